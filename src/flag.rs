@@ -1,0 +1,83 @@
+//! Compiled flags: what a dialect makes of a document, and what evaluating one answers.
+
+mod evaluation;
+mod problem;
+mod set;
+
+use std::{fmt, sync::Arc};
+
+pub use self::{
+    evaluation::{ErrorCode, Evaluation, Reason, Trace, TraceStep},
+    problem::{DocumentError, FlagProblem, Severity},
+    set::FlagSet,
+};
+use crate::{clock::Clock, context::EvaluationContext, value::Map};
+
+/// One compiled flag. A clone copies two pointers.
+#[derive(Clone)]
+pub struct Flag {
+    key: Arc<str>,
+    rules: Arc<dyn Evaluate>,
+}
+
+impl Flag {
+    pub(crate) fn new(key: impl Into<Arc<str>>, rules: impl Evaluate + 'static) -> Flag {
+        Flag { key: key.into(), rules: Arc::new(rules) }
+    }
+
+    /// The flag's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The flag's metadata, that of its set included.
+    pub fn metadata(&self) -> &Map {
+        self.rules.metadata()
+    }
+
+    /// Evaluates the flag. Takes no lock; allocates nothing for the common rules (each dialect
+    /// lists the rare forms that do).
+    #[inline]
+    pub(crate) fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
+        self.rules.evaluate(request)
+    }
+
+    /// Evaluates the flag and records how the answer came about. Allocates.
+    pub(crate) fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace) {
+        self.rules.explain(request)
+    }
+}
+
+impl fmt::Debug for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flag").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// What a dialect's compiled flag can do.
+pub(crate) trait Evaluate: Send + Sync {
+    fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a>;
+
+    fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace);
+
+    fn metadata(&self) -> &Map;
+}
+
+/// One evaluation's input.
+pub(crate) struct Request<'a> {
+    pub(crate) context: &'a dyn EvaluationContext,
+    /// Stands in for the context's targeting key: the random draw of
+    /// [`MissingKey::Random`](crate::MissingKey::Random).
+    pub(crate) key_override: Option<&'a str>,
+    pub(crate) clock: &'a dyn Clock,
+    /// The flags and segments of the layer that the flag belongs to.
+    pub(crate) set: &'a FlagSet,
+}
+
+impl<'a> Request<'a> {
+    /// The targeting key; an empty one is none.
+    #[inline]
+    pub(crate) fn targeting_key(&self) -> Option<&'a str> {
+        self.key_override.or_else(|| self.context.targeting_key()).filter(|key| !key.is_empty())
+    }
+}

@@ -1,0 +1,183 @@
+//! The answer of a flag, and how it came about.
+
+use std::fmt;
+
+use crate::value::{Map, Value};
+
+/// What a flag answered. Borrows from the compiled flag: making one allocates nothing.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Evaluation<'a> {
+    /// The value served; `None` means the caller's own default.
+    pub value: Option<&'a Value>,
+    /// The variant's name, where the flag's dialect names one.
+    pub variant: Option<&'a str>,
+    /// Why.
+    pub reason: Reason,
+    /// What went wrong, when `reason` is [`Reason::Error`].
+    pub error: Option<ErrorCode>,
+    /// The flag's metadata, that of its set included.
+    pub metadata: &'a Map,
+    /// Whether a percentage split wanted a targeting key and the context had none.
+    pub missing_key: bool,
+}
+
+/// Why a value, and so a version, was chosen. The names are OpenFeature's where they fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The flag has no rules: everybody gets this.
+    Static,
+    /// A targeting rule matched.
+    TargetingMatch,
+    /// A percentage split chose.
+    Split,
+    /// No rule matched, or the flag leaves the choice to its caller.
+    Default,
+    /// The flag is switched off.
+    Disabled,
+    /// The flag could not answer; an [`ErrorCode`] says why.
+    Error,
+    /// No flags have arrived yet.
+    NotReady,
+    /// A split wanted a targeting key and the context had none.
+    MissingKey,
+    /// An operator pinned this version on this router.
+    Pinned,
+}
+
+impl Reason {
+    /// How many reasons there are.
+    pub(crate) const COUNT: usize = 9;
+
+    /// The reason's place in tables of counts.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Reason::Static => 0,
+            Reason::TargetingMatch => 1,
+            Reason::Split => 2,
+            Reason::Default => 3,
+            Reason::Disabled => 4,
+            Reason::Error => 5,
+            Reason::NotReady => 6,
+            Reason::MissingKey => 7,
+            Reason::Pinned => 8,
+        }
+    }
+
+    /// Every reason, in the order of [`Reason::index`].
+    pub(crate) const ALL: [Reason; Reason::COUNT] = [
+        Reason::Static,
+        Reason::TargetingMatch,
+        Reason::Split,
+        Reason::Default,
+        Reason::Disabled,
+        Reason::Error,
+        Reason::NotReady,
+        Reason::MissingKey,
+        Reason::Pinned,
+    ];
+
+    /// OpenFeature's spelling: `TARGETING_MATCH`, `SPLIT`, and so on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Static => "STATIC",
+            Reason::TargetingMatch => "TARGETING_MATCH",
+            Reason::Split => "SPLIT",
+            Reason::Default => "DEFAULT",
+            Reason::Disabled => "DISABLED",
+            Reason::Error => "ERROR",
+            Reason::NotReady => "NOT_READY",
+            Reason::MissingKey => "MISSING_KEY",
+            Reason::Pinned => "PINNED",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What went wrong in an evaluation, by OpenFeature's codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// No source has this flag.
+    FlagNotFound,
+    /// The flag's rules could not be evaluated.
+    ParseError,
+    /// The value is not of the type that was asked for.
+    TypeMismatch,
+    /// The flag asked for something it does not define: a variant that is not there.
+    General,
+}
+
+impl ErrorCode {
+    /// OpenFeature's spelling: `FLAG_NOT_FOUND`, `PARSE_ERROR`, and so on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorCode::FlagNotFound => "FLAG_NOT_FOUND",
+            ErrorCode::ParseError => "PARSE_ERROR",
+            ErrorCode::TypeMismatch => "TYPE_MISMATCH",
+            ErrorCode::General => "GENERAL",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How an evaluation went, step by step: each rule met, each attribute read, the bucket of a split
+/// and its bounds.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Trace {
+    /// The steps, in the order they happened.
+    pub steps: Vec<TraceStep>,
+}
+
+/// One step of a [`Trace`].
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TraceStep {
+    /// An attribute of the context was read; `null` when absent.
+    Read {
+        /// The attribute's path.
+        attribute: String,
+        /// What it held.
+        value: Value,
+    },
+    /// An operator was evaluated.
+    Operator {
+        /// Where it stands in the flag, as a JSON pointer.
+        path: String,
+        /// Its name.
+        operator: String,
+        /// What it answered.
+        result: Value,
+    },
+    /// A split placed the key.
+    Bucket {
+        /// Where the split stands in the flag, as a JSON pointer.
+        path: String,
+        /// The key's bucket, in `0..total`.
+        bucket: f64,
+        /// The first bucket of the chosen share.
+        from: f64,
+        /// The bucket after the last one of the chosen share.
+        to: f64,
+        /// The sum of all shares.
+        total: f64,
+    },
+    /// Something else worth knowing.
+    Note {
+        /// What.
+        text: String,
+    },
+}

@@ -1,0 +1,107 @@
+//! What is wrong with a flag document, said so that its author can mend it.
+
+use std::{error::Error, fmt};
+
+/// Something wrong in one flag: where, what was found, what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct FlagProblem {
+    /// The flag's key.
+    pub key: String,
+    /// The place inside the flag, as a JSON pointer (`/targeting/if/0`); empty for the flag itself.
+    pub path: String,
+    /// What stands there.
+    pub found: String,
+    /// What should.
+    pub expected: String,
+    /// Whether the flag was refused or only remarked upon.
+    pub severity: Severity,
+}
+
+/// How bad a [`FlagProblem`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Severity {
+    /// The flag works, but perhaps not as its author thinks.
+    Warning,
+    /// The flag was refused: its last good form stays in force.
+    Rejected,
+}
+
+impl FlagProblem {
+    pub(crate) fn rejected(
+        key: &str,
+        path: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> FlagProblem {
+        FlagProblem {
+            key: key.to_owned(),
+            path: path.into(),
+            found: found.into(),
+            expected: expected.into(),
+            severity: Severity::Rejected,
+        }
+    }
+
+    pub(crate) fn warning(
+        key: &str,
+        path: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> FlagProblem {
+        FlagProblem {
+            severity: Severity::Warning,
+            ..FlagProblem::rejected(key, path, found, expected)
+        }
+    }
+}
+
+impl fmt::Display for FlagProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "flag `{}`{}{}: found {}, expected {}",
+            self.key,
+            if self.path.is_empty() { "" } else { " at " },
+            self.path,
+            self.found,
+            self.expected
+        )
+    }
+}
+
+/// A whole document that could not be read: nothing of it is used, what was good stays in force.
+#[derive(Debug)]
+pub struct DocumentError {
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl DocumentError {
+    #[cold]
+    pub(crate) fn new(message: impl Into<String>) -> DocumentError {
+        DocumentError { message: message.into(), source: None }
+    }
+
+    #[cold]
+    pub(crate) fn with_source(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> DocumentError {
+        DocumentError { message: message.into(), source: Some(source.into()) }
+    }
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for DocumentError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
