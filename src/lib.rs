@@ -28,6 +28,7 @@ pub use crate::{
     },
     model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
     prediction_id::{ParsePredictionIdError, PredictionId},
+    shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
     value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
     version::Version,
 };
