@@ -7,6 +7,7 @@ mod clock;
 mod compare;
 mod context;
 mod flag;
+mod hash;
 mod model;
 mod prediction_id;
 mod shadow;
@@ -23,8 +24,8 @@ pub use crate::{
     },
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
     flag::{
-        DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Severity, Trace,
-        TraceStep,
+        DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Resolution,
+        Severity, Trace, TraceStep, ValueType,
     },
     model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
     prediction_id::{ParsePredictionIdError, PredictionId},
