@@ -59,7 +59,7 @@ fn child_that_writes_until_it_is_killed() {
         let comparison = if number % 8 == 0 { long(number) } else { numbered(number) };
         sink.record(&comparison);
         if number % 100 == 99 {
-            ComparisonSink::<f64>::flush(&sink).unwrap();
+            sink.flush().unwrap();
             println!("\nwritten {}", number + 1);
         }
     }
@@ -122,7 +122,7 @@ fn rotation_keeps_the_newest_files_and_every_record_in_them() {
     let path = folder.path().join("comparisons.jsonl");
     let sink = JsonlSink::builder(&path).rotate(2_000, 3).create().unwrap();
     (0..100).for_each(|number| sink.record(&numbered(number)));
-    ComparisonSink::<f64>::flush(&sink).unwrap();
+    sink.flush().unwrap();
     let mut kept = Vec::new();
     for file in [with_suffix(&path, 3), with_suffix(&path, 2), with_suffix(&path, 1), path.clone()]
     {
@@ -150,10 +150,10 @@ fn an_existing_file_is_continued() {
 fn a_full_disk_is_counted_and_reported_by_flush_and_nothing_else() {
     let sink = JsonlSink::create("/dev/full").unwrap();
     (0..20).for_each(|number| sink.record(&numbered(number)));
-    let error = ComparisonSink::<f64>::flush(&sink).unwrap_err();
+    let error = sink.flush().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(error.to_string(), "cannot write `/dev/full`");
-    let counts = ComparisonSink::<f64>::counts(&sink);
+    let counts = sink.counts();
     assert_eq!((counts.recorded, counts.dropped, counts.failed), (0, 0, 20));
 }
 
@@ -188,8 +188,8 @@ fn child_that_fills_its_disk() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let sink = JsonlSink::create(path).unwrap();
     (0..100).for_each(|number| sink.record(&numbered(number)));
-    assert!(ComparisonSink::<f64>::flush(&sink).is_err());
-    let counts = ComparisonSink::<f64>::counts(&sink);
+    assert!(sink.flush().is_err());
+    let counts = sink.counts();
     assert_eq!(counts.recorded + counts.failed, 100);
     assert!(counts.recorded > 0 && counts.failed > 0, "{counts:?}");
 }
@@ -202,7 +202,7 @@ fn a_folder_that_comes_back_is_written_to_again() {
     let path = home.join("comparisons.jsonl");
     // Every record begins a new file, so that each needs the folder.
     let sink = JsonlSink::builder(&path).rotate(1, 9).create().unwrap();
-    let flush = || ComparisonSink::<f64>::flush(&sink);
+    let flush = || sink.flush();
     sink.record(&numbered(0));
     flush().unwrap();
     fs::rename(&home, folder.path().join("away")).unwrap();
@@ -263,6 +263,6 @@ fn an_answer_that_cannot_be_written_as_json_is_counted() {
         Side::new("v1", output(), Duration::ZERO),
         Side::new("v2", output(), Duration::ZERO),
     ));
-    let counts: SinkCounts = ComparisonSink::<f64>::counts(&sink);
+    let counts: SinkCounts = sink.counts();
     assert_eq!((counts.recorded, counts.failed), (0, 1));
 }

@@ -58,7 +58,7 @@ use super::{Comparison, ComparisonSink, SinkCounts, SinkError};
 /// a write stop half-way (the disk is full; the process is killed while a long line is copied),
 /// the incomplete line at the end is cut off, at once or, after a kill, when the file is next
 /// opened. So every line that ends in a newline is a whole record. Only
-/// [`flush`](ComparisonSink::flush) waits for the disk, so a power cut may lose more.
+/// [`flush`](JsonlSink::flush) waits for the disk, so a power cut may lose more.
 ///
 /// One file belongs to one sink at a time.
 ///
@@ -123,6 +123,43 @@ impl JsonlSink {
             patience: Duration::from_secs(5),
         }
     }
+
+    /// Waits until all that was recorded is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError`] when that took longer than the builder's `patience`, when a record has been
+    /// lost to an error of the file since the last flush, or when the disk does not confirm.
+    pub fn flush(&self) -> Result<(), SinkError> {
+        let until = Instant::now() + self.patience.min(Duration::from_secs(86_400));
+        let late = || {
+            SinkError::timed_out(format!(
+                "`{}` was not flushed within {:?}",
+                self.path.display(),
+                self.patience
+            ))
+        };
+        let ended = || SinkError::new("the writer ended", "its thread is gone");
+        let (reply, done) = bounded(1);
+        let lines = self.lines.as_ref().ok_or_else(ended)?;
+        lines.send_deadline(Message::Flush(reply), until).map_err(|_| late())?;
+        match done.recv_deadline(until) {
+            Ok(result) => result.map_err(|error| {
+                SinkError::new(format!("cannot write `{}`", self.path.display()), error)
+            }),
+            Err(RecvTimeoutError::Timeout) => Err(late()),
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
+        }
+    }
+
+    /// Records written, dropped because the queue was full, and lost to an error.
+    pub fn counts(&self) -> SinkCounts {
+        SinkCounts {
+            recorded: self.counts.recorded.load(Ordering::Relaxed),
+            dropped: self.counts.dropped.load(Ordering::Relaxed),
+            failed: self.counts.failed.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl JsonlBuilder {
@@ -140,7 +177,7 @@ impl JsonlBuilder {
         self
     }
 
-    /// How long [`flush`](ComparisonSink::flush) and dropping the sink wait for the writer; 5
+    /// How long [`flush`](JsonlSink::flush) and dropping the sink wait for the writer; 5
     /// seconds by default.
     pub fn patience(mut self, patience: Duration) -> JsonlBuilder {
         self.patience = patience;
@@ -207,41 +244,12 @@ impl<P: Serialize> ComparisonSink<P> for JsonlSink {
         }
     }
 
-    /// Waits until all that was recorded is on the disk.
-    ///
-    /// # Errors
-    ///
-    /// [`SinkError`] when that took longer than the builder's `patience`, when a record has been
-    /// lost to an error of the file since the last flush, or when the disk does not confirm.
     fn flush(&self) -> Result<(), SinkError> {
-        let until = Instant::now() + self.patience.min(Duration::from_secs(86_400));
-        let late = || {
-            SinkError::timed_out(format!(
-                "`{}` was not flushed within {:?}",
-                self.path.display(),
-                self.patience
-            ))
-        };
-        let ended = || SinkError::new("the writer ended", "its thread is gone");
-        let (reply, done) = bounded(1);
-        let lines = self.lines.as_ref().ok_or_else(ended)?;
-        lines.send_deadline(Message::Flush(reply), until).map_err(|_| late())?;
-        match done.recv_deadline(until) {
-            Ok(result) => result.map_err(|error| {
-                SinkError::new(format!("cannot write `{}`", self.path.display()), error)
-            }),
-            Err(RecvTimeoutError::Timeout) => Err(late()),
-            Err(RecvTimeoutError::Disconnected) => Err(ended()),
-        }
+        JsonlSink::flush(self)
     }
 
-    /// Records written, dropped because the queue was full, and lost to an error.
     fn counts(&self) -> SinkCounts {
-        SinkCounts {
-            recorded: self.counts.recorded.load(Ordering::Relaxed),
-            dropped: self.counts.dropped.load(Ordering::Relaxed),
-            failed: self.counts.failed.load(Ordering::Relaxed),
-        }
+        JsonlSink::counts(self)
     }
 }
 

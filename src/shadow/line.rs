@@ -96,12 +96,11 @@ impl<P: Send + 'static> ShadowLine<P> {
     where
         C: FnOnce() -> Result<P, ModelError> + Send + 'static,
     {
-        let monotonic = self.desk.clock.monotonic();
         let refuse = |cause| {
             candidate.refused(cause);
             Err(cause)
         };
-        if !self.desk.account.has_room(monotonic) {
+        if !self.desk.account.has_room(&*self.desk.clock) {
             return refuse(LossCause::Budget);
         }
         let place = match self.pool.reserve() {
@@ -111,13 +110,14 @@ impl<P: Send + 'static> ShadowLine<P> {
         let Some((answered, call)) = contained(prepare) else {
             return refuse(LossCause::Panic);
         };
+        let at = self.now();
         candidate.handed_over();
         place.send(Box::new(Run {
             desk: self.desk.clone(),
             candidate: candidate.clone(),
             answered,
             call,
-            at: Moment { monotonic, unix: self.desk.clock.unix() },
+            at,
         }));
         Ok(())
     }

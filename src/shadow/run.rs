@@ -165,7 +165,7 @@ where
             return lost(LossCause::Deadline);
         }
         // Asked again: what was charged while this waited may have used the budget up.
-        if !desk.account.has_room(now) {
+        if !desk.account.has_room(&*desk.clock) {
             return lost(LossCause::Budget);
         }
         let used = thread_cpu_time();
