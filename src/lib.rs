@@ -7,6 +7,7 @@ mod clock;
 mod context;
 mod flag;
 mod model;
+mod store;
 mod value;
 mod version;
 
