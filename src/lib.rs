@@ -7,6 +7,7 @@ mod clock;
 mod context;
 mod flag;
 mod model;
+mod source;
 mod store;
 mod value;
 mod version;
@@ -19,6 +20,16 @@ pub use crate::{
         TraceStep,
     },
     model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
+    source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
+    store::{
+        FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood, LastKnownGoodError,
+        NotReady, Saved, Snapshot, SourceState, SourceStatus, StartError,
+    },
     value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
     version::Version,
 };
+
+#[cfg(feature = "file")]
+pub use crate::source::FileSource;
+#[cfg(feature = "http")]
+pub use crate::source::HttpSource;

@@ -3,6 +3,26 @@
 mod cell;
 #[cfg(test)]
 mod cell_tests;
+mod core;
+mod detail;
+mod flags;
+mod last_known_good;
+mod snapshot;
+mod status;
 mod sync;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use self::cell::{Guard, SnapshotCell};
+#[cfg(feature = "http")]
+pub(crate) use self::last_known_good::digest;
+pub(crate) use self::{
+    cell::{Guard, SnapshotCell},
+    core::{Core, SnapshotListener},
+};
+pub use self::{
+    detail::{FlagDetail, FlagValue},
+    flags::{Flags, FlagsBuilder, StartError},
+    last_known_good::{LastKnownGood, LastKnownGoodError, Saved},
+    snapshot::Snapshot,
+    status::{FlagsStatus, NotReady, SourceState, SourceStatus},
+};
