@@ -10,6 +10,11 @@ mod model;
 mod value;
 mod version;
 
+#[cfg(feature = "onnx")]
+pub use crate::model::{
+    AxisSize, Batch, EngineError, LoadError, OnnxBuilder, OnnxGraph, OnnxModel, TensorDescription,
+    UnsupportedOperator,
+};
 pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
@@ -17,7 +22,10 @@ pub use crate::{
         DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Severity, Trace,
         TraceStep,
     },
-    model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
+    model::{
+        Dtype, Finite, FnModel, Label, Model, ModelError, ModelErrorKind, Scores, Tensor,
+        TensorData, TensorError, Tensors, model_fn,
+    },
     value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
     version::Version,
 };
