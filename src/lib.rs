@@ -12,6 +12,11 @@ mod store;
 mod value;
 mod version;
 
+#[cfg(feature = "onnx")]
+pub use crate::model::{
+    AxisSize, Batch, EngineError, LoadError, OnnxBuilder, OnnxGraph, OnnxModel, TensorDescription,
+    UnsupportedOperator,
+};
 pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
@@ -19,7 +24,10 @@ pub use crate::{
         DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Severity, Trace,
         TraceStep,
     },
-    model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
+    model::{
+        Dtype, Finite, FnModel, Label, Model, ModelError, ModelErrorKind, Scores, Tensor,
+        TensorData, TensorError, Tensors, model_fn,
+    },
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
     store::{
         FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood, LastKnownGoodError,

@@ -1,11 +1,24 @@
 //! Models: the trait, closures, and what a version must prove before it may answer.
 
 mod error;
+mod finite;
 mod function;
+#[cfg(feature = "onnx")]
+mod onnx;
+mod scores;
+mod tensor;
 
+#[cfg(feature = "onnx")]
+pub use self::onnx::{
+    AxisSize, Batch, EngineError, LoadError, OnnxBuilder, OnnxGraph, OnnxModel, TensorDescription,
+    UnsupportedOperator,
+};
 pub use self::{
     error::{ModelError, ModelErrorKind},
+    finite::Finite,
     function::{FnModel, model_fn},
+    scores::{Label, Scores},
+    tensor::{Dtype, Tensor, TensorData, TensorError, Tensors},
 };
 
 /// A model version: a function from features to a prediction, callable from any thread at once.
