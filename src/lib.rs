@@ -4,9 +4,12 @@
 pub mod dialect;
 
 mod clock;
+mod compare;
 mod context;
 mod flag;
 mod model;
+mod prediction_id;
+mod shadow;
 mod source;
 mod store;
 mod value;
@@ -19,6 +22,12 @@ pub use crate::model::{
 };
 pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
+    compare::{
+        Agreement, ChannelSink, Classified, Comparator, Comparison, ComparisonSink, FanOut,
+        JsonlBuilder, JsonlSink, KeyHash, KeyHasher, Labels, MemorySink, Probabilities,
+        ProbabilityVector, Score, Side, SinkCounts, SinkError, Tolerance, TopK, TracingSink,
+        WeakSecret,
+    },
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
     flag::{
         DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Severity, Trace,
@@ -28,6 +37,8 @@ pub use crate::{
         Dtype, Finite, FnModel, Label, Model, ModelError, ModelErrorKind, Scores, Tensor,
         TensorData, TensorError, Tensors, model_fn,
     },
+    prediction_id::{ParsePredictionIdError, PredictionId},
+    shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
     store::{
         FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood, LastKnownGoodError,

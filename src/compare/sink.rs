@@ -1,0 +1,145 @@
+//! The sink trait.
+
+use std::{error::Error, fmt, io, sync::Arc};
+
+use super::Comparison;
+
+/// Where comparisons go: a log, a file, a queue, a database of yours.
+///
+/// Called on the shadow side, never on the path of a request, except by joined shadows. A sink
+/// that blocks holds up a shadow thread; one that panics is caught and counted; neither touches
+/// an answer. Any closure `Fn(&Comparison<P>)` is one; spell its argument type out.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use modelgate::{Comparison, ComparisonSink};
+///
+/// #[derive(Default)]
+/// struct Disagreements(AtomicU64);
+///
+/// impl<P> ComparisonSink<P> for Disagreements {
+///     fn record(&self, comparison: &Comparison<P>) {
+///         if comparison.agreement.agrees() == Some(false) {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
+pub trait ComparisonSink<P>: Send + Sync {
+    /// Takes one comparison. Return soon, or hand it to a thread of your own.
+    fn record(&self, comparison: &Comparison<P>);
+
+    /// Waits, for a bounded time, until everything recorded so far is where it belongs.
+    ///
+    /// # Errors
+    ///
+    /// A [`SinkError`] when that took too long, or failed.
+    fn flush(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// What became of the comparisons so far; zeros for a sink that does not count.
+    fn counts(&self) -> SinkCounts {
+        SinkCounts::default()
+    }
+}
+
+impl<P, F> ComparisonSink<P> for F
+where
+    F: Fn(&Comparison<P>) + Send + Sync,
+{
+    fn record(&self, comparison: &Comparison<P>) {
+        self(comparison);
+    }
+}
+
+impl<P, S: ComparisonSink<P> + ?Sized> ComparisonSink<P> for Arc<S> {
+    fn record(&self, comparison: &Comparison<P>) {
+        (**self).record(comparison);
+    }
+    fn flush(&self) -> Result<(), SinkError> {
+        (**self).flush()
+    }
+    fn counts(&self) -> SinkCounts {
+        (**self).counts()
+    }
+}
+
+// Not for every `Box<S>`: a box of a closure is a closure already.
+impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
+    fn record(&self, comparison: &Comparison<P>) {
+        (**self).record(comparison);
+    }
+    fn flush(&self) -> Result<(), SinkError> {
+        (**self).flush()
+    }
+    fn counts(&self) -> SinkCounts {
+        (**self).counts()
+    }
+}
+
+/// What became of the comparisons given to a sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SinkCounts {
+    /// Stored, written or passed on.
+    pub recorded: u64,
+    /// Dropped for want of room.
+    pub dropped: u64,
+    /// Lost to an error or a panic.
+    pub failed: u64,
+}
+
+/// A sink could not be opened or flushed.
+#[derive(Debug)]
+pub struct SinkError {
+    message: String,
+    kind: io::ErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl SinkError {
+    /// The sink failed, for this reason.
+    #[cold]
+    pub fn new(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> SinkError {
+        let source = source.into();
+        let kind = source.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, |e| e.kind());
+        SinkError { message: message.into(), kind, source: Some(source) }
+    }
+
+    /// The sink did not get done in time.
+    #[cold]
+    pub fn timed_out(message: impl Into<String>) -> SinkError {
+        SinkError { message: message.into(), kind: io::ErrorKind::TimedOut, source: None }
+    }
+
+    #[cold]
+    pub(crate) fn invalid(message: impl Into<String>) -> SinkError {
+        SinkError { message: message.into(), kind: io::ErrorKind::InvalidInput, source: None }
+    }
+
+    /// What kind of failure it was, in the words of [`std::io`].
+    pub fn kind(&self) -> io::ErrorKind {
+        self.kind
+    }
+
+    /// Whether the sink did not get done in time.
+    pub fn is_timeout(&self) -> bool {
+        self.kind == io::ErrorKind::TimedOut
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for SinkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

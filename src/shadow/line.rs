@@ -1,0 +1,231 @@
+//! What a router holds of its shadows.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    Shadow, ShadowCounts, ShadowError,
+    budget::Account,
+    loss::{Candidate, LossCause},
+    pool::{Pool, contained},
+    run::{Answered, Desk, Finished, Moment, Run},
+};
+use crate::{
+    clock::Clock,
+    compare::{Comparator, ComparisonSink, FanOut, KeyHasher, Side, SinkCounts, SinkError},
+    model::ModelError,
+    version::Version,
+};
+
+/// The way from requests to comparisons: threads, budget, comparator, sinks and counts.
+///
+/// Dropping it stops the threads, waiting for a running shadow no longer than the policy's grace,
+/// and then drops the sinks.
+pub(crate) struct ShadowLine<P> {
+    // Before `desk`, so that no shadow runs when the sinks go.
+    pool: Pool,
+    desk: Arc<Desk<P>>,
+    candidates: Mutex<Vec<Arc<Candidate>>>,
+    records_features: bool,
+    grace: Duration,
+}
+
+impl<P: Send + 'static> ShadowLine<P> {
+    /// Checks the policy and starts its threads.
+    pub(crate) fn start(
+        policy: &Shadow,
+        comparator: Option<Box<dyn Comparator<P>>>,
+        sinks: FanOut<P>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<ShadowLine<P>, ShadowError> {
+        policy.validate()?;
+        let pool = Pool::start(policy.threads, policy.queue, policy.priority, policy.grace)
+            .map_err(ShadowError::no_thread)?;
+        let desk = Desk {
+            comparator,
+            sinks,
+            hasher: policy.hasher.clone().unwrap_or_else(KeyHasher::random),
+            keeps_targeting_key: policy.targeting_key,
+            account: Account::new(policy.budget, clock.monotonic()),
+            clock,
+            deadline: policy.deadline,
+            comparator_panics: AtomicU64::new(0),
+        };
+        Ok(ShadowLine {
+            pool,
+            desk: Arc::new(desk),
+            candidates: Mutex::new(Vec::new()),
+            records_features: policy.features,
+            grace: policy.grace,
+        })
+    }
+
+    /// The counts of a candidate, begun at zero when it is new. Takes a lock: call it when
+    /// versions or flags change, not for each request.
+    pub(crate) fn candidate(&self, version: &Version) -> Arc<Candidate> {
+        let mut candidates = self.candidates.lock();
+        if let Some(known) = candidates.iter().find(|known| known.version() == version) {
+            return known.clone();
+        }
+        let new = Arc::new(Candidate::new(version.clone()));
+        candidates.push(new.clone());
+        new
+    }
+
+    /// Whether [`Answered::features`] is wanted.
+    pub(crate) fn records_features(&self) -> bool {
+        self.records_features
+    }
+
+    /// Hands a run over. `prepare` copies what the run needs, and is called only once there is
+    /// room for it. Never waits; a panic of `prepare` stays here.
+    pub(crate) fn offer<C>(
+        &self,
+        candidate: &Arc<Candidate>,
+        prepare: impl FnOnce() -> (Answered<P>, C),
+    ) -> Result<(), LossCause>
+    where
+        C: FnOnce() -> Result<P, ModelError> + Send + 'static,
+    {
+        let monotonic = self.desk.clock.monotonic();
+        let refuse = |cause| {
+            candidate.refused(cause);
+            Err(cause)
+        };
+        if !self.desk.account.has_room(monotonic) {
+            return refuse(LossCause::Budget);
+        }
+        let place = match self.pool.reserve() {
+            Ok(place) => place,
+            Err(cause) => return refuse(cause),
+        };
+        let Some((answered, call)) = contained(prepare) else {
+            return refuse(LossCause::Panic);
+        };
+        candidate.handed_over();
+        place.send(Box::new(Run {
+            desk: self.desk.clone(),
+            candidate: candidate.clone(),
+            answered,
+            call,
+            at: Moment { monotonic, unix: self.desk.clock.unix() },
+        }));
+        Ok(())
+    }
+
+    /// Hands over a candidate that has run elsewhere (in an async task, say), to be compared and
+    /// recorded by the shadow threads. Never waits; neither budget nor deadline applies.
+    pub(crate) fn offer_finished(
+        &self,
+        candidate: &Arc<Candidate>,
+        answered: Answered<P>,
+        outcome: Result<P, ModelError>,
+        service_time: Duration,
+    ) -> Result<(), LossCause> {
+        let place = self.pool.reserve().inspect_err(|cause| candidate.refused(*cause))?;
+        candidate.handed_over();
+        place.send(Box::new(Finished {
+            desk: self.desk.clone(),
+            candidate: candidate.clone(),
+            answered,
+            side: Side::new(candidate.version(), outcome, service_time),
+            at: self.now(),
+        }));
+        Ok(())
+    }
+
+    /// Compares and records on this thread, for joined shadows: it takes as long as the comparator
+    /// and the sinks take, and keeps their panics. Counts as handed over and ended.
+    pub(crate) fn record_finished(
+        &self,
+        candidate: &Arc<Candidate>,
+        answered: Answered<P>,
+        outcome: Result<P, ModelError>,
+        service_time: Duration,
+    ) {
+        candidate.handed_over();
+        let side = Side::new(candidate.version(), outcome, service_time);
+        let settled = AtomicU64::new(0);
+        let settle = || {
+            settled.store(1, Ordering::Relaxed);
+            Some(candidate.clone())
+        };
+        let concluded = catch_unwind(AssertUnwindSafe(|| {
+            self.desk.conclude(answered, side, Duration::ZERO, self.now(), settle);
+        }));
+        if let Err(payload) = concluded {
+            drop(ModelError::panicked(payload));
+            if settled.load(Ordering::Relaxed) == 0 {
+                candidate.lost(LossCause::Panic);
+            }
+        }
+    }
+
+    /// Counts a run that was wanted and that the caller could not start: for those who run
+    /// candidates elsewhere.
+    pub(crate) fn refuse(&self, candidate: &Candidate, cause: LossCause) {
+        candidate.refused(cause);
+    }
+
+    /// Waits until every run handed over before this call has ended and its comparison is where
+    /// it belongs. Answers `false` when the runs took longer than `timeout`; the sinks bound
+    /// their own waiting.
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<bool, SinkError> {
+        let ended = self.pool.flush(timeout);
+        self.desk.sinks.flush()?;
+        Ok(ended)
+    }
+
+    /// Refuses further runs, loses the queued ones, waits for the running ones up to the policy's
+    /// grace, and flushes the sinks. Calling it again does nothing more.
+    pub(crate) fn shutdown(&self) -> Result<(), SinkError> {
+        self.pool.shutdown(self.grace);
+        self.desk.sinks.flush()
+    }
+
+    /// What became of all runs so far.
+    pub(crate) fn stats(&self) -> ShadowStats {
+        ShadowStats {
+            candidates: self.candidates.lock().iter().map(|c| c.counts()).collect(),
+            waiting: self.pool.waiting(),
+            comparator_panics: self.desk.comparator_panics.load(Ordering::Relaxed),
+            sink_panics: self.desk.sinks.panics(),
+            sinks: self.desk.sinks.counts(),
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment { monotonic: self.desk.clock.monotonic(), unix: self.desk.clock.unix() }
+    }
+}
+
+impl<P> fmt::Debug for ShadowLine<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShadowLine").field("waiting", &self.pool.waiting()).finish_non_exhaustive()
+    }
+}
+
+/// What became of a router's shadows and comparisons.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ShadowStats {
+    /// The counts of each candidate.
+    pub candidates: Vec<ShadowCounts>,
+    /// Shadows that wait for a thread.
+    pub waiting: usize,
+    /// How often the comparator panicked.
+    pub comparator_panics: u64,
+    /// How often a sink panicked.
+    pub sink_panics: u64,
+    /// What became of the comparisons, summed over all sinks.
+    pub sinks: SinkCounts,
+}

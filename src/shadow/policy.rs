@@ -1,0 +1,300 @@
+//! The user's policy: when a candidate runs in the shadow, and what it may cost.
+
+use std::{error::Error, fmt, io, time::Duration};
+
+use super::{Budget, Priority, Sampler};
+use crate::{compare::KeyHasher, version::Version};
+
+/// When candidates run in the shadow of the version that answers, and what they may cost.
+///
+/// Shadows run on threads of their own, after the caller has its answer (unless they are
+/// [`joined`](Shadow::joined)). Nothing they do can delay, change or fail an answer: what does not
+/// fit the limits set here is dropped, and counted by its [`LossCause`](crate::LossCause).
+///
+/// ```
+/// use std::time::Duration;
+/// use modelgate::{Budget, Shadow};
+///
+/// let shadow = Shadow::flag("shadow-mode-v2")
+///     .candidate("v2")
+///     .sample(25.0)
+///     .budget(Budget::cpu_percent(10.0))
+///     .deadline(Duration::from_millis(500));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Shadow {
+    pub(crate) trigger: Trigger,
+    pub(crate) candidates: Vec<Version>,
+    pub(crate) mode: Mode,
+    pub(super) sample: f64,
+    pub(super) budget: Budget,
+    pub(super) deadline: Option<Duration>,
+    pub(super) queue: usize,
+    pub(super) threads: usize,
+    pub(super) priority: Priority,
+    pub(super) grace: Duration,
+    pub(super) hasher: Option<KeyHasher>,
+    pub(super) targeting_key: bool,
+    pub(super) features: bool,
+}
+
+/// What asks for shadows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// A flag: on, or naming candidates.
+    Flag(Box<str>),
+    /// Every request.
+    Always,
+}
+
+/// Whether the caller waits for its shadows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Detached,
+    Joined,
+}
+
+impl Shadow {
+    /// Shadows while this flag says so: a boolean flag runs the declared
+    /// [`candidate`](Shadow::candidate)s when it is on; a flag that answers with a text, or a list
+    /// of texts, runs the versions it names.
+    pub fn flag(key: impl Into<Box<str>>) -> Shadow {
+        Shadow::on(Trigger::Flag(key.into()))
+    }
+
+    /// Shadows every request, without a flag.
+    pub fn always() -> Shadow {
+        Shadow::on(Trigger::Always)
+    }
+
+    fn on(trigger: Trigger) -> Shadow {
+        Shadow {
+            trigger,
+            candidates: Vec::new(),
+            mode: Mode::Detached,
+            sample: 100.0,
+            budget: Budget::unlimited(),
+            deadline: Some(Duration::from_secs(10)),
+            queue: 256,
+            threads: 1,
+            priority: Priority::Lowest,
+            grace: Duration::from_secs(1),
+            hasher: None,
+            targeting_key: false,
+            features: false,
+        }
+    }
+
+    /// A version to run in the shadow; call it again for another. A version never shadows itself:
+    /// a candidate that answers the caller is left out.
+    pub fn candidate(mut self, version: impl Into<Version>) -> Shadow {
+        self.candidates.push(version.into());
+        self
+    }
+
+    /// The share of users to shadow, in percent; 100 by default, to a thousandth.
+    ///
+    /// Drawn by a hash of the targeting key, before the outcome is known: a user's requests are
+    /// all shadowed or none, on every machine alike, and raising the share keeps those already
+    /// in. The draw is independent of every rollout. Requests without a key are drawn one by one.
+    pub fn sample(mut self, percent: f64) -> Shadow {
+        self.sample = percent;
+        self
+    }
+
+    /// How much processor time shadows may take; unlimited by default.
+    pub fn budget(mut self, budget: Budget) -> Shadow {
+        self.budget = budget;
+        self
+    }
+
+    /// How long after the answer a shadow is still of interest; 10 seconds by default. One that
+    /// has waited longer is not started, and the outcome of one that ends later is dropped. A
+    /// model cannot be interrupted: it keeps its thread until it returns.
+    pub fn deadline(mut self, deadline: Duration) -> Shadow {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// How many shadows may wait for a thread; 256 by default. Each holds a copy of its features
+    /// and of the primary's output.
+    pub fn queue(mut self, shadows: usize) -> Shadow {
+        self.queue = shadows;
+        self
+    }
+
+    /// How many threads run shadows; 1 by default.
+    pub fn threads(mut self, threads: usize) -> Shadow {
+        self.threads = threads;
+        self
+    }
+
+    /// How shadow threads compete for processors; the lowest priority by default.
+    pub fn priority(mut self, priority: Priority) -> Shadow {
+        self.priority = priority;
+        self
+    }
+
+    /// The caller does not wait: the default.
+    pub fn detached(mut self) -> Shadow {
+        self.mode = Mode::Detached;
+        self
+    }
+
+    /// The caller waits for the candidates, which run beside the primary: for replays, tests, and
+    /// callers who want every answer. A request then costs as much as the slowest version, and
+    /// queue, threads, budget and priority do not apply.
+    pub fn joined(mut self) -> Shadow {
+        self.mode = Mode::Joined;
+        self
+    }
+
+    /// How long a router that is dropped or shut down waits for shadows that are running; 1
+    /// second by default. Those still waiting for a thread are lost to the
+    /// [`Shutdown`](crate::LossCause::Shutdown) at once.
+    pub fn grace(mut self, grace: Duration) -> Shadow {
+        self.grace = grace;
+        self
+    }
+
+    /// What turns targeting keys into the hashes that comparisons carry; one with a random secret
+    /// by default, so that hashes cannot be joined across restarts.
+    pub fn key_hasher(mut self, hasher: KeyHasher) -> Shadow {
+        self.hasher = Some(hasher);
+        self
+    }
+
+    /// Puts the targeting key itself into comparisons. Off by default: it identifies a person.
+    pub fn record_targeting_key(mut self) -> Shadow {
+        self.targeting_key = true;
+        self
+    }
+
+    /// Puts the features into comparisons. Off by default: they may be personal.
+    pub fn record_features(mut self) -> Shadow {
+        self.features = true;
+        self
+    }
+
+    /// What draws the requests.
+    pub(crate) fn sampler(&self) -> Sampler {
+        Sampler::percent(self.sample)
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), ShadowError> {
+        let wrong = |field, found: String, expected| {
+            Err(ShadowError { field, found, expected, source: None })
+        };
+        if let Trigger::Flag(key) = &self.trigger
+            && key.is_empty()
+        {
+            return wrong("flag", "an empty key".into(), "a flag key");
+        }
+        if self.trigger == Trigger::Always && self.candidates.is_empty() {
+            return wrong("candidate", "none".into(), "at least one, as no flag names any");
+        }
+        for (place, candidate) in self.candidates.iter().enumerate() {
+            if candidate.is_empty() {
+                return wrong("candidate", "an empty name".into(), "a version");
+            }
+            if self.candidates.iter().take(place).any(|earlier| earlier == candidate) {
+                return wrong("candidate", format!("`{candidate}` twice"), "each version once");
+            }
+        }
+        if !(0.0..=100.0).contains(&self.sample) {
+            return wrong("sample", self.sample.to_string(), "0 to 100 percent");
+        }
+        let share = self.budget.share;
+        if share.is_nan() || share <= 0.0 {
+            return wrong("budget", format!("{} percent", share * 100.0), "more than 0 percent");
+        }
+        if self.deadline == Some(Duration::ZERO) {
+            return wrong("deadline", "0 s".into(), "more than 0 s");
+        }
+        if self.queue == 0 {
+            return wrong("queue", "0".into(), "at least 1");
+        }
+        if !(1..=MOST_THREADS).contains(&self.threads) {
+            return wrong("threads", self.threads.to_string(), "1 to 1024");
+        }
+        Ok(())
+    }
+}
+
+/// More is a mistake, and asking the system for a billion threads takes it down.
+const MOST_THREADS: usize = 1024;
+
+/// A [`Shadow`] policy cannot be put to work.
+#[derive(Debug)]
+pub struct ShadowError {
+    field: &'static str,
+    found: String,
+    expected: &'static str,
+    source: Option<io::Error>,
+}
+
+impl ShadowError {
+    pub(super) fn no_thread(source: io::Error) -> ShadowError {
+        ShadowError {
+            field: "threads",
+            found: "a system that starts no more".into(),
+            expected: "as many as asked for",
+            source: Some(source),
+        }
+    }
+
+    /// The setting that is wrong.
+    pub fn field(&self) -> &'static str {
+        self.field
+    }
+}
+
+impl fmt::Display for ShadowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shadow {}: found {}, expected {}", self.field, self.found, self.expected)
+    }
+}
+
+impl Error for ShadowError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        let good = || Shadow::flag("shadow").candidate("v2");
+        good().validate().unwrap();
+        for (field, policy) in [
+            ("flag", Shadow::flag("").candidate("v2")),
+            ("candidate", Shadow::always()),
+            ("candidate", good().candidate("v2")),
+            ("candidate", good().candidate("")),
+            ("sample", good().sample(100.1)),
+            ("sample", good().sample(f64::NAN)),
+            ("budget", good().budget(Budget::cpu_percent(0.0))),
+            ("budget", good().budget(Budget::cpu_percent(f64::NAN))),
+            ("deadline", good().deadline(Duration::ZERO)),
+            ("queue", good().queue(0)),
+            ("threads", good().threads(0)),
+            ("threads", good().threads(usize::MAX)),
+        ] {
+            assert_eq!(policy.validate().unwrap_err().field(), field);
+        }
+        assert_eq!(
+            good().sample(-1.0).validate().unwrap_err().to_string(),
+            "shadow sample: found -1, expected 0 to 100 percent"
+        );
+    }
+
+    #[test]
+    fn redaction_is_on_unless_asked_otherwise() {
+        let policy = Shadow::always();
+        assert!(!policy.targeting_key && !policy.features);
+    }
+}

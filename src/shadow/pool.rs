@@ -1,0 +1,315 @@
+//! The threads that run shadows, and the bounded queue before them.
+//!
+//! Requests hand over and never wait. The queue itself has no bound (its senders never wait for a
+//! receiver, who may be a thread of the lowest priority that the system has put aside); places in
+//! it are counted instead, and taken before anything is copied.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::{Condvar, Mutex};
+
+use super::{
+    Priority,
+    loss::{Candidate, LossCause},
+};
+use crate::model::ModelError;
+
+/// One shadow run.
+pub(super) trait Job: Send {
+    /// Whose run it is.
+    fn candidate(&self) -> &Arc<Candidate>;
+
+    /// Runs it. Whoever gets the candidate from [`Running::settle`] counts how the run ended.
+    fn run(self: Box<Self>, running: &Running);
+}
+
+/// What a thread runs just now.
+#[derive(Default)]
+pub(super) struct Running(Mutex<Option<Arc<Candidate>>>);
+
+impl Running {
+    /// The right to count how the current run ended; `None` if the pool was shut down in the
+    /// meantime and has counted it as lost.
+    pub(super) fn settle(&self) -> Option<Arc<Candidate>> {
+        self.0.lock().take()
+    }
+}
+
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+    sender: Sender<Message>,
+    queue: Receiver<Message>,
+    running: Vec<Arc<Running>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    flushing: Mutex<()>,
+    grace: Duration,
+}
+
+enum Message {
+    /// A job, and the phase it was accepted in.
+    Job(Box<dyn Job>, usize),
+    /// For one thread: end.
+    Stop,
+}
+
+struct Shared {
+    capacity: usize,
+    /// Places taken in the queue.
+    waiting: AtomicUsize,
+    closed: AtomicBool,
+    /// Flips with every wait in `flush`; its parity says where new jobs are counted.
+    phase: AtomicUsize,
+    /// Jobs accepted in an even and in an odd phase that have not ended.
+    open: [AtomicUsize; 2],
+    alive: AtomicUsize,
+    /// Held while `open` or `alive` is looked at by one who waits on `changed`.
+    watch: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Pool {
+    pub(super) fn start(
+        threads: usize,
+        capacity: usize,
+        priority: Priority,
+        grace: Duration,
+    ) -> std::io::Result<Pool> {
+        let (sender, queue) = unbounded();
+        let shared = Arc::new(Shared {
+            capacity,
+            waiting: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            phase: AtomicUsize::new(0),
+            open: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            alive: AtomicUsize::new(0),
+            watch: Mutex::new(()),
+            changed: Condvar::new(),
+        });
+        let running: Vec<Arc<Running>> = (0..threads).map(|_| Arc::default()).collect();
+        let pool = Pool {
+            shared,
+            sender,
+            queue,
+            running,
+            threads: Mutex::new(Vec::new()),
+            flushing: Mutex::new(()),
+            grace,
+        };
+        for (number, running) in pool.running.iter().enumerate() {
+            let (shared, queue, running) =
+                (pool.shared.clone(), pool.queue.clone(), running.clone());
+            pool.shared.alive.fetch_add(1, Ordering::SeqCst);
+            let alive = Alive(shared);
+            // Should this fail, `alive` is dropped with the closure, and the threads that did
+            // start are stopped with the pool.
+            let thread = std::thread::Builder::new()
+                .name(format!("modelgate-shadow-{number}"))
+                .spawn(move || {
+                    priority.apply();
+                    work(&alive.0, &queue, &running);
+                })?;
+            pool.threads.lock().push(thread);
+        }
+        Ok(pool)
+    }
+
+    /// Takes a place in the queue. Writes nothing when there is none.
+    #[inline]
+    pub(super) fn reserve(&self) -> Result<Place<'_>, LossCause> {
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return Err(LossCause::Shutdown);
+        }
+        // Relaxed: the count only bounds; what is in the queue is published by the channel.
+        self.shared
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                (taken < self.shared.capacity).then(|| taken.saturating_add(1))
+            })
+            .map_err(|_| LossCause::QueueFull)?;
+        let phase = self.shared.phase.load(Ordering::SeqCst) % 2;
+        self.shared.open[phase].fetch_add(1, Ordering::SeqCst);
+        Ok(Place { pool: self, phase, sent: false })
+    }
+
+    /// Jobs that wait for a thread.
+    pub(super) fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything accepted before this call has ended; answers whether it has.
+    ///
+    /// New jobs are counted apart, by flipping the phase, so that a steady stream of them cannot
+    /// keep this waiting. Both parities are waited for in turn: a job accepted earlier stands in
+    /// one of them.
+    pub(super) fn flush(&self, timeout: Duration) -> bool {
+        let until = Instant::now() + timeout.min(LONGEST);
+        let Some(_one_at_a_time) = self.flushing.try_lock_until(until) else {
+            return false;
+        };
+        (0..2).all(|_| {
+            let old = self.shared.phase.fetch_add(1, Ordering::SeqCst) % 2;
+            self.shared.wait(until, || self.shared.open[old].load(Ordering::SeqCst) == 0)
+        })
+    }
+
+    /// Refuses new jobs, counts those in the queue as lost, and waits for the running ones up to
+    /// the grace period. One that still runs then is counted as lost, and its thread left to end
+    /// by itself.
+    pub(super) fn shutdown(&self, grace: Duration) {
+        let mut threads = self.threads.lock();
+        self.shared.closed.store(true, Ordering::SeqCst);
+        // Pairs with the fence in `Place::send`: either the sender sees `closed` and empties the
+        // queue itself, or its job is in the queue by now.
+        fence(Ordering::SeqCst);
+        self.lose_all();
+        for _ in threads.iter() {
+            // The channel cannot be closed: this pool holds both ends.
+            let _ = self.sender.send(Message::Stop);
+        }
+        let until = Instant::now() + grace.min(LONGEST);
+        let ended = self.shared.wait(until, || self.shared.alive.load(Ordering::SeqCst) == 0);
+        for running in &self.running {
+            if let Some(candidate) = running.settle() {
+                candidate.lost(LossCause::Shutdown);
+            }
+        }
+        self.lose_all();
+        for thread in threads.drain(..) {
+            if ended || thread.is_finished() {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    /// Counts everything in the queue as lost.
+    fn lose_all(&self) {
+        let mut stops = 0_usize;
+        while let Ok(message) = self.queue.try_recv() {
+            match message {
+                Message::Job(job, phase) => {
+                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+                    lose(job);
+                    self.shared.ended(phase);
+                }
+                Message::Stop => stops = stops.saturating_add(1),
+            }
+        }
+        // These were for the threads.
+        for _ in 0..stops {
+            let _ = self.sender.send(Message::Stop);
+        }
+    }
+}
+
+/// Longer waits are as good as for ever, and would overflow the clock.
+const LONGEST: Duration = Duration::from_secs(86_400 * 365);
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shutdown(self.grace);
+    }
+}
+
+/// A place in the queue; given back if dropped.
+pub(super) struct Place<'a> {
+    pool: &'a Pool,
+    phase: usize,
+    sent: bool,
+}
+
+impl Place<'_> {
+    pub(super) fn send(mut self, job: Box<dyn Job>) {
+        self.sent = true;
+        // The channel cannot be closed: the pool holds both ends.
+        let _ = self.pool.sender.send(Message::Job(job, self.phase));
+        fence(Ordering::SeqCst);
+        if self.pool.shared.closed.load(Ordering::SeqCst) {
+            self.pool.lose_all();
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.pool.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.pool.shared.ended(self.phase);
+        }
+    }
+}
+
+impl Shared {
+    fn ended(&self, phase: usize) {
+        if self.open[phase % 2].fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.announce();
+        }
+    }
+
+    /// Wakes those who wait. Passing through the lock makes sure that one who has just looked is
+    /// asleep by now.
+    fn announce(&self) {
+        drop(self.watch.lock());
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, until: Instant, done: impl Fn() -> bool) -> bool {
+        let mut watch = self.watch.lock();
+        while !done() {
+            if self.changed.wait_until(&mut watch, until).timed_out() {
+                return done();
+            }
+        }
+        true
+    }
+}
+
+/// Says when a thread has ended, however it ends.
+struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.alive.fetch_sub(1, Ordering::SeqCst);
+        self.0.announce();
+    }
+}
+
+fn work(shared: &Shared, queue: &Receiver<Message>, running: &Running) {
+    for message in queue {
+        let Message::Job(job, phase) = message else { return };
+        shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        if shared.closed.load(Ordering::SeqCst) {
+            lose(job);
+        } else {
+            *running.0.lock() = Some(job.candidate().clone());
+            contained(|| job.run(running));
+            // Only a panic outside the model leaves this unsettled: an answer that panics when it
+            // is dropped, say.
+            if let Some(candidate) = running.settle() {
+                candidate.lost(LossCause::Panic);
+            }
+        }
+        shared.ended(phase);
+    }
+}
+
+fn lose(job: Box<dyn Job>) {
+    job.candidate().lost(LossCause::Shutdown);
+    contained(|| drop(job));
+}
+
+/// Runs what is not ours, and keeps its panics.
+pub(super) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call))
+        // Even dropping the payload may panic; that is contained as well.
+        .map_err(|payload| drop(ModelError::panicked(payload)))
+        .ok()
+}

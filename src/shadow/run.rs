@@ -1,0 +1,204 @@
+//! One shadow run: the candidate, the comparison, the sinks.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{
+    budget::{Account, thread_cpu_time},
+    loss::{Candidate, LossCause},
+    pool::{Job, Running},
+};
+use crate::{
+    clock::Clock,
+    compare::{Agreement, Comparator, Comparison, ComparisonSink, FanOut, KeyHasher, Side},
+    model::{ModelError, ModelErrorKind},
+    prediction_id::PredictionId,
+    value::Value,
+};
+
+/// What a request leaves behind for the comparison with its shadow.
+pub(crate) struct Answered<P> {
+    pub(crate) prediction_id: PredictionId,
+    /// The flag revision of the request's snapshot.
+    pub(crate) revision: u64,
+    /// Hashed on the shadow side, and kept only if the policy asks for it.
+    pub(crate) targeting_key: Option<Box<str>>,
+    /// Only where [`ShadowLine::records_features`](super::ShadowLine::records_features).
+    pub(crate) features: Option<Value>,
+    pub(crate) primary: Side<P>,
+}
+
+/// When a run was handed over: by both clocks.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) monotonic: Duration,
+    pub(super) unix: Duration,
+}
+
+/// What all runs of a router share.
+pub(super) struct Desk<P> {
+    pub(super) comparator: Option<Box<dyn Comparator<P>>>,
+    pub(super) sinks: FanOut<P>,
+    pub(super) hasher: KeyHasher,
+    pub(super) keeps_targeting_key: bool,
+    pub(super) account: Account,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) comparator_panics: AtomicU64,
+}
+
+impl<P> Desk<P> {
+    fn is_late(&self, since: Duration, now: Duration) -> bool {
+        self.deadline.is_some_and(|deadline| now.saturating_sub(since) > deadline)
+    }
+
+    fn agreement(
+        &self,
+        primary: &Result<P, ModelError>,
+        candidate: &Result<P, ModelError>,
+    ) -> Agreement {
+        let (Some(comparator), Ok(primary), Ok(candidate)) = (&self.comparator, primary, candidate)
+        else {
+            return Agreement::not_compared();
+        };
+        let compared = catch_unwind(AssertUnwindSafe(|| comparator.compare(primary, candidate)));
+        compared.unwrap_or_else(|payload| {
+            let error = ModelError::panicked(payload);
+            if self.comparator_panics.fetch_add(1, Ordering::Relaxed) == 0 {
+                tracing::warn!(
+                    target: "modelgate::compare",
+                    %error,
+                    "the comparator panicked; further panics are only counted"
+                );
+            }
+            Agreement::not_compared()
+        })
+    }
+
+    /// Ends a run that came to an outcome: counts it by the right that `settle` gives, and shows
+    /// it to the sinks.
+    ///
+    /// A panic is lost to [`LossCause::Panic`], and shown to the sinks as the candidate's error;
+    /// an outcome past the deadline is lost, and shown to nobody. So each sink sees exactly the
+    /// runs that completed and those that panicked.
+    pub(super) fn conclude(
+        &self,
+        answered: Answered<P>,
+        candidate: Side<P>,
+        queue_wait: Duration,
+        at: Moment,
+        settle: impl FnOnce() -> Option<Arc<Candidate>>,
+    ) {
+        let kind = candidate.outcome.as_ref().err().map(ModelError::kind);
+        if kind == Some(ModelErrorKind::Deadline)
+            || (kind != Some(ModelErrorKind::Panicked)
+                && self.is_late(at.monotonic, self.clock.monotonic()))
+        {
+            if let Some(counts) = settle() {
+                counts.lost(LossCause::Deadline);
+            }
+            return;
+        }
+        let agreement = self.agreement(&answered.primary.outcome, &candidate.outcome);
+        let Some(counts) = settle() else { return };
+        if kind == Some(ModelErrorKind::Panicked) {
+            counts.lost(LossCause::Panic);
+        } else {
+            counts.completed(agreement.agrees());
+        }
+        if self.sinks.is_empty() {
+            return;
+        }
+        let mut comparison = Comparison::new(answered.primary, candidate);
+        comparison.prediction_id = answered.prediction_id;
+        comparison.time = at.unix;
+        comparison.revision = answered.revision;
+        comparison.key_hash = answered.targeting_key.as_deref().map(|key| self.hasher.hash(key));
+        comparison.targeting_key = answered.targeting_key.filter(|_| self.keeps_targeting_key);
+        comparison.features = answered.features;
+        comparison.queue_wait = queue_wait;
+        comparison.agreement = agreement;
+        self.sinks.record(&comparison);
+    }
+
+    /// Charges the processor time this thread has used since `before`.
+    fn charge(&self, before: Duration) -> Duration {
+        let now = thread_cpu_time();
+        self.account.charge(now.saturating_sub(before), self.clock.monotonic());
+        now
+    }
+}
+
+/// A candidate to be run.
+pub(super) struct Run<P, C> {
+    pub(super) desk: Arc<Desk<P>>,
+    pub(super) candidate: Arc<Candidate>,
+    pub(super) answered: Answered<P>,
+    pub(super) call: C,
+    pub(super) at: Moment,
+}
+
+impl<P, C> Job for Run<P, C>
+where
+    P: Send,
+    C: FnOnce() -> Result<P, ModelError> + Send,
+{
+    fn candidate(&self) -> &Arc<Candidate> {
+        &self.candidate
+    }
+
+    fn run(self: Box<Self>, running: &Running) {
+        let Run { desk, candidate, answered, call, at } = *self;
+        let lost = |cause| {
+            if let Some(counts) = running.settle() {
+                counts.lost(cause);
+            }
+        };
+        let now = desk.clock.monotonic();
+        if desk.is_late(at.monotonic, now) {
+            return lost(LossCause::Deadline);
+        }
+        // Asked again: what was charged while this waited may have used the budget up.
+        if !desk.account.has_room(now) {
+            return lost(LossCause::Budget);
+        }
+        let used = thread_cpu_time();
+        let begun = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(call))
+            .unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
+        let service_time = begun.elapsed();
+        // Before the sinks, which may block and keep the budget from knowing.
+        let used = desk.charge(used);
+        let side = Side::new(candidate.version(), outcome, service_time);
+        desk.conclude(answered, side, now.saturating_sub(at.monotonic), at, || running.settle());
+        desk.charge(used);
+    }
+}
+
+/// A candidate that has run elsewhere, to be compared.
+pub(super) struct Finished<P> {
+    pub(super) desk: Arc<Desk<P>>,
+    pub(super) candidate: Arc<Candidate>,
+    pub(super) answered: Answered<P>,
+    pub(super) side: Side<P>,
+    pub(super) at: Moment,
+}
+
+impl<P: Send> Job for Finished<P> {
+    fn candidate(&self) -> &Arc<Candidate> {
+        &self.candidate
+    }
+
+    fn run(self: Box<Self>, running: &Running) {
+        let Finished { desk, answered, side, at, .. } = *self;
+        let used = thread_cpu_time();
+        desk.conclude(answered, side, Duration::ZERO, at, || running.settle());
+        desk.charge(used);
+    }
+}
