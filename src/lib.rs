@@ -7,6 +7,7 @@ mod clock;
 mod compare;
 mod context;
 mod flag;
+mod hash;
 mod model;
 mod prediction_id;
 mod shadow;
@@ -30,8 +31,8 @@ pub use crate::{
     },
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
     flag::{
-        DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Severity, Trace,
-        TraceStep,
+        DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Resolution,
+        Severity, Trace, TraceStep, ValueType,
     },
     model::{
         Dtype, Finite, FnModel, Label, Model, ModelError, ModelErrorKind, Scores, Tensor,
