@@ -5,6 +5,7 @@ pub mod dialect;
 
 mod clock;
 mod context;
+mod features;
 mod flag;
 mod model;
 mod value;
@@ -18,13 +19,14 @@ pub use crate::model::{
 pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
+    features::{FeatureValue, Features, Schema, SchemaError, SchemaModel},
     flag::{
         DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Severity, Trace,
         TraceStep,
     },
     model::{
-        Dtype, Finite, FnModel, Label, Model, ModelError, ModelErrorKind, Scores, Tensor,
-        TensorData, TensorError, Tensors, model_fn,
+        Admission, Dtype, Finite, FnModel, Ineligible, Label, LazyLoadError, LazyModel, Model,
+        ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError, Tensors, model_fn,
     },
     value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
     version::Version,
