@@ -6,6 +6,7 @@ pub mod dialect;
 mod clock;
 mod compare;
 mod context;
+mod features;
 mod flag;
 mod hash;
 mod model;
@@ -30,13 +31,14 @@ pub use crate::{
         WeakSecret,
     },
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
+    features::{FeatureValue, Features, Schema, SchemaError, SchemaModel},
     flag::{
         DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Resolution,
         Severity, Trace, TraceStep, ValueType,
     },
     model::{
-        Dtype, Finite, FnModel, Label, Model, ModelError, ModelErrorKind, Scores, Tensor,
-        TensorData, TensorError, Tensors, model_fn,
+        Admission, Dtype, Finite, FnModel, Ineligible, Label, LazyLoadError, LazyModel, Model,
+        ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError, Tensors, model_fn,
     },
     prediction_id::{ParsePredictionIdError, PredictionId},
     shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},

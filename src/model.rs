@@ -1,8 +1,10 @@
 //! Models: the trait, closures, and what a version must prove before it may answer.
 
+mod eligibility;
 mod error;
 mod finite;
 mod function;
+mod lazy;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod scores;
@@ -14,9 +16,11 @@ pub use self::onnx::{
     UnsupportedOperator,
 };
 pub use self::{
+    eligibility::{Admission, Ineligible},
     error::{ModelError, ModelErrorKind},
     finite::Finite,
     function::{FnModel, model_fn},
+    lazy::{LazyLoadError, LazyModel},
     scores::{Label, Scores},
     tensor::{Dtype, Tensor, TensorData, TensorError, Tensors},
 };

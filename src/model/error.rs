@@ -107,6 +107,16 @@ impl ModelError {
         )
     }
 
+    /// A failure of this kind, in these words, for this reason.
+    #[cold]
+    pub(crate) fn with_source(
+        kind: ModelErrorKind,
+        message: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> ModelError {
+        ModelError::build(kind, Cow::Borrowed(message), Some(source.into()))
+    }
+
     fn build(
         kind: ModelErrorKind,
         message: Cow<'static, str>,

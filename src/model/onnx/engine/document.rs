@@ -100,10 +100,8 @@ impl Document {
 }
 
 fn describe(value: &ValueInfoProto) -> TensorDescription {
-    let tensor = match value.r#type.as_ref().and_then(|r#type| r#type.value.as_ref()) {
-        Some(Type::TensorType(tensor)) => Some(tensor),
-        None => None,
-    };
+    let r#type = value.r#type.as_ref().and_then(|r#type| r#type.value.as_ref());
+    let tensor = r#type.map(|Type::TensorType(tensor)| tensor);
     let dtype = tensor.and_then(|tensor| match DataType::try_from(tensor.elem_type) {
         Ok(DataType::Float) => Some(Dtype::F32),
         Ok(DataType::Double) => Some(Dtype::F64),
