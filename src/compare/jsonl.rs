@@ -56,8 +56,8 @@ use super::{Comparison, ComparisonSink, SinkCounts, SinkError};
 /// Each record is one write of one whole line at the end of the file. What is written is with the
 /// operating system: `kill -9` loses the records still queued, never one that was written. Should
 /// a write stop half-way (the disk is full; the process is killed while a long line is copied),
-/// the incomplete line at the end is cut off before the next one is written, at the latest when
-/// the file is next opened. So every line that ends in a newline is a whole record. Only
+/// the incomplete line at the end is cut off, at once or, after a kill, when the file is next
+/// opened. So every line that ends in a newline is a whole record. Only
 /// [`flush`](ComparisonSink::flush) waits for the disk, so a power cut may lose more.
 ///
 /// One file belongs to one sink at a time.

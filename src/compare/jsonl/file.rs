@@ -45,7 +45,12 @@ impl RotatingFile {
             open = self.rotate(open, keep)?;
         }
         // One `write` unless the system takes less: a reader, and a kill, then see whole lines.
-        open.file.write_all(line)?;
+        if let Err(error) = open.file.write_all(line) {
+            // Part of it may have been written. Should cutting that off fail as well, it is done
+            // when the file is opened again.
+            let _ = open.file.set_len(open.length);
+            return Err(error);
+        }
         open.length = open.length.saturating_add(line.len() as u64);
         self.open = Some(open);
         Ok(())
