@@ -9,11 +9,18 @@ mod context;
 mod features;
 mod flag;
 mod hash;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod model;
+mod parallel;
 mod prediction_id;
+mod router;
 mod shadow;
+mod sharded;
 mod source;
 mod store;
+#[cfg(feature = "async")]
+mod timer;
 mod value;
 mod version;
 
@@ -41,6 +48,11 @@ pub use crate::{
         ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError, Tensors, model_fn,
     },
     prediction_id::{ParsePredictionIdError, PredictionId},
+    router::{
+        Binding, BreakerPolicy, BuildError, Counts, Decision, ExplainedFlag, Explanation,
+        FallbackCause, Input, Latency, MissingKey, ModelRouter, OperateError, Output, PredictError,
+        Prediction, RouterBuilder, RouterStats, Switches, VersionState, VersionStats,
+    },
     shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
     store::{
@@ -51,7 +63,12 @@ pub use crate::{
     version::Version,
 };
 
+#[cfg(feature = "metrics")]
+pub use crate::metrics::{MetricsReporter, publish_metrics};
+#[cfg(feature = "async")]
+pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture, async_model_fn};
 #[cfg(feature = "file")]
 pub use crate::source::FileSource;
 #[cfg(feature = "http")]
 pub use crate::source::HttpSource;
+pub(crate) use crate::source::chain as error_chain;

@@ -59,6 +59,21 @@ pub trait Model<F: ?Sized, P>: Send + Sync {
     fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
         rows.iter().map(|row| self.predict(row)).collect()
     }
+
+    /// Whether the model can answer without loading first. Routers do not send requests to one
+    /// that cannot.
+    fn is_loaded(&self) -> bool {
+        true
+    }
+
+    /// Loads the model if it is not loaded.
+    ///
+    /// # Errors
+    ///
+    /// When loading fails; a later call tries again.
+    fn load(&self) -> Result<(), ModelError> {
+        Ok(())
+    }
 }
 
 macro_rules! model_through {
@@ -69,6 +84,12 @@ macro_rules! model_through {
             }
             fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
                 (**self).predict_batch(rows)
+            }
+            fn is_loaded(&self) -> bool {
+                (**self).is_loaded()
+            }
+            fn load(&self) -> Result<(), ModelError> {
+                (**self).load()
             }
         })*
     };

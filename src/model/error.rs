@@ -87,6 +87,11 @@ impl ModelError {
     }
 
     #[cold]
+    pub(crate) fn not_loaded() -> ModelError {
+        ModelError::of_kind(ModelErrorKind::NotLoaded, "the model is not loaded")
+    }
+
+    #[cold]
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> ModelError {
         let message = match payload.downcast_ref::<&'static str>() {
             Some(text) => (*text).to_owned(),

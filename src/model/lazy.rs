@@ -153,6 +153,21 @@ impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for LazyModel<M> {
             Err(error) => rows.iter().map(|_| Err(error.clone())).collect(),
         }
     }
+
+    /// Also `true` where a request may load it: then it is sent requests.
+    fn is_loaded(&self) -> bool {
+        self.on_request || LazyModel::is_loaded(self)
+    }
+
+    fn load(&self) -> Result<(), ModelError> {
+        LazyModel::load(self).map(drop).map_err(|error| {
+            ModelError::with_source(
+                ModelErrorKind::NotLoaded,
+                "the model could not be loaded",
+                error,
+            )
+        })
+    }
 }
 
 impl<M> fmt::Debug for LazyModel<M> {

@@ -90,8 +90,16 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
         }
     }
 
-    /// Puts `value` in the place of the current one.
+    /// Puts `value` in the place of the current one, which is dropped.
     pub(crate) fn publish(&self, value: Arc<T>) {
+        // After the lock: freeing a large value takes a while, and its `Drop` may read this cell.
+        drop(self.replace(value));
+    }
+
+    /// Puts `value` in the place of the current one, which is returned: for those who hold a lock
+    /// of their own that its `Drop` might want.
+    #[must_use]
+    pub(crate) fn replace(&self, value: Arc<T>) -> Arc<T> {
         let old = {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
             let old = std::mem::replace(&mut *current, value);
@@ -101,10 +109,10 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
             self.epoch.store(epoch.wrapping_add(1), Ordering::Release);
             old
         };
-        // After the lock: freeing a large value takes a while, and its `Drop` may read this cell.
-        drop(old);
-        // A thread that only writes would otherwise keep a value it once read.
+        // A thread that only writes would otherwise keep a value it once read. It is not the last
+        // to hold it: `old` is still here.
         drop(forget(&self.identity));
+        old
     }
 
     /// The current value. Waits for nobody, but for a thread's first read of this cell.
