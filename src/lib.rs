@@ -8,6 +8,7 @@ mod context;
 mod flag;
 mod hash;
 mod model;
+mod rollout;
 mod value;
 mod version;
 
@@ -19,6 +20,7 @@ pub use crate::{
         Severity, Trace, TraceStep, ValueType,
     },
     model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
+    rollout::{AttributeCondition, Condition, Rollout, RolloutError, Schedule, Shares},
     value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
     version::Version,
 };
