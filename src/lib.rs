@@ -14,6 +14,7 @@ mod metrics;
 mod model;
 mod parallel;
 mod prediction_id;
+mod rollout;
 mod router;
 mod shadow;
 mod sharded;
@@ -48,6 +49,7 @@ pub use crate::{
         ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError, Tensors, model_fn,
     },
     prediction_id::{ParsePredictionIdError, PredictionId},
+    rollout::{AttributeCondition, Condition, Rollout, RolloutError, Schedule, Shares},
     router::{
         Binding, BreakerPolicy, BuildError, Counts, Decision, ExplainedFlag, Explanation,
         FallbackCause, Input, Latency, MissingKey, ModelRouter, OperateError, Output, PredictError,
