@@ -2,13 +2,17 @@
 
 mod evaluation;
 mod problem;
+mod resolution;
+pub(crate) mod semver;
 mod set;
+pub(crate) mod split;
 
 use std::{fmt, sync::Arc};
 
 pub use self::{
     evaluation::{ErrorCode, Evaluation, Reason, Trace, TraceStep},
     problem::{DocumentError, FlagProblem, Severity},
+    resolution::{Resolution, ValueType},
     set::FlagSet,
 };
 use crate::{clock::Clock, context::EvaluationContext, value::Map};

@@ -6,6 +6,7 @@ pub mod dialect;
 mod clock;
 mod context;
 mod flag;
+mod hash;
 mod model;
 mod source;
 mod store;
@@ -16,8 +17,8 @@ pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
     flag::{
-        DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Severity, Trace,
-        TraceStep,
+        DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Resolution,
+        Severity, Trace, TraceStep, ValueType,
     },
     model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},

@@ -4,8 +4,10 @@ use std::{fmt, hash::BuildHasher, sync::Arc};
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{Flag, FlagProblem, Severity};
-use crate::value::Map;
+use super::{
+    ErrorCode, Evaluation, Flag, FlagProblem, Reason, Request, Severity, Trace, TraceStep,
+};
+use crate::{clock::Clock, context::EvaluationContext, value::Map};
 
 /// Enough shards that one of them is short to copy: 80 pointers with 5,000 flags.
 const SHARDS: usize = 64;
@@ -45,6 +47,48 @@ impl FlagSet {
     /// The flag `key`.
     pub fn get(&self, key: &str) -> Option<&Flag> {
         self.shards.get(shard(key))?.get(key)
+    }
+
+    /// Evaluates the flag `key`; a flag that is not there answers [`ErrorCode::FlagNotFound`].
+    #[inline]
+    pub fn evaluate<'a>(
+        &'a self,
+        key: &str,
+        context: &'a dyn EvaluationContext,
+        clock: &'a dyn Clock,
+    ) -> Evaluation<'a> {
+        match self.get(key) {
+            Some(flag) => flag.evaluate(&Request { context, key_override: None, clock, set: self }),
+            None => self.not_found(),
+        }
+    }
+
+    /// Evaluates the flag `key` and records how the answer came about. Allocates.
+    pub fn explain<'a>(
+        &'a self,
+        key: &str,
+        context: &'a dyn EvaluationContext,
+        clock: &'a dyn Clock,
+    ) -> (Evaluation<'a>, Trace) {
+        match self.get(key) {
+            Some(flag) => flag.explain(&Request { context, key_override: None, clock, set: self }),
+            None => {
+                let text = format!("there is no flag `{key}`");
+                (self.not_found(), Trace { steps: vec![TraceStep::Note { text }] })
+            }
+        }
+    }
+
+    #[cold]
+    fn not_found(&self) -> Evaluation<'_> {
+        Evaluation {
+            value: None,
+            variant: None,
+            reason: Reason::Error,
+            error: Some(ErrorCode::FlagNotFound),
+            metadata: &self.metadata,
+            missing_key: false,
+        }
     }
 
     /// The number of flags.

@@ -1,0 +1,313 @@
+//! `fractional`: a percentage split by the hash of a key.
+
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use super::{
+    Fractional, cbor,
+    coercion::{integral, write_text},
+    evaluate::{Failed, Scene},
+    expression::{Held, Scope, evaluate},
+    operator::Operator,
+    trace::Watcher,
+    tree::{BucketBy, Call, Expression, Split},
+};
+use crate::{flag::split::Shares, hash::Murmur3, value::ValueRef};
+
+/// What a split chose.
+pub(super) enum Chosen<'s> {
+    /// This share of those whose variants and weights are constants.
+    Share(usize),
+    Value(Held<'s>),
+}
+
+const NOTHING: Chosen<'static> = Chosen::Value(Held::NULL);
+
+impl Split {
+    /// The value of a share whose variant is a constant.
+    pub(super) fn constant(&self, share: usize) -> Held<'_> {
+        let first = usize::from(!matches!(self.bucket_by, BucketBy::Implied));
+        let value = match self.arguments.get(first + share) {
+            Some(Expression::Constant(entry)) => entry.as_list().and_then(<[_]>::first),
+            _ => None,
+        };
+        value.map_or(Held::NULL, |value| Held::Borrowed(value.borrow()))
+    }
+}
+
+impl<'a, W: Watcher> Scene<'a, W> {
+    #[inline]
+    pub(super) fn split<'s>(
+        &mut self,
+        split: &'a Split,
+        scope: Scope<'s>,
+    ) -> Result<Chosen<'s>, Failed>
+    where
+        'a: 's,
+    {
+        if let (Some(shares), BucketBy::Implied | BucketBy::Key) = (&split.shares, split.bucket_by)
+            && let Some(hash) = self.key_hash(split)
+        {
+            return Ok(self.place(split, shares, hash).map_or(NOTHING, Chosen::Share));
+        }
+        self.general(split, scope)
+    }
+
+    /// The hash by a targeting key that is there.
+    #[inline]
+    fn key_hash(&mut self, split: &Split) -> Option<u32> {
+        let key = self.key.filter(|key| !key.is_empty())?;
+        self.watcher.read(|| "targetingKey".to_owned(), Some(ValueRef::Text(key)));
+        let mut hash = split.prefix;
+        self.flag.settings.fractional.key(&mut hash, key);
+        Some(hash.finish())
+    }
+
+    /// The share that a hash falls into.
+    #[inline]
+    fn place(&mut self, split: &Split, shares: &Shares, hash: u32) -> Option<usize> {
+        if let Fractional::V1 = self.flag.settings.fractional {
+            return self.place_by_percent(split, shares, hash);
+        }
+        let bucket = shares.bucket(hash);
+        let share = shares.of(bucket)?;
+        let (from, to) = shares.bounds(share);
+        let bounds = (from.into(), to.into());
+        self.watcher.bucket(split.place, bucket.into(), bounds, shares.total().into());
+        Some(share)
+    }
+
+    /// The first generation compares percentages in floats.
+    fn place_by_percent(&mut self, split: &Split, shares: &Shares, hash: u32) -> Option<usize> {
+        let percent = f64::from(hash as i32).abs() / f64::from(i32::MAX) * 100.0;
+        let total = f64::from(shares.total());
+        let mut end = 0.0;
+        for share in 0..shares.len() {
+            let (from, to) = shares.bounds(share);
+            let start = end;
+            end += 100.0 * f64::from(to - from) / total;
+            if percent < end {
+                self.watcher.bucket(split.place, percent, (start, end), 100.0);
+                return Some(share);
+            }
+        }
+        None
+    }
+
+    /// Splits that are not of the common form: computed keys, variants or weights.
+    #[cold]
+    fn general<'s>(&mut self, split: &'a Split, scope: Scope<'s>) -> Result<Chosen<'s>, Failed>
+    where
+        'a: 's,
+    {
+        let mut entries = &*split.arguments;
+        let mut list_first = None;
+        let hash = match split.bucket_by {
+            BucketBy::Nothing => None,
+            BucketBy::Implied => self.implied(split),
+            BucketBy::Key | BucketBy::First(_) => {
+                let Some((first, rest)) = entries.split_first() else { return Ok(NOTHING) };
+                entries = rest;
+                match first {
+                    Expression::Call(call) if call.operator == Operator::Cat => {
+                        self.joined(split, call, scope)?
+                    }
+                    first => {
+                        let value = evaluate(first, self, scope)?;
+                        if value.is_list() {
+                            // Not a key then, but the first share of a split by the implied one.
+                            list_first = Some(value);
+                            self.implied(split)
+                        } else {
+                            self.by_value(split, value.borrow())
+                        }
+                    }
+                }
+            }
+        };
+        if let (Some(shares), None) = (&split.shares, &list_first) {
+            let share = hash.and_then(|hash| self.place(split, shares, hash));
+            return Ok(share.map_or(NOTHING, Chosen::Share));
+        }
+        // Operators see evaluated arguments: an entry that fails fails the rule, key or no key.
+        let mut variants = SmallVec::<[Held<'s>; 8]>::new();
+        let mut weights = SmallVec::<[u32; 8]>::new();
+        let mut valid = true;
+        if let Some(list) = list_first {
+            valid &= computed_entry(list, &mut variants, &mut weights).is_some();
+        }
+        for entry in entries {
+            valid &= self.entry(entry, scope, &mut variants, &mut weights)?.is_some();
+        }
+        let chosen = hash
+            .filter(|_| valid)
+            .zip(Shares::new(weights))
+            .and_then(|(hash, shares)| self.place(split, &shares, hash));
+        Ok(match chosen {
+            Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),
+            _ => NOTHING,
+        })
+    }
+
+    /// Evaluates one `[variant, weight]`; `None` inside when it is no such thing.
+    fn entry<'s>(
+        &mut self,
+        entry: &'a Expression,
+        scope: Scope<'s>,
+        variants: &mut SmallVec<[Held<'s>; 8]>,
+        weights: &mut SmallVec<[u32; 8]>,
+    ) -> Result<Option<()>, Failed>
+    where
+        'a: 's,
+    {
+        let Expression::List(members) = entry else {
+            return Ok(computed_entry(evaluate(entry, self, scope)?, variants, weights));
+        };
+        let mut members = members.iter();
+        let variant = match members.next() {
+            Some(variant) => evaluate(variant, self, scope)?,
+            None => return Ok(None),
+        };
+        let weight = match members.next() {
+            Some(member) => weight(evaluate(member, self, scope)?.borrow()),
+            None => Some(1),
+        };
+        for rest in members {
+            evaluate(rest, self, scope)?;
+        }
+        Ok(add(variant, weight, variants, weights))
+    }
+
+    /// The hash by the flag's key and the targeting key, wherever that comes from.
+    fn implied(&mut self, split: &Split) -> Option<u32> {
+        let Some(ValueRef::Text(key)) = self.key().filter(|key| !matches!(key, ValueRef::Text("")))
+        else {
+            self.missing_key = true;
+            return None;
+        };
+        let generation = self.flag.settings.fractional;
+        let mut hash = match split.bucket_by {
+            BucketBy::Implied => split.prefix,
+            _ => generation.prefix(&self.flag.key),
+        };
+        generation.key(&mut hash, key);
+        Some(hash.finish())
+    }
+
+    /// The hash by any value.
+    fn by_value(&mut self, split: &Split, value: ValueRef<'_>) -> Option<u32> {
+        if matches!(split.bucket_by, BucketBy::Key) {
+            self.missing_key |= matches!(value, ValueRef::Null | ValueRef::Text(""));
+        }
+        let mut hash = Murmur3::new(0);
+        match (self.flag.settings.fractional, value) {
+            (_, ValueRef::Null) => return None,
+            (Fractional::V3, value) => cbor::value(&mut hash, value)?,
+            (Fractional::V1 | Fractional::V2, ValueRef::Text(text)) => hash.write(text.as_bytes()),
+            _ => return None,
+        }
+        Some(hash.finish())
+    }
+
+    /// The hash by joined text, which is never put together.
+    fn joined(
+        &mut self,
+        split: &Split,
+        call: &'a Call,
+        scope: Scope<'_>,
+    ) -> Result<Option<u32>, Failed> {
+        if matches!(split.bucket_by, BucketBy::First(true)) {
+            self.missing_key |=
+                matches!(self.key(), None | Some(ValueRef::Null | ValueRef::Text("")));
+        }
+        let parts = self.all(&call.arguments, scope)?;
+        let mut hash = Murmur3::new(0);
+        if let Fractional::V3 = self.flag.settings.fractional {
+            let mut length = Length(0);
+            for part in &parts {
+                write_text(part.borrow(), &mut length).map_err(|_| Failed)?;
+            }
+            cbor::text_head(&mut hash, length.0);
+        }
+        for part in &parts {
+            write_text(part.borrow(), &mut hash).map_err(|_| Failed)?;
+        }
+        Ok(Some(hash.finish()))
+    }
+}
+
+/// Adds an entry that only its value shows to be one.
+fn computed_entry<'s>(
+    entry: Held<'s>,
+    variants: &mut SmallVec<[Held<'s>; 8]>,
+    weights: &mut SmallVec<[u32; 8]>,
+) -> Option<()> {
+    let ValueRef::List(members) = entry.borrow() else { return None };
+    let variant = Held::Owned(members.element(0)?.to_value());
+    let weight = members.element(1).map_or(Some(1), weight);
+    add(variant, weight, variants, weights)
+}
+
+fn add<'s>(
+    variant: Held<'s>,
+    weight: Option<u32>,
+    variants: &mut SmallVec<[Held<'s>; 8]>,
+    weights: &mut SmallVec<[u32; 8]>,
+) -> Option<()> {
+    if matches!(variant.borrow(), ValueRef::List(_) | ValueRef::Map(_)) {
+        return None;
+    }
+    weights.push(weight?);
+    variants.push(variant);
+    Some(())
+}
+
+/// A weight: a whole number of at most 2^31 - 1; a negative one counts as zero.
+pub(super) fn weight(value: ValueRef<'_>) -> Option<u32> {
+    if let ValueRef::Float(value) = value
+        && value.is_finite()
+        && value.fract() == 0.0
+        && value < 0.0
+    {
+        return Some(0);
+    }
+    let weight = integral(value)?.max(0);
+    u32::try_from(weight).ok().filter(|weight| *weight <= i32::MAX as u32)
+}
+
+impl Fractional {
+    /// The hash of what stands before the targeting key when that is implied.
+    pub(super) fn prefix(self, flag_key: &str) -> Murmur3 {
+        let mut hash = Murmur3::new(0);
+        match self {
+            Fractional::V3 => {
+                cbor::list(&mut hash, 2);
+                cbor::text(&mut hash, flag_key);
+            }
+            Fractional::V1 | Fractional::V2 => hash.write(flag_key.as_bytes()),
+        }
+        hash
+    }
+}
+
+impl Fractional {
+    /// Adds the targeting key to a hash.
+    #[inline]
+    fn key(self, hash: &mut Murmur3, key: &str) {
+        match self {
+            Fractional::V3 => cbor::text(hash, key),
+            Fractional::V1 | Fractional::V2 => hash.write(key.as_bytes()),
+        }
+    }
+}
+
+/// Counts the bytes of text instead of keeping them.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! Hash functions whose output is specified, for buckets that must never move.
+//!
+//! Never a [`Hasher`](std::hash::Hasher): what those answer may change with any release.
+
+mod murmur3;
+
+pub(crate) use self::murmur3::Murmur3;
