@@ -23,7 +23,10 @@ pub use self::{
     environment::EnvironmentSource, error::SourceError, sink::FlagSink, subscription::Subscription,
 };
 pub(crate) use self::{error::chain, sink::Staleness};
-use crate::flag::{DocumentError, FlagSet};
+use crate::{
+    dialect::flagd::Flagd,
+    flag::{DocumentError, FlagSet},
+};
 
 /// Where flags come from: a file, a vendor's stream, your own configuration service.
 ///
@@ -118,17 +121,14 @@ where
     }
 }
 
+impl Compile for Flagd {
+    fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
+        Flagd::compile(self, text)
+    }
+}
+
 /// What a file or a URL holds unless the caller says otherwise.
 #[cfg(any(feature = "file", feature = "http"))]
 fn default_dialect() -> Box<dyn Compile> {
-    Box::new(|text: &str| {
-        let document: crate::value::Map = serde_json::from_str(text)
-            .map_err(|error| DocumentError::with_source("not a JSON object", error))?;
-        let flags = document.get("flags").and_then(crate::value::Value::as_map);
-        let flags = flags.ok_or_else(|| DocumentError::new("`flags` is missing"))?;
-        Ok(flags
-            .iter()
-            .map(|(key, value)| environment::constant(key.to_owned(), value.clone()))
-            .collect())
-    })
+    Box::new(Flagd::new())
 }

@@ -1,5 +1,7 @@
 //! Flags in a file that is watched.
 
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::{
@@ -49,6 +51,9 @@ pub struct FileSource {
     poll_interval: Duration,
     settle: Duration,
     max_bytes: u64,
+    /// Whether the platform is asked for notices.
+    notices: bool,
+    thread: &'static str,
 }
 
 impl FileSource {
@@ -63,6 +68,8 @@ impl FileSource {
             poll_interval: Duration::from_secs(5),
             settle: Duration::from_millis(20),
             max_bytes: 64 << 20,
+            notices: true,
+            thread: "modelgate-file",
         }
     }
 
@@ -119,7 +126,7 @@ impl FlagSource for FileSource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         let signal = Arc::new(Signal::default());
         // Watched before it is read: a change in between is not missed.
-        let mut watch = Watch::start(&self.path, Arc::clone(&signal));
+        let mut watch = Watch::start(&self.path, self.notices, Arc::clone(&signal));
         let mut reader = Reader {
             path: self.path,
             dialect: self.dialect,
@@ -129,23 +136,22 @@ impl FlagSource for FileSource {
         };
         reader.read();
         let (poll_interval, settle) = (self.poll_interval, self.settle);
-        let worker =
-            Worker::start("modelgate-file", signal, Duration::from_secs(1), move |signal| {
-                loop {
-                    match signal.wait(poll_interval) {
-                        Wake::Stop => break,
-                        Wake::Timeout => {}
-                        Wake::Event => {
-                            if wait_for_quiet(signal, settle) == Wake::Stop {
-                                break;
-                            }
+        let worker = Worker::start(self.thread, signal, Duration::from_secs(1), move |signal| {
+            loop {
+                match signal.wait(poll_interval) {
+                    Wake::Stop => break,
+                    Wake::Timeout => {}
+                    Wake::Event => {
+                        if wait_for_quiet(signal, settle) == Wake::Stop {
+                            break;
                         }
                     }
-                    watch.follow();
-                    reader.read();
                 }
-            })
-            .map_err(|error| SourceError::with_source("thread could not be started", error))?;
+                watch.follow();
+                reader.read();
+            }
+        })
+        .map_err(|error| SourceError::with_source("thread could not be started", error))?;
         Ok(Subscription::on_drop(move || drop(worker)))
     }
 }

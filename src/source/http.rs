@@ -191,14 +191,14 @@ impl FlagSource for HttpSource {
                 let pause = match poller.poll() {
                     Ok(()) => {
                         failures = 0;
-                        interval.mul_f64(0.9 + 0.2 * random())
+                        scaled(interval, 0.9 + 0.2 * random())
                     }
                     Err(_) if signal.is_stopping() => break,
                     Err(failure) => {
                         poller.sink.report(failure.error);
-                        let pause = backoff(retry, failures);
+                        let pause = pause_after(retry, failures, failure.retry_after);
                         failures = failures.saturating_add(1);
-                        pause.max(failure.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
+                        pause
                     }
                 };
                 if signal.wait(pause) == Wake::Stop {
@@ -212,10 +212,20 @@ impl FlagSource for HttpSource {
     }
 }
 
-/// The pause after this many failures before, at random between a half and the whole of it.
-fn backoff((first, max): (Duration, Duration), failures: u32) -> Duration {
+/// The pause after a failure that had this many before it, at random between a half and the whole
+/// of its length; longer if the server says so.
+fn pause_after(
+    (first, max): (Duration, Duration),
+    failures: u32,
+    retry_after: Option<Duration>,
+) -> Duration {
     let doubled = first.saturating_mul(2_u32.saturating_pow(failures.min(30)));
-    doubled.min(max).mul_f64(0.5 + 0.5 * random())
+    let pause = scaled(doubled.min(max), 0.5 + 0.5 * random());
+    pause.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
+}
+
+fn scaled(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 /// A number in `0..1`, good enough to keep services from asking in step: the standard library

@@ -6,7 +6,7 @@ use super::{FlagSink, FlagSource, SourceError, Subscription, environment::consta
 use crate::{
     context::Context,
     flag::{DocumentError, Flag, FlagProblem, FlagSet},
-    store::{Flags, FlagsStatus},
+    store::Flags,
     value::{Map, Value},
 };
 
@@ -64,6 +64,7 @@ pub(crate) fn text(flags: &Flags, key: &str) -> String {
 }
 
 /// Waits until the flag says so.
+#[cfg(any(feature = "file", feature = "http"))]
 #[track_caller]
 pub(crate) fn expect_text(flags: &Flags, key: &str, wanted: &str) {
     let came = flags.wait_until(PATIENCE, |_| text(flags, key) == wanted);
@@ -71,8 +72,12 @@ pub(crate) fn expect_text(flags: &Flags, key: &str, wanted: &str) {
 }
 
 /// Waits until the status is so.
+#[cfg(any(feature = "file", feature = "http"))]
 #[track_caller]
-pub(crate) fn expect(flags: &Flags, condition: impl FnMut(&FlagsStatus) -> bool) -> FlagsStatus {
+pub(crate) fn expect(
+    flags: &Flags,
+    condition: impl FnMut(&crate::FlagsStatus) -> bool,
+) -> crate::FlagsStatus {
     assert!(flags.wait_until(PATIENCE, condition), "it stayed {:#?}", flags.status());
     flags.status()
 }

@@ -39,6 +39,7 @@ impl Signal {
         self.changed.notify_one();
     }
 
+    #[cfg(feature = "http")]
     pub(super) fn is_stopping(&self) -> bool {
         self.state.lock().stopping
     }

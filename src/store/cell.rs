@@ -56,6 +56,7 @@ pub(crate) struct SnapshotCell<T> {
 
 /// The value as it was at one moment, for one thread.
 // `Rc` makes the count thread-local, `Arc` keeps the value.
+#[expect(clippy::redundant_allocation)]
 pub(crate) struct Guard<T>(Rc<Arc<T>>);
 
 struct Entry {

@@ -5,7 +5,7 @@ use crate::{
     clock::Clock,
     context::EvaluationContext,
     flag::{ErrorCode, Reason, Request},
-    value::Value,
+    value::{Map, Value},
 };
 
 /// A flag's answer with how it came about.
@@ -24,7 +24,8 @@ pub struct FlagDetail<T> {
     pub revision: u64,
 }
 
-/// A type a flag can be read as: `bool`, `i64`, `f64`, `String` and [`Value`].
+/// A type a flag can be read as: `bool`, `i64`, `f64`, `String`, [`Map`], and [`Value`] for
+/// whatever it is. An integer is a float as well; a float is no integer, even a whole one.
 pub trait FlagValue: Sized + sealed::Sealed {
     #[doc(hidden)]
     fn of(value: &Value) -> Option<Self>;
@@ -48,21 +49,11 @@ macro_rules! flag_value {
 }
 flag_value! {
     bool => Value::as_bool;
-    i64 => integer;
+    i64 => Value::as_i64;
     f64 => Value::as_f64;
     String => |value: &Value| value.as_str().map(str::to_owned);
+    Map => |value: &Value| value.as_map().cloned();
     Value => |value: &Value| Some(value.clone());
-}
-
-/// Documents write `3.0` for three as well: JSON has one kind of number.
-fn integer(value: &Value) -> Option<i64> {
-    /// From here on a float does not name one integer.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-
-    value.as_i64().or_else(|| match value {
-        Value::Float(float) if float.fract() == 0.0 && float.abs() < EXACT => Some(*float as i64),
-        _ => None,
-    })
 }
 
 pub(super) fn read<T: FlagValue>(
@@ -110,13 +101,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_integral_float_is_an_integer_and_no_other_is() {
-        assert_eq!(i64::of(&Value::Float(3.0)), Some(3));
-        assert_eq!(i64::of(&Value::Int(3)), Some(3));
-        assert_eq!(f64::of(&Value::Int(3)), Some(3.0));
-        for value in [3.5, 1e300, f64::NAN, f64::INFINITY] {
-            assert_eq!(i64::of(&Value::Float(value)), None);
+    fn types_are_read_as_in_an_evaluation() {
+        use crate::flag::ValueType;
+
+        let values = [Value::Bool(true), Value::Int(3), Value::Float(3.0), Value::from("3")];
+        for value in values.into_iter().chain([Value::Map(Map::new()), Value::Null]) {
+            assert_eq!(bool::of(&value).is_some(), ValueType::Boolean.admits(&value));
+            assert_eq!(i64::of(&value).is_some(), ValueType::Integer.admits(&value));
+            assert_eq!(f64::of(&value).is_some(), ValueType::Float.admits(&value));
+            assert_eq!(String::of(&value).is_some(), ValueType::String.admits(&value));
+            assert_eq!(Map::of(&value).is_some(), ValueType::Object.admits(&value));
+            assert_eq!(Value::of(&value), Some(value));
         }
-        assert_eq!(i64::of(&Value::from("3")), None);
     }
 }

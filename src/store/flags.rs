@@ -18,7 +18,7 @@ use crate::{
     context::EvaluationContext,
     flag::FlagSet,
     source::{FlagSink, FlagSource, SourceError, Subscription},
-    value::Value,
+    value::Map,
 };
 
 /// All flags of a service, kept up to date by its sources. Clones share one store; when the last
@@ -72,8 +72,7 @@ impl Flags {
         self.detail(key, context, default.into()).value
     }
 
-    /// The integer of the flag `key`; `default` when it does not say. A float without a fraction
-    /// is an integer.
+    /// The integer of the flag `key`; `default` when it does not say.
     pub fn integer(&self, key: &str, context: &dyn EvaluationContext, default: i64) -> i64 {
         self.detail(key, context, default).value
     }
@@ -83,8 +82,8 @@ impl Flags {
         self.detail(key, context, default).value
     }
 
-    /// The value of the flag `key`, of whatever type; `default` when it does not say.
-    pub fn object(&self, key: &str, context: &dyn EvaluationContext, default: Value) -> Value {
+    /// The object of the flag `key`; `default` when it does not say.
+    pub fn object(&self, key: &str, context: &dyn EvaluationContext, default: Map) -> Map {
         self.detail(key, context, default).value
     }
 

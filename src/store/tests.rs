@@ -18,7 +18,7 @@ use crate::{
         FlagSink, FlagSource, SourceError, Subscription,
         testing::{PATIENCE, Scripted, flag, scripted, set, text},
     },
-    value::Value,
+    value::{Map, Value},
 };
 
 #[test]
@@ -32,7 +32,7 @@ fn flags_made_in_code_are_ready_at_once() {
     assert_eq!(flags.float("x", &user, 0.0), 0.5);
     assert_eq!(flags.float("n", &user, 0.0), 3.0);
     assert_eq!(flags.string("name", &user, ""), "v2");
-    assert_eq!(flags.object("map", &user, Value::Null).get("a"), Some(&Value::Int(1)));
+    assert_eq!(flags.object("map", &user, Map::new()).get("a"), Some(&Value::Int(1)));
 }
 
 #[test]

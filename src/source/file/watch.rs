@@ -37,18 +37,18 @@ struct Names {
 }
 
 impl Watch {
-    pub(super) fn start(path: &Path, signal: Arc<Signal>) -> Watch {
+    pub(super) fn start(path: &Path, notices: bool, signal: Arc<Signal>) -> Watch {
         let names = Arc::new(Mutex::new(Names::default()));
-        let watcher = notify::recommended_watcher({
-            let names = Arc::clone(&names);
-            move |event: notify::Result<Event>| {
-                // An error may stand for lost notices: look.
-                if event.map_or(true, |event| names.lock().concerns(&event)) {
-                    signal.wake();
-                }
+        let heard = Arc::clone(&names);
+        let notice = move |event: notify::Result<Event>| {
+            // An error may stand for lost notices: look.
+            if event.map_or(true, |event| heard.lock().concerns(&event)) {
+                signal.wake();
             }
-        });
-        let watcher = watcher
+        };
+        let watcher = notices
+            .then(|| notify::recommended_watcher(notice))
+            .transpose()
             .inspect_err(|error| {
                 let error = error.to_string();
                 tracing::warn!(
@@ -57,7 +57,8 @@ impl Watch {
                     "no notices of file changes: only polling"
                 );
             })
-            .ok();
+            .ok()
+            .flatten();
         let mut watch = Watch { path: path.to_owned(), watcher, watched: Vec::new(), names };
         watch.follow();
         watch
