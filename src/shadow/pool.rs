@@ -1,20 +1,22 @@
 //! The threads that run shadows, and the bounded queue before them.
 //!
-//! Requests hand over and never wait. The queue itself has no bound (its senders never wait for a
-//! receiver, who may be a thread of the lowest priority that the system has put aside); places in
-//! it are counted instead, and taken before anything is copied.
+//! Requests hand over and never wait, not even for a lock: a thread of the lowest priority may be
+//! put aside by the system while it holds one. So the queue has no bound of its own, for at the
+//! bound a sender may have to wait for a receiver; places in it are counted instead, and taken
+//! before anything is copied. And its receivers never block in it, which takes a lock that senders
+//! take as well; they park, and are unparked.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     },
-    thread::JoinHandle,
+    thread::{JoinHandle, Thread},
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
@@ -71,6 +73,8 @@ struct Shared {
     /// Jobs accepted in an even and in an odd phase that have not ended.
     open: [AtomicUsize; 2],
     alive: AtomicUsize,
+    /// One for each thread.
+    bells: Box<[Bell]>,
     /// Held while `open` or `alive` is looked at by one who waits on `changed`.
     watch: Mutex<()>,
     changed: Condvar,
@@ -91,6 +95,7 @@ impl Pool {
             phase: AtomicUsize::new(0),
             open: [AtomicUsize::new(0), AtomicUsize::new(0)],
             alive: AtomicUsize::new(0),
+            bells: (0..threads).map(|_| Bell::default()).collect(),
             watch: Mutex::new(()),
             changed: Condvar::new(),
         });
@@ -115,7 +120,7 @@ impl Pool {
                 .name(format!("modelgate-shadow-{number}"))
                 .spawn(move || {
                     priority.apply();
-                    work(&alive.0, &queue, &running);
+                    work(&alive.0, number, &queue, &running);
                 })?;
             pool.threads.lock().push(thread);
         }
@@ -175,6 +180,7 @@ impl Pool {
             // The channel cannot be closed: this pool holds both ends.
             let _ = self.sender.send(Message::Stop);
         }
+        self.shared.ring_all();
         let until = Instant::now() + grace.min(LONGEST);
         let ended = self.shared.wait(until, || self.shared.alive.load(Ordering::SeqCst) == 0);
         for running in &self.running {
@@ -207,6 +213,9 @@ impl Pool {
         for _ in 0..stops {
             let _ = self.sender.send(Message::Stop);
         }
+        if stops > 0 {
+            self.shared.ring_all();
+        }
     }
 }
 
@@ -231,7 +240,9 @@ impl Place<'_> {
         self.sent = true;
         // The channel cannot be closed: the pool holds both ends.
         let _ = self.pool.sender.send(Message::Job(job, self.phase));
+        // Pairs with the fences in `shutdown` and in `sleep`.
         fence(Ordering::SeqCst);
+        self.pool.shared.ring_one();
         if self.pool.shared.closed.load(Ordering::SeqCst) {
             self.pool.lose_all();
         }
@@ -247,7 +258,49 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Wakes one thread.
+#[derive(Default)]
+struct Bell {
+    asleep: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Bell {
+    fn ring(&self) -> bool {
+        // The load spares threads that are awake the write.
+        let asleep =
+            self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst);
+        if asleep && let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+        asleep
+    }
+
+    /// Sleeps until rung, unless there is something to do.
+    fn sleep(&self, queue: &Receiver<Message>) {
+        self.asleep.store(true, Ordering::SeqCst);
+        // Pairs with the fence in `Place::send`: either the sender sees that this thread is asleep,
+        // or this thread sees what was sent.
+        fence(Ordering::SeqCst);
+        if queue.is_empty() {
+            std::thread::park();
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
 impl Shared {
+    fn ring_one(&self) {
+        let _ = self.bells.iter().any(Bell::ring);
+    }
+
+    fn ring_all(&self) {
+        fence(Ordering::SeqCst);
+        self.bells.iter().for_each(|bell| {
+            bell.ring();
+        });
+    }
+
     fn ended(&self, phase: usize) {
         if self.open[phase % 2].fetch_sub(1, Ordering::SeqCst) == 1 {
             self.announce();
@@ -282,9 +335,22 @@ impl Drop for Alive {
     }
 }
 
-fn work(shared: &Shared, queue: &Receiver<Message>, running: &Running) {
-    for message in queue {
-        let Message::Job(job, phase) = message else { return };
+fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Running) {
+    let Some(bell) = shared.bells.get(number) else { return };
+    let _ = bell.thread.set(std::thread::current());
+    loop {
+        let (job, phase) = match queue.try_recv() {
+            Ok(Message::Job(job, phase)) => (job, phase),
+            Err(TryRecvError::Empty) => {
+                bell.sleep(queue);
+                continue;
+            }
+            Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return,
+        };
+        // A ring may have gone to this thread just when it found work by itself: pass it on.
+        if !queue.is_empty() {
+            shared.ring_one();
+        }
         shared.waiting.fetch_sub(1, Ordering::Relaxed);
         if shared.closed.load(Ordering::SeqCst) {
             lose(job);

@@ -1,6 +1,6 @@
 //! Which requests are shadowed.
 
-use crate::prediction_id::PredictionId;
+use crate::{hash::Murmur3, prediction_id::PredictionId};
 
 /// The number of shares a draw can tell apart: a thousandth of a percent each.
 const SHARES: u32 = 100_000;
@@ -49,28 +49,10 @@ impl Sampler {
 /// A number in `0..100_000` for a salt and a key: the murmur3-32 hash (seed 0) of the salt
 /// followed by the key, scaled down by a multiplication.
 fn draw(salt: &str, key: &[u8]) -> u32 {
-    let hash = murmur3_32(salt.as_bytes().iter().chain(key).copied());
-    ((u64::from(hash) * u64::from(SHARES)) >> 32) as u32
-}
-
-/// MurmurHash3, x86, 32 bits, seed 0, over bytes that are nowhere in one piece.
-fn murmur3_32(bytes: impl Iterator<Item = u8>) -> u32 {
-    fn mixed(word: u32) -> u32 {
-        word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593)
-    }
-    let (mut hash, mut word, mut length) = (0_u32, 0_u32, 0_u32);
-    for byte in bytes {
-        word |= u32::from(byte) << (8 * (length % 4));
-        length = length.wrapping_add(1);
-        if length.is_multiple_of(4) {
-            hash = (hash ^ mixed(word)).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
-            word = 0;
-        }
-    }
-    hash ^= mixed(word) ^ length;
-    hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
-    hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
-    hash ^ (hash >> 16)
+    let mut hash = Murmur3::new(0);
+    hash.write(salt.as_bytes());
+    hash.write(key);
+    ((u64::from(hash.finish()) * u64::from(SHARES)) >> 32) as u32
 }
 
 #[cfg(test)]
@@ -79,15 +61,6 @@ mod tests {
 
     fn id(number: u128) -> PredictionId {
         PredictionId::from_u128(number)
-    }
-
-    #[test]
-    fn the_hash_is_murmur3() {
-        let hash = |text: &str| murmur3_32(text.bytes());
-        assert_eq!(hash(""), 0);
-        assert_eq!(hash("test"), 0xba6b_d213);
-        assert_eq!(hash("Hello, world!"), 0xc036_3e43);
-        assert_eq!(hash("The quick brown fox jumps over the lazy dog"), 0x2e4f_f723);
     }
 
     #[test]
