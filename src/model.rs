@@ -1,11 +1,28 @@
 //! Models: the trait, closures, and what a version must prove before it may answer.
 
+mod eligibility;
 mod error;
+mod finite;
 mod function;
+mod lazy;
+#[cfg(feature = "onnx")]
+mod onnx;
+mod scores;
+mod tensor;
 
+#[cfg(feature = "onnx")]
+pub use self::onnx::{
+    AxisSize, Batch, EngineError, LoadError, OnnxBuilder, OnnxGraph, OnnxModel, TensorDescription,
+    UnsupportedOperator,
+};
 pub use self::{
+    eligibility::{Admission, Ineligible},
     error::{ModelError, ModelErrorKind},
+    finite::Finite,
     function::{FnModel, model_fn},
+    lazy::{LazyLoadError, LazyModel},
+    scores::{Label, Scores},
+    tensor::{Dtype, Tensor, TensorData, TensorError, Tensors},
 };
 
 /// A model version: a function from features to a prediction, callable from any thread at once.
@@ -42,6 +59,21 @@ pub trait Model<F: ?Sized, P>: Send + Sync {
     fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
         rows.iter().map(|row| self.predict(row)).collect()
     }
+
+    /// Whether the model can answer without loading first. Routers do not send requests to one
+    /// that cannot.
+    fn is_loaded(&self) -> bool {
+        true
+    }
+
+    /// Loads the model if it is not loaded.
+    ///
+    /// # Errors
+    ///
+    /// When loading fails; a later call tries again.
+    fn load(&self) -> Result<(), ModelError> {
+        Ok(())
+    }
 }
 
 macro_rules! model_through {
@@ -52,6 +84,12 @@ macro_rules! model_through {
             }
             fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
                 (**self).predict_batch(rows)
+            }
+            fn is_loaded(&self) -> bool {
+                (**self).is_loaded()
+            }
+            fn load(&self) -> Result<(), ModelError> {
+                (**self).load()
             }
         })*
     };

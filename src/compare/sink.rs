@@ -79,7 +79,7 @@ impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
 }
 
 /// What became of the comparisons given to a sink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct SinkCounts {
     /// Stored, written or passed on.

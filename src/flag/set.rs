@@ -23,6 +23,7 @@ pub struct FlagSet {
     metadata: Arc<Map>,
     problems: Arc<[FlagProblem]>,
     revision: Option<Arc<str>>,
+    sequence: Option<u64>,
 }
 
 impl Default for FlagSet {
@@ -39,6 +40,7 @@ impl FlagSet {
             metadata: Arc::default(),
             problems: Arc::default(),
             revision: None,
+            sequence: None,
         }
     }
 
@@ -128,6 +130,19 @@ impl FlagSet {
         self
     }
 
+    /// The set's place in its source's order, where the source numbers its states.
+    pub fn sequence(&self) -> Option<u64> {
+        self.sequence
+    }
+
+    /// Gives the set its place in its source's order: a store refuses a set whose number is lower
+    /// than that of the set in force.
+    #[must_use]
+    pub fn with_sequence(mut self, sequence: u64) -> FlagSet {
+        self.sequence = Some(sequence);
+        self
+    }
+
     /// The same set with this flag added or replaced. Copies one shard's pointers.
     #[must_use]
     pub fn with(mut self, flag: Flag) -> FlagSet {
@@ -155,6 +170,15 @@ impl FlagSet {
 
     pub(crate) fn with_problems(mut self, problems: Vec<FlagProblem>) -> FlagSet {
         self.problems = problems.into();
+        self
+    }
+
+    /// The same set without what was wrong with the flag `key`: it has been mended or removed.
+    pub(crate) fn without_problems_of(mut self, key: &str) -> FlagSet {
+        if self.problems.iter().any(|problem| problem.key == key) {
+            self.problems =
+                self.problems.iter().filter(|problem| problem.key != key).cloned().collect();
+        }
         self
     }
 

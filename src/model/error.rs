@@ -87,6 +87,11 @@ impl ModelError {
     }
 
     #[cold]
+    pub(crate) fn not_loaded() -> ModelError {
+        ModelError::of_kind(ModelErrorKind::NotLoaded, "the model is not loaded")
+    }
+
+    #[cold]
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> ModelError {
         let message = match payload.downcast_ref::<&'static str>() {
             Some(text) => (*text).to_owned(),
@@ -105,6 +110,16 @@ impl ModelError {
             format!("model panicked: {message}").into(),
             None,
         )
+    }
+
+    /// A failure of this kind, in these words, for this reason.
+    #[cold]
+    pub(crate) fn with_source(
+        kind: ModelErrorKind,
+        message: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> ModelError {
+        ModelError::build(kind, Cow::Borrowed(message), Some(source.into()))
     }
 
     fn build(

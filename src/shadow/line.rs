@@ -215,7 +215,7 @@ impl<P> fmt::Debug for ShadowLine<P> {
 }
 
 /// What became of a router's shadows and comparisons.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct ShadowStats {
     /// The counts of each candidate.

@@ -5,6 +5,8 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
 use crate::version::Version;
 
 /// Why a shadow run that was wanted did not come to an answer in time.
@@ -256,5 +258,31 @@ impl ShadowCounts {
     /// Runs handed over that have not ended yet.
     pub fn pending(&self) -> u64 {
         self.wanted().saturating_sub(self.completed()).saturating_sub(self.lost_in_all())
+    }
+}
+
+/// As a map: `candidate`, `wanted`, `completed`, `agreed`, `disagreed`, `not_compared`, `pending`,
+/// and `lost` by cause.
+impl Serialize for ShadowCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut counts = serializer.serialize_struct("ShadowCounts", 8)?;
+        counts.serialize_field("candidate", &self.candidate)?;
+        counts.serialize_field("wanted", &self.wanted())?;
+        counts.serialize_field("completed", &self.completed())?;
+        counts.serialize_field("agreed", &self.agreed)?;
+        counts.serialize_field("disagreed", &self.disagreed)?;
+        counts.serialize_field("not_compared", &self.not_compared)?;
+        counts.serialize_field("pending", &self.pending())?;
+        counts.serialize_field("lost", &Losses(self))?;
+        counts.end()
+    }
+}
+
+struct Losses<'a>(&'a ShadowCounts);
+
+impl Serialize for Losses<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let lost = LossCause::ALL.map(|cause| (cause.as_str(), self.0.lost(cause)));
+        serializer.collect_map(lost)
     }
 }

@@ -177,6 +177,10 @@ impl Shadow {
         self
     }
 
+    pub(crate) fn threads_used(&self) -> usize {
+        self.threads
+    }
+
     /// What draws the requests.
     pub(crate) fn sampler(&self) -> Sampler {
         Sampler::percent(self.sample)

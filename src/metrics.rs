@@ -1,0 +1,169 @@
+//! Counts and service times for the [`metrics`](https://docs.rs/metrics) facade.
+//!
+//! Nothing is recorded on the path of a request: a recorder is somebody else's code, and none of
+//! it may delay an answer. What the router has counted by itself is published from a thread of its
+//! own, or when a scrape asks for it.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    router::{Latency, RouterStats},
+    shadow::LossCause,
+};
+
+/// Publishes what `stats` says to the installed recorder, under the label `router`.
+///
+/// | name | kind | labels besides `router` |
+/// |---|---|---|
+/// | `modelgate_answers_total` | counter | `version`, `reason` |
+/// | `modelgate_failures_total` | counter | `version`, `kind` |
+/// | `modelgate_fallbacks_total` | counter | `version` (the one wanted; empty when the flags named none), `cause` |
+/// | `modelgate_service_seconds` | gauge | `version`, `quantile` (`0.5`, `0.9`, `0.99`, `1`) |
+/// | `modelgate_shadows_completed_total` | counter | `candidate`, `verdict` (`agreed`, `disagreed`, `not_compared`) |
+/// | `modelgate_shadows_lost_total` | counter | `candidate`, `cause` |
+/// | `modelgate_flag_revision` | gauge | |
+///
+/// Handles are looked up at each call, so it does not matter whether the recorder was installed
+/// before the router was built.
+pub fn publish_metrics(router: &str, stats: &RouterStats) {
+    let router = router.to_owned();
+    metrics::gauge!("modelgate_flag_revision", "router" => router.clone())
+        .set(stats.revision as f64);
+    let fallbacks = |version: &str, cause: &'static str, count| {
+        let labels = [("router", router.clone()), ("version", version.to_owned())];
+        let labels = labels.into_iter().chain([("cause", cause.to_owned())]);
+        counter("modelgate_fallbacks_total", labels, count);
+    };
+    for (cause, count) in stats.fallbacks.iter() {
+        fallbacks("", cause, count);
+    }
+    for version in &stats.versions {
+        let name = version.version.as_str();
+        let labels = |key: &'static str, value: &str| {
+            [("router", router.clone()), ("version", name.to_owned()), (key, value.to_owned())]
+        };
+        for (reason, count) in version.answered.iter() {
+            counter("modelgate_answers_total", labels("reason", reason), count);
+        }
+        for (cause, count) in version.replaced.iter() {
+            fallbacks(name, cause, count);
+        }
+        for (kind, count) in [
+            ("invalid_input", version.invalid_inputs),
+            ("error", version.errors),
+            ("panic", version.panics),
+            ("non_finite", version.non_finite),
+            ("deadline", version.deadlines),
+        ] {
+            counter("modelgate_failures_total", labels("kind", kind), count);
+        }
+        for (quantile, time) in quantiles(&version.service_time) {
+            metrics::gauge!("modelgate_service_seconds", &labels("quantile", quantile))
+                .set(time.as_secs_f64());
+        }
+    }
+    for counts in stats.shadows.iter().flat_map(|shadow| &shadow.candidates) {
+        let candidate = ("candidate", counts.candidate().to_string());
+        let router = ("router", router.clone());
+        for (verdict, count) in [
+            ("agreed", counts.agreed()),
+            ("disagreed", counts.disagreed()),
+            ("not_compared", counts.not_compared()),
+        ] {
+            let labels = [router.clone(), candidate.clone(), ("verdict", verdict.to_owned())];
+            counter("modelgate_shadows_completed_total", labels, count);
+        }
+        for cause in LossCause::ALL {
+            let labels = [router.clone(), candidate.clone(), ("cause", cause.as_str().to_owned())];
+            counter("modelgate_shadows_lost_total", labels, counts.lost(cause));
+        }
+    }
+}
+
+fn counter(
+    name: &'static str,
+    labels: impl IntoIterator<Item = (&'static str, String)>,
+    count: u64,
+) {
+    let labels: Vec<metrics::Label> =
+        labels.into_iter().map(|(key, value)| metrics::Label::new(key, value)).collect();
+    metrics::counter!(name, labels).absolute(count);
+}
+
+fn quantiles(latency: &Latency) -> [(&'static str, Duration); 4] {
+    [("0.5", latency.p50), ("0.9", latency.p90), ("0.99", latency.p99), ("1", latency.max)]
+}
+
+/// A thread that publishes a router's counts again and again; it ends when this is dropped.
+#[derive(Debug)]
+#[must_use = "publishing ends when the reporter is dropped"]
+pub struct MetricsReporter {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl MetricsReporter {
+    /// Publishes what `stats` returns under the label `router`, now and then `every` so often.
+    ///
+    /// ```
+    /// # use modelgate::{ModelRouter, MetricsReporter, Rollout, model_fn};
+    /// # let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+    /// #     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
+    /// #     .fallback("v1")
+    /// #     .build()?;
+    /// let counted = router.clone();
+    /// let every = std::time::Duration::from_secs(10);
+    /// let reporter = MetricsReporter::start("fraud", every, move || counted.stats())?;
+    /// # drop(reporter);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a thread.
+    pub fn start(
+        router: impl Into<String>,
+        every: Duration,
+        stats: impl Fn() -> RouterStats + Send + 'static,
+    ) -> io::Result<MetricsReporter> {
+        let router = router.into();
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let stopped = Arc::clone(&stop);
+        let publish = move || {
+            // A recorder that panics loses one round of figures and nothing else.
+            if catch_unwind(AssertUnwindSafe(|| publish_metrics(&router, &stats()))).is_err() {
+                tracing::warn!(target: "modelgate::metrics", "the metrics recorder panicked");
+            }
+        };
+        let thread =
+            std::thread::Builder::new().name("modelgate-metrics".into()).spawn(move || {
+                let (stopped, changed) = &*stopped;
+                let mut stopped = stopped.lock();
+                while !*stopped {
+                    parking_lot::MutexGuard::unlocked(&mut stopped, &publish);
+                    if !*stopped {
+                        changed.wait_for(&mut stopped, every);
+                    }
+                }
+            })?;
+        Ok(MetricsReporter { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for MetricsReporter {
+    fn drop(&mut self) {
+        *self.stop.0.lock() = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

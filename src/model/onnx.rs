@@ -1,0 +1,365 @@
+//! ONNX graphs, run by tract.
+
+mod builder;
+mod describe;
+mod engine;
+mod graph;
+mod load_error;
+mod select;
+
+use std::{borrow::Cow, fmt, path::Path, sync::Arc};
+
+pub use self::{
+    builder::{Batch, OnnxBuilder},
+    describe::{AxisSize, TensorDescription},
+    graph::OnnxGraph,
+    load_error::{EngineError, LoadError, UnsupportedOperator},
+};
+use self::{
+    engine::{Document, LabelSource, Outputs, Plan, Rows},
+    select::Selection,
+};
+use super::{Label, Model, ModelError, Scores, scores::argmax};
+
+/// A classifier in an ONNX file: one row of `f32` in, [`Scores`] out.
+///
+/// Any number of threads call one model at once; it holds no lock and no per-thread state, and a
+/// clone is a pointer to the same graph. Loading checks the file, prepares the graph and runs a
+/// first row through it, so that what this engine cannot run is known before any request.
+///
+/// ```no_run
+/// use modelgate::{Model, OnnxModel};
+///
+/// let model = OnnxModel::load("examples/models/digits_v2.onnx")?;
+/// let scores = model.predict(&[0.0; 64])?;
+/// println!("{} of {}", scores.label, scores.probabilities.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A row in a batch may differ from the same row alone by the rounding of a sum (some 1e-7): the
+/// engine multiplies larger matrices in another order.
+#[derive(Clone)]
+pub struct OnnxModel(Arc<Classifier>);
+
+struct Classifier {
+    /// For one row; also for many when there is no other.
+    plan: Plan,
+    /// How many rows that plan takes.
+    rows: Rows,
+    /// For many rows, where that is another plan.
+    batch_plan: Option<Plan>,
+    /// The shape of one row, its first axis being 1.
+    row_shape: Box<[usize]>,
+    features: usize,
+    classes: usize,
+    selection: Selection,
+    inputs: Vec<TensorDescription>,
+    outputs: Vec<TensorDescription>,
+    sha256: Box<str>,
+}
+
+/// Rows are run in batches of at most this many, so that a large request needs no more memory for
+/// what lies between the layers than a middling one.
+const LARGEST_BATCH: usize = 1024;
+
+impl OnnxModel {
+    /// Loads the classifier in a file, with every option at its default.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load(path: impl AsRef<Path>) -> Result<OnnxModel, LoadError> {
+        OnnxModel::builder().load(path)
+    }
+
+    /// Loads the classifier in these bytes, with every option at its default.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    pub fn from_bytes(bytes: &[u8]) -> Result<OnnxModel, LoadError> {
+        OnnxModel::builder().from_bytes(bytes)
+    }
+
+    /// Options for loading.
+    pub fn builder() -> OnnxBuilder {
+        OnnxBuilder::new()
+    }
+
+    /// The number of values in a row.
+    pub fn input_len(&self) -> usize {
+        self.0.features
+    }
+
+    /// The number of classes, and so of probabilities.
+    pub fn classes(&self) -> usize {
+        self.0.classes
+    }
+
+    /// What the file takes.
+    pub fn inputs(&self) -> &[TensorDescription] {
+        &self.0.inputs
+    }
+
+    /// What the file gives, used here or not.
+    pub fn outputs(&self) -> &[TensorDescription] {
+        &self.0.outputs
+    }
+
+    /// The SHA-256 of the file, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+}
+
+impl Model<[f32], Scores> for OnnxModel {
+    fn predict(&self, row: &[f32]) -> Result<Scores, ModelError> {
+        self.0.check(row)?;
+        self.0.one(row)
+    }
+
+    fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<Scores, ModelError>> {
+        let mut answers: Vec<Result<Scores, ModelError>> = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(self.0.largest_batch()) {
+            self.0.many(rows, &mut answers);
+        }
+        answers
+    }
+}
+
+impl Classifier {
+    fn check(&self, row: &[f32]) -> Result<(), ModelError> {
+        if row.len() != self.features {
+            return Err(wrong_length(row.len(), self.features));
+        }
+        // Without a branch a value, so that the compiler may test several at once.
+        if row.iter().fold(true, |finite, value| finite & value.is_finite()) {
+            return Ok(());
+        }
+        Err(not_finite(row))
+    }
+
+    fn one(&self, row: &[f32]) -> Result<Scores, ModelError> {
+        match self.rows {
+            Rows::Any | Rows::Exactly(1) => {
+                let outputs = self.plan.run_rows(&self.row_shape, row)?;
+                self.scores(&outputs, 1, 0)
+            }
+            Rows::Exactly(count) => {
+                let padded = row.repeat(count);
+                let outputs = self.plan.run_rows(&self.shape(count), &padded)?;
+                self.scores(&outputs, count, 0)
+            }
+        }
+    }
+
+    fn largest_batch(&self) -> usize {
+        match (&self.batch_plan, self.rows) {
+            (Some(_), _) | (None, Rows::Any) => LARGEST_BATCH,
+            (None, Rows::Exactly(count)) => count.max(1),
+        }
+    }
+
+    /// Answers at most [`largest_batch`](Self::largest_batch) rows.
+    fn many(&self, rows: &[&[f32]], answers: &mut Vec<Result<Scores, ModelError>>) {
+        if let [row] = rows {
+            answers.push(self.check(row).and_then(|()| self.one(row)));
+            return;
+        }
+        let checked: Vec<Result<(), ModelError>> = rows.iter().map(|row| self.check(row)).collect();
+        let mut flat: Vec<f32> = Vec::with_capacity(rows.len().saturating_mul(self.features));
+        let mut count = 0_usize;
+        let mut last: &[f32] = &[];
+        for (row, checked) in rows.iter().zip(&checked) {
+            if checked.is_ok() {
+                flat.extend_from_slice(row);
+                count += 1;
+                last = row;
+            }
+        }
+        let (plan, run) = match (&self.batch_plan, self.rows) {
+            (Some(plan), _) => (plan, count),
+            (None, Rows::Any) => (&self.plan, count),
+            (None, Rows::Exactly(exactly)) => (&self.plan, exactly),
+        };
+        for _ in count..run {
+            flat.extend_from_slice(last);
+        }
+        // All rows bad: nothing to run, and no engine is asked about a batch of none.
+        let outputs = if count == 0 { None } else { plan.run_rows(&self.shape(run), &flat).ok() };
+        let mut place = 0;
+        for (row, checked) in rows.iter().zip(checked) {
+            answers.push(checked.and_then(|()| {
+                let answer = match &outputs {
+                    Some(outputs) => self.scores(outputs, run, place),
+                    // The batch failed as a whole: a row that would succeed alone still must.
+                    None => self.one(row),
+                };
+                place += 1;
+                answer
+            }));
+        }
+    }
+
+    fn shape(&self, rows: usize) -> Box<[usize]> {
+        let mut shape = self.row_shape.clone();
+        if let Some(first) = shape.first_mut() {
+            *first = rows;
+        }
+        shape
+    }
+
+    fn scores(&self, outputs: &Outputs, rows: usize, row: usize) -> Result<Scores, ModelError> {
+        let all = outputs.f32s(self.selection.probabilities_place());
+        let all = all.filter(|all| Some(all.len()) == rows.checked_mul(self.classes));
+        let start = row.saturating_mul(self.classes);
+        let probabilities = all.and_then(|all| all.get(start..start.saturating_add(self.classes)));
+        let Some(probabilities) = probabilities else {
+            return Err(self.wrong_output(outputs, rows));
+        };
+        let label = match &self.selection.label {
+            Some((_, source @ (LabelSource::Output | LabelSource::NameOf(_)))) => {
+                let Some(number) = outputs.integer(0, rows, row) else {
+                    return Err(self.wrong_output(outputs, rows));
+                };
+                match source {
+                    LabelSource::NameOf(names) => usize::try_from(number)
+                        .ok()
+                        .and_then(|place| names.get(place))
+                        .map(|name| Label::Text(name.clone())),
+                    _ => Some(Label::Int(number)),
+                }
+            }
+            Some((_, LabelSource::LargestNumber(numbers))) => argmax(probabilities)
+                .and_then(|place| numbers.get(place))
+                .map(|number| Label::Int(*number)),
+            Some((_, LabelSource::LargestName(names))) => argmax(probabilities)
+                .and_then(|place| names.get(place))
+                .map(|name| Label::Text(name.clone())),
+            None => {
+                argmax(probabilities).and_then(|place| i64::try_from(place).ok()).map(Label::Int)
+            }
+        };
+        // Only NaN in every probability leaves no label; the first class keeps the answer whole,
+        // so that it is the router's rule on non-finite answers that judges it.
+        let label = label.unwrap_or(Label::Int(0));
+        Ok(Scores { label, probabilities: probabilities.to_vec() })
+    }
+
+    #[cold]
+    fn wrong_output(&self, outputs: &Outputs, rows: usize) -> ModelError {
+        let found: Vec<String> = (0..self.selection.places())
+            .map(|place| format!("{} {:?}", outputs.type_name(place), outputs.shape(place)))
+            .collect();
+        ModelError::new(format!(
+            "outputs: found {}, expected {} probabilities for each of {rows} rows",
+            found.join(" and "),
+            self.classes
+        ))
+    }
+}
+
+#[cold]
+fn wrong_length(found: usize, expected: usize) -> ModelError {
+    let values = |count: usize| match count {
+        1 => Cow::Borrowed("1 value"),
+        count => Cow::Owned(format!("{count} values")),
+    };
+    ModelError::invalid_input("features", values(found), values(expected))
+}
+
+#[cold]
+fn not_finite(row: &[f32]) -> ModelError {
+    let bad = row.iter().enumerate().find(|(_, value)| !value.is_finite());
+    let (index, found) = bad.map_or((0, f32::NAN), |(index, value)| (index, *value));
+    ModelError::invalid_input(format_args!("features[{index}]"), found, "a finite number")
+}
+
+impl fmt::Debug for OnnxModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnnxModel")
+            .field("features", &self.0.features)
+            .field("classes", &self.0.classes)
+            .field("sha256", &self.0.sha256)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Classifier {
+    /// Prepares a document's graph and proves that it runs.
+    fn prepare(
+        document: Document,
+        options: &OnnxBuilder,
+        bytes: usize,
+        sha256: Box<str>,
+    ) -> Result<Classifier, LoadError> {
+        let (row_shape, fixed) = select::row_shape(&document, options)?;
+        let features = row_shape.iter().product();
+        let mut selection = Selection::choose(&document, options)?;
+        let names = selection.names();
+        let build = |rows| Plan::build(&document, rows, options.features, &names);
+        let (plan, rows, batch_plan) = match (fixed, options.batch) {
+            (Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
+            (None, Batch::Pinned(count)) => {
+                (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
+            }
+            (None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
+            (None, Batch::Automatic) if bytes <= TWO_PLANS => {
+                // Some graphs only run row by row: they do, then.
+                (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
+            }
+            (None, Batch::Automatic) => match build(Rows::Any) {
+                Ok(plan) => (plan, Rows::Any, None),
+                Err(_) => (build(Rows::Exactly(1))?, Rows::Exactly(1), None),
+            },
+        };
+        drop(names);
+        let Document { inputs, outputs, .. } = document;
+        let mut classifier = Classifier {
+            plan,
+            rows,
+            batch_plan,
+            row_shape,
+            features,
+            classes: 0,
+            selection: Selection::default(),
+            inputs,
+            outputs,
+            sha256,
+        };
+        classifier.classes = classifier.prove(&mut selection)?;
+        classifier.selection = selection;
+        Ok(classifier)
+    }
+
+    /// Runs a first row, and a first batch, of zeros: what they give settles the number of
+    /// classes. A batch plan that does not give what it should is dropped.
+    fn prove(&mut self, selection: &mut Selection) -> Result<usize, LoadError> {
+        let alone = match self.rows {
+            Rows::Exactly(count) => count,
+            Rows::Any => 1,
+        };
+        let run = |plan: &Plan, rows: usize| {
+            let zeros = vec![0.0; rows.saturating_mul(self.features)];
+            engine::guarded("running a first row", || {
+                plan.run_rows(&self.shape(rows), &zeros).map_err(Into::into)
+            })
+        };
+        let classes = selection.prove(&run(&self.plan, alone)?, alone)?;
+        if self.rows == Rows::Any {
+            selection.prove(&run(&self.plan, 2)?, 2)?;
+        }
+        let proven = self.batch_plan.as_ref().is_some_and(|plan| {
+            let outputs = run(plan, 3).ok();
+            outputs.is_some_and(|outputs| selection.prove(&outputs, 3).is_ok_and(|n| n == classes))
+        });
+        if !proven {
+            self.batch_plan = None;
+        }
+        Ok(classes)
+    }
+}
+
+/// Files up to this many bytes get a plan of their own for batches; above, the weights held twice
+/// would cost more than the microsecond it saves.
+const TWO_PLANS: usize = 32 << 20;

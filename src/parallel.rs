@@ -1,0 +1,93 @@
+//! Work side by side: on rayon where it is there, on threads or in turn where it is not.
+
+#[cfg(feature = "rayon")]
+mod enabled {
+    use std::io;
+
+    use rayon::prelude::*;
+
+    /// What `work` makes of each chunk of at most `size`, joined in order: in parallel on the
+    /// current rayon pool.
+    pub(crate) fn map_chunks<T: Sync, R: Send>(
+        items: &[T],
+        size: usize,
+        work: impl Fn(&[T]) -> Vec<R> + Sync,
+    ) -> Vec<R> {
+        match items.len() {
+            0 => Vec::new(),
+            few if few <= size => work(items),
+            _ => items.par_chunks(size.max(1)).flat_map_iter(&work).collect(),
+        }
+    }
+
+    /// A pool for what runs beside a caller. Never rayon's global one: a thread of the host that
+    /// waits inside `rayon::join` would steal a candidate's run and pay for it on a live request.
+    pub(crate) struct Beside(rayon::ThreadPool);
+
+    impl Beside {
+        pub(crate) fn start(threads: usize) -> io::Result<Beside> {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|number| format!("modelgate-beside-{number}"))
+                .build()
+                .map(Beside)
+                .map_err(io::Error::other)
+        }
+
+        /// Runs `main` on this thread and `others` on the pool, and returns when all are done.
+        /// None of them may panic.
+        pub(crate) fn run<A, B: Send>(
+            &self,
+            main: impl FnOnce() -> A,
+            others: impl Iterator<Item = impl FnOnce() -> B + Send>,
+        ) -> (A, Vec<B>) {
+            let others: Vec<_> = others.collect();
+            let mut results: Vec<Option<B>> = others.iter().map(|_| None).collect();
+            let main = self.0.in_place_scope(|scope| {
+                for (other, result) in others.into_iter().zip(&mut results) {
+                    scope.spawn(move |_| *result = Some(other()));
+                }
+                main()
+            });
+            (main, results.into_iter().flatten().collect())
+        }
+    }
+}
+
+#[cfg(not(feature = "rayon"))]
+mod disabled {
+    use std::io;
+
+    /// What `work` makes of each chunk of at most `size`, joined in order.
+    pub(crate) fn map_chunks<T, R>(
+        items: &[T],
+        size: usize,
+        work: impl Fn(&[T]) -> Vec<R>,
+    ) -> Vec<R> {
+        items.chunks(size.max(1)).flat_map(work).collect()
+    }
+
+    /// Stands in for a pool: what runs beside a caller runs after it.
+    pub(crate) struct Beside;
+
+    impl Beside {
+        pub(crate) fn start(_threads: usize) -> io::Result<Beside> {
+            Ok(Beside)
+        }
+
+        /// Runs `main`, then `others`.
+        pub(crate) fn run<A, B>(
+            &self,
+            main: impl FnOnce() -> A,
+            others: impl Iterator<Item = impl FnOnce() -> B>,
+        ) -> (A, Vec<B>) {
+            let main = main();
+            (main, others.map(|other| other()).collect())
+        }
+    }
+}
+
+#[cfg(not(feature = "rayon"))]
+pub(crate) use disabled::{Beside, map_chunks};
+#[cfg(feature = "rayon")]
+pub(crate) use enabled::{Beside, map_chunks};

@@ -1,0 +1,170 @@
+//! Many rows at once: decided one by one, asked by version.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+use super::{
+    Answered, Input, ModelRouter, Output, PredictError, Prediction, Served, Shared,
+    call::{Called, FiniteCheck, call, checked},
+    conclude, shadowing,
+    table::{Candidates, Table},
+};
+use crate::{
+    context::EvaluationContext,
+    model::{Model, ModelError},
+    parallel::map_chunks,
+    prediction_id::PredictionId,
+};
+
+/// Rows that one call of a model gets at most, so that a batch spreads over the pool.
+const CHUNK: usize = 64;
+
+/// A row that has been decided and waits for its version.
+struct Pending<'a, F: ?Sized> {
+    context: &'a dyn EvaluationContext,
+    features: &'a F,
+    id: PredictionId,
+    choice: super::core::Choice,
+    candidates: Candidates,
+}
+
+impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
+    /// Answers many rows, each for its own context: one result a row, in order.
+    ///
+    /// All rows are decided from one snapshot, then grouped by version and handed to
+    /// [`Model::predict_batch`] in chunks, in parallel on the current rayon pool (feature `rayon`;
+    /// without it one after the other). A row that fails falls back alone. A row's service time is
+    /// its share of its chunk's. Joined shadows run detached here.
+    pub fn predict_batch(
+        &self,
+        rows: &[(&dyn EvaluationContext, &F)],
+    ) -> Vec<Result<Prediction<P>, PredictError>> {
+        let core = &*self.inner.core;
+        let table = core.table.load();
+        let table: &Table<Shared<F, P>> = &table;
+        let mut pending: Vec<Option<Pending<'_, F>>> = Vec::with_capacity(rows.len());
+        for (context, features) in rows {
+            let id = PredictionId::generate();
+            pending.push(core.choose(table, *context, true).ok().map(|choice| {
+                core.count(table, &choice);
+                let candidates = core.candidates(table, *context, choice.slot, id);
+                Pending { context: *context, features: *features, id, choice, candidates }
+            }));
+        }
+
+        let mut answered: Vec<Option<Answered<P>>> = Vec::with_capacity(rows.len());
+        answered.resize_with(rows.len(), || None);
+        let mut failed = Vec::new();
+        for place in 0..table.slots.len() {
+            let group: Vec<(usize, &F)> = pending
+                .iter()
+                .enumerate()
+                .filter_map(|(row, pending)| pending.as_ref().map(|pending| (row, pending)))
+                .filter(|(_, pending)| pending.choice.slot == place)
+                .map(|(row, pending)| (row, pending.features))
+                .collect();
+            for ((row, _), called) in group.iter().zip(self.ask_many(table, place, &group)) {
+                let Some(Some(pending)) = pending.get(*row) else { continue };
+                let choice = pending.choice.clone();
+                match called.outcome {
+                    Err(error) if place != table.fallback => {
+                        let choice = core.fall_back(table, choice, Some(&error));
+                        failed.push((*row, choice, error));
+                    }
+                    outcome => put(
+                        &mut answered,
+                        *row,
+                        Answered { choice, called: Called { outcome, ..called }, first: None },
+                    ),
+                }
+            }
+        }
+        let again: Vec<(usize, &F)> = failed
+            .iter()
+            .filter_map(|(row, ..)| rows.get(*row).map(|(_, features)| (*row, *features)))
+            .collect();
+        let second = self.ask_many(table, table.fallback, &again);
+        for ((row, choice, first), called) in failed.into_iter().zip(second) {
+            put(&mut answered, row, Answered { choice, called, first: Some(first) });
+        }
+
+        pending
+            .into_iter()
+            .zip(answered)
+            .map(|(pending, answered)| match (pending, answered) {
+                (Some(pending), Some(answered)) => self.finish_row(table, &pending, answered),
+                (None, _) => Err(PredictError::missing_key()),
+                // Every decided row belongs to one group, and every group answers each row.
+                (Some(_), None) => Err(PredictError::model(
+                    core.settings.fallback.clone(),
+                    ModelError::not_loaded(),
+                )),
+            })
+            .collect()
+    }
+
+    fn finish_row(
+        &self,
+        table: &Table<Shared<F, P>>,
+        pending: &Pending<'_, F>,
+        answered: Answered<P>,
+    ) -> Result<Prediction<P>, PredictError> {
+        if !pending.candidates.is_empty() {
+            let (choice, called) = (&answered.choice, &answered.called);
+            let key = shadowing::key(pending.context);
+            if let Some(served) = Served::new(table, choice, called, key, pending.id) {
+                let shadowing = &self.inner.shadowing;
+                shadowing.offer(table, &pending.candidates, &served, pending.features);
+            }
+        }
+        conclude(table, answered, pending.id)
+    }
+
+    /// Asks one version for many rows: one result a row, in order.
+    fn ask_many(
+        &self,
+        table: &Table<Shared<F, P>>,
+        place: usize,
+        rows: &[(usize, &F)],
+    ) -> Vec<Called<P>> {
+        let Some(slot) = table.slots.get(place) else { return Vec::new() };
+        let Ok(model) = &slot.model else {
+            return rows.iter().map(|_| Called::not_loaded()).collect();
+        };
+        let features: Vec<&F> = rows.iter().map(|(_, features)| *features).collect();
+        let finite = self.inner.finite;
+        let called = map_chunks(&features, CHUNK, |chunk| ask_chunk(&**model, chunk, finite));
+        for called in &called {
+            let clock = &*self.inner.core.settings.clock;
+            slot.finished(&called.outcome, called.service_time, clock);
+        }
+        called
+    }
+}
+
+fn ask_chunk<F: ?Sized, P>(
+    model: &dyn Model<F, P>,
+    rows: &[&F],
+    finite: FiniteCheck<P>,
+) -> Vec<Called<P>> {
+    let started = Instant::now();
+    let outcomes = catch_unwind(AssertUnwindSafe(|| model.predict_batch(rows)));
+    let service_time = started.elapsed() / u32::try_from(rows.len().max(1)).unwrap_or(u32::MAX);
+    match outcomes {
+        Ok(outcomes) if outcomes.len() == rows.len() => outcomes
+            .into_iter()
+            .map(|outcome| outcome.and_then(|output| checked(output, finite)))
+            .map(|outcome| Called { outcome, service_time })
+            .collect(),
+        // A panic, or a model that loses count: one by one, so that one row fails alone.
+        _ => rows.iter().map(|row| call(model, row, finite)).collect(),
+    }
+}
+
+fn put<T>(list: &mut [Option<T>], place: usize, value: T) {
+    if let Some(entry) = list.get_mut(place) {
+        *entry = Some(value);
+    }
+}

@@ -1,0 +1,301 @@
+//! How a flag's answer names a model version.
+
+use crate::{
+    clock::Clock,
+    context::EvaluationContext,
+    flag::{Evaluation, Flag, FlagSet, Reason, Request},
+    store::Snapshot,
+    value::Value,
+    version::Version,
+};
+
+use super::FallbackCause;
+
+/// How the answer of a flag, or of several, names the version that answers.
+///
+/// A plain flag key is [`Binding::value`]:
+///
+/// ```
+/// use modelgate::Binding;
+///
+/// // The value of a string flag is the version: `"v1"`, `"v2"`.
+/// let by_value = Binding::value("ml-model-version");
+/// // A JSON flag carries it in a field: `{"version": "v2", "threshold": 0.7}`.
+/// let by_field = Binding::value("ml-model").field("version");
+/// // Boolean flags, asked in order: the first that is on names the version.
+/// let by_switch = Binding::switch("use-v3", "v3").switch("use-v2", "v2").otherwise("v1");
+/// # let _ = (by_value, by_field, by_switch);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Binding {
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Value { flag: Box<str>, field: Option<Box<str>> },
+    Variant { flag: Box<str> },
+    Switches { switches: Vec<Switch>, otherwise: Option<Version> },
+}
+
+#[derive(Clone, Debug)]
+struct Switch {
+    flag: Box<str>,
+    version: Version,
+}
+
+/// Ordered switches under construction; made by [`Binding::switch`].
+#[derive(Clone, Debug)]
+pub struct Switches {
+    switches: Vec<Switch>,
+    otherwise: Option<Version>,
+}
+
+impl Binding {
+    /// The flag's value names the version: the text of a string flag, or, for a flag whose value is
+    /// neither text nor an object, the name of its variant.
+    pub fn value(flag: impl Into<Box<str>>) -> Binding {
+        Binding { kind: Kind::Value { flag: flag.into(), field: None } }
+    }
+
+    /// The name of the flag's variant names the version, whatever the value is.
+    pub fn variant(flag: impl Into<Box<str>>) -> Binding {
+        Binding { kind: Kind::Variant { flag: flag.into() } }
+    }
+
+    /// A boolean flag: on means `version`, off means the next switch, and at last the baseline
+    /// ([`Switches::otherwise`], or the router's fallback version).
+    ///
+    /// A switch that is missing, disabled or not boolean counts as off; when no other is on, the
+    /// decision says what was wrong.
+    pub fn switch(flag: impl Into<Box<str>>, version: impl Into<Version>) -> Switches {
+        Switches { switches: Vec::new(), otherwise: None }.switch(flag, version)
+    }
+
+    /// For a flag with object values: the member that names the version.
+    ///
+    /// Changes nothing on a binding that is not by value.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<Box<str>>) -> Binding {
+        if let Kind::Value { field, .. } = &mut self.kind {
+            *field = Some(name.into());
+        }
+        self
+    }
+
+    /// The flags this binding asks, in order.
+    pub fn flags(&self) -> impl Iterator<Item = &str> {
+        let (one, many) = match &self.kind {
+            Kind::Value { flag, .. } | Kind::Variant { flag } => (Some(&**flag), &[][..]),
+            Kind::Switches { switches, .. } => (None, switches.as_slice()),
+        };
+        one.into_iter().chain(many.iter().map(|switch| &*switch.flag))
+    }
+
+    /// The versions this binding names of itself, which must all be registered.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
+        let (switches, otherwise) = match &self.kind {
+            Kind::Switches { switches, otherwise } => (switches.as_slice(), otherwise.as_ref()),
+            _ => (&[][..], None),
+        };
+        switches.iter().map(|switch| &switch.version).chain(otherwise)
+    }
+
+    /// Looks the flags up, once, when a snapshot is published.
+    pub(crate) fn resolve(&self, snapshot: &Snapshot) -> Box<[Option<BoundFlag>]> {
+        self.flags().map(|key| BoundFlag::find(snapshot, key)).collect()
+    }
+
+    /// What the flags answer for this context.
+    pub(crate) fn choose<'a>(
+        &'a self,
+        flags: &'a [Option<BoundFlag>],
+        ask: &Ask<'a>,
+    ) -> Answer<'a> {
+        match &self.kind {
+            Kind::Value { field, .. } => {
+                by_value(flags, ask, |evaluation| named_by_value(evaluation, field.as_deref()))
+            }
+            Kind::Variant { .. } => by_value(flags, ask, |evaluation| evaluation.variant),
+            Kind::Switches { switches, otherwise } => {
+                by_switches(flags, ask, switches, otherwise.as_ref())
+            }
+        }
+    }
+}
+
+impl Switches {
+    /// The next switch to ask when those before are off.
+    #[must_use]
+    pub fn switch(mut self, flag: impl Into<Box<str>>, version: impl Into<Version>) -> Switches {
+        self.switches.push(Switch { flag: flag.into(), version: version.into() });
+        self
+    }
+
+    /// The baseline: the version when every switch is off.
+    pub fn otherwise(mut self, version: impl Into<Version>) -> Binding {
+        self.otherwise = Some(version.into());
+        self.into()
+    }
+}
+
+impl From<Switches> for Binding {
+    fn from(switches: Switches) -> Binding {
+        let Switches { switches, otherwise } = switches;
+        Binding { kind: Kind::Switches { switches, otherwise } }
+    }
+}
+
+impl From<&str> for Binding {
+    fn from(flag: &str) -> Binding {
+        Binding::value(flag)
+    }
+}
+
+impl From<String> for Binding {
+    fn from(flag: String) -> Binding {
+        Binding::value(flag)
+    }
+}
+
+/// A flag found in a snapshot, with the set it refers into.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundFlag {
+    pub(crate) flag: Flag,
+    pub(crate) set: FlagSet,
+}
+
+impl BoundFlag {
+    pub(crate) fn find(snapshot: &Snapshot, key: &str) -> Option<BoundFlag> {
+        snapshot.flag(key).map(|(flag, set)| BoundFlag { flag: flag.clone(), set: set.clone() })
+    }
+
+    #[inline]
+    pub(crate) fn evaluate<'a>(&'a self, ask: &Ask<'a>) -> Evaluation<'a> {
+        self.flag.evaluate(&self.request(ask))
+    }
+
+    pub(crate) fn request<'a>(&'a self, ask: &Ask<'a>) -> Request<'a> {
+        Request {
+            context: ask.context,
+            key_override: ask.key_override,
+            clock: ask.clock,
+            set: &self.set,
+        }
+    }
+}
+
+/// Who asks, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) context: &'a dyn EvaluationContext,
+    pub(crate) key_override: Option<&'a str>,
+    pub(crate) clock: &'a dyn Clock,
+}
+
+/// What the flags said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer<'a> {
+    /// The version they name; `None` is the fallback version.
+    pub(crate) version: Option<&'a str>,
+    pub(crate) variant: Option<&'a str>,
+    pub(crate) reason: Reason,
+    /// Why the flags name no version.
+    pub(crate) cause: Option<FallbackCause>,
+    pub(crate) missing_key: bool,
+}
+
+impl Answer<'_> {
+    fn none(reason: Reason, cause: FallbackCause) -> Answer<'static> {
+        Answer { version: None, variant: None, reason, cause: Some(cause), missing_key: false }
+    }
+}
+
+fn by_value<'a>(
+    flags: &'a [Option<BoundFlag>],
+    ask: &Ask<'a>,
+    name: impl FnOnce(&Evaluation<'a>) -> Option<&'a str>,
+) -> Answer<'a> {
+    let Some(bound) = flags.first().and_then(Option::as_ref) else {
+        return Answer::none(Reason::Error, FallbackCause::FlagNotFound);
+    };
+    let evaluation = bound.evaluate(ask);
+    let version = name(&evaluation);
+    Answer {
+        version,
+        variant: evaluation.variant,
+        reason: evaluation.reason,
+        cause: match version {
+            Some(_) => None,
+            None => Some(why_nothing(&evaluation)),
+        },
+        missing_key: evaluation.missing_key,
+    }
+}
+
+fn by_switches<'a>(
+    flags: &'a [Option<BoundFlag>],
+    ask: &Ask<'a>,
+    switches: &'a [Switch],
+    otherwise: Option<&'a Version>,
+) -> Answer<'a> {
+    let mut off = None;
+    let mut wrong = None;
+    let mut missing_key = false;
+    for (switch, bound) in switches.iter().zip(flags) {
+        let Some(bound) = bound else {
+            wrong = wrong.or(Some((Reason::Error, FallbackCause::FlagNotFound)));
+            continue;
+        };
+        let evaluation = bound.evaluate(ask);
+        missing_key |= evaluation.missing_key;
+        match evaluation.value {
+            Some(Value::Bool(true)) => {
+                return Answer {
+                    version: Some(&switch.version),
+                    variant: evaluation.variant,
+                    reason: evaluation.reason,
+                    cause: None,
+                    missing_key: evaluation.missing_key,
+                };
+            }
+            Some(Value::Bool(false)) => {
+                off = off.or(Some((evaluation.reason, evaluation.variant)));
+            }
+            // Switched off altogether, or left to its caller: an ordinary way to be off.
+            None if evaluation.error.is_none() => off = off.or(Some((evaluation.reason, None))),
+            Some(_) => wrong = wrong.or(Some((Reason::Error, FallbackCause::WrongType))),
+            None => wrong = wrong.or(Some((evaluation.reason, why_nothing(&evaluation)))),
+        }
+    }
+    let baseline = otherwise.map(Version::as_str);
+    match (wrong, off) {
+        (Some((reason, cause)), _) => {
+            Answer { version: baseline, missing_key, ..Answer::none(reason, cause) }
+        }
+        (None, off) => {
+            let (reason, variant) = off.unwrap_or((Reason::Default, None));
+            Answer { version: baseline, variant, reason, cause: None, missing_key }
+        }
+    }
+}
+
+fn named_by_value<'a>(evaluation: &Evaluation<'a>, field: Option<&str>) -> Option<&'a str> {
+    match (evaluation.value?, field) {
+        (Value::Text(text), None) => Some(text),
+        (Value::Map(map), Some(field)) => map.get(field).and_then(Value::as_str),
+        (Value::Map(_), None) | (_, Some(_)) => None,
+        // A number or a boolean cannot name a version, its variant can: `{"on": true}`.
+        (_, None) => evaluation.variant,
+    }
+}
+
+#[cold]
+fn why_nothing(evaluation: &Evaluation<'_>) -> FallbackCause {
+    match (evaluation.error, evaluation.value, evaluation.reason) {
+        (Some(code), ..) => FallbackCause::FlagError(code),
+        (None, Some(_), _) => FallbackCause::WrongType,
+        (None, None, Reason::Disabled) => FallbackCause::FlagDisabled,
+        (None, None, _) => FallbackCause::NoVariant,
+    }
+}

@@ -1,0 +1,349 @@
+//! Putting a router together, and refusing what cannot work.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use super::{
+    BuildError, Input, ModelRouter, Output,
+    binding::Binding,
+    breaker::BreakerPolicy,
+    call::FiniteCheck,
+    core::{Core, Settings},
+    decision::MissingKey,
+    registered::{AnyModel, Registered},
+    shadowing::{FeatureRecorder, Shadowing},
+    slot::{Handle, Slot},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    compare::{Comparator, ComparisonSink},
+    model::{Admission, Finite, Model},
+    shadow::Shadow,
+    source::FlagSource,
+    store::{Flags, FlagsBuilder},
+    value::Value,
+    version::Version,
+};
+
+/// Settings of a router under construction; made by [`ModelRouter::builder`].
+///
+/// [`build`](Self::build) checks everything that can be checked before the first request.
+#[must_use = "a builder does nothing until it is built"]
+pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
+    binding: Binding,
+    versions: Vec<Registered<F, P>>,
+    checks: Vec<(Version, Admission<F, P>)>,
+    fallback: Option<Version>,
+    flags: Option<Flags>,
+    sources: FlagsBuilder,
+    own_sources: bool,
+    shadows: Vec<Shadow>,
+    comparator: Option<Arc<dyn Comparator<P>>>,
+    sinks: Vec<Arc<dyn ComparisonSink<P>>>,
+    record_features: FeatureRecorder<F>,
+    missing_key: MissingKey,
+    breaker: BreakerPolicy,
+    finite: FiniteCheck<P>,
+    clock: Option<Arc<dyn Clock>>,
+    #[cfg(feature = "async")]
+    pub(super) compute: super::future::Compute,
+}
+
+impl<F: ?Sized + Input, P: Output> fmt::Debug for RouterBuilder<F, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouterBuilder")
+            .field("binding", &self.binding)
+            .field("versions", &self.versions.iter().map(|v| &v.version).collect::<Vec<_>>())
+            .field("fallback", &self.fallback)
+            .field("shadows", &self.shadows)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
+    pub(super) fn new(binding: Binding) -> RouterBuilder<F, P> {
+        RouterBuilder {
+            binding,
+            versions: Vec::new(),
+            checks: Vec::new(),
+            fallback: None,
+            flags: None,
+            sources: Flags::builder(),
+            own_sources: false,
+            shadows: Vec::new(),
+            comparator: None,
+            sinks: Vec::new(),
+            record_features: None,
+            missing_key: MissingKey::default(),
+            breaker: BreakerPolicy::default(),
+            finite: None,
+            clock: None,
+            #[cfg(feature = "async")]
+            compute: super::future::Compute::default(),
+        }
+    }
+
+    /// Registers a version.
+    pub fn model(
+        mut self,
+        version: impl Into<Version>,
+        model: impl Model<F, P> + 'static,
+    ) -> RouterBuilder<F, P> {
+        let model = Ok(AnyModel::Compute(Arc::new(model) as Arc<dyn Model<F, P>>));
+        self.versions.push(Registered { version: version.into(), model });
+        self
+    }
+
+    /// Registers a version whose loading may have failed. If it has, the service starts all the
+    /// same: the version is ineligible and says why, flags that name it are answered by the
+    /// fallback, and [`ModelRouter::install`] puts a good one in later.
+    ///
+    /// The fallback version itself must have loaded.
+    pub fn try_model<M, E>(
+        mut self,
+        version: impl Into<Version>,
+        model: Result<M, E>,
+    ) -> RouterBuilder<F, P>
+    where
+        M: Model<F, P> + 'static,
+        E: Error + 'static,
+    {
+        let model = model
+            .map(|model| AnyModel::Compute(Arc::new(model) as Arc<dyn Model<F, P>>))
+            .map_err(|error| crate::error_chain(&error));
+        self.versions.push(Registered { version: version.into(), model });
+        self
+    }
+
+    /// Registers a model that waits: for an inference server, for a feature store. Only an
+    /// [`AsyncModelRouter`](crate::AsyncModelRouter) can ask one.
+    #[cfg(feature = "async")]
+    pub fn async_model(
+        mut self,
+        version: impl Into<Version>,
+        model: impl crate::AsyncModel<F, P> + 'static,
+    ) -> RouterBuilder<F, P> {
+        let model = Ok(AnyModel::Waiting(Arc::new(model) as Arc<dyn crate::AsyncModel<F, P>>));
+        self.versions.push(Registered { version: version.into(), model });
+        self
+    }
+
+    /// What a version must prove when the router is built: golden rows, warm-up. A version that
+    /// fails is ineligible and says why.
+    pub fn check(
+        mut self,
+        version: impl Into<Version>,
+        admission: Admission<F, P>,
+    ) -> RouterBuilder<F, P> {
+        self.checks.push((version.into(), admission));
+        self
+    }
+
+    /// The version that answers whenever the flags name none that can. Required.
+    pub fn fallback(mut self, version: impl Into<Version>) -> RouterBuilder<F, P> {
+        self.fallback = Some(version.into());
+        self
+    }
+
+    /// Adds a flag source. Later sources override earlier ones, flag by flag. The router is not
+    /// [ready](ModelRouter::wait_ready) before it has delivered.
+    pub fn source(mut self, source: impl FlagSource) -> RouterBuilder<F, P> {
+        self.sources = self.sources.source(source);
+        self.own_sources = true;
+        self
+    }
+
+    /// Adds a source that readiness does not wait for: overrides that may not be there.
+    pub fn optional_source(mut self, source: impl FlagSource) -> RouterBuilder<F, P> {
+        self.sources = self.sources.optional_source(source);
+        self.own_sources = true;
+        self
+    }
+
+    /// Uses flags that other routers use too, instead of sources of its own.
+    pub fn flags(mut self, flags: Flags) -> RouterBuilder<F, P> {
+        self.flags = Some(flags);
+        self
+    }
+
+    /// Adds a shadow policy.
+    pub fn shadow(mut self, shadow: Shadow) -> RouterBuilder<F, P> {
+        self.shadows.push(shadow);
+        self
+    }
+
+    /// How a candidate's answer is compared with the one that was served.
+    pub fn compare(mut self, comparator: impl Comparator<P> + 'static) -> RouterBuilder<F, P> {
+        self.comparator = Some(Arc::new(comparator));
+        self
+    }
+
+    /// Adds a sink for comparisons.
+    pub fn sink(mut self, sink: impl ComparisonSink<P> + 'static) -> RouterBuilder<F, P> {
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// Lets comparisons carry the features, for the shadow policies that
+    /// [ask for them](Shadow::record_features).
+    pub fn features_as(mut self, describe: fn(&F) -> Value) -> RouterBuilder<F, P> {
+        self.record_features = Some(describe);
+        self
+    }
+
+    /// What a split does for a context without a targeting key. Default:
+    /// [`MissingKey::Fallback`].
+    pub fn missing_key(mut self, policy: MissingKey) -> RouterBuilder<F, P> {
+        self.missing_key = policy;
+        self
+    }
+
+    /// When a version that keeps failing is left alone. Default: after five failures in a row, for
+    /// thirty seconds.
+    pub fn breaker(mut self, policy: BreakerPolicy) -> RouterBuilder<F, P> {
+        self.breaker = policy;
+        self
+    }
+
+    /// Treats an answer that holds NaN or an infinity as a failure of the version.
+    pub fn refuse_non_finite(mut self) -> RouterBuilder<F, P>
+    where
+        P: Finite,
+    {
+        self.finite = Some(P::is_finite);
+        self
+    }
+
+    /// The clock of schedules, breakers and budgets. Default: the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> RouterBuilder<F, P> {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Builds the router: checks the versions, starts the sources.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], naming the setting.
+    pub fn build(self) -> Result<ModelRouter<F, P>, BuildError> {
+        let parts = self.assemble(|_version, model| match model {
+            AnyModel::Compute(model) => Ok(model),
+            #[cfg(feature = "async")]
+            AnyModel::Waiting(_) => Err(BuildError::Setting {
+                field: "async_model",
+                found: format!("version `{_version}`"),
+                expected: "a router made by build_async",
+            }),
+        })?;
+        let Parts { core, shadowing, finite, .. } = parts;
+        Ok(ModelRouter { inner: Arc::new(super::Inner { core, shadowing, finite }) })
+    }
+
+    /// What both kinds of router are made of.
+    pub(super) fn assemble<M: Handle>(
+        self,
+        handle: impl Fn(&Version, AnyModel<F, P>) -> Result<M, BuildError>,
+    ) -> Result<Parts<F, P, M>, BuildError> {
+        let fallback = self.fallback.clone().ok_or(BuildError::NoFallback)?;
+        self.validate(&fallback)?;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+
+        let mut slots = Vec::with_capacity(self.versions.len());
+        for Registered { version, model } in self.versions {
+            let checks = self.checks.iter().filter(|(checked, _)| *checked == version);
+            let model = model.and_then(|model| {
+                checks
+                    .map(|(_, admission)| model.check(admission))
+                    .collect::<Result<(), String>>()
+                    .map(|()| model)
+            });
+            let model = match model {
+                Ok(model) => Ok(handle(&version, model)?),
+                Err(why) if version == fallback => {
+                    return Err(BuildError::FallbackIneligible { version, why });
+                }
+                Err(why) => {
+                    tracing::warn!(
+                        target: "modelgate::router",
+                        version = version.as_str(),
+                        error = %why,
+                        "a model version may not answer"
+                    );
+                    Err(Arc::from(why))
+                }
+            };
+            slots.push(Slot::new(version, model, self.breaker));
+        }
+
+        let flags = match self.flags {
+            Some(flags) => flags,
+            None => self.sources.clock(Arc::clone(&clock)).build().map_err(BuildError::Source)?,
+        };
+        let shadowing = Shadowing::start(
+            &self.shadows,
+            self.comparator,
+            &self.sinks,
+            self.record_features,
+            self.finite,
+            &clock,
+        )?;
+        let settings = Settings {
+            binding: self.binding,
+            fallback,
+            shadows: self.shadows.into(),
+            missing_key: self.missing_key,
+            breaker: self.breaker,
+            clock,
+        };
+        let core = Core::new(settings, flags, slots, shadowing.counts());
+        Ok(Parts {
+            core,
+            shadowing,
+            finite: self.finite,
+            #[cfg(feature = "async")]
+            compute: self.compute,
+        })
+    }
+
+    fn validate(&self, fallback: &Version) -> Result<(), BuildError> {
+        if self.versions.is_empty() {
+            return Err(BuildError::NoVersions);
+        }
+        if self.flags.is_some() && self.own_sources {
+            return Err(BuildError::FlagsAndSources);
+        }
+        for (place, registered) in self.versions.iter().enumerate() {
+            if self.versions.iter().skip(place + 1).any(|v| v.version == registered.version) {
+                return Err(BuildError::RepeatedVersion(registered.version.clone()));
+            }
+        }
+        let registered = |field, version: &Version| match self
+            .versions
+            .iter()
+            .any(|registered| registered.version == *version)
+        {
+            true => Ok(()),
+            false => Err(BuildError::UnknownVersion {
+                field,
+                version: version.clone(),
+                registered: self.versions.iter().map(|v| v.version.clone()).collect(),
+            }),
+        };
+        registered("fallback", fallback)?;
+        self.binding.versions().try_for_each(|version| registered("binding", version))?;
+        self.checks.iter().try_for_each(|(version, _)| registered("check", version))?;
+        for shadow in &self.shadows {
+            shadow.validate().map_err(BuildError::Shadow)?;
+            shadow.candidates.iter().try_for_each(|version| registered("shadow", version))?;
+        }
+        Ok(())
+    }
+}
+
+/// What [`RouterBuilder::assemble`] makes.
+pub(super) struct Parts<F: ?Sized + Input, P: Output, M> {
+    pub(super) core: Arc<Core<M>>,
+    pub(super) shadowing: Shadowing<F, P>,
+    pub(super) finite: FiniteCheck<P>,
+    #[cfg(feature = "async")]
+    pub(super) compute: super::future::Compute,
+}

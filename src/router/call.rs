@@ -1,0 +1,98 @@
+//! One call of one model: contained, measured, counted.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use super::slot::{Handle, Slot};
+use crate::{
+    clock::Clock,
+    model::{Model, ModelError, ModelErrorKind},
+};
+
+/// Whether an answer is free of NaN and infinities, where the router refuses them.
+pub(crate) type FiniteCheck<P> = Option<fn(&P) -> bool>;
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Called<P> {
+    pub(crate) outcome: Result<P, ModelError>,
+    pub(crate) service_time: Duration,
+}
+
+impl<P> Called<P> {
+    /// There was nothing to call.
+    #[cold]
+    pub(crate) fn not_loaded() -> Called<P> {
+        Called { outcome: Err(ModelError::not_loaded()), service_time: Duration::ZERO }
+    }
+}
+
+/// Asks a model. A panic in it ends here, as an error.
+#[inline]
+pub(crate) fn call<F: ?Sized, P>(
+    model: &dyn Model<F, P>,
+    features: &F,
+    finite: FiniteCheck<P>,
+) -> Called<P> {
+    let started = Instant::now();
+    // Unwind safe: the features are only read, and a model that leaves its own state broken by
+    // panicking is what breakers are for.
+    let outcome = catch_unwind(AssertUnwindSafe(|| model.predict(features)));
+    let service_time = started.elapsed();
+    let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
+    Called { outcome: outcome.and_then(|output| checked(output, finite)), service_time }
+}
+
+/// Refuses an answer that is not finite.
+#[inline]
+pub(crate) fn checked<P>(output: P, finite: FiniteCheck<P>) -> Result<P, ModelError> {
+    match finite {
+        Some(is_finite) if !is_finite(&output) => Err(ModelError::of_kind(
+            ModelErrorKind::NonFinite,
+            "the model answered with NaN or an infinity",
+        )),
+        _ => Ok(output),
+    }
+}
+
+impl<M: Handle> Slot<M> {
+    /// Counts a finished call and tells the breaker.
+    #[inline]
+    pub(crate) fn finished<P>(
+        &self,
+        outcome: &Result<P, ModelError>,
+        service_time: Duration,
+        clock: &dyn Clock,
+    ) {
+        self.counters.took(service_time);
+        match outcome {
+            Ok(_) => self.breaker.succeeded(),
+            Err(error) => self.failed(error, clock),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn failed(&self, error: &ModelError, clock: &dyn Clock) {
+        self.counters.failed(error.kind());
+        if error.is_invalid_input() {
+            return;
+        }
+        tracing::debug!(
+            target: "modelgate::router",
+            version = self.version.as_str(),
+            cause = error.kind().as_str(),
+            error = %error,
+            "a model version failed"
+        );
+        if self.breaker.failed(clock) {
+            tracing::warn!(
+                target: "modelgate::router",
+                version = self.version.as_str(),
+                cause = error.kind().as_str(),
+                "a model version failed too often and is left alone for a while"
+            );
+        }
+    }
+}

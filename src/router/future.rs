@@ -1,0 +1,452 @@
+//! The async router: the same decisions, models on a pool or on their own I/O, deadlines.
+
+mod model;
+mod pool;
+
+use std::{
+    borrow::Borrow,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{
+    FutureExt,
+    future::{Either, join, join_all, select},
+};
+
+pub(crate) use self::model::Blocking;
+pub use self::model::{AsyncFnModel, AsyncModel, ModelFuture, async_model_fn};
+use self::pool::{ComputePool, Refused};
+use super::{
+    Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
+    Prediction, RouterBuilder, RouterStats,
+    builder::Parts,
+    call::{Called, FiniteCheck, call, checked},
+    conclude,
+    core::{Choice, Core, KeyRefused},
+    registered::AnyModel,
+    shadowing::{self, Joined, Served, Shadowable, Shadowing},
+    slot::{Handle, Slot},
+    table::{Candidate, Candidates, Table},
+};
+use crate::{
+    context::EvaluationContext,
+    model::{Admission, Model, ModelError, ModelErrorKind},
+    prediction_id::PredictionId,
+    store::{Flags, FlagsStatus, NotReady},
+    timer::Timer,
+    version::Version,
+};
+
+/// What a builder knows of the async side.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Compute {
+    threads: Option<usize>,
+    queue: Option<usize>,
+    deadline: Option<Duration>,
+}
+
+/// Requests that may wait for the pool before further ones are refused.
+const QUEUE: usize = 1_024;
+
+impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
+    /// Async only: how long a version may take before the fallback is asked instead. The fallback
+    /// then has as long again. Default: no limit.
+    ///
+    /// A computation that is already running cannot be interrupted: it ends on its pool thread and
+    /// its answer is thrown away. One that still waits for a thread is never started.
+    pub fn deadline(mut self, deadline: Duration) -> RouterBuilder<F, P> {
+        self.compute.deadline = Some(deadline);
+        self
+    }
+
+    /// Async only: the threads of the pool that runs models which compute. Default: one for each
+    /// processor.
+    pub fn compute_threads(mut self, threads: usize) -> RouterBuilder<F, P> {
+        self.compute.threads = Some(threads);
+        self
+    }
+
+    /// Async only: how many requests may wait for the pool. A further one is
+    /// [refused](PredictError::is_overloaded) at once. Default: 1,024.
+    pub fn compute_queue(mut self, requests: usize) -> RouterBuilder<F, P> {
+        self.compute.queue = Some(requests);
+        self
+    }
+
+    /// Builds an [`AsyncModelRouter`].
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], naming the setting.
+    pub fn build_async(self) -> Result<AsyncModelRouter<F, P>, BuildError> {
+        let Parts { core, shadowing, finite, compute } = self.assemble(|_, model| Ok(model))?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = compute.threads.unwrap_or(processors).max(1);
+        let pool = ComputePool::start(threads, compute.queue.unwrap_or(QUEUE))
+            .map_err(BuildError::Thread)?;
+        let deadline = match compute.deadline {
+            Some(limit) => Some((limit, Timer::start().map_err(BuildError::Thread)?)),
+            None => None,
+        };
+        let inner = Inner { core, shadowing, finite, pool, deadline };
+        Ok(AsyncModelRouter { inner: Arc::new(inner) })
+    }
+}
+
+impl<F: Input + ?Sized, P: Output> Handle for AnyModel<F, P> {
+    fn can_answer(&self) -> bool {
+        match self {
+            AnyModel::Compute(model) => model.is_loaded(),
+            AnyModel::Waiting(_) => true,
+        }
+    }
+}
+
+impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
+    fn shadow(&self) -> Arc<dyn Model<F, P>> {
+        match self {
+            AnyModel::Compute(model) => Arc::clone(model),
+            AnyModel::Waiting(model) => Arc::new(Blocking(Arc::clone(model))),
+        }
+    }
+}
+
+/// The async face of the router, for any runtime.
+///
+/// It decides as [`ModelRouter`] does, from the same flags. Models that compute run on a pool of
+/// the router's own, never on an executor's worker, so that other requests of the service do not
+/// wait behind them; models that wait ([`AsyncModel`]) are polled in place.
+///
+/// ```
+/// use modelgate::{Context, ModelRouter, Rollout, model_fn};
+///
+/// # futures::executor::block_on(async {
+/// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+///     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
+///     .fallback("v1")
+///     .source(Rollout::everyone("v1").flag("ml-model-version")?)
+///     .deadline(std::time::Duration::from_millis(50))
+///     .build_async()?;
+///
+/// let answer = router.predict(&Context::new("user-42"), vec![1.0, 2.0]).await?;
+/// assert_eq!(*answer.output(), 3.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct AsyncModelRouter<F: ?Sized + Input, P: Output> {
+    inner: Arc<Inner<F, P>>,
+}
+
+struct Inner<F: ?Sized + Input, P: Output> {
+    core: Arc<Core<AnyModel<F, P>>>,
+    shadowing: Shadowing<F, P>,
+    finite: FiniteCheck<P>,
+    pool: ComputePool,
+    deadline: Option<(Duration, Timer)>,
+}
+
+impl<F: ?Sized + Input, P: Output> Clone for AsyncModelRouter<F, P> {
+    fn clone(&self) -> AsyncModelRouter<F, P> {
+        AsyncModelRouter { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncModelRouter")
+            .field("binding", &self.inner.core.settings.binding)
+            .field("versions", &self.versions())
+            .field("fallback", &self.inner.core.settings.fallback)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that has been decided and is about to run.
+struct Started<F: ?Sized + Input, P: Output> {
+    table: Arc<Table<AnyModel<F, P>>>,
+    id: PredictionId,
+    choice: Choice,
+    candidates: Candidates,
+    /// Kept only for requests with shadows.
+    key: Option<Box<str>>,
+}
+
+impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
+    /// Answers with the version that the flags choose for this context.
+    ///
+    /// The decision is taken at once, before the returned future is polled; the context need not
+    /// outlive this call. Dropping the future gives the request up: a computation that still waits
+    /// for a thread is then never started.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelRouter::predict`], and [`PredictError::is_overloaded`] when too many requests wait
+    /// for the pool.
+    pub fn predict(
+        &self,
+        context: &dyn EvaluationContext,
+        features: impl Into<F::Owned>,
+    ) -> impl Future<Output = Result<Prediction<P>, PredictError>> + Send + 'static {
+        let inner = Arc::clone(&self.inner);
+        let started = inner.start(context);
+        let features = Arc::new(features.into());
+        async move { inner.run(started?, features).await }
+    }
+
+    /// Which version would answer; see [`ModelRouter::decide`].
+    ///
+    /// # Errors
+    ///
+    /// Only [`PredictError::is_missing_key`].
+    pub fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, PredictError> {
+        self.inner.core.decide(context).map_err(|KeyRefused| PredictError::missing_key())
+    }
+
+    /// Which version would answer, and every step that leads there; see [`ModelRouter::explain`].
+    ///
+    /// # Errors
+    ///
+    /// Only [`PredictError::is_missing_key`].
+    pub fn explain(&self, context: &dyn EvaluationContext) -> Result<Explanation, PredictError> {
+        self.inner.core.explain(context).map_err(|KeyRefused| PredictError::missing_key())
+    }
+
+    /// Puts a version in, or replaces it; see [`ModelRouter::install`].
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError::Ineligible`] when the model fails its checks.
+    pub fn install(
+        &self,
+        version: impl Into<Version>,
+        model: impl Model<F, P> + 'static,
+        admission: &Admission<F, P>,
+    ) -> Result<(), OperateError> {
+        let model = AnyModel::Compute(Arc::new(model) as Arc<dyn Model<F, P>>);
+        self.inner.core.install_checked(version.into(), model.check(admission), model)
+    }
+
+    /// Takes a version out; see [`ModelRouter::retire`].
+    ///
+    /// # Errors
+    ///
+    /// When the version is not registered, or is the fallback.
+    pub fn retire(&self, version: &str) -> Result<(), OperateError> {
+        self.inner.core.retire(version)
+    }
+
+    /// Sends every request to this version; see [`ModelRouter::pin`].
+    ///
+    /// # Errors
+    ///
+    /// When the version is not registered.
+    pub fn pin(&self, version: &str) -> Result<(), OperateError> {
+        self.inner.core.pin(version)
+    }
+
+    /// Lets the flags choose again.
+    pub fn unpin(&self) {
+        self.inner.core.unpin();
+    }
+
+    /// Keeps this version from answering; see [`ModelRouter::block`].
+    ///
+    /// # Errors
+    ///
+    /// When the version is not registered, or is the fallback.
+    pub fn block(&self, version: &str) -> Result<(), OperateError> {
+        self.inner.core.block(version, true)
+    }
+
+    /// Lets a blocked version answer again.
+    ///
+    /// # Errors
+    ///
+    /// When the version is not registered.
+    pub fn unblock(&self, version: &str) -> Result<(), OperateError> {
+        self.inner.core.block(version, false)
+    }
+
+    /// The registered versions.
+    pub fn versions(&self) -> Vec<Version> {
+        self.inner.core.versions()
+    }
+
+    /// What has been counted since the router was built.
+    pub fn stats(&self) -> RouterStats {
+        self.inner.core.stats(self.inner.shadowing.stats())
+    }
+
+    /// The flags, to share with other routers and to read other flags from.
+    pub fn flags(&self) -> &Flags {
+        &self.inner.core.flags
+    }
+
+    /// The state of every flag source.
+    pub fn status(&self) -> FlagsStatus {
+        self.inner.core.flags.status()
+    }
+
+    /// Waits until every source has delivered. Blocks the calling thread: for use before the
+    /// service starts.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReady`], naming the sources that have not and why, when `timeout` passes first.
+    pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReady> {
+        self.inner.core.flags.wait_ready(timeout)
+    }
+
+    /// Waits until every shadow accepted so far is done and the sinks have written it out. Blocks
+    /// the calling thread: for use after the service has stopped. `false` when `timeout` passes
+    /// first.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.inner.shadowing.flush(timeout)
+    }
+}
+
+impl<F: ?Sized + Input, P: Output> Inner<F, P> {
+    fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
+        let table = self.core.table.load();
+        let id = PredictionId::generate();
+        let choice = self
+            .core
+            .choose(&table, context, true)
+            .map_err(|KeyRefused| PredictError::missing_key())?;
+        self.core.count(&table, &choice);
+        let candidates = self.core.candidates(&table, context, choice.slot, id);
+        let key = match candidates.is_empty() {
+            true => None,
+            false => shadowing::key(context).map(Box::from),
+        };
+        Ok(Started { table: table.to_arc(), id, choice, candidates, key })
+    }
+
+    async fn run(
+        &self,
+        started: Started<F, P>,
+        features: Arc<F::Owned>,
+    ) -> Result<Prediction<P>, PredictError> {
+        let Started { table, id, choice, candidates, key } = started;
+        let (beside, detached): (Candidates, Candidates) =
+            candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
+        let (answered, joined) = join(
+            self.answer(&table, choice, &features),
+            join_all(beside.iter().map(|candidate| self.join(&table, *candidate, &features))),
+        )
+        .await;
+        let answered = answered?;
+        let (choice, called) = (&answered.choice, &answered.called);
+        if !candidates.is_empty()
+            && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
+        {
+            let features: &F = (*features).borrow();
+            self.shadowing.compare_joined(&table, &served, features, joined);
+            self.shadowing.offer(&table, &detached, &served, features);
+        }
+        conclude(&table, answered, id)
+    }
+
+    async fn answer(
+        &self,
+        table: &Table<AnyModel<F, P>>,
+        choice: Choice,
+        features: &Arc<F::Owned>,
+    ) -> Result<Answered<P>, PredictError> {
+        let called = self.ask(table.slots.get(choice.slot), features).await?;
+        match called.outcome {
+            Err(first) if choice.slot != table.fallback => {
+                let choice = self.core.fall_back(table, choice, Some(&first));
+                let called = self.ask(table.slots.get(choice.slot), features).await?;
+                Ok(Answered { choice, called, first: Some(first) })
+            }
+            _ => Ok(Answered { choice, called, first: None }),
+        }
+    }
+
+    /// A joined candidate: asked beside the primary, with the same deadline.
+    async fn join(
+        &self,
+        table: &Table<AnyModel<F, P>>,
+        candidate: Candidate,
+        features: &Arc<F::Owned>,
+    ) -> Joined<P> {
+        let model = table.slots.get(candidate.slot).and_then(|slot| slot.model.as_ref().ok());
+        let called = match model {
+            Some(model) => self.call(model, features).await,
+            None => Ok(Called::not_loaded()),
+        };
+        // A full pool is the candidate's loss, never the caller's.
+        Joined { candidate, called: called.ok() }
+    }
+
+    async fn ask(
+        &self,
+        slot: Option<&Slot<AnyModel<F, P>>>,
+        features: &Arc<F::Owned>,
+    ) -> Result<Called<P>, PredictError> {
+        let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
+            return Ok(Called::not_loaded());
+        };
+        let called = self.call(model, features).await.map_err(|refused| match refused {
+            Refused::Full => PredictError::overloaded(),
+            Refused::Stopped => PredictError::stopped(),
+        })?;
+        slot.finished(&called.outcome, called.service_time, &*self.core.settings.clock);
+        Ok(called)
+    }
+
+    /// One call within the deadline.
+    async fn call(
+        &self,
+        model: &AnyModel<F, P>,
+        features: &Arc<F::Owned>,
+    ) -> Result<Called<P>, Refused> {
+        let started = Instant::now();
+        let Some((limit, timer)) = &self.deadline else {
+            return self.unhurried(model, features).await;
+        };
+        let Some(moment) = started.checked_add(*limit) else {
+            return self.unhurried(model, features).await;
+        };
+        let unhurried = std::pin::pin!(self.unhurried(model, features));
+        match select(unhurried, timer.sleep_until(moment)).await {
+            Either::Left((called, _)) => called,
+            Either::Right(((), _)) => Ok(Called {
+                outcome: Err(ModelError::of_kind(
+                    ModelErrorKind::Deadline,
+                    format!("no answer within {limit:?}"),
+                )),
+                service_time: started.elapsed(),
+            }),
+        }
+    }
+
+    async fn unhurried(
+        &self,
+        model: &AnyModel<F, P>,
+        features: &Arc<F::Owned>,
+    ) -> Result<Called<P>, Refused> {
+        match model {
+            AnyModel::Compute(model) => {
+                let (model, features, finite) =
+                    (Arc::clone(model), Arc::clone(features), self.finite);
+                self.pool.run(move || call(&*model, (*features).borrow(), finite)).await
+            }
+            AnyModel::Waiting(model) => {
+                let started = Instant::now();
+                let features: &F = (**features).borrow();
+                // Made inside the block, so that a panic before the first await is caught as well.
+                let answer = std::panic::AssertUnwindSafe(async { model.predict(features).await });
+                let outcome = answer.catch_unwind().await;
+                let service_time = started.elapsed();
+                let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
+                let outcome = outcome.and_then(|output| checked(output, self.finite));
+                Ok(Called { outcome, service_time })
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Models that wait rather than compute.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use crate::model::{Model, ModelError};
+
+/// The answer of an [`AsyncModel`], once it is there.
+pub type ModelFuture<'a, P> = Pin<Box<dyn Future<Output = Result<P, ModelError>> + Send + 'a>>;
+
+/// A model version that waits for something else: an inference server, a feature store.
+///
+/// Its future is polled by the caller's runtime when it answers a request; as a detached shadow it
+/// is polled on a thread of the router's, so a model that needs a runtime around it should bring
+/// its handle along. Dropping the future must give the call up.
+pub trait AsyncModel<F: ?Sized, P>: Send + Sync {
+    /// Scores one set of features.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::predict`].
+    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P>;
+}
+
+/// A closure as an [`AsyncModel`]; made by [`async_model_fn`].
+#[derive(Clone, Copy)]
+pub struct AsyncFnModel<T>(T);
+
+/// Makes an async model of a closure that returns a boxed future.
+///
+/// ```
+/// use modelgate::async_model_fn;
+///
+/// let model = async_model_fn(|features: &[f32]| {
+///     Box::pin(async move { Ok(features.iter().sum::<f32>()) })
+/// });
+/// # let _: &dyn modelgate::AsyncModel<[f32], f32> = &model;
+/// ```
+pub fn async_model_fn<F: ?Sized, P, T>(function: T) -> AsyncFnModel<T>
+where
+    T: for<'a> Fn(&'a F) -> ModelFuture<'a, P> + Send + Sync,
+{
+    AsyncFnModel(function)
+}
+
+impl<F: ?Sized, P, T> AsyncModel<F, P> for AsyncFnModel<T>
+where
+    T: for<'a> Fn(&'a F) -> ModelFuture<'a, P> + Send + Sync,
+{
+    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P> {
+        (self.0)(features)
+    }
+}
+
+impl<T> fmt::Debug for AsyncFnModel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AsyncFnModel({})", std::any::type_name::<T>())
+    }
+}
+
+/// An async model waited for on the calling thread.
+pub(crate) struct Blocking<M>(pub(crate) M);
+
+impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
+    fn predict(&self, features: &F) -> Result<P, ModelError> {
+        futures::executor::block_on(self.0.predict(features))
+    }
+}

@@ -1,0 +1,251 @@
+//! Between the router and the shadow lines: which run is offered where, with what copied.
+
+use std::{borrow::Borrow, sync::Arc, time::Duration};
+
+use super::{
+    Answered, BuildError, Input, Output,
+    call::{Called, FiniteCheck, call, checked},
+    core::Choice,
+    slot::Handle,
+    table::{Candidate, Table},
+};
+use crate::{
+    clock::Clock,
+    compare::{Comparator, ComparisonSink, FanOut, Side},
+    context::EvaluationContext,
+    model::Model,
+    parallel::Beside,
+    prediction_id::PredictionId,
+    shadow::{self, Mode, Shadow, ShadowLine, ShadowStats},
+    value::Value,
+    version::Version,
+};
+
+/// How features are shown in comparisons, where they are asked for.
+pub(crate) type FeatureRecorder<F> = Option<fn(&F) -> Value>;
+
+/// A handle that can give a model to run in shadow.
+pub(crate) trait Shadowable<F: ?Sized, P>: Handle {
+    fn shadow(&self) -> Arc<dyn Model<F, P>>;
+}
+
+/// One line a policy.
+pub(crate) struct Shadowing<F: ?Sized, P> {
+    lines: Arc<[Line<P>]>,
+    describe: FeatureRecorder<F>,
+    finite: FiniteCheck<P>,
+}
+
+struct Line<P> {
+    line: ShadowLine<P>,
+    /// Where a joined policy's candidates run beside the primary.
+    beside: Option<Beside>,
+}
+
+/// What was served, for the comparisons.
+pub(crate) struct Served<'a, P> {
+    id: PredictionId,
+    revision: u64,
+    key: Option<&'a str>,
+    version: &'a Version,
+    called: &'a Called<P>,
+}
+
+impl<'a, P> Served<'a, P> {
+    pub(crate) fn new<M>(
+        table: &'a Table<M>,
+        choice: &Choice,
+        called: &'a Called<P>,
+        key: Option<&'a str>,
+        id: PredictionId,
+    ) -> Option<Served<'a, P>> {
+        let version = &table.slots.get(choice.slot)?.version;
+        Some(Served { id, revision: table.revision, key, version, called })
+    }
+}
+
+/// A candidate that ran beside the primary; `None` when it could not be run.
+pub(crate) struct Joined<P> {
+    pub(crate) candidate: Candidate,
+    pub(crate) called: Option<Called<P>>,
+}
+
+/// Counts for every policy and version: the table keeps them, so that a request finds them.
+pub(crate) type Counts = Box<dyn Fn(usize, &Version) -> Arc<shadow::Candidate> + Send + Sync>;
+
+impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
+    pub(crate) fn start(
+        policies: &[Shadow],
+        comparator: Option<Arc<dyn Comparator<P>>>,
+        sinks: &[Arc<dyn ComparisonSink<P>>],
+        describe: FeatureRecorder<F>,
+        finite: FiniteCheck<P>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Shadowing<F, P>, BuildError> {
+        let line = |policy: &Shadow| {
+            let comparator = comparator.clone().map(|c| Box::new(c) as Box<dyn Comparator<P>>);
+            let sinks = sinks.iter().cloned().fold(FanOut::new(), FanOut::and);
+            let line = ShadowLine::start(policy, comparator, sinks, Arc::clone(clock))
+                .map_err(BuildError::Shadow)?;
+            let beside = match policy.mode {
+                Mode::Detached => None,
+                Mode::Joined => {
+                    Some(Beside::start(policy.threads_used()).map_err(BuildError::Thread)?)
+                }
+            };
+            Ok(Line { line, beside })
+        };
+        let lines = policies.iter().map(line).collect::<Result<_, BuildError>>()?;
+        Ok(Shadowing { lines, describe, finite })
+    }
+
+    /// What the table asks for the counts of a candidate.
+    pub(crate) fn counts(&self) -> Counts {
+        let lines = Arc::clone(&self.lines);
+        Box::new(move |policy, version| match lines.get(policy) {
+            Some(line) => line.line.candidate(version),
+            None => Arc::new(shadow::Candidate::new(version.clone())),
+        })
+    }
+
+    pub(crate) fn is_joined(&self, candidate: &Candidate) -> bool {
+        self.lines.get(candidate.policy).is_some_and(|line| line.beside.is_some())
+    }
+
+    /// Runs `answer`, and the joined candidates beside it.
+    pub(crate) fn beside<M: Shadowable<F, P>>(
+        &self,
+        table: &Table<M>,
+        candidates: &[Candidate],
+        features: &F,
+        answer: impl FnOnce() -> Answered<P>,
+    ) -> (Answered<P>, Vec<Joined<P>>) {
+        let joined: Vec<Candidate> =
+            candidates.iter().copied().filter(|candidate| self.is_joined(candidate)).collect();
+        let pool = joined
+            .first()
+            .and_then(|first| self.lines.get(first.policy))
+            .and_then(|line| line.beside.as_ref());
+        let Some(pool) = pool else { return (answer(), Vec::new()) };
+        let models: Vec<_> = joined
+            .iter()
+            .map(|candidate| {
+                let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow();
+                Some((*candidate, model))
+            })
+            .collect();
+        let finite = self.finite;
+        pool.run(
+            answer,
+            models.into_iter().flatten().map(|(candidate, model)| {
+                move || Joined { candidate, called: Some(call(&*model, features, finite)) }
+            }),
+        )
+    }
+
+    /// Compares what ran beside the primary, on this thread.
+    pub(crate) fn compare_joined<M>(
+        &self,
+        table: &Table<M>,
+        served: &Served<'_, P>,
+        features: &F,
+        joined: Vec<Joined<P>>,
+    ) {
+        for Joined { candidate, called } in joined {
+            let Some((line, counts)) = self.find(table, candidate) else { continue };
+            match called {
+                Some(Called { outcome, service_time }) => {
+                    let answered = self.answered(line, served, features);
+                    line.record_finished(counts, answered, outcome, service_time);
+                }
+                None => line.refuse(counts, crate::LossCause::QueueFull),
+            }
+        }
+    }
+
+    /// Hands the detached candidates over. Copies features and output only where there is room.
+    pub(crate) fn offer<M: Shadowable<F, P>>(
+        &self,
+        table: &Table<M>,
+        candidates: &[Candidate],
+        served: &Served<'_, P>,
+        features: &F,
+    ) {
+        for candidate in candidates {
+            let Some((line, counts)) = self.find(table, *candidate) else { continue };
+            let Some(Ok(model)) = table.slots.get(candidate.slot).map(|slot| &slot.model) else {
+                continue;
+            };
+            // A refusal is counted where it happens; there is nobody to tell.
+            let _ = line.offer(counts, || {
+                let owned = features.to_owned();
+                let (model, finite) = (model.shadow(), self.finite);
+                let run = move || {
+                    let features: &F = owned.borrow();
+                    model.predict(features).and_then(|output| checked(output, finite))
+                };
+                (self.answered(line, served, features), run)
+            });
+        }
+    }
+
+    fn find<'a, M>(
+        &'a self,
+        table: &'a Table<M>,
+        candidate: Candidate,
+    ) -> Option<(&'a ShadowLine<P>, &'a Arc<shadow::Candidate>)> {
+        let line = self.lines.get(candidate.policy)?;
+        let counts = table.shadows.get(candidate.policy)?.counts.get(candidate.slot)?;
+        Some((&line.line, counts))
+    }
+
+    fn answered(
+        &self,
+        line: &ShadowLine<P>,
+        served: &Served<'_, P>,
+        features: &F,
+    ) -> shadow::Answered<P> {
+        shadow::Answered {
+            prediction_id: served.id,
+            revision: served.revision,
+            targeting_key: served.key.map(Box::from),
+            features: self
+                .describe
+                .filter(|_| line.records_features())
+                .map(|describe| describe(features)),
+            primary: Side::new(
+                served.version,
+                served.called.outcome.clone(),
+                served.called.service_time,
+            ),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Vec<ShadowStats> {
+        self.lines.iter().map(|line| line.line.stats()).collect()
+    }
+
+    /// Waits until everything handed over so far has been recorded.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        let started = std::time::Instant::now();
+        self.lines.iter().all(|line| {
+            let left = timeout.saturating_sub(started.elapsed());
+            match line.line.flush(left) {
+                Ok(in_time) => in_time,
+                Err(error) => {
+                    tracing::warn!(
+                        target: "modelgate::compare",
+                        error = %crate::error_chain(&error),
+                        "a comparison sink could not be flushed"
+                    );
+                    false
+                }
+            }
+        })
+    }
+}
+
+/// The targeting key, if there is one.
+pub(crate) fn key(context: &dyn EvaluationContext) -> Option<&str> {
+    context.targeting_key().filter(|key| !key.is_empty())
+}

@@ -1,0 +1,137 @@
+//! Everything one request needs, resolved when a snapshot is published or a version changes.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{
+    binding::{Ask, Binding, BoundFlag},
+    shadowing::Counts,
+    slot::{Handle, Slot},
+};
+use crate::{
+    prediction_id::PredictionId,
+    shadow::{self, Sampler, Shadow, Trigger},
+    store::Snapshot,
+    value::Value,
+    version::Version,
+};
+
+/// What a request reads: the flags already looked up, the versions already found.
+///
+/// One table is loaded a request, so that its version and its shadows can never come from two
+/// revisions of the flags or of the models.
+#[derive(Debug)]
+pub(crate) struct Table<M> {
+    pub(crate) revision: u64,
+    pub(crate) ready: bool,
+    pub(crate) route: Box<[Option<BoundFlag>]>,
+    pub(crate) shadows: Box<[ShadowRoute]>,
+    pub(crate) slots: Box<[Slot<M>]>,
+    pub(crate) fallback: usize,
+    pub(crate) pin: Option<usize>,
+}
+
+/// One shadow policy with its flag looked up and its candidates found.
+#[derive(Debug)]
+pub(crate) struct ShadowRoute {
+    /// `None`: the policy has no flag. `Some(None)`: it has one that no source knows.
+    flag: Option<Option<BoundFlag>>,
+    candidates: Box<[usize]>,
+    sampler: Sampler,
+    /// The counts of each slot's runs under this policy.
+    pub(super) counts: Box<[Arc<shadow::Candidate>]>,
+}
+
+/// The candidates of one request: which policy, which slot.
+pub(crate) type Candidates = SmallVec<[Candidate; 4]>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) policy: usize,
+    pub(crate) slot: usize,
+}
+
+impl<M: Handle> Table<M> {
+    pub(crate) fn new(
+        binding: &Binding,
+        shadows: &[Shadow],
+        fallback: &Version,
+        snapshot: &Snapshot,
+        slots: &[Slot<M>],
+        pin: Option<&Version>,
+        counts: &Counts,
+    ) -> Table<M> {
+        let place = |version: &Version| slots.iter().position(|slot| slot.version == *version);
+        let shadows = shadows
+            .iter()
+            .enumerate()
+            .map(|(policy, shadow)| ShadowRoute {
+                flag: match &shadow.trigger {
+                    Trigger::Always => None,
+                    Trigger::Flag(key) => Some(BoundFlag::find(snapshot, key)),
+                },
+                candidates: shadow.candidates.iter().filter_map(place).collect(),
+                sampler: shadow.sampler(),
+                counts: slots.iter().map(|slot| counts(policy, &slot.version)).collect(),
+            })
+            .collect();
+        Table {
+            revision: snapshot.revision(),
+            ready: snapshot.is_ready(),
+            route: binding.resolve(snapshot),
+            shadows,
+            slots: slots.into(),
+            // The builder and `retire` see to it that the fallback version is there.
+            fallback: place(fallback).unwrap_or(0),
+            pin: pin.and_then(place),
+        }
+    }
+
+    /// The slot of the version of this name. A handful of short names: a scan beats hashing.
+    #[inline]
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.version.as_str() == name)
+    }
+
+    /// The candidates to run beside the version in `chosen`, drawn before any outcome is known.
+    #[inline]
+    pub(crate) fn candidates(&self, ask: &Ask<'_>, chosen: usize, id: PredictionId) -> Candidates {
+        let mut found = Candidates::new();
+        for (policy, route) in self.shadows.iter().enumerate() {
+            if !route.sampler.wants(ask.context.targeting_key(), id) {
+                continue;
+            }
+            let mut add = |slot: usize| {
+                let runs = slot != chosen
+                    && found.iter().all(|known: &Candidate| known.slot != slot)
+                    && self.slots.get(slot).is_some_and(Slot::may_run_in_shadow);
+                if runs {
+                    found.push(Candidate { policy, slot });
+                }
+            };
+            match &route.flag {
+                None => route.candidates.iter().copied().for_each(&mut add),
+                Some(None) => {}
+                Some(Some(bound)) => match bound.evaluate(ask).value {
+                    Some(Value::Bool(true)) => route.candidates.iter().copied().for_each(&mut add),
+                    Some(Value::Text(name)) => self.place(name).into_iter().for_each(&mut add),
+                    Some(Value::List(names)) => names
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .filter_map(|name| self.place(name))
+                        .for_each(&mut add),
+                    _ => {}
+                },
+            }
+        }
+        found
+    }
+}
+
+impl<M: Handle> Slot<M> {
+    /// A blocked or resting version may still be looked at in shadow, one that is not loaded not.
+    fn may_run_in_shadow(&self) -> bool {
+        self.model.as_ref().is_ok_and(Handle::can_answer)
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a source did not deliver.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use crate::flag::DocumentError;
+
+/// Why a source could not start or could not deliver.
+#[derive(Debug)]
+pub struct SourceError {
+    message: Cow<'static, str>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl SourceError {
+    /// An error in these words.
+    #[cold]
+    pub fn new(message: impl Into<Cow<'static, str>>) -> SourceError {
+        SourceError { message: message.into(), source: None }
+    }
+
+    /// An error in these words, caused by another.
+    #[cold]
+    pub fn with_source(
+        message: impl Into<Cow<'static, str>>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> SourceError {
+        SourceError { message: message.into(), source: Some(source.into()) }
+    }
+}
+
+impl From<DocumentError> for SourceError {
+    fn from(error: DocumentError) -> SourceError {
+        SourceError::with_source("document refused", error)
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for SourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// The error and its causes in one line, for a status and for logs.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    use fmt::Write;
+
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {cause}");
+        next = cause.source();
+    }
+    text
+}

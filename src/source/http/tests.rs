@@ -1,0 +1,443 @@
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{
+    HttpSource,
+    fetch::{Answer, Fetch},
+    pause_after, public_part, random, scaled,
+};
+use crate::{
+    source::testing::{PATIENCE, constants, expect, expect_text, text},
+    store::{Flags, FlagsStatus, LastKnownGood, SourceState},
+};
+
+/// What the server does with one request.
+enum Reply {
+    /// Status line and headers, and the body.
+    Text(&'static str, String),
+    /// Sends a body without end.
+    Endless,
+    /// Says nothing until the client has gone.
+    Silence,
+    /// Ends the connection in the middle of the body.
+    BreakOff,
+}
+
+/// A server that answers from a script, its last line again and again.
+struct Server {
+    address: String,
+    script: Arc<Mutex<VecDeque<Reply>>>,
+    /// The head of each request, in lower case.
+    requests: mpsc::Receiver<String>,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn new(script: Vec<Reply>) -> Server {
+        Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    fn on(listener: TcpListener, script: Vec<Reply>) -> Server {
+        let address = listener.local_addr().unwrap().to_string();
+        let script = Arc::new(Mutex::new(VecDeque::from(script)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (heads, requests) = mpsc::channel();
+        let thread = thread::spawn({
+            let (script, stop) = (Arc::clone(&script), Arc::clone(&stop));
+            move || {
+                for stream in listener.incoming() {
+                    if stop.load(Ordering::Acquire) {
+                        break;
+                    }
+                    // A client that goes away in the middle is part of the tests.
+                    let _ = stream.and_then(|stream| answer(stream, &script, &heads));
+                }
+            }
+        });
+        Server { address, script, requests, stop, thread: Some(thread) }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/flags.json?token=hidden", self.address)
+    }
+
+    /// From now on answers so.
+    fn now(&self, reply: Reply) {
+        *self.script.lock().unwrap() = VecDeque::from([reply]);
+    }
+
+    fn next_request(&self) -> String {
+        self.requests.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Waits until what follows the answers so far is done as well: a document is saved after it
+    /// is published, and before the next request.
+    fn skip(&self) {
+        while self.requests.try_recv().is_ok() {}
+        for _ in 0..3 {
+            self.next_request();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let _ = TcpStream::connect(&self.address);
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+fn answer(
+    mut stream: TcpStream,
+    script: &Mutex<VecDeque<Reply>>,
+    heads: &mpsc::Sender<String>,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut head = String::new();
+    while reader.read_line(&mut head)? > 2 {}
+    let _ = heads.send(head.to_lowercase());
+    let reply = {
+        let mut script = script.lock().unwrap();
+        if script.len() > 1 { script.pop_front().unwrap() } else { again(&script[0]) }
+    };
+    match reply {
+        Reply::Text(head, body) => write!(
+            stream,
+            "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        ),
+        Reply::Endless => {
+            write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
+            loop {
+                stream.write_all(&[b' '; 4096])?;
+            }
+        }
+        Reply::Silence => {
+            while reader.read_line(&mut head)? > 0 {}
+            Ok(())
+        }
+        Reply::BreakOff => {
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{{\"a\":")
+        }
+    }
+}
+
+fn again(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Text(head, body) => Reply::Text(head, body.clone()),
+        Reply::Endless => Reply::Endless,
+        Reply::Silence => Reply::Silence,
+        Reply::BreakOff => Reply::BreakOff,
+    }
+}
+
+fn good(value: &str) -> Reply {
+    Reply::Text("200 OK", document(value))
+}
+
+fn document(value: &str) -> String {
+    format!(r#"{{"a": "{value}"}}"#)
+}
+
+fn quick(url: impl Into<String>) -> HttpSource {
+    HttpSource::poll(url)
+        .dialect(constants)
+        .interval(Duration::from_millis(2))
+        .retry(Duration::from_millis(2), Duration::from_millis(20))
+        .timeout(PATIENCE)
+}
+
+fn build(source: HttpSource) -> Flags {
+    Flags::builder().source(source).build().unwrap()
+}
+
+fn stale_for(reason: &str) -> impl FnMut(&FlagsStatus) -> bool {
+    let reason = reason.to_owned();
+    move |status| match &status.sources[0].state {
+        SourceState::Stale { reason: found, .. } => found.contains(&reason),
+        _ => false,
+    }
+}
+
+fn starting_with(status: &FlagsStatus, wanted: &str) -> bool {
+    match &status.sources[0].state {
+        SourceState::Starting { last_error: Some(found), .. } => found.contains(wanted),
+        _ => false,
+    }
+}
+
+#[test]
+fn flags_are_fetched_and_fetched_again() {
+    let server = Server::new(vec![good("1")]);
+    let flags = build(quick(server.url()).header("X-Api-Key", "secret").user_agent("service/1"));
+    flags.wait_ready(PATIENCE).unwrap();
+    assert_eq!(text(&flags, "a"), "1");
+    let head = server.next_request();
+    assert!(head.starts_with("get /flags.json?token=hidden http/1.1"), "{head}");
+    assert!(head.contains("x-api-key: secret") && head.contains("user-agent: service/1"), "{head}");
+    server.now(good("2"));
+    expect_text(&flags, "a", "2");
+}
+
+#[test]
+fn unchanged_flags_are_confirmed_by_their_tag_and_not_published_again() {
+    let server = Server::new(vec![
+        Reply::Text("200 OK\r\nETag: \"one\"", document("1")),
+        Reply::Text("304 Not Modified", String::new()),
+    ]);
+    let flags = build(quick(server.url()));
+    flags.wait_ready(PATIENCE).unwrap();
+    assert!(!server.next_request().contains("if-none-match"));
+    for _ in 0..3 {
+        assert!(server.next_request().contains("if-none-match: \"one\""));
+    }
+    let status = flags.status();
+    assert_eq!((status.revision, status.sources[0].is_ready()), (1, true));
+    assert_eq!(status.sources[0].revision.as_deref(), Some("\"one\""));
+    server.now(Reply::Text("200 OK\r\nETag: \"two\"", document("2")));
+    expect_text(&flags, "a", "2");
+}
+
+#[test]
+fn the_same_document_without_a_tag_is_not_published_again() {
+    let server = Server::new(vec![good("1")]);
+    let flags = build(quick(server.url()));
+    flags.wait_ready(PATIENCE).unwrap();
+    for _ in 0..4 {
+        server.next_request();
+    }
+    assert_eq!(flags.status().revision, 1);
+}
+
+#[test]
+fn a_refused_document_is_not_remembered_by_its_tag() {
+    let server = Server::new(vec![
+        Reply::Text("200 OK\r\nETag: \"good\"", document("1")),
+        Reply::Text("200 OK\r\nETag: \"bad\"", "garbage".into()),
+    ]);
+    let flags = build(quick(server.url()));
+    expect(&flags, stale_for("document refused"));
+    assert_eq!(text(&flags, "a"), "1");
+    for _ in 0..4 {
+        assert!(!server.next_request().contains("\"bad\""));
+    }
+    server.now(good("2"));
+    expect_text(&flags, "a", "2");
+}
+
+#[test]
+fn every_failure_leaves_the_last_good_flags_in_force_and_passes() {
+    let server = Server::new(vec![good("0")]);
+    let source = quick(server.url()).max_bytes(1000);
+    let flags = build(source);
+    flags.wait_ready(PATIENCE).unwrap();
+    let failures = [
+        (Reply::Text("404 Not Found", String::new()), "server answered 404"),
+        (Reply::Text("500 Internal Server Error", "{}".into()), "server answered 500"),
+        (Reply::Text("302 Found\r\nLocation: /elsewhere", String::new()), "server answered 302"),
+        (Reply::Text("304 Not Modified", String::new()), "server answered 304"),
+        (Reply::Text("204 No Content", String::new()), "server answered 204"),
+        (Reply::Text("200 OK", "[1, 2".into()), "document refused"),
+        (Reply::Text("200 OK", document(&"x".repeat(1000))), "answer is larger than 1000 bytes"),
+        (Reply::Endless, "answer is larger than 1000 bytes"),
+        (Reply::BreakOff, "answer broke off"),
+        (Reply::Text("nonsense", String::new()), "request failed"),
+    ];
+    for (round, (failure, reason)) in failures.into_iter().enumerate() {
+        server.now(failure);
+        let status = expect(&flags, stale_for(reason));
+        assert!(status.ready);
+        let value = format!("{round} mended");
+        server.now(good(&value));
+        expect_text(&flags, "a", &value);
+        expect(&flags, |status| status.sources[0].is_ready());
+    }
+}
+
+#[test]
+fn a_slow_server_is_given_up_and_asked_again() {
+    let server = Server::new(vec![Reply::Silence]);
+    let flags = build(quick(server.url()).timeout(Duration::from_millis(20)));
+    let failing_repeatedly = |status: &FlagsStatus| {
+        let SourceState::Starting { attempts, .. } = &status.sources[0].state else { return false };
+        *attempts >= 2
+    };
+    let status = expect(&flags, failing_repeatedly);
+    assert!(!status.ready && starting_with(&status, "timeout"), "{status:#?}");
+    server.now(good("1"));
+    flags.wait_ready(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_server_that_is_away_at_the_start_is_found_when_it_comes() {
+    // A port that was free a moment ago: refused until somebody listens again.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let flags = build(quick(format!("http://{address}/")));
+    let failing = |status: &FlagsStatus| {
+        matches!(status.sources[0].state, SourceState::Starting { attempts: 3.., .. })
+    };
+    let status = expect(&flags, failing);
+    assert!(!status.ready && starting_with(&status, "refused"), "{status:#?}");
+    let error = flags.wait_ready(Duration::ZERO).unwrap_err().to_string();
+    assert!(error.contains("`http`") && error.contains("refused"), "{error}");
+    let _server = Server::on(TcpListener::bind(address).unwrap(), vec![good("1")]);
+    flags.wait_ready(PATIENCE).unwrap();
+}
+
+#[test]
+fn the_server_says_when_to_come_back() {
+    for (head, wanted) in [
+        ("503 Busy\r\nRetry-After: 120", Some(Duration::from_secs(120))),
+        ("429 Too Many Requests\r\nRetry-After: soon", None),
+        ("500 Oh", None),
+    ] {
+        let server = Server::new(vec![Reply::Text(head, String::new())]);
+        let fetch = Fetch::new(&server.url(), Vec::new(), "test", PATIENCE, 1000).unwrap();
+        let Ok(Answer::Failed { retry_after, .. }) = fetch.get() else { panic!("{head}") };
+        assert_eq!(retry_after, wanted);
+    }
+    let retry = (Duration::from_secs(1), Duration::from_secs(300));
+    let hour = Duration::from_secs(3600);
+    assert_eq!(pause_after(retry, 0, Some(Duration::from_secs(120))).as_secs(), 120);
+    assert_eq!(pause_after(retry, 0, Some(Duration::MAX)), hour, "not for ever");
+    assert!(pause_after(retry, 20, Some(Duration::ZERO)) >= Duration::from_secs(150));
+}
+
+#[test]
+fn a_service_starts_from_its_last_known_good_file_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.lkg");
+    {
+        let server = Server::new(vec![good("saved")]);
+        let flags = build(quick(server.url()).last_known_good(&path));
+        flags.wait_ready(PATIENCE).unwrap();
+        server.skip();
+    }
+    let server = Server::new(vec![Reply::Silence]);
+    let flags = build(quick(server.url()).last_known_good(&path));
+    assert!(flags.is_ready(), "before any request was answered");
+    assert_eq!(text(&flags, "a"), "saved");
+    let status = flags.status();
+    assert!(status.sources[0].is_stale() && status.age.is_some());
+    drop(server);
+
+    let server = Server::new(vec![good("saved")]);
+    let flags = build(quick(server.url()).last_known_good(&path));
+    expect(&flags, |status| status.sources[0].is_ready());
+    assert_eq!(flags.status().revision, 1, "the server has what the file had");
+    server.now(good("newer"));
+    expect_text(&flags, "a", "newer");
+    let file = LastKnownGood::at(&path);
+    server.skip();
+    assert_eq!(file.load().unwrap().unwrap().text(), document("newer"));
+}
+
+#[test]
+fn a_damaged_last_known_good_file_is_ignored_and_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.lkg");
+    let file = LastKnownGood::at(&path);
+    file.save(&document("saved")).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let server = Server::new(vec![Reply::Silence]);
+    let flags = build(quick(server.url()).last_known_good(&path));
+    let status = flags.status();
+    assert!(!status.ready);
+    assert!(starting_with(&status, "its checksum does not match"), "{status:#?}");
+    drop(flags);
+    drop(server);
+
+    file.save("whole, but garbage").unwrap();
+    let server = Server::new(vec![Reply::Silence]);
+    let flags = build(quick(server.url()).last_known_good(&path));
+    assert!(starting_with(&flags.status(), "last-known-good file ignored: document refused"));
+    drop(flags);
+    drop(server);
+
+    let server = Server::new(vec![good("1")]);
+    let flags = build(quick(server.url()).last_known_good(&path));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.skip();
+    assert_eq!(file.load().unwrap().unwrap().text(), document("1"));
+}
+
+#[test]
+fn a_file_that_cannot_be_saved_harms_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent").join("flags.lkg");
+    let server = Server::new(vec![good("1")]);
+    let flags = build(quick(server.url()).last_known_good(&path));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.skip();
+    assert!(flags.status().sources[0].is_ready());
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    server.skip();
+    assert!(LastKnownGood::at(&path).load().unwrap().is_some(), "tried again");
+}
+
+#[test]
+fn dropping_the_store_ends_a_request_in_flight() {
+    let server = Server::new(vec![Reply::Silence]);
+    let flags = build(quick(server.url()).timeout(20 * PATIENCE));
+    server.next_request();
+    drop(flags);
+    // The server reads until the client hangs up, and only then can it be joined.
+    drop(server);
+}
+
+#[test]
+fn what_can_never_work_is_said_at_the_start() {
+    for (source, wanted) in [
+        (HttpSource::poll("not a url"), "URL is malformed"),
+        (
+            HttpSource::poll("ftp://host/x"),
+            "URL must start with `http://` or `https://` and a host",
+        ),
+        (HttpSource::poll("/path"), "URL must start with `http://` or `https://` and a host"),
+        (HttpSource::poll("http://h/").header("bad name", "x"), "header `bad name` is malformed"),
+        (HttpSource::poll("http://h/").header("x", "a\nb"), "header `x` is malformed"),
+    ] {
+        let error = Flags::builder().source(source).build().unwrap_err();
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), wanted);
+    }
+}
+
+#[test]
+fn debug_output_shows_no_secret() {
+    let source = HttpSource::poll("https://user:hidden@host/flags?token=hidden#hidden")
+        .header("Authorization", "hidden");
+    let shown = format!("{source:?}");
+    assert!(!shown.contains("hidden") && shown.contains("https://host/flags"), "{shown}");
+    assert!(shown.contains("Authorization"), "{shown}");
+    assert_eq!(public_part("http://host"), "http://host");
+}
+
+#[test]
+fn pauses_grow_to_their_limit_and_are_never_the_same() {
+    let (first, max) = (Duration::from_secs(1), Duration::from_secs(300));
+    for failures in [0, 1, 5, 8, 9, 31, 32, 1000, u32::MAX] {
+        let whole = max.as_secs_f64().min(2_f64.powi(failures.min(20) as i32));
+        let pause = pause_after((first, max), failures, None).as_secs_f64();
+        assert!((whole * 0.5..=whole).contains(&pause), "{pause} after {failures}");
+    }
+    assert_eq!(scaled(Duration::MAX, 1.1), Duration::MAX);
+    let drawn: Vec<f64> = (0..100).map(|_| random()).collect();
+    assert!(drawn.iter().all(|number| (0.0..1.0).contains(number)));
+    assert!(drawn.iter().any(|number| *number < 0.5) && drawn.iter().any(|number| *number >= 0.5));
+}

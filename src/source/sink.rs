@@ -1,0 +1,114 @@
+//! Where a source puts its flags.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use super::SourceError;
+use crate::{
+    flag::{Flag, FlagSet},
+    store::Core,
+};
+
+/// The store's end of one source. Clone it into threads and tasks.
+///
+/// Every method is synchronous and waits for no reader. Calls take effect in the order they are
+/// made; after the store is dropped they do nothing.
+#[derive(Clone)]
+pub struct FlagSink {
+    core: Weak<Core>,
+    source: usize,
+    name: Arc<str>,
+}
+
+impl FlagSink {
+    pub(crate) fn new(core: &Arc<Core>, source: usize, name: Arc<str>) -> FlagSink {
+        FlagSink { core: Arc::downgrade(core), source, name }
+    }
+
+    /// Puts `set` in the place of everything the source delivered before, and says whether it is
+    /// in force now.
+    ///
+    /// A flag that the set's document got wrong stays as it was before. A set whose
+    /// [sequence](FlagSet::with_sequence) is lower than that of the set in force is refused.
+    pub fn replace(&self, set: FlagSet) -> bool {
+        self.core().is_some_and(|core| core.replace(self.source, set, None))
+    }
+
+    /// Like [`replace`](FlagSink::replace) for a set that did not come from its origin just now,
+    /// a last-known-good file for instance. The source then counts as stale for this `reason`
+    /// until it delivers or [confirms](FlagSink::confirm).
+    ///
+    /// `age` is how old the set is, where that is known.
+    pub fn replace_stale(
+        &self,
+        set: FlagSet,
+        age: Option<Duration>,
+        reason: impl Into<String>,
+    ) -> bool {
+        let staleness = Staleness { age, reason: reason.into() };
+        self.core().is_some_and(|core| core.replace(self.source, set, Some(staleness)))
+    }
+
+    /// Adds or replaces one flag. Until the source has delivered a whole set, it is the first of
+    /// one.
+    pub fn upsert(&self, flag: Flag) {
+        if let Some(core) = self.core() {
+            core.upsert(self.source, flag);
+        }
+    }
+
+    /// Removes one flag.
+    pub fn remove(&self, key: &str) {
+        if let Some(core) = self.core() {
+            core.remove(self.source, key);
+        }
+    }
+
+    /// What was delivered last is still what the origin has.
+    pub fn confirm(&self) {
+        if let Some(core) = self.core() {
+            core.confirm(self.source);
+        }
+    }
+
+    /// Trouble. What was delivered stays in force and counts as stale; before the first delivery
+    /// the source is still starting, and this is one more failed attempt.
+    pub fn report(&self, error: SourceError) {
+        if let Some(core) = self.core() {
+            core.report(self.source, &error);
+        }
+    }
+
+    /// Whether the store is gone: the source can stop.
+    pub fn is_closed(&self) -> bool {
+        self.core().is_none()
+    }
+
+    fn core(&self) -> Option<Arc<Core>> {
+        self.core.upgrade().filter(|core| !core.is_closed())
+    }
+}
+
+/// A set that is known not to be fresh.
+pub(crate) struct Staleness {
+    pub(crate) age: Option<Duration>,
+    pub(crate) reason: String,
+}
+
+impl Drop for FlagSink {
+    /// A source that panics takes its sink with it: nobody else would say that no more is coming.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.report(SourceError::new("the source panicked"));
+        }
+    }
+}
+
+impl fmt::Debug for FlagSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlagSink").field("source", &self.name).finish_non_exhaustive()
+    }
+}

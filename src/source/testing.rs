@@ -1,0 +1,83 @@
+//! What tests of the store and of the sources share.
+
+use std::{borrow::Cow, sync::mpsc, time::Duration};
+
+use super::{FlagSink, FlagSource, SourceError, Subscription, environment::constant};
+use crate::{
+    context::Context,
+    flag::{DocumentError, Flag, FlagProblem, FlagSet},
+    store::Flags,
+    value::{Map, Value},
+};
+
+/// Long enough for any machine; nothing waits it out unless the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A dialect in which a document is an object of constants. `"!bad"` stands for a flag that does
+/// not compile.
+pub(crate) fn constants(text: &str) -> Result<FlagSet, DocumentError> {
+    let document: Map = serde_json::from_str(text)
+        .map_err(|error| DocumentError::with_source("not an object", error))?;
+    let bad = |value: &Value| value.as_str() == Some("!bad");
+    let problems = document
+        .iter()
+        .filter(|(_, value)| bad(value))
+        .map(|(key, _)| FlagProblem::rejected(key, "", "\"!bad\"", "anything else"))
+        .collect();
+    let flags = document.iter().filter(|(_, value)| !bad(value));
+    Ok(flags
+        .map(|(key, value)| flag(key, value.clone()))
+        .collect::<FlagSet>()
+        .with_problems(problems))
+}
+
+pub(crate) fn flag(key: &str, value: impl Into<Value>) -> Flag {
+    constant(key.to_owned(), value.into())
+}
+
+pub(crate) fn set(text: &str) -> FlagSet {
+    constants(text).unwrap()
+}
+
+/// Hands its sink to the test.
+pub(crate) struct Scripted(pub(crate) &'static str, pub(crate) mpsc::Sender<FlagSink>);
+
+impl FlagSource for Scripted {
+    fn name(&self) -> Cow<'static, str> {
+        self.0.into()
+    }
+    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+        self.1.send(sink).unwrap();
+        Ok(Subscription::none())
+    }
+}
+
+/// A store with one source that does what the test does with the sink.
+pub(crate) fn scripted() -> (Flags, FlagSink) {
+    let (send, receive) = mpsc::channel();
+    let flags = Flags::builder().source(Scripted("scripted", send)).build().unwrap();
+    (flags, receive.recv().unwrap())
+}
+
+pub(crate) fn text(flags: &Flags, key: &str) -> String {
+    flags.string(key, &Context::new("user"), "absent")
+}
+
+/// Waits until the flag says so.
+#[cfg(any(feature = "file", feature = "http"))]
+#[track_caller]
+pub(crate) fn expect_text(flags: &Flags, key: &str, wanted: &str) {
+    let came = flags.wait_until(PATIENCE, |_| text(flags, key) == wanted);
+    assert!(came, "`{key}` stayed {:?}: {:#?}", text(flags, key), flags.status());
+}
+
+/// Waits until the status is so.
+#[cfg(any(feature = "file", feature = "http"))]
+#[track_caller]
+pub(crate) fn expect(
+    flags: &Flags,
+    condition: impl FnMut(&crate::FlagsStatus) -> bool,
+) -> crate::FlagsStatus {
+    assert!(flags.wait_until(PATIENCE, condition), "it stayed {:#?}", flags.status());
+    flags.status()
+}

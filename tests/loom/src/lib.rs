@@ -1,0 +1,34 @@
+//! The snapshot cell, compiled from the crate's own source over loom's doubles, and run through
+//! every interleaving of small programs:
+//!
+//! ```text
+//! cargo test --manifest-path tests/loom/Cargo.toml
+//! ```
+#![forbid(unsafe_code)]
+#![allow(dead_code)]
+
+#[path = "."]
+mod store {
+    pub(crate) mod sync {
+        pub(crate) use std::sync::{PoisonError, TryLockError};
+
+        pub(crate) use loom::sync::{
+            RwLock,
+            atomic::{AtomicU64, Ordering},
+        };
+
+        // Loom's macro does not know `const` initialisers.
+        macro_rules! double {
+            (static $name:ident: $of:ty = const $value:block;) => {
+                loom::thread_local! { static $name: $of = $value; }
+            };
+        }
+        pub(crate) use double as thread_local;
+    }
+
+    #[path = "../../../src/store/cell.rs"]
+    pub(crate) mod cell;
+}
+
+#[cfg(test)]
+mod model;

@@ -1,0 +1,296 @@
+//! What cannot serve is refused when it is loaded, with words that say what to do.
+#![cfg(feature = "onnx")]
+
+use std::{error::Error, path::PathBuf};
+
+use modelgate::{
+    AxisSize, Batch, Dtype, Label, LoadError, Model, ModelErrorKind, OnnxGraph, OnnxModel, Tensor,
+    Tensors,
+};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(format!("{name}.onnx"))
+}
+
+fn digits() -> Vec<u8> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/models/digits_v1.onnx");
+    std::fs::read(file).unwrap()
+}
+
+fn refused(name: &str) -> LoadError {
+    OnnxModel::load(fixture(name)).unwrap_err()
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = OnnxModel::load("no/such/file.onnx").unwrap_err();
+    assert!(matches!(error, LoadError::Io { .. }));
+    assert_eq!(error.to_string(), "no/such/file.onnx could not be read");
+    assert!(error.source().is_some());
+}
+
+#[test]
+fn a_file_other_than_the_pinned_one_is_refused() {
+    let pin = "0123456789abcdef".repeat(4);
+    let error = OnnxModel::builder().sha256(pin.clone()).from_bytes(&digits()).unwrap_err();
+    match &error {
+        LoadError::PinMismatch { found, expected } => {
+            assert_eq!(**expected, *pin);
+            assert_eq!(
+                **found,
+                *"fcccee1e835a08ae09c091d9dc27fe37b0809031c582e118bf16847514d72d0a"
+            );
+        }
+        other => panic!("{other}"),
+    }
+    let error = OnnxModel::builder().sha256("abc").from_bytes(&digits()).unwrap_err();
+    assert_eq!(error.to_string(), "sha256: found 3 characters, expected 64 hexadecimal digits");
+}
+
+#[test]
+fn a_file_larger_than_allowed_is_not_read() {
+    let error =
+        OnnxModel::builder().max_file_bytes(100).load(fixture("unnamed_batch")).unwrap_err();
+    assert_eq!(error.to_string(), "model file: found 219 bytes, expected at most 100 bytes");
+}
+
+#[test]
+fn what_is_not_onnx_is_refused() {
+    let zip: &[u8] = b"PK\x03\x04 a zip archive";
+    for bytes in [&b""[..], b"\x00", b"hello, this is text", br#"{"json": true}"#, zip, &[0xff; 99]]
+    {
+        let error = OnnxModel::from_bytes(bytes).unwrap_err();
+        assert!(matches!(error, LoadError::NotOnnx { .. }), "{bytes:?}: {error}");
+    }
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_refused() {
+    let whole = digits();
+    for length in (0..whole.len()).step_by(61).chain([whole.len() - 1]) {
+        let error = OnnxModel::from_bytes(&whole[..length]);
+        assert!(error.is_err(), "{length} of {} bytes were taken for a model", whole.len());
+    }
+}
+
+#[test]
+fn a_damaged_file_is_refused_or_loads_but_never_panics() {
+    let whole = digits();
+    for place in (0..whole.len()).step_by(23) {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 0x5a;
+        if let Ok(model) = OnnxModel::from_bytes(&damaged) {
+            let _ = model.predict(&vec![1.0; model.input_len()]);
+        }
+    }
+}
+
+#[test]
+fn an_operator_that_is_missing_is_named_with_what_to_do() {
+    match refused("zipmap") {
+        LoadError::Unsupported { operators } => {
+            assert_eq!(operators.len(), 1);
+            assert_eq!(*operators[0].name, *"ZipMap");
+            assert_eq!(*operators[0].domain, *"ai.onnx.ml");
+            assert_eq!(*operators[0].node, *"zipmap");
+            assert!(operators[0].advice.contains("options={'zipmap': False}"));
+        }
+        other => panic!("{other}"),
+    }
+    let error = refused("foreign_domain").to_string();
+    assert!(
+        error.starts_with("operator `Softmax` of domain `com.example` (node `mine`)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn trees_that_would_be_run_wrongly_are_refused() {
+    let error = refused("trees_gte").to_string();
+    assert!(error.contains("`TreeEnsembleClassifier`") && error.contains("BRANCH_GTE"), "{error}");
+    let error = OnnxGraph::load(fixture("trees")).unwrap_err().to_string();
+    assert!(error.contains("ask for the other outputs only"), "{error}");
+}
+
+#[test]
+fn the_label_of_trees_comes_from_their_probabilities() {
+    let model = OnnxModel::load(fixture("trees")).unwrap();
+    let low = model.predict(&[0.25, 0.0]).unwrap();
+    let high = model.predict(&[0.75, 0.0]).unwrap();
+    assert_eq!((low.label, low.probabilities), (Label::Int(10), vec![0.75, 0.25]));
+    assert_eq!((high.label, high.probabilities), (Label::Int(20), vec![0.125, 0.875]));
+    let graph =
+        OnnxModel::builder().outputs(["probabilities"]).load_graph(fixture("trees")).unwrap();
+    let row = Tensor::new([1, 2], vec![0.75_f32, 0.0]).unwrap();
+    let outputs = graph.predict(&Tensors::new().with("input", row)).unwrap();
+    assert_eq!(outputs.get("probabilities").unwrap().as_f32(), Some(&[0.125, 0.875][..]));
+}
+
+#[test]
+fn a_first_axis_without_a_name_takes_any_number_of_rows() {
+    let model = OnnxModel::load(fixture("unnamed_batch")).unwrap();
+    assert_eq!(model.inputs()[0].shape, Some(vec![AxisSize::Free, AxisSize::Fixed(2)]));
+    // Without a label output, the label is the place of the largest probability.
+    assert_eq!(model.predict(&[3.0, 0.0]).unwrap().label, Label::Int(0));
+    let labels: Vec<Label> = model
+        .predict_batch(&[&[3.0, 0.0], &[0.0, 3.0], &[0.0, -9.0]])
+        .into_iter()
+        .map(|scores| scores.unwrap().label)
+        .collect();
+    assert_eq!(labels, [Label::Int(0), Label::Int(1), Label::Int(2)]);
+}
+
+#[test]
+fn a_file_for_one_row_serves_batches_row_by_row() {
+    for name in ["one_row_only", "rows_fixed_inside"] {
+        let model = OnnxModel::load(fixture(name)).unwrap();
+        let answers = model.predict_batch(&[&[3.0, 0.0], &[0.0, 3.0], &[0.0, -9.0]]);
+        let labels: Vec<Label> = answers.into_iter().map(|scores| scores.unwrap().label).collect();
+        assert_eq!(labels, [Label::Int(0), Label::Int(1), Label::Int(2)], "{name}");
+    }
+    let error =
+        OnnxModel::builder().batch(Batch::Symbolic).load(fixture("one_row_only")).unwrap_err();
+    assert!(error.to_string().contains("the batch is symbolic"), "{error}");
+    let error = OnnxModel::builder().batch(Batch::Symbolic).load(fixture("rows_fixed_inside"));
+    assert!(error.is_err(), "a graph that runs one row at a time is no symbolic one");
+}
+
+#[test]
+fn a_width_that_the_file_leaves_open_must_be_said() {
+    let error = refused("unknown_features");
+    assert_eq!(
+        error.to_string(),
+        "shape of `input`: found [rows, columns], expected a known number of values in a row: \
+         say it with `features(n)`"
+    );
+    let model = OnnxModel::builder().features(2).load(fixture("unknown_features")).unwrap();
+    assert_eq!(model.predict(&[0.0, 3.0]).unwrap().label, Label::Int(1));
+    let error = OnnxModel::builder().features(3).load(fixture("unnamed_batch")).unwrap_err();
+    assert_eq!(error.to_string(), "shape of `input`: found [?, 2], expected 3 values in a row");
+}
+
+#[test]
+fn names_that_do_not_exist_are_answered_with_those_that_do() {
+    let error = OnnxModel::builder().input("rows").from_bytes(&digits()).unwrap_err();
+    assert_eq!(error.to_string(), "input: found `input`, expected `rows`");
+    let error = OnnxModel::builder().label_output("class").from_bytes(&digits()).unwrap_err();
+    assert_eq!(error.to_string(), "output: found `label`, `probabilities`, expected `class`");
+    let error =
+        OnnxModel::builder().probabilities_output("label").from_bytes(&digits()).unwrap_err();
+    assert_eq!(error.to_string(), "element type of `label`: found i64, expected f32");
+    let error = OnnxModel::builder().label_output("probabilities").from_bytes(&digits());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "element type of `probabilities`: found f32, expected i64"
+    );
+    let error = OnnxModel::builder().batch(Batch::Pinned(0)).from_bytes(&digits()).unwrap_err();
+    assert_eq!(error.to_string(), "batch: found Pinned(0), expected at least 1 row");
+}
+
+#[test]
+fn what_is_no_classifier_of_rows_is_refused() {
+    assert!(refused("two_inputs").to_string().contains("`left`, `right`"));
+    assert_eq!(
+        refused("double_input").to_string(),
+        "element type of `input`: found f64, expected f32"
+    );
+    let error = refused("one_score").to_string();
+    assert!(error.contains("at least 2 classes, or an output that holds the label"), "{error}");
+    assert!(refused("missing_output").to_string().contains("`nowhere`"));
+    let error = refused("shapes_disagree");
+    assert!(matches!(error, LoadError::Engine { .. } | LoadError::Panicked { .. }), "{error:?}");
+}
+
+#[test]
+fn classes_known_by_names_come_back_by_names() {
+    let model = OnnxModel::load(fixture("text_label")).unwrap();
+    assert_eq!(model.outputs()[0].dtype, Some(Dtype::Text));
+    assert_eq!(model.predict(&[3.0, 0.0]).unwrap().label, Label::from("cat"));
+    assert_eq!(model.predict(&[0.0, 3.0]).unwrap().label, Label::from("dog"));
+    let graph = OnnxGraph::load(fixture("text_label")).unwrap();
+    let rows = Tensor::new([2, 2], vec![3.0_f32, 0.0, 0.0, 3.0]).unwrap();
+    let outputs = graph.predict(&Tensors::new().with("input", rows)).unwrap();
+    let labels: Vec<&str> =
+        outputs.get("label").unwrap().as_text().unwrap().iter().map(|label| &**label).collect();
+    assert_eq!(labels, ["cat", "dog"]);
+}
+
+#[test]
+fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
+    let model = OnnxModel::from_bytes(&digits()).unwrap();
+    let good = [1.0_f32; 64];
+    let error = model.predict(&good[..63]).unwrap_err();
+    assert_eq!(error.kind(), ModelErrorKind::InvalidInput);
+    assert_eq!(error.to_string(), "features: found 63 values, expected 64 values");
+    let mut bad = good;
+    bad[3] = f32::NAN;
+    let error = model.predict(&bad).unwrap_err();
+    assert_eq!(error.to_string(), "features[3]: found NaN, expected a finite number");
+    bad[3] = f32::NEG_INFINITY;
+    let answers = model.predict_batch(&[&good, &bad, &good[..1], &good, &[]]);
+    let refused: Vec<Option<String>> =
+        answers.iter().map(|a| a.as_ref().err().map(ToString::to_string)).collect();
+    assert_eq!(
+        refused,
+        [
+            None,
+            Some("features[3]: found -inf, expected a finite number".to_owned()),
+            Some("features: found 1 value, expected 64 values".to_owned()),
+            None,
+            Some("features: found 0 values, expected 64 values".to_owned()),
+        ]
+    );
+    let alone = model.predict(&good).unwrap();
+    for answer in [&answers[0], &answers[3]] {
+        modelgate::Scores::within(1e-6)(&alone, answer.as_ref().unwrap()).unwrap();
+    }
+    assert!(model.predict_batch(&[]).is_empty());
+    assert!(model.predict_batch(&[&bad]).iter().all(Result::is_err));
+}
+
+#[test]
+fn an_answer_that_is_not_finite_can_be_told() {
+    let model = OnnxModel::load(fixture("not_finite")).unwrap();
+    assert!(modelgate::Finite::is_finite(&model.predict(&[4.0, 1.0]).unwrap()));
+    let scores = model.predict(&[-1.0, -1.0]).unwrap();
+    assert!(!modelgate::Finite::is_finite(&scores));
+}
+
+#[test]
+fn a_graph_of_two_inputs_runs_and_checks_each() {
+    let graph = OnnxGraph::load(fixture("two_inputs")).unwrap();
+    let described: Vec<String> = graph.inputs().iter().map(ToString::to_string).collect();
+    assert_eq!(described, ["left: f32[rows, 2]", "right: f32[rows, 2]"]);
+    let tensor = |rows: usize, value: f32| Tensor::new([rows, 2], vec![value; rows * 2]).unwrap();
+    for rows in [1, 3] {
+        let inputs =
+            Tensors::new().with("right", tensor(rows, 2.0)).with("left", tensor(rows, 1.0));
+        let outputs = graph.predict(&inputs).unwrap();
+        assert_eq!(outputs.get("sum"), Some(&tensor(rows, 3.0)));
+        assert_eq!(outputs.get("largest"), Some(&Tensor::vector(vec![0_i64; rows])));
+    }
+    let wrong = |inputs: Tensors| graph.predict(&inputs).unwrap_err().to_string();
+    let left = Tensors::new().with("left", tensor(1, 1.0));
+    assert_eq!(
+        wrong(left.clone()),
+        "inputs.right: found nothing, expected a tensor right: f32[rows, 2]"
+    );
+    assert_eq!(
+        wrong(left.clone().with("right", Tensor::vector(vec![1.0_f32]))),
+        "inputs.right: found shape [1], expected shape [rows, 2]"
+    );
+    assert_eq!(
+        wrong(left.clone().with("right", Tensor::row(vec![1_i64, 2]))),
+        "inputs.right: found i64, expected f32"
+    );
+    assert_eq!(
+        wrong(left.clone().with("right", tensor(1, f32::NAN))),
+        "inputs.right: found a NaN or infinity, expected finite numbers"
+    );
+    assert_eq!(
+        wrong(left.clone().with("right", tensor(1, 1.0)).with("up", tensor(1, 1.0))),
+        "inputs.up: found an unknown name, expected the names of the graph's inputs only"
+    );
+    // Rows that do not agree between the inputs are the engine's to refuse.
+    assert!(graph.predict(&left.with("right", tensor(3, 1.0))).is_err());
+}

@@ -1,0 +1,129 @@
+//! The store and its sources through the public interface, with flags in the flagd format.
+
+use std::{fs, path::Path, sync::mpsc, time::Duration};
+
+use modelgate::{
+    Context, EnvironmentSource, FlagSet, Flags, ManualClock, Reason, dialect::flagd::Flagd,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn rollout(v2: u32) -> String {
+    let v1 = 100 - v2;
+    format!(
+        r#"{{"flags": {{
+            "ml-model-version": {{
+                "state": "ENABLED",
+                "variants": {{"v1": "v1", "v2": "v2"}},
+                "defaultVariant": "v1",
+                "targeting": {{"fractional": [["v2", {v2}], ["v1", {v1}]]}}
+            }},
+            "shadow-mode-v2": {{
+                "state": "ENABLED",
+                "variants": {{"on": true, "off": false}},
+                "defaultVariant": "on"
+            }}
+        }}}}"#
+    )
+}
+
+fn compiled(text: &str) -> FlagSet {
+    Flagd::new().compile(text).unwrap()
+}
+
+fn on_v2(flags: &Flags) -> Vec<usize> {
+    (0..200)
+        .filter(|user| {
+            let key = format!("user-{user}");
+            flags.string("ml-model-version", &Context::new(&key), "none") == "v2"
+        })
+        .collect()
+}
+
+#[test]
+fn typed_reads_answer_with_variant_and_reason() {
+    let flags = Flags::from(compiled(&rollout(100)));
+    let user = Context::new("user-1");
+    let detail = flags.detail("ml-model-version", &user, String::from("none"));
+    assert_eq!((&*detail.value, detail.variant.as_deref()), ("v2", Some("v2")));
+    assert_eq!((detail.reason, detail.error, detail.revision), (Reason::TargetingMatch, None, 1));
+    assert!(flags.boolean("shadow-mode-v2", &user, false));
+}
+
+#[test]
+fn the_time_of_schedules_comes_from_the_store_s_clock() {
+    let text = r#"{"flags": {"open": {
+        "state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "off",
+        "targeting": {"if": [{">=": [{"var": "$flagd.timestamp"}, 1700000060]}, "on", "off"]}
+    }}}"#;
+    let clock = std::sync::Arc::new(ManualClock::at_unix(Duration::from_secs(1_700_000_000)));
+    let flags = Flags::builder().clock(clock.clone()).source(compiled(text)).build().unwrap();
+    assert!(!flags.boolean("open", &Context::new("u"), true));
+    clock.advance(Duration::from_secs(60));
+    assert!(flags.boolean("open", &Context::new("u"), false));
+}
+
+#[test]
+fn an_operator_overrides_the_flags_by_an_environment_variable() {
+    let overrides =
+        EnvironmentSource::new().with_variables([("MODELGATE_FLAG_ML_MODEL_VERSION", "v1")]);
+    let flags = Flags::builder().source(compiled(&rollout(100))).source(overrides).build().unwrap();
+    assert!(on_v2(&flags).is_empty());
+    assert!(flags.boolean("shadow-mode-v2", &Context::new("u"), false), "the rest is untouched");
+    assert_eq!(flags.snapshot().source_of("ml-model-version"), Some("environment"));
+}
+
+#[cfg(feature = "file")]
+mod file {
+    use modelgate::FileSource;
+
+    use super::*;
+
+    fn watched(path: &Path) -> Flags {
+        Flags::builder().source(FileSource::watch(path)).build().unwrap()
+    }
+
+    #[test]
+    fn an_edited_file_acts_on_every_thread_and_moves_nobody_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flags.json");
+        fs::write(&path, rollout(0)).unwrap();
+        let flags = watched(&path);
+        let mut before = on_v2(&flags);
+        assert!(before.is_empty());
+        for share in [5, 25, 50, 100] {
+            let revision = flags.status().revision;
+            fs::write(&path, rollout(share)).unwrap();
+            assert!(flags.wait_until(PATIENCE, |status| status.revision > revision));
+            let now = on_v2(&flags);
+            assert!(before.iter().all(|user| now.contains(user)), "{share} %");
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| assert_eq!(on_v2(&flags), now));
+                }
+            });
+            before = now;
+        }
+        assert_eq!(before.len(), 200);
+    }
+
+    #[test]
+    fn a_flag_that_does_not_compile_is_named_and_keeps_its_last_good_form() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flags.json");
+        fs::write(&path, rollout(100)).unwrap();
+        let flags = watched(&path);
+        let (send, told) = mpsc::channel();
+        flags.on_change(move |snapshot| send.send(snapshot.revision()).unwrap());
+        let broken = rollout(0)
+            .replacen(r#""state": "ENABLED""#, r#""state": "PERHAPS""#, 1)
+            .replace(r#""defaultVariant": "on""#, r#""defaultVariant": "off""#);
+        fs::write(&path, broken).unwrap();
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(2));
+        assert_eq!(on_v2(&flags).len(), 200);
+        assert!(!flags.boolean("shadow-mode-v2", &Context::new("u"), true), "its neighbour moved");
+        let problems = flags.status().sources[0].problems.clone();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].key, "ml-model-version");
+    }
+}
