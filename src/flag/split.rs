@@ -1,28 +1,36 @@
 //! Weighted shares of a range of buckets.
 
+use std::ops::{Deref, DerefMut};
+
 /// How the buckets `0..total` are shared out: the first share has the lowest buckets.
 ///
 /// As long as the total stays the same, a first share that grows keeps every bucket it had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shares {
+pub(crate) struct Shares<E = Box<[u32]>> {
     /// For each share, the bucket after its last one.
-    ends: Box<[u32]>,
+    ends: E,
 }
 
 impl Shares {
     /// Shares of these weights; `None` when they sum to nothing or to more than an `i32` holds.
     pub(crate) fn new(weights: impl IntoIterator<Item = u32>) -> Option<Shares> {
-        let mut total = 0_u32;
-        let ends = weights
-            .into_iter()
-            .map(|weight| {
-                total = total.checked_add(weight).filter(|total| *total <= i32::MAX as u32)?;
-                Some(total)
-            })
-            .collect::<Option<Box<[u32]>>>()?;
-        (total > 0).then_some(Shares { ends })
+        Shares::within(weights.into_iter().collect::<Box<[u32]>>())
     }
+}
 
+impl<E: DerefMut<Target = [u32]>> Shares<E> {
+    /// Shares of the weights that `weights` holds, kept in their place.
+    pub(crate) fn within(mut weights: E) -> Option<Shares<E>> {
+        let mut total = 0_u32;
+        for weight in weights.iter_mut() {
+            total = total.checked_add(*weight).filter(|total| *total <= i32::MAX as u32)?;
+            *weight = total;
+        }
+        (total > 0).then_some(Shares { ends: weights })
+    }
+}
+
+impl<E: Deref<Target = [u32]>> Shares<E> {
     #[inline]
     pub(crate) fn total(&self) -> u32 {
         self.ends.last().copied().unwrap_or(0)

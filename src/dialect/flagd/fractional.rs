@@ -1,6 +1,6 @@
 //! `fractional`: a percentage split by the hash of a key.
 
-use std::fmt;
+use std::{fmt, ops::Deref};
 
 use smallvec::SmallVec;
 
@@ -13,7 +13,11 @@ use super::{
     trace::Watcher,
     tree::{BucketBy, Call, Expression, Split},
 };
-use crate::{flag::split::Shares, hash::Murmur3, value::ValueRef};
+use crate::{
+    flag::split::Shares,
+    hash::Murmur3,
+    value::{Value, ValueRef},
+};
 
 /// What a split chose.
 pub(super) enum Chosen<'s> {
@@ -75,7 +79,12 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     /// The share that a hash falls into.
     #[inline]
-    pub(super) fn place(&mut self, split: &Split, shares: &Shares, hash: u32) -> Option<usize> {
+    pub(super) fn place<E: Deref<Target = [u32]>>(
+        &mut self,
+        split: &Split,
+        shares: &Shares<E>,
+        hash: u32,
+    ) -> Option<usize> {
         if let Fractional::V1 = self.flag.settings.fractional {
             return self.place_by_percent(split, shares, hash);
         }
@@ -88,7 +97,12 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     /// The first generation compares percentages in floats.
-    fn place_by_percent(&mut self, split: &Split, shares: &Shares, hash: u32) -> Option<usize> {
+    fn place_by_percent<E: Deref<Target = [u32]>>(
+        &mut self,
+        split: &Split,
+        shares: &Shares<E>,
+        hash: u32,
+    ) -> Option<usize> {
         let percent = f64::from(hash as i32).abs() / f64::from(i32::MAX) * 100.0;
         let total = f64::from(shares.total());
         let mut end = 0.0;
@@ -155,7 +169,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         }
         let chosen = hash
             .filter(|_| valid)
-            .zip(Shares::new(weights))
+            .zip(Shares::within(weights))
             .and_then(|(hash, shares)| self.place(split, &shares, hash));
         Ok(match chosen {
             Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),
@@ -256,9 +270,16 @@ fn computed_entry<'s>(
     variants: &mut SmallVec<[Held<'s>; 8]>,
     weights: &mut SmallVec<[u32; 8]>,
 ) -> Option<()> {
-    let ValueRef::List(members) = entry.borrow() else { return None };
-    let variant = Held::Owned(members.element(0)?.to_value());
-    let weight = members.element(1).map_or(Some(1), weight);
+    let (variant, weight) = match &entry {
+        Held::Borrowed(ValueRef::List(members)) => {
+            (Held::Borrowed(members.element(0)?), members.element(1).map_or(Some(1), weight))
+        }
+        Held::Owned(Value::List(members)) => (
+            Held::Owned(members.first()?.clone()),
+            members.get(1).map_or(Some(1), |member| weight(member.borrow())),
+        ),
+        _ => return None,
+    };
     add(variant, weight, variants, weights)
 }
 
