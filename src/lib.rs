@@ -8,6 +8,7 @@ mod context;
 mod flag;
 mod hash;
 mod model;
+mod rollout;
 mod source;
 mod store;
 mod value;
@@ -21,6 +22,7 @@ pub use crate::{
         Severity, Trace, TraceStep, ValueType,
     },
     model::{FnModel, Model, ModelError, ModelErrorKind, model_fn},
+    rollout::{AttributeCondition, Condition, Rollout, RolloutError, Schedule, Shares},
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
     store::{
         FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood, LastKnownGoodError,

@@ -24,11 +24,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     where
         'a: 's,
     {
-        let written_list = match arguments {
-            [Expression::List(_) | Expression::Constant(Value::List(_))] => true,
-            _ => false,
-        };
-        if written_list {
+        if let [Expression::List(_) | Expression::Constant(Value::List(_))] = arguments {
             return Err(Failed);
         }
         let values = self.all(arguments, scope)?;

@@ -5,7 +5,10 @@ use super::{
     expression::{Held, Scope, evaluate},
     fractional::Chosen,
     trace::{Recorder, Unwatched, Watcher},
-    tree::{Attribute, Body, Branches, Check, Condition, FlagdFlag, Outcome, Rule, Test},
+    tree::{
+        Attribute, Body, Branches, Check, Condition, Expression, FlagdFlag, Outcome, Rule, Split,
+        Test,
+    },
 };
 use crate::{
     clock::Clock,
@@ -48,14 +51,22 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let value = match attribute {
             Attribute::Named(name) => self.named(name),
             Attribute::Key => self.key(),
-            Attribute::Nested(name, path) => self
-                .named(name)
-                .and_then(|value| path.iter().try_fold(value, |at, m| member(at, m))),
-            Attribute::Timestamp => Some(ValueRef::Int(self.timestamp())),
-            Attribute::Flagd | Attribute::Nowhere => None,
+            other => self.read_other(other),
         };
         self.watcher.read(|| attribute.path(), value);
         value
+    }
+
+    // Out of line: it would only be in the way of the attributes that rules mostly read.
+    #[inline(never)]
+    fn read_other(&self, attribute: &'a Attribute) -> Option<ValueRef<'a>> {
+        match attribute {
+            Attribute::Nested(name, path) => {
+                path.iter().try_fold(self.named(name)?, |value, segment| member(value, segment))
+            }
+            Attribute::Timestamp => Some(ValueRef::Int(self.timestamp())),
+            _ => None,
+        }
     }
 
     /// An attribute of the context, or else of the source's static context.
@@ -150,42 +161,79 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     fn rule(&mut self, rule: &'a Rule) -> Result<Outcome, Failed> {
-        match rule {
-            Rule::Serve(outcome) => Ok(*outcome),
-            Rule::If(branches) => self.branches(branches),
-            Rule::Split(split) => match self.split(split, Scope::Data)? {
-                Chosen::Share(share) => {
-                    let outcome = split.outcomes.get(share).copied().unwrap_or(Outcome::Default);
-                    self.watcher.operator(split.place, "fractional", self.flag.name(outcome));
-                    Ok(outcome)
+        let mut rule = rule;
+        loop {
+            match rule {
+                Rule::If(branches) => rule = self.branch(branches)?,
+                Rule::Split(split) => {
+                    let outcome = match self.quick(split) {
+                        Some(outcome) => outcome,
+                        None => self.slow(split)?,
+                    };
+                    self.watcher.decided(self.flag.name(outcome));
+                    return Ok(outcome);
                 }
-                Chosen::Value(value) => {
-                    self.watcher.operator(split.place, "fractional", value.borrow());
-                    Ok(self.flag.named(value.borrow()))
+                Rule::Serve(outcome) => {
+                    self.watcher.decided(self.flag.name(*outcome));
+                    return Ok(*outcome);
                 }
-            },
-            Rule::Computed(expression) => {
-                let value = evaluate(expression, self, Scope::Data)?;
-                Ok(self.flag.named(value.borrow()))
+                Rule::Computed(expression) => {
+                    let outcome = self.compute(expression)?;
+                    self.watcher.decided(self.flag.name(outcome));
+                    return Ok(outcome);
+                }
             }
         }
     }
 
     #[inline]
-    fn branches(&mut self, branches: &'a Branches) -> Result<Outcome, Failed> {
-        let mut chosen = &branches.otherwise;
+    fn branch(&mut self, branches: &'a Branches) -> Result<&'a Rule, Failed> {
+        self.watcher.entered(branches.place, "if");
         for (condition, rule) in &branches.branches {
             if self.holds(condition)? {
-                chosen = rule;
-                break;
+                return Ok(rule);
             }
         }
-        let outcome = self.rule(chosen)?;
-        self.watcher.operator(branches.place, "if", self.flag.name(outcome));
-        Ok(outcome)
+        Ok(&branches.otherwise)
     }
 
-    pub(super) fn holds(&mut self, condition: &'a Condition) -> Result<bool, Failed> {
+    #[inline(never)]
+    fn compute(&mut self, expression: &'a Expression) -> Result<Outcome, Failed> {
+        let value = evaluate(expression, self, Scope::Data)?;
+        Ok(self.flag.named(value.borrow()))
+    }
+
+    /// A split by a targeting key that is there, among constant shares.
+    #[inline]
+    fn quick(&mut self, split: &'a Split) -> Option<Outcome> {
+        let shares = split.by_key()?;
+        let hash = self.key_hash(split)?;
+        self.watcher.entered(split.place, "fractional");
+        Some(match self.place(split, shares, hash) {
+            Some(share) => split.outcomes.get(share).copied().unwrap_or(Outcome::Default),
+            None => Outcome::Default,
+        })
+    }
+
+    #[cold]
+    fn slow(&mut self, split: &'a Split) -> Result<Outcome, Failed> {
+        self.watcher.entered(split.place, "fractional");
+        Ok(match self.general(split, Scope::Data)? {
+            Chosen::Share(share) => split.outcomes.get(share).copied().unwrap_or(Outcome::Default),
+            Chosen::Value(value) => self.flag.named(value.borrow()),
+        })
+    }
+
+    #[inline]
+    fn holds(&mut self, condition: &'a Condition) -> Result<bool, Failed> {
+        match condition {
+            Condition::Check(check) => self.check(check),
+            other => self.holds_other(other),
+        }
+    }
+
+    #[inline(never)]
+    fn holds_other(&mut self, condition: &'a Condition) -> Result<bool, Failed> {
         Ok(match condition {
             Condition::Check(check) => self.check(check)?,
             Condition::All(place, conditions) => {

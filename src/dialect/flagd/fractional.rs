@@ -25,6 +25,15 @@ pub(super) enum Chosen<'s> {
 const NOTHING: Chosen<'static> = Chosen::Value(Held::NULL);
 
 impl Split {
+    /// The shares of a split by the targeting key, when they are constants.
+    #[inline]
+    pub(super) fn by_key(&self) -> Option<&Shares> {
+        match self.bucket_by {
+            BucketBy::Implied | BucketBy::Key => self.shares.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The value of a share whose variant is a constant.
     pub(super) fn constant(&self, share: usize) -> Held<'_> {
         let first = usize::from(!matches!(self.bucket_by, BucketBy::Implied));
@@ -46,7 +55,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     where
         'a: 's,
     {
-        if let (Some(shares), BucketBy::Implied | BucketBy::Key) = (&split.shares, split.bucket_by)
+        if let Some(shares) = split.by_key()
             && let Some(hash) = self.key_hash(split)
         {
             return Ok(self.place(split, shares, hash).map_or(NOTHING, Chosen::Share));
@@ -56,7 +65,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     /// The hash by a targeting key that is there.
     #[inline]
-    fn key_hash(&mut self, split: &Split) -> Option<u32> {
+    pub(super) fn key_hash(&mut self, split: &Split) -> Option<u32> {
         let key = self.key.filter(|key| !key.is_empty())?;
         self.watcher.read(|| "targetingKey".to_owned(), Some(ValueRef::Text(key)));
         let mut hash = split.prefix;
@@ -66,7 +75,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     /// The share that a hash falls into.
     #[inline]
-    fn place(&mut self, split: &Split, shares: &Shares, hash: u32) -> Option<usize> {
+    pub(super) fn place(&mut self, split: &Split, shares: &Shares, hash: u32) -> Option<usize> {
         if let Fractional::V1 = self.flag.settings.fractional {
             return self.place_by_percent(split, shares, hash);
         }
@@ -97,7 +106,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     /// Splits that are not of the common form: computed keys, variants or weights.
     #[cold]
-    fn general<'s>(&mut self, split: &'a Split, scope: Scope<'s>) -> Result<Chosen<'s>, Failed>
+    pub(super) fn general<'s>(
+        &mut self,
+        split: &'a Split,
+        scope: Scope<'s>,
+    ) -> Result<Chosen<'s>, Failed>
     where
         'a: 's,
     {

@@ -13,6 +13,9 @@ pub(super) trait Watcher {
     fn read(&mut self, path: impl FnOnce() -> String, value: Option<ValueRef<'_>>);
     fn operator(&mut self, place: Place, name: &'static str, result: ValueRef<'_>);
     fn failed(&mut self, place: Place, name: &str);
+    /// An operator whose result will be what the rule decides.
+    fn entered(&mut self, place: Place, name: &'static str);
+    fn decided(&mut self, variant: ValueRef<'_>);
     fn bucket(&mut self, place: Place, bucket: f64, bounds: (f64, f64), total: f64);
     fn note(&mut self, text: impl FnOnce() -> String);
 }
@@ -28,6 +31,10 @@ impl Watcher for Unwatched {
     #[inline(always)]
     fn failed(&mut self, _: Place, _: &str) {}
     #[inline(always)]
+    fn entered(&mut self, _: Place, _: &'static str) {}
+    #[inline(always)]
+    fn decided(&mut self, _: ValueRef<'_>) {}
+    #[inline(always)]
     fn bucket(&mut self, _: Place, _: f64, _: (f64, f64), _: f64) {}
     #[inline(always)]
     fn note(&mut self, _: impl FnOnce() -> String) {}
@@ -36,12 +43,14 @@ impl Watcher for Unwatched {
 /// Writes everything down.
 pub(super) struct Recorder<'a> {
     places: &'a [Step],
+    /// The operators that are not through yet, outermost first.
+    entered: Vec<(Place, &'static str)>,
     pub(super) trace: Trace,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) fn new(flag: &'a FlagdFlag) -> Recorder<'a> {
-        Recorder { places: &flag.places, trace: Trace::default() }
+        Recorder { places: &flag.places, entered: Vec::new(), trace: Trace::default() }
     }
 }
 
@@ -68,6 +77,16 @@ impl Watcher for Recorder<'_> {
                 format!("`{name}` at {path} cannot take these arguments")
             }
         });
+    }
+
+    fn entered(&mut self, place: Place, name: &'static str) {
+        self.entered.push((place, name));
+    }
+
+    fn decided(&mut self, variant: ValueRef<'_>) {
+        while let Some((place, name)) = self.entered.pop() {
+            self.operator(place, name, variant);
+        }
     }
 
     fn bucket(&mut self, place: Place, bucket: f64, (from, to): (f64, f64), total: f64) {
