@@ -1,12 +1,10 @@
 //! The store and its sources through the public interface, with flags in the flagd format.
 
-use std::{fs, path::Path, sync::mpsc, time::Duration};
+use std::time::Duration;
 
 use modelgate::{
     Context, EnvironmentSource, FlagSet, Flags, ManualClock, Reason, dialect::flagd::Flagd,
 };
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn rollout(v2: u32) -> String {
     let v1 = 100 - v2;
@@ -75,9 +73,13 @@ fn an_operator_overrides_the_flags_by_an_environment_variable() {
 
 #[cfg(feature = "file")]
 mod file {
+    use std::{fs, path::Path, sync::mpsc};
+
     use modelgate::FileSource;
 
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     fn watched(path: &Path) -> Flags {
         Flags::builder().source(FileSource::watch(path)).build().unwrap()

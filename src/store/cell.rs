@@ -60,6 +60,8 @@ pub(crate) struct SnapshotCell<T> {
 pub(crate) struct Guard<T>(Rc<Arc<T>>);
 
 struct Entry {
+    /// The address of the cell's identity, beside it so that the scan follows no pointer.
+    address: usize,
     identity: Weak<()>,
     epoch: u64,
     /// An `Rc<Arc<T>>`.
@@ -70,15 +72,13 @@ thread_local! {
     static CACHE: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What the cache knows of a cell.
+/// What the cache has of a cell whose newest value it does not have.
 enum Cached<T> {
-    /// The newest value.
-    Fresh(Guard<T>),
     /// A value that has been replaced since.
     Old(Guard<T>),
     /// Nothing: the first read of this thread.
     Absent,
-    /// The thread is ending and its cache is gone.
+    /// The thread is in the middle of changing its cache.
     Gone,
 }
 
@@ -120,11 +120,18 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
     #[inline]
     pub(crate) fn load(&self) -> Guard<T> {
         let epoch = self.epoch.load(Ordering::Acquire);
-        match self.cached(epoch) {
-            Cached::Fresh(guard) => guard,
-            Cached::Old(guard) => self.refresh(guard),
-            Cached::Absent => self.first(),
-            Cached::Gone => Guard(Rc::new(self.read().0)),
+        let fresh = CACHE.try_with(|cache| {
+            let cache = cache.try_borrow().ok()?;
+            let address = address(&self.identity);
+            let entry = cache.iter().find(|entry| entry.address == address)?;
+            if entry.epoch != epoch {
+                return None;
+            }
+            Rc::clone(&entry.value).downcast::<Arc<T>>().ok()
+        });
+        match fresh {
+            Ok(Some(value)) => Guard(value),
+            _ => self.look(),
         }
     }
 
@@ -133,27 +140,25 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
         self.read().0
     }
 
-    #[inline]
-    fn cached(&self, epoch: u64) -> Cached<T> {
-        CACHE
-            .try_with(|cache| {
-                let Ok(cache) = cache.try_borrow() else { return Cached::Gone };
-                let identity = Arc::as_ptr(&self.identity);
-                let Some(entry) =
-                    cache.iter().find(|entry| std::ptr::eq(entry.identity.as_ptr(), identity))
-                else {
-                    return Cached::Absent;
-                };
-                match Rc::clone(&entry.value).downcast::<Arc<T>>() {
-                    Ok(value) if entry.epoch == epoch => Cached::Fresh(Guard(value)),
-                    Ok(value) => Cached::Old(Guard(value)),
-                    Err(_) => Cached::Absent,
-                }
-            })
-            .unwrap_or(Cached::Gone)
+    /// Everything but the usual case.
+    #[cold]
+    fn look(&self) -> Guard<T> {
+        let cached = CACHE.try_with(|cache| {
+            let Ok(cache) = cache.try_borrow() else { return Cached::Gone };
+            let address = address(&self.identity);
+            let entry = cache.iter().find(|entry| entry.address == address);
+            match entry.and_then(|entry| Rc::clone(&entry.value).downcast::<Arc<T>>().ok()) {
+                Some(value) => Cached::Old(Guard(value)),
+                None => Cached::Absent,
+            }
+        });
+        match cached {
+            Ok(Cached::Old(guard)) => self.refresh(guard),
+            Ok(Cached::Absent) => self.first(),
+            Ok(Cached::Gone) | Err(_) => Guard(Rc::new(self.read().0)),
+        }
     }
 
-    #[cold]
     fn refresh(&self, cached: Guard<T>) -> Guard<T> {
         let (value, epoch) = match self.current.try_read() {
             Ok(current) => (Arc::clone(&current), self.epoch.load(Ordering::Relaxed)),
@@ -165,7 +170,6 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
         self.keep(value, epoch)
     }
 
-    #[cold]
     fn first(&self) -> Guard<T> {
         let (value, epoch) = self.read();
         self.keep(value, epoch)
@@ -180,6 +184,7 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
     fn keep(&self, value: Arc<T>, epoch: u64) -> Guard<T> {
         let value = Rc::new(value);
         let entry = Entry {
+            address: address(&self.identity),
             identity: Arc::downgrade(&self.identity),
             epoch,
             value: Rc::clone(&value) as Rc<dyn Any>,
@@ -189,10 +194,9 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
         let replaced = CACHE.try_with(|cache| {
             let mut replaced = Vec::new();
             if let Ok(mut cache) = cache.try_borrow_mut() {
-                let identity = Arc::as_ptr(&self.identity);
+                let address = address(&self.identity);
                 replaced = remove(&mut cache, |other| {
-                    std::ptr::eq(other.identity.as_ptr(), identity)
-                        || other.identity.strong_count() == 0
+                    other.address == address || other.identity.strong_count() == 0
                 });
                 cache.extend(entry.take());
             }
@@ -230,13 +234,15 @@ impl<T> std::fmt::Debug for SnapshotCell<T> {
     }
 }
 
+fn address(identity: &Arc<()>) -> usize {
+    Arc::as_ptr(identity).addr()
+}
+
 /// Takes this thread's entry for the cell out of the cache; the caller drops it.
 fn forget(identity: &Arc<()>) -> Vec<Entry> {
     CACHE
         .try_with(|cache| match cache.try_borrow_mut() {
-            Ok(mut cache) => remove(&mut cache, |entry| {
-                std::ptr::eq(entry.identity.as_ptr(), Arc::as_ptr(identity))
-            }),
+            Ok(mut cache) => remove(&mut cache, |entry| entry.address == address(identity)),
             Err(_) => Vec::new(),
         })
         .unwrap_or_default()
