@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 
 use super::{
     Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey, OperateError, RouterStats,
-    binding::{Answer, Ask, Binding, BoundFlag},
+    binding::{Answer, Binding},
     breaker::BreakerPolicy,
     shadowing::Counts,
     slot::{Handle, Slot},
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{Reason, Trace},
+    flag::{Reason, Request, Trace},
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     shadow::{Shadow, ShadowStats},
@@ -111,10 +111,10 @@ impl<M: Handle> Core<M> {
         if let Some(pinned) = table.pin {
             return Ok(self.settle_on(table, pinned, Reason::Pinned, None, None, probe));
         }
-        let ask = Ask { context, key_override: None, clock: &*self.settings.clock };
-        let answer = self.settings.binding.choose(&table.route, &ask);
+        let request = Request { context, key_override: None, clock: &*self.settings.clock };
+        let answer = self.settings.binding.choose(&table.route, &request);
         if answer.missing_key {
-            return self.without_key(table, &ask, probe);
+            return self.without_key(table, &request, probe);
         }
         Ok(self.settle(table, answer, probe))
     }
@@ -172,7 +172,7 @@ impl<M: Handle> Core<M> {
     fn without_key(
         &self,
         table: &Table<M>,
-        ask: &Ask<'_>,
+        request: &Request<'_>,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
         let fallback = Choice {
@@ -187,8 +187,8 @@ impl<M: Handle> Core<M> {
             MissingKey::Fallback => Ok(fallback),
             MissingKey::Random => {
                 let drawn = PredictionId::generate().to_string();
-                let ask = Ask { key_override: Some(&drawn), ..*ask };
-                let answer = self.settings.binding.choose(&table.route, &ask);
+                let request = Request { key_override: Some(&drawn), ..*request };
+                let answer = self.settings.binding.choose(&table.route, &request);
                 // A dialect that cannot take the drawn key must not answer for everybody alike.
                 if answer.missing_key {
                     return Ok(fallback);
@@ -211,8 +211,8 @@ impl<M: Handle> Core<M> {
         if table.shadows.is_empty() {
             return Candidates::new();
         }
-        let ask = Ask { context, key_override: None, clock: &*self.settings.clock };
-        table.candidates(&ask, chosen, id)
+        let request = Request { context, key_override: None, clock: &*self.settings.clock };
+        table.candidates(&request, chosen, id)
     }
 
     pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, KeyRefused> {
@@ -234,18 +234,18 @@ impl<M: Handle> Core<M> {
             .filter_map(|candidate| table.slots.get(candidate.slot))
             .map(|slot| slot.version.clone())
             .collect();
-        let ask = Ask { context, key_override: None, clock: &*self.settings.clock };
+        let request = Request { context, key_override: None, clock: &*self.settings.clock };
         let snapshot = self.flags.snapshot();
         let flags = self
             .settings
             .binding
             .flags()
             .zip(&table.route)
-            .map(|(key, bound)| ExplainedFlag {
+            .map(|(key, flag)| ExplainedFlag {
                 key: key.to_owned(),
-                found: bound.is_some(),
+                found: flag.is_some(),
                 source: snapshot.source_of(key).map(str::to_owned),
-                trace: bound.as_ref().map_or_else(Trace::default, |bound| trace(bound, &ask)),
+                trace: flag.as_ref().map_or_else(Trace::default, |flag| flag.explain(&request).1),
             })
             .collect();
         Ok(Explanation { decision: table.decision(choice), flags, shadows })
@@ -454,8 +454,4 @@ impl<M: Handle> SnapshotListener for Core<M> {
     fn published(&self, snapshot: &Arc<Snapshot>) {
         self.change(|control| control.snapshot = Arc::clone(snapshot));
     }
-}
-
-fn trace(bound: &BoundFlag, ask: &Ask<'_>) -> Trace {
-    bound.flag.explain(&bound.request(ask)).1
 }

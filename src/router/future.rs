@@ -344,7 +344,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
         {
             let features: &F = (*features).borrow();
-            self.shadowing.compare_joined(&table, &served, features, joined);
+            self.shadowing.offer_joined(&table, &served, features, joined);
             self.shadowing.offer(&table, &detached, &served, features);
         }
         conclude(&table, answered, id)

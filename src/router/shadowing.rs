@@ -143,7 +143,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         )
     }
 
-    /// Compares what ran beside the primary, on this thread.
+    /// Compares what ran beside the primary, on this thread: a replay is not faster than its sinks.
     pub(crate) fn compare_joined<M>(
         &self,
         table: &Table<M>,
@@ -157,6 +157,28 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 Some(Called { outcome, service_time }) => {
                     let answered = self.answered(line, served, features);
                     line.record_finished(counts, answered, outcome, service_time);
+                }
+                None => line.refuse(counts, crate::LossCause::QueueFull),
+            }
+        }
+    }
+
+    /// Hands what ran beside the primary to the shadow threads: an executor's worker must not wait
+    /// for a sink.
+    #[cfg(feature = "async")]
+    pub(crate) fn offer_joined<M>(
+        &self,
+        table: &Table<M>,
+        served: &Served<'_, P>,
+        features: &F,
+        joined: Vec<Joined<P>>,
+    ) {
+        for Joined { candidate, called } in joined {
+            let Some((line, counts)) = self.find(table, candidate) else { continue };
+            match called {
+                Some(Called { outcome, service_time }) => {
+                    let answered = self.answered(line, served, features);
+                    let _ = line.offer_finished(counts, answered, outcome, service_time);
                 }
                 None => line.refuse(counts, crate::LossCause::QueueFull),
             }

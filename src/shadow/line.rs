@@ -36,7 +36,6 @@ pub(crate) struct ShadowLine<P> {
     desk: Arc<Desk<P>>,
     candidates: Mutex<Vec<Arc<Candidate>>>,
     records_features: bool,
-    grace: Duration,
 }
 
 impl<P: Send + 'static> ShadowLine<P> {
@@ -65,7 +64,6 @@ impl<P: Send + 'static> ShadowLine<P> {
             desk: Arc::new(desk),
             candidates: Mutex::new(Vec::new()),
             records_features: policy.features,
-            grace: policy.grace,
         })
     }
 
@@ -185,10 +183,10 @@ impl<P: Send + 'static> ShadowLine<P> {
         Ok(ended)
     }
 
-    /// Refuses further runs, loses the queued ones, waits for the running ones up to the policy's
-    /// grace, and flushes the sinks. Calling it again does nothing more.
-    pub(crate) fn shutdown(&self) -> Result<(), SinkError> {
-        self.pool.shutdown(self.grace);
+    /// What dropping the line does to its runs, while it can still be asked what became of them.
+    #[cfg(test)]
+    pub(super) fn shutdown(&self) -> Result<(), SinkError> {
+        self.pool.shutdown(self.pool.grace);
         self.desk.sinks.flush()
     }
 

@@ -53,7 +53,7 @@ pub(super) struct Pool {
     running: Vec<Arc<Running>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     flushing: Mutex<()>,
-    grace: Duration,
+    pub(super) grace: Duration,
 }
 
 enum Message {
