@@ -178,8 +178,9 @@ impl Map {
         let (key, value) = (key.into(), value.into());
         match self.search(&key) {
             Ok(found) => {
-                let position = self.order[found] as usize;
-                Some(std::mem::replace(&mut self.entries[position].1, value))
+                let position = *self.order.as_slice().get(found)? as usize;
+                let (_, held) = self.entries.get_mut(position)?;
+                Some(std::mem::replace(held, value))
             }
             Err(place) => {
                 self.order.insert(place, self.entries.len() as u32);
@@ -227,29 +228,23 @@ impl fmt::Debug for Map {
 impl<K: Into<Box<str>>, V: Into<Value>> FromIterator<(K, V)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Map {
         // Sorted once at the end: inserting one by one would be quadratic for a hostile document.
-        let entries: Vec<(Box<str>, Value)> =
-            members.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        let mut order: Vec<u32> = (0..entries.len() as u32).collect();
-        order.sort_by(|a, b| entries[*a as usize].0.cmp(&entries[*b as usize].0));
-        let repeated =
-            order.windows(2).any(|w| entries[w[0] as usize].0 == entries[w[1] as usize].0);
-        if !repeated {
-            return Map { entries, order };
-        }
-        let mut map = Map::new();
         let mut places = rustc_hash::FxHashMap::<Box<str>, usize>::default();
-        for (key, value) in entries {
-            match places.get(&key) {
-                Some(place) => map.entries[*place].1 = value,
+        let mut entries: Vec<(Box<str>, Value)> = Vec::new();
+        for (key, value) in members {
+            let (key, value) = (key.into(), value.into());
+            match places.get(&key).and_then(|place| entries.get_mut(*place)) {
+                Some((_, held)) => *held = value,
                 None => {
-                    places.insert(key.clone(), map.entries.len());
-                    map.entries.push((key, value));
+                    places.insert(key.clone(), entries.len());
+                    entries.push((key, value));
                 }
             }
         }
-        map.order = (0..map.entries.len() as u32).collect();
-        map.order.sort_by(|a, b| map.entries[*a as usize].0.cmp(&map.entries[*b as usize].0));
-        map
+        let mut sorted: Vec<(&str, u32)> =
+            entries.iter().zip(0..).map(|((key, _), place)| (&**key, place)).collect();
+        sorted.sort_unstable();
+        let order = sorted.into_iter().map(|(_, place)| place).collect();
+        Map { entries, order }
     }
 }
 

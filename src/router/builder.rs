@@ -251,10 +251,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         for Registered { version, model } in self.versions {
             let checks = self.checks.iter().filter(|(checked, _)| *checked == version);
             let model = model.and_then(|model| {
-                checks
-                    .map(|(_, admission)| model.check(admission))
-                    .collect::<Result<(), String>>()
-                    .map(|()| model)
+                let mut checks = checks;
+                checks.try_for_each(|(_, admission)| model.check(admission)).map(|()| model)
             });
             let model = match model {
                 Ok(model) => Ok(handle(&version, model)?),
