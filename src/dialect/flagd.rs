@@ -61,6 +61,7 @@ mod expression;
 mod fractional;
 mod operator;
 mod place;
+mod remark;
 mod text;
 mod trace;
 mod tree;

@@ -368,7 +368,7 @@ impl FlagdFlag {
             ValueRef::Float(value) if !value.is_finite() => Outcome::Default,
             ValueRef::Text(name) => self.variant(name),
             other => {
-                let mut name = super::expression::Buffer::default();
+                let mut name = super::text::Buffer::default();
                 match super::coercion::write_flat(other, &mut name) {
                     Ok(()) => self.variant(name.as_str()),
                     Err(_) => Outcome::Unknown,
