@@ -29,6 +29,8 @@ pub(super) struct Scene<'a, W> {
     pub(super) key: Option<&'a str>,
     pub(super) clock: &'a dyn Clock,
     pub(super) missing_key: bool,
+    /// How many elements the operators on lists have gone through.
+    pub(super) visited: u32,
     pub(super) watcher: W,
 }
 
@@ -41,6 +43,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             key: request.key_override.or_else(|| request.context.targeting_key()),
             clock: request.clock,
             missing_key: false,
+            visited: 0,
             watcher,
         }
     }
