@@ -1,5 +1,17 @@
 //! modelgate
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![warn(missing_debug_implementations, unreachable_pub)]
+// Here, not in Cargo.toml: tests, benches and examples may panic, the library may not.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::dbg_macro,
+    clippy::todo
+)]
 
 pub mod dialect;
 
