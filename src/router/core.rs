@@ -385,10 +385,17 @@ impl<M: Handle> Core<M> {
         self.control.lock().slots.iter().map(|slot| slot.version.clone()).collect()
     }
 
-    pub(crate) fn model(&self, version: &str) -> Option<M> {
-        let control = self.control.lock();
-        let slot = control.slots.iter().find(|slot| slot.version == *version)?;
-        slot.model.as_ref().ok().cloned()
+    pub(crate) fn load(&self, version: &str) -> Result<(), OperateError> {
+        let model = {
+            let control = self.control.lock();
+            let slot = control.slots.iter().find(|slot| slot.version == *version);
+            slot.ok_or_else(|| OperateError::UnknownVersion(version.into()))?.model.clone()
+        };
+        // Outside the lock: loading may take minutes.
+        model
+            .map_err(|why| why.to_string())
+            .and_then(|model| model.load().map_err(|error| crate::error_chain(&error)))
+            .map_err(|why| OperateError::Ineligible { version: version.into(), why })
     }
 
     pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
