@@ -14,6 +14,7 @@
 )]
 
 pub mod dialect;
+pub mod guide;
 
 mod clock;
 mod compare;
