@@ -55,6 +55,11 @@ impl Plan {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn weak(&self) -> std::sync::Weak<TypedRunnableModel> {
+        Arc::downgrade(&self.runnable)
+    }
+
     /// Runs the plan on one input of this shape.
     pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Outputs, ModelError> {
         let input = EngineTensor::from_shape(shape, rows).map_err(failed)?;
