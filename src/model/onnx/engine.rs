@@ -1,6 +1,7 @@
 //! tract, wrapped: the only place that names its types, which move between its patch releases.
 
 mod document;
+mod trees;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
