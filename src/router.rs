@@ -34,7 +34,7 @@ pub use self::{
 use self::{
     call::{Called, FiniteCheck, call},
     core::{Choice, Core, KeyRefused},
-    shadowing::{Joined, Served, Shadowable, Shadowing},
+    shadowing::{ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, Table},
 };
@@ -189,7 +189,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let shadowing = &self.inner.shadowing;
         let served = Served::new(table, &answered.choice, &answered.called, key, id);
         let Some(served) = served else { return };
-        shadowing.compare_joined(table, &served, features, joined);
+        shadowing.compare_joined(table, &served, features, joined, ComparedOn::Caller);
         let detached: Candidates =
             candidates.iter().copied().filter(|one| !shadowing.is_joined(one)).collect();
         shadowing.offer(table, &detached, &served, features);

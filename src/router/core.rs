@@ -15,10 +15,9 @@ use super::{
     Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey, OperateError, RouterStats,
     binding::{Answer, Binding},
     breaker::BreakerPolicy,
-    shadowing::Counts,
     slot::{Handle, Slot},
     stats::FallbackCounters,
-    table::{Candidates, Table},
+    table::{Candidates, Counts, Table},
 };
 use crate::{
     clock::Clock,

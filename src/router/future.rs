@@ -28,7 +28,7 @@ use super::{
     core::{Choice, Core, KeyRefused},
     operate::operations,
     registered::AnyModel,
-    shadowing::{self, Joined, Served, Shadowable, Shadowing},
+    shadowing::{self, ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::{Handle, Slot},
     table::{Candidate, Candidates, Table},
 };
@@ -257,7 +257,8 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
         {
             let features: &F = (*features).borrow();
-            self.shadowing.offer_joined(&table, &served, features, joined);
+            let on = ComparedOn::ShadowThread;
+            self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
         conclude(&table, answered, id)
