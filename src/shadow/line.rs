@@ -17,7 +17,7 @@ use super::{
     budget::Account,
     loss::{Candidate, LossCause},
     pool::{Pool, contained},
-    run::{Answered, Desk, Finished, Moment, Run},
+    run::{Answered, Desk, Moment, Run},
 };
 use crate::{
     clock::Clock,
@@ -122,6 +122,7 @@ impl<P: Send + 'static> ShadowLine<P> {
 
     /// Hands over a candidate that has run elsewhere (in an async task, say), to be compared and
     /// recorded by the shadow threads. Never waits; neither budget nor deadline applies.
+    #[cfg(any(feature = "async", test))]
     pub(crate) fn offer_finished(
         &self,
         candidate: &Arc<Candidate>,
@@ -131,7 +132,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     ) -> Result<(), LossCause> {
         let place = self.pool.reserve().inspect_err(|cause| candidate.refused(*cause))?;
         candidate.handed_over();
-        place.send(Box::new(Finished {
+        place.send(Box::new(super::run::Finished {
             desk: self.desk.clone(),
             candidate: candidate.clone(),
             answered,
