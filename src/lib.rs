@@ -5,6 +5,7 @@ pub mod dialect;
 
 mod clock;
 mod compare;
+mod contain;
 mod context;
 mod features;
 mod flag;

@@ -10,6 +10,7 @@ mod decision;
 mod error;
 #[cfg(feature = "async")]
 mod future;
+mod kept;
 mod prediction;
 mod registered;
 mod shadowing;
@@ -33,6 +34,7 @@ pub use self::{
 use self::{
     call::{Called, FiniteCheck, call},
     core::{Choice, Core, KeyRefused},
+    kept::Kept,
     shadowing::{Joined, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, Table},
@@ -261,7 +263,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         admission: &Admission<F, P>,
     ) -> Result<(), OperateError> {
         let checked = admission.admit(&model).map_err(|error| crate::error_chain(&error));
-        self.inner.core.install_checked(version.into(), checked, Arc::new(model))
+        self.inner.core.install_checked(version.into(), checked, Arc::new(Kept::new(model)))
     }
 
     /// Takes a version out. Flags that still name it are answered by the fallback version.
@@ -284,10 +286,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             .core
             .model(version)
             .ok_or_else(|| OperateError::UnknownVersion(version.into()))?;
-        model.load().map_err(|error| OperateError::Ineligible {
-            version: version.into(),
-            why: crate::error_chain(&error),
-        })
+        self.inner.core.load(version, &*model)
     }
 
     /// Sends every request to this version, whatever the flags say, until [`unpin`](Self::unpin).

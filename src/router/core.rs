@@ -22,9 +22,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    contain::contained,
     context::EvaluationContext,
     flag::{Reason, Trace},
-    model::{ModelError, ModelErrorKind},
+    model::{Model, ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     shadow::{Shadow, ShadowStats},
     store::{Flags, Snapshot, SnapshotCell, SnapshotListener},
@@ -346,6 +347,21 @@ impl<M: Handle> Core<M> {
         }
     }
 
+    /// Loads a model, and keeps a panic of its `load` from the operator.
+    pub(crate) fn load<F: ?Sized, P>(
+        &self,
+        version: &str,
+        model: &dyn Model<F, P>,
+    ) -> Result<(), OperateError> {
+        let loaded = contained(|| model.load());
+        let why = match loaded {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) => crate::error_chain(&error),
+            None => "loading it panicked".to_owned(),
+        };
+        Err(OperateError::Ineligible { version: version.into(), why })
+    }
+
     pub(crate) fn retire(&self, version: &str) -> Result<(), OperateError> {
         self.registered(version)?;
         if self.settings.fallback == *version {
@@ -392,11 +408,15 @@ impl<M: Handle> Core<M> {
     }
 
     pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
-        let control = self.control.lock();
+        // Read outside the lock: whether a model is loaded is asked of the model.
+        let (revision, slots) = {
+            let control = self.control.lock();
+            (control.snapshot.revision(), control.slots.clone())
+        };
         RouterStats {
-            revision: control.snapshot.revision(),
+            revision,
             fallbacks: self.fallbacks.read(),
-            versions: control.slots.iter().map(Slot::stats).collect(),
+            versions: slots.iter().map(Slot::stats).collect(),
             shadows,
         }
     }

@@ -12,11 +12,12 @@ use super::{
 use crate::{
     clock::Clock,
     compare::{Comparator, ComparisonSink, FanOut, Side},
+    contain::contained,
     context::EvaluationContext,
     model::Model,
     parallel::Beside,
     prediction_id::PredictionId,
-    shadow::{self, Mode, Shadow, ShadowLine, ShadowStats},
+    shadow::{self, LossCause, Mode, Shadow, ShadowLine, ShadowStats},
     value::Value,
     version::Version,
 };
@@ -155,10 +156,15 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             let Some((line, counts)) = self.find(table, candidate) else { continue };
             match called {
                 Some(Called { outcome, service_time }) => {
-                    let answered = self.answered(line, served, features);
-                    line.record_finished(counts, answered, outcome, service_time);
+                    // Copies the answer and describes the features, by code of the user's.
+                    match contained(|| self.answered(line, served, features)) {
+                        Some(answered) => {
+                            line.record_finished(counts, answered, outcome, service_time);
+                        }
+                        None => line.refuse(counts, LossCause::Panic),
+                    }
                 }
-                None => line.refuse(counts, crate::LossCause::QueueFull),
+                None => line.refuse(counts, LossCause::QueueFull),
             }
         }
     }
