@@ -140,8 +140,7 @@ fn a_shadow_that_panics_is_lost_and_shown_with_its_error() {
 fn a_flood_is_counted_to_the_last_run() {
     let sink = Arc::new(MemorySink::new(100_000));
     let v2 = Puppet::new(1.0);
-    let router =
-        builder(v2.clone()).shadow(policy().queue(1)).sink(sink.clone()).build().unwrap();
+    let router = builder(v2.clone()).shadow(policy().queue(1)).sink(sink.clone()).build().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| ask(&router, 1_000));
@@ -364,8 +363,7 @@ fn features_that_cannot_be_described_are_the_shadows_loss() {
 fn nobody_receiving_any_more_is_counted() {
     let (sink, comparisons) = ChannelSink::new(3);
     let sink = Arc::new(sink);
-    let router =
-        builder(Puppet::new(1.0)).shadow(policy()).sink(sink.clone()).build().unwrap();
+    let router = builder(Puppet::new(1.0)).shadow(policy()).sink(sink.clone()).build().unwrap();
     ask(&router, 10);
     flush(&router);
     let sinks = router.stats().shadows[0].sinks;

@@ -107,9 +107,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         M: Model<F, P> + 'static,
         E: Error + 'static,
     {
-        let model = model
-            .map(|model| AnyModel::compute(model))
-            .map_err(|error| crate::error_chain(&error));
+        let model =
+            model.map(|model| AnyModel::compute(model)).map_err(|error| crate::error_chain(&error));
         self.versions.push(Registered { version: version.into(), model });
         self
     }

@@ -59,9 +59,8 @@ const LONGEST_QUEUE: usize = 1 << 20;
 
 impl Compute {
     fn validate(&self) -> Result<(), BuildError> {
-        let wrong = |field, found: String, expected| {
-            Err(BuildError::Setting { field, found, expected })
-        };
+        let wrong =
+            |field, found: String, expected| Err(BuildError::Setting { field, found, expected });
         match *self {
             Compute { threads: Some(threads), .. } if !(1..=MOST_THREADS).contains(&threads) => {
                 wrong("compute_threads", threads.to_string(), "1 to 1024")

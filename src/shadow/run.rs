@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    contain::contained,
     compare::{Agreement, Comparator, Comparison, ComparisonSink, FanOut, KeyHasher, Side},
+    contain::contained,
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     value::Value,
