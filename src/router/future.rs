@@ -211,11 +211,11 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     ///
     /// As [`ModelRouter::predict`], and [`PredictError::is_overloaded`] when too many requests wait
     /// for the pool.
-    pub fn predict(
+    pub fn predict<I: Into<F::Owned>>(
         &self,
         context: &dyn EvaluationContext,
-        features: impl Into<F::Owned>,
-    ) -> impl Future<Output = Result<Prediction<P>, PredictError>> + Send + 'static {
+        features: I,
+    ) -> impl Future<Output = Result<Prediction<P>, PredictError>> + Send + use<F, P, I> {
         let inner = Arc::clone(&self.inner);
         let started = inner.start(context);
         let features = Arc::new(features.into());
