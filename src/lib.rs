@@ -92,6 +92,7 @@ pub mod guide;
 
 mod clock;
 mod compare;
+mod contain;
 mod context;
 mod features;
 mod flag;

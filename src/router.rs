@@ -10,6 +10,7 @@ mod decision;
 mod error;
 #[cfg(feature = "async")]
 mod future;
+mod kept;
 mod operate;
 mod prediction;
 mod registered;
@@ -34,6 +35,7 @@ pub use self::{
 use self::{
     call::{Called, FiniteCheck, call},
     core::{Choice, Core, KeyRefused},
+    kept::Kept,
     shadowing::{ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, Table},
@@ -246,7 +248,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         admission: &Admission<F, P>,
     ) -> Result<(), OperateError> {
         let checked = admission.admit(&model).map_err(|error| crate::error_chain(&error));
-        self.inner.core.install_checked(version.into(), checked, Arc::new(model))
+        self.inner.core.install_checked(version.into(), checked, Arc::new(Kept::new(model)))
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    contain::contained,
     context::EvaluationContext,
     flag::{Reason, Request, Trace},
     model::{ModelError, ModelErrorKind},
@@ -393,16 +394,23 @@ impl<M: Handle> Core<M> {
         // Outside the lock: loading may take minutes.
         model
             .map_err(|why| why.to_string())
-            .and_then(|model| model.load().map_err(|error| crate::error_chain(&error)))
+            .and_then(|model| match contained(|| model.load()) {
+                Some(loaded) => loaded.map_err(|error| crate::error_chain(&error)),
+                None => Err("loading it panicked".to_owned()),
+            })
             .map_err(|why| OperateError::Ineligible { version: version.into(), why })
     }
 
     pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
-        let control = self.control.lock();
+        // Read outside the lock: whether a model is loaded is asked of the model.
+        let (revision, slots) = {
+            let control = self.control.lock();
+            (control.snapshot.revision(), control.slots.clone())
+        };
         RouterStats {
-            revision: control.snapshot.revision(),
+            revision,
             fallbacks: self.fallbacks.read(),
-            versions: control.slots.iter().map(Slot::stats).collect(),
+            versions: slots.iter().map(Slot::stats).collect(),
             shadows,
         }
     }

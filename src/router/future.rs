@@ -52,6 +52,31 @@ pub(crate) struct Compute {
 /// Requests that may wait for the pool before further ones are refused.
 const QUEUE: usize = 1_024;
 
+/// More is a mistake, and asking the system for a billion threads takes it down.
+const MOST_THREADS: usize = 1_024;
+
+/// The queue's memory is taken when it is made.
+const LONGEST_QUEUE: usize = 1 << 20;
+
+impl Compute {
+    fn validate(&self) -> Result<(), BuildError> {
+        let wrong =
+            |field, found: String, expected| Err(BuildError::Setting { field, found, expected });
+        match *self {
+            Compute { threads: Some(threads), .. } if !(1..=MOST_THREADS).contains(&threads) => {
+                wrong("compute_threads", threads.to_string(), "1 to 1024")
+            }
+            Compute { queue: Some(queue), .. } if !(1..=LONGEST_QUEUE).contains(&queue) => {
+                wrong("compute_queue", queue.to_string(), "1 to 1048576")
+            }
+            Compute { deadline: Some(Duration::ZERO), .. } => {
+                wrong("deadline", "0 s".to_owned(), "more than 0 s")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// Async only: how long a version may take before the fallback is asked instead. The fallback
     /// then has as long again. Default: no limit.
@@ -83,9 +108,10 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     ///
     /// [`BuildError`], naming the setting.
     pub fn build_async(self) -> Result<AsyncModelRouter<F, P>, BuildError> {
+        self.compute.validate()?;
         let Parts { core, shadowing, finite, compute } = self.assemble(|_, model| Ok(model))?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = compute.threads.unwrap_or(processors).max(1);
+        let threads = compute.threads.unwrap_or(processors);
         let pool = ComputePool::start(threads, compute.queue.unwrap_or(QUEUE))
             .map_err(BuildError::Thread)?;
         let deadline = match compute.deadline {
@@ -192,11 +218,11 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     ///
     /// As [`ModelRouter::predict`](crate::ModelRouter::predict), and [`PredictError::is_overloaded`] when too many requests wait
     /// for the pool.
-    pub fn predict(
+    pub fn predict<I: Into<F::Owned>>(
         &self,
         context: &dyn EvaluationContext,
-        features: impl Into<F::Owned>,
-    ) -> impl Future<Output = Result<Prediction<P>, PredictError>> + Send + 'static {
+        features: I,
+    ) -> impl Future<Output = Result<Prediction<P>, PredictError>> + Send + use<F, P, I> {
         let inner = Arc::clone(&self.inner);
         let started = inner.start(context);
         let features = Arc::new(features.into());
@@ -214,7 +240,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         model: impl Model<F, P> + 'static,
         admission: &Admission<F, P>,
     ) -> Result<(), OperateError> {
-        let model = AnyModel::Compute(Arc::new(model) as Arc<dyn Model<F, P>>);
+        let model = AnyModel::compute(model);
         self.inner.core.install_checked(version.into(), model.check(admission), model)
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::Clock,
     compare::{Comparator, ComparisonSink, FanOut, Side},
+    contain::contained,
     context::EvaluationContext,
     model::Model,
     parallel::Beside,
@@ -165,7 +166,11 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 line.refuse(counts, LossCause::QueueFull);
                 continue;
             };
-            let answered = self.answered(line, served, features);
+            // Copies the answer and describes the features, by code of the user's.
+            let Some(answered) = contained(|| self.answered(line, served, features)) else {
+                line.refuse(counts, LossCause::Panic);
+                continue;
+            };
             match on {
                 ComparedOn::Caller => {
                     line.record_finished(counts, answered, outcome, service_time);

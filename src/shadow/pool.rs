@@ -7,7 +7,6 @@
 //! take as well; they park, and are unparked.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering, fence},
@@ -23,7 +22,7 @@ use super::{
     Priority,
     loss::{Candidate, LossCause},
 };
-use crate::model::ModelError;
+pub(super) use crate::contain::contained;
 
 /// One shadow run.
 pub(super) trait Job: Send {
@@ -376,12 +375,4 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
 fn lose(job: Box<dyn Job>) {
     job.candidate().lost(LossCause::Shutdown);
     contained(|| drop(job));
-}
-
-/// Runs what is not ours, and keeps its panics.
-pub(super) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(call))
-        // Even dropping the payload may panic; that is contained as well.
-        .map_err(|payload| drop(ModelError::panicked(payload)))
-        .ok()
 }

@@ -1,13 +1,11 @@
 //! The pool that computes for the async router.
 
-use std::{
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread::JoinHandle,
-};
+use std::{io, thread::JoinHandle};
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use futures::channel::oneshot;
+
+use crate::contain::contained;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -33,7 +31,7 @@ impl ComputePool {
                 let queued = queued.clone();
                 std::thread::Builder::new()
                     .name(format!("modelgate-compute-{number}"))
-                    .spawn(move || queued.iter().for_each(contained))
+                    .spawn(move || queued.iter().for_each(run))
             })
             .collect::<io::Result<_>>()?;
         Ok(ComputePool { jobs: Some(jobs), threads })
@@ -61,8 +59,8 @@ impl ComputePool {
 }
 
 /// Models are contained where they are called; this is for what is dropped after them.
-fn contained(job: Job) {
-    let _ = catch_unwind(AssertUnwindSafe(job));
+fn run(job: Job) {
+    let _ = contained(job);
 }
 
 impl Drop for ComputePool {
