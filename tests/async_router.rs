@@ -23,7 +23,7 @@ use modelgate::{
 use parking_lot::Mutex;
 use support::{
     ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
-    settled,
+    settled, until,
 };
 
 const FLAG: &str = "ml-model-version";
@@ -221,14 +221,16 @@ fn a_version_that_is_late_is_replaced_after_the_deadline() {
         sleeps.pass();
         Ok(2.0)
     });
-    let router = builder()
+    // The fallback waits for no thread: its own deadline cannot pass on a busy machine.
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .async_model("v1", async_model_fn(|_: &[f64]| Box::pin(async { Ok(1.5) })))
         .model("v2", slow)
-        .compute_threads(2)
+        .fallback("v1")
+        .source(ByHand::with(&serving(FLAG, "v2")))
         .deadline(Duration::from_millis(20))
         .build_async()
         .unwrap();
     assert_eq!(block_on(ask(&router)), fell_back(ModelErrorKind::Deadline));
-    assert_eq!(gate.arrived(), 1);
     gate.open();
     let deadlines = router.stats().versions.iter().map(|version| version.deadlines).sum::<u64>();
     assert_eq!(deadlines, 1);
@@ -253,8 +255,12 @@ fn an_async_version_that_never_answers_is_given_up_after_the_deadline() {
         }
     }
     let given_up = Arc::new(AtomicBool::new(false));
-    let router = builder()
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .async_model("v1", async_model_fn(|_: &[f64]| Box::pin(async { Ok(1.5) })))
         .async_model("v2", Never(Arc::clone(&given_up)))
+        .fallback("v1")
+        .source(ByHand::with(&serving(FLAG, "v2")))
+        .breaker(BreakerPolicy::disabled())
         .deadline(Duration::from_millis(20))
         .build_async()
         .unwrap();
@@ -265,6 +271,35 @@ fn an_async_version_that_never_answers_is_given_up_after_the_deadline() {
         async move { assert_eq!(answer.await, fell_back(ModelErrorKind::Deadline)) }
     });
     assert!(given_up.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_version_that_hangs_cannot_take_every_thread_from_the_others() {
+    let gate = Gate::new();
+    let _open = OpensAtTheEnd(gate.clone());
+    let sleeps = gate.clone();
+    let hangs = model_fn(move |_: &[f64]| {
+        sleeps.pass();
+        Ok(2.0)
+    });
+    let v1 = Puppet::new(1.0);
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .model("v1", v1.clone())
+        .model("v2", hangs)
+        .fallback("v1")
+        .source(ByHand::with(&serving(FLAG, "v2")))
+        .breaker(BreakerPolicy::disabled())
+        .compute_threads(1)
+        .deadline(Duration::from_millis(500))
+        .build_async()
+        .unwrap();
+    for hung in 1..=3 {
+        // v2 hangs on the only thread there is, and v1 computes on the same pool.
+        assert_eq!(block_on(ask(&router)), fell_back(ModelErrorKind::Deadline));
+        assert_eq!((gate.arrived(), v1.calls()), (hung, hung as u64));
+    }
+    gate.open();
+    until("v2 answers again", || block_on(ask(&router)).0 == "v2");
 }
 
 #[test]
@@ -402,12 +437,12 @@ fn joined_shadows_run_beside_the_primary_and_a_full_pool_is_their_loss_alone() {
 #[test]
 fn a_joined_shadow_that_is_late_is_lost_to_the_deadline() {
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
+        .async_model("v1", Waits(0))
         .async_model("v2", async_model_fn(|_: &[f64]| Box::pin(std::future::pending())))
         .fallback("v1")
         .source(ByHand::with(&serving(FLAG, "v1")))
         .shadow(Shadow::always().candidate("v2").joined())
-        .deadline(Duration::from_millis(500))
+        .deadline(Duration::from_millis(100))
         .build_async()
         .unwrap();
     assert_eq!(block_on(ask(&router)).0, "v1");

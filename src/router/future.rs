@@ -18,7 +18,7 @@ use futures::{
 
 pub(crate) use self::model::Blocking;
 pub use self::model::{AsyncFnModel, AsyncModel, ModelFuture, async_model_fn};
-use self::pool::{ComputePool, Refused};
+use self::pool::{ComputePool, Progress, Refused};
 use super::{
     Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
     Prediction, RouterBuilder, RouterStats,
@@ -82,7 +82,9 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// then has as long again. Default: no limit.
     ///
     /// A computation that is already running cannot be interrupted: it ends on its pool thread and
-    /// its answer is thrown away. One that still waits for a thread is never started.
+    /// its answer is thrown away. One that still waits for a thread is never started. When every
+    /// thread is held up by late computations, another is started in their place (up to 32), so
+    /// that a version that hangs leaves the fallback a thread to answer on.
     pub fn deadline(mut self, deadline: Duration) -> RouterBuilder<F, P> {
         self.compute.deadline = Some(deadline);
         self
@@ -347,21 +349,26 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     ) -> Result<Called<P>, Refused> {
         let started = Instant::now();
         let Some((limit, timer)) = &self.deadline else {
-            return self.unhurried(model, features).await;
+            return self.unhurried(model, features, None).await;
         };
         let Some(moment) = started.checked_add(*limit) else {
-            return self.unhurried(model, features).await;
+            return self.unhurried(model, features, None).await;
         };
-        let unhurried = std::pin::pin!(self.unhurried(model, features));
+        let progress = Arc::new(Progress::default());
+        let watched = Some(Arc::clone(&progress));
+        let unhurried = std::pin::pin!(self.unhurried(model, features, watched));
         match select(unhurried, timer.sleep_until(moment)).await {
             Either::Left((called, _)) => called,
-            Either::Right(((), _)) => Ok(Called {
-                outcome: Err(ModelError::of_kind(
-                    ModelErrorKind::Deadline,
-                    format!("no answer within {limit:?}"),
-                )),
-                service_time: started.elapsed(),
-            }),
+            Either::Right(((), _)) => {
+                self.pool.overdue(&progress);
+                Ok(Called {
+                    outcome: Err(ModelError::of_kind(
+                        ModelErrorKind::Deadline,
+                        format!("no answer within {limit:?}"),
+                    )),
+                    service_time: started.elapsed(),
+                })
+            }
         }
     }
 
@@ -369,12 +376,13 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         &self,
         model: &AnyModel<F, P>,
         features: &Arc<F::Owned>,
+        progress: Option<Arc<Progress>>,
     ) -> Result<Called<P>, Refused> {
         match model {
             AnyModel::Compute(model) => {
                 let (model, features, finite) =
                     (Arc::clone(model), Arc::clone(features), self.finite);
-                self.pool.run(move || call(&*model, (*features).borrow(), finite)).await
+                self.pool.run(progress, move || call(&*model, (*features).borrow(), finite)).await
             }
             AnyModel::Waiting(model) => {
                 let started = Instant::now();
