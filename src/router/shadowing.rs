@@ -133,20 +133,26 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             .and_then(|first| self.lines.get(first.policy))
             .and_then(|line| line.beside.as_ref());
         let Some(pool) = pool else { return (answer(), Vec::new()) };
-        let models: Vec<_> = joined
+        let finite = self.finite;
+        let runs: Vec<_> = joined
             .iter()
-            .map(|candidate| {
+            .filter_map(|candidate| {
                 let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow();
-                Some((*candidate, model))
+                let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
+                Some(move || Joined {
+                    candidate,
+                    called: Some(call(&*model, features.borrow(), finite)),
+                })
             })
             .collect();
-        let finite = self.finite;
-        pool.run(
-            answer,
-            models.into_iter().flatten().map(|(candidate, model)| {
-                move || Joined { candidate, called: Some(call(&*model, features, finite)) }
-            }),
-        )
+        let (answered, mut results) = pool.run(answer, runs.into_iter());
+        // What could not even be started is accounted for as well.
+        for candidate in joined {
+            if !results.iter().any(|result: &Joined<P>| result.candidate == candidate) {
+                results.push(Joined { candidate, called: None });
+            }
+        }
+        (answered, results)
     }
 
     /// Sees to the comparisons of what ran beside the primary: on this thread, so that a replay is
