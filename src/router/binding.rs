@@ -107,6 +107,7 @@ impl Binding {
     }
 
     /// What the flags answer for this context.
+    #[inline]
     pub(crate) fn choose<'a>(
         &'a self,
         flags: &'a [Option<BoundFlag>],
@@ -175,6 +176,7 @@ impl BoundFlag {
         self.flag.evaluate(&self.request(ask))
     }
 
+    #[inline]
     pub(crate) fn request<'a>(&'a self, ask: &Ask<'a>) -> Request<'a> {
         Request {
             context: ask.context,
@@ -211,6 +213,7 @@ impl Answer<'_> {
     }
 }
 
+#[inline(always)]
 fn by_value<'a>(
     flags: &'a [Option<BoundFlag>],
     ask: &Ask<'a>,
@@ -233,6 +236,7 @@ fn by_value<'a>(
     }
 }
 
+#[inline(never)]
 fn by_switches<'a>(
     flags: &'a [Option<BoundFlag>],
     ask: &Ask<'a>,
@@ -280,6 +284,7 @@ fn by_switches<'a>(
     }
 }
 
+#[inline]
 fn named_by_value<'a>(evaluation: &Evaluation<'a>, field: Option<&str>) -> Option<&'a str> {
     match (evaluation.value?, field) {
         (Value::Text(text), None) => Some(text),

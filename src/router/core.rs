@@ -101,7 +101,7 @@ impl<M: Handle> Core<M> {
     }
 
     /// Chooses the version for this context. `probe` says that it will really be asked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn choose(
         &self,
         table: &Table<M>,
@@ -120,7 +120,7 @@ impl<M: Handle> Core<M> {
     }
 
     /// What the flags named, or the fallback version and why.
-    #[inline]
+    #[inline(always)]
     fn settle(&self, table: &Table<M>, answer: Answer<'_>, probe: bool) -> Choice {
         let (place, cause) = match (answer.version, answer.cause) {
             (Some(name), cause) => match table.place(name) {
@@ -138,7 +138,7 @@ impl<M: Handle> Core<M> {
         self.settle_on(table, place, reason, cause, answer.variant, probe)
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle_on(
         &self,
         table: &Table<M>,
