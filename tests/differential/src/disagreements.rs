@@ -47,10 +47,11 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
         concerns: |case| case.context.contains_key("$flagd"),
     },
     Disagreement {
-        name: "an object as text",
-        why: "ours to decide: members in their order; the SDK's contexts lose it, so that the crate's answer changes from run to run",
+        name: "the order of an object's members",
+        why: "ours to decide: as they are written; the SDK's contexts lose it, so that the crate's answer changes from run to run",
         concerns: |case| {
-            mentions(case, &|operator, _| matches!(operator, "cat" | "substr")) && case.context.values().any(wide)
+            const VISIT: &[&str] = &["cat", "substr", "map", "filter", "reduce", "all", "some", "none"];
+            mentions(case, &|operator, _| VISIT.contains(&operator)) && case.context.values().any(wide)
         },
     },
 ];

@@ -115,11 +115,13 @@ fn expected(case: &Case, variant: Option<Json>) -> Answer {
 
 #[test]
 fn what_was_once_wrong_stays_right() {
+    let official = Official::new();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions.jsonl");
     for line in fs::read_to_string(path).unwrap().lines().filter(|line| !line.is_empty()) {
         let line: Json = serde_json::from_str(line).unwrap();
         let case = Case::of_line(&line);
         assert_eq!(answered(&case).json(), line["expect"], "{}", line["id"]);
+        assert_eq!(official.answer(&case).unwrap().json(), line["expect"], "{}", line["id"]);
     }
 }
 
