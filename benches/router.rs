@@ -11,8 +11,7 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use modelgate::{
-    Clock, FlagSet, Model, ModelRouter, Shadow, SystemClock, dialect::flagd::Flagd,
-    model_fn,
+    Clock, FlagSet, Model, ModelRouter, Shadow, SystemClock, dialect::flagd::Flagd, model_fn,
 };
 
 mod support;
@@ -54,8 +53,14 @@ fn digits(criterion: &mut Criterion) {
     let model: Arc<dyn Model<[f32], modelgate::Scores>> =
         Arc::new(modelgate::OnnxModel::load(path).unwrap());
     let rows = include_str!("../examples/models/digits_heldout.csv");
-    let row: Vec<f32> =
-        rows.lines().nth(1).unwrap().split(',').take(64).map(|cell| cell.parse().unwrap()).collect();
+    let row: Vec<f32> = rows
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .take(64)
+        .map(|cell| cell.parse().unwrap())
+        .collect();
     compare(criterion, "digits MLP", &model, &row);
 }
 
@@ -119,7 +124,9 @@ fn readers(criterion: &mut Criterion) {
     ] {
         group.bench_function(format!("Flags::boolean, {name}"), |bencher| {
             let _updating = updated.then(|| fed.updating());
-            bencher.iter_custom(|count| support::together(threads, count, |count| ask(count, &by_store)));
+            bencher.iter_custom(|count| {
+                support::together(threads, count, |count| ask(count, &by_store))
+            });
         });
         group.bench_function(format!("RwLock<Arc<FlagSet>>, {name}"), |bencher| {
             let _updating = updated.then(|| {
@@ -128,7 +135,9 @@ fn readers(criterion: &mut Criterion) {
                     *locked.write().unwrap() = Arc::clone(&sets[turn % 2]);
                 })
             });
-            bencher.iter_custom(|count| support::together(threads, count, |count| ask(count, &by_lock)));
+            bencher.iter_custom(|count| {
+                support::together(threads, count, |count| ask(count, &by_lock))
+            });
         });
     }
     group.finish();

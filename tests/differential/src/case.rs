@@ -14,13 +14,8 @@ pub enum Expected {
 }
 
 impl Expected {
-    pub const ALL: [Expected; 5] = [
-        Expected::Boolean,
-        Expected::String,
-        Expected::Integer,
-        Expected::Float,
-        Expected::Object,
-    ];
+    pub const ALL: [Expected; 5] =
+        [Expected::Boolean, Expected::String, Expected::Integer, Expected::Float, Expected::Object];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -8,14 +8,48 @@ use crate::{case::Case, pool::Type};
 
 /// The operators whose cells are pairs of types.
 pub const PAIRED: &[&str] = &[
-    "==", "!=", "===", "!==", "<", "<=", ">", ">=", "in", "and", "or", "starts_with", "ends_with",
-    "sem_ver", "+", "-", "*", "/", "%", "min", "max", "cat", "substr", "merge",
+    "==",
+    "!=",
+    "===",
+    "!==",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "and",
+    "or",
+    "starts_with",
+    "ends_with",
+    "sem_ver",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "min",
+    "max",
+    "cat",
+    "substr",
+    "merge",
 ];
 
 /// The operators of which it is enough that they were met.
 const MET: &[&str] = &[
-    "if", "!", "!!", "var", "fractional", "map", "filter", "reduce", "all", "some", "none",
-    "missing", "missing_some", "$ref",
+    "if",
+    "!",
+    "!!",
+    "var",
+    "fractional",
+    "map",
+    "filter",
+    "reduce",
+    "all",
+    "some",
+    "none",
+    "missing",
+    "missing_some",
+    "$ref",
 ];
 
 #[derive(Default)]
@@ -59,7 +93,9 @@ impl Coverage {
 
     fn walk(&mut self, rule: &Json, context: &Map<String, Json>) {
         match rule {
-            Json::Array(elements) => elements.iter().for_each(|element| self.walk(element, context)),
+            Json::Array(elements) => {
+                elements.iter().for_each(|element| self.walk(element, context))
+            }
             Json::Object(members) => {
                 for (operator, arguments) in members {
                     self.operator(operator, arguments, context);
@@ -113,9 +149,18 @@ impl Coverage {
                 .map(move |expected| format!("{value:?} asked as {}", expected.name()))
         });
         let others = [
-            "ENABLED targeting", "ENABLED no targeting", "DISABLED targeting", "default",
-            "no default", "null default", "empty default", "unknown default", "with metadata",
-            "without metadata", "fractional by nothing", "fractional by computed",
+            "ENABLED targeting",
+            "ENABLED no targeting",
+            "DISABLED targeting",
+            "default",
+            "no default",
+            "null default",
+            "empty default",
+            "unknown default",
+            "with metadata",
+            "without metadata",
+            "fractional by nothing",
+            "fractional by computed",
         ];
         pairs
             .chain(keys.filter(|cell| cell != "fractional by implied Object"))

@@ -22,19 +22,25 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
     Disagreement {
         name: "no default variant",
         why: "flagd's suite: the caller's default; the crate refuses all flags (Q17)",
-        concerns: |case| flags(case).any(|flag| flag["defaultVariant"].as_str().is_none_or(str::is_empty)),
+        concerns: |case| {
+            flags(case).any(|flag| flag["defaultVariant"].as_str().is_none_or(str::is_empty))
+        },
     },
     Disagreement {
         name: "a shared evaluator that leads nowhere",
         why: "flagd's suite: PARSE_ERROR of that flag; the crate refuses all flags (Q15)",
-        concerns: |case| has(&case.environment, &|operator, argument| {
-            operator == "$ref" && (argument == "unknown" || argument == "round")
-        }),
+        concerns: |case| {
+            has(&case.environment, &|operator, argument| {
+                operator == "$ref" && (argument == "unknown" || argument == "round")
+            })
+        },
     },
     Disagreement {
         name: "the end of what is no text",
         why: "flagd's suite: null unless both are text and there are two; the crate: false (Q19)",
-        concerns: |case| mentions(case, &|operator, _| matches!(operator, "starts_with" | "ends_with")),
+        concerns: |case| {
+            mentions(case, &|operator, _| matches!(operator, "starts_with" | "ends_with"))
+        },
     },
     Disagreement {
         name: "a version that is not strictly one",
@@ -50,8 +56,10 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
         name: "the order of an object's members",
         why: "ours to decide: as they are written; the SDK's contexts lose it, so that the crate's answer changes from run to run",
         concerns: |case| {
-            const VISIT: &[&str] = &["cat", "substr", "map", "filter", "reduce", "all", "some", "none"];
-            mentions(case, &|operator, _| VISIT.contains(&operator)) && case.context.values().any(wide)
+            const VISIT: &[&str] =
+                &["cat", "substr", "map", "filter", "reduce", "all", "some", "none"];
+            mentions(case, &|operator, _| VISIT.contains(&operator))
+                && case.context.values().any(wide)
         },
     },
 ];

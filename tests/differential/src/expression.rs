@@ -95,9 +95,24 @@ impl Maker<'_> {
 
     pub fn variable(&mut self) -> Json {
         const PATHS: &[&str] = &[
-            "targetingKey", "$flagd.flagKey", "profile.tier", "profile.visits", "profile.tags.0",
-            "tags.0", "tags.1", "tags.9", "nested.a.c.2.d", "region.0", "absent", "absent.x",
-            "nothing", "nothing.x", "tags.x", "$flagd.absent", "profile", "odd.name",
+            "targetingKey",
+            "$flagd.flagKey",
+            "profile.tier",
+            "profile.visits",
+            "profile.tags.0",
+            "tags.0",
+            "tags.1",
+            "tags.9",
+            "nested.a.c.2.d",
+            "region.0",
+            "absent",
+            "absent.x",
+            "nothing",
+            "nothing.x",
+            "tags.x",
+            "$flagd.absent",
+            "profile",
+            "odd.name",
         ];
         if self.random.chance(0.5) && !self.context.is_empty() {
             let names: Vec<&String> = self.context.keys().collect();
@@ -132,8 +147,12 @@ impl Maker<'_> {
                     (0..count).map(|_| self.expression(kind, depth)).collect();
                 json!({operator: operands})
             }
-            7 | 8 => json!({"in": [self.expression(kind, depth), self.expression(Kind::List, depth)]}),
-            9 => json!({"in": [self.expression(Kind::Text, depth), self.expression(Kind::Text, depth)]}),
+            7 | 8 => {
+                json!({"in": [self.expression(kind, depth), self.expression(Kind::List, depth)]})
+            }
+            9 => {
+                json!({"in": [self.expression(Kind::Text, depth), self.expression(Kind::Text, depth)]})
+            }
             10 | 11 => {
                 let operator = *self.random.of(&["!", "!!"]);
                 let operand = self.expression(kind, depth);
@@ -259,7 +278,8 @@ impl Maker<'_> {
     }
 
     fn missing(&mut self) -> Json {
-        const NAMES: &[&str] = &["region", "absent", "nothing", "profile.tier", "age", "tags.0", ""];
+        const NAMES: &[&str] =
+            &["region", "absent", "nothing", "profile.tier", "age", "tags.0", ""];
         let count = self.random.below(4);
         let names: Vec<Json> = (0..count).map(|_| json!(self.random.of(NAMES))).collect();
         match self.random.below(3) {

@@ -57,7 +57,11 @@ fn entry(maker: &mut Maker<'_>, depth: usize) -> Json {
         7 => json!(2_147_483_647_i64),
         _ => json!(*maker.random.of(&[1, 5, 10, 25, 50, 75, 90, 100])),
     };
-    if maker.random.chance(0.02) { json!([variant, weight, "more"]) } else { json!([variant, weight]) }
+    if maker.random.chance(0.02) {
+        json!([variant, weight, "more"])
+    } else {
+        json!([variant, weight])
+    }
 }
 
 pub fn variant(maker: &mut Maker<'_>) -> Json {

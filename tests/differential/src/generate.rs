@@ -197,7 +197,8 @@ fn targeting(maker: &mut Maker<'_>) -> Option<Json> {
         }
         4 if !maker.evaluators.is_empty() => {
             let unknown = "unknown".to_owned();
-            let name = if maker.random.chance(0.1) { &unknown } else { maker.random.of(maker.evaluators) };
+            let name =
+                if maker.random.chance(0.1) { &unknown } else { maker.random.of(maker.evaluators) };
             json!({"if": [{"$ref": name}, variant(maker), variant(maker)]})
         }
         _ => {

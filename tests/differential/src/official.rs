@@ -73,7 +73,9 @@ fn context(attributes: &Map<String, Json>) -> EvaluationContext {
     let mut context = EvaluationContext::default();
     for (name, value) in attributes {
         match value {
-            Json::String(key) if name == "targetingKey" => context.targeting_key = Some(key.clone()),
+            Json::String(key) if name == "targetingKey" => {
+                context.targeting_key = Some(key.clone())
+            }
             value => context.add_custom_field(name, field(value)),
         }
     }

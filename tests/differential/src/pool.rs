@@ -17,15 +17,8 @@ pub enum Type {
 }
 
 impl Type {
-    pub const ALL: [Type; 7] = [
-        Type::Null,
-        Type::Bool,
-        Type::Number,
-        Type::Text,
-        Type::List,
-        Type::Object,
-        Type::Missing,
-    ];
+    pub const ALL: [Type; 7] =
+        [Type::Null, Type::Bool, Type::Number, Type::Text, Type::List, Type::Object, Type::Missing];
 
     pub fn of(value: &Json) -> Type {
         match value {
@@ -40,14 +33,65 @@ impl Type {
 }
 
 const TEXTS: &[&str] = &[
-    "", "a", "ab", "abc", "A", "é", "ΟΔΟΣ", "🦀", "a\"b", "a\\b", "a/b", "a~b", "a.b", "a|b", "1",
-    "1.0", "0", " 5", "5", "+5", ".5", "-1", "1e3", "inf", "NaN", "true", "TRUE", "false", "null",
-    "on", "off", "v1", "v2", "eu", "us", "user-42", "person@example.com", "@example.com",
+    "",
+    "a",
+    "ab",
+    "abc",
+    "A",
+    "é",
+    "ΟΔΟΣ",
+    "🦀",
+    "a\"b",
+    "a\\b",
+    "a/b",
+    "a~b",
+    "a.b",
+    "a|b",
+    "1",
+    "1.0",
+    "0",
+    " 5",
+    "5",
+    "+5",
+    ".5",
+    "-1",
+    "1e3",
+    "inf",
+    "NaN",
+    "true",
+    "TRUE",
+    "false",
+    "null",
+    "on",
+    "off",
+    "v1",
+    "v2",
+    "eu",
+    "us",
+    "user-42",
+    "person@example.com",
+    "@example.com",
 ];
 
 pub const VERSIONS: &[&str] = &[
-    "1", "1.0", "1.0.0", "v1.0.0", "V2.1.0", "01.0.0", "1.0.0-rc.1", "1.0.0-rc.10", "1.0.0-alpha",
-    "1.0.0+b1", "1.0.0+b2", "1.0.0.0", "1.2.3", "1.3.0", "2.0.0", "10.0.0", "0.9.9", "nonsense",
+    "1",
+    "1.0",
+    "1.0.0",
+    "v1.0.0",
+    "V2.1.0",
+    "01.0.0",
+    "1.0.0-rc.1",
+    "1.0.0-rc.10",
+    "1.0.0-alpha",
+    "1.0.0+b1",
+    "1.0.0+b2",
+    "1.0.0.0",
+    "1.2.3",
+    "1.3.0",
+    "2.0.0",
+    "10.0.0",
+    "0.9.9",
+    "nonsense",
 ];
 
 pub const COMPARISONS: &[&str] = &["=", "!=", "<", "<=", ">", ">=", "^", "~", "==", ""];

@@ -109,12 +109,10 @@ pub fn understands(arguments: &[Json], context: &Map<String, Json>) -> bool {
 
 /// MurmurHash3, x86, 32 bits, seed 0.
 fn murmur3(bytes: &[u8]) -> u32 {
-    let scramble = |word: u32| {
-        word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593)
-    };
-    let word = |bytes: &[u8]| {
-        bytes.iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte))
-    };
+    let scramble =
+        |word: u32| word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
+    let word =
+        |bytes: &[u8]| bytes.iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
     let mut hash = 0_u32;
     let mut chunks = bytes.chunks_exact(4);
     for chunk in &mut chunks {

@@ -183,9 +183,8 @@ fn read(run: Run<'_>) {
     let swapped = Arc::new(ArcSwap::new(Arc::clone(&sets[0])));
     let locked = Arc::new(RwLock::new(Arc::clone(&sets[0])));
     let by_store = |user: usize| fed.flags.boolean(&key, &contexts[user], false);
-    let by_swap = |user: usize| {
-        swapped.load().evaluate(&key, &contexts[user], &clock).boolean(false).value
-    };
+    let by_swap =
+        |user: usize| swapped.load().evaluate(&key, &contexts[user], &clock).boolean(false).value;
     let by_lock = |user: usize| {
         let set = Arc::clone(&locked.read().unwrap());
         set.evaluate(&key, &contexts[user], &clock).boolean(false).value
