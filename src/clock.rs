@@ -81,7 +81,7 @@ impl Clock for ManualClock {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
     fn unix(&self) -> Duration {
-        self.unix_start + self.monotonic()
+        self.unix_start.saturating_add(self.monotonic())
     }
 }
 

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     future::Future,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -13,6 +12,8 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
+
+use crate::contain::contained;
 
 /// Wakes futures when their time has come. Its thread ends when it is dropped.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Shared {
                     // A waker may poll its task right here: never under the lock, and a panic
                     // in it must not end every other deadline.
                     parking_lot::MutexGuard::unlocked(&mut state, || {
-                        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+                        let _ = contained(|| waker.wake());
                     });
                 }
             }

@@ -345,3 +345,22 @@ fn one_flag_compiles_alone() {
     let problem = Flagd::new().compile_flag("flag", r#"{"state": "ENABLED"}"#).unwrap_err();
     assert_eq!((&*problem.key, &*problem.path), ("flag", "/variants"));
 }
+
+#[test]
+fn rules_that_would_run_for_ever_fail_instead() {
+    let loops = (0..30).fold("1".to_owned(), |body, _| {
+        format!(r#"{{"map": [[1, 2, 3, 4, 5, 6, 7, 8], {body}]}}"#)
+    });
+    let list = vec!["1"; 100].join(",");
+    let doubles = |body: &str| format!(r#"{{"reduce": [[{list}], {body}, "ab"]}}"#);
+    let twice = r#"[{"var": "accumulator"}, {"var": "accumulator"}]"#;
+    let text = doubles(&format!(r#"{{"cat": {twice}}}"#));
+    let merged = doubles(&format!(r#"{{"merge": {twice}}}"#));
+    let nested = doubles(twice);
+    let (clock, context) = (ManualClock::default(), Context::anonymous());
+    for rule in [loops, text, merged, nested] {
+        let flags = with_evaluators(&format!(r#"{{"if": [{rule}, "b"]}}"#), "{}");
+        let error = flags.evaluate("flag", &context, &clock).error;
+        assert_eq!(error, Some(ErrorCode::ParseError), "{rule}");
+    }
+}

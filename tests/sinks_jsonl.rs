@@ -170,6 +170,9 @@ fn a_disk_that_fills_up_in_the_middle_of_a_line_leaves_whole_lines_and_is_used_a
         .arg("trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact child_that_fills_its_disk")
         .arg(std::env::current_exe().unwrap())
         .env(CHILD, &path)
+        // What the child prints may go to a file, where the limit holds as well.
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
         .status()
         .unwrap();
     assert!(status.success());

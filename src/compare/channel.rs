@@ -31,9 +31,10 @@ pub struct ChannelSink<P> {
 }
 
 impl<P> ChannelSink<P> {
-    /// A sink, and the end to receive from; the channel holds up to `capacity` comparisons.
+    /// A sink, and the end to receive from; the channel holds up to `capacity` comparisons, and
+    /// never more than a million: room for them is taken at once.
     pub fn new(capacity: usize) -> (ChannelSink<P>, Receiver<Comparison<P>>) {
-        let (sender, receiver) = sync_channel(capacity);
+        let (sender, receiver) = sync_channel(capacity.min(1_000_000));
         let sink = ChannelSink { sender, recorded: AtomicU64::new(0), dropped: AtomicU64::new(0) };
         (sink, receiver)
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Comparison, ComparisonSink, SinkCounts, SinkError};
-use crate::model::ModelError;
+use crate::{contain::contained, model::ModelError};
 
 /// Passes each comparison to several sinks, in order. One that panics is counted as failed and
 /// keeps nothing from the others.
@@ -99,6 +99,15 @@ impl<P> ComparisonSink<P> for FanOut<P> {
             sum.failed = sum.failed.saturating_add(counts.failed);
         }
         sum
+    }
+}
+
+/// A sink that panics when it is dropped keeps neither the others nor the router from going.
+impl<P> Drop for FanOut<P> {
+    fn drop(&mut self) {
+        for sink in self.sinks.drain(..) {
+            let _ = contained(|| drop(sink));
+        }
     }
 }
 

@@ -94,6 +94,8 @@ struct Counts {
     failed: AtomicU64,
 }
 
+const LONGEST_QUEUE: usize = 1_000_000;
+
 /// What a [`JsonlSink`] is made of.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -190,8 +192,12 @@ impl JsonlBuilder {
     ///
     /// [`SinkError`] naming what cannot be: a setting, the file, the thread.
     pub fn create(self) -> Result<JsonlSink, SinkError> {
-        if self.queue == 0 {
-            return Err(SinkError::invalid("queue: found 0, expected at least 1 line"));
+        // Room for the queue is taken when it is made.
+        if !(1..=LONGEST_QUEUE).contains(&self.queue) {
+            return Err(SinkError::invalid(format!(
+                "queue: found {}, expected 1 to {LONGEST_QUEUE} lines",
+                self.queue
+            )));
         }
         if let Some((bytes, keep)) = self.rotation
             && (bytes == 0 || keep == 0)

@@ -1,9 +1,6 @@
 //! Many rows at once: decided one by one, asked by version.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
-};
+use std::time::Instant;
 
 use super::{
     Answered, Input, ModelRouter, Output, PredictError, Prediction, Served, Shared,
@@ -12,6 +9,7 @@ use super::{
     table::{Candidates, Table},
 };
 use crate::{
+    contain::contained,
     context::EvaluationContext,
     model::{Model, ModelError},
     parallel::map_chunks,
@@ -150,10 +148,10 @@ fn ask_chunk<F: ?Sized, P>(
     finite: FiniteCheck<P>,
 ) -> Vec<Called<P>> {
     let started = Instant::now();
-    let outcomes = catch_unwind(AssertUnwindSafe(|| model.predict_batch(rows)));
+    let outcomes = contained(|| model.predict_batch(rows));
     let service_time = started.elapsed() / u32::try_from(rows.len().max(1)).unwrap_or(u32::MAX);
     match outcomes {
-        Ok(outcomes) if outcomes.len() == rows.len() => outcomes
+        Some(outcomes) if outcomes.len() == rows.len() => outcomes
             .into_iter()
             .map(|outcome| outcome.and_then(|output| checked(output, finite)))
             .map(|outcome| Called { outcome, service_time })

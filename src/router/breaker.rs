@@ -106,6 +106,14 @@ impl Breaker {
         self.opens_again.swap(until, Ordering::Relaxed) == 0
     }
 
+    /// The call said nothing about the version. If it was the probe, the next call is one again.
+    #[cold]
+    pub(crate) fn learned_nothing(&self, clock: &dyn Clock) {
+        if self.is_open() {
+            self.opens_again.store(nanoseconds(clock.monotonic()).max(1), Ordering::Relaxed);
+        }
+    }
+
     fn rest_from(&self, now: u64) -> u64 {
         now.saturating_add(nanoseconds(self.policy.cool_down)).max(1)
     }

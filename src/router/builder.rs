@@ -88,7 +88,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         version: impl Into<Version>,
         model: impl Model<F, P> + 'static,
     ) -> RouterBuilder<F, P> {
-        let model = Ok(AnyModel::Compute(Arc::new(model) as Arc<dyn Model<F, P>>));
+        let model = Ok(AnyModel::compute(model));
         self.versions.push(Registered { version: version.into(), model });
         self
     }
@@ -107,9 +107,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         M: Model<F, P> + 'static,
         E: Error + 'static,
     {
-        let model = model
-            .map(|model| AnyModel::Compute(Arc::new(model) as Arc<dyn Model<F, P>>))
-            .map_err(|error| crate::error_chain(&error));
+        let model =
+            model.map(|model| AnyModel::compute(model)).map_err(|error| crate::error_chain(&error));
         self.versions.push(Registered { version: version.into(), model });
         self
     }
@@ -122,13 +121,14 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         version: impl Into<Version>,
         model: impl crate::AsyncModel<F, P> + 'static,
     ) -> RouterBuilder<F, P> {
-        let model = Ok(AnyModel::Waiting(Arc::new(model) as Arc<dyn crate::AsyncModel<F, P>>));
+        let model = Ok(AnyModel::waiting(model));
         self.versions.push(Registered { version: version.into(), model });
         self
     }
 
     /// What a version must prove when the router is built: golden rows, warm-up. A version that
-    /// fails is ineligible and says why.
+    /// fails is ineligible and says why. One that is registered [unloaded](crate::LazyModel)
+    /// proves it when [`ModelRouter::load`] loads it, and may not answer before.
     pub fn check(
         mut self,
         version: impl Into<Version>,
@@ -248,14 +248,11 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
 
         let mut slots = Vec::with_capacity(self.versions.len());
+        let mut checks = self.checks;
         for Registered { version, model } in self.versions {
-            let checks = self.checks.iter().filter(|(checked, _)| *checked == version);
-            let model = model.and_then(|model| {
-                checks
-                    .map(|(_, admission)| model.check(admission))
-                    .collect::<Result<(), String>>()
-                    .map(|()| model)
-            });
+            let (mine, others) = checks.into_iter().partition(|(checked, _)| *checked == version);
+            checks = others;
+            let model = model.and_then(|model| model.proved(own_checks(mine)));
             let model = match model {
                 Ok(model) => Ok(handle(&version, model)?),
                 Err(why) if version == fallback => {
@@ -337,6 +334,10 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         }
         Ok(())
     }
+}
+
+fn own_checks<F: ?Sized, P>(checks: Vec<(Version, Admission<F, P>)>) -> Vec<Admission<F, P>> {
+    checks.into_iter().map(|(_, admission)| admission).collect()
 }
 
 /// What [`RouterBuilder::assemble`] makes.

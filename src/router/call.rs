@@ -49,11 +49,22 @@ pub(crate) fn call<F: ?Sized, P>(
 #[inline]
 pub(crate) fn checked<P>(output: P, finite: FiniteCheck<P>) -> Result<P, ModelError> {
     match finite {
-        Some(is_finite) if !is_finite(&output) => Err(ModelError::of_kind(
+        Some(is_finite) => finite_or(output, is_finite),
+        None => Ok(output),
+    }
+}
+
+/// The check and the answer's `Drop` may be the user's: a panic of theirs ends here, too.
+#[inline]
+fn finite_or<P>(output: P, is_finite: fn(&P) -> bool) -> Result<P, ModelError> {
+    let checked = catch_unwind(AssertUnwindSafe(move || is_finite(&output).then_some(output)));
+    match checked {
+        Ok(Some(output)) => Ok(output),
+        Ok(None) => Err(ModelError::of_kind(
             ModelErrorKind::NonFinite,
             "the model answered with NaN or an infinity",
         )),
-        _ => Ok(output),
+        Err(payload) => Err(ModelError::panicked(payload)),
     }
 }
 
@@ -77,6 +88,7 @@ impl<M: Handle> Slot<M> {
     pub(crate) fn failed(&self, error: &ModelError, clock: &dyn Clock) {
         self.counters.failed(error.kind());
         if error.is_invalid_input() {
+            self.breaker.learned_nothing(clock);
             return;
         }
         tracing::debug!(

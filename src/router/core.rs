@@ -15,13 +15,13 @@ use super::{
     Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey, OperateError, RouterStats,
     binding::{Answer, Binding},
     breaker::BreakerPolicy,
-    shadowing::Counts,
     slot::{Handle, Slot},
     stats::FallbackCounters,
-    table::{Candidates, Table},
+    table::{Candidates, Counts, Table},
 };
 use crate::{
     clock::Clock,
+    contain::contained,
     context::EvaluationContext,
     flag::{Reason, Request, Trace},
     model::{ModelError, ModelErrorKind},
@@ -385,18 +385,32 @@ impl<M: Handle> Core<M> {
         self.control.lock().slots.iter().map(|slot| slot.version.clone()).collect()
     }
 
-    pub(crate) fn model(&self, version: &str) -> Option<M> {
-        let control = self.control.lock();
-        let slot = control.slots.iter().find(|slot| slot.version == *version)?;
-        slot.model.as_ref().ok().cloned()
+    pub(crate) fn load(&self, version: &str) -> Result<(), OperateError> {
+        let model = {
+            let control = self.control.lock();
+            let slot = control.slots.iter().find(|slot| slot.version == *version);
+            slot.ok_or_else(|| OperateError::UnknownVersion(version.into()))?.model.clone()
+        };
+        // Outside the lock: loading may take minutes.
+        model
+            .map_err(|why| why.to_string())
+            .and_then(|model| match contained(|| model.load()) {
+                Some(loaded) => loaded.map_err(|error| crate::error_chain(&error)),
+                None => Err("loading it panicked".to_owned()),
+            })
+            .map_err(|why| OperateError::Ineligible { version: version.into(), why })
     }
 
     pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
-        let control = self.control.lock();
+        // Read outside the lock: whether a model is loaded is asked of the model.
+        let (revision, slots) = {
+            let control = self.control.lock();
+            (control.snapshot.revision(), control.slots.clone())
+        };
         RouterStats {
-            revision: control.snapshot.revision(),
+            revision,
             fallbacks: self.fallbacks.read(),
-            versions: control.slots.iter().map(Slot::stats).collect(),
+            versions: slots.iter().map(Slot::stats).collect(),
             shadows,
         }
     }

@@ -18,7 +18,7 @@ use futures::{
 
 pub(crate) use self::model::Blocking;
 pub use self::model::{AsyncFnModel, AsyncModel, ModelFuture, async_model_fn};
-use self::pool::{ComputePool, Refused};
+use self::pool::{ComputePool, Progress, Refused};
 use super::{
     Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
     Prediction, RouterBuilder, RouterStats,
@@ -26,8 +26,9 @@ use super::{
     call::{Called, FiniteCheck, call, checked},
     conclude,
     core::{Choice, Core, KeyRefused},
+    operate::operations,
     registered::AnyModel,
-    shadowing::{self, Joined, Served, Shadowable, Shadowing},
+    shadowing::{self, ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::{Handle, Slot},
     table::{Candidate, Candidates, Table},
 };
@@ -51,12 +52,39 @@ pub(crate) struct Compute {
 /// Requests that may wait for the pool before further ones are refused.
 const QUEUE: usize = 1_024;
 
+/// More is a mistake, and asking the system for a billion threads takes it down.
+const MOST_THREADS: usize = 1_024;
+
+/// The queue's memory is taken when it is made.
+const LONGEST_QUEUE: usize = 1 << 20;
+
+impl Compute {
+    fn validate(&self) -> Result<(), BuildError> {
+        let wrong =
+            |field, found: String, expected| Err(BuildError::Setting { field, found, expected });
+        match *self {
+            Compute { threads: Some(threads), .. } if !(1..=MOST_THREADS).contains(&threads) => {
+                wrong("compute_threads", threads.to_string(), "1 to 1024")
+            }
+            Compute { queue: Some(queue), .. } if !(1..=LONGEST_QUEUE).contains(&queue) => {
+                wrong("compute_queue", queue.to_string(), "1 to 1048576")
+            }
+            Compute { deadline: Some(Duration::ZERO), .. } => {
+                wrong("deadline", "0 s".to_owned(), "more than 0 s")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// Async only: how long a version may take before the fallback is asked instead. The fallback
     /// then has as long again. Default: no limit.
     ///
     /// A computation that is already running cannot be interrupted: it ends on its pool thread and
-    /// its answer is thrown away. One that still waits for a thread is never started.
+    /// its answer is thrown away. One that still waits for a thread is never started. When every
+    /// thread is held up by late computations, another is started in their place (up to 32), so
+    /// that a version that hangs leaves the fallback a thread to answer on.
     pub fn deadline(mut self, deadline: Duration) -> RouterBuilder<F, P> {
         self.compute.deadline = Some(deadline);
         self
@@ -82,9 +110,10 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     ///
     /// [`BuildError`], naming the setting.
     pub fn build_async(self) -> Result<AsyncModelRouter<F, P>, BuildError> {
+        self.compute.validate()?;
         let Parts { core, shadowing, finite, compute } = self.assemble(|_, model| Ok(model))?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = compute.threads.unwrap_or(processors).max(1);
+        let threads = compute.threads.unwrap_or(processors);
         let pool = ComputePool::start(threads, compute.queue.unwrap_or(QUEUE))
             .map_err(BuildError::Thread)?;
         let deadline = match compute.deadline {
@@ -103,6 +132,12 @@ impl<F: Input + ?Sized, P: Output> Handle for AnyModel<F, P> {
             AnyModel::Waiting(_) => true,
         }
     }
+    fn load(&self) -> Result<(), ModelError> {
+        match self {
+            AnyModel::Compute(model) => Model::load(&**model),
+            AnyModel::Waiting(_) => Ok(()),
+        }
+    }
 }
 
 impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
@@ -116,7 +151,7 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 
 /// The async face of the router, for any runtime.
 ///
-/// It decides as [`ModelRouter`] does, from the same flags. Models that compute run on a pool of
+/// It decides as [`ModelRouter`](crate::ModelRouter) does, from the same flags. Models that compute run on a pool of
 /// the router's own, never on an executor's worker, so that other requests of the service do not
 /// wait behind them; models that wait ([`AsyncModel`]) are polled in place.
 ///
@@ -183,38 +218,20 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     ///
     /// # Errors
     ///
-    /// As [`ModelRouter::predict`], and [`PredictError::is_overloaded`] when too many requests wait
+    /// As [`ModelRouter::predict`](crate::ModelRouter::predict), and [`PredictError::is_overloaded`] when too many requests wait
     /// for the pool.
-    pub fn predict(
+    pub fn predict<I: Into<F::Owned>>(
         &self,
         context: &dyn EvaluationContext,
-        features: impl Into<F::Owned>,
-    ) -> impl Future<Output = Result<Prediction<P>, PredictError>> + Send + 'static {
+        features: I,
+    ) -> impl Future<Output = Result<Prediction<P>, PredictError>> + Send + use<F, P, I> {
         let inner = Arc::clone(&self.inner);
         let started = inner.start(context);
         let features = Arc::new(features.into());
         async move { inner.run(started?, features).await }
     }
 
-    /// Which version would answer; see [`ModelRouter::decide`].
-    ///
-    /// # Errors
-    ///
-    /// Only [`PredictError::is_missing_key`].
-    pub fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, PredictError> {
-        self.inner.core.decide(context).map_err(|KeyRefused| PredictError::missing_key())
-    }
-
-    /// Which version would answer, and every step that leads there; see [`ModelRouter::explain`].
-    ///
-    /// # Errors
-    ///
-    /// Only [`PredictError::is_missing_key`].
-    pub fn explain(&self, context: &dyn EvaluationContext) -> Result<Explanation, PredictError> {
-        self.inner.core.explain(context).map_err(|KeyRefused| PredictError::missing_key())
-    }
-
-    /// Puts a version in, or replaces it; see [`ModelRouter::install`].
+    /// Puts a version in, or replaces it; see [`ModelRouter::install`](crate::ModelRouter::install).
     ///
     /// # Errors
     ///
@@ -225,88 +242,12 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         model: impl Model<F, P> + 'static,
         admission: &Admission<F, P>,
     ) -> Result<(), OperateError> {
-        let model = AnyModel::Compute(Arc::new(model) as Arc<dyn Model<F, P>>);
+        let model = AnyModel::compute(model);
         self.inner.core.install_checked(version.into(), model.check(admission), model)
     }
-
-    /// Takes a version out; see [`ModelRouter::retire`].
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or is the fallback.
-    pub fn retire(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.retire(version)
-    }
-
-    /// Sends every request to this version; see [`ModelRouter::pin`].
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered.
-    pub fn pin(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.pin(version)
-    }
-
-    /// Lets the flags choose again.
-    pub fn unpin(&self) {
-        self.inner.core.unpin();
-    }
-
-    /// Keeps this version from answering; see [`ModelRouter::block`].
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or is the fallback.
-    pub fn block(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.block(version, true)
-    }
-
-    /// Lets a blocked version answer again.
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered.
-    pub fn unblock(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.block(version, false)
-    }
-
-    /// The registered versions.
-    pub fn versions(&self) -> Vec<Version> {
-        self.inner.core.versions()
-    }
-
-    /// What has been counted since the router was built.
-    pub fn stats(&self) -> RouterStats {
-        self.inner.core.stats(self.inner.shadowing.stats())
-    }
-
-    /// The flags, to share with other routers and to read other flags from.
-    pub fn flags(&self) -> &Flags {
-        &self.inner.core.flags
-    }
-
-    /// The state of every flag source.
-    pub fn status(&self) -> FlagsStatus {
-        self.inner.core.flags.status()
-    }
-
-    /// Waits until every source has delivered. Blocks the calling thread: for use before the
-    /// service starts.
-    ///
-    /// # Errors
-    ///
-    /// [`NotReady`], naming the sources that have not and why, when `timeout` passes first.
-    pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReady> {
-        self.inner.core.flags.wait_ready(timeout)
-    }
-
-    /// Waits until every shadow accepted so far is done and the sinks have written it out. Blocks
-    /// the calling thread: for use after the service has stopped. `false` when `timeout` passes
-    /// first.
-    pub fn flush(&self, timeout: Duration) -> bool {
-        self.inner.shadowing.flush(timeout)
-    }
 }
+
+operations!(AsyncModelRouter);
 
 impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
@@ -344,7 +285,8 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
         {
             let features: &F = (*features).borrow();
-            self.shadowing.offer_joined(&table, &served, features, joined);
+            let on = ComparedOn::ShadowThread;
+            self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
         conclude(&table, answered, id)
@@ -407,21 +349,26 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     ) -> Result<Called<P>, Refused> {
         let started = Instant::now();
         let Some((limit, timer)) = &self.deadline else {
-            return self.unhurried(model, features).await;
+            return self.unhurried(model, features, None).await;
         };
         let Some(moment) = started.checked_add(*limit) else {
-            return self.unhurried(model, features).await;
+            return self.unhurried(model, features, None).await;
         };
-        let unhurried = std::pin::pin!(self.unhurried(model, features));
+        let progress = Arc::new(Progress::default());
+        let watched = Some(Arc::clone(&progress));
+        let unhurried = std::pin::pin!(self.unhurried(model, features, watched));
         match select(unhurried, timer.sleep_until(moment)).await {
             Either::Left((called, _)) => called,
-            Either::Right(((), _)) => Ok(Called {
-                outcome: Err(ModelError::of_kind(
-                    ModelErrorKind::Deadline,
-                    format!("no answer within {limit:?}"),
-                )),
-                service_time: started.elapsed(),
-            }),
+            Either::Right(((), _)) => {
+                self.pool.overdue(&progress);
+                Ok(Called {
+                    outcome: Err(ModelError::of_kind(
+                        ModelErrorKind::Deadline,
+                        format!("no answer within {limit:?}"),
+                    )),
+                    service_time: started.elapsed(),
+                })
+            }
         }
     }
 
@@ -429,12 +376,13 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         &self,
         model: &AnyModel<F, P>,
         features: &Arc<F::Owned>,
+        progress: Option<Arc<Progress>>,
     ) -> Result<Called<P>, Refused> {
         match model {
             AnyModel::Compute(model) => {
                 let (model, features, finite) =
                     (Arc::clone(model), Arc::clone(features), self.finite);
-                self.pool.run(move || call(&*model, (*features).borrow(), finite)).await
+                self.pool.run(progress, move || call(&*model, (*features).borrow(), finite)).await
             }
             AnyModel::Waiting(model) => {
                 let started = Instant::now();

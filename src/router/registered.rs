@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Input, Output};
+use super::{
+    Input, Output,
+    kept::{Kept, Unproved},
+};
 use crate::{
     model::{Admission, Model},
     version::Version,
@@ -32,11 +35,29 @@ impl<F: ?Sized, P> Clone for AnyModel<F, P> {
 }
 
 impl<F: ?Sized + Input, P: Output> AnyModel<F, P> {
+    pub(crate) fn compute(model: impl Model<F, P> + 'static) -> AnyModel<F, P> {
+        AnyModel::Compute(Arc::new(Kept::new(model)))
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn waiting(model: impl crate::AsyncModel<F, P> + 'static) -> AnyModel<F, P> {
+        AnyModel::Waiting(Arc::new(Kept::new(model)))
+    }
+
+    /// The model, when it has passed its checks. Checking one that is not loaded would load it: it
+    /// is checked when it is.
+    pub(crate) fn proved(self, checks: Vec<Admission<F, P>>) -> Result<AnyModel<F, P>, String> {
+        match self {
+            AnyModel::Compute(model) if !checks.is_empty() && !model.is_loaded() => {
+                Ok(AnyModel::Compute(Arc::new(Unproved::new(model, checks))))
+            }
+            model => checks.iter().try_for_each(|check| model.check(check)).map(|()| model),
+        }
+    }
+
     /// Why the model may not answer, if it may not.
     pub(crate) fn check(&self, admission: &Admission<F, P>) -> Result<(), String> {
         let checked = match self {
-            // Checking would load it: it is checked when it is.
-            AnyModel::Compute(model) if !model.is_loaded() => return Ok(()),
             AnyModel::Compute(model) => admission.admit(&**model),
             #[cfg(feature = "async")]
             AnyModel::Waiting(model) => {

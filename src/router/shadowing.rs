@@ -7,16 +7,17 @@ use super::{
     call::{Called, FiniteCheck, call, checked},
     core::Choice,
     slot::Handle,
-    table::{Candidate, Table},
+    table::{Candidate, Counts, Table},
 };
 use crate::{
     clock::Clock,
     compare::{Comparator, ComparisonSink, FanOut, Side},
+    contain::contained,
     context::EvaluationContext,
     model::Model,
     parallel::Beside,
     prediction_id::PredictionId,
-    shadow::{self, Mode, Shadow, ShadowLine, ShadowStats},
+    shadow::{self, LossCause, Mode, Shadow, ShadowLine, ShadowStats},
     value::Value,
     version::Version,
 };
@@ -70,8 +71,13 @@ pub(crate) struct Joined<P> {
     pub(crate) called: Option<Called<P>>,
 }
 
-/// Counts for every policy and version: the table keeps them, so that a request finds them.
-pub(crate) type Counts = Box<dyn Fn(usize, &Version) -> Arc<shadow::Candidate> + Send + Sync>;
+/// Where joined candidates are compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ComparedOn {
+    Caller,
+    #[cfg(feature = "async")]
+    ShadowThread,
+}
 
 impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     pub(crate) fn start(
@@ -143,44 +149,37 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         )
     }
 
-    /// Compares what ran beside the primary, on this thread: a replay is not faster than its sinks.
+    /// Sees to the comparisons of what ran beside the primary: on this thread, so that a replay is
+    /// not faster than its sinks, or on the shadow threads, so that an executor's worker does not
+    /// wait for one.
     pub(crate) fn compare_joined<M>(
         &self,
         table: &Table<M>,
         served: &Served<'_, P>,
         features: &F,
         joined: Vec<Joined<P>>,
+        on: ComparedOn,
     ) {
         for Joined { candidate, called } in joined {
             let Some((line, counts)) = self.find(table, candidate) else { continue };
-            match called {
-                Some(Called { outcome, service_time }) => {
-                    let answered = self.answered(line, served, features);
+            let Some(Called { outcome, service_time }) = called else {
+                line.refuse(counts, LossCause::QueueFull);
+                continue;
+            };
+            // Copies the answer and describes the features, by code of the user's.
+            let Some(answered) = contained(|| self.answered(line, served, features)) else {
+                line.refuse(counts, LossCause::Panic);
+                continue;
+            };
+            match on {
+                ComparedOn::Caller => {
                     line.record_finished(counts, answered, outcome, service_time);
                 }
-                None => line.refuse(counts, crate::LossCause::QueueFull),
-            }
-        }
-    }
-
-    /// Hands what ran beside the primary to the shadow threads: an executor's worker must not wait
-    /// for a sink.
-    #[cfg(feature = "async")]
-    pub(crate) fn offer_joined<M>(
-        &self,
-        table: &Table<M>,
-        served: &Served<'_, P>,
-        features: &F,
-        joined: Vec<Joined<P>>,
-    ) {
-        for Joined { candidate, called } in joined {
-            let Some((line, counts)) = self.find(table, candidate) else { continue };
-            match called {
-                Some(Called { outcome, service_time }) => {
-                    let answered = self.answered(line, served, features);
+                #[cfg(feature = "async")]
+                ComparedOn::ShadowThread => {
+                    // A refusal is counted where it happens.
                     let _ = line.offer_finished(counts, answered, outcome, service_time);
                 }
-                None => line.refuse(counts, crate::LossCause::QueueFull),
             }
         }
     }

@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 
 use super::{
     binding::Binding,
-    shadowing::Counts,
     slot::{Handle, Slot},
 };
 use crate::{
@@ -43,6 +42,9 @@ pub(crate) struct ShadowRoute {
     /// The counts of each slot's runs under this policy.
     pub(super) counts: Box<[Arc<shadow::Candidate>]>,
 }
+
+/// The counts of a version's runs under a policy: a table looks them up, so that requests need not.
+pub(crate) type Counts = Box<dyn Fn(usize, &Version) -> Arc<shadow::Candidate> + Send + Sync>;
 
 /// The candidates of one request: which policy, which slot.
 pub(crate) type Candidates = SmallVec<[Candidate; 4]>;

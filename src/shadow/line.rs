@@ -17,7 +17,7 @@ use super::{
     budget::Account,
     loss::{Candidate, LossCause},
     pool::{Pool, contained},
-    run::{Answered, Desk, Finished, Moment, Run},
+    run::{Answered, Desk, Moment, Run},
 };
 use crate::{
     clock::Clock,
@@ -35,6 +35,7 @@ pub(crate) struct ShadowLine<P> {
     pool: Pool,
     desk: Arc<Desk<P>>,
     candidates: Mutex<Vec<Arc<Candidate>>>,
+    declared: Box<[Version]>,
     records_features: bool,
 }
 
@@ -63,6 +64,7 @@ impl<P: Send + 'static> ShadowLine<P> {
             pool,
             desk: Arc::new(desk),
             candidates: Mutex::new(Vec::new()),
+            declared: policy.candidates.as_slice().into(),
             records_features: policy.features,
         })
     }
@@ -122,6 +124,7 @@ impl<P: Send + 'static> ShadowLine<P> {
 
     /// Hands over a candidate that has run elsewhere (in an async task, say), to be compared and
     /// recorded by the shadow threads. Never waits; neither budget nor deadline applies.
+    #[cfg(any(feature = "async", test))]
     pub(crate) fn offer_finished(
         &self,
         candidate: &Arc<Candidate>,
@@ -131,7 +134,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     ) -> Result<(), LossCause> {
         let place = self.pool.reserve().inspect_err(|cause| candidate.refused(*cause))?;
         candidate.handed_over();
-        place.send(Box::new(Finished {
+        place.send(Box::new(super::run::Finished {
             desk: self.desk.clone(),
             candidate: candidate.clone(),
             answered,
@@ -190,10 +193,19 @@ impl<P: Send + 'static> ShadowLine<P> {
         self.desk.sinks.flush()
     }
 
+    /// The candidates the policy declares, and those that a flag has named.
+    fn counts(&self) -> Vec<ShadowCounts> {
+        let candidates = self.candidates.lock();
+        let counts = candidates.iter().map(|candidate| candidate.counts());
+        counts
+            .filter(|counts| counts.wanted() > 0 || self.declared.contains(counts.candidate()))
+            .collect()
+    }
+
     /// What became of all runs so far.
     pub(crate) fn stats(&self) -> ShadowStats {
         ShadowStats {
-            candidates: self.candidates.lock().iter().map(|c| c.counts()).collect(),
+            candidates: self.counts(),
             waiting: self.pool.waiting(),
             comparator_panics: self.desk.comparator_panics.load(Ordering::Relaxed),
             sink_panics: self.desk.sinks.panics(),
@@ -216,7 +228,7 @@ impl<P> fmt::Debug for ShadowLine<P> {
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct ShadowStats {
-    /// The counts of each candidate.
+    /// The counts of each candidate that the policy declares or a flag has named.
     pub candidates: Vec<ShadowCounts>,
     /// Shadows that wait for a thread.
     pub waiting: usize,

@@ -7,7 +7,6 @@
 //! take as well; they park, and are unparked.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering, fence},
@@ -23,7 +22,7 @@ use super::{
     Priority,
     loss::{Candidate, LossCause},
 };
-use crate::model::ModelError;
+pub(super) use crate::contain::contained;
 
 /// One shadow run.
 pub(super) trait Job: Send {
@@ -141,7 +140,7 @@ impl Pool {
             })
             .map_err(|_| LossCause::QueueFull)?;
         let phase = self.shared.phase.load(Ordering::SeqCst) % 2;
-        self.shared.open[phase].fetch_add(1, Ordering::SeqCst);
+        self.shared.open(phase).fetch_add(1, Ordering::SeqCst);
         Ok(Place { pool: self, phase, sent: false })
     }
 
@@ -162,7 +161,7 @@ impl Pool {
         };
         (0..2).all(|_| {
             let old = self.shared.phase.fetch_add(1, Ordering::SeqCst) % 2;
-            self.shared.wait(until, || self.shared.open[old].load(Ordering::SeqCst) == 0)
+            self.shared.wait(until, || self.shared.open(old).load(Ordering::SeqCst) == 0)
         })
     }
 
@@ -301,8 +300,14 @@ impl Shared {
         });
     }
 
+    /// The count of the jobs accepted in a phase of this parity.
+    fn open(&self, phase: usize) -> &AtomicUsize {
+        let [even, odd] = &self.open;
+        if phase.is_multiple_of(2) { even } else { odd }
+    }
+
     fn ended(&self, phase: usize) {
-        if self.open[phase % 2].fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.open(phase).fetch_sub(1, Ordering::SeqCst) == 1 {
             self.announce();
         }
     }
@@ -370,12 +375,4 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
 fn lose(job: Box<dyn Job>) {
     job.candidate().lost(LossCause::Shutdown);
     contained(|| drop(job));
-}
-
-/// Runs what is not ours, and keeps its panics.
-pub(super) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(call))
-        // Even dropping the payload may panic; that is contained as well.
-        .map_err(|payload| drop(ModelError::panicked(payload)))
-        .ok()
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock::Clock,
     compare::{Agreement, Comparator, Comparison, ComparisonSink, FanOut, KeyHasher, Side},
+    contain::contained,
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     value::Value,
@@ -51,6 +52,14 @@ pub(super) struct Desk<P> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) deadline: Option<Duration>,
     pub(super) comparator_panics: AtomicU64,
+}
+
+/// A comparator that panics when it is dropped does not keep the router from going.
+impl<P> Drop for Desk<P> {
+    fn drop(&mut self) {
+        let comparator = self.comparator.take();
+        let _ = contained(|| drop(comparator));
+    }
 }
 
 impl<P> Desk<P> {
@@ -182,6 +191,7 @@ where
 }
 
 /// A candidate that has run elsewhere, to be compared.
+#[cfg(any(feature = "async", test))]
 pub(super) struct Finished<P> {
     pub(super) desk: Arc<Desk<P>>,
     pub(super) candidate: Arc<Candidate>,
@@ -190,6 +200,7 @@ pub(super) struct Finished<P> {
     pub(super) at: Moment,
 }
 
+#[cfg(any(feature = "async", test))]
 impl<P: Send> Job for Finished<P> {
     fn candidate(&self) -> &Arc<Candidate> {
         &self.candidate

@@ -1,9 +1,8 @@
 //! What keeps a source running.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::fmt;
+
+use crate::contain::contained;
 
 /// Keeps a source running; dropping it stops the source.
 #[must_use = "the source stops when its subscription is dropped"]
@@ -25,7 +24,7 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let Some(stop) = self.0.take() else { return };
-        if catch_unwind(AssertUnwindSafe(stop)).is_err() {
+        if contained(stop).is_none() {
             tracing::error!(target: "modelgate::source", "stopping a source panicked");
         }
     }

@@ -140,10 +140,8 @@ pub(super) fn compile(
     dialect: &dyn super::Compile,
     text: &str,
 ) -> Result<crate::flag::FlagSet, super::SourceError> {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    match catch_unwind(AssertUnwindSafe(|| dialect.compile(text))) {
-        Ok(compiled) => Ok(compiled?),
-        Err(_) => Err(super::SourceError::new("the dialect panicked")),
+    match crate::contain::contained(|| dialect.compile(text)) {
+        Some(compiled) => Ok(compiled?),
+        None => Err(super::SourceError::new("the dialect panicked")),
     }
 }

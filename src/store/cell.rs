@@ -59,6 +59,13 @@ pub(crate) struct SnapshotCell<T> {
 #[expect(clippy::redundant_allocation)]
 pub(crate) struct Guard<T>(Rc<Arc<T>>);
 
+/// What a new value has replaced: the value before, and what the writing thread still had in its
+/// cache.
+pub(crate) struct Replaced<T> {
+    _old: Arc<T>,
+    _cached: Vec<Entry>,
+}
+
 struct Entry {
     /// The address of the cell's identity, beside it so that the scan follows no pointer.
     address: usize,
@@ -97,10 +104,10 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
         drop(self.replace(value));
     }
 
-    /// Puts `value` in the place of the current one, which is returned: for those who hold a lock
+    /// Puts `value` in the place of the current one. What it replaces is returned: for those who hold a lock
     /// of their own that its `Drop` might want.
     #[must_use]
-    pub(crate) fn replace(&self, value: Arc<T>) -> Arc<T> {
+    pub(crate) fn replace(&self, value: Arc<T>) -> Replaced<T> {
         let old = {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
             let old = std::mem::replace(&mut *current, value);
@@ -110,10 +117,9 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
             self.epoch.store(epoch.wrapping_add(1), Ordering::Release);
             old
         };
-        // A thread that only writes would otherwise keep a value it once read. It is not the last
-        // to hold it: `old` is still here.
-        drop(forget(&self.identity));
-        old
+        // A thread that only writes would otherwise keep a value it once read: perhaps an older
+        // one than `old`, of which it is the last user.
+        Replaced { _old: old, _cached: forget(&self.identity) }
     }
 
     /// The current value. Waits for nobody, but for a thread's first read of this cell.
@@ -223,6 +229,7 @@ impl<T> Deref for Guard<T> {
 
 impl<T> Guard<T> {
     /// The value, to keep or to send to another thread.
+    #[cfg(any(feature = "async", test))]
     pub(crate) fn to_arc(&self) -> Arc<T> {
         Arc::clone(&self.0)
     }

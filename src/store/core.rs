@@ -1,7 +1,6 @@
 //! The writer's side of a store: what sources do to it, one at a time.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    contain::contained,
     flag::{Flag, FlagProblem, FlagSet, Severity},
     source::{SourceError, Staleness, chain},
 };
@@ -285,7 +285,7 @@ impl Core {
                 if self.is_closed() {
                     break;
                 }
-                if catch_unwind(AssertUnwindSafe(|| callback(&snapshot))).is_err() {
+                if contained(|| callback(&snapshot)).is_none() {
                     tracing::error!(
                         target: "modelgate::source",
                         revision = snapshot.revision(),
@@ -368,7 +368,7 @@ fn log_problems(source: &str, problems: &[FlagProblem]) {
 
 /// Our own listeners do not panic, but what they call of the user's might.
 fn tell(listener: &dyn SnapshotListener, snapshot: &Arc<Snapshot>) {
-    if catch_unwind(AssertUnwindSafe(|| listener.published(snapshot))).is_err() {
+    if contained(|| listener.published(snapshot)).is_none() {
         tracing::error!(
             target: "modelgate::router",
             revision = snapshot.revision(),

@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
+    contain::contained,
     context::EvaluationContext,
     flag::FlagSet,
     source::{FlagSink, FlagSource, SourceError, Subscription},
@@ -250,7 +250,7 @@ fn unique(name: String, taken: &[(Arc<str>, bool)]) -> Arc<str> {
 }
 
 fn caught<T>(call: impl FnOnce() -> T) -> Result<T, SourceError> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|_| SourceError::new("the source panicked"))
+    contained(call).ok_or_else(|| SourceError::new("the source panicked"))
 }
 
 /// A source could not start.

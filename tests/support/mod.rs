@@ -7,13 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use modelgate::{
-    FlagProblem, FlagSet, FlagSink, FlagSource, Model, ModelError, Severity, SourceError,
-    Subscription, dialect::flagd::Flagd,
+    FlagProblem, FlagSet, FlagSink, FlagSource, Model, ModelError, RouterStats, Severity,
+    ShadowCounts, SourceError, Subscription, dialect::flagd::Flagd,
 };
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// The flags of a flagd definition.
 pub fn flags(definition: &str) -> FlagSet {
@@ -123,4 +124,97 @@ impl Model<[f64], f64> for Puppet {
 /// Keeps the panics that a test provokes out of its output.
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|_| {}));
+}
+
+/// Long enough for any machine; nothing waits it out unless the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where models, sinks and sources stand still until the test lets them go on.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<GateState>);
+
+#[derive(Default)]
+struct GateState {
+    /// How many have come so far, and whether it is open.
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    pub fn new() -> Gate {
+        Gate::default()
+    }
+
+    /// Stands still until the gate is open.
+    pub fn pass(&self) {
+        let mut state = self.0.state.lock();
+        state.0 += 1;
+        self.0.changed.notify_all();
+        self.0.changed.wait_while(&mut state, |(_, open)| !*open);
+    }
+
+    /// Waits until this many have come to the gate.
+    #[track_caller]
+    pub fn wait_for(&self, many: usize) {
+        let mut state = self.0.state.lock();
+        let come =
+            self.0.changed.wait_while_for(&mut state, |(arrived, _)| *arrived < many, PATIENCE);
+        assert!(!come.timed_out(), "{} came, {many} were expected", state.0);
+    }
+
+    pub fn arrived(&self) -> usize {
+        self.0.state.lock().0
+    }
+
+    pub fn open(&self) {
+        self.0.state.lock().1 = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Opens a gate when the test ends, however it ends.
+pub struct OpensAtTheEnd(pub Gate);
+
+impl Drop for OpensAtTheEnd {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+/// Waits until this holds.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "never came: {what}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Panics with something that panics again when it is dropped.
+pub fn panic_nastily() -> ! {
+    struct Nasty;
+    impl Drop for Nasty {
+        fn drop(&mut self) {
+            panic!("and again");
+        }
+    }
+    std::panic::panic_any(Nasty)
+}
+
+/// The counts of the (only) policy's run of this candidate; they must add up.
+#[track_caller]
+pub fn settled(stats: &RouterStats, candidate: &str) -> ShadowCounts {
+    settled_in(stats, 0, candidate)
+}
+
+/// The counts of one policy's runs of this candidate; they must add up.
+#[track_caller]
+pub fn settled_in(stats: &RouterStats, policy: usize, candidate: &str) -> ShadowCounts {
+    let counts = stats.shadows[policy].candidates.iter().find(|c| *c.candidate() == *candidate);
+    let counts = counts.unwrap_or_else(|| panic!("no candidate {candidate}: {stats:?}")).clone();
+    assert_eq!(counts.wanted(), counts.handed_over() + counts.refused(), "{counts:?}");
+    assert_eq!(counts.wanted(), counts.completed() + counts.lost_in_all(), "{counts:?}");
+    assert_eq!(counts.pending(), 0, "{counts:?}");
+    counts
 }

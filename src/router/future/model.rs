@@ -1,6 +1,13 @@
 //! Models that wait rather than compute.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+};
 
 use crate::model::{Model, ModelError};
 
@@ -62,6 +69,27 @@ pub(crate) struct Blocking<M>(pub(crate) M);
 
 impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
-        futures::executor::block_on(self.0.predict(features))
+        block_on(self.0.predict(features))
+    }
+}
+
+/// Waits for a future on this thread. Not `futures::executor::block_on`, which panics where that
+/// executor is already running: a router may be built, and its versions checked, in there.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => thread::park(),
+        }
     }
 }

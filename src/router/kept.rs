@@ -1,0 +1,104 @@
+//! A model in a router's keeping.
+
+use crate::{
+    contain::contained,
+    model::{Admission, Model, ModelError},
+};
+
+/// A model whose `Drop` may panic. The last to let go of a retired model is often a request that
+/// looks up the next table, or a thread at its end, where a panic would abort the process.
+pub(crate) struct Kept<M>(Option<M>);
+
+impl<M> Kept<M> {
+    pub(crate) fn new(model: M) -> Kept<M> {
+        Kept(Some(model))
+    }
+}
+
+impl<M> Drop for Kept<M> {
+    fn drop(&mut self) {
+        let model = self.0.take();
+        if contained(|| drop(model)).is_none() {
+            tracing::warn!(target: "modelgate::model", "a model panicked when it was dropped");
+        }
+    }
+}
+
+impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for Kept<M> {
+    #[inline]
+    fn predict(&self, features: &F) -> Result<P, ModelError> {
+        match &self.0 {
+            Some(model) => model.predict(features),
+            None => Err(ModelError::not_loaded()),
+        }
+    }
+
+    fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
+        match &self.0 {
+            Some(model) => model.predict_batch(rows),
+            None => rows.iter().map(|_| Err(ModelError::not_loaded())).collect(),
+        }
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.0.as_ref().is_some_and(Model::is_loaded)
+    }
+
+    fn load(&self) -> Result<(), ModelError> {
+        self.0.as_ref().map_or_else(|| Err(ModelError::not_loaded()), Model::load)
+    }
+}
+
+#[cfg(feature = "async")]
+impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for Kept<M> {
+    fn predict<'a>(&'a self, features: &'a F) -> crate::ModelFuture<'a, P> {
+        match &self.0 {
+            Some(model) => model.predict(features),
+            None => Box::pin(async { Err(ModelError::not_loaded()) }),
+        }
+    }
+}
+
+/// A model that is loaded later, and proves itself then: until it has, it counts as not loaded.
+pub(crate) struct Unproved<F: ?Sized, P, M> {
+    model: M,
+    checks: Vec<Admission<F, P>>,
+    proved: once_cell::sync::OnceCell<()>,
+}
+
+impl<F: ?Sized, P, M> Unproved<F, P, M> {
+    pub(crate) fn new(model: M, checks: Vec<Admission<F, P>>) -> Unproved<F, P, M> {
+        Unproved { model, checks, proved: once_cell::sync::OnceCell::new() }
+    }
+}
+
+impl<F, P, M> Model<F, P> for Unproved<F, P, M>
+where
+    F: ?Sized + Send + Sync,
+    P: Send + Sync,
+    M: Model<F, P>,
+{
+    #[inline]
+    fn predict(&self, features: &F) -> Result<P, ModelError> {
+        self.model.predict(features)
+    }
+
+    fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
+        self.model.predict_batch(rows)
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.proved.get().is_some() && self.model.is_loaded()
+    }
+
+    fn load(&self) -> Result<(), ModelError> {
+        self.proved.get_or_try_init(|| {
+            self.model.load()?;
+            self.checks
+                .iter()
+                .try_for_each(|admission| admission.admit(&self.model))
+                .map_err(ModelError::new)
+        })?;
+        Ok(())
+    }
+}
