@@ -136,7 +136,7 @@ impl EvaluationContext for Context<'_> {
     }
     fn visit_attributes(&self, visit: &mut dyn FnMut(&str, ValueRef<'_>)) {
         for (position, (name, value)) in self.attributes.iter().enumerate() {
-            if !self.attributes[position + 1..].iter().any(|(later, _)| later == name) {
+            if !self.attributes.iter().skip(position + 1).any(|(later, _)| later == name) {
                 visit(name, *value);
             }
         }

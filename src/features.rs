@@ -1,8 +1,8 @@
 //! Features as callers send them: a row, or a map of names to values.
 
-mod deserialize;
 mod model;
 mod schema;
+mod serde;
 mod value;
 
 use std::fmt;

@@ -68,14 +68,13 @@ pub(crate) trait Evaluate: Send + Sync {
 }
 
 /// One evaluation's input.
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) context: &'a dyn EvaluationContext,
     /// Stands in for the context's targeting key: the random draw of
     /// [`MissingKey::Random`](crate::MissingKey::Random).
     pub(crate) key_override: Option<&'a str>,
     pub(crate) clock: &'a dyn Clock,
-    /// The flags and segments of the layer that the flag belongs to.
-    pub(crate) set: &'a FlagSet,
 }
 
 impl<'a> Request<'a> {

@@ -1,7 +1,94 @@
-//! modelgate
+//! modelgate decides, request by request, which version of a machine-learning model answers.
+//!
+//! ```
+//! use modelgate::{Context, ModelRouter, Rollout, model_fn};
+//!
+//! let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+//!     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
+//!     .model("v2", model_fn(|features: &[f32]| Ok(features.iter().product())))
+//!     .fallback("v1")
+//!     .source(Rollout::percent("v2", 25.0).or("v1").flag("ml-model-version")?)
+//!     .build()?;
+//!
+//! let answer = router.predict(&Context::new("user-42"), &[1.0, 2.0, 3.0])?;
+//! assert_eq!(*answer.output(), 6.0);
+//! println!("{} answered, because {}", answer.version(), answer.reason());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A service that rolls a model out slowly needs more glue than it seems: a split that is sticky,
+//! a shadow that costs the caller nothing, a comparison that is kept, a switch back that works at
+//! once, and an answer when any of it fails. That glue is this crate, in-process.
+//!
+//! # How the pieces fit
+//!
+//! ```text
+//! flag file, URL, code ──FlagSource──▶ dialect ──compile──▶ FlagSet ──swap──▶ snapshot
+//!                                                                              │ one read a request
+//! request ── context + features ────────────────────────────────────────▶ decide ─▶ version, shadows
+//!                                                                              │
+//!                      the version answers on the caller's thread ◀────────────┤
+//!                      error, panic, late ⇒ the fallback, in the same request  │
+//!                                                                              ▼
+//!      shadows: bounded hand-over ▶ threads of their own ▶ Comparison ▶ ComparisonSinks
+//! ```
+//!
+//! | to | see | guide |
+//! |---|---|---|
+//! | route requests | [`ModelRouter`], [`AsyncModelRouter`], [`Binding`], [`Context`] | [routing](guide::routing) |
+//! | bring models | [`Model`], [`model_fn`], `OnnxModel`, [`LazyModel`], [`Schema`] | [routing](guide::routing) |
+//! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`], [`dialect::flagd`] | [sources](guide::sources) |
+//! | run candidates in shadow | [`Shadow`], [`Budget`] | [shadow](guide::shadow) |
+//! | compare, and keep it | [`Comparator`], [`ComparisonSink`], [`JsonlSink`] | [comparison](guide::comparison) |
+//! | operate | [`ModelRouter::pin`], [`ModelRouter::install`], [`ModelRouter::stats`] | [operations](guide::operations) |
+//!
+//! # What can be relied on
+//!
+//! - **The primary answer is sacred.** No shadow, sink, source or metric can delay it, fail it or
+//!   change it. A chosen version that errors, panics or is late is replaced by the fallback version
+//!   in the same request.
+//! - **Deciding waits for nobody.** It takes no lock, and for the common rules allocates nothing.
+//! - **An assignment never changes**, between releases, restarts, machines or targets.
+//! - **Nothing is served in silence.** Not ready, stale and fallen back are states that every answer
+//!   and every status shows.
+//! - **No panic** reaches a caller, and there is no `unsafe` code in this crate.
+//!
+//! # What it does not do
+//!
+//! It trains nothing, serves no HTTP, and decides no experiment: it keeps the comparisons from which
+//! somebody can. Of flag dialects it speaks flagd, the OpenFeature standard. Of ONNX it runs what
+//! tract runs; what that does not, it refuses by name when the file is loaded. Tree ensembles give
+//! the right answers there, but slowly: hundreds of microseconds where linear models take a few.
+//!
+//! # Features
+//!
+//! | feature | default | what it brings | crates it adds to the 49 of the core |
+//! |---|---|---|---|
+//! | `onnx` | yes | `OnnxModel`, run by tract in pure Rust | 70 |
+//! | `rayon` | yes | joined shadows and batches in parallel | 5 |
+//! | `async` | yes | [`AsyncModelRouter`], for any runtime | 10 |
+//! | `file` | yes | `FileSource`: a watched flag file | 7 |
+//! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 22 |
+//! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
+//!
+//! All defaults together make 134 crates, everything 154, the crate itself not counted
+//! (`cargo tree -e normal --prefix none --no-dedupe | sort -u | wc -l`, less one).
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![warn(missing_debug_implementations, unreachable_pub)]
+// Here, not in Cargo.toml: tests, benches and examples may panic, the library may not.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::dbg_macro,
+    clippy::todo
+)]
 
 pub mod dialect;
+pub mod guide;
 
 mod clock;
 mod compare;

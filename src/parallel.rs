@@ -6,6 +6,8 @@ mod enabled {
 
     use rayon::prelude::*;
 
+    use crate::contain::contained;
+
     /// What `work` makes of each chunk of at most `size`, joined in order: in parallel on the
     /// current rayon pool.
     pub(crate) fn map_chunks<T: Sync, R: Send>(
@@ -36,20 +38,28 @@ mod enabled {
 
         /// Runs `main` on this thread and `others` on the pool, and returns when all are done.
         /// None of them may panic.
-        pub(crate) fn run<A, B: Send>(
+        ///
+        /// Not by rayon's scopes: where this thread is a worker of the host's own pool, it would
+        /// take up other work of the host's while it waits, which may be the next request, and
+        /// within that one yet another, until the stack is full.
+        pub(crate) fn run<A, B: Send + 'static>(
             &self,
             main: impl FnOnce() -> A,
-            others: impl Iterator<Item = impl FnOnce() -> B + Send>,
+            others: impl Iterator<Item = impl FnOnce() -> B + Send + 'static>,
         ) -> (A, Vec<B>) {
-            let others: Vec<_> = others.collect();
-            let mut results: Vec<Option<B>> = others.iter().map(|_| None).collect();
-            let main = self.0.in_place_scope(|scope| {
-                for (other, result) in others.into_iter().zip(&mut results) {
-                    scope.spawn(move |_| *result = Some(other()));
-                }
-                main()
-            });
-            (main, results.into_iter().flatten().collect())
+            let (done, results) = crossbeam_channel::unbounded();
+            for (place, other) in others.enumerate() {
+                let done = done.clone();
+                self.0.spawn(move || {
+                    // Rayon ends the process at a panic in here: of what is dropped, say.
+                    let _ = contained(|| done.send((place, other())));
+                });
+            }
+            drop(done);
+            let main = main();
+            let mut results: Vec<(usize, B)> = results.iter().collect();
+            results.sort_by_key(|(place, _)| *place);
+            (main, results.into_iter().map(|(_, result)| result).collect())
         }
     }
 }

@@ -84,15 +84,14 @@ impl Rollout {
     /// # Errors
     /// As [`flag`](Rollout::flag).
     pub fn to_json(&self) -> Result<String, RolloutError> {
-        let mut definition = json!({
+        let targeting = self.targeting()?.unwrap_or(json!({}));
+        let definition = json!({
             "state": "ENABLED",
             "variants": self.versions().into_iter().map(|version| (version.clone(), json!(version)))
                 .collect::<serde_json::Map<_, _>>(),
             "defaultVariant": self.rest,
+            "targeting": targeting,
         });
-        if let Some(targeting) = self.targeting()? {
-            definition["targeting"] = targeting;
-        }
         Ok(format!("{definition:#}"))
     }
 

@@ -11,6 +11,7 @@ mod error;
 #[cfg(feature = "async")]
 mod future;
 mod kept;
+mod operate;
 mod prediction;
 mod registered;
 mod shadowing;
@@ -35,7 +36,7 @@ use self::{
     call::{Called, FiniteCheck, call},
     core::{Choice, Core, KeyRefused},
     kept::Kept,
-    shadowing::{Joined, Served, Shadowable, Shadowing},
+    shadowing::{ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, Table},
 };
@@ -69,6 +70,9 @@ impl<F: Input + ?Sized, P: Output> Handle for Shared<F, P> {
     fn can_answer(&self) -> bool {
         self.is_loaded()
     }
+    fn load(&self) -> Result<(), ModelError> {
+        Model::load(&**self)
+    }
 }
 
 impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
@@ -90,7 +94,7 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
 ///     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
 ///     .model("v2", model_fn(|features: &[f32]| Ok(features.iter().product())))
 ///     .fallback("v1")
-///     .source(Rollout::percent("v2", 25.0)?.or("v1").flag("ml-model-version")?)
+///     .source(Rollout::percent("v2", 25.0).or("v1").flag("ml-model-version")?)
 ///     .build()?;
 ///
 /// let answer = router.predict(&Context::new("user-42"), &[1.0, 2.0, 3.0])?;
@@ -187,7 +191,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let shadowing = &self.inner.shadowing;
         let served = Served::new(table, &answered.choice, &answered.called, key, id);
         let Some(served) = served else { return };
-        shadowing.compare_joined(table, &served, features, joined);
+        shadowing.compare_joined(table, &served, features, joined, ComparedOn::Caller);
         let detached: Candidates =
             candidates.iter().copied().filter(|one| !shadowing.is_joined(one)).collect();
         shadowing.offer(table, &detached, &served, features);
@@ -228,25 +232,6 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         called
     }
 
-    /// Which version would answer, without asking it. Allocates nothing, counts nothing.
-    ///
-    /// # Errors
-    ///
-    /// Only [`PredictError::is_missing_key`].
-    pub fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, PredictError> {
-        self.inner.core.decide(context).map_err(|KeyRefused| PredictError::missing_key())
-    }
-
-    /// Which version would answer, and every step that leads there: each rule, each attribute
-    /// read, the bucket and its bounds. Allocates; meant for "why did this user get v2".
-    ///
-    /// # Errors
-    ///
-    /// Only [`PredictError::is_missing_key`].
-    pub fn explain(&self, context: &dyn EvaluationContext) -> Result<Explanation, PredictError> {
-        self.inner.core.explain(context).map_err(|KeyRefused| PredictError::missing_key())
-    }
-
     /// Puts a version in, or replaces it, while requests go on. The model is checked first; then
     /// one atomic swap makes it current, and the old one is freed after its last user.
     ///
@@ -265,100 +250,9 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let checked = admission.admit(&model).map_err(|error| crate::error_chain(&error));
         self.inner.core.install_checked(version.into(), checked, Arc::new(Kept::new(model)))
     }
-
-    /// Takes a version out. Flags that still name it are answered by the fallback version.
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or is the fallback.
-    pub fn retire(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.retire(version)
-    }
-
-    /// Loads a version that was registered [unloaded](crate::LazyModel), on the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or did not load: a later call tries again.
-    pub fn load(&self, version: &str) -> Result<(), OperateError> {
-        let model = self
-            .inner
-            .core
-            .model(version)
-            .ok_or_else(|| OperateError::UnknownVersion(version.into()))?;
-        self.inner.core.load(version, &*model)
-    }
-
-    /// Sends every request to this version, whatever the flags say, until [`unpin`](Self::unpin).
-    ///
-    /// It still falls back when the version fails.
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered.
-    pub fn pin(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.pin(version)
-    }
-
-    /// Lets the flags choose again.
-    pub fn unpin(&self) {
-        self.inner.core.unpin();
-    }
-
-    /// Keeps this version from answering, whatever the flags say, until
-    /// [`unblock`](Self::unblock).
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or is the fallback.
-    pub fn block(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.block(version, true)
-    }
-
-    /// Lets a blocked version answer again.
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered.
-    pub fn unblock(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.block(version, false)
-    }
-
-    /// The registered versions.
-    pub fn versions(&self) -> Vec<Version> {
-        self.inner.core.versions()
-    }
-
-    /// What has been counted since the router was built.
-    pub fn stats(&self) -> RouterStats {
-        self.inner.core.stats(self.inner.shadowing.stats())
-    }
-
-    /// The flags, to share with other routers and to read other flags from.
-    pub fn flags(&self) -> &Flags {
-        &self.inner.core.flags
-    }
-
-    /// The state of every flag source.
-    pub fn status(&self) -> FlagsStatus {
-        self.inner.core.flags.status()
-    }
-
-    /// Waits until every source has delivered.
-    ///
-    /// # Errors
-    ///
-    /// [`NotReady`], naming the sources that have not and why, when `timeout` passes first.
-    pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReady> {
-        self.inner.core.flags.wait_ready(timeout)
-    }
-
-    /// Waits until every shadow accepted so far is done and the sinks have written it out.
-    /// `false` when `timeout` passes first.
-    pub fn flush(&self, timeout: Duration) -> bool {
-        self.inner.shadowing.flush(timeout)
-    }
 }
+
+operate::operations!(ModelRouter);
 
 /// Makes the caller's answer of what the models said.
 #[inline]

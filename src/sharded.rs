@@ -14,7 +14,9 @@ const MOST: usize = 64;
 /// One `T` a shard, each on cache lines of its own.
 #[derive(Debug)]
 pub(crate) struct Sharded<T> {
-    shards: Box<[Line<T>]>,
+    /// Apart from the others, so that there is always one.
+    first: Line<T>,
+    others: Box<[Line<T>]>,
 }
 
 /// Two lines: processors prefetch them in pairs.
@@ -28,19 +30,23 @@ impl<T> Sharded<T> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         // Twice as many: threads are numbered as they come, so two busy ones may meet.
         let count = (threads * 2).next_power_of_two().min(MOST);
-        Sharded { shards: (0..count).map(|_| Line(make())).collect() }
+        Sharded { first: Line(make()), others: (1..count).map(|_| Line(make())).collect() }
     }
 
     /// The calling thread's shard.
     #[inline]
-    pub(crate) fn mine(&self) -> Option<&T> {
-        let place = thread_number() & self.shards.len().wrapping_sub(1);
-        self.shards.get(place).map(|line| &line.0)
+    pub(crate) fn mine(&self) -> &T {
+        // Their number and the first are a power of two together, so this masks one out.
+        let place = thread_number() & self.others.len();
+        match self.others.get(place) {
+            Some(line) => &line.0,
+            None => &self.first.0,
+        }
     }
 
     /// Every shard, to add up.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.shards.iter().map(|line| &line.0)
+        std::iter::once(&self.first).chain(&self.others).map(|line| &line.0)
     }
 }
 
@@ -74,9 +80,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..1_000 {
-                        if let Some(count) = counts.mine() {
-                            count.fetch_add(1, Ordering::Relaxed);
-                        }
+                        counts.mine().fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }

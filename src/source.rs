@@ -25,7 +25,7 @@ pub use self::{
 pub(crate) use self::{error::chain, sink::Staleness};
 use crate::{
     dialect::flagd::Flagd,
-    flag::{DocumentError, FlagSet},
+    flag::{DocumentError, Flag, FlagSet},
 };
 
 /// Where flags come from: a file, a vendor's stream, your own configuration service.
@@ -95,6 +95,17 @@ impl FlagSource for FlagSet {
     }
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         sink.replace(*self);
+        Ok(Subscription::none())
+    }
+}
+
+/// A flag made in code, a [`Rollout`](crate::Rollout) for instance, is a source of one.
+impl FlagSource for Flag {
+    fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed("static")
+    }
+    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+        sink.replace(FlagSet::new().with(*self));
         Ok(Subscription::none())
     }
 }

@@ -172,6 +172,10 @@ fn features_keep_what_was_sent_and_show_none_of_it() {
     let sent = json(r#"{"secret": "s3cr3t", "b": 2, "secret": 1}"#);
     assert_eq!(sent.entries().map(|(name, _)| name).collect::<Vec<_>>(), ["secret", "b", "secret"]);
     assert_eq!(sent.clone(), sent);
+    let written = serde_json::to_string(&sent).unwrap();
+    assert_eq!(written, r#"{"secret":"s3cr3t","b":2.0,"secret":1.0}"#);
+    assert_eq!(json(&written), sent);
+    assert_eq!(serde_json::to_string(&Features::row([1.5, 2.0])).unwrap(), "[1.5,2.0]");
     assert_eq!(format!("{sent:?}"), "Features(named, 3 values)");
 }
 

@@ -113,6 +113,18 @@ fn trees_that_would_be_run_wrongly_are_refused() {
 }
 
 #[test]
+fn trees_that_lead_nowhere_are_refused_before_the_engine_follows_them() {
+    for (name, flaw) in [
+        ("trees_class", "a leaf votes for a class that does not exist"),
+        ("trees_nowhere", "a branch leads to a node that does not exist"),
+        ("trees_circle", "or one leads back to the first"),
+    ] {
+        let error = refused(name).to_string();
+        assert!(error.contains(flaw), "{name}: {error}");
+    }
+}
+
+#[test]
 fn the_label_of_trees_comes_from_their_probabilities() {
     let model = OnnxModel::load(fixture("trees")).unwrap();
     let low = model.predict(&[0.25, 0.0]).unwrap();

@@ -390,8 +390,8 @@ fn a_version_that_did_not_load_does_not_stop_the_service() {
 fn a_batch_answers_each_row_as_it_would_alone() {
     quiet_panics();
     let v2 = model_fn(|features: &[f64]| match features[0] {
-        bad if bad == 7.0 => Err(modelgate::ModelError::new("seven")),
-        worse if worse == 13.0 => panic!("thirteen"),
+        7.0 => Err(modelgate::ModelError::new("seven")),
+        13.0 => panic!("thirteen"),
         fine => Ok(fine * 2.0),
     });
     let router = ModelRouter::<[f64], f64>::builder(FLAG)

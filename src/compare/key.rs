@@ -84,6 +84,7 @@ impl KeyHasher {
         KeyHasher::keyed(&secret)
     }
 
+    #[expect(clippy::expect_used, reason = "HMAC pads or hashes a key of any length")]
     fn keyed(secret: &[u8]) -> KeyHasher {
         KeyHasher { keyed: Hmac::new_from_slice(secret).expect("HMAC takes a key of any length") }
     }
@@ -94,7 +95,7 @@ impl KeyHasher {
         keyed.update(targeting_key.as_bytes());
         let digest: [u8; 32] = keyed.finalize().into_bytes().into();
         let mut hash = [0; 16];
-        hash.copy_from_slice(&digest[..16]);
+        hash.iter_mut().zip(digest).for_each(|(hash, digest)| *hash = digest);
         KeyHash(hash)
     }
 }

@@ -68,11 +68,10 @@ impl<P: Probabilities> Comparator<P> for TopK {
 }
 
 fn leading(numbers: &[f32], k: usize) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..numbers.len()).collect();
+    let mut places: Vec<(usize, &f32)> = numbers.iter().enumerate().collect();
     // Stable, so that ties keep the order of the classes.
-    places.sort_by(|a, b| numbers[*b].total_cmp(&numbers[*a]));
-    places.truncate(k);
-    places
+    places.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    places.into_iter().take(k).map(|(place, _)| place).collect()
 }
 
 #[cfg(test)]

@@ -38,6 +38,12 @@
 //! A rule that reads `$flagd` or `targetingKey` always reads modelgate's own: an attribute of that
 //! name never stands in their way.
 //!
+//! # Limits
+//!
+//! A rule nests at most 256 deep; all uses of `$evaluators` in one document add up to at most
+//! 1,000,000 nodes. A rule that goes through more than 1,000,000 elements, or whose `reduce` piles
+//! up more than a mebibyte, answers [`PARSE_ERROR`](crate::ErrorCode::ParseError).
+//!
 //! # What allocates
 //!
 //! Evaluating allocates nothing, except for:
@@ -61,6 +67,7 @@ mod expression;
 mod fractional;
 mod operator;
 mod place;
+mod remark;
 mod text;
 mod trace;
 mod tree;

@@ -58,7 +58,7 @@ impl FlagSet {
         clock: &'a dyn Clock,
     ) -> Evaluation<'a> {
         match self.get(key) {
-            Some(flag) => flag.evaluate(&Request { context, key_override: None, clock, set: self }),
+            Some(flag) => flag.evaluate(&Request { context, key_override: None, clock }),
             None => self.not_found(),
         }
     }
@@ -71,7 +71,7 @@ impl FlagSet {
         clock: &'a dyn Clock,
     ) -> (Evaluation<'a>, Trace) {
         match self.get(key) {
-            Some(flag) => flag.explain(&Request { context, key_override: None, clock, set: self }),
+            Some(flag) => flag.explain(&Request { context, key_override: None, clock }),
             None => {
                 let text = format!("there is no flag `{key}`");
                 (self.not_found(), Trace { steps: vec![TraceStep::Note { text }] })

@@ -36,6 +36,9 @@ use super::{Label, Model, ModelError, Scores, scores::argmax};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// A file is code: a hostile one can make the engine take time and memory without end. Load files
+/// you trust, and pin them ([`OnnxBuilder::sha256`]).
+///
 /// A row in a batch may differ from the same row alone by the rounding of a sum (some 1e-7): the
 /// engine multiplies larger matrices in another order.
 #[derive(Clone)]
@@ -94,6 +97,11 @@ impl OnnxModel {
     /// The number of classes, and so of probabilities.
     pub fn classes(&self) -> usize {
         self.0.classes
+    }
+
+    /// Whether a batch is run at once; if not, its rows are run one by one.
+    pub fn runs_batches(&self) -> bool {
+        self.0.largest_batch() > 1
     }
 
     /// What the file takes.
@@ -353,8 +361,12 @@ impl Classifier {
             let outputs = run(plan, 3).ok();
             outputs.is_some_and(|outputs| selection.prove(&outputs, 3).is_ok_and(|n| n == classes))
         });
-        if !proven {
-            self.batch_plan = None;
+        if !proven && self.batch_plan.take().is_some() {
+            tracing::debug!(
+                target: "modelgate::model",
+                sha256 = &*self.sha256,
+                "a batch does not run at once: its rows are run one by one"
+            );
         }
         Ok(classes)
     }
@@ -363,3 +375,28 @@ impl Classifier {
 /// Files up to this many bytes get a plan of their own for batches; above, the weights held twice
 /// would cost more than the microsecond it saves.
 const TWO_PLANS: usize = 32 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prepared_graphs_go_with_the_last_user() {
+        fn shared<T: Send + Sync>(value: T) -> T {
+            value
+        }
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v1.onnx");
+        let model = shared(OnnxModel::load(file).unwrap());
+        assert!(model.runs_batches());
+        let plans = [model.0.plan.weak(), model.0.batch_plan.as_ref().unwrap().weak()];
+        let user = model.clone();
+        drop(model);
+        let used = std::thread::spawn(move || {
+            let rows = [[0.0; 64]; 3];
+            let rows: Vec<&[f32]> = rows.iter().map(|row| &row[..]).collect();
+            (user.predict(rows[0]).is_ok(), user.predict_batch(&rows).len())
+        });
+        assert_eq!(used.join().unwrap(), (true, 3));
+        assert!(plans.iter().all(|plan| plan.upgrade().is_none()));
+    }
+}

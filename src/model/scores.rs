@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::compare::{Classified, Probabilities, Score};
+
 /// A classifier's answer: the class it chose and the probability of each class.
 ///
 /// As JSON: `{"label": 3, "probabilities": [0.01, ...]}`.
@@ -88,6 +90,26 @@ impl Scores {
             }
             Ok(())
         }
+    }
+}
+
+impl Classified for Scores {
+    type Label = Label;
+    fn label(&self) -> &Label {
+        &self.label
+    }
+}
+
+impl Probabilities for Scores {
+    fn probabilities(&self) -> &[f32] {
+        &self.probabilities
+    }
+}
+
+/// The scores of an answer are its probabilities.
+impl Score for Scores {
+    fn score(&self, index: usize) -> Option<f64> {
+        self.probabilities.get(index).copied().map(f64::from)
     }
 }
 

@@ -1,9 +1,7 @@
 //! How a flag's answer names a model version.
 
 use crate::{
-    clock::Clock,
-    context::EvaluationContext,
-    flag::{Evaluation, Flag, FlagSet, Reason, Request},
+    flag::{Evaluation, Flag, Reason, Request},
     store::Snapshot,
     value::Value,
     version::Version,
@@ -102,23 +100,23 @@ impl Binding {
     }
 
     /// Looks the flags up, once, when a snapshot is published.
-    pub(crate) fn resolve(&self, snapshot: &Snapshot) -> Box<[Option<BoundFlag>]> {
-        self.flags().map(|key| BoundFlag::find(snapshot, key)).collect()
+    pub(crate) fn resolve(&self, snapshot: &Snapshot) -> Box<[Option<Flag>]> {
+        self.flags().map(|key| snapshot.flag(key).cloned()).collect()
     }
 
     /// What the flags answer for this context.
     pub(crate) fn choose<'a>(
         &'a self,
-        flags: &'a [Option<BoundFlag>],
-        ask: &Ask<'a>,
+        flags: &'a [Option<Flag>],
+        request: &Request<'a>,
     ) -> Answer<'a> {
         match &self.kind {
             Kind::Value { field, .. } => {
-                by_value(flags, ask, |evaluation| named_by_value(evaluation, field.as_deref()))
+                by_value(flags, request, |evaluation| named_by_value(evaluation, field.as_deref()))
             }
-            Kind::Variant { .. } => by_value(flags, ask, |evaluation| evaluation.variant),
+            Kind::Variant { .. } => by_value(flags, request, |evaluation| evaluation.variant),
             Kind::Switches { switches, otherwise } => {
-                by_switches(flags, ask, switches, otherwise.as_ref())
+                by_switches(flags, request, switches, otherwise.as_ref())
             }
         }
     }
@@ -158,41 +156,6 @@ impl From<String> for Binding {
     }
 }
 
-/// A flag found in a snapshot, with the set it refers into.
-#[derive(Clone, Debug)]
-pub(crate) struct BoundFlag {
-    pub(crate) flag: Flag,
-    pub(crate) set: FlagSet,
-}
-
-impl BoundFlag {
-    pub(crate) fn find(snapshot: &Snapshot, key: &str) -> Option<BoundFlag> {
-        snapshot.flag(key).map(|(flag, set)| BoundFlag { flag: flag.clone(), set: set.clone() })
-    }
-
-    #[inline]
-    pub(crate) fn evaluate<'a>(&'a self, ask: &Ask<'a>) -> Evaluation<'a> {
-        self.flag.evaluate(&self.request(ask))
-    }
-
-    pub(crate) fn request<'a>(&'a self, ask: &Ask<'a>) -> Request<'a> {
-        Request {
-            context: ask.context,
-            key_override: ask.key_override,
-            clock: ask.clock,
-            set: &self.set,
-        }
-    }
-}
-
-/// Who asks, and when.
-#[derive(Clone, Copy)]
-pub(crate) struct Ask<'a> {
-    pub(crate) context: &'a dyn EvaluationContext,
-    pub(crate) key_override: Option<&'a str>,
-    pub(crate) clock: &'a dyn Clock,
-}
-
 /// What the flags said.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
@@ -212,14 +175,14 @@ impl Answer<'_> {
 }
 
 fn by_value<'a>(
-    flags: &'a [Option<BoundFlag>],
-    ask: &Ask<'a>,
+    flags: &'a [Option<Flag>],
+    request: &Request<'a>,
     name: impl FnOnce(&Evaluation<'a>) -> Option<&'a str>,
 ) -> Answer<'a> {
-    let Some(bound) = flags.first().and_then(Option::as_ref) else {
+    let Some(flag) = flags.first().and_then(Option::as_ref) else {
         return Answer::none(Reason::Error, FallbackCause::FlagNotFound);
     };
-    let evaluation = bound.evaluate(ask);
+    let evaluation = flag.evaluate(request);
     let version = name(&evaluation);
     Answer {
         version,
@@ -234,20 +197,20 @@ fn by_value<'a>(
 }
 
 fn by_switches<'a>(
-    flags: &'a [Option<BoundFlag>],
-    ask: &Ask<'a>,
+    flags: &'a [Option<Flag>],
+    request: &Request<'a>,
     switches: &'a [Switch],
     otherwise: Option<&'a Version>,
 ) -> Answer<'a> {
     let mut off = None;
     let mut wrong = None;
     let mut missing_key = false;
-    for (switch, bound) in switches.iter().zip(flags) {
-        let Some(bound) = bound else {
+    for (switch, flag) in switches.iter().zip(flags) {
+        let Some(flag) = flag else {
             wrong = wrong.or(Some((Reason::Error, FallbackCause::FlagNotFound)));
             continue;
         };
-        let evaluation = bound.evaluate(ask);
+        let evaluation = flag.evaluate(request);
         missing_key |= evaluation.missing_key;
         match evaluation.value {
             Some(Value::Bool(true)) => {

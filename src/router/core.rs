@@ -13,19 +13,18 @@ use smol_str::SmolStr;
 
 use super::{
     Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey, OperateError, RouterStats,
-    binding::{Answer, Ask, Binding, BoundFlag},
+    binding::{Answer, Binding},
     breaker::BreakerPolicy,
-    shadowing::Counts,
     slot::{Handle, Slot},
     stats::FallbackCounters,
-    table::{Candidates, Table},
+    table::{Candidates, Counts, Table},
 };
 use crate::{
     clock::Clock,
     contain::contained,
     context::EvaluationContext,
-    flag::{Reason, Trace},
-    model::{Model, ModelError, ModelErrorKind},
+    flag::{Reason, Request, Trace},
+    model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     shadow::{Shadow, ShadowStats},
     store::{Flags, Snapshot, SnapshotCell, SnapshotListener},
@@ -112,10 +111,10 @@ impl<M: Handle> Core<M> {
         if let Some(pinned) = table.pin {
             return Ok(self.settle_on(table, pinned, Reason::Pinned, None, None, probe));
         }
-        let ask = Ask { context, key_override: None, clock: &*self.settings.clock };
-        let answer = self.settings.binding.choose(&table.route, &ask);
+        let request = Request { context, key_override: None, clock: &*self.settings.clock };
+        let answer = self.settings.binding.choose(&table.route, &request);
         if answer.missing_key {
-            return self.without_key(table, &ask, probe);
+            return self.without_key(table, &request, probe);
         }
         Ok(self.settle(table, answer, probe))
     }
@@ -173,7 +172,7 @@ impl<M: Handle> Core<M> {
     fn without_key(
         &self,
         table: &Table<M>,
-        ask: &Ask<'_>,
+        request: &Request<'_>,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
         let fallback = Choice {
@@ -188,8 +187,8 @@ impl<M: Handle> Core<M> {
             MissingKey::Fallback => Ok(fallback),
             MissingKey::Random => {
                 let drawn = PredictionId::generate().to_string();
-                let ask = Ask { key_override: Some(&drawn), ..*ask };
-                let answer = self.settings.binding.choose(&table.route, &ask);
+                let request = Request { key_override: Some(&drawn), ..*request };
+                let answer = self.settings.binding.choose(&table.route, &request);
                 // A dialect that cannot take the drawn key must not answer for everybody alike.
                 if answer.missing_key {
                     return Ok(fallback);
@@ -212,8 +211,8 @@ impl<M: Handle> Core<M> {
         if table.shadows.is_empty() {
             return Candidates::new();
         }
-        let ask = Ask { context, key_override: None, clock: &*self.settings.clock };
-        table.candidates(&ask, chosen, id)
+        let request = Request { context, key_override: None, clock: &*self.settings.clock };
+        table.candidates(&request, chosen, id)
     }
 
     pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, KeyRefused> {
@@ -235,18 +234,18 @@ impl<M: Handle> Core<M> {
             .filter_map(|candidate| table.slots.get(candidate.slot))
             .map(|slot| slot.version.clone())
             .collect();
-        let ask = Ask { context, key_override: None, clock: &*self.settings.clock };
+        let request = Request { context, key_override: None, clock: &*self.settings.clock };
         let snapshot = self.flags.snapshot();
         let flags = self
             .settings
             .binding
             .flags()
             .zip(&table.route)
-            .map(|(key, bound)| ExplainedFlag {
+            .map(|(key, flag)| ExplainedFlag {
                 key: key.to_owned(),
-                found: bound.is_some(),
+                found: flag.is_some(),
                 source: snapshot.source_of(key).map(str::to_owned),
-                trace: bound.as_ref().map_or_else(Trace::default, |bound| trace(bound, &ask)),
+                trace: flag.as_ref().map_or_else(Trace::default, |flag| flag.explain(&request).1),
             })
             .collect();
         Ok(Explanation { decision: table.decision(choice), flags, shadows })
@@ -347,21 +346,6 @@ impl<M: Handle> Core<M> {
         }
     }
 
-    /// Loads a model, and keeps a panic of its `load` from the operator.
-    pub(crate) fn load<F: ?Sized, P>(
-        &self,
-        version: &str,
-        model: &dyn Model<F, P>,
-    ) -> Result<(), OperateError> {
-        let loaded = contained(|| model.load());
-        let why = match loaded {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(error)) => crate::error_chain(&error),
-            None => "loading it panicked".to_owned(),
-        };
-        Err(OperateError::Ineligible { version: version.into(), why })
-    }
-
     pub(crate) fn retire(&self, version: &str) -> Result<(), OperateError> {
         self.registered(version)?;
         if self.settings.fallback == *version {
@@ -401,10 +385,20 @@ impl<M: Handle> Core<M> {
         self.control.lock().slots.iter().map(|slot| slot.version.clone()).collect()
     }
 
-    pub(crate) fn model(&self, version: &str) -> Option<M> {
-        let control = self.control.lock();
-        let slot = control.slots.iter().find(|slot| slot.version == *version)?;
-        slot.model.as_ref().ok().cloned()
+    pub(crate) fn load(&self, version: &str) -> Result<(), OperateError> {
+        let model = {
+            let control = self.control.lock();
+            let slot = control.slots.iter().find(|slot| slot.version == *version);
+            slot.ok_or_else(|| OperateError::UnknownVersion(version.into()))?.model.clone()
+        };
+        // Outside the lock: loading may take minutes.
+        model
+            .map_err(|why| why.to_string())
+            .and_then(|model| match contained(|| model.load()) {
+                Some(loaded) => loaded.map_err(|error| crate::error_chain(&error)),
+                None => Err("loading it panicked".to_owned()),
+            })
+            .map_err(|why| OperateError::Ineligible { version: version.into(), why })
     }
 
     pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
@@ -474,8 +468,4 @@ impl<M: Handle> SnapshotListener for Core<M> {
     fn published(&self, snapshot: &Arc<Snapshot>) {
         self.change(|control| control.snapshot = Arc::clone(snapshot));
     }
-}
-
-fn trace(bound: &BoundFlag, ask: &Ask<'_>) -> Trace {
-    bound.flag.explain(&bound.request(ask)).1
 }

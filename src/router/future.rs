@@ -26,8 +26,9 @@ use super::{
     call::{Called, FiniteCheck, call, checked},
     conclude,
     core::{Choice, Core, KeyRefused},
+    operate::operations,
     registered::AnyModel,
-    shadowing::{self, Joined, Served, Shadowable, Shadowing},
+    shadowing::{self, ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::{Handle, Slot},
     table::{Candidate, Candidates, Table},
 };
@@ -131,6 +132,12 @@ impl<F: Input + ?Sized, P: Output> Handle for AnyModel<F, P> {
             AnyModel::Waiting(_) => true,
         }
     }
+    fn load(&self) -> Result<(), ModelError> {
+        match self {
+            AnyModel::Compute(model) => Model::load(&**model),
+            AnyModel::Waiting(_) => Ok(()),
+        }
+    }
 }
 
 impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
@@ -144,7 +151,7 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 
 /// The async face of the router, for any runtime.
 ///
-/// It decides as [`ModelRouter`] does, from the same flags. Models that compute run on a pool of
+/// It decides as [`ModelRouter`](crate::ModelRouter) does, from the same flags. Models that compute run on a pool of
 /// the router's own, never on an executor's worker, so that other requests of the service do not
 /// wait behind them; models that wait ([`AsyncModel`]) are polled in place.
 ///
@@ -211,7 +218,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     ///
     /// # Errors
     ///
-    /// As [`ModelRouter::predict`], and [`PredictError::is_overloaded`] when too many requests wait
+    /// As [`ModelRouter::predict`](crate::ModelRouter::predict), and [`PredictError::is_overloaded`] when too many requests wait
     /// for the pool.
     pub fn predict<I: Into<F::Owned>>(
         &self,
@@ -224,25 +231,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         async move { inner.run(started?, features).await }
     }
 
-    /// Which version would answer; see [`ModelRouter::decide`].
-    ///
-    /// # Errors
-    ///
-    /// Only [`PredictError::is_missing_key`].
-    pub fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, PredictError> {
-        self.inner.core.decide(context).map_err(|KeyRefused| PredictError::missing_key())
-    }
-
-    /// Which version would answer, and every step that leads there; see [`ModelRouter::explain`].
-    ///
-    /// # Errors
-    ///
-    /// Only [`PredictError::is_missing_key`].
-    pub fn explain(&self, context: &dyn EvaluationContext) -> Result<Explanation, PredictError> {
-        self.inner.core.explain(context).map_err(|KeyRefused| PredictError::missing_key())
-    }
-
-    /// Puts a version in, or replaces it; see [`ModelRouter::install`].
+    /// Puts a version in, or replaces it; see [`ModelRouter::install`](crate::ModelRouter::install).
     ///
     /// # Errors
     ///
@@ -256,99 +245,9 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         let model = AnyModel::compute(model);
         self.inner.core.install_checked(version.into(), model.check(admission), model)
     }
-
-    /// Takes a version out; see [`ModelRouter::retire`].
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or is the fallback.
-    pub fn retire(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.retire(version)
-    }
-
-    /// Loads a version that was registered [unloaded](crate::LazyModel), on the calling thread: it
-    /// blocks.
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or did not load: a later call tries again.
-    pub fn load(&self, version: &str) -> Result<(), OperateError> {
-        match self.inner.core.model(version) {
-            Some(AnyModel::Compute(model)) => self.inner.core.load(version, &*model),
-            Some(AnyModel::Waiting(_)) => Ok(()),
-            None => Err(OperateError::UnknownVersion(version.into())),
-        }
-    }
-
-    /// Sends every request to this version; see [`ModelRouter::pin`].
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered.
-    pub fn pin(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.pin(version)
-    }
-
-    /// Lets the flags choose again.
-    pub fn unpin(&self) {
-        self.inner.core.unpin();
-    }
-
-    /// Keeps this version from answering; see [`ModelRouter::block`].
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered, or is the fallback.
-    pub fn block(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.block(version, true)
-    }
-
-    /// Lets a blocked version answer again.
-    ///
-    /// # Errors
-    ///
-    /// When the version is not registered.
-    pub fn unblock(&self, version: &str) -> Result<(), OperateError> {
-        self.inner.core.block(version, false)
-    }
-
-    /// The registered versions.
-    pub fn versions(&self) -> Vec<Version> {
-        self.inner.core.versions()
-    }
-
-    /// What has been counted since the router was built.
-    pub fn stats(&self) -> RouterStats {
-        self.inner.core.stats(self.inner.shadowing.stats())
-    }
-
-    /// The flags, to share with other routers and to read other flags from.
-    pub fn flags(&self) -> &Flags {
-        &self.inner.core.flags
-    }
-
-    /// The state of every flag source.
-    pub fn status(&self) -> FlagsStatus {
-        self.inner.core.flags.status()
-    }
-
-    /// Waits until every source has delivered. Blocks the calling thread: for use before the
-    /// service starts.
-    ///
-    /// # Errors
-    ///
-    /// [`NotReady`], naming the sources that have not and why, when `timeout` passes first.
-    pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReady> {
-        self.inner.core.flags.wait_ready(timeout)
-    }
-
-    /// Waits until every shadow accepted so far is done and the sinks have written it out. Blocks
-    /// the calling thread: for use after the service has stopped. `false` when `timeout` passes
-    /// first.
-    pub fn flush(&self, timeout: Duration) -> bool {
-        self.inner.shadowing.flush(timeout)
-    }
 }
+
+operations!(AsyncModelRouter);
 
 impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
@@ -386,7 +285,8 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
         {
             let features: &F = (*features).borrow();
-            self.shadowing.compare_joined(&table, &served, features, joined);
+            let on = ComparedOn::ShadowThread;
+            self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
         conclude(&table, answered, id)

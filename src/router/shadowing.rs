@@ -7,14 +7,14 @@ use super::{
     call::{Called, FiniteCheck, call, checked},
     core::Choice,
     slot::Handle,
-    table::{Candidate, Table},
+    table::{Candidate, Counts, Table},
 };
 use crate::{
     clock::Clock,
     compare::{Comparator, ComparisonSink, FanOut, Side},
     contain::contained,
     context::EvaluationContext,
-    model::Model,
+    model::{Model, ModelError, ModelErrorKind},
     parallel::Beside,
     prediction_id::PredictionId,
     shadow::{self, LossCause, Mode, Shadow, ShadowLine, ShadowStats},
@@ -71,8 +71,22 @@ pub(crate) struct Joined<P> {
     pub(crate) called: Option<Called<P>>,
 }
 
-/// Counts for every policy and version: the table keeps them, so that a request finds them.
-pub(crate) type Counts = Box<dyn Fn(usize, &Version) -> Arc<shadow::Candidate> + Send + Sync>;
+/// Where joined candidates are compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ComparedOn {
+    Caller,
+    #[cfg(feature = "async")]
+    ShadowThread,
+}
+
+impl<P> Joined<P> {
+    #[cold]
+    fn without_features(candidate: Candidate) -> Joined<P> {
+        let error = ModelError::of_kind(ModelErrorKind::Panicked, "copying the features panicked");
+        let called = Called { outcome: Err(error), service_time: Duration::ZERO };
+        Joined { candidate, called: Some(called) }
+    }
+}
 
 impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     pub(crate) fn start(
@@ -135,36 +149,55 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 Some((*candidate, model))
             })
             .collect();
+        let models = models.into_iter().flatten();
+        let Some(owned) = contained(|| Arc::new(features.to_owned())) else {
+            let lost = models.map(|(candidate, _)| Joined::without_features(candidate)).collect();
+            return (answer(), lost);
+        };
         let finite = self.finite;
         pool.run(
             answer,
-            models.into_iter().flatten().map(|(candidate, model)| {
-                move || Joined { candidate, called: Some(call(&*model, features, finite)) }
+            models.map(|(candidate, model)| {
+                let owned = Arc::clone(&owned);
+                move || {
+                    let called = call(&*model, (*owned).borrow(), finite);
+                    Joined { candidate, called: Some(called) }
+                }
             }),
         )
     }
 
-    /// Compares what ran beside the primary, on this thread.
+    /// Sees to the comparisons of what ran beside the primary: on this thread, so that a replay is
+    /// not faster than its sinks, or on the shadow threads, so that an executor's worker does not
+    /// wait for one.
     pub(crate) fn compare_joined<M>(
         &self,
         table: &Table<M>,
         served: &Served<'_, P>,
         features: &F,
         joined: Vec<Joined<P>>,
+        on: ComparedOn,
     ) {
         for Joined { candidate, called } in joined {
             let Some((line, counts)) = self.find(table, candidate) else { continue };
-            match called {
-                Some(Called { outcome, service_time }) => {
-                    // Copies the answer and describes the features, by code of the user's.
-                    match contained(|| self.answered(line, served, features)) {
-                        Some(answered) => {
-                            line.record_finished(counts, answered, outcome, service_time);
-                        }
-                        None => line.refuse(counts, LossCause::Panic),
-                    }
+            let Some(Called { outcome, service_time }) = called else {
+                line.refuse(counts, LossCause::QueueFull);
+                continue;
+            };
+            // Copies the answer and describes the features, by code of the user's.
+            let Some(answered) = contained(|| self.answered(line, served, features)) else {
+                line.refuse(counts, LossCause::Panic);
+                continue;
+            };
+            match on {
+                ComparedOn::Caller => {
+                    line.record_finished(counts, answered, outcome, service_time);
                 }
-                None => line.refuse(counts, LossCause::QueueFull),
+                #[cfg(feature = "async")]
+                ComparedOn::ShadowThread => {
+                    // A refusal is counted where it happens.
+                    let _ = line.offer_finished(counts, answered, outcome, service_time);
+                }
             }
         }
     }

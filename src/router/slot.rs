@@ -7,12 +7,14 @@ use super::{
     breaker::{Breaker, BreakerPolicy},
     stats::{VersionCounters, VersionState, VersionStats},
 };
-use crate::{clock::Clock, version::Version};
+use crate::{clock::Clock, model::ModelError, version::Version};
 
 /// What a router keeps for a version: the sync router a model, the async one either kind.
 pub(crate) trait Handle: Clone + Send + Sync + 'static {
     /// Whether it can answer without loading first.
     fn can_answer(&self) -> bool;
+
+    fn load(&self) -> Result<(), ModelError>;
 }
 
 /// A version in a routing table. A clone copies pointers.

@@ -80,7 +80,7 @@ impl VersionCounters {
     /// One finished call, whatever came of it.
     #[inline]
     pub(crate) fn took(&self, service_time: Duration) {
-        let Some(shard) = self.shards.mine() else { return };
+        let shard = self.shards.mine();
         let nanoseconds = u64::try_from(service_time.as_nanos()).unwrap_or(u64::MAX);
         if let Some(histogram) = &shard.service_time {
             // Beyond the last bucket counts as the last bucket; `longest` keeps the truth.
@@ -93,7 +93,7 @@ impl VersionCounters {
 
     #[inline]
     fn count<'a>(&'a self, counter: impl FnOnce(&'a Shard) -> Option<&'a AtomicU64>) {
-        if let Some(counter) = self.shards.mine().and_then(counter) {
+        if let Some(counter) = counter(self.shards.mine()) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -174,7 +174,7 @@ impl FallbackCounters {
 
     #[cold]
     pub(crate) fn count(&self, cause: FallbackCause) {
-        if let Some(counter) = self.shards.mine().and_then(|shard| shard.get(cause.index())) {
+        if let Some(counter) = self.shards.mine().get(cause.index()) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    binding::{Ask, Binding, BoundFlag},
-    shadowing::Counts,
+    binding::Binding,
     slot::{Handle, Slot},
 };
 use crate::{
+    flag::{Flag, Request},
     prediction_id::PredictionId,
     shadow::{self, Sampler, Shadow, Trigger},
     store::Snapshot,
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Table<M> {
     pub(crate) revision: u64,
     pub(crate) ready: bool,
-    pub(crate) route: Box<[Option<BoundFlag>]>,
+    pub(crate) route: Box<[Option<Flag>]>,
     pub(crate) shadows: Box<[ShadowRoute]>,
     pub(crate) slots: Box<[Slot<M>]>,
     pub(crate) fallback: usize,
@@ -36,12 +36,15 @@ pub(crate) struct Table<M> {
 #[derive(Debug)]
 pub(crate) struct ShadowRoute {
     /// `None`: the policy has no flag. `Some(None)`: it has one that no source knows.
-    flag: Option<Option<BoundFlag>>,
+    flag: Option<Option<Flag>>,
     candidates: Box<[usize]>,
     sampler: Sampler,
     /// The counts of each slot's runs under this policy.
     pub(super) counts: Box<[Arc<shadow::Candidate>]>,
 }
+
+/// The counts of a version's runs under a policy: a table looks them up, so that requests need not.
+pub(crate) type Counts = Box<dyn Fn(usize, &Version) -> Arc<shadow::Candidate> + Send + Sync>;
 
 /// The candidates of one request: which policy, which slot.
 pub(crate) type Candidates = SmallVec<[Candidate; 4]>;
@@ -69,7 +72,7 @@ impl<M: Handle> Table<M> {
             .map(|(policy, shadow)| ShadowRoute {
                 flag: match &shadow.trigger {
                     Trigger::Always => None,
-                    Trigger::Flag(key) => Some(BoundFlag::find(snapshot, key)),
+                    Trigger::Flag(key) => Some(snapshot.flag(key).cloned()),
                 },
                 candidates: shadow.candidates.iter().filter_map(place).collect(),
                 sampler: shadow.sampler(),
@@ -96,10 +99,15 @@ impl<M: Handle> Table<M> {
 
     /// The candidates to run beside the version in `chosen`, drawn before any outcome is known.
     #[inline]
-    pub(crate) fn candidates(&self, ask: &Ask<'_>, chosen: usize, id: PredictionId) -> Candidates {
+    pub(crate) fn candidates(
+        &self,
+        request: &Request<'_>,
+        chosen: usize,
+        id: PredictionId,
+    ) -> Candidates {
         let mut found = Candidates::new();
         for (policy, route) in self.shadows.iter().enumerate() {
-            if !route.sampler.wants(ask.context.targeting_key(), id) {
+            if !route.sampler.wants(request.targeting_key(), id) {
                 continue;
             }
             let mut add = |slot: usize| {
@@ -113,7 +121,7 @@ impl<M: Handle> Table<M> {
             match &route.flag {
                 None => route.candidates.iter().copied().for_each(&mut add),
                 Some(None) => {}
-                Some(Some(bound)) => match bound.evaluate(ask).value {
+                Some(Some(flag)) => match flag.evaluate(request).value {
                     Some(Value::Bool(true)) => route.candidates.iter().copied().for_each(&mut add),
                     Some(Value::Text(name)) => self.place(name).into_iter().for_each(&mut add),
                     Some(Value::List(names)) => names

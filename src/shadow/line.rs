@@ -17,7 +17,7 @@ use super::{
     budget::Account,
     loss::{Candidate, LossCause},
     pool::{Pool, contained},
-    run::{Answered, Desk, Finished, Moment, Run},
+    run::{Answered, Desk, Moment, Run},
 };
 use crate::{
     clock::Clock,
@@ -37,7 +37,6 @@ pub(crate) struct ShadowLine<P> {
     candidates: Mutex<Vec<Arc<Candidate>>>,
     declared: Box<[Version]>,
     records_features: bool,
-    grace: Duration,
 }
 
 impl<P: Send + 'static> ShadowLine<P> {
@@ -67,7 +66,6 @@ impl<P: Send + 'static> ShadowLine<P> {
             candidates: Mutex::new(Vec::new()),
             declared: policy.candidates.as_slice().into(),
             records_features: policy.features,
-            grace: policy.grace,
         })
     }
 
@@ -126,6 +124,7 @@ impl<P: Send + 'static> ShadowLine<P> {
 
     /// Hands over a candidate that has run elsewhere (in an async task, say), to be compared and
     /// recorded by the shadow threads. Never waits; neither budget nor deadline applies.
+    #[cfg(any(feature = "async", test))]
     pub(crate) fn offer_finished(
         &self,
         candidate: &Arc<Candidate>,
@@ -135,7 +134,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     ) -> Result<(), LossCause> {
         let place = self.pool.reserve().inspect_err(|cause| candidate.refused(*cause))?;
         candidate.handed_over();
-        place.send(Box::new(Finished {
+        place.send(Box::new(super::run::Finished {
             desk: self.desk.clone(),
             candidate: candidate.clone(),
             answered,
@@ -187,10 +186,10 @@ impl<P: Send + 'static> ShadowLine<P> {
         Ok(ended)
     }
 
-    /// Refuses further runs, loses the queued ones, waits for the running ones up to the policy's
-    /// grace, and flushes the sinks. Calling it again does nothing more.
-    pub(crate) fn shutdown(&self) -> Result<(), SinkError> {
-        self.pool.shutdown(self.grace);
+    /// What dropping the line does to its runs, while it can still be asked what became of them.
+    #[cfg(test)]
+    pub(super) fn shutdown(&self) -> Result<(), SinkError> {
+        self.pool.shutdown(self.pool.grace);
         self.desk.sinks.flush()
     }
 

@@ -2,12 +2,12 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::version::Version;
+use crate::{sharded::Sharded, version::Version};
 
 /// Why a shadow run that was wanted did not come to an answer in time.
 ///
@@ -72,15 +72,12 @@ impl fmt::Display for LossCause {
 #[derive(Debug)]
 pub(crate) struct Candidate {
     version: Version,
-    shards: [Shard; SHARDS],
+    /// Requests write to them.
+    shards: Sharded<Shard>,
     warned: AtomicBool,
 }
 
-/// Several cells, because requests write to them: two processors never share one for long.
-const SHARDS: usize = 8;
-
 #[derive(Debug, Default)]
-#[repr(align(128))]
 struct Shard {
     handed_over: AtomicU64,
     refused: AtomicU64,
@@ -90,20 +87,17 @@ struct Shard {
     not_compared: AtomicU64,
 }
 
-thread_local! {
-    static SHARD: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS
-    };
+impl Shard {
+    fn count_lost(&self, cause: LossCause) {
+        if let Some(count) = self.lost.get(cause.index()) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Candidate {
     pub(crate) fn new(version: Version) -> Candidate {
-        Candidate {
-            version,
-            shards: std::array::from_fn(|_| Shard::default()),
-            warned: AtomicBool::new(false),
-        }
+        Candidate { version, shards: Sharded::new(Shard::default), warned: AtomicBool::new(false) }
     }
 
     pub(crate) fn version(&self) -> &Version {
@@ -112,26 +106,21 @@ impl Candidate {
 
     // Relaxed throughout: each count stands for itself.
 
-    fn shard(&self) -> &Shard {
-        let place = SHARD.try_with(|shard| *shard).unwrap_or(0);
-        &self.shards[place % SHARDS]
-    }
-
     /// A run was wanted, and not taken on.
     pub(super) fn refused(&self, cause: LossCause) {
-        let shard = self.shard();
+        let shard = self.shards.mine();
         shard.refused.fetch_add(1, Ordering::Relaxed);
-        shard.lost[cause.index()].fetch_add(1, Ordering::Relaxed);
+        shard.count_lost(cause);
     }
 
     /// A run was taken on: it will be lost or completed.
     pub(super) fn handed_over(&self) {
-        self.shard().handed_over.fetch_add(1, Ordering::Relaxed);
+        self.shards.mine().handed_over.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A run that was taken on ended without an answer.
     pub(super) fn lost(&self, cause: LossCause) {
-        self.shard().lost[cause.index()].fetch_add(1, Ordering::Relaxed);
+        self.shards.mine().count_lost(cause);
         if cause == LossCause::Panic && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "modelgate::shadow",
@@ -151,7 +140,7 @@ impl Candidate {
 
     /// A run that was taken on ended with an answer or an error.
     pub(super) fn completed(&self, agrees: Option<bool>) {
-        let shard = self.shard();
+        let shard = self.shards.mine();
         let count = match agrees {
             Some(true) => &shard.agreed,
             Some(false) => &shard.disagreed,
@@ -171,7 +160,7 @@ impl Candidate {
         let (agreed, disagreed) = (sum(|s| &s.agreed), sum(|s| &s.disagreed));
         let not_compared = sum(|s| &s.not_compared);
         let mut lost = [0_u64; LossCause::COUNT];
-        for shard in &self.shards {
+        for shard in self.shards.iter() {
             for (total, count) in lost.iter_mut().zip(&shard.lost) {
                 *total = total.wrapping_add(count.load(Ordering::Relaxed));
             }
@@ -247,7 +236,7 @@ impl ShadowCounts {
 
     /// Runs lost by this cause.
     pub fn lost(&self, cause: LossCause) -> u64 {
-        self.lost[cause.index()]
+        self.lost.get(cause.index()).copied().unwrap_or(0)
     }
 
     /// Runs lost by any cause.

@@ -52,7 +52,7 @@ pub(super) struct Pool {
     running: Vec<Arc<Running>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     flushing: Mutex<()>,
-    grace: Duration,
+    pub(super) grace: Duration,
 }
 
 enum Message {
@@ -140,7 +140,7 @@ impl Pool {
             })
             .map_err(|_| LossCause::QueueFull)?;
         let phase = self.shared.phase.load(Ordering::SeqCst) % 2;
-        self.shared.open[phase].fetch_add(1, Ordering::SeqCst);
+        self.shared.open(phase).fetch_add(1, Ordering::SeqCst);
         Ok(Place { pool: self, phase, sent: false })
     }
 
@@ -161,7 +161,7 @@ impl Pool {
         };
         (0..2).all(|_| {
             let old = self.shared.phase.fetch_add(1, Ordering::SeqCst) % 2;
-            self.shared.wait(until, || self.shared.open[old].load(Ordering::SeqCst) == 0)
+            self.shared.wait(until, || self.shared.open(old).load(Ordering::SeqCst) == 0)
         })
     }
 
@@ -300,8 +300,14 @@ impl Shared {
         });
     }
 
+    /// The count of the jobs accepted in a phase of this parity.
+    fn open(&self, phase: usize) -> &AtomicUsize {
+        let [even, odd] = &self.open;
+        if phase.is_multiple_of(2) { even } else { odd }
+    }
+
     fn ended(&self, phase: usize) {
-        if self.open[phase % 2].fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.open(phase).fetch_sub(1, Ordering::SeqCst) == 1 {
             self.announce();
         }
     }

@@ -191,6 +191,7 @@ where
 }
 
 /// A candidate that has run elsewhere, to be compared.
+#[cfg(any(feature = "async", test))]
 pub(super) struct Finished<P> {
     pub(super) desk: Arc<Desk<P>>,
     pub(super) candidate: Arc<Candidate>,
@@ -199,6 +200,7 @@ pub(super) struct Finished<P> {
     pub(super) at: Moment,
 }
 
+#[cfg(any(feature = "async", test))]
 impl<P: Send> Job for Finished<P> {
     fn candidate(&self) -> &Arc<Candidate> {
         &self.candidate

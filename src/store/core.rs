@@ -17,8 +17,8 @@ use super::{
 use crate::{
     clock::Clock,
     contain::contained,
-    flag::{Flag, FlagSet, Severity},
-    source::{SourceError, Staleness},
+    flag::{Flag, FlagProblem, FlagSet, Severity},
+    source::{SourceError, Staleness, chain},
 };
 
 /// How many problems of one update are logged one by one.
@@ -128,10 +128,11 @@ impl Core {
         }
         let previous = Arc::clone(&self.progress.lock().snapshot);
         let Some(set) = change(previous.set(source)) else {
+            drop(writer);
             self.refused(source);
             return false;
         };
-        self.log_problems(source, previous.set(source), &set);
+        let problems = new_problems(previous.set(source), &set);
         let snapshot = Arc::new(previous.with(source, set));
         self.cell.publish(Arc::clone(&snapshot));
 
@@ -146,6 +147,7 @@ impl Core {
             }
             None => false,
         });
+        let mut name = Arc::default();
         {
             let mut progress = self.progress.lock();
             progress.tick = progress.tick.wrapping_add(1);
@@ -156,25 +158,23 @@ impl Core {
                     None => delivery.fresh(now),
                     Some(staleness) => delivery.stale(now, staleness),
                 }
-                tracing::debug!(
-                    target: "modelgate::source",
-                    source = &*delivery.name,
-                    revision = snapshot.revision(),
-                    "published"
-                );
+                name = Arc::clone(&delivery.name);
             }
         }
+        let revision = snapshot.revision();
         self.callbacks.lock().pending = Some(snapshot);
         drop(writer);
         self.changed.notify_all();
         drop(listeners);
         drop(previous);
+        tracing::debug!(target: "modelgate::source", source = &*name, revision, "published");
+        log_problems(&name, &problems);
         self.announce();
         true
     }
 
     pub(crate) fn confirm(&self, source: usize) {
-        let _writer = self.writer.lock();
+        let writer = self.writer.lock();
         if self.is_closed() {
             return;
         }
@@ -184,49 +184,51 @@ impl Core {
         }
         progress.tick = progress.tick.wrapping_add(1);
         let now = self.clock.monotonic();
-        if let Some(delivery) = progress.sources.get_mut(source) {
-            if delivery.failures() > 0 {
-                tracing::info!(
-                    target: "modelgate::source",
-                    source = &*delivery.name,
-                    "source is well again"
-                );
-            }
+        let recovered = progress.sources.get_mut(source).and_then(|delivery| {
+            let failed = delivery.failures() > 0;
             delivery.fresh(now);
-        }
+            failed.then(|| Arc::clone(&delivery.name))
+        });
         drop(progress);
+        drop(writer);
         self.changed.notify_all();
+        if let Some(name) = recovered {
+            tracing::info!(target: "modelgate::source", source = &*name, "source is well again");
+        }
     }
 
     pub(crate) fn report(&self, source: usize, error: &SourceError) {
-        let _writer = self.writer.lock();
+        let error = chain(error);
+        let writer = self.writer.lock();
         if self.is_closed() {
             return;
         }
         let mut progress = self.progress.lock();
         progress.tick = progress.tick.wrapping_add(1);
         let delivered = progress.snapshot.set(source).is_some();
-        if let Some(delivery) = progress.sources.get_mut(source) {
-            let notable = delivery.fail(error);
-            let name = &*delivery.name;
-            let (error, attempts) = (delivery.trouble(), delivery.failures());
-            match (notable, delivered) {
-                (true, true) => tracing::warn!(
-                    target: "modelgate::source", source = name, error, attempts,
-                    "source failed: the last good flags stay in force"
-                ),
-                (true, false) => tracing::warn!(
-                    target: "modelgate::source", source = name, error, attempts,
-                    "source failed: it has delivered nothing yet"
-                ),
-                (false, _) => tracing::debug!(
-                    target: "modelgate::source", source = name, error, attempts,
-                    "source failed again"
-                ),
-            }
-        }
+        let noted = progress.sources.get_mut(source).map(|delivery| {
+            let notable = delivery.fail(error.clone());
+            (notable, delivery.failures(), Arc::clone(&delivery.name))
+        });
         drop(progress);
+        drop(writer);
         self.changed.notify_all();
+        let Some((notable, attempts, name)) = noted else { return };
+        let name = &*name;
+        match (notable, delivered) {
+            (true, true) => tracing::warn!(
+                target: "modelgate::source", source = name, error, attempts,
+                "source failed: the last good flags stay in force"
+            ),
+            (true, false) => tracing::warn!(
+                target: "modelgate::source", source = name, error, attempts,
+                "source failed: it has delivered nothing yet"
+            ),
+            (false, _) => tracing::debug!(
+                target: "modelgate::source", source = name, error, attempts,
+                "source failed again"
+            ),
+        }
     }
 
     fn refused(&self, source: usize) {
@@ -236,46 +238,17 @@ impl Core {
             return;
         }
         progress.tick = progress.tick.wrapping_add(1);
-        if let Some(delivery) = progress.sources.get_mut(source) {
+        let name = progress.sources.get_mut(source).map(|delivery| {
             delivery.refuse();
-            tracing::debug!(
-                target: "modelgate::source",
-                source = &*delivery.name,
-                "refused a set older than the one in force"
-            );
-        }
+            Arc::clone(&delivery.name)
+        });
         drop(progress);
         self.changed.notify_all();
-    }
-
-    /// Logs the problems that the last set did not have.
-    fn log_problems(&self, source: usize, previous: Option<&FlagSet>, set: &FlagSet) {
-        if set.problems().is_empty() {
-            return;
-        }
-        let name = self.progress.lock().sources.get(source).map(|delivery| delivery.name.clone());
-        let name = name.as_deref().unwrap_or_default();
-        let known = previous.map_or(&[][..], FlagSet::problems);
-        // Compared by hash: two long lists would make this quadratic.
-        let known: rustc_hash::FxHashSet<String> = known.iter().map(|p| p.to_string()).collect();
-        let new: Vec<_> =
-            set.problems().iter().filter(|problem| !known.contains(&problem.to_string())).collect();
-        for problem in new.iter().take(LOGGED_PROBLEMS) {
-            let (flag, error) = (&*problem.key, problem.to_string());
-            match problem.severity {
-                Severity::Rejected => tracing::warn!(
-                    target: "modelgate::source", source = name, flag, error,
-                    "flag refused: its last good form stays in force"
-                ),
-                Severity::Warning => tracing::info!(
-                    target: "modelgate::source", source = name, flag, error, "flag remarked upon"
-                ),
-            }
-        }
-        if new.len() > LOGGED_PROBLEMS {
-            let more = new.len().saturating_sub(LOGGED_PROBLEMS);
-            tracing::warn!(target: "modelgate::source", source = name, more, "more such problems");
-        }
+        tracing::debug!(
+            target: "modelgate::source",
+            source = name.as_deref().unwrap_or_default(),
+            "refused a set older than the one in force"
+        );
     }
 
     pub(super) fn listen(&self, listener: Weak<dyn SnapshotListener>) {
@@ -362,6 +335,34 @@ impl Core {
                 }
             }
         }
+    }
+}
+
+/// The problems that the last set did not have.
+fn new_problems(previous: Option<&FlagSet>, set: &FlagSet) -> Vec<FlagProblem> {
+    let known = previous.map_or(&[][..], FlagSet::problems);
+    // Compared by hash: two long lists would make this quadratic.
+    let known: rustc_hash::FxHashSet<String> = known.iter().map(|p| p.to_string()).collect();
+    let is_new = |problem: &&FlagProblem| !known.contains(&problem.to_string());
+    set.problems().iter().filter(is_new).cloned().collect()
+}
+
+fn log_problems(source: &str, problems: &[FlagProblem]) {
+    for problem in problems.iter().take(LOGGED_PROBLEMS) {
+        let (flag, error) = (&*problem.key, problem.to_string());
+        match problem.severity {
+            Severity::Rejected => tracing::warn!(
+                target: "modelgate::source", source, flag, error,
+                "flag refused: its last good form stays in force"
+            ),
+            Severity::Warning => tracing::info!(
+                target: "modelgate::source", source, flag, error, "flag remarked upon"
+            ),
+        }
+    }
+    let more = problems.len().saturating_sub(LOGGED_PROBLEMS);
+    if more > 0 {
+        tracing::warn!(target: "modelgate::source", source, more, "more such problems");
     }
 }
 

@@ -71,14 +71,14 @@ pub(super) fn read<T: FlagValue>(
         error,
         revision,
     };
-    let Some((flag, set)) = snapshot.flag(key) else {
+    let Some(flag) = snapshot.flag(key) else {
         return if snapshot.is_ready() {
             failed(default, Reason::Error, Some(ErrorCode::FlagNotFound))
         } else {
             failed(default, Reason::NotReady, None)
         };
     };
-    let answer = flag.evaluate(&Request { context, key_override: None, clock, set });
+    let answer = flag.evaluate(&Request { context, key_override: None, clock });
     if answer.error.is_some() {
         return failed(default, answer.reason, answer.error);
     }

@@ -108,10 +108,6 @@ impl Flags {
         self.0.core.cell.load()
     }
 
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.0.core.clock
-    }
-
     /// Whether every required source has delivered.
     pub fn is_ready(&self) -> bool {
         self.load().is_ready()

@@ -52,13 +52,9 @@ impl Snapshot {
         self.layers.iter().all(|layer| layer.set.is_some() || !layer.required)
     }
 
-    /// The flag `key` of the source declared last that has it, and the set it belongs to.
-    pub fn flag(&self, key: &str) -> Option<(&Flag, &FlagSet)> {
-        self.layers
-            .iter()
-            .rev()
-            .filter_map(|layer| layer.set.as_ref())
-            .find_map(|set| Some((set.get(key)?, set)))
+    /// The flag `key` of the source declared last that has it.
+    pub fn flag(&self, key: &str) -> Option<&Flag> {
+        self.layers.iter().rev().filter_map(|layer| layer.set.as_ref()).find_map(|set| set.get(key))
     }
 
     /// The name of the source whose flag `key` is in force.

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use serde::{Serialize, Serializer};
 
 use super::Snapshot;
-use crate::{flag::FlagProblem, source::Staleness, source::chain};
+use crate::{flag::FlagProblem, source::Staleness};
 
 /// How a store and its sources are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -137,16 +137,11 @@ impl Delivery {
 
     /// Notes a failed attempt, and says whether it is worth an operator's attention: a new kind
     /// of trouble is, the same again only at the second, fourth, eighth time.
-    pub(super) fn fail(&mut self, error: &dyn Error) -> bool {
-        let text = chain(error);
+    pub(super) fn fail(&mut self, text: String) -> bool {
         self.failures = self.failures.saturating_add(1);
         let new = self.trouble.as_deref() != Some(&*text);
         self.trouble = Some(text);
         new || self.failures.is_power_of_two()
-    }
-
-    pub(super) fn trouble(&self) -> &str {
-        self.trouble.as_deref().unwrap_or_default()
     }
 
     pub(super) fn failures(&self) -> u64 {

@@ -126,19 +126,24 @@ write("shapes_disagree", softmax(), [value("input", FLOAT, [None, 5])],
       [value("probabilities", FLOAT, [None, 3])], [weights("W", W)])
 
 
-def stump(mode):
+def stump(mode, no=2, last_class=1):
     """One split on the first feature; classes 10 and 20."""
     return helper.make_node(
         "TreeEnsembleClassifier", ["input"], ["label", "probabilities"], name="trees",
         domain="ai.onnx.ml", classlabels_int64s=[10, 20], post_transform="NONE",
         nodes_treeids=[0, 0, 0], nodes_nodeids=[0, 1, 2], nodes_featureids=[0, 0, 0],
         nodes_values=[0.5, 0.0, 0.0], nodes_modes=[mode, "LEAF", "LEAF"],
-        nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0],
+        nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[no, 0, 0],
         nodes_missing_value_tracks_true=[0, 0, 0], nodes_hitrates=[1.0, 1.0, 1.0],
-        class_treeids=[0, 0, 0, 0], class_nodeids=[1, 1, 2, 2], class_ids=[0, 1, 0, 1],
+        class_treeids=[0, 0, 0, 0], class_nodeids=[1, 1, 2, 2], class_ids=[0, 1, 0, last_class],
         class_weights=[0.75, 0.25, 0.125, 0.875])
 
 
 TREE_OUTPUTS = [value("label", INT64, [None]), value("probabilities", FLOAT, [None, 2])]
 write("trees", [stump("BRANCH_LEQ")], ROWS2, TREE_OUTPUTS, ml=True)
 write("trees_gte", [stump("BRANCH_GTE")], ROWS2, TREE_OUTPUTS, ml=True)
+
+# A leaf that votes for a class that is not there, a branch to nowhere, a branch back to the start.
+write("trees_class", [stump("BRANCH_LEQ", last_class=9)], ROWS2, TREE_OUTPUTS, ml=True)
+write("trees_nowhere", [stump("BRANCH_LEQ", no=7)], ROWS2, TREE_OUTPUTS, ml=True)
+write("trees_circle", [stump("BRANCH_LEQ", no=0)], ROWS2, TREE_OUTPUTS, ml=True)

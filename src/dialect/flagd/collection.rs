@@ -9,6 +9,32 @@ use super::{
 };
 use crate::value::{Map, Value, ValueRef};
 
+/// How many elements one evaluation may go through: lists in lists multiply.
+const VISITS: u32 = 1_000_000;
+
+/// How many bytes and elements `reduce` may pile up.
+const PILE: usize = 1 << 20;
+
+impl<W> Scene<'_, W> {
+    fn visit(&mut self) -> Result<(), Failed> {
+        self.visited += 1;
+        if self.visited > VISITS { Err(Failed) } else { Ok(()) }
+    }
+}
+
+/// Roughly how much memory a value takes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => 1 + text.len(),
+        Value::List(values) => values.iter().map(size).fold(1, usize::saturating_add),
+        Value::Map(map) => map
+            .iter()
+            .map(|(name, value)| size(value).saturating_add(name.len()))
+            .fold(1, usize::saturating_add),
+        _ => 1,
+    }
+}
+
 pub(super) enum Quantifier {
     Every,
     Some,
@@ -73,6 +99,7 @@ pub(super) fn map<'a: 's, 's, W: Watcher>(
     let items = Items::of(evaluate(list, scene, scope)?);
     let mut mapped = Vec::new();
     items.each(|_, item| {
+        scene.visit()?;
         mapped.push(evaluate(body, scene, Scope::Element(item))?.into_value());
         Ok(true)
     })?;
@@ -91,6 +118,7 @@ pub(super) fn filter<'a: 's, 's, W: Watcher>(
     }
     let (mut kept, mut members) = (Vec::new(), Map::new());
     items.each(|name, item| {
+        scene.visit()?;
         if truthy(evaluate(body, scene, Scope::Element(item))?.borrow()) {
             match name {
                 Some(name) => drop(members.insert(name, item.to_value())),
@@ -125,8 +153,12 @@ pub(super) fn reduce<'a: 's, 's, W: Watcher>(
     }
     let mut result = start.into_value();
     items.each(|_, item| {
+        scene.visit()?;
         let step = Scope::Step { current: item, accumulator: result.borrow() };
         result = evaluate(body, scene, step)?.into_value();
+        if size(&result) > PILE {
+            return Err(Failed);
+        }
         Ok(true)
     })?;
     Ok(Held::Owned(result))
@@ -144,6 +176,7 @@ pub(super) fn quantify<'a: 's, 's, W: Watcher>(
     let stop_at = !matches!(quantifier, Quantifier::Every);
     if !matches!(items, Items::Single(_)) {
         items.each(|_, item| {
+            scene.visit()?;
             seen = true;
             let truth = truthy(evaluate(body, scene, Scope::Element(item))?.borrow());
             stopped = truth == stop_at;

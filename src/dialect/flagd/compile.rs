@@ -72,10 +72,10 @@ impl Spot {
 
 pub(super) struct Compiler<'c, 'd> {
     shared: &'c mut Shared<'d>,
-    key: &'c str,
+    pub(super) key: &'c str,
     variants: &'c [Variant],
-    problems: &'c mut Vec<FlagProblem>,
-    places: Places,
+    pub(super) problems: &'c mut Vec<FlagProblem>,
+    pub(super) places: Places,
     /// The shared evaluators that are being expanded, outermost first.
     expanding: Vec<&'d str>,
     depth: usize,
@@ -266,7 +266,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             Some(value) => {
                 let path = self.expression(value, Spot::argument(place, 0, data))?;
                 let path = Path::Computed(path);
-                return Ok(Expression::Variable(Box::new(Variable { place, path, fallback })));
+                return Ok(Expression::Variable(Box::new(Variable { path, fallback })));
             }
         };
         if path.ends_with(".length") {
@@ -282,7 +282,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             },
         };
         drop(number);
-        Ok(Expression::Variable(Box::new(Variable { place, path, fallback })))
+        Ok(Expression::Variable(Box::new(Variable { path, fallback })))
     }
 
     fn split(&mut self, arguments: &[Value], place: Place, data: Data) -> Compiled<Expression> {
@@ -375,51 +375,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
         compiled
     }
 
-    /// Marks forms on which flagd's engines visibly differ.
-    fn remark(&mut self, operator: Operator, arguments: &[Expression], place: Place) {
-        let constant = |test: fn(&Value) -> bool| {
-            arguments
-                .iter()
-                .any(|argument| matches!(argument, Expression::Constant(value) if test(value)))
-        };
-        let nested = |value: &Value| matches!(value, Value::List(_) | Value::Map(_));
-        let number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
-        let remark = match operator {
-            Operator::Equal | Operator::NotEqual if constant(nested) => {
-                Some(("an array or object", "values that every engine can compare"))
-            }
-            Operator::Below | Operator::AtMost | Operator::Above | Operator::AtLeast
-                if constant(nested) =>
-            {
-                Some(("an array or object", "values that can be ordered"))
-            }
-            Operator::Cat if constant(|value| !matches!(value, Value::Text(_) | Value::Int(_))) => {
-                Some(("a constant whose text differs between engines", "text or integers"))
-            }
-            Operator::Min | Operator::Max if arguments.is_empty() => Some(("nothing", "numbers")),
-            Operator::Min | Operator::Max
-                if arguments.iter().any(
-                    |argument| matches!(argument, Expression::Constant(value) if !number(value)),
-                ) =>
-            {
-                Some(("a constant that is no number", "numbers"))
-            }
-            Operator::In => match arguments {
-                [Expression::Constant(needle), Expression::Constant(Value::Text(_))]
-                    if !matches!(needle, Value::Text(_)) =>
-                {
-                    Some(("no text looked for in text", "text"))
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some((found, expected)) = remark {
-            self.problem(place, found, expected);
-        }
-    }
-
-    fn here(&mut self, spot: Spot) -> Place {
+    pub(super) fn here(&mut self, spot: Spot) -> Place {
         match spot.index {
             Some(index) => self.places.index(spot.parent, index),
             None => spot.parent,
@@ -432,23 +388,6 @@ impl<'c, 'd> Compiler<'c, 'd> {
             Some(operator) => self.places.known(here, operator.name()),
             None => self.places.name(here, name),
         }
-    }
-
-    fn warn(&mut self, spot: Spot, found: impl Into<String>, expected: &str) {
-        let place = self.here(spot);
-        self.problem(place, found, expected);
-    }
-
-    fn problem(&mut self, place: Place, found: impl Into<String>, expected: &str) {
-        let path = self.places.pointer(place);
-        self.problems.push(FlagProblem::warning(self.key, path, found, expected));
-    }
-
-    #[cold]
-    fn rejected(&mut self, spot: Spot, found: &str, expected: String) -> Refusal {
-        let place = self.here(spot);
-        let path = self.places.pointer(place);
-        Refusal::Rejected(Box::new(FlagProblem::rejected(self.key, path, found, expected)))
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Scene<'a, W> {
     pub(super) key: Option<&'a str>,
     pub(super) clock: &'a dyn Clock,
     pub(super) missing_key: bool,
+    /// How many elements the operators on lists have gone through.
+    pub(super) visited: u32,
     pub(super) watcher: W,
 }
 
@@ -41,6 +43,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             key: request.key_override.or_else(|| request.context.targeting_key()),
             clock: request.clock,
             missing_key: false,
+            visited: 0,
             watcher,
         }
     }
@@ -368,7 +371,7 @@ impl FlagdFlag {
             ValueRef::Float(value) if !value.is_finite() => Outcome::Default,
             ValueRef::Text(name) => self.variant(name),
             other => {
-                let mut name = super::expression::Buffer::default();
+                let mut name = super::text::Buffer::default();
                 match super::coercion::write_flat(other, &mut name) {
                     Ok(()) => self.variant(name.as_str()),
                     Err(_) => Outcome::Unknown,

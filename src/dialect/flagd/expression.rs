@@ -1,22 +1,18 @@
 //! Evaluating expressions to values.
 
-use std::fmt;
-
 use smallvec::SmallVec;
 
 use super::{
-    coercion::{loose_equal, number, ordered, strict_equal, truthy, write_flat, write_text},
+    coercion::{loose_equal, ordered, strict_equal, truthy, write_flat, write_text},
     collection::{self, Quantifier},
     evaluate::{Failed, Scene, member},
     fractional::Chosen,
     operator::Operator,
+    text::Buffer,
     trace::Watcher,
     tree::{Attribute, Call, Expression, Order, Path, Variable},
 };
-use crate::{
-    flag::semver::Version,
-    value::{Value, ValueRef},
-};
+use crate::value::{Value, ValueRef};
 
 /// A value an expression came to: usually borrowed.
 #[derive(Debug)]
@@ -373,41 +369,6 @@ impl<'a, W: Watcher> Scene<'a, W> {
         .into())
     }
 
-    fn texts<'s>(
-        &mut self,
-        arguments: &'a [Expression],
-        scope: Scope<'s>,
-        test: fn(&str, &str) -> bool,
-    ) -> Answer<'s>
-    where
-        'a: 's,
-    {
-        let values = self.all(arguments, scope)?;
-        Ok(match &*values {
-            [text, end] => match (text.borrow(), end.borrow()) {
-                (ValueRef::Text(text), ValueRef::Text(end)) => test(text, end).into(),
-                _ => Held::NULL,
-            },
-            _ => Held::NULL,
-        })
-    }
-
-    fn semantic_version<'s>(&mut self, arguments: &'a [Expression], scope: Scope<'s>) -> Answer<'s>
-    where
-        'a: 's,
-    {
-        let values = self.all(arguments, scope)?;
-        let [left, operator, right] = &*values else { return Ok(Held::NULL) };
-        let (mut left_text, mut right_text) = (Buffer::default(), Buffer::default());
-        let compared = version(left.borrow(), &mut left_text)
-            .zip(version(right.borrow(), &mut right_text))
-            .and_then(|(left, right)| match operator.borrow() {
-                ValueRef::Text(operator) => satisfies(&left, operator, &right),
-                _ => None,
-            });
-        Ok(compared.map_or(Held::NULL, Held::from))
-    }
-
     /// Every argument's value, on the stack for as many as a written operator has.
     pub(super) fn all<'s>(
         &mut self,
@@ -425,34 +386,6 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 }
 
-fn version<'t>(value: ValueRef<'t>, buffer: &'t mut Buffer) -> Option<Version<'t>> {
-    match value {
-        ValueRef::Text(text) => Version::loose(text),
-        ValueRef::Int(_) | ValueRef::Float(_) => {
-            // `1.0` is the version 1, as a language without integers prints it.
-            let value = number(value)?;
-            fmt::Write::write_fmt(buffer, format_args!("{value}")).ok()?;
-            Version::loose(buffer.as_str())
-        }
-        _ => None,
-    }
-}
-
-fn satisfies(left: &Version<'_>, operator: &str, right: &Version<'_>) -> Option<bool> {
-    let order = left.precedence(right);
-    Some(match operator {
-        "=" => order.is_eq(),
-        "!=" => order.is_ne(),
-        "<" => order.is_lt(),
-        "<=" => order.is_le(),
-        ">" => order.is_gt(),
-        ">=" => order.is_ge(),
-        "^" => left.major == right.major,
-        "~" => left.major == right.major && left.minor == right.minor,
-        _ => return None,
-    })
-}
-
 /// Follows a path from the element at hand.
 fn element<'s, 'p>(
     scope: Scope<'s>,
@@ -468,22 +401,4 @@ fn element<'s, 'p>(
         },
     };
     path.try_fold(start, member)
-}
-
-/// Text on the stack, for numbers and short names; the rare longer text spills.
-#[derive(Default)]
-pub(super) struct Buffer(SmallVec<[u8; 40]>);
-
-impl Buffer {
-    pub(super) fn as_str(&self) -> &str {
-        // Only whole texts are ever written to it.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Buffer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
 }

@@ -1,13 +1,17 @@
-//! `substr`.
+//! Operators on text: `substr starts_with ends_with sem_ver`.
+
+use std::fmt;
+
+use smallvec::SmallVec;
 
 use super::{
-    coercion::{integral, write_flat},
+    coercion::{integral, number, write_flat},
     evaluate::{Failed, Scene},
     expression::{Answer, Held, Scope, evaluate},
     trace::Watcher,
     tree::Expression,
 };
-use crate::value::ValueRef;
+use crate::{flag::semver::Version, value::ValueRef};
 
 impl<'a, W: Watcher> Scene<'a, W> {
     /// Characters from `start`, counted from the end when negative; as many as `length`, or all
@@ -30,6 +34,45 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let mut text = String::new();
         write_flat(source.borrow(), &mut text).map_err(|_| Failed)?;
         Ok(Held::Owned(slice(&text, start, length).into()))
+    }
+
+    pub(super) fn texts<'s>(
+        &mut self,
+        arguments: &'a [Expression],
+        scope: Scope<'s>,
+        test: fn(&str, &str) -> bool,
+    ) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        let values = self.all(arguments, scope)?;
+        Ok(match &*values {
+            [text, end] => match (text.borrow(), end.borrow()) {
+                (ValueRef::Text(text), ValueRef::Text(end)) => test(text, end).into(),
+                _ => Held::NULL,
+            },
+            _ => Held::NULL,
+        })
+    }
+
+    pub(super) fn semantic_version<'s>(
+        &mut self,
+        arguments: &'a [Expression],
+        scope: Scope<'s>,
+    ) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        let values = self.all(arguments, scope)?;
+        let [left, operator, right] = &*values else { return Ok(Held::NULL) };
+        let (mut left_text, mut right_text) = (Buffer::default(), Buffer::default());
+        let compared = version(left.borrow(), &mut left_text)
+            .zip(version(right.borrow(), &mut right_text))
+            .and_then(|(left, right)| match operator.borrow() {
+                ValueRef::Text(operator) => satisfies(&left, operator, &right),
+                _ => None,
+            });
+        Ok(compared.map_or(Held::NULL, Held::from))
     }
 
     fn count(
@@ -55,4 +98,50 @@ fn slice(text: &str, start: i64, length: Option<i64>) -> &str {
     };
     let byte = |count: usize| text.char_indices().nth(count).map_or(text.len(), |(byte, _)| byte);
     text.get(byte(from)..byte(to)).unwrap_or("")
+}
+
+fn version<'t>(value: ValueRef<'t>, buffer: &'t mut Buffer) -> Option<Version<'t>> {
+    match value {
+        ValueRef::Text(text) => Version::loose(text),
+        ValueRef::Int(_) | ValueRef::Float(_) => {
+            // `1.0` is the version 1, as a language without integers prints it.
+            let value = number(value)?;
+            fmt::Write::write_fmt(buffer, format_args!("{value}")).ok()?;
+            Version::loose(buffer.as_str())
+        }
+        _ => None,
+    }
+}
+
+fn satisfies(left: &Version<'_>, operator: &str, right: &Version<'_>) -> Option<bool> {
+    let order = left.precedence(right);
+    Some(match operator {
+        "=" => order.is_eq(),
+        "!=" => order.is_ne(),
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        ">" => order.is_gt(),
+        ">=" => order.is_ge(),
+        "^" => left.major == right.major,
+        "~" => left.major == right.major && left.minor == right.minor,
+        _ => return None,
+    })
+}
+
+/// Text on the stack, for numbers and short names; the rare longer text spills.
+#[derive(Default)]
+pub(super) struct Buffer(SmallVec<[u8; 40]>);
+
+impl Buffer {
+    pub(super) fn as_str(&self) -> &str {
+        // Only whole texts are ever written to it.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Buffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }

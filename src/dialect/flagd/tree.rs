@@ -138,7 +138,6 @@ pub(super) struct Call {
 }
 
 pub(super) struct Variable {
-    pub(super) place: Place,
     pub(super) path: Path,
     pub(super) fallback: Option<Expression>,
 }

@@ -1,6 +1,7 @@
 //! tract, wrapped: the only place that names its types, which move between its patch releases.
 
 mod document;
+mod trees;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -53,6 +54,11 @@ impl Plan {
             settle_inputs(&mut graph, document, rows, features)?;
             Ok(Plan { runnable: graph.into_optimized()?.into_runnable()? })
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn weak(&self) -> std::sync::Weak<TypedRunnableModel> {
+        Arc::downgrade(&self.runnable)
     }
 
     /// Runs the plan on one input of this shape.

@@ -222,7 +222,7 @@ pub(super) fn row_shape(
     }
     let product = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     let Some(product) = product.filter(|product| *product <= MOST_FEATURES) else {
-        return Err(wrong("at most 2^28 values in a row"));
+        return Err(wrong("at most 2^24 values in a row"));
     };
     if let Some(features) = options.features
         && features != product
@@ -234,4 +234,4 @@ pub(super) fn row_shape(
 
 /// A row of more than this is a mistake in the file, and the first row of zeros would take the
 /// memory for it.
-const MOST_FEATURES: usize = 1 << 28;
+const MOST_FEATURES: usize = 1 << 24;

@@ -333,6 +333,7 @@ fn a_service_starts_from_its_last_known_good_file_without_a_server() {
     assert_eq!(text(&flags, "a"), "saved");
     let status = flags.status();
     assert!(status.sources[0].is_stale() && status.age.is_some());
+    drop(flags);
     drop(server);
 
     let server = Server::new(vec![good("saved")]);

@@ -10,6 +10,7 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
+use super::trees;
 use crate::model::{
     Dtype,
     onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator},
@@ -135,6 +136,9 @@ fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
     let mut graphs = vec![graph];
     while let Some(graph) = graphs.pop() {
         for node in &graph.node {
+            if node.op_type == "TreeEnsembleClassifier" {
+                trees::check(node)?;
+            }
             graphs.extend(node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()));
             let advice = if !DOMAINS.contains(&&*node.domain) {
                 "it is no standard operator; export the model without it"

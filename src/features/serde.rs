@@ -1,9 +1,9 @@
-//! Reading features from JSON or any other format of serde.
+//! Features from and to JSON, or any other format of serde.
 
 use std::fmt;
 
-use serde::{
-    Deserialize, Deserializer,
+use ::serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
@@ -117,5 +117,30 @@ impl<'de> Visitor<'de> for FeatureValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FeatureValue, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(FeatureValue::Map)
+    }
+}
+
+impl Serialize for Features {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_named() {
+            serializer.collect_map(self.entries())
+        } else {
+            serializer.collect_seq(self.values())
+        }
+    }
+}
+
+impl Serialize for FeatureValue {
+    /// As it was sent, but for lists and objects: what they held was not kept, and they become
+    /// `null`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            FeatureValue::Number(number) => serializer.serialize_f64(*number),
+            FeatureValue::Bool(value) => serializer.serialize_bool(*value),
+            FeatureValue::Text(text) => serializer.serialize_str(text),
+            FeatureValue::Null | FeatureValue::List | FeatureValue::Map => {
+                serializer.serialize_unit()
+            }
+        }
     }
 }

@@ -1,0 +1,49 @@
+//! Settings, from the environment.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+/// Where the service listens, and which files it uses.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `MODELGATE_ADDR`: host and port to listen on.
+    pub address: String,
+    /// `MODELGATE_FLAGS`: the flag file, watched.
+    pub flags: PathBuf,
+    /// `MODELGATE_COMPARISONS`: where comparisons are written, a JSON object a line.
+    pub comparisons: PathBuf,
+    /// `MODELGATE_MODELS`: the folder with the digits models.
+    pub models: PathBuf,
+}
+
+impl Config {
+    /// The settings in the environment, and defaults for those that are not there.
+    pub fn from_environment() -> Config {
+        let path = |variable: &str, default: &str| match env::var_os(variable) {
+            Some(path) if !path.is_empty() => PathBuf::from(path),
+            _ => in_repository(default),
+        };
+        Config {
+            address: env::var_os("MODELGATE_ADDR")
+                .map(OsString::into_string)
+                .and_then(Result::ok)
+                .filter(|address| !address.is_empty())
+                .unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+            flags: path("MODELGATE_FLAGS", "examples/flags.json"),
+            comparisons: path("MODELGATE_COMPARISONS", "target/comparisons.jsonl"),
+            models: path("MODELGATE_MODELS", "examples/models"),
+        }
+    }
+}
+
+/// A path of the repository: from the current folder if that is the repository, as with
+/// `cargo run`, and otherwise from where this example was built.
+pub fn in_repository(path: &str) -> PathBuf {
+    match Path::new("examples/models").is_dir() {
+        true => PathBuf::from(path),
+        false => Path::new(env!("CARGO_MANIFEST_DIR")).join(path),
+    }
+}

@@ -1,0 +1,172 @@
+//! The prediction service without a web framework: `axum.rs` and `actix.rs` put HTTP around it.
+//!
+//! Every method takes what was received and gives a [`Reply`], so that both services answer alike
+//! to the byte.
+
+// Each example uses its part of this.
+#![allow(dead_code)]
+
+pub mod config;
+pub mod digits;
+mod metrics;
+mod predict;
+mod reply;
+
+use std::{error::Error, fs, path::Path, time::Duration};
+
+use modelgate::{
+    Budget, Features, FileSource, FlagsStatus, JsonlSink, ModelRouter, ProbabilityVector,
+    RouterStats, Scores, Shadow, SourceState,
+};
+use serde::Serialize;
+use serde_json::json;
+
+pub use self::{config::Config, digits::Digits, predict::Caller, reply::Reply};
+
+/// A request's body may be this large; 64 features by name take about two thousand bytes.
+pub const LARGEST_BODY: usize = 64 * 1024;
+
+/// How long requests in flight may take to end when the service is told to stop.
+pub const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// The service: a router over the digits models, and the answers to every path.
+#[derive(Clone, Debug)]
+pub struct Service {
+    router: ModelRouter<Features, Scores>,
+}
+
+impl Service {
+    /// Loads the models, reads the flags, opens the file of comparisons.
+    ///
+    /// A v2 that cannot be loaded stops nothing: v1 serves, and `/status` says what is wrong. A
+    /// flag file that is not there yet stops nothing either: v1 serves until it appears, and
+    /// `/readyz` says so.
+    pub fn start(config: &Config) -> Result<Service, Box<dyn Error>> {
+        let digits = Digits::open(&config.models)?;
+        if let Some(folder) = config.comparisons.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let comparisons = JsonlSink::builder(&config.comparisons).rotate(64 << 20, 4).create()?;
+        let router = ModelRouter::builder("ml-model-version")
+            .model("v1", digits.model("v1")?)
+            .check("v1", digits.admission("v1")?)
+            .try_model("v2", digits.model("v2"))
+            .check("v2", digits.admission("v2")?)
+            .fallback("v1")
+            .refuse_non_finite()
+            .source(FileSource::watch(&config.flags))
+            .shadow(
+                Shadow::flag("shadow-mode-v2").candidate("v2").budget(Budget::cpu_percent(25.0)),
+            )
+            .compare(ProbabilityVector::argmax())
+            .sink(comparisons)
+            .build()?;
+        Ok(Service::new(router))
+    }
+
+    /// The service over a router of one's own.
+    pub fn new(router: ModelRouter<Features, Scores>) -> Service {
+        Service { router }
+    }
+
+    /// The router, for what is not HTTP: `install`, `pin`, `block`.
+    pub fn router(&self) -> &ModelRouter<Features, Scores> {
+        &self.router
+    }
+
+    /// Whether the process is there at all.
+    pub fn health(&self) -> Reply {
+        Reply::json(200, &json!({ "status": "ok" }))
+    }
+
+    /// Whether requests should be sent here: 503 while a flag source has delivered nothing.
+    pub fn ready(&self) -> Reply {
+        let status = self.router.status();
+        let code = if status.ready { 200 } else { 503 };
+        Reply::json(code, &json!({ "ready": status.ready, "reasons": reasons(&status) }))
+    }
+
+    /// How sources, versions, shadows and sinks are.
+    pub fn status(&self) -> Reply {
+        let flags = self.router.status();
+        let RouterStats { fallbacks, versions, shadows, .. } = self.router.stats();
+        Reply::json(200, &Status { flags, fallbacks, versions, shadows })
+    }
+
+    /// The same in numbers, in the text format of Prometheus.
+    pub fn metrics(&self) -> Reply {
+        Reply::text(200, metrics::render(&self.router.stats(), &self.router.status()))
+    }
+
+    /// Waits until the comparisons of all answers so far are on the disk: for use after the last
+    /// request.
+    pub fn flush(&self) {
+        if !self.router.flush(Duration::from_secs(5)) {
+            tracing::warn!("not every comparison was written in time");
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Status<C, V, S> {
+    #[serde(flatten)]
+    flags: FlagsStatus,
+    fallbacks: C,
+    versions: V,
+    shadows: S,
+}
+
+/// Why the service is not ready; nothing when it is.
+fn reasons(status: &FlagsStatus) -> Vec<String> {
+    let waiting = status.sources.iter().filter(|source| source.required);
+    waiting
+        .filter_map(|source| match &source.state {
+            SourceState::Starting { last_error: Some(error), .. } => {
+                Some(format!("flag source `{}` has delivered nothing: {error}", source.name))
+            }
+            SourceState::Starting { last_error: None, .. } => {
+                Some(format!("flag source `{}` has delivered nothing yet", source.name))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Warnings of the router, and what `RUST_LOG` asks for.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// What to try, printed when the service has started.
+pub fn print_what_to_try(config: &Config) {
+    let Config { address, flags, comparisons, .. } = config;
+    let url = format!("http://{address}");
+    println!(
+        "\
+modelgate serves handwritten digits on {url}
+
+  row='{row}'
+  curl {url}/predict -H 'X-User-ID: user-1' -H 'Content-Type: application/json' -d \"{{\\\"features\\\":$row}}\"
+
+Try:  other users: v2 answers a quarter of them, and the same user always gets the same version
+      -H 'X-Region: nz': v2 answers everybody there
+      the kill switch: set \"state\" of ml-model-version to \"DISABLED\" in {flags}
+      what v1 and v2 said of the same request: tail -f {comparisons}
+      curl {url}/status, {url}/metrics, {url}/readyz
+Stop with ctrl-c.
+",
+        row = EXAMPLE_ROW,
+        flags = shown(flags),
+        comparisons = shown(comparisons),
+    );
+}
+
+fn shown(path: &Path) -> std::path::Display<'_> {
+    path.display()
+}
+
+/// A one, 8 by 8 pixels.
+const EXAMPLE_ROW: &str = "[0,0,0,0,13,12,0,0,0,0,0,10,16,14,0,0,0,1,12,16,16,11,0,0,0,11,16,12,16,8,\
+0,0,0,6,4,7,16,6,0,0,0,0,0,6,16,5,0,0,0,0,0,4,16,8,0,0,0,0,0,0,15,11,0,0]";

@@ -1,0 +1,16 @@
+//! Guides, one a topic. There is no code here; every example in them is compiled and run as a test.
+
+#[doc = include_str!("guide/routing.md")]
+pub mod routing {}
+
+#[doc = include_str!("guide/sources.md")]
+pub mod sources {}
+
+#[doc = include_str!("guide/shadow.md")]
+pub mod shadow {}
+
+#[doc = include_str!("guide/comparison.md")]
+pub mod comparison {}
+
+#[doc = include_str!("guide/operations.md")]
+pub mod operations {}
