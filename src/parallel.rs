@@ -36,28 +36,27 @@ mod enabled {
                 .map_err(io::Error::other)
         }
 
-        /// Runs `main` on this thread and `others` on the pool, and returns when all are done.
-        /// None of them may panic.
+        /// Runs `main` on this thread and `others` on the pool, and returns when all are done. One
+        /// of the others that panics has no result.
         ///
-        /// Not by rayon's scopes: where this thread is a worker of the host's own pool, it would
-        /// take up other work of the host's while it waits, which may be the next request, and
-        /// within that one yet another, until the stack is full.
+        /// Not by a rayon scope: a caller that is a worker of its host's own rayon pool would steal
+        /// the host's next request while it waits, that one the next, until the stack is full.
         pub(crate) fn run<A, B: Send + 'static>(
             &self,
             main: impl FnOnce() -> A,
             others: impl Iterator<Item = impl FnOnce() -> B + Send + 'static>,
         ) -> (A, Vec<B>) {
-            let (done, results) = crossbeam_channel::unbounded();
+            let (done, finished) = crossbeam_channel::unbounded();
             for (place, other) in others.enumerate() {
                 let done = done.clone();
                 self.0.spawn(move || {
-                    // Rayon ends the process at a panic in here: of what is dropped, say.
-                    let _ = contained(|| done.send((place, other())));
+                    // The caller cannot have gone: it waits for every sender to be dropped.
+                    let _ = contained(other).map(|result| done.send((place, result)));
                 });
             }
             drop(done);
             let main = main();
-            let mut results: Vec<(usize, B)> = results.iter().collect();
+            let mut results: Vec<(usize, B)> = finished.iter().collect();
             results.sort_by_key(|(place, _)| *place);
             (main, results.into_iter().map(|(_, result)| result).collect())
         }
