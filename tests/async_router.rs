@@ -419,7 +419,7 @@ fn joined_shadows_run_beside_the_primary_and_a_full_pool_is_their_loss_alone() {
         .model("v2", v2.clone())
         .fallback("v1")
         .source(ByHand::with(&serving(FLAG, "v1")))
-        .shadow(Shadow::always().candidate("v2").joined())
+        .shadow(Shadow::always().candidate("v2").joined().queue(1_000).priority(Priority::Normal))
         .sink(sink.clone())
         .compute_threads(1)
         .compute_queue(1)

@@ -93,18 +93,16 @@ fn the_shadow_flag_says_who_runs() {
             assert_eq!(candidates(&flushed(&router, &sink)), *expected, "{value}");
         }
     }
-    {
-        let off = r#"{"state": "DISABLED", "defaultVariant": "it", "variants": {"it": true}}"#;
-        let sink = sink();
-        let router = builder(&with_shadow_flag("v1", off))
-            .shadow(normal(declared()))
-            .shadow(normal(Shadow::flag("no such flag").candidate("v2")))
-            .sink(sink.clone())
-            .build()
-            .unwrap();
-        ask(&router, "user-1");
-        assert!(flushed(&router, &sink).is_empty());
-    }
+    let off = r#"{"state": "DISABLED", "defaultVariant": "it", "variants": {"it": true}}"#;
+    let sink = sink();
+    let router = builder(&with_shadow_flag("v1", off))
+        .shadow(normal(declared()))
+        .shadow(normal(Shadow::flag("no such flag").candidate("v2")))
+        .sink(sink.clone())
+        .build()
+        .unwrap();
+    ask(&router, "user-1");
+    assert!(flushed(&router, &sink).is_empty());
 }
 
 #[test]

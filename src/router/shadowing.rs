@@ -14,7 +14,7 @@ use crate::{
     compare::{Comparator, ComparisonSink, FanOut, Side},
     contain::contained,
     context::EvaluationContext,
-    model::Model,
+    model::{Model, ModelError, ModelErrorKind},
     parallel::Beside,
     prediction_id::PredictionId,
     shadow::{self, LossCause, Mode, Shadow, ShadowLine, ShadowStats},
@@ -77,6 +77,18 @@ pub(crate) enum ComparedOn {
     Caller,
     #[cfg(feature = "async")]
     ShadowThread,
+}
+
+impl<P> Joined<P> {
+    #[cold]
+    fn panicked(candidate: Candidate) -> Joined<P> {
+        let error = ModelError::of_kind(
+            ModelErrorKind::Panicked,
+            "what goes into the run, or came out of it, panicked",
+        );
+        let called = Called { outcome: Err(error), service_time: Duration::ZERO };
+        Joined { candidate, called: Some(called) }
+    }
 }
 
 impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
@@ -146,10 +158,10 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             })
             .collect();
         let (answered, mut results) = pool.run(answer, runs.into_iter());
-        // What could not even be started is accounted for as well.
+        // One without a result panicked outside the model: when its features were copied, say.
         for candidate in joined {
             if !results.iter().any(|result: &Joined<P>| result.candidate == candidate) {
-                results.push(Joined { candidate, called: None });
+                results.push(Joined::panicked(candidate));
             }
         }
         (answered, results)

@@ -428,6 +428,8 @@ fn the_same_version_has_the_same_counts() {
     assert!(!Arc::ptr_eq(&bench.candidate, &other));
     // Nobody declared v3, and no flag has asked for it yet.
     assert_eq!(bench.line.stats().candidates.len(), 1);
+    bench.line.offer(&other, || (answered(None), || Ok(1.0))).unwrap();
+    assert_eq!(bench.line.stats().candidates.len(), 2);
 }
 
 #[derive(Clone, Debug)]
