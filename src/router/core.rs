@@ -126,15 +126,31 @@ impl<M: Handle> Core<M> {
         context: &dyn EvaluationContext,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
+        let request = self.request(context);
+        match self.pick(table, &request, probe) {
+            Some(picked) => Ok(picked.own()),
+            None => self.without_key(table, &request, probe),
+        }
+    }
+
+    #[inline(always)]
+    fn request<'a>(&'a self, context: &'a dyn EvaluationContext) -> Request<'a> {
+        Request { context, key_override: None, clock: &*self.settings.clock }
+    }
+
+    /// What the operator or the flags name; `None` where a split wants a targeting key.
+    #[inline(always)]
+    fn pick<'t>(
+        &'t self,
+        table: &'t Table<M>,
+        request: &Request<'t>,
+        probe: bool,
+    ) -> Option<Picked<'t>> {
         if let Some(pinned) = table.pin {
-            return Ok(self.settle_on(table, pinned, Reason::Pinned, None, None, probe).own());
+            return Some(self.settle_on(table, pinned, Reason::Pinned, None, None, probe));
         }
-        let request = Request { context, key_override: None, clock: &*self.settings.clock };
-        let answer = self.settings.binding.choose(&table.route, &request);
-        if answer.missing_key {
-            return self.without_key(table, &request, probe);
-        }
-        Ok(self.settle(table, answer, probe).own())
+        let answer = self.settings.binding.choose(&table.route, request);
+        (!answer.missing_key).then(|| self.settle(table, answer, probe))
     }
 
     /// What the flags named, or the fallback version and why.
@@ -228,28 +244,24 @@ impl<M: Handle> Core<M> {
         if table.shadows.is_empty() {
             return Candidates::new();
         }
-        let request = Request { context, key_override: None, clock: &*self.settings.clock };
+        let request = self.request(context);
         table.candidates(&request, chosen, id)
     }
 
     pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, KeyRefused> {
         let table = self.table.load();
-        if table.pin.is_none() {
-            let request = Request { context, key_override: None, clock: &*self.settings.clock };
-            let answer = self.settings.binding.choose(&table.route, &request);
-            if !answer.missing_key {
-                let Picked { slot, reason, cause, variant, .. } =
-                    self.settle(&table, answer, false);
-                return Ok(Decision {
-                    version: table.version(slot),
-                    reason,
-                    fallback: cause,
-                    variant: variant.map(SmolStr::new),
-                    revision: table.revision,
-                });
-            }
-        }
-        Ok(table.decision(self.choose(&table, context, false)?))
+        let request = self.request(context);
+        // Not by way of `choose`: a `Choice` in between is copied once more.
+        let Some(picked) = self.pick(&table, &request, false) else {
+            return Ok(table.decision(self.without_key(&table, &request, false)?));
+        };
+        Ok(Decision {
+            version: table.version(picked.slot),
+            reason: picked.reason,
+            fallback: picked.cause,
+            variant: picked.variant.map(SmolStr::new),
+            revision: table.revision,
+        })
     }
 
     pub(crate) fn explain(
@@ -265,7 +277,7 @@ impl<M: Handle> Core<M> {
             .filter_map(|candidate| table.slots.get(candidate.slot))
             .map(|slot| slot.version.clone())
             .collect();
-        let request = Request { context, key_override: None, clock: &*self.settings.clock };
+        let request = self.request(context);
         let snapshot = self.flags.snapshot();
         let flags = self
             .settings
