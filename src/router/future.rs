@@ -151,9 +151,9 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 
 /// The async face of the router, for any runtime.
 ///
-/// It decides as [`ModelRouter`](crate::ModelRouter) does, from the same flags. Models that compute run on a pool of
-/// the router's own, never on an executor's worker, so that other requests of the service do not
-/// wait behind them; models that wait ([`AsyncModel`]) are polled in place.
+/// It decides as [`ModelRouter`](crate::ModelRouter) does, from the same flags. Models that compute
+/// run on a pool of the router's own, never on an executor's worker, so that other requests of the
+/// service do not wait behind them; models that wait ([`AsyncModel`]) are polled in place.
 ///
 /// ```
 /// use modelgate::{Context, ModelRouter, Rollout, model_fn};
@@ -218,8 +218,10 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     ///
     /// # Errors
     ///
-    /// As [`ModelRouter::predict`](crate::ModelRouter::predict), and [`PredictError::is_overloaded`] when too many requests wait
+    /// As [`ModelRouter::predict`], and [`PredictError::is_overloaded`] when too many requests wait
     /// for the pool.
+    ///
+    /// [`ModelRouter::predict`]: crate::ModelRouter::predict
     pub fn predict<I: Into<F::Owned>>(
         &self,
         context: &dyn EvaluationContext,
@@ -231,7 +233,9 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         async move { inner.run(started?, features).await }
     }
 
-    /// Puts a version in, or replaces it; see [`ModelRouter::install`](crate::ModelRouter::install).
+    /// Puts a version in, or replaces it; see [`ModelRouter::install`].
+    ///
+    /// [`ModelRouter::install`]: crate::ModelRouter::install
     ///
     /// # Errors
     ///

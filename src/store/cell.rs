@@ -104,8 +104,8 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
         drop(self.replace(value));
     }
 
-    /// Puts `value` in the place of the current one. What it replaces is returned: for those who hold a lock
-    /// of their own that its `Drop` might want.
+    /// Puts `value` in the place of the current one. What it replaces is returned: for those who
+    /// hold a lock of their own that its `Drop` might want.
     #[must_use]
     pub(crate) fn replace(&self, value: Arc<T>) -> Replaced<T> {
         let old = {

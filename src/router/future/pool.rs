@@ -70,7 +70,8 @@ impl ComputePool {
         std::thread::Builder::new().name(format!("modelgate-compute-{number}")).spawn(
             move || {
                 for job in &queued {
-                    // Models are contained where they are called; this is for what is dropped after.
+                    // Models are contained where they are called; this is for what is dropped
+                    // after them.
                     let _ = contained(job);
                     if crew.has_one_too_many() {
                         return;
