@@ -6,6 +6,8 @@ mod enabled {
 
     use rayon::prelude::*;
 
+    use crate::contain::contained;
+
     /// What `work` makes of each chunk of at most `size`, joined in order: in parallel on the
     /// current rayon pool.
     pub(crate) fn map_chunks<T: Sync, R: Send>(
@@ -34,22 +36,29 @@ mod enabled {
                 .map_err(io::Error::other)
         }
 
-        /// Runs `main` on this thread and `others` on the pool, and returns when all are done.
-        /// None of them may panic.
-        pub(crate) fn run<A, B: Send>(
+        /// Runs `main` on this thread and `others` on the pool, and returns when all are done. One
+        /// of the others that panics has no result.
+        ///
+        /// Not by a rayon scope: a caller that is a worker of its host's own rayon pool would steal
+        /// the host's next request while it waits, that one the next, until the stack is full.
+        pub(crate) fn run<A, B: Send + 'static>(
             &self,
             main: impl FnOnce() -> A,
-            others: impl Iterator<Item = impl FnOnce() -> B + Send>,
+            others: impl Iterator<Item = impl FnOnce() -> B + Send + 'static>,
         ) -> (A, Vec<B>) {
-            let others: Vec<_> = others.collect();
-            let mut results: Vec<Option<B>> = others.iter().map(|_| None).collect();
-            let main = self.0.in_place_scope(|scope| {
-                for (other, result) in others.into_iter().zip(&mut results) {
-                    scope.spawn(move |_| *result = Some(other()));
-                }
-                main()
-            });
-            (main, results.into_iter().flatten().collect())
+            let (done, finished) = crossbeam_channel::unbounded();
+            for (place, other) in others.enumerate() {
+                let done = done.clone();
+                self.0.spawn(move || {
+                    // The caller cannot have gone: it waits for every sender to be dropped.
+                    let _ = contained(other).map(|result| done.send((place, result)));
+                });
+            }
+            drop(done);
+            let main = main();
+            let mut results: Vec<(usize, B)> = finished.iter().collect();
+            results.sort_by_key(|(place, _)| *place);
+            (main, results.into_iter().map(|(_, result)| result).collect())
         }
     }
 }

@@ -419,7 +419,7 @@ fn joined_shadows_run_beside_the_primary_and_a_full_pool_is_their_loss_alone() {
         .model("v2", v2.clone())
         .fallback("v1")
         .source(ByHand::with(&serving(FLAG, "v1")))
-        .shadow(Shadow::always().candidate("v2").joined())
+        .shadow(Shadow::always().candidate("v2").joined().queue(1_000).priority(Priority::Normal))
         .sink(sink.clone())
         .compute_threads(1)
         .compute_queue(1)
@@ -427,6 +427,7 @@ fn joined_shadows_run_beside_the_primary_and_a_full_pool_is_their_loss_alone() {
         .unwrap();
     let answers = block_on(join_all((0..200).map(|_| ask(&router))));
     assert!(answers.iter().all(|answer| (&*answer.0, answer.1) == ("v1", 1.0)));
+    assert!(router.flush(PATIENCE));
     let counts = settled(&router.stats(), "v2");
     assert_eq!(counts.wanted(), 200);
     assert_eq!(counts.lost_in_all(), counts.lost(LossCause::QueueFull));
@@ -446,6 +447,7 @@ fn a_joined_shadow_that_is_late_is_lost_to_the_deadline() {
         .build_async()
         .unwrap();
     assert_eq!(block_on(ask(&router)).0, "v1");
+    assert!(router.flush(PATIENCE));
     assert_eq!(settled(&router.stats(), "v2").lost(LossCause::Deadline), 1);
 }
 

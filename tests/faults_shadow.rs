@@ -340,6 +340,46 @@ fn an_answer_whose_copy_panics_is_the_shadows_loss() {
     }
 }
 
+/// Features that cannot be copied.
+struct Uncopied(f64);
+
+struct Copied(Uncopied);
+
+impl std::borrow::Borrow<Uncopied> for Copied {
+    fn borrow(&self) -> &Uncopied {
+        &self.0
+    }
+}
+
+impl ToOwned for Uncopied {
+    type Owned = Copied;
+    fn to_owned(&self) -> Copied {
+        panic!("a copy that panics")
+    }
+}
+
+#[test]
+fn features_whose_copy_panics_are_the_shadows_loss() {
+    quiet_panics();
+    for policy in [policy(), policy().joined()] {
+        let router = ModelRouter::<Uncopied, f64>::builder(FLAG)
+            .model("v1", model_fn(|features: &Uncopied| Ok(features.0)))
+            .model("v2", model_fn(|features: &Uncopied| Ok(features.0)))
+            .fallback("v1")
+            .source(ByHand::with(&serving(FLAG, "v1")))
+            .shadow(policy)
+            .build()
+            .unwrap();
+        for _ in 0..10 {
+            let answer = router.predict(&Context::new("user-1"), &Uncopied(7.0)).unwrap();
+            assert_eq!(*answer.output(), 7.0);
+        }
+        assert!(router.flush(PATIENCE));
+        let counts = settled(&router.stats(), "v2");
+        assert_eq!((counts.wanted(), counts.lost(LossCause::Panic)), (10, 10));
+    }
+}
+
 #[test]
 fn features_that_cannot_be_described_are_the_shadows_loss() {
     quiet_panics();
@@ -394,7 +434,9 @@ fn a_hung_shadow_does_not_hold_the_last_handle() {
     let counted = Counted(Arc::clone(&dropped));
     let router = builder(v2)
         .shadow(policy().grace(Duration::from_millis(5)))
-        .sink(move |_: &Comparison<f64>| drop(std::hint::black_box(&counted)))
+        .sink(move |_: &Comparison<f64>| {
+            let _held = &counted;
+        })
         .build()
         .unwrap();
     ask(&router, 3);

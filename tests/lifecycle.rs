@@ -14,6 +14,8 @@ use support::{ByHand, Gate, OpensAtTheEnd, PATIENCE, Puppet, serving, until};
 
 const FLAG: &str = "ml-model-version";
 
+type Router = ModelRouter<[f64], f64>;
+
 /// Threads and files are counted for the whole process: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -82,7 +84,7 @@ impl Whole {
             .sink(JsonlSink::create(path("comparisons.jsonl")).unwrap())
     }
 
-    fn build(&self) -> ModelRouter<[f64], f64> {
+    fn build(&self) -> Router {
         self.parts().build().unwrap()
     }
 
@@ -198,7 +200,7 @@ fn the_last_of_many_handles_on_many_threads_stops_everything() {
 #[test]
 fn a_router_may_be_used_and_dropped_by_a_threads_own_destructors() {
     let _alone = alone();
-    struct AtTheEnd(ModelRouter<[f64], f64>, Arc<Mutex<Vec<String>>>);
+    struct AtTheEnd(Router, Arc<Mutex<Vec<String>>>);
     impl Drop for AtTheEnd {
         fn drop(&mut self) {
             let user = Context::new("user-1");
@@ -240,7 +242,7 @@ fn a_router_may_be_used_and_dropped_by_a_threads_own_destructors() {
 #[test]
 fn a_router_may_be_dropped_by_its_own_sink() {
     let _alone = alone();
-    let slot: Arc<Mutex<Option<ModelRouter<[f64], f64>>>> = Arc::default();
+    let slot = Arc::new(Mutex::new(None::<Router>));
     let held = Arc::clone(&slot);
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());

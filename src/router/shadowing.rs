@@ -14,7 +14,7 @@ use crate::{
     compare::{Comparator, ComparisonSink, FanOut, Side},
     contain::contained,
     context::EvaluationContext,
-    model::Model,
+    model::{Model, ModelError, ModelErrorKind},
     parallel::Beside,
     prediction_id::PredictionId,
     shadow::{self, LossCause, Mode, Shadow, ShadowLine, ShadowStats},
@@ -79,6 +79,18 @@ pub(crate) enum ComparedOn {
     ShadowThread,
 }
 
+impl<P> Joined<P> {
+    #[cold]
+    fn panicked(candidate: Candidate) -> Joined<P> {
+        let error = ModelError::of_kind(
+            ModelErrorKind::Panicked,
+            "what goes into the run, or came out of it, panicked",
+        );
+        let called = Called { outcome: Err(error), service_time: Duration::ZERO };
+        Joined { candidate, called: Some(called) }
+    }
+}
+
 impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     pub(crate) fn start(
         policies: &[Shadow],
@@ -133,20 +145,26 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             .and_then(|first| self.lines.get(first.policy))
             .and_then(|line| line.beside.as_ref());
         let Some(pool) = pool else { return (answer(), Vec::new()) };
-        let models: Vec<_> = joined
+        let finite = self.finite;
+        let runs: Vec<_> = joined
             .iter()
-            .map(|candidate| {
+            .filter_map(|candidate| {
                 let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow();
-                Some((*candidate, model))
+                let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
+                Some(move || Joined {
+                    candidate,
+                    called: Some(call(&*model, features.borrow(), finite)),
+                })
             })
             .collect();
-        let finite = self.finite;
-        pool.run(
-            answer,
-            models.into_iter().flatten().map(|(candidate, model)| {
-                move || Joined { candidate, called: Some(call(&*model, features, finite)) }
-            }),
-        )
+        let (answered, mut results) = pool.run(answer, runs.into_iter());
+        // One without a result panicked outside the model: when its features were copied, say.
+        for candidate in joined {
+            if !results.iter().any(|result: &Joined<P>| result.candidate == candidate) {
+                results.push(Joined::panicked(candidate));
+            }
+        }
+        (answered, results)
     }
 
     /// Sees to the comparisons of what ran beside the primary: on this thread, so that a replay is

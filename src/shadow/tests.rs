@@ -424,7 +424,11 @@ fn threads_have_names_and_are_gone_after_the_drop() {
 fn the_same_version_has_the_same_counts() {
     let bench = Bench::new(policy());
     assert!(Arc::ptr_eq(&bench.candidate, &bench.line.candidate(&Version::new("v2"))));
-    bench.line.candidate(&Version::new("v3"));
+    let other = bench.line.candidate(&Version::new("v3"));
+    assert!(!Arc::ptr_eq(&bench.candidate, &other));
+    // Nobody declared v3, and no flag has asked for it yet.
+    assert_eq!(bench.line.stats().candidates.len(), 1);
+    bench.line.offer(&other, || (answered(None), || Ok(1.0))).unwrap();
     assert_eq!(bench.line.stats().candidates.len(), 2);
 }
 
