@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .bind(&config.address)?
         .shutdown_timeout(SHUTDOWN.as_secs());
     service::print_what_to_try(&config);
-    // Ends at ctrl-c or SIGTERM, after the requests in flight.
+    // Ends after the requests in flight at SIGTERM, and at once at ctrl-c.
     server.run().await?;
     service.flush();
     Ok(())

@@ -162,3 +162,8 @@ pub use crate::source::FileSource;
 #[cfg(feature = "http")]
 pub use crate::source::HttpSource;
 pub(crate) use crate::source::chain as error_chain;
+
+/// The README's example is compiled as a test.
+#[cfg(all(doctest, feature = "onnx", feature = "file"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

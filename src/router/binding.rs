@@ -105,6 +105,7 @@ impl Binding {
     }
 
     /// What the flags answer for this context.
+    #[inline]
     pub(crate) fn choose<'a>(
         &'a self,
         flags: &'a [Option<Flag>],
@@ -174,6 +175,7 @@ impl Answer<'_> {
     }
 }
 
+#[inline(always)]
 fn by_value<'a>(
     flags: &'a [Option<Flag>],
     request: &Request<'a>,
@@ -196,6 +198,7 @@ fn by_value<'a>(
     }
 }
 
+#[inline(never)]
 fn by_switches<'a>(
     flags: &'a [Option<Flag>],
     request: &Request<'a>,
@@ -243,6 +246,7 @@ fn by_switches<'a>(
     }
 }
 
+#[inline]
 fn named_by_value<'a>(evaluation: &Evaluation<'a>, field: Option<&str>) -> Option<&'a str> {
     match (evaluation.value?, field) {
         (Value::Text(text), None) => Some(text),

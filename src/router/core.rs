@@ -73,6 +73,24 @@ pub(crate) struct Choice {
     wanted: Option<usize>,
 }
 
+/// A [`Choice`] that still borrows: copying one copies pointers.
+#[derive(Clone, Copy)]
+struct Picked<'t> {
+    slot: usize,
+    reason: Reason,
+    cause: Option<FallbackCause>,
+    variant: Option<&'t str>,
+    wanted: Option<usize>,
+}
+
+impl Picked<'_> {
+    #[inline]
+    fn own(self) -> Choice {
+        let Picked { slot, reason, cause, variant, wanted } = self;
+        Choice { slot, reason, cause, variant: variant.map(SmolStr::new), wanted }
+    }
+}
+
 /// The context has no targeting key and the policy is to refuse.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyRefused;
@@ -101,7 +119,7 @@ impl<M: Handle> Core<M> {
     }
 
     /// Chooses the version for this context. `probe` says that it will really be asked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn choose(
         &self,
         table: &Table<M>,
@@ -109,19 +127,19 @@ impl<M: Handle> Core<M> {
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
         if let Some(pinned) = table.pin {
-            return Ok(self.settle_on(table, pinned, Reason::Pinned, None, None, probe));
+            return Ok(self.settle_on(table, pinned, Reason::Pinned, None, None, probe).own());
         }
         let request = Request { context, key_override: None, clock: &*self.settings.clock };
         let answer = self.settings.binding.choose(&table.route, &request);
         if answer.missing_key {
             return self.without_key(table, &request, probe);
         }
-        Ok(self.settle(table, answer, probe))
+        Ok(self.settle(table, answer, probe).own())
     }
 
     /// What the flags named, or the fallback version and why.
-    #[inline]
-    fn settle(&self, table: &Table<M>, answer: Answer<'_>, probe: bool) -> Choice {
+    #[inline(always)]
+    fn settle<'t>(&self, table: &Table<M>, answer: Answer<'t>, probe: bool) -> Picked<'t> {
         let (place, cause) = match (answer.version, answer.cause) {
             (Some(name), cause) => match table.place(name) {
                 Some(place) => (place, cause),
@@ -138,17 +156,16 @@ impl<M: Handle> Core<M> {
         self.settle_on(table, place, reason, cause, answer.variant, probe)
     }
 
-    #[inline]
-    fn settle_on(
+    #[inline(always)]
+    fn settle_on<'t>(
         &self,
         table: &Table<M>,
         place: usize,
         reason: Reason,
         cause: Option<FallbackCause>,
-        variant: Option<&str>,
+        variant: Option<&'t str>,
         probe: bool,
-    ) -> Choice {
-        let variant = variant.map(SmolStr::new);
+    ) -> Picked<'t> {
         // The fallback version is asked in any case: there is nobody behind it.
         if place != table.fallback {
             let admitted = match table.slots.get(place) {
@@ -156,7 +173,7 @@ impl<M: Handle> Core<M> {
                 None => Err(FallbackCause::UnknownVersion),
             };
             if let Err(cause) = admitted {
-                return Choice {
+                return Picked {
                     slot: table.fallback,
                     reason,
                     cause: Some(cause),
@@ -165,7 +182,7 @@ impl<M: Handle> Core<M> {
                 };
             }
         }
-        Choice { slot: place, reason, cause, variant, wanted: None }
+        Picked { slot: place, reason, cause, variant, wanted: None }
     }
 
     #[cold]
@@ -193,8 +210,8 @@ impl<M: Handle> Core<M> {
                 if answer.missing_key {
                     return Ok(fallback);
                 }
-                let choice = self.settle(table, answer, probe);
-                Ok(Choice { reason: Reason::MissingKey, ..choice })
+                let picked = self.settle(table, answer, probe);
+                Ok(Picked { reason: Reason::MissingKey, ..picked }.own())
             }
         }
     }
@@ -217,8 +234,22 @@ impl<M: Handle> Core<M> {
 
     pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, KeyRefused> {
         let table = self.table.load();
-        let choice = self.choose(&table, context, false)?;
-        Ok(table.decision(choice))
+        if table.pin.is_none() {
+            let request = Request { context, key_override: None, clock: &*self.settings.clock };
+            let answer = self.settings.binding.choose(&table.route, &request);
+            if !answer.missing_key {
+                let Picked { slot, reason, cause, variant, .. } =
+                    self.settle(&table, answer, false);
+                return Ok(Decision {
+                    version: table.version(slot),
+                    reason,
+                    fallback: cause,
+                    variant: variant.map(SmolStr::new),
+                    revision: table.revision,
+                });
+            }
+        }
+        Ok(table.decision(self.choose(&table, context, false)?))
     }
 
     pub(crate) fn explain(
@@ -449,13 +480,16 @@ impl<M: Handle> Control<M> {
 }
 
 impl<M: Handle> Table<M> {
+    #[inline]
+    fn version(&self, slot: usize) -> Version {
+        self.slots.get(slot).map_or_else(|| Version::new(""), |slot| slot.version.clone())
+    }
+
     /// The decision that a choice comes to.
+    #[inline]
     pub(crate) fn decision(&self, choice: Choice) -> Decision {
         Decision {
-            version: self
-                .slots
-                .get(choice.slot)
-                .map_or_else(|| Version::new(""), |slot| slot.version.clone()),
+            version: self.version(choice.slot),
             reason: choice.reason,
             fallback: choice.cause,
             variant: choice.variant,

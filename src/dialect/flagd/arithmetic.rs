@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{
     coercion::{from_float, integer, integral, number},
     evaluate::{Failed, Scene},
-    expression::{Answer, Held, Scope},
+    expression::{Answer, Held, Scope, evaluate},
     operator::Operator,
     trace::Watcher,
     tree::Expression,
@@ -24,8 +24,19 @@ impl<'a, W: Watcher> Scene<'a, W> {
     where
         'a: 's,
     {
-        if let [Expression::List(_) | Expression::Constant(Value::List(_))] = arguments {
-            return Err(Failed);
+        use Operator::{Add, Divide, Max, Min, Modulo, Multiply};
+        match (operator, arguments) {
+            // These do not take a written list for its elements.
+            (
+                Add | Multiply | Min | Max,
+                [Expression::List(_) | Expression::Constant(Value::List(_))],
+            ) => return Err(Failed),
+            // A division by zero ends it before what comes after is evaluated.
+            (Divide | Modulo, [_, _, ..]) => {
+                let operands = arguments.iter().map(|argument| evaluate(argument, self, scope));
+                return divide(operands, quotient(operator)).map(Held::Owned);
+            }
+            _ => {}
         }
         let values = self.all(arguments, scope)?;
         // A single list stands for its elements.
@@ -53,7 +64,10 @@ fn one(operator: Operator, value: ValueRef<'_>) -> Result<Value, Failed> {
             Some(value) if value != 0.0 => Ok(from_float(1.0 / value)),
             _ => Err(Failed),
         },
-        Operator::Min | Operator::Max => many(operator, &[value]),
+        Operator::Min | Operator::Max => match value {
+            ValueRef::Int(_) | ValueRef::Float(_) => Ok(value.to_value()),
+            _ => Err(Failed),
+        },
         _ => Err(Failed),
     }
 }
@@ -63,11 +77,13 @@ fn many(operator: Operator, operands: &[ValueRef<'_>]) -> Result<Value, Failed> 
         Operator::Add => fold(Some(Value::Int(0)), operands, i64::checked_add, |a, b| a + b),
         Operator::Multiply => fold(Some(Value::Int(1)), operands, i64::checked_mul, |a, b| a * b),
         Operator::Subtract => fold(None, operands, i64::checked_sub, |a, b| a - b),
-        Operator::Divide => divide(operands, |a, b| a / b),
         Operator::Modulo if operands.len() < 2 => Err(Failed),
-        Operator::Modulo => divide(operands, |a, b| a % b),
-        Operator::Min => extreme(operands, |value, best| value < best),
-        Operator::Max => extreme(operands, |value, best| value > best),
+        Operator::Divide | Operator::Modulo => {
+            let operands = operands.iter().map(|operand| Ok(Held::Borrowed(*operand)));
+            divide(operands, quotient(operator))
+        }
+        Operator::Min => extreme(operands, f64::INFINITY, |value, best| value < best),
+        Operator::Max => extreme(operands, f64::NEG_INFINITY, |value, best| value > best),
         _ => Err(Failed),
     }
 }
@@ -101,15 +117,26 @@ fn fold(
     }
 }
 
-fn divide(operands: &[ValueRef<'_>], apply: fn(f64, f64) -> f64) -> Result<Value, Failed> {
-    let [first, rest @ ..] = operands else { return Err(Failed) };
-    let mut result = number(*first).ok_or(Failed)?;
-    let mut whole = integral(*first).is_some();
-    for operand in rest {
-        let divisor = number(*operand).ok_or(Failed)?;
+fn quotient(operator: Operator) -> fn(f64, f64) -> f64 {
+    match operator {
+        Operator::Modulo => |a, b| a % b,
+        _ => |a, b| a / b,
+    }
+}
+
+fn divide<'v>(
+    mut operands: impl Iterator<Item = Answer<'v>>,
+    apply: fn(f64, f64) -> f64,
+) -> Result<Value, Failed> {
+    let first = operands.next().ok_or(Failed)??;
+    let mut result = number(first.borrow()).ok_or(Failed)?;
+    let mut whole = integral(first.borrow()).is_some();
+    for operand in operands {
+        let operand = operand?;
+        let divisor = number(operand.borrow()).ok_or(Failed)?;
         if divisor == 0.0 {
             // Among integers an error; otherwise the largest number there is.
-            return match (whole && integral(*operand).is_some(), result) {
+            return match (whole && integral(operand.borrow()).is_some(), result) {
                 (true, _) => Err(Failed),
                 (false, result) if result > 0.0 => Ok(Value::Float(f64::MAX)),
                 (false, result) if result < 0.0 => Ok(Value::Float(f64::MIN)),
@@ -117,22 +144,30 @@ fn divide(operands: &[ValueRef<'_>], apply: fn(f64, f64) -> f64) -> Result<Value
             };
         }
         result = apply(result, divisor);
-        whole = result.fract() == 0.0;
+        whole = result.fract() == 0.0 && result.abs() <= i64::MAX as f64;
     }
     Ok(from_float(result))
 }
 
-fn extreme(operands: &[ValueRef<'_>], better: fn(f64, f64) -> bool) -> Result<Value, Failed> {
-    let mut best: Option<(f64, ValueRef<'_>)> = None;
+/// The best of numbers, `null` when none is better than `worst`: NaN never is.
+fn extreme(
+    operands: &[ValueRef<'_>],
+    worst: f64,
+    better: fn(f64, f64) -> bool,
+) -> Result<Value, Failed> {
+    if operands.is_empty() {
+        return Err(Failed);
+    }
+    let (mut best, mut found) = (worst, ValueRef::Null);
     for operand in operands {
         let value = match operand {
             ValueRef::Int(value) => *value as f64,
             ValueRef::Float(value) => *value,
             _ => return Err(Failed),
         };
-        if best.is_none_or(|(best, _)| better(value, best)) {
-            best = Some((value, *operand));
+        if better(value, best) {
+            (best, found) = (value, *operand);
         }
     }
-    best.map(|(_, value)| value.to_value()).ok_or(Failed)
+    Ok(found.to_value())
 }

@@ -188,7 +188,32 @@ pub(super) fn write_flat(value: ValueRef<'_>, out: &mut impl fmt::Write) -> fmt:
         ValueRef::Int(value) => write!(out, "{value}"),
         ValueRef::Float(value) => write_float(value, out),
         ValueRef::Text(text) => out.write_str(text),
-        ValueRef::List(_) | ValueRef::Map(_) => write!(out, "{}", value.to_value()),
+        ValueRef::List(_) | ValueRef::Map(_) => write_json(&value.to_value(), out),
+    }
+}
+
+/// Writes a value as JSON, with exponents as the official evaluator has them: `1e21`.
+fn write_json(value: &Value, out: &mut impl fmt::Write) -> fmt::Result {
+    match value {
+        Value::Float(_) => out.write_str(&value.to_string().replace('+', "")),
+        Value::List(values) => {
+            out.write_char('[')?;
+            for (index, value) in values.iter().enumerate() {
+                out.write_str(if index == 0 { "" } else { "," })?;
+                write_json(value, out)?;
+            }
+            out.write_char(']')
+        }
+        Value::Map(map) => {
+            out.write_char('{')?;
+            for (index, (name, value)) in map.iter().enumerate() {
+                out.write_str(if index == 0 { "" } else { "," })?;
+                write!(out, "{}:", Value::from(name))?;
+                write_json(value, out)?;
+            }
+            out.write_char('}')
+        }
+        value => write!(out, "{value}"),
     }
 }
 

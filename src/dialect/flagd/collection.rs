@@ -199,7 +199,9 @@ pub(super) fn merge<'a: 's, 's, W: Watcher>(
     let mut merged = Vec::new();
     for argument in arguments {
         match evaluate(argument, scene, scope)?.into_value() {
-            Value::List(values) => merged.extend(values),
+            Value::List(values) => {
+                merged.extend(values.into_iter().filter(|value| *value != Value::Null));
+            }
             Value::Null => {}
             value => merged.push(value),
         }

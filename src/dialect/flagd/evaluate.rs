@@ -49,7 +49,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     /// Reads an attribute of the rule's data.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(&mut self, attribute: &'a Attribute) -> Option<ValueRef<'a>> {
         let value = match attribute {
             Attribute::Named(name) => self.named(name),
@@ -99,7 +99,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         i64::try_from(self.clock.unix().as_secs()).unwrap_or(i64::MAX)
     }
 
-    #[inline]
+    #[inline(always)]
     fn outcome(&self, outcome: Outcome) -> Evaluation<'a> {
         match outcome {
             Outcome::Variant(index) => self.serve(index, Reason::TargetingMatch),
@@ -146,7 +146,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn flag(&mut self) -> Evaluation<'a> {
         let flag = self.flag;
         match &flag.body {
@@ -163,6 +163,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         }
     }
 
+    #[inline(always)]
     fn rule(&mut self, rule: &'a Rule) -> Result<Outcome, Failed> {
         let mut rule = rule;
         loop {
@@ -189,7 +190,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn branch(&mut self, branches: &'a Branches) -> Result<&'a Rule, Failed> {
         self.watcher.entered(branches.place, "if");
         for (condition, rule) in &branches.branches {
@@ -207,7 +208,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     /// A split by a targeting key that is there, among constant shares.
-    #[inline]
+    #[inline(always)]
     fn quick(&mut self, split: &'a Split) -> Option<Outcome> {
         let shares = split.by_key()?;
         let hash = self.key_hash(split)?;
@@ -227,7 +228,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn holds(&mut self, condition: &'a Condition) -> Result<bool, Failed> {
         match condition {
             Condition::Check(check) => self.check(check),
@@ -272,20 +273,27 @@ impl<'a, W: Watcher> Scene<'a, W> {
         })
     }
 
-    #[inline]
+    /// Text against text, which most checks are; the others are out of its way.
+    #[inline(always)]
     fn check(&mut self, check: &'a Check) -> Result<bool, Failed> {
         let found = self.read(&check.attribute).unwrap_or_default();
-        let holds = match &check.test {
-            Test::Equal { value, negated } => {
-                let equal = match (found, value) {
-                    (ValueRef::Text(found), crate::Value::Text(text)) => *found == **text,
-                    _ => match loose_equal(found, value.borrow()) {
-                        Ok(equal) => equal,
-                        Err(failed) => return self.fail(check, failed),
-                    },
-                };
-                equal != *negated
+        match (&check.test, found) {
+            (Test::Equal { value: crate::Value::Text(text), negated }, ValueRef::Text(found)) => {
+                let holds = (*found == **text) != *negated;
+                self.watcher.operator(check.place, check.operator.name(), ValueRef::Bool(holds));
+                Ok(holds)
             }
+            _ => self.check_other(check, found),
+        }
+    }
+
+    #[inline(never)]
+    fn check_other(&mut self, check: &'a Check, found: ValueRef<'a>) -> Result<bool, Failed> {
+        let holds = match &check.test {
+            Test::Equal { value, negated } => match loose_equal(found, value.borrow()) {
+                Ok(equal) => equal != *negated,
+                Err(failed) => return self.fail(check, failed),
+            },
             Test::Compare { value, order, constant_first } => {
                 let value = value.borrow();
                 let (left, right) = if *constant_first { (value, found) } else { (found, value) };

@@ -68,7 +68,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     /// The hash by a targeting key that is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key_hash(&mut self, split: &Split) -> Option<u32> {
         let key = self.key.filter(|key| !key.is_empty())?;
         self.watcher.read(|| "targetingKey".to_owned(), Some(ValueRef::Text(key)));
@@ -327,7 +327,7 @@ impl Fractional {
 
 impl Fractional {
     /// Adds the targeting key to a hash.
-    #[inline]
+    #[inline(always)]
     fn key(self, hash: &mut Murmur3, key: &str) {
         match self {
             Fractional::V3 => cbor::text(hash, key),
