@@ -86,7 +86,7 @@ fn version_and_shadow_of_a_request_come_from_one_revision() {
                             told.insert(answer.id(), (made_by.to_owned(), answer.revision()));
                         };
                         for n in 0..asked {
-                            if n % 50 == 0 {
+                            if n % 200 == 0 {
                                 // On a busy machine one side may rest while the other goes on.
                                 let before = flips.load(Ordering::Relaxed);
                                 until("a flip", || flips.load(Ordering::Relaxed) > before + 1);
