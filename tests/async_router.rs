@@ -5,7 +5,7 @@ mod support;
 
 use std::{
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -179,6 +179,35 @@ fn an_async_model_answers_and_its_panics_are_its_failures() {
             }
         });
     }
+}
+
+/// Never ready, and panics when it is given up.
+struct PanicsWhenDropped;
+
+impl Future for PanicsWhenDropped {
+    type Output = Result<f64, ModelError>;
+    fn poll(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("given up, as the test asked");
+    }
+}
+
+#[test]
+fn a_future_that_panics_when_it_is_given_up_takes_nobody_with_it() {
+    quiet_panics();
+    let router = builder()
+        .async_model("v2", async_model_fn(|_: &[f64]| Box::pin(PanicsWhenDropped)))
+        .deadline(Duration::from_millis(20))
+        .build_async()
+        .unwrap();
+    assert_eq!(block_on(ask(&router)), fell_back(ModelErrorKind::Deadline));
+    // By a caller who has gone, too.
+    drop(router.predict(&Context::new("user-1"), vec![0.5]));
 }
 
 #[test]

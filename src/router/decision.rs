@@ -42,7 +42,8 @@ impl Decision {
         self.fallback.is_some()
     }
 
-    /// The variant the flag chose, where there is one.
+    /// The variant the flag chose, where there is one. A name of more than 23 bytes costs each
+    /// decision an allocation.
     pub fn variant(&self) -> Option<&str> {
         self.variant.as_deref()
     }

@@ -17,6 +17,7 @@ use futures::{
 };
 
 pub(crate) use self::model::Blocking;
+use self::model::Guarded;
 pub use self::model::{AsyncFnModel, AsyncModel, ModelFuture, async_model_fn};
 use self::pool::{ComputePool, Progress, Refused};
 use super::{
@@ -392,7 +393,9 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                 let started = Instant::now();
                 let features: &F = (**features).borrow();
                 // Made inside the block, so that a panic before the first await is caught as well.
-                let answer = std::panic::AssertUnwindSafe(async { model.predict(features).await });
+                let answer = std::panic::AssertUnwindSafe(async {
+                    Guarded::new(model.predict(features)).await
+                });
                 let outcome = answer.catch_unwind().await;
                 let service_time = started.elapsed();
                 let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));

@@ -9,7 +9,10 @@ use std::{
     thread::{self, Thread},
 };
 
-use crate::model::{Model, ModelError};
+use crate::{
+    contain::contained,
+    model::{Model, ModelError},
+};
 
 /// The answer of an [`AsyncModel`], once it is there.
 pub type ModelFuture<'a, P> = Pin<Box<dyn Future<Output = Result<P, ModelError>> + Send + 'a>>;
@@ -61,6 +64,34 @@ where
 impl<T> fmt::Debug for AsyncFnModel<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AsyncFnModel({})", std::any::type_name::<T>())
+    }
+}
+
+/// A model's future whose `Drop` may panic: when it is given up at a deadline, or by a caller who
+/// has gone, that must not reach the caller.
+pub(crate) struct Guarded<'a, P>(Option<ModelFuture<'a, P>>);
+
+impl<'a, P> Guarded<'a, P> {
+    pub(crate) fn new(future: ModelFuture<'a, P>) -> Guarded<'a, P> {
+        Guarded(Some(future))
+    }
+}
+
+impl<P> Future for Guarded<'_, P> {
+    type Output = Result<P, ModelError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(future) => future.as_mut().poll(context),
+            None => Poll::Ready(Err(ModelError::not_loaded())),
+        }
+    }
+}
+
+impl<P> Drop for Guarded<'_, P> {
+    fn drop(&mut self) {
+        let future = self.0.take();
+        let _ = contained(|| drop(future));
     }
 }
 
