@@ -33,8 +33,9 @@ fn decide(criterion: &mut Criterion) {
             let key = support::key(flags / 2);
             let router = router(&set, &key);
             let served = |user: &User| {
-                let by_set = set.evaluate(&key, &user.context(), clock).string("none").value;
-                let decision = router.decide(&user.context()).unwrap();
+                let context = user.context();
+                let by_set = set.evaluate(&key, &context, clock).string("none").value;
+                let decision = router.decide(&context).unwrap();
                 assert_eq!(decision.version().as_str(), by_set);
                 usize::from(by_set == "fraud-v2")
             };
