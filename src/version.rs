@@ -23,6 +23,13 @@ impl Version {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// `name` as a text of its own: a copy of this version's where they are the same, which is
+    /// cheaper to make.
+    #[inline]
+    pub(crate) fn text(&self, name: &str) -> SmolStr {
+        if self.as_str() == name { self.0.clone() } else { SmolStr::new(name) }
+    }
 }
 
 impl Deref for Version {

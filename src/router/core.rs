@@ -85,9 +85,9 @@ struct Picked<'t> {
 
 impl Picked<'_> {
     #[inline]
-    fn own(self) -> Choice {
+    fn own<M: Handle>(self, table: &Table<M>) -> Choice {
         let Picked { slot, reason, cause, variant, wanted } = self;
-        Choice { slot, reason, cause, variant: variant.map(SmolStr::new), wanted }
+        Choice { slot, reason, cause, variant: table.text(slot, variant), wanted }
     }
 }
 
@@ -128,7 +128,7 @@ impl<M: Handle> Core<M> {
     ) -> Result<Choice, KeyRefused> {
         let request = self.request(context);
         match self.pick(table, &request, probe) {
-            Some(picked) => Ok(picked.own()),
+            Some(picked) => Ok(picked.own(table)),
             None => self.without_key(table, &request, probe),
         }
     }
@@ -227,7 +227,7 @@ impl<M: Handle> Core<M> {
                     return Ok(fallback);
                 }
                 let picked = self.settle(table, answer, probe);
-                Ok(Picked { reason: Reason::MissingKey, ..picked }.own())
+                Ok(Picked { reason: Reason::MissingKey, ..picked }.own(table))
             }
         }
     }
@@ -259,7 +259,7 @@ impl<M: Handle> Core<M> {
             version: table.version(picked.slot),
             reason: picked.reason,
             fallback: picked.cause,
-            variant: picked.variant.map(SmolStr::new),
+            variant: table.text(picked.slot, picked.variant),
             revision: table.revision,
         })
     }
@@ -495,6 +495,16 @@ impl<M: Handle> Table<M> {
     #[inline]
     fn version(&self, slot: usize) -> Version {
         self.slots.get(slot).map_or_else(|| Version::new(""), |slot| slot.version.clone())
+    }
+
+    /// The variant's name; most often that of the version in `slot`.
+    #[inline]
+    fn text(&self, slot: usize, variant: Option<&str>) -> Option<SmolStr> {
+        let variant = variant?;
+        Some(match self.slots.get(slot) {
+            Some(slot) => slot.version.text(variant),
+            None => SmolStr::new(variant),
+        })
     }
 
     /// The decision that a choice comes to.
