@@ -16,7 +16,7 @@ const FLAGS: [usize; 3] = [1, 100, 5_000];
 /// How many of the users get v2, by each kind of rules; frozen like every assignment.
 fn second(rules: Rules) -> usize {
     match rules {
-        Rules::TenRules => support::USERS,
+        Rules::Ten => support::USERS,
         _ => support::USERS / 4,
     }
 }

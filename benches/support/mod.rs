@@ -28,17 +28,17 @@ pub enum Rules {
     /// One rule that does not match, then the split.
     RuleThenSplit,
     /// Ten rules of which the last matches.
-    TenRules,
+    Ten,
 }
 
 impl Rules {
-    pub const ALL: [Rules; 3] = [Rules::Split, Rules::RuleThenSplit, Rules::TenRules];
+    pub const ALL: [Rules; 3] = [Rules::Split, Rules::RuleThenSplit, Rules::Ten];
 
     pub fn name(self) -> &'static str {
         match self {
             Rules::Split => "plain split",
             Rules::RuleThenSplit => "one rule, then split",
-            Rules::TenRules => "ten rules, last matches",
+            Rules::Ten => "ten rules, last matches",
         }
     }
 
@@ -48,7 +48,7 @@ impl Rules {
         match self {
             Rules::Split => split,
             Rules::RuleThenSplit => json!({"if": [{"==": [var("region"), "eu"]}, "v2", split]}),
-            Rules::TenRules => json!({"if": [
+            Rules::Ten => json!({"if": [
                 {"==": [var("region"), "eu"]}, "v1",
                 {"==": [var("plan"), "free"]}, "v1",
                 {"<": [var("age"), 18]}, "v1",

@@ -20,7 +20,7 @@ fn main() {
     let rules = match &**rules {
         "split" => Rules::Split,
         "rule" => Rules::RuleThenSplit,
-        "ten" => Rules::TenRules,
+        "ten" => Rules::Ten,
         other => panic!("rules `{other}`: expected split, rule or ten"),
     };
     let flags: usize = flags.parse().expect("a number of flags");
