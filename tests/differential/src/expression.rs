@@ -198,7 +198,7 @@ impl Maker<'_> {
     }
 
     fn version_check(&mut self, depth: usize) -> Json {
-        let mut version = |maker: &mut Self| match maker.random.below(8) {
+        let version = |maker: &mut Self| match maker.random.below(8) {
             0 => maker.expression(Kind::Text, depth),
             1 => pool::number(maker.random),
             2..=4 => json!({"var": "version"}),
