@@ -146,8 +146,8 @@ fn flag_of(random: &mut Random, enabled: bool, has_default: bool, targeting: Opt
     let variants: Map<String, Json> = VARIANTS
         .iter()
         .filter(|name| **name != "absent")
-        .filter(|_| random.number() % 20 != 0)
-        .map(|name| *name)
+        .filter(|_| !random.number().is_multiple_of(20))
+        .copied()
         .collect::<Vec<_>>()
         .into_iter()
         .map(|name| {
