@@ -1,0 +1,245 @@
+//! Choosing a version for a context.
+
+use smol_str::SmolStr;
+
+use super::{Choice, Core, KeyRefused};
+use crate::{
+    context::EvaluationContext,
+    flag::{Reason, Request, Trace},
+    prediction_id::PredictionId,
+    router::{
+        Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey,
+        binding::Answer,
+        slot::Handle,
+        table::{Candidates, Table},
+    },
+    version::Version,
+};
+
+/// A [`Choice`] that still borrows: copying one copies pointers.
+#[derive(Clone, Copy)]
+struct Picked<'t> {
+    slot: usize,
+    reason: Reason,
+    cause: Option<FallbackCause>,
+    variant: Option<&'t str>,
+    wanted: Option<usize>,
+}
+
+impl Picked<'_> {
+    #[inline]
+    fn own<M: Handle>(self, table: &Table<M>) -> Choice {
+        let Picked { slot, reason, cause, variant, wanted } = self;
+        Choice { slot, reason, cause, variant: table.text(slot, variant), wanted }
+    }
+}
+
+// Inlined by force where every decision passes: left to itself the compiler keeps these functions
+// apart and copies what they return from one to the next, a tenth of a decision's instructions
+// (`benches/instructions.sh`).
+impl<M: Handle> Core<M> {
+    /// Chooses the version for this context. `probe` says that it will really be asked.
+    #[inline(always)]
+    pub(crate) fn choose(
+        &self,
+        table: &Table<M>,
+        context: &dyn EvaluationContext,
+        probe: bool,
+    ) -> Result<Choice, KeyRefused> {
+        let request = self.request(context);
+        match self.pick(table, &request, probe) {
+            Some(picked) => Ok(picked.own(table)),
+            None => self.without_key(table, &request, probe),
+        }
+    }
+
+    #[inline(always)]
+    fn request<'a>(&'a self, context: &'a dyn EvaluationContext) -> Request<'a> {
+        Request { context, key_override: None, clock: &*self.settings.clock }
+    }
+
+    /// What the operator or the flags name; `None` where a split wants a targeting key.
+    #[inline(always)]
+    fn pick<'t>(
+        &'t self,
+        table: &'t Table<M>,
+        request: &Request<'t>,
+        probe: bool,
+    ) -> Option<Picked<'t>> {
+        if let Some(pinned) = table.pin {
+            return Some(self.settle_on(table, pinned, Reason::Pinned, None, None, probe));
+        }
+        let answer = self.settings.binding.choose(&table.route, request);
+        (!answer.missing_key).then(|| self.settle(table, answer, probe))
+    }
+
+    /// What the flags named, or the fallback version and why.
+    #[inline(always)]
+    fn settle<'t>(&self, table: &Table<M>, answer: Answer<'t>, probe: bool) -> Picked<'t> {
+        let (place, cause) = match (answer.version, answer.cause) {
+            (Some(name), cause) => match table.place(name) {
+                Some(place) => (place, cause),
+                None => (table.fallback, cause.or(Some(FallbackCause::UnknownVersion))),
+            },
+            (None, cause) => (table.fallback, cause),
+        };
+        let (reason, cause) = match cause {
+            Some(FallbackCause::FlagNotFound) if !table.ready => {
+                (Reason::NotReady, Some(FallbackCause::NotReady))
+            }
+            cause => (answer.reason, cause),
+        };
+        self.settle_on(table, place, reason, cause, answer.variant, probe)
+    }
+
+    #[inline(always)]
+    fn settle_on<'t>(
+        &self,
+        table: &Table<M>,
+        place: usize,
+        reason: Reason,
+        cause: Option<FallbackCause>,
+        variant: Option<&'t str>,
+        probe: bool,
+    ) -> Picked<'t> {
+        // The fallback version is asked in any case: there is nobody behind it.
+        if place != table.fallback {
+            let admitted = match table.slots.get(place) {
+                Some(slot) => slot.admits(&*self.settings.clock, probe),
+                None => Err(FallbackCause::UnknownVersion),
+            };
+            if let Err(cause) = admitted {
+                return Picked {
+                    slot: table.fallback,
+                    reason,
+                    cause: Some(cause),
+                    variant,
+                    wanted: Some(place),
+                };
+            }
+        }
+        Picked { slot: place, reason, cause, variant, wanted: None }
+    }
+
+    #[cold]
+    fn without_key(
+        &self,
+        table: &Table<M>,
+        request: &Request<'_>,
+        probe: bool,
+    ) -> Result<Choice, KeyRefused> {
+        let fallback = Choice {
+            slot: table.fallback,
+            reason: Reason::MissingKey,
+            cause: Some(FallbackCause::MissingKey),
+            variant: None,
+            wanted: None,
+        };
+        match self.settings.missing_key {
+            MissingKey::Refuse => Err(KeyRefused),
+            MissingKey::Fallback => Ok(fallback),
+            MissingKey::Random => {
+                let drawn = PredictionId::generate().to_string();
+                let request = Request { key_override: Some(&drawn), ..*request };
+                let answer = self.settings.binding.choose(&table.route, &request);
+                // A dialect that cannot take the drawn key must not answer for everybody alike.
+                if answer.missing_key {
+                    return Ok(fallback);
+                }
+                let picked = self.settle(table, answer, probe);
+                Ok(Picked { reason: Reason::MissingKey, ..picked }.own(table))
+            }
+        }
+    }
+
+    /// The candidates to run beside `chosen`.
+    #[inline]
+    pub(crate) fn candidates(
+        &self,
+        table: &Table<M>,
+        context: &dyn EvaluationContext,
+        chosen: usize,
+        id: PredictionId,
+    ) -> Candidates {
+        if table.shadows.is_empty() {
+            return Candidates::new();
+        }
+        let request = self.request(context);
+        table.candidates(&request, chosen, id)
+    }
+
+    pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, KeyRefused> {
+        let table = self.table.load();
+        let request = self.request(context);
+        // Not by way of `choose`: a `Choice` in between is copied once more.
+        let Some(picked) = self.pick(&table, &request, false) else {
+            return Ok(table.decision(self.without_key(&table, &request, false)?));
+        };
+        Ok(Decision {
+            version: table.version(picked.slot),
+            reason: picked.reason,
+            fallback: picked.cause,
+            variant: table.text(picked.slot, picked.variant),
+            revision: table.revision,
+        })
+    }
+
+    pub(crate) fn explain(
+        &self,
+        context: &dyn EvaluationContext,
+    ) -> Result<Explanation, KeyRefused> {
+        let table = self.table.load();
+        let choice = self.choose(&table, context, false)?;
+        let id = PredictionId::generate();
+        let candidates = self.candidates(&table, context, choice.slot, id);
+        let shadows = candidates
+            .iter()
+            .filter_map(|candidate| table.slots.get(candidate.slot))
+            .map(|slot| slot.version.clone())
+            .collect();
+        let request = self.request(context);
+        let snapshot = self.flags.snapshot();
+        let flags = self
+            .settings
+            .binding
+            .flags()
+            .zip(&table.route)
+            .map(|(key, flag)| ExplainedFlag {
+                key: key.to_owned(),
+                found: flag.is_some(),
+                source: snapshot.source_of(key).map(str::to_owned),
+                trace: flag.as_ref().map_or_else(Trace::default, |flag| flag.explain(&request).1),
+            })
+            .collect();
+        Ok(Explanation { decision: table.decision(choice), flags, shadows })
+    }
+}
+
+impl<M: Handle> Table<M> {
+    #[inline]
+    fn version(&self, slot: usize) -> Version {
+        self.slots.get(slot).map_or_else(|| Version::new(""), |slot| slot.version.clone())
+    }
+
+    /// The variant's name; most often that of the version in `slot`.
+    #[inline]
+    fn text(&self, slot: usize, variant: Option<&str>) -> Option<SmolStr> {
+        let variant = variant?;
+        Some(match self.slots.get(slot) {
+            Some(slot) => slot.version.text(variant),
+            None => SmolStr::new(variant),
+        })
+    }
+
+    /// The decision that a choice comes to.
+    #[inline]
+    pub(crate) fn decision(&self, choice: Choice) -> Decision {
+        Decision {
+            version: self.version(choice.slot),
+            reason: choice.reason,
+            fallback: choice.cause,
+            variant: choice.variant,
+            revision: self.revision,
+        }
+    }
+}

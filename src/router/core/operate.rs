@@ -1,0 +1,132 @@
+//! Changing and looking at what a router holds, while requests go on.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::{
+    contain::contained,
+    router::{
+        OperateError, RouterStats,
+        breaker::Breaker,
+        slot::{Handle, Slot},
+    },
+    shadow::ShadowStats,
+    version::Version,
+};
+
+impl<M: Handle> Core<M> {
+    /// Puts a version in, or replaces it; the old model is freed after its last user.
+    pub(crate) fn install(&self, version: Version, model: Result<M, Arc<str>>) {
+        self.change(|control| {
+            let known = control.slots.iter_mut().find(|slot| slot.version == version);
+            match known {
+                // The counts go on; a breaker's grudge against the old model does not.
+                Some(slot) => {
+                    slot.model = model;
+                    slot.breaker = Arc::new(Breaker::new(self.settings.breaker));
+                }
+                None => control.slots.push(Slot::new(version, model, self.settings.breaker)),
+            }
+        });
+    }
+
+    /// [`install`](Self::install), if the model has passed its checks.
+    pub(crate) fn install_checked(
+        &self,
+        version: Version,
+        checked: Result<(), String>,
+        model: M,
+    ) -> Result<(), OperateError> {
+        match checked {
+            Ok(()) => {
+                self.install(version, Ok(model));
+                Ok(())
+            }
+            Err(why) => {
+                tracing::warn!(
+                    target: "modelgate::router",
+                    version = version.as_str(),
+                    error = %why,
+                    "a model version failed its checks and was not installed"
+                );
+                Err(OperateError::Ineligible { version, why })
+            }
+        }
+    }
+
+    pub(crate) fn retire(&self, version: &str) -> Result<(), OperateError> {
+        self.registered(version)?;
+        if self.settings.fallback == *version {
+            return Err(OperateError::IsFallback(version.into()));
+        }
+        self.change(|control| {
+            control.slots.retain(|slot| slot.version != *version);
+            control.pin = control.pin.take().filter(|pin| *pin != *version);
+        });
+        Ok(())
+    }
+
+    pub(crate) fn pin(&self, version: &str) -> Result<(), OperateError> {
+        self.registered(version)?;
+        self.change(|control| control.pin = Some(version.into()));
+        Ok(())
+    }
+
+    pub(crate) fn unpin(&self) {
+        self.change(|control| control.pin = None);
+    }
+
+    pub(crate) fn block(&self, version: &str, blocked: bool) -> Result<(), OperateError> {
+        self.registered(version)?;
+        if blocked && self.settings.fallback == *version {
+            return Err(OperateError::IsFallback(version.into()));
+        }
+        self.change(|control| {
+            for slot in control.slots.iter_mut().filter(|slot| slot.version == *version) {
+                slot.blocked = blocked;
+            }
+        });
+        Ok(())
+    }
+
+    pub(crate) fn versions(&self) -> Vec<Version> {
+        self.control.lock().slots.iter().map(|slot| slot.version.clone()).collect()
+    }
+
+    pub(crate) fn load(&self, version: &str) -> Result<(), OperateError> {
+        let model = {
+            let control = self.control.lock();
+            let slot = control.slots.iter().find(|slot| slot.version == *version);
+            slot.ok_or_else(|| OperateError::UnknownVersion(version.into()))?.model.clone()
+        };
+        // Outside the lock: loading may take minutes.
+        model
+            .map_err(|why| why.to_string())
+            .and_then(|model| match contained(|| model.load()) {
+                Some(loaded) => loaded.map_err(|error| crate::error_chain(&error)),
+                None => Err("loading it panicked".to_owned()),
+            })
+            .map_err(|why| OperateError::Ineligible { version: version.into(), why })
+    }
+
+    pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
+        // Read outside the lock: whether a model is loaded is asked of the model.
+        let (revision, slots) = {
+            let control = self.control.lock();
+            (control.snapshot.revision(), control.slots.clone())
+        };
+        RouterStats {
+            revision,
+            fallbacks: self.fallbacks.read(),
+            versions: slots.iter().map(Slot::stats).collect(),
+            shadows,
+        }
+    }
+
+    fn registered(&self, version: &str) -> Result<(), OperateError> {
+        match self.control.lock().slots.iter().any(|slot| slot.version == *version) {
+            true => Ok(()),
+            false => Err(OperateError::UnknownVersion(version.into())),
+        }
+    }
+}
