@@ -107,9 +107,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 .map_err(BuildError::Shadow)?;
             let beside = match policy.mode {
                 Mode::Detached => None,
-                Mode::Joined => {
-                    Some(Beside::start(policy.threads_used()).map_err(BuildError::Thread)?)
-                }
+                Mode::Joined => Some(Beside::start(policy.threads).map_err(BuildError::Thread)?),
             };
             Ok(Line { line, beside })
         };

@@ -31,7 +31,7 @@ pub struct Shadow {
     pub(super) budget: Budget,
     pub(super) deadline: Option<Duration>,
     pub(super) queue: usize,
-    pub(super) threads: usize,
+    pub(crate) threads: usize,
     pub(super) priority: Priority,
     pub(super) grace: Duration,
     pub(super) hasher: Option<KeyHasher>,
@@ -175,10 +175,6 @@ impl Shadow {
     pub fn record_features(mut self) -> Shadow {
         self.features = true;
         self
-    }
-
-    pub(crate) fn threads_used(&self) -> usize {
-        self.threads
     }
 
     /// What draws the requests.
