@@ -52,6 +52,13 @@ pub trait EvaluationContext {
         let _ = kind;
         None
     }
+
+    /// Shows every other kind to `visit`: for the rare rule that asks which kinds there are.
+    ///
+    /// The provided method shows none.
+    fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
+        let _ = visit;
+    }
 }
 
 impl<C: EvaluationContext + ?Sized> EvaluationContext for &C {
@@ -66,6 +73,9 @@ impl<C: EvaluationContext + ?Sized> EvaluationContext for &C {
     }
     fn kind(&self, kind: &str) -> Option<&dyn EvaluationContext> {
         (**self).kind(kind)
+    }
+    fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
+        (**self).visit_kinds(visit)
     }
 }
 
@@ -148,6 +158,13 @@ impl EvaluationContext for Context<'_> {
             .find(|(name, _)| *name == kind)
             .map(|(_, context)| *context as &dyn EvaluationContext)
     }
+    fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
+        for (position, (name, context)) in self.kinds.iter().enumerate() {
+            if !self.kinds.iter().skip(position + 1).any(|(later, _)| later == name) {
+                visit(name, *context);
+            }
+        }
+    }
 }
 
 /// Attribute values may be personal: only the names are shown.
@@ -212,6 +229,13 @@ impl EvaluationContext for OwnedContext {
             .rev()
             .find(|(name, _)| **name == *kind)
             .map(|(_, context)| context as &dyn EvaluationContext)
+    }
+    fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
+        for (position, (name, context)) in self.kinds.iter().enumerate() {
+            if !self.kinds.iter().skip(position + 1).any(|(later, _)| later == name) {
+                visit(name, context);
+            }
+        }
     }
 }
 

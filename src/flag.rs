@@ -1,14 +1,18 @@
 //! Compiled flags: what a dialect makes of a document, and what evaluating one answers.
 
+mod bound;
 mod evaluation;
+pub(crate) mod pattern;
 mod problem;
 mod resolution;
 pub(crate) mod semver;
 mod set;
 pub(crate) mod split;
+pub(crate) mod table;
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
+pub(crate) use self::{bound::Bound, set::Shared};
 pub use self::{
     evaluation::{ErrorCode, Evaluation, Reason, Trace, TraceStep},
     problem::{DocumentError, FlagProblem, Severity},
@@ -42,13 +46,28 @@ impl Flag {
     /// Evaluates the flag. Takes no lock; allocates nothing for the common rules (each dialect
     /// lists the rare forms that do).
     #[inline]
-    pub(crate) fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
-        self.rules.evaluate(request)
+    pub(crate) fn evaluate<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> Evaluation<'a> {
+        self.rules.evaluate(request, set)
     }
 
     /// Evaluates the flag and records how the answer came about. Allocates.
-    pub(crate) fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace) {
-        self.rules.explain(request)
+    pub(crate) fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, Trace) {
+        self.rules.explain(request, set)
+    }
+
+    /// The compiled rules, if they are of this dialect: for flags that refer to one another.
+    #[inline]
+    pub(crate) fn rules<T: Evaluate>(&self) -> Option<&T> {
+        let rules: &dyn Any = &*self.rules;
+        rules.downcast_ref()
     }
 }
 
@@ -58,11 +77,12 @@ impl fmt::Debug for Flag {
     }
 }
 
-/// What a dialect's compiled flag can do.
-pub(crate) trait Evaluate: Send + Sync {
-    fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a>;
+/// What a dialect's compiled flag can do. `set` is the set that the flag is evaluated in: what it
+/// refers to by name is found there, so that a changed segment recompiles none of its users.
+pub(crate) trait Evaluate: Any + Send + Sync {
+    fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a>;
 
-    fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace);
+    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace);
 
     fn metadata(&self) -> &Map;
 }

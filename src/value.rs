@@ -3,9 +3,11 @@
 mod borrowed;
 mod json;
 mod map;
+mod short_text;
 
 use std::fmt;
 
+pub(crate) use self::short_text::ShortText;
 pub use self::{
     borrowed::{AsValue, Mapping, Sequence, ValueRef},
     map::Map,

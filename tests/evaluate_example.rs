@@ -1,7 +1,7 @@
-//! `examples/evaluate.rs`, driven as its users drive it: lines in, lines out.
+//! `examples/evaluate`, driven as its users drive it: lines in, lines out.
 
 #[allow(dead_code, reason = "the program's own `main` is not called")]
-#[path = "../examples/evaluate.rs"]
+#[path = "../examples/evaluate/main.rs"]
 mod evaluate;
 
 use std::{fs, io::BufReader};

@@ -18,6 +18,9 @@ pub struct Evaluation<'a> {
     pub error: Option<ErrorCode>,
     /// The flag's metadata, that of its set included.
     pub metadata: &'a Map,
+    /// Whether the flag is on, in the dialects that tell this apart from its value: there a value
+    /// may stand beside a switch that is off.
+    pub on: Option<bool>,
     /// Whether a percentage split wanted a targeting key and the context had none.
     pub missing_key: bool,
 }
@@ -110,6 +113,10 @@ pub enum ErrorCode {
     ParseError,
     /// The value is not of the type that was asked for.
     TypeMismatch,
+    /// The dialect cannot answer without a targeting key, and the context has none.
+    TargetingKeyMissing,
+    /// The context is none that the dialect can evaluate.
+    InvalidContext,
     /// The flag asked for something it does not define: a variant that is not there.
     General,
 }
@@ -121,6 +128,8 @@ impl ErrorCode {
             ErrorCode::FlagNotFound => "FLAG_NOT_FOUND",
             ErrorCode::ParseError => "PARSE_ERROR",
             ErrorCode::TypeMismatch => "TYPE_MISMATCH",
+            ErrorCode::TargetingKeyMissing => "TARGETING_KEY_MISSING",
+            ErrorCode::InvalidContext => "INVALID_CONTEXT",
             ErrorCode::General => "GENERAL",
         }
     }

@@ -32,6 +32,9 @@ impl ValueType {
     }
 }
 
+/// What a switch answers when it is asked as a boolean.
+static SWITCHED: [Value; 2] = [Value::Bool(false), Value::Bool(true)];
+
 /// A flag's answer as a value of one type: the flag's, or the caller's default with the reason.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -52,9 +55,13 @@ pub struct Resolution<'a, T> {
 
 impl<'a> Evaluation<'a> {
     /// The same answer, or [`ErrorCode::TypeMismatch`] without a value when its value is not of
-    /// this type.
+    /// this type. As a boolean, a flag that is a switch [beside](Evaluation::on) its value answers
+    /// whether it is on.
     #[must_use]
     pub fn of_type(self, expected: ValueType) -> Evaluation<'a> {
+        if let (ValueType::Boolean, Some(on)) = (expected, self.on) {
+            return Evaluation { value: SWITCHED.get(usize::from(on)), ..self };
+        }
         match self.value {
             Some(value) if !expected.admits(value) => Evaluation {
                 value: None,

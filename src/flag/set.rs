@@ -1,25 +1,27 @@
 //! An immutable set of flags that shares what an update leaves alone.
 
-use std::{fmt, hash::BuildHasher, sync::Arc};
-
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::{any::Any, fmt, sync::Arc};
 
 use super::{
     ErrorCode, Evaluation, Flag, FlagProblem, Reason, Request, Severity, Trace, TraceStep,
+    table::Table,
 };
 use crate::{clock::Clock, context::EvaluationContext, value::Map};
 
-/// Enough shards that one of them is short to copy: 80 pointers with 5,000 flags.
-const SHARDS: usize = 64;
-
-type Shard = FxHashMap<Arc<str>, Flag>;
+/// What the flags of one set have in common and refer to by name, segments for instance: of the
+/// dialect's own type.
+pub(crate) trait Shared: Any + Send + Sync {
+    /// This, with what its document got wrong as it was in `previous`; `None` when nothing was.
+    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn Shared>>;
+}
 
 /// The flags of one source at one moment, compiled. Changing one copies pointers only.
 ///
 /// Made by a dialect (see [`dialect`](crate::dialect)) or by collecting [`Flag`]s.
 #[derive(Clone)]
 pub struct FlagSet {
-    shards: Arc<[Arc<Shard>]>,
+    flags: Table<Flag>,
+    shared: Option<Arc<dyn Shared>>,
     metadata: Arc<Map>,
     problems: Arc<[FlagProblem]>,
     revision: Option<Arc<str>>,
@@ -36,7 +38,8 @@ impl FlagSet {
     /// A set without flags.
     pub fn new() -> FlagSet {
         FlagSet {
-            shards: vec![Arc::default(); SHARDS].into(),
+            flags: Table::default(),
+            shared: None,
             metadata: Arc::default(),
             problems: Arc::default(),
             revision: None,
@@ -46,7 +49,7 @@ impl FlagSet {
 
     /// The flag `key`.
     pub fn get(&self, key: &str) -> Option<&Flag> {
-        self.shards.get(shard(key))?.get(key)
+        self.flags.get(key)
     }
 
     /// Evaluates the flag `key`; a flag that is not there answers [`ErrorCode::FlagNotFound`].
@@ -58,7 +61,7 @@ impl FlagSet {
         clock: &'a dyn Clock,
     ) -> Evaluation<'a> {
         match self.get(key) {
-            Some(flag) => flag.evaluate(&Request { context, key_override: None, clock }),
+            Some(flag) => flag.evaluate(&Request { context, key_override: None, clock }, self),
             None => self.not_found(),
         }
     }
@@ -71,7 +74,7 @@ impl FlagSet {
         clock: &'a dyn Clock,
     ) -> (Evaluation<'a>, Trace) {
         match self.get(key) {
-            Some(flag) => flag.explain(&Request { context, key_override: None, clock }),
+            Some(flag) => flag.explain(&Request { context, key_override: None, clock }, self),
             None => {
                 let text = format!("there is no flag `{key}`");
                 (self.not_found(), Trace { steps: vec![TraceStep::Note { text }] })
@@ -87,23 +90,24 @@ impl FlagSet {
             reason: Reason::Error,
             error: Some(ErrorCode::FlagNotFound),
             metadata: &self.metadata,
+            on: None,
             missing_key: false,
         }
     }
 
     /// The number of flags.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.len()).sum()
+        self.flags.len()
     }
 
     /// Whether there are no flags.
     pub fn is_empty(&self) -> bool {
-        self.shards.iter().all(|shard| shard.is_empty())
+        self.flags.is_empty()
     }
 
     /// The flags, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Flag> {
-        self.shards.iter().flat_map(|shard| shard.values())
+        self.flags.values()
     }
 
     /// The set's own metadata.
@@ -146,20 +150,26 @@ impl FlagSet {
     /// The same set with this flag added or replaced. Copies one shard's pointers.
     #[must_use]
     pub fn with(mut self, flag: Flag) -> FlagSet {
-        self.change(&flag.key.clone(), |shard| {
-            shard.insert(Arc::clone(&flag.key), flag);
-        });
+        self.flags.insert(Arc::clone(&flag.key), flag);
         self
     }
 
     /// The same set without the flag `key`.
     #[must_use]
     pub fn without(mut self, key: &str) -> FlagSet {
-        if self.get(key).is_some() {
-            self.change(key, |shard| {
-                shard.remove(key);
-            });
-        }
+        self.flags.remove(key);
+        self
+    }
+
+    /// What the flags of this set refer to, if it is of this type.
+    #[inline]
+    pub(crate) fn shared<T: Shared>(&self) -> Option<&T> {
+        let shared: &dyn Any = &**self.shared.as_ref()?;
+        shared.downcast_ref()
+    }
+
+    pub(crate) fn with_shared(mut self, shared: impl Shared) -> FlagSet {
+        self.shared = Some(Arc::new(shared));
         self
     }
 
@@ -183,7 +193,12 @@ impl FlagSet {
     }
 
     /// This set, with the flags that its document got wrong as they were in `previous`.
-    pub(crate) fn keeping_last_good(self, previous: &FlagSet) -> FlagSet {
+    pub(crate) fn keeping_last_good(mut self, previous: &FlagSet) -> FlagSet {
+        if let (Some(own), Some(theirs)) = (&self.shared, &previous.shared)
+            && let Some(kept) = own.keeping_last_good(&**theirs)
+        {
+            self.shared = Some(kept);
+        }
         let problems = Arc::clone(&self.problems);
         problems
             .iter()
@@ -194,18 +209,6 @@ impl FlagSet {
                 None => set.with(flag.clone()),
             })
     }
-
-    fn change(&mut self, key: &str, change: impl FnOnce(&mut Shard)) {
-        // In place when nobody else holds the set, so that building one stays linear.
-        if let Some(shard) = Arc::make_mut(&mut self.shards).get_mut(shard(key)) {
-            change(Arc::make_mut(shard));
-        }
-    }
-}
-
-fn shard(key: &str) -> usize {
-    // The high bits: the low ones place the key inside the shard's own table.
-    (FxBuildHasher.hash_one(key) >> 32) as usize % SHARDS
 }
 
 impl FromIterator<Flag> for FlagSet {

@@ -1,7 +1,7 @@
 //! How a flag's answer names a model version.
 
 use crate::{
-    flag::{Evaluation, Flag, Reason, Request},
+    flag::{Bound, Evaluation, Reason, Request},
     store::Snapshot,
     value::Value,
     version::Version,
@@ -100,15 +100,15 @@ impl Binding {
     }
 
     /// Looks the flags up, once, when a snapshot is published.
-    pub(crate) fn resolve(&self, snapshot: &Snapshot) -> Box<[Option<Flag>]> {
-        self.flags().map(|key| snapshot.flag(key).cloned()).collect()
+    pub(crate) fn resolve(&self, snapshot: &Snapshot) -> Box<[Option<Bound>]> {
+        self.flags().map(|key| snapshot.bind(key)).collect()
     }
 
     /// What the flags answer for this context.
     #[inline]
     pub(crate) fn choose<'a>(
         &'a self,
-        flags: &'a [Option<Flag>],
+        flags: &'a [Option<Bound>],
         request: &Request<'a>,
     ) -> Answer<'a> {
         match &self.kind {
@@ -177,7 +177,7 @@ impl Answer<'_> {
 
 #[inline(always)]
 fn by_value<'a>(
-    flags: &'a [Option<Flag>],
+    flags: &'a [Option<Bound>],
     request: &Request<'a>,
     name: impl FnOnce(&Evaluation<'a>) -> Option<&'a str>,
 ) -> Answer<'a> {
@@ -185,7 +185,8 @@ fn by_value<'a>(
         return Answer::none(Reason::Error, FallbackCause::FlagNotFound);
     };
     let evaluation = flag.evaluate(request);
-    let version = name(&evaluation);
+    // Whatever a flag that is off still has for a value, it routes to nobody.
+    let version = if evaluation.reason == Reason::Disabled { None } else { name(&evaluation) };
     Answer {
         version,
         variant: evaluation.variant,
@@ -200,7 +201,7 @@ fn by_value<'a>(
 
 #[inline(never)]
 fn by_switches<'a>(
-    flags: &'a [Option<Flag>],
+    flags: &'a [Option<Bound>],
     request: &Request<'a>,
     switches: &'a [Switch],
     otherwise: Option<&'a Version>,
@@ -215,8 +216,8 @@ fn by_switches<'a>(
         };
         let evaluation = flag.evaluate(request);
         missing_key |= evaluation.missing_key;
-        match evaluation.value {
-            Some(Value::Bool(true)) => {
+        match switched(&evaluation) {
+            Switched::On => {
                 return Answer {
                     version: Some(&switch.version),
                     variant: evaluation.variant,
@@ -225,13 +226,14 @@ fn by_switches<'a>(
                     missing_key: evaluation.missing_key,
                 };
             }
-            Some(Value::Bool(false)) => {
-                off = off.or(Some((evaluation.reason, evaluation.variant)));
+            Switched::Off => off = off.or(Some((evaluation.reason, evaluation.variant))),
+            Switched::Wrong(cause) => {
+                let reason = match cause {
+                    FallbackCause::WrongType => Reason::Error,
+                    _ => evaluation.reason,
+                };
+                wrong = wrong.or(Some((reason, cause)));
             }
-            // Switched off altogether, or left to its caller: an ordinary way to be off.
-            None if evaluation.error.is_none() => off = off.or(Some((evaluation.reason, None))),
-            Some(_) => wrong = wrong.or(Some((Reason::Error, FallbackCause::WrongType))),
-            None => wrong = wrong.or(Some((evaluation.reason, why_nothing(&evaluation)))),
         }
     }
     let baseline = otherwise.map(Version::as_str);
@@ -243,6 +245,24 @@ fn by_switches<'a>(
             let (reason, variant) = off.unwrap_or((Reason::Default, None));
             Answer { version: baseline, variant, reason, cause: None, missing_key }
         }
+    }
+}
+
+enum Switched {
+    On,
+    Off,
+    Wrong(FallbackCause),
+}
+
+fn switched(evaluation: &Evaluation<'_>) -> Switched {
+    match (evaluation.on, evaluation.value) {
+        // Switched off altogether, or left to its caller: ordinary ways to be off.
+        _ if evaluation.reason == Reason::Disabled => Switched::Off,
+        (None, None) if evaluation.error.is_none() => Switched::Off,
+        (Some(true), _) | (None, Some(Value::Bool(true))) => Switched::On,
+        (Some(false), _) | (None, Some(Value::Bool(false))) => Switched::Off,
+        (None, Some(_)) => Switched::Wrong(FallbackCause::WrongType),
+        (None, None) => Switched::Wrong(why_nothing(evaluation)),
     }
 }
 
@@ -261,8 +281,8 @@ fn named_by_value<'a>(evaluation: &Evaluation<'a>, field: Option<&str>) -> Optio
 fn why_nothing(evaluation: &Evaluation<'_>) -> FallbackCause {
     match (evaluation.error, evaluation.value, evaluation.reason) {
         (Some(code), ..) => FallbackCause::FlagError(code),
+        (None, _, Reason::Disabled) => FallbackCause::FlagDisabled,
         (None, Some(_), _) => FallbackCause::WrongType,
-        (None, None, Reason::Disabled) => FallbackCause::FlagDisabled,
         (None, None, _) => FallbackCause::NoVariant,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     slot::{Handle, Slot},
 };
 use crate::{
-    flag::{Flag, Request},
+    flag::{Bound, Reason, Request},
     prediction_id::PredictionId,
     shadow::{self, Sampler, Shadow, Trigger},
     store::Snapshot,
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Table<M> {
     pub(crate) revision: u64,
     pub(crate) ready: bool,
-    pub(crate) route: Box<[Option<Flag>]>,
+    pub(crate) route: Box<[Option<Bound>]>,
     pub(crate) shadows: Box<[ShadowRoute]>,
     pub(crate) slots: Box<[Slot<M>]>,
     pub(crate) fallback: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Table<M> {
 #[derive(Debug)]
 pub(crate) struct ShadowRoute {
     /// `None`: the policy has no flag. `Some(None)`: it has one that no source knows.
-    flag: Option<Option<Flag>>,
+    flag: Option<Option<Bound>>,
     candidates: Box<[usize]>,
     sampler: Sampler,
     /// The counts of each slot's runs under this policy.
@@ -72,7 +72,7 @@ impl<M: Handle> Table<M> {
             .map(|(policy, shadow)| ShadowRoute {
                 flag: match &shadow.trigger {
                     Trigger::Always => None,
-                    Trigger::Flag(key) => Some(snapshot.flag(key).cloned()),
+                    Trigger::Flag(key) => Some(snapshot.bind(key)),
                 },
                 candidates: shadow.candidates.iter().filter_map(place).collect(),
                 sampler: shadow.sampler(),
@@ -118,19 +118,30 @@ impl<M: Handle> Table<M> {
                     found.push(Candidate { policy, slot });
                 }
             };
-            match &route.flag {
-                None => route.candidates.iter().copied().for_each(&mut add),
-                Some(None) => {}
-                Some(Some(flag)) => match flag.evaluate(request).value {
-                    Some(Value::Bool(true)) => route.candidates.iter().copied().for_each(&mut add),
-                    Some(Value::Text(name)) => self.place(name).into_iter().for_each(&mut add),
-                    Some(Value::List(names)) => names
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .filter_map(|name| self.place(name))
-                        .for_each(&mut add),
-                    _ => {}
-                },
+            let flag = match &route.flag {
+                None => {
+                    route.candidates.iter().copied().for_each(&mut add);
+                    continue;
+                }
+                Some(None) => continue,
+                Some(Some(flag)) => flag.evaluate(request),
+            };
+            if flag.reason == Reason::Disabled || flag.on == Some(false) {
+                continue;
+            }
+            match flag.value {
+                Some(Value::Text(name)) => self.place(name).into_iter().for_each(&mut add),
+                Some(Value::List(names)) => names
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .filter_map(|name| self.place(name))
+                    .for_each(&mut add),
+                Some(Value::Bool(true)) => route.candidates.iter().copied().for_each(&mut add),
+                // A switch without a value of its own.
+                None | Some(Value::Null) if flag.on == Some(true) => {
+                    route.candidates.iter().copied().for_each(&mut add);
+                }
+                _ => {}
             }
         }
         found

@@ -144,20 +144,21 @@ struct Constant {
 }
 
 impl Evaluate for Constant {
-    fn evaluate<'a>(&'a self, _: &Request<'a>) -> Evaluation<'a> {
+    fn evaluate<'a>(&'a self, _: &Request<'a>, _: &'a FlagSet) -> Evaluation<'a> {
         Evaluation {
             value: Some(&self.value),
             variant: None,
             reason: Reason::Static,
             error: None,
             metadata: &self.metadata,
+            on: None,
             missing_key: false,
         }
     }
 
-    fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace) {
+    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace) {
         let step = TraceStep::Note { text: "the same for everybody".to_owned() };
-        (self.evaluate(request), Trace { steps: vec![step] })
+        (self.evaluate(request, set), Trace { steps: vec![step] })
     }
 
     fn metadata(&self) -> &Map {

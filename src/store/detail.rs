@@ -4,7 +4,7 @@ use super::Snapshot;
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{ErrorCode, Reason, Request},
+    flag::{ErrorCode, Reason, Request, ValueType},
     value::{Map, Value},
 };
 
@@ -29,6 +29,9 @@ pub struct FlagDetail<T> {
 pub trait FlagValue: Sized + sealed::Sealed {
     #[doc(hidden)]
     fn of(value: &Value) -> Option<Self>;
+    /// Whether a flag that is a switch beside its value answers as the switch.
+    #[doc(hidden)]
+    const SWITCH: bool = false;
 }
 
 mod sealed {
@@ -36,19 +39,20 @@ mod sealed {
 }
 
 macro_rules! flag_value {
-    ($($type:ty => $read:expr;)*) => {
+    ($($type:ty => $read:expr $(, switch: $switch:expr)?;)*) => {
         $(
             impl sealed::Sealed for $type {}
             impl FlagValue for $type {
                 fn of(value: &Value) -> Option<$type> {
                     $read(value)
                 }
+                $(const SWITCH: bool = $switch;)?
             }
         )*
     };
 }
 flag_value! {
-    bool => Value::as_bool;
+    bool => Value::as_bool, switch: true;
     i64 => Value::as_i64;
     f64 => Value::as_f64;
     String => |value: &Value| value.as_str().map(str::to_owned);
@@ -71,14 +75,15 @@ pub(super) fn read<T: FlagValue>(
         error,
         revision,
     };
-    let Some(flag) = snapshot.flag(key) else {
+    let Some((flag, set)) = snapshot.find(key) else {
         return if snapshot.is_ready() {
             failed(default, Reason::Error, Some(ErrorCode::FlagNotFound))
         } else {
             failed(default, Reason::NotReady, None)
         };
     };
-    let answer = flag.evaluate(&Request { context, key_override: None, clock });
+    let answer = flag.evaluate(&Request { context, key_override: None, clock }, set);
+    let answer = if T::SWITCH { answer.of_type(ValueType::Boolean) } else { answer };
     if answer.error.is_some() {
         return failed(default, answer.reason, answer.error);
     }
@@ -102,8 +107,6 @@ mod tests {
 
     #[test]
     fn types_are_read_as_in_an_evaluation() {
-        use crate::flag::ValueType;
-
         let values = [Value::Bool(true), Value::Int(3), Value::Float(3.0), Value::from("3")];
         for value in values.into_iter().chain([Value::Map(Map::new()), Value::Null]) {
             assert_eq!(bool::of(&value).is_some(), ValueType::Boolean.admits(&value));

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::flag::{Flag, FlagSet};
+use crate::flag::{Bound, Flag, FlagSet};
 
 /// The flags of all sources at one moment: immutable, so that every decision made from one
 /// belongs to one revision.
@@ -54,7 +54,19 @@ impl Snapshot {
 
     /// The flag `key` of the source declared last that has it.
     pub fn flag(&self, key: &str) -> Option<&Flag> {
-        self.layers.iter().rev().filter_map(|layer| layer.set.as_ref()).find_map(|set| set.get(key))
+        Some(self.find(key)?.0)
+    }
+
+    /// The flag `key` in force, and the set that it stands in.
+    pub(crate) fn find(&self, key: &str) -> Option<(&Flag, &FlagSet)> {
+        let sets = self.layers.iter().rev().filter_map(|layer| layer.set.as_ref());
+        sets.into_iter().find_map(|set| Some((set.get(key)?, set)))
+    }
+
+    /// The flag `key` to keep until the next snapshot.
+    pub(crate) fn bind(&self, key: &str) -> Option<Bound> {
+        let (flag, set) = self.find(key)?;
+        Some(Bound::new(flag, set))
     }
 
     /// The name of the source whose flag `key` is in force.

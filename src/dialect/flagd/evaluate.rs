@@ -13,8 +13,8 @@ use super::{
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{ErrorCode, Evaluate, Evaluation, Reason, Request, Trace},
-    value::{Map, ValueRef},
+    flag::{ErrorCode, Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
+    value::{Map, ShortText, ValueRef},
 };
 
 /// A rule that cannot be evaluated for this context.
@@ -145,6 +145,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             reason,
             error: None,
             metadata: &self.flag.metadata,
+            on: None,
             missing_key: self.missing_key,
         }
     }
@@ -382,7 +383,7 @@ impl FlagdFlag {
             ValueRef::Float(value) if !value.is_finite() => Outcome::Default,
             ValueRef::Text(name) => self.variant(name),
             other => {
-                let mut name = super::text::Buffer::default();
+                let mut name = ShortText::default();
                 match super::coercion::write_flat(other, &mut name) {
                     Ok(()) => self.variant(name.as_str()),
                     Err(_) => Outcome::Unknown,
@@ -407,11 +408,11 @@ impl FlagdFlag {
 }
 
 impl Evaluate for FlagdFlag {
-    fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
+    fn evaluate<'a>(&'a self, request: &Request<'a>, _: &'a FlagSet) -> Evaluation<'a> {
         Scene::new(self, request, Unwatched).flag()
     }
 
-    fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace) {
+    fn explain<'a>(&'a self, request: &Request<'a>, _: &'a FlagSet) -> (Evaluation<'a>, Trace) {
         let mut scene = Scene::new(self, request, Recorder::new(self));
         let evaluation = scene.flag();
         (evaluation, scene.watcher.trace)

@@ -8,11 +8,10 @@ use super::{
     evaluate::{Failed, Scene, member},
     fractional::Chosen,
     operator::Operator,
-    text::Buffer,
     trace::Watcher,
     tree::{Attribute, Call, Expression, Order, Path, Variable},
 };
-use crate::value::{Value, ValueRef};
+use crate::value::{ShortText, Value, ValueRef};
 
 /// A value an expression came to: usually borrowed.
 #[derive(Debug)]
@@ -117,7 +116,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     where
         'a: 's,
     {
-        let mut buffer = Buffer::default();
+        let mut buffer = ShortText::default();
         let path = match path {
             ValueRef::List(list) => list.element(0).unwrap_or_default(),
             path => path,

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use super::{
     coercion::{integral, number, write_flat},
     evaluate::{Failed, Scene},
@@ -11,7 +9,10 @@ use super::{
     trace::Watcher,
     tree::Expression,
 };
-use crate::{flag::semver::Version, value::ValueRef};
+use crate::{
+    flag::semver::Version,
+    value::{ShortText, ValueRef},
+};
 
 impl<'a, W: Watcher> Scene<'a, W> {
     /// Characters from `start`, counted from the end when negative; as many as `length`, or all
@@ -65,7 +66,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     {
         let values = self.all(arguments, scope)?;
         let [left, operator, right] = &*values else { return Ok(Held::NULL) };
-        let (mut left_text, mut right_text) = (Buffer::default(), Buffer::default());
+        let (mut left_text, mut right_text) = (ShortText::default(), ShortText::default());
         let compared = version(left.borrow(), &mut left_text)
             .zip(version(right.borrow(), &mut right_text))
             .and_then(|(left, right)| match operator.borrow() {
@@ -100,7 +101,7 @@ fn slice(text: &str, start: i64, length: Option<i64>) -> &str {
     text.get(byte(from)..byte(to)).unwrap_or("")
 }
 
-fn version<'t>(value: ValueRef<'t>, buffer: &'t mut Buffer) -> Option<Version<'t>> {
+fn version<'t>(value: ValueRef<'t>, buffer: &'t mut ShortText) -> Option<Version<'t>> {
     match value {
         ValueRef::Text(text) => Version::loose(text),
         ValueRef::Int(_) | ValueRef::Float(_) => {
@@ -126,22 +127,4 @@ fn satisfies(left: &Version<'_>, operator: &str, right: &Version<'_>) -> Option<
         "~" => left.major == right.major && left.minor == right.minor,
         _ => return None,
     })
-}
-
-/// Text on the stack, for numbers and short names; the rare longer text spills.
-#[derive(Default)]
-pub(super) struct Buffer(SmallVec<[u8; 40]>);
-
-impl Buffer {
-    pub(super) fn as_str(&self) -> &str {
-        // Only whole texts are ever written to it.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Buffer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
 }

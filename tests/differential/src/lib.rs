@@ -1,15 +1,7 @@
-//! modelgate's flagd dialect beside the official Rust evaluator, on generated flags.
+//! modelgate's dialects beside their vendors' official Rust evaluators, on generated flags.
 //!
-//! See `tests/flagd.rs` for what is run, `disagreements.rs` for where the two differ on purpose.
+//! A module for each dialect: what it generates, how each side is asked, and where the two differ
+//! on purpose (`disagreements`). What is run is in `tests/`, a file for each dialect.
 
-pub mod case;
-pub mod coverage;
-pub mod disagreements;
-pub mod expression;
-pub mod fractional;
-pub mod generate;
-pub mod official;
-pub mod ours;
-pub mod pool;
+pub mod flagd;
 pub mod random;
-pub mod reference;

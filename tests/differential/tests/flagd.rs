@@ -6,14 +6,15 @@ use std::{collections::BTreeMap, env, fs};
 
 use modelgate::dialect::flagd::Fractional;
 use modelgate_differential::{
-    case::{Answer, Case},
-    coverage::Coverage,
-    disagreements::DISAGREEMENTS,
-    generate,
-    official::Official,
-    ours,
+    flagd::{
+        case::{Answer, Case},
+        coverage::Coverage,
+        disagreements::DISAGREEMENTS,
+        generate,
+        official::Official,
+        ours, reference,
+    },
     random::Random,
-    reference,
 };
 use serde_json::{Value as Json, json};
 
@@ -116,7 +117,7 @@ fn expected(case: &Case, variant: Option<Json>) -> Answer {
 #[test]
 fn what_was_once_wrong_stays_right() {
     let official = Official::new();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions.jsonl");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions/flagd.jsonl");
     for line in fs::read_to_string(path).unwrap().lines().filter(|line| !line.is_empty()) {
         let line: Json = serde_json::from_str(line).unwrap();
         let case = Case::of_line(&line);

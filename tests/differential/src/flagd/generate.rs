@@ -3,14 +3,14 @@
 use modelgate::dialect::flagd::Fractional;
 use serde_json::{Map, Value as Json, json};
 
-use crate::{
+use super::{
     case::{Case, Expected},
     coverage::PAIRED,
     expression::{Kind, Maker},
     fractional::{VARIANTS, split, variant},
     pool::{self, Type},
-    random::Random,
 };
+use crate::random::Random;
 
 const SEED: u64 = 0x6d6f_6465_6c67_6174;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use crate::{case::Case, pool::Type};
+use super::{case::Case, pool::Type};
 
 /// The operators whose cells are pairs of types.
 pub const PAIRED: &[&str] = &[
@@ -144,7 +144,7 @@ impl Coverage {
             [format!("fractional by {key:?}"), format!("fractional by implied {key:?}")]
         });
         let asked = Type::ALL[1..6].iter().flat_map(|value| {
-            crate::case::Expected::ALL
+            crate::flagd::case::Expected::ALL
                 .iter()
                 .map(move |expected| format!("{value:?} asked as {}", expected.name()))
         });

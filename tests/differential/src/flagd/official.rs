@@ -9,7 +9,7 @@ use open_feature::{
 };
 use serde_json::{Map, Value as Json};
 
-use crate::case::{Answer, Case, Expected};
+use super::case::{Answer, Case, Expected};
 
 pub struct Official(Operator);
 

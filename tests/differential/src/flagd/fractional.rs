@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::{
+use super::{
     expression::{Kind, Maker},
     pool::{self, Type},
 };

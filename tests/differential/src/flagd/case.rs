@@ -55,7 +55,7 @@ impl Case {
         &self.environment["flags"][&self.flag]
     }
 
-    /// The case as a line of conformance data; `examples/evaluate.rs` reads it as well.
+    /// The case as a line of conformance data; `examples/evaluate` reads it as well.
     pub fn line(&self, expect: &Answer) -> Json {
         let fractional = match self.fractional {
             Fractional::V1 => "v1",

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use crate::case::Case;
+use super::case::Case;
 
 pub struct Disagreement {
     pub name: &'static str,

@@ -3,10 +3,8 @@
 use modelgate::{FlagSet, OwnedContext, SystemClock, Value, dialect::flagd::Flagd};
 use serde_json::{Map, Value as Json};
 
-use crate::{
-    case::{Answer, Case},
-    random::Random,
-};
+use super::case::{Answer, Case};
+use crate::random::Random;
 
 /// The answer from the definition compiled as a whole.
 pub fn at_once(case: &Case) -> Answer {

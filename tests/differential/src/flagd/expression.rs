@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::{
+use super::{
     fractional,
     pool::{self, Type},
-    random::Random,
 };
+use crate::random::Random;
 
 /// How often an operand is of the type that its operator wants.
 const WELL_TYPED: f64 = 0.8;

@@ -1,0 +1,25 @@
+//! A flag looked up beforehand.
+
+use super::{Evaluation, Flag, FlagSet, Request, Trace};
+
+/// A flag together with the set that it refers into: what a router keeps between two snapshots.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    flag: Flag,
+    set: FlagSet,
+}
+
+impl Bound {
+    pub(crate) fn new(flag: &Flag, set: &FlagSet) -> Bound {
+        Bound { flag: flag.clone(), set: set.clone() }
+    }
+
+    #[inline]
+    pub(crate) fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
+        self.flag.evaluate(request, &self.set)
+    }
+
+    pub(crate) fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace) {
+        self.flag.explain(request, &self.set)
+    }
+}
