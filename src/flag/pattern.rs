@@ -60,11 +60,6 @@ impl Pattern {
             Engine::General(general) | Engine::Both(_, general) => general.is_match(text),
         }
     }
-
-    /// The pattern as it was written.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
 }
 
 fn table(text: &str, case_insensitive: bool, only_ascii: bool) -> Option<Table> {
