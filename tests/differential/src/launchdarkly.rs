@@ -14,6 +14,7 @@ pub mod generate;
 pub mod mutate;
 pub mod official;
 pub mod operand;
+pub mod ours;
 pub mod reference;
 pub mod rollout;
 pub mod segment;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::{
     attribute,
@@ -366,12 +366,6 @@ impl Coverage {
 }
 
 fn each<'j>(value: &'j Json, name: &str) -> impl Iterator<Item = &'j Json> {
-    let list: Option<&Vec<Json>> = value.get(name).and_then(Json::as_array);
+    let list = value.get(name).and_then(Json::as_array);
     list.into_iter().flatten()
-}
-
-/// An environment's members, whatever they are.
-pub fn members(value: &Json) -> impl Iterator<Item = (&String, &Json)> {
-    let members: Option<&Map<String, Json>> = value.as_object();
-    members.into_iter().flatten()
 }

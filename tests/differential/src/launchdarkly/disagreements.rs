@@ -2,8 +2,6 @@
 //! decides, and what the input has to look like for it. What we answer instead is not left open:
 //! it is what [`reference`](super::reference) says.
 
-use serde_json::Value as Json;
-
 use super::{big_segments, case::Case, complete};
 
 pub struct Disagreement {
@@ -16,8 +14,8 @@ pub struct Disagreement {
 
 pub const DISAGREEMENTS: &[Disagreement] = &[
     Disagreement {
-        name: "what a definition leaves out",
-        why: "the vendor's own model has a default for it; the crate refuses the whole item",
+        name: "what the vendor's own model puts up with",
+        why: "something absent, or a kind that is none; the crate refuses the item or the rollout",
         concerns: |case| complete::completed(&case.environment) != case.environment,
     },
     Disagreement {
@@ -53,20 +51,4 @@ fn meets_again(case: &Case, key: &str, above: &mut Vec<String>, met: &mut Vec<St
     });
     above.pop();
     again
-}
-
-/// The definition of one flag or segment as the rest of the data would see it.
-pub fn named(case: &Case) -> Option<&'static str> {
-    DISAGREEMENTS.iter().find(|one| (one.concerns)(case)).map(|one| one.name)
-}
-
-/// Whether there is such a member anywhere in it.
-pub fn has(value: &Json, is: &dyn Fn(&str, &Json) -> bool) -> bool {
-    match value {
-        Json::Array(elements) => elements.iter().any(|element| has(element, is)),
-        Json::Object(members) => {
-            members.iter().any(|(name, value)| is(name, value) || has(value, is))
-        }
-        _ => false,
-    }
 }

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use launchdarkly_server_sdk_evaluation::Context;
+use launchdarkly_server_sdk_evaluation::{Context, Rollout};
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -25,10 +26,14 @@ pub fn answer(case: &Case) -> Option<Answer> {
         let list = std::mem::replace(flag.get_mut("prerequisites")?, json!([]));
         prerequisites.insert(key.clone(), list);
     }
+    if !environment["flags"].as_object()?.values().all(serves_readably) {
+        return None;
+    }
     let official = Official::of(&environment);
     let readable = |one: &Json| one["key"].is_string() && one["variation"].is_i64();
-    let lists = prerequisites.values().map(|list| list.as_array());
-    let lists_readable = lists.flatten().flatten().all(readable);
+    let lists_readable = prerequisites
+        .values()
+        .all(|list| list.as_array().is_some_and(|list| list.iter().all(readable)));
     if !official.refused.is_empty() || !lists_readable {
         return None;
     }
@@ -57,6 +62,15 @@ pub fn answer(case: &Case) -> Option<Answer> {
         answer.reason["bigSegmentsStatus"] = json!(status);
     }
     Some(answer)
+}
+
+/// Whether the flag's rollouts can be read: else the official evaluator reads on.
+fn serves_readably(flag: &Json) -> bool {
+    let rules = flag["rules"].as_array().into_iter().flatten();
+    rules.chain([&flag["fallthrough"]]).all(|served| match served.get("rollout") {
+        None | Some(Json::Null) => true,
+        Some(rollout) => Rollout::deserialize(rollout).is_ok(),
+    })
 }
 
 /// Flags whose prerequisites are seen to here.
