@@ -2,7 +2,9 @@
 //!
 //! `MODELGATE_DIFFERENTIAL_CASES=1000000 cargo test --release --test launchdarkly` makes a long run.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap, env, fs, iter::StepBy, num::NonZero, ops::Range, path::PathBuf, thread,
+};
 
 use modelgate_differential::{
     launchdarkly::{
@@ -15,7 +17,7 @@ use modelgate_differential::{
 };
 use serde_json::Value as Json;
 
-const CASES: usize = 24_000;
+const CASES: usize = 20_000;
 
 /// How many mismatches are worth printing before giving up.
 const ENOUGH: usize = 20;
@@ -29,17 +31,23 @@ fn cases() -> usize {
 
 #[test]
 fn every_difference_from_the_official_evaluator_has_a_name() {
-    let mut coverage = Coverage::default();
-    let mut differences = Differences::default();
     let cases = cases();
-    for number in 0..cases {
-        let case = generate::case(number);
-        let expect = reference::answer(&case).expect("generated data can be read");
-        differences.note(&case, &expect);
-        coverage.note(&case, &expect);
-        if differences.wrong == ENOUGH {
-            break;
+    let (mut coverage, mut differences) = (Coverage::default(), Differences::default());
+    for (part, met) in in_parts(cases, |numbers| {
+        let (mut coverage, mut differences) = (Coverage::default(), Differences::default());
+        for number in numbers {
+            let case = generate::case(number);
+            let expect = reference::answer(&case).expect("generated data can be read");
+            differences.note(&case, &expect);
+            coverage.note(&case, &expect);
+            if differences.wrong == ENOUGH {
+                break;
+            }
         }
+        (differences, coverage)
+    }) {
+        differences.merge(part);
+        coverage.merge(met);
     }
     println!("{cases} cases, {} cells of coverage; differences by name:", coverage.cells());
     for one in DISAGREEMENTS {
@@ -64,21 +72,28 @@ fn what_was_changed_in_the_vendors_data_changes_the_answer_alike() {
         return;
     };
     let originals = mutate::originals(&conformance);
-    let mut differences = Differences::default();
-    let (cases, mut refused) = (cases() / 4, 0);
-    for number in 0..cases {
-        let case = mutate::case(&originals, number);
-        match reference::answer(&case) {
-            Some(expect) => differences.note(&case, &expect),
-            // Ours reads on, or leaves out the item that is wrong: either way the same.
-            None => {
-                refused += 1;
-                answered(&case);
+    let cases = cases() / 4;
+    let (mut differences, mut refused) = (Differences::default(), 0);
+    for (part, unread) in in_parts(cases, |numbers| {
+        let (mut differences, mut refused) = (Differences::default(), 0);
+        for number in numbers {
+            let case = mutate::case(&originals, number);
+            match reference::answer(&case) {
+                Some(expect) => differences.note(&case, &expect),
+                // Ours reads on, or leaves out the item that is wrong: either way the same.
+                None => {
+                    refused += 1;
+                    answered(&case);
+                }
+            }
+            if differences.wrong == ENOUGH {
+                break;
             }
         }
-        if differences.wrong == ENOUGH {
-            break;
-        }
+        (differences, refused)
+    }) {
+        differences.merge(part);
+        refused += unread;
     }
     println!("{cases} changes to {} environments, {refused} of them refused", originals.len());
     assert_eq!(differences.wrong, 0, "answered differently (cases are printed above)");
@@ -108,6 +123,20 @@ fn a_case_survives_being_written_down() {
     }
 }
 
+/// Does the work with these numbers on as many threads as there are processors.
+fn in_parts<T: Send>(numbers: usize, work: impl Fn(StepBy<Range<usize>>) -> T + Sync) -> Vec<T> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads)
+            .map(|part| {
+                let work = &work;
+                scope.spawn(move || work((part..numbers).step_by(threads)))
+            })
+            .collect();
+        parts.into_iter().map(|part| part.join().expect("a part went through")).collect()
+    })
+}
+
 #[derive(Default)]
 struct Differences {
     named: BTreeMap<&'static str, usize>,
@@ -132,6 +161,13 @@ impl Differences {
                 self.wrong += 1;
                 println!("{}\n  theirs, without a name: {theirs:?}", case.line(expect));
             }
+        }
+    }
+
+    fn merge(&mut self, other: Differences) {
+        self.wrong += other.wrong;
+        for (name, count) in other.named {
+            *self.named.entry(name).or_default() += count;
         }
     }
 

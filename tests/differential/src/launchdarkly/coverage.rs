@@ -118,6 +118,17 @@ impl Coverage {
         self.outcome(case, answer);
     }
 
+    /// Adds what another part of the cases met.
+    pub fn merge(&mut self, other: Coverage) {
+        self.cases += other.cases;
+        for (cell, count) in other.cells {
+            *self.cells.entry(cell).or_default() += count;
+        }
+        for (outcome, count) in other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
+        }
+    }
+
     fn count(&mut self, cell: impl Into<String>) {
         *self.cells.entry(cell.into()).or_default() += 1;
     }

@@ -113,7 +113,7 @@ fn member(random: &mut Random, members: &mut Map<String, Json>, depth: usize) {
 
 fn changed(random: &mut Random, value: &Json) -> Json {
     match value {
-        _ if random.chance(0.03) => pool::anything(random),
+        _ if random.chance(0.02) => pool::anything(random),
         Json::Bool(value) => json!(!value),
         Json::Number(number) => match number.as_i64() {
             Some(number) => json!(*random.of(&[
@@ -130,6 +130,7 @@ fn changed(random: &mut Random, value: &Json) -> Json {
             2 => json!(operand::pattern(random)),
             _ => pool::text(random),
         },
-        _ => pool::anything(random),
+        Json::Null => json!(random.below(4)),
+        other => other.clone(),
     }
 }

@@ -26,7 +26,8 @@ pub fn answer(case: &Case) -> Option<Answer> {
         let list = std::mem::replace(flag.get_mut("prerequisites")?, json!([]));
         prerequisites.insert(key.clone(), list);
     }
-    if !environment["flags"].as_object()?.values().all(serves_readably) {
+    let served = environment["flags"].as_object()?.values().all(serves_readably);
+    if !served || !kinds_are_texts(&environment) {
         return None;
     }
     let official = Official::of(&environment);
@@ -64,13 +65,27 @@ pub fn answer(case: &Case) -> Option<Answer> {
     Some(answer)
 }
 
-/// Whether the flag's rollouts can be read: else the official evaluator reads on.
+/// Whether the official evaluator reads what the flag serves; where it cannot, it reads on.
 fn serves_readably(flag: &Json) -> bool {
     let rules = flag["rules"].as_array().into_iter().flatten();
-    rules.chain([&flag["fallthrough"]]).all(|served| match served.get("rollout") {
-        None | Some(Json::Null) => true,
-        Some(rollout) => Rollout::deserialize(rollout).is_ok(),
-    })
+    let readable = |served: &Json| {
+        let variation = matches!(&served["variation"], Json::Null) || served["variation"].is_i64();
+        let rollout = &served["rollout"];
+        variation && (rollout.is_null() || Rollout::deserialize(rollout).is_ok())
+    };
+    flag["fallthrough"].is_object() && rules.chain([&flag["fallthrough"]]).all(readable)
+}
+
+/// Whether every context kind in here is a text; the official evaluator overlooks others.
+fn kinds_are_texts(value: &Json) -> bool {
+    let is_kind = |name: &str| matches!(name, "contextKind" | "rolloutContextKind");
+    match value {
+        Json::Array(elements) => elements.iter().all(kinds_are_texts),
+        Json::Object(members) => members
+            .iter()
+            .all(|(name, value)| kinds_are_texts(value) && (!is_kind(name) || value.is_string())),
+        _ => true,
+    }
 }
 
 /// Flags whose prerequisites are seen to here.
