@@ -55,6 +55,11 @@ impl Maker<'_> {
         self.singles.iter().find(|single| single.kind == kind)
     }
 
+    /// How many there are; now and then more than are searched one by one.
+    pub fn count(&mut self, usual: &[usize]) -> usize {
+        if self.random.chance(0.03) { 9 + self.random.below(6) } else { *self.random.of(usual) }
+    }
+
     /// A context key, one of those who ask as often as not.
     pub fn key_of(&mut self, kind: &str) -> String {
         match self.single(kind).map(|single| single.key.clone()) {
@@ -82,7 +87,7 @@ impl Maker<'_> {
             None => Json::Null,
         };
         let operator = self.operator(&own);
-        let count = *self.random.of(&[0, 1, 1, 1, 1, 2, 3]);
+        let count = self.count(&[0, 1, 1, 1, 1, 2, 3]);
         let values: Vec<Json> = (0..count).map(|_| self.value(operator, &own)).collect();
         let mut clause = json!({"attribute": text, "op": operator, "values": values});
         if aware {

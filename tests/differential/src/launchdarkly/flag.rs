@@ -96,7 +96,7 @@ impl Maker<'_> {
                 };
                 // In the newer list users stand for those of the older one.
                 let empty = by_kind && kind == "user" && self.random.chance(0.8);
-                let count = if empty { 0 } else { self.random.below(4) };
+                let count = if empty { 0 } else { self.count(&[0, 1, 2, 3]) };
                 let keys: Vec<String> = (0..count).map(|_| self.key_of(&kind)).collect();
                 target["values"] = json!(keys);
                 target

@@ -16,6 +16,12 @@ const SEED: u64 = 0x6c61_756e_6368_6461;
 
 const SEGMENTS: &[&str] = &["first", "second"];
 
+/// Flags or segments in a long row, each of which leads to one or two after it.
+const ROW: &[&str] = &[
+    "flag", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
+    "tenth", "eleventh",
+];
+
 /// The case of this number. Each is made from its own seed, so that one can be had again alone.
 pub fn case(number: usize) -> Case {
     let mut random = Random::new(SEED ^ (number as u64).wrapping_mul(0x2545_f491_4f6c_dd1d));
@@ -23,8 +29,10 @@ pub fn case(number: usize) -> Case {
     let mut context = context::context(random);
     let pair = (number % 4 == 0).then(|| pair(random, &mut context, number / 4));
     let singles = context::singles(&context);
+    let long = number % 4 == 3 && random.chance(0.04);
     let mut maker = Maker { random, singles: &singles, segments: SEGMENTS };
     let mut flags = match (number % 4, pair) {
+        _ if long => flags_in_a_row(&mut maker),
         (_, Some((operator, kind, own, value))) => {
             let clause = maker.pair(operator, &kind, &own, value);
             one(&mut maker, clause)
@@ -36,15 +44,7 @@ pub fn case(number: usize) -> Case {
         }
         _ => graph(&mut maker),
     };
-    let mut segments = Map::new();
-    let round = maker.random.chance(0.1);
-    for (place, key) in SEGMENTS.iter().enumerate() {
-        if !maker.random.chance(0.06) {
-            // The second refers to the first, and only now and then the other way round.
-            let nested = if place == 1 || round { 0.3 } else { 0.0 };
-            segments.insert((*key).to_owned(), maker.segment(key, nested));
-        }
-    }
+    let mut segments = if long { segments_in_a_row(&mut maker) } else { a_few(&mut maker) };
     let memberships = big_segments::memberships(maker.random, &singles);
     if maker.random.chance(0.04) {
         complete::thin(maker.random, &mut flags);
@@ -108,6 +108,68 @@ fn one(maker: &mut Maker<'_>, clause: Json) -> Json {
         "fallthrough": {"variation": 1},
         "salt": salt,
     }})
+}
+
+/// Segments of which one refers to the other.
+fn a_few(maker: &mut Maker<'_>) -> Map<String, Json> {
+    let mut segments = Map::new();
+    let round = maker.random.chance(0.1);
+    for (place, key) in SEGMENTS.iter().enumerate() {
+        if !maker.random.chance(0.06) {
+            // The second refers to the first, and only now and then the other way round.
+            let nested = if place == 1 || round { 0.3 } else { 0.0 };
+            segments.insert((*key).to_owned(), maker.segment(key, nested));
+        }
+    }
+    segments
+}
+
+fn segments_in_a_row(maker: &mut Maker<'_>) -> Map<String, Json> {
+    let round = maker.random.chance(0.2);
+    let mut segments = Map::new();
+    for (place, key) in ROW.iter().enumerate().skip(1) {
+        let after = &ROW[place + 1..ROW.len().min(place + 3)];
+        let after = if after.is_empty() { &ROW[1..if round { 3 } else { 1 }] } else { after };
+        let mut maker =
+            Maker { random: &mut *maker.random, singles: maker.singles, segments: after };
+        let mut segment = json!({"key": key, "version": 2, "included": [], "excluded": [],
+            "salt": "", "rules": []});
+        if maker.random.chance(0.1) {
+            segment = maker.segment(key, if after.is_empty() { 0.0 } else { 0.3 });
+        } else if !after.is_empty() {
+            let clauses = [maker.segment_match(), maker.segment_match()];
+            segment["rules"] = json!([{"clauses": clauses}, {"clauses": [clauses[1]]}]);
+        }
+        segments.insert((*key).to_owned(), segment);
+    }
+    segments
+}
+
+fn flags_in_a_row(maker: &mut Maker<'_>) -> Json {
+    let round = maker.random.chance(0.2);
+    let mut flags = Map::new();
+    for (place, key) in ROW.iter().enumerate() {
+        let after = &ROW[place + 1..ROW.len().min(place + 3)];
+        let after = if after.is_empty() { &ROW[..if round { 2 } else { 0 }] } else { after };
+        let shape =
+            Shape { prerequisites: after, required: 0.9, rules: 1, targets: 0.1, splits: 0.1 };
+        let mut flag = maker.flag(key, &shape);
+        flag["on"] = json!(true);
+        if place > 0 && maker.random.chance(0.9) {
+            // It is met that its neighbours serve the first variation.
+            flag["fallthrough"] = json!({"variation": 0});
+            flag["rules"] = json!([]);
+            flag["targets"] = json!([]);
+            flag["contextTargets"] = json!([]);
+        }
+        for prerequisite in flag["prerequisites"].as_array_mut().into_iter().flatten() {
+            if maker.random.chance(0.95) {
+                prerequisite["variation"] = json!(0);
+            }
+        }
+        flags.insert((*key).to_owned(), flag);
+    }
+    Json::Object(flags)
 }
 
 /// Flags that may depend on one another.

@@ -135,6 +135,9 @@ fn check_neutral(set: &FlagSet, case: &Case, context: &OwnedContext, detail: &De
     };
     assert_eq!(seen(&plain), seen(&explained), "{}", case.id);
     assert_eq!(plain.missing_key, explained.missing_key, "{}", case.id);
+    let singles = context::singles(&case.context);
+    let known = singles.iter().any(|single| single.kind == "user" && !single.key.is_empty());
+    assert!(!(known && plain.missing_key), "{}", case.id);
     let is_bucket = |step: &TraceStep| matches!(step, TraceStep::Bucket { .. });
     assert!(reason != "SPLIT" || trace.steps.iter().any(is_bucket), "{}: {trace:?}", case.id);
 }

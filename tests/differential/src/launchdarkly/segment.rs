@@ -43,7 +43,7 @@ impl Maker<'_> {
         if !self.random.chance(often) {
             return json!([]);
         }
-        (0..1 + self.random.below(3)).map(|_| json!(self.key_of(kind))).collect()
+        (0..self.count(&[1, 2, 3])).map(|_| json!(self.key_of(kind))).collect()
     }
 
     fn targets(&mut self) -> Json {
