@@ -422,7 +422,8 @@ fn big_segments_are_asked_of_their_store() {
     assert_eq!(ask(&asked, "flag", "user-3", "pro"), (true, "HEALTHY"));
     assert_eq!(ask(&asked, "both", "user-1", "free"), (true, "STALE"));
     let unasked = LaunchDarkly::new();
-    assert_eq!(ask(&unasked, "flag", "user-1", "pro"), (false, "NOT_CONFIGURED"));
+    assert_eq!(ask(&unasked, "flag", "user-3", "free"), (false, "NOT_CONFIGURED"));
+    assert_eq!(ask(&unasked, "flag", "user-2", "pro"), (true, "NOT_CONFIGURED"));
     let flags = unasked.compile(&document.to_string()).unwrap();
     let reason = json!(unasked.detail(&flags, "flag", &user()).reason);
     assert_eq!(reason, json!({"kind": "FALLTHROUGH", "bigSegmentsStatus": "NOT_CONFIGURED"}));

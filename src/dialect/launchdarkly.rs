@@ -84,9 +84,10 @@
 //! - A flag that is met a second time on the way through prerequisites is evaluated once and is no
 //!   circle, as in the Python SDK; the Rust SDK takes it for one when a prerequisite failed before.
 //! - Dates in fractions of a millisecond lose the fraction, as in the Rust SDK.
-//! - The Rust SDK evaluates big segments by the lists in the flag data. Here a big segment is what
-//!   [`BigSegments`] says it is; without such a store nobody is a member, and the reason has the
-//!   vendor's `bigSegmentsStatus`: `NOT_CONFIGURED`.
+//! - The Rust SDK evaluates big segments by the lists in the flag data. Here, as in the SDKs that
+//!   know them, [`BigSegments`] says who is listed, and the segment's rules decide on everybody else.
+//!   Without such a store nobody is listed, and the reason has the vendor's `bigSegmentsStatus`:
+//!   `NOT_CONFIGURED`.
 //! - Attributes and values of `matches` are searched with the syntax of the `regex` crate; a pattern
 //!   it refuses matches nothing.
 //!
