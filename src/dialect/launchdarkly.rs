@@ -29,20 +29,21 @@
 //! # Contexts
 //!
 //! The vendor evaluates flags for contexts of one or several kinds. One
-//! [`EvaluationContext`](crate::EvaluationContext) serves for all of them:
+//! [`EvaluationContext`] serves for all of them:
 //!
 //! | the vendor's | here |
 //! |---|---|
 //! | context of kind `user` | the context itself |
 //! | its `key` | the targeting key |
 //! | `name`, `anonymous`, attributes | the attributes of those names |
-//! | context of another kind | [`EvaluationContext::kind`](crate::EvaluationContext::kind), added by [`Context::with_kind`](crate::Context::with_kind) |
+//! | context of another kind | [`EvaluationContext::kind`], added by [`Context::with_kind`](crate::Context::with_kind) |
 //! | multi-kind context | the context itself with other kinds beside it |
 //! | multi-kind context without a `user` | other kinds beside a context that has no targeting key |
 //! | user of old with an empty key | the targeting key `""` |
 //! | private attributes, `_meta` | nothing: no event is sent anywhere |
 //!
 //! - A kind without a key of its own, or under a name that the vendor does not allow, is not there.
+//!   One named `user` counts only beside a context that has no targeting key.
 //! - A context with no key of any kind is none that the vendor would evaluate: the answer is
 //!   [`TARGETING_KEY_MISSING`](crate::ErrorCode::TargetingKeyMissing), in the vendor's words
 //!   `USER_NOT_SPECIFIED`, whatever the flag says. A router then does what its
@@ -88,22 +89,23 @@
 //!   know them, [`BigSegments`] says who is listed, and the segment's rules decide on everybody else.
 //!   Without such a store nobody is listed, and the reason has the vendor's `bigSegmentsStatus`:
 //!   `NOT_CONFIGURED`.
-//! - Attributes and values of `matches` are searched with the syntax of the `regex` crate; a pattern
-//!   it refuses matches nothing.
+//! - `matches` reads patterns as the `regex` crate does, without look-around and back-references; one
+//!   that it refuses matches nothing.
 //!
 //! # Limits
 //!
 //! Every prerequisite and every segment is evaluated at most once for one answer, without
 //! recursion: no lattice or chain of them costs more than going through it once. Circles answer
-//! `MALFORMED_FLAG`.
+//! `MALFORMED_FLAG`. One flag or segment is remarked upon at most 20 times.
 //!
 //! # What allocates
 //!
 //! Evaluating allocates nothing, except for:
 //! - more than eight prerequisites, or segments with rules, in one evaluation, or more than four of
 //!   them within each other;
-//! - `matches` with a pattern too large for a table (large Unicode classes with repetitions), or
-//!   with Unicode word boundaries on text that is not ASCII, on a thread that has not used it yet.
+//! - `matches` on text that is not ASCII, with word boundaries or large classes in the pattern
+//!   (`\b`, `\w+`), or on any text with a pattern too large for a table, on a thread that has not
+//!   used it yet or while others use it.
 
 mod big_segments;
 mod compile;

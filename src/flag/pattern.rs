@@ -79,6 +79,10 @@ enum Alphabet {
 }
 
 fn table(text: &str, case_insensitive: bool, alphabet: Alphabet) -> Option<Table> {
+    // Each character takes more than this on the way: no need to try.
+    if text.len() > TABLE_SOURCE_LIMIT / 8 {
+        return None;
+    }
     let unicode = alphabet != Alphabet::Ascii;
     let syntax = syntax::Config::new().unicode(unicode).utf8(unicode);
     let config = dense::Config::new()
