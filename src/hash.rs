@@ -3,5 +3,6 @@
 //! Never a [`Hasher`](std::hash::Hasher): what those answer may change with any release.
 
 mod murmur3;
+mod sha1;
 
-pub(crate) use self::murmur3::Murmur3;
+pub(crate) use self::{murmur3::Murmur3, sha1::Sha1};

@@ -3,12 +3,19 @@
 
 #[path = "conformance/flagd.rs"]
 mod flagd;
+#[path = "conformance/launchdarkly.rs"]
+mod launchdarkly;
+
+// For the suites whose evaluations must not allocate: `allocations(|| ...)` counts on this thread.
+#[path = "support/counting.rs"]
+mod counting;
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
 };
 
+use counting::allocations;
 use serde_json::Value;
 
 /// How one case went.
@@ -27,6 +34,7 @@ type Answer = fn(&Path, &Value) -> Verdict;
 fn dialect(suite: &str) -> Option<Answer> {
     match suite {
         "flagd" => Some(flagd::answer),
+        "launchdarkly" => Some(launchdarkly::answer),
         _ => None,
     }
 }

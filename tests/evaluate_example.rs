@@ -110,3 +110,36 @@ fn a_line_that_cannot_be_evaluated_says_why_and_the_next_is_answered() {
     assert_eq!(answers[7]["value"], "one", "no targeting key: the default variant");
     assert_eq!(answers.len(), 8);
 }
+
+#[test]
+fn a_launchdarkly_question_is_answered_in_the_vendors_words() {
+    let environment = json!({"flags": {"model": {
+        "key": "model", "on": true, "variations": ["one", "two"], "fallthrough": {"variation": 0},
+        "rules": [{"id": "eu", "variation": 1, "clauses": [{"contextKind": "organization",
+            "attribute": "region", "op": "in", "values": ["eu"]}]}],
+    }}});
+    let mut question = json!({
+        "id": 7, "dialect": "launchdarkly", "environment": environment, "flag": "model",
+        "context": {"kind": "multi", "user": {"key": "u"},
+            "organization": {"key": "o", "region": "eu"}},
+    });
+    assert_eq!(
+        ask(&question.to_string(), false),
+        [json!({
+            "id": 7, "value": "two", "variation_index": 1,
+            "reason": {"kind": "RULE_MATCH", "ruleIndex": 0, "ruleId": "eu"},
+            "variant": null, "error_code": null, "metadata": null,
+        })]
+    );
+    question["options"] = json!({"value_type": "int", "default": 3});
+    let answer = &ask(&question.to_string(), true)[0];
+    assert_eq!((&answer["value"], &answer["variation_index"]), (&json!(3), &json!(null)));
+    assert_eq!(answer["reason"], json!({"kind": "ERROR", "errorKind": "WRONG_TYPE"}));
+    assert_eq!(answer["trace"][0]["attribute"], "organization:region");
+    question["options"] = json!({});
+    question["context"] = json!({"key": "", "custom": {"region": "eu"}});
+    assert_eq!(ask(&question.to_string(), false)[0]["reason"], json!({"kind": "FALLTHROUGH"}));
+    question["context"] = json!({"kind": "user", "key": ""});
+    let answer = &ask(&question.to_string(), false)[0];
+    assert_eq!(answer["error_code"], "TARGETING_KEY_MISSING");
+}

@@ -9,6 +9,7 @@
 //! ```
 
 mod flagd;
+mod launchdarkly;
 
 use std::{
     collections::HashMap,
@@ -30,13 +31,17 @@ Usage: evaluate [--explain] < questions.jsonl
 A question: {\"id\", \"dialect\", \"environment\": {...} or \"environment_file\": \"path\",
              \"context\": {...}, \"flag\": \"key\", \"options\": {...}}
 An answer:  {\"id\", \"value\", \"variant\", \"reason\", \"error_code\", \"metadata\"},
-            or {\"id\", \"error\"} when the question cannot be answered.
+            or {\"id\", \"error\"} when the question cannot be answered;
+            from launchdarkly with \"variation_index\", and \"reason\" is the vendor's object.
 
 Dialects and their options:
   flagd   type            boolean, string, integer, float or object (otherwise any)
           default         the caller's default value
           static_context  attributes that every context has unless it brings its own
           fractional      v1, v2 or v3 (the default)
+  launchdarkly
+          value_type      bool, int, double, string or any (the default)
+          default         the caller's default value
 
   --explain  adds \"trace\": each operator, attribute and bucket on the way
   --help     shows this
@@ -123,7 +128,11 @@ impl Evaluator {
         }
         match text(question, "dialect")? {
             "flagd" => flagd::answer(self, question),
-            other => Err(format!("dialect: found `{other}`, expected one of: flagd").into()),
+            "launchdarkly" => launchdarkly::answer(self, question),
+            other => {
+                let expected = "flagd, launchdarkly";
+                Err(format!("dialect: found `{other}`, expected one of: {expected}").into())
+            }
         }
     }
 

@@ -31,7 +31,7 @@ enum Engine {
     /// For what does not fit a table, and for Unicode word boundaries, which no table can tell. It
     /// allocates when a thread first uses it, and may again when threads compete for it.
     General(Regex),
-    /// The table, and the general engine for text that is not ASCII.
+    /// The table for ASCII, and the general engine for any other text.
     Both(Table, Regex),
 }
 
@@ -41,12 +41,16 @@ impl Pattern {
     pub(crate) fn new(text: &str, case_insensitive: bool) -> Option<Pattern> {
         let general =
             || regex::RegexBuilder::new(text).case_insensitive(case_insensitive).build().ok();
-        let engine = match table(text, case_insensitive, false) {
+        let of = |alphabet| table(text, case_insensitive, alphabet);
+        let engine = match of(Alphabet::Unicode) {
             Some(table) => Engine::Table(table),
-            None => match (general()?, table(text, case_insensitive, true)) {
-                (general, Some(table)) => Engine::Both(table, general),
-                (general, None) => Engine::General(general),
-            },
+            None => {
+                let general = general()?;
+                match of(Alphabet::UnicodeUsedByAscii).or_else(|| of(Alphabet::Ascii)) {
+                    Some(table) => Engine::Both(table, general),
+                    None => Engine::General(general),
+                }
+            }
         };
         Some(Pattern { text: text.into(), engine })
     }
@@ -60,22 +64,35 @@ impl Pattern {
             Engine::General(general) | Engine::Both(_, general) => general.is_match(text),
         }
     }
-
-    /// The pattern as it was written.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
 }
 
-fn table(text: &str, case_insensitive: bool, only_ascii: bool) -> Option<Table> {
+/// What the characters of a pattern stand for, and which text may be searched for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alphabet {
+    /// Any text.
+    Unicode,
+    /// Text that is ASCII: on it, Unicode's word boundaries can be told by a table.
+    UnicodeUsedByAscii,
+    /// Text that is ASCII, and classes without what lies outside of it: `\w` alone has more than
+    /// 100,000 characters there.
+    Ascii,
+}
+
+fn table(text: &str, case_insensitive: bool, alphabet: Alphabet) -> Option<Table> {
+    // Each character takes more than this on the way: no need to try.
+    if text.len() > TABLE_SOURCE_LIMIT / 8 {
+        return None;
+    }
+    let unicode = alphabet != Alphabet::Ascii;
+    let syntax = syntax::Config::new().unicode(unicode).utf8(unicode);
     let config = dense::Config::new()
-        .unicode_word_boundary(only_ascii)
+        .unicode_word_boundary(alphabet == Alphabet::UnicodeUsedByAscii)
         .dfa_size_limit(Some(TABLE_LIMIT))
         .determinize_size_limit(Some(4 * TABLE_LIMIT));
     let table = dense::Builder::new()
         .configure(config)
         .thompson(thompson::Config::new().nfa_size_limit(Some(TABLE_SOURCE_LIMIT)))
-        .syntax(syntax::Config::new().case_insensitive(case_insensitive))
+        .syntax(syntax.case_insensitive(case_insensitive))
         .build(text)
         .ok()?;
     Some(Box::new(table))
@@ -117,6 +134,10 @@ mod tests {
             r"(?m)^x$",
             ".",
             r"^\d{4}-\d{2}$",
+            r"^\w+$",
+            r"(?i)\w+[^k]é?$",
+            r"\W",
+            r"(?u)^\w+\s[^é]",
         ];
         let texts = [
             "",
@@ -137,6 +158,8 @@ mod tests {
             "١٢٣٤-٠١",
             "\u{0}",
             "🦀",
+            "\u{212a}",
+            "KELVIN",
         ];
         for pattern in patterns {
             for insensitive in [false, true] {
@@ -154,7 +177,16 @@ mod tests {
 
     #[test]
     fn ordinary_patterns_are_tables() {
-        for pattern in ["^v2", r"@example\.com$", r"^\d+$", "a|b", r"^user-[0-9]{1,4}$", r"\bx\b"] {
+        for pattern in [
+            "^v2",
+            r"@example\.com$",
+            r"^\d+$",
+            "a|b",
+            r"^user-[0-9]{1,4}$",
+            r"\bx\b",
+            r"^\w+@example\.(com|org)$",
+            r"^[^\s@]+\.\w{2,}$",
+        ] {
             let engine = Pattern::new(pattern, false).unwrap().engine;
             assert!(!matches!(engine, Engine::General(_)), "{pattern}");
         }

@@ -25,6 +25,11 @@ impl<'a> Version<'a> {
         Version::read(text.strip_prefix(['v', 'V']).unwrap_or(text), true)
     }
 
+    /// Reads a version that may leave out its minor and patch numbers.
+    pub(crate) fn partial(text: &'a str) -> Option<Version<'a>> {
+        Version::read(text, true)
+    }
+
     fn read(text: &'a str, partial: bool) -> Option<Version<'a>> {
         let (text, build) = match text.split_once('+') {
             Some((text, build)) if identifiers(build, false) => (text, build),
@@ -65,6 +70,26 @@ impl<'a> Version<'a> {
     #[cfg_attr(not(test), expect(dead_code))]
     pub(crate) fn build(&self) -> &'a str {
         self.build
+    }
+}
+
+/// A version that owns its text, read when a flag is compiled. It has no build metadata: that does
+/// not count when two are compared.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnedVersion {
+    numbers: (u64, u64, u64),
+    pre: Box<str>,
+}
+
+impl OwnedVersion {
+    pub(crate) fn new(version: &Version<'_>) -> OwnedVersion {
+        let numbers = (version.major, version.minor, version.patch);
+        OwnedVersion { numbers, pre: version.pre.into() }
+    }
+
+    pub(crate) fn borrow(&self) -> Version<'_> {
+        let (major, minor, patch) = self.numbers;
+        Version { major, minor, patch, pre: &self.pre, build: "" }
     }
 }
 

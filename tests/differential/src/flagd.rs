@@ -8,5 +8,4 @@ pub mod fractional;
 pub mod generate;
 pub mod official;
 pub mod ours;
-pub mod pool;
 pub mod reference;

@@ -3,6 +3,8 @@
 use modelgate::{ValueType, dialect::flagd::Fractional};
 use serde_json::{Map, Value as Json, json};
 
+use crate::same::same;
+
 /// The type that the caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Expected {
@@ -128,19 +130,5 @@ impl Answer {
             "reason": self.reason,
             "error_code": self.error_code,
         })
-    }
-}
-
-fn same(left: &Json, right: &Json) -> bool {
-    match (left, right) {
-        (Json::Number(a), Json::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Json::Array(a), Json::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len()
-                && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| same(value, other)))
-        }
-        _ => left == right,
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::{case::Case, pool::Type};
+use super::case::Case;
+use crate::pool::Type;
 
 /// The operators whose cells are pairs of types.
 pub const PAIRED: &[&str] = &[

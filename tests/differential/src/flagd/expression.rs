@@ -2,11 +2,14 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{
-    fractional,
+use super::fractional;
+use crate::{
     pool::{self, Type},
+    random::Random,
 };
-use crate::random::Random;
+
+/// What `sem_ver` compares by; some are not its own.
+const COMPARISONS: &[&str] = &["=", "!=", "<", "<=", ">", ">=", "^", "~", "==", ""];
 
 /// How often an operand is of the type that its operator wants.
 const WELL_TYPED: f64 = 0.8;
@@ -205,7 +208,7 @@ impl Maker<'_> {
             _ => json!(maker.random.of(pool::VERSIONS)),
         };
         let (left, right) = (version(self), version(self));
-        let comparison = json!(self.random.of(pool::COMPARISONS));
+        let comparison = json!(self.random.of(COMPARISONS));
         match self.random.below(20) {
             0 => json!({"sem_ver": [left, comparison]}),
             1 => json!({"sem_ver": [left, comparison, right, right]}),

@@ -2,10 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{
-    expression::{Kind, Maker},
-    pool::{self, Type},
-};
+use super::expression::{Kind, Maker};
+use crate::pool::{self, Type};
 
 /// The names of variants that rules choose from; one of them no flag has.
 pub const VARIANTS: &[&str] = &["v1", "v2", "on", "off", "true", "1", "absent"];

@@ -8,9 +8,11 @@ use super::{
     coverage::PAIRED,
     expression::{Kind, Maker},
     fractional::{VARIANTS, split, variant},
-    pool::{self, Type},
 };
-use crate::random::Random;
+use crate::{
+    pool::{self, Type},
+    random::Random,
+};
 
 const SEED: u64 = 0x6d6f_6465_6c67_6174;
 

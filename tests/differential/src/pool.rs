@@ -94,8 +94,6 @@ pub const VERSIONS: &[&str] = &[
     "nonsense",
 ];
 
-pub const COMPARISONS: &[&str] = &["=", "!=", "<", "<=", ">", ">=", "^", "~", "==", ""];
-
 pub fn text(random: &mut Random) -> Json {
     if random.chance(0.15) { json!(random.of(VERSIONS)) } else { json!(random.of(TEXTS)) }
 }

@@ -1,0 +1,237 @@
+//! Reading documents, and flags and segments that come one by one.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_path_to_error::Segment as Step;
+
+use super::{
+    big_segments::BigSegments,
+    compile::Compiler,
+    model::{FlagData, SegmentData},
+    segment::Segments,
+    trace::escaped,
+    tree::{LaunchDarklyFlag, Segment},
+    walk::{Taker, walk},
+};
+use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, table::Table};
+
+/// What flag sets of this dialect keep beside their flags.
+type Big = Option<Arc<dyn BigSegments>>;
+
+pub(super) fn compile(big: &Big, text: &str) -> Result<FlagSet, DocumentError> {
+    // Mostly all is well, and the text need be read only once.
+    let mut good = Reading::default();
+    let (reading, found) = match walk(text, &mut good) {
+        Ok(found) => (good, found),
+        Err(_) => {
+            // Each item by itself: a malformed one must not drop its neighbours.
+            let mut careful = Careful::default();
+            let found = walk(text, &mut careful).map_err(unreadable)?;
+            (careful.0, found)
+        }
+    };
+    if !found {
+        let message = "flag data: found neither `flags` nor `segments`, expected an object of each";
+        return Err(DocumentError::new(message));
+    }
+    let Reading { flags, segments, rejected, problems } = reading;
+    let shared = Segments { table: segments, rejected: rejected.into(), big: big.clone() };
+    let set: FlagSet = flags.into_iter().collect();
+    Ok(set.with_shared(shared).with_problems(problems))
+}
+
+fn unreadable(error: serde_json::Error) -> DocumentError {
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            DocumentError::with_source("flag data is not of the expected shape", error)
+        }
+        _ => DocumentError::with_source("flag data is not valid JSON", error),
+    }
+}
+
+/// What was made of a document so far.
+#[derive(Default)]
+struct Reading {
+    flags: Vec<Flag>,
+    segments: Table<Arc<Segment>>,
+    rejected: Vec<Box<str>>,
+    problems: Vec<FlagProblem>,
+}
+
+impl Taker<'_> for Reading {
+    type Flag = FlagData;
+    type Segment = SegmentData;
+
+    fn flag(&mut self, key: Box<str>, data: FlagData) {
+        if let Some(flag) = compiled_flag(&key, data, &mut self.problems) {
+            self.flags.push(Flag::new(key, flag));
+        }
+    }
+
+    fn segment(&mut self, key: Box<str>, data: SegmentData) {
+        if let Some(segment) = compiled_segment(&key, data, &mut self.problems) {
+            self.segments.insert(key.into(), Arc::new(segment));
+        }
+    }
+}
+
+/// Reads each item only when it knows where it ends.
+#[derive(Default)]
+struct Careful(Reading);
+
+impl<'d> Taker<'d> for Careful {
+    type Flag = &'d RawValue;
+    type Segment = &'d RawValue;
+
+    fn flag(&mut self, key: Box<str>, text: &'d RawValue) {
+        match item(text.get(), || key.to_string()) {
+            Ok(data) => self.0.flag(key, data),
+            Err(problem) => self.0.problems.push(problem),
+        }
+    }
+
+    fn segment(&mut self, key: Box<str>, text: &'d RawValue) {
+        match item(text.get(), || segment_name(&key)) {
+            Ok(data) => self.0.segment(key, data),
+            Err(problem) => {
+                self.0.problems.push(problem);
+                self.0.rejected.push(key);
+            }
+        }
+    }
+}
+
+pub(super) fn with_flag(
+    big: &Big,
+    set: &FlagSet,
+    key: &str,
+    text: &str,
+) -> Result<FlagSet, FlagProblem> {
+    let mut problems = kept_problems(set, key);
+    let data = item(text, || key.to_owned())?;
+    let set = match compiled_flag(key, data, &mut problems) {
+        Some(flag) => set.clone().with(Flag::new(key, flag)),
+        None => set.clone().without(key),
+    };
+    let set = if set.shared::<Segments>().is_none() {
+        set.with_shared(Segments { big: big.clone(), ..Segments::default() })
+    } else {
+        set
+    };
+    Ok(set.with_problems(problems))
+}
+
+pub(super) fn with_segment(
+    big: &Big,
+    set: &FlagSet,
+    key: &str,
+    text: &str,
+) -> Result<FlagSet, FlagProblem> {
+    let mut problems = kept_problems(set, &segment_name(key));
+    let data = item(text, || segment_name(key))?;
+    let compiled = compiled_segment(key, data, &mut problems);
+    Ok(changed(big, set, key, compiled).with_problems(problems))
+}
+
+pub(super) fn without_segment(big: &Big, set: &FlagSet, key: &str) -> FlagSet {
+    let problems = kept_problems(set, &segment_name(key));
+    changed(big, set, key, None).with_problems(problems)
+}
+
+/// The set with another form of one segment, or without it.
+fn changed(big: &Big, set: &FlagSet, key: &str, segment: Option<Segment>) -> FlagSet {
+    let mut shared = match set.shared::<Segments>() {
+        Some(segments) => segments.clone(),
+        None => Segments { big: big.clone(), ..Segments::default() },
+    };
+    if shared.rejected.iter().any(|rejected| **rejected == *key) {
+        let others = shared.rejected.iter().filter(|rejected| ***rejected != *key);
+        shared.rejected = others.cloned().collect();
+    }
+    match segment {
+        Some(segment) => shared.table.insert(Arc::from(key), Arc::new(segment)),
+        None => {
+            shared.table.remove(key);
+        }
+    }
+    set.clone().with_shared(shared)
+}
+
+fn kept_problems(set: &FlagSet, name: &str) -> Vec<FlagProblem> {
+    set.problems().iter().filter(|problem| problem.key != name).cloned().collect()
+}
+
+/// What problems call a segment. No flag has a name with a slash.
+fn segment_name(key: &str) -> String {
+    format!("segments/{key}")
+}
+
+/// Compiles one flag; `None` when the data only says that it was deleted.
+fn compiled_flag(
+    key: &str,
+    data: FlagData,
+    problems: &mut Vec<FlagProblem>,
+) -> Option<LaunchDarklyFlag> {
+    let deleted = data.deleted.unwrap_or_default();
+    (!deleted).then(|| Compiler::new(key, problems).flag(key, data))
+}
+
+/// Compiles one segment; `None` when the data only says that it was deleted.
+fn compiled_segment(
+    key: &str,
+    data: SegmentData,
+    problems: &mut Vec<FlagProblem>,
+) -> Option<Segment> {
+    if data.deleted.unwrap_or_default() {
+        return None;
+    }
+    let before = problems.len();
+    let compiled = Compiler::new(key, problems).segment(key, data);
+    for problem in problems.iter_mut().skip(before) {
+        problem.key = segment_name(key);
+    }
+    Some(compiled)
+}
+
+fn item<'d, T: Deserialize<'d>>(
+    text: &'d str,
+    name: impl FnOnce() -> String,
+) -> Result<T, FlagProblem> {
+    serde_json::from_str(text).map_err(|error| problem::<T>(&name(), text, &error))
+}
+
+/// What is wrong, and where: the data is read once more, slowly.
+#[cold]
+fn problem<'d, T: Deserialize<'d>>(
+    name: &str,
+    text: &'d str,
+    error: &serde_json::Error,
+) -> FlagProblem {
+    let mut path = String::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    if let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        for step in error.path() {
+            match step {
+                Step::Seq { index } => path.push_str(&format!("/{index}")),
+                Step::Map { key } => path.push_str(&format!("/{}", escaped(key))),
+                Step::Enum { .. } | Step::Unknown => {}
+            }
+        }
+    }
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let (found, expected) = match message.rsplit_once(", expected ") {
+        // A name of ours says nothing to whoever wrote the data.
+        Some((found, expected)) if expected.starts_with("struct ") => (found, "an object"),
+        Some((found, expected)) => (found, expected),
+        None => (message, "data of this shape"),
+    };
+    let found = found.strip_prefix("invalid type: ").unwrap_or(found);
+    let found = match found.get(..found.floor_char_boundary(80)) {
+        Some(start) if start.len() < found.len() => format!("{start}..."),
+        _ => found.to_owned(),
+    };
+    FlagProblem::rejected(name, path, found, expected)
+}

@@ -1,0 +1,221 @@
+//! The segments of a set, and who is in one.
+
+use std::{any::Any, sync::Arc};
+
+use smallvec::SmallVec;
+
+use super::{
+    big_segments::{BigSegments, BigSegmentsStatus},
+    scene::{Malformed, Scene},
+    trace::{Place, Watcher},
+    tree::{Clause, Keys, Kind, Members, Segment, SegmentRule},
+    visited::Stage,
+};
+use crate::flag::{Shared, table::Table};
+
+/// What the flags of one set share.
+#[derive(Clone, Default)]
+pub(super) struct Segments {
+    pub(super) table: Table<Arc<Segment>>,
+    /// The segments that the document got wrong.
+    pub(super) rejected: Arc<[Box<str>]>,
+    pub(super) big: Option<Arc<dyn BigSegments>>,
+}
+
+impl Shared for Segments {
+    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn Shared>> {
+        let previous: &Segments = previous.downcast_ref()?;
+        let mut kept = self.clone();
+        let mut any = false;
+        for key in self.rejected.iter().filter(|key| self.table.get(key).is_none()) {
+            if let Some(segment) = previous.table.get(key) {
+                kept.table.insert(Arc::from(&**key), Arc::clone(segment));
+                any = true;
+            }
+        }
+        any.then(|| Arc::new(kept) as Arc<dyn Shared>)
+    }
+}
+
+/// How far the rules of one segment have been tried.
+struct Frame<'a> {
+    segment: &'a Segment,
+    rule: usize,
+    clause: usize,
+    /// Which of the clause's segments comes next.
+    value: usize,
+}
+
+impl<'a> Frame<'a> {
+    fn new(segment: &'a Segment) -> Frame<'a> {
+        Frame { segment, rule: 0, clause: 0, value: 0 }
+    }
+
+    fn step(&mut self, clause_holds: bool) {
+        self.value = 0;
+        if clause_holds {
+            self.clause += 1;
+        } else {
+            (self.rule, self.clause) = (self.rule + 1, 0);
+        }
+    }
+}
+
+impl<'a, W: Watcher> Scene<'a, W> {
+    fn segment(&self, key: &str) -> Option<&'a Segment> {
+        self.set.shared::<Segments>()?.table.get(key).map(|segment| &**segment)
+    }
+
+    /// Whether the context is in one of these segments; those that do not exist have no members.
+    #[inline(never)]
+    pub(super) fn is_in_any_segment(&mut self, keys: &'a [Box<str>]) -> Result<bool, Malformed> {
+        for key in keys {
+            if let Some(segment) = self.segment(key)
+                && self.is_in(segment)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the context is in a segment. Segments in the rules of segments are entered one after
+    /// the other, with a stack of our own: data may nest them as deep as it likes.
+    fn is_in(&mut self, segment: &'a Segment) -> Result<bool, Malformed> {
+        if let Some(answer) = self.begin(segment)? {
+            return Ok(answer);
+        }
+        let mut frames: SmallVec<[Frame<'a>; 4]> = SmallVec::new();
+        frames.push(Frame::new(segment));
+        let mut answer = false;
+        while let Some(frame) = frames.last_mut() {
+            let Some(rule) = frame.segment.rules.get(frame.rule) else {
+                answer = self.end(frame.segment, false);
+                frames.pop();
+                continue;
+            };
+            self.watcher.at(Place::Rule(frame.rule));
+            let holds = match rule.clauses.get(frame.clause) {
+                None if self.lets_in(rule)? => {
+                    answer = self.end(frame.segment, true);
+                    frames.pop();
+                    continue;
+                }
+                None => false,
+                Some(Clause::Segments { keys, negate }) => match self.next(frame, keys)? {
+                    Next::Decided(any) => {
+                        let holds = any != *negate;
+                        self.watcher.clause(frame.clause, "segmentMatch", holds);
+                        holds
+                    }
+                    Next::Enter(inner) => {
+                        frames.push(Frame::new(inner));
+                        continue;
+                    }
+                },
+                Some(clause) => self.clause(frame.clause, clause)?,
+            };
+            frame.step(holds);
+        }
+        Ok(answer)
+    }
+
+    /// The segment's answer if its rules need not be tried; otherwise it is open from now on.
+    fn begin(&mut self, segment: &'a Segment) -> Result<Option<bool>, Malformed> {
+        match self.segments.stage(segment) {
+            Stage::Done(answer) => return Ok(Some(answer)),
+            Stage::Open => {
+                self.watcher.note(|| format!("segment `{}` refers to itself", segment.key));
+                return Err(Malformed);
+            }
+            Stage::New => {}
+        }
+        if let Some(answer) = self.listed(segment) {
+            self.watcher.note(|| {
+                let listed = if answer { "is a member of" } else { "is excluded from" };
+                format!("the context {listed} segment `{}`", segment.key)
+            });
+            return Ok(Some(answer));
+        }
+        self.segments.open(segment);
+        self.watcher.enters("segments", &segment.key);
+        Ok(None)
+    }
+
+    fn end(&mut self, segment: &'a Segment, answer: bool) -> bool {
+        self.segments.close(segment, answer);
+        self.watcher.leaves();
+        answer
+    }
+
+    /// Goes on with the segments of a clause until one answers yes, none is left, or one has to be
+    /// entered; that one is asked again when it is through.
+    fn next(&mut self, frame: &mut Frame<'a>, keys: &'a [Box<str>]) -> Result<Next<'a>, Malformed> {
+        while let Some(key) = keys.get(frame.value) {
+            if let Some(segment) = self.segment(key) {
+                match self.begin(segment)? {
+                    Some(true) => return Ok(Next::Decided(true)),
+                    Some(false) => {}
+                    None => return Ok(Next::Enter(segment)),
+                }
+            }
+            frame.value += 1;
+        }
+        Ok(Next::Decided(false))
+    }
+
+    /// What the segment's lists say; `None`: nothing, the rules decide.
+    fn listed(&mut self, segment: &'a Segment) -> Option<bool> {
+        match &segment.members {
+            Members::Listed { included, excluded } => {
+                if self.is_among(included) {
+                    Some(true)
+                } else if self.is_among(excluded) {
+                    Some(false)
+                } else {
+                    None
+                }
+            }
+            Members::Big { kind, name } => self.listed_elsewhere(kind, name.as_deref()),
+        }
+    }
+
+    fn is_among(&self, keys: &'a [Keys]) -> bool {
+        keys.iter().any(|keys| {
+            self.individual(&keys.kind).is_some_and(|individual| keys.keys.contains(individual.key))
+        })
+    }
+
+    fn listed_elsewhere(&mut self, kind: &'a Kind, name: Option<&str>) -> Option<bool> {
+        let Some(name) = name else {
+            self.asked(BigSegmentsStatus::NotConfigured);
+            return Some(false);
+        };
+        let Some(individual) = self.individual(kind) else { return Some(false) };
+        let store = self.set.shared::<Segments>().and_then(|segments| segments.big.as_deref());
+        let Some(store) = store else {
+            self.asked(BigSegmentsStatus::NotConfigured);
+            return None;
+        };
+        let answer = store.membership(name, individual.key);
+        self.asked(answer.status);
+        answer.member
+    }
+
+    fn asked(&mut self, status: BigSegmentsStatus) {
+        self.big_segments = self.big_segments.max(Some(status));
+    }
+
+    /// Whether a rule whose clauses hold takes this context in.
+    fn lets_in(&mut self, rule: &'a SegmentRule) -> Result<bool, Malformed> {
+        let Some((share, bucket)) = &rule.share else { return Ok(true) };
+        let (place, _) = self.bucket(bucket)?;
+        self.watcher.bucket(place, 0.0, *share);
+        Ok(place < *share)
+    }
+}
+
+enum Next<'a> {
+    Decided(bool),
+    Enter(&'a Segment),
+}
