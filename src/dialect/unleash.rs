@@ -2,6 +2,7 @@
 
 mod compile;
 mod constraint;
+mod dependency;
 mod document;
 mod evaluate;
 mod field;
@@ -13,6 +14,7 @@ mod quoted;
 mod segment;
 mod settings;
 mod shape;
+mod split;
 mod strategy;
 mod trace;
 mod tree;
