@@ -1,7 +1,20 @@
-//! Unleash's documents, damaged at random: whatever arrives, nothing panics, and what compiles
-//! can be evaluated and explained alike.
+//! Hostile and damaged documents of Unleash: time and memory stay bounded, nothing panics, and what
+//! compiles can be evaluated and explained alike.
+
+use std::time::Duration;
 
 use modelgate::{Context, FlagSet, ManualClock, dialect::unleash::Unleash};
+use serde_json::{Value as Json, json};
+
+fn compile(features: &Json, segments: &Json) -> FlagSet {
+    let document = json!({"version": 2, "features": features, "segments": segments});
+    Unleash::new().compile(&document.to_string()).unwrap()
+}
+
+fn on(flags: &FlagSet, name: &str) -> Option<bool> {
+    let context = Context::new("user-1").with("region", "eu");
+    flags.evaluate(name, &context, &ManualClock::default()).on
+}
 
 const DOCUMENT: &str = r#"{"version": 2, "features": [
     {"name": "a", "enabled": true, "type": "release", "project": "default", "strategies": [
@@ -111,4 +124,82 @@ fn a_damaged_document_is_refused_or_can_be_evaluated() {
         }
     }
     assert!(compiled > 300 && applied > 300 && on > 300, "{compiled} {applied} {on}");
+}
+
+#[test]
+fn hostile_documents_are_bounded() {
+    let context = Context::new("user-1").with("x", "a");
+    let clock = ManualClock::at_unix(Duration::from_secs(1));
+    let ask = |flags: &FlagSet| flags.evaluate("t", &context, &clock).on;
+    let document = |strategies: &str| {
+        let text = format!(
+            r#"{{"features": [{{"name": "t", "enabled": true, "strategies": {strategies}}}]}}"#
+        );
+        Unleash::new().compile(&text).unwrap()
+    };
+
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(document(&deep).len(), 0);
+    let unknown = format!(r#"[{{"name": "default", "unknown": {deep}}}]"#);
+    let flags = document(&unknown);
+    assert!(flags.len() + flags.problems().len() > 0);
+
+    let constraint =
+        r#"{"contextName": "x", "operator": "NUM_GT", "value": "-1", "inverted": true}"#;
+    let constraints = vec![constraint; 100_000].join(",");
+    let wide = format!(r#"[{{"name": "default", "constraints": [{constraints}]}}]"#);
+    assert_eq!(ask(&document(&wide)), Some(true));
+
+    let long = "a".repeat(1_000_000);
+    let operators =
+        ["IN", "STR_CONTAINS", "STR_ENDS_WITH", "NUM_EQ", "SEMVER_EQ", "IN_CIDR", "DATE_AFTER"];
+    for operator in operators {
+        let strategies = json!([{"name": "default", "constraints": [{"contextName": "x",
+            "operator": operator, "value": format!("{long}b"), "values": [format!("{long}b")],
+            "caseInsensitive": true}]}]);
+        let flags = document(&strategies.to_string());
+        let context = Context::new("u").with("x", &*long);
+        assert_eq!(flags.evaluate("t", &context, &clock).on, Some(false), "{operator}");
+    }
+    let pattern = format!("({}){{1000}}{{1000}}", "a|".repeat(1_000));
+    let strategies = json!([{"name": "default", "constraints": [
+        {"contextName": "x", "operator": "REGEX", "value": pattern}]}]);
+    assert_eq!(ask(&document(&strategies.to_string())), Some(false));
+    for value in ["1e999999", "-1e999999", "99999999999999999999.0.0", "9".repeat(10_000).as_str()]
+    {
+        let strategies = json!([{"name": "default", "constraints": [{"contextName": "x",
+            "operator": "NUM_LT", "value": value}]}, {"name": "flexibleRollout", "parameters":
+            {"rollout": value}}]);
+        assert_eq!(ask(&document(&strategies.to_string())), Some(false), "{value}");
+    }
+}
+
+#[test]
+fn cycles_and_floods_of_dependencies_are_bounded() {
+    let parents: Vec<_> =
+        (0..20_000).map(|_| json!({"feature": "parent", "variants": ["a"]})).collect();
+    let strategies: Vec<_> = (0..20_000)
+        .map(|n| json!({"name": "userWithId", "parameters": {"userIds": format!("u{n}")}}))
+        .collect();
+    let flags = compile(
+        &json!([
+            {"name": "a", "enabled": true, "dependencies": [{"feature": "b"}]},
+            {"name": "b", "enabled": true, "dependencies": [{"feature": "a"}]},
+            {"name": "flood", "enabled": true, "dependencies": parents},
+            {"name": "parent", "enabled": true, "strategies": strategies},
+        ]),
+        &json!([]),
+    );
+    for name in ["a", "b", "flood"] {
+        assert_eq!(on(&flags, name), Some(false), "{name}");
+    }
+}
+
+#[test]
+fn weights_that_overflow_wrap_as_the_vendors_do() {
+    let variants = json!([{"name": "a", "weight": -1}, {"name": "b", "weight": 1},
+        {"name": "c", "weight": 5}]);
+    let flags = compile(&json!([{"name": "t", "enabled": true, "variants": variants}]), &json!([]));
+    let (context, clock) = (Context::new("u"), ManualClock::default());
+    assert_eq!(flags.evaluate("t", &context, &clock).variant, Some("a"));
 }
