@@ -123,7 +123,7 @@ impl Maker<'_> {
     }
 
     /// Mostly a shape that does not switch the whole toggle off.
-    fn shape_for(&mut self, operator: &str) -> &'static str {
+    pub fn shape_for(&mut self, operator: &str) -> &'static str {
         if self.random.chance(0.03) {
             let shapes: Vec<_> = shaped().filter(|(one, _)| *one == operator).collect();
             return self.random.of(&shapes).1;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     case::Options,
-    constraint::{Maker, shaped},
+    constraint::{LISTED, Maker, ORDERED, shaped},
     context::{FIELDS, context},
     pool::Type,
     scene::Scene,
@@ -14,7 +14,7 @@ use super::{
 use crate::random::Random;
 
 /// How many toggles of a scene are a single constraint.
-const CELLS: usize = 5;
+const CELLS: usize = 4;
 
 const SEED: u64 = 0x756e_6c65_6173_6821;
 
@@ -28,9 +28,16 @@ pub fn scene(number: usize) -> Scene {
     let segments: Vec<Json> = (1..4).map(|id| maker.segment(id)).collect();
     let events = if number.is_multiple_of(4) { events(&mut maker, &features) } else { Vec::new() };
     if events.is_empty() {
+        // Of two toggles with one name the later counts. Not where an update follows: the engine
+        // then replaces the former, and goes on to answer by the later.
+        if maker.random.chance(0.03) {
+            features.push(maker.toggle("parent", &[]));
+        }
         // Scenes with events have no cells, and must leave no gap in their numbers.
-        let first = (number - number / 4) * CELLS;
-        features.extend((0..CELLS).map(|place| cell(&mut maker, first + place, place)));
+        let number = number - number / 4 - 1;
+        let cells = (0..CELLS).map(|place| cell(&mut maker, number * CELLS + place, place));
+        features.extend(cells);
+        features.push(field_cell(&mut maker, number));
     }
     maker.random.shuffle(&mut features);
     let mut environment = json!({"version": 2, "features": features});
@@ -59,9 +66,6 @@ fn toggles(maker: &mut Maker<'_>) -> Vec<Json> {
     if maker.random.chance(0.3) {
         toggles.push(maker.toggle("Grüße 🦀", &[]));
     }
-    if maker.random.chance(0.03) {
-        toggles.push(maker.toggle("parent", &[]));
-    }
     toggles
 }
 
@@ -71,8 +75,19 @@ fn cell(maker: &mut Maker<'_>, number: usize, place: usize) -> Json {
     let all: Vec<_> = shaped().collect();
     let (operator, shape) = all[number % all.len()];
     let property = Type::ALL[number / all.len() % Type::ALL.len()].property();
-    let name = if maker.random.chance(0.07) { *maker.random.of(FIELDS) } else { property };
-    let constraint = maker.shaped(operator, name, shape);
+    single(place, maker.shaped(operator, property, shape))
+}
+
+/// The same with a field of the context, and a value that compiles.
+fn field_cell(maker: &mut Maker<'_>, number: usize) -> Json {
+    let operators: Vec<_> = LISTED.iter().chain(ORDERED).chain(&["REGEX"]).collect();
+    let operator = operators[number % operators.len()];
+    let field = FIELDS[number / operators.len() % FIELDS.len()];
+    let shape = maker.shape_for(operator);
+    single(CELLS, maker.shaped(operator, field, shape))
+}
+
+fn single(place: usize, constraint: Json) -> Json {
     json!({
         "name": format!("cell {place}"),
         "enabled": true,

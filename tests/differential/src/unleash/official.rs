@@ -56,7 +56,8 @@ impl Official {
                     asked.runtime_hostname = Some(host);
                     enabled = self.engine.check_enabled(&asked).unwrap_or(false);
                     let variant = self.engine.check_variant(&asked).unwrap_or_default();
-                    variant.to_enriched_response(enabled)
+                    let feature_enabled = enabled || variant.enabled;
+                    variant.to_enriched_response(feature_enabled)
                 }
             };
             Answer {
