@@ -1,5 +1,7 @@
 //! One question, and its answer.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json, json};
 
 /// What the service tells its flag client once, for every question.
@@ -17,7 +19,7 @@ pub struct Options {
 pub struct Case {
     pub id: String,
     /// Client features, or `{"events": [...]}`.
-    pub environment: Json,
+    pub environment: Arc<Json>,
     pub context: Map<String, Json>,
     pub flag: String,
     pub options: Options,
@@ -39,7 +41,7 @@ impl Case {
             "id": self.id,
             "kind": "variant",
             "dialect": "unleash",
-            "environment": self.environment,
+            "environment": *self.environment,
             "context": self.context,
             "flag": self.flag,
             "options": options,
@@ -52,7 +54,7 @@ impl Case {
         let option = |name: &str| line["options"][name].as_str().map(str::to_owned);
         Case {
             id: line["id"].as_str().expect("a line has an id").to_owned(),
-            environment: line["environment"].clone(),
+            environment: Arc::new(line["environment"].clone()),
             context: line["context"].as_object().cloned().unwrap_or_default(),
             flag: line["flag"].as_str().expect("a line names its flag").to_owned(),
             options: Options {
@@ -74,9 +76,11 @@ impl Case {
     }
 }
 
-/// The toggles of client features.
+/// The toggles of client features, or all that events ever bring.
 pub fn features(environment: &Json) -> impl Iterator<Item = &Json> {
-    environment["features"].as_array().into_iter().flatten()
+    let brought = elements(environment, "events")
+        .flat_map(|event| elements(event, "features").chain(event.get("feature")));
+    elements(environment, "features").chain(brought)
 }
 
 /// The members of a list that may be absent or null.

@@ -15,6 +15,8 @@ pub struct Disagreement {
     pub why: &'static str,
     /// Whether this input may be answered differently.
     pub concerns: fn(&Case) -> bool,
+    /// Whether only a long run is sure to show it.
+    pub rare: bool,
 }
 
 pub const DISAGREEMENTS: &[Disagreement] = &[
@@ -22,6 +24,7 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
         name: "variants that weigh nothing",
         why: "ours to decide: the disabled variant; the engine panics",
         concerns: |case| lists_of_variants(case).any(|list| total(list) == 0),
+        rare: false,
     },
     Disagreement {
         name: "variants that weigh less than nothing",
@@ -31,6 +34,7 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
                 .flatten()
                 .any(|one| one["weight"].as_i64().is_some_and(|weight| weight < 0))
         },
+        rare: false,
     },
     Disagreement {
         name: "a parent's own strategy",
@@ -40,11 +44,13 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
                 .flat_map(|parent| elements(parent, "strategies"))
                 .any(|one| one["name"].as_str().is_some_and(|name| !is_known(name)))
         },
+        rare: false,
     },
     Disagreement {
         name: "an integer that no context of ours holds",
         why: "ours to decide: beyond 64 bits with a sign it is a float, and so written as one",
         concerns: |case| case.context.values().any(beyond),
+        rare: false,
     },
     Disagreement {
         name: "a property with the name of a field",
@@ -54,6 +60,7 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
                 |name: &str| case.context.get("properties").and_then(|all| all.get(name));
             case.context.contains_key("currentTime") && property("currentTime").is_some()
         },
+        rare: true,
     },
     Disagreement {
         name: "a parent that chance decides",
@@ -63,6 +70,7 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
                 .flat_map(|parent| elements(parent, "strategies"))
                 .any(|strategy| by_chance(strategy, &case.context))
         },
+        rare: false,
     },
 ];
 

@@ -1,5 +1,7 @@
 //! Toggles, those who ask for them, and perhaps what happens to the toggles in between.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json};
 
 use super::case::{Case, Options, features};
@@ -25,14 +27,16 @@ impl Scene {
         if names.len() < 3 {
             names.push("nobody's");
         }
+        let environment = Arc::new(state.clone());
         let asked = |name: &str, place: usize, context: &Map<String, Json>| Case {
             id: format!("{}-{step}-{name}-{place}", self.id),
-            environment: state.clone(),
+            environment: Arc::clone(&environment),
             context: context.clone(),
             flag: name.to_owned(),
             options: self.options.clone(),
         };
         let contexts = self.contexts.iter().enumerate();
+        let asked = &asked;
         contexts
             .flat_map(|(place, context)| names.iter().map(move |name| asked(name, place, context)))
             .collect()
