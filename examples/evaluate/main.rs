@@ -9,6 +9,7 @@
 //! ```
 
 mod flagd;
+mod unleash;
 
 use std::{
     collections::HashMap,
@@ -37,6 +38,11 @@ Dialects and their options:
           default         the caller's default value
           static_context  attributes that every context has unless it brings its own
           fractional      v1, v2 or v3 (the default)
+  unleash app_name        the appName of every context that does not bring its own
+          environment     the environment of every context that does not bring its own
+          host_name       this host's name, for the strategy applicationHostname
+          A question may have a \"kind\": enabled or variant, otherwise both are answered:
+          {\"id\", \"enabled\", \"variant\": {\"name\", \"payload\", \"enabled\", \"feature_enabled\"}}
 
   --explain  adds \"trace\": each operator, attribute and bucket on the way
   --help     shows this
@@ -123,7 +129,10 @@ impl Evaluator {
         }
         match text(question, "dialect")? {
             "flagd" => flagd::answer(self, question),
-            other => Err(format!("dialect: found `{other}`, expected one of: flagd").into()),
+            "unleash" => unleash::answer(self, question),
+            other => {
+                Err(format!("dialect: found `{other}`, expected one of: flagd, unleash").into())
+            }
         }
     }
 
