@@ -5,3 +5,5 @@
 
 pub mod flagd;
 pub mod random;
+pub mod shrink;
+pub mod unleash;
