@@ -1,6 +1,8 @@
 //! Flag dialects: each reads one vendor's own flag data and answers exactly as that vendor does.
 //!
-//! [`flagd`] is the native one: flag files, flags written in code and the tests use it.
+//! [`flagd`] is the native one: flag files, flags written in code and the tests use it. The
+//! [guide](crate::guide::dialects) says what they have in common.
 
 pub mod flagd;
 pub mod launchdarkly;
+pub mod unleash;

@@ -43,6 +43,38 @@ fn a_question_is_answered_in_the_vendors_words() {
 }
 
 #[test]
+fn unleash_answers_whether_a_toggle_is_enabled_and_its_variant() {
+    let mut question = json!({
+        "id": 1, "dialect": "unleash", "flag": "model",
+        "environment": {"features": [{
+            "name": "model", "enabled": true, "strategies": [{
+                "name": "flexibleRollout",
+                "parameters": {"rollout": "100", "stickiness": "userId", "groupId": "model"},
+                "constraints": [{"contextName": "region", "operator": "IN", "values": ["eu"]}],
+            }],
+            "variants": [{"name": "v2", "weight": 1, "payload": {"type": "string", "value": "x"}}],
+        }]},
+        "context": {"userId": "u", "properties": {"region": "eu"}},
+    });
+    let variant = json!({
+        "name": "v2", "payload": {"type": "string", "value": "x"}, "enabled": true,
+        "feature_enabled": true,
+    });
+    let ask_one = |question: &Value, explain| ask(&question.to_string(), explain).remove(0);
+    assert_eq!(ask_one(&question, false), json!({"id": 1, "enabled": true, "variant": variant}));
+    question["kind"] = json!("variant");
+    assert_eq!(ask_one(&question, false), json!({"id": 1, "variant": variant}));
+    question["kind"] = json!("enabled");
+    let explained = ask_one(&question, true);
+    let met = json!({
+        "step": "operator", "path": "/strategies/0/constraints/0", "operator": "IN", "result": true,
+    });
+    assert!(explained["trace"].as_array().unwrap().contains(&met), "{explained}");
+    question["context"]["properties"]["region"] = json!("us");
+    assert_eq!(ask_one(&question, false), json!({"id": 1, "enabled": false}));
+}
+
+#[test]
 fn an_error_answers_the_default_with_its_code() {
     let mut question = json!({
         "id": "x", "dialect": "flagd", "environment": environment(), "flag": "model",

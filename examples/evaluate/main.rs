@@ -10,6 +10,7 @@
 
 mod flagd;
 mod launchdarkly;
+mod unleash;
 
 use std::{
     collections::HashMap,
@@ -42,6 +43,11 @@ Dialects and their options:
   launchdarkly
           value_type      bool, int, double, string or any (the default)
           default         the caller's default value
+  unleash app_name        the appName of every context that does not bring its own
+          environment     the environment of every context that does not bring its own
+          host_name       this host's name, for the strategy applicationHostname
+          A question may have a \"kind\": enabled or variant, otherwise both are answered:
+          {\"id\", \"enabled\", \"variant\": {\"name\", \"payload\", \"enabled\", \"feature_enabled\"}}
 
   --explain  adds \"trace\": each operator, attribute and bucket on the way
   --help     shows this
@@ -129,8 +135,9 @@ impl Evaluator {
         match text(question, "dialect")? {
             "flagd" => flagd::answer(self, question),
             "launchdarkly" => launchdarkly::answer(self, question),
+            "unleash" => unleash::answer(self, question),
             other => {
-                let expected = "flagd, launchdarkly";
+                let expected = "flagd, launchdarkly, unleash";
                 Err(format!("dialect: found `{other}`, expected one of: {expected}").into())
             }
         }

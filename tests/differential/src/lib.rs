@@ -8,3 +8,5 @@ pub mod launchdarkly;
 pub mod pool;
 pub mod random;
 pub mod same;
+pub mod shrink;
+pub mod unleash;

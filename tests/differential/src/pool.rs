@@ -32,7 +32,7 @@ impl Type {
     }
 }
 
-const TEXTS: &[&str] = &[
+pub const TEXTS: &[&str] = &[
     "",
     "a",
     "ab",
