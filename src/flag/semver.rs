@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn build_metadata_counts_in_the_total_order_only() {
-        let builds = ["1.0.0", "1.0.0+0", "1.0.0+00", "1.0.0+1", "1.0.0+01", "1.0.0+1.a"];
+        let builds = ["1.0.0", "1.0.0+0", "1.0.0+00", "1.0.0+1", "1.0.0+1.a", "1.0.0+01"];
         let builds = builds.into_iter().chain(["1.0.0+2", "1.0.0+10", "1.0.0+a", "1.0.0+b.1"]);
         let builds: Vec<_> = builds.map(|text| Version::strict(text).unwrap()).collect();
         for (i, a) in builds.iter().enumerate() {
