@@ -9,6 +9,7 @@ pub mod generate;
 pub mod mutate;
 pub mod official;
 pub mod operand;
+pub mod ours;
 pub mod property;
 pub mod segment;
 pub mod split;

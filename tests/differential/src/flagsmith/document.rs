@@ -152,7 +152,11 @@ fn identities(
 fn own(random: &mut Random, names: &[String]) -> Vec<Json> {
     let mut names = names.to_vec();
     random.shuffle(&mut names);
-    names.truncate(1 + random.below(2));
+    // Now and then none at all, or one of them twice.
+    names.truncate([0, 1, 1, 1, 2, 2][random.below(6)]);
+    if random.chance(0.1) {
+        names.extend(names.first().cloned());
+    }
     names
         .iter()
         .map(|name| {
