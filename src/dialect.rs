@@ -3,3 +3,4 @@
 //! [`flagd`] is the native one: flag files, flags written in code and the tests use it.
 
 pub mod flagd;
+pub mod flagsmith;

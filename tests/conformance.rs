@@ -1,8 +1,12 @@
 //! The vendors' own cases. They are read from the folder that `MODELGATE_CONFORMANCE` names, in
 //! place: none of them is part of this repository.
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "conformance/flagd.rs"]
 mod flagd;
+#[path = "conformance/flagsmith.rs"]
+mod flagsmith;
 
 use std::{
     env, fs,
@@ -27,6 +31,7 @@ type Answer = fn(&Path, &Value) -> Verdict;
 fn dialect(suite: &str) -> Option<Answer> {
     match suite {
         "flagd" => Some(flagd::answer),
+        "flagsmith" => Some(flagsmith::answer),
         _ => None,
     }
 }
