@@ -15,6 +15,11 @@ pub struct Disagreement {
 
 pub const DISAGREEMENTS: &[Disagreement] = &[
     Disagreement {
+        name: "an empty identifier",
+        why: "ours to decide: in every dialect an empty targeting key is none; the engine gives everybody without one the same bucket",
+        concerns: |case| case.identity().is_some_and(|identity| identity["identifier"] == ""),
+    },
+    Disagreement {
         name: "a whole number beyond 64 bits",
         why: "ours to decide: it is a float as in every dialect; the engine keeps its digits, and panics when a path makes it write them down",
         concerns: |case| beyond(&case.environment) || case.context.values().any(beyond),
