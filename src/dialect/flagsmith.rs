@@ -1,6 +1,7 @@
 //! Flagsmith's environments: features, and the segments and identities that override them.
 
 mod condition;
+mod context_json;
 mod document;
 mod environment;
 mod environment_document;
@@ -9,6 +10,7 @@ mod evaluation_context;
 mod hashing;
 mod identity;
 mod property;
+mod query;
 mod read;
 mod result;
 mod segments;

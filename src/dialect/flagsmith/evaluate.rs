@@ -1,11 +1,17 @@
 //! Evaluating a feature: which of its states counts for this context, and which variant.
 
+use std::{fmt::Write, sync::Arc};
+
+use serde_json::{Map as Object, Value as Json};
+
 use super::{
     Generation,
     condition::{Condition, Test},
+    context_json,
     environment::{Environment, Shape},
     identity::Identity,
     property::{FlagField, Path, Property},
+    query::{Query, Step},
     segments::{Overrides, Segments},
     subject::Subject,
     trace::{Recorder, Unwatched, Watcher},
@@ -16,7 +22,6 @@ use crate::{
     flag::{ErrorCode, Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
     value::{Map, ShortText},
 };
-use std::{fmt::Write, sync::Arc};
 
 /// A feature as the environment has it; what overrides it is found in the set's [`Segments`].
 #[derive(Debug)]
@@ -372,6 +377,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
                 self.attribute(name).filter(|subject| !matches!(subject, Subject::Null))
             }
             Path::Flag { name, field, json } => self.read_flag(name, field, *json),
+            Path::Query(query) => self.query(query),
         };
         // A path that finds nothing may be the name of a trait.
         found.or_else(|| self.attribute(&property.text))
@@ -388,7 +394,52 @@ impl<'a, W: Watcher> Scope<'a, W> {
         }
         let feature: &Feature = self.set.get(name)?.rules()?;
         let decision = self.resolve(&feature.state)?;
-        decision.read(field, json)
+        match field {
+            FlagField::Query(query) => {
+                let flag = context_json::flag(&decision);
+                let found = query.first(&flag, &mut self.walk.nodes_left)?;
+                context_json::value(found).map(Subject::Found)
+            }
+            field => decision.read(field, json),
+        }
+    }
+
+    /// What a query finds first in the whole context.
+    #[cold]
+    fn query(&mut self, query: &Query) -> Option<Subject<'a>> {
+        let first = query.steps.first().and_then(Step::name);
+        let person = matches!(first, Some("environment" | "identity")) && !query.absolute;
+        let held = match person {
+            true => self.walk.documents.person.take(),
+            false => self.walk.documents.whole.take(),
+        };
+        let document = match held {
+            Some(document) => document,
+            None => Box::new(self.document(!person)),
+        };
+        let found = query.first(&document, &mut self.walk.nodes_left);
+        let found = found.and_then(context_json::value).map(Subject::Found);
+        let documents = &mut self.walk.documents;
+        *if person { &mut documents.person } else { &mut documents.whole } = Some(document);
+        found
+    }
+
+    fn document(&self, whole: bool) -> Json {
+        let mut members = Object::new();
+        let environment = context_json::environment(self.environment);
+        members.insert("environment".to_owned(), environment);
+        if whole {
+            members.insert("features".to_owned(), context_json::features(self.set));
+        }
+        if let (Some(identity), Some(key)) = (&self.identity, self.identity_key()) {
+            let identity = key.with_text(|key| context_json::identity(identity, key));
+            members.insert("identity".to_owned(), identity);
+        }
+        if let (Some(segments), true) = (self.segments, whole) {
+            let counts = |segment: &Segment| !self.passes_over(segment);
+            members.insert("segments".to_owned(), context_json::segments(segments, counts));
+        }
+        Json::Object(members)
     }
 
     /// What another flag answers this context; nothing when it depends on itself.
@@ -430,7 +481,7 @@ impl<'a> Decision<'a> {
                 let _ = write!(text, "{}", super::FeatureResult::of(self).reason);
                 Some(Subject::Found(text.as_str().into()))
             }
-            FlagField::Nothing => None,
+            FlagField::Query(_) => None,
         };
         match found {
             Some(Subject::Null) | None => None,

@@ -79,6 +79,14 @@ pub(super) enum RuleKind {
 }
 
 impl RuleKind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            RuleKind::All => "ALL",
+            RuleKind::Any => "ANY",
+            RuleKind::None => "NONE",
+        }
+    }
+
     /// Folds results, and stops as soon as the answer is known.
     #[inline]
     pub(super) fn fold<'p, T>(
