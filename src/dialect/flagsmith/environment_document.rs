@@ -51,8 +51,7 @@ struct FeatureSegmentJson {
 struct VariantJson {
     id: Option<u64>,
     multivariate_feature_option: OptionJson,
-    // In single precision, as the official client reads it.
-    percentage_allocation: f32,
+    percentage_allocation: f64,
 }
 
 #[derive(Deserialize)]
@@ -129,7 +128,8 @@ impl FeatureStateJson {
         let variants = self.multivariate_feature_state_values.into_iter().map(|variant| Variant {
             name: variant.multivariate_feature_option.key,
             value: variant.multivariate_feature_option.value.0,
-            weight: f64::from(variant.percentage_allocation),
+            // In single precision, to which the official client rounds what it has read.
+            weight: f64::from(variant.percentage_allocation as f32),
             priority: match (order, variant.id) {
                 (VariantOrder::ById, Some(id)) => id as f64,
                 _ => f64::INFINITY,

@@ -452,7 +452,8 @@ impl<'a, W: Watcher> Scope<'a, W> {
             return None;
         }
         let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
-            Some(overrides) => self.among_all(state, overrides),
+            Some(overrides) if overrides.reads_flags => self.among_all(state, overrides),
+            Some(overrides) => self.first(state, overrides),
             None => self.serve(state, self.unaimed(), false),
         };
         self.walk.leave();

@@ -9,7 +9,7 @@ use super::{
     condition::{Condition, ConditionValue, Operator, Test},
     hashing::Prefix,
     property::Property,
-    read::{Scalar, or_default},
+    read::{Scalar, given, or_default},
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
 use crate::value::Map;
@@ -73,6 +73,7 @@ struct ConditionJson {
     operator: Operator,
     #[serde(default, deserialize_with = "or_default")]
     property: Box<str>,
+    #[serde(default, deserialize_with = "given")]
     value: Option<Json>,
 }
 

@@ -121,6 +121,15 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// For fields where null is a value like any other.
+pub(super) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 impl ConditionValue {
     /// As the engine reads it: a list, also one that is written out as text, or one text.
     pub(super) fn of_context(json: Option<Json>) -> ConditionValue {

@@ -4,4 +4,6 @@
 //! on purpose (`disagreements`). What is run is in `tests/`, a file for each dialect.
 
 pub mod flagd;
+pub mod flagsmith;
+pub mod pool;
 pub mod random;
