@@ -9,6 +9,7 @@ use super::{
     condition::{Condition, Test},
     context_json,
     environment::{Environment, Shape},
+    hashing::Prefix,
     identity::Identity,
     property::{FlagField, Path, Property},
     query::{Query, Step},
@@ -119,7 +120,8 @@ pub(super) struct Scope<'a, W> {
     segments: Option<&'a Segments>,
     environment: &'a Environment,
     identity: Option<Identity<'a>>,
-    walk: Walk<'a>,
+    /// Made by the first decision that depends on other flags, or queries the context.
+    walk: Option<Walk<'a>>,
     pub(super) watcher: W,
 }
 
@@ -136,7 +138,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
             segments: set.shared(),
             environment,
             identity: Identity::of(request, &environment.key),
-            walk: Walk::default(),
+            walk: None,
             watcher,
         }
     }
@@ -146,10 +148,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         match self.segments.and_then(|segments| segments.overrides(&state.name)) {
             None => self.serve(state, self.unaimed(), false),
             Some(overrides) if overrides.reads_flags => {
-                self.walk.enter(address(state));
+                self.walk().enter(address(state));
                 let decision = self.among_all(state, overrides);
-                self.walk.leave();
-                if self.walk.is_cyclic(address(state)) {
+                self.walk().leave();
+                if self.walk().is_cyclic(address(state)) {
                     Decision { cause: Cause::Circular, ..decision }
                 } else {
                     decision
@@ -168,6 +170,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         }
     }
 
+    fn walk(&mut self) -> &mut Walk<'a> {
+        self.walk.get_or_insert_default()
+    }
+
     /// Serves a state, or one of its variants.
     #[inline]
     fn serve(
@@ -182,7 +188,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let Some(identity) = self.identity else {
             return Decision { state, cause, choice: Choice::None, missing_key: true };
         };
-        let percentage = state.prefix.percentage(|hash| identity.hash_key(hash));
+        let percentage = match identity.given_key() {
+            None => state.prefix.percentage(|hash| hash.write(identity.identifier.as_bytes())),
+            Some(key) => Prefix::new(&state.key).percentage(|hash| hash.write(key.as_bytes())),
+        };
         let mut limit = 0.0;
         let chosen = state.variants.iter().position(|variant| {
             limit += variant.weight;
@@ -266,13 +275,13 @@ impl<'a, W: Watcher> Scope<'a, W> {
     }
 
     fn remembered_segment(&mut self, segment: &'a Segment) -> bool {
-        if let Some(matches) = self.walk.segments.get(address(segment)) {
+        if let Some(matches) = self.walk().segments.get(address(segment)) {
             return matches;
         }
-        let before = self.walk.unresolved;
+        let before = self.walk().unresolved;
         // A verdict that rests on a flag without an answer is no match.
-        let matches = self.segment(segment) && self.walk.unresolved == before;
-        self.walk.segments.insert(address(segment), matches);
+        let matches = self.segment(segment) && self.walk().unresolved == before;
+        self.walk().segments.insert(address(segment), matches);
         matches
     }
 
@@ -397,7 +406,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
         match field {
             FlagField::Query(query) => {
                 let flag = context_json::flag(&decision);
-                let found = query.first(&flag, &mut self.walk.nodes_left)?;
+                let found = query.first(&flag, &mut self.walk().nodes_left)?;
                 context_json::value(found).map(Subject::Found)
             }
             field => decision.read(field, json),
@@ -410,16 +419,16 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let first = query.steps.first().and_then(Step::name);
         let person = matches!(first, Some("environment" | "identity")) && !query.absolute;
         let held = match person {
-            true => self.walk.documents.person.take(),
-            false => self.walk.documents.whole.take(),
+            true => self.walk().documents.person.take(),
+            false => self.walk().documents.whole.take(),
         };
         let document = match held {
             Some(document) => document,
             None => Box::new(self.document(!person)),
         };
-        let found = query.first(&document, &mut self.walk.nodes_left);
+        let found = query.first(&document, &mut self.walk().nodes_left);
         let found = found.and_then(context_json::value).map(Subject::Found);
-        let documents = &mut self.walk.documents;
+        let documents = &mut self.walk().documents;
         *if person { &mut documents.person } else { &mut documents.whole } = Some(document);
         found
     }
@@ -445,10 +454,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
     /// What another flag answers this context; nothing when it depends on itself.
     fn resolve(&mut self, state: &'a FeatureState) -> Option<Decision<'a>> {
         let flag = address(state);
-        if let Some(decision) = self.walk.resolved.get(flag) {
+        if let Some(decision) = self.walk().resolved.get(flag) {
             return Some(decision);
         }
-        if !self.walk.enter(flag) {
+        if !self.walk().enter(flag) {
             return None;
         }
         let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
@@ -456,11 +465,11 @@ impl<'a, W: Watcher> Scope<'a, W> {
             Some(overrides) => self.first(state, overrides),
             None => self.serve(state, self.unaimed(), false),
         };
-        self.walk.leave();
-        if self.walk.is_cyclic(flag) {
+        self.walk().leave();
+        if self.walk().is_cyclic(flag) {
             return None;
         }
-        self.walk.resolved.insert(flag, decision);
+        self.walk().resolved.insert(flag, decision);
         Some(decision)
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     condition::{Condition, ConditionValue, Operator, Test},
+    environment::Environment,
     hashing::Prefix,
     property::Property,
     read::{Scalar, given, or_default},
@@ -78,7 +79,7 @@ struct ConditionJson {
 }
 
 impl FeatureJson {
-    pub(super) fn compile(self) -> FeatureState {
+    pub(super) fn compile(self, environment: &Environment) -> FeatureState {
         let variants = self.variants.into_iter().map(|variant| Variant {
             name: variant.key,
             value: variant.value.0,
@@ -87,7 +88,7 @@ impl FeatureJson {
         });
         FeatureState {
             name: self.name.into(),
-            prefix: Prefix::new(&self.key),
+            prefix: Prefix::of_identities(&self.key, &environment.key),
             key: self.key,
             enabled: self.enabled,
             value: self.value.0,
@@ -111,7 +112,7 @@ pub(super) fn by_priority(mut variants: Vec<Variant>) -> Box<[Variant]> {
 
 impl SegmentJson {
     /// `id` is what the segment is called in the document.
-    pub(super) fn compile(self, id: &str) -> Segment {
+    pub(super) fn compile(self, id: &str, environment: &Environment) -> Segment {
         let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
         Segment {
             id: id.into(),
@@ -121,7 +122,11 @@ impl SegmentJson {
             metadata: self.metadata,
             reads: Reads::of(&rules),
             rules,
-            overrides: self.overrides.into_iter().map(|state| Arc::new(state.compile())).collect(),
+            overrides: self
+                .overrides
+                .into_iter()
+                .map(|state| Arc::new(state.compile(environment)))
+                .collect(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) struct FeatureState {
     pub(super) name: Arc<str>,
     /// What its splits are salted with; empty when it has no splits.
     pub(super) key: Box<str>,
+    /// For the identities without a key of their own.
     pub(super) prefix: Prefix,
     pub(super) enabled: bool,
     pub(super) value: Value,
