@@ -24,7 +24,7 @@ pub use self::{
 };
 pub(crate) use self::{error::chain, sink::Staleness};
 use crate::{
-    dialect::flagd::Flagd,
+    dialect::{flagd::Flagd, flagsmith::Flagsmith},
     flag::{DocumentError, Flag, FlagSet},
 };
 
@@ -135,6 +135,12 @@ where
 impl Compile for Flagd {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         Flagd::compile(self, text)
+    }
+}
+
+impl Compile for Flagsmith {
+    fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
+        Flagsmith::compile(self, text)
     }
 }
 

@@ -9,6 +9,7 @@
 //! ```
 
 mod flagd;
+mod flagsmith;
 
 use std::{
     collections::HashMap,
@@ -37,6 +38,11 @@ Dialects and their options:
           default         the caller's default value
           static_context  attributes that every context has unless it brings its own
           fractional      v1, v2 or v3 (the default)
+  flagsmith  The environment is an environment document or an evaluation context; the context is
+          {\"identity\": {\"identifier\", \"key\", \"traits\": {...}}}. Answers enabled, value, variant,
+          reason and metadata; a question of \"kind\": \"segments\" the segments instead.
+          generation      flag-dependencies (the default) or before-flag-dependencies
+          variant_order   document (the default) or id
 
   --explain  adds \"trace\": each operator, attribute and bucket on the way
   --help     shows this
@@ -123,7 +129,10 @@ impl Evaluator {
         }
         match text(question, "dialect")? {
             "flagd" => flagd::answer(self, question),
-            other => Err(format!("dialect: found `{other}`, expected one of: flagd").into()),
+            "flagsmith" => flagsmith::answer(self, question),
+            other => {
+                Err(format!("dialect: found `{other}`, expected one of: flagd, flagsmith").into())
+            }
         }
     }
 

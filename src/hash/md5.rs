@@ -9,7 +9,7 @@ use md5::block_api::compress;
 #[derive(Clone, Copy)]
 pub(crate) struct Md5 {
     state: [u32; 4],
-    /// The bytes that do not fill a block yet.
+    /// The bytes that do not fill a block yet, and zeros.
     block: [u8; 64],
     length: u64,
 }
@@ -39,6 +39,7 @@ impl Md5 {
         compress(&mut self.state, &[self.block]);
         let (blocks, rest) = bytes.as_chunks::<64>();
         compress(&mut self.state, blocks);
+        self.block = [0; 64];
         if let Some(place) = self.block.get_mut(..rest.len()) {
             place.copy_from_slice(rest);
         }
@@ -49,8 +50,8 @@ impl Md5 {
     #[inline]
     pub(crate) fn finish(mut self) -> [u32; 4] {
         let filled = (self.length % 64) as usize;
-        for (place, byte) in self.block.iter_mut().enumerate().skip(filled) {
-            *byte = if place == filled { 0x80 } else { 0 };
+        if let Some(byte) = self.block.get_mut(filled) {
+            *byte = 0x80;
         }
         if filled >= 56 {
             compress(&mut self.state, &[self.block]);

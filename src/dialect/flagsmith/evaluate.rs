@@ -9,6 +9,7 @@ use super::{
     condition::{Condition, Test},
     context_json,
     environment::{Environment, Shape},
+    hashing::Prefix,
     identity::Identity,
     property::{FlagField, Path, Property},
     query::{Query, Step},
@@ -119,7 +120,8 @@ pub(super) struct Scope<'a, W> {
     segments: Option<&'a Segments>,
     environment: &'a Environment,
     identity: Option<Identity<'a>>,
-    walk: Walk<'a>,
+    /// Made by the first decision that depends on other flags, or queries the context.
+    walk: Option<Walk<'a>>,
     pub(super) watcher: W,
 }
 
@@ -136,7 +138,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
             segments: set.shared(),
             environment,
             identity: Identity::of(request, &environment.key),
-            walk: Walk::default(),
+            walk: None,
             watcher,
         }
     }
@@ -153,30 +155,30 @@ impl<'a, W: Watcher> Scope<'a, W> {
     /// Where segments read flags.
     #[cold]
     fn dependent(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
-        self.walk.enter(address(state));
+        self.walk().enter(address(state));
         let decision = self.among_all(state, overrides, Scope::remembered_segment);
-        self.walk.leave();
-        if self.walk.unresolved == 0 {
+        self.walk().leave();
+        if self.walk().unresolved == 0 {
             return decision;
         }
         // What lies beside a circle depends on where one comes from. The official engine asks all
         // segments, in the order of the document; so is everything asked again.
         self.watcher
             .note(|| "a flag depends on itself: all segments are asked in order".to_owned());
-        self.walk.forget_flags();
+        self.walk().forget_flags();
         let mut verdicts = Memo::default();
         for segment in self.segments.map(Segments::in_order).unwrap_or_default() {
             if !self.passes_over(segment) {
                 verdicts.insert(address(segment), self.belongs_to(segment));
             }
         }
-        if let Some(decision) = self.walk.resolved.get(address(state)) {
+        if let Some(decision) = self.walk().resolved.get(address(state)) {
             return decision;
         }
         let decision = self.among_all(state, overrides, |_, segment| {
             verdicts.get(address(segment)).unwrap_or_default()
         });
-        if self.walk.is_cyclic(address(state)) {
+        if self.walk().is_cyclic(address(state)) {
             return Decision { cause: Cause::Circular, ..decision };
         }
         decision
@@ -189,6 +191,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
             Generation::FlagDependencies => Cause::Static,
             Generation::BeforeFlagDependencies => Cause::Default,
         }
+    }
+
+    fn walk(&mut self) -> &mut Walk<'a> {
+        self.walk.get_or_insert_default()
     }
 
     /// Serves a state, or one of its variants.
@@ -205,7 +211,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let Some(identity) = self.identity else {
             return Decision { state, cause, choice: Choice::None, missing_key: true };
         };
-        let percentage = state.prefix.percentage(|hash| identity.hash_key(hash));
+        let percentage = match identity.given_key() {
+            None => state.prefix.percentage(|hash| hash.write(identity.identifier.as_bytes())),
+            Some(key) => Prefix::new(&state.key).percentage(|hash| hash.write(key.as_bytes())),
+        };
         let mut limit = 0.0;
         let chosen = state.variants.iter().position(|variant| {
             limit += variant.weight;
@@ -294,17 +303,17 @@ impl<'a, W: Watcher> Scope<'a, W> {
     }
 
     fn remembered_segment(&mut self, segment: &'a Segment) -> bool {
-        if let Some(matches) = self.walk.segments.get(address(segment)) {
+        if let Some(matches) = self.walk().segments.get(address(segment)) {
             return matches;
         }
-        let before = self.walk.unresolved;
+        let before = self.walk().unresolved;
         let matches = self.segment(segment);
-        if self.walk.unresolved != before {
+        if self.walk().unresolved != before {
             // A verdict that rests on a flag without an answer is no match, and not remembered:
             // whoever asks again rests on that flag as well.
             return false;
         }
-        self.walk.segments.insert(address(segment), matches);
+        self.walk().segments.insert(address(segment), matches);
         matches
     }
 
@@ -429,7 +438,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
         match field {
             FlagField::Query(query) => {
                 let flag = context_json::flag(&decision);
-                let found = query.first(&flag, &mut self.walk.nodes_left)?;
+                let found = query.first(&flag, &mut self.walk().nodes_left)?;
                 context_json::value(found).map(Subject::Found)
             }
             field => decision.read(field, json),
@@ -442,16 +451,16 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let first = query.steps.first().and_then(Step::name);
         let person = matches!(first, Some("environment" | "identity")) && !query.absolute;
         let held = match person {
-            true => self.walk.documents.person.take(),
-            false => self.walk.documents.whole.take(),
+            true => self.walk().documents.person.take(),
+            false => self.walk().documents.whole.take(),
         };
         let document = match held {
             Some(document) => document,
             None => Box::new(self.document(!person)),
         };
-        let found = query.first(&document, &mut self.walk.nodes_left);
+        let found = query.first(&document, &mut self.walk().nodes_left);
         let found = found.and_then(context_json::value).map(Subject::Found);
-        let documents = &mut self.walk.documents;
+        let documents = &mut self.walk().documents;
         *if person { &mut documents.person } else { &mut documents.whole } = Some(document);
         found
     }
@@ -477,10 +486,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
     /// What another flag answers this context; nothing when it depends on itself.
     fn resolve(&mut self, state: &'a FeatureState) -> Option<Decision<'a>> {
         let flag = address(state);
-        if let Some(decision) = self.walk.resolved.get(flag) {
+        if let Some(decision) = self.walk().resolved.get(flag) {
             return Some(decision);
         }
-        if !self.walk.enter(flag) {
+        if !self.walk().enter(flag) {
             return None;
         }
         let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
@@ -490,11 +499,11 @@ impl<'a, W: Watcher> Scope<'a, W> {
             Some(overrides) => self.first(state, overrides),
             None => self.serve(state, self.unaimed(), false),
         };
-        self.walk.leave();
-        if self.walk.is_cyclic(flag) {
+        self.walk().leave();
+        if self.walk().is_cyclic(flag) {
             return None;
         }
-        self.walk.resolved.insert(flag, decision);
+        self.walk().resolved.insert(flag, decision);
         Some(decision)
     }
 }

@@ -50,6 +50,7 @@ fn refusal<T: DeserializeOwned>(key: &str, path: &str, text: &str) -> FlagProble
     }
     match message.split_once(", expected ") {
         Some((found, expected)) => {
+            let found = found.strip_prefix("unknown variant ").unwrap_or(found);
             let found = found.split_once(": ").map_or(found, |(_, found)| found);
             FlagProblem::rejected(key, place, shortened(found), expected)
         }
