@@ -72,7 +72,9 @@ pub(super) fn flag(decision: &Decision<'_>) -> Json {
 }
 
 fn state(state: &FeatureState) -> Json {
-    let variants: Vec<_> = state.variants.iter().map(variant).collect();
+    let mut variants: Vec<_> = state.variants.iter().collect();
+    variants.sort_unstable_by_key(|variant| variant.place);
+    let variants: Vec<_> = variants.into_iter().map(variant).collect();
     object([
         ("enabled", Some(state.enabled.into())),
         ("key", Some((*state.key).into())),

@@ -127,7 +127,8 @@ impl FeatureStateJson {
             (Some(id), _) => id.to_string().into(),
             (None, uuid) => uuid.unwrap_or_default(),
         };
-        let variants = self.multivariate_feature_state_values.into_iter().map(|variant| Variant {
+        let variants = self.multivariate_feature_state_values.into_iter().enumerate();
+        let variants = variants.map(|(place, variant)| Variant {
             name: variant.multivariate_feature_option.key,
             value: variant.multivariate_feature_option.value.0,
             // In single precision, to which the official client rounds what it has read.
@@ -136,6 +137,7 @@ impl FeatureStateJson {
                 (VariantOrder::ById, Some(id)) => id as f64,
                 _ => f64::INFINITY,
             },
+            place,
         });
         let kind = self.feature.kind.unwrap_or_else(|| "STANDARD".into());
         FeatureState {

@@ -17,7 +17,7 @@ use super::{
     subject::Subject,
     trace::{Recorder, Unwatched, Watcher},
     tree::{FeatureState, Rule, Segment, Variant},
-    walk::{Walk, address},
+    walk::{Memo, Walk, address},
 };
 use crate::{
     flag::{ErrorCode, Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
@@ -147,18 +147,41 @@ impl<'a, W: Watcher> Scope<'a, W> {
     pub(super) fn decide(&mut self, state: &'a FeatureState) -> Decision<'a> {
         match self.segments.and_then(|segments| segments.overrides(&state.name)) {
             None => self.serve(state, self.unaimed(), false),
-            Some(overrides) if overrides.reads_flags => {
-                self.walk().enter(address(state));
-                let decision = self.among_all(state, overrides);
-                self.walk().leave();
-                if self.walk().is_cyclic(address(state)) {
-                    Decision { cause: Cause::Circular, ..decision }
-                } else {
-                    decision
-                }
-            }
+            Some(overrides) if overrides.reads_flags => self.dependent(state, overrides),
             Some(overrides) => self.first(state, overrides),
         }
+    }
+
+    /// Where segments read flags.
+    #[cold]
+    fn dependent(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+        self.walk().enter(address(state));
+        let decision = self.among_all(state, overrides, Scope::remembered_segment);
+        self.walk().leave();
+        if self.walk().unresolved == 0 {
+            return decision;
+        }
+        // What lies beside a circle depends on where one comes from. The official engine asks all
+        // segments, in the order of the document; so is everything asked again.
+        self.watcher
+            .note(|| "a flag depends on itself: all segments are asked in order".to_owned());
+        self.walk().forget_flags();
+        let mut verdicts = Memo::default();
+        for segment in self.segments.map(Segments::in_order).unwrap_or_default() {
+            if !self.passes_over(segment) {
+                verdicts.insert(address(segment), self.belongs_to(segment));
+            }
+        }
+        if let Some(decision) = self.walk().resolved.get(address(state)) {
+            return decision;
+        }
+        let decision = self.among_all(state, overrides, |_, segment| {
+            verdicts.get(address(segment)).unwrap_or_default()
+        });
+        if self.walk().is_cyclic(address(state)) {
+            return Decision { cause: Cause::Circular, ..decision };
+        }
+        decision
     }
 
     /// Why a feature that nothing overrides has its value.
@@ -230,7 +253,12 @@ impl<'a, W: Watcher> Scope<'a, W> {
     /// The same, where segments read flags: all of them are asked, in the order of the document,
     /// because each may find that the flag depends on itself.
     #[cold]
-    fn among_all(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+    fn among_all(
+        &mut self,
+        state: &'a FeatureState,
+        overrides: &'a Overrides,
+        matches: impl Fn(&mut Self, &'a Segment) -> bool,
+    ) -> Decision<'a> {
         let (mut cause, mut missing_key) = (self.unaimed(), false);
         let mut found: Option<usize> = None;
         for place in &overrides.document_order {
@@ -241,7 +269,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
                 continue;
             }
             cause = Cause::Default;
-            if self.remembered_segment(segment) {
+            if matches(self, segment) {
                 found = Some(found.map_or(*place, |found| found.min(*place)));
             }
         }
@@ -279,8 +307,12 @@ impl<'a, W: Watcher> Scope<'a, W> {
             return matches;
         }
         let before = self.walk().unresolved;
-        // A verdict that rests on a flag without an answer is no match.
-        let matches = self.segment(segment) && self.walk().unresolved == before;
+        let matches = self.segment(segment);
+        if self.walk().unresolved != before {
+            // A verdict that rests on a flag without an answer is no match, and not remembered:
+            // whoever asks again rests on that flag as well.
+            return false;
+        }
         self.walk().segments.insert(address(segment), matches);
         matches
     }
@@ -461,7 +493,9 @@ impl<'a, W: Watcher> Scope<'a, W> {
             return None;
         }
         let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
-            Some(overrides) if overrides.reads_flags => self.among_all(state, overrides),
+            Some(overrides) if overrides.reads_flags => {
+                self.among_all(state, overrides, Scope::remembered_segment)
+            }
             Some(overrides) => self.first(state, overrides),
             None => self.serve(state, self.unaimed(), false),
         };

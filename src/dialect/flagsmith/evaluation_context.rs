@@ -80,11 +80,12 @@ struct ConditionJson {
 
 impl FeatureJson {
     pub(super) fn compile(self, environment: &Environment) -> FeatureState {
-        let variants = self.variants.into_iter().map(|variant| Variant {
+        let variants = self.variants.into_iter().enumerate().map(|(place, variant)| Variant {
             name: variant.key,
             value: variant.value.0,
             weight: variant.weight,
             priority: variant.priority.unwrap_or(f64::INFINITY),
+            place,
         });
         FeatureState {
             name: self.name.into(),

@@ -37,6 +37,8 @@ pub(super) struct Variant {
     /// A percentage.
     pub(super) weight: f64,
     pub(super) priority: f64,
+    /// Where it stands among the variants of its document.
+    pub(super) place: usize,
 }
 
 #[derive(Debug)]

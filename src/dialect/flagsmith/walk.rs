@@ -75,6 +75,15 @@ impl Walk<'_> {
         self.resolving.pop();
     }
 
+    /// Begins again, with the documents that there are.
+    pub(super) fn forget_flags(&mut self) {
+        *self = Walk {
+            documents: std::mem::take(&mut self.documents),
+            nodes_left: self.nodes_left,
+            ..Walk::default()
+        };
+    }
+
     pub(super) fn is_cyclic(&self, flag: Address) -> bool {
         self.cyclic.get(flag).is_some()
     }

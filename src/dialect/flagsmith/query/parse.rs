@@ -79,8 +79,22 @@ impl<'t> Parser<'t> {
         if !self.rest.starts_with(first) {
             return None;
         }
-        let name = self.take_while(|c| first(c) || c.is_ascii_digit());
-        Some(vec![Selector::Name(name.into())])
+        Some(vec![Selector::Name(self.name(|c| first(c) || c.is_ascii_digit()).into())])
+    }
+
+    /// A name that is not quoted. Blanks between its letters belong to it, as the official engine
+    /// has it; the standard knows no such name.
+    fn name(&mut self, letter: impl Fn(char) -> bool) -> &'t str {
+        let text = self.rest;
+        loop {
+            self.take_while(&letter);
+            let (name, rest) = text.split_at(text.len() - self.rest.len());
+            self.blank();
+            if !self.rest.starts_with(&letter) {
+                self.rest = rest;
+                return name;
+            }
+        }
     }
 
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {

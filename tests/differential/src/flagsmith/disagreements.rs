@@ -1,7 +1,7 @@
 //! Where we answer differently from the official Rust engine on purpose: each with a name, who
 //! decides, and what the input has to look like for it.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::case::Case;
 
@@ -25,17 +25,30 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
         concerns: |case| beyond(&case.environment) || case.context.values().any(beyond),
     },
     Disagreement {
-        name: "the first of members without order",
-        why: "ours to decide: as they are written; the engine keeps features and traits in hash maps, so that its answer changes from run to run",
+        name: "metadata that is not given",
+        why: "Flagsmith's suite: metadata is whatever the context has; the engine's has a feature id, a type and a source always, and nothing else ever",
         concerns: |case| {
-            let features = case.features().len() > 1;
-            let traits = case.traits().is_some_and(|traits| traits.len() > 1);
-            (features || traits)
-                && case.conditions().iter().any(|condition| {
-                    let path = condition.property;
-                    path.starts_with("$.")
-                        && ["*", "..", "?"].iter().any(|part| path.contains(part))
+            let reads = |path: &str| path.starts_with("$.") && path.contains("metadata");
+            !case.is_document() && case.conditions().iter().any(|one| reads(one.property))
+        },
+    },
+    Disagreement {
+        name: "the first of several members",
+        why: "the engine in a build of its own: in the order of their names; here it shares its JSON with crates that keep members as they come, from its hash maps in another order every time",
+        concerns: |case| {
+            let several = |path: &str| {
+                let all = [
+                    ("$.features", case.features().len()),
+                    ("$.identity.traits", case.traits().map_or(0, Map::len)),
+                    ("$.segments", case.segments().len()),
+                    ("$", usize::MAX),
+                ];
+                all.into_iter().any(|(of, count)| {
+                    let rest = path.strip_prefix(of).unwrap_or_default();
+                    count > 1 && [".*", "[*]", "..", "[?"].iter().any(|all| rest.starts_with(all))
                 })
+            };
+            case.conditions().iter().any(|condition| several(condition.property))
         },
     },
 ];
@@ -44,7 +57,10 @@ fn beyond(value: &Json) -> bool {
     match value {
         Json::Number(number) => number.is_u64() && !number.is_i64(),
         Json::Array(elements) => elements.iter().any(beyond),
-        Json::Object(members) => members.values().any(beyond),
+        // In rules it is no more than its digits, on either side.
+        Json::Object(members) => {
+            members.iter().any(|(name, member)| name != "rules" && beyond(member))
+        }
         _ => false,
     }
 }

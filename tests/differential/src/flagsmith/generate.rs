@@ -66,7 +66,11 @@ pub fn case(number: usize) -> Case {
         _ => None,
     };
     let identity_key = split::identity_key(&key, &context);
-    let features = feature::features(random, identity_key.as_deref());
+    let mut features = feature::features(random, identity_key.as_deref());
+    if matches!(mode, Mode::Path(_)) && random.chance(0.5) {
+        // Of one there is no other order.
+        features = features.into_iter().take(1).collect();
+    }
     let names: Vec<String> = features.keys().cloned().collect();
     let name = *random.of(&["Production", "Production", "eu", "1", ""]);
     let mut environment = json!({"environment": {"key": key, "name": name}, "features": features});

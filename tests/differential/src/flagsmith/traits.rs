@@ -99,9 +99,9 @@ pub fn context(random: &mut Random) -> Map<String, Json> {
 
 fn identity(random: &mut Random) -> Json {
     let chosen = split::chosen(random);
-    let mut identity = match random.below(20) {
+    let mut identity = match random.below(60) {
         0 => json!({"identifier": ""}),
-        1 | 2 => json!({"identifier": pool::text(random)}),
+        1..=6 => json!({"identifier": pool::text(random)}),
         _ => json!({"identifier": chosen}),
     };
     match random.below(20) {
