@@ -4,5 +4,6 @@
 //! [guide](crate::guide::dialects) says what they have in common.
 
 pub mod flagd;
+pub mod flagsmith;
 pub mod launchdarkly;
 pub mod unleash;

@@ -24,7 +24,7 @@ pub use self::{
 };
 pub(crate) use self::{error::chain, sink::Staleness};
 use crate::{
-    dialect::{flagd::Flagd, launchdarkly::LaunchDarkly},
+    dialect::{flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash},
     flag::{DocumentError, Flag, FlagSet},
 };
 
@@ -141,6 +141,18 @@ impl Compile for Flagd {
 impl Compile for LaunchDarkly {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         LaunchDarkly::compile(self, text)
+    }
+}
+
+impl Compile for Flagsmith {
+    fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
+        Flagsmith::compile(self, text)
+    }
+}
+
+impl Compile for Unleash {
+    fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
+        Unleash::compile(self, text)
     }
 }
 

@@ -6,6 +6,8 @@
 mod counting;
 #[path = "conformance/flagd.rs"]
 mod flagd;
+#[path = "conformance/flagsmith.rs"]
+mod flagsmith;
 #[path = "conformance/launchdarkly.rs"]
 mod launchdarkly;
 #[path = "conformance/unleash.rs"]
@@ -37,6 +39,7 @@ fn dialect(suite: &str) -> Option<Answer> {
         "flagd" => Some(flagd::answer),
         "launchdarkly" => Some(launchdarkly::answer),
         "unleash" => Some(unleash::answer),
+        "flagsmith" => Some(flagsmith::answer),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@
 //! ```
 
 mod flagd;
+mod flagsmith;
 mod launchdarkly;
 mod unleash;
 
@@ -48,6 +49,11 @@ Dialects and their options:
           host_name       this host's name, for the strategy applicationHostname
           A question may have a \"kind\": enabled or variant, otherwise both are answered:
           {\"id\", \"enabled\", \"variant\": {\"name\", \"payload\", \"enabled\", \"feature_enabled\"}}
+  flagsmith  The environment is an environment document or an evaluation context; the context is
+          {\"identity\": {\"identifier\", \"key\", \"traits\": {...}}}. Answers enabled, value, variant,
+          reason and metadata; a question of \"kind\": \"segments\" the segments instead.
+          generation      flag-dependencies (the default) or before-flag-dependencies
+          variant_order   document (the default) or id
 
   --explain  adds \"trace\": each operator, attribute and bucket on the way
   --help     shows this
@@ -134,10 +140,11 @@ impl Evaluator {
         }
         match text(question, "dialect")? {
             "flagd" => flagd::answer(self, question),
+            "flagsmith" => flagsmith::answer(self, question),
             "launchdarkly" => launchdarkly::answer(self, question),
             "unleash" => unleash::answer(self, question),
             other => {
-                let expected = "flagd, launchdarkly, unleash";
+                let expected = "flagd, flagsmith, launchdarkly, unleash";
                 Err(format!("dialect: found `{other}`, expected one of: {expected}").into())
             }
         }

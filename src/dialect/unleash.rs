@@ -147,7 +147,6 @@ use crate::{
     clock::Clock,
     context::EvaluationContext,
     flag::{DocumentError, FlagSet, Request},
-    source::Compile,
     value::Map,
 };
 
@@ -246,12 +245,6 @@ impl Unleash {
             }
             None => Toggle::new(false, None),
         }
-    }
-}
-
-impl Compile for Unleash {
-    fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        Unleash::compile(self, text)
     }
 }
 

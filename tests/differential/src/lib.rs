@@ -4,6 +4,7 @@
 //! on purpose (`disagreements`). What is run is in `tests/`, a file for each dialect.
 
 pub mod flagd;
+pub mod flagsmith;
 pub mod launchdarkly;
 pub mod pool;
 pub mod random;

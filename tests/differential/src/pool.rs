@@ -1,4 +1,5 @@
-//! The values that contexts and rules are made of: few, and colliding on purpose.
+//! The values that contexts and rules are made of: few, and colliding on purpose. Every dialect
+//! draws from them.
 
 use serde_json::{Value as Json, json};
 
