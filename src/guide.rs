@@ -6,6 +6,9 @@ pub mod routing {}
 #[doc = include_str!("guide/sources.md")]
 pub mod sources {}
 
+#[doc = include_str!("guide/dialects.md")]
+pub mod dialects {}
+
 #[doc = include_str!("guide/shadow.md")]
 pub mod shadow {}
 

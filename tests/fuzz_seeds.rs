@@ -7,7 +7,12 @@ use std::{fs, path::Path};
 
 #[test]
 fn every_seed_is_survived() {
-    let dialects: &[(&str, fn(&[u8]))] = &[("flagd", exercise::flagd)];
+    let dialects: &[(&str, fn(&[u8]))] = &[
+        ("flagd", exercise::flagd),
+        ("flagsmith", exercise::flagsmith),
+        ("launchdarkly", exercise::launchdarkly),
+        ("unleash", exercise::unleash),
+    ];
     for (dialect, exercise) in dialects {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(dialect);
         let mut seeds = 0;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use modelgate::{Clock, FlagSet, ManualClock, OwnedContext, Value, dialect::flagd::Flagd};
+use modelgate::{
+    Clock, FlagSet, ManualClock, OwnedContext, Value,
+    dialect::{flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash},
+};
 use serde_json::Value as Json;
 
 /// The line between a document and a context.
@@ -14,6 +17,56 @@ pub fn flagd(input: &[u8]) {
     let dialect = Flagd::new();
     let Ok(set) = dialect.compile(document) else { return };
     evaluate(&set, &context);
+}
+
+/// LaunchDarkly's flag data, whole and then item by item.
+pub fn launchdarkly(input: &[u8]) {
+    let Some((document, context)) = split(input) else { return };
+    let dialect = LaunchDarkly::new();
+    let Ok(set) = dialect.compile(document) else { return };
+    evaluate(&set, &context);
+    let Ok(data) = serde_json::from_str::<Json>(document) else { return };
+    let data = if data["data"].is_object() { &data["data"] } else { &data };
+    let mut built = FlagSet::new();
+    for (key, segment) in data["segments"].as_object().into_iter().flatten() {
+        built = dialect.with_segment(&built, key, &segment.to_string()).unwrap_or(built);
+    }
+    for (key, flag) in data["flags"].as_object().into_iter().flatten() {
+        built = dialect.with_flag(&built, key, &flag.to_string()).unwrap_or(built);
+    }
+    evaluate(&built, &context);
+    for flag in set.iter() {
+        let _ = dialect.detail(&set, flag.key(), &context);
+    }
+}
+
+/// Unleash's client features or delta events, compiled and then applied to themselves.
+pub fn unleash(input: &[u8]) {
+    let Some((document, context)) = split(input) else { return };
+    // Nothing is left to chance: evaluating twice has to answer alike.
+    let dialect = Unleash::new().with_app_name("app").with_random(|| 1 << 63);
+    let Ok(set) = dialect.compile(document) else { return };
+    evaluate(&set, &context);
+    let clock = ManualClock::at_unix(Duration::from_secs(1_767_600_000));
+    if let Ok(again) = dialect.apply(&set, document) {
+        for flag in set.iter() {
+            let first = dialect.toggle(&set, flag.key(), &context, &clock);
+            let second = dialect.toggle(&again, flag.key(), &context, &clock);
+            assert!(document.contains("events") || first == second, "toggle `{}`", flag.key());
+        }
+    }
+}
+
+/// Flagsmith's environment document or evaluation context.
+pub fn flagsmith(input: &[u8]) {
+    let Some((document, context)) = split(input) else { return };
+    let dialect = Flagsmith::new();
+    let Ok(set) = dialect.compile(document) else { return };
+    evaluate(&set, &context);
+    for flag in set.iter() {
+        let _ = dialect.feature(&set, flag.key(), &context);
+    }
+    let _ = dialect.segments(&set, &context);
 }
 
 /// The document and the context of an input; what has no context gets an ordinary one.

@@ -161,3 +161,4 @@ pub fn anything(random: &mut Random) -> Json {
     let of = *random.of(&Type::ALL[..6]);
     value(random, of)
 }
+

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-pub use crate::flagd::pool::{TEXTS, number};
+pub use crate::pool::{TEXTS, number};
 use crate::random::Random;
 
 /// What a constraint finds in the context.
