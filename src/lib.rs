@@ -37,7 +37,8 @@
 //! |---|---|---|
 //! | route requests | [`ModelRouter`], [`AsyncModelRouter`], [`Binding`], [`Context`] | [routing](guide::routing) |
 //! | bring models | [`Model`], [`model_fn`], `OnnxModel`, [`LazyModel`], [`Schema`] | [routing](guide::routing) |
-//! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`], [`dialect::flagd`] | [sources](guide::sources) |
+//! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`] | [sources](guide::sources) |
+//! | use a vendor's flags | [`dialect::flagd`], [`launchdarkly`](dialect::launchdarkly), [`unleash`](dialect::unleash), [`flagsmith`](dialect::flagsmith) | [dialects](guide::dialects) |
 //! | run candidates in shadow | [`Shadow`], [`Budget`] | [shadow](guide::shadow) |
 //! | compare, and keep it | [`Comparator`], [`ComparisonSink`], [`JsonlSink`] | [comparison](guide::comparison) |
 //! | operate | [`ModelRouter::pin`], [`ModelRouter::install`], [`ModelRouter::stats`] | [operations](guide::operations) |
@@ -56,9 +57,9 @@
 //! # What it does not do
 //!
 //! It trains nothing, serves no HTTP, and decides no experiment: it keeps the comparisons from which
-//! somebody can. Of flag dialects it speaks flagd, the OpenFeature standard. Of ONNX it runs what
-//! tract runs; what that does not, it refuses by name when the file is loaded. Tree ensembles give
-//! the right answers there, but slowly: hundreds of microseconds where linear models take a few.
+//! somebody can. Of ONNX it runs what tract runs; what that does not, it refuses by name when the
+//! file is loaded. Tree ensembles give the right answers there, but slowly: hundreds of microseconds
+//! where linear models take a few.
 //!
 //! # Features
 //!
