@@ -7,7 +7,7 @@ use super::{
     segment::{Segment, Segments},
     settings::Settings,
     trace::{Recorder, Unwatched, Watcher},
-    tree::{Base, Constraint, CustomCall, FeatureToggle, Strategy, Test, Variant},
+    tree::{Base, Constraint, CustomCall, FeatureToggle, Strategy, Variant},
 };
 use crate::{
     clock::Clock,
@@ -38,6 +38,9 @@ pub(super) struct Scene<'a, W> {
     /// The toggle that is asked, while one of its parents is evaluated: a parent's split without a
     /// group goes by it.
     pub(super) child: Option<&'a str>,
+    /// The field that a constraint last asked for, and its text: rules that follow each other
+    /// mostly ask for one field.
+    last: Option<(&'a Field, &'a str)>,
     /// A split wanted a key and there was none.
     pub(super) missing_key: bool,
     pub(super) watcher: W,
@@ -79,6 +82,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             set,
             asked: toggle,
             child: None,
+            last: None,
             missing_key: false,
             watcher,
         }
@@ -196,17 +200,30 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     #[inline]
     fn meets(&mut self, constraint: &'a Constraint, path: impl FnOnce() -> String) -> bool {
-        let mut room = ShortText::default();
-        let met = match &constraint.test {
-            Test::Never => false,
-            test => match self.text(&constraint.field, &mut room) {
-                Some(text) => test.is_met_by(text),
-                None => false,
+        let field = &*constraint.field;
+        let met = match self.last {
+            Some((last, text)) if std::ptr::eq(last, field) => constraint.test.is_met_by(text),
+            _ => match self.lent(field) {
+                Some(text) => {
+                    self.last = Some((field, text));
+                    constraint.test.is_met_by(text)
+                }
+                None => self.meets_other(constraint),
             },
         };
         let met = met != constraint.inverted;
         self.watcher.operator(path, constraint.operator, met);
         met
+    }
+
+    /// Whether a text is met that is written first, or is not there.
+    #[inline(never)]
+    fn meets_other(&mut self, constraint: &'a Constraint) -> bool {
+        let mut room = ShortText::default();
+        match self.text(&constraint.field, &mut room) {
+            Some(text) => constraint.test.is_met_by(text),
+            None => false,
+        }
     }
 
     #[inline]
