@@ -14,7 +14,7 @@ use super::{
 };
 
 /// How often chance is asked before an answer counts as one that never comes.
-const PATIENCE: usize = 4_000;
+const PATIENCE: usize = 200_000;
 
 pub enum Verdict {
     Same(Answer),
