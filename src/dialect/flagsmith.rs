@@ -119,6 +119,7 @@ mod evaluate;
 mod evaluation_context;
 mod hashing;
 mod identity;
+mod lookup;
 mod property;
 mod query;
 mod read;
