@@ -5,9 +5,11 @@ mod exercise;
 
 use std::{fs, path::Path};
 
+type Exercise = fn(&[u8]);
+
 #[test]
 fn every_seed_is_survived() {
-    let dialects: &[(&str, fn(&[u8]))] = &[
+    let dialects: &[(&str, Exercise)] = &[
         ("flagd", exercise::flagd),
         ("flagsmith", exercise::flagsmith),
         ("launchdarkly", exercise::launchdarkly),
