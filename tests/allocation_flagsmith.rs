@@ -28,7 +28,6 @@ fn conditions() -> Vec<Json> {
         "$.flags.other.enabled",
         "$.flags.other.value",
         "$.flags['other'].variant",
-        "$.flags.itself.enabled",
         "$.flags.absent.name",
         "$. not a path",
     ];
@@ -75,27 +74,22 @@ fn every_operator_and_outcome_allocates_nothing() {
     for condition in conditions() {
         let overriding = json!([{"key": "2", "name": "f", "enabled": true, "value": "y",
             "variants": [{"key": "v", "value": 1, "weight": 50}]}]);
-        let itself = json!([{"name": "itself", "enabled": true}]);
         let document = json!({
             "environment": {"key": "env", "name": "Production"},
             "features": {
                 "f": {"key": "1", "name": "f", "enabled": true, "value": "n"},
                 "other": {"key": "3", "name": "other", "enabled": true, "value": 2.5,
                     "variants": [{"key": "v", "value": 1, "weight": 50}]},
-                "itself": {"name": "itself", "enabled": true},
             },
             "segments": {
                 "1": {"key": "1", "name": "s", "overrides": overriding,
                     "rules": [{"type": "ANY", "conditions": [condition],
                         "rules": [{"type": "NONE", "conditions": [condition]}]}]},
-                "2": {"key": "2", "name": "circle", "overrides": itself,
-                    "rules": [{"type": "ALL", "conditions": [{"property": "$.flags.itself.enabled",
-                        "operator": "EQUAL", "value": "true"}]}]},
             },
         });
         let flags = dialect.compile(&document.to_string()).unwrap();
         for context in &contexts {
-            for name in ["f", "itself", "other"] {
+            for name in ["f", "other"] {
                 let count = allocations(|| {
                     black_box(flags.evaluate(name, context, &clock));
                     black_box(dialect.feature(&flags, name, context));

@@ -110,3 +110,35 @@ fn a_line_that_cannot_be_evaluated_says_why_and_the_next_is_answered() {
     assert_eq!(answers[7]["value"], "one", "no targeting key: the default variant");
     assert_eq!(answers.len(), 8);
 }
+
+#[test]
+fn flagsmith_answers_features_and_segments() {
+    let environment = json!({
+        "environment": {"key": "env", "name": "Production"},
+        "features": {"model": {"key": "1", "name": "model", "enabled": true, "value": "v1"}},
+        "segments": {"7": {
+            "key": "7", "name": "beta", "metadata": {"id": 7},
+            "rules": [{"type": "ALL", "conditions":
+                [{"property": "plan", "operator": "EQUAL", "value": "pro"}]}],
+            "overrides": [{"key": "2", "name": "model", "enabled": false, "value": "v2"}],
+        }},
+    });
+    let feature = json!({
+        "id": 1, "dialect": "flagsmith", "environment": environment, "flag": "model",
+        "context": {"identity": {"identifier": "u", "traits": {"plan": "pro"}}},
+    });
+    let mut segments = feature.clone();
+    segments["kind"] = json!("segments");
+    let mut absent = feature.clone();
+    absent["flag"] = json!("absent");
+    let answers = ask(&[feature, segments, absent].map(|line| line.to_string()).join("\n"), false);
+    assert_eq!(
+        answers[..2],
+        [
+            json!({"id": 1, "enabled": false, "value": "v2", "variant": null,
+                "reason": "TARGETING_MATCH; segment=beta", "metadata": {}}),
+            json!({"id": 1, "segments": [{"name": "beta", "metadata": {"id": 7}}]}),
+        ]
+    );
+    assert!(answers[2]["error"].as_str().unwrap().contains("`absent`"), "{answers:?}");
+}

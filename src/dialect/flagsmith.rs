@@ -92,8 +92,8 @@
 //!
 //! # Limits
 //!
-//! A flag may depend on others 64 deep through `$.flags`; deeper, it is treated like one that
-//! depends on itself. A JSONPath may nest filters 32 deep. All queries of one decision together look
+//! A flag may depend on others 64 deep through `$.flags`; one that goes deeper is treated like one
+//! that depends on itself. A JSONPath may nest filters 32 deep. All queries of one decision together look
 //! at 1,000,000 nodes at most; what would need more finds nothing. Of JSONPath's functions those of
 //! RFC 9535 are known. Integers beyond 64 bits are floats.
 //!
@@ -105,6 +105,8 @@
 //! - `$.flags.NAME` followed by anything but `enabled`, `value`, `variant`, `name` or a name in
 //!   `metadata`;
 //! - a decision for which more than eight other flags, or segments that read flags, are evaluated;
+//! - a feature that depends on itself, or on one that does: all segments are then asked in the order
+//!   of the document, as the official engine asks them, because the answer depends on it;
 //! - comparing the identity's key (not splitting by it) when it has more than 256 bytes;
 //! - a pattern too large for a table, or with Unicode word boundaries on text that is not ASCII.
 
@@ -117,6 +119,7 @@ mod evaluate;
 mod evaluation_context;
 mod hashing;
 mod identity;
+mod lookup;
 mod property;
 mod query;
 mod read;

@@ -55,15 +55,17 @@ impl Default for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// Begins to resolve a flag; refuses when it depends on itself, or lies too deep.
+    /// Begins to resolve a flag; refuses when it depends on itself, or lies too deep: then all those
+    /// that led to it are without an answer, rather than with one that depends on the limit.
     pub(super) fn enter(&mut self, flag: Address) -> bool {
-        let start = self.resolving.iter().position(|other| *other == flag);
+        let too_deep = (self.resolving.len() >= DEPTH).then_some(0);
+        let start = too_deep.or_else(|| self.resolving.iter().position(|other| *other == flag));
         if let Some(start) = start {
             for member in self.resolving.iter().skip(start) {
                 self.cyclic.insert(*member, ());
             }
         }
-        if start.is_some() || self.is_cyclic(flag) || self.resolving.len() >= DEPTH {
+        if start.is_some() || self.is_cyclic(flag) {
             self.unresolved += 1;
             return false;
         }
