@@ -18,69 +18,71 @@ use super::{
 };
 use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet};
 
-/// The fields of either shape.
+/// The fields of either shape: their items read, or left as they stand in the text.
 #[derive(Deserialize)]
-struct DocumentJson<'a> {
+struct DocumentJson<'a, F, S, I, FC, SC> {
     // The environment document's.
     api_key: Option<Box<str>>,
     name: Option<Box<str>>,
-    #[serde(borrow)]
-    project: Option<api::ProjectJson<'a>>,
-    #[serde(borrow)]
-    feature_states: Option<Vec<&'a RawValue>>,
-    #[serde(borrow)]
-    identity_overrides: Option<Vec<&'a RawValue>>,
+    project: Option<api::ProjectJson<S>>,
+    feature_states: Option<Vec<F>>,
+    identity_overrides: Option<Vec<I>>,
     // The evaluation context's.
     #[serde(borrow)]
     environment: Option<&'a RawValue>,
-    #[serde(borrow)]
-    features: Option<Members<'a>>,
-    #[serde(borrow)]
-    segments: Option<Members<'a>>,
+    #[serde(borrow, bound(deserialize = "FC: Deserialize<'de>"))]
+    features: Option<Members<'a, FC>>,
+    #[serde(borrow, bound(deserialize = "SC: Deserialize<'de>"))]
+    segments: Option<Members<'a, SC>>,
 }
 
+type Whole<'a> = DocumentJson<
+    'a,
+    api::FeatureStateJson<'a>,
+    api::SegmentJson<'a>,
+    api::IdentityJson<'a>,
+    engine::FeatureJson,
+    engine::SegmentJson,
+>;
+
+type Items<'a> =
+    DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
+
 pub(super) fn compile(settings: Settings, text: &str) -> Result<FlagSet, DocumentError> {
-    let document: DocumentJson<'_> = serde_json::from_str(text).map_err(|error| {
+    // A document without a fault is read in one go; any other item by item.
+    if let Ok(document) = serde_json::from_str::<Whole<'_>>(text) {
+        let mut reader = Reader::new(document.environment(settings)?);
+        reader.whole(document);
+        return Ok(reader.finish());
+    }
+    let document: Items<'_> = serde_json::from_str(text).map_err(|error| {
         DocumentError::with_source(
             "neither an environment document nor an evaluation context",
             error,
         )
     })?;
-    match (document.environment, &document.api_key) {
-        (Some(environment), _) => {
-            let environment: engine::EnvironmentJson = part("environment", environment)?;
-            let environment = Environment {
-                key: environment.key,
-                name: environment.name,
-                shape: Shape::Context,
-                settings,
-            };
-            let mut reader = Reader::new(environment);
-            reader.context(
-                document.features.unwrap_or_default(),
-                document.segments.unwrap_or_default(),
-            );
-            Ok(reader.finish())
+    let mut reader = Reader::new(document.environment(settings)?);
+    reader.items(document);
+    Ok(reader.finish())
+}
+
+impl<F, S, I, FC, SC> DocumentJson<'_, F, S, I, FC, SC> {
+    fn environment(&self, settings: Settings) -> Result<Environment, DocumentError> {
+        match (self.environment, &self.api_key) {
+            (Some(environment), _) => {
+                let environment: engine::EnvironmentJson = part("environment", environment)?;
+                let (key, name) = (environment.key, environment.name);
+                Ok(Environment { key, name, shape: Shape::Context, settings })
+            }
+            (None, Some(key)) => {
+                let (key, name) = (key.clone(), self.name.clone().unwrap_or_default());
+                Ok(Environment { key, name, shape: Shape::Document, settings })
+            }
+            (None, None) => Err(DocumentError::new(
+                "found neither `api_key` nor `environment`, expected an environment document or an \
+                 evaluation context",
+            )),
         }
-        (None, Some(key)) => {
-            let environment = Environment {
-                key: key.clone(),
-                name: document.name.unwrap_or_default(),
-                shape: Shape::Document,
-                settings,
-            };
-            let mut reader = Reader::new(environment);
-            reader.document(
-                document.feature_states.unwrap_or_default(),
-                document.project.and_then(|project| project.segments).unwrap_or_default(),
-                document.identity_overrides.unwrap_or_default(),
-            );
-            Ok(reader.finish())
-        }
-        (None, None) => Err(DocumentError::new(
-            "found neither `api_key` nor `environment`, expected an environment document or an \
-             evaluation context",
-        )),
     }
 }
 
@@ -107,7 +109,7 @@ fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureSta
             Ok(state.compile(environment))
         }
         Shape::Document => {
-            let state: api::FeatureStateJson = item("", path, text)?;
+            let state: api::FeatureStateJson<'_> = item("", path, text)?;
             Ok(state.compile(environment))
         }
     }
@@ -127,7 +129,7 @@ pub(super) fn segment(
             Ok(segment.compile(&id, environment))
         }
         Shape::Document => {
-            let segment: api::SegmentJson = item("", path, text)?;
+            let segment: api::SegmentJson<'_> = item("", path, text)?;
             Ok(segment.compile(environment))
         }
     }
@@ -135,7 +137,7 @@ pub(super) fn segment(
 
 struct Reader {
     environment: Arc<Environment>,
-    flags: FlagSet,
+    flags: Vec<Flag>,
     segments: Vec<Placed>,
     /// Where in `segments` each is.
     places: FxHashMap<Arc<str>, usize>,
@@ -148,7 +150,7 @@ impl Reader {
     fn new(environment: Environment) -> Reader {
         Reader {
             environment: Arc::new(environment),
-            flags: FlagSet::new(),
+            flags: Vec::new(),
             segments: Vec::new(),
             places: FxHashMap::default(),
             identities: Identities::default(),
@@ -157,40 +159,84 @@ impl Reader {
         }
     }
 
-    fn context(&mut self, features: Members<'_>, segments: Members<'_>) {
-        for (name, text) in features.0 {
-            let path = format!("/features/{}", escaped(&name));
-            self.feature(Some(&name), &path, text);
+    fn whole(&mut self, document: Whole<'_>) {
+        let environment = Arc::clone(&self.environment);
+        if environment.shape == Shape::Context {
+            for (_, feature) in document.features.unwrap_or_default().0 {
+                self.add_feature(feature.compile(&environment));
+            }
+            let segments = document.segments.unwrap_or_default().0;
+            for (place, (id, segment)) in segments.into_iter().enumerate() {
+                self.add_segment(place, segment.compile(&id, &environment));
+            }
+            return;
         }
-        for (place, (id, text)) in segments.0.into_iter().enumerate() {
-            let path = format!("/segments/{}", escaped(&id));
-            self.segment(Some(&id), place, path, text);
+        for state in document.feature_states.unwrap_or_default() {
+            self.add_feature(state.compile(&environment));
+        }
+        let segments = document.project.and_then(|project| project.segments);
+        for (place, segment) in segments.unwrap_or_default().into_iter().enumerate() {
+            self.add_segment(place, segment.compile(&environment));
+        }
+        for identity in document.identity_overrides.unwrap_or_default() {
+            self.add_identity(identity);
         }
     }
 
-    fn document(
-        &mut self,
-        features: Vec<&RawValue>,
-        segments: Vec<&RawValue>,
-        identities: Vec<&RawValue>,
-    ) {
-        for (index, text) in features.into_iter().enumerate() {
+    fn items(&mut self, document: Items<'_>) {
+        if self.environment.shape == Shape::Context {
+            for (name, text) in document.features.unwrap_or_default().0 {
+                let path = format!("/features/{}", escaped(&name));
+                self.feature(Some(&name), &path, text);
+            }
+            let segments = document.segments.unwrap_or_default().0;
+            for (place, (id, text)) in segments.into_iter().enumerate() {
+                let path = format!("/segments/{}", escaped(&id));
+                self.segment(Some(&id), place, path, text);
+            }
+            return;
+        }
+        for (index, text) in document.feature_states.unwrap_or_default().into_iter().enumerate() {
             self.feature(None, &format!("/feature_states/{index}"), text);
         }
-        for (place, text) in segments.into_iter().enumerate() {
+        let segments = document.project.and_then(|project| project.segments);
+        for (place, text) in segments.unwrap_or_default().into_iter().enumerate() {
             self.segment(None, place, format!("/project/segments/{place}"), text);
         }
+        let identities = document.identity_overrides.unwrap_or_default();
         for (index, text) in identities.into_iter().enumerate() {
             self.identity(format!("/identity_overrides/{index}"), text);
         }
     }
 
-    fn feature(&mut self, name: Option<&str>, path: &str, text: &RawValue) {
-        match feature(&self.environment, path, text.get()) {
-            Ok(flag) => {
-                let flags = std::mem::take(&mut self.flags);
-                self.flags = flags.with(flag);
+    fn add_feature(&mut self, state: FeatureState) {
+        let name = Arc::clone(&state.name);
+        let environment = Arc::clone(&self.environment);
+        self.flags.push(Flag::new(name, Feature { state, environment }));
+    }
+
+    fn add_segment(&mut self, place: usize, segment: Segment) {
+        let segment = Arc::new(segment);
+        // One that comes twice keeps its first place and its last form.
+        match self.places.get(&segment.id).and_then(|at| self.segments.get_mut(*at)) {
+            Some(held) => held.segment = segment,
+            None => {
+                self.places.insert(Arc::clone(&segment.id), self.segments.len());
+                self.segments.push(Placed { place, segment });
             }
+        }
+    }
+
+    fn add_identity(&mut self, identity: api::IdentityJson<'_>) {
+        let identifier: Arc<str> = identity.identifier.as_ref().into();
+        let states = identity.compile(&self.environment).into_iter().map(Arc::new).collect();
+        // Of two about one identifier the first counts.
+        self.identities.entry(identifier).or_insert(states);
+    }
+
+    fn feature(&mut self, name: Option<&str>, path: &str, text: &RawValue) {
+        match state(&self.environment, path, text.get()) {
+            Ok(state) => self.add_feature(state),
             Err(mut problem) => {
                 problem.key = match name {
                     Some(name) => name.to_owned(),
@@ -205,18 +251,7 @@ impl Reader {
 
     fn segment(&mut self, id: Option<&str>, place: usize, path: String, text: &RawValue) {
         match segment(&self.environment, id, &path, text.get()) {
-            Ok(segment) => {
-                let segment = Arc::new(segment);
-                // One that comes twice keeps its first place and its last form.
-                let known = self.places.get(&segment.id).and_then(|at| self.segments.get_mut(*at));
-                match known {
-                    Some(held) => held.segment = segment,
-                    None => {
-                        self.places.insert(Arc::clone(&segment.id), self.segments.len());
-                        self.segments.push(Placed { place, segment });
-                    }
-                }
-            }
+            Ok(segment) => self.add_segment(place, segment),
             Err(problem) => {
                 self.problems.push(problem);
                 let id = match id {
@@ -234,14 +269,8 @@ impl Reader {
     }
 
     fn identity(&mut self, path: String, text: &RawValue) {
-        match item::<api::IdentityJson>("", &path, text.get()) {
-            Ok(identity) => {
-                let identifier: Arc<str> = identity.identifier.as_ref().into();
-                let states =
-                    identity.compile(&self.environment).into_iter().map(Arc::new).collect();
-                // Of two about one identifier the first counts.
-                self.identities.entry(identifier).or_insert(states);
-            }
+        match item::<api::IdentityJson<'_>>("", &path, text.get()) {
+            Ok(identity) => self.add_identity(identity),
             Err(problem) => {
                 self.problems.push(problem);
                 if let Ok(json) = serde_json::from_str::<api::IdentifierJson>(text.get()) {
@@ -255,7 +284,8 @@ impl Reader {
     fn finish(self) -> FlagSet {
         let segments =
             Segments::new(self.environment, self.segments, self.identities, self.refused);
-        self.flags.with_shared(segments).with_problems(self.problems)
+        let flags: FlagSet = self.flags.into_iter().collect();
+        flags.with_shared(segments).with_problems(self.problems)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The shape of the environment document, which the API serves for local evaluation.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::Deserialize;
-use serde_json::{Value as Json, value::RawValue};
+use serde_json::Value as Json;
 
 use super::{
     VariantOrder,
@@ -11,23 +11,24 @@ use super::{
     environment::Environment,
     evaluation_context::{by_priority, priority},
     hashing::Prefix,
-    read::{Scalar, or_default},
+    read::{Name, Scalar, or_default},
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
 use crate::value::{Map, Value};
 
 #[derive(Deserialize)]
-pub(super) struct ProjectJson<'a> {
-    #[serde(borrow, default)]
-    pub(super) segments: Option<Vec<&'a RawValue>>,
+pub(super) struct ProjectJson<S> {
+    pub(super) segments: Option<Vec<S>>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct FeatureStateJson {
-    feature: FeatureJson,
+pub(super) struct FeatureStateJson<'a> {
+    #[serde(borrow)]
+    feature: FeatureJson<'a>,
     enabled: bool,
     django_id: Option<u64>,
-    featurestate_uuid: Option<Box<str>>,
+    #[serde(borrow)]
+    featurestate_uuid: Option<Name<'a>>,
     #[serde(default)]
     feature_state_value: Scalar,
     feature_segment: Option<FeatureSegmentJson>,
@@ -36,11 +37,12 @@ pub(super) struct FeatureStateJson {
 }
 
 #[derive(Deserialize)]
-struct FeatureJson {
+struct FeatureJson<'a> {
     id: u64,
-    name: Box<str>,
-    #[serde(rename = "type")]
-    kind: Option<Box<str>>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Name<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -63,38 +65,41 @@ struct OptionJson {
 }
 
 #[derive(Deserialize)]
-pub(super) struct SegmentJson {
+pub(super) struct SegmentJson<'a> {
     pub(super) id: u64,
-    name: Box<str>,
-    #[serde(default, deserialize_with = "or_default")]
-    rules: Vec<RuleJson>,
-    #[serde(default, deserialize_with = "or_default")]
-    feature_states: Vec<FeatureStateJson>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    rules: Vec<RuleJson<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    feature_states: Vec<FeatureStateJson<'a>>,
 }
 
 #[derive(Deserialize)]
-struct RuleJson {
-    #[serde(rename = "type")]
-    kind: Box<str>,
-    #[serde(default, deserialize_with = "or_default")]
-    conditions: Vec<ConditionJson>,
-    #[serde(default, deserialize_with = "or_default")]
-    rules: Vec<RuleJson>,
+struct RuleJson<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    conditions: Vec<ConditionJson<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    rules: Vec<RuleJson<'a>>,
 }
 
 #[derive(Deserialize)]
-struct ConditionJson {
-    operator: Box<str>,
-    #[serde(default, rename = "property_", deserialize_with = "or_default")]
-    property: Box<str>,
+struct ConditionJson<'a> {
+    #[serde(borrow)]
+    operator: Cow<'a, str>,
+    #[serde(borrow, default, rename = "property_", deserialize_with = "or_default")]
+    property: Name<'a>,
     value: Option<Json>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct IdentityJson {
-    pub(super) identifier: Box<str>,
-    #[serde(default, deserialize_with = "or_default")]
-    identity_features: Vec<FeatureStateJson>,
+pub(super) struct IdentityJson<'a> {
+    #[serde(borrow)]
+    pub(super) identifier: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    identity_features: Vec<FeatureStateJson<'a>>,
 }
 
 /// Only who it is about: for an identity that is wrong in another place.
@@ -120,12 +125,13 @@ pub(super) struct NameJson {
     pub(super) name: Box<str>,
 }
 
-impl FeatureStateJson {
+impl FeatureStateJson<'_> {
     pub(super) fn compile(self, environment: &Environment) -> FeatureState {
         let order = environment.settings.order;
         let key: Box<str> = match (self.django_id, self.featurestate_uuid) {
             (Some(id), _) => id.to_string().into(),
-            (None, uuid) => uuid.unwrap_or_default(),
+            (None, Some(Name(uuid))) => uuid.as_ref().into(),
+            (None, None) => Box::default(),
         };
         let variants = self.multivariate_feature_state_values.into_iter().enumerate();
         let variants = variants.map(|(place, variant)| Variant {
@@ -139,7 +145,7 @@ impl FeatureStateJson {
             },
             place,
         });
-        let kind = self.feature.kind.unwrap_or_else(|| "STANDARD".into());
+        let kind = self.feature.kind.map_or("STANDARD".into(), |Name(kind)| kind);
         FeatureState {
             prefix: Prefix::of_identities(&key, &environment.key),
             key,
@@ -149,14 +155,14 @@ impl FeatureStateJson {
             variants: by_priority(variants.collect()),
             metadata: metadata([
                 ("feature_id", number(self.feature.id)),
-                ("feature_type", Value::Text(kind)),
+                ("feature_type", Value::from(&*kind)),
             ]),
             name: self.feature.name.into(),
         }
     }
 }
 
-impl SegmentJson {
+impl SegmentJson<'_> {
     pub(super) fn compile(self, environment: &Environment) -> Segment {
         let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
         let id = self.id.to_string();
@@ -177,7 +183,7 @@ impl SegmentJson {
     }
 }
 
-impl RuleJson {
+impl RuleJson<'_> {
     fn compile(self) -> Rule {
         Rule {
             // The official client takes a type that it does not know for ALL.
@@ -192,15 +198,15 @@ impl RuleJson {
     }
 }
 
-impl ConditionJson {
+impl ConditionJson<'_> {
     fn compile(self) -> Condition {
         // And an operator that it does not know for EQUAL.
         let operator = Operator::named(&self.operator).unwrap_or(Operator::Equal);
-        Condition::new(&self.property, operator, ConditionValue::of_document(self.value))
+        Condition::new(&self.property.0, operator, ConditionValue::of_document(self.value))
     }
 }
 
-impl IdentityJson {
+impl IdentityJson<'_> {
     /// What the identity has instead, each feature once.
     pub(super) fn compile(self, environment: &Environment) -> Vec<FeatureState> {
         let mut states: Vec<FeatureState> = Vec::new();

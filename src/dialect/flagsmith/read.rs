@@ -1,21 +1,21 @@
 //! Reading one item of a document: leniently, and by name when it is wrong.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor},
+    de::{Error, MapAccess, Unexpected, Visitor},
 };
-use serde_json::{Value as Json, value::RawValue};
+use serde_json::Value as Json;
 
 use super::condition::ConditionValue;
 use crate::{flag::FlagProblem, value::Value};
 
 /// Reads an item that stands at `path`.
-pub(super) fn item<T: DeserializeOwned>(
+pub(super) fn item<'a, T: Deserialize<'a>>(
     key: &str,
     path: &str,
-    text: &str,
+    text: &'a str,
 ) -> Result<T, FlagProblem> {
     match serde_json::from_str(text) {
         Ok(item) => Ok(item),
@@ -25,7 +25,7 @@ pub(super) fn item<T: DeserializeOwned>(
 
 /// Reads the item again, slowly, to find out where it is wrong.
 #[cold]
-fn refusal<T: DeserializeOwned>(key: &str, path: &str, text: &str) -> FlagProblem {
+fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> FlagProblem {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
         return FlagProblem::rejected(key, path, "more after its end", "one JSON value");
@@ -66,22 +66,27 @@ fn shortened(found: &str) -> String {
     }
 }
 
-/// Members of an object, each left as it stands in the text; none for null.
-#[derive(Default)]
-pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+/// Members of an object, in their order; none for null.
+pub(super) struct Members<'a, V>(pub(super) Vec<(Cow<'a, str>, V)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
+impl<V> Default for Members<'_, V> {
+    fn default() -> Self {
+        Members(Vec::new())
+    }
+}
+
+impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Members<'a, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a, V>, D::Error> {
+        struct MembersVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for MembersVisitor<V> {
+            type Value = Members<'de, V>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_unit<E>(self) -> Result<Members<'de>, E> {
+            fn visit_unit<E>(self) -> Result<Members<'de, V>, E> {
                 Ok(Members::default())
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de, V>, A::Error> {
                 let mut members = Vec::new();
                 while let Some((Name(name), value)) = map.next_entry()? {
                     members.push((name, value));
@@ -89,13 +94,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                 Ok(Members(members))
             }
         }
-        deserializer.deserialize_any(MembersVisitor)
+        deserializer.deserialize_any(MembersVisitor(PhantomData))
     }
 }
 
 /// Text that borrows where it can.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+#[derive(Default, Deserialize)]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// What a feature's value may be: text, a boolean, a number or null.
 #[derive(Clone, Debug, Default)]

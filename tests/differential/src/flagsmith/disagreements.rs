@@ -33,6 +33,20 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
         },
     },
     Disagreement {
+        name: "overrides of identities among the segments",
+        why: "ours to decide: a path finds the segments that the document has; the engine's finds those that its mapper makes as well, by the digests that it gives them",
+        concerns: |case| {
+            let overridden = case.environment["identity_overrides"].as_array();
+            let reads = |path: &str| {
+                let rest = path.strip_prefix("$.segments").or(path.strip_prefix("$"));
+                let rest = rest.unwrap_or_default();
+                [".*", "[*]", "..", "[?"].iter().any(|all| rest.starts_with(all))
+            };
+            overridden.is_some_and(|overridden| !overridden.is_empty())
+                && case.conditions().iter().any(|condition| reads(condition.property))
+        },
+    },
+    Disagreement {
         name: "the first of several members",
         why: "the engine in a build of its own: in the order of their names; here it shares its JSON with crates that keep members as they come, from its hash maps in another order every time",
         concerns: |case| {

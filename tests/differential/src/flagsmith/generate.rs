@@ -31,7 +31,7 @@ enum Mode {
 fn mode(number: usize) -> Mode {
     match number % 8 {
         0 | 1 => Mode::Pair(number / 8 * 2 + number % 8),
-        2 => Mode::Path(number / 8),
+        2 | 6 => Mode::Path(number / 4),
         3 => Mode::Graph,
         _ => Mode::Free,
     }
@@ -107,6 +107,10 @@ pub fn case(number: usize) -> Case {
             _ => maker.rules(key),
         };
         let mut overrides = feature::overrides(random, &names, identity_key.as_deref());
+        if matches!(mode, Mode::Path(_)) && place == 0 && random.chance(0.7) {
+            // A flag that it reads would depend on itself.
+            overrides = json!([]);
+        }
         if mode == Mode::Graph {
             // Each flag has a segment that decides on it.
             let name = &names[place % names.len()];

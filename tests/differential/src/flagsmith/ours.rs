@@ -11,6 +11,12 @@ pub fn at_once(case: &Case) -> Answers {
     ask(&compiled(&case.environment), case)
 }
 
+/// The same, where the environment may be none.
+pub fn attempt(case: &Case) -> Option<Answers> {
+    let set = Flagsmith::new().compile(&case.environment.to_string()).ok()?;
+    Some(ask(&set, case))
+}
+
 /// The answers from a set that was mended feature by feature and segment by segment, in any order
 /// and with older forms in between.
 pub fn item_by_item(case: &Case, random: &mut Random) -> Answers {

@@ -242,6 +242,7 @@ impl Form {
             "$.flags[?@.name=='F'].value",
             "$.flags..F.enabled",
             "$.identity.traits. T",
+            "$.identity.traits['T'] ",
             "$.environment[?search(@, '(')]",
             "$.environment[?@.name]",
         ];
