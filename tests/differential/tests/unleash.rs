@@ -11,7 +11,7 @@ use modelgate_differential::{
     shrink::shrink,
     unleash::{
         case::{Answer, Case, Options},
-        compare::{Verdict, compare},
+        compare::{PATIENCE, Verdict, compare},
         coverage::Coverage,
         disagreements::DISAGREEMENTS,
         generate,
@@ -26,6 +26,9 @@ const CASES: usize = 60_000;
 
 /// How many mismatches are worth printing before giving up.
 const ENOUGH: usize = 10;
+
+/// How often chance is asked where nothing hangs on it.
+const IMPATIENCE: usize = 1_000;
 
 /// The share of toggles that no engine can compile has to be worth testing, and not rule.
 const POISONED: std::ops::Range<f64> = 0.05..0.4;
@@ -53,11 +56,13 @@ impl Differences {
         set: &FlagSet,
         case: &Case,
     ) -> Option<Answer> {
-        let (theirs, answer) = match compare(official, ours, set, case) {
+        let named = DISAGREEMENTS.iter().find(|one| (one.concerns)(case));
+        let patience = if named.is_some() { IMPATIENCE } else { PATIENCE };
+        let (theirs, answer) = match compare(official, ours, set, case, patience) {
             Verdict::Same(answer) => return Some(answer),
             Verdict::Different(theirs, answer) => (theirs, answer),
         };
-        if let Some(named) = DISAGREEMENTS.iter().find(|one| (one.concerns)(case)) {
+        if let Some(named) = named {
             *self.named.entry(named.name).or_default() += 1;
             return None;
         }
@@ -92,7 +97,8 @@ fn smaller(case: &Case) -> Case {
         let ours = Ours::new(&case.options);
         let set = ours.compile(&case.environment);
         let named = DISAGREEMENTS.iter().any(|one| (one.concerns)(&case));
-        !named && matches!(compare(&official, &ours, &set, &case), Verdict::Different(..))
+        !named
+            && matches!(compare(&official, &ours, &set, &case, IMPATIENCE), Verdict::Different(..))
     };
     let whole = json!({"environment": *case.environment, "context": case.context});
     if still(&whole) { of(&shrink(&whole, &still)) } else { case.clone() }
@@ -187,8 +193,11 @@ fn real_toggles_with_changes_are_answered_alike() {
     assert!(asked > refused * 10, "hardly a mutation that can be read");
 }
 
+/// A context, and the toggle that it asks for.
+type Question = (Map<String, Json>, String);
+
 /// The suite's environments, each with who asks there for what.
-fn real(suite: &Path) -> Vec<(String, Json, Vec<(Map<String, Json>, String)>)> {
+fn real(suite: &Path) -> Vec<(String, Json, Vec<Question>)> {
     let read = |path: &Path| -> Json { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
     let mut all = Vec::new();
     for entry in fs::read_dir(suite.join("cases")).expect("the suite has cases") {
@@ -216,7 +225,7 @@ fn what_was_once_wrong_stays_right() {
         let official = Official::new(&case.environment).unwrap();
         let ours = Ours::new(&case.options);
         let set = ours.compile(&case.environment);
-        match compare(&official, &ours, &set, &case) {
+        match compare(&official, &ours, &set, &case, PATIENCE) {
             Verdict::Same(answer) => assert_eq!(answer.json(), line["expect"], "{}", line["id"]),
             Verdict::Different(theirs, answer) => {
                 assert!(

@@ -13,8 +13,9 @@ use super::{
     ours::Ours,
 };
 
-/// How often chance is asked before an answer counts as one that never comes.
-const PATIENCE: usize = 200_000;
+/// How often chance is asked before an answer counts as one that never comes: a variant may weigh
+/// one in thousands.
+pub const PATIENCE: usize = 200_000;
 
 pub enum Verdict {
     Same(Answer),
@@ -22,12 +23,19 @@ pub enum Verdict {
     Different(Result<Answer, String>, Answer),
 }
 
-/// Asks both, at the same second: a context without a time has the present one.
-pub fn compare(official: &Official, ours: &Ours, set: &FlagSet, case: &Case) -> Verdict {
+/// Asks both, at the same second: a context without a time has the present one. What chance decides
+/// is asked again until each has given what the other gave, or `patience` ends.
+pub fn compare(
+    official: &Official,
+    ours: &Ours,
+    set: &FlagSet,
+    case: &Case,
+    patience: usize,
+) -> Verdict {
     loop {
         let second = now();
         let clock = ManualClock::at_unix(Duration::from_secs(second));
-        let verdict = at(official, ours, set, case, &clock);
+        let verdict = at(official, ours, set, case, &clock, patience);
         if now() == second {
             return verdict;
         }
@@ -40,6 +48,7 @@ fn at(
     set: &FlagSet,
     case: &Case,
     clock: &ManualClock,
+    patience: usize,
 ) -> Verdict {
     let theirs = official.answer(case);
     let (answer, by_chance) = ours.answer(set, case, clock);
@@ -47,7 +56,7 @@ fn at(
         Ok(theirs) if by_chance => {
             let ours = || ours.answer(set, case, clock).0;
             let theirs = || official.answer(case).unwrap_or_else(|_| theirs.clone());
-            may_both(&ours, &theirs)
+            may_both(&ours, &theirs, patience)
         }
         theirs => theirs.as_ref() == Ok(&answer),
     };
@@ -55,10 +64,10 @@ fn at(
 }
 
 /// Whether each side gives, sooner or later, what the other one gives.
-fn may_both(ours: &dyn Fn() -> Answer, theirs: &dyn Fn() -> Answer) -> bool {
+fn may_both(ours: &dyn Fn() -> Answer, theirs: &dyn Fn() -> Answer, patience: usize) -> bool {
     let some = |ask: &dyn Fn() -> Answer| (0..12).flat_map(|_| halves(&ask())).collect();
     let (mut left, mut right): (BTreeSet<String>, BTreeSet<String>) = (some(ours), some(theirs));
-    for _ in 0..PATIENCE {
+    for _ in 0..patience {
         if left == right {
             return true;
         }

@@ -28,7 +28,7 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
     },
     Disagreement {
         name: "variants that weigh less than nothing",
-        why: "ours to decide: no share; the engine reads them as huge, and panics where its sum overflows",
+        why: "ours to decide: the sum wraps, as in the engine's optimised builds; in others the engine panics",
         concerns: |case| {
             lists_of_variants(case)
                 .flatten()
