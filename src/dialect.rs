@@ -4,3 +4,4 @@
 
 pub mod flagd;
 pub mod launchdarkly;
+pub mod unleash;

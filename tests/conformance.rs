@@ -1,14 +1,15 @@
 //! The vendors' own cases. They are read from the folder that `MODELGATE_CONFORMANCE` names, in
 //! place: none of them is part of this repository.
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "conformance/flagd.rs"]
 mod flagd;
 #[path = "conformance/launchdarkly.rs"]
 mod launchdarkly;
 
-// For the suites whose evaluations must not allocate: `allocations(|| ...)` counts on this thread.
-#[path = "support/counting.rs"]
-mod counting;
+#[path = "conformance/unleash.rs"]
+mod unleash;
 
 use std::{
     env, fs,
@@ -35,6 +36,7 @@ fn dialect(suite: &str) -> Option<Answer> {
     match suite {
         "flagd" => Some(flagd::answer),
         "launchdarkly" => Some(launchdarkly::answer),
+        "unleash" => Some(unleash::answer),
         _ => None,
     }
 }

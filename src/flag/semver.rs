@@ -14,8 +14,6 @@ pub(crate) struct Version<'a> {
 
 impl<'a> Version<'a> {
     /// Reads a version by the strict grammar of semver 2.0: three numbers, no leading zeros.
-    // The dialects still to come compare by it.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub(crate) fn strict(text: &'a str) -> Option<Version<'a>> {
         Version::read(text, false)
     }
