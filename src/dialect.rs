@@ -3,5 +3,6 @@
 //! [`flagd`] is the native one: flag files, flags written in code and the tests use it.
 
 pub mod flagd;
+pub mod flagsmith;
 pub mod launchdarkly;
 pub mod unleash;

@@ -8,6 +8,8 @@ mod flagd;
 #[path = "conformance/launchdarkly.rs"]
 mod launchdarkly;
 
+#[path = "conformance/flagsmith.rs"]
+mod flagsmith;
 #[path = "conformance/unleash.rs"]
 mod unleash;
 
@@ -37,6 +39,7 @@ fn dialect(suite: &str) -> Option<Answer> {
         "flagd" => Some(flagd::answer),
         "launchdarkly" => Some(launchdarkly::answer),
         "unleash" => Some(unleash::answer),
+        "flagsmith" => Some(flagsmith::answer),
         _ => None,
     }
 }

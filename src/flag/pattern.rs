@@ -85,7 +85,7 @@ fn search(table: &Table, text: &str) -> bool {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pattern").field(&self.as_str()).finish()
+        f.debug_tuple("Pattern").field(&self.text).finish()
     }
 }
 

@@ -64,10 +64,10 @@ impl<'a> Version<'a> {
             })
     }
 
-    /// The build metadata, without its `+`.
-    #[cfg_attr(not(test), expect(dead_code))]
-    pub(crate) fn build(&self) -> &'a str {
-        self.build
+    /// Which version comes first, where build metadata decides between versions that are otherwise
+    /// equal, none before any: the order of the `semver` crate.
+    pub(crate) fn total_order(&self, other: &Version<'_>) -> Ordering {
+        self.precedence(other).then_with(|| compare_builds(self.build, other.build))
     }
 }
 
@@ -129,6 +129,31 @@ fn compare_identifiers(left: &str, right: &str) -> Ordering {
     }
 }
 
+fn compare_builds(left: &str, right: &str) -> Ordering {
+    let numeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut right = right.split('.');
+    for a in left.split('.') {
+        let Some(b) = right.next() else {
+            return Ordering::Greater;
+        };
+        let order = match (numeric(a), numeric(b)) {
+            // 0 < 00 < 1 < 01 < 2 < 10
+            (true, true) => {
+                let (number, other) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+                let by_value = number.len().cmp(&other.len()).then_with(|| number.cmp(other));
+                by_value.then_with(|| a.len().cmp(&b.len()))
+            }
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            (false, false) => a.cmp(b),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    if right.next().is_none() { Ordering::Equal } else { Ordering::Less }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,10 +212,16 @@ mod tests {
     }
 
     #[test]
-    fn build_metadata_is_kept_and_does_not_count() {
-        let (a, b) = (Version::strict("1.0.0+a").unwrap(), Version::strict("1.0.0+b.1").unwrap());
-        assert_eq!(a.precedence(&b), Ordering::Equal);
-        assert_eq!((a.build(), b.build()), ("a", "b.1"));
-        assert_eq!((a.major, a.minor, a.patch), (1, 0, 0));
+    fn build_metadata_counts_in_the_total_order_only() {
+        let builds = ["1.0.0", "1.0.0+0", "1.0.0+00", "1.0.0+1", "1.0.0+1.a", "1.0.0+01"];
+        let builds = builds.into_iter().chain(["1.0.0+2", "1.0.0+10", "1.0.0+a", "1.0.0+b.1"]);
+        let builds: Vec<_> = builds.map(|text| Version::strict(text).unwrap()).collect();
+        for (i, a) in builds.iter().enumerate() {
+            assert_eq!((a.major, a.minor, a.patch), (1, 0, 0));
+            for (j, b) in builds.iter().enumerate() {
+                assert_eq!(a.precedence(b), Ordering::Equal);
+                assert_eq!(a.total_order(b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
     }
 }

@@ -1,0 +1,305 @@
+//! One condition of a rule: an operator between a property and a constant.
+
+use std::cmp::Ordering;
+
+use rustc_hash::FxHashSet;
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value::StrDeserializer},
+};
+
+use super::{
+    property::Property,
+    subject::{Kind, Subject},
+};
+use crate::flag::{pattern::Pattern, semver::Version};
+
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    pub(super) property: Property,
+    pub(super) operator: Operator,
+    pub(super) value: ConditionValue,
+    pub(super) test: Test,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum Operator {
+    Equal,
+    NotEqual,
+    GreaterThan,
+    GreaterThanInclusive,
+    LessThan,
+    LessThanInclusive,
+    Contains,
+    NotContains,
+    In,
+    Regex,
+    PercentageSplit,
+    Modulo,
+    IsSet,
+    IsNotSet,
+}
+
+impl Operator {
+    pub(super) fn named(name: &str) -> Option<Operator> {
+        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Operator::deserialize(name).ok()
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Operator::Equal => "EQUAL",
+            Operator::NotEqual => "NOT_EQUAL",
+            Operator::GreaterThan => "GREATER_THAN",
+            Operator::GreaterThanInclusive => "GREATER_THAN_INCLUSIVE",
+            Operator::LessThan => "LESS_THAN",
+            Operator::LessThanInclusive => "LESS_THAN_INCLUSIVE",
+            Operator::Contains => "CONTAINS",
+            Operator::NotContains => "NOT_CONTAINS",
+            Operator::In => "IN",
+            Operator::Regex => "REGEX",
+            Operator::PercentageSplit => "PERCENTAGE_SPLIT",
+            Operator::Modulo => "MODULO",
+            Operator::IsSet => "IS_SET",
+            Operator::IsNotSet => "IS_NOT_SET",
+        }
+    }
+}
+
+/// What a condition compares with, as it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ConditionValue {
+    One(Box<str>),
+    Many(Box<[Box<str>]>),
+}
+
+impl ConditionValue {
+    /// As one text: a list is joined by commas.
+    fn text(&self) -> Box<str> {
+        match self {
+            ConditionValue::One(text) => text.clone(),
+            ConditionValue::Many(texts) => texts.join(",").into(),
+        }
+    }
+}
+
+/// What is made of operator and value beforehand.
+#[derive(Clone, Debug)]
+pub(super) enum Test {
+    IsSet,
+    IsNotSet,
+    Compare(Comparison, Box<Constant>),
+    Contains(Box<str>),
+    NotContains(Box<str>),
+    In(Members),
+    Matches(std::sync::Arc<Pattern>),
+    Modulo {
+        divisor: f64,
+        remainder: f64,
+    },
+    /// The percentage up to which it matches.
+    Split(f64),
+    /// The value makes no sense: it matches nothing.
+    Never,
+}
+
+impl Test {
+    pub(super) fn new(operator: Operator, value: &ConditionValue) -> Test {
+        let compare = |comparison| Test::Compare(comparison, Box::new(Constant::new(value.text())));
+        match operator {
+            Operator::IsSet => Test::IsSet,
+            Operator::IsNotSet => Test::IsNotSet,
+            Operator::Equal => compare(Comparison::Equal),
+            Operator::NotEqual => compare(Comparison::NotEqual),
+            Operator::GreaterThan => compare(Comparison::Greater),
+            Operator::GreaterThanInclusive => compare(Comparison::GreaterOrEqual),
+            Operator::LessThan => compare(Comparison::Less),
+            Operator::LessThanInclusive => compare(Comparison::LessOrEqual),
+            Operator::Contains => Test::Contains(value.text()),
+            Operator::NotContains => Test::NotContains(value.text()),
+            Operator::In => Test::In(Members::new(value)),
+            Operator::Regex => Pattern::new(&value.text(), false)
+                .map_or(Test::Never, |pattern| Test::Matches(pattern.into())),
+            Operator::Modulo => modulo(&value.text()).unwrap_or(Test::Never),
+            Operator::PercentageSplit => value.text().parse().map_or(Test::Never, Test::Split),
+        }
+    }
+
+    /// Whether a subject that is there passes; splits are none of its business.
+    #[inline]
+    pub(super) fn passes(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Test::IsSet => true,
+            Test::Compare(comparison, constant) => comparison.holds(subject, constant),
+            Test::In(members) => {
+                !matches!(subject.kind(), Kind::Bool(_))
+                    && subject.with_text(|text| members.has(text))
+            }
+            Test::Contains(part) => subject.with_text(|text| text.contains(&**part)),
+            Test::NotContains(part) => subject.with_text(|text| !text.contains(&**part)),
+            Test::Matches(pattern) => subject.with_text(|text| pattern.is_found_in(text)),
+            Test::Modulo { divisor, remainder } => {
+                let number = match subject.kind() {
+                    Kind::Int(value) => Some(value as f64),
+                    Kind::Float(value) => Some(value),
+                    Kind::Text => subject.with_text(|text| text.parse().ok()),
+                    Kind::Null | Kind::Bool(_) => None,
+                };
+                number.is_some_and(|number| (number % divisor - remainder).abs() < 1e-10)
+            }
+            Test::IsNotSet | Test::Split(_) | Test::Never => false,
+        }
+    }
+}
+
+/// `divisor|remainder`.
+fn modulo(text: &str) -> Option<Test> {
+    let (divisor, remainder) = text.split_once('|')?;
+    Some(Test::Modulo { divisor: divisor.parse().ok()?, remainder: remainder.parse().ok()? })
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+impl Comparison {
+    /// By the type of the subject.
+    #[inline]
+    fn holds(self, subject: &Subject<'_>, constant: &Constant) -> bool {
+        match subject.kind() {
+            Kind::Bool(value) => self.between_switches(value, constant.loose_switch),
+            Kind::Int(value) => {
+                constant.integer.is_some_and(|constant| self.of(value.partial_cmp(&constant)))
+            }
+            Kind::Float(value) => {
+                constant.float.is_some_and(|constant| self.of(value.partial_cmp(&constant)))
+            }
+            Kind::Text => subject.with_text(|text| self.of_text(text, constant)),
+            Kind::Null => false,
+        }
+    }
+
+    fn of_text(self, text: &str, constant: &Constant) -> bool {
+        if let Some(version) = constant.text.strip_suffix(":semver") {
+            return match (Version::strict(text), Version::strict(version)) {
+                (Some(version), Some(other)) => self.of(Some(version.total_order(&other))),
+                _ => false,
+            };
+        }
+        // Text that looks like a switch or a number is compared as one, when both sides do.
+        if let (Some(constant), Some(text)) = (constant.switch, switch(text)) {
+            return self.between_switches(text, Some(constant));
+        }
+        if let Some(constant) = constant.integer
+            && let Ok(integer) = text.parse::<i64>()
+        {
+            return self.of(Some(integer.cmp(&constant)));
+        }
+        if let Some(constant) = constant.float
+            && let Ok(float) = text.parse::<f64>()
+        {
+            return self.of(float.partial_cmp(&constant));
+        }
+        match self {
+            Comparison::Equal => text == &*constant.text,
+            Comparison::NotEqual => text != &*constant.text,
+            _ => self.of(Some(text.cmp(&constant.text))),
+        }
+    }
+
+    /// Switches are equal or not; neither is greater.
+    fn between_switches(self, value: bool, constant: Option<bool>) -> bool {
+        match (self, constant) {
+            (Comparison::Equal, Some(constant)) => value == constant,
+            (Comparison::NotEqual, Some(constant)) => value != constant,
+            _ => false,
+        }
+    }
+
+    /// What cannot be ordered (NaN) is unequal, and neither greater nor less.
+    #[inline]
+    fn of(self, order: Option<Ordering>) -> bool {
+        match self {
+            Comparison::Equal => order == Some(Ordering::Equal),
+            Comparison::NotEqual => order != Some(Ordering::Equal),
+            Comparison::Greater => order == Some(Ordering::Greater),
+            Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+            Comparison::Less => order == Some(Ordering::Less),
+            Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
+        }
+    }
+}
+
+/// A condition's value, read as everything that it can be compared as.
+#[derive(Clone, Debug)]
+pub(super) struct Constant {
+    text: Box<str>,
+    switch: Option<bool>,
+    /// The same, where `1` counts as true (`0` does not count as false).
+    loose_switch: Option<bool>,
+    integer: Option<i64>,
+    float: Option<f64>,
+}
+
+impl Constant {
+    fn new(text: Box<str>) -> Constant {
+        let switch = switch(&text);
+        Constant {
+            switch,
+            loose_switch: switch.or((&*text == "1").then_some(true)),
+            integer: text.parse().ok(),
+            float: text.parse().ok(),
+            text,
+        }
+    }
+}
+
+#[inline]
+fn switch(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// The texts that `IN` looks through.
+#[derive(Clone, Debug)]
+pub(super) enum Members {
+    Few(Box<[Box<str>]>),
+    Many(FxHashSet<Box<str>>),
+}
+
+/// From how many members on hashing beats scanning.
+const MANY: usize = 8;
+
+impl Members {
+    fn new(value: &ConditionValue) -> Members {
+        let members: Box<[Box<str>]> = match value {
+            ConditionValue::One(text) => text.split(',').map(|part| part.trim().into()).collect(),
+            ConditionValue::Many(texts) => texts.clone(),
+        };
+        if members.len() < MANY {
+            Members::Few(members)
+        } else {
+            Members::Many(members.into_iter().collect())
+        }
+    }
+
+    #[inline]
+    fn has(&self, text: &str) -> bool {
+        match self {
+            Members::Few(members) => members.iter().any(|member| **member == *text),
+            Members::Many(members) => members.contains(text),
+        }
+    }
+}

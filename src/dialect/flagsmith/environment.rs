@@ -1,0 +1,28 @@
+//! What all features of one set have in common.
+
+use super::{Generation, Settings};
+
+#[derive(Clone, Debug)]
+pub(super) struct Environment {
+    pub(super) key: Box<str>,
+    pub(super) name: Box<str>,
+    pub(super) shape: Shape,
+    pub(super) settings: Settings,
+}
+
+/// What the set was compiled from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// The environment document of the API.
+    Document,
+    /// An evaluation context of the engine.
+    Context,
+}
+
+impl Environment {
+    /// Whether features may depend on one another.
+    #[inline]
+    pub(super) fn reads_flags(&self) -> bool {
+        self.settings.generation == Generation::FlagDependencies
+    }
+}

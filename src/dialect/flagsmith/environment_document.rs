@@ -1,0 +1,224 @@
+//! The shape of the environment document, which the API serves for local evaluation.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value as Json, value::RawValue};
+
+use super::{
+    VariantOrder,
+    condition::{Condition, ConditionValue, Operator},
+    evaluation_context::{by_priority, priority},
+    hashing::Prefix,
+    read::{Scalar, or_default},
+    tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
+};
+use crate::value::{Map, Value};
+
+#[derive(Deserialize)]
+pub(super) struct ProjectJson<'a> {
+    #[serde(borrow, default)]
+    pub(super) segments: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct FeatureStateJson {
+    feature: FeatureJson,
+    enabled: bool,
+    django_id: Option<u64>,
+    featurestate_uuid: Option<Box<str>>,
+    #[serde(default)]
+    feature_state_value: Scalar,
+    feature_segment: Option<FeatureSegmentJson>,
+    #[serde(default, deserialize_with = "or_default")]
+    multivariate_feature_state_values: Vec<VariantJson>,
+}
+
+#[derive(Deserialize)]
+struct FeatureJson {
+    id: u64,
+    name: Box<str>,
+    #[serde(rename = "type")]
+    kind: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+struct FeatureSegmentJson {
+    priority: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct VariantJson {
+    id: Option<u64>,
+    multivariate_feature_option: OptionJson,
+    // In single precision, as the official client reads it.
+    percentage_allocation: f32,
+}
+
+#[derive(Deserialize)]
+struct OptionJson {
+    key: Option<Box<str>>,
+    #[serde(default)]
+    value: Scalar,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SegmentJson {
+    pub(super) id: u64,
+    name: Box<str>,
+    #[serde(default, deserialize_with = "or_default")]
+    rules: Vec<RuleJson>,
+    #[serde(default, deserialize_with = "or_default")]
+    feature_states: Vec<FeatureStateJson>,
+}
+
+#[derive(Deserialize)]
+struct RuleJson {
+    #[serde(rename = "type")]
+    kind: Box<str>,
+    #[serde(default, deserialize_with = "or_default")]
+    conditions: Vec<ConditionJson>,
+    #[serde(default, deserialize_with = "or_default")]
+    rules: Vec<RuleJson>,
+}
+
+#[derive(Deserialize)]
+struct ConditionJson {
+    operator: Box<str>,
+    #[serde(default, rename = "property_", deserialize_with = "or_default")]
+    property: Box<str>,
+    value: Option<Json>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct IdentityJson {
+    pub(super) identifier: Box<str>,
+    #[serde(default, deserialize_with = "or_default")]
+    identity_features: Vec<FeatureStateJson>,
+}
+
+/// Only who it is about: for an identity that is wrong in another place.
+#[derive(Deserialize)]
+pub(super) struct IdentifierJson {
+    pub(super) identifier: Box<str>,
+}
+
+/// Only which one it is: for a segment that is wrong in another place.
+#[derive(Deserialize)]
+pub(super) struct IdJson {
+    pub(super) id: u64,
+}
+
+/// Only the feature's name: for a feature that is wrong in another place.
+#[derive(Deserialize)]
+pub(super) struct NamedJson {
+    pub(super) feature: NameJson,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NameJson {
+    pub(super) name: Box<str>,
+}
+
+impl FeatureStateJson {
+    pub(super) fn compile(self, order: VariantOrder) -> FeatureState {
+        let key: Box<str> = match (self.django_id, self.featurestate_uuid) {
+            (Some(id), _) => id.to_string().into(),
+            (None, uuid) => uuid.unwrap_or_default(),
+        };
+        let variants = self.multivariate_feature_state_values.into_iter().map(|variant| Variant {
+            name: variant.multivariate_feature_option.key,
+            value: variant.multivariate_feature_option.value.0,
+            weight: f64::from(variant.percentage_allocation),
+            priority: match (order, variant.id) {
+                (VariantOrder::ById, Some(id)) => id as f64,
+                _ => f64::INFINITY,
+            },
+        });
+        let kind = self.feature.kind.unwrap_or_else(|| "STANDARD".into());
+        FeatureState {
+            prefix: Prefix::new(&key),
+            key,
+            enabled: self.enabled,
+            value: self.feature_state_value.0,
+            priority: priority(self.feature_segment.and_then(|segment| segment.priority)),
+            variants: by_priority(variants.collect()),
+            metadata: metadata([
+                ("feature_id", number(self.feature.id)),
+                ("feature_type", Value::Text(kind)),
+            ]),
+            name: self.feature.name.into(),
+        }
+    }
+}
+
+impl SegmentJson {
+    pub(super) fn compile(self, order: VariantOrder) -> Segment {
+        let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
+        let id = self.id.to_string();
+        Segment {
+            prefix: Prefix::new(&id),
+            key: id.as_str().into(),
+            id: id.into(),
+            name: self.name.into(),
+            metadata: metadata([("segment_id", number(self.id)), ("source", "api".into())]),
+            reads: Reads::of(&rules),
+            rules,
+            overrides: self
+                .feature_states
+                .into_iter()
+                .map(|state| Arc::new(state.compile(order)))
+                .collect(),
+        }
+    }
+}
+
+impl RuleJson {
+    fn compile(self) -> Rule {
+        Rule {
+            // The official client takes a type that it does not know for ALL.
+            kind: match &*self.kind {
+                "ANY" => RuleKind::Any,
+                "NONE" => RuleKind::None,
+                _ => RuleKind::All,
+            },
+            conditions: self.conditions.into_iter().map(ConditionJson::compile).collect(),
+            rules: self.rules.into_iter().map(RuleJson::compile).collect(),
+        }
+    }
+}
+
+impl ConditionJson {
+    fn compile(self) -> Condition {
+        // And an operator that it does not know for EQUAL.
+        let operator = Operator::named(&self.operator).unwrap_or(Operator::Equal);
+        Condition::new(&self.property, operator, ConditionValue::of_document(self.value))
+    }
+}
+
+impl IdentityJson {
+    /// What the identity has instead, each feature once.
+    pub(super) fn compile(self) -> Vec<FeatureState> {
+        let mut states: Vec<FeatureState> = Vec::new();
+        for state in self.identity_features {
+            let mut state = state.compile(VariantOrder::default());
+            // An identity's own features have no variants.
+            (state.variants, state.key) = Default::default();
+            state.priority = f64::NEG_INFINITY;
+            states.push(state);
+        }
+        // Of two overrides of one feature, the official client takes the first of this order.
+        let rank = |state: &FeatureState| (state.enabled, state.value.to_string());
+        states.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| rank(a).cmp(&rank(b))));
+        states.dedup_by(|later, first| later.name == first.name);
+        states
+    }
+}
+
+fn number(id: u64) -> Value {
+    i64::try_from(id).map_or(Value::Float(id as f64), Value::Int)
+}
+
+fn metadata<const N: usize>(members: [(&str, Value); N]) -> Map {
+    members.into_iter().collect()
+}

@@ -1,0 +1,443 @@
+//! Evaluating a feature: which of its states counts for this context, and which variant.
+
+use super::{
+    Generation,
+    condition::{Condition, Test},
+    environment::{Environment, Shape},
+    identity::Identity,
+    property::{FlagField, Path, Property},
+    segments::{Overrides, Segments},
+    subject::Subject,
+    trace::{Recorder, Unwatched, Watcher},
+    tree::{FeatureState, Rule, Segment, Variant},
+    walk::{Walk, address},
+};
+use crate::{
+    flag::{ErrorCode, Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
+    value::{Map, ShortText},
+};
+use std::{fmt::Write, sync::Arc};
+
+/// A feature as the environment has it; what overrides it is found in the set's [`Segments`].
+#[derive(Debug)]
+pub(super) struct Feature {
+    pub(super) state: FeatureState,
+    pub(super) environment: Arc<Environment>,
+}
+
+/// What was decided, and why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decision<'a> {
+    pub(super) state: &'a FeatureState,
+    pub(super) cause: Cause<'a>,
+    pub(super) choice: Choice<'a>,
+    /// A split wanted an identity, and there was none.
+    pub(super) missing_key: bool,
+}
+
+/// Why this state of the feature counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause<'a> {
+    /// The segment of this name overrides it.
+    Segment(&'a str),
+    /// Segments override it, and none of them matched.
+    Default,
+    /// Nothing overrides it.
+    Static,
+    /// It depends on itself.
+    Circular,
+}
+
+/// Which of the feature's variants was chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Choice<'a> {
+    /// There was no choice.
+    None,
+    /// None of them: the feature's own value.
+    Control,
+    Variant(&'a Variant),
+}
+
+impl Evaluate for Feature {
+    #[inline]
+    fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
+        self.decide(request, set).evaluation()
+    }
+
+    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace) {
+        let mut scope = Scope::new(request, set, &self.environment, Recorder::default());
+        let decision = scope.decide(&self.state);
+        let result = super::FeatureResult::of(&decision);
+        scope.watcher.note(|| format!("`{}`: {}", self.state.name, result.reason));
+        (decision.evaluation(), scope.watcher.trace)
+    }
+
+    fn metadata(&self) -> &Map {
+        &self.state.metadata
+    }
+}
+
+impl Feature {
+    #[inline]
+    pub(super) fn decide<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Decision<'a> {
+        Scope::new(request, set, &self.environment, Unwatched).decide(&self.state)
+    }
+}
+
+impl<'a> Decision<'a> {
+    #[inline]
+    fn evaluation(&self) -> Evaluation<'a> {
+        let on = self.state.enabled;
+        let (reason, error) = match (self.cause, self.choice) {
+            _ if !on => (Reason::Disabled, None),
+            (Cause::Circular, _) => (Reason::Error, Some(ErrorCode::General)),
+            (_, Choice::Control | Choice::Variant(_)) => (Reason::Split, None),
+            (Cause::Segment(_), Choice::None) => (Reason::TargetingMatch, None),
+            (Cause::Default, Choice::None) => (Reason::Default, None),
+            (Cause::Static, Choice::None) => (Reason::Static, None),
+        };
+        Evaluation {
+            value: on.then_some(self.value()),
+            variant: self.variant(),
+            reason,
+            error,
+            metadata: &self.state.metadata,
+            on: Some(on),
+            missing_key: self.missing_key,
+        }
+    }
+}
+
+/// One evaluation.
+pub(super) struct Scope<'a, W> {
+    set: &'a FlagSet,
+    segments: Option<&'a Segments>,
+    environment: &'a Environment,
+    identity: Option<Identity<'a>>,
+    walk: Walk<'a>,
+    pub(super) watcher: W,
+}
+
+impl<'a, W: Watcher> Scope<'a, W> {
+    #[inline]
+    pub(super) fn new(
+        request: &Request<'a>,
+        set: &'a FlagSet,
+        environment: &'a Environment,
+        watcher: W,
+    ) -> Scope<'a, W> {
+        Scope {
+            set,
+            segments: set.shared(),
+            environment,
+            identity: Identity::of(request, &environment.key),
+            walk: Walk::default(),
+            watcher,
+        }
+    }
+
+    #[inline]
+    pub(super) fn decide(&mut self, state: &'a FeatureState) -> Decision<'a> {
+        match self.segments.and_then(|segments| segments.overrides(&state.name)) {
+            None => self.serve(state, self.unaimed(), false),
+            Some(overrides) if overrides.reads_flags => {
+                self.walk.enter(address(state));
+                let decision = self.among_all(state, overrides);
+                self.walk.leave();
+                if self.walk.is_cyclic(address(state)) {
+                    Decision { cause: Cause::Circular, ..decision }
+                } else {
+                    decision
+                }
+            }
+            Some(overrides) => self.first(state, overrides),
+        }
+    }
+
+    /// Why a feature that nothing overrides has its value.
+    #[inline]
+    fn unaimed(&self) -> Cause<'a> {
+        match self.environment.settings.generation {
+            Generation::FlagDependencies => Cause::Static,
+            Generation::BeforeFlagDependencies => Cause::Default,
+        }
+    }
+
+    /// Serves a state, or one of its variants.
+    #[inline]
+    fn serve(
+        &mut self,
+        state: &'a FeatureState,
+        cause: Cause<'a>,
+        missing_key: bool,
+    ) -> Decision<'a> {
+        if !state.splits() {
+            return Decision { state, cause, choice: Choice::None, missing_key };
+        }
+        let Some(identity) = self.identity else {
+            return Decision { state, cause, choice: Choice::None, missing_key: true };
+        };
+        let percentage = state.prefix.percentage(|hash| identity.hash_key(hash));
+        let mut limit = 0.0;
+        let chosen = state.variants.iter().position(|variant| {
+            limit += variant.weight;
+            percentage <= limit
+        });
+        self.watcher.variant(percentage, &state.variants, chosen);
+        let choice = chosen.and_then(|chosen| state.variants.get(chosen));
+        let choice = choice.map_or(Choice::Control, Choice::Variant);
+        Decision { state, cause, choice, missing_key }
+    }
+
+    /// The strongest override that counts, where no segment reads flags: the first that matches.
+    #[inline]
+    fn first(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+        if let Some(own) = self.own(overrides) {
+            return self.serve(own, Cause::Segment(IDENTITY_OVERRIDES), false);
+        }
+        let (mut cause, mut missing_key) = (self.unaimed(), false);
+        for candidate in &overrides.strongest_first {
+            let segment = &*candidate.segment;
+            if self.passes_over(segment) {
+                missing_key |= segment.reads.split;
+                continue;
+            }
+            cause = Cause::Default;
+            if self.segment(segment) {
+                return self.serve(&candidate.state, Cause::Segment(&segment.name), missing_key);
+            }
+        }
+        if self.identity.is_some() && overrides.by_identity.is_some() {
+            cause = Cause::Default;
+        }
+        self.serve(state, cause, missing_key)
+    }
+
+    /// The same, where segments read flags: all of them are asked, in the order of the document,
+    /// because each may find that the flag depends on itself.
+    #[cold]
+    fn among_all(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+        let (mut cause, mut missing_key) = (self.unaimed(), false);
+        let mut found: Option<usize> = None;
+        for place in &overrides.document_order {
+            let Some(candidate) = overrides.strongest_first.get(*place) else { continue };
+            let segment = &*candidate.segment;
+            if self.passes_over(segment) {
+                missing_key |= segment.reads.split;
+                continue;
+            }
+            cause = Cause::Default;
+            if self.remembered_segment(segment) {
+                found = Some(found.map_or(*place, |found| found.min(*place)));
+            }
+        }
+        if let Some(own) = self.own(overrides) {
+            return self.serve(own, Cause::Segment(IDENTITY_OVERRIDES), false);
+        }
+        if self.identity.is_some() && overrides.by_identity.is_some() {
+            cause = Cause::Default;
+        }
+        match found.and_then(|found| overrides.strongest_first.get(found)) {
+            Some(found) => {
+                self.serve(&found.state, Cause::Segment(&found.segment.name), missing_key)
+            }
+            None => self.serve(state, cause, missing_key),
+        }
+    }
+
+    /// What this very identity has instead.
+    #[inline]
+    fn own(&self, overrides: &'a Overrides) -> Option<&'a FeatureState> {
+        let identity = self.identity?;
+        overrides.by_identity.as_ref()?.get(identity.identifier).map(|state| &**state)
+    }
+
+    /// Whether a segment is left out because there is nobody that it could be about.
+    #[inline]
+    pub(super) fn passes_over(&self, segment: &Segment) -> bool {
+        self.identity.is_none()
+            && self.environment.shape == Shape::Document
+            && (segment.reads.identity || !self.environment.reads_flags())
+    }
+
+    fn remembered_segment(&mut self, segment: &'a Segment) -> bool {
+        if let Some(matches) = self.walk.segments.get(address(segment)) {
+            return matches;
+        }
+        let before = self.walk.unresolved;
+        // A verdict that rests on a flag without an answer is no match.
+        let matches = self.segment(segment) && self.walk.unresolved == before;
+        self.walk.segments.insert(address(segment), matches);
+        matches
+    }
+
+    /// Whether the context belongs to a segment, and says so even if it reads flags.
+    pub(super) fn belongs_to(&mut self, segment: &'a Segment) -> bool {
+        if segment.reads.flags { self.remembered_segment(segment) } else { self.segment(segment) }
+    }
+
+    #[inline]
+    fn segment(&mut self, segment: &'a Segment) -> bool {
+        self.watcher.enter(|| format!("/segments/{}", segment.id));
+        let matches = !segment.rules.is_empty()
+            && segment
+                .rules
+                .iter()
+                .enumerate()
+                .all(|(index, rule)| self.rule(segment, index, rule));
+        self.watcher.note(|| {
+            format!(
+                "segment `{}` {}",
+                segment.name,
+                if matches { "matches" } else { "does not match" }
+            )
+        });
+        self.watcher.leave();
+        matches
+    }
+
+    /// Conditions and nested rules must both hold; a rule without either holds.
+    fn rule(&mut self, segment: &'a Segment, index: usize, rule: &'a Rule) -> bool {
+        self.watcher.enter(|| format!("/rules/{index}"));
+        let holds = (rule.conditions.is_empty()
+            || rule.kind.fold(&rule.conditions, |index, condition| {
+                self.condition(segment, index, condition)
+            }))
+            && (rule.rules.is_empty()
+                || rule.kind.fold(&rule.rules, |index, rule| self.rule(segment, index, rule)));
+        self.watcher.leave();
+        holds
+    }
+
+    #[inline]
+    fn condition(&mut self, segment: &'a Segment, index: usize, condition: &'a Condition) -> bool {
+        self.watcher.enter(|| format!("/conditions/{index}"));
+        let subject = self.read(&condition.property);
+        let result = match (&condition.test, &subject) {
+            (Test::Split(limit), _) => self.is_within(segment, condition, &subject, *limit),
+            (Test::IsNotSet, subject) => subject.is_none(),
+            (test, Some(subject)) => test.passes(subject),
+            (_, None) => false,
+        };
+        self.watcher.condition(condition, subject.as_ref(), result);
+        self.watcher.leave();
+        result
+    }
+
+    /// A percentage split: by the property, or without one by the identity's key.
+    fn is_within(
+        &mut self,
+        segment: &Segment,
+        condition: &Condition,
+        subject: &Option<Subject<'a>>,
+        limit: f64,
+    ) -> bool {
+        let percentage = match (&condition.property.path, subject) {
+            (Path::Nowhere, _) => match self.identity_key() {
+                Some(key) => segment.prefix.percentage(|hash| key.hash(hash)),
+                None => return false,
+            },
+            (_, Some(subject)) => segment.prefix.percentage(|hash| subject.hash(hash)),
+            (_, None) => return false,
+        };
+        self.watcher.split(percentage, limit);
+        percentage <= limit
+    }
+
+    /// The identity's key as conditions see it.
+    #[inline]
+    fn identity_key(&self) -> Option<Subject<'a>> {
+        let identity = self.identity?;
+        Some(match self.environment.shape {
+            Shape::Document => Subject::Key(identity),
+            // An evaluation context without a key has an empty one.
+            Shape::Context => Subject::Text(identity.given_key().unwrap_or_default()),
+        })
+    }
+
+    #[inline]
+    fn read(&mut self, property: &'a Property) -> Option<Subject<'a>> {
+        let found = match &property.path {
+            Path::Nowhere => return None,
+            Path::Trait => return self.attribute(&property.text),
+            Path::Nothing => None,
+            Path::EnvironmentKey => Some(Subject::Text(&self.environment.key)),
+            Path::EnvironmentName => Some(Subject::Text(&self.environment.name)),
+            Path::Identifier => self.identity.map(|identity| Subject::Text(identity.identifier)),
+            Path::IdentityKey => self.identity_key(),
+            Path::NamedTrait { name, json: true } => {
+                self.attribute(name).and_then(Subject::through_json)
+            }
+            Path::NamedTrait { name, json: false } => {
+                self.attribute(name).filter(|subject| !matches!(subject, Subject::Null))
+            }
+            Path::Flag { name, field, json } => self.read_flag(name, field, *json),
+        };
+        // A path that finds nothing may be the name of a trait.
+        found.or_else(|| self.attribute(&property.text))
+    }
+
+    #[inline]
+    fn attribute(&self, name: &str) -> Option<Subject<'a>> {
+        self.identity.and_then(|identity| identity.attribute(name))
+    }
+
+    fn read_flag(&mut self, name: &str, field: &'a FlagField, json: bool) -> Option<Subject<'a>> {
+        if !self.environment.reads_flags() {
+            return None;
+        }
+        let feature: &Feature = self.set.get(name)?.rules()?;
+        let decision = self.resolve(&feature.state)?;
+        decision.read(field, json)
+    }
+
+    /// What another flag answers this context; nothing when it depends on itself.
+    fn resolve(&mut self, state: &'a FeatureState) -> Option<Decision<'a>> {
+        let flag = address(state);
+        if let Some(decision) = self.walk.resolved.get(flag) {
+            return Some(decision);
+        }
+        if !self.walk.enter(flag) {
+            return None;
+        }
+        let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
+            Some(overrides) => self.among_all(state, overrides),
+            None => self.serve(state, self.unaimed(), false),
+        };
+        self.walk.leave();
+        if self.walk.is_cyclic(flag) {
+            return None;
+        }
+        self.walk.resolved.insert(flag, decision);
+        Some(decision)
+    }
+}
+
+impl<'a> Decision<'a> {
+    /// One field of a flag's result, for a condition of another flag's segment.
+    fn read(&self, field: &'a FlagField, json: bool) -> Option<Subject<'a>> {
+        let found = match field {
+            FlagField::Enabled => Some(Subject::Bool(self.state.enabled)),
+            FlagField::Value => Subject::of(self.value().borrow()),
+            FlagField::Variant => self.variant().map(Subject::Text),
+            FlagField::Name => Some(Subject::Text(&self.state.name)),
+            FlagField::Metadata(name) => {
+                self.state.metadata.get(name).and_then(|value| Subject::of(value.borrow()))
+            }
+            FlagField::Reason => {
+                let mut text = ShortText::default();
+                let _ = write!(text, "{}", super::FeatureResult::of(self).reason);
+                Some(Subject::Found(text.as_str().into()))
+            }
+            FlagField::Nothing => None,
+        };
+        match found {
+            Some(Subject::Null) | None => None,
+            Some(found) if json => found.through_json(),
+            found => found,
+        }
+    }
+}
+
+/// What Flagsmith calls the segment of those whose features are overridden one by one.
+pub(super) const IDENTITY_OVERRIDES: &str = "identity_overrides";

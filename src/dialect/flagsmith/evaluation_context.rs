@@ -1,0 +1,168 @@
+//! The shape of the engine's evaluation context.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::{
+    condition::{Condition, ConditionValue, Operator, Test},
+    hashing::Prefix,
+    property::Property,
+    read::{Scalar, or_default},
+    tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
+};
+use crate::value::Map;
+
+#[derive(Deserialize)]
+pub(super) struct EnvironmentJson {
+    pub(super) key: Box<str>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) name: Box<str>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct FeatureJson {
+    #[serde(default, deserialize_with = "or_default")]
+    key: Box<str>,
+    name: Box<str>,
+    enabled: bool,
+    #[serde(default)]
+    value: Scalar,
+    priority: Option<f64>,
+    #[serde(default, deserialize_with = "or_default")]
+    variants: Vec<VariantJson>,
+    #[serde(default, deserialize_with = "or_default")]
+    metadata: Map,
+}
+
+#[derive(Deserialize)]
+struct VariantJson {
+    key: Option<Box<str>>,
+    #[serde(default)]
+    value: Scalar,
+    weight: f64,
+    priority: Option<f64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SegmentJson {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) key: Box<str>,
+    name: Box<str>,
+    #[serde(default, deserialize_with = "or_default")]
+    metadata: Map,
+    #[serde(default, deserialize_with = "or_default")]
+    overrides: Vec<FeatureJson>,
+    #[serde(default, deserialize_with = "or_default")]
+    rules: Vec<RuleJson>,
+}
+
+#[derive(Deserialize)]
+struct RuleJson {
+    #[serde(rename = "type")]
+    kind: RuleKind,
+    #[serde(default, deserialize_with = "or_default")]
+    conditions: Vec<ConditionJson>,
+    #[serde(default, deserialize_with = "or_default")]
+    rules: Vec<RuleJson>,
+}
+
+#[derive(Deserialize)]
+struct ConditionJson {
+    operator: Operator,
+    #[serde(default, deserialize_with = "or_default")]
+    property: Box<str>,
+    value: Option<Json>,
+}
+
+impl FeatureJson {
+    pub(super) fn compile(self) -> FeatureState {
+        let variants = self.variants.into_iter().map(|variant| Variant {
+            name: variant.key,
+            value: variant.value.0,
+            weight: variant.weight,
+            priority: variant.priority.unwrap_or(f64::INFINITY),
+        });
+        FeatureState {
+            name: self.name.into(),
+            prefix: Prefix::new(&self.key),
+            key: self.key,
+            enabled: self.enabled,
+            value: self.value.0,
+            priority: priority(self.priority),
+            variants: by_priority(variants.collect()),
+            metadata: self.metadata,
+        }
+    }
+}
+
+/// Zero has one sign only: two priorities that are equal must not be told apart.
+pub(super) fn priority(given: Option<f64>) -> f64 {
+    given.map_or(f64::INFINITY, |priority| priority + 0.0)
+}
+
+/// The order in which variants take their shares: equal ones stay as they were.
+pub(super) fn by_priority(mut variants: Vec<Variant>) -> Box<[Variant]> {
+    variants.sort_by(|a, b| (a.priority + 0.0).total_cmp(&(b.priority + 0.0)));
+    variants.into()
+}
+
+impl SegmentJson {
+    /// `id` is what the segment is called in the document.
+    pub(super) fn compile(self, id: &str) -> Segment {
+        let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
+        Segment {
+            id: id.into(),
+            prefix: Prefix::new(&self.key),
+            key: self.key,
+            name: self.name.into(),
+            metadata: self.metadata,
+            reads: Reads::of(&rules),
+            rules,
+            overrides: self.overrides.into_iter().map(|state| Arc::new(state.compile())).collect(),
+        }
+    }
+}
+
+impl RuleJson {
+    fn compile(self) -> Rule {
+        Rule {
+            kind: self.kind,
+            conditions: self.conditions.into_iter().map(ConditionJson::compile).collect(),
+            rules: self.rules.into_iter().map(RuleJson::compile).collect(),
+        }
+    }
+}
+
+impl ConditionJson {
+    fn compile(self) -> Condition {
+        Condition::new(&self.property, self.operator, ConditionValue::of_context(self.value))
+    }
+}
+
+impl Condition {
+    pub(super) fn new(property: &str, operator: Operator, value: ConditionValue) -> Condition {
+        let test = Test::new(operator, &value);
+        Condition { property: Property::new(property), operator, value, test }
+    }
+}
+
+impl Reads {
+    pub(super) fn of(rules: &[Rule]) -> Reads {
+        let mut reads = Reads::default();
+        for rule in rules {
+            for condition in &rule.conditions {
+                let property = &condition.property;
+                reads.flags |= property.reads_flags();
+                reads.identity |= !property.is_free_of_identity();
+                reads.split |= matches!(condition.test, Test::Split(_)) && property.is_identity();
+            }
+            let nested = Reads::of(&rule.rules);
+            reads.flags |= nested.flags;
+            reads.identity |= nested.identity;
+            reads.split |= nested.split;
+        }
+        reads
+    }
+}

@@ -1,0 +1,47 @@
+//! Where an identity stands in a percentage split.
+
+use crate::hash::Md5;
+
+/// The hash of what a split is salted with, and of the comma after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prefix(Md5);
+
+impl Prefix {
+    pub(super) fn new(salt: &str) -> Prefix {
+        let mut hash = Md5::new();
+        hash.write(salt.as_bytes());
+        hash.write(b",");
+        Prefix(hash)
+    }
+
+    /// The percentage, from 0 to 100 inclusive, of the text that `write` writes.
+    #[inline]
+    pub(super) fn percentage(&self, write: impl FnOnce(&mut Md5)) -> f64 {
+        let mut hash = self.0;
+        write(&mut hash);
+        let bucket = hash.finish().into_iter().fold(0, |rest, part| {
+            // The digest modulo 9999, part by part.
+            (rest << 32 | u64::from(part)) % 9999
+        });
+        // In single precision, as Flagsmith computes it: the boundaries depend on it.
+        f64::from(bucket as f32 / 9998.0 * 100.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_bucket_is_0_and_the_highest_100() {
+        let mut seen = [false; 2];
+        for n in 0..60_000 {
+            let percentage =
+                Prefix::new("1").percentage(|hash| hash.write(format!("user-{n}").as_bytes()));
+            assert!((0.0..=100.0).contains(&percentage));
+            seen[0] |= percentage == 0.0;
+            seen[1] |= percentage == 100.0;
+        }
+        assert_eq!(seen, [true, true]);
+    }
+}

@@ -1,0 +1,155 @@
+//! Reading one item of a document: leniently, and by name when it is wrong.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor},
+};
+use serde_json::{Value as Json, value::RawValue};
+
+use super::condition::ConditionValue;
+use crate::{flag::FlagProblem, value::Value};
+
+/// Reads an item that stands at `path`.
+pub(super) fn item<T: DeserializeOwned>(
+    key: &str,
+    path: &str,
+    text: &str,
+) -> Result<T, FlagProblem> {
+    match serde_json::from_str(text) {
+        Ok(item) => Ok(item),
+        Err(_) => Err(refusal::<T>(key, path, text)),
+    }
+}
+
+/// Reads the item again, slowly, to find out where it is wrong.
+#[cold]
+fn refusal<T: DeserializeOwned>(key: &str, path: &str, text: &str) -> FlagProblem {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
+        return FlagProblem::rejected(key, path, "more after its end", "one JSON value");
+    };
+    let mut place = path.to_owned();
+    for segment in error.path().iter() {
+        use serde_path_to_error::Segment;
+        match segment {
+            Segment::Seq { index } => place.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                place.push('/');
+                place.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    let message = error.inner().to_string();
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    if let Some(field) = message.strip_prefix("missing field `") {
+        let field = field.trim_end_matches('`');
+        return FlagProblem::rejected(key, place, "nothing", format!("a field `{field}`"));
+    }
+    match message.split_once(", expected ") {
+        Some((found, expected)) => {
+            let found = found.split_once(": ").map_or(found, |(_, found)| found);
+            FlagProblem::rejected(key, place, shortened(found), expected)
+        }
+        None => FlagProblem::rejected(key, place, shortened(message), "what Flagsmith serves"),
+    }
+}
+
+/// What was found, when it is long only its beginning.
+fn shortened(found: &str) -> String {
+    match found.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", found.get(..end).unwrap_or_default()),
+        None => found.to_owned(),
+    }
+}
+
+/// Members of an object, each left as it stands in the text; none for null.
+#[derive(Default)]
+pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_unit<E>(self) -> Result<Members<'de>, E> {
+                Ok(Members::default())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_any(MembersVisitor)
+    }
+}
+
+/// Text that borrows where it can.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What a feature's value may be: text, a boolean, a number or null.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scalar(pub(super) Value);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+        let expected = &"text, a boolean, a number or null";
+        match Value::deserialize(deserializer)? {
+            Value::List(_) => Err(D::Error::invalid_type(Unexpected::Other("array"), expected)),
+            Value::Map(_) => Err(D::Error::invalid_type(Unexpected::Other("object"), expected)),
+            value => Ok(Scalar(value)),
+        }
+    }
+}
+
+/// For fields where null means that there is nothing.
+pub(super) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl ConditionValue {
+    /// As the engine reads it: a list, also one that is written out as text, or one text.
+    pub(super) fn of_context(json: Option<Json>) -> ConditionValue {
+        match json {
+            None => ConditionValue::One("".into()),
+            Some(Json::String(text)) => {
+                if text.trim().starts_with('[')
+                    && let Ok(texts) = serde_json::from_str(&text)
+                {
+                    return ConditionValue::Many(texts);
+                }
+                ConditionValue::One(text.into())
+            }
+            Some(Json::Array(members)) => {
+                let text = |member| match member {
+                    Json::String(text) => text.into(),
+                    other => Json::to_string(&other).into(),
+                };
+                ConditionValue::Many(members.into_iter().map(text).collect())
+            }
+            Some(other) => ConditionValue::One(other.to_string().into()),
+        }
+    }
+
+    /// As an environment document has it: one text, whatever it looks like.
+    pub(super) fn of_document(json: Option<Json>) -> ConditionValue {
+        ConditionValue::One(match json {
+            None | Some(Json::Null) => "".into(),
+            Some(Json::String(text)) => text.into(),
+            Some(other) => other.to_string().into(),
+        })
+    }
+}

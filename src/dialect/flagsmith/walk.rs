@@ -1,0 +1,84 @@
+//! What one decision has learnt of the other flags that its segments read.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::evaluate::Decision;
+
+/// How many flags deep a flag may depend on others. Deeper, it is like one that depends on itself.
+pub(super) const DEPTH: usize = 64;
+
+/// Flags and segments are told apart by where they are in memory.
+pub(super) type Address = usize;
+
+pub(super) fn address<T>(thing: &T) -> Address {
+    std::ptr::from_ref(thing).addr()
+}
+
+#[derive(Default)]
+pub(super) struct Walk<'a> {
+    /// The flags that are being resolved, the outermost first.
+    resolving: SmallVec<[Address; DEPTH]>,
+    pub(super) resolved: Memo<Decision<'a>>,
+    pub(super) segments: Memo<bool>,
+    cyclic: Memo<()>,
+    /// How often a flag was found unresolvable: a verdict during which this grows rests on one.
+    pub(super) unresolved: usize,
+}
+
+impl Walk<'_> {
+    /// Begins to resolve a flag; refuses when it depends on itself, or lies too deep.
+    pub(super) fn enter(&mut self, flag: Address) -> bool {
+        let start = self.resolving.iter().position(|other| *other == flag);
+        if let Some(start) = start {
+            for member in self.resolving.iter().skip(start) {
+                self.cyclic.insert(*member, ());
+            }
+        }
+        if start.is_some() || self.is_cyclic(flag) || self.resolving.len() >= DEPTH {
+            self.unresolved += 1;
+            return false;
+        }
+        self.resolving.push(flag);
+        true
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.resolving.pop();
+    }
+
+    pub(super) fn is_cyclic(&self, flag: Address) -> bool {
+        self.cyclic.get(flag).is_some()
+    }
+}
+
+/// Notes on a few things without allocating, and on many in a table.
+pub(super) struct Memo<V> {
+    few: SmallVec<[(Address, V); 8]>,
+    many: FxHashMap<Address, V>,
+}
+
+impl<V> Default for Memo<V> {
+    fn default() -> Memo<V> {
+        Memo { few: SmallVec::new(), many: FxHashMap::default() }
+    }
+}
+
+impl<V: Copy> Memo<V> {
+    #[inline]
+    pub(super) fn get(&self, key: Address) -> Option<V> {
+        let few = self.few.iter().find(|(held, _)| *held == key).map(|(_, value)| *value);
+        match few {
+            None if !self.many.is_empty() => self.many.get(&key).copied(),
+            few => few,
+        }
+    }
+
+    pub(super) fn insert(&mut self, key: Address, value: V) {
+        if self.few.len() < self.few.inline_size() {
+            self.few.push((key, value));
+        } else {
+            self.many.insert(key, value);
+        }
+    }
+}
