@@ -1,6 +1,117 @@
 //! Flagsmith's environments: features, and the segments and identities that override them.
+//!
+//! Reads the environment document that Flagsmith's API serves for local evaluation, and the
+//! evaluation context that its engines take, told apart by their shape. A feature answers with
+//! whether it is enabled and, beside that, with a value: a feature that is switched off still has
+//! its value, but routes to nobody.
+//!
+//! ```
+//! use modelgate::{Context, Reason, SystemClock, dialect::flagsmith::Flagsmith};
+//!
+//! let dialect = Flagsmith::new();
+//! let flags = dialect.compile(
+//!     r#"{"api_key": "env", "name": "Production",
+//!         "feature_states": [{
+//!             "feature": {"id": 1, "name": "ml-model-version", "type": "MULTIVARIATE"},
+//!             "enabled": true, "django_id": 1, "feature_state_value": "fraud-v1",
+//!             "multivariate_feature_state_values": [{
+//!                 "id": 1, "percentage_allocation": 25.0,
+//!                 "multivariate_feature_option": {"key": "v2", "value": "fraud-v2"}
+//!             }]
+//!         }],
+//!         "project": {"segments": [{
+//!             "id": 7, "name": "beta",
+//!             "rules": [{"type": "ALL", "rules": [], "conditions": [
+//!                 {"operator": "EQUAL", "property_": "region", "value": "eu"}
+//!             ]}],
+//!             "feature_states": [{
+//!                 "feature": {"id": 1, "name": "ml-model-version"}, "enabled": true,
+//!                 "django_id": 2, "feature_segment": {"priority": 0},
+//!                 "feature_state_value": "fraud-v2"
+//!             }]
+//!         }]}}"#,
+//! )?;
+//! let user = Context::new("user-42").with("region", "eu");
+//! // In Flagsmith's words:
+//! let result = dialect.feature(&flags, "ml-model-version", &user).expect("it is in the document");
+//! assert!(result.enabled);
+//! assert_eq!(result.reason.to_string(), "TARGETING_MATCH; segment=beta");
+//! // In modelgate's:
+//! let clock = SystemClock::new();
+//! let answer = flags.evaluate("ml-model-version", &user, &clock).string("none");
+//! assert_eq!((answer.value, answer.reason), ("fraud-v2", Reason::TargetingMatch));
+//! # Ok::<(), modelgate::DocumentError>(())
+//! ```
+//!
+//! # The context
+//!
+//! | Flagsmith's | modelgate's |
+//! |---|---|
+//! | identity identifier | the targeting key |
+//! | identity traits | the attributes: text, booleans, numbers, null; lists and objects are no traits |
+//! | identity key | the attribute `$.identity.key`, where it is text; otherwise `ENVIRONMENT_IDENTIFIER` in an environment document, and none in an evaluation context, which splits by `ENVIRONMENT_IDENTIFIER` all the same |
+//! | no identity | no targeting key: the flags of nobody in particular. Attributes are then not read. |
+//!
+//! Without an identity an environment document leaves out every segment that asks about anything but
+//! the environment and other flags; an evaluation context leaves out none, because its author has
+//! already chosen them. An `identity` inside of an evaluation context is not read: a set serves all
+//! identities.
+//!
+//! # The answer
+//!
+//! | | [`Evaluation`](crate::Evaluation) |
+//! |---|---|
+//! | enabled | `on`; not enabled is [`Reason::Disabled`](crate::Reason::Disabled) without a value |
+//! | value | `value` |
+//! | variant | `variant`: the variant's key, or `control` |
+//! | `STATIC`, `DEFAULT`, `TARGETING_MATCH` | the reasons of these names, unless variants were chosen among |
+//! | `SPLIT`, and `control` by whatever reason | [`Reason::Split`](crate::Reason::Split) |
+//! | `ERROR; code=CIRCULAR_DEPENDENCY` | [`Reason::Error`](crate::Reason::Error), [`ErrorCode::General`](crate::ErrorCode::General), and the value that Flagsmith still serves |
+//!
+//! # Choices
+//!
+//! Flagsmith's engines differ beyond their common suite. This follows the suite, and where that is
+//! silent the official Rust engine, 0.7:
+//! - a trait that is null is set, and has empty text;
+//! - versions that differ in their build metadata only are ordered by it;
+//! - `CONTAINS` and `REGEX` look at the text of any trait, `REGEX` anywhere in it;
+//! - the parts of a comma-separated `IN` are trimmed;
+//! - an identity gets the first variant up to whose share, inclusive, its percentage reaches.
+//!
+//! In an environment document, variants take their shares in the order in which they stand there, as
+//! the official Rust client has it; others order them by id: [`VariantOrder`]. Which release of the
+//! engine the reasons are those of, and whether features may depend on one another, is a
+//! [`Generation`].
+//!
+//! # Updates
+//!
+//! [`Flagsmith::with_feature`], [`Flagsmith::with_segment`] and [`Flagsmith::without_segment`] change
+//! one thing and copy pointers. A segment that is replaced keeps its place in the order, a new one
+//! comes last: among overrides of one priority the first counts. A feature, segment or identity that
+//! a new document gets wrong keeps its last good form, and a segment its new place.
+//!
+//! # Limits
+//!
+//! A flag may depend on others 64 deep through `$.flags`; one that goes deeper is treated like one
+//! that depends on itself. A JSONPath may nest filters 32 deep. All queries of one decision together look
+//! at 1,000,000 nodes at most; what would need more finds nothing. Of JSONPath's functions those of
+//! RFC 9535 are known. Integers beyond 64 bits are floats.
+//!
+//! # What allocates
+//!
+//! Evaluating allocates nothing, except for:
+//! - a property that is a JSONPath with a wildcard, an index, a slice, a filter or `..`, and one that
+//!   leads into `$.features` or `$.segments`: each builds the context as a document;
+//! - `$.flags.NAME` followed by anything but `enabled`, `value`, `variant`, `name` or a name in
+//!   `metadata`;
+//! - a decision for which more than eight other flags, or segments that read flags, are evaluated;
+//! - a feature that depends on itself, or on one that does: all segments are then asked in the order
+//!   of the document, as the official engine asks them, because the answer depends on it;
+//! - comparing the identity's key (not splitting by it) when it has more than 256 bytes;
+//! - a pattern too large for a table, or with Unicode word boundaries on text that is not ASCII.
 
 mod condition;
+mod context_json;
 mod document;
 mod environment;
 mod environment_document;
@@ -9,6 +120,7 @@ mod evaluation_context;
 mod hashing;
 mod identity;
 mod property;
+mod query;
 mod read;
 mod result;
 mod segments;

@@ -25,6 +25,87 @@
 //! assert_eq!((detail.reason.kind.as_str(), detail.reason.rule_id), ("RULE_MATCH", Some("eu")));
 //! # Ok::<(), modelgate::DocumentError>(())
 //! ```
+//!
+//! # Contexts
+//!
+//! The vendor evaluates flags for contexts of one or several kinds. One
+//! [`EvaluationContext`] serves for all of them:
+//!
+//! | the vendor's | here |
+//! |---|---|
+//! | context of kind `user` | the context itself |
+//! | its `key` | the targeting key |
+//! | `name`, `anonymous`, attributes | the attributes of those names |
+//! | context of another kind | [`EvaluationContext::kind`], added by [`Context::with_kind`](crate::Context::with_kind) |
+//! | multi-kind context | the context itself with other kinds beside it |
+//! | multi-kind context without a `user` | other kinds beside a context that has no targeting key |
+//! | user of old with an empty key | the targeting key `""` |
+//! | private attributes, `_meta` | nothing: no event is sent anywhere |
+//!
+//! - A kind without a key of its own, or under a name that the vendor does not allow, is not there.
+//!   One named `user` counts only beside a context that has no targeting key.
+//! - A context with no key of any kind is none that the vendor would evaluate: the answer is
+//!   [`TARGETING_KEY_MISSING`](crate::ErrorCode::TargetingKeyMissing), in the vendor's words
+//!   `USER_NOT_SPECIFIED`, whatever the flag says. A router then does what its
+//!   [`MissingKey`](crate::MissingKey) policy says.
+//! - `name` counts when it is text, `anonymous` when it is a boolean; `key` and `kind` are never
+//!   read from attributes. A null attribute is absent.
+//!
+//! # Answers
+//!
+//! [`LaunchDarkly::detail`] answers as the vendor's own method of that name does. In the neutral
+//! terms of [`Evaluation`](crate::Evaluation):
+//!
+//! | the vendor's reason | [`Reason`](crate::Reason) |
+//! |---|---|
+//! | `OFF`, `PREREQUISITE_FAILED` | `Disabled`: routes to the fallback version, whatever the off variation is |
+//! | `FALLTHROUGH` | `Default` |
+//! | `TARGET_MATCH`, `RULE_MATCH` | `TargetingMatch` |
+//! | `FALLTHROUGH`, `RULE_MATCH`, where a rollout chose | `Split` |
+//! | `ERROR` | `Error`, with `PARSE_ERROR` for `MALFORMED_FLAG` |
+//!
+//! Variations have no names in this data, so there is no variant: bind a router to the value of a
+//! string flag, to a field of a JSON flag, or to boolean flags as switches.
+//!
+//! # What is read
+//!
+//! Absent and null members stand for their defaults, as in the vendor's own server: only what is of
+//! the wrong type is refused, flag by flag and segment by segment. Data that can be read and makes
+//! no sense (a variation that is not there, a malformed attribute reference) answers
+//! `MALFORMED_FLAG` when the evaluation comes to it, and is remarked upon among the set's
+//! [problems](crate::FlagSet::problems), where segments go by the name `segments/KEY`.
+//! Flags and segments marked as deleted are left out. Versions are not compared: what is handed
+//! over is in force.
+//!
+//! # Where SDKs differ
+//!
+//! The vendor's public suite goes first, then its Rust SDK; buckets are computed in single
+//! precision, as there. Known differences:
+//!
+//! - A flag that is met a second time on the way through prerequisites is evaluated once and is no
+//!   circle, as in the Python SDK; the Rust SDK takes it for one when a prerequisite failed before.
+//! - Dates in fractions of a millisecond lose the fraction, as in the Rust SDK.
+//! - The Rust SDK evaluates big segments by the lists in the flag data. Here, as in the SDKs that
+//!   know them, [`BigSegments`] says who is listed, and the segment's rules decide on everybody else.
+//!   Without such a store nobody is listed, and the reason has the vendor's `bigSegmentsStatus`:
+//!   `NOT_CONFIGURED`.
+//! - `matches` reads patterns as the `regex` crate does, without look-around and back-references; one
+//!   that it refuses matches nothing.
+//!
+//! # Limits
+//!
+//! Every prerequisite and every segment is evaluated at most once for one answer, without
+//! recursion: no lattice or chain of them costs more than going through it once. Circles answer
+//! `MALFORMED_FLAG`. One flag or segment is remarked upon at most 20 times.
+//!
+//! # What allocates
+//!
+//! Evaluating allocates nothing, except for:
+//! - more than eight prerequisites, or segments with rules, in one evaluation, or more than four of
+//!   them within each other;
+//! - `matches` on text that is not ASCII, with word boundaries or large classes in the pattern
+//!   (`\b`, `\w+`), or on any text with a pattern too large for a table, on a thread that has not
+//!   used it yet or while others use it.
 
 mod big_segments;
 mod compile;
@@ -40,6 +121,7 @@ mod trace;
 mod tree;
 mod variation;
 mod visited;
+mod walk;
 
 use std::{fmt, sync::Arc};
 

@@ -1,7 +1,129 @@
-//! Unleash.
+//! Unleash feature toggles, as its client API sends them.
+//!
+//! Client features (`{"version": 2, "features": [...], "segments": [...]}`) are compiled at once,
+//! delta events (`{"events": [...]}`) change what is there.
+//!
+//! ```
+//! use modelgate::{Context, Reason, SystemClock, dialect::unleash::Unleash};
+//!
+//! let dialect = Unleash::new().with_app_name("fraud-check").with_environment("production");
+//! let flags = dialect.compile(
+//!     r#"{"version": 2, "features": [{
+//!         "name": "ml-model-version", "enabled": true,
+//!         "strategies": [{
+//!             "name": "flexibleRollout",
+//!             "parameters": {"groupId": "ml-model-version", "rollout": "25", "stickiness": "userId"},
+//!             "constraints": [{"contextName": "region", "operator": "IN", "values": ["eu"]}],
+//!             "variants": [{"name": "v2", "weight": 1000,
+//!                 "payload": {"type": "string", "value": "fraud-v2"}}]
+//!         }]
+//!     }]}"#,
+//! )?;
+//! let (context, clock) = (Context::new("user-6").with("region", "eu"), SystemClock::new());
+//!
+//! // In Unleash's own words:
+//! let toggle = dialect.toggle(&flags, "ml-model-version", &context, &clock);
+//! assert!(toggle.enabled);
+//! assert_eq!((toggle.variant.name, toggle.variant.payload.unwrap().value), ("v2", "fraud-v2"));
+//!
+//! // As any other flag:
+//! let answer = flags.evaluate("ml-model-version", &context, &clock);
+//! assert_eq!((answer.on, answer.variant, answer.reason), (Some(true), Some("v2"), Reason::Split));
+//! assert_eq!(answer.string("none").value, "fraud-v2");
+//!
+//! // A toggle is switched off: nothing else is compiled again.
+//! let flags = dialect.apply(&flags, r#"{"events": [{"type": "feature-updated", "eventId": 7,
+//!     "feature": {"name": "ml-model-version", "enabled": false}}]}"#)?;
+//! let answer = flags.evaluate("ml-model-version", &context, &clock);
+//! assert_eq!((answer.on, answer.reason), (Some(false), Reason::Disabled));
+//! # Ok::<(), modelgate::DocumentError>(())
+//! ```
+//!
+//! # Which version a toggle names
+//!
+//! | a toggle | [`Binding`](crate::Binding) | its evaluation |
+//! |---|---|---|
+//! | that is on or off | [`switch`](crate::Binding::switch) | `on`; its `value` is `true` or `false` |
+//! | with variants named like versions | [`variant`](crate::Binding::variant) | `variant` is the variant's name |
+//! | with variants whose payload names the version | [`value`](crate::Binding::value) | `value` is the payload: text, a number, or what its JSON says |
+//!
+//! A toggle that is off is [`Disabled`](crate::Reason::Disabled), whatever the cause: it is switched
+//! off, no strategy is true, the user is not among the percentage, a parent is not as it has to be.
+//! It names no version. A toggle that is archived is no longer among the features, and answers
+//! [`FlagNotFound`](crate::ErrorCode::FlagNotFound).
+//!
+//! # The context
+//!
+//! | Unleash | [`EvaluationContext`] |
+//! |---|---|
+//! | `userId` | the targeting key, or the attribute `userId` if there is none |
+//! | `sessionId`, `remoteAddress` | the attribute of that name |
+//! | `environment` | the attribute, or else [`Unleash::with_environment`] |
+//! | `appName` | the attribute, or else [`Unleash::with_app_name`] |
+//! | `currentTime` | the attribute (a date as text), or else the clock, in whole seconds |
+//! | a property | the attribute of its name |
+//!
+//! Unleash compares text. Numbers and booleans are compared as JSON writes them (`41`, `1.5`,
+//! `true`); an attribute that is `null`, a list or an object is absent.
+//!
+//! # Where engines differ
+//!
+//! Unleash's SDKs do not all answer alike. This follows its public specification, and beyond it
+//! the engine that most server-side SDKs share (`yggdrasil`):
+//!
+//! - **One bad strategy switches its toggle off.** When a strategy cannot be compiled, the toggle is
+//!   off for everybody and its variant is the disabled one, even if another strategy would be true.
+//!   That is so for a segment that is missing or bad itself, an unknown operator, an operator
+//!   without the values it needs, a value that is neither number, version nor date, a percentage
+//!   above 100, and text that ends in a backslash or has a quote where it names a field, a group, an
+//!   address or a host. A [warning](crate::Severity::Warning) among the set's
+//!   [problems](FlagSet::problems) names the cause. Segments are looked up at evaluation: as soon as
+//!   one is mended, so are the toggles that use it. The Node SDK confines each of these to the
+//!   constraint or strategy; that is not offered here.
+//! - **A value is compared as what it looks like.** `NUM_EQ` with `1.2.3` compares versions,
+//!   `SEMVER_EQ` with `1.2` compares numbers, `DATE_AFTER` with `5` as well. A `SEMVER_...` value
+//!   that starts with `v` is never met, not even inverted.
+//! - **A constraint on what is absent is not met, and then inverted:** an inverted one is met.
+//! - **A parent is evaluated in the name of its child:** a `flexibleRollout` of the parent without a
+//!   `groupId` splits by the child's name, so that it may answer otherwise than when it is asked
+//!   itself.
+//! - A parent that has parents itself is never as it has to be.
+//!
+//! In three places this does not do as that engine does: variants whose weights sum to nothing give
+//! the disabled variant, where the engine panics; values that contain parts of the engine's own
+//! rule language are values, where the engine takes them for rules; and the custom strategies of a
+//! parent are asked with the parent's own parameters, where the engine takes the child's results.
+//!
+//! # Chance
+//!
+//! Unleash draws where it has nothing to hang a split on: the user and session of the `default`
+//! stickiness are both missing, a variant's stickiness names a field that is missing, the stickiness
+//! is `random`, or the strategy `gradualRolloutRandom`. The numbers come from
+//! [`Unleash::with_random`], or from a generator of the thread's own.
+//!
+//! A split that would have needed the targeting key, or that drew for want of one, says so
+//! ([`Evaluation::missing_key`](crate::Evaluation::missing_key)): a router then goes by its
+//! [`MissingKey`](crate::MissingKey) policy.
+//!
+//! # Limits
+//!
+//! Evaluation is linear in the toggle, its parents and its segments, each asked once; text is
+//! searched in one pass a value. JSON nested more than 127 deep is refused in what is read of a
+//! feature, and skipped in what is not. Numbers of the context beyond 64 bits with a sign are
+//! floats.
+//!
+//! # What allocates
+//!
+//! Evaluating allocates nothing, except for:
+//! - a custom strategy that does;
+//! - a comparison without case in which a capital sigma stands beside a character that is neither
+//!   ASCII nor a plain letter or digit;
+//! - a `REGEX` that the engine for large patterns has to match: very large Unicode classes, or
+//!   Unicode word boundaries in text that is not ASCII.
 
 mod compile;
 mod constraint;
+mod dependency;
 mod document;
 mod evaluate;
 mod field;
@@ -13,6 +135,7 @@ mod quoted;
 mod segment;
 mod settings;
 mod shape;
+mod split;
 mod strategy;
 mod trace;
 mod tree;

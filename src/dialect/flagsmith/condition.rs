@@ -187,14 +187,17 @@ impl Comparison {
     }
 
     fn of_text(self, text: &str, constant: &Constant) -> bool {
-        if let Some(version) = constant.text.strip_suffix(":semver") {
-            return match (Version::strict(text), Version::strict(version)) {
+        if constant.is_version {
+            let version = constant.text.strip_suffix(":semver").and_then(Version::strict);
+            return match (Version::strict(text), version) {
                 (Some(version), Some(other)) => self.of(Some(version.total_order(&other))),
                 _ => false,
             };
         }
         // Text that looks like a switch or a number is compared as one, when both sides do.
-        if let (Some(constant), Some(text)) = (constant.switch, switch(text)) {
+        if let Some(constant) = constant.switch
+            && let Some(text) = switch(text)
+        {
             return self.between_switches(text, Some(constant));
         }
         if let Some(constant) = constant.integer
@@ -241,6 +244,8 @@ impl Comparison {
 #[derive(Clone, Debug)]
 pub(super) struct Constant {
     text: Box<str>,
+    /// Whether it is written as a version: `1.2.3:semver`.
+    is_version: bool,
     switch: Option<bool>,
     /// The same, where `1` counts as true (`0` does not count as false).
     loose_switch: Option<bool>,
@@ -252,6 +257,7 @@ impl Constant {
     fn new(text: Box<str>) -> Constant {
         let switch = switch(&text);
         Constant {
+            is_version: text.ends_with(":semver"),
             switch,
             loose_switch: switch.or((&*text == "1").then_some(true)),
             integer: text.parse().ok(),

@@ -25,7 +25,7 @@ struct DocumentJson<'a> {
     api_key: Option<Box<str>>,
     name: Option<Box<str>>,
     #[serde(borrow)]
-    project: Option<&'a RawValue>,
+    project: Option<api::ProjectJson<'a>>,
     #[serde(borrow)]
     feature_states: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
@@ -63,10 +63,6 @@ pub(super) fn compile(settings: Settings, text: &str) -> Result<FlagSet, Documen
             Ok(reader.finish())
         }
         (None, Some(key)) => {
-            let project: api::ProjectJson<'_> = match document.project {
-                Some(project) => part("project", project)?,
-                None => api::ProjectJson { segments: None },
-            };
             let environment = Environment {
                 key: key.clone(),
                 name: document.name.unwrap_or_default(),
@@ -76,7 +72,7 @@ pub(super) fn compile(settings: Settings, text: &str) -> Result<FlagSet, Documen
             let mut reader = Reader::new(environment);
             reader.document(
                 document.feature_states.unwrap_or_default(),
-                project.segments.unwrap_or_default(),
+                document.project.and_then(|project| project.segments).unwrap_or_default(),
                 document.identity_overrides.unwrap_or_default(),
             );
             Ok(reader.finish())
@@ -108,11 +104,11 @@ fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureSta
     match environment.shape {
         Shape::Context => {
             let state: engine::FeatureJson = item("", path, text)?;
-            Ok(state.compile())
+            Ok(state.compile(environment))
         }
         Shape::Document => {
             let state: api::FeatureStateJson = item("", path, text)?;
-            Ok(state.compile(environment.settings.order))
+            Ok(state.compile(environment))
         }
     }
 }
@@ -128,11 +124,11 @@ pub(super) fn segment(
         Shape::Context => {
             let segment: engine::SegmentJson = item("", path, text)?;
             let id: Box<str> = id.unwrap_or(&segment.key).into();
-            Ok(segment.compile(&id))
+            Ok(segment.compile(&id, environment))
         }
         Shape::Document => {
             let segment: api::SegmentJson = item("", path, text)?;
-            Ok(segment.compile(environment.settings.order))
+            Ok(segment.compile(environment))
         }
     }
 }
@@ -241,7 +237,8 @@ impl Reader {
         match item::<api::IdentityJson>("", &path, text.get()) {
             Ok(identity) => {
                 let identifier: Arc<str> = identity.identifier.as_ref().into();
-                let states = identity.compile().into_iter().map(Arc::new).collect();
+                let states =
+                    identity.compile(&self.environment).into_iter().map(Arc::new).collect();
                 // Of two about one identifier the first counts.
                 self.identities.entry(identifier).or_insert(states);
             }

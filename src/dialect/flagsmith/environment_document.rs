@@ -8,6 +8,7 @@ use serde_json::{Value as Json, value::RawValue};
 use super::{
     VariantOrder,
     condition::{Condition, ConditionValue, Operator},
+    environment::Environment,
     evaluation_context::{by_priority, priority},
     hashing::Prefix,
     read::{Scalar, or_default},
@@ -51,8 +52,7 @@ struct FeatureSegmentJson {
 struct VariantJson {
     id: Option<u64>,
     multivariate_feature_option: OptionJson,
-    // In single precision, as the official client reads it.
-    percentage_allocation: f32,
+    percentage_allocation: f64,
 }
 
 #[derive(Deserialize)]
@@ -121,23 +121,27 @@ pub(super) struct NameJson {
 }
 
 impl FeatureStateJson {
-    pub(super) fn compile(self, order: VariantOrder) -> FeatureState {
+    pub(super) fn compile(self, environment: &Environment) -> FeatureState {
+        let order = environment.settings.order;
         let key: Box<str> = match (self.django_id, self.featurestate_uuid) {
             (Some(id), _) => id.to_string().into(),
             (None, uuid) => uuid.unwrap_or_default(),
         };
-        let variants = self.multivariate_feature_state_values.into_iter().map(|variant| Variant {
+        let variants = self.multivariate_feature_state_values.into_iter().enumerate();
+        let variants = variants.map(|(place, variant)| Variant {
             name: variant.multivariate_feature_option.key,
             value: variant.multivariate_feature_option.value.0,
-            weight: f64::from(variant.percentage_allocation),
+            // In single precision, to which the official client rounds what it has read.
+            weight: f64::from(variant.percentage_allocation as f32),
             priority: match (order, variant.id) {
                 (VariantOrder::ById, Some(id)) => id as f64,
                 _ => f64::INFINITY,
             },
+            place,
         });
         let kind = self.feature.kind.unwrap_or_else(|| "STANDARD".into());
         FeatureState {
-            prefix: Prefix::new(&key),
+            prefix: Prefix::of_identities(&key, &environment.key),
             key,
             enabled: self.enabled,
             value: self.feature_state_value.0,
@@ -153,7 +157,7 @@ impl FeatureStateJson {
 }
 
 impl SegmentJson {
-    pub(super) fn compile(self, order: VariantOrder) -> Segment {
+    pub(super) fn compile(self, environment: &Environment) -> Segment {
         let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
         let id = self.id.to_string();
         Segment {
@@ -167,7 +171,7 @@ impl SegmentJson {
             overrides: self
                 .feature_states
                 .into_iter()
-                .map(|state| Arc::new(state.compile(order)))
+                .map(|state| Arc::new(state.compile(environment)))
                 .collect(),
         }
     }
@@ -198,10 +202,10 @@ impl ConditionJson {
 
 impl IdentityJson {
     /// What the identity has instead, each feature once.
-    pub(super) fn compile(self) -> Vec<FeatureState> {
+    pub(super) fn compile(self, environment: &Environment) -> Vec<FeatureState> {
         let mut states: Vec<FeatureState> = Vec::new();
         for state in self.identity_features {
-            let mut state = state.compile(VariantOrder::default());
+            let mut state = state.compile(environment);
             // An identity's own features have no variants.
             (state.variants, state.key) = Default::default();
             state.priority = f64::NEG_INFINITY;
@@ -220,5 +224,9 @@ fn number(id: u64) -> Value {
 }
 
 fn metadata<const N: usize>(members: [(&str, Value); N]) -> Map {
-    members.into_iter().collect()
+    let mut metadata = Map::new();
+    for (name, value) in members {
+        metadata.insert(name, value);
+    }
+    metadata
 }

@@ -1,22 +1,28 @@
 //! Evaluating a feature: which of its states counts for this context, and which variant.
 
+use std::{fmt::Write, sync::Arc};
+
+use serde_json::{Map as Object, Value as Json};
+
 use super::{
     Generation,
     condition::{Condition, Test},
+    context_json,
     environment::{Environment, Shape},
+    hashing::Prefix,
     identity::Identity,
     property::{FlagField, Path, Property},
+    query::{Query, Step},
     segments::{Overrides, Segments},
     subject::Subject,
     trace::{Recorder, Unwatched, Watcher},
     tree::{FeatureState, Rule, Segment, Variant},
-    walk::{Walk, address},
+    walk::{Memo, Walk, address},
 };
 use crate::{
     flag::{ErrorCode, Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
     value::{Map, ShortText},
 };
-use std::{fmt::Write, sync::Arc};
 
 /// A feature as the environment has it; what overrides it is found in the set's [`Segments`].
 #[derive(Debug)]
@@ -114,7 +120,8 @@ pub(super) struct Scope<'a, W> {
     segments: Option<&'a Segments>,
     environment: &'a Environment,
     identity: Option<Identity<'a>>,
-    walk: Walk<'a>,
+    /// Made by the first decision that depends on other flags, or queries the context.
+    walk: Option<Walk<'a>>,
     pub(super) watcher: W,
 }
 
@@ -131,7 +138,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
             segments: set.shared(),
             environment,
             identity: Identity::of(request, &environment.key),
-            walk: Walk::default(),
+            walk: None,
             watcher,
         }
     }
@@ -140,18 +147,41 @@ impl<'a, W: Watcher> Scope<'a, W> {
     pub(super) fn decide(&mut self, state: &'a FeatureState) -> Decision<'a> {
         match self.segments.and_then(|segments| segments.overrides(&state.name)) {
             None => self.serve(state, self.unaimed(), false),
-            Some(overrides) if overrides.reads_flags => {
-                self.walk.enter(address(state));
-                let decision = self.among_all(state, overrides);
-                self.walk.leave();
-                if self.walk.is_cyclic(address(state)) {
-                    Decision { cause: Cause::Circular, ..decision }
-                } else {
-                    decision
-                }
-            }
+            Some(overrides) if overrides.reads_flags => self.dependent(state, overrides),
             Some(overrides) => self.first(state, overrides),
         }
+    }
+
+    /// Where segments read flags.
+    #[cold]
+    fn dependent(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+        self.walk().enter(address(state));
+        let decision = self.among_all(state, overrides, Scope::remembered_segment);
+        self.walk().leave();
+        if self.walk().unresolved == 0 {
+            return decision;
+        }
+        // What lies beside a circle depends on where one comes from. The official engine asks all
+        // segments, in the order of the document; so is everything asked again.
+        self.watcher
+            .note(|| "a flag depends on itself: all segments are asked in order".to_owned());
+        self.walk().forget_flags();
+        let mut verdicts = Memo::default();
+        for segment in self.segments.map(Segments::in_order).unwrap_or_default() {
+            if !self.passes_over(segment) {
+                verdicts.insert(address(segment), self.belongs_to(segment));
+            }
+        }
+        if let Some(decision) = self.walk().resolved.get(address(state)) {
+            return decision;
+        }
+        let decision = self.among_all(state, overrides, |_, segment| {
+            verdicts.get(address(segment)).unwrap_or_default()
+        });
+        if self.walk().is_cyclic(address(state)) {
+            return Decision { cause: Cause::Circular, ..decision };
+        }
+        decision
     }
 
     /// Why a feature that nothing overrides has its value.
@@ -161,6 +191,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
             Generation::FlagDependencies => Cause::Static,
             Generation::BeforeFlagDependencies => Cause::Default,
         }
+    }
+
+    fn walk(&mut self) -> &mut Walk<'a> {
+        self.walk.get_or_insert_default()
     }
 
     /// Serves a state, or one of its variants.
@@ -177,7 +211,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let Some(identity) = self.identity else {
             return Decision { state, cause, choice: Choice::None, missing_key: true };
         };
-        let percentage = state.prefix.percentage(|hash| identity.hash_key(hash));
+        let percentage = match identity.given_key() {
+            None => state.prefix.percentage(|hash| hash.write(identity.identifier.as_bytes())),
+            Some(key) => Prefix::new(&state.key).percentage(|hash| hash.write(key.as_bytes())),
+        };
         let mut limit = 0.0;
         let chosen = state.variants.iter().position(|variant| {
             limit += variant.weight;
@@ -216,7 +253,12 @@ impl<'a, W: Watcher> Scope<'a, W> {
     /// The same, where segments read flags: all of them are asked, in the order of the document,
     /// because each may find that the flag depends on itself.
     #[cold]
-    fn among_all(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+    fn among_all(
+        &mut self,
+        state: &'a FeatureState,
+        overrides: &'a Overrides,
+        matches: impl Fn(&mut Self, &'a Segment) -> bool,
+    ) -> Decision<'a> {
         let (mut cause, mut missing_key) = (self.unaimed(), false);
         let mut found: Option<usize> = None;
         for place in &overrides.document_order {
@@ -227,7 +269,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
                 continue;
             }
             cause = Cause::Default;
-            if self.remembered_segment(segment) {
+            if matches(self, segment) {
                 found = Some(found.map_or(*place, |found| found.min(*place)));
             }
         }
@@ -261,13 +303,17 @@ impl<'a, W: Watcher> Scope<'a, W> {
     }
 
     fn remembered_segment(&mut self, segment: &'a Segment) -> bool {
-        if let Some(matches) = self.walk.segments.get(address(segment)) {
+        if let Some(matches) = self.walk().segments.get(address(segment)) {
             return matches;
         }
-        let before = self.walk.unresolved;
-        // A verdict that rests on a flag without an answer is no match.
-        let matches = self.segment(segment) && self.walk.unresolved == before;
-        self.walk.segments.insert(address(segment), matches);
+        let before = self.walk().unresolved;
+        let matches = self.segment(segment);
+        if self.walk().unresolved != before {
+            // A verdict that rests on a flag without an answer is no match, and not remembered:
+            // whoever asks again rests on that flag as well.
+            return false;
+        }
+        self.walk().segments.insert(address(segment), matches);
         matches
     }
 
@@ -372,6 +418,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
                 self.attribute(name).filter(|subject| !matches!(subject, Subject::Null))
             }
             Path::Flag { name, field, json } => self.read_flag(name, field, *json),
+            Path::Query(query) => self.query(query),
         };
         // A path that finds nothing may be the name of a trait.
         found.or_else(|| self.attribute(&property.text))
@@ -388,27 +435,75 @@ impl<'a, W: Watcher> Scope<'a, W> {
         }
         let feature: &Feature = self.set.get(name)?.rules()?;
         let decision = self.resolve(&feature.state)?;
-        decision.read(field, json)
+        match field {
+            FlagField::Query(query) => {
+                let flag = context_json::flag(&decision);
+                let found = query.first(&flag, &mut self.walk().nodes_left)?;
+                context_json::value(found).map(Subject::Found)
+            }
+            field => decision.read(field, json),
+        }
+    }
+
+    /// What a query finds first in the whole context.
+    #[cold]
+    fn query(&mut self, query: &Query) -> Option<Subject<'a>> {
+        let first = query.steps.first().and_then(Step::name);
+        let person = matches!(first, Some("environment" | "identity")) && !query.absolute;
+        let held = match person {
+            true => self.walk().documents.person.take(),
+            false => self.walk().documents.whole.take(),
+        };
+        let document = match held {
+            Some(document) => document,
+            None => Box::new(self.document(!person)),
+        };
+        let found = query.first(&document, &mut self.walk().nodes_left);
+        let found = found.and_then(context_json::value).map(Subject::Found);
+        let documents = &mut self.walk().documents;
+        *if person { &mut documents.person } else { &mut documents.whole } = Some(document);
+        found
+    }
+
+    fn document(&self, whole: bool) -> Json {
+        let mut members = Object::new();
+        let environment = context_json::environment(self.environment);
+        members.insert("environment".to_owned(), environment);
+        if whole {
+            members.insert("features".to_owned(), context_json::features(self.set));
+        }
+        if let (Some(identity), Some(key)) = (&self.identity, self.identity_key()) {
+            let identity = key.with_text(|key| context_json::identity(identity, key));
+            members.insert("identity".to_owned(), identity);
+        }
+        if let (Some(segments), true) = (self.segments, whole) {
+            let counts = |segment: &Segment| !self.passes_over(segment);
+            members.insert("segments".to_owned(), context_json::segments(segments, counts));
+        }
+        Json::Object(members)
     }
 
     /// What another flag answers this context; nothing when it depends on itself.
     fn resolve(&mut self, state: &'a FeatureState) -> Option<Decision<'a>> {
         let flag = address(state);
-        if let Some(decision) = self.walk.resolved.get(flag) {
+        if let Some(decision) = self.walk().resolved.get(flag) {
             return Some(decision);
         }
-        if !self.walk.enter(flag) {
+        if !self.walk().enter(flag) {
             return None;
         }
         let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
-            Some(overrides) => self.among_all(state, overrides),
+            Some(overrides) if overrides.reads_flags => {
+                self.among_all(state, overrides, Scope::remembered_segment)
+            }
+            Some(overrides) => self.first(state, overrides),
             None => self.serve(state, self.unaimed(), false),
         };
-        self.walk.leave();
-        if self.walk.is_cyclic(flag) {
+        self.walk().leave();
+        if self.walk().is_cyclic(flag) {
             return None;
         }
-        self.walk.resolved.insert(flag, decision);
+        self.walk().resolved.insert(flag, decision);
         Some(decision)
     }
 }
@@ -429,7 +524,7 @@ impl<'a> Decision<'a> {
                 let _ = write!(text, "{}", super::FeatureResult::of(self).reason);
                 Some(Subject::Found(text.as_str().into()))
             }
-            FlagField::Nothing => None,
+            FlagField::Query(_) => None,
         };
         match found {
             Some(Subject::Null) | None => None,

@@ -7,9 +7,10 @@ use serde_json::Value as Json;
 
 use super::{
     condition::{Condition, ConditionValue, Operator, Test},
+    environment::Environment,
     hashing::Prefix,
     property::Property,
-    read::{Scalar, or_default},
+    read::{Scalar, given, or_default},
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
 use crate::value::Map;
@@ -73,20 +74,22 @@ struct ConditionJson {
     operator: Operator,
     #[serde(default, deserialize_with = "or_default")]
     property: Box<str>,
+    #[serde(default, deserialize_with = "given")]
     value: Option<Json>,
 }
 
 impl FeatureJson {
-    pub(super) fn compile(self) -> FeatureState {
-        let variants = self.variants.into_iter().map(|variant| Variant {
+    pub(super) fn compile(self, environment: &Environment) -> FeatureState {
+        let variants = self.variants.into_iter().enumerate().map(|(place, variant)| Variant {
             name: variant.key,
             value: variant.value.0,
             weight: variant.weight,
             priority: variant.priority.unwrap_or(f64::INFINITY),
+            place,
         });
         FeatureState {
             name: self.name.into(),
-            prefix: Prefix::new(&self.key),
+            prefix: Prefix::of_identities(&self.key, &environment.key),
             key: self.key,
             enabled: self.enabled,
             value: self.value.0,
@@ -110,7 +113,7 @@ pub(super) fn by_priority(mut variants: Vec<Variant>) -> Box<[Variant]> {
 
 impl SegmentJson {
     /// `id` is what the segment is called in the document.
-    pub(super) fn compile(self, id: &str) -> Segment {
+    pub(super) fn compile(self, id: &str, environment: &Environment) -> Segment {
         let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
         Segment {
             id: id.into(),
@@ -120,7 +123,11 @@ impl SegmentJson {
             metadata: self.metadata,
             reads: Reads::of(&rules),
             rules,
-            overrides: self.overrides.into_iter().map(|state| Arc::new(state.compile())).collect(),
+            overrides: self
+                .overrides
+                .into_iter()
+                .map(|state| Arc::new(state.compile(environment)))
+                .collect(),
         }
     }
 }

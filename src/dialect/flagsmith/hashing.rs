@@ -14,6 +14,14 @@ impl Prefix {
         Prefix(hash)
     }
 
+    /// The same, and the beginning of the key of every identity that has none of its own.
+    pub(super) fn of_identities(salt: &str, environment: &str) -> Prefix {
+        let Prefix(mut hash) = Prefix::new(salt);
+        hash.write(environment.as_bytes());
+        hash.write(b"_");
+        Prefix(hash)
+    }
+
     /// The percentage, from 0 to 100 inclusive, of the text that `write` writes.
     #[inline]
     pub(super) fn percentage(&self, write: impl FnOnce(&mut Md5)) -> f64 {

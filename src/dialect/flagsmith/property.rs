@@ -1,5 +1,9 @@
 //! What a condition reads: a trait by its name, or a place of the context by its JSONPath.
 
+use std::sync::Arc;
+
+use super::query::{Query, Step};
+
 /// The property of a condition.
 #[derive(Clone, Debug)]
 pub(super) struct Property {
@@ -31,10 +35,12 @@ pub(super) enum Path {
         field: FlagField,
         json: bool,
     },
+    /// A query over the whole context.
+    Query(Arc<Query>),
 }
 
 /// What a condition can read of another flag.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum FlagField {
     Enabled,
     Value,
@@ -42,8 +48,8 @@ pub(super) enum FlagField {
     Name,
     Reason,
     Metadata(Box<str>),
-    /// No scalar; reading it depends on the flag all the same.
-    Nothing,
+    /// A query over the flag's whole result.
+    Query(Arc<Query>),
 }
 
 impl Property {
@@ -77,36 +83,36 @@ impl Property {
 
 impl Path {
     fn parse(text: &str) -> Path {
-        let Some(names) = names(text) else {
+        let Some(query) = Query::parse(text) else {
             return Path::Nothing;
         };
         // Flagsmith reads a path of plain names itself, and any other through JSON.
         let json = !is_plain(text);
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let names: Vec<&str> = query.steps.iter().map_while(Step::name).collect();
+        let only_names = names.len() == query.steps.len();
         match *names {
-            ["environment", "key"] => Path::EnvironmentKey,
-            ["environment", "name"] => Path::EnvironmentName,
-            ["identity", "identifier"] => Path::Identifier,
-            ["identity", "key"] => Path::IdentityKey,
-            ["identity", "traits", name] => Path::NamedTrait { name: name.into(), json },
-            ["flags", name, ref field @ ..] if text.starts_with("$.flags") => {
-                Path::Flag { name: name.into(), field: FlagField::new(field), json }
+            ["environment", "key"] if only_names => Path::EnvironmentKey,
+            ["environment", "name"] if only_names => Path::EnvironmentName,
+            ["identity", "identifier"] if only_names => Path::Identifier,
+            ["identity", "key"] if only_names => Path::IdentityKey,
+            ["identity", "traits", name] if only_names => {
+                Path::NamedTrait { name: name.into(), json }
             }
-            _ => Path::Nothing,
-        }
-    }
-}
-
-impl FlagField {
-    fn new(names: &[&str]) -> FlagField {
-        match *names {
-            ["enabled"] => FlagField::Enabled,
-            ["value"] => FlagField::Value,
-            ["variant"] => FlagField::Variant,
-            ["name"] => FlagField::Name,
-            ["reason"] => FlagField::Reason,
-            ["metadata", name] => FlagField::Metadata(name.into()),
-            _ => FlagField::Nothing,
+            ["identity"] | ["environment"] | ["identity", "traits"] if only_names => Path::Nothing,
+            ["flags", name, ref field @ ..] if text.starts_with("$.flags") => {
+                let name = name.into();
+                let field = match *field {
+                    ["enabled"] if only_names => FlagField::Enabled,
+                    ["value"] if only_names => FlagField::Value,
+                    ["variant"] if only_names => FlagField::Variant,
+                    ["name"] if only_names => FlagField::Name,
+                    ["reason"] if only_names => FlagField::Reason,
+                    ["metadata", name] if only_names => FlagField::Metadata(name.into()),
+                    _ => FlagField::Query(Arc::new(query)),
+                };
+                Path::Flag { name, field, json }
+            }
+            _ => Path::Query(Arc::new(query)),
         }
     }
 }
@@ -119,32 +125,4 @@ fn is_plain(path: &str) -> bool {
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         })
     })
-}
-
-/// The names of a path that does nothing but follow them, by dots or by quoted names in brackets.
-fn names(path: &str) -> Option<Vec<String>> {
-    let mut rest = path.strip_prefix('$')?;
-    let mut names = Vec::new();
-    while !rest.is_empty() {
-        let (name, after) = if let Some(after) = rest.strip_prefix('.') {
-            let end = after.find(['.', '[']).unwrap_or(after.len());
-            let (name, after) = after.split_at(end);
-            (is_shorthand(name).then_some(name)?, after)
-        } else {
-            let after = rest.strip_prefix('[')?;
-            let quote = after.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
-            let (name, after) = after.get(1..)?.split_once(quote)?;
-            let after = after.strip_prefix(']')?;
-            (name.chars().all(|c| c >= ' ' && c != '\\').then_some(name)?, after)
-        };
-        names.push(name.to_owned());
-        rest = after;
-    }
-    Some(names)
-}
-
-/// Whether RFC 9535 lets a name stand after a dot.
-fn is_shorthand(name: &str) -> bool {
-    let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
-    name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit())
 }

@@ -50,6 +50,7 @@ fn refusal<T: DeserializeOwned>(key: &str, path: &str, text: &str) -> FlagProble
     }
     match message.split_once(", expected ") {
         Some((found, expected)) => {
+            let found = found.strip_prefix("unknown variant ").unwrap_or(found);
             let found = found.split_once(": ").map_or(found, |(_, found)| found);
             FlagProblem::rejected(key, place, shortened(found), expected)
         }
@@ -118,6 +119,15 @@ where
     D: Deserializer<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// For fields where null is a value like any other.
+pub(super) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 impl ConditionValue {

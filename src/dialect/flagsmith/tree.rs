@@ -11,6 +11,7 @@ pub(super) struct FeatureState {
     pub(super) name: Arc<str>,
     /// What its splits are salted with; empty when it has no splits.
     pub(super) key: Box<str>,
+    /// For the identities without a key of their own.
     pub(super) prefix: Prefix,
     pub(super) enabled: bool,
     pub(super) value: Value,
@@ -36,6 +37,8 @@ pub(super) struct Variant {
     /// A percentage.
     pub(super) weight: f64,
     pub(super) priority: f64,
+    /// Where it stands among the variants of its document.
+    pub(super) place: usize,
 }
 
 #[derive(Debug)]
@@ -79,6 +82,14 @@ pub(super) enum RuleKind {
 }
 
 impl RuleKind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            RuleKind::All => "ALL",
+            RuleKind::Any => "ANY",
+            RuleKind::None => "NONE",
+        }
+    }
+
     /// Folds results, and stops as soon as the answer is known.
     #[inline]
     pub(super) fn fold<'p, T>(

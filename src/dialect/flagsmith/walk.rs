@@ -1,9 +1,13 @@
 //! What one decision has learnt of the other flags that its segments read.
 
 use rustc_hash::FxHashMap;
+use serde_json::Value as Json;
 use smallvec::SmallVec;
 
 use super::evaluate::Decision;
+
+/// How many nodes the queries of one decision may look at. What would need more finds nothing.
+const NODES: usize = 1_000_000;
 
 /// How many flags deep a flag may depend on others. Deeper, it is like one that depends on itself.
 pub(super) const DEPTH: usize = 64;
@@ -15,7 +19,6 @@ pub(super) fn address<T>(thing: &T) -> Address {
     std::ptr::from_ref(thing).addr()
 }
 
-#[derive(Default)]
 pub(super) struct Walk<'a> {
     /// The flags that are being resolved, the outermost first.
     resolving: SmallVec<[Address; DEPTH]>,
@@ -24,18 +27,45 @@ pub(super) struct Walk<'a> {
     cyclic: Memo<()>,
     /// How often a flag was found unresolvable: a verdict during which this grows rests on one.
     pub(super) unresolved: usize,
+    pub(super) documents: Documents,
+    pub(super) nodes_left: usize,
+}
+
+/// What queries go through, made when the first one asks for it.
+#[derive(Default)]
+pub(super) struct Documents {
+    /// Only the environment and the identity.
+    pub(super) person: Option<Box<Json>>,
+    pub(super) whole: Option<Box<Json>>,
+}
+
+impl Default for Walk<'_> {
+    #[inline]
+    fn default() -> Self {
+        Walk {
+            resolving: SmallVec::new(),
+            resolved: Memo::default(),
+            segments: Memo::default(),
+            cyclic: Memo::default(),
+            unresolved: 0,
+            documents: Documents::default(),
+            nodes_left: NODES,
+        }
+    }
 }
 
 impl Walk<'_> {
-    /// Begins to resolve a flag; refuses when it depends on itself, or lies too deep.
+    /// Begins to resolve a flag; refuses when it depends on itself, or lies too deep: then all those
+    /// that led to it are without an answer, rather than with one that depends on the limit.
     pub(super) fn enter(&mut self, flag: Address) -> bool {
-        let start = self.resolving.iter().position(|other| *other == flag);
+        let too_deep = (self.resolving.len() >= DEPTH).then_some(0);
+        let start = too_deep.or_else(|| self.resolving.iter().position(|other| *other == flag));
         if let Some(start) = start {
             for member in self.resolving.iter().skip(start) {
                 self.cyclic.insert(*member, ());
             }
         }
-        if start.is_some() || self.is_cyclic(flag) || self.resolving.len() >= DEPTH {
+        if start.is_some() || self.is_cyclic(flag) {
             self.unresolved += 1;
             return false;
         }
@@ -45,6 +75,15 @@ impl Walk<'_> {
 
     pub(super) fn leave(&mut self) {
         self.resolving.pop();
+    }
+
+    /// Begins again, with the documents that there are.
+    pub(super) fn forget_flags(&mut self) {
+        *self = Walk {
+            documents: std::mem::take(&mut self.documents),
+            nodes_left: self.nodes_left,
+            ..Walk::default()
+        };
     }
 
     pub(super) fn is_cyclic(&self, flag: Address) -> bool {

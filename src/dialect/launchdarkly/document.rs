@@ -3,55 +3,104 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_path_to_error::Segment as Step;
 
 use super::{
     big_segments::BigSegments,
     compile::Compiler,
-    model::{DocumentData, FlagData, SegmentData},
+    model::{FlagData, SegmentData},
     segment::Segments,
     trace::escaped,
     tree::{LaunchDarklyFlag, Segment},
+    walk::{Taker, walk},
 };
-use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet};
+use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, table::Table};
 
 /// What flag sets of this dialect keep beside their flags.
 type Big = Option<Arc<dyn BigSegments>>;
 
 pub(super) fn compile(big: &Big, text: &str) -> Result<FlagSet, DocumentError> {
-    let mut document = read(text)?;
-    if let (None, None, Some(data)) = (&document.flags, &document.segments, document.data) {
-        document = read(data.get())?;
-    }
-    let DocumentData { flags, segments, .. } = document;
-    if flags.is_none() && segments.is_none() {
+    // Mostly all is well, and the text need be read only once.
+    let mut good = Reading::default();
+    let (reading, found) = match walk(text, &mut good) {
+        Ok(found) => (good, found),
+        Err(_) => {
+            // Each item by itself: a malformed one must not drop its neighbours.
+            let mut careful = Careful::default();
+            let found = walk(text, &mut careful).map_err(unreadable)?;
+            (careful.0, found)
+        }
+    };
+    if !found {
         let message = "flag data: found neither `flags` nor `segments`, expected an object of each";
         return Err(DocumentError::new(message));
     }
-    let mut problems = Vec::new();
-    let mut rejected = Vec::new();
-    let mut shared = Segments { big: big.clone(), ..Segments::default() };
-    for (key, text) in segments.unwrap_or_default().0 {
-        match segment(&key, text.get(), &mut problems) {
-            Ok(Some(segment)) => shared.table.insert(Arc::from(&*key), Arc::new(segment)),
-            Ok(None) => {}
+    let Reading { flags, segments, rejected, problems } = reading;
+    let shared = Segments { table: segments, rejected: rejected.into(), big: big.clone() };
+    let set: FlagSet = flags.into_iter().collect();
+    Ok(set.with_shared(shared).with_problems(problems))
+}
+
+fn unreadable(error: serde_json::Error) -> DocumentError {
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            DocumentError::with_source("flag data is not of the expected shape", error)
+        }
+        _ => DocumentError::with_source("flag data is not valid JSON", error),
+    }
+}
+
+/// What was made of a document so far.
+#[derive(Default)]
+struct Reading {
+    flags: Vec<Flag>,
+    segments: Table<Arc<Segment>>,
+    rejected: Vec<Box<str>>,
+    problems: Vec<FlagProblem>,
+}
+
+impl Taker<'_> for Reading {
+    type Flag = FlagData;
+    type Segment = SegmentData;
+
+    fn flag(&mut self, key: Box<str>, data: FlagData) {
+        if let Some(flag) = compiled_flag(&key, data, &mut self.problems) {
+            self.flags.push(Flag::new(key, flag));
+        }
+    }
+
+    fn segment(&mut self, key: Box<str>, data: SegmentData) {
+        if let Some(segment) = compiled_segment(&key, data, &mut self.problems) {
+            self.segments.insert(key.into(), Arc::new(segment));
+        }
+    }
+}
+
+/// Reads each item only when it knows where it ends.
+#[derive(Default)]
+struct Careful(Reading);
+
+impl<'d> Taker<'d> for Careful {
+    type Flag = &'d RawValue;
+    type Segment = &'d RawValue;
+
+    fn flag(&mut self, key: Box<str>, text: &'d RawValue) {
+        match item(text.get(), || key.to_string()) {
+            Ok(data) => self.0.flag(key, data),
+            Err(problem) => self.0.problems.push(problem),
+        }
+    }
+
+    fn segment(&mut self, key: Box<str>, text: &'d RawValue) {
+        match item(text.get(), || segment_name(&key)) {
+            Ok(data) => self.0.segment(key, data),
             Err(problem) => {
-                problems.push(problem);
-                rejected.push(key);
+                self.0.problems.push(problem);
+                self.0.rejected.push(key);
             }
         }
     }
-    shared.rejected = rejected.into();
-    let mut compiled = Vec::new();
-    for (key, text) in flags.unwrap_or_default().0 {
-        match flag(&key, text.get(), &mut problems) {
-            Ok(Some(flag)) => compiled.push(Flag::new(key, flag)),
-            Ok(None) => {}
-            Err(problem) => problems.push(problem),
-        }
-    }
-    let set: FlagSet = compiled.into_iter().collect();
-    Ok(set.with_shared(shared).with_problems(problems))
 }
 
 pub(super) fn with_flag(
@@ -61,7 +110,8 @@ pub(super) fn with_flag(
     text: &str,
 ) -> Result<FlagSet, FlagProblem> {
     let mut problems = kept_problems(set, key);
-    let set = match flag(key, text, &mut problems)? {
+    let data = item(text, || key.to_owned())?;
+    let set = match compiled_flag(key, data, &mut problems) {
         Some(flag) => set.clone().with(Flag::new(key, flag)),
         None => set.clone().without(key),
     };
@@ -80,7 +130,8 @@ pub(super) fn with_segment(
     text: &str,
 ) -> Result<FlagSet, FlagProblem> {
     let mut problems = kept_problems(set, &segment_name(key));
-    let compiled = segment(key, text, &mut problems)?;
+    let data = item(text, || segment_name(key))?;
+    let compiled = compiled_segment(key, data, &mut problems);
     Ok(changed(big, set, key, compiled).with_problems(problems))
 }
 
@@ -117,44 +168,31 @@ fn segment_name(key: &str) -> String {
     format!("segments/{key}")
 }
 
-fn read(text: &str) -> Result<DocumentData<'_>, DocumentError> {
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => {
-            DocumentError::with_source("flag data is not of the expected shape", error)
-        }
-        _ => DocumentError::with_source("flag data is not valid JSON", error),
-    })
-}
-
 /// Compiles one flag; `None` when the data only says that it was deleted.
-fn flag(
+fn compiled_flag(
     key: &str,
-    text: &str,
+    data: FlagData,
     problems: &mut Vec<FlagProblem>,
-) -> Result<Option<LaunchDarklyFlag>, FlagProblem> {
-    let data: FlagData = item(text, || key.to_owned())?;
-    if data.deleted.unwrap_or_default() {
-        return Ok(None);
-    }
-    Ok(Some(Compiler::new(key, problems).flag(key, data)))
+) -> Option<LaunchDarklyFlag> {
+    let deleted = data.deleted.unwrap_or_default();
+    (!deleted).then(|| Compiler::new(key, problems).flag(key, data))
 }
 
 /// Compiles one segment; `None` when the data only says that it was deleted.
-fn segment(
+fn compiled_segment(
     key: &str,
-    text: &str,
+    data: SegmentData,
     problems: &mut Vec<FlagProblem>,
-) -> Result<Option<Segment>, FlagProblem> {
-    let data: SegmentData = item(text, || segment_name(key))?;
+) -> Option<Segment> {
     if data.deleted.unwrap_or_default() {
-        return Ok(None);
+        return None;
     }
     let before = problems.len();
     let compiled = Compiler::new(key, problems).segment(key, data);
     for problem in problems.iter_mut().skip(before) {
         problem.key = segment_name(key);
     }
-    Ok(Some(compiled))
+    Some(compiled)
 }
 
 fn item<'d, T: Deserialize<'d>>(
@@ -185,6 +223,8 @@ fn problem<'d, T: Deserialize<'d>>(
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     let (found, expected) = match message.rsplit_once(", expected ") {
+        // A name of ours says nothing to whoever wrote the data.
+        Some((found, expected)) if expected.starts_with("struct ") => (found, "an object"),
         Some((found, expected)) => (found, expected),
         None => (message, "data of this shape"),
     };

@@ -4,47 +4,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de::Visitor};
-use serde_json::value::RawValue;
 
 use crate::value::Value;
-
-/// What a stream's `put` carries, bare or wrapped.
-#[derive(Deserialize)]
-pub(super) struct DocumentData<'d> {
-    #[serde(borrow)]
-    pub(super) flags: Option<Items<'d>>,
-    #[serde(borrow)]
-    pub(super) segments: Option<Items<'d>>,
-    #[serde(borrow)]
-    pub(super) data: Option<&'d RawValue>,
-}
-
-/// Flags or segments by key, each still unread: a malformed one must not drop its neighbours.
-#[derive(Default)]
-pub(super) struct Items<'d>(pub(super) Vec<(Box<str>, &'d RawValue)>);
-
-impl<'de: 'd, 'd> Deserialize<'de> for Items<'d> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Items<'d>, D::Error> {
-        struct ItemsVisitor;
-        impl<'de> Visitor<'de> for ItemsVisitor {
-            type Value = Items<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Items<'de>, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = map.next_entry()? {
-                    items.push(item);
-                }
-                Ok(Items(items))
-            }
-        }
-        deserializer.deserialize_map(ItemsVisitor)
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

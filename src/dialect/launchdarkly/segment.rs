@@ -187,12 +187,16 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     fn listed_elsewhere(&mut self, kind: &'a Kind, name: Option<&str>) -> Option<bool> {
-        let store = self.set.shared::<Segments>().and_then(|segments| segments.big.as_deref());
-        let (Some(store), Some(name)) = (store, name) else {
+        let Some(name) = name else {
             self.asked(BigSegmentsStatus::NotConfigured);
             return Some(false);
         };
         let Some(individual) = self.individual(kind) else { return Some(false) };
+        let store = self.set.shared::<Segments>().and_then(|segments| segments.big.as_deref());
+        let Some(store) = store else {
+            self.asked(BigSegmentsStatus::NotConfigured);
+            return None;
+        };
         let answer = store.membership(name, individual.key);
         self.asked(answer.status);
         answer.member

@@ -50,8 +50,9 @@ pub(super) fn feature(
     settings: &Arc<Settings>,
     feature: &model::Feature<'_>,
 ) -> (FeatureToggle, Option<Fault>) {
+    let mut last = None;
     let strategies = feature.strategies.iter().enumerate().map(|(index, strategy)| {
-        strategy::strategy(settings, &feature.name, strategy)
+        strategy::strategy(settings, &feature.name, strategy, &mut last)
             .map_err(|fault| fault.within("strategies", index))
     });
     let (strategies, fault) = match strategies.collect::<Result<Box<[_]>, Fault>>() {
@@ -81,7 +82,7 @@ pub(super) fn feature(
 }
 
 pub(super) fn segment(segment: &model::Segment<'_>) -> Segment {
-    match constraints(&segment.constraints) {
+    match constraints(&segment.constraints, &mut None) {
         Ok(constraints) => Segment::Constraints(constraints.into()),
         Err(fault) => Segment::Poisoned(Arc::new(fault)),
     }
@@ -89,9 +90,10 @@ pub(super) fn segment(segment: &model::Segment<'_>) -> Segment {
 
 pub(super) fn constraints(
     constraints: &[model::Constraint<'_>],
+    last: &mut Option<Arc<Field>>,
 ) -> Result<Box<[Constraint]>, Fault> {
     let compiled = constraints.iter().enumerate().map(|(index, constraint)| {
-        constraint::constraint(constraint).map_err(|fault| fault.within("constraints", index))
+        constraint::constraint(constraint, last).map_err(|fault| fault.within("constraints", index))
     });
     compiled.collect()
 }

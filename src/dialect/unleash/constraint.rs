@@ -1,5 +1,7 @@
 //! Compiling constraints.
 
+use std::sync::Arc;
+
 use super::{
     compile::{Fault, fitting},
     field::Field,
@@ -15,7 +17,12 @@ use crate::flag::pattern::Pattern;
 /// escape of the quote that it puts behind the value.
 const BACKSLASH: &str = "a backslash at the end";
 
-pub(super) fn constraint(constraint: &model::Constraint<'_>) -> Result<Constraint, Fault> {
+/// Compiles a constraint. `last` is the field of the one before, which this one shares if it is the
+/// same: evaluation then need not look for it again.
+pub(super) fn constraint(
+    constraint: &model::Constraint<'_>,
+    last: &mut Option<Arc<Field>>,
+) -> Result<Constraint, Fault> {
     let inverted = constraint.inverted.unwrap_or(false);
     let lower = constraint.case_insensitive.unwrap_or(false);
     let operator = &*constraint.operator;
@@ -47,24 +54,33 @@ pub(super) fn constraint(constraint: &model::Constraint<'_>) -> Result<Constrain
         "NUM_LTE" => ("NUM_LTE", compared(constraint, Order::LessOrEqual)?, inverted),
         "DATE_AFTER" => ("DATE_AFTER", compared(constraint, Order::Greater)?, inverted),
         "DATE_BEFORE" => ("DATE_BEFORE", compared(constraint, Order::Less)?, inverted),
-        "SEMVER_EQ" => return version(constraint, "SEMVER_EQ", Order::Equal),
-        "SEMVER_LT" => return version(constraint, "SEMVER_LT", Order::Less),
-        "SEMVER_GT" => return version(constraint, "SEMVER_GT", Order::Greater),
-        "SEMVER_LTE" => return version(constraint, "SEMVER_LTE", Order::LessOrEqual),
-        "SEMVER_GTE" => return version(constraint, "SEMVER_GTE", Order::GreaterOrEqual),
+        "SEMVER_EQ" => return version(constraint, last, "SEMVER_EQ", Order::Equal),
+        "SEMVER_LT" => return version(constraint, last, "SEMVER_LT", Order::Less),
+        "SEMVER_GT" => return version(constraint, last, "SEMVER_GT", Order::Greater),
+        "SEMVER_LTE" => return version(constraint, last, "SEMVER_LTE", Order::LessOrEqual),
+        "SEMVER_GTE" => return version(constraint, last, "SEMVER_GTE", Order::GreaterOrEqual),
         unknown => {
             let found = format!("`{}`", shortened(unknown));
             return Err(Fault::new("/operator", found, "an operator of Unleash"));
         }
     };
-    Ok(Constraint { field: field(constraint)?, operator, test, inverted })
+    Ok(Constraint { field: field(constraint, last)?, operator, test, inverted })
 }
 
-fn field(constraint: &model::Constraint<'_>) -> Result<Field, Fault> {
-    let field = Field::named(&constraint.context_name);
+fn field(
+    constraint: &model::Constraint<'_>,
+    last: &mut Option<Arc<Field>>,
+) -> Result<Arc<Field>, Fault> {
+    let name = &*constraint.context_name;
+    if let Some(last) = last.as_ref().filter(|last| last.name() == name) {
+        return Ok(Arc::clone(last));
+    }
+    let field = Field::named(name);
     if let Field::Property(name) = &field {
         fitting("/contextName", name)?;
     }
+    let field = Arc::new(field);
+    *last = Some(Arc::clone(&field));
     Ok(field)
 }
 
@@ -123,17 +139,18 @@ fn compared(constraint: &model::Constraint<'_>, order: Order) -> Result<Test, Fa
 
 fn version(
     constraint: &model::Constraint<'_>,
+    last: &mut Option<Arc<Field>>,
     operator: &'static str,
     order: Order,
 ) -> Result<Constraint, Fault> {
     if constraint.value.as_deref().is_some_and(|value| value.starts_with('v')) {
         // Never met, not even when it is inverted, and its field never read.
-        let field = Field::named(&constraint.context_name);
+        let field = Arc::new(Field::named(&constraint.context_name));
         return Ok(Constraint { field, operator, test: Test::Never, inverted: false });
     }
     let test = compared(constraint, order)?;
     let inverted = constraint.inverted.unwrap_or(false);
-    Ok(Constraint { field: field(constraint)?, operator, test, inverted })
+    Ok(Constraint { field: field(constraint, last)?, operator, test, inverted })
 }
 
 /// At most forty characters of a text.

@@ -61,11 +61,13 @@ struct State<'s> {
 
 impl<'s> State<'s> {
     fn new(settings: &'s Arc<Settings>, previous: &FlagSet) -> State<'s> {
+        // What belongs to no flag and no segment belongs to the document it was in.
+        let known = previous.problems().iter().filter(|problem| !problem.key.is_empty());
         State {
             settings,
             set: previous.clone(),
             segments: previous.shared::<Segments>().cloned().unwrap_or_default(),
-            problems: previous.problems().iter().cloned().collect(),
+            problems: known.cloned().collect(),
             changed: Vec::new(),
             moved: false,
         }
@@ -262,17 +264,38 @@ fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Wrong> {
 fn reread<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Wrong> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().iter().map(step).collect();
+        let mut path: String = error.path().iter().map(step).collect();
         let message = error.inner().to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
-        let message = message
-            .strip_prefix("invalid type: ")
-            .or(message.strip_prefix("invalid value: "))
-            .unwrap_or(message);
-        let (found, expected) =
-            message.rsplit_once(", expected ").unwrap_or((message, "what the client api gives"));
-        Wrong { path, found: shortened(found), expected: shortened(expected) }
+        if let Some(field) = message.strip_prefix("missing field `") {
+            path = format!("{path}/{}", field.trim_end_matches('`'));
+            return Wrong { path, found: "nothing".to_owned(), expected: "a value".to_owned() };
+        }
+        let message = message.strip_prefix("invalid type: ").unwrap_or(message);
+        let message = message.strip_prefix("invalid value: ").unwrap_or(message);
+        match message.rsplit_once(", expected ") {
+            Some((found, expected)) => {
+                Wrong { path, found: shortened(plain(found)), expected: plain(expected).to_owned() }
+            }
+            None => {
+                let expected = "what the client api gives".to_owned();
+                Wrong { path, found: shortened(message), expected }
+            }
+        }
     })
+}
+
+/// A type in the words of JSON.
+fn plain(name: &str) -> &str {
+    match name {
+        "map" => "an object",
+        "sequence" => "an array",
+        "a sequence" => "an array",
+        "i32" | "i64" => "a whole number",
+        "invalid length 0" => "an array",
+        name if name.starts_with("struct ") => "an object",
+        name => name,
+    }
 }
 
 fn step(segment: &serde_path_to_error::Segment) -> String {

@@ -1,19 +1,13 @@
 //! Evaluating a compiled toggle.
 
-use std::fmt::Write;
-
 use super::{
     Toggle,
-    compile::prefix,
     field::Field,
     network::any_contains,
     segment::{Segment, Segments},
     settings::Settings,
     trace::{Recorder, Unwatched, Watcher},
-    tree::{
-        Base, Constraint, CustomCall, FeatureToggle, Parent, Rollout, Sticky, Strategy, Test,
-        Variant, Variants,
-    },
+    tree::{Base, Constraint, CustomCall, FeatureToggle, Strategy, Variant},
 };
 use crate::{
     clock::Clock,
@@ -36,16 +30,19 @@ pub(super) struct Scene<'a, W> {
     /// The targeting key, an empty one included.
     pub(super) key: Option<&'a str>,
     /// The key stands in for one that the context does not have.
-    stand_in: bool,
+    pub(super) stand_in: bool,
     pub(super) clock: &'a dyn Clock,
     pub(super) settings: &'a Settings,
-    set: &'a FlagSet,
+    pub(super) set: &'a FlagSet,
     asked: &'a FeatureToggle,
     /// The toggle that is asked, while one of its parents is evaluated: a parent's split without a
     /// group goes by it.
-    child: Option<&'a str>,
+    pub(super) child: Option<&'a str>,
+    /// The field that a constraint last asked for, and its text: rules that follow each other
+    /// mostly ask for one field.
+    last: Option<(&'a Field, &'a str)>,
     /// A split wanted a key and there was none.
-    missing_key: bool,
+    pub(super) missing_key: bool,
     pub(super) watcher: W,
 }
 
@@ -55,12 +52,12 @@ pub(super) struct Outcome<'a> {
     /// The chosen variant; `None` is the vendor's disabled one.
     pub(super) variant: Option<&'a Variant>,
     reason: Reason,
-    missing_key: bool,
+    pub(super) missing_key: bool,
 }
 
 /// Whether the strategies of a toggle switch it on.
 #[derive(Clone, Copy)]
-enum Match<'a> {
+pub(super) enum Match<'a> {
     /// There are none.
     Unconditional,
     Strategy(usize, &'a Strategy),
@@ -85,6 +82,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             set,
             asked: toggle,
             child: None,
+            last: None,
             missing_key: false,
             watcher,
         }
@@ -127,7 +125,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     /// The first strategy that is true.
     #[inline]
-    fn matched(&mut self, toggle: &'a FeatureToggle) -> Match<'a> {
+    pub(super) fn matched(&mut self, toggle: &'a FeatureToggle) -> Match<'a> {
         if toggle.poisoned || !toggle.segments.is_empty() && !self.segments_are_whole(toggle) {
             self.watcher.note(|| "a strategy cannot be compiled, so the toggle is off".to_owned());
             return Match::Poisoned;
@@ -202,17 +200,30 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     #[inline]
     fn meets(&mut self, constraint: &'a Constraint, path: impl FnOnce() -> String) -> bool {
-        let mut room = ShortText::default();
-        let met = match &constraint.test {
-            Test::Never => false,
-            test => match self.text(&constraint.field, &mut room) {
-                Some(text) => test.is_met_by(text),
-                None => false,
+        let field = &*constraint.field;
+        let met = match self.last {
+            Some((last, text)) if std::ptr::eq(last, field) => constraint.test.is_met_by(text),
+            _ => match self.lent(field) {
+                Some(text) => {
+                    self.last = Some((field, text));
+                    constraint.test.is_met_by(text)
+                }
+                None => self.meets_other(constraint),
             },
         };
         let met = met != constraint.inverted;
         self.watcher.operator(path, constraint.operator, met);
         met
+    }
+
+    /// Whether a text is met that is written first, or is not there.
+    #[inline(never)]
+    fn meets_other(&mut self, constraint: &'a Constraint) -> bool {
+        let mut room = ShortText::default();
+        match self.text(&constraint.field, &mut room) {
+            Some(text) => constraint.test.is_met_by(text),
+            None => false,
+        }
     }
 
     #[inline]
@@ -250,187 +261,6 @@ impl<'a, W: Watcher> Scene<'a, W> {
         };
         contained(|| strategy(&call.parameters, self.context)).unwrap_or(false)
     }
-
-    /// Whether the key's bucket is among those that are in.
-    #[inline]
-    fn rolled_out(&mut self, rollout: &'a Rollout, index: usize) -> bool {
-        let mut room = Room::default();
-        let key = match self.sticky(&rollout.sticky, &mut room) {
-            Some(key) => key,
-            None if matches!(rollout.sticky, Sticky::Field(_)) => return false,
-            None => {
-                let number = self.settings.below(9_999) + 1;
-                let drawn = &mut room.drawn;
-                // Writing to it cannot fail.
-                let _ = write!(drawn, "{number}");
-                drawn.as_str()
-            }
-        };
-        let mut state = match self.child {
-            Some(child) if rollout.by_asked => prefix(ROLLOUTS, child),
-            _ => rollout.prefix,
-        };
-        state.write(key.as_bytes());
-        let (bucket, percent) = (state.finish() % 100, rollout.percent);
-        let share = if bucket < percent { (0, percent) } else { (percent, 100) };
-        self.watcher.bucket(|| format!("/strategies/{index}"), bucket, share, 100);
-        bucket < percent
-    }
-
-    /// What a split hangs on, if the context has it.
-    #[inline]
-    fn sticky<'t>(&mut self, sticky: &'a Sticky, room: &'t mut Room) -> Option<&'t str>
-    where
-        'a: 't,
-    {
-        let Room { user, other, .. } = room;
-        match sticky {
-            Sticky::Default => match self.user(user) {
-                None => {
-                    let session = self.text(&Field::SessionId, other);
-                    self.missing_key |= session.is_none() && !self.stand_in;
-                    session
-                }
-                user => user,
-            },
-            Sticky::Field(Field::UserId) => {
-                let user = self.user(user);
-                self.missing_key |= user.is_none() && !self.stand_in;
-                user
-            }
-            Sticky::Field(field) => self.text(field, other),
-            Sticky::Random => None,
-        }
-    }
-
-    /// The user's id. An empty one is hashed like any other, but is none to tell users apart by.
-    #[inline]
-    fn user<'t>(&mut self, room: &'t mut ShortText) -> Option<&'t str>
-    where
-        'a: 't,
-    {
-        let user = self.text(&Field::UserId, room);
-        self.missing_key |= user.is_some_and(str::is_empty);
-        user
-    }
-
-    /// The variant that the context gets, and why, if it is for a reason of its own.
-    #[inline]
-    fn choose(
-        &mut self,
-        variants: &'a Variants,
-        strategy: Option<usize>,
-    ) -> Option<(&'a Variant, Option<Reason>)> {
-        if variants.overridden
-            && let Some(variant) = self.overriding(variants)
-        {
-            return Some((variant, Some(Reason::TargetingMatch)));
-        }
-        if variants.total == 0 {
-            return None;
-        }
-        if let [variant] = &*variants.list {
-            return Some((variant, None));
-        }
-        let mut room = Room::default();
-        let bucket = match self.sticky(&variants.sticky, &mut room) {
-            Some(key) => {
-                let mut state = variants.prefix;
-                state.write(key.as_bytes());
-                state.finish() % variants.total
-            }
-            None => {
-                // A drawn variant changes from request to request, unless that is what was asked
-                // for.
-                self.missing_key |= !self.stand_in && !variants.sticky.is_random();
-                self.settings.below(variants.total)
-            }
-        };
-        let variant = variants.list.iter().find(|variant| bucket < variant.end)?;
-        self.watcher.bucket(
-            || match strategy {
-                Some(index) => format!("/strategies/{index}/variants"),
-                None => "/variants".to_owned(),
-            },
-            bucket,
-            variants.bounds(variant),
-            variants.total,
-        );
-        Some((variant, Some(Reason::Split)))
-    }
-
-    #[inline(never)]
-    fn overriding(&mut self, variants: &'a Variants) -> Option<&'a Variant> {
-        for variant in &variants.list {
-            for (field, values) in &variant.overrides {
-                let mut room = ShortText::default();
-                // The time counts only where the context says it.
-                let given = *field != Field::CurrentTime || self.time_is_given();
-                let text = if given { self.text(field, &mut room) } else { None };
-                if text.is_some_and(|text| values.contain(text)) {
-                    return Some(variant);
-                }
-            }
-        }
-        None
-    }
-
-    /// Whether every toggle that this one depends on is as it has to be. A parent that has parents
-    /// itself never is.
-    #[inline(never)]
-    fn dependencies(&mut self, toggle: &'a FeatureToggle) -> bool {
-        self.child = Some(&toggle.name);
-        let satisfied = toggle.dependencies.iter().all(|parent| {
-            let satisfied = self.parent(parent);
-            self.watcher.operator(
-                || format!("/dependencies/{}", parent.place),
-                &parent.feature,
-                satisfied,
-            );
-            satisfied
-        });
-        self.child = None;
-        satisfied
-    }
-
-    fn parent(&mut self, parent: &'a Parent) -> bool {
-        let rules = self.set.get(&parent.feature).and_then(|flag| flag.rules::<FeatureToggle>());
-        let Some(rules) = rules.filter(|rules| rules.dependencies.is_empty()) else {
-            self.watcher
-                .note(|| format!("parent `{}` is not there or has parents itself", parent.feature));
-            return false;
-        };
-        self.watcher.note(|| format!("parent `{}` is asked", parent.feature));
-        let matched = self.matched(rules);
-        let enabled =
-            rules.enabled && matches!(matched, Match::Strategy(..) | Match::Unconditional);
-        // The variant of a parent counts even while the parent is off.
-        let variant = match matched {
-            _ if parent.wanted.iter().all(|wanted| wanted.variants.is_empty()) => None,
-            Match::Strategy(index, strategy) if !strategy.variants.list.is_empty() => {
-                self.choose(&strategy.variants, Some(index))
-            }
-            _ if rules.variants.list.is_empty() => None,
-            _ => self.choose(&rules.variants, None),
-        };
-        parent.wanted.iter().all(|wanted| {
-            wanted.enabled == enabled
-                && match variant {
-                    Some((variant, _)) if !wanted.variants.is_empty() => {
-                        wanted.variants.contain(&variant.name)
-                    }
-                    _ => true,
-                }
-        })
-    }
-}
-
-/// Room for the text that a split hangs on.
-#[derive(Default)]
-struct Room {
-    user: ShortText,
-    other: ShortText,
-    drawn: ShortText,
 }
 
 impl<'a> Outcome<'a> {

@@ -46,6 +46,21 @@ impl Field {
 }
 
 impl<'a, W: Watcher> Scene<'a, W> {
+    /// The text of a field as the context holds it, if it is one that is mostly asked for.
+    #[inline]
+    pub(super) fn lent(&mut self, field: &'a Field) -> Option<&'a str> {
+        let text = match field {
+            Field::Property(name) => match self.context.attribute(name) {
+                Some(ValueRef::Text(text)) => text,
+                _ => return None,
+            },
+            Field::UserId => self.key?,
+            _ => return None,
+        };
+        self.watcher.read(field.name(), Some(text));
+        Some(text)
+    }
+
     /// The text of a field, for which `room` is there if it has to be written first.
     #[inline]
     pub(super) fn text<'t>(&mut self, field: &'a Field, room: &'t mut ShortText) -> Option<&'t str>

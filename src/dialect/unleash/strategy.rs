@@ -17,6 +17,7 @@ pub(super) fn strategy(
     settings: &Arc<Settings>,
     toggle: &str,
     strategy: &model::Strategy<'_>,
+    last: &mut Option<Arc<Field>>,
 ) -> Result<Strategy, Fault> {
     let parameters = &strategy.parameters;
     let base = match &*strategy.name {
@@ -53,7 +54,7 @@ pub(super) fn strategy(
             parameters: parameters.iter().collect(),
         })),
     };
-    let constraints = constraints(&strategy.constraints)?;
+    let constraints = constraints(&strategy.constraints, last)?;
     let group = parameters.get("groupId").unwrap_or(toggle);
     let sticky = variant_sticky(parameters.get("stickiness"));
     let constrained = !constraints.is_empty() || !strategy.segments.is_empty();

@@ -114,7 +114,8 @@ pub(super) struct Variant {
 }
 
 pub(super) struct Constraint {
-    pub(super) field: Field,
+    /// One and the same for constraints of one field that follow each other.
+    pub(super) field: Arc<Field>,
     pub(super) operator: &'static str,
     pub(super) test: Test,
     pub(super) inverted: bool,
