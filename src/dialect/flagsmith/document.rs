@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
 
 use super::{
@@ -39,7 +39,32 @@ struct DocumentJson<'a> {
     segments: Option<Members<'a>>,
 }
 
+/// An environment document of which every part is as it should be: the text is read only once.
+#[derive(Deserialize)]
+struct GoodJson {
+    api_key: Box<str>,
+    name: Option<Box<str>>,
+    project: Option<api::GoodProjectJson>,
+    feature_states: Option<Vec<api::FeatureStateJson>>,
+    identity_overrides: Option<Vec<api::IdentityJson>>,
+    /// Evaluation contexts have one, and are told by it before anything else is read.
+    #[serde(rename = "environment")]
+    _environment: Option<Absent>,
+}
+
+/// What is not there. Cannot be read.
+enum Absent {}
+
+impl<'de> Deserialize<'de> for Absent {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Absent, D::Error> {
+        Err(D::Error::custom("expected nothing"))
+    }
+}
+
 pub(super) fn compile(settings: Settings, text: &str) -> Result<FlagSet, DocumentError> {
+    if let Ok(good) = serde_json::from_str::<GoodJson>(text) {
+        return Ok(compile_good(settings, good));
+    }
     let document: DocumentJson<'_> = serde_json::from_str(text).map_err(|error| {
         DocumentError::with_source(
             "neither an environment document nor an evaluation context",
@@ -84,6 +109,28 @@ pub(super) fn compile(settings: Settings, text: &str) -> Result<FlagSet, Documen
     }
 }
 
+fn compile_good(settings: Settings, document: GoodJson) -> FlagSet {
+    let mut reader = Reader::new(Environment {
+        key: document.api_key,
+        name: document.name.unwrap_or_default(),
+        shape: Shape::Document,
+        settings,
+    });
+    for state in document.feature_states.unwrap_or_default() {
+        let state = state.compile(&reader.environment);
+        reader.take_feature(named(&reader.environment, state));
+    }
+    let segments = document.project.and_then(|project| project.segments);
+    for (place, segment) in segments.unwrap_or_default().into_iter().enumerate() {
+        let segment = segment.compile(&reader.environment);
+        reader.take_segment(place, segment);
+    }
+    for identity in document.identity_overrides.unwrap_or_default() {
+        reader.take_identity(identity);
+    }
+    reader.finish()
+}
+
 fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, DocumentError> {
     serde_json::from_str(json.get())
         .map_err(|error| DocumentError::with_source(format!("cannot read `{name}`"), error))
@@ -95,9 +142,12 @@ pub(super) fn feature(
     path: &str,
     text: &str,
 ) -> Result<Flag, FlagProblem> {
-    let state = state(environment, path, text)?;
+    Ok(named(environment, state(environment, path, text)?))
+}
+
+fn named(environment: &Arc<Environment>, state: FeatureState) -> Flag {
     let name = Arc::clone(&state.name);
-    Ok(Flag::new(name, Feature { state, environment: Arc::clone(environment) }))
+    Flag::new(name, Feature { state, environment: Arc::clone(environment) })
 }
 
 fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, FlagProblem> {
@@ -187,10 +237,7 @@ impl Reader {
 
     fn feature(&mut self, name: Option<&str>, path: &str, text: &RawValue) {
         match feature(&self.environment, path, text.get()) {
-            Ok(flag) => {
-                let flags = std::mem::take(&mut self.flags);
-                self.flags = flags.with(flag);
-            }
+            Ok(flag) => self.take_feature(flag),
             Err(mut problem) => {
                 problem.key = match name {
                     Some(name) => name.to_owned(),
@@ -203,20 +250,34 @@ impl Reader {
         }
     }
 
+    fn take_feature(&mut self, flag: Flag) {
+        let flags = std::mem::take(&mut self.flags);
+        self.flags = flags.with(flag);
+    }
+
+    fn take_segment(&mut self, place: usize, segment: Segment) {
+        let segment = Arc::new(segment);
+        // One that comes twice keeps its first place and its last form.
+        let known = self.places.get(&segment.id).and_then(|at| self.segments.get_mut(*at));
+        match known {
+            Some(held) => held.segment = segment,
+            None => {
+                self.places.insert(Arc::clone(&segment.id), self.segments.len());
+                self.segments.push(Placed { place, segment });
+            }
+        }
+    }
+
+    fn take_identity(&mut self, identity: api::IdentityJson) {
+        let identifier: Arc<str> = identity.identifier.as_ref().into();
+        let states = identity.compile(&self.environment).into_iter().map(Arc::new).collect();
+        // Of two about one identifier the first counts.
+        self.identities.entry(identifier).or_insert(states);
+    }
+
     fn segment(&mut self, id: Option<&str>, place: usize, path: String, text: &RawValue) {
         match segment(&self.environment, id, &path, text.get()) {
-            Ok(segment) => {
-                let segment = Arc::new(segment);
-                // One that comes twice keeps its first place and its last form.
-                let known = self.places.get(&segment.id).and_then(|at| self.segments.get_mut(*at));
-                match known {
-                    Some(held) => held.segment = segment,
-                    None => {
-                        self.places.insert(Arc::clone(&segment.id), self.segments.len());
-                        self.segments.push(Placed { place, segment });
-                    }
-                }
-            }
+            Ok(segment) => self.take_segment(place, segment),
             Err(problem) => {
                 self.problems.push(problem);
                 let id = match id {
@@ -235,13 +296,7 @@ impl Reader {
 
     fn identity(&mut self, path: String, text: &RawValue) {
         match item::<api::IdentityJson>("", &path, text.get()) {
-            Ok(identity) => {
-                let identifier: Arc<str> = identity.identifier.as_ref().into();
-                let states =
-                    identity.compile(&self.environment).into_iter().map(Arc::new).collect();
-                // Of two about one identifier the first counts.
-                self.identities.entry(identifier).or_insert(states);
-            }
+            Ok(identity) => self.take_identity(identity),
             Err(problem) => {
                 self.problems.push(problem);
                 if let Ok(json) = serde_json::from_str::<api::IdentifierJson>(text.get()) {

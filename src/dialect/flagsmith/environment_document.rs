@@ -23,6 +23,11 @@ pub(super) struct ProjectJson<'a> {
 }
 
 #[derive(Deserialize)]
+pub(super) struct GoodProjectJson {
+    pub(super) segments: Option<Vec<SegmentJson>>,
+}
+
+#[derive(Deserialize)]
 pub(super) struct FeatureStateJson {
     feature: FeatureJson,
     enabled: bool,
