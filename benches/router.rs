@@ -16,7 +16,7 @@ use modelgate::{
 
 mod support;
 
-use support::{Fed, Rules, User};
+use support::{Fed, Rules, Updating, User};
 
 /// A router that sends everybody in the given rules' v2 share to the same model as all others, so
 /// that only the routing makes a difference.
@@ -24,7 +24,7 @@ fn router<P: Clone + Send + Sync + 'static, M: Model<[f32], P> + Clone + 'static
     model: &M,
     shadow: bool,
 ) -> ModelRouter<[f32], P> {
-    let flag = support::flag(Rules::RuleThenSplit, "v1").to_string();
+    let flag = support::flagd::flag(Rules::RuleThenSplit, support::PERCENT).to_string();
     let flag = Flagd::new().compile_flag("ml-model-version", &flag).unwrap();
     let set: FlagSet = [flag].into_iter().collect();
     let builder = ModelRouter::builder("ml-model-version")
@@ -100,7 +100,7 @@ fn compare<P: Clone + Send + Sync + 'static, M: Model<[f32], P> + Clone + 'stati
 /// A flag read through the store, beside the same flags behind a lock.
 fn readers(criterion: &mut Criterion) {
     let rules = Rules::RuleThenSplit;
-    let fed = Fed::new(rules, 100);
+    let fed = Fed::new(support::switches(rules, 100));
     let locked = Arc::new(RwLock::new(Arc::new(support::switches(rules, 100))));
     let key = support::key(50);
     let users = support::users();
@@ -123,7 +123,7 @@ fn readers(criterion: &mut Criterion) {
         ("2 threads, 1,000 updates a second", 2, true),
     ] {
         group.bench_function(format!("Flags::boolean, {name}"), |bencher| {
-            let _updating = updated.then(|| fed.updating());
+            let _updating = updated.then(|| fed.updating(support::switching(rules)));
             bencher.iter_custom(|count| {
                 support::together(threads, count, |count| ask(count, &by_store))
             });
@@ -131,7 +131,7 @@ fn readers(criterion: &mut Criterion) {
         group.bench_function(format!("RwLock<Arc<FlagSet>>, {name}"), |bencher| {
             let _updating = updated.then(|| {
                 let (locked, sets) = (Arc::clone(&locked), sets());
-                support::Updating::start(move |turn| {
+                Updating::start(move |turn| {
                     *locked.write().unwrap() = Arc::clone(&sets[turn % 2]);
                 })
             });

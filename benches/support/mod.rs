@@ -11,14 +11,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modelgate::{
-    Context, Flag, FlagSet, FlagSink, FlagSource, Flags, SourceError, Subscription,
-    dialect::flagd::Flagd,
-};
-use serde_json::{Value as Json, json};
+use modelgate::{Context, FlagSet, FlagSink, FlagSource, Flags, SourceError, Subscription};
+
+mod dialect;
+pub mod flagd;
+pub mod flagsmith;
+pub mod launchdarkly;
+pub mod unleash;
+
+pub use self::dialect::Dialect;
 
 /// How many users are asked for in turn, so that no branch predictor learns one of them by heart.
 pub const USERS: usize = 64;
+
+/// The share of the users that a split gives v2.
+pub const PERCENT: u32 = 25;
 
 /// What the flags' rules are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,51 +49,22 @@ impl Rules {
         }
     }
 
-    pub fn targeting(self) -> Json {
-        let split = json!({"fractional": [["v2", 25], ["v1", 75]]});
-        let var = |name: &str| json!({"var": name});
+    /// How many of the users get v2, and how many more or fewer chance may make of it.
+    pub fn expected(self) -> (usize, usize) {
         match self {
-            Rules::Split => split,
-            Rules::RuleThenSplit => json!({"if": [{"==": [var("region"), "eu"]}, "v2", split]}),
-            Rules::Ten => json!({"if": [
-                {"==": [var("region"), "eu"]}, "v1",
-                {"==": [var("plan"), "free"]}, "v1",
-                {"<": [var("age"), 18]}, "v1",
-                {"in": [var("region"), ["br", "in", "jp"]]}, "v1",
-                {"ends_with": [var("email"), "@example.org"]}, "v1",
-                {"!=": [var("plan"), "pro"]}, "v1",
-                {">": [var("age"), 99]}, "v1",
-                {"starts_with": [var("email"), "test+"]}, "v1",
-                {"==": [var("region"), "ca"]}, "v1",
-                {"in": [var("plan"), ["pro", "team"]]}, "v2",
-                split,
-            ]}),
+            Rules::Ten => (USERS, 0),
+            _ => (USERS * PERCENT as usize / 100, 12),
         }
     }
 }
 
-/// One flag as it stands in a definition.
-pub fn flag(rules: Rules, default: &str) -> Json {
-    json!({
-        "state": "ENABLED",
-        "variants": {"v1": "fraud-v1", "v2": "fraud-v2"},
-        "defaultVariant": default,
-        "targeting": rules.targeting(),
-    })
-}
-
-/// One that is on for v2 and off for v1.
-pub fn switch(rules: Rules, default: &str) -> Json {
-    let mut flag = flag(rules, default);
-    flag["variants"] = json!({"v1": false, "v2": true});
-    flag
-}
-
-/// A definition of this many flags.
-pub fn definition(rules: Rules, flags: usize) -> String {
-    let flags: serde_json::Map<String, Json> =
-        (0..flags).map(|index| (key(index), flag(rules, "v1"))).collect();
-    json!({ "flags": flags }).to_string()
+/// Whether a version is v2. No flag here serves anything but v1 and v2.
+pub fn is_second(version: &str) -> bool {
+    match version {
+        "fraud-v1" => false,
+        "fraud-v2" => true,
+        other => panic!("no flag here serves `{other}`"),
+    }
 }
 
 /// The key of a flag: one of many that begin alike, as a team's flags do.
@@ -125,41 +103,48 @@ pub fn users() -> Vec<User> {
         .collect()
 }
 
-/// A store of boolean flags that is fed by hand.
+/// A store of flags that is fed by hand.
+#[derive(Clone)]
 pub struct Fed {
     pub flags: Flags,
     sink: FlagSink,
-    updates: [Flag; 2],
+    set: FlagSet,
 }
 
 impl Fed {
-    pub fn new(rules: Rules, flags: usize) -> Fed {
+    pub fn new(set: FlagSet) -> Fed {
         let hand = Hand::default();
-        let store = Flags::builder().source(hand.clone()).build().unwrap();
+        let flags = Flags::builder().source(hand.clone()).build().unwrap();
         let sink = hand.0.lock().unwrap().clone().unwrap();
-        sink.replace(switches(rules, flags));
-        // Another flag than the one that is read, so that answers stay what they are.
-        let updates = ["v1", "v2"].map(|default| {
-            let text = switch(rules, default).to_string();
-            Flagd::new().compile_flag(&key(0), &text).unwrap()
-        });
-        Fed { flags: store, sink, updates }
+        sink.replace(set.clone());
+        Fed { flags, sink, set }
     }
 
-    /// Updates one flag, about a thousand times a second, until the answer is dropped.
-    pub fn updating(&self) -> Updating {
-        let (sink, updates) = (self.sink.clone(), self.updates.clone());
-        Updating::start(move |turn| {
-            sink.upsert(updates[turn % 2].clone());
-        })
+    /// Publishes what `update` makes of the flags there are.
+    pub fn update(&mut self, update: impl FnOnce(&FlagSet) -> FlagSet) {
+        self.set = update(&self.set);
+        self.sink.replace(self.set.clone());
+    }
+
+    /// Updates about a thousand times a second, until the answer is dropped.
+    pub fn updating(
+        &self,
+        mut update: impl FnMut(&FlagSet) -> FlagSet + Send + 'static,
+    ) -> Updating {
+        let mut fed = self.clone();
+        Updating::start(move |_| fed.update(&mut update))
     }
 }
 
 /// A set of boolean flags.
 pub fn switches(rules: Rules, flags: usize) -> FlagSet {
-    let flags: serde_json::Map<String, Json> =
-        (0..flags).map(|index| (key(index), switch(rules, "v1"))).collect();
-    Flagd::new().compile(&json!({ "flags": flags }).to_string()).unwrap()
+    Dialect::Flagd.compile(&flagd::switches(rules, flags).to_string())
+}
+
+/// Updates of the first flag that leave it as it is, so that answers stay what they are.
+pub fn switching(rules: Rules) -> impl FnMut(&FlagSet) -> FlagSet + Send + 'static {
+    let text = flagd::switch(rules, PERCENT).to_string();
+    move |set| Dialect::Flagd.update(set, &key(0), &text)
 }
 
 #[derive(Clone, Default)]

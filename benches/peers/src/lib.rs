@@ -1,32 +1,40 @@
-//! What the comparison with peers has in common: the flags and users, the official provider, and
-//! an allocator that counts.
+//! modelgate and the vendors' official crates, each behind one small trait, on the same flags for
+//! the same users.
+
+use std::sync::LazyLock;
 
 #[path = "../../support/mod.rs"]
 pub mod support;
 
+mod contender;
 mod counting;
+mod flagd;
+mod flagsmith;
+mod launchdarkly;
 mod measure;
-#[cfg(feature = "provider")]
-mod provider;
-mod router;
+mod ours;
+mod unleash;
 
-#[cfg(feature = "provider")]
-pub use self::provider::Provider;
 pub use self::{
+    contender::{Contender, Entry, Task, assert_alike},
     counting::Counting,
-    measure::{Contender, Measured, measure},
-    router::router,
+    measure::{Measured, Work, measure},
 };
 
-use open_feature::EvaluationContext;
-use support::User;
+use support::{Dialect, User};
 
-/// The context of a user as OpenFeature's Rust SDK has it.
-pub fn peer_context(user: &User) -> EvaluationContext {
-    EvaluationContext::default()
-        .with_targeting_key(&user.key)
-        .with_custom_field("region", user.region)
-        .with_custom_field("plan", user.plan)
-        .with_custom_field("age", user.age)
-        .with_custom_field("email", user.email.as_str())
+/// Everybody who decides on the flags of a dialect: ours first, then the vendor's.
+pub fn entries(dialect: Dialect) -> &'static [Entry] {
+    match dialect {
+        Dialect::Flagd => flagd::ENTRIES,
+        Dialect::LaunchDarkly => launchdarkly::ENTRIES,
+        Dialect::Unleash => unleash::ENTRIES,
+        Dialect::Flagsmith => flagsmith::ENTRIES,
+    }
+}
+
+/// The users who ask, everywhere.
+pub fn users() -> &'static [User] {
+    static MADE: LazyLock<Vec<User>> = LazyLock::new(support::users);
+    &MADE
 }

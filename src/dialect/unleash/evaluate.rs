@@ -7,7 +7,7 @@ use super::{
     segment::{Segment, Segments},
     settings::Settings,
     trace::{Recorder, Unwatched, Watcher},
-    tree::{Base, Constraint, CustomCall, FeatureToggle, Strategy, Variant},
+    tree::{Base, Constraint, CustomCall, FeatureToggle, Strategy, Test, Variant},
 };
 use crate::{
     clock::Clock,
@@ -219,6 +219,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
     /// Whether a text is met that is written first, or is not there.
     #[inline(never)]
     fn meets_other(&mut self, constraint: &'a Constraint) -> bool {
+        if let Test::Number(number, order) = &constraint.test
+            && let Some(found) = self.number(&constraint.field)
+        {
+            return order.admits_number(found, *number);
+        }
         let mut room = ShortText::default();
         match self.text(&constraint.field, &mut room) {
             Some(text) => constraint.test.is_met_by(text),

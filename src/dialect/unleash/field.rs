@@ -80,6 +80,20 @@ impl<'a, W: Watcher> Scene<'a, W> {
         text
     }
 
+    /// The number of a field that the context holds as one: what would be read from its text.
+    pub(super) fn number(&mut self, field: &'a Field) -> Option<f64> {
+        let Field::Property(name) = field else { return None };
+        // A watcher is shown the text.
+        if W::WATCHES {
+            return None;
+        }
+        match self.context.attribute(name)? {
+            ValueRef::Int(value) => Some(value as f64),
+            ValueRef::Float(value) if value.is_finite() => Some(value),
+            _ => None,
+        }
+    }
+
     #[inline]
     fn attribute<'t>(&self, name: &str, room: &'t mut ShortText) -> Option<&'t str>
     where

@@ -6,6 +6,9 @@ use crate::{
 };
 
 pub(super) trait Watcher {
+    /// Whether anything is done with what it sees.
+    const WATCHES: bool = true;
+
     fn read(&mut self, field: &str, text: Option<&str>);
     fn operator(&mut self, path: impl FnOnce() -> String, operator: &str, result: bool);
     /// A bucket of `0..total`, of which the chosen share has `from..to`.
@@ -17,6 +20,8 @@ pub(super) trait Watcher {
 pub(super) struct Unwatched;
 
 impl Watcher for Unwatched {
+    const WATCHES: bool = false;
+
     #[inline(always)]
     fn read(&mut self, _: &str, _: Option<&str>) {}
     #[inline(always)]

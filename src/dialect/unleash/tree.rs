@@ -166,6 +166,14 @@ impl Variants {
 }
 
 impl Order {
+    /// Numbers that differ by next to nothing are equal.
+    pub(super) fn admits_number(self, left: f64, right: f64) -> bool {
+        match self {
+            Order::Equal => (left - right).abs() < f64::EPSILON,
+            order => order.admits(&left, &right),
+        }
+    }
+
     fn admits<T: PartialOrd>(self, left: &T, right: &T) -> bool {
         match self {
             Order::Equal => left == right,
@@ -197,11 +205,9 @@ impl Test {
             Test::StartsLower(needles) => needles.iter().any(|needle| needle.starts(text)),
             Test::EndsLower(needles) => needles.iter().any(|needle| needle.ends(text)),
             Test::ContainsLower(needles) => needles.iter().any(|needle| needle.is_part_of(text)),
-            Test::Number(number, order) => match (text.parse::<f64>(), order) {
-                (Ok(found), Order::Equal) => (found - number).abs() < f64::EPSILON,
-                (Ok(found), order) => order.admits(&found, number),
-                (Err(_), _) => false,
-            },
+            Test::Number(number, order) => {
+                text.parse().is_ok_and(|found| order.admits_number(found, *number))
+            }
             Test::Date(date, order) => {
                 text.parse::<DateTime<Utc>>().is_ok_and(|found| order.admits(&found, date))
             }

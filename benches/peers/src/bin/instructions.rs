@@ -1,82 +1,104 @@
 //! Decides a given number of times, to be counted by callgrind: see `../instructions.sh`.
 //!
-//! `instructions WHO RULES FLAGS COUNT`, with WHO one of `set` (a flag of a set), `flags` (through
-//! the store), `router` (`ModelRouter::decide`), `engine` (the official evaluator's rule alone) and
-//! `provider` (the official provider), and RULES one of `split`, `rule`, `ten`.
+//! `instructions DIALECT RULES FLAGS [WHO [WHAT]]`, with RULES one of `split`, `rule`, `ten`, and
+//! WHAT one of `decide`, `ingest`, `update`, prints a line `WHO WHAT TIMES` for each time it has been
+//! through [`counted`].
 
-use std::{env, hint::black_box};
+use std::{
+    env,
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
-use modelgate::{Clock, Flags, SystemClock, dialect::flagd::Flagd};
 use modelgate_peers::{
-    peer_context, router,
-    support::{self, Rules},
+    Contender, Entry, Task, assert_alike, entries,
+    support::{Dialect, PERCENT, Rules, USERS},
 };
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [who, rules, flags, count] = &*arguments else {
-        panic!("expected: instructions WHO RULES FLAGS COUNT")
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [dialect, rules, flags, rest @ ..] = &*arguments else {
+        panic!("expected: instructions DIALECT RULES FLAGS [WHO [WHAT]]")
     };
-    let rules = match &**rules {
+    let dialect = Dialect::ALL
+        .into_iter()
+        .find(|known| known.name() == *dialect)
+        .unwrap_or_else(|| panic!("there is no dialect `{dialect}`"));
+    let rules = match *rules {
         "split" => Rules::Split,
         "rule" => Rules::RuleThenSplit,
         "ten" => Rules::Ten,
         other => panic!("rules `{other}`: expected split, rule or ten"),
     };
-    let flags: usize = flags.parse().expect("a number of flags");
-    let count: usize = count.parse().expect("a number of decisions");
-    let definition = support::definition(rules, flags);
-    let key = support::key(flags / 2);
-    let users = support::users();
-    let contexts: Vec<_> = users.iter().map(support::User::context).collect();
-    let set = Flagd::new().compile(&definition).unwrap();
-    let clock = SystemClock::new();
-    let mut second = 0_usize;
-    match &**who {
-        "set" => {
-            let clock: &dyn Clock = &clock;
-            for turn in 0..count {
-                let context = &contexts[turn % contexts.len()];
-                let answer = set.evaluate(black_box(&key), black_box(context), clock);
-                second += usize::from(black_box(answer).variant == Some("v2"));
-            }
-        }
-        "flags" => {
-            let store = Flags::from(set);
-            for turn in 0..count {
-                let context = &contexts[turn % contexts.len()];
-                // The type does not fit, on purpose: text would be copied to be handed out.
-                let answer = store.detail(black_box(&key), black_box(context), false);
-                second += usize::from(black_box(answer).value);
-            }
-        }
-        "router" => {
-            let router = router(&set, &key);
-            for turn in 0..count {
-                let context = &contexts[turn % contexts.len()];
-                let decision = black_box(&router).decide(black_box(context)).unwrap();
-                second += usize::from(black_box(decision).version().as_str() == "fraud-v2");
-            }
-        }
-        "engine" => {
-            let engine = flagd_evaluation_engine::Operator::new();
-            let rule = support::flag(rules, "v1")["targeting"].to_string();
-            let contexts: Vec<_> = users.iter().map(peer_context).collect();
-            for turn in 0..count {
-                let context = &contexts[turn % contexts.len()];
-                let answer = engine.apply(black_box(&key), &rule, black_box(context)).unwrap();
-                second += usize::from(black_box(answer).as_deref() == Some("v2"));
-            }
-        }
-        #[cfg(feature = "provider")]
-        "provider" => {
-            let provider = modelgate_peers::Provider::new(&definition);
-            let contexts: Vec<_> = users.iter().map(peer_context).collect();
-            provider.ask(black_box(&key), &contexts, count as u64, |_, answer| {
-                second += usize::from(black_box(answer).variant.as_deref() == Some("v2"));
-            });
-        }
-        other => panic!("`{other}`: expected set, flags, router, engine or provider"),
+    let task = Task::new(dialect, rules, flags.parse().expect("a number of flags"));
+    let known: Vec<_> = entries(dialect)
+        .iter()
+        .filter(|entry| rest.first().is_none_or(|who| [entry.name, "all"].contains(who)))
+        .collect();
+    assert!(!known.is_empty(), "nobody is called `{}`", rest[0]);
+    match rest.get(1).copied().unwrap_or("decide") {
+        "decide" => decide(&task, &known),
+        "ingest" => ingest(&task, &known),
+        "update" => update(&task, &known),
+        other => panic!("`{other}`: expected decide, ingest or update"),
     }
-    println!("{second} of {count}");
+}
+
+fn decide(task: &Task, known: &[&'static Entry]) {
+    let contenders: Vec<_> = known.iter().map(|entry| (*entry, (entry.build)(task))).collect();
+    if task.flags < 5_000 {
+        assert_alike(task.rules, &contenders);
+    }
+    for (entry, contender) in &contenders {
+        let count = decisions(&**contender);
+        counted(|| contender.run(count));
+        println!("{} prebuilt {count}", entry.name);
+        counted(|| contender.run_anew(count));
+        println!("{} anew {count}", entry.name);
+    }
+}
+
+fn ingest(task: &Task, known: &[&'static Entry]) {
+    for entry in known {
+        let Some(ingest) = entry.ingest else { continue };
+        ingest(&task.definition);
+        counted(|| assert_eq!(ingest(&task.definition), task.flags));
+        println!("{} ingest 1", entry.name);
+    }
+}
+
+fn update(task: &Task, known: &[&'static Entry]) {
+    let change = task.dialect.change(task.rules, task.index, PERCENT);
+    for entry in known {
+        let contender = (entry.build)(task);
+        if contender.update(&task.key, &change) {
+            counted(|| assert!(contender.update(&task.key, &change)));
+            println!("{} update 1", entry.name);
+        }
+    }
+}
+
+/// How many decisions to count: every user in turn where that is not too slow.
+fn decisions(contender: &dyn Contender) -> u64 {
+    let once = || {
+        let started = Instant::now();
+        contender.run(1);
+        contender.run_anew(1);
+        started.elapsed()
+    };
+    once();
+    match once() {
+        time if time < Duration::from_micros(500) => 30 * USERS as u64,
+        time if time < Duration::from_millis(100) => USERS as u64,
+        _ => 4,
+    }
+}
+
+/// What callgrind counts.
+#[inline(never)]
+fn counted(work: impl FnOnce()) {
+    work();
+    // Or the call above would be the last thing done here, and callgrind not see this return.
+    black_box(());
 }
