@@ -106,15 +106,16 @@ impl Maker<'_> {
     }
 
     fn operator(&mut self, own: &Json) -> &'static str {
-        if !self.random.chance(WELL_TYPED) {
-            return *self.random.of(&OPERATORS);
+        let random = &mut *self.random;
+        if !random.chance(WELL_TYPED) {
+            return random.of::<&'static str>(&OPERATORS);
         }
         let inner = match own {
             Json::Array(elements) => elements.first().unwrap_or(&Json::Null),
             own => own,
         };
         match inner {
-            Json::String(_) => *self.random.of(&[
+            Json::String(_) => random.of::<&'static str>(&[
                 "in",
                 "in",
                 "startsWith",
@@ -128,7 +129,7 @@ impl Maker<'_> {
                 "semVerLessThan",
                 "semVerGreaterThan",
             ]),
-            Json::Number(_) => *self.random.of(&[
+            Json::Number(_) => random.of::<&'static str>(&[
                 "in",
                 "lessThan",
                 "lessThanOrEqual",

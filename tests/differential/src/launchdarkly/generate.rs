@@ -27,7 +27,7 @@ pub fn case(number: usize) -> Case {
     let mut random = Random::new(SEED ^ (number as u64).wrapping_mul(0x2545_f491_4f6c_dd1d));
     let random = &mut random;
     let mut context = context::context(random);
-    let pair = (number % 4 == 0).then(|| pair(random, &mut context, number / 4));
+    let pair = number.is_multiple_of(4).then(|| pair(random, &mut context, number / 4));
     let singles = context::singles(&context);
     let long = number % 4 == 3 && random.chance(0.04);
     let mut maker = Maker { random, singles: &singles, segments: SEGMENTS };

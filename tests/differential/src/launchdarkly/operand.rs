@@ -73,10 +73,10 @@ pub fn version(random: &mut Random) -> String {
             let mut version = numbers.join(".");
             if random.chance(0.4) {
                 let tags = ["-rc", "-rc.1", "-rc.2", "-rc.10", "-alpha", "-1", "-1.a", "-rc.1.0"];
-                version.push_str(*random.of(&tags));
+                version.push_str(random.of::<&'static str>(&tags));
             }
             if random.chance(0.2) {
-                version.push_str(*random.of(&["+b1", "+b2", "+a.b"]));
+                version.push_str(random.of::<&'static str>(&["+b1", "+b2", "+a.b"]));
             }
             version
         }
