@@ -161,4 +161,3 @@ pub fn anything(random: &mut Random) -> Json {
     let of = *random.of(&Type::ALL[..6]);
     value(random, of)
 }
-
