@@ -2,6 +2,7 @@
 
 mod bound;
 mod evaluation;
+mod exposure;
 pub(crate) mod pattern;
 mod problem;
 mod resolution;
@@ -12,25 +13,40 @@ pub(crate) mod table;
 
 use std::{any::Any, fmt, sync::Arc};
 
-pub(crate) use self::{bound::Bound, set::Shared};
+use self::exposure::Counted;
+pub(crate) use self::{bound::Bound, exposure::Outcome, set::Shared};
 pub use self::{
     evaluation::{ErrorCode, Evaluation, Reason, Trace, TraceStep},
+    exposure::{Exposure, Exposures},
     problem::{DocumentError, FlagProblem, Severity},
     resolution::{Resolution, ValueType},
     set::FlagSet,
 };
 use crate::{clock::Clock, context::EvaluationContext, value::Map};
 
-/// One compiled flag. A clone copies two pointers.
+/// One compiled flag. A clone copies pointers.
 #[derive(Clone)]
 pub struct Flag {
     key: Arc<str>,
     rules: Arc<dyn Evaluate>,
+    /// Where its answers are counted, if its source reports them.
+    counted: Option<Arc<Counted>>,
 }
 
 impl Flag {
     pub(crate) fn new(key: impl Into<Arc<str>>, rules: impl Evaluate + 'static) -> Flag {
-        Flag { key: key.into(), rules: Arc::new(rules) }
+        Flag { key: key.into(), rules: Arc::new(rules), counted: None }
+    }
+
+    /// The same flag, whose answers are counted here.
+    pub(crate) fn counted_in(
+        mut self,
+        exposures: &Exposures,
+        version: Option<u64>,
+        outcomes: impl IntoIterator<Item = Outcome>,
+    ) -> Flag {
+        self.counted = Some(exposures.open(Arc::clone(&self.key), version, outcomes));
+        self
     }
 
     /// The flag's key.
@@ -52,6 +68,14 @@ impl Flag {
         set: &'a FlagSet,
     ) -> Evaluation<'a> {
         self.rules.evaluate(request, set)
+    }
+
+    /// Counts an answer that somebody goes by.
+    #[inline]
+    pub(crate) fn count(&self, evaluation: &Evaluation<'_>) {
+        if let Some(counted) = &self.counted {
+            counted.count(evaluation.outcome as usize);
+        }
     }
 
     /// Evaluates the flag and records how the answer came about. Allocates.

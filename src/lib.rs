@@ -63,17 +63,20 @@
 //!
 //! # Features
 //!
-//! | feature | default | what it brings | crates it adds to the 49 of the core |
+//! | feature | default | what it brings | crates it adds to the 59 of the core |
 //! |---|---|---|---|
-//! | `onnx` | yes | `OnnxModel`, run by tract in pure Rust | 70 |
+//! | `onnx` | yes | `OnnxModel`, run by tract in pure Rust | 69 |
 //! | `rayon` | yes | joined shadows and batches in parallel | 5 |
 //! | `async` | yes | [`AsyncModelRouter`], for any runtime | 10 |
 //! | `file` | yes | `FileSource`: a watched flag file | 7 |
-//! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 22 |
+//! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
+//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling | those of `http` |
+//! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
+//! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
 //!
-//! All defaults together make 134 crates, everything 154, the crate itself not counted
-//! (`cargo tree -e normal --prefix none --no-dedupe | sort -u | wc -l`, less one).
+//! All defaults together make 143 crates, everything 225, the crate itself not counted
+//! (`cargo tree -e normal --prefix none --no-dedupe | sed 's/ (.*//' | sort -u | wc -l`, less one).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations, unreachable_pub)]
@@ -130,8 +133,8 @@ pub use crate::{
     context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
     features::{FeatureValue, Features, Schema, SchemaError, SchemaModel},
     flag::{
-        DocumentError, ErrorCode, Evaluation, Flag, FlagProblem, FlagSet, Reason, Resolution,
-        Severity, Trace, TraceStep, ValueType,
+        DocumentError, ErrorCode, Evaluation, Exposure, Exposures, Flag, FlagProblem, FlagSet,
+        Reason, Resolution, Severity, Trace, TraceStep, ValueType,
     },
     model::{
         Admission, Dtype, Finite, FnModel, Ineligible, Label, LazyLoadError, LazyModel, Model,
@@ -160,9 +163,15 @@ pub use crate::metrics::{MetricsReporter, publish_metrics};
 pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture, async_model_fn};
 #[cfg(feature = "file")]
 pub use crate::source::FileSource;
-#[cfg(feature = "http")]
-pub use crate::source::HttpSource;
+#[cfg(feature = "flagd")]
+pub use crate::source::FlagdSource;
+#[cfg(feature = "launchdarkly")]
+pub use crate::source::LaunchDarklySource;
+#[cfg(feature = "unleash")]
+pub use crate::source::UnleashSource;
 pub(crate) use crate::source::chain as error_chain;
+#[cfg(feature = "http")]
+pub use crate::source::{HttpSettings, HttpSource};
 
 /// The README's example is compiled as a test.
 #[cfg(all(doctest, feature = "onnx", feature = "file"))]

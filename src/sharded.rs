@@ -27,9 +27,14 @@ struct Line<T>(T);
 impl<T> Sharded<T> {
     /// A shard for each thread that can run at once, made by `make`.
     pub(crate) fn new(make: impl Fn() -> T) -> Sharded<T> {
+        Sharded::at_most(MOST, make)
+    }
+
+    /// No more shards than this, a power of two, where there are many of them.
+    pub(crate) fn at_most(most: usize, make: impl Fn() -> T) -> Sharded<T> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         // Twice as many: threads are numbered as they come, so two busy ones may meet.
-        let count = (threads * 2).next_power_of_two().min(MOST);
+        let count = (threads * 2).next_power_of_two().min(most);
         Sharded { first: Line(make()), others: (1..count).map(|_| Line(make())).collect() }
     }
 

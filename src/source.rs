@@ -1,24 +1,46 @@
 //! Where flags come from: the [`FlagSource`] trait and the sources.
 
+#[cfg(feature = "http")]
+mod documents;
 mod environment;
 mod error;
 #[cfg(feature = "file")]
 mod file;
+#[cfg(feature = "flagd")]
+mod flagd;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod last_good;
+#[cfg(feature = "launchdarkly")]
+mod launchdarkly;
+#[cfg(feature = "http")]
+mod network;
 mod sink;
 mod subscription;
 #[cfg(test)]
 pub(crate) mod testing;
-#[cfg(any(feature = "file", feature = "http"))]
+#[cfg(feature = "unleash")]
+mod unleash;
+#[cfg(feature = "file")]
 mod worker;
 
 use std::borrow::Cow;
 
 #[cfg(feature = "file")]
 pub use self::file::FileSource;
+#[cfg(feature = "flagd")]
+pub use self::flagd::FlagdSource;
 #[cfg(feature = "http")]
 pub use self::http::HttpSource;
+#[cfg(feature = "launchdarkly")]
+pub use self::launchdarkly::LaunchDarklySource;
+#[cfg(feature = "http")]
+pub use self::network::HttpSettings;
+#[cfg(feature = "http")]
+pub(crate) use self::network::NetworkSlot;
+#[cfg(feature = "unleash")]
+pub use self::unleash::UnleashSource;
 pub use self::{
     environment::EnvironmentSource, error::SourceError, sink::FlagSink, subscription::Subscription,
 };
@@ -160,4 +182,13 @@ impl Compile for Unleash {
 #[cfg(any(feature = "file", feature = "http"))]
 fn default_dialect() -> Box<dyn Compile> {
     Box::new(Flagd::new())
+}
+
+/// Calls the dialect, which may be the user's code.
+#[cfg(any(feature = "file", feature = "http"))]
+fn compile(dialect: &dyn Compile, text: &str) -> Result<FlagSet, SourceError> {
+    match crate::contain::contained(|| dialect.compile(text)) {
+        Some(compiled) => Ok(compiled?),
+        None => Err(SourceError::new("the dialect panicked")),
+    }
 }

@@ -146,7 +146,7 @@ use self::{evaluate::Scene, settings::Settings, trace::Unwatched, tree::FeatureT
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{DocumentError, FlagSet, Request},
+    flag::{DocumentError, Exposures, FlagSet, Request},
     value::Map,
 };
 
@@ -201,6 +201,12 @@ impl Unleash {
     #[must_use]
     pub fn with_random(self, random: impl Fn() -> u64 + Send + Sync + 'static) -> Unleash {
         self.with(|settings| settings.random = Some(Arc::new(random)))
+    }
+
+    /// Counts here what the features compiled from now on answer: off, on, and each variant.
+    #[must_use]
+    pub fn with_exposures(self, exposures: &Exposures) -> Unleash {
+        self.with(|settings| settings.exposures = Some(exposures.clone()))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Unleash {

@@ -14,9 +14,15 @@ impl Bound {
         Bound { flag: flag.clone(), set: set.clone() }
     }
 
+    /// Evaluates the flag, and counts the answer.
     #[inline]
     pub(crate) fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
-        self.flag.evaluate(request, &self.set)
+        let evaluation = self.flag.evaluate(request, &self.set);
+        // Without the key it asked for nobody goes by the answer.
+        if !evaluation.missing_key || request.key_override.is_some() {
+            self.flag.count(&evaluation);
+        }
+        evaluation
     }
 
     pub(crate) fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace) {

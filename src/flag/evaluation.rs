@@ -23,6 +23,8 @@ pub struct Evaluation<'a> {
     pub on: Option<bool>,
     /// Whether a percentage split wanted a targeting key and the context had none.
     pub missing_key: bool,
+    /// Which of the flag's outcomes this is, in its dialect's order: what is counted.
+    pub(crate) outcome: u32,
 }
 
 /// Why a value, and so a version, was chosen. The names are OpenFeature's where they fit.

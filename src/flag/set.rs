@@ -92,6 +92,7 @@ impl FlagSet {
             metadata: &self.metadata,
             on: None,
             missing_key: false,
+            outcome: 0,
         }
     }
 

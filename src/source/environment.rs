@@ -153,6 +153,7 @@ impl Evaluate for Constant {
             metadata: &self.metadata,
             on: None,
             missing_key: false,
+            outcome: 0,
         }
     }
 

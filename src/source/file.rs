@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 use self::watch::Watch;
 use super::{
-    Compile, FlagSink, FlagSource, SourceError, Subscription, default_dialect,
-    worker::{Signal, Wake, Worker, compile},
+    Compile, FlagSink, FlagSource, SourceError, Subscription, compile, default_dialect,
+    worker::{Signal, Wake, Worker},
 };
 
 /// Flags in a file, read again whenever it changes.

@@ -87,6 +87,15 @@ impl FlagSink {
         self.core().is_none()
     }
 
+    /// The thread of the store's network sources.
+    #[cfg(feature = "http")]
+    pub(super) fn network(&self) -> Result<Arc<super::network::Network>, SourceError> {
+        match self.core.upgrade() {
+            Some(core) => core.network.get(),
+            None => Err(SourceError::new("the store is gone")),
+        }
+    }
+
     fn core(&self) -> Option<Arc<Core>> {
         self.core.upgrade().filter(|core| !core.is_closed())
     }

@@ -33,15 +33,9 @@ pub(super) enum Wake {
 
 impl Signal {
     /// Ends the current wait, or the next one.
-    #[cfg(feature = "file")]
     pub(super) fn wake(&self) {
         self.state.lock().woken = true;
         self.changed.notify_one();
-    }
-
-    #[cfg(feature = "http")]
-    pub(super) fn is_stopping(&self) -> bool {
-        self.state.lock().stopping
     }
 
     /// Waits for an event, the end, or `timeout`.
@@ -84,7 +78,6 @@ pub(super) struct Worker {
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
     patience: Duration,
-    interrupt: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Worker {
@@ -102,23 +95,13 @@ impl Worker {
                 run(&signal);
             }
         })?;
-        Ok(Worker { signal, thread: Some(thread), ended, patience, interrupt: None })
-    }
-
-    /// Runs `interrupt` when the thread is to stop, to end what it waits for.
-    #[cfg(feature = "http")]
-    pub(super) fn interrupted_by(mut self, interrupt: impl FnOnce() + Send + 'static) -> Worker {
-        self.interrupt = Some(Box::new(interrupt));
-        self
+        Ok(Worker { signal, thread: Some(thread), ended, patience })
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
         self.signal.stop();
-        if let Some(interrupt) = self.interrupt.take() {
-            interrupt();
-        }
         let Some(thread) = self.thread.take() else { return };
         // The last handle of a store may be dropped by a callback, on this very thread.
         if thread.thread().id() == thread::current().id() {
@@ -132,16 +115,5 @@ impl Drop for Worker {
                 "left a busy thread to end by itself"
             ),
         }
-    }
-}
-
-/// Calls the dialect, which may be the user's code.
-pub(super) fn compile(
-    dialect: &dyn super::Compile,
-    text: &str,
-) -> Result<crate::flag::FlagSet, super::SourceError> {
-    match crate::contain::contained(|| dialect.compile(text)) {
-        Some(compiled) => Ok(compiled?),
-        None => Err(super::SourceError::new("the dialect panicked")),
     }
 }

@@ -38,6 +38,9 @@ pub(super) type Callback = Arc<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
 pub(crate) struct Core {
     pub(super) cell: SnapshotCell<Snapshot>,
     pub(super) clock: Arc<dyn Clock>,
+    /// The thread of all network sources, while there is one.
+    #[cfg(feature = "http")]
+    pub(crate) network: crate::source::NetworkSlot,
     closed: AtomicBool,
     /// Held for the whole of a change: makes changes one sequence.
     writer: Mutex<Vec<Weak<dyn SnapshotListener>>>,
@@ -62,6 +65,8 @@ impl Core {
         Core {
             cell: SnapshotCell::new(snapshot.clone()),
             clock,
+            #[cfg(feature = "http")]
+            network: crate::source::NetworkSlot::default(),
             closed: AtomicBool::new(false),
             writer: Mutex::default(),
             progress: Mutex::new(Progress {

@@ -83,6 +83,7 @@ pub(super) fn read<T: FlagValue>(
         };
     };
     let answer = flag.evaluate(&Request { context, key_override: None, clock }, set);
+    flag.count(&answer);
     let answer = if T::SWITCH { answer.of_type(ValueType::Boolean) } else { answer };
     if answer.error.is_some() {
         return failed(default, answer.reason, answer.error);

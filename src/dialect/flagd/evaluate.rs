@@ -147,6 +147,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             metadata: &self.flag.metadata,
             on: None,
             missing_key: self.missing_key,
+            outcome: 0,
         }
     }
 

@@ -106,6 +106,7 @@ impl<'a> Decision<'a> {
             metadata: &self.state.metadata,
             on: Some(on),
             missing_key: self.missing_key,
+            outcome: u32::from(on),
         }
     }
 }

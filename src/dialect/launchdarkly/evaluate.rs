@@ -268,6 +268,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             metadata: &flag.metadata,
             on: None,
             missing_key: self.missing_key,
+            outcome: verdict.variation.map_or(0, |index| index.saturating_add(1)),
         }
     }
 }

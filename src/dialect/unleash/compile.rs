@@ -67,7 +67,7 @@ pub(super) fn feature(
         Some(variant) => variant_sticky(variant.stickiness.as_deref()),
         None => Sticky::Default,
     };
-    let toggle = FeatureToggle {
+    let mut toggle = FeatureToggle {
         name: (&*feature.name).into(),
         enabled: feature.enabled,
         poisoned: fault.is_some(),
@@ -78,6 +78,7 @@ pub(super) fn feature(
         settings: Arc::clone(settings),
         metadata: metadata(feature),
     };
+    toggle.number_outcomes();
     (toggle, fault)
 }
 
@@ -122,6 +123,7 @@ pub(super) fn variants(
                     (Field::named(&by.context_name), values)
                 })
                 .collect(),
+            outcome: 0,
         }
     });
     let list: Box<[Variant]> = list.collect();

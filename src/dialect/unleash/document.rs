@@ -159,7 +159,15 @@ impl<'s> State<'s> {
         if !toggle.segments.is_empty() {
             self.changed.push(Arc::clone(&name));
         }
-        self.set = std::mem::take(&mut self.set).with(Flag::new(name, toggle));
+        let outcomes: Vec<_> = match &self.settings.exposures {
+            Some(_) => toggle.outcomes().collect(),
+            None => Vec::new(),
+        };
+        let mut flag = Flag::new(name, toggle);
+        if let Some(exposures) = &self.settings.exposures {
+            flag = flag.counted_in(exposures, None, outcomes);
+        }
+        self.set = std::mem::take(&mut self.set).with(flag);
     }
 
     fn segment(&mut self, raw: &RawValue, index: usize) {

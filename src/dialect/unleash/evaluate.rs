@@ -275,10 +275,10 @@ impl<'a> Outcome<'a> {
 
     #[inline]
     fn evaluation(&self, toggle: &'a FeatureToggle) -> Evaluation<'a> {
-        let (value, variant) = match self.variant {
-            Some(variant) => (&variant.value, Some(&*variant.name)),
-            None if self.enabled => (&ON, None),
-            None => (&OFF, None),
+        let (value, variant, outcome) = match self.variant {
+            Some(variant) => (&variant.value, Some(&*variant.name), variant.outcome),
+            None if self.enabled => (&ON, None, 1),
+            None => (&OFF, None, 0),
         };
         Evaluation {
             value: Some(value),
@@ -288,6 +288,7 @@ impl<'a> Outcome<'a> {
             metadata: &toggle.metadata,
             on: Some(self.enabled),
             missing_key: self.missing_key,
+            outcome,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     settings::{Custom, Settings},
 };
 use crate::{
-    flag::{Reason, pattern::Pattern, semver::Version},
+    flag::{Outcome, Reason, pattern::Pattern, semver::Version},
     hash::Murmur3,
     value::{Map, Value},
 };
@@ -30,6 +30,29 @@ pub(super) struct FeatureToggle {
     pub(super) variants: Variants,
     pub(super) settings: Arc<Settings>,
     pub(super) metadata: Map,
+}
+
+impl FeatureToggle {
+    /// Numbers the variants, after the two outcomes without one: off and on.
+    pub(super) fn number_outcomes(&mut self) {
+        let lists = self.strategies.iter_mut().map(|strategy| &mut strategy.variants);
+        let variants = lists.chain([&mut self.variants]).flat_map(|variants| &mut variants.list);
+        for (variant, outcome) in variants.zip(2..) {
+            variant.outcome = outcome;
+        }
+    }
+
+    /// What the toggle can answer, in the order of the numbers.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
+        let bare = [false, true].map(|on| Outcome { on: Some(on), ..Outcome::default() });
+        let lists = self.strategies.iter().map(|strategy| &strategy.variants);
+        let variants = lists.chain([&self.variants]).flat_map(|variants| &variants.list);
+        bare.into_iter().chain(variants.map(|variant| Outcome {
+            on: Some(true),
+            variant: Some((&*variant.name).into()),
+            ..Outcome::default()
+        }))
+    }
 }
 
 /// A toggle that this one depends on.
@@ -111,6 +134,8 @@ pub(super) struct Variant {
     pub(super) payload: Option<(Box<str>, Box<str>)>,
     pub(super) value: Value,
     pub(super) overrides: Box<[(Field, Texts)]>,
+    /// Which of the toggle's outcomes it is.
+    pub(super) outcome: u32,
 }
 
 pub(super) struct Constraint {

@@ -1,0 +1,96 @@
+//! Whole documents on their way from a server into the store.
+
+use std::{borrow::Cow, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Compile, FlagSink, SourceError, compile,
+    last_good::{LastGood, named},
+};
+use crate::store::{LastKnownGood, digest};
+
+/// Compiles and delivers the documents of a source, and keeps the last good one in a file.
+pub(super) struct Documents {
+    dialect: Box<dyn Compile>,
+    last_good: LastGood,
+    /// The digest of the document in force.
+    good: Option<String>,
+    /// How many were delivered.
+    delivered: u64,
+    /// When the status is to say that the server is away.
+    grace: Option<Instant>,
+    pub(super) sink: FlagSink,
+}
+
+impl Documents {
+    /// Begins with what the file has, if there is one.
+    pub(super) fn start(
+        source: Cow<'static, str>,
+        dialect: Box<dyn Compile>,
+        file: Option<LastKnownGood>,
+        sink: FlagSink,
+    ) -> Documents {
+        let last_good = LastGood::new(source, file);
+        let good = last_good.start(&*dialect, &sink).map(|(_, text)| digest(&text));
+        Documents { dialect, last_good, good, delivered: 0, grace: None, sink }
+    }
+
+    /// Delivers a document of the server, which may be the one in force.
+    ///
+    /// # Errors
+    /// When it is none that the dialect can read; what was delivered before stays in force.
+    pub(super) fn deliver(&mut self, text: String, tag: Option<&str>) -> Result<(), SourceError> {
+        let sum = digest(&text);
+        if self.good.as_ref() == Some(&sum) {
+            self.sink.confirm();
+        } else {
+            let set = compile(&*self.dialect, &text)?;
+            if self.sink.replace(named(set, tag, &sum)) {
+                self.good = Some(sum);
+                self.last_good.keep(|| text);
+            }
+        }
+        self.delivered = self.delivered.wrapping_add(1);
+        self.grace = None;
+        self.last_good.save();
+        Ok(())
+    }
+
+    /// Changes whenever something was delivered.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// The source's name.
+    pub(super) fn source(&self) -> &str {
+        self.last_good.source()
+    }
+
+    /// Says so in the status when nothing has been delivered until then.
+    pub(super) fn grace(&mut self, period: Duration) {
+        self.grace = Instant::now().checked_add(period);
+    }
+
+    /// Waits, and ends the grace period if that falls in between.
+    pub(super) async fn pause(&mut self, pause: Duration) {
+        // A pause past the end of time is a very long one.
+        let end = Instant::now().checked_add(pause);
+        if let (Some(grace), Some(end)) = (self.grace, end)
+            && grace <= end
+        {
+            tokio::time::sleep_until(grace).await;
+            self.grace = None;
+            self.sink
+                .report(SourceError::new("the server is away for longer than the grace period"));
+            return tokio::time::sleep_until(end).await;
+        }
+        tokio::time::sleep(pause).await;
+    }
+
+    /// The server has nothing newer than what is in force.
+    pub(super) fn confirm(&mut self) {
+        self.sink.confirm();
+        self.last_good.save();
+    }
+}

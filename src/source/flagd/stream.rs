@@ -1,0 +1,201 @@
+//! One sync stream after the other.
+
+use std::{fs, path::Path, time::Duration};
+
+use tonic::{
+    Code, Request, Status,
+    client::Grpc,
+    codegen::http::{Uri, uri::PathAndQuery},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+};
+use tonic_prost::ProstCodec;
+
+use super::{
+    Sent, Settings,
+    message::{SYNC_FLAGS, SyncFlagsRequest, SyncFlagsResponse},
+};
+use crate::source::{SourceError, documents::Documents};
+
+/// The server, connected to when a stream is opened.
+pub(super) struct Stream {
+    channel: Channel,
+    request: SyncFlagsRequest,
+    selector: Option<tonic::metadata::AsciiMetadataValue>,
+    deadline: Duration,
+    stream_deadline: Option<Duration>,
+    max_bytes: usize,
+}
+
+/// A stream that ended otherwise than it should.
+pub(super) struct Failure {
+    pub(super) error: SourceError,
+    /// The status code's name.
+    pub(super) code: String,
+}
+
+impl Stream {
+    pub(super) fn new(settings: &Settings) -> Result<Stream, SourceError> {
+        let scheme = if settings.tls { "https" } else { "http" };
+        let host = match settings.host.contains(':') && !settings.host.starts_with('[') {
+            true => format!("[{}]", settings.host),
+            false => settings.host.clone(),
+        };
+        let address = format!("{scheme}://{host}:{}", settings.port);
+        let malformed = |error| {
+            SourceError::with_source(format!("host `{}` is malformed", settings.host), error)
+        };
+        let mut endpoint = Endpoint::from_shared(address)
+            .map_err(malformed)?
+            .connect_timeout(settings.deadline)
+            .user_agent(settings.provider.clone())
+            .map_err(|error| SourceError::with_source("provider id is malformed", error))?;
+        if let Some(interval) = settings.keep_alive {
+            endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_while_idle(true);
+        }
+        if settings.tls && settings.socket.is_none() {
+            endpoint = endpoint
+                .tls_config(tls(settings.certificate.as_deref())?)
+                .map_err(|error| SourceError::with_source("TLS could not be set up", error))?;
+        }
+        let selector = settings.selector.as_ref().map(|selector| {
+            selector.parse().map_err(|error| {
+                SourceError::with_source(format!("selector `{selector}` is malformed"), error)
+            })
+        });
+        Ok(Stream {
+            channel: channel(&endpoint, settings.socket.as_deref())?,
+            request: SyncFlagsRequest {
+                provider_id: settings.provider.clone(),
+                selector: settings.selector.clone().unwrap_or_default(),
+            },
+            selector: selector.transpose()?,
+            deadline: settings.deadline,
+            stream_deadline: settings.stream_deadline,
+            max_bytes: settings.max_bytes,
+        })
+    }
+
+    /// Opens a stream and delivers what it brings until it ends or its time is up.
+    pub(super) async fn follow(&self, documents: &mut Documents) -> Result<(), Failure> {
+        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(self.max_bytes);
+        let mut request = Request::new(self.request.clone());
+        if let Some(selector) = &self.selector {
+            request.metadata_mut().insert("flagd-selector", selector.clone());
+        }
+        let opened = async {
+            grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+            let codec = ProstCodec::<SyncFlagsRequest, SyncFlagsResponse>::default();
+            grpc.server_streaming(request, PathAndQuery::from_static(SYNC_FLAGS), codec).await
+        };
+        let mut stream = match tokio::time::timeout(self.deadline, opened).await {
+            Ok(opened) => opened?.into_inner(),
+            Err(_) => return Err(Status::deadline_exceeded("the server did not answer").into()),
+        };
+        let ends = self.stream_deadline.map(|deadline| tokio::time::Instant::now() + deadline);
+        loop {
+            let next = stream.message();
+            let message = match ends {
+                None => next.await,
+                Some(ends) => match tokio::time::timeout_at(ends, next).await {
+                    Ok(message) => message,
+                    Err(_) => return Ok(()),
+                },
+            };
+            match message {
+                Ok(Some(message)) => {
+                    let text = Sent::text(&message.flag_configuration, &message.context());
+                    // A set that cannot be read leaves the stream open: the next may be better.
+                    if let Err(error) = documents.deliver(text, None) {
+                        documents.sink.report(error);
+                    }
+                }
+                Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),
+                // The server's own limit, and what it is for.
+                Err(status) if status.code() == Code::DeadlineExceeded => return Ok(()),
+                Err(status) => return Err(status.into()),
+            }
+        }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Failure {
+        let code = name(status.code());
+        let error = SourceError::with_source(format!("sync stream: {code}"), status);
+        Failure { error, code: code.to_owned() }
+    }
+}
+
+fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, SourceError> {
+    let Some(path) = certificate else { return Ok(ClientTlsConfig::new().with_native_roots()) };
+    let pem = fs::read(path).map_err(|error| {
+        SourceError::with_source(format!("certificate {} is not readable", path.display()), error)
+    })?;
+    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
+}
+
+#[cfg(unix)]
+fn channel(endpoint: &Endpoint, socket: Option<&Path>) -> Result<Channel, SourceError> {
+    let Some(path) = socket else { return Ok(endpoint.connect_lazy()) };
+    let connector = UnixSocket(path.to_owned());
+    Ok(endpoint.connect_with_connector_lazy(connector))
+}
+
+#[cfg(not(unix))]
+fn channel(endpoint: &Endpoint, socket: Option<&Path>) -> Result<Channel, SourceError> {
+    match socket {
+        None => Ok(endpoint.connect_lazy()),
+        Some(_) => Err(SourceError::new("this platform has no Unix sockets")),
+    }
+}
+
+/// Connects to a socket in the file system, whatever the address says.
+#[cfg(unix)]
+#[derive(Clone)]
+struct UnixSocket(std::path::PathBuf);
+
+#[cfg(unix)]
+impl tower_service::Service<Uri> for UnixSocket {
+    type Response = hyper_util::rt::TokioIo<tokio::net::UnixStream>;
+    type Error = std::io::Error;
+    type Future = std::pin::Pin<
+        Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send + 'static>,
+    >;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let path = self.0.clone();
+        Box::pin(async move {
+            Ok(hyper_util::rt::TokioIo::new(tokio::net::UnixStream::connect(path).await?))
+        })
+    }
+}
+
+/// The code as gRPC spells it, and as configurations name it.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

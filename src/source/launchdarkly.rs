@@ -1,0 +1,142 @@
+//! Flags of LaunchDarkly, by its stream.
+
+mod data;
+mod settings;
+mod stream;
+
+use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+
+use self::{data::Data, settings::Settings};
+use super::{FlagSink, FlagSource, SourceError, Subscription, network::HttpSettings};
+use crate::{dialect::launchdarkly::LaunchDarkly, store::LastKnownGood};
+
+/// Flags of LaunchDarkly, or of a Relay Proxy: streamed, or polled.
+///
+/// A change of a flag reaches the next prediction within milliseconds of reaching the socket. While
+/// the stream is away the last good flags stay in force, the source is stale and says why, and the
+/// flags are polled; it connects again with growing, random pauses. An SDK key that is refused is
+/// not tried again.
+///
+/// ```no_run
+/// use modelgate::{Flags, LaunchDarklySource};
+///
+/// let key = std::env::var("LAUNCHDARKLY_SDK_KEY")?;
+/// let flags = Flags::builder()
+///     .source(LaunchDarklySource::new(key).last_known_good("/var/lib/service/flags.lkg"))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct LaunchDarklySource {
+    settings: Settings,
+    name: Cow<'static, str>,
+    dialect: LaunchDarkly,
+    last_known_good: Option<LastKnownGood>,
+}
+
+impl LaunchDarklySource {
+    /// The flags of the environment that this SDK key belongs to.
+    pub fn new(sdk_key: impl Into<Box<str>>) -> LaunchDarklySource {
+        LaunchDarklySource {
+            settings: Settings::new(sdk_key.into()),
+            name: Cow::Borrowed("launchdarkly"),
+            dialect: LaunchDarkly::new(),
+            last_known_good: None,
+        }
+    }
+
+    /// The source's name in the status; `launchdarkly` otherwise.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> LaunchDarklySource {
+        self.name = name.into();
+        self
+    }
+
+    /// Takes the flags from a Relay Proxy at this URL, or from a private instance whose services
+    /// share one. A Relay Proxy serves the stream only: there is then nothing to poll.
+    pub fn relay(mut self, url: impl Into<String>) -> LaunchDarklySource {
+        self.settings.stream_url = url.into();
+        self.settings.poll_url = None;
+        self
+    }
+
+    /// The base URLs of a private instance: of its stream, and of its polling service.
+    pub fn base_urls(
+        mut self,
+        stream: impl Into<String>,
+        poll: impl Into<String>,
+    ) -> LaunchDarklySource {
+        self.settings.stream_url = stream.into();
+        self.settings.poll_url = Some(poll.into());
+        self
+    }
+
+    /// Polls at this interval, at least 30 seconds, instead of streaming.
+    pub fn polling(mut self, interval: Duration) -> LaunchDarklySource {
+        self.settings.streams = false;
+        self.settings.interval = interval.max(settings::LEAST_INTERVAL);
+        self
+    }
+
+    /// Asks for the flags of this payload filter only.
+    pub fn payload_filter(mut self, key: impl Into<String>) -> LaunchDarklySource {
+        self.settings.filter = Some(key.into());
+        self
+    }
+
+    /// The pause after a failure, which doubles with each further one up to `max`; 1 and 30
+    /// seconds otherwise. Each pause is cut by up to a half at random.
+    pub fn retry(mut self, first: Duration, max: Duration) -> LaunchDarklySource {
+        self.settings.retry = (first, max);
+        self
+    }
+
+    /// How long a stream may be silent before it counts as dead; 5 minutes otherwise. LaunchDarkly
+    /// sends a sign of life every 3.
+    pub fn silence(mut self, silence: Duration) -> LaunchDarklySource {
+        self.settings.silence = silence;
+        self
+    }
+
+    /// How the servers are reached: timeouts, limits, proxy, certificates.
+    pub fn settings(mut self, settings: HttpSettings) -> LaunchDarklySource {
+        self.settings.http = settings;
+        self
+    }
+
+    /// Compiles the flags with this dialect: one that knows a store of big segments, for instance.
+    pub fn dialect(mut self, dialect: LaunchDarkly) -> LaunchDarklySource {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> LaunchDarklySource {
+        self.last_known_good = Some(LastKnownGood::at(path));
+        self
+    }
+}
+
+impl FlagSource for LaunchDarklySource {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+        let connection = stream::Connection::new(&self.settings)?;
+        let network = sink.network()?;
+        let data = Data::start(self.name, self.dialect, self.last_known_good, sink);
+        let task = network.spawn(stream::follow(connection, data, self.settings));
+        Ok(Subscription::on_drop(move || drop(task)))
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for LaunchDarklySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaunchDarklySource")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .field("last_known_good", &self.last_known_good)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,146 @@
+//! Streaming and polling.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::time::Instant;
+
+use super::{data::Data, settings::Settings};
+use crate::source::{
+    SourceError,
+    network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
+};
+
+/// A stream that lasted this long was well: the next pause is a short one again.
+const WELL: Duration = Duration::from_secs(60);
+
+/// What requests need.
+pub(super) struct Connection {
+    client: Client,
+    stream: Url,
+    poll: Option<Url>,
+    known: Conditions,
+}
+
+impl Connection {
+    pub(super) fn new(settings: &Settings) -> Result<Connection, SourceError> {
+        let client = Client::new(&settings.http, Some(("authorization", &settings.key)))?;
+        let filtered = |base: &str, path: &str| {
+            let mut url = client::url(base, path)?;
+            if let Some(filter) = &settings.filter {
+                url.query_pairs_mut().append_pair("filter", filter);
+            }
+            Ok::<_, SourceError>(url)
+        };
+        let poll = settings.poll_url.as_ref();
+        Ok(Connection {
+            stream: filtered(&settings.stream_url, "/all")?,
+            poll: poll.map(|base| filtered(base, "/sdk/latest-all")).transpose()?,
+            known: Conditions::default(),
+            client,
+        })
+    }
+
+    async fn poll(&mut self, data: &mut Data) -> Result<(), Failure> {
+        let Some(url) = &self.poll else { return Ok(()) };
+        match self.client.get(url, &self.known).await? {
+            Answer::Unchanged => data.confirm(),
+            Answer::Document { text, conditions, .. } => {
+                data.replace(&text)?;
+                // Only now: what was refused must not make the next answer "unchanged".
+                self.known = Conditions { etag: conditions.etag, last_modified: None };
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows one stream until something is wrong.
+    async fn stream(&self, data: &mut Data, silence: Duration) -> Failure {
+        let mut events = match self.client.stream(&self.stream, &[], silence).await {
+            Ok(events) => events,
+            Err(failure) => return failure,
+        };
+        loop {
+            let event = match events.next().await {
+                Ok(event) => event,
+                Err(failure) => return failure,
+            };
+            let done = match &*event.kind {
+                "put" => data.put(&event.data),
+                "patch" => data.patch(&event.data),
+                "delete" => data.delete(&event.data),
+                // Of a later version of the protocol.
+                _ => Ok(()),
+            };
+            // What cannot be read may have meant anything: only a whole new `put` is safe.
+            if let Err(error) = done {
+                return error.into();
+            }
+        }
+    }
+}
+
+/// Keeps the store fed for as long as it is polled.
+pub(super) async fn follow(mut connection: Connection, mut data: Data, settings: Settings) {
+    let (first, max) = settings.retry;
+    let mut backoff = Backoff::new(first, max);
+    let mut polled: Option<Instant> = None;
+    loop {
+        let started = Instant::now();
+        let failure = if settings.streams {
+            Some(connection.stream(&mut data, settings.silence).await)
+        } else {
+            connection.poll(&mut data).await.err()
+        };
+        data.save();
+        let Some(failure) = failure else {
+            backoff.reset();
+            tokio::time::sleep(jittered(settings.interval)).await;
+            continue;
+        };
+        if settings.streams && started.elapsed() >= WELL {
+            backoff.reset();
+        }
+        let permanent = failure.status.is_some_and(is_permanent);
+        let retry_after = failure.retry_after;
+        data.sink.report(failure.error);
+        if permanent {
+            tracing::error!(
+                target: "modelgate::source",
+                source = data.source(),
+                status = failure.status,
+                "LaunchDarkly refuses this key or this request: not tried again"
+            );
+            return;
+        }
+        // While the stream is away, and not more often than LaunchDarkly likes.
+        let due = polled.is_none_or(|polled| polled.elapsed() >= settings.interval);
+        if settings.streams && backoff.failures() > 0 && due && connection.poll.is_some() {
+            polled = Some(Instant::now());
+            if let Err(failure) = connection.poll(&mut data).await {
+                data.sink.report(failure.error);
+            }
+        }
+        tokio::time::sleep(backoff.pause(retry_after)).await;
+    }
+}
+
+/// Trying again changes nothing: a key that is refused, a URL that is not there.
+fn is_permanent(status: u16) -> bool {
+    matches!(status, 401..=499) && !matches!(status, 408 | 429)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for status in [400, 408, 429, 500, 502, 503, 302, 204] {
+            assert!(!is_permanent(status), "{status}");
+        }
+        for status in [401, 403, 404, 405, 418] {
+            assert!(is_permanent(status), "{status}");
+        }
+    }
+}

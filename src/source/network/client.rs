@@ -1,0 +1,295 @@
+//! Requests: conditional GET, POST, and the opening of a stream.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode, Url,
+    header::{
+        ACCEPT, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+        LAST_MODIFIED, RETRY_AFTER,
+    },
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use super::{Events, Failure, HttpSettings, Secret};
+use crate::source::SourceError;
+
+/// An HTTP client of one source. A clone shares its connections.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    timeout: Duration,
+    max_bytes: u64,
+}
+
+/// What the source has already, so that the server need not send it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Conditions {
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+}
+
+/// What the server answered to a GET.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// What the source has is what there is.
+    Unchanged,
+    /// A body, what makes the next request conditional, and all headers.
+    Document { text: String, conditions: Conditions, headers: HeaderMap },
+}
+
+impl Client {
+    /// A client that sends this key as it is in this header, with every request.
+    ///
+    /// # Errors
+    /// A malformed header, proxy or certificate.
+    pub(crate) fn new(
+        settings: &HttpSettings,
+        key: Option<(&'static str, &Secret)>,
+    ) -> Result<Client, SourceError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &settings.headers {
+            headers.append(header_name(name)?, header_value(name, value)?);
+        }
+        if let Some((name, key)) = key {
+            headers.insert(HeaderName::from_static(name), header_value(name, key.reveal())?);
+        }
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(&settings.certificates)?)
+            .default_headers(headers)
+            .user_agent(&settings.user_agent)
+            .connect_timeout(settings.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(1);
+        if let Some(proxy) = &settings.proxy {
+            let proxy = reqwest::Proxy::all(proxy).map_err(|error| {
+                SourceError::with_source("proxy URL is malformed", error.without_url())
+            })?;
+            builder = builder.proxy(proxy);
+        }
+        let http = builder.build().map_err(|error| {
+            SourceError::with_source("HTTP client could not be made", error.without_url())
+        })?;
+        Ok(Client { http, timeout: settings.timeout, max_bytes: settings.max_bytes })
+    }
+
+    /// A GET that asks only for what is new. A redirect, like any other answer that is neither 200
+    /// nor 304, is a failure.
+    pub(crate) async fn get(&self, url: &Url, known: &Conditions) -> Result<Answer, Failure> {
+        self.get_with(url, known, &[]).await
+    }
+
+    pub(crate) async fn get_with(
+        &self,
+        url: &Url,
+        known: &Conditions,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Answer, Failure> {
+        let mut request = self.request(Method::GET, url, headers)?.timeout(self.timeout);
+        if let Some(etag) = &known.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        if let Some(moment) = &known.last_modified {
+            request = request.header(IF_MODIFIED_SINCE, moment);
+        }
+        let response = request.send().await?;
+        let asked = known.etag.is_some() || known.last_modified.is_some();
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if asked => return Ok(Answer::Unchanged),
+            _ => return Err(refused(&response)),
+        }
+        let headers = response.headers().clone();
+        let text =
+            |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let conditions = Conditions { etag: text(ETAG), last_modified: text(LAST_MODIFIED) };
+        let text = self.text(response).await?;
+        Ok(Answer::Document { text, conditions, headers })
+    }
+
+    /// A POST of JSON. The answer's headers, when its status is one of success.
+    pub(crate) async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, &str)],
+        json: impl Into<bytes::Bytes>,
+    ) -> Result<HeaderMap, Failure> {
+        let response = self
+            .request(Method::POST, url, headers)?
+            .timeout(self.timeout)
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(reqwest::Body::from(json.into()))
+            .send()
+            .await?;
+        if !response.status().is_success() {
+            return Err(refused(&response));
+        }
+        Ok(response.headers().clone())
+    }
+
+    /// Opens a stream of server-sent events that counts as dead once nothing, not even a comment,
+    /// has come for `silence`.
+    pub(crate) async fn stream(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, &str)],
+        silence: Duration,
+    ) -> Result<Events, Failure> {
+        let request = self.request(Method::GET, url, headers)?.header(ACCEPT, "text/event-stream");
+        let response = match tokio::time::timeout(self.timeout, request.send()).await {
+            Ok(response) => response?,
+            Err(_) => return Err(SourceError::new("request took too long").into()),
+        };
+        if response.status() != StatusCode::OK {
+            return Err(refused(&response));
+        }
+        let kind = response.headers().get(reqwest::header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !kind.trim_start().starts_with("text/event-stream") {
+            let found = if kind.is_empty() { "none" } else { kind };
+            let error = format!("content type: found `{found}`, expected `text/event-stream`");
+            return Err(SourceError::new(error).into());
+        }
+        Ok(Events::new(response, silence, self.max_bytes))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(&'static str, &str)],
+    ) -> Result<RequestBuilder, SourceError> {
+        let mut request = self.http.request(method, url.clone());
+        for (name, value) in headers {
+            request = request.header(*name, header_value(name, value)?);
+        }
+        Ok(request)
+    }
+
+    /// The body, which may be no larger than allowed and must be UTF-8.
+    async fn text(&self, mut response: Response) -> Result<String, Failure> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if (bytes.len() as u64).saturating_add(chunk.len() as u64) > self.max_bytes {
+                let error = format!("answer: found more than {} bytes", self.max_bytes);
+                return Err(SourceError::new(error).into());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        String::from_utf8(bytes)
+            .map_err(|error| SourceError::with_source("answer is not UTF-8", error).into())
+    }
+}
+
+/// A URL of a server, with the path of one of its resources added.
+///
+/// # Errors
+/// When it is no `http` or `https` URL.
+pub(crate) fn url(base: &str, path: &str) -> Result<Url, SourceError> {
+    if !base.starts_with("http://") && !base.starts_with("https://") {
+        return Err(SourceError::new("URL must start with `http://` or `https://`"));
+    }
+    let base = if path.is_empty() { base } else { base.trim_end_matches('/') };
+    Url::parse(&format!("{base}{path}"))
+        .map_err(|error| SourceError::with_source("URL is malformed", error))
+}
+
+/// The URL without user, password, query and fragment.
+pub(crate) fn public_part(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+fn refused(response: &Response) -> Failure {
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    Failure::of_status(response.status().as_u16(), retry_after.and_then(wait))
+}
+
+/// `Retry-After` in seconds, or as a date.
+fn wait(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = chrono::DateTime::parse_from_rfc2822(text.trim()).ok()?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    let moment = u64::try_from(moment.timestamp()).ok()?;
+    Some(Duration::from_secs(moment).saturating_sub(now))
+}
+
+fn header_name(name: &str) -> Result<HeaderName, SourceError> {
+    HeaderName::try_from(name)
+        .map_err(|error| SourceError::with_source(format!("header `{name}` is malformed"), error))
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue, SourceError> {
+    let mut value = HeaderValue::try_from(value).map_err(|error| {
+        SourceError::with_source(format!("value of header `{name}` is malformed"), error)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// rustls with the platform's certificates and these, without a process-wide provider.
+fn tls(pem: &[u8]) -> Result<rustls::ClientConfig, SourceError> {
+    let failed = |error| SourceError::with_source("TLS could not be set up", error);
+    let extra: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| SourceError::with_source("root certificates are malformed", error))?;
+    if extra.is_empty() && !pem.is_empty() {
+        return Err(SourceError::new("root certificates: found none, expected PEM"));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, Arc::clone(&provider))
+            .map_err(failed)?;
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_added_to_a_base_with_or_without_a_slash() {
+        for base in ["https://flags.example.com/api", "https://flags.example.com/api/"] {
+            let url = url(base, "/client/features").unwrap();
+            assert_eq!(url.as_str(), "https://flags.example.com/api/client/features");
+        }
+        for base in ["flags.example.com", "ftp://flags.example.com", ""] {
+            assert!(url(base, "/x").is_err(), "{base}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_read_in_seconds_and_as_a_date() {
+        assert_eq!(wait("120"), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(wait("Wed, 21 Oct 2099 07:28:00 GMT") > Some(Duration::from_secs(1 << 30)));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_by_name() {
+        let settings = HttpSettings::new();
+        let made = |settings: HttpSettings| Client::new(&settings, None).map(|_| ());
+        let error = made(settings.clone().header("a b", "c")).unwrap_err();
+        assert!(error.to_string().contains("`a b`"), "{error}");
+        let error = made(settings.clone().header("a", "b\n")).unwrap_err();
+        assert!(error.to_string().contains("`a`"), "{error}");
+        let error = made(settings.clone().root_certificates("no PEM")).unwrap_err();
+        assert!(error.to_string().contains("root certificates"), "{error}");
+        assert!(made(settings.proxy("::")).is_err());
+    }
+}

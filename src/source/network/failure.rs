@@ -1,0 +1,52 @@
+//! A request that failed, and what may be done about it.
+
+use std::time::Duration;
+
+use crate::source::SourceError;
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: SourceError,
+    /// What the server answered, if it did.
+    pub(crate) status: Option<u16>,
+    /// How long the server wants to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+    /// Whether the server may have taken what was sent all the same.
+    uncertain: bool,
+}
+
+impl Failure {
+    /// Whether the server may have taken what was sent all the same: it did not answer.
+    #[cfg(feature = "unleash")]
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        self.uncertain
+    }
+
+    /// The server answered this status.
+    pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Failure {
+        let error = SourceError::new(format!("server answered {status}"));
+        Failure { error, status: Some(status), retry_after, uncertain: false }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Failure {
+        Failure { error, status: None, retry_after: None, uncertain: false }
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Failure {
+        let what = match () {
+            () if error.is_timeout() => "request took too long",
+            () if error.is_connect() => "server could not be reached",
+            () if error.is_body() || error.is_decode() => "answer ended early or is damaged",
+            () => "request failed",
+        };
+        // The URL may hold a key in its query.
+        let uncertain = !error.is_connect() && !error.is_builder();
+        let error = SourceError::with_source(what, error.without_url());
+        Failure { error, status: None, retry_after: None, uncertain }
+    }
+}

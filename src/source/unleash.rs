@@ -1,0 +1,183 @@
+//! Flags of an Unleash server, or of Unleash Edge.
+
+mod data;
+mod fetch;
+mod report;
+mod settings;
+
+use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+
+use self::{data::Data, fetch::Connection, report::Report, settings::Settings};
+use super::{FlagSink, FlagSource, SourceError, Subscription, network::HttpSettings};
+use crate::{dialect::unleash::Unleash, flag::Exposures, store::LastKnownGood};
+
+/// Flags of an Unleash server, or of Unleash Edge: polled, or streamed where the server offers it.
+///
+/// The source registers its application and reports how often each toggle was on, off, and which
+/// variant it gave. None of that is on the way of a prediction, and a server that hangs on it delays
+/// nothing else. While the server is away the last good flags stay in force, the source is stale and
+/// says why.
+///
+/// ```no_run
+/// use modelgate::{Flags, UnleashSource};
+///
+/// let token = std::env::var("UNLEASH_API_TOKEN")?;
+/// let flags = Flags::builder()
+///     .source(UnleashSource::new("https://unleash.example.com/api", token).app_name("fraud"))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct UnleashSource {
+    settings: Settings,
+    name: Cow<'static, str>,
+    dialect: Unleash,
+    bootstrap: Option<String>,
+    last_known_good: Option<LastKnownGood>,
+}
+
+impl UnleashSource {
+    /// The flags that this backend token may see, from the server whose API is at `url`:
+    /// `https://unleash.example.com/api`.
+    pub fn new(url: impl Into<String>, token: impl Into<Box<str>>) -> UnleashSource {
+        UnleashSource {
+            settings: Settings::new(url.into(), token.into()),
+            name: Cow::Borrowed("unleash"),
+            dialect: Unleash::new(),
+            bootstrap: None,
+            last_known_good: None,
+        }
+    }
+
+    /// The source's name in the status; `unleash` otherwise.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> UnleashSource {
+        self.name = name.into();
+        self
+    }
+
+    /// The application's name, by which the server lists it and strategies may ask for it;
+    /// `modelgate` otherwise.
+    pub fn app_name(mut self, name: impl Into<String>) -> UnleashSource {
+        self.settings.app_name = name.into();
+        self
+    }
+
+    /// What tells this process from others of the same application; drawn at random otherwise.
+    pub fn instance_id(mut self, id: impl Into<String>) -> UnleashSource {
+        self.settings.instance_id = id.into();
+        self
+    }
+
+    /// The pause between two requests, give or take a tenth; 15 seconds otherwise. The server
+    /// itself notices changes once a second.
+    pub fn interval(mut self, interval: Duration) -> UnleashSource {
+        self.settings.interval = interval;
+        self
+    }
+
+    /// Has changes streamed by servers that offer it, Unleash Edge and Unleash Enterprise; others
+    /// are polled.
+    pub fn streaming(mut self) -> UnleashSource {
+        self.settings.streams = true;
+        self
+    }
+
+    /// Only the flags of this project; may be called again for more.
+    pub fn project(mut self, project: impl Into<String>) -> UnleashSource {
+        self.settings.filters.push(("project", project.into()));
+        self
+    }
+
+    /// Only the flags whose names begin so.
+    pub fn name_prefix(mut self, prefix: impl Into<String>) -> UnleashSource {
+        self.settings.filters.push(("namePrefix", prefix.into()));
+        self
+    }
+
+    /// Only the flags with this tag, `type:value`; may be called again for more.
+    pub fn tag(mut self, tag: impl Into<String>) -> UnleashSource {
+        self.settings.filters.push(("tag", tag.into()));
+        self
+    }
+
+    /// The pause between two reports of usage; a minute otherwise, `None` to report nothing and
+    /// not to register either.
+    pub fn metrics(mut self, interval: Option<Duration>) -> UnleashSource {
+        self.settings.metrics = interval;
+        self
+    }
+
+    /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
+    /// 5 minutes otherwise. Each pause is cut by up to a half at random.
+    pub fn retry(mut self, first: Duration, max: Duration) -> UnleashSource {
+        self.settings.retry = (first, max);
+        self
+    }
+
+    /// How long a stream may be silent before it counts as dead; a minute otherwise. The server
+    /// sends a sign of life every 30 seconds.
+    pub fn silence(mut self, silence: Duration) -> UnleashSource {
+        self.settings.silence = silence;
+        self
+    }
+
+    /// How the server is reached: timeouts, limits, proxy, certificates.
+    pub fn settings(mut self, settings: HttpSettings) -> UnleashSource {
+        self.settings.http = settings;
+        self
+    }
+
+    /// Compiles the flags with this dialect: one that knows custom strategies, for instance.
+    pub fn dialect(mut self, dialect: Unleash) -> UnleashSource {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Starts with these client features, as stale, until the server has answered. A last-known-good
+    /// file counts before them.
+    pub fn bootstrap(mut self, features: impl Into<String>) -> UnleashSource {
+        self.bootstrap = Some(features.into());
+        self
+    }
+
+    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> UnleashSource {
+        self.last_known_good = Some(LastKnownGood::at(path));
+        self
+    }
+}
+
+impl FlagSource for UnleashSource {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+        let connection = Connection::new(&self.settings)?;
+        let network = sink.network()?;
+        let exposures = Exposures::new();
+        let mut dialect = self.dialect.with_app_name(&*self.settings.app_name);
+        if self.settings.metrics.is_some() {
+            dialect = dialect.with_exposures(&exposures);
+        }
+        let report = Report::new(&connection, &self.settings, exposures, self.name.clone())?;
+        let data = Data::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
+        let settings = self.settings;
+        let reporting = settings.metrics.map(|interval| {
+            network.spawn_until(move |stopped| report.keep_sending(interval, stopped))
+        });
+        let fetching = network.spawn(connection.follow(data, settings));
+        Ok(Subscription::on_drop(move || drop((fetching, reporting))))
+    }
+}
+
+/// Shows no token.
+impl fmt::Debug for UnleashSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnleashSource")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .field("last_known_good", &self.last_known_good)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! Polling, and streaming with polling to fall back on.
+
+use std::time::Duration;
+
+use reqwest::{Url, header::HeaderMap};
+use tokio::time::Instant;
+
+use super::{data::Data, settings::Settings};
+use crate::source::{
+    SourceError,
+    network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
+};
+
+/// The version of Unleash's client specification whose answers are understood.
+const SPECIFICATION: &str = "5.2.0";
+
+/// A stream that fails this often within a minute is given up for polling.
+const TOO_OFTEN: usize = 5;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether a server that had no stream has one by now.
+const STREAM_AGAIN: Duration = Duration::from_secs(600);
+
+/// What requests need.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    features: Url,
+    stream: Url,
+    pub(super) headers: Vec<(&'static str, String)>,
+    known: Conditions,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Polls,
+    Streams,
+}
+
+/// Why a stream ended.
+enum End {
+    Failed(Failure),
+    /// The server wants to be polled.
+    Unwanted,
+}
+
+impl Connection {
+    pub(super) fn new(settings: &Settings) -> Result<Connection, SourceError> {
+        let client = Client::new(&settings.http, Some(("authorization", &settings.token)))?;
+        let filtered = |path: &str| {
+            let mut url = client::url(&settings.url, path)?;
+            if !settings.filters.is_empty() {
+                url.query_pairs_mut().extend_pairs(&settings.filters);
+            }
+            Ok::<_, SourceError>(url)
+        };
+        let headers = vec![
+            ("unleash-client-spec", SPECIFICATION.to_owned()),
+            ("unleash-appname", settings.app_name.clone()),
+            ("unleash-instanceid", settings.instance_id.clone()),
+            ("unleash-connection-id", settings.connection_id.clone()),
+            ("unleash-sdk", concat!("modelgate:", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("unleash-interval", settings.interval.as_millis().to_string()),
+        ];
+        Ok(Connection {
+            features: filtered("/client/features")?,
+            stream: filtered("/client/streaming")?,
+            client,
+            headers,
+            known: Conditions::default(),
+        })
+    }
+
+    fn headers(&self) -> Vec<(&'static str, &str)> {
+        self.headers.iter().map(|(name, value)| (*name, &**value)).collect()
+    }
+
+    /// Asks once; the answer's headers, when it brought something new.
+    async fn poll(&mut self, data: &mut Data) -> Result<Option<HeaderMap>, Failure> {
+        match self.client.get_with(&self.features, &self.known, &self.headers()).await? {
+            Answer::Unchanged => {
+                data.confirm();
+                Ok(None)
+            }
+            Answer::Document { text, conditions, headers } => {
+                data.replace(text, conditions.etag.as_deref())?;
+                // Only now: the tag of what was refused must not make the next answer "unchanged".
+                self.known = Conditions { etag: conditions.etag, last_modified: None };
+                Ok(Some(headers))
+            }
+        }
+    }
+
+    /// Follows one stream until something is wrong.
+    async fn stream(&self, data: &mut Data, silence: Duration) -> End {
+        let headers = self.headers();
+        let mut events = match self.client.stream(&self.stream, &headers, silence).await {
+            Ok(events) => events,
+            Err(failure) => return End::Failed(failure),
+        };
+        loop {
+            let event = match events.next().await {
+                Ok(event) => event,
+                Err(failure) => return End::Failed(failure),
+            };
+            let done = match &*event.kind {
+                "unleash-connected" | "unleash-updated" => data.apply(&event.data),
+                "fetch-mode" if event.data.trim() == "polling" => return End::Unwanted,
+                _ => Ok(()),
+            };
+            // What cannot be read may have meant anything: a new stream begins with everything.
+            if let Err(error) = done {
+                return End::Failed(error.into());
+            }
+        }
+    }
+
+    /// Keeps the store fed for as long as it is polled.
+    pub(super) async fn follow(mut self, mut data: Data, settings: Settings) {
+        let (first, max) = settings.retry;
+        let mut backoff = Backoff::new(first, max);
+        let mut mode = if settings.streams { Mode::Streams } else { Mode::Polls };
+        let mut stream_again: Option<Instant> = None;
+        let mut broken: Vec<Instant> = Vec::new();
+        loop {
+            let failure = match mode {
+                Mode::Streams => {
+                    let end = self.stream(&mut data, settings.silence).await;
+                    data.save();
+                    broken.retain(|moment| moment.elapsed() < MINUTE);
+                    if broken.is_empty() {
+                        backoff.reset();
+                    }
+                    broken.push(Instant::now());
+                    match end {
+                        End::Failed(failure)
+                            if !has_no_stream(failure.status) && broken.len() < TOO_OFTEN =>
+                        {
+                            failure
+                        }
+                        // Polling shows whether anything is really wrong.
+                        _ => {
+                            tracing::debug!(
+                                target: "modelgate::source",
+                                "no stream to be had: polling"
+                            );
+                            mode = Mode::Polls;
+                            self.known = Conditions::default();
+                            stream_again = Instant::now().checked_add(STREAM_AGAIN);
+                            continue;
+                        }
+                    }
+                }
+                Mode::Polls => match self.poll(&mut data).await {
+                    Ok(headers) => {
+                        backoff.reset();
+                        let asked = headers.as_ref().and_then(|headers| headers.get("fetch-mode"));
+                        let due = stream_again.is_some_and(|moment| moment <= Instant::now());
+                        if asked.is_some_and(|mode| mode == "streaming") || due {
+                            (mode, stream_again) = (Mode::Streams, None);
+                            broken.clear();
+                            continue;
+                        }
+                        tokio::time::sleep(jittered(settings.interval)).await;
+                        continue;
+                    }
+                    Err(failure) => failure,
+                },
+            };
+            data.sink.report(failure.error);
+            tokio::time::sleep(backoff.pause(failure.retry_after)).await;
+        }
+    }
+}
+
+/// Whether this answer means that there is no stream for us, which is what most servers say.
+fn has_no_stream(status: Option<u16>) -> bool {
+    matches!(status, Some(401 | 403 | 404 | 429 | 501))
+}

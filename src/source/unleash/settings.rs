@@ -1,0 +1,72 @@
+//! How Unleash is reached, and what the application calls itself.
+
+use std::time::Duration;
+
+use crate::{
+    prediction_id::PredictionId,
+    source::network::{HttpSettings, Secret},
+};
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) url: String,
+    pub(super) token: Secret,
+    pub(super) app_name: String,
+    pub(super) instance_id: String,
+    /// Of this store alone, where several share an instance.
+    pub(super) connection_id: String,
+    pub(super) interval: Duration,
+    pub(super) streams: bool,
+    pub(super) filters: Vec<(&'static str, String)>,
+    pub(super) metrics: Option<Duration>,
+    pub(super) retry: (Duration, Duration),
+    pub(super) silence: Duration,
+    pub(super) http: HttpSettings,
+}
+
+impl Settings {
+    pub(super) fn new(url: String, token: Box<str>) -> Settings {
+        Settings {
+            url,
+            token: Secret::new(token),
+            app_name: "modelgate".to_owned(),
+            instance_id: PredictionId::generate().to_string(),
+            connection_id: uuid(PredictionId::generate()),
+            interval: Duration::from_secs(15),
+            streams: false,
+            filters: Vec::new(),
+            metrics: Some(Duration::from_secs(60)),
+            retry: (Duration::from_secs(1), Duration::from_secs(300)),
+            silence: Duration::from_secs(60),
+            http: HttpSettings::new(),
+        }
+    }
+}
+
+/// A random identity in the form of a UUID of version 4.
+fn uuid(id: PredictionId) -> String {
+    let digits: Vec<char> = id.to_string().chars().filter(char::is_ascii_hexdigit).collect();
+    let digits: String = digits
+        .into_iter()
+        .chain(std::iter::repeat('0'))
+        .take(32)
+        .collect::<String>()
+        .to_lowercase();
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    let (first, second, third) = (part(0, 8), part(8, 12), part(13, 16));
+    format!("{first}-{second}-4{third}-a{}-{}", part(17, 20), part(20, 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_has_a_uuid_of_its_own() {
+        let [first, second] = [(), ()].map(|()| uuid(PredictionId::generate()));
+        assert_ne!(first, second);
+        assert_eq!(first.len(), 36);
+        assert_eq!(first.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        assert!(first.chars().all(|c| c.is_ascii_hexdigit() || c == '-'), "{first}");
+    }
+}

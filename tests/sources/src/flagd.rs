@@ -1,0 +1,189 @@
+//! A stand-in for a flagd server's sync service, made from the published definition of
+//! `flagd.sync.v1`: the daemon itself is in no package registry that the tests can count on.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use futures_util::{Stream, StreamExt};
+use tokio::{runtime::Runtime, sync::watch};
+use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
+use tonic::{
+    Request, Response, Status,
+    body::Body,
+    codegen::{Service, http},
+    server::{Grpc, NamedService, ServerStreamingService},
+};
+use tonic_prost::ProstCodec;
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SyncFlagsRequest {
+    #[prost(string, tag = "1")]
+    pub provider_id: String,
+    #[prost(string, tag = "2")]
+    pub selector: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SyncFlagsResponse {
+    #[prost(string, tag = "1")]
+    pub flag_configuration: String,
+    #[prost(message, optional, tag = "2")]
+    pub sync_context: Option<prost_types::Struct>,
+}
+
+/// What the service does with a stream.
+#[derive(Clone, Debug)]
+enum Mood {
+    Sends(SyncFlagsResponse),
+    Refuses(tonic::Code),
+}
+
+/// A running service. Dropping it ends its streams and its port.
+pub struct Flagd {
+    pub address: SocketAddr,
+    mood: watch::Sender<Mood>,
+    /// Ends the streams that are open.
+    ended: Arc<Mutex<watch::Sender<()>>>,
+    requests: Arc<Mutex<Vec<(SyncFlagsRequest, Option<String>)>>>,
+    /// Taken when dropped: a runtime must not be dropped in an async context.
+    runtime: Option<Runtime>,
+}
+
+impl Flagd {
+    pub fn start(flags: &str) -> Flagd {
+        Flagd::at("127.0.0.1:0".parse().unwrap(), flags)
+    }
+
+    /// On an address that was free a moment ago.
+    pub fn at(address: SocketAddr, flags: &str) -> Flagd {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (mood, moods) = watch::channel(Mood::Sends(message(flags)));
+        let (ended, _) = watch::channel(());
+        let ended = Arc::new(Mutex::new(ended));
+        let requests = Arc::default();
+        let service = Sync { moods, ended: Arc::clone(&ended), requests: Arc::clone(&requests) };
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(TcpListenerStream::new(listener)),
+        );
+        Flagd { address, mood, ended, requests, runtime: Some(runtime) }
+    }
+
+    /// Sends these flags to whoever listens or will.
+    pub fn publish(&self, flags: &str) {
+        self.mood.send_replace(Mood::Sends(message(flags)));
+    }
+
+    /// The same with attributes for every context.
+    pub fn publish_with(&self, flags: &str, context: &[(&str, &str)]) {
+        let text = |text: &str| prost_types::Value {
+            kind: Some(prost_types::value::Kind::StringValue(text.to_owned())),
+        };
+        let fields: BTreeMap<_, _> =
+            context.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect();
+        let mut message = message(flags);
+        message.sync_context = Some(prost_types::Struct { fields: fields.into_iter().collect() });
+        self.mood.send_replace(Mood::Sends(message));
+    }
+
+    /// From now on refuses streams with this code.
+    pub fn refuse(&self, code: tonic::Code) {
+        self.mood.send_replace(Mood::Refuses(code));
+    }
+
+    /// Ends the streams that are open.
+    pub fn end_streams(&self) {
+        *self.ended.lock().unwrap() = watch::channel(()).0;
+    }
+
+    /// What was asked so far, with the `flagd-selector` of each request's head.
+    pub fn requests(&self) -> Vec<(SyncFlagsRequest, Option<String>)> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Flagd {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn message(flags: &str) -> SyncFlagsResponse {
+    SyncFlagsResponse { flag_configuration: flags.to_owned(), sync_context: None }
+}
+
+#[derive(Clone)]
+struct Sync {
+    moods: watch::Receiver<Mood>,
+    ended: Arc<Mutex<watch::Sender<()>>>,
+    requests: Arc<Mutex<Vec<(SyncFlagsRequest, Option<String>)>>>,
+}
+
+type Messages = Pin<Box<dyn Stream<Item = Result<SyncFlagsResponse, Status>> + Send>>;
+type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl ServerStreamingService<SyncFlagsRequest> for Sync {
+    type Response = SyncFlagsResponse;
+    type ResponseStream = Messages;
+    type Future = Answer<Result<Response<Messages>, Status>>;
+
+    fn call(&mut self, request: Request<SyncFlagsRequest>) -> Self::Future {
+        let selector = request.metadata().get("flagd-selector");
+        let selector = selector.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        self.requests.lock().unwrap().push((request.into_inner(), selector));
+        let refused = match &*self.moods.borrow() {
+            Mood::Refuses(code) => Some(*code),
+            Mood::Sends(_) => None,
+        };
+        let mut ended = self.ended.lock().unwrap().subscribe();
+        let messages = WatchStream::new(self.moods.clone())
+            .map(|mood| match mood {
+                Mood::Sends(message) => Ok(message),
+                Mood::Refuses(code) => Err(Status::new(code, "on demand")),
+            })
+            .take_until(Box::pin(async move { while ended.changed().await.is_ok() {} }));
+        Box::pin(async move {
+            match refused {
+                Some(code) => Err(Status::new(code, "on demand")),
+                None => Ok(Response::new(Box::pin(messages) as Messages)),
+            }
+        })
+    }
+}
+
+impl NamedService for Sync {
+    const NAME: &'static str = "flagd.sync.v1.FlagSyncService";
+}
+
+impl Service<http::Request<Body>> for Sync {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answer<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move {
+            let codec = ProstCodec::<SyncFlagsResponse, SyncFlagsRequest>::default();
+            Ok(Grpc::new(codec).server_streaming(service, request).await)
+        })
+    }
+}

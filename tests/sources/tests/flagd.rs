@@ -1,0 +1,156 @@
+//! `FlagdSource` against a stand-in for the daemon's sync service.
+
+use std::{net::TcpListener, time::Duration};
+
+use modelgate::{Context, FlagdSource, Flags, SourceState};
+use modelgate_source_tests::{PATIENCE, eventually, expect, expect_text, flagd::Flagd};
+
+fn serving(version: &str) -> String {
+    format!(
+        r#"{{"flags": {{"m": {{"state": "ENABLED", "variants": {{"it": "{version}"}},
+            "defaultVariant": "it"}}}}}}"#
+    )
+}
+
+fn quick(server: &Flagd) -> FlagdSource {
+    FlagdSource::new(server.address.ip().to_string(), server.address.port())
+        .deadline(PATIENCE)
+        .retry(Duration::from_millis(2), Duration::from_millis(20))
+}
+
+fn store(source: FlagdSource) -> Flags {
+    Flags::builder().source(source).build().unwrap()
+}
+
+fn reason(status: &modelgate::FlagsStatus) -> &str {
+    match &status.sources[0].state {
+        SourceState::Stale { reason, .. } => reason,
+        SourceState::Starting { last_error: Some(error), .. } => error,
+        _ => "",
+    }
+}
+
+#[test]
+fn every_change_arrives_by_the_stream() {
+    let server = Flagd::start(&serving("v1"));
+    let flags = store(quick(&server).selector("flagSetId=models"));
+    flags.wait_ready(PATIENCE).unwrap();
+    for version in ["v2", "v3", "v4"] {
+        server.publish(&serving(version));
+        expect_text(&flags, "m", version);
+    }
+    let (request, selector) = server.requests().remove(0);
+    assert_eq!(request.selector, "flagSetId=models");
+    assert_eq!(selector.as_deref(), Some("flagSetId=models"));
+    assert!(request.provider_id.starts_with("modelgate/"), "{request:?}");
+    assert_eq!(server.requests().len(), 1, "one stream");
+}
+
+#[test]
+fn the_servers_context_fills_what_the_callers_leaves_out() {
+    let server = Flagd::start(&serving("v1"));
+    let by_region = r#"{"flags": {"m": {"state": "ENABLED", "variants": {"a": "eu", "b": "other"},
+        "defaultVariant": "b", "targeting": {"if": [{"==": [{"var": "region"}, "eu"]}, "a"]}}}}"#;
+    server.publish_with(by_region, &[("region", "eu")]);
+    let flags = store(quick(&server));
+    flags.wait_ready(PATIENCE).unwrap();
+    assert_eq!(flags.string("m", &Context::new("u"), ""), "eu");
+    assert_eq!(flags.string("m", &Context::new("u").with("region", "us"), ""), "other");
+}
+
+#[test]
+fn a_lost_stream_leaves_the_flags_in_force_and_is_opened_again() {
+    let server = Flagd::start(&serving("v1"));
+    let flags = store(quick(&server).grace_period(Duration::from_millis(1)));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.refuse(tonic::Code::Unavailable);
+    expect(&flags, |status| reason(status).contains("UNAVAILABLE"));
+    expect(&flags, |status| reason(status).contains("longer than the grace period"));
+    assert_eq!(flags.string("m", &Context::new("u"), ""), "v1");
+    server.publish(&serving("v2"));
+    expect_text(&flags, "m", "v2");
+    server.end_streams();
+    server.publish(&serving("v3"));
+    expect_text(&flags, "m", "v3");
+    expect(&flags, |status| status.sources[0].is_ready());
+}
+
+#[test]
+fn a_stream_is_renewed_when_its_time_is_up_and_nothing_is_stale_meanwhile() {
+    let server = Flagd::start(&serving("v1"));
+    let source = quick(&server).stream_deadline(Some(Duration::from_millis(5)));
+    let flags = store(source);
+    flags.wait_ready(PATIENCE).unwrap();
+    eventually("three streams", || server.requests().len() >= 3);
+    assert!(flags.status().sources[0].is_ready(), "{:#?}", flags.status());
+}
+
+#[test]
+fn a_bad_definition_is_refused_and_the_next_good_one_taken() {
+    let server = Flagd::start(&serving("v1"));
+    let flags = store(quick(&server));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.publish("half a defini");
+    expect(&flags, |status| reason(status).contains("document refused"));
+    assert_eq!(flags.string("m", &Context::new("u"), ""), "v1");
+    server.publish(&serving("v2"));
+    expect_text(&flags, "m", "v2");
+    assert_eq!(server.requests().len(), 1, "the stream stayed open");
+}
+
+#[test]
+fn a_fatal_code_is_not_tried_again() {
+    let server = Flagd::start(&serving("v1"));
+    server.refuse(tonic::Code::Unauthenticated);
+    let flags = store(quick(&server).fatal_status_codes(["UNAUTHENTICATED"]));
+    expect(&flags, |status| reason(status).contains("UNAUTHENTICATED"));
+    server.publish(&serving("v1"));
+    let error = flags.wait_ready(Duration::from_millis(50)).unwrap_err();
+    assert!(error.to_string().contains("UNAUTHENTICATED"), "{error}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_server_that_is_away_at_the_start_is_found_when_it_comes() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let source = FlagdSource::new("127.0.0.1", address.port())
+        .retry(Duration::from_millis(2), Duration::from_millis(20));
+    let flags = store(source);
+    expect(&flags, |status| reason(status).contains("UNAVAILABLE"));
+    let _server = Flagd::at(address, &serving("v1"));
+    flags.wait_ready(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_service_starts_from_its_last_known_good_file_the_servers_context_included() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.lkg");
+    let server = Flagd::start(&serving("v1"));
+    let by_region = r#"{"flags": {"m": {"state": "ENABLED", "variants": {"a": "eu", "b": "other"},
+        "defaultVariant": "b", "targeting": {"if": [{"==": [{"var": "region"}, "eu"]}, "a"]}}}}"#;
+    server.publish_with(by_region, &[("region", "eu")]);
+    let flags = store(quick(&server).last_known_good(&path));
+    flags.wait_ready(PATIENCE).unwrap();
+    eventually("saved", || path.exists());
+    drop(flags);
+    drop(server);
+    let away = FlagdSource::new("127.0.0.1", 9).last_known_good(&path);
+    let flags = store(away);
+    assert!(flags.is_ready() && flags.status().sources[0].is_stale());
+    assert_eq!(flags.string("m", &Context::new("u"), ""), "eu");
+}
+
+#[test]
+fn what_can_never_work_is_said_at_the_start() {
+    for (source, wanted) in [
+        (FlagdSource::new("a b", 1), "host `a b` is malformed"),
+        (FlagdSource::new("h", 1).selector("a\nb"), "selector `a\nb` is malformed"),
+        (
+            FlagdSource::new("h", 1).certificate("/absent.pem"),
+            "certificate /absent.pem is not readable",
+        ),
+    ] {
+        let error = Flags::builder().source(source).build().unwrap_err();
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), wanted);
+    }
+}

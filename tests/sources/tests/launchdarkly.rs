@@ -1,0 +1,241 @@
+//! `LaunchDarklySource` against a stand-in for the service, and every fault on the way to it.
+
+use std::{net::TcpListener, time::Duration};
+
+use modelgate::{
+    Context, Flags, FlagsStatus, HttpSettings, LastKnownGood, LaunchDarklySource, SourceState,
+};
+use modelgate_source_tests::{
+    PATIENCE, eventually, expect, expect_text,
+    launchdarkly::LaunchDarkly,
+    proxy::{Fault, Proxy},
+};
+
+const KEY: &str = "sdk-hidden";
+
+fn flag(version: u64, value: &str) -> String {
+    format!(
+        r#"{{"key": "m", "version": {version}, "on": true, "variations": ["{value}"],
+            "fallthrough": {{"variation": 0}}, "salt": "s"}}"#
+    )
+    .replace('\n', " ")
+}
+
+fn data(version: u64, value: &str) -> String {
+    format!(r#"{{"flags": {{"m": {}}}, "segments": {{}}}}"#, flag(version, value))
+}
+
+fn source(url: &str) -> LaunchDarklySource {
+    LaunchDarklySource::new(KEY)
+        .base_urls(url, url)
+        .retry(Duration::from_millis(2), Duration::from_millis(20))
+        .settings(HttpSettings::new().timeout(PATIENCE))
+}
+
+fn store(source: LaunchDarklySource) -> Flags {
+    Flags::builder().source(source).build().unwrap()
+}
+
+fn reason(status: &FlagsStatus) -> &str {
+    match &status.sources[0].state {
+        SourceState::Stale { reason, .. } => reason,
+        SourceState::Starting { last_error: Some(error), .. } => error,
+        _ => "",
+    }
+}
+
+#[test]
+fn changes_arrive_by_the_stream_and_older_ones_change_nothing() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let flags = store(source(&server.url()).payload_filter("models"));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.patch_flag("m", &flag(5, "v5"));
+    expect_text(&flags, "m", "v5");
+    server.patch_flag("m", &flag(4, "v4"));
+    server.send("delete", r#"{"path": "/flags/m", "version": 5}"#);
+    server.send("goodbye", "{}");
+    server.send("patch", r#"{"path": "/experiments/m", "data": {}}"#);
+    server.patch_flag("other", &flag(1, "x"));
+    expect_text(&flags, "other", "x");
+    expect_text(&flags, "m", "v5");
+    server.send("delete", r#"{"path": "/flags/m", "version": 7}"#);
+    expect_text(&flags, "m", "none");
+    server.patch_flag("m", &flag(6, "late"));
+    server.patch_flag("m", &flag(8, "back"));
+    expect_text(&flags, "m", "back");
+    let streams = server.streams();
+    assert_eq!(streams.len(), 1);
+    assert_eq!(streams[0].0, "/all?filter=models");
+    assert_eq!(streams[0].1["authorization"], KEY);
+    assert!(streams[0].1["user-agent"].to_str().unwrap().starts_with("modelgate/"));
+    assert!(server.polls().is_empty());
+}
+
+#[test]
+fn a_segment_changes_without_its_flags() {
+    let by_segment = r#"{"flags": {"m": {"key": "m", "version": 1, "on": true, "salt": "s",
+        "variations": ["out", "in"], "fallthrough": {"variation": 0}, "rules": [{"variation": 1,
+        "clauses": [{"attribute": "", "op": "segmentMatch", "values": ["beta"]}]}]}},
+        "segments": {"beta": {"key": "beta", "version": 1, "included": []}}}"#;
+    let server = LaunchDarkly::start(by_segment);
+    let flags = store(source(&server.url()));
+    expect_text(&flags, "m", "out");
+    server.send(
+        "patch",
+        r#"{"path": "/segments/beta", "data": {"key": "beta", "version": 2, "included": ["user-1"]}}"#,
+    );
+    expect_text(&flags, "m", "in");
+    server.send("delete", r#"{"path": "/segments/beta", "version": 3}"#);
+    expect_text(&flags, "m", "out");
+}
+
+#[test]
+fn a_malformed_flag_keeps_its_last_good_form_and_says_so() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let flags = store(source(&server.url()));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.patch_flag("m", r#"{"key": "m", "version": 2, "on": "yes"}"#);
+    let status = expect(&flags, |status| !status.sources[0].problems.is_empty());
+    assert_eq!(status.sources[0].problems[0].key, "m");
+    expect_text(&flags, "m", "v1");
+    server.patch_flag("m", &flag(3, "v3"));
+    expect_text(&flags, "m", "v3");
+    expect(&flags, |status| status.sources[0].problems.is_empty());
+    assert_eq!(server.streams().len(), 1);
+}
+
+#[test]
+fn an_event_that_cannot_be_read_opens_the_stream_anew() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let flags = store(source(&server.url()));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.set_data(&data(2, "v2"));
+    server.send("patch", r#"{"path": "/flags/m", "data": {"#);
+    expect_text(&flags, "m", "v2");
+    expect(&flags, |status| status.sources[0].is_ready());
+    assert_eq!(server.streams().len(), 2);
+}
+
+#[test]
+fn a_key_that_is_refused_is_not_tried_again() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    server.set_status(401);
+    let flags = store(source(&server.url()));
+    expect(&flags, |status| reason(status) == "server answered 401");
+    server.set_status(200);
+    let error = flags.wait_ready(Duration::from_millis(50)).unwrap_err().to_string();
+    assert!(error.contains("401") && !error.contains(KEY), "{error}");
+    assert_eq!(server.streams().len(), 1);
+}
+
+#[test]
+fn what_may_pass_is_tried_again_and_polled_meanwhile() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let proxy = Proxy::before(server.address);
+    proxy.set(Fault::status("503 Busy"));
+    let streaming = source(&proxy.url()).base_urls(proxy.url(), server.url());
+    let flags = store(streaming);
+    // By polling, for the stream is away.
+    flags.wait_ready(PATIENCE).unwrap();
+    expect(&flags, |status| reason(status).contains("503"));
+    server.set_data(&data(2, "v2"));
+    proxy.set(Fault::None);
+    expect_text(&flags, "m", "v2");
+    expect(&flags, |status| status.sources[0].is_ready());
+    assert_eq!(server.polls().len(), 1, "not more often than LaunchDarkly likes");
+}
+
+#[test]
+fn polling_asks_for_what_is_new() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let flags = store(source(&server.url()).polling(Duration::ZERO));
+    flags.wait_ready(PATIENCE).unwrap();
+    assert_eq!(server.polls()[0].0, "/sdk/latest-all");
+    assert!(server.streams().is_empty());
+    assert_eq!(server.polls().len(), 1, "thirty seconds have not passed");
+}
+
+#[test]
+fn every_fault_on_the_way_leaves_the_last_good_flags_in_force_and_passes() {
+    let server = LaunchDarkly::start(&data(1, "v0"));
+    let proxy = Proxy::before(server.address);
+    let settings = HttpSettings::new().timeout(Duration::from_millis(300)).max_bytes(1 << 20);
+    let flags = store(source(&proxy.url()).settings(settings).silence(Duration::from_millis(500)));
+    flags.wait_ready(PATIENCE).unwrap();
+    let faults = [
+        Fault::Refused,
+        Fault::Reset(0),
+        Fault::Reset(150),
+        Fault::Silence,
+        Fault::SlowLoris(Duration::from_millis(50)),
+        Fault::ok("application/json", data(9, "wrong content type")),
+        Fault::ok("text/html", "<html>error</html>"),
+        Fault::ok("text/event-stream", "event: put\ndata: {\"data\": {\"fla"),
+        Fault::ok("text/event-stream", "event: put\ndata: {\"data\": []}\n\n"),
+        Fault::deep(10_000),
+        Fault::ok("text/event-stream", format!("event: put\ndata: {}\n\n", "[".repeat(10_000))),
+        Fault::Endless,
+        Fault::status("429 Slow Down"),
+        Fault::status("500 Oh"),
+        Fault::RedirectLoop,
+    ];
+    for (round, fault) in faults.into_iter().enumerate() {
+        let before = proxy.requests();
+        proxy.set(fault.clone());
+        proxy.cut();
+        expect(&flags, |status| !status.sources[0].is_ready());
+        eventually("the fault is met", || proxy.requests() > before);
+        let value = flags.string("m", &Context::new("u"), "none");
+        assert_eq!(value, format!("v{round}"), "{fault:?}");
+        let value = format!("v{}", round + 1);
+        server.set_data(&data(round as u64 + 2, &value));
+        proxy.set(Fault::None);
+        proxy.cut();
+        expect_text(&flags, "m", &value);
+        expect(&flags, |status| status.sources[0].is_ready());
+    }
+}
+
+#[test]
+fn failures_are_spaced_out() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = Proxy::before(address);
+    proxy.set(Fault::status("500 Oh"));
+    let started = std::time::Instant::now();
+    let url = proxy.url();
+    let slow = LaunchDarklySource::new(KEY)
+        .relay(&url)
+        .retry(Duration::from_millis(20), Duration::from_millis(40));
+    let _flags = store(slow);
+    eventually("some requests", || proxy.requests() >= 6);
+    // Half of each pause at the least: 10 + 4 * 20.
+    assert!(started.elapsed() >= Duration::from_millis(90), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_service_starts_from_its_last_known_good_file_with_the_changes_that_came_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.lkg");
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let flags = store(source(&server.url()).last_known_good(&path));
+    flags.wait_ready(PATIENCE).unwrap();
+    eventually("saved", || LastKnownGood::at(&path).load().unwrap().is_some());
+    server.patch_flag("m", &flag(2, "v2"));
+    expect_text(&flags, "m", "v2");
+    // The end of the stream brings the file up to date at once.
+    server.send("patch", "garbage");
+    eventually("saved again", || {
+        LastKnownGood::at(&path).load().unwrap().is_some_and(|saved| saved.text().contains("v2"))
+    });
+    drop(flags);
+    drop(server);
+    let flags = store(source("http://127.0.0.1:9").last_known_good(&path));
+    assert!(flags.is_ready() && flags.status().sources[0].is_stale());
+    assert_eq!(flags.string("m", &Context::new("u"), "none"), "v2");
+}
+
+#[test]
+fn no_debug_output_shows_the_key() {
+    let shown = format!("{:?}", source("http://localhost"));
+    assert!(!shown.contains(KEY), "{shown}");
+}
