@@ -88,4 +88,3 @@ fn context(json: &Json) -> Answer<OwnedContext> {
     }
     Ok(context)
 }
-
