@@ -27,6 +27,13 @@ pub fn node(operator: &str) -> Node {
     })
 }
 
+/// A node of the standard operators.
+pub fn standard(operator: &str) -> Node {
+    let mut node = node(operator);
+    node.0.domain.clear();
+    node
+}
+
 impl Node {
     pub fn with(mut self, name: &str, kind: i32, attribute: AttributeProto) -> Node {
         self.0.attribute.retain(|known| known.name != name);

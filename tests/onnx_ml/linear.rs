@@ -20,7 +20,7 @@ fn the_class_with_the_largest_score_is_the_label() {
     let found = classifier("LOGISTIC").run(&[input()]);
     assert_near(
         &found[1],
-        &[0.62245935, 0.5124974, 0.52497919, 0.42555748, 0.79412963, 0.57444252],
+        &[0.62245935, 0.5124974, 0.524_979_2, 0.425_557_5, 0.794_129_6, 0.574_442_5],
     );
     let found = classifier("SOFTMAX").run(&[input()]);
     let both = [softmax(&[0.5, 0.05, 0.1]), softmax(&[-0.3, 1.35, 0.3])].concat();
@@ -69,7 +69,7 @@ fn one_score_decides_between_two_classes() {
     let found = between("NONE");
     assert_eq!(found[0].as_i64(), Some(&[20, 10][..]));
     assert_near(&found[1], &[0.5, 0.5, 1.3, -0.3]);
-    assert_near(&between("LOGISTIC")[1], &[0.37754065, 0.62245935, 0.57444252, 0.42555748]);
+    assert_near(&between("LOGISTIC")[1], &[0.37754065, 0.62245935, 0.574_442_5, 0.425_557_5]);
 }
 
 #[test]

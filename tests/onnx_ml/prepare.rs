@@ -3,7 +3,7 @@
 use modelgate::Tensor;
 use tract_onnx::pb::TensorProto;
 
-use crate::file::{assert_near, f32s, f64s, node, rows, texts};
+use crate::file::{assert_near, f32s, f64s, node, rows, standard, texts};
 
 #[test]
 fn a_scaler_subtracts_and_multiplies_by_feature_or_all_alike() {
@@ -157,4 +157,35 @@ fn a_zip_map_gives_the_scores_as_they_are() {
     let found = zipped.one(rows(2, vec![0.25_f32, 0.75]));
     assert_eq!(found, rows(2, vec![0.25_f32, 0.75]));
     assert!(zipped.refused(&[rows(3, vec![0.0_f32; 3])]).contains("found 3 features, expected 2"));
+}
+
+#[test]
+fn a_cast_to_integers_keeps_large_ones() {
+    let cast = standard("Cast").int("to", 7);
+    let large = 5_000_000_000_i64;
+    assert_eq!(cast.one(rows(1, vec![large, -large])).as_i64(), Some(&[large, -large][..]));
+    assert_eq!(cast.one(rows(1, vec![5e9_f32, 2.9])).as_i64(), Some(&[large, 2][..]));
+    assert_eq!(cast.one(rows(1, vec![5e9_f64, -2.9])).as_i64(), Some(&[large, -2][..]));
+    assert_eq!(cast.one(rows(1, vec![7_i32])).as_i64(), Some(&[7][..]));
+    let to_float = standard("Cast").int("to", 1);
+    assert_near(&to_float.one(rows(1, vec![3_i64])), &[3.0]);
+}
+
+#[test]
+fn a_log_of_a_sum_of_exponentials_neither_vanishes_nor_overflows() {
+    let sum = |node: crate::file::Node| {
+        node.one(rows(2, vec![-200.0_f32, -200.0, 300.0, f32::NEG_INFINITY, 0.0, 1.0]))
+    };
+    let expected = [-199.306_85, 300.0, 1.313_261_7];
+    let along = standard("ReduceLogSumExp").ints("axes", &[1]);
+    assert_eq!(sum(along.clone()).shape(), [3, 1]);
+    assert_near(&sum(along.clone()), &expected);
+    let without = sum(standard("ReduceLogSumExp").ints("axes", &[-1]).int("keepdims", 0));
+    assert_eq!(without.shape(), [3]);
+    assert_near(&without, &expected);
+    assert_eq!(along.one(rows(2, vec![0.0_f64, 0.0])).as_f64(), Some(&[2.0_f64.ln()][..]));
+    let all = standard("ReduceLogSumExp").int("keepdims", 0).one(rows(2, vec![-500.0_f32; 4]));
+    assert_eq!((all.shape(), all.as_f32()), (&[][..], Some(&[-500.0 + 4.0_f32.ln()][..])));
+    let infinite = along.one(rows(2, vec![f32::NEG_INFINITY; 2]));
+    assert_eq!(infinite.as_f32(), Some(&[f32::NEG_INFINITY][..]));
 }

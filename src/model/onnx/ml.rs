@@ -8,12 +8,14 @@
 mod array_feature_extractor;
 mod attributes;
 mod binarizer;
+mod cast;
 mod dot;
 mod feature_vectorizer;
 mod imputer;
 mod label_encoder;
 mod labels;
 mod linear;
+mod log_sum_exp;
 mod normalizer;
 mod one_hot_encoder;
 mod operator;
@@ -55,6 +57,9 @@ pub(super) fn registered() -> Onnx {
     for operator in OPERATORS {
         onnx.op_register.insert(operator.name, operator.build);
     }
+    // Not of ONNX-ML, but on the way of its models.
+    onnx.op_register.insert("Cast", cast::build);
+    onnx.op_register.insert("ReduceLogSumExp", log_sum_exp::build);
     onnx
 }
 

@@ -97,6 +97,14 @@ pub(super) enum Values {
 }
 
 impl Values {
+    /// The elements, if they are 64-bit integers.
+    pub(super) fn ints(self) -> Option<Box<[i64]>> {
+        match self {
+            Values::I64(values) => Some(values.into()),
+            _ => None,
+        }
+    }
+
     /// The elements, if they are floats.
     pub(super) fn floats(self, name: &str) -> Result<Vec<f64>, Flaw> {
         match self {
@@ -107,7 +115,8 @@ impl Values {
     }
 }
 
-fn values(name: &str, tensor: &TensorProto) -> Result<Values, Flaw> {
+/// The elements of a tensor of this name.
+pub(super) fn values(name: &str, tensor: &TensorProto) -> Result<Values, Flaw> {
     let damaged = |what: &str| Flaw::damaged(format!("its attribute `{name}` {what}"));
     if !tensor.external_data.is_empty() {
         return Err(damaged("keeps its values in another file"));
