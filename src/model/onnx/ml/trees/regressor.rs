@@ -148,7 +148,7 @@ impl<T: Float> Regressor<T> {
     fn new(name: &'static str, parsed: Parsed) -> Regressor<T> {
         let forest = Forest::new(&parsed.table);
         let divisor = match parsed.aggregate {
-            Aggregate::Average => T::from_count(forest.roots.len()),
+            Aggregate::Average => T::from_count(forest.trees),
             _ => T::from_count(1),
         };
         let base_values = parsed.base_values.iter().map(|value| T::near(*value)).collect();

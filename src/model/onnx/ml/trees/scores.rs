@@ -6,7 +6,7 @@ use super::{
     super::{Flaw, attributes::Attributes},
     float::Float,
     forest::{Forest, LANES, Leaves},
-    walk::Arrive,
+    walk::{Arrive, NARROW, Row},
 };
 
 /// `aggregate_function`.
@@ -80,43 +80,84 @@ impl<T: Float> Forest<T> {
         let rows = (KEPT / self.targets.max(1)).clamp(LANES, BLOCK);
         let rows = rows - rows % LANES;
         let mut scores: SmallVec<[T; KEPT]> = SmallVec::new();
+        // Room for the rows that walk together; one alone needs none.
+        let mut roomy: Vec<[T; NARROW]> = Vec::new();
+        if width <= NARROW && values.len() / width >= LANES {
+            roomy.resize(rows, [T::NAN; NARROW]);
+        }
         for (block, values) in values.chunks(width.saturating_mul(rows)).enumerate() {
             let count = values.len() / width;
             scores.clear();
             scores.resize(count.saturating_mul(self.targets), aggregate.start());
             let alone = if count < LANES { 0 } else { count - count % LANES };
             let (together, rest) = values.split_at_checked(alone * width).unwrap_or((&[], values));
-            self.walk_block(together, rest, width, alone, aggregate, &mut scores);
+            let mut counting = Counting { forest: self, aggregate, scores: &mut scores };
+            if width <= NARROW {
+                for (roomy, row) in roomy.iter_mut().zip(together.chunks_exact(width)) {
+                    if let Some(place) = roomy.get_mut(..width) {
+                        place.copy_from_slice(row);
+                    }
+                }
+                let roomy = roomy.get(..alone).unwrap_or_default();
+                counting.together(roomy.as_chunks::<LANES>().0.iter().map(|rows| rows.each_ref()));
+                for (place, row) in rest.chunks_exact(width).enumerate() {
+                    let mut roomy = [T::NAN; NARROW];
+                    if let Some(place) = roomy.get_mut(..width) {
+                        place.copy_from_slice(row);
+                    }
+                    counting.alone(alone + place, &roomy);
+                }
+            } else {
+                counting.together(together.chunks_exact(width * LANES).map(|chunk| {
+                    let mut rows: [&[T]; LANES] = [&[]; LANES];
+                    for (row, values) in rows.iter_mut().zip(chunk.chunks_exact(width)) {
+                        *row = values;
+                    }
+                    rows
+                }));
+                for (place, row) in rest.chunks_exact(width).enumerate() {
+                    counting.alone(alone + place, row);
+                }
+            }
             for (row, scores) in scores.chunks_exact_mut(self.targets.max(1)).enumerate() {
                 finish(block * rows + row, scores);
             }
         }
     }
+}
 
-    fn walk_block(
-        &self,
-        together: &[T],
-        rest: &[T],
-        width: usize,
-        alone: usize,
-        aggregate: Aggregate,
-        scores: &mut [T],
-    ) {
-        let targets = self.targets;
-        // Each kind of leaf gets loops of its own, without a question inside.
-        macro_rules! walk {
-            ($count:expr) => {{
-                let mut counter = Counter { targets, scores: &mut *scores, row: 0, count: $count };
-                if alone > 0 {
-                    self.walk_rows(together, width, &mut counter);
-                }
-                for (place, row) in rest.chunks_exact(width).enumerate() {
-                    counter.row = alone + place;
-                    self.walk_row(row, &mut counter);
-                }
-            }};
+/// The count of a block of rows.
+struct Counting<'a, T> {
+    forest: &'a Forest<T>,
+    aggregate: Aggregate,
+    scores: &'a mut [T],
+}
+
+impl<T: Float> Counting<'_, T> {
+    /// Rows from the first on.
+    fn together<R: Row<T>>(&mut self, rows: impl Iterator<Item = [R; LANES]>) {
+        let rows: SmallVec<[[R; LANES]; BLOCK / LANES]> = rows.collect();
+        if !rows.is_empty() {
+            self.count(0, Together(&rows));
         }
-        match (&self.leaves, aggregate) {
+    }
+
+    /// The row at this place.
+    fn alone(&mut self, place: usize, row: impl Row<T>) {
+        self.count(place, Alone(row));
+    }
+
+    /// Each kind of leaf gets loops of its own, without a question inside.
+    #[inline(always)]
+    fn count(&mut self, row: usize, walkers: impl Walkers<T>) {
+        let Counting { forest, aggregate, scores } = self;
+        let (targets, aggregate) = (forest.targets, *aggregate);
+        macro_rules! walk {
+            ($count:expr) => {
+                walkers.walk(forest, &mut Counter { targets, scores, row, count: $count })
+            };
+        }
+        match (&forest.leaves, aggregate) {
             (Leaves::One(weights), Aggregate::Sum | Aggregate::Average) => {
                 walk!(|scores: &mut [T], leaf: u32| {
                     if let (Some(score), Some(weight)) =
@@ -150,14 +191,35 @@ impl<T: Float> Forest<T> {
             }),
             (Leaves::Any { spans, votes }, _) => walk!(|scores: &mut [T], leaf: u32| {
                 let (start, end) = spans.get(leaf as usize).copied().unwrap_or_default();
-                for (target, weight) in votes.get(start as usize..end as usize).unwrap_or_default()
-                {
+                let votes = votes.get(start as usize..end as usize).unwrap_or_default();
+                for (target, weight) in votes {
                     if let Some(score) = scores.get_mut(*target as usize) {
                         aggregate.count(score, *weight);
                     }
                 }
             }),
         }
+    }
+}
+
+/// One row, or several together.
+trait Walkers<T> {
+    fn walk(self, forest: &Forest<T>, arrive: &mut impl Arrive);
+}
+
+struct Alone<R>(R);
+
+impl<T: Float, R: Row<T>> Walkers<T> for Alone<R> {
+    fn walk(self, forest: &Forest<T>, arrive: &mut impl Arrive) {
+        forest.walk_row(self.0, arrive);
+    }
+}
+
+struct Together<'a, R>(&'a [[R; LANES]]);
+
+impl<T: Float, R: Row<T>> Walkers<T> for Together<'_, R> {
+    fn walk(self, forest: &Forest<T>, arrive: &mut impl Arrive) {
+        forest.walk_rows(self.0, arrive);
     }
 }
 
@@ -168,7 +230,7 @@ struct Counter<'a, T, C> {
     count: C,
 }
 
-impl<T: Float, C: Fn(&mut [T], u32)> Arrive<T> for Counter<'_, T, C> {
+impl<T: Float, C: Fn(&mut [T], u32)> Arrive for Counter<'_, T, C> {
     #[inline(always)]
     fn row(&mut self, leaves: &[u32]) {
         let start = self.row.saturating_mul(self.targets);
@@ -219,9 +281,7 @@ impl<T: Float> Forest<T> {
             use rayon::prelude::*;
             let rows = marks.len();
             let threads = rayon::current_num_threads();
-            if threads > 1
-                && rows >= 2 * BLOCK
-                && rows.saturating_mul(self.roots.len()) >= WORTH_SHARING
+            if threads > 1 && rows >= 2 * BLOCK && rows.saturating_mul(self.trees) >= WORTH_SHARING
             {
                 let share = rows.div_ceil(threads.saturating_mul(2)).next_multiple_of(BLOCK);
                 values

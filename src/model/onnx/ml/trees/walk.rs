@@ -2,12 +2,12 @@
 
 use super::{
     float::Float,
-    forest::{Forest, Group, LANES, Marks, Node, Rule},
+    forest::{Forest, Group, LANES, Layout, Linked, Marks, Node, Question, Rule},
 };
 
 /// Whether a value passes a node.
 trait Passes<T>: Copy {
-    fn passes(self, node: &Node<T>, value: T) -> bool;
+    fn passes(self, question: Question<T>, value: T) -> bool;
 }
 
 #[derive(Clone, Copy)]
@@ -15,8 +15,8 @@ struct AtMost;
 
 impl<T: Float> Passes<T> for AtMost {
     #[inline(always)]
-    fn passes(self, node: &Node<T>, value: T) -> bool {
-        value <= node.threshold
+    fn passes(self, question: Question<T>, value: T) -> bool {
+        value <= question.threshold
     }
 }
 
@@ -25,8 +25,8 @@ struct Below;
 
 impl<T: Float> Passes<T> for Below {
     #[inline(always)]
-    fn passes(self, node: &Node<T>, value: T) -> bool {
-        value < node.threshold
+    fn passes(self, question: Question<T>, value: T) -> bool {
+        value < question.threshold
     }
 }
 
@@ -35,9 +35,9 @@ struct Marked;
 
 impl<T: Float> Passes<T> for Marked {
     #[inline(always)]
-    fn passes(self, node: &Node<T>, value: T) -> bool {
-        let smaller = (value < node.threshold) & (node.feature & Marks::SMALLER != 0);
-        let equal = (value == node.threshold) & (node.feature & Marks::EQUAL != 0);
+    fn passes(self, question: Question<T>, value: T) -> bool {
+        let smaller = (value < question.threshold) & (question.feature & Marks::SMALLER != 0);
+        let equal = (value == question.threshold) & (question.feature & Marks::EQUAL != 0);
         smaller | equal
     }
 }
@@ -46,12 +46,12 @@ impl<T: Float> Passes<T> for Marked {
 struct Members<'a, T>(&'a [Box<[T]>]);
 
 impl<T: Float> Passes<T> for Members<'_, T> {
-    fn passes(self, node: &Node<T>, value: T) -> bool {
-        if node.feature & Marks::MEMBER == 0 {
-            return Marked.passes(node, value);
+    fn passes(self, question: Question<T>, value: T) -> bool {
+        if question.feature & Marks::MEMBER == 0 {
+            return Marked.passes(question, value);
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let set = self.0.get(node.threshold.widen() as usize);
+        let set = self.0.get(question.threshold.widen() as usize);
         set.is_some_and(|set| set.contains(&value))
     }
 }
@@ -62,9 +62,106 @@ struct OrMissing<P>(P);
 
 impl<T: Float, P: Passes<T>> Passes<T> for OrMissing<P> {
     #[inline(always)]
-    fn passes(self, node: &Node<T>, value: T) -> bool {
-        self.0.passes(node, value) | (value.is_nan() & (node.feature & Marks::MISSING != 0))
+    fn passes(self, question: Question<T>, value: T) -> bool {
+        self.0.passes(question, value) | (value.is_nan() & (question.feature & Marks::MISSING != 0))
     }
+}
+
+/// The values of a row.
+pub(super) trait Row<T>: Copy {
+    fn value(self, feature: u32) -> T;
+}
+
+/// As many values as a narrow row has room for.
+pub(super) const NARROW: usize = 64;
+
+/// A row with room to spare: no number of a feature is past its end, and nothing asks.
+impl<T: Float> Row<T> for &[T; NARROW] {
+    #[inline(always)]
+    fn value(self, feature: u32) -> T {
+        self[feature as usize % NARROW]
+    }
+}
+
+impl<T: Float> Row<T> for &[T] {
+    #[inline(always)]
+    fn value(self, feature: u32) -> T {
+        // A row is as wide as the trees ask for.
+        self.get((feature & Marks::FEATURE) as usize).copied().unwrap_or(T::NAN)
+    }
+}
+
+/// What is done with the leaves that walks arrive at.
+pub(super) trait Arrive {
+    /// The walks of a row down some trees, in order.
+    fn row(&mut self, leaves: &[u32]);
+    /// The walks of rows, from the first of them on, down one tree.
+    fn tree(&mut self, first: usize, leaves: &[u32; LANES]);
+}
+
+impl<T: Float> Forest<T> {
+    /// Walks one row down all trees, in their order.
+    pub(super) fn walk_row(&self, row: impl Row<T>, arrive: &mut impl Arrive) {
+        self.with_rule(RowWalk { row, arrive });
+    }
+
+    /// Walks rows, together, down all trees, in their order.
+    pub(super) fn walk_rows<R: Row<T>>(&self, rows: &[[R; LANES]], arrive: &mut impl Arrive) {
+        self.with_rule(RowsWalk { rows, arrive });
+    }
+
+    #[inline(always)]
+    fn with_rule(&self, walk: impl Walk<T>) {
+        match (self.rule, self.missing) {
+            (Rule::AtMost, false) => self.with_layout(AtMost, walk),
+            (Rule::AtMost, true) => self.with_layout(OrMissing(AtMost), walk),
+            (Rule::Below, false) => self.with_layout(Below, walk),
+            (Rule::Below, true) => self.with_layout(OrMissing(Below), walk),
+            (Rule::Marked, _) => self.with_layout(OrMissing(Marked), walk),
+            (Rule::Members, _) => self.with_layout(OrMissing(Members(&self.sets)), walk),
+        }
+    }
+
+    #[inline(always)]
+    fn with_layout(&self, passes: impl Passes<T>, walk: impl Walk<T>) {
+        match &self.layout {
+            Layout::Linked(linked) => walk.linked(passes, linked),
+            Layout::Complete { depth, questions } => match depth {
+                0 | 1 => walk.complete::<2>(passes, questions.as_chunks().0),
+                2 => walk.complete::<4>(passes, questions.as_chunks().0),
+                3 => walk.complete::<8>(passes, questions.as_chunks().0),
+                4 => walk.complete::<16>(passes, questions.as_chunks().0),
+                5 => walk.complete::<32>(passes, questions.as_chunks().0),
+                6 => walk.complete::<64>(passes, questions.as_chunks().0),
+                7 => walk.complete::<128>(passes, questions.as_chunks().0),
+                _ => walk.complete::<256>(passes, questions.as_chunks().0),
+            },
+        }
+    }
+}
+
+/// A walk down trees of either layout.
+trait Walk<T> {
+    fn linked(self, passes: impl Passes<T>, trees: &Linked<T>);
+    fn complete<const N: usize>(self, passes: impl Passes<T>, trees: &[[Question<T>; N]]);
+}
+
+/// Walks side by side down complete trees: where they arrive, counted from the first leaf.
+#[inline(always)]
+fn descend<T: Float, R: Row<T>, const N: usize, const L: usize>(
+    passes: impl Passes<T>,
+    trees: [&[Question<T>; N]; L],
+    rows: [R; L],
+) -> [u32; L] {
+    let mut at = [1_u32; L];
+    for _ in 0..N.ilog2() {
+        for ((at, tree), row) in at.iter_mut().zip(trees).zip(rows) {
+            // Never past the end: there are as many levels as halvings.
+            let question = tree[*at as usize % N];
+            *at = 2 * *at + u32::from(passes.passes(question, row.value(question.feature)));
+        }
+    }
+    at.map(|at| at % N as u32)
 }
 
 /// A walk this long or shorter goes on without asking whether all have arrived.
@@ -74,18 +171,19 @@ const SHORT: u32 = 8;
 const STRIDE: u32 = 4;
 
 #[inline(always)]
-fn step<T: Float>(nodes: &[Node<T>], passes: impl Passes<T>, row: &[T], at: u32) -> u32 {
-    // Every place that a node names exists; a row that is too short has no value there.
+fn step<T: Float>(nodes: &[Node<T>], passes: impl Passes<T>, row: impl Row<T>, at: u32) -> u32 {
+    // Every place that a node names exists.
     let Some(node) = nodes.get(at as usize) else { return at };
-    let value = row.get((node.feature & Marks::FEATURE) as usize).copied().unwrap_or(T::NAN);
-    node.next + u32::from(passes.passes(node, value))
+    let value = row.value(node.question.feature);
+    node.next + u32::from(passes.passes(node.question, value))
 }
 
+/// Walks side by side down linked trees.
 #[inline(always)]
-fn walk<T: Float>(
+fn follow<T: Float, R: Row<T>>(
     nodes: &[Node<T>],
     passes: impl Passes<T>,
-    rows: [&[T]; LANES],
+    rows: [R; LANES],
     mut at: [u32; LANES],
     depth: u32,
 ) -> [u32; LANES] {
@@ -114,79 +212,62 @@ fn walk<T: Float>(
     at
 }
 
-/// What is done with the leaves that walks arrive at.
-pub(super) trait Arrive<T> {
-    /// The walks of a row down a group of trees, in order.
-    fn row(&mut self, leaves: &[u32]);
-    /// The walks of rows, from the first of them on, down one tree.
-    fn tree(&mut self, first: usize, leaves: &[u32; LANES]);
-}
-
-impl<T: Float> Forest<T> {
-    /// Walks one row down all trees, in their order.
-    pub(super) fn walk_row(&self, row: &[T], arrive: &mut impl Arrive<T>) {
-        self.with_rule(RowWalk { forest: self, row, arrive });
-    }
-
-    /// Walks whole numbers of [`LANES`] rows down all trees, in their order. What is left over is
-    /// not walked.
-    pub(super) fn walk_rows(&self, rows: &[T], width: usize, arrive: &mut impl Arrive<T>) {
-        self.with_rule(RowsWalk { forest: self, rows, width, arrive });
-    }
-
-    #[inline(always)]
-    fn with_rule(&self, walk: impl Walk<T>) {
-        match (self.rule, self.missing) {
-            (Rule::AtMost, false) => walk.go(AtMost),
-            (Rule::AtMost, true) => walk.go(OrMissing(AtMost)),
-            (Rule::Below, false) => walk.go(Below),
-            (Rule::Below, true) => walk.go(OrMissing(Below)),
-            (Rule::Marked, _) => walk.go(OrMissing(Marked)),
-            (Rule::Members, _) => walk.go(OrMissing(Members(&self.sets))),
-        }
-    }
-}
-
-trait Walk<T> {
-    fn go(self, passes: impl Passes<T>);
-}
-
-struct RowWalk<'a, T, A> {
-    forest: &'a Forest<T>,
-    row: &'a [T],
+struct RowWalk<'a, R, A> {
+    row: R,
     arrive: &'a mut A,
 }
 
-impl<T: Float, A: Arrive<T>> Walk<T> for RowWalk<'_, T, A> {
+impl<T: Float, R: Row<T>, A: Arrive> Walk<T> for RowWalk<'_, R, A> {
     #[inline(always)]
-    fn go(self, passes: impl Passes<T>) {
-        for Group { roots, count, depth } in &self.forest.groups {
-            let leaves = walk(&self.forest.nodes, passes, [self.row; LANES], *roots, *depth);
+    fn linked(self, passes: impl Passes<T>, trees: &Linked<T>) {
+        for Group { roots, count, depth } in &trees.groups {
+            let leaves = follow(&trees.nodes, passes, [self.row; LANES], *roots, *depth);
             self.arrive.row(leaves.get(..*count).unwrap_or(&leaves));
         }
     }
+
+    #[inline(always)]
+    fn complete<const N: usize>(self, passes: impl Passes<T>, trees: &[[Question<T>; N]]) {
+        let (groups, rest) = trees.as_chunks::<LANES>();
+        let mut first = 0;
+        for group in groups {
+            let mut leaves = descend(passes, group.each_ref(), [self.row; LANES]);
+            for leaf in &mut leaves {
+                *leaf += first;
+                first += N as u32;
+            }
+            self.arrive.row(&leaves);
+        }
+        for tree in rest {
+            let [leaf] = descend(passes, [tree], [self.row]);
+            self.arrive.row(&[leaf + first]);
+            first += N as u32;
+        }
+    }
 }
 
-struct RowsWalk<'a, T, A> {
-    forest: &'a Forest<T>,
-    rows: &'a [T],
-    width: usize,
+struct RowsWalk<'a, R, A> {
+    rows: &'a [[R; LANES]],
     arrive: &'a mut A,
 }
 
-impl<T: Float, A: Arrive<T>> Walk<T> for RowsWalk<'_, T, A> {
+impl<T: Float, R: Row<T>, A: Arrive> Walk<T> for RowsWalk<'_, R, A> {
     #[inline(always)]
-    fn go(self, passes: impl Passes<T>) {
-        let width = self.width.max(1);
-        for (root, depth) in &self.forest.roots {
-            let together = self.rows.chunks_exact(width.saturating_mul(LANES));
-            for (place, chunk) in together.enumerate() {
-                let mut rows: [&[T]; LANES] = [&[]; LANES];
-                for (row, values) in rows.iter_mut().zip(chunk.chunks_exact(width)) {
-                    *row = values;
-                }
-                let leaves = walk(&self.forest.nodes, passes, rows, [*root; LANES], *depth);
+    fn linked(self, passes: impl Passes<T>, trees: &Linked<T>) {
+        for (root, depth) in &trees.roots {
+            for (place, rows) in self.rows.iter().enumerate() {
+                let leaves = follow(&trees.nodes, passes, *rows, [*root; LANES], *depth);
                 self.arrive.tree(place * LANES, &leaves);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn complete<const N: usize>(self, passes: impl Passes<T>, trees: &[[Question<T>; N]]) {
+        for (tree, first) in trees.iter().zip((0_u32..).step_by(N)) {
+            for (place, rows) in self.rows.iter().enumerate() {
+                let leaves = descend(passes, [tree; LANES], *rows);
+                self.arrive.tree(place * LANES, &leaves.map(|leaf| leaf + first));
             }
         }
     }
