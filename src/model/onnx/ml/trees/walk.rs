@@ -79,7 +79,7 @@ pub(super) const NARROW: usize = 64;
 impl<T: Float> Row<T> for &[T; NARROW] {
     #[inline(always)]
     fn value(self, feature: u32) -> T {
-        self[feature as usize % NARROW]
+        self.get(feature as usize % NARROW).copied().unwrap_or(T::NAN)
     }
 }
 
@@ -157,8 +157,8 @@ fn descend<T: Float, R: Row<T>, const N: usize, const L: usize>(
     for _ in 0..N.ilog2() {
         for ((at, tree), row) in at.iter_mut().zip(trees).zip(rows) {
             // Never past the end: there are as many levels as halvings.
-            let question = tree[*at as usize % N];
-            *at = 2 * *at + u32::from(passes.passes(question, row.value(question.feature)));
+            let Some(question) = tree.get(*at as usize % N) else { continue };
+            *at = 2 * *at + u32::from(passes.passes(*question, row.value(question.feature)));
         }
     }
     at.map(|at| at % N as u32)
