@@ -12,8 +12,8 @@ mod tensor;
 
 #[cfg(feature = "onnx")]
 pub use self::onnx::{
-    AxisSize, Batch, EngineError, LoadError, OnnxBuilder, OnnxGraph, OnnxModel, TensorDescription,
-    UnsupportedOperator,
+    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
+    TensorDescription, UnsupportedOperator,
 };
 pub use self::{
     eligibility::{Admission, Ineligible},

@@ -5,18 +5,19 @@ mod describe;
 mod engine;
 mod graph;
 mod load_error;
+mod ml;
 mod select;
 
 use std::{borrow::Cow, fmt, path::Path, sync::Arc};
 
 pub use self::{
-    builder::{Batch, OnnxBuilder},
+    builder::{Batch, NonFinite, OnnxBuilder},
     describe::{AxisSize, TensorDescription},
     graph::OnnxGraph,
     load_error::{EngineError, LoadError, UnsupportedOperator},
 };
 use self::{
-    engine::{Document, LabelSource, Outputs, Plan, Rows},
+    engine::{Document, Outputs, Plan, Rows},
     select::Selection,
 };
 use super::{Label, Model, ModelError, Scores, scores::argmax};
@@ -56,6 +57,7 @@ struct Classifier {
     features: usize,
     classes: usize,
     selection: Selection,
+    non_finite: NonFinite,
     inputs: Vec<TensorDescription>,
     outputs: Vec<TensorDescription>,
     sha256: Box<str>,
@@ -140,11 +142,10 @@ impl Classifier {
         if row.len() != self.features {
             return Err(wrong_length(row.len(), self.features));
         }
-        // Without a branch a value, so that the compiler may test several at once.
-        if row.iter().fold(true, |finite, value| finite & value.is_finite()) {
+        if self.non_finite.allows(row, f32::is_finite, f32::is_nan) {
             return Ok(());
         }
-        Err(not_finite(row))
+        Err(not_finite(row, self.non_finite))
     }
 
     fn one(&self, row: &[f32]) -> Result<Scores, ModelError> {
@@ -226,24 +227,10 @@ impl Classifier {
             return Err(self.wrong_output(outputs, rows));
         };
         let label = match &self.selection.label {
-            Some((_, source @ (LabelSource::Output | LabelSource::NameOf(_)))) => {
-                let Some(number) = outputs.integer(0, rows, row) else {
-                    return Err(self.wrong_output(outputs, rows));
-                };
-                match source {
-                    LabelSource::NameOf(names) => usize::try_from(number)
-                        .ok()
-                        .and_then(|place| names.get(place))
-                        .map(|name| Label::Text(name.clone())),
-                    _ => Some(Label::Int(number)),
-                }
-            }
-            Some((_, LabelSource::LargestNumber(numbers))) => argmax(probabilities)
-                .and_then(|place| numbers.get(place))
-                .map(|number| Label::Int(*number)),
-            Some((_, LabelSource::LargestName(names))) => argmax(probabilities)
-                .and_then(|place| names.get(place))
-                .map(|name| Label::Text(name.clone())),
+            Some(_) => match outputs.label(0, rows, row) {
+                Some(label) => Some(label),
+                None => return Err(self.wrong_output(outputs, rows)),
+            },
             None => {
                 argmax(probabilities).and_then(|place| i64::try_from(place).ok()).map(Label::Int)
             }
@@ -277,10 +264,15 @@ fn wrong_length(found: usize, expected: usize) -> ModelError {
 }
 
 #[cold]
-fn not_finite(row: &[f32]) -> ModelError {
-    let bad = row.iter().enumerate().find(|(_, value)| !value.is_finite());
+fn not_finite(row: &[f32], allowed: NonFinite) -> ModelError {
+    let refused = |value: f32| !allowed.allows(&[value], f32::is_finite, f32::is_nan);
+    let bad = row.iter().enumerate().find(|(_, value)| refused(**value));
     let (index, found) = bad.map_or((0, f32::NAN), |(index, value)| (index, *value));
-    ModelError::invalid_input(format_args!("features[{index}]"), found, "a finite number")
+    let expected = match allowed {
+        NonFinite::Missing => "a finite number or NaN",
+        _ => "a finite number",
+    };
+    ModelError::invalid_input(format_args!("features[{index}]"), found, expected)
 }
 
 impl fmt::Debug for OnnxModel {
@@ -331,6 +323,7 @@ impl Classifier {
             features,
             classes: 0,
             selection: Selection::default(),
+            non_finite: options.non_finite,
             inputs,
             outputs,
             sha256,

@@ -22,6 +22,39 @@ pub enum Batch {
     Symbolic,
 }
 
+/// Whether rows may hold NaN and infinities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NonFinite {
+    /// No: such a row is invalid input. In most models one such value spoils the whole answer, and
+    /// comes from a mistake of the caller.
+    #[default]
+    Refused,
+    /// NaN is a missing value, which the model knows what to do with; infinities are refused.
+    Missing,
+    /// Both go to the model as they are.
+    Allowed,
+}
+
+impl NonFinite {
+    /// Whether all these values may go to the model.
+    pub(super) fn allows<T: Copy>(
+        self,
+        values: &[T],
+        is_finite: impl Fn(T) -> bool,
+        is_nan: impl Fn(T) -> bool,
+    ) -> bool {
+        // Without a branch a value, so that the compiler may test several at once.
+        match self {
+            NonFinite::Refused => values.iter().fold(true, |all, value| all & is_finite(*value)),
+            NonFinite::Missing => {
+                values.iter().fold(true, |all, value| all & (is_finite(*value) | is_nan(*value)))
+            }
+            NonFinite::Allowed => true,
+        }
+    }
+}
+
 /// Options for loading an ONNX file; made by [`OnnxModel::builder`](super::OnnxModel::builder).
 ///
 /// ```no_run
@@ -44,6 +77,7 @@ pub struct OnnxBuilder {
     pub(super) outputs: Option<Vec<Box<str>>>,
     pub(super) batch: Batch,
     pub(super) features: Option<usize>,
+    pub(super) non_finite: NonFinite,
     sha256: Option<Box<str>>,
     max_file_bytes: u64,
 }
@@ -57,6 +91,7 @@ impl OnnxBuilder {
             outputs: None,
             batch: Batch::default(),
             features: None,
+            non_finite: NonFinite::default(),
             sha256: None,
             // No ONNX file can be larger: protobuf ends at 2 GiB.
             max_file_bytes: 2 << 30,
@@ -98,6 +133,13 @@ impl OnnxBuilder {
     /// The number of values in a row: needed when the file does not say, checked when it does.
     pub fn features(mut self, count: usize) -> OnnxBuilder {
         self.features = Some(count);
+        self
+    }
+
+    /// Whether rows may hold NaN and infinities. By default they are refused; a model that was
+    /// trained with missing values needs [`NonFinite::Missing`].
+    pub fn non_finite(mut self, non_finite: NonFinite) -> OnnxBuilder {
+        self.non_finite = non_finite;
         self
     }
 

@@ -1,7 +1,7 @@
-//! tract, wrapped: the only place that names its types, which move between its patch releases.
+//! tract, wrapped: the only place, beside the operators in `ml`, that names its types, which move
+//! between its patch releases.
 
 mod document;
-mod trees;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,9 +11,9 @@ use tract_onnx::tract_hir::internal::{
     Tensor as EngineTensor, ToDim, TractResult, TypedRunnableModel, format_err, tvec,
 };
 
-pub(super) use self::document::{Document, LabelSource};
-use super::{AxisSize, EngineError, LoadError};
-use crate::model::{ModelError, Tensor, TensorData};
+pub(super) use self::document::Document;
+use super::{AxisSize, EngineError, LoadError, ml};
+use crate::model::{Label, ModelError, Tensor, TensorData};
 
 /// How many rows a plan takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Plan {
         outputs: &[&str],
     ) -> Result<Plan, LoadError> {
         guarded("preparing the graph", || {
-            let parsed = tract_onnx::onnx().parse(&document.proto, None)?;
+            let parsed = ml::registered().parse(&document.proto, None)?;
             if let Some(name) = parsed.unresolved_inputs.first() {
                 return Err(format_err!("nothing makes `{name}`"));
             }
@@ -156,15 +156,20 @@ impl Outputs {
         self.get(output)?.as_plain_ram()?.as_slice().ok()
     }
 
-    /// The integer at a place of an output that holds `count` 64-bit integers.
-    pub(super) fn integer(&self, output: usize, count: usize, place: usize) -> Option<i64> {
+    /// The label at a place of an output that holds `count` integers or texts.
+    pub(super) fn label(&self, output: usize, count: usize, place: usize) -> Option<Label> {
         let tensor = self.get(output).filter(|tensor| tensor.len() == count)?;
         let view = tensor.as_plain_ram()?;
-        // The engine keeps some 64-bit integers in the type of its sizes.
-        match tensor.datum_type() {
-            DatumType::TDim => view.as_slice::<TDim>().ok()?.get(place)?.to_i64().ok(),
-            _ => view.as_slice::<i64>().ok()?.get(place).copied(),
-        }
+        Some(match tensor.datum_type() {
+            DatumType::I64 => Label::Int(*view.as_slice::<i64>().ok()?.get(place)?),
+            // The engine keeps some 64-bit integers in the type of its sizes.
+            DatumType::TDim => Label::Int(view.as_slice::<TDim>().ok()?.get(place)?.to_i64().ok()?),
+            DatumType::I32 => Label::Int((*view.as_slice::<i32>().ok()?.get(place)?).into()),
+            DatumType::String => {
+                Label::Text(view.as_slice::<String>().ok()?.get(place)?.as_str().into())
+            }
+            _ => return None,
+        })
     }
 
     /// The number of elements of an output.

@@ -3,10 +3,10 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use super::{
-    AxisSize, Batch, Document, LabelSource, LoadError, OnnxBuilder, Plan, Rows, TensorDescription,
-    UnsupportedOperator, describe::shape_text, select,
+    AxisSize, Batch, Document, LoadError, NonFinite, OnnxBuilder, Plan, Rows, TensorDescription,
+    describe::shape_text, select,
 };
-use crate::model::{Finite, Model, ModelError, Tensor, Tensors};
+use crate::model::{Model, ModelError, Tensor, TensorData, Tensors};
 
 /// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
 ///
@@ -31,7 +31,8 @@ pub struct OnnxGraph(Arc<Graph>);
 struct Graph {
     plan: Plan,
     inputs: Vec<TensorDescription>,
-    outputs: Vec<(TensorDescription, LabelSource)>,
+    outputs: Vec<TensorDescription>,
+    non_finite: NonFinite,
     sha256: Box<str>,
 }
 
@@ -61,7 +62,7 @@ impl OnnxGraph {
 
     /// What the graph gives, in order.
     pub fn outputs(&self) -> impl Iterator<Item = &TensorDescription> {
-        self.0.outputs.iter().map(|(output, _)| output)
+        self.0.outputs.iter()
     }
 
     /// The SHA-256 of the file, in lower-case hexadecimal.
@@ -82,7 +83,7 @@ impl OnnxGraph {
                 found: document.inputs.iter().map(|input| input.name.clone()).collect(),
             });
         }
-        let outputs = match &options.outputs {
+        let outputs: Vec<TensorDescription> = match &options.outputs {
             None => document.outputs.clone(),
             Some(names) => names
                 .iter()
@@ -92,28 +93,7 @@ impl OnnxGraph {
                 })
                 .collect::<Result<_, _>>()?,
         };
-        let outputs: Vec<(TensorDescription, LabelSource)> = outputs
-            .into_iter()
-            .map(|output| {
-                let source = document.label_source(&output.name);
-                (output, source)
-            })
-            .collect();
-        for (output, source) in &outputs {
-            if matches!(source, LabelSource::LargestNumber(_) | LabelSource::LargestName(_)) {
-                return Err(LoadError::Unsupported {
-                    operators: vec![UnsupportedOperator {
-                        name: "TreeEnsembleClassifier".into(),
-                        domain: "ai.onnx.ml".into(),
-                        node: output.name.clone(),
-                        advice: "the engine labels binary tree ensembles wrongly; ask for the \
-                                 other outputs only (`outputs([..])`), or load it as an \
-                                 `OnnxModel`, which takes the label from the probabilities",
-                    }],
-                });
-            }
-        }
-        let names: Vec<&str> = outputs.iter().map(|(output, _)| &*output.name).collect();
+        let names: Vec<&str> = outputs.iter().map(|output| &*output.name).collect();
         let build = |rows| Plan::build(&document, rows, options.features, &names);
         let plan = match options.batch {
             Batch::Pinned(count) => build(Rows::Exactly(count))?,
@@ -125,7 +105,8 @@ impl OnnxGraph {
             },
         };
         let inputs = document.inputs;
-        Ok(OnnxGraph(Arc::new(Graph { plan, inputs, outputs, sha256 })))
+        let non_finite = options.non_finite;
+        Ok(OnnxGraph(Arc::new(Graph { plan, inputs, outputs, non_finite, sha256 })))
     }
 }
 
@@ -141,7 +122,7 @@ impl Model<Tensors, Tensors> for OnnxGraph {
                     format_args!("a tensor {input}"),
                 )
             })?;
-            check(input, tensor)?;
+            check(input, tensor, graph.non_finite)?;
             ordered.push(tensor);
         }
         if tensors.len() > ordered.len() {
@@ -156,15 +137,18 @@ impl Model<Tensors, Tensors> for OnnxGraph {
         }
         let given = graph.plan.run(ordered.into_iter())?;
         let mut outputs = Tensors::new();
-        for (place, (output, source)) in graph.outputs.iter().enumerate() {
-            let tensor = given.tensor(place)?;
-            outputs.insert(output.name.clone(), name_labels(tensor, source)?);
+        for (place, output) in graph.outputs.iter().enumerate() {
+            outputs.insert(output.name.clone(), given.tensor(place)?);
         }
         Ok(outputs)
     }
 }
 
-fn check(input: &TensorDescription, tensor: &Tensor) -> Result<(), ModelError> {
+fn check(
+    input: &TensorDescription,
+    tensor: &Tensor,
+    non_finite: NonFinite,
+) -> Result<(), ModelError> {
     let field = format_args!("inputs.{}", input.name);
     if let Some(expected) = input.dtype
         && expected != tensor.dtype()
@@ -185,19 +169,19 @@ fn check(input: &TensorDescription, tensor: &Tensor) -> Result<(), ModelError> {
             ));
         }
     }
-    if !tensor.is_finite() {
-        return Err(ModelError::invalid_input(field, "a NaN or infinity", "finite numbers"));
+    let allowed = match tensor.data() {
+        TensorData::F32(values) => non_finite.allows(values, f32::is_finite, f32::is_nan),
+        TensorData::F64(values) => non_finite.allows(values, f64::is_finite, f64::is_nan),
+        _ => true,
+    };
+    if !allowed {
+        let (found, expected) = match non_finite {
+            NonFinite::Missing => ("an infinity", "finite numbers or NaN"),
+            _ => ("a NaN or infinity", "finite numbers"),
+        };
+        return Err(ModelError::invalid_input(field, found, expected));
     }
     Ok(())
-}
-
-fn name_labels(tensor: Tensor, source: &LabelSource) -> Result<Tensor, ModelError> {
-    let LabelSource::NameOf(names) = source else { return Ok(tensor) };
-    let named: Option<Vec<Box<str>>> = tensor.as_i64().and_then(|places| {
-        places.iter().map(|place| names.get(usize::try_from(*place).ok()?).cloned()).collect()
-    });
-    let named = named.ok_or_else(|| ModelError::new("the label is none of the classes"))?;
-    Tensor::new(tensor.shape(), named).map_err(ModelError::new)
 }
 
 impl fmt::Debug for OnnxGraph {

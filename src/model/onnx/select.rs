@@ -1,17 +1,16 @@
 //! Which input and outputs of a graph make it a classifier.
 
 use super::{
-    AxisSize, Batch, Document, LabelSource, LoadError, OnnxBuilder, TensorDescription,
-    describe::shape_text, engine::Outputs,
+    AxisSize, Batch, Document, LoadError, OnnxBuilder, TensorDescription, describe::shape_text,
+    engine::Outputs,
 };
 use crate::model::Dtype;
 
 /// The outputs that are used.
 #[derive(Default)]
 pub(super) struct Selection {
-    /// The label's output and where its value comes from; without one, the label is the place of
-    /// the largest probability.
-    pub(super) label: Option<(Box<str>, LabelSource)>,
+    /// The label's output; without one, the label is the place of the largest probability.
+    pub(super) label: Option<Box<str>>,
     probabilities: Box<str>,
 }
 
@@ -32,7 +31,7 @@ impl Selection {
             }),
         };
         if let Some(label) = label {
-            check_label(label, document)?;
+            check_label(label)?;
         }
         let probabilities = match &options.probabilities_output {
             Some(name) => named(name).ok_or_else(|| no_output(name, outputs))?,
@@ -55,16 +54,14 @@ impl Selection {
         {
             return Err(dtype_error(probabilities, "f32"));
         }
-        let label = label.map(|label| (label.name.clone(), document.label_source(&label.name)));
+        let label = label.map(|label| label.name.clone());
         Ok(Selection { label, probabilities: probabilities.name.clone() })
     }
 
     /// The outputs to ask the engine for.
     pub(super) fn names(&self) -> Vec<&str> {
         let mut names = Vec::with_capacity(2);
-        if let Some((name, LabelSource::Output | LabelSource::NameOf(_))) = &self.label {
-            names.push(&**name);
-        }
+        names.extend(self.label.as_deref());
         names.push(&*self.probabilities);
         names
     }
@@ -76,7 +73,7 @@ impl Selection {
 
     /// The place of the probabilities among them.
     pub(super) fn probabilities_place(&self) -> usize {
-        usize::from(matches!(self.label, Some((_, LabelSource::Output | LabelSource::NameOf(_)))))
+        usize::from(self.label.is_some())
     }
 
     /// Checks what a first run gave, and returns the number of classes.
@@ -102,46 +99,34 @@ impl Selection {
                 return Err(wrong(&self.probabilities, shape, &expected));
             }
         };
-        if place == 0 {
-            let named = match &self.label {
-                Some((_, LabelSource::LargestNumber(numbers))) => numbers.len(),
-                Some((_, LabelSource::LargestName(names))) => names.len(),
-                _ => classes,
-            };
-            if classes < 2 || named != classes {
-                let expected = match named {
-                    0 | 1 => "at least 2 classes, or an output that holds the label".to_owned(),
-                    named => format!("{named} classes, or an output that holds the label"),
-                };
-                return Err(wrong(&self.probabilities, shape, &expected));
+        match &self.label {
+            None if classes < 2 => {
+                let expected = "at least 2 classes, or an output that holds the label";
+                return Err(wrong(&self.probabilities, shape, expected));
             }
-        } else if let Some((label, _)) = &self.label {
-            if outputs.len(0) != rows {
-                let expected = format!("[{rows}] for {rows} rows");
-                return Err(wrong(label, outputs.shape(0), &expected));
-            }
-            if outputs.integer(0, rows, 0).is_none() {
-                return Err(LoadError::Dtype {
-                    tensor: label.clone(),
-                    found: outputs.type_name(0).into(),
-                    expected: "i64".into(),
-                });
+            None => {}
+            Some(label) => {
+                if outputs.len(0) != rows {
+                    let expected = format!("[{rows}] for {rows} rows");
+                    return Err(wrong(label, outputs.shape(0), &expected));
+                }
+                if outputs.label(0, rows, 0).is_none() {
+                    return Err(LoadError::Dtype {
+                        tensor: label.clone(),
+                        found: outputs.type_name(0).into(),
+                        expected: "i64 or text".into(),
+                    });
+                }
             }
         }
         Ok(classes)
     }
 }
 
-fn check_label(label: &TensorDescription, document: &Document) -> Result<(), LoadError> {
+fn check_label(label: &TensorDescription) -> Result<(), LoadError> {
     match label.dtype {
-        None | Some(Dtype::I64) => Ok(()),
-        // Texts that only the engine knows of would come through it, and it has none.
-        Some(Dtype::Text) if document.label_source(&label.name) != LabelSource::Output => Ok(()),
-        Some(Dtype::Text) => Err(dtype_error(
-            label,
-            "i64: train on numbered classes, and keep their names outside the model",
-        )),
-        Some(_) => Err(dtype_error(label, "i64")),
+        None | Some(Dtype::I64 | Dtype::I32 | Dtype::Text) => Ok(()),
+        Some(_) => Err(dtype_error(label, "i64 or text")),
     }
 }
 

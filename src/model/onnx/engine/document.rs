@@ -1,6 +1,6 @@
 //! An ONNX file, read and checked before the engine sees it.
 
-use std::{collections::HashSet, mem};
+use std::collections::HashSet;
 
 use tract_onnx::{
     pb::{
@@ -10,10 +10,9 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
-use super::trees;
 use crate::model::{
     Dtype,
-    onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator},
+    onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, ml},
 };
 
 /// An ONNX file that the engine has every operator for.
@@ -21,29 +20,6 @@ pub(in crate::model::onnx) struct Document {
     pub(super) proto: ModelProto,
     pub(in crate::model::onnx) inputs: Vec<TensorDescription>,
     pub(in crate::model::onnx) outputs: Vec<TensorDescription>,
-    labels: Vec<ClassifierLabel>,
-}
-
-/// The label output of a classifier node, where the engine's own cannot be used as it is.
-#[derive(Clone)]
-struct ClassifierLabel {
-    output: Box<str>,
-    source: LabelSource,
-}
-
-/// Where the label of an output comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::model::onnx) enum LabelSource {
-    /// The output holds it.
-    Output,
-    /// The output holds the place of it in these names. (The engine has no text labels: they are
-    /// numbered before it sees the graph.)
-    NameOf(Box<[Box<str>]>),
-    /// The output is wrong, and the largest probability says which of these it is. (The engine
-    /// labels binary tree ensembles wrongly; their probabilities are right.)
-    LargestNumber(Box<[i64]>),
-    /// The same, for classes known by names.
-    LargestName(Box<[Box<str>]>),
 }
 
 impl Document {
@@ -53,12 +29,12 @@ impl Document {
         if bytes.is_empty() {
             return Err(not_onnx("the file is empty"));
         }
-        let mut proto = tract_onnx::onnx()
+        let proto = tract_onnx::onnx()
             .proto_model_for_read(&mut &*bytes)
             .map_err(|_| not_onnx("the file is damaged, cut short, or of another format"))?;
         // Almost any short run of bytes decodes as some protobuf message: ask for what every
         // model has.
-        let graph = proto.graph.as_mut().ok_or_else(|| not_onnx("it holds no graph"))?;
+        let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
         if graph.output.is_empty() {
             return Err(not_onnx("its graph has no output"));
         }
@@ -71,33 +47,22 @@ impl Document {
         let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
         let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
         let inputs = inputs.map(describe).collect();
-        let labels = number_labels(graph)?;
-        let outputs = graph
-            .output
-            .iter()
-            .map(|output| {
-                let mut described = describe(output);
-                let named = labels.iter().any(|label| {
-                    *label.output == *output.name
-                        && matches!(
-                            label.source,
-                            LabelSource::NameOf(_) | LabelSource::LargestName(_)
-                        )
-                });
-                if named {
-                    described.dtype = Some(Dtype::Text);
-                }
-                described
-            })
-            .collect();
-        Ok(Document { proto, inputs, outputs, labels })
+        let outputs = graph.output.iter().map(|output| describe_output(output, graph)).collect();
+        Ok(Document { proto, inputs, outputs })
     }
+}
 
-    /// Where the label of this output comes from.
-    pub(in crate::model::onnx) fn label_source(&self, output: &str) -> LabelSource {
-        let found = self.labels.iter().find(|label| *label.output == *output);
-        found.map_or(LabelSource::Output, |label| label.source.clone())
+/// A `ZipMap` comes out as the scores it is made of.
+fn describe_output(output: &ValueInfoProto, graph: &GraphProto) -> TensorDescription {
+    let mut described = describe(output);
+    let maker = graph.node.iter().find(|node| node.output.contains(&output.name));
+    if let Some(classes) =
+        maker.filter(|node| node.op_type == "ZipMap").and_then(ml::zip_map_classes)
+    {
+        described.dtype = Some(Dtype::F32);
+        described.shape = Some(vec![AxisSize::Free, AxisSize::Fixed(classes)]);
     }
+    described
 }
 
 fn describe(value: &ValueInfoProto) -> TensorDescription {
@@ -131,23 +96,28 @@ fn describe(value: &ValueInfoProto) -> TensorDescription {
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
 fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
-    let known = tract_onnx::onnx().op_register.0;
+    let known = ml::registered().op_register.0;
     let mut operators: Vec<UnsupportedOperator> = Vec::new();
     let mut graphs = vec![graph];
     while let Some(graph) = graphs.pop() {
         for node in &graph.node {
-            if node.op_type == "TreeEnsembleClassifier" {
-                trees::check(node)?;
-            }
             graphs.extend(node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()));
             let advice = if !DOMAINS.contains(&&*node.domain) {
                 "it is no standard operator; export the model without it"
             } else if !known.contains_key(&*node.op_type) {
                 advice(&node.op_type)
-            } else if let Some(advice) = runs_wrongly(node) {
-                advice
             } else {
-                continue;
+                match ml::check(node) {
+                    Ok(()) => continue,
+                    Err(ml::Flaw::Unsupported(why)) => why,
+                    Err(ml::Flaw::Damaged(what)) => {
+                        let (name, operator) = (node_name(node), &node.op_type);
+                        return Err(LoadError::NotOnnx {
+                            detail: format!("its node `{name}` ({operator}) is damaged: {what}")
+                                .into(),
+                        });
+                    }
+                }
             };
             let domain = if node.domain.is_empty() { "ai.onnx" } else { &*node.domain };
             let seen = |known: &UnsupportedOperator| {
@@ -175,39 +145,17 @@ fn node_name(node: &NodeProto) -> &str {
 
 fn advice(operator: &str) -> &'static str {
     match operator {
-        "ZipMap" => "export with skl2onnx's `options={'zipmap': False}`",
-        "Scaler" => {
-            "export with skl2onnx's `black_op={'Scaler'}`, which writes a subtraction and a \
-             division instead"
+        "DictVectorizer" | "CastMap" => {
+            "it takes a map, and inputs are tensors; export the model with a tensor of features"
         }
-        "TreeEnsembleRegressor" | "TreeEnsemble" => {
-            "tree ensembles run as `TreeEnsembleClassifier` only; serve this model by another \
-             engine through `model_fn`"
-        }
-        "LabelEncoder" | "OneHotEncoder" | "Imputer" | "FeatureVectorizer" | "DictVectorizer"
-        | "Binarizer" => {
-            "do this step of preparation before the model, and export what comes after it"
-        }
-        "SVMClassifier" | "SVMRegressor" => {
-            "export an equivalent linear model, or serve this one by another engine through \
-             `model_fn`"
+        "Tokenizer" | "StringNormalizer" | "TfIdfVectorizer" => {
+            "prepare the text before the model, and export what comes after it"
         }
         _ => {
             "export for another operator set (13 to 17 are the best supported), or replace it \
              before exporting"
         }
     }
-}
-
-/// Why a node that the engine accepts must not run: it would answer wrongly without a word.
-fn runs_wrongly(node: &NodeProto) -> Option<&'static str> {
-    if node.op_type != "TreeEnsembleClassifier" {
-        return None;
-    }
-    let modes = node.attribute.iter().find(|attribute| attribute.name == "nodes_modes")?;
-    let greater_or_equal = modes.strings.iter().any(|mode| mode == b"BRANCH_GTE");
-    greater_or_equal
-        .then_some("its `BRANCH_GTE` nodes run wrongly; export the trees with `BRANCH_LEQ` nodes")
 }
 
 fn check_weights(graph: &GraphProto) -> Result<(), LoadError> {
@@ -233,78 +181,4 @@ fn check_outputs(graph: &GraphProto) -> Result<(), LoadError> {
         }),
         None => Ok(()),
     }
-}
-
-/// Numbers the text labels of classifier nodes, and finds the outputs that carry labels of nodes
-/// whose own label cannot be used.
-fn number_labels(graph: &mut GraphProto) -> Result<Vec<ClassifierLabel>, LoadError> {
-    let mut labels: Vec<ClassifierLabel> = Vec::new();
-    for node in &mut graph.node {
-        let trees = node.op_type == "TreeEnsembleClassifier";
-        if !trees && node.op_type != "LinearClassifier" {
-            continue;
-        }
-        let numbers_name = if trees { "classlabels_int64s" } else { "classlabels_ints" };
-        let mut source = None;
-        for attribute in &mut node.attribute {
-            if attribute.name == "classlabels_strings" && !attribute.strings.is_empty() {
-                let texts = mem::take(&mut attribute.strings);
-                let names: Box<[Box<str>]> =
-                    texts.iter().map(|text| String::from_utf8_lossy(text).into()).collect();
-                attribute.ints = (0_i64..).take(names.len()).collect();
-                attribute.name = numbers_name.to_owned();
-                attribute.r#type = INTS;
-                source = Some(match trees {
-                    true => LabelSource::LargestName(names),
-                    false => LabelSource::NameOf(names),
-                });
-            } else if attribute.name == numbers_name && trees {
-                source = Some(LabelSource::LargestNumber(attribute.ints.as_slice().into()));
-            }
-        }
-        if let (Some(source), Some(output)) = (source, node.output.first()) {
-            labels.push(ClassifierLabel { output: output.as_str().into(), source });
-        }
-    }
-    follow_labels(graph, &mut labels)?;
-    Ok(labels)
-}
-
-/// `AttributeProto.AttributeType.INTS`.
-const INTS: i32 = 7;
-
-/// Follows such a label to the outputs that pass it on unchanged; anything computed from it would
-/// be wrong, and is refused.
-fn follow_labels(graph: &GraphProto, labels: &mut Vec<ClassifierLabel>) -> Result<(), LoadError> {
-    let mut next = 0;
-    while let Some(label) = labels.get(next).cloned() {
-        next += 1;
-        for node in &graph.node {
-            if !node.input.iter().any(|input| **input == *label.output) {
-                continue;
-            }
-            match (&*node.op_type, node.output.first()) {
-                // A graph is acyclic, but a hostile file need not be.
-                ("Identity" | "Cast", Some(output)) if labels.len() <= graph.node.len() => {
-                    labels.push(ClassifierLabel {
-                        output: output.as_str().into(),
-                        source: label.source.clone(),
-                    });
-                }
-                _ => {
-                    return Err(LoadError::Unsupported {
-                        operators: vec![UnsupportedOperator {
-                            name: node.op_type.as_str().into(),
-                            domain: "ai.onnx".into(),
-                            node: node_name(node).into(),
-                            advice: "it computes with a classifier's label, which the engine does \
-                                     not give as the file has it; let the label be an output as \
-                                     it is",
-                        }],
-                    });
-                }
-            }
-        }
-    }
-    Ok(())
 }

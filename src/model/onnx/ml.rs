@@ -1,0 +1,115 @@
+//! The operators of ONNX-ML, in place of the engine's: it lacks most, and answers wrongly with
+//! some (the label of binary tree ensembles, `BRANCH_GTE`, large integers in a cast).
+//!
+//! Each is written from the ONNX-ML specification; where that leaves a choice, or where every
+//! known exporter relies on it, it does as ONNX Runtime does. What can be wrong with a node is
+//! found when it is read, so that running one has only its inputs to check.
+
+mod array_feature_extractor;
+mod attributes;
+mod binarizer;
+mod cast;
+mod dot;
+mod feature_vectorizer;
+mod imputer;
+mod label_encoder;
+mod labels;
+mod linear;
+mod log_sum_exp;
+mod normalizer;
+mod one_hot_encoder;
+mod operator;
+mod post_transform;
+mod rows;
+mod scaler;
+mod svm;
+mod trees;
+mod zip_map;
+
+use tract_onnx::{
+    Onnx,
+    model::ParsingContext,
+    pb::NodeProto,
+    tract_hir::internal::{InferenceOp, TractResult, format_err},
+};
+
+use self::operator::FromNode;
+pub(super) use self::zip_map::classes as zip_map_classes;
+
+/// What is wrong with a node.
+#[derive(Clone, Debug)]
+pub(super) enum Flaw {
+    /// It is not what the specification allows.
+    Damaged(Box<str>),
+    /// It is, and is not supported all the same.
+    Unsupported(&'static str),
+}
+
+impl Flaw {
+    fn damaged(what: impl Into<Box<str>>) -> Flaw {
+        Flaw::Damaged(what.into())
+    }
+}
+
+/// The engine's operators with ours in their place.
+pub(super) fn registered() -> Onnx {
+    let mut onnx = tract_onnx::onnx();
+    for operator in OPERATORS {
+        onnx.op_register.insert(operator.name, operator.build);
+    }
+    // Not of ONNX-ML, but on the way of its models.
+    onnx.op_register.insert("Cast", cast::build);
+    onnx.op_register.insert("ReduceLogSumExp", log_sum_exp::build);
+    onnx
+}
+
+/// What is wrong with a node, if it is one of ours.
+pub(super) fn check(node: &NodeProto) -> Result<(), Flaw> {
+    match OPERATORS.iter().find(|operator| *operator.name == *node.op_type) {
+        Some(operator) => (operator.check)(node),
+        None => Ok(()),
+    }
+}
+
+type Build =
+    fn(&ParsingContext<'_>, &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
+
+struct Registered {
+    name: &'static str,
+    build: Build,
+    check: fn(&NodeProto) -> Result<(), Flaw>,
+}
+
+const fn ours<O: FromNode>(name: &'static str) -> Registered {
+    Registered { name, build: build::<O>, check: |node| O::from_node(node).map(|_| ()) }
+}
+
+fn build<O: FromNode>(
+    _: &ParsingContext<'_>,
+    node: &NodeProto,
+) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+    let operator = O::from_node(node).map_err(|flaw| match flaw {
+        Flaw::Damaged(what) => format_err!("{what}"),
+        Flaw::Unsupported(what) => format_err!("{what}"),
+    })?;
+    Ok((operator::wrap(operator, node), Vec::new()))
+}
+
+const OPERATORS: &[Registered] = &[
+    ours::<array_feature_extractor::ArrayFeatureExtractor>("ArrayFeatureExtractor"),
+    ours::<binarizer::Binarizer>("Binarizer"),
+    ours::<feature_vectorizer::FeatureVectorizer>("FeatureVectorizer"),
+    ours::<imputer::Imputer>("Imputer"),
+    ours::<label_encoder::LabelEncoder>("LabelEncoder"),
+    ours::<linear::LinearClassifier>("LinearClassifier"),
+    ours::<linear::LinearRegressor>("LinearRegressor"),
+    ours::<normalizer::Normalizer>("Normalizer"),
+    ours::<one_hot_encoder::OneHotEncoder>("OneHotEncoder"),
+    ours::<scaler::Scaler>("Scaler"),
+    ours::<svm::SvmClassifier>("SVMClassifier"),
+    ours::<svm::SvmRegressor>("SVMRegressor"),
+    ours::<trees::TreeEnsemble>("TreeEnsemble"),
+    ours::<trees::TreeEnsembleClassifier>("TreeEnsembleClassifier"),
+    ours::<trees::TreeEnsembleRegressor>("TreeEnsembleRegressor"),
+    ours::<zip_map::ZipMap>("ZipMap"),
+];

@@ -1,0 +1,264 @@
+//! `LabelEncoder`: each element replaced by the value of its key.
+
+use std::collections::HashMap;
+
+use tract_onnx::{
+    pb::NodeProto,
+    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, Tensor, TractResult, bail, tvec},
+};
+
+use super::{
+    Flaw,
+    attributes::{Attributes, Values},
+    operator::{Fact, FromNode, Operator, input},
+    rows,
+};
+
+#[derive(Debug)]
+pub(super) struct LabelEncoder {
+    keys: Keys,
+    values: Values,
+    /// One element of the type of the values.
+    default: Values,
+    /// The way back, of the first version of the operator: the type of the input says which way.
+    back: Option<Box<LabelEncoder>>,
+}
+
+/// The place of each key; of a key given twice, the last.
+#[derive(Debug)]
+enum Keys {
+    Texts(HashMap<Box<str>, usize>),
+    Ints(HashMap<i64, usize>),
+    /// By [`bits`].
+    Floats(HashMap<u64, usize>),
+}
+
+/// Floats that count as one key have the same bits: any NaN, and zeros of either sign.
+fn bits(value: f64) -> u64 {
+    match value {
+        value if value.is_nan() => f64::NAN.to_bits(),
+        0.0 => 0,
+        value => value.to_bits(),
+    }
+}
+
+impl Keys {
+    fn new(values: Values) -> (Keys, usize) {
+        match values {
+            Values::Texts(texts) => {
+                let count = texts.len();
+                (Keys::Texts(texts.into_iter().map(Box::from).zip(0..).collect()), count)
+            }
+            Values::I64(ints) => (Keys::Ints(ints.iter().copied().zip(0..).collect()), ints.len()),
+            Values::I32(ints) => Keys::ints(&ints),
+            Values::I16(ints) => Keys::ints(&ints),
+            Values::U8(ints) => Keys::ints(&ints),
+            Values::F32(floats) => {
+                let keys = floats.iter().map(|key| bits(f64::from(*key)));
+                (Keys::Floats(keys.zip(0..).collect()), floats.len())
+            }
+            Values::F64(floats) => {
+                (Keys::Floats(floats.iter().map(|key| bits(*key)).zip(0..).collect()), floats.len())
+            }
+        }
+    }
+
+    fn ints<T: Copy + Into<i64>>(ints: &[T]) -> (Keys, usize) {
+        (Keys::Ints(ints.iter().map(|key| (*key).into()).zip(0..).collect()), ints.len())
+    }
+}
+
+/// The one of these attributes that is there.
+fn one_of(attributes: &Attributes<'_>, kind: &str) -> Result<Option<Values>, Flaw> {
+    let texts = attributes.texts(&format!("{kind}_strings"))?;
+    let ints = attributes.ints(&format!("{kind}_int64s"))?;
+    let floats = attributes.floats(&format!("{kind}_floats"))?;
+    let tensor = attributes.tensor(&format!("{kind}_tensor"))?;
+    match (texts.is_empty(), ints, floats, tensor) {
+        (true, [], [], tensor) => Ok(tensor),
+        (false, [], [], None) => {
+            Ok(Some(Values::Texts(texts.into_iter().map(str::to_owned).collect())))
+        }
+        (true, ints, [], None) => Ok(Some(Values::I64(ints.to_vec()))),
+        (true, [], floats, None) => Ok(Some(Values::F32(floats.to_vec()))),
+        _ => Err(Flaw::damaged(format!("found several of its `{kind}_..` lists"))),
+    }
+}
+
+impl FromNode for LabelEncoder {
+    fn from_node(node: &NodeProto) -> Result<LabelEncoder, Flaw> {
+        let attributes = Attributes::of(node);
+        let (keys, values) = match (one_of(&attributes, "keys")?, one_of(&attributes, "values")?) {
+            (Some(keys), Some(values)) => (keys, values),
+            (None, None) => return LabelEncoder::of_classes(&attributes),
+            _ => return Err(Flaw::damaged("found keys without values, or values without keys")),
+        };
+        let (keys, count) = Keys::new(keys);
+        let length = match &values {
+            Values::F32(values) => values.len(),
+            Values::F64(values) => values.len(),
+            Values::I64(values) => values.len(),
+            Values::I32(values) => values.len(),
+            Values::I16(values) => values.len(),
+            Values::U8(values) => values.len(),
+            Values::Texts(values) => values.len(),
+        };
+        if count != length {
+            return Err(Flaw::damaged(format!("found {count} keys and {length} values")));
+        }
+        let default = default(&attributes, &values)?;
+        Ok(LabelEncoder { keys, values, default, back: None })
+    }
+}
+
+/// What an unknown element becomes.
+fn default(attributes: &Attributes<'_>, values: &Values) -> Result<Values, Flaw> {
+    let int = || attributes.int("default_int64", -1);
+    let float = || attributes.float("default_float", -0.0);
+    let tensor = attributes.tensor("default_tensor")?;
+    let default = match (values, tensor) {
+        (Values::Texts(_), None) => {
+            Values::Texts(vec![attributes.text("default_string", "_Unused")?.to_owned()])
+        }
+        (Values::I64(_), None) => Values::I64(vec![int()?]),
+        (Values::I32(_), None) => Values::I32(vec![-1]),
+        (Values::I16(_), None) => Values::I16(vec![-1]),
+        (Values::F32(_), None) => Values::F32(vec![float()?]),
+        (Values::F64(_), None) => Values::F64(vec![-0.0]),
+        (Values::U8(_), _) => return Err(Flaw::damaged("found values of 8-bit integers")),
+        (_, Some(tensor)) => tensor,
+    };
+    let one = match (values, &default) {
+        (Values::Texts(_), Values::Texts(default)) => default.len(),
+        (Values::I64(_), Values::I64(default)) => default.len(),
+        (Values::I32(_), Values::I32(default)) => default.len(),
+        (Values::I16(_), Values::I16(default)) => default.len(),
+        (Values::F32(_), Values::F32(default)) => default.len(),
+        (Values::F64(_), Values::F64(default)) => default.len(),
+        _ => return Err(Flaw::damaged("its `default_tensor` has another type than its values")),
+    };
+    match one {
+        1 => Ok(default),
+        count => Err(Flaw::damaged(format!("found {count} values in its `default_tensor`"))),
+    }
+}
+
+impl LabelEncoder {
+    /// The first version of the operator: texts and the numbers of their places.
+    fn of_classes(attributes: &Attributes<'_>) -> Result<LabelEncoder, Flaw> {
+        let classes = attributes.texts("classes_strings")?;
+        if classes.is_empty() {
+            return Err(Flaw::damaged("found no keys"));
+        }
+        let count = i64::try_from(classes.len()).unwrap_or(i64::MAX);
+        let back = LabelEncoder {
+            keys: Keys::Ints((0..count).zip(0..).collect()),
+            values: Values::Texts(classes.iter().map(|class| (*class).to_owned()).collect()),
+            default: Values::Texts(vec![attributes.text("default_string", "_Unused")?.to_owned()]),
+            back: None,
+        };
+        Ok(LabelEncoder {
+            keys: Keys::Texts(classes.into_iter().map(Box::from).zip(0..).collect()),
+            values: Values::I64((0..count).collect()),
+            default: Values::I64(vec![attributes.int("default_int64", -1)?]),
+            back: Some(Box::new(back)),
+        })
+    }
+
+    /// The direction that takes this type.
+    fn for_type(&self, dtype: DatumType) -> TractResult<&LabelEncoder> {
+        match &self.back {
+            _ if self.takes(dtype) => Ok(self),
+            Some(back) if back.takes(dtype) => Ok(back),
+            _ => bail!("found {dtype:?}, expected the type of the keys"),
+        }
+    }
+
+    fn dtype(&self) -> DatumType {
+        match &self.values {
+            Values::F32(_) => DatumType::F32,
+            Values::F64(_) => DatumType::F64,
+            Values::I64(_) => DatumType::I64,
+            Values::I32(_) => DatumType::I32,
+            Values::I16(_) => DatumType::I16,
+            Values::U8(_) => DatumType::U8,
+            Values::Texts(_) => DatumType::String,
+        }
+    }
+
+    fn takes(&self, dtype: DatumType) -> bool {
+        match &self.keys {
+            Keys::Texts(_) => dtype == DatumType::String,
+            Keys::Ints(_) => dtype.is_integer() || dtype == DatumType::TDim,
+            Keys::Floats(_) => dtype.is_float(),
+        }
+    }
+
+    fn encode(
+        &self,
+        shape: &[usize],
+        places: impl Iterator<Item = Option<usize>>,
+    ) -> TractResult<Tensor> {
+        macro_rules! encode {
+            ($values:expr, $default:expr) => {{
+                let Some(default) = $default.first() else { bail!("there is no default") };
+                let value = |place: Option<usize>| place.and_then(|place| $values.get(place));
+                places.map(|place| value(place).unwrap_or(default).clone()).collect::<Vec<_>>()
+            }};
+        }
+        match (&self.values, &self.default) {
+            (Values::Texts(values), Values::Texts(default)) => {
+                rows::text_tensor(shape, encode!(values, default))
+            }
+            (Values::F32(values), Values::F32(default)) => {
+                Tensor::from_shape(shape, &encode!(values, default))
+            }
+            (Values::F64(values), Values::F64(default)) => {
+                Tensor::from_shape(shape, &encode!(values, default))
+            }
+            (Values::I64(values), Values::I64(default)) => {
+                Tensor::from_shape(shape, &encode!(values, default))
+            }
+            (Values::I32(values), Values::I32(default)) => {
+                Tensor::from_shape(shape, &encode!(values, default))
+            }
+            (Values::I16(values), Values::I16(default)) => {
+                Tensor::from_shape(shape, &encode!(values, default))
+            }
+            _ => bail!("the default has another type than the values"),
+        }
+    }
+}
+
+impl Operator for LabelEncoder {
+    fn name(&self) -> &'static str {
+        "LabelEncoder"
+    }
+
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
+        let fact = input(inputs, 0)?;
+        let dtype = self.for_type(fact.dtype)?.dtype();
+        Ok(tvec!(Fact { dtype, shape: fact.shape.clone() }))
+    }
+
+    fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        let input = input(inputs, 0)?;
+        let encoder = self.for_type(input.datum_type())?;
+        let shape = input.shape();
+        let encoded = match &encoder.keys {
+            Keys::Texts(keys) => {
+                let texts = rows::texts(input)?.iter();
+                encoder.encode(shape, texts.map(|text| keys.get(text.as_str()).copied()))
+            }
+            Keys::Ints(keys) => {
+                let ints = rows::i64s(input)?;
+                encoder.encode(shape, ints.iter().map(|key| keys.get(key).copied()))
+            }
+            Keys::Floats(keys) => {
+                let floats = rows::f64s(input)?;
+                encoder.encode(shape, floats.iter().map(|key| keys.get(&bits(*key)).copied()))
+            }
+        }?;
+        Ok(tvec!(encoded.into_tvalue()))
+    }
+}
