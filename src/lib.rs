@@ -57,9 +57,9 @@
 //! # What it does not do
 //!
 //! It trains nothing, serves no HTTP, and decides no experiment: it keeps the comparisons from which
-//! somebody can. Of ONNX it runs what tract runs; what that does not, it refuses by name when the
-//! file is loaded. Tree ensembles give the right answers there, but slowly: hundreds of microseconds
-//! where linear models take a few.
+//! somebody can. Of ONNX it runs what tract runs, and the operators of ONNX-ML that exported
+//! scikit-learn, XGBoost and LightGBM models are made of; any other it refuses by name when the file
+//! is loaded.
 //!
 //! # Features
 //!
