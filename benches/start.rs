@@ -46,7 +46,8 @@ fn start<S: FlagSource>(criterion: &mut Criterion, name: &str, source: impl Fn()
 fn file(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.json");
-    std::fs::write(&path, support::flagd::definition(Rules::RuleThenSplit, FLAGS)).unwrap();
+    std::fs::write(&path, support::flagd::definition(Rules::RuleThenSplit, FLAGS).to_string())
+        .unwrap();
     start(criterion, "flag file", || modelgate::FileSource::watch(&path));
 }
 
@@ -54,7 +55,7 @@ fn file(criterion: &mut Criterion) {
 fn http(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("last-known-good.json");
-    let definition = support::flagd::definition(Rules::RuleThenSplit, FLAGS);
+    let definition = support::flagd::definition(Rules::RuleThenSplit, FLAGS).to_string();
     modelgate::LastKnownGood::at(&path).save(&definition).unwrap();
     // Nothing listens on port 9 of this machine.
     start(criterion, "server down, last-known-good file", || {
