@@ -238,7 +238,7 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
             backoff.reset();
         }
         let Some(failure) = failure else { continue };
-        let fatal = settings.fatal.iter().any(|code| *code == failure.code);
+        let fatal = settings.fatal.contains(&failure.code);
         let again = backoff.failures() > 0;
         documents.sink.report(failure.error);
         if fatal {
