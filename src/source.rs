@@ -1,6 +1,10 @@
 //! Where flags come from: the [`FlagSource`] trait and the sources.
 
 #[cfg(feature = "http")]
+#[cfg_attr(
+    not(all(feature = "flagd", feature = "launchdarkly", feature = "unleash")),
+    allow(dead_code, reason = "each source uses a part of it, together they use all")
+)]
 mod documents;
 mod environment;
 mod error;
@@ -11,10 +15,18 @@ mod flagd;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
+#[cfg_attr(
+    not(all(feature = "flagd", feature = "launchdarkly", feature = "unleash")),
+    allow(dead_code, reason = "each source uses a part of it, together they use all")
+)]
 mod last_good;
 #[cfg(feature = "launchdarkly")]
 mod launchdarkly;
 #[cfg(feature = "http")]
+#[cfg_attr(
+    not(all(feature = "flagd", feature = "launchdarkly", feature = "unleash")),
+    allow(dead_code, reason = "each source uses a part of it, together they use all")
+)]
 mod network;
 mod sink;
 mod subscription;

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use self::stream::Stream;
 use super::{
-    Compile, FileSource, FlagSink, FlagSource, SourceError, Subscription, documents::Documents,
+    Compile, FlagSink, FlagSource, SourceError, Subscription, documents::Documents,
     network::Backoff,
 };
 use crate::{
@@ -202,7 +202,7 @@ impl FlagSource for FlagdSource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         if let Some(path) = self.offline {
             #[cfg(feature = "file")]
-            return Box::new(FileSource::watch(path).dialect(self.dialect)).subscribe(sink);
+            return Box::new(super::FileSource::watch(path).dialect(self.dialect)).subscribe(sink);
             #[cfg(not(feature = "file"))]
             return Err(SourceError::new(format!(
                 "flags of the file {} need the feature `file`",

@@ -103,7 +103,6 @@ impl Network {
     }
 
     /// For what can be made only where the event loop is known.
-    #[cfg(feature = "flagd")]
     pub(crate) fn enter(&self) -> runtime::EnterGuard<'_> {
         self.handle.enter()
     }

@@ -1,12 +1,15 @@
 //! Requests: conditional GET, POST, and the opening of a stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
     header::{
-        ACCEPT, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-        LAST_MODIFIED, RETRY_AFTER,
+        ACCEPT, ACCEPT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+        IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
     },
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -17,9 +20,20 @@ use crate::source::SourceError;
 /// An HTTP client of one source. A clone shares its connections.
 #[derive(Clone)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    setup: Arc<Setup>,
     timeout: Duration,
     max_bytes: u64,
+}
+
+/// What the client is made of when its first request is sent, on the network thread: reading the
+/// platform's certificates takes long enough to be felt where a service starts.
+struct Setup {
+    headers: HeaderMap,
+    user_agent: HeaderValue,
+    proxy: Option<reqwest::Proxy>,
+    certificates: Vec<CertificateDer<'static>>,
+    connect_timeout: Duration,
+    made: OnceLock<Result<reqwest::Client, String>>,
 }
 
 /// What the source has already, so that the server need not send it again.
@@ -54,23 +68,29 @@ impl Client {
         if let Some((name, key)) = key {
             headers.insert(HeaderName::from_static(name), header_value(name, key.reveal())?);
         }
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(&settings.certificates)?)
-            .default_headers(headers)
-            .user_agent(&settings.user_agent)
-            .connect_timeout(settings.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(1);
-        if let Some(proxy) = &settings.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|error| {
+        let proxy = settings.proxy.as_ref().map(|proxy| {
+            reqwest::Proxy::all(proxy).map_err(|error| {
                 SourceError::with_source("proxy URL is malformed", error.without_url())
-            })?;
-            builder = builder.proxy(proxy);
-        }
-        let http = builder.build().map_err(|error| {
-            SourceError::with_source("HTTP client could not be made", error.without_url())
-        })?;
-        Ok(Client { http, timeout: settings.timeout, max_bytes: settings.max_bytes })
+            })
+        });
+        let setup = Setup {
+            headers,
+            user_agent: header_value("user-agent", &settings.user_agent)?,
+            proxy: proxy.transpose()?,
+            certificates: certificates(&settings.certificates)?,
+            connect_timeout: settings.connect_timeout,
+            made: OnceLock::new(),
+        };
+        let (timeout, max_bytes) = (settings.timeout, settings.max_bytes);
+        Ok(Client { setup: Arc::new(setup), timeout, max_bytes })
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, SourceError> {
+        let made = self
+            .setup
+            .made
+            .get_or_init(|| self.setup.make().map_err(|error| crate::source::chain(&error)));
+        made.as_ref().map_err(|error| SourceError::new(error.clone()))
     }
 
     /// A GET that asks only for what is new. A redirect, like any other answer that is neither 200
@@ -135,7 +155,11 @@ impl Client {
         headers: &[(&'static str, &str)],
         silence: Duration,
     ) -> Result<Events, Failure> {
-        let request = self.request(Method::GET, url, headers)?.header(ACCEPT, "text/event-stream");
+        // Compressors on the way tend to hold events back until they have enough of them.
+        let request = self
+            .request(Method::GET, url, headers)?
+            .header(ACCEPT, "text/event-stream")
+            .header(ACCEPT_ENCODING, "identity");
         let response = match tokio::time::timeout(self.timeout, request.send()).await {
             Ok(response) => response?,
             Err(_) => return Err(SourceError::new("request took too long").into()),
@@ -159,7 +183,7 @@ impl Client {
         url: &Url,
         headers: &[(&'static str, &str)],
     ) -> Result<RequestBuilder, SourceError> {
-        let mut request = self.http.request(method, url.clone());
+        let mut request = self.http()?.request(method, url.clone());
         for (name, value) in headers {
             request = request.header(*name, header_value(name, value)?);
         }
@@ -236,25 +260,49 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, SourceError> {
     Ok(value)
 }
 
-/// rustls with the platform's certificates and these, without a process-wide provider.
-fn tls(pem: &[u8]) -> Result<rustls::ClientConfig, SourceError> {
-    let failed = |error| SourceError::with_source("TLS could not be set up", error);
-    let extra: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SourceError> {
+    let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|error| SourceError::with_source("root certificates are malformed", error))?;
-    if extra.is_empty() && !pem.is_empty() {
+    if found.is_empty() && !pem.is_empty() {
         return Err(SourceError::new("root certificates: found none, expected PEM"));
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, Arc::clone(&provider))
-            .map_err(failed)?;
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
+    Ok(found)
+}
+
+impl Setup {
+    fn make(&self) -> Result<reqwest::Client, SourceError> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls()?)
+            .default_headers(self.headers.clone())
+            .user_agent(self.user_agent.clone())
+            .connect_timeout(self.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(1);
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        builder.build().map_err(|error| {
+            SourceError::with_source("HTTP client could not be made", error.without_url())
+        })
+    }
+
+    /// rustls with the platform's certificates and those given, without a process-wide provider.
+    fn tls(&self) -> Result<rustls::ClientConfig, SourceError> {
+        let failed = |error| SourceError::with_source("TLS could not be set up", error);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
+            self.certificates.iter().cloned(),
+            Arc::clone(&provider),
+        )
+        .map_err(failed)?;
+        Ok(rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth())
+    }
 }
 
 #[cfg(test)]

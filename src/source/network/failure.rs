@@ -18,7 +18,6 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// Whether the server may have taken what was sent all the same: it did not answer.
-    #[cfg(feature = "unleash")]
     pub(crate) fn may_have_arrived(&self) -> bool {
         self.uncertain
     }

@@ -1,6 +1,10 @@
 //! The features and segments as they have arrived.
 
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -8,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{
     dialect::unleash::Unleash,
-    flag::FlagSet,
+    flag::{FlagSet, Severity},
     source::{
         FlagSink, SourceError,
         last_good::{LastGood, named},
@@ -25,8 +29,14 @@ pub(super) struct Data {
     set: FlagSet,
     /// The digest of the document in force, when it came as a whole.
     good: Option<String>,
-    /// The texts of what came as events, for the file; empty when there is none.
+    /// The number of the last event of this stream.
+    last_event: u64,
+    /// Whether this stream has brought anything.
+    streamed: bool,
+    /// The last good texts of all there is, for the file; empty when there is none.
     texts: Texts,
+    /// Whether events have changed what the file does not have yet.
+    unsaved: bool,
     saved: Option<Instant>,
     last_good: LastGood,
     pub(super) sink: FlagSink,
@@ -69,7 +79,7 @@ struct Event<'t> {
 #[derive(Deserialize)]
 struct Events<'t> {
     #[serde(borrow)]
-    events: Vec<Event<'t>>,
+    events: Vec<&'t RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -93,12 +103,23 @@ impl Data {
         sink: FlagSink,
     ) -> Data {
         let last_good = LastGood::new(source, file);
-        let (set, texts, good, saved) = Default::default();
-        let mut data = Data { dialect, set, good, texts, saved, last_good, sink };
+        let mut data = Data {
+            dialect,
+            set: FlagSet::new(),
+            good: None,
+            last_event: 0,
+            streamed: false,
+            texts: Texts::default(),
+            unsaved: false,
+            saved: None,
+            last_good,
+            sink,
+        };
         match data.last_good.start(&data.dialect, &data.sink) {
             Some((set, text)) => {
-                data.set = set;
                 data.good = Some(digest(&text));
+                data.texts.replace(&text, &set);
+                data.set = set;
             }
             None => {
                 if let Some(bootstrap) = bootstrap {
@@ -132,12 +153,20 @@ impl Data {
             self.confirm();
             return Ok(());
         }
-        let set = named(self.dialect.compile(&text)?, tag, &sum);
-        self.set = set;
+        self.set = named(self.dialect.compile(&text)?, tag, &sum);
         self.sink.replace(self.set.clone());
         self.good = Some(sum);
-        self.last_good.keep(|| text);
+        self.unsaved = false;
+        if self.last_good.is_kept() {
+            let is_good = self.texts.replace(&text, &self.set);
+            self.last_good.keep(|| if is_good { text } else { self.texts.document() });
+        }
         Ok(())
+    }
+
+    /// Whether what is in force came as a whole, unchanged by events.
+    pub(super) fn is_whole(&self) -> bool {
+        self.good.is_some()
     }
 
     /// What was delivered is what there is.
@@ -146,56 +175,111 @@ impl Data {
         self.last_good.save();
     }
 
-    /// Changes, as streaming brings them.
+    /// A new stream numbers its events anew: the server may be another.
+    pub(super) fn begin_stream(&mut self) {
+        self.last_event = 0;
+        self.streamed = false;
+    }
+
+    /// Whether this stream has brought anything.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.streamed
+    }
+
+    /// Changes, as streaming brings them. Those older than what is in force change nothing.
     ///
     /// # Errors
     /// When they cannot be read as a whole: only a new hydration is safe then.
     pub(super) fn apply(&mut self, text: &str) -> Result<(), SourceError> {
         let malformed = |error| SourceError::with_source("events are malformed", error);
-        let events: Events<'_> = serde_json::from_str(text).map_err(malformed)?;
-        let set = self.dialect.apply(&self.set, text)?;
-        let last = events.events.iter().map(|event| event.event_id).max();
-        self.set = match last {
-            Some(last) => set.with_revision(last.to_string()),
-            None => set,
+        let raw: Events<'_> = serde_json::from_str(text).map_err(malformed)?;
+        let mut last = self.last_event;
+        let mut oldest = last;
+        let mut events = Vec::with_capacity(raw.events.len());
+        for raw in &raw.events {
+            let event: Event<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
+            if event.kind == "hydration" {
+                (last, oldest) = (event.event_id, 0);
+            } else if event.event_id != 0 && event.event_id < oldest {
+                continue;
+            }
+            last = last.max(event.event_id);
+            events.push((event, raw.get()));
+        }
+        self.streamed = true;
+        if events.is_empty() {
+            self.sink.confirm();
+            return Ok(());
+        }
+        let set = if events.len() == raw.events.len() {
+            self.dialect.apply(&self.set, text)?
+        } else {
+            let newer: Vec<&str> = events.iter().map(|(_, raw)| *raw).collect();
+            self.dialect.apply(&self.set, &format!(r#"{{"events":[{}]}}"#, newer.join(",")))?
         };
+        self.last_event = last;
+        self.set = set.with_revision(last.to_string());
         self.sink.replace(self.set.clone());
         self.good = None;
         if self.last_good.is_kept() {
-            events.events.into_iter().for_each(|event| self.texts.note(event));
-            if self.saved.is_none_or(|saved| saved.elapsed() >= SAVE_INTERVAL) {
+            let rejected = rejected(&self.set);
+            events.into_iter().for_each(|(event, _)| self.texts.note(event, &rejected));
+            self.unsaved = true;
+            if self.save_in().is_some_and(|pause| pause.is_zero()) {
                 self.save();
             }
         }
         Ok(())
     }
 
+    /// When the file is to be brought up to date, if it is not.
+    pub(super) fn save_in(&self) -> Option<Duration> {
+        let pause = |saved: Instant| SAVE_INTERVAL.saturating_sub(saved.elapsed());
+        self.unsaved.then(|| self.saved.map_or(Duration::ZERO, pause))
+    }
+
     /// Brings the file up to date with what came as events.
     pub(super) fn save(&mut self) {
-        if self.good.is_some() || !self.last_good.is_kept() || self.texts.features.is_empty() {
-            return;
+        if std::mem::take(&mut self.unsaved) {
+            self.saved = Some(Instant::now());
+            self.last_good.keep(|| self.texts.document());
         }
-        self.saved = Some(Instant::now());
-        let document = Document {
-            version: 2,
-            features: self.texts.features.values().map(|text| &**text).collect(),
-            segments: self.texts.segments.values().map(|text| &**text).collect(),
-        };
-        // What was read as JSON can be written as such.
-        self.last_good.keep(|| serde_json::to_string(&document).unwrap_or_default());
     }
 }
 
+/// What came last is not lost with the store.
+impl Drop for Data {
+    fn drop(&mut self) {
+        self.save();
+    }
+}
+
+/// What is malformed: the names of features, and segments as the problems call them.
+fn rejected(set: &FlagSet) -> HashSet<&str> {
+    let rejected = set.problems().iter().filter(|problem| problem.severity == Severity::Rejected);
+    rejected.map(|problem| &*problem.key).collect()
+}
+
 impl Texts {
-    fn note(&mut self, event: Event<'_>) {
+    /// A whole document, compiled to this set, in which what is malformed keeps its last good
+    /// text. Whether nothing is.
+    fn replace(&mut self, document: &str, set: &FlagSet) -> bool {
+        let rejected = rejected(set);
+        if let Ok(event) = serde_json::from_str::<Event<'_>>(document) {
+            self.hydrate(event, &rejected);
+        }
+        rejected.is_empty()
+    }
+
+    fn note(&mut self, event: Event<'_>, rejected: &HashSet<&str>) {
         match &*event.kind {
-            "hydration" => {
-                *self = Texts::default();
-                event.features.into_iter().flatten().for_each(|feature| self.feature(feature));
-                event.segments.into_iter().flatten().for_each(|segment| self.segment(segment));
+            "hydration" => self.hydrate(event, rejected),
+            "feature-updated" => {
+                event.feature.into_iter().for_each(|it| self.feature(it, rejected, None));
             }
-            "feature-updated" => event.feature.into_iter().for_each(|it| self.feature(it)),
-            "segment-updated" => event.segment.into_iter().for_each(|it| self.segment(it)),
+            "segment-updated" => {
+                event.segment.into_iter().for_each(|it| self.segment(it, rejected, None));
+            }
             "feature-removed" => {
                 event.feature_name.map(|name| self.features.remove(&*name));
             }
@@ -206,15 +290,44 @@ impl Texts {
         }
     }
 
-    fn feature(&mut self, text: &RawValue) {
-        if let Ok(Named { name }) = serde_json::from_str(text.get()) {
-            self.features.insert(name.into_owned(), text.to_owned());
+    fn hydrate(&mut self, event: Event<'_>, rejected: &HashSet<&str>) {
+        let mut known = std::mem::take(self);
+        for feature in event.features.into_iter().flatten() {
+            self.feature(feature, rejected, Some(&mut known));
+        }
+        for segment in event.segments.into_iter().flatten() {
+            self.segment(segment, rejected, Some(&mut known));
         }
     }
 
-    fn segment(&mut self, text: &RawValue) {
-        if let Ok(Numbered { id }) = serde_json::from_str(text.get()) {
-            self.segments.insert(id, text.to_owned());
-        }
+    fn feature(&mut self, text: &RawValue, rejected: &HashSet<&str>, known: Option<&mut Texts>) {
+        let Ok(Named { name }) = serde_json::from_str(text.get()) else { return };
+        let good = if rejected.contains(&*name) {
+            known.and_then(|known| known.features.remove(&*name))
+        } else {
+            Some(text.to_owned())
+        };
+        self.features.extend(good.map(|text| (name.into_owned(), text)));
+    }
+
+    fn segment(&mut self, text: &RawValue, rejected: &HashSet<&str>, known: Option<&mut Texts>) {
+        let Ok(Numbered { id }) = serde_json::from_str(text.get()) else { return };
+        let good = if rejected.contains(&*format!("segment {id}")) {
+            known.and_then(|known| known.segments.remove(&id))
+        } else {
+            Some(text.to_owned())
+        };
+        self.segments.extend(good.map(|text| (id, text)));
+    }
+
+    /// Client features with all of them.
+    fn document(&self) -> String {
+        let document = Document {
+            version: 2,
+            features: self.features.values().map(|text| &**text).collect(),
+            segments: self.segments.values().map(|text| &**text).collect(),
+        };
+        // What was read as JSON can be written as such.
+        serde_json::to_string(&document).unwrap_or_default()
     }
 }

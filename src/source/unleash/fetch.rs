@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::{Url, header::HeaderMap};
+use reqwest::{
+    Url,
+    header::{HeaderMap, HeaderValue},
+};
 use tokio::time::Instant;
 
 use super::{data::Data, settings::Settings};
@@ -12,13 +15,17 @@ use crate::source::{
 };
 
 /// The version of Unleash's client specification whose answers are understood.
-const SPECIFICATION: &str = "5.2.0";
+pub(super) const SPECIFICATION: &str = "5.2.0";
 
 /// A stream that fails this often within a minute is given up for polling.
 const TOO_OFTEN: usize = 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether a server that had no stream has one by now.
+/// How soon a stream must bring its first event. Signs of life alone serve nobody: something on the
+/// way may hold the events back.
+const FIRST_EVENT: Duration = Duration::from_secs(15);
+
+/// When it is looked again whether a server that had no stream has one by now.
 const STREAM_AGAIN: Duration = Duration::from_secs(600);
 
 /// What requests need.
@@ -40,7 +47,7 @@ enum Mode {
 /// Why a stream ended.
 enum End {
     Failed(Failure),
-    /// The server wants to be polled.
+    /// The server wants to be polled, or might as well.
     Unwanted,
 }
 
@@ -62,6 +69,11 @@ impl Connection {
             ("unleash-sdk", concat!("modelgate:", env!("CARGO_PKG_VERSION")).to_owned()),
             ("unleash-interval", settings.interval.as_millis().to_string()),
         ];
+        for (name, value) in &headers {
+            HeaderValue::try_from(value).map_err(|error| {
+                SourceError::with_source(format!("header `{name}` cannot be sent"), error)
+            })?;
+        }
         Ok(Connection {
             features: filtered("/client/features")?,
             stream: filtered("/client/streaming")?,
@@ -98,16 +110,31 @@ impl Connection {
             Ok(events) => events,
             Err(failure) => return End::Failed(failure),
         };
+        data.begin_stream();
+        let mut pause = Some(silence.min(FIRST_EVENT));
         loop {
-            let event = match events.next().await {
-                Ok(event) => event,
-                Err(failure) => return End::Failed(failure),
+            let next = match pause {
+                None => Ok(events.next().await),
+                Some(pause) => tokio::time::timeout(pause, events.next()).await,
+            };
+            let event = match next {
+                Ok(Ok(event)) => event,
+                Ok(Err(failure)) => return End::Failed(failure),
+                Err(_) if !data.is_streamed() => return End::Unwanted,
+                Err(_) => {
+                    data.save();
+                    pause = data.save_in();
+                    continue;
+                }
             };
             let done = match &*event.kind {
                 "unleash-connected" | "unleash-updated" => data.apply(&event.data),
                 "fetch-mode" if event.data.trim() == "polling" => return End::Unwanted,
                 _ => Ok(()),
             };
+            if data.is_streamed() {
+                pause = data.save_in();
+            }
             // What cannot be read may have meant anything: a new stream begins with everything.
             if let Err(error) = done {
                 return End::Failed(error.into());
@@ -120,10 +147,11 @@ impl Connection {
         let (first, max) = settings.retry;
         let mut backoff = Backoff::new(first, max);
         let mut mode = if settings.streams { Mode::Streams } else { Mode::Polls };
-        let mut stream_again: Option<Instant> = None;
+        // After a stream was given up, when the next may be tried.
+        let mut again: Option<Instant> = None;
         let mut broken: Vec<Instant> = Vec::new();
         loop {
-            let failure = match mode {
+            match mode {
                 Mode::Streams => {
                     let end = self.stream(&mut data, settings.silence).await;
                     data.save();
@@ -132,45 +160,48 @@ impl Connection {
                         backoff.reset();
                     }
                     broken.push(Instant::now());
-                    match end {
-                        End::Failed(failure)
-                            if !has_no_stream(failure.status) && broken.len() < TOO_OFTEN =>
-                        {
-                            failure
-                        }
-                        // Polling shows whether anything is really wrong.
-                        _ => {
-                            tracing::debug!(
-                                target: "modelgate::source",
-                                "no stream to be had: polling"
-                            );
-                            mode = Mode::Polls;
-                            self.known = Conditions::default();
-                            stream_again = Instant::now().checked_add(STREAM_AGAIN);
+                    let pause = match end {
+                        End::Unwanted => STREAM_AGAIN,
+                        End::Failed(failure) if has_no_stream(failure.status) => STREAM_AGAIN,
+                        End::Failed(_) if broken.len() >= TOO_OFTEN => MINUTE,
+                        End::Failed(failure) => {
+                            rest(&data, &mut backoff, failure).await;
                             continue;
                         }
+                    };
+                    // Polling shows whether anything is really wrong.
+                    tracing::debug!(target: "modelgate::source", "no stream to be had: polling");
+                    mode = Mode::Polls;
+                    again = Instant::now().checked_add(pause);
+                    if !data.is_whole() {
+                        self.known = Conditions::default();
                     }
                 }
                 Mode::Polls => match self.poll(&mut data).await {
                     Ok(headers) => {
                         backoff.reset();
                         let asked = headers.as_ref().and_then(|headers| headers.get("fetch-mode"));
-                        let due = stream_again.is_some_and(|moment| moment <= Instant::now());
-                        if asked.is_some_and(|mode| mode == "streaming") || due {
-                            (mode, stream_again) = (Mode::Streams, None);
+                        let asked = asked.is_some_and(|mode| mode == "streaming");
+                        // Also of a server that asks for it: it may not have it all the same.
+                        let may = again.is_none_or(|moment| moment <= Instant::now());
+                        if may && (asked || again.is_some()) {
+                            mode = Mode::Streams;
                             broken.clear();
                             continue;
                         }
                         tokio::time::sleep(jittered(settings.interval)).await;
-                        continue;
                     }
-                    Err(failure) => failure,
+                    Err(failure) => rest(&data, &mut backoff, failure).await,
                 },
-            };
-            data.sink.report(failure.error);
-            tokio::time::sleep(backoff.pause(failure.retry_after)).await;
+            }
         }
     }
+}
+
+/// Says what went wrong, and waits before it is tried again.
+async fn rest(data: &Data, backoff: &mut Backoff, failure: Failure) {
+    data.sink.report(failure.error);
+    tokio::time::sleep(backoff.pause(failure.retry_after)).await;
 }
 
 /// Whether this answer means that there is no stream for us, which is what most servers say.

@@ -9,8 +9,12 @@ use std::{
 
 use reqwest::Url;
 use serde::Serialize;
+use tokio::time::Instant;
 
-use super::{fetch::Connection, settings::Settings};
+use super::{
+    fetch::{Connection, SPECIFICATION},
+    settings::Settings,
+};
 use crate::{
     flag::{Exposure, Exposures},
     source::{
@@ -18,6 +22,12 @@ use crate::{
         network::{Backoff, Client, Failure, Stopped, client, jittered},
     },
 };
+
+/// How often counts are collected: those of flags that were replaced since take memory.
+const COLLECT: Duration = Duration::from_secs(5);
+
+/// How long a report that is on its way when the store goes may still take.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Reports that fail are merged into the next for at most this many toggles.
 const MOST_TOGGLES: usize = 50_000;
@@ -36,6 +46,10 @@ pub(super) struct Report {
     /// What was counted since, together with what could not be sent before.
     toggles: BTreeMap<Arc<str>, Usage>,
     retry: (Duration, Duration),
+    /// Whether the server knows the application, or does not want to.
+    registered: bool,
+    /// The server takes no counts with this token.
+    refused: bool,
 }
 
 /// How often a toggle answered what.
@@ -114,114 +128,141 @@ impl Report {
             started: now(),
             toggles: BTreeMap::new(),
             retry: settings.retry,
+            registered: false,
+            refused: false,
         })
     }
 
     /// Registers, and reports at this interval and once more at the end.
     pub(super) async fn keep_sending(mut self, interval: Duration, mut stopped: Stopped) {
-        let registered = tokio::select! {
-            registered = self.register(interval) => registered,
-            () = stopped.wait() => return self.last_words().await,
-        };
-        if !registered {
-            return;
-        }
         let (first, max) = self.retry;
         let mut backoff = Backoff::new(first, max);
-        let mut pause = jittered(interval);
-        loop {
+        let mut pause = Duration::ZERO;
+        while !self.collect_for(pause, &mut stopped).await {
+            let mut round = Box::pin(self.round(interval, &mut backoff));
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = stopped.wait() => return self.last_words().await,
+                next = &mut round => pause = next,
+                () = stopped.wait() => {
+                    // What of it has arrived would else be lost, or counted twice.
+                    let _ = tokio::time::timeout(PARTING, round).await;
+                    break;
+                }
             }
-            let sent = tokio::select! {
-                sent = self.send() => sent,
-                () = stopped.wait() => return self.last_words().await,
-            };
-            pause = match sent {
-                Ok(()) => {
-                    backoff.reset();
-                    jittered(interval)
-                }
-                Err(failure) if is_permanent(failure.status) => return self.give_up(&failure),
-                Err(failure) => {
-                    self.failed(&failure);
-                    backoff.pause(failure.retry_after).max(interval)
-                }
-            };
+        }
+        self.collect();
+        if let Err(failure) = self.send().await {
+            self.failed(&failure);
         }
     }
 
-    /// Registers, however long it takes. Whether it makes sense to go on.
-    async fn register(&self, interval: Duration) -> bool {
+    /// Whether it was told to stop before the pause was over.
+    async fn collect_for(&mut self, pause: Duration, stopped: &mut Stopped) -> bool {
+        // A pause past the end of time is a very long one.
+        let end = Instant::now().checked_add(pause);
+        loop {
+            self.collect();
+            let left = end.map_or(COLLECT, |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return false;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(left.min(COLLECT)) => {}
+                () = stopped.wait() => return true,
+            }
+        }
+    }
+
+    fn collect(&mut self) {
+        for exposure in self.exposures.take() {
+            self.add(exposure);
+        }
+    }
+
+    /// Registers if that is still to be done, and sends what was counted; the pause until the next
+    /// round.
+    async fn round(&mut self, interval: Duration, backoff: &mut Backoff) -> Duration {
+        let mut pause = jittered(interval);
+        if !self.registered {
+            match self.register(interval).await {
+                Ok(()) => self.registered = true,
+                Err(failure) if is_permanent(failure.status) => {
+                    self.registered = true;
+                    self.give_up(&failure, "the server does not register this application");
+                }
+                Err(failure) => {
+                    self.failed(&failure);
+                    pause = backoff.pause(failure.retry_after);
+                }
+            }
+        }
+        match self.send().await {
+            Ok(()) if self.registered => backoff.reset(),
+            Ok(()) => {}
+            Err(failure) if is_permanent(failure.status) => {
+                self.refused = true;
+                self.toggles.clear();
+                self.give_up(&failure, "the server takes no usage with this token: none is sent");
+            }
+            Err(failure) => {
+                self.failed(&failure);
+                pause = backoff.pause(failure.retry_after).max(interval);
+            }
+        }
+        pause
+    }
+
+    async fn register(&self, interval: Duration) -> Result<(), Failure> {
         let registration = Registration {
             app_name: &self.app_name,
             instance_id: &self.instance_id,
             connection_id: &self.connection_id,
             sdk_version: SDK,
-            spec_version: "5.2.0",
+            spec_version: SPECIFICATION,
             platform_name: "rust",
             strategies: STRATEGIES,
             started: milliseconds(self.started),
             interval: milliseconds(interval),
         };
         let body = serde_json::to_vec(&registration).unwrap_or_default();
-        let (first, max) = self.retry;
-        let mut backoff = Backoff::new(first, max);
-        loop {
-            let failure =
-                match self.client.post(&self.register, &self.headers(), body.clone()).await {
-                    Ok(_) => return true,
-                    Err(failure) => failure,
-                };
-            if is_permanent(failure.status) {
-                self.give_up(&failure);
-                return false;
-            }
-            self.failed(&failure);
-            tokio::time::sleep(backoff.pause(failure.retry_after)).await;
-        }
+        self.client.post(&self.register, &self.headers(), body).await.map(|_| ())
     }
 
-    async fn last_words(&mut self) {
-        if let Err(failure) = self.send().await {
-            self.failed(&failure);
-        }
-    }
-
-    /// Sends what was counted. What cannot be sent is kept for the next time; whether a report that
-    /// took too long has arrived nobody knows, so it is not sent again: better a count too few than
-    /// one twice.
+    /// Sends what was collected. What cannot be sent is kept for the next time; whether a report
+    /// that nobody answered has arrived nobody knows, so it is not sent again: better a count too
+    /// few than one twice.
     async fn send(&mut self) -> Result<(), Failure> {
-        for exposure in self.exposures.take() {
-            self.add(exposure);
-        }
+        let stop = now();
         if self.toggles.is_empty() {
-            self.started = now();
+            self.started = stop;
             return Ok(());
         }
-        let stop = now();
+        // Taken out first: a report that is cut off is not sent again either.
+        let toggles = std::mem::take(&mut self.toggles);
+        let start = std::mem::replace(&mut self.started, stop);
         let metrics = Metrics {
             app_name: &self.app_name,
             instance_id: &self.instance_id,
             connection_id: &self.connection_id,
             sdk_version: SDK,
             bucket: Bucket {
-                start: milliseconds(self.started),
+                start: milliseconds(start),
                 stop: milliseconds(stop),
-                toggles: &self.toggles,
+                toggles: &toggles,
             },
         };
         let body = serde_json::to_vec(&metrics).unwrap_or_default();
         let sent = self.client.post(&self.metrics, &self.headers(), body).await;
-        if sent.as_ref().is_ok() || sent.as_ref().is_err_and(|failure| failure.may_have_arrived()) {
-            self.toggles.clear();
-            self.started = stop;
-        }
-        sent.map(|_| ())
+        sent.map(|_| ()).inspect_err(|failure| {
+            if !may_have_arrived(failure) {
+                (self.toggles, self.started) = (toggles, start);
+            }
+        })
     }
 
     fn add(&mut self, exposure: Exposure) {
+        if self.refused {
+            return;
+        }
         if self.toggles.len() >= MOST_TOGGLES && !self.toggles.contains_key(&exposure.flag) {
             return;
         }
@@ -245,15 +286,16 @@ impl Report {
         tracing::debug!(target: "modelgate::source", source, error, "usage was not reported");
     }
 
-    fn give_up(&self, failure: &Failure) {
+    fn give_up(&self, failure: &Failure, message: &'static str) {
         let (source, error) = (&*self.source, chain(&failure.error));
-        tracing::warn!(
-            target: "modelgate::source",
-            source,
-            error,
-            "the server wants no reports with this token: none are sent"
-        );
+        tracing::warn!(target: "modelgate::source", source, error, message);
     }
+}
+
+/// Whether the server may have the report all the same. A gateway that gave up waiting does not
+/// know either.
+fn may_have_arrived(failure: &Failure) -> bool {
+    failure.may_have_arrived() || failure.status == Some(504)
 }
 
 fn is_permanent(status: Option<u16>) -> bool {

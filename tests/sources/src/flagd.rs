@@ -37,6 +37,9 @@ pub struct SyncFlagsResponse {
     pub sync_context: Option<prost_types::Struct>,
 }
 
+/// A request, and the `flagd-selector` of its head.
+pub type Asked = (SyncFlagsRequest, Option<String>);
+
 /// What the service does with a stream.
 #[derive(Clone, Debug)]
 enum Mood {
@@ -50,7 +53,7 @@ pub struct Flagd {
     mood: watch::Sender<Mood>,
     /// Ends the streams that are open.
     ended: Arc<Mutex<watch::Sender<()>>>,
-    requests: Arc<Mutex<Vec<(SyncFlagsRequest, Option<String>)>>>,
+    requests: Arc<Mutex<Vec<Asked>>>,
     /// Taken when dropped: a runtime must not be dropped in an async context.
     runtime: Option<Runtime>,
 }
@@ -110,7 +113,7 @@ impl Flagd {
     }
 
     /// What was asked so far, with the `flagd-selector` of each request's head.
-    pub fn requests(&self) -> Vec<(SyncFlagsRequest, Option<String>)> {
+    pub fn requests(&self) -> Vec<Asked> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -131,7 +134,7 @@ fn message(flags: &str) -> SyncFlagsResponse {
 struct Sync {
     moods: watch::Receiver<Mood>,
     ended: Arc<Mutex<watch::Sender<()>>>,
-    requests: Arc<Mutex<Vec<(SyncFlagsRequest, Option<String>)>>>,
+    requests: Arc<Mutex<Vec<Asked>>>,
 }
 
 type Messages = Pin<Box<dyn Stream<Item = Result<SyncFlagsResponse, Status>> + Send>>;

@@ -4,6 +4,8 @@
 pub mod flagd;
 pub mod launchdarkly;
 pub mod proxy;
+pub mod unleash;
+pub mod unleash_admin;
 
 use std::time::Duration;
 
