@@ -68,8 +68,11 @@ struct Lists {
 
 impl Lists {
     fn add(&mut self, tree: i64, node: &Tree) -> i64 {
-        let id =
-            self.ids.iter().zip(&self.trees).filter(|(_, known)| **known == tree).count() as i64;
+        // The nodes of one tree come one after the other.
+        let id = match (self.trees.last(), self.ids.last()) {
+            (Some(known), Some(last)) if *known == tree => last + 1,
+            _ => 0,
+        };
         let place = self.ids.len();
         self.trees.push(tree);
         self.ids.push(id);
