@@ -73,9 +73,10 @@
 //! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling | those of `http` |
 //! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
+//! | `ort` | | `OnnxRuntime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
 //!
-//! All defaults together make 143 crates, everything 225, the crate itself not counted
+//! All defaults together make 143 crates, everything 228, the crate itself not counted
 //! (`cargo tree -e normal --prefix none --no-dedupe | sed 's/ (.*//' | sort -u | wc -l`, less one).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -117,11 +118,13 @@ mod timer;
 mod value;
 mod version;
 
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 pub use crate::model::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
     TensorDescription, UnsupportedOperator,
 };
+#[cfg(feature = "ort")]
+pub use crate::model::{OnnxRuntime, OnnxRuntimeError};
 pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
     compare::{

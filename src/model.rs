@@ -5,16 +5,18 @@ mod error;
 mod finite;
 mod function;
 mod lazy;
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 mod onnx;
 mod scores;
 mod tensor;
 
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 pub use self::onnx::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
     TensorDescription, UnsupportedOperator,
 };
+#[cfg(feature = "ort")]
+pub use self::onnx::{OnnxRuntime, OnnxRuntimeError};
 pub use self::{
     eligibility::{Admission, Ineligible},
     error::{ModelError, ModelErrorKind},

@@ -4,7 +4,7 @@ use std::{fmt::Write, fs::File, io::Read, path::Path, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
-use super::{Classifier, Document, LoadError, OnnxGraph, OnnxModel};
+use super::{Classifier, Document, Engine, LoadError, OnnxGraph, OnnxModel};
 
 /// How many rows the prepared graph takes at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,7 @@ impl NonFinite {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OnnxBuilder {
+    engine: Engine,
     pub(super) input: Option<Box<str>>,
     pub(super) label_output: Option<Box<str>>,
     pub(super) probabilities_output: Option<Box<str>>,
@@ -83,8 +84,9 @@ pub struct OnnxBuilder {
 }
 
 impl OnnxBuilder {
-    pub(super) fn new() -> OnnxBuilder {
+    pub(super) fn new(engine: Engine) -> OnnxBuilder {
         OnnxBuilder {
+            engine,
             input: None,
             label_output: None,
             probabilities_output: None,
@@ -236,7 +238,7 @@ impl OnnxBuilder {
                 return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
             }
         }
-        Ok((super::engine::read(bytes)?, sha256))
+        Ok((self.engine.read(bytes)?, sha256))
     }
 }
 
