@@ -1,5 +1,6 @@
 //! Models: the trait, closures, and what a version must prove before it may answer.
 
+mod batched;
 mod eligibility;
 mod error;
 mod finite;
@@ -10,12 +11,15 @@ mod onnx;
 mod scores;
 mod tensor;
 
+#[cfg(feature = "async")]
+pub use self::batched::AsyncBatched;
 #[cfg(feature = "onnx")]
 pub use self::onnx::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
     TensorDescription, UnsupportedOperator,
 };
 pub use self::{
+    batched::{Batched, BatchedStats},
     eligibility::{Admission, Ineligible},
     error::{ModelError, ModelErrorKind},
     finite::Finite,
