@@ -2,6 +2,7 @@
 //! between its patch releases.
 
 mod document;
+mod told;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
