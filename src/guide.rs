@@ -9,6 +9,9 @@ pub mod sources {}
 #[doc = include_str!("guide/dialects.md")]
 pub mod dialects {}
 
+#[doc = include_str!("guide/models.md")]
+pub mod models {}
+
 #[doc = include_str!("guide/shadow.md")]
 pub mod shadow {}
 

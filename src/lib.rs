@@ -102,6 +102,7 @@ mod context;
 mod features;
 mod flag;
 mod hash;
+mod latency;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;
@@ -139,15 +140,17 @@ pub use crate::{
         DocumentError, ErrorCode, Evaluation, Exposure, Exposures, Flag, FlagProblem, FlagSet,
         Reason, Resolution, Severity, Trace, TraceStep, ValueType,
     },
+    latency::Latency,
     model::{
-        Admission, Dtype, Finite, FnModel, Ineligible, Label, LazyLoadError, LazyModel, Model,
-        ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError, Tensors, model_fn,
+        Admission, Batched, BatchedStats, Dtype, Finite, FnModel, Ineligible, Label, LazyLoadError,
+        LazyModel, Model, ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError,
+        Tensors, model_fn,
     },
     prediction_id::{ParsePredictionIdError, PredictionId},
     rollout::{AttributeCondition, Condition, Rollout, RolloutError, Schedule, Shares},
     router::{
         Binding, BreakerPolicy, BuildError, Counts, Decision, ExplainedFlag, Explanation,
-        FallbackCause, Input, Latency, MissingKey, ModelRouter, OperateError, Output, PredictError,
+        FallbackCause, Input, MissingKey, ModelRouter, OperateError, Output, PredictError,
         Prediction, RouterBuilder, RouterStats, Switches, VersionState, VersionStats,
     },
     shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
@@ -162,6 +165,8 @@ pub use crate::{
 
 #[cfg(feature = "metrics")]
 pub use crate::metrics::{MetricsReporter, publish_metrics};
+#[cfg(feature = "async")]
+pub use crate::model::AsyncBatched;
 #[cfg(feature = "async")]
 pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture, async_model_fn};
 #[cfg(feature = "file")]

@@ -14,10 +14,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::{
-    router::{Latency, RouterStats},
-    shadow::LossCause,
-};
+use crate::{latency::Latency, router::RouterStats, shadow::LossCause};
 
 /// Publishes what `stats` says to the installed recorder, under the label `router`.
 ///

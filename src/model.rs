@@ -1,5 +1,6 @@
 //! Models: the trait, closures, and what a version must prove before it may answer.
 
+mod batched;
 mod eligibility;
 mod error;
 mod finite;
@@ -10,6 +11,8 @@ mod onnx;
 mod scores;
 mod tensor;
 
+#[cfg(feature = "async")]
+pub use self::batched::AsyncBatched;
 #[cfg(any(feature = "onnx", feature = "ort"))]
 pub use self::onnx::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
@@ -18,6 +21,7 @@ pub use self::onnx::{
 #[cfg(feature = "ort")]
 pub use self::onnx::{OnnxRuntime, OnnxRuntimeError};
 pub use self::{
+    batched::{Batched, BatchedStats},
     eligibility::{Admission, Ineligible},
     error::{ModelError, ModelErrorKind},
     finite::Finite,

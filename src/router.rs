@@ -30,7 +30,7 @@ pub use self::{
     decision::{Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey},
     error::{BuildError, OperateError},
     prediction::{PredictError, Prediction},
-    stats::{Counts, Latency, RouterStats, VersionState, VersionStats},
+    stats::{Counts, RouterStats, VersionState, VersionStats},
 };
 use self::{
     call::{Called, FiniteCheck, call},

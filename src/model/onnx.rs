@@ -7,7 +7,10 @@ mod graph;
 mod load_error;
 #[cfg(feature = "onnx")]
 mod ml;
+mod names;
+mod schema;
 mod select;
+mod sidecar;
 
 #[cfg(feature = "onnx")]
 use std::path::Path;
@@ -23,9 +26,12 @@ pub use self::{
 };
 use self::{
     engine::{Document, Engine, Outputs, Plan, Rows},
+    schema::Told,
     select::Selection,
+    sidecar::Sidecar,
 };
-use super::{Label, Model, ModelError, Scores, scores::argmax};
+use super::{Admission, Label, Model, ModelError, Scores, scores::argmax};
+use crate::features::{Schema, SchemaError, SchemaModel};
 
 /// A classifier in an ONNX file: one row of `f32` in, [`Scores`] out.
 ///
@@ -66,6 +72,7 @@ struct Classifier {
     inputs: Vec<TensorDescription>,
     outputs: Vec<TensorDescription>,
     sha256: Box<str>,
+    told: Told,
 }
 
 /// Rows are run in batches of at most this many, so that a large request needs no more memory for
@@ -107,6 +114,51 @@ impl OnnxModel {
     /// The number of classes, and so of probabilities.
     pub fn classes(&self) -> usize {
         self.0.classes
+    }
+
+    /// The names of the classes, in the order of the probabilities: those of the
+    /// [sidecar](OnnxBuilder::sidecar), else those that the graph holds. `None` where neither says
+    /// them: then labels are what the graph gives, or the place of the largest probability.
+    pub fn class_labels(&self) -> Option<&[Label]> {
+        self.0.told.classes.names()
+    }
+
+    /// What the model's features are called and may hold, if the file or its
+    /// [sidecar](OnnxBuilder::sidecar) says it.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.0.told.schema.as_ref()
+    }
+
+    /// This model behind its own schema: it takes [`Features`](crate::Features).
+    ///
+    /// ```no_run
+    /// use modelgate::{Features, Model, OnnxModel};
+    ///
+    /// // Beside it stands fraud-v2.schema.json.
+    /// let model = OnnxModel::load("fraud-v2.onnx")?.with_schema()?;
+    /// let scores = model.predict(&Features::named([("amount", 12.5), ("age", 40.0)]))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When neither the file nor a sidecar names the features.
+    pub fn with_schema(self) -> Result<SchemaModel<OnnxModel>, SchemaError> {
+        match self.schema().cloned() {
+            Some(schema) => Ok(schema.model(self)),
+            None => Err(SchemaError::new(
+                "names",
+                "none in the model file, and no sidecar",
+                "the features in a sidecar beside the file, or a schema of your own",
+            )),
+        }
+    }
+
+    /// The golden rows of the model's sidecar, as something to prove; nothing to prove where there
+    /// are none. The model itself has proved them when it was loaded: this is for the same model in
+    /// another form, or run by another engine.
+    pub fn admission(&self) -> Admission<[f32], Scores> {
+        self.0.told.admission()
     }
 
     /// Whether a batch is run at once; if not, its rows are run one by one.
@@ -245,7 +297,7 @@ impl Classifier {
         };
         // Only NaN in every probability leaves no label; the first class keeps the answer whole,
         // so that it is the router's rule on non-finite answers that judges it.
-        let label = label.unwrap_or(Label::Int(0));
+        let label = self.told.classes.named(label.unwrap_or(Label::Int(0)));
         Ok(Scores { label, probabilities: probabilities.to_vec() })
     }
 
@@ -300,7 +352,9 @@ impl Classifier {
         options: &OnnxBuilder,
         bytes: usize,
         sha256: Box<str>,
+        sidecar: Option<Sidecar>,
     ) -> Result<Classifier, LoadError> {
+        let said = schema::said(&document, sidecar, &sha256)?;
         let (row_shape, fixed) = select::row_shape(&document, options)?;
         let features = row_shape.iter().product();
         let mut selection = Selection::choose(&document, options)?;
@@ -322,6 +376,10 @@ impl Classifier {
             },
         };
         drop(names);
+        let graph = schema::Graph {
+            labels: document.class_labels(selection.label.as_deref(), selection.probabilities()),
+            answers_labels: selection.label.is_some(),
+        };
         let Document { inputs, outputs, .. } = document;
         let mut classifier = Classifier {
             plan,
@@ -335,10 +393,26 @@ impl Classifier {
             inputs,
             outputs,
             sha256,
+            told: Told::default(),
         };
         classifier.classes = classifier.prove(&mut selection)?;
         classifier.selection = selection;
+        classifier.tell(said, graph)?;
         Ok(classifier)
+    }
+
+    /// Says what is known about the model, and holds that against what it answers.
+    fn tell(&mut self, said: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
+        self.told = Told::rows(said, graph, self.features, self.classes)?;
+        // A feature that may be left out reads as NaN.
+        let optional = self.told.schema.as_ref().is_some_and(Schema::has_optional);
+        if optional && self.non_finite == NonFinite::Refused {
+            self.non_finite = NonFinite::Missing;
+        }
+        if let Ok(first) = self.one(&vec![0.0; self.features]) {
+            self.told.classes.check(&first.label);
+        }
+        Ok(())
     }
 
     /// Runs a first row, and a first batch, of zeros: what they give settles the number of

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "ort")]
 mod runtime;
+mod told;
 #[cfg(feature = "onnx")]
 mod tract;
 
@@ -9,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "ort")]
 pub use self::runtime::{OnnxRuntime, OnnxRuntimeError};
+use self::told::Told;
 use super::{EngineError, LoadError, TensorDescription};
 #[cfg(feature = "ort")]
 use crate::model::TensorData;
@@ -48,6 +50,7 @@ pub(super) enum Rows {
 pub(super) struct Document {
     pub(super) inputs: Vec<TensorDescription>,
     pub(super) outputs: Vec<TensorDescription>,
+    told: Told,
     graph: Graph,
 }
 
@@ -60,6 +63,20 @@ enum Graph {
 }
 
 impl Document {
+    /// The metadata under this key.
+    pub(super) fn metadata(&self, key: &str) -> Option<&str> {
+        self.told.metadata(key)
+    }
+
+    /// The classes in the order of the probabilities, as far as the graph says them.
+    pub(super) fn class_labels(
+        &self,
+        label: Option<&str>,
+        probabilities: &str,
+    ) -> Option<Vec<Label>> {
+        self.told.class_labels(label, probabilities)
+    }
+
     /// Whether a plan for single rows is faster than one for any number.
     pub(super) fn gains_by_two_plans(&self) -> bool {
         match &self.graph {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-use crate::model::ModelError;
+use crate::model::{Ineligible, ModelError};
 
 /// Why [`OnnxModel::load`](crate::OnnxModel::load) or a graph's load failed.
 #[derive(Debug)]
@@ -85,6 +85,20 @@ pub enum LoadError {
         /// What it takes.
         expected: Box<str>,
     },
+    /// What the model's sidecar or metadata says about it is not so.
+    Schema {
+        /// The sidecar's path, or the metadata's key.
+        from: Box<str>,
+        /// The field: `classes`, `features[2].type`.
+        field: Box<str>,
+        /// What it holds.
+        found: Box<str>,
+        /// What the model has, or the format allows.
+        expected: Box<str>,
+    },
+    /// The model does not answer the golden rows of its sidecar as it should; which row, and what
+    /// was found and expected, is in here.
+    Golden(Ineligible),
     /// The engine refused the graph.
     Engine {
         /// What was being done: `preparing the graph`, `running a first row`.
@@ -196,6 +210,10 @@ impl fmt::Display for LoadError {
             LoadError::Option { option, found, expected } => {
                 write!(f, "{option}: found {found}, expected {expected}")
             }
+            LoadError::Schema { from, field, found, expected } => {
+                write!(f, "schema in {from}: {field}: found {found}, expected {expected}")
+            }
+            LoadError::Golden(_) => f.write_str("the model failed its golden rows"),
             LoadError::Engine { step, .. } => write!(f, "the engine failed while {step}"),
             LoadError::Panicked { step, message } => {
                 write!(f, "the engine panicked while {step}: {message}")
@@ -216,6 +234,7 @@ impl Error for LoadError {
         match self {
             LoadError::Io { source, .. } => Some(source),
             LoadError::Engine { source, .. } => Some(source),
+            LoadError::Golden(source) => Some(source),
             _ => None,
         }
     }

@@ -18,7 +18,7 @@ use ort::{
 pub(super) use self::file::File;
 pub use self::library::{OnnxRuntime, OnnxRuntimeError};
 use self::pool::Pool;
-use super::{Document, Graph, guarded};
+use super::{Document, Graph, Told, guarded};
 use crate::model::{
     ModelError, Tensor, TensorData,
     onnx::{EngineError, LoadError, TensorDescription},

@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::internal::{
     Tensor as EngineTensor, ToDim, TractResult, TypedRunnableModel, format_err, tvec,
 };
 
-use super::{Document, Graph, Rows, guarded};
+use super::{Document, Graph, Rows, Told, guarded};
 use crate::model::{
     Label, ModelError, Tensor, TensorData,
     onnx::{AxisSize, EngineError, LoadError, TensorDescription, ml},

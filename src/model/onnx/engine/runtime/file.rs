@@ -5,7 +5,7 @@ mod zip_map;
 
 use prost::Message;
 
-use super::{Document, Graph, OnnxRuntime};
+use super::{Document, Graph, OnnxRuntime, Told};
 use crate::model::onnx::{AxisSize, LoadError, TensorDescription, describe};
 
 /// A file to make sessions from.
@@ -39,6 +39,7 @@ pub(super) fn read(bytes: &[u8], runtime: &OnnxRuntime) -> Result<Document, Load
             *output = map.describe();
         }
     }
+    let told = Told::read(bytes);
     let bytes = match &maps[..] {
         [] => bytes.to_vec(),
         maps => zip_map::replace(bytes, maps).ok_or_else(damaged)?,
@@ -47,7 +48,7 @@ pub(super) fn read(bytes: &[u8], runtime: &OnnxRuntime) -> Result<Document, Load
     let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
     let inputs = inputs.map(Value::describe).collect();
     let file = File { bytes, runtime: runtime.clone() };
-    Ok(Document { inputs, outputs, graph: Graph::Runtime(file) })
+    Ok(Document { inputs, outputs, told, graph: Graph::Runtime(file) })
 }
 
 // The fields of ONNX's messages that are read here, by the numbers of its `onnx.proto`.

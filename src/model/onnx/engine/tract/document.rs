@@ -10,7 +10,7 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
-use super::{Document, Graph};
+use super::{Document, Graph, Told};
 use crate::model::{
     Dtype,
     onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, describe, ml},
@@ -41,7 +41,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
     let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
     let inputs = inputs.map(describe).collect();
     let outputs = graph.output.iter().map(|output| describe_output(output, graph)).collect();
-    Ok(Document { inputs, outputs, graph: Graph::Tract(Box::new(proto)) })
+    let told = Told::read(bytes);
+    Ok(Document { inputs, outputs, told, graph: Graph::Tract(Box::new(proto)) })
 }
 
 /// A `ZipMap` comes out as the scores it is made of.
