@@ -107,10 +107,12 @@ impl Stream {
             let codec = ProstCodec::<SyncFlagsRequest, SyncFlagsResponse>::default();
             grpc.server_streaming(request, PathAndQuery::from_static(SYNC_FLAGS), codec).await
         };
-        let mut stream = match tokio::time::timeout(self.deadline, opened).await {
-            Ok(opened) => opened?.into_inner(),
+        let stream = match tokio::time::timeout(self.deadline, opened).await {
+            Ok(opened) => opened?,
             Err(_) => return Err(Status::deadline_exceeded("the server did not answer").into()),
         };
+        let page = page(stream.metadata());
+        let mut stream = stream.into_inner();
         self.meter.answered(Code::Ok as u16);
         let _open = self.meter.streaming();
         let ends = self.stream_deadline.map(|deadline| tokio::time::Instant::now() + deadline);
@@ -136,7 +138,13 @@ impl Stream {
                 Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),
                 // The server's own limit, and what it is for.
                 Err(status) if status.code() == Code::DeadlineExceeded => return Ok(()),
-                Err(status) => return Err(status.into()),
+                Err(status) => {
+                    let mut failure = Failure::from(status);
+                    if let Some(page) = page {
+                        failure.error = SourceError::with_source(page, failure.error);
+                    }
+                    return Err(failure);
+                }
             }
         }
     }
@@ -145,9 +153,26 @@ impl Stream {
 impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
         let (code, number) = (name(status.code()), status.code() as u16);
-        let error = SourceError::with_source(format!("sync stream: {code}"), status);
+        // Its own text is of many lines, and shows what is behind it as `Debug` does.
+        let mut text = format!("sync stream: {code}: {}", status.message());
+        let mut cause = std::error::Error::source(&status);
+        while let Some(error) = cause {
+            let said = error.to_string();
+            if !text.ends_with(&said) {
+                text = format!("{text}: {said}");
+            }
+            cause = error.source();
+        }
+        let error = SourceError::new(text);
         Failure { error, code: code.to_owned(), number }
     }
+}
+
+/// What is wrong with an answer that is no gRPC server's: an error page of something on the way.
+fn page(metadata: &tonic::metadata::MetadataMap) -> Option<String> {
+    let found = metadata.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("none");
+    let is_grpc = found.starts_with("application/grpc");
+    (!is_grpc).then(|| format!("content type: found `{found}`, expected `application/grpc`"))
 }
 
 fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, SourceError> {
