@@ -156,15 +156,15 @@ pub use crate::{
     shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
     store::{
-        FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood, LastKnownGoodError,
-        NotReady, Saved, Snapshot, SourceState, SourceStatus, StartError,
+        ConnectionStatus, FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood,
+        LastKnownGoodError, NotReady, Saved, Snapshot, SourceState, SourceStatus, StartError,
     },
     value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
     version::Version,
 };
 
 #[cfg(feature = "metrics")]
-pub use crate::metrics::{MetricsReporter, publish_metrics};
+pub use crate::metrics::{MetricsReporter, publish_metrics, publish_source_metrics};
 #[cfg(feature = "async")]
 pub use crate::model::AsyncBatched;
 #[cfg(feature = "async")]

@@ -50,7 +50,7 @@ pub use self::launchdarkly::LaunchDarklySource;
 #[cfg(feature = "http")]
 pub use self::network::HttpSettings;
 #[cfg(feature = "http")]
-pub(crate) use self::network::NetworkSlot;
+pub(crate) use self::network::{Meter, NetworkSlot};
 #[cfg(feature = "unleash")]
 pub use self::unleash::UnleashSource;
 pub use self::{

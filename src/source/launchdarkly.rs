@@ -124,6 +124,7 @@ impl FlagSource for LaunchDarklySource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         let connection = stream::Connection::new(&self.settings)?;
         let network = sink.network()?;
+        sink.watch(connection.meter());
         let data = Data::start(self.name, self.dialect, self.last_known_good, sink);
         let task = network.spawn(stream::follow(connection, data, self.settings));
         Ok(Subscription::on_drop(move || drop(task)))

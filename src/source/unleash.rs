@@ -155,6 +155,7 @@ impl FlagSource for UnleashSource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         let connection = Connection::new(&self.settings)?;
         let network = sink.network()?;
+        sink.watch(connection.client.meter());
         let exposures = Exposures::new();
         let mut dialect = self.dialect.with_app_name(&*self.settings.app_name);
         if self.settings.metrics.is_some() {

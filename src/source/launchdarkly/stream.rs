@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{data::Data, settings::Settings};
 use crate::source::{
     SourceError,
-    network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
+    network::{Answer, Backoff, Client, Conditions, Failure, Meter, client, jittered},
 };
 
 /// A stream that lasted this long was well: the next pause is a short one again.
@@ -39,6 +39,11 @@ impl Connection {
             known: Conditions::default(),
             client,
         })
+    }
+
+    /// What it counts, for the status.
+    pub(super) fn meter(&self) -> &Meter {
+        self.client.meter()
     }
 
     async fn poll(&mut self, data: &mut Data) -> Result<(), Failure> {
