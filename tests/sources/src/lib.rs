@@ -2,6 +2,7 @@
 //! ways to wait.
 
 pub mod flagd;
+pub mod flagsmith;
 pub mod launchdarkly;
 pub mod proxy;
 pub mod unleash;
