@@ -71,6 +71,7 @@
 //! | `file` | yes | `FileSource`: a watched flag file | 7 |
 //! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
 //! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling | those of `http` |
+//! | `flagsmith` | | `FlagsmithSource`: Flagsmith's cloud, a server of one's own, an Edge Proxy | those of `http` |
 //! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
 //! | `ort` | | `OnnxRuntime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
@@ -173,6 +174,8 @@ pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture,
 pub use crate::source::FileSource;
 #[cfg(feature = "flagd")]
 pub use crate::source::FlagdSource;
+#[cfg(feature = "flagsmith")]
+pub use crate::source::FlagsmithSource;
 #[cfg(feature = "launchdarkly")]
 pub use crate::source::LaunchDarklySource;
 #[cfg(feature = "unleash")]

@@ -54,6 +54,7 @@ pub struct Exposure {
 /// Counts what flags answer, for a source that reports it to where the flags came from.
 ///
 /// Given to a dialect that counts (of those here,
+/// [Flagsmith](crate::dialect::flagsmith::Flagsmith::with_exposures) and
 /// [Unleash](crate::dialect::unleash::Unleash::with_exposures)), it counts every answer of the flags
 /// compiled from then on that a router or [`Flags`](crate::Flags) went by; not those of [`FlagSet::evaluate`](crate::FlagSet::evaluate),
 /// nor those that were only explained. A clone counts in the same place.

@@ -99,6 +99,11 @@ impl Client {
         made.as_ref().map_err(|error| SourceError::new(error.clone()))
     }
 
+    /// The largest body that is read.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     /// A GET that asks only for what is new. A redirect, like any other answer that is neither 200
     /// nor 304, is a failure.
     pub(crate) async fn get(&self, url: &Url, known: &Conditions) -> Result<Answer, Failure> {

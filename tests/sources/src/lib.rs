@@ -2,6 +2,7 @@
 //! ways to wait.
 
 pub mod flagd;
+pub mod flagsmith;
 pub mod http;
 pub mod launchdarkly;
 pub mod load;
