@@ -36,6 +36,15 @@ struct Shard {
 
 const FAILURES: usize = 6;
 
+const FAILURE_KINDS: [ModelErrorKind; FAILURES] = [
+    ModelErrorKind::InvalidInput,
+    ModelErrorKind::Failed,
+    ModelErrorKind::Panicked,
+    ModelErrorKind::NonFinite,
+    ModelErrorKind::Deadline,
+    ModelErrorKind::NotLoaded,
+];
+
 fn failure(kind: ModelErrorKind) -> usize {
     match kind {
         ModelErrorKind::InvalidInput => 0,
@@ -102,7 +111,8 @@ impl VersionCounters {
         self.shards.iter().filter_map(counter).map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    fn service_time(&self) -> Latency {
+    /// How long calls took, in nanoseconds.
+    pub(crate) fn distribution(&self) -> Option<Histogram> {
         let mut total: Option<Histogram> = None;
         for part in self.shards.iter().filter_map(|shard| shard.service_time.as_ref()) {
             let part = part.load();
@@ -111,6 +121,11 @@ impl VersionCounters {
                 Some(sum) => sum.checked_add(&part).ok().or(Some(sum)),
             };
         }
+        total
+    }
+
+    fn service_time(&self) -> Latency {
+        let total = self.distribution();
         let quantile = |q: f64| {
             let bucket = total.as_ref().and_then(|h| h.quantile_bucket(q).ok().flatten());
             Duration::from_nanos(bucket.map_or(0, |bucket| bucket.end()))
@@ -127,19 +142,36 @@ impl VersionCounters {
         }
     }
 
-    pub(crate) fn read(&self, version: &Version, state: VersionState) -> VersionStats {
+    /// Answers that went to callers, by the reason of the decision.
+    pub(crate) fn answers(&self) -> Counts {
         let by_reason = Reason::ALL
             .iter()
             .map(|reason| (reason.as_str(), self.sum(|shard| shard.answered.get(reason.index()))))
-            .filter(|(_, count)| *count > 0)
-            .collect();
-        let replaced = named(|index| self.sum(|shard| shard.replaced.get(index)));
-        let failed = |kind| self.sum(|shard| shard.failed.get(failure(kind)));
+            .filter(|(_, count)| *count > 0);
+        Counts(by_reason.collect())
+    }
+
+    /// How often the fallback stood in, by cause.
+    pub(crate) fn replacements(&self) -> Counts {
+        named(|index| self.sum(|shard| shard.replaced.get(index)))
+    }
+
+    /// How often calls failed, by kind.
+    pub(crate) fn failures(&self) -> [(&'static str, u64); FAILURES] {
+        FAILURE_KINDS.map(|kind| (kind.as_str(), self.failed_by(kind)))
+    }
+
+    fn failed_by(&self, kind: ModelErrorKind) -> u64 {
+        self.sum(|shard| shard.failed.get(failure(kind)))
+    }
+
+    pub(crate) fn read(&self, version: &Version, state: VersionState) -> VersionStats {
+        let failed = |kind| self.failed_by(kind);
         VersionStats {
             version: version.clone(),
             state,
-            answered: Counts(by_reason),
-            replaced,
+            answered: self.answers(),
+            replaced: self.replacements(),
             invalid_inputs: failed(ModelErrorKind::InvalidInput),
             errors: failed(ModelErrorKind::Failed),
             panics: failed(ModelErrorKind::Panicked),

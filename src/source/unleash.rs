@@ -2,14 +2,22 @@
 
 mod data;
 mod fetch;
+mod impact;
 mod report;
 mod settings;
 
 use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
-use self::{data::Data, fetch::Connection, report::Report, settings::Settings};
+use self::{
+    data::Data,
+    fetch::Connection,
+    report::{Counted, Report},
+    settings::Settings,
+};
 use super::{FlagSink, FlagSource, SourceError, Subscription, network::HttpSettings};
-use crate::{dialect::unleash::Unleash, flag::Exposures, store::LastKnownGood};
+use crate::{
+    dialect::unleash::Unleash, flag::Exposures, router::ImpactMetrics, store::LastKnownGood,
+};
 
 /// Flags of an Unleash server, or of Unleash Edge: polled, or streamed where the server offers it.
 ///
@@ -32,6 +40,7 @@ pub struct UnleashSource {
     settings: Settings,
     name: Cow<'static, str>,
     dialect: Unleash,
+    impact: ImpactMetrics,
     bootstrap: Option<String>,
     last_known_good: Option<LastKnownGood>,
 }
@@ -44,6 +53,7 @@ impl UnleashSource {
             settings: Settings::new(url.into(), token.into()),
             name: Cow::Borrowed("unleash"),
             dialect: Unleash::new(),
+            impact: ImpactMetrics::new(),
             bootstrap: None,
             last_known_good: None,
         }
@@ -107,6 +117,30 @@ impl UnleashSource {
         self
     }
 
+    /// Reports with the usage what these routers count, so that the server can set it beside the
+    /// flags: its impact metrics. Labels are completed by `appName` and, where the token says it,
+    /// `environment`.
+    ///
+    /// ```no_run
+    /// use modelgate::{ImpactMetrics, ModelRouter, UnleashSource, model_fn};
+    ///
+    /// let impact = ImpactMetrics::new();
+    /// let token = std::env::var("UNLEASH_API_TOKEN")?;
+    /// let source = UnleashSource::new("https://unleash.example.com/api", token)
+    ///     .impact_metrics(&impact);
+    /// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+    ///     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
+    ///     .fallback("v1")
+    ///     .source(source)
+    ///     .impact_metrics("fraud", &impact)
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn impact_metrics(mut self, metrics: &ImpactMetrics) -> UnleashSource {
+        self.impact = metrics.clone();
+        self
+    }
+
     /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
     /// 5 minutes otherwise. Each pause is cut by up to a half at random.
     pub fn retry(mut self, first: Duration, max: Duration) -> UnleashSource {
@@ -160,7 +194,12 @@ impl FlagSource for UnleashSource {
         if self.settings.metrics.is_some() {
             dialect = dialect.with_exposures(&exposures);
         }
-        let report = Report::new(&connection, &self.settings, exposures, self.name.clone())?;
+        let counted = Counted {
+            exposures,
+            impact: self.impact,
+            strategies: dialect.strategies().map(str::to_owned).collect(),
+        };
+        let report = Report::new(&connection, &self.settings, counted, self.name.clone())?;
         let data = Data::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
         let settings = self.settings;
         let reporting = settings.metrics.map(|interval| {

@@ -25,6 +25,13 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// The environment of the flags, which a token names: `project:environment.secret`.
+    pub(super) fn environment(&self) -> Option<&str> {
+        let (_, rest) = self.token.reveal().split_once(':')?;
+        let (environment, _) = rest.split_once('.')?;
+        Some(environment).filter(|environment| !environment.is_empty())
+    }
+
     pub(super) fn new(url: String, token: Box<str>) -> Settings {
         Settings {
             url,
