@@ -1,6 +1,7 @@
 //! Flags of an Unleash server, or of Unleash Edge.
 
 mod data;
+mod delta;
 mod fetch;
 mod impact;
 mod report;
@@ -89,6 +90,13 @@ impl UnleashSource {
     /// are polled.
     pub fn streaming(mut self) -> UnleashSource {
         self.settings.streams = true;
+        self
+    }
+
+    /// Has each poll bring only what has changed, of servers that offer it, Unleash Edge and Unleash
+    /// Enterprise. The others, which have no such answer, are asked for everything, with ETag.
+    pub fn deltas(mut self) -> UnleashSource {
+        self.settings.deltas = true;
         self
     }
 
