@@ -151,8 +151,9 @@ pub use crate::{
     rollout::{AttributeCondition, Condition, Rollout, RolloutError, Schedule, Shares},
     router::{
         Binding, BreakerPolicy, BuildError, Counts, Decision, ExplainedFlag, Explanation,
-        FallbackCause, Input, MissingKey, ModelRouter, OperateError, Output, PredictError,
-        Prediction, RouterBuilder, RouterStats, Switches, VersionState, VersionStats,
+        FallbackCause, ImpactMetric, ImpactMetrics, ImpactValue, Input, MissingKey, ModelRouter,
+        OperateError, Output, PredictError, Prediction, RouterBuilder, RouterStats, Switches,
+        VersionState, VersionStats,
     },
     shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
