@@ -165,11 +165,11 @@ pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture,
 pub use crate::source::FileSource;
 #[cfg(feature = "flagd")]
 pub use crate::source::FlagdSource;
-#[cfg(feature = "launchdarkly")]
-pub use crate::source::LaunchDarklySource;
 #[cfg(feature = "unleash")]
 pub use crate::source::UnleashSource;
 pub(crate) use crate::source::chain as error_chain;
+#[cfg(feature = "launchdarkly")]
+pub use crate::source::{DualReads, LaunchDarklyEvents, LaunchDarklySource};
 #[cfg(feature = "http")]
 pub use crate::source::{HttpSettings, HttpSource};
 

@@ -46,7 +46,7 @@ pub use self::flagd::FlagdSource;
 #[cfg(feature = "http")]
 pub use self::http::HttpSource;
 #[cfg(feature = "launchdarkly")]
-pub use self::launchdarkly::LaunchDarklySource;
+pub use self::launchdarkly::{DualReads, LaunchDarklyEvents, LaunchDarklySource};
 #[cfg(feature = "http")]
 pub use self::network::HttpSettings;
 #[cfg(feature = "http")]
