@@ -169,7 +169,10 @@ pub use crate::source::FlagdSource;
 pub use crate::source::UnleashSource;
 pub(crate) use crate::source::chain as error_chain;
 #[cfg(feature = "launchdarkly")]
-pub use crate::source::{DualReads, LaunchDarklyEvents, LaunchDarklySource};
+pub use crate::source::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
+    LaunchDarklySource, Preparing,
+};
 #[cfg(feature = "http")]
 pub use crate::source::{HttpSettings, HttpSource};
 

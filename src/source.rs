@@ -46,7 +46,10 @@ pub use self::flagd::FlagdSource;
 #[cfg(feature = "http")]
 pub use self::http::HttpSource;
 #[cfg(feature = "launchdarkly")]
-pub use self::launchdarkly::{DualReads, LaunchDarklyEvents, LaunchDarklySource};
+pub use self::launchdarkly::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
+    LaunchDarklySource, Preparing,
+};
 #[cfg(feature = "http")]
 pub use self::network::HttpSettings;
 #[cfg(feature = "http")]

@@ -1,5 +1,6 @@
 //! Flags of LaunchDarkly, by its stream, and what it is told of their use.
 
+mod big_segments;
 mod data;
 mod events;
 mod settings;
@@ -7,7 +8,10 @@ mod stream;
 
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
-pub use self::events::{DualReads, LaunchDarklyEvents};
+pub use self::{
+    big_segments::{BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, Preparing},
+    events::{DualReads, LaunchDarklyEvents},
+};
 use self::{data::Data, events::Report, settings::Settings};
 use super::{
     FlagSink, FlagSource, SourceError, Subscription,

@@ -37,6 +37,10 @@ const MALFORMED: Verdict<'static> =
     Verdict { variation: None, why: Why::Error(ErrorKind::MalformedFlag), split: false };
 
 /// A prerequisite that was looked at, and what it served.
+#[cfg_attr(
+    not(feature = "launchdarkly"),
+    allow(dead_code, reason = "the source reports, and it is a feature")
+)]
 pub(super) struct Met<'a> {
     pub(super) flag: &'a LaunchDarklyFlag,
     /// The flag that requires it.

@@ -22,6 +22,10 @@ pub(super) struct LaunchDarklyFlag {
     pub(super) variations: Box<[Value]>,
     pub(super) metadata: Map,
     pub(super) version: u64,
+    #[cfg_attr(
+        not(feature = "launchdarkly"),
+        allow(dead_code, reason = "the source reports, and it is a feature")
+    )]
     pub(super) tracking: Tracking,
 }
 
