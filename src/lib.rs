@@ -70,7 +70,7 @@
 //! | `async` | yes | [`AsyncModelRouter`], for any runtime | 10 |
 //! | `file` | yes | `FileSource`: a watched flag file | 7 |
 //! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
-//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling | those of `http` |
+//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling; events | those of `http` |
 //! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |

@@ -221,7 +221,8 @@ impl LaunchDarkly {
     }
 
     /// Compiles a whole document: `{"flags": {...}, "segments": {...}}`, bare or as the `data` of a
-    /// stream's `put`. A flag or segment that is wrong is left out and reported in the set's
+    /// stream's `put`, or the vendor's file form, which may have `flagValues` beside them: keys with
+    /// a value for everybody. A flag or segment that is wrong is left out and reported in the set's
     /// [problems](FlagSet::problems); it never takes its neighbours with it.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use super::{
     walk::{Taker, walk},
 };
 use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, table::Table};
+use crate::value::Value;
 
 pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
     // Mostly all is well, and the text need be read only once.
@@ -84,6 +85,10 @@ impl Taker<'_> for Reading<'_> {
             self.segments.insert(key.into(), Arc::new(segment));
         }
     }
+
+    fn value(&mut self, key: Box<str>, value: Value) {
+        self.flag(key, FlagData::of_value(value));
+    }
 }
 
 /// Reads each item only when it knows where it ends.
@@ -108,6 +113,10 @@ impl<'d> Taker<'d> for Careful<'_> {
                 self.0.rejected.push(key);
             }
         }
+    }
+
+    fn value(&mut self, key: Box<str>, value: Value) {
+        self.0.value(key, value);
     }
 }
 

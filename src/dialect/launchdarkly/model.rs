@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Visitor};
 
 use crate::value::Value;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FlagData {
     pub(super) key: Option<Box<str>>,
@@ -27,6 +27,19 @@ pub(super) struct FlagData {
     pub(super) debug_events_until_date: Option<Whole>,
     pub(super) sampling_ratio: Option<Whole>,
     pub(super) exclude_from_summaries: Option<bool>,
+}
+
+impl FlagData {
+    /// A flag that gives everybody this value.
+    pub(super) fn of_value(value: Value) -> FlagData {
+        let everybody = ServeData { variation: Some(Whole(0)), rollout: None };
+        FlagData {
+            on: Some(true),
+            variations: Some(vec![value]),
+            fallthrough: Some(everybody),
+            ..FlagData::default()
+        }
+    }
 }
 
 #[derive(Deserialize)]

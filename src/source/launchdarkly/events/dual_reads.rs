@@ -31,8 +31,9 @@ const CAPACITY: usize = 10_000;
 /// migration is in the stage `shadow`; the other way around, in `live`.
 ///
 /// An event needs a context: its key is the targeting key if the
-/// [shadow policy](crate::Shadow) keeps it, or else its keyed hash, marked as anonymous. A comparison
-/// of nobody is left out.
+/// [shadow policy keeps it](crate::Shadow::record_targeting_key), or else its keyed hash, marked as
+/// anonymous. A comparison of nobody is left out. The event does not say which variation of the
+/// migration flag the stage came of, nor why: a router is not routed by that flag.
 ///
 /// ```no_run
 /// use modelgate::{DualReads, LaunchDarklySource, ModelRouter, Shadow, Tolerance, model_fn};
