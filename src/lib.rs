@@ -70,7 +70,7 @@
 //! | `async` | yes | [`AsyncModelRouter`], for any runtime | 10 |
 //! | `file` | yes | `FileSource`: a watched flag file | 7 |
 //! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
-//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling | those of `http` |
+//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling; events | those of `http` |
 //! | `flagsmith` | | `FlagsmithSource`: Flagsmith's cloud, a server of one's own, an Edge Proxy | those of `http` |
 //! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
@@ -177,11 +177,14 @@ pub use crate::source::FileSource;
 pub use crate::source::FlagdSource;
 #[cfg(feature = "flagsmith")]
 pub use crate::source::FlagsmithSource;
-#[cfg(feature = "launchdarkly")]
-pub use crate::source::LaunchDarklySource;
 #[cfg(feature = "unleash")]
 pub use crate::source::UnleashSource;
 pub(crate) use crate::source::chain as error_chain;
+#[cfg(feature = "launchdarkly")]
+pub use crate::source::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
+    LaunchDarklySource, Preparing,
+};
 #[cfg(feature = "http")]
 pub use crate::source::{HttpSettings, HttpSource};
 

@@ -67,7 +67,10 @@ pub use self::flagsmith::FlagsmithSource;
 #[cfg(feature = "http")]
 pub use self::http::HttpSource;
 #[cfg(feature = "launchdarkly")]
-pub use self::launchdarkly::LaunchDarklySource;
+pub use self::launchdarkly::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
+    LaunchDarklySource, Preparing,
+};
 #[cfg(feature = "http")]
 pub use self::network::HttpSettings;
 #[cfg(feature = "http")]
