@@ -236,7 +236,11 @@ impl OnnxBuilder {
                 return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
             }
         }
-        Ok((super::engine::read(bytes)?, sha256))
+        let mut document = super::engine::read(bytes)?;
+        if self.non_finite != NonFinite::Refused {
+            document.keep_nan();
+        }
+        Ok((document, sha256))
     }
 }
 

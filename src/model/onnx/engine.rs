@@ -2,6 +2,8 @@
 //! between its patch releases.
 
 mod document;
+mod functions;
+mod rewrite;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

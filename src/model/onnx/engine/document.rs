@@ -10,6 +10,7 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
+use super::{functions, rewrite};
 use crate::model::{
     Dtype,
     onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, ml},
@@ -29,7 +30,7 @@ impl Document {
         if bytes.is_empty() {
             return Err(not_onnx("the file is empty"));
         }
-        let proto = tract_onnx::onnx()
+        let mut proto = tract_onnx::onnx()
             .proto_model_for_read(&mut &*bytes)
             .map_err(|_| not_onnx("the file is damaged, cut short, or of another format"))?;
         // Almost any short run of bytes decodes as some protobuf message: ask for what every
@@ -41,6 +42,9 @@ impl Document {
         if proto.opset_import.is_empty() {
             return Err(not_onnx("it names no operator set"));
         }
+        functions::inline(&mut proto)?;
+        rewrite::split_double_gemm(&mut proto);
+        let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
         check_operators(graph)?;
         check_weights(graph)?;
         check_outputs(graph)?;
@@ -49,6 +53,11 @@ impl Document {
         let inputs = inputs.map(describe).collect();
         let outputs = graph.output.iter().map(|output| describe_output(output, graph)).collect();
         Ok(Document { proto, inputs, outputs })
+    }
+
+    /// Makes a graph of which NaN comes out where it went in.
+    pub(in crate::model::onnx) fn keep_nan(&mut self) {
+        rewrite::keep_nan(&mut self.proto);
     }
 }
 
