@@ -3,6 +3,7 @@
 
 mod document;
 mod functions;
+mod limits;
 mod rewrite;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

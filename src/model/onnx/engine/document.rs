@@ -10,7 +10,7 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
-use super::{functions, rewrite};
+use super::{functions, limits, rewrite};
 use crate::model::{
     Dtype,
     onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, ml},
@@ -48,6 +48,7 @@ impl Document {
         check_operators(graph)?;
         check_weights(graph)?;
         check_outputs(graph)?;
+        limits::check(graph, bytes.len())?;
         let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
         let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
         let inputs = inputs.map(describe).collect();
