@@ -121,4 +121,8 @@ fn sizes_that_no_model_has_are_refused_before_anything_is_allocated() {
             assert!(found.contains(&format!("has `{attribute}` beyond 65536")), "{found}");
         }
     }
+    for axis in [65, -65, i64::MIN] {
+        let found = standard("LayerNormalization").int("axis", axis).refused(&input());
+        assert!(found.contains("has `axis` beyond 64"), "{found}");
+    }
 }

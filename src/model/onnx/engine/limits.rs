@@ -10,23 +10,21 @@ use crate::model::onnx::LoadError;
 /// The most elements of a tensor that a graph makes by saying a size: 256 MiB of 32-bit floats.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
-/// The largest kernel, padding, step: beyond it the sizes computed from them overflow or are huge.
-const LARGEST_WINDOW: i64 = 1 << 16;
+/// The largest kernel, padding, step, count: beyond it what is computed from them overflows or takes
+/// memory without end.
+const LARGEST: i64 = 1 << 16;
 
-/// Attributes that are sizes or counts.
-const SIZES: [&str; 11] = [
-    "blocksize",
-    "dilations",
-    "group",
-    "hidden_size",
-    "kernel_shape",
-    "output_padding",
-    "output_shape",
-    "pads",
-    "repeats",
-    "shape",
-    "strides",
-];
+/// No tensor has more axes; the engine counts up to one that is not there.
+const MOST_AXES: i64 = 64;
+
+/// Attributes that name axes.
+const AXES: [&str; 6] = ["axes", "axis", "batch_axis", "batch_dims", "perm", "time_axis"];
+
+/// Attributes that are the sizes of something that is made.
+const SHAPES: [&str; 3] = ["output_shape", "repeats", "shape"];
+
+/// Attributes that may be any integer.
+const FREE: [&str; 5] = ["ends", "starts", "seed", "value_int", "value_ints"];
 
 /// Operators that make something as large as an input says, and the places of these inputs.
 const SIZED: [(&str, &[usize]); 6] = [
@@ -79,11 +77,19 @@ fn check_attribute(
     if sparse.count() > 0 {
         return Err(too_large(node, "has a sparse tensor, which may be of any size"));
     }
-    let mut ints = attribute.ints.iter().chain([&attribute.i]);
-    let is_large = |int: &i64| int.checked_abs().is_none_or(|int| int > LARGEST_WINDOW);
-    if SIZES.contains(&&*attribute.name) && ints.any(is_large) {
-        let what = format!("has `{}` beyond {LARGEST_WINDOW}", attribute.name);
-        return Err(too_large(node, &what));
+    // Operators of ONNX-ML are ours, and check their own.
+    if node.domain == "ai.onnx.ml" || FREE.contains(&&*attribute.name) {
+        return Ok(());
+    }
+    let limit = if AXES.contains(&&*attribute.name) { MOST_AXES } else { LARGEST };
+    let is_large = |int: &i64| int.checked_abs().is_none_or(|int| int > limit);
+    if attribute.ints.iter().chain([&attribute.i]).any(is_large) {
+        return Err(too_large(node, &format!("has `{}` beyond {limit}", attribute.name)));
+    }
+    let sizes = attribute.ints.iter().map(|size| size.unsigned_abs());
+    let product = sizes.fold(1, |product: u64, size| product.saturating_mul(size.max(1)));
+    if SHAPES.contains(&&*attribute.name) && product > MOST_ELEMENTS {
+        return Err(too_large(node, "asks for more than 2^26 elements"));
     }
     Ok(())
 }
