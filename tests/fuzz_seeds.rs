@@ -2,10 +2,28 @@
 
 #[path = "../fuzz/src/exercise.rs"]
 mod exercise;
+#[cfg(feature = "onnx")]
+#[path = "../fuzz/src/onnx.rs"]
+mod onnx;
 
 use std::{fs, path::Path};
 
 type Exercise = fn(&[u8]);
+
+fn every_seed_of(folder: &str, exercise: Exercise, cuts: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(folder);
+    let mut seeds = 0;
+    for seed in fs::read_dir(&folder).unwrap() {
+        let input = fs::read(seed.unwrap().path()).unwrap();
+        exercise(&input);
+        // What an interrupted transfer leaves of it.
+        for end in (0..input.len()).step_by((input.len() / cuts).max(7)) {
+            exercise(&input[..end]);
+        }
+        seeds += 1;
+    }
+    assert!(seeds > 0, "{}", folder.display());
+}
 
 #[test]
 fn every_seed_is_survived() {
@@ -16,17 +34,12 @@ fn every_seed_is_survived() {
         ("unleash", exercise::unleash),
     ];
     for (dialect, exercise) in dialects {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(dialect);
-        let mut seeds = 0;
-        for seed in fs::read_dir(&folder).unwrap() {
-            let input = fs::read(seed.unwrap().path()).unwrap();
-            exercise(&input);
-            // What an interrupted transfer leaves of it.
-            for end in (0..input.len()).step_by(7) {
-                exercise(&input[..end]);
-            }
-            seeds += 1;
-        }
-        assert!(seeds > 0, "{}", folder.display());
+        every_seed_of(dialect, *exercise, usize::MAX);
     }
+}
+
+#[cfg(feature = "onnx")]
+#[test]
+fn every_onnx_file_is_loaded_or_refused() {
+    every_seed_of("onnx", onnx::onnx, 20);
 }

@@ -333,3 +333,12 @@ fn a_graph_of_two_inputs_runs_and_checks_each() {
     // Rows that do not agree between the inputs are the engine's to refuse.
     assert!(graph.predict(&left.with("right", tensor(3, 1.0))).is_err());
 }
+
+#[test]
+fn a_batch_that_no_first_row_could_fill_is_refused() {
+    for count in [65_537, usize::MAX] {
+        let found = OnnxModel::builder().batch(Batch::Pinned(count)).from_bytes(&digits());
+        let Err(LoadError::Shape { expected, .. }) = found else { panic!("{found:?}") };
+        assert!(expected.contains("at most 65,536 rows"), "{expected}");
+    }
+}

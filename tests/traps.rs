@@ -257,3 +257,67 @@ fn a_slow_model_does_not_stand_on_the_event_loop() {
         }
     });
 }
+
+#[cfg(feature = "onnx")]
+mod onnx {
+    use std::{cell::RefCell, error::Error, process::Command, thread};
+
+    use modelgate::{Model, OnnxModel};
+
+    thread_local! {
+        static KEPT: RefCell<Option<OnnxModel>> = const { RefCell::new(None) };
+    }
+
+    fn digits() -> OnnxModel {
+        OnnxModel::load(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx"))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_thread_that_keeps_a_model_for_itself_ends_as_any_other() {
+        // The engine's own state, kept like this, ends the process when the thread ends.
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                thread::spawn(|| {
+                    KEPT.with_borrow_mut(|kept| {
+                        let model = kept.get_or_insert_with(digits);
+                        model.predict_batch(&[&[1.0; 64][..]; 3]).len()
+                    })
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), 3);
+        }
+    }
+
+    /// The engine's errors take a trace of the stack where the environment asks for one.
+    const CHILD: &str = "MODELGATE_TEST_BAD_ROWS";
+
+    #[test]
+    fn a_bad_row_costs_no_trace_of_the_stack_whatever_the_environment_asks_for() {
+        if std::env::var_os(CHILD).is_some() {
+            let model = digits();
+            let (short, nan) = ([0.0; 63], [f32::NAN; 64]);
+            for row in [&short[..], &nan[..]] {
+                let alone = model.predict(row).unwrap_err();
+                let among = model.predict_batch(&[row, &[0.0; 64], row]).remove(2).unwrap_err();
+                for error in [alone, among] {
+                    // Found before the engine is asked: what it says would be the source.
+                    assert!(error.is_invalid_input() && error.source().is_none(), "{error}");
+                    assert!(!format!("{error:?}").contains("backtrace"), "{error:?}");
+                }
+            }
+            return;
+        }
+        let name = "onnx::a_bad_row_costs_no_trace_of_the_stack_whatever_the_environment_asks_for";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env("RUST_BACKTRACE", "1")
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && told.contains("1 passed"), "{told}");
+    }
+}

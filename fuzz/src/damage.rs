@@ -59,7 +59,7 @@ pub fn damage(bytes: &[u8], seed: u64) -> Option<Vec<u8>> {
             0..=4 => node(graph, chance),
             5 | 6 => tensor(chance.of(&mut graph.initializer), seed),
             7 => value_type(graph, chance),
-            8 => graph.node.rotate_left(usize::from(!graph.node.is_empty())),
+            8 => graph.node.reverse(),
             _ => {
                 if let Some(opset) = chance.of(&mut model.opset_import) {
                     opset.version = 1 + chance.below(24) as i64;

@@ -348,13 +348,18 @@ impl fmt::Debug for OnnxModel {
 impl Classifier {
     /// Prepares a document's graph and proves that it runs.
     fn prepare(
-        document: Document,
+        mut document: Document,
         options: &OnnxBuilder,
         bytes: usize,
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
     ) -> Result<Classifier, LoadError> {
         let said = schema::said(&document, sidecar, &sha256)?;
+        // A feature that may be left out reads as NaN.
+        let optional = said.features.iter().flatten().any(|feature| feature.optional);
+        if optional && options.non_finite == NonFinite::Refused {
+            document.keep_nan();
+        }
         let (row_shape, fixed) = select::row_shape(&document, options)?;
         let features = row_shape.iter().product();
         let mut selection = Selection::choose(&document, options)?;

@@ -1,8 +1,9 @@
 """Trains and exports the matrix of models that `tests/onnx_models.rs` runs, with ONNX Runtime's
 answers; `run.sh` beside this calls it from an empty machine.
 
-Versions are pinned and every random state is fixed; what still differs between machines is the last
-digit of what the trainers' linear algebra gives. `manifest.json` lists the models, and what could not
+Versions are pinned and every random state is fixed. What still differs from run to run are names that
+some converters draw at random, and the last digits of what linear algebra gives on other processors
+or with more threads. `manifest.json` lists the models, and what could not
 be exported, with the exporter's reason. All of it goes into one archive.
 """
 import gzip

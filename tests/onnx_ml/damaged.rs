@@ -1,7 +1,9 @@
 //! Nodes that cannot be run are refused when they are read.
 
+use tract_onnx::pb::TensorProto;
+
 use crate::{
-    file::{Node, f32s, node, rows, u8s},
+    file::{Node, f32s, node, rows, standard, u8s},
     tree_nodes::{Numbers, classifier, ensemble, leaf, regressor, split},
 };
 
@@ -101,5 +103,26 @@ fn files_with_a_changed_byte_neither_panic_nor_hang() {
                 let _ = modelgate::Model::predict(&graph, &input);
             }
         }
+    }
+}
+
+#[test]
+fn sizes_that_no_model_has_are_refused_before_anything_is_allocated() {
+    let input = || [rows(2, vec![0.0_f32, 1.0])];
+    let large = TensorProto { dims: vec![1 << 40], data_type: 1, ..TensorProto::default() };
+    let found = standard("Constant").tensor("value", large).refused(&[]);
+    assert!(found.contains("says that it is larger than the file"), "{found}");
+    let negative = TensorProto { dims: vec![-1], data_type: 1, ..TensorProto::default() };
+    let found = standard("Constant").tensor("value", negative).refused(&[]);
+    assert!(found.contains("says that it is larger than the file"), "{found}");
+    for (operator, attribute) in [("MaxPool", "kernel_shape"), ("Conv", "pads")] {
+        for size in [i64::MAX, i64::MIN, 1 << 20] {
+            let found = standard(operator).ints(attribute, &[1, size]).refused(&input());
+            assert!(found.contains(&format!("has `{attribute}` beyond 65536")), "{found}");
+        }
+    }
+    for axis in [65, -65, i64::MIN] {
+        let found = standard("LayerNormalization").int("axis", axis).refused(&input());
+        assert!(found.contains("has `axis` beyond 64"), "{found}");
     }
 }

@@ -4,6 +4,7 @@
 
 mod damaged;
 mod file;
+mod functions;
 mod linear;
 mod prepare;
 mod svm;

@@ -270,7 +270,11 @@ impl OnnxBuilder {
                 return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
             }
         }
-        Ok((self.engine.read(bytes)?, sha256))
+        let mut document = self.engine.read(bytes)?;
+        if self.non_finite != NonFinite::Refused {
+            document.keep_nan();
+        }
+        Ok((document, sha256))
     }
 }
 

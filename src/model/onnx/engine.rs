@@ -77,6 +77,17 @@ impl Document {
         self.told.class_labels(label, probabilities)
     }
 
+    /// Makes a graph of which NaN comes out where it went in.
+    pub(super) fn keep_nan(&mut self) {
+        match &mut self.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(proto) => tract::keep_nan(proto),
+            // It keeps NaN anyway.
+            #[cfg(feature = "ort")]
+            Graph::Runtime(_) => {}
+        }
+    }
+
     /// Whether a plan for single rows is faster than one for any number.
     pub(super) fn gains_by_two_plans(&self) -> bool {
         match &self.graph {

@@ -87,6 +87,7 @@ impl OnnxGraph {
                 found: document.inputs.iter().map(|input| input.name.clone()).collect(),
             });
         }
+        document.inputs.iter().try_for_each(check_size)?;
         let outputs: Vec<TensorDescription> = match &options.outputs {
             None => document.outputs.clone(),
             Some(names) => names
@@ -147,6 +148,26 @@ impl Model<Tensors, Tensors> for OnnxGraph {
         Ok(outputs)
     }
 }
+
+/// What is as large as an input may be made while the graph is prepared.
+fn check_size(input: &TensorDescription) -> Result<(), LoadError> {
+    let axes = input.shape.as_deref().unwrap_or_default();
+    let sizes = axes.iter().filter_map(|axis| match axis {
+        AxisSize::Fixed(size) => Some(*size),
+        AxisSize::Named(_) | AxisSize::Free => None,
+    });
+    let elements = sizes.fold(1_usize, usize::saturating_mul);
+    if elements <= MOST_ELEMENTS {
+        return Ok(());
+    }
+    Err(LoadError::Shape {
+        tensor: input.name.clone(),
+        found: shape_text(input.shape.as_deref()).into(),
+        expected: "at most 2^26 elements".into(),
+    })
+}
+
+const MOST_ELEMENTS: usize = 1 << 26;
 
 fn check(
     input: &TensorDescription,

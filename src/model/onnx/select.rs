@@ -214,6 +214,14 @@ pub(super) fn row_shape(
     let Some(product) = product.filter(|product| *product <= MOST_FEATURES) else {
         return Err(wrong("at most 2^24 values in a row"));
     };
+    let rows = match (fixed, options.batch) {
+        (Some(count), _) | (None, Batch::Pinned(count)) => count,
+        _ => 1,
+    };
+    let values = rows.checked_mul(product).filter(|values| *values <= MOST_VALUES);
+    if values.is_none() || rows > MOST_ROWS {
+        return Err(wrong("at most 65,536 rows, and 2^26 values, in a batch"));
+    }
     if let Some(features) = options.features
         && features != product
     {
@@ -225,3 +233,7 @@ pub(super) fn row_shape(
 /// A row of more than this is a mistake in the file, and the first row of zeros would take the
 /// memory for it.
 const MOST_FEATURES: usize = 1 << 24;
+
+/// As many rows as the file fixes, or the caller pins, are run at loading.
+const MOST_VALUES: usize = 1 << 26;
+const MOST_ROWS: usize = 1 << 16;

@@ -2,6 +2,9 @@
 //! between its patch releases.
 
 mod document;
+mod functions;
+mod limits;
+mod rewrite;
 
 use tract_onnx::tract_hir::internal::{
     Arc, DatumType, DimFact, HashMap, InferenceFact, InferenceModel, InferenceModelExt,
@@ -9,6 +12,7 @@ use tract_onnx::tract_hir::internal::{
     Tensor as EngineTensor, ToDim, TractResult, TypedRunnableModel, format_err, tvec,
 };
 
+pub(super) use self::rewrite::keep_nan;
 use super::{Document, Graph, Rows, Told, guarded};
 use crate::model::{
     Label, ModelError, Tensor, TensorData,

@@ -10,7 +10,7 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
-use super::{Document, Graph, Told};
+use super::{Document, Graph, Told, functions, limits, rewrite};
 use crate::model::{
     Dtype,
     onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, describe, ml},
@@ -22,7 +22,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
     if bytes.is_empty() {
         return Err(not_onnx("the file is empty"));
     }
-    let proto = tract_onnx::onnx()
+    let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|_| not_onnx("the file is damaged, cut short, or of another format"))?;
     // Almost any short run of bytes decodes as some protobuf message: ask for what every
@@ -34,9 +34,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
     if proto.opset_import.is_empty() {
         return Err(not_onnx("it names no operator set"));
     }
+    functions::inline(&mut proto)?;
+    rewrite::split_double_gemm(&mut proto);
+    let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
     check_operators(graph)?;
     check_weights(graph)?;
     check_outputs(graph)?;
+    limits::check(graph, bytes.len())?;
     let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
     let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
     let inputs = inputs.map(describe).collect();
