@@ -7,11 +7,16 @@
 //! export UNLEASH_URL=http://127.0.0.1:4242/api UNLEASH_API_TOKEN=default:development.try-it
 //! cargo run --example unleash --no-default-features --features unleash
 //! ```
+//!
+//! The server then shows how often each variant was given, and, as impact metrics, how long each
+//! version takes and how often its shadow disagrees:
+//! <http://127.0.0.1:4242/internal-backstage/impact/metrics>.
 
 use std::{collections::BTreeMap, env, error::Error, process::ExitCode, thread, time::Duration};
 
 use modelgate::{
-    Binding, Context, ModelRouter, Shadow, SourceState, Tolerance, UnleashSource, model_fn,
+    Binding, Context, ImpactMetrics, ModelRouter, Shadow, SourceState, Tolerance, UnleashSource,
+    model_fn,
 };
 
 const USERS: usize = 1000;
@@ -44,10 +49,12 @@ fn main() -> ExitCode {
 }
 
 fn run(url: &str, token: String, rounds: usize) -> Result<(), Box<dyn Error>> {
+    let impact = ImpactMetrics::new();
     let source = UnleashSource::new(url, token)
         .app_name("fraud")
         .interval(Duration::from_secs(1))
         .metrics(Some(Duration::from_secs(10)))
+        .impact_metrics(&impact)
         .last_known_good(env::temp_dir().join("modelgate-unleash-example.flags"));
     let router = ModelRouter::<Payment, f64>::builder(Binding::variant("ml-model-version"))
         .model("v1", model_fn(|payment: &Payment| Ok(by_amount(payment))))
@@ -56,6 +63,7 @@ fn run(url: &str, token: String, rounds: usize) -> Result<(), Box<dyn Error>> {
         .source(source)
         .shadow(Shadow::flag("shadow-mode-v2").candidate("v2").queue(USERS))
         .compare(Tolerance::absolute(0.1))
+        .impact_metrics("fraud", &impact)
         .build()?;
     if let Err(not_ready) = router.wait_ready(Duration::from_secs(5)) {
         println!("{not_ready}\nv1 answers everybody until the server does.");

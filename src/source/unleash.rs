@@ -127,7 +127,7 @@ impl UnleashSource {
 
     /// Reports with the usage what these routers count, so that the server can set it beside the
     /// flags: its impact metrics. Labels are completed by `appName` and, where the token says it,
-    /// `environment`.
+    /// `environment`. Nothing is reported while [`metrics`](UnleashSource::metrics) is `None`.
     ///
     /// ```no_run
     /// use modelgate::{ImpactMetrics, ModelRouter, UnleashSource, model_fn};
