@@ -157,9 +157,8 @@ impl FlagsmithSource {
     /// Starts with this environment document, as stale, until the server has answered. A
     /// last-known-good file counts before it.
     ///
-    /// To go by a document alone, without a server, give it to
-    /// [`FileSource`](crate::FileSource) or compile it with
-    /// [`Flagsmith::compile`](crate::dialect::flagsmith::Flagsmith::compile).
+    /// To go by a document alone, without a server, give it to a `FileSource`, or compile it with
+    /// [`Flagsmith::compile`].
     pub fn bootstrap(mut self, document: impl Into<String>) -> FlagsmithSource {
         self.bootstrap = Some(document.into());
         self
