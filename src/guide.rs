@@ -9,11 +9,19 @@ pub mod sources {}
 #[doc = include_str!("guide/dialects.md")]
 pub mod dialects {}
 
+#[doc = include_str!("guide/models.md")]
+pub mod models {}
+
 #[doc = include_str!("guide/shadow.md")]
 pub mod shadow {}
 
 #[doc = include_str!("guide/comparison.md")]
 pub mod comparison {}
+
+#[cfg(feature = "onnx")]
+#[doc = include_str!("guide/onnx.md")]
+#[doc = include_str!("guide/onnx_models.md")]
+pub mod onnx {}
 
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}

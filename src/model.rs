@@ -1,21 +1,27 @@
 //! Models: the trait, closures, and what a version must prove before it may answer.
 
+mod batched;
 mod eligibility;
 mod error;
 mod finite;
 mod function;
 mod lazy;
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 mod onnx;
 mod scores;
 mod tensor;
 
-#[cfg(feature = "onnx")]
+#[cfg(feature = "async")]
+pub use self::batched::AsyncBatched;
+#[cfg(any(feature = "onnx", feature = "ort"))]
 pub use self::onnx::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
     TensorDescription, UnsupportedOperator,
 };
+#[cfg(feature = "ort")]
+pub use self::onnx::{OnnxRuntime, OnnxRuntimeError};
 pub use self::{
+    batched::{Batched, BatchedStats},
     eligibility::{Admission, Ineligible},
     error::{ModelError, ModelErrorKind},
     finite::Finite,

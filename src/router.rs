@@ -10,6 +10,7 @@ mod decision;
 mod error;
 #[cfg(feature = "async")]
 mod future;
+mod impact;
 mod kept;
 mod operate;
 mod prediction;
@@ -29,8 +30,9 @@ pub use self::{
     builder::RouterBuilder,
     decision::{Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey},
     error::{BuildError, OperateError},
+    impact::{ImpactMetric, ImpactMetrics, ImpactValue},
     prediction::{PredictError, Prediction},
-    stats::{Counts, Latency, RouterStats, VersionState, VersionStats},
+    stats::{Counts, RouterStats, VersionState, VersionStats},
 };
 use self::{
     call::{Called, FiniteCheck, call},

@@ -67,11 +67,14 @@ pub use self::flagsmith::FlagsmithSource;
 #[cfg(feature = "http")]
 pub use self::http::HttpSource;
 #[cfg(feature = "launchdarkly")]
-pub use self::launchdarkly::LaunchDarklySource;
+pub use self::launchdarkly::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
+    LaunchDarklySource, Preparing,
+};
 #[cfg(feature = "http")]
 pub use self::network::HttpSettings;
 #[cfg(feature = "http")]
-pub(crate) use self::network::NetworkSlot;
+pub(crate) use self::network::{Meter, NetworkSlot};
 #[cfg(feature = "unleash")]
 pub use self::unleash::UnleashSource;
 pub use self::{

@@ -44,6 +44,8 @@ struct Field {
     name: Box<str>,
     kind: Kind,
     range: Option<(f32, f32)>,
+    /// Whether it may be left out.
+    optional: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +66,12 @@ impl Schema {
     ) -> Result<Schema, SchemaError> {
         let fields: Box<[Field]> = names
             .into_iter()
-            .map(|name| Field { name: name.into(), kind: Kind::Number, range: None })
+            .map(|name| Field {
+                name: name.into(),
+                kind: Kind::Number,
+                range: None,
+                optional: false,
+            })
             .collect();
         if fields.is_empty() {
             return Err(SchemaError::new("names", "none", "at least one"));
@@ -125,6 +132,23 @@ impl Schema {
         self.of_kind(names, Kind::Boolean)
     }
 
+    /// With these features left out where a sender has none: absent, or `null`. The model then reads
+    /// NaN, and must be one that knows what to do with it (for an `OnnxModel`:
+    /// `NonFinite::Missing`).
+    ///
+    /// # Errors
+    ///
+    /// When there is no such feature.
+    pub fn optional<'a>(
+        mut self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Schema, SchemaError> {
+        for name in names {
+            self.field(name)?.optional = true;
+        }
+        Ok(self)
+    }
+
     /// With these names accepted and ignored: other versions read them. Any other name that is not
     /// the model's is refused.
     #[must_use]
@@ -168,6 +192,12 @@ impl Schema {
         place
             .and_then(|place| self.fields.get_mut(place))
             .ok_or_else(|| SchemaError::new("feature", Quoted(name), "one of the schema's names"))
+    }
+
+    /// Whether a feature may be left out.
+    #[cfg(any(feature = "onnx", feature = "ort"))]
+    pub(crate) fn has_optional(&self) -> bool {
+        self.fields.iter().any(|field| field.optional)
     }
 
     /// The number of features in a row.
@@ -270,7 +300,8 @@ impl Schema {
                 .map_err(|expected| ModelError::invalid_input(Name(name), value, expected))?;
             next = place.saturating_add(1);
         }
-        match row.iter().position(|value| value.is_nan()) {
+        let unset = |(value, field): (&f32, &Field)| value.is_nan() && !field.optional;
+        match row.iter().zip(&self.fields).position(unset) {
             Some(place) => Err(self.missing(place)),
             None => Ok(()),
         }
@@ -292,7 +323,7 @@ impl Schema {
     }
 }
 
-/// What stands in a row where no value was put yet: values are never NaN.
+/// What stands in a row where no value was put yet: only a value that is left out is NaN.
 pub(super) const UNSET: f32 = f32::NAN;
 
 #[cold]
@@ -306,6 +337,7 @@ impl Field {
         let number = match (value, self.kind) {
             (FeatureValue::Number(number), _) => *number,
             (FeatureValue::Bool(value), Kind::Boolean) => f64::from(u8::from(*value)),
+            (FeatureValue::Null, _) if self.optional => return Ok(UNSET),
             _ => return Err(self.expectation()),
         };
         if !number.is_finite() {
@@ -364,7 +396,7 @@ pub struct SchemaError(Box<str>);
 
 impl SchemaError {
     #[cold]
-    pub(super) fn new(
+    pub(crate) fn new(
         field: impl fmt::Display,
         found: impl fmt::Display,
         expected: impl fmt::Display,

@@ -1,15 +1,23 @@
-//! ONNX graphs, run by tract.
+//! ONNX graphs, run by tract or ONNX Runtime.
 
 mod builder;
 mod describe;
 mod engine;
 mod graph;
 mod load_error;
+#[cfg(feature = "onnx")]
 mod ml;
+mod names;
+mod schema;
 mod select;
+mod sidecar;
 
-use std::{borrow::Cow, fmt, path::Path, sync::Arc};
+#[cfg(feature = "onnx")]
+use std::path::Path;
+use std::{borrow::Cow, fmt, sync::Arc};
 
+#[cfg(feature = "ort")]
+pub use self::engine::{OnnxRuntime, OnnxRuntimeError};
 pub use self::{
     builder::{Batch, NonFinite, OnnxBuilder},
     describe::{AxisSize, TensorDescription},
@@ -17,10 +25,13 @@ pub use self::{
     load_error::{EngineError, LoadError, UnsupportedOperator},
 };
 use self::{
-    engine::{Document, Outputs, Plan, Rows},
+    engine::{Document, Engine, Outputs, Plan, Rows},
+    schema::Told,
     select::Selection,
+    sidecar::Sidecar,
 };
-use super::{Label, Model, ModelError, Scores, scores::argmax};
+use super::{Admission, Label, Model, ModelError, Scores, scores::argmax};
+use crate::features::{Schema, SchemaError, SchemaModel};
 
 /// A classifier in an ONNX file: one row of `f32` in, [`Scores`] out.
 ///
@@ -61,6 +72,7 @@ struct Classifier {
     inputs: Vec<TensorDescription>,
     outputs: Vec<TensorDescription>,
     sha256: Box<str>,
+    told: Told,
 }
 
 /// Rows are run in batches of at most this many, so that a large request needs no more memory for
@@ -73,6 +85,7 @@ impl OnnxModel {
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
+    #[cfg(feature = "onnx")]
     pub fn load(path: impl AsRef<Path>) -> Result<OnnxModel, LoadError> {
         OnnxModel::builder().load(path)
     }
@@ -82,13 +95,15 @@ impl OnnxModel {
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    #[cfg(feature = "onnx")]
     pub fn from_bytes(bytes: &[u8]) -> Result<OnnxModel, LoadError> {
         OnnxModel::builder().from_bytes(bytes)
     }
 
     /// Options for loading.
+    #[cfg(feature = "onnx")]
     pub fn builder() -> OnnxBuilder {
-        OnnxBuilder::new()
+        OnnxBuilder::new(Engine::Tract)
     }
 
     /// The number of values in a row.
@@ -99,6 +114,51 @@ impl OnnxModel {
     /// The number of classes, and so of probabilities.
     pub fn classes(&self) -> usize {
         self.0.classes
+    }
+
+    /// The names of the classes, in the order of the probabilities: those of the
+    /// [sidecar](OnnxBuilder::sidecar), else those that the graph holds. `None` where neither says
+    /// them: then labels are what the graph gives, or the place of the largest probability.
+    pub fn class_labels(&self) -> Option<&[Label]> {
+        self.0.told.classes.names()
+    }
+
+    /// What the model's features are called and may hold, if the file or its
+    /// [sidecar](OnnxBuilder::sidecar) says it.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.0.told.schema.as_ref()
+    }
+
+    /// This model behind its own schema: it takes [`Features`](crate::Features).
+    ///
+    /// ```no_run
+    /// use modelgate::{Features, Model, OnnxModel};
+    ///
+    /// // Beside it stands fraud-v2.schema.json.
+    /// let model = OnnxModel::load("fraud-v2.onnx")?.with_schema()?;
+    /// let scores = model.predict(&Features::named([("amount", 12.5), ("age", 40.0)]))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When neither the file nor a sidecar names the features.
+    pub fn with_schema(self) -> Result<SchemaModel<OnnxModel>, SchemaError> {
+        match self.schema().cloned() {
+            Some(schema) => Ok(schema.model(self)),
+            None => Err(SchemaError::new(
+                "names",
+                "none in the model file, and no sidecar",
+                "the features in a sidecar beside the file, or a schema of your own",
+            )),
+        }
+    }
+
+    /// The golden rows of the model's sidecar, as something to prove; nothing to prove where there
+    /// are none. The model itself has proved them when it was loaded: this is for the same model in
+    /// another form, or run by another engine.
+    pub fn admission(&self) -> Admission<[f32], Scores> {
+        self.0.told.admission()
     }
 
     /// Whether a batch is run at once; if not, its rows are run one by one.
@@ -237,7 +297,7 @@ impl Classifier {
         };
         // Only NaN in every probability leaves no label; the first class keeps the answer whole,
         // so that it is the router's rule on non-finite answers that judges it.
-        let label = label.unwrap_or(Label::Int(0));
+        let label = self.told.classes.named(label.unwrap_or(Label::Int(0)));
         Ok(Scores { label, probabilities: probabilities.to_vec() })
     }
 
@@ -292,7 +352,9 @@ impl Classifier {
         options: &OnnxBuilder,
         bytes: usize,
         sha256: Box<str>,
+        sidecar: Option<Sidecar>,
     ) -> Result<Classifier, LoadError> {
+        let said = schema::said(&document, sidecar, &sha256)?;
         let (row_shape, fixed) = select::row_shape(&document, options)?;
         let features = row_shape.iter().product();
         let mut selection = Selection::choose(&document, options)?;
@@ -304,7 +366,7 @@ impl Classifier {
                 (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
             }
             (None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
-            (None, Batch::Automatic) if bytes <= TWO_PLANS => {
+            (None, Batch::Automatic) if bytes <= TWO_PLANS && document.gains_by_two_plans() => {
                 // Some graphs only run row by row: they do, then.
                 (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
             }
@@ -314,6 +376,10 @@ impl Classifier {
             },
         };
         drop(names);
+        let graph = schema::Graph {
+            labels: document.class_labels(selection.label.as_deref(), selection.probabilities()),
+            answers_labels: selection.label.is_some(),
+        };
         let Document { inputs, outputs, .. } = document;
         let mut classifier = Classifier {
             plan,
@@ -327,10 +393,26 @@ impl Classifier {
             inputs,
             outputs,
             sha256,
+            told: Told::default(),
         };
         classifier.classes = classifier.prove(&mut selection)?;
         classifier.selection = selection;
+        classifier.tell(said, graph)?;
         Ok(classifier)
+    }
+
+    /// Says what is known about the model, and holds that against what it answers.
+    fn tell(&mut self, said: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
+        self.told = Told::rows(said, graph, self.features, self.classes)?;
+        // A feature that may be left out reads as NaN.
+        let optional = self.told.schema.as_ref().is_some_and(Schema::has_optional);
+        if optional && self.non_finite == NonFinite::Refused {
+            self.non_finite = NonFinite::Missing;
+        }
+        if let Ok(first) = self.one(&vec![0.0; self.features]) {
+            self.told.classes.check(&first.label);
+        }
+        Ok(())
     }
 
     /// Runs a first row, and a first batch, of zeros: what they give settles the number of
@@ -342,9 +424,7 @@ impl Classifier {
         };
         let run = |plan: &Plan, rows: usize| {
             let zeros = vec![0.0; rows.saturating_mul(self.features)];
-            engine::guarded("running a first row", || {
-                plan.run_rows(&self.shape(rows), &zeros).map_err(Into::into)
-            })
+            engine::guarded("running a first row", || plan.run_rows(&self.shape(rows), &zeros))
         };
         let classes = selection.prove(&run(&self.plan, alone)?, alone)?;
         if self.rows == Rows::Any {
@@ -369,7 +449,7 @@ impl Classifier {
 /// would cost more than the microsecond it saves.
 const TWO_PLANS: usize = 32 << 20;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "onnx"))]
 mod tests {
     use super::*;
 
@@ -381,7 +461,7 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v1.onnx");
         let model = shared(OnnxModel::load(file).unwrap());
         assert!(model.runs_batches());
-        let plans = [model.0.plan.weak(), model.0.batch_plan.as_ref().unwrap().weak()];
+        let plans = [model.0.plan.in_use(), model.0.batch_plan.as_ref().unwrap().in_use()];
         let user = model.clone();
         drop(model);
         let used = std::thread::spawn(move || {
@@ -390,6 +470,6 @@ mod tests {
             (user.predict(rows[0]).is_ok(), user.predict_batch(&rows).len())
         });
         assert_eq!(used.join().unwrap(), (true, 3));
-        assert!(plans.iter().all(|plan| plan.upgrade().is_none()));
+        assert!(plans.iter().all(|in_use| !in_use()));
     }
 }

@@ -50,6 +50,22 @@ impl From<&str> for Label {
 }
 
 impl Scores {
+    /// The probability of one class, by its name; `classes` are the model's, in the order of the
+    /// probabilities (`OnnxModel::class_labels`). `None` when there is no such class.
+    ///
+    /// ```
+    /// use modelgate::{Label, Scores};
+    ///
+    /// let classes = ["ham", "spam"].map(Label::from);
+    /// let scores = Scores { label: Label::from("spam"), probabilities: vec![0.2, 0.8] };
+    /// assert_eq!(scores.probability_of(&Label::from("ham"), &classes), Some(0.2));
+    /// assert_eq!(scores.probability_of(&Label::from("eggs"), &classes), None);
+    /// ```
+    pub fn probability_of(&self, class: &Label, classes: &[Label]) -> Option<f32> {
+        let place = classes.iter().position(|known| known == class)?;
+        self.probabilities.get(place).copied()
+    }
+
     /// A comparison for golden rows: the same label, and no probability further than `tolerance`
     /// from the expected one. The error says what differs.
     ///
@@ -114,7 +130,7 @@ impl Score for Scores {
 }
 
 /// The place of the largest value; the first of equals, as scikit-learn has it. A NaN never wins.
-#[cfg_attr(not(feature = "onnx"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "onnx", feature = "ort")), allow(dead_code))]
 pub(crate) fn argmax(values: &[f32]) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
     for (index, value) in values.iter().enumerate() {

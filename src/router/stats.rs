@@ -5,17 +5,18 @@ use std::{
     time::Duration,
 };
 
-use histogram::{AtomicHistogram, Histogram};
+use histogram::Histogram;
 use serde::Serialize;
 
 use super::FallbackCause;
 use crate::{
-    flag::Reason, model::ModelErrorKind, shadow::ShadowStats, sharded::Sharded, version::Version,
+    flag::Reason,
+    latency::{Latencies, Latency},
+    model::ModelErrorKind,
+    shadow::ShadowStats,
+    sharded::Sharded,
+    version::Version,
 };
-
-/// Buckets of at most 3 % width, up to 2^37 ns: more than two minutes.
-const GROUPING_POWER: u8 = 5;
-const MAX_VALUE_POWER: u8 = 37;
 
 /// The counters of one version. Written by the thread that served the request, each to a shard of
 /// its own.
@@ -30,11 +31,19 @@ struct Shard {
     /// By [`FallbackCause::index`]: how often this version was wanted and the fallback stood in.
     replaced: [AtomicU64; FallbackCause::COUNT],
     failed: [AtomicU64; FAILURES],
-    service_time: Option<AtomicHistogram>,
-    longest: AtomicU64,
+    service_time: Latencies,
 }
 
 const FAILURES: usize = 6;
+
+const FAILURE_KINDS: [ModelErrorKind; FAILURES] = [
+    ModelErrorKind::InvalidInput,
+    ModelErrorKind::Failed,
+    ModelErrorKind::Panicked,
+    ModelErrorKind::NonFinite,
+    ModelErrorKind::Deadline,
+    ModelErrorKind::NotLoaded,
+];
 
 fn failure(kind: ModelErrorKind) -> usize {
     match kind {
@@ -54,8 +63,7 @@ impl VersionCounters {
                 answered: Default::default(),
                 replaced: Default::default(),
                 failed: Default::default(),
-                service_time: AtomicHistogram::new(GROUPING_POWER, MAX_VALUE_POWER).ok(),
-                longest: AtomicU64::new(0),
+                service_time: Latencies::new(),
             }),
         }
     }
@@ -80,15 +88,7 @@ impl VersionCounters {
     /// One finished call, whatever came of it.
     #[inline]
     pub(crate) fn took(&self, service_time: Duration) {
-        let shard = self.shards.mine();
-        let nanoseconds = u64::try_from(service_time.as_nanos()).unwrap_or(u64::MAX);
-        if let Some(histogram) = &shard.service_time {
-            // Beyond the last bucket counts as the last bucket; `longest` keeps the truth.
-            let _ = histogram.increment(nanoseconds.min((1 << MAX_VALUE_POWER) - 1));
-        }
-        if nanoseconds > shard.longest.load(Ordering::Relaxed) {
-            shard.longest.fetch_max(nanoseconds, Ordering::Relaxed);
-        }
+        self.shards.mine().service_time.count(service_time);
     }
 
     #[inline]
@@ -102,44 +102,45 @@ impl VersionCounters {
         self.shards.iter().filter_map(counter).map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    fn service_time(&self) -> Latency {
-        let mut total: Option<Histogram> = None;
-        for part in self.shards.iter().filter_map(|shard| shard.service_time.as_ref()) {
-            let part = part.load();
-            total = match total {
-                None => Some(part),
-                Some(sum) => sum.checked_add(&part).ok().or(Some(sum)),
-            };
-        }
-        let quantile = |q: f64| {
-            let bucket = total.as_ref().and_then(|h| h.quantile_bucket(q).ok().flatten());
-            Duration::from_nanos(bucket.map_or(0, |bucket| bucket.end()))
-        };
-        let longest = self.shards.iter().map(|shard| shard.longest.load(Ordering::Relaxed)).max();
-        let max = Duration::from_nanos(longest.unwrap_or(0));
-        Latency {
-            count: total.as_ref().map_or(0, |h| h.as_slice().iter().sum()),
-            // A bucket's upper end may lie beyond the longest call there was.
-            p50: quantile(0.5).min(max),
-            p90: quantile(0.9).min(max),
-            p99: quantile(0.99).min(max),
-            max,
-        }
+    /// How long calls took, in nanoseconds.
+    pub(crate) fn distribution(&self) -> Option<Histogram> {
+        Latencies::total(self.shards.iter().map(|shard| &shard.service_time)).0
     }
 
-    pub(crate) fn read(&self, version: &Version, state: VersionState) -> VersionStats {
+    fn service_time(&self) -> Latency {
+        Latencies::read(self.shards.iter().map(|shard| &shard.service_time))
+    }
+
+    /// Answers that went to callers, by the reason of the decision.
+    pub(crate) fn answers(&self) -> Counts {
         let by_reason = Reason::ALL
             .iter()
             .map(|reason| (reason.as_str(), self.sum(|shard| shard.answered.get(reason.index()))))
-            .filter(|(_, count)| *count > 0)
-            .collect();
-        let replaced = named(|index| self.sum(|shard| shard.replaced.get(index)));
-        let failed = |kind| self.sum(|shard| shard.failed.get(failure(kind)));
+            .filter(|(_, count)| *count > 0);
+        Counts(by_reason.collect())
+    }
+
+    /// How often the fallback stood in, by cause.
+    pub(crate) fn replacements(&self) -> Counts {
+        named(|index| self.sum(|shard| shard.replaced.get(index)))
+    }
+
+    /// How often calls failed, by kind.
+    pub(crate) fn failures(&self) -> [(&'static str, u64); FAILURES] {
+        FAILURE_KINDS.map(|kind| (kind.as_str(), self.failed_by(kind)))
+    }
+
+    fn failed_by(&self, kind: ModelErrorKind) -> u64 {
+        self.sum(|shard| shard.failed.get(failure(kind)))
+    }
+
+    pub(crate) fn read(&self, version: &Version, state: VersionState) -> VersionStats {
+        let failed = |kind| self.failed_by(kind);
         VersionStats {
             version: version.clone(),
             state,
-            answered: Counts(by_reason),
-            replaced,
+            answered: self.answers(),
+            replaced: self.replacements(),
             invalid_inputs: failed(ModelErrorKind::InvalidInput),
             errors: failed(ModelErrorKind::Failed),
             panics: failed(ModelErrorKind::Panicked),
@@ -274,55 +275,4 @@ pub enum VersionState {
     Blocked,
     /// Its breaker is open.
     BreakerOpen,
-}
-
-/// A distribution of durations, from a histogram with buckets at most 3 % wide.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Latency {
-    /// How many were measured.
-    pub count: u64,
-    /// The median.
-    #[serde(serialize_with = "microseconds", rename = "p50_us")]
-    pub p50: Duration,
-    /// Nine of ten took at most this.
-    #[serde(serialize_with = "microseconds", rename = "p90_us")]
-    pub p90: Duration,
-    /// 99 of 100 took at most this.
-    #[serde(serialize_with = "microseconds", rename = "p99_us")]
-    pub p99: Duration,
-    /// The longest, exactly.
-    #[serde(serialize_with = "microseconds", rename = "max_us")]
-    pub max: Duration,
-}
-
-fn microseconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_nanos() as f64 / 1_000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_lie_within_three_percent_and_never_beyond_the_longest() {
-        let counters = VersionCounters::new();
-        for microsecond in 1..=1_000 {
-            counters.took(Duration::from_micros(microsecond));
-        }
-        let latency = counters.service_time();
-        assert_eq!((latency.count, latency.max), (1_000, Duration::from_millis(1)));
-        for (found, exact) in [(latency.p50, 500.0), (latency.p90, 900.0), (latency.p99, 990.0)] {
-            let found = found.as_nanos() as f64 / 1_000.0;
-            assert!((found - exact).abs() <= exact * 0.035, "{found} for {exact}");
-        }
-    }
-
-    #[test]
-    fn a_call_longer_than_the_histogram_is_counted_and_kept_exactly() {
-        let counters = VersionCounters::new();
-        counters.took(Duration::from_secs(3_600));
-        let latency = counters.service_time();
-        assert_eq!((latency.count, latency.max), (1, Duration::from_secs(3_600)));
-    }
 }

@@ -107,7 +107,7 @@ fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {
     let counted = exposures.map(|exposures| (exposures, outcomes(&state)));
     let flag = Flag::new(name, Feature { state, environment: Arc::clone(environment) });
     match counted {
-        Some((exposures, outcomes)) => flag.counted_in(exposures, None, outcomes),
+        Some((exposures, outcomes)) => flag.counted_in(exposures, None, outcomes, None),
         None => flag,
     }
 }

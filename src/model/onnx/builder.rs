@@ -1,10 +1,19 @@
 //! How an ONNX file is loaded.
 
-use std::{fmt::Write, fs::File, io::Read, path::Path, sync::Arc};
+use std::{
+    fmt::Write,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 
-use super::{Classifier, Document, LoadError, OnnxGraph, OnnxModel};
+use super::{
+    Classifier, Document, Engine, LoadError, OnnxGraph, OnnxModel,
+    sidecar::{Place, Sidecar},
+};
 
 /// How many rows the prepared graph takes at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +80,7 @@ impl NonFinite {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OnnxBuilder {
+    engine: Engine,
     pub(super) input: Option<Box<str>>,
     pub(super) label_output: Option<Box<str>>,
     pub(super) probabilities_output: Option<Box<str>>,
@@ -78,13 +88,15 @@ pub struct OnnxBuilder {
     pub(super) batch: Batch,
     pub(super) features: Option<usize>,
     pub(super) non_finite: NonFinite,
+    pub(super) sidecar: Place,
     sha256: Option<Box<str>>,
     max_file_bytes: u64,
 }
 
 impl OnnxBuilder {
-    pub(super) fn new() -> OnnxBuilder {
+    pub(super) fn new(engine: Engine) -> OnnxBuilder {
         OnnxBuilder {
+            engine,
             input: None,
             label_output: None,
             probabilities_output: None,
@@ -92,6 +104,7 @@ impl OnnxBuilder {
             batch: Batch::default(),
             features: None,
             non_finite: NonFinite::default(),
+            sidecar: Place::default(),
             sha256: None,
             // No ONNX file can be larger: protobuf ends at 2 GiB.
             max_file_bytes: 2 << 30,
@@ -143,6 +156,20 @@ impl OnnxBuilder {
         self
     }
 
+    /// The file that names the model's features and classes. By default, for a model that is loaded
+    /// from a file: `fraud-v2.schema.json` beside `fraud-v2.onnx`, if it exists. Its format is in
+    /// the [guide](crate::guide::models).
+    pub fn sidecar(mut self, path: impl Into<PathBuf>) -> OnnxBuilder {
+        self.sidecar = Place::At(path.into());
+        self
+    }
+
+    /// Reads no file beside the model, even if there is one.
+    pub fn without_sidecar(mut self) -> OnnxBuilder {
+        self.sidecar = Place::Nowhere;
+        self
+    }
+
     /// The SHA-256 that the file must have, in hexadecimal.
     pub fn sha256(mut self, hexadecimal: impl Into<Box<str>>) -> OnnxBuilder {
         self.sha256 = Some(hexadecimal.into());
@@ -161,7 +188,8 @@ impl OnnxBuilder {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<OnnxModel, LoadError> {
-        self.from_bytes(&self.read(path.as_ref())?)
+        let path = path.as_ref();
+        self.classifier(&self.read(path)?, Sidecar::find(&self.sidecar, Some(path))?)
     }
 
     /// Loads the classifier in these bytes.
@@ -172,9 +200,15 @@ impl OnnxBuilder {
     // A builder of bytes, not a conversion from them.
     #[allow(clippy::wrong_self_convention)]
     pub fn from_bytes(&self, bytes: &[u8]) -> Result<OnnxModel, LoadError> {
+        self.classifier(bytes, Sidecar::find(&self.sidecar, None)?)
+    }
+
+    fn classifier(&self, bytes: &[u8], sidecar: Option<Sidecar>) -> Result<OnnxModel, LoadError> {
         let (document, sha256) = self.document(bytes)?;
-        let classifier = Classifier::prepare(document, self, bytes.len(), sha256)?;
-        Ok(OnnxModel(Arc::new(classifier)))
+        let classifier = Classifier::prepare(document, self, bytes.len(), sha256, sidecar)?;
+        let model = OnnxModel(Arc::new(classifier));
+        model.admission().admit(&model).map_err(LoadError::Golden)?;
+        Ok(model)
     }
 
     /// Loads the graph in a file, of any inputs and outputs.
@@ -236,7 +270,7 @@ impl OnnxBuilder {
                 return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
             }
         }
-        Ok((super::engine::read(bytes)?, sha256))
+        Ok((self.engine.read(bytes)?, sha256))
     }
 }
 

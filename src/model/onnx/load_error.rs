@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
+use crate::model::{Ineligible, ModelError};
+
 /// Why [`OnnxModel::load`](crate::OnnxModel::load) or a graph's load failed.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -83,6 +85,20 @@ pub enum LoadError {
         /// What it takes.
         expected: Box<str>,
     },
+    /// What the model's sidecar or metadata says about it is not so.
+    Schema {
+        /// The sidecar's path, or the metadata's key.
+        from: Box<str>,
+        /// The field: `classes`, `features[2].type`.
+        field: Box<str>,
+        /// What it holds.
+        found: Box<str>,
+        /// What the model has, or the format allows.
+        expected: Box<str>,
+    },
+    /// The model does not answer the golden rows of its sidecar as it should; which row, and what
+    /// was found and expected, is in here.
+    Golden(Ineligible),
     /// The engine refused the graph.
     Engine {
         /// What was being done: `preparing the graph`, `running a first row`.
@@ -115,7 +131,34 @@ pub struct UnsupportedOperator {
 
 /// The engine's own words.
 #[derive(Debug)]
-pub struct EngineError(pub(super) Box<str>);
+pub struct EngineError(Box<str>);
+
+/// The longest account of an engine's failure that is kept: some quote the whole graph.
+const LONGEST: usize = 2_000;
+
+impl EngineError {
+    pub(super) fn new(words: &str) -> EngineError {
+        match words.char_indices().nth(LONGEST) {
+            Some((end, _)) => {
+                EngineError(format!("{} ...", words.get(..end).unwrap_or_default()).into())
+            }
+            None => EngineError(words.into()),
+        }
+    }
+}
+
+impl From<ModelError> for EngineError {
+    fn from(error: ModelError) -> EngineError {
+        let mut words = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            words.push_str(": ");
+            words.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        EngineError::new(&words)
+    }
+}
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,6 +210,10 @@ impl fmt::Display for LoadError {
             LoadError::Option { option, found, expected } => {
                 write!(f, "{option}: found {found}, expected {expected}")
             }
+            LoadError::Schema { from, field, found, expected } => {
+                write!(f, "schema in {from}: {field}: found {found}, expected {expected}")
+            }
+            LoadError::Golden(_) => f.write_str("the model failed its golden rows"),
             LoadError::Engine { step, .. } => write!(f, "the engine failed while {step}"),
             LoadError::Panicked { step, message } => {
                 write!(f, "the engine panicked while {step}: {message}")
@@ -187,6 +234,7 @@ impl Error for LoadError {
         match self {
             LoadError::Io { source, .. } => Some(source),
             LoadError::Engine { source, .. } => Some(source),
+            LoadError::Golden(source) => Some(source),
             _ => None,
         }
     }

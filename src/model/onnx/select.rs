@@ -66,6 +66,11 @@ impl Selection {
         names
     }
 
+    /// The name of the output of the probabilities.
+    pub(super) fn probabilities(&self) -> &str {
+        &self.probabilities
+    }
+
     /// How many they are.
     pub(super) fn places(&self) -> usize {
         self.probabilities_place() + 1

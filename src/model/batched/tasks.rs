@@ -1,0 +1,323 @@
+//! Callers that wait in futures: the batches run on threads of ours, never on an executor's worker.
+//!
+//! As many threads as batches may run side by side, and a spare one that watches the queue: when a
+//! row has waited for `max_delay` and all others are busy, it runs that row's batch itself and is
+//! replaced. Idle threads sleep on a condition variable; rows and counts are under one lock, which
+//! is not held while the model runs or a caller is woken.
+
+use std::{
+    borrow::Borrow, collections::VecDeque, fmt, future::Future, io, sync::Arc, time::Instant,
+};
+
+use futures::channel::oneshot;
+use parking_lot::{Condvar, Mutex};
+
+use super::{Batched, BatchedStats, full, queue::Bounds, run, stats::Counters};
+use crate::{
+    AsyncModel, ModelFuture,
+    contain::contained,
+    model::{Model, ModelError},
+    router::{Input, Output},
+};
+
+/// Threads for batches that are overdue. There is an end to them: a model that hangs for ever is
+/// its router's breaker's, and at last the operator's.
+const MOST_STAND_INS: usize = 32;
+
+/// A [`Batched`] model for callers that wait in futures: an [`AsyncModel`] whose batches run on
+/// threads of its own. Made by [`Batched::into_async`].
+///
+/// A caller that drops its future takes its row out of the queue. The threads end when the last
+/// clone is dropped, after the batch they run; rows that still wait then fail.
+pub struct AsyncBatched<F: Input + ?Sized, P: Output> {
+    owner: Arc<Owner<F, P>>,
+}
+
+/// Stops the threads when the last handle goes; they themselves hold only what is shared.
+struct Owner<F: Input + ?Sized, P: Output>(Arc<Shared<F, P>>);
+
+struct Shared<F: Input + ?Sized, P> {
+    model: Box<dyn Model<F, P>>,
+    bounds: Bounds,
+    counters: Counters,
+    state: Mutex<State<F::Owned, P>>,
+    changed: Condvar,
+}
+
+struct State<R, P> {
+    waiting: VecDeque<Task<R, P>>,
+    /// Batches that run.
+    running: usize,
+    /// Threads, and how many of them run nothing.
+    threads: usize,
+    idle: usize,
+    stopped: bool,
+}
+
+struct Task<R, P> {
+    row: R,
+    since: Instant,
+    answer: oneshot::Sender<Result<P, ModelError>>,
+}
+
+impl<M: Model<F, P> + 'static, F: Input + ?Sized, P: Output> Batched<M, F, P> {
+    /// The same model and bounds for callers that wait in futures. It has a queue and counts of its
+    /// own.
+    ///
+    /// ```
+    /// use modelgate::{AsyncModel, Batched, model_fn};
+    ///
+    /// let model = model_fn(|row: &[f32]| Ok(row.iter().sum::<f32>()));
+    /// let batched = Batched::new(model).max_rows(16).into_async()?;
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(batched.predict(&[1.0, 2.0]).await?, 3.0);
+    /// # Ok::<(), modelgate::ModelError>(()) }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be started.
+    pub fn into_async(self) -> io::Result<AsyncBatched<F, P>> {
+        let shared = Arc::new(Shared {
+            model: Box::new(Behind(self.shared)),
+            bounds: self.bounds,
+            counters: Counters::new(),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                running: 0,
+                threads: 0,
+                idle: 0,
+                stopped: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let owner = Owner(Arc::clone(&shared));
+        for _ in 0..=shared.bounds.concurrency {
+            shared.hire()?;
+        }
+        Ok(AsyncBatched { owner: Arc::new(owner) })
+    }
+}
+
+/// The model behind a [`Batched`].
+struct Behind<M, F: Input + ?Sized, P>(Arc<super::Shared<M, F, P>>);
+
+impl<M: Model<F, P>, F: Input + ?Sized, P: Output> Model<F, P> for Behind<M, F, P> {
+    fn predict(&self, features: &F) -> Result<P, ModelError> {
+        self.0.model.predict(features)
+    }
+    fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
+        self.0.model.predict_batch(rows)
+    }
+}
+
+impl<F: Input + ?Sized, P: Output> AsyncBatched<F, P> {
+    /// Queues a row; the future is ready when its batch has run. Dropping the future gives the row
+    /// up. It does not keep the model alive.
+    ///
+    /// # Errors
+    ///
+    /// The model's own, or that too many rows wait, or that the model was dropped meanwhile.
+    pub fn submit(
+        &self,
+        features: F::Owned,
+    ) -> impl Future<Output = Result<P, ModelError>> + Send + use<F, P> + 'static {
+        let answer = self.owner.0.queue(features);
+        async move {
+            answer?.await.unwrap_or_else(|_| Err(ModelError::new("the batched model was dropped")))
+        }
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> BatchedStats {
+        let shared = &self.owner.0;
+        shared.counters.read(shared.state.lock().waiting.len())
+    }
+}
+
+impl<F: Input + ?Sized, P: Output> AsyncModel<F, P> for AsyncBatched<F, P> {
+    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P> {
+        Box::pin(async move { self.submit(features.to_owned()).await })
+    }
+}
+
+type Answer<P> = oneshot::Receiver<Result<P, ModelError>>;
+
+impl<F: Input + ?Sized, P: Output> Shared<F, P> {
+    fn queue(&self, row: F::Owned) -> Result<Answer<P>, ModelError> {
+        let (answer, answered) = oneshot::channel();
+        let task = Task { row, since: Instant::now(), answer };
+        let mut gone = Vec::new();
+        let mut state = self.state.lock();
+        if state.waiting.len() >= self.bounds.queue {
+            gone = state.abandoned();
+        }
+        if state.waiting.len() >= self.bounds.queue {
+            drop(state);
+            self.counters.refused();
+            return Err(full(self.bounds.queue));
+        }
+        // Whoever was woken for a row that waits already takes this one with it.
+        let first = state.waiting.is_empty();
+        state.waiting.push_back(task);
+        drop(state);
+        if first {
+            self.changed.notify_one();
+        }
+        self.forget(gone);
+        Ok(answered)
+    }
+
+    /// Rows are the caller's code when they are dropped: not under the lock.
+    fn forget(&self, gone: Vec<Task<F::Owned, P>>) {
+        if !gone.is_empty() {
+            self.counters.abandoned(gone.len());
+            contained(|| drop(gone));
+        }
+    }
+
+    fn hire(self: &Arc<Self>) -> io::Result<()> {
+        let number = {
+            let mut state = self.state.lock();
+            state.threads = state.threads.saturating_add(1);
+            state.idle = state.idle.saturating_add(1);
+            state.threads
+        };
+        let shared = Arc::clone(self);
+        let started = std::thread::Builder::new()
+            .name(format!("modelgate-batch-{number}"))
+            .spawn(move || shared.work());
+        if started.is_err() {
+            let mut state = self.state.lock();
+            state.threads = state.threads.saturating_sub(1);
+            state.idle = state.idle.saturating_sub(1);
+        }
+        started.map(drop)
+    }
+
+    fn work(self: &Arc<Self>) {
+        loop {
+            let Some(Batch { tasks, gone, overdue, alone }) = self.next() else { return };
+            if overdue {
+                self.counters.overdue();
+            }
+            if alone && let Err(error) = self.hire() {
+                tracing::warn!(
+                    target: "modelgate::model",
+                    %error,
+                    "every thread for batches is busy, and no other could be started"
+                );
+            }
+            self.forget(gone);
+            let _ = contained(|| self.run(tasks));
+            let mut state = self.state.lock();
+            state.running = state.running.saturating_sub(1);
+            state.idle = state.idle.saturating_add(1);
+        }
+    }
+
+    fn run(&self, tasks: Vec<Task<F::Owned, P>>) {
+        if tasks.is_empty() {
+            return;
+        }
+        for task in &tasks {
+            self.counters.waited(task.since.elapsed());
+        }
+        let rows: Vec<&F> = tasks.iter().map(|task| task.row.borrow()).collect();
+        let answers = run::all(&*self.model, &rows, &self.counters);
+        drop(rows);
+        for (task, answer) in tasks.into_iter().zip(answers) {
+            // Wakes the caller, whose executor may run it right here; it may also have gone.
+            let _ = contained(|| task.answer.send(answer));
+        }
+    }
+
+    /// Waits for a batch; `None` when the thread is to end.
+    fn next(&self) -> Option<Batch<F::Owned, P>> {
+        let mut state = self.state.lock();
+        loop {
+            let usual = self.bounds.concurrency.saturating_add(1);
+            if state.stopped || (state.threads > usual && state.idle > 1) {
+                state.threads = state.threads.saturating_sub(1);
+                state.idle = state.idle.saturating_sub(1);
+                return None;
+            }
+            let Some(first) = state.waiting.front() else {
+                self.changed.wait(&mut state);
+                continue;
+            };
+            let overdue = state.running >= self.bounds.concurrency;
+            if overdue {
+                match first.since.checked_add(self.bounds.delay) {
+                    Some(moment) if moment > Instant::now() => {
+                        self.changed.wait_until(&mut state, moment);
+                        continue;
+                    }
+                    Some(_) => {}
+                    None => {
+                        self.changed.wait(&mut state);
+                        continue;
+                    }
+                }
+            }
+            let gone = state.abandoned();
+            let count = state.waiting.len().min(self.bounds.rows);
+            let tasks: Vec<_> = state.waiting.drain(..count).collect();
+            state.running = state.running.saturating_add(1);
+            state.idle = state.idle.saturating_sub(1);
+            let alone = state.idle == 0 && state.threads < usual.saturating_add(MOST_STAND_INS);
+            let more = !state.waiting.is_empty();
+            drop(state);
+            if more {
+                self.changed.notify_one();
+            }
+            return Some(Batch { overdue: overdue && !tasks.is_empty(), tasks, gone, alone });
+        }
+    }
+}
+
+struct Batch<R, P> {
+    tasks: Vec<Task<R, P>>,
+    /// Rows whose callers have gone.
+    gone: Vec<Task<R, P>>,
+    overdue: bool,
+    /// Whether no other thread watches the queue.
+    alone: bool,
+}
+
+impl<R, P> State<R, P> {
+    /// Takes out the rows whose callers have gone.
+    fn abandoned(&mut self) -> Vec<Task<R, P>> {
+        if !self.waiting.iter().any(|task| task.answer.is_canceled()) {
+            return Vec::new();
+        }
+        let (gone, waiting): (Vec<_>, Vec<_>) =
+            self.waiting.drain(..).partition(|task| task.answer.is_canceled());
+        self.waiting = waiting.into();
+        gone
+    }
+}
+
+impl<F: Input + ?Sized, P: Output> Drop for Owner<F, P> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.stopped = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.0.changed.notify_all();
+        contained(|| drop(waiting));
+    }
+}
+
+impl<F: Input + ?Sized, P: Output> Clone for AsyncBatched<F, P> {
+    fn clone(&self) -> AsyncBatched<F, P> {
+        AsyncBatched { owner: Arc::clone(&self.owner) }
+    }
+}
+
+impl<F: Input + ?Sized, P: Output> fmt::Debug for AsyncBatched<F, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncBatched").field("bounds", &self.owner.0.bounds).finish_non_exhaustive()
+    }
+}

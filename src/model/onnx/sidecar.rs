@@ -1,0 +1,171 @@
+//! The file beside a model that says what the model file itself does not.
+//!
+//! `fraud-v2.schema.json` stands beside `fraud-v2.onnx`; the same JSON may be in the model's own
+//! metadata, under `modelgate.schema`.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::LoadError;
+use crate::{features::Features, model::Label};
+
+/// Where a model's sidecar is looked for.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Place {
+    /// Beside the model, if there is one.
+    #[default]
+    Beside,
+    /// Here.
+    At(PathBuf),
+    Nowhere,
+}
+
+/// The key under which a model's metadata may hold the same.
+pub(super) const METADATA: &str = "modelgate.schema";
+
+/// The largest sidecar that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// What a sidecar says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sidecar {
+    /// Where it was read, for messages.
+    #[serde(skip)]
+    pub(super) from: Box<str>,
+    pub(super) features: Option<Vec<Feature>>,
+    pub(super) also_accept: Vec<Box<str>>,
+    pub(super) shape: Option<Vec<usize>>,
+    pub(super) classes: Option<Vec<Label>>,
+    /// Classes that another program's metadata seems to name.
+    #[serde(skip)]
+    pub(super) guessed_classes: Option<Vec<Label>>,
+    pub(super) sha256: Option<Box<str>>,
+    pub(super) golden: Vec<GoldenRow>,
+    pub(super) tolerance: Option<f32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Feature {
+    pub(super) name: Box<str>,
+    #[serde(default)]
+    pub(super) r#type: FeatureType,
+    pub(super) range: Option<(f32, f32)>,
+    #[serde(default)]
+    pub(super) values: Vec<Box<str>>,
+    #[serde(default)]
+    pub(super) optional: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum FeatureType {
+    #[default]
+    Number,
+    Integer,
+    Boolean,
+    Text,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoldenRow {
+    pub(super) features: Features,
+    pub(super) label: Label,
+    #[serde(default)]
+    pub(super) probabilities: Vec<f32>,
+}
+
+impl Sidecar {
+    /// The sidecar of the model in this file, or of one that is in no file.
+    pub(super) fn find(place: &Place, model: Option<&Path>) -> Result<Option<Sidecar>, LoadError> {
+        let (path, needed) = match (place, model) {
+            (Place::At(path), _) => (path.clone(), true),
+            (Place::Beside, Some(model)) => (model.with_extension("schema.json"), false),
+            _ => return Ok(None),
+        };
+        let failed = |source| LoadError::Io { path: path.clone(), source };
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !needed => return Ok(None),
+            opened => opened.map_err(failed)?,
+        };
+        let mut bytes = Vec::new();
+        file.take(LARGEST.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        let found = bytes.len() as u64;
+        if found > LARGEST {
+            return Err(LoadError::TooLarge { found, limit: LARGEST });
+        }
+        Sidecar::read(&bytes, path.display().to_string()).map(Some)
+    }
+
+    /// Reads it from its JSON.
+    pub(super) fn read(json: &[u8], from: String) -> Result<Sidecar, LoadError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let read: Result<Sidecar, _> = serde_path_to_error::deserialize(&mut deserializer);
+        let mut sidecar = read.map_err(|error| {
+            let (field, message) = (error.path().to_string(), error.inner().to_string());
+            let (found, expected) = match message.rsplit_once(", expected ") {
+                Some((found, expected)) => (found, expected),
+                None => (&*message, "what the format of a schema allows"),
+            };
+            let field = if field == "." { "json" } else { &*field };
+            wrong(&from, field, found, expected)
+        })?;
+        if let Err(error) = deserializer.end() {
+            return Err(wrong(&from, "json", error, "nothing after the object"));
+        }
+        sidecar.from = from.into();
+        Ok(sidecar)
+    }
+
+    /// What this one says, and where it says nothing what the other says.
+    pub(super) fn or(self, other: Sidecar) -> Sidecar {
+        Sidecar {
+            // Of features, what goes with them comes from the same place.
+            also_accept: match self.features {
+                Some(_) => self.also_accept,
+                None => other.also_accept,
+            },
+            shape: if self.features.is_some() { self.shape } else { other.shape },
+            features: self.features.or(other.features),
+            classes: self.classes.or(other.classes),
+            guessed_classes: None,
+            sha256: self.sha256.or(other.sha256),
+            tolerance: if self.golden.is_empty() { other.tolerance } else { self.tolerance },
+            golden: if self.golden.is_empty() { other.golden } else { self.golden },
+            from: self.from,
+        }
+    }
+
+    /// This is not what it should be.
+    #[cold]
+    pub(super) fn wrong(
+        &self,
+        field: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+        expected: impl std::fmt::Display,
+    ) -> LoadError {
+        wrong(&self.from, field, found, expected)
+    }
+}
+
+#[cold]
+fn wrong(
+    from: &str,
+    field: impl std::fmt::Display,
+    found: impl std::fmt::Display,
+    expected: impl std::fmt::Display,
+) -> LoadError {
+    LoadError::Schema {
+        from: from.into(),
+        field: field.to_string().into(),
+        found: found.to_string().into(),
+        expected: expected.to_string().into(),
+    }
+}
