@@ -179,6 +179,8 @@ impl FlagSource for FlagsmithSource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         let connection = Connection::new(&self.settings)?;
         let network = sink.network()?;
+        // Not the real-time service's: what it says keeps nothing fresh.
+        sink.watch(connection.client.meter());
         let exposures = Exposures::new();
         let mut dialect = self.dialect;
         if self.settings.analytics.is_some() {
