@@ -45,7 +45,7 @@ mod launchdarkly;
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
 mod network;
-#[cfg(feature = "flagsmith")]
+#[cfg(any(feature = "flagsmith", feature = "unleash"))]
 mod reporting;
 mod sink;
 mod subscription;

@@ -6,7 +6,10 @@ mod counting;
 use std::hint::black_box;
 
 use counting::allocations;
-use modelgate::{Context, ManualClock, ValueRef, dialect::flagsmith::Flagsmith};
+use modelgate::{
+    Binding, Context, Exposures, ManualClock, ModelRouter, ValueRef, dialect::flagsmith::Flagsmith,
+    model_fn,
+};
 use serde_json::{Value as Json, json};
 
 /// Every operator, on every type, by every common way to name a property.
@@ -98,4 +101,44 @@ fn every_operator_and_outcome_allocates_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn counting_an_answer_allocates_nothing() {
+    let exposures = Exposures::new();
+    let document = json!({
+        "environment": {"key": "env", "name": "Production"},
+        "features": {"f": {"key": "1", "name": "f", "enabled": true, "value": "n",
+            "variants": [{"key": "v", "value": "w", "weight": 50}]}},
+        "segments": {"1": {"key": "1", "name": "s",
+            "rules": [{"type": "ALL", "conditions": [
+                {"property": "region", "operator": "EQUAL", "value": "eu"}]}],
+            "overrides": [{"key": "2", "name": "f", "enabled": true, "value": "y",
+                "variants": [{"key": "w", "value": "w", "weight": 10},
+                             {"key": "v", "value": "w", "weight": 90}]}]}},
+    });
+    let dialect = Flagsmith::new().with_exposures(&exposures);
+    let router = ModelRouter::builder(Binding::variant("f"))
+        .model("v", model_fn(|row: &[f32]| Ok(row.iter().sum::<f32>())))
+        .fallback("v")
+        .source(dialect.compile(&document.to_string()).unwrap())
+        .build()
+        .unwrap();
+    // A thread's first look at a router's table fills its cache.
+    router.decide(&Context::new("user-0")).unwrap();
+    assert_eq!(exposures.take().len(), 1);
+    for user in 0..100 {
+        let user = format!("user-{user}");
+        for region in ["eu", "us"] {
+            let context = Context::new(&user).with("region", region);
+            let count = allocations(|| {
+                black_box(router.decide(&context).is_ok());
+            });
+            assert_eq!(count, 0, "{user} {region}");
+        }
+    }
+    let taken = exposures.take();
+    assert_eq!(taken.iter().map(|one| one.count).sum::<u64>(), 200);
+    let named: Vec<_> = taken.iter().map(|one| one.variant.as_deref()).collect();
+    assert!(named.contains(&Some("v")) && named.contains(&Some("control")), "{named:?}");
 }

@@ -157,9 +157,8 @@ impl FlagsmithSource {
     /// Starts with this environment document, as stale, until the server has answered. A
     /// last-known-good file counts before it.
     ///
-    /// To go by a document alone, without a server, give it to
-    /// [`FileSource`](crate::FileSource) or compile it with
-    /// [`Flagsmith::compile`](crate::dialect::flagsmith::Flagsmith::compile).
+    /// To go by a document alone, without a server, give it to a `FileSource`, or compile it with
+    /// [`Flagsmith::compile`].
     pub fn bootstrap(mut self, document: impl Into<String>) -> FlagsmithSource {
         self.bootstrap = Some(document.into());
         self
@@ -180,6 +179,8 @@ impl FlagSource for FlagsmithSource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         let connection = Connection::new(&self.settings)?;
         let network = sink.network()?;
+        // Not the real-time service's: what it says keeps nothing fresh.
+        sink.watch(connection.client.meter());
         let exposures = Exposures::new();
         let mut dialect = self.dialect;
         if self.settings.analytics.is_some() {

@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use reqwest::{Url, header::HeaderValue};
+use reqwest::{
+    Url,
+    header::{HeaderMap, HeaderValue},
+};
 use tokio::sync::watch;
 
 use super::{
@@ -15,6 +18,10 @@ use crate::source::{
     SourceError,
     network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
 };
+
+/// All pages of a document together may take as long as this many requests: while they come,
+/// nothing says that what is in force grows old.
+const PAGES: u32 = 30;
 
 /// The least pause before a request that somebody else asks for.
 const SOONEST: Duration = Duration::from_millis(250);
@@ -63,8 +70,27 @@ impl Connection {
             environment.confirm();
             return Ok(false);
         };
-        let mut pages = Pages::new(text, self.client.max_bytes());
-        let mut next = next_page(&answered);
+        let patience = self.client.timeout().saturating_mul(PAGES);
+        let pages = tokio::time::timeout(patience, self.pages(text, &answered, &headers));
+        let text = pages.await.map_err(|_| {
+            let error = format!("pages of the answer took more than {} s", patience.as_secs());
+            Failure::from(SourceError::new(error))
+        })??;
+        let is_new = environment.deliver(text)?;
+        // Only now: what was refused must not make the next answer "unchanged".
+        self.known = if conditional { conditions } else { Conditions::default() };
+        Ok(is_new)
+    }
+
+    /// The whole document, of which this is the first page.
+    async fn pages(
+        &self,
+        first: String,
+        answered: &HeaderMap,
+        headers: &[(&'static str, &str)],
+    ) -> Result<String, Failure> {
+        let mut pages = Pages::new(first, self.client.max_bytes());
+        let mut next = next_page(answered);
         let mut seen = HashSet::new();
         while let Some(id) = next {
             let mut url = self.document.clone();
@@ -73,15 +99,12 @@ impl Connection {
                 let error = "answer: found a page that leads back to one before it";
                 return Err(SourceError::new(error).into());
             }
-            let page = self.client.get_with(&url, &Conditions::default(), &headers).await?;
+            let page = self.client.get_with(&url, &Conditions::default(), headers).await?;
             let Answer::Document { text, headers: answered, .. } = page else { break };
             pages.add(&text)?;
             next = next_page(&answered);
         }
-        let is_new = environment.deliver(pages.finish()?)?;
-        // Only now: what was refused must not make the next answer "unchanged".
-        self.known = if conditional { conditions } else { Conditions::default() };
-        Ok(is_new)
+        Ok(pages.finish()?)
     }
 
     /// Keeps the store fed for as long as it is polled.

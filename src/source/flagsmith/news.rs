@@ -30,7 +30,7 @@ pub(super) struct Known {
 }
 
 /// What was said.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct News {
     /// When the environment was changed last; 0 when nobody has said so yet. Seconds since 1970.
     pub(super) updated_at: f64,
@@ -59,6 +59,22 @@ impl Known {
             self.key = key.cloned();
         }
         self.updated_at = updated_at;
+    }
+}
+
+impl News {
+    /// Whether this is news to somebody who has a document of this moment.
+    fn hear(&mut self, data: &str, held: Option<f64>) -> bool {
+        let said = serde_json::from_str::<Event<'_>>(data).ok();
+        let Some(updated_at) = said.and_then(|event| moment(event.updated_at.get())) else {
+            // It has changed, whenever that was.
+            return true;
+        };
+        let is_newer = updated_at > self.updated_at.max(held.unwrap_or_default());
+        if is_newer {
+            self.updated_at = updated_at;
+        }
+        is_newer
     }
 }
 
@@ -124,20 +140,8 @@ impl Listener {
             if event.kind != "environment_updated" {
                 continue;
             }
-            let said = serde_json::from_str::<Event<'_>>(&event.data).ok();
-            let Some(updated_at) = said.and_then(|event| moment(event.updated_at.get())) else {
-                // It has changed, whenever that was.
-                tell.send_modify(|_| ());
-                continue;
-            };
             let held = known.borrow().updated_at;
-            tell.send_if_modified(|news| {
-                let is_newer = updated_at > news.updated_at.max(held.unwrap_or_default());
-                if is_newer {
-                    news.updated_at = updated_at;
-                }
-                is_newer
-            });
+            tell.send_if_modified(|news| news.hear(&event.data, held));
         }
     }
 
@@ -147,5 +151,42 @@ impl Listener {
             path.pop_if_empty().extend(["sse", "environments", key.reveal(), "stream"]);
         }
         Ok(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_is_what_is_newer_than_the_document_and_was_not_said_before() {
+        let mut news = News::default();
+        assert!(!news.hear(r#"{"updated_at": 100}"#, Some(100.0)));
+        assert!(!news.hear(r#"{"updated_at": 99.9}"#, Some(100.0)));
+        assert!(news.hear(r#"{"updated_at": 100.5}"#, Some(100.0)));
+        assert!(!news.hear(r#"{"updated_at": 100.5}"#, Some(100.0)), "said again");
+        assert!(!news.hear(r#"{"updated_at": 100.2}"#, None), "out of order");
+        assert!(news.hear(r#"{"last_updated_at": 101, "more": []}"#, Some(100.5)));
+        assert_eq!(news, News { updated_at: 101.0 });
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_news_and_leaves_what_was_said() {
+        let mut news = News { updated_at: 7.0 };
+        for data in ["", "{", "[]", "7", r#"{"updated_at": null}"#, r#"{"updated_at": "soon"}"#] {
+            assert!(news.hear(data, Some(9.0)), "{data}");
+        }
+        assert_eq!(news, News { updated_at: 7.0 });
+    }
+
+    #[test]
+    fn a_given_key_counts_before_that_of_the_document() {
+        let key = |known: &Known| known.key.as_ref().map(|key| key.reveal().to_owned());
+        let mut known = Known::new(None);
+        known.learn(Some(&Secret::new("of the document")), Some(1.0));
+        assert_eq!(key(&known).as_deref(), Some("of the document"));
+        let mut known = Known::new(Some(Secret::new("given")));
+        known.learn(Some(&Secret::new("of the document")), Some(1.0));
+        assert_eq!(key(&known).as_deref(), Some("given"));
     }
 }

@@ -99,6 +99,11 @@ impl Client {
         made.as_ref().map_err(|error| SourceError::new(error.clone()))
     }
 
+    /// How long one request may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The largest body that is read.
     pub(crate) fn max_bytes(&self) -> u64 {
         self.max_bytes

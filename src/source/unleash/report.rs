@@ -9,7 +9,6 @@ use std::{
 
 use reqwest::Url;
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::{
     fetch::{Connection, SPECIFICATION},
@@ -22,14 +21,9 @@ use crate::{
     source::{
         SourceError, chain,
         network::{Backoff, Client, Failure, Stopped, client, jittered},
+        reporting::{Reporter, keep_reporting, may_have_arrived},
     },
 };
-
-/// How often counts are collected: those of flags that were replaced since take memory.
-const COLLECT: Duration = Duration::from_secs(5);
-
-/// How long a report that is on its way when the store goes may still take.
-const PARTING: Duration = Duration::from_secs(1);
 
 /// Reports that fail are merged into the next for at most this many toggles.
 const MOST_TOGGLES: usize = 50_000;
@@ -149,42 +143,9 @@ impl Report {
     }
 
     /// Registers, and reports at this interval and once more at the end.
-    pub(super) async fn keep_sending(mut self, interval: Duration, mut stopped: Stopped) {
-        let (first, max) = self.retry;
-        let mut backoff = Backoff::new(first, max);
-        let mut pause = Duration::ZERO;
-        while !self.collect_for(pause, &mut stopped).await {
-            let mut round = Box::pin(self.round(interval, &mut backoff));
-            tokio::select! {
-                next = &mut round => pause = next,
-                () = stopped.wait() => {
-                    // What of it has arrived would else be lost, or counted twice.
-                    let _ = tokio::time::timeout(PARTING, round).await;
-                    break;
-                }
-            }
-        }
-        self.collect();
-        if let Err(failure) = self.send().await {
-            self.failed(&failure);
-        }
-    }
-
-    /// Whether it was told to stop before the pause was over.
-    async fn collect_for(&mut self, pause: Duration, stopped: &mut Stopped) -> bool {
-        // A pause past the end of time is a very long one.
-        let end = Instant::now().checked_add(pause);
-        loop {
-            self.collect();
-            let left = end.map_or(COLLECT, |end| end.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return false;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(left.min(COLLECT)) => {}
-                () = stopped.wait() => return true,
-            }
-        }
+    pub(super) async fn keep_sending(self, interval: Duration, stopped: Stopped) {
+        let retry = self.retry;
+        keep_reporting(self, interval, retry, stopped).await;
     }
 
     fn collect(&mut self) {
@@ -326,10 +287,20 @@ impl Report {
     }
 }
 
-/// Whether the server may have the report all the same. A gateway that gave up waiting does not
-/// know either.
-fn may_have_arrived(failure: &Failure) -> bool {
-    failure.may_have_arrived() || failure.status == Some(504)
+impl Reporter for Report {
+    fn collect(&mut self) {
+        Report::collect(self);
+    }
+
+    async fn round(&mut self, interval: Duration, backoff: &mut Backoff) -> Duration {
+        Report::round(self, interval, backoff).await
+    }
+
+    async fn last_words(&mut self) {
+        if let Err(failure) = self.send().await {
+            self.failed(&failure);
+        }
+    }
 }
 
 fn is_permanent(status: Option<u16>) -> bool {

@@ -200,6 +200,11 @@ impl Flagsmith {
         self.shared.events.receiver_count()
     }
 
+    /// Forgets what was asked.
+    pub fn forget(&self) {
+        self.shared.state.lock().unwrap().asked = Vec::new();
+    }
+
     /// What was asked of this place.
     pub fn asked(&self, place: Place) -> Vec<Asked> {
         let script = self.shared.state.lock().unwrap();

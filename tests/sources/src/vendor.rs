@@ -3,6 +3,7 @@
 //! A new source is one more [`Vendor`] in [`VENDORS`].
 
 mod flagd;
+mod flagsmith;
 mod http;
 mod launchdarkly;
 mod unleash;
@@ -14,8 +15,9 @@ use modelgate::{FlagSource, HttpSettings};
 use crate::proxy::{Fault, Proxy};
 
 /// Every network source there is.
-pub const VENDORS: [&dyn Vendor; 5] = [
+pub const VENDORS: [&dyn Vendor; 6] = [
     &http::Document,
+    &flagsmith::Polled,
     &launchdarkly::Streamed,
     &unleash::Polled,
     &unleash::Streamed,

@@ -149,6 +149,11 @@ fn http_survives_everything() {
 }
 
 #[test]
+fn flagsmith_survives_everything() {
+    survives("flagsmith");
+}
+
+#[test]
 fn launchdarkly_survives_everything() {
     survives("launchdarkly");
 }

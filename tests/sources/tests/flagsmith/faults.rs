@@ -11,6 +11,7 @@ use modelgate_source_tests::{
     flagsmith::{Answer, Flagsmith, Place},
     proxy::{Fault, Proxy},
 };
+use serde_json::json;
 
 use crate::{environment, reason, source, store};
 
@@ -66,6 +67,21 @@ fn defaults_for_ever_are_said_from_the_first_failure_on() {
         server.set(Place::Document, Answer::Well);
         expect_text(&flags, "m", "v1");
     }
+}
+
+#[test]
+fn pages_without_end_are_said_and_pass() {
+    let server = Flagsmith::start(environment("v1"));
+    let settings = HttpSettings::new().timeout(Duration::from_millis(100));
+    let flags = store(source(&server.url()).settings(settings));
+    expect_text(&flags, "m", "v1");
+    server.set_pages(&vec![json!([]); 100_000]);
+    let status = expect(&flags, |status| status.sources[0].is_stale());
+    assert!(!reason(&status).is_empty());
+    server.set_document(environment("v2"));
+    expect_text(&flags, "m", "v1");
+    server.set_pages(&[]);
+    expect_text(&flags, "m", "v2");
 }
 
 #[test]

@@ -1,0 +1,43 @@
+//! Stores that come and go leave nothing behind. Alone in its process, for it counts what the
+//! process holds.
+#![cfg(target_os = "linux")]
+
+use std::{fs, time::Duration};
+
+use modelgate::{Context, Flags, FlagsmithSource};
+use modelgate_source_tests::{
+    PATIENCE, eventually,
+    flagsmith::{Flagsmith, SERVER_KEY, document, feature},
+};
+
+const CYCLES: u64 = 200;
+
+/// The threads of stores, and all that is open: files, sockets, event queues.
+fn held() -> (usize, usize) {
+    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+    let ours = names.filter(|name| name.starts_with("modelgate")).count();
+    (ours, fs::read_dir("/proc/self/fd").unwrap().count())
+}
+
+#[test]
+fn stores_leave_neither_threads_nor_sockets_and_no_count_behind() {
+    let features = [feature(1, "m", "v1")];
+    let server = Flagsmith::start(document("2026-11-22T07:55:08.620212+00:00", &features));
+    let cycle = || {
+        let source = FlagsmithSource::new(SERVER_KEY)
+            .url(server.url())
+            .realtime_url(server.realtime_url())
+            .analytics(Some(Duration::from_secs(60)));
+        let flags = Flags::builder().source(source).build().unwrap();
+        flags.wait_ready(PATIENCE).unwrap();
+        assert_eq!(flags.string("m", &Context::new("user-1"), "none"), "v1");
+    };
+    cycle();
+    let before = held();
+    (0..CYCLES).for_each(|_| cycle());
+    eventually("every answer is reported", || server.usage("m") == [(true, CYCLES + 1)].into());
+    eventually("everything is let go", || held() <= before);
+    assert_eq!(held().0, 0);
+    eventually("nobody listens", || server.listeners() == 0);
+}
