@@ -7,6 +7,8 @@ mod value;
 
 use std::fmt;
 
+#[cfg(feature = "onnx")]
+pub(crate) use self::value::{Name, Quoted};
 pub use self::{
     model::SchemaModel,
     schema::{Schema, SchemaError},

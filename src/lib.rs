@@ -120,8 +120,8 @@ mod version;
 
 #[cfg(feature = "onnx")]
 pub use crate::model::{
-    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
-    TensorDescription, UnsupportedOperator,
+    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxColumns, OnnxGraph,
+    OnnxModel, TensorDescription, UnsupportedOperator,
 };
 pub use crate::{
     clock::{Clock, ManualClock, SystemClock},

@@ -15,8 +15,8 @@ mod tensor;
 pub use self::batched::AsyncBatched;
 #[cfg(feature = "onnx")]
 pub use self::onnx::{
-    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
-    TensorDescription, UnsupportedOperator,
+    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxColumns, OnnxGraph,
+    OnnxModel, TensorDescription, UnsupportedOperator,
 };
 pub use self::{
     batched::{Batched, BatchedStats},
