@@ -210,7 +210,7 @@ impl OnnxBuilder {
     }
 
     /// Loads the classifier of [`Features`](crate::Features) in a file: one whose inputs are the
-    /// columns of a table.
+    /// columns of a table. The options about rows (`input`, `batch`, `features`) do not apply.
     ///
     /// # Errors
     ///
