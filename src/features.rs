@@ -7,7 +7,7 @@ mod value;
 
 use std::fmt;
 
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 pub(crate) use self::value::{Name, Quoted};
 pub use self::{
     model::SchemaModel,

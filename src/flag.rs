@@ -10,11 +10,16 @@ pub(crate) mod semver;
 mod set;
 pub(crate) mod split;
 pub(crate) mod table;
+mod witness;
 
 use std::{any::Any, fmt, sync::Arc};
 
-use self::exposure::Counted;
-pub(crate) use self::{bound::Bound, exposure::Outcome, set::Shared};
+pub(crate) use self::{
+    bound::Bound,
+    exposure::{Counted, Outcome},
+    set::Shared,
+    witness::{Answered, CallersDefault, Witness},
+};
 pub use self::{
     evaluation::{ErrorCode, Evaluation, Reason, Trace, TraceStep},
     exposure::{Exposure, Exposures},
@@ -38,14 +43,15 @@ impl Flag {
         Flag { key: key.into(), rules: Arc::new(rules), counted: None }
     }
 
-    /// The same flag, whose answers are counted here.
+    /// The same flag, whose answers are counted here, and seen by this witness.
     pub(crate) fn counted_in(
         mut self,
         exposures: &Exposures,
         version: Option<u64>,
         outcomes: impl IntoIterator<Item = Outcome>,
+        witness: Option<Box<dyn Witness>>,
     ) -> Flag {
-        self.counted = Some(exposures.open(Arc::clone(&self.key), version, outcomes));
+        self.counted = Some(exposures.open(Arc::clone(&self.key), version, outcomes, witness));
         self
     }
 
@@ -72,10 +78,26 @@ impl Flag {
 
     /// Counts an answer that somebody goes by.
     #[inline]
-    pub(crate) fn count(&self, evaluation: &Evaluation<'_>) {
+    pub(crate) fn count<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+        request: &'a Request<'a>,
+        set: &'a FlagSet,
+        default: CallersDefault<'a>,
+    ) {
         if let Some(counted) = &self.counted {
+            // First, so that whoever takes the count finds what the witness noted.
+            if let Some(witness) = counted.witness() {
+                witness.answered(&Answered { flag: self, set, request, default });
+            }
             counted.count(evaluation.outcome as usize);
         }
+    }
+
+    /// Where its answers are counted.
+    #[cfg(feature = "launchdarkly")]
+    pub(crate) fn counted(&self) -> Option<&Counted> {
+        self.counted.as_deref()
     }
 
     /// Evaluates the flag and records how the answer came about. Allocates.

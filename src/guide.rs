@@ -18,5 +18,10 @@ pub mod shadow {}
 #[doc = include_str!("guide/comparison.md")]
 pub mod comparison {}
 
+#[cfg(feature = "onnx")]
+#[doc = include_str!("guide/onnx.md")]
+#[doc = include_str!("guide/onnx_models.md")]
+pub mod onnx {}
+
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}

@@ -37,8 +37,10 @@ impl Latencies {
         }
     }
 
-    /// What several places have counted together.
-    pub(crate) fn read<'a>(places: impl Iterator<Item = &'a Latencies>) -> Latency {
+    /// What several places have counted together, in nanoseconds, and the longest.
+    pub(crate) fn total<'a>(
+        places: impl Iterator<Item = &'a Latencies>,
+    ) -> (Option<Histogram>, Duration) {
         let mut total: Option<Histogram> = None;
         let mut longest = 0;
         for place in places {
@@ -49,11 +51,16 @@ impl Latencies {
                 Some(sum) => sum.checked_add(&part).ok().or(Some(sum)),
             };
         }
+        (total, Duration::from_nanos(longest))
+    }
+
+    /// What several places have counted together.
+    pub(crate) fn read<'a>(places: impl Iterator<Item = &'a Latencies>) -> Latency {
+        let (total, max) = Latencies::total(places);
         let quantile = |q: f64| {
             let bucket = total.as_ref().and_then(|h| h.quantile_bucket(q).ok().flatten());
             Duration::from_nanos(bucket.map_or(0, |bucket| bucket.end()))
         };
-        let max = Duration::from_nanos(longest);
         Latency {
             count: total.as_ref().map_or(0, |h| h.as_slice().iter().sum()),
             // A bucket's upper end may lie beyond the longest time there was.

@@ -70,12 +70,14 @@
 //! | `async` | yes | [`AsyncModelRouter`], for any runtime | 10 |
 //! | `file` | yes | `FileSource`: a watched flag file | 7 |
 //! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
-//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling | those of `http` |
+//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling; events | those of `http` |
+//! | `flagsmith` | | `FlagsmithSource`: Flagsmith's cloud, a server of one's own, an Edge Proxy | those of `http` |
 //! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
+//! | `ort` | | `OnnxRuntime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
 //!
-//! All defaults together make 143 crates, everything 225, the crate itself not counted
+//! All defaults together make 143 crates, everything 228, the crate itself not counted
 //! (`cargo tree -e normal --prefix none --no-dedupe | sed 's/ (.*//' | sort -u | wc -l`, less one).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -118,11 +120,13 @@ mod timer;
 mod value;
 mod version;
 
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 pub use crate::model::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxColumns, OnnxGraph,
     OnnxModel, TensorDescription, UnsupportedOperator,
 };
+#[cfg(feature = "ort")]
+pub use crate::model::{OnnxRuntime, OnnxRuntimeError};
 pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
     compare::{
@@ -147,21 +151,22 @@ pub use crate::{
     rollout::{AttributeCondition, Condition, Rollout, RolloutError, Schedule, Shares},
     router::{
         Binding, BreakerPolicy, BuildError, Counts, Decision, ExplainedFlag, Explanation,
-        FallbackCause, Input, MissingKey, ModelRouter, OperateError, Output, PredictError,
-        Prediction, RouterBuilder, RouterStats, Switches, VersionState, VersionStats,
+        FallbackCause, ImpactMetric, ImpactMetrics, ImpactValue, Input, MissingKey, ModelRouter,
+        OperateError, Output, PredictError, Prediction, RouterBuilder, RouterStats, Switches,
+        VersionState, VersionStats,
     },
     shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
     source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
     store::{
-        FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood, LastKnownGoodError,
-        NotReady, Saved, Snapshot, SourceState, SourceStatus, StartError,
+        ConnectionStatus, FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood,
+        LastKnownGoodError, NotReady, Saved, Snapshot, SourceState, SourceStatus, StartError,
     },
     value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
     version::Version,
 };
 
 #[cfg(feature = "metrics")]
-pub use crate::metrics::{MetricsReporter, publish_metrics};
+pub use crate::metrics::{MetricsReporter, publish_metrics, publish_source_metrics};
 #[cfg(feature = "async")]
 pub use crate::model::AsyncBatched;
 #[cfg(feature = "async")]
@@ -170,11 +175,16 @@ pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture,
 pub use crate::source::FileSource;
 #[cfg(feature = "flagd")]
 pub use crate::source::FlagdSource;
-#[cfg(feature = "launchdarkly")]
-pub use crate::source::LaunchDarklySource;
+#[cfg(feature = "flagsmith")]
+pub use crate::source::FlagsmithSource;
 #[cfg(feature = "unleash")]
 pub use crate::source::UnleashSource;
 pub(crate) use crate::source::chain as error_chain;
+#[cfg(feature = "launchdarkly")]
+pub use crate::source::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
+    LaunchDarklySource, Preparing,
+};
 #[cfg(feature = "http")]
 pub use crate::source::{HttpSettings, HttpSource};
 

@@ -4,6 +4,8 @@
 //! it may delay an answer. What the router has counted by itself is published from a thread of its
 //! own, or when a scrape asks for it.
 
+mod sources;
+
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,7 +16,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::{latency::Latency, router::RouterStats, shadow::LossCause};
+pub use self::sources::publish_source_metrics;
+use crate::{latency::Latency, router::RouterStats, shadow::LossCause, store::FlagsStatus};
 
 /// Publishes what `stats` says to the installed recorder, under the label `router`.
 ///
@@ -99,7 +102,8 @@ fn quantiles(latency: &Latency) -> [(&'static str, Duration); 4] {
     [("0.5", latency.p50), ("0.9", latency.p90), ("0.99", latency.p99), ("1", latency.max)]
 }
 
-/// A thread that publishes a router's counts again and again; it ends when this is dropped.
+/// A thread that publishes the counts of a router, or of a store's sources, again and again; it ends
+/// when this is dropped.
 #[derive(Debug)]
 #[must_use = "publishing ends when the reporter is dropped"]
 pub struct MetricsReporter {
@@ -132,11 +136,39 @@ impl MetricsReporter {
         stats: impl Fn() -> RouterStats + Send + 'static,
     ) -> io::Result<MetricsReporter> {
         let router = router.into();
+        MetricsReporter::keep(every, move || publish_metrics(&router, &stats()))
+    }
+
+    /// Publishes what `status` returns under the label `store`, now and then `every` so often.
+    ///
+    /// ```
+    /// # use modelgate::{FlagSet, Flags, MetricsReporter};
+    /// # let flags = Flags::from(FlagSet::new());
+    /// let watched = flags.clone();
+    /// let every = std::time::Duration::from_secs(10);
+    /// let reporter = MetricsReporter::start_sources("flags", every, move || watched.status())?;
+    /// # drop(reporter);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a thread.
+    pub fn start_sources(
+        store: impl Into<String>,
+        every: Duration,
+        status: impl Fn() -> FlagsStatus + Send + 'static,
+    ) -> io::Result<MetricsReporter> {
+        let store = store.into();
+        MetricsReporter::keep(every, move || publish_source_metrics(&store, &status()))
+    }
+
+    fn keep(every: Duration, publish: impl Fn() + Send + 'static) -> io::Result<MetricsReporter> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let publish = move || {
             // A recorder that panics loses one round of figures and nothing else.
-            if catch_unwind(AssertUnwindSafe(|| publish_metrics(&router, &stats()))).is_err() {
+            if catch_unwind(AssertUnwindSafe(&publish)).is_err() {
                 tracing::warn!(target: "modelgate::metrics", "the metrics recorder panicked");
             }
         };

@@ -6,18 +6,20 @@ mod error;
 mod finite;
 mod function;
 mod lazy;
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 mod onnx;
 mod scores;
 mod tensor;
 
 #[cfg(feature = "async")]
 pub use self::batched::AsyncBatched;
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 pub use self::onnx::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxColumns, OnnxGraph,
     OnnxModel, TensorDescription, UnsupportedOperator,
 };
+#[cfg(feature = "ort")]
+pub use self::onnx::{OnnxRuntime, OnnxRuntimeError};
 pub use self::{
     batched::{Batched, BatchedStats},
     eligibility::{Admission, Ineligible},

@@ -10,6 +10,7 @@ mod decision;
 mod error;
 #[cfg(feature = "async")]
 mod future;
+mod impact;
 mod kept;
 mod operate;
 mod prediction;
@@ -29,6 +30,7 @@ pub use self::{
     builder::RouterBuilder,
     decision::{Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey},
     error::{BuildError, OperateError},
+    impact::{ImpactMetric, ImpactMetrics, ImpactValue},
     prediction::{PredictError, Prediction},
     stats::{Counts, RouterStats, VersionState, VersionStats},
 };

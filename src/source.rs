@@ -2,7 +2,12 @@
 
 #[cfg(feature = "http")]
 #[cfg_attr(
-    not(all(feature = "flagd", feature = "launchdarkly", feature = "unleash")),
+    not(all(
+        feature = "flagd",
+        feature = "flagsmith",
+        feature = "launchdarkly",
+        feature = "unleash"
+    )),
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
 mod documents;
@@ -12,11 +17,18 @@ mod error;
 mod file;
 #[cfg(feature = "flagd")]
 mod flagd;
+#[cfg(feature = "flagsmith")]
+mod flagsmith;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 #[cfg_attr(
-    not(all(feature = "flagd", feature = "launchdarkly", feature = "unleash")),
+    not(all(
+        feature = "flagd",
+        feature = "flagsmith",
+        feature = "launchdarkly",
+        feature = "unleash"
+    )),
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
 mod last_good;
@@ -24,10 +36,17 @@ mod last_good;
 mod launchdarkly;
 #[cfg(feature = "http")]
 #[cfg_attr(
-    not(all(feature = "flagd", feature = "launchdarkly", feature = "unleash")),
+    not(all(
+        feature = "flagd",
+        feature = "flagsmith",
+        feature = "launchdarkly",
+        feature = "unleash"
+    )),
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
 mod network;
+#[cfg(feature = "flagsmith")]
+mod reporting;
 mod sink;
 mod subscription;
 #[cfg(test)]
@@ -43,14 +62,19 @@ use std::borrow::Cow;
 pub use self::file::FileSource;
 #[cfg(feature = "flagd")]
 pub use self::flagd::FlagdSource;
+#[cfg(feature = "flagsmith")]
+pub use self::flagsmith::FlagsmithSource;
 #[cfg(feature = "http")]
 pub use self::http::HttpSource;
 #[cfg(feature = "launchdarkly")]
-pub use self::launchdarkly::LaunchDarklySource;
+pub use self::launchdarkly::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
+    LaunchDarklySource, Preparing,
+};
 #[cfg(feature = "http")]
 pub use self::network::HttpSettings;
 #[cfg(feature = "http")]
-pub(crate) use self::network::NetworkSlot;
+pub(crate) use self::network::{Meter, NetworkSlot};
 #[cfg(feature = "unleash")]
 pub use self::unleash::UnleashSource;
 pub use self::{

@@ -24,5 +24,5 @@ pub use self::{
     flags::{Flags, FlagsBuilder, StartError},
     last_known_good::{LastKnownGood, LastKnownGoodError, Saved},
     snapshot::Snapshot,
-    status::{FlagsStatus, NotReady, SourceState, SourceStatus},
+    status::{ConnectionStatus, FlagsStatus, NotReady, SourceState, SourceStatus},
 };

@@ -16,7 +16,6 @@ use modelgate::{
 use parking_lot::Mutex;
 use support::{
     ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
-    until,
 };
 
 const FLAG: &str = "ml-model-version";
@@ -387,6 +386,8 @@ fn a_source_that_keeps_failing_never_passes_for_one_that_answered() {
 #[test]
 fn a_flag_file_half_written_deleted_or_replaced_leaves_the_right_version_answering() {
     use std::fs;
+
+    use support::until;
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.json");

@@ -15,26 +15,42 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
     with_local_recorder,
 };
-use modelgate::{Context, ModelRouter, publish_metrics};
+use modelgate::{
+    Context, Flags, ModelRouter, SourceError, publish_metrics, publish_source_metrics,
+};
 use parking_lot::Mutex;
 use support::{ByHand, Mood, Puppet, serving};
 
-/// Keeps every counter by its name and labels.
+/// Keeps every counter and gauge by its name and labels.
 #[derive(Default)]
 struct Kept(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+impl Kept {
+    fn cell(&self, key: &Key) -> Arc<AtomicU64> {
+        let labels: Vec<String> =
+            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        let name = format!("{} {}", key.name(), labels.join(" "));
+        Arc::clone(self.0.lock().entry(name).or_default())
+    }
+
+    fn count(&self, name: &str) -> Option<u64> {
+        self.0.lock().get(name).map(|cell| cell.load(Ordering::SeqCst))
+    }
+
+    fn gauge(&self, name: &str) -> Option<f64> {
+        self.count(name).map(f64::from_bits)
+    }
+}
 
 impl Recorder for Kept {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let labels: Vec<String> =
-            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        let name = format!("{} {}", key.name(), labels.join(" "));
-        Counter::from_arc(Arc::clone(self.0.lock().entry(name).or_default()))
+        Counter::from_arc(self.cell(key))
     }
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.cell(key))
     }
     fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
         Histogram::noop()
@@ -61,10 +77,55 @@ fn counts_are_published_as_they_stand_however_often() {
     for _ in 0..2 {
         with_local_recorder(&kept, || publish_metrics("fraud", &router.stats()));
     }
-    let counted =
-        |name: &str| kept.0.lock().get(name).map_or(0, |count| count.load(Ordering::SeqCst));
+    let counted = |name: &str| kept.count(name).unwrap_or_default();
     assert_eq!(counted("modelgate_answers_total router=fraud version=v2 reason=STATIC"), 3);
     assert_eq!(counted("modelgate_answers_total router=fraud version=v1 reason=STATIC"), 1);
     assert_eq!(counted("modelgate_failures_total router=fraud version=v2 kind=error"), 1);
     assert_eq!(counted("modelgate_fallbacks_total router=fraud version=v2 cause=error"), 1);
+}
+
+#[test]
+fn a_source_says_how_fresh_its_flags_are() {
+    let source = ByHand::silent();
+    let flags = Flags::builder().source(source.clone()).build().unwrap();
+    let published = || {
+        let kept = Kept::default();
+        with_local_recorder(&kept, || publish_source_metrics("flags", &flags.status()));
+        kept
+    };
+    let labels = "store=flags source=by-hand";
+    let gauge = |name: &str| published().gauge(&format!("modelgate_source_{name} {labels}"));
+    assert_eq!(gauge("ready"), Some(0.0));
+    assert_eq!(gauge("age_seconds"), Some(f64::INFINITY), "an alert must not miss it");
+    source.publish(&serving("m", "v2"));
+    assert_eq!((gauge("ready"), gauge("flags")), (Some(1.0), Some(1.0)));
+    assert!(gauge("age_seconds").unwrap().is_finite());
+    source.sink().report(SourceError::new("away"));
+    source.sink().report(SourceError::new("away"));
+    assert_eq!((gauge("ready"), gauge("failed_attempts")), (Some(0.0), Some(2.0)));
+    // It has no connection.
+    assert_eq!(published().count(&format!("modelgate_connection_requests_total {labels}")), None);
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_connection_says_what_it_has_been_through() {
+    use std::time::Duration;
+
+    // Nothing listens on port 9 of this machine.
+    let source = modelgate::HttpSource::poll("http://127.0.0.1:9/")
+        .retry(Duration::from_millis(1), Duration::from_millis(10));
+    let flags = Flags::builder().source(source).build().unwrap();
+    let failed = |status: &modelgate::FlagsStatus| {
+        status.sources[0].connection.as_ref().is_some_and(|connection| connection.failures >= 3)
+    };
+    assert!(flags.wait_until(Duration::from_secs(30), failed), "{:#?}", flags.status());
+    let kept = Kept::default();
+    with_local_recorder(&kept, || publish_source_metrics("flags", &flags.status()));
+    let labels = "store=flags source=http";
+    let count = |name: &str| kept.count(&format!("modelgate_connection_{name} {labels}"));
+    assert!(count("failures_total") >= Some(3), "{:?}", count("failures_total"));
+    assert!(count("requests_total") >= count("failures_total"));
+    assert_eq!(count("received_bytes_total"), Some(0));
+    assert_eq!((count("last_status"), count("last_success_seconds")), (None, None));
 }

@@ -5,9 +5,9 @@ mod support;
 use std::{fs, sync::Arc, time::Duration};
 
 use modelgate::{
-    Admission, Context, FallbackCause, Features, JsonlSink, MemorySink, MissingKey, ModelError,
-    ModelRouter, Priority, Reason, RouterBuilder, Schema, Shadow, SourceError, SourceState,
-    Tolerance, TracingSink, VersionState, model_fn,
+    Admission, Context, FallbackCause, Features, JsonlSink, MemorySink, MissingKey, ModelRouter,
+    Priority, Reason, RouterBuilder, Schema, Shadow, SourceError, SourceState, Tolerance,
+    TracingSink, VersionState, model_fn,
 };
 use support::{ByHand, Mood, PATIENCE, Puppet, quiet_panics, serving, settled};
 
@@ -222,6 +222,7 @@ fn defaults_are_not_served_in_silence_while_the_first_sync_keeps_failing() {
 #[cfg(feature = "async")]
 #[test]
 fn a_slow_model_does_not_stand_on_the_event_loop() {
+    use modelgate::ModelError;
     use support::{Gate, OpensAtTheEnd};
 
     let gate = Gate::new();

@@ -117,6 +117,7 @@ mod environment;
 mod environment_document;
 mod evaluate;
 mod evaluation_context;
+mod exposure;
 mod hashing;
 mod identity;
 mod lookup;
@@ -142,7 +143,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{DocumentError, FlagProblem, FlagSet, Request},
+    flag::{DocumentError, Exposures, FlagProblem, FlagSet, Request},
     value::Map,
 };
 
@@ -171,10 +172,11 @@ pub enum VariantOrder {
     ById,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Settings {
     generation: Generation,
     order: VariantOrder,
+    exposures: Option<Exposures>,
 }
 
 /// Reads Flagsmith's environments.
@@ -204,6 +206,13 @@ impl Flagsmith {
         self
     }
 
+    /// Counts here what the features compiled from now on answer: off, on, and each variant.
+    #[must_use]
+    pub fn with_exposures(mut self, exposures: &Exposures) -> Flagsmith {
+        self.settings.exposures = Some(exposures.clone());
+        self
+    }
+
     /// Compiles an environment document or an evaluation context, whichever it is. A feature, a
     /// segment or an identity that is wrong is left out and reported in the set's
     /// [problems](FlagSet::problems); it never takes its neighbours with it.
@@ -211,7 +220,7 @@ impl Flagsmith {
     /// # Errors
     /// When the text is not JSON or neither of the two.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::compile(self.settings, text)
+        document::compile(&self.settings, text)
     }
 
     /// The set with one feature added or replaced: an element of `feature_states`, or a member of

@@ -40,7 +40,7 @@
 //! | multi-kind context | the context itself with other kinds beside it |
 //! | multi-kind context without a `user` | other kinds beside a context that has no targeting key |
 //! | user of old with an empty key | the targeting key `""` |
-//! | private attributes, `_meta` | nothing: no event is sent anywhere |
+//! | private attributes, `_meta` | nothing: what is reported, the source says |
 //!
 //! - A kind without a key of its own, or under a name that the vendor does not allow, is not there.
 //!   One named `user` counts only beside a context that has no targeting key.
@@ -112,6 +112,8 @@ mod compile;
 mod detail;
 mod document;
 mod evaluate;
+#[cfg(feature = "launchdarkly")]
+mod ledger;
 mod model;
 mod operator;
 mod reference;
@@ -130,16 +132,24 @@ pub use self::{
     detail::{Detail, ErrorKind, Reason, ReasonKind},
     variation::Variation,
 };
-use self::{scene::Scene, trace::Unwatched, tree::LaunchDarklyFlag};
+#[cfg(feature = "launchdarkly")]
+pub(crate) use self::{
+    ledger::{Beside, Ledger, Noted, Part, SingleAnswer, Who},
+    reference::components,
+};
+use self::{scene::Scene, segment::Segments, trace::Unwatched, tree::LaunchDarklyFlag};
 use crate::{
     context::EvaluationContext,
-    flag::{DocumentError, FlagProblem, FlagSet},
+    flag::{DocumentError, Exposures, Flag, FlagProblem, FlagSet, Outcome},
 };
 
 /// Reads LaunchDarkly flag data.
 #[derive(Clone, Default)]
 pub struct LaunchDarkly {
     big_segments: Option<Arc<dyn BigSegments>>,
+    exposures: Option<Exposures>,
+    #[cfg(feature = "launchdarkly")]
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl LaunchDarkly {
@@ -151,17 +161,74 @@ impl LaunchDarkly {
     /// Asks this store who is in a big segment.
     #[must_use]
     pub fn with_big_segments(self, store: impl BigSegments) -> LaunchDarkly {
-        LaunchDarkly { big_segments: Some(Arc::new(store)) }
+        LaunchDarkly { big_segments: Some(Arc::new(store)), ..self }
+    }
+
+    /// Counts here what the flags compiled from now on answer: each variation, and the caller's own
+    /// default, which has none. Not counted are answers to a context that has no key of any kind.
+    ///
+    /// ```
+    /// use modelgate::{Context, Exposures, Flags, dialect::launchdarkly::LaunchDarkly};
+    ///
+    /// let exposures = Exposures::new();
+    /// let launchdarkly = LaunchDarkly::new().with_exposures(&exposures);
+    /// let flags = Flags::from(launchdarkly.compile(
+    ///     r#"{"flags": {"m": {"key": "m", "version": 7, "on": false, "variations": ["v1", "v2"],
+    ///         "offVariation": 1}}}"#,
+    /// )?);
+    /// flags.string("m", &Context::new("user-42"), "v1");
+    /// let taken = exposures.take();
+    /// assert_eq!((taken[0].version, taken[0].variation, taken[0].count), (Some(7), Some(1), 1));
+    /// # Ok::<(), modelgate::DocumentError>(())
+    /// ```
+    #[must_use]
+    pub fn with_exposures(self, exposures: &Exposures) -> LaunchDarkly {
+        LaunchDarkly { exposures: Some(exposures.clone()), ..self }
+    }
+
+    /// Notes here what else is reported of the answers that are counted.
+    #[cfg(feature = "launchdarkly")]
+    pub(crate) fn with_ledger(self, ledger: Arc<Ledger>) -> LaunchDarkly {
+        LaunchDarkly { ledger: Some(ledger), ..self }
+    }
+
+    /// What the flags of a set have in common before there are segments.
+    fn no_segments(&self) -> Segments {
+        Segments {
+            big: self.big_segments.clone(),
+            #[cfg(feature = "launchdarkly")]
+            ledger: self.ledger.clone(),
+            ..Segments::default()
+        }
+    }
+
+    fn flag(&self, key: impl Into<Arc<str>>, flag: LaunchDarklyFlag) -> Flag {
+        let Some(exposures) = &self.exposures else { return Flag::new(key, flag) };
+        let variations = flag.variations.iter().cloned().enumerate();
+        let variations = variations.map(|(index, value)| Outcome {
+            variation: Some(index),
+            value: Some(value),
+            ..Outcome::default()
+        });
+        // In the order of `Evaluation::outcome`.
+        let outcomes: Vec<_> = std::iter::once(Outcome::default()).chain(variations).collect();
+        let version = Some(flag.version);
+        #[cfg(feature = "launchdarkly")]
+        let witness = self.ledger.as_ref().map(|ledger| ledger.witness(&flag));
+        #[cfg(not(feature = "launchdarkly"))]
+        let witness = None;
+        Flag::new(key, flag).counted_in(exposures, version, outcomes, witness)
     }
 
     /// Compiles a whole document: `{"flags": {...}, "segments": {...}}`, bare or as the `data` of a
-    /// stream's `put`. A flag or segment that is wrong is left out and reported in the set's
+    /// stream's `put`, or the vendor's file form, which may have `flagValues` beside them: keys with
+    /// a value for everybody. A flag or segment that is wrong is left out and reported in the set's
     /// [problems](FlagSet::problems); it never takes its neighbours with it.
     ///
     /// # Errors
     /// When the text is not JSON, or has neither flags nor segments.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::compile(&self.big_segments, text)
+        document::compile(self, text)
     }
 
     /// The set with this flag added or replaced; without it where the data says that it was
@@ -170,7 +237,7 @@ impl LaunchDarkly {
     /// # Errors
     /// What is wrong with it, and where; `set` stays good.
     pub fn with_flag(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, FlagProblem> {
-        document::with_flag(&self.big_segments, set, key, text)
+        document::with_flag(self, set, key, text)
     }
 
     /// The set with this segment added or replaced; without it where the data says that it was
@@ -184,13 +251,13 @@ impl LaunchDarkly {
         key: &str,
         text: &str,
     ) -> Result<FlagSet, FlagProblem> {
-        document::with_segment(&self.big_segments, set, key, text)
+        document::with_segment(self, set, key, text)
     }
 
     /// The set without this segment. A flag goes by [`FlagSet::without`].
     #[must_use]
     pub fn without_segment(&self, set: &FlagSet, key: &str) -> FlagSet {
-        document::without_segment(&self.big_segments, set, key)
+        document::without_segment(self, set, key)
     }
 
     /// Evaluates the flag `key` and answers in the vendor's own terms. Takes no lock and allocates

@@ -209,6 +209,12 @@ impl Unleash {
         self.with(|settings| settings.exposures = Some(exposures.clone()))
     }
 
+    /// The names of the custom strategies that somebody answers for.
+    #[cfg(feature = "unleash")]
+    pub(crate) fn strategies(&self) -> impl Iterator<Item = &str> {
+        self.settings.strategies.iter().map(|(name, _)| &**name)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Unleash {
         change(Arc::make_mut(&mut self.settings));
         self

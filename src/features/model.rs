@@ -39,7 +39,7 @@ impl<M> SchemaModel<M> {
     }
 }
 
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "ort"))]
 impl Schema {
     /// [`model`](Self::model) for an ONNX model, whose width is known and checked.
     ///

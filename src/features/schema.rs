@@ -195,7 +195,7 @@ impl Schema {
     }
 
     /// Whether a feature may be left out.
-    #[cfg(feature = "onnx")]
+    #[cfg(any(feature = "onnx", feature = "ort"))]
     pub(crate) fn has_optional(&self) -> bool {
         self.fields.iter().any(|field| field.optional)
     }

@@ -20,7 +20,7 @@ impl Bound {
         let evaluation = self.flag.evaluate(request, &self.set);
         // Without the key it asked for nobody goes by the answer.
         if !evaluation.missing_key || request.key_override.is_some() {
-            self.flag.count(&evaluation);
+            self.flag.count(&evaluation, request, &self.set, None);
         }
         evaluation
     }

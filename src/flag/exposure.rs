@@ -13,6 +13,7 @@ use std::{
 
 use parking_lot::Mutex;
 
+use super::Witness;
 use crate::{sharded::Sharded, value::Value};
 
 /// More shards than this cost more memory, with thousands of flags, than they spare time.
@@ -54,6 +55,8 @@ pub struct Exposure {
 /// Counts what flags answer, for a source that reports it to where the flags came from.
 ///
 /// Given to a dialect that counts (of those here,
+/// [Flagsmith](crate::dialect::flagsmith::Flagsmith::with_exposures),
+/// [LaunchDarkly](crate::dialect::launchdarkly::LaunchDarkly::with_exposures) and
 /// [Unleash](crate::dialect::unleash::Unleash::with_exposures)), it counts every answer of the flags
 /// compiled from then on that a router or [`Flags`](crate::Flags) went by; not those of [`FlagSet::evaluate`](crate::FlagSet::evaluate),
 /// nor those that were only explained. A clone counts in the same place.
@@ -83,6 +86,7 @@ pub(crate) struct Counted {
     version: Option<u64>,
     outcomes: Box<[Outcome]>,
     counts: Sharded<Counts>,
+    witness: Option<Box<dyn Witness>>,
 }
 
 struct Counts {
@@ -103,7 +107,12 @@ impl Counted {
         }
     }
 
-    fn take(&self, taken: &mut Vec<Exposure>) {
+    #[inline]
+    pub(crate) fn witness(&self) -> Option<&dyn Witness> {
+        self.witness.as_deref()
+    }
+
+    fn take(&self, mut taken: impl FnMut(Exposure, Option<&dyn Witness>)) {
         for (place, outcome) in self.outcomes.iter().enumerate() {
             let shard = |counts: &Counts| {
                 let others = || counts.others.get(place.checked_sub(INLINE)?);
@@ -114,7 +123,8 @@ impl Counted {
             if count > 0 {
                 let Outcome { variation, variant, on, value } = outcome.clone();
                 let (flag, version) = (Arc::clone(&self.key), self.version);
-                taken.push(Exposure { flag, version, variation, variant, on, value, count });
+                let one = Exposure { flag, version, variation, variant, on, value, count };
+                taken(one, self.witness());
             }
         }
     }
@@ -132,6 +142,7 @@ impl Exposures {
         key: Arc<str>,
         version: Option<u64>,
         outcomes: impl IntoIterator<Item = Outcome>,
+        witness: Option<Box<dyn Witness>>,
     ) -> Arc<Counted> {
         let outcomes: Box<[Outcome]> = outcomes.into_iter().collect();
         let others = outcomes.len().saturating_sub(INLINE);
@@ -139,7 +150,7 @@ impl Exposures {
             first: Default::default(),
             others: (0..others).map(|_| AtomicU64::new(0)).collect(),
         });
-        let counted = Arc::new(Counted { key, version, outcomes, counts });
+        let counted = Arc::new(Counted { key, version, outcomes, counts, witness });
         self.0.lock().push(Arc::clone(&counted));
         counted
     }
@@ -147,13 +158,18 @@ impl Exposures {
     /// What was counted since the last time. Each answer is taken exactly once.
     pub fn take(&self) -> Vec<Exposure> {
         let mut taken = Vec::new();
+        self.take_each(|exposure, _| taken.push(exposure));
+        taken
+    }
+
+    /// Takes the same, one by one, each with the witness of its flag.
+    pub(crate) fn take_each(&self, mut taken: impl FnMut(Exposure, Option<&dyn Witness>)) {
         self.0.lock().retain(|counted| {
             // Looked at before it is taken: whoever still holds the flag may still count.
             let in_use = Arc::strong_count(counted) > 1;
             counted.take(&mut taken);
             in_use
         });
-        taken
     }
 }
 
@@ -181,7 +197,7 @@ mod tests {
     #[test]
     fn every_answer_is_taken_exactly_once() {
         let ledger = Exposures::new();
-        let flag = ledger.open("a".into(), None, outcomes(11));
+        let flag = ledger.open("a".into(), None, outcomes(11), None);
         let mut seen = [0; 11];
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -198,8 +214,8 @@ mod tests {
     #[test]
     fn a_replaced_flag_is_taken_a_last_time_and_forgotten() {
         let ledger = Exposures::new();
-        let old = ledger.open("a".into(), Some(1), outcomes(2));
-        let new = ledger.open("a".into(), Some(2), outcomes(2));
+        let old = ledger.open("a".into(), Some(1), outcomes(2), None);
+        let new = ledger.open("a".into(), Some(2), outcomes(2), None);
         old.count(0);
         new.count(1);
         new.count(7);

@@ -6,13 +6,22 @@ use super::{
     ErrorCode, Evaluation, Flag, FlagProblem, Reason, Request, Severity, Trace, TraceStep,
     table::Table,
 };
-use crate::{clock::Clock, context::EvaluationContext, value::Map};
+use crate::{
+    clock::Clock,
+    context::EvaluationContext,
+    value::{Map, Value},
+};
 
 /// What the flags of one set have in common and refer to by name, segments for instance: of the
 /// dialect's own type.
 pub(crate) trait Shared: Any + Send + Sync {
     /// This, with what its document got wrong as it was in `previous`; `None` when nothing was.
     fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn Shared>>;
+
+    /// Somebody asked for a flag that no set has.
+    fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
+        let _ = (key, request, default);
+    }
 }
 
 /// The flags of one source at one moment, compiled. Changing one copies pointers only.
@@ -93,6 +102,14 @@ impl FlagSet {
             on: None,
             missing_key: false,
             outcome: 0,
+        }
+    }
+
+    /// Somebody asked for a flag that no set of the snapshot has.
+    #[cold]
+    pub(crate) fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
+        if let Some(shared) = &self.shared {
+            shared.missed(key, request, default);
         }
     }
 

@@ -1,4 +1,4 @@
-//! ONNX graphs, run by tract.
+//! ONNX graphs, run by tract or ONNX Runtime.
 
 mod builder;
 mod columns;
@@ -6,14 +6,19 @@ mod describe;
 mod engine;
 mod graph;
 mod load_error;
+#[cfg(feature = "onnx")]
 mod ml;
 mod names;
 mod schema;
 mod select;
 mod sidecar;
 
-use std::{borrow::Cow, fmt, path::Path, sync::Arc};
+#[cfg(feature = "onnx")]
+use std::path::Path;
+use std::{borrow::Cow, fmt, sync::Arc};
 
+#[cfg(feature = "ort")]
+pub use self::engine::{OnnxRuntime, OnnxRuntimeError};
 pub use self::{
     builder::{Batch, NonFinite, OnnxBuilder},
     columns::OnnxColumns,
@@ -22,7 +27,7 @@ pub use self::{
     load_error::{EngineError, LoadError, UnsupportedOperator},
 };
 use self::{
-    engine::{Document, Outputs, Plan, Rows},
+    engine::{Document, Engine, Outputs, Plan, Rows},
     schema::{Classes, Told},
     select::Selection,
     sidecar::Sidecar,
@@ -82,6 +87,7 @@ impl OnnxModel {
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
+    #[cfg(feature = "onnx")]
     pub fn load(path: impl AsRef<Path>) -> Result<OnnxModel, LoadError> {
         OnnxModel::builder().load(path)
     }
@@ -91,13 +97,15 @@ impl OnnxModel {
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    #[cfg(feature = "onnx")]
     pub fn from_bytes(bytes: &[u8]) -> Result<OnnxModel, LoadError> {
         OnnxModel::builder().from_bytes(bytes)
     }
 
     /// Options for loading.
+    #[cfg(feature = "onnx")]
     pub fn builder() -> OnnxBuilder {
-        OnnxBuilder::new()
+        OnnxBuilder::new(Engine::Tract)
     }
 
     /// The number of values in a row.
@@ -370,7 +378,7 @@ impl Classifier {
                 (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
             }
             (None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
-            (None, Batch::Automatic) if bytes <= TWO_PLANS => {
+            (None, Batch::Automatic) if bytes <= TWO_PLANS && document.gains_by_two_plans() => {
                 // Some graphs only run row by row: they do, then.
                 (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
             }
@@ -425,9 +433,7 @@ impl Classifier {
         };
         let run = |plan: &Plan, rows: usize| {
             let zeros = vec![0.0; rows.saturating_mul(self.features)];
-            engine::guarded("running a first row", || {
-                plan.run_rows(&self.shape(rows), &zeros).map_err(Into::into)
-            })
+            engine::guarded("running a first row", || plan.run_rows(&self.shape(rows), &zeros))
         };
         let classes = selection.prove(&run(&self.plan, alone)?, alone)?;
         if self.rows == Rows::Any {
@@ -452,7 +458,7 @@ impl Classifier {
 /// would cost more than the microsecond it saves.
 const TWO_PLANS: usize = 32 << 20;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "onnx"))]
 mod tests {
     use super::*;
 
@@ -464,7 +470,7 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v1.onnx");
         let model = shared(OnnxModel::load(file).unwrap());
         assert!(model.runs_batches());
-        let plans = [model.0.plan.weak(), model.0.batch_plan.as_ref().unwrap().weak()];
+        let plans = [model.0.plan.in_use(), model.0.batch_plan.as_ref().unwrap().in_use()];
         let user = model.clone();
         drop(model);
         let used = std::thread::spawn(move || {
@@ -473,6 +479,6 @@ mod tests {
             (user.predict(rows[0]).is_ok(), user.predict_batch(&rows).len())
         });
         assert_eq!(used.join().unwrap(), (true, 3));
-        assert!(plans.iter().all(|plan| plan.upgrade().is_none()));
+        assert!(plans.iter().all(|in_use| !in_use()));
     }
 }

@@ -130,7 +130,7 @@ impl Score for Scores {
 }
 
 /// The place of the largest value; the first of equals, as scikit-learn has it. A NaN never wins.
-#[cfg_attr(not(feature = "onnx"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "onnx", feature = "ort")), allow(dead_code))]
 pub(crate) fn argmax(values: &[f32]) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
     for (index, value) in values.iter().enumerate() {

@@ -9,6 +9,7 @@ use super::{
     call::FiniteCheck,
     core::{Core, Settings},
     decision::MissingKey,
+    impact::{Feed, ImpactMetrics},
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
@@ -44,6 +45,7 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     breaker: BreakerPolicy,
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
+    feeds: Vec<Arc<Feed>>,
     #[cfg(feature = "async")]
     pub(super) compute: super::future::Compute,
 }
@@ -77,6 +79,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             breaker: BreakerPolicy::default(),
             finite: None,
             clock: None,
+            feeds: Vec::new(),
             #[cfg(feature = "async")]
             compute: super::future::Compute::default(),
         }
@@ -219,6 +222,16 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Has what the router counts carried, under this name, to where its flags come from.
+    pub fn impact_metrics(
+        mut self,
+        name: impl Into<String>,
+        metrics: &ImpactMetrics,
+    ) -> RouterBuilder<F, P> {
+        self.feeds.push(metrics.open(name.into()));
+        self
+    }
+
     /// Builds the router: checks the versions, starts the sources.
     ///
     /// # Errors
@@ -291,7 +304,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             breaker: self.breaker,
             clock,
         };
-        let core = Core::new(settings, flags, slots, shadowing.counts());
+        let core = Core::new(settings, flags, slots, shadowing.counts(), self.feeds.into());
         Ok(Parts {
             core,
             shadowing,

@@ -18,6 +18,7 @@ use super::{
     FallbackCause, MissingKey,
     binding::Binding,
     breaker::BreakerPolicy,
+    impact::Feed,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
@@ -41,7 +42,8 @@ pub(crate) struct Core<M> {
     pub(crate) table: SnapshotCell<Table<M>>,
     /// What the table is made of. Only control operations take the lock.
     control: Mutex<Control<M>>,
-    fallbacks: FallbackCounters,
+    fallbacks: Arc<FallbackCounters>,
+    feeds: Box<[Arc<Feed>]>,
     /// Monotonic nanoseconds of the last warning, by cause.
     warned: [AtomicU64; FallbackCause::COUNT],
 }
@@ -83,16 +85,24 @@ impl<M: Handle> Core<M> {
         flags: Flags,
         slots: Vec<Slot<M>>,
         counts: Counts,
+        feeds: Box<[Arc<Feed>]>,
     ) -> Arc<Core<M>> {
         let snapshot = flags.snapshot();
         let control = Control { slots, snapshot, pin: None };
+        let (table, fallbacks) =
+            (control.table(&settings, &counts), Arc::new(FallbackCounters::new()));
+        for feed in &feeds {
+            feed.watch_fallbacks(&fallbacks);
+            feed.watch(&table);
+        }
         let core = Arc::new(Core {
-            table: SnapshotCell::new(control.table(&settings, &counts)),
+            table: SnapshotCell::new(table),
             settings,
             counts,
             flags,
             control: Mutex::new(control),
-            fallbacks: FallbackCounters::new(),
+            fallbacks,
+            feeds,
             warned: Default::default(),
         });
         let listener: Arc<dyn SnapshotListener> = Arc::clone(&core) as _;
@@ -161,7 +171,9 @@ impl<M: Handle> Core<M> {
             let mut control = self.control.lock();
             change(&mut control);
             // Published under the lock: two changes cannot overtake each other.
-            self.table.replace(Arc::new(control.table(&self.settings, &self.counts)))
+            let table = control.table(&self.settings, &self.counts);
+            self.feeds.iter().for_each(|feed| feed.watch(&table));
+            self.table.replace(Arc::new(table))
         };
         // After the lock: this may free a model, whose `Drop` may ask this very router something.
         drop(replaced);

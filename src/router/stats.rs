@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use histogram::Histogram;
 use serde::Serialize;
 
 use super::FallbackCause;
@@ -34,6 +35,15 @@ struct Shard {
 }
 
 const FAILURES: usize = 6;
+
+const FAILURE_KINDS: [ModelErrorKind; FAILURES] = [
+    ModelErrorKind::InvalidInput,
+    ModelErrorKind::Failed,
+    ModelErrorKind::Panicked,
+    ModelErrorKind::NonFinite,
+    ModelErrorKind::Deadline,
+    ModelErrorKind::NotLoaded,
+];
 
 fn failure(kind: ModelErrorKind) -> usize {
     match kind {
@@ -92,23 +102,45 @@ impl VersionCounters {
         self.shards.iter().filter_map(counter).map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
+    /// How long calls took, in nanoseconds.
+    pub(crate) fn distribution(&self) -> Option<Histogram> {
+        Latencies::total(self.shards.iter().map(|shard| &shard.service_time)).0
+    }
+
     fn service_time(&self) -> Latency {
         Latencies::read(self.shards.iter().map(|shard| &shard.service_time))
     }
 
-    pub(crate) fn read(&self, version: &Version, state: VersionState) -> VersionStats {
+    /// Answers that went to callers, by the reason of the decision.
+    pub(crate) fn answers(&self) -> Counts {
         let by_reason = Reason::ALL
             .iter()
             .map(|reason| (reason.as_str(), self.sum(|shard| shard.answered.get(reason.index()))))
-            .filter(|(_, count)| *count > 0)
-            .collect();
-        let replaced = named(|index| self.sum(|shard| shard.replaced.get(index)));
-        let failed = |kind| self.sum(|shard| shard.failed.get(failure(kind)));
+            .filter(|(_, count)| *count > 0);
+        Counts(by_reason.collect())
+    }
+
+    /// How often the fallback stood in, by cause.
+    pub(crate) fn replacements(&self) -> Counts {
+        named(|index| self.sum(|shard| shard.replaced.get(index)))
+    }
+
+    /// How often calls failed, by kind.
+    pub(crate) fn failures(&self) -> [(&'static str, u64); FAILURES] {
+        FAILURE_KINDS.map(|kind| (kind.as_str(), self.failed_by(kind)))
+    }
+
+    fn failed_by(&self, kind: ModelErrorKind) -> u64 {
+        self.sum(|shard| shard.failed.get(failure(kind)))
+    }
+
+    pub(crate) fn read(&self, version: &Version, state: VersionState) -> VersionStats {
+        let failed = |kind| self.failed_by(kind);
         VersionStats {
             version: version.clone(),
             state,
-            answered: Counts(by_reason),
-            replaced,
+            answered: self.answers(),
+            replaced: self.replacements(),
             invalid_inputs: failed(ModelErrorKind::InvalidInput),
             errors: failed(ModelErrorKind::Failed),
             panics: failed(ModelErrorKind::Panicked),

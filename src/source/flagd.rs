@@ -214,6 +214,7 @@ impl FlagSource for FlagdSource {
             let _inside = network.enter();
             Stream::new(&self.settings)?
         };
+        sink.watch(stream.meter());
         let sent = Sent(self.dialect);
         let documents = Documents::start(self.name, Box::new(sent), self.last_known_good, sink);
         let task = network.spawn(follow(stream, documents, Arc::new(self.settings)));

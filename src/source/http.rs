@@ -132,6 +132,7 @@ impl FlagSource for HttpSource {
         let url = client::url(&self.url, "")?;
         let client = Client::new(&self.settings, None)?;
         let network = sink.network()?;
+        sink.watch(client.meter());
         let documents = Documents::start(self.name, self.dialect, self.last_known_good, sink);
         let (first, max) = self.retry;
         let poll = poll(url, client, documents, self.interval, Backoff::new(first, max));

@@ -1,13 +1,22 @@
-//! Flags of LaunchDarkly, by its stream.
+//! Flags of LaunchDarkly, by its stream, and what it is told of their use.
 
+mod big_segments;
 mod data;
+mod events;
 mod settings;
 mod stream;
 
-use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use self::{data::Data, settings::Settings};
-use super::{FlagSink, FlagSource, SourceError, Subscription, network::HttpSettings};
+pub use self::{
+    big_segments::{BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, Preparing},
+    events::{DualReads, LaunchDarklyEvents},
+};
+use self::{data::Data, events::Report, settings::Settings};
+use super::{
+    FlagSink, FlagSource, SourceError, Subscription,
+    network::{HttpSettings, client},
+};
 use crate::{dialect::launchdarkly::LaunchDarkly, store::LastKnownGood};
 
 /// Flags of LaunchDarkly, or of a Relay Proxy: streamed, or polled.
@@ -16,6 +25,10 @@ use crate::{dialect::launchdarkly::LaunchDarkly, store::LastKnownGood};
 /// the stream is away the last good flags stay in force, the source is stale and says why, and the
 /// flags are polled; it connects again with growing, random pauses. An SDK key that is refused is
 /// not tried again.
+///
+/// How often each flag answered what is reported, and more where LaunchDarkly asks for it:
+/// [`LaunchDarklyEvents`] says what leaves the process, and what it costs. None of it can delay a
+/// prediction or another source.
 ///
 /// ```no_run
 /// use modelgate::{Flags, LaunchDarklySource};
@@ -31,6 +44,7 @@ pub struct LaunchDarklySource {
     settings: Settings,
     name: Cow<'static, str>,
     dialect: LaunchDarkly,
+    dual_reads: Vec<DualReads>,
     last_known_good: Option<LastKnownGood>,
 }
 
@@ -41,6 +55,7 @@ impl LaunchDarklySource {
             settings: Settings::new(sdk_key.into()),
             name: Cow::Borrowed("launchdarkly"),
             dialect: LaunchDarkly::new(),
+            dual_reads: Vec::new(),
             last_known_good: None,
         }
     }
@@ -52,14 +67,16 @@ impl LaunchDarklySource {
     }
 
     /// Takes the flags from a Relay Proxy at this URL, or from a private instance whose services
-    /// share one. A Relay Proxy serves the stream only: there is then nothing to poll.
+    /// share one. A Relay Proxy serves the stream and takes events: there is then nothing to poll.
     pub fn relay(mut self, url: impl Into<String>) -> LaunchDarklySource {
         self.settings.stream_url = url.into();
+        self.settings.default_events_url = Some(self.settings.stream_url.clone());
         self.settings.poll_url = None;
         self
     }
 
-    /// The base URLs of a private instance: of its stream, and of its polling service.
+    /// The base URLs of a private instance: of its stream, and of its polling service. Its events
+    /// have [a URL of their own](LaunchDarklyEvents::url), without which none are sent.
     pub fn base_urls(
         mut self,
         stream: impl Into<String>,
@@ -67,6 +84,7 @@ impl LaunchDarklySource {
     ) -> LaunchDarklySource {
         self.settings.stream_url = stream.into();
         self.settings.poll_url = Some(poll.into());
+        self.settings.default_events_url = None;
         self
     }
 
@@ -103,6 +121,19 @@ impl LaunchDarklySource {
         self
     }
 
+    /// What is reported of the flags' use; [`LaunchDarklyEvents::new`] otherwise, `None` to report
+    /// nothing.
+    pub fn events(mut self, events: impl Into<Option<LaunchDarklyEvents>>) -> LaunchDarklySource {
+        self.settings.events = events.into();
+        self
+    }
+
+    /// Reports these comparisons too; may be called again for more.
+    pub fn dual_reads(mut self, dual_reads: &DualReads) -> LaunchDarklySource {
+        self.dual_reads.push(dual_reads.clone());
+        self
+    }
+
     /// Compiles the flags with this dialect: one that knows a store of big segments, for instance.
     pub fn dialect(mut self, dialect: LaunchDarkly) -> LaunchDarklySource {
         self.dialect = dialect;
@@ -124,9 +155,28 @@ impl FlagSource for LaunchDarklySource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         let connection = stream::Connection::new(&self.settings)?;
         let network = sink.network()?;
-        let data = Data::start(self.name, self.dialect, self.last_known_good, sink);
-        let task = network.spawn(stream::follow(connection, data, self.settings));
-        Ok(Subscription::on_drop(move || drop(task)))
+        sink.watch(connection.meter());
+        let mut dialect = self.dialect;
+        let mut tasks = Vec::new();
+        if let (Some(url), Some(events)) = (self.settings.events_url(), &self.settings.events) {
+            let (client, vitals) = (connection.client.clone(), Arc::clone(&connection.vitals));
+            if let (Some(interval), Some(first)) =
+                (events.diagnostics, events::first_diagnostic(&self.settings))
+            {
+                let (client, vitals) = (client.clone(), Arc::clone(&vitals));
+                let url = client::url(url, "/diagnostic")?;
+                let telling = events::keep_diagnosing(client, url, first, vitals, interval);
+                tasks.push(network.spawn(telling));
+            }
+            let name = self.name.clone();
+            let report = Report::new(client, url, events.clone(), self.dual_reads, vitals, name)?;
+            let (exposures, ledger) = report.noting();
+            dialect = dialect.with_exposures(&exposures).with_ledger(ledger);
+            tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));
+        }
+        let data = Data::start(self.name, dialect, self.last_known_good, sink);
+        tasks.push(network.spawn(stream::follow(connection, data, self.settings)));
+        Ok(Subscription::on_drop(move || drop(tasks)))
     }
 }
 

@@ -8,6 +8,7 @@ mod backoff;
 pub(crate) mod client;
 mod events;
 mod failure;
+mod meter;
 mod secret;
 mod settings;
 
@@ -31,6 +32,7 @@ pub(crate) use self::{
     client::{Answer, Client, Conditions, public_part},
     events::Events,
     failure::Failure,
+    meter::{Meter, Streaming},
     secret::Secret,
 };
 use super::SourceError;

@@ -96,6 +96,14 @@ impl FlagSink {
         }
     }
 
+    /// Shows in the source's status what this counts.
+    #[cfg(feature = "http")]
+    pub(super) fn watch(&self, meter: &super::Meter) {
+        if let Some(core) = self.core.upgrade() {
+            core.watch(self.source, meter.clone());
+        }
+    }
+
     fn core(&self) -> Option<Arc<Core>> {
         self.core.upgrade().filter(|core| !core.is_closed())
     }

@@ -1,15 +1,24 @@
 //! Flags of an Unleash server, or of Unleash Edge.
 
 mod data;
+mod delta;
 mod fetch;
+mod impact;
 mod report;
 mod settings;
 
 use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
-use self::{data::Data, fetch::Connection, report::Report, settings::Settings};
+use self::{
+    data::Data,
+    fetch::Connection,
+    report::{Counted, Report},
+    settings::Settings,
+};
 use super::{FlagSink, FlagSource, SourceError, Subscription, network::HttpSettings};
-use crate::{dialect::unleash::Unleash, flag::Exposures, store::LastKnownGood};
+use crate::{
+    dialect::unleash::Unleash, flag::Exposures, router::ImpactMetrics, store::LastKnownGood,
+};
 
 /// Flags of an Unleash server, or of Unleash Edge: polled, or streamed where the server offers it.
 ///
@@ -32,6 +41,7 @@ pub struct UnleashSource {
     settings: Settings,
     name: Cow<'static, str>,
     dialect: Unleash,
+    impact: ImpactMetrics,
     bootstrap: Option<String>,
     last_known_good: Option<LastKnownGood>,
 }
@@ -44,6 +54,7 @@ impl UnleashSource {
             settings: Settings::new(url.into(), token.into()),
             name: Cow::Borrowed("unleash"),
             dialect: Unleash::new(),
+            impact: ImpactMetrics::new(),
             bootstrap: None,
             last_known_good: None,
         }
@@ -82,6 +93,13 @@ impl UnleashSource {
         self
     }
 
+    /// Has each poll bring only what has changed, of servers that offer it, Unleash Edge and Unleash
+    /// Enterprise. The others, which have no such answer, are asked for everything, with ETag.
+    pub fn deltas(mut self) -> UnleashSource {
+        self.settings.deltas = true;
+        self
+    }
+
     /// Only the flags of this project; may be called again for more.
     pub fn project(mut self, project: impl Into<String>) -> UnleashSource {
         self.settings.filters.push(("project", project.into()));
@@ -104,6 +122,30 @@ impl UnleashSource {
     /// not to register either.
     pub fn metrics(mut self, interval: Option<Duration>) -> UnleashSource {
         self.settings.metrics = interval;
+        self
+    }
+
+    /// Reports with the usage what these routers count, so that the server can set it beside the
+    /// flags: its impact metrics. Labels are completed by `appName` and, where the token says it,
+    /// `environment`.
+    ///
+    /// ```no_run
+    /// use modelgate::{ImpactMetrics, ModelRouter, UnleashSource, model_fn};
+    ///
+    /// let impact = ImpactMetrics::new();
+    /// let token = std::env::var("UNLEASH_API_TOKEN")?;
+    /// let source = UnleashSource::new("https://unleash.example.com/api", token)
+    ///     .impact_metrics(&impact);
+    /// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+    ///     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
+    ///     .fallback("v1")
+    ///     .source(source)
+    ///     .impact_metrics("fraud", &impact)
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn impact_metrics(mut self, metrics: &ImpactMetrics) -> UnleashSource {
+        self.impact = metrics.clone();
         self
     }
 
@@ -155,12 +197,18 @@ impl FlagSource for UnleashSource {
     fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
         let connection = Connection::new(&self.settings)?;
         let network = sink.network()?;
+        sink.watch(connection.client.meter());
         let exposures = Exposures::new();
         let mut dialect = self.dialect.with_app_name(&*self.settings.app_name);
         if self.settings.metrics.is_some() {
             dialect = dialect.with_exposures(&exposures);
         }
-        let report = Report::new(&connection, &self.settings, exposures, self.name.clone())?;
+        let counted = Counted {
+            exposures,
+            impact: self.impact,
+            strategies: dialect.strategies().map(str::to_owned).collect(),
+        };
+        let report = Report::new(&connection, &self.settings, counted, self.name.clone())?;
         let data = Data::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
         let settings = self.settings;
         let reporting = settings.metrics.map(|interval| {

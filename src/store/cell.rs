@@ -229,7 +229,7 @@ impl<T> Deref for Guard<T> {
 
 impl<T> Guard<T> {
     /// The value, to keep or to send to another thread.
-    #[cfg(any(feature = "async", test))]
+    #[cfg(feature = "async")]
     pub(crate) fn to_arc(&self) -> Arc<T> {
         Arc::clone(&self.0)
     }

@@ -236,6 +236,15 @@ impl Core {
         }
     }
 
+    /// Shows what the meter counts in the status of this source.
+    #[cfg(feature = "http")]
+    pub(crate) fn watch(&self, source: usize, meter: crate::source::Meter) {
+        meter.set_clock(Arc::clone(&self.clock));
+        if let Some(delivery) = self.progress.lock().sources.get_mut(source) {
+            delivery.watch(meter);
+        }
+    }
+
     fn refused(&self, source: usize) {
         let mut progress = self.progress.lock();
         if progress.snapshot.set(source).is_none() {

@@ -29,6 +29,8 @@ pub struct FlagDetail<T> {
 pub trait FlagValue: Sized + sealed::Sealed {
     #[doc(hidden)]
     fn of(value: &Value) -> Option<Self>;
+    #[doc(hidden)]
+    fn value(&self) -> Value;
     /// Whether a flag that is a switch beside its value answers as the switch.
     #[doc(hidden)]
     const SWITCH: bool = false;
@@ -45,6 +47,9 @@ macro_rules! flag_value {
             impl FlagValue for $type {
                 fn of(value: &Value) -> Option<$type> {
                     $read(value)
+                }
+                fn value(&self) -> Value {
+                    Value::from(self.clone())
                 }
                 $(const SWITCH: bool = $switch;)?
             }
@@ -75,15 +80,19 @@ pub(super) fn read<T: FlagValue>(
         error,
         revision,
     };
+    let request = Request { context, key_override: None, clock };
     let Some((flag, set)) = snapshot.find(key) else {
         return if snapshot.is_ready() {
+            for set in snapshot.sources().filter_map(|(_, set)| set) {
+                set.missed(key, &request, &|| default.value());
+            }
             failed(default, Reason::Error, Some(ErrorCode::FlagNotFound))
         } else {
             failed(default, Reason::NotReady, None)
         };
     };
-    let answer = flag.evaluate(&Request { context, key_override: None, clock }, set);
-    flag.count(&answer);
+    let answer = flag.evaluate(&request, set);
+    flag.count(&answer, &request, set, Some(&|| default.value()));
     let answer = if T::SWITCH { answer.of_type(ValueType::Boolean) } else { answer };
     if answer.error.is_some() {
         return failed(default, answer.reason, answer.error);

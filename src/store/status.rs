@@ -46,6 +46,42 @@ pub struct SourceStatus {
     pub refused: u64,
     /// What is wrong with the source's document, flag by flag.
     pub problems: Vec<FlagProblem>,
+    /// How its connection is; `None` for a source that has none.
+    pub connection: Option<ConnectionStatus>,
+}
+
+/// How a source's connection to its server is, in figures since the source was started.
+///
+/// Whether the flags are fresh is said by the source's [state](SourceStatus::state); these are the
+/// figures that tell a server that is away from one that refuses, and a stream that holds from one
+/// that keeps breaking.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ConnectionStatus {
+    /// Whether a stream is open. Otherwise flags are polled, or cannot be had just now.
+    pub streaming: bool,
+    /// Requests for flags, the opening of streams among them.
+    pub requests: u64,
+    /// How many of them failed, and how many open streams did: no answer, an answer of failure, or
+    /// one that broke off. A document that is refused once it is there is not among them.
+    pub failures: u64,
+    /// How often a stream was opened after the first.
+    pub reconnects: u64,
+    /// Bytes of answers and streams, after decompression.
+    pub bytes_received: u64,
+    /// The HTTP status of the last answer. Of a flagd server the gRPC code, 0 to 16, with which the
+    /// last stream began or failed.
+    pub last_status: Option<u16>,
+    /// The time since the last request for flags.
+    #[serde(rename = "last_request_seconds", serialize_with = "seconds")]
+    pub last_request: Option<Duration>,
+    /// The time since the server last brought flags, an event, or word that nothing has changed.
+    #[serde(rename = "last_success_seconds", serialize_with = "seconds")]
+    pub last_success: Option<Duration>,
+    /// What was sent to the server besides: usage, registrations.
+    pub reports: u64,
+    /// How much of that was not taken.
+    pub report_failures: u64,
 }
 
 /// The state of a source.
@@ -106,6 +142,8 @@ pub(super) struct Delivery {
     trouble: Option<String>,
     freshness: Option<Freshness>,
     refused: u64,
+    #[cfg(feature = "http")]
+    meter: Option<crate::source::Meter>,
 }
 
 /// The data was `age` old at the moment `at`.
@@ -117,7 +155,30 @@ struct Freshness {
 
 impl Delivery {
     pub(super) fn new(name: Arc<str>) -> Delivery {
-        Delivery { name, failures: 0, trouble: None, freshness: None, refused: 0 }
+        Delivery {
+            name,
+            failures: 0,
+            trouble: None,
+            freshness: None,
+            refused: 0,
+            #[cfg(feature = "http")]
+            meter: None,
+        }
+    }
+
+    #[cfg(feature = "http")]
+    pub(super) fn watch(&mut self, meter: crate::source::Meter) {
+        self.meter = Some(meter);
+    }
+
+    #[cfg(feature = "http")]
+    fn connection(&self, now: Duration) -> Option<ConnectionStatus> {
+        self.meter.as_ref().map(|meter| meter.status(now))
+    }
+
+    #[cfg(not(feature = "http"))]
+    fn connection(&self, _: Duration) -> Option<ConnectionStatus> {
+        None
     }
 
     pub(super) fn fresh(&mut self, now: Duration) {
@@ -199,6 +260,7 @@ impl Progress {
             flags: set.map_or(0, |set| set.len()),
             refused: delivery.refused,
             problems: set.map_or_else(Vec::new, |set| set.problems().to_vec()),
+            connection: delivery.connection(now),
         }
     }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A real Unleash server (npm) with a PostgreSQL of its own (Debian), both on loopback only.
+# PostgreSQL and npm are installed by apt-get if they are missing, which takes root or sudo.
 #
 #   tests/servers/unleash.sh start FOLDER            installs what is missing, starts what is not running,
 #                                                    and prints what to `eval` to reach it
@@ -31,20 +32,44 @@ folder=$(cd "$2" && pwd)
 # What was noted in the folder, or nothing.
 noted() { cat "$folder/$1" 2>/dev/null || true; }
 
-# A process that has ended counts as such also when nobody has asked for its status.
-runs() { [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
+# Whether this process runs and is this program. One that has ended counts as such also when nobody
+# has asked for its status, and one that has the number of an earlier one is not it.
+runs() {
+  [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null || return 1
+  [ -d "/proc/$1" ] || return 0
+  ! grep -qs '^State:.Z' "/proc/$1/status" && tr '\0' ' ' <"/proc/$1/cmdline" | grep -q -- "$2"
+}
 
-# Waits up to a minute.
+server_runs() { runs "$(noted server.pid)" unleash-server; }
+
+database_runs() { runs "$(database_pid)" postgres; }
+
+# Waits for two minutes: the machine may be busy.
 until_true() {
   local _
-  for _ in $(seq 600); do
+  for _ in $(seq 1200); do
     if "$@"; then return 0; fi
     sleep 0.1
   done
   return 1
 }
 
-ended() { ! runs "$1"; }
+server_ended() { ! server_runs; }
+
+database_ended() { ! database_runs; }
+
+# Packages of Debian's.
+install() {
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || fail "missing, and no root to install it: apt-get install $*"
+    as_root=(sudo -n)
+  fi
+  {
+    "${as_root[@]}" apt-get update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+  } >"$folder/apt.log" 2>&1 </dev/null || fail "$* could not be installed: $folder/apt.log"
+}
 
 free_port() {
   local port
@@ -72,9 +97,7 @@ database_pid() { head -n 1 "$(noted data)/cluster/postmaster.pid" 2>/dev/null ||
 start_database() {
   programs=$(database_programs)
   if [ -z "$programs" ]; then
-    [ "$(id -u)" = 0 ] || fail "PostgreSQL is missing: apt-get install postgresql"
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql; } \
-      >"$folder/apt.log" 2>&1 || fail "PostgreSQL could not be installed: $folder/apt.log"
+    install postgresql
     programs=$(database_programs)
   fi
   if [ ! -d "$(noted data)/cluster" ]; then
@@ -86,7 +109,7 @@ start_database() {
     (cd "$data" && as_database_user "$programs/initdb" --pgdata=cluster --username=postgres --auth=trust --encoding=UTF8 --no-sync) \
       >"$folder/initdb.log" 2>&1 || fail "no database could be made: $folder/initdb.log"
   fi
-  if ! runs "$(database_pid)"; then
+  if ! database_runs; then
     local options="-c listen_addresses=127.0.0.1 -c port=$(noted database-port) -c unix_socket_directories='' -c fsync=off"
     (cd "$(noted data)" && as_database_user "$programs/pg_ctl" start --wait --timeout=60 --pgdata=cluster --log=database.log --options="$options") \
       >"$folder/database.log" 2>&1 </dev/null || fail "the database did not start: $(noted data)/database.log"
@@ -104,6 +127,7 @@ install_server() {
   esac
   local packages="unleash-server@$server_version $node_package@$node_version"
   [ "$(noted app/installed)" = "$packages" ] && return
+  command -v npm >/dev/null || install npm
   mkdir -p "$folder/app"
   echo '{"private": true}' >"$folder/app/package.json"
   # Without install scripts: the server runs without what they would build.
@@ -114,12 +138,12 @@ install_server() {
 
 healthy() { curl --silent --fail --max-time 5 --output /dev/null "$url/health"; }
 
-healthy_or_dead() { healthy || ! runs "$(noted server.pid)"; }
+healthy_or_dead() { healthy || server_ended; }
 
 start_server() {
   [ -s "$folder/port" ] || free_port >"$folder/port"
   url="http://127.0.0.1:$(noted port)"
-  if ! runs "$(noted server.pid)"; then
+  if ! server_runs; then
     (
       cd "$folder/app"
       export NODE_ENV=production LOG_LEVEL=warn CHECK_VERSION=false SEND_TELEMETRY=false
@@ -139,9 +163,9 @@ start_server() {
 kill_server() {
   local pid
   pid=$(noted server.pid)
-  if runs "$pid"; then
+  if server_runs; then
     kill -KILL "$pid"
-    until_true ended "$pid" || fail "Unleash ($pid) does not end"
+    until_true server_ended || fail "Unleash ($pid) does not end"
   fi
   rm -f "$folder/server.pid"
 }
@@ -149,10 +173,10 @@ kill_server() {
 kill_database() {
   local pid
   pid=$(database_pid)
-  if runs "$pid"; then
+  if database_runs; then
     # "Immediate": as if the machine had gone.
     kill -QUIT "$pid"
-    until_true ended "$pid" || fail "PostgreSQL ($pid) does not end"
+    until_true database_ended || fail "PostgreSQL ($pid) does not end"
   fi
 }
 

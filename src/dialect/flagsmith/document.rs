@@ -12,6 +12,7 @@ use super::{
     environment_document as api,
     evaluate::Feature,
     evaluation_context as engine,
+    exposure::outcomes,
     read::{Members, item},
     segments::{Identities, Placed, Refused, Segments, Thing},
     tree::{FeatureState, Segment},
@@ -48,7 +49,7 @@ type Whole<'a> = DocumentJson<
 type Items<'a> =
     DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
 
-pub(super) fn compile(settings: Settings, text: &str) -> Result<FlagSet, DocumentError> {
+pub(super) fn compile(settings: &Settings, text: &str) -> Result<FlagSet, DocumentError> {
     // A document without a fault is read in one go; any other item by item.
     if let Ok(document) = serde_json::from_str::<Whole<'_>>(text) {
         let mut reader = Reader::new(document.environment(settings)?);
@@ -67,16 +68,16 @@ pub(super) fn compile(settings: Settings, text: &str) -> Result<FlagSet, Documen
 }
 
 impl<F, S, I, FC, SC> DocumentJson<'_, F, S, I, FC, SC> {
-    fn environment(&self, settings: Settings) -> Result<Environment, DocumentError> {
+    fn environment(&self, settings: &Settings) -> Result<Environment, DocumentError> {
         match (self.environment, &self.api_key) {
             (Some(environment), _) => {
                 let environment: engine::EnvironmentJson = part("environment", environment)?;
                 let (key, name) = (environment.key, environment.name);
-                Ok(Environment { key, name, shape: Shape::Context, settings })
+                Ok(Environment { key, name, shape: Shape::Context, settings: settings.clone() })
             }
             (None, Some(key)) => {
                 let (key, name) = (key.clone(), self.name.clone().unwrap_or_default());
-                Ok(Environment { key, name, shape: Shape::Document, settings })
+                Ok(Environment { key, name, shape: Shape::Document, settings: settings.clone() })
             }
             (None, None) => Err(DocumentError::new(
                 "found neither `api_key` nor `environment`, expected an environment document or an \
@@ -97,9 +98,18 @@ pub(super) fn feature(
     path: &str,
     text: &str,
 ) -> Result<Flag, FlagProblem> {
-    let state = state(environment, path, text)?;
+    Ok(flag(environment, state(environment, path, text)?))
+}
+
+fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {
     let name = Arc::clone(&state.name);
-    Ok(Flag::new(name, Feature { state, environment: Arc::clone(environment) }))
+    let exposures = environment.settings.exposures.as_ref();
+    let counted = exposures.map(|exposures| (exposures, outcomes(&state)));
+    let flag = Flag::new(name, Feature { state, environment: Arc::clone(environment) });
+    match counted {
+        Some((exposures, outcomes)) => flag.counted_in(exposures, None, outcomes, None),
+        None => flag,
+    }
 }
 
 fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, FlagProblem> {
@@ -210,9 +220,7 @@ impl Reader {
     }
 
     fn add_feature(&mut self, state: FeatureState) {
-        let name = Arc::clone(&state.name);
-        let environment = Arc::clone(&self.environment);
-        self.flags.push(Flag::new(name, Feature { state, environment }));
+        self.flags.push(flag(&self.environment, state));
     }
 
     fn add_segment(&mut self, place: usize, segment: Segment) {

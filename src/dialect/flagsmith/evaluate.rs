@@ -6,6 +6,7 @@ use super::{
     Generation,
     condition::{Condition, Test},
     environment::{Environment, Shape},
+    exposure::outcome,
     hashing::Prefix,
     identity::Identity,
     property::Path,
@@ -63,7 +64,7 @@ pub(super) enum Choice<'a> {
 impl Evaluate for Feature {
     #[inline]
     fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
-        self.decide(request, set).evaluation()
+        self.evaluation(&self.decide(request, set))
     }
 
     fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace) {
@@ -71,7 +72,7 @@ impl Evaluate for Feature {
         let decision = scope.decide(&self.state);
         let result = super::FeatureResult::of(&decision);
         scope.watcher.note(|| format!("`{}`: {}", self.state.name, result.reason));
-        (decision.evaluation(), scope.watcher.trace)
+        (self.evaluation(&decision), scope.watcher.trace)
     }
 
     fn metadata(&self) -> &Map {
@@ -84,13 +85,11 @@ impl Feature {
     pub(super) fn decide<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Decision<'a> {
         Scope::new(request, set, &self.environment, Unwatched).decide(&self.state)
     }
-}
 
-impl<'a> Decision<'a> {
     #[inline]
-    fn evaluation(&self) -> Evaluation<'a> {
-        let on = self.state.enabled;
-        let (reason, error) = match (self.cause, self.choice) {
+    fn evaluation<'a>(&self, decision: &Decision<'a>) -> Evaluation<'a> {
+        let on = decision.state.enabled;
+        let (reason, error) = match (decision.cause, decision.choice) {
             _ if !on => (Reason::Disabled, None),
             (Cause::Circular, _) => (Reason::Error, Some(ErrorCode::General)),
             (_, Choice::Control | Choice::Variant(_)) => (Reason::Split, None),
@@ -99,14 +98,14 @@ impl<'a> Decision<'a> {
             (Cause::Static, Choice::None) => (Reason::Static, None),
         };
         Evaluation {
-            value: on.then_some(self.value()),
-            variant: self.variant(),
+            value: on.then_some(decision.value()),
+            variant: decision.variant(),
             reason,
             error,
-            metadata: &self.state.metadata,
+            metadata: &decision.state.metadata,
             on: Some(on),
-            missing_key: self.missing_key,
-            outcome: u32::from(on),
+            missing_key: decision.missing_key,
+            outcome: outcome(&self.state, decision),
         }
     }
 }

@@ -13,7 +13,8 @@ use super::{
     reference::{attribute, kind},
     tree::{
         Attribute, Bucket, Clause, KeyMap, KeySet, Keys, Kind, LaunchDarklyFlag, Members,
-        Prerequisite, Rollout, Rule, Segment, SegmentRule, Serve, Share, Targets, Variation,
+        Prerequisite, Rollout, Rule, Segment, SegmentRule, Serve, Share, Targets, Tracking,
+        Variation,
     },
 };
 use crate::{
@@ -55,11 +56,12 @@ impl<'c> Compiler<'c> {
             let path = || format!("/rules/{index}");
             Rule {
                 id: rule.id.unwrap_or_default(),
+                tracked: rule.track_events.unwrap_or_default(),
                 clauses: serving.compiler.clauses(clauses, path),
                 serve: serving.serve(rule.variation, rule.rollout, path),
             }
         });
-        let rules = rules.collect();
+        let rules: Box<[Rule]> = rules.collect();
         let ServeData { variation, rollout } = data.fallthrough.unwrap_or_default();
         let fallthrough = serving.serve(variation, rollout, || "/fallthrough".to_owned());
         let prerequisites = data.prerequisites.unwrap_or_default().into_iter();
@@ -67,6 +69,20 @@ impl<'c> Compiler<'c> {
             key: prerequisite.key.unwrap_or_default(),
             variation: prerequisite.variation.unwrap_or_default().0,
         });
+        let experiment = |serve: &Serve| match serve {
+            Serve::Variation(_) => false,
+            Serve::Rollout(rollout) => rollout.experiment,
+        };
+        let natural = |Whole(number): Whole| u64::try_from(number).unwrap_or(0);
+        let tracking = Tracking {
+            all: data.track_events.unwrap_or_default(),
+            fallthrough: data.track_events_fallthrough.unwrap_or_default(),
+            some: experiment(&fallthrough)
+                || rules.iter().any(|rule| rule.tracked || experiment(&rule.serve)),
+            debug_until: data.debug_events_until_date.map_or(0, natural),
+            sampling_ratio: data.sampling_ratio.map_or(1, natural),
+            in_summaries: !data.exclude_from_summaries.unwrap_or_default(),
+        };
         LaunchDarklyFlag {
             key,
             on: data.on.unwrap_or_default(),
@@ -77,6 +93,8 @@ impl<'c> Compiler<'c> {
             fallthrough,
             variations,
             metadata: Map::new(),
+            version: data.version.map_or(0, natural),
+            tracking,
         }
     }
 

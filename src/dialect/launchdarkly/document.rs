@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_path_to_error::Segment as Step;
 
 use super::{
-    big_segments::BigSegments,
+    LaunchDarkly,
     compile::Compiler,
     model::{FlagData, SegmentData},
     segment::Segments,
@@ -16,18 +16,16 @@ use super::{
     walk::{Taker, walk},
 };
 use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, table::Table};
+use crate::value::Value;
 
-/// What flag sets of this dialect keep beside their flags.
-type Big = Option<Arc<dyn BigSegments>>;
-
-pub(super) fn compile(big: &Big, text: &str) -> Result<FlagSet, DocumentError> {
+pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
     // Mostly all is well, and the text need be read only once.
-    let mut good = Reading::default();
+    let mut good = Reading::of(dialect);
     let (reading, found) = match walk(text, &mut good) {
         Ok(found) => (good, found),
         Err(_) => {
             // Each item by itself: a malformed one must not drop its neighbours.
-            let mut careful = Careful::default();
+            let mut careful = Careful(Reading::of(dialect));
             let found = walk(text, &mut careful).map_err(unreadable)?;
             (careful.0, found)
         }
@@ -36,8 +34,8 @@ pub(super) fn compile(big: &Big, text: &str) -> Result<FlagSet, DocumentError> {
         let message = "flag data: found neither `flags` nor `segments`, expected an object of each";
         return Err(DocumentError::new(message));
     }
-    let Reading { flags, segments, rejected, problems } = reading;
-    let shared = Segments { table: segments, rejected: rejected.into(), big: big.clone() };
+    let Reading { flags, segments, rejected, problems, .. } = reading;
+    let shared = Segments { table: segments, rejected: rejected.into(), ..dialect.no_segments() };
     let set: FlagSet = flags.into_iter().collect();
     Ok(set.with_shared(shared).with_problems(problems))
 }
@@ -52,21 +50,33 @@ fn unreadable(error: serde_json::Error) -> DocumentError {
 }
 
 /// What was made of a document so far.
-#[derive(Default)]
-struct Reading {
+struct Reading<'c> {
+    dialect: &'c LaunchDarkly,
     flags: Vec<Flag>,
     segments: Table<Arc<Segment>>,
     rejected: Vec<Box<str>>,
     problems: Vec<FlagProblem>,
 }
 
-impl Taker<'_> for Reading {
+impl<'c> Reading<'c> {
+    fn of(dialect: &'c LaunchDarkly) -> Reading<'c> {
+        Reading {
+            dialect,
+            flags: Vec::new(),
+            segments: Table::default(),
+            rejected: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl Taker<'_> for Reading<'_> {
     type Flag = FlagData;
     type Segment = SegmentData;
 
     fn flag(&mut self, key: Box<str>, data: FlagData) {
         if let Some(flag) = compiled_flag(&key, data, &mut self.problems) {
-            self.flags.push(Flag::new(key, flag));
+            self.flags.push(self.dialect.flag(key, flag));
         }
     }
 
@@ -75,13 +85,16 @@ impl Taker<'_> for Reading {
             self.segments.insert(key.into(), Arc::new(segment));
         }
     }
+
+    fn value(&mut self, key: Box<str>, value: Value) {
+        self.flag(key, FlagData::of_value(value));
+    }
 }
 
 /// Reads each item only when it knows where it ends.
-#[derive(Default)]
-struct Careful(Reading);
+struct Careful<'c>(Reading<'c>);
 
-impl<'d> Taker<'d> for Careful {
+impl<'d> Taker<'d> for Careful<'_> {
     type Flag = &'d RawValue;
     type Segment = &'d RawValue;
 
@@ -101,10 +114,14 @@ impl<'d> Taker<'d> for Careful {
             }
         }
     }
+
+    fn value(&mut self, key: Box<str>, value: Value) {
+        self.0.value(key, value);
+    }
 }
 
 pub(super) fn with_flag(
-    big: &Big,
+    dialect: &LaunchDarkly,
     set: &FlagSet,
     key: &str,
     text: &str,
@@ -112,11 +129,11 @@ pub(super) fn with_flag(
     let mut problems = kept_problems(set, key);
     let data = item(text, || key.to_owned())?;
     let set = match compiled_flag(key, data, &mut problems) {
-        Some(flag) => set.clone().with(Flag::new(key, flag)),
+        Some(flag) => set.clone().with(dialect.flag(key, flag)),
         None => set.clone().without(key),
     };
     let set = if set.shared::<Segments>().is_none() {
-        set.with_shared(Segments { big: big.clone(), ..Segments::default() })
+        set.with_shared(dialect.no_segments())
     } else {
         set
     };
@@ -124,7 +141,7 @@ pub(super) fn with_flag(
 }
 
 pub(super) fn with_segment(
-    big: &Big,
+    dialect: &LaunchDarkly,
     set: &FlagSet,
     key: &str,
     text: &str,
@@ -132,19 +149,19 @@ pub(super) fn with_segment(
     let mut problems = kept_problems(set, &segment_name(key));
     let data = item(text, || segment_name(key))?;
     let compiled = compiled_segment(key, data, &mut problems);
-    Ok(changed(big, set, key, compiled).with_problems(problems))
+    Ok(changed(dialect, set, key, compiled).with_problems(problems))
 }
 
-pub(super) fn without_segment(big: &Big, set: &FlagSet, key: &str) -> FlagSet {
+pub(super) fn without_segment(dialect: &LaunchDarkly, set: &FlagSet, key: &str) -> FlagSet {
     let problems = kept_problems(set, &segment_name(key));
-    changed(big, set, key, None).with_problems(problems)
+    changed(dialect, set, key, None).with_problems(problems)
 }
 
 /// The set with another form of one segment, or without it.
-fn changed(big: &Big, set: &FlagSet, key: &str, segment: Option<Segment>) -> FlagSet {
+fn changed(dialect: &LaunchDarkly, set: &FlagSet, key: &str, segment: Option<Segment>) -> FlagSet {
     let mut shared = match set.shared::<Segments>() {
         Some(segments) => segments.clone(),
-        None => Segments { big: big.clone(), ..Segments::default() },
+        None => dialect.no_segments(),
     };
     if shared.rejected.iter().any(|rejected| **rejected == *key) {
         let others = shared.rejected.iter().filter(|rejected| ***rejected != *key);

@@ -36,6 +36,52 @@ pub(super) enum Why<'a> {
 const MALFORMED: Verdict<'static> =
     Verdict { variation: None, why: Why::Error(ErrorKind::MalformedFlag), split: false };
 
+/// A prerequisite that was looked at, and what it served.
+#[cfg_attr(
+    not(feature = "launchdarkly"),
+    allow(dead_code, reason = "the source reports, and it is a feature")
+)]
+pub(super) struct Met<'a> {
+    pub(super) flag: &'a LaunchDarklyFlag,
+    /// The flag that requires it.
+    pub(super) of: &'a LaunchDarklyFlag,
+    /// What it was looked up by.
+    pub(super) key: &'a str,
+    pub(super) variation: Option<u32>,
+    /// `None` where it had been evaluated before.
+    pub(super) verdict: Option<Verdict<'a>>,
+}
+
+impl<'a> Verdict<'a> {
+    /// The same in the vendor's own terms.
+    pub(super) fn detail(&self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
+        let reason = match self.why {
+            Why::Off => Reason::new(ReasonKind::Off),
+            Why::PrerequisiteFailed(key) => Reason {
+                prerequisite_key: Some(key),
+                ..Reason::new(ReasonKind::PrerequisiteFailed)
+            },
+            Why::TargetMatch => Reason::new(ReasonKind::TargetMatch),
+            Why::RuleMatch { index, rule, in_experiment } => Reason {
+                rule_index: Some(index),
+                rule_id: Some(&*rule.id).filter(|id| !id.is_empty()),
+                in_experiment,
+                ..Reason::new(ReasonKind::RuleMatch)
+            },
+            Why::Fallthrough { in_experiment } => {
+                Reason { in_experiment, ..Reason::new(ReasonKind::Fallthrough) }
+            }
+            Why::Error(kind) => Reason::error(kind),
+        };
+        let index = self.variation.map(|index| index as usize);
+        Detail {
+            value: index.and_then(|index| flag.variations.get(index)),
+            variation_index: index,
+            reason,
+        }
+    }
+}
+
 impl LaunchDarklyFlag {
     fn off(&self, why: Why<'static>) -> Verdict<'static> {
         served(self.off, why)
@@ -55,7 +101,7 @@ fn served<'a>(off: Option<Variation>, why: Why<'a>) -> Verdict<'a> {
     }
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Watcher<'a>> Scene<'a, W> {
     #[inline]
     pub(super) fn verdict(&mut self, flag: &'a LaunchDarklyFlag) -> Verdict<'a> {
         if !self.has_context() {
@@ -80,23 +126,26 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let mut frames: SmallVec<[(&'a LaunchDarklyFlag, usize); 4]> = SmallVec::new();
         frames.push((root, 0));
         self.flags.open(root);
+        let mut returned = false;
         while let Some((flag, next)) = frames.last_mut() {
             let flag = *flag;
             let verdict = match flag.prerequisites.get(*next) {
-                Some(prerequisite) => match self.prerequisite(prerequisite) {
-                    Met::Holds => {
-                        *next += 1;
-                        continue;
+                Some(prerequisite) => {
+                    match self.prerequisite(flag, prerequisite, std::mem::take(&mut returned)) {
+                        Asked::Holds => {
+                            *next += 1;
+                            continue;
+                        }
+                        Asked::Fails => flag.failed(prerequisite),
+                        Asked::Enter(inner) => {
+                            self.flags.open(inner);
+                            self.watcher.enters("flags", &inner.key);
+                            frames.push((inner, 0));
+                            continue;
+                        }
+                        Asked::Malformed => return Some(MALFORMED),
                     }
-                    Met::Fails => flag.failed(prerequisite),
-                    Met::Enter(inner) => {
-                        self.flags.open(inner);
-                        self.watcher.enters("flags", &inner.key);
-                        frames.push((inner, 0));
-                        continue;
-                    }
-                    Met::Malformed => return Some(MALFORMED),
-                },
+                }
                 None if frames.len() == 1 => return None,
                 None => self.decide(flag),
             };
@@ -107,23 +156,38 @@ impl<'a, W: Watcher> Scene<'a, W> {
             self.flags.close(flag, verdict.variation);
             self.watcher.leaves();
             frames.pop();
+            returned = true;
+            if let Some((of, next)) = frames.last()
+                && let Some(prerequisite) = of.prerequisites.get(*next)
+            {
+                let (key, variation) = (&*prerequisite.key, verdict.variation);
+                self.watcher.met(Met { flag, of, key, variation, verdict: Some(verdict) });
+            }
         }
         None
     }
 
-    fn prerequisite(&mut self, prerequisite: &'a Prerequisite) -> Met<'a> {
+    fn prerequisite(
+        &mut self,
+        of: &'a LaunchDarklyFlag,
+        prerequisite: &'a Prerequisite,
+        returned: bool,
+    ) -> Asked<'a> {
         let key = &*prerequisite.key;
         let flag = self.set.get(key).and_then(|flag| flag.rules::<LaunchDarklyFlag>());
         let Some(flag) = flag else {
             self.watcher.note(|| format!("prerequisite `{key}`: there is no such flag"));
-            return Met::Fails;
+            return Asked::Fails;
         };
         match self.flags.stage(flag) {
             Stage::Open => {
                 self.watcher.note(|| format!("prerequisite `{key}` refers to itself"));
-                Met::Malformed
+                Asked::Malformed
             }
             Stage::Done(variation) => {
+                if !returned {
+                    self.watcher.met(Met { flag, of, key, variation, verdict: None });
+                }
                 let holds = variation.map(i64::from) == Some(prerequisite.variation);
                 self.watcher.note(|| match (holds, variation) {
                     (true, _) => format!("prerequisite `{key}` holds"),
@@ -133,13 +197,16 @@ impl<'a, W: Watcher> Scene<'a, W> {
                     }
                     (false, None) => format!("prerequisite `{key}` serves no variation"),
                 });
-                if holds { Met::Holds } else { Met::Fails }
+                if holds { Asked::Holds } else { Asked::Fails }
             }
-            Stage::New if flag.on => Met::Enter(flag),
-            Stage::New if flag.off == Some(None) => Met::Malformed,
+            Stage::New if flag.on => Asked::Enter(flag),
+            Stage::New if flag.off == Some(None) => Asked::Malformed,
             Stage::New => {
+                let verdict = flag.off(Why::Off);
+                let variation = verdict.variation;
+                self.watcher.met(Met { flag, of, key, variation, verdict: Some(verdict) });
                 self.watcher.note(|| format!("prerequisite `{key}` is off"));
-                Met::Fails
+                Asked::Fails
             }
         }
     }
@@ -224,30 +291,9 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     pub(super) fn detail(&mut self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
         let verdict = self.verdict(flag);
-        let reason = match verdict.why {
-            Why::Off => Reason::new(ReasonKind::Off),
-            Why::PrerequisiteFailed(key) => Reason {
-                prerequisite_key: Some(key),
-                ..Reason::new(ReasonKind::PrerequisiteFailed)
-            },
-            Why::TargetMatch => Reason::new(ReasonKind::TargetMatch),
-            Why::RuleMatch { index, rule, in_experiment } => Reason {
-                rule_index: Some(index),
-                rule_id: Some(&*rule.id).filter(|id| !id.is_empty()),
-                in_experiment,
-                ..Reason::new(ReasonKind::RuleMatch)
-            },
-            Why::Fallthrough { in_experiment } => {
-                Reason { in_experiment, ..Reason::new(ReasonKind::Fallthrough) }
-            }
-            Why::Error(kind) => Reason::error(kind),
-        };
-        let index = verdict.variation.map(|index| index as usize);
-        Detail {
-            value: index.and_then(|index| flag.variations.get(index)),
-            variation_index: index,
-            reason: Reason { big_segments_status: self.big_segments, ..reason },
-        }
+        let detail = verdict.detail(flag);
+        let reason = Reason { big_segments_status: self.big_segments, ..detail.reason };
+        Detail { reason, ..detail }
     }
 
     #[inline]
@@ -268,12 +314,16 @@ impl<'a, W: Watcher> Scene<'a, W> {
             metadata: &flag.metadata,
             on: None,
             missing_key: self.missing_key,
-            outcome: verdict.variation.map_or(0, |index| index.saturating_add(1)),
+            outcome: match verdict.why {
+                // The vendor's clients do not even ask for such a context.
+                Why::Error(ErrorKind::UserNotSpecified) => u32::MAX,
+                _ => verdict.variation.map_or(0, |index| index.saturating_add(1)),
+            },
         }
     }
 }
 
-enum Met<'a> {
+enum Asked<'a> {
     Holds,
     Fails,
     Malformed,

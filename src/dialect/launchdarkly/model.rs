@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Visitor};
 
 use crate::value::Value;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FlagData {
     pub(super) key: Option<Box<str>>,
@@ -21,6 +21,25 @@ pub(super) struct FlagData {
     pub(super) off_variation: Option<Whole>,
     pub(super) variations: Option<Vec<Value>>,
     pub(super) salt: Option<Box<str>>,
+    pub(super) version: Option<Whole>,
+    pub(super) track_events: Option<bool>,
+    pub(super) track_events_fallthrough: Option<bool>,
+    pub(super) debug_events_until_date: Option<Whole>,
+    pub(super) sampling_ratio: Option<Whole>,
+    pub(super) exclude_from_summaries: Option<bool>,
+}
+
+impl FlagData {
+    /// A flag that gives everybody this value.
+    pub(super) fn of_value(value: Value) -> FlagData {
+        let everybody = ServeData { variation: Some(Whole(0)), rollout: None };
+        FlagData {
+            on: Some(true),
+            variations: Some(vec![value]),
+            fallthrough: Some(everybody),
+            ..FlagData::default()
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,8 +57,10 @@ pub(super) struct TargetData {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RuleData {
     pub(super) id: Option<Box<str>>,
+    pub(super) track_events: Option<bool>,
     pub(super) clauses: Option<Vec<ClauseData>>,
     pub(super) variation: Option<Whole>,
     pub(super) rollout: Option<RolloutData>,

@@ -17,7 +17,8 @@ pub(super) fn attribute(text: &str, has_kind: bool) -> Attribute {
     }
 }
 
-fn components(path: &str) -> Option<Vec<Box<str>>> {
+/// The steps of a path, without its first slash.
+pub(crate) fn components(path: &str) -> Option<Vec<Box<str>>> {
     path.split('/').map(|component| unescaped(component).filter(|text| !text.is_empty())).collect()
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Individual<'a> {
 /// is 2^60.
 const SCALE: f32 = 0x0fff_ffff_ffff_ffff_i64 as f32;
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Watcher<'a>> Scene<'a, W> {
     #[inline]
     pub(super) fn new(
         context: &'a dyn EvaluationContext,

@@ -12,6 +12,8 @@ use super::{
     visited::Stage,
 };
 use crate::flag::{Shared, table::Table};
+#[cfg(feature = "launchdarkly")]
+use crate::{flag::Request, value::Value};
 
 /// What the flags of one set share.
 #[derive(Clone, Default)]
@@ -20,6 +22,8 @@ pub(super) struct Segments {
     /// The segments that the document got wrong.
     pub(super) rejected: Arc<[Box<str>]>,
     pub(super) big: Option<Arc<dyn BigSegments>>,
+    #[cfg(feature = "launchdarkly")]
+    pub(super) ledger: Option<Arc<super::ledger::Ledger>>,
 }
 
 impl Shared for Segments {
@@ -34,6 +38,13 @@ impl Shared for Segments {
             }
         }
         any.then(|| Arc::new(kept) as Arc<dyn Shared>)
+    }
+
+    #[cfg(feature = "launchdarkly")]
+    fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
+        if let Some(ledger) = &self.ledger {
+            ledger.missed(key, request, default);
+        }
     }
 }
 
@@ -61,7 +72,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Watcher<'a>> Scene<'a, W> {
     fn segment(&self, key: &str) -> Option<&'a Segment> {
         self.set.shared::<Segments>()?.table.get(key).map(|segment| &**segment)
     }

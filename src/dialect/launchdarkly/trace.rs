@@ -1,6 +1,6 @@
 //! Watching an evaluation. The plain evaluation is the same code with a watcher that does nothing.
 
-use super::tree::Attribute;
+use super::{evaluate::Met, tree::Attribute};
 use crate::{
     flag::{Trace, TraceStep},
     value::{Value, ValueRef},
@@ -14,36 +14,32 @@ pub(super) enum Place {
     Fallthrough,
 }
 
-pub(super) trait Watcher {
+/// Each method does nothing unless a watcher says otherwise.
+pub(super) trait Watcher<'a> {
     /// The evaluation goes on inside of another flag or of a segment, until it leaves it.
-    fn enters(&mut self, collection: &'static str, key: &str);
-    fn leaves(&mut self);
-    fn at(&mut self, place: Place);
-    fn read(&mut self, kind: &str, attribute: &Attribute, value: Option<ValueRef<'_>>);
-    fn clause(&mut self, index: usize, operator: &str, result: bool);
-    fn bucket(&mut self, bucket: f32, from: f32, to: f32);
-    fn note(&mut self, text: impl FnOnce() -> String);
+    #[inline(always)]
+    fn enters(&mut self, _collection: &'static str, _key: &str) {}
+    #[inline(always)]
+    fn leaves(&mut self) {}
+    #[inline(always)]
+    fn at(&mut self, _place: Place) {}
+    #[inline(always)]
+    fn read(&mut self, _kind: &str, _attribute: &Attribute, _value: Option<ValueRef<'_>>) {}
+    #[inline(always)]
+    fn clause(&mut self, _index: usize, _operator: &str, _result: bool) {}
+    #[inline(always)]
+    fn bucket(&mut self, _bucket: f32, _from: f32, _to: f32) {}
+    #[inline(always)]
+    fn note(&mut self, _text: impl FnOnce() -> String) {}
+    /// A prerequisite has been looked at.
+    #[inline(always)]
+    fn met(&mut self, _met: Met<'a>) {}
 }
 
 /// Sees nothing and costs nothing.
 pub(super) struct Unwatched;
 
-impl Watcher for Unwatched {
-    #[inline(always)]
-    fn enters(&mut self, _: &'static str, _: &str) {}
-    #[inline(always)]
-    fn leaves(&mut self) {}
-    #[inline(always)]
-    fn at(&mut self, _: Place) {}
-    #[inline(always)]
-    fn read(&mut self, _: &str, _: &Attribute, _: Option<ValueRef<'_>>) {}
-    #[inline(always)]
-    fn clause(&mut self, _: usize, _: &str, _: bool) {}
-    #[inline(always)]
-    fn bucket(&mut self, _: f32, _: f32, _: f32) {}
-    #[inline(always)]
-    fn note(&mut self, _: impl FnOnce() -> String) {}
-}
+impl Watcher<'_> for Unwatched {}
 
 /// Writes everything down.
 #[derive(Default)]
@@ -66,7 +62,7 @@ impl Recorder {
     }
 }
 
-impl Watcher for Recorder {
+impl Watcher<'_> for Recorder {
     fn enters(&mut self, collection: &'static str, key: &str) {
         let inside = format!("/{collection}/{}", escaped(key));
         self.around.push((std::mem::replace(&mut self.inside, inside), self.place.take()));

@@ -21,6 +21,32 @@ pub(super) struct LaunchDarklyFlag {
     pub(super) fallthrough: Serve,
     pub(super) variations: Box<[Value]>,
     pub(super) metadata: Map,
+    pub(super) version: u64,
+    #[cfg_attr(
+        not(feature = "launchdarkly"),
+        allow(dead_code, reason = "the source reports, and it is a feature")
+    )]
+    pub(super) tracking: Tracking,
+}
+
+/// Which of its answers a flag wants reported, and how.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "launchdarkly"),
+    allow(dead_code, reason = "the source reports, and it is a feature")
+)]
+pub(super) struct Tracking {
+    /// Every answer.
+    pub(super) all: bool,
+    /// Those of no rule.
+    pub(super) fallthrough: bool,
+    /// Those of some rule, or of those who take part in an experiment.
+    pub(super) some: bool,
+    /// Until then, in milliseconds since 1970; 0: not.
+    pub(super) debug_until: u64,
+    /// One in so many; 0: none.
+    pub(super) sampling_ratio: u64,
+    pub(super) in_summaries: bool,
 }
 
 /// The place of one of the flag's variations; `None` where the data names one that is not there.
@@ -39,6 +65,12 @@ pub(super) struct Targets {
 
 pub(super) struct Rule {
     pub(super) id: Box<str>,
+    /// Whether its answers are to be reported one by one.
+    #[cfg_attr(
+        not(feature = "launchdarkly"),
+        allow(dead_code, reason = "the source reports, and it is a feature")
+    )]
+    pub(super) tracked: bool,
     pub(super) clauses: Box<[Clause]>,
     pub(super) serve: Serve,
 }

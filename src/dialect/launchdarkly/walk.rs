@@ -8,6 +8,8 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
+use crate::value::Value;
+
 /// Takes what a document has, read as `Flag` and `Segment`.
 pub(super) trait Taker<'d> {
     type Flag: Deserialize<'d>;
@@ -15,6 +17,8 @@ pub(super) trait Taker<'d> {
 
     fn flag(&mut self, key: Box<str>, flag: Self::Flag);
     fn segment(&mut self, key: Box<str>, segment: Self::Segment);
+    /// A flag that is nothing but a value for everybody.
+    fn value(&mut self, key: Box<str>, value: Value);
 }
 
 /// Hands everything in a document to `taker`, and says whether it had flags or segments at all.
@@ -28,7 +32,7 @@ pub(super) fn walk<'d, T: Taker<'d>>(
     Ok(found)
 }
 
-/// `{"flags": {}, "segments": {}}`, or, once, the same under `data`.
+/// `{"flags": {}, "flagValues": {}, "segments": {}}`, or, once, the same under `data`.
 struct Document<'t, T> {
     taker: &'t mut T,
     is_wrapped: bool,
@@ -56,6 +60,9 @@ impl<'d, T: Taker<'d>> Visitor<'d> for Document<'_, T> {
                 "flags" => map.next_value_seed(Items::new(|key, flag| taker.flag(key, flag)))?,
                 "segments" => {
                     map.next_value_seed(Items::new(|key, segment| taker.segment(key, segment)))?
+                }
+                "flagValues" => {
+                    map.next_value_seed(Items::new(|key, value| taker.value(key, value)))?
                 }
                 "data" if !self.is_wrapped => {
                     map.next_value_seed(Document { taker, is_wrapped: true })?

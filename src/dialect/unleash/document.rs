@@ -165,7 +165,7 @@ impl<'s> State<'s> {
         };
         let mut flag = Flag::new(name, toggle);
         if let Some(exposures) = &self.settings.exposures {
-            flag = flag.counted_in(exposures, None, outcomes);
+            flag = flag.counted_in(exposures, None, outcomes, None);
         }
         self.set = std::mem::take(&mut self.set).with(flag);
     }

@@ -11,7 +11,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Classifier, Document, LoadError, OnnxColumns, OnnxGraph, OnnxModel,
+    Classifier, Document, Engine, LoadError, OnnxColumns, OnnxGraph, OnnxModel,
     sidecar::{Place, Sidecar},
 };
 
@@ -80,6 +80,7 @@ impl NonFinite {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OnnxBuilder {
+    engine: Engine,
     pub(super) input: Option<Box<str>>,
     pub(super) label_output: Option<Box<str>>,
     pub(super) probabilities_output: Option<Box<str>>,
@@ -93,8 +94,9 @@ pub struct OnnxBuilder {
 }
 
 impl OnnxBuilder {
-    pub(super) fn new() -> OnnxBuilder {
+    pub(super) fn new(engine: Engine) -> OnnxBuilder {
         OnnxBuilder {
+            engine,
             input: None,
             label_output: None,
             probabilities_output: None,
@@ -281,7 +283,7 @@ impl OnnxBuilder {
                 return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
             }
         }
-        Ok((super::engine::read(bytes)?, sha256))
+        Ok((self.engine.read(bytes)?, sha256))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod column;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -48,8 +48,7 @@ pub struct OnnxColumns(Arc<Table>);
 struct Table {
     /// For one row.
     plan: Plan,
-    /// For many, if the graph runs many at once.
-    batch_plan: Option<Plan>,
+    many: Many,
     inputs: Vec<Input>,
     columns: Vec<Column>,
     places: FxHashMap<Box<str>, usize>,
@@ -60,6 +59,15 @@ struct Table {
     golden: Vec<(Features, Scores)>,
     tolerance: f32,
     sha256: Box<str>,
+}
+
+/// How many rows are run.
+enum Many {
+    /// At once, by a plan of their own.
+    Plan(Plan),
+    /// At once, by the plan for one.
+    Same,
+    OneByOne,
 }
 
 /// One input: a run of columns.
@@ -80,8 +88,9 @@ impl OnnxColumns {
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
-    pub fn load(path: impl AsRef<Path>) -> Result<OnnxColumns, LoadError> {
-        OnnxBuilder::new().load_columns(path)
+    #[cfg(feature = "onnx")]
+    pub fn load(path: impl AsRef<std::path::Path>) -> Result<OnnxColumns, LoadError> {
+        super::OnnxModel::builder().load_columns(path)
     }
 
     /// The names of the features, in the order of a row without names.
@@ -131,13 +140,19 @@ impl OnnxColumns {
         }
         let selection = Selection::choose(&document, options)?;
         let names = selection.names();
-        let plan = Plan::build(&document, Rows::Exactly(1), None, &names)?;
-        let batch_plan = Plan::build(&document, Rows::Any, None, &names).ok();
+        let build = |rows| Plan::build(&document, rows, None, &names);
+        let (plan, many) = match document.gains_by_two_plans() {
+            true => {
+                let plan = build(Rows::Any).ok();
+                (build(Rows::Exactly(1))?, plan.map_or(Many::OneByOne, Many::Plan))
+            }
+            false => (build(Rows::Any)?, Many::Same),
+        };
         drop(names);
         let graph = schema::Graph::of(&document, &selection);
         let mut table = Table {
             plan,
-            batch_plan,
+            many,
             inputs,
             columns,
             places,
@@ -319,6 +334,14 @@ impl Table {
         plan.run(tensors.iter())
     }
 
+    fn batch_plan(&self) -> Option<&Plan> {
+        match &self.many {
+            Many::Plan(plan) => Some(plan),
+            Many::Same => Some(&self.plan),
+            Many::OneByOne => None,
+        }
+    }
+
     fn one(&self, row: &Row<'_>) -> Result<Scores, ModelError> {
         let outputs = self.run(&self.plan, &[row])?;
         self.scores(&outputs, 1, 0)
@@ -336,10 +359,10 @@ impl Table {
             .row(&first)
             .map_err(|error| said.wrong("golden[0]", error, "features that fit the model"))?;
         let run = |plan: &Plan, rows: &[&Row<'_>]| {
-            engine::guarded("running a first row", || self.run(plan, rows).map_err(Into::into))
+            engine::guarded("running a first row", || self.run(plan, rows))
         };
         let classes = self.selection.prove(&run(&self.plan, &[&row])?, 1)?;
-        let batch = self.batch_plan.as_ref().map(|plan| run(plan, &[&row, &row, &row]));
+        let batch = self.batch_plan().map(|plan| run(plan, &[&row, &row, &row]));
         let proven = batch.is_some_and(|outputs| {
             let count = outputs.and_then(|outputs| self.selection.prove(&outputs, 3));
             count.is_ok_and(|count| count == classes)
@@ -350,7 +373,7 @@ impl Table {
         };
         drop(row);
         if !proven {
-            self.batch_plan = None;
+            self.many = Many::OneByOne;
         }
         self.names = Classes::new(graph, said, classes)?;
         if let Ok(answer) = answer {
@@ -368,7 +391,7 @@ impl Model<Features, Scores> for OnnxColumns {
 
     fn predict_batch(&self, rows: &[&Features]) -> Vec<Result<Scores, ModelError>> {
         let table = &*self.0;
-        let Some(plan) = table.batch_plan.as_ref().filter(|_| rows.len() > 1) else {
+        let Some(plan) = table.batch_plan().filter(|_| rows.len() > 1) else {
             return rows.iter().map(|row| self.predict(row)).collect();
         };
         let mut answers = Vec::with_capacity(rows.len());

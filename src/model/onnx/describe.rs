@@ -57,3 +57,17 @@ impl fmt::Display for AxisSize {
         }
     }
 }
+
+/// The element type of this number in ONNX's own list of them.
+pub(super) fn dtype(number: i32) -> Option<Dtype> {
+    match number {
+        1 => Some(Dtype::F32),
+        2 => Some(Dtype::U8),
+        6 => Some(Dtype::I32),
+        7 => Some(Dtype::I64),
+        8 => Some(Dtype::Text),
+        9 => Some(Dtype::Bool),
+        11 => Some(Dtype::F64),
+        _ => None,
+    }
+}

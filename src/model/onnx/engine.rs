@@ -1,20 +1,41 @@
-//! tract, wrapped: the only place, beside the operators in `ml`, that names its types, which move
-//! between its patch releases.
+//! The engines that run graphs, behind one face.
 
-mod document;
+#[cfg(feature = "ort")]
+mod runtime;
 mod told;
+#[cfg(feature = "onnx")]
+mod tract;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tract_onnx::tract_hir::internal::{
-    Arc, DatumType, DimFact, HashMap, InferenceFact, InferenceModel, InferenceModelExt,
-    IntoRunnable, IntoTValue, OutletId, ShapeFactoid, Symbol, TDim, TValue, TVec,
-    Tensor as EngineTensor, ToDim, TractResult, TypedRunnableModel, format_err, tvec,
-};
+#[cfg(feature = "ort")]
+pub use self::runtime::{OnnxRuntime, OnnxRuntimeError};
+use self::told::Told;
+use super::{EngineError, LoadError, TensorDescription};
+#[cfg(feature = "ort")]
+use crate::model::TensorData;
+use crate::model::{Label, ModelError, Tensor};
 
-pub(super) use self::document::Document;
-use super::{AxisSize, EngineError, LoadError, ml};
-use crate::model::{Label, ModelError, Tensor, TensorData};
+/// Which engine runs a graph.
+#[derive(Clone, Debug)]
+pub(super) enum Engine {
+    #[cfg(feature = "onnx")]
+    Tract,
+    #[cfg(feature = "ort")]
+    Runtime(OnnxRuntime),
+}
+
+impl Engine {
+    /// Reads and checks the bytes of a file; a panic over them comes back as an error.
+    pub(super) fn read(&self, bytes: &[u8]) -> Result<Document, LoadError> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Engine::Tract => tract::read(bytes),
+            #[cfg(feature = "ort")]
+            Engine::Runtime(runtime) => runtime::read(bytes, runtime),
+        }
+    }
+}
 
 /// How many rows a plan takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +46,54 @@ pub(super) enum Rows {
     Any,
 }
 
-/// A graph made ready to run. A clone is a pointer.
-#[derive(Clone)]
-pub(super) struct Plan {
-    runnable: Arc<TypedRunnableModel>,
+/// An ONNX file, read and checked.
+pub(super) struct Document {
+    pub(super) inputs: Vec<TensorDescription>,
+    pub(super) outputs: Vec<TensorDescription>,
+    told: Told,
+    graph: Graph,
+}
+
+/// What an engine makes its plans from.
+enum Graph {
+    #[cfg(feature = "onnx")]
+    Tract(Box<tract::Proto>),
+    #[cfg(feature = "ort")]
+    Runtime(runtime::File),
+}
+
+impl Document {
+    /// The metadata under this key.
+    pub(super) fn metadata(&self, key: &str) -> Option<&str> {
+        self.told.metadata(key)
+    }
+
+    /// The classes in the order of the probabilities, as far as the graph says them.
+    pub(super) fn class_labels(
+        &self,
+        label: Option<&str>,
+        probabilities: &str,
+    ) -> Option<Vec<Label>> {
+        self.told.class_labels(label, probabilities)
+    }
+
+    /// Whether a plan for single rows is faster than one for any number.
+    pub(super) fn gains_by_two_plans(&self) -> bool {
+        match &self.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(_) => true,
+            #[cfg(feature = "ort")]
+            Graph::Runtime(_) => false,
+        }
+    }
+}
+
+/// A graph made ready to run.
+pub(super) enum Plan {
+    #[cfg(feature = "onnx")]
+    Tract(tract::Plan),
+    #[cfg(feature = "ort")]
+    Runtime(runtime::Plan),
 }
 
 impl Plan {
@@ -40,32 +105,29 @@ impl Plan {
         features: Option<usize>,
         outputs: &[&str],
     ) -> Result<Plan, LoadError> {
-        guarded("preparing the graph", || {
-            let parsed = ml::registered().parse(&document.proto, None)?;
-            if let Some(name) = parsed.unresolved_inputs.first() {
-                return Err(format_err!("nothing makes `{name}`"));
+        match &document.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(proto) => {
+                tract::Plan::build(proto, &document.inputs, rows, features, outputs)
+                    .map(Plan::Tract)
             }
-            let mut graph = parsed.model;
-            let mut outlets: Vec<OutletId> = Vec::with_capacity(outputs.len());
-            for name in outputs {
-                let outlet = parsed.outlets_by_name.get(*name);
-                outlets.push(*outlet.ok_or_else(|| format_err!("there is no output `{name}`"))?);
+            // It takes any number of rows, and asks for no sizes beforehand.
+            #[cfg(feature = "ort")]
+            Graph::Runtime(file) => {
+                let _ = (rows, features);
+                runtime::Plan::build(file, &document.inputs, outputs).map(Plan::Runtime)
             }
-            graph.select_output_outlets(&outlets)?;
-            settle_inputs(&mut graph, document, rows, features)?;
-            Ok(Plan { runnable: graph.into_optimized()?.into_runnable()? })
-        })
-    }
-
-    #[cfg(test)]
-    pub(super) fn weak(&self) -> std::sync::Weak<TypedRunnableModel> {
-        Arc::downgrade(&self.runnable)
+        }
     }
 
     /// Runs the plan on one input of this shape.
     pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Outputs, ModelError> {
-        let input = EngineTensor::from_shape(shape, rows).map_err(failed)?;
-        self.runnable.run(tvec!(input.into_tvalue())).map(Outputs).map_err(failed)
+        match self {
+            #[cfg(feature = "onnx")]
+            Plan::Tract(plan) => plan.run_rows(shape, rows).map(Outputs::Tract),
+            #[cfg(feature = "ort")]
+            Plan::Runtime(plan) => plan.run_rows(shape, rows).map(Outputs::Owned),
+        }
     }
 
     /// Runs the plan on one tensor for each input, in order.
@@ -73,198 +135,146 @@ impl Plan {
         &self,
         inputs: impl Iterator<Item = &'a Tensor>,
     ) -> Result<Outputs, ModelError> {
-        let inputs: TVec<TValue> = inputs
-            .map(|tensor| to_engine(tensor).map(IntoTValue::into_tvalue))
-            .collect::<TractResult<_>>()
-            .map_err(failed)?;
-        self.runnable.run(inputs).map(Outputs).map_err(failed)
-    }
-}
-
-/// Decides the size of every axis that the file leaves open.
-fn settle_inputs(
-    graph: &mut InferenceModel,
-    document: &Document,
-    rows: Rows,
-    features: Option<usize>,
-) -> TractResult<()> {
-    let mut batch: Option<TDim> = None;
-    let sources: Vec<OutletId> = graph.input_outlets()?.to_vec();
-    for (index, source) in sources.into_iter().enumerate() {
-        let name = graph.node(source.node).name.clone();
-        let Some(described) = document.inputs.iter().find(|input| *input.name == *name) else {
-            continue;
-        };
-        let fact = graph.outlet_fact(source)?.clone();
-        let Some(axes) = &described.shape else { continue };
-        let mut sizes: TVec<DimFact> = fact.shape.dims().cloned().collect();
-        for (axis, (size, stated)) in sizes.iter_mut().zip(axes).enumerate() {
-            let wanted = match (axis, stated, rows) {
-                (_, AxisSize::Fixed(_), _) => continue,
-                (0, _, Rows::Exactly(count)) => count.to_dim(),
-                (0, _, Rows::Any) => match (&batch, known(size)) {
-                    (_, Some(size)) => size,
-                    (Some(batch), None) => batch.clone(),
-                    (None, None) => graph.symbols.new_with_prefix("rows").to_dim(),
-                },
-                (1, _, _) if features.is_some() => features.unwrap_or_default().to_dim(),
-                _ => match known(size) {
-                    Some(size) => size,
-                    None => graph.symbols.new_with_prefix("size").to_dim(),
-                },
-            };
-            // A named size may also stand in the facts of inner tensors: say there, too, what it
-            // is, or the two would contradict each other.
-            if let Some(TDim::Sym(symbol)) = known(size)
-                && TDim::Sym(symbol.clone()) != wanted
-            {
-                let substitution: HashMap<Symbol, TDim> =
-                    [(symbol, wanted.clone())].into_iter().collect();
-                graph.set_symbols(&substitution)?;
-            }
-            if axis == 0 {
-                batch.get_or_insert_with(|| wanted.clone());
-            }
-            *size = DimFact::from(wanted);
+        match self {
+            #[cfg(feature = "onnx")]
+            Plan::Tract(plan) => plan.run(inputs).map(Outputs::Tract),
+            #[cfg(feature = "ort")]
+            Plan::Runtime(plan) => plan.run(inputs).map(Outputs::Owned),
         }
-        let mut settled = InferenceFact::new().with_shape(ShapeFactoid::closed(sizes));
-        settled.datum_type = fact.datum_type;
-        graph.set_input_fact(index, settled)?;
     }
-    Ok(())
-}
 
-fn known(size: &DimFact) -> Option<TDim> {
-    use tract_onnx::tract_hir::internal::Factoid;
-    size.concretize()
+    /// Tells whether anybody still uses the prepared graph.
+    #[cfg(all(test, feature = "onnx"))]
+    pub(super) fn in_use(&self) -> Box<dyn Fn() -> bool> {
+        match self {
+            Plan::Tract(plan) => {
+                let weak = plan.weak();
+                Box::new(move || weak.strong_count() > 0)
+            }
+            #[cfg(feature = "ort")]
+            Plan::Runtime(_) => Box::new(|| true),
+        }
+    }
 }
 
 /// What a plan gave, in the order its outputs were asked for.
-pub(super) struct Outputs(TVec<TValue>);
+pub(super) enum Outputs {
+    #[cfg(feature = "onnx")]
+    Tract(tract::Outputs),
+    /// Or the name of an element type that no tensor of ours has.
+    #[cfg(feature = "ort")]
+    Owned(Vec<Result<Tensor, String>>),
+}
 
 impl Outputs {
-    fn get(&self, output: usize) -> Option<&EngineTensor> {
-        self.0.get(output).map(|value| &**value)
-    }
-
     /// The shape of an output.
     pub(super) fn shape(&self, output: usize) -> &[usize] {
-        self.get(output).map_or(&[], EngineTensor::shape)
+        match self {
+            #[cfg(feature = "onnx")]
+            Outputs::Tract(outputs) => outputs.shape(output),
+            #[cfg(feature = "ort")]
+            Outputs::Owned(tensors) => tensor(tensors, output).map_or(&[], Tensor::shape),
+        }
     }
 
     /// The elements of an output, if they are 32-bit floats.
     pub(super) fn f32s(&self, output: usize) -> Option<&[f32]> {
-        self.get(output)?.as_plain_ram()?.as_slice().ok()
+        match self {
+            #[cfg(feature = "onnx")]
+            Outputs::Tract(outputs) => outputs.f32s(output),
+            #[cfg(feature = "ort")]
+            Outputs::Owned(tensors) => tensor(tensors, output)?.as_f32(),
+        }
     }
 
     /// The label at a place of an output that holds `count` integers or texts.
     pub(super) fn label(&self, output: usize, count: usize, place: usize) -> Option<Label> {
-        let tensor = self.get(output).filter(|tensor| tensor.len() == count)?;
-        let view = tensor.as_plain_ram()?;
-        Some(match tensor.datum_type() {
-            DatumType::I64 => Label::Int(*view.as_slice::<i64>().ok()?.get(place)?),
-            // The engine keeps some 64-bit integers in the type of its sizes.
-            DatumType::TDim => Label::Int(view.as_slice::<TDim>().ok()?.get(place)?.to_i64().ok()?),
-            DatumType::I32 => Label::Int((*view.as_slice::<i32>().ok()?.get(place)?).into()),
-            DatumType::String => {
-                Label::Text(view.as_slice::<String>().ok()?.get(place)?.as_str().into())
+        match self {
+            #[cfg(feature = "onnx")]
+            Outputs::Tract(outputs) => outputs.label(output, count, place),
+            #[cfg(feature = "ort")]
+            Outputs::Owned(tensors) => {
+                let data = tensor(tensors, output)?.data();
+                if data.len() != count {
+                    return None;
+                }
+                Some(match data {
+                    TensorData::I64(values) => Label::Int(*values.get(place)?),
+                    TensorData::I32(values) => Label::Int((*values.get(place)?).into()),
+                    TensorData::Text(values) => Label::Text(values.get(place)?.clone()),
+                    _ => return None,
+                })
             }
-            _ => return None,
-        })
+        }
     }
 
     /// The number of elements of an output.
     pub(super) fn len(&self, output: usize) -> usize {
-        self.get(output).map_or(0, EngineTensor::len)
+        match self {
+            #[cfg(feature = "onnx")]
+            Outputs::Tract(outputs) => outputs.len(output),
+            #[cfg(feature = "ort")]
+            Outputs::Owned(tensors) => {
+                tensor(tensors, output).map_or(0, |tensor| tensor.data().len())
+            }
+        }
     }
 
     /// The element type of an output, in the engine's words.
     pub(super) fn type_name(&self, output: usize) -> String {
-        self.get(output).map_or_else(|| "nothing".to_owned(), |t| format!("{:?}", t.datum_type()))
+        match self {
+            #[cfg(feature = "onnx")]
+            Outputs::Tract(outputs) => outputs.type_name(output),
+            #[cfg(feature = "ort")]
+            Outputs::Owned(tensors) => match tensors.get(output) {
+                Some(Ok(tensor)) => tensor.dtype().to_string(),
+                Some(Err(name)) => name.clone(),
+                None => "nothing".to_owned(),
+            },
+        }
     }
 
-    /// An output as a tensor of ours.
-    pub(super) fn tensor(&self, output: usize) -> Result<Tensor, ModelError> {
-        let found = self.get(output).and_then(from_engine);
-        found.ok_or_else(|| {
-            let found = self.type_name(output);
-            ModelError::new(format!("output {output} has the element type {found}"))
+    /// The outputs as tensors of ours.
+    pub(super) fn into_tensors(
+        self,
+        count: usize,
+    ) -> impl Iterator<Item = Result<Tensor, ModelError>> {
+        let mut place = 0;
+        std::iter::from_fn(move || {
+            let output = place;
+            place += 1;
+            (output < count).then(|| {
+                let found = match &self {
+                    #[cfg(feature = "onnx")]
+                    Outputs::Tract(outputs) => outputs.tensor(output),
+                    #[cfg(feature = "ort")]
+                    Outputs::Owned(tensors) => tensor(tensors, output).cloned(),
+                };
+                found.ok_or_else(|| {
+                    let found = self.type_name(output);
+                    ModelError::new(format!("output {output} has the element type {found}"))
+                })
+            })
         })
     }
 }
 
-fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
-    let shape = tensor.shape();
-    match tensor.data() {
-        TensorData::F32(values) => EngineTensor::from_shape(shape, values),
-        TensorData::F64(values) => EngineTensor::from_shape(shape, values),
-        TensorData::I64(values) => EngineTensor::from_shape(shape, values),
-        TensorData::I32(values) => EngineTensor::from_shape(shape, values),
-        TensorData::U8(values) => EngineTensor::from_shape(shape, values),
-        TensorData::Bool(values) => EngineTensor::from_shape(shape, values),
-        TensorData::Text(values) => {
-            let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
-            tract_onnx::tract_hir::internal::tensor1(&values).into_shape(shape)
-        }
-    }
-}
-
-fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
-    let view = tensor.as_plain_ram()?;
-    let data: TensorData = match tensor.datum_type() {
-        DatumType::F32 => view.as_slice::<f32>().ok()?.to_vec().into(),
-        DatumType::F64 => view.as_slice::<f64>().ok()?.to_vec().into(),
-        DatumType::I64 => view.as_slice::<i64>().ok()?.to_vec().into(),
-        DatumType::I32 => view.as_slice::<i32>().ok()?.to_vec().into(),
-        DatumType::U8 => view.as_slice::<u8>().ok()?.to_vec().into(),
-        DatumType::Bool => view.as_slice::<bool>().ok()?.to_vec().into(),
-        DatumType::String => {
-            let texts = view.as_slice::<String>().ok()?;
-            texts.iter().map(|text| text.as_str().into()).collect::<Vec<Box<str>>>().into()
-        }
-        DatumType::TDim => {
-            // A size computed inside the graph; the file calls it a 64-bit integer.
-            let sizes = tensor.cast_to::<i64>().ok()?;
-            sizes.as_plain_ram()?.as_slice::<i64>().ok()?.to_vec().into()
-        }
-        _ => return None,
-    };
-    Tensor::new(tensor.shape(), data).ok()
-}
-
-#[cold]
-fn failed(error: tract_onnx::prelude::TractError) -> ModelError {
-    ModelError::new(engine_error(&error))
-}
-
-/// The longest account of an engine's failure that is kept: some quote the whole graph.
-const LONGEST: usize = 2_000;
-
-fn engine_error(error: &tract_onnx::prelude::TractError) -> EngineError {
-    let mut text = format!("{error:#}");
-    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
-        text.truncate(end);
-        text.push_str(" ...");
-    }
-    EngineError(text.into())
+#[cfg(feature = "ort")]
+fn tensor(tensors: &[Result<Tensor, String>], output: usize) -> Option<&Tensor> {
+    tensors.get(output)?.as_ref().ok()
 }
 
 /// Runs a step of loading; the engine's errors and panics come back as [`LoadError`].
-pub(super) fn guarded<T>(
+pub(super) fn guarded<T, E: Into<EngineError>>(
     step: &'static str,
-    run: impl FnOnce() -> TractResult<T>,
+    run: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, LoadError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(LoadError::Engine { step, source: engine_error(&error) }),
+        Ok(Err(error)) => Err(LoadError::Engine { step, source: error.into() }),
         Err(payload) => {
             let message = ModelError::panicked(payload).to_string();
             Err(LoadError::Panicked { step, message: message.into() })
         }
     }
-}
-
-/// Reads and checks the bytes of a file; a panic over them comes back as an error.
-pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
-    guarded("reading the file", || Ok(Document::read(bytes)))?
 }

@@ -1,6 +1,8 @@
 //! An ONNX graph of any inputs and outputs.
 
-use std::{fmt, path::Path, sync::Arc};
+#[cfg(feature = "onnx")]
+use std::path::Path;
+use std::{fmt, sync::Arc};
 
 use super::{
     AxisSize, Batch, Document, LoadError, NonFinite, OnnxBuilder, Plan, Rows, TensorDescription,
@@ -42,8 +44,9 @@ impl OnnxGraph {
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
+    #[cfg(feature = "onnx")]
     pub fn load(path: impl AsRef<Path>) -> Result<OnnxGraph, LoadError> {
-        OnnxBuilder::new().load_graph(path)
+        super::OnnxModel::builder().load_graph(path)
     }
 
     /// Loads the graph in these bytes, with every option at its default.
@@ -51,8 +54,9 @@ impl OnnxGraph {
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    #[cfg(feature = "onnx")]
     pub fn from_bytes(bytes: &[u8]) -> Result<OnnxGraph, LoadError> {
-        OnnxBuilder::new().graph_from_bytes(bytes)
+        super::OnnxModel::builder().graph_from_bytes(bytes)
     }
 
     /// What the graph takes.
@@ -137,8 +141,8 @@ impl Model<Tensors, Tensors> for OnnxGraph {
         }
         let given = graph.plan.run(ordered.into_iter())?;
         let mut outputs = Tensors::new();
-        for (place, output) in graph.outputs.iter().enumerate() {
-            outputs.insert(output.name.clone(), given.tensor(place)?);
+        for (output, tensor) in graph.outputs.iter().zip(given.into_tensors(graph.outputs.len())) {
+            outputs.insert(output.name.clone(), tensor?);
         }
         Ok(outputs)
     }

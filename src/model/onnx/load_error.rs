@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-use crate::model::Ineligible;
+use crate::model::{Ineligible, ModelError};
 
 /// Why [`OnnxModel::load`](crate::OnnxModel::load) or a graph's load failed.
 #[derive(Debug)]
@@ -131,7 +131,34 @@ pub struct UnsupportedOperator {
 
 /// The engine's own words.
 #[derive(Debug)]
-pub struct EngineError(pub(super) Box<str>);
+pub struct EngineError(Box<str>);
+
+/// The longest account of an engine's failure that is kept: some quote the whole graph.
+const LONGEST: usize = 2_000;
+
+impl EngineError {
+    pub(super) fn new(words: &str) -> EngineError {
+        match words.char_indices().nth(LONGEST) {
+            Some((end, _)) => {
+                EngineError(format!("{} ...", words.get(..end).unwrap_or_default()).into())
+            }
+            None => EngineError(words.into()),
+        }
+    }
+}
+
+impl From<ModelError> for EngineError {
+    fn from(error: ModelError) -> EngineError {
+        let mut words = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            words.push_str(": ");
+            words.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        EngineError::new(&words)
+    }
+}
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -34,7 +34,7 @@ use tract_onnx::{
 };
 
 use self::operator::FromNode;
-pub(super) use self::{labels::of_tensor as labels_of, zip_map::classes as zip_map_classes};
+pub(super) use self::zip_map::classes as zip_map_classes;
 
 /// What is wrong with a node.
 #[derive(Clone, Debug)]

@@ -14,11 +14,12 @@ use super::{
     Sent, Settings,
     message::{SYNC_FLAGS, SyncFlagsRequest, SyncFlagsResponse},
 };
-use crate::source::{SourceError, documents::Documents};
+use crate::source::{SourceError, documents::Documents, network::Meter};
 
 /// The server, connected to when a stream is opened.
 pub(super) struct Stream {
     channel: Channel,
+    meter: Meter,
     request: SyncFlagsRequest,
     selector: Option<tonic::metadata::AsciiMetadataValue>,
     deadline: Duration,
@@ -31,6 +32,8 @@ pub(super) struct Failure {
     pub(super) error: SourceError,
     /// The status code's name.
     pub(super) code: String,
+    /// The status code itself.
+    number: u16,
 }
 
 impl Stream {
@@ -64,6 +67,7 @@ impl Stream {
         });
         Ok(Stream {
             channel: channel(&endpoint, settings.socket.as_deref())?,
+            meter: Meter::default(),
             request: SyncFlagsRequest {
                 provider_id: settings.provider.clone(),
                 selector: settings.selector.clone().unwrap_or_default(),
@@ -75,8 +79,24 @@ impl Stream {
         })
     }
 
-    /// Opens a stream and delivers what it brings until it ends or its time is up.
+    /// What it counts, for the status.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Follows one stream, and counts how it went.
     pub(super) async fn follow(&self, documents: &mut Documents) -> Result<(), Failure> {
+        self.meter.requested();
+        let result = self.read(documents).await;
+        if let Err(failure) = &result {
+            self.meter.failed();
+            self.meter.answered(failure.number);
+        }
+        result
+    }
+
+    /// Opens a stream and delivers what it brings until it ends or its time is up.
+    async fn read(&self, documents: &mut Documents) -> Result<(), Failure> {
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(self.max_bytes);
         let mut request = Request::new(self.request.clone());
         if let Some(selector) = &self.selector {
@@ -87,10 +107,14 @@ impl Stream {
             let codec = ProstCodec::<SyncFlagsRequest, SyncFlagsResponse>::default();
             grpc.server_streaming(request, PathAndQuery::from_static(SYNC_FLAGS), codec).await
         };
-        let mut stream = match tokio::time::timeout(self.deadline, opened).await {
-            Ok(opened) => opened?.into_inner(),
+        let stream = match tokio::time::timeout(self.deadline, opened).await {
+            Ok(opened) => opened?,
             Err(_) => return Err(Status::deadline_exceeded("the server did not answer").into()),
         };
+        let page = page(stream.metadata());
+        let mut stream = stream.into_inner();
+        self.meter.answered(Code::Ok as u16);
+        let _open = self.meter.streaming();
         let ends = self.stream_deadline.map(|deadline| tokio::time::Instant::now() + deadline);
         loop {
             let next = stream.message();
@@ -103,6 +127,8 @@ impl Stream {
             };
             match message {
                 Ok(Some(message)) => {
+                    self.meter.received(message.flag_configuration.len());
+                    self.meter.succeeded();
                     let text = Sent::text(&message.flag_configuration, &message.context());
                     // A set that cannot be read leaves the stream open: the next may be better.
                     if let Err(error) = documents.deliver(text, None) {
@@ -112,7 +138,13 @@ impl Stream {
                 Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),
                 // The server's own limit, and what it is for.
                 Err(status) if status.code() == Code::DeadlineExceeded => return Ok(()),
-                Err(status) => return Err(status.into()),
+                Err(status) => {
+                    let mut failure = Failure::from(status);
+                    if let Some(page) = page {
+                        failure.error = SourceError::with_source(page, failure.error);
+                    }
+                    return Err(failure);
+                }
             }
         }
     }
@@ -120,10 +152,27 @@ impl Stream {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
-        let code = name(status.code());
-        let error = SourceError::with_source(format!("sync stream: {code}"), status);
-        Failure { error, code: code.to_owned() }
+        let (code, number) = (name(status.code()), status.code() as u16);
+        // Its own text is of many lines, and shows what is behind it as `Debug` does.
+        let mut text = format!("sync stream: {code}: {}", status.message());
+        let mut cause = std::error::Error::source(&status);
+        while let Some(error) = cause {
+            let said = error.to_string();
+            if !text.ends_with(&said) {
+                text = format!("{text}: {said}");
+            }
+            cause = error.source();
+        }
+        let error = SourceError::new(text);
+        Failure { error, code: code.to_owned(), number }
     }
+}
+
+/// What is wrong with an answer that is no gRPC server's: an error page of something on the way.
+fn page(metadata: &tonic::metadata::MetadataMap) -> Option<String> {
+    let found = metadata.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("none");
+    let is_grpc = found.starts_with("application/grpc");
+    (!is_grpc).then(|| format!("content type: found `{found}`, expected `application/grpc`"))
 }
 
 fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, SourceError> {

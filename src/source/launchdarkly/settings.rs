@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::events::LaunchDarklyEvents;
 use crate::source::network::{HttpSettings, Secret};
 
 /// LaunchDarkly asks its clients not to poll more often.
@@ -13,6 +14,9 @@ pub(super) struct Settings {
     pub(super) stream_url: String,
     /// `None` where there is nothing to poll.
     pub(super) poll_url: Option<String>,
+    /// Where events go unless they have a URL of their own.
+    pub(super) default_events_url: Option<String>,
+    pub(super) events: Option<LaunchDarklyEvents>,
     pub(super) streams: bool,
     pub(super) interval: Duration,
     pub(super) filter: Option<String>,
@@ -27,6 +31,8 @@ impl Settings {
             key: Secret::new(key),
             stream_url: "https://stream.launchdarkly.com".to_owned(),
             poll_url: Some("https://sdk.launchdarkly.com".to_owned()),
+            default_events_url: Some("https://events.launchdarkly.com".to_owned()),
+            events: Some(LaunchDarklyEvents::new()),
             streams: true,
             interval: LEAST_INTERVAL,
             filter: None,
@@ -34,5 +40,11 @@ impl Settings {
             silence: Duration::from_secs(300),
             http: HttpSettings::new(),
         }
+    }
+
+    /// Where events go; `None`: nowhere.
+    pub(super) fn events_url(&self) -> Option<&str> {
+        let events = self.events.as_ref()?;
+        events.url.as_ref().or(self.default_events_url.as_ref()).map(String::as_str)
     }
 }

@@ -1,14 +1,14 @@
 //! Streaming and polling.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::Url;
 use tokio::time::Instant;
 
-use super::{data::Data, settings::Settings};
+use super::{data::Data, events::Vitals, settings::Settings};
 use crate::source::{
     SourceError,
-    network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
+    network::{Answer, Backoff, Client, Conditions, Failure, Meter, client, jittered},
 };
 
 /// A stream that lasted this long was well: the next pause is a short one again.
@@ -16,7 +16,8 @@ const WELL: Duration = Duration::from_secs(60);
 
 /// What requests need.
 pub(super) struct Connection {
-    client: Client,
+    pub(super) client: Client,
+    pub(super) vitals: Arc<Vitals>,
     stream: Url,
     poll: Option<Url>,
     known: Conditions,
@@ -37,8 +38,14 @@ impl Connection {
             stream: filtered(&settings.stream_url, "/all")?,
             poll: poll.map(|base| filtered(base, "/sdk/latest-all")).transpose()?,
             known: Conditions::default(),
+            vitals: Arc::default(),
             client,
         })
+    }
+
+    /// What it counts, for the status.
+    pub(super) fn meter(&self) -> &Meter {
+        self.client.meter()
     }
 
     async fn poll(&mut self, data: &mut Data) -> Result<(), Failure> {
@@ -56,7 +63,10 @@ impl Connection {
 
     /// Follows one stream until something is wrong.
     async fn stream(&self, data: &mut Data, silence: Duration) -> Failure {
-        let mut events = match self.client.stream(&self.stream, &[], silence).await {
+        let started = Instant::now();
+        let opened = self.client.stream(&self.stream, &[], silence).await;
+        self.vitals.opened(started.elapsed(), opened.is_err());
+        let mut events = match opened {
             Ok(events) => events,
             Err(failure) => return failure,
         };

@@ -14,13 +14,14 @@ use reqwest::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::{Events, Failure, HttpSettings, Secret};
+use super::{Events, Failure, HttpSettings, Meter, Secret};
 use crate::source::SourceError;
 
 /// An HTTP client of one source. A clone shares its connections.
 #[derive(Clone)]
 pub(crate) struct Client {
     setup: Arc<Setup>,
+    meter: Meter,
     timeout: Duration,
     max_bytes: u64,
 }
@@ -82,7 +83,12 @@ impl Client {
             made: OnceLock::new(),
         };
         let (timeout, max_bytes) = (settings.timeout, settings.max_bytes);
-        Ok(Client { setup: Arc::new(setup), timeout, max_bytes })
+        Ok(Client { setup: Arc::new(setup), meter: Meter::default(), timeout, max_bytes })
+    }
+
+    /// What the client counts, for the status of its source.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     fn http(&self) -> Result<&reqwest::Client, SourceError> {
@@ -91,6 +97,11 @@ impl Client {
             .made
             .get_or_init(|| self.setup.make().map_err(|error| crate::source::chain(&error)));
         made.as_ref().map_err(|error| SourceError::new(error.clone()))
+    }
+
+    /// The largest body that is read.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     /// A GET that asks only for what is new. A redirect, like any other answer that is neither 200
@@ -105,6 +116,21 @@ impl Client {
         known: &Conditions,
         headers: &[(&'static str, &str)],
     ) -> Result<Answer, Failure> {
+        self.meter.requested();
+        let answer = self.ask(url, known, headers).await;
+        match &answer {
+            Ok(_) => self.meter.succeeded(),
+            Err(_) => self.meter.failed(),
+        }
+        answer
+    }
+
+    async fn ask(
+        &self,
+        url: &Url,
+        known: &Conditions,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Answer, Failure> {
         let mut request = self.request(Method::GET, url, headers)?.timeout(self.timeout);
         if let Some(etag) = &known.etag {
             request = request.header(IF_NONE_MATCH, etag);
@@ -113,6 +139,7 @@ impl Client {
             request = request.header(IF_MODIFIED_SINCE, moment);
         }
         let response = request.send().await?;
+        self.meter.answered(response.status().as_u16());
         let asked = known.etag.is_some() || known.last_modified.is_some();
         match response.status() {
             StatusCode::OK => {}
@@ -134,11 +161,22 @@ impl Client {
         headers: &[(&'static str, &str)],
         json: impl Into<bytes::Bytes>,
     ) -> Result<HeaderMap, Failure> {
+        let answer = self.tell(url, headers, json.into()).await;
+        self.meter.reported(answer.is_ok());
+        answer
+    }
+
+    async fn tell(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, &str)],
+        json: bytes::Bytes,
+    ) -> Result<HeaderMap, Failure> {
         let response = self
             .request(Method::POST, url, headers)?
             .timeout(self.timeout)
             .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .body(reqwest::Body::from(json.into()))
+            .body(json)
             .send()
             .await?;
         if !response.status().is_success() {
@@ -155,6 +193,20 @@ impl Client {
         headers: &[(&'static str, &str)],
         silence: Duration,
     ) -> Result<Events, Failure> {
+        self.meter.requested();
+        let events = self.open(url, headers, silence).await;
+        if events.is_err() {
+            self.meter.failed();
+        }
+        events
+    }
+
+    async fn open(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, &str)],
+        silence: Duration,
+    ) -> Result<Events, Failure> {
         // Compressors on the way tend to hold events back until they have enough of them.
         let request = self
             .request(Method::GET, url, headers)?
@@ -164,6 +216,7 @@ impl Client {
             Ok(response) => response?,
             Err(_) => return Err(SourceError::new("request took too long").into()),
         };
+        self.meter.answered(response.status().as_u16());
         if response.status() != StatusCode::OK {
             return Err(refused(&response));
         }
@@ -174,7 +227,7 @@ impl Client {
             let error = format!("content type: found `{found}`, expected `text/event-stream`");
             return Err(SourceError::new(error).into());
         }
-        Ok(Events::new(response, silence, self.max_bytes))
+        Ok(Events::new(response, silence, self.max_bytes, &self.meter))
     }
 
     fn request(
@@ -194,6 +247,7 @@ impl Client {
     async fn text(&self, mut response: Response) -> Result<String, Failure> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await? {
+            self.meter.received(chunk.len());
             if (bytes.len() as u64).saturating_add(chunk.len() as u64) > self.max_bytes {
                 let error = format!("answer: found more than {} bytes", self.max_bytes);
                 return Err(SourceError::new(error).into());

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use sse_stream::SseByteStream;
 
-use super::Failure;
+use super::{Failure, Meter, Streaming};
 use crate::source::SourceError;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
@@ -23,6 +23,9 @@ pub(crate) struct Events {
     stream: SseByteStream<Chunks>,
     /// Bytes since the last event.
     pending: Arc<AtomicU64>,
+    meter: Meter,
+    #[expect(dead_code, reason = "held to say that the stream is open")]
+    open: Streaming,
 }
 
 /// One event.
@@ -35,14 +38,20 @@ pub(crate) struct Event {
 }
 
 impl Events {
-    pub(super) fn new(response: reqwest::Response, silence: Duration, max_bytes: u64) -> Events {
-        Events::of(response.bytes_stream(), silence, max_bytes)
+    pub(super) fn new(
+        response: reqwest::Response,
+        silence: Duration,
+        max_bytes: u64,
+        meter: &Meter,
+    ) -> Events {
+        Events::of(response.bytes_stream(), silence, max_bytes, meter)
     }
 
     fn of<E>(
         chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
         silence: Duration,
         max_bytes: u64,
+        meter: &Meter,
     ) -> Events
     where
         Failure: From<E>,
@@ -50,6 +59,7 @@ impl Events {
     {
         let pending = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&pending);
+        let received = meter.clone();
         // Watched here, below the events: a comment is a sign of life as well.
         let watched =
             futures_util::stream::unfold(Box::pin(chunks), move |mut chunks| async move {
@@ -66,6 +76,7 @@ impl Events {
             let chunk = chunk?;
             // Relaxed: one task reads and writes it.
             let length = chunk.len() as u64;
+            received.received(chunk.len());
             let pending = counted.fetch_add(length, Ordering::Relaxed).saturating_add(length);
             if pending > max_bytes {
                 let error = format!("event: found more than {max_bytes} bytes");
@@ -74,11 +85,21 @@ impl Events {
             Ok(chunk)
         });
         let chunks: Chunks = Box::pin(limited);
-        Events { stream: SseByteStream::new(chunks), pending }
+        let (meter, open) = (meter.clone(), meter.streaming());
+        Events { stream: SseByteStream::new(chunks), pending, meter, open }
     }
 
     /// The next event. A stream that ends is a failure like any other: it is to be opened again.
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
+        let event = self.read().await;
+        match &event {
+            Ok(_) => self.meter.succeeded(),
+            Err(_) => self.meter.failed(),
+        }
+        event
+    }
+
+    async fn read(&mut self) -> Result<Event, Failure> {
         loop {
             let event = match self.stream.next().await {
                 Some(Ok(event)) => event,
@@ -128,7 +149,7 @@ mod tests {
     fn events(chunks: Vec<&'static str>, max_bytes: u64) -> Events {
         let chunks = chunks.into_iter().map(|chunk| Ok::<_, SourceError>(Bytes::from(chunk)));
         let chunks = futures_util::stream::iter(chunks.collect::<Vec<_>>());
-        Events::of(chunks, Duration::from_secs(60), max_bytes)
+        Events::of(chunks, Duration::from_secs(60), max_bytes, &Meter::default())
     }
 
     fn run<T>(task: impl Future<Output = T>) -> T {
@@ -166,7 +187,8 @@ mod tests {
     #[test]
     fn silence_is_noticed() {
         let chunks = futures_util::stream::pending::<Result<Bytes, SourceError>>();
-        let error = run(async { Events::of(chunks, Duration::from_secs(300), 100).next().await });
+        let silence = Duration::from_secs(300);
+        let error = run(async { Events::of(chunks, silence, 100, &Meter::default()).next().await });
         assert_eq!(error.unwrap_err().error.to_string(), "nothing came for 300 s");
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Data {
     last_event: u64,
     /// Whether this stream has brought anything.
     streamed: bool,
+    /// Whether what is in force is what these events change.
+    hydrated: bool,
     /// The last good texts of all there is, for the file; empty when there is none.
     texts: Texts,
     /// Whether events have changed what the file does not have yet.
@@ -109,6 +111,7 @@ impl Data {
             good: None,
             last_event: 0,
             streamed: false,
+            hydrated: false,
             texts: Texts::default(),
             unsaved: false,
             saved: None,
@@ -164,6 +167,11 @@ impl Data {
         Ok(())
     }
 
+    /// The source's name.
+    pub(super) fn source(&self) -> &str {
+        self.last_good.source()
+    }
+
     /// Whether what is in force came as a whole, unchanged by events.
     pub(super) fn is_whole(&self) -> bool {
         self.good.is_some()
@@ -175,10 +183,12 @@ impl Data {
         self.last_good.save();
     }
 
-    /// A new stream numbers its events anew: the server may be another.
-    pub(super) fn begin_stream(&mut self) {
+    /// A new stream numbers its events anew: the server may be another. The first of them must
+    /// bring everything.
+    pub(super) fn begin_events(&mut self) {
         self.last_event = 0;
         self.streamed = false;
+        self.hydrated = false;
     }
 
     /// Whether this stream has brought anything.
@@ -186,38 +196,47 @@ impl Data {
         self.streamed
     }
 
-    /// Changes, as streaming brings them. Those older than what is in force change nothing.
+    /// Changes, as streaming brings them. Those older than what is in force change nothing; whether
+    /// there were none such.
     ///
     /// # Errors
     /// When they cannot be read as a whole: only a new hydration is safe then.
-    pub(super) fn apply(&mut self, text: &str) -> Result<(), SourceError> {
+    pub(super) fn apply(&mut self, text: &str) -> Result<bool, SourceError> {
         let malformed = |error| SourceError::with_source("events are malformed", error);
         let raw: Events<'_> = serde_json::from_str(text).map_err(malformed)?;
         let mut last = self.last_event;
         let mut oldest = last;
+        let mut hydrated = self.hydrated;
         let mut events = Vec::with_capacity(raw.events.len());
         for raw in &raw.events {
             let event: Event<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
             if event.kind == "hydration" {
-                (last, oldest) = (event.event_id, 0);
+                (last, oldest, hydrated) = (event.event_id, 0, true);
             } else if event.event_id != 0 && event.event_id < oldest {
                 continue;
             }
             last = last.max(event.event_id);
+            if !hydrated {
+                return Err(SourceError::new("events do not begin with a hydration"));
+            }
             events.push((event, raw.get()));
         }
+        if !hydrated {
+            return Err(SourceError::new("found no events, expected a hydration"));
+        }
         self.streamed = true;
+        let is_all = events.len() == raw.events.len();
         if events.is_empty() {
             self.sink.confirm();
-            return Ok(());
+            return Ok(is_all);
         }
-        let set = if events.len() == raw.events.len() {
+        let set = if is_all {
             self.dialect.apply(&self.set, text)?
         } else {
             let newer: Vec<&str> = events.iter().map(|(_, raw)| *raw).collect();
             self.dialect.apply(&self.set, &format!(r#"{{"events":[{}]}}"#, newer.join(",")))?
         };
-        self.last_event = last;
+        (self.last_event, self.hydrated) = (last, hydrated);
         self.set = set.with_revision(last.to_string());
         self.sink.replace(self.set.clone());
         self.good = None;
@@ -229,7 +248,7 @@ impl Data {
                 self.save();
             }
         }
-        Ok(())
+        Ok(is_all)
     }
 
     /// When the file is to be brought up to date, if it is not.

@@ -8,9 +8,9 @@ use reqwest::{
 };
 use tokio::time::Instant;
 
-use super::{data::Data, settings::Settings};
+use super::{data::Data, delta::Deltas, settings::Settings};
 use crate::source::{
-    SourceError,
+    SourceError, chain,
     network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
 };
 
@@ -25,16 +25,20 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// way may hold the events back.
 const FIRST_EVENT: Duration = Duration::from_secs(15);
 
-/// When it is looked again whether a server that had no stream has one by now.
-const STREAM_AGAIN: Duration = Duration::from_secs(600);
+/// When it is looked again whether a server that had no stream, or no deltas, has them by now.
+pub(super) const AGAIN: Duration = Duration::from_secs(600);
 
 /// What requests need.
 pub(super) struct Connection {
     pub(super) client: Client,
     features: Url,
     stream: Url,
+    changes: Url,
     pub(super) headers: Vec<(&'static str, String)>,
+    /// What is in force, while that came as a whole.
     known: Conditions,
+    /// Where they are asked for.
+    deltas: Option<Deltas>,
 }
 
 /// What to do next.
@@ -77,9 +81,11 @@ impl Connection {
         Ok(Connection {
             features: filtered("/client/features")?,
             stream: filtered("/client/streaming")?,
+            changes: filtered("/client/delta")?,
             client,
             headers,
             known: Conditions::default(),
+            deltas: settings.deltas.then(Deltas::default),
         })
     }
 
@@ -89,6 +95,44 @@ impl Connection {
 
     /// Asks once; the answer's headers, when it brought something new.
     async fn poll(&mut self, data: &mut Data) -> Result<Option<HeaderMap>, Failure> {
+        let Some(deltas) = self.deltas.as_ref().filter(|deltas| deltas.may_be_had()) else {
+            return self.poll_features(data).await;
+        };
+        let asked = self.client.get_with(&self.changes, &deltas.known, &self.headers()).await;
+        let Some(deltas) = &mut self.deltas else { return Ok(None) };
+        let answer = asked.and_then(|answer| match answer {
+            Answer::Unchanged => {
+                deltas.well();
+                data.confirm();
+                Ok(None)
+            }
+            Answer::Document { text, conditions, headers } => {
+                deltas.apply(data, &text, conditions.etag)?;
+                Ok(Some(headers))
+            }
+        });
+        if data.save_in().is_some_and(|pause| pause.is_zero()) {
+            data.save();
+        }
+        let failure = match answer {
+            Ok(headers) => return Ok(headers),
+            Err(failure) if !deltas.fail(&failure) => return Err(failure),
+            Err(failure) => failure,
+        };
+        // Asking for everything shows whether anything is really wrong.
+        if !data.is_whole() {
+            self.known = Conditions::default();
+        }
+        let headers = self.poll_features(data).await?;
+        let (source, error) = (data.source(), chain(&failure.error));
+        tracing::debug!(target: "modelgate::source", source, error, "no deltas to be had");
+        if let Some(deltas) = &mut self.deltas {
+            deltas.give_up();
+        }
+        Ok(headers)
+    }
+
+    async fn poll_features(&mut self, data: &mut Data) -> Result<Option<HeaderMap>, Failure> {
         match self.client.get_with(&self.features, &self.known, &self.headers()).await? {
             Answer::Unchanged => {
                 data.confirm();
@@ -104,13 +148,14 @@ impl Connection {
     }
 
     /// Follows one stream until something is wrong.
-    async fn stream(&self, data: &mut Data, silence: Duration) -> End {
-        let headers = self.headers();
-        let mut events = match self.client.stream(&self.stream, &headers, silence).await {
+    async fn stream(&mut self, data: &mut Data, silence: Duration) -> End {
+        let opened = self.client.stream(&self.stream, &self.headers(), silence).await;
+        let mut events = match opened {
             Ok(events) => events,
             Err(failure) => return End::Failed(failure),
         };
-        data.begin_stream();
+        self.deltas.iter_mut().for_each(Deltas::forget);
+        data.begin_events();
         let mut pause = Some(silence.min(FIRST_EVENT));
         loop {
             let next = match pause {
@@ -128,7 +173,7 @@ impl Connection {
                 }
             };
             let done = match &*event.kind {
-                "unleash-connected" | "unleash-updated" => data.apply(&event.data),
+                "unleash-connected" | "unleash-updated" => data.apply(&event.data).map(|_| ()),
                 "fetch-mode" if event.data.trim() == "polling" => return End::Unwanted,
                 _ => Ok(()),
             };
@@ -161,8 +206,8 @@ impl Connection {
                     }
                     broken.push(Instant::now());
                     let pause = match end {
-                        End::Unwanted => STREAM_AGAIN,
-                        End::Failed(failure) if has_no_stream(failure.status) => STREAM_AGAIN,
+                        End::Unwanted => AGAIN,
+                        End::Failed(failure) if has_no_stream(failure.status) => AGAIN,
                         End::Failed(_) if broken.len() >= TOO_OFTEN => MINUTE,
                         End::Failed(failure) => {
                             rest(&data, &mut backoff, failure).await;

@@ -13,10 +13,12 @@ use tokio::time::Instant;
 
 use super::{
     fetch::{Connection, SPECIFICATION},
+    impact::{Impact, Reported},
     settings::Settings,
 };
 use crate::{
     flag::{Exposure, Exposures},
+    router::ImpactMetrics,
     source::{
         SourceError, chain,
         network::{Backoff, Client, Failure, Stopped, client, jittered},
@@ -40,16 +42,26 @@ pub(super) struct Report {
     app_name: String,
     instance_id: String,
     connection_id: String,
-    exposures: Exposures,
+    counted: Counted,
     source: Cow<'static, str>,
     started: Duration,
     /// What was counted since, together with what could not be sent before.
     toggles: BTreeMap<Arc<str>, Usage>,
+    /// Likewise, of the routers.
+    impact: Impact,
     retry: (Duration, Duration),
     /// Whether the server knows the application, or does not want to.
     registered: bool,
     /// The server takes no counts with this token.
     refused: bool,
+}
+
+/// What there is to tell the server.
+pub(super) struct Counted {
+    pub(super) exposures: Exposures,
+    pub(super) impact: ImpactMetrics,
+    /// The names of custom strategies.
+    pub(super) strategies: Vec<String>,
 }
 
 /// How often a toggle answered what.
@@ -69,7 +81,7 @@ struct Registration<'r> {
     sdk_version: &'static str,
     spec_version: &'static str,
     platform_name: &'static str,
-    strategies: &'static [&'static str],
+    strategies: Vec<&'r str>,
     /// Milliseconds since 1970.
     started: u64,
     /// Milliseconds.
@@ -84,6 +96,8 @@ struct Metrics<'r> {
     connection_id: &'r str,
     sdk_version: &'static str,
     bucket: Bucket<'r>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    impact_metrics: Vec<Reported<'r>>,
 }
 
 #[derive(Serialize)]
@@ -112,7 +126,7 @@ impl Report {
     pub(super) fn new(
         connection: &Connection,
         settings: &Settings,
-        exposures: Exposures,
+        counted: Counted,
         source: Cow<'static, str>,
     ) -> Result<Report, SourceError> {
         Ok(Report {
@@ -123,10 +137,11 @@ impl Report {
             app_name: settings.app_name.clone(),
             instance_id: settings.instance_id.clone(),
             connection_id: settings.connection_id.clone(),
-            exposures,
+            counted,
             source,
             started: now(),
             toggles: BTreeMap::new(),
+            impact: Impact::new(&settings.app_name, settings.environment()),
             retry: settings.retry,
             registered: false,
             refused: false,
@@ -173,7 +188,7 @@ impl Report {
     }
 
     fn collect(&mut self) {
-        for exposure in self.exposures.take() {
+        for exposure in self.counted.exposures.take() {
             self.add(exposure);
         }
     }
@@ -201,6 +216,7 @@ impl Report {
             Err(failure) if is_permanent(failure.status) => {
                 self.refused = true;
                 self.toggles.clear();
+                self.impact.clear();
                 self.give_up(&failure, "the server takes no usage with this token: none is sent");
             }
             Err(failure) => {
@@ -219,7 +235,7 @@ impl Report {
             sdk_version: SDK,
             spec_version: SPECIFICATION,
             platform_name: "rust",
-            strategies: STRATEGIES,
+            strategies: self.strategies(),
             started: milliseconds(self.started),
             interval: milliseconds(interval),
         };
@@ -232,12 +248,18 @@ impl Report {
     /// few than one twice.
     async fn send(&mut self) -> Result<(), Failure> {
         let stop = now();
-        if self.toggles.is_empty() {
+        // Also when nothing is sent: what is not taken stays where it was counted.
+        let news = self.counted.impact.take();
+        if !self.refused {
+            self.impact.add(news);
+        }
+        if self.toggles.is_empty() && self.impact.is_empty() {
             self.started = stop;
             return Ok(());
         }
         // Taken out first: a report that is cut off is not sent again either.
         let toggles = std::mem::take(&mut self.toggles);
+        let impact = self.impact.take();
         let start = std::mem::replace(&mut self.started, stop);
         let metrics = Metrics {
             app_name: &self.app_name,
@@ -249,12 +271,13 @@ impl Report {
                 stop: milliseconds(stop),
                 toggles: &toggles,
             },
+            impact_metrics: impact.reported(),
         };
         let body = serde_json::to_vec(&metrics).unwrap_or_default();
         let sent = self.client.post(&self.metrics, &self.headers(), body).await;
         sent.map(|_| ()).inspect_err(|failure| {
             if !may_have_arrived(failure) {
-                (self.toggles, self.started) = (toggles, start);
+                (self.toggles, self.impact, self.started) = (toggles, impact, start);
             }
         })
     }
@@ -275,6 +298,17 @@ impl Report {
             let count = usage.variants.entry(variant).or_default();
             *count = count.saturating_add(exposure.count);
         }
+    }
+
+    /// Those of Unleash's own, and those of this service.
+    fn strategies(&self) -> Vec<&str> {
+        let mut names = STRATEGIES.to_vec();
+        for name in self.counted.strategies.iter().map(|name| &**name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     fn headers(&self) -> Vec<(&'static str, &str)> {

@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) connection_id: String,
     pub(super) interval: Duration,
     pub(super) streams: bool,
+    pub(super) deltas: bool,
     pub(super) filters: Vec<(&'static str, String)>,
     pub(super) metrics: Option<Duration>,
     pub(super) retry: (Duration, Duration),
@@ -25,6 +26,13 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// The environment of the flags, which a token names: `project:environment.secret`.
+    pub(super) fn environment(&self) -> Option<&str> {
+        let (_, rest) = self.token.reveal().split_once(':')?;
+        let (environment, _) = rest.split_once('.')?;
+        Some(environment).filter(|environment| !environment.is_empty())
+    }
+
     pub(super) fn new(url: String, token: Box<str>) -> Settings {
         Settings {
             url,
@@ -34,6 +42,7 @@ impl Settings {
             connection_id: uuid(PredictionId::generate()),
             interval: Duration::from_secs(15),
             streams: false,
+            deltas: false,
             filters: Vec::new(),
             metrics: Some(Duration::from_secs(60)),
             retry: (Duration::from_secs(1), Duration::from_secs(300)),

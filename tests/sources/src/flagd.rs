@@ -45,6 +45,8 @@ pub type Asked = (SyncFlagsRequest, Option<String>);
 enum Mood {
     Sends(SyncFlagsResponse),
     Refuses(tonic::Code),
+    /// Answers as something that is no gRPC server: status, content type, body.
+    Pages(u16, &'static str, &'static [u8]),
 }
 
 /// A running service. Dropping it ends its streams and its port.
@@ -107,6 +109,12 @@ impl Flagd {
         self.mood.send_replace(Mood::Refuses(code));
     }
 
+    /// From now on answers as something that is no gRPC server would, or as one that is broken:
+    /// with this status, content type and body. Open streams end.
+    pub fn page(&self, status: u16, content_type: &'static str, body: &'static [u8]) {
+        self.mood.send_replace(Mood::Pages(status, content_type, body));
+    }
+
     /// Ends the streams that are open.
     pub fn end_streams(&self) {
         *self.ended.lock().unwrap() = watch::channel(()).0;
@@ -151,13 +159,14 @@ impl ServerStreamingService<SyncFlagsRequest> for Sync {
         self.requests.lock().unwrap().push((request.into_inner(), selector));
         let refused = match &*self.moods.borrow() {
             Mood::Refuses(code) => Some(*code),
-            Mood::Sends(_) => None,
+            Mood::Sends(_) | Mood::Pages(..) => None,
         };
         let mut ended = self.ended.lock().unwrap().subscribe();
         let messages = WatchStream::new(self.moods.clone())
             .map(|mood| match mood {
                 Mood::Sends(message) => Ok(message),
                 Mood::Refuses(code) => Err(Status::new(code, "on demand")),
+                Mood::Pages(..) => Err(Status::unavailable("on demand")),
             })
             .take_until(Box::pin(async move { while ended.changed().await.is_ok() {} }));
         Box::pin(async move {
@@ -184,7 +193,18 @@ impl Service<http::Request<Body>> for Sync {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let service = self.clone();
+        let mood = self.moods.borrow().clone();
         Box::pin(async move {
+            if let Mood::Pages(status, content_type, body) = mood {
+                let asked = (SyncFlagsRequest::default(), None);
+                service.requests.lock().unwrap().push(asked);
+                let response = http::Response::builder()
+                    .status(status)
+                    .header("content-type", content_type)
+                    .header("location", "/flagd.sync.v1.FlagSyncService/SyncFlags")
+                    .body(Body::new(http_body_util::Full::<bytes::Bytes>::new(body.into())));
+                return Ok(response.unwrap());
+            }
             let codec = ProstCodec::<SyncFlagsResponse, SyncFlagsRequest>::default();
             Ok(Grpc::new(codec).server_streaming(service, request).await)
         })

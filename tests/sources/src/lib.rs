@@ -2,14 +2,20 @@
 //! ways to wait.
 
 pub mod flagd;
+pub mod flagsmith;
+pub mod http;
 pub mod launchdarkly;
+pub mod load;
 pub mod proxy;
+pub mod soak;
+pub mod tls;
 pub mod unleash;
 pub mod unleash_admin;
+pub mod vendor;
 
 use std::time::Duration;
 
-use modelgate::{Context, Flags, FlagsStatus};
+use modelgate::{Context, Flags, FlagsStatus, SourceState};
 
 /// Long enough for any machine; nothing waits it out unless the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,5 +41,22 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(started.elapsed() < PATIENCE, "never happened: {what}");
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What the status says is wrong with its first source; empty when nothing is.
+pub fn reason(status: &FlagsStatus) -> &str {
+    match &status.sources[0].state {
+        SourceState::Stale { reason, .. } => reason,
+        SourceState::Starting { last_error: Some(error), .. } => error,
+        _ => "",
+    }
+}
+
+/// How many attempts have failed since the first source was fresh.
+pub fn attempts(status: &FlagsStatus) -> u64 {
+    match status.sources[0].state {
+        SourceState::Stale { attempts, .. } | SourceState::Starting { attempts, .. } => attempts,
+        _ => 0,
     }
 }

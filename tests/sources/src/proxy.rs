@@ -28,6 +28,8 @@ pub enum Fault {
     Answer { status: &'static str, headers: String, body: String },
     /// Answers 200 with JSON text that does not end.
     Endless,
+    /// Answers 200 with an event of a stream that does not end.
+    EndlessEvent,
     /// Answers with a redirect to the same place.
     RedirectLoop,
 }
@@ -49,7 +51,8 @@ impl Fault {
     }
 }
 
-/// Every connection carries one request: the proxy asks both sides to close after it.
+/// Every connection carries one request: the proxy asks both sides to close after it. One that hands
+/// on [bytes](Proxy::of_bytes) knows nothing of requests.
 pub struct Proxy {
     address: SocketAddr,
     state: Arc<State>,
@@ -59,7 +62,11 @@ pub struct Proxy {
 struct State {
     upstream: Mutex<SocketAddr>,
     fault: Mutex<Fault>,
+    /// Whether connections are of another protocol than HTTP/1.1.
+    bytes_only: bool,
     requests: AtomicUsize,
+    /// Bytes handed to clients or made up for them.
+    sent: AtomicUsize,
     stop: AtomicBool,
     /// What is open, to be shut when the proxy goes or its server "dies".
     open: Mutex<Vec<TcpStream>>,
@@ -67,12 +74,24 @@ struct State {
 
 impl Proxy {
     pub fn before(upstream: SocketAddr) -> Proxy {
+        Proxy::start(upstream, false)
+    }
+
+    /// Hands on whatever is said, in both directions: for gRPC and TLS. What it counts as requests
+    /// are connections.
+    pub fn of_bytes(upstream: SocketAddr) -> Proxy {
+        Proxy::start(upstream, true)
+    }
+
+    fn start(upstream: SocketAddr, bytes_only: bool) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             upstream: Mutex::new(upstream),
             fault: Mutex::new(Fault::None),
+            bytes_only,
             requests: AtomicUsize::new(0),
+            sent: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             open: Mutex::default(),
         });
@@ -122,6 +141,11 @@ impl Proxy {
     pub fn requests(&self) -> usize {
         self.state.requests.load(Ordering::Acquire)
     }
+
+    /// How many bytes of [endless](Fault::Endless) answers were taken.
+    pub fn sent(&self) -> usize {
+        self.state.sent.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for Proxy {
@@ -137,8 +161,8 @@ impl Drop for Proxy {
 
 fn serve(mut client: TcpStream, state: &Arc<State>) -> io::Result<()> {
     state.open.lock().unwrap().push(client.try_clone()?);
-    let request = request(&mut client)?;
-    if request.is_empty() {
+    let request = if state.bytes_only { Vec::new() } else { request(&mut client)? };
+    if request.is_empty() && !state.bytes_only {
         return Ok(());
     }
     state.requests.fetch_add(1, Ordering::AcqRel);
@@ -154,11 +178,16 @@ fn serve(mut client: TcpStream, state: &Arc<State>) -> io::Result<()> {
             "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         ),
-        Fault::Endless => {
-            let head = "Content-Type: application/json\r\nConnection: close";
-            write!(client, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{{\"a\":\"")?;
+        Fault::Endless | Fault::EndlessEvent => {
+            let (kind, begin) = match fault {
+                Fault::Endless => ("application/json", "{\"a\":\""),
+                _ => ("text/event-stream", "event: put\ndata: {\"a\":\""),
+            };
+            let head = format!("Content-Type: {kind}\r\nConnection: close");
+            write!(client, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{begin}")?;
             loop {
-                client.write_all(&[b'x'; 1 << 16])?;
+                client.write_all(&[b'x'; 1 << 14])?;
+                state.sent.fetch_add(1 << 14, Ordering::AcqRel);
             }
         }
         Fault::RedirectLoop => {
@@ -227,6 +256,14 @@ fn forward(
     let mut server = TcpStream::connect(upstream)?;
     state.open.lock().unwrap().push(server.try_clone()?);
     server.write_all(request)?;
+    if state.bytes_only {
+        let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+        thread::spawn(move || {
+            // Its end is the end of one of the two.
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+    }
     let mut buffer = [0; 1 << 14];
     let result = loop {
         match server.read(&mut buffer) {

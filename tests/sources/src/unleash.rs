@@ -1,4 +1,5 @@
-//! A stand-in for an Unleash server, with the stream that the open-source one has not.
+//! A stand-in for an Unleash server, with the stream and the deltas that the open-source one has
+//! not.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -32,6 +33,7 @@ pub struct Unleash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     Features,
+    Delta,
     Stream,
     Register,
     Metrics,
@@ -76,6 +78,12 @@ struct Shared {
 struct Script {
     features: String,
     revision: u64,
+    /// What has changed since, with its revision.
+    changes: Vec<(u64, String)>,
+    /// What a stream is, in place of what has happened.
+    recorded: Option<String>,
+    /// What deltas are, likewise.
+    delta: Option<String>,
     fetch_mode: Option<&'static str>,
     answers: HashMap<Place, Answer>,
     asked: Vec<(Place, Asked)>,
@@ -96,14 +104,18 @@ impl Unleash {
         let script = Script {
             features: features.to_owned(),
             revision: 1,
+            changes: Vec::new(),
+            recorded: None,
+            delta: None,
             fetch_mode: None,
-            answers: HashMap::from([(Place::Stream, Answer::Status(404))]),
+            answers: [Place::Stream, Place::Delta].map(|place| (place, Answer::Status(404))).into(),
             asked: Vec::new(),
         };
         let (events, _) = broadcast::channel(1 << 12);
         let shared = Arc::new(Shared { state: Mutex::new(script), events });
         let app = Router::new()
             .route("/api/client/features", get(poll))
+            .route("/api/client/delta", get(delta))
             .route("/api/client/streaming", get(stream))
             .route("/api/client/register", post(register))
             .route("/api/client/metrics", post(metrics))
@@ -118,11 +130,40 @@ impl Unleash {
         format!("http://{}/api", self.address)
     }
 
-    /// What polls answer, and streams begin with, from now on.
-    pub fn set_features(&self, features: &str) {
+    /// What polls answer, and streams begin with, from now on; the number of this state.
+    pub fn set_features(&self, features: &str) -> u64 {
         let mut script = self.shared.state.lock().unwrap();
         script.features = features.to_owned();
         script.revision += 1;
+        script.changes.clear();
+        script.revision
+    }
+
+    /// Makes a change, an event without its number, that leads to these features. Deltas have it
+    /// alone; those who ask from before the last [`set_features`](Unleash::set_features) get all.
+    pub fn change(&self, event: &str, features: &str) {
+        let mut script = self.shared.state.lock().unwrap();
+        script.features = features.to_owned();
+        script.revision += 1;
+        let (number, event) = (script.revision, event.trim_start().strip_prefix('{').unwrap());
+        script.changes.push((number, format!(r#"{{"eventId": {number}, {event}"#)));
+    }
+
+    /// Numbers changes from here, as another server would.
+    pub fn set_revision(&self, revision: u64) {
+        let mut script = self.shared.state.lock().unwrap();
+        script.revision = revision;
+        script.changes.clear();
+    }
+
+    /// Streams are this text from now on, and then silent.
+    pub fn set_recorded(&self, stream: &str) {
+        self.shared.state.lock().unwrap().recorded = Some(stream.to_owned());
+    }
+
+    /// Deltas are this body from now on, to whoever asks.
+    pub fn set_delta(&self, body: &str) {
+        self.shared.state.lock().unwrap().delta = Some(body.to_owned());
     }
 
     /// What polls say in the header `fetch-mode`.
@@ -144,6 +185,11 @@ impl Unleash {
         let change = change.trim_start().strip_prefix('{').unwrap().replace('\n', " ");
         let data = format!(r#"{{"events": [{{"eventId": {number}, {change}]}}"#);
         self.send("unleash-updated", &data);
+    }
+
+    /// Forgets what it was asked.
+    pub fn forget(&self) {
+        self.shared.state.lock().unwrap().asked = Vec::new();
     }
 
     /// What was asked of this place.
@@ -173,6 +219,14 @@ impl Drop for Unleash {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+impl Script {
+    fn hydration(&self) -> Value {
+        let features: Value = serde_json::from_str(&self.features).unwrap();
+        let number = self.revision;
+        json!({"type": "hydration", "eventId": number, "features": features, "segments": []})
     }
 }
 
@@ -234,20 +288,43 @@ async fn poll(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -
     response
 }
 
+async fn delta(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
+    let held = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
+    let held = held.and_then(|tag| tag.trim_matches('"').parse::<u64>().ok());
+    if let Some(answer) = shared.met(Place::Delta, &uri, headers, "").await {
+        return answer;
+    }
+    let script = shared.state.lock().unwrap();
+    if let Some(body) = &script.delta {
+        return ([(header::ETAG, "\"9\"")], body.clone()).into_response();
+    }
+    if held == Some(script.revision) {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    let first = script.changes.first().map(|(number, _)| *number);
+    let events: Vec<String> = match held {
+        Some(held) if first.is_some_and(|first| first <= held + 1) && held < script.revision => {
+            let newer = script.changes.iter().filter(|(number, _)| *number > held);
+            newer.map(|(_, event)| event.clone()).collect()
+        }
+        _ => vec![script.hydration().to_string()],
+    };
+    let body = format!(r#"{{"events": [{}]}}"#, events.join(","));
+    ([(header::ETAG, format!("\"{}\"", script.revision))], body).into_response()
+}
+
 async fn stream(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
     // Listens before the features are read: a change in between comes twice rather than never.
     let changes = BroadcastStream::new(shared.events.subscribe());
     if let Some(answer) = shared.met(Place::Stream, &uri, headers, "").await {
         return answer;
     }
-    let hydration = {
+    let first = {
         let script = shared.state.lock().unwrap();
-        let features: Value = serde_json::from_str(&script.features).unwrap();
-        let number = script.revision;
-        json!({"type": "hydration", "eventId": number, "features": features, "segments": []})
+        let data = || json!({"events": [script.hydration()]});
+        let hydrated = || format!("event: unleash-connected\ndata: {}\n\n", data());
+        script.recorded.clone().unwrap_or_else(hydrated)
     };
-    let data = json!({"events": [hydration]});
-    let first = format!("event: unleash-connected\ndata: {data}\n\n");
     let first = futures_util::stream::once(async move { Ok(first) });
     let body = Body::from_stream(first.chain(changes));
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()

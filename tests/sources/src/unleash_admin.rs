@@ -61,6 +61,47 @@ impl Peer {
         self.folder.is_some()
     }
 
+    /// A figure of an application's impact metrics: the value of the series with this name and
+    /// these labels, as the server gives them to Prometheus.
+    pub fn impact(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let root = self.url.trim_end_matches("/api");
+        let request = ureq::http::Request::builder()
+            .uri(format!("{root}/internal-backstage/impact/metrics"))
+            .body(())
+            .unwrap();
+        let text = self.client.run(request).ok()?.body_mut().read_to_string().ok()?;
+        let mut series = text.lines().filter_map(|line| {
+            let (found, rest) = line.split_once('{')?;
+            let (held, value) = rest.rsplit_once("} ")?;
+            let has = |(key, value): &(&str, &str)| held.contains(&format!("{key}=\"{value}\""));
+            (found == name && labels.iter().all(has)).then(|| value.parse().ok())?
+        });
+        series.next()
+    }
+
+    /// What the official SDK for Node.js, which comes with the server, says of the first so many
+    /// users: a payload, or nothing while the flag is off for them.
+    pub fn node_sdk(&self, flag: &str, users: &[(String, &str)]) -> Vec<Option<String>> {
+        let app = self.folder.as_ref().unwrap().join("app");
+        let node = std::fs::read_dir(app.join("node_modules")).unwrap().find_map(|entry| {
+            let binary = entry.ok()?.path().join("bin/node");
+            let is_it = binary.parent()?.parent()?.file_name()?.to_str()?.starts_with("node-");
+            (is_it && binary.exists()).then_some(binary)
+        });
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/unleash-official.cjs");
+        let done = Command::new(node.unwrap())
+            .current_dir(&app)
+            .arg(script)
+            .arg(flag)
+            .arg(serde_json::to_string(users).unwrap())
+            .env("UNLEASH_URL", &self.url)
+            .env("UNLEASH_API_TOKEN", &self.token)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap()
+    }
+
     /// Runs `tests/servers/unleash.sh`.
     pub fn run(&self, action: &str) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/unleash.sh");

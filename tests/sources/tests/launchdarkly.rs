@@ -1,6 +1,6 @@
-//! `LaunchDarklySource` against a stand-in for the service, and every fault on the way to it.
+//! `LaunchDarklySource` against a stand-in for the service.
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use modelgate::{
     Context, Flags, FlagsStatus, HttpSettings, LastKnownGood, LaunchDarklySource, SourceState,
@@ -153,63 +153,6 @@ fn polling_asks_for_what_is_new() {
     assert_eq!(server.polls()[0].0, "/sdk/latest-all");
     assert!(server.streams().is_empty());
     assert_eq!(server.polls().len(), 1, "thirty seconds have not passed");
-}
-
-#[test]
-fn every_fault_on_the_way_leaves_the_last_good_flags_in_force_and_passes() {
-    let server = LaunchDarkly::start(&data(1, "v0"));
-    let proxy = Proxy::before(server.address);
-    let settings = HttpSettings::new().timeout(Duration::from_millis(300)).max_bytes(1 << 20);
-    let flags = store(source(&proxy.url()).settings(settings).silence(Duration::from_millis(500)));
-    flags.wait_ready(PATIENCE).unwrap();
-    let faults = [
-        Fault::Refused,
-        Fault::Reset(0),
-        Fault::Reset(150),
-        Fault::Silence,
-        Fault::SlowLoris(Duration::from_millis(50)),
-        Fault::ok("application/json", data(9, "wrong content type")),
-        Fault::ok("text/html", "<html>error</html>"),
-        Fault::ok("text/event-stream", "event: put\ndata: {\"data\": {\"fla"),
-        Fault::ok("text/event-stream", "event: put\ndata: {\"data\": []}\n\n"),
-        Fault::deep(10_000),
-        Fault::ok("text/event-stream", format!("event: put\ndata: {}\n\n", "[".repeat(10_000))),
-        Fault::Endless,
-        Fault::status("429 Slow Down"),
-        Fault::status("500 Oh"),
-        Fault::RedirectLoop,
-    ];
-    for (round, fault) in faults.into_iter().enumerate() {
-        let before = proxy.requests();
-        proxy.set(fault.clone());
-        proxy.cut();
-        expect(&flags, |status| !status.sources[0].is_ready());
-        eventually("the fault is met", || proxy.requests() > before);
-        let value = flags.string("m", &Context::new("u"), "none");
-        assert_eq!(value, format!("v{round}"), "{fault:?}");
-        let value = format!("v{}", round + 1);
-        server.set_data(&data(round as u64 + 2, &value));
-        proxy.set(Fault::None);
-        proxy.cut();
-        expect_text(&flags, "m", &value);
-        expect(&flags, |status| status.sources[0].is_ready());
-    }
-}
-
-#[test]
-fn failures_are_spaced_out() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let proxy = Proxy::before(address);
-    proxy.set(Fault::status("500 Oh"));
-    let started = std::time::Instant::now();
-    let url = proxy.url();
-    let slow = LaunchDarklySource::new(KEY)
-        .relay(&url)
-        .retry(Duration::from_millis(20), Duration::from_millis(40));
-    let _flags = store(slow);
-    eventually("some requests", || proxy.requests() >= 6);
-    // Half of each pause at the least: 10 + 4 * 20.
-    assert!(started.elapsed() >= Duration::from_millis(90), "{:?}", started.elapsed());
 }
 
 #[test]

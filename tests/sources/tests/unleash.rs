@@ -1,7 +1,13 @@
 //! `UnleashSource` against a stand-in for the server.
 
+#[path = "unleash/deltas.rs"]
+mod deltas;
 #[path = "unleash/faults.rs"]
 mod faults;
+#[path = "unleash/impact.rs"]
+mod impact;
+#[path = "unleash/recorded.rs"]
+mod recorded;
 #[path = "unleash/streaming.rs"]
 mod streaming;
 #[path = "unleash/usage.rs"]

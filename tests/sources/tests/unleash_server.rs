@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use modelgate::{Context, FallbackCause, Flags, ModelRouter, SourceState, UnleashSource, model_fn};
+use modelgate::{
+    Context, FallbackCause, Flags, ImpactMetrics, ModelRouter, Shadow, SourceState, Tolerance,
+    UnleashSource, model_fn,
+};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect,
     unleash_admin::{Peer, RealFlag, Wanted, official},
@@ -51,6 +54,22 @@ fn router(flag: &str, source: UnleashSource) -> Router {
         .source(source)
         .build();
     router.unwrap()
+}
+
+/// The answers of the official SDK itself, and ours.
+fn assert_official(peer: &Peer, history: &History, router: &Router, wanted: &Wanted) {
+    if !peer.is_ours() {
+        return;
+    }
+    let users: Vec<_> = (0..USERS).map(user).collect();
+    let answers = peer.node_sdk(&history.flag, &users);
+    assert_eq!(answers.len(), USERS);
+    for ((user, region), answer) in users.iter().zip(answers) {
+        let answer = answer.as_deref();
+        assert_eq!(official(&history.flag, Some(wanted), user, region), answer, "{user}");
+        let decision = router.decide(&Context::new(user).with("region", *region)).unwrap();
+        assert_eq!(decision.version(), answer.unwrap_or("v0"), "{user}");
+    }
 }
 
 fn user(number: usize) -> (String, &'static str) {
@@ -152,8 +171,10 @@ fn every_assignment_is_the_official_one_while_flags_change_and_servers_die() {
     let _alone = alone();
     let Some(peer) = Peer::from_environment() else { return };
     let flag = new_name("ml-model-version");
-    // A server without a stream, as the open-source one is, is polled.
-    let router = router(&flag, source(&peer).streaming());
+    // A server without a stream and without deltas, as the open-source one is, is polled; reports
+    // that hang while it has no database delay nothing.
+    let source = source(&peer).streaming().deltas().metrics(Some(INTERVAL));
+    let router = router(&flag, source);
     router.wait_ready(PATIENCE).unwrap();
     let history = Arc::new(History {
         flag: flag.clone(),
@@ -187,6 +208,7 @@ fn every_assignment_is_the_official_one_while_flags_change_and_servers_die() {
     let typical = took[took.len() / 2];
     assert!(typical < INTERVAL + 3 * Duration::from_secs(1), "{typical:?}");
     expect(router.flags(), |status| status.sources[0].is_ready());
+    assert_official(&peer, &history, &router, &now);
 
     if peer.is_ours() {
         peer.run("kill-database");
@@ -259,6 +281,64 @@ fn what_was_predicted_is_counted_at_the_server() {
         let applications = listed["applications"].as_array().unwrap();
         applications.iter().any(|application| application["appName"] == *app)
     });
+    real.archive();
+}
+
+#[test]
+fn what_a_router_counts_is_among_the_impact_metrics_of_the_server() {
+    let _alone = alone();
+    let Some(peer) = Peer::from_environment() else { return };
+    let (flag, app) = (new_name("impact"), new_name("payments"));
+    let real = peer.create(&flag, Wanted { percent: 100, ..START });
+    let impact = ImpactMetrics::new();
+    let source = source(&peer).app_name(&*app).metrics(Some(INTERVAL)).impact_metrics(&impact);
+    let router = Router::builder(&*flag)
+        .model("v1", model_fn(|x: &[f64]| Ok(x[0])))
+        .model("v2", model_fn(|x: &[f64]| Ok(x[0] + 1.0)))
+        .fallback("v1")
+        .source(source)
+        .shadow(Shadow::always().candidate("v2").queue(4096))
+        .compare(Tolerance::absolute(0.5))
+        .impact_metrics("fraud", &impact)
+        .build()
+        .unwrap();
+    router.wait_ready(PATIENCE).unwrap();
+    eventually("the flag is there", || router.flags().snapshot().flag(&flag).is_some());
+    let mut answers = BTreeMap::<String, f64>::new();
+    for number in (0..5).flat_map(|_| 0..USERS) {
+        let (user, _) = user(number);
+        let answer = router.predict(&Context::new(&user), &[1.0]).unwrap();
+        *answers.entry(answer.version().to_string()).or_default() += 1.0;
+        // Reports are sent all the while: each figure must count once.
+        if number == USERS - 1 {
+            assert!(router.flush(PATIENCE));
+            thread::sleep(INTERVAL);
+        }
+    }
+    assert_eq!(answers.len(), 2);
+    // The last of them are reported by the end of the router.
+    drop(router);
+    let figure = |name: &str, labels: &[(&str, &str)]| {
+        let of_app = [("appName", &*app), ("environment", "development"), ("router", "fraud")];
+        peer.impact(name, &[&of_app[..], labels].concat())
+    };
+    for (version, count) in &answers {
+        let version = [("version", &**version)];
+        eventually("all answers are there", || {
+            figure("modelgate_answers_total", &version) == Some(*count)
+        });
+        assert_eq!(figure("modelgate_service_seconds_count", &version), Some(*count));
+        let all = [version[0], ("le", "+Inf")];
+        assert_eq!(figure("modelgate_service_seconds_bucket", &all), Some(*count));
+        assert!(figure("modelgate_service_seconds_sum", &version) > Some(0.0));
+    }
+    let shadows = |verdict| {
+        let labels = [("candidate", "v2"), ("verdict", verdict)];
+        figure("modelgate_shadows_completed_total", &labels)
+    };
+    assert_eq!(shadows("disagreed"), Some(answers["v1"]));
+    assert_eq!(shadows("agreed"), None);
+    assert_eq!(figure("modelgate_shadow_disagreement", &[("candidate", "v2")]), Some(1.0));
     real.archive();
 }
 

@@ -4,46 +4,125 @@
 //! them in the order of the probabilities; where a classifier is written in standard operators,
 //! the label is picked from a list of them by `ArgMax`. Anything else says nothing.
 
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use prost::{Message, bytes::Bytes};
 
-use super::Document;
-use crate::model::{Label, onnx::ml};
+use crate::model::Label;
 
 /// Longer chains from an output back to its operator are no exporter's; a circle has no end.
 const LONGEST_CHAIN: usize = 32;
 
-impl Document {
-    /// The metadata under this key.
-    pub(in crate::model::onnx) fn metadata(&self, key: &str) -> Option<&str> {
-        let found = self.proto.metadata_props.iter().find(|entry| entry.key == key);
+/// The types of elements that labels have, by the numbers of `onnx.proto`.
+const I32: i32 = 6;
+const I64: i32 = 7;
+const TEXT: i32 = 8;
+
+/// What was read of a file. Large tensors stay in its bytes.
+pub(super) struct Told(Model);
+
+impl Told {
+    /// What a file says; a file that an engine has read already, so nothing rather than an error
+    /// where it is damaged.
+    pub(super) fn read(bytes: &[u8]) -> Told {
+        Told(Model::decode(Bytes::copy_from_slice(bytes)).unwrap_or_default())
+    }
+
+    pub(super) fn metadata(&self, key: &str) -> Option<&str> {
+        let found = self.0.metadata.iter().find(|entry| entry.key == key);
         found.map(|entry| &*entry.value)
     }
 
-    /// The classes in the order of the probabilities, as far as the graph says them.
-    pub(in crate::model::onnx) fn class_labels(
+    pub(super) fn class_labels(
         &self,
         label: Option<&str>,
         probabilities: &str,
     ) -> Option<Vec<Label>> {
-        let graph = self.proto.graph.as_ref()?;
+        let graph = self.0.graph.as_ref()?;
         of_probabilities(graph, probabilities)
             .or_else(|| label.and_then(|label| of_label(graph, label)))
     }
 }
 
-fn maker<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a NodeProto> {
-    graph.node.iter().find(|node| node.output.iter().any(|output| output == name))
+// The fields of ONNX's messages that are read here, by the numbers of its `onnx.proto`.
+
+#[derive(Clone, PartialEq, Message)]
+struct Model {
+    #[prost(message, optional, tag = "7")]
+    graph: Option<Graph>,
+    #[prost(message, repeated, tag = "14")]
+    metadata: Vec<Entry>,
 }
 
-fn of_probabilities(graph: &GraphProto, output: &str) -> Option<Vec<Label>> {
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Graph {
+    #[prost(message, repeated, tag = "1")]
+    nodes: Vec<Node>,
+    #[prost(message, repeated, tag = "5")]
+    initializers: Vec<Tensor>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Node {
+    #[prost(string, repeated, tag = "1")]
+    inputs: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    outputs: Vec<String>,
+    #[prost(string, tag = "4")]
+    operator: String,
+    #[prost(message, repeated, tag = "5")]
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Attribute {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "5")]
+    tensor: Option<Tensor>,
+    #[prost(int64, repeated, tag = "8")]
+    integers: Vec<i64>,
+    #[prost(bytes = "bytes", repeated, tag = "9")]
+    texts: Vec<Bytes>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Tensor {
+    #[prost(int32, tag = "2")]
+    element: i32,
+    #[prost(int32, repeated, tag = "5")]
+    narrow: Vec<i32>,
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    texts: Vec<Bytes>,
+    #[prost(int64, repeated, tag = "7")]
+    integers: Vec<i64>,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "bytes", tag = "9")]
+    raw: Bytes,
+}
+
+fn maker<'a>(graph: &'a Graph, name: &str) -> Option<&'a Node> {
+    graph.nodes.iter().find(|node| node.outputs.iter().any(|output| output == name))
+}
+
+fn of_probabilities(graph: &Graph, output: &str) -> Option<Vec<Label>> {
     let mut name = output;
     for _ in 0..LONGEST_CHAIN {
         let node = maker(graph, name)?;
-        match &*node.op_type {
-            "Identity" | "Cast" => name = node.input.first()?,
+        match &*node.operator {
+            "Identity" | "Cast" => name = node.inputs.first()?,
             "ZipMap" => return listed(node),
             // Its other outputs are no probabilities.
-            _ if is_classifier(node) && node.output.get(1).is_some_and(|second| second == name) => {
+            _ if is_classifier(node)
+                && node.outputs.get(1).is_some_and(|second| second == name) =>
+            {
                 return listed(node);
             }
             _ => return None,
@@ -52,19 +131,19 @@ fn of_probabilities(graph: &GraphProto, output: &str) -> Option<Vec<Label>> {
     None
 }
 
-fn of_label(graph: &GraphProto, output: &str) -> Option<Vec<Label>> {
+fn of_label(graph: &Graph, output: &str) -> Option<Vec<Label>> {
     let mut name = output;
     for _ in 0..LONGEST_CHAIN {
         let node = maker(graph, name)?;
-        match &*node.op_type {
+        match &*node.operator {
             "Identity" | "Cast" | "Reshape" | "Squeeze" | "Unsqueeze" => {
-                name = node.input.first()?
+                name = node.inputs.first()?;
             }
             "ArrayFeatureExtractor" | "Gather" => {
-                let (list, place) = (node.input.first()?, node.input.get(1)?);
+                let (list, place) = (node.inputs.first()?, node.inputs.get(1)?);
                 return comes_from_argmax(graph, place).then(|| constant(graph, list)).flatten();
             }
-            _ if is_classifier(node) && node.output.first().is_some_and(|first| first == name) => {
+            _ if is_classifier(node) && node.outputs.first().is_some_and(|first| first == name) => {
                 return listed(node);
             }
             _ => return None,
@@ -73,15 +152,15 @@ fn of_label(graph: &GraphProto, output: &str) -> Option<Vec<Label>> {
     None
 }
 
-fn is_classifier(node: &NodeProto) -> bool {
-    matches!(&*node.op_type, "LinearClassifier" | "SVMClassifier" | "TreeEnsembleClassifier")
+fn is_classifier(node: &Node) -> bool {
+    matches!(&*node.operator, "LinearClassifier" | "SVMClassifier" | "TreeEnsembleClassifier")
 }
 
-fn comes_from_argmax(graph: &GraphProto, name: &str) -> bool {
+fn comes_from_argmax(graph: &Graph, name: &str) -> bool {
     let mut name = name;
     for _ in 0..LONGEST_CHAIN {
         let Some(node) = maker(graph, name) else { return false };
-        match (&*node.op_type, node.input.first()) {
+        match (&*node.operator, node.inputs.first()) {
             ("ArgMax", _) => return true,
             ("Identity" | "Cast" | "Reshape" | "Squeeze" | "Unsqueeze", Some(input)) => {
                 name = input;
@@ -94,23 +173,44 @@ fn comes_from_argmax(graph: &GraphProto, name: &str) -> bool {
 
 /// The classes in a node's attributes: `classlabels_strings`, `classlabels_ints`,
 /// `classlabels_int64s`.
-fn listed(node: &NodeProto) -> Option<Vec<Label>> {
-    let mut lists = node.attribute.iter().filter(|a| a.name.starts_with("classlabels_"));
-    lists.find_map(|list| match (&list.ints[..], &list.strings[..]) {
+fn listed(node: &Node) -> Option<Vec<Label>> {
+    let mut lists = node.attributes.iter().filter(|a| a.name.starts_with("classlabels_"));
+    lists.find_map(|list| match (&list.integers[..], &list.texts[..]) {
         ([], []) => None,
-        (ints, []) => Some(ints.iter().copied().map(Label::Int).collect()),
-        (_, texts) => {
-            let label = |bytes: &Vec<u8>| std::str::from_utf8(bytes).ok().map(Label::from);
-            texts.iter().map(label).collect()
-        }
+        (integers, []) => Some(integers.iter().copied().map(Label::Int).collect()),
+        (_, texts) => named(texts),
     })
 }
 
-fn constant(graph: &GraphProto, name: &str) -> Option<Vec<Label>> {
-    let tensor = graph.initializer.iter().find(|tensor| tensor.name == name);
-    let tensor: Option<&TensorProto> = tensor.or_else(|| {
-        let node = maker(graph, name).filter(|node| node.op_type == "Constant")?;
-        node.attribute.iter().find(|a| a.name == "value")?.t.as_ref()
+fn named(texts: &[Bytes]) -> Option<Vec<Label>> {
+    texts.iter().map(|text| std::str::from_utf8(text).ok().map(Label::from)).collect()
+}
+
+fn constant(graph: &Graph, name: &str) -> Option<Vec<Label>> {
+    let tensor = graph.initializers.iter().find(|tensor| tensor.name == name);
+    let tensor = tensor.or_else(|| {
+        let node = maker(graph, name).filter(|node| node.operator == "Constant")?;
+        node.attributes.iter().find(|a| a.name == "value")?.tensor.as_ref()
     });
-    ml::labels_of(tensor?)
+    labels(tensor?)
+}
+
+/// The labels that a tensor of integers or texts holds.
+fn labels(tensor: &Tensor) -> Option<Vec<Label>> {
+    let number = |value: i32| Label::Int(value.into());
+    Some(match (tensor.element, &tensor.raw[..]) {
+        (TEXT, _) => return named(&tensor.texts),
+        (I64, []) => tensor.integers.iter().copied().map(Label::Int).collect(),
+        (I64, raw) => raw
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|bytes| Label::Int(i64::from_le_bytes(*bytes)))
+            .collect(),
+        (I32, []) => tensor.narrow.iter().copied().map(number).collect(),
+        (I32, raw) => {
+            raw.as_chunks::<4>().0.iter().map(|bytes| number(i32::from_le_bytes(*bytes))).collect()
+        }
+        _ => return None,
+    })
 }

@@ -1,26 +1,8 @@
 //! The names of the classes.
 
-use tract_onnx::{
-    pb::TensorProto,
-    tract_hir::internal::{DatumType, Tensor, TractResult, format_err},
-};
+use tract_onnx::tract_hir::internal::{DatumType, Tensor, TractResult, format_err};
 
-use super::{
-    Flaw,
-    attributes::{Attributes, Values, values},
-    rows,
-};
-use crate::model::Label;
-
-/// The labels that a tensor of integers or texts holds.
-pub(in crate::model::onnx) fn of_tensor(tensor: &TensorProto) -> Option<Vec<Label>> {
-    Some(match values("labels", tensor).ok()? {
-        Values::I64(numbers) => numbers.into_iter().map(Label::Int).collect(),
-        Values::I32(numbers) => numbers.into_iter().map(|n| Label::Int(n.into())).collect(),
-        Values::Texts(texts) => texts.iter().map(|text| Label::from(&**text)).collect(),
-        _ => return None,
-    })
-}
+use super::{Flaw, attributes::Attributes, rows};
 
 /// The classes of a classifier, in order.
 #[derive(Clone, Debug)]

@@ -4,52 +4,45 @@ use std::collections::HashSet;
 
 use tract_onnx::{
     pb::{
-        GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_proto::DataType,
-        tensor_shape_proto::dimension::Value as Size, type_proto::Value as Type,
+        GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size,
+        type_proto::Value as Type,
     },
     tract_hir::internal::Framework,
 };
 
+use super::{Document, Graph, Told};
 use crate::model::{
     Dtype,
-    onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, ml},
+    onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, describe, ml},
 };
 
-/// An ONNX file that the engine has every operator for.
-pub(in crate::model::onnx) struct Document {
-    pub(super) proto: ModelProto,
-    pub(in crate::model::onnx) inputs: Vec<TensorDescription>,
-    pub(in crate::model::onnx) outputs: Vec<TensorDescription>,
-}
-
-impl Document {
-    /// Reads and checks the bytes of a file.
-    pub(in crate::model::onnx) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
-        let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
-        if bytes.is_empty() {
-            return Err(not_onnx("the file is empty"));
-        }
-        let proto = tract_onnx::onnx()
-            .proto_model_for_read(&mut &*bytes)
-            .map_err(|_| not_onnx("the file is damaged, cut short, or of another format"))?;
-        // Almost any short run of bytes decodes as some protobuf message: ask for what every
-        // model has.
-        let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
-        if graph.output.is_empty() {
-            return Err(not_onnx("its graph has no output"));
-        }
-        if proto.opset_import.is_empty() {
-            return Err(not_onnx("it names no operator set"));
-        }
-        check_operators(graph)?;
-        check_weights(graph)?;
-        check_outputs(graph)?;
-        let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
-        let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
-        let inputs = inputs.map(describe).collect();
-        let outputs = graph.output.iter().map(|output| describe_output(output, graph)).collect();
-        Ok(Document { proto, inputs, outputs })
+/// Reads and checks the bytes of a file that the engine has every operator for.
+pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
+    let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
+    if bytes.is_empty() {
+        return Err(not_onnx("the file is empty"));
     }
+    let proto = tract_onnx::onnx()
+        .proto_model_for_read(&mut &*bytes)
+        .map_err(|_| not_onnx("the file is damaged, cut short, or of another format"))?;
+    // Almost any short run of bytes decodes as some protobuf message: ask for what every
+    // model has.
+    let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
+    if graph.output.is_empty() {
+        return Err(not_onnx("its graph has no output"));
+    }
+    if proto.opset_import.is_empty() {
+        return Err(not_onnx("it names no operator set"));
+    }
+    check_operators(graph)?;
+    check_weights(graph)?;
+    check_outputs(graph)?;
+    let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
+    let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
+    let inputs = inputs.map(describe).collect();
+    let outputs = graph.output.iter().map(|output| describe_output(output, graph)).collect();
+    let told = Told::read(bytes);
+    Ok(Document { inputs, outputs, told, graph: Graph::Tract(Box::new(proto)) })
 }
 
 /// A `ZipMap` comes out as the scores it is made of.
@@ -68,16 +61,7 @@ fn describe_output(output: &ValueInfoProto, graph: &GraphProto) -> TensorDescrip
 fn describe(value: &ValueInfoProto) -> TensorDescription {
     let r#type = value.r#type.as_ref().and_then(|r#type| r#type.value.as_ref());
     let tensor = r#type.map(|Type::TensorType(tensor)| tensor);
-    let dtype = tensor.and_then(|tensor| match DataType::try_from(tensor.elem_type) {
-        Ok(DataType::Float) => Some(Dtype::F32),
-        Ok(DataType::Double) => Some(Dtype::F64),
-        Ok(DataType::Int64) => Some(Dtype::I64),
-        Ok(DataType::Int32) => Some(Dtype::I32),
-        Ok(DataType::Uint8) => Some(Dtype::U8),
-        Ok(DataType::Bool) => Some(Dtype::Bool),
-        Ok(DataType::String) => Some(Dtype::Text),
-        _ => None,
-    });
+    let dtype = tensor.and_then(|tensor| describe::dtype(tensor.elem_type));
     let shape = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
         let sizes = shape.dim.iter().map(|axis| match &axis.value {
             Some(Size::DimValue(size)) => {

@@ -1,0 +1,58 @@
+//! Context kinds as the bits of a number, so that those of many requests are gathered without a
+//! lock.
+
+use std::sync::OnceLock;
+
+use super::who::{counts, key_of};
+use crate::flag::Request;
+
+/// The bit of users, and how many other kinds have one: more than anybody has, and those beyond are
+/// not reported.
+const USER: u64 = 1;
+const OTHERS: usize = 63;
+
+/// Which kind has which bit. A kind keeps the one it got first.
+pub(super) struct Kinds(Box<[OnceLock<Box<str>>]>);
+
+impl Kinds {
+    pub(super) fn new() -> Kinds {
+        Kinds((0..OTHERS).map(|_| OnceLock::new()).collect())
+    }
+
+    /// The kinds of a request's context.
+    #[inline]
+    pub(super) fn of(&self, request: &Request<'_>) -> u64 {
+        let mut kinds = if key_of(request).is_some() { USER } else { 0 };
+        request.context.visit_kinds(&mut |kind, context| {
+            if counts(kind, context) {
+                kinds |= self.bit(kind);
+            }
+        });
+        kinds
+    }
+
+    #[inline(never)]
+    fn bit(&self, kind: &str) -> u64 {
+        if kind == "user" {
+            return USER;
+        }
+        let mut bit = USER << 1;
+        for place in &self.0 {
+            if place.get_or_init(|| kind.into()).as_ref() == kind {
+                return bit;
+            }
+            bit <<= 1;
+        }
+        0
+    }
+
+    /// The names of these kinds.
+    pub(super) fn names(&self, kinds: u64) -> Vec<&str> {
+        let user = (kinds & USER != 0).then_some("user");
+        let others = self.0.iter().enumerate().filter_map(|(place, name)| {
+            let name = name.get()?;
+            (kinds >> (place + 1) & 1 == 1).then_some(&**name)
+        });
+        user.into_iter().chain(others).collect()
+    }
+}

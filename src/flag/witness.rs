@@ -1,0 +1,27 @@
+//! Whoever wants to know more of the answers that are counted than how many there were.
+
+use std::any::Any;
+
+use super::{Flag, FlagSet, Request};
+use crate::value::Value;
+
+/// One answer that somebody goes by.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "launchdarkly"),
+    allow(dead_code, reason = "of the sources here one has witnesses, and it is a feature")
+)]
+pub(crate) struct Answered<'a> {
+    pub(crate) flag: &'a Flag,
+    pub(crate) set: &'a FlagSet,
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) default: CallersDefault<'a>,
+}
+
+/// Makes the value that a caller falls back to; `None` where it has none, as routers do.
+pub(crate) type CallersDefault<'a> = Option<&'a dyn Fn() -> Value>;
+
+/// Sees the answers of one compiled flag, on the way of the requests that ask: it may not wait.
+pub(crate) trait Witness: Any + Send + Sync {
+    fn answered(&self, answer: &Answered<'_>);
+}

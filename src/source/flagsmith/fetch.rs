@@ -1,0 +1,185 @@
+//! Polling, and hurrying when the real-time service says that something has changed.
+
+use std::{collections::HashSet, time::Duration};
+
+use reqwest::{Url, header::HeaderValue};
+use tokio::sync::watch;
+
+use super::{
+    document::Environment,
+    news::{Known, Listener, News},
+    pages::{Pages, next_page},
+    settings::Settings,
+};
+use crate::source::{
+    SourceError,
+    network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
+};
+
+/// The least pause before a request that somebody else asks for.
+const SOONEST: Duration = Duration::from_millis(250);
+
+/// How often a document is asked for once more that was said to have changed and is the old one
+/// yet: the servers of a cloud do not all know at once.
+const TRIES: u32 = 3;
+
+/// What requests need.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    document: Url,
+    headers: Vec<(&'static str, String)>,
+    known: Conditions,
+    listener: Option<Listener>,
+}
+
+impl Connection {
+    pub(super) fn new(settings: &Settings) -> Result<Connection, SourceError> {
+        settings.check_key()?;
+        let client = Client::new(&settings.http, Some(("x-environment-key", &settings.key)))?;
+        let headers = settings.headers();
+        for (name, value) in &headers {
+            HeaderValue::try_from(*value).map_err(|error| {
+                SourceError::with_source(format!("header `{name}` cannot be sent"), error)
+            })?;
+        }
+        Ok(Connection {
+            client,
+            document: client::url(&settings.url, "/environment-document/")?,
+            headers: headers.into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
+            known: Conditions::default(),
+            listener: Listener::new(settings)?,
+        })
+    }
+
+    /// Asks once. Whether there was anything new.
+    async fn poll(
+        &mut self,
+        environment: &mut Environment,
+        conditional: bool,
+    ) -> Result<bool, Failure> {
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+        let answer = self.client.get_with(&self.document, &self.known, &headers).await?;
+        let Answer::Document { text, conditions, headers: answered } = answer else {
+            environment.confirm();
+            return Ok(false);
+        };
+        let mut pages = Pages::new(text, self.client.max_bytes());
+        let mut next = next_page(&answered);
+        let mut seen = HashSet::new();
+        while let Some(id) = next {
+            let mut url = self.document.clone();
+            url.query_pairs_mut().append_pair("page_id", &id);
+            if !seen.insert(id) {
+                let error = "answer: found a page that leads back to one before it";
+                return Err(SourceError::new(error).into());
+            }
+            let page = self.client.get_with(&url, &Conditions::default(), &headers).await?;
+            let Answer::Document { text, headers: answered, .. } = page else { break };
+            pages.add(&text)?;
+            next = next_page(&answered);
+        }
+        let is_new = environment.deliver(pages.finish()?)?;
+        // Only now: what was refused must not make the next answer "unchanged".
+        self.known = if conditional { conditions } else { Conditions::default() };
+        Ok(is_new)
+    }
+
+    /// Keeps the store fed for as long as it is polled.
+    pub(super) async fn follow(mut self, environment: Environment, settings: Settings) {
+        let (tell, news) = watch::channel(News::default());
+        let (know, known) = watch::channel(Known::new(settings.client_key.clone()));
+        let listener = self.listener.take();
+        let listening = async move {
+            match listener {
+                Some(listener) => listener.listen(known, &tell).await,
+                // Kept, so that nobody hears that there is nobody left to tell anything.
+                None => {
+                    let _tell = tell;
+                    std::future::pending().await
+                }
+            }
+        };
+        tokio::join!(listening, self.keep_polling(environment, settings, know, news));
+    }
+
+    async fn keep_polling(
+        mut self,
+        mut environment: Environment,
+        settings: Settings,
+        know: watch::Sender<Known>,
+        mut news: watch::Receiver<News>,
+    ) {
+        let (first, max) = settings.retry;
+        let mut backoff = Backoff::new(first, max);
+        let (mut refused, mut wanted, mut tries) = (false, 0.0, 0);
+        loop {
+            // What is said from here on may have changed after this request was answered.
+            let said = news.borrow_and_update().updated_at;
+            if said > wanted {
+                (wanted, tries) = (said, 0);
+            }
+            let is_new = match self.poll(&mut environment, settings.conditional).await {
+                Ok(is_new) => is_new,
+                Err(failure) => {
+                    let mut pause = backoff.pause(failure.retry_after);
+                    if failure.status.is_some_and(is_permanent) {
+                        pause = pause.max(jittered(max));
+                        if !refused {
+                            tracing::error!(
+                                target: "modelgate::source",
+                                source = environment.source(),
+                                status = failure.status,
+                                "Flagsmith refuses this key or this request: tried again seldom"
+                            );
+                        }
+                        refused = true;
+                    }
+                    environment.sink.report(failure.error);
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
+            };
+            refused = false;
+            backoff.reset();
+            let updated_at = environment.updated_at();
+            know.send_modify(|known| known.learn(environment.client_key(), updated_at));
+            let mut pause = jittered(settings.interval);
+            if !is_new && updated_at.is_none_or(|moment| moment < wanted) && tries < TRIES {
+                pause = pause.min(SOONEST.saturating_mul(4 << tries));
+                tries += 1;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = heard(&mut news) => {}
+            }
+        }
+    }
+}
+
+/// Returns when there is news, and the last request is not all too recent.
+async fn heard(news: &mut watch::Receiver<News>) {
+    tokio::time::sleep(SOONEST).await;
+    if news.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Trying again will hardly help: a key that is refused, a URL that is not there.
+fn is_permanent(status: u16) -> bool {
+    matches!(status, 300..=499) && !matches!(status, 408 | 421 | 425 | 429)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again_soon() {
+        for status in [408, 429, 500, 502, 503, 504, 204] {
+            assert!(!is_permanent(status), "{status}");
+        }
+        for status in [301, 302, 400, 401, 403, 404, 405] {
+            assert!(is_permanent(status), "{status}");
+        }
+    }
+}

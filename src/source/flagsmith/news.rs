@@ -1,0 +1,151 @@
+//! The real-time service, which says that something has changed, and nothing else.
+
+use std::{convert::Infallible, time::Duration};
+
+use reqwest::Url;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::{sync::watch, time::Instant};
+
+use super::{moment::moment, settings::Settings};
+use crate::source::{
+    SourceError,
+    network::{Backoff, Client, Failure, Secret, client},
+};
+
+/// A connection that lasted this long was well: the next pause is a short one again. The service
+/// closes them itself from time to time.
+const WELL: Duration = Duration::from_secs(10);
+
+/// When a service that has nothing for this environment is asked again.
+const REFUSED: Duration = Duration::from_secs(600);
+
+/// What the document says that the listener has to know.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    key: Option<Secret>,
+    /// The key is given, whatever the document says.
+    fixed: bool,
+    updated_at: Option<f64>,
+}
+
+/// What was said.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News {
+    /// When the environment was changed last; 0 when nobody has said so yet. Seconds since 1970.
+    pub(super) updated_at: f64,
+}
+
+pub(super) struct Listener {
+    client: Client,
+    url: String,
+    silence: Duration,
+    retry: (Duration, Duration),
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, alias = "last_updated_at")]
+    updated_at: &'a RawValue,
+}
+
+impl Known {
+    pub(super) fn new(key: Option<Secret>) -> Known {
+        Known { fixed: key.is_some(), key, updated_at: None }
+    }
+
+    pub(super) fn learn(&mut self, key: Option<&Secret>, updated_at: Option<f64>) {
+        if !self.fixed {
+            self.key = key.cloned();
+        }
+        self.updated_at = updated_at;
+    }
+}
+
+impl Listener {
+    /// `None` when nobody is to be listened to.
+    pub(super) fn new(settings: &Settings) -> Result<Option<Listener>, SourceError> {
+        let Some(url) = &settings.realtime else { return Ok(None) };
+        client::url(url, "/sse/environments/")?;
+        Ok(Some(Listener {
+            // Without the server-side key: it is none of this service's business.
+            client: Client::new(&settings.http, None)?,
+            url: url.clone(),
+            silence: settings.silence,
+            retry: settings.retry,
+        }))
+    }
+
+    /// Listens for as long as it is polled. What goes wrong here only makes changes come later:
+    /// polling shows whether anything is really wrong.
+    pub(super) async fn listen(
+        self,
+        mut known: watch::Receiver<Known>,
+        tell: &watch::Sender<News>,
+    ) {
+        let (first, max) = self.retry;
+        let mut backoff = Backoff::new(first, max);
+        loop {
+            let Ok(key) =
+                known.wait_for(|known| known.key.is_some()).await.map(|it| it.key.clone())
+            else {
+                return;
+            };
+            let started = Instant::now();
+            let Err(failure) = self.hear(key.as_ref(), &known, tell).await;
+            if started.elapsed() >= WELL {
+                backoff.reset();
+            }
+            let mut pause = backoff.pause(failure.retry_after);
+            if failure.status.is_some_and(|status| matches!(status, 300..=499 | 501))
+                && !matches!(failure.status, Some(408 | 429))
+            {
+                pause = pause.max(REFUSED);
+            }
+            let error = crate::source::chain(&failure.error);
+            tracing::debug!(target: "modelgate::source", error, "no news from Flagsmith: polling");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Follows one connection until something is wrong.
+    async fn hear(
+        &self,
+        key: Option<&Secret>,
+        known: &watch::Receiver<Known>,
+        tell: &watch::Sender<News>,
+    ) -> Result<Infallible, Failure> {
+        let url = self.url(key)?;
+        let mut events = self.client.stream(&url, &[], self.silence).await?;
+        // What changed while nobody listened was said to nobody.
+        tell.send_modify(|_| ());
+        loop {
+            let event = events.next().await?;
+            if event.kind != "environment_updated" {
+                continue;
+            }
+            let said = serde_json::from_str::<Event<'_>>(&event.data).ok();
+            let Some(updated_at) = said.and_then(|event| moment(event.updated_at.get())) else {
+                // It has changed, whenever that was.
+                tell.send_modify(|_| ());
+                continue;
+            };
+            let held = known.borrow().updated_at;
+            tell.send_if_modified(|news| {
+                let is_newer = updated_at > news.updated_at.max(held.unwrap_or_default());
+                if is_newer {
+                    news.updated_at = updated_at;
+                }
+                is_newer
+            });
+        }
+    }
+
+    fn url(&self, key: Option<&Secret>) -> Result<Url, SourceError> {
+        let mut url = client::url(&self.url, "")?;
+        if let (Ok(mut path), Some(key)) = (url.path_segments_mut(), key) {
+            path.pop_if_empty().extend(["sse", "environments", key.reveal(), "stream"]);
+        }
+        Ok(url)
+    }
+}

@@ -1,0 +1,86 @@
+//! How Flagsmith is reached.
+
+use std::time::Duration;
+
+use crate::source::{
+    SourceError,
+    network::{HttpSettings, Secret},
+};
+
+/// The cloud's API.
+const API: &str = "https://edge.api.flagsmith.com/api/v1";
+
+/// The cloud's real-time service.
+pub(super) const REALTIME: &str = "https://realtime.flagsmith.com";
+
+/// What server-side keys begin with.
+const SERVER_KEY: &str = "ser.";
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) key: Secret,
+    pub(super) url: String,
+    /// `None` when nobody is to be listened to.
+    pub(super) realtime: Option<String>,
+    pub(super) client_key: Option<Secret>,
+    pub(super) interval: Duration,
+    pub(super) conditional: bool,
+    /// Name and version.
+    pub(super) application: Option<(String, String)>,
+    pub(super) analytics: Option<Duration>,
+    pub(super) retry: (Duration, Duration),
+    pub(super) silence: Duration,
+    pub(super) http: HttpSettings,
+}
+
+impl Settings {
+    pub(super) fn new(key: Box<str>) -> Settings {
+        Settings {
+            key: Secret::new(key),
+            url: API.to_owned(),
+            realtime: None,
+            client_key: None,
+            interval: Duration::from_secs(60),
+            conditional: false,
+            application: None,
+            analytics: Some(Duration::from_secs(60)),
+            retry: (Duration::from_secs(1), Duration::from_secs(300)),
+            silence: Duration::from_secs(300),
+            http: HttpSettings::new(),
+        }
+    }
+
+    /// What every request to the API says beside the key.
+    pub(super) fn headers(&self) -> Vec<(&'static str, &str)> {
+        let application = self.application.as_ref().map(|(name, version)| {
+            [("flagsmith-application-name", &**name), ("flagsmith-application-version", &**version)]
+        });
+        application.into_iter().flatten().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    /// # Errors
+    /// With any other key the server would refuse every request.
+    pub(super) fn check_key(&self) -> Result<(), SourceError> {
+        if self.key.reveal().starts_with(SERVER_KEY) {
+            return Ok(());
+        }
+        Err(SourceError::new(
+            "key: found none that begins with `ser.`, expected a server-side key of the environment",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_side_key_is_refused_and_not_shown() {
+        assert!(Settings::new("ser.hidden".into()).check_key().is_ok());
+        for key in ["hidden", "", "SER.hidden"] {
+            let error = Settings::new(key.into()).check_key().unwrap_err();
+            assert!(!error.to_string().contains("hidden"), "{error}");
+        }
+        assert!(!format!("{:?}", Settings::new("ser.hidden".into())).contains("hidden"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Models that people export, answered as ONNX Runtime answers them.
+//!
+//! `tests/models/run.sh` trains, exports and answers them; what it made is kept in
+//! `tests/data/onnx_models.tar.gz`, since making it takes gigabytes of Python and what comes out
+//! differs a little from machine to machine. `MODELGATE_MODELS` names another such archive. What
+//! does not agree, and why, stands in `known.rs`: anything else that does not is a failure, and so
+//! is anything listed that does.
+#![cfg(feature = "onnx")]
+
+mod answers;
+mod compare;
+mod known;
+mod table;
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use answers::{Listed, Matrix};
+use known::{KNOWN, NOT_LOADED};
+use table::{Row, Verdict};
+
+fn judge(matrix: &Matrix, listed: &Listed) -> Result<Verdict, String> {
+    let name = listed.name.as_str();
+    let answers = (listed.rows > 0).then(|| matrix.answers(name));
+    let differs = |spared| compare::differs(matrix.file(name), answers.as_ref(), spared);
+    let known = KNOWN.iter().find(|known| known.models.contains(&name));
+    let not_loaded = NOT_LOADED.iter().find(|(models, ..)| models.contains(&name));
+    match (differs(&[]), known, not_loaded) {
+        (Ok(()), None, None) => Ok(Verdict::Agrees),
+        (Err(_), Some(known), None) => differs(known.rows).map(|()| Verdict::AgreesBut),
+        (Err(what), _, Some((_, told, _))) if what.contains(told) => Ok(Verdict::NotLoaded),
+        (Err(what), ..) => Err(what),
+        (Ok(()), ..) => Err("agrees, though it is listed as known not to".to_owned()),
+    }
+}
+
+#[test]
+fn exported_models_are_answered_as_onnx_runtime_answers_them() {
+    let matrix = Matrix::read();
+    let manifest = matrix.manifest();
+    let only = std::env::var("MODELGATE_MODELS_ONLY").unwrap_or_default();
+    let next = AtomicUsize::new(0);
+    let judged = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(listed) = manifest.models.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if listed.name.contains(&only) {
+                        judged.lock().unwrap().push((listed, judge(&matrix, listed)));
+                    }
+                }
+            });
+        }
+    });
+    let mut judged = judged.into_inner().unwrap();
+    judged.sort_by_key(|(listed, _)| &listed.name);
+    let mut rows = Vec::new();
+    let mut surprises = Vec::new();
+    for (listed, verdict) in judged {
+        match verdict {
+            Ok(verdict) => rows.push(Row { listed, verdict }),
+            Err(what) => {
+                println!("{} ({}): {what} {:?}", listed.name, listed.opset, listed.operators);
+                surprises.push(&*listed.name);
+            }
+        }
+    }
+    assert!(surprises.is_empty(), "{surprises:?}");
+    if !only.is_empty() {
+        return;
+    }
+    let listed = |name: &&str| manifest.models.iter().any(|listed| listed.name == *name);
+    let names = KNOWN.iter().flat_map(|known| known.models);
+    let names: Vec<_> = names.chain(NOT_LOADED.iter().flat_map(|(models, ..)| *models)).collect();
+    assert!(names.iter().all(|name| listed(name)), "known, and not in the matrix: {names:?}");
+    table::check(&table::written(&rows, &manifest));
+}

@@ -1,0 +1,255 @@
+//! Big segments by a store that requests do not wait for.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use modelgate::{
+    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, Context, FlagSet, SourceError,
+    dialect::launchdarkly::{BigSegments, BigSegmentsStatus, Detail, LaunchDarkly},
+};
+use modelgate_source_tests::{PATIENCE, eventually};
+use serde_json::json;
+
+/// What the vendor's documentation gives for `user-key`.
+const HASH_OF_USER_KEY: &str = "CEXjZY7cHJG/ydFy7q4+YEFwVrG3/pkJwA4FAjrbfx0=";
+
+#[derive(Clone, Default)]
+struct Store(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    lists: Mutex<HashMap<String, Vec<(String, bool)>>>,
+    up_to_date: Mutex<Option<Duration>>,
+    is_down: Mutex<bool>,
+    questions: AtomicUsize,
+    polls: AtomicUsize,
+    /// Held while questions are to wait.
+    gate: (Mutex<bool>, Condvar),
+}
+
+impl Store {
+    fn new() -> Store {
+        let store = Store::default();
+        store.synchronized(now());
+        store
+    }
+
+    fn list(&self, hash: &str, segment: &str, is_in: bool) {
+        let mut lists = self.0.lists.lock().unwrap();
+        lists.insert(hash.to_owned(), vec![(segment.to_owned(), is_in)]);
+    }
+
+    fn synchronized(&self, moment: Duration) {
+        *self.0.up_to_date.lock().unwrap() = Some(moment);
+    }
+
+    fn set_down(&self, is_down: bool) {
+        *self.0.is_down.lock().unwrap() = is_down;
+    }
+
+    fn hold(&self, is_held: bool) {
+        *self.0.gate.0.lock().unwrap() = is_held;
+        self.0.gate.1.notify_all();
+    }
+
+    fn questions(&self) -> usize {
+        self.0.questions.load(Ordering::SeqCst)
+    }
+
+    fn answer<T>(&self, answer: T) -> Result<T, SourceError> {
+        match *self.0.is_down.lock().unwrap() {
+            true => Err(SourceError::new("the store is down")),
+            false => Ok(answer),
+        }
+    }
+}
+
+impl BigSegmentStore for Store {
+    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
+        self.0.questions.fetch_add(1, Ordering::SeqCst);
+        let held = self.0.gate.0.lock().unwrap();
+        drop(self.0.gate.1.wait_while(held, |is_held| *is_held).unwrap());
+        let lists = self.0.lists.lock().unwrap();
+        self.answer(lists.get(context_hash).cloned().unwrap_or_default())
+    }
+
+    fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+        self.0.polls.fetch_add(1, Ordering::SeqCst);
+        self.answer(*self.0.up_to_date.lock().unwrap())
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+fn hour() -> Duration {
+    Duration::from_secs(3600)
+}
+
+/// A cache that does by itself nothing within a test.
+fn calm() -> BigSegmentCacheBuilder {
+    BigSegmentCache::builder().fresh_for(hour()).poll_interval(hour()).stale_after(hour())
+}
+
+fn well(cache: &BigSegmentCache) {
+    eventually("the store is known to be well", || cache.status() == BigSegmentsStatus::Healthy);
+}
+
+fn flags(cache: &BigSegmentCache) -> (LaunchDarkly, FlagSet) {
+    let dialect = LaunchDarkly::new().with_big_segments(cache.clone());
+    let data = json!({
+        "flags": {"m": {"key": "m", "on": true, "variations": ["out", "in"], "salt": "s",
+            "fallthrough": {"variation": 0}, "rules": [{"variation": 1, "clauses": [
+                {"attribute": "", "op": "segmentMatch", "values": ["beta"]}]}]}},
+        "segments": {"beta": {"key": "beta", "unbounded": true, "generation": 2}},
+    });
+    let set = dialect.compile(&data.to_string()).unwrap();
+    (dialect, set)
+}
+
+fn answer(detail: Detail<'_>) -> (String, Option<BigSegmentsStatus>) {
+    (detail.string("none").value.to_owned(), detail.reason.big_segments_status)
+}
+
+#[test]
+fn a_context_that_was_prepared_has_the_vendors_answer_at_once() {
+    let store = Store::new();
+    store.list(HASH_OF_USER_KEY, "beta.g2", true);
+    let cache = calm().build(store.clone()).unwrap();
+    well(&cache);
+    let (dialect, set) = flags(&cache);
+    assert!(cache.prepare("user-key").wait(PATIENCE));
+    let user = Context::new("user-key");
+    let found = answer(dialect.detail(&set, "m", &user));
+    assert_eq!(found, ("in".to_owned(), Some(BigSegmentsStatus::Healthy)));
+    assert!(cache.prepare("user-key").wait(PATIENCE), "known already");
+    assert_eq!(store.questions(), 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(runtime.block_on(cache.prepare("somebody-else")));
+    assert_eq!(cache.membership("beta.g2", "somebody-else").member, None);
+}
+
+#[test]
+fn a_context_that_was_not_is_visible_as_such_and_fetched_beside_the_request() {
+    let store = Store::new();
+    store.list(HASH_OF_USER_KEY, "beta.g2", true);
+    store.hold(true);
+    let cache = calm().build(store.clone()).unwrap();
+    well(&cache);
+    let (dialect, set) = flags(&cache);
+    let user = Context::new("user-key");
+    for _ in 0..10 {
+        let missed = answer(dialect.detail(&set, "m", &user));
+        assert_eq!(missed, ("out".to_owned(), Some(BigSegmentsStatus::StoreError)));
+    }
+    store.hold(false);
+    let wanted = ("in".to_owned(), Some(BigSegmentsStatus::Healthy));
+    eventually("it is there", || answer(dialect.detail(&set, "m", &user)) == wanted);
+    // Whatever was asked meanwhile.
+    assert!(cache.prepare("another").wait(PATIENCE));
+    assert_eq!(store.questions(), 2);
+}
+
+#[test]
+fn memberships_are_fetched_again_and_serve_meanwhile() {
+    let store = Store::new();
+    store.list(HASH_OF_USER_KEY, "beta.g2", true);
+    let cache = calm().fresh_for(Duration::from_millis(1)).build(store.clone()).unwrap();
+    well(&cache);
+    assert!(cache.prepare("user-key").wait(PATIENCE));
+    store.list(HASH_OF_USER_KEY, "beta.g2", false);
+    eventually("the change is there", || {
+        let found = cache.membership("beta.g2", "user-key");
+        assert_eq!(found.status, BigSegmentsStatus::Healthy);
+        found.member == Some(false)
+    });
+    store.set_down(true);
+    eventually("the failure is visible, the answer stays", || {
+        let found = cache.membership("beta.g2", "user-key");
+        assert_eq!(found.member, Some(false));
+        found.status == BigSegmentsStatus::StoreError
+    });
+    assert!(!cache.prepare("user-key").wait(PATIENCE));
+    store.set_down(false);
+    eventually("all is well again", || {
+        cache.membership("beta.g2", "user-key").status == BigSegmentsStatus::Healthy
+    });
+}
+
+#[test]
+fn the_state_of_the_store_is_followed() {
+    let store = Store::new();
+    let cache = calm().poll_interval(Duration::from_millis(1)).build(store.clone()).unwrap();
+    well(&cache);
+    assert!(cache.prepare("user-key").wait(PATIENCE));
+    store.synchronized(now() - hour() - hour());
+    let status = || cache.membership("beta.g2", "user-key").status;
+    eventually("stale", || status() == BigSegmentsStatus::Stale);
+    store.set_down(true);
+    eventually("down", || status() == BigSegmentsStatus::StoreError);
+    store.synchronized(now());
+    store.set_down(false);
+    eventually("well", || status() == BigSegmentsStatus::Healthy);
+}
+
+#[test]
+fn a_store_that_hangs_is_none_that_is_well() {
+    let store = Store::new();
+    let quick =
+        calm().poll_interval(Duration::from_millis(1)).stale_after(Duration::from_millis(500));
+    let cache = quick.build(store.clone()).unwrap();
+    well(&cache);
+    store.hold(true);
+    let waiting = cache.prepare("user-key");
+    eventually("stale", || cache.status() == BigSegmentsStatus::Stale);
+    assert!(!waiting.wait(Duration::from_millis(1)));
+    store.synchronized(now() + hour());
+    store.hold(false);
+    well(&cache);
+}
+
+#[test]
+fn no_more_contexts_are_kept_than_allowed_and_those_in_use_stay() {
+    let store = Store::new();
+    let cache = calm().contexts(10).build(store.clone()).unwrap();
+    well(&cache);
+    for number in 0..50 {
+        assert!(cache.prepare(&format!("user-{number}")).wait(PATIENCE));
+        assert_eq!(cache.membership("s.g1", "user-0").status, BigSegmentsStatus::Healthy);
+    }
+    assert!(format!("{cache:?}").contains("contexts: 10,"), "{cache:?}");
+    assert_eq!(store.questions(), 50);
+    let first = cache.membership("s.g1", "user-1");
+    assert_eq!(first.status, BigSegmentsStatus::StoreError, "let go of, and fetched anew");
+}
+
+#[test]
+fn the_thread_ends_with_the_last_handle_and_a_panic_of_the_store_ends_nothing() {
+    struct Panicking;
+    impl BigSegmentStore for Panicking {
+        fn memberships(&self, _: &str) -> Result<Vec<(String, bool)>, SourceError> {
+            panic!("on purpose")
+        }
+        fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+            Ok(Some(now()))
+        }
+    }
+    let cache = calm().build(Panicking).unwrap();
+    assert!(!cache.prepare("user-key").wait(PATIENCE));
+    assert!(!cache.prepare("user-key").wait(PATIENCE));
+    let store = Store::new();
+    let cache = calm().build(store.clone()).unwrap();
+    well(&cache);
+    let clone = cache.clone();
+    drop(cache);
+    assert!(clone.prepare("user-key").wait(PATIENCE));
+    drop(clone);
+    eventually("the thread has let go of the store", || Arc::strong_count(&store.0) == 1);
+}
