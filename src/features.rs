@@ -7,6 +7,8 @@ mod value;
 
 use std::fmt;
 
+#[cfg(any(feature = "onnx", feature = "ort"))]
+pub(crate) use self::value::{Name, Quoted};
 pub use self::{
     model::SchemaModel,
     schema::{Schema, SchemaError},

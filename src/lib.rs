@@ -36,7 +36,7 @@
 //! | to | see | guide |
 //! |---|---|---|
 //! | route requests | [`ModelRouter`], [`AsyncModelRouter`], [`Binding`], [`Context`] | [routing](guide::routing) |
-//! | bring models | [`Model`], [`model_fn`], `OnnxModel`, [`LazyModel`], [`Schema`] | [routing](guide::routing) |
+//! | bring models | [`Model`], [`model_fn`], `OnnxModel`, [`LazyModel`], [`Schema`], [`Batched`] | [models](guide::models) |
 //! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`] | [sources](guide::sources) |
 //! | use a vendor's flags | [`dialect::flagd`], [`launchdarkly`](dialect::launchdarkly), [`unleash`](dialect::unleash), [`flagsmith`](dialect::flagsmith) | [dialects](guide::dialects) |
 //! | run candidates in shadow | [`Shadow`], [`Budget`] | [shadow](guide::shadow) |
@@ -122,8 +122,8 @@ mod version;
 
 #[cfg(any(feature = "onnx", feature = "ort"))]
 pub use crate::model::{
-    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
-    TensorDescription, UnsupportedOperator,
+    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxColumns, OnnxGraph,
+    OnnxModel, TensorDescription, UnsupportedOperator,
 };
 #[cfg(feature = "ort")]
 pub use crate::model::{OnnxRuntime, OnnxRuntimeError};

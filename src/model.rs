@@ -15,8 +15,8 @@ mod tensor;
 pub use self::batched::AsyncBatched;
 #[cfg(any(feature = "onnx", feature = "ort"))]
 pub use self::onnx::{
-    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
-    TensorDescription, UnsupportedOperator,
+    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxColumns, OnnxGraph,
+    OnnxModel, TensorDescription, UnsupportedOperator,
 };
 #[cfg(feature = "ort")]
 pub use self::onnx::{OnnxRuntime, OnnxRuntimeError};

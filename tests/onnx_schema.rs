@@ -3,7 +3,10 @@
 
 use std::{error::Error, path::PathBuf};
 
-use modelgate::{Features, Label, LoadError, Model, OnnxModel, Scores};
+use modelgate::{
+    Context, Features, Label, LoadError, Model, ModelRouter, OnnxModel, Rollout, Scores,
+    VersionState,
+};
 use prost::Message;
 use tempfile::TempDir;
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
@@ -191,6 +194,24 @@ fn golden_rows_are_proved_when_the_model_is_loaded() {
         "golden[1]: found features: found 1 value, expected 2 values, expected features that fit \
          the model"
     );
+}
+
+#[test]
+fn a_version_that_fails_its_golden_rows_is_ineligible_and_says_why() {
+    let sidecar = r#"{"golden": [{"features": [1, 2], "label": 7}]}"#;
+    let router = ModelRouter::<[f32], Scores>::builder("version")
+        .model("v1", fixture("unnamed_batch"))
+        .try_model("v2", load("unnamed_batch", sidecar))
+        .fallback("v1")
+        .source(Rollout::everyone("v2").flag("version").unwrap())
+        .build()
+        .unwrap();
+    let answer = router.predict(&Context::new("user"), &[1.0, 2.0]).unwrap();
+    assert_eq!(answer.version(), "v1");
+    let stats = router.stats();
+    let state = &stats.versions.iter().find(|stats| stats.version.as_str() == "v2").unwrap().state;
+    let why = "the model failed its golden rows: golden row 0: label: found 1, expected 7";
+    assert_eq!(*state, VersionState::Ineligible { why: why.to_owned() });
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub enum FeatureValue {
 const LONGEST: usize = 40;
 
 /// A text as an error shows it: quoted, and cut when it is long.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +37,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// A name as an error shows it in a path: bare when it is plain, quoted otherwise.
-pub(super) struct Name<'a>(pub(super) &'a str);
+pub(crate) struct Name<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -159,7 +159,9 @@ impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P
 
     /// Rows that come as a batch run as one, on their caller's thread.
     fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
-        self.shared.counters.batch(rows.len());
+        if !rows.is_empty() {
+            self.shared.counters.batch(rows.len());
+        }
         self.shared.model.predict_batch(rows)
     }
 

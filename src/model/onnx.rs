@@ -1,6 +1,7 @@
 //! ONNX graphs, run by tract or ONNX Runtime.
 
 mod builder;
+mod columns;
 mod describe;
 mod engine;
 mod graph;
@@ -20,13 +21,14 @@ use std::{borrow::Cow, fmt, sync::Arc};
 pub use self::engine::{OnnxRuntime, OnnxRuntimeError};
 pub use self::{
     builder::{Batch, NonFinite, OnnxBuilder},
+    columns::OnnxColumns,
     describe::{AxisSize, TensorDescription},
     graph::OnnxGraph,
     load_error::{EngineError, LoadError, UnsupportedOperator},
 };
 use self::{
     engine::{Document, Engine, Outputs, Plan, Rows},
-    schema::Told,
+    schema::{Classes, Told},
     select::Selection,
     sidecar::Sidecar,
 };
@@ -279,39 +281,49 @@ impl Classifier {
     }
 
     fn scores(&self, outputs: &Outputs, rows: usize, row: usize) -> Result<Scores, ModelError> {
-        let all = outputs.f32s(self.selection.probabilities_place());
-        let all = all.filter(|all| Some(all.len()) == rows.checked_mul(self.classes));
-        let start = row.saturating_mul(self.classes);
-        let probabilities = all.and_then(|all| all.get(start..start.saturating_add(self.classes)));
-        let Some(probabilities) = probabilities else {
-            return Err(self.wrong_output(outputs, rows));
-        };
-        let label = match &self.selection.label {
-            Some(_) => match outputs.label(0, rows, row) {
-                Some(label) => Some(label),
-                None => return Err(self.wrong_output(outputs, rows)),
-            },
-            None => {
-                argmax(probabilities).and_then(|place| i64::try_from(place).ok()).map(Label::Int)
-            }
-        };
-        // Only NaN in every probability leaves no label; the first class keeps the answer whole,
-        // so that it is the router's rule on non-finite answers that judges it.
-        let label = self.told.classes.named(label.unwrap_or(Label::Int(0)));
-        Ok(Scores { label, probabilities: probabilities.to_vec() })
+        read_scores(&self.selection, &self.told.classes, self.classes, outputs, rows, row)
     }
+}
 
-    #[cold]
-    fn wrong_output(&self, outputs: &Outputs, rows: usize) -> ModelError {
-        let found: Vec<String> = (0..self.selection.places())
-            .map(|place| format!("{} {:?}", outputs.type_name(place), outputs.shape(place)))
-            .collect();
-        ModelError::new(format!(
-            "outputs: found {}, expected {} probabilities for each of {rows} rows",
-            found.join(" and "),
-            self.classes
-        ))
-    }
+/// The scores of one row among those that a plan gave.
+fn read_scores(
+    selection: &Selection,
+    names: &Classes,
+    classes: usize,
+    outputs: &Outputs,
+    rows: usize,
+    row: usize,
+) -> Result<Scores, ModelError> {
+    let wrong = || wrong_output(selection, classes, outputs, rows);
+    let all = outputs.f32s(selection.probabilities_place());
+    let all = all.filter(|all| Some(all.len()) == rows.checked_mul(classes));
+    let start = row.saturating_mul(classes);
+    let probabilities = all.and_then(|all| all.get(start..start.saturating_add(classes)));
+    let probabilities = probabilities.ok_or_else(wrong)?;
+    let label = match &selection.label {
+        Some(_) => Some(outputs.label(0, rows, row).ok_or_else(wrong)?),
+        None => argmax(probabilities).and_then(|place| i64::try_from(place).ok()).map(Label::Int),
+    };
+    // Only NaN in every probability leaves no label; the first class keeps the answer whole, so
+    // that it is the router's rule on non-finite answers that judges it.
+    let label = names.named(label.unwrap_or(Label::Int(0)));
+    Ok(Scores { label, probabilities: probabilities.to_vec() })
+}
+
+#[cold]
+fn wrong_output(
+    selection: &Selection,
+    classes: usize,
+    outputs: &Outputs,
+    rows: usize,
+) -> ModelError {
+    let found: Vec<String> = (0..selection.places())
+        .map(|place| format!("{} {:?}", outputs.type_name(place), outputs.shape(place)))
+        .collect();
+    ModelError::new(format!(
+        "outputs: found {}, expected {classes} probabilities for each of {rows} rows",
+        found.join(" and ")
+    ))
 }
 
 #[cold]
@@ -381,10 +393,7 @@ impl Classifier {
             },
         };
         drop(names);
-        let graph = schema::Graph {
-            labels: document.class_labels(selection.label.as_deref(), selection.probabilities()),
-            answers_labels: selection.label.is_some(),
-        };
+        let graph = schema::Graph::of(&document, &selection);
         let Document { inputs, outputs, .. } = document;
         let mut classifier = Classifier {
             plan,

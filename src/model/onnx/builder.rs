@@ -11,7 +11,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Classifier, Document, Engine, LoadError, OnnxGraph, OnnxModel,
+    Classifier, Document, Engine, LoadError, OnnxColumns, OnnxGraph, OnnxModel,
     sidecar::{Place, Sidecar},
 };
 
@@ -209,6 +209,19 @@ impl OnnxBuilder {
         let model = OnnxModel(Arc::new(classifier));
         model.admission().admit(&model).map_err(LoadError::Golden)?;
         Ok(model)
+    }
+
+    /// Loads the classifier of [`Features`](crate::Features) in a file: one whose inputs are the
+    /// columns of a table. The options about rows (`input`, `batch`, `features`) do not apply.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load_columns(&self, path: impl AsRef<Path>) -> Result<OnnxColumns, LoadError> {
+        let path = path.as_ref();
+        let (document, sha256) = self.document(&self.read(path)?)?;
+        let sidecar = Sidecar::find(&self.sidecar, Some(path))?;
+        OnnxColumns::prepare(document, self, sha256, sidecar)
     }
 
     /// Loads the graph in a file, of any inputs and outputs.

@@ -2,6 +2,7 @@
 
 use super::{
     Document, LoadError,
+    select::Selection,
     sidecar::{Feature, FeatureType, METADATA, Sidecar},
 };
 use crate::{
@@ -104,6 +105,16 @@ pub(super) struct Graph {
     pub(super) answers_labels: bool,
 }
 
+impl Graph {
+    pub(super) fn of(document: &Document, selection: &Selection) -> Graph {
+        let label = selection.label.as_deref();
+        Graph {
+            labels: document.class_labels(label, selection.probabilities()),
+            answers_labels: label.is_some(),
+        }
+    }
+}
+
 fn is_set(labels: &[Label]) -> bool {
     let mut seen = std::collections::HashSet::with_capacity(labels.len());
     labels.iter().all(|label| seen.insert(label))
@@ -154,7 +165,7 @@ pub(super) fn of_rows(said: &mut Sidecar, width: usize) -> Result<Option<Schema>
         ));
     }
     for (place, feature) in features.iter().enumerate() {
-        if feature.r#type == FeatureType::Text || !feature.values.is_empty() {
+        if feature.r#type == Some(FeatureType::Text) || !feature.values.is_empty() {
             let field = format_args!("features[{place}].type").to_string();
             return Err(said.wrong(field, "text", "a number, as the model's rows hold"));
         }
@@ -179,7 +190,10 @@ pub(super) fn of_rows(said: &mut Sidecar, width: usize) -> Result<Option<Schema>
 }
 
 fn of_type(features: &[Feature], wanted: FeatureType) -> impl Iterator<Item = &str> {
-    features.iter().filter(move |feature| feature.r#type == wanted).map(|feature| &*feature.name)
+    features
+        .iter()
+        .filter(move |feature| feature.r#type == Some(wanted))
+        .map(|feature| &*feature.name)
 }
 
 impl Told {

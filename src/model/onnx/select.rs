@@ -171,7 +171,9 @@ pub(super) fn row_shape(
     }
     let [input] = &inputs[..] else {
         return Err(no_input(
-            "one input of rows (a graph of several is loaded with `load_graph`)".to_owned(),
+            "one input of rows (a table of columns is loaded with `load_columns`, any other graph of \
+             several with `load_graph`)"
+                .to_owned(),
         ));
     };
     if input.dtype != Some(Dtype::F32) {

@@ -54,8 +54,7 @@ pub(super) struct Sidecar {
 #[serde(deny_unknown_fields)]
 pub(super) struct Feature {
     pub(super) name: Box<str>,
-    #[serde(default)]
-    pub(super) r#type: FeatureType,
+    pub(super) r#type: Option<FeatureType>,
     pub(super) range: Option<(f32, f32)>,
     #[serde(default)]
     pub(super) values: Vec<Box<str>>,
@@ -63,14 +62,24 @@ pub(super) struct Feature {
     pub(super) optional: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum FeatureType {
-    #[default]
     Number,
     Integer,
     Boolean,
     Text,
+}
+
+impl std::fmt::Display for FeatureType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            FeatureType::Number => "number",
+            FeatureType::Integer => "integer",
+            FeatureType::Boolean => "boolean",
+            FeatureType::Text => "text",
+        })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
