@@ -97,6 +97,12 @@ impl LaunchDarkly {
         self.send("patch", &format!(r#"{{"path": "/flags/{key}", "data": {flag}}}"#));
     }
 
+    /// Forgets what it was asked.
+    pub fn forget(&self) {
+        let mut script = self.shared.state.lock().unwrap();
+        (script.streams, script.polls) = (Vec::new(), Vec::new());
+    }
+
     pub fn streams(&self) -> Vec<Asked> {
         self.shared.state.lock().unwrap().streams.clone()
     }

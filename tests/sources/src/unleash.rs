@@ -118,11 +118,12 @@ impl Unleash {
         format!("http://{}/api", self.address)
     }
 
-    /// What polls answer, and streams begin with, from now on.
-    pub fn set_features(&self, features: &str) {
+    /// What polls answer, and streams begin with, from now on; the number of this state.
+    pub fn set_features(&self, features: &str) -> u64 {
         let mut script = self.shared.state.lock().unwrap();
         script.features = features.to_owned();
         script.revision += 1;
+        script.revision
     }
 
     /// What polls say in the header `fetch-mode`.
@@ -144,6 +145,11 @@ impl Unleash {
         let change = change.trim_start().strip_prefix('{').unwrap().replace('\n', " ");
         let data = format!(r#"{{"events": [{{"eventId": {number}, {change}]}}"#);
         self.send("unleash-updated", &data);
+    }
+
+    /// Forgets what it was asked.
+    pub fn forget(&self) {
+        self.shared.state.lock().unwrap().asked = Vec::new();
     }
 
     /// What was asked of this place.

@@ -76,13 +76,16 @@ pub trait Vendor: Sync {
 pub trait Server: Send {
     fn address(&self) -> SocketAddr;
 
-    /// From now on the flag says `value`. Numbers grow.
+    /// From now on the flag says `value`; streams that are open bring it. Numbers grow.
     fn set(&self, number: u64, value: &str);
 
     /// Makes the trouble that is the server's own rather than the proxy's.
     fn suffer(&self, _: Trouble) -> bool {
         false
     }
+
+    /// Forgets what it was asked: the heads of requests are kept with the buffers they came in.
+    fn forget(&self) {}
 
     /// Requests that came by connections that the proxy has counted already.
     fn requests(&self) -> usize {

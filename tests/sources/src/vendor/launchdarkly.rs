@@ -8,12 +8,16 @@ use crate::launchdarkly::LaunchDarkly;
 /// LaunchDarkly by its stream.
 pub struct Streamed;
 
-fn data(number: u64, value: &str) -> String {
+fn flag(number: u64, value: &str) -> String {
     format!(
-        r#"{{"flags": {{"{FLAG}": {{"key": "{FLAG}", "version": {number}, "on": true,
-            "variations": ["{value}"], "fallthrough": {{"variation": 0}}, "salt": "s"}}}},
-            "segments": {{}}}}"#
+        r#"{{"key": "{FLAG}", "version": {number}, "on": true, "variations": ["{value}"],
+            "fallthrough": {{"variation": 0}}, "salt": "s"}}"#
     )
+    .replace('\n', " ")
+}
+
+fn data(number: u64, value: &str) -> String {
+    format!(r#"{{"flags": {{"{FLAG}": {}}}, "segments": {{}}}}"#, flag(number, value))
 }
 
 impl Vendor for Streamed {
@@ -72,8 +76,12 @@ impl Server for LaunchDarkly {
         self.address
     }
 
-    /// In the streams that begin from now on.
     fn set(&self, number: u64, value: &str) {
         self.set_data(&data(number, value));
+        self.patch_flag(FLAG, &flag(number, value));
+    }
+
+    fn forget(&self) {
+        LaunchDarkly::forget(self);
     }
 }

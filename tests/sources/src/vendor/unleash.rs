@@ -11,13 +11,17 @@ pub struct Polled;
 /// Unleash by its stream.
 pub struct Streamed;
 
-fn features(value: &str) -> String {
+fn feature(value: &str) -> String {
     format!(
-        r#"[{{"name": "{FLAG}", "type": "release", "enabled": true, "strategies": [
+        r#"{{"name": "{FLAG}", "type": "release", "enabled": true, "strategies": [
             {{"name": "default", "parameters": {{}}, "constraints": [], "variants": [
                 {{"name": "{value}", "weight": 1000, "stickiness": "default",
-                  "payload": {{"type": "string", "value": "{value}"}}}}]}}], "variants": []}}]"#
+                  "payload": {{"type": "string", "value": "{value}"}}}}]}}], "variants": []}}"#
     )
+}
+
+fn features(value: &str) -> String {
+    format!("[{}]", feature(value))
 }
 
 fn source(way: &Way) -> UnleashSource {
@@ -97,6 +101,12 @@ impl Server for Unleash {
     }
 
     fn set(&self, _: u64, value: &str) {
-        self.set_features(&features(value));
+        let number = self.set_features(&features(value));
+        let change = format!(r#"{{"type": "feature-updated", "feature": {}}}"#, feature(value));
+        self.update(number, &change);
+    }
+
+    fn forget(&self) {
+        Unleash::forget(self);
     }
 }
