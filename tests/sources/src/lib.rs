@@ -6,6 +6,7 @@ pub mod http;
 pub mod launchdarkly;
 pub mod load;
 pub mod proxy;
+pub mod soak;
 pub mod tls;
 pub mod unleash;
 pub mod unleash_admin;
