@@ -35,7 +35,8 @@ pub struct SourceStatus {
     #[serde(flatten)]
     pub state: SourceState,
     /// The time since the source last delivered or confirmed its flags, or how old it said they
-    /// were; `None` when nothing was delivered or the age is not known.
+    /// were; a sign of life of an open stream confirms them as well. `None` when nothing was
+    /// delivered or the age is not known.
     #[serde(rename = "age_seconds", serialize_with = "seconds")]
     pub age: Option<Duration>,
     /// What the source calls the flags in force: an ETag, a version, a digest.
@@ -75,7 +76,8 @@ pub struct ConnectionStatus {
     /// The time since the last request for flags.
     #[serde(rename = "last_request_seconds", serialize_with = "seconds")]
     pub last_request: Option<Duration>,
-    /// The time since the server last brought flags, an event, or word that nothing has changed.
+    /// The time since the server last brought flags, word that nothing has changed, or anything at
+    /// all by an open stream.
     #[serde(rename = "last_success_seconds", serialize_with = "seconds")]
     pub last_success: Option<Duration>,
     /// What was sent to the server besides: usage, registrations.
@@ -211,7 +213,21 @@ impl Delivery {
 
     fn age(&self, now: Duration) -> Option<Duration> {
         let Freshness { at, age } = self.freshness?;
-        Some(now.saturating_sub(at).saturating_add(age))
+        let age = now.saturating_sub(at).saturating_add(age);
+        match self.alive(now) {
+            Some(alive) if self.trouble.is_none() => Some(age.min(alive)),
+            _ => Some(age),
+        }
+    }
+
+    #[cfg(feature = "http")]
+    fn alive(&self, now: Duration) -> Option<Duration> {
+        self.meter.as_ref()?.alive(now)
+    }
+
+    #[cfg(not(feature = "http"))]
+    fn alive(&self, _: Duration) -> Option<Duration> {
+        None
     }
 }
 

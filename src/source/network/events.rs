@@ -76,7 +76,9 @@ impl Events {
             let chunk = chunk?;
             // Relaxed: one task reads and writes it.
             let length = chunk.len() as u64;
+            // A comment is a sign of life, and what changed before it has come.
             received.received(chunk.len());
+            received.succeeded();
             let pending = counted.fetch_add(length, Ordering::Relaxed).saturating_add(length);
             if pending > max_bytes {
                 let error = format!("event: found more than {max_bytes} bytes");
@@ -92,9 +94,8 @@ impl Events {
     /// The next event. A stream that ends is a failure like any other: it is to be opened again.
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
         let event = self.read().await;
-        match &event {
-            Ok(_) => self.meter.succeeded(),
-            Err(_) => self.meter.failed(),
+        if event.is_err() {
+            self.meter.failed();
         }
         event
     }

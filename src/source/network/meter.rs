@@ -116,6 +116,12 @@ impl Meter {
         }
     }
 
+    /// The time since an open stream last gave a sign of life: had anything changed before that, it
+    /// would be here.
+    pub(crate) fn alive(&self, now: Duration) -> Option<Duration> {
+        self.0.streaming.load(Relaxed).then(|| self.0.succeeded.since(now)).flatten()
+    }
+
     fn now(&self) -> Option<Duration> {
         self.0.clock.get().map(|clock| clock.monotonic())
     }
@@ -148,9 +154,12 @@ mod tests {
         meter.received(7);
         meter.succeeded();
         assert!(meter.status(clock.monotonic()).streaming);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(meter.alive(clock.monotonic()), Some(Duration::from_secs(1)));
         drop(streams);
+        assert_eq!(meter.alive(clock.monotonic()), None);
         meter.failed();
-        clock.advance(Duration::from_secs(3));
+        clock.advance(Duration::from_secs(2));
         let status = meter.status(clock.monotonic());
         assert!(!status.streaming);
         assert_eq!((status.requests, status.failures, status.reconnects), (1, 1, 1));

@@ -68,6 +68,8 @@ struct State {
     /// Bytes handed to clients or made up for them.
     sent: AtomicUsize,
     stop: AtomicBool,
+    /// Whether connections are kept and nothing is handed on any more.
+    frozen: AtomicBool,
     /// What is open, to be shut when the proxy goes or its server "dies".
     open: Mutex<Vec<TcpStream>>,
 }
@@ -93,6 +95,7 @@ impl Proxy {
             requests: AtomicUsize::new(0),
             sent: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
+            frozen: AtomicBool::new(false),
             open: Mutex::default(),
         });
         let thread = thread::spawn({
@@ -135,6 +138,12 @@ impl Proxy {
         for stream in self.state.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// From now on keeps every connection, takes new ones, and hands on nothing that servers say: a
+    /// network that has gone without a word.
+    pub fn freeze(&self) {
+        self.state.frozen.store(true, Ordering::Release);
     }
 
     /// How many requests have come.
@@ -267,7 +276,13 @@ fn forward(
     let mut buffer = [0; 1 << 14];
     let result = loop {
         match server.read(&mut buffer) {
+            // Nobody says goodbye either.
+            Ok(0) if state.frozen.load(Ordering::Acquire) => {
+                while client.read(&mut buffer)? > 0 {}
+                break Ok(());
+            }
             Ok(0) => break Ok(()),
+            Ok(_) if state.frozen.load(Ordering::Acquire) => {}
             Ok(count) => {
                 if let Err(error) = hand_on(&mut client, &buffer[..count]) {
                     break Err(error);

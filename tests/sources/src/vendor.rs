@@ -202,6 +202,10 @@ pub struct Way {
     pub timeout: Duration,
     /// First and longest pause after failures.
     pub retry: (Duration, Duration),
+    /// How long a stream may be silent.
+    pub silence: Duration,
+    /// How long a stream is kept where its silence cannot be told from its death.
+    pub stream_deadline: Option<Duration>,
     /// An authority to be trusted: a file of PEM.
     pub authority: Option<std::path::PathBuf>,
     pub last_known_good: Option<std::path::PathBuf>,
@@ -216,6 +220,8 @@ impl Way {
             port: address.port(),
             timeout: Duration::from_millis(300),
             retry: (Duration::from_millis(2), Duration::from_millis(20)),
+            silence: Duration::from_millis(500),
+            stream_deadline: None,
             authority: None,
             last_known_good: None,
         }

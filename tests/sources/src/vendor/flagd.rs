@@ -25,6 +25,7 @@ impl Vendor for Synced {
         let source = FlagdSource::new(&way.host, way.port)
             .tls(way.scheme == "https")
             .deadline(way.timeout)
+            .stream_deadline(way.stream_deadline)
             .retry(first, max);
         let source = match &way.authority {
             Some(path) => source.certificate(path),

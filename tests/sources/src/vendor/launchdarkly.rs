@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use modelgate::{FlagSource, LaunchDarklySource};
 
@@ -34,7 +34,7 @@ impl Vendor for Streamed {
         let source = LaunchDarklySource::new(KEY)
             .relay(way.url())
             .retry(first, max)
-            .silence(Duration::from_millis(500))
+            .silence(way.silence)
             .settings(way.settings());
         Box::new(match &way.last_known_good {
             Some(path) => source.last_known_good(path),

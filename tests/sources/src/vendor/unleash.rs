@@ -30,7 +30,7 @@ fn source(way: &Way) -> UnleashSource {
         .interval(Duration::from_millis(5))
         .metrics(None)
         .retry(first, max)
-        .silence(Duration::from_millis(500))
+        .silence(way.silence)
         .settings(way.settings());
     match &way.last_known_good {
         Some(path) => source.last_known_good(path),
