@@ -157,6 +157,9 @@ impl Classifier {
     }
 
     fn one(&self, row: &[f32]) -> Result<Scores, ModelError> {
+        if let Some(answer) = self.plan.answer(row) {
+            return answer;
+        }
         match self.rows {
             Rows::Any | Rows::Exactly(1) => {
                 let outputs = self.plan.run_rows(&self.row_shape, row)?;
@@ -306,17 +309,26 @@ impl Classifier {
         let mut selection = Selection::choose(&document, options)?;
         let names = selection.names();
         let build = |rows| Plan::build(&document, rows, options.features, &names);
-        let (plan, rows, batch_plan) = match (fixed, options.batch) {
-            (Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
-            (None, Batch::Pinned(count)) => {
+        let label = selection.label.as_deref();
+        let probabilities = names.last().copied().unwrap_or_default();
+        let direct = match fixed {
+            None => document.direct(&row_shape, label, probabilities),
+            Some(_) => None,
+        };
+        let (plan, rows, batch_plan) = match (direct, fixed, options.batch) {
+            (Some(plan), ..) => (plan, Rows::Any, None),
+            (None, Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
+            (None, None, Batch::Pinned(count)) => {
                 (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
             }
-            (None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
-            (None, Batch::Automatic) if bytes <= TWO_PLANS && document.gains_by_two_plans() => {
+            (None, None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
+            (None, None, Batch::Automatic)
+                if bytes <= TWO_PLANS && document.gains_by_two_plans() =>
+            {
                 // Some graphs only run row by row: they do, then.
                 (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
             }
-            (None, Batch::Automatic) => match build(Rows::Any) {
+            (None, None, Batch::Automatic) => match build(Rows::Any) {
                 Ok(plan) => (plan, Rows::Any, None),
                 Err(_) => (build(Rows::Exactly(1))?, Rows::Exactly(1), None),
             },

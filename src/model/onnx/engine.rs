@@ -9,10 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "ort")]
 pub use self::runtime::{OnnxRuntime, OnnxRuntimeError};
+#[cfg(feature = "onnx")]
+use super::ml::Direct;
 use super::{EngineError, LoadError, TensorDescription};
 #[cfg(feature = "ort")]
 use crate::model::TensorData;
-use crate::model::{Label, ModelError, Tensor};
+use crate::model::{Label, ModelError, Scores, Tensor};
 
 /// Which engine runs a graph.
 #[derive(Clone, Debug)]
@@ -60,6 +62,28 @@ enum Graph {
 }
 
 impl Document {
+    /// A plan for rows of this many values that goes without the engine, if the graph is simple
+    /// enough for that.
+    pub(super) fn direct(
+        &self,
+        row_shape: &[usize],
+        label: Option<&str>,
+        probabilities: &str,
+    ) -> Option<Plan> {
+        match (&self.graph, &self.inputs[..], row_shape) {
+            #[cfg(feature = "onnx")]
+            (Graph::Tract(proto), [input], [_, width]) => {
+                let graph = proto.graph.as_ref()?;
+                let direct = Direct::read(graph, (&input.name, *width), label, probabilities)?;
+                Some(Plan::Direct(direct))
+            }
+            _ => {
+                let _ = (label, probabilities);
+                None
+            }
+        }
+    }
+
     /// Whether a plan for single rows is faster than one for any number.
     pub(super) fn gains_by_two_plans(&self) -> bool {
         match &self.graph {
@@ -73,6 +97,8 @@ impl Document {
 
 /// A graph made ready to run.
 pub(super) enum Plan {
+    #[cfg(feature = "onnx")]
+    Direct(Direct),
     #[cfg(feature = "onnx")]
     Tract(tract::Plan),
     #[cfg(feature = "ort")]
@@ -107,9 +133,26 @@ impl Plan {
     pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Outputs, ModelError> {
         match self {
             #[cfg(feature = "onnx")]
+            Plan::Direct(direct) => {
+                let outputs = direct.many(rows).ok_or_else(no_class)?;
+                Ok(Outputs::Direct(DirectOutputs::new(direct, outputs)))
+            }
+            #[cfg(feature = "onnx")]
             Plan::Tract(plan) => plan.run_rows(shape, rows).map(Outputs::Tract),
             #[cfg(feature = "ort")]
             Plan::Runtime(plan) => plan.run_rows(shape, rows).map(Outputs::Owned),
+        }
+    }
+
+    /// The answer for one row, if that needs no engine.
+    pub(super) fn answer(&self, row: &[f32]) -> Option<Result<Scores, ModelError>> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Plan::Direct(direct) => Some(direct.one(row).ok_or_else(no_class)),
+            _ => {
+                let _ = row;
+                None
+            }
         }
     }
 
@@ -119,6 +162,8 @@ impl Plan {
         inputs: impl Iterator<Item = &'a Tensor>,
     ) -> Result<Outputs, ModelError> {
         match self {
+            #[cfg(feature = "onnx")]
+            Plan::Direct(_) => Err(ModelError::new("a plan for rows takes no tensors")),
             #[cfg(feature = "onnx")]
             Plan::Tract(plan) => plan.run(inputs).map(Outputs::Tract),
             #[cfg(feature = "ort")]
@@ -134,14 +179,23 @@ impl Plan {
                 let weak = plan.weak();
                 Box::new(move || weak.strong_count() > 0)
             }
+            Plan::Direct(_) => Box::new(|| true),
             #[cfg(feature = "ort")]
             Plan::Runtime(_) => Box::new(|| true),
         }
     }
 }
 
+#[cfg(feature = "onnx")]
+#[cold]
+fn no_class() -> ModelError {
+    ModelError::new("a row has a class that does not exist")
+}
+
 /// What a plan gave, in the order its outputs were asked for.
 pub(super) enum Outputs {
+    #[cfg(feature = "onnx")]
+    Direct(DirectOutputs),
     #[cfg(feature = "onnx")]
     Tract(tract::Outputs),
     /// Or the name of an element type that no tensor of ours has.
@@ -154,6 +208,8 @@ impl Outputs {
     pub(super) fn shape(&self, output: usize) -> &[usize] {
         match self {
             #[cfg(feature = "onnx")]
+            Outputs::Direct(outputs) => outputs.shape(output),
+            #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.shape(output),
             #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => tensor(tensors, output).map_or(&[], Tensor::shape),
@@ -164,6 +220,8 @@ impl Outputs {
     pub(super) fn f32s(&self, output: usize) -> Option<&[f32]> {
         match self {
             #[cfg(feature = "onnx")]
+            Outputs::Direct(outputs) => outputs.f32s(output),
+            #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.f32s(output),
             #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => tensor(tensors, output)?.as_f32(),
@@ -173,6 +231,8 @@ impl Outputs {
     /// The label at a place of an output that holds `count` integers or texts.
     pub(super) fn label(&self, output: usize, count: usize, place: usize) -> Option<Label> {
         match self {
+            #[cfg(feature = "onnx")]
+            Outputs::Direct(outputs) => outputs.label(output, count, place),
             #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.label(output, count, place),
             #[cfg(feature = "ort")]
@@ -195,6 +255,8 @@ impl Outputs {
     pub(super) fn len(&self, output: usize) -> usize {
         match self {
             #[cfg(feature = "onnx")]
+            Outputs::Direct(outputs) => outputs.shape(output).iter().product(),
+            #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.len(output),
             #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => {
@@ -206,6 +268,8 @@ impl Outputs {
     /// The element type of an output, in the engine's words.
     pub(super) fn type_name(&self, output: usize) -> String {
         match self {
+            #[cfg(feature = "onnx")]
+            Outputs::Direct(_) => "f32 or a label".to_owned(),
             #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.type_name(output),
             #[cfg(feature = "ort")]
@@ -229,6 +293,8 @@ impl Outputs {
             (output < count).then(|| {
                 let found = match &self {
                     #[cfg(feature = "onnx")]
+                    Outputs::Direct(_) => None,
+                    #[cfg(feature = "onnx")]
                     Outputs::Tract(outputs) => outputs.tensor(output),
                     #[cfg(feature = "ort")]
                     Outputs::Owned(tensors) => tensor(tensors, output).cloned(),
@@ -239,6 +305,46 @@ impl Outputs {
                 })
             })
         })
+    }
+}
+
+/// The labels and probabilities of some rows.
+#[cfg(feature = "onnx")]
+pub(super) struct DirectOutputs {
+    labels: Vec<Label>,
+    probabilities: Vec<f32>,
+    labels_shape: [usize; 1],
+    shape: [usize; 2],
+    labelled: bool,
+}
+
+#[cfg(feature = "onnx")]
+impl DirectOutputs {
+    fn new(direct: &Direct, (labels, probabilities): (Vec<Label>, Vec<f32>)) -> DirectOutputs {
+        DirectOutputs {
+            labels_shape: [labels.len()],
+            shape: [labels.len(), direct.classes()],
+            labelled: direct.is_labelled(),
+            labels,
+            probabilities,
+        }
+    }
+
+    fn shape(&self, output: usize) -> &[usize] {
+        match (output, self.labelled) {
+            (0, true) => &self.labels_shape,
+            (1, true) | (0, false) => &self.shape,
+            _ => &[],
+        }
+    }
+
+    fn f32s(&self, output: usize) -> Option<&[f32]> {
+        (output == usize::from(self.labelled)).then_some(&*self.probabilities)
+    }
+
+    fn label(&self, output: usize, count: usize, place: usize) -> Option<Label> {
+        let labels = output == 0 && self.labelled && count == self.labels.len();
+        self.labels.get(place).filter(|_| labels).cloned()
     }
 }
 
