@@ -1,6 +1,8 @@
 //! A classifier and what exporters put around it, run without the engine: its bookkeeping takes
 //! longer than a small model does.
 
+mod change;
+
 use std::{collections::HashMap, sync::Arc};
 
 use smallvec::SmallVec;
@@ -9,6 +11,7 @@ use tract_onnx::{
     tract_hir::internal::{DatumType, ToDim},
 };
 
+use self::change::{Arithmetic, Change};
 use super::{
     attributes::Attributes,
     labels::Labels,
@@ -20,9 +23,9 @@ use crate::model::{Label, Scores, scores::argmax};
 /// A graph of one classifier, with changes of its rows before and of its scores after.
 #[derive(Debug)]
 pub(in crate::model::onnx) struct Direct {
-    before: Box<[Arc<dyn Operator>]>,
+    before: Box<[Change]>,
     classifier: Arc<dyn Operator>,
-    after: Box<[Arc<dyn Operator>]>,
+    after: Box<[Change]>,
     labels: Labels,
     width: usize,
     /// Whether the label is what the classifier says; else it is the place of the largest
@@ -109,7 +112,9 @@ impl Direct {
                 "Identity" => {}
                 "Cast" if casts_to(node, FLOAT) => {}
                 "ZipMap" if zip_map::classes(node) == Some(labels.len()) => {}
-                "Normalizer" => after.push(super::operator(node, &fact(labels.len()))?),
+                "Normalizer" => {
+                    after.push(Change::of(super::operator(node, &fact(labels.len()))?)?);
+                }
                 _ => return None,
             }
         }
@@ -127,19 +132,21 @@ impl Direct {
         }
         let mut before = Vec::new();
         let mut first = scores.node.input.first()?.as_str();
-        for (node, _) in makers.back(first) {
+        for (node, place) in makers.back(first) {
+            if place != 0 || first == input {
+                return None;
+            }
             match &*node.op_type {
                 "Identity" => {}
                 "Cast" if casts_to(node, FLOAT) => {}
                 "Scaler" | "Imputer" | "Normalizer" => {
-                    before.push(super::operator(node, &fact(width))?);
+                    before.push(Change::of(super::operator(node, &fact(width))?)?);
                 }
-                _ => return None,
+                _ => before.push(Change::Arithmetic(Arithmetic::read(node, graph, width)?)),
             }
             first = node.input.first()?;
         }
-        let changes = before.iter().chain(&after).all(|operator| operator.as_change().is_some());
-        if first != input || !changes {
+        if first != input {
             return None;
         }
         before.reverse();
@@ -170,13 +177,13 @@ impl Direct {
             classifier.classify(rows, self.width, probabilities, places);
         } else {
             let mut changed: SmallVec<[f32; 64]> = SmallVec::from_slice(rows);
-            for change in self.before.iter().filter_map(|operator| operator.as_change()) {
-                change.change(&mut changed, self.width);
+            for change in &self.before {
+                change.apply(&mut changed, self.width);
             }
             classifier.classify(&changed, self.width, probabilities, places);
         }
-        for change in self.after.iter().filter_map(|operator| operator.as_change()) {
-            change.change(probabilities, self.labels.len());
+        for change in &self.after {
+            change.apply(probabilities, self.labels.len());
         }
         if !self.labelled {
             let rows = probabilities.chunks_exact(self.labels.len().max(1));
