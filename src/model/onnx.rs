@@ -12,6 +12,8 @@ mod names;
 mod schema;
 mod select;
 mod sidecar;
+#[cfg(all(test, feature = "onnx"))]
+mod tests;
 
 #[cfg(feature = "onnx")]
 use std::path::Path;
@@ -211,6 +213,10 @@ impl Classifier {
     }
 
     fn one(&self, row: &[f32]) -> Result<Scores, ModelError> {
+        if let Some(answer) = self.plan.answer(row) {
+            let Scores { label, probabilities } = answer?;
+            return Ok(Scores { label: self.told.classes.named(label), probabilities });
+        }
         match self.rows {
             Rows::Any | Rows::Exactly(1) => {
                 let outputs = self.plan.run_rows(&self.row_shape, row)?;
@@ -377,17 +383,26 @@ impl Classifier {
         let mut selection = Selection::choose(&document, options)?;
         let names = selection.names();
         let build = |rows| Plan::build(&document, rows, options.features, &names);
-        let (plan, rows, batch_plan) = match (fixed, options.batch) {
-            (Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
-            (None, Batch::Pinned(count)) => {
+        let label = selection.label.as_deref();
+        let probabilities = names.last().copied().unwrap_or_default();
+        let direct = match fixed {
+            None => document.direct(&row_shape, label, probabilities),
+            Some(_) => None,
+        };
+        let (plan, rows, batch_plan) = match (direct, fixed, options.batch) {
+            (Some(plan), ..) => (plan, Rows::Any, None),
+            (None, Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
+            (None, None, Batch::Pinned(count)) => {
                 (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
             }
-            (None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
-            (None, Batch::Automatic) if bytes <= TWO_PLANS && document.gains_by_two_plans() => {
+            (None, None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
+            (None, None, Batch::Automatic)
+                if bytes <= TWO_PLANS && document.gains_by_two_plans() =>
+            {
                 // Some graphs only run row by row: they do, then.
                 (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
             }
-            (None, Batch::Automatic) => match build(Rows::Any) {
+            (None, None, Batch::Automatic) => match build(Rows::Any) {
                 Ok(plan) => (plan, Rows::Any, None),
                 Err(_) => (build(Rows::Exactly(1))?, Rows::Exactly(1), None),
             },
@@ -462,28 +477,3 @@ impl Classifier {
 /// Files up to this many bytes get a plan of their own for batches; above, the weights held twice
 /// would cost more than the microsecond it saves.
 const TWO_PLANS: usize = 32 << 20;
-
-#[cfg(all(test, feature = "onnx"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_prepared_graphs_go_with_the_last_user() {
-        fn shared<T: Send + Sync>(value: T) -> T {
-            value
-        }
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v1.onnx");
-        let model = shared(OnnxModel::load(file).unwrap());
-        assert!(model.runs_batches());
-        let plans = [model.0.plan.in_use(), model.0.batch_plan.as_ref().unwrap().in_use()];
-        let user = model.clone();
-        drop(model);
-        let used = std::thread::spawn(move || {
-            let rows = [[0.0; 64]; 3];
-            let rows: Vec<&[f32]> = rows.iter().map(|row| &row[..]).collect();
-            (user.predict(rows[0]).is_ok(), user.predict_batch(&rows).len())
-        });
-        assert_eq!(used.join().unwrap(), (true, 3));
-        assert!(plans.iter().all(|in_use| !in_use()));
-    }
-}

@@ -261,7 +261,7 @@ impl OnnxBuilder {
         Ok(())
     }
 
-    fn document(&self, bytes: &[u8]) -> Result<(Document, Box<str>), LoadError> {
+    pub(super) fn document(&self, bytes: &[u8]) -> Result<(Document, Box<str>), LoadError> {
         self.check_size(bytes.len() as u64)?;
         if self.batch == Batch::Pinned(0) {
             return Err(LoadError::Option {

@@ -1,5 +1,6 @@
 //! The engines that run graphs, behind one face.
 
+mod outputs;
 #[cfg(feature = "ort")]
 mod runtime;
 mod told;
@@ -8,13 +9,14 @@ mod tract;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub(super) use self::outputs::Outputs;
 #[cfg(feature = "ort")]
 pub use self::runtime::{OnnxRuntime, OnnxRuntimeError};
 use self::told::Told;
+#[cfg(feature = "onnx")]
+use super::ml::Direct;
 use super::{EngineError, LoadError, TensorDescription};
-#[cfg(feature = "ort")]
-use crate::model::TensorData;
-use crate::model::{Label, ModelError, Tensor};
+use crate::model::{Label, ModelError, Scores, Tensor};
 
 /// Which engine runs a graph.
 #[derive(Clone, Debug)]
@@ -88,6 +90,28 @@ impl Document {
         }
     }
 
+    /// A plan for rows of this many values that goes without the engine, if the graph is simple
+    /// enough for that.
+    pub(super) fn direct(
+        &self,
+        row_shape: &[usize],
+        label: Option<&str>,
+        probabilities: &str,
+    ) -> Option<Plan> {
+        match (&self.graph, &self.inputs[..], row_shape) {
+            #[cfg(feature = "onnx")]
+            (Graph::Tract(proto), [input], [_, width]) => {
+                let graph = proto.graph.as_ref()?;
+                let direct = Direct::read(graph, (&input.name, *width), label, probabilities)?;
+                Some(Plan::Direct(direct))
+            }
+            _ => {
+                let _ = (label, probabilities);
+                None
+            }
+        }
+    }
+
     /// Whether a plan for single rows is faster than one for any number.
     pub(super) fn gains_by_two_plans(&self) -> bool {
         match &self.graph {
@@ -101,6 +125,8 @@ impl Document {
 
 /// A graph made ready to run.
 pub(super) enum Plan {
+    #[cfg(feature = "onnx")]
+    Direct(Direct),
     #[cfg(feature = "onnx")]
     Tract(tract::Plan),
     #[cfg(feature = "ort")]
@@ -135,9 +161,26 @@ impl Plan {
     pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Outputs, ModelError> {
         match self {
             #[cfg(feature = "onnx")]
+            Plan::Direct(direct) => {
+                let outputs = direct.many(rows).ok_or_else(no_class)?;
+                Ok(Outputs::Direct(outputs::DirectOutputs::new(direct, outputs)))
+            }
+            #[cfg(feature = "onnx")]
             Plan::Tract(plan) => plan.run_rows(shape, rows).map(Outputs::Tract),
             #[cfg(feature = "ort")]
             Plan::Runtime(plan) => plan.run_rows(shape, rows).map(Outputs::Owned),
+        }
+    }
+
+    /// The answer for one row, if that needs no engine.
+    pub(super) fn answer(&self, row: &[f32]) -> Option<Result<Scores, ModelError>> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Plan::Direct(direct) => Some(direct.one(row).ok_or_else(no_class)),
+            _ => {
+                let _ = row;
+                None
+            }
         }
     }
 
@@ -147,6 +190,8 @@ impl Plan {
         inputs: impl Iterator<Item = &'a Tensor>,
     ) -> Result<Outputs, ModelError> {
         match self {
+            #[cfg(feature = "onnx")]
+            Plan::Direct(_) => Err(ModelError::new("a plan for rows takes no tensors")),
             #[cfg(feature = "onnx")]
             Plan::Tract(plan) => plan.run(inputs).map(Outputs::Tract),
             #[cfg(feature = "ort")]
@@ -162,117 +207,17 @@ impl Plan {
                 let weak = plan.weak();
                 Box::new(move || weak.strong_count() > 0)
             }
+            Plan::Direct(_) => Box::new(|| true),
             #[cfg(feature = "ort")]
             Plan::Runtime(_) => Box::new(|| true),
         }
     }
 }
 
-/// What a plan gave, in the order its outputs were asked for.
-pub(super) enum Outputs {
-    #[cfg(feature = "onnx")]
-    Tract(tract::Outputs),
-    /// Or the name of an element type that no tensor of ours has.
-    #[cfg(feature = "ort")]
-    Owned(Vec<Result<Tensor, String>>),
-}
-
-impl Outputs {
-    /// The shape of an output.
-    pub(super) fn shape(&self, output: usize) -> &[usize] {
-        match self {
-            #[cfg(feature = "onnx")]
-            Outputs::Tract(outputs) => outputs.shape(output),
-            #[cfg(feature = "ort")]
-            Outputs::Owned(tensors) => tensor(tensors, output).map_or(&[], Tensor::shape),
-        }
-    }
-
-    /// The elements of an output, if they are 32-bit floats.
-    pub(super) fn f32s(&self, output: usize) -> Option<&[f32]> {
-        match self {
-            #[cfg(feature = "onnx")]
-            Outputs::Tract(outputs) => outputs.f32s(output),
-            #[cfg(feature = "ort")]
-            Outputs::Owned(tensors) => tensor(tensors, output)?.as_f32(),
-        }
-    }
-
-    /// The label at a place of an output that holds `count` integers or texts.
-    pub(super) fn label(&self, output: usize, count: usize, place: usize) -> Option<Label> {
-        match self {
-            #[cfg(feature = "onnx")]
-            Outputs::Tract(outputs) => outputs.label(output, count, place),
-            #[cfg(feature = "ort")]
-            Outputs::Owned(tensors) => {
-                let data = tensor(tensors, output)?.data();
-                if data.len() != count {
-                    return None;
-                }
-                Some(match data {
-                    TensorData::I64(values) => Label::Int(*values.get(place)?),
-                    TensorData::I32(values) => Label::Int((*values.get(place)?).into()),
-                    TensorData::Text(values) => Label::Text(values.get(place)?.clone()),
-                    _ => return None,
-                })
-            }
-        }
-    }
-
-    /// The number of elements of an output.
-    pub(super) fn len(&self, output: usize) -> usize {
-        match self {
-            #[cfg(feature = "onnx")]
-            Outputs::Tract(outputs) => outputs.len(output),
-            #[cfg(feature = "ort")]
-            Outputs::Owned(tensors) => {
-                tensor(tensors, output).map_or(0, |tensor| tensor.data().len())
-            }
-        }
-    }
-
-    /// The element type of an output, in the engine's words.
-    pub(super) fn type_name(&self, output: usize) -> String {
-        match self {
-            #[cfg(feature = "onnx")]
-            Outputs::Tract(outputs) => outputs.type_name(output),
-            #[cfg(feature = "ort")]
-            Outputs::Owned(tensors) => match tensors.get(output) {
-                Some(Ok(tensor)) => tensor.dtype().to_string(),
-                Some(Err(name)) => name.clone(),
-                None => "nothing".to_owned(),
-            },
-        }
-    }
-
-    /// The outputs as tensors of ours.
-    pub(super) fn into_tensors(
-        self,
-        count: usize,
-    ) -> impl Iterator<Item = Result<Tensor, ModelError>> {
-        let mut place = 0;
-        std::iter::from_fn(move || {
-            let output = place;
-            place += 1;
-            (output < count).then(|| {
-                let found = match &self {
-                    #[cfg(feature = "onnx")]
-                    Outputs::Tract(outputs) => outputs.tensor(output),
-                    #[cfg(feature = "ort")]
-                    Outputs::Owned(tensors) => tensor(tensors, output).cloned(),
-                };
-                found.ok_or_else(|| {
-                    let found = self.type_name(output);
-                    ModelError::new(format!("output {output} has the element type {found}"))
-                })
-            })
-        })
-    }
-}
-
-#[cfg(feature = "ort")]
-fn tensor(tensors: &[Result<Tensor, String>], output: usize) -> Option<&Tensor> {
-    tensors.get(output)?.as_ref().ok()
+#[cfg(feature = "onnx")]
+#[cold]
+fn no_class() -> ModelError {
+    ModelError::new("a row has a class that does not exist")
 }
 
 /// Runs a step of loading; the engine's errors and panics come back as [`LoadError`].

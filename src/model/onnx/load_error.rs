@@ -149,14 +149,7 @@ impl EngineError {
 
 impl From<ModelError> for EngineError {
     fn from(error: ModelError) -> EngineError {
-        let mut words = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            words.push_str(": ");
-            words.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        EngineError::new(&words)
+        EngineError::new(&crate::error_chain(&error))
     }
 }
 

@@ -9,6 +9,7 @@ mod array_feature_extractor;
 mod attributes;
 mod binarizer;
 mod cast;
+mod direct;
 mod dot;
 mod feature_vectorizer;
 mod imputer;
@@ -26,6 +27,8 @@ mod svm;
 mod trees;
 mod zip_map;
 
+use std::sync::Arc;
+
 use tract_onnx::{
     Onnx,
     model::ParsingContext,
@@ -33,8 +36,8 @@ use tract_onnx::{
     tract_hir::internal::{InferenceOp, TractResult, format_err},
 };
 
-use self::operator::FromNode;
-pub(super) use self::zip_map::classes as zip_map_classes;
+use self::operator::{Fact, FromNode, Operator};
+pub(super) use self::{direct::Direct, zip_map::classes as zip_map_classes};
 
 /// What is wrong with a node.
 #[derive(Clone, Debug)]
@@ -78,10 +81,25 @@ struct Registered {
     name: &'static str,
     build: Build,
     check: fn(&NodeProto) -> Result<(), Flaw>,
+    alone: fn(&NodeProto) -> Option<Arc<dyn Operator>>,
 }
 
 const fn ours<O: FromNode>(name: &'static str) -> Registered {
-    Registered { name, build: build::<O>, check: |node| O::from_node(node).map(|_| ()) }
+    Registered {
+        name,
+        build: build::<O>,
+        check: |node| O::from_node(node).map(|_| ()),
+        alone: |node| Some(Arc::new(O::from_node(node).ok()?)),
+    }
+}
+
+/// A node as an operator for these inputs, if it is one of ours.
+fn operator(node: &NodeProto, inputs: &[Fact]) -> Option<Arc<dyn Operator>> {
+    let registered = OPERATORS.iter().find(|operator| *operator.name == *node.op_type)?;
+    let operator = (registered.alone)(node)?;
+    let dtypes: Vec<_> = inputs.iter().map(|input| input.dtype).collect();
+    let operator = operator.specialized(&dtypes).ok()?.unwrap_or(operator);
+    operator.outputs(inputs).is_ok().then_some(operator)
 }
 
 fn build<O: FromNode>(

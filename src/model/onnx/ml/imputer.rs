@@ -10,7 +10,7 @@ use tract_onnx::{
 use super::{
     Flaw,
     attributes::Attributes,
-    operator::{Fact, FromNode, Operator, input},
+    operator::{Fact, FromNode, Operator, RowChange, input},
     rows,
 };
 
@@ -83,6 +83,10 @@ impl Operator for Imputer {
         Ok(tvec!(fact.clone()))
     }
 
+    fn as_change(&self) -> Option<&dyn RowChange> {
+        matches!(self, Imputer::Floats { .. }).then_some(self as _)
+    }
+
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
         if self.values() != 1 {
@@ -96,11 +100,8 @@ impl Operator for Imputer {
         let dtype = tensor.datum_type();
         let mut view = tensor.try_as_plain_ram_mut()?;
         match (self, dtype) {
-            (Imputer::Floats { replaced, by }, DatumType::F32) => {
-                let nan = replaced.is_nan();
-                impute(view.as_slice_mut::<f32>()?, by, |value| {
-                    value == *replaced || (nan && value.is_nan())
-                });
+            (Imputer::Floats { .. }, DatumType::F32) => {
+                self.change(view.as_slice_mut::<f32>()?, self.values());
             }
             (Imputer::Floats { replaced, by }, DatumType::F64) => {
                 let (nan, replaced) = (replaced.is_nan(), f64::from(*replaced));
@@ -120,5 +121,14 @@ impl Operator for Imputer {
             (_, other) => bail!("found {other:?}, expected the type imputed"),
         }
         Ok(tvec!(tensor.into_tvalue()))
+    }
+}
+
+impl RowChange for Imputer {
+    fn change(&self, values: &mut [f32], _: usize) {
+        if let Imputer::Floats { replaced, by } = self {
+            let nan = replaced.is_nan();
+            impute(values, by, |value| value == *replaced || (nan && value.is_nan()));
+        }
     }
 }

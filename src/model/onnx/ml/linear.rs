@@ -12,7 +12,7 @@ use super::{
     attributes::Attributes,
     dot::dot,
     labels::Labels,
-    operator::{Fact, FromNode, Operator, input},
+    operator::{Fact, FromNode, Operator, RowClassifier, input},
     post_transform::{PostTransform, logistic},
     rows,
 };
@@ -125,36 +125,50 @@ impl Operator for LinearClassifier {
         ))
     }
 
+    fn as_classifier(&self) -> Option<&dyn RowClassifier> {
+        Some(self)
+    }
+
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let (count, values) = self.sums.rows(input(inputs, 0)?)?;
         let classes = self.labels.len();
         let mut places = vec![0; count];
         let scores = rows::filled(&rows::matrix(count, classes), |filled| {
-            let rows = values.chunks_exact(self.sums.width().max(1));
-            let out = filled.chunks_exact_mut(classes);
-            for ((row, scores), place) in rows.zip(out).zip(&mut places) {
-                if let (true, [no, yes]) = (self.shares_a_score(), &mut *scores) {
-                    self.sums.fill(row, std::slice::from_mut(yes));
-                    *place = usize::from(*yes > 0.0);
-                    if self.post_transform == PostTransform::Logistic {
-                        (*no, *yes) = (logistic(-*yes), logistic(*yes));
-                    } else {
-                        *no = 1.0 - *yes;
-                        if self.post_transform == PostTransform::Probit {
-                            self.post_transform.apply(scores);
-                        }
-                    }
-                } else {
-                    self.sums.fill(row, scores);
-                    *place = first_largest(scores);
-                    self.post_transform.apply(scores);
-                }
-            }
+            self.classify(&values, self.sums.width(), filled, &mut places);
             Ok(())
         })?;
         let labels =
             self.labels.tensor(count, |row| places.get(row).copied().unwrap_or_default())?;
         Ok(tvec!(labels.into_tvalue(), scores.into_tvalue()))
+    }
+}
+
+impl RowClassifier for LinearClassifier {
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn classify(&self, values: &[f32], width: usize, scores: &mut [f32], places: &mut [usize]) {
+        let rows = values.chunks_exact(width.max(1));
+        let out = scores.chunks_exact_mut(self.labels.len().max(1));
+        for ((row, scores), place) in rows.zip(out).zip(places) {
+            if let (true, [no, yes]) = (self.shares_a_score(), &mut *scores) {
+                self.sums.fill(row, std::slice::from_mut(yes));
+                *place = usize::from(*yes > 0.0);
+                if self.post_transform == PostTransform::Logistic {
+                    (*no, *yes) = (logistic(-*yes), logistic(*yes));
+                } else {
+                    *no = 1.0 - *yes;
+                    if self.post_transform == PostTransform::Probit {
+                        self.post_transform.apply(scores);
+                    }
+                }
+            } else {
+                self.sums.fill(row, scores);
+                *place = first_largest(scores);
+                self.post_transform.apply(scores);
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `Normalizer`: each row divided by its largest value or its length.
 
+use smallvec::SmallVec;
 use tract_onnx::{
     pb::NodeProto,
     tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, TractResult, tvec},
@@ -8,7 +9,7 @@ use tract_onnx::{
 use super::{
     Flaw,
     attributes::Attributes,
-    operator::{Fact, FromNode, Operator, input},
+    operator::{Fact, FromNode, Operator, RowChange, input},
     rows,
 };
 
@@ -69,6 +70,10 @@ impl Operator for Normalizer {
         Ok(tvec!(Fact { dtype: DatumType::F32, shape: fact.shape.clone() }))
     }
 
+    fn as_change(&self) -> Option<&dyn RowChange> {
+        Some(self)
+    }
+
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
         let (_, width) = rows::shape(input)?;
@@ -81,5 +86,14 @@ impl Operator for Normalizer {
             Ok(())
         })?;
         Ok(tvec!(normalized.into_tvalue()))
+    }
+}
+
+impl RowChange for Normalizer {
+    fn change(&self, values: &mut [f32], width: usize) {
+        for row in values.chunks_exact_mut(width.max(1)) {
+            let before: SmallVec<[f32; 16]> = SmallVec::from_slice(row);
+            self.row(&before, row);
+        }
     }
 }

@@ -11,7 +11,7 @@ use tract_onnx::{
     },
 };
 
-use super::Flaw;
+use super::{Flaw, labels::Labels};
 
 /// The element type and shape of an input or output.
 #[derive(Clone, Debug)]
@@ -65,10 +65,36 @@ pub(super) trait Operator: fmt::Debug + Send + Sync + 'static {
     /// Runs it.
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>>;
 
+    /// It as a classifier of rows, if it is one: such a one can run without the engine.
+    fn as_classifier(&self) -> Option<&dyn RowClassifier> {
+        None
+    }
+
+    /// It as a change of the values of rows, if it is one.
+    fn as_change(&self) -> Option<&dyn RowChange> {
+        None
+    }
+
     /// The operator for inputs of these types, where that is another.
     fn specialized(&self, _inputs: &[DatumType]) -> TractResult<Option<Arc<dyn Operator>>> {
         Ok(None)
     }
+}
+
+/// A classifier of rows of 32-bit floats.
+pub(super) trait RowClassifier {
+    /// The names of its classes.
+    fn labels(&self) -> &Labels;
+
+    /// Fills in, for each row of values, a score for each class and the place of its class. The
+    /// rows are as wide as [`Operator::outputs`] agreed to.
+    fn classify(&self, values: &[f32], width: usize, scores: &mut [f32], places: &mut [usize]);
+}
+
+/// A change of rows of 32-bit floats, which stay as wide as they were.
+pub(super) trait RowChange {
+    /// Changes rows as wide as [`Operator::outputs`] agreed to.
+    fn change(&self, values: &mut [f32], width: usize);
 }
 
 /// Makes an operator from a node.

@@ -8,7 +8,7 @@ use tract_onnx::{
 use super::{
     Flaw,
     attributes::Attributes,
-    operator::{Fact, FromNode, Operator, input},
+    operator::{Fact, FromNode, Operator, RowChange, input},
     rows,
 };
 
@@ -50,6 +50,10 @@ impl Operator for Scaler {
         Ok(tvec!(Fact { dtype: DatumType::F32, shape: fact.shape.clone() }))
     }
 
+    fn as_change(&self) -> Option<&dyn RowChange> {
+        Some(self)
+    }
+
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
         let pairs = &self.offset_and_scale;
@@ -60,9 +64,8 @@ impl Operator for Scaler {
                         *out = narrow((value - f64::from(*offset)) * f64::from(*scale));
                     }
                 } else {
-                    for (out, value) in filled.iter_mut().zip(&*rows::f32s(input)?) {
-                        *out = (value - offset) * scale;
-                    }
+                    filled.copy_from_slice(&rows::f32s(input)?);
+                    self.change(filled, 1);
                 }
                 Ok(())
             })?,
@@ -70,8 +73,8 @@ impl Operator for Scaler {
                 let (_, width) = rows::shape(input)?;
                 ensure!(width == pairs.len(), "found {width} features, expected {}", pairs.len());
                 rows::filled(input.shape(), |filled| {
-                    let out = filled.chunks_exact_mut(width);
                     if input.datum_type() == DatumType::F64 {
+                        let out = filled.chunks_exact_mut(width);
                         for (out, row) in out.zip(rows::f64s(input)?.chunks_exact(width)) {
                             for ((out, value), (offset, scale)) in
                                 out.iter_mut().zip(row).zip(pairs)
@@ -80,19 +83,31 @@ impl Operator for Scaler {
                             }
                         }
                     } else {
-                        for (out, row) in out.zip(rows::f32s(input)?.chunks_exact(width)) {
-                            for ((out, value), (offset, scale)) in
-                                out.iter_mut().zip(row).zip(pairs)
-                            {
-                                *out = (value - offset) * scale;
-                            }
-                        }
+                        filled.copy_from_slice(&rows::f32s(input)?);
+                        self.change(filled, width);
                     }
                     Ok(())
                 })?
             }
         };
         Ok(tvec!(scaled.into_tvalue()))
+    }
+}
+
+impl RowChange for Scaler {
+    fn change(&self, values: &mut [f32], _: usize) {
+        match &self.offset_and_scale[..] {
+            [(offset, scale)] => {
+                values.iter_mut().for_each(|value| *value = (*value - offset) * scale);
+            }
+            pairs => {
+                for row in values.chunks_exact_mut(pairs.len().max(1)) {
+                    for (value, (offset, scale)) in row.iter_mut().zip(pairs) {
+                        *value = (*value - offset) * scale;
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -191,7 +191,7 @@ fn log(level: LogLevel, _: &str, _: &str, place: &str, message: &str) {
 fn refused(error: LoadDynamicError, asked: &Path) -> OnnxRuntimeError {
     match error {
         LoadDynamicError::Dlopen { error, path } => {
-            let source = EngineError::new(&chain(&error));
+            let source = EngineError::new(&crate::error_chain(&error));
             OnnxRuntimeError::NotLoaded { path, source }
         }
         LoadDynamicError::MissingApi { path } => OnnxRuntimeError::NotOnnxRuntime { path },
@@ -204,17 +204,6 @@ fn refused(error: LoadDynamicError, asked: &Path) -> OnnxRuntimeError {
             expected: format!("1.{} or later", ort::MINOR_VERSION).into(),
         },
     }
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }
 
 /// Why ONNX Runtime is not to be had.

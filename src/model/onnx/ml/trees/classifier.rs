@@ -1,6 +1,6 @@
 //! `TreeEnsembleClassifier`.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use smallvec::SmallVec;
 use tract_onnx::{
@@ -15,7 +15,7 @@ use super::{
         Flaw,
         attributes::Attributes,
         labels::Labels,
-        operator::{Fact, FromNode, Operator, input},
+        operator::{Fact, FromNode, Operator, RowClassifier, input},
         post_transform::{PostTransform, logistic},
         rows,
     },
@@ -133,6 +133,13 @@ impl<T: Float> Classifier<T> {
         Classifier { parsed: TreeEnsembleClassifier { table, ..parsed }, forest, base_values }
     }
 
+    fn fill(&self, values: &[T], width: usize, scores: &mut [f32], places: &mut [usize]) {
+        let out = (scores, self.parsed.labels.len());
+        self.forest.fill(values, width, Aggregate::Sum, out, places, |scores, out| {
+            self.finish(scores, out)
+        });
+    }
+
     /// Writes the probabilities of a row, and says which class it is.
     fn finish(&self, scores: &mut [T], out: &mut [f32]) -> usize {
         match (self.parsed.decision, &mut *scores, &mut *out) {
@@ -208,6 +215,11 @@ impl<T: Float> Operator for Classifier<T> {
         self.parsed.outputs(inputs)
     }
 
+    fn as_classifier(&self) -> Option<&dyn RowClassifier> {
+        let classifier: &dyn Any = self;
+        classifier.downcast_ref::<Classifier<f32>>().map(|classifier| classifier as _)
+    }
+
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
         let (count, width) = rows::shape(input)?;
@@ -218,14 +230,21 @@ impl<T: Float> Operator for Classifier<T> {
         let mut places: SmallVec<[usize; 16]> = SmallVec::new();
         places.resize(count, 0);
         let scores = rows::filled(&[count, classes], |filled| {
-            let out = (filled, classes);
-            self.forest.fill(&values, width, Aggregate::Sum, out, &mut places, |scores, out| {
-                self.finish(scores, out)
-            });
+            self.fill(&values, width, filled, &mut places);
             Ok(())
         })?;
         let labels = &self.parsed.labels;
         let labels = labels.tensor(count, |row| places.get(row).copied().unwrap_or_default())?;
         Ok(tvec!(labels.into_tvalue(), scores.into_tvalue()))
+    }
+}
+
+impl RowClassifier for Classifier<f32> {
+    fn labels(&self) -> &Labels {
+        &self.parsed.labels
+    }
+
+    fn classify(&self, values: &[f32], width: usize, scores: &mut [f32], places: &mut [usize]) {
+        self.fill(values, width, scores, places);
     }
 }
