@@ -18,8 +18,8 @@ pub(super) struct Documents {
     good: Option<String>,
     /// How many were delivered.
     delivered: u64,
-    /// When the status is to say that the server is away.
-    grace: Option<Instant>,
+    /// When the status is to say that the server is away, and why it is.
+    grace: Option<(Instant, String)>,
     pub(super) sink: FlagSink,
 }
 
@@ -67,22 +67,21 @@ impl Documents {
         self.last_good.source()
     }
 
-    /// Says so in the status when nothing has been delivered until then.
-    pub(super) fn grace(&mut self, period: Duration) {
-        self.grace = Instant::now().checked_add(period);
+    /// Says so in the status when nothing has been delivered until then, for this cause.
+    pub(super) fn grace(&mut self, period: Duration, cause: String) {
+        self.grace = Instant::now().checked_add(period).map(|end| (end, cause));
     }
 
     /// Waits, and ends the grace period if that falls in between.
     pub(super) async fn pause(&mut self, pause: Duration) {
         // A pause past the end of time is a very long one.
         let end = Instant::now().checked_add(pause);
-        if let (Some(grace), Some(end)) = (self.grace, end)
-            && grace <= end
+        if let Some(end) = end
+            && let Some((grace, cause)) = self.grace.take_if(|(grace, _)| *grace <= end)
         {
             tokio::time::sleep_until(grace).await;
-            self.grace = None;
-            self.sink
-                .report(SourceError::new("the server is away for longer than the grace period"));
+            let away = "the server is away for longer than the grace period";
+            self.sink.report(SourceError::new(format!("{away}: {cause}")));
             return tokio::time::sleep_until(end).await;
         }
         tokio::time::sleep(pause).await;

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use self::stream::Stream;
 use super::{
-    Compile, FlagSink, FlagSource, SourceError, Subscription, documents::Documents,
+    Compile, FlagSink, FlagSource, SourceError, Subscription, chain, documents::Documents,
     network::Backoff,
 };
 use crate::{
@@ -241,6 +241,7 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
         let Some(failure) = failure else { continue };
         let fatal = settings.fatal.contains(&failure.code);
         let again = backoff.failures() > 0;
+        let cause = chain(&failure.error);
         documents.sink.report(failure.error);
         if fatal {
             tracing::error!(
@@ -252,7 +253,7 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
             return;
         }
         if !again {
-            documents.grace(settings.grace);
+            documents.grace(settings.grace, cause);
         }
         documents.pause(backoff.pause(None)).await;
     }

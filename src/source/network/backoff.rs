@@ -76,6 +76,23 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_of_an_hour_costs_a_server_few_requests() {
+        let requests = |first, max, random| {
+            let mut backoff = Backoff::new(Duration::from_secs(first), Duration::from_secs(max));
+            let (mut elapsed, mut requests) = (Duration::ZERO, 0);
+            while elapsed < Duration::from_secs(3600) {
+                elapsed += backoff.pause_with(random);
+                requests += 1;
+            }
+            requests
+        };
+        // The fewest and the most that chance allows: polling, LaunchDarkly's stream, flagd's.
+        assert_eq!([1.0, 0.0].map(|random| requests(1, 300, random)), [20, 32]);
+        assert_eq!([1.0, 0.0].map(|random| requests(1, 30, random)), [124, 244]);
+        assert_eq!([1.0, 0.0].map(|random| requests(1, 12, random)), [303, 603]);
+    }
+
+    #[test]
     fn a_server_may_ask_for_more_but_not_for_ever() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         assert_eq!(backoff.pause(Some(Duration::from_secs(90))), Duration::from_secs(90));

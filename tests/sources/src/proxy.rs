@@ -67,6 +67,8 @@ struct State {
     requests: AtomicUsize,
     /// Bytes handed to clients or made up for them.
     sent: AtomicUsize,
+    /// Bytes of clients that were handed on as they are.
+    received: AtomicUsize,
     stop: AtomicBool,
     /// Whether connections are kept and nothing is handed on any more.
     frozen: AtomicBool,
@@ -94,6 +96,7 @@ impl Proxy {
             bytes_only,
             requests: AtomicUsize::new(0),
             sent: AtomicUsize::new(0),
+            received: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
             open: Mutex::default(),
@@ -149,6 +152,11 @@ impl Proxy {
     /// How many requests have come.
     pub fn requests(&self) -> usize {
         self.state.requests.load(Ordering::Acquire)
+    }
+
+    /// How many bytes clients have sent through a proxy [of bytes](Proxy::of_bytes).
+    pub fn received(&self) -> usize {
+        self.state.received.load(Ordering::Acquire)
     }
 
     /// How many bytes of [endless](Fault::Endless) answers were taken.
@@ -258,7 +266,7 @@ fn request(client: &mut TcpStream) -> io::Result<Vec<u8>> {
 fn forward(
     mut client: TcpStream,
     request: &[u8],
-    state: &State,
+    state: &Arc<State>,
     mut hand_on: impl FnMut(&mut TcpStream, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let upstream = *state.upstream.lock().unwrap();
@@ -267,9 +275,16 @@ fn forward(
     server.write_all(request)?;
     if state.bytes_only {
         let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+        let state = Arc::clone(state);
         thread::spawn(move || {
+            let mut buffer = [0; 1 << 14];
             // Its end is the end of one of the two.
-            let _ = io::copy(&mut from, &mut to);
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                state.received.fetch_add(count, Ordering::AcqRel);
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
             let _ = to.shutdown(Shutdown::Both);
         });
     }

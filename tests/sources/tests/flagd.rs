@@ -2,8 +2,10 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use modelgate::{Context, FlagdSource, Flags, SourceState};
-use modelgate_source_tests::{PATIENCE, eventually, expect, expect_text, flagd::Flagd};
+use modelgate::{Context, FlagdSource, Flags};
+use modelgate_source_tests::{
+    PATIENCE, attempts, eventually, expect, expect_text, flagd::Flagd, proxy::Proxy, reason,
+};
 
 fn serving(version: &str) -> String {
     format!(
@@ -20,14 +22,6 @@ fn quick(server: &Flagd) -> FlagdSource {
 
 fn store(source: FlagdSource) -> Flags {
     Flags::builder().source(source).build().unwrap()
-}
-
-fn reason(status: &modelgate::FlagsStatus) -> &str {
-    match &status.sources[0].state {
-        SourceState::Stale { reason, .. } => reason,
-        SourceState::Starting { last_error: Some(error), .. } => error,
-        _ => "",
-    }
 }
 
 #[test]
@@ -65,7 +59,7 @@ fn a_lost_stream_leaves_the_flags_in_force_and_is_opened_again() {
     flags.wait_ready(PATIENCE).unwrap();
     server.refuse(tonic::Code::Unavailable);
     expect(&flags, |status| reason(status).contains("UNAVAILABLE"));
-    expect(&flags, |status| reason(status).contains("longer than the grace period"));
+    expect(&flags, |status| reason(status).contains("the grace period: sync stream: UNAVAILABLE"));
     assert_eq!(flags.string("m", &Context::new("u"), ""), "v1");
     server.publish(&serving("v2"));
     expect_text(&flags, "m", "v2");
@@ -83,6 +77,65 @@ fn a_stream_is_renewed_when_its_time_is_up_and_nothing_is_stale_meanwhile() {
     flags.wait_ready(PATIENCE).unwrap();
     eventually("three streams", || server.requests().len() >= 3);
     assert!(flags.status().sources[0].is_ready(), "{:#?}", flags.status());
+}
+
+#[test]
+fn an_idle_server_is_asked_for_signs_of_life_only_on_demand() {
+    let server = Flagd::start(&serving("v1"));
+    for keep_alive in [None, Some(Duration::from_millis(5))] {
+        let proxy = Proxy::of_bytes(server.address);
+        let source = FlagdSource::new(proxy.address().ip().to_string(), proxy.address().port())
+            .deadline(PATIENCE);
+        let flags = store(match keep_alive {
+            Some(interval) => source.keep_alive(interval),
+            None => source,
+        });
+        flags.wait_ready(PATIENCE).unwrap();
+        server.publish(&serving("v2"));
+        expect_text(&flags, "m", "v2");
+        let said = proxy.received();
+        match keep_alive {
+            // A ping is seventeen bytes.
+            Some(_) => eventually("ten pings", || proxy.received() >= said + 170),
+            None => {
+                server.publish(&serving("v1"));
+                expect_text(&flags, "m", "v1");
+                // That the window is still open, perhaps; an answer to a ping of the server.
+                assert!(proxy.received() < said + 170, "{}", proxy.received() - said);
+            }
+        }
+        assert!(flags.status().sources[0].is_ready());
+        assert_eq!(proxy.requests(), 1);
+    }
+}
+
+#[test]
+fn a_stream_that_comes_back_within_the_grace_period_was_never_away() {
+    let server = Flagd::start(&serving("v1"));
+    let flags = store(quick(&server).grace_period(PATIENCE));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.refuse(tonic::Code::Unavailable);
+    let status = expect(&flags, |status| attempts(status) >= 5);
+    assert!(reason(&status).contains("UNAVAILABLE"), "{status:#?}");
+    server.publish(&serving("v2"));
+    expect_text(&flags, "m", "v2");
+    expect(&flags, |status| status.sources[0].is_ready());
+}
+
+#[test]
+fn the_same_definition_again_changes_nothing() {
+    let server = Flagd::start(&serving("v1"));
+    let flags = store(quick(&server));
+    flags.wait_ready(PATIENCE).unwrap();
+    for _ in 0..3 {
+        server.publish(&serving("v1"));
+    }
+    let heard = |status: &modelgate::FlagsStatus| {
+        let connection = status.sources[0].connection.as_ref().unwrap();
+        connection.bytes_received > serving("v1").len() as u64
+    };
+    expect(&flags, heard);
+    assert_eq!(flags.status().revision, 1);
 }
 
 #[test]
