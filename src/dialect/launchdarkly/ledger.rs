@@ -222,6 +222,14 @@ impl Ledger {
         }
     }
 
+    /// Whether an answer of the flag may be one that is reported by itself.
+    #[inline]
+    fn may_tell(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
+        let tracks = tracking.all || tracking.fallthrough || tracking.some;
+        (tracks || self.debugs(tracking, request)) && self.takes_contexts()
+    }
+
+    #[inline]
     fn debugs(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
         let until = tracking.debug_until;
         until > 0
@@ -240,7 +248,7 @@ impl Ledger {
         prerequisite_of: Option<&str>,
     ) {
         let tracking = &flag.tracking;
-        if !asks(tracking) || !self.takes_contexts() {
+        if !self.may_tell(tracking, request) {
             return;
         }
         let explained = is_explained(flag, detail);
@@ -269,12 +277,6 @@ impl Ledger {
         };
         self.offer(make, request);
     }
-}
-
-/// Whether a flag may want any of its answers reported by itself.
-#[inline]
-fn asks(tracking: &Tracking) -> bool {
-    tracking.all || tracking.fallthrough || tracking.some || tracking.debug_until > 0
 }
 
 /// Whether an answer is reported with its reason, whatever the flag says of the others: it came of
@@ -335,7 +337,8 @@ impl Witness for FlagWitness {
         let kinds = self.ledger.kinds.of(request);
         self.note_kinds(kinds);
         self.ledger.seen(request);
-        if asks(&flag.tracking) || flag.on && !flag.prerequisites.is_empty() {
+        let tells = self.ledger.may_tell(&flag.tracking, request);
+        if tells || flag.on && !flag.prerequisites.is_empty() {
             self.look_closely(flag, kinds, answer);
         }
     }

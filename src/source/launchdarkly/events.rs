@@ -44,6 +44,12 @@ use crate::prediction_id::PredictionId;
 /// a second time, for what the prerequisites answered and for the reason.
 /// [`contexts(false)`](LaunchDarklyEvents::contexts) leaves only the counting.
 ///
+/// # What routers report
+///
+/// A router has a fallback version instead of a default: its summaries say `null`. The flags that it
+/// asks for and that are not there it does not report; those read through [`Flags`](crate::Flags) are
+/// counted as unknown.
+///
 /// # What is lost
 ///
 /// A payload that fails is sent again after a second under the same id, by which the service tells
