@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use modelgate::{Model, OnnxModel};
 use tract_onnx::prelude::{
     Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, IntoTValue, Tensor,
-    TypedRunnableModel, f32, tvec,
+    TypedRunnableModel, tvec,
 };
 
 /// Runs something as often on each of so many threads, and takes the time of the slowest.

@@ -1,6 +1,11 @@
 //! Nodes that cannot be run are refused when they are read.
 
-use tract_onnx::pb::TensorProto;
+use modelgate::OnnxGraph;
+use prost::Message;
+use tract_onnx::pb::{
+    GraphProto, ModelProto, TensorProto, tensor_shape_proto::dimension::Value as Size,
+    type_proto::Value as Type,
+};
 
 use crate::{
     file::{Node, f32s, node, rows, standard, u8s},
@@ -125,4 +130,39 @@ fn sizes_that_no_model_has_are_refused_before_anything_is_allocated() {
         let found = standard("LayerNormalization").int("axis", axis).refused(&input());
         assert!(found.contains("has `axis` beyond 64"), "{found}");
     }
+}
+
+/// A file of one node, changed.
+fn changed(node: &Node, change: impl FnOnce(&mut GraphProto)) -> String {
+    let mut model = ModelProto::decode(&*node.file(&[rows(2, vec![0.0_f32, 1.0])])).unwrap();
+    change(model.graph.as_mut().unwrap());
+    OnnxGraph::from_bytes(&model.encode_to_vec()).unwrap_err().to_string()
+}
+
+#[test]
+fn what_a_graph_would_make_too_large_is_refused_before_it_is_made() {
+    for operator in ["Expand", "Tile"] {
+        let found = changed(&standard(operator), |graph| {
+            graph.node[0].input.push("size".into());
+            graph.initializer.push(TensorProto {
+                name: "size".into(),
+                dims: vec![2],
+                data_type: 7,
+                int64_data: vec![1 << 20, 1 << 20],
+                ..TensorProto::default()
+            });
+        });
+        assert!(found.contains("asks for more than 2^26 elements"), "{found}");
+    }
+    let found = changed(&standard("Relu"), |graph| {
+        let Some(Type::TensorType(tensor)) =
+            graph.input[0].r#type.as_mut().and_then(|found| found.value.as_mut())
+        else {
+            panic!("no tensor");
+        };
+        for axis in &mut tensor.shape.as_mut().unwrap().dim {
+            axis.value = Some(Size::DimValue(1 << 31));
+        }
+    });
+    assert!(found.contains("at most 2^26 elements"), "{found}");
 }

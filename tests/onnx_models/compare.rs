@@ -103,8 +103,13 @@ fn together(rows: &[Tensor]) -> Tensor {
 }
 
 /// What is wrong with the answers to all rows but those of these kinds.
-pub fn differs(file: &[u8], answers: Option<&Answers>, spared: &[&str]) -> Result<(), String> {
-    let options = OnnxModel::builder().non_finite(NonFinite::Allowed);
+pub fn differs(
+    file: &[u8],
+    answers: Option<&Answers>,
+    spared: &[&str],
+    non_finite: NonFinite,
+) -> Result<(), String> {
+    let options = OnnxModel::builder().non_finite(non_finite);
     let graph = options.graph_from_bytes(file);
     let graph = graph.map_err(|error| format!("loading: {}", chain(&error)))?;
     let Some(answers) = answers else { return Err("loads, and has no rows".to_owned()) };
