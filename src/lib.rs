@@ -73,6 +73,8 @@
 //! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling | those of `http` |
 //! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
+//! | `remote` | | `RemoteModel`: a version on KServe, Triton, MLServer or Seldon, by REST | those of `http` and `async` |
+//! | `grpc` | | the same by gRPC | those of `flagd` and `async` |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
 //!
 //! All defaults together make 143 crates, everything 225, the crate itself not counted
@@ -159,6 +161,10 @@ pub use crate::{
 
 #[cfg(feature = "metrics")]
 pub use crate::metrics::{MetricsReporter, publish_metrics};
+#[cfg(feature = "remote")]
+pub use crate::model::{
+    RemoteBuilder, RemoteError, RemoteGraph, RemoteModel, RemoteStatus, RemoteTensor,
+};
 #[cfg(feature = "async")]
 pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture, async_model_fn};
 #[cfg(feature = "file")]

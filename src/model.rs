@@ -7,6 +7,8 @@ mod function;
 mod lazy;
 #[cfg(feature = "onnx")]
 mod onnx;
+#[cfg(feature = "remote")]
+mod remote;
 mod scores;
 mod tensor;
 
@@ -14,6 +16,10 @@ mod tensor;
 pub use self::onnx::{
     AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel,
     TensorDescription, UnsupportedOperator,
+};
+#[cfg(feature = "remote")]
+pub use self::remote::{
+    RemoteBuilder, RemoteError, RemoteGraph, RemoteModel, RemoteStatus, RemoteTensor,
 };
 pub use self::{
     eligibility::{Admission, Ineligible},

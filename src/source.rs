@@ -27,7 +27,7 @@ mod launchdarkly;
     not(all(feature = "flagd", feature = "launchdarkly", feature = "unleash")),
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
-mod network;
+pub(crate) mod network;
 mod sink;
 mod subscription;
 #[cfg(test)]
