@@ -17,3 +17,7 @@ pub mod comparison {}
 
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
+
+#[cfg(feature = "remote")]
+#[doc = include_str!("guide/remote.md")]
+pub mod remote {}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A real MLServer (PyPI) with a small scikit-learn model, on loopback only.
+# A real MLServer (PyPI) with two small scikit-learn models, `iris` and `digits`, on loopback only.
 #
 #   tests/servers/mlserver.sh start FOLDER   installs what is missing, starts what is not running,
 #                                            and prints what to `eval` to reach it
 #   tests/servers/mlserver.sh kill FOLDER    as a crash would; `start` brings it back, on the same ports
 #   tests/servers/mlserver.sh stop FOLDER    ends it; the packages stay
 #
-# FOLDER keeps the packages (1 GB), the model, the answers scikit-learn gives to its rows, and the log.
+# FOLDER keeps the packages (1 GB), the models, the answers scikit-learn gives to their rows, and the log.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -77,8 +77,8 @@ healthy_or_dead() { healthy || ! runs "$(noted server.pid)"; }
 
 start() {
   [ -s "$folder/models/iris/rows.json" ] \
-    || "$folder/venv/bin/python" "$here/mlserver/train.py" "$folder/models/iris" >"$folder/train.log" 2>&1 \
-    || fail "the model could not be trained: $folder/train.log"
+    || "$folder/venv/bin/python" "$here/mlserver/train.py" "$folder/models" >"$folder/train.log" 2>&1 \
+    || fail "the models could not be trained: $folder/train.log"
   for port in port grpc-port metrics-port; do
     [ -s "$folder/$port" ] || free_port >"$folder/$port"
   done
