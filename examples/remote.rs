@@ -59,7 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // By version: how many it answered, how many of these rightly, how many in place of the other.
     let mut answered: BTreeMap<String, (usize, usize, usize)> = BTreeMap::new();
     for (number, row) in rows.rows().iter().enumerate() {
-        let context = Context::new(format!("user-{number}"));
+        let user = format!("user-{number}");
+        let context = Context::new(&user);
         let answer = router.predict(&context, row.pixels.clone()).await?;
         let counts = answered.entry(answer.version().to_string()).or_default();
         counts.0 += 1;

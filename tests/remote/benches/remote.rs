@@ -20,6 +20,8 @@ fn rounds(full: usize) -> usize {
 }
 
 fn main() {
+    // For the bare client only: modelgate brings its own.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     for (name, server) in [("JSON", StandIn::start()), ("bytes", StandIn::binary())] {
         overhead(name, &server);
     }
@@ -68,7 +70,7 @@ fn lateness() {
     let server = StandIn::start();
     let model = RemoteModel::builder(server.url(), "echo").deadline(DEADLINE);
     let model = block_on(model.connect()).unwrap();
-    let mut late = Vec::new();
+    let (mut late, mut slept) = (Vec::new(), Vec::new());
     for _ in 0..rounds(500) {
         server.faults([Fault::Silence]);
         let started = Instant::now();
@@ -76,8 +78,11 @@ fn lateness() {
         late.push(started.elapsed().saturating_sub(DEADLINE));
         assert_eq!(error.kind(), ModelErrorKind::Deadline);
         server.state().faults.clear();
+        // What the machine does to anybody who waits.
+        slept.push(timed(|| std::thread::sleep(DEADLINE)).saturating_sub(DEADLINE));
     }
     println!("a deadline of {DEADLINE:?} is late by {}", quantiles(late));
+    println!("a bare sleep of {DEADLINE:?} is late by {}", quantiles(slept));
 }
 
 fn timed(task: impl FnOnce()) -> Duration {
