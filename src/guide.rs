@@ -25,3 +25,7 @@ pub mod onnx {}
 
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
+
+#[cfg(feature = "remote")]
+#[doc = include_str!("guide/remote.md")]
+pub mod remote {}

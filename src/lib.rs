@@ -75,6 +75,8 @@
 //! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
 //! | `ort` | | `OnnxRuntime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
+//! | `remote` | | `RemoteModel`: a version on KServe, Triton, MLServer or Seldon, by REST | those of `http` and `async` |
+//! | `grpc` | | the same by gRPC | those of `flagd` and `async` |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
 //!
 //! All defaults together make 143 crates, everything 228, the crate itself not counted
@@ -169,6 +171,10 @@ pub use crate::{
 pub use crate::metrics::{MetricsReporter, publish_metrics, publish_source_metrics};
 #[cfg(feature = "async")]
 pub use crate::model::AsyncBatched;
+#[cfg(feature = "remote")]
+pub use crate::model::{
+    RemoteBuilder, RemoteError, RemoteGraph, RemoteModel, RemoteStatus, RemoteTensor,
+};
 #[cfg(feature = "async")]
 pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture, async_model_fn};
 #[cfg(feature = "file")]

@@ -8,6 +8,8 @@ mod function;
 mod lazy;
 #[cfg(any(feature = "onnx", feature = "ort"))]
 mod onnx;
+#[cfg(feature = "remote")]
+mod remote;
 mod scores;
 mod tensor;
 
@@ -20,6 +22,10 @@ pub use self::onnx::{
 };
 #[cfg(feature = "ort")]
 pub use self::onnx::{OnnxRuntime, OnnxRuntimeError};
+#[cfg(feature = "remote")]
+pub use self::remote::{
+    RemoteBuilder, RemoteError, RemoteGraph, RemoteModel, RemoteStatus, RemoteTensor,
+};
 pub use self::{
     batched::{Batched, BatchedStats},
     eligibility::{Admission, Ineligible},

@@ -44,7 +44,7 @@ mod launchdarkly;
     )),
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
-mod network;
+pub(crate) mod network;
 #[cfg(any(feature = "flagsmith", feature = "unleash"))]
 mod reporting;
 mod sink;

@@ -17,8 +17,8 @@ use futures::{
 };
 
 pub(crate) use self::model::Blocking;
-use self::model::Guarded;
 pub use self::model::{AsyncFnModel, AsyncModel, ModelFuture, async_model_fn};
+use self::model::{Guarded, block_on};
 use self::pool::{ComputePool, Progress, Refused};
 use super::{
     Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
@@ -130,13 +130,13 @@ impl<F: Input + ?Sized, P: Output> Handle for AnyModel<F, P> {
     fn can_answer(&self) -> bool {
         match self {
             AnyModel::Compute(model) => model.is_loaded(),
-            AnyModel::Waiting(_) => true,
+            AnyModel::Waiting(model) => model.is_loaded(),
         }
     }
     fn load(&self) -> Result<(), ModelError> {
         match self {
             AnyModel::Compute(model) => Model::load(&**model),
-            AnyModel::Waiting(_) => Ok(()),
+            AnyModel::Waiting(model) => block_on(model.load()),
         }
     }
 }

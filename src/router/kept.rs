@@ -57,6 +57,17 @@ impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for Kept<
             None => Box::pin(async { Err(ModelError::not_loaded()) }),
         }
     }
+
+    fn is_loaded(&self) -> bool {
+        self.0.as_ref().is_some_and(crate::AsyncModel::is_loaded)
+    }
+
+    fn load(&self) -> crate::ModelFuture<'_, ()> {
+        match &self.0 {
+            Some(model) => model.load(),
+            None => Box::pin(async { Err(ModelError::not_loaded()) }),
+        }
+    }
 }
 
 /// A model that is loaded later, and proves itself then: until it has, it counts as not loaded.

@@ -29,6 +29,21 @@ pub trait AsyncModel<F: ?Sized, P>: Send + Sync {
     ///
     /// As [`Model::predict`].
     fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P>;
+
+    /// Whether the model can answer now. Routers do not send requests to one that cannot: a server
+    /// that is starting, or that no longer has the version.
+    fn is_loaded(&self) -> bool {
+        true
+    }
+
+    /// Makes the model ready to answer if it is not.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made ready; a later call tries again.
+    fn load(&self) -> ModelFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A closure as an [`AsyncModel`]; made by [`async_model_fn`].
@@ -102,11 +117,19 @@ impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
         block_on(self.0.predict(features))
     }
+
+    fn is_loaded(&self) -> bool {
+        self.0.is_loaded()
+    }
+
+    fn load(&self) -> Result<(), ModelError> {
+        block_on(self.0.load())
+    }
 }
 
 /// Waits for a future on this thread. Not `futures::executor::block_on`, which panics where that
 /// executor is already running: a router may be built, and its versions checked, in there.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

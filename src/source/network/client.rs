@@ -34,6 +34,10 @@ struct Setup {
     proxy: Option<reqwest::Proxy>,
     certificates: Vec<CertificateDer<'static>>,
     connect_timeout: Duration,
+    /// How many idle connections are kept.
+    idle: usize,
+    /// What is offered to a server behind TLS.
+    protocols: &'static [&'static str],
     made: OnceLock<Result<reqwest::Client, String>>,
 }
 
@@ -80,6 +84,8 @@ impl Client {
             proxy: proxy.transpose()?,
             certificates: certificates(&settings.certificates)?,
             connect_timeout: settings.connect_timeout,
+            idle: 1,
+            protocols: &[],
             made: OnceLock::new(),
         };
         let (timeout, max_bytes) = (settings.timeout, settings.max_bytes);
@@ -91,7 +97,19 @@ impl Client {
         &self.meter
     }
 
-    fn http(&self) -> Result<&reqwest::Client, SourceError> {
+    /// The same for many requests at a time: it keeps this many idle connections, and one is enough
+    /// for all where the server offers HTTP/2.
+    #[cfg(feature = "remote")]
+    pub(crate) fn concurrent(mut self, idle: usize) -> Client {
+        if let Some(setup) = Arc::get_mut(&mut self.setup) {
+            setup.idle = idle;
+            setup.protocols = &["h2", "http/1.1"];
+        }
+        self
+    }
+
+    /// The client itself, made when it is first asked for.
+    pub(crate) fn http(&self) -> Result<&reqwest::Client, SourceError> {
         let made = self
             .setup
             .made
@@ -296,7 +314,7 @@ fn refused(response: &Response) -> Failure {
 }
 
 /// `Retry-After` in seconds, or as a date.
-fn wait(text: &str) -> Option<Duration> {
+pub(crate) fn wait(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -337,7 +355,7 @@ impl Setup {
             .user_agent(self.user_agent.clone())
             .connect_timeout(self.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(1);
+            .pool_max_idle_per_host(self.idle);
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
@@ -355,12 +373,15 @@ impl Setup {
             Arc::clone(&provider),
         )
         .map_err(failed)?;
-        Ok(rustls::ClientConfig::builder_with_provider(provider)
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(failed)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth())
+            .with_no_client_auth();
+        config.alpn_protocols =
+            self.protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Ok(config)
     }
 }
 

@@ -19,13 +19,13 @@ use std::{fmt, time::Duration};
 #[derive(Clone)]
 #[must_use]
 pub struct HttpSettings {
-    pub(super) timeout: Duration,
-    pub(super) connect_timeout: Duration,
-    pub(super) max_bytes: u64,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) max_bytes: u64,
     pub(super) proxy: Option<String>,
-    pub(super) certificates: Vec<u8>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) user_agent: String,
+    pub(crate) certificates: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) user_agent: String,
 }
 
 impl Default for HttpSettings {
