@@ -143,6 +143,7 @@ impl LaunchDarkly {
     pub fn forget(&self) {
         let mut script = self.shared.state.lock().unwrap();
         (script.streams, script.polls) = (Vec::new(), Vec::new());
+        (script.payloads, script.diagnostics) = (Vec::new(), Vec::new());
     }
 
     pub fn streams(&self) -> Vec<Asked> {
