@@ -35,8 +35,11 @@ use tract_onnx::prelude::{
 
 use self::models::Model;
 
-/// One engine with one model: makes what a caller calls, with the number of the call.
-type Contender<'a> = Box<dyn Fn() -> Box<dyn FnMut(usize) + Send + 'a> + 'a>;
+/// What a caller calls, with the number of the call.
+type Call<'a> = Box<dyn FnMut(usize) + Send + 'a>;
+
+/// One engine with one model: makes a call for each caller.
+type Contender<'a> = Box<dyn Fn() -> Call<'a> + 'a>;
 
 /// Rows to choose from, so that no branch is learnt by heart.
 const ROWS: usize = 1024;
@@ -111,7 +114,7 @@ fn compare(
         builder = builder.label_output(label);
     }
     let ours = builder.probabilities_output(model.probabilities).from_bytes(&model.bytes).unwrap();
-    let ours_called = || -> Box<dyn FnMut(usize) + Send> {
+    let ours_called = || -> Call<'_> {
         let (ours, rows) = (&ours, &rows);
         match batch {
             1 => Box::new(|call| drop(black_box(ours.predict(black_box(rows[call % ROWS]))))),
@@ -205,7 +208,7 @@ fn check(model: &Model, ours: &OnnxModel, rows: &[&[f32]], environment: &Environ
 
 /// The least time a call of each contender, over rounds in which they take turns.
 fn measure(contenders: &[Contender<'_>], callers: usize, settings: &Settings) -> Vec<Duration> {
-    let mut callers: Vec<Vec<Box<dyn FnMut(usize) + Send + '_>>> =
+    let mut callers: Vec<Vec<Call<'_>>> =
         contenders.iter().map(|contender| (0..callers).map(|_| contender()).collect()).collect();
     let mut least = vec![Duration::MAX; callers.len()];
     let mut calls = vec![1; callers.len()];
@@ -226,11 +229,7 @@ fn measure(contenders: &[Contender<'_>], callers: usize, settings: &Settings) ->
 }
 
 /// The time that the slowest of the callers takes for so many calls.
-fn together(
-    callers: &mut [Box<dyn FnMut(usize) + Send + '_>],
-    calls: usize,
-    wall: bool,
-) -> Duration {
+fn together(callers: &mut [Call<'_>], calls: usize, wall: bool) -> Duration {
     if let [caller] = callers {
         return spent(calls, caller, wall);
     }

@@ -87,12 +87,22 @@ fn classifier(name: &'static str, trees: &[Tree], transform: &str) -> Model {
     let node = tree_nodes::classifier(classes, trees).text("post_transform", transform);
     Model {
         name,
-        bytes: node.file(&[file::rows(FEATURES, vec![0.0_f32; FEATURES])]),
+        bytes: written(&node),
         row: vec![FEATURES],
         label: Some("y0"),
         probabilities: "y1",
         tract: false,
     }
+}
+
+/// The file of a node, of the version in which ONNX Runtime knows these operators.
+fn written(node: &file::Node) -> Vec<u8> {
+    let bytes = node.file(&[file::rows(FEATURES, vec![0.0_f32; FEATURES])]);
+    let mut model = ModelProto::decode(&*bytes).unwrap();
+    for opset in model.opset_import.iter_mut().filter(|opset| opset.domain == "ai.onnx.ml") {
+        opset.version = 3;
+    }
+    model.encode_to_vec()
 }
 
 fn linear(name: &'static str) -> Model {
@@ -105,7 +115,7 @@ fn linear(name: &'static str) -> Model {
         .text("post_transform", "SOFTMAX");
     Model {
         name,
-        bytes: node.file(&[file::rows(FEATURES, vec![0.0_f32; FEATURES])]),
+        bytes: written(&node),
         row: vec![FEATURES],
         label: Some("y0"),
         probabilities: "y1",
