@@ -1,7 +1,7 @@
 //! From nothing to the first answer, without a network: a flag file of 5,000 flags, and a server
-//! that is down with a last-known-good file of as many.
+//! that is down with a last-known-good file of as many: one that is polled, and LaunchDarkly's stream.
 //!
-//! `cargo bench --no-default-features --features file,http --bench start`
+//! `cargo bench --no-default-features --features file,launchdarkly --bench start`
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,12 @@ const FLAGS: usize = 5_000;
 
 /// The time until a router over this source has answered; its end is not counted.
 #[cfg_attr(not(any(feature = "file", feature = "http")), allow(dead_code))]
-fn start<S: FlagSource>(criterion: &mut Criterion, name: &str, source: impl Fn() -> S) {
+fn start<S: FlagSource>(
+    criterion: &mut Criterion,
+    name: &str,
+    stale: bool,
+    source: impl Fn() -> S,
+) {
     let key = support::key(FLAGS / 2);
     let users = support::users();
     let first = || {
@@ -31,7 +36,8 @@ fn start<S: FlagSource>(criterion: &mut Criterion, name: &str, source: impl Fn()
         let context: Context<'_> = users[0].context();
         let answer = router.predict(&context, &[1.0]).unwrap();
         let took = begun.elapsed();
-        assert!(!answer.fell_back(), "{:?}", router.status());
+        let status = router.status();
+        assert!(!answer.fell_back() && status.sources[0].is_stale() == stale, "{status:?}");
         took
     };
     let mut group = criterion.benchmark_group("start to first answer");
@@ -48,7 +54,7 @@ fn file(criterion: &mut Criterion) {
     let path = folder.path().join("flags.json");
     std::fs::write(&path, support::flagd::definition(Rules::RuleThenSplit, FLAGS).to_string())
         .unwrap();
-    start(criterion, "flag file", || modelgate::FileSource::watch(&path));
+    start(criterion, "flag file", false, || modelgate::FileSource::watch(&path));
 }
 
 #[cfg(feature = "http")]
@@ -58,10 +64,26 @@ fn http(criterion: &mut Criterion) {
     let definition = support::flagd::definition(Rules::RuleThenSplit, FLAGS).to_string();
     modelgate::LastKnownGood::at(&path).save(&definition).unwrap();
     // Nothing listens on port 9 of this machine.
-    start(criterion, "server down, last-known-good file", || {
+    start(criterion, "server down, last-known-good file", true, || {
         modelgate::HttpSource::poll("http://127.0.0.1:9/flags.json").last_known_good(&path)
     });
 }
+
+#[cfg(feature = "launchdarkly")]
+fn launchdarkly(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last-known-good.json");
+    let data = support::launchdarkly::definition(Rules::RuleThenSplit, FLAGS).to_string();
+    modelgate::LastKnownGood::at(&path).save(&data).unwrap();
+    start(criterion, "LaunchDarkly down, last-known-good file", true, || {
+        modelgate::LaunchDarklySource::new("sdk-key")
+            .relay("http://127.0.0.1:9")
+            .last_known_good(&path)
+    });
+}
+
+#[cfg(not(feature = "launchdarkly"))]
+fn launchdarkly(_: &mut Criterion) {}
 
 #[cfg(not(feature = "file"))]
 fn file(_: &mut Criterion) {}
@@ -69,5 +91,5 @@ fn file(_: &mut Criterion) {}
 #[cfg(not(feature = "http"))]
 fn http(_: &mut Criterion) {}
 
-criterion_group!(benches, file, http);
+criterion_group!(benches, file, http, launchdarkly);
 criterion_main!(benches);
