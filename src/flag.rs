@@ -140,6 +140,8 @@ pub(crate) struct Request<'a> {
     /// Stands in for the context's targeting key: the random draw of
     /// [`MissingKey::Random`](crate::MissingKey::Random).
     pub(crate) key_override: Option<&'a str>,
+    /// Whether somebody goes by the answer: what is only explained is not reported.
+    pub(crate) counted: bool,
     pub(crate) clock: &'a dyn Clock,
 }
 

@@ -200,9 +200,10 @@ fn a_full_queue_refuses_at_once_and_says_so() {
         let waits = scope.spawn(|| batched.predict(&[1.0]));
         wait_until(|| batched.stats().waiting == 1);
         let refused = batched.predict(&[2.0]).unwrap_err();
-        let why = std::error::Error::source(&refused).unwrap().to_string();
-        assert_eq!(why, "too many requests: 1 rows already wait for a batch");
+        // Before anything is asserted: nobody is left waiting.
         handle.go.send(()).unwrap();
+        assert_eq!(refused.kind(), ModelErrorKind::Overloaded);
+        assert_eq!(refused.to_string(), "too many requests: 1 rows already wait for a batch");
         assert_eq!(waits.join().unwrap().unwrap(), 2.0);
         held.join().unwrap().unwrap();
     });

@@ -1,7 +1,7 @@
 //! A router by an Unleash toggle.
 
 use modelgate::{
-    Binding, Context, FallbackCause, FlagSet, Flags, MissingKey, ModelRouter, Reason,
+    Binding, Context, Exposures, FallbackCause, FlagSet, Flags, MissingKey, ModelRouter, Reason,
     RouterBuilder, dialect::unleash::Unleash, model_fn,
 };
 use serde_json::{Value as Json, json};
@@ -79,4 +79,17 @@ fn a_router_without_a_key_goes_by_its_policy() {
     let session = Context::anonymous().with("sessionId", "s");
     let sticky = decide(MissingKey::Refuse, &session);
     assert!(sticky.iter().all(second) || !sticky.iter().any(second), "a session will do");
+}
+
+#[test]
+fn what_is_only_explained_is_not_reported() {
+    let exposures = Exposures::new();
+    let features = json!({"version": 2, "features": [{"name": "switch", "enabled": true}]});
+    let flags = Unleash::new().with_exposures(&exposures).compile(&features.to_string()).unwrap();
+    let router = router(&flags, Binding::switch("switch", "v2")).build().unwrap();
+    let user = Context::new("user-1");
+    assert_eq!(router.explain(&user).unwrap().decision.version().as_str(), "v2");
+    assert!(exposures.take().is_empty());
+    router.decide(&user).unwrap();
+    assert_eq!(exposures.take().len(), 1);
 }

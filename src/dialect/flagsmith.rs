@@ -269,7 +269,7 @@ impl Flagsmith {
         context: &'a dyn EvaluationContext,
     ) -> Option<FeatureResult<'a>> {
         let feature: &Feature = flags.get(name)?.rules()?;
-        let request = Request { context, key_override: None, clock: clock() };
+        let request = Request { context, key_override: None, counted: true, clock: clock() };
         Some(FeatureResult::of(&feature.decide(&request, flags)))
     }
 
@@ -282,7 +282,7 @@ impl Flagsmith {
         let Some(segments) = flags.shared::<Segments>() else {
             return Vec::new();
         };
-        let request = Request { context, key_override: None, clock: clock() };
+        let request = Request { context, key_override: None, counted: true, clock: clock() };
         let environment: &Environment = &segments.environment;
         let mut scope = Scope::new(&request, flags, environment, Unwatched);
         let mut found = Vec::new();

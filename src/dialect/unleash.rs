@@ -252,7 +252,7 @@ impl Unleash {
     ) -> Toggle<'a> {
         match flags.get(name).and_then(|flag| flag.rules::<FeatureToggle>()) {
             Some(toggle) => {
-                let request = Request { context, key_override: None, clock };
+                let request = Request { context, key_override: None, counted: true, clock };
                 Scene::new(toggle, &request, flags, Unwatched).resolve().toggle()
             }
             None => Toggle::new(false, None),

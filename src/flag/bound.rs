@@ -14,12 +14,12 @@ impl Bound {
         Bound { flag: flag.clone(), set: set.clone() }
     }
 
-    /// Evaluates the flag, and counts the answer.
+    /// Evaluates the flag, and counts the answer if somebody goes by it.
     #[inline]
     pub(crate) fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
         let evaluation = self.flag.evaluate(request, &self.set);
         // Without the key it asked for nobody goes by the answer.
-        if !evaluation.missing_key || request.key_override.is_some() {
+        if request.counted && (!evaluation.missing_key || request.key_override.is_some()) {
             self.flag.count(&evaluation, request, &self.set, None);
         }
         evaluation

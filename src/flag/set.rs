@@ -70,7 +70,9 @@ impl FlagSet {
         clock: &'a dyn Clock,
     ) -> Evaluation<'a> {
         match self.get(key) {
-            Some(flag) => flag.evaluate(&Request { context, key_override: None, clock }, self),
+            Some(flag) => {
+                flag.evaluate(&Request { context, key_override: None, counted: true, clock }, self)
+            }
             None => self.not_found(),
         }
     }
@@ -83,7 +85,9 @@ impl FlagSet {
         clock: &'a dyn Clock,
     ) -> (Evaluation<'a>, Trace) {
         match self.get(key) {
-            Some(flag) => flag.explain(&Request { context, key_override: None, clock }, self),
+            Some(flag) => {
+                flag.explain(&Request { context, key_override: None, counted: true, clock }, self)
+            }
             None => {
                 let text = format!("there is no flag `{key}`");
                 (self.not_found(), Trace { steps: vec![TraceStep::Note { text }] })

@@ -15,7 +15,7 @@ use self::{
     queue::{Arrival, Bounds, Queue, Turn},
     stats::Counters,
 };
-use super::{Model, ModelError};
+use super::{Model, ModelError, ModelErrorKind};
 use crate::router::Input;
 
 /// A model whose callers' rows run as one batch when they arrive together.
@@ -103,8 +103,9 @@ impl<M, F: Input + ?Sized, P> Batched<M, F, P> {
         self
     }
 
-    /// How many rows may wait; a further one fails at once, and its router answers with the
-    /// fallback version. At least 1. Default: 1,024.
+    /// How many rows may wait; a further one fails at once
+    /// ([`Overloaded`](ModelErrorKind::Overloaded)), and its router answers with the fallback
+    /// version. At least 1. Default: 1,024.
     #[must_use]
     pub fn queue(mut self, rows: usize) -> Batched<M, F, P> {
         self.bounds.queue = rows.max(1);
@@ -176,7 +177,8 @@ impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P
 
 #[cold]
 fn full(rows: usize) -> ModelError {
-    ModelError::new(format!("too many requests: {rows} rows already wait for a batch"))
+    let message = format!("too many requests: {rows} rows already wait for a batch");
+    ModelError::of_kind(ModelErrorKind::Overloaded, message)
 }
 
 impl<M, F: Input + ?Sized, P> Clone for Batched<M, F, P> {

@@ -31,6 +31,8 @@ pub enum ModelErrorKind {
     Deadline,
     /// The model is not loaded.
     NotLoaded,
+    /// Too many requests wait for the model; it was not asked.
+    Overloaded,
 }
 
 impl ModelErrorKind {
@@ -43,6 +45,7 @@ impl ModelErrorKind {
             ModelErrorKind::NonFinite => "non_finite",
             ModelErrorKind::Deadline => "deadline",
             ModelErrorKind::NotLoaded => "not_loaded",
+            ModelErrorKind::Overloaded => "overloaded",
         }
     }
 }

@@ -86,7 +86,7 @@ pub enum FallbackCause {
 
 impl FallbackCause {
     /// How many causes there are in tables of counts.
-    pub(crate) const COUNT: usize = 17;
+    pub(crate) const COUNT: usize = 18;
 
     /// The cause's place in tables of counts.
     pub(crate) fn index(self) -> usize {
@@ -109,6 +109,7 @@ impl FallbackCause {
                 ModelErrorKind::NonFinite => 14,
                 ModelErrorKind::Deadline => 15,
                 ModelErrorKind::NotLoaded => 16,
+                ModelErrorKind::Overloaded => 17,
             },
         }
     }
@@ -132,6 +133,7 @@ impl FallbackCause {
         "non_finite",
         "deadline",
         "not_loaded",
+        "overloaded",
     ];
 
     /// A stable name for logs, metrics and responses.

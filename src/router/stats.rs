@@ -34,7 +34,7 @@ struct Shard {
     service_time: Latencies,
 }
 
-const FAILURES: usize = 6;
+const FAILURES: usize = 7;
 
 const FAILURE_KINDS: [ModelErrorKind; FAILURES] = [
     ModelErrorKind::InvalidInput,
@@ -43,6 +43,7 @@ const FAILURE_KINDS: [ModelErrorKind; FAILURES] = [
     ModelErrorKind::NonFinite,
     ModelErrorKind::Deadline,
     ModelErrorKind::NotLoaded,
+    ModelErrorKind::Overloaded,
 ];
 
 fn failure(kind: ModelErrorKind) -> usize {
@@ -53,6 +54,7 @@ fn failure(kind: ModelErrorKind) -> usize {
         ModelErrorKind::NonFinite => 3,
         ModelErrorKind::Deadline => 4,
         ModelErrorKind::NotLoaded => 5,
+        ModelErrorKind::Overloaded => 6,
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn read<T: FlagValue>(
         error,
         revision,
     };
-    let request = Request { context, key_override: None, clock };
+    let request = Request { context, key_override: None, counted: true, clock };
     let Some((flag, set)) = snapshot.find(key) else {
         return if snapshot.is_ready() {
             for set in snapshot.sources().filter_map(|(_, set)| set) {

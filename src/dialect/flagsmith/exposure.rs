@@ -74,8 +74,9 @@ mod tests {
 
     fn answer(set: &FlagSet, key: &str, context: &Context) {
         let flag: &Flag = set.get(key).unwrap();
-        let request = Request { context, key_override: None, clock: super::super::clock() };
-        flag.count(&flag.evaluate(&request, set));
+        let request =
+            Request { context, key_override: None, counted: true, clock: super::super::clock() };
+        flag.count(&flag.evaluate(&request, set), &request, set, None);
     }
 
     fn taken(exposures: &Exposures) -> Vec<(String, bool, Option<String>, u64)> {

@@ -156,6 +156,7 @@ impl RemoteError {
     fn kind(&self) -> ModelErrorKind {
         match self {
             RemoteError::NotReady { .. } => ModelErrorKind::NotLoaded,
+            RemoteError::Overloaded { .. } => ModelErrorKind::Overloaded,
             RemoteError::Deadline { .. } | RemoteError::Grpc { code: "DEADLINE_EXCEEDED", .. } => {
                 ModelErrorKind::Deadline
             }

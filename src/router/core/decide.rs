@@ -46,16 +46,25 @@ impl<M: Handle> Core<M> {
         context: &dyn EvaluationContext,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
-        let request = self.request(context);
-        match self.pick(table, &request, probe) {
+        self.choose_by(table, &self.request(context), probe)
+    }
+
+    #[inline(always)]
+    fn choose_by(
+        &self,
+        table: &Table<M>,
+        request: &Request<'_>,
+        probe: bool,
+    ) -> Result<Choice, KeyRefused> {
+        match self.pick(table, request, probe) {
             Some(picked) => Ok(picked.own(table)),
-            None => self.without_key(table, &request, probe),
+            None => self.without_key(table, request, probe),
         }
     }
 
     #[inline(always)]
     fn request<'a>(&'a self, context: &'a dyn EvaluationContext) -> Request<'a> {
-        Request { context, key_override: None, clock: &*self.settings.clock }
+        Request { context, key_override: None, counted: true, clock: &*self.settings.clock }
     }
 
     /// What the operator or the flags name; `None` where a split wants a targeting key.
@@ -189,15 +198,14 @@ impl<M: Handle> Core<M> {
         context: &dyn EvaluationContext,
     ) -> Result<Explanation, KeyRefused> {
         let table = self.table.load();
-        let choice = self.choose(&table, context, false)?;
-        let id = PredictionId::generate();
-        let candidates = self.candidates(&table, context, choice.slot, id);
+        let request = Request { counted: false, ..self.request(context) };
+        let choice = self.choose_by(&table, &request, false)?;
+        let candidates = table.candidates(&request, choice.slot, PredictionId::generate());
         let shadows = candidates
             .iter()
             .filter_map(|candidate| table.slots.get(candidate.slot))
             .map(|slot| slot.version.clone())
             .collect();
-        let request = self.request(context);
         let snapshot = self.flags.snapshot();
         let flags = self
             .settings
