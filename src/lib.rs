@@ -58,8 +58,8 @@
 //!
 //! It trains nothing, serves no HTTP, and decides no experiment: it keeps the comparisons from which
 //! somebody can. Of ONNX it runs what tract runs, and the operators of ONNX-ML that exported
-//! scikit-learn, XGBoost and LightGBM models are made of; any other it refuses by name when the file
-//! is loaded.
+//! scikit-learn, XGBoost, LightGBM and CatBoost models are made of; any other it refuses by name when
+//! the file is loaded (feature `ort` runs what ONNX Runtime runs).
 //!
 //! # Features
 //!
@@ -72,11 +72,11 @@
 //! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
 //! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling; events | those of `http` |
 //! | `flagsmith` | | `FlagsmithSource`: Flagsmith's cloud, a server of one's own, an Edge Proxy | those of `http` |
-//! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled or streamed | those of `http` |
+//! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled, streamed or by deltas; usage and impact metrics | those of `http` |
 //! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
 //! | `ort` | | `OnnxRuntime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
-//! | `remote` | | `RemoteModel`: a version on KServe, Triton, MLServer or Seldon, by REST | those of `http` and `async` |
-//! | `grpc` | | the same by gRPC | those of `flagd` and `async` |
+//! | `remote` | | `RemoteModel`: a version on KServe, Triton, MLServer or Seldon, by REST | 85, those of `http` among them |
+//! | `grpc` | | the same by gRPC | 100, those of `remote` among them |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
 //!
 //! All defaults together make 143 crates, everything 228, the crate itself not counted

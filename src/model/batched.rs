@@ -30,8 +30,8 @@ use crate::router::Input;
 /// same as alone within what the model's own `predict_batch` promises: for an
 /// [`OnnxModel`](crate::OnnxModel), the rounding of a sum (some 1e-7).
 ///
-/// It pays where the model is faster on a batch than in a loop by more than waking a thread costs
-/// (some 10 µs): a network of several layers, a model on a GPU or with threads of its own. A small
+/// It pays where the model is faster on a batch than in a loop by more than waking a thread costs:
+/// a network of several layers, a model on a GPU or with threads of its own. A small
 /// tree or a linear model is better called directly.
 ///
 /// ```
