@@ -1,4 +1,4 @@
-"""Trains and exports the matrix of models that `tests/onnx_models.rs` runs, with ONNX Runtime's
+"""Trains and exports the matrix of models that `tests/onnx_models` runs, with ONNX Runtime's
 answers; `run.sh` beside this calls it from an empty machine.
 
 Versions are pinned and every random state is fixed. What still differs from run to run are names that

@@ -67,7 +67,12 @@ def export(network, rows, opset, dynamo):
             torch.onnx.export(network, (example,), file.name, dynamo=False,
                               dynamic_axes={"X": {0: "rows"}, "probabilities": {0: "rows"}},
                               **names)
-        return onnx.load(file.name)
+        model = onnx.load(file.name)
+    # The exporter notes in which source files, by their whole paths, each node was made.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return model
 
 
 def torch_models():
