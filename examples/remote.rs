@@ -16,7 +16,7 @@ mod config;
 #[allow(dead_code)]
 mod digits;
 
-use std::{collections::BTreeMap, env, error::Error, time::Duration};
+use std::{collections::BTreeMap, env, error::Error, process::ExitCode, time::Duration};
 
 use digits::Digits;
 use modelgate::{AsyncModelRouter, Context, ModelRouter, OnnxModel, RemoteModel, Rollout, Scores};
@@ -24,13 +24,25 @@ use modelgate::{AsyncModelRouter, Context, ModelRouter, OnnxModel, RemoteModel, 
 const DEADLINE: Duration = Duration::from_millis(200);
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     let (Ok(url), Ok(name)) = (env::var("INFERENCE_URL"), env::var("INFERENCE_MODEL")) else {
-        return Err("this example needs an inference server: INFERENCE_URL is what stands before \
-                    `/v2` in its URL (http://127.0.0.1:8000), INFERENCE_MODEL the name of a model \
-                    of handwritten digits on it; examples/remote.rs says how to start one"
-            .into());
+        eprintln!(
+            "this example needs an inference server: INFERENCE_URL is what stands before `/v2` in \
+             its URL (http://127.0.0.1:8000), INFERENCE_MODEL the name of a model of handwritten \
+             digits on it; examples/remote.rs says how to start one"
+        );
+        return ExitCode::from(2);
     };
+    match run(url, name).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(url: String, name: String) -> Result<(), Box<dyn Error>> {
     let folder = config::in_repository("examples/models");
     let rows = Digits::open(&folder)?;
 
