@@ -5,7 +5,10 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// More shards than this gain nothing on the machines this runs on and cost memory on all.
@@ -32,7 +35,7 @@ impl<T> Sharded<T> {
 
     /// No more shards than this, a power of two, where there are many of them.
     pub(crate) fn at_most(most: usize, make: impl Fn() -> T) -> Sharded<T> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads();
         // Twice as many: threads are numbered as they come, so two busy ones may meet.
         let count = (threads * 2).next_power_of_two().min(most);
         Sharded { first: Line(make()), others: (1..count).map(|_| Line(make())).collect() }
@@ -53,6 +56,13 @@ impl<T> Sharded<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         std::iter::once(&self.first).chain(&self.others).map(|line| &line.0)
     }
+}
+
+/// How many threads can run at once. Asked once: the answer is read from several files, and a
+/// document of thousands of flags makes as many counters.
+fn threads() -> usize {
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// A number of the calling thread's own, from 0.

@@ -24,8 +24,11 @@ pub(super) struct Data {
     /// The version of every item that is there or was; deleting leaves it behind, so that an older
     /// change that comes late changes nothing.
     versions: FxHashMap<(Kind, Box<str>), u64>,
-    /// The items' texts, for the file; empty when there is none.
-    texts: Texts,
+    /// The items' texts, for the file; `None` when there is no file, and until everything has
+    /// arrived: what is only a part must not take its place.
+    texts: Option<Texts>,
+    /// Whether the texts are no longer what the file was given.
+    changed: bool,
     saved: Option<Instant>,
     last_good: LastGood,
     pub(super) sink: FlagSink,
@@ -87,7 +90,8 @@ impl Data {
         let mut data = Data {
             set: FlagSet::new(),
             versions: FxHashMap::default(),
-            texts: Texts::default(),
+            texts: None,
+            changed: false,
             saved: None,
             last_good,
             sink,
@@ -130,7 +134,8 @@ impl Data {
         self.sink.replace(self.set.clone());
         if self.last_good.is_kept() {
             self.last_good.keep(|| document.to_owned());
-            self.texts = texts;
+            self.texts = Some(texts);
+            self.changed = false;
             self.saved = Some(Instant::now());
         }
         Ok(())
@@ -212,12 +217,11 @@ impl Data {
 
     /// Keeps an item's text for the file.
     fn note(&mut self, kind: Kind, key: &str, text: Option<&RawValue>) {
-        if !self.last_good.is_kept() {
-            return;
-        }
+        let Some(texts) = &mut self.texts else { return };
+        self.changed = true;
         let texts = match kind {
-            Kind::Flag => &mut self.texts.flags,
-            Kind::Segment => &mut self.texts.segments,
+            Kind::Flag => &mut texts.flags,
+            Kind::Segment => &mut texts.segments,
         };
         match text {
             Some(text) => drop(texts.insert(key.to_owned(), text.to_owned())),
@@ -235,11 +239,13 @@ impl Data {
 
     /// Brings the file up to date.
     pub(super) fn save(&mut self) {
-        if self.last_good.is_kept() {
+        if let (true, Some(texts)) = (self.changed, &self.texts) {
+            self.changed = false;
             self.saved = Some(Instant::now());
-            let texts = &self.texts;
             // What was read as JSON can be written as such.
             self.last_good.keep(|| serde_json::to_string(texts).unwrap_or_default());
+        } else {
+            self.last_good.save();
         }
     }
 }

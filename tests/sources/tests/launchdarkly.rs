@@ -175,6 +175,13 @@ fn a_service_starts_from_its_last_known_good_file_with_the_changes_that_came_lat
     let flags = store(source("http://127.0.0.1:9").last_known_good(&path));
     assert!(flags.is_ready() && flags.status().sources[0].is_stale());
     assert_eq!(flags.string("m", &Context::new("u"), "none"), "v2");
+    eventually("several attempts", || match &flags.status().sources[0].state {
+        SourceState::Stale { attempts, .. } => *attempts >= 3,
+        _ => false,
+    });
+    drop(flags);
+    let saved = LastKnownGood::at(&path).load().unwrap().unwrap();
+    assert!(saved.text().contains("v2"), "attempts that fail leave the file alone");
 }
 
 #[test]
