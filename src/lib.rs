@@ -97,6 +97,7 @@
 
 pub mod dialect;
 pub mod guide;
+pub mod verdict;
 
 mod clock;
 mod compare;
