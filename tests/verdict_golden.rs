@@ -66,8 +66,7 @@ fn near(found: f64, expected: &Value, tolerance: f64, row: &Value) {
 #[test]
 fn ternary_grid_betting_meets_the_golden_numbers() {
     for row in rows("grid_kelly_ternary", 8) {
-        let seen =
-            grid::ternary(count(&row["worse"]), count(&row["same"]), count(&row["better"]));
+        let seen = grid::ternary(count(&row["worse"]), count(&row["same"]), count(&row["better"]));
         for margin in ["0.0", "0.005", "0.01"] {
             let m = (margin.parse::<f64>().unwrap() + 1.0) / 2.0;
             let (above, below) =
@@ -220,8 +219,11 @@ fn the_e_detector_meets_the_golden_numbers() {
     let mut after = 0;
     for row in rows("e_detector", 5) {
         while after < count(&row["after"]) {
-            let (place, worse, better) =
-                ((after * 7) % 10, if after < 200 { 3 } else { 5 }, if after < 200 { 5 } else { 6 });
+            let (place, worse, better) = (
+                (after * 7) % 10,
+                if after < 200 { 3 } else { 5 },
+                if after < 200 { 5 } else { 6 },
+            );
             let d = if place < worse {
                 1.0
             } else if place < better {
@@ -243,8 +245,7 @@ fn the_e_detector_meets_the_golden_numbers() {
 #[test]
 fn e_bh_rejects_what_the_golden_rows_reject() {
     for row in rows("e_bh", 6) {
-        let ln_e: Vec<f64> =
-            row["e"].as_array().unwrap().iter().map(|e| number(e).ln()).collect();
+        let ln_e: Vec<f64> = row["e"].as_array().unwrap().iter().map(|e| number(e).ln()).collect();
         let rejected: Vec<usize> =
             counts(&row["rejected"]).into_iter().map(|place| place as usize).collect();
         assert_eq!(e_bh::reject(&ln_e, number(&row["alpha"])), rejected, "{row}");

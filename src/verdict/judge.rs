@@ -106,7 +106,9 @@ fn slices(config: &VerdictConfig, tally: &Tally) -> Vec<SliceJudgement> {
     let all: Vec<SliceJudgement> = tally
         .slices
         .iter()
-        .flat_map(|(slice, metrics)| metrics.iter().map(move |(name, counts)| (slice, name, counts)))
+        .flat_map(|(slice, metrics)| {
+            metrics.iter().map(move |(name, counts)| (slice, name, counts))
+        })
         .filter(|(_, name, _)| difference(name))
         .filter_map(|(slice, name, counts)| {
             let seen = counts.observations();

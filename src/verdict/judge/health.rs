@@ -173,8 +173,7 @@ fn labels(config: &VerdictConfig, tally: &Tally) -> LabelHealth {
         not_scored: counts.not_scored,
         coverage,
         by_class: counts.by_class.clone(),
-        too_low: uneven.is_some()
-            || coverage.is_none_or(|coverage| coverage < config.min_coverage),
+        too_low: uneven.is_some() || coverage.is_none_or(|coverage| coverage < config.min_coverage),
         uneven,
     }
 }
@@ -186,8 +185,8 @@ fn uneven(version: &str, classes: &BTreeMap<String, ClassCoverage>) -> Option<St
     let enough = || classes.iter().filter(|(_, class)| class.pairs >= CLASS_LEAST);
     let (most_name, most) = enough().max_by(|a, b| share(a.1).total_cmp(&share(b.1)))?;
     let (least_name, least) = enough().min_by(|a, b| share(a.1).total_cmp(&share(b.1)))?;
-    let pooled = (most.labelled as f64 + least.labelled as f64)
-        / (most.pairs as f64 + least.pairs as f64);
+    let pooled =
+        (most.labelled as f64 + least.labelled as f64) / (most.pairs as f64 + least.pairs as f64);
     let error =
         (pooled * (1.0 - pooled) * (1.0 / most.pairs as f64 + 1.0 / least.pairs as f64)).sqrt();
     let gap = share(most) - share(least);

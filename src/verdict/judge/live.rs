@@ -36,12 +36,9 @@ pub(super) fn rate(judged: &mut MetricJudgement, metric: &MetricConfig, tally: &
     }
     judged.ln_e_worse = rate_ratio::ln_e_above(&stages, metric.ratio.unwrap_or(1.0));
     // What the candidate's failing users would be at equal rates, stage by stage.
-    let expected: f64 = stages
-        .iter()
-        .map(|stage| stage.held_back as f64 * stage.share / (1.0 - stage.share))
-        .sum();
-    judged.estimate =
-        (expected > 0.0).then(|| (candidate as f64 / expected).min(LARGEST_RATIO));
+    let expected: f64 =
+        stages.iter().map(|stage| stage.held_back as f64 * stage.share / (1.0 - stage.share)).sum();
+    judged.estimate = (expected > 0.0).then(|| (candidate as f64 / expected).min(LARGEST_RATIO));
     let (lower, upper) = rate_ratio::limits(&stages, SHOWN);
     judged.interval = Some((lower, upper.unwrap_or(LARGEST_RATIO)));
     judged.finding = if judged.ln_e_worse >= judged.threshold.worse {
@@ -99,8 +96,7 @@ pub(super) fn outcome(
         return;
     }
     let half = asymptotic::half_width(deviation, contrast.n, 2.0 * SHOWN, TUNED_FOR);
-    judged.interval =
-        Some(((contrast.mean() - half) * unit, (contrast.mean() + half) * unit));
+    judged.interval = Some(((contrast.mean() - half) * unit, (contrast.mean() + half) * unit));
     let rho = asymptotic::rho(budget.promote.clamp(1e-12, 0.2), TUNED_FOR, true);
     let worse = if metric.larger_is_better { -contrast.mean() } else { contrast.mean() };
     let evidence =

@@ -31,17 +31,15 @@ fn short(number: f64) -> String {
     }
     let digits = (2 - number.abs().log10().floor().clamp(-6.0, 2.0) as i32).max(0) as usize;
     let text = format!("{number:.digits$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// A difference in the metric's own unit.
 fn amount(kind: MetricKind, value: f64) -> String {
     match kind {
-        MetricKind::Failures
-        | MetricKind::Noise
-        | MetricKind::Accuracy
-        | MetricKind::Late => {
+        MetricKind::Failures | MetricKind::Noise | MetricKind::Accuracy | MetricKind::Late => {
             let points = short(value * 100.0);
             format!("{points} point{}", if points == "1" { "" } else { "s" })
         }
@@ -90,11 +88,8 @@ pub(super) fn sentence(
     };
     let mut text = format!("{name}: {head}: {}", what(metric.kind, judged));
     if let Some((low, high)) = judged.interval {
-        text += &format!(
-            " (between {} and {})",
-            amount(metric.kind, low),
-            amount(metric.kind, high)
-        );
+        text +=
+            &format!(" (between {} and {})", amount(metric.kind, low), amount(metric.kind, high));
     }
     text += &format!(" on {pairs}");
     match judged.expected_pairs {

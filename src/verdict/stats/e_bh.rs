@@ -24,7 +24,8 @@ pub fn reject(ln_e: &[f64], rate: f64) -> Vec<usize> {
         .map(|(k, _)| k + 1)
         .max()
         .unwrap_or(0);
-    let mut rejected: Vec<usize> = order.into_iter().take(passing).map(|(place, _)| place).collect();
+    let mut rejected: Vec<usize> =
+        order.into_iter().take(passing).map(|(place, _)| place).collect();
     rejected.sort_unstable();
     rejected
 }

@@ -51,7 +51,9 @@ pub fn ln_e_below(stages: &[Stage], ratio: f64) -> f64 {
 fn ln_e(stages: &[Stage], ln_ratio: f64, direction: impl Fn(f64) -> f64) -> f64 {
     let mut logs = [0.0; THETAS.len()];
     let tested = |stage: &&Stage| {
-        stage.share > 0.0 && stage.share < 1.0 && stage.candidate.saturating_add(stage.held_back) > 0
+        stage.share > 0.0
+            && stage.share < 1.0
+            && stage.candidate.saturating_add(stage.held_back) > 0
     };
     for stage in stages.iter().filter(tested) {
         let odds = (stage.share / (1.0 - stage.share)) * ln_ratio.clamp(-700.0, 700.0).exp();
@@ -59,8 +61,8 @@ fn ln_e(stages: &[Stage], ln_ratio: f64, direction: impl Fn(f64) -> f64) -> f64 
             let theta = direction(theta);
             // p1/p0 = θ (1 + odds) / (1 + odds θ), and the other quotient lacks the θ.
             let common = odds.ln_1p() - (odds * theta).ln_1p();
-            *log += stage.candidate as f64 * (theta.ln() + common)
-                + stage.held_back as f64 * common;
+            *log +=
+                stage.candidate as f64 * (theta.ln() + common) + stage.held_back as f64 * common;
         }
     }
     ln_sum_exp(logs.into_iter()) - (THETAS.len() as f64).ln()

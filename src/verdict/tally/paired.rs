@@ -61,7 +61,9 @@ impl Counts {
     /// As values in `[0, 1]` and how often each was seen: what [`grid`] takes.
     pub fn observations(&self) -> Vec<Observed> {
         match self {
-            Counts::Paired { worse, same, better, .. } => grid::ternary(*worse, *same, *better).into(),
+            Counts::Paired { worse, same, better, .. } => {
+                grid::ternary(*worse, *same, *better).into()
+            }
             Counts::Share { yes, no } => grid::bernoulli(*yes, *no).into(),
             Counts::Histogram { bins, .. } => grid::histogram(bins),
         }
