@@ -5,7 +5,7 @@
 //! standard: what works in a file here works on a flagd server unchanged.
 //!
 //! ```
-//! use modelgate::{Context, Reason, SystemClock, dialect::flagd::Flagd};
+//! use modelgate::{Context, Reason, clock::SystemClock, flagd::Flagd};
 //!
 //! let flags = Flagd::new().compile(
 //!     r#"{"flags": {"ml-model-version": {
@@ -19,7 +19,7 @@
 //! let answer = flags.evaluate("ml-model-version", &context, &clock).string("none");
 //! assert_eq!((answer.value, answer.variant), ("fraud-v2", Some("v2")));
 //! assert_eq!(answer.reason, Reason::TargetingMatch);
-//! # Ok::<(), modelgate::DocumentError>(())
+//! # Ok::<(), modelgate::flag::DocumentError>(())
 //! ```
 //!
 //! # Generations of `fractional`
@@ -33,7 +33,7 @@
 //! different types compare, on `%` of negative numbers, on the text of numbers and lists. Where the
 //! public suite of flagd says what is right, this does that; where it is silent, this follows the
 //! official Rust evaluator. A flag that visibly uses such a form gets a
-//! [warning](crate::Severity::Warning) among its set's [problems](crate::FlagSet::problems).
+//! [warning](crate::flag::ProblemSeverity::Warning) among its set's [problems](crate::FlagSet::problems).
 //!
 //! A rule that reads `$flagd` or `targetingKey` always reads modelgate's own: an attribute of that
 //! name never stands in their way.
@@ -42,7 +42,7 @@
 //!
 //! A rule nests at most 256 deep; all uses of `$evaluators` in one document add up to at most
 //! 1,000,000 nodes. A rule that goes through more than 1,000,000 elements, or whose `reduce` piles
-//! up more than a mebibyte, answers [`PARSE_ERROR`](crate::ErrorCode::ParseError).
+//! up more than a mebibyte, answers [`PARSE_ERROR`](crate::flag::ErrorCode::ParseError).
 //!
 //! # What allocates
 //!
@@ -68,12 +68,16 @@ mod fractional;
 mod operator;
 mod place;
 mod remark;
+#[cfg(feature = "flagd")]
+mod source;
 mod text;
 mod trace;
 mod tree;
 
 use std::sync::Arc;
 
+#[cfg(feature = "flagd")]
+pub use self::source::Source;
 use self::tree::Settings;
 use crate::{
     flag::{DocumentError, Flag, FlagProblem, FlagSet},

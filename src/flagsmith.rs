@@ -6,7 +6,7 @@
 //! its value, but routes to nobody.
 //!
 //! ```
-//! use modelgate::{Context, Reason, SystemClock, dialect::flagsmith::Flagsmith};
+//! use modelgate::{Context, Reason, clock::SystemClock, flagsmith::Flagsmith};
 //!
 //! let dialect = Flagsmith::new();
 //! let flags = dialect.compile(
@@ -40,7 +40,7 @@
 //! let clock = SystemClock::new();
 //! let answer = flags.evaluate("ml-model-version", &user, &clock).string("none");
 //! assert_eq!((answer.value, answer.reason), ("fraud-v2", Reason::TargetingMatch));
-//! # Ok::<(), modelgate::DocumentError>(())
+//! # Ok::<(), modelgate::flag::DocumentError>(())
 //! ```
 //!
 //! # The context
@@ -59,14 +59,14 @@
 //!
 //! # The answer
 //!
-//! | | [`Evaluation`](crate::Evaluation) |
+//! | | [`Evaluation`](crate::flag::Evaluation) |
 //! |---|---|
 //! | enabled | `on`; not enabled is [`Reason::Disabled`](crate::Reason::Disabled) without a value |
 //! | value | `value` |
 //! | variant | `variant`: the variant's key, or `control` |
 //! | `STATIC`, `DEFAULT`, `TARGETING_MATCH` | the reasons of these names, unless variants were chosen among |
 //! | `SPLIT`, and `control` by whatever reason | [`Reason::Split`](crate::Reason::Split) |
-//! | `ERROR; code=CIRCULAR_DEPENDENCY` | [`Reason::Error`](crate::Reason::Error), [`ErrorCode::General`](crate::ErrorCode::General), and the value that Flagsmith still serves |
+//! | `ERROR; code=CIRCULAR_DEPENDENCY` | [`Reason::Error`](crate::Reason::Error), [`ErrorCode::General`](crate::flag::ErrorCode::General), and the value that Flagsmith still serves |
 //!
 //! # Choices
 //!
@@ -126,12 +126,16 @@ mod query;
 mod read;
 mod result;
 mod segments;
+#[cfg(feature = "flagsmith")]
+mod source;
 mod subject;
 mod trace;
 mod tree;
 mod walk;
 
 pub use self::result::{FeatureResult, Reason, SegmentResult};
+#[cfg(feature = "flagsmith")]
+pub use self::source::Source;
 use self::{
     environment::Environment,
     evaluate::{Feature, IDENTITY_OVERRIDES, Scope},
@@ -143,7 +147,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{DocumentError, Exposures, FlagProblem, FlagSet, Request},
+    flag::{DocumentError, EvaluationCounts, FlagProblem, FlagSet, Request},
     value::Map,
 };
 
@@ -176,7 +180,7 @@ pub enum VariantOrder {
 struct Settings {
     generation: Generation,
     order: VariantOrder,
-    exposures: Option<Exposures>,
+    exposures: Option<EvaluationCounts>,
 }
 
 /// Reads Flagsmith's environments.
@@ -208,7 +212,7 @@ impl Flagsmith {
 
     /// Counts here what the features compiled from now on answer: off, on, and each variant.
     #[must_use]
-    pub fn with_exposures(mut self, exposures: &Exposures) -> Flagsmith {
+    pub fn with_exposures(mut self, exposures: &EvaluationCounts) -> Flagsmith {
         self.settings.exposures = Some(exposures.clone());
         self
     }

@@ -2,7 +2,7 @@
 //! carry.
 //!
 //! ```
-//! use modelgate::{Context, Reason, SystemClock, dialect::launchdarkly::LaunchDarkly};
+//! use modelgate::{Context, Reason, clock::SystemClock, launchdarkly::LaunchDarkly};
 //!
 //! let launchdarkly = LaunchDarkly::new();
 //! let flags = launchdarkly.compile(
@@ -23,7 +23,7 @@
 //! let detail = launchdarkly.detail(&flags, "ml-model-version", &context);
 //! assert_eq!(detail.variation_index, Some(1));
 //! assert_eq!((detail.reason.kind.as_str(), detail.reason.rule_id), ("RULE_MATCH", Some("eu")));
-//! # Ok::<(), modelgate::DocumentError>(())
+//! # Ok::<(), modelgate::flag::DocumentError>(())
 //! ```
 //!
 //! # Contexts
@@ -45,16 +45,16 @@
 //! - A kind without a key of its own, or under a name that the vendor does not allow, is not there.
 //!   One named `user` counts only beside a context that has no targeting key.
 //! - A context with no key of any kind is none that the vendor would evaluate: the answer is
-//!   [`TARGETING_KEY_MISSING`](crate::ErrorCode::TargetingKeyMissing), in the vendor's words
+//!   [`TARGETING_KEY_MISSING`](crate::flag::ErrorCode::TargetingKeyMissing), in the vendor's words
 //!   `USER_NOT_SPECIFIED`, whatever the flag says. A router then does what its
-//!   [`MissingKey`](crate::MissingKey) policy says.
+//!   [`MissingKey`](crate::router::MissingKey) policy says.
 //! - `name` counts when it is text, `anonymous` when it is a boolean; `key` and `kind` are never
 //!   read from attributes. A null attribute is absent.
 //!
 //! # Answers
 //!
 //! [`LaunchDarkly::detail`] answers as the vendor's own method of that name does. In the neutral
-//! terms of [`Evaluation`](crate::Evaluation):
+//! terms of [`Evaluation`](crate::flag::Evaluation):
 //!
 //! | the vendor's reason | [`Reason`](crate::Reason) |
 //! |---|---|
@@ -107,7 +107,7 @@
 //!   (`\b`, `\w+`), or on any text with a pattern too large for a table, on a thread that has not
 //!   used it yet or while others use it.
 
-mod big_segments;
+pub mod big_segments;
 mod compile;
 mod detail;
 mod document;
@@ -119,6 +119,8 @@ mod operator;
 mod reference;
 mod scene;
 mod segment;
+#[cfg(feature = "launchdarkly")]
+mod source;
 mod trace;
 mod tree;
 mod variation;
@@ -127,8 +129,13 @@ mod walk;
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "launchdarkly")]
+pub use self::source::{DualReads, Events, Source};
+use self::{
+    big_segments::BigSegments, scene::Scene, segment::Segments, trace::Unwatched,
+    tree::LaunchDarklyFlag,
+};
 pub use self::{
-    big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
     detail::{Detail, ErrorKind, Reason, ReasonKind},
     variation::Variation,
 };
@@ -137,17 +144,16 @@ pub(crate) use self::{
     ledger::{Beside, Ledger, Noted, Part, SingleAnswer, Who},
     reference::components,
 };
-use self::{scene::Scene, segment::Segments, trace::Unwatched, tree::LaunchDarklyFlag};
 use crate::{
     context::EvaluationContext,
-    flag::{DocumentError, Exposures, Flag, FlagProblem, FlagSet, Outcome},
+    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, Outcome},
 };
 
 /// Reads LaunchDarkly flag data.
 #[derive(Clone, Default)]
 pub struct LaunchDarkly {
     big_segments: Option<Arc<dyn BigSegments>>,
-    exposures: Option<Exposures>,
+    exposures: Option<EvaluationCounts>,
     #[cfg(feature = "launchdarkly")]
     ledger: Option<Arc<Ledger>>,
 }
@@ -168,9 +174,9 @@ impl LaunchDarkly {
     /// default, which has none. Not counted are answers to a context that has no key of any kind.
     ///
     /// ```
-    /// use modelgate::{Context, Exposures, Flags, dialect::launchdarkly::LaunchDarkly};
+    /// use modelgate::{Context, Flags, flag::EvaluationCounts, launchdarkly::LaunchDarkly};
     ///
-    /// let exposures = Exposures::new();
+    /// let exposures = EvaluationCounts::new();
     /// let launchdarkly = LaunchDarkly::new().with_exposures(&exposures);
     /// let flags = Flags::from(launchdarkly.compile(
     ///     r#"{"flags": {"m": {"key": "m", "version": 7, "on": false, "variations": ["v1", "v2"],
@@ -179,10 +185,10 @@ impl LaunchDarkly {
     /// flags.string("m", &Context::new("user-42"), "v1");
     /// let taken = exposures.take();
     /// assert_eq!((taken[0].version, taken[0].variation, taken[0].count), (Some(7), Some(1), 1));
-    /// # Ok::<(), modelgate::DocumentError>(())
+    /// # Ok::<(), modelgate::flag::DocumentError>(())
     /// ```
     #[must_use]
-    pub fn with_exposures(self, exposures: &Exposures) -> LaunchDarkly {
+    pub fn with_exposures(self, exposures: &EvaluationCounts) -> LaunchDarkly {
         LaunchDarkly { exposures: Some(exposures.clone()), ..self }
     }
 

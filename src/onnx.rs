@@ -20,12 +20,12 @@ use std::path::Path;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 #[cfg(feature = "ort")]
-pub use self::engine::{OnnxRuntime, OnnxRuntimeError};
+pub use self::engine::{Runtime, RuntimeError};
 pub use self::{
-    builder::{Batch, NonFinite, OnnxBuilder},
-    columns::OnnxColumns,
-    describe::{AxisSize, TensorDescription},
-    graph::OnnxGraph,
+    builder::{BatchAxis, Loader, NonFiniteInput},
+    columns::ColumnClassifier,
+    describe::{AxisSize, TensorInfo},
+    graph::Graph,
     load_error::{EngineError, LoadError, UnsupportedOperator},
 };
 use self::{
@@ -34,33 +34,33 @@ use self::{
     select::Selection,
     sidecar::Sidecar,
 };
-use super::{Admission, Label, Model, ModelError, Scores, scores::argmax};
 use crate::features::{Schema, SchemaError, SchemaModel};
+use crate::model::{Acceptance, Classification, Label, Model, ModelError, classification::argmax};
 
-/// A classifier in an ONNX file: one row of `f32` in, [`Scores`] out.
+/// A classifier in an ONNX file: one row of `f32` in, [`Classification`] out.
 ///
 /// Any number of threads call one model at once; it holds no lock and no per-thread state, and a
 /// clone is a pointer to the same graph. Loading checks the file, prepares the graph and runs a
 /// first row through it, so that what this engine cannot run is known before any request.
 ///
 /// ```no_run
-/// use modelgate::{Model, OnnxModel};
+/// use modelgate::{Model, onnx};
 ///
-/// let model = OnnxModel::load("examples/models/digits_v2.onnx")?;
+/// let model = onnx::Classifier::load("examples/models/digits_v2.onnx")?;
 /// let scores = model.predict(&[0.0; 64])?;
 /// println!("{} of {}", scores.label, scores.probabilities.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// A file is code: a hostile one can make the engine take time and memory without end. Load files
-/// you trust, and pin them ([`OnnxBuilder::sha256`]).
+/// you trust, and pin them ([`Loader::sha256`]).
 ///
 /// A row in a batch may differ from the same row alone by the rounding of a sum (some 1e-7): the
 /// engine multiplies larger matrices in another order.
 #[derive(Clone)]
-pub struct OnnxModel(Arc<Classifier>);
+pub struct Classifier(Arc<LoadedClassifier>);
 
-struct Classifier {
+struct LoadedClassifier {
     /// For one row; also for many when there is no other.
     plan: Plan,
     /// How many rows that plan takes.
@@ -72,9 +72,9 @@ struct Classifier {
     features: usize,
     classes: usize,
     selection: Selection,
-    non_finite: NonFinite,
-    inputs: Vec<TensorDescription>,
-    outputs: Vec<TensorDescription>,
+    non_finite: NonFiniteInput,
+    inputs: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
     sha256: Box<str>,
     told: Told,
 }
@@ -83,15 +83,15 @@ struct Classifier {
 /// what lies between the layers than a middling one.
 const LARGEST_BATCH: usize = 1024;
 
-impl OnnxModel {
+impl Classifier {
     /// Loads the classifier in a file, with every option at its default.
     ///
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     #[cfg(feature = "onnx")]
-    pub fn load(path: impl AsRef<Path>) -> Result<OnnxModel, LoadError> {
-        OnnxModel::builder().load(path)
+    pub fn load(path: impl AsRef<Path>) -> Result<Classifier, LoadError> {
+        Classifier::builder().load(path)
     }
 
     /// Loads the classifier in these bytes, with every option at its default.
@@ -100,14 +100,14 @@ impl OnnxModel {
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
     #[cfg(feature = "onnx")]
-    pub fn from_bytes(bytes: &[u8]) -> Result<OnnxModel, LoadError> {
-        OnnxModel::builder().from_bytes(bytes)
+    pub fn from_bytes(bytes: &[u8]) -> Result<Classifier, LoadError> {
+        Classifier::builder().from_bytes(bytes)
     }
 
     /// Options for loading.
     #[cfg(feature = "onnx")]
-    pub fn builder() -> OnnxBuilder {
-        OnnxBuilder::new(Engine::Tract)
+    pub fn builder() -> Loader {
+        Loader::new(Engine::Tract)
     }
 
     /// The number of values in a row.
@@ -121,14 +121,14 @@ impl OnnxModel {
     }
 
     /// The names of the classes, in the order of the probabilities: those of the
-    /// [sidecar](OnnxBuilder::sidecar), else those that the graph holds. `None` where neither says
+    /// [sidecar](Loader::sidecar), else those that the graph holds. `None` where neither says
     /// them: then labels are what the graph gives, or the place of the largest probability.
     pub fn class_labels(&self) -> Option<&[Label]> {
         self.0.told.classes.names()
     }
 
     /// What the model's features are called and may hold, if the file or its
-    /// [sidecar](OnnxBuilder::sidecar) says it.
+    /// [sidecar](Loader::sidecar) says it.
     pub fn schema(&self) -> Option<&Schema> {
         self.0.told.schema.as_ref()
     }
@@ -136,10 +136,10 @@ impl OnnxModel {
     /// This model behind its own schema: it takes [`Features`](crate::Features).
     ///
     /// ```no_run
-    /// use modelgate::{Features, Model, OnnxModel};
+    /// use modelgate::{Features, Model, onnx};
     ///
     /// // Beside it stands fraud-v2.schema.json.
-    /// let model = OnnxModel::load("fraud-v2.onnx")?.with_schema()?;
+    /// let model = onnx::Classifier::load("fraud-v2.onnx")?.with_schema()?;
     /// let scores = model.predict(&Features::named([("amount", 12.5), ("age", 40.0)]))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -147,7 +147,7 @@ impl OnnxModel {
     /// # Errors
     ///
     /// When neither the file nor a sidecar names the features.
-    pub fn with_schema(self) -> Result<SchemaModel<OnnxModel>, SchemaError> {
+    pub fn with_schema(self) -> Result<SchemaModel<Classifier>, SchemaError> {
         match self.schema().cloned() {
             Some(schema) => Ok(schema.model(self)),
             None => Err(SchemaError::new(
@@ -161,8 +161,8 @@ impl OnnxModel {
     /// The golden rows of the model's sidecar, as something to prove; nothing to prove where there
     /// are none. The model itself has proved them when it was loaded: this is for the same model in
     /// another form, or run by another engine.
-    pub fn admission(&self) -> Admission<[f32], Scores> {
-        self.0.told.admission()
+    pub fn acceptance(&self) -> Acceptance<[f32], Classification> {
+        self.0.told.acceptance()
     }
 
     /// Whether a batch is run at once; if not, its rows are run one by one.
@@ -171,12 +171,12 @@ impl OnnxModel {
     }
 
     /// What the file takes.
-    pub fn inputs(&self) -> &[TensorDescription] {
+    pub fn inputs(&self) -> &[TensorInfo] {
         &self.0.inputs
     }
 
     /// What the file gives, used here or not.
-    pub fn outputs(&self) -> &[TensorDescription] {
+    pub fn outputs(&self) -> &[TensorInfo] {
         &self.0.outputs
     }
 
@@ -186,14 +186,14 @@ impl OnnxModel {
     }
 }
 
-impl Model<[f32], Scores> for OnnxModel {
-    fn predict(&self, row: &[f32]) -> Result<Scores, ModelError> {
+impl Model<[f32], Classification> for Classifier {
+    fn predict(&self, row: &[f32]) -> Result<Classification, ModelError> {
         self.0.check(row)?;
         self.0.one(row)
     }
 
-    fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<Scores, ModelError>> {
-        let mut answers: Vec<Result<Scores, ModelError>> = Vec::with_capacity(rows.len());
+    fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<Classification, ModelError>> {
+        let mut answers: Vec<Result<Classification, ModelError>> = Vec::with_capacity(rows.len());
         for rows in rows.chunks(self.0.largest_batch()) {
             self.0.many(rows, &mut answers);
         }
@@ -201,7 +201,7 @@ impl Model<[f32], Scores> for OnnxModel {
     }
 }
 
-impl Classifier {
+impl LoadedClassifier {
     fn check(&self, row: &[f32]) -> Result<(), ModelError> {
         if row.len() != self.features {
             return Err(wrong_length(row.len(), self.features));
@@ -212,10 +212,10 @@ impl Classifier {
         Err(not_finite(row, self.non_finite))
     }
 
-    fn one(&self, row: &[f32]) -> Result<Scores, ModelError> {
+    fn one(&self, row: &[f32]) -> Result<Classification, ModelError> {
         if let Some(answer) = self.plan.answer(row) {
-            let Scores { label, probabilities } = answer?;
-            return Ok(Scores { label: self.told.classes.named(label), probabilities });
+            let Classification { label, probabilities } = answer?;
+            return Ok(Classification { label: self.told.classes.named(label), probabilities });
         }
         match self.rows {
             Rows::Any | Rows::Exactly(1) => {
@@ -238,7 +238,7 @@ impl Classifier {
     }
 
     /// Answers at most [`largest_batch`](Self::largest_batch) rows.
-    fn many(&self, rows: &[&[f32]], answers: &mut Vec<Result<Scores, ModelError>>) {
+    fn many(&self, rows: &[&[f32]], answers: &mut Vec<Result<Classification, ModelError>>) {
         if let [row] = rows {
             answers.push(self.check(row).and_then(|()| self.one(row)));
             return;
@@ -286,7 +286,12 @@ impl Classifier {
         shape
     }
 
-    fn scores(&self, outputs: &Outputs, rows: usize, row: usize) -> Result<Scores, ModelError> {
+    fn scores(
+        &self,
+        outputs: &Outputs,
+        rows: usize,
+        row: usize,
+    ) -> Result<Classification, ModelError> {
         read_scores(&self.selection, &self.told.classes, self.classes, outputs, rows, row)
     }
 }
@@ -299,7 +304,7 @@ fn read_scores(
     outputs: &Outputs,
     rows: usize,
     row: usize,
-) -> Result<Scores, ModelError> {
+) -> Result<Classification, ModelError> {
     let wrong = || wrong_output(selection, classes, outputs, rows);
     let all = outputs.f32s(selection.probabilities_place());
     let all = all.filter(|all| Some(all.len()) == rows.checked_mul(classes));
@@ -313,7 +318,7 @@ fn read_scores(
     // Only NaN in every probability leaves no label; the first class keeps the answer whole, so
     // that it is the router's rule on non-finite answers that judges it.
     let label = names.named(label.unwrap_or(Label::Int(0)));
-    Ok(Scores { label, probabilities: probabilities.to_vec() })
+    Ok(Classification { label, probabilities: probabilities.to_vec() })
 }
 
 #[cold]
@@ -342,18 +347,18 @@ fn wrong_length(found: usize, expected: usize) -> ModelError {
 }
 
 #[cold]
-fn not_finite(row: &[f32], allowed: NonFinite) -> ModelError {
+fn not_finite(row: &[f32], allowed: NonFiniteInput) -> ModelError {
     let refused = |value: f32| !allowed.allows(&[value], f32::is_finite, f32::is_nan);
     let bad = row.iter().enumerate().find(|(_, value)| refused(**value));
     let (index, found) = bad.map_or((0, f32::NAN), |(index, value)| (index, *value));
     let expected = match allowed {
-        NonFinite::Missing => "a finite number or NaN",
+        NonFiniteInput::Missing => "a finite number or NaN",
         _ => "a finite number",
     };
     ModelError::invalid_input(format_args!("features[{index}]"), found, expected)
 }
 
-impl fmt::Debug for OnnxModel {
+impl fmt::Debug for Classifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OnnxModel")
             .field("features", &self.0.features)
@@ -363,19 +368,19 @@ impl fmt::Debug for OnnxModel {
     }
 }
 
-impl Classifier {
+impl LoadedClassifier {
     /// Prepares a document's graph and proves that it runs.
     fn prepare(
         mut document: Document,
-        options: &OnnxBuilder,
+        options: &Loader,
         bytes: usize,
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
-    ) -> Result<Classifier, LoadError> {
+    ) -> Result<LoadedClassifier, LoadError> {
         let said = schema::said(&document, sidecar, &sha256)?;
         // A feature that may be left out reads as NaN.
         let optional = said.features.iter().flatten().any(|feature| feature.optional);
-        if optional && options.non_finite == NonFinite::Refused {
+        if optional && options.non_finite == NonFiniteInput::Refused {
             document.keep_nan();
         }
         let (row_shape, fixed) = select::row_shape(&document, options)?;
@@ -392,17 +397,17 @@ impl Classifier {
         let (plan, rows, batch_plan) = match (direct, fixed, options.batch) {
             (Some(plan), ..) => (plan, Rows::Any, None),
             (None, Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
-            (None, None, Batch::Pinned(count)) => {
+            (None, None, BatchAxis::Pinned(count)) => {
                 (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
             }
-            (None, None, Batch::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
-            (None, None, Batch::Automatic)
+            (None, None, BatchAxis::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
+            (None, None, BatchAxis::Automatic)
                 if bytes <= TWO_PLANS && document.gains_by_two_plans() =>
             {
                 // Some graphs only run row by row: they do, then.
                 (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
             }
-            (None, None, Batch::Automatic) => match build(Rows::Any) {
+            (None, None, BatchAxis::Automatic) => match build(Rows::Any) {
                 Ok(plan) => (plan, Rows::Any, None),
                 Err(_) => (build(Rows::Exactly(1))?, Rows::Exactly(1), None),
             },
@@ -410,7 +415,7 @@ impl Classifier {
         drop(names);
         let graph = schema::Graph::of(&document, &selection);
         let Document { inputs, outputs, .. } = document;
-        let mut classifier = Classifier {
+        let mut classifier = LoadedClassifier {
             plan,
             rows,
             batch_plan,
@@ -435,8 +440,8 @@ impl Classifier {
         self.told = Told::rows(said, graph, self.features, self.classes)?;
         // A feature that may be left out reads as NaN.
         let optional = self.told.schema.as_ref().is_some_and(Schema::has_optional);
-        if optional && self.non_finite == NonFinite::Refused {
-            self.non_finite = NonFinite::Missing;
+        if optional && self.non_finite == NonFiniteInput::Refused {
+            self.non_finite = NonFiniteInput::Missing;
         }
         if let Ok(first) = self.one(&vec![0.0; self.features]) {
             self.told.classes.check(&first.label);

@@ -19,14 +19,12 @@ mod words;
 use std::{fmt, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use self::core::Core;
-pub use self::{
-    builder::RemoteBuilder, error::RemoteError, graph::RemoteGraph, wire::RemoteTensor,
-};
-use super::{ModelError, Scores};
+pub use self::{builder::Builder, error::Error, graph::Graph, wire::TensorInfo};
+use crate::model::{Classification, ModelError};
 use crate::router::{AsyncModel, ModelFuture};
 
 /// A classifier on another machine, by the Open Inference Protocol (v2): one row of `f32` in,
-/// [`Scores`] out.
+/// [`Classification`] out.
 ///
 /// It is an [`AsyncModel`], which sits beside models in this process in an `AsyncModelRouter`. Its
 /// requests run on a thread of its own, so that it works on any async runtime, and on none; a clone
@@ -34,13 +32,13 @@ use crate::router::{AsyncModel, ModelFuture};
 /// answered ends its request.
 ///
 /// ```no_run
-/// use modelgate::{AsyncModelRouter, ModelRouter, OnnxModel, RemoteModel, Scores};
+/// use modelgate::{AsyncModelRouter, Classification, ModelRouter, onnx, remote};
 ///
 /// # #[cfg(feature = "onnx")]
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-/// let v2 = RemoteModel::connect("http://triton.internal:8000", "fraud").await?;
-/// let router: AsyncModelRouter<[f32], Scores> = ModelRouter::builder("ml-model-version")
-///     .model("v1", OnnxModel::load("fraud-v1.onnx")?)
+/// let v2 = remote::Classifier::connect("http://triton.internal:8000", "fraud").await?;
+/// let router: AsyncModelRouter<[f32], Classification> = ModelRouter::builder("ml-model-version")
+///     .model("v1", onnx::Classifier::load("fraud-v1.onnx")?)
 ///     .async_model("v2", v2)
 ///     .fallback("v1")
 ///     .build_async()?;
@@ -53,28 +51,28 @@ use crate::router::{AsyncModel, ModelFuture};
 /// either way an `f32` arrives as it was. A model that lost its server, or that the server no
 /// longer has, counts as not loaded until the server has it again.
 #[derive(Clone)]
-pub struct RemoteModel(Arc<Core>);
+pub struct Classifier(Arc<Core>);
 
-impl RemoteModel {
+impl Classifier {
     /// The model of this name on the server at this URL, with every option at its default.
     ///
     /// # Errors
     ///
-    /// As [`RemoteBuilder::connect`].
+    /// As [`Builder::connect`].
     pub async fn connect(
         url: impl Into<String>,
         model: impl Into<Box<str>>,
-    ) -> Result<RemoteModel, RemoteError> {
-        RemoteModel::builder(url, model).connect().await
+    ) -> Result<Classifier, Error> {
+        Classifier::builder(url, model).connect().await
     }
 
     /// Options for the model of this name on the server at this URL: what stands before `/v2`.
-    pub fn builder(url: impl Into<String>, model: impl Into<Box<str>>) -> RemoteBuilder {
-        RemoteBuilder::new(url.into(), model.into())
+    pub fn builder(url: impl Into<String>, model: impl Into<Box<str>>) -> Builder {
+        Builder::new(url.into(), model.into())
     }
 
-    fn of(core: Core) -> RemoteModel {
-        RemoteModel(Arc::new(core))
+    fn of(core: Core) -> Classifier {
+        Classifier(Arc::new(core))
     }
 
     /// Looks at the server now: whether it is ready, and still has the model that was expected.
@@ -82,34 +80,34 @@ impl RemoteModel {
     /// # Errors
     ///
     /// Why it may not answer.
-    pub async fn check(&self) -> Result<(), RemoteError> {
+    pub async fn check(&self) -> Result<(), Error> {
         self.0.check().await
     }
 
     /// What the model takes, as the server stated it at the start. Empty when it did not.
-    pub fn inputs(&self) -> &[RemoteTensor] {
+    pub fn inputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.inputs)
     }
 
     /// What the model gives, used here or not; likewise.
-    pub fn outputs(&self) -> &[RemoteTensor] {
+    pub fn outputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.outputs)
     }
 
     /// How it stands with the server, and with the requests to it.
-    pub fn status(&self) -> RemoteStatus {
-        RemoteStatus::of(&self.0)
+    pub fn status(&self) -> Status {
+        Status::of(&self.0)
     }
 
     /// Scores many rows at once, in one request where the server takes it: one result a row, in
     /// order. A row of a wrong length, or with NaN in it, fails alone. The deadline is that of all.
-    pub async fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<Scores, ModelError>> {
+    pub async fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<Classification, ModelError>> {
         rows::many(&self.0, rows).await
     }
 }
 
-impl AsyncModel<[f32], Scores> for RemoteModel {
-    fn predict<'a>(&'a self, row: &'a [f32]) -> ModelFuture<'a, Scores> {
+impl AsyncModel<[f32], Classification> for Classifier {
+    fn predict<'a>(&'a self, row: &'a [f32]) -> ModelFuture<'a, Classification> {
         Box::pin(rows::one(&self.0, row))
     }
 
@@ -122,7 +120,7 @@ impl AsyncModel<[f32], Scores> for RemoteModel {
     }
 }
 
-impl fmt::Debug for RemoteModel {
+impl fmt::Debug for Classifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteModel")
             .field("options", &self.0.shared.options)
@@ -134,7 +132,7 @@ impl fmt::Debug for RemoteModel {
 /// How it stands with a version on another machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RemoteStatus {
+pub struct Status {
     /// Whether it may be asked.
     pub ready: bool,
     /// Why not, if not.
@@ -149,11 +147,11 @@ pub struct RemoteStatus {
     pub retried: usize,
 }
 
-impl RemoteStatus {
-    fn of(core: &Core) -> RemoteStatus {
+impl Status {
+    fn of(core: &Core) -> Status {
         let ready = core.is_ready();
         let shared = &core.shared;
-        RemoteStatus {
+        Status {
             ready,
             why: (!ready).then(|| core.why()),
             in_flight: shared.limit.in_flight(),
@@ -166,19 +164,19 @@ impl RemoteStatus {
 
 /// A try that failed.
 struct Failed {
-    error: RemoteError,
+    error: Error,
     /// If it may be tried again: after how long at the earliest.
     again: Option<Duration>,
 }
 
-impl From<RemoteError> for Failed {
-    fn from(error: RemoteError) -> Failed {
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
         Failed { error, again: None }
     }
 }
 
-impl From<Failed> for RemoteError {
-    fn from(failed: Failed) -> RemoteError {
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Error {
         failed.error
     }
 }

@@ -92,7 +92,7 @@ impl TensorData {
 /// An array of any rank: a shape and as many elements as it asks for.
 ///
 /// ```
-/// use modelgate::Tensor;
+/// use modelgate::tensor::Tensor;
 ///
 /// let tensor = Tensor::new([2, 3], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0])?;
 /// assert_eq!(tensor.shape(), [2, 3]);
@@ -100,7 +100,7 @@ impl TensorData {
 ///
 /// let error = Tensor::new([2, 3], vec![1.0_f32]).unwrap_err();
 /// assert_eq!(error.to_string(), "shape [2, 3]: found 1 value, expected 6 values");
-/// # Ok::<(), modelgate::TensorError>(())
+/// # Ok::<(), modelgate::tensor::TensorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -212,7 +212,7 @@ impl Error for TensorError {}
 /// Tensors by name, in order: what a graph of several inputs takes, and what it gives.
 ///
 /// ```
-/// use modelgate::{Tensor, Tensors};
+/// use modelgate::tensor::{Tensor, Tensors};
 ///
 /// let inputs = Tensors::new()
 ///     .with("amount", Tensor::row(vec![12.5_f32]))

@@ -4,7 +4,7 @@
 //! delta events (`{"events": [...]}`) change what is there.
 //!
 //! ```
-//! use modelgate::{Context, Reason, SystemClock, dialect::unleash::Unleash};
+//! use modelgate::{Context, Reason, clock::SystemClock, unleash::Unleash};
 //!
 //! let dialect = Unleash::new().with_app_name("fraud-check").with_environment("production");
 //! let flags = dialect.compile(
@@ -36,7 +36,7 @@
 //!     "feature": {"name": "ml-model-version", "enabled": false}}]}"#)?;
 //! let answer = flags.evaluate("ml-model-version", &context, &clock);
 //! assert_eq!((answer.on, answer.reason), (Some(false), Reason::Disabled));
-//! # Ok::<(), modelgate::DocumentError>(())
+//! # Ok::<(), modelgate::flag::DocumentError>(())
 //! ```
 //!
 //! # Which version a toggle names
@@ -50,7 +50,7 @@
 //! A toggle that is off is [`Disabled`](crate::Reason::Disabled), whatever the cause: it is switched
 //! off, no strategy is true, the user is not among the percentage, a parent is not as it has to be.
 //! It names no version. A toggle that is archived is no longer among the features, and answers
-//! [`FlagNotFound`](crate::ErrorCode::FlagNotFound).
+//! [`FlagNotFound`](crate::flag::ErrorCode::FlagNotFound).
 //!
 //! # The context
 //!
@@ -76,7 +76,7 @@
 //!   That is so for a segment that is missing or bad itself, an unknown operator, an operator
 //!   without the values it needs, a value that is neither number, version nor date, a percentage
 //!   above 100, and text that ends in a backslash or has a quote where it names a field, a group, an
-//!   address or a host. A [warning](crate::Severity::Warning) among the set's
+//!   address or a host. A [warning](crate::flag::ProblemSeverity::Warning) among the set's
 //!   [problems](FlagSet::problems) names the cause. Segments are looked up at evaluation: as soon as
 //!   one is mended, so are the toggles that use it. The Node SDK confines each of these to the
 //!   constraint or strategy; that is not offered here.
@@ -102,8 +102,8 @@
 //! [`Unleash::with_random`], or from a generator of the thread's own.
 //!
 //! A split that would have needed the targeting key, or that drew for want of one, says so
-//! ([`Evaluation::missing_key`](crate::Evaluation::missing_key)): a router then goes by its
-//! [`MissingKey`](crate::MissingKey) policy.
+//! ([`Evaluation::missing_key`](crate::flag::Evaluation::missing_key)): a router then goes by its
+//! [`MissingKey`](crate::router::MissingKey) policy.
 //!
 //! # Limits
 //!
@@ -127,6 +127,7 @@ mod dependency;
 mod document;
 mod evaluate;
 mod field;
+pub(crate) mod impact;
 mod lowercase;
 mod model;
 mod network;
@@ -135,6 +136,8 @@ mod quoted;
 mod segment;
 mod settings;
 mod shape;
+#[cfg(feature = "unleash")]
+mod source;
 mod split;
 mod strategy;
 mod trace;
@@ -142,11 +145,14 @@ mod tree;
 
 use std::sync::Arc;
 
+pub use self::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
+#[cfg(feature = "unleash")]
+pub use self::source::Source;
 use self::{evaluate::Scene, settings::Settings, trace::Unwatched, tree::FeatureToggle};
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{DocumentError, Exposures, FlagSet, Request},
+    flag::{DocumentError, EvaluationCounts, FlagSet, Request},
     value::Map,
 };
 
@@ -205,7 +211,7 @@ impl Unleash {
 
     /// Counts here what the features compiled from now on answer: off, on, and each variant.
     #[must_use]
-    pub fn with_exposures(self, exposures: &Exposures) -> Unleash {
+    pub fn with_exposures(self, exposures: &EvaluationCounts) -> Unleash {
         self.with(|settings| settings.exposures = Some(exposures.clone()))
     }
 

@@ -3,24 +3,24 @@
 use super::{Agreement, Comparator};
 
 /// A prediction that is a probability, or another weight, for each class in a fixed order.
-pub trait Probabilities {
+pub trait HasProbabilities {
     /// One number for each class.
     fn probabilities(&self) -> &[f32];
 }
 
-impl Probabilities for Vec<f32> {
+impl HasProbabilities for Vec<f32> {
     fn probabilities(&self) -> &[f32] {
         self
     }
 }
 
-impl Probabilities for Box<[f32]> {
+impl HasProbabilities for Box<[f32]> {
     fn probabilities(&self) -> &[f32] {
         self
     }
 }
 
-impl<const N: usize> Probabilities for [f32; N] {
+impl<const N: usize> HasProbabilities for [f32; N] {
     fn probabilities(&self) -> &[f32] {
         self
     }
@@ -32,17 +32,17 @@ impl<const N: usize> Probabilities for [f32; N] {
 /// and have no distance; two empty vectors agree. Of equally likely classes the first is taken.
 ///
 /// ```
-/// use modelgate::{Comparator, ProbabilityVector};
+/// use modelgate::compare::{Comparator, ProbabilityDistance};
 ///
 /// let primary = [0.7_f32, 0.2, 0.1];
 /// let candidate = [0.5_f32, 0.4, 0.1];
-/// assert_eq!(ProbabilityVector::argmax().compare(&primary, &candidate).agrees(), Some(true));
-/// let strict = ProbabilityVector::total_variation(0.1).and_argmax();
+/// assert_eq!(ProbabilityDistance::argmax().compare(&primary, &candidate).agrees(), Some(true));
+/// let strict = ProbabilityDistance::total_variation(0.1).and_argmax();
 /// assert_eq!(strict.compare(&primary, &candidate).agrees(), Some(false));
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
-pub struct ProbabilityVector {
+pub struct ProbabilityDistance {
     distance: Distance,
     tolerance: f64,
     argmax: bool,
@@ -54,26 +54,26 @@ enum Distance {
     TotalVariation,
 }
 
-impl ProbabilityVector {
+impl ProbabilityDistance {
     /// Agrees when the most likely class is the same. The distance reported is the largest
     /// difference of one class.
-    pub fn argmax() -> ProbabilityVector {
-        ProbabilityVector { distance: Distance::Max, tolerance: f64::INFINITY, argmax: true }
+    pub fn argmax() -> ProbabilityDistance {
+        ProbabilityDistance { distance: Distance::Max, tolerance: f64::INFINITY, argmax: true }
     }
 
     /// Agrees when no class differs by more than this.
-    pub fn max_distance(tolerance: f64) -> ProbabilityVector {
-        ProbabilityVector { distance: Distance::Max, tolerance, argmax: false }
+    pub fn max_distance(tolerance: f64) -> ProbabilityDistance {
+        ProbabilityDistance { distance: Distance::Max, tolerance, argmax: false }
     }
 
     /// Agrees when the total variation, half the sum of all differences, is at most this: for
     /// probabilities a number from 0 (the same) to 1 (nothing in common).
-    pub fn total_variation(tolerance: f64) -> ProbabilityVector {
-        ProbabilityVector { distance: Distance::TotalVariation, tolerance, argmax: false }
+    pub fn total_variation(tolerance: f64) -> ProbabilityDistance {
+        ProbabilityDistance { distance: Distance::TotalVariation, tolerance, argmax: false }
     }
 
     /// Wants the same most likely class as well.
-    pub fn and_argmax(mut self) -> ProbabilityVector {
+    pub fn and_argmax(mut self) -> ProbabilityDistance {
         self.argmax = true;
         self
     }
@@ -87,7 +87,7 @@ impl ProbabilityVector {
     }
 }
 
-impl<P: Probabilities> Comparator<P> for ProbabilityVector {
+impl<P: HasProbabilities> Comparator<P> for ProbabilityDistance {
     fn compare(&self, primary: &P, candidate: &P) -> Agreement {
         let (a, b) = (primary.probabilities(), candidate.probabilities());
         if !comparable(a, b) {
@@ -123,20 +123,20 @@ fn argmax(numbers: &[f32]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const ALL: [fn() -> ProbabilityVector; 3] = [
-        ProbabilityVector::argmax,
-        || ProbabilityVector::max_distance(0.05),
-        || ProbabilityVector::total_variation(0.05),
+    const ALL: [fn() -> ProbabilityDistance; 3] = [
+        ProbabilityDistance::argmax,
+        || ProbabilityDistance::max_distance(0.05),
+        || ProbabilityDistance::total_variation(0.05),
     ];
 
     #[test]
     fn the_two_distances_are_what_they_say() {
         let (a, b) = ([0.5_f32, 0.25, 0.25], [0.25_f32, 0.5, 0.25]);
-        let max = ProbabilityVector::max_distance(0.25).compare(&a, &b);
+        let max = ProbabilityDistance::max_distance(0.25).compare(&a, &b);
         assert_eq!((max.agrees(), max.distance()), (Some(true), Some(0.25)));
-        let half_sum = ProbabilityVector::total_variation(0.2).compare(&a, &b);
+        let half_sum = ProbabilityDistance::total_variation(0.2).compare(&a, &b);
         assert_eq!((half_sum.agrees(), half_sum.distance()), (Some(false), Some(0.25)));
-        let both = ProbabilityVector::max_distance(0.25).and_argmax().compare(&a, &b);
+        let both = ProbabilityDistance::max_distance(0.25).and_argmax().compare(&a, &b);
         assert_eq!(both.agrees(), Some(false));
     }
 

@@ -3,7 +3,7 @@
 use super::{Agreement, Comparator};
 
 /// A prediction that names a class.
-pub trait Classified {
+pub trait HasLabel {
     /// What a class is called.
     type Label: PartialEq + ?Sized;
 
@@ -13,7 +13,7 @@ pub trait Classified {
 
 macro_rules! is_its_own_label {
     ($($type:ty),*) => {
-        $(impl Classified for $type {
+        $(impl HasLabel for $type {
             type Label = $type;
             fn label(&self) -> &$type {
                 self
@@ -26,14 +26,14 @@ is_its_own_label!(bool, i32, i64, u32, u64, usize, str, String, &'static str);
 /// Agrees when both answers name the same class. No distance.
 ///
 /// ```
-/// use modelgate::{Comparator, Labels};
+/// use modelgate::compare::{Comparator, SameLabel};
 ///
-/// assert_eq!(Labels.compare(&"fraud", &"fraud").agrees(), Some(true));
+/// assert_eq!(SameLabel.compare(&"fraud", &"fraud").agrees(), Some(true));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Labels;
+pub struct SameLabel;
 
-impl<P: Classified> Comparator<P> for Labels {
+impl<P: HasLabel> Comparator<P> for SameLabel {
     fn compare(&self, primary: &P, candidate: &P) -> Agreement {
         Agreement::of("label", primary.label() == candidate.label())
     }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn labels_agree_only_when_equal() {
-        assert_eq!(Labels.compare(&3_i64, &3).agrees(), Some(true));
-        assert_eq!(Labels.compare(&"a".to_owned(), &"b".to_owned()).agrees(), Some(false));
+        assert_eq!(SameLabel.compare(&3_i64, &3).agrees(), Some(true));
+        assert_eq!(SameLabel.compare(&"a".to_owned(), &"b".to_owned()).agrees(), Some(false));
     }
 }

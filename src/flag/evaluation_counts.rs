@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
 /// How often a flag gave one of its answers.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Exposure {
+pub struct EvaluationCount {
     /// The flag's key.
     pub flag: Arc<str>,
     /// The flag's version, where its dialect numbers them.
@@ -55,16 +55,16 @@ pub struct Exposure {
 /// Counts what flags answer, for a source that reports it to where the flags came from.
 ///
 /// Given to a dialect that counts (of those here,
-/// [Flagsmith](crate::dialect::flagsmith::Flagsmith::with_exposures),
-/// [LaunchDarkly](crate::dialect::launchdarkly::LaunchDarkly::with_exposures) and
-/// [Unleash](crate::dialect::unleash::Unleash::with_exposures)), it counts every answer of the flags
+/// [Flagsmith](crate::flagsmith::Flagsmith::with_exposures),
+/// [LaunchDarkly](crate::launchdarkly::LaunchDarkly::with_exposures) and
+/// [Unleash](crate::unleash::Unleash::with_exposures)), it counts every answer of the flags
 /// compiled from then on that a router or [`Flags`](crate::Flags) went by; not those of [`FlagSet::evaluate`](crate::FlagSet::evaluate),
 /// nor those that were only explained. A clone counts in the same place.
 ///
 /// ```
-/// use modelgate::{Context, Exposures, Flags, dialect::unleash::Unleash};
+/// use modelgate::{Context, Flags, flag::EvaluationCounts, unleash::Unleash};
 ///
-/// let exposures = Exposures::new();
+/// let exposures = EvaluationCounts::new();
 /// let unleash = Unleash::new().with_exposures(&exposures);
 /// let flags = Flags::from(unleash.compile(
 ///     r#"{"version": 2, "features": [{"name": "shadow-mode-v2", "enabled": true}]}"#,
@@ -75,10 +75,10 @@ pub struct Exposure {
 /// let taken = exposures.take();
 /// assert_eq!((&*taken[0].flag, taken[0].on, taken[0].count), ("shadow-mode-v2", Some(true), 3));
 /// assert!(exposures.take().is_empty());
-/// # Ok::<(), modelgate::DocumentError>(())
+/// # Ok::<(), modelgate::flag::DocumentError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct Exposures(Arc<Mutex<Vec<Arc<Counted>>>>);
+pub struct EvaluationCounts(Arc<Mutex<Vec<Arc<Counted>>>>);
 
 /// The counts of one compiled flag.
 pub(crate) struct Counted {
@@ -112,7 +112,7 @@ impl Counted {
         self.witness.as_deref()
     }
 
-    fn take(&self, mut taken: impl FnMut(Exposure, Option<&dyn Witness>)) {
+    fn take(&self, mut taken: impl FnMut(EvaluationCount, Option<&dyn Witness>)) {
         for (place, outcome) in self.outcomes.iter().enumerate() {
             let shard = |counts: &Counts| {
                 let others = || counts.others.get(place.checked_sub(INLINE)?);
@@ -123,17 +123,17 @@ impl Counted {
             if count > 0 {
                 let Outcome { variation, variant, on, value } = outcome.clone();
                 let (flag, version) = (Arc::clone(&self.key), self.version);
-                let one = Exposure { flag, version, variation, variant, on, value, count };
+                let one = EvaluationCount { flag, version, variation, variant, on, value, count };
                 taken(one, self.witness());
             }
         }
     }
 }
 
-impl Exposures {
+impl EvaluationCounts {
     /// Nothing counted yet.
-    pub fn new() -> Exposures {
-        Exposures::default()
+    pub fn new() -> EvaluationCounts {
+        EvaluationCounts::default()
     }
 
     /// Begins to count a flag that can answer with these outcomes.
@@ -156,14 +156,14 @@ impl Exposures {
     }
 
     /// What was counted since the last time. Each answer is taken exactly once.
-    pub fn take(&self) -> Vec<Exposure> {
+    pub fn take(&self) -> Vec<EvaluationCount> {
         let mut taken = Vec::new();
         self.take_each(|exposure, _| taken.push(exposure));
         taken
     }
 
     /// Takes the same, one by one, each with the witness of its flag.
-    pub(crate) fn take_each(&self, mut taken: impl FnMut(Exposure, Option<&dyn Witness>)) {
+    pub(crate) fn take_each(&self, mut taken: impl FnMut(EvaluationCount, Option<&dyn Witness>)) {
         self.0.lock().retain(|counted| {
             // Looked at before it is taken: whoever still holds the flag may still count.
             let in_use = Arc::strong_count(counted) > 1;
@@ -173,7 +173,7 @@ impl Exposures {
     }
 }
 
-impl fmt::Debug for Exposures {
+impl fmt::Debug for EvaluationCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exposures").field("flags", &self.0.lock().len()).finish_non_exhaustive()
     }
@@ -189,14 +189,14 @@ mod tests {
         (0..count).map(|n| Outcome { variation: Some(n), ..Outcome::default() }).collect()
     }
 
-    fn counted(ledger: &Exposures) -> Vec<(String, Option<usize>, u64)> {
-        let one = |one: Exposure| (one.flag.to_string(), one.variation, one.count);
+    fn counted(ledger: &EvaluationCounts) -> Vec<(String, Option<usize>, u64)> {
+        let one = |one: EvaluationCount| (one.flag.to_string(), one.variation, one.count);
         ledger.take().into_iter().map(one).collect()
     }
 
     #[test]
     fn every_answer_is_taken_exactly_once() {
-        let ledger = Exposures::new();
+        let ledger = EvaluationCounts::new();
         let flag = ledger.open("a".into(), None, outcomes(11), None);
         let mut seen = [0; 11];
         thread::scope(|scope| {
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_replaced_flag_is_taken_a_last_time_and_forgotten() {
-        let ledger = Exposures::new();
+        let ledger = EvaluationCounts::new();
         let old = ledger.open("a".into(), Some(1), outcomes(2), None);
         let new = ledger.open("a".into(), Some(2), outcomes(2), None);
         old.count(0);

@@ -4,25 +4,22 @@ mod cell;
 #[cfg(test)]
 mod cell_tests;
 mod core;
-mod detail;
-mod flags;
-mod last_known_good;
+pub(crate) mod detail;
+pub(crate) mod flags;
 mod snapshot;
 mod status;
 mod sync;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "http")]
-pub(crate) use self::last_known_good::digest;
 pub(crate) use self::{
     cell::{Guard, SnapshotCell},
     core::{Core, SnapshotListener},
+    detail::{FlagDetail, FlagValue},
+    flags::Flags,
 };
 pub use self::{
-    detail::{FlagDetail, FlagValue},
-    flags::{Flags, FlagsBuilder, StartError},
-    last_known_good::{LastKnownGood, LastKnownGoodError, Saved},
-    snapshot::Snapshot,
-    status::{ConnectionStatus, FlagsStatus, NotReady, SourceState, SourceStatus},
+    flags::{FlagsBuilder, StartError},
+    snapshot::FlagSnapshot,
+    status::{ConnectionStatus, FlagsStatus, NotReadyError, SourceState, SourceStatus},
 };

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{ErrorCode, Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
+    flag::{ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Reason, Request},
     value::{Map, ShortText, ValueRef},
 };
 
@@ -283,7 +283,10 @@ impl<'a, W: Watcher> Scene<'a, W> {
     fn check(&mut self, check: &'a Check) -> Result<bool, Failed> {
         let found = self.read(&check.attribute).unwrap_or_default();
         match (&check.test, found) {
-            (Test::Equal { value: crate::Value::Text(text), negated }, ValueRef::Text(found)) => {
+            (
+                Test::Equal { value: crate::value::Value::Text(text), negated },
+                ValueRef::Text(found),
+            ) => {
                 let holds = (*found == **text) != *negated;
                 self.watcher.operator(check.place, check.operator.name(), ValueRef::Bool(holds));
                 Ok(holds)
@@ -413,7 +416,11 @@ impl Evaluate for FlagdFlag {
         Scene::new(self, request, Unwatched).flag()
     }
 
-    fn explain<'a>(&'a self, request: &Request<'a>, _: &'a FlagSet) -> (Evaluation<'a>, Trace) {
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        _: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         let mut scene = Scene::new(self, request, Recorder::new(self));
         let evaluation = scene.flag();
         (evaluation, scene.watcher.trace)

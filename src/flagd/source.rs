@@ -7,14 +7,17 @@ mod stream;
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use self::stream::Stream;
-use super::{
-    Compile, FlagSink, FlagSource, SourceError, Subscription, chain, documents::Documents,
-    network::Backoff,
+use crate::{
+    dialect::Dialect,
+    source::{
+        FlagSource, FlagUpdates, SourceError, Subscription, chain, documents::Documents,
+        network::Backoff,
+    },
 };
 use crate::{
-    dialect::flagd::Flagd,
     flag::{DocumentError, FlagSet},
-    store::LastKnownGood,
+    flagd::Flagd,
+    source::LastKnownGood,
     value::{Map, Value},
 };
 
@@ -25,18 +28,18 @@ use crate::{
 /// once more when the grace period has passed; it connects again with growing, random pauses.
 ///
 /// ```no_run
-/// use modelgate::{FlagdSource, Flags};
+/// use modelgate::{Flags, flagd};
 ///
 /// let flags = Flags::builder()
-///     .source(FlagdSource::new("flagd.internal", 8015).tls(true).selector("flagSetId=models"))
+///     .source(flagd::Source::new("flagd.internal", 8015).tls(true).selector("flagSetId=models"))
 ///     .build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// A server that offers its flags over HTTP instead is polled with
-/// [`HttpSource`](crate::HttpSource); a file is watched with `FileSource`.
+/// [`HttpSource`](crate::source::HttpSource); a file is watched with `FileSource`.
 #[must_use]
-pub struct FlagdSource {
+pub struct Source {
     settings: Settings,
     name: Cow<'static, str>,
     dialect: Flagd,
@@ -64,10 +67,10 @@ struct Settings {
     max_bytes: usize,
 }
 
-impl FlagdSource {
+impl Source {
     /// The sync service of the server at this host, ordinarily on port 8015.
-    pub fn new(host: impl Into<String>, port: u16) -> FlagdSource {
-        FlagdSource {
+    pub fn new(host: impl Into<String>, port: u16) -> Source {
+        Source {
             settings: Settings {
                 host: host.into(),
                 port,
@@ -100,74 +103,74 @@ impl FlagdSource {
     ///
     /// # Errors
     /// When one of them is not what it should be; the error names it.
-    pub fn from_environment() -> Result<FlagdSource, SourceError> {
+    pub fn from_environment() -> Result<Source, SourceError> {
         environment::read(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))
     }
 
     /// The source's name in the status; `flagd` otherwise.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> FlagdSource {
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
         self.name = name.into();
         self
     }
 
     /// Encrypts the connection, trusting the platform's certificates.
-    pub fn tls(mut self, tls: bool) -> FlagdSource {
+    pub fn tls(mut self, tls: bool) -> Source {
         self.settings.tls = tls;
         self
     }
 
     /// Trusts the certificates in this PEM file instead of the platform's; implies
-    /// [`tls`](FlagdSource::tls).
-    pub fn certificate(mut self, path: impl Into<PathBuf>) -> FlagdSource {
+    /// [`tls`](Source::tls).
+    pub fn certificate(mut self, path: impl Into<PathBuf>) -> Source {
         self.settings.tls = true;
         self.settings.certificate = Some(path.into());
         self
     }
 
     /// Connects to this Unix socket instead of a host and a port.
-    pub fn socket(mut self, path: impl Into<PathBuf>) -> FlagdSource {
+    pub fn socket(mut self, path: impl Into<PathBuf>) -> Source {
         self.settings.socket = Some(path.into());
         self
     }
 
     /// Asks for some of the server's flags only: `flagSetId=models`, or the name of a source.
-    pub fn selector(mut self, selector: impl Into<String>) -> FlagdSource {
+    pub fn selector(mut self, selector: impl Into<String>) -> Source {
         self.settings.selector = Some(selector.into());
         self
     }
 
     /// How long connecting may take; 500 milliseconds otherwise.
-    pub fn deadline(mut self, deadline: Duration) -> FlagdSource {
+    pub fn deadline(mut self, deadline: Duration) -> Source {
         self.settings.deadline = deadline;
         self
     }
 
     /// How long a stream is kept before a new one is opened; 10 minutes otherwise, `None` for as
     /// long as it lasts.
-    pub fn stream_deadline(mut self, deadline: Option<Duration>) -> FlagdSource {
+    pub fn stream_deadline(mut self, deadline: Option<Duration>) -> Source {
         self.settings.stream_deadline = deadline;
         self
     }
 
     /// Asks an idle server for a sign of life at this interval. flagd refuses clients that ask more
     /// often than every 30 seconds.
-    pub fn keep_alive(mut self, interval: Duration) -> FlagdSource {
+    pub fn keep_alive(mut self, interval: Duration) -> Source {
         self.settings.keep_alive = Some(interval);
         self
     }
 
     /// The pause after a failure, which doubles with each further one up to `max`; 1 and 12
     /// seconds otherwise. Each pause is cut by up to a half at random.
-    pub fn retry(mut self, first: Duration, max: Duration) -> FlagdSource {
+    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
         self.settings.retry = (first, max);
         self
     }
 
     /// How long a lost stream may take to come back before the status says that the server is away;
     /// 5 seconds otherwise.
-    pub fn grace_period(mut self, grace: Duration) -> FlagdSource {
+    pub fn grace_period(mut self, grace: Duration) -> Source {
         self.settings.grace = grace;
         self
     }
@@ -176,33 +179,34 @@ impl FlagdSource {
     pub fn fatal_status_codes<C: Into<String>>(
         mut self,
         codes: impl IntoIterator<Item = C>,
-    ) -> FlagdSource {
+    ) -> Source {
         self.settings.fatal = codes.into_iter().map(Into::into).collect();
         self
     }
 
     /// Compiles the flags with this dialect: another generation of `fractional`, for instance.
-    pub fn dialect(mut self, dialect: Flagd) -> FlagdSource {
+    pub fn dialect(mut self, dialect: Flagd) -> Source {
         self.dialect = dialect;
         self
     }
 
     /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> FlagdSource {
+    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
         self.last_known_good = Some(LastKnownGood::at(path));
         self
     }
 }
 
-impl FlagSource for FlagdSource {
+impl FlagSource for Source {
     fn name(&self) -> Cow<'static, str> {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         if let Some(path) = self.offline {
             #[cfg(feature = "file")]
-            return Box::new(super::FileSource::watch(path).dialect(self.dialect)).subscribe(sink);
+            return Box::new(crate::source::FileSource::watch(path).dialect(self.dialect))
+                .subscribe(sink);
             #[cfg(not(feature = "file"))]
             return Err(SourceError::new(format!(
                 "flags of the file {} need the feature `file`",
@@ -272,7 +276,7 @@ impl Sent {
     }
 }
 
-impl Compile for Sent {
+impl Dialect for Sent {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         let document: Map = serde_json::from_str(text)
             .map_err(|error| DocumentError::with_source("not what a flagd server sends", error))?;
@@ -286,7 +290,7 @@ impl Compile for Sent {
     }
 }
 
-impl fmt::Debug for FlagdSource {
+impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlagdSource")
             .field("name", &self.name)

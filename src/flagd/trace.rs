@@ -5,7 +5,7 @@ use super::{
     tree::FlagdFlag,
 };
 use crate::{
-    flag::{Trace, TraceStep},
+    flag::{EvaluationTrace, TraceStep},
     value::{Value, ValueRef},
 };
 
@@ -45,12 +45,12 @@ pub(super) struct Recorder<'a> {
     places: &'a [Step],
     /// The operators that are not through yet, outermost first.
     entered: Vec<(Place, &'static str)>,
-    pub(super) trace: Trace,
+    pub(super) trace: EvaluationTrace,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) fn new(flag: &'a FlagdFlag) -> Recorder<'a> {
-        Recorder { places: &flag.places, entered: Vec::new(), trace: Trace::default() }
+        Recorder { places: &flag.places, entered: Vec::new(), trace: EvaluationTrace::default() }
     }
 }
 

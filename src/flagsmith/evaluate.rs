@@ -17,7 +17,7 @@ use super::{
     walk::{Memo, Walk, address},
 };
 use crate::{
-    flag::{ErrorCode, Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
+    flag::{ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Reason, Request},
     value::Map,
 };
 
@@ -67,7 +67,11 @@ impl Evaluate for Feature {
         self.evaluation(&self.decide(request, set))
     }
 
-    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace) {
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         let mut scope = Scope::new(request, set, &self.environment, Recorder::default());
         let decision = scope.decide(&self.state);
         let result = super::FeatureResult::of(&decision);

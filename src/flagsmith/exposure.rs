@@ -46,8 +46,8 @@ pub(super) fn outcome(feature: &FeatureState, decision: &Decision<'_>) -> u32 {
 mod tests {
     use crate::{
         context::Context,
-        dialect::flagsmith::Flagsmith,
-        flag::{Exposures, Flag, FlagSet, Request},
+        flag::{EvaluationCounts, Flag, FlagSet, Request},
+        flagsmith::Flagsmith,
     };
 
     const DOCUMENT: &str = r#"{"api_key": "env", "feature_states": [
@@ -79,7 +79,7 @@ mod tests {
         flag.count(&flag.evaluate(&request, set), &request, set, None);
     }
 
-    fn taken(exposures: &Exposures) -> Vec<(String, bool, Option<String>, u64)> {
+    fn taken(exposures: &EvaluationCounts) -> Vec<(String, bool, Option<String>, u64)> {
         let mut taken: Vec<_> = exposures
             .take()
             .into_iter()
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn answers_are_counted_off_on_and_by_variant_whatever_overrides_them() {
-        let exposures = Exposures::new();
+        let exposures = EvaluationCounts::new();
         let dialect = Flagsmith::new().with_exposures(&exposures);
         let set = dialect.compile(DOCUMENT).unwrap();
         answer(&set, "off", &Context::new("user-1"));
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_feature_that_is_replaced_counts_on() {
-        let exposures = Exposures::new();
+        let exposures = EvaluationCounts::new();
         let dialect = Flagsmith::new().with_exposures(&exposures);
         let set = dialect.compile(DOCUMENT).unwrap();
         let changed = r#"{"feature": {"id": 2, "name": "off"}, "enabled": true}"#;
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn nothing_is_counted_unless_asked_for() {
-        let exposures = Exposures::new();
+        let exposures = EvaluationCounts::new();
         let set = Flagsmith::new().compile(DOCUMENT).unwrap();
         answer(&set, "model", &Context::new("user-1"));
         assert!(taken(&exposures).is_empty());

@@ -2,7 +2,7 @@
 
 use super::{condition::Condition, subject::Subject, tree::Variant};
 use crate::{
-    flag::{Trace, TraceStep},
+    flag::{EvaluationTrace, TraceStep},
     value::Value,
 };
 
@@ -41,7 +41,7 @@ impl Watcher for Unwatched {
 pub(super) struct Recorder {
     /// Where the evaluation is, from the outermost part on.
     path: Vec<String>,
-    pub(super) trace: Trace,
+    pub(super) trace: EvaluationTrace,
 }
 
 impl Recorder {

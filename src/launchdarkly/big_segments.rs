@@ -1,6 +1,12 @@
 //! Big segments: lists of members too long for the flag data, kept in a store of the caller's.
 
+#[cfg(feature = "launchdarkly")]
+mod cache;
+
 use std::fmt;
+
+#[cfg(feature = "launchdarkly")]
+pub use self::cache::{Cache, CacheBuilder, Prepare, Store};
 
 /// The store of big segments' members, as far as an evaluation asks it.
 ///
@@ -10,7 +16,7 @@ use std::fmt;
 ///
 /// ```
 /// use std::collections::HashSet;
-/// use modelgate::dialect::launchdarkly::{BigSegmentAnswer, BigSegments};
+/// use modelgate::launchdarkly::big_segments::{BigSegmentAnswer, BigSegments};
 ///
 /// /// Members by segment and key, kept up to date by somebody else.
 /// struct Members(HashSet<(String, String)>);

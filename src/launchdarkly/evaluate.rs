@@ -10,13 +10,13 @@ use super::{
     visited::Stage,
 };
 use crate::{
-    flag::{self, ErrorCode, Evaluate, Evaluation, FlagSet, Request, Trace},
+    flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Request},
     value::Map,
 };
 
 /// What a flag came to.
 #[derive(Clone, Copy)]
-pub(super) struct Verdict<'a> {
+pub(super) struct Evaluated<'a> {
     pub(super) variation: Option<u32>,
     pub(super) why: Why<'a>,
     /// Whether a rollout chose the variation.
@@ -33,8 +33,8 @@ pub(super) enum Why<'a> {
     Error(ErrorKind),
 }
 
-const MALFORMED: Verdict<'static> =
-    Verdict { variation: None, why: Why::Error(ErrorKind::MalformedFlag), split: false };
+const MALFORMED: Evaluated<'static> =
+    Evaluated { variation: None, why: Why::Error(ErrorKind::MalformedFlag), split: false };
 
 /// A prerequisite that was looked at, and what it served.
 #[cfg_attr(
@@ -49,10 +49,10 @@ pub(super) struct Met<'a> {
     pub(super) key: &'a str,
     pub(super) variation: Option<u32>,
     /// `None` where it had been evaluated before.
-    pub(super) verdict: Option<Verdict<'a>>,
+    pub(super) evaluated: Option<Evaluated<'a>>,
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> Evaluated<'a> {
     /// The same in the vendor's own terms.
     pub(super) fn detail(&self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
         let reason = match self.why {
@@ -83,38 +83,38 @@ impl<'a> Verdict<'a> {
 }
 
 impl LaunchDarklyFlag {
-    fn off(&self, why: Why<'static>) -> Verdict<'static> {
+    fn off(&self, why: Why<'static>) -> Evaluated<'static> {
         served(self.off, why)
     }
 
-    fn failed<'a>(&self, prerequisite: &'a Prerequisite) -> Verdict<'a> {
+    fn failed<'a>(&self, prerequisite: &'a Prerequisite) -> Evaluated<'a> {
         served(self.off, Why::PrerequisiteFailed(&prerequisite.key))
     }
 }
 
 /// What a flag that is off serves.
-fn served<'a>(off: Option<Variation>, why: Why<'a>) -> Verdict<'a> {
+fn served<'a>(off: Option<Variation>, why: Why<'a>) -> Evaluated<'a> {
     match off {
         Some(None) => MALFORMED,
-        Some(variation) => Verdict { variation, why, split: false },
-        None => Verdict { variation: None, why, split: false },
+        Some(variation) => Evaluated { variation, why, split: false },
+        None => Evaluated { variation: None, why, split: false },
     }
 }
 
 impl<'a, W: Watcher<'a>> Scene<'a, W> {
     #[inline]
-    pub(super) fn verdict(&mut self, flag: &'a LaunchDarklyFlag) -> Verdict<'a> {
+    pub(super) fn evaluated(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
         if !self.has_context() {
             self.missing_key = true;
-            return Verdict { why: Why::Error(ErrorKind::UserNotSpecified), ..MALFORMED };
+            return Evaluated { why: Why::Error(ErrorKind::UserNotSpecified), ..MALFORMED };
         }
         if !flag.on {
             return flag.off(Why::Off);
         }
         if !flag.prerequisites.is_empty()
-            && let Some(verdict) = self.prerequisites(flag)
+            && let Some(evaluated) = self.prerequisites(flag)
         {
-            return verdict;
+            return evaluated;
         }
         self.decide(flag)
     }
@@ -122,14 +122,14 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     /// What a flag serves because of its prerequisites; `None` when they hold. They are gone through
     /// depth first, with a stack of our own: data may chain them as deep as it likes.
     #[inline(never)]
-    fn prerequisites(&mut self, root: &'a LaunchDarklyFlag) -> Option<Verdict<'a>> {
+    fn prerequisites(&mut self, root: &'a LaunchDarklyFlag) -> Option<Evaluated<'a>> {
         let mut frames: SmallVec<[(&'a LaunchDarklyFlag, usize); 4]> = SmallVec::new();
         frames.push((root, 0));
         self.flags.open(root);
         let mut returned = false;
         while let Some((flag, next)) = frames.last_mut() {
             let flag = *flag;
-            let verdict = match flag.prerequisites.get(*next) {
+            let evaluated = match flag.prerequisites.get(*next) {
                 Some(prerequisite) => {
                     match self.prerequisite(flag, prerequisite, std::mem::take(&mut returned)) {
                         Asked::Holds => {
@@ -149,19 +149,19 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
                 None if frames.len() == 1 => return None,
                 None => self.decide(flag),
             };
-            if frames.len() == 1 || matches!(verdict.why, Why::Error(_)) {
-                return Some(verdict);
+            if frames.len() == 1 || matches!(evaluated.why, Why::Error(_)) {
+                return Some(evaluated);
             }
             // The flag above asks again, and is then told what was found.
-            self.flags.close(flag, verdict.variation);
+            self.flags.close(flag, evaluated.variation);
             self.watcher.leaves();
             frames.pop();
             returned = true;
             if let Some((of, next)) = frames.last()
                 && let Some(prerequisite) = of.prerequisites.get(*next)
             {
-                let (key, variation) = (&*prerequisite.key, verdict.variation);
-                self.watcher.met(Met { flag, of, key, variation, verdict: Some(verdict) });
+                let (key, variation) = (&*prerequisite.key, evaluated.variation);
+                self.watcher.met(Met { flag, of, key, variation, evaluated: Some(evaluated) });
             }
         }
         None
@@ -186,7 +186,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
             }
             Stage::Done(variation) => {
                 if !returned {
-                    self.watcher.met(Met { flag, of, key, variation, verdict: None });
+                    self.watcher.met(Met { flag, of, key, variation, evaluated: None });
                 }
                 let holds = variation.map(i64::from) == Some(prerequisite.variation);
                 self.watcher.note(|| match (holds, variation) {
@@ -202,9 +202,9 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
             Stage::New if flag.on => Asked::Enter(flag),
             Stage::New if flag.off == Some(None) => Asked::Malformed,
             Stage::New => {
-                let verdict = flag.off(Why::Off);
-                let variation = verdict.variation;
-                self.watcher.met(Met { flag, of, key, variation, verdict: Some(verdict) });
+                let evaluated = flag.off(Why::Off);
+                let variation = evaluated.variation;
+                self.watcher.met(Met { flag, of, key, variation, evaluated: Some(evaluated) });
                 self.watcher.note(|| format!("prerequisite `{key}` is off"));
                 Asked::Fails
             }
@@ -213,7 +213,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
 
     /// What a flag serves that is on, and whose prerequisites hold.
     #[inline]
-    fn decide(&mut self, flag: &'a LaunchDarklyFlag) -> Verdict<'a> {
+    fn decide(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
         self.watcher.at(Place::Top);
         for targets in &flag.targets {
             if let Some(individual) = self.individual(&targets.kind)
@@ -249,12 +249,12 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     }
 
     #[inline]
-    fn serve(&mut self, serve: &'a Serve, why: impl FnOnce(bool) -> Why<'a>) -> Verdict<'a> {
+    fn serve(&mut self, serve: &'a Serve, why: impl FnOnce(bool) -> Why<'a>) -> Evaluated<'a> {
         match serve {
             Serve::Variation(variation) => self.serve_variation(*variation, why(false)),
             Serve::Rollout(rollout) => match self.share(rollout) {
                 Ok((variation @ Some(_), in_experiment)) => {
-                    Verdict { variation, why: why(in_experiment), split: true }
+                    Evaluated { variation, why: why(in_experiment), split: true }
                 }
                 _ => MALFORMED,
             },
@@ -262,9 +262,9 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     }
 
     #[inline]
-    fn serve_variation(&mut self, variation: Variation, why: Why<'a>) -> Verdict<'a> {
+    fn serve_variation(&mut self, variation: Variation, why: Why<'a>) -> Evaluated<'a> {
         match variation {
-            Some(_) => Verdict { variation, why, split: false },
+            Some(_) => Evaluated { variation, why, split: false },
             None => MALFORMED,
         }
     }
@@ -290,34 +290,34 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     }
 
     pub(super) fn detail(&mut self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
-        let verdict = self.verdict(flag);
-        let detail = verdict.detail(flag);
+        let evaluated = self.evaluated(flag);
+        let detail = evaluated.detail(flag);
         let reason = Reason { big_segments_status: self.big_segments, ..detail.reason };
         Detail { reason, ..detail }
     }
 
     #[inline]
     fn evaluation(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluation<'a> {
-        let verdict = self.verdict(flag);
-        let (reason, error) = match verdict.why {
-            _ if verdict.split => (flag::Reason::Split, None),
+        let evaluated = self.evaluated(flag);
+        let (reason, error) = match evaluated.why {
+            _ if evaluated.split => (flag::Reason::Split, None),
             Why::Off | Why::PrerequisiteFailed(_) => (flag::Reason::Disabled, None),
             Why::TargetMatch | Why::RuleMatch { .. } => (flag::Reason::TargetingMatch, None),
             Why::Fallthrough { .. } => (flag::Reason::Default, None),
             Why::Error(kind) => (flag::Reason::Error, Some(code(kind))),
         };
         Evaluation {
-            value: verdict.variation.and_then(|index| flag.variations.get(index as usize)),
+            value: evaluated.variation.and_then(|index| flag.variations.get(index as usize)),
             variant: None,
             reason,
             error,
             metadata: &flag.metadata,
             on: None,
             missing_key: self.missing_key,
-            outcome: match verdict.why {
+            outcome: match evaluated.why {
                 // The vendor's clients do not even ask for such a context.
                 Why::Error(ErrorKind::UserNotSpecified) => u32::MAX,
-                _ => verdict.variation.map_or(0, |index| index.saturating_add(1)),
+                _ => evaluated.variation.map_or(0, |index| index.saturating_add(1)),
             },
         }
     }
@@ -345,7 +345,11 @@ impl Evaluate for LaunchDarklyFlag {
         Scene::new(request.context, request.key_override, set, Unwatched).evaluation(self)
     }
 
-    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace) {
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         let mut scene = Scene::new(request.context, request.key_override, set, Recorder::default());
         let evaluation = scene.evaluation(self);
         if let Some(status) = scene.big_segments {

@@ -313,8 +313,8 @@ impl FlagWitness {
                 witness.note_kinds(kinds);
             }
             counted.count(met.variation.map_or(0, |index| index as usize + 1));
-            if let Some(verdict) = met.verdict {
-                let (detail, of) = (verdict.detail(met.flag), Some(&*met.of.key));
+            if let Some(evaluated) = met.evaluated {
+                let (detail, of) = (evaluated.detail(met.flag), Some(&*met.of.key));
                 self.ledger.single(met.flag, met.key, &detail, request, || Value::Null, of);
             }
         }

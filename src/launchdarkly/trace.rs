@@ -2,7 +2,7 @@
 
 use super::{evaluate::Met, tree::Attribute};
 use crate::{
-    flag::{Trace, TraceStep},
+    flag::{EvaluationTrace, TraceStep},
     value::{Value, ValueRef},
 };
 
@@ -49,7 +49,7 @@ pub(super) struct Recorder {
     around: Vec<(String, Option<Place>)>,
     /// This flag or segment as it stands in a document; empty for the flag that was asked for.
     inside: String,
-    pub(super) trace: Trace,
+    pub(super) trace: EvaluationTrace,
 }
 
 impl Recorder {

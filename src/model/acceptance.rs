@@ -14,22 +14,22 @@ use super::{Model, ModelError};
 /// None of these calls is counted anywhere: not in service times, not by a breaker.
 ///
 /// ```
-/// use modelgate::{Admission, model_fn};
+/// use modelgate::{model::Acceptance, model_fn};
 ///
-/// let admission = Admission::<[f32], f32>::new()
+/// let acceptance = Acceptance::<[f32], f32>::new()
 ///     .golden([(vec![1.0, 2.0], 3.0)], |expected, found| {
 ///         if (expected - found).abs() < 1e-6 { Ok(()) }
 ///         else { Err(format!("found {found}, expected {expected}")) }
 ///     })
 ///     .warm_up(10, vec![0.0, 0.0]);
 ///
-/// admission.admit(&model_fn(|row: &[f32]| Ok(row.iter().sum())))?;
+/// acceptance.accept(&model_fn(|row: &[f32]| Ok(row.iter().sum())))?;
 ///
-/// let error = admission.admit(&model_fn(|row: &[f32]| Ok(row[0]))).unwrap_err();
+/// let error = acceptance.accept(&model_fn(|row: &[f32]| Ok(row[0]))).unwrap_err();
 /// assert_eq!(error.to_string(), "golden row 0: found 1, expected 3");
-/// # Ok::<(), modelgate::Ineligible>(())
+/// # Ok::<(), modelgate::model::AcceptanceError>(())
 /// ```
-pub struct Admission<F: ?Sized, P> {
+pub struct Acceptance<F: ?Sized, P> {
     probes: Vec<Probe<F, P>>,
     golden: Vec<Golden<F, P>>,
     warm_up: Vec<(u32, Box<F>)>,
@@ -48,15 +48,15 @@ struct Golden<F: ?Sized, P> {
     compare: Compare<P>,
 }
 
-impl<F: ?Sized, P> Admission<F, P> {
+impl<F: ?Sized, P> Acceptance<F, P> {
     /// Nothing to prove.
-    pub fn new() -> Admission<F, P> {
-        Admission { probes: Vec::new(), golden: Vec::new(), warm_up: Vec::new() }
+    pub fn new() -> Acceptance<F, P> {
+        Acceptance { probes: Vec::new(), golden: Vec::new(), warm_up: Vec::new() }
     }
 
     /// The model must answer this input, whatever it answers.
     #[must_use]
-    pub fn probe(mut self, input: impl Into<Box<F>>) -> Admission<F, P> {
+    pub fn probe(mut self, input: impl Into<Box<F>>) -> Acceptance<F, P> {
         self.probes.push(Probe { input: input.into(), check: None });
         self
     }
@@ -68,20 +68,20 @@ impl<F: ?Sized, P> Admission<F, P> {
         mut self,
         input: impl Into<Box<F>>,
         check: impl Fn(&P) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Admission<F, P> {
+    ) -> Acceptance<F, P> {
         self.probes.push(Probe { input: input.into(), check: Some(Box::new(check)) });
         self
     }
 
     /// The model must answer each of these inputs as expected. `compare` gets the expected and
     /// the found answer; its error says what differs
-    /// ([`Scores::within`](crate::Scores::within) makes one).
+    /// ([`Classification::within`](crate::Classification::within) makes one).
     #[must_use]
     pub fn golden<I: Into<Box<F>>>(
         mut self,
         rows: impl IntoIterator<Item = (I, P)>,
         compare: impl Fn(&P, &P) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Admission<F, P> {
+    ) -> Acceptance<F, P> {
         let rows = rows.into_iter().map(|(input, expected)| (input.into(), expected)).collect();
         self.golden.push(Golden { rows, compare: Box::new(compare) });
         self
@@ -90,7 +90,7 @@ impl<F: ?Sized, P> Admission<F, P> {
     /// The model is called this many times on this input before it counts, so that its first
     /// request meets warm caches and allocations.
     #[must_use]
-    pub fn warm_up(mut self, calls: u32, input: impl Into<Box<F>>) -> Admission<F, P> {
+    pub fn warm_up(mut self, calls: u32, input: impl Into<Box<F>>) -> Acceptance<F, P> {
         self.warm_up.push((calls, input.into()));
         self
     }
@@ -99,8 +99,8 @@ impl<F: ?Sized, P> Admission<F, P> {
     ///
     /// # Errors
     ///
-    /// [`Ineligible`], which says what the model did not prove.
-    pub fn admit(&self, model: &dyn Model<F, P>) -> Result<(), Ineligible> {
+    /// [`AcceptanceError`], which says what the model did not prove.
+    pub fn accept(&self, model: &dyn Model<F, P>) -> Result<(), AcceptanceError> {
         for (index, probe) in self.probes.iter().enumerate() {
             let step = Step::Probe(index);
             let answer = guarded(step, || model.predict(&probe.input))?;
@@ -117,7 +117,7 @@ impl<F: ?Sized, P> Admission<F, P> {
                 judged(step, || (golden.compare)(expected, &found))?;
                 index = index.saturating_add(1);
             }
-            golden.admit_batch(model, first)?;
+            golden.accept_batch(model, first)?;
         }
         for (calls, input) in &self.warm_up {
             for call in 0..*calls {
@@ -130,7 +130,7 @@ impl<F: ?Sized, P> Admission<F, P> {
 
 impl<F: ?Sized, P> Golden<F, P> {
     /// The same rows at once: a batch must come out as its rows do.
-    fn admit_batch(&self, model: &dyn Model<F, P>, first: usize) -> Result<(), Ineligible> {
+    fn accept_batch(&self, model: &dyn Model<F, P>, first: usize) -> Result<(), AcceptanceError> {
         if self.rows.is_empty() {
             return Ok(());
         }
@@ -139,42 +139,47 @@ impl<F: ?Sized, P> Golden<F, P> {
         let answers = guarded(step, || Ok(model.predict_batch(&inputs)))?;
         if answers.len() != inputs.len() {
             let difference = format!("found {} answers, expected {}", answers.len(), inputs.len());
-            return Err(Ineligible::new(step, Cause::Differs(difference.into())));
+            return Err(AcceptanceError::new(step, Cause::Differs(difference.into())));
         }
         for (place, ((_, expected), found)) in self.rows.iter().zip(answers).enumerate() {
             let step = Step::Batch(first.saturating_add(place));
-            let found = found.map_err(|error| Ineligible::new(step, Cause::Failed(error)))?;
+            let found = found.map_err(|error| AcceptanceError::new(step, Cause::Failed(error)))?;
             judged(step, || (self.compare)(expected, &found))?;
         }
         Ok(())
     }
 }
 
-fn guarded<T>(step: Step, call: impl FnOnce() -> Result<T, ModelError>) -> Result<T, Ineligible> {
-    let failed = |error| Ineligible::new(step, Cause::Failed(error));
+fn guarded<T>(
+    step: Step,
+    call: impl FnOnce() -> Result<T, ModelError>,
+) -> Result<T, AcceptanceError> {
+    let failed = |error| AcceptanceError::new(step, Cause::Failed(error));
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(answer) => answer.map_err(failed),
         Err(payload) => Err(failed(ModelError::panicked(payload))),
     }
 }
 
-fn judged(step: Step, judge: impl FnOnce() -> Result<(), String>) -> Result<(), Ineligible> {
+fn judged(step: Step, judge: impl FnOnce() -> Result<(), String>) -> Result<(), AcceptanceError> {
     match catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(difference)) => Err(Ineligible::new(step, Cause::Differs(difference.into()))),
-        Err(payload) => Err(Ineligible::new(step, Cause::Failed(ModelError::panicked(payload)))),
+        Ok(Err(difference)) => Err(AcceptanceError::new(step, Cause::Differs(difference.into()))),
+        Err(payload) => {
+            Err(AcceptanceError::new(step, Cause::Failed(ModelError::panicked(payload))))
+        }
     }
 }
 
-impl<F: ?Sized, P> Default for Admission<F, P> {
-    fn default() -> Admission<F, P> {
-        Admission::new()
+impl<F: ?Sized, P> Default for Acceptance<F, P> {
+    fn default() -> Acceptance<F, P> {
+        Acceptance::new()
     }
 }
 
-impl<F: ?Sized, P> fmt::Debug for Admission<F, P> {
+impl<F: ?Sized, P> fmt::Debug for Acceptance<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admission")
+        f.debug_struct("Acceptance")
             .field("probes", &self.probes.len())
             .field("golden", &self.golden.iter().map(|golden| golden.rows.len()).sum::<usize>())
             .field("warm_up", &self.warm_up.iter().map(|(calls, _)| calls).collect::<Vec<_>>())
@@ -184,7 +189,7 @@ impl<F: ?Sized, P> fmt::Debug for Admission<F, P> {
 
 /// What a model did not prove, so that it may not answer.
 #[derive(Clone, Debug)]
-pub struct Ineligible {
+pub struct AcceptanceError {
     step: Step,
     cause: Cause,
 }
@@ -205,10 +210,10 @@ enum Cause {
     Failed(ModelError),
 }
 
-impl Ineligible {
+impl AcceptanceError {
     #[cold]
-    fn new(step: Step, cause: Cause) -> Ineligible {
-        Ineligible { step, cause }
+    fn new(step: Step, cause: Cause) -> AcceptanceError {
+        AcceptanceError { step, cause }
     }
 
     /// The golden row, counted from 0 over all of them, if it was one that failed.
@@ -236,7 +241,7 @@ impl Ineligible {
     }
 }
 
-impl fmt::Display for Ineligible {
+impl fmt::Display for AcceptanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
             Step::Probe(index) => write!(f, "probe {index}: ")?,
@@ -251,7 +256,7 @@ impl fmt::Display for Ineligible {
     }
 }
 
-impl Error for Ineligible {
+impl Error for AcceptanceError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.model_error().map(|error| error as &(dyn Error + 'static))
     }

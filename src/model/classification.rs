@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{Classified, Probabilities, Score};
+use crate::compare::{HasLabel, HasProbabilities, Numeric};
 
 /// A classifier's answer: the class it chose and the probability of each class.
 ///
 /// As JSON: `{"label": 3, "probabilities": [0.01, ...]}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
+pub struct Classification {
     /// The class chosen.
     pub label: Label,
     /// The probability of each class, in the model's order of classes.
@@ -49,15 +49,15 @@ impl From<&str> for Label {
     }
 }
 
-impl Scores {
+impl Classification {
     /// The probability of one class, by its name; `classes` are the model's, in the order of the
-    /// probabilities (`OnnxModel::class_labels`). `None` when there is no such class.
+    /// probabilities (`onnx::Classifier::class_labels`). `None` when there is no such class.
     ///
     /// ```
-    /// use modelgate::{Label, Scores};
+    /// use modelgate::{Classification, model::Label};
     ///
     /// let classes = ["ham", "spam"].map(Label::from);
-    /// let scores = Scores { label: Label::from("spam"), probabilities: vec![0.2, 0.8] };
+    /// let scores = Classification { label: Label::from("spam"), probabilities: vec![0.2, 0.8] };
     /// assert_eq!(scores.probability_of(&Label::from("ham"), &classes), Some(0.2));
     /// assert_eq!(scores.probability_of(&Label::from("eggs"), &classes), None);
     /// ```
@@ -70,11 +70,11 @@ impl Scores {
     /// from the expected one. The error says what differs.
     ///
     /// ```
-    /// use modelgate::{Label, Scores};
+    /// use modelgate::{Classification, model::Label};
     ///
-    /// let expected = Scores { label: Label::Int(1), probabilities: vec![0.2, 0.8] };
-    /// let found = Scores { label: Label::Int(1), probabilities: vec![0.3, 0.7] };
-    /// let compare = Scores::within(1e-5);
+    /// let expected = Classification { label: Label::Int(1), probabilities: vec![0.2, 0.8] };
+    /// let found = Classification { label: Label::Int(1), probabilities: vec![0.3, 0.7] };
+    /// let compare = Classification::within(1e-5);
     /// assert_eq!(compare(&expected, &expected), Ok(()));
     /// assert_eq!(
     ///     compare(&expected, &found).unwrap_err(),
@@ -83,7 +83,8 @@ impl Scores {
     /// ```
     pub fn within(
         tolerance: f32,
-    ) -> impl Fn(&Scores, &Scores) -> Result<(), String> + Send + Sync + Clone + 'static {
+    ) -> impl Fn(&Classification, &Classification) -> Result<(), String> + Send + Sync + Clone + 'static
+    {
         move |expected, found| {
             if expected.label != found.label {
                 return Err(format!("label: found {}, expected {}", found.label, expected.label));
@@ -109,21 +110,21 @@ impl Scores {
     }
 }
 
-impl Classified for Scores {
+impl HasLabel for Classification {
     type Label = Label;
     fn label(&self) -> &Label {
         &self.label
     }
 }
 
-impl Probabilities for Scores {
+impl HasProbabilities for Classification {
     fn probabilities(&self) -> &[f32] {
         &self.probabilities
     }
 }
 
 /// The scores of an answer are its probabilities.
-impl Score for Scores {
+impl Numeric for Classification {
     fn score(&self, index: usize) -> Option<f64> {
         self.probabilities.get(index).copied().map(f64::from)
     }
@@ -147,17 +148,17 @@ mod tests {
 
     #[test]
     fn a_label_is_a_number_or_a_name_in_json() {
-        let scores = Scores { label: Label::Int(3), probabilities: vec![0.5] };
+        let scores = Classification { label: Label::Int(3), probabilities: vec![0.5] };
         let json = serde_json::to_string(&scores).unwrap();
         assert_eq!(json, r#"{"label":3,"probabilities":[0.5]}"#);
-        assert_eq!(serde_json::from_str::<Scores>(&json).unwrap(), scores);
+        assert_eq!(serde_json::from_str::<Classification>(&json).unwrap(), scores);
         assert_eq!(serde_json::to_string(&Label::from("cat")).unwrap(), r#""cat""#);
     }
 
     #[test]
     fn a_probability_that_is_not_a_number_is_never_near() {
-        let nan = Scores { label: Label::Int(0), probabilities: vec![f32::NAN] };
-        assert!(Scores::within(1.0)(&nan, &nan).is_err());
+        let nan = Classification { label: Label::Int(0), probabilities: vec![f32::NAN] };
+        assert!(Classification::within(1.0)(&nan, &nan).is_err());
     }
 
     #[test]

@@ -1,28 +1,29 @@
 //! Whether a prediction holds NaN or an infinity.
 
-use super::{Scores, Tensor, TensorData, Tensors};
+use super::Classification;
+use crate::tensor::{Tensor, TensorData, Tensors};
 
 /// A prediction that can say whether all its numbers are finite, so that a router can treat NaN
 /// and infinities as a failure of the model.
 ///
 /// ```
-/// use modelgate::{Finite, Label, Scores};
+/// use modelgate::{Classification, model::{FiniteOutput, Label}};
 ///
-/// let scores = Scores { label: Label::Int(0), probabilities: vec![f32::NAN, 0.0] };
+/// let scores = Classification { label: Label::Int(0), probabilities: vec![f32::NAN, 0.0] };
 /// assert!(!scores.is_finite());
 /// ```
-pub trait Finite {
+pub trait FiniteOutput {
     /// Whether there is neither a NaN nor an infinity.
     fn is_finite(&self) -> bool;
 }
 
-impl Finite for f32 {
+impl FiniteOutput for f32 {
     fn is_finite(&self) -> bool {
         f32::is_finite(*self)
     }
 }
 
-impl Finite for f64 {
+impl FiniteOutput for f64 {
     fn is_finite(&self) -> bool {
         f64::is_finite(*self)
     }
@@ -30,7 +31,7 @@ impl Finite for f64 {
 
 macro_rules! always_finite {
     ($($type:ty),*) => {
-        $(impl Finite for $type {
+        $(impl FiniteOutput for $type {
             fn is_finite(&self) -> bool {
                 true
             }
@@ -39,49 +40,49 @@ macro_rules! always_finite {
 }
 always_finite!(bool, i32, i64, u32, u64, usize, str, String);
 
-impl<T: Finite> Finite for [T] {
+impl<T: FiniteOutput> FiniteOutput for [T] {
     fn is_finite(&self) -> bool {
-        self.iter().all(Finite::is_finite)
+        self.iter().all(FiniteOutput::is_finite)
     }
 }
 
-impl<T: Finite, const N: usize> Finite for [T; N] {
-    fn is_finite(&self) -> bool {
-        self.as_slice().is_finite()
-    }
-}
-
-impl<T: Finite> Finite for Vec<T> {
+impl<T: FiniteOutput, const N: usize> FiniteOutput for [T; N] {
     fn is_finite(&self) -> bool {
         self.as_slice().is_finite()
     }
 }
 
-impl<T: Finite> Finite for Option<T> {
+impl<T: FiniteOutput> FiniteOutput for Vec<T> {
     fn is_finite(&self) -> bool {
-        self.as_ref().is_none_or(Finite::is_finite)
+        self.as_slice().is_finite()
     }
 }
 
-impl<T: Finite + ?Sized> Finite for &T {
+impl<T: FiniteOutput> FiniteOutput for Option<T> {
+    fn is_finite(&self) -> bool {
+        self.as_ref().is_none_or(FiniteOutput::is_finite)
+    }
+}
+
+impl<T: FiniteOutput + ?Sized> FiniteOutput for &T {
     fn is_finite(&self) -> bool {
         (**self).is_finite()
     }
 }
 
-impl<T: Finite + ?Sized> Finite for Box<T> {
+impl<T: FiniteOutput + ?Sized> FiniteOutput for Box<T> {
     fn is_finite(&self) -> bool {
         (**self).is_finite()
     }
 }
 
-impl Finite for Scores {
+impl FiniteOutput for Classification {
     fn is_finite(&self) -> bool {
         self.probabilities.is_finite()
     }
 }
 
-impl Finite for Tensor {
+impl FiniteOutput for Tensor {
     fn is_finite(&self) -> bool {
         match self.data() {
             TensorData::F32(values) => values.is_finite(),
@@ -91,7 +92,7 @@ impl Finite for Tensor {
     }
 }
 
-impl Finite for Tensors {
+impl FiniteOutput for Tensors {
     fn is_finite(&self) -> bool {
         self.iter().all(|(_, tensor)| tensor.is_finite())
     }

@@ -9,8 +9,7 @@ use smallvec::SmallVec;
 
 use self::column::Column;
 use super::{
-    AxisSize, Document, LARGEST_BATCH, LoadError, OnnxBuilder, Outputs, Plan, Rows,
-    TensorDescription,
+    AxisSize, Document, LARGEST_BATCH, LoadError, Loader, Outputs, Plan, Rows, TensorInfo,
     describe::shape_text,
     engine, read_scores,
     schema::{self, Classes},
@@ -19,7 +18,8 @@ use super::{
 };
 use crate::{
     features::{FeatureValue, Features, Name},
-    model::{Admission, Label, Model, ModelError, Scores, Tensor},
+    model::{Acceptance, Classification, Label, Model, ModelError},
+    tensor::Tensor,
 };
 
 /// A classifier whose inputs are the columns of a table, numbers and texts among them: it takes
@@ -27,13 +27,13 @@ use crate::{
 ///
 /// This is what scikit-learn's `ColumnTransformer` becomes when it is exported with an input for
 /// each column: the names of the inputs are the names of the features, and their element types are
-/// what each may hold. A [sidecar](OnnxBuilder::sidecar) may narrow them, give others their names,
+/// what each may hold. A [sidecar](Loader::sidecar) may narrow them, give others their names,
 /// and is needed where one input holds several columns, whose names no exporter writes.
 ///
 /// ```no_run
-/// use modelgate::{FeatureValue, Features, Model, OnnxColumns};
+/// use modelgate::{Features, Model, features::FeatureValue, onnx};
 ///
-/// let model = OnnxColumns::load("churn.onnx")?;
+/// let model = onnx::ColumnClassifier::load("churn.onnx")?;
 /// let values: [(&str, FeatureValue); 3] =
 ///     [("age", 62.0.into()), ("income", 65_699.0.into()), ("plan", "team".into())];
 /// println!("{}", model.predict(&Features::named(values))?.label);
@@ -43,7 +43,7 @@ use crate::{
 /// Loading runs a first row: the first golden row of the sidecar, or zeros and the first of the
 /// `values` of a text. A model that refuses texts it does not know needs either.
 #[derive(Clone)]
-pub struct OnnxColumns(Arc<Table>);
+pub struct ColumnClassifier(Arc<Table>);
 
 struct Table {
     /// For one row.
@@ -56,7 +56,7 @@ struct Table {
     selection: Selection,
     classes: usize,
     names: Classes,
-    golden: Vec<(Features, Scores)>,
+    golden: Vec<(Features, Classification)>,
     tolerance: f32,
     sha256: Box<str>,
 }
@@ -72,8 +72,8 @@ enum Many {
 
 /// One input: a run of columns.
 struct Input {
-    description: TensorDescription,
-    dtype: crate::model::Dtype,
+    description: TensorInfo,
+    dtype: crate::tensor::Dtype,
     width: usize,
 }
 
@@ -82,15 +82,15 @@ type Row<'a> = SmallVec<[&'a FeatureValue; 32]>;
 
 static MISSING: FeatureValue = FeatureValue::Null;
 
-impl OnnxColumns {
+impl ColumnClassifier {
     /// Loads the classifier in a file, with every option at its default.
     ///
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     #[cfg(feature = "onnx")]
-    pub fn load(path: impl AsRef<std::path::Path>) -> Result<OnnxColumns, LoadError> {
-        super::OnnxModel::builder().load_columns(path)
+    pub fn load(path: impl AsRef<std::path::Path>) -> Result<ColumnClassifier, LoadError> {
+        super::Classifier::builder().load_columns(path)
     }
 
     /// The names of the features, in the order of a row without names.
@@ -103,13 +103,13 @@ impl OnnxColumns {
         self.0.classes
     }
 
-    /// As [`OnnxModel::class_labels`](super::OnnxModel::class_labels).
+    /// As [`Classifier::class_labels`](super::OnnxModel::class_labels).
     pub fn class_labels(&self) -> Option<&[Label]> {
         self.0.names.names()
     }
 
     /// What the file takes.
-    pub fn inputs(&self) -> impl ExactSizeIterator<Item = &TensorDescription> {
+    pub fn inputs(&self) -> impl ExactSizeIterator<Item = &TensorInfo> {
         self.0.inputs.iter().map(|input| &input.description)
     }
 
@@ -118,18 +118,18 @@ impl OnnxColumns {
         &self.0.sha256
     }
 
-    /// As [`OnnxModel::admission`](super::OnnxModel::admission).
-    pub fn admission(&self) -> Admission<Features, Scores> {
+    /// As [`Classifier::acceptance`](super::OnnxModel::acceptance).
+    pub fn acceptance(&self) -> Acceptance<Features, Classification> {
         let (rows, tolerance) = (self.0.golden.iter().cloned(), self.0.tolerance);
-        Admission::new().golden(rows, schema::golden_within(tolerance))
+        Acceptance::new().golden(rows, schema::golden_within(tolerance))
     }
 
     pub(super) fn prepare(
         document: Document,
-        options: &OnnxBuilder,
+        options: &Loader,
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
-    ) -> Result<OnnxColumns, LoadError> {
+    ) -> Result<ColumnClassifier, LoadError> {
         let mut said = schema::said(&document, sidecar, &sha256)?;
         let inputs = document.inputs.iter().map(Input::new).collect::<Result<Vec<_>, _>>()?;
         let columns = columns(&inputs, options, &mut said)?;
@@ -165,12 +165,12 @@ impl OnnxColumns {
             sha256,
         };
         for row in std::mem::take(&mut said.golden) {
-            let scores = Scores { label: row.label, probabilities: row.probabilities };
+            let scores = Classification { label: row.label, probabilities: row.probabilities };
             table.golden.push((row.features, scores));
         }
         table.prove(graph, &mut said)?;
-        let model = OnnxColumns(Arc::new(table));
-        model.admission().admit(&model).map_err(LoadError::Golden)?;
+        let model = ColumnClassifier(Arc::new(table));
+        model.acceptance().accept(&model).map_err(LoadError::Golden)?;
         Ok(model)
     }
 }
@@ -178,7 +178,7 @@ impl OnnxColumns {
 /// The columns of these inputs, as the sidecar or the inputs name them.
 fn columns(
     inputs: &[Input],
-    options: &OnnxBuilder,
+    options: &Loader,
     said: &mut Sidecar,
 ) -> Result<Vec<Column>, LoadError> {
     let width: usize = inputs.iter().fold(0, |width, input| width.saturating_add(input.width));
@@ -223,7 +223,7 @@ fn columns(
 }
 
 impl Input {
-    fn new(description: &TensorDescription) -> Result<Input, LoadError> {
+    fn new(description: &TensorInfo) -> Result<Input, LoadError> {
         let wrong = |expected: &str| LoadError::Shape {
             tensor: description.name.clone(),
             found: shape_text(description.shape.as_deref()).into(),
@@ -342,12 +342,17 @@ impl Table {
         }
     }
 
-    fn one(&self, row: &Row<'_>) -> Result<Scores, ModelError> {
+    fn one(&self, row: &Row<'_>) -> Result<Classification, ModelError> {
         let outputs = self.run(&self.plan, &[row])?;
         self.scores(&outputs, 1, 0)
     }
 
-    fn scores(&self, outputs: &Outputs, rows: usize, row: usize) -> Result<Scores, ModelError> {
+    fn scores(
+        &self,
+        outputs: &Outputs,
+        rows: usize,
+        row: usize,
+    ) -> Result<Classification, ModelError> {
         read_scores(&self.selection, &self.names, self.classes, outputs, rows, row)
     }
 
@@ -384,12 +389,12 @@ impl Table {
     }
 }
 
-impl Model<Features, Scores> for OnnxColumns {
-    fn predict(&self, features: &Features) -> Result<Scores, ModelError> {
+impl Model<Features, Classification> for ColumnClassifier {
+    fn predict(&self, features: &Features) -> Result<Classification, ModelError> {
         self.0.one(&self.0.row(features)?)
     }
 
-    fn predict_batch(&self, rows: &[&Features]) -> Vec<Result<Scores, ModelError>> {
+    fn predict_batch(&self, rows: &[&Features]) -> Vec<Result<Classification, ModelError>> {
         let table = &*self.0;
         let Some(plan) = table.batch_plan().filter(|_| rows.len() > 1) else {
             return rows.iter().map(|row| self.predict(row)).collect();
@@ -419,7 +424,7 @@ impl Model<Features, Scores> for OnnxColumns {
     }
 }
 
-impl fmt::Debug for OnnxColumns {
+impl fmt::Debug for ColumnClassifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OnnxColumns")
             .field("features", &self.0.columns.len())

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::model::Dtype;
+use crate::tensor::Dtype;
 
 /// One input or output of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct TensorDescription {
+pub struct TensorInfo {
     /// Its name.
     pub name: Box<str>,
     /// Its element type; `None` when the file does not say, or says one without a [`Dtype`].
@@ -16,7 +16,7 @@ pub struct TensorDescription {
     pub shape: Option<Vec<AxisSize>>,
 }
 
-impl fmt::Display for TensorDescription {
+impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         match self.dtype {

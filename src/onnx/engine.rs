@@ -11,12 +11,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) use self::outputs::Outputs;
 #[cfg(feature = "ort")]
-pub use self::runtime::{OnnxRuntime, OnnxRuntimeError};
+pub use self::runtime::{Runtime, RuntimeError};
 use self::told::Told;
 #[cfg(feature = "onnx")]
 use super::ml::Direct;
-use super::{EngineError, LoadError, TensorDescription};
-use crate::model::{Label, ModelError, Scores, Tensor};
+use super::{EngineError, LoadError, TensorInfo};
+use crate::{
+    model::{Classification, Label, ModelError},
+    tensor::Tensor,
+};
 
 /// Which engine runs a graph.
 #[derive(Clone, Debug)]
@@ -24,7 +27,7 @@ pub(super) enum Engine {
     #[cfg(feature = "onnx")]
     Tract,
     #[cfg(feature = "ort")]
-    Runtime(OnnxRuntime),
+    Runtime(Runtime),
 }
 
 impl Engine {
@@ -50,8 +53,8 @@ pub(super) enum Rows {
 
 /// An ONNX file, read and checked.
 pub(super) struct Document {
-    pub(super) inputs: Vec<TensorDescription>,
-    pub(super) outputs: Vec<TensorDescription>,
+    pub(super) inputs: Vec<TensorInfo>,
+    pub(super) outputs: Vec<TensorInfo>,
     told: Told,
     graph: Graph,
 }
@@ -173,7 +176,7 @@ impl Plan {
     }
 
     /// The answer for one row, if that needs no engine.
-    pub(super) fn answer(&self, row: &[f32]) -> Option<Result<Scores, ModelError>> {
+    pub(super) fn answer(&self, row: &[f32]) -> Option<Result<Classification, ModelError>> {
         match self {
             #[cfg(feature = "onnx")]
             Plan::Direct(direct) => Some(direct.one(row).ok_or_else(no_class)),

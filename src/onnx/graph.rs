@@ -5,21 +5,24 @@ use std::path::Path;
 use std::{fmt, sync::Arc};
 
 use super::{
-    AxisSize, Batch, Document, LoadError, NonFinite, OnnxBuilder, Plan, Rows, TensorDescription,
+    AxisSize, BatchAxis, Document, LoadError, Loader, NonFiniteInput, Plan, Rows, TensorInfo,
     describe::shape_text, select,
 };
-use crate::model::{Model, ModelError, Tensor, TensorData, Tensors};
+use crate::{
+    model::{Model, ModelError},
+    tensor::{Tensor, TensorData, Tensors},
+};
 
 /// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
 ///
 /// Any number of threads call one graph at once; it holds no lock and no per-thread state, and a
-/// clone is a pointer to the same graph. For a classifier of one row, [`OnnxModel`](super::OnnxModel)
+/// clone is a pointer to the same graph. For a classifier of one row, [`Classifier`](super::OnnxModel)
 /// is the faster and simpler form.
 ///
 /// ```no_run
-/// use modelgate::{Model, OnnxGraph, Tensor, Tensors};
+/// use modelgate::{Model, onnx, tensor::{Tensor, Tensors}};
 ///
-/// let graph = OnnxGraph::load("two_inputs.onnx")?;
+/// let graph = onnx::Graph::load("two_inputs.onnx")?;
 /// let inputs = Tensors::new()
 ///     .with("left", Tensor::new([1, 2], vec![1.0_f32, 2.0])?)
 ///     .with("right", Tensor::new([1, 2], vec![3.0_f32, 4.0])?);
@@ -28,25 +31,25 @@ use crate::model::{Model, ModelError, Tensor, TensorData, Tensors};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct OnnxGraph(Arc<Graph>);
+pub struct Graph(Arc<LoadedGraph>);
 
-struct Graph {
+struct LoadedGraph {
     plan: Plan,
-    inputs: Vec<TensorDescription>,
-    outputs: Vec<TensorDescription>,
-    non_finite: NonFinite,
+    inputs: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
+    non_finite: NonFiniteInput,
     sha256: Box<str>,
 }
 
-impl OnnxGraph {
+impl Graph {
     /// Loads the graph in a file, with every option at its default.
     ///
     /// # Errors
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     #[cfg(feature = "onnx")]
-    pub fn load(path: impl AsRef<Path>) -> Result<OnnxGraph, LoadError> {
-        super::OnnxModel::builder().load_graph(path)
+    pub fn load(path: impl AsRef<Path>) -> Result<Graph, LoadError> {
+        super::Classifier::builder().load_graph(path)
     }
 
     /// Loads the graph in these bytes, with every option at its default.
@@ -55,17 +58,17 @@ impl OnnxGraph {
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
     #[cfg(feature = "onnx")]
-    pub fn from_bytes(bytes: &[u8]) -> Result<OnnxGraph, LoadError> {
-        super::OnnxModel::builder().graph_from_bytes(bytes)
+    pub fn from_bytes(bytes: &[u8]) -> Result<Graph, LoadError> {
+        super::Classifier::builder().graph_from_bytes(bytes)
     }
 
     /// What the graph takes.
-    pub fn inputs(&self) -> &[TensorDescription] {
+    pub fn inputs(&self) -> &[TensorInfo] {
         &self.0.inputs
     }
 
     /// What the graph gives, in order.
-    pub fn outputs(&self) -> impl Iterator<Item = &TensorDescription> {
+    pub fn outputs(&self) -> impl Iterator<Item = &TensorInfo> {
         self.0.outputs.iter()
     }
 
@@ -76,9 +79,9 @@ impl OnnxGraph {
 
     pub(super) fn prepare(
         document: Document,
-        options: &OnnxBuilder,
+        options: &Loader,
         sha256: Box<str>,
-    ) -> Result<OnnxGraph, LoadError> {
+    ) -> Result<Graph, LoadError> {
         if let Some(name) = &options.input
             && !document.inputs.iter().any(|input| input.name == *name)
         {
@@ -88,7 +91,7 @@ impl OnnxGraph {
             });
         }
         document.inputs.iter().try_for_each(check_size)?;
-        let outputs: Vec<TensorDescription> = match &options.outputs {
+        let outputs: Vec<TensorInfo> = match &options.outputs {
             None => document.outputs.clone(),
             Some(names) => names
                 .iter()
@@ -101,9 +104,9 @@ impl OnnxGraph {
         let names: Vec<&str> = outputs.iter().map(|output| &*output.name).collect();
         let build = |rows| Plan::build(&document, rows, options.features, &names);
         let plan = match options.batch {
-            Batch::Pinned(count) => build(Rows::Exactly(count))?,
-            Batch::Symbolic => build(Rows::Any)?,
-            Batch::Automatic => match build(Rows::Any) {
+            BatchAxis::Pinned(count) => build(Rows::Exactly(count))?,
+            BatchAxis::Symbolic => build(Rows::Any)?,
+            BatchAxis::Automatic => match build(Rows::Any) {
                 Ok(plan) => plan,
                 // The first refusal is the one to show: it is about the graph as it stands.
                 Err(error) => build(Rows::Exactly(1)).map_err(|_| error)?,
@@ -111,11 +114,11 @@ impl OnnxGraph {
         };
         let inputs = document.inputs;
         let non_finite = options.non_finite;
-        Ok(OnnxGraph(Arc::new(Graph { plan, inputs, outputs, non_finite, sha256 })))
+        Ok(Graph(Arc::new(LoadedGraph { plan, inputs, outputs, non_finite, sha256 })))
     }
 }
 
-impl Model<Tensors, Tensors> for OnnxGraph {
+impl Model<Tensors, Tensors> for Graph {
     fn predict(&self, tensors: &Tensors) -> Result<Tensors, ModelError> {
         let graph = &*self.0;
         let mut ordered = Vec::with_capacity(graph.inputs.len());
@@ -150,7 +153,7 @@ impl Model<Tensors, Tensors> for OnnxGraph {
 }
 
 /// What is as large as an input may be made while the graph is prepared.
-fn check_size(input: &TensorDescription) -> Result<(), LoadError> {
+fn check_size(input: &TensorInfo) -> Result<(), LoadError> {
     let axes = input.shape.as_deref().unwrap_or_default();
     let sizes = axes.iter().filter_map(|axis| match axis {
         AxisSize::Fixed(size) => Some(*size),
@@ -170,9 +173,9 @@ fn check_size(input: &TensorDescription) -> Result<(), LoadError> {
 const MOST_ELEMENTS: usize = 1 << 26;
 
 fn check(
-    input: &TensorDescription,
+    input: &TensorInfo,
     tensor: &Tensor,
-    non_finite: NonFinite,
+    non_finite: NonFiniteInput,
 ) -> Result<(), ModelError> {
     let field = format_args!("inputs.{}", input.name);
     if let Some(expected) = input.dtype
@@ -201,7 +204,7 @@ fn check(
     };
     if !allowed {
         let (found, expected) = match non_finite {
-            NonFinite::Missing => ("an infinity", "finite numbers or NaN"),
+            NonFiniteInput::Missing => ("an infinity", "finite numbers or NaN"),
             _ => ("a NaN or infinity", "finite numbers"),
         };
         return Err(ModelError::invalid_input(field, found, expected));
@@ -209,9 +212,9 @@ fn check(
     Ok(())
 }
 
-impl fmt::Debug for OnnxGraph {
+impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnnxGraph")
+        f.debug_struct("Graph")
             .field("inputs", &self.0.inputs)
             .field("outputs", &self.outputs().collect::<Vec<_>>())
             .field("sha256", &self.0.sha256)

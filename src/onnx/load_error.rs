@@ -2,9 +2,9 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-use crate::model::{Ineligible, ModelError};
+use crate::model::{AcceptanceError, ModelError};
 
-/// Why [`OnnxModel::load`](crate::OnnxModel::load) or a graph's load failed.
+/// Why [`Classifier::load`](crate::onnx::Classifier::load) or a graph's load failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -98,7 +98,7 @@ pub enum LoadError {
     },
     /// The model does not answer the golden rows of its sidecar as it should; which row, and what
     /// was found and expected, is in here.
-    Golden(Ineligible),
+    Golden(AcceptanceError),
     /// The engine refused the graph.
     Engine {
         /// What was being done: `preparing the graph`, `running a first row`.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     features::{Schema, SchemaError},
-    model::{Admission, Label, Scores},
+    model::{Acceptance, Classification, Label},
 };
 
 /// What a classifier knows about itself.
@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct Told {
     pub(super) schema: Option<Schema>,
     pub(super) classes: Classes,
-    pub(super) golden: Vec<(Vec<f32>, Scores)>,
+    pub(super) golden: Vec<(Vec<f32>, Classification)>,
     pub(super) tolerance: f32,
 }
 
@@ -224,23 +224,26 @@ impl Told {
             let values = reader.row(&row.features).map_err(|error| {
                 said.wrong(format_args!("golden[{place}]"), error, "features that fit the model")
             })?;
-            golden.push((values, Scores { label: row.label, probabilities: row.probabilities }));
+            golden.push((
+                values,
+                Classification { label: row.label, probabilities: row.probabilities },
+            ));
         }
         let tolerance = said.tolerance.unwrap_or(TOLERANCE);
         Ok(Told { schema, classes, golden, tolerance })
     }
 
     /// The golden rows, as something to prove.
-    pub(super) fn admission(&self) -> Admission<[f32], Scores> {
-        Admission::new().golden(self.golden.iter().cloned(), golden_within(self.tolerance))
+    pub(super) fn acceptance(&self) -> Acceptance<[f32], Classification> {
+        Acceptance::new().golden(self.golden.iter().cloned(), golden_within(self.tolerance))
     }
 }
 
-/// As [`Scores::within`]; a row that expects no probabilities is about its label alone.
+/// As [`Classification::within`]; a row that expects no probabilities is about its label alone.
 pub(super) fn golden_within(
     tolerance: f32,
-) -> impl Fn(&Scores, &Scores) -> Result<(), String> + Send + Sync + 'static {
-    let within = Scores::within(tolerance);
+) -> impl Fn(&Classification, &Classification) -> Result<(), String> + Send + Sync + 'static {
+    let within = Classification::within(tolerance);
     move |expected, found| {
         if !expected.probabilities.is_empty() {
             return within(expected, found);

@@ -1,10 +1,10 @@
 //! Which input and outputs of a graph make it a classifier.
 
 use super::{
-    AxisSize, Batch, Document, LoadError, OnnxBuilder, TensorDescription, describe::shape_text,
+    AxisSize, BatchAxis, Document, LoadError, Loader, TensorInfo, describe::shape_text,
     engine::Outputs,
 };
-use crate::model::Dtype;
+use crate::tensor::Dtype;
 
 /// The outputs that are used.
 #[derive(Default)]
@@ -15,18 +15,14 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    pub(super) fn choose(
-        document: &Document,
-        options: &OnnxBuilder,
-    ) -> Result<Selection, LoadError> {
+    pub(super) fn choose(document: &Document, options: &Loader) -> Result<Selection, LoadError> {
         let outputs = &document.outputs;
         let named = |name: &str| outputs.iter().find(|output| *output.name == *name);
         let label = match &options.label_output {
             Some(name) => Some(named(name).ok_or_else(|| no_output(name, outputs))?),
             None => ["label", "output_label"].into_iter().find_map(named).or_else(|| {
-                let labels = |output: &&TensorDescription| {
-                    matches!(output.dtype, Some(Dtype::I64 | Dtype::Text))
-                };
+                let labels =
+                    |output: &&TensorInfo| matches!(output.dtype, Some(Dtype::I64 | Dtype::Text));
                 outputs.iter().find(labels)
             }),
         };
@@ -39,7 +35,7 @@ impl Selection {
                 .into_iter()
                 .find_map(named)
                 .or_else(|| {
-                    let scores = |output: &&TensorDescription| {
+                    let scores = |output: &&TensorInfo| {
                         output.dtype == Some(Dtype::F32)
                             && output.shape.as_ref().is_none_or(|axes| axes.len() == 2)
                     };
@@ -128,14 +124,14 @@ impl Selection {
     }
 }
 
-fn check_label(label: &TensorDescription) -> Result<(), LoadError> {
+fn check_label(label: &TensorInfo) -> Result<(), LoadError> {
     match label.dtype {
         None | Some(Dtype::I64 | Dtype::I32 | Dtype::Text) => Ok(()),
         Some(_) => Err(dtype_error(label, "i64 or text")),
     }
 }
 
-fn dtype_error(tensor: &TensorDescription, expected: &str) -> LoadError {
+fn dtype_error(tensor: &TensorInfo, expected: &str) -> LoadError {
     LoadError::Dtype {
         tensor: tensor.name.clone(),
         found: tensor.dtype.map_or_else(|| "?".to_owned(), |dtype| dtype.to_string()).into(),
@@ -143,11 +139,11 @@ fn dtype_error(tensor: &TensorDescription, expected: &str) -> LoadError {
     }
 }
 
-pub(super) fn no_output(name: &str, outputs: &[TensorDescription]) -> LoadError {
+pub(super) fn no_output(name: &str, outputs: &[TensorInfo]) -> LoadError {
     no_output_text(&format!("`{name}`"), outputs)
 }
 
-fn no_output_text(expected: &str, outputs: &[TensorDescription]) -> LoadError {
+fn no_output_text(expected: &str, outputs: &[TensorInfo]) -> LoadError {
     LoadError::NoSuchOutput {
         expected: expected.into(),
         found: outputs.iter().map(|output| output.name.clone()).collect(),
@@ -157,7 +153,7 @@ fn no_output_text(expected: &str, outputs: &[TensorDescription]) -> LoadError {
 /// The shape of one row, and the number of rows if the file fixes it.
 pub(super) fn row_shape(
     document: &Document,
-    options: &OnnxBuilder,
+    options: &Loader,
 ) -> Result<(Box<[usize]>, Option<usize>), LoadError> {
     let inputs = &document.inputs;
     let no_input = |expected: String| LoadError::NoSuchInput {
@@ -195,12 +191,12 @@ pub(super) fn row_shape(
         AxisSize::Fixed(count) => Some(*count),
         _ => None,
     };
-    if let (Some(count), Batch::Pinned(asked)) = (fixed, options.batch)
+    if let (Some(count), BatchAxis::Pinned(asked)) = (fixed, options.batch)
         && count != asked
     {
         return Err(wrong(&format!("[{asked}, features], as the batch is pinned")));
     }
-    if fixed.is_some() && options.batch == Batch::Symbolic {
+    if fixed.is_some() && options.batch == BatchAxis::Symbolic {
         return Err(wrong("a first axis of any size, as the batch is symbolic"));
     }
     let mut shape = vec![1];
@@ -217,7 +213,7 @@ pub(super) fn row_shape(
         return Err(wrong("at most 2^24 values in a row"));
     };
     let rows = match (fixed, options.batch) {
-        (Some(count), _) | (None, Batch::Pinned(count)) => count,
+        (Some(count), _) | (None, BatchAxis::Pinned(count)) => count,
         _ => 1,
     };
     let values = rows.checked_mul(product).filter(|values| *values <= MOST_VALUES);

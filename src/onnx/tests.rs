@@ -8,7 +8,7 @@ fn the_prepared_graphs_go_with_the_last_user() {
         value
     }
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx");
-    let model = shared(OnnxModel::load(file).unwrap());
+    let model = shared(Classifier::load(file).unwrap());
     assert!(model.runs_batches());
     let plans = [model.0.plan.in_use(), model.0.batch_plan.as_ref().unwrap().in_use()];
     let user = model.clone();
@@ -33,8 +33,8 @@ fn plain_classifiers_run_without_the_engine_and_answer_the_same() {
         ("tests/data/text_label.onnx", Some("probabilities")),
     ] {
         let bytes = std::fs::read(format!("{root}/{file}")).unwrap();
-        let (document, _) = OnnxModel::builder().document(&bytes).unwrap();
-        let model = OnnxModel::from_bytes(&bytes).unwrap();
+        let (document, _) = Classifier::builder().document(&bytes).unwrap();
+        let model = Classifier::from_bytes(&bytes).unwrap();
         assert!(matches!(model.0.plan, Plan::Direct(_)), "{file}");
         let mut names: Vec<&str> = model.0.selection.label.iter().map(|name| &**name).collect();
         names.extend(
@@ -52,7 +52,7 @@ fn plain_classifiers_run_without_the_engine_and_answer_the_same() {
         let batch = model.predict_batch(&rows);
         for (place, (row, together)) in rows.iter().zip(batch).enumerate() {
             let expected = model.0.scores(&outputs, 40, place).unwrap();
-            let near = Scores::within(1e-6);
+            let near = Classification::within(1e-6);
             assert_eq!(near(&expected, &model.predict(row).unwrap()), Ok(()), "{file} {place}");
             assert_eq!(near(&expected, &together.unwrap()), Ok(()), "{file} {place}");
         }

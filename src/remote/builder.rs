@@ -4,23 +4,23 @@ use std::{fmt, time::Duration};
 
 use reqwest::Url;
 
-use super::{RemoteError, RemoteGraph, RemoteModel, core::Core};
+use super::{Classifier, Error, Graph, core::Core};
 use crate::{
-    model::Dtype,
     source::network::{HttpSettings, Secret, public_part},
+    tensor::Dtype,
 };
 
 /// More in flight, or waiting, is a mistake.
 const MOST: usize = 1 << 16;
 
-/// Options for a version on another machine; made by [`RemoteModel::builder`].
+/// Options for a version on another machine; made by [`Classifier::builder`].
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use modelgate::RemoteModel;
+/// use modelgate::remote;
 ///
-/// # async fn f() -> Result<(), modelgate::RemoteError> {
-/// let model = RemoteModel::builder("http://triton.internal:8000", "fraud")
+/// # async fn f() -> Result<(), modelgate::remote::Error> {
+/// let model = remote::Classifier::builder("http://triton.internal:8000", "fraud")
 ///     .version("2")
 ///     .features(64)
 ///     .deadline(Duration::from_millis(50))
@@ -32,7 +32,7 @@ const MOST: usize = 1 << 16;
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct RemoteBuilder {
+pub struct Builder {
     pub(super) url: String,
     pub(super) model: Box<str>,
     pub(super) version: Option<Box<str>>,
@@ -66,9 +66,9 @@ pub(super) struct Expected {
     pub(super) shape: Vec<Option<usize>>,
 }
 
-impl RemoteBuilder {
-    pub(super) fn new(url: String, model: Box<str>) -> RemoteBuilder {
-        RemoteBuilder {
+impl Builder {
+    pub(super) fn new(url: String, model: Box<str>) -> Builder {
+        Builder {
             url,
             model,
             version: None,
@@ -95,21 +95,21 @@ impl RemoteBuilder {
     }
 
     /// The version to ask, as the server names it; otherwise the server chooses.
-    pub fn version(mut self, version: impl Into<Box<str>>) -> RemoteBuilder {
+    pub fn version(mut self, version: impl Into<Box<str>>) -> Builder {
         self.version = Some(version.into());
         self
     }
 
     /// What the server's metadata calls the model, where that is not the name it is asked by:
     /// Seldon adds a number.
-    pub fn called(mut self, name: impl Into<Box<str>>) -> RemoteBuilder {
+    pub fn called(mut self, name: impl Into<Box<str>>) -> Builder {
         self.called = Some(name.into());
         self
     }
 
     /// The input that takes the row; needed where the server lists several, or none (MLServer
     /// without metadata: any name will do there).
-    pub fn input(mut self, name: impl Into<Box<str>>) -> RemoteBuilder {
+    pub fn input(mut self, name: impl Into<Box<str>>) -> Builder {
         self.input = Some(name.into());
         self
     }
@@ -117,36 +117,33 @@ impl RemoteBuilder {
     /// The output with the label. Otherwise the one called `label`, `output_label` or `predict`,
     /// or the first of integers or texts; if there is none, the label is the place of the largest
     /// probability.
-    pub fn label_output(mut self, name: impl Into<Box<str>>) -> RemoteBuilder {
+    pub fn label_output(mut self, name: impl Into<Box<str>>) -> Builder {
         self.label_output = Some(name.into());
         self
     }
 
     /// The output with the probabilities. Otherwise the one called `probabilities`,
     /// `output_probability` or `predict_proba`, or the first of floats with two axes.
-    pub fn probabilities_output(mut self, name: impl Into<Box<str>>) -> RemoteBuilder {
+    pub fn probabilities_output(mut self, name: impl Into<Box<str>>) -> Builder {
         self.probabilities_output = Some(name.into());
         self
     }
 
-    /// The outputs that a [`RemoteGraph`] asks for; otherwise all that the server gives.
-    pub fn outputs<N: Into<Box<str>>>(
-        mut self,
-        names: impl IntoIterator<Item = N>,
-    ) -> RemoteBuilder {
+    /// The outputs that a [`Graph`] asks for; otherwise all that the server gives.
+    pub fn outputs<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Builder {
         self.outputs = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
     /// The number of values in a row. A server whose metadata says otherwise is refused; one that
     /// does not say is believed to want as many.
-    pub fn features(mut self, features: usize) -> RemoteBuilder {
+    pub fn features(mut self, features: usize) -> Builder {
         self.features = Some(features);
         self
     }
 
     /// The number of classes, likewise.
-    pub fn classes(mut self, classes: usize) -> RemoteBuilder {
+    pub fn classes(mut self, classes: usize) -> Builder {
         self.classes = Some(classes);
         self
     }
@@ -157,7 +154,7 @@ impl RemoteBuilder {
         name: impl Into<Box<str>>,
         dtype: Dtype,
         shape: impl Into<Vec<Option<usize>>>,
-    ) -> RemoteBuilder {
+    ) -> Builder {
         self.expect("inputs", name.into(), dtype, shape.into())
     }
 
@@ -168,7 +165,7 @@ impl RemoteBuilder {
         name: impl Into<Box<str>>,
         dtype: Dtype,
         shape: impl Into<Vec<Option<usize>>>,
-    ) -> RemoteBuilder {
+    ) -> Builder {
         self.expect("outputs", name.into(), dtype, shape.into())
     }
 
@@ -178,27 +175,27 @@ impl RemoteBuilder {
         name: Box<str>,
         dtype: Dtype,
         shape: Vec<Option<usize>>,
-    ) -> RemoteBuilder {
+    ) -> Builder {
         self.expected.push(Expected { side, name, dtype, shape });
         self
     }
 
     /// Sends NaN and infinities to the model, instead of refusing them as invalid input. JSON has
     /// no words for them: a server that takes no binary tensors is not sent them all the same.
-    pub fn allow_non_finite(mut self) -> RemoteBuilder {
+    pub fn allow_non_finite(mut self) -> Builder {
         self.allow_non_finite = true;
         self
     }
 
     /// Sends a batch of more rows than this as several requests; otherwise any batch is one.
-    pub fn max_rows(mut self, rows: usize) -> RemoteBuilder {
+    pub fn max_rows(mut self, rows: usize) -> Builder {
         self.max_rows = rows;
         self
     }
 
     /// How long an answer may take in all: waiting for a place, connecting, trying again. 1 second
     /// otherwise. A batch has as long.
-    pub fn deadline(mut self, deadline: Duration) -> RemoteBuilder {
+    pub fn deadline(mut self, deadline: Duration) -> Builder {
         self.deadline = deadline;
         self
     }
@@ -207,47 +204,47 @@ impl RemoteBuilder {
     /// connection came about, because it broke before the answer began, or because the server said
     /// when to come back (503 with `Retry-After`, or gRPC's `UNAVAILABLE`). 2 times otherwise;
     /// 0 for a model that remembers what it was asked.
-    pub fn retries(mut self, retries: u32) -> RemoteBuilder {
+    pub fn retries(mut self, retries: u32) -> Builder {
         self.retries = retries;
         self
     }
 
     /// How many requests may be on their way at a time; 64 otherwise.
-    pub fn in_flight(mut self, requests: usize) -> RemoteBuilder {
+    pub fn in_flight(mut self, requests: usize) -> Builder {
         self.in_flight = requests;
         self
     }
 
     /// How many further requests may wait, within their deadline, until one of those is answered;
-    /// 256 otherwise. One more is refused at once ([`RemoteError::Overloaded`]).
-    pub fn waiting(mut self, requests: usize) -> RemoteBuilder {
+    /// 256 otherwise. One more is refused at once ([`Error::Overloaded`]).
+    pub fn waiting(mut self, requests: usize) -> Builder {
         self.waiting = requests;
         self
     }
 
     /// How often the server is asked whether the model is ready; every 5 seconds otherwise.
-    pub fn health_interval(mut self, interval: Duration) -> RemoteBuilder {
+    pub fn health_interval(mut self, interval: Duration) -> Builder {
         self.interval = interval;
         self
     }
 
     /// How the server is reached: certificates, headers, proxy, the largest answer. Its
     /// [`timeout`](HttpSettings::timeout) is that of health and metadata; an answer has the
-    /// [`deadline`](RemoteBuilder::deadline). gRPC goes through no proxy.
-    pub fn http(mut self, settings: HttpSettings) -> RemoteBuilder {
+    /// [`deadline`](Builder::deadline). gRPC goes through no proxy.
+    pub fn http(mut self, settings: HttpSettings) -> Builder {
         self.http = settings;
         self
     }
 
     /// Sends this token with every request, as `authorization: Bearer …`. It is shown nowhere.
-    pub fn token(mut self, token: impl AsRef<str>) -> RemoteBuilder {
+    pub fn token(mut self, token: impl AsRef<str>) -> Builder {
         self.token = Some(Secret::new(format!("Bearer {}", token.as_ref())));
         self
     }
 
     /// Speaks gRPC with the server; the URL is then that of its gRPC port.
     #[cfg(feature = "grpc")]
-    pub fn grpc(mut self) -> RemoteBuilder {
+    pub fn grpc(mut self) -> Builder {
         self.grpc = true;
         self
     }
@@ -257,11 +254,11 @@ impl RemoteBuilder {
     ///
     /// # Errors
     ///
-    /// [`RemoteError`]: a setting, the server, or what in the metadata is not as expected.
-    pub async fn connect(self) -> Result<RemoteModel, RemoteError> {
+    /// [`Error`]: a setting, the server, or what in the metadata is not as expected.
+    pub async fn connect(self) -> Result<Classifier, Error> {
         let core = Core::start(self, true, false)?;
         core.check().await?;
-        Ok(RemoteModel::of(core))
+        Ok(Classifier::of(core))
     }
 
     /// The same without waiting for the server. Until it has been reached, and found to be as
@@ -269,45 +266,44 @@ impl RemoteBuilder {
     ///
     /// # Errors
     ///
-    /// [`RemoteError::Setting`] and [`RemoteError::Client`].
-    pub fn start(self) -> Result<RemoteModel, RemoteError> {
-        Core::start(self, true, true).map(RemoteModel::of)
+    /// [`Error::Setting`] and [`Error::Client`].
+    pub fn start(self) -> Result<Classifier, Error> {
+        Core::start(self, true, true).map(Classifier::of)
     }
 
-    /// As [`connect`](RemoteBuilder::connect), for a graph of any inputs and outputs.
+    /// As [`connect`](Builder::connect), for a graph of any inputs and outputs.
     ///
     /// # Errors
     ///
-    /// As [`connect`](RemoteBuilder::connect).
-    pub async fn connect_graph(self) -> Result<RemoteGraph, RemoteError> {
+    /// As [`connect`](Builder::connect).
+    pub async fn connect_graph(self) -> Result<Graph, Error> {
         let core = Core::start(self, false, false)?;
         core.check().await?;
-        Ok(RemoteGraph::of(core))
+        Ok(Graph::of(core))
     }
 
-    /// As [`start`](RemoteBuilder::start), for a graph of any inputs and outputs.
+    /// As [`start`](Builder::start), for a graph of any inputs and outputs.
     ///
     /// # Errors
     ///
-    /// As [`start`](RemoteBuilder::start).
-    pub fn start_graph(self) -> Result<RemoteGraph, RemoteError> {
-        Core::start(self, false, true).map(RemoteGraph::of)
+    /// As [`start`](Builder::start).
+    pub fn start_graph(self) -> Result<Graph, Error> {
+        Core::start(self, false, true).map(Graph::of)
     }
 
-    pub(super) fn address(&self) -> Result<Url, RemoteError> {
+    pub(super) fn address(&self) -> Result<Url, Error> {
         let url = Url::parse(&self.url).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         url.ok_or_else(|| {
             let found = format!("`{}`", public_part(&self.url));
-            RemoteError::setting("url", found, "`http://` or `https://` and a host")
+            Error::setting("url", found, "`http://` or `https://` and a host")
         })
     }
 
-    pub(super) fn validate(&self) -> Result<(), RemoteError> {
+    pub(super) fn validate(&self) -> Result<(), Error> {
         self.address()?;
-        let wrong = |setting, found: String, expected: &str| {
-            Err(RemoteError::setting(setting, found, expected))
-        };
+        let wrong =
+            |setting, found: String, expected: &str| Err(Error::setting(setting, found, expected));
         let named = |name: &str| !name.is_empty() && !matches!(name, "." | "..");
         if !named(&self.model) {
             return wrong("model", format!("`{}`", self.model), "a name");
@@ -340,7 +336,7 @@ impl RemoteBuilder {
 }
 
 /// Headers and tokens are not shown.
-impl fmt::Debug for RemoteBuilder {
+impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteBuilder")
             .field("url", &public_part(&self.url))

@@ -1,11 +1,11 @@
 //! What the server says of the model, checked against what is expected of it.
 
 use super::{
-    RemoteBuilder, RemoteError,
+    Builder, Error,
     builder::Expected,
-    wire::{self, Metadata, RemoteTensor},
+    wire::{self, Metadata, TensorInfo},
 };
-use crate::model::Dtype;
+use crate::tensor::Dtype;
 
 /// The extension that a server lists when it takes tensors behind the JSON.
 const BINARY: &str = "binary_tensor_data";
@@ -17,15 +17,15 @@ pub(super) struct Checked {
     pub(super) binary: bool,
     /// Whether the server takes a time limit as a parameter.
     pub(super) takes_timeout: bool,
-    pub(super) inputs: Vec<RemoteTensor>,
-    pub(super) outputs: Vec<RemoteTensor>,
-    /// For a [`RemoteModel`](super::RemoteModel).
-    pub(super) classifier: Option<Classifier>,
+    pub(super) inputs: Vec<TensorInfo>,
+    pub(super) outputs: Vec<TensorInfo>,
+    /// For a [`Classifier`](super::RemoteModel).
+    pub(super) classifier: Option<RowFormat>,
 }
 
 /// How rows are sent and read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Classifier {
+pub(super) struct RowFormat {
     pub(super) input: Box<str>,
     /// Whether the server wants them as f64.
     pub(super) wide: bool,
@@ -43,12 +43,12 @@ pub(super) struct Classifier {
 impl Checked {
     pub(super) fn new(
         found: Metadata,
-        options: &RemoteBuilder,
+        options: &Builder,
         classifier: bool,
-    ) -> Result<Checked, RemoteError> {
+    ) -> Result<Checked, Error> {
         let name = options.called.as_ref().unwrap_or(&options.model);
         if *found.name != **name {
-            return Err(RemoteError::mismatch("name", quoted(&found.name), quoted(name)));
+            return Err(Error::mismatch("name", quoted(&found.name), quoted(name)));
         }
         if let Some(version) = &options.version
             && !found.versions.is_empty()
@@ -56,7 +56,7 @@ impl Checked {
         {
             let found = found.versions.iter().map(|version| quoted(version));
             let found = found.collect::<Vec<_>>().join(", ");
-            return Err(RemoteError::mismatch("versions", found, quoted(version)));
+            return Err(Error::mismatch("versions", found, quoted(version)));
         }
         for expected in &options.expected {
             let side = if expected.side == "inputs" { &found.inputs } else { &found.outputs };
@@ -68,7 +68,7 @@ impl Checked {
             }
         }
         let classifier = match classifier {
-            true => Some(Classifier::choose(&found, options)?),
+            true => Some(RowFormat::choose(&found, options)?),
             false => None,
         };
         let Metadata { server, extensions, inputs, outputs, .. } = found;
@@ -86,25 +86,21 @@ fn quoted(name: &str) -> String {
     format!("`{}`", super::words::bounded(name))
 }
 
-fn named<'a>(
-    side: &str,
-    name: &str,
-    tensors: &'a [RemoteTensor],
-) -> Result<&'a RemoteTensor, RemoteError> {
+fn named<'a>(side: &str, name: &str, tensors: &'a [TensorInfo]) -> Result<&'a TensorInfo, Error> {
     tensors.iter().find(|tensor| *tensor.name == *name).ok_or_else(|| {
         let found: Vec<String> = tensors.iter().map(|tensor| quoted(&tensor.name)).collect();
         let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-        RemoteError::mismatch(side, found, quoted(name))
+        Error::mismatch(side, found, quoted(name))
     })
 }
 
 impl Expected {
-    fn check(&self, tensors: &[RemoteTensor]) -> Result<(), RemoteError> {
+    fn check(&self, tensors: &[TensorInfo]) -> Result<(), Error> {
         let Expected { side, name, dtype, shape } = self;
         let found = named(side, name, tensors)?;
         if wire::datatype(*dtype) != &*found.datatype {
             let field = format_args!("{side}.{name}: datatype");
-            return Err(RemoteError::mismatch(field, &found.datatype, wire::datatype(*dtype)));
+            return Err(Error::mismatch(field, &found.datatype, wire::datatype(*dtype)));
         }
         // An axis that the server leaves open takes any size.
         let fits = shape.len() == found.shape.len()
@@ -117,14 +113,14 @@ impl Expected {
                 shape.iter().map(|size| size.map_or("-1".to_owned(), |size| size.to_string()));
             let expected = format!("[{}]", axes.collect::<Vec<_>>().join(", "));
             let field = format_args!("{side}.{name}: shape");
-            return Err(RemoteError::mismatch(field, format_args!("{:?}", found.shape), expected));
+            return Err(Error::mismatch(field, format_args!("{:?}", found.shape), expected));
         }
         Ok(())
     }
 }
 
-impl Classifier {
-    fn choose(found: &Metadata, options: &RemoteBuilder) -> Result<Classifier, RemoteError> {
+impl RowFormat {
+    fn choose(found: &Metadata, options: &Builder) -> Result<RowFormat, Error> {
         let input = match (&options.input, &found.inputs[..]) {
             // A server that lists none takes them by any name.
             (Some(_), []) => None,
@@ -134,10 +130,10 @@ impl Classifier {
             (None, inputs) => {
                 let found: Vec<String> = inputs.iter().map(|input| quoted(&input.name)).collect();
                 let expected = "one input of rows, or the name of it: `input(name)`";
-                return Err(RemoteError::mismatch("inputs", found.join(", "), expected));
+                return Err(Error::mismatch("inputs", found.join(", "), expected));
             }
         };
-        let mut classifier = Classifier {
+        let mut classifier = RowFormat {
             input: options.input.clone().unwrap_or_else(|| "input-0".into()),
             wide: false,
             row: options.features.map(|features| vec![features]),
@@ -154,7 +150,7 @@ impl Classifier {
         Ok(classifier)
     }
 
-    fn takes(&mut self, input: &RemoteTensor, options: &RemoteBuilder) -> Result<(), RemoteError> {
+    fn takes(&mut self, input: &TensorInfo, options: &Builder) -> Result<(), Error> {
         let name = &input.name;
         self.input = name.clone();
         self.wide = match wire::dtype(&input.datatype) {
@@ -162,12 +158,12 @@ impl Classifier {
             Some(Dtype::F64) => true,
             _ => {
                 let field = format_args!("inputs.{name}: datatype");
-                return Err(RemoteError::mismatch(field, &input.datatype, "FP32 or FP64"));
+                return Err(Error::mismatch(field, &input.datatype, "FP32 or FP64"));
             }
         };
         let wrong = |expected: String| {
             let field = format_args!("inputs.{name}: shape");
-            Err(RemoteError::mismatch(field, format_args!("{:?}", input.shape), expected))
+            Err(Error::mismatch(field, format_args!("{:?}", input.shape), expected))
         };
         let [rows, row @ ..] = &input.shape[..] else {
             return wrong("[rows, features]".to_owned());
@@ -194,15 +190,11 @@ impl Classifier {
         Ok(())
     }
 
-    fn gives(
-        &mut self,
-        outputs: &[RemoteTensor],
-        options: &RemoteBuilder,
-    ) -> Result<(), RemoteError> {
+    fn gives(&mut self, outputs: &[TensorInfo], options: &Builder) -> Result<(), Error> {
         let by_name = |names: &[&str]| {
             names.iter().find_map(|name| outputs.iter().find(|output| *output.name == **name))
         };
-        let is = |output: &RemoteTensor, of: &[Dtype]| {
+        let is = |output: &TensorInfo, of: &[Dtype]| {
             wire::dtype(&output.datatype).is_some_and(|dtype| of.contains(&dtype))
         };
         const LABELS: &[Dtype] = &[Dtype::I64, Dtype::I32, Dtype::Text];
@@ -215,7 +207,7 @@ impl Classifier {
         };
         if let Some(label) = label.filter(|label| !is(label, LABELS)) {
             let field = format_args!("outputs.{}: datatype", label.name);
-            return Err(RemoteError::mismatch(field, &label.datatype, "INT64, INT32 or BYTES"));
+            return Err(Error::mismatch(field, &label.datatype, "INT64, INT32 or BYTES"));
         }
         self.label = label.map(|label| label.name.clone()).or(options.label_output.clone());
         let probabilities = match &options.probabilities_output {
@@ -226,8 +218,7 @@ impl Classifier {
             Some(name) => named("outputs", name, outputs)?,
             None => by_name(&["probabilities", "output_probability", "predict_proba"])
                 .or_else(|| {
-                    let two =
-                        |output: &&RemoteTensor| is(output, FLOATS) && output.shape.len() == 2;
+                    let two = |output: &&TensorInfo| is(output, FLOATS) && output.shape.len() == 2;
                     outputs.iter().find(two)
                 })
                 .ok_or_else(|| {
@@ -235,31 +226,31 @@ impl Classifier {
                     let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
                     let expected = "an output of probabilities, or the name of it: \
                                     `probabilities_output(name)`";
-                    RemoteError::mismatch("outputs", super::words::bounded(&found), expected)
+                    Error::mismatch("outputs", super::words::bounded(&found), expected)
                 })?,
         };
         let name = &probabilities.name;
         if !is(probabilities, FLOATS) {
             let field = format_args!("outputs.{name}: datatype");
-            return Err(RemoteError::mismatch(field, &probabilities.datatype, "FP32 or FP64"));
+            return Err(Error::mismatch(field, &probabilities.datatype, "FP32 or FP64"));
         }
         self.probabilities = name.clone();
         let field = format_args!("outputs.{name}: shape");
         let shape = format!("{:?}", probabilities.shape);
         let [_, classes] = probabilities.shape[..] else {
-            return Err(RemoteError::mismatch(field, shape, "[rows, classes]"));
+            return Err(Error::mismatch(field, shape, "[rows, classes]"));
         };
         if let Ok(classes) = usize::try_from(classes) {
             if classes == 0 || options.classes.is_some_and(|expected| expected != classes) {
                 let expected = options.classes.unwrap_or(1);
                 let expected = format_args!("[rows, classes] with {expected} classes");
-                return Err(RemoteError::mismatch(field, shape, expected));
+                return Err(Error::mismatch(field, shape, expected));
             }
             self.classes = Some(classes);
         }
         if self.label.is_none() && self.classes == Some(1) {
             let expected = "at least 2 classes, or an output that holds the label";
-            return Err(RemoteError::mismatch(field, shape, expected));
+            return Err(Error::mismatch(field, shape, expected));
         }
         Ok(())
     }

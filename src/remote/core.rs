@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    Failed, RemoteBuilder, RemoteError,
+    Builder, Error, Failed,
     checked::Checked,
     limit::Limit,
     transport::{Request, Transport},
@@ -39,7 +39,7 @@ pub(super) struct Core {
 }
 
 pub(super) struct Shared {
-    pub(super) options: RemoteBuilder,
+    pub(super) options: Builder,
     classifier: bool,
     transport: Transport,
     pub(super) limit: Limit,
@@ -54,20 +54,16 @@ pub(super) struct Shared {
 }
 
 impl Core {
-    pub(super) fn start(
-        options: RemoteBuilder,
-        classifier: bool,
-        look: bool,
-    ) -> Result<Core, RemoteError> {
+    pub(super) fn start(options: Builder, classifier: bool, look: bool) -> Result<Core, Error> {
         options.validate()?;
         let network =
-            Network::start().map_err(|error| RemoteError::Client { source: Box::new(error) })?;
+            Network::start().map_err(|error| Error::Client { source: Box::new(error) })?;
         let network = Arc::new(network);
         let transport = {
             let _in_loop = network.enter();
             Transport::new(&options)?
         };
-        let timer = Timer::start().map_err(|error| RemoteError::Client { source: error.into() })?;
+        let timer = Timer::start().map_err(|error| Error::Client { source: error.into() })?;
         let shared = Arc::new(Shared {
             limit: Limit::new(options.in_flight, options.waiting),
             options,
@@ -85,7 +81,7 @@ impl Core {
     }
 
     /// Looks at the server now.
-    pub(super) async fn check(&self) -> Result<(), RemoteError> {
+    pub(super) async fn check(&self) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         self.in_loop(async move { shared.look().await }).await?
     }
@@ -95,10 +91,10 @@ impl Core {
         self.shared.ready.load(Ordering::Acquire)
     }
 
-    pub(super) fn checked(&self) -> Result<&Checked, RemoteError> {
+    pub(super) fn checked(&self) -> Result<&Checked, Error> {
         match self.shared.checked.get() {
             Some(checked) if self.is_ready() => Ok(checked),
-            _ => Err(RemoteError::NotReady { why: self.why().into() }),
+            _ => Err(Error::NotReady { why: self.why().into() }),
         }
     }
 
@@ -117,12 +113,12 @@ impl Core {
     async fn in_loop<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, RemoteError> {
+    ) -> Result<T, Error> {
         let (send, answer) = oneshot::channel();
         let _task = self.network.spawn(async move {
             let _ = send.send(task.await);
         });
-        answer.await.map_err(|_| RemoteError::Client { source: "network thread ended".into() })
+        answer.await.map_err(|_| Error::Client { source: "network thread ended".into() })
     }
 
     /// Bounds what is to be done before a deadline.
@@ -135,7 +131,7 @@ impl Core {
         match select(task, self.timer.sleep_until(ends)).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(((), _)) => {
-                Err(RemoteError::Deadline { limit: self.shared.options.deadline }.into())
+                Err(Error::Deadline { limit: self.shared.options.deadline }.into())
             }
         }
     }
@@ -185,7 +181,7 @@ impl Shared {
         &self,
         request: Request,
         ends: Instant,
-    ) -> Result<super::transport::Answered, RemoteError> {
+    ) -> Result<super::transport::Answered, Error> {
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
         let mut left = self.options.retries;
         loop {
@@ -194,14 +190,14 @@ impl Shared {
                 Err(failed) => failed,
             };
             if Instant::now() >= ends {
-                return Err(RemoteError::Deadline { limit: self.options.deadline });
+                return Err(Error::Deadline { limit: self.options.deadline });
             }
             let again = again.filter(|_| left > 0).map(|again| backoff.pause(Some(again)));
             let fits = |pause: &Duration| {
                 Instant::now().checked_add(*pause).is_some_and(|moment| moment < ends)
             };
             let Some(pause) = again.filter(fits) else {
-                if matches!(error, RemoteError::Gone { .. } | RemoteError::Unreachable { .. }) {
+                if matches!(error, Error::Gone { .. } | Error::Unreachable { .. }) {
                     // No router is to send more until the server has been looked at.
                     self.set(Some(&error));
                     self.lost.notify_one();
@@ -229,16 +225,16 @@ impl Shared {
         }
     }
 
-    async fn look(&self) -> Result<(), RemoteError> {
+    async fn look(&self) -> Result<(), Error> {
         let _looking = self.looking.lock().await;
         let found = self.inspect().await;
         self.set(found.as_ref().err());
         found
     }
 
-    async fn inspect(&self) -> Result<(), RemoteError> {
+    async fn inspect(&self) -> Result<(), Error> {
         if let Some(why) = self.transport.not_ready().await? {
-            return Err(RemoteError::NotReady { why: why.into() });
+            return Err(Error::NotReady { why: why.into() });
         }
         if self.ready.load(Ordering::Acquire) {
             return Ok(());
@@ -247,7 +243,7 @@ impl Shared {
         let found = Checked::new(metadata, &self.options, self.classifier)?;
         let first = self.checked.get_or_init(|| found.clone());
         if *first != found {
-            return Err(RemoteError::mismatch(
+            return Err(Error::mismatch(
                 "metadata",
                 "other inputs, outputs or extensions",
                 "those of the start, or a model set up anew",
@@ -256,12 +252,10 @@ impl Shared {
         Ok(())
     }
 
-    fn set(&self, error: Option<&RemoteError>) {
+    fn set(&self, error: Option<&Error>) {
         let why: Option<Box<str>> = error.map(|error| match error {
             // The server's words may repeat features, and are for the caller alone.
-            RemoteError::Gone { model, .. } => {
-                format!("server does not have model `{model}`").into()
-            }
+            Error::Gone { model, .. } => format!("server does not have model `{model}`").into(),
             error => crate::error_chain(error).into(),
         });
         let ready = why.is_none();

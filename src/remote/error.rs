@@ -1,10 +1,10 @@
 //! Why a version on another machine did not answer.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use crate::model::{ModelError, ModelErrorKind};
 
-type Cause = Box<dyn Error + Send + Sync>;
+type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Why a version on another machine could not be set up, or did not answer.
 ///
@@ -12,11 +12,11 @@ type Cause = Box<dyn Error + Send + Sync>;
 ///
 /// ```
 /// use std::error::Error;
-/// use modelgate::{ModelError, RemoteError};
+/// use modelgate::{ModelError, remote};
 ///
 /// fn is_gone(error: &ModelError) -> bool {
-///     let cause = error.source().and_then(|cause| cause.downcast_ref::<RemoteError>());
-///     matches!(cause, Some(RemoteError::Gone { .. }))
+///     let cause = error.source().and_then(|cause| cause.downcast_ref::<remote::Error>());
+///     matches!(cause, Some(remote::Error::Gone { .. }))
 /// }
 /// # let _ = is_gone;
 /// ```
@@ -25,7 +25,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// features.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum RemoteError {
+pub enum Error {
     /// A setting that cannot work.
     Setting {
         /// The setting.
@@ -115,14 +115,14 @@ pub enum RemoteError {
     },
 }
 
-impl RemoteError {
+impl Error {
     #[cold]
     pub(super) fn setting(
         setting: &'static str,
         found: impl fmt::Display,
         expected: impl Into<Box<str>>,
-    ) -> RemoteError {
-        RemoteError::Setting { setting, found: found.to_string().into(), expected: expected.into() }
+    ) -> Error {
+        Error::Setting { setting, found: found.to_string().into(), expected: expected.into() }
     }
 
     #[cold]
@@ -130,8 +130,8 @@ impl RemoteError {
         field: impl fmt::Display,
         found: impl fmt::Display,
         expected: impl fmt::Display,
-    ) -> RemoteError {
-        RemoteError::Mismatch {
+    ) -> Error {
+        Error::Mismatch {
             field: field.to_string().into(),
             found: found.to_string().into(),
             expected: expected.to_string().into(),
@@ -139,25 +139,25 @@ impl RemoteError {
     }
 
     #[cold]
-    pub(super) fn malformed(what: &'static str, detail: impl fmt::Display) -> RemoteError {
-        RemoteError::Malformed { what, detail: detail.to_string().into() }
+    pub(super) fn malformed(what: &'static str, detail: impl fmt::Display) -> Error {
+        Error::Malformed { what, detail: detail.to_string().into() }
     }
 
     /// The words of the server in it.
     pub(super) fn words(&mut self) -> Option<&mut Box<str>> {
         match self {
-            RemoteError::Status { message, .. }
-            | RemoteError::Grpc { message, .. }
-            | RemoteError::Gone { message, .. } => Some(message),
+            Error::Status { message, .. }
+            | Error::Grpc { message, .. }
+            | Error::Gone { message, .. } => Some(message),
             _ => None,
         }
     }
 
     fn kind(&self) -> ModelErrorKind {
         match self {
-            RemoteError::NotReady { .. } => ModelErrorKind::NotLoaded,
-            RemoteError::Overloaded { .. } => ModelErrorKind::Overloaded,
-            RemoteError::Deadline { .. } | RemoteError::Grpc { code: "DEADLINE_EXCEEDED", .. } => {
+            Error::NotReady { .. } => ModelErrorKind::NotLoaded,
+            Error::Overloaded { .. } => ModelErrorKind::Overloaded,
+            Error::Deadline { .. } | Error::Grpc { code: "DEADLINE_EXCEEDED", .. } => {
                 ModelErrorKind::Deadline
             }
             _ => ModelErrorKind::Failed,
@@ -165,63 +165,63 @@ impl RemoteError {
     }
 }
 
-impl From<RemoteError> for ModelError {
-    fn from(error: RemoteError) -> ModelError {
+impl From<Error> for ModelError {
+    fn from(error: Error) -> ModelError {
         ModelError::with_source(error.kind(), "remote model did not answer", error)
     }
 }
 
-impl fmt::Display for RemoteError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = |f: &mut fmt::Formatter<'_>, message: &str| match message {
             "" => Ok(()),
             message => write!(f, ": {message}"),
         };
         match self {
-            RemoteError::Setting { setting, found, expected } => {
+            Error::Setting { setting, found, expected } => {
                 write!(f, "{setting}: found {found}, expected {expected}")
             }
-            RemoteError::Client { .. } => f.write_str("client could not be made"),
-            RemoteError::Unreachable { .. } => f.write_str("server could not be reached"),
-            RemoteError::Broken { .. } => f.write_str("connection broke before the answer's end"),
-            RemoteError::Status { status, message, .. } => {
+            Error::Client { .. } => f.write_str("client could not be made"),
+            Error::Unreachable { .. } => f.write_str("server could not be reached"),
+            Error::Broken { .. } => f.write_str("connection broke before the answer's end"),
+            Error::Status { status, message, .. } => {
                 write!(f, "server answered {status}")?;
                 said(f, message)
             }
-            RemoteError::Grpc { code, message } => {
+            Error::Grpc { code, message } => {
                 write!(f, "server answered {code}")?;
                 said(f, message)
             }
-            RemoteError::Gone { model, version, message } => {
+            Error::Gone { model, version, message } => {
                 write!(f, "server does not have model `{model}`")?;
                 if let Some(version) = version {
                     write!(f, " in version `{version}`")?;
                 }
                 said(f, message)
             }
-            RemoteError::NotReady { why } => write!(f, "model is not ready: {why}"),
-            RemoteError::Mismatch { field, found, expected } => {
+            Error::NotReady { why } => write!(f, "model is not ready: {why}"),
+            Error::Mismatch { field, found, expected } => {
                 write!(f, "{field}: found {found}, expected {expected}")
             }
-            RemoteError::Malformed { what, detail } => write!(f, "{what} is malformed: {detail}"),
-            RemoteError::TooLarge { limit } => {
+            Error::Malformed { what, detail } => write!(f, "{what} is malformed: {detail}"),
+            Error::TooLarge { limit } => {
                 write!(f, "answer: found more than {limit} bytes")
             }
-            RemoteError::Overloaded { in_flight, waiting } => write!(
+            Error::Overloaded { in_flight, waiting } => write!(
                 f,
                 "requests: found {in_flight} on their way and {waiting} waiting, which is the limit"
             ),
-            RemoteError::Deadline { limit } => write!(f, "no answer within {limit:?}"),
+            Error::Deadline { limit } => write!(f, "no answer within {limit:?}"),
         }
     }
 }
 
-impl Error for RemoteError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            RemoteError::Client { source }
-            | RemoteError::Unreachable { source }
-            | RemoteError::Broken { source } => Some(&**source),
+            Error::Client { source } | Error::Unreachable { source } | Error::Broken { source } => {
+                Some(&**source)
+            }
             _ => None,
         }
     }

@@ -3,27 +3,28 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    RemoteError, RemoteStatus, RemoteTensor,
+    Error, Status, TensorInfo,
     checked::Checked,
     core::Core,
     rows,
     wire::{self, Question},
 };
 use crate::{
-    model::{ModelError, Tensor, TensorData, Tensors},
+    model::ModelError,
     router::{AsyncModel, ModelFuture},
+    tensor::{Tensor, TensorData, Tensors},
 };
 
 /// A graph of any inputs and outputs on another machine: named [`Tensors`] in, named tensors out.
 ///
-/// Made by [`RemoteBuilder::connect_graph`](super::RemoteBuilder::connect_graph); in all else as
-/// [`RemoteModel`](super::RemoteModel).
+/// Made by [`Builder::connect_graph`](super::RemoteBuilder::connect_graph); in all else as
+/// [`Classifier`](super::RemoteModel).
 ///
 /// ```no_run
-/// use modelgate::{AsyncModel, RemoteModel, Tensor, Tensors};
+/// use modelgate::{AsyncModel, remote, tensor::{Tensor, Tensors}};
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-/// let graph = RemoteModel::builder("http://triton.internal:8000", "two_inputs")
+/// let graph = remote::Classifier::builder("http://triton.internal:8000", "two_inputs")
 ///     .connect_graph()
 ///     .await?;
 /// let inputs = Tensors::new()
@@ -35,11 +36,11 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct RemoteGraph(Arc<Core>);
+pub struct Graph(Arc<Core>);
 
-impl RemoteGraph {
-    pub(super) fn of(core: Core) -> RemoteGraph {
-        RemoteGraph(Arc::new(core))
+impl Graph {
+    pub(super) fn of(core: Core) -> Graph {
+        Graph(Arc::new(core))
     }
 
     /// Looks at the server now: whether it is ready, and still has the model that was expected.
@@ -47,27 +48,27 @@ impl RemoteGraph {
     /// # Errors
     ///
     /// Why it may not answer.
-    pub async fn check(&self) -> Result<(), RemoteError> {
+    pub async fn check(&self) -> Result<(), Error> {
         self.0.check().await
     }
 
     /// What the graph takes, as the server stated it at the start. Empty when it did not.
-    pub fn inputs(&self) -> &[RemoteTensor] {
+    pub fn inputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.inputs)
     }
 
     /// What the graph gives; likewise.
-    pub fn outputs(&self) -> &[RemoteTensor] {
+    pub fn outputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.outputs)
     }
 
     /// How it stands with the server, and with the requests to it.
-    pub fn status(&self) -> RemoteStatus {
-        RemoteStatus::of(&self.0)
+    pub fn status(&self) -> Status {
+        Status::of(&self.0)
     }
 }
 
-impl AsyncModel<Tensors, Tensors> for RemoteGraph {
+impl AsyncModel<Tensors, Tensors> for Graph {
     fn predict<'a>(&'a self, tensors: &'a Tensors) -> ModelFuture<'a, Tensors> {
         Box::pin(predict(&self.0, tensors))
     }
@@ -104,7 +105,7 @@ async fn predict(core: &Core, tensors: &Tensors) -> Result<Tensors, ModelError> 
         Some(names) => {
             let wanted =
                 names.iter().map(|name| Ok((name.clone(), rows::output(&reply, name)?.clone())));
-            reply.outputs = wanted.collect::<Result<Tensors, RemoteError>>()?;
+            reply.outputs = wanted.collect::<Result<Tensors, Error>>()?;
             Ok(reply.outputs)
         }
     }
@@ -118,15 +119,15 @@ fn fits(described: &[i64], shape: &[usize]) -> bool {
             .all(|(described, size)| *described < 0 || usize::try_from(*described) == Ok(*size))
 }
 
-fn as_described(described: &RemoteTensor, found: &Tensor) -> Result<(), RemoteError> {
+fn as_described(described: &TensorInfo, found: &Tensor) -> Result<(), Error> {
     let name = &described.name;
     let datatype = wire::datatype(found.dtype());
     if *described.datatype != *datatype {
         let field = format_args!("outputs.{name}: datatype");
-        return Err(RemoteError::mismatch(field, datatype, &described.datatype));
+        return Err(Error::mismatch(field, datatype, &described.datatype));
     }
     if !fits(&described.shape, found.shape()) {
-        return Err(RemoteError::mismatch(
+        return Err(Error::mismatch(
             format_args!("outputs.{name}: shape"),
             format_args!("{:?}", found.shape()),
             format_args!("{:?}", described.shape),
@@ -156,7 +157,7 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
     }
     for (name, tensor) in tensors.iter() {
         let field = format_args!("inputs.{name}");
-        let known = |described: &RemoteTensor| *described.name == *name;
+        let known = |described: &TensorInfo| *described.name == *name;
         if !checked.inputs.is_empty() && !checked.inputs.iter().any(known) {
             let expected = "the names of the graph's inputs only";
             return Err(ModelError::invalid_input(field, "an unknown name", expected));
@@ -175,7 +176,7 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
     Ok(())
 }
 
-impl fmt::Debug for RemoteGraph {
+impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteGraph")
             .field("options", &self.0.shared.options)

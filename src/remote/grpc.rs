@@ -18,11 +18,11 @@ use self::message::{
     SERVER_METADATA, SERVER_READY, Server, Wanted,
 };
 use super::{
-    Failed, RemoteBuilder, RemoteError, RemoteTensor,
+    Builder, Error, Failed, TensorInfo,
     wire::{self, Metadata, Question, Reply},
     words,
 };
-use crate::model::{Dtype, TensorData, Tensors};
+use crate::tensor::{Dtype, TensorData, Tensors};
 
 /// A model of a server.
 pub(super) struct Grpc {
@@ -42,9 +42,9 @@ pub(super) struct Answered(Inferred);
 
 impl Grpc {
     /// To be called where the event loop is known.
-    pub(super) fn new(builder: &RemoteBuilder) -> Result<Grpc, RemoteError> {
+    pub(super) fn new(builder: &Builder) -> Result<Grpc, Error> {
         let http = &builder.http;
-        let failed = |error: tonic::transport::Error| RemoteError::Client { source: error.into() };
+        let failed = |error: tonic::transport::Error| Error::Client { source: error.into() };
         let url = builder.address()?;
         let mut endpoint = Endpoint::from_shared(url.to_string())
             .and_then(|endpoint| endpoint.user_agent(http.user_agent.clone()))
@@ -64,11 +64,11 @@ impl Grpc {
         for (name, value) in given.chain(token) {
             let key = AsciiMetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes());
             let Ok(key) = key else {
-                return Err(RemoteError::setting("header", format_args!("`{name}`"), "a name"));
+                return Err(Error::setting("header", format_args!("`{name}`"), "a name"));
             };
             let Ok(mut value) = AsciiMetadataValue::try_from(value) else {
                 let found = format_args!("characters in `{name}` that no header may have");
-                return Err(RemoteError::setting("header", found, "visible ASCII"));
+                return Err(Error::setting("header", found, "visible ASCII"));
             };
             value.set_sensitive(true);
             headers.insert(key, value);
@@ -85,7 +85,7 @@ impl Grpc {
         })
     }
 
-    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, RemoteError> {
+    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, Error> {
         let model: Ready = self.ask(MODEL_READY, self.model.clone()).await?;
         if model.ready {
             return Ok(None);
@@ -97,11 +97,11 @@ impl Grpc {
         }))
     }
 
-    pub(super) async fn metadata(&self) -> Result<Metadata, RemoteError> {
+    pub(super) async fn metadata(&self) -> Result<Metadata, Error> {
         let server: Server = self.ask(SERVER_METADATA, Nothing {}).await?;
         let model: Model = self.ask(MODEL_METADATA, self.model.clone()).await?;
         let tensors = |tensors: Vec<message::Tensor>| {
-            let described = |tensor: message::Tensor| RemoteTensor {
+            let described = |tensor: message::Tensor| TensorInfo {
                 name: tensor.name.into(),
                 datatype: tensor.datatype.into(),
                 shape: tensor.shape,
@@ -151,7 +151,7 @@ impl Grpc {
         answer.map(Answered).map_err(|status| self.failed(status))
     }
 
-    async fn ask<Q, A>(&self, method: &'static str, question: Q) -> Result<A, RemoteError>
+    async fn ask<Q, A>(&self, method: &'static str, question: Q) -> Result<A, Error>
     where
         Q: prost::Message + Send + Sync + 'static,
         A: prost::Message + Default + Send + Sync + 'static,
@@ -159,7 +159,7 @@ impl Grpc {
         let limit = self.timeout;
         match tokio::time::timeout(limit, self.call(method, question, limit)).await {
             Ok(answer) => answer.map_err(|status| self.failed(status).error),
-            Err(_) => Err(RemoteError::Deadline { limit }),
+            Err(_) => Err(Error::Deadline { limit }),
         }
     }
 
@@ -193,24 +193,24 @@ impl Grpc {
             Code::NotFound => {
                 let Named { name, version } = &self.model;
                 let version = (!version.is_empty()).then(|| version.as_str().into());
-                RemoteError::Gone { model: name.as_str().into(), version, message }.into()
+                Error::Gone { model: name.as_str().into(), version, message }.into()
             }
             Code::OutOfRange if !broke && is_ours(&status) => {
-                RemoteError::TooLarge { limit: self.max_bytes }.into()
+                Error::TooLarge { limit: self.max_bytes }.into()
             }
             Code::Unavailable if broke && is_connect(&status) => {
-                let error = RemoteError::Unreachable { source: status.into() };
+                let error = Error::Unreachable { source: status.into() };
                 Failed { error, again: Some(Duration::ZERO) }
             }
             Code::Unavailable if !broke => {
-                let error = RemoteError::Grpc { code: name(code), message };
+                let error = Error::Grpc { code: name(code), message };
                 Failed { error, again: Some(Duration::ZERO) }
             }
             _ if broke => {
-                let error = RemoteError::Broken { source: status.into() };
+                let error = Error::Broken { source: status.into() };
                 Failed { error, again: Some(Duration::ZERO) }
             }
-            code => RemoteError::Grpc { code: name(code), message }.into(),
+            code => Error::Grpc { code: name(code), message }.into(),
         }
     }
 }
@@ -236,10 +236,10 @@ fn is_connect(status: &Status) -> bool {
 }
 
 impl Answered {
-    pub(super) fn read(self) -> Result<Reply, RemoteError> {
+    pub(super) fn read(self) -> Result<Reply, Error> {
         let Inferred { model_version, outputs: given, raw } = self.0;
         if !raw.is_empty() && raw.len() != given.len() {
-            return Err(RemoteError::mismatch("raw_output_contents", raw.len(), given.len()));
+            return Err(Error::mismatch("raw_output_contents", raw.len(), given.len()));
         }
         let mut raw = raw.into_iter();
         let mut outputs = Tensors::new();
@@ -249,13 +249,13 @@ impl Answered {
             let data = match raw.next() {
                 Some(bytes) => wire::from_bytes(name, dtype, &bytes)?,
                 None => contents(dtype, tensor.contents.unwrap_or_default()).ok_or_else(|| {
-                    RemoteError::malformed("answer", format_args!("outputs.{name}: elements"))
+                    Error::malformed("answer", format_args!("outputs.{name}: elements"))
                 })?,
             };
             let tensor = wire::output(name, &tensor.shape, data)?;
             if outputs.insert(name, tensor).is_some() {
                 let field = format_args!("outputs.{name}");
-                return Err(RemoteError::mismatch(field, "two of this name", "one"));
+                return Err(Error::mismatch(field, "two of this name", "one"));
             }
         }
         Ok(Reply { version: model_version, outputs })

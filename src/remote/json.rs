@@ -9,10 +9,10 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    RemoteError,
-    wire::{self, Question, RemoteTensor, Reply},
+    Error,
+    wire::{self, Question, Reply, TensorInfo},
 };
-use crate::model::{Dtype, TensorData, Tensors};
+use crate::tensor::{Dtype, TensorData, Tensors};
 
 /// A request's body.
 #[derive(Clone, Debug)]
@@ -175,12 +175,12 @@ struct Parameters {
 }
 
 /// What an answer says; `json` is how much of it is JSON.
-pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<Reply, RemoteError> {
+pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<Reply, Error> {
     let (text, mut behind) = match json {
         None => (body, &[][..]),
         Some(length) => body.split_at_checked(length).ok_or_else(|| {
             let found = format_args!("{} bytes in all", body.len());
-            RemoteError::mismatch("inference-header-content-length", length, found)
+            Error::mismatch("inference-header-content-length", length, found)
         })?,
     };
     let answer: Answer<'_> = serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
@@ -191,7 +191,7 @@ pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<Reply, RemoteErr
             (Some(size), _) => {
                 let (bytes, rest) = behind.split_at_checked(size).ok_or_else(|| {
                     let field = format_args!("outputs.{name}: binary_data_size");
-                    RemoteError::mismatch(field, size, format_args!("at most {}", behind.len()))
+                    Error::mismatch(field, size, format_args!("at most {}", behind.len()))
                 })?;
                 behind = rest;
                 wire::from_bytes(&name, dtype, bytes)?
@@ -199,20 +199,20 @@ pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<Reply, RemoteErr
             (None, Some(data)) => read(dtype, data.get()).map_err(|error| unreadable(&error))?,
             (None, None) => {
                 let field = format_args!("outputs.{name}: data");
-                return Err(RemoteError::mismatch(field, "nothing", "the elements"));
+                return Err(Error::mismatch(field, "nothing", "the elements"));
             }
         };
         let tensor = wire::output(&name, &shape, data)?;
         if outputs.insert(name.clone(), tensor).is_some() {
             let field = format_args!("outputs.{name}");
-            return Err(RemoteError::mismatch(field, "two of this name", "one"));
+            return Err(Error::mismatch(field, "two of this name", "one"));
         }
     }
     Ok(Reply { version: answer.model_version.unwrap_or_default(), outputs })
 }
 
 /// Where it is unreadable, without what is there.
-fn unreadable(error: &serde_json::Error) -> RemoteError {
+fn unreadable(error: &serde_json::Error) -> Error {
     use serde_json::error::Category;
 
     let what = match error.classify() {
@@ -221,7 +221,7 @@ fn unreadable(error: &serde_json::Error) -> RemoteError {
         Category::Io | Category::Data => "JSON of another form",
     };
     let place = format_args!("{what} at line {}, column {}", error.line(), error.column());
-    RemoteError::malformed("answer", place)
+    Error::malformed("answer", place)
 }
 
 /// The elements, as a list or as lists in lists, which the protocol allows.
@@ -320,22 +320,22 @@ pub(super) struct DescribedTensor {
     shape: Vec<i64>,
 }
 
-impl From<DescribedTensor> for RemoteTensor {
-    fn from(tensor: DescribedTensor) -> RemoteTensor {
+impl From<DescribedTensor> for TensorInfo {
+    fn from(tensor: DescribedTensor) -> TensorInfo {
         let DescribedTensor { name, datatype, shape } = tensor;
-        RemoteTensor { name, datatype, shape }
+        TensorInfo { name, datatype, shape }
     }
 }
 
 /// What any document of this form says.
-pub(super) fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, RemoteError> {
+pub(super) fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| unreadable(&error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Tensor;
+    use crate::tensor::Tensor;
 
     fn question(data: impl Into<TensorData>) -> Question {
         Question { inputs: vec![("x".into(), Tensor::row(data))], outputs: vec!["y".into()] }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::RemoteError;
+use super::Error;
 
 #[derive(Debug)]
 pub(super) struct Limit {
@@ -30,12 +30,12 @@ impl Limit {
     }
 
     /// A place, once there is one; given back when it is dropped.
-    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, RemoteError> {
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
         let overloaded =
-            || RemoteError::Overloaded { in_flight: self.in_flight, waiting: self.most_waiting };
+            || Error::Overloaded { in_flight: self.in_flight, waiting: self.most_waiting };
         // Relaxed: it is a count, and orders nothing else.
         let taken = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
             (waiting < self.most_waiting).then_some(waiting + 1)
@@ -92,7 +92,7 @@ mod tests {
             assert!(poll(second.as_mut()).is_pending());
             assert_eq!((limit.in_flight(), limit.waiting()), (1, 1));
             let refused = poll(pin!(limit.place()));
-            assert!(matches!(refused, Poll::Ready(Err(RemoteError::Overloaded { .. }))));
+            assert!(matches!(refused, Poll::Ready(Err(Error::Overloaded { .. }))));
         }
         assert_eq!((limit.waiting(), limit.refused()), (0, 1));
         drop(place);

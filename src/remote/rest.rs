@@ -9,7 +9,7 @@ use reqwest::{
 };
 
 use super::{
-    Failed, RemoteBuilder, RemoteError,
+    Builder, Error, Failed,
     json::{self, Described, Server},
     wire::{Metadata, Reply},
     words,
@@ -52,14 +52,14 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    pub(super) fn read(&self) -> Result<Reply, RemoteError> {
+    pub(super) fn read(&self) -> Result<Reply, Error> {
         json::reply(&self.body, self.json)
     }
 }
 
 impl Rest {
-    pub(super) fn new(builder: &RemoteBuilder) -> Result<Rest, RemoteError> {
-        let failed = |error| RemoteError::Client { source: Box::new(error) };
+    pub(super) fn new(builder: &Builder) -> Result<Rest, Error> {
+        let failed = |error| Error::Client { source: Box::new(error) };
         let key = builder.token.as_ref().map(|token| ("authorization", token));
         let client = Client::new(&builder.http, key).map_err(failed)?.concurrent(builder.in_flight);
         let base = builder.address()?;
@@ -86,7 +86,7 @@ impl Rest {
     }
 
     /// Why the model is not ready, if it is not.
-    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, RemoteError> {
+    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, Error> {
         match self.get(&self.ready).await {
             Ok(body) => {
                 // Some servers answer 200 in any case, and say it in the body.
@@ -95,16 +95,16 @@ impl Rest {
                 let ready = ready.and_then(serde_json::Value::as_bool).unwrap_or(true);
                 Ok((!ready).then_some("server says that the model is not"))
             }
-            Err(RemoteError::Status { .. }) => match self.get(&self.server_ready).await {
+            Err(Error::Status { .. }) => match self.get(&self.server_ready).await {
                 Ok(_) => Ok(Some("server says that the model is not")),
-                Err(RemoteError::Status { .. }) => Ok(Some("server says that it is not itself")),
+                Err(Error::Status { .. }) => Ok(Some("server says that it is not itself")),
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),
         }
     }
 
-    pub(super) async fn metadata(&self) -> Result<Metadata, RemoteError> {
+    pub(super) async fn metadata(&self) -> Result<Metadata, Error> {
         let server: Server = json::document(&self.get(&self.server).await?)?;
         let body = self.get(&self.model).await?;
         let Described { name, versions, inputs, outputs } = json::document(&body)?;
@@ -121,7 +121,7 @@ impl Rest {
         })
     }
 
-    async fn get(&self, url: &Url) -> Result<Vec<u8>, RemoteError> {
+    async fn get(&self, url: &Url) -> Result<Vec<u8>, Error> {
         let http = self.http()?;
         let asked = async {
             let response = http.get(url.clone()).send().await.map_err(broken)?;
@@ -130,7 +130,7 @@ impl Rest {
         let limit = self.client.timeout();
         match tokio::time::timeout(limit, asked).await {
             Ok(body) => body.map_err(|failed| failed.error),
-            Err(_) => Err(RemoteError::Deadline { limit }),
+            Err(_) => Err(Error::Deadline { limit }),
         }
     }
 
@@ -147,22 +147,20 @@ impl Rest {
         let response = builder.send().await.map_err(broken)?;
         let json = response.headers().get(JSON_LENGTH).map(|length| {
             let length = length.to_str().ok().and_then(|length| length.parse().ok());
-            length
-                .ok_or_else(|| RemoteError::malformed("answer", "its length of JSON is no number"))
+            length.ok_or_else(|| Error::malformed("answer", "its length of JSON is no number"))
         });
         let json = json.transpose()?;
         let body = self.body(response).await?;
         Ok(Answered { body, json })
     }
 
-    fn http(&self) -> Result<&reqwest::Client, RemoteError> {
-        self.client.http().map_err(|error| RemoteError::Client { source: Box::new(error) })
+    fn http(&self) -> Result<&reqwest::Client, Error> {
+        self.client.http().map_err(|error| Error::Client { source: Box::new(error) })
     }
 
     /// The body of a success, which may be no larger than allowed.
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failed> {
-        let cut =
-            |error: reqwest::Error| RemoteError::Broken { source: Box::new(error.without_url()) };
+        let cut = |error: reqwest::Error| Error::Broken { source: Box::new(error.without_url()) };
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
@@ -170,7 +168,7 @@ impl Rest {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(cut)? {
             if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
-                return Err(RemoteError::TooLarge { limit }.into());
+                return Err(Error::TooLarge { limit }.into());
             }
             body.extend_from_slice(&chunk);
         }
@@ -195,14 +193,14 @@ impl Rest {
         match status {
             404 => {
                 let (model, version) = self.names.clone();
-                RemoteError::Gone { model, version, message }.into()
+                Error::Gone { model, version, message }.into()
             }
             // Without the header, the server does not say that asking again helps.
             503 if retry_after.is_some() => {
-                let error = RemoteError::Status { status, message, retry_after };
+                let error = Error::Status { status, message, retry_after };
                 Failed { error, again: retry_after }
             }
-            status => RemoteError::Status { status, message, retry_after }.into(),
+            status => Error::Status { status, message, retry_after }.into(),
         }
     }
 }
@@ -215,8 +213,8 @@ fn broken(error: reqwest::Error) -> Failed {
     // The URL may hold a key in its query.
     let source = Box::new(error.without_url());
     let error = match connecting {
-        true => RemoteError::Unreachable { source },
-        false => RemoteError::Broken { source },
+        true => Error::Unreachable { source },
+        false => Error::Broken { source },
     };
     Failed { error, again }
 }

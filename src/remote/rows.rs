@@ -1,15 +1,18 @@
 //! Rows of `f32`, sent as one tensor and read as scores.
 
 use super::{
-    RemoteError,
-    checked::{Checked, Classifier},
+    Error,
+    checked::{Checked, RowFormat},
     core::Core,
     wire::{Question, Reply},
 };
-use crate::model::{Label, ModelError, Scores, Tensor, TensorData, scores::argmax};
+use crate::{
+    model::{Classification, Label, ModelError, classification::argmax},
+    tensor::{Tensor, TensorData},
+};
 
 /// Answers one row.
-pub(super) async fn one(core: &Core, row: &[f32]) -> Result<Scores, ModelError> {
+pub(super) async fn one(core: &Core, row: &[f32]) -> Result<Classification, ModelError> {
     let ends = core.ends();
     let (checked, classifier) = known(core)?;
     check(core, checked, classifier, row)?;
@@ -20,7 +23,7 @@ pub(super) async fn one(core: &Core, row: &[f32]) -> Result<Scores, ModelError> 
 }
 
 /// Answers many.
-pub(super) async fn many(core: &Core, rows: &[&[f32]]) -> Vec<Result<Scores, ModelError>> {
+pub(super) async fn many(core: &Core, rows: &[&[f32]]) -> Vec<Result<Classification, ModelError>> {
     let ends = core.ends();
     let (checked, classifier) = match known(core) {
         Ok(known) => known,
@@ -45,7 +48,7 @@ pub(super) async fn many(core: &Core, rows: &[&[f32]]) -> Vec<Result<Scores, Mod
         .map(|(row, _)| *row)
         .collect();
     let at_once = classifier.rows.unwrap_or(usize::MAX).min(core.shared.options.max_rows).max(1);
-    let mut scored: Vec<Result<Scores, ModelError>> = Vec::with_capacity(good.len());
+    let mut scored: Vec<Result<Classification, ModelError>> = Vec::with_capacity(good.len());
     for rows in good.chunks(at_once) {
         match core.within(ask(core, checked, classifier, rows, ends), ends).await {
             Ok(answers) => scored.extend(answers.into_iter().map(Ok)),
@@ -61,7 +64,7 @@ pub(super) async fn many(core: &Core, rows: &[&[f32]]) -> Vec<Result<Scores, Mod
         .collect()
 }
 
-fn known(core: &Core) -> Result<(&Checked, &Classifier), ModelError> {
+fn known(core: &Core) -> Result<(&Checked, &RowFormat), ModelError> {
     let checked = core.checked()?;
     match &checked.classifier {
         Some(classifier) => Ok((checked, classifier)),
@@ -72,7 +75,7 @@ fn known(core: &Core) -> Result<(&Checked, &Classifier), ModelError> {
 fn check(
     core: &Core,
     checked: &Checked,
-    classifier: &Classifier,
+    classifier: &RowFormat,
     row: &[f32],
 ) -> Result<(), ModelError> {
     match classifier.features {
@@ -103,19 +106,19 @@ fn wrong_length(found: usize, expected: usize) -> ModelError {
 }
 
 #[cold]
-fn missing(classifier: &Classifier) -> RemoteError {
+fn missing(classifier: &RowFormat) -> Error {
     let field = format_args!("outputs.{}", classifier.probabilities);
-    RemoteError::mismatch(field, "fewer rows", "one a row")
+    Error::mismatch(field, "fewer rows", "one a row")
 }
 
 /// One request for rows that have been checked, and are no more than go into one.
 async fn ask(
     core: &Core,
     checked: &Checked,
-    classifier: &Classifier,
+    classifier: &RowFormat,
     rows: &[&[f32]],
     ends: std::time::Instant,
-) -> Result<Vec<Scores>, ModelError> {
+) -> Result<Vec<Classification>, ModelError> {
     let features = rows.first().map_or(0, |row| row.len());
     // A server that takes exactly so many rows is sent the last one as often as it takes.
     let sent = classifier.rows.unwrap_or(rows.len()).max(rows.len());
@@ -143,10 +146,10 @@ async fn ask(
 /// The scores of each row.
 fn read(
     version: &Option<Box<str>>,
-    classifier: &Classifier,
+    classifier: &RowFormat,
     reply: &Reply,
     rows: usize,
-) -> Result<Vec<Scores>, RemoteError> {
+) -> Result<Vec<Classification>, Error> {
     same_version(version, reply)?;
     let name = &*classifier.probabilities;
     let tensor = output(reply, name)?;
@@ -159,7 +162,7 @@ fn read(
         }
         other => {
             let field = format_args!("outputs.{name}: datatype");
-            return Err(RemoteError::mismatch(field, other.dtype(), "f32 or f64"));
+            return Err(Error::mismatch(field, other.dtype(), "f32 or f64"));
         }
     };
     let classes = match (tensor.shape(), classifier.classes) {
@@ -167,7 +170,7 @@ fn read(
         ([found, classes], Some(expected)) if *found == rows && *classes == expected => expected,
         (found, classes) => {
             let classes = classes.map_or("classes".to_owned(), |classes| classes.to_string());
-            return Err(RemoteError::mismatch(
+            return Err(Error::mismatch(
                 format_args!("outputs.{name}: shape"),
                 format_args!("{found:?}"),
                 format_args!("[{rows}, {classes}]"),
@@ -189,16 +192,16 @@ fn read(
         // Only NaN in every probability leaves no label; the first class keeps the answer whole,
         // so that it is the router's rule on non-finite answers that judges it.
         let label = label.unwrap_or(Label::Int(0));
-        Scores { label, probabilities: probabilities.to_vec() }
+        Classification { label, probabilities: probabilities.to_vec() }
     });
     Ok(scores.collect())
 }
 
-pub(super) fn same_version(version: &Option<Box<str>>, reply: &Reply) -> Result<(), RemoteError> {
+pub(super) fn same_version(version: &Option<Box<str>>, reply: &Reply) -> Result<(), Error> {
     match version {
         Some(version) if !reply.version.is_empty() && **version != *reply.version => {
             let found = super::words::bounded(&reply.version);
-            Err(RemoteError::mismatch(
+            Err(Error::mismatch(
                 "model_version",
                 format_args!("`{found}`"),
                 format_args!("`{version}`"),
@@ -208,27 +211,27 @@ pub(super) fn same_version(version: &Option<Box<str>>, reply: &Reply) -> Result<
     }
 }
 
-pub(super) fn output<'a>(reply: &'a Reply, name: &str) -> Result<&'a Tensor, RemoteError> {
+pub(super) fn output<'a>(reply: &'a Reply, name: &str) -> Result<&'a Tensor, Error> {
     reply
         .outputs
         .get(name)
-        .ok_or_else(|| RemoteError::mismatch(format_args!("outputs.{name}"), "nothing", "a tensor"))
+        .ok_or_else(|| Error::mismatch(format_args!("outputs.{name}"), "nothing", "a tensor"))
 }
 
-fn labels(name: &str, tensor: &Tensor, rows: usize) -> Result<Vec<Label>, RemoteError> {
+fn labels(name: &str, tensor: &Tensor, rows: usize) -> Result<Vec<Label>, Error> {
     let labels: Vec<Label> = match tensor.data() {
         TensorData::I64(values) => values.iter().map(|value| Label::Int(*value)).collect(),
         TensorData::I32(values) => values.iter().map(|value| Label::Int((*value).into())).collect(),
         TensorData::Text(values) => values.iter().map(|value| Label::Text(value.clone())).collect(),
         other => {
             let field = format_args!("outputs.{name}: datatype");
-            return Err(RemoteError::mismatch(field, other.dtype(), "i64, i32 or text"));
+            return Err(Error::mismatch(field, other.dtype(), "i64, i32 or text"));
         }
     };
     if labels.len() != rows {
         let field = format_args!("outputs.{name}: shape");
         let found = format_args!("{:?}", tensor.shape());
-        return Err(RemoteError::mismatch(field, found, format_args!("[{rows}]")));
+        return Err(Error::mismatch(field, found, format_args!("[{rows}]")));
     }
     Ok(labels)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "grpc")]
 use super::grpc::{self, Grpc};
 use super::{
-    Failed, RemoteBuilder, RemoteError,
+    Builder, Error, Failed,
     checked::Checked,
     json,
     rest::{self, Rest},
@@ -35,7 +35,7 @@ pub(super) enum Answered {
 }
 
 impl Transport {
-    pub(super) fn new(options: &RemoteBuilder) -> Result<Transport, RemoteError> {
+    pub(super) fn new(options: &Builder) -> Result<Transport, Error> {
         #[cfg(feature = "grpc")]
         if options.grpc {
             return Ok(Transport::Grpc(Box::new(Grpc::new(options)?)));
@@ -43,7 +43,7 @@ impl Transport {
         Ok(Transport::Rest(Box::new(Rest::new(options)?)))
     }
 
-    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, RemoteError> {
+    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, Error> {
         match self {
             Transport::Rest(rest) => rest.not_ready().await,
             #[cfg(feature = "grpc")]
@@ -51,7 +51,7 @@ impl Transport {
         }
     }
 
-    pub(super) async fn metadata(&self) -> Result<Metadata, RemoteError> {
+    pub(super) async fn metadata(&self) -> Result<Metadata, Error> {
         match self {
             Transport::Rest(rest) => rest.metadata().await,
             #[cfg(feature = "grpc")]
@@ -101,13 +101,13 @@ impl Transport {
                 grpc.infer(*request, ends).await.map(|answer| Answered::Grpc(Box::new(answer)))
             }
             #[cfg(feature = "grpc")]
-            _ => Err(RemoteError::malformed("request", "it is for the other protocol").into()),
+            _ => Err(Error::malformed("request", "it is for the other protocol").into()),
         }
     }
 }
 
 impl Answered {
-    pub(super) fn read(self) -> Result<Reply, RemoteError> {
+    pub(super) fn read(self) -> Result<Reply, Error> {
         match self {
             Answered::Rest(answered) => answered.read(),
             #[cfg(feature = "grpc")]

@@ -1,7 +1,7 @@
 //! What goes over the wire whatever the transport: tensors, their types, their bytes.
 
-use super::RemoteError;
-use crate::model::{Dtype, Tensor, TensorData, Tensors};
+use super::Error;
+use crate::tensor::{Dtype, Tensor, TensorData, Tensors};
 
 /// A request: tensors, and the names of the outputs that are wanted; all if none.
 #[derive(Clone, Debug)]
@@ -25,14 +25,14 @@ pub(super) struct Metadata {
     pub(super) extensions: Vec<String>,
     pub(super) name: String,
     pub(super) versions: Vec<String>,
-    pub(super) inputs: Vec<RemoteTensor>,
-    pub(super) outputs: Vec<RemoteTensor>,
+    pub(super) inputs: Vec<TensorInfo>,
+    pub(super) outputs: Vec<TensorInfo>,
 }
 
 /// An input or output of a model on a server, as the server's metadata states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RemoteTensor {
+pub struct TensorInfo {
     /// Its name.
     pub name: Box<str>,
     /// Its element type in the protocol's words: `FP32`, `INT64`, `BYTES`.
@@ -41,7 +41,7 @@ pub struct RemoteTensor {
     pub shape: Vec<i64>,
 }
 
-impl std::fmt::Display for RemoteTensor {
+impl std::fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}{:?}", self.name, self.datatype, self.shape)
     }
@@ -68,20 +68,20 @@ pub(super) fn dtype(datatype: &str) -> Option<Dtype> {
 }
 
 /// The type of an output, or an error that names the output.
-pub(super) fn output_dtype(name: &str, datatype: &str) -> Result<Dtype, RemoteError> {
+pub(super) fn output_dtype(name: &str, datatype: &str) -> Result<Dtype, Error> {
     dtype(datatype).ok_or_else(|| {
         let expected = "FP32, FP64, INT64, INT32, UINT8, BOOL or BYTES";
-        RemoteError::mismatch(format_args!("outputs.{name}: datatype"), datatype, expected)
+        Error::mismatch(format_args!("outputs.{name}: datatype"), datatype, expected)
     })
 }
 
 /// An output of an answer; its shape must be that of its elements.
-pub(super) fn output(name: &str, shape: &[i64], data: TensorData) -> Result<Tensor, RemoteError> {
+pub(super) fn output(name: &str, shape: &[i64], data: TensorData) -> Result<Tensor, Error> {
     let sizes: Option<Vec<usize>> = shape.iter().map(|size| usize::try_from(*size).ok()).collect();
     let found = data.len();
     let tensor = sizes.and_then(|sizes| Tensor::new(sizes, data).ok());
     tensor.ok_or_else(|| {
-        RemoteError::mismatch(
+        Error::mismatch(
             format_args!("outputs.{name}: shape"),
             format_args!("{shape:?} for {found} values"),
             "as many values as the shape has",
@@ -110,11 +110,7 @@ pub(super) fn to_bytes(data: &TensorData, bytes: &mut Vec<u8>) {
 }
 
 /// The elements that these bytes are.
-pub(super) fn from_bytes(
-    name: &str,
-    dtype: Dtype,
-    bytes: &[u8],
-) -> Result<TensorData, RemoteError> {
+pub(super) fn from_bytes(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorData, Error> {
     fn fixed<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Option<Vec<T>> {
         let (chunks, rest) = bytes.as_chunks::<N>();
         rest.is_empty().then(|| chunks.iter().map(|chunk| read(*chunk)).collect())
@@ -129,7 +125,7 @@ pub(super) fn from_bytes(
         Dtype::Text => texts(bytes).map(TensorData::Text),
     };
     data.ok_or_else(|| {
-        RemoteError::mismatch(
+        Error::mismatch(
             format_args!("outputs.{name}: data"),
             format_args!("{} bytes", bytes.len()),
             format_args!("whole elements of {}", datatype(dtype)),

@@ -1,6 +1,6 @@
 //! What a server says of an error, without what it may repeat of the features.
 
-use crate::model::{Tensor, TensorData};
+use crate::tensor::{Tensor, TensorData};
 
 /// Longer explanations are cut.
 pub(super) const LONGEST: usize = 512;

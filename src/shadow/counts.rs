@@ -15,7 +15,7 @@ use crate::{sharded::Sharded, version::Version};
 /// error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum LossCause {
+pub enum DropCause {
     /// The queue was full.
     QueueFull,
     /// The processor-time budget was used up.
@@ -28,41 +28,41 @@ pub enum LossCause {
     Shutdown,
 }
 
-impl LossCause {
+impl DropCause {
     pub(crate) const COUNT: usize = 5;
 
     /// Every cause.
-    pub const ALL: [LossCause; LossCause::COUNT] = [
-        LossCause::QueueFull,
-        LossCause::Budget,
-        LossCause::Deadline,
-        LossCause::Panic,
-        LossCause::Shutdown,
+    pub const ALL: [DropCause; DropCause::COUNT] = [
+        DropCause::QueueFull,
+        DropCause::Budget,
+        DropCause::Deadline,
+        DropCause::Panic,
+        DropCause::Shutdown,
     ];
 
     /// A stable name for logs and metrics: `queue_full`, `budget`, and so on.
     pub fn as_str(self) -> &'static str {
         match self {
-            LossCause::QueueFull => "queue_full",
-            LossCause::Budget => "budget",
-            LossCause::Deadline => "deadline",
-            LossCause::Panic => "panic",
-            LossCause::Shutdown => "shutdown",
+            DropCause::QueueFull => "queue_full",
+            DropCause::Budget => "budget",
+            DropCause::Deadline => "deadline",
+            DropCause::Panic => "panic",
+            DropCause::Shutdown => "shutdown",
         }
     }
 
     fn index(self) -> usize {
         match self {
-            LossCause::QueueFull => 0,
-            LossCause::Budget => 1,
-            LossCause::Deadline => 2,
-            LossCause::Panic => 3,
-            LossCause::Shutdown => 4,
+            DropCause::QueueFull => 0,
+            DropCause::Budget => 1,
+            DropCause::Deadline => 2,
+            DropCause::Panic => 3,
+            DropCause::Shutdown => 4,
         }
     }
 }
 
-impl fmt::Display for LossCause {
+impl fmt::Display for DropCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -81,15 +81,15 @@ pub(crate) struct Candidate {
 struct Shard {
     handed_over: AtomicU64,
     refused: AtomicU64,
-    lost: [AtomicU64; LossCause::COUNT],
+    dropped: [AtomicU64; DropCause::COUNT],
     agreed: AtomicU64,
     disagreed: AtomicU64,
     not_compared: AtomicU64,
 }
 
 impl Shard {
-    fn count_lost(&self, cause: LossCause) {
-        if let Some(count) = self.lost.get(cause.index()) {
+    fn count_lost(&self, cause: DropCause) {
+        if let Some(count) = self.dropped.get(cause.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -107,7 +107,7 @@ impl Candidate {
     // Relaxed throughout: each count stands for itself.
 
     /// A run was wanted, and not taken on.
-    pub(super) fn refused(&self, cause: LossCause) {
+    pub(super) fn refused(&self, cause: DropCause) {
         let shard = self.shards.mine();
         shard.refused.fetch_add(1, Ordering::Relaxed);
         shard.count_lost(cause);
@@ -119,9 +119,9 @@ impl Candidate {
     }
 
     /// A run that was taken on ended without an answer.
-    pub(super) fn lost(&self, cause: LossCause) {
+    pub(super) fn dropped(&self, cause: DropCause) {
         self.shards.mine().count_lost(cause);
-        if cause == LossCause::Panic && !self.warned.swap(true, Ordering::Relaxed) {
+        if cause == DropCause::Panic && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "modelgate::shadow",
                 candidate = %self.version,
@@ -133,7 +133,7 @@ impl Candidate {
                 target: "modelgate::shadow",
                 candidate = %self.version,
                 cause = cause.as_str(),
-                "a shadow run was lost"
+                "a shadow run was dropped"
             );
         }
     }
@@ -159,9 +159,9 @@ impl Candidate {
         // Endings before beginnings, so that a run is not seen to end before it began.
         let (agreed, disagreed) = (sum(|s| &s.agreed), sum(|s| &s.disagreed));
         let not_compared = sum(|s| &s.not_compared);
-        let mut lost = [0_u64; LossCause::COUNT];
+        let mut dropped = [0_u64; DropCause::COUNT];
         for shard in self.shards.iter() {
-            for (total, count) in lost.iter_mut().zip(&shard.lost) {
+            for (total, count) in dropped.iter_mut().zip(&shard.dropped) {
                 *total = total.wrapping_add(count.load(Ordering::Relaxed));
             }
         }
@@ -170,7 +170,7 @@ impl Candidate {
             agreed,
             disagreed,
             not_compared,
-            lost,
+            dropped,
             refused: sum(|s| &s.refused),
             handed_over: sum(|s| &s.handed_over),
         }
@@ -180,7 +180,7 @@ impl Candidate {
 /// What became of a candidate's shadow runs since the router was built.
 ///
 /// Each run that was wanted is handed over or refused; each one handed over ends as completed or
-/// lost, by exactly one cause. So at rest `wanted = completed + lost`.
+/// dropped, by exactly one cause. So at rest `wanted = completed + dropped`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShadowCounts {
     candidate: Version,
@@ -189,7 +189,7 @@ pub struct ShadowCounts {
     agreed: u64,
     disagreed: u64,
     not_compared: u64,
-    lost: [u64; LossCause::COUNT],
+    dropped: [u64; DropCause::COUNT],
 }
 
 impl ShadowCounts {
@@ -208,7 +208,7 @@ impl ShadowCounts {
         self.handed_over
     }
 
-    /// Runs not taken on, which are among the lost: no room, no budget, shutting down, or a panic
+    /// Runs not taken on, which are among the dropped: no room, no budget, shutting down, or a panic
     /// while features or output were copied.
     pub fn refused(&self) -> u64 {
         self.refused
@@ -234,24 +234,24 @@ impl ShadowCounts {
         self.not_compared
     }
 
-    /// Runs lost by this cause.
-    pub fn lost(&self, cause: LossCause) -> u64 {
-        self.lost.get(cause.index()).copied().unwrap_or(0)
+    /// Runs dropped by this cause.
+    pub fn dropped(&self, cause: DropCause) -> u64 {
+        self.dropped.get(cause.index()).copied().unwrap_or(0)
     }
 
-    /// Runs lost by any cause.
-    pub fn lost_in_all(&self) -> u64 {
-        self.lost.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    /// Runs dropped by any cause.
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Runs handed over that have not ended yet.
     pub fn pending(&self) -> u64 {
-        self.wanted().saturating_sub(self.completed()).saturating_sub(self.lost_in_all())
+        self.wanted().saturating_sub(self.completed()).saturating_sub(self.dropped_in_all())
     }
 }
 
 /// As a map: `candidate`, `wanted`, `completed`, `agreed`, `disagreed`, `not_compared`, `pending`,
-/// and `lost` by cause.
+/// and `dropped` by cause.
 impl Serialize for ShadowCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut counts = serializer.serialize_struct("ShadowCounts", 8)?;
@@ -262,16 +262,16 @@ impl Serialize for ShadowCounts {
         counts.serialize_field("disagreed", &self.disagreed)?;
         counts.serialize_field("not_compared", &self.not_compared)?;
         counts.serialize_field("pending", &self.pending())?;
-        counts.serialize_field("lost", &Losses(self))?;
+        counts.serialize_field("dropped", &Dropped(self))?;
         counts.end()
     }
 }
 
-struct Losses<'a>(&'a ShadowCounts);
+struct Dropped<'a>(&'a ShadowCounts);
 
-impl Serialize for Losses<'_> {
+impl Serialize for Dropped<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let lost = LossCause::ALL.map(|cause| (cause.as_str(), self.0.lost(cause)));
+        let lost = DropCause::ALL.map(|cause| (cause.as_str(), self.0.dropped(cause)));
         serializer.collect_map(lost)
     }
 }

@@ -25,7 +25,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// one. The file is readable by its owner only, where the platform knows owners.
 ///
 /// ```
-/// use modelgate::LastKnownGood;
+/// use modelgate::source::LastKnownGood;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("flags.lkg");
@@ -42,7 +42,7 @@ pub struct LastKnownGood {
 
 /// A document that was saved.
 #[derive(Clone)]
-pub struct Saved {
+pub struct LastKnownGoodFlags {
     text: String,
     /// Time since 1970.
     at: Duration,
@@ -106,7 +106,7 @@ impl LastKnownGood {
     /// # Errors
     ///
     /// When the file is damaged, or there but not readable.
-    pub fn load(&self) -> Result<Option<Saved>, LastKnownGoodError> {
+    pub fn load(&self) -> Result<Option<LastKnownGoodFlags>, LastKnownGoodError> {
         let unreadable = |error| LastKnownGoodError::of(&self.path, Kind::Unreadable, Some(error));
         let damaged = |what| LastKnownGoodError::of(&self.path, Kind::Damaged(what), None);
 
@@ -124,11 +124,11 @@ impl LastKnownGood {
         if digest(&text) != sum {
             return Err(damaged("its checksum does not match"));
         }
-        Ok(Some(Saved { text, at: Duration::from_secs(at) }))
+        Ok(Some(LastKnownGoodFlags { text, at: Duration::from_secs(at) }))
     }
 }
 
-impl Saved {
+impl LastKnownGoodFlags {
     /// The document.
     pub fn text(&self) -> &str {
         &self.text
@@ -142,7 +142,7 @@ impl Saved {
 }
 
 /// Documents may be long and private: only the length is shown.
-impl fmt::Debug for Saved {
+impl fmt::Debug for LastKnownGoodFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Saved")
             .field("bytes", &self.text.len())

@@ -14,7 +14,7 @@ use super::{
     settings::Settings,
     tree::FeatureToggle,
 };
-use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, Severity};
+use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, ProblemSeverity};
 
 /// Reads client features, which replace everything there is, or events, which change it.
 pub(super) fn read(
@@ -247,7 +247,7 @@ fn missing(toggle: &FeatureToggle, segments: &Segments) -> Option<FlagProblem> {
 
 /// Whether a problem is one that [`missing`] finds.
 fn is_of_segment(problem: &FlagProblem) -> bool {
-    problem.severity == Severity::Warning && problem.path.contains("/segments/")
+    problem.severity == ProblemSeverity::Warning && problem.path.contains("/segments/")
 }
 
 /// Why an item could not be read.

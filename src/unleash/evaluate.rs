@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     contain::contained,
     context::EvaluationContext,
-    flag::{Evaluate, Evaluation, FlagSet, Reason, Request, Trace},
+    flag::{Evaluate, Evaluation, EvaluationTrace, FlagSet, Reason, Request},
     value::{Map, ShortText, Value},
 };
 
@@ -298,7 +298,11 @@ impl Evaluate for FeatureToggle {
         Scene::new(self, request, set, Unwatched).resolve().evaluation(self)
     }
 
-    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace) {
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         let mut scene = Scene::new(self, request, set, Recorder::default());
         let evaluation = scene.resolve().evaluation(self);
         (evaluation, scene.watcher.trace)

@@ -17,7 +17,7 @@ pub(crate) use self::watch::Feed;
 /// often it answers and fails, and how often shadows disagree with it.
 ///
 /// Give it to a [router](crate::RouterBuilder::impact_metrics), or to several under different
-/// names, and to the one source that reports it, `UnleashSource::impact_metrics`. A clone is the
+/// names, and to the one source that reports it, `Source::impact_metrics`. A clone is the
 /// same handle.
 ///
 /// | name | kind | labels besides `router` |
@@ -26,14 +26,14 @@ pub(crate) use self::watch::Feed;
 /// | `modelgate_failures_total` | counter | `version`, `kind` |
 /// | `modelgate_fallbacks_total` | counter | `version` (the one wanted; `none` when the flags named none), `cause` |
 /// | `modelgate_service_seconds` | histogram | `version` |
-/// | `modelgate_shadows_completed_total` | counter | `candidate`, `verdict` (`agreed`, `disagreed`, `not_compared`) |
-/// | `modelgate_shadows_lost_total` | counter | `candidate`, `cause` |
+/// | `modelgate_shadows_completed_total` | counter | `candidate`, `agreement` (`agreed`, `disagreed`, `not_compared`) |
+/// | `modelgate_shadows_dropped_total` | counter | `candidate`, `cause` |
 /// | `modelgate_shadow_disagreement` | gauge | `candidate`; the share of the runs compared since the last time |
 ///
-/// The values of labels mean what they mean in [`RouterStats`](crate::RouterStats).
+/// The values of labels mean what they mean in [`RouterStats`](crate::router::stats::RouterStats).
 ///
 /// ```
-/// use modelgate::{Context, ImpactMetrics, ImpactValue, ModelRouter, Rollout, model_fn};
+/// use modelgate::{Context, ModelRouter, Rollout, model_fn, unleash::{ImpactMetrics, ImpactValue}};
 ///
 /// let impact = ImpactMetrics::new();
 /// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")

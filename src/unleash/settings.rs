@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{contain::contained, context::EvaluationContext, flag::Exposures, value::Map};
+use crate::{contain::contained, context::EvaluationContext, flag::EvaluationCounts, value::Map};
 
 pub(super) type Custom = dyn Fn(&Map, &dyn EvaluationContext) -> bool + Send + Sync;
 pub(super) type Random = dyn Fn() -> u64 + Send + Sync;
@@ -19,7 +19,7 @@ pub(super) struct Settings {
     pub(super) host_name: Option<Box<str>>,
     pub(super) strategies: Vec<(Box<str>, Arc<Custom>)>,
     pub(super) random: Option<Arc<Random>>,
-    pub(super) exposures: Option<Exposures>,
+    pub(super) exposures: Option<EvaluationCounts>,
 }
 
 impl Settings {

@@ -1,7 +1,7 @@
 //! Watching an evaluation. The plain evaluation is the same code with a watcher that does nothing.
 
 use crate::{
-    flag::{Trace, TraceStep},
+    flag::{EvaluationTrace, TraceStep},
     value::Value,
 };
 
@@ -35,7 +35,7 @@ impl Watcher for Unwatched {
 /// Writes everything down.
 #[derive(Default)]
 pub(super) struct Recorder {
-    pub(super) trace: Trace,
+    pub(super) trace: EvaluationTrace,
 }
 
 impl Watcher for Recorder {

@@ -8,13 +8,16 @@ use std::{
     },
 };
 
-use super::{Comparison, ComparisonSink, SinkCounts};
+use crate::compare::{
+    Comparison,
+    sink::{ComparisonSink, SinkCounts},
+};
 
 /// Sends each comparison through a bounded channel. Never waits: when the channel is full, or
 /// nobody receives any more, the comparison is dropped and counted.
 ///
 /// ```
-/// use modelgate::ChannelSink;
+/// use modelgate::compare::sink::ChannelSink;
 ///
 /// let (sink, comparisons) = ChannelSink::<f32>::new(1024);
 /// std::thread::spawn(move || {
@@ -69,12 +72,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::compare::Side;
+    use crate::compare::Run;
 
     #[test]
     fn a_full_or_closed_channel_drops_and_counts() {
         let (sink, receiver) = ChannelSink::new(1);
-        let side = || Side::new("v", Ok(1_u8), Duration::ZERO);
+        let side = || Run::new("v", Ok(1_u8), Duration::ZERO);
         sink.record(&Comparison::new(side(), side()));
         sink.record(&Comparison::new(side(), side()));
         assert_eq!(receiver.try_iter().count(), 1);

@@ -6,47 +6,39 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Comparison, ComparisonSink, SinkCounts, SinkError};
+use crate::compare::{
+    Comparison,
+    sink::{ComparisonSink, SinkCounts, SinkError},
+};
 use crate::{contain::contained, model::ModelError};
 
 /// Passes each comparison to several sinks, in order. One that panics is counted as failed and
 /// keeps nothing from the others.
-///
-/// ```
-/// use modelgate::{FanOut, MemorySink, TracingSink};
-///
-/// let sinks = FanOut::<f32>::new().and(TracingSink::new()).and(MemorySink::new(100));
-/// ```
 #[must_use]
-pub struct FanOut<P> {
+pub(crate) struct FanOut<P> {
     sinks: Vec<Box<dyn ComparisonSink<P>>>,
     panics: AtomicU64,
 }
 
 impl<P> FanOut<P> {
     /// Passes comparisons to nobody yet.
-    pub fn new() -> FanOut<P> {
+    pub(crate) fn new() -> FanOut<P> {
         FanOut { sinks: Vec::new(), panics: AtomicU64::new(0) }
     }
 
     /// And to this sink.
-    pub fn and(mut self, sink: impl ComparisonSink<P> + 'static) -> FanOut<P> {
+    pub(crate) fn and(mut self, sink: impl ComparisonSink<P> + 'static) -> FanOut<P> {
         self.sinks.push(Box::new(sink));
         self
     }
 
-    /// The number of sinks.
-    pub fn len(&self) -> usize {
-        self.sinks.len()
-    }
-
     /// Whether there are no sinks.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.sinks.is_empty()
     }
 
     /// How often a sink panicked.
-    pub fn panics(&self) -> u64 {
+    pub(crate) fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
     }
 
@@ -128,14 +120,14 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use super::*;
-    use crate::compare::{MemorySink, Side};
+    use crate::compare::{Run, sink::MemorySink};
 
     #[test]
     fn a_sink_that_panics_keeps_nothing_from_the_others() {
         let kept = Arc::new(MemorySink::new(8));
         let sinks =
             FanOut::new().and(|_: &Comparison<u8>| panic!("no disk today")).and(kept.clone());
-        let side = || Side::new("v", Ok(1_u8), Duration::ZERO);
+        let side = || Run::new("v", Ok(1_u8), Duration::ZERO);
         sinks.record(&Comparison::new(side(), side()));
         sinks.record(&Comparison::new(side(), side()));
         assert_eq!(kept.len(), 2);

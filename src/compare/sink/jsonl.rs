@@ -21,7 +21,10 @@ use self::{
     file::RotatingFile,
     writer::{Message, write_all_that_comes},
 };
-use super::{Comparison, ComparisonSink, SinkCounts, SinkError};
+use crate::compare::{
+    Comparison,
+    sink::{ComparisonSink, SinkCounts, SinkError},
+};
 
 /// Appends each comparison to a file, as one line of JSON.
 ///
@@ -63,15 +66,15 @@ use super::{Comparison, ComparisonSink, SinkCounts, SinkError};
 /// One file belongs to one sink at a time.
 ///
 /// ```
-/// use modelgate::{Comparison, ComparisonSink, JsonlSink, Side};
+/// use modelgate::compare::{Comparison, Run, sink::{ComparisonSink, JsonlSink}};
 /// use std::time::Duration;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("comparisons.jsonl");
 /// let sink = JsonlSink::builder(&path).rotate(64 << 20, 4).create()?;
 /// sink.record(&Comparison::new(
-///     Side::new("v1", Ok(0.25), Duration::from_micros(80)),
-///     Side::new("v2", Ok(0.75), Duration::from_micros(90)),
+///     Run::new("v1", Ok(0.25), Duration::from_micros(80)),
+///     Run::new("v2", Ok(0.75), Duration::from_micros(90)),
 /// ));
 /// sink.flush()?;
 /// assert_eq!(std::fs::read_to_string(&path)?.lines().count(), 1);

@@ -8,7 +8,10 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Comparison, ComparisonSink, SinkCounts};
+use crate::compare::{
+    Comparison,
+    sink::{ComparisonSink, SinkCounts},
+};
 
 /// Keeps the newest comparisons in memory, for tests and for a page that shows them. When it is
 /// full the oldest makes room, and counts as dropped.
@@ -102,13 +105,13 @@ impl<P> fmt::Debug for MemorySink<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Side;
+    use crate::compare::Run;
 
     #[test]
     fn the_oldest_makes_room_for_the_newest() {
         let sink = MemorySink::new(2);
         for number in 0..5_u8 {
-            let side = || Side::new("v", Ok(number), Duration::ZERO);
+            let side = || Run::new("v", Ok(number), Duration::ZERO);
             sink.record(&Comparison::new(side(), side()));
         }
         let kept: Vec<u8> =

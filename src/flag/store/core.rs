@@ -11,13 +11,13 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    FlagsStatus, Snapshot, SnapshotCell,
+    FlagSnapshot, FlagsStatus, SnapshotCell,
     status::{Delivery, Progress},
 };
 use crate::{
     clock::Clock,
     contain::contained,
-    flag::{Flag, FlagProblem, FlagSet, Severity},
+    flag::{Flag, FlagProblem, FlagSet, ProblemSeverity},
     source::{SourceError, Staleness, chain},
 };
 
@@ -29,14 +29,14 @@ const LOGGED_PROBLEMS: usize = 20;
 pub(crate) trait SnapshotListener: Send + Sync {
     /// Called with every snapshot, in order, one call at a time. The writer waits for it; it must
     /// not change the store.
-    fn published(&self, snapshot: &Arc<Snapshot>);
+    fn published(&self, snapshot: &Arc<FlagSnapshot>);
 }
 
-pub(super) type Callback = Arc<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
+pub(super) type Callback = Arc<dyn Fn(&Arc<FlagSnapshot>) + Send + Sync>;
 
 /// Locks are taken in the order of the fields, and none is held while a user's code runs.
 pub(crate) struct Core {
-    pub(super) cell: SnapshotCell<Snapshot>,
+    pub(super) cell: SnapshotCell<FlagSnapshot>,
     pub(super) clock: Arc<dyn Clock>,
     /// The thread of all network sources, while there is one.
     #[cfg(feature = "http")]
@@ -53,7 +53,7 @@ pub(crate) struct Core {
 struct Callbacks {
     list: Vec<Callback>,
     /// Published and not announced yet. Only the newest: a slow callback is spared the rest.
-    pending: Option<Arc<Snapshot>>,
+    pending: Option<Arc<FlagSnapshot>>,
     /// One thread announces at a time, so that callbacks see snapshots in order.
     announcing: bool,
 }
@@ -61,7 +61,7 @@ struct Callbacks {
 impl Core {
     pub(super) fn new(sources: Vec<(Arc<str>, bool)>, clock: Arc<dyn Clock>) -> Core {
         let deliveries = sources.iter().map(|(name, _)| Delivery::new(Arc::clone(name))).collect();
-        let snapshot = Snapshot::of_sources(sources);
+        let snapshot = FlagSnapshot::of_sources(sources);
         Core {
             cell: SnapshotCell::new(snapshot.clone()),
             clock,
@@ -365,11 +365,11 @@ fn log_problems(source: &str, problems: &[FlagProblem]) {
     for problem in problems.iter().take(LOGGED_PROBLEMS) {
         let (flag, error) = (&*problem.key, problem.to_string());
         match problem.severity {
-            Severity::Rejected => tracing::warn!(
+            ProblemSeverity::Rejected => tracing::warn!(
                 target: "modelgate::source", source, flag, error,
                 "flag refused: its last good form stays in force"
             ),
-            Severity::Warning => tracing::info!(
+            ProblemSeverity::Warning => tracing::info!(
                 target: "modelgate::source", source, flag, error, "flag remarked upon"
             ),
         }
@@ -381,7 +381,7 @@ fn log_problems(source: &str, problems: &[FlagProblem]) {
 }
 
 /// Our own listeners do not panic, but what they call of the user's might.
-fn tell(listener: &dyn SnapshotListener, snapshot: &Arc<Snapshot>) {
+fn tell(listener: &dyn SnapshotListener, snapshot: &Arc<FlagSnapshot>) {
     if contained(|| listener.published(snapshot)).is_none() {
         tracing::error!(
             target: "modelgate::router",

@@ -1,6 +1,6 @@
 //! Typed reads of flags.
 
-use super::Snapshot;
+use super::FlagSnapshot;
 use crate::{
     clock::Clock,
     context::EvaluationContext,
@@ -20,7 +20,7 @@ pub struct FlagDetail<T> {
     pub reason: Reason,
     /// What went wrong, when `value` is the default for that.
     pub error: Option<ErrorCode>,
-    /// The [revision](Snapshot::revision) that answered.
+    /// The [revision](FlagSnapshot::revision) that answered.
     pub revision: u64,
 }
 
@@ -66,7 +66,7 @@ flag_value! {
 }
 
 pub(super) fn read<T: FlagValue>(
-    snapshot: &Snapshot,
+    snapshot: &FlagSnapshot,
     key: &str,
     context: &dyn EvaluationContext,
     clock: &dyn Clock,

@@ -10,14 +10,15 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Core, FlagDetail, FlagValue, FlagsStatus, Guard, NotReady, Snapshot, SnapshotListener, detail,
+    Core, FlagDetail, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener,
+    detail,
 };
 use crate::{
     clock::{Clock, SystemClock},
     contain::contained,
     context::EvaluationContext,
     flag::FlagSet,
-    source::{FlagSink, FlagSource, SourceError, Subscription},
+    source::{FlagSource, FlagUpdates, SourceError, Subscription},
     value::Map,
 };
 
@@ -25,7 +26,7 @@ use crate::{
 /// one is dropped the sources stop.
 ///
 /// ```
-/// use modelgate::{Context, EnvironmentSource, Flags};
+/// use modelgate::{Context, Flags, source::EnvironmentSource};
 ///
 /// let overrides = EnvironmentSource::new().with_variables([("MODELGATE_FLAG_BETA", "true")]);
 /// let flags = Flags::builder().source(overrides).build()?;
@@ -98,13 +99,13 @@ impl Flags {
     }
 
     /// All flags as they are now. Takes a lock; meant for looking, not for requests.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    pub fn snapshot(&self) -> Arc<FlagSnapshot> {
         self.0.core.cell.load_full()
     }
 
     /// The flags for one request; waits for nobody.
     #[inline]
-    pub(crate) fn load(&self) -> Guard<Snapshot> {
+    pub(crate) fn load(&self) -> Guard<FlagSnapshot> {
         self.0.core.cell.load()
     }
 
@@ -118,13 +119,13 @@ impl Flags {
     /// # Errors
     ///
     /// When one has not within `timeout`; the error names it and why.
-    pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReady> {
+    pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
         if self.wait_until(timeout, |status| status.ready) {
             return Ok(());
         }
         let status = self.status();
         // It may have come between the two looks.
-        if status.ready { Ok(()) } else { Err(NotReady::of(&status)) }
+        if status.ready { Ok(()) } else { Err(NotReadyError::of(&status)) }
     }
 
     /// Waits until `condition` holds of the status, and says whether it did within `timeout`.
@@ -153,7 +154,7 @@ impl Flags {
     /// that come during a call are told in one. A panic in it is caught and logged.
     ///
     /// A callback that holds a clone of this handle keeps the store alive for ever.
-    pub fn on_change(&self, callback: impl Fn(&Arc<Snapshot>) + Send + Sync + 'static) {
+    pub fn on_change(&self, callback: impl Fn(&Arc<FlagSnapshot>) + Send + Sync + 'static) {
         self.0.core.on_change(Arc::new(callback));
     }
 
@@ -224,7 +225,7 @@ impl FlagsBuilder {
         let handle = Handle { core, subscriptions: Mutex::default() };
         for (position, ((source, _), (name, _))) in self.sources.into_iter().zip(names).enumerate()
         {
-            let sink = FlagSink::new(&handle.core, position, Arc::clone(&name));
+            let sink = FlagUpdates::new(&handle.core, position, Arc::clone(&name));
             let subscription = caught(move || source.subscribe(sink))
                 .and_then(|subscribed| subscribed)
                 .map_err(|cause| StartError { name: name.to_string(), cause })?;

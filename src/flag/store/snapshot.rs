@@ -7,7 +7,7 @@ use crate::flag::{Bound, Flag, FlagSet};
 /// The flags of all sources at one moment: immutable, so that every decision made from one
 /// belongs to one revision.
 #[derive(Clone)]
-pub struct Snapshot {
+pub struct FlagSnapshot {
     revision: u64,
     /// In the order the sources were declared.
     layers: Box<[Layer]>,
@@ -21,19 +21,19 @@ struct Layer {
     set: Option<FlagSet>,
 }
 
-impl Snapshot {
+impl FlagSnapshot {
     /// A snapshot before any source has delivered. A source that is not required does not hold
     /// up readiness.
-    pub(crate) fn of_sources(sources: impl IntoIterator<Item = (Arc<str>, bool)>) -> Snapshot {
+    pub(crate) fn of_sources(sources: impl IntoIterator<Item = (Arc<str>, bool)>) -> FlagSnapshot {
         let layers = sources
             .into_iter()
             .map(|(source, required)| Layer { source, required, set: None })
             .collect();
-        Snapshot { revision: 0, layers }
+        FlagSnapshot { revision: 0, layers }
     }
 
     /// The next snapshot, in which one source has other flags.
-    pub(crate) fn with(&self, source: usize, set: FlagSet) -> Snapshot {
+    pub(crate) fn with(&self, source: usize, set: FlagSet) -> FlagSnapshot {
         let mut next = self.clone();
         next.revision = next.revision.saturating_add(1);
         if let Some(layer) = next.layers.get_mut(source) {
@@ -92,7 +92,7 @@ impl Snapshot {
     }
 }
 
-impl fmt::Debug for Snapshot {
+impl fmt::Debug for FlagSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("revision", &self.revision)

@@ -4,14 +4,14 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::Snapshot;
+use super::FlagSnapshot;
 use crate::{flag::FlagProblem, source::Staleness};
 
 /// How a store and its sources are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FlagsStatus {
-    /// The revision in force; see [`Snapshot::revision`].
+    /// The revision in force; see [`FlagSnapshot::revision`].
     pub revision: u64,
     /// Whether every required source has delivered.
     pub ready: bool,
@@ -133,7 +133,7 @@ impl FlagsStatus {
 pub(super) struct Progress {
     /// Grows with every change, for those who wait for one.
     pub(super) tick: u64,
-    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Arc<FlagSnapshot>,
     pub(super) sources: Vec<Delivery>,
 }
 
@@ -284,13 +284,13 @@ impl Progress {
 /// A store was not ready in time: the sources that have not delivered, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct NotReady {
+pub struct NotReadyError {
     /// Name, failed attempts and last error of each.
     missing: Vec<(String, u64, Option<String>)>,
 }
 
-impl NotReady {
-    pub(super) fn of(status: &FlagsStatus) -> NotReady {
+impl NotReadyError {
+    pub(super) fn of(status: &FlagsStatus) -> NotReadyError {
         let missing = status
             .sources
             .iter()
@@ -302,7 +302,7 @@ impl NotReady {
                 _ => None,
             })
             .collect();
-        NotReady { missing }
+        NotReadyError { missing }
     }
 
     /// The names of the sources that have not delivered.
@@ -311,7 +311,7 @@ impl NotReady {
     }
 }
 
-impl fmt::Display for NotReady {
+impl fmt::Display for NotReadyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("flags are not ready")?;
         for (position, (name, attempts, error)) in self.missing.iter().enumerate() {
@@ -329,7 +329,7 @@ impl fmt::Display for NotReady {
     }
 }
 
-impl Error for NotReady {}
+impl Error for NotReadyError {}
 
 fn seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     age.map(|age| age.as_secs_f64()).serialize(serializer)

@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Flags, Snapshot, SnapshotListener, SourceState};
+use super::{FlagSnapshot, Flags, SnapshotListener, SourceState};
 use crate::{
     clock::ManualClock,
     context::Context,
     flag::{ErrorCode, FlagSet, Reason},
     source::{
-        FlagSink, FlagSource, SourceError, Subscription,
+        FlagSource, FlagUpdates, SourceError, Subscription,
         testing::{PATIENCE, Scripted, flag, scripted, set, text},
     },
     value::{Map, Value},
@@ -245,7 +245,7 @@ struct Listening {
 }
 
 impl SnapshotListener for Listening {
-    fn published(&self, snapshot: &Arc<Snapshot>) {
+    fn published(&self, snapshot: &Arc<FlagSnapshot>) {
         self.seen.lock().unwrap().push(snapshot.revision());
     }
 }
@@ -308,12 +308,12 @@ fn several_writers_are_heard_in_order_and_readers_never_go_back() {
 fn nothing_arrives_after_the_last_handle_is_dropped() {
     static STOPPED: AtomicBool = AtomicBool::new(false);
 
-    struct Stoppable(mpsc::Sender<FlagSink>);
+    struct Stoppable(mpsc::Sender<FlagUpdates>);
     impl FlagSource for Stoppable {
         fn name(&self) -> Cow<'static, str> {
             "stoppable".into()
         }
-        fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+        fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
             self.0.send(sink).unwrap();
             Ok(Subscription::on_drop(|| STOPPED.store(true, Ordering::Release)))
         }
@@ -356,7 +356,7 @@ fn a_router_that_dies_with_its_store_while_it_is_told_stops_nothing() {
     let (flags, sink) = scripted();
     struct Leaving(Mutex<Option<Arc<Leaving>>>, Mutex<Option<Flags>>);
     impl SnapshotListener for Leaving {
-        fn published(&self, snapshot: &Arc<Snapshot>) {
+        fn published(&self, snapshot: &Arc<FlagSnapshot>) {
             if snapshot.revision() == 1 {
                 // The writer's own handle is the last one now.
                 self.0.lock().unwrap().take();
@@ -394,7 +394,7 @@ fn a_source_that_cannot_start_is_named_and_the_others_are_stopped() {
         fn name(&self) -> Cow<'static, str> {
             "broken".into()
         }
-        fn subscribe(self: Box<Self>, _: FlagSink) -> Result<Subscription, SourceError> {
+        fn subscribe(self: Box<Self>, _: FlagUpdates) -> Result<Subscription, SourceError> {
             assert!(!self.0, "a source's mistake");
             Err(SourceError::new("URL is malformed"))
         }
@@ -434,6 +434,6 @@ fn the_status_is_written_as_json() {
 fn handles_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Flags>();
-    shared::<FlagSink>();
-    shared::<Snapshot>();
+    shared::<FlagUpdates>();
+    shared::<FlagSnapshot>();
 }

@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, fmt::Display, str::FromStr, time::Duration};
 
-use super::FlagdSource;
+use super::Source;
 use crate::source::SourceError;
 
 pub(super) fn read(
     variables: impl Iterator<Item = (String, String)>,
-) -> Result<FlagdSource, SourceError> {
+) -> Result<Source, SourceError> {
     let set: HashMap<String, String> =
         variables.filter(|(name, value)| name.starts_with("FLAGD_") && !value.is_empty()).collect();
     let text = |name: &str| set.get(name).cloned();
@@ -17,7 +17,7 @@ pub(super) fn read(
         None => number(&set, "FLAGD_PORT")?.unwrap_or(8015),
     };
     let host = text("FLAGD_HOST").unwrap_or_else(|| "localhost".to_owned());
-    let mut source = FlagdSource::new(host, port).tls(tls);
+    let mut source = Source::new(host, port).tls(tls);
     let settings = &mut source.settings;
     settings.certificate = text("FLAGD_SERVER_CERT_PATH").map(Into::into);
     settings.socket = text("FLAGD_SOCKET_PATH").map(Into::into);
@@ -74,7 +74,7 @@ fn flag(set: &HashMap<String, String>, name: &str) -> Result<bool, SourceError> 
 mod tests {
     use super::*;
 
-    fn of(variables: &[(&str, &str)]) -> Result<FlagdSource, String> {
+    fn of(variables: &[(&str, &str)]) -> Result<Source, String> {
         let variables =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         read(variables).map_err(|error| error.to_string())

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use super::{mend::mended, moment::moment, pages::Shape};
 use crate::{
-    dialect::flagsmith::Flagsmith,
     flag::FlagSet,
+    flagsmith::Flagsmith,
     source::{
-        FlagSink, SourceError,
+        FlagUpdates, LastKnownGood, SourceError, digest,
         last_good::{LastGood, named},
         network::Secret,
     },
-    store::{LastKnownGood, digest},
 };
 
 /// What was received.
@@ -24,7 +23,7 @@ pub(super) struct Environment {
     updated_at: Option<f64>,
     client_key: Option<Secret>,
     last_good: LastGood,
-    pub(super) sink: FlagSink,
+    pub(super) sink: FlagUpdates,
 }
 
 impl Environment {
@@ -34,7 +33,7 @@ impl Environment {
         dialect: Flagsmith,
         file: Option<LastKnownGood>,
         bootstrap: Option<String>,
-        sink: FlagSink,
+        sink: FlagUpdates,
     ) -> Environment {
         let last_good = LastGood::new(source, file);
         let mut environment = Environment {

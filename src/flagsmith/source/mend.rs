@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::flag::{FlagProblem, Severity};
+use crate::flag::{FlagProblem, ProblemSeverity};
 
 /// The lists whose items are read one by one: where they stand, as the problems have it.
 const FEATURES: &str = "/feature_states/";
@@ -18,7 +18,8 @@ type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 /// has none. `None` when nothing is malformed, or nothing of it can be mended.
 pub(super) fn mended(text: &str, problems: &[FlagProblem], previous: &str) -> Option<String> {
     let bad = |list: &str| -> Vec<usize> {
-        let rejected = problems.iter().filter(|problem| problem.severity == Severity::Rejected);
+        let rejected =
+            problems.iter().filter(|problem| problem.severity == ProblemSeverity::Rejected);
         let places = rejected
             .filter_map(|problem| problem.path.strip_prefix(list)?.split('/').next()?.parse().ok());
         places.collect()
@@ -118,7 +119,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::dialect::flagsmith::Flagsmith;
+    use crate::flagsmith::Flagsmith;
 
     fn document(value: Json, rules: Json, pinned: Json) -> Json {
         json!({

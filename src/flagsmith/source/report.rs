@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::settings::Settings;
 use crate::{
-    flag::{Exposure, Exposures},
+    flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
         network::{Backoff, Client, Failure, Stopped, client, jittered},
@@ -28,7 +28,7 @@ pub(super) struct Report {
     /// Where they are not.
     first: Url,
     headers: Vec<(&'static str, String)>,
-    exposures: Exposures,
+    exposures: EvaluationCounts,
     source: Cow<'static, str>,
     /// What was counted since, together with what could not be sent before.
     counts: Counts,
@@ -55,7 +55,7 @@ impl Report {
     pub(super) fn new(
         client: &Client,
         settings: &Settings,
-        exposures: Exposures,
+        exposures: EvaluationCounts,
         source: Cow<'static, str>,
     ) -> Result<Report, SourceError> {
         let base = settings.url.trim_end_matches('/');
@@ -84,7 +84,7 @@ impl Report {
         keep_reporting(self, interval, retry, stopped).await;
     }
 
-    fn add(&mut self, exposure: Exposure) {
+    fn add(&mut self, exposure: EvaluationCount) {
         if self.refused {
             return;
         }

@@ -17,13 +17,12 @@ use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-pub use self::preparing::Preparing;
+pub use self::preparing::Prepare;
 use self::{fetch::Kept, preparing::Ticket};
 use crate::{
-    dialect::launchdarkly::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
-    flag::table::Table,
+    flag::{store::SnapshotCell, table::Table},
+    launchdarkly::big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
     source::SourceError,
-    store::SnapshotCell,
 };
 
 /// How many contexts may wait to be fetched.
@@ -33,8 +32,8 @@ const QUEUE: usize = 1000;
 /// DynamoDB, a table of yours.
 ///
 /// Both methods may wait as long as they must: they are called on a thread of the
-/// [`BigSegmentCache`]'s own. One that panics has failed.
-pub trait BigSegmentStore: Send + Sync + 'static {
+/// [`Cache`]'s own. One that panics has failed.
+pub trait Store: Send + Sync + 'static {
     /// The segments of one context, by the names under which the store lists them
     /// (`beta-users.g2`): `true` for those that it is in, `false` for those that it is kept out of.
     ///
@@ -51,7 +50,7 @@ pub trait BigSegmentStore: Send + Sync + 'static {
     fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError>;
 }
 
-/// Keeps in memory what a [`BigSegmentStore`] says, for requests that do not wait for it.
+/// Keeps in memory what a [`Store`] says, for requests that do not wait for it.
 ///
 /// The vendor's clients ask the store in the middle of an evaluation, and wait for it. Here an
 /// evaluation reads memory only:
@@ -60,17 +59,17 @@ pub trait BigSegmentStore: Send + Sync + 'static {
 ///   segment's rules decide, and the answer's `bigSegmentsStatus` is `STORE_ERROR`;
 /// - one that was fetched longer ago than a client may keep it is fetched again, and what is
 ///   there serves meanwhile; if that has become too old, the status is `STALE`;
-/// - [`prepare`](BigSegmentCache::prepare) fetches a context beforehand, for a caller who wants
+/// - [`prepare`](Cache::prepare) fetches a context beforehand, for a caller who wants
 ///   the vendor's own answer at the first request: as soon as a user logs in, for instance.
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::{BigSegmentCache, BigSegmentStore, SourceError};
-/// use modelgate::dialect::launchdarkly::LaunchDarkly;
+/// use modelgate::{launchdarkly::big_segments, source::SourceError};
+/// use modelgate::launchdarkly::LaunchDarkly;
 ///
 /// struct Redis;
 ///
-/// impl BigSegmentStore for Redis {
+/// impl big_segments::Store for Redis {
 ///     fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
 ///         Ok(Vec::new()) // SMEMBERS big_segment_include:<context_hash>, and ..._exclude:
 ///     }
@@ -79,7 +78,7 @@ pub trait BigSegmentStore: Send + Sync + 'static {
 ///     }
 /// }
 ///
-/// let members = BigSegmentCache::builder().stale_after(Duration::from_secs(300)).build(Redis)?;
+/// let members = big_segments::Cache::builder().stale_after(Duration::from_secs(300)).build(Redis)?;
 /// let dialect = LaunchDarkly::new().with_big_segments(members.clone());
 /// // Where there is time to wait, or `.await` it:
 /// assert!(members.prepare("user-42").wait(Duration::from_secs(5)));
@@ -89,12 +88,12 @@ pub trait BigSegmentStore: Send + Sync + 'static {
 /// Looking a context up takes no lock, and allocates only where one has to be fetched. Clones share
 /// one cache; its thread ends with the last of them.
 #[derive(Clone)]
-pub struct BigSegmentCache(Arc<Shared>);
+pub struct Cache(Arc<Shared>);
 
-/// How a [`BigSegmentCache`] is kept. The defaults are those of the vendor's clients.
+/// How a [`Cache`] is kept. The defaults are those of the vendor's clients.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct BigSegmentCacheBuilder {
+pub struct CacheBuilder {
     contexts: usize,
     fresh_for: Duration,
     poll_interval: Duration,
@@ -102,7 +101,7 @@ pub struct BigSegmentCacheBuilder {
 }
 
 struct Shared {
-    settings: BigSegmentCacheBuilder,
+    settings: CacheBuilder,
     /// For requests: a copy of what the thread has.
     members: SnapshotCell<Table<Arc<Members>>>,
     kept: Mutex<Kept>,
@@ -132,9 +131,9 @@ struct Wanted {
     ticket: Option<Ticket>,
 }
 
-impl Default for BigSegmentCacheBuilder {
-    fn default() -> BigSegmentCacheBuilder {
-        BigSegmentCacheBuilder {
+impl Default for CacheBuilder {
+    fn default() -> CacheBuilder {
+        CacheBuilder {
             contexts: 1000,
             fresh_for: Duration::from_secs(5),
             poll_interval: Duration::from_secs(5),
@@ -143,30 +142,30 @@ impl Default for BigSegmentCacheBuilder {
     }
 }
 
-impl BigSegmentCacheBuilder {
+impl CacheBuilder {
     /// How many contexts are kept; 1000 otherwise. Beyond that, one that was not asked for lately
     /// is let go.
-    pub fn contexts(mut self, contexts: usize) -> BigSegmentCacheBuilder {
+    pub fn contexts(mut self, contexts: usize) -> CacheBuilder {
         self.contexts = contexts.max(1);
         self
     }
 
     /// How long a context's memberships are served before they are fetched again; 5 seconds
     /// otherwise.
-    pub fn fresh_for(mut self, time: Duration) -> BigSegmentCacheBuilder {
+    pub fn fresh_for(mut self, time: Duration) -> CacheBuilder {
         self.fresh_for = time;
         self
     }
 
     /// The pause between two questions whether the store is up to date; 5 seconds otherwise.
-    pub fn poll_interval(mut self, interval: Duration) -> BigSegmentCacheBuilder {
+    pub fn poll_interval(mut self, interval: Duration) -> CacheBuilder {
         self.poll_interval = interval.max(Duration::from_millis(1));
         self
     }
 
     /// From which age on the store, or what was fetched of a context, counts as stale; 2 minutes
     /// otherwise.
-    pub fn stale_after(mut self, age: Duration) -> BigSegmentCacheBuilder {
+    pub fn stale_after(mut self, age: Duration) -> CacheBuilder {
         self.stale_after = age;
         self
     }
@@ -175,7 +174,7 @@ impl BigSegmentCacheBuilder {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn build(self, store: impl BigSegmentStore) -> Result<BigSegmentCache, SourceError> {
+    pub fn build(self, store: impl Store) -> Result<Cache, SourceError> {
         let (wanted, asked) = crossbeam_channel::bounded(QUEUE);
         let shared = Arc::new(Shared {
             settings: self,
@@ -188,30 +187,30 @@ impl BigSegmentCacheBuilder {
             started: Instant::now(),
         });
         fetch::start(&shared, asked, store)?;
-        Ok(BigSegmentCache(shared))
+        Ok(Cache(shared))
     }
 }
 
-impl BigSegmentCache {
+impl Cache {
     /// A cache with other settings than the vendor's.
-    pub fn builder() -> BigSegmentCacheBuilder {
-        BigSegmentCacheBuilder::default()
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
     }
 
     /// A cache of this store.
     ///
     /// # Errors
     /// When its thread cannot be started.
-    pub fn new(store: impl BigSegmentStore) -> Result<BigSegmentCache, SourceError> {
-        BigSegmentCache::builder().build(store)
+    pub fn new(store: impl Store) -> Result<Cache, SourceError> {
+        Cache::builder().build(store)
     }
 
     /// Fetches what the store says of the context with this key, unless that is known and fresh.
     /// `await` what is returned, or wait for it; dropping it changes nothing.
-    pub fn prepare(&self, key: &str) -> Preparing {
+    pub fn prepare(&self, key: &str) -> Prepare {
         let known = self.0.members.load().get(key).map(Arc::clone);
         if known.is_some_and(|members| !members.failed && self.0.is_fresh(&members)) {
-            return Preparing::done(true);
+            return Prepare::done(true);
         }
         let (ticket, preparing) = Ticket::new();
         // Where the queue is full the ticket is dropped, which is an answer as well.
@@ -272,7 +271,7 @@ fn place(status: BigSegmentsStatus) -> u8 {
     }
 }
 
-impl BigSegments for BigSegmentCache {
+impl BigSegments for Cache {
     fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer {
         let shared = &*self.0;
         let known = shared.members.load();
@@ -298,7 +297,7 @@ impl BigSegments for BigSegmentCache {
 }
 
 /// Shows no key.
-impl fmt::Debug for BigSegmentCache {
+impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BigSegmentCache")
             .field("settings", &self.0.settings)

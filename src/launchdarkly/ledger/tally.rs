@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::dialect::launchdarkly::{evaluate::Met, trace::Watcher};
+use crate::launchdarkly::{evaluate::Met, trace::Watcher};
 
 /// The prerequisites that an evaluation looked at, in order.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use crate::{
     context::EvaluationContext,
-    dialect::launchdarkly::reference::is_kind,
     flag::Request,
+    launchdarkly::reference::is_kind,
     value::{Value, ValueRef},
 };
 

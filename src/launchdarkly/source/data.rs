@@ -8,10 +8,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    dialect::launchdarkly::LaunchDarkly,
     flag::{FlagProblem, FlagSet},
-    source::{FlagSink, SourceError, last_good::LastGood},
-    store::LastKnownGood,
+    launchdarkly::LaunchDarkly,
+    source::{FlagUpdates, LastKnownGood, SourceError, last_good::LastGood},
 };
 
 /// How often the file is written while flags change one by one.
@@ -31,7 +30,7 @@ pub(super) struct Data {
     changed: bool,
     saved: Option<Instant>,
     last_good: LastGood,
-    pub(super) sink: FlagSink,
+    pub(super) sink: FlagUpdates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +83,7 @@ impl Data {
         source: Cow<'static, str>,
         dialect: LaunchDarkly,
         file: Option<LastKnownGood>,
-        sink: FlagSink,
+        sink: FlagUpdates,
     ) -> Data {
         let last_good = LastGood::new(source, file);
         let mut data = Data {

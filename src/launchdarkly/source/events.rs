@@ -18,7 +18,7 @@ pub(super) use self::{
 };
 use crate::prediction_id::PredictionId;
 
-/// What a [`LaunchDarklySource`](super::LaunchDarklySource) reports to LaunchDarkly, and how often.
+/// What a [`Source`](super::LaunchDarklySource) reports to LaunchDarkly, and how often.
 ///
 /// | event | sent for |
 /// |---|---|
@@ -31,7 +31,7 @@ use crate::prediction_id::PredictionId;
 /// # What leaves the process
 ///
 /// A summary holds no context. The others do: the keys of its kinds always, its attributes only
-/// [if you say so](LaunchDarklyEvents::all_attributes_private). The vendor's own clients send all
+/// [if you say so](Events::all_attributes_private). The vendor's own clients send all
 /// attributes unless told not to.
 ///
 /// # What it costs a request
@@ -42,7 +42,7 @@ use crate::prediction_id::PredictionId;
 /// context and offers it to a queue. When that is full the copy is not made, and the loss is counted
 /// and logged. A flag with prerequisites, and a flag that may ask for single answers, is evaluated
 /// a second time, for what the prerequisites answered and for the reason.
-/// [`contexts(false)`](LaunchDarklyEvents::contexts) leaves only the counting.
+/// [`contexts(false)`](Events::contexts) leaves only the counting.
 ///
 /// # What routers report
 ///
@@ -59,19 +59,19 @@ use crate::prediction_id::PredictionId;
 /// there when the store is dropped is sent within 2 seconds, or lost; nobody waits for it.
 ///
 /// ```no_run
-/// use modelgate::{LaunchDarklyEvents, LaunchDarklySource};
+/// use modelgate::launchdarkly;
 ///
 /// # let key = "";
-/// let events = LaunchDarklyEvents::new()
+/// let events = launchdarkly::Events::new()
 ///     .all_attributes_private(false)
 ///     .private_attribute("email")
 ///     .private_attribute("/address/street");
-/// let source = LaunchDarklySource::new(key).events(events);
-/// let counted_nowhere = LaunchDarklySource::new(key).events(None);
+/// let source = launchdarkly::Source::new(key).events(events);
+/// let counted_nowhere = launchdarkly::Source::new(key).events(None);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct LaunchDarklyEvents {
+pub struct Events {
     pub(super) url: Option<String>,
     pub(super) interval: Duration,
     pub(super) capacity: usize,
@@ -82,16 +82,16 @@ pub struct LaunchDarklyEvents {
     pub(super) diagnostics: Option<Duration>,
 }
 
-impl Default for LaunchDarklyEvents {
-    fn default() -> LaunchDarklyEvents {
-        LaunchDarklyEvents::new()
+impl Default for Events {
+    fn default() -> Events {
+        Events::new()
     }
 }
 
-impl LaunchDarklyEvents {
+impl Events {
     /// Everything in the table above, with keys and without attributes.
-    pub fn new() -> LaunchDarklyEvents {
-        LaunchDarklyEvents {
+    pub fn new() -> Events {
+        Events {
             url: None,
             interval: Duration::from_secs(5),
             capacity: 10_000,
@@ -107,27 +107,27 @@ impl LaunchDarklyEvents {
     /// [Relay Proxy](super::LaunchDarklySource::relay); with other
     /// [base URLs](super::LaunchDarklySource::base_urls) nothing is sent anywhere unless it is
     /// given.
-    pub fn url(mut self, url: impl Into<String>) -> LaunchDarklyEvents {
+    pub fn url(mut self, url: impl Into<String>) -> Events {
         self.url = Some(url.into());
         self
     }
 
     /// The pause between two payloads; 5 seconds otherwise.
-    pub fn flush_interval(mut self, interval: Duration) -> LaunchDarklyEvents {
+    pub fn flush_interval(mut self, interval: Duration) -> Events {
         self.interval = interval.max(Duration::from_millis(1));
         self
     }
 
     /// How many events with a context may wait for the next payload; 10,000 otherwise. Further ones
     /// are dropped and counted.
-    pub fn capacity(mut self, events: usize) -> LaunchDarklyEvents {
+    pub fn capacity(mut self, events: usize) -> Events {
         self.capacity = events.max(1);
         self
     }
 
     /// Whether `index`, `feature` and `debug` events are sent: those that have a context; `true`
     /// otherwise.
-    pub fn contexts(mut self, contexts: bool) -> LaunchDarklyEvents {
+    pub fn contexts(mut self, contexts: bool) -> Events {
         self.contexts = contexts;
         self
     }
@@ -135,34 +135,34 @@ impl LaunchDarklyEvents {
     /// Whether contexts are sent without any of their attributes, `name` included, except for kind,
     /// key and `anonymous`; `true` otherwise. The attributes' names are sent all the same, as the
     /// vendor's clients do.
-    pub fn all_attributes_private(mut self, private: bool) -> LaunchDarklyEvents {
+    pub fn all_attributes_private(mut self, private: bool) -> Events {
         self.privacy.all = private;
         self
     }
 
     /// Sends contexts without this attribute: a name, or a path into an object such as
     /// `/address/street`. May be called again for more. Of use where not
-    /// [all are private](LaunchDarklyEvents::all_attributes_private).
-    pub fn private_attribute(mut self, attribute: impl AsRef<str>) -> LaunchDarklyEvents {
+    /// [all are private](Events::all_attributes_private).
+    pub fn private_attribute(mut self, attribute: impl AsRef<str>) -> Events {
         self.privacy.add(attribute.as_ref());
         self
     }
 
     /// Whether payloads are compressed; `true` otherwise.
-    pub fn gzip(mut self, gzip: bool) -> LaunchDarklyEvents {
+    pub fn gzip(mut self, gzip: bool) -> Events {
         self.gzip = gzip;
         self
     }
 
     /// The pause before a payload that failed is sent again; 1 second otherwise.
-    pub fn retry(mut self, pause: Duration) -> LaunchDarklyEvents {
+    pub fn retry(mut self, pause: Duration) -> Events {
         self.retry = pause;
         self
     }
 
     /// The pause between two diagnostic events, at least a minute; 15 minutes otherwise, `None` to
     /// send none. They describe this client and how it fares, no flag and no context.
-    pub fn diagnostics(mut self, interval: Option<Duration>) -> LaunchDarklyEvents {
+    pub fn diagnostics(mut self, interval: Option<Duration>) -> Events {
         self.diagnostics = interval.map(|interval| interval.max(Duration::from_secs(60)));
         self
     }

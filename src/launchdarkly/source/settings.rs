@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::events::LaunchDarklyEvents;
+use super::events::Events;
 use crate::source::network::{HttpSettings, Secret};
 
 /// LaunchDarkly asks its clients not to poll more often.
@@ -16,7 +16,7 @@ pub(super) struct Settings {
     pub(super) poll_url: Option<String>,
     /// Where events go unless they have a URL of their own.
     pub(super) default_events_url: Option<String>,
-    pub(super) events: Option<LaunchDarklyEvents>,
+    pub(super) events: Option<Events>,
     pub(super) streams: bool,
     pub(super) interval: Duration,
     pub(super) filter: Option<String>,
@@ -32,7 +32,7 @@ impl Settings {
             stream_url: "https://stream.launchdarkly.com".to_owned(),
             poll_url: Some("https://sdk.launchdarkly.com".to_owned()),
             default_events_url: Some("https://events.launchdarkly.com".to_owned()),
-            events: Some(LaunchDarklyEvents::new()),
+            events: Some(Events::new()),
             streams: true,
             interval: LEAST_INTERVAL,
             filter: None,

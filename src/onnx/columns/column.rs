@@ -2,10 +2,11 @@
 
 use crate::{
     features::{FeatureValue, Quoted},
-    model::{
-        Dtype, NonFinite, TensorData,
-        onnx::sidecar::{Feature, FeatureType},
+    onnx::{
+        NonFiniteInput,
+        sidecar::{Feature, FeatureType},
     },
+    tensor::{Dtype, TensorData},
 };
 
 /// One feature.
@@ -17,7 +18,7 @@ pub(super) struct Column {
     range: Option<(f32, f32)>,
     values: Vec<Box<str>>,
     pub(super) optional: bool,
-    non_finite: NonFinite,
+    non_finite: NonFiniteInput,
 }
 
 /// Whole numbers beyond this are not all exact in the 64-bit floats that they are sent as.
@@ -25,7 +26,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Column {
     /// A column that is known by its type alone.
-    pub(super) fn plain(name: Box<str>, dtype: Dtype, non_finite: NonFinite) -> Column {
+    pub(super) fn plain(name: Box<str>, dtype: Dtype, non_finite: NonFiniteInput) -> Column {
         let kind = match dtype {
             Dtype::F32 | Dtype::F64 => FeatureType::Number,
             Dtype::I64 | Dtype::I32 | Dtype::U8 => FeatureType::Integer,

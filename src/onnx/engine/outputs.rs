@@ -2,14 +2,17 @@
 
 #[cfg(feature = "onnx")]
 use super::tract;
-#[cfg(feature = "ort")]
-use crate::model::TensorData;
 #[cfg(feature = "onnx")]
-use crate::model::onnx::ml::Direct;
-use crate::model::{Label, ModelError, Tensor};
+use crate::onnx::ml::Direct;
+#[cfg(feature = "ort")]
+use crate::tensor::TensorData;
+use crate::{
+    model::{Label, ModelError},
+    tensor::Tensor,
+};
 
 /// What a plan gave, in the order its outputs were asked for.
-pub(in crate::model::onnx) enum Outputs {
+pub(in crate::onnx) enum Outputs {
     #[cfg(feature = "onnx")]
     Direct(DirectOutputs),
     #[cfg(feature = "onnx")]
@@ -21,7 +24,7 @@ pub(in crate::model::onnx) enum Outputs {
 
 impl Outputs {
     /// The shape of an output.
-    pub(in crate::model::onnx) fn shape(&self, output: usize) -> &[usize] {
+    pub(in crate::onnx) fn shape(&self, output: usize) -> &[usize] {
         match self {
             #[cfg(feature = "onnx")]
             Outputs::Direct(outputs) => outputs.shape(output),
@@ -33,7 +36,7 @@ impl Outputs {
     }
 
     /// The elements of an output, if they are 32-bit floats.
-    pub(in crate::model::onnx) fn f32s(&self, output: usize) -> Option<&[f32]> {
+    pub(in crate::onnx) fn f32s(&self, output: usize) -> Option<&[f32]> {
         match self {
             #[cfg(feature = "onnx")]
             Outputs::Direct(outputs) => outputs.f32s(output),
@@ -45,7 +48,7 @@ impl Outputs {
     }
 
     /// The label at a place of an output that holds `count` integers or texts.
-    pub(in crate::model::onnx) fn label(
+    pub(in crate::onnx) fn label(
         &self,
         output: usize,
         count: usize,
@@ -73,7 +76,7 @@ impl Outputs {
     }
 
     /// The number of elements of an output.
-    pub(in crate::model::onnx) fn len(&self, output: usize) -> usize {
+    pub(in crate::onnx) fn len(&self, output: usize) -> usize {
         match self {
             #[cfg(feature = "onnx")]
             Outputs::Direct(outputs) => outputs.shape(output).iter().product(),
@@ -87,7 +90,7 @@ impl Outputs {
     }
 
     /// The element type of an output, in the engine's words.
-    pub(in crate::model::onnx) fn type_name(&self, output: usize) -> String {
+    pub(in crate::onnx) fn type_name(&self, output: usize) -> String {
         match self {
             #[cfg(feature = "onnx")]
             Outputs::Direct(_) => "f32 or a label".to_owned(),
@@ -103,7 +106,7 @@ impl Outputs {
     }
 
     /// The outputs as tensors of ours.
-    pub(in crate::model::onnx) fn into_tensors(
+    pub(in crate::onnx) fn into_tensors(
         self,
         count: usize,
     ) -> impl Iterator<Item = Result<Tensor, ModelError>> {
@@ -131,7 +134,7 @@ impl Outputs {
 
 /// The labels and probabilities of some rows.
 #[cfg(feature = "onnx")]
-pub(in crate::model::onnx) struct DirectOutputs {
+pub(in crate::onnx) struct DirectOutputs {
     labels: Vec<Label>,
     probabilities: Vec<f32>,
     labels_shape: [usize; 1],

@@ -16,12 +16,13 @@ use ort::{
 };
 
 pub(super) use self::file::File;
-pub use self::library::{OnnxRuntime, OnnxRuntimeError};
+pub use self::library::{Runtime, RuntimeError};
 use self::pool::Pool;
 use super::{Document, Graph, Told, guarded};
-use crate::model::{
-    ModelError, Tensor, TensorData,
-    onnx::{EngineError, LoadError, TensorDescription},
+use crate::{
+    model::ModelError,
+    onnx::{EngineError, LoadError, TensorInfo},
+    tensor::{Tensor, TensorData},
 };
 
 impl<R> From<ort::Error<R>> for EngineError {
@@ -37,12 +38,12 @@ fn failed(error: ort::Error) -> ModelError {
 }
 
 /// Reads and checks the bytes of a file; a panic over them comes back as an error.
-pub(super) fn read(bytes: &[u8], runtime: &OnnxRuntime) -> Result<Document, LoadError> {
+pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadError> {
     guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, runtime)))?
 }
 
 /// A graph made ready to run.
-pub(in crate::model::onnx) struct Plan {
+pub(in crate::onnx) struct Plan {
     workers: Pool<Worker>,
     inputs: Box<[Box<str>]>,
 }
@@ -57,7 +58,7 @@ struct Worker {
 impl Plan {
     pub(super) fn build(
         file: &File,
-        inputs: &[TensorDescription],
+        inputs: &[TensorInfo],
         outputs: &[&str],
     ) -> Result<Plan, LoadError> {
         guarded("preparing the graph", || {
@@ -113,7 +114,7 @@ impl Plan {
 /// The outputs, or the names of types that no tensor of ours has.
 type Given = Vec<Result<Tensor, String>>;
 
-fn builder(runtime: &OnnxRuntime) -> Result<SessionBuilder, EngineError> {
+fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
     let builder = Session::builder(&runtime.library.environment)?
         .with_log_level(LogLevel::Warning)?
         .with_intra_threads(runtime.thread_count())?

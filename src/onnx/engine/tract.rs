@@ -14,16 +14,17 @@ use tract_onnx::tract_hir::internal::{
 
 pub(super) use self::rewrite::keep_nan;
 use super::{Document, Graph, Rows, Told, guarded};
-use crate::model::{
-    Label, ModelError, Tensor, TensorData,
-    onnx::{AxisSize, EngineError, LoadError, TensorDescription, ml},
+use crate::{
+    model::{Label, ModelError},
+    onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},
+    tensor::{Tensor, TensorData},
 };
 
 /// What the file says, as the engine reads it.
 pub(super) type Proto = tract_onnx::pb::ModelProto;
 
 /// A graph made ready to run.
-pub(in crate::model::onnx) struct Plan {
+pub(in crate::onnx) struct Plan {
     runnable: Arc<TypedRunnableModel>,
 }
 
@@ -32,7 +33,7 @@ impl Plan {
     /// the first, which `rows` decides), and these outputs, in this order.
     pub(super) fn build(
         proto: &Proto,
-        inputs: &[TensorDescription],
+        inputs: &[TensorInfo],
         rows: Rows,
         features: Option<usize>,
         outputs: &[&str],
@@ -81,7 +82,7 @@ impl Plan {
 /// Decides the size of every axis that the file leaves open.
 fn settle_inputs(
     graph: &mut InferenceModel,
-    inputs: &[TensorDescription],
+    inputs: &[TensorInfo],
     rows: Rows,
     features: Option<usize>,
 ) -> TractResult<()> {
@@ -137,7 +138,7 @@ fn known(size: &DimFact) -> Option<TDim> {
 }
 
 /// What a plan gave, in the order its outputs were asked for.
-pub(in crate::model::onnx) struct Outputs(TVec<TValue>);
+pub(in crate::onnx) struct Outputs(TVec<TValue>);
 
 impl Outputs {
     fn get(&self, output: usize) -> Option<&EngineTensor> {

@@ -18,11 +18,11 @@ use super::{
     operator::{Fact, Operator, RowClassifier},
     zip_map,
 };
-use crate::model::{Label, Scores, scores::argmax};
+use crate::model::{Classification, Label, classification::argmax};
 
 /// A graph of one classifier, with changes of its rows before and of its scores after.
 #[derive(Debug)]
-pub(in crate::model::onnx) struct Direct {
+pub(in crate::onnx) struct Direct {
     before: Box<[Change]>,
     classifier: Arc<dyn Operator>,
     after: Box<[Change]>,
@@ -92,7 +92,7 @@ const INT64: i64 = 7;
 impl Direct {
     /// Reads a graph of one input, rows of this many 32-bit floats, and these outputs; `None` if
     /// it is anything else than a classifier.
-    pub(in crate::model::onnx) fn read(
+    pub(in crate::onnx) fn read(
         graph: &GraphProto,
         (input, width): (&str, usize),
         label: Option<&str>,
@@ -161,12 +161,12 @@ impl Direct {
     }
 
     /// The number of classes.
-    pub(in crate::model::onnx) fn classes(&self) -> usize {
+    pub(in crate::onnx) fn classes(&self) -> usize {
         self.labels.len()
     }
 
     /// Whether the label is an output.
-    pub(in crate::model::onnx) fn is_labelled(&self) -> bool {
+    pub(in crate::onnx) fn is_labelled(&self) -> bool {
         self.labelled
     }
 
@@ -204,15 +204,15 @@ impl Direct {
     }
 
     /// The answer for one row.
-    pub(in crate::model::onnx) fn one(&self, row: &[f32]) -> Option<Scores> {
+    pub(in crate::onnx) fn one(&self, row: &[f32]) -> Option<Classification> {
         let mut probabilities = vec![0.0; self.labels.len()];
         let mut place = [0];
         self.fill(row, &mut probabilities, &mut place)?;
-        Some(Scores { label: self.label(place[0])?, probabilities })
+        Some(Classification { label: self.label(place[0])?, probabilities })
     }
 
     /// The labels and the probabilities of many rows.
-    pub(in crate::model::onnx) fn many(&self, rows: &[f32]) -> Option<(Vec<Label>, Vec<f32>)> {
+    pub(in crate::onnx) fn many(&self, rows: &[f32]) -> Option<(Vec<Label>, Vec<f32>)> {
         let count = rows.len() / self.width.max(1);
         let mut probabilities = vec![0.0; count.checked_mul(self.labels.len())?];
         let mut places = vec![0; count];

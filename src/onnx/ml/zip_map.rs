@@ -27,7 +27,7 @@ impl FromNode for ZipMap {
 }
 
 /// The number of classes of a `ZipMap` node.
-pub(in crate::model::onnx) fn classes(node: &NodeProto) -> Option<usize> {
+pub(in crate::onnx) fn classes(node: &NodeProto) -> Option<usize> {
     ZipMap::from_node(node).ok().map(|map| map.classes)
 }
 

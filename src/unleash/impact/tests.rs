@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use super::{ImpactMetric, ImpactMetrics, ImpactValue};
 use crate::{
-    Admission, Context, ModelError, ModelRouter, Rollout, Shadow, Tolerance, model::model_fn,
+    Context, ModelError, ModelRouter, Rollout, Shadow,
+    compare::Tolerance,
+    model::{Acceptance, function::model_fn},
     router::stats::VersionCounters,
 };
 
@@ -65,11 +67,11 @@ fn answers_times_failures_and_disagreement_are_taken_exactly_once() {
         let calls = count(&taken, "modelgate_service_seconds", &of(version));
         assert_eq!(calls, answers(&taken, version));
     }
-    let verdict = |verdict| {
-        let labels = [("candidate", "v3"), ("verdict", verdict)];
+    let agreement = |agreement| {
+        let labels = [("candidate", "v3"), ("agreement", agreement)];
         count(&taken, "modelgate_shadows_completed_total", &labels)
     };
-    assert_eq!((verdict("agreed"), verdict("disagreed")), (200, 200));
+    assert_eq!((agreement("agreed"), agreement("disagreed")), (200, 200));
     let share = taken.iter().find(|metric| metric.name == "modelgate_shadow_disagreement");
     assert_eq!(share.unwrap().value, ImpactValue::Gauge(0.5));
     assert_eq!(impact.take(), []);
@@ -100,7 +102,7 @@ fn what_a_router_counted_last_is_taken_after_it_is_gone_and_then_it_is_forgotten
 fn a_version_that_is_installed_later_is_counted_and_one_retired_taken_a_last_time() {
     let impact = ImpactMetrics::new();
     let router = router(&impact);
-    router.install("v4", model_fn(|x: &[f64]| Ok(x[0])), &Admission::new()).unwrap();
+    router.install("v4", model_fn(|x: &[f64]| Ok(x[0])), &Acceptance::new()).unwrap();
     router.pin("v4").unwrap();
     router.predict(&Context::new("user-1"), &[1.0, 0.0]).unwrap();
     router.retire("v4").unwrap();

@@ -11,7 +11,7 @@ use crate::{
         stats::{FallbackCounters, VersionCounters},
         table::Table,
     },
-    shadow::{Candidate, LossCause},
+    shadow::{Candidate, DropCause},
     version::Version,
 };
 
@@ -136,19 +136,20 @@ fn take_version(counters: &VersionCounters, mut figures: Figures<'_>) {
 fn take_candidate(candidate: &Candidate, mut figures: Figures<'_>) {
     let counts = candidate.counts();
     let completed = ("modelgate_shadows_completed_total", "Shadow runs that came to an end.");
-    let mut verdict = |verdict, count| figures.count(completed, ("verdict", verdict), count);
-    let agreed = verdict("agreed", counts.agreed());
-    let disagreed = verdict("disagreed", counts.disagreed());
-    verdict("not_compared", counts.not_compared());
+    let mut agreement =
+        |agreement, count| figures.count(completed, ("agreement", agreement), count);
+    let agreed = agreement("agreed", counts.agreed());
+    let disagreed = agreement("disagreed", counts.disagreed());
+    agreement("not_compared", counts.not_compared());
     let compared = agreed.saturating_add(disagreed);
     if compared > 0 {
         let help = "The share of compared shadow runs that disagreed with what was served.";
         let share = ImpactValue::Gauge(disagreed as f64 / compared as f64);
         figures.push(("modelgate_shadow_disagreement", help), None, share);
     }
-    let lost = ("modelgate_shadows_lost_total", "Shadow runs that came to no end.");
-    for cause in LossCause::ALL {
-        figures.count(lost, ("cause", cause.as_str()), counts.lost(cause));
+    let lost = ("modelgate_shadows_dropped_total", "Shadow runs that came to no end.");
+    for cause in DropCause::ALL {
+        figures.count(lost, ("cause", cause.as_str()), counts.dropped(cause));
     }
 }
 

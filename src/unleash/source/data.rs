@@ -11,13 +11,12 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    dialect::unleash::Unleash,
-    flag::{FlagSet, Severity},
+    flag::{FlagSet, ProblemSeverity},
     source::{
-        FlagSink, SourceError,
+        FlagUpdates, LastKnownGood, SourceError, digest,
         last_good::{LastGood, named},
     },
-    store::{LastKnownGood, digest},
+    unleash::Unleash,
 };
 
 /// How often the file is written while features change one by one.
@@ -41,7 +40,7 @@ pub(super) struct Data {
     unsaved: bool,
     saved: Option<Instant>,
     last_good: LastGood,
-    pub(super) sink: FlagSink,
+    pub(super) sink: FlagUpdates,
 }
 
 #[derive(Default)]
@@ -102,7 +101,7 @@ impl Data {
         dialect: Unleash,
         file: Option<LastKnownGood>,
         bootstrap: Option<String>,
-        sink: FlagSink,
+        sink: FlagUpdates,
     ) -> Data {
         let last_good = LastGood::new(source, file);
         let mut data = Data {
@@ -275,7 +274,8 @@ impl Drop for Data {
 
 /// What is malformed: the names of features, and segments as the problems call them.
 fn rejected(set: &FlagSet) -> HashSet<&str> {
-    let rejected = set.problems().iter().filter(|problem| problem.severity == Severity::Rejected);
+    let rejected =
+        set.problems().iter().filter(|problem| problem.severity == ProblemSeverity::Rejected);
     rejected.map(|problem| &*problem.key).collect()
 }
 

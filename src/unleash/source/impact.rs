@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::router::{ImpactMetric, ImpactValue};
+use crate::unleash::{ImpactMetric, ImpactValue};
 
 /// Figures that cannot be sent are merged into the next for at most this many series.
 const MOST_SERIES: usize = 10_000;

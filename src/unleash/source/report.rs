@@ -16,13 +16,13 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    flag::{Exposure, Exposures},
-    router::ImpactMetrics,
+    flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
         network::{Backoff, Client, Failure, Stopped, client, jittered},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
+    unleash::ImpactMetrics,
 };
 
 /// Reports that fail are merged into the next for at most this many toggles.
@@ -52,7 +52,7 @@ pub(super) struct Report {
 
 /// What there is to tell the server.
 pub(super) struct Counted {
-    pub(super) exposures: Exposures,
+    pub(super) exposures: EvaluationCounts,
     pub(super) impact: ImpactMetrics,
     /// The names of custom strategies.
     pub(super) strategies: Vec<String>,
@@ -243,7 +243,7 @@ impl Report {
         })
     }
 
-    fn add(&mut self, exposure: Exposure) {
+    fn add(&mut self, exposure: EvaluationCount) {
         if self.refused {
             return;
         }

@@ -14,11 +14,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crossbeam_channel::{Receiver, TryRecvError};
 use sha2::{Digest, Sha256};
 
-use super::{BigSegmentStore, Members, Shared, Wanted, place};
+use super::{Members, Shared, Store, Wanted, place};
 use crate::{
     contain::contained,
-    dialect::launchdarkly::BigSegmentsStatus,
     flag::table::Table,
+    launchdarkly::big_segments::BigSegmentsStatus,
     source::{SourceError, chain},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Kept {
 pub(super) fn start(
     shared: &Arc<Shared>,
     asked: Receiver<Wanted>,
-    store: impl BigSegmentStore,
+    store: impl Store,
 ) -> Result<(), SourceError> {
     let weak = Arc::downgrade(shared);
     let thread = thread::Builder::new()
@@ -47,7 +47,7 @@ pub(super) fn start(
     Ok(())
 }
 
-fn run(shared: &Weak<Shared>, asked: &Receiver<Wanted>, store: &impl BigSegmentStore) {
+fn run(shared: &Weak<Shared>, asked: &Receiver<Wanted>, store: &impl Store) {
     let mut due = Instant::now();
     loop {
         let wanted = match asked.try_recv() {
@@ -77,7 +77,7 @@ fn run(shared: &Weak<Shared>, asked: &Receiver<Wanted>, store: &impl BigSegmentS
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Asks whether the store is up to date.
-fn poll(shared: &Shared, store: &impl BigSegmentStore) {
+fn poll(shared: &Shared, store: &impl Store) {
     let status = match ask(|| store.last_up_to_date()) {
         Ok(Some(moment)) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -104,7 +104,7 @@ fn poll(shared: &Shared, store: &impl BigSegmentStore) {
 }
 
 /// Fetches one context, unless that was done a moment ago, and says whether it is there and fresh.
-fn fetch(shared: &Shared, store: &impl BigSegmentStore, key: &str) -> bool {
+fn fetch(shared: &Shared, store: &impl Store, key: &str) -> bool {
     let known = shared.kept.lock().table.get(key).map(Arc::clone);
     // Several requests may have missed it before the first was served.
     if known.as_ref().is_some_and(|known| !known.failed && shared.is_fresh(known)) {

@@ -11,10 +11,10 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// A context on its way into a [`BigSegmentCache`](super::BigSegmentCache). Answers whether what the
+/// A context on its way into a [`Cache`](super::BigSegmentCache). Answers whether what the
 /// store says of it is there, and fresh.
 #[must_use = "it says whether it worked"]
-pub struct Preparing(Arc<Outcome>);
+pub struct Prepare(Arc<Outcome>);
 
 /// The fetching side. Dropped, it answers no.
 pub(super) struct Ticket(Arc<Outcome>);
@@ -32,9 +32,9 @@ struct State {
 }
 
 impl Ticket {
-    pub(super) fn new() -> (Ticket, Preparing) {
+    pub(super) fn new() -> (Ticket, Prepare) {
         let outcome = Arc::<Outcome>::default();
-        (Ticket(Arc::clone(&outcome)), Preparing(outcome))
+        (Ticket(Arc::clone(&outcome)), Prepare(outcome))
     }
 
     pub(super) fn answer(self, done: bool) {
@@ -62,8 +62,8 @@ impl Outcome {
     }
 }
 
-impl Preparing {
-    pub(super) fn done(done: bool) -> Preparing {
+impl Prepare {
+    pub(super) fn done(done: bool) -> Prepare {
         let (ticket, preparing) = Ticket::new();
         ticket.answer(done);
         preparing
@@ -88,7 +88,7 @@ impl Preparing {
     }
 }
 
-impl Future for Preparing {
+impl Future for Prepare {
     type Output = bool;
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<bool> {
@@ -101,7 +101,7 @@ impl Future for Preparing {
     }
 }
 
-impl fmt::Debug for Preparing {
+impl fmt::Debug for Prepare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Preparing").field("done", &self.0.state.lock().done).finish()
     }

@@ -3,14 +3,14 @@
 use serde_json::{Map as Members, Value as Json, json};
 
 use crate::{
-    dialect::launchdarkly::{Part, Who, components},
+    launchdarkly::{Part, Who, components},
     value::Value,
 };
 
 /// What contexts are sent without.
 #[derive(Clone, Debug)]
 pub(crate) struct Privacy {
-    pub(in crate::source::launchdarkly) all: bool,
+    pub(in crate::launchdarkly::source) all: bool,
     attributes: Vec<Attribute>,
 }
 

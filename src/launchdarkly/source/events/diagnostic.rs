@@ -13,14 +13,17 @@ use reqwest::Url;
 use serde_json::{Value as Json, json};
 
 use super::{now, uuid};
-use crate::source::{chain, launchdarkly::settings::Settings, network::Client};
+use crate::{
+    launchdarkly::source::settings::Settings,
+    source::{chain, network::Client},
+};
 
 /// How many openings of the stream are told apart between two events.
 const MOST_OPENINGS: usize = 1000;
 
 /// What the other tasks say of themselves.
 #[derive(Default)]
-pub(in crate::source::launchdarkly) struct Vitals {
+pub(in crate::launchdarkly::source) struct Vitals {
     dropped: AtomicU64,
     last_batch: AtomicU64,
     openings: Mutex<Vec<Json>>,
@@ -36,7 +39,7 @@ impl Vitals {
     }
 
     /// The stream was opened, or was to be.
-    pub(in crate::source::launchdarkly) fn opened(&self, took: Duration, failed: bool) {
+    pub(in crate::launchdarkly::source) fn opened(&self, took: Duration, failed: bool) {
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let opening = json!({"timestamp": now(), "durationMillis": took, "failed": failed});
         let mut openings = self.openings.lock();
@@ -47,7 +50,7 @@ impl Vitals {
 }
 
 /// Tells of the client at once, and again at the interval.
-pub(in crate::source::launchdarkly) async fn keep_telling(
+pub(in crate::launchdarkly::source) async fn keep_telling(
     client: Client,
     url: Url,
     first: Json,
@@ -84,7 +87,7 @@ pub(in crate::source::launchdarkly) async fn keep_telling(
 }
 
 /// What the client says when it begins.
-pub(in crate::source::launchdarkly) fn first(settings: &Settings) -> Option<Json> {
+pub(in crate::launchdarkly::source) fn first(settings: &Settings) -> Option<Json> {
     let events = settings.events.as_ref()?;
     let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let defaults = Settings::new(Box::default());

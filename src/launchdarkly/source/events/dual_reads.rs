@@ -15,8 +15,11 @@ use serde_json::{Value as Json, json};
 
 use super::{context::Privacy, now};
 use crate::{
-    compare::{Comparison, ComparisonSink, Side, SinkCounts},
-    dialect::launchdarkly::{Part, Who},
+    compare::{
+        Comparison, Run,
+        sink::{ComparisonSink, SinkCounts},
+    },
+    launchdarkly::{Part, Who},
     version::Version,
 };
 
@@ -36,7 +39,9 @@ const CAPACITY: usize = 10_000;
 /// migration flag the stage came of, nor why: a router is not routed by that flag.
 ///
 /// ```no_run
-/// use modelgate::{DualReads, LaunchDarklySource, ModelRouter, Shadow, Tolerance, model_fn};
+/// use modelgate::{
+///     ModelRouter, Shadow, compare::Tolerance, launchdarkly::{DualReads, self}, model_fn,
+/// };
 ///
 /// # let key = "";
 /// let dual_reads = DualReads::new("fraud-migration", "v1", "v2");
@@ -44,7 +49,7 @@ const CAPACITY: usize = 10_000;
 ///     .model("v1", model_fn(|features: &[f64]| Ok(features.iter().sum())))
 ///     .model("v2", model_fn(|features: &[f64]| Ok(features.iter().product())))
 ///     .fallback("v1")
-///     .source(LaunchDarklySource::new(key).dual_reads(&dual_reads))
+///     .source(launchdarkly::Source::new(key).dual_reads(&dual_reads))
 ///     .shadow(Shadow::always().candidate("v2"))
 ///     .compare(Tolerance::absolute(0.1))
 ///     .sink(dual_reads)
@@ -158,7 +163,7 @@ impl DualReads {
 }
 
 /// Milliseconds.
-fn latency<P>(side: &Side<P>) -> f64 {
+fn latency<P>(side: &Run<P>) -> f64 {
     side.service_time.as_secs_f64() * 1e3
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::context::Privacy;
-use crate::dialect::launchdarkly::{Noted, SingleAnswer, Who};
+use crate::launchdarkly::{Noted, SingleAnswer, Who};
 
 /// The events of what a request left.
 pub(super) fn events(noted: Noted, privacy: &Privacy) -> Vec<Json> {

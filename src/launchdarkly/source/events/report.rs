@@ -9,13 +9,13 @@ use reqwest::{
 use tokio::time::Instant;
 
 use super::{
-    DualReads, LaunchDarklyEvents, Vitals, now, outbox,
+    DualReads, Events, Vitals, now, outbox,
     payload::{Payload, Writer},
     summary::Summary,
 };
 use crate::{
-    dialect::launchdarkly::Ledger,
-    flag::Exposures,
+    flag::EvaluationCounts,
+    launchdarkly::Ledger,
     source::{
         SourceError, chain,
         network::{Client, Failure, Stopped, client},
@@ -44,11 +44,11 @@ const TURN: usize = 200;
 /// The version of the events' form.
 const SCHEMA: &str = "4";
 
-pub(in crate::source::launchdarkly) struct Report {
+pub(in crate::launchdarkly::source) struct Report {
     client: Client,
     bulk: Url,
-    settings: LaunchDarklyEvents,
-    exposures: Exposures,
+    settings: Events,
+    exposures: EvaluationCounts,
     ledger: Arc<Ledger>,
     dual_reads: Vec<DualReads>,
     vitals: Arc<Vitals>,
@@ -62,10 +62,10 @@ pub(in crate::source::launchdarkly) struct Report {
 }
 
 impl Report {
-    pub(in crate::source::launchdarkly) fn new(
+    pub(in crate::launchdarkly::source) fn new(
         client: Client,
         url: &str,
-        settings: LaunchDarklyEvents,
+        settings: Events,
         dual_reads: Vec<DualReads>,
         vitals: Arc<Vitals>,
         source: Cow<'static, str>,
@@ -73,7 +73,7 @@ impl Report {
         Ok(Report {
             client,
             bulk: client::url(url, "/bulk")?,
-            exposures: Exposures::new(),
+            exposures: EvaluationCounts::new(),
             ledger: Ledger::new(settings.contexts, settings.capacity),
             settings,
             dual_reads,
@@ -87,12 +87,12 @@ impl Report {
     }
 
     /// Where the flags' answers are counted and noted.
-    pub(in crate::source::launchdarkly) fn noting(&self) -> (Exposures, Arc<Ledger>) {
+    pub(in crate::launchdarkly::source) fn noting(&self) -> (EvaluationCounts, Arc<Ledger>) {
         (self.exposures.clone(), Arc::clone(&self.ledger))
     }
 
     /// Sends what there is at the interval, and once more at the end.
-    pub(in crate::source::launchdarkly) async fn keep_sending(mut self, mut stopped: Stopped) {
+    pub(in crate::launchdarkly::source) async fn keep_sending(mut self, mut stopped: Stopped) {
         let mut forgotten = Instant::now();
         while !self.collect_for(self.settings.interval, &mut stopped).await {
             if forgotten.elapsed() >= KNOWN {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use crate::{dialect::launchdarkly::Beside, flag::Exposure, value::Value};
+use crate::{flag::EvaluationCount, launchdarkly::Beside, value::Value};
 
 /// While nothing can be sent, counts are kept of this many flags, versions and variations.
 const MOST_COUNTERS: usize = 50_000;
@@ -90,7 +90,7 @@ impl Summary {
     }
 
     /// The answers of a flag.
-    pub(super) fn add(&mut self, exposure: Exposure, beside: Beside<'_>) {
+    pub(super) fn add(&mut self, exposure: EvaluationCount, beside: Beside<'_>) {
         // What has no variation answered with the caller's default.
         let value = exposure.value.unwrap_or_else(|| beside.default.clone());
         let which = (Some(exposure.version.unwrap_or_default()), exposure.variation);

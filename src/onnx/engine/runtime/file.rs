@@ -5,17 +5,17 @@ mod zip_map;
 
 use prost::Message;
 
-use super::{Document, Graph, OnnxRuntime, Told};
-use crate::model::onnx::{AxisSize, LoadError, TensorDescription, describe};
+use super::{Document, Graph, Runtime, Told};
+use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
-pub(in crate::model::onnx::engine) struct File {
+pub(in crate::onnx::engine) struct File {
     pub(super) bytes: Vec<u8>,
-    pub(super) runtime: OnnxRuntime,
+    pub(super) runtime: Runtime,
 }
 
 /// Reads and checks the bytes of a file.
-pub(super) fn read(bytes: &[u8], runtime: &OnnxRuntime) -> Result<Document, LoadError> {
+pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadError> {
     let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
     if bytes.is_empty() {
         return Err(not_onnx("the file is empty"));
@@ -32,7 +32,7 @@ pub(super) fn read(bytes: &[u8], runtime: &OnnxRuntime) -> Result<Document, Load
     if let Some(tensor) = graph.initializers.iter().find(|tensor| tensor.is_elsewhere()) {
         return Err(LoadError::ExternalData { tensor: tensor.name.as_str().into() });
     }
-    let mut outputs: Vec<TensorDescription> = graph.outputs.iter().map(Value::describe).collect();
+    let mut outputs: Vec<TensorInfo> = graph.outputs.iter().map(Value::describe).collect();
     let maps = zip_map::find(bytes).ok_or_else(damaged)?;
     for map in &maps {
         for output in outputs.iter_mut().filter(|output| *output.name == *map.output) {
@@ -127,10 +127,10 @@ struct Axis {
 }
 
 impl Value {
-    fn describe(&self) -> TensorDescription {
+    fn describe(&self) -> TensorInfo {
         let tensor = self.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
         let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
-        TensorDescription {
+        TensorInfo {
             name: self.name.as_str().into(),
             dtype: tensor.and_then(|tensor| describe::dtype(tensor.element)),
             shape: shape.map(|shape| shape.axes.iter().map(Axis::describe).collect()),

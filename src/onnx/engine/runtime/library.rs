@@ -13,21 +13,21 @@ use std::{
 use once_cell::sync::OnceCell;
 use ort::{LoadDynamicError, environment::Environment, logging::LogLevel};
 
-use crate::model::{
-    ModelError,
-    onnx::{EngineError, OnnxBuilder, engine::Engine},
+use crate::{
+    model::ModelError,
+    onnx::{EngineError, Loader, engine::Engine},
 };
 
 /// ONNX Runtime: the second engine for ONNX files, in a library that is loaded at run time.
 ///
-/// It makes the same [`OnnxModel`](crate::OnnxModel) and [`OnnxGraph`](crate::OnnxGraph) as the
+/// It makes the same [`Classifier`](crate::onnx::Classifier) and [`Graph`](crate::onnx::Graph) as the
 /// engine in Rust, with the same options, errors and schema, so that either engine can be the
 /// shadow of the other:
 ///
 /// ```no_run
-/// use modelgate::{Model, OnnxRuntime};
+/// use modelgate::{Model, onnx};
 ///
-/// let runtime = OnnxRuntime::load()?;
+/// let runtime = onnx::Runtime::load()?;
 /// let model = runtime.builder().load("examples/models/digits_v2.onnx")?;
 /// let scores = model.predict(&[0.0; 64])?;
 /// println!("{} of {}", scores.label, scores.probabilities.len());
@@ -44,7 +44,7 @@ use crate::model::{
 /// [its releases]: https://github.com/microsoft/onnxruntime/releases
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct OnnxRuntime {
+pub struct Runtime {
     pub(super) library: &'static Library,
     sessions: Option<usize>,
     threads: usize,
@@ -65,16 +65,16 @@ static KEPT: OnceCell<PathBuf> = OnceCell::new();
 /// The variable that names the library.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-impl OnnxRuntime {
+impl Runtime {
     /// Loads the library that the variable `ORT_DYLIB_PATH` names; without it, the one that the
     /// system finds under its usual name (`libonnxruntime.so`, `onnxruntime.dll`).
     ///
     /// # Errors
     ///
-    /// [`OnnxRuntimeError`], which says what is wrong with the library and how to get one.
-    pub fn load() -> Result<OnnxRuntime, OnnxRuntimeError> {
+    /// [`RuntimeError`], which says what is wrong with the library and how to get one.
+    pub fn load() -> Result<Runtime, RuntimeError> {
         match env::var_os(VARIABLE) {
-            Some(path) if !path.is_empty() => OnnxRuntime::load_from(Path::new(&path)),
+            Some(path) if !path.is_empty() => Runtime::load_from(Path::new(&path)),
             _ => {
                 // Without a variable there is nothing to disagree with: what is there will do.
                 let library = LOADED.get_or_try_init(|| {
@@ -87,7 +87,7 @@ impl OnnxRuntime {
                         .into(),
                     )
                 })?;
-                Ok(OnnxRuntime::of(library))
+                Ok(Runtime::of(library))
             }
         }
     }
@@ -96,41 +96,41 @@ impl OnnxRuntime {
     ///
     /// # Errors
     ///
-    /// [`OnnxRuntimeError`], which says what is wrong with the library and how to get one; also
+    /// [`RuntimeError`], which says what is wrong with the library and how to get one; also
     /// when the process has loaded another one already.
-    pub fn load_from(path: impl AsRef<Path>) -> Result<OnnxRuntime, OnnxRuntimeError> {
+    pub fn load_from(path: impl AsRef<Path>) -> Result<Runtime, RuntimeError> {
         let path = path.as_ref();
         // A bare name is for the system to look up.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let library = LOADED.get_or_try_init(|| start(path.clone()))?;
         if library.path != path {
             let loaded = library.path.clone();
-            return Err(OnnxRuntimeError::OtherLoaded { path, loaded });
+            return Err(RuntimeError::OtherLoaded { path, loaded });
         }
-        Ok(OnnxRuntime::of(library))
+        Ok(Runtime::of(library))
     }
 
-    fn of(library: &'static Library) -> OnnxRuntime {
-        OnnxRuntime { library, sessions: None, threads: 1 }
+    fn of(library: &'static Library) -> Runtime {
+        Runtime { library, sessions: None, threads: 1 }
     }
 
     /// How many calls of one model run at once: each has a session of its own, and with it much of
     /// the model's memory. By default as many as the machine has cores; at least 1.
-    pub fn sessions(mut self, count: usize) -> OnnxRuntime {
+    pub fn sessions(mut self, count: usize) -> Runtime {
         self.sessions = Some(count.max(1));
         self
     }
 
     /// How many threads work on one call. By default 1, the caller's own: requests that come
     /// together fill the cores already. More help large models that are asked one row at a time.
-    pub fn threads(mut self, count: usize) -> OnnxRuntime {
+    pub fn threads(mut self, count: usize) -> Runtime {
         self.threads = count.max(1);
         self
     }
 
     /// Options for loading a file into this engine.
-    pub fn builder(&self) -> OnnxBuilder {
-        OnnxBuilder::new(Engine::Runtime(self.clone()))
+    pub fn builder(&self) -> Loader {
+        Loader::new(Engine::Runtime(self.clone()))
     }
 
     /// The library's file, or the name under which the system found it.
@@ -154,8 +154,8 @@ impl fmt::Debug for Library {
     }
 }
 
-fn start(path: PathBuf) -> Result<Library, OnnxRuntimeError> {
-    let failed = |message: &str| OnnxRuntimeError::Start {
+fn start(path: PathBuf) -> Result<Library, RuntimeError> {
+    let failed = |message: &str| RuntimeError::Start {
         path: path.clone(),
         source: EngineError::new(message),
     };
@@ -164,7 +164,7 @@ fn start(path: PathBuf) -> Result<Library, OnnxRuntimeError> {
         let kept = KEPT.get_or_init(|| path.clone());
         if *kept != path {
             let (path, loaded) = (path.clone(), kept.clone());
-            return Err(OnnxRuntimeError::OtherLoaded { path, loaded });
+            return Err(RuntimeError::OtherLoaded { path, loaded });
         }
         let environment =
             environment.with_name("modelgate").with_telemetry(false).with_logger(Arc::new(log));
@@ -188,17 +188,17 @@ fn log(level: LogLevel, _: &str, _: &str, place: &str, message: &str) {
 }
 
 #[cold]
-fn refused(error: LoadDynamicError, asked: &Path) -> OnnxRuntimeError {
+fn refused(error: LoadDynamicError, asked: &Path) -> RuntimeError {
     match error {
         LoadDynamicError::Dlopen { error, path } => {
             let source = EngineError::new(&crate::error_chain(&error));
-            OnnxRuntimeError::NotLoaded { path, source }
+            RuntimeError::NotLoaded { path, source }
         }
-        LoadDynamicError::MissingApi { path } => OnnxRuntimeError::NotOnnxRuntime { path },
+        LoadDynamicError::MissingApi { path } => RuntimeError::NotOnnxRuntime { path },
         LoadDynamicError::InvalidVersionString => {
-            OnnxRuntimeError::NotOnnxRuntime { path: asked.to_owned() }
+            RuntimeError::NotOnnxRuntime { path: asked.to_owned() }
         }
-        LoadDynamicError::BadVersion { version_str, path } => OnnxRuntimeError::Version {
+        LoadDynamicError::BadVersion { version_str, path } => RuntimeError::Version {
             path,
             found: version_str.into(),
             expected: format!("1.{} or later", ort::MINOR_VERSION).into(),
@@ -209,7 +209,7 @@ fn refused(error: LoadDynamicError, asked: &Path) -> OnnxRuntimeError {
 /// Why ONNX Runtime is not to be had.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum OnnxRuntimeError {
+pub enum RuntimeError {
     /// There is no such library, or the system cannot load it.
     NotLoaded {
         /// What was asked for.
@@ -239,7 +239,7 @@ pub enum OnnxRuntimeError {
         loaded: PathBuf,
     },
     /// The library was loaded, but did not start. A process can start it once: if something else in
-    /// it uses the `ort` crate, it must leave that to [`OnnxRuntime`].
+    /// it uses the `ort` crate, it must leave that to [`Runtime`].
     Start {
         /// The library.
         path: PathBuf,
@@ -248,40 +248,40 @@ pub enum OnnxRuntimeError {
     },
 }
 
-impl fmt::Display for OnnxRuntimeError {
+impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OnnxRuntimeError::NotLoaded { path, .. } => write!(
+            RuntimeError::NotLoaded { path, .. } => write!(
                 f,
                 "ONNX Runtime could not be loaded from `{}`: set {VARIABLE} to its library, which \
                  its releases have, and `pip install onnxruntime` in onnxruntime/capi",
                 path.display()
             ),
-            OnnxRuntimeError::NotOnnxRuntime { path } => {
+            RuntimeError::NotOnnxRuntime { path } => {
                 write!(f, "`{}` is a library, but not ONNX Runtime", path.display())
             }
-            OnnxRuntimeError::Version { path, found, expected } => write!(
+            RuntimeError::Version { path, found, expected } => write!(
                 f,
                 "version of ONNX Runtime at `{}`: found {found}, expected {expected}",
                 path.display()
             ),
-            OnnxRuntimeError::OtherLoaded { path, loaded } => write!(
+            RuntimeError::OtherLoaded { path, loaded } => write!(
                 f,
                 "ONNX Runtime: found `{}` loaded already, expected `{}`; a process keeps the first",
                 loaded.display(),
                 path.display()
             ),
-            OnnxRuntimeError::Start { path, .. } => {
+            RuntimeError::Start { path, .. } => {
                 write!(f, "ONNX Runtime at `{}` did not start", path.display())
             }
         }
     }
 }
 
-impl Error for OnnxRuntimeError {
+impl Error for RuntimeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            OnnxRuntimeError::NotLoaded { source, .. } | OnnxRuntimeError::Start { source, .. } => {
+            RuntimeError::NotLoaded { source, .. } | RuntimeError::Start { source, .. } => {
                 Some(source)
             }
             _ => None,

@@ -11,9 +11,9 @@ use tract_onnx::{
 };
 
 use super::{Document, Graph, Told, functions, limits, rewrite};
-use crate::model::{
-    Dtype,
-    onnx::{AxisSize, LoadError, TensorDescription, UnsupportedOperator, describe, ml},
+use crate::{
+    onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, ml},
+    tensor::Dtype,
 };
 
 /// Reads and checks the bytes of a file that the engine has every operator for.
@@ -50,7 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
 }
 
 /// A `ZipMap` comes out as the scores it is made of.
-fn describe_output(output: &ValueInfoProto, graph: &GraphProto) -> TensorDescription {
+fn describe_output(output: &ValueInfoProto, graph: &GraphProto) -> TensorInfo {
     let mut described = describe(output);
     let maker = graph.node.iter().find(|node| node.output.contains(&output.name));
     if let Some(classes) =
@@ -62,7 +62,7 @@ fn describe_output(output: &ValueInfoProto, graph: &GraphProto) -> TensorDescrip
     described
 }
 
-fn describe(value: &ValueInfoProto) -> TensorDescription {
+fn describe(value: &ValueInfoProto) -> TensorInfo {
     let r#type = value.r#type.as_ref().and_then(|r#type| r#type.value.as_ref());
     let tensor = r#type.map(|Type::TensorType(tensor)| tensor);
     let dtype = tensor.and_then(|tensor| describe::dtype(tensor.elem_type));
@@ -76,7 +76,7 @@ fn describe(value: &ValueInfoProto) -> TensorDescription {
         });
         sizes.collect()
     });
-    TensorDescription { name: value.name.as_str().into(), dtype, shape }
+    TensorInfo { name: value.name.as_str().into(), dtype, shape }
 }
 
 /// The domains whose operators the engine looks up. It looks by name alone, so that an operator

@@ -4,7 +4,7 @@ use std::{collections::HashMap, mem};
 
 use tract_onnx::pb::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto};
 
-use crate::model::onnx::LoadError;
+use crate::onnx::LoadError;
 
 /// More nodes than any exporter writes; functions that call functions multiply.
 const MOST_NODES: usize = 200_000;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
-use crate::model::onnx::LoadError;
+use crate::onnx::LoadError;
 
 /// The most elements of a tensor that a graph makes by saying a size: 256 MiB of 32-bit floats.
 const MOST_ELEMENTS: u64 = 1 << 26;

@@ -11,7 +11,7 @@ const BOUNDED: [&str; 6] = ["Clip", "HardSigmoid", "HardSwish", "Relu", "Sigmoid
 const CHOSEN: [&str; 2] = ["Max", "Min"];
 
 /// Puts behind each such operator what keeps NaN: only where rows may hold one, for it costs time.
-pub(in crate::model::onnx::engine) fn keep_nan(model: &mut ModelProto) {
+pub(in crate::onnx::engine) fn keep_nan(model: &mut ModelProto) {
     // Before these there was no `Where`.
     let standard_domain = |domain: &str| matches!(domain, "" | "ai.onnx");
     let has_where =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use crate::model::onnx::ml::{
+use crate::onnx::ml::{
     attributes::{Values, values},
     operator::{Operator, RowChange},
 };

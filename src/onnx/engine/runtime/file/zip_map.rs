@@ -4,10 +4,10 @@
 use prost::Message;
 
 use super::{
-    Axis, AxisSize, Kind, Shape, TensorDescription, TensorKind, Value,
+    Axis, AxisSize, Kind, Shape, TensorInfo, TensorKind, Value,
     wire::{append, fields},
 };
-use crate::model::Dtype;
+use crate::tensor::Dtype;
 
 const GRAPH: u64 = 7;
 const NODE: u64 = 1;
@@ -22,8 +22,8 @@ pub(super) struct ZipMap {
 }
 
 impl ZipMap {
-    pub(super) fn describe(&self) -> TensorDescription {
-        TensorDescription {
+    pub(super) fn describe(&self) -> TensorInfo {
+        TensorInfo {
             name: self.output.as_str().into(),
             dtype: Some(Dtype::F32),
             shape: Some(vec![AxisSize::Free, AxisSize::Fixed(self.classes)]),

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::Level;
 
-use super::{Comparison, ComparisonSink, SinkCounts};
+use crate::compare::{
+    Comparison,
+    sink::{ComparisonSink, SinkCounts},
+};
 
 /// Writes each comparison as a `tracing` event of the target `modelgate::compare`: a failed side
 /// at `warn`, a disagreement at `info`, everything else at `debug`.
@@ -14,7 +17,7 @@ use super::{Comparison, ComparisonSink, SinkCounts};
 /// `primary_error` and `error`. Neither outputs nor features nor anything of the user is in it.
 ///
 /// Without a subscriber, or with one that does not listen at that level, nothing is written
-/// anywhere: such a comparison counts as dropped in [`SinkCounts`](crate::SinkCounts).
+/// anywhere: such a comparison counts as dropped in [`SinkCounts`](crate::compare::sink::SinkCounts).
 #[derive(Debug, Default)]
 pub struct TracingSink {
     recorded: AtomicU64,
