@@ -79,11 +79,10 @@ impl<C: EvaluationContext + ?Sized> EvaluationContext for &C {
     }
 }
 
-/// How many attributes a [`Context`] holds without allocating.
 const INLINE_ATTRIBUTES: usize = 8;
 
 /// A ready-made context that borrows everything: building one from request headers allocates
-/// nothing for up to [`INLINE_ATTRIBUTES`] attributes.
+/// nothing for up to [`Context::INLINE_ATTRIBUTES`] attributes.
 ///
 /// ```
 /// use modelgate::Context;
@@ -105,6 +104,9 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// How many attributes a context holds without allocating.
+    pub const INLINE_ATTRIBUTES: usize = INLINE_ATTRIBUTES;
+
     /// A context with a targeting key and no attributes.
     pub fn new(targeting_key: &'a str) -> Context<'a> {
         Context { targeting_key: Some(targeting_key), ..Context::default() }

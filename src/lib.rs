@@ -36,11 +36,11 @@
 //! | to | see | guide |
 //! |---|---|---|
 //! | route requests | [`ModelRouter`], [`AsyncModelRouter`], [`Binding`], [`Context`] | [routing](guide::routing) |
-//! | bring models | [`Model`], [`model_fn`], `onnx::Classifier`, [`LazyModel`], [`Schema`], [`Batched`] | [models](guide::models) |
+//! | bring models | [`Model`], [`model_fn`], `onnx::Classifier`, [`LazyModel`](model::LazyModel), [`Schema`](features::Schema), [`Batched`](model::Batched) | [models](guide::models) |
 //! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`] | [sources](guide::sources) |
-//! | use a vendor's flags | [`dialect::flagd`], [`launchdarkly`](dialect::launchdarkly), [`unleash`](dialect::unleash), [`flagsmith`](dialect::flagsmith) | [dialects](guide::dialects) |
-//! | run candidates in shadow | [`Shadow`], [`Budget`] | [shadow](guide::shadow) |
-//! | compare, and keep it | [`Comparator`], [`ComparisonSink`], [`JsonlSink`] | [comparison](guide::comparison) |
+//! | use a vendor's flags | [`flagd`], [`launchdarkly`], [`unleash`], [`flagsmith`] | [dialects](guide::dialects) |
+//! | run candidates in shadow | [`Shadow`], [`Budget`](shadow::Budget) | [shadow](guide::shadow) |
+//! | compare, and keep it | [`Comparator`](compare::Comparator), [`ComparisonSink`](compare::sink::ComparisonSink), [`JsonlSink`](compare::sink::JsonlSink) | [comparison](guide::comparison) |
 //! | operate | [`ModelRouter::pin`], [`ModelRouter::install`], [`ModelRouter::stats`] | [operations](guide::operations) |
 //!
 //! # What can be relied on

@@ -70,6 +70,7 @@ pub use self::{
 };
 pub(crate) use self::{error::chain, sink::Staleness};
 
+#[cfg(any(feature = "file", feature = "http"))]
 use crate::{dialect::Dialect, flag::FlagSet};
 
 /// What a file or a URL holds unless the caller says otherwise.

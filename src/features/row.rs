@@ -7,7 +7,7 @@ use super::value::FeatureValue;
 /// Features as callers send them: a row of values, or values by name.
 ///
 /// Reading them from JSON never fails on what a value is: `"abc"` where a number should be, a
-/// repeated name, a missing one are found by the [`Schema`], which refuses them by name. (JSON that
+/// repeated name, a missing one are found by the [`Schema`](super::Schema), which refuses them by name. (JSON that
 /// is no JSON, and numbers beyond `f64`, are refused by the parser.)
 ///
 /// ```

@@ -66,7 +66,7 @@ impl NonFiniteInput {
     }
 }
 
-/// Options for loading an ONNX file; made by [`Classifier::builder`](super::OnnxModel::builder).
+/// Options for loading an ONNX file; made by [`Classifier::builder`](super::Classifier::builder).
 ///
 /// ```no_run
 /// use modelgate::onnx::{BatchAxis, self};

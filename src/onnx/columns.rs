@@ -103,7 +103,7 @@ impl ColumnClassifier {
         self.0.classes
     }
 
-    /// As [`Classifier::class_labels`](super::OnnxModel::class_labels).
+    /// As [`Classifier::class_labels`](super::Classifier::class_labels).
     pub fn class_labels(&self) -> Option<&[Label]> {
         self.0.names.names()
     }
@@ -118,7 +118,7 @@ impl ColumnClassifier {
         &self.0.sha256
     }
 
-    /// As [`Classifier::acceptance`](super::OnnxModel::acceptance).
+    /// As [`Classifier::acceptance`](super::Classifier::acceptance).
     pub fn acceptance(&self) -> Acceptance<Features, Classification> {
         let (rows, tolerance) = (self.0.golden.iter().cloned(), self.0.tolerance);
         Acceptance::new().golden(rows, schema::golden_within(tolerance))

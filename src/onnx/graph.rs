@@ -16,7 +16,7 @@ use crate::{
 /// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
 ///
 /// Any number of threads call one graph at once; it holds no lock and no per-thread state, and a
-/// clone is a pointer to the same graph. For a classifier of one row, [`Classifier`](super::OnnxModel)
+/// clone is a pointer to the same graph. For a classifier of one row, [`Classifier`](super::Classifier)
 /// is the faster and simpler form.
 ///
 /// ```no_run

@@ -19,7 +19,7 @@ pub(super) struct Checked {
     pub(super) takes_timeout: bool,
     pub(super) inputs: Vec<TensorInfo>,
     pub(super) outputs: Vec<TensorInfo>,
-    /// For a [`Classifier`](super::RemoteModel).
+    /// For a [`Classifier`](super::Classifier).
     pub(super) classifier: Option<RowFormat>,
 }
 

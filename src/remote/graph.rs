@@ -17,8 +17,8 @@ use crate::{
 
 /// A graph of any inputs and outputs on another machine: named [`Tensors`] in, named tensors out.
 ///
-/// Made by [`Builder::connect_graph`](super::RemoteBuilder::connect_graph); in all else as
-/// [`Classifier`](super::RemoteModel).
+/// Made by [`Builder::connect_graph`](super::Builder::connect_graph); in all else as
+/// [`Classifier`](super::Classifier).
 ///
 /// ```no_run
 /// use modelgate::{AsyncModel, remote, tensor::{Tensor, Tensors}};

@@ -153,7 +153,7 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 ///
 /// It decides as [`ModelRouter`](crate::ModelRouter) does, from the same flags. Models that compute
 /// run on a pool of the router's own, never on an executor's worker, so that other requests of the
-/// service do not wait behind them; models that wait ([`AsyncModel`]) are polled in place.
+/// service do not wait behind them; models that wait ([`AsyncModel`](crate::AsyncModel)) are polled in place.
 ///
 /// ```
 /// use modelgate::{Context, ModelRouter, Rollout, model_fn};

@@ -108,7 +108,7 @@ macro_rules! operations {
             ///
             /// # Errors
             ///
-            /// [`NotReady`], naming the sources that have not and why, when `timeout` passes first.
+            /// [`NotReadyError`](crate::flag::store::NotReadyError), naming the sources that have not and why, when `timeout` passes first.
             pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
                 self.inner.core.flags.wait_ready(timeout)
             }

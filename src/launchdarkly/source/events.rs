@@ -18,7 +18,7 @@ pub(super) use self::{
 };
 use crate::prediction_id::PredictionId;
 
-/// What a [`Source`](super::LaunchDarklySource) reports to LaunchDarkly, and how often.
+/// What a [`Source`](super::Source) reports to LaunchDarkly, and how often.
 ///
 /// | event | sent for |
 /// |---|---|
@@ -104,8 +104,8 @@ impl Events {
     }
 
     /// The base URL of the service that takes events. Otherwise it is LaunchDarkly's own, or the
-    /// [Relay Proxy](super::LaunchDarklySource::relay); with other
-    /// [base URLs](super::LaunchDarklySource::base_urls) nothing is sent anywhere unless it is
+    /// [Relay Proxy](super::Source::relay); with other
+    /// [base URLs](super::Source::base_urls) nothing is sent anywhere unless it is
     /// given.
     pub fn url(mut self, url: impl Into<String>) -> Events {
         self.url = Some(url.into());

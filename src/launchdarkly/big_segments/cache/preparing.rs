@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// A context on its way into a [`Cache`](super::BigSegmentCache). Answers whether what the
+/// A context on its way into a [`Cache`](super::Cache). Answers whether what the
 /// store says of it is there, and fresh.
 #[must_use = "it says whether it worked"]
 pub struct Prepare(Arc<Outcome>);
