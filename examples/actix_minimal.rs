@@ -6,13 +6,10 @@
 //!      -d '{"amount": 120, "age": 31}'
 //! ```
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
-use actix_web::{
-    App, HttpRequest, HttpServer, error::ErrorServiceUnavailable, error::ErrorUnprocessableEntity,
-    post, web,
-};
-use modelgate::{Context, ModelRouter, PredictError, Rollout, Shadow, compare::Tolerance, model_fn};
+use actix_web::{App, HttpRequest, HttpServer, error, post, web};
+use modelgate::{Context, ModelRouter, Rollout, Shadow, compare::Tolerance, model_fn};
 use serde::{Deserialize, Serialize};
 
 type Models = ModelRouter<Payment, f64>;
@@ -37,15 +34,12 @@ async fn predict(
 ) -> actix_web::Result<web::Json<Answer>> {
     let user = request.headers().get("x-user-id").and_then(|id| id.to_str().ok());
     let context = user.map_or_else(Context::anonymous, Context::new);
-    let answer = models.predict(&context, &payment).map_err(status)?;
+    let answer =
+        models.predict(&context, &payment).map_err(|refused| match refused.is_invalid_input() {
+            true => error::ErrorUnprocessableEntity("this payment cannot be judged"),
+            false => error::ErrorServiceUnavailable("no model answered"),
+        })?;
     Ok(web::Json(Answer { risk: *answer.output(), version: answer.version().to_string() }))
-}
-
-fn status(error: PredictError) -> actix_web::Error {
-    match error.is_invalid_input() {
-        true => ErrorUnprocessableEntity("this payment cannot be judged"),
-        false => ErrorServiceUnavailable("no model answered"),
-    }
 }
 
 #[actix_web::main]
@@ -58,7 +52,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .shadow(Shadow::always().candidate("v2"))
         .compare(Tolerance::absolute(0.1))
         .build()?;
-    models.wait_ready(Duration::from_secs(5))?;
     let app = move || App::new().app_data(web::Data::new(models.clone())).service(predict);
     HttpServer::new(app).bind(("127.0.0.1", 8080))?.run().await?;
     Ok(())

@@ -6,15 +6,10 @@
 //!      -d '{"amount": 120, "age": 31}'
 //! ```
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    routing::post,
-};
-use modelgate::{Context, ModelRouter, PredictError, Rollout, Shadow, compare::Tolerance, model_fn};
+use axum::{Json, Router, extract::State, http::HeaderMap, http::StatusCode, routing::post};
+use modelgate::{Context, ModelRouter, Rollout, Shadow, compare::Tolerance, model_fn};
 use serde::{Deserialize, Serialize};
 
 type Models = ModelRouter<Payment, f64>;
@@ -38,15 +33,12 @@ async fn predict(
 ) -> Result<Json<Answer>, StatusCode> {
     let user = headers.get("x-user-id").and_then(|id| id.to_str().ok());
     let context = user.map_or_else(Context::anonymous, Context::new);
-    let answer = models.predict(&context, &payment).map_err(|error| status(&error))?;
+    let answer =
+        models.predict(&context, &payment).map_err(|refused| match refused.is_invalid_input() {
+            true => StatusCode::UNPROCESSABLE_ENTITY,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        })?;
     Ok(Json(Answer { risk: *answer.output(), version: answer.version().to_string() }))
-}
-
-fn status(error: &PredictError) -> StatusCode {
-    match error.is_invalid_input() {
-        true => StatusCode::UNPROCESSABLE_ENTITY,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    }
 }
 
 #[tokio::main]
@@ -59,7 +51,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .shadow(Shadow::always().candidate("v2"))
         .compare(Tolerance::absolute(0.1))
         .build()?;
-    models.wait_ready(Duration::from_secs(5))?;
     let app = Router::new().route("/predict", post(predict)).with_state(models);
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
     Ok(())

@@ -55,13 +55,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-pub use self::live::{LivePage, LivePageBuilder};
 use self::content::{Content, Headline, Standing};
-use crate::{flag::store::FlagsStatus, router::{ModelRouter, stats::RouterStats}};
+pub use self::live::{LivePage, LivePageBuilder};
+use crate::{
+    ModelRouter,
+    flag::store::FlagsStatus,
+    router::{Input, Output, stats::RouterStats},
+};
 
 /// What the page needs to be allowed, and all that it needs: send it as `Content-Security-Policy`.
-pub const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The form of [`Report::json`].
 const SCHEMA: u32 = 1;
@@ -106,7 +109,9 @@ impl Report {
     /// changes its meaning.
     pub fn json(&self) -> String {
         // A number that JSON cannot say is `null`; nothing else in it can fail.
-        serde_json::to_string(&self.content).unwrap_or_default()
+        let text = serde_json::to_string(&self.content).unwrap_or_default();
+        // So that it may stand inside a page.
+        text.replace('<', "\\u003c")
     }
 
     /// The sentence at the top of the page.
@@ -130,7 +135,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
     let mut temporary = name.to_owned();
-    temporary.push(format!(".{:016x}.new", crate::router::PredictionId::generate().as_u128() as u64));
+    temporary.push(format!(".{:016x}.new", crate::PredictionId::generate().as_u128() as u64));
     let temporary = path.with_file_name(temporary);
     let written = std::fs::File::create_new(&temporary)
         .and_then(|mut file| file.write_all(bytes))
@@ -150,7 +155,11 @@ impl Builder {
     }
 
     /// What this router has counted, and how its flags are.
-    pub fn router<F: ?Sized, P>(self, router: &ModelRouter<F, P>) -> Builder {
+    pub fn router<F, P>(self, router: &ModelRouter<F, P>) -> Builder
+    where
+        F: ?Sized + Input,
+        P: Output,
+    {
         self.stats(&router.stats()).flags(&router.status())
     }
 

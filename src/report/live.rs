@@ -130,8 +130,8 @@ impl LivePageBuilder {
         });
         let (stop, stopped) = bounded::<()>(1);
         let kept = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("modelgate-report".to_owned()).spawn(
-            move || {
+        let thread =
+            std::thread::Builder::new().name("modelgate-report".to_owned()).spawn(move || {
                 let mut waited = Duration::ZERO;
                 while goes_on(&stopped, watched) {
                     waited += watched;
@@ -150,8 +150,7 @@ impl LivePageBuilder {
                         }
                     }
                 }
-            },
-        )?;
+            })?;
         let thread = Renderer { stop: Some(stop), thread: Some(thread) };
         Ok(LivePage { shared, _thread: Arc::new(thread) })
     }

@@ -73,7 +73,7 @@ fn latency(stats: &VersionStats) -> Latency {
         p90_us: micros(time.p90),
         p99_us: micros(time.p99),
         max_us: micros(time.max),
-        buckets: stats.distribution.clone(),
+        buckets: stats.service_times.clone(),
     }
 }
 

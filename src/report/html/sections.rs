@@ -92,7 +92,9 @@ pub(super) const ALL: [Section; 12] = [
         heading: "Health",
         missing: "Nothing was checked: neither a router nor a verdict is part of this report.",
         present: |content| {
-            !content.health.is_empty() || !content.versions.is_empty() || !content.sources.is_empty()
+            !content.health.is_empty()
+                || !content.versions.is_empty()
+                || !content.sources.is_empty()
         },
         body: operation::health,
     },

@@ -16,7 +16,12 @@ pub(crate) fn all() -> Vec<(&'static str, Content)> {
 }
 
 fn empty(title: &str) -> Content {
-    Content { schema: 1, title: title.to_owned(), at_ms: Some(1_790_000_000_000), ..Content::default() }
+    Content {
+        schema: 1,
+        title: title.to_owned(),
+        at_ms: Some(1_790_000_000_000),
+        ..Content::default()
+    }
 }
 
 fn headline(standing: Standing, sentence: &str) -> Headline {
@@ -75,7 +80,12 @@ pub(crate) fn one_pair() -> Content {
             points: vec![point(1, 0.0, 1.0)],
             stages: Vec::new(),
         }],
-        agreement: Some(Agreement { pairs: 1, classes: vec!["3".to_owned()], confusion: vec![vec![1]], ..Agreement::default() }),
+        agreement: Some(Agreement {
+            pairs: 1,
+            classes: vec!["3".to_owned()],
+            confusion: vec![vec![1]],
+            ..Agreement::default()
+        }),
         ..empty("ml-model-version")
     }
 }
@@ -135,7 +145,13 @@ pub(crate) fn a_million_pairs() -> Content {
     let confusion = (0..10_u64)
         .map(|row| {
             (0..10_u64)
-                .map(|column| if row == column { 98_123 - row * 311 } else { (row * 7 + column * 13) % 41 * 9 })
+                .map(|column| {
+                    if row == column {
+                        98_123 - row * 311
+                    } else {
+                        (row * 7 + column * 13) % 41 * 9
+                    }
+                })
                 .collect()
         })
         .collect();
@@ -212,8 +228,16 @@ pub(crate) fn a_million_pairs() -> Content {
             classes,
             confusion,
             figures: vec![
-                Figure { name: "Cohen's kappa".to_owned(), value: 0.9741, meaning: "1 is full agreement beyond chance".to_owned() },
-                Figure { name: "Negative flips".to_owned(), value: 0.0031, meaning: "champion right, candidate wrong".to_owned() },
+                Figure {
+                    name: "Cohen's kappa".to_owned(),
+                    value: 0.9741,
+                    meaning: "1 is full agreement beyond chance".to_owned(),
+                },
+                Figure {
+                    name: "Negative flips".to_owned(),
+                    value: 0.0031,
+                    meaning: "champion right, candidate wrong".to_owned(),
+                },
             ],
             differences: Some(Histogram {
                 from: -1.0,
@@ -229,7 +253,13 @@ pub(crate) fn a_million_pairs() -> Content {
         }),
         latency: vec![latency("v1", 84.0), latency("v2", 270.0)],
         versions: vec![
-            Version { version: "v1".to_owned(), state: "may answer".to_owned(), standing: Standing::Good, answered: 754_321, ..Version::default() },
+            Version {
+                version: "v1".to_owned(),
+                state: "may answer".to_owned(),
+                standing: Standing::Good,
+                answered: 754_321,
+                ..Version::default()
+            },
             Version {
                 version: "v2".to_owned(),
                 state: "may answer".to_owned(),
@@ -254,8 +284,18 @@ pub(crate) fn a_million_pairs() -> Content {
             problems: 1,
         }],
         health: vec![
-            Check { name: "Split as asked".to_owned(), standing: Standing::Good, word: "yes".to_owned(), detail: "63,012 and 188,966 users; ln BF \u{2212}2.31".to_owned() },
-            Check { name: "Shadows lost".to_owned(), standing: Standing::Good, word: "few".to_owned(), detail: "0.32 % of 1,003,220".to_owned() },
+            Check {
+                name: "Split as asked".to_owned(),
+                standing: Standing::Good,
+                word: "yes".to_owned(),
+                detail: "63,012 and 188,966 users; ln BF \u{2212}2.31".to_owned(),
+            },
+            Check {
+                name: "Shadows lost".to_owned(),
+                standing: Standing::Good,
+                word: "few".to_owned(),
+                detail: "0.32 % of 1,003,220".to_owned(),
+            },
         ],
         users: vec![
             Count { name: "exposed".to_owned(), count: 63_012 },
@@ -263,11 +303,24 @@ pub(crate) fn a_million_pairs() -> Content {
             Count { name: "scored".to_owned(), count: 251_978 },
         ],
         history: vec![
-            Event { at_ms: 1_789_700_000_000, from: "Waiting".to_owned(), to: "Shadowing".to_owned(), cause: "started".to_owned(), sentence: "v2 is eligible on 3 of 3 replicas.".to_owned() },
-            Event { at_ms: 1_789_703_600_000, from: "Shadowing".to_owned(), to: "Ramping 5 %".to_owned(), cause: "advance".to_owned(), sentence: "Every guardrail is not worse; an hour of shadow has passed.".to_owned() },
+            Event {
+                at_ms: 1_789_700_000_000,
+                from: "Waiting".to_owned(),
+                to: "Shadowing".to_owned(),
+                cause: "started".to_owned(),
+                sentence: "v2 is eligible on 3 of 3 replicas.".to_owned(),
+            },
+            Event {
+                at_ms: 1_789_703_600_000,
+                from: "Shadowing".to_owned(),
+                to: "Ramping 5 %".to_owned(),
+                cause: "advance".to_owned(),
+                sentence: "Every guardrail is not worse; an hour of shadow has passed.".to_owned(),
+            },
         ],
         decision: Some(Decision {
-            config_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+            config_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                .to_owned(),
             settings: vec![
                 ("chance of a false rollback".to_owned(), "5 %".to_owned()),
                 ("unit of evidence".to_owned(), "a user, once an attempt".to_owned()),
@@ -298,7 +351,9 @@ pub(crate) fn two_hundred_classes() -> Content {
             pairs: 48_000,
             disagreed: 1_920,
             interval: Some((0.037, 0.043)),
-            commonest: (0..20).map(|n| (format!("species-{n}"), format!("species-{}", n + 180), 96 - n * 4)).collect(),
+            commonest: (0..20)
+                .map(|n| (format!("species-{n}"), format!("species-{}", n + 180), 96 - n * 4))
+                .collect(),
             ..Agreement::default()
         }),
         ..empty("species")
@@ -321,7 +376,10 @@ pub(crate) fn regression() -> Content {
     Content {
         champion: Some("ridge".to_owned()),
         candidate: Some("tree".to_owned()),
-        headline: headline(Standing::Bad, "tree is worse than ridge: its absolute error is 17.6 higher (442 pairs)."),
+        headline: headline(
+            Standing::Bad,
+            "tree is worse than ridge: its absolute error is 17.6 higher (442 pairs).",
+        ),
         metrics: vec![absolute],
         ..empty("progression")
     }

@@ -155,7 +155,11 @@ fn difference_chart(page: &mut Page, series: &Series) {
             band: Some(Band { name: "not excluded", points: banded.collect() }),
             rules: &rules,
             marks: &series.stages,
-            label: if series.share { |value| Points(value).to_string() } else { |value| Short(value).to_string() },
+            label: if series.share {
+                |value| Points(value).to_string()
+            } else {
+                |value| Short(value).to_string()
+            },
         },
     );
 }
@@ -173,7 +177,8 @@ fn evidence_chart(page: &mut Page, series: &Series) {
         Short(not_worse)
     );
     // Far above its threshold or far below nothing, evidence would squeeze the rest flat.
-    let bounded = |ln_e: f64| ln_e.clamp(-2.0 * worse.max(1.0), 2.0 * worse.max(not_worse).max(1.0));
+    let bounded =
+        |ln_e: f64| ln_e.clamp(-2.0 * worse.max(1.0), 2.0 * worse.max(not_worse).max(1.0));
     let points = series.points.iter();
     let lines = [
         Line {
