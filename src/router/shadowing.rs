@@ -226,15 +226,19 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 continue;
             };
             // A refusal is counted where it happens; there is nobody to tell.
-            let _ = line.offer(counts, || served.wanted(), || {
-                let owned = features.to_owned();
-                let (model, finite) = (model.shadow(), self.finite);
-                let run = move || {
-                    let features: &F = owned.borrow();
-                    model.predict(features).and_then(|output| checked(output, finite))
-                };
-                (self.answered(line, served, features), run)
-            });
+            let _ = line.offer(
+                counts,
+                || served.wanted(),
+                || {
+                    let owned = features.to_owned();
+                    let (model, finite) = (model.shadow(), self.finite);
+                    let run = move || {
+                        let features: &F = owned.borrow();
+                        model.predict(features).and_then(|output| checked(output, finite))
+                    };
+                    (self.answered(line, served, features), run)
+                },
+            );
         }
     }
 

@@ -216,10 +216,7 @@ impl Shadow {
     ///     .candidate("v2")
     ///     .admit(move |key| seen.lock().is_ok_and(|mut seen| seen.insert(*key)));
     /// ```
-    pub fn admit(
-        mut self,
-        filter: impl Fn(&KeyHash) -> bool + Send + Sync + 'static,
-    ) -> Shadow {
+    pub fn admit(mut self, filter: impl Fn(&KeyHash) -> bool + Send + Sync + 'static) -> Shadow {
         self.filter = Some(Filter(Arc::new(filter)));
         self
     }

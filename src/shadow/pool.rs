@@ -18,11 +18,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use parking_lot::{Condvar, Mutex};
 
-use super::{
-    Priority,
-    counts::DropCause,
-    dropped::Claim,
-};
+use super::{Priority, counts::DropCause, dropped::Claim};
 pub(super) use crate::contain::contained;
 
 /// One shadow run.

@@ -189,9 +189,10 @@ fn nothing_is_copied_where_there_is_no_room() {
 fn a_panic_while_copying_stays_off_the_request_and_gives_its_place_back() {
     let bench = Bench::new(policy().queue(1));
     for _ in 0..3 {
-        let refused = bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
-            panic!("a clone that panics")
-        });
+        let refused =
+            bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
+                panic!("a clone that panics")
+            });
         assert_eq!(refused, Err(DropCause::Panic));
     }
     bench.offer(|| Ok(1.0)).unwrap();
