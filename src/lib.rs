@@ -119,6 +119,7 @@ pub mod source;
 pub mod tensor;
 pub mod unleash;
 pub mod value;
+pub mod verdict;
 
 mod contain;
 mod context;
