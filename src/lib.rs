@@ -146,7 +146,7 @@ pub use crate::{
     latency::Latency,
     model::{
         Admission, Batched, BatchedStats, Dtype, Finite, FnModel, Ineligible, Label, LazyLoadError,
-        LazyModel, Model, ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError,
+        LazyModel, Model, ModelError, ModelErrorKind, Scores, F16, Tensor, TensorData, TensorError,
         Tensors, model_fn,
     },
     prediction_id::{ParsePredictionIdError, PredictionId},

@@ -34,7 +34,7 @@ pub use self::{
     function::{FnModel, model_fn},
     lazy::{LazyLoadError, LazyModel},
     scores::{Label, Scores},
-    tensor::{Dtype, Tensor, TensorData, TensorError, Tensors},
+    tensor::{Dtype, F16, Tensor, TensorData, TensorError, Tensors},
 };
 
 /// A model version: a function from features to a prediction, callable from any thread at once.

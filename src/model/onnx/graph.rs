@@ -8,7 +8,7 @@ use super::{
     AxisSize, Batch, Document, LoadError, NonFinite, OnnxBuilder, Plan, Rows, TensorDescription,
     describe::shape_text, select,
 };
-use crate::model::{Model, ModelError, Tensor, TensorData, Tensors};
+use crate::model::{F16, Model, ModelError, Tensor, TensorData, Tensors};
 
 /// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
 ///
@@ -197,6 +197,7 @@ fn check(
     let allowed = match tensor.data() {
         TensorData::F32(values) => non_finite.allows(values, f32::is_finite, f32::is_nan),
         TensorData::F64(values) => non_finite.allows(values, f64::is_finite, f64::is_nan),
+        TensorData::F16(values) => non_finite.allows(values, F16::is_finite, F16::is_nan),
         _ => true,
     };
     if !allowed {
