@@ -169,7 +169,10 @@ fn run(
     for input in inputs {
         let field = format!("inputs.{}", input.name);
         let tensor = read(input.shape, &input.datatype, &input.data);
-        if tensors.insert(input.name, tensor.map_err(|error| format!("{field}: {error}"))?).is_some() {
+        if tensors
+            .insert(input.name, tensor.map_err(|error| format!("{field}: {error}"))?)
+            .is_some()
+        {
             return Err(format!("{field}: found twice").into());
         }
     }
@@ -228,7 +231,9 @@ fn read(shape: Vec<usize>, datatype: &str, values: &[Value]) -> Result<Tensor, B
         "FP32" => each(values, "a number", |value| Some(float(value)? as f32))?.into(),
         "FP64" => each(values, "a number", float)?.into(),
         "BYTES" => each(values, "a text", |value| value.as_str().map(Box::<str>::from))?.into(),
-        other => return Err(format!("datatype: found {other}, expected one of the protocol").into()),
+        other => {
+            return Err(format!("datatype: found {other}, expected one of the protocol").into());
+        }
     };
     Ok(Tensor::new(shape, data)?)
 }

@@ -71,7 +71,9 @@ impl F16 {
                 f32::from_bits(sign | value.to_bits())
             }
             (31, mantissa) => f32::from_bits(sign | 0x7f80_0000 | (mantissa << 13)),
-            (exponent, mantissa) => f32::from_bits(sign | ((exponent + 112) << 23) | (mantissa << 13)),
+            (exponent, mantissa) => {
+                f32::from_bits(sign | ((exponent + 112) << 23) | (mantissa << 13))
+            }
         }
     }
 
