@@ -102,7 +102,7 @@ fn show<P, L>(plan: &Plan<P, L>, comparison: &Comparison<P>) -> Option<Disagreem
     };
     let mut shown = Disagreement {
         prediction_id: comparison.prediction_id,
-        time: u64::try_from(comparison.time.as_millis()).unwrap_or(u64::MAX),
+        time: super::state::millis(super::state::since_epoch(comparison.time)),
         distance: comparison.agreement.distance().filter(|distance| distance.is_finite()),
         champion: show(champion),
         candidate: show(candidate),

@@ -1,6 +1,10 @@
 //! The verdict itself: a sink of comparisons that can be asked.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use parking_lot::Mutex;
 
@@ -12,11 +16,12 @@ use super::{
     live::Live,
     plan::Plan,
     seen::{self, Seen},
-    state::State,
+    state::{State, since_epoch},
 };
 use crate::{
     compare::{Comparison, key::KeyHash, sink::ComparisonSink},
     prediction_id::PredictionId,
+    shadow::{Dropped, policy::Shadow},
 };
 
 /// Decides whether a candidate is worse, not worse, better or equal, from what its shadows
@@ -202,8 +207,7 @@ impl<P, L> Verdict<P, L> {
         }
     }
 
-    /// Whether a pair of this user would be scored, at this time since 1970: what
-    /// [`Shadow::admit`](crate::Shadow) asks before a shadow runs whose pair would be dropped.
+    /// Whether a pair of this user would be scored, at this time since 1970.
     pub fn wants(&self, key: &KeyHash, time: Duration) -> bool {
         let window = match self.config().unit {
             Unit::Request => return true,
@@ -354,9 +358,41 @@ impl<P, L> Verdict<P, L> {
     }
 }
 
+impl Shadow {
+    /// Runs a candidate only for users whose pair this verdict would score: by default each user
+    /// once, which spares the work of shadows that nobody would look at. An
+    /// [`admit`](Shadow::admit) of the policy is replaced.
+    ///
+    /// A [sample](Shadow::sample) draws the same users for ever: with this, once each of them has
+    /// been scored, nothing runs any more. Draw more of them then.
+    pub fn first_sight<P, L>(self, verdict: &Verdict<P, L>) -> Shadow
+    where
+        P: Send + Sync + 'static,
+        L: Send + Sync + 'static,
+    {
+        let verdict = verdict.clone();
+        self.admit(move |key| {
+            let time = match verdict.config().unit {
+                Unit::KeyPer(_) => since_epoch(SystemTime::now()),
+                _ => Duration::ZERO,
+            };
+            verdict.wants(key, time)
+        })
+    }
+}
+
 impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
     fn record(&self, comparison: &Comparison<P>) {
         self.take(comparison);
+    }
+
+    fn dropped(&self, dropped: &Dropped) {
+        let key = dropped.key_hash.as_ref();
+        self.take_dropped(
+            (&dropped.primary, &dropped.candidate),
+            dropped.cause.as_str(),
+            (key, dropped.prediction_id, dropped.time),
+        );
     }
 }
 

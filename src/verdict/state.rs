@@ -4,7 +4,10 @@ mod again;
 mod scored;
 mod tally;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -266,7 +269,7 @@ impl<P, L> State<P, L> {
             Some(label) => (None, Some((pair, label))),
             None => (Some(pair), None),
         };
-        let out = waiting.put(id, comparison.time, waits);
+        let out = waiting.put(id, since_epoch(comparison.time), waits);
         self.thrown_out(out);
         if !reversed {
             self.labels.pairs += 1;
@@ -376,8 +379,13 @@ pub(super) fn refused<P>(run: &Run<P>) -> bool {
     run.outcome.as_ref().is_err_and(|error| error.kind() == ModelErrorKind::InvalidInput)
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// To the millisecond, as JSONL records carry it; a time before 1970 is 1970.
+pub(super) fn since_epoch(time: SystemTime) -> Duration {
+    Duration::from_millis(millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
 }
 
 /// As JSONL records carry it, so that a replay scores alike.

@@ -3,7 +3,7 @@
 //! Forms so far: the first, without a number; form 1, which added `schema`. Fields that are not
 //! known are passed over, those that no metric needs may be missing.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -124,7 +124,7 @@ pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String>
     let mut comparison =
         Comparison::new(run(record.primary, "primary")?, run(record.candidate, "candidate")?);
     comparison.prediction_id = record.prediction_id;
-    comparison.time = time;
+    comparison.time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
     comparison.revision = record.revision.unwrap_or(0);
     comparison.key_hash = key;
     comparison.targeting_key = record.targeting_key;

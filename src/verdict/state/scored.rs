@@ -3,7 +3,7 @@
 use super::{
     Class, Comparison, Counts, DAY, KeptPair, KeptRun, LabelOutcome, MOST_CLASS_PAIRS, NONE,
     Observer, Plan, PredictionId, Run, Seen, SmallVec, State, TimeCounts, Watched, contained,
-    micros, millis, refused, seen,
+    micros, millis, refused, seen, since_epoch,
 };
 use crate::verdict::{MetricConfig, stats::rounding};
 
@@ -11,7 +11,13 @@ impl<P, L> State<P, L> {
     pub(super) fn forward(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {
         let (champion, candidate) = (&comparison.primary, &comparison.candidate);
         let id = comparison.prediction_id;
-        if !self.is_first(plan, seen, comparison.key_hash.as_ref(), id, comparison.time) {
+        if !self.is_first(
+            plan,
+            seen,
+            comparison.key_hash.as_ref(),
+            id,
+            since_epoch(comparison.time),
+        ) {
             return;
         }
         let refusals = (refused(champion), refused(candidate));
@@ -112,7 +118,7 @@ impl<P, L> State<P, L> {
         }
         if let Some(key) = &comparison.key_hash {
             // In windows of their own, beyond any that a unit has.
-            let window = u64::MAX - millis(comparison.time) / DAY;
+            let window = u64::MAX - millis(since_epoch(comparison.time)) / DAY;
             if !seen.insert(seen::of_key(key, window)) {
                 return;
             }
