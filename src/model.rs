@@ -2,7 +2,7 @@
 
 mod batched;
 mod eligibility;
-mod error;
+pub(crate) mod error;
 mod finite;
 mod function;
 mod lazy;
