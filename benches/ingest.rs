@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use modelgate::{FlagSet, SystemClock};
+use modelgate::{FlagSet, clock::SystemClock};
 
 mod support;
 
@@ -52,7 +52,7 @@ fn second(dialect: Dialect, set: &FlagSet, key: &str) -> usize {
     let clock = SystemClock::new();
     let users = support::users();
     let contexts = users.iter().map(User::context);
-    contexts.filter(|context| dialect.is_second(&set.evaluate(key, context, &clock))).count()
+    contexts.filter(|context| dialect.is_second(&set.evaluate_at(key, context, &clock))).count()
 }
 
 criterion_group!(benches, ingest);

@@ -11,7 +11,10 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use modelgate::{
-    Clock, FlagSet, Model, ModelRouter, Shadow, SystemClock, dialect::flagd::Flagd, model_fn,
+    FlagSet, Model, ModelRouter, Shadow,
+    clock::{Clock, SystemClock},
+    flagd::Flagd,
+    model_fn,
 };
 
 mod support;
@@ -50,8 +53,8 @@ fn overhead(criterion: &mut Criterion) {
 #[cfg(feature = "onnx")]
 fn digits(criterion: &mut Criterion) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx");
-    let model: Arc<dyn Model<[f32], modelgate::Scores>> =
-        Arc::new(modelgate::OnnxModel::load(path).unwrap());
+    let model: Arc<dyn Model<[f32], modelgate::Classification>> =
+        Arc::new(modelgate::onnx::Classifier::load(path).unwrap());
     let rows = include_str!("../examples/models/digits_heldout.csv");
     let row: Vec<f32> = rows
         .lines()
@@ -110,7 +113,7 @@ fn readers(criterion: &mut Criterion) {
     let by_store = |user: usize| fed.flags.boolean(&key, &contexts[user], false);
     let by_lock = |user: usize| {
         let set = Arc::clone(&locked.read().unwrap());
-        set.evaluate(&key, &contexts[user], clock).boolean(false).value
+        set.evaluate_at(&key, &contexts[user], clock).boolean(false).value
     };
     let on = |read: &dyn Fn(usize) -> bool| (0..users.len()).filter(|user| read(*user)).count();
     assert_eq!(on(&by_store), on(&by_lock));

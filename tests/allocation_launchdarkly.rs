@@ -7,8 +7,13 @@ use std::hint::black_box;
 
 use counting::allocations;
 use modelgate::{
-    Context, FlagSet, ManualClock, Map,
-    dialect::launchdarkly::{BigSegmentAnswer, BigSegments, LaunchDarkly},
+    Context, FlagSet,
+    clock::ManualClock,
+    launchdarkly::{
+        LaunchDarkly,
+        big_segments::{BigSegmentAnswer, BigSegments},
+    },
+    value::Map,
 };
 use serde_json::{Value as Json, json};
 
@@ -103,7 +108,7 @@ fn count(flags: &FlagSet) -> (usize, Option<usize>) {
             .with("device", &device)
             .with_kind("organization", &organization);
         variation = launchdarkly.detail(flags, "flag", &context).variation_index;
-        black_box(flags.evaluate("flag", &context, &clock).value);
+        black_box(flags.evaluate_at("flag", &context, &clock).value);
         let other =
             Context::new("user-42").with("name", "Ada").with("since", "2020-01-01T00:00:00Z");
         let other = other.with_kind("organization", &organization);

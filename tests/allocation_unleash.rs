@@ -6,7 +6,7 @@ mod counting;
 use std::hint::black_box;
 
 use counting::allocations;
-use modelgate::{Context, ManualClock, dialect::unleash::Unleash};
+use modelgate::{Context, clock::ManualClock, unleash::Unleash};
 use serde_json::{Value as Json, json};
 
 #[test]
@@ -69,7 +69,7 @@ fn no_operator_strategy_or_variant_allocates() {
             for context in [&user, &nobody] {
                 let allocated = allocations(|| {
                     black_box(dialect.toggle(&flags, &name, context, &clock));
-                    black_box(flags.evaluate(&name, context, &clock));
+                    black_box(flags.evaluate_at(&name, context, &clock));
                 });
                 assert_eq!(allocated, 0, "{strategy} of {text}");
             }

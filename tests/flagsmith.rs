@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use modelgate::{
-    Binding, Context, ErrorCode, FallbackCause, FlagSet, Flags, ManualClock, ModelRouter, Reason,
-    Severity, SystemClock, TraceStep, Value,
-    dialect::flagsmith::{Flagsmith, Generation, VariantOrder},
+    Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, Reason,
+    clock::{ManualClock, SystemClock},
+    flag::{ErrorCode, ProblemSeverity, TraceStep},
+    flagsmith::{Flagsmith, Generation, VariantOrder},
     model_fn,
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -117,7 +119,7 @@ fn an_environment_document_serves_segments_identities_and_variants() {
             _ => panic!("{result:?}"),
         };
         counts[kind] += 1;
-        let neutral = flags.evaluate("model", &context, &clock);
+        let neutral = flags.evaluate_at("model", &context, &clock);
         assert_eq!((neutral.reason, neutral.missing_key), (Reason::Split, false));
     }
     assert!((1800..2200).contains(&counts[0]), "{counts:?}");
@@ -132,7 +134,7 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
     let clock = SystemClock::new();
     let anonymous = Context::anonymous().with("region", "eu");
     let flags = compile(&document);
-    let answer = flags.evaluate("model", &anonymous, &clock);
+    let answer = flags.evaluate_at("model", &anonymous, &clock);
     assert_eq!(answer.value, Some(&Value::from("v1")));
     assert_eq!((answer.reason, answer.variant), (Reason::Static, None));
     assert!(answer.missing_key, "its variants are chosen by identity");
@@ -150,7 +152,7 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
     document["project"]["segments"][0]["rules"][0]["conditions"][0] =
         json!({"operator": "PERCENTAGE_SPLIT", "property_": "$.identity.key", "value": "100"});
     document["feature_states"][0]["multivariate_feature_state_values"] = json!([]);
-    assert!(compile(&document).evaluate("model", &anonymous, &clock).missing_key);
+    assert!(compile(&document).evaluate_at("model", &anonymous, &clock).missing_key);
 }
 
 #[test]
@@ -180,7 +182,7 @@ fn conditions_compare_by_the_type_of_the_trait() {
         .with("nan", f64::NAN)
         .with("huge", 1e300)
         .with("digits", "10")
-        .with("null", modelgate::ValueRef::Null)
+        .with("null", modelgate::value::ValueRef::Null)
         .with("version", "1.2.3+b2")
         .with("list", &["a"]);
     let cases: &[(&str, &str, Json, bool)] = &[
@@ -394,7 +396,7 @@ fn a_feature_that_depends_on_itself_says_so_and_keeps_its_ordinary_value() {
     for name in ["a", "b", "own"] {
         assert_eq!(reason(&flags, name, &user), "ERROR; code=CIRCULAR_DEPENDENCY", "{name}");
         assert_eq!(served(&flags, name, &user), "no");
-        let answer = flags.evaluate(name, &user, &clock);
+        let answer = flags.evaluate_at(name, &user, &clock);
         assert_eq!((answer.reason, answer.error), (Reason::Error, Some(ErrorCode::General)));
     }
     // One outside of the circle that reads into it does not match, and is no part of it.
@@ -475,7 +477,7 @@ fn what_is_wrong_is_named_and_leaves_its_neighbours_alone() {
              `MODULO`, `IS_SET`, `IS_NOT_SET`",
         ]
     );
-    assert!(flags.problems().iter().all(|problem| problem.severity == Severity::Rejected));
+    assert!(flags.problems().iter().all(|problem| problem.severity == ProblemSeverity::Rejected));
     assert_eq!(served(&flags, "good", &Context::new("u").with("a", 1)), "two");
     for text in [
         "",
@@ -708,7 +710,7 @@ fn an_explanation_names_segment_condition_and_bucket() {
     let flags = compile(&document());
     let clock = SystemClock::new();
     let user = Context::new("user-1").with("region", "us");
-    let (evaluation, trace) = flags.explain("model", &user, &clock);
+    let (evaluation, trace) = flags.explain_at("model", &user, &clock);
     assert_eq!(evaluation.reason, Reason::Split);
     let expected = [
         TraceStep::Read { attribute: "region".into(), value: "us".into() },

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use modelgate::{Agreement, Comparison, ComparisonSink, JsonlSink, Side};
+use modelgate::compare::{Agreement, Comparison, Run, sink::{ComparisonSink, JsonlSink}};
 
 /// A comparison that carries this number as its revision.
 fn numbered(number: u64) -> Comparison<f64> {
     let mut comparison = Comparison::new(
-        Side::new("v1", Ok(0.25), Duration::from_micros(80)),
-        Side::new("v2", Ok(0.75), Duration::from_micros(90)),
+        Run::new("v1", Ok(0.25), Duration::from_micros(80)),
+        Run::new("v2", Ok(0.75), Duration::from_micros(90)),
     );
     comparison.revision = number;
     comparison.agreement = Agreement::of("score", false);

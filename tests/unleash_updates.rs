@@ -3,7 +3,9 @@
 
 mod support;
 
-use modelgate::{Context, FlagSet, Flags, ManualClock, Severity, dialect::unleash::Unleash};
+use modelgate::{
+    Context, FlagSet, Flags, clock::ManualClock, flag::ProblemSeverity, unleash::Unleash,
+};
 use serde_json::{Value as Json, json};
 use support::ByHand;
 
@@ -18,7 +20,7 @@ fn apply(flags: &FlagSet, events: &Json) -> FlagSet {
 
 fn on(flags: &FlagSet, name: &str) -> Option<bool> {
     let context = Context::new("user-1").with("region", "eu");
-    flags.evaluate(name, &context, &ManualClock::default()).on
+    flags.evaluate_at(name, &context, &ManualClock::default()).on
 }
 
 fn problems(flags: &FlagSet) -> Vec<String> {
@@ -68,7 +70,7 @@ fn a_bad_feature_is_named_and_leaves_its_neighbours_alone() {
             "flag `` at /features/6: found an array, expected an object",
         ]
     );
-    assert!(flags.problems().iter().all(|problem| problem.severity == Severity::Rejected));
+    assert!(flags.problems().iter().all(|problem| problem.severity == ProblemSeverity::Rejected));
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn what_is_null_or_absent_or_a_number_is_read_as_its_author_means_it() {
     assert_eq!(problems(&flags), [""; 0]);
     assert_eq!(on(&flags, "nulls"), Some(true));
     let young = Context::new("u").with("age", 39);
-    assert_eq!(flags.evaluate("inner", &young, &ManualClock::default()).on, Some(true));
+    assert_eq!(flags.evaluate_at("inner", &young, &ManualClock::default()).on, Some(true));
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn one_bad_strategy_switches_its_toggle_off_and_says_so() {
         assert_eq!((toggle.variant.name, toggle.variant.feature_enabled), ("disabled", false));
         let [problem] = flags.problems() else { panic!("{:?}", problems(&flags)) };
         assert_eq!((&*problem.key, &*problem.path), ("t", path));
-        assert_eq!(problem.severity, Severity::Warning);
+        assert_eq!(problem.severity, ProblemSeverity::Warning);
         assert!(problem.expected.contains("off for everybody"), "{problem}");
     }
 }

@@ -7,8 +7,10 @@
 use std::{env, fs, path::Path};
 
 use modelgate::{
-    FlagSet, ManualClock, OwnedContext, Value,
-    dialect::flagd::{Flagd, Fractional},
+    FlagSet, OwnedContext,
+    clock::ManualClock,
+    flagd::{Flagd, Fractional},
+    value::Value,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -49,7 +51,7 @@ fn contexts() -> Vec<(String, Value)> {
                 6 => Value::from(
                     [("id", Value::from(&*key)), ("b", Value::from(1))]
                         .into_iter()
-                        .collect::<modelgate::Map>(),
+                        .collect::<modelgate::value::Map>(),
                 ),
                 _ => Value::from(&*key),
             };
@@ -65,7 +67,7 @@ fn assignments(flags: &FlagSet) -> Json {
     let assigned = keys.into_iter().map(|flag| {
         let users = contexts().into_iter().map(|(key, account)| {
             let context = OwnedContext::new(&*key).with("account", account);
-            let answer = flags.evaluate(flag, &context, &clock).string("error");
+            let answer = flags.evaluate_at(flag, &context, &clock).string("error");
             (key, json!(answer.value))
         });
         (flag.to_owned(), Json::Object(users.collect()))

@@ -1,8 +1,8 @@
 //! What the dialects have in common for a benchmark.
 
 use modelgate::{
-    Binding, Evaluation, FlagSet,
-    dialect::{flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash},
+    Binding, FlagSet, flag::BorrowedDetails, flagd::Flagd, flagsmith::Flagsmith,
+    launchdarkly::LaunchDarkly, unleash::Unleash,
 };
 
 use super::{Rules, flagd, flagsmith, is_second, launchdarkly, unleash};
@@ -70,7 +70,7 @@ impl Dialect {
     }
 
     /// Whether an answer gives v2.
-    pub fn is_second(self, answer: &Evaluation<'_>) -> bool {
+    pub fn is_second(self, answer: &BorrowedDetails<'_>) -> bool {
         match self {
             Dialect::Unleash => answer.on.unwrap(),
             _ => is_second(answer.string("none").value),

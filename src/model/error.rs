@@ -112,7 +112,7 @@ impl ModelError {
     /// `found` is left out of logs; [`wrong_form`](ModelError::wrong_form) is for a size or a type.
     ///
     /// ```
-    /// use modelgate::{ModelError, ModelErrorKind};
+    /// use modelgate::{ModelError, model::ModelErrorKind};
     ///
     /// let error = ModelError::invalid_input("features", "3 values", "64 values");
     /// assert_eq!(error.kind(), ModelErrorKind::InvalidInput);

@@ -18,17 +18,19 @@ use super::{
     FallbackCause, MissingKey,
     binding::Binding,
     breaker::BreakerPolicy,
-    impact::Feed,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
 };
 use crate::{
     clock::Clock,
-    flag::Reason,
+    flag::{
+        Reason,
+        store::{FlagSnapshot, Flags, SnapshotCell, SnapshotListener},
+    },
     model::{ModelError, ModelErrorKind},
     shadow::Shadow,
-    store::{Flags, Snapshot, SnapshotCell, SnapshotListener},
+    unleash::impact::Feed,
     version::Version,
 };
 
@@ -60,7 +62,7 @@ pub(crate) struct Settings {
 
 struct Control<M> {
     slots: Vec<Slot<M>>,
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<FlagSnapshot>,
     pin: Option<Version>,
 }
 
@@ -195,7 +197,7 @@ impl<M: Handle> Control<M> {
 }
 
 impl<M: Handle> SnapshotListener for Core<M> {
-    fn published(&self, snapshot: &Arc<Snapshot>) {
+    fn published(&self, snapshot: &Arc<FlagSnapshot>) {
         self.change(|control| control.snapshot = Arc::clone(snapshot));
     }
 }

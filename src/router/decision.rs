@@ -5,7 +5,7 @@ use std::fmt;
 use smol_str::SmolStr;
 
 use crate::{
-    flag::{ErrorCode, Reason, Trace},
+    flag::{ErrorCode, EvaluationTrace, Reason},
     model::ModelErrorKind,
     version::Version,
 };
@@ -203,5 +203,5 @@ pub struct ExplainedFlag {
     /// The source whose definition counts.
     pub source: Option<String>,
     /// The steps of its evaluation.
-    pub trace: Trace,
+    pub trace: EvaluationTrace,
 }

@@ -11,13 +11,16 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    compare::{Comparator, ComparisonSink, FanOut, Side},
+    compare::{
+        Comparator, Run,
+        sink::{ComparisonSink, FanOut},
+    },
     contain::contained,
     context::EvaluationContext,
     model::{Model, ModelError, ModelErrorKind},
     parallel::Beside,
     prediction_id::PredictionId,
-    shadow::{self, LossCause, Mode, Shadow, ShadowLine, ShadowStats},
+    shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowStats},
     value::Value,
     version::Version,
 };
@@ -62,6 +65,15 @@ impl<'a, P> Served<'a, P> {
     ) -> Option<Served<'a, P>> {
         let version = &table.slots.get(choice.slot)?.version;
         Some(Served { id, revision: table.revision, key, version, called })
+    }
+
+    fn wanted(&self) -> shadow::Wanted {
+        shadow::Wanted {
+            prediction_id: self.id,
+            revision: self.revision,
+            targeting_key: self.key.map(Box::from),
+            primary: self.version.clone(),
+        }
     }
 }
 
@@ -179,12 +191,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         for Joined { candidate, called } in joined {
             let Some((line, counts)) = self.find(table, candidate) else { continue };
             let Some(Called { outcome, service_time }) = called else {
-                line.refuse(counts, LossCause::QueueFull);
+                line.refuse(counts, DropCause::QueueFull, || served.wanted());
                 continue;
             };
             // Copies the answer and describes the features, by code of the user's.
             let Some(answered) = contained(|| self.answered(line, served, features)) else {
-                line.refuse(counts, LossCause::Panic);
+                line.refuse(counts, DropCause::Panic, || served.wanted());
                 continue;
             };
             match on {
@@ -214,15 +226,19 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 continue;
             };
             // A refusal is counted where it happens; there is nobody to tell.
-            let _ = line.offer(counts, || {
-                let owned = features.to_owned();
-                let (model, finite) = (model.shadow(), self.finite);
-                let run = move || {
-                    let features: &F = owned.borrow();
-                    model.predict(features).and_then(|output| checked(output, finite))
-                };
-                (self.answered(line, served, features), run)
-            });
+            let _ = line.offer(
+                counts,
+                || served.wanted(),
+                || {
+                    let owned = features.to_owned();
+                    let (model, finite) = (model.shadow(), self.finite);
+                    let run = move || {
+                        let features: &F = owned.borrow();
+                        model.predict(features).and_then(|output| checked(output, finite))
+                    };
+                    (self.answered(line, served, features), run)
+                },
+            );
         }
     }
 
@@ -250,7 +266,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 .describe
                 .filter(|_| line.records_features())
                 .map(|describe| describe(features)),
-            primary: Side::new(
+            primary: Run::new(
                 served.version,
                 served.called.outcome.clone(),
                 served.called.service_time,

@@ -9,10 +9,9 @@ use super::{
     slot::{Handle, Slot},
 };
 use crate::{
-    flag::{Bound, Reason, Request},
+    flag::{Bound, Reason, Request, store::FlagSnapshot},
     prediction_id::PredictionId,
     shadow::{self, Sampler, Shadow, Trigger},
-    store::Snapshot,
     value::Value,
     version::Version,
 };
@@ -40,7 +39,7 @@ pub(crate) struct ShadowRoute {
     candidates: Box<[usize]>,
     sampler: Sampler,
     /// The counts of each slot's runs under this policy.
-    pub(super) counts: Box<[Arc<shadow::Candidate>]>,
+    pub(crate) counts: Box<[Arc<shadow::Candidate>]>,
 }
 
 /// The counts of a version's runs under a policy: a table looks them up, so that requests need not.
@@ -60,7 +59,7 @@ impl<M: Handle> Table<M> {
         binding: &Binding,
         shadows: &[Shadow],
         fallback: &Version,
-        snapshot: &Snapshot,
+        snapshot: &FlagSnapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
         counts: &Counts,

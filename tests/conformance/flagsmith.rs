@@ -3,8 +3,10 @@
 use std::{fs, hint::black_box, path::Path};
 
 use modelgate::{
-    FlagSet, OwnedContext, SystemClock, Value,
-    dialect::flagsmith::{FeatureResult, Flagsmith, Generation},
+    FlagSet, OwnedContext,
+    clock::SystemClock,
+    flagsmith::{FeatureResult, Flagsmith, Generation},
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -106,8 +108,8 @@ fn neutral(
     result: &FeatureResult<'_>,
 ) -> Option<String> {
     let clock = SystemClock::new();
-    let plain = flags.evaluate(name, context, &clock);
-    let (explained, _) = flags.explain(name, context, &clock);
+    let plain = flags.evaluate_at(name, context, &clock);
+    let (explained, _) = flags.explain_at(name, context, &clock);
     let differs = (plain.value, plain.variant, plain.reason, plain.error, plain.on)
         != (explained.value, explained.variant, explained.reason, explained.error, explained.on);
     let wrong = plain.on != Some(result.enabled)

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use modelgate::{FlagSet, OwnedContext, SystemClock, Value, dialect::unleash::Unleash};
+use modelgate::{FlagSet, OwnedContext, clock::SystemClock, unleash::Unleash, value::Value};
 use serde_json::{Value as Json, json};
 
 use super::{Verdict, counting::allocations};
@@ -41,8 +41,8 @@ fn miss(suite: &Path, case: &Json) -> Option<String> {
         if found[field] != *expected {
             return Some(format!("{how}: expected {expected}, found {found}"));
         }
-        let plain = flags.evaluate(name, &context, &clock);
-        let (explained, _) = flags.explain(name, &context, &clock);
+        let plain = flags.evaluate_at(name, &context, &clock);
+        let (explained, _) = flags.explain_at(name, &context, &clock);
         if (plain.value, plain.variant, plain.reason, plain.on)
             != (explained.value, explained.variant, explained.reason, explained.on)
         {
@@ -53,7 +53,7 @@ fn miss(suite: &Path, case: &Json) -> Option<String> {
         }
         let allocated = allocations(|| {
             std::hint::black_box(dialect.toggle(flags, name, &context, &clock));
-            std::hint::black_box(flags.evaluate(name, &context, &clock));
+            std::hint::black_box(flags.evaluate_at(name, &context, &clock));
         });
         if allocated != 0 {
             return Some(format!("{how}: {allocated} allocations"));

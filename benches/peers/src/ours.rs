@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use modelgate::{Clock, Context, FlagSet, ModelRouter, SystemClock, model_fn};
+use modelgate::{Context, FlagSet, ModelRouter, clock::{Clock, SystemClock}, model_fn};
 
 use crate::{
     contender::{Contender, Entry, Task},
@@ -40,7 +40,7 @@ struct Set {
 impl Set {
     fn ask(&self, context: &Context<'_>) -> bool {
         let clock: &dyn Clock = &self.clock;
-        self.dialect.is_second(&self.set.evaluate(&self.key, context, clock))
+        self.dialect.is_second(&self.set.evaluate_at(&self.key, context, clock))
     }
 }
 

@@ -1,0 +1,103 @@
+//! Answers of a given type: the one place where a flag's value meets the type that was asked for.
+
+use super::{BorrowedDetails, ErrorCode, Evaluation, EvaluationDetails, Reason};
+use crate::value::{Map, Value};
+
+/// The type that a caller expects of a flag's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ValueType {
+    /// `true` or `false`.
+    Boolean,
+    /// Text.
+    String,
+    /// An integer; `10.0` is none.
+    Integer,
+    /// Any number.
+    Float,
+    /// An object.
+    Object,
+}
+
+impl ValueType {
+    /// Whether a value is of this type.
+    pub fn admits(self, value: &Value) -> bool {
+        match self {
+            ValueType::Boolean => matches!(value, Value::Bool(_)),
+            ValueType::String => matches!(value, Value::Text(_)),
+            ValueType::Integer => matches!(value, Value::Int(_)),
+            ValueType::Float => matches!(value, Value::Int(_) | Value::Float(_)),
+            ValueType::Object => matches!(value, Value::Map(_)),
+        }
+    }
+}
+
+/// What a switch answers when it is asked as a boolean.
+static SWITCHED: [Value; 2] = [Value::Bool(false), Value::Bool(true)];
+
+impl<'a> BorrowedDetails<'a> {
+    /// The same answer, or [`ErrorCode::TypeMismatch`] without a value when its value is not of
+    /// this type. As a boolean, a flag that is a switch [beside](EvaluationDetails::on) its value answers
+    /// whether it is on.
+    #[must_use]
+    pub fn of_type(self, expected: ValueType) -> Evaluation<'a> {
+        if let (ValueType::Boolean, Some(on)) = (expected, self.on) {
+            return Evaluation { value: SWITCHED.get(usize::from(on)), ..self };
+        }
+        match self.value {
+            Some(value) if !expected.admits(value) => Evaluation {
+                value: None,
+                variant: None,
+                reason: Reason::Error,
+                error: Some(ErrorCode::TypeMismatch),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// The answer as a boolean.
+    pub fn boolean(self, default: bool) -> BorrowedDetails<'a, bool> {
+        self.resolve(ValueType::Boolean, Value::as_bool, default)
+    }
+
+    /// The answer as text.
+    pub fn string(self, default: &'a str) -> BorrowedDetails<'a, &'a str> {
+        self.resolve(ValueType::String, Value::as_str, default)
+    }
+
+    /// The answer as an integer; a float is a mismatch, even a whole one.
+    pub fn integer(self, default: i64) -> BorrowedDetails<'a, i64> {
+        self.resolve(ValueType::Integer, Value::as_i64, default)
+    }
+
+    /// The answer as a float; an integer will do.
+    pub fn float(self, default: f64) -> BorrowedDetails<'a, f64> {
+        self.resolve(ValueType::Float, Value::as_f64, default)
+    }
+
+    /// The answer as an object.
+    pub fn object(self, default: &'a Map) -> BorrowedDetails<'a, &'a Map> {
+        self.resolve(ValueType::Object, Value::as_map, default)
+    }
+
+    #[inline]
+    fn resolve<T>(
+        self,
+        expected: ValueType,
+        read: fn(&'a Value) -> Option<T>,
+        default: T,
+    ) -> BorrowedDetails<'a, T> {
+        let answer = self.of_type(expected);
+        EvaluationDetails {
+            value: answer.value.and_then(read).unwrap_or(default),
+            variant: answer.variant,
+            reason: answer.reason,
+            error: answer.error,
+            metadata: answer.metadata,
+            on: answer.on,
+            missing_key: answer.missing_key,
+            outcome: answer.outcome,
+        }
+    }
+}
