@@ -256,7 +256,7 @@ impl ModelError {
 }
 
 /// What a closure writes.
-struct Text<W>(W);
+pub(crate) struct Text<W>(pub(crate) W);
 
 impl<W: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Text<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
