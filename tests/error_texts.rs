@@ -123,10 +123,12 @@ fn features_reach_logs_and_files_only_where_the_policy_records_them_and_causes_a
 
 #[test]
 fn an_answer_keeps_why_its_first_version_failed_and_a_refusal_says_both_causes() {
-    let model = |text: &'static str| model_fn(move |_: &[f32]| match text {
-        "" => Ok(1.0),
-        text => Err(ModelError::new(text)),
-    });
+    let model = |text: &'static str| {
+        model_fn(move |_: &[f32]| match text {
+            "" => Ok(1.0),
+            text => Err(ModelError::new(text)),
+        })
+    };
     let router = |fallback: &'static str| {
         ModelRouter::<[f32], f32>::builder("version")
             .model("v1", model(fallback))

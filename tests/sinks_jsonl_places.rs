@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use modelgate::compare::{Agreement, Comparison, Run, sink::{ComparisonSink, JsonlSink}};
+use modelgate::compare::{
+    Agreement, Comparison, Run,
+    sink::{ComparisonSink, JsonlSink},
+};
 
 /// A comparison that carries this number as its revision.
 fn numbered(number: u64) -> Comparison<f64> {
@@ -22,7 +25,8 @@ fn numbered(number: u64) -> Comparison<f64> {
 
 fn revisions(path: &Path) -> Vec<u64> {
     let records = fs::read_to_string(path).unwrap();
-    let revision = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["revision"].as_u64();
+    let revision =
+        |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["revision"].as_u64();
     records.lines().map(|line| revision(line).unwrap()).collect()
 }
 
@@ -175,7 +179,8 @@ fn the_queue_is_bounded_by_bytes_as_well_as_by_lines() {
     assert_eq!((counts.recorded, counts.failed), (0, 0));
     assert!((985..=991).contains(&counts.dropped), "{counts:?}");
 
-    let longer = JsonlSink::builder(folder.path().join("file")).queue_bytes(99_999).create().unwrap();
+    let longer =
+        JsonlSink::builder(folder.path().join("file")).queue_bytes(99_999).create().unwrap();
     longer.record(&large);
     longer.flush().unwrap();
     assert_eq!((longer.counts().recorded, longer.counts().dropped), (0, 1));
@@ -189,7 +194,8 @@ fn every_record_says_its_schema_and_is_as_the_schema_says() {
     let mut full = numbered(1);
     full.targeting_key = Some("user-42".into());
     full.features = Some(3.into());
-    full.candidate.outcome = Err(modelgate::ModelError::invalid_input("features", "3", "64 values"));
+    full.candidate.outcome =
+        Err(modelgate::ModelError::invalid_input("features", "3", "64 values"));
     full.agreement = Agreement::of("score", false).with_distance(0.5);
     sink.record(&numbered(0));
     sink.record(&full);
@@ -244,7 +250,8 @@ fn problems(
             found.push(format!("{} is missing", field.as_str().unwrap()));
         }
     }
-    if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object()) {
+    if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object())
+    {
         for (name, field) in fields {
             match properties.get(name) {
                 Some(schema) => found.extend(problems(root, schema, field)),

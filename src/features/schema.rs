@@ -289,11 +289,7 @@ impl Schema {
                 return Err(unknown(name));
             };
             if !slot.is_nan() {
-                return Err(ModelError::wrong_form(
-                    Name(name),
-                    "a second value",
-                    "each name once",
-                ));
+                return Err(ModelError::wrong_form(Name(name), "a second value", "each name once"));
             }
             *slot = field
                 .read(value)

@@ -143,7 +143,8 @@ impl Model<Tensors, Tensors> for Graph {
             let known = |name: &str| graph.inputs.iter().any(|input| *input.name == *name);
             if let Some((name, _)) = tensors.iter().find(|(name, _)| !known(name)) {
                 return Err(ModelError::unknown_name(
-                    format_args!("inputs.{name}"), "the names of the graph's inputs only",
+                    format_args!("inputs.{name}"),
+                    "the names of the graph's inputs only",
                 ));
             }
         }

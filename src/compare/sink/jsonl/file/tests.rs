@@ -91,8 +91,14 @@ fn a_rotation_that_fails_half_way_loses_no_file() {
     for _ in 0..5 {
         rotate(&path, 2).unwrap_err();
     }
-    assert_eq!((content(&numbered(&path, 2)), content(&numbered(&path, 3))), ("1".into(), "2".into()));
+    assert_eq!(
+        (content(&numbered(&path, 2)), content(&numbered(&path, 3))),
+        ("1".into(), "2".into())
+    );
     fs::write(&path, "0").unwrap();
     rotate(&path, 2).unwrap();
-    assert_eq!((content(&numbered(&path, 1)), content(&numbered(&path, 2))), ("0".into(), "1".into()));
+    assert_eq!(
+        (content(&numbered(&path, 1)), content(&numbered(&path, 2))),
+        ("0".into(), "1".into())
+    );
 }
