@@ -130,6 +130,13 @@ fn the_async_router_asks_them_in_the_same_order() {
     broken.set(0, true);
     let error = ask().unwrap_err();
     assert_eq!(error.first_error().unwrap().to_string(), "v2 is broken");
+
+    broken.set(0, false);
+    let contexts = [Context::new("u"), Context::new("u")];
+    let rows = contexts.iter().map(|context| (context as &dyn EvaluationContext, vec![0.0]));
+    for answer in futures::executor::block_on(router.predict_batch(rows.collect())) {
+        assert_eq!(answer.unwrap().version(), "v0");
+    }
 }
 
 #[test]
