@@ -39,6 +39,7 @@ pub use self::{
     decision::{ExplainedFlag, Explanation, MissingKey},
     error::OperateError,
     model_router::{Input, Output},
+    prediction::PredictErrorKind,
 };
 use self::{
     call::{Called, FiniteCheck, call},
@@ -238,7 +239,8 @@ fn conclude<M: Handle, P>(
                 slot.counters.answered(choice.reason);
             }
             let decision = table.decision(choice);
-            Ok(Prediction { output, decision, service_time: called.service_time, id })
+            let service_time = called.service_time;
+            Ok(Prediction { output, decision, service_time, id, first_error: first })
         }
         Err(error) => {
             let version = table.decision(choice).version;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Model, ModelError},
-    tensor::{Tensor, TensorData, Tensors},
+    tensor::{F16, Tensor, TensorData, Tensors},
 };
 
 /// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
@@ -60,6 +60,12 @@ impl Graph {
     #[cfg(feature = "onnx")]
     pub fn from_bytes(bytes: &[u8]) -> Result<Graph, LoadError> {
         super::Classifier::builder().graph_from_bytes(bytes)
+    }
+
+    /// Options for loading: ends with [`load_graph`](Loader::load_graph).
+    #[cfg(feature = "onnx")]
+    pub fn builder() -> Loader {
+        super::Classifier::builder()
     }
 
     /// What the graph takes.
@@ -124,7 +130,7 @@ impl Model<Tensors, Tensors> for Graph {
         let mut ordered = Vec::with_capacity(graph.inputs.len());
         for input in &graph.inputs {
             let tensor = tensors.get(&input.name).ok_or_else(|| {
-                ModelError::invalid_input(
+                ModelError::wrong_form(
                     format_args!("inputs.{}", input.name),
                     "nothing",
                     format_args!("a tensor {input}"),
@@ -136,9 +142,8 @@ impl Model<Tensors, Tensors> for Graph {
         if tensors.len() > ordered.len() {
             let known = |name: &str| graph.inputs.iter().any(|input| *input.name == *name);
             if let Some((name, _)) = tensors.iter().find(|(name, _)| !known(name)) {
-                return Err(ModelError::invalid_input(
+                return Err(ModelError::unknown_name(
                     format_args!("inputs.{name}"),
-                    "an unknown name",
                     "the names of the graph's inputs only",
                 ));
             }
@@ -181,7 +186,7 @@ fn check(
     if let Some(expected) = input.dtype
         && expected != tensor.dtype()
     {
-        return Err(ModelError::invalid_input(field, tensor.dtype(), expected));
+        return Err(ModelError::wrong_form(field, tensor.dtype(), expected));
     }
     if let Some(axes) = &input.shape {
         let fits = axes.len() == tensor.shape().len()
@@ -190,7 +195,7 @@ fn check(
                 AxisSize::Named(_) | AxisSize::Free => true,
             });
         if !fits {
-            return Err(ModelError::invalid_input(
+            return Err(ModelError::wrong_form(
                 field,
                 format_args!("shape {:?}", tensor.shape()),
                 format_args!("shape {}", shape_text(Some(axes))),
@@ -200,6 +205,7 @@ fn check(
     let allowed = match tensor.data() {
         TensorData::F32(values) => non_finite.allows(values, f32::is_finite, f32::is_nan),
         TensorData::F64(values) => non_finite.allows(values, f64::is_finite, f64::is_nan),
+        TensorData::F16(values) => non_finite.allows(values, F16::is_finite, F16::is_nan),
         _ => true,
     };
     if !allowed {
@@ -207,7 +213,7 @@ fn check(
             NonFiniteInput::Missing => ("an infinity", "finite numbers or NaN"),
             _ => ("a NaN or infinity", "finite numbers"),
         };
-        return Err(ModelError::invalid_input(field, found, expected));
+        return Err(ModelError::wrong_form(field, found, expected));
     }
     Ok(())
 }
