@@ -22,7 +22,7 @@ use modelgate::{
     model::{Acceptance, LazyModel, ModelErrorKind, ModelFuture},
     model_fn,
     router::BreakerPolicy,
-    shadow::{DropCause, Priority},
+    shadow::{Budget, DropCause},
 };
 use parking_lot::Mutex;
 use support::{
@@ -227,7 +227,7 @@ fn an_async_model_runs_in_the_shadow_as_well() {
             .fallback("v1")
             .source(ByHand::with(&serving(FLAG, "v1")))
             .shadow(
-                policy.candidate("v2").candidate("v3").candidate("v4").priority(Priority::Normal),
+                policy.candidate("v2").candidate("v3").candidate("v4").budget(Budget::unlimited()),
             )
             .compare(Tolerance::absolute(0.5))
             .sink(sink.clone())
@@ -452,7 +452,7 @@ fn joined_shadows_run_beside_the_primary_and_a_full_pool_is_their_loss_alone() {
         .model("v2", v2.clone())
         .fallback("v1")
         .source(ByHand::with(&serving(FLAG, "v1")))
-        .shadow(Shadow::always().candidate("v2").joined().queue(1_000).priority(Priority::Normal))
+        .shadow(Shadow::always().candidate("v2").joined().queue(1_000).budget(Budget::unlimited()))
         .sink(sink.clone())
         .compute_threads(1)
         .compute_queue(1)

@@ -17,7 +17,7 @@ use modelgate::{
     },
     model::ModelErrorKind,
     model_fn,
-    shadow::{Budget, DropCause, Priority},
+    shadow::{Budget, DropCause},
     value::Value,
 };
 use std::time::Duration;
@@ -32,7 +32,7 @@ type Router = ModelRouter<[f64], f64>;
 
 /// Normal priority: a busy machine may leave an idle thread aside for longer than a test lasts.
 fn policy() -> Shadow {
-    Shadow::always().candidate("v2").priority(Priority::Normal)
+    Shadow::always().candidate("v2").budget(Budget::unlimited())
 }
 
 /// v1 answers everybody with 1.0 plus the features; v2 is whatever the test says.

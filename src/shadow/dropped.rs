@@ -155,11 +155,13 @@ impl Claim {
 
     /// It came to an answer or an error, which is in a comparison.
     pub(super) fn completed(self, agrees: Option<bool>) {
+        self.candidate.rest.end();
         self.candidate.completed(agrees);
     }
 
     /// It panicked, and the comparison says so.
-    pub(super) fn panicked(self) {
+    pub(super) fn panicked(self, now: Duration) {
+        self.candidate.rest.panicked(now);
         self.candidate.dropped(DropCause::Panic);
     }
 
