@@ -43,6 +43,7 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     record_features: FeatureRecorder<F>,
     missing_key: MissingKey,
     breaker: BreakerPolicy,
+    trace_evaluations: bool,
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
     feeds: Vec<Arc<Feed>>,
@@ -77,6 +78,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             record_features: None,
             missing_key: MissingKey::default(),
             breaker: BreakerPolicy::default(),
+            trace_evaluations: false,
             finite: None,
             clock: None,
             feeds: Vec::new(),
@@ -125,6 +127,24 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         model: impl crate::AsyncModel<F, P> + 'static,
     ) -> RouterBuilder<F, P> {
         let model = Ok(AnyModel::waiting(model));
+        self.versions.push(Registered { version: version.into(), model });
+        self
+    }
+
+    /// Registers a model that waits and whose making may have failed; as
+    /// [`try_model`](RouterBuilder::try_model).
+    #[cfg(feature = "async")]
+    pub fn try_async_model<M, E>(
+        mut self,
+        version: impl Into<Version>,
+        model: Result<M, E>,
+    ) -> RouterBuilder<F, P>
+    where
+        M: crate::AsyncModel<F, P> + 'static,
+        E: Error + 'static,
+    {
+        let model =
+            model.map(|model| AnyModel::waiting(model)).map_err(|error| crate::error_chain(&error));
         self.versions.push(Registered { version: version.into(), model });
         self
     }
@@ -204,6 +224,19 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// thirty seconds.
     pub fn breaker(mut self, policy: BreakerPolicy) -> RouterBuilder<F, P> {
         self.breaker = policy;
+        self
+    }
+
+    /// Makes each prediction's decision a `tracing` event (`feature_flag.evaluation`, level info,
+    /// target `modelgate::evaluation`) in the span of its request, with the names that
+    /// OpenTelemetry has for feature flags: `feature_flag.key`, `feature_flag.result.variant`,
+    /// `feature_flag.result.value` (the version), `feature_flag.result.reason`,
+    /// `feature_flag.version` (the revision) and, where the fallback stands in, `error.type`.
+    ///
+    /// Off unless asked for: the subscriber is somebody else's code, and it runs on the thread of the
+    /// request, before the model. The example `opentelemetry` sends these events by OTLP.
+    pub fn trace_evaluations(mut self) -> RouterBuilder<F, P> {
+        self.trace_evaluations = true;
         self
     }
 
@@ -302,6 +335,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             shadows: self.shadows.into(),
             missing_key: self.missing_key,
             breaker: self.breaker,
+            trace_evaluations: self.trace_evaluations,
             clock,
         };
         let core = Core::new(settings, flags, slots, shadowing.counts(), self.feeds.into());
