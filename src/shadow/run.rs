@@ -121,7 +121,7 @@ impl<P> Desk<P> {
         while let Some(Notice { wanted, candidate, cause, time }) = self.notices.take() {
             let mut dropped = Dropped::new(wanted.primary, candidate, cause);
             dropped.prediction_id = wanted.prediction_id;
-            dropped.time = time;
+            dropped.time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
             dropped.revision = wanted.revision;
             dropped.key_hash = wanted.targeting_key.as_deref().map(|key| self.hasher.hash(key));
             self.sinks.dropped(&dropped);
@@ -154,7 +154,7 @@ impl<P> Desk<P> {
             if self.comparator_panics.fetch_add(1, Ordering::Relaxed) == 0 {
                 tracing::warn!(
                     target: "modelgate::compare",
-                    %error,
+                    error = %error.redacted(),
                     "the comparator panicked; further panics are only counted"
                 );
             }
