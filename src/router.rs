@@ -230,7 +230,10 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let checked = acceptance.accept(&model).map_err(|error| crate::error_chain(&error));
-        self.inner.core.install_checked(version.into(), checked, Arc::new(Kept::new(model)))
+        let version = version.into();
+        self.inner.core.install_checked(version.clone(), checked, Arc::new(Kept::new(model)))?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 

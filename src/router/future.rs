@@ -248,7 +248,10 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::compute(model);
-        self.inner.core.install_checked(version.into(), model.check(acceptance), model)
+        let version = version.into();
+        self.inner.core.install_checked(version.clone(), model.check(acceptance), model)?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 
