@@ -1,6 +1,7 @@
 //! Compiled flags: what a dialect makes of a document, and what evaluating one answers.
 
 mod bound;
+mod constant;
 pub(crate) mod evaluation;
 mod evaluation_counts;
 pub(crate) mod pattern;
@@ -15,6 +16,7 @@ mod witness;
 
 use std::{any::Any, fmt, sync::Arc};
 
+use self::constant::Constant;
 pub use self::store::details::FlagValue;
 pub(crate) use self::{
     bound::Bound,
@@ -29,7 +31,11 @@ pub use self::{
     problem::{DocumentError, FlagProblem, ProblemSeverity},
     value_type::ValueType,
 };
-use crate::{clock::Clock, context::EvaluationContext, value::Map};
+use crate::{
+    clock::Clock,
+    context::EvaluationContext,
+    value::{Map, Value},
+};
 
 /// One compiled flag. A clone copies pointers.
 #[derive(Clone)]
@@ -41,6 +47,19 @@ pub struct Flag {
 }
 
 impl Flag {
+    /// A flag that answers everybody alike.
+    ///
+    /// ```
+    /// use modelgate::{Context, FlagSet, flag::Flag};
+    ///
+    /// let set = FlagSet::new().with(Flag::constant("ml-model-version", "v2"));
+    /// let user = Context::new("user-42");
+    /// assert_eq!(set.evaluate("ml-model-version", &user).string("none").value, "v2");
+    /// ```
+    pub fn constant(key: impl Into<Arc<str>>, value: impl Into<Value>) -> Flag {
+        Flag::new(key, Constant { value: value.into(), metadata: Map::new() })
+    }
+
     pub(crate) fn new(key: impl Into<Arc<str>>, rules: impl Evaluate + 'static) -> Flag {
         Flag { key: key.into(), rules: Arc::new(rules), counted: None }
     }

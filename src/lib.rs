@@ -117,6 +117,8 @@ pub mod router;
 pub mod shadow;
 pub mod source;
 pub mod tensor;
+#[cfg(feature = "test-util")]
+pub mod testing;
 pub mod unleash;
 pub mod value;
 pub mod verdict;

@@ -76,13 +76,13 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
     }
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<Shared<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for ModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for ModelRouter<F, P> {
     fn clone(&self) -> ModelRouter<F, P> {
         ModelRouter { inner: Arc::clone(&self.inner) }
     }

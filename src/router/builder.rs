@@ -29,7 +29,7 @@ use crate::{
 ///
 /// [`build`](Self::build) checks everything that can be checked before the first request.
 #[must_use = "a builder does nothing until it is built"]
-pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
+pub struct RouterBuilder<F: ?Sized, P> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
@@ -51,7 +51,7 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     pub(super) compute: super::future::Compute,
 }
 
-impl<F: ?Sized + Input, P: Output> fmt::Debug for RouterBuilder<F, P> {
+impl<F: ?Sized, P> fmt::Debug for RouterBuilder<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouterBuilder")
             .field("binding", &self.binding)
