@@ -1,9 +1,22 @@
 //! Compiled flags: what a dialect makes of a document, and what evaluating one answers.
+#![cfg_attr(
+    not(all(
+        feature = "flagsmith-dialect",
+        feature = "launchdarkly-dialect",
+        feature = "unleash-dialect"
+    )),
+    allow(dead_code, unused_imports, reason = "each dialect uses a part of it, together they use all")
+)]
 
 mod bound;
 mod constant;
 pub(crate) mod evaluation;
 mod evaluation_counts;
+#[cfg(any(
+    feature = "flagsmith-dialect",
+    feature = "launchdarkly-dialect",
+    feature = "unleash-dialect"
+))]
 pub(crate) mod pattern;
 mod problem;
 pub(crate) mod semver;

@@ -81,6 +81,23 @@
 //!
 //! All defaults together make 143 crates, everything 228, the crate itself not counted
 //! (`cargo tree -e normal --prefix none --no-dedupe | sed 's/ (.*//' | sort -u | wc -l`, less one).
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What a feature brings cannot be linked to where it is left out; with all of them every link holds.
+#![cfg_attr(
+    not(all(
+        feature = "async",
+        feature = "file",
+        feature = "flagd",
+        feature = "flagsmith",
+        feature = "grpc",
+        feature = "launchdarkly",
+        feature = "metrics",
+        feature = "onnx",
+        feature = "test-util",
+        feature = "unleash"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations, unreachable_pub)]
@@ -101,8 +118,10 @@ pub mod dialect;
 pub mod features;
 pub mod flag;
 pub mod flagd;
+#[cfg(feature = "flagsmith-dialect")]
 pub mod flagsmith;
 pub mod guide;
+#[cfg(feature = "launchdarkly-dialect")]
 pub mod launchdarkly;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -119,6 +138,7 @@ pub mod source;
 pub mod tensor;
 #[cfg(feature = "test-util")]
 pub mod testing;
+#[cfg(feature = "unleash-dialect")]
 pub mod unleash;
 pub mod value;
 pub mod verdict;

@@ -10,6 +10,11 @@ pub(crate) mod decision;
 pub(crate) mod error;
 #[cfg(feature = "async")]
 pub(crate) mod future;
+#[cfg_attr(
+    not(feature = "unleash-dialect"),
+    allow(dead_code, unreachable_pub, reason = "only Unleash takes impact metrics")
+)]
+pub(crate) mod impact;
 mod kept;
 pub(crate) mod model_router;
 mod operate;

@@ -9,6 +9,7 @@ use super::{
     call::FiniteCheck,
     core::{Core, Settings},
     decision::MissingKey,
+    impact::Feed,
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
@@ -20,7 +21,6 @@ use crate::{
     model::{Acceptance, FiniteOutput, Model},
     shadow::Shadow,
     source::FlagSource,
-    unleash::impact::{Feed, ImpactMetrics},
     value::Value,
     version::Version,
 };
@@ -256,10 +256,11 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// Has what the router counts carried, under this name, to where its flags come from.
+    #[cfg(feature = "unleash-dialect")]
     pub fn impact_metrics(
         mut self,
         name: impl Into<String>,
-        metrics: &ImpactMetrics,
+        metrics: &crate::unleash::ImpactMetrics,
     ) -> RouterBuilder<F, P> {
         self.feeds.push(metrics.open(name.into()));
         self
