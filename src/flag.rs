@@ -5,7 +5,11 @@
         feature = "launchdarkly-dialect",
         feature = "unleash-dialect"
     )),
-    allow(dead_code, unused_imports, reason = "each dialect uses a part of it, together they use all")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each dialect uses a part of it, together they use all"
+    )
 )]
 
 mod bound;
