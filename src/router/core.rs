@@ -19,6 +19,7 @@ use super::{
     FallbackCause, MissingKey,
     binding::Binding,
     breaker::{BreakerPolicy, Ticket},
+    impact::Feed,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
@@ -31,7 +32,6 @@ use crate::{
     },
     model::{ModelError, ModelErrorKind},
     shadow::Shadow,
-    unleash::impact::Feed,
     version::Version,
 };
 
