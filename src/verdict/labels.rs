@@ -188,3 +188,16 @@ impl<P, L> Waiting<P, L> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_that_waits_takes_no_more_than_the_guide_says() {
+        // A table of 2^17 places holds 100,000 of them, with a byte of its own each, beside the order.
+        let place = size_of::<(PredictionId, Entry<u64>)>() + 1;
+        let bytes = (1 << 17) * place + 100_001 * size_of::<(PredictionId, Duration)>();
+        assert!(bytes <= 18 << 20, "{bytes}");
+    }
+}
