@@ -1,13 +1,13 @@
 //! Pairs that wait for their label, and labels that wait for their pair.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use smallvec::SmallVec;
 
-use super::classes::Class;
+use super::{
+    classes::Class,
+    id_map::{IdHash, IdMap},
+};
 use crate::prediction_id::PredictionId;
 
 /// What is kept of one version's answer until its label comes.
@@ -61,11 +61,11 @@ pub(super) struct Waiting<P, L> {
     capacity: usize,
     patience: Duration,
     newest: Duration,
-    entries: HashMap<PredictionId, Entry<P>>,
+    entries: IdMap<Entry<P>>,
     order: VecDeque<(PredictionId, Duration)>,
-    early: HashMap<PredictionId, L>,
+    early: IdMap<L>,
     early_order: VecDeque<PredictionId>,
-    repeated: HashMap<PredictionId, ()>,
+    repeated: IdMap<()>,
     repeated_order: VecDeque<PredictionId>,
 }
 
@@ -87,11 +87,11 @@ impl<P, L> Waiting<P, L> {
             patience,
             newest: Duration::ZERO,
             // Pairs are put in on the shadow side: the room is there from the start.
-            entries: HashMap::with_capacity(capacity + 1),
+            entries: IdMap::with_capacity_and_hasher(capacity + 1, IdHash::default()),
             order: VecDeque::with_capacity(capacity + 1),
-            early: HashMap::new(),
+            early: IdMap::default(),
             early_order: VecDeque::new(),
-            repeated: HashMap::new(),
+            repeated: IdMap::default(),
             repeated_order: VecDeque::new(),
         }
     }

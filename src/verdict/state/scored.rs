@@ -51,7 +51,11 @@ impl<P, L> State<P, L> {
                     }
                 }
                 // Noise and lateness wait for the champion's own shadow.
-                Observer::Late(_) | Observer::Noise | Observer::Accuracy | Observer::Loss(_) | Observer::Live => {}
+                Observer::Late(_)
+                | Observer::Noise
+                | Observer::Accuracy
+                | Observer::Loss(_)
+                | Observer::Live => {}
             }
         }
         self.join_candidate(plan, comparison, disagrees);
