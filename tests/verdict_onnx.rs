@@ -12,6 +12,7 @@ use modelgate::{
     compare::SameLabel,
     model::Label,
     model_fn, onnx,
+    shadow::Budget,
     verdict::{Counts, Finding, Judgement, Metric, Verdict},
 };
 
@@ -37,7 +38,8 @@ fn shadowed(
         .model("candidate", version(candidate))
         .fallback("champion")
         .source(Rollout::everyone("champion").flag("version").unwrap())
-        .shadow(Shadow::always().candidate("candidate").queue(rows.len()))
+        // Every row is wanted, however busy the machine is.
+        .shadow(Shadow::always().candidate("candidate").budget(Budget::unlimited()))
         .compare(SameLabel)
         .sink(verdict.clone())
         .build()
