@@ -159,11 +159,11 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct AsyncModelRouter<F: ?Sized + Input, P: Output> {
+pub struct AsyncModelRouter<F: ?Sized, P> {
     inner: Arc<Inner<F, P>>,
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<Hosted<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -171,7 +171,7 @@ struct Inner<F: ?Sized + Input, P: Output> {
     deadline: Option<(Duration, Timer)>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for AsyncModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for AsyncModelRouter<F, P> {
     fn clone(&self) -> AsyncModelRouter<F, P> {
         AsyncModelRouter { inner: Arc::clone(&self.inner) }
     }
@@ -193,7 +193,7 @@ struct Started<F: ?Sized + Input, P: Output> {
     id: PredictionId,
     choice: Choice,
     candidates: Candidates,
-    /// Kept only for requests with shadows.
+    /// Kept only for requests with shadows, or with an observer.
     key: Option<Box<str>>,
 }
 
@@ -235,8 +235,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::compute(model);
-        let (checked, hosted) = (model.check(acceptance), Hosted::new(model, self.inner.lanes));
-        self.inner.core.install_checked(version.into(), checked, hosted)
+        self.put_in(version.into(), model, acceptance)
     }
 }
 
@@ -255,8 +254,19 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::waiting(model);
+        self.put_in(version.into(), model, acceptance)
+    }
+
+    fn put_in(
+        &self,
+        version: Version,
+        model: AnyModel<F, P>,
+        acceptance: &Acceptance<F, P>,
+    ) -> Result<(), OperateError> {
         let (checked, hosted) = (model.check(acceptance), Hosted::new(model, self.inner.lanes));
-        self.inner.core.install_checked(version.into(), checked, hosted)
+        self.inner.core.install_checked(version.clone(), checked, hosted)?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 
@@ -290,7 +300,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             .map_err(|KeyRefused| PredictError::missing_key())?;
         self.core.count(table, &choice);
         let candidates = self.core.candidates(table, context, choice.slot, id);
-        let key = match candidates.is_empty() {
+        let key = match candidates.is_empty() && self.core.named(&choice).is_none() {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
@@ -303,6 +313,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
         let Started { table, id, choice, candidates, key } = started;
+        let named = self.core.named(&choice);
         let (beside, detached): (Candidates, Candidates) =
             candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
         let (answered, joined) = join(
@@ -320,6 +331,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
+        self.core.observe(&table, named, &answered, (key.as_deref(), id));
         conclude(&table, answered, id)
     }
 
