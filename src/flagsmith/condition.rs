@@ -12,6 +12,7 @@ use super::{
     Engine,
     property::Property,
     python,
+    read::shortened,
     subject::{Kind, Subject},
 };
 use crate::flag::{pattern::Pattern, semver::Version};
@@ -140,15 +141,17 @@ impl Test {
         };
         match test {
             Some(test) => (test, None),
-            None => (Test::Never, Some(Fault { found: format!("`{}`", value.text()), expected })),
+            None => {
+                let found = format!("`{}`", shortened(&value.text()));
+                (Test::Never, Some(Fault { found, expected }))
+            }
         }
     }
 
     fn python(operator: Operator, value: &ConditionValue) -> Option<Test> {
         use Operator as Is;
-        let compare = |comparison| {
-            python::Check::Compare(comparison, python::Constant::new(value.text()))
-        };
+        let compare =
+            |comparison| python::Check::Compare(comparison, python::Constant::new(value.text()));
         let check = match operator {
             Is::IsSet => return Some(Test::IsSet),
             Is::IsNotSet => return Some(Test::IsNotSet),

@@ -167,7 +167,8 @@ impl FeatureStateJson<'_> {
 
 impl SegmentJson<'_> {
     pub(super) fn compile(self, environment: &Environment) -> Segment {
-        let rules: Box<[Rule]> = self.rules.into_iter().map(|rule| rule.compile(environment)).collect();
+        let rules: Box<[Rule]> =
+            self.rules.into_iter().map(|rule| rule.compile(environment)).collect();
         let id = self.id.to_string();
         Segment {
             prefix: Prefix::new(&id),

@@ -11,7 +11,7 @@ use super::{
     environment::Environment,
     hashing::Prefix,
     property::Property,
-    read::{Scalar, given, or_default},
+    read::{Scalar, given, or_default, shortened},
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
 use crate::{flag::FlagProblem, value::Map};
@@ -115,7 +115,7 @@ pub(super) fn by_priority(mut variants: Vec<Variant>) -> Box<[Variant]> {
 impl SegmentJson {
     /// `id` is what the segment is called in the document.
     pub(super) fn compile(self, id: &str, environment: &Environment) -> Segment {
-        let rules: Box<[Rule]> = 
+        let rules: Box<[Rule]> =
             self.rules.into_iter().map(|rule| rule.compile(environment)).collect();
         Segment {
             id: id.into(),
@@ -166,7 +166,7 @@ impl Condition {
         let named = Operator::named(operator);
         let (test, mut fault) = Test::new(named.unwrap_or(Operator::Unknown), &value, engine);
         if let (None, Some(fault)) = (named, &mut fault) {
-            fault.found = format!("`{operator}`");
+            fault.found = format!("`{}`", shortened(operator));
         }
         Condition {
             property: Property::new(property),

@@ -158,9 +158,9 @@ impl Constant {
                     comparison.of(Some(compared((negative, digits), (constant.0, &constant.1))))
                 })
             }),
-            Held::Float(value) => self
-                .float
-                .is_some_and(|constant| comparison.of(value.partial_cmp(&constant))),
+            Held::Float(value) => {
+                self.float.is_some_and(|constant| comparison.of(value.partial_cmp(&constant)))
+            }
             Held::Text(text) if self.is_version => {
                 let version = self.text.strip_suffix(":semver").and_then(Version::strict);
                 Version::strict(text)
@@ -254,8 +254,11 @@ impl Check {
             Check::Modulo { divisor, remainder } => held.number().is_some_and(|number| {
                 let rest = number % divisor;
                 // The rest has the divisor's sign.
-                let rest =
-                    if rest != 0.0 && (rest < 0.0) != (*divisor < 0.0) { rest + divisor } else { rest };
+                let rest = if rest != 0.0 && (rest < 0.0) != (*divisor < 0.0) {
+                    rest + divisor
+                } else {
+                    rest
+                };
                 rest == *remainder
             }),
         }

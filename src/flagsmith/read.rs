@@ -59,7 +59,7 @@ fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Flag
 }
 
 /// What was found, when it is long only its beginning.
-fn shortened(found: &str) -> String {
+pub(super) fn shortened(found: &str) -> String {
     match found.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", found.get(..end).unwrap_or_default()),
         None => found.to_owned(),
