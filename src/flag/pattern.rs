@@ -18,6 +18,7 @@ const TABLE_LIMIT: usize = 256 * 1024;
 const TABLE_SOURCE_LIMIT: usize = 256 * 1024;
 
 /// How many steps back matching with backtracking may take.
+#[cfg(feature = "flagsmith-dialect")]
 const BACKTRACK_LIMIT: usize = 100_000;
 
 /// A search for a regular expression in the syntax of the `regex` crate, unanchored.
@@ -37,6 +38,7 @@ enum Engine {
     /// The table for ASCII, and the general engine for any other text.
     Both(Table, Regex),
     /// For look-around and references back, which need backtracking. It allocates.
+    #[cfg(feature = "flagsmith-dialect")]
     Backtracking(Box<fancy_regex::Regex>),
 }
 
@@ -63,6 +65,7 @@ impl Pattern {
     /// A pattern in Python's syntax, anchored at the start as `re.match` is; `None` when it cannot
     /// be matched. What the `regex` crate lacks is matched by backtracking, at most
     /// [`BACKTRACK_LIMIT`] steps of it: a text that would take more does not match.
+    #[cfg(feature = "flagsmith-dialect")]
     pub(crate) fn python(text: &str) -> Option<Pattern> {
         let anchored = format!(r"\A(?:{})", python_syntax(text));
         let pattern = Pattern::new(&anchored, false).map(|pattern| pattern.engine);
@@ -83,12 +86,14 @@ impl Pattern {
             Engine::Table(table) => search(table, text),
             Engine::Both(table, _) if text.is_ascii() => search(table, text),
             Engine::General(general) | Engine::Both(_, general) => general.is_match(text),
+            #[cfg(feature = "flagsmith-dialect")]
             Engine::Backtracking(pattern) => pattern.is_match(text).unwrap_or(false),
         }
     }
 }
 
 /// Python's `\Z` is `\z` elsewhere, and its `$` also stands before a line break that ends the text.
+#[cfg(feature = "flagsmith-dialect")]
 fn python_syntax(text: &str) -> String {
     let mut translated = String::with_capacity(text.len() + 8);
     let mut characters = text.chars().peekable();

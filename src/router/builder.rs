@@ -9,6 +9,8 @@ use super::{
     call::FiniteCheck,
     core::{Core, Settings},
     decision::MissingKey,
+    impact::Feed,
+    observer::AnswerObserver,
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
@@ -20,7 +22,6 @@ use crate::{
     model::{Acceptance, FiniteOutput, Model},
     shadow::Shadow,
     source::FlagSource,
-    unleash::impact::{Feed, ImpactMetrics},
     value::Value,
     version::Version,
 };
@@ -29,7 +30,7 @@ use crate::{
 ///
 /// [`build`](Self::build) checks everything that can be checked before the first request.
 #[must_use = "a builder does nothing until it is built"]
-pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
+pub struct RouterBuilder<F: ?Sized, P> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
@@ -46,12 +47,13 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     trace_evaluations: bool,
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
+    observers: Vec<Arc<dyn AnswerObserver>>,
     feeds: Vec<Arc<Feed>>,
     #[cfg(feature = "async")]
     pub(super) compute: super::future::Compute,
 }
 
-impl<F: ?Sized + Input, P: Output> fmt::Debug for RouterBuilder<F, P> {
+impl<F: ?Sized, P> fmt::Debug for RouterBuilder<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouterBuilder")
             .field("binding", &self.binding)
@@ -81,6 +83,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             trace_evaluations: false,
             finite: None,
             clock: None,
+            observers: Vec::new(),
             feeds: Vec::new(),
             #[cfg(feature = "async")]
             compute: super::future::Compute::default(),
@@ -269,6 +272,13 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Tells this observer of each live answer: a [`Verdict`](crate::verdict::Verdict) with live
+    /// metrics is one.
+    pub fn observer(mut self, observer: impl AnswerObserver + 'static) -> RouterBuilder<F, P> {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// The clock of schedules, breakers and budgets. Default: the system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> RouterBuilder<F, P> {
         self.clock = Some(clock);
@@ -276,10 +286,11 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// Has what the router counts carried, under this name, to where its flags come from.
+    #[cfg(feature = "unleash-dialect")]
     pub fn impact_metrics(
         mut self,
         name: impl Into<String>,
-        metrics: &ImpactMetrics,
+        metrics: &crate::unleash::ImpactMetrics,
     ) -> RouterBuilder<F, P> {
         self.feeds.push(metrics.open(name.into()));
         self
@@ -318,6 +329,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             breaker: self.breaker,
             trace_evaluations: self.trace_evaluations,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            observers: self.observers.into(),
         };
         let clock = Arc::clone(&settings.clock);
 

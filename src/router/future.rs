@@ -172,11 +172,11 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct AsyncModelRouter<F: ?Sized + Input, P: Output> {
+pub struct AsyncModelRouter<F: ?Sized, P> {
     inner: Arc<Inner<F, P>>,
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<AnyModel<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -184,7 +184,7 @@ struct Inner<F: ?Sized + Input, P: Output> {
     deadline: Option<(Duration, Timer)>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for AsyncModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for AsyncModelRouter<F, P> {
     fn clone(&self) -> AsyncModelRouter<F, P> {
         AsyncModelRouter { inner: Arc::clone(&self.inner) }
     }
@@ -206,7 +206,7 @@ struct Started<F: ?Sized + Input, P: Output> {
     id: PredictionId,
     choice: Choice,
     candidates: Candidates,
-    /// Kept only for requests with shadows.
+    /// Kept only for requests with shadows, or with an observer.
     key: Option<Box<str>>,
 }
 
@@ -248,7 +248,10 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::compute(model);
-        self.inner.core.install_checked(version.into(), model.check(acceptance), model)
+        let version = version.into();
+        self.inner.core.install_checked(version.clone(), model.check(acceptance), model)?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 
@@ -299,7 +302,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             .map_err(|KeyRefused| PredictError::missing_key())?;
         self.core.count(table, &choice);
         let candidates = self.core.candidates(table, context, choice.slot, id);
-        let key = match candidates.is_empty() {
+        let key = match candidates.is_empty() && self.core.named(&choice).is_none() {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
@@ -312,6 +315,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
         let Started { table, id, choice, candidates, key } = started;
+        let named = self.core.named(&choice);
         let (beside, detached): (Candidates, Candidates) =
             candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
         let (answered, joined) = join(
@@ -329,6 +333,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
+        self.core.observe(&table, named, &answered, (key.as_deref(), id));
         conclude(&table, answered, id)
     }
 
