@@ -52,11 +52,16 @@ def number(value):
     return value
 
 
+def plain(array):
+    if isinstance(array, onnx.TensorProto):
+        array = onnx.numpy_helper.to_array(array)
+    return np.asarray(array)
+
+
 def encode(value, array):
     name = value.name
-    # Some cases of Cast bring their floats as texts.
     element = value.type.tensor_type.elem_type
-    array = np.asarray(array)
+    array = plain(array)
     if element != onnx.TensorProto.STRING:
         array = array.astype(onnx.helper.tensor_dtype_to_np_dtype(element))
     kind = array.dtype.name if array.dtype.kind not in "UOS" else "object"
@@ -87,7 +92,7 @@ def of_our_types(model):
 
 def compare(expected, given, rtol, atol):
     """What is wrong with an output, or nothing."""
-    expected = np.asarray(expected)
+    expected = plain(expected)
     if list(expected.shape) != list(given.shape):
         return f"shape {list(given.shape)}, expected {list(expected.shape)}"
     if expected.dtype.kind in "UOS":
