@@ -131,7 +131,7 @@ impl Program {
         let opset = standard.map(|known| known.version).max().unwrap_or(1);
         let none = GraphProto::default();
         let wanted: Vec<String> = outputs.iter().map(|name| (*name).to_owned()).collect();
-        let graph = Subgraph::new(model.graph.as_ref().unwrap_or(&none), &wanted)?;
+        let graph = Subgraph::new(model.graph.as_ref().unwrap_or(&none), &wanted, opset)?;
         let inputs = inputs.iter().map(|name| (*name).to_owned()).collect();
         Ok(Program { graph, opset, inputs, outputs: wanted })
     }
@@ -162,9 +162,9 @@ fn failed(fault: Fault) -> ModelError {
 }
 
 impl Body {
-    fn new(proto: &GraphProto) -> Result<Body, Unknown> {
+    fn new(proto: &GraphProto, opset: i64) -> Result<Body, Unknown> {
         let outputs: Vec<String> = proto.output.iter().map(|output| output.name.clone()).collect();
-        let graph = Subgraph::new(proto, &outputs)?;
+        let graph = Subgraph::new(proto, &outputs, opset)?;
         Ok(Body { graph, inputs: proto.input.iter().map(|i| i.name.clone()).collect(), outputs })
     }
 
@@ -182,7 +182,7 @@ impl Body {
 }
 
 impl Subgraph {
-    fn new(proto: &GraphProto, outputs: &[String]) -> Result<Subgraph, Unknown> {
+    fn new(proto: &GraphProto, outputs: &[String], opset: i64) -> Result<Subgraph, Unknown> {
         let mut constants = HashMap::new();
         for tensor in &proto.initializer {
             let value = value::from_proto(tensor).map_err(|fault| Unknown {
@@ -199,11 +199,13 @@ impl Subgraph {
                 operator: node.op_type.clone(),
                 node: node.output.first().cloned().unwrap_or_default(),
             };
-            let run = operators::find(node).ok_or_else(unknown)?;
+            // Scan of version 8 has a batch axis.
+            let is_old = node.op_type == "Scan" && opset < 9;
+            let run = operators::find(node).filter(|_| !is_old).ok_or_else(unknown)?;
             let mut graphs = HashMap::new();
             for attribute in &node.attribute {
                 if let Some(graph) = &attribute.g {
-                    graphs.insert(attribute.name.clone(), Arc::new(Body::new(graph)?));
+                    graphs.insert(attribute.name.clone(), Arc::new(Body::new(graph, opset)?));
                 }
             }
             let mut node = node.clone();

@@ -21,6 +21,7 @@ mod normalizer;
 mod one_hot_encoder;
 mod operator;
 mod post_transform;
+mod quantization;
 mod rows;
 mod scaler;
 mod svm;
@@ -64,6 +65,8 @@ pub(super) fn registered() -> Onnx {
     }
     // Not of ONNX-ML, but on the way of its models.
     onnx.op_register.insert("Cast", cast::build);
+    onnx.op_register.insert("QuantizeLinear", build::<quantization::Quantize>);
+    onnx.op_register.insert("DequantizeLinear", build::<quantization::Dequantize>);
     onnx.op_register.insert("ReduceLogSumExp", log_sum_exp::build);
     onnx
 }

@@ -221,8 +221,15 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
     let per_head = |place, wanted: bool| -> Result<Option<(Vec<f64>, usize)>, Fault> {
         let Some(tensor) = call.maybe(place)?.filter(|_| wanted) else { return Ok(None) };
         let each = floats(tensor)?;
-        let width = each.len() / (batch * steps * shared).max(1);
-        ensure!(width == 1 || width == d_k, "input {place} of {:?}", tensor.shape());
+        let tokens = batch * steps;
+        if each.len() == tokens && shared > 1 {
+            // One for all heads.
+            let spread = each.iter().flat_map(|value| std::iter::repeat_n(*value, shared));
+            return Ok(Some((spread.collect(), 1)));
+        }
+        let width = each.len() / (tokens * shared).max(1);
+        let fits = (width == 1 || width == d_k) && each.len() == tokens * shared * width;
+        ensure!(fits, "input {place} of {:?}", tensor.shape());
         Ok(Some((each, width)))
     };
     let (decay, beta) = (per_head(4, gated)?, per_head(5, delta)?);

@@ -79,7 +79,6 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn scan(call: &Call<'_>) -> Outcome {
-    ensure!(call.opset() >= 9, "Scan of version 8 has a batch axis, which is not supported");
     let body = call.body("body")?;
     let count = usize::try_from(call.int("num_scan_inputs", 0)).unwrap_or(0);
     let states = call.inputs.len().checked_sub(count).ok_or_else(|| Fault::new("too few inputs"))?;

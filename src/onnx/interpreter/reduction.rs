@@ -1,7 +1,7 @@
 //! Operators that make one number, or a running one, of many along axes.
 
 use super::{
-    Tensor,
+    Dtype, Tensor,
     call::Call,
     elementwise::{larger, smaller},
     indexing::{self, Lanes},
@@ -42,11 +42,11 @@ pub(super) fn named(name: &str) -> Option<Reduction> {
         },
         "ReduceMax" => Reduction {
             of_floats: |v| v.iter().copied().fold(f64::NEG_INFINITY, larger),
-            of_integers: Some(|v| v.iter().copied().max().unwrap_or(i128::from(i64::MIN))),
+            of_integers: Some(|v| v.iter().copied().max().unwrap_or(i128::MIN)),
         },
         "ReduceMin" => Reduction {
             of_floats: |v| v.iter().copied().fold(f64::INFINITY, smaller),
-            of_integers: Some(|v| v.iter().copied().min().unwrap_or(i128::from(i64::MAX))),
+            of_integers: Some(|v| v.iter().copied().min().unwrap_or(i128::MAX)),
         },
         "ReduceL1" => Reduction {
             of_floats: |v| v.iter().map(|value| value.abs()).sum(),
@@ -61,6 +61,21 @@ pub(super) fn named(name: &str) -> Option<Reduction> {
         "ReduceLogSumExp" => floats_only(log_sum_exp),
         _ => return None,
     })
+}
+
+/// The smallest and the largest number of a type of integers.
+fn ends(dtype: Dtype) -> (i128, i128) {
+    match dtype {
+        Dtype::Bool => (0, 1),
+        Dtype::U8 => (0, u8::MAX.into()),
+        Dtype::U16 => (0, u16::MAX.into()),
+        Dtype::U32 => (0, u32::MAX.into()),
+        Dtype::U64 => (0, u64::MAX.into()),
+        Dtype::I8 => (i8::MIN.into(), i8::MAX.into()),
+        Dtype::I16 => (i16::MIN.into(), i16::MAX.into()),
+        Dtype::I32 => (i32::MIN.into(), i32::MAX.into()),
+        _ => (i64::MIN.into(), i64::MAX.into()),
+    }
 }
 
 /// The groups of places that are reduced to one, and the shape with and without the axes.
@@ -105,7 +120,16 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
             let group = |places: &Vec<usize>| -> Vec<i128> {
                 places.iter().map(|place| values[*place]).collect()
             };
-            from_wide(x.dtype(), groups.iter().map(|places| of_integers(&group(places))).collect())
+            let (low, high) = ends(x.dtype());
+            let made = groups.iter().map(|places| of_integers(&group(places)).clamp(low, high));
+            // What the largest of nothing is, is an end of the type; sums wrap as they are.
+            let bounded = matches!(&*call.node.op_type, "ReduceMax" | "ReduceMin");
+            let made: Vec<i128> = if bounded {
+                made.collect()
+            } else {
+                groups.iter().map(|places| of_integers(&group(places))).collect()
+            };
+            from_wide(x.dtype(), made)
         }
         _ => {
             let values = floats(x)?;

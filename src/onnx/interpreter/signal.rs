@@ -153,7 +153,7 @@ pub(super) fn mel(call: &Call<'_>) -> Outcome {
     value::count(&[bins, bands])?;
     let mel = |hertz: f64| 2595.0 * (1.0 + hertz / 700.0).log10();
     let (low, high) = (mel(low), mel(high));
-    let step = (high - low) / (bands as f64 + 1.0);
+    let step = (high - low) / (bands as f64 + 2.0);
     let edges: Vec<usize> = (0..bands + 2)
         .map(|at| {
             let hertz = 700.0 * (10_f64.powf((low + at as f64 * step) / 2595.0) - 1.0);
