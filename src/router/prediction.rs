@@ -2,21 +2,27 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
 use super::{Decision, FallbackCause};
 use crate::{
     flag::Reason,
-    model::{ModelError, ModelErrorKind},
+    model::{ModelError, ModelErrorKind, error::Text},
     prediction_id::PredictionId,
     version::Version,
 };
 
 /// An answer, and where it came from.
+///
+/// Serializes flat, under the names that comparisons have in a log: `prediction_id`, `output`,
+/// `version`, `reason`, `fallback`, `variant`, `revision` and `service_us`.
 #[derive(Clone, Debug)]
 pub struct Prediction<P> {
     pub(crate) output: P,
     pub(crate) decision: Decision,
     pub(crate) service_time: Duration,
     pub(crate) id: PredictionId,
+    pub(crate) first_error: Option<ModelError>,
 }
 
 impl<P> Prediction<P> {
@@ -51,6 +57,11 @@ impl<P> Prediction<P> {
         self.decision.fell_back()
     }
 
+    /// What the version that the flags named said, where it failed and the fallback answered.
+    pub fn first_error(&self) -> Option<&ModelError> {
+        self.first_error.as_ref()
+    }
+
     /// The variant the flag chose, where there is one.
     pub fn variant(&self) -> Option<&str> {
         self.decision.variant()
@@ -77,10 +88,42 @@ impl<P> Prediction<P> {
     }
 }
 
+impl<P: Serialize> Serialize for Prediction<P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let micros = u64::try_from(self.service_time.as_micros()).unwrap_or(u64::MAX);
+        let mut answer = serializer.serialize_struct("Prediction", 8)?;
+        answer.serialize_field("prediction_id", &self.id)?;
+        answer.serialize_field("output", &self.output)?;
+        answer.serialize_field("version", self.version())?;
+        answer.serialize_field("reason", &self.reason())?;
+        answer.serialize_field("fallback", &self.fallback())?;
+        answer.serialize_field("variant", &self.variant())?;
+        answer.serialize_field("revision", &self.revision())?;
+        answer.serialize_field("service_us", &micros)?;
+        answer.end()
+    }
+}
+
 /// Nobody could answer: the chosen version failed and so did the fallback, or the request was
 /// refused before a model was asked.
 ///
-/// Opaque with predicates, so that a new kind of failure is no breaking change.
+/// [`kind`](PredictError::kind) says which, for a service that turns it into a status:
+///
+/// ```
+/// use modelgate::{PredictError, model::ModelErrorKind, router::PredictErrorKind};
+///
+/// fn status(error: &PredictError) -> u16 {
+///     match error.kind() {
+///         PredictErrorKind::MissingKey => 400,
+///         PredictErrorKind::Model(ModelErrorKind::InvalidInput) => 422,
+///         PredictErrorKind::Model(ModelErrorKind::Deadline) => 504,
+///         PredictErrorKind::Overloaded | PredictErrorKind::Stopped => 503,
+///         PredictErrorKind::Model(ModelErrorKind::Overloaded | ModelErrorKind::NotLoaded) => 503,
+///         _ => 500,
+///     }
+/// }
+/// # let _ = status;
+/// ```
 pub struct PredictError(Box<Inner>);
 
 #[derive(Debug)]
@@ -89,6 +132,40 @@ struct Inner {
     version: Version,
     first: Option<ModelError>,
     source: Option<ModelError>,
+}
+
+/// What kept a [`PredictError`]'s request from an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PredictErrorKind {
+    /// The version asked last did not answer, for this reason.
+    Model(ModelErrorKind),
+    /// A split wanted a targeting key, the context had none, and the policy is to
+    /// [refuse](crate::router::MissingKey::Refuse).
+    MissingKey,
+    /// Too many requests were waiting for the compute pool.
+    Overloaded,
+    /// The router's compute pool had been stopped.
+    Stopped,
+}
+
+impl PredictErrorKind {
+    /// A stable name for logs, metrics and responses: a model's is that of its own
+    /// [kind](ModelErrorKind::as_str).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PredictErrorKind::Model(kind) => kind.as_str(),
+            PredictErrorKind::MissingKey => "missing_key",
+            PredictErrorKind::Overloaded => "pool_overloaded",
+            PredictErrorKind::Stopped => "pool_stopped",
+        }
+    }
+}
+
+impl fmt::Display for PredictErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,13 +194,13 @@ impl PredictError {
         PredictError::without_model(Kind::MissingKey)
     }
 
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "test-util"))]
     #[cold]
     pub(crate) fn overloaded() -> PredictError {
         PredictError::without_model(Kind::Overloaded)
     }
 
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "test-util"))]
     #[cold]
     pub(crate) fn stopped() -> PredictError {
         PredictError::without_model(Kind::Stopped)
@@ -133,6 +210,18 @@ impl PredictError {
     fn without_model(kind: Kind) -> PredictError {
         let version = Version::new("");
         PredictError(Box::new(Inner { kind, version, first: None, source: None }))
+    }
+
+    /// What kept the request from an answer.
+    pub fn kind(&self) -> PredictErrorKind {
+        match self.0.kind {
+            Kind::Model => PredictErrorKind::Model(
+                self.0.source.as_ref().map_or(ModelErrorKind::Failed, ModelError::kind),
+            ),
+            Kind::MissingKey => PredictErrorKind::MissingKey,
+            Kind::Overloaded => PredictErrorKind::Overloaded,
+            Kind::Stopped => PredictErrorKind::Stopped,
+        }
     }
 
     /// The version that was asked last, if a model was asked at all.
@@ -148,6 +237,32 @@ impl PredictError {
     /// What the chosen version said before the fallback was asked and failed too.
     pub fn first_error(&self) -> Option<&ModelError> {
         self.0.first.as_ref()
+    }
+
+    /// The error, what each model said and why, in one line, for whoever sent the features.
+    pub fn detailed(&self) -> impl fmt::Display + '_ {
+        self.with_errors(|error, f| write!(f, "{}", error.detailed()))
+    }
+
+    /// The same without what may hold features: for logs. See [`ModelError::redacted`].
+    pub fn redacted(&self) -> impl fmt::Display + '_ {
+        self.with_errors(|error, f| write!(f, "{}", error.redacted()))
+    }
+
+    fn with_errors<'e>(
+        &'e self,
+        show: impl Fn(&ModelError, &mut fmt::Formatter<'_>) -> fmt::Result + 'e,
+    ) -> impl fmt::Display + 'e {
+        Text(move |f: &mut fmt::Formatter<'_>| {
+            write!(f, "{self}")?;
+            let mut separator = ": ";
+            for error in [self.first_error(), self.model_error()].into_iter().flatten() {
+                f.write_str(separator)?;
+                separator = "; ";
+                show(error, f)?;
+            }
+            Ok(())
+        })
     }
 
     /// Whether the caller's features are at fault: a 400 or 422, not a 500.
