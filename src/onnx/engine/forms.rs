@@ -7,7 +7,7 @@ use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
 
 /// Whether a graph has a node that the engine would answer wrongly.
 pub(super) fn is_wrong(graph: &GraphProto, model: &ModelProto) -> bool {
-    if softmax_is_asked_for_nan(graph) {
+    if asks_for_infinities(graph) {
         return true;
     }
     let standard = model.opset_import.iter().filter(|s| matches!(&*s.domain, "" | "ai.onnx"));
@@ -26,9 +26,11 @@ pub(super) fn is_wrong(graph: &GraphProto, model: &ModelProto) -> bool {
 
 /// A row of nothing but minus infinity is NaN by the specification, and not by the engine: whoever
 /// asks for NaN behind a softmax relies on it.
-fn softmax_is_asked_for_nan(graph: &GraphProto) -> bool {
+fn asks_for_infinities(graph: &GraphProto) -> bool {
     let has = |name: &str| graph.node.iter().any(|node| node.op_type == name);
-    has("Softmax") && has("IsNaN")
+    (has("Softmax") && has("IsNaN"))
+        // The largest of minus infinities is the smallest number to the engine.
+        || ((has("ReduceMax") || has("ReduceMin")) && (has("Equal") || has("IsInf")))
 }
 
 fn node_is_wrong(node: &NodeProto, opset: i64) -> bool {
