@@ -188,11 +188,31 @@ impl Plan {
         let program = || Program::new(proto, &names, outputs).map(Box::new);
         let graph = proto.graph.as_ref();
         if graph.is_some_and(|graph| forms::is_wrong(graph, proto)) {
-            return program().map(Plan::Interpreted).map_err(|unknown| unsupported(&unknown));
+            let program = program().map_err(|unknown| unsupported(&unknown))?;
+            if probe::fails(&program, inputs, rows, features, false) {
+                return Err(LoadError::Engine {
+                    step: "running a first row",
+                    source: EngineError::new("the interpreter cannot run the graph"),
+                });
+            }
+            return Ok(Plan::Interpreted(program));
         }
         let plan = match tract::Plan::build(proto, inputs, rows, features, outputs) {
             Ok(plan) => plan,
-            Err(error) => return program().map(Plan::Interpreted).map_err(|_| error),
+            Err(error) => {
+                // What neither can run is refused now, not when it is asked.
+                let only_rows = graph.is_some_and(|graph| {
+                    graph.node.iter().any(|node| node.domain == "ai.onnx.ml")
+                });
+                return match program() {
+                    Ok(program)
+                        if !probe::fails(&program, inputs, rows, features, only_rows) =>
+                    {
+                        Ok(Plan::Interpreted(program))
+                    }
+                    _ => Err(error),
+                };
+            }
         };
         let weights = graph.map_or(0, |graph| {
             graph.initializer.iter().map(|tensor| tensor.raw_data.len()).sum::<usize>()
