@@ -49,10 +49,9 @@ pub(super) fn fails(
         let open = |(place, axis): (usize, &AxisSize)| {
             !matches!(axis, AxisSize::Fixed(_)) && !(place == 0 && features.is_some())
         };
-        let plain = matches!(
-            input.dtype,
-            Some(Dtype::F16 | Dtype::F32 | Dtype::F64 | Dtype::Text)
-        );
+        // A number or a list of them may be a scale; a text may have to be a number.
+        let plain = matches!(input.dtype, Some(Dtype::F16 | Dtype::F32 | Dtype::F64))
+            && input.shape.as_ref().is_some_and(|axes| axes.len() > 1);
         !inner.into_iter().any(open) && (plain || only_rows)
     });
     let count = match rows {
