@@ -214,7 +214,11 @@ def write_table(path, by_operator, counts):
     part = sorted(name for name, found in by_operator.items() if name not in whole and found["right"])
     none = sorted(name for name, found in by_operator.items() if not found["right"])
     lines = [
-        f"Written by `tests/onnx_operators/run.sh --table` over the {sum(counts.values())} cases of onnx",
+        "<!-- Written by tests/onnx_operators; its option `--table` writes it anew. -->",
+        "",
+        "# Operators",
+        "",
+        f"The ONNX project's own operator tests, the {sum(counts.values())} cases of onnx",
         f"{onnx.__version__} whose inputs and outputs are tensors of types that ours have:",
         f"{counts['right']} right, {counts['refused']} refused when loaded, {counts['wrong']} wrong, "
         f"{counts['panic'] + counts['died']} panics, {counts['late']} failing later.",
