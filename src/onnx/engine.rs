@@ -14,18 +14,18 @@ mod tract;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) use self::outputs::Outputs;
-#[cfg(feature = "onnx")]
-pub(super) use self::tract::{from_engine, to_engine};
 #[cfg(feature = "ort")]
 pub use self::runtime::{Runtime, RuntimeError};
 use self::told::Told;
+#[cfg(feature = "onnx")]
+pub(super) use self::tract::{from_engine, to_engine};
+use super::{EngineError, LoadError, TensorInfo};
 #[cfg(feature = "onnx")]
 use super::{
     UnsupportedOperator,
     interpreter::{Program, Unknown},
     ml::Direct,
 };
-use super::{EngineError, LoadError, TensorInfo};
 use crate::{
     model::{Classification, Label, ModelError},
     tensor::Tensor,
@@ -163,9 +163,7 @@ impl Plan {
     ) -> Result<Plan, LoadError> {
         match &document.graph {
             #[cfg(feature = "onnx")]
-            Graph::Tract(proto) => {
-                Plan::checked(proto, &document.inputs, rows, features, outputs)
-            }
+            Graph::Tract(proto) => Plan::checked(proto, &document.inputs, rows, features, outputs),
             // It takes any number of rows, and asks for no sizes beforehand.
             #[cfg(feature = "ort")]
             Graph::Runtime(file) => {
@@ -201,13 +199,10 @@ impl Plan {
             Ok(plan) => plan,
             Err(error) => {
                 // What neither can run is refused now, not when it is asked.
-                let only_rows = graph.is_some_and(|graph| {
-                    graph.node.iter().any(|node| node.domain == "ai.onnx.ml")
-                });
+                let only_rows = graph
+                    .is_some_and(|graph| graph.node.iter().any(|node| node.domain == "ai.onnx.ml"));
                 return match program() {
-                    Ok(program)
-                        if !probe::fails(&program, inputs, rows, features, only_rows) =>
-                    {
+                    Ok(program) if !probe::fails(&program, inputs, rows, features, only_rows) => {
                         Ok(Plan::Interpreted(program))
                     }
                     _ => Err(error),

@@ -171,8 +171,7 @@ impl Body {
     /// Runs the body with these values for its inputs.
     fn run(&self, call: &Call<'_>, inputs: Vec<Value>) -> Outcome {
         let values = self.inputs.iter().cloned().zip(inputs).collect();
-        let mut scope =
-            Scope { outer: Some(call.scope), constants: &self.graph.constants, values };
+        let mut scope = Scope { outer: Some(call.scope), constants: &self.graph.constants, values };
         self.graph.run(call.run, &mut scope)?;
         let outputs = self.outputs.iter().map(|name| {
             scope.get(name).ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))
@@ -240,9 +239,11 @@ impl Subgraph {
             for name in &node.input {
                 inputs.push(match &**name {
                     "" => None,
-                    name => Some(scope.get(name).ok_or_else(|| {
-                        Fault::new(format!("nothing makes `{name}`"))
-                    })?),
+                    name => Some(
+                        scope
+                            .get(name)
+                            .ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))?,
+                    ),
                 });
             }
             let call = Call { node, graphs: &step.graphs, inputs, scope, run };

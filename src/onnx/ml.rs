@@ -38,9 +38,9 @@ use tract_onnx::{
 };
 
 use self::operator::{Fact, FromNode, Operator};
+pub(super) use self::{direct::Direct, zip_map::classes as zip_map_classes};
 use super::engine::{from_engine, to_engine};
 use crate::tensor::Tensor;
-pub(super) use self::{direct::Direct, zip_map::classes as zip_map_classes};
 
 /// What is wrong with a node.
 #[derive(Clone, Debug)]

@@ -42,7 +42,8 @@ fn node_is_wrong(node: &NodeProto, opset: i64) -> bool {
     match &*node.op_type {
         // Answers for the last step of time where the first is the last; lengths are passed over.
         "LSTM" | "GRU" | "RNN" => {
-            given(4) || attribute(node, "direction").is_some_and(|a| a.s != b"forward")
+            given(4)
+                || attribute(node, "direction").is_some_and(|a| a.s != b"forward")
                 || attribute(node, "layout").is_some_and(|a| a.i != 0)
         }
         // Windows, a past, and rows without anything to look at.

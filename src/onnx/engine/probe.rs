@@ -114,9 +114,10 @@ fn once(
         return Finding::Unknown;
     };
     let Ok(Ok(found)) = found() else { return Finding::Different };
-    let same = expected.iter().enumerate().all(|(place, expected)| {
-        found.tensor(place).is_some_and(|found| agree(expected, &found))
-    });
+    let same = expected
+        .iter()
+        .enumerate()
+        .all(|(place, expected)| found.tensor(place).is_some_and(|found| agree(expected, &found)));
     if same { Finding::Same } else { Finding::Different }
 }
 
@@ -128,7 +129,8 @@ fn agree(expected: &Tensor, found: &Tensor) -> bool {
         (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= 1e-3 * scale.max(1e-3)
     };
     let floats = |a: Vec<f64>, b: Vec<f64>| {
-        let scale = a.iter().copied().filter(|a| a.is_finite()).fold(0.0, |m: f64, a| m.max(a.abs()));
+        let scale =
+            a.iter().copied().filter(|a| a.is_finite()).fold(0.0, |m: f64, a| m.max(a.abs()));
         a.iter().zip(&b).all(|(a, b)| near(*a, *b, scale))
     };
     let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect();
@@ -201,10 +203,9 @@ fn made_up(inputs: &[TensorInfo], rows: usize, features: Option<usize>) -> Optio
         let data: TensorData = match input.dtype? {
             Dtype::F32 => (0..count).map(|_| numbers.float() as f32).collect::<Vec<_>>().into(),
             Dtype::F64 => (0..count).map(|_| numbers.float()).collect::<Vec<_>>().into(),
-            Dtype::F16 => (0..count)
-                .map(|_| F16::from_f32(numbers.float() as f32))
-                .collect::<Vec<_>>()
-                .into(),
+            Dtype::F16 => {
+                (0..count).map(|_| F16::from_f32(numbers.float() as f32)).collect::<Vec<_>>().into()
+            }
             Dtype::I64 => bits!(i64),
             Dtype::I32 => bits!(i32),
             Dtype::I16 => bits!(i16),

@@ -77,12 +77,10 @@ pub(super) fn attention(call: &Call<'_>) -> Outcome {
                         || (left >= 0 && distance > left)
                         || (right >= 0 && -distance > right)
                         || length.is_some_and(|length| column as i64 >= length);
-                    let bias = if hidden {
-                        f64::NEG_INFINITY
-                    } else {
-                        mask.at(sample, head, row, column)
-                    };
-                    let capped = |x: f64| if softcap > 0.0 { softcap * (x / softcap).tanh() } else { x };
+                    let bias =
+                        if hidden { f64::NEG_INFINITY } else { mask.at(sample, head, row, column) };
+                    let capped =
+                        |x: f64| if softcap > 0.0 { softcap * (x / softcap).tanh() } else { x };
                     let score = capped(product) + bias;
                     scores[column] = match mode {
                         0 => product,
@@ -260,9 +258,13 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
                 let mut add = value.to_vec();
                 if delta {
                     for (column, add) in add.iter_mut().enumerate() {
-                        let known: f64 =
-                            key.iter().enumerate().map(|(row, k)| k * memory[row * d_v + column]).sum();
-                        let rate = beta.as_ref().map_or(1.0, |beta| at(beta, sample, step, head, 0));
+                        let known: f64 = key
+                            .iter()
+                            .enumerate()
+                            .map(|(row, k)| k * memory[row * d_v + column])
+                            .sum();
+                        let rate =
+                            beta.as_ref().map_or(1.0, |beta| at(beta, sample, step, head, 0));
                         *add = rate * (*add - known);
                     }
                 }

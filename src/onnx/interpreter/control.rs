@@ -55,9 +55,11 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
         Some(Some(condition)) => truth(condition)?,
         _ => true,
     };
-    let mut carried: Vec<Value> = (2..call.inputs.len()).map(|at| call.value(at)).collect::<Result<_, _>>()?;
+    let mut carried: Vec<Value> =
+        (2..call.inputs.len()).map(|at| call.value(at)).collect::<Result<_, _>>()?;
     let count = carried.len();
-    let mut scanned: Vec<Vec<Value>> = vec![Vec::new(); body.outputs.len().saturating_sub(count + 1)];
+    let mut scanned: Vec<Vec<Value>> =
+        vec![Vec::new(); body.outputs.len().saturating_sub(count + 1)];
     let mut round = 0;
     while go && round < most {
         ensure!(round < MOST_ROUNDS, "more than {MOST_ROUNDS} rounds");
@@ -81,7 +83,8 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
 pub(super) fn scan(call: &Call<'_>) -> Outcome {
     let body = call.body("body")?;
     let count = usize::try_from(call.int("num_scan_inputs", 0)).unwrap_or(0);
-    let states = call.inputs.len().checked_sub(count).ok_or_else(|| Fault::new("too few inputs"))?;
+    let states =
+        call.inputs.len().checked_sub(count).ok_or_else(|| Fault::new("too few inputs"))?;
     let list = |name: &str, len: usize| -> Vec<i64> {
         call.ints(name).map_or_else(|| vec![0; len], <[i64]>::to_vec)
     };
@@ -93,7 +96,8 @@ pub(super) fn scan(call: &Call<'_>) -> Outcome {
         let axis = indexing::axis(axes[at], tensor.shape().len())?;
         inputs.push((tensor, axis, reversed[at] == 1));
     }
-    let rounds = inputs.first().map_or(0, |(tensor, axis, _)| Lanes::of(tensor.shape(), *axis).size);
+    let rounds =
+        inputs.first().map_or(0, |(tensor, axis, _)| Lanes::of(tensor.shape(), *axis).size);
     let outputs = body.outputs.len().saturating_sub(states);
     let mut scanned: Vec<Vec<Value>> = vec![Vec::new(); outputs];
     for round in 0..rounds {
@@ -112,7 +116,8 @@ pub(super) fn scan(call: &Call<'_>) -> Outcome {
             all.push(part);
         }
     }
-    let (axes, reversed) = (list("scan_output_axes", outputs), list("scan_output_directions", outputs));
+    let (axes, reversed) =
+        (list("scan_output_axes", outputs), list("scan_output_directions", outputs));
     let scanned = scanned.iter().zip(axes.iter().zip(&reversed));
     let scanned = scanned.map(|(parts, (axis, reversed))| stacked(parts, *axis, *reversed == 1));
     carried.into_iter().map(Ok).chain(scanned).collect()

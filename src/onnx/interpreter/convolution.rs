@@ -51,9 +51,9 @@ impl Window {
             mode @ ("SAME_UPPER" | "SAME_LOWER") => {
                 for at in 0..rank {
                     let made = spatial[at].div_ceil(steps[at]);
-                    let needed = (made.saturating_sub(1) * steps[at] + (kernel[at] - 1) * gaps[at]
-                        + 1)
-                    .saturating_sub(spatial[at]) as i64;
+                    let needed =
+                        (made.saturating_sub(1) * steps[at] + (kernel[at] - 1) * gaps[at] + 1)
+                            .saturating_sub(spatial[at]) as i64;
                     let less = needed / 2;
                     let more = needed - less;
                     (before[at], after[at]) =
@@ -87,11 +87,16 @@ impl Window {
     }
 
     /// Where an element of the window lies, when the window is at a place; nothing outside.
-    pub(super) fn source(&self, to: &[usize], within: &[usize], spatial: &[usize]) -> Option<usize> {
+    pub(super) fn source(
+        &self,
+        to: &[usize],
+        within: &[usize],
+        spatial: &[usize],
+    ) -> Option<usize> {
         let mut place = 0;
         for at in 0..spatial.len() {
-            let from = (to[at] * self.steps[at] + within[at] * self.gaps[at]) as i64
-                - self.before[at];
+            let from =
+                (to[at] * self.steps[at] + within[at] * self.gaps[at]) as i64 - self.before[at];
             let from = usize::try_from(from).ok().filter(|from| *from < spatial[at])?;
             place = place * spatial[at] + from;
         }
@@ -154,8 +159,7 @@ pub(super) fn conv(call: &Call<'_>) -> Outcome {
     let (x, w) = (call.tensor(0)?, call.tensor(1)?);
     let bias = call.maybe(2)?.map(floats).transpose()?;
     let (values, kernel) = (floats(x)?, floats(w)?);
-    let (y, shape) =
-        convolved(call, (&values, x.shape()), (&kernel, w.shape()), bias.as_deref())?;
+    let (y, shape) = convolved(call, (&values, x.shape()), (&kernel, w.shape()), bias.as_deref())?;
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
@@ -268,7 +272,11 @@ pub(super) fn deformable(call: &Call<'_>) -> Outcome {
     let kernel_area = kh * kw;
     call.spend(n * features * area * each * kernel_area)?;
     let (values, weights, offsets) = (floats(x)?, floats(w)?, floats(offset)?);
-    ensure!(offsets.len() == n * offset_groups * kernel_area * 2 * area, "offsets of {:?}", offset.shape());
+    ensure!(
+        offsets.len() == n * offset_groups * kernel_area * 2 * area,
+        "offsets of {:?}",
+        offset.shape()
+    );
     let bias = call.maybe(3)?.map(floats).transpose()?;
     let mask = call.maybe(4)?.map(floats).transpose()?;
     let sampled = |sample: usize, channel: usize, y: f64, x: f64| -> f64 {
@@ -276,7 +284,8 @@ pub(super) fn deformable(call: &Call<'_>) -> Outcome {
         let mut sum = 0.0;
         for (dy, dx) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
             let (row, column) = (top + dy, left + dx);
-            let inside = row >= 0.0 && column >= 0.0 && row < *height as f64 && column < *width as f64;
+            let inside =
+                row >= 0.0 && column >= 0.0 && row < *height as f64 && column < *width as f64;
             if inside {
                 let weight = (1.0 - (y - row).abs()) * (1.0 - (x - column).abs());
                 let place = (sample * channels + channel) * height + row as usize;
@@ -299,9 +308,11 @@ pub(super) fn deformable(call: &Call<'_>) -> Outcome {
                         let dy = offsets[(tap * 2) * area + place];
                         let dx = offsets[(tap * 2 + 1) * area + place];
                         let y = (row * window.steps[0] + at / kw * window.gaps[0]) as f64
-                            - window.before[0] as f64 + dy;
+                            - window.before[0] as f64
+                            + dy;
                         let x = (column * window.steps[1] + at % kw * window.gaps[1]) as f64
-                            - window.before[1] as f64 + dx;
+                            - window.before[1] as f64
+                            + dx;
                         let weight = weights[(feature * each + channel) * kernel_area + at];
                         let kept = mask.as_ref().map_or(1.0, |mask| mask[tap * area + place]);
                         sum += weight * kept * sampled(sample, own, y, x);

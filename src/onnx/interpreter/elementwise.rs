@@ -76,9 +76,8 @@ pub(super) fn binary(
 }
 
 pub(super) fn divide(call: &Call<'_>) -> Outcome {
-    let integers = |x: i128, y: i128| {
-        x.checked_div(y).ok_or_else(|| Fault::new("an integer is divided by 0"))
-    };
+    let integers =
+        |x: i128, y: i128| x.checked_div(y).ok_or_else(|| Fault::new("an integer is divided by 0"));
     one(arithmetic(call.tensor(0)?, call.tensor(1)?, |x, y| x / y, integers)?)
 }
 
@@ -213,7 +212,13 @@ pub(super) fn shift(call: &Call<'_>) -> Outcome {
         Ok(match (left, beyond) {
             (true, true) => 0,
             (true, false) => x << by,
-            (false, true) => if x < 0 { -1 } else { 0 },
+            (false, true) => {
+                if x < 0 {
+                    -1
+                } else {
+                    0
+                }
+            }
             (false, false) => x >> by,
         })
     };

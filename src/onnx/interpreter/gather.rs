@@ -19,7 +19,8 @@ pub(super) fn gather(call: &Call<'_>) -> Outcome {
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
     let lanes = Lanes::of(x.shape(), axis);
     let list = indices(at)?;
-    let list: Vec<usize> = list.iter().map(|at| index(*at, lanes.size)).collect::<Result<_, _>>()?;
+    let list: Vec<usize> =
+        list.iter().map(|at| index(*at, lanes.size)).collect::<Result<_, _>>()?;
     let mut places = Vec::with_capacity(lanes.outer * list.len() * lanes.inner);
     for outer in 0..lanes.outer {
         for at in &list {
@@ -53,11 +54,7 @@ pub(super) fn gather_elements(call: &Call<'_>) -> Outcome {
 }
 
 /// The starts of the slices that tuples of indices name, and the size of such a slice.
-fn slice_starts(
-    x: &[usize],
-    at: &Tensor,
-    batch: usize,
-) -> Result<(Vec<usize>, Vec<usize>), Fault> {
+fn slice_starts(x: &[usize], at: &Tensor, batch: usize) -> Result<(Vec<usize>, Vec<usize>), Fault> {
     let Some((depth, tuples)) = at.shape().split_last() else {
         return Err(Fault::new("the indices are a single number"));
     };
@@ -309,7 +306,8 @@ pub(super) fn picked(x: &Tensor, lists: &[Vec<usize>]) -> Result<Tensor, Fault> 
 pub(super) fn expand(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let wanted = call.indices(1)?.unwrap_or_default();
-    let wanted: Option<Vec<usize>> = wanted.iter().map(|size| usize::try_from(*size).ok()).collect();
+    let wanted: Option<Vec<usize>> =
+        wanted.iter().map(|size| usize::try_from(*size).ok()).collect();
     let wanted = wanted.ok_or_else(|| Fault::new("an axis of less than nothing"))?;
     let shape = indexing::broadcast(&[x.shape(), &wanted])?;
     one(value::tensor(&shape, pick(x.data(), &indexing::places(x.shape(), &shape)))?)

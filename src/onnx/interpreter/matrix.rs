@@ -106,15 +106,21 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     ensure!(terms.len() == tensors.len(), "{} inputs for `{equation}`", tensors.len());
     // The axes that an ellipsis stands for get letters that nobody writes.
     let named = |term: &str, rank: Option<usize>, most: usize| -> Result<Vec<char>, Fault> {
-        let Some((before, after)) = term.split_once("...") else { return Ok(term.chars().collect()) };
+        let Some((before, after)) = term.split_once("...") else {
+            return Ok(term.chars().collect());
+        };
         let letters = before.chars().count() + after.chars().count();
         let hidden = match rank {
             Some(rank) => rank.checked_sub(letters).ok_or_else(|| Fault::new("too few axes"))?,
             None => most,
         };
         let fill = (most - hidden..most).filter_map(|at| char::from_digit(at as u32, 36));
-        Ok(before.chars().chain(fill.map(|digit| digit.to_ascii_lowercase())).map(|c| c)
-            .chain(after.chars()).collect())
+        Ok(before
+            .chars()
+            .chain(fill.map(|digit| digit.to_ascii_lowercase()))
+            .map(|c| c)
+            .chain(after.chars())
+            .collect())
     };
     let hidden = terms.iter().zip(&tensors).filter(|(term, _)| term.contains("..."));
     let most = hidden
@@ -137,13 +143,15 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     let result: Vec<char> = match right {
         Some(right) => named(&right, None, most)?,
         None => {
-            let count = |letter: &char| inputs.iter().flat_map(|(l, _)| l).filter(|l| *l == letter).count();
+            let count =
+                |letter: &char| inputs.iter().flat_map(|(l, _)| l).filter(|l| *l == letter).count();
             let digits = sizes.keys().filter(|letter| letter.is_ascii_digit()).copied();
             let single = sizes.keys().filter(|l| !l.is_ascii_digit() && count(l) == 1).copied();
             digits.chain(single).collect()
         }
     };
-    let summed: Vec<char> = sizes.keys().filter(|letter| !result.contains(letter)).copied().collect();
+    let summed: Vec<char> =
+        sizes.keys().filter(|letter| !result.contains(letter)).copied().collect();
     let all: Vec<char> = result.iter().chain(&summed).copied().collect();
     let size = |letter: &char| {
         sizes.get(letter).copied().ok_or_else(|| Fault::new(format!("nothing has `{letter}`")))

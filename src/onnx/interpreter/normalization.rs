@@ -39,8 +39,12 @@ pub(super) fn batch(call: &Call<'_>) -> Outcome {
         let momentum = call.float("momentum", f64::from(0.9_f32));
         let (old_mean, old_variance) = (mean.clone(), variance.clone());
         for at in 0..lanes.size {
-            let own: Vec<f64> = values.iter().enumerate().filter(|(p, _)| channel(*p) == at)
-                .map(|(_, value)| *value).collect();
+            let own: Vec<f64> = values
+                .iter()
+                .enumerate()
+                .filter(|(p, _)| channel(*p) == at)
+                .map(|(_, value)| *value)
+                .collect();
             (mean[at], variance[at]) = moments(&own);
         }
         let running = |old: &[f64], new: &[f64]| -> Vec<f64> {

@@ -3,9 +3,11 @@
 use tract_onnx::pb::NodeProto;
 
 use super::{
-    attention, call::Call, control, convolution, elementwise as each, gather, is_standard, loss,
-    matrix, normalization, pooling, quantization as quantized, recurrent, reduction, resize,
-    selection, sequences, shapes, signal, text,
+    attention,
+    call::Call,
+    control, convolution, elementwise as each, gather, is_standard, loss, matrix, normalization,
+    pooling, quantization as quantized, recurrent, reduction, resize, selection, sequences, shapes,
+    signal, text,
     value::{Fault, Outcome, all, one},
 };
 use crate::onnx::ml;
@@ -17,8 +19,9 @@ pub(super) fn find(node: &NodeProto) -> Option<Run> {
     match &*node.domain {
         "ai.onnx.ml" => ml::is_known(node).then_some(of_rows as Run),
         "com.microsoft" => of_microsoft(&node.op_type).or_else(|| standard(&node.op_type)),
-        domain if is_standard(domain) => standard(&node.op_type)
-            .or_else(|| ml::is_known(node).then_some(of_rows as Run)),
+        domain if is_standard(domain) => {
+            standard(&node.op_type).or_else(|| ml::is_known(node).then_some(of_rows as Run))
+        }
         _ => None,
     }
 }
@@ -113,7 +116,13 @@ fn elementwise(name: &str) -> Option<Run> {
         "Shrink" => |call| {
             let (bias, lambda) = (call.float("bias", 0.0), call.float("lambd", 0.5));
             let shrunk = |x: f64| {
-                if x < -lambda { x + bias } else if x > lambda { x - bias } else { 0.0 }
+                if x < -lambda {
+                    x + bias
+                } else if x > lambda {
+                    x - bias
+                } else {
+                    0.0
+                }
             };
             if call.tensor(0)?.as_f32().is_some() || call.tensor(0)?.as_f64().is_some() {
                 return each::unary(call, shrunk);

@@ -75,7 +75,8 @@ pub(super) fn average(call: &Call<'_>) -> Outcome {
             // What `ceil_mode` reaches beyond the pads does not count.
             let padded = |at: &&Vec<usize>| {
                 (0..spatial.len()).all(|axis| {
-                    let from = (to[axis] * window.steps[axis] + at[axis] * window.gaps[axis]) as i64;
+                    let from =
+                        (to[axis] * window.steps[axis] + at[axis] * window.gaps[axis]) as i64;
                     from < spatial[axis] as i64 + window.before[axis] + window.after[axis]
                 })
             };
@@ -147,7 +148,10 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
     let scale = call.float("spatial_scale", 1.0);
     let sampling = call.int("sampling_ratio", 0);
     let by_max = call.text("mode", "avg") == "max";
-    let half = call.text("coordinate_transformation_mode", if call.opset() >= 16 { "half_pixel" } else { "output_half_pixel" }) == "half_pixel";
+    let half = call.text(
+        "coordinate_transformation_mode",
+        if call.opset() >= 16 { "half_pixel" } else { "output_half_pixel" },
+    ) == "half_pixel";
     let shift = if half { 0.5 } else { 0.0 };
     let (values, corners, samples) = (floats(x)?, floats(rois)?, value::indices(batch)?);
     let mut y = Vec::new();
@@ -159,7 +163,9 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
             (wide, high) = (wide.max(1.0), high.max(1.0));
         }
         let (cell_h, cell_w) = (high / out_height as f64, wide / out_width as f64);
-        let grid = |cell: f64| if sampling > 0 { sampling as usize } else { cell.ceil().max(1.0) as usize };
+        let grid = |cell: f64| {
+            if sampling > 0 { sampling as usize } else { cell.ceil().max(1.0) as usize }
+        };
         let (rows, columns) = (grid(cell_h), grid(cell_w));
         let sample = usize::try_from(*sample).ok().filter(|at| *at < x.shape()[0]);
         let sample = sample.ok_or_else(|| Fault::new("a region of no image"))?;

@@ -166,9 +166,10 @@ fn requantized(
     zero: &Tensor,
     zeros: &[f64],
 ) -> Outcome {
-    let made = values.into_iter().zip(scales).zip(zeros).map(|((value, scale), zero_point)| {
-        saturated(value * scale, *zero_point, zero.dtype())
-    });
+    let made =
+        values.into_iter().zip(scales).zip(zeros).map(|((value, scale), zero_point)| {
+            saturated(value * scale, *zero_point, zero.dtype())
+        });
     one(value::tensor(shape, from_wide(zero.dtype(), made.collect::<Result<_, _>>()?))?)
 }
 
@@ -192,8 +193,7 @@ pub(super) fn qlinear_conv(call: &Call<'_>) -> Outcome {
     let values = shifted(x, call.maybe(2)?, 1)?;
     let kernel = shifted(w, call.maybe(5)?, 0)?;
     let bias = call.maybe(8)?.map(floats).transpose()?;
-    let (y, shape) =
-        convolved(call, (&values, x.shape()), (&kernel, w.shape()), bias.as_deref())?;
+    let (y, shape) = convolved(call, (&values, x.shape()), (&kernel, w.shape()), bias.as_deref())?;
     let x_scale = factors(call.tensor(1)?, &shape, 1)?;
     let w_scale = factors(call.tensor(4)?, &shape, 1)?;
     let y_scale = factors(call.tensor(6)?, &shape, 1)?;
@@ -223,7 +223,8 @@ fn quantized_to(call: &Call<'_>, place: usize, (values, shape): (Vec<f64>, &[usi
     let scale = floats(call.tensor(place)?)?.first().copied().unwrap_or(1.0);
     let zero = call.maybe(place + 1)?;
     let dtype = zero.map_or(call.tensor(0)?.dtype(), Tensor::dtype);
-    let zero = zero.map(floats).transpose()?.and_then(|zeros| zeros.first().copied()).unwrap_or(0.0);
+    let zero =
+        zero.map(floats).transpose()?.and_then(|zeros| zeros.first().copied()).unwrap_or(0.0);
     let made = values.iter().map(|value| saturated(value / scale, zero, dtype));
     one(value::tensor(shape, from_wide(dtype, made.collect::<Result<_, _>>()?))?)
 }

@@ -111,7 +111,10 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
         None => vec![time; batch],
     };
     ensure!(lengths.len() == batch, "{} lengths for {batch}", lengths.len());
-    let (h0, c0) = (part(5, batch * hidden)?, if kind == "LSTM" { part(6, batch * hidden)? } else { Vec::new() });
+    let (h0, c0) = (
+        part(5, batch * hidden)?,
+        if kind == "LSTM" { part(6, batch * hidden)? } else { Vec::new() },
+    );
     let peepholes = if kind == "LSTM" { part(7, 3 * hidden)? } else { Vec::new() };
     let names = call.texts("activations").unwrap_or_default();
     let (mut alphas, mut betas) = (
@@ -125,15 +128,26 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
     for (direction, backwards) in reverse.into_iter().enumerate() {
         let chosen: Vec<Activation> = (0..defaults.len())
             .map(|at| {
-                let name = names.get(direction * defaults.len() + at).map_or(defaults[at], |n| &**n);
+                let name =
+                    names.get(direction * defaults.len() + at).map_or(defaults[at], |n| &**n);
                 let takes = |list: &[&str]| list.contains(&&*name.to_ascii_lowercase());
-                let alpha = takes(&["affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu"])
-                    .then(|| alphas.next()).flatten();
-                let beta = takes(&["affine", "scaledtanh", "hardsigmoid"]).then(|| betas.next()).flatten();
+                let alpha = takes(&[
+                    "affine",
+                    "leakyrelu",
+                    "thresholdedrelu",
+                    "scaledtanh",
+                    "hardsigmoid",
+                    "elu",
+                ])
+                .then(|| alphas.next())
+                .flatten();
+                let beta =
+                    takes(&["affine", "scaledtanh", "hardsigmoid"]).then(|| betas.next()).flatten();
                 activation(name, alpha, beta)
             })
             .collect::<Result<_, _>>()?;
-        let (each_w, each_r, each_b) = (gates * hidden * input, gates * hidden * hidden, gates * hidden);
+        let (each_w, each_r, each_b) =
+            (gates * hidden * input, gates * hidden * hidden, gates * hidden);
         let weights = Weights {
             w: &ws[direction * each_w..(direction + 1) * each_w],
             r: &rs[direction * each_r..(direction + 1) * each_r],
@@ -213,7 +227,8 @@ fn lstm(
     let before = h.to_vec();
     let coupled = call.flag("input_forget");
     let raw = |gate_at: usize, at: usize| gate(sizes, weights, gate_at * n + at, x, &before);
-    let peep = |which: usize, at: usize| weights.peepholes.get(which * n + at).copied().unwrap_or(0.0);
+    let peep =
+        |which: usize, at: usize| weights.peepholes.get(which * n + at).copied().unwrap_or(0.0);
     for at in 0..n {
         let input = act[0](clipped(raw(0, at) + peep(0, at) * c[at], clip));
         let forget = if coupled {
@@ -249,8 +264,8 @@ fn gru(
         let update = act[0](clipped(raw(at), clip));
         let row = 2 * n + at;
         let recurrent = &weights.r[row * n..(row + 1) * n];
-        let from_x = dot(&weights.w[row * sizes.input..(row + 1) * sizes.input], x)
-            + weights.w_bias[row];
+        let from_x =
+            dot(&weights.w[row * sizes.input..(row + 1) * sizes.input], x) + weights.w_bias[row];
         let from_h = if after_product {
             reset[at] * (dot(recurrent, &before) + weights.r_bias[row])
         } else {

@@ -31,10 +31,9 @@ pub(super) fn log_sum_exp(values: &[f64]) -> f64 {
 pub(super) fn named(name: &str) -> Option<Reduction> {
     let floats_only = |of_floats| Reduction { of_floats, of_integers: None };
     Some(match name {
-        "ReduceSum" => Reduction {
-            of_floats: |v| v.iter().sum(),
-            of_integers: Some(|v| v.iter().sum()),
-        },
+        "ReduceSum" => {
+            Reduction { of_floats: |v| v.iter().sum(), of_integers: Some(|v| v.iter().sum()) }
+        }
         "ReduceMean" => floats_only(|v| v.iter().sum::<f64>() / v.len() as f64),
         "ReduceProd" => Reduction {
             of_floats: |v| v.iter().product(),
@@ -173,11 +172,7 @@ pub(super) fn arg(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Outcome {
 }
 
 /// Each lane replaced by what is made of it.
-pub(super) fn along(
-    x: &Tensor,
-    axis: i64,
-    make: impl Fn(&mut [f64]),
-) -> Result<Tensor, Fault> {
+pub(super) fn along(x: &Tensor, axis: i64, make: impl Fn(&mut [f64])) -> Result<Tensor, Fault> {
     let axis = indexing::axis(axis, x.shape().len())?;
     let mut values = floats(x)?;
     for lane in Lanes::of(x.shape(), axis).lanes() {

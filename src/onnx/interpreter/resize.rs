@@ -210,7 +210,8 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, Fault> {
 fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, Fault> {
     let exact = taps.iter().all(|taps| matches!(taps[..], [(_, 1.0)]));
     if exact {
-        let mut lists: Vec<Vec<usize>> = x.shape().iter().map(|size| (0..*size).collect()).collect();
+        let mut lists: Vec<Vec<usize>> =
+            x.shape().iter().map(|size| (0..*size).collect()).collect();
         lists[axis] = taps.iter().flatten().map(|(at, _)| *at).collect();
         return super::gather::picked(x, &lists);
     }
@@ -231,8 +232,17 @@ fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, 
 pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
     let (x, grid) = (call.tensor(0)?, call.tensor(1)?);
     let rank = x.shape().len().saturating_sub(2);
-    ensure!(rank > 0 && grid.shape().len() == rank + 2, "shapes {:?}, {:?}", x.shape(), grid.shape());
-    ensure!(grid.shape()[rank + 1] == rank && grid.shape()[0] == x.shape()[0], "{:?}", grid.shape());
+    ensure!(
+        rank > 0 && grid.shape().len() == rank + 2,
+        "shapes {:?}, {:?}",
+        x.shape(),
+        grid.shape()
+    );
+    ensure!(
+        grid.shape()[rank + 1] == rank && grid.shape()[0] == x.shape()[0],
+        "{:?}",
+        grid.shape()
+    );
     let (n, channels, spatial) = (x.shape()[0], x.shape()[1], &x.shape()[2..]);
     let made = &grid.shape()[1..=rank];
     let corners = call.flag("align_corners");

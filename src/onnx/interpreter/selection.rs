@@ -111,7 +111,9 @@ fn written(x: &Tensor) -> Result<Vec<Box<str>>, Fault> {
         }
     };
     Ok(match x.data() {
-        TensorData::F32(values) => values.iter().map(|v| shown((*v).into(), v.to_string())).collect(),
+        TensorData::F32(values) => {
+            values.iter().map(|v| shown((*v).into(), v.to_string())).collect()
+        }
         TensorData::F64(values) => values.iter().map(|v| shown(*v, v.to_string())).collect(),
         TensorData::F16(values) => {
             values.iter().map(|v| shown(v.to_f32().into(), v.to_string())).collect()
@@ -246,7 +248,8 @@ pub(super) fn top_k(call: &Call<'_>) -> Outcome {
     };
     let lanes = Lanes::of(x.shape(), axis);
     let count = usize::try_from(count).ok().filter(|count| *count <= lanes.size);
-    let count = count.ok_or_else(|| Fault::new(format!("more than the {} there are", lanes.size)))?;
+    let count =
+        count.ok_or_else(|| Fault::new(format!("more than the {} there are", lanes.size)))?;
     let compare = order(x)?;
     let largest = call.int("largest", 1) != 0;
     let mut shape = x.shape().to_vec();
@@ -300,9 +303,8 @@ pub(super) fn eye_like(call: &Call<'_>) -> Outcome {
     };
     let [rows, columns] = *x.shape() else { return Err(Fault::new("it is no matrix")) };
     let offset = call.int("k", 0);
-    let values = (0..rows * columns).map(|place| {
-        i128::from((place % columns) as i64 == (place / columns) as i64 + offset)
-    });
+    let values = (0..rows * columns)
+        .map(|place| i128::from((place % columns) as i64 == (place / columns) as i64 + offset));
     one(value::tensor(x.shape(), value::from_wide(to, values.collect()))?)
 }
 

@@ -52,7 +52,8 @@ fn index(call: &Call<'_>, place: usize, size: usize) -> Result<Option<usize>, Fa
         return Ok(None);
     };
     let from_start = if at < 0 { at + size as i64 } else { at };
-    let found = usize::try_from(from_start).map_err(|_| Fault::new(format!("place {at} of {size}")));
+    let found =
+        usize::try_from(from_start).map_err(|_| Fault::new(format!("place {at} of {size}")));
     found.map(Some)
 }
 

@@ -28,8 +28,9 @@ pub(super) fn reshape(call: &Call<'_>) -> Outcome {
                 let own = x.shape().get(place).copied();
                 own.ok_or_else(|| Fault::new(format!("there is no axis {place} to keep")))?
             }
-            size => usize::try_from(*size)
-                .map_err(|_| Fault::new(format!("an axis of size {size}")))?,
+            size => {
+                usize::try_from(*size).map_err(|_| Fault::new(format!("an axis of size {size}")))?
+            }
         });
     }
     if let Some(place) = open {
@@ -116,8 +117,11 @@ pub(super) fn bit_cast(call: &Call<'_>) -> Outcome {
     }
     macro_rules! of_bits {
         ($bits:expr, $type:ty) => {
-            $bits.into_iter().map(|bits| <$type>::from_le_bytes(bits.to_le_bytes()))
-                .collect::<Vec<$type>>().into()
+            $bits
+                .into_iter()
+                .map(|bits| <$type>::from_le_bytes(bits.to_le_bytes()))
+                .collect::<Vec<$type>>()
+                .into()
         };
     }
     let misfit = || Fault::new(format!("found {}, expected a type as wide as {to}", x.dtype()));

@@ -48,7 +48,8 @@ pub(super) fn dft(call: &Call<'_>) -> Outcome {
     let length = length.and_then(|length| usize::try_from(length).ok());
     let (inverse, half) = (call.flag("inverse"), call.flag("onesided"));
     let values = floats(x)?;
-    let lanes = Lanes { inner: Lanes::of(x.shape(), axis).inner / parts, ..Lanes::of(x.shape(), axis) };
+    let lanes =
+        Lanes { inner: Lanes::of(x.shape(), axis).inner / parts, ..Lanes::of(x.shape(), axis) };
     // A one-sided spectrum is turned back by way of its mirror image.
     let back_to_real = inverse && half;
     let length = length.unwrap_or(if back_to_real { (lanes.size - 1) * 2 } else { lanes.size });
@@ -112,7 +113,10 @@ pub(super) fn stft(call: &Call<'_>) -> Outcome {
                 .map(|at| {
                     let place = (sample * whole + frame * step + at) * parts;
                     let weight = window.as_ref().map_or(1.0, |w| w.get(at).copied().unwrap_or(0.0));
-                    (values[place] * weight, if parts == 2 { values[place + 1] * weight } else { 0.0 })
+                    (
+                        values[place] * weight,
+                        if parts == 2 { values[place + 1] * weight } else { 0.0 },
+                    )
                 })
                 .collect();
             let spectrum = transformed(&lane, false);

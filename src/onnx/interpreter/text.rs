@@ -25,7 +25,8 @@ pub(super) fn concat(call: &Call<'_>) -> Outcome {
 pub(super) fn split(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let delimiter = call.text("delimiter", "");
-    let most = call.attribute("maxsplit").map(|attribute| usize::try_from(attribute.i).unwrap_or(0));
+    let most =
+        call.attribute("maxsplit").map(|attribute| usize::try_from(attribute.i).unwrap_or(0));
     let parts: Vec<Vec<&str>> =
         texts(x)?.iter().map(|text| parts_of(text, &delimiter, most)).collect();
     let longest = parts.iter().map(Vec::len).max().unwrap_or(0);
@@ -176,8 +177,10 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
     for (place, start) in starts.iter().enumerate() {
         let length = place + 1;
         let start = usize::try_from(*start).unwrap_or(0);
-        let end = starts.get(place + 1).map_or(pool.len(), |end| usize::try_from(*end).unwrap_or(0));
-        let part = pool.get(start..end).ok_or_else(|| Fault::new("ngram_counts beyond the pool"))?;
+        let end =
+            starts.get(place + 1).map_or(pool.len(), |end| usize::try_from(*end).unwrap_or(0));
+        let part =
+            pool.get(start..end).ok_or_else(|| Fault::new("ngram_counts beyond the pool"))?;
         for gram in part.chunks(length) {
             if (shortest..=longest).contains(&(length as i64)) {
                 known.insert(gram, number);

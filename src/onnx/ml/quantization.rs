@@ -39,7 +39,8 @@ impl Steps {
             return Ok(Steps { scales, zeros, inner: usize::MAX });
         }
         let from_start = if axis < 0 { axis + shape.len() as i64 } else { axis };
-        let at = usize::try_from(from_start).ok().filter(|at| shape.get(*at) == Some(&scales.len()));
+        let at =
+            usize::try_from(from_start).ok().filter(|at| shape.get(*at) == Some(&scales.len()));
         let Some(at) = at else { bail!("{} scales for axis {axis} of {shape:?}", scales.len()) };
         let inner = shape.iter().skip(at).skip(1).product();
         Ok(Steps { scales, zeros, inner })
