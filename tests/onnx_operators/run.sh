@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The ONNX project's own operator tests, networks quantised beforehand, and random graphs, all through
+# The ONNX project's own operator tests, networks quantised beforehand, classifiers of texts, and random graphs, through
 # examples/run_model; the first writes the table of the guide:
 #
 #     bash tests/onnx_operators/run.sh FOLDER             # a folder to work in
@@ -21,4 +21,5 @@ table=()
 export PYTHONDONTWRITEBYTECODE=1
 "$folder/venv/bin/python" tests/onnx_operators/run.py "$program" --least 1600 "${table[@]}"
 "$folder/venv/bin/python" tests/onnx_operators/quantized.py "$program" 2> >(grep -v WARNING >&2)
+"$folder/venv/bin/python" tests/onnx_operators/texts.py "$program"
 "$folder/venv/bin/python" tests/onnx_operators/graphs.py "$program" --count 2000
