@@ -29,6 +29,8 @@ mod http;
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
 pub(crate) mod last_good;
+#[cfg(feature = "http")]
+mod saver;
 mod last_known_good;
 #[cfg(feature = "http")]
 #[cfg_attr(
@@ -58,7 +60,7 @@ pub use self::http::HttpSource;
 #[cfg(feature = "http")]
 pub(crate) use self::last_known_good::digest;
 #[cfg(feature = "http")]
-pub use self::network::HttpSettings;
+pub use self::network::{HttpSettings, KeyHandle};
 #[cfg(feature = "http")]
 pub(crate) use self::network::{Meter, NetworkSlot};
 pub use self::{

@@ -9,6 +9,7 @@ pub(crate) mod flags;
 mod snapshot;
 mod status;
 mod sync;
+mod watchers;
 #[cfg(test)]
 mod tests;
 

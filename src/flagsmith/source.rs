@@ -12,7 +12,7 @@ mod settings;
 use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
 use self::{document::Environment, fetch::Connection, report::Report, settings::Settings};
-use crate::source::{FlagSource, FlagUpdates, SourceError, Subscription, network::HttpSettings};
+use crate::source::{FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings};
 use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
 
 /// Flags of Flagsmith: its cloud, a server of one's own, or an Edge Proxy.
@@ -129,6 +129,12 @@ impl Source {
     pub fn retry(mut self, first: Duration, max: Duration) -> Source {
         self.settings.retry = (first, max);
         self
+    }
+
+    /// Changes the environment key while the source runs: the handle is to be kept before the source is given
+    /// away.
+    pub fn key_handle(&self) -> KeyHandle {
+        KeyHandle::new(&self.settings.key, settings::check_key)
     }
 
     /// How long the real-time service may be silent before its connection counts as dead;

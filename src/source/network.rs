@@ -6,9 +6,14 @@
 
 mod backoff;
 pub(crate) mod client;
+#[cfg(feature = "flagd")]
+mod connector;
 mod events;
 mod failure;
+mod key;
 mod meter;
+mod proxy;
+mod resolver;
 mod secret;
 mod settings;
 
@@ -26,13 +31,18 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-pub use self::settings::HttpSettings;
+#[cfg(feature = "flagd")]
+pub(crate) use self::connector::Connector;
+pub use self::{key::KeyHandle, settings::HttpSettings};
 pub(crate) use self::{
     backoff::{Backoff, jittered},
     client::{Answer, Client, Conditions, public_part},
     events::Events,
     failure::Failure,
+    key::{Changes, Key},
     meter::{Meter, Streaming},
+    proxy::Proxies,
+    resolver::Resolver,
     secret::Secret,
 };
 use super::SourceError;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::source::{
     SourceError,
-    network::{HttpSettings, Secret},
+    network::{HttpSettings, Key, Secret},
 };
 
 /// The cloud's API.
@@ -18,7 +18,7 @@ const SERVER_KEY: &str = "ser.";
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) key: Secret,
+    pub(super) key: Key,
     pub(super) url: String,
     /// `None` when nobody is to be listened to.
     pub(super) realtime: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(key: Box<str>) -> Settings {
         Settings {
-            key: Secret::new(key),
+            key: Key::new(key),
             url: API.to_owned(),
             realtime: None,
             client_key: None,
@@ -61,13 +61,19 @@ impl Settings {
     /// # Errors
     /// With any other key the server would refuse every request.
     pub(super) fn check_key(&self) -> Result<(), SourceError> {
-        if self.key.reveal().starts_with(SERVER_KEY) {
-            return Ok(());
-        }
-        Err(SourceError::new(
-            "key: found none that begins with `ser.`, expected a server-side key of the environment",
-        ))
+        check_key(self.key.current().reveal())
     }
+}
+
+/// # Errors
+/// With any other key the server would refuse every request.
+pub(super) fn check_key(key: &str) -> Result<(), SourceError> {
+    if key.starts_with(SERVER_KEY) {
+        return Ok(());
+    }
+    Err(SourceError::new(
+        "key: found none that begins with `ser.`, expected a server-side key of the environment",
+    ))
 }
 
 #[cfg(test)]

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::events::Events;
-use crate::source::network::{HttpSettings, Secret};
+use crate::source::network::{HttpSettings, Key};
 
 /// LaunchDarkly asks its clients not to poll more often.
 pub(super) const LEAST_INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) key: Secret,
+    pub(super) key: Key,
     pub(super) stream_url: String,
     /// `None` where there is nothing to poll.
     pub(super) poll_url: Option<String>,
@@ -21,6 +21,8 @@ pub(super) struct Settings {
     pub(super) interval: Duration,
     pub(super) filter: Option<String>,
     pub(super) retry: (Duration, Duration),
+    /// After a refusal.
+    pub(super) retry_refused: (Duration, Duration),
     pub(super) silence: Duration,
     pub(super) http: HttpSettings,
 }
@@ -28,7 +30,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(key: Box<str>) -> Settings {
         Settings {
-            key: Secret::new(key),
+            key: Key::new(key),
             stream_url: "https://stream.launchdarkly.com".to_owned(),
             poll_url: Some("https://sdk.launchdarkly.com".to_owned()),
             default_events_url: Some("https://events.launchdarkly.com".to_owned()),
@@ -37,6 +39,7 @@ impl Settings {
             interval: LEAST_INTERVAL,
             filter: None,
             retry: (Duration::from_secs(1), Duration::from_secs(30)),
+            retry_refused: (Duration::from_secs(300), Duration::from_secs(3600)),
             silence: Duration::from_secs(300),
             http: HttpSettings::new(),
         }
