@@ -26,6 +26,10 @@ pub mod comparison {}
 #[doc = include_str!("guide/onnx_models.md")]
 pub mod onnx {}
 
+#[cfg(feature = "test-util")]
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
 

@@ -16,6 +16,7 @@ mod proxy;
 mod resolver;
 mod secret;
 mod settings;
+mod tls;
 
 use std::{
     future::Future,
@@ -44,6 +45,7 @@ pub(crate) use self::{
     proxy::Proxies,
     resolver::Resolver,
     secret::Secret,
+    tls::provider as tls_provider,
 };
 use super::SourceError;
 

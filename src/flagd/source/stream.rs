@@ -18,7 +18,7 @@ use super::{
 use crate::source::{
     SourceError,
     documents::Documents,
-    network::{Connector, Meter},
+    network::{Connector, Meter, tls_provider},
 };
 
 /// The transport adds an interval to the present moment, which may not go beyond the end of time.
@@ -72,6 +72,7 @@ impl Stream {
             endpoint = endpoint.http2_keep_alive_interval(interval.min(YEAR)).keep_alive_while_idle(true);
         }
         if settings.tls && settings.socket.is_none() {
+            tls_provider()?;
             endpoint = endpoint
                 .tls_config(tls(settings.certificate.as_deref())?)
                 .map_err(|error| SourceError::with_source("TLS could not be set up", error))?;
