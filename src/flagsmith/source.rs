@@ -72,7 +72,7 @@ impl Source {
     /// Where the API is: of a server of one's own, or of an Edge Proxy, with its `/api/v1`. The
     /// cloud's `https://edge.api.flagsmith.com/api/v1` otherwise.
     pub fn url(mut self, url: impl Into<String>) -> Source {
-        self.settings.url = url.into();
+        self.settings.url = url.into().into();
         self
     }
 
@@ -90,7 +90,7 @@ impl Source {
 
     /// Also listens to the real-time service at this URL.
     pub fn realtime_url(mut self, url: impl Into<String>) -> Source {
-        self.settings.realtime = Some(url.into());
+        self.settings.realtime = Some(url.into().into());
         self
     }
 

@@ -65,7 +65,7 @@ impl Source {
     /// Takes the flags from a Relay Proxy at this URL, or from a private instance whose services
     /// share one. A Relay Proxy serves the stream and takes events: there is then nothing to poll.
     pub fn relay(mut self, url: impl Into<String>) -> Source {
-        self.settings.stream_url = url.into();
+        self.settings.stream_url = url.into().into();
         self.settings.default_events_url = Some(self.settings.stream_url.clone());
         self.settings.poll_url = None;
         self
@@ -74,8 +74,8 @@ impl Source {
     /// The base URLs of a private instance: of its stream, and of its polling service. Its events
     /// have [a URL of their own](Events::url), without which none are sent.
     pub fn base_urls(mut self, stream: impl Into<String>, poll: impl Into<String>) -> Source {
-        self.settings.stream_url = stream.into();
-        self.settings.poll_url = Some(poll.into());
+        self.settings.stream_url = stream.into().into();
+        self.settings.poll_url = Some(poll.into().into());
         self.settings.default_events_url = None;
         self
     }

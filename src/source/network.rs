@@ -44,7 +44,7 @@ pub(crate) use self::{
     meter::{Meter, Streaming},
     proxy::Proxies,
     resolver::Resolver,
-    secret::Secret,
+    secret::{Address, Secret},
     tls::provider as tls_provider,
 };
 use super::SourceError;

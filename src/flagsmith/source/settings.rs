@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::source::{
     SourceError,
-    network::{HttpSettings, Key, Secret},
+    network::{Address, HttpSettings, Key, Secret},
 };
 
 /// The cloud's API.
@@ -19,9 +19,9 @@ const SERVER_KEY: &str = "ser.";
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) key: Key,
-    pub(super) url: String,
+    pub(super) url: Address,
     /// `None` when nobody is to be listened to.
-    pub(super) realtime: Option<String>,
+    pub(super) realtime: Option<Address>,
     pub(super) client_key: Option<Secret>,
     pub(super) interval: Duration,
     pub(super) conditional: bool,
@@ -37,7 +37,7 @@ impl Settings {
     pub(super) fn new(key: Box<str>) -> Settings {
         Settings {
             key: Key::new(key),
-            url: API.to_owned(),
+            url: API.into(),
             realtime: None,
             client_key: None,
             interval: Duration::from_secs(60),

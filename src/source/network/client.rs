@@ -324,17 +324,18 @@ pub(crate) fn proxy(text: &str) -> Result<Url, SourceError> {
     Ok(url)
 }
 
-/// The URL without user, password, query and fragment.
-pub(crate) fn public_part(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = host.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
+/// What of a URL may be shown: scheme, host and port. Users, passwords and queries are secrets, and
+/// paths may hold tokens.
+pub(crate) fn public_part(text: &str) -> String {
+    let Ok(url) = Url::parse(text) else { return "[a malformed URL]".to_owned() };
+    // With a slash in it a password ends up there, and the user is taken for the host.
+    if url.path().contains('@') {
+        return "[a URL with an unescaped password]".to_owned();
     }
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = if matches!(url.path(), "" | "/") { "" } else { "/…" };
+    format!("{}://{host}{port}{path}", url.scheme())
 }
 
 fn refused(response: &Response) -> Failure {

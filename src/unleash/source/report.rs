@@ -19,7 +19,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
-        network::{Backoff, Client, Failure, Stopped, client, jittered},
+        network::{Backoff, Changes, Client, Failure, Stopped, client, jittered},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
     unleash::ImpactMetrics,
@@ -48,6 +48,8 @@ pub(super) struct Report {
     registered: bool,
     /// The server takes no counts with this token.
     refused: bool,
+    /// Of the token: a new one may be taken.
+    token: Changes,
 }
 
 /// A report that is refused is split to find what it is refused for, with at most this many
@@ -153,6 +155,7 @@ impl Report {
         source: Cow<'static, str>,
     ) -> Result<Report, SourceError> {
         Ok(Report {
+            token: connection.client.key_changes(),
             client: connection.client.clone(),
             register: client::url(&settings.url, "/client/register")?,
             metrics: client::url(&settings.url, "/client/metrics")?,
@@ -178,6 +181,9 @@ impl Report {
     }
 
     fn collect(&mut self) {
+        if self.token.take() {
+            (self.refused, self.registered) = (false, false);
+        }
         for exposure in self.counted.exposures.take() {
             self.add(exposure);
         }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::{
     prediction_id::PredictionId,
-    source::network::{HttpSettings, Key},
+    source::network::{Address, HttpSettings, Key},
 };
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) url: String,
+    pub(super) url: Address,
     pub(super) token: Key,
     pub(super) app_name: String,
     pub(super) instance_id: String,
@@ -36,7 +36,7 @@ impl Settings {
 
     pub(super) fn new(url: String, token: Box<str>) -> Settings {
         Settings {
-            url,
+            url: url.into(),
             token: Key::new(token),
             app_name: "modelgate".to_owned(),
             instance_id: PredictionId::generate().to_string(),
