@@ -47,7 +47,7 @@ fn store(source: flagsmith::Source) -> Flags {
 
 fn reason(status: &FlagsStatus) -> &str {
     match &status.sources[0].state {
-        SourceState::Stale { reason, .. } => reason,
+        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,
         _ => "",
     }

@@ -18,7 +18,7 @@ use crate::{
     launchdarkly::Ledger,
     source::{
         SourceError, chain,
-        network::{Client, Failure, Stopped, client},
+        network::{Changes, Client, Failure, Stopped, client},
     },
 };
 
