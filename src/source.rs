@@ -30,8 +30,6 @@ mod http;
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
 pub(crate) mod last_good;
-#[cfg(feature = "http")]
-mod saver;
 mod last_known_good;
 #[cfg(feature = "http")]
 #[cfg_attr(
@@ -48,6 +46,8 @@ pub(crate) mod network;
 mod polled;
 #[cfg(any(feature = "flagsmith", feature = "unleash"))]
 pub(crate) mod reporting;
+#[cfg(feature = "http")]
+mod saver;
 mod sink;
 mod subscription;
 #[cfg(test)]

@@ -9,9 +9,9 @@ pub(crate) mod flags;
 mod snapshot;
 mod status;
 mod sync;
-mod watchers;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
 pub(crate) use self::{
     cell::{Guard, SnapshotCell},

@@ -13,7 +13,8 @@ use self::stream::{Ended, Stream};
 use crate::{
     dialect::Dialect,
     source::{
-        FlagSource, FlagUpdates, SourceError, Subscription, chain, documents::Documents,
+        FlagSource, FlagUpdates, SourceError, Subscription, chain,
+        documents::Documents,
         network::{Backoff, Proxies, Secret, client},
     },
 };

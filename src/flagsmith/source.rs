@@ -12,7 +12,9 @@ mod settings;
 use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
 use self::{document::Environment, fetch::Connection, report::Report, settings::Settings};
-use crate::source::{FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings};
+use crate::source::{
+    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
+};
 use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
 
 /// Flags of Flagsmith: its cloud, a server of one's own, or an Edge Proxy.

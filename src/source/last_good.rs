@@ -57,7 +57,8 @@ impl LastGood {
     ) -> Result<Option<(FlagSet, std::time::Duration, String)>, SourceError> {
         let ignored = "last-known-good file ignored";
         let Some(saver) = &self.saver else { return Ok(None) };
-        let loaded = saver.file().load().map_err(|error| SourceError::with_source(ignored, error))?;
+        let loaded =
+            saver.file().load().map_err(|error| SourceError::with_source(ignored, error))?;
         let Some(saved) = loaded else { return Ok(None) };
         let set = compile(dialect, saved.text())
             .map_err(|error| SourceError::with_source(ignored, error))?;

@@ -34,7 +34,6 @@ use tokio::{
 
 #[cfg(feature = "flagd")]
 pub(crate) use self::connector::Connector;
-pub use self::{key::KeyHandle, settings::HttpSettings};
 pub(crate) use self::{
     backoff::{Backoff, jittered},
     client::{Answer, Client, Conditions, public_part},
@@ -47,6 +46,7 @@ pub(crate) use self::{
     secret::{Address, Secret},
     tls::provider as tls_provider,
 };
+pub use self::{key::KeyHandle, settings::HttpSettings};
 use super::SourceError;
 
 /// How long dropping waits for the thread: tasks end at their next wait; what they are in the

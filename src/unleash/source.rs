@@ -15,7 +15,9 @@ use self::{
     report::{Counted, Report},
     settings::Settings,
 };
-use crate::source::{FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings};
+use crate::source::{
+    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
+};
 use crate::{
     flag::EvaluationCounts,
     source::LastKnownGood,

@@ -10,8 +10,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Core, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener, SourceStatus,
-    details,
+    Core, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener,
+    SourceStatus, details,
 };
 use crate::{
     clock::{Clock, SystemClock},

@@ -142,8 +142,7 @@ impl SourceStatus {
 impl FlagsStatus {
     /// Whether a required source that has delivered nothing is refused by its origin.
     pub(super) fn has_rejected(&self) -> bool {
-        let stuck =
-            |it: &SourceStatus| it.required && it.is_rejected() && !it.is_stale();
+        let stuck = |it: &SourceStatus| it.required && it.is_rejected() && !it.is_stale();
         self.sources.iter().any(stuck)
     }
 

@@ -69,7 +69,8 @@ impl Stream {
             .user_agent(settings.provider.clone())
             .map_err(|error| SourceError::with_source("provider id is malformed", error))?;
         if let Some(interval) = settings.keep_alive {
-            endpoint = endpoint.http2_keep_alive_interval(interval.min(YEAR)).keep_alive_while_idle(true);
+            endpoint =
+                endpoint.http2_keep_alive_interval(interval.min(YEAR)).keep_alive_while_idle(true);
         }
         if settings.tls && settings.socket.is_none() {
             tls_provider()?;
@@ -156,7 +157,9 @@ impl Stream {
                 }
                 Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),
                 // The server's own limit, and what it is for.
-                Err(status) if status.code() == Code::DeadlineExceeded => return Ok(Ended::ServersTime),
+                Err(status) if status.code() == Code::DeadlineExceeded => {
+                    return Ok(Ended::ServersTime);
+                }
                 Err(status) => {
                     let mut failure = Failure::from(status);
                     if let Some(page) = page {

@@ -411,7 +411,8 @@ fn debug_output_shows_no_secret() {
     assert!(shown.contains("Authorization"), "{shown}");
     assert_eq!(public_part("http://host"), "http://host");
     assert_eq!(public_part("http://host:8080/"), "http://host:8080");
-    for secret in ["https://user:hid/den@host/x", "https://user:1/den@host", "https://[den", "den"] {
+    for secret in ["https://user:hid/den@host/x", "https://user:1/den@host", "https://[den", "den"]
+    {
         assert!(!public_part(secret).contains("den"), "{secret}");
     }
 }

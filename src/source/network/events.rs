@@ -93,7 +93,13 @@ impl Events {
         });
         let chunks: Chunks = Box::pin(limited);
         let (meter, open) = (meter.clone(), meter.streaming());
-        Events { stream: SseByteStream::new(chunks), pending, meter, changes: Changes::none(), open }
+        Events {
+            stream: SseByteStream::new(chunks),
+            pending,
+            meter,
+            changes: Changes::none(),
+            open,
+        }
     }
 
     /// The next event. A stream that ends is a failure like any other: it is to be opened again.

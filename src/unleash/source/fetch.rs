@@ -191,7 +191,8 @@ impl Connection {
     fn explained(&self, mut failure: Failure) -> Failure {
         let base = self.features.path().strip_suffix("/client/features").unwrap_or_default();
         if failure.status == Some(404) && !base.ends_with("/api") {
-            let text = format!("{}: expected the URL of an API, which ends in `/api`", failure.error);
+            let text =
+                format!("{}: expected the URL of an API, which ends in `/api`", failure.error);
             failure.error = SourceError::new(text);
         }
         failure
