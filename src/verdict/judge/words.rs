@@ -101,7 +101,7 @@ pub(super) fn sentence(
     let mut text = format!("{name}: {head}: {}", what(metric.kind, judged));
     if let Some((low, high)) = judged.interval {
         text +=
-            &format!(" (between {} and {})", amount(metric.kind, low), amount(metric.kind, high));
+            &format!(" (between {} and {})", number(metric.kind, low), amount(metric.kind, high));
     }
     text += &format!(" on {pairs}");
     match judged.expected_pairs {
