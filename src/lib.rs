@@ -95,6 +95,7 @@
     clippy::todo
 )]
 
+pub mod autopilot;
 pub mod dialect;
 pub mod guide;
 

@@ -5,6 +5,7 @@ mod binding;
 mod breaker;
 mod builder;
 mod call;
+pub(crate) mod clamp;
 mod core;
 mod decision;
 mod error;

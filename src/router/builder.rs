@@ -6,6 +6,7 @@ use super::{
     BuildError, Input, ModelRouter, Output,
     binding::Binding,
     breaker::BreakerPolicy,
+    clamp::Clamp,
     call::FiniteCheck,
     core::{Core, Settings},
     decision::MissingKey,
@@ -15,6 +16,7 @@ use super::{
     slot::{Handle, Slot},
 };
 use crate::{
+    autopilot::Autopilot,
     clock::{Clock, SystemClock},
     compare::{Comparator, ComparisonSink},
     model::{Admission, Finite, Model},
@@ -46,6 +48,7 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
     feeds: Vec<Arc<Feed>>,
+    autopilots: Vec<Autopilot>,
     #[cfg(feature = "async")]
     pub(super) compute: super::future::Compute,
 }
@@ -80,6 +83,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             finite: None,
             clock: None,
             feeds: Vec::new(),
+            autopilots: Vec::new(),
             #[cfg(feature = "async")]
             compute: super::future::Compute::default(),
         }
@@ -232,6 +236,14 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Lets an autopilot say how many of the users whom the flags send to its candidate reach it.
+    ///
+    /// It can only lower that. Several autopilots, each with a candidate of its own, go side by side.
+    pub fn autopilot(mut self, autopilot: &Autopilot) -> RouterBuilder<F, P> {
+        self.autopilots.push(autopilot.clone());
+        self
+    }
+
     /// Builds the router: checks the versions, starts the sources.
     ///
     /// # Errors
@@ -304,7 +316,17 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             breaker: self.breaker,
             clock,
         };
-        let core = Core::new(settings, flags, slots, shadowing.counts(), self.feeds.into());
+        let clamps = self.autopilots.iter().map(|autopilot| {
+            Clamp::new(autopilot.name().into(), autopilot.candidate().clone(), autopilot.seed())
+        });
+        let core = Core::new(
+            settings,
+            flags,
+            slots,
+            (clamps.collect(), self.autopilots),
+            shadowing.counts(),
+            self.feeds.into(),
+        );
         Ok(Parts {
             core,
             shadowing,
@@ -341,6 +363,19 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         registered("fallback", fallback)?;
         self.binding.versions().try_for_each(|version| registered("binding", version))?;
         self.checks.iter().try_for_each(|(version, _)| registered("check", version))?;
+        for (place, autopilot) in self.autopilots.iter().enumerate() {
+            registered("autopilot", autopilot.candidate())?;
+            let others = self.autopilots.iter().skip(place + 1);
+            if autopilot.candidate() == fallback
+                || others.into_iter().any(|other| other.candidate() == autopilot.candidate())
+            {
+                return Err(BuildError::Setting {
+                    field: "autopilot",
+                    found: format!("candidate `{}`", autopilot.candidate()),
+                    expected: "a candidate that is not the fallback, and one autopilot for it",
+                });
+            }
+        }
         for shadow in &self.shadows {
             shadow.validate().map_err(BuildError::Shadow)?;
             shadow.candidates.iter().try_for_each(|version| registered("shadow", version))?;

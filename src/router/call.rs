@@ -99,6 +99,7 @@ impl<M: Handle> Slot<M> {
             "a model version failed"
         );
         if self.breaker.failed(clock) {
+            self.counters.breaker_opened();
             tracing::warn!(
                 target: "modelgate::router",
                 version = self.version.as_str(),

@@ -18,12 +18,14 @@ use super::{
     FallbackCause, MissingKey,
     binding::Binding,
     breaker::BreakerPolicy,
+    clamp::{Clamp, Clamped},
     impact::Feed,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
 };
 use crate::{
+    autopilot::Autopilot,
     clock::Clock,
     flag::Reason,
     model::{ModelError, ModelErrorKind},
@@ -44,6 +46,8 @@ pub(crate) struct Core<M> {
     control: Mutex<Control<M>>,
     fallbacks: Arc<FallbackCounters>,
     feeds: Box<[Arc<Feed>]>,
+    /// They go on for as long as a router that they steer.
+    autopilots: Vec<Autopilot>,
     /// Monotonic nanoseconds of the last warning, by cause.
     warned: [AtomicU64; FallbackCause::COUNT],
 }
@@ -62,6 +66,7 @@ struct Control<M> {
     slots: Vec<Slot<M>>,
     snapshot: Arc<Snapshot>,
     pin: Option<Version>,
+    clamps: Vec<Clamp>,
 }
 
 /// Which slot is to answer, and why.
@@ -84,11 +89,12 @@ impl<M: Handle> Core<M> {
         settings: Settings,
         flags: Flags,
         slots: Vec<Slot<M>>,
+        (clamps, autopilots): (Vec<Clamp>, Vec<Autopilot>),
         counts: Counts,
         feeds: Box<[Arc<Feed>]>,
     ) -> Arc<Core<M>> {
         let snapshot = flags.snapshot();
-        let control = Control { slots, snapshot, pin: None };
+        let control = Control { slots, snapshot, pin: None, clamps };
         let (table, fallbacks) =
             (control.table(&settings, &counts), Arc::new(FallbackCounters::new()));
         for feed in &feeds {
@@ -104,9 +110,14 @@ impl<M: Handle> Core<M> {
             fallbacks,
             feeds,
             warned: Default::default(),
+            autopilots,
         });
         let listener: Arc<dyn SnapshotListener> = Arc::clone(&core) as _;
         core.flags.listen(Arc::downgrade(&listener));
+        for autopilot in &core.autopilots {
+            let clamped: Arc<dyn Clamped> = Arc::clone(&core) as _;
+            autopilot.attach(Arc::downgrade(&clamped));
+        }
         core
     }
 
@@ -189,6 +200,7 @@ impl<M: Handle> Control<M> {
             &self.snapshot,
             &self.slots,
             self.pin.as_ref(),
+            &self.clamps,
             counts,
         )
     }

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     binding::Binding,
+    clamp::Clamp,
     slot::{Handle, Slot},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(crate) struct Table<M> {
     pub(crate) slots: Box<[Slot<M>]>,
     pub(crate) fallback: usize,
     pub(crate) pin: Option<usize>,
+    pub(crate) clamps: Box<[Clamp]>,
 }
 
 /// One shadow policy with its flag looked up and its candidates found.
@@ -63,6 +65,7 @@ impl<M: Handle> Table<M> {
         snapshot: &Snapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
+        clamps: &[Clamp],
         counts: &Counts,
     ) -> Table<M> {
         let place = |version: &Version| slots.iter().position(|slot| slot.version == *version);
@@ -88,6 +91,7 @@ impl<M: Handle> Table<M> {
             // The builder and `retire` see to it that the fallback version is there.
             fallback: place(fallback).unwrap_or(0),
             pin: pin.and_then(place),
+            clamps: clamps.into(),
         }
     }
 
