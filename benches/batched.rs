@@ -20,7 +20,7 @@ use std::{
 
 use futures::{executor::block_on, future::join_all};
 use modelgate::{
-    AsyncModelRouter, Batched, Context, Model, ModelRouter, OnnxModel, Rollout, Scores,
+    AsyncModelRouter, Classification, Context, Model, ModelRouter, Rollout, model::Batched, onnx,
 };
 
 /// One run: calls a second, and how long 99 of 100 took at most.
@@ -37,7 +37,7 @@ fn measured(mut times: Vec<Duration>, took: Duration) -> Measured {
 }
 
 fn on_threads(
-    model: &(impl Model<[f32], Scores> + ?Sized),
+    model: &(impl Model<[f32], Classification> + ?Sized),
     rows: &[Vec<f32>],
     callers: usize,
     length: Duration,
@@ -64,7 +64,7 @@ fn on_threads(
 }
 
 fn in_futures(
-    router: &AsyncModelRouter<[f32], Scores>,
+    router: &AsyncModelRouter<[f32], Classification>,
     rows: &[Vec<f32>],
     callers: usize,
     length: Duration,
@@ -95,7 +95,7 @@ fn main() {
         if trial { (Duration::from_millis(5), 1) } else { (Duration::from_millis(400), 5) };
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx");
     let models = [
-        ("MLP 64-128-64-10", OnnxModel::load(digits).unwrap()),
+        ("MLP 64-128-64-10", onnx::Classifier::load(digits).unwrap()),
         ("MLP 256-1024-1024-10", networks::load(&networks::mlp(256, 1024))),
         ("CNN 16x16, 8+16 filters", networks::load(&networks::cnn())),
     ];
@@ -119,7 +119,7 @@ fn main() {
             report(name, "sync", callers, &sync, stats.rows as f64 / stats.batches as f64);
             let waiting = Batched::new(model.clone()).into_async().unwrap();
             let builder = || {
-                ModelRouter::<[f32], Scores>::builder("version")
+                ModelRouter::<[f32], Classification>::builder("version")
                     .fallback("v1")
                     .source(Rollout::everyone("v1").flag("version").unwrap())
             };

@@ -5,7 +5,11 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use modelgate::{Clock, FlagSet, Flags, ModelRouter, SystemClock, model_fn};
+use modelgate::{
+    FlagSet, Flags, ModelRouter,
+    clock::{Clock, SystemClock},
+    model_fn,
+};
 
 mod support;
 

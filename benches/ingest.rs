@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use modelgate::{FlagSet, SystemClock};
+use modelgate::{FlagSet, clock::SystemClock};
 
 mod support;
 

@@ -11,7 +11,10 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use modelgate::{
-    Clock, FlagSet, Model, ModelRouter, Shadow, SystemClock, dialect::flagd::Flagd, model_fn,
+    FlagSet, Model, ModelRouter, Shadow,
+    clock::{Clock, SystemClock},
+    flagd::Flagd,
+    model_fn,
 };
 
 mod support;
@@ -50,8 +53,8 @@ fn overhead(criterion: &mut Criterion) {
 #[cfg(feature = "onnx")]
 fn digits(criterion: &mut Criterion) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx");
-    let model: Arc<dyn Model<[f32], modelgate::Scores>> =
-        Arc::new(modelgate::OnnxModel::load(path).unwrap());
+    let model: Arc<dyn Model<[f32], modelgate::Classification>> =
+        Arc::new(modelgate::onnx::Classifier::load(path).unwrap());
     let rows = include_str!("../examples/models/digits_heldout.csv");
     let row: Vec<f32> = rows
         .lines()

@@ -54,7 +54,7 @@ fn file(criterion: &mut Criterion) {
     let path = folder.path().join("flags.json");
     std::fs::write(&path, support::flagd::definition(Rules::RuleThenSplit, FLAGS).to_string())
         .unwrap();
-    start(criterion, "flag file", false, || modelgate::FileSource::watch(&path));
+    start(criterion, "flag file", false, || modelgate::source::FileSource::watch(&path));
 }
 
 #[cfg(feature = "http")]
@@ -62,10 +62,10 @@ fn http(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("last-known-good.json");
     let definition = support::flagd::definition(Rules::RuleThenSplit, FLAGS).to_string();
-    modelgate::LastKnownGood::at(&path).save(&definition).unwrap();
+    modelgate::source::LastKnownGood::at(&path).save(&definition).unwrap();
     // Nothing listens on port 9 of this machine.
     start(criterion, "server down, last-known-good file", true, || {
-        modelgate::HttpSource::poll("http://127.0.0.1:9/flags.json").last_known_good(&path)
+        modelgate::source::HttpSource::poll("http://127.0.0.1:9/flags.json").last_known_good(&path)
     });
 }
 
@@ -74,9 +74,9 @@ fn launchdarkly(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("last-known-good.json");
     let data = support::launchdarkly::definition(Rules::RuleThenSplit, FLAGS).to_string();
-    modelgate::LastKnownGood::at(&path).save(&data).unwrap();
+    modelgate::source::LastKnownGood::at(&path).save(&data).unwrap();
     start(criterion, "LaunchDarkly down, last-known-good file", true, || {
-        modelgate::LaunchDarklySource::new("sdk-key")
+        modelgate::launchdarkly::Source::new("sdk-key")
             .relay("http://127.0.0.1:9")
             .last_known_good(&path)
     });

@@ -1,4 +1,4 @@
-//! One prepared graph that all threads run, as `OnnxModel` has it, beside a state of the engine for
+//! One prepared graph that all threads run, as `onnx::Classifier` has it, beside a state of the engine for
 //! each thread: on models so small that making the state could count.
 //!
 //! `cargo bench --bench state --no-default-features --features onnx`
@@ -11,7 +11,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use modelgate::{Model, OnnxModel};
+use modelgate::{Model, onnx};
 use tract_onnx::prelude::{
     Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, IntoTValue, Tensor,
     TypedRunnableModel, tvec,
@@ -54,7 +54,7 @@ fn state(criterion: &mut Criterion) {
         let path = format!("{}/examples/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
         let row: Vec<f32> = (0..width).map(|place| (place % 17) as f32).collect();
         let plan = plan(&path, width);
-        let model = OnnxModel::load(&path).unwrap();
+        let model = onnx::Classifier::load(&path).unwrap();
         // Both forms answer alike.
         let shared = plan.run(tvec!(input(&row).into_tvalue())).unwrap();
         let mut own = plan.spawn().unwrap();

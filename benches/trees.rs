@@ -1,4 +1,4 @@
-//! Tree ensembles: a row alone and rows together, through `OnnxModel`, beside the engine's own
+//! Tree ensembles: a row alone and rows together, through `onnx::Classifier`, beside the engine's own
 //! operator and beside the plainest walk over flat arrays.
 //!
 //! What is counted is the time of this thread on a processor, so that other programs on the machine
@@ -17,7 +17,7 @@ mod tree_nodes;
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use modelgate::{Model, OnnxModel};
+use modelgate::{Model, onnx};
 use tract_onnx::prelude::{
     Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, IntoTValue, Tensor, tvec,
 };
@@ -124,7 +124,7 @@ fn bench(criterion: &mut Criterion) {
         let file = classifier(&[0, 1], &trees)
             .text("post_transform", "LOGISTIC")
             .file(&[rows(FEATURES, values(1))]);
-        let options = OnnxModel::builder().label_output("y0").probabilities_output("y1");
+        let options = onnx::Classifier::builder().label_output("y0").probabilities_output("y1");
         let ours = options.from_bytes(&file).unwrap();
         let flat = Flat::new(&trees);
         for batch in [1, 32, 1024] {

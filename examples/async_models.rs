@@ -16,8 +16,7 @@ use std::{
 };
 
 use modelgate::{
-    AsyncModelRouter, Context, ModelError, ModelRouter, async_model_fn, dialect::flagd::Flagd,
-    model_fn,
+    AsyncModelRouter, Context, ModelError, ModelRouter, async_model_fn, flagd::Flagd, model_fn,
 };
 use tokio::{task::JoinSet, time::sleep};
 

@@ -20,17 +20,19 @@ use std::{
 
 use digits::Digits;
 use modelgate::{
-    Comparison, ComparisonSink, Context, Label, Labels, ModelRouter, Rollout, Scores, Shadow,
+    Classification, Context, ModelRouter, Rollout, Shadow,
+    compare::{Comparison, SameLabel, sink::ComparisonSink},
+    model::Label,
 };
 
 /// How often the primary said one thing and the candidate another.
 #[derive(Default)]
 struct Confusions(Mutex<BTreeMap<(Label, Label), u64>>);
 
-impl ComparisonSink<Scores> for Confusions {
+impl ComparisonSink<Classification> for Confusions {
     // Runs on the shadow's thread: a lock held for a moment is fine, a database would get a
     // channel and a thread of its own.
-    fn record(&self, comparison: &Comparison<Scores>) {
+    fn record(&self, comparison: &Comparison<Classification>) {
         let (Ok(primary), Ok(candidate)) =
             (&comparison.primary.outcome, &comparison.candidate.outcome)
         else {
@@ -55,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .fallback("v1")
         .source(Rollout::everyone("v1").flag("ml-model-version")?)
         .shadow(Shadow::always().candidate("v2").queue(rows.len()))
-        .compare(Labels)
+        .compare(SameLabel)
         .sink(Arc::clone(&confusions))
         .build()?;
 
@@ -82,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             candidate.candidate(),
             candidate.wanted(),
             candidate.completed(),
-            candidate.lost_in_all(),
+            candidate.dropped_in_all(),
         );
     }
     println!(

@@ -20,8 +20,10 @@ use std::{
 };
 
 use modelgate::{
-    Context, FlagSet, FlagSink, FlagSource, Flags, SourceError, SourceState, Subscription,
-    dialect::flagd::Flagd,
+    Context, FlagSet, FlagSource, Flags,
+    flag::store::SourceState,
+    flagd::Flagd,
+    source::{FlagUpdates, SourceError, Subscription},
 };
 
 /// A folder with one flagd flag in each file.
@@ -34,7 +36,7 @@ impl FlagSource for FolderSource {
         "folder".into()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         // The first look happens here, so that a router is ready as soon as it is built.
         let mut seen = HashMap::new();
         sink.replace(FlagSet::new());
@@ -57,7 +59,7 @@ impl FlagSource for FolderSource {
 }
 
 /// Pushes what has changed since the last look.
-fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagSink) {
+fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagUpdates) {
     let read = || -> Result<Vec<(String, String)>, std::io::Error> {
         let mut flags = Vec::new();
         for file in fs::read_dir(folder)? {

@@ -18,12 +18,13 @@ use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use digits::Digits;
 use modelgate::{
-    Context, MemorySink, ModelRouter, OnnxModel, OnnxRuntime, OnnxRuntimeError, ProbabilityVector,
-    Rollout, Scores, Shadow,
+    Classification, Context, ModelRouter, Rollout, Shadow,
+    compare::{ProbabilityDistance, sink::MemorySink},
+    onnx,
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let runtime = match OnnxRuntime::load() {
+    let runtime = match onnx::Runtime::load() {
         Ok(runtime) => runtime,
         Err(error) => {
             explain(&error);
@@ -34,15 +35,15 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let digits = Digits::open(&folder)?;
     let rows = digits.rows();
     let file = folder.join("digits_v2.onnx");
-    let comparisons = Arc::new(MemorySink::<Scores>::new(rows.len()));
+    let comparisons = Arc::new(MemorySink::<Classification>::new(rows.len()));
 
-    let router = ModelRouter::<[f32], Scores>::builder("engine")
-        .model("tract", OnnxModel::load(&file)?)
+    let router = ModelRouter::<[f32], Classification>::builder("engine")
+        .model("tract", onnx::Classifier::load(&file)?)
         .model("onnx-runtime", runtime.builder().load(&file)?)
         .fallback("tract")
         .source(Rollout::percent("onnx-runtime", 0.0).or("tract").flag("engine")?)
         .shadow(Shadow::always().candidate("onnx-runtime").queue(rows.len()))
-        .compare(ProbabilityVector::max_distance(1e-5).and_argmax())
+        .compare(ProbabilityDistance::max_distance(1e-5).and_argmax())
         .sink(Arc::clone(&comparisons))
         .build()?;
 
@@ -77,7 +78,7 @@ fn median(times: &mut [Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn explain(error: &OnnxRuntimeError) {
+fn explain(error: &onnx::RuntimeError) {
     eprintln!("{error}");
     if let Some(source) = error.source() {
         eprintln!("  the system says: {source}");

@@ -14,7 +14,7 @@ mod payments;
 
 use std::{env, error::Error, process::ExitCode};
 
-use modelgate::FlagdSource;
+use modelgate::flagd;
 
 /// Where the flags may be. The rest of the flagd providers' variables have defaults.
 const PLACES: [&str; 3] = ["FLAGD_HOST", "FLAGD_SOCKET_PATH", "FLAGD_OFFLINE_FLAG_SOURCE_PATH"];
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let source = FlagdSource::from_environment()?
+    let source = flagd::Source::from_environment()?
         .last_known_good(env::temp_dir().join("modelgate-flagd-example.flags"));
     let router = payments::router("ml-model-version", source).shadow(payments::shadow()).build()?;
     payments::serve(&router)

@@ -12,7 +12,7 @@ mod payments;
 
 use std::{env, error::Error, process::ExitCode, time::Duration};
 
-use modelgate::{Binding, FlagsmithSource};
+use modelgate::{Binding, flagsmith};
 
 fn main() -> ExitCode {
     let names = ["FLAGSMITH_URL", "FLAGSMITH_SERVER_KEY"];
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(url: &str, key: String) -> Result<(), Box<dyn Error>> {
-    let mut source = FlagsmithSource::new(key)
+    let mut source = flagsmith::Source::new(key)
         .url(url)
         .application("fraud", env!("CARGO_PKG_VERSION"))
         .interval(Duration::from_secs(1))

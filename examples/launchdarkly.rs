@@ -16,7 +16,7 @@ mod payments;
 
 use std::{env, error::Error, process::ExitCode};
 
-use modelgate::{DualReads, LaunchDarklySource};
+use modelgate::launchdarkly::{self, DualReads};
 
 fn main() -> ExitCode {
     let Ok(key) = env::var("LAUNCHDARKLY_SDK_KEY") else {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 fn run(key: String, relay: Option<String>) -> Result<(), Box<dyn Error>> {
     let dual_reads = DualReads::new("ml-model-migration", "v1", "v2");
-    let source = LaunchDarklySource::new(key)
+    let source = launchdarkly::Source::new(key)
         .dual_reads(&dual_reads)
         .last_known_good(env::temp_dir().join("modelgate-launchdarkly-example.flags"));
     let source = match relay {

@@ -22,26 +22,27 @@ use std::{
 use digits::{Digits, Row};
 use indicatif::ProgressBar;
 use modelgate::{
-    Context, Label, MemorySink, ModelRouter, PredictionId, ProbabilityVector, Rollout, Scores,
-    Shadow, Side,
+    Classification, Context, ModelRouter, PredictionId, Rollout, Shadow,
+    compare::{ProbabilityDistance, Run, sink::MemorySink},
+    model::Label,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let digits = Digits::open(&config::in_repository("examples/models"))?;
     let rows = digits.rows();
-    let comparisons = Arc::new(MemorySink::<Scores>::new(rows.len()));
+    let comparisons = Arc::new(MemorySink::<Classification>::new(rows.len()));
 
     let router = ModelRouter::builder("ml-model-version")
         .model("v1", digits.model("v1")?)
-        .check("v1", digits.admission("v1")?)
+        .check("v1", digits.acceptance("v1")?)
         .model("v2", digits.model("v2")?)
-        .check("v2", digits.admission("v2")?)
+        .check("v2", digits.acceptance("v2")?)
         .fallback("v1")
         .source(Rollout::percent("v2", 25.0).or("v1").flag("ml-model-version")?)
         // Whichever version answers, the other one runs in its shadow. Nobody waits for it: the
         // queue has room for all of them, and `flush` waits at the end.
         .shadow(Shadow::always().candidate("v1").candidate("v2").queue(rows.len()))
-        .compare(ProbabilityVector::argmax())
+        .compare(ProbabilityDistance::argmax())
         .sink(Arc::clone(&comparisons))
         .build()?;
 
@@ -109,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn label(side: &Side<Scores>) -> Option<&Label> {
+fn label(side: &Run<Classification>) -> Option<&Label> {
     side.outcome.as_ref().ok().map(|scores| &scores.label)
 }
 

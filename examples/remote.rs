@@ -19,7 +19,7 @@ mod digits;
 use std::{collections::BTreeMap, env, error::Error, process::ExitCode, time::Duration};
 
 use digits::Digits;
-use modelgate::{AsyncModelRouter, Context, ModelRouter, OnnxModel, RemoteModel, Rollout, Scores};
+use modelgate::{AsyncModelRouter, Classification, Context, ModelRouter, Rollout, onnx, remote};
 
 const DEADLINE: Duration = Duration::from_millis(200);
 
@@ -47,7 +47,7 @@ async fn run(url: String, name: String) -> Result<(), Box<dyn Error>> {
     let rows = Digits::open(&folder)?;
 
     // Reads the server's metadata, and refuses a model that takes or gives something else.
-    let v2 = RemoteModel::builder(url, name)
+    let v2 = remote::Classifier::builder(url, name)
         .features(64)
         .classes(10)
         .deadline(DEADLINE)
@@ -61,8 +61,8 @@ async fn run(url: String, name: String) -> Result<(), Box<dyn Error>> {
         println!("  {output}");
     }
 
-    let router: AsyncModelRouter<[f32], Scores> = ModelRouter::builder("ml-model-version")
-        .model("v1", OnnxModel::load(folder.join("digits_v1.onnx"))?)
+    let router: AsyncModelRouter<[f32], Classification> = ModelRouter::builder("ml-model-version")
+        .model("v1", onnx::Classifier::load(folder.join("digits_v1.onnx"))?)
         .async_model("v2", v2.clone())
         .fallback("v1")
         .source(Rollout::percent("v2", 50.0).or("v1").flag("ml-model-version")?)

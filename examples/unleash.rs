@@ -16,7 +16,10 @@ mod payments;
 
 use std::{env, error::Error, process::ExitCode, time::Duration};
 
-use modelgate::{Binding, ImpactMetrics, UnleashSource};
+use modelgate::{
+    Binding,
+    unleash::{self, ImpactMetrics},
+};
 
 fn main() -> ExitCode {
     let names = ["UNLEASH_URL", "UNLEASH_API_TOKEN"];
@@ -36,7 +39,7 @@ fn main() -> ExitCode {
 
 fn run(url: &str, token: String) -> Result<(), Box<dyn Error>> {
     let impact = ImpactMetrics::new();
-    let source = UnleashSource::new(url, token)
+    let source = unleash::Source::new(url, token)
         .app_name("fraud")
         .interval(Duration::from_secs(1))
         .metrics(Some(Duration::from_secs(10)))

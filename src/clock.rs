@@ -50,7 +50,7 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::{Clock, ManualClock};
+/// use modelgate::clock::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::at_unix(Duration::from_secs(1_700_000_000));
 /// clock.advance(Duration::from_secs(60));

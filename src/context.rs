@@ -10,7 +10,7 @@ use crate::value::{Map, Value, ValueRef};
 /// [`Context`] to borrow from request headers, or [`OwnedContext`] to keep one.
 ///
 /// ```
-/// use modelgate::{EvaluationContext, ValueRef};
+/// use modelgate::{EvaluationContext, value::ValueRef};
 ///
 /// struct Request { user: String, region: String, age: i64 }
 ///
@@ -31,7 +31,7 @@ pub trait EvaluationContext {
     /// The stable identity that stickiness hangs on: a user id, a session id, an account.
     ///
     /// `None` and `""` both mean that there is none. What a percentage rollout does then is the
-    /// router's [`MissingKey`](crate::MissingKey) policy, never a bucket shared by everybody.
+    /// router's [`MissingKey`](crate::router::MissingKey) policy, never a bucket shared by everybody.
     fn targeting_key(&self) -> Option<&str>;
 
     /// The attribute `name`; `None` when absent.
@@ -79,11 +79,10 @@ impl<C: EvaluationContext + ?Sized> EvaluationContext for &C {
     }
 }
 
-/// How many attributes a [`Context`] holds without allocating.
-pub const INLINE_ATTRIBUTES: usize = 8;
+const INLINE_ATTRIBUTES: usize = 8;
 
 /// A ready-made context that borrows everything: building one from request headers allocates
-/// nothing for up to [`INLINE_ATTRIBUTES`] attributes.
+/// nothing for up to [`Context::INLINE_ATTRIBUTES`] attributes.
 ///
 /// ```
 /// use modelgate::Context;
@@ -105,6 +104,9 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// How many attributes a context holds without allocating.
+    pub const INLINE_ATTRIBUTES: usize = INLINE_ATTRIBUTES;
+
     /// A context with a targeting key and no attributes.
     pub fn new(targeting_key: &'a str) -> Context<'a> {
         Context { targeting_key: Some(targeting_key), ..Context::default() }

@@ -1,31 +1,33 @@
 //! Compiled flags: what a dialect makes of a document, and what evaluating one answers.
 
 mod bound;
-mod evaluation;
-mod exposure;
+pub(crate) mod evaluation;
+mod evaluation_counts;
 pub(crate) mod pattern;
 mod problem;
 mod resolution;
 pub(crate) mod semver;
-mod set;
+pub(crate) mod set;
 pub(crate) mod split;
+pub mod store;
 pub(crate) mod table;
 mod witness;
 
 use std::{any::Any, fmt, sync::Arc};
 
+pub use self::store::detail::{FlagDetail, FlagValue};
 pub(crate) use self::{
     bound::Bound,
-    exposure::{Counted, Outcome},
-    set::Shared,
+    evaluation::Reason,
+    evaluation_counts::{Counted, Outcome},
+    set::{FlagSet, Shared},
     witness::{Answered, CallersDefault, Witness},
 };
 pub use self::{
-    evaluation::{ErrorCode, Evaluation, Reason, Trace, TraceStep},
-    exposure::{Exposure, Exposures},
-    problem::{DocumentError, FlagProblem, Severity},
+    evaluation::{ErrorCode, Evaluation, EvaluationTrace, TraceStep},
+    evaluation_counts::{EvaluationCount, EvaluationCounts},
+    problem::{DocumentError, FlagProblem, ProblemSeverity},
     resolution::{Resolution, ValueType},
-    set::FlagSet,
 };
 use crate::{clock::Clock, context::EvaluationContext, value::Map};
 
@@ -46,7 +48,7 @@ impl Flag {
     /// The same flag, whose answers are counted here, and seen by this witness.
     pub(crate) fn counted_in(
         mut self,
-        exposures: &Exposures,
+        exposures: &EvaluationCounts,
         version: Option<u64>,
         outcomes: impl IntoIterator<Item = Outcome>,
         witness: Option<Box<dyn Witness>>,
@@ -105,7 +107,7 @@ impl Flag {
         &'a self,
         request: &Request<'a>,
         set: &'a FlagSet,
-    ) -> (Evaluation<'a>, Trace) {
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         self.rules.explain(request, set)
     }
 
@@ -128,7 +130,11 @@ impl fmt::Debug for Flag {
 pub(crate) trait Evaluate: Any + Send + Sync {
     fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a>;
 
-    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace);
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace);
 
     fn metadata(&self) -> &Map;
 }
@@ -138,7 +144,7 @@ pub(crate) trait Evaluate: Any + Send + Sync {
 pub(crate) struct Request<'a> {
     pub(crate) context: &'a dyn EvaluationContext,
     /// Stands in for the context's targeting key: the random draw of
-    /// [`MissingKey::Random`](crate::MissingKey::Random).
+    /// [`MissingKey::Random`](crate::router::MissingKey::Random).
     pub(crate) key_override: Option<&'a str>,
     /// Whether somebody goes by the answer: what is only explained is not reported.
     pub(crate) counted: bool,

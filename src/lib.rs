@@ -36,11 +36,11 @@
 //! | to | see | guide |
 //! |---|---|---|
 //! | route requests | [`ModelRouter`], [`AsyncModelRouter`], [`Binding`], [`Context`] | [routing](guide::routing) |
-//! | bring models | [`Model`], [`model_fn`], `OnnxModel`, [`LazyModel`], [`Schema`], [`Batched`] | [models](guide::models) |
+//! | bring models | [`Model`], [`model_fn`], `onnx::Classifier`, [`LazyModel`](model::LazyModel), [`Schema`](features::Schema), [`Batched`](model::Batched) | [models](guide::models) |
 //! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`] | [sources](guide::sources) |
-//! | use a vendor's flags | [`dialect::flagd`], [`launchdarkly`](dialect::launchdarkly), [`unleash`](dialect::unleash), [`flagsmith`](dialect::flagsmith) | [dialects](guide::dialects) |
-//! | run candidates in shadow | [`Shadow`], [`Budget`] | [shadow](guide::shadow) |
-//! | compare, and keep it | [`Comparator`], [`ComparisonSink`], [`JsonlSink`] | [comparison](guide::comparison) |
+//! | use a vendor's flags | [`flagd`], [`launchdarkly`], [`unleash`], [`flagsmith`] | [dialects](guide::dialects) |
+//! | run candidates in shadow | [`Shadow`], [`Budget`](shadow::Budget) | [shadow](guide::shadow) |
+//! | compare, and keep it | [`Comparator`](compare::Comparator), [`ComparisonSink`](compare::sink::ComparisonSink), [`JsonlSink`](compare::sink::JsonlSink) | [comparison](guide::comparison) |
 //! | operate | [`ModelRouter::pin`], [`ModelRouter::install`], [`ModelRouter::stats`] | [operations](guide::operations) |
 //!
 //! # What can be relied on
@@ -65,17 +65,17 @@
 //!
 //! | feature | default | what it brings | crates it adds to the 59 of the core |
 //! |---|---|---|---|
-//! | `onnx` | yes | `OnnxModel`, run by tract in pure Rust | 69 |
+//! | `onnx` | yes | `onnx::Classifier`, run by tract in pure Rust | 69 |
 //! | `rayon` | yes | joined shadows and batches in parallel | 5 |
 //! | `async` | yes | [`AsyncModelRouter`], for any runtime | 10 |
 //! | `file` | yes | `FileSource`: a watched flag file | 7 |
 //! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
-//! | `launchdarkly` | | `LaunchDarklySource`: the vendor's stream, or polling; events | those of `http` |
-//! | `flagsmith` | | `FlagsmithSource`: Flagsmith's cloud, a server of one's own, an Edge Proxy | those of `http` |
-//! | `unleash` | | `UnleashSource`: Unleash or Unleash Edge, polled, streamed or by deltas; usage and impact metrics | those of `http` |
-//! | `flagd` | | `FlagdSource`: a flagd server's gRPC sync stream | 98, those of `http` among them |
-//! | `ort` | | `OnnxRuntime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
-//! | `remote` | | `RemoteModel`: a version on KServe, Triton, MLServer or Seldon, by REST | 85, those of `http` among them |
+//! | `launchdarkly` | | `launchdarkly::Source`: the vendor's stream, or polling; events | those of `http` |
+//! | `flagsmith` | | `flagsmith::Source`: Flagsmith's cloud, a server of one's own, an Edge Proxy | those of `http` |
+//! | `unleash` | | `unleash::Source`: Unleash or Unleash Edge, polled, streamed or by deltas; usage and impact metrics | those of `http` |
+//! | `flagd` | | `flagd::Source`: a flagd server's gRPC sync stream | 98, those of `http` among them |
+//! | `ort` | | `onnx::Runtime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
+//! | `remote` | | `remote::Classifier`: a version on KServe, Triton, MLServer or Seldon, by REST | 85, those of `http` among them |
 //! | `grpc` | | the same by gRPC | 100, those of `remote` among them |
 //! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
 //!
@@ -96,104 +96,69 @@
 )]
 
 pub mod autopilot;
+pub mod clock;
+pub mod compare;
 pub mod dialect;
+pub mod features;
+pub mod flag;
+pub mod flagd;
+pub mod flagsmith;
 pub mod guide;
+pub mod launchdarkly;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+pub mod model;
+#[cfg(any(feature = "onnx", feature = "ort"))]
+pub mod onnx;
+#[cfg(feature = "remote")]
+pub mod remote;
+pub mod rollout;
+pub mod router;
+pub mod shadow;
+pub mod source;
+pub mod tensor;
+pub mod unleash;
+pub mod value;
+pub mod verdict;
 
-mod clock;
-mod compare;
 mod contain;
 mod context;
-mod features;
-mod flag;
 mod hash;
 mod latency;
-#[cfg(feature = "metrics")]
-mod metrics;
-mod model;
 mod parallel;
 mod prediction_id;
-mod rollout;
-mod router;
-mod shadow;
 mod sharded;
-mod source;
-mod store;
 #[cfg(feature = "async")]
 mod timer;
-mod value;
 mod version;
 
-#[cfg(any(feature = "onnx", feature = "ort"))]
-pub use crate::model::{
-    AxisSize, Batch, EngineError, LoadError, NonFinite, OnnxBuilder, OnnxColumns, OnnxGraph,
-    OnnxModel, TensorDescription, UnsupportedOperator,
+#[cfg(feature = "async")]
+pub use crate::router::future::{
+    AsyncModelRouter,
+    model::{AsyncModel, async_model_fn},
 };
-#[cfg(feature = "ort")]
-pub use crate::model::{OnnxRuntime, OnnxRuntimeError};
+pub(crate) use crate::source::chain as error_chain;
 pub use crate::{
-    clock::{Clock, ManualClock, SystemClock},
-    compare::{
-        Agreement, ChannelSink, Classified, Comparator, Comparison, ComparisonSink, FanOut,
-        JsonlBuilder, JsonlSink, KeyHash, KeyHasher, Labels, MemorySink, Probabilities,
-        ProbabilityVector, Score, Side, SinkCounts, SinkError, Tolerance, TopK, TracingSink,
-        WeakSecret,
-    },
-    context::{Context, EvaluationContext, INLINE_ATTRIBUTES, OwnedContext},
-    features::{FeatureValue, Features, Schema, SchemaError, SchemaModel},
-    flag::{
-        DocumentError, ErrorCode, Evaluation, Exposure, Exposures, Flag, FlagProblem, FlagSet,
-        Reason, Resolution, Severity, Trace, TraceStep, ValueType,
-    },
-    latency::Latency,
+    context::{Context, EvaluationContext, OwnedContext},
+    features::row::Features,
+    flag::{evaluation::Reason, set::FlagSet, store::flags::Flags},
     model::{
-        Admission, Batched, BatchedStats, Dtype, Finite, FnModel, Ineligible, Label, LazyLoadError,
-        LazyModel, Model, ModelError, ModelErrorKind, Scores, Tensor, TensorData, TensorError,
-        Tensors, model_fn,
+        classification::Classification, error::ModelError, function::model_fn, interface::Model,
     },
-    prediction_id::{ParsePredictionIdError, PredictionId},
-    rollout::{AttributeCondition, Condition, Rollout, RolloutError, Schedule, Shares},
+    prediction_id::PredictionId,
+    rollout::definition::Rollout,
     router::{
-        Binding, BreakerPolicy, BuildError, Counts, Decision, ExplainedFlag, Explanation,
-        FallbackCause, ImpactMetric, ImpactMetrics, ImpactValue, Input, MissingKey, ModelRouter,
-        OperateError, Output, PredictError, Prediction, RouterBuilder, RouterStats, Switches,
-        VersionState, VersionStats,
+        binding::Binding,
+        builder::RouterBuilder,
+        decision::{Decision, FallbackCause},
+        error::BuildError,
+        model_router::ModelRouter,
+        prediction::{PredictError, Prediction},
     },
-    shadow::{Budget, LossCause, Priority, Shadow, ShadowCounts, ShadowError, ShadowStats},
-    source::{Compile, EnvironmentSource, FlagSink, FlagSource, SourceError, Subscription},
-    store::{
-        ConnectionStatus, FlagDetail, FlagValue, Flags, FlagsBuilder, FlagsStatus, LastKnownGood,
-        LastKnownGoodError, NotReady, Saved, Snapshot, SourceState, SourceStatus, StartError,
-    },
-    value::{AsValue, Map, Mapping, Sequence, Value, ValueRef},
+    shadow::policy::Shadow,
+    source::flag_source::FlagSource,
     version::Version,
 };
-
-#[cfg(feature = "metrics")]
-pub use crate::metrics::{MetricsReporter, publish_metrics, publish_source_metrics};
-#[cfg(feature = "async")]
-pub use crate::model::AsyncBatched;
-#[cfg(feature = "remote")]
-pub use crate::model::{
-    RemoteBuilder, RemoteError, RemoteGraph, RemoteModel, RemoteStatus, RemoteTensor,
-};
-#[cfg(feature = "async")]
-pub use crate::router::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture, async_model_fn};
-#[cfg(feature = "file")]
-pub use crate::source::FileSource;
-#[cfg(feature = "flagd")]
-pub use crate::source::FlagdSource;
-#[cfg(feature = "flagsmith")]
-pub use crate::source::FlagsmithSource;
-#[cfg(feature = "unleash")]
-pub use crate::source::UnleashSource;
-pub(crate) use crate::source::chain as error_chain;
-#[cfg(feature = "launchdarkly")]
-pub use crate::source::{
-    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, DualReads, LaunchDarklyEvents,
-    LaunchDarklySource, Preparing,
-};
-#[cfg(feature = "http")]
-pub use crate::source::{HttpSettings, HttpSource};
 
 /// The README's example is compiled as a test.
 #[cfg(all(doctest, feature = "onnx", feature = "file"))]

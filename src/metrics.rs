@@ -17,7 +17,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 pub use self::sources::publish_source_metrics;
-use crate::{latency::Latency, router::RouterStats, shadow::LossCause, store::FlagsStatus};
+use crate::{flag::store::FlagsStatus, latency::Latency, router::RouterStats, shadow::DropCause};
 
 /// Publishes what `stats` says to the installed recorder, under the label `router`.
 ///
@@ -27,8 +27,8 @@ use crate::{latency::Latency, router::RouterStats, shadow::LossCause, store::Fla
 /// | `modelgate_failures_total` | counter | `version`, `kind` |
 /// | `modelgate_fallbacks_total` | counter | `version` (the one wanted; empty when the flags named none), `cause` |
 /// | `modelgate_service_seconds` | gauge | `version`, `quantile` (`0.5`, `0.9`, `0.99`, `1`) |
-/// | `modelgate_shadows_completed_total` | counter | `candidate`, `verdict` (`agreed`, `disagreed`, `not_compared`) |
-/// | `modelgate_shadows_lost_total` | counter | `candidate`, `cause` |
+/// | `modelgate_shadows_completed_total` | counter | `candidate`, `agreement` (`agreed`, `disagreed`, `not_compared`) |
+/// | `modelgate_shadows_dropped_total` | counter | `candidate`, `cause` |
 /// | `modelgate_flag_revision` | gauge | |
 ///
 /// Handles are looked up at each call, so it does not matter whether the recorder was installed
@@ -73,17 +73,17 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
     for counts in stats.shadows.iter().flat_map(|shadow| &shadow.candidates) {
         let candidate = ("candidate", counts.candidate().to_string());
         let router = ("router", router.clone());
-        for (verdict, count) in [
+        for (agreement, count) in [
             ("agreed", counts.agreed()),
             ("disagreed", counts.disagreed()),
             ("not_compared", counts.not_compared()),
         ] {
-            let labels = [router.clone(), candidate.clone(), ("verdict", verdict.to_owned())];
+            let labels = [router.clone(), candidate.clone(), ("agreement", agreement.to_owned())];
             counter("modelgate_shadows_completed_total", labels, count);
         }
-        for cause in LossCause::ALL {
+        for cause in DropCause::ALL {
             let labels = [router.clone(), candidate.clone(), ("cause", cause.as_str().to_owned())];
-            counter("modelgate_shadows_lost_total", labels, counts.lost(cause));
+            counter("modelgate_shadows_dropped_total", labels, counts.dropped(cause));
         }
     }
 }
@@ -115,7 +115,7 @@ impl MetricsReporter {
     /// Publishes what `stats` returns under the label `router`, now and then `every` so often.
     ///
     /// ```
-    /// # use modelgate::{ModelRouter, MetricsReporter, Rollout, model_fn};
+    /// # use modelgate::{ModelRouter, Rollout, metrics::MetricsReporter, model_fn};
     /// # let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
     /// #     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
     /// #     .fallback("v1")
@@ -142,7 +142,7 @@ impl MetricsReporter {
     /// Publishes what `status` returns under the label `store`, now and then `every` so often.
     ///
     /// ```
-    /// # use modelgate::{FlagSet, Flags, MetricsReporter};
+    /// # use modelgate::{FlagSet, Flags, metrics::MetricsReporter};
     /// # let flags = Flags::from(FlagSet::new());
     /// let watched = flags.clone();
     /// let every = std::time::Duration::from_secs(10);

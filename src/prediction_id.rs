@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// let id: PredictionId = "000102030405060708090a0b0c0d0e0f".parse()?;
 /// assert_eq!(id.as_u128(), 0x000102030405060708090a0b0c0d0e0f);
 /// assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0e0f");
-/// # Ok::<(), modelgate::ParsePredictionIdError>(())
+/// # Ok::<(), modelgate::router::ParsePredictionIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PredictionId(u128);

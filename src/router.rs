@@ -1,39 +1,45 @@
 //! The router: which version answers, what runs beside it, and what happens when one fails.
 
 mod batch;
-mod binding;
+pub(crate) mod binding;
 mod breaker;
-mod builder;
+pub(crate) mod builder;
 mod call;
 pub(crate) mod clamp;
 mod core;
-mod decision;
-mod error;
+pub(crate) mod decision;
+pub(crate) mod error;
 #[cfg(feature = "async")]
-mod future;
-mod impact;
+pub(crate) mod future;
 mod kept;
+pub(crate) mod model_router;
 mod operate;
-mod prediction;
+pub(crate) mod prediction;
 mod registered;
 mod shadowing;
 mod slot;
-mod stats;
-mod table;
+pub mod stats;
+pub(crate) mod table;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 #[cfg(feature = "async")]
-pub use self::future::{AsyncFnModel, AsyncModel, AsyncModelRouter, ModelFuture, async_model_fn};
-pub use self::{
-    binding::{Binding, Switches},
-    breaker::BreakerPolicy,
+pub(crate) use self::future::model::{AsyncModel, ModelFuture};
+pub(crate) use self::{
+    binding::Binding,
     builder::RouterBuilder,
-    decision::{Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey},
-    error::{BuildError, OperateError},
-    impact::{ImpactMetric, ImpactMetrics, ImpactValue},
+    decision::{Decision, FallbackCause},
+    error::BuildError,
+    model_router::ModelRouter,
     prediction::{PredictError, Prediction},
-    stats::{Counts, RouterStats, VersionState, VersionStats},
+    stats::RouterStats,
+};
+pub use self::{
+    binding::SwitchBinding,
+    breaker::BreakerPolicy,
+    decision::{ExplainedFlag, Explanation, MissingKey},
+    error::OperateError,
+    model_router::{Input, Output},
 };
 use self::{
     call::{Called, FiniteCheck, call},
@@ -43,28 +49,14 @@ use self::{
     slot::Handle,
     table::{Candidate, Candidates, Table},
 };
+pub use crate::prediction_id::ParsePredictionIdError;
 use crate::{
     context::EvaluationContext,
-    model::{Admission, Model, ModelError},
+    flag::store::{Flags, FlagsStatus, NotReadyError},
+    model::{Acceptance, Model, ModelError},
     prediction_id::PredictionId,
-    store::{Flags, FlagsStatus, NotReady},
     version::Version,
 };
-
-/// What callers hand to a model by reference: `[f32]`, `str`, [`Features`](crate::Features), or any
-/// type of yours that can be cloned. Implemented for all that fit.
-///
-/// A copy is made only for the requests that are shadowed.
-pub trait Input: ToOwned<Owned: Send + Sync + 'static> + Send + Sync + 'static {}
-
-impl<F> Input for F where F: ToOwned<Owned: Send + Sync + 'static> + Send + Sync + ?Sized + 'static {}
-
-/// What a model answers: any type that can be cloned and sent. Implemented for all that fit.
-///
-/// A clone is made only for the requests that are shadowed.
-pub trait Output: Clone + Send + Sync + 'static {}
-
-impl<P: Clone + Send + Sync + 'static> Output for P {}
 
 /// A model as the sync router keeps it.
 type Shared<F, P> = Arc<dyn Model<F, P>>;
@@ -82,30 +74,6 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
     fn shadow(&self) -> Shared<F, P> {
         Arc::clone(self)
     }
-}
-
-/// Routes each request to the model version that the flags choose, falls back in the same request
-/// when that version fails, and runs others in its shadow.
-///
-/// A clone is another handle on the same router: put one into `axum::extract::State`,
-/// `actix_web::web::Data` or a `static`. When the last handle goes, its threads stop.
-///
-/// ```
-/// use modelgate::{Context, ModelRouter, Rollout, model_fn};
-///
-/// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
-///     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
-///     .model("v2", model_fn(|features: &[f32]| Ok(features.iter().product())))
-///     .fallback("v1")
-///     .source(Rollout::percent("v2", 25.0).or("v1").flag("ml-model-version")?)
-///     .build()?;
-///
-/// let answer = router.predict(&Context::new("user-42"), &[1.0, 2.0, 3.0])?;
-/// println!("{} by {}, because {}", answer.output(), answer.version(), answer.reason());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct ModelRouter<F: ?Sized + Input, P: Output> {
-    inner: Arc<Inner<F, P>>,
 }
 
 struct Inner<F: ?Sized + Input, P: Output> {
@@ -248,9 +216,9 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         &self,
         version: impl Into<Version>,
         model: impl Model<F, P> + 'static,
-        admission: &Admission<F, P>,
+        acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
-        let checked = admission.admit(&model).map_err(|error| crate::error_chain(&error));
+        let checked = acceptance.accept(&model).map_err(|error| crate::error_chain(&error));
         self.inner.core.install_checked(version.into(), checked, Arc::new(Kept::new(model)))
     }
 }

@@ -1,9 +1,9 @@
 //! Shadow runs: a candidate sees the request that the primary answers, off the caller's path.
 
 mod budget;
+mod counts;
 mod line;
-mod loss;
-mod policy;
+pub(crate) mod policy;
 mod pool;
 mod priority;
 mod run;
@@ -11,15 +11,15 @@ mod sample;
 
 pub use self::{
     budget::Budget,
+    counts::{DropCause, ShadowCounts},
     line::ShadowStats,
-    loss::{LossCause, ShadowCounts},
-    policy::{Shadow, ShadowError},
+    policy::ShadowError,
     priority::Priority,
 };
 pub(crate) use self::{
+    counts::Candidate,
     line::ShadowLine,
-    loss::Candidate,
-    policy::{Mode, Trigger},
+    policy::{Mode, Shadow, Trigger},
     run::Answered,
     sample::Sampler,
 };

@@ -19,7 +19,7 @@ pub use self::{
 /// `10.0` remain distinguishable where a vendor distinguishes them.
 ///
 /// ```
-/// use modelgate::Value;
+/// use modelgate::value::Value;
 ///
 /// let value: Value = serde_json::from_str(r#"{"version": "v2", "share": 0.25}"#)?;
 /// assert_eq!(value.get("version").and_then(Value::as_str), Some("v2"));

@@ -7,8 +7,9 @@ use std::hint::black_box;
 
 use counting::allocations;
 use modelgate::{
-    Context, FlagSet, ManualClock,
-    dialect::flagd::{Flagd, Fractional},
+    Context, FlagSet,
+    clock::ManualClock,
+    flagd::{Flagd, Fractional},
 };
 
 const COMMON: &[&str] = &[
@@ -53,7 +54,7 @@ fn flag(rule: &str, fractional: Fractional) -> FlagSet {
 #[test]
 fn the_common_rules_allocate_nothing() {
     let interests = ["chess", "go"];
-    let device: modelgate::Map = [("os", "ios")].into_iter().collect();
+    let device: modelgate::value::Map = [("os", "ios")].into_iter().collect();
     let clock = ManualClock::default();
     for fractional in [Fractional::V1, Fractional::V2, Fractional::V3] {
         for rule in COMMON {

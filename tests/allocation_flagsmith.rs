@@ -7,8 +7,8 @@ use std::hint::black_box;
 
 use counting::allocations;
 use modelgate::{
-    Binding, Context, Exposures, ManualClock, ModelRouter, ValueRef, dialect::flagsmith::Flagsmith,
-    model_fn,
+    Binding, Context, ModelRouter, clock::ManualClock, flag::EvaluationCounts,
+    flagsmith::Flagsmith, model_fn, value::ValueRef,
 };
 use serde_json::{Value as Json, json};
 
@@ -105,7 +105,7 @@ fn every_operator_and_outcome_allocates_nothing() {
 
 #[test]
 fn counting_an_answer_allocates_nothing() {
-    let exposures = Exposures::new();
+    let exposures = EvaluationCounts::new();
     let document = json!({
         "environment": {"key": "env", "name": "Production"},
         "features": {"f": {"key": "1", "name": "f", "enabled": true, "value": "n",

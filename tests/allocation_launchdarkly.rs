@@ -7,8 +7,13 @@ use std::hint::black_box;
 
 use counting::allocations;
 use modelgate::{
-    Context, FlagSet, ManualClock, Map,
-    dialect::launchdarkly::{BigSegmentAnswer, BigSegments, LaunchDarkly},
+    Context, FlagSet,
+    clock::ManualClock,
+    launchdarkly::{
+        LaunchDarkly,
+        big_segments::{BigSegmentAnswer, BigSegments},
+    },
+    value::Map,
 };
 use serde_json::{Value as Json, json};
 

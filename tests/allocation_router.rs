@@ -9,8 +9,10 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use counting::allocations;
 use modelgate::{
-    Binding, Budget, Context, LossCause, ManualClock, ModelRouter, Priority, RouterBuilder, Shadow,
+    Binding, Context, ModelRouter, RouterBuilder, Shadow,
+    clock::ManualClock,
     model_fn,
+    shadow::{Budget, DropCause, Priority},
 };
 use support::{ByHand, Gate, OpensAtTheEnd, settled};
 
@@ -139,7 +141,7 @@ fn a_shadow_for_which_there_is_no_room_copies_nothing() {
     ask();
     assert_eq!(allocations(|| (0..100).for_each(|_| drop(ask()))), 0);
     let counts = router.stats().shadows[0].candidates[0].clone();
-    assert_eq!(counts.lost(LossCause::QueueFull), 100);
+    assert_eq!(counts.dropped(DropCause::QueueFull), 100);
 }
 
 #[test]
@@ -158,5 +160,5 @@ fn a_shadow_for_which_there_is_no_budget_copies_nothing() {
     ask();
     assert!(router.flush(support::PATIENCE));
     assert_eq!(allocations(|| (0..100).for_each(|_| drop(ask()))), 0);
-    assert_eq!(settled(&router.stats(), "v2").lost(LossCause::Budget), 100);
+    assert_eq!(settled(&router.stats(), "v2").dropped(DropCause::Budget), 100);
 }

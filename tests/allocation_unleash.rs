@@ -6,7 +6,7 @@ mod counting;
 use std::hint::black_box;
 
 use counting::allocations;
-use modelgate::{Context, ManualClock, dialect::unleash::Unleash};
+use modelgate::{Context, clock::ManualClock, unleash::Unleash};
 use serde_json::{Value as Json, json};
 
 #[test]

@@ -16,9 +16,13 @@ use std::{
 
 use futures::{channel::oneshot, executor::block_on, future::join_all};
 use modelgate::{
-    Admission, AsyncModel, AsyncModelRouter, BreakerPolicy, BuildError, Context, FallbackCause,
-    LazyModel, LossCause, MemorySink, ModelError, ModelErrorKind, ModelFuture, ModelRouter,
-    Priority, RouterBuilder, Shadow, Tolerance, async_model_fn, model_fn,
+    AsyncModel, AsyncModelRouter, BuildError, Context, FallbackCause, ModelError, ModelRouter,
+    RouterBuilder, Shadow, async_model_fn,
+    compare::{Tolerance, sink::MemorySink},
+    model::{Acceptance, LazyModel, ModelErrorKind, ModelFuture},
+    model_fn,
+    router::BreakerPolicy,
+    shadow::{DropCause, Priority},
 };
 use parking_lot::Mutex;
 use support::{
@@ -235,8 +239,8 @@ fn an_async_model_runs_in_the_shadow_as_well() {
         assert!(router.flush(PATIENCE));
         let stats = router.stats();
         assert_eq!(settled(&stats, "v2").disagreed(), 10);
-        assert_eq!(settled(&stats, "v3").lost(LossCause::Panic), 10);
-        assert_eq!(settled(&stats, "v4").lost(LossCause::Panic), 10);
+        assert_eq!(settled(&stats, "v3").dropped(DropCause::Panic), 10);
+        assert_eq!(settled(&stats, "v4").dropped(DropCause::Panic), 10);
         assert_eq!(sink.len(), 30);
     }
 }
@@ -459,7 +463,7 @@ fn joined_shadows_run_beside_the_primary_and_a_full_pool_is_their_loss_alone() {
     assert!(router.flush(PATIENCE));
     let counts = settled(&router.stats(), "v2");
     assert_eq!(counts.wanted(), 200);
-    assert_eq!(counts.lost_in_all(), counts.lost(LossCause::QueueFull));
+    assert_eq!(counts.dropped_in_all(), counts.dropped(DropCause::QueueFull));
     assert!(counts.completed() > 0);
     assert_eq!((sink.len() as u64, v2.calls()), (counts.completed(), counts.completed()));
 }
@@ -477,7 +481,7 @@ fn a_joined_shadow_that_is_late_is_lost_to_the_deadline() {
         .unwrap();
     assert_eq!(block_on(ask(&router)).0, "v1");
     assert!(router.flush(PATIENCE));
-    assert_eq!(settled(&router.stats(), "v2").lost(LossCause::Deadline), 1);
+    assert_eq!(settled(&router.stats(), "v2").dropped(DropCause::Deadline), 1);
 }
 
 #[test]
@@ -528,7 +532,7 @@ fn an_async_version_may_be_checked_while_an_executor_runs() {
     block_on(async {
         let router = builder()
             .async_model("v2", Waits(0))
-            .check("v2", Admission::new().probe([0.5]))
+            .check("v2", Acceptance::new().probe([0.5]))
             .build_async()
             .unwrap();
         assert_eq!(ask(&router).await, ("v2".to_owned(), 2.5, None));
@@ -541,7 +545,7 @@ fn a_version_may_be_loaded_later() {
     let router = builder()
         .model("v2", lazy)
         .async_model("v3", Waits(0))
-        .check("v2", Admission::new().probe([0.5]))
+        .check("v2", Acceptance::new().probe([0.5]))
         .build_async()
         .unwrap();
     assert_eq!(block_on(ask(&router)).2, Some(FallbackCause::Ineligible));

@@ -10,7 +10,9 @@ use std::{
 };
 
 use modelgate::{
-    Batched, Context, Model, ModelError, ModelErrorKind, ModelRouter, Rollout, model_fn,
+    Context, Model, ModelError, ModelRouter, Rollout,
+    model::{Batched, ModelErrorKind},
+    model_fn,
 };
 
 /// Doubles its row. A row of 0 is held until it is let go; a negative one is refused; 13 panics
@@ -269,7 +271,7 @@ fn a_router_falls_back_for_the_row_that_panics_and_for_no_other() {
 #[cfg(feature = "onnx")]
 #[test]
 fn a_networks_answers_are_those_of_its_rows_alone() {
-    let model = modelgate::OnnxModel::load("examples/models/digits_v2.onnx").unwrap();
+    let model = modelgate::onnx::Classifier::load("examples/models/digits_v2.onnx").unwrap();
     let batched = Batched::new(model.clone()).concurrency(1);
     thread::scope(|scope| {
         for caller in 0..6_u32 {
@@ -280,7 +282,7 @@ fn a_networks_answers_are_those_of_its_rows_alone() {
                     let row: Vec<f32> = (0..64).map(|place| value(place) as f32).collect();
                     let (found, alone) =
                         (batched.predict(&row).unwrap(), model.predict(&row).unwrap());
-                    modelgate::Scores::within(1e-5)(&alone, &found).unwrap();
+                    modelgate::Classification::within(1e-5)(&alone, &found).unwrap();
                 }
             });
         }

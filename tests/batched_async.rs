@@ -12,8 +12,10 @@ use std::{
 
 use futures::{executor::block_on, future::join_all};
 use modelgate::{
-    AsyncBatched, AsyncModelRouter, Batched, Context, MemorySink, Model, ModelError, ModelRouter,
-    Rollout, Shadow, Tolerance, model_fn,
+    AsyncModelRouter, Context, Model, ModelError, ModelRouter, Rollout, Shadow,
+    compare::{Tolerance, sink::MemorySink},
+    model::{AsyncBatched, Batched},
+    model_fn,
 };
 
 /// Doubles its row. A row of 0 is held until it is let go; 13 panics.

@@ -11,8 +11,11 @@ use std::{
 };
 
 use modelgate::{
-    Admission, Comparison, Context, EvaluationContext, FlagSet, MemorySink, ModelRouter,
-    PredictionId, Priority, Reason, Rollout, Shadow, Tolerance, model_fn,
+    Context, EvaluationContext, FlagSet, ModelRouter, PredictionId, Reason, Rollout, Shadow,
+    compare::{Comparison, Tolerance, sink::MemorySink},
+    model::Acceptance,
+    model_fn,
+    shadow::Priority,
 };
 use support::{ByHand, PATIENCE, Puppet, flags, settled, until};
 
@@ -113,7 +116,10 @@ fn version_and_shadow_of_a_request_come_from_one_revision() {
         });
         assert!(router.flush(PATIENCE));
         let stats = router.stats();
-        assert_eq!(settled(&stats, "v1").lost_in_all() + settled(&stats, "v2").lost_in_all(), 0);
+        assert_eq!(
+            settled(&stats, "v1").dropped_in_all() + settled(&stats, "v2").dropped_in_all(),
+            0
+        );
         of_one_revision(&sink.take(), &told);
     }
 }
@@ -177,11 +183,11 @@ fn nobody_is_moved_by_growth_updates_installs_or_retirements() {
             assert!(before.iter().zip(&now).all(|(before, now)| *now || !*before), "{percent} %");
         }
         // Another version beside them, and the same one gone and back, changes nobody.
-        router.install("v3", Puppet::new(3.0), &Admission::new()).unwrap();
+        router.install("v3", Puppet::new(3.0), &Acceptance::new()).unwrap();
         assert_eq!(assignments(), now);
         router.retire("v2").unwrap();
         assert!(assignments().iter().all(|candidate| !candidate));
-        router.install("v2", Puppet::new(20.0), &Admission::new()).unwrap();
+        router.install("v2", Puppet::new(20.0), &Acceptance::new()).unwrap();
         assert_eq!(assignments(), now);
         router.retire("v3").unwrap();
         before = Some(now);
@@ -223,7 +229,7 @@ fn installs_under_load_never_mix_an_answer_with_another_label() {
             }
             let answer = 2.0 + f64::from(turn);
             let model = model_fn(move |_: &[f64]| Ok(answer));
-            router.install("v2", model, &Admission::new().probe([])).unwrap();
+            router.install("v2", model, &Acceptance::new().probe([])).unwrap();
             if turn % 3 == 0 {
                 router.retire("v2").unwrap();
             }

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use modelgate::{
-    Clock, Context, EvaluationContext, FlagSet, ManualClock, Map, Value,
-    dialect::{flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash},
+    Context, EvaluationContext, FlagSet,
+    clock::{Clock, ManualClock},
+    flagd::Flagd,
+    flagsmith::Flagsmith,
+    launchdarkly::LaunchDarkly,
+    unleash::Unleash,
+    value::{Map, Value},
 };
 use serde_json::{Value as Json, json};
 

@@ -9,9 +9,14 @@ use std::{
 };
 
 use modelgate::{
-    Admission, BreakerPolicy, Context, EvaluationContext, FallbackCause, FlagSink, FlagSource,
-    LazyModel, ManualClock, Model, ModelError, ModelErrorKind, ModelRouter, Reason, RouterBuilder,
-    SourceError, SourceState, Subscription, VersionState, model_fn,
+    Context, EvaluationContext, FallbackCause, FlagSource, Model, ModelError, ModelRouter, Reason,
+    RouterBuilder,
+    clock::ManualClock,
+    flag::store::SourceState,
+    model::{Acceptance, LazyModel, ModelErrorKind},
+    model_fn,
+    router::{BreakerPolicy, stats::VersionState},
+    source::{FlagUpdates, SourceError, Subscription},
 };
 use parking_lot::Mutex;
 use support::{
@@ -82,7 +87,7 @@ fn a_batch_that_loses_count_is_asked_row_by_row() {
 fn a_check_for_nan_that_panics_is_the_versions_failure() {
     #[derive(Clone, Debug)]
     struct Odd(f64);
-    impl modelgate::Finite for Odd {
+    impl modelgate::model::FiniteOutput for Odd {
         fn is_finite(&self) -> bool {
             assert!(self.0 < 2.0, "cannot look at this");
             true
@@ -121,13 +126,13 @@ fn a_model_that_panics_when_it_is_dropped_hurts_neither_operators_nor_requests()
     quiet_panics();
     let router = builder(DropsBadly(2.0)).build().unwrap();
     assert_eq!(ask(&router).1, 2.5);
-    router.install("v2", DropsBadly(20.0), &Admission::new()).unwrap();
+    router.install("v2", DropsBadly(20.0), &Acceptance::new()).unwrap();
     assert_eq!(ask(&router).1, 20.5);
     router.retire("v2").unwrap();
     assert_eq!(ask(&router).2, Some(FallbackCause::UnknownVersion));
 
     // The last user is a request that looks up the next table.
-    router.install("v2", DropsBadly(2.0), &Admission::new()).unwrap();
+    router.install("v2", DropsBadly(2.0), &Acceptance::new()).unwrap();
     assert_eq!(ask(&router).1, 2.5);
     std::thread::scope(|scope| {
         scope.spawn(|| router.retire("v2").unwrap()).join().unwrap();
@@ -135,7 +140,7 @@ fn a_model_that_panics_when_it_is_dropped_hurts_neither_operators_nor_requests()
     assert_eq!(ask(&router), ("v1".to_owned(), 1.5, Some(FallbackCause::UnknownVersion)));
 
     // The last user is a thread at its end, where a panic would abort the process.
-    router.install("v2", DropsBadly(2.0), &Admission::new()).unwrap();
+    router.install("v2", DropsBadly(2.0), &Acceptance::new()).unwrap();
     let (asked, has_asked) = mpsc::channel();
     let (end, ends) = mpsc::channel::<()>();
     let theirs = router.clone();
@@ -216,7 +221,7 @@ fn a_callers_mistake_does_not_cost_a_recovering_version_its_trial() {
 fn a_version_that_is_loaded_later_proves_itself_then() {
     let good = || LazyModel::new(|| Ok::<_, std::io::Error>(Puppet::new(2.0)));
     let golden = |expected: f64| {
-        Admission::<[f64], f64>::new().golden([(vec![0.5], expected)], |expected, found| {
+        Acceptance::<[f64], f64>::new().golden([(vec![0.5], expected)], |expected, found| {
             match expected == found {
                 true => Ok(()),
                 false => Err(format!("found {found}, expected {expected}")),
@@ -264,7 +269,7 @@ fn a_model_that_sleeps_holds_its_own_callers_only() {
         gate.wait_for(1);
         // Meanwhile flags change, versions come and go, others are answered.
         source.publish(&serving(FLAG, "v1"));
-        router.install("v3", Puppet::new(3.0), &Admission::new()).unwrap();
+        router.install("v3", Puppet::new(3.0), &Acceptance::new()).unwrap();
         router.retire("v2").unwrap();
         assert_eq!(router.predict(&Context::new("user-2"), &[]).unwrap().version(), "v1");
         gate.open();
@@ -283,7 +288,7 @@ fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
         .source(source.clone())
         .build()
         .unwrap();
-    let compile = |text: &str| modelgate::dialect::flagd::Flagd::new().compile(text);
+    let compile = |text: &str| modelgate::flagd::Flagd::new().compile(text);
     let garbage = [
         "",
         "{",
@@ -321,7 +326,7 @@ impl FlagSource for Fragile {
     fn name(&self) -> Cow<'static, str> {
         "fragile".into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         sink.replace(support::flags(&serving(FLAG, "v2")));
         std::thread::spawn(move || {
             let _sink = sink;
@@ -392,7 +397,7 @@ fn a_flag_file_half_written_deleted_or_replaced_leaves_the_right_version_answeri
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.json");
     fs::write(&path, serving(FLAG, "v2")).unwrap();
-    let file = modelgate::FileSource::watch(&path).poll_interval(Duration::from_millis(50));
+    let file = modelgate::source::FileSource::watch(&path).poll_interval(Duration::from_millis(50));
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
@@ -434,8 +439,8 @@ fn a_flag_file_half_written_deleted_or_replaced_leaves_the_right_version_answeri
 #[test]
 fn an_input_of_the_wrong_length_is_refused_with_what_was_expected() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v1.onnx");
-    let load = || modelgate::OnnxModel::load(file).unwrap();
-    let router = ModelRouter::<[f32], modelgate::Scores>::builder(FLAG)
+    let load = || modelgate::onnx::Classifier::load(file).unwrap();
+    let router = ModelRouter::<[f32], modelgate::Classification>::builder(FLAG)
         .model("v1", load())
         .model("v2", load())
         .fallback("v1")

@@ -9,9 +9,16 @@ use std::sync::{
 };
 
 use modelgate::{
-    Agreement, Budget, ChannelSink, Comparison, ComparisonSink, Context, EvaluationContext,
-    LossCause, ManualClock, MemorySink, Model, ModelError, ModelErrorKind, ModelRouter, Priority,
-    RouterBuilder, Shadow, Tolerance, Value, model_fn,
+    Context, EvaluationContext, Model, ModelError, ModelRouter, RouterBuilder, Shadow,
+    clock::ManualClock,
+    compare::{
+        Agreement, Comparison, Tolerance,
+        sink::{ChannelSink, ComparisonSink, MemorySink},
+    },
+    model::ModelErrorKind,
+    model_fn,
+    shadow::{Budget, DropCause, Priority},
+    value::Value,
 };
 use std::time::Duration;
 use support::{
@@ -78,12 +85,12 @@ fn a_shadow_that_sleeps_loses_what_does_not_fit_and_holds_nobody() {
     ask_as_a_batch(&router, 50);
     let before = router.stats().shadows[0].candidates[0].clone();
     assert_eq!((before.wanted(), before.pending()), (100, 5), "one runs and four wait");
-    assert_eq!(before.lost(LossCause::QueueFull), 95);
+    assert_eq!(before.dropped(DropCause::QueueFull), 95);
     assert!(!router.flush(Duration::from_millis(1)), "it still sleeps");
     gate.open();
     flush(&router);
     let counts = settled(&router.stats(), "v2");
-    assert_eq!((counts.completed(), counts.lost(LossCause::QueueFull)), (5, 95));
+    assert_eq!((counts.completed(), counts.dropped(DropCause::QueueFull)), (5, 95));
     assert_eq!(sink.len(), 5);
 }
 
@@ -100,7 +107,7 @@ fn a_shadow_that_spins_at_the_lowest_priority_holds_nobody() {
     let router = builder(v2).shadow(Shadow::always().candidate("v2").queue(2)).build().unwrap();
     ask(&router, 100);
     // Fewer than the bound may be in the queue, when the thread has taken one out.
-    let lost = router.stats().shadows[0].candidates[0].lost(LossCause::QueueFull);
+    let lost = router.stats().shadows[0].candidates[0].dropped(DropCause::QueueFull);
     assert!((97..=98).contains(&lost), "{lost}");
     stop.store(true, Ordering::SeqCst);
     flush(&router);
@@ -125,7 +132,7 @@ fn a_shadow_that_panics_is_lost_and_shown_with_its_error() {
         ask_as_a_batch(&router, 20);
         flush(&router);
         let counts = settled(&router.stats(), "v2");
-        assert_eq!((counts.wanted(), counts.lost(LossCause::Panic)), (40, 40));
+        assert_eq!((counts.wanted(), counts.dropped(DropCause::Panic)), (40, 40));
         let shown = sink.take();
         assert_eq!(shown.len(), 40);
         for comparison in shown {
@@ -149,7 +156,7 @@ fn a_flood_is_counted_to_the_last_run() {
     flush(&router);
     let counts = settled(&router.stats(), "v2");
     assert_eq!(counts.wanted(), 4_000);
-    assert_eq!(counts.lost_in_all(), counts.lost(LossCause::QueueFull));
+    assert_eq!(counts.dropped_in_all(), counts.dropped(DropCause::QueueFull));
     assert_eq!(counts.agreed(), counts.completed());
     assert_eq!((sink.len() as u64, v2.calls()), (counts.completed(), counts.completed()));
 }
@@ -168,7 +175,7 @@ fn a_shadow_that_errs_or_answers_nan_is_completed_and_not_compared() {
     // None of it was the answer: the version's own breaker and counts know nothing of it.
     let stats = router.stats();
     assert_eq!((stats.versions[1].errors, stats.versions[1].non_finite), (0, 0));
-    assert_eq!(stats.versions[1].state, modelgate::VersionState::Eligible);
+    assert_eq!(stats.versions[1].state, modelgate::router::stats::VersionState::Eligible);
 }
 
 #[test]
@@ -195,7 +202,7 @@ fn a_shadow_that_comes_too_late_is_lost_to_the_deadline_and_shown_to_nobody() {
     gate.open();
     flush(&router);
     let counts = settled(&router.stats(), "v2");
-    assert_eq!(counts.lost(LossCause::Deadline), 4);
+    assert_eq!(counts.dropped(DropCause::Deadline), 4);
     assert_eq!((gate.arrived(), sink.len()), (1, 0), "those that waited are not started");
 }
 
@@ -213,13 +220,13 @@ fn a_spent_budget_refuses_until_time_has_paid_it_off() {
     ask(&router, 10);
     ask_as_a_batch(&router, 10);
     flush(&router);
-    assert_eq!(settled(&router.stats(), "v2").lost(LossCause::Budget), 20);
+    assert_eq!(settled(&router.stats(), "v2").dropped(DropCause::Budget), 20);
     // Whatever one run has used is paid off in that time.
     clock.advance(Duration::from_secs(86_400 * 365 * 100));
     ask(&router, 1);
     flush(&router);
     let counts = settled(&router.stats(), "v2");
-    assert_eq!((counts.completed(), counts.lost_in_all(), v2.calls()), (2, 20, 2));
+    assert_eq!((counts.completed(), counts.dropped_in_all(), v2.calls()), (2, 20, 2));
 }
 
 #[test]
@@ -240,7 +247,7 @@ fn a_sink_that_blocks_holds_up_shadows_and_nobody_else() {
     gate.open();
     flush(&router);
     let counts = settled(&router.stats(), "v2");
-    assert_eq!((counts.completed(), counts.lost(LossCause::QueueFull)), (5, 95));
+    assert_eq!((counts.completed(), counts.dropped(DropCause::QueueFull)), (5, 95));
     assert_eq!(sink.len(), 5);
 }
 
@@ -251,10 +258,10 @@ impl ComparisonSink<f64> for Panicking {
     fn record(&self, _: &Comparison<f64>) {
         panic_nastily();
     }
-    fn flush(&self) -> Result<(), modelgate::SinkError> {
+    fn flush(&self) -> Result<(), modelgate::compare::sink::SinkError> {
         panic!("flush");
     }
-    fn counts(&self) -> modelgate::SinkCounts {
+    fn counts(&self) -> modelgate::compare::sink::SinkCounts {
         panic!("counts");
     }
 }
@@ -336,7 +343,7 @@ fn an_answer_whose_copy_panics_is_the_shadows_loss() {
         }
         assert!(router.flush(PATIENCE));
         let counts = settled(&router.stats(), "v2");
-        assert_eq!((counts.wanted(), counts.lost(LossCause::Panic)), (10, 10));
+        assert_eq!((counts.wanted(), counts.dropped(DropCause::Panic)), (10, 10));
     }
 }
 
@@ -376,7 +383,7 @@ fn features_whose_copy_panics_are_the_shadows_loss() {
         }
         assert!(router.flush(PATIENCE));
         let counts = settled(&router.stats(), "v2");
-        assert_eq!((counts.wanted(), counts.lost(LossCause::Panic)), (10, 10));
+        assert_eq!((counts.wanted(), counts.dropped(DropCause::Panic)), (10, 10));
     }
 }
 
@@ -395,7 +402,7 @@ fn features_that_cannot_be_described_are_the_shadows_loss() {
         ask(&router, 10);
         flush(&router);
         let counts = settled(&router.stats(), "v2");
-        assert_eq!((counts.wanted(), counts.lost(LossCause::Panic)), (10, 10));
+        assert_eq!((counts.wanted(), counts.dropped(DropCause::Panic)), (10, 10));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use modelgate::{Features, Model, ModelError, ModelErrorKind, Schema, model_fn};
+use modelgate::{Features, Model, ModelError, features::Schema, model::ModelErrorKind, model_fn};
 use proptest::prelude::*;
 
 fn json(text: &str) -> Features {
@@ -216,7 +216,7 @@ proptest! {
 #[cfg(feature = "onnx")]
 mod on_real_models {
     use super::*;
-    use modelgate::{OnnxModel, Scores};
+    use modelgate::{Classification, onnx};
 
     fn example(file: &str) -> std::path::PathBuf {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models").join(file)
@@ -228,14 +228,14 @@ mod on_real_models {
         let mut lines = csv.lines();
         let names: Vec<&str> = lines.next().unwrap().split(',').collect();
         let names = &names[..names.len() - 1];
-        let model = OnnxModel::load(example("breast_cancer_v1.onnx")).unwrap();
+        let model = onnx::Classifier::load(example("breast_cancer_v1.onnx")).unwrap();
         let by_name =
             Schema::new(names.iter().copied()).unwrap().onnx_model(model.clone()).unwrap();
         let mut count = 0;
         for line in lines {
             let texts: Vec<&str> = line.split(',').collect();
             let row: Vec<f32> = texts[..names.len()].iter().map(|v| v.parse().unwrap()).collect();
-            let alone: Scores = model.predict(&row).unwrap();
+            let alone: Classification = model.predict(&row).unwrap();
             let member = |place: usize| format!("{:?}: {}", names[place], texts[place]);
             let backwards: Vec<String> = (0..names.len()).rev().map(member).collect();
             let mut sorted: Vec<String> = (0..names.len()).map(member).collect();

@@ -3,8 +3,11 @@
 use std::{fmt::Write, time::Duration};
 
 use modelgate::{
-    Context, ErrorCode, FlagSet, ManualClock, Reason, Severity, TraceStep, Value,
-    dialect::flagd::{Flagd, Fractional},
+    Context, FlagSet, Reason,
+    clock::ManualClock,
+    flag::{ErrorCode, ProblemSeverity, TraceStep},
+    flagd::{Flagd, Fractional},
+    value::Value,
 };
 
 fn compile(text: &str) -> FlagSet {
@@ -54,7 +57,7 @@ fn a_bad_flag_is_named_and_leaves_its_neighbours_alone() {
             "flag `odd metadata` at /metadata: found array, expected an object",
         ]
     );
-    assert!(flags.problems().iter().all(|problem| problem.severity == Severity::Rejected));
+    assert!(flags.problems().iter().all(|problem| problem.severity == ProblemSeverity::Rejected));
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn unusual_forms_are_warned_about_at_their_place() {
     for (rule, path, found) in cases {
         let flags = with_evaluators(rule, "{}");
         let [problem] = flags.problems() else { panic!("{rule}: {:?}", flags.problems()) };
-        assert_eq!((&*problem.path, problem.severity), (path, Severity::Warning), "{rule}");
+        assert_eq!((&*problem.path, problem.severity), (path, ProblemSeverity::Warning), "{rule}");
         assert!(problem.found.contains(found), "{problem}");
         assert_eq!(flags.len(), 1, "{rule}");
     }
@@ -155,7 +158,7 @@ fn types_are_checked_as_openfeature_wants() {
     let mismatch = answer("float").integer(7);
     assert_eq!((mismatch.value, mismatch.error), (7, Some(ErrorCode::TypeMismatch)));
     assert_eq!((mismatch.reason, mismatch.variant), (Reason::Error, None));
-    let empty = modelgate::Map::new();
+    let empty = modelgate::value::Map::new();
     assert_eq!(answer("object").object(&empty).value.get("x"), Some(&Value::Int(1)));
     assert_eq!(answer("object").string("d").error, Some(ErrorCode::TypeMismatch));
     assert_eq!(answer("text").string("d").value, "x");

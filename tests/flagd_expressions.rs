@@ -1,7 +1,7 @@
 //! JSONLogic as flagd's engines evaluate it: the core on which all agree, and outside of it the
 //! official Rust evaluator's answers.
 
-use modelgate::{ErrorCode, OwnedContext, SystemClock, dialect::flagd::Flagd};
+use modelgate::{OwnedContext, clock::SystemClock, flag::ErrorCode, flagd::Flagd};
 use serde_json::{Value, json};
 
 /// Rules with constants, each with its value; `"ERROR"` for a rule that cannot be evaluated.
@@ -123,7 +123,7 @@ fn holds(rule: &Value, expected: &Value, context: &Value) -> Result<bool, ErrorC
     let mut asker = OwnedContext::anonymous();
     let expected = ("expected".to_owned(), expected.clone());
     for (name, value) in context.as_object().unwrap().clone().into_iter().chain([expected]) {
-        let value: modelgate::Value = serde_json::from_value(value).unwrap();
+        let value: modelgate::value::Value = serde_json::from_value(value).unwrap();
         asker = asker.with(name, value);
     }
     let clock = SystemClock::new();
@@ -201,7 +201,7 @@ fn a_condition_decides_as_its_expression_does() {
                 for value in values.iter().map(Some).chain([None]) {
                     let mut context = OwnedContext::anonymous();
                     if let Some(value) = value {
-                        let value: modelgate::Value = serde_json::from_str(value).unwrap();
+                        let value: modelgate::value::Value = serde_json::from_str(value).unwrap();
                         context = context.with("x", value);
                     }
                     let answer = |key| {

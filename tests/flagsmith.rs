@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use modelgate::{
-    Binding, Context, ErrorCode, FallbackCause, FlagSet, Flags, ManualClock, ModelRouter, Reason,
-    Severity, SystemClock, TraceStep, Value,
-    dialect::flagsmith::{Flagsmith, Generation, VariantOrder},
+    Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, Reason,
+    clock::{ManualClock, SystemClock},
+    flag::{ErrorCode, ProblemSeverity, TraceStep},
+    flagsmith::{Flagsmith, Generation, VariantOrder},
     model_fn,
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -180,7 +182,7 @@ fn conditions_compare_by_the_type_of_the_trait() {
         .with("nan", f64::NAN)
         .with("huge", 1e300)
         .with("digits", "10")
-        .with("null", modelgate::ValueRef::Null)
+        .with("null", modelgate::value::ValueRef::Null)
         .with("version", "1.2.3+b2")
         .with("list", &["a"]);
     let cases: &[(&str, &str, Json, bool)] = &[
@@ -475,7 +477,7 @@ fn what_is_wrong_is_named_and_leaves_its_neighbours_alone() {
              `MODULO`, `IS_SET`, `IS_NOT_SET`",
         ]
     );
-    assert!(flags.problems().iter().all(|problem| problem.severity == Severity::Rejected));
+    assert!(flags.problems().iter().all(|problem| problem.severity == ProblemSeverity::Rejected));
     assert_eq!(served(&flags, "good", &Context::new("u").with("a", 1)), "two");
     for text in [
         "",

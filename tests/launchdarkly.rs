@@ -6,8 +6,8 @@ mod support;
 
 use data::{asks, compile, flag, kind, segment_flag, user, value};
 use modelgate::{
-    Binding, Context, FallbackCause, FlagSet, Flags, MissingKey, ModelRouter, OwnedContext, Reason,
-    Severity, dialect::launchdarkly::LaunchDarkly,
+    Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, OwnedContext, Reason,
+    flag::ProblemSeverity, launchdarkly::LaunchDarkly, router::MissingKey,
 };
 use serde_json::json;
 use support::{ByHand, Puppet};
@@ -28,7 +28,7 @@ fn a_bad_item_is_named_and_leaves_its_neighbours_alone() {
     }));
     let found: Vec<_> = flags.iter().map(|flag| flag.key()).collect();
     assert_eq!(found, ["good"]);
-    let rejected = |severity| severity == Severity::Rejected;
+    let rejected = |severity| severity == ProblemSeverity::Rejected;
     let problems = flags.problems().iter().filter(|problem| rejected(problem.severity));
     let problems: Vec<_> = problems.map(ToString::to_string).collect();
     assert_eq!(
@@ -97,7 +97,7 @@ fn what_makes_no_sense_is_remarked_upon_and_answers_malformed_flag_when_it_is_re
         assert_eq!(kind(&flags, key, &user()), "MALFORMED_FLAG", "{key}");
         assert!(flags.problems().iter().any(|problem| problem.key == key), "{key}");
     }
-    assert!(flags.problems().iter().all(|problem| problem.severity == Severity::Warning));
+    assert!(flags.problems().iter().all(|problem| problem.severity == ProblemSeverity::Warning));
     assert_eq!(value(&flags, "target", &OwnedContext::new("user-2")), "a");
     let odd = json!([{"variation": 1, "clauses": [asks("a", "matches", json!(["("])),
         asks("a", "resembles", json!(["b"]))]}]);

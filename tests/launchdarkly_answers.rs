@@ -5,10 +5,14 @@ mod data;
 
 use data::{asks, clause, compile, flag, kind, segment_flag, user, value};
 use modelgate::{
-    ErrorCode, ManualClock, OwnedContext, Reason, TraceStep, Value,
-    dialect::launchdarkly::{
-        BigSegmentAnswer, BigSegments, BigSegmentsStatus, ErrorKind, LaunchDarkly, ReasonKind,
+    OwnedContext, Reason,
+    clock::ManualClock,
+    flag::{ErrorCode, TraceStep},
+    launchdarkly::{
+        ErrorKind, LaunchDarkly, ReasonKind,
+        big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
     },
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -220,7 +224,7 @@ fn an_explanation_names_clauses_attributes_and_buckets() {
         "flags": {"flag": flag(json!([rule]))},
         "segments": {"beta": {"rules": [{"clauses": [asks("age", "lessThan", json!([30]))]}]}},
     }));
-    let address: modelgate::Map = [("city", "Ulm")].into_iter().collect();
+    let address: modelgate::value::Map = [("city", "Ulm")].into_iter().collect();
     let context = OwnedContext::new("user-1").with("address", address).with("age", 20);
     let clock = ManualClock::default();
     let (answer, trace) = flags.explain("flag", &context, &clock);

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use modelgate::{
-    FlagSet, ManualClock, OwnedContext, Value,
-    dialect::launchdarkly::{Detail, LaunchDarkly},
+    FlagSet, OwnedContext,
+    clock::ManualClock,
+    launchdarkly::{Detail, LaunchDarkly},
+    value::Value,
 };
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 /// Whether an attribute with this value matches a clause with these, and whether its negation does.
 fn matches(operator: &str, attribute: &Json, values: &Json) -> (bool, bool) {
-    let attribute: modelgate::Value = serde_json::from_value(attribute.clone()).unwrap();
+    let attribute: modelgate::value::Value = serde_json::from_value(attribute.clone()).unwrap();
     let context = OwnedContext::new("user-1").with("a", attribute);
     let [plain, negated] = [false, true].map(|negate| {
         let clause = json!({"attribute": "a", "op": operator, "values": values, "negate": negate});

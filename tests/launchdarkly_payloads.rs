@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use modelgate::{Context, FlagSet, dialect::launchdarkly::LaunchDarkly};
+use modelgate::{Context, FlagSet, launchdarkly::LaunchDarkly};
 use serde_json::{Value as Json, json};
 
 fn recording(name: &str) -> Option<Json> {

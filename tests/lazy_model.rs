@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use modelgate::{FnModel, LazyModel, ManualClock, Model, ModelError, ModelErrorKind, model_fn};
+use modelgate::{
+    Model, ModelError,
+    clock::ManualClock,
+    model::{FnModel, LazyModel, ModelErrorKind},
+    model_fn,
+};
 
 type Doubler = FnModel<fn(&i32) -> Result<i32, ModelError>>;
 

@@ -6,8 +6,11 @@ mod support;
 use std::{cell::RefCell, fs, sync::Arc, thread, time::Duration};
 
 use modelgate::{
-    AsyncModelRouter, Comparison, Context, FileSource, Flags, JsonlSink, Model, ModelRouter,
-    Priority, RouterBuilder, Shadow, Tolerance, model_fn,
+    AsyncModelRouter, Context, Flags, Model, ModelRouter, RouterBuilder, Shadow,
+    compare::{Comparison, Tolerance, sink::JsonlSink},
+    model_fn,
+    shadow::Priority,
+    source::FileSource,
 };
 use parking_lot::{Mutex, MutexGuard};
 use support::{ByHand, Gate, OpensAtTheEnd, PATIENCE, Puppet, serving, until};

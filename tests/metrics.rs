@@ -16,7 +16,9 @@ use metrics::{
     with_local_recorder,
 };
 use modelgate::{
-    Context, Flags, ModelRouter, SourceError, publish_metrics, publish_source_metrics,
+    Context, Flags, ModelRouter,
+    metrics::{publish_metrics, publish_source_metrics},
+    source::SourceError,
 };
 use parking_lot::Mutex;
 use support::{ByHand, Mood, Puppet, serving};
@@ -113,10 +115,10 @@ fn a_connection_says_what_it_has_been_through() {
     use std::time::Duration;
 
     // Nothing listens on port 9 of this machine.
-    let source = modelgate::HttpSource::poll("http://127.0.0.1:9/")
+    let source = modelgate::source::HttpSource::poll("http://127.0.0.1:9/")
         .retry(Duration::from_millis(1), Duration::from_millis(10));
     let flags = Flags::builder().source(source).build().unwrap();
-    let failed = |status: &modelgate::FlagsStatus| {
+    let failed = |status: &modelgate::flag::store::FlagsStatus| {
         status.sources[0].connection.as_ref().is_some_and(|connection| connection.failures >= 3)
     };
     assert!(flags.wait_until(Duration::from_secs(30), failed), "{:#?}", flags.status());

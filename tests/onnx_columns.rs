@@ -4,8 +4,11 @@
 use std::{error::Error, path::PathBuf};
 
 use modelgate::{
-    Batched, Context, Dtype, FeatureValue, Features, Label, LoadError, Model, ModelRouter,
-    OnnxColumns, OnnxModel, Rollout, Scores,
+    Classification, Context, Features, Model, ModelRouter, Rollout,
+    features::FeatureValue,
+    model::{Batched, Label},
+    onnx::{self, LoadError},
+    tensor::Dtype,
 };
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -21,12 +24,12 @@ fn features(json: &Json) -> Features {
 }
 
 /// The model with this beside it.
-fn load(sidecar: &Json) -> Result<OnnxColumns, LoadError> {
+fn load(sidecar: &Json) -> Result<onnx::ColumnClassifier, LoadError> {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let model: PathBuf = folder.path().join("churn.onnx");
     std::fs::copy(CHURN, &model).unwrap();
     std::fs::write(folder.path().join("churn.schema.json"), sidecar.to_string()).unwrap();
-    OnnxColumns::load(model)
+    onnx::ColumnClassifier::load(model)
 }
 
 fn refusal(sidecar: &Json) -> String {
@@ -48,7 +51,7 @@ fn described() -> Json {
 
 #[test]
 fn the_inputs_of_the_file_are_the_features() {
-    let model = OnnxColumns::load(CHURN).unwrap();
+    let model = onnx::ColumnClassifier::load(CHURN).unwrap();
     assert_eq!(model.names().collect::<Vec<_>>(), ["age", "income", "plan"]);
     let types: Vec<_> = model.inputs().map(|input| input.dtype.unwrap()).collect();
     assert_eq!(types, [Dtype::I64, Dtype::F32, Dtype::Text]);
@@ -57,11 +60,11 @@ fn the_inputs_of_the_file_are_the_features() {
 
 #[test]
 fn it_answers_as_onnx_runtime_does_alone_and_in_batches() {
-    let model = OnnxColumns::load(CHURN).unwrap();
+    let model = onnx::ColumnClassifier::load(CHURN).unwrap();
     let rows: Vec<Features> = golden().iter().map(|row| features(&row["features"])).collect();
-    let expected: Vec<Scores> =
+    let expected: Vec<Classification> =
         golden().into_iter().map(|row| serde_json::from_value(row).unwrap()).collect();
-    let near = Scores::within(1e-5);
+    let near = Classification::within(1e-5);
     for (row, expected) in rows.iter().zip(&expected) {
         near(expected, &model.predict(row).unwrap()).unwrap();
     }
@@ -156,7 +159,7 @@ fn a_sidecar_is_held_against_the_types_of_the_inputs_and_its_golden_rows_are_pro
     );
     let mut golden = golden();
     let model = load(&json!({"golden": golden})).unwrap();
-    model.admission().admit(&model).unwrap();
+    model.acceptance().accept(&model).unwrap();
     golden[3]["label"] = "stays".into();
     assert_eq!(
         refusal(&json!({"golden": golden})),
@@ -166,20 +169,20 @@ fn a_sidecar_is_held_against_the_types_of_the_inputs_and_its_golden_rows_are_pro
 
 #[test]
 fn columns_of_one_input_need_a_sidecar_for_their_names() {
-    let error = OnnxColumns::load("tests/data/two_inputs.onnx").unwrap_err().to_string();
+    let error = onnx::ColumnClassifier::load("tests/data/two_inputs.onnx").unwrap_err().to_string();
     assert_eq!(
         error,
         "schema in the model file: features: found no names for the 2 columns of `left`, expected \
          a sidecar that names every feature"
     );
-    let refused = OnnxModel::load(CHURN).unwrap_err().to_string();
+    let refused = onnx::Classifier::load(CHURN).unwrap_err().to_string();
     assert!(refused.contains("`load_columns`"), "{refused}");
 }
 
 #[test]
 fn it_stands_behind_a_router_and_in_batches() {
-    let model = OnnxColumns::load(CHURN).unwrap();
-    let router = ModelRouter::<Features, Scores>::builder("version")
+    let model = onnx::ColumnClassifier::load(CHURN).unwrap();
+    let router = ModelRouter::<Features, Classification>::builder("version")
         .model("v1", Batched::new(model))
         .fallback("v1")
         .source(Rollout::everyone("v1").flag("version").unwrap())

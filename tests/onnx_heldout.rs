@@ -3,7 +3,11 @@
 
 use std::{path::Path, sync::Arc, thread};
 
-use modelgate::{Batch, Label, Model, OnnxModel, Scores};
+use modelgate::{
+    Classification, Model,
+    model::Label,
+    onnx::{self, BatchAxis},
+};
 
 fn example(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models").join(file)
@@ -21,7 +25,7 @@ fn rows(task: &str) -> Vec<Vec<f32>> {
         .collect()
 }
 
-fn expected(task: &str, version: &str) -> Vec<Scores> {
+fn expected(task: &str, version: &str) -> Vec<Classification> {
     let text = std::fs::read_to_string(example(&format!("{task}_expected.jsonl"))).unwrap();
     text.lines()
         .map(|line| {
@@ -38,8 +42,8 @@ const MODELS: [(&str, &str, usize, usize); 4] = [
     ("breast_cancer", "v2", 30, 143),
 ];
 
-fn assert_near(expected: &Scores, found: &Scores, what: &str) {
-    if let Err(difference) = Scores::within(1e-5)(expected, found) {
+fn assert_near(expected: &Classification, found: &Classification, what: &str) {
+    if let Err(difference) = Classification::within(1e-5)(expected, found) {
         panic!("{what}: {difference}");
     }
 }
@@ -50,8 +54,10 @@ fn every_row_alone_and_in_batches_agrees_with_onnx_runtime() {
         let (rows, expected) = (rows(task), expected(task, version));
         assert_eq!((rows.len(), expected.len()), (count, count));
         let borrowed: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-        for batch in [Batch::Automatic, Batch::Pinned(1), Batch::Pinned(7), Batch::Symbolic] {
-            let model = OnnxModel::builder()
+        for batch in
+            [BatchAxis::Automatic, BatchAxis::Pinned(1), BatchAxis::Pinned(7), BatchAxis::Symbolic]
+        {
+            let model = onnx::Classifier::builder()
                 .batch(batch)
                 .load(example(&format!("{task}_{version}.onnx")))
                 .unwrap();
@@ -60,7 +66,7 @@ fn every_row_alone_and_in_batches_agrees_with_onnx_runtime() {
             // The first form answers every row in every way; the others, which differ in what the
             // engine prepared, a part of them: debug builds of it are slow.
             let (step, sizes) = match batch {
-                Batch::Automatic => (1, &[1, 13, count][..]),
+                BatchAxis::Automatic => (1, &[1, 13, count][..]),
                 _ => (10, &[13][..]),
             };
             for (index, (row, expected)) in borrowed.iter().zip(&expected).enumerate().step_by(step)
@@ -91,7 +97,7 @@ fn the_manifest_pins_the_files() {
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     for (task, version, ..) in MODELS {
         let pin = manifest["tasks"][task]["models"][version]["onnx_sha256"].as_str().unwrap();
-        let model = OnnxModel::builder()
+        let model = onnx::Classifier::builder()
             .sha256(pin.to_uppercase())
             .load(example(&format!("{task}_{version}.onnx")))
             .unwrap();
@@ -101,13 +107,13 @@ fn the_manifest_pins_the_files() {
 
 #[test]
 fn threads_that_share_a_model_agree() {
-    let model = OnnxModel::load(example("digits_v2.onnx")).unwrap();
+    let model = onnx::Classifier::load(example("digits_v2.onnx")).unwrap();
     let rows = Arc::new(rows("digits"));
-    let alone: Vec<Scores> = rows.iter().map(|row| model.predict(row).unwrap()).collect();
+    let alone: Vec<Classification> = rows.iter().map(|row| model.predict(row).unwrap()).collect();
     let threads: Vec<_> = (0..4)
         .map(|thread| {
             let (model, rows) = (model.clone(), Arc::clone(&rows));
-            thread::spawn(move || -> Vec<(usize, Scores)> {
+            thread::spawn(move || -> Vec<(usize, Classification)> {
                 (0..rows.len())
                     .map(|step| (step + thread * 97) % rows.len())
                     .map(|index| (index, model.predict(&rows[index]).unwrap()))
@@ -124,7 +130,7 @@ fn threads_that_share_a_model_agree() {
 
 #[test]
 fn a_model_is_freed_with_its_last_user() {
-    let model = Arc::new(OnnxModel::load(example("digits_v1.onnx")).unwrap());
+    let model = Arc::new(onnx::Classifier::load(example("digits_v1.onnx")).unwrap());
     let weak = Arc::downgrade(&model);
     let user = {
         let model = Arc::clone(&model);

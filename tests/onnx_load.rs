@@ -4,8 +4,10 @@
 use std::{error::Error, path::PathBuf};
 
 use modelgate::{
-    AxisSize, Batch, Dtype, Label, LoadError, Model, ModelErrorKind, NonFinite, OnnxGraph,
-    OnnxModel, Tensor, Tensors,
+    Model,
+    model::{Label, ModelErrorKind},
+    onnx::{self, AxisSize, BatchAxis, LoadError, NonFiniteInput},
+    tensor::{Dtype, Tensor, Tensors},
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -18,12 +20,12 @@ fn digits() -> Vec<u8> {
 }
 
 fn refused(name: &str) -> LoadError {
-    OnnxModel::load(fixture(name)).unwrap_err()
+    onnx::Classifier::load(fixture(name)).unwrap_err()
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let error = OnnxModel::load("no/such/file.onnx").unwrap_err();
+    let error = onnx::Classifier::load("no/such/file.onnx").unwrap_err();
     assert!(matches!(error, LoadError::Io { .. }));
     assert_eq!(error.to_string(), "no/such/file.onnx could not be read");
     assert!(error.source().is_some());
@@ -32,7 +34,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn a_file_other_than_the_pinned_one_is_refused() {
     let pin = "0123456789abcdef".repeat(4);
-    let error = OnnxModel::builder().sha256(pin.clone()).from_bytes(&digits()).unwrap_err();
+    let error = onnx::Classifier::builder().sha256(pin.clone()).from_bytes(&digits()).unwrap_err();
     match &error {
         LoadError::PinMismatch { found, expected } => {
             assert_eq!(**expected, *pin);
@@ -43,14 +45,14 @@ fn a_file_other_than_the_pinned_one_is_refused() {
         }
         other => panic!("{other}"),
     }
-    let error = OnnxModel::builder().sha256("abc").from_bytes(&digits()).unwrap_err();
+    let error = onnx::Classifier::builder().sha256("abc").from_bytes(&digits()).unwrap_err();
     assert_eq!(error.to_string(), "sha256: found 3 characters, expected 64 hexadecimal digits");
 }
 
 #[test]
 fn a_file_larger_than_allowed_is_not_read() {
     let error =
-        OnnxModel::builder().max_file_bytes(100).load(fixture("unnamed_batch")).unwrap_err();
+        onnx::Classifier::builder().max_file_bytes(100).load(fixture("unnamed_batch")).unwrap_err();
     assert_eq!(error.to_string(), "model file: found 219 bytes, expected at most 100 bytes");
 }
 
@@ -59,7 +61,7 @@ fn what_is_not_onnx_is_refused() {
     let zip: &[u8] = b"PK\x03\x04 a zip archive";
     for bytes in [&b""[..], b"\x00", b"hello, this is text", br#"{"json": true}"#, zip, &[0xff; 99]]
     {
-        let error = OnnxModel::from_bytes(bytes).unwrap_err();
+        let error = onnx::Classifier::from_bytes(bytes).unwrap_err();
         assert!(matches!(error, LoadError::NotOnnx { .. }), "{bytes:?}: {error}");
     }
 }
@@ -68,7 +70,7 @@ fn what_is_not_onnx_is_refused() {
 fn a_file_cut_short_anywhere_is_refused() {
     let whole = digits();
     for length in (0..whole.len()).step_by(61).chain([whole.len() - 1]) {
-        let error = OnnxModel::from_bytes(&whole[..length]);
+        let error = onnx::Classifier::from_bytes(&whole[..length]);
         assert!(error.is_err(), "{length} of {} bytes were taken for a model", whole.len());
     }
 }
@@ -79,7 +81,7 @@ fn a_damaged_file_is_refused_or_loads_but_never_panics() {
     for place in (0..whole.len()).step_by(23) {
         let mut damaged = whole.clone();
         damaged[place] ^= 0x5a;
-        if let Ok(model) = OnnxModel::from_bytes(&damaged) {
+        if let Ok(model) = onnx::Classifier::from_bytes(&damaged) {
             let _ = model.predict(&vec![1.0; model.input_len()]);
         }
     }
@@ -90,7 +92,7 @@ fn an_operator_that_is_missing_is_named_with_what_to_do() {
     let mut bytes = std::fs::read(fixture("zipmap")).unwrap();
     let place = bytes.windows(6).position(|window| window == b"ZipMap").unwrap();
     bytes[place..place + 6].copy_from_slice(b"TipMap");
-    match OnnxModel::from_bytes(&bytes).unwrap_err() {
+    match onnx::Classifier::from_bytes(&bytes).unwrap_err() {
         LoadError::Unsupported { operators } => {
             assert_eq!(operators.len(), 1);
             assert_eq!(*operators[0].name, *"TipMap");
@@ -109,7 +111,7 @@ fn an_operator_that_is_missing_is_named_with_what_to_do() {
 
 #[test]
 fn a_map_of_probabilities_comes_out_as_the_probabilities() {
-    let model = OnnxModel::load(fixture("zipmap")).unwrap();
+    let model = onnx::Classifier::load(fixture("zipmap")).unwrap();
     let zipped = &model.outputs()[1];
     assert_eq!(zipped.to_string(), "zipped: f32[?, 3]");
     let scores = model.predict(&[3.0, 0.0]).unwrap();
@@ -118,7 +120,7 @@ fn a_map_of_probabilities_comes_out_as_the_probabilities() {
 
 #[test]
 fn trees_ask_whether_a_value_is_at_least_the_threshold() {
-    let model = OnnxModel::load(fixture("trees_gte")).unwrap();
+    let model = onnx::Classifier::load(fixture("trees_gte")).unwrap();
     let labels = [0.25, 0.5, 0.75].map(|value| model.predict(&[value, 0.0]).unwrap().label);
     assert_eq!(labels, [Label::Int(20), Label::Int(10), Label::Int(10)]);
 }
@@ -137,12 +139,12 @@ fn trees_that_lead_nowhere_are_refused_before_the_engine_follows_them() {
 
 #[test]
 fn the_label_of_trees_goes_with_their_probabilities() {
-    let model = OnnxModel::load(fixture("trees")).unwrap();
+    let model = onnx::Classifier::load(fixture("trees")).unwrap();
     let low = model.predict(&[0.25, 0.0]).unwrap();
     let high = model.predict(&[0.75, 0.0]).unwrap();
     assert_eq!((low.label, low.probabilities), (Label::Int(10), vec![0.75, 0.25]));
     assert_eq!((high.label, high.probabilities), (Label::Int(20), vec![0.125, 0.875]));
-    let graph = OnnxGraph::load(fixture("trees")).unwrap();
+    let graph = onnx::Graph::load(fixture("trees")).unwrap();
     let row = Tensor::new([1, 2], vec![0.75_f32, 0.0]).unwrap();
     let outputs = graph.predict(&Tensors::new().with("input", row)).unwrap();
     assert_eq!(outputs.get("label").unwrap().as_i64(), Some(&[20][..]));
@@ -152,7 +154,8 @@ fn the_label_of_trees_goes_with_their_probabilities() {
 #[test]
 fn missing_values_and_infinities_go_to_the_model_only_when_it_is_said() {
     let answers = |non_finite| {
-        let model = OnnxModel::builder().non_finite(non_finite).load(fixture("trees")).unwrap();
+        let model =
+            onnx::Classifier::builder().non_finite(non_finite).load(fixture("trees")).unwrap();
         [f32::NAN, f32::INFINITY]
             .map(|value| model.predict(&[value, 0.0]).map(|scores| scores.label.to_string()))
             .map(|answer| answer.unwrap_or_else(|error| error.to_string()))
@@ -160,14 +163,14 @@ fn missing_values_and_infinities_go_to_the_model_only_when_it_is_said() {
     let refused = |value: &str, expected: &str| {
         format!("features[0]: found {value}, expected a finite number{expected}")
     };
-    assert_eq!(answers(NonFinite::Refused), [refused("NaN", ""), refused("inf", "")]);
-    assert_eq!(answers(NonFinite::Missing), ["20".to_owned(), refused("inf", " or NaN")]);
-    assert_eq!(answers(NonFinite::Allowed), ["20", "20"]);
+    assert_eq!(answers(NonFiniteInput::Refused), [refused("NaN", ""), refused("inf", "")]);
+    assert_eq!(answers(NonFiniteInput::Missing), ["20".to_owned(), refused("inf", " or NaN")]);
+    assert_eq!(answers(NonFiniteInput::Allowed), ["20", "20"]);
 }
 
 #[test]
 fn a_first_axis_without_a_name_takes_any_number_of_rows() {
-    let model = OnnxModel::load(fixture("unnamed_batch")).unwrap();
+    let model = onnx::Classifier::load(fixture("unnamed_batch")).unwrap();
     assert_eq!(model.inputs()[0].shape, Some(vec![AxisSize::Free, AxisSize::Fixed(2)]));
     // Without a label output, the label is the place of the largest probability.
     assert_eq!(model.predict(&[3.0, 0.0]).unwrap().label, Label::Int(0));
@@ -182,15 +185,18 @@ fn a_first_axis_without_a_name_takes_any_number_of_rows() {
 #[test]
 fn a_file_for_one_row_serves_batches_row_by_row() {
     for name in ["one_row_only", "rows_fixed_inside"] {
-        let model = OnnxModel::load(fixture(name)).unwrap();
+        let model = onnx::Classifier::load(fixture(name)).unwrap();
         let answers = model.predict_batch(&[&[3.0, 0.0], &[0.0, 3.0], &[0.0, -9.0]]);
         let labels: Vec<Label> = answers.into_iter().map(|scores| scores.unwrap().label).collect();
         assert_eq!(labels, [Label::Int(0), Label::Int(1), Label::Int(2)], "{name}");
     }
-    let error =
-        OnnxModel::builder().batch(Batch::Symbolic).load(fixture("one_row_only")).unwrap_err();
+    let error = onnx::Classifier::builder()
+        .batch(BatchAxis::Symbolic)
+        .load(fixture("one_row_only"))
+        .unwrap_err();
     assert!(error.to_string().contains("the batch is symbolic"), "{error}");
-    let error = OnnxModel::builder().batch(Batch::Symbolic).load(fixture("rows_fixed_inside"));
+    let error =
+        onnx::Classifier::builder().batch(BatchAxis::Symbolic).load(fixture("rows_fixed_inside"));
     assert!(error.is_err(), "a graph that runs one row at a time is no symbolic one");
 }
 
@@ -202,27 +208,31 @@ fn a_width_that_the_file_leaves_open_must_be_said() {
         "shape of `input`: found [rows, columns], expected a known number of values in a row: \
          say it with `features(n)`"
     );
-    let model = OnnxModel::builder().features(2).load(fixture("unknown_features")).unwrap();
+    let model = onnx::Classifier::builder().features(2).load(fixture("unknown_features")).unwrap();
     assert_eq!(model.predict(&[0.0, 3.0]).unwrap().label, Label::Int(1));
-    let error = OnnxModel::builder().features(3).load(fixture("unnamed_batch")).unwrap_err();
+    let error = onnx::Classifier::builder().features(3).load(fixture("unnamed_batch")).unwrap_err();
     assert_eq!(error.to_string(), "shape of `input`: found [?, 2], expected 3 values in a row");
 }
 
 #[test]
 fn names_that_do_not_exist_are_answered_with_those_that_do() {
-    let error = OnnxModel::builder().input("rows").from_bytes(&digits()).unwrap_err();
+    let error = onnx::Classifier::builder().input("rows").from_bytes(&digits()).unwrap_err();
     assert_eq!(error.to_string(), "input: found `input`, expected `rows`");
-    let error = OnnxModel::builder().label_output("class").from_bytes(&digits()).unwrap_err();
-    assert_eq!(error.to_string(), "output: found `label`, `probabilities`, expected `class`");
     let error =
-        OnnxModel::builder().probabilities_output("label").from_bytes(&digits()).unwrap_err();
+        onnx::Classifier::builder().label_output("class").from_bytes(&digits()).unwrap_err();
+    assert_eq!(error.to_string(), "output: found `label`, `probabilities`, expected `class`");
+    let error = onnx::Classifier::builder()
+        .probabilities_output("label")
+        .from_bytes(&digits())
+        .unwrap_err();
     assert_eq!(error.to_string(), "element type of `label`: found i64, expected f32");
-    let error = OnnxModel::builder().label_output("probabilities").from_bytes(&digits());
+    let error = onnx::Classifier::builder().label_output("probabilities").from_bytes(&digits());
     assert_eq!(
         error.unwrap_err().to_string(),
         "element type of `probabilities`: found f32, expected i64 or text"
     );
-    let error = OnnxModel::builder().batch(Batch::Pinned(0)).from_bytes(&digits()).unwrap_err();
+    let error =
+        onnx::Classifier::builder().batch(BatchAxis::Pinned(0)).from_bytes(&digits()).unwrap_err();
     assert_eq!(error.to_string(), "batch: found Pinned(0), expected at least 1 row");
 }
 
@@ -242,11 +252,11 @@ fn what_is_no_classifier_of_rows_is_refused() {
 
 #[test]
 fn classes_known_by_names_come_back_by_names() {
-    let model = OnnxModel::load(fixture("text_label")).unwrap();
+    let model = onnx::Classifier::load(fixture("text_label")).unwrap();
     assert_eq!(model.outputs()[0].dtype, Some(Dtype::Text));
     assert_eq!(model.predict(&[3.0, 0.0]).unwrap().label, Label::from("cat"));
     assert_eq!(model.predict(&[0.0, 3.0]).unwrap().label, Label::from("dog"));
-    let graph = OnnxGraph::load(fixture("text_label")).unwrap();
+    let graph = onnx::Graph::load(fixture("text_label")).unwrap();
     let rows = Tensor::new([2, 2], vec![3.0_f32, 0.0, 0.0, 3.0]).unwrap();
     let outputs = graph.predict(&Tensors::new().with("input", rows)).unwrap();
     let labels: Vec<&str> =
@@ -256,7 +266,7 @@ fn classes_known_by_names_come_back_by_names() {
 
 #[test]
 fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
-    let model = OnnxModel::from_bytes(&digits()).unwrap();
+    let model = onnx::Classifier::from_bytes(&digits()).unwrap();
     let good = [1.0_f32; 64];
     let error = model.predict(&good[..63]).unwrap_err();
     assert_eq!(error.kind(), ModelErrorKind::InvalidInput);
@@ -281,7 +291,7 @@ fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
     );
     let alone = model.predict(&good).unwrap();
     for answer in [&answers[0], &answers[3]] {
-        modelgate::Scores::within(1e-6)(&alone, answer.as_ref().unwrap()).unwrap();
+        modelgate::Classification::within(1e-6)(&alone, answer.as_ref().unwrap()).unwrap();
     }
     assert!(model.predict_batch(&[]).is_empty());
     assert!(model.predict_batch(&[&bad]).iter().all(Result::is_err));
@@ -289,15 +299,15 @@ fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
 
 #[test]
 fn an_answer_that_is_not_finite_can_be_told() {
-    let model = OnnxModel::load(fixture("not_finite")).unwrap();
-    assert!(modelgate::Finite::is_finite(&model.predict(&[4.0, 1.0]).unwrap()));
+    let model = onnx::Classifier::load(fixture("not_finite")).unwrap();
+    assert!(modelgate::model::FiniteOutput::is_finite(&model.predict(&[4.0, 1.0]).unwrap()));
     let scores = model.predict(&[-1.0, -1.0]).unwrap();
-    assert!(!modelgate::Finite::is_finite(&scores));
+    assert!(!modelgate::model::FiniteOutput::is_finite(&scores));
 }
 
 #[test]
 fn a_graph_of_two_inputs_runs_and_checks_each() {
-    let graph = OnnxGraph::load(fixture("two_inputs")).unwrap();
+    let graph = onnx::Graph::load(fixture("two_inputs")).unwrap();
     let described: Vec<String> = graph.inputs().iter().map(ToString::to_string).collect();
     assert_eq!(described, ["left: f32[rows, 2]", "right: f32[rows, 2]"]);
     let tensor = |rows: usize, value: f32| Tensor::new([rows, 2], vec![value; rows * 2]).unwrap();
@@ -337,7 +347,8 @@ fn a_graph_of_two_inputs_runs_and_checks_each() {
 #[test]
 fn a_batch_that_no_first_row_could_fill_is_refused() {
     for count in [65_537, usize::MAX] {
-        let found = OnnxModel::builder().batch(Batch::Pinned(count)).from_bytes(&digits());
+        let found =
+            onnx::Classifier::builder().batch(BatchAxis::Pinned(count)).from_bytes(&digits());
         let Err(LoadError::Shape { expected, .. }) = found else { panic!("{found:?}") };
         assert!(expected.contains("at most 65,536 rows"), "{expected}");
     }

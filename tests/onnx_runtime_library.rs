@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use modelgate::{OnnxRuntime, OnnxRuntimeError};
+use modelgate::onnx;
 
 /// Builds a library that says it is ONNX Runtime of this version, and has no interface.
 fn pretender(folder: &Path, version: &str) -> PathBuf {
@@ -37,29 +37,29 @@ fn pretender(folder: &Path, version: &str) -> PathBuf {
 // One test, as a process keeps the first library that it could load.
 #[test]
 fn a_library_that_does_not_serve_is_told_apart() {
-    let error = OnnxRuntime::load_from("/no/such/libonnxruntime.so").unwrap_err();
-    assert!(matches!(error, OnnxRuntimeError::NotLoaded { .. }), "{error}");
+    let error = onnx::Runtime::load_from("/no/such/libonnxruntime.so").unwrap_err();
+    assert!(matches!(error, onnx::RuntimeError::NotLoaded { .. }), "{error}");
     assert!(error.to_string().contains("set ORT_DYLIB_PATH"), "{error}");
     assert!(error.source().unwrap().to_string().contains("No such file"));
 
-    let error = OnnxRuntime::load_from("libc.so.6").unwrap_err();
-    assert!(matches!(error, OnnxRuntimeError::NotOnnxRuntime { .. }), "{error}");
+    let error = onnx::Runtime::load_from("libc.so.6").unwrap_err();
+    assert!(matches!(error, onnx::RuntimeError::NotOnnxRuntime { .. }), "{error}");
 
     let folder = tempfile::tempdir().unwrap();
     let old = pretender(folder.path(), "1.10.2");
-    let error = OnnxRuntime::load_from(&old).unwrap_err();
-    assert!(matches!(error, OnnxRuntimeError::Version { .. }), "{error}");
+    let error = onnx::Runtime::load_from(&old).unwrap_err();
+    assert!(matches!(error, onnx::RuntimeError::Version { .. }), "{error}");
     assert!(error.to_string().ends_with("found 1.10.2, expected 1.17 or later"), "{error}");
 
     let empty = pretender(folder.path(), "1.99.0");
     for _ in 0..2 {
-        let error = OnnxRuntime::load_from(&empty).unwrap_err();
-        assert!(matches!(error, OnnxRuntimeError::Start { .. }), "{error}");
+        let error = onnx::Runtime::load_from(&empty).unwrap_err();
+        assert!(matches!(error, onnx::RuntimeError::Start { .. }), "{error}");
     }
     let other = pretender(folder.path(), "1.98.0");
-    let error = OnnxRuntime::load_from(&other).unwrap_err();
+    let error = onnx::Runtime::load_from(&other).unwrap_err();
     match &error {
-        OnnxRuntimeError::OtherLoaded { loaded, .. } => {
+        onnx::RuntimeError::OtherLoaded { loaded, .. } => {
             assert_eq!(*loaded, empty.canonicalize().unwrap());
         }
         _ => panic!("{error}"),

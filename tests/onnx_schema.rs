@@ -4,8 +4,10 @@
 use std::{error::Error, path::PathBuf};
 
 use modelgate::{
-    Context, Features, Label, LoadError, Model, ModelRouter, OnnxModel, Rollout, Scores,
-    VersionState,
+    Classification, Context, Features, Model, ModelRouter, Rollout,
+    model::Label,
+    onnx::{self, LoadError},
+    router::stats::VersionState,
 };
 use prost::Message;
 use tempfile::TempDir;
@@ -25,8 +27,8 @@ fn site(fixture: &str, sidecar: &str) -> Site {
     Site { _folder: folder, model }
 }
 
-fn load(fixture: &str, sidecar: &str) -> Result<OnnxModel, LoadError> {
-    OnnxModel::load(site(fixture, sidecar).model)
+fn load(fixture: &str, sidecar: &str) -> Result<onnx::Classifier, LoadError> {
+    onnx::Classifier::load(site(fixture, sidecar).model)
 }
 
 /// The message of a refusal, without the folder.
@@ -50,15 +52,15 @@ fn numbers<const N: usize>(numbers: [i64; N]) -> Vec<Label> {
     numbers.map(Label::Int).into()
 }
 
-fn fixture(name: &str) -> OnnxModel {
-    OnnxModel::load(format!("tests/data/{name}.onnx")).unwrap()
+fn fixture(name: &str) -> onnx::Classifier {
+    onnx::Classifier::load(format!("tests/data/{name}.onnx")).unwrap()
 }
 
 #[test]
 fn classes_are_read_from_the_operators_of_the_graph() {
     assert_eq!(fixture("text_label").class_labels().unwrap(), texts(["cat", "dog", "fox"]));
     assert_eq!(fixture("zipmap").class_labels().unwrap(), numbers([0, 1, 2]));
-    let digits = OnnxModel::load("examples/models/digits_v2.onnx").unwrap();
+    let digits = onnx::Classifier::load("examples/models/digits_v2.onnx").unwrap();
     let labels = digits.class_labels().unwrap();
     assert_eq!(labels, numbers([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
     let scores = digits.predict(&[0.0; 64]).unwrap();
@@ -170,8 +172,11 @@ fn golden_rows_are_proved_when_the_model_is_loaded() {
     };
     let model = load("unnamed_batch", &golden("[1, 2]", "y", &good.probabilities)).unwrap();
     // The rows go with the model, for another form of it.
-    model.admission().admit(&model).unwrap();
-    assert!(model.admission().admit(&fixture("unnamed_batch")).is_err(), "its labels are numbers");
+    model.acceptance().accept(&model).unwrap();
+    assert!(
+        model.acceptance().accept(&fixture("unnamed_batch")).is_err(),
+        "its labels are numbers"
+    );
 
     let mut wrong = good.probabilities.clone();
     wrong[2] += 0.25;
@@ -199,7 +204,7 @@ fn golden_rows_are_proved_when_the_model_is_loaded() {
 #[test]
 fn a_version_that_fails_its_golden_rows_is_ineligible_and_says_why() {
     let sidecar = r#"{"golden": [{"features": [1, 2], "label": 7}]}"#;
-    let router = ModelRouter::<[f32], Scores>::builder("version")
+    let router = ModelRouter::<[f32], Classification>::builder("version")
         .model("v1", fixture("unnamed_batch"))
         .try_model("v2", load("unnamed_batch", sidecar))
         .fallback("v1")
@@ -217,18 +222,18 @@ fn a_version_that_fails_its_golden_rows_is_ineligible_and_says_why() {
 #[test]
 fn a_sidecar_is_found_by_name_asked_for_or_left_alone() {
     let site = site("unnamed_batch", r#"{"classes": ["a", "b", "c"]}"#);
-    let labels = |model: OnnxModel| model.class_labels().map(<[Label]>::to_vec);
+    let labels = |model: onnx::Classifier| model.class_labels().map(<[Label]>::to_vec);
     let abc = Some(texts(["a", "b", "c"]));
-    assert_eq!(labels(OnnxModel::load(&site.model).unwrap()), abc);
-    let without = OnnxModel::builder().without_sidecar().load(&site.model).unwrap();
+    assert_eq!(labels(onnx::Classifier::load(&site.model).unwrap()), abc);
+    let without = onnx::Classifier::builder().without_sidecar().load(&site.model).unwrap();
     assert_eq!(labels(without), None);
     let bytes = std::fs::read(&site.model).unwrap();
-    assert_eq!(labels(OnnxModel::from_bytes(&bytes).unwrap()), None);
+    assert_eq!(labels(onnx::Classifier::from_bytes(&bytes).unwrap()), None);
     let path = site.model.with_extension("schema.json");
-    let named = OnnxModel::builder().sidecar(&path).from_bytes(&bytes).unwrap();
+    let named = onnx::Classifier::builder().sidecar(&path).from_bytes(&bytes).unwrap();
     assert_eq!(labels(named), abc);
     std::fs::remove_file(&path).unwrap();
-    let gone = OnnxModel::builder().sidecar(&path).from_bytes(&bytes);
+    let gone = onnx::Classifier::builder().sidecar(&path).from_bytes(&bytes);
     assert!(matches!(gone, Err(LoadError::Io { .. })));
 }
 
@@ -243,10 +248,11 @@ fn with_metadata(key: &str, value: &str) -> Vec<u8> {
 #[test]
 fn the_same_may_stand_in_the_files_own_metadata() {
     let json = r#"{"features": [{"name": "a"}, {"name": "b"}], "classes": ["x", "y", "z"]}"#;
-    let model = OnnxModel::from_bytes(&with_metadata("modelgate.schema", json)).unwrap();
+    let model = onnx::Classifier::from_bytes(&with_metadata("modelgate.schema", json)).unwrap();
     assert_eq!(model.class_labels().unwrap(), texts(["x", "y", "z"]));
     assert_eq!(model.schema().unwrap().names().collect::<Vec<_>>(), ["a", "b"]);
-    let bad = OnnxModel::from_bytes(&with_metadata("modelgate.schema", r#"{"classes": [1]}"#));
+    let bad =
+        onnx::Classifier::from_bytes(&with_metadata("modelgate.schema", r#"{"classes": [1]}"#));
     assert_eq!(
         bad.unwrap_err().to_string(),
         "schema in metadata `modelgate.schema`: classes: found 1, expected 3, as the model \
@@ -256,9 +262,10 @@ fn the_same_may_stand_in_the_files_own_metadata() {
 
 #[test]
 fn class_names_of_ultralytics_are_taken_where_they_fit() {
-    let named = OnnxModel::from_bytes(&with_metadata("names", "{0: 'a', 1: 'b', 2: 'c'}")).unwrap();
+    let named =
+        onnx::Classifier::from_bytes(&with_metadata("names", "{0: 'a', 1: 'b', 2: 'c'}")).unwrap();
     assert_eq!(named.class_labels().unwrap(), texts(["a", "b", "c"]));
-    let others = OnnxModel::from_bytes(&with_metadata("names", "{0: 'a', 1: 'b'}")).unwrap();
+    let others = onnx::Classifier::from_bytes(&with_metadata("names", "{0: 'a', 1: 'b'}")).unwrap();
     assert_eq!(others.class_labels(), None);
 }
 
@@ -279,6 +286,6 @@ fn a_batch_has_the_labels_of_its_rows() {
     let model = load("unnamed_batch", r#"{"classes": ["a", "b", "c"]}"#).unwrap();
     let rows: [&[f32]; 3] = [&[1.0, -3.0], &[0.0, 5.0], &[-2.0, 0.5]];
     for (row, found) in rows.iter().zip(model.predict_batch(&rows)) {
-        Scores::within(1e-6)(&model.predict(row).unwrap(), &found.unwrap()).unwrap();
+        Classification::within(1e-6)(&model.predict(row).unwrap(), &found.unwrap()).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use modelgate::{Context, FlagSet, ManualClock, dialect::unleash::Unleash};
+use modelgate::{Context, FlagSet, clock::ManualClock, unleash::Unleash};
 use serde_json::Value as Json;
 
 fn payload(name: &str) -> Option<String> {

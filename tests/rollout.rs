@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use modelgate::{
-    Condition, Context, FlagSet, ManualClock, Rollout, RolloutError, dialect::flagd::Flagd,
+    Context, FlagSet, Rollout,
+    clock::ManualClock,
+    flagd::Flagd,
+    rollout::{Condition, RolloutError},
 };
 
 fn version(rollout: &Rollout, context: &Context<'_>, clock: &ManualClock) -> String {

@@ -8,9 +8,12 @@ use std::{
 };
 
 use modelgate::{
-    Admission, Binding, BreakerPolicy, BuildError, Context, EvaluationContext, FallbackCause,
-    ManualClock, MissingKey, ModelErrorKind, ModelRouter, OperateError, Reason, RouterBuilder,
-    VersionState, model_fn,
+    Binding, BuildError, Context, EvaluationContext, FallbackCause, ModelRouter, Reason,
+    RouterBuilder,
+    clock::ManualClock,
+    model::{Acceptance, ModelErrorKind},
+    model_fn,
+    router::{BreakerPolicy, MissingKey, OperateError, stats::VersionState},
 };
 use support::{ByHand, Mood, Puppet, quiet_panics, serving};
 
@@ -73,7 +76,7 @@ fn whatever_is_wrong_with_the_flag_the_fallback_answers_and_says_what() {
         (
             r#"{"ml-model-version": {"state": "ENABLED", "variants": {"a": "v2"},
                 "defaultVariant": "a", "targeting": {"if": [true, "no such variant"]}}}"#,
-            FallbackCause::FlagError(modelgate::ErrorCode::General),
+            FallbackCause::FlagError(modelgate::flag::ErrorCode::General),
             "ERROR",
         ),
     ];
@@ -344,7 +347,7 @@ fn versions_come_and_go_while_the_router_runs_and_the_old_model_is_freed() {
     let user = Context::new("user-1");
     assert_eq!(*router.predict(&user, &[]).unwrap().output(), 1.0);
 
-    router.install("v2", v2, &Admission::new()).unwrap();
+    router.install("v2", v2, &Acceptance::new()).unwrap();
     assert_eq!(*router.predict(&user, &[]).unwrap().output(), 2.0);
     assert!(watched.upgrade().is_none(), "the old model is freed after its last user");
 
@@ -352,7 +355,7 @@ fn versions_come_and_go_while_the_router_runs_and_the_old_model_is_freed() {
     let answer = router.predict(&user, &[]).unwrap();
     assert_eq!(answer.fallback(), Some(FallbackCause::UnknownVersion));
 
-    router.install("v2", Puppet::new(20.0), &Admission::new()).unwrap();
+    router.install("v2", Puppet::new(20.0), &Acceptance::new()).unwrap();
     assert_eq!(*router.predict(&user, &[]).unwrap().output(), 20.0);
 }
 
@@ -375,7 +378,7 @@ fn a_version_that_did_not_load_does_not_stop_the_service() {
     );
     assert!(matches!(&router.stats().versions[1].state, VersionState::Ineligible { .. }));
 
-    router.install("v2", v2, &Admission::new()).unwrap();
+    router.install("v2", v2, &Acceptance::new()).unwrap();
     assert_eq!(router.predict(&user, &[]).unwrap().version(), "v2");
 
     let refused = ModelRouter::<[f64], f64>::builder(FLAG)
@@ -463,7 +466,7 @@ fn an_explanation_shows_the_flag_its_source_and_its_steps() {
     let [flag] = explanation.flags.as_slice() else { panic!("{explanation:?}") };
     assert_eq!((flag.key.as_str(), flag.source.as_deref()), (FLAG, Some("by-hand")));
     assert!(
-        flag.trace.steps.iter().any(|s| matches!(s, modelgate::TraceStep::Bucket { .. })),
+        flag.trace.steps.iter().any(|s| matches!(s, modelgate::flag::TraceStep::Bucket { .. })),
         "{:?}",
         flag.trace
     );

@@ -5,8 +5,12 @@ mod support;
 use std::{collections::HashSet, sync::Arc};
 
 use modelgate::{
-    Admission, Comparison, Context, EvaluationContext, KeyHasher, LazyModel, LossCause, MemorySink,
-    Model, ModelRouter, Priority, RouterBuilder, Shadow, Tolerance, Value, model_fn,
+    Context, EvaluationContext, Model, ModelRouter, RouterBuilder, Shadow,
+    compare::{Comparison, Tolerance, key::KeyHasher, sink::MemorySink},
+    model::{Acceptance, LazyModel},
+    model_fn,
+    shadow::{DropCause, Priority},
+    value::Value,
 };
 use support::{
     ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, quiet_panics, serving, settled, settled_in,
@@ -107,7 +111,7 @@ fn the_shadow_flag_says_who_runs() {
 
 #[test]
 fn a_list_of_names_runs_each_of_them_once() {
-    use modelgate::dialect::flagd::Flagd;
+    use modelgate::flagd::Flagd;
     // flagd's variants have no lists by its schema; where a source delivers one, it counts.
     let text = with_shadow_flag("v1", &enabled(r#"["v2", "v9", 7, "v4", "v2", "v1"]"#));
     let compiled = Flagd::new().compile(&text).unwrap();
@@ -269,7 +273,7 @@ fn joined_shadows_are_done_when_the_answer_comes() {
     }
     let stats = router.stats();
     assert_eq!(settled(&stats, "v2").disagreed(), 50);
-    assert_eq!(settled(&stats, "bad").lost(LossCause::Panic), 50);
+    assert_eq!(settled(&stats, "bad").dropped(DropCause::Panic), 50);
     // In a batch they run detached, and are counted alike.
     let user = Context::new("user-1");
     let row: (&dyn EvaluationContext, &[f64]) = (&user, &[]);
@@ -354,8 +358,8 @@ fn who_may_not_answer_may_still_be_looked_at_and_who_is_not_there_is_not() {
     ask(&router, "user-1");
     assert_eq!(candidates(&flushed(&router, &sink)), ["v2"]);
     router.load("lazy").unwrap();
-    router.install("broken", Puppet::new(6.0), &Admission::new()).unwrap();
-    router.install("v3", Puppet::new(3.0), &Admission::new()).unwrap();
+    router.install("broken", Puppet::new(6.0), &Acceptance::new()).unwrap();
+    router.install("v3", Puppet::new(3.0), &Acceptance::new()).unwrap();
     ask(&router, "user-1");
     assert_eq!(candidates(&flushed(&router, &sink)), ["broken", "lazy", "v2", "v3"]);
     assert_eq!(settled(&router.stats(), "v2").wanted(), 2, "counts go on");

@@ -9,14 +9,19 @@ use std::{
 };
 
 use modelgate::{
-    Agreement, Comparison, ComparisonSink, JsonlSink, KeyHasher, Side, SinkCounts, Value,
+    compare::{
+        Agreement, Comparison, Run,
+        key::KeyHasher,
+        sink::{ComparisonSink, JsonlSink, SinkCounts},
+    },
+    value::Value,
 };
 
 /// A comparison that carries this number as its revision.
 fn numbered(number: u64) -> Comparison<f64> {
     let mut comparison = Comparison::new(
-        Side::new("v1", Ok(0.25), Duration::from_micros(80)),
-        Side::new("v2", Ok(f64::NAN), Duration::from_micros(90)),
+        Run::new("v1", Ok(0.25), Duration::from_micros(80)),
+        Run::new("v2", Ok(f64::NAN), Duration::from_micros(90)),
     );
     comparison.revision = number;
     comparison.agreement = Agreement::of("score", false);
@@ -263,8 +268,8 @@ fn an_answer_that_cannot_be_written_as_json_is_counted() {
     // JSON has only text for keys.
     let output = || Ok(std::collections::BTreeMap::from([(vec![1], 2)]));
     sink.record(&Comparison::new(
-        Side::new("v1", output(), Duration::ZERO),
-        Side::new("v2", output(), Duration::ZERO),
+        Run::new("v1", output(), Duration::ZERO),
+        Run::new("v2", output(), Duration::ZERO),
     ));
     let counts: SinkCounts = sink.counts();
     assert_eq!((counts.recorded, counts.failed), (0, 1));

@@ -6,7 +6,14 @@ use std::{
     time::Duration,
 };
 
-use modelgate::{Agreement, Comparison, ComparisonSink, ModelError, Side, TracingSink, Value};
+use modelgate::{
+    ModelError,
+    compare::{
+        Agreement, Comparison, Run,
+        sink::{ComparisonSink, TracingSink},
+    },
+    value::Value,
+};
 use tracing_subscriber::fmt::MakeWriter;
 
 #[derive(Clone, Default)]
@@ -42,8 +49,8 @@ fn logged(comparison: &Comparison<f64>) -> String {
 
 fn comparison(candidate: Result<f64, ModelError>) -> Comparison<f64> {
     let mut comparison = Comparison::new(
-        Side::new("v1", Ok(0.123456), Duration::from_micros(80)),
-        Side::new("v2", candidate, Duration::from_micros(90)),
+        Run::new("v1", Ok(0.123456), Duration::from_micros(80)),
+        Run::new("v2", candidate, Duration::from_micros(90)),
     );
     comparison.targeting_key = Some("user-42".into());
     comparison.features = Some(Value::from("confidential"));

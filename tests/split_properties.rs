@@ -1,6 +1,6 @@
 //! Laws of percentage splits.
 
-use modelgate::{Context, FlagSet, ManualClock, Rollout};
+use modelgate::{Context, FlagSet, Rollout, clock::ManualClock};
 use proptest::prelude::*;
 
 fn flags(rollout: &Rollout, key: &str) -> FlagSet {

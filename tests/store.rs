@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use modelgate::{
-    Context, EnvironmentSource, FlagSet, Flags, ManualClock, Reason, dialect::flagd::Flagd,
+    Context, FlagSet, Flags, Reason, clock::ManualClock, flagd::Flagd, source::EnvironmentSource,
 };
 
 fn rollout(v2: u32) -> String {
@@ -75,7 +75,7 @@ fn an_operator_overrides_the_flags_by_an_environment_variable() {
 mod file {
     use std::{fs, path::Path, sync::mpsc};
 
-    use modelgate::FileSource;
+    use modelgate::source::FileSource;
 
     use super::*;
 

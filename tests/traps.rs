@@ -5,9 +5,18 @@ mod support;
 use std::{fs, sync::Arc, time::Duration};
 
 use modelgate::{
-    Admission, Context, FallbackCause, Features, JsonlSink, MemorySink, MissingKey, ModelRouter,
-    Priority, Reason, RouterBuilder, Schema, Shadow, SourceError, SourceState, Tolerance,
-    TracingSink, VersionState, model_fn,
+    Context, FallbackCause, Features, ModelRouter, Reason, RouterBuilder, Shadow,
+    compare::{
+        Tolerance,
+        sink::{JsonlSink, MemorySink, TracingSink},
+    },
+    features::Schema,
+    flag::store::SourceState,
+    model::Acceptance,
+    model_fn,
+    router::{MissingKey, stats::VersionState},
+    shadow::Priority,
+    source::SourceError,
 };
 use support::{ByHand, Mood, PATIENCE, Puppet, quiet_panics, serving, settled};
 
@@ -104,7 +113,7 @@ fn a_corrupt_file_of_v2_does_not_stop_the_service_and_a_good_one_is_installed_la
         other => panic!("{other:?}"),
     }
     fs::write(&path, "2.0").unwrap();
-    router.install("v2", load().unwrap(), &Admission::new().probe([])).unwrap();
+    router.install("v2", load().unwrap(), &Acceptance::new().probe([])).unwrap();
     let answer = router.predict(&user, &[]).unwrap();
     assert_eq!((answer.version().as_str(), *answer.output()), ("v2", 2.0));
     assert_eq!(router.stats().versions[1].state, VersionState::Eligible);
@@ -262,15 +271,18 @@ fn a_slow_model_does_not_stand_on_the_event_loop() {
 mod onnx {
     use std::{cell::RefCell, error::Error, process::Command, thread};
 
-    use modelgate::{Model, OnnxModel};
+    use modelgate::{Model, onnx};
 
     thread_local! {
-        static KEPT: RefCell<Option<OnnxModel>> = const { RefCell::new(None) };
+        static KEPT: RefCell<Option<onnx::Classifier>> = const { RefCell::new(None) };
     }
 
-    fn digits() -> OnnxModel {
-        OnnxModel::load(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx"))
-            .unwrap()
+    fn digits() -> onnx::Classifier {
+        onnx::Classifier::load(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/examples/models/digits_v2.onnx"
+        ))
+        .unwrap()
     }
 
     #[test]

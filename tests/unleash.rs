@@ -10,8 +10,8 @@ use std::{
 };
 
 use modelgate::{
-    Context, EvaluationContext, FlagSet, ManualClock, Reason, TraceStep, Value,
-    dialect::unleash::Unleash,
+    Context, EvaluationContext, FlagSet, Reason, clock::ManualClock, flag::TraceStep,
+    unleash::Unleash, value::Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -193,7 +193,7 @@ fn a_custom_strategy_is_the_callers_own_and_its_panic_is_a_no() {
     let by_plan = Unleash::new().with_strategy("byPlan", |parameters, context| {
         let Some(plan) = context.attribute("plan") else { panic!("no plan") };
         let plans = parameters.get("plans").and_then(Value::as_str).unwrap_or_default();
-        matches!(plan, modelgate::ValueRef::Text(plan) if plans.split(',').any(|p| p == plan))
+        matches!(plan, modelgate::value::ValueRef::Text(plan) if plans.split(',').any(|p| p == plan))
     });
     let flags = compile(&by_plan, &features);
     assert!(on(&flags, &Context::anonymous().with("plan", "pro")));
@@ -284,7 +284,7 @@ fn the_context_is_mapped_field_by_field() {
         let features = json!([{"name": "t", "enabled": true, "strategies": strategies}]);
         on(&compile(&dialect, &features), context)
     };
-    let empty = modelgate::Map::new();
+    let empty = modelgate::value::Map::new();
     let listed = ["a"];
     let context = Context::new("user-1")
         .with("sessionId", 7)

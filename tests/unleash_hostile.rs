@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use modelgate::{Context, FlagSet, ManualClock, dialect::unleash::Unleash};
+use modelgate::{Context, FlagSet, clock::ManualClock, unleash::Unleash};
 use serde_json::{Value as Json, json};
 
 fn compile(features: &Json, segments: &Json) -> FlagSet {

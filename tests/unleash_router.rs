@@ -1,8 +1,8 @@
 //! A router by an Unleash toggle.
 
 use modelgate::{
-    Binding, Context, Exposures, FallbackCause, FlagSet, Flags, MissingKey, ModelRouter, Reason,
-    RouterBuilder, dialect::unleash::Unleash, model_fn,
+    Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, Reason, RouterBuilder,
+    flag::EvaluationCounts, model_fn, router::MissingKey, unleash::Unleash,
 };
 use serde_json::{Value as Json, json};
 
@@ -83,7 +83,7 @@ fn a_router_without_a_key_goes_by_its_policy() {
 
 #[test]
 fn what_is_only_explained_is_not_reported() {
-    let exposures = Exposures::new();
+    let exposures = EvaluationCounts::new();
     let features = json!({"version": 2, "features": [{"name": "switch", "enabled": true}]});
     let flags = Unleash::new().with_exposures(&exposures).compile(&features.to_string()).unwrap();
     let router = router(&flags, Binding::switch("switch", "v2")).build().unwrap();

@@ -3,7 +3,9 @@
 
 mod support;
 
-use modelgate::{Context, FlagSet, Flags, ManualClock, Severity, dialect::unleash::Unleash};
+use modelgate::{
+    Context, FlagSet, Flags, clock::ManualClock, flag::ProblemSeverity, unleash::Unleash,
+};
 use serde_json::{Value as Json, json};
 use support::ByHand;
 
@@ -68,7 +70,7 @@ fn a_bad_feature_is_named_and_leaves_its_neighbours_alone() {
             "flag `` at /features/6: found an array, expected an object",
         ]
     );
-    assert!(flags.problems().iter().all(|problem| problem.severity == Severity::Rejected));
+    assert!(flags.problems().iter().all(|problem| problem.severity == ProblemSeverity::Rejected));
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn one_bad_strategy_switches_its_toggle_off_and_says_so() {
         assert_eq!((toggle.variant.name, toggle.variant.feature_enabled), ("disabled", false));
         let [problem] = flags.problems() else { panic!("{:?}", problems(&flags)) };
         assert_eq!((&*problem.key, &*problem.path), ("t", path));
-        assert_eq!(problem.severity, Severity::Warning);
+        assert_eq!(problem.severity, ProblemSeverity::Warning);
         assert!(problem.expected.contains("off for everybody"), "{problem}");
     }
 }

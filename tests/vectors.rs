@@ -7,8 +7,10 @@
 use std::{env, fs, path::Path};
 
 use modelgate::{
-    FlagSet, ManualClock, OwnedContext, Value,
-    dialect::flagd::{Flagd, Fractional},
+    FlagSet, OwnedContext,
+    clock::ManualClock,
+    flagd::{Flagd, Fractional},
+    value::Value,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -49,7 +51,7 @@ fn contexts() -> Vec<(String, Value)> {
                 6 => Value::from(
                     [("id", Value::from(&*key)), ("b", Value::from(1))]
                         .into_iter()
-                        .collect::<modelgate::Map>(),
+                        .collect::<modelgate::value::Map>(),
                 ),
                 _ => Value::from(&*key),
             };

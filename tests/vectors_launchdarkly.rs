@@ -6,7 +6,7 @@
 
 use std::{env, fs, path::Path};
 
-use modelgate::{FlagSet, OwnedContext, Value, dialect::launchdarkly::LaunchDarkly};
+use modelgate::{FlagSet, OwnedContext, launchdarkly::LaunchDarkly, value::Value};
 use serde_json::{Value as Json, json};
 
 /// The keys as services have them, each with an `account` of another type.

@@ -1,4 +1,4 @@
-//! Models of several kinds through `OnnxModel`, beside ONNX Runtime (through `ort`) and tract, both
+//! Models of several kinds through `onnx::Classifier`, beside ONNX Runtime (through `ort`) and tract, both
 //! bare: in one process, in turn.
 //!
 //! Each cell is the least of many rounds, per call, of the time that a thread was on a processor: what
@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modelgate::{Model as _, OnnxModel, OnnxRuntime};
+use modelgate::{Model as _, onnx};
 use ort::{environment::Environment, session::Session, value::TensorRef};
 use tract_onnx::prelude::{
     Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, IntoTValue, Tensor, tvec,
@@ -107,8 +107,8 @@ fn compare(
     let values = values(model);
     let rows: Vec<&[f32]> = values.chunks(model.width()).collect();
     let mut builder = match settings.through {
-        true => OnnxRuntime::load().unwrap().sessions(callers).builder(),
-        false => OnnxModel::builder(),
+        true => onnx::Runtime::load().unwrap().sessions(callers).builder(),
+        false => onnx::Classifier::builder(),
     };
     if let Some(label) = model.label {
         builder = builder.label_output(label);
@@ -191,7 +191,7 @@ fn session(model: &Model, environment: &Environment) -> Session {
 }
 
 /// All are asked the same.
-fn check(model: &Model, ours: &OnnxModel, rows: &[&[f32]], environment: &Environment) {
+fn check(model: &Model, ours: &onnx::Classifier, rows: &[&[f32]], environment: &Environment) {
     let mut session = session(model, environment);
     for row in &rows[..20] {
         let shape: Vec<usize> = [&[1], &*model.row].concat();

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use axum::{Json, Router, http::header, response::IntoResponse, routing::post, serve::ListenerExt};
-use modelgate::{Model, OnnxModel};
+use modelgate::{Model, onnx};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -21,13 +21,13 @@ struct Question {
 
 const ANSWER: &str = r#"{"label":1,"probabilities":[1.9877078e-7,0.99537843,3.867079e-8,7.87593e-7,0.003757074,1.476544e-6,0.000012008895,3.5367625e-6,0.00079921883,0.000047287387],"model_version":"v1","reason":"TARGETING_MATCH","flag_revision":1,"fell_back":false,"prediction_id":"000102030405060708090a0b0c0d0e0f"}"#;
 
-static MODELS: OnceLock<[OnnxModel; 2]> = OnceLock::new();
+static MODELS: OnceLock<[onnx::Classifier; 2]> = OnceLock::new();
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if std::env::var_os("MODELGATE_BARE").is_some() {
-        let load = |name| OnnxModel::load(format!("examples/models/digits_{name}.onnx"));
+        let load = |name| onnx::Classifier::load(format!("examples/models/digits_{name}.onnx"));
         let _ = MODELS.set([load("v1")?, load("v2")?]);
     }
     let address = std::env::var("MODELGATE_ADDR").unwrap_or_else(|_| "127.0.0.1:8080".into());

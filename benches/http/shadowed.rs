@@ -8,16 +8,18 @@ use std::error::Error;
 
 use example::service::{Config, Digits, Service};
 use modelgate::{
-    Budget, Features, FileSource, JsonlSink, Model, ModelError, ModelRouter, ProbabilityVector,
-    Scores, Shadow,
+    Classification, Features, Model, ModelError, ModelRouter, Shadow,
+    compare::{ProbabilityDistance, sink::JsonlSink},
+    shadow::Budget,
+    source::FileSource,
 };
 use tokio::net::TcpListener;
 
 /// A model that takes ten times as long.
 struct TenTimes<M>(M);
 
-impl<M: Model<Features, Scores>> Model<Features, Scores> for TenTimes<M> {
-    fn predict(&self, features: &Features) -> Result<Scores, ModelError> {
+impl<M: Model<Features, Classification>> Model<Features, Classification> for TenTimes<M> {
+    fn predict(&self, features: &Features) -> Result<Classification, ModelError> {
         for _ in 0..9 {
             std::hint::black_box(self.0.predict(features)?);
         }
@@ -39,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .fallback("v1")
         .source(FileSource::watch(&config.flags))
         .shadow(shadow)
-        .compare(ProbabilityVector::argmax())
+        .compare(ProbabilityDistance::argmax())
         .sink(JsonlSink::builder(&config.comparisons).rotate(64 << 20, 1).create()?)
         .build()?;
     let listener = TcpListener::bind(&config.address).await?;

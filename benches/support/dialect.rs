@@ -1,8 +1,8 @@
 //! What the dialects have in common for a benchmark.
 
 use modelgate::{
-    Binding, Evaluation, FlagSet,
-    dialect::{flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash},
+    Binding, FlagSet, flag::Evaluation, flagd::Flagd, flagsmith::Flagsmith,
+    launchdarkly::LaunchDarkly, unleash::Unleash,
 };
 
 use super::{Rules, flagd, flagsmith, is_second, launchdarkly, unleash};

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modelgate::{Context, FlagSet, FlagSink, FlagSource, Flags, SourceError, Subscription};
+use modelgate::{
+    Context, FlagSet, FlagSource, Flags,
+    source::{FlagUpdates, SourceError, Subscription},
+};
 
 mod dialect;
 pub mod flagd;
@@ -107,7 +110,7 @@ pub fn users() -> Vec<User> {
 #[derive(Clone)]
 pub struct Fed {
     pub flags: Flags,
-    sink: FlagSink,
+    sink: FlagUpdates,
     set: FlagSet,
 }
 
@@ -148,13 +151,13 @@ pub fn switching(rules: Rules) -> impl FnMut(&FlagSet) -> FlagSet + Send + 'stat
 }
 
 #[derive(Clone, Default)]
-struct Hand(Arc<Mutex<Option<FlagSink>>>);
+struct Hand(Arc<Mutex<Option<FlagUpdates>>>);
 
 impl FlagSource for Hand {
     fn name(&self) -> Cow<'static, str> {
         "hand".into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         *self.0.lock().unwrap() = Some(sink);
         Ok(Subscription::none())
     }

@@ -1,6 +1,6 @@
 //! Networks of random weights, written as ONNX.
 
-use modelgate::OnnxModel;
+use modelgate::onnx;
 use prost::Message;
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
@@ -132,8 +132,8 @@ pub fn cnn() -> Vec<u8> {
 }
 
 /// The network, which runs batches at once.
-pub fn load(file: &[u8]) -> OnnxModel {
-    let model = OnnxModel::from_bytes(file).unwrap();
+pub fn load(file: &[u8]) -> onnx::Classifier {
+    let model = onnx::Classifier::from_bytes(file).unwrap();
     assert!(model.runs_batches());
     model
 }

@@ -1,8 +1,10 @@
 //! flagd's questions.
 
 use modelgate::{
-    OwnedContext, Value, ValueType,
-    dialect::flagd::{Flagd, Fractional},
+    OwnedContext,
+    flag::ValueType,
+    flagd::{Flagd, Fractional},
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 

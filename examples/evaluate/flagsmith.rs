@@ -1,8 +1,9 @@
 //! Flagsmith's questions.
 
 use modelgate::{
-    OwnedContext, Value,
-    dialect::flagsmith::{Flagsmith, Generation, VariantOrder},
+    OwnedContext,
+    flagsmith::{Flagsmith, Generation, VariantOrder},
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 

@@ -1,8 +1,9 @@
 //! LaunchDarkly's questions.
 
 use modelgate::{
-    OwnedContext, Value,
-    dialect::launchdarkly::{LaunchDarkly, Reason},
+    OwnedContext,
+    launchdarkly::{LaunchDarkly, Reason},
+    value::Value,
 };
 use serde_json::{Map, Value as Json, json};
 

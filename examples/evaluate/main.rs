@@ -22,7 +22,7 @@ use std::{
     process::ExitCode,
 };
 
-use modelgate::{FlagSet, SystemClock};
+use modelgate::{FlagSet, clock::SystemClock};
 use serde_json::{Value as Json, json};
 
 const HELP: &str = "\

@@ -1,6 +1,6 @@
 //! Unleash's questions.
 
-use modelgate::{OwnedContext, Value, dialect::unleash::Unleash};
+use modelgate::{OwnedContext, unleash::Unleash, value::Value};
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Evaluator, text, wrong};

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, env, error::Error, process::ExitCode, thread, time::Duration};
 
 use modelgate::{
-    Binding, Context, FlagSource, ModelRouter, RouterBuilder, Shadow, SourceState, Tolerance,
-    model_fn,
+    Binding, Context, FlagSource, ModelRouter, RouterBuilder, Shadow, compare::Tolerance,
+    flag::store::SourceState, model_fn,
 };
 
 const USERS: usize = 1000;

@@ -7,7 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modelgate::{Admission, Features, Label, OnnxModel, Schema, SchemaModel, Scores};
+use modelgate::{
+    Classification, Features,
+    features::{Schema, SchemaModel},
+    model::{Acceptance, Label},
+    onnx,
+};
 use serde::Deserialize;
 
 /// A folder of models with a `manifest.json`: the names of the features, and the SHA-256 that
@@ -75,12 +80,12 @@ impl Digits {
     }
 
     /// Loads a version: the file must be the one that was trained, byte for byte.
-    pub fn model(&self, version: &str) -> Result<SchemaModel<OnnxModel>, ModelFileError> {
+    pub fn model(&self, version: &str) -> Result<SchemaModel<onnx::Classifier>, ModelFileError> {
         let path = self.folder.join(format!("digits_{version}.onnx"));
         let wrong = |error: Box<dyn Error + Send + Sync>| ModelFileError::new(&path, error);
         let pin =
             self.task.models.get(version).ok_or_else(|| wrong("not in the manifest".into()))?;
-        let model = OnnxModel::builder()
+        let model = onnx::Classifier::builder()
             .sha256(pin.onnx_sha256.as_str())
             .load(&path)
             .map_err(|error| wrong(error.into()))?;
@@ -89,7 +94,7 @@ impl Digits {
     }
 
     /// The model's features: their order, and what a pixel can be.
-    fn schema(&self) -> Result<Schema, modelgate::SchemaError> {
+    fn schema(&self) -> Result<Schema, modelgate::features::SchemaError> {
         let names = self.task.features.iter().map(String::as_str);
         let schema = Schema::new(names.clone())?;
         names.into_iter().try_fold(schema, |schema, name| schema.range(name, 0.0..=16.0))
@@ -97,7 +102,10 @@ impl Digits {
 
     /// What a version must prove before it may answer: known answers to known rows, and some calls
     /// to warm up.
-    pub fn admission(&self, version: &str) -> Result<Admission<Features, Scores>, ModelFileError> {
+    pub fn acceptance(
+        &self,
+        version: &str,
+    ) -> Result<Acceptance<Features, Classification>, ModelFileError> {
         let path = self.folder.join("digits_expected.jsonl");
         let mut golden = Vec::with_capacity(GOLDEN_ROWS);
         for line in read(&path)?.lines().take(GOLDEN_ROWS) {
@@ -105,7 +113,7 @@ impl Digits {
                 let mut expected: Expected = serde_json::from_str(line).ok()?;
                 let scores = expected.answers.remove(version)?;
                 let features = self.rows.get(expected.row)?.features();
-                Some((features, serde_json::from_value::<Scores>(scores).ok()?))
+                Some((features, serde_json::from_value::<Classification>(scores).ok()?))
             })();
             golden.push(known.ok_or_else(|| {
                 ModelFileError::new(&path, format!("a line without scores of {version}"))
@@ -113,8 +121,8 @@ impl Digits {
         }
         let first = self.rows.first();
         let first = first.ok_or_else(|| ModelFileError::new(&path, "no rows beside it"))?;
-        Ok(Admission::new()
-            .golden(golden, Scores::within(TOLERANCE))
+        Ok(Acceptance::new()
+            .golden(golden, Classification::within(TOLERANCE))
             .warm_up(100, first.features()))
     }
 

@@ -2,7 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use modelgate::{FlagsStatus, LossCause, RouterStats, VersionState, VersionStats};
+use modelgate::{
+    flag::store::FlagsStatus,
+    router::stats::{RouterStats, VersionState, VersionStats},
+    shadow::DropCause,
+};
 
 /// Everything there is to scrape.
 pub fn render(stats: &RouterStats, status: &FlagsStatus) -> String {
@@ -83,11 +87,11 @@ fn shadows(page: &mut Page, stats: &RouterStats) -> fmt::Result {
             page.sample("modelgate_shadows_total", &labels, count)?;
         }
     }
-    page.family("modelgate_shadows_lost_total", "counter", "Shadow runs that were dropped.")?;
+    page.family("modelgate_shadows_dropped_total", "counter", "Shadow runs that were dropped.")?;
     for candidate in candidates() {
-        for cause in LossCause::ALL {
+        for cause in DropCause::ALL {
             let labels = [("candidate", candidate.candidate().as_str()), ("cause", cause.as_str())];
-            page.sample("modelgate_shadows_lost_total", &labels, candidate.lost(cause))?;
+            page.sample("modelgate_shadows_dropped_total", &labels, candidate.dropped(cause))?;
         }
     }
     page.family("modelgate_shadows_waiting", "gauge", "Shadow runs that wait for a thread.")?;

@@ -15,8 +15,12 @@ mod reply;
 use std::{error::Error, fs, path::Path, time::Duration};
 
 use modelgate::{
-    Budget, Features, FileSource, FlagsStatus, JsonlSink, ModelRouter, ProbabilityVector,
-    RouterStats, Scores, Shadow, SourceState,
+    Classification, Features, ModelRouter, Shadow,
+    compare::{ProbabilityDistance, sink::JsonlSink},
+    flag::store::{FlagsStatus, SourceState},
+    router::stats::RouterStats,
+    shadow::Budget,
+    source::FileSource,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -32,7 +36,7 @@ pub const SHUTDOWN: Duration = Duration::from_secs(10);
 /// The service: a router over the digits models, and the answers to every path.
 #[derive(Clone, Debug)]
 pub struct Service {
-    router: ModelRouter<Features, Scores>,
+    router: ModelRouter<Features, Classification>,
 }
 
 impl Service {
@@ -49,28 +53,28 @@ impl Service {
         let comparisons = JsonlSink::builder(&config.comparisons).rotate(64 << 20, 4).create()?;
         let router = ModelRouter::builder("ml-model-version")
             .model("v1", digits.model("v1")?)
-            .check("v1", digits.admission("v1")?)
+            .check("v1", digits.acceptance("v1")?)
             .try_model("v2", digits.model("v2"))
-            .check("v2", digits.admission("v2")?)
+            .check("v2", digits.acceptance("v2")?)
             .fallback("v1")
             .refuse_non_finite()
             .source(FileSource::watch(&config.flags))
             .shadow(
                 Shadow::flag("shadow-mode-v2").candidate("v2").budget(Budget::cpu_percent(25.0)),
             )
-            .compare(ProbabilityVector::argmax())
+            .compare(ProbabilityDistance::argmax())
             .sink(comparisons)
             .build()?;
         Ok(Service::new(router))
     }
 
     /// The service over a router of one's own.
-    pub fn new(router: ModelRouter<Features, Scores>) -> Service {
+    pub fn new(router: ModelRouter<Features, Classification>) -> Service {
         Service { router }
     }
 
     /// The router, for what is not HTTP: `install`, `pin`, `block`.
-    pub fn router(&self) -> &ModelRouter<Features, Scores> {
+    pub fn router(&self) -> &ModelRouter<Features, Classification> {
         &self.router
     }
 

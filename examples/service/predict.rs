@@ -2,7 +2,7 @@
 
 use std::str;
 
-use modelgate::{Context, Features, Label, PredictError, PredictionId};
+use modelgate::{Context, Features, PredictError, PredictionId, model::Label};
 use serde::{Deserialize, Serialize};
 
 use super::{LARGEST_BODY, Reply, Service};

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use modelgate::{
-    Clock, FlagSet, ManualClock, OwnedContext, Value,
-    dialect::{flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash},
+    FlagSet, OwnedContext,
+    clock::{Clock, ManualClock},
+    flagd::Flagd,
+    flagsmith::Flagsmith,
+    launchdarkly::LaunchDarkly,
+    unleash::Unleash,
+    value::Value,
 };
 use serde_json::Value as Json;
 
@@ -104,7 +109,7 @@ fn context_of(json: &Json) -> OwnedContext {
 fn evaluate(set: &FlagSet, context: &OwnedContext) {
     let clock = ManualClock::at_unix(Duration::from_secs(1_767_600_000));
     let clock: &dyn Clock = &clock;
-    let keys: Vec<&str> = set.iter().map(modelgate::Flag::key).collect();
+    let keys: Vec<&str> = set.iter().map(modelgate::flag::Flag::key).collect();
     for key in keys {
         let plain = set.evaluate(key, context, clock);
         let (explained, _) = set.explain(key, context, clock);

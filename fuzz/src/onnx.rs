@@ -1,17 +1,21 @@
 //! What is done with an ONNX file: shared by the fuzz target and an ordinary test.
 
-use modelgate::{Model, NonFinite, OnnxModel, Tensor, TensorData, Tensors};
+use modelgate::{
+    Model,
+    onnx::{self, NonFiniteInput},
+    tensor::{Tensor, TensorData, Tensors},
+};
 
 /// Loads a file in both ways and, where that succeeds, runs a first row.
 ///
 /// Nothing may panic on the way in. What the engine panics over later is the router's to catch.
 pub fn onnx(input: &[u8]) {
-    let options = OnnxModel::builder().non_finite(NonFinite::Allowed);
+    let options = onnx::Classifier::builder().non_finite(NonFiniteInput::Allowed);
     if let Ok(graph) = options.graph_from_bytes(input) {
         let mut tensors = Tensors::new();
         for described in graph.inputs() {
             let width = match described.shape.as_deref() {
-                Some([_, modelgate::AxisSize::Fixed(width)]) => (*width).min(1 << 16),
+                Some([_, modelgate::onnx::AxisSize::Fixed(width)]) => (*width).min(1 << 16),
                 _ => 1,
             };
             let data = TensorData::F32(vec![1.0; width]);

@@ -3,7 +3,7 @@
 /// Whether two answers agree, and how far apart they are.
 ///
 /// ```
-/// use modelgate::Agreement;
+/// use modelgate::compare::Agreement;
 ///
 /// let agreement = Agreement::of("cents", false).with_distance(12.0);
 /// assert_eq!(agreement.agrees(), Some(false));

@@ -12,7 +12,7 @@ use super::Agreement;
 /// Any closure is one; spell its argument types out, the compiler needs them:
 ///
 /// ```
-/// use modelgate::{Agreement, Comparator};
+/// use modelgate::compare::{Agreement, Comparator};
 ///
 /// let same_sign = |primary: &f64, candidate: &f64| -> Agreement {
 ///     Agreement::of("sign", (*primary < 0.0) == (*candidate < 0.0))

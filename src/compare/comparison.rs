@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{Agreement, KeyHash};
+use super::{Agreement, key::KeyHash};
 use crate::{model::ModelError, prediction_id::PredictionId, value::Value, version::Version};
 
 /// What two versions made of one request.
@@ -12,7 +12,7 @@ use crate::{model::ModelError, prediction_id::PredictionId, value::Value, versio
 /// The user's targeting key and the features are left out unless the
 /// [`Shadow`](crate::Shadow) policy asks for them.
 ///
-/// Serializes as [`JsonlSink`](crate::JsonlSink) writes it.
+/// Serializes as [`JsonlSink`](crate::compare::sink::JsonlSink) writes it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Comparison<P> {
@@ -29,9 +29,9 @@ pub struct Comparison<P> {
     /// The features, if the policy asks for them.
     pub features: Option<Value>,
     /// The version that answered the caller.
-    pub primary: Side<P>,
+    pub primary: Run<P>,
     /// The version that ran in its shadow.
-    pub candidate: Side<P>,
+    pub candidate: Run<P>,
     /// How long the candidate's run waited for a thread; not part of its service time.
     pub queue_wait: Duration,
     /// What the comparator found.
@@ -41,7 +41,7 @@ pub struct Comparison<P> {
 /// One version's part in a [`Comparison`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Side<P> {
+pub struct Run<P> {
     /// The version.
     pub version: Version,
     /// What it answered, or why it did not.
@@ -50,14 +50,14 @@ pub struct Side<P> {
     pub service_time: Duration,
 }
 
-impl<P> Side<P> {
+impl<P> Run<P> {
     /// A side.
     pub fn new(
         version: impl Into<Version>,
         outcome: Result<P, ModelError>,
         service_time: Duration,
-    ) -> Side<P> {
-        Side { version: version.into(), outcome, service_time }
+    ) -> Run<P> {
+        Run { version: version.into(), outcome, service_time }
     }
 }
 
@@ -67,15 +67,15 @@ impl<P> Comparison<P> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use modelgate::{Agreement, Comparison, Side};
+    /// use modelgate::compare::{Agreement, Comparison, Run};
     ///
     /// let mut comparison = Comparison::new(
-    ///     Side::new("v1", Ok(0.25), Duration::from_micros(80)),
-    ///     Side::new("v2", Ok(0.75), Duration::from_micros(90)),
+    ///     Run::new("v1", Ok(0.25), Duration::from_micros(80)),
+    ///     Run::new("v2", Ok(0.75), Duration::from_micros(90)),
     /// );
     /// comparison.agreement = Agreement::of("score", false).with_distance(0.5);
     /// ```
-    pub fn new(primary: Side<P>, candidate: Side<P>) -> Comparison<P> {
+    pub fn new(primary: Run<P>, candidate: Run<P>) -> Comparison<P> {
         Comparison {
             prediction_id: PredictionId::generate(),
             time: Duration::ZERO,
@@ -121,7 +121,7 @@ impl<P: Serialize> Serialize for Comparison<P> {
     }
 }
 
-impl<P: Serialize> Serialize for Side<P> {
+impl<P: Serialize> Serialize for Run<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut side = serializer.serialize_struct("Side", 3)?;
         side.serialize_field("version", &self.version)?;
@@ -148,12 +148,12 @@ impl Serialize for Failure<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::KeyHasher;
+    use crate::compare::key::KeyHasher;
 
     fn example() -> Comparison<f64> {
         let mut comparison = Comparison::new(
-            Side::new("v1", Ok(0.25), Duration::from_micros(80)),
-            Side::new("v2", Err(ModelError::new("no such table")), Duration::from_micros(90)),
+            Run::new("v1", Ok(0.25), Duration::from_micros(80)),
+            Run::new("v2", Err(ModelError::new("no such table")), Duration::from_micros(90)),
         );
         comparison.prediction_id = PredictionId::from_u128(1);
         comparison.time = Duration::from_millis(1_700_000_000_123);

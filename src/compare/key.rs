@@ -43,13 +43,13 @@ impl Serialize for KeyHash {
 /// Makes [`KeyHash`]es: HMAC-SHA-256 of the targeting key, cut to its first 128 bits.
 ///
 /// ```
-/// use modelgate::KeyHasher;
+/// use modelgate::compare::key::KeyHasher;
 ///
 /// let hasher = KeyHasher::new(b"sixteen bytes or more")?;
 /// assert_eq!(hasher.hash("user-42"), hasher.hash("user-42"));
 /// assert_ne!(hasher.hash("user-42"), KeyHasher::random().hash("user-42"));
 /// assert_eq!(format!("{hasher:?}"), "KeyHasher(..)");
-/// # Ok::<(), modelgate::WeakSecret>(())
+/// # Ok::<(), modelgate::compare::key::WeakSecretError>(())
 /// ```
 #[derive(Clone)]
 pub struct KeyHasher {
@@ -63,11 +63,11 @@ impl KeyHasher {
     ///
     /// # Errors
     ///
-    /// [`WeakSecret`] for fewer than 16 bytes: user ids are few enough to try them all.
-    pub fn new(secret: impl AsRef<[u8]>) -> Result<KeyHasher, WeakSecret> {
+    /// [`WeakSecretError`] for fewer than 16 bytes: user ids are few enough to try them all.
+    pub fn new(secret: impl AsRef<[u8]>) -> Result<KeyHasher, WeakSecretError> {
         let secret = secret.as_ref();
         if secret.len() < 16 {
-            return Err(WeakSecret { length: secret.len() });
+            return Err(WeakSecretError { length: secret.len() });
         }
         Ok(KeyHasher::keyed(secret))
     }
@@ -109,17 +109,17 @@ impl fmt::Debug for KeyHasher {
 
 /// The secret of a [`KeyHasher`] is too short.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeakSecret {
+pub struct WeakSecretError {
     length: usize,
 }
 
-impl fmt::Display for WeakSecret {
+impl fmt::Display for WeakSecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "secret: found {} bytes, expected at least 16", self.length)
     }
 }
 
-impl Error for WeakSecret {}
+impl Error for WeakSecretError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,20 @@
 //! The sink trait.
 
+mod channel;
+mod fan_out;
+mod jsonl;
+mod log;
+mod memory;
+
 use std::{error::Error, fmt, io, sync::Arc};
 
+pub(crate) use self::fan_out::FanOut;
+pub use self::{
+    channel::ChannelSink,
+    jsonl::{JsonlBuilder, JsonlSink},
+    log::TracingSink,
+    memory::MemorySink,
+};
 use super::Comparison;
 
 /// Where comparisons go: a log, a file, a queue, a database of yours.
@@ -12,7 +25,7 @@ use super::Comparison;
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use modelgate::{Comparison, ComparisonSink};
+/// use modelgate::compare::{Comparison, sink::ComparisonSink};
 ///
 /// #[derive(Default)]
 /// struct Disagreements(AtomicU64);

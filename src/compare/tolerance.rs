@@ -3,42 +3,42 @@
 use super::{Agreement, Comparator};
 
 /// A prediction that is one number, or several in a fixed order.
-pub trait Score {
+pub trait Numeric {
     /// The number at `index`, from 0; `None` after the last one.
     fn score(&self, index: usize) -> Option<f64>;
 }
 
-impl Score for f32 {
+impl Numeric for f32 {
     fn score(&self, index: usize) -> Option<f64> {
         (index == 0).then_some(f64::from(*self))
     }
 }
 
-impl Score for f64 {
+impl Numeric for f64 {
     fn score(&self, index: usize) -> Option<f64> {
         (index == 0).then_some(*self)
     }
 }
 
-impl<T: Score> Score for [T] {
+impl<T: Numeric> Numeric for [T] {
     fn score(&self, index: usize) -> Option<f64> {
         self.get(index)?.score(0)
     }
 }
 
-impl<T: Score> Score for Vec<T> {
+impl<T: Numeric> Numeric for Vec<T> {
     fn score(&self, index: usize) -> Option<f64> {
         self.as_slice().score(index)
     }
 }
 
-impl<T: Score> Score for Box<[T]> {
+impl<T: Numeric> Numeric for Box<[T]> {
     fn score(&self, index: usize) -> Option<f64> {
         (**self).score(index)
     }
 }
 
-impl<T: Score, const N: usize> Score for [T; N] {
+impl<T: Numeric, const N: usize> Numeric for [T; N] {
     fn score(&self, index: usize) -> Option<f64> {
         self.as_slice().score(index)
     }
@@ -51,7 +51,7 @@ impl<T: Score, const N: usize> Score for [T; N] {
 /// lengths. Two empty answers agree. An infinity agrees with itself.
 ///
 /// ```
-/// use modelgate::{Comparator, Tolerance};
+/// use modelgate::compare::{Comparator, Tolerance};
 ///
 /// let close = Tolerance::absolute(1e-3).or_relative(0.01);
 /// assert_eq!(close.compare(&100.0_f64, &100.9).agrees(), Some(true));
@@ -90,7 +90,7 @@ impl Tolerance {
     }
 }
 
-impl<P: Score> Comparator<P> for Tolerance {
+impl<P: Numeric> Comparator<P> for Tolerance {
     fn compare(&self, primary: &P, candidate: &P) -> Agreement {
         let (mut agrees, mut distance) = (true, 0.0_f64);
         for index in 0.. {

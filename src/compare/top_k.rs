@@ -1,6 +1,6 @@
 //! Comparing rankings.
 
-use super::{Agreement, Comparator, Probabilities, probabilities::comparable};
+use super::{Agreement, Comparator, HasProbabilities, probability_distance::comparable};
 
 /// Compares the `k` likeliest classes, as a set or in order.
 ///
@@ -9,7 +9,7 @@ use super::{Agreement, Comparator, Probabilities, probabilities::comparable};
 /// distance; two empty vectors agree.
 ///
 /// ```
-/// use modelgate::{Comparator, TopK};
+/// use modelgate::compare::{Comparator, TopK};
 ///
 /// let primary = [0.5_f32, 0.3, 0.2, 0.0];
 /// let candidate = [0.3_f32, 0.5, 0.0, 0.2];
@@ -45,7 +45,7 @@ impl TopK {
     }
 }
 
-impl<P: Probabilities> Comparator<P> for TopK {
+impl<P: HasProbabilities> Comparator<P> for TopK {
     fn compare(&self, primary: &P, candidate: &P) -> Agreement {
         let measure = if self.ordered { "top_k_order" } else { "top_k" };
         let (a, b) = (primary.probabilities(), candidate.probabilities());

@@ -8,7 +8,7 @@ use crate::{Model, ModelError};
 /// A model that reads rows, behind a [`Schema`]: it takes [`Features`]. Made by [`Schema::model`].
 ///
 /// ```
-/// use modelgate::{Features, Model, Schema, model_fn};
+/// use modelgate::{Features, Model, features::Schema, model_fn};
 ///
 /// let ratio = model_fn(|row: &[f32]| Ok(row[0] / row[1]));
 /// let model = Schema::new(["debt", "income"])?.model(ratio);
@@ -48,8 +48,8 @@ impl Schema {
     /// When the schema has not as many features as the model's rows have values.
     pub fn onnx_model(
         self,
-        model: crate::OnnxModel,
-    ) -> Result<SchemaModel<crate::OnnxModel>, super::SchemaError> {
+        model: crate::onnx::Classifier,
+    ) -> Result<SchemaModel<crate::onnx::Classifier>, super::SchemaError> {
         if self.len() == model.input_len() {
             return Ok(self.model(model));
         }

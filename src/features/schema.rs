@@ -18,7 +18,7 @@ use crate::ModelError;
 /// `f32`, or outside its range.
 ///
 /// ```
-/// use modelgate::{Features, Schema};
+/// use modelgate::{Features, features::Schema};
 ///
 /// let schema = Schema::new(["age", "income"])?
 ///     .range("age", 0.0..=150.0)?
@@ -133,8 +133,8 @@ impl Schema {
     }
 
     /// With these features left out where a sender has none: absent, or `null`. The model then reads
-    /// NaN, and must be one that knows what to do with it (for an `OnnxModel`:
-    /// `NonFinite::Missing`).
+    /// NaN, and must be one that knows what to do with it (for an `onnx::Classifier`:
+    /// `NonFiniteInput::Missing`).
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! A flag looked up beforehand.
 
-use super::{Evaluation, Flag, FlagSet, Request, Trace};
+use super::{Evaluation, EvaluationTrace, Flag, FlagSet, Request};
 
 /// A flag together with the set that it refers into: what a router keeps between two snapshots.
 #[derive(Clone, Debug)]
@@ -37,7 +37,10 @@ impl Bound {
         }
     }
 
-    pub(crate) fn explain<'a>(&'a self, request: &Request<'a>) -> (Evaluation<'a>, Trace) {
+    pub(crate) fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         self.flag.explain(request, &self.set)
     }
 }

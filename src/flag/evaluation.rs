@@ -147,12 +147,12 @@ impl fmt::Display for ErrorCode {
 /// and its bounds.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 #[serde(transparent)]
-pub struct Trace {
+pub struct EvaluationTrace {
     /// The steps, in the order they happened.
     pub steps: Vec<TraceStep>,
 }
 
-/// One step of a [`Trace`].
+/// One step of a [`EvaluationTrace`].
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[non_exhaustive]

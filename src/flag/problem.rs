@@ -15,14 +15,14 @@ pub struct FlagProblem {
     /// What should.
     pub expected: String,
     /// Whether the flag was refused or only remarked upon.
-    pub severity: Severity,
+    pub severity: ProblemSeverity,
 }
 
 /// How bad a [`FlagProblem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Severity {
+pub enum ProblemSeverity {
     /// The flag works, but perhaps not as its author thinks.
     Warning,
     /// The flag was refused: its last good form stays in force.
@@ -41,7 +41,7 @@ impl FlagProblem {
             path: path.into(),
             found: found.into(),
             expected: expected.into(),
-            severity: Severity::Rejected,
+            severity: ProblemSeverity::Rejected,
         }
     }
 
@@ -52,7 +52,7 @@ impl FlagProblem {
         expected: impl Into<String>,
     ) -> FlagProblem {
         FlagProblem {
-            severity: Severity::Warning,
+            severity: ProblemSeverity::Warning,
             ..FlagProblem::rejected(key, path, found, expected)
         }
     }

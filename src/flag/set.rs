@@ -3,8 +3,8 @@
 use std::{any::Any, fmt, sync::Arc};
 
 use super::{
-    ErrorCode, Evaluation, Flag, FlagProblem, Reason, Request, Severity, Trace, TraceStep,
-    table::Table,
+    ErrorCode, Evaluation, EvaluationTrace, Flag, FlagProblem, ProblemSeverity, Reason, Request,
+    TraceStep, table::Table,
 };
 use crate::{
     clock::Clock,
@@ -83,14 +83,14 @@ impl FlagSet {
         key: &str,
         context: &'a dyn EvaluationContext,
         clock: &'a dyn Clock,
-    ) -> (Evaluation<'a>, Trace) {
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         match self.get(key) {
             Some(flag) => {
                 flag.explain(&Request { context, key_override: None, counted: true, clock }, self)
             }
             None => {
                 let text = format!("there is no flag `{key}`");
-                (self.not_found(), Trace { steps: vec![TraceStep::Note { text }] })
+                (self.not_found(), EvaluationTrace { steps: vec![TraceStep::Note { text }] })
             }
         }
     }
@@ -138,7 +138,7 @@ impl FlagSet {
     }
 
     /// What was wrong with the document this set was made from. A flag that was
-    /// [refused](Severity::Rejected) is not in the set; publishing the set keeps its last good
+    /// [refused](ProblemSeverity::Rejected) is not in the set; publishing the set keeps its last good
     /// form in force.
     pub fn problems(&self) -> &[FlagProblem] {
         &self.problems
@@ -224,7 +224,7 @@ impl FlagSet {
         let problems = Arc::clone(&self.problems);
         problems
             .iter()
-            .filter(|problem| problem.severity == Severity::Rejected)
+            .filter(|problem| problem.severity == ProblemSeverity::Rejected)
             .filter_map(|problem| previous.get(&problem.key))
             .fold(self, |set, flag| match set.get(flag.key()) {
                 Some(_) => set,

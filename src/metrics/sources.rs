@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::counter;
-use crate::store::{FlagsStatus, SourceState, SourceStatus};
+use crate::flag::store::{FlagsStatus, SourceState, SourceStatus};
 
 /// Publishes what `status` says of each source to the installed recorder, under the labels `store`
 /// and `source`.
@@ -17,7 +17,7 @@ use crate::store::{FlagsStatus, SourceState, SourceStatus};
 /// | `modelgate_source_problems` | gauge | flags that are refused or remarked upon |
 /// | `modelgate_source_refused_total` | counter | sets older than the one in force |
 ///
-/// and of a source that has a [connection](crate::ConnectionStatus):
+/// and of a source that has a [connection](crate::flag::store::ConnectionStatus):
 ///
 /// | name | kind | what |
 /// |---|---|---|

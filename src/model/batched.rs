@@ -28,7 +28,7 @@ use crate::router::Input;
 /// A row fails alone. A batch that panics is run again row by row, is counted
 /// ([`BatchedStats::split`]), and only the rows that fail again fail. The answer of a row is the
 /// same as alone within what the model's own `predict_batch` promises: for an
-/// [`OnnxModel`](crate::OnnxModel), the rounding of a sum (some 1e-7).
+/// [`onnx::Classifier`](crate::onnx::Classifier), the rounding of a sum (some 1e-7).
 ///
 /// It pays where the model is faster on a batch than in a loop by more than waking a thread costs:
 /// a network of several layers, a model on a GPU or with threads of its own. A small
@@ -36,7 +36,7 @@ use crate::router::Input;
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::{Batched, Model, model_fn};
+/// use modelgate::{Model, model::Batched, model_fn};
 ///
 /// let model = model_fn(|row: &[f32]| Ok(row.iter().sum::<f32>()));
 /// let batched = Batched::new(model).max_rows(32).max_delay(Duration::from_millis(2));

@@ -64,7 +64,7 @@ impl ModelError {
     /// The caller's `field` held `found` where `expected` was needed.
     ///
     /// ```
-    /// use modelgate::{ModelError, ModelErrorKind};
+    /// use modelgate::{ModelError, model::ModelErrorKind};
     ///
     /// let error = ModelError::invalid_input("features", "3 values", "64 values");
     /// assert_eq!(error.kind(), ModelErrorKind::InvalidInput);

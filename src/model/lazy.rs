@@ -14,7 +14,7 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::{Model, ModelError, ModelErrorKind};
-use crate::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock};
 
 /// A model that is loaded when it is first needed, once, by whoever calls [`load`](Self::load).
 ///
@@ -23,7 +23,7 @@ use crate::{Clock, SystemClock};
 /// [`NotLoaded`](ModelErrorKind::NotLoaded), and its router answers with the fallback version.
 ///
 /// ```
-/// use modelgate::{LazyModel, Model, ModelError, ModelErrorKind, model_fn};
+/// use modelgate::{Model, ModelError, model::{LazyModel, ModelErrorKind}, model_fn};
 ///
 /// let model = LazyModel::new(|| {
 ///     Ok::<_, std::io::Error>(model_fn(|text: &str| Ok::<_, ModelError>(text.len())))

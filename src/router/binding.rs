@@ -1,8 +1,7 @@
 //! How a flag's answer names a model version.
 
 use crate::{
-    flag::{Bound, Evaluation, Reason, Request},
-    store::Snapshot,
+    flag::{Bound, Evaluation, Reason, Request, store::FlagSnapshot},
     value::Value,
     version::Version,
 };
@@ -47,7 +46,7 @@ struct Switch {
 
 /// Ordered switches under construction; made by [`Binding::switch`].
 #[derive(Clone, Debug)]
-pub struct Switches {
+pub struct SwitchBinding {
     switches: Vec<Switch>,
     otherwise: Option<Version>,
 }
@@ -65,12 +64,12 @@ impl Binding {
     }
 
     /// A boolean flag: on means `version`, off means the next switch, and at last the baseline
-    /// ([`Switches::otherwise`], or the router's fallback version).
+    /// ([`SwitchBinding::otherwise`], or the router's fallback version).
     ///
     /// A switch that is missing, disabled or not boolean counts as off; when no other is on, the
     /// decision says what was wrong.
-    pub fn switch(flag: impl Into<Box<str>>, version: impl Into<Version>) -> Switches {
-        Switches { switches: Vec::new(), otherwise: None }.switch(flag, version)
+    pub fn switch(flag: impl Into<Box<str>>, version: impl Into<Version>) -> SwitchBinding {
+        SwitchBinding { switches: Vec::new(), otherwise: None }.switch(flag, version)
     }
 
     /// For a flag with object values: the member that names the version.
@@ -103,7 +102,7 @@ impl Binding {
     }
 
     /// Looks the flags up, once, when a snapshot is published.
-    pub(crate) fn resolve(&self, snapshot: &Snapshot) -> Box<[Option<Bound>]> {
+    pub(crate) fn resolve(&self, snapshot: &FlagSnapshot) -> Box<[Option<Bound>]> {
         self.flags().map(|key| snapshot.bind(key)).collect()
     }
 
@@ -131,10 +130,14 @@ impl Binding {
     }
 }
 
-impl Switches {
+impl SwitchBinding {
     /// The next switch to ask when those before are off.
     #[must_use]
-    pub fn switch(mut self, flag: impl Into<Box<str>>, version: impl Into<Version>) -> Switches {
+    pub fn switch(
+        mut self,
+        flag: impl Into<Box<str>>,
+        version: impl Into<Version>,
+    ) -> SwitchBinding {
         self.switches.push(Switch { flag: flag.into(), version: version.into() });
         self
     }
@@ -146,9 +149,9 @@ impl Switches {
     }
 }
 
-impl From<Switches> for Binding {
-    fn from(switches: Switches) -> Binding {
-        let Switches { switches, otherwise } = switches;
+impl From<SwitchBinding> for Binding {
+    fn from(switches: SwitchBinding) -> Binding {
+        let SwitchBinding { switches, otherwise } = switches;
         Binding { kind: Kind::Switches { switches, otherwise } }
     }
 }

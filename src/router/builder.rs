@@ -10,7 +10,6 @@ use super::{
     call::FiniteCheck,
     core::{Core, Settings},
     decision::MissingKey,
-    impact::{Feed, ImpactMetrics},
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
@@ -18,11 +17,12 @@ use super::{
 use crate::{
     autopilot::Autopilot,
     clock::{Clock, SystemClock},
-    compare::{Comparator, ComparisonSink},
-    model::{Admission, Finite, Model},
+    compare::{Comparator, sink::ComparisonSink},
+    flag::store::{Flags, FlagsBuilder},
+    model::{Acceptance, FiniteOutput, Model},
     shadow::Shadow,
     source::FlagSource,
-    store::{Flags, FlagsBuilder},
+    unleash::impact::{Feed, ImpactMetrics},
     value::Value,
     version::Version,
 };
@@ -34,7 +34,7 @@ use crate::{
 pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
-    checks: Vec<(Version, Admission<F, P>)>,
+    checks: Vec<(Version, Acceptance<F, P>)>,
     fallback: Option<Version>,
     flags: Option<Flags>,
     sources: FlagsBuilder,
@@ -134,14 +134,14 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// What a version must prove when the router is built: golden rows, warm-up. A version that
-    /// fails is ineligible and says why. One that is registered [unloaded](crate::LazyModel)
+    /// fails is ineligible and says why. One that is registered [unloaded](crate::model::LazyModel)
     /// proves it when [`ModelRouter::load`] loads it, and may not answer before.
     pub fn check(
         mut self,
         version: impl Into<Version>,
-        admission: Admission<F, P>,
+        acceptance: Acceptance<F, P>,
     ) -> RouterBuilder<F, P> {
-        self.checks.push((version.into(), admission));
+        self.checks.push((version.into(), acceptance));
         self
     }
 
@@ -214,7 +214,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// Treats an answer that holds NaN or an infinity as a failure of the version.
     pub fn refuse_non_finite(mut self) -> RouterBuilder<F, P>
     where
-        P: Finite,
+        P: FiniteOutput,
     {
         self.finite = Some(P::is_finite);
         self
@@ -384,8 +384,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 }
 
-fn own_checks<F: ?Sized, P>(checks: Vec<(Version, Admission<F, P>)>) -> Vec<Admission<F, P>> {
-    checks.into_iter().map(|(_, admission)| admission).collect()
+fn own_checks<F: ?Sized, P>(checks: Vec<(Version, Acceptance<F, P>)>) -> Vec<Acceptance<F, P>> {
+    checks.into_iter().map(|(_, acceptance)| acceptance).collect()
 }
 
 /// What [`RouterBuilder::assemble`] makes.

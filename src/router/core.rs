@@ -19,7 +19,6 @@ use super::{
     binding::Binding,
     breaker::BreakerPolicy,
     clamp::{Clamp, Clamped},
-    impact::Feed,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
@@ -27,10 +26,13 @@ use super::{
 use crate::{
     autopilot::Autopilot,
     clock::Clock,
-    flag::Reason,
+    flag::{
+        Reason,
+        store::{FlagSnapshot, Flags, SnapshotCell, SnapshotListener},
+    },
     model::{ModelError, ModelErrorKind},
     shadow::Shadow,
-    store::{Flags, Snapshot, SnapshotCell, SnapshotListener},
+    unleash::impact::Feed,
     version::Version,
 };
 
@@ -64,7 +66,7 @@ pub(crate) struct Settings {
 
 struct Control<M> {
     slots: Vec<Slot<M>>,
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<FlagSnapshot>,
     pin: Option<Version>,
     clamps: Vec<Clamp>,
 }
@@ -207,7 +209,7 @@ impl<M: Handle> Control<M> {
 }
 
 impl<M: Handle> SnapshotListener for Core<M> {
-    fn published(&self, snapshot: &Arc<Snapshot>) {
+    fn published(&self, snapshot: &Arc<FlagSnapshot>) {
         self.change(|control| control.snapshot = Arc::clone(snapshot));
     }
 }

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::clamp::ExplainedClamp;
 use crate::{
-    flag::{ErrorCode, Reason, Trace},
+    flag::{ErrorCode, EvaluationTrace, Reason},
     model::ModelErrorKind,
     version::Version,
 };
@@ -213,5 +213,5 @@ pub struct ExplainedFlag {
     /// The source whose definition counts.
     pub source: Option<String>,
     /// The steps of its evaluation.
-    pub trace: Trace,
+    pub trace: EvaluationTrace,
 }

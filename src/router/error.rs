@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::{shadow::ShadowError, store::StartError, version::Version};
+use crate::{flag::store::StartError, shadow::ShadowError, version::Version};
 
 /// A router that cannot be built.
 #[derive(Debug)]

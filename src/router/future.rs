@@ -1,6 +1,6 @@
 //! The async router: the same decisions, models on a pool or on their own I/O, deadlines.
 
-mod model;
+pub(crate) mod model;
 mod pool;
 
 use std::{
@@ -17,7 +17,6 @@ use futures::{
 };
 
 pub(crate) use self::model::Blocking;
-pub use self::model::{AsyncFnModel, AsyncModel, ModelFuture, async_model_fn};
 use self::model::{Guarded, block_on};
 use self::pool::{ComputePool, Progress, Refused};
 use super::{
@@ -35,9 +34,9 @@ use super::{
 };
 use crate::{
     context::EvaluationContext,
-    model::{Admission, Model, ModelError, ModelErrorKind},
+    flag::store::{Flags, FlagsStatus, NotReadyError},
+    model::{Acceptance, Model, ModelError, ModelErrorKind},
     prediction_id::PredictionId,
-    store::{Flags, FlagsStatus, NotReady},
     timer::Timer,
     version::Version,
 };
@@ -154,7 +153,7 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 ///
 /// It decides as [`ModelRouter`](crate::ModelRouter) does, from the same flags. Models that compute
 /// run on a pool of the router's own, never on an executor's worker, so that other requests of the
-/// service do not wait behind them; models that wait ([`AsyncModel`]) are polled in place.
+/// service do not wait behind them; models that wait ([`AsyncModel`](crate::AsyncModel)) are polled in place.
 ///
 /// ```
 /// use modelgate::{Context, ModelRouter, Rollout, model_fn};
@@ -245,10 +244,10 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         &self,
         version: impl Into<Version>,
         model: impl Model<F, P> + 'static,
-        admission: &Admission<F, P>,
+        acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::compute(model);
-        self.inner.core.install_checked(version.into(), model.check(admission), model)
+        self.inner.core.install_checked(version.into(), model.check(acceptance), model)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     contain::contained,
-    model::{Admission, Model, ModelError},
+    model::{Acceptance, Model, ModelError},
 };
 
 /// A model whose `Drop` may panic. The last to let go of a retired model is often a request that
@@ -51,7 +51,7 @@ impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for Kept<M> {
 
 #[cfg(feature = "async")]
 impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for Kept<M> {
-    fn predict<'a>(&'a self, features: &'a F) -> crate::ModelFuture<'a, P> {
+    fn predict<'a>(&'a self, features: &'a F) -> crate::model::ModelFuture<'a, P> {
         match &self.0 {
             Some(model) => model.predict(features),
             None => Box::pin(async { Err(ModelError::not_loaded()) }),
@@ -62,7 +62,7 @@ impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for Kept<
         self.0.as_ref().is_some_and(crate::AsyncModel::is_loaded)
     }
 
-    fn load(&self) -> crate::ModelFuture<'_, ()> {
+    fn load(&self) -> crate::model::ModelFuture<'_, ()> {
         match &self.0 {
             Some(model) => model.load(),
             None => Box::pin(async { Err(ModelError::not_loaded()) }),
@@ -73,12 +73,12 @@ impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for Kept<
 /// A model that is loaded later, and proves itself then: until it has, it counts as not loaded.
 pub(crate) struct Unproved<F: ?Sized, P, M> {
     model: M,
-    checks: Vec<Admission<F, P>>,
+    checks: Vec<Acceptance<F, P>>,
     proved: once_cell::sync::OnceCell<()>,
 }
 
 impl<F: ?Sized, P, M> Unproved<F, P, M> {
-    pub(crate) fn new(model: M, checks: Vec<Admission<F, P>>) -> Unproved<F, P, M> {
+    pub(crate) fn new(model: M, checks: Vec<Acceptance<F, P>>) -> Unproved<F, P, M> {
         Unproved { model, checks, proved: once_cell::sync::OnceCell::new() }
     }
 }
@@ -107,7 +107,7 @@ where
             self.model.load()?;
             self.checks
                 .iter()
-                .try_for_each(|admission| admission.admit(&self.model))
+                .try_for_each(|acceptance| acceptance.accept(&self.model))
                 .map_err(ModelError::new)
         })?;
         Ok(())

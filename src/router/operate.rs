@@ -40,7 +40,7 @@ macro_rules! operations {
                 self.inner.core.retire(version)
             }
 
-            /// Loads a version that was registered [unloaded](crate::LazyModel), on the calling thread.
+            /// Loads a version that was registered [unloaded](crate::model::LazyModel), on the calling thread.
             ///
             /// # Errors
             ///
@@ -108,8 +108,8 @@ macro_rules! operations {
             ///
             /// # Errors
             ///
-            /// [`NotReady`], naming the sources that have not and why, when `timeout` passes first.
-            pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReady> {
+            /// [`NotReadyError`](crate::flag::store::NotReadyError), naming the sources that have not and why, when `timeout` passes first.
+            pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
                 self.inner.core.flags.wait_ready(timeout)
             }
 

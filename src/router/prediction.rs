@@ -156,7 +156,7 @@ impl PredictError {
     }
 
     /// Whether a split wanted a targeting key, the context had none, and the policy is
-    /// [`MissingKey::Refuse`](crate::MissingKey::Refuse).
+    /// [`MissingKey::Refuse`](crate::router::MissingKey::Refuse).
     pub fn is_missing_key(&self) -> bool {
         self.0.kind == Kind::MissingKey
     }

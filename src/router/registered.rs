@@ -7,7 +7,7 @@ use super::{
     kept::{Kept, Unproved},
 };
 use crate::{
-    model::{Admission, Model},
+    model::{Acceptance, Model},
     version::Version,
 };
 
@@ -46,7 +46,7 @@ impl<F: ?Sized + Input, P: Output> AnyModel<F, P> {
 
     /// The model, when it has passed its checks. Checking one that is not loaded would load it: it
     /// is checked when it is.
-    pub(crate) fn proved(self, checks: Vec<Admission<F, P>>) -> Result<AnyModel<F, P>, String> {
+    pub(crate) fn proved(self, checks: Vec<Acceptance<F, P>>) -> Result<AnyModel<F, P>, String> {
         match self {
             AnyModel::Compute(model) if !checks.is_empty() && !model.is_loaded() => {
                 Ok(AnyModel::Compute(Arc::new(Unproved::new(model, checks))))
@@ -56,12 +56,12 @@ impl<F: ?Sized + Input, P: Output> AnyModel<F, P> {
     }
 
     /// Why the model may not answer, if it may not.
-    pub(crate) fn check(&self, admission: &Admission<F, P>) -> Result<(), String> {
+    pub(crate) fn check(&self, acceptance: &Acceptance<F, P>) -> Result<(), String> {
         let checked = match self {
-            AnyModel::Compute(model) => admission.admit(&**model),
+            AnyModel::Compute(model) => acceptance.accept(&**model),
             #[cfg(feature = "async")]
             AnyModel::Waiting(model) => {
-                admission.admit(&super::future::Blocking(Arc::clone(model)))
+                acceptance.accept(&super::future::Blocking(Arc::clone(model)))
             }
         };
         checked.map_err(|error| crate::error_chain(&error))

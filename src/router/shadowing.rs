@@ -11,13 +11,16 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    compare::{Comparator, ComparisonSink, FanOut, Side},
+    compare::{
+        Comparator, Run,
+        sink::{ComparisonSink, FanOut},
+    },
     contain::contained,
     context::EvaluationContext,
     model::{Model, ModelError, ModelErrorKind},
     parallel::Beside,
     prediction_id::PredictionId,
-    shadow::{self, LossCause, Mode, Shadow, ShadowLine, ShadowStats},
+    shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowStats},
     value::Value,
     version::Version,
 };
@@ -179,12 +182,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         for Joined { candidate, called } in joined {
             let Some((line, counts)) = self.find(table, candidate) else { continue };
             let Some(Called { outcome, service_time }) = called else {
-                line.refuse(counts, LossCause::QueueFull);
+                line.refuse(counts, DropCause::QueueFull);
                 continue;
             };
             // Copies the answer and describes the features, by code of the user's.
             let Some(answered) = contained(|| self.answered(line, served, features)) else {
-                line.refuse(counts, LossCause::Panic);
+                line.refuse(counts, DropCause::Panic);
                 continue;
             };
             match on {
@@ -250,7 +253,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 .describe
                 .filter(|_| line.records_features())
                 .map(|describe| describe(features)),
-            primary: Side::new(
+            primary: Run::new(
                 served.version,
                 served.called.outcome.clone(),
                 served.called.service_time,

@@ -8,13 +8,11 @@ use std::{
 use histogram::Histogram;
 use serde::Serialize;
 
+pub use crate::latency::Latency;
+
 use super::FallbackCause;
 use crate::{
-    flag::Reason,
-    latency::{Latencies, Latency},
-    model::ModelErrorKind,
-    shadow::ShadowStats,
-    sharded::Sharded,
+    flag::Reason, latency::Latencies, model::ModelErrorKind, shadow::ShadowStats, sharded::Sharded,
     version::Version,
 };
 

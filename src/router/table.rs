@@ -10,10 +10,9 @@ use super::{
     slot::{Handle, Slot},
 };
 use crate::{
-    flag::{Bound, Reason, Request},
+    flag::{Bound, Reason, Request, store::FlagSnapshot},
     prediction_id::PredictionId,
     shadow::{self, Sampler, Shadow, Trigger},
-    store::Snapshot,
     value::Value,
     version::Version,
 };
@@ -42,7 +41,7 @@ pub(crate) struct ShadowRoute {
     candidates: Box<[usize]>,
     sampler: Sampler,
     /// The counts of each slot's runs under this policy.
-    pub(super) counts: Box<[Arc<shadow::Candidate>]>,
+    pub(crate) counts: Box<[Arc<shadow::Candidate>]>,
 }
 
 /// The counts of a version's runs under a policy: a table looks them up, so that requests need not.
@@ -62,7 +61,7 @@ impl<M: Handle> Table<M> {
         binding: &Binding,
         shadows: &[Shadow],
         fallback: &Version,
-        snapshot: &Snapshot,
+        snapshot: &FlagSnapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
         clamps: &[Clamp],

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::Budget;
+/// use modelgate::shadow::Budget;
 ///
 /// let modest = Budget::cpu_percent(10.0);
 /// let patient = Budget::cpu_percent(150.0).burst(Duration::from_secs(3));
@@ -35,7 +35,7 @@ impl Budget {
     /// What a run takes is measured when it ends, by the thread's own processor time where the
     /// platform tells it and by the clock on the wall elsewhere. So a long run may overdraw the
     /// budget; the next ones then wait until the debt is paid off, and requests met meanwhile are
-    /// counted as lost to the [`Budget`](crate::LossCause::Budget).
+    /// counted as lost to the [`Budget`](crate::shadow::DropCause::Budget).
     pub fn cpu_percent(percent: f64) -> Budget {
         Budget { share: percent / 100.0, burst: None }
     }

@@ -15,13 +15,17 @@ use parking_lot::Mutex;
 use super::{
     Shadow, ShadowCounts, ShadowError,
     budget::Account,
-    loss::{Candidate, LossCause},
+    counts::{Candidate, DropCause},
     pool::{Pool, contained},
-    run::{Answered, Desk, Moment, Run},
+    run::{Answered, Desk, Moment, ShadowRun},
 };
 use crate::{
     clock::Clock,
-    compare::{Comparator, ComparisonSink, FanOut, KeyHasher, Side, SinkCounts, SinkError},
+    compare::{
+        Comparator, Run,
+        key::KeyHasher,
+        sink::{ComparisonSink, FanOut, SinkCounts, SinkError},
+    },
     model::ModelError,
     version::Version,
 };
@@ -92,7 +96,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         &self,
         candidate: &Arc<Candidate>,
         prepare: impl FnOnce() -> (Answered<P>, C),
-    ) -> Result<(), LossCause>
+    ) -> Result<(), DropCause>
     where
         C: FnOnce() -> Result<P, ModelError> + Send + 'static,
     {
@@ -101,18 +105,18 @@ impl<P: Send + 'static> ShadowLine<P> {
             Err(cause)
         };
         if !self.desk.account.has_room(&*self.desk.clock) {
-            return refuse(LossCause::Budget);
+            return refuse(DropCause::Budget);
         }
         let place = match self.pool.reserve() {
             Ok(place) => place,
             Err(cause) => return refuse(cause),
         };
         let Some((answered, call)) = contained(prepare) else {
-            return refuse(LossCause::Panic);
+            return refuse(DropCause::Panic);
         };
         let at = self.now();
         candidate.handed_over();
-        place.send(Box::new(Run {
+        place.send(Box::new(ShadowRun {
             desk: self.desk.clone(),
             candidate: candidate.clone(),
             answered,
@@ -131,14 +135,14 @@ impl<P: Send + 'static> ShadowLine<P> {
         answered: Answered<P>,
         outcome: Result<P, ModelError>,
         service_time: Duration,
-    ) -> Result<(), LossCause> {
+    ) -> Result<(), DropCause> {
         let place = self.pool.reserve().inspect_err(|cause| candidate.refused(*cause))?;
         candidate.handed_over();
         place.send(Box::new(super::run::Finished {
             desk: self.desk.clone(),
             candidate: candidate.clone(),
             answered,
-            side: Side::new(candidate.version(), outcome, service_time),
+            side: Run::new(candidate.version(), outcome, service_time),
             at: self.now(),
         }));
         Ok(())
@@ -154,7 +158,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         service_time: Duration,
     ) {
         candidate.handed_over();
-        let side = Side::new(candidate.version(), outcome, service_time);
+        let side = Run::new(candidate.version(), outcome, service_time);
         let settled = AtomicU64::new(0);
         let settle = || {
             settled.store(1, Ordering::Relaxed);
@@ -166,14 +170,14 @@ impl<P: Send + 'static> ShadowLine<P> {
         if let Err(payload) = concluded {
             drop(ModelError::panicked(payload));
             if settled.load(Ordering::Relaxed) == 0 {
-                candidate.lost(LossCause::Panic);
+                candidate.dropped(DropCause::Panic);
             }
         }
     }
 
     /// Counts a run that was wanted and that the caller could not start: for those who run
     /// candidates elsewhere.
-    pub(crate) fn refuse(&self, candidate: &Candidate, cause: LossCause) {
+    pub(crate) fn refuse(&self, candidate: &Candidate, cause: DropCause) {
         candidate.refused(cause);
     }
 

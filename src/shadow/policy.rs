@@ -3,17 +3,17 @@
 use std::{error::Error, fmt, io, time::Duration};
 
 use super::{Budget, Priority, Sampler};
-use crate::{compare::KeyHasher, version::Version};
+use crate::{compare::key::KeyHasher, version::Version};
 
 /// When candidates run in the shadow of the version that answers, and what they may cost.
 ///
 /// Shadows run on threads of their own, after the caller has its answer (unless they are
 /// [`joined`](Shadow::joined)). Nothing they do can delay, change or fail an answer: what does not
-/// fit the limits set here is dropped, and counted by its [`LossCause`](crate::LossCause).
+/// fit the limits set here is dropped, and counted by its [`DropCause`](crate::shadow::DropCause).
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::{Budget, Shadow};
+/// use modelgate::{Shadow, shadow::Budget};
 ///
 /// let shadow = Shadow::flag("shadow-mode-v2")
 ///     .candidate("v2")
@@ -152,7 +152,7 @@ impl Shadow {
 
     /// How long a router that is dropped or shut down waits for shadows that are running; 1
     /// second by default. Those still waiting for a thread are lost to the
-    /// [`Shutdown`](crate::LossCause::Shutdown) at once.
+    /// [`Shutdown`](crate::shadow::DropCause::Shutdown) at once.
     pub fn grace(mut self, grace: Duration) -> Shadow {
         self.grace = grace;
         self

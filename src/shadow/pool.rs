@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     Priority,
-    loss::{Candidate, LossCause},
+    counts::{Candidate, DropCause},
 };
 pub(super) use crate::contain::contained;
 
@@ -128,9 +128,9 @@ impl Pool {
 
     /// Takes a place in the queue. Writes nothing when there is none.
     #[inline]
-    pub(super) fn reserve(&self) -> Result<Place<'_>, LossCause> {
+    pub(super) fn reserve(&self) -> Result<Place<'_>, DropCause> {
         if self.shared.closed.load(Ordering::Relaxed) {
-            return Err(LossCause::Shutdown);
+            return Err(DropCause::Shutdown);
         }
         // Relaxed: the count only bounds; what is in the queue is published by the channel.
         self.shared
@@ -138,7 +138,7 @@ impl Pool {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
                 (taken < self.shared.capacity).then(|| taken.saturating_add(1))
             })
-            .map_err(|_| LossCause::QueueFull)?;
+            .map_err(|_| DropCause::QueueFull)?;
         let phase = self.shared.phase.load(Ordering::SeqCst) % 2;
         self.shared.open(phase).fetch_add(1, Ordering::SeqCst);
         Ok(Place { pool: self, phase, sent: false })
@@ -184,7 +184,7 @@ impl Pool {
         let ended = self.shared.wait(until, || self.shared.alive.load(Ordering::SeqCst) == 0);
         for running in &self.running {
             if let Some(candidate) = running.settle() {
-                candidate.lost(LossCause::Shutdown);
+                candidate.dropped(DropCause::Shutdown);
             }
         }
         self.lose_all();
@@ -365,7 +365,7 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
             // Only a panic outside the model leaves this unsettled: an answer that panics when it
             // is dropped, say.
             if let Some(candidate) = running.settle() {
-                candidate.lost(LossCause::Panic);
+                candidate.dropped(DropCause::Panic);
             }
         }
         shared.ended(phase);
@@ -373,6 +373,6 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
 }
 
 fn lose(job: Box<dyn Job>) {
-    job.candidate().lost(LossCause::Shutdown);
+    job.candidate().dropped(DropCause::Shutdown);
     contained(|| drop(job));
 }

@@ -11,12 +11,16 @@ use std::{
 
 use super::{
     budget::{Account, thread_cpu_time},
-    loss::{Candidate, LossCause},
+    counts::{Candidate, DropCause},
     pool::{Job, Running},
 };
 use crate::{
     clock::Clock,
-    compare::{Agreement, Comparator, Comparison, ComparisonSink, FanOut, KeyHasher, Side},
+    compare::{
+        Agreement, Comparator, Comparison, Run,
+        key::KeyHasher,
+        sink::{ComparisonSink, FanOut},
+    },
     contain::contained,
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
@@ -32,7 +36,7 @@ pub(crate) struct Answered<P> {
     pub(crate) targeting_key: Option<Box<str>>,
     /// Only where [`ShadowLine::records_features`](super::ShadowLine::records_features).
     pub(crate) features: Option<Value>,
-    pub(crate) primary: Side<P>,
+    pub(crate) primary: Run<P>,
 }
 
 /// When a run was handed over: by both clocks.
@@ -93,13 +97,13 @@ impl<P> Desk<P> {
     /// Ends a run that came to an outcome: counts it by the right that `settle` gives, and shows
     /// it to the sinks.
     ///
-    /// A panic is lost to [`LossCause::Panic`], and shown to the sinks as the candidate's error;
+    /// A panic is lost to [`DropCause::Panic`], and shown to the sinks as the candidate's error;
     /// an outcome past the deadline is lost, and shown to nobody. So each sink sees exactly the
     /// runs that completed and those that panicked.
     pub(super) fn conclude(
         &self,
         answered: Answered<P>,
-        candidate: Side<P>,
+        candidate: Run<P>,
         queue_wait: Duration,
         at: Moment,
         settle: impl FnOnce() -> Option<Arc<Candidate>>,
@@ -110,14 +114,14 @@ impl<P> Desk<P> {
                 && self.is_late(at.monotonic, self.clock.monotonic()))
         {
             if let Some(counts) = settle() {
-                counts.lost(LossCause::Deadline);
+                counts.dropped(DropCause::Deadline);
             }
             return;
         }
         let agreement = self.agreement(&answered.primary.outcome, &candidate.outcome);
         let Some(counts) = settle() else { return };
         if kind == Some(ModelErrorKind::Panicked) {
-            counts.lost(LossCause::Panic);
+            counts.dropped(DropCause::Panic);
         } else {
             counts.completed(agreement.agrees());
         }
@@ -145,7 +149,7 @@ impl<P> Desk<P> {
 }
 
 /// A candidate to be run.
-pub(super) struct Run<P, C> {
+pub(super) struct ShadowRun<P, C> {
     pub(super) desk: Arc<Desk<P>>,
     pub(super) candidate: Arc<Candidate>,
     pub(super) answered: Answered<P>,
@@ -153,7 +157,7 @@ pub(super) struct Run<P, C> {
     pub(super) at: Moment,
 }
 
-impl<P, C> Job for Run<P, C>
+impl<P, C> Job for ShadowRun<P, C>
 where
     P: Send,
     C: FnOnce() -> Result<P, ModelError> + Send,
@@ -163,19 +167,19 @@ where
     }
 
     fn run(self: Box<Self>, running: &Running) {
-        let Run { desk, candidate, answered, call, at } = *self;
+        let ShadowRun { desk, candidate, answered, call, at } = *self;
         let lost = |cause| {
             if let Some(counts) = running.settle() {
-                counts.lost(cause);
+                counts.dropped(cause);
             }
         };
         let now = desk.clock.monotonic();
         if desk.is_late(at.monotonic, now) {
-            return lost(LossCause::Deadline);
+            return lost(DropCause::Deadline);
         }
         // Asked again: what was charged while this waited may have used the budget up.
         if !desk.account.has_room(&*desk.clock) {
-            return lost(LossCause::Budget);
+            return lost(DropCause::Budget);
         }
         let used = thread_cpu_time();
         let begun = Instant::now();
@@ -184,7 +188,7 @@ where
         let service_time = begun.elapsed();
         // Before the sinks, which may block and keep the budget from knowing.
         let used = desk.charge(used);
-        let side = Side::new(candidate.version(), outcome, service_time);
+        let side = Run::new(candidate.version(), outcome, service_time);
         desk.conclude(answered, side, now.saturating_sub(at.monotonic), at, || running.settle());
         desk.charge(used);
     }
@@ -196,7 +200,7 @@ pub(super) struct Finished<P> {
     pub(super) desk: Arc<Desk<P>>,
     pub(super) candidate: Arc<Candidate>,
     pub(super) answered: Answered<P>,
-    pub(super) side: Side<P>,
+    pub(super) side: Run<P>,
     pub(super) at: Moment,
 }
 

@@ -15,7 +15,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     clock::{Clock, ManualClock},
-    compare::{Agreement, Comparator, Comparison, FanOut, KeyHasher, MemorySink, Side, Tolerance},
+    compare::{
+        Agreement, Comparator, Comparison, Run, Tolerance,
+        key::KeyHasher,
+        sink::{FanOut, MemorySink},
+    },
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     value::Value,
@@ -59,7 +63,7 @@ impl Bench {
     fn offer(
         &self,
         call: impl FnOnce() -> Result<f64, ModelError> + Send + 'static,
-    ) -> Result<(), LossCause> {
+    ) -> Result<(), DropCause> {
         self.line.offer(&self.candidate, || (answered(Some("user-42")), call))
     }
 
@@ -89,13 +93,13 @@ fn answered(key: Option<&str>) -> Answered<f64> {
         revision: 9,
         targeting_key: key.map(Into::into),
         features: None,
-        primary: Side::new("v1", Ok(1.0), Duration::from_micros(3)),
+        primary: Run::new("v1", Ok(1.0), Duration::from_micros(3)),
     }
 }
 
 fn assert_adds_up(counts: &ShadowCounts) {
     assert_eq!(counts.wanted(), counts.handed_over() + counts.refused(), "{counts:?}");
-    assert_eq!(counts.wanted(), counts.completed() + counts.lost_in_all(), "{counts:?}");
+    assert_eq!(counts.wanted(), counts.completed() + counts.dropped_in_all(), "{counts:?}");
     assert_eq!(counts.pending(), 0, "{counts:?}");
 }
 
@@ -153,7 +157,7 @@ fn an_error_of_the_candidate_is_completed_and_a_panic_is_lost_and_both_are_shown
     bench.offer(|| panic!("out of luck")).unwrap();
     let counts = bench.settle();
     assert_adds_up(&counts);
-    assert_eq!((counts.not_compared(), counts.lost(LossCause::Panic)), (1, 1));
+    assert_eq!((counts.not_compared(), counts.dropped(DropCause::Panic)), (1, 1));
     let kinds: Vec<_> = bench
         .seen
         .take()
@@ -171,8 +175,8 @@ fn nothing_is_copied_where_there_is_no_room() {
     let refused = bench.line.offer(&bench.candidate, || -> (Answered<f64>, fn() -> _) {
         panic!("copied although the queue is full")
     });
-    assert_eq!(refused, Err(LossCause::QueueFull));
-    assert_eq!(bench.candidate.counts().lost(LossCause::QueueFull), 1);
+    assert_eq!(refused, Err(DropCause::QueueFull));
+    assert_eq!(bench.candidate.counts().dropped(DropCause::QueueFull), 1);
     drop(_release);
     assert_adds_up(&bench.settle());
 }
@@ -184,7 +188,7 @@ fn a_panic_while_copying_stays_off_the_request_and_gives_its_place_back() {
         let refused = bench.line.offer(&bench.candidate, || -> (Answered<f64>, fn() -> _) {
             panic!("a clone that panics")
         });
-        assert_eq!(refused, Err(LossCause::Panic));
+        assert_eq!(refused, Err(DropCause::Panic));
     }
     bench.offer(|| Ok(1.0)).unwrap();
     let counts = bench.settle();
@@ -210,7 +214,7 @@ fn a_run_that_waited_past_the_deadline_is_not_started() {
     let counts = bench.settle();
     assert_adds_up(&counts);
     // The one that occupied the thread ended late as well.
-    assert_eq!(counts.lost(LossCause::Deadline), 2);
+    assert_eq!(counts.dropped(DropCause::Deadline), 2);
     assert!(!ran.load(Ordering::SeqCst));
     assert!(bench.seen.is_empty());
 }
@@ -241,15 +245,15 @@ fn a_spent_budget_refuses_and_time_refills_it() {
     };
     bench.offer(spin).unwrap();
     bench.settle();
-    assert_eq!(bench.offer(spin), Err(LossCause::Budget));
+    assert_eq!(bench.offer(spin), Err(DropCause::Budget));
     // Two milliseconds at one percent take at least two hundred to earn.
     bench.clock.advance(Duration::from_millis(199));
-    assert_eq!(bench.offer(spin), Err(LossCause::Budget));
+    assert_eq!(bench.offer(spin), Err(DropCause::Budget));
     bench.clock.advance(Duration::from_secs(3600));
     bench.offer(spin).unwrap();
     let counts = bench.settle();
     assert_adds_up(&counts);
-    assert_eq!((counts.completed(), counts.lost(LossCause::Budget)), (2, 2));
+    assert_eq!((counts.completed(), counts.dropped(DropCause::Budget)), (2, 2));
 }
 
 #[test]
@@ -260,7 +264,7 @@ fn a_run_in_the_queue_is_lost_when_the_one_before_it_spends_the_budget() {
     drop(release);
     let counts = bench.settle();
     assert_adds_up(&counts);
-    assert_eq!((counts.completed(), counts.lost(LossCause::Budget)), (1, 1));
+    assert_eq!((counts.completed(), counts.dropped(DropCause::Budget)), (1, 1));
 }
 
 #[test]
@@ -279,7 +283,7 @@ fn a_sink_that_blocks_holds_no_caller() {
     drop(release);
     let counts = bench.settle();
     assert_adds_up(&counts);
-    assert_eq!(counts.lost(LossCause::QueueFull), refused);
+    assert_eq!(counts.dropped(DropCause::QueueFull), refused);
     assert_eq!(bench.seen.len() as u64, 100 - refused);
 }
 
@@ -320,11 +324,11 @@ fn finished_runs_are_compared_here_or_on_a_shadow_thread() {
         bench.line.record_finished(&bench.candidate, answered(None), outcome.clone(), took);
         bench.line.offer_finished(&bench.candidate, answered(None), outcome, took).unwrap();
     }
-    bench.line.refuse(&bench.candidate, LossCause::QueueFull);
+    bench.line.refuse(&bench.candidate, DropCause::QueueFull);
     let counts = bench.settle();
     assert_adds_up(&counts);
     assert_eq!((counts.completed(), counts.agreed()), (2, 2));
-    assert_eq!((counts.lost(LossCause::Panic), counts.lost(LossCause::Deadline)), (2, 2));
+    assert_eq!((counts.dropped(DropCause::Panic), counts.dropped(DropCause::Deadline)), (2, 2));
     assert_eq!(bench.seen.len(), 4);
     assert_eq!(bench.seen.take()[0].candidate.service_time, Duration::from_micros(7));
 }
@@ -340,17 +344,17 @@ fn shutting_down_loses_what_is_queued_and_refuses_the_rest() {
         let line = &bench.line;
         let down = scope.spawn(move || line.shutdown());
         // The queue is emptied at once, while the running one still runs.
-        while bench.candidate.counts().lost(LossCause::Shutdown) < 5 {
+        while bench.candidate.counts().dropped(DropCause::Shutdown) < 5 {
             std::thread::yield_now();
         }
-        assert_eq!(bench.offer(|| Ok(1.0)), Err(LossCause::Shutdown));
+        assert_eq!(bench.offer(|| Ok(1.0)), Err(DropCause::Shutdown));
         drop(release);
         down.join().unwrap().unwrap();
     });
     bench.line.shutdown().unwrap();
     let counts = bench.candidate.counts();
     assert_adds_up(&counts);
-    assert_eq!((counts.completed(), counts.lost(LossCause::Shutdown)), (1, 6));
+    assert_eq!((counts.completed(), counts.dropped(DropCause::Shutdown)), (1, 6));
 }
 
 #[test]
@@ -362,7 +366,7 @@ fn a_model_that_never_returns_does_not_hang_the_drop_and_is_counted_once() {
     drop(line);
     let counts = candidate.counts();
     assert_adds_up(&counts);
-    assert_eq!(counts.lost(LossCause::Shutdown), 2);
+    assert_eq!(counts.dropped(DropCause::Shutdown), 2);
     // It returns after all, to nobody: its sinks are dropped when its thread is done.
     drop(release);
     while Arc::strong_count(&seen) > 1 {
@@ -517,9 +521,9 @@ proptest! {
         let counts = bench.settle();
         prop_assert_eq!(counts.wanted(), wanted);
         prop_assert_eq!(counts.handed_over(), accepted.load(Ordering::SeqCst));
-        prop_assert_eq!(counts.completed() + counts.lost_in_all(), wanted, "{:?}", counts);
+        prop_assert_eq!(counts.completed() + counts.dropped_in_all(), wanted, "{:?}", counts);
         // Refusals by panic do not occur here: what is lost to a panic was run, and shown.
-        let shown = counts.completed() + counts.lost(LossCause::Panic);
+        let shown = counts.completed() + counts.dropped(DropCause::Panic);
         prop_assert_eq!(bench.seen.len() as u64, shown);
     }
 }

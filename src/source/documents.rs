@@ -5,14 +5,14 @@ use std::{borrow::Cow, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Compile, FlagSink, SourceError, compile,
+    Dialect, FlagUpdates, SourceError, compile,
     last_good::{LastGood, named},
 };
-use crate::store::{LastKnownGood, digest};
+use crate::source::{LastKnownGood, digest};
 
 /// Compiles and delivers the documents of a source, and keeps the last good one in a file.
-pub(super) struct Documents {
-    dialect: Box<dyn Compile>,
+pub(crate) struct Documents {
+    dialect: Box<dyn Dialect>,
     last_good: LastGood,
     /// The digest of the document in force.
     good: Option<String>,
@@ -20,16 +20,16 @@ pub(super) struct Documents {
     delivered: u64,
     /// When the status is to say that the server is away, and why it is.
     grace: Option<(Instant, String)>,
-    pub(super) sink: FlagSink,
+    pub(crate) sink: FlagUpdates,
 }
 
 impl Documents {
     /// Begins with what the file has, if there is one.
-    pub(super) fn start(
+    pub(crate) fn start(
         source: Cow<'static, str>,
-        dialect: Box<dyn Compile>,
+        dialect: Box<dyn Dialect>,
         file: Option<LastKnownGood>,
-        sink: FlagSink,
+        sink: FlagUpdates,
     ) -> Documents {
         let last_good = LastGood::new(source, file);
         let good = last_good.start(&*dialect, &sink).map(|(_, text)| digest(&text));
@@ -40,7 +40,7 @@ impl Documents {
     ///
     /// # Errors
     /// When it is none that the dialect can read; what was delivered before stays in force.
-    pub(super) fn deliver(&mut self, text: String, tag: Option<&str>) -> Result<(), SourceError> {
+    pub(crate) fn deliver(&mut self, text: String, tag: Option<&str>) -> Result<(), SourceError> {
         let sum = digest(&text);
         if self.good.as_ref() == Some(&sum) {
             self.sink.confirm();
@@ -58,22 +58,22 @@ impl Documents {
     }
 
     /// Changes whenever something was delivered.
-    pub(super) fn delivered(&self) -> u64 {
+    pub(crate) fn delivered(&self) -> u64 {
         self.delivered
     }
 
     /// The source's name.
-    pub(super) fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         self.last_good.source()
     }
 
     /// Says so in the status when nothing has been delivered until then, for this cause.
-    pub(super) fn grace(&mut self, period: Duration, cause: String) {
+    pub(crate) fn grace(&mut self, period: Duration, cause: String) {
         self.grace = Instant::now().checked_add(period).map(|end| (end, cause));
     }
 
     /// Waits, and ends the grace period if that falls in between.
-    pub(super) async fn pause(&mut self, pause: Duration) {
+    pub(crate) async fn pause(&mut self, pause: Duration) {
         // A pause past the end of time is a very long one.
         let end = Instant::now().checked_add(pause);
         if let Some(end) = end
@@ -88,7 +88,7 @@ impl Documents {
     }
 
     /// The server has nothing newer than what is in force.
-    pub(super) fn confirm(&mut self) {
+    pub(crate) fn confirm(&mut self) {
         self.sink.confirm();
         self.last_good.save();
     }

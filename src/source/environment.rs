@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{FlagSink, FlagSource, SourceError, Subscription};
+use super::{FlagSource, FlagUpdates, SourceError, Subscription};
 use crate::{
-    flag::{Evaluate, Evaluation, Flag, FlagSet, Reason, Request, Trace, TraceStep},
+    flag::{Evaluate, Evaluation, EvaluationTrace, Flag, FlagSet, Reason, Request, TraceStep},
     value::{Map, Value},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 /// text. An empty variable counts as unset.
 ///
 /// ```
-/// use modelgate::{Context, EnvironmentSource, Flags};
+/// use modelgate::{Context, Flags, source::EnvironmentSource};
 ///
 /// let source = EnvironmentSource::new()
 ///     .variable("KILL_SWITCH", "risk_model_enabled")
@@ -120,7 +120,7 @@ impl FlagSource for EnvironmentSource {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("environment")
     }
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         sink.replace(self.read());
         Ok(Subscription::none())
     }
@@ -157,9 +157,13 @@ impl Evaluate for Constant {
         }
     }
 
-    fn explain<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> (Evaluation<'a>, Trace) {
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
         let step = TraceStep::Note { text: "the same for everybody".to_owned() };
-        (self.evaluate(request, set), Trace { steps: vec![step] })
+        (self.evaluate(request, set), EvaluationTrace { steps: vec![step] })
     }
 
     fn metadata(&self) -> &Map {

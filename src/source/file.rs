@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use self::watch::Watch;
 use super::{
-    Compile, FlagSink, FlagSource, SourceError, Subscription, compile, default_dialect,
+    Dialect, FlagSource, FlagUpdates, SourceError, Subscription, compile, default_dialect,
     worker::{Signal, Wake, Worker},
 };
 
@@ -34,7 +34,7 @@ use super::{
 /// at once.
 ///
 /// ```
-/// use modelgate::{FileSource, Flags};
+/// use modelgate::{Flags, source::FileSource};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("flags.json");
@@ -47,7 +47,7 @@ use super::{
 pub struct FileSource {
     path: PathBuf,
     name: Cow<'static, str>,
-    dialect: Box<dyn Compile>,
+    dialect: Box<dyn Dialect>,
     poll_interval: Duration,
     settle: Duration,
     max_bytes: u64,
@@ -74,7 +74,7 @@ impl FileSource {
     }
 
     /// Compiles the file with this dialect.
-    pub fn dialect(mut self, dialect: impl Compile) -> FileSource {
+    pub fn dialect(mut self, dialect: impl Dialect) -> FileSource {
         self.dialect = Box::new(dialect);
         self
     }
@@ -123,7 +123,7 @@ impl FlagSource for FileSource {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         let signal = Arc::new(Signal::default());
         // Watched before it is read: a change in between is not missed.
         let mut watch = Watch::start(&self.path, self.notices, Arc::clone(&signal));
@@ -170,11 +170,11 @@ fn wait_for_quiet(signal: &Signal, settle: Duration) -> Wake {
 
 struct Reader {
     path: PathBuf,
-    dialect: Box<dyn Compile>,
+    dialect: Box<dyn Dialect>,
     max_bytes: u64,
     /// The digest of the content that is in force.
     good: Option<[u8; 32]>,
-    sink: FlagSink,
+    sink: FlagUpdates,
 }
 
 impl Reader {

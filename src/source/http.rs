@@ -8,13 +8,13 @@ use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 use reqwest::Url;
 
 use super::{
-    Compile, FlagSink, FlagSource, SourceError, Subscription, default_dialect,
+    Dialect, FlagSource, FlagUpdates, SourceError, Subscription, default_dialect,
     documents::Documents,
     network::{
         Answer, Backoff, Client, Conditions, Failure, HttpSettings, client, jittered, public_part,
     },
 };
-use crate::store::LastKnownGood;
+use crate::source::LastKnownGood;
 
 /// Flags behind a URL, fetched at an interval on the store's network thread.
 ///
@@ -27,7 +27,7 @@ use crate::store::LastKnownGood;
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use modelgate::{Flags, HttpSource};
+/// use modelgate::{Flags, source::HttpSource};
 ///
 /// let flags = Flags::builder()
 ///     .source(
@@ -44,7 +44,7 @@ use crate::store::LastKnownGood;
 pub struct HttpSource {
     url: String,
     name: Cow<'static, str>,
-    dialect: Box<dyn Compile>,
+    dialect: Box<dyn Dialect>,
     settings: HttpSettings,
     interval: Duration,
     retry: (Duration, Duration),
@@ -66,7 +66,7 @@ impl HttpSource {
     }
 
     /// Compiles the answers with this dialect.
-    pub fn dialect(mut self, dialect: impl Compile) -> HttpSource {
+    pub fn dialect(mut self, dialect: impl Dialect) -> HttpSource {
         self.dialect = Box::new(dialect);
         self
     }
@@ -128,7 +128,7 @@ impl FlagSource for HttpSource {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         let url = client::url(&self.url, "")?;
         let client = Client::new(&self.settings, None)?;
         let network = sink.network()?;

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{Compile, FlagSink, SourceError, chain, compile};
+use super::{Dialect, FlagUpdates, SourceError, chain, compile};
 use crate::{
     flag::FlagSet,
-    store::{LastKnownGood, digest},
+    source::{LastKnownGood, digest},
 };
 
 /// Starts a source from its file, and keeps the file up to date.
-pub(super) struct LastGood {
+pub(crate) struct LastGood {
     source: Cow<'static, str>,
     file: Option<LastKnownGood>,
     /// A good document that could not be saved yet.
@@ -17,27 +17,27 @@ pub(super) struct LastGood {
 }
 
 impl LastGood {
-    pub(super) fn new(source: Cow<'static, str>, file: Option<LastKnownGood>) -> LastGood {
+    pub(crate) fn new(source: Cow<'static, str>, file: Option<LastKnownGood>) -> LastGood {
         LastGood { source, file, unsaved: None }
     }
 
     /// Whether there is a file to keep.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         self.file.is_some()
     }
 
     /// The source's name.
-    pub(super) fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 
     /// Delivers what the file has, as stale; the delivered set and its document.
     ///
     /// A file that cannot be used is reported, and that is all.
-    pub(super) fn start(
+    pub(crate) fn start(
         &self,
-        dialect: &dyn Compile,
-        sink: &FlagSink,
+        dialect: &dyn Dialect,
+        sink: &FlagUpdates,
     ) -> Option<(FlagSet, String)> {
         match self.load(dialect) {
             Ok(None) => None,
@@ -54,7 +54,7 @@ impl LastGood {
 
     fn load(
         &self,
-        dialect: &dyn Compile,
+        dialect: &dyn Dialect,
     ) -> Result<Option<(FlagSet, std::time::Duration, String)>, SourceError> {
         let ignored = "last-known-good file ignored";
         let Some(file) = &self.file else { return Ok(None) };
@@ -67,7 +67,7 @@ impl LastGood {
     }
 
     /// Keeps this document from now on.
-    pub(super) fn keep(&mut self, text: impl FnOnce() -> String) {
+    pub(crate) fn keep(&mut self, text: impl FnOnce() -> String) {
         if self.file.is_some() {
             self.unsaved = Some(text());
         }
@@ -76,7 +76,7 @@ impl LastGood {
 
     /// Tries again what could not be saved. A service does not suffer from a full disk before its
     /// next start: only logged.
-    pub(super) fn save(&mut self) {
+    pub(crate) fn save(&mut self) {
         let (Some(file), Some(text)) = (&self.file, &self.unsaved) else { return };
         match file.save(text) {
             Ok(()) => self.unsaved = None,
@@ -91,7 +91,7 @@ impl LastGood {
 }
 
 /// The set with a revision: its own, else the server's tag, else the digest.
-pub(super) fn named(set: FlagSet, tag: Option<&str>, digest: &str) -> FlagSet {
+pub(crate) fn named(set: FlagSet, tag: Option<&str>, digest: &str) -> FlagSet {
     match (set.revision(), tag) {
         (Some(_), _) => set,
         (None, Some(tag)) => set.with_revision(tag),

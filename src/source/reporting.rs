@@ -13,7 +13,7 @@ const COLLECT: Duration = Duration::from_secs(5);
 const PARTING: Duration = Duration::from_secs(1);
 
 /// What is reported, and to whom.
-pub(super) trait Reporter: Send {
+pub(crate) trait Reporter: Send {
     /// Takes up what was counted since the last time.
     fn collect(&mut self);
 
@@ -32,7 +32,7 @@ pub(super) trait Reporter: Send {
 }
 
 /// Reports at this interval, and once more at the end.
-pub(super) async fn keep_reporting(
+pub(crate) async fn keep_reporting(
     mut reporter: impl Reporter,
     interval: Duration,
     retry: (Duration, Duration),
@@ -75,6 +75,6 @@ async fn collect_for(reporter: &mut impl Reporter, pause: Duration, stopped: &mu
 
 /// Whether the server may have the report all the same. A gateway that gave up waiting does not
 /// know either.
-pub(super) fn may_have_arrived(failure: &Failure) -> bool {
+pub(crate) fn may_have_arrived(failure: &Failure) -> bool {
     failure.may_have_arrived() || failure.status == Some(504)
 }

@@ -7,25 +7,22 @@ use std::{
 };
 
 use super::SourceError;
-use crate::{
-    flag::{Flag, FlagSet},
-    store::Core,
-};
+use crate::flag::{Flag, FlagSet, store::Core};
 
 /// The store's end of one source. Clone it into threads and tasks.
 ///
 /// Every method is synchronous and waits for no reader. Calls take effect in the order they are
 /// made; after the store is dropped they do nothing.
 #[derive(Clone)]
-pub struct FlagSink {
+pub struct FlagUpdates {
     core: Weak<Core>,
     source: usize,
     name: Arc<str>,
 }
 
-impl FlagSink {
-    pub(crate) fn new(core: &Arc<Core>, source: usize, name: Arc<str>) -> FlagSink {
-        FlagSink { core: Arc::downgrade(core), source, name }
+impl FlagUpdates {
+    pub(crate) fn new(core: &Arc<Core>, source: usize, name: Arc<str>) -> FlagUpdates {
+        FlagUpdates { core: Arc::downgrade(core), source, name }
     }
 
     /// Puts `set` in the place of everything the source delivered before, and says whether it is
@@ -37,9 +34,9 @@ impl FlagSink {
         self.core().is_some_and(|core| core.replace(self.source, set, None))
     }
 
-    /// Like [`replace`](FlagSink::replace) for a set that did not come from its origin just now,
+    /// Like [`replace`](FlagUpdates::replace) for a set that did not come from its origin just now,
     /// a last-known-good file for instance. The source then counts as stale for this `reason`
-    /// until it delivers or [confirms](FlagSink::confirm).
+    /// until it delivers or [confirms](FlagUpdates::confirm).
     ///
     /// `age` is how old the set is, where that is known.
     pub fn replace_stale(
@@ -89,7 +86,7 @@ impl FlagSink {
 
     /// The thread of the store's network sources.
     #[cfg(feature = "http")]
-    pub(super) fn network(&self) -> Result<Arc<super::network::Network>, SourceError> {
+    pub(crate) fn network(&self) -> Result<Arc<super::network::Network>, SourceError> {
         match self.core.upgrade() {
             Some(core) => core.network.get(),
             None => Err(SourceError::new("the store is gone")),
@@ -98,7 +95,7 @@ impl FlagSink {
 
     /// Shows in the source's status what this counts.
     #[cfg(feature = "http")]
-    pub(super) fn watch(&self, meter: &super::Meter) {
+    pub(crate) fn watch(&self, meter: &super::Meter) {
         if let Some(core) = self.core.upgrade() {
             core.watch(self.source, meter.clone());
         }
@@ -115,7 +112,7 @@ pub(crate) struct Staleness {
     pub(crate) reason: String,
 }
 
-impl Drop for FlagSink {
+impl Drop for FlagUpdates {
     /// A source that panics takes its sink with it: nobody else would say that no more is coming.
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -124,7 +121,7 @@ impl Drop for FlagSink {
     }
 }
 
-impl fmt::Debug for FlagSink {
+impl fmt::Debug for FlagUpdates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlagSink").field("source", &self.name).finish_non_exhaustive()
     }

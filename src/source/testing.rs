@@ -2,11 +2,10 @@
 
 use std::{borrow::Cow, sync::mpsc, time::Duration};
 
-use super::{FlagSink, FlagSource, SourceError, Subscription, environment::constant};
+use super::{FlagSource, FlagUpdates, SourceError, Subscription, environment::constant};
 use crate::{
     context::Context,
-    flag::{DocumentError, Flag, FlagProblem, FlagSet},
-    store::Flags,
+    flag::{DocumentError, Flag, FlagProblem, FlagSet, store::Flags},
     value::{Map, Value},
 };
 
@@ -40,20 +39,20 @@ pub(crate) fn set(text: &str) -> FlagSet {
 }
 
 /// Hands its sink to the test.
-pub(crate) struct Scripted(pub(crate) &'static str, pub(crate) mpsc::Sender<FlagSink>);
+pub(crate) struct Scripted(pub(crate) &'static str, pub(crate) mpsc::Sender<FlagUpdates>);
 
 impl FlagSource for Scripted {
     fn name(&self) -> Cow<'static, str> {
         self.0.into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         self.1.send(sink).unwrap();
         Ok(Subscription::none())
     }
 }
 
 /// A store with one source that does what the test does with the sink.
-pub(crate) fn scripted() -> (Flags, FlagSink) {
+pub(crate) fn scripted() -> (Flags, FlagUpdates) {
     let (send, receive) = mpsc::channel();
     let flags = Flags::builder().source(Scripted("scripted", send)).build().unwrap();
     (flags, receive.recv().unwrap())
@@ -76,8 +75,8 @@ pub(crate) fn expect_text(flags: &Flags, key: &str, wanted: &str) {
 #[track_caller]
 pub(crate) fn expect(
     flags: &Flags,
-    condition: impl FnMut(&crate::FlagsStatus) -> bool,
-) -> crate::FlagsStatus {
+    condition: impl FnMut(&crate::flag::store::FlagsStatus) -> bool,
+) -> crate::flag::store::FlagsStatus {
     assert!(flags.wait_until(PATIENCE, condition), "it stayed {:#?}", flags.status());
     flags.status()
 }

@@ -3,8 +3,11 @@
 use std::{fs, path::Path};
 
 use modelgate::{
-    OwnedContext, SystemClock, Value, ValueType,
-    dialect::flagd::{Flagd, Fractional},
+    OwnedContext,
+    clock::SystemClock,
+    flag::ValueType,
+    flagd::{Flagd, Fractional},
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 

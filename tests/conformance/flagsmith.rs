@@ -3,8 +3,10 @@
 use std::{fs, hint::black_box, path::Path};
 
 use modelgate::{
-    FlagSet, OwnedContext, SystemClock, Value,
-    dialect::flagsmith::{FeatureResult, Flagsmith, Generation},
+    FlagSet, OwnedContext,
+    clock::SystemClock,
+    flagsmith::{FeatureResult, Flagsmith, Generation},
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 

@@ -3,8 +3,10 @@
 use std::{fs, path::Path};
 
 use modelgate::{
-    EvaluationContext, FlagSet, OwnedContext, SystemClock, Value,
-    dialect::launchdarkly::{LaunchDarkly, Reason},
+    EvaluationContext, FlagSet, OwnedContext,
+    clock::SystemClock,
+    launchdarkly::{LaunchDarkly, Reason},
+    value::Value,
 };
 use serde_json::{Value as Json, json};
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use modelgate::{FlagSet, OwnedContext, SystemClock, Value, dialect::unleash::Unleash};
+use modelgate::{FlagSet, OwnedContext, clock::SystemClock, unleash::Unleash, value::Value};
 use serde_json::{Value as Json, json};
 
 use super::{Verdict, counting::allocations};

@@ -1,6 +1,6 @@
 //! Nodes that cannot be run are refused when they are read.
 
-use modelgate::OnnxGraph;
+use modelgate::onnx;
 use prost::Message;
 use tract_onnx::pb::{
     GraphProto, ModelProto, TensorProto, tensor_shape_proto::dimension::Value as Size,
@@ -102,9 +102,9 @@ fn files_with_a_changed_byte_neither_panic_nor_hang() {
         for place in (0..whole.len()).step_by(5) {
             let mut damaged = whole.clone();
             damaged[place] ^= 1 << numbers.next(8);
-            let loaded = modelgate::OnnxModel::builder().graph_from_bytes(&damaged);
+            let loaded = modelgate::onnx::Classifier::builder().graph_from_bytes(&damaged);
             if let Ok(graph) = loaded {
-                let input = modelgate::Tensors::new().with("x0", input());
+                let input = modelgate::tensor::Tensors::new().with("x0", input());
                 let _ = modelgate::Model::predict(&graph, &input);
             }
         }
@@ -136,7 +136,7 @@ fn sizes_that_no_model_has_are_refused_before_anything_is_allocated() {
 fn changed(node: &Node, change: impl FnOnce(&mut GraphProto)) -> String {
     let mut model = ModelProto::decode(&*node.file(&[rows(2, vec![0.0_f32, 1.0])])).unwrap();
     change(model.graph.as_mut().unwrap());
-    OnnxGraph::from_bytes(&model.encode_to_vec()).unwrap_err().to_string()
+    onnx::Graph::from_bytes(&model.encode_to_vec()).unwrap_err().to_string()
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! ONNX files of one node, written and run.
 
 use modelgate::{
-    Dtype, LoadError, Model, ModelError, NonFinite, OnnxGraph, OnnxModel, Tensor, TensorData,
-    Tensors,
+    Model, ModelError,
+    onnx::{self, LoadError, NonFiniteInput},
+    tensor::{Dtype, Tensor, TensorData, Tensors},
 };
 use prost::Message;
 use tract_onnx::pb::{
@@ -107,8 +108,10 @@ impl Node {
         model.encode_to_vec()
     }
 
-    pub fn load(&self, inputs: &[Tensor]) -> Result<OnnxGraph, LoadError> {
-        OnnxModel::builder().non_finite(NonFinite::Allowed).graph_from_bytes(&self.file(inputs))
+    pub fn load(&self, inputs: &[Tensor]) -> Result<onnx::Graph, LoadError> {
+        onnx::Classifier::builder()
+            .non_finite(NonFiniteInput::Allowed)
+            .graph_from_bytes(&self.file(inputs))
     }
 
     /// The outputs for these inputs.

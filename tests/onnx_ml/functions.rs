@@ -1,6 +1,9 @@
 //! Functions that a file brings with it, and what is made of NaN beside the operators of ONNX-ML.
 
-use modelgate::{NonFinite, OnnxModel, Tensor};
+use modelgate::{
+    onnx::{self, NonFiniteInput},
+    tensor::Tensor,
+};
 use prost::Message;
 use tract_onnx::pb::{
     AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
@@ -45,7 +48,8 @@ fn file(functions: Vec<FunctionProto>, attributes: Vec<AttributeProto>) -> Vec<u
 }
 
 fn run(file: &[u8], input: Tensor) -> Result<Tensor, String> {
-    let graph = OnnxModel::builder().non_finite(NonFinite::Allowed).graph_from_bytes(file);
+    let graph =
+        onnx::Classifier::builder().non_finite(NonFiniteInput::Allowed).graph_from_bytes(file);
     let graph = graph.map_err(|error| error.to_string())?;
     let inputs = [("x0", input)].into_iter().collect();
     let outputs = modelgate::Model::predict(&graph, &inputs).map_err(|error| error.to_string())?;

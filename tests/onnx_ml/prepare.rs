@@ -1,6 +1,6 @@
 //! Operators that prepare features.
 
-use modelgate::Tensor;
+use modelgate::tensor::Tensor;
 use tract_onnx::pb::TensorProto;
 
 use crate::file::{assert_near, f32s, f64s, node, rows, standard, texts};

@@ -1,6 +1,6 @@
 //! `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble`.
 
-use modelgate::Tensor;
+use modelgate::tensor::Tensor;
 
 use crate::{
     file::{assert_near, f32s, f64s, node, rows, texts, u8s},
@@ -77,7 +77,7 @@ fn forests_of_any_shape_are_walked_as_the_specification_has_it() {
         for together in [1, 7, 8, 19, 64, 83] {
             let mut found = Vec::new();
             for chunk in values.chunks(5 * together) {
-                let input = modelgate::Tensors::new().with("x0", rows(5, chunk.to_vec()));
+                let input = modelgate::tensor::Tensors::new().with("x0", rows(5, chunk.to_vec()));
                 let outputs = modelgate::Model::predict(&loaded, &input).unwrap();
                 found.extend_from_slice(outputs.get("y0").unwrap().as_f32().unwrap());
             }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
-use modelgate::{Tensor, TensorData};
+use modelgate::tensor::{Tensor, TensorData};
 use serde::{Deserialize, de::DeserializeOwned};
 use tar::Archive;
 

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, error::Error, fmt::Write};
 
-use modelgate::{Model, NonFinite, OnnxBuilder, OnnxGraph, OnnxModel, Tensor, TensorData, Tensors};
+use modelgate::{
+    Model,
+    onnx::{self, NonFiniteInput},
+    tensor::{Tensor, TensorData, Tensors},
+};
 
 use crate::answers::Answers;
 
@@ -52,7 +56,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// Runs all rows at once, or one by one where the graph takes no more.
-fn run(graph: &OnnxGraph, inputs: &Tensors) -> Result<Tensors, String> {
+fn run(graph: &onnx::Graph, inputs: &Tensors) -> Result<Tensors, String> {
     let whole = match graph.predict(inputs) {
         Ok(outputs) => return Ok(outputs),
         Err(error) => format!("running: {}", chain(&error)),
@@ -107,9 +111,9 @@ pub fn differs(
     file: &[u8],
     answers: Option<&Answers>,
     spared: &[&str],
-    non_finite: NonFinite,
+    non_finite: NonFiniteInput,
 ) -> Result<(), String> {
-    let options = OnnxModel::builder().non_finite(non_finite);
+    let options = onnx::Classifier::builder().non_finite(non_finite);
     let graph = options.graph_from_bytes(file);
     let graph = graph.map_err(|error| format!("loading: {}", chain(&error)))?;
     let Some(answers) = answers else { return Err("loads, and has no rows".to_owned()) };
@@ -139,9 +143,9 @@ pub fn differs(
 
 /// A classifier of one row is loaded as one, too, and its rows are answered alone.
 fn classified(
-    options: &OnnxBuilder,
+    options: &onnx::Loader,
     file: &[u8],
-    graph: &OnnxGraph,
+    graph: &onnx::Graph,
     answers: &Answers,
     spared: &[&str],
 ) -> Result<(), String> {
@@ -168,8 +172,8 @@ fn classified(
         }
         let found = model.predict(values).map_err(|error| format!("row {row}: {error}"))?;
         let expected = match labels.data() {
-            TensorData::I64(labels) => modelgate::Label::Int(labels[row]),
-            TensorData::Text(labels) => modelgate::Label::Text(labels[row].clone()),
+            TensorData::I64(labels) => modelgate::model::Label::Int(labels[row]),
+            TensorData::Text(labels) => modelgate::model::Label::Text(labels[row].clone()),
             other => return Err(format!("labels of {}", other.dtype())),
         };
         let expected_scores = &scores[row * classes..][..classes];

@@ -20,7 +20,7 @@ use std::{
     thread,
 };
 
-use modelgate::NonFinite;
+use modelgate::onnx::NonFiniteInput;
 
 use answers::{Answers, Listed, Matrix};
 use known::{KNOWN, NOT_LOADED};
@@ -30,7 +30,8 @@ fn judge(matrix: &Matrix, listed: &Listed) -> Result<Verdict, String> {
     let name = listed.name.as_str();
     let answers = (listed.rows > 0).then(|| matrix.answers(name));
     let file = matrix.file(name);
-    let differs = |spared| compare::differs(file, answers.as_ref(), spared, NonFinite::Allowed);
+    let differs =
+        |spared| compare::differs(file, answers.as_ref(), spared, NonFiniteInput::Allowed);
     let known = KNOWN.iter().find(|known| known.models.contains(&name));
     let not_loaded = NOT_LOADED.iter().find(|(models, ..)| models.contains(&name));
     let verdict = match (differs(&[]), known, not_loaded) {
@@ -45,7 +46,7 @@ fn judge(matrix: &Matrix, listed: &Listed) -> Result<Verdict, String> {
         let spared = known.map_or(&[][..], |known| known.rows);
         let ordinary = answers.and_then(Answers::ordinary);
         if let (Ok(_), Some(ordinary)) = (&verdict, ordinary) {
-            compare::differs(file, Some(&ordinary), spared, NonFinite::Refused)?;
+            compare::differs(file, Some(&ordinary), spared, NonFiniteInput::Refused)?;
         }
     }
     verdict

@@ -6,8 +6,10 @@ mod library;
 use std::{path::PathBuf, sync::Arc, thread};
 
 use modelgate::{
-    Admission, AxisSize, Batch, Dtype, Label, LoadError, Model, ModelErrorKind, NonFinite, Scores,
-    Tensor, Tensors,
+    Classification, Model,
+    model::{Acceptance, Label, ModelErrorKind},
+    onnx::{AxisSize, BatchAxis, LoadError, NonFiniteInput},
+    tensor::{Dtype, Tensor, Tensors},
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -28,7 +30,7 @@ fn rows(task: &str) -> Vec<Vec<f32>> {
     text.lines().skip(1).map(row).collect()
 }
 
-fn expected(task: &str, version: &str) -> Vec<Scores> {
+fn expected(task: &str, version: &str) -> Vec<Classification> {
     let text = std::fs::read_to_string(example(&format!("{task}_expected.jsonl"))).unwrap();
     let scores = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -45,7 +47,7 @@ fn every_row_alone_and_in_batches_is_answered_as_expected() {
     {
         let (rows, expected) = (rows(task), expected(task, version));
         let borrowed: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-        for batch in [Batch::Automatic, Batch::Pinned(7), Batch::Symbolic] {
+        for batch in [BatchAxis::Automatic, BatchAxis::Pinned(7), BatchAxis::Symbolic] {
             let file = example(&format!("{task}_{version}.onnx"));
             let model = runtime.builder().batch(batch).load(file).unwrap();
             assert_eq!(model.classes(), expected[0].probabilities.len());
@@ -53,7 +55,7 @@ fn every_row_alone_and_in_batches_is_answered_as_expected() {
             for answers in [alone, model.predict_batch(&borrowed)] {
                 assert_eq!(answers.len(), expected.len());
                 for (row, (expected, found)) in expected.iter().zip(answers).enumerate() {
-                    let difference = Scores::within(1e-5)(expected, &found.unwrap());
+                    let difference = Classification::within(1e-5)(expected, &found.unwrap());
                     assert_eq!(difference, Ok(()), "{task} {version} {batch:?} row {row}");
                 }
             }
@@ -67,12 +69,13 @@ fn golden_rows_admit_a_model_and_name_the_row_that_differs() {
     let model = runtime.builder().load(example("digits_v2.onnx")).unwrap();
     let mut golden: Vec<_> =
         rows("digits").into_iter().zip(expected("digits", "v2")).take(20).collect();
-    let admission = |golden: &[(Vec<f32>, Scores)]| {
-        Admission::<[f32], Scores>::new().golden(golden.to_vec(), Scores::within(1e-5))
+    let acceptance = |golden: &[(Vec<f32>, Classification)]| {
+        Acceptance::<[f32], Classification>::new()
+            .golden(golden.to_vec(), Classification::within(1e-5))
     };
-    admission(&golden).admit(&model).unwrap();
+    acceptance(&golden).accept(&model).unwrap();
     golden[3].1.label = Label::Int(10);
-    assert_eq!(admission(&golden).admit(&model).unwrap_err().golden_row(), Some(3));
+    assert_eq!(acceptance(&golden).accept(&model).unwrap_err().golden_row(), Some(3));
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn more_threads_than_sessions_are_all_answered() {
     let Some(runtime) = library::find() else { return };
     let model = runtime.sessions(2).builder().load(example("digits_v2.onnx")).unwrap();
     let rows = Arc::new(rows("digits"));
-    let alone: Vec<Scores> = rows.iter().map(|row| model.predict(row).unwrap()).collect();
+    let alone: Vec<Classification> = rows.iter().map(|row| model.predict(row).unwrap()).collect();
     let threads: Vec<_> = (0..6)
         .map(|thread| {
             let (model, rows, alone) = (model.clone(), Arc::clone(&rows), alone.clone());
@@ -101,7 +104,7 @@ fn several_threads_for_one_call_give_the_same_answer() {
     let file = example("digits_v2.onnx");
     let model = runtime.sessions(1).threads(2).builder().load(file).unwrap();
     for (row, expected) in rows("digits").iter().zip(expected("digits", "v2")).take(50) {
-        assert_eq!(Scores::within(1e-5)(&expected, &model.predict(row).unwrap()), Ok(()));
+        assert_eq!(Classification::within(1e-5)(&expected, &model.predict(row).unwrap()), Ok(()));
     }
 }
 
@@ -114,7 +117,7 @@ fn the_file_says_the_same_schema_to_either_engine() {
     assert_eq!(sizes, Some(vec![AxisSize::Free, AxisSize::Fixed(3)]));
     #[cfg(feature = "onnx")]
     for name in ["zipmap", "text_label", "unnamed_batch", "one_row_only", "two_inputs"] {
-        let ours = modelgate::OnnxGraph::load(fixture(name)).unwrap();
+        let ours = modelgate::onnx::Graph::load(fixture(name)).unwrap();
         let theirs = runtime.builder().load_graph(fixture(name)).unwrap();
         assert_eq!(ours.inputs(), theirs.inputs(), "{name}");
         assert!(ours.outputs().eq(theirs.outputs()), "{name}");
@@ -133,8 +136,9 @@ fn a_map_of_probabilities_comes_out_as_the_probabilities() {
     assert_eq!(model.predict_batch(&rows)[0].as_ref().unwrap(), &alone);
     #[cfg(feature = "onnx")]
     for row in rows {
-        let ours = modelgate::OnnxModel::load(fixture("zipmap")).unwrap().predict(row).unwrap();
-        assert_eq!(Scores::within(1e-6)(&ours, &model.predict(row).unwrap()), Ok(()));
+        let ours =
+            modelgate::onnx::Classifier::load(fixture("zipmap")).unwrap().predict(row).unwrap();
+        assert_eq!(Classification::within(1e-6)(&ours, &model.predict(row).unwrap()), Ok(()));
     }
 }
 
@@ -169,7 +173,7 @@ fn a_graph_of_two_inputs_runs_and_checks_each() {
     assert_eq!(outputs.len(), graph.outputs().count());
     #[cfg(feature = "onnx")]
     {
-        let ours = modelgate::OnnxGraph::load(fixture("two_inputs")).unwrap();
+        let ours = modelgate::onnx::Graph::load(fixture("two_inputs")).unwrap();
         assert_eq!(ours.predict(&inputs).unwrap(), outputs);
     }
     let missing = Tensors::new().with(&*names[0], tensor(vec![1.0, 2.0]));
@@ -192,7 +196,7 @@ fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
     assert_eq!(error.to_string(), "features[4]: found NaN, expected a finite number");
     let error = answers[2].as_ref().unwrap_err();
     assert_eq!(error.to_string(), "features: found 29 values, expected 30 values");
-    let builder = runtime.builder().non_finite(NonFinite::Missing);
+    let builder = runtime.builder().non_finite(NonFiniteInput::Missing);
     assert!(builder.load(example("breast_cancer_v2.onnx")).unwrap().predict(&bad).is_ok());
 }
 

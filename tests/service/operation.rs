@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs};
 
-use modelgate::ShadowCounts;
+use modelgate::shadow::ShadowCounts;
 use serde_json::{Value, json};
 
 use super::{
@@ -88,7 +88,7 @@ pub async fn the_status_shows_sources_versions_and_shadows<C: Client>(
     let candidates = status["shadows"][0]["candidates"].as_array().unwrap();
     let v2 = candidates.iter().find(|candidate| candidate["candidate"] == "v2").unwrap();
     assert_eq!(v2["wanted"], 30, "{status}");
-    let lost: u64 = v2["lost"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    let lost: u64 = v2["dropped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
     assert_eq!(v2["completed"].as_u64(), Some(30 - lost), "{status}");
     assert_eq!(status["shadows"][0]["sinks"]["recorded"], v2["completed"], "{status}");
     // A source that has trouble says so, and what it delivered stays in force.
@@ -112,9 +112,9 @@ pub async fn the_metrics_are_in_the_format_of_prometheus<C: Client>(
         .install(
             "a \"quoted\" back\\slash\nversion",
             modelgate::model_fn(|_: &modelgate::Features| {
-                Err::<modelgate::Scores, _>(modelgate::ModelError::new("none"))
+                Err::<modelgate::Classification, _>(modelgate::ModelError::new("none"))
             }),
-            &modelgate::Admission::new(),
+            &modelgate::model::Acceptance::new(),
         )
         .unwrap();
     let client = client(service).await;
@@ -209,8 +209,8 @@ pub async fn a_corrupt_v2_stops_nothing_and_a_good_one_can_be_installed<C: Clien
 
     fs::write(models.join("digits_v2.onnx"), good).unwrap();
     let digits = site.digits();
-    let admission = digits.admission("v2").unwrap();
-    service.router().install("v2", digits.model("v2").unwrap(), &admission).unwrap();
+    let acceptance = digits.acceptance("v2").unwrap();
+    service.router().install("v2", digits.model("v2").unwrap(), &acceptance).unwrap();
     let answer = client.send(ask).await.answer();
     assert_eq!((&answer["model_version"], &answer["fell_back"]), (&json!("v2"), &json!(false)));
     let status = client.send(Ask::get("/status")).await.answer();

@@ -1,7 +1,7 @@
 //! LaunchDarkly flags as several test files write them.
 #![allow(dead_code)]
 
-use modelgate::{FlagSet, OwnedContext, Value, dialect::launchdarkly::LaunchDarkly};
+use modelgate::{FlagSet, OwnedContext, launchdarkly::LaunchDarkly, value::Value};
 use serde_json::{Value as Json, json};
 
 pub fn compile(document: Json) -> FlagSet {

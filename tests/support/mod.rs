@@ -11,15 +11,19 @@ use std::{
 };
 
 use modelgate::{
-    FlagProblem, FlagSet, FlagSink, FlagSource, Model, ModelError, RouterStats, Severity,
-    ShadowCounts, SourceError, Subscription, dialect::flagd::Flagd,
+    FlagSet, FlagSource, Model, ModelError,
+    flag::{FlagProblem, ProblemSeverity},
+    flagd::Flagd,
+    router::stats::RouterStats,
+    shadow::ShadowCounts,
+    source::{FlagUpdates, SourceError, Subscription},
 };
 use parking_lot::{Condvar, Mutex};
 
 /// The flags of a flagd definition.
 pub fn flags(definition: &str) -> FlagSet {
     let set = Flagd::new().compile(definition).unwrap();
-    let refused = |problem: &FlagProblem| problem.severity == Severity::Rejected;
+    let refused = |problem: &FlagProblem| problem.severity == ProblemSeverity::Rejected;
     assert!(!set.problems().iter().any(refused), "{:?}", set.problems());
     set
 }
@@ -35,7 +39,7 @@ pub fn serving(flag: &str, version: &str) -> String {
 /// A source whose test holds the other end.
 #[derive(Clone, Default)]
 pub struct ByHand {
-    sink: Arc<Mutex<Option<FlagSink>>>,
+    sink: Arc<Mutex<Option<FlagUpdates>>>,
     first: Option<FlagSet>,
 }
 
@@ -54,7 +58,7 @@ impl ByHand {
         self.sink().replace(flags(definition));
     }
 
-    pub fn sink(&self) -> FlagSink {
+    pub fn sink(&self) -> FlagUpdates {
         self.sink.lock().clone().expect("the router is built before the test publishes")
     }
 }
@@ -63,7 +67,7 @@ impl FlagSource for ByHand {
     fn name(&self) -> Cow<'static, str> {
         "by-hand".into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagSink) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         if let Some(first) = self.first.clone() {
             sink.replace(first);
         }
@@ -223,7 +227,7 @@ pub fn settled_in(stats: &RouterStats, policy: usize, candidate: &str) -> Shadow
     let counts = stats.shadows[policy].candidates.iter().find(|c| *c.candidate() == *candidate);
     let counts = counts.unwrap_or_else(|| panic!("no candidate {candidate}: {stats:?}")).clone();
     assert_eq!(counts.wanted(), counts.handed_over() + counts.refused(), "{counts:?}");
-    assert_eq!(counts.wanted(), counts.completed() + counts.lost_in_all(), "{counts:?}");
+    assert_eq!(counts.wanted(), counts.completed() + counts.dropped_in_all(), "{counts:?}");
     assert_eq!(counts.pending(), 0, "{counts:?}");
     counts
 }

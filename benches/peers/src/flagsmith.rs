@@ -9,7 +9,7 @@ use flagsmith_flag_engine::{
     types::{FlagsmithValue, FlagsmithValueType},
 };
 
-use modelgate::dialect::flagsmith::Flagsmith;
+use modelgate::flagsmith::Flagsmith;
 
 use crate::{
     contender::{Contender, Entry},

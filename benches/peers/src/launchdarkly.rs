@@ -9,7 +9,7 @@ use launchdarkly_server_sdk_evaluation::{
     AttributeValue, Context, ContextBuilder, Flag, FlagValue, Segment, Store, evaluate,
 };
 
-use modelgate::dialect::launchdarkly::LaunchDarkly;
+use modelgate::launchdarkly::LaunchDarkly;
 
 use crate::{
     contender::{Contender, Entry},

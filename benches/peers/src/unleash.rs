@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use modelgate::{SystemClock, dialect::unleash::Unleash};
+use modelgate::{clock::SystemClock, unleash::Unleash};
 use unleash_types::client_features::ClientFeatures;
 use unleash_yggdrasil::{
     EngineState, UpdateMessage,

@@ -14,9 +14,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{Batched, BatchedStats, full, queue::Bounds, run, stats::Counters};
 use crate::{
-    AsyncModel, ModelFuture,
+    AsyncModel,
     contain::contained,
-    model::{Model, ModelError},
+    model::{Model, ModelError, ModelFuture},
     router::{Input, Output},
 };
 
@@ -65,7 +65,7 @@ impl<M: Model<F, P> + 'static, F: Input + ?Sized, P: Output> Batched<M, F, P> {
     /// own.
     ///
     /// ```
-    /// use modelgate::{AsyncModel, Batched, model_fn};
+    /// use modelgate::{AsyncModel, model::Batched, model_fn};
     ///
     /// let model = model_fn(|row: &[f32]| Ok(row.iter().sum::<f32>()));
     /// let batched = Batched::new(model).max_rows(16).into_async()?;

@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 use super::{Choice, Core, KeyRefused};
 use crate::{
     context::EvaluationContext,
-    flag::{Reason, Request, Trace},
+    flag::{EvaluationTrace, Reason, Request},
     prediction_id::PredictionId,
     router::{
         Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey,
@@ -236,7 +236,9 @@ impl<M: Handle> Core<M> {
                 key: key.to_owned(),
                 found: flag.is_some(),
                 source: snapshot.source_of(key).map(str::to_owned),
-                trace: flag.as_ref().map_or_else(Trace::default, |flag| flag.explain(&request).1),
+                trace: flag
+                    .as_ref()
+                    .map_or_else(EvaluationTrace::default, |flag| flag.explain(&request).1),
             })
             .collect();
         let autopilot = match table.pin {

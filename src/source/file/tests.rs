@@ -7,8 +7,8 @@ use std::{
 
 use super::FileSource;
 use crate::{
+    flag::store::{Flags, FlagsStatus, SourceState},
     source::testing::{PATIENCE, constants, expect, expect_text, text},
-    store::{Flags, FlagsStatus, SourceState},
 };
 
 /// With notices only: a poll would hide that one was missed.

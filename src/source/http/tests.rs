@@ -13,9 +13,12 @@ use std::{
 
 use super::{HttpSource, public_part};
 use crate::{
-    source::network::HttpSettings,
-    source::testing::{PATIENCE, constants, expect, expect_text, text},
-    store::{Flags, FlagsStatus, LastKnownGood, SourceState},
+    flag::store::{Flags, FlagsStatus, SourceState},
+    source::{
+        LastKnownGood,
+        network::HttpSettings,
+        testing::{PATIENCE, constants, expect, expect_text, text},
+    },
 };
 
 /// What the server does with one request.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::Clock, store::ConnectionStatus};
+use crate::{clock::Clock, flag::store::ConnectionStatus};
 
 /// Counts what a connection does, for the status of its source. A clone counts for the same source.
 ///

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::HttpSettings;
+/// use modelgate::source::HttpSettings;
 ///
 /// let settings = HttpSettings::new()
 ///     .timeout(Duration::from_secs(3))

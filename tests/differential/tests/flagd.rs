@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, env, fs};
 
-use modelgate::dialect::flagd::Fractional;
+use modelgate::flagd::Fractional;
 use modelgate_differential::{
     flagd::{
         case::{Answer, Case},
@@ -102,7 +102,7 @@ fn expected(case: &Case, variant: Option<Json>) -> Answer {
     let name = name.or_else(|| flag["defaultVariant"].as_str().map(str::to_owned));
     let name = name.expect("these flags have a default");
     let Some(value) = flag["variants"].get(&name) else { return Answer::error("GENERAL") };
-    let value: modelgate::Value = serde_json::from_value(value.clone()).unwrap();
+    let value: modelgate::value::Value = serde_json::from_value(value.clone()).unwrap();
     if !case.expected.ours().admits(&value) {
         return Answer::error("TYPE_MISMATCH");
     }

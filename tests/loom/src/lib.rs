@@ -26,7 +26,7 @@ mod store {
         pub(crate) use double as thread_local;
     }
 
-    #[path = "../../../src/store/cell.rs"]
+    #[path = "../../../src/flag/store/cell.rs"]
     pub(crate) mod cell;
 }
 

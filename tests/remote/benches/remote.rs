@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::executor::block_on;
-use modelgate::{AsyncModel, ModelErrorKind, RemoteModel};
+use modelgate::{AsyncModel, model::ModelErrorKind, remote};
 use modelgate_remote_tests::{Fault, StandIn};
 
 const ROW: [f32; 3] = [0.1, 0.7, 0.2];
@@ -30,7 +30,7 @@ fn main() {
 
 /// Both ask in turn, so that what else the machine does meets them alike.
 fn overhead(name: &str, server: &StandIn) {
-    let model = RemoteModel::builder(server.url(), "echo").deadline(Duration::from_secs(30));
+    let model = remote::Classifier::builder(server.url(), "echo").deadline(Duration::from_secs(30));
     let model = block_on(model.connect()).unwrap();
     block_on(model.predict(&ROW)).unwrap();
     let (head, body) = server.state().last.clone();
@@ -68,7 +68,7 @@ fn overhead(name: &str, server: &StandIn) {
 fn lateness() {
     const DEADLINE: Duration = Duration::from_millis(20);
     let server = StandIn::start();
-    let model = RemoteModel::builder(server.url(), "echo").deadline(DEADLINE);
+    let model = remote::Classifier::builder(server.url(), "echo").deadline(DEADLINE);
     let model = block_on(model.connect()).unwrap();
     let (mut late, mut slept) = (Vec::new(), Vec::new());
     for _ in 0..rounds(500) {

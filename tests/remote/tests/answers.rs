@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
-use modelgate::{
-    AsyncModel, Dtype, Label, RemoteBuilder, RemoteError, RemoteModel, Tensor, Tensors,
-};
+use modelgate::{AsyncModel, model::Label, remote, tensor::{Dtype, Tensor, Tensors}};
 use modelgate_remote_tests::{StandIn, answer_of};
 use serde_json::json;
 
-fn builder(server: &StandIn) -> RemoteBuilder {
+fn builder(server: &StandIn) -> remote::Builder {
     // Long enough for a busy machine: what is late is not the matter here.
-    RemoteModel::builder(server.url(), "echo").deadline(Duration::from_secs(30))
+    remote::Classifier::builder(server.url(), "echo").deadline(Duration::from_secs(30))
 }
 
 /// Every sign, the smallest and the largest, and such as lie between two decimals.
@@ -110,7 +108,7 @@ fn not_a_number_goes_where_bytes_go_and_only_when_allowed() {
 
 #[test]
 fn a_model_that_is_not_as_expected_is_refused_by_name() {
-    type Set = fn(RemoteBuilder) -> RemoteBuilder;
+    type Set = fn(remote::Builder) -> remote::Builder;
     type Change = fn(&mut serde_json::Value);
     let cases: [(Change, Set, &str); 11] = [
         (|m| m["name"] = json!("other"), |b| b, "name: found `other`, expected `echo`"),
@@ -161,7 +159,7 @@ fn a_model_that_is_not_as_expected_is_refused_by_name() {
         let server = StandIn::start();
         change(&mut server.state().model);
         let error = block_on(set(builder(&server)).connect()).unwrap_err();
-        assert!(matches!(error, RemoteError::Mismatch { .. }), "{error:?}");
+        assert!(matches!(error, remote::Error::Mismatch { .. }), "{error:?}");
         assert!(error.to_string().starts_with(expected), "found {error}, expected {expected}");
     }
 }
@@ -196,12 +194,12 @@ fn a_server_that_is_not_ready_is_no_start() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_by_name() {
-    let model = |url: &str| RemoteModel::builder(url, "echo");
+    let model = |url: &str| remote::Classifier::builder(url, "echo");
     let url = "http://127.0.0.1:1";
     for (builder, setting) in [
         (model("127.0.0.1"), "url: found `127.0.0.1`"),
         (model("ftp://user:secret@host/"), "url: found `ftp://host/`"),
-        (RemoteModel::builder(url, ".."), "model: found `..`"),
+        (remote::Classifier::builder(url, ".."), "model: found `..`"),
         (model(url).in_flight(0), "in_flight: found 0"),
         (model(url).deadline(Duration::ZERO), "deadline: found 0 s"),
         (model(url).max_rows(0), "max_rows: found 0"),

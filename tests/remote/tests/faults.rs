@@ -9,8 +9,8 @@ use std::{
 
 use futures::executor::block_on;
 use modelgate::{
-    AsyncModel, AsyncModelRouter, FallbackCause, Label, ModelError, ModelErrorKind, ModelRouter,
-    RemoteBuilder, RemoteError, RemoteModel, Rollout, Scores, model_fn,
+    AsyncModel, AsyncModelRouter, Classification, FallbackCause, ModelError, ModelRouter, Rollout,
+    model::{Label, ModelErrorKind}, model_fn, remote,
 };
 use modelgate_remote_tests::{Fault, StandIn, document, until};
 use serde_json::json;
@@ -19,22 +19,22 @@ const ROW: [f32; 3] = [0.25, 0.5, 51_234.0];
 const FAILED: FallbackCause = FallbackCause::Failed(ModelErrorKind::Failed);
 const LONG: Duration = Duration::from_secs(30);
 
-fn builder(server: &StandIn) -> RemoteBuilder {
-    RemoteModel::builder(server.url(), "echo")
+fn builder(server: &StandIn) -> remote::Builder {
+    remote::Classifier::builder(server.url(), "echo")
         .deadline(LONG)
         .health_interval(Duration::from_millis(50))
 }
 
 /// A model that finds out nothing by itself.
-fn model(server: &StandIn) -> RemoteModel {
+fn model(server: &StandIn) -> remote::Classifier {
     block_on(builder(server).health_interval(Duration::from_secs(3_600)).connect()).unwrap()
 }
 
-fn failure(model: &RemoteModel) -> ModelError {
+fn failure(model: &remote::Classifier) -> ModelError {
     block_on(model.predict(&ROW)).unwrap_err()
 }
 
-fn cause(error: &ModelError) -> &RemoteError {
+fn cause(error: &ModelError) -> &remote::Error {
     error.source().and_then(|cause| cause.downcast_ref()).unwrap()
 }
 
@@ -57,13 +57,13 @@ fn a_request_is_sent_as_often_as_allowed_and_no_more() {
     let server = StandIn::start();
     let model = block_on(builder(&server).retries(3).connect()).unwrap();
     server.faults([Fault::Reset, Fault::Reset, Fault::Reset, Fault::Reset, Fault::Reset]);
-    assert!(matches!(cause(&failure(&model)), RemoteError::Broken { .. }));
+    assert!(matches!(cause(&failure(&model)), remote::Error::Broken { .. }));
     assert_eq!(server.state().inferences, 4);
     server.state().faults.clear();
 
     let never = block_on(builder(&server).retries(0).connect()).unwrap();
     server.faults([Fault::Reset]);
-    assert!(matches!(cause(&failure(&never)), RemoteError::Broken { .. }));
+    assert!(matches!(cause(&failure(&never)), remote::Error::Broken { .. }));
     assert_eq!(server.state().inferences, 5);
 }
 
@@ -155,11 +155,11 @@ fn an_answer_of_another_version_is_none() {
 #[test]
 fn an_answer_that_is_too_large_is_not_read_to_its_end() {
     let server = StandIn::start();
-    let settings = modelgate::HttpSettings::new().max_bytes(10_000);
+    let settings = modelgate::source::HttpSettings::new().max_bytes(10_000);
     let model = block_on(builder(&server).http(settings).connect()).unwrap();
     server.faults([Fault::Huge(10_001)]);
     let error = failure(&model);
-    assert!(matches!(cause(&error), RemoteError::TooLarge { limit: 10_000 }), "{error:?}");
+    assert!(matches!(cause(&error), remote::Error::TooLarge { limit: 10_000 }), "{error:?}");
     assert!(block_on(model.predict(&ROW)).is_ok());
 }
 
@@ -210,7 +210,7 @@ fn requests_beyond_the_limit_wait_or_are_refused() {
         panic!("one more waits")
     };
     let error = refused.unwrap_err();
-    assert!(matches!(cause(&error), RemoteError::Overloaded { in_flight: 2, waiting: 1 }));
+    assert!(matches!(cause(&error), remote::Error::Overloaded { in_flight: 2, waiting: 1 }));
     server.until("two requests", |state| state.inferences == 2);
     server.state().held = false;
     for answer in block_on(futures::future::join_all(answers)) {
@@ -220,19 +220,19 @@ fn requests_beyond_the_limit_wait_or_are_refused() {
     assert_eq!(model.status().refused, 1);
 }
 
-fn router(remote: RemoteModel) -> AsyncModelRouter<[f32], Scores> {
-    let local = |_: &[f32]| Ok(Scores { label: Label::from("local"), probabilities: vec![1.0] });
-    ModelRouter::<[f32], Scores>::builder("ml-model-version")
+fn router(remote: remote::Classifier) -> AsyncModelRouter<[f32], Classification> {
+    let local = |_: &[f32]| Ok(Classification { label: Label::from("local"), probabilities: vec![1.0] });
+    ModelRouter::<[f32], Classification>::builder("ml-model-version")
         .model("v1", model_fn(local))
         .async_model("v2", remote)
         .fallback("v1")
-        .breaker(modelgate::BreakerPolicy::disabled())
+        .breaker(modelgate::router::BreakerPolicy::disabled())
         .source(Rollout::everyone("v2").flag("ml-model-version").unwrap())
         .build_async()
         .unwrap()
 }
 
-fn answer(router: &AsyncModelRouter<[f32], Scores>) -> (Label, Option<FallbackCause>) {
+fn answer(router: &AsyncModelRouter<[f32], Classification>) -> (Label, Option<FallbackCause>) {
     let context = modelgate::Context::new("user-1");
     let answer = block_on(router.predict(&context, ROW.to_vec())).unwrap();
     (answer.output().label.clone(), answer.fallback())
@@ -310,7 +310,7 @@ fn a_model_may_be_there_before_its_server() {
     let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = reserved.local_addr().unwrap();
     drop(reserved);
-    let model = RemoteModel::builder(format!("http://{address}"), "echo")
+    let model = remote::Classifier::builder(format!("http://{address}"), "echo")
         .deadline(LONG)
         .health_interval(Duration::from_millis(50))
         .start()

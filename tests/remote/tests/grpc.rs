@@ -3,9 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use futures::executor::block_on;
-use modelgate::{
-    AsyncModel, Label, ModelError, ModelErrorKind, RemoteBuilder, RemoteError, RemoteModel,
-};
+use modelgate::{AsyncModel, ModelError, model::{Label, ModelErrorKind}, remote};
 use modelgate_remote_tests::{
     grpc::{Fault, GrpcStandIn, inferred},
     until,
@@ -14,14 +12,14 @@ use tonic::Code;
 
 const ROW: [f32; 3] = [0.25, 0.5, 51_234.0];
 
-fn builder(server: &GrpcStandIn) -> RemoteBuilder {
-    RemoteModel::builder(server.url(), "echo")
+fn builder(server: &GrpcStandIn) -> remote::Builder {
+    remote::Classifier::builder(server.url(), "echo")
         .grpc()
         .deadline(Duration::from_secs(30))
         .health_interval(Duration::from_millis(50))
 }
 
-fn cause(error: &ModelError) -> &RemoteError {
+fn cause(error: &ModelError) -> &remote::Error {
     error.source().and_then(|cause| cause.downcast_ref()).unwrap()
 }
 
@@ -85,17 +83,17 @@ fn what_goes_wrong_is_named() {
     assert_eq!(model.status().retried, 1);
     server.faults([Fault::Status(Code::NotFound, "gone")]);
     let error = block_on(model.predict(&ROW)).unwrap_err();
-    assert!(matches!(cause(&error), RemoteError::Gone { .. }));
+    assert!(matches!(cause(&error), remote::Error::Gone { .. }));
 }
 
 #[test]
 fn an_answer_that_is_too_large_is_refused() {
     let server = GrpcStandIn::start();
-    let settings = modelgate::HttpSettings::new().max_bytes(1_000);
+    let settings = modelgate::source::HttpSettings::new().max_bytes(1_000);
     let model = block_on(builder(&server).http(settings).connect()).unwrap();
     server.faults([Fault::Outputs(inferred(&[1.0; 3_000], true))]);
     let error = block_on(model.predict(&ROW)).unwrap_err();
-    assert!(matches!(cause(&error), RemoteError::TooLarge { limit: 1_000 }), "{error:?}");
+    assert!(matches!(cause(&error), remote::Error::TooLarge { limit: 1_000 }), "{error:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::executor::block_on;
-use modelgate::{AsyncModel, Dtype, Label, RemoteBuilder, RemoteError, RemoteModel, Scores};
+use modelgate::{AsyncModel, Classification, model::Label, remote, tensor::Dtype};
 use modelgate_remote_tests::until;
 use serde_json::Value;
 
@@ -58,9 +58,9 @@ fn server() -> Option<Server> {
 
 impl Server {
     /// By REST and by gRPC.
-    fn builders(&self) -> [RemoteBuilder; 2] {
+    fn builders(&self) -> [remote::Builder; 2] {
         let builder = |url: &str| {
-            RemoteModel::builder(url, &*self.model)
+            remote::Classifier::builder(url, &*self.model)
                 .deadline(Duration::from_secs(60))
                 .health_interval(Duration::from_millis(200))
         };
@@ -73,7 +73,7 @@ impl Server {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn check(&self, row: usize, scores: &Scores) {
+    fn check(&self, row: usize, scores: &Classification) {
         assert_eq!(scores.label, Label::Int(self.labels[row]), "row {row}");
         // As sent: an f64 that scikit-learn computed of f32 values, alone or in a batch.
         for (found, expected) in scores.probabilities.iter().zip(&self.probabilities[row]) {
@@ -103,10 +103,10 @@ fn its_metadata_is_read_and_checked() {
         let expected = "inputs.rows: shape: found [-1, 4], expected 5 values in a row";
         assert_eq!(error.to_string(), expected);
     }
-    let error = block_on(RemoteModel::builder(&server.http, "nothing").connect()).unwrap_err();
-    assert!(matches!(error, RemoteError::Gone { .. }), "{error:?}");
+    let error = block_on(remote::Classifier::builder(&server.http, "nothing").connect()).unwrap_err();
+    assert!(matches!(error, remote::Error::Gone { .. }), "{error:?}");
     // By gRPC, MLServer answers UNKNOWN rather than NOT_FOUND.
-    let error = RemoteModel::builder(&server.grpc, "nothing").grpc().connect();
+    let error = remote::Classifier::builder(&server.grpc, "nothing").grpc().connect();
     let error = block_on(error).unwrap_err().to_string();
     assert!(error.contains("not found"), "{error}");
 }
@@ -132,8 +132,8 @@ fn what_it_refuses_is_told_without_the_features() {
     for builder in server.builders() {
         let model = block_on(builder.probabilities_output("predict_proba").connect_graph());
         let model = model.unwrap();
-        let rows = modelgate::Tensor::new([1, 4], vec![51_234.5_f32, 2.0, 3.0, 4.0]).unwrap();
-        let inputs = modelgate::Tensors::new().with("rows", rows);
+        let rows = modelgate::tensor::Tensor::new([1, 4], vec![51_234.5_f32, 2.0, 3.0, 4.0]).unwrap();
+        let inputs = modelgate::tensor::Tensors::new().with("rows", rows);
         let outputs = block_on(model.predict(&inputs));
         // Without a list of outputs, MLServer gives `predict` alone: less than it says it does.
         let error = outputs.unwrap_err();

@@ -10,7 +10,7 @@ mod unleash;
 
 use std::{net::SocketAddr, time::Duration};
 
-use modelgate::{FlagSource, HttpSettings};
+use modelgate::{FlagSource, source::HttpSettings};
 
 use crate::proxy::{Fault, Proxy};
 

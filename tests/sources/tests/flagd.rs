@@ -1,8 +1,8 @@
-//! `FlagdSource` against a stand-in for the daemon's sync service.
+//! `flagd::Source` against a stand-in for the daemon's sync service.
 
 use std::{net::TcpListener, time::Duration};
 
-use modelgate::{Context, FlagdSource, Flags};
+use modelgate::{Context, Flags, flagd};
 use modelgate_source_tests::{
     PATIENCE, attempts, eventually, expect, expect_text, flagd::Flagd, proxy::Proxy, reason,
 };
@@ -14,13 +14,13 @@ fn serving(version: &str) -> String {
     )
 }
 
-fn quick(server: &Flagd) -> FlagdSource {
-    FlagdSource::new(server.address.ip().to_string(), server.address.port())
+fn quick(server: &Flagd) -> flagd::Source {
+    flagd::Source::new(server.address.ip().to_string(), server.address.port())
         .deadline(PATIENCE)
         .retry(Duration::from_millis(2), Duration::from_millis(20))
 }
 
-fn store(source: FlagdSource) -> Flags {
+fn store(source: flagd::Source) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 
@@ -84,7 +84,7 @@ fn an_idle_server_is_asked_for_signs_of_life_only_on_demand() {
     let server = Flagd::start(&serving("v1"));
     for keep_alive in [None, Some(Duration::from_millis(5))] {
         let proxy = Proxy::of_bytes(server.address);
-        let source = FlagdSource::new(proxy.address().ip().to_string(), proxy.address().port())
+        let source = flagd::Source::new(proxy.address().ip().to_string(), proxy.address().port())
             .deadline(PATIENCE);
         let flags = store(match keep_alive {
             Some(interval) => source.keep_alive(interval),
@@ -130,7 +130,7 @@ fn the_same_definition_again_changes_nothing() {
     for _ in 0..3 {
         server.publish(&serving("v1"));
     }
-    let heard = |status: &modelgate::FlagsStatus| {
+    let heard = |status: &modelgate::flag::store::FlagsStatus| {
         let connection = status.sources[0].connection.as_ref().unwrap();
         connection.bytes_received > serving("v1").len() as u64
     };
@@ -166,7 +166,7 @@ fn a_fatal_code_is_not_tried_again() {
 #[test]
 fn a_server_that_is_away_at_the_start_is_found_when_it_comes() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let source = FlagdSource::new("127.0.0.1", address.port())
+    let source = flagd::Source::new("127.0.0.1", address.port())
         .retry(Duration::from_millis(2), Duration::from_millis(20));
     let flags = store(source);
     expect(&flags, |status| reason(status).contains("UNAVAILABLE"));
@@ -187,7 +187,7 @@ fn a_service_starts_from_its_last_known_good_file_the_servers_context_included()
     eventually("saved", || path.exists());
     drop(flags);
     drop(server);
-    let away = FlagdSource::new("127.0.0.1", 9).last_known_good(&path);
+    let away = flagd::Source::new("127.0.0.1", 9).last_known_good(&path);
     let flags = store(away);
     assert!(flags.is_ready() && flags.status().sources[0].is_stale());
     assert_eq!(flags.string("m", &Context::new("u"), ""), "eu");
@@ -196,10 +196,10 @@ fn a_service_starts_from_its_last_known_good_file_the_servers_context_included()
 #[test]
 fn what_can_never_work_is_said_at_the_start() {
     for (source, wanted) in [
-        (FlagdSource::new("a b", 1), "host `a b` is malformed"),
-        (FlagdSource::new("h", 1).selector("a\nb"), "selector `a\nb` is malformed"),
+        (flagd::Source::new("a b", 1), "host `a b` is malformed"),
+        (flagd::Source::new("h", 1).selector("a\nb"), "selector `a\nb` is malformed"),
         (
-            FlagdSource::new("h", 1).certificate("/absent.pem"),
+            flagd::Source::new("h", 1).certificate("/absent.pem"),
             "certificate /absent.pem is not readable",
         ),
     ] {

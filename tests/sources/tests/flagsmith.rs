@@ -1,4 +1,4 @@
-//! `FlagsmithSource` against a stand-in for Flagsmith.
+//! `flagsmith::Source` against a stand-in for Flagsmith.
 
 #[path = "flagsmith/captured.rs"]
 mod captured;
@@ -17,8 +17,8 @@ use std::{
 };
 
 use modelgate::{
-    Context, Flags, FlagsStatus, FlagsmithSource, HttpSettings, LastKnownGood, SourceState,
-    dialect::flagsmith::Flagsmith as Dialect,
+    Context, Flags, flag::store::{FlagsStatus, SourceState},
+    flagsmith::{self, Flagsmith as Dialect}, source::{HttpSettings, LastKnownGood},
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
@@ -32,8 +32,8 @@ fn environment(value: &str) -> Value {
     document(MOMENT, &[feature(1, "m", value)])
 }
 
-fn source(url: &str) -> FlagsmithSource {
-    FlagsmithSource::new(SERVER_KEY)
+fn source(url: &str) -> flagsmith::Source {
+    flagsmith::Source::new(SERVER_KEY)
         .url(url)
         .interval(Duration::from_millis(5))
         .analytics(None)
@@ -41,7 +41,7 @@ fn source(url: &str) -> FlagsmithSource {
         .settings(HttpSettings::new().timeout(PATIENCE))
 }
 
-fn store(source: FlagsmithSource) -> Flags {
+fn store(source: flagsmith::Source) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 
@@ -210,7 +210,7 @@ fn a_service_starts_from_a_document_that_it_brings_along() {
 
 #[test]
 fn what_cannot_work_is_refused_before_anything_is_sent() {
-    let refused = |source: FlagsmithSource| {
+    let refused = |source: flagsmith::Source| {
         let error = Flags::builder().source(source).build().unwrap_err();
         let (mut text, mut next) = (error.to_string(), error.source());
         while let Some(cause) = next {
@@ -219,15 +219,15 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
         }
         text
     };
-    let text = refused(FlagsmithSource::new(CLIENT_KEY));
+    let text = refused(flagsmith::Source::new(CLIENT_KEY));
     assert!(text.contains("`ser.`") && !text.contains(CLIENT_KEY), "{text}");
-    let text = refused(FlagsmithSource::new(SERVER_KEY).url("flags.example.com"));
+    let text = refused(flagsmith::Source::new(SERVER_KEY).url("flags.example.com"));
     assert!(text.contains("http://"), "{text}");
-    let text = refused(FlagsmithSource::new(SERVER_KEY).realtime_url("ws://flags.example.com"));
+    let text = refused(flagsmith::Source::new(SERVER_KEY).realtime_url("ws://flags.example.com"));
     assert!(text.contains("http://"), "{text}");
-    let text = refused(FlagsmithSource::new(SERVER_KEY).application("a\nb", "1"));
+    let text = refused(flagsmith::Source::new(SERVER_KEY).application("a\nb", "1"));
     assert!(text.contains("flagsmith-application-name"), "{text}");
-    let text = refused(FlagsmithSource::new("ser.a\nb"));
+    let text = refused(flagsmith::Source::new("ser.a\nb"));
     assert!(text.contains("x-environment-key"), "{text}");
 }
 

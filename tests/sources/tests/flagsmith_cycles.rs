@@ -4,7 +4,7 @@
 
 use std::{fs, time::Duration};
 
-use modelgate::{Context, Flags, FlagsmithSource};
+use modelgate::{Context, Flags, flagsmith};
 use modelgate_source_tests::{
     PATIENCE, eventually,
     flagsmith::{Flagsmith, SERVER_KEY, document, feature},
@@ -25,7 +25,7 @@ fn stores_leave_neither_threads_nor_sockets_and_no_count_behind() {
     let features = [feature(1, "m", "v1")];
     let server = Flagsmith::start(document("2026-11-22T07:55:08.620212+00:00", &features));
     let cycle = || {
-        let source = FlagsmithSource::new(SERVER_KEY)
+        let source = flagsmith::Source::new(SERVER_KEY)
             .url(server.url())
             .realtime_url(server.realtime_url())
             .analytics(Some(Duration::from_secs(60)));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use modelgate::{Context, FallbackCause, Flags, ManualClock, ModelRouter, model_fn};
+use modelgate::{Context, FallbackCause, Flags, ModelRouter, clock::ManualClock, model_fn};
 use modelgate_source_tests::{
     PATIENCE, attempts, eventually, expect, reason,
     vendor::{FLAG, VENDORS, Vendor, Way},
@@ -154,7 +154,7 @@ fn a_sign_of_life_says_that_nothing_has_changed() {
     let data = r#"{"flags": {}, "segments": {}}"#;
     let server = modelgate_source_tests::launchdarkly::LaunchDarkly::start(data);
     let clock = Arc::new(ManualClock::default());
-    let source = modelgate::LaunchDarklySource::new("sdk").relay(server.url());
+    let source = modelgate::launchdarkly::Source::new("sdk").relay(server.url());
     let flags = Flags::builder().source(source).clock(clock.clone()).build().unwrap();
     flags.wait_ready(PATIENCE).unwrap();
     let hour = Duration::from_secs(3600);

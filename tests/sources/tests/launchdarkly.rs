@@ -1,9 +1,10 @@
-//! `LaunchDarklySource` against a stand-in for the service.
+//! `launchdarkly::Source` against a stand-in for the service.
 
 use std::time::Duration;
 
 use modelgate::{
-    Context, Flags, FlagsStatus, HttpSettings, LastKnownGood, LaunchDarklySource, SourceState,
+    Context, Flags, flag::store::{FlagsStatus, SourceState}, launchdarkly,
+    source::{HttpSettings, LastKnownGood},
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
@@ -25,14 +26,14 @@ fn data(version: u64, value: &str) -> String {
     format!(r#"{{"flags": {{"m": {}}}, "segments": {{}}}}"#, flag(version, value))
 }
 
-fn source(url: &str) -> LaunchDarklySource {
-    LaunchDarklySource::new(KEY)
+fn source(url: &str) -> launchdarkly::Source {
+    launchdarkly::Source::new(KEY)
         .base_urls(url, url)
         .retry(Duration::from_millis(2), Duration::from_millis(20))
         .settings(HttpSettings::new().timeout(PATIENCE))
 }
 
-fn store(source: LaunchDarklySource) -> Flags {
+fn store(source: launchdarkly::Source) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 

@@ -6,7 +6,7 @@ mod counting;
 use std::time::Duration;
 
 use counting::allocations;
-use modelgate::{Context, Flags, LaunchDarklyEvents, LaunchDarklySource, ModelRouter, model_fn};
+use modelgate::{Context, Flags, ModelRouter, launchdarkly, model_fn};
 use modelgate_source_tests::{PATIENCE, launchdarkly::LaunchDarkly};
 
 const DATA: &str = r#"{"flags": {
@@ -24,9 +24,9 @@ const DATA: &str = r#"{"flags": {
 fn only_a_new_context_and_a_flag_that_asks_cost_an_allocation() {
     let server = LaunchDarkly::start(DATA);
     let events =
-        LaunchDarklyEvents::new().url(server.url()).flush_interval(Duration::from_secs(3600));
+        launchdarkly::Events::new().url(server.url()).flush_interval(Duration::from_secs(3600));
     let source =
-        LaunchDarklySource::new("sdk").base_urls(server.url(), server.url()).events(events);
+        launchdarkly::Source::new("sdk").base_urls(server.url(), server.url()).events(events);
     let flags = Flags::builder().source(source).build().unwrap();
     let router = ModelRouter::<[f64], f64>::builder("m")
         .model("v1", model_fn(|_: &[f64]| Ok(1.0)))

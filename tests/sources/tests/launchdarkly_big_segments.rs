@@ -10,8 +10,9 @@ use std::{
 };
 
 use modelgate::{
-    BigSegmentCache, BigSegmentCacheBuilder, BigSegmentStore, Context, FlagSet, SourceError,
-    dialect::launchdarkly::{BigSegments, BigSegmentsStatus, Detail, LaunchDarkly},
+    Context, FlagSet,
+    launchdarkly::{Detail, LaunchDarkly, big_segments::{self, BigSegments, BigSegmentsStatus}},
+    source::SourceError,
 };
 use modelgate_source_tests::{PATIENCE, eventually};
 use serde_json::json;
@@ -70,7 +71,7 @@ impl Store {
     }
 }
 
-impl BigSegmentStore for Store {
+impl big_segments::Store for Store {
     fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
         self.0.questions.fetch_add(1, Ordering::SeqCst);
         let held = self.0.gate.0.lock().unwrap();
@@ -94,15 +95,15 @@ fn hour() -> Duration {
 }
 
 /// A cache that does by itself nothing within a test.
-fn calm() -> BigSegmentCacheBuilder {
-    BigSegmentCache::builder().fresh_for(hour()).poll_interval(hour()).stale_after(hour())
+fn calm() -> big_segments::CacheBuilder {
+    big_segments::Cache::builder().fresh_for(hour()).poll_interval(hour()).stale_after(hour())
 }
 
-fn well(cache: &BigSegmentCache) {
+fn well(cache: &big_segments::Cache) {
     eventually("the store is known to be well", || cache.status() == BigSegmentsStatus::Healthy);
 }
 
-fn flags(cache: &BigSegmentCache) -> (LaunchDarkly, FlagSet) {
+fn flags(cache: &big_segments::Cache) -> (LaunchDarkly, FlagSet) {
     let dialect = LaunchDarkly::new().with_big_segments(cache.clone());
     let data = json!({
         "flags": {"m": {"key": "m", "on": true, "variations": ["out", "in"], "salt": "s",
@@ -233,7 +234,7 @@ fn no_more_contexts_are_kept_than_allowed_and_those_in_use_stay() {
 #[test]
 fn the_thread_ends_with_the_last_handle_and_a_panic_of_the_store_ends_nothing() {
     struct Panicking;
-    impl BigSegmentStore for Panicking {
+    impl big_segments::Store for Panicking {
         fn memberships(&self, _: &str) -> Result<Vec<(String, bool)>, SourceError> {
             panic!("on purpose")
         }

@@ -1,4 +1,4 @@
-//! What `LaunchDarklySource` reports, against a stand-in for the service that takes it.
+//! What `launchdarkly::Source` reports, against a stand-in for the service that takes it.
 
 #[path = "launchdarkly_events/contexts.rs"]
 mod contexts;
@@ -11,7 +11,7 @@ mod dual_reads;
 
 use std::time::Duration;
 
-use modelgate::{Context, Flags, HttpSettings, LaunchDarklyEvents, LaunchDarklySource};
+use modelgate::{Context, Flags, launchdarkly, source::HttpSettings};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect_text,
     launchdarkly::{Answer, LaunchDarkly},
@@ -41,30 +41,30 @@ fn data<const N: usize>(flags: [Json; N]) -> String {
 }
 
 /// So quick that a test need not wait, and undisturbed by a slow machine.
-fn events(server: &LaunchDarkly) -> LaunchDarklyEvents {
-    LaunchDarklyEvents::new()
+fn events(server: &LaunchDarkly) -> launchdarkly::Events {
+    launchdarkly::Events::new()
         .url(server.url())
         .flush_interval(Duration::from_millis(5))
         .retry(Duration::from_millis(2))
         .diagnostics(None)
 }
 
-fn source(server: &LaunchDarkly) -> LaunchDarklySource {
-    LaunchDarklySource::new(KEY)
+fn source(server: &LaunchDarkly) -> launchdarkly::Source {
+    launchdarkly::Source::new(KEY)
         .base_urls(server.url(), server.url())
         .retry(Duration::from_millis(2), Duration::from_millis(20))
         .settings(HttpSettings::new().timeout(PATIENCE))
         .events(events(server))
 }
 
-fn store(source: LaunchDarklySource) -> Flags {
+fn store(source: launchdarkly::Source) -> Flags {
     let flags = Flags::builder().source(source).build().unwrap();
     flags.wait_ready(PATIENCE).unwrap();
     flags
 }
 
 /// A store whose payloads are sent when it is dropped, and not before.
-fn patient(server: &LaunchDarkly) -> LaunchDarklyEvents {
+fn patient(server: &LaunchDarkly) -> launchdarkly::Events {
     events(server).flush_interval(Duration::from_secs(3600))
 }
 
@@ -103,10 +103,10 @@ fn payloads_say_who_sends_them_and_in_what_form() {
 #[test]
 fn nothing_is_reported_unless_there_is_where_to() {
     let server = LaunchDarkly::start(&data([flag("m", json!({}))]));
-    let unsaid = LaunchDarklyEvents::new().flush_interval(Duration::from_millis(1));
-    let own = LaunchDarklySource::new(KEY).base_urls(server.url(), server.url()).events(unsaid);
+    let unsaid = launchdarkly::Events::new().flush_interval(Duration::from_millis(1));
+    let own = launchdarkly::Source::new(KEY).base_urls(server.url(), server.url()).events(unsaid);
     let silent = source(&server).events(None);
-    let relayed = LaunchDarklySource::new(KEY).relay(server.url());
+    let relayed = launchdarkly::Source::new(KEY).relay(server.url());
     for (source, payloads) in [(own, 0), (silent, 0), (relayed, 1)] {
         let flags = store(source);
         expect_text(&flags, "m", "v1");

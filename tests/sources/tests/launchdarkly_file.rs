@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modelgate::{Context, FileSource, Flags, dialect::launchdarkly::LaunchDarkly};
+use modelgate::{Context, Flags, launchdarkly::LaunchDarkly, source::FileSource};
 use modelgate_source_tests::{PATIENCE, expect, expect_text};
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `LaunchDarklySource` beside the vendor's own client, on the stream of one stand-in: the same
+//! `launchdarkly::Source` beside the vendor's own client, on the stream of one stand-in: the same
 //! answers, and the same reported of them.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -9,7 +9,7 @@ use launchdarkly_server_sdk::{
     EventProcessorBuilder, FlagDetailConfig, MultiContextBuilder, ServiceEndpointsBuilder,
     StreamingDataSourceBuilder,
 };
-use modelgate::{Context, Flags, HttpSettings, LaunchDarklyEvents, LaunchDarklySource, Map, Value};
+use modelgate::{Context, Flags, launchdarkly, source::HttpSettings, value::{Map, Value}};
 use modelgate_source_tests::{PATIENCE, eventually, launchdarkly::LaunchDarkly};
 use serde_json::{Value as Json, json};
 
@@ -88,11 +88,11 @@ fn theirs(server: &LaunchDarkly) -> Client {
 }
 
 fn ours(server: &LaunchDarkly) -> Flags {
-    let events = LaunchDarklyEvents::new()
+    let events = launchdarkly::Events::new()
         .flush_interval(Duration::from_millis(20))
         .all_attributes_private(false)
         .diagnostics(None);
-    let source = LaunchDarklySource::new("sdk-ours")
+    let source = launchdarkly::Source::new("sdk-ours")
         .relay(server.url())
         .settings(HttpSettings::new().timeout(PATIENCE))
         .events(events);

@@ -1,4 +1,4 @@
-//! `UnleashSource` against a stand-in for the server.
+//! `unleash::Source` against a stand-in for the server.
 
 #[path = "unleash/deltas.rs"]
 mod deltas;
@@ -19,7 +19,9 @@ use std::{
     time::Duration,
 };
 
-use modelgate::{Flags, FlagsStatus, HttpSettings, LastKnownGood, SourceState, UnleashSource};
+use modelgate::{
+    Flags, flag::store::{FlagsStatus, SourceState}, source::{HttpSettings, LastKnownGood}, unleash,
+};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     unleash::{Answer, Place, Unleash},
@@ -40,19 +42,19 @@ fn features(value: &str) -> String {
     format!("[{}]", feature("m", value))
 }
 
-fn source(url: &str) -> UnleashSource {
-    UnleashSource::new(url, TOKEN)
+fn source(url: &str) -> unleash::Source {
+    unleash::Source::new(url, TOKEN)
         .interval(Duration::from_millis(5))
         .metrics(None)
         .retry(Duration::from_millis(2), Duration::from_millis(20))
         .settings(HttpSettings::new().timeout(PATIENCE))
 }
 
-fn counting(url: &str) -> UnleashSource {
+fn counting(url: &str) -> unleash::Source {
     source(url).metrics(Some(Duration::from_millis(5)))
 }
 
-fn store(source: UnleashSource) -> Flags {
+fn store(source: unleash::Source) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 
@@ -174,7 +176,7 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
     let refused = |source| Flags::builder().source(source).build().unwrap_err();
     assert_eq!(refused(source("flags.example.com")).source_name(), "unleash");
     refused(source("http://127.0.0.1:9").app_name("line\nbreak"));
-    let error = refused(UnleashSource::new("http://127.0.0.1:9", "hidden\n"));
+    let error = refused(unleash::Source::new("http://127.0.0.1:9", "hidden\n"));
     assert!(!format!("{error:?}").contains("hidden"), "{error:?}");
 }
 

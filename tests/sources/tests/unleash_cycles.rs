@@ -4,7 +4,7 @@
 
 use std::{fs, time::Duration};
 
-use modelgate::{Flags, UnleashSource};
+use modelgate::{Flags, unleash};
 use modelgate_source_tests::{
     PATIENCE, eventually,
     unleash::{Answer, Place, Unleash},
@@ -25,7 +25,7 @@ fn a_thousand_stores_leave_neither_threads_nor_sockets() {
     let server = Unleash::start("[]");
     server.set(Place::Stream, Answer::Well);
     let cycle = |streams: bool| {
-        let source = UnleashSource::new(server.url(), "default:development.hidden")
+        let source = unleash::Source::new(server.url(), "default:development.hidden")
             .metrics(Some(Duration::from_secs(60)));
         let source = if streams { source.streaming() } else { source };
         let flags = Flags::builder().source(source).build().unwrap();

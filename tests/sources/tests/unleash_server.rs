@@ -1,4 +1,4 @@
-//! `UnleashSource` against a real server, while it is operated and while it suffers.
+//! `unleash::Source` against a real server, while it is operated and while it suffers.
 //!
 //! `tests/servers/unleash.sh start FOLDER` starts one and prints the variables that say where it
 //! is. Without them, these tests are skipped, except where `CI` is `true`.
@@ -14,8 +14,8 @@ use std::{
 };
 
 use modelgate::{
-    Context, FallbackCause, Flags, ImpactMetrics, ModelRouter, Shadow, SourceState, Tolerance,
-    UnleashSource, model_fn,
+    Context, FallbackCause, Flags, ModelRouter, Shadow, compare::Tolerance,
+    flag::store::SourceState, model_fn, unleash::{self, ImpactMetrics},
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect,
@@ -39,13 +39,13 @@ fn new_name(name: &str) -> String {
     format!("{name}-{now}")
 }
 
-fn source(peer: &Peer) -> UnleashSource {
-    UnleashSource::new(&peer.url, &*peer.token)
+fn source(peer: &Peer) -> unleash::Source {
+    unleash::Source::new(&peer.url, &*peer.token)
         .interval(INTERVAL)
         .retry(Duration::from_millis(50), Duration::from_secs(1))
 }
 
-fn router(flag: &str, source: UnleashSource) -> Router {
+fn router(flag: &str, source: unleash::Source) -> Router {
     let router = Router::builder(flag)
         .model("v0", model_fn(|_: &[f64]| Ok(0.0)))
         .model("v1", model_fn(|_: &[f64]| Ok(1.0)))
@@ -332,8 +332,8 @@ fn what_a_router_counts_is_among_the_impact_metrics_of_the_server() {
         assert_eq!(figure("modelgate_service_seconds_bucket", &all), Some(*count));
         assert!(figure("modelgate_service_seconds_sum", &version) > Some(0.0));
     }
-    let shadows = |verdict| {
-        let labels = [("candidate", "v2"), ("verdict", verdict)];
+    let shadows = |agreement| {
+        let labels = [("candidate", "v2"), ("agreement", agreement)];
         figure("modelgate_shadows_completed_total", &labels)
     };
     assert_eq!(shadows("disagreed"), Some(answers["v1"]));
@@ -346,7 +346,7 @@ fn what_a_router_counts_is_among_the_impact_metrics_of_the_server() {
 fn a_wrong_token_is_said_and_the_fallback_answers() {
     let _alone = alone();
     let Some(peer) = Peer::from_environment() else { return };
-    let wrong = UnleashSource::new(&peer.url, "default:development.wrong")
+    let wrong = unleash::Source::new(&peer.url, "default:development.wrong")
         .retry(Duration::from_millis(20), Duration::from_millis(100));
     let router = router("ml-model-version", wrong);
     let status = expect(router.flags(), |status| {

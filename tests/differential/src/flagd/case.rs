@@ -1,6 +1,6 @@
 //! One question, and its answer.
 
-use modelgate::{ValueType, dialect::flagd::Fractional};
+use modelgate::{flag::ValueType, flagd::Fractional};
 use serde_json::{Map, Value as Json, json};
 
 use crate::same::same;

@@ -1,6 +1,6 @@
 //! Cases from a seed.
 
-use modelgate::dialect::flagd::Fractional;
+use modelgate::flagd::Fractional;
 use serde_json::{Map, Value as Json, json};
 
 use super::{

@@ -1,6 +1,6 @@
 //! What modelgate answers: from a set compiled at once, and from one built flag by flag.
 
-use modelgate::{FlagSet, OwnedContext, SystemClock, Value, dialect::flagd::Flagd};
+use modelgate::{FlagSet, OwnedContext, clock::SystemClock, flagd::Flagd, value::Value};
 use serde_json::{Map, Value as Json};
 
 use super::case::{Answer, Case};

@@ -1,6 +1,6 @@
 //! The two older generations of `fractional`, written a second time and as plainly as possible.
 
-use modelgate::dialect::flagd::Fractional;
+use modelgate::flagd::Fractional;
 use serde_json::{Map, Value as Json};
 
 /// The variant that a `fractional` of constants and `var`s comes to; `None` for null.

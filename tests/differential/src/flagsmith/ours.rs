@@ -1,6 +1,8 @@
 //! What modelgate answers: from a set compiled at once, and from one that grew item by item.
 
-use modelgate::{FlagSet, OwnedContext, Reason, SystemClock, Value, dialect::flagsmith::Flagsmith};
+use modelgate::{
+    FlagSet, OwnedContext, Reason, clock::SystemClock, flagsmith::Flagsmith, value::Value,
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::case::{Answer, Answers, Case};

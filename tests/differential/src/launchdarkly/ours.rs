@@ -1,8 +1,9 @@
 //! What modelgate answers: from a set compiled at once, and from one built item by item.
 
 use modelgate::{
-    EvaluationContext, FlagSet, OwnedContext, SystemClock, TraceStep, Value,
-    dialect::launchdarkly::{BigSegmentAnswer, BigSegments, Detail, LaunchDarkly, ReasonKind},
+    EvaluationContext, FlagSet, OwnedContext, clock::SystemClock, flag::TraceStep,
+    launchdarkly::{Detail, LaunchDarkly, ReasonKind, big_segments::{BigSegmentAnswer, BigSegments}},
+    value::Value,
 };
 use serde_json::{Map, Value as Json};
 
@@ -130,7 +131,7 @@ fn check_neutral(set: &FlagSet, case: &Case, context: &OwnedContext, detail: &De
         _ => "ERROR",
     };
     assert_eq!((plain.value, plain.reason.as_str()), (detail.value, reason), "{}", case.id);
-    let seen = |answer: &modelgate::Evaluation<'_>| {
+    let seen = |answer: &modelgate::flag::Evaluation<'_>| {
         (answer.value.cloned(), answer.variant.map(str::to_owned), answer.reason, answer.error)
     };
     assert_eq!(seen(&plain), seen(&explained), "{}", case.id);

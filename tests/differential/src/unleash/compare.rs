@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use modelgate::{FlagSet, ManualClock};
+use modelgate::{FlagSet, clock::ManualClock};
 
 use super::{
     case::{Answer, Case},

@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use modelgate::{
-    Clock, Evaluation, EvaluationContext, FlagSet, OwnedContext, Reason, Value, ValueRef,
-    dialect::unleash::{Toggle, Unleash},
+    EvaluationContext, FlagSet, OwnedContext, Reason, clock::Clock, flag::Evaluation,
+    unleash::{Toggle, Unleash}, value::{Value, ValueRef},
 };
 use serde_json::{Map, Value as Json, json};
 

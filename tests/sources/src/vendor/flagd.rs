@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use modelgate::{FlagSource, FlagdSource};
+use modelgate::{FlagSource, flagd};
 
 use super::{Fault, Server, Trouble, Vendor, Way, http::definition};
 use crate::{flagd::Flagd, proxy::Proxy};
@@ -22,7 +22,7 @@ impl Vendor for Synced {
 
     fn source(&self, way: &Way) -> Box<dyn FlagSource> {
         let (first, max) = way.retry;
-        let source = FlagdSource::new(&way.host, way.port)
+        let source = flagd::Source::new(&way.host, way.port)
             .tls(way.scheme == "https")
             .deadline(way.timeout)
             .stream_deadline(way.stream_deadline)

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use modelgate::{FlagSource, FlagsmithSource};
+use modelgate::{FlagSource, flagsmith};
 
 use super::{FLAG, Fault, Server, Trouble, Vendor, Way};
 use crate::flagsmith::{Flagsmith, SERVER_KEY, document, feature};
@@ -23,7 +23,7 @@ impl Vendor for Polled {
 
     fn source(&self, way: &Way) -> Box<dyn FlagSource> {
         let (first, max) = way.retry;
-        let source = FlagsmithSource::new(SERVER_KEY)
+        let source = flagsmith::Source::new(SERVER_KEY)
             .url(format!("{}/api/v1", way.url()))
             .interval(Duration::from_millis(5))
             .analytics(None)

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use modelgate::{FlagSource, HttpSource};
+use modelgate::{FlagSource, source::HttpSource};
 
 use super::{FLAG, Fault, Server, Trouble, Vendor, Way};
 use crate::http::Http;

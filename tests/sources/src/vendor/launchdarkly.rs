@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use modelgate::{FlagSource, LaunchDarklySource};
+use modelgate::{FlagSource, launchdarkly};
 
 use super::{FLAG, Fault, KEY, Server, Trouble, Vendor, Way};
 use crate::launchdarkly::LaunchDarkly;
@@ -31,7 +31,7 @@ impl Vendor for Streamed {
 
     fn source(&self, way: &Way) -> Box<dyn FlagSource> {
         let (first, max) = way.retry;
-        let source = LaunchDarklySource::new(KEY)
+        let source = launchdarkly::Source::new(KEY)
             .relay(way.url())
             .retry(first, max)
             .silence(way.silence)

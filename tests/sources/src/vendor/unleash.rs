@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use modelgate::{FlagSource, UnleashSource};
+use modelgate::{FlagSource, unleash};
 
 use super::{FLAG, Fault, KEY, Server, Trouble, Vendor, Way};
 use crate::unleash::{Answer, Place, Unleash};
@@ -24,9 +24,9 @@ fn features(value: &str) -> String {
     format!("[{}]", feature(value))
 }
 
-fn source(way: &Way) -> UnleashSource {
+fn source(way: &Way) -> unleash::Source {
     let (first, max) = way.retry;
-    let source = UnleashSource::new(format!("{}/api", way.url()), KEY)
+    let source = unleash::Source::new(format!("{}/api", way.url()), KEY)
         .interval(Duration::from_millis(5))
         .metrics(None)
         .retry(first, max)

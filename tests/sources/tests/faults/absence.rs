@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modelgate::{Context, LastKnownGood};
+use modelgate::{Context, source::LastKnownGood};
 use modelgate_source_tests::{
     PATIENCE, attempts, eventually, expect, expect_text,
     load::Load,

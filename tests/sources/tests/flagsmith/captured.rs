@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modelgate::{Context, FlagsmithSource, ManualClock};
+use modelgate::{Context, clock::ManualClock, flagsmith};
 use modelgate_source_tests::{
     PATIENCE, expect,
     flagsmith::{Flagsmith, SERVER_KEY, captured},
@@ -49,7 +49,7 @@ fn two_hundred_users_get_what_the_server_and_its_client_gave_them() {
 fn a_captured_document_is_named_by_its_own_moment() {
     let Some(document) = captured("flagsmith-environment-document.json") else { return };
     let server = Flagsmith::start(document);
-    let source = FlagsmithSource::new(SERVER_KEY).url(server.url()).analytics(None);
+    let source = flagsmith::Source::new(SERVER_KEY).url(server.url()).analytics(None);
     let flags = store(source.interval(Duration::from_secs(60)));
     flags.wait_ready(PATIENCE).unwrap();
     let revision = flags.status().sources[0].revision.clone();

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modelgate::{Context, HttpSettings};
+use modelgate::{Context, source::HttpSettings};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     flagsmith::{Answer, Flagsmith, Place},

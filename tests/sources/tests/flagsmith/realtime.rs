@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modelgate::FlagsmithSource;
+use modelgate::flagsmith;
 use modelgate_source_tests::{
     eventually, expect, expect_text,
     flagsmith::{Answer, CLIENT_KEY, Flagsmith, NEVER, Place, document, feature},
@@ -11,7 +11,7 @@ use modelgate_source_tests::{
 use crate::{MOMENT, environment, source, store};
 
 /// A source that polls once, and then only when it is told to.
-fn listening(server: &Flagsmith) -> FlagsmithSource {
+fn listening(server: &Flagsmith) -> flagsmith::Source {
     source(&server.url())
         .interval(NEVER)
         .realtime_url(server.realtime_url())

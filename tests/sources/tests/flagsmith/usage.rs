@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modelgate::{Context, Flags, FlagsmithSource, HttpSettings};
+use modelgate::{Context, Flags, flagsmith, source::HttpSettings};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     flagsmith::{Answer, Flagsmith, NEVER, Place, SERVER_KEY, document, feature, override_of},
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{MOMENT, environment, source, store};
 
-fn counting(url: &str) -> FlagsmithSource {
+fn counting(url: &str) -> flagsmith::Source {
     source(url).analytics(Some(Duration::from_millis(5)))
 }
 

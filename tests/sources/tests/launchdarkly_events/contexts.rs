@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn public(server: &LaunchDarkly) -> LaunchDarklyEvents {
+fn public(server: &LaunchDarkly) -> launchdarkly::Events {
     patient(server).all_attributes_private(false)
 }
 
@@ -38,8 +38,8 @@ fn attributes_are_reported_when_that_is_asked_for_except_private_ones() {
     let server = LaunchDarkly::start(&data([flag("m", json!({}))]));
     let events = public(&server).private_attribute("email").private_attribute("/device/serial");
     let flags = store(source(&server).events(events));
-    let device: modelgate::Map =
-        [("os", "ios".into()), ("serial", modelgate::Value::from("x"))].into_iter().collect();
+    let device: modelgate::value::Map =
+        [("os", "ios".into()), ("serial", modelgate::value::Value::from("x"))].into_iter().collect();
     let context = Context::new("u")
         .with("name", "Ada")
         .with("email", "ada@example.com")

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use modelgate::dialect::launchdarkly as dialect;
+use modelgate::launchdarkly as dialect;
 
 use super::*;
 

@@ -1,6 +1,9 @@
 //! A shadow's comparisons as `migration_op` events.
 
-use modelgate::{ComparisonSink, DualReads, ModelError, ModelRouter, Shadow, Tolerance, model_fn};
+use modelgate::{
+    ModelError, ModelRouter, Shadow, compare::{Tolerance, sink::ComparisonSink},
+    launchdarkly::DualReads, model_fn,
+};
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Polling for what has changed, and servers that do not say it.
 
-use modelgate::LastKnownGood;
+use modelgate::source::LastKnownGood;
 use modelgate_source_tests::{
     eventually, expect, expect_text,
     unleash::{Answer, Place, Unleash},

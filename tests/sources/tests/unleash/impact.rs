@@ -3,8 +3,8 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use modelgate::{
-    Binding, Context, HttpSettings, ImpactMetrics, ModelRouter, Shadow, Tolerance, UnleashSource,
-    dialect::unleash::Unleash as Dialect, model_fn,
+    Binding, Context, ModelRouter, Shadow, compare::Tolerance, model_fn, source::HttpSettings,
+    unleash::{self, ImpactMetrics, Unleash as Dialect},
 };
 use modelgate_source_tests::{
     PATIENCE, eventually,
@@ -16,7 +16,7 @@ use crate::{counting, features, source, store};
 
 type Router = ModelRouter<[f64], f64>;
 
-fn router(source: UnleashSource) -> Router {
+fn router(source: unleash::Source) -> Router {
     let impact = ImpactMetrics::new();
     let router = Router::builder(Binding::value("m"))
         .model("v1", model_fn(|x: &[f64]| Ok(x[0])))
@@ -137,7 +137,7 @@ fn the_last_figures_of_a_router_are_heard_and_nothing_keeps_it_alive() {
                 let _model = &model;
                 Ok(0.0)
             }),
-            &modelgate::Admission::new(),
+            &modelgate::model::Acceptance::new(),
         )
         .unwrap();
     eventually("registered", || !server.asked(Place::Register).is_empty());

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use modelgate::LastKnownGood;
+use modelgate::source::LastKnownGood;
 use modelgate_source_tests::{
     eventually, expect, expect_text,
     proxy::Proxy,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modelgate::{Context, Flags, HttpSettings};
+use modelgate::{Context, Flags, source::HttpSettings};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     unleash::{Answer, Place, Unleash},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use modelgate::{Context, FlagSet, SystemClock};
+use modelgate::{Context, FlagSet, clock::SystemClock};
 use modelgate_peers::{
     Work,
     support::{self, Fed, Rules, USERS, Updating, User},

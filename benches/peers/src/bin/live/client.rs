@@ -8,7 +8,7 @@ use launchdarkly_server_sdk::{
     StreamingDataSourceBuilder,
 };
 use modelgate::{
-    Context, FlagSource, HttpSettings, LaunchDarklySource, ModelRouter, UnleashSource, model_fn,
+    Context, FlagSource, ModelRouter, launchdarkly, model_fn, source::HttpSettings, unleash,
 };
 use modelgate_peers::support::{Dialect, is_second};
 
@@ -37,7 +37,7 @@ pub const ENTRIES: [Entry; 3] = [
         title: "modelgate, `LaunchDarklySource`",
         dialect: Dialect::LaunchDarkly,
         start: |address| {
-            let source = LaunchDarklySource::new("sdk-key").relay(format!("http://{address}"));
+            let source = launchdarkly::Source::new("sdk-key").relay(format!("http://{address}"));
             Box::new(Ours::new(Dialect::LaunchDarkly, source.settings(settings())))
         },
     },
@@ -52,7 +52,7 @@ pub const ENTRIES: [Entry; 3] = [
         title: "modelgate, `UnleashSource`, streamed",
         dialect: Dialect::Unleash,
         start: |address| {
-            let source = UnleashSource::new(format!("http://{address}/api"), "token");
+            let source = unleash::Source::new(format!("http://{address}/api"), "token");
             let source = source.streaming().metrics(None).settings(settings());
             Box::new(Ours::new(Dialect::Unleash, source))
         },

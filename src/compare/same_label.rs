@@ -1,0 +1,51 @@
+//! Comparing labels.
+
+use super::{Agreement, Comparator};
+
+/// A prediction that names a class.
+pub trait HasLabel {
+    /// What a class is called.
+    type Label: PartialEq + ?Sized;
+
+    /// The class predicted.
+    fn label(&self) -> &Self::Label;
+}
+
+macro_rules! is_its_own_label {
+    ($($type:ty),*) => {
+        $(impl HasLabel for $type {
+            type Label = $type;
+            fn label(&self) -> &$type {
+                self
+            }
+        })*
+    };
+}
+is_its_own_label!(bool, i32, i64, u32, u64, usize, str, String, &'static str);
+
+/// Agrees when both answers name the same class. No distance.
+///
+/// ```
+/// use modelgate::compare::{Comparator, SameLabel};
+///
+/// assert_eq!(SameLabel.compare(&"fraud", &"fraud").agrees(), Some(true));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SameLabel;
+
+impl<P: HasLabel> Comparator<P> for SameLabel {
+    fn compare(&self, primary: &P, candidate: &P) -> Agreement {
+        Agreement::of("label", primary.label() == candidate.label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_agree_only_when_equal() {
+        assert_eq!(SameLabel.compare(&3_i64, &3).agrees(), Some(true));
+        assert_eq!(SameLabel.compare(&"a".to_owned(), &"b".to_owned()).agrees(), Some(false));
+    }
+}

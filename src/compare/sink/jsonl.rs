@@ -1,0 +1,286 @@
+//! Comparisons as lines of JSON in a file.
+
+mod file;
+mod writer;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use serde::Serialize;
+
+use self::{
+    file::RotatingFile,
+    writer::{Message, write_all_that_comes},
+};
+use crate::compare::{
+    Comparison,
+    sink::{ComparisonSink, SinkCounts, SinkError},
+};
+
+/// Appends each comparison to a file, as one line of JSON.
+///
+/// A thread of its own, `modelgate-jsonl`, does the writing. Recording encodes the line and hands
+/// it over without waiting: when the queue is full the line is dropped and counted. An error of
+/// the file (a full disk, a folder that went away) is counted, logged once when it begins and once
+/// when it ends, and never fatal: the next record opens the file again.
+///
+/// # The record
+///
+/// These names are stable; further ones may be added.
+///
+/// | field | value |
+/// |---|---|
+/// | `time` | when the answer was given, in milliseconds since 1970-01-01 UTC |
+/// | `prediction_id` | 32 hexadecimal digits, the id the caller got |
+/// | `revision` | the flag revision that chose both versions |
+/// | `key_hash` | the user's keyed hash, 32 hexadecimal digits, or `null` |
+/// | `targeting_key` | the user's key, only if the policy asks for it |
+/// | `features` | the features, only if the policy asks for them |
+/// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us` |
+/// | `candidate` | the same |
+/// | `queue_wait_us` | how long the candidate's run waited for a thread, in microseconds |
+/// | `agrees` | `true`, `false`, or `null` when nothing was compared |
+/// | `distance` | a number, or `null` |
+/// | `measure` | what the comparator measured |
+///
+/// A number that JSON cannot say, NaN or an infinity, is `null`.
+///
+/// # Whole lines
+///
+/// Each record is one write of one whole line at the end of the file. What is written is with the
+/// operating system: `kill -9` loses the records still queued, never one that was written. Should
+/// a write stop half-way (the disk is full; the process is killed while a long line is copied),
+/// the incomplete line at the end is cut off, at once or, after a kill, when the file is next
+/// opened. So every line that ends in a newline is a whole record. Only
+/// [`flush`](JsonlSink::flush) waits for the disk, so a power cut may lose more.
+///
+/// One file belongs to one sink at a time.
+///
+/// ```
+/// use modelgate::compare::{Comparison, Run, sink::{ComparisonSink, JsonlSink}};
+/// use std::time::Duration;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("comparisons.jsonl");
+/// let sink = JsonlSink::builder(&path).rotate(64 << 20, 4).create()?;
+/// sink.record(&Comparison::new(
+///     Run::new("v1", Ok(0.25), Duration::from_micros(80)),
+///     Run::new("v2", Ok(0.75), Duration::from_micros(90)),
+/// ));
+/// sink.flush()?;
+/// assert_eq!(std::fs::read_to_string(&path)?.lines().count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct JsonlSink {
+    /// `None` once dropped.
+    lines: Option<Sender<Message>>,
+    ended: Receiver<()>,
+    writer: Option<JoinHandle<()>>,
+    counts: Arc<Counts>,
+    path: PathBuf,
+    patience: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    recorded: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+const LONGEST_QUEUE: usize = 1_000_000;
+
+/// What a [`JsonlSink`] is made of.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct JsonlBuilder {
+    path: PathBuf,
+    queue: usize,
+    rotation: Option<(u64, usize)>,
+    patience: Duration,
+}
+
+impl JsonlSink {
+    /// Appends to the file at this path, which is created if need be; it grows without limit.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError`] when the file cannot be opened or the thread cannot be started.
+    pub fn create(path: impl AsRef<Path>) -> Result<JsonlSink, SinkError> {
+        JsonlSink::builder(path).create()
+    }
+
+    /// A sink to be adjusted first.
+    pub fn builder(path: impl AsRef<Path>) -> JsonlBuilder {
+        JsonlBuilder {
+            path: path.as_ref().to_owned(),
+            queue: 8192,
+            rotation: None,
+            patience: Duration::from_secs(5),
+        }
+    }
+
+    /// Waits until all that was recorded is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError`] when that took longer than the builder's `patience`, when a record has been
+    /// lost to an error of the file since the last flush, or when the disk does not confirm.
+    pub fn flush(&self) -> Result<(), SinkError> {
+        let until = Instant::now() + self.patience.min(Duration::from_secs(86_400));
+        let late = || {
+            SinkError::timed_out(format!(
+                "`{}` was not flushed within {:?}",
+                self.path.display(),
+                self.patience
+            ))
+        };
+        let ended = || SinkError::new("the writer ended", "its thread is gone");
+        let (reply, done) = bounded(1);
+        let lines = self.lines.as_ref().ok_or_else(ended)?;
+        lines.send_deadline(Message::Flush(reply), until).map_err(|_| late())?;
+        match done.recv_deadline(until) {
+            Ok(result) => result.map_err(|error| {
+                SinkError::new(format!("cannot write `{}`", self.path.display()), error)
+            }),
+            Err(RecvTimeoutError::Timeout) => Err(late()),
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
+        }
+    }
+
+    /// Records written, dropped because the queue was full, and lost to an error.
+    pub fn counts(&self) -> SinkCounts {
+        SinkCounts {
+            recorded: self.counts.recorded.load(Ordering::Relaxed),
+            dropped: self.counts.dropped.load(Ordering::Relaxed),
+            failed: self.counts.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl JsonlBuilder {
+    /// How many lines may wait to be written; 8192 by default.
+    pub fn queue(mut self, lines: usize) -> JsonlBuilder {
+        self.queue = lines;
+        self
+    }
+
+    /// Begins a new file before this one would grow past `bytes`. The old ones are called
+    /// `path.1` (the newest), `path.2` and so on; `keep` of them are kept. A record longer than
+    /// `bytes` has a file to itself.
+    pub fn rotate(mut self, bytes: u64, keep: usize) -> JsonlBuilder {
+        self.rotation = Some((bytes, keep));
+        self
+    }
+
+    /// How long [`flush`](JsonlSink::flush) and dropping the sink wait for the writer; 5
+    /// seconds by default.
+    pub fn patience(mut self, patience: Duration) -> JsonlBuilder {
+        self.patience = patience;
+        self
+    }
+
+    /// Opens the file and starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError`] naming what cannot be: a setting, the file, the thread.
+    pub fn create(self) -> Result<JsonlSink, SinkError> {
+        // Room for the queue is taken when it is made.
+        if !(1..=LONGEST_QUEUE).contains(&self.queue) {
+            return Err(SinkError::invalid(format!(
+                "queue: found {}, expected 1 to {LONGEST_QUEUE} lines",
+                self.queue
+            )));
+        }
+        if let Some((bytes, keep)) = self.rotation
+            && (bytes == 0 || keep == 0)
+        {
+            return Err(SinkError::invalid(format!(
+                "rotate: found {bytes} bytes and {keep} files to keep, expected at least 1 of each"
+            )));
+        }
+        let file = RotatingFile::open(self.path.clone(), self.rotation).map_err(|error| {
+            SinkError::new(format!("cannot open `{}`", self.path.display()), error)
+        })?;
+        let (lines, queue) = bounded(self.queue);
+        let (end, ended) = bounded(1);
+        let counts = Arc::new(Counts::default());
+        let writer = std::thread::Builder::new()
+            .name("modelgate-jsonl".into())
+            .spawn({
+                let counts = counts.clone();
+                move || {
+                    write_all_that_comes(file, &queue, &counts);
+                    // Nobody listens unless the sink is being dropped.
+                    let _ = end.try_send(());
+                }
+            })
+            .map_err(|error| SinkError::new("cannot start the thread `modelgate-jsonl`", error))?;
+        Ok(JsonlSink {
+            lines: Some(lines),
+            ended,
+            writer: Some(writer),
+            counts,
+            path: self.path,
+            patience: self.patience,
+        })
+    }
+}
+
+impl<P: Serialize> ComparisonSink<P> for JsonlSink {
+    fn record(&self, comparison: &Comparison<P>) {
+        let Ok(mut line) = serde_json::to_vec(comparison) else {
+            self.counts.failed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        line.push(b'\n');
+        let sent = match &self.lines {
+            Some(lines) => lines.try_send(Message::Line(line)),
+            None => Err(TrySendError::Disconnected(Message::Line(line))),
+        };
+        if sent.is_err() {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self) -> Result<(), SinkError> {
+        JsonlSink::flush(self)
+    }
+
+    fn counts(&self) -> SinkCounts {
+        JsonlSink::counts(self)
+    }
+}
+
+/// Writes what is queued, and waits for that no longer than the builder's `patience`.
+impl Drop for JsonlSink {
+    fn drop(&mut self) {
+        self.lines = None;
+        let ended = self.ended.recv_timeout(self.patience);
+        // A writer that hangs, on a network disk say, is left to itself: it ends when it can.
+        if !matches!(ended, Err(RecvTimeoutError::Timeout))
+            && let Some(writer) = self.writer.take()
+        {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl fmt::Debug for JsonlSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonlSink")
+            .field("path", &self.path)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,25 @@
+//! The lock-free snapshot of all flags, and what feeds it.
+
+mod cell;
+#[cfg(test)]
+mod cell_tests;
+mod core;
+pub(crate) mod detail;
+pub(crate) mod flags;
+mod snapshot;
+mod status;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{
+    cell::{Guard, SnapshotCell},
+    core::{Core, SnapshotListener},
+    detail::{FlagDetail, FlagValue},
+    flags::Flags,
+};
+pub use self::{
+    flags::{FlagsBuilder, StartError},
+    snapshot::FlagSnapshot,
+    status::{ConnectionStatus, FlagsStatus, NotReadyError, SourceState, SourceStatus},
+};

@@ -1,0 +1,145 @@
+//! OpenFeature flagd definitions: the native dialect.
+//!
+//! A definition is JSON: `flags`, each with a `state`, `variants`, a `defaultVariant` and a
+//! `targeting` rule in JSONLogic; shared rules in `$evaluators`; `metadata`. The format is an open
+//! standard: what works in a file here works on a flagd server unchanged.
+//!
+//! ```
+//! use modelgate::{Context, Reason, clock::SystemClock, flagd::Flagd};
+//!
+//! let flags = Flagd::new().compile(
+//!     r#"{"flags": {"ml-model-version": {
+//!         "state": "ENABLED",
+//!         "variants": {"v1": "fraud-v1", "v2": "fraud-v2"},
+//!         "defaultVariant": "v1",
+//!         "targeting": {"if": [{"==": [{"var": "region"}, "eu"]}, "v2"]}
+//!     }}}"#,
+//! )?;
+//! let (context, clock) = (Context::new("user-42").with("region", "eu"), SystemClock::new());
+//! let answer = flags.evaluate("ml-model-version", &context, &clock).string("none");
+//! assert_eq!((answer.value, answer.variant), ("fraud-v2", Some("v2")));
+//! assert_eq!(answer.reason, Reason::TargetingMatch);
+//! # Ok::<(), modelgate::flag::DocumentError>(())
+//! ```
+//!
+//! # Generations of `fractional`
+//!
+//! flagd has changed how `fractional` hashes twice, and a definition does not say which way it
+//! means. The three assign the same user differently: [`Fractional`] says which one to follow.
+//!
+//! # Where engines differ
+//!
+//! flagd's evaluators agree on a core of JSONLogic and differ outside of it: on how values of
+//! different types compare, on `%` of negative numbers, on the text of numbers and lists. Where the
+//! public suite of flagd says what is right, this does that; where it is silent, this follows the
+//! official Rust evaluator. A flag that visibly uses such a form gets a
+//! [warning](crate::flag::ProblemSeverity::Warning) among its set's [problems](crate::FlagSet::problems).
+//!
+//! A rule that reads `$flagd` or `targetingKey` always reads modelgate's own: an attribute of that
+//! name never stands in their way.
+//!
+//! # Limits
+//!
+//! A rule nests at most 256 deep; all uses of `$evaluators` in one document add up to at most
+//! 1,000,000 nodes. A rule that goes through more than 1,000,000 elements, or whose `reduce` piles
+//! up more than a mebibyte, answers [`PARSE_ERROR`](crate::flag::ErrorCode::ParseError).
+//!
+//! # What allocates
+//!
+//! Evaluating allocates nothing, except for:
+//! - `cat` and `substr` of computed text, unless `cat` is the key of a `fractional`;
+//! - `map`, `filter`, `reduce`, `merge`, `missing`, `missing_some`, and lists with computed elements
+//!   outside of `in`;
+//! - `var` of everything (`""`) or of all of `$flagd`; going through the members of an object;
+//! - a `fractional` by an object, or with more than eight shares of which some are computed;
+//! - a computed variant name, version or path of more than 40 bytes that is no text of the context,
+//!   and an operator with more than four computed arguments.
+
+mod arithmetic;
+mod cbor;
+mod coercion;
+mod collection;
+mod compile;
+mod condition;
+mod document;
+mod evaluate;
+mod expression;
+mod fractional;
+mod operator;
+mod place;
+mod remark;
+#[cfg(feature = "flagd")]
+mod source;
+mod text;
+mod trace;
+mod tree;
+
+use std::sync::Arc;
+
+#[cfg(feature = "flagd")]
+pub use self::source::Source;
+use self::tree::Settings;
+use crate::{
+    flag::{DocumentError, Flag, FlagProblem, FlagSet},
+    value::Map,
+};
+
+/// Which generation of `fractional` to follow: the one that the flags were written for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fractional {
+    /// The legacy one: percentages compared as floats, text keys only.
+    V1,
+    /// Shares of a 32-bit range, text keys only: flagd's server core, and the Node evaluator up to
+    /// 4.0.
+    V2,
+    /// The current one: keys of any type, by their canonical CBOR: the Rust evaluator 0.1, the
+    /// Python evaluator 2.0.
+    #[default]
+    V3,
+}
+
+/// Reads flagd definitions.
+#[derive(Clone, Debug, Default)]
+pub struct Flagd {
+    settings: Arc<Settings>,
+}
+
+impl Flagd {
+    /// The dialect with the current generation of `fractional` and no static context.
+    pub fn new() -> Flagd {
+        Flagd::default()
+    }
+
+    /// Follows this generation of `fractional`.
+    #[must_use]
+    pub fn with_fractional(self, fractional: Fractional) -> Flagd {
+        let static_context = self.settings.static_context.clone();
+        Flagd { settings: Arc::new(Settings { fractional, static_context }) }
+    }
+
+    /// Attributes that every context has unless it brings its own: what a flagd server sends along
+    /// with its flags.
+    #[must_use]
+    pub fn with_static_context(self, static_context: Map) -> Flagd {
+        let fractional = self.settings.fractional;
+        Flagd { settings: Arc::new(Settings { fractional, static_context }) }
+    }
+
+    /// Compiles a whole definition. A flag that is wrong is left out and reported in the set's
+    /// [problems](FlagSet::problems); it never takes its neighbours with it.
+    ///
+    /// # Errors
+    /// When the text is not JSON, is nested more than 127 deep, or is not a definition.
+    pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
+        document::compile(&self.settings, text)
+    }
+
+    /// Compiles one flag: what stands under its key in a definition.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn compile_flag(&self, key: &str, text: &str) -> Result<Flag, FlagProblem> {
+        document::compile_flag(&self.settings, key, text)
+    }
+}

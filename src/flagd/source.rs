@@ -1,0 +1,302 @@
+//! Flags of a flagd server, by its gRPC sync stream.
+
+mod environment;
+mod message;
+mod stream;
+
+use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use self::stream::Stream;
+use crate::{
+    dialect::Dialect,
+    source::{
+        FlagSource, FlagUpdates, SourceError, Subscription, chain, documents::Documents,
+        network::Backoff,
+    },
+};
+use crate::{
+    flag::{DocumentError, FlagSet},
+    flagd::Flagd,
+    source::LastKnownGood,
+    value::{Map, Value},
+};
+
+/// Flags of a flagd server: its in-process sync protocol (`flagd.sync.v1`), where the server sends
+/// the whole set on connecting and on every change.
+///
+/// When the stream is lost the last good flags stay in force, the source turns stale, and says so
+/// once more when the grace period has passed; it connects again with growing, random pauses.
+///
+/// ```no_run
+/// use modelgate::{Flags, flagd};
+///
+/// let flags = Flags::builder()
+///     .source(flagd::Source::new("flagd.internal", 8015).tls(true).selector("flagSetId=models"))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A server that offers its flags over HTTP instead is polled with
+/// [`HttpSource`](crate::source::HttpSource); a file is watched with `FileSource`.
+#[must_use]
+pub struct Source {
+    settings: Settings,
+    name: Cow<'static, str>,
+    dialect: Flagd,
+    last_known_good: Option<LastKnownGood>,
+    /// Flags from a file instead of a server.
+    offline: Option<PathBuf>,
+}
+
+/// How the server is reached.
+#[derive(Clone, Debug)]
+struct Settings {
+    host: String,
+    port: u16,
+    tls: bool,
+    certificate: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    selector: Option<String>,
+    provider: String,
+    deadline: Duration,
+    stream_deadline: Option<Duration>,
+    keep_alive: Option<Duration>,
+    retry: (Duration, Duration),
+    grace: Duration,
+    fatal: Vec<String>,
+    max_bytes: usize,
+}
+
+impl Source {
+    /// The sync service of the server at this host, ordinarily on port 8015.
+    pub fn new(host: impl Into<String>, port: u16) -> Source {
+        Source {
+            settings: Settings {
+                host: host.into(),
+                port,
+                tls: false,
+                certificate: None,
+                socket: None,
+                selector: None,
+                provider: concat!("modelgate/", env!("CARGO_PKG_VERSION")).to_owned(),
+                deadline: Duration::from_millis(500),
+                stream_deadline: Some(Duration::from_secs(600)),
+                keep_alive: None,
+                retry: (Duration::from_secs(1), Duration::from_secs(12)),
+                grace: Duration::from_secs(5),
+                fatal: Vec::new(),
+                max_bytes: 64 << 20,
+            },
+            name: Cow::Borrowed("flagd"),
+            dialect: Flagd::new(),
+            last_known_good: None,
+            offline: None,
+        }
+    }
+
+    /// The server that the environment names, in the variables of the flagd providers:
+    /// `FLAGD_HOST`, `FLAGD_SYNC_PORT` or `FLAGD_PORT`, `FLAGD_TLS`, `FLAGD_SERVER_CERT_PATH`,
+    /// `FLAGD_SOCKET_PATH`, `FLAGD_SOURCE_SELECTOR`, `FLAGD_PROVIDER_ID`, `FLAGD_DEADLINE_MS`,
+    /// `FLAGD_STREAM_DEADLINE_MS`, `FLAGD_KEEP_ALIVE_TIME_MS`, `FLAGD_RETRY_BACKOFF_MS`,
+    /// `FLAGD_RETRY_BACKOFF_MAX_MS`, `FLAGD_RETRY_GRACE_PERIOD` (seconds),
+    /// `FLAGD_FATAL_STATUS_CODES` and `FLAGD_OFFLINE_FLAG_SOURCE_PATH`.
+    ///
+    /// # Errors
+    /// When one of them is not what it should be; the error names it.
+    pub fn from_environment() -> Result<Source, SourceError> {
+        environment::read(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
+    }
+
+    /// The source's name in the status; `flagd` otherwise.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
+        self.name = name.into();
+        self
+    }
+
+    /// Encrypts the connection, trusting the platform's certificates.
+    pub fn tls(mut self, tls: bool) -> Source {
+        self.settings.tls = tls;
+        self
+    }
+
+    /// Trusts the certificates in this PEM file instead of the platform's; implies
+    /// [`tls`](Source::tls).
+    pub fn certificate(mut self, path: impl Into<PathBuf>) -> Source {
+        self.settings.tls = true;
+        self.settings.certificate = Some(path.into());
+        self
+    }
+
+    /// Connects to this Unix socket instead of a host and a port.
+    pub fn socket(mut self, path: impl Into<PathBuf>) -> Source {
+        self.settings.socket = Some(path.into());
+        self
+    }
+
+    /// Asks for some of the server's flags only: `flagSetId=models`, or the name of a source.
+    pub fn selector(mut self, selector: impl Into<String>) -> Source {
+        self.settings.selector = Some(selector.into());
+        self
+    }
+
+    /// How long connecting may take; 500 milliseconds otherwise.
+    pub fn deadline(mut self, deadline: Duration) -> Source {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// How long a stream is kept before a new one is opened; 10 minutes otherwise, `None` for as
+    /// long as it lasts.
+    pub fn stream_deadline(mut self, deadline: Option<Duration>) -> Source {
+        self.settings.stream_deadline = deadline;
+        self
+    }
+
+    /// Asks an idle server for a sign of life at this interval. flagd refuses clients that ask more
+    /// often than every 30 seconds.
+    pub fn keep_alive(mut self, interval: Duration) -> Source {
+        self.settings.keep_alive = Some(interval);
+        self
+    }
+
+    /// The pause after a failure, which doubles with each further one up to `max`; 1 and 12
+    /// seconds otherwise. Each pause is cut by up to a half at random.
+    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
+        self.settings.retry = (first, max);
+        self
+    }
+
+    /// How long a lost stream may take to come back before the status says that the server is away;
+    /// 5 seconds otherwise.
+    pub fn grace_period(mut self, grace: Duration) -> Source {
+        self.settings.grace = grace;
+        self
+    }
+
+    /// gRPC status codes, by name (`PERMISSION_DENIED`), after which it is not tried again.
+    pub fn fatal_status_codes<C: Into<String>>(
+        mut self,
+        codes: impl IntoIterator<Item = C>,
+    ) -> Source {
+        self.settings.fatal = codes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Compiles the flags with this dialect: another generation of `fractional`, for instance.
+    pub fn dialect(mut self, dialect: Flagd) -> Source {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
+        self.last_known_good = Some(LastKnownGood::at(path));
+        self
+    }
+}
+
+impl FlagSource for Source {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+        if let Some(path) = self.offline {
+            #[cfg(feature = "file")]
+            return Box::new(crate::source::FileSource::watch(path).dialect(self.dialect))
+                .subscribe(sink);
+            #[cfg(not(feature = "file"))]
+            return Err(SourceError::new(format!(
+                "flags of the file {} need the feature `file`",
+                path.display()
+            )));
+        }
+        let network = sink.network()?;
+        let stream = {
+            let _inside = network.enter();
+            Stream::new(&self.settings)?
+        };
+        sink.watch(stream.meter());
+        let sent = Sent(self.dialect);
+        let documents = Documents::start(self.name, Box::new(sent), self.last_known_good, sink);
+        let task = network.spawn(follow(stream, documents, Arc::new(self.settings)));
+        Ok(Subscription::on_drop(move || drop(task)))
+    }
+}
+
+async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings>) {
+    let (first, max) = settings.retry;
+    let mut backoff = Backoff::new(first, max);
+    loop {
+        let before = documents.delivered();
+        let failure = match stream.follow(&mut documents).await {
+            Ok(()) => {
+                // Its time was up, or the server's: nothing is wrong.
+                backoff.reset();
+                None
+            }
+            Err(failure) => Some(failure),
+        };
+        if documents.delivered() != before {
+            backoff.reset();
+        }
+        let Some(failure) = failure else { continue };
+        let fatal = settings.fatal.contains(&failure.code);
+        let again = backoff.failures() > 0;
+        let cause = chain(&failure.error);
+        documents.sink.report(failure.error);
+        if fatal {
+            tracing::error!(
+                target: "modelgate::source",
+                source = documents.source(),
+                code = &*failure.code,
+                "the server's answer is fatal: not tried again"
+            );
+            return;
+        }
+        if !again {
+            documents.grace(settings.grace, cause);
+        }
+        documents.pause(backoff.pause(None)).await;
+    }
+}
+
+/// What the server sends, as one text: that is what the last-known-good file keeps.
+struct Sent(Flagd);
+
+impl Sent {
+    /// The flags and what every context is to have besides its own.
+    fn text(flags: &str, context: &Map) -> String {
+        let mut document = Map::new();
+        document.insert("flagConfiguration", flags);
+        document.insert("syncContext", Value::Map(context.clone()));
+        Value::Map(document).to_string()
+    }
+}
+
+impl Dialect for Sent {
+    fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
+        let document: Map = serde_json::from_str(text)
+            .map_err(|error| DocumentError::with_source("not what a flagd server sends", error))?;
+        let flags = document.get("flagConfiguration").and_then(Value::as_str).unwrap_or_default();
+        match document.get("syncContext").and_then(Value::as_map) {
+            Some(context) if !context.is_empty() => {
+                self.0.clone().with_static_context(context.clone()).compile(flags)
+            }
+            _ => self.0.compile(flags),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlagdSource")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .field("last_known_good", &self.last_known_good)
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
+    }
+}

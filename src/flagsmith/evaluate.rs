@@ -1,0 +1,419 @@
+//! Evaluating a feature: which of its states counts for this context, and which variant.
+
+use std::sync::Arc;
+
+use super::{
+    Generation,
+    condition::{Condition, Test},
+    environment::{Environment, Shape},
+    exposure::outcome,
+    hashing::Prefix,
+    identity::Identity,
+    property::Path,
+    segments::{Overrides, Segments},
+    subject::Subject,
+    trace::{Recorder, Unwatched, Watcher},
+    tree::{FeatureState, Rule, Segment, Variant},
+    walk::{Memo, Walk, address},
+};
+use crate::{
+    flag::{ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Reason, Request},
+    value::Map,
+};
+
+/// A feature as the environment has it; what overrides it is found in the set's [`Segments`].
+#[derive(Debug)]
+pub(super) struct Feature {
+    pub(super) state: FeatureState,
+    pub(super) environment: Arc<Environment>,
+}
+
+/// What was decided, and why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decision<'a> {
+    pub(super) state: &'a FeatureState,
+    pub(super) cause: Cause<'a>,
+    pub(super) choice: Choice<'a>,
+    /// A split wanted an identity, and there was none.
+    pub(super) missing_key: bool,
+}
+
+/// Why this state of the feature counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause<'a> {
+    /// The segment of this name overrides it.
+    Segment(&'a str),
+    /// Segments override it, and none of them matched.
+    Default,
+    /// Nothing overrides it.
+    Static,
+    /// It depends on itself.
+    Circular,
+}
+
+/// Which of the feature's variants was chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Choice<'a> {
+    /// There was no choice.
+    None,
+    /// None of them: the feature's own value.
+    Control,
+    Variant(&'a Variant),
+}
+
+impl Evaluate for Feature {
+    #[inline]
+    fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
+        self.evaluation(&self.decide(request, set))
+    }
+
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
+        let mut scope = Scope::new(request, set, &self.environment, Recorder::default());
+        let decision = scope.decide(&self.state);
+        let result = super::FeatureResult::of(&decision);
+        scope.watcher.note(|| format!("`{}`: {}", self.state.name, result.reason));
+        (self.evaluation(&decision), scope.watcher.trace)
+    }
+
+    fn metadata(&self) -> &Map {
+        &self.state.metadata
+    }
+}
+
+impl Feature {
+    #[inline]
+    pub(super) fn decide<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Decision<'a> {
+        Scope::new(request, set, &self.environment, Unwatched).decide(&self.state)
+    }
+
+    #[inline]
+    fn evaluation<'a>(&self, decision: &Decision<'a>) -> Evaluation<'a> {
+        let on = decision.state.enabled;
+        let (reason, error) = match (decision.cause, decision.choice) {
+            _ if !on => (Reason::Disabled, None),
+            (Cause::Circular, _) => (Reason::Error, Some(ErrorCode::General)),
+            (_, Choice::Control | Choice::Variant(_)) => (Reason::Split, None),
+            (Cause::Segment(_), Choice::None) => (Reason::TargetingMatch, None),
+            (Cause::Default, Choice::None) => (Reason::Default, None),
+            (Cause::Static, Choice::None) => (Reason::Static, None),
+        };
+        Evaluation {
+            value: on.then_some(decision.value()),
+            variant: decision.variant(),
+            reason,
+            error,
+            metadata: &decision.state.metadata,
+            on: Some(on),
+            missing_key: decision.missing_key,
+            outcome: outcome(&self.state, decision),
+        }
+    }
+}
+
+/// One evaluation.
+pub(super) struct Scope<'a, W> {
+    pub(super) set: &'a FlagSet,
+    pub(super) segments: Option<&'a Segments>,
+    pub(super) environment: &'a Environment,
+    pub(super) identity: Option<Identity<'a>>,
+    /// Made by the first decision that depends on other flags, or queries the context.
+    walk: Option<Walk<'a>>,
+    pub(super) watcher: W,
+}
+
+impl<'a, W: Watcher> Scope<'a, W> {
+    #[inline]
+    pub(super) fn new(
+        request: &Request<'a>,
+        set: &'a FlagSet,
+        environment: &'a Environment,
+        watcher: W,
+    ) -> Scope<'a, W> {
+        Scope {
+            set,
+            segments: set.shared(),
+            environment,
+            identity: Identity::of(request, &environment.key),
+            walk: None,
+            watcher,
+        }
+    }
+
+    #[inline]
+    pub(super) fn decide(&mut self, state: &'a FeatureState) -> Decision<'a> {
+        match self.segments.and_then(|segments| segments.overrides(&state.name)) {
+            None => self.serve(state, self.unaimed(), false),
+            Some(overrides) if overrides.reads_flags => self.dependent(state, overrides),
+            Some(overrides) => self.first(state, overrides),
+        }
+    }
+
+    /// Where segments read flags.
+    #[cold]
+    fn dependent(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+        self.walk().enter(address(state));
+        let decision = self.among_all(state, overrides, Scope::remembered_segment);
+        self.walk().leave();
+        if self.walk().unresolved == 0 {
+            return decision;
+        }
+        // What lies beside a circle depends on where one comes from. The official engine asks all
+        // segments, in the order of the document; so is everything asked again.
+        self.watcher
+            .note(|| "a flag depends on itself: all segments are asked in order".to_owned());
+        self.walk().forget_flags();
+        let mut verdicts = Memo::default();
+        for segment in self.segments.map(Segments::in_order).unwrap_or_default() {
+            if !self.passes_over(segment) {
+                verdicts.insert(address(segment), self.belongs_to(segment));
+            }
+        }
+        if let Some(decision) = self.walk().resolved.get(address(state)) {
+            return decision;
+        }
+        let decision = self.among_all(state, overrides, |_, segment| {
+            verdicts.get(address(segment)).unwrap_or_default()
+        });
+        if self.walk().is_cyclic(address(state)) {
+            return Decision { cause: Cause::Circular, ..decision };
+        }
+        decision
+    }
+
+    /// Why a feature that nothing overrides has its value.
+    #[inline]
+    fn unaimed(&self) -> Cause<'a> {
+        match self.environment.settings.generation {
+            Generation::FlagDependencies => Cause::Static,
+            Generation::BeforeFlagDependencies => Cause::Default,
+        }
+    }
+
+    pub(super) fn walk(&mut self) -> &mut Walk<'a> {
+        self.walk.get_or_insert_default()
+    }
+
+    /// Serves a state, or one of its variants.
+    #[inline]
+    fn serve(
+        &mut self,
+        state: &'a FeatureState,
+        cause: Cause<'a>,
+        missing_key: bool,
+    ) -> Decision<'a> {
+        if !state.splits() {
+            return Decision { state, cause, choice: Choice::None, missing_key };
+        }
+        let Some(identity) = self.identity else {
+            return Decision { state, cause, choice: Choice::None, missing_key: true };
+        };
+        let percentage = match identity.given_key() {
+            None => state.prefix.percentage(|hash| hash.write(identity.identifier.as_bytes())),
+            Some(key) => Prefix::new(&state.key).percentage(|hash| hash.write(key.as_bytes())),
+        };
+        let mut limit = 0.0;
+        let chosen = state.variants.iter().position(|variant| {
+            limit += variant.weight;
+            percentage <= limit
+        });
+        self.watcher.variant(percentage, &state.variants, chosen);
+        let choice = chosen.and_then(|chosen| state.variants.get(chosen));
+        let choice = choice.map_or(Choice::Control, Choice::Variant);
+        Decision { state, cause, choice, missing_key }
+    }
+
+    /// The strongest override that counts, where no segment reads flags: the first that matches.
+    #[inline]
+    fn first(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+        if let Some(own) = self.own(overrides) {
+            return self.serve(own, Cause::Segment(IDENTITY_OVERRIDES), false);
+        }
+        let (mut cause, mut missing_key) = (self.unaimed(), false);
+        for candidate in &overrides.strongest_first {
+            let segment = &*candidate.segment;
+            if self.passes_over(segment) {
+                missing_key |= segment.reads.split;
+                continue;
+            }
+            cause = Cause::Default;
+            if self.segment(segment) {
+                return self.serve(&candidate.state, Cause::Segment(&segment.name), missing_key);
+            }
+        }
+        if self.identity.is_some() && overrides.by_identity.is_some() {
+            cause = Cause::Default;
+        }
+        self.serve(state, cause, missing_key)
+    }
+
+    /// The same, where segments read flags: all of them are asked, in the order of the document,
+    /// because each may find that the flag depends on itself.
+    #[cold]
+    fn among_all(
+        &mut self,
+        state: &'a FeatureState,
+        overrides: &'a Overrides,
+        matches: impl Fn(&mut Self, &'a Segment) -> bool,
+    ) -> Decision<'a> {
+        let (mut cause, mut missing_key) = (self.unaimed(), false);
+        let mut found: Option<usize> = None;
+        for place in &overrides.document_order {
+            let Some(candidate) = overrides.strongest_first.get(*place) else { continue };
+            let segment = &*candidate.segment;
+            if self.passes_over(segment) {
+                missing_key |= segment.reads.split;
+                continue;
+            }
+            cause = Cause::Default;
+            if matches(self, segment) {
+                found = Some(found.map_or(*place, |found| found.min(*place)));
+            }
+        }
+        if let Some(own) = self.own(overrides) {
+            return self.serve(own, Cause::Segment(IDENTITY_OVERRIDES), false);
+        }
+        if self.identity.is_some() && overrides.by_identity.is_some() {
+            cause = Cause::Default;
+        }
+        match found.and_then(|found| overrides.strongest_first.get(found)) {
+            Some(found) => {
+                self.serve(&found.state, Cause::Segment(&found.segment.name), missing_key)
+            }
+            None => self.serve(state, cause, missing_key),
+        }
+    }
+
+    /// What this very identity has instead.
+    #[inline]
+    fn own(&self, overrides: &'a Overrides) -> Option<&'a FeatureState> {
+        let identity = self.identity?;
+        overrides.by_identity.as_ref()?.get(identity.identifier).map(|state| &**state)
+    }
+
+    /// Whether a segment is left out because there is nobody that it could be about.
+    #[inline]
+    pub(super) fn passes_over(&self, segment: &Segment) -> bool {
+        self.identity.is_none()
+            && self.environment.shape == Shape::Document
+            && (segment.reads.identity || !self.environment.reads_flags())
+    }
+
+    fn remembered_segment(&mut self, segment: &'a Segment) -> bool {
+        if let Some(matches) = self.walk().segments.get(address(segment)) {
+            return matches;
+        }
+        let before = self.walk().unresolved;
+        let matches = self.segment(segment);
+        if self.walk().unresolved != before {
+            // A verdict that rests on a flag without an answer is no match, and not remembered:
+            // whoever asks again rests on that flag as well.
+            return false;
+        }
+        self.walk().segments.insert(address(segment), matches);
+        matches
+    }
+
+    /// Whether the context belongs to a segment, and says so even if it reads flags.
+    pub(super) fn belongs_to(&mut self, segment: &'a Segment) -> bool {
+        if segment.reads.flags { self.remembered_segment(segment) } else { self.segment(segment) }
+    }
+
+    #[inline]
+    fn segment(&mut self, segment: &'a Segment) -> bool {
+        self.watcher.enter(|| format!("/segments/{}", segment.id));
+        let matches = !segment.rules.is_empty()
+            && segment
+                .rules
+                .iter()
+                .enumerate()
+                .all(|(index, rule)| self.rule(segment, index, rule));
+        self.watcher.note(|| {
+            format!(
+                "segment `{}` {}",
+                segment.name,
+                if matches { "matches" } else { "does not match" }
+            )
+        });
+        self.watcher.leave();
+        matches
+    }
+
+    /// Conditions and nested rules must both hold; a rule without either holds.
+    fn rule(&mut self, segment: &'a Segment, index: usize, rule: &'a Rule) -> bool {
+        self.watcher.enter(|| format!("/rules/{index}"));
+        let holds = (rule.conditions.is_empty()
+            || rule.kind.fold(&rule.conditions, |index, condition| {
+                self.condition(segment, index, condition)
+            }))
+            && (rule.rules.is_empty()
+                || rule.kind.fold(&rule.rules, |index, rule| self.rule(segment, index, rule)));
+        self.watcher.leave();
+        holds
+    }
+
+    #[inline]
+    fn condition(&mut self, segment: &'a Segment, index: usize, condition: &'a Condition) -> bool {
+        self.watcher.enter(|| format!("/conditions/{index}"));
+        let subject = self.read(&condition.property);
+        let result = match (&condition.test, &subject) {
+            (Test::Split(limit), _) => self.is_within(segment, condition, &subject, *limit),
+            (Test::IsNotSet, subject) => subject.is_none(),
+            (test, Some(subject)) => test.passes(subject),
+            (_, None) => false,
+        };
+        self.watcher.condition(condition, subject.as_ref(), result);
+        self.watcher.leave();
+        result
+    }
+
+    /// A percentage split: by the property, or without one by the identity's key.
+    fn is_within(
+        &mut self,
+        segment: &Segment,
+        condition: &Condition,
+        subject: &Option<Subject<'a>>,
+        limit: f64,
+    ) -> bool {
+        let percentage = match (&condition.property.path, subject) {
+            (Path::Nowhere, _) => match self.identity_key() {
+                Some(key) => segment.prefix.percentage(|hash| key.hash(hash)),
+                None => return false,
+            },
+            (_, Some(subject)) => segment.prefix.percentage(|hash| subject.hash(hash)),
+            (_, None) => return false,
+        };
+        self.watcher.split(percentage, limit);
+        percentage <= limit
+    }
+
+    /// What another flag answers this context; nothing when it depends on itself.
+    pub(super) fn resolve(&mut self, state: &'a FeatureState) -> Option<Decision<'a>> {
+        let flag = address(state);
+        if let Some(decision) = self.walk().resolved.get(flag) {
+            return Some(decision);
+        }
+        if !self.walk().enter(flag) {
+            return None;
+        }
+        let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
+            Some(overrides) if overrides.reads_flags => {
+                self.among_all(state, overrides, Scope::remembered_segment)
+            }
+            Some(overrides) => self.first(state, overrides),
+            None => self.serve(state, self.unaimed(), false),
+        };
+        self.walk().leave();
+        if self.walk().is_cyclic(flag) {
+            return None;
+        }
+        self.walk().resolved.insert(flag, decision);
+        Some(decision)
+    }
+}
+
+/// What Flagsmith calls the segment of those whose features are overridden one by one.
+pub(super) const IDENTITY_OVERRIDES: &str = "identity_overrides";

@@ -1,0 +1,207 @@
+//! Flags of Flagsmith: its cloud, a server of one's own, or an Edge Proxy.
+
+mod document;
+mod fetch;
+mod mend;
+mod moment;
+mod news;
+mod pages;
+mod report;
+mod settings;
+
+use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+
+use self::{document::Environment, fetch::Connection, report::Report, settings::Settings};
+use crate::source::{FlagSource, FlagUpdates, SourceError, Subscription, network::HttpSettings};
+use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
+
+/// Flags of Flagsmith: its cloud, a server of one's own, or an Edge Proxy.
+///
+/// The environment document is polled, and fetched at once when Flagsmith's real-time service says
+/// that it has changed. Identities are evaluated here: neither identifiers nor traits leave the
+/// process. The source reports how often each feature was on and off; none of that is on the way of
+/// a prediction. While the server is away the last good flags stay in force, the source is stale and
+/// says why.
+///
+/// ```no_run
+/// use modelgate::{Flags, flagsmith};
+///
+/// let key = std::env::var("FLAGSMITH_SERVER_KEY")?;
+/// let flags = Flags::builder()
+///     .source(flagsmith::Source::new(key).last_known_good("/var/lib/service/flags.lkg"))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A server of one's own has its API under `/api/v1`:
+///
+/// ```no_run
+/// # use modelgate::flagsmith;
+/// let source = flagsmith::Source::new("ser.made-in-the-settings-of-the-environment")
+///     .url("https://flagsmith.example.com/api/v1")
+///     .realtime_url("https://realtime.example.com");
+/// ```
+#[must_use]
+pub struct Source {
+    settings: Settings,
+    name: Cow<'static, str>,
+    dialect: Flagsmith,
+    bootstrap: Option<String>,
+    last_known_good: Option<LastKnownGood>,
+}
+
+impl Source {
+    /// The flags of the environment that this server-side key belongs to: it begins with `ser.`. A
+    /// client-side key may not read the environment document; the source refuses it.
+    pub fn new(server_key: impl Into<Box<str>>) -> Source {
+        Source {
+            settings: Settings::new(server_key.into()),
+            name: Cow::Borrowed("flagsmith"),
+            dialect: Flagsmith::new(),
+            bootstrap: None,
+            last_known_good: None,
+        }
+    }
+
+    /// The source's name in the status; `flagsmith` otherwise.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
+        self.name = name.into();
+        self
+    }
+
+    /// Where the API is: of a server of one's own, or of an Edge Proxy, with its `/api/v1`. The
+    /// cloud's `https://edge.api.flagsmith.com/api/v1` otherwise.
+    pub fn url(mut self, url: impl Into<String>) -> Source {
+        self.settings.url = url.into();
+        self
+    }
+
+    /// The pause between two requests, give or take a tenth; a minute otherwise.
+    pub fn interval(mut self, interval: Duration) -> Source {
+        self.settings.interval = interval;
+        self
+    }
+
+    /// Also listens to the cloud's real-time service, so that a change arrives when it is made.
+    /// Polling goes on: that service says nothing of what changes for single identities.
+    pub fn realtime(self) -> Source {
+        self.realtime_url(settings::REALTIME)
+    }
+
+    /// Also listens to the real-time service at this URL.
+    pub fn realtime_url(mut self, url: impl Into<String>) -> Source {
+        self.settings.realtime = Some(url.into());
+        self
+    }
+
+    /// The client-side key by which the real-time service knows the environment. Otherwise it is
+    /// taken from the environment document, which is the same key, and the service is listened to
+    /// from the first document on.
+    pub fn client_key(mut self, key: impl Into<Box<str>>) -> Source {
+        self.settings.client_key = Some(crate::source::network::Secret::new(key));
+        self
+    }
+
+    /// Asks the server only for what has changed, with `If-Modified-Since` and `If-None-Match`.
+    ///
+    /// Not otherwise: Flagsmith's own API answers such a request from a cache, and keeps saying for
+    /// up to a minute that nothing has changed. For a proxy that does it better.
+    pub fn conditional(mut self) -> Source {
+        self.settings.conditional = true;
+        self
+    }
+
+    /// The application's name and version, which Flagsmith shows beside the counts.
+    pub fn application(mut self, name: impl Into<String>, version: impl Into<String>) -> Source {
+        self.settings.application = Some((name.into(), version.into()));
+        self
+    }
+
+    /// The pause between two reports of usage; a minute otherwise, `None` to report nothing.
+    pub fn analytics(mut self, interval: Option<Duration>) -> Source {
+        self.settings.analytics = interval;
+        self
+    }
+
+    /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
+    /// 5 minutes otherwise. Each pause is cut by up to a half at random. What will hardly mend
+    /// itself, a key that is refused for instance, is tried again at the longest pause.
+    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
+        self.settings.retry = (first, max);
+        self
+    }
+
+    /// How long the real-time service may be silent before its connection counts as dead;
+    /// 5 minutes otherwise.
+    pub fn silence(mut self, silence: Duration) -> Source {
+        self.settings.silence = silence;
+        self
+    }
+
+    /// How the servers are reached: timeouts, limits, proxy, certificates.
+    pub fn settings(mut self, settings: HttpSettings) -> Source {
+        self.settings.http = settings;
+        self
+    }
+
+    /// Compiles the flags with this dialect: one of another generation, for instance.
+    pub fn dialect(mut self, dialect: Flagsmith) -> Source {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Starts with this environment document, as stale, until the server has answered. A
+    /// last-known-good file counts before it.
+    ///
+    /// To go by a document alone, without a server, give it to a `FileSource`, or compile it with
+    /// [`Flagsmith::compile`].
+    pub fn bootstrap(mut self, document: impl Into<String>) -> Source {
+        self.bootstrap = Some(document.into());
+        self
+    }
+
+    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
+        self.last_known_good = Some(LastKnownGood::at(path));
+        self
+    }
+}
+
+impl FlagSource for Source {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+        let connection = Connection::new(&self.settings)?;
+        let network = sink.network()?;
+        // Not the real-time service's: what it says keeps nothing fresh.
+        sink.watch(connection.client.meter());
+        let exposures = EvaluationCounts::new();
+        let mut dialect = self.dialect;
+        if self.settings.analytics.is_some() {
+            dialect = dialect.with_exposures(&exposures);
+        }
+        let report = Report::new(&connection.client, &self.settings, exposures, self.name.clone())?;
+        let environment =
+            Environment::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
+        let settings = self.settings;
+        let reporting = settings.analytics.map(|interval| {
+            let retry = settings.retry;
+            network.spawn_until(move |stopped| report.keep_sending(interval, retry, stopped))
+        });
+        let fetching = network.spawn(connection.follow(environment, settings));
+        Ok(Subscription::on_drop(move || drop((fetching, reporting))))
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlagsmithSource")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .field("last_known_good", &self.last_known_good)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+//! The environment document on its way into the store.
+
+use std::borrow::Cow;
+
+use super::{mend::mended, moment::moment, pages::Shape};
+use crate::{
+    flag::FlagSet,
+    flagsmith::Flagsmith,
+    source::{
+        FlagUpdates, LastKnownGood, SourceError, digest,
+        last_good::{LastGood, named},
+        network::Secret,
+    },
+};
+
+/// What was received.
+pub(super) struct Environment {
+    dialect: Flagsmith,
+    /// The digest of the document in force.
+    good: Option<String>,
+    /// The last good document, for the file; empty when there is none.
+    text: String,
+    updated_at: Option<f64>,
+    client_key: Option<Secret>,
+    last_good: LastGood,
+    pub(super) sink: FlagUpdates,
+}
+
+impl Environment {
+    /// Begins with what the file has, else with the bootstrap.
+    pub(super) fn start(
+        source: Cow<'static, str>,
+        dialect: Flagsmith,
+        file: Option<LastKnownGood>,
+        bootstrap: Option<String>,
+        sink: FlagUpdates,
+    ) -> Environment {
+        let last_good = LastGood::new(source, file);
+        let mut environment = Environment {
+            dialect,
+            good: None,
+            text: String::new(),
+            updated_at: None,
+            client_key: None,
+            last_good,
+            sink,
+        };
+        match environment.last_good.start(&environment.dialect, &environment.sink) {
+            Some((_, text)) => {
+                environment.good = Some(digest(&text));
+                environment.text = text;
+            }
+            None => {
+                if let Some(bootstrap) = bootstrap {
+                    environment.bootstrap(&bootstrap);
+                }
+            }
+        }
+        environment
+    }
+
+    fn bootstrap(&self, document: &str) {
+        match self.dialect.compile(document) {
+            Ok(set) => {
+                let reason = "from the bootstrap, not confirmed by the server yet";
+                self.sink.replace_stale(set.with_revision("bootstrap"), None, reason);
+            }
+            Err(error) => {
+                self.sink.report(SourceError::with_source("bootstrap ignored", error));
+            }
+        }
+    }
+
+    /// A document of the server, which may be the one in force. Whether it is another.
+    ///
+    /// # Errors
+    /// When it is none; what was delivered before stays in force.
+    pub(super) fn deliver(&mut self, text: String) -> Result<bool, SourceError> {
+        let shape = Shape::of(&text)?;
+        let (updated_at, revision) = match shape.updated_at {
+            Some(json) => (moment(json.get()), serde_json::from_str::<String>(json.get()).ok()),
+            None => (None, None),
+        };
+        let client_key = shape.api_key.map(|key| Secret::new(&*key));
+        let sum = digest(&text);
+        let is_new = self.good.as_ref() != Some(&sum);
+        if is_new {
+            let set = named(self.dialect.compile(&text)?, revision.as_deref(), &sum);
+            self.keep(text, &set);
+            self.sink.replace(set);
+            self.good = Some(sum);
+        } else {
+            self.confirm();
+        }
+        (self.updated_at, self.client_key) = (updated_at, client_key);
+        Ok(is_new)
+    }
+
+    /// What is malformed keeps its last good form in the file as well.
+    fn keep(&mut self, text: String, set: &FlagSet) {
+        if self.last_good.is_kept() {
+            self.text = mended(&text, set.problems(), &self.text).unwrap_or(text);
+            self.last_good.keep(|| self.text.clone());
+        }
+    }
+
+    /// What was delivered is what there is.
+    pub(super) fn confirm(&mut self) {
+        self.sink.confirm();
+        self.last_good.save();
+    }
+
+    /// When the document was changed last, as it says itself: seconds since 1970.
+    pub(super) fn updated_at(&self) -> Option<f64> {
+        self.updated_at
+    }
+
+    /// By which the environment is known to the public.
+    pub(super) fn client_key(&self) -> Option<&Secret> {
+        self.client_key.as_ref()
+    }
+
+    /// The source's name.
+    pub(super) fn source(&self) -> &str {
+        self.last_good.source()
+    }
+}

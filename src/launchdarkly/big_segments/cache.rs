@@ -1,0 +1,308 @@
+//! Big segments from a store elsewhere: what it said is kept in memory, and fetched beside requests.
+
+mod fetch;
+mod preparing;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    thread::Thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Sender;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+pub use self::preparing::Prepare;
+use self::{fetch::Kept, preparing::Ticket};
+use crate::{
+    flag::{store::SnapshotCell, table::Table},
+    launchdarkly::big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
+    source::SourceError,
+};
+
+/// How many contexts may wait to be fetched.
+const QUEUE: usize = 1000;
+
+/// A store of big segments' members elsewhere, as LaunchDarkly's Relay Proxy fills it: Redis,
+/// DynamoDB, a table of yours.
+///
+/// Both methods may wait as long as they must: they are called on a thread of the
+/// [`Cache`]'s own. One that panics has failed.
+pub trait Store: Send + Sync + 'static {
+    /// The segments of one context, by the names under which the store lists them
+    /// (`beta-users.g2`): `true` for those that it is in, `false` for those that it is kept out of.
+    ///
+    /// `context_hash` is the base64 of the SHA-256 of the context's key.
+    ///
+    /// # Errors
+    /// When the store could not be asked.
+    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError>;
+
+    /// When the store was last brought up to date, since 1970; `None` if it never was.
+    ///
+    /// # Errors
+    /// When the store could not be asked.
+    fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError>;
+}
+
+/// Keeps in memory what a [`Store`] says, for requests that do not wait for it.
+///
+/// The vendor's clients ask the store in the middle of an evaluation, and wait for it. Here an
+/// evaluation reads memory only:
+///
+/// - a context that is not there is fetched, and until that is done nobody is listed for it: the
+///   segment's rules decide, and the answer's `bigSegmentsStatus` is `STORE_ERROR`;
+/// - one that was fetched longer ago than a client may keep it is fetched again, and what is
+///   there serves meanwhile; if that has become too old, the status is `STALE`;
+/// - [`prepare`](Cache::prepare) fetches a context beforehand, for a caller who wants
+///   the vendor's own answer at the first request: as soon as a user logs in, for instance.
+///
+/// ```
+/// use std::time::Duration;
+/// use modelgate::{launchdarkly::big_segments, source::SourceError};
+/// use modelgate::launchdarkly::LaunchDarkly;
+///
+/// struct Redis;
+///
+/// impl big_segments::Store for Redis {
+///     fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
+///         Ok(Vec::new()) // SMEMBERS big_segment_include:<context_hash>, and ..._exclude:
+///     }
+///     fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+///         Ok(None) // GET big_segments_synchronized_on
+///     }
+/// }
+///
+/// let members = big_segments::Cache::builder().stale_after(Duration::from_secs(300)).build(Redis)?;
+/// let dialect = LaunchDarkly::new().with_big_segments(members.clone());
+/// // Where there is time to wait, or `.await` it:
+/// assert!(members.prepare("user-42").wait(Duration::from_secs(5)));
+/// # Ok::<(), SourceError>(())
+/// ```
+///
+/// Looking a context up takes no lock, and allocates only where one has to be fetched. Clones share
+/// one cache; its thread ends with the last of them.
+#[derive(Clone)]
+pub struct Cache(Arc<Shared>);
+
+/// How a [`Cache`] is kept. The defaults are those of the vendor's clients.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CacheBuilder {
+    contexts: usize,
+    fresh_for: Duration,
+    poll_interval: Duration,
+    stale_after: Duration,
+}
+
+struct Shared {
+    settings: CacheBuilder,
+    /// For requests: a copy of what the thread has.
+    members: SnapshotCell<Table<Arc<Members>>>,
+    kept: Mutex<Kept>,
+    wanted: Sender<Wanted>,
+    thread: OnceLock<Thread>,
+    status: AtomicU8,
+    /// Milliseconds after `started`.
+    polled: AtomicU64,
+    started: Instant,
+}
+
+/// What the store said of one context.
+struct Members {
+    segments: FxHashMap<Box<str>, bool>,
+    fetched: Instant,
+    /// Fetching them anew did not work.
+    failed: bool,
+    /// Whether they are being fetched again.
+    wanted: AtomicBool,
+    /// Asked for since the cache last looked for somebody to let go.
+    used: AtomicBool,
+}
+
+/// A context to be fetched, and who waits for it.
+struct Wanted {
+    key: Box<str>,
+    ticket: Option<Ticket>,
+}
+
+impl Default for CacheBuilder {
+    fn default() -> CacheBuilder {
+        CacheBuilder {
+            contexts: 1000,
+            fresh_for: Duration::from_secs(5),
+            poll_interval: Duration::from_secs(5),
+            stale_after: Duration::from_secs(120),
+        }
+    }
+}
+
+impl CacheBuilder {
+    /// How many contexts are kept; 1000 otherwise. Beyond that, one that was not asked for lately
+    /// is let go.
+    pub fn contexts(mut self, contexts: usize) -> CacheBuilder {
+        self.contexts = contexts.max(1);
+        self
+    }
+
+    /// How long a context's memberships are served before they are fetched again; 5 seconds
+    /// otherwise.
+    pub fn fresh_for(mut self, time: Duration) -> CacheBuilder {
+        self.fresh_for = time;
+        self
+    }
+
+    /// The pause between two questions whether the store is up to date; 5 seconds otherwise.
+    pub fn poll_interval(mut self, interval: Duration) -> CacheBuilder {
+        self.poll_interval = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// From which age on the store, or what was fetched of a context, counts as stale; 2 minutes
+    /// otherwise.
+    pub fn stale_after(mut self, age: Duration) -> CacheBuilder {
+        self.stale_after = age;
+        self
+    }
+
+    /// Starts the cache's thread, which asks the store at once whether it is up to date.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn build(self, store: impl Store) -> Result<Cache, SourceError> {
+        let (wanted, asked) = crossbeam_channel::bounded(QUEUE);
+        let shared = Arc::new(Shared {
+            settings: self,
+            members: SnapshotCell::new(Table::default()),
+            kept: Mutex::default(),
+            wanted,
+            thread: OnceLock::new(),
+            status: AtomicU8::new(place(BigSegmentsStatus::StoreError)),
+            polled: AtomicU64::new(0),
+            started: Instant::now(),
+        });
+        fetch::start(&shared, asked, store)?;
+        Ok(Cache(shared))
+    }
+}
+
+impl Cache {
+    /// A cache with other settings than the vendor's.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    /// A cache of this store.
+    ///
+    /// # Errors
+    /// When its thread cannot be started.
+    pub fn new(store: impl Store) -> Result<Cache, SourceError> {
+        Cache::builder().build(store)
+    }
+
+    /// Fetches what the store says of the context with this key, unless that is known and fresh.
+    /// `await` what is returned, or wait for it; dropping it changes nothing.
+    pub fn prepare(&self, key: &str) -> Prepare {
+        let known = self.0.members.load().get(key).map(Arc::clone);
+        if known.is_some_and(|members| !members.failed && self.0.is_fresh(&members)) {
+            return Prepare::done(true);
+        }
+        let (ticket, preparing) = Ticket::new();
+        // Where the queue is full the ticket is dropped, which is an answer as well.
+        self.0.want(key, Some(ticket));
+        preparing
+    }
+
+    /// How the store is, as far as is known.
+    pub fn status(&self) -> BigSegmentsStatus {
+        self.0.status()
+    }
+}
+
+impl Shared {
+    fn status(&self) -> BigSegmentsStatus {
+        let status = match self.status.load(Ordering::Relaxed) {
+            0 => BigSegmentsStatus::Healthy,
+            1 => BigSegmentsStatus::Stale,
+            _ => BigSegmentsStatus::StoreError,
+        };
+        let polled = Duration::from_millis(self.polled.load(Ordering::Relaxed));
+        let silence = self.started.elapsed().saturating_sub(polled);
+        // A store that does not answer the question is none that is well.
+        let patience = self.settings.stale_after.saturating_add(self.settings.poll_interval);
+        if silence > patience { status.max(BigSegmentsStatus::Stale) } else { status }
+    }
+
+    fn is_fresh(&self, members: &Members) -> bool {
+        members.fetched.elapsed() < self.settings.fresh_for
+    }
+
+    /// Has a context fetched, and says whether it will be.
+    #[cold]
+    fn want(&self, key: &str, ticket: Option<Ticket>) -> bool {
+        let sent = !self.wanted.is_full()
+            && self.wanted.try_send(Wanted { key: key.into(), ticket }).is_ok();
+        // The thread parks: one that waited for the channel would be woken under a lock.
+        if let (true, Some(thread)) = (sent, self.thread.get()) {
+            thread.unpark();
+        }
+        sent
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
+
+fn place(status: BigSegmentsStatus) -> u8 {
+    match status {
+        BigSegmentsStatus::Healthy => 0,
+        BigSegmentsStatus::Stale => 1,
+        _ => 2,
+    }
+}
+
+impl BigSegments for Cache {
+    fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer {
+        let shared = &*self.0;
+        let known = shared.members.load();
+        let Some(members) = known.get(key) else {
+            shared.want(key, None);
+            return BigSegmentAnswer::new(None, BigSegmentsStatus::StoreError);
+        };
+        if !members.used.load(Ordering::Relaxed) {
+            members.used.store(true, Ordering::Relaxed);
+        }
+        let age = members.fetched.elapsed();
+        if age >= shared.settings.fresh_for && !members.wanted.swap(true, Ordering::Relaxed) {
+            members.wanted.store(shared.want(key, None), Ordering::Relaxed);
+        }
+        let status = match () {
+            () if members.failed => BigSegmentsStatus::StoreError,
+            () if age > shared.settings.stale_after => BigSegmentsStatus::Stale,
+            () => BigSegmentsStatus::Healthy,
+        };
+        let member = members.segments.get(segment).copied();
+        BigSegmentAnswer::new(member, status.max(shared.status()))
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BigSegmentCache")
+            .field("settings", &self.0.settings)
+            .field("contexts", &self.0.members.load().len())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

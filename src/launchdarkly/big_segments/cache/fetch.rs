@@ -1,0 +1,162 @@
+//! The thread that asks the store.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crossbeam_channel::{Receiver, TryRecvError};
+use sha2::{Digest, Sha256};
+
+use super::{Members, Shared, Store, Wanted, place};
+use crate::{
+    contain::contained,
+    flag::table::Table,
+    launchdarkly::big_segments::BigSegmentsStatus,
+    source::{SourceError, chain},
+};
+
+/// What the cache holds, for the thread that changes it.
+#[derive(Default)]
+pub(super) struct Kept {
+    table: Table<Arc<Members>>,
+    /// From the one that came first.
+    order: VecDeque<Arc<str>>,
+}
+
+/// Asks the store for as long as anybody has the cache.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    asked: Receiver<Wanted>,
+    store: impl Store,
+) -> Result<(), SourceError> {
+    let weak = Arc::downgrade(shared);
+    let thread = thread::Builder::new()
+        .name("modelgate-big-segments".to_owned())
+        .spawn(move || run(&weak, &asked, &store))
+        .map_err(|error| {
+            SourceError::with_source("thread of big segments could not be started", error)
+        })?;
+    let _ = shared.thread.set(thread.thread().clone());
+    Ok(())
+}
+
+fn run(shared: &Weak<Shared>, asked: &Receiver<Wanted>, store: &impl Store) {
+    let mut due = Instant::now();
+    loop {
+        let wanted = match asked.try_recv() {
+            Ok(wanted) => Some(wanted),
+            Err(TryRecvError::Empty) => {
+                thread::park_timeout(due.saturating_duration_since(Instant::now()));
+                asked.try_recv().ok()
+            }
+            Err(TryRecvError::Disconnected) => return,
+        };
+        let Some(shared) = shared.upgrade() else { return };
+        // Also when contexts keep coming.
+        if due <= Instant::now() {
+            poll(&shared, store);
+            let now = Instant::now();
+            due = now.checked_add(shared.settings.poll_interval).unwrap_or(now + HOUR);
+        }
+        if let Some(Wanted { key, ticket }) = wanted {
+            let done = fetch(&shared, store, &key);
+            if let Some(ticket) = ticket {
+                ticket.answer(done);
+            }
+        }
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Asks whether the store is up to date.
+fn poll(shared: &Shared, store: &impl Store) {
+    let status = match ask(|| store.last_up_to_date()) {
+        Ok(Some(moment)) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            match now.saturating_sub(moment) > shared.settings.stale_after {
+                true => BigSegmentsStatus::Stale,
+                false => BigSegmentsStatus::Healthy,
+            }
+        }
+        Ok(None) => BigSegmentsStatus::Stale,
+        Err(error) => {
+            let error = chain(&error);
+            // Once, and not with every question.
+            if shared.status() != BigSegmentsStatus::StoreError
+                || shared.polled.load(Ordering::Relaxed) == 0
+            {
+                tracing::warn!(target: "modelgate::source", error, "the store of big segments failed");
+            }
+            BigSegmentsStatus::StoreError
+        }
+    };
+    let polled = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    shared.polled.store(polled, Ordering::Relaxed);
+    shared.status.store(place(status), Ordering::Relaxed);
+}
+
+/// Fetches one context, unless that was done a moment ago, and says whether it is there and fresh.
+fn fetch(shared: &Shared, store: &impl Store, key: &str) -> bool {
+    let known = shared.kept.lock().table.get(key).map(Arc::clone);
+    // Several requests may have missed it before the first was served.
+    if known.as_ref().is_some_and(|known| !known.failed && shared.is_fresh(known)) {
+        return true;
+    }
+    let hash = STANDARD.encode(Sha256::digest(key.as_bytes()));
+    let (segments, has_failed) = match ask(|| store.memberships(&hash)) {
+        Ok(found) => (found.into_iter().map(|(name, is)| (name.into(), is)).collect(), false),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::debug!(target: "modelgate::source", error, "a context was not fetched");
+            // What was known is better than nothing.
+            (known.map(|known| known.segments.clone()).unwrap_or_default(), true)
+        }
+    };
+    let members = Arc::new(Members {
+        segments,
+        fetched: Instant::now(),
+        failed: has_failed,
+        wanted: AtomicBool::new(false),
+        used: AtomicBool::new(false),
+    });
+    let mut kept = shared.kept.lock();
+    kept.insert(key, members, shared.settings.contexts);
+    shared.members.publish(Arc::new(kept.table.clone()));
+    !has_failed
+}
+
+impl Kept {
+    fn insert(&mut self, key: &str, members: Arc<Members>, most: usize) {
+        if self.table.get(key).is_some() {
+            self.table.insert(key.into(), members);
+            return;
+        }
+        // Twice around at the most: then each has had its second chance.
+        let mut chances = self.order.len().saturating_mul(2);
+        while self.order.len() >= most {
+            let Some(first) = self.order.pop_front() else { break };
+            let used = |members: &Arc<Members>| members.used.swap(false, Ordering::Relaxed);
+            if chances > 0 && self.table.get(&first).is_some_and(used) {
+                chances -= 1;
+                self.order.push_back(first);
+            } else {
+                self.table.remove(&first);
+            }
+        }
+        let key: Arc<str> = key.into();
+        self.order.push_back(Arc::clone(&key));
+        self.table.insert(key, members);
+    }
+}
+
+fn ask<T>(question: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
+    contained(question).unwrap_or_else(|| Err(SourceError::new("the store panicked")))
+}

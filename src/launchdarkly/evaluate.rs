@@ -1,0 +1,364 @@
+//! Evaluating a flag: prerequisites, targets, rules, fallthrough.
+
+use smallvec::SmallVec;
+
+use super::{
+    detail::{Detail, ErrorKind, Reason, ReasonKind},
+    scene::{Malformed, Scene},
+    trace::{Place, Recorder, Unwatched, Watcher},
+    tree::{LaunchDarklyFlag, Prerequisite, Rollout, Rule, Serve, Variation},
+    visited::Stage,
+};
+use crate::{
+    flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Request},
+    value::Map,
+};
+
+/// What a flag came to.
+#[derive(Clone, Copy)]
+pub(super) struct Evaluated<'a> {
+    pub(super) variation: Option<u32>,
+    pub(super) why: Why<'a>,
+    /// Whether a rollout chose the variation.
+    split: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Why<'a> {
+    Off,
+    PrerequisiteFailed(&'a str),
+    TargetMatch,
+    RuleMatch { index: usize, rule: &'a Rule, in_experiment: bool },
+    Fallthrough { in_experiment: bool },
+    Error(ErrorKind),
+}
+
+const MALFORMED: Evaluated<'static> =
+    Evaluated { variation: None, why: Why::Error(ErrorKind::MalformedFlag), split: false };
+
+/// A prerequisite that was looked at, and what it served.
+#[cfg_attr(
+    not(feature = "launchdarkly"),
+    allow(dead_code, reason = "the source reports, and it is a feature")
+)]
+pub(super) struct Met<'a> {
+    pub(super) flag: &'a LaunchDarklyFlag,
+    /// The flag that requires it.
+    pub(super) of: &'a LaunchDarklyFlag,
+    /// What it was looked up by.
+    pub(super) key: &'a str,
+    pub(super) variation: Option<u32>,
+    /// `None` where it had been evaluated before.
+    pub(super) evaluated: Option<Evaluated<'a>>,
+}
+
+impl<'a> Evaluated<'a> {
+    /// The same in the vendor's own terms.
+    pub(super) fn detail(&self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
+        let reason = match self.why {
+            Why::Off => Reason::new(ReasonKind::Off),
+            Why::PrerequisiteFailed(key) => Reason {
+                prerequisite_key: Some(key),
+                ..Reason::new(ReasonKind::PrerequisiteFailed)
+            },
+            Why::TargetMatch => Reason::new(ReasonKind::TargetMatch),
+            Why::RuleMatch { index, rule, in_experiment } => Reason {
+                rule_index: Some(index),
+                rule_id: Some(&*rule.id).filter(|id| !id.is_empty()),
+                in_experiment,
+                ..Reason::new(ReasonKind::RuleMatch)
+            },
+            Why::Fallthrough { in_experiment } => {
+                Reason { in_experiment, ..Reason::new(ReasonKind::Fallthrough) }
+            }
+            Why::Error(kind) => Reason::error(kind),
+        };
+        let index = self.variation.map(|index| index as usize);
+        Detail {
+            value: index.and_then(|index| flag.variations.get(index)),
+            variation_index: index,
+            reason,
+        }
+    }
+}
+
+impl LaunchDarklyFlag {
+    fn off(&self, why: Why<'static>) -> Evaluated<'static> {
+        served(self.off, why)
+    }
+
+    fn failed<'a>(&self, prerequisite: &'a Prerequisite) -> Evaluated<'a> {
+        served(self.off, Why::PrerequisiteFailed(&prerequisite.key))
+    }
+}
+
+/// What a flag that is off serves.
+fn served<'a>(off: Option<Variation>, why: Why<'a>) -> Evaluated<'a> {
+    match off {
+        Some(None) => MALFORMED,
+        Some(variation) => Evaluated { variation, why, split: false },
+        None => Evaluated { variation: None, why, split: false },
+    }
+}
+
+impl<'a, W: Watcher<'a>> Scene<'a, W> {
+    #[inline]
+    pub(super) fn evaluated(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
+        if !self.has_context() {
+            self.missing_key = true;
+            return Evaluated { why: Why::Error(ErrorKind::UserNotSpecified), ..MALFORMED };
+        }
+        if !flag.on {
+            return flag.off(Why::Off);
+        }
+        if !flag.prerequisites.is_empty()
+            && let Some(evaluated) = self.prerequisites(flag)
+        {
+            return evaluated;
+        }
+        self.decide(flag)
+    }
+
+    /// What a flag serves because of its prerequisites; `None` when they hold. They are gone through
+    /// depth first, with a stack of our own: data may chain them as deep as it likes.
+    #[inline(never)]
+    fn prerequisites(&mut self, root: &'a LaunchDarklyFlag) -> Option<Evaluated<'a>> {
+        let mut frames: SmallVec<[(&'a LaunchDarklyFlag, usize); 4]> = SmallVec::new();
+        frames.push((root, 0));
+        self.flags.open(root);
+        let mut returned = false;
+        while let Some((flag, next)) = frames.last_mut() {
+            let flag = *flag;
+            let evaluated = match flag.prerequisites.get(*next) {
+                Some(prerequisite) => {
+                    match self.prerequisite(flag, prerequisite, std::mem::take(&mut returned)) {
+                        Asked::Holds => {
+                            *next += 1;
+                            continue;
+                        }
+                        Asked::Fails => flag.failed(prerequisite),
+                        Asked::Enter(inner) => {
+                            self.flags.open(inner);
+                            self.watcher.enters("flags", &inner.key);
+                            frames.push((inner, 0));
+                            continue;
+                        }
+                        Asked::Malformed => return Some(MALFORMED),
+                    }
+                }
+                None if frames.len() == 1 => return None,
+                None => self.decide(flag),
+            };
+            if frames.len() == 1 || matches!(evaluated.why, Why::Error(_)) {
+                return Some(evaluated);
+            }
+            // The flag above asks again, and is then told what was found.
+            self.flags.close(flag, evaluated.variation);
+            self.watcher.leaves();
+            frames.pop();
+            returned = true;
+            if let Some((of, next)) = frames.last()
+                && let Some(prerequisite) = of.prerequisites.get(*next)
+            {
+                let (key, variation) = (&*prerequisite.key, evaluated.variation);
+                self.watcher.met(Met { flag, of, key, variation, evaluated: Some(evaluated) });
+            }
+        }
+        None
+    }
+
+    fn prerequisite(
+        &mut self,
+        of: &'a LaunchDarklyFlag,
+        prerequisite: &'a Prerequisite,
+        returned: bool,
+    ) -> Asked<'a> {
+        let key = &*prerequisite.key;
+        let flag = self.set.get(key).and_then(|flag| flag.rules::<LaunchDarklyFlag>());
+        let Some(flag) = flag else {
+            self.watcher.note(|| format!("prerequisite `{key}`: there is no such flag"));
+            return Asked::Fails;
+        };
+        match self.flags.stage(flag) {
+            Stage::Open => {
+                self.watcher.note(|| format!("prerequisite `{key}` refers to itself"));
+                Asked::Malformed
+            }
+            Stage::Done(variation) => {
+                if !returned {
+                    self.watcher.met(Met { flag, of, key, variation, evaluated: None });
+                }
+                let holds = variation.map(i64::from) == Some(prerequisite.variation);
+                self.watcher.note(|| match (holds, variation) {
+                    (true, _) => format!("prerequisite `{key}` holds"),
+                    (false, Some(index)) => {
+                        let wanted = prerequisite.variation;
+                        format!("prerequisite `{key}` serves variation {index}, not {wanted}")
+                    }
+                    (false, None) => format!("prerequisite `{key}` serves no variation"),
+                });
+                if holds { Asked::Holds } else { Asked::Fails }
+            }
+            Stage::New if flag.on => Asked::Enter(flag),
+            Stage::New if flag.off == Some(None) => Asked::Malformed,
+            Stage::New => {
+                let evaluated = flag.off(Why::Off);
+                let variation = evaluated.variation;
+                self.watcher.met(Met { flag, of, key, variation, evaluated: Some(evaluated) });
+                self.watcher.note(|| format!("prerequisite `{key}` is off"));
+                Asked::Fails
+            }
+        }
+    }
+
+    /// What a flag serves that is on, and whose prerequisites hold.
+    #[inline]
+    fn decide(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
+        self.watcher.at(Place::Top);
+        for targets in &flag.targets {
+            if let Some(individual) = self.individual(&targets.kind)
+                && let Some(variation) = targets.variations.get(individual.key)
+            {
+                self.watcher.note(|| "the context's key is a target".to_owned());
+                return self.serve_variation(variation, Why::TargetMatch);
+            }
+        }
+        for (index, rule) in flag.rules.iter().enumerate() {
+            self.watcher.at(Place::Rule(index));
+            match self.matches(rule) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let why = |in_experiment| Why::RuleMatch { index, rule, in_experiment };
+                    return self.serve(&rule.serve, why);
+                }
+                Err(Malformed) => return MALFORMED,
+            }
+        }
+        self.watcher.at(Place::Fallthrough);
+        self.serve(&flag.fallthrough, |in_experiment| Why::Fallthrough { in_experiment })
+    }
+
+    #[inline]
+    fn matches(&mut self, rule: &'a Rule) -> Result<bool, Malformed> {
+        for (index, clause) in rule.clauses.iter().enumerate() {
+            if !self.clause(index, clause)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    fn serve(&mut self, serve: &'a Serve, why: impl FnOnce(bool) -> Why<'a>) -> Evaluated<'a> {
+        match serve {
+            Serve::Variation(variation) => self.serve_variation(*variation, why(false)),
+            Serve::Rollout(rollout) => match self.share(rollout) {
+                Ok((variation @ Some(_), in_experiment)) => {
+                    Evaluated { variation, why: why(in_experiment), split: true }
+                }
+                _ => MALFORMED,
+            },
+        }
+    }
+
+    #[inline]
+    fn serve_variation(&mut self, variation: Variation, why: Why<'a>) -> Evaluated<'a> {
+        match variation {
+            Some(_) => Evaluated { variation, why, split: false },
+            None => MALFORMED,
+        }
+    }
+
+    /// The variation of the context's share of a rollout.
+    #[inline]
+    fn share(&mut self, rollout: &'a Rollout) -> Result<(Variation, bool), Malformed> {
+        let (bucket, has_context) = self.bucket(&rollout.bucket)?;
+        let mut from = 0.0;
+        let mut chosen = None;
+        for share in &rollout.shares {
+            if bucket < share.end {
+                chosen = Some((share, share.end));
+                break;
+            }
+            from = share.end;
+        }
+        // Where the weights fall short of the whole, the last share has the rest.
+        let rest = || rollout.shares.last().map(|share| (share, 1.0));
+        let (share, to) = chosen.or_else(rest).ok_or(Malformed)?;
+        self.watcher.bucket(bucket, from, to);
+        Ok((share.variation, rollout.experiment && has_context && !share.untracked))
+    }
+
+    pub(super) fn detail(&mut self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
+        let evaluated = self.evaluated(flag);
+        let detail = evaluated.detail(flag);
+        let reason = Reason { big_segments_status: self.big_segments, ..detail.reason };
+        Detail { reason, ..detail }
+    }
+
+    #[inline]
+    fn evaluation(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluation<'a> {
+        let evaluated = self.evaluated(flag);
+        let (reason, error) = match evaluated.why {
+            _ if evaluated.split => (flag::Reason::Split, None),
+            Why::Off | Why::PrerequisiteFailed(_) => (flag::Reason::Disabled, None),
+            Why::TargetMatch | Why::RuleMatch { .. } => (flag::Reason::TargetingMatch, None),
+            Why::Fallthrough { .. } => (flag::Reason::Default, None),
+            Why::Error(kind) => (flag::Reason::Error, Some(code(kind))),
+        };
+        Evaluation {
+            value: evaluated.variation.and_then(|index| flag.variations.get(index as usize)),
+            variant: None,
+            reason,
+            error,
+            metadata: &flag.metadata,
+            on: None,
+            missing_key: self.missing_key,
+            outcome: match evaluated.why {
+                // The vendor's clients do not even ask for such a context.
+                Why::Error(ErrorKind::UserNotSpecified) => u32::MAX,
+                _ => evaluated.variation.map_or(0, |index| index.saturating_add(1)),
+            },
+        }
+    }
+}
+
+enum Asked<'a> {
+    Holds,
+    Fails,
+    Malformed,
+    /// Not known yet.
+    Enter(&'a LaunchDarklyFlag),
+}
+
+fn code(kind: ErrorKind) -> ErrorCode {
+    match kind {
+        ErrorKind::FlagNotFound => ErrorCode::FlagNotFound,
+        ErrorKind::MalformedFlag => ErrorCode::ParseError,
+        ErrorKind::UserNotSpecified => ErrorCode::TargetingKeyMissing,
+        ErrorKind::WrongType => ErrorCode::TypeMismatch,
+    }
+}
+
+impl Evaluate for LaunchDarklyFlag {
+    fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
+        Scene::new(request.context, request.key_override, set, Unwatched).evaluation(self)
+    }
+
+    fn explain<'a>(
+        &'a self,
+        request: &Request<'a>,
+        set: &'a FlagSet,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
+        let mut scene = Scene::new(request.context, request.key_override, set, Recorder::default());
+        let evaluation = scene.evaluation(self);
+        if let Some(status) = scene.big_segments {
+            scene.watcher.note(|| format!("big segments: {status}"));
+        }
+        (evaluation, scene.watcher.trace)
+    }
+
+    fn metadata(&self) -> &Map {
+        &self.metadata
+    }
+}

@@ -1,0 +1,362 @@
+//! What is reported of answers besides their number: who was answered, of what kinds, by which
+//! default, and single answers of the flags that ask for it.
+//!
+//! Noting is on the way of every counted answer. It takes no lock. It allocates for the first answer
+//! to a context in a while, for the first default of a flag, and for an answer that is reported by
+//! itself; each is an owned copy that is offered to a queue, and dropped and counted when the queue
+//! is full.
+
+mod kinds;
+mod missed;
+mod recent;
+mod tally;
+mod who;
+
+use std::{
+    any::Any,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use crossbeam_channel::{Receiver, Sender};
+
+pub(crate) use self::who::{Part, Who};
+use self::{kinds::Kinds, missed::Missed, recent::Recent, tally::Tally};
+use super::{
+    detail::{Detail, ReasonKind},
+    scene::Scene,
+    tree::{LaunchDarklyFlag, Tracking},
+};
+use crate::{
+    flag::{Answered, Request, Witness},
+    value::Value,
+};
+
+/// What the flags of one source note, and the source reports.
+pub(crate) struct Ledger {
+    /// Whether anything may be noted that has a context in it.
+    contexts: bool,
+    queue: Sender<Noted>,
+    noted: Receiver<Noted>,
+    recent: Recent,
+    kinds: Kinds,
+    missed: Missed,
+    dropped: AtomicU64,
+    closed: AtomicBool,
+    /// The server's clock, in milliseconds since 1970, when it last said.
+    server_time: AtomicU64,
+    draws: AtomicU64,
+}
+
+/// What a request left for the source to report.
+pub(crate) enum Noted {
+    /// A context that was not seen for a while.
+    Seen {
+        time: u64,
+        who: Who,
+    },
+    Answer(Box<SingleAnswer>),
+}
+
+/// An answer that is reported by itself.
+pub(crate) struct SingleAnswer {
+    /// Milliseconds since 1970.
+    pub(crate) time: u64,
+    pub(crate) who: Who,
+    pub(crate) flag: Box<str>,
+    pub(crate) version: u64,
+    pub(crate) variation: Option<usize>,
+    pub(crate) value: Value,
+    pub(crate) default: Value,
+    pub(crate) reason: Option<serde_json::Value>,
+    pub(crate) prerequisite_of: Option<Box<str>>,
+    pub(crate) sampling_ratio: u64,
+    pub(crate) in_summaries: bool,
+    pub(crate) as_debug: bool,
+    pub(crate) as_feature: bool,
+}
+
+/// What is noted of one compiled flag.
+pub(super) struct FlagWitness {
+    ledger: Arc<Ledger>,
+    in_summaries: bool,
+    /// The first that a caller gave.
+    default: OnceLock<Value>,
+    /// The context kinds since the last summary, and in it.
+    kinds: AtomicU64,
+    last_kinds: AtomicU64,
+}
+
+/// What a summary says of a flag beside its counts.
+pub(crate) struct Beside<'a> {
+    pub(crate) default: Value,
+    pub(crate) kinds: Vec<&'a str>,
+}
+
+impl Ledger {
+    /// Notes contexts or none, and holds at most so many things that have one.
+    pub(crate) fn new(contexts: bool, capacity: usize) -> Arc<Ledger> {
+        let (queue, noted) = crossbeam_channel::bounded(capacity.max(1));
+        Arc::new(Ledger {
+            contexts,
+            queue,
+            noted,
+            recent: Recent::new(),
+            kinds: Kinds::new(),
+            missed: Missed::new(),
+            dropped: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            server_time: AtomicU64::new(0),
+            draws: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn witness(self: &Arc<Ledger>, flag: &LaunchDarklyFlag) -> Box<dyn Witness> {
+        Box::new(FlagWitness {
+            ledger: Arc::clone(self),
+            in_summaries: flag.tracking.in_summaries,
+            default: OnceLock::new(),
+            kinds: AtomicU64::new(0),
+            last_kinds: AtomicU64::new(0),
+        })
+    }
+
+    /// Somebody asked for a flag that is not there.
+    pub(super) fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
+        if self.closed.load(Ordering::Relaxed) || !who::is_anybody(request) {
+            return;
+        }
+        self.missed.count(key, self.kinds.of(request), default);
+        self.seen(request);
+    }
+
+    /// Takes what was noted since the last time.
+    pub(crate) fn take(&self) -> impl Iterator<Item = Noted> {
+        // No more than there is now: requests go on noting.
+        self.noted.try_iter().take(self.noted.len())
+    }
+
+    /// Takes how often flags were asked for that are not there.
+    pub(crate) fn take_missed(&self, mut each: impl FnMut(&str, u64, Beside<'_>)) {
+        self.missed.take(|key, count, default, kinds| {
+            each(key, count, Beside { default: default.clone(), kinds: self.kinds.names(kinds) });
+        });
+    }
+
+    /// What a summary says beside an exposure; `None` where it is left out of summaries.
+    pub(crate) fn beside(&self, witness: Option<&dyn Witness>) -> Option<Beside<'_>> {
+        let witness = witness.and_then(flag_witness)?;
+        if !witness.in_summaries {
+            return None;
+        }
+        let kinds = match witness.kinds.swap(0, Ordering::Relaxed) {
+            0 => witness.last_kinds.load(Ordering::Relaxed),
+            kinds => {
+                witness.last_kinds.store(kinds, Ordering::Relaxed);
+                kinds
+            }
+        };
+        let default = witness.default.get().cloned().unwrap_or(Value::Null);
+        Some(Beside { default, kinds: self.kinds.names(kinds) })
+    }
+
+    /// How much was dropped since the last time.
+    pub(crate) fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+
+    /// Takes every context for a new one from now on.
+    pub(crate) fn forget_contexts(&self) {
+        self.recent.clear();
+    }
+
+    pub(crate) fn set_server_time(&self, milliseconds: u64) {
+        self.server_time.fetch_max(milliseconds, Ordering::Relaxed);
+    }
+
+    /// Nothing will be reported any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn takes_contexts(&self) -> bool {
+        self.contexts && !self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Notes a context unless it was seen not long ago. One that a key was drawn for is nobody.
+    #[inline]
+    fn seen(&self, request: &Request<'_>) {
+        if self.takes_contexts() && request.key_override.is_none() {
+            let identity = self.recent.identity(request);
+            if self.recent.is_new(identity) {
+                self.is_new(identity, request);
+            }
+        }
+    }
+
+    #[cold]
+    fn is_new(&self, identity: u64, request: &Request<'_>) {
+        if !self.offer(|time| Noted::Seen { time, who: Who::of(request) }, request) {
+            self.recent.forget(identity);
+        }
+    }
+
+    /// Puts a copy into the queue, unless that is full.
+    fn offer(&self, make: impl FnOnce(u64) -> Noted, request: &Request<'_>) -> bool {
+        let offered =
+            !self.queue.is_full() && self.queue.try_send(make(milliseconds(request))).is_ok();
+        if !offered {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        offered
+    }
+
+    /// One in so many.
+    fn is_sampled(&self, ratio: u64) -> bool {
+        match ratio {
+            0 => false,
+            1 => true,
+            ratio => mixed(self.draws.fetch_add(1, Ordering::Relaxed)).is_multiple_of(ratio),
+        }
+    }
+
+    /// Whether an answer of the flag may be one that is reported by itself.
+    #[inline]
+    fn may_tell(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
+        let tracks = tracking.all || tracking.fallthrough || tracking.some;
+        (tracks || self.debugs(tracking, request)) && self.takes_contexts()
+    }
+
+    #[inline]
+    fn debugs(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
+        let until = tracking.debug_until;
+        until > 0
+            && until > self.server_time.load(Ordering::Relaxed)
+            && until > milliseconds(request)
+    }
+
+    /// Notes an answer that is reported by itself, if this one is.
+    fn single(
+        &self,
+        flag: &LaunchDarklyFlag,
+        key: &str,
+        detail: &Detail<'_>,
+        request: &Request<'_>,
+        default: impl FnOnce() -> Value,
+        prerequisite_of: Option<&str>,
+    ) {
+        let tracking = &flag.tracking;
+        if !self.may_tell(tracking, request) {
+            return;
+        }
+        let explained = is_explained(flag, detail);
+        let as_feature = (tracking.all || explained) && self.is_sampled(tracking.sampling_ratio);
+        let as_debug = self.debugs(tracking, request) && self.is_sampled(tracking.sampling_ratio);
+        if !as_feature && !as_debug {
+            return;
+        }
+        let make = |time| {
+            let default = default();
+            Noted::Answer(Box::new(SingleAnswer {
+                time,
+                who: Who::of(request),
+                flag: key.into(),
+                version: flag.version,
+                variation: detail.variation_index,
+                value: detail.value.unwrap_or(&default).clone(),
+                default,
+                reason: explained.then(|| serde_json::to_value(detail.reason).ok()).flatten(),
+                prerequisite_of: prerequisite_of.map(Into::into),
+                sampling_ratio: tracking.sampling_ratio,
+                in_summaries: tracking.in_summaries,
+                as_debug,
+                as_feature,
+            }))
+        };
+        self.offer(make, request);
+    }
+}
+
+/// Whether an answer is reported with its reason, whatever the flag says of the others: it came of
+/// a rule that is tracked, or of an experiment.
+fn is_explained(flag: &LaunchDarklyFlag, detail: &Detail<'_>) -> bool {
+    let reason = &detail.reason;
+    let rule = || flag.rules.get(reason.rule_index?);
+    reason.in_experiment
+        || match reason.kind {
+            ReasonKind::Fallthrough => flag.tracking.fallthrough,
+            ReasonKind::RuleMatch => rule().is_some_and(|rule| rule.tracked),
+            _ => false,
+        }
+}
+
+impl FlagWitness {
+    #[inline]
+    fn note_kinds(&self, kinds: u64) {
+        // Mostly there already, and reading shares what writing would not.
+        if self.kinds.load(Ordering::Relaxed) & kinds != kinds {
+            self.kinds.fetch_or(kinds, Ordering::Relaxed);
+        }
+    }
+
+    /// The answer once more, with its reason and with what its prerequisites answered.
+    #[inline(never)]
+    fn look_closely<'a>(&self, flag: &'a LaunchDarklyFlag, kinds: u64, answer: &Answered<'a>) {
+        let Answered { set, request, .. } = *answer;
+        let mut scene = Scene::new(request.context, request.key_override, set, Tally::default());
+        let detail = scene.detail(flag);
+        for met in scene.watcher.met {
+            let Some(counted) = set.get(met.key).and_then(|flag| flag.counted()) else { continue };
+            if let Some(witness) = counted.witness().and_then(flag_witness) {
+                witness.note_kinds(kinds);
+            }
+            counted.count(met.variation.map_or(0, |index| index as usize + 1));
+            if let Some(evaluated) = met.evaluated {
+                let (detail, of) = (evaluated.detail(met.flag), Some(&*met.of.key));
+                self.ledger.single(met.flag, met.key, &detail, request, || Value::Null, of);
+            }
+        }
+        let default = || answer.default.map_or(Value::Null, |default| default());
+        self.ledger.single(flag, answer.flag.key(), &detail, request, default, None);
+    }
+}
+
+impl Witness for FlagWitness {
+    #[inline]
+    fn answered(&self, answer: &Answered<'_>) {
+        let request = answer.request;
+        if self.ledger.closed.load(Ordering::Relaxed) || !who::is_anybody(request) {
+            return;
+        }
+        let Some(flag) = answer.flag.rules::<LaunchDarklyFlag>() else { return };
+        if let (None, Some(default)) = (self.default.get(), answer.default) {
+            let _ = self.default.set(default());
+        }
+        let kinds = self.ledger.kinds.of(request);
+        self.note_kinds(kinds);
+        self.ledger.seen(request);
+        let tells = self.ledger.may_tell(&flag.tracking, request);
+        if tells || flag.on && !flag.prerequisites.is_empty() {
+            self.look_closely(flag, kinds, answer);
+        }
+    }
+}
+
+fn flag_witness(witness: &dyn Witness) -> Option<&FlagWitness> {
+    let witness: &dyn Any = witness;
+    witness.downcast_ref()
+}
+
+fn milliseconds(request: &Request<'_>) -> u64 {
+    u64::try_from(request.clock.unix().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A number that looks drawn at random, from one that is counted.
+fn mixed(counted: u64) -> u64 {
+    let mut mixed = counted.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,81 @@
+//! The context of a request, to keep.
+
+use crate::{
+    context::EvaluationContext,
+    flag::Request,
+    launchdarkly::reference::is_kind,
+    value::{Value, ValueRef},
+};
+
+/// An owned copy of a context of one or several kinds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Who {
+    pub(crate) parts: Vec<Part>,
+}
+
+/// The context of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) kind: Box<str>,
+    pub(crate) key: Box<str>,
+    pub(crate) anonymous: bool,
+    /// All others that a context may have, `name` among them.
+    pub(crate) attributes: Vec<(Box<str>, Value)>,
+}
+
+impl Who {
+    pub(super) fn of(request: &Request<'_>) -> Who {
+        let mut parts = Vec::new();
+        if let Some(key) = key_of(request) {
+            let mut user = Part::of("user", key, request.context);
+            // A key that was drawn identifies nobody.
+            user.anonymous |= request.key_override.is_some();
+            parts.push(user);
+        }
+        request.context.visit_kinds(&mut |kind, context| {
+            if counts(kind, context) && !parts.iter().any(|part: &Part| *part.kind == *kind) {
+                parts.push(Part::of(kind, context.targeting_key().unwrap_or_default(), context));
+            }
+        });
+        Who { parts }
+    }
+}
+
+impl Part {
+    fn of(kind: &str, key: &str, context: &dyn EvaluationContext) -> Part {
+        let mut attributes = Vec::new();
+        context.visit_attributes(&mut |name, value| {
+            let counts = match name {
+                "" | "kind" | "key" | "anonymous" | "_meta" => false,
+                "name" => matches!(value, ValueRef::Text(_)),
+                _ => !matches!(value, ValueRef::Null),
+            };
+            if counts {
+                attributes.push((name.into(), value.to_value()));
+            }
+        });
+        let anonymous = matches!(context.attribute("anonymous"), Some(ValueRef::Bool(true)));
+        Part { kind: kind.into(), key: key.into(), anonymous, attributes }
+    }
+}
+
+/// The key of the request's context itself, which is of kind `user`.
+#[inline]
+pub(super) fn key_of<'a>(request: &Request<'a>) -> Option<&'a str> {
+    request.key_override.or_else(|| request.context.targeting_key())
+}
+
+/// Whether there is a context of any kind.
+#[inline]
+pub(super) fn is_anybody(request: &Request<'_>) -> bool {
+    let mut any = key_of(request).is_some();
+    if !any {
+        request.context.visit_kinds(&mut |kind, context| any = any || counts(kind, context));
+    }
+    any
+}
+
+/// Whether what a context has under the name of a kind is a context of its own.
+pub(super) fn counts(kind: &str, context: &dyn EvaluationContext) -> bool {
+    is_kind(kind) && context.targeting_key().is_some_and(|key| !key.is_empty())
+}

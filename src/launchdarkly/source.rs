@@ -1,0 +1,184 @@
+//! Flags of LaunchDarkly, by its stream, and what it is told of their use.
+
+mod data;
+mod events;
+mod settings;
+mod stream;
+
+use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
+
+pub use self::events::{DualReads, Events};
+use self::{data::Data, events::Report, settings::Settings};
+use crate::source::{
+    FlagSource, FlagUpdates, SourceError, Subscription,
+    network::{HttpSettings, client},
+};
+use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
+
+/// Flags of LaunchDarkly, or of a Relay Proxy: streamed, or polled.
+///
+/// A change of a flag reaches the next prediction within milliseconds of reaching the socket. While
+/// the stream is away the last good flags stay in force, the source is stale and says why, and the
+/// flags are polled; it connects again with growing, random pauses. An SDK key that is refused is
+/// not tried again.
+///
+/// How often each flag answered what is reported, and more where LaunchDarkly asks for it:
+/// [`Events`] says what leaves the process, and what it costs. None of it can delay a
+/// prediction or another source.
+///
+/// ```no_run
+/// use modelgate::{Flags, launchdarkly};
+///
+/// let key = std::env::var("LAUNCHDARKLY_SDK_KEY")?;
+/// let flags = Flags::builder()
+///     .source(launchdarkly::Source::new(key).last_known_good("/var/lib/service/flags.lkg"))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct Source {
+    settings: Settings,
+    name: Cow<'static, str>,
+    dialect: LaunchDarkly,
+    dual_reads: Vec<DualReads>,
+    last_known_good: Option<LastKnownGood>,
+}
+
+impl Source {
+    /// The flags of the environment that this SDK key belongs to.
+    pub fn new(sdk_key: impl Into<Box<str>>) -> Source {
+        Source {
+            settings: Settings::new(sdk_key.into()),
+            name: Cow::Borrowed("launchdarkly"),
+            dialect: LaunchDarkly::new(),
+            dual_reads: Vec::new(),
+            last_known_good: None,
+        }
+    }
+
+    /// The source's name in the status; `launchdarkly` otherwise.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
+        self.name = name.into();
+        self
+    }
+
+    /// Takes the flags from a Relay Proxy at this URL, or from a private instance whose services
+    /// share one. A Relay Proxy serves the stream and takes events: there is then nothing to poll.
+    pub fn relay(mut self, url: impl Into<String>) -> Source {
+        self.settings.stream_url = url.into();
+        self.settings.default_events_url = Some(self.settings.stream_url.clone());
+        self.settings.poll_url = None;
+        self
+    }
+
+    /// The base URLs of a private instance: of its stream, and of its polling service. Its events
+    /// have [a URL of their own](Events::url), without which none are sent.
+    pub fn base_urls(mut self, stream: impl Into<String>, poll: impl Into<String>) -> Source {
+        self.settings.stream_url = stream.into();
+        self.settings.poll_url = Some(poll.into());
+        self.settings.default_events_url = None;
+        self
+    }
+
+    /// Polls at this interval, at least 30 seconds, instead of streaming.
+    pub fn polling(mut self, interval: Duration) -> Source {
+        self.settings.streams = false;
+        self.settings.interval = interval.max(settings::LEAST_INTERVAL);
+        self
+    }
+
+    /// Asks for the flags of this payload filter only.
+    pub fn payload_filter(mut self, key: impl Into<String>) -> Source {
+        self.settings.filter = Some(key.into());
+        self
+    }
+
+    /// The pause after a failure, which doubles with each further one up to `max`; 1 and 30
+    /// seconds otherwise. Each pause is cut by up to a half at random.
+    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
+        self.settings.retry = (first, max);
+        self
+    }
+
+    /// How long a stream may be silent before it counts as dead; 5 minutes otherwise. LaunchDarkly
+    /// sends a sign of life every 3.
+    pub fn silence(mut self, silence: Duration) -> Source {
+        self.settings.silence = silence;
+        self
+    }
+
+    /// How the servers are reached: timeouts, limits, proxy, certificates.
+    pub fn settings(mut self, settings: HttpSettings) -> Source {
+        self.settings.http = settings;
+        self
+    }
+
+    /// What is reported of the flags' use; [`Events::new`] otherwise, `None` to report
+    /// nothing.
+    pub fn events(mut self, events: impl Into<Option<Events>>) -> Source {
+        self.settings.events = events.into();
+        self
+    }
+
+    /// Reports these comparisons too; may be called again for more.
+    pub fn dual_reads(mut self, dual_reads: &DualReads) -> Source {
+        self.dual_reads.push(dual_reads.clone());
+        self
+    }
+
+    /// Compiles the flags with this dialect: one that knows a store of big segments, for instance.
+    pub fn dialect(mut self, dialect: LaunchDarkly) -> Source {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
+        self.last_known_good = Some(LastKnownGood::at(path));
+        self
+    }
+}
+
+impl FlagSource for Source {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+        let connection = stream::Connection::new(&self.settings)?;
+        let network = sink.network()?;
+        sink.watch(connection.meter());
+        let mut dialect = self.dialect;
+        let mut tasks = Vec::new();
+        if let (Some(url), Some(events)) = (self.settings.events_url(), &self.settings.events) {
+            let (client, vitals) = (connection.client.clone(), Arc::clone(&connection.vitals));
+            if let (Some(interval), Some(first)) =
+                (events.diagnostics, events::first_diagnostic(&self.settings))
+            {
+                let (client, vitals) = (client.clone(), Arc::clone(&vitals));
+                let url = client::url(url, "/diagnostic")?;
+                let telling = events::keep_diagnosing(client, url, first, vitals, interval);
+                tasks.push(network.spawn(telling));
+            }
+            let name = self.name.clone();
+            let report = Report::new(client, url, events.clone(), self.dual_reads, vitals, name)?;
+            let (exposures, ledger) = report.noting();
+            dialect = dialect.with_exposures(&exposures).with_ledger(ledger);
+            tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));
+        }
+        let data = Data::start(self.name, dialect, self.last_known_good, sink);
+        tasks.push(network.spawn(stream::follow(connection, data, self.settings)));
+        Ok(Subscription::on_drop(move || drop(tasks)))
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaunchDarklySource")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .field("last_known_good", &self.last_known_good)
+            .finish_non_exhaustive()
+    }
+}

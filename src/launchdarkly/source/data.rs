@@ -1,0 +1,267 @@
+//! The flags and segments as they have arrived, item by item.
+
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::{
+    flag::{FlagProblem, FlagSet},
+    launchdarkly::LaunchDarkly,
+    source::{FlagUpdates, LastKnownGood, SourceError, last_good::LastGood},
+};
+
+/// How often the file is written while flags change one by one.
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What was received, and its way into the store.
+pub(super) struct Data {
+    dialect: LaunchDarkly,
+    set: FlagSet,
+    /// The version of every item that is there or was; deleting leaves it behind, so that an older
+    /// change that comes late changes nothing.
+    versions: FxHashMap<(Kind, Box<str>), u64>,
+    /// The items' texts, for the file; `None` when there is no file, and until everything has
+    /// arrived: what is only a part must not take its place.
+    texts: Option<Texts>,
+    /// Whether the texts are no longer what the file was given.
+    changed: bool,
+    saved: Option<Instant>,
+    last_good: LastGood,
+    pub(super) sink: FlagUpdates,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Flag,
+    Segment,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Texts {
+    #[serde(default)]
+    flags: BTreeMap<String, Box<RawValue>>,
+    #[serde(default)]
+    segments: BTreeMap<String, Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Put<'t> {
+    #[serde(default)]
+    path: Option<Cow<'t, str>>,
+    #[serde(borrow)]
+    data: &'t RawValue,
+}
+
+#[derive(Deserialize)]
+struct Patch<'t> {
+    path: Cow<'t, str>,
+    #[serde(borrow)]
+    data: &'t RawValue,
+}
+
+#[derive(Deserialize)]
+struct Delete<'t> {
+    path: Cow<'t, str>,
+    #[serde(default)]
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    version: u64,
+    #[serde(default)]
+    deleted: bool,
+}
+
+impl Data {
+    /// Begins with what the file has, if there is one.
+    pub(super) fn start(
+        source: Cow<'static, str>,
+        dialect: LaunchDarkly,
+        file: Option<LastKnownGood>,
+        sink: FlagUpdates,
+    ) -> Data {
+        let last_good = LastGood::new(source, file);
+        let mut data = Data {
+            set: FlagSet::new(),
+            versions: FxHashMap::default(),
+            texts: None,
+            changed: false,
+            saved: None,
+            last_good,
+            sink,
+            dialect,
+        };
+        if let Some((set, _)) = data.last_good.start(&data.dialect, &data.sink) {
+            data.set = set;
+        }
+        data
+    }
+
+    /// The source's name.
+    pub(super) fn source(&self) -> &str {
+        self.last_good.source()
+    }
+
+    /// Everything, as the stream's `put` brings it.
+    pub(super) fn put(&mut self, event: &str) -> Result<(), SourceError> {
+        let put: Put<'_> = parsed("put", event)?;
+        match put.path.as_deref() {
+            None | Some("" | "/") => self.replace(put.data.get()),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Everything, as polling brings it.
+    ///
+    /// # Errors
+    /// When it cannot be read as a whole; what was there stays.
+    pub(super) fn replace(&mut self, document: &str) -> Result<(), SourceError> {
+        let texts: Texts = parsed("flag data", document)?;
+        let set = self.dialect.compile(document)?;
+        self.versions.clear();
+        for (kind, items) in [(Kind::Flag, &texts.flags), (Kind::Segment, &texts.segments)] {
+            for (key, text) in items {
+                self.versions.insert((kind, key.as_str().into()), version(text).version);
+            }
+        }
+        self.set = set;
+        self.sink.replace(self.set.clone());
+        if self.last_good.is_kept() {
+            self.last_good.keep(|| document.to_owned());
+            self.texts = Some(texts);
+            self.changed = false;
+            self.saved = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// What was delivered is what there is.
+    pub(super) fn confirm(&mut self) {
+        self.sink.confirm();
+        self.last_good.save();
+    }
+
+    /// One flag or segment. A change that is not newer than what is there changes nothing, and one
+    /// that is malformed leaves the last good form in force.
+    pub(super) fn patch(&mut self, event: &str) -> Result<(), SourceError> {
+        let patch: Patch<'_> = parsed("patch", event)?;
+        let Some((kind, key)) = place(&patch.path) else { return Ok(()) };
+        let Versioned { version, deleted } = version(patch.data);
+        if deleted {
+            self.remove(kind, key, version);
+            return Ok(());
+        }
+        if !self.is_newer(kind, key, version) {
+            return Ok(());
+        }
+        let text = patch.data.get();
+        let changed = match kind {
+            Kind::Flag => self.dialect.with_flag(&self.set, key, text),
+            Kind::Segment => self.dialect.with_segment(&self.set, key, text),
+        };
+        match changed {
+            Ok(set) => {
+                self.note(kind, key, Some(patch.data));
+                self.deliver(set);
+            }
+            Err(problem) => {
+                let known = self.set.problems().iter();
+                let mut problems: Vec<FlagProblem> =
+                    known.filter(|known| known.key != problem.key).cloned().collect();
+                problems.push(problem);
+                let set = self.set.clone().with_problems(problems);
+                self.deliver(set);
+            }
+        }
+        Ok(())
+    }
+
+    /// One flag or segment is gone.
+    pub(super) fn delete(&mut self, event: &str) -> Result<(), SourceError> {
+        let delete: Delete<'_> = parsed("delete", event)?;
+        if let Some((kind, key)) = place(&delete.path) {
+            self.remove(kind, key, delete.version);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, kind: Kind, key: &str, version: u64) {
+        if !self.is_newer(kind, key, version) {
+            return;
+        }
+        let set = match kind {
+            Kind::Flag => self.set.clone().without_problems_of(key).without(key),
+            Kind::Segment => self.dialect.without_segment(&self.set, key),
+        };
+        self.note(kind, key, None);
+        self.deliver(set);
+    }
+
+    /// Whether this version is newer than what is known of the item; if so, remembers it.
+    fn is_newer(&mut self, kind: Kind, key: &str, version: u64) -> bool {
+        let known = self.versions.entry((kind, key.into()));
+        match known {
+            std::collections::hash_map::Entry::Occupied(known) if *known.get() >= version => false,
+            known => {
+                known.insert_entry(version);
+                true
+            }
+        }
+    }
+
+    /// Keeps an item's text for the file.
+    fn note(&mut self, kind: Kind, key: &str, text: Option<&RawValue>) {
+        let Some(texts) = &mut self.texts else { return };
+        self.changed = true;
+        let texts = match kind {
+            Kind::Flag => &mut texts.flags,
+            Kind::Segment => &mut texts.segments,
+        };
+        match text {
+            Some(text) => drop(texts.insert(key.to_owned(), text.to_owned())),
+            None => drop(texts.remove(key)),
+        }
+    }
+
+    fn deliver(&mut self, set: FlagSet) {
+        self.set = set;
+        self.sink.replace(self.set.clone());
+        if self.saved.is_none_or(|saved| saved.elapsed() >= SAVE_INTERVAL) {
+            self.save();
+        }
+    }
+
+    /// Brings the file up to date.
+    pub(super) fn save(&mut self) {
+        if let (true, Some(texts)) = (self.changed, &self.texts) {
+            self.changed = false;
+            self.saved = Some(Instant::now());
+            // What was read as JSON can be written as such.
+            self.last_good.keep(|| serde_json::to_string(texts).unwrap_or_default());
+        } else {
+            self.last_good.save();
+        }
+    }
+}
+
+/// The flag or segment that a path names; `None` for what this version of the protocol does not
+/// have.
+fn place(path: &str) -> Option<(Kind, &str)> {
+    let flag = path.strip_prefix("/flags/").map(|key| (Kind::Flag, key));
+    flag.or_else(|| Some((Kind::Segment, path.strip_prefix("/segments/")?)))
+}
+
+/// The version of an item; 0 where it has none that can be read.
+fn version(item: &RawValue) -> Versioned {
+    serde_json::from_str(item.get()).unwrap_or(Versioned { version: 0, deleted: false })
+}
+
+fn parsed<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result<T, SourceError> {
+    serde_json::from_str(text)
+        .map_err(|error| SourceError::with_source(format!("{what} is malformed"), error))
+}

@@ -1,0 +1,194 @@
+//! Contexts as events show them: without what is private.
+
+use serde_json::{Map as Members, Value as Json, json};
+
+use crate::{
+    launchdarkly::{Part, Who, components},
+    value::Value,
+};
+
+/// What contexts are sent without.
+#[derive(Clone, Debug)]
+pub(crate) struct Privacy {
+    pub(in crate::launchdarkly::source) all: bool,
+    attributes: Vec<Attribute>,
+}
+
+/// A private attribute, as it was written and by its steps.
+#[derive(Clone, Debug)]
+struct Attribute {
+    written: String,
+    steps: Vec<Box<str>>,
+}
+
+impl Default for Privacy {
+    fn default() -> Privacy {
+        Privacy { all: true, attributes: Vec::new() }
+    }
+}
+
+impl Privacy {
+    /// Hides this attribute. A reference that is none hides nothing.
+    pub(super) fn add(&mut self, attribute: &str) {
+        let steps = match attribute.strip_prefix('/') {
+            None if attribute.is_empty() => None,
+            None => Some(vec![attribute.into()]),
+            Some(path) => components(path),
+        };
+        match steps {
+            Some(steps) => self.attributes.push(Attribute { written: attribute.to_owned(), steps }),
+            None => tracing::warn!(
+                target: "modelgate::source",
+                "a private attribute is named by no reference: it hides nothing"
+            ),
+        }
+    }
+
+    /// A context as an event shows it. Where `anonymous` are hidden, these show nothing else.
+    pub(super) fn shown(&self, who: &Who, hides_anonymous: bool) -> Json {
+        match &who.parts[..] {
+            [part] => {
+                let mut shown = self.part(part, hides_anonymous);
+                shown.insert("kind".to_owned(), json!(part.kind));
+                Json::Object(shown)
+            }
+            parts => {
+                let mut shown = Members::new();
+                shown.insert("kind".to_owned(), json!("multi"));
+                for part in parts {
+                    let one = self.part(part, hides_anonymous);
+                    shown.insert(part.kind.to_string(), Json::Object(one));
+                }
+                Json::Object(shown)
+            }
+        }
+    }
+
+    fn part(&self, part: &Part, hides_anonymous: bool) -> Members<String, Json> {
+        let mut shown = Members::new();
+        let mut redacted = Vec::new();
+        shown.insert("key".to_owned(), json!(part.key));
+        let all = self.all || hides_anonymous && part.anonymous;
+        for (name, value) in &part.attributes {
+            if all {
+                redacted.push(reference(name));
+            } else if let Some(value) = self.attribute(&mut vec![name], value, &mut redacted) {
+                shown.insert(name.to_string(), value);
+            }
+        }
+        if part.anonymous {
+            shown.insert("anonymous".to_owned(), json!(true));
+        }
+        if !redacted.is_empty() {
+            shown.insert("_meta".to_owned(), json!({"redactedAttributes": redacted}));
+        }
+        shown
+    }
+
+    /// A value without its private members; `None` where it is private itself. No deeper than the
+    /// paths of private attributes.
+    fn attribute<'v>(
+        &self,
+        path: &mut Vec<&'v str>,
+        value: &'v Value,
+        redacted: &mut Vec<String>,
+    ) -> Option<Json> {
+        let begins = |attribute: &&Attribute| {
+            let steps = attribute.steps.iter().map(|step| &**step);
+            steps.take(path.len()).eq(path.iter().copied())
+        };
+        let here: Vec<&Attribute> = self.attributes.iter().filter(begins).collect();
+        if let Some(private) = here.iter().find(|private| private.steps.len() == path.len()) {
+            redacted.push(private.written.clone());
+            return None;
+        }
+        match value {
+            Value::Map(members) if !here.is_empty() => {
+                let mut shown = Members::new();
+                for (name, value) in members.iter() {
+                    path.push(name);
+                    if let Some(value) = self.attribute(path, value, redacted) {
+                        shown.insert(name.to_owned(), value);
+                    }
+                    path.pop();
+                }
+                Some(Json::Object(shown))
+            }
+            value => Some(json!(value)),
+        }
+    }
+}
+
+/// An attribute's name as a reference to it.
+fn reference(name: &str) -> String {
+    if name.starts_with('/') {
+        format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+    } else {
+        name.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(anonymous: bool) -> Part {
+        let address = [("street", "Elm"), ("city", "Oz")];
+        let address = Value::Map(
+            address.map(|(name, value)| (name, Value::from(value))).into_iter().collect(),
+        );
+        let attributes = vec![
+            ("name".into(), Value::from("Ada")),
+            ("address".into(), address),
+            ("/a~b".into(), Value::from(1_i64)),
+        ];
+        Part { kind: "user".into(), key: "u".into(), anonymous, attributes }
+    }
+
+    fn shown(privacy: &Privacy, part: Part) -> Json {
+        privacy.shown(&Who { parts: vec![part] }, true)
+    }
+
+    #[test]
+    fn unless_told_otherwise_an_event_shows_keys_only_and_the_names_of_the_rest() {
+        assert_eq!(
+            shown(&Privacy::default(), user(false)),
+            json!({"kind": "user", "key": "u", "_meta": {
+                "redactedAttributes": ["name", "address", "/~1a~0b"]}})
+        );
+    }
+
+    #[test]
+    fn private_attributes_are_left_out_wherever_they_stand() {
+        let mut privacy = Privacy { all: false, attributes: Vec::new() };
+        let all = json!({"kind": "user", "key": "u", "name": "Ada", "/a~b": 1,
+            "address": {"street": "Elm", "city": "Oz"}});
+        assert_eq!(shown(&privacy, user(false)), all);
+        for attribute in
+            ["/address/street", "name", "/~1a~0b", "/name/x", "absent", "/address/x/y", ""]
+        {
+            privacy.add(attribute);
+        }
+        assert_eq!(
+            shown(&privacy, user(false)),
+            json!({"kind": "user", "key": "u", "address": {"city": "Oz"}, "_meta": {
+                "redactedAttributes": ["name", "/address/street", "/~1a~0b"]}})
+        );
+    }
+
+    #[test]
+    fn whoever_is_anonymous_shows_nothing_where_that_is_hidden() {
+        let privacy = Privacy { all: false, attributes: Vec::new() };
+        let organization = Part { kind: "organization".into(), ..user(false) };
+        let who = Who { parts: vec![user(true), organization] };
+        let hidden = privacy.shown(&who, true);
+        assert_eq!(hidden["kind"], "multi");
+        assert_eq!(
+            hidden["user"],
+            json!({"key": "u", "anonymous": true, "_meta": {
+            "redactedAttributes": ["name", "address", "/~1a~0b"]}})
+        );
+        assert_eq!(hidden["organization"]["name"], "Ada");
+        assert_eq!(privacy.shown(&who, false)["user"]["name"], "Ada");
+    }
+}

@@ -1,0 +1,292 @@
+//! Sending events, payload by payload.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use reqwest::{
+    Url,
+    header::{DATE, HeaderMap},
+};
+use tokio::time::Instant;
+
+use super::{
+    DualReads, Events, Vitals, now, outbox,
+    payload::{Payload, Writer},
+    summary::Summary,
+};
+use crate::{
+    flag::EvaluationCounts,
+    launchdarkly::Ledger,
+    source::{
+        SourceError, chain,
+        network::{Client, Failure, Stopped, client},
+    },
+};
+
+/// How often counts are collected at least: those of flags that were replaced since take memory.
+const COLLECT: Duration = Duration::from_secs(5);
+
+/// How long a context that was reported is not reported again.
+const KNOWN: Duration = Duration::from_secs(300);
+
+/// How long a payload that is on its way when the store goes may still take.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// How long the service is trusted to know a payload by its id: one that may have arrived is not
+/// sent again later.
+const REMEMBERED: Duration = Duration::from_secs(300);
+
+/// A server may ask for no longer rest than this.
+const MOST_REST: Duration = Duration::from_secs(600);
+
+/// Other tasks of the thread have their turn after so many events.
+const TURN: usize = 200;
+
+/// The version of the events' form.
+const SCHEMA: &str = "4";
+
+pub(in crate::launchdarkly::source) struct Report {
+    client: Client,
+    bulk: Url,
+    settings: Events,
+    exposures: EvaluationCounts,
+    ledger: Arc<Ledger>,
+    dual_reads: Vec<DualReads>,
+    vitals: Arc<Vitals>,
+    source: Cow<'static, str>,
+    summary: Summary,
+    /// What was sent and has not arrived for sure.
+    pending: Option<Payload>,
+    rest_until: Option<Instant>,
+    /// The service takes no events with this key.
+    refused: bool,
+}
+
+impl Report {
+    pub(in crate::launchdarkly::source) fn new(
+        client: Client,
+        url: &str,
+        settings: Events,
+        dual_reads: Vec<DualReads>,
+        vitals: Arc<Vitals>,
+        source: Cow<'static, str>,
+    ) -> Result<Report, SourceError> {
+        Ok(Report {
+            client,
+            bulk: client::url(url, "/bulk")?,
+            exposures: EvaluationCounts::new(),
+            ledger: Ledger::new(settings.contexts, settings.capacity),
+            settings,
+            dual_reads,
+            vitals,
+            source,
+            summary: Summary::from(now()),
+            pending: None,
+            rest_until: None,
+            refused: false,
+        })
+    }
+
+    /// Where the flags' answers are counted and noted.
+    pub(in crate::launchdarkly::source) fn noting(&self) -> (EvaluationCounts, Arc<Ledger>) {
+        (self.exposures.clone(), Arc::clone(&self.ledger))
+    }
+
+    /// Sends what there is at the interval, and once more at the end.
+    pub(in crate::launchdarkly::source) async fn keep_sending(mut self, mut stopped: Stopped) {
+        let mut forgotten = Instant::now();
+        while !self.collect_for(self.settings.interval, &mut stopped).await {
+            if forgotten.elapsed() >= KNOWN {
+                forgotten = Instant::now();
+                self.ledger.forget_contexts();
+            }
+            let mut round = Box::pin(self.round());
+            tokio::select! {
+                () = &mut round => {}
+                () = stopped.wait() => {
+                    // What of it has arrived need not be sent once more.
+                    let _ = tokio::time::timeout(PARTING, round).await;
+                    break;
+                }
+            }
+        }
+        self.rest_until = None;
+        self.round().await;
+    }
+
+    /// Whether it was told to stop before the pause was over.
+    async fn collect_for(&mut self, pause: Duration, stopped: &mut Stopped) -> bool {
+        // A pause past the end of time is a very long one.
+        let end = Instant::now().checked_add(pause);
+        loop {
+            let left = end.map_or(COLLECT, |end| end.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                () = tokio::time::sleep(left.min(COLLECT)) => {}
+                () = stopped.wait() => return true,
+            }
+            self.collect();
+            if left <= COLLECT {
+                return false;
+            }
+        }
+    }
+
+    /// Adds up what was counted.
+    fn collect(&mut self) {
+        let time = now();
+        if self.refused {
+            // Flags that were replaced are let go of.
+            self.exposures.take_each(|_, _| {});
+            return;
+        }
+        let was_empty = self.summary.is_empty();
+        let (ledger, summary) = (&self.ledger, &mut self.summary);
+        self.exposures.take_each(|exposure, witness| {
+            if let Some(beside) = ledger.beside(witness) {
+                summary.add(exposure, beside);
+            }
+        });
+        ledger.take_missed(|key, count, beside| summary.add_missed(key, count, beside));
+        if was_empty && summary.is_empty() {
+            summary.start_at(time);
+        }
+        summary.end_at(time);
+    }
+
+    /// Sends what could not be sent before, and then what there is now.
+    async fn round(&mut self) {
+        if self.refused || self.rest_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        if self.pending.is_some() {
+            self.deliver().await;
+        }
+        if self.pending.is_none() && !self.refused {
+            self.pending = self.pack().await;
+            self.deliver().await;
+        }
+    }
+
+    /// What there is to send.
+    async fn pack(&mut self) -> Option<Payload> {
+        self.collect();
+        let mut writer = Writer::new(self.settings.gzip);
+        let mut turn = 0;
+        let noted: Vec<_> = self.ledger.take().collect();
+        for noted in noted {
+            for event in outbox::events(noted, &self.settings.privacy) {
+                writer.add(&event);
+            }
+            turn += 1;
+            if turn % TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        for dual_reads in &self.dual_reads {
+            dual_reads.take(&self.settings.privacy, |event| writer.add(&event));
+        }
+        if !self.summary.is_empty() {
+            let next = Summary::from(now());
+            writer.add(&std::mem::replace(&mut self.summary, next));
+        }
+        let dropped = self.ledger.take_dropped();
+        if dropped > 0 {
+            self.vitals.dropped(dropped);
+            let source = &*self.source;
+            tracing::warn!(
+                target: "modelgate::source",
+                source,
+                dropped,
+                "events were dropped: more came than the queue holds"
+            );
+        }
+        writer.finish()
+    }
+
+    /// Sends the pending payload, twice if need be.
+    async fn deliver(&mut self) {
+        for is_last in [false, true] {
+            let Some(payload) = &mut self.pending else { return };
+            let before = payload.uncertain;
+            // From here on, should this be the end of it.
+            payload.uncertain = before.or(Some(Instant::now()));
+            let mut headers = vec![
+                ("x-launchdarkly-event-schema", SCHEMA),
+                ("x-launchdarkly-payload-id", &*payload.id),
+            ];
+            if payload.is_compressed {
+                headers.push(("content-encoding", "gzip"));
+            }
+            let failure = match self.client.post(&self.bulk, &headers, payload.body.clone()).await {
+                Ok(answer) => {
+                    self.vitals.sent(payload.events);
+                    self.pending = None;
+                    if let Some(time) = date(&answer) {
+                        self.ledger.set_server_time(time);
+                    }
+                    return;
+                }
+                Err(failure) => failure,
+            };
+            if !may_have_arrived(&failure) {
+                payload.uncertain = before;
+            }
+            match failure.status {
+                Some(400 | 413) if is_last || failure.status == Some(413) => {
+                    return self.give_up(&failure, "events were not taken and are dropped");
+                }
+                Some(408 | 413 | 429 | 400) => {}
+                Some(400..=499) => {
+                    self.refused = true;
+                    self.ledger.close();
+                    self.give_up(
+                        &failure,
+                        "the server takes no events with this key: none is sent",
+                    );
+                    return;
+                }
+                _ => {}
+            }
+            let (source, error) = (&*self.source, chain(&failure.error));
+            tracing::debug!(target: "modelgate::source", source, error, "events were not sent");
+            if let Some(rest) = failure.retry_after.filter(|rest| *rest > self.settings.retry) {
+                self.rest_until = Instant::now().checked_add(rest.min(MOST_REST));
+                break;
+            }
+            if is_last {
+                break;
+            }
+            tokio::time::sleep(self.settings.retry).await;
+        }
+        let too_long = |since: Instant| since.elapsed() >= REMEMBERED;
+        if let Some(payload) = &self.pending
+            && payload.uncertain.is_some_and(too_long)
+        {
+            let (source, events) = (&*self.source, payload.events);
+            tracing::warn!(
+                target: "modelgate::source",
+                source,
+                events,
+                "events were not confirmed and are given up"
+            );
+            self.pending = None;
+        }
+    }
+
+    fn give_up(&mut self, failure: &Failure, message: &'static str) {
+        let events = self.pending.take().map_or(0, |payload| payload.events);
+        let (source, error) = (&*self.source, chain(&failure.error));
+        tracing::warn!(target: "modelgate::source", source, error, events, message);
+    }
+}
+
+/// Whether the server may have the payload all the same. A gateway that gave up waiting does not
+/// know either.
+fn may_have_arrived(failure: &Failure) -> bool {
+    failure.may_have_arrived() || failure.status == Some(504)
+}
+
+/// The server's clock, in milliseconds since 1970.
+fn date(headers: &HeaderMap) -> Option<u64> {
+    let date = chrono::DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok()?;
+    u64::try_from(date.timestamp_millis()).ok()
+}

@@ -1,0 +1,134 @@
+//! How often each flag answered what: a `summary` event in the making.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+
+use crate::{flag::EvaluationCount, launchdarkly::Beside, value::Value};
+
+/// While nothing can be sent, counts are kept of this many flags, versions and variations.
+const MOST_COUNTERS: usize = 50_000;
+
+/// Counts since the last payload.
+#[derive(Default)]
+pub(super) struct Summary {
+    /// Milliseconds since 1970.
+    start: u64,
+    end: u64,
+    features: BTreeMap<Box<str>, Feature>,
+    counters: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Feature {
+    default: Value,
+    context_kinds: BTreeSet<Box<str>>,
+    #[serde(serialize_with = "listed")]
+    counters: BTreeMap<Which, Counter>,
+}
+
+/// The version of the flag, unless there is no such flag, and the place of the variation.
+type Which = (Option<u64>, Option<usize>);
+
+struct Counter {
+    value: Value,
+    count: u64,
+}
+
+/// As the event has it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'s> {
+    kind: &'static str,
+    start_date: u64,
+    end_date: u64,
+    features: &'s BTreeMap<Box<str>, Feature>,
+}
+
+#[derive(Serialize)]
+struct Line<'s> {
+    value: &'s Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variation: Option<usize>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unknown: bool,
+    count: u64,
+}
+
+fn listed<S: Serializer>(
+    counters: &BTreeMap<Which, Counter>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(Some(counters.len()))?;
+    for (&(version, variation), Counter { value, count }) in counters {
+        let unknown = version.is_none();
+        list.serialize_element(&Line { value, version, variation, unknown, count: *count })?;
+    }
+    list.end()
+}
+
+impl Summary {
+    /// A summary of what is counted from now on, in milliseconds since 1970.
+    pub(super) fn from(start: u64) -> Summary {
+        Summary { start, end: start, ..Summary::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.features.is_empty()
+    }
+
+    /// Nothing was counted before this.
+    pub(super) fn start_at(&mut self, start: u64) {
+        self.start = start;
+    }
+
+    pub(super) fn end_at(&mut self, end: u64) {
+        self.end = end;
+    }
+
+    /// The answers of a flag.
+    pub(super) fn add(&mut self, exposure: EvaluationCount, beside: Beside<'_>) {
+        // What has no variation answered with the caller's default.
+        let value = exposure.value.unwrap_or_else(|| beside.default.clone());
+        let which = (Some(exposure.version.unwrap_or_default()), exposure.variation);
+        self.count(&exposure.flag, which, value, exposure.count, beside);
+    }
+
+    /// The answers of a flag that is not there.
+    pub(super) fn add_missed(&mut self, key: &str, count: u64, beside: Beside<'_>) {
+        self.count(key, (None, None), beside.default.clone(), count, beside);
+    }
+
+    fn count(&mut self, key: &str, which: Which, value: Value, count: u64, beside: Beside<'_>) {
+        if self.counters >= MOST_COUNTERS {
+            return;
+        }
+        let feature = self.features.entry(key.into()).or_insert_with(|| Feature {
+            default: beside.default,
+            context_kinds: BTreeSet::new(),
+            counters: BTreeMap::new(),
+        });
+        feature.context_kinds.extend(beside.kinds.into_iter().map(Box::from));
+        let counters = &mut self.counters;
+        let counter = feature.counters.entry(which).or_insert_with(|| {
+            *counters += 1;
+            Counter { value, count: 0 }
+        });
+        counter.count = counter.count.saturating_add(count);
+    }
+}
+
+impl Serialize for Summary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Event {
+            kind: "summary",
+            start_date: self.start,
+            end_date: self.end,
+            features: &self.features,
+        }
+        .serialize(serializer)
+    }
+}

@@ -1,0 +1,303 @@
+//! How an ONNX file is loaded.
+
+use std::{
+    fmt::Write,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Classifier, ColumnClassifier, Document, Engine, Graph, LoadError, LoadedClassifier,
+    sidecar::{Place, Sidecar},
+};
+
+/// How many rows the prepared graph takes at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchAxis {
+    /// A graph prepared for single rows and, for files up to 32 MiB, another for batches; one
+    /// graph for any number of rows above. A graph that cannot run several rows at once runs them
+    /// one by one.
+    #[default]
+    Automatic,
+    /// Exactly this many rows at a time: the fastest form for single rows is `Pinned(1)`. A last
+    /// batch that is not full is filled with copies of a row.
+    Pinned(usize),
+    /// One graph for any number of rows: half the memory, a few microseconds slower a call.
+    Symbolic,
+}
+
+/// Whether rows may hold NaN and infinities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NonFiniteInput {
+    /// No: such a row is invalid input. In most models one such value spoils the whole answer, and
+    /// comes from a mistake of the caller.
+    #[default]
+    Refused,
+    /// NaN is a missing value, which the model knows what to do with; infinities are refused.
+    Missing,
+    /// Both go to the model as they are.
+    Allowed,
+}
+
+impl NonFiniteInput {
+    /// Whether all these values may go to the model.
+    pub(super) fn allows<T: Copy>(
+        self,
+        values: &[T],
+        is_finite: impl Fn(T) -> bool,
+        is_nan: impl Fn(T) -> bool,
+    ) -> bool {
+        // Without a branch a value, so that the compiler may test several at once.
+        match self {
+            NonFiniteInput::Refused => {
+                values.iter().fold(true, |all, value| all & is_finite(*value))
+            }
+            NonFiniteInput::Missing => {
+                values.iter().fold(true, |all, value| all & (is_finite(*value) | is_nan(*value)))
+            }
+            NonFiniteInput::Allowed => true,
+        }
+    }
+}
+
+/// Options for loading an ONNX file; made by [`Classifier::builder`](super::Classifier::builder).
+///
+/// ```no_run
+/// use modelgate::onnx::{BatchAxis, self};
+///
+/// let model = onnx::Classifier::builder()
+///     .label_output("label")
+///     .probabilities_output("probabilities")
+///     .batch(BatchAxis::Pinned(1))
+///     .sha256("4554eac846a6c764c8f9ae6bfa50191290e7fe0fd32104a42c6536d98fcefa76")
+///     .load("examples/models/digits_v2.onnx")?;
+/// # Ok::<(), modelgate::onnx::LoadError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Loader {
+    engine: Engine,
+    pub(super) input: Option<Box<str>>,
+    pub(super) label_output: Option<Box<str>>,
+    pub(super) probabilities_output: Option<Box<str>>,
+    pub(super) outputs: Option<Vec<Box<str>>>,
+    pub(super) batch: BatchAxis,
+    pub(super) features: Option<usize>,
+    pub(super) non_finite: NonFiniteInput,
+    pub(super) sidecar: Place,
+    sha256: Option<Box<str>>,
+    max_file_bytes: u64,
+}
+
+impl Loader {
+    pub(super) fn new(engine: Engine) -> Loader {
+        Loader {
+            engine,
+            input: None,
+            label_output: None,
+            probabilities_output: None,
+            outputs: None,
+            batch: BatchAxis::default(),
+            features: None,
+            non_finite: NonFiniteInput::default(),
+            sidecar: Place::default(),
+            sha256: None,
+            // No ONNX file can be larger: protobuf ends at 2 GiB.
+            max_file_bytes: 2 << 30,
+        }
+    }
+
+    /// The input that takes the row; refused when the file has no such input.
+    pub fn input(mut self, name: impl Into<Box<str>>) -> Loader {
+        self.input = Some(name.into());
+        self
+    }
+
+    /// The output that holds the label. By default `label` or `output_label`, else the first
+    /// output of integers or texts, else the place of the largest probability.
+    pub fn label_output(mut self, name: impl Into<Box<str>>) -> Loader {
+        self.label_output = Some(name.into());
+        self
+    }
+
+    /// The output that holds the probabilities. By default `probabilities` or
+    /// `output_probability`, else the first output of `f32` with two axes.
+    pub fn probabilities_output(mut self, name: impl Into<Box<str>>) -> Loader {
+        self.probabilities_output = Some(name.into());
+        self
+    }
+
+    /// The outputs that a graph gives ([`load_graph`](Self::load_graph)). By default all.
+    pub fn outputs<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Loader {
+        self.outputs = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How many rows the prepared graph takes at once.
+    pub fn batch(mut self, batch: BatchAxis) -> Loader {
+        self.batch = batch;
+        self
+    }
+
+    /// The number of values in a row: needed when the file does not say, checked when it does.
+    pub fn features(mut self, count: usize) -> Loader {
+        self.features = Some(count);
+        self
+    }
+
+    /// Whether rows may hold NaN and infinities. By default they are refused; a model that was
+    /// trained with missing values needs [`NonFiniteInput::Missing`].
+    pub fn non_finite(mut self, non_finite: NonFiniteInput) -> Loader {
+        self.non_finite = non_finite;
+        self
+    }
+
+    /// The file that names the model's features and classes. By default, for a model that is loaded
+    /// from a file: `fraud-v2.schema.json` beside `fraud-v2.onnx`, if it exists. Its format is in
+    /// the [guide](crate::guide::models).
+    pub fn sidecar(mut self, path: impl Into<PathBuf>) -> Loader {
+        self.sidecar = Place::At(path.into());
+        self
+    }
+
+    /// Reads no file beside the model, even if there is one.
+    pub fn without_sidecar(mut self) -> Loader {
+        self.sidecar = Place::Nowhere;
+        self
+    }
+
+    /// The SHA-256 that the file must have, in hexadecimal.
+    pub fn sha256(mut self, hexadecimal: impl Into<Box<str>>) -> Loader {
+        self.sha256 = Some(hexadecimal.into());
+        self
+    }
+
+    /// The largest file that is read, in bytes. By default 2 GiB.
+    pub fn max_file_bytes(mut self, bytes: u64) -> Loader {
+        self.max_file_bytes = bytes;
+        self
+    }
+
+    /// Loads the classifier in a file.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Classifier, LoadError> {
+        let path = path.as_ref();
+        self.classifier(&self.read(path)?, Sidecar::find(&self.sidecar, Some(path))?)
+    }
+
+    /// Loads the classifier in these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    // A builder of bytes, not a conversion from them.
+    #[allow(clippy::wrong_self_convention)]
+    pub fn from_bytes(&self, bytes: &[u8]) -> Result<Classifier, LoadError> {
+        self.classifier(bytes, Sidecar::find(&self.sidecar, None)?)
+    }
+
+    fn classifier(&self, bytes: &[u8], sidecar: Option<Sidecar>) -> Result<Classifier, LoadError> {
+        let (document, sha256) = self.document(bytes)?;
+        let classifier = LoadedClassifier::prepare(document, self, bytes.len(), sha256, sidecar)?;
+        let model = Classifier(Arc::new(classifier));
+        model.acceptance().accept(&model).map_err(LoadError::Golden)?;
+        Ok(model)
+    }
+
+    /// Loads the classifier of [`Features`](crate::Features) in a file: one whose inputs are the
+    /// columns of a table. The options about rows (`input`, `batch`, `features`) do not apply.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load_columns(&self, path: impl AsRef<Path>) -> Result<ColumnClassifier, LoadError> {
+        let path = path.as_ref();
+        let (document, sha256) = self.document(&self.read(path)?)?;
+        let sidecar = Sidecar::find(&self.sidecar, Some(path))?;
+        ColumnClassifier::prepare(document, self, sha256, sidecar)
+    }
+
+    /// Loads the graph in a file, of any inputs and outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load_graph(&self, path: impl AsRef<Path>) -> Result<Graph, LoadError> {
+        self.graph_from_bytes(&self.read(path.as_ref())?)
+    }
+
+    /// Loads the graph in these bytes, of any inputs and outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    pub fn graph_from_bytes(&self, bytes: &[u8]) -> Result<Graph, LoadError> {
+        let (document, sha256) = self.document(bytes)?;
+        Graph::prepare(document, self, sha256)
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
+        let failed = |source| LoadError::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(failed)?;
+        let stated = file.metadata().map_err(failed)?.len();
+        self.check_size(stated)?;
+        let mut bytes = Vec::new();
+        // The file may grow between the two, or be a pipe that states no size.
+        file.take(self.max_file_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    fn check_size(&self, found: u64) -> Result<(), LoadError> {
+        if found > self.max_file_bytes {
+            return Err(LoadError::TooLarge { found, limit: self.max_file_bytes });
+        }
+        Ok(())
+    }
+
+    pub(super) fn document(&self, bytes: &[u8]) -> Result<(Document, Box<str>), LoadError> {
+        self.check_size(bytes.len() as u64)?;
+        if self.batch == BatchAxis::Pinned(0) {
+            return Err(LoadError::Option {
+                option: "batch",
+                found: "Pinned(0)".into(),
+                expected: "at least 1 row".into(),
+            });
+        }
+        let sha256 = hexadecimal(&Sha256::digest(bytes));
+        if let Some(pin) = &self.sha256 {
+            if pin.len() != 64 || !pin.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(LoadError::Option {
+                    option: "sha256",
+                    found: format!("{} characters", pin.chars().count()).into(),
+                    expected: "64 hexadecimal digits".into(),
+                });
+            }
+            if !pin.eq_ignore_ascii_case(&sha256) {
+                return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
+            }
+        }
+        let mut document = self.engine.read(bytes)?;
+        if self.non_finite != NonFiniteInput::Refused {
+            document.keep_nan();
+        }
+        Ok((document, sha256))
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> Box<str> {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
+}

@@ -1,0 +1,184 @@
+//! One feature of a table: what it may hold, and how it goes into its input.
+
+use crate::{
+    features::{FeatureValue, Quoted},
+    onnx::{
+        NonFiniteInput,
+        sidecar::{Feature, FeatureType},
+    },
+    tensor::{Dtype, TensorData},
+};
+
+/// One feature.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: Box<str>,
+    dtype: Dtype,
+    kind: FeatureType,
+    range: Option<(f32, f32)>,
+    values: Vec<Box<str>>,
+    pub(super) optional: bool,
+    non_finite: NonFiniteInput,
+}
+
+/// Whole numbers beyond this are not all exact in the 64-bit floats that they are sent as.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl Column {
+    /// A column that is known by its type alone.
+    pub(super) fn plain(name: Box<str>, dtype: Dtype, non_finite: NonFiniteInput) -> Column {
+        let kind = match dtype {
+            Dtype::F32 | Dtype::F64 => FeatureType::Number,
+            Dtype::I64 | Dtype::I32 | Dtype::U8 => FeatureType::Integer,
+            Dtype::Bool => FeatureType::Boolean,
+            Dtype::Text => FeatureType::Text,
+        };
+        Column { name, dtype, kind, range: None, values: Vec::new(), optional: false, non_finite }
+    }
+
+    /// The same as a sidecar describes it; the error is the field, what was found and expected.
+    pub(super) fn described(
+        self,
+        feature: Feature,
+    ) -> Result<Column, (&'static str, String, String)> {
+        let text = self.dtype == Dtype::Text;
+        let float = matches!(self.dtype, Dtype::F32 | Dtype::F64);
+        let kind = match (feature.r#type, self.kind) {
+            // A type that is not said is the input's own.
+            (None, own) => own,
+            (Some(said), own) if said == own => own,
+            (Some(said @ (FeatureType::Integer | FeatureType::Boolean)), FeatureType::Number) => {
+                said
+            }
+            (Some(FeatureType::Boolean), FeatureType::Integer) => FeatureType::Boolean,
+            (Some(said), _) => {
+                let expected = format!("a type that goes into an input of {}", self.dtype);
+                return Err(("type", said.to_string(), expected));
+            }
+        };
+        if feature.optional && !float {
+            let expected = format!("false, as an input of {} cannot say missing", self.dtype);
+            return Err(("optional", "true".to_owned(), expected));
+        }
+        if !feature.values.is_empty() && !text {
+            return Err(("values", "a list".to_owned(), "none but for texts".to_owned()));
+        }
+        if let Some((low, high)) = feature.range
+            && (text || low.is_nan() || high.is_nan() || low > high)
+        {
+            let expected = "a range that holds a number, of a feature that is one".to_owned();
+            return Err(("range", format!("[{low}, {high}]"), expected));
+        }
+        let Feature { name, range, values, optional, .. } = feature;
+        Ok(Column { name, kind, range, values, optional, ..self })
+    }
+
+    /// Whether the value may go to the model; the error is what was expected.
+    pub(super) fn check(&self, value: &FeatureValue) -> Result<(), String> {
+        let fits = match (value, self.kind) {
+            (FeatureValue::Null, _) => self.optional,
+            (FeatureValue::Text(text), FeatureType::Text) => {
+                self.values.is_empty() || self.values.contains(text)
+            }
+            (_, FeatureType::Text) => false,
+            (FeatureValue::Bool(_), FeatureType::Boolean) => true,
+            (FeatureValue::Number(number), _) => return self.check_number(*number),
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(self.expectation()) }
+    }
+
+    fn check_number(&self, number: f64) -> Result<(), String> {
+        let float = matches!(self.dtype, Dtype::F32 | Dtype::F64);
+        if !number.is_finite() {
+            let missing = number.is_nan() && self.optional;
+            let allowed = missing || self.non_finite.allows(&[number], f64::is_finite, f64::is_nan);
+            return if float && allowed { Ok(()) } else { Err("a finite number".to_owned()) };
+        }
+        let (low, high) = match self.dtype {
+            Dtype::F32 => (f64::from(f32::MIN), f64::from(f32::MAX)),
+            Dtype::I64 => (-EXACT, EXACT),
+            Dtype::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+            Dtype::U8 => (0.0, 255.0),
+            _ => (f64::MIN, f64::MAX),
+        };
+        if number < low || number > high {
+            return Err(format!("a number from {low} to {high}"));
+        }
+        let of_kind = match self.kind {
+            FeatureType::Number => true,
+            FeatureType::Integer => number.fract() == 0.0,
+            FeatureType::Boolean => number == 0.0 || number == 1.0,
+            FeatureType::Text => false,
+        };
+        let in_range =
+            self.range.is_none_or(|(low, high)| f64::from(low) <= number && number <= high.into());
+        if of_kind && in_range { Ok(()) } else { Err(self.expectation()) }
+    }
+
+    pub(super) fn expectation(&self) -> String {
+        let kind = match self.kind {
+            FeatureType::Number => "a number",
+            FeatureType::Integer => "a whole number",
+            FeatureType::Boolean => "a boolean",
+            FeatureType::Text => "a text",
+        };
+        match (self.range, &self.values[..]) {
+            (Some((low, high)), _) => format!("{kind} from {low} to {high}"),
+            (None, []) => kind.to_owned(),
+            (None, values) => {
+                const SHOWN: usize = 8;
+                let shown: Vec<String> =
+                    values.iter().take(SHOWN).map(|value| Quoted(value).to_string()).collect();
+                let more = if values.len() > SHOWN { ", ..." } else { "" };
+                format!("one of {}{more}", shown.join(", "))
+            }
+        }
+    }
+
+    /// A value that passes its own check, for a first row.
+    pub(super) fn example(&self) -> FeatureValue {
+        match (self.kind, self.values.first(), self.range) {
+            (FeatureType::Text, Some(value), _) => FeatureValue::Text(value.clone()),
+            (FeatureType::Text, None, _) => FeatureValue::Text("".into()),
+            (_, _, Some((low, high))) => FeatureValue::Number(0.0_f32.clamp(low, high).into()),
+            _ => FeatureValue::Number(0.0),
+        }
+    }
+
+    /// Adds a checked value to its input.
+    // Checked: whole, and within the type.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub(super) fn push(&self, value: &FeatureValue, into: &mut TensorData) {
+        let number = match value {
+            FeatureValue::Number(number) => *number,
+            FeatureValue::Bool(value) => f64::from(u8::from(*value)),
+            _ => f64::NAN,
+        };
+        match into {
+            TensorData::F32(values) => values.push(number as f32),
+            TensorData::F64(values) => values.push(number),
+            TensorData::I64(values) => values.push(number as i64),
+            TensorData::I32(values) => values.push(number as i32),
+            TensorData::U8(values) => values.push(number as u8),
+            TensorData::Bool(values) => values.push(number == 1.0),
+            TensorData::Text(values) => values.push(match value {
+                FeatureValue::Text(text) => text.clone(),
+                _ => "".into(),
+            }),
+        }
+    }
+}
+
+/// Room for so many elements of a type.
+pub(super) fn room(dtype: Dtype, count: usize) -> TensorData {
+    match dtype {
+        Dtype::F32 => TensorData::F32(Vec::with_capacity(count)),
+        Dtype::F64 => TensorData::F64(Vec::with_capacity(count)),
+        Dtype::I64 => TensorData::I64(Vec::with_capacity(count)),
+        Dtype::I32 => TensorData::I32(Vec::with_capacity(count)),
+        Dtype::U8 => TensorData::U8(Vec::with_capacity(count)),
+        Dtype::Bool => TensorData::Bool(Vec::with_capacity(count)),
+        Dtype::Text => TensorData::Text(Vec::with_capacity(count)),
+    }
+}

@@ -1,0 +1,73 @@
+//! What a graph takes and gives, in our own words.
+
+use std::fmt;
+
+use crate::tensor::Dtype;
+
+/// One input or output of a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its element type; `None` when the file does not say, or says one without a [`Dtype`].
+    pub dtype: Option<Dtype>,
+    /// The size of each axis, as the file states them; `None` when it does not.
+    pub shape: Option<Vec<AxisSize>>,
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match self.dtype {
+            Some(dtype) => write!(f, ": {dtype}")?,
+            None => f.write_str(": ?")?,
+        }
+        f.write_str(&shape_text(self.shape.as_deref()))
+    }
+}
+
+pub(super) fn shape_text(shape: Option<&[AxisSize]>) -> String {
+    match shape {
+        None => "[..]".to_owned(),
+        Some(axes) => {
+            format!("[{}]", axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// The size of one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AxisSize {
+    /// Always this many.
+    Fixed(usize),
+    /// As many as the caller brings, under this name.
+    Named(Box<str>),
+    /// Not stated.
+    Free,
+}
+
+impl fmt::Display for AxisSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AxisSize::Fixed(size) => fmt::Display::fmt(size, f),
+            AxisSize::Named(name) => f.write_str(name),
+            AxisSize::Free => f.write_str("?"),
+        }
+    }
+}
+
+/// The element type of this number in ONNX's own list of them.
+pub(super) fn dtype(number: i32) -> Option<Dtype> {
+    match number {
+        1 => Some(Dtype::F32),
+        2 => Some(Dtype::U8),
+        6 => Some(Dtype::I32),
+        7 => Some(Dtype::I64),
+        8 => Some(Dtype::Text),
+        9 => Some(Dtype::Bool),
+        11 => Some(Dtype::F64),
+        _ => None,
+    }
+}

@@ -1,0 +1,239 @@
+//! The engines that run graphs, behind one face.
+
+mod outputs;
+#[cfg(feature = "ort")]
+mod runtime;
+mod told;
+#[cfg(feature = "onnx")]
+mod tract;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(super) use self::outputs::Outputs;
+#[cfg(feature = "ort")]
+pub use self::runtime::{Runtime, RuntimeError};
+use self::told::Told;
+#[cfg(feature = "onnx")]
+use super::ml::Direct;
+use super::{EngineError, LoadError, TensorInfo};
+use crate::{
+    model::{Classification, Label, ModelError},
+    tensor::Tensor,
+};
+
+/// Which engine runs a graph.
+#[derive(Clone, Debug)]
+pub(super) enum Engine {
+    #[cfg(feature = "onnx")]
+    Tract,
+    #[cfg(feature = "ort")]
+    Runtime(Runtime),
+}
+
+impl Engine {
+    /// Reads and checks the bytes of a file; a panic over them comes back as an error.
+    pub(super) fn read(&self, bytes: &[u8]) -> Result<Document, LoadError> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Engine::Tract => tract::read(bytes),
+            #[cfg(feature = "ort")]
+            Engine::Runtime(runtime) => runtime::read(bytes, runtime),
+        }
+    }
+}
+
+/// How many rows a plan takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Always this many.
+    Exactly(usize),
+    /// As many as come.
+    Any,
+}
+
+/// An ONNX file, read and checked.
+pub(super) struct Document {
+    pub(super) inputs: Vec<TensorInfo>,
+    pub(super) outputs: Vec<TensorInfo>,
+    told: Told,
+    graph: Graph,
+}
+
+/// What an engine makes its plans from.
+enum Graph {
+    #[cfg(feature = "onnx")]
+    Tract(Box<tract::Proto>),
+    #[cfg(feature = "ort")]
+    Runtime(runtime::File),
+}
+
+impl Document {
+    /// The metadata under this key.
+    pub(super) fn metadata(&self, key: &str) -> Option<&str> {
+        self.told.metadata(key)
+    }
+
+    /// The classes in the order of the probabilities, as far as the graph says them.
+    pub(super) fn class_labels(
+        &self,
+        label: Option<&str>,
+        probabilities: &str,
+    ) -> Option<Vec<Label>> {
+        self.told.class_labels(label, probabilities)
+    }
+
+    /// Makes a graph of which NaN comes out where it went in.
+    pub(super) fn keep_nan(&mut self) {
+        match &mut self.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(proto) => tract::keep_nan(proto),
+            // It keeps NaN anyway.
+            #[cfg(feature = "ort")]
+            Graph::Runtime(_) => {}
+        }
+    }
+
+    /// A plan for rows of this many values that goes without the engine, if the graph is simple
+    /// enough for that.
+    pub(super) fn direct(
+        &self,
+        row_shape: &[usize],
+        label: Option<&str>,
+        probabilities: &str,
+    ) -> Option<Plan> {
+        match (&self.graph, &self.inputs[..], row_shape) {
+            #[cfg(feature = "onnx")]
+            (Graph::Tract(proto), [input], [_, width]) => {
+                let graph = proto.graph.as_ref()?;
+                let direct = Direct::read(graph, (&input.name, *width), label, probabilities)?;
+                Some(Plan::Direct(direct))
+            }
+            _ => {
+                let _ = (label, probabilities);
+                None
+            }
+        }
+    }
+
+    /// Whether a plan for single rows is faster than one for any number.
+    pub(super) fn gains_by_two_plans(&self) -> bool {
+        match &self.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(_) => true,
+            #[cfg(feature = "ort")]
+            Graph::Runtime(_) => false,
+        }
+    }
+}
+
+/// A graph made ready to run.
+pub(super) enum Plan {
+    #[cfg(feature = "onnx")]
+    Direct(Direct),
+    #[cfg(feature = "onnx")]
+    Tract(tract::Plan),
+    #[cfg(feature = "ort")]
+    Runtime(runtime::Plan),
+}
+
+impl Plan {
+    /// Makes the graph ready: `inputs` with these sizes for the axes the file leaves open (after
+    /// the first, which `rows` decides), and these outputs, in this order.
+    pub(super) fn build(
+        document: &Document,
+        rows: Rows,
+        features: Option<usize>,
+        outputs: &[&str],
+    ) -> Result<Plan, LoadError> {
+        match &document.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(proto) => {
+                tract::Plan::build(proto, &document.inputs, rows, features, outputs)
+                    .map(Plan::Tract)
+            }
+            // It takes any number of rows, and asks for no sizes beforehand.
+            #[cfg(feature = "ort")]
+            Graph::Runtime(file) => {
+                let _ = (rows, features);
+                runtime::Plan::build(file, &document.inputs, outputs).map(Plan::Runtime)
+            }
+        }
+    }
+
+    /// Runs the plan on one input of this shape.
+    pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Outputs, ModelError> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Plan::Direct(direct) => {
+                let outputs = direct.many(rows).ok_or_else(no_class)?;
+                Ok(Outputs::Direct(outputs::DirectOutputs::new(direct, outputs)))
+            }
+            #[cfg(feature = "onnx")]
+            Plan::Tract(plan) => plan.run_rows(shape, rows).map(Outputs::Tract),
+            #[cfg(feature = "ort")]
+            Plan::Runtime(plan) => plan.run_rows(shape, rows).map(Outputs::Owned),
+        }
+    }
+
+    /// The answer for one row, if that needs no engine.
+    pub(super) fn answer(&self, row: &[f32]) -> Option<Result<Classification, ModelError>> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Plan::Direct(direct) => Some(direct.one(row).ok_or_else(no_class)),
+            _ => {
+                let _ = row;
+                None
+            }
+        }
+    }
+
+    /// Runs the plan on one tensor for each input, in order.
+    pub(super) fn run<'a>(
+        &self,
+        inputs: impl Iterator<Item = &'a Tensor>,
+    ) -> Result<Outputs, ModelError> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Plan::Direct(_) => Err(ModelError::new("a plan for rows takes no tensors")),
+            #[cfg(feature = "onnx")]
+            Plan::Tract(plan) => plan.run(inputs).map(Outputs::Tract),
+            #[cfg(feature = "ort")]
+            Plan::Runtime(plan) => plan.run(inputs).map(Outputs::Owned),
+        }
+    }
+
+    /// Tells whether anybody still uses the prepared graph.
+    #[cfg(all(test, feature = "onnx"))]
+    pub(super) fn in_use(&self) -> Box<dyn Fn() -> bool> {
+        match self {
+            Plan::Tract(plan) => {
+                let weak = plan.weak();
+                Box::new(move || weak.strong_count() > 0)
+            }
+            Plan::Direct(_) => Box::new(|| true),
+            #[cfg(feature = "ort")]
+            Plan::Runtime(_) => Box::new(|| true),
+        }
+    }
+}
+
+#[cfg(feature = "onnx")]
+#[cold]
+fn no_class() -> ModelError {
+    ModelError::new("a row has a class that does not exist")
+}
+
+/// Runs a step of loading; the engine's errors and panics come back as [`LoadError`].
+pub(super) fn guarded<T, E: Into<EngineError>>(
+    step: &'static str,
+    run: impl FnOnce() -> Result<T, E>,
+) -> Result<T, LoadError> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(LoadError::Engine { step, source: error.into() }),
+        Err(payload) => {
+            let message = ModelError::panicked(payload).to_string();
+            Err(LoadError::Panicked { step, message: message.into() })
+        }
+    }
+}

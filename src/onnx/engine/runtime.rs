@@ -1,0 +1,167 @@
+//! ONNX Runtime, wrapped: the only place that names the types of `ort`.
+
+mod file;
+mod library;
+mod pool;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ort::{
+    logging::LogLevel,
+    session::{
+        HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue,
+        builder::SessionBuilder,
+    },
+    value::{DynValue, TensorElementType, TensorRef, ValueType},
+};
+
+pub(super) use self::file::File;
+pub use self::library::{Runtime, RuntimeError};
+use self::pool::Pool;
+use super::{Document, Graph, Told, guarded};
+use crate::{
+    model::ModelError,
+    onnx::{EngineError, LoadError, TensorInfo},
+    tensor::{Tensor, TensorData},
+};
+
+impl<R> From<ort::Error<R>> for EngineError {
+    #[cold]
+    fn from(error: ort::Error<R>) -> EngineError {
+        EngineError::new(error.message())
+    }
+}
+
+#[cold]
+fn failed(error: ort::Error) -> ModelError {
+    ModelError::new(EngineError::from(error))
+}
+
+/// Reads and checks the bytes of a file; a panic over them comes back as an error.
+pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadError> {
+    guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, runtime)))?
+}
+
+/// A graph made ready to run.
+pub(in crate::onnx) struct Plan {
+    workers: Pool<Worker>,
+    inputs: Box<[Box<str>]>,
+}
+
+/// One session, which takes one call at a time.
+struct Worker {
+    session: Session,
+    /// Which outputs are wanted.
+    options: RunOptions<HasSelectedOutputs>,
+}
+
+impl Plan {
+    pub(super) fn build(
+        file: &File,
+        inputs: &[TensorInfo],
+        outputs: &[&str],
+    ) -> Result<Plan, LoadError> {
+        guarded("preparing the graph", || {
+            let mut builder = builder(&file.runtime)?;
+            let mut workers = Vec::new();
+            for _ in 0..file.runtime.session_count() {
+                let session = builder.commit_from_memory(&file.bytes)?;
+                let wanted = OutputSelector::no_default();
+                let wanted = outputs.iter().fold(wanted, |wanted, name| wanted.with(*name));
+                workers.push(Worker { session, options: RunOptions::new()?.with_outputs(wanted) });
+            }
+            let inputs = inputs.iter().map(|input| input.name.clone()).collect();
+            Ok::<_, EngineError>(Plan { workers: Pool::new(workers), inputs })
+        })
+    }
+
+    /// Runs the plan on one input of this shape.
+    pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Given, ModelError> {
+        let input = TensorRef::from_array_view((shape, rows)).map_err(failed)?;
+        self.run_values([input.into()].into_iter())
+    }
+
+    /// Runs the plan on one tensor for each input, in order.
+    pub(super) fn run<'a>(
+        &self,
+        inputs: impl Iterator<Item = &'a Tensor>,
+    ) -> Result<Given, ModelError> {
+        let inputs: Vec<SessionInputValue<'_>> =
+            inputs.map(to_engine).collect::<Result<_, _>>().map_err(failed)?;
+        self.run_values(inputs.into_iter())
+    }
+
+    fn run_values<'a>(
+        &self,
+        inputs: impl Iterator<Item = SessionInputValue<'a>>,
+    ) -> Result<Given, ModelError> {
+        let inputs: Vec<(&str, SessionInputValue<'a>)> =
+            self.inputs.iter().map(|name| &**name).zip(inputs).collect();
+        let mut taken = self.workers.take();
+        let worker = taken.as_mut().and_then(pool::Taken::get);
+        let Some(Worker { session, options }) = worker else {
+            return Err(ModelError::new("there are no sessions"));
+        };
+        let run = || {
+            let outputs = session.run_with_options(inputs, options).map_err(failed)?;
+            outputs.iter().map(|(_, value)| from_engine(&value)).collect()
+        };
+        catch_unwind(AssertUnwindSafe(run))
+            .unwrap_or_else(|payload| Err(ModelError::panicked(payload)))
+    }
+}
+
+/// The outputs, or the names of types that no tensor of ours has.
+type Given = Vec<Result<Tensor, String>>;
+
+fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
+    let builder = Session::builder(&runtime.library.environment)?
+        .with_log_level(LogLevel::Warning)?
+        .with_intra_threads(runtime.thread_count())?
+        .with_inter_threads(1)?
+        // An idle thread that spins takes a core from the requests.
+        .with_intra_op_spinning(false)?;
+    Ok(builder)
+}
+
+fn to_engine(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
+    let shape = tensor.shape();
+    Ok(match tensor.data() {
+        TensorData::F32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::F64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::I64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::I32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::U8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::Bool(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::Text(values) => {
+            let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
+            ort::value::Tensor::from_string_array((shape, &*values))?.into()
+        }
+    })
+}
+
+fn from_engine(value: &DynValue) -> Result<Result<Tensor, String>, ModelError> {
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
+        return Ok(Err(value.dtype().to_string()));
+    };
+    let sizes: Option<Vec<usize>> = shape.iter().map(|size| usize::try_from(*size).ok()).collect();
+    macro_rules! elements {
+        ($type:ty) => {
+            value.try_extract_tensor::<$type>().map_err(failed)?.1.to_vec().into()
+        };
+    }
+    let data: TensorData = match ty {
+        TensorElementType::Float32 => elements!(f32),
+        TensorElementType::Float64 => elements!(f64),
+        TensorElementType::Int64 => elements!(i64),
+        TensorElementType::Int32 => elements!(i32),
+        TensorElementType::Uint8 => elements!(u8),
+        TensorElementType::Bool => elements!(bool),
+        TensorElementType::String => {
+            let texts = value.try_extract_strings().map_err(failed)?.1;
+            texts.into_iter().map(String::into_boxed_str).collect::<Vec<_>>().into()
+        }
+        _ => return Ok(Err(ty.to_string())),
+    };
+    Tensor::new(sizes.unwrap_or_default(), data).map(Ok).map_err(ModelError::new)
+}

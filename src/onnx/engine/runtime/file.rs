@@ -1,0 +1,149 @@
+//! An ONNX file, as far as ONNX Runtime does not look after it itself.
+
+mod wire;
+mod zip_map;
+
+use prost::Message;
+
+use super::{Document, Graph, Runtime, Told};
+use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
+
+/// A file to make sessions from.
+pub(in crate::onnx::engine) struct File {
+    pub(super) bytes: Vec<u8>,
+    pub(super) runtime: Runtime,
+}
+
+/// Reads and checks the bytes of a file.
+pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadError> {
+    let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
+    if bytes.is_empty() {
+        return Err(not_onnx("the file is empty"));
+    }
+    let damaged = || not_onnx("the file is damaged, cut short, or of another format");
+    let model = Model::decode(bytes).map_err(|_| damaged())?;
+    let graph = model.graph.ok_or_else(|| not_onnx("it holds no graph"))?;
+    if graph.outputs.is_empty() {
+        return Err(not_onnx("its graph has no output"));
+    }
+    if model.operator_sets.is_empty() {
+        return Err(not_onnx("it names no operator set"));
+    }
+    if let Some(tensor) = graph.initializers.iter().find(|tensor| tensor.is_elsewhere()) {
+        return Err(LoadError::ExternalData { tensor: tensor.name.as_str().into() });
+    }
+    let mut outputs: Vec<TensorInfo> = graph.outputs.iter().map(Value::describe).collect();
+    let maps = zip_map::find(bytes).ok_or_else(damaged)?;
+    for map in &maps {
+        for output in outputs.iter_mut().filter(|output| *output.name == *map.output) {
+            *output = map.describe();
+        }
+    }
+    let told = Told::read(bytes);
+    let bytes = match &maps[..] {
+        [] => bytes.to_vec(),
+        maps => zip_map::replace(bytes, maps).ok_or_else(damaged)?,
+    };
+    let initial = |name: &str| graph.initializers.iter().any(|tensor| tensor.name == name);
+    let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
+    let inputs = inputs.map(Value::describe).collect();
+    let file = File { bytes, runtime: runtime.clone() };
+    Ok(Document { inputs, outputs, told, graph: Graph::Runtime(file) })
+}
+
+// The fields of ONNX's messages that are read here, by the numbers of its `onnx.proto`.
+
+#[derive(Clone, PartialEq, Message)]
+struct Model {
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphFields>,
+    #[prost(message, repeated, tag = "8")]
+    operator_sets: Vec<OperatorSet>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OperatorSet {}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphFields {
+    #[prost(message, repeated, tag = "5")]
+    initializers: Vec<Initializer>,
+    #[prost(message, repeated, tag = "11")]
+    inputs: Vec<Value>,
+    #[prost(message, repeated, tag = "12")]
+    outputs: Vec<Value>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Initializer {
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(message, repeated, tag = "13")]
+    external_data: Vec<OperatorSet>,
+    #[prost(int32, tag = "14")]
+    data_location: i32,
+}
+
+impl Initializer {
+    fn is_elsewhere(&self) -> bool {
+        self.data_location == 1 || !self.external_data.is_empty()
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Value {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Kind {
+    #[prost(message, optional, tag = "1")]
+    tensor: Option<TensorKind>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorKind {
+    #[prost(int32, tag = "1")]
+    element: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<Shape>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Shape {
+    #[prost(message, repeated, tag = "1")]
+    axes: Vec<Axis>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Axis {
+    #[prost(int64, optional, tag = "1")]
+    size: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    name: Option<String>,
+}
+
+impl Value {
+    fn describe(&self) -> TensorInfo {
+        let tensor = self.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+        let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+        TensorInfo {
+            name: self.name.as_str().into(),
+            dtype: tensor.and_then(|tensor| describe::dtype(tensor.element)),
+            shape: shape.map(|shape| shape.axes.iter().map(Axis::describe).collect()),
+        }
+    }
+}
+
+impl Axis {
+    fn describe(&self) -> AxisSize {
+        match (self.size, self.name.as_deref()) {
+            (Some(size), _) => usize::try_from(size).map_or(AxisSize::Free, AxisSize::Fixed),
+            (None, Some(name)) if !name.is_empty() => AxisSize::Named(name.into()),
+            _ => AxisSize::Free,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `ZipMap`, which makes a list of maps of a table of scores. It is taken out of the file, so that
+//! the table itself comes out: it is what the other engine gives, and a map a row is slow.
+
+use prost::Message;
+
+use super::{
+    Axis, AxisSize, Kind, Shape, TensorInfo, TensorKind, Value,
+    wire::{append, fields},
+};
+use crate::tensor::Dtype;
+
+const GRAPH: u64 = 7;
+const NODE: u64 = 1;
+const OUTPUT: u64 = 12;
+const FLOAT: i32 = 1;
+
+/// One `ZipMap` of a graph.
+pub(super) struct ZipMap {
+    scores: String,
+    pub(super) output: String,
+    classes: usize,
+}
+
+impl ZipMap {
+    pub(super) fn describe(&self) -> TensorInfo {
+        TensorInfo {
+            name: self.output.as_str().into(),
+            dtype: Some(Dtype::F32),
+            shape: Some(vec![AxisSize::Free, AxisSize::Fixed(self.classes)]),
+        }
+    }
+}
+
+/// A node without its attributes, which may be many.
+#[derive(Clone, PartialEq, Message)]
+struct Node {
+    #[prost(string, repeated, tag = "1")]
+    inputs: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    outputs: Vec<String>,
+    #[prost(string, tag = "4")]
+    operator: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Attributes {
+    #[prost(message, repeated, tag = "5")]
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Attribute {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, repeated, tag = "8")]
+    integers: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    texts: Vec<Vec<u8>>,
+}
+
+fn read(node: &[u8]) -> Option<Option<ZipMap>> {
+    let Node { inputs, outputs, operator } = Node::decode(node).ok()?;
+    if operator != "ZipMap" {
+        return Some(None);
+    }
+    let Attributes { attributes } = Attributes::decode(node).ok()?;
+    let classes = attributes.iter().find_map(|attribute| match &*attribute.name {
+        "classlabels_int64s" => Some(attribute.integers.len()),
+        "classlabels_strings" => Some(attribute.texts.len()),
+        _ => None,
+    })?;
+    let scores = inputs.into_iter().next()?;
+    let output = outputs.into_iter().next()?;
+    Some(Some(ZipMap { scores, output, classes }))
+}
+
+/// Every `ZipMap` of a file; `None` if it is damaged.
+pub(super) fn find(model: &[u8]) -> Option<Vec<ZipMap>> {
+    let mut found = Vec::new();
+    for field in fields(model) {
+        let field = field?;
+        let (GRAPH, Some(graph)) = (field.number, field.content) else { continue };
+        for field in fields(graph) {
+            let field = field?;
+            let (NODE, Some(node)) = (field.number, field.content) else { continue };
+            found.extend(read(node)?);
+        }
+    }
+    Some(found)
+}
+
+/// The file with the table of scores in place of each list of maps.
+pub(super) fn replace(model: &[u8], maps: &[ZipMap]) -> Option<Vec<u8>> {
+    let mut copy = Vec::with_capacity(model.len());
+    for field in fields(model) {
+        let field = field?;
+        match (field.number, field.content) {
+            (GRAPH, Some(graph)) => append(GRAPH, &replace_in(graph, maps)?, &mut copy),
+            _ => copy.extend_from_slice(field.whole),
+        }
+    }
+    Some(copy)
+}
+
+fn replace_in(graph: &[u8], maps: &[ZipMap]) -> Option<Vec<u8>> {
+    let mut copy = Vec::with_capacity(graph.len());
+    for field in fields(graph) {
+        let field = field?;
+        match (field.number, field.content) {
+            (NODE, Some(node)) => match read(node)? {
+                Some(map) => {
+                    let identity = Node {
+                        inputs: vec![map.scores],
+                        outputs: vec![map.output],
+                        operator: "Identity".to_owned(),
+                    };
+                    append(NODE, &identity.encode_to_vec(), &mut copy);
+                }
+                None => copy.extend_from_slice(field.whole),
+            },
+            (OUTPUT, Some(output)) => {
+                let name = Value::decode(output).ok()?.name;
+                match maps.iter().find(|map| map.output == name) {
+                    Some(map) => append(OUTPUT, &map.value().encode_to_vec(), &mut copy),
+                    None => copy.extend_from_slice(field.whole),
+                }
+            }
+            _ => copy.extend_from_slice(field.whole),
+        }
+    }
+    Some(copy)
+}
+
+impl ZipMap {
+    fn value(&self) -> Value {
+        let free = Axis { size: None, name: None };
+        let shape = Shape { axes: vec![free.clone(), free] };
+        let tensor = TensorKind { element: FLOAT, shape: Some(shape) };
+        Value { name: self.output.clone(), kind: Some(Kind { tensor: Some(tensor) }) }
+    }
+}

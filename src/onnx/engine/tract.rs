@@ -1,0 +1,244 @@
+//! tract, wrapped: the only place, beside the operators in `ml`, that names its types, which move
+//! between its patch releases.
+
+mod document;
+mod functions;
+mod limits;
+mod rewrite;
+
+use tract_onnx::tract_hir::internal::{
+    Arc, DatumType, DimFact, HashMap, InferenceFact, InferenceModel, InferenceModelExt,
+    IntoRunnable, IntoTValue, OutletId, ShapeFactoid, Symbol, TDim, TValue, TVec,
+    Tensor as EngineTensor, ToDim, TractResult, TypedRunnableModel, format_err, tvec,
+};
+
+pub(super) use self::rewrite::keep_nan;
+use super::{Document, Graph, Rows, Told, guarded};
+use crate::{
+    model::{Label, ModelError},
+    onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},
+    tensor::{Tensor, TensorData},
+};
+
+/// What the file says, as the engine reads it.
+pub(super) type Proto = tract_onnx::pb::ModelProto;
+
+/// A graph made ready to run.
+pub(in crate::onnx) struct Plan {
+    runnable: Arc<TypedRunnableModel>,
+}
+
+impl Plan {
+    /// Makes the graph ready: `inputs` with these sizes for the axes the file leaves open (after
+    /// the first, which `rows` decides), and these outputs, in this order.
+    pub(super) fn build(
+        proto: &Proto,
+        inputs: &[TensorInfo],
+        rows: Rows,
+        features: Option<usize>,
+        outputs: &[&str],
+    ) -> Result<Plan, LoadError> {
+        guarded("preparing the graph", || {
+            let parsed = ml::registered().parse(proto, None)?;
+            if let Some(name) = parsed.unresolved_inputs.first() {
+                return Err(format_err!("nothing makes `{name}`"));
+            }
+            let mut graph = parsed.model;
+            let mut outlets: Vec<OutletId> = Vec::with_capacity(outputs.len());
+            for name in outputs {
+                let outlet = parsed.outlets_by_name.get(*name);
+                outlets.push(*outlet.ok_or_else(|| format_err!("there is no output `{name}`"))?);
+            }
+            graph.select_output_outlets(&outlets)?;
+            settle_inputs(&mut graph, inputs, rows, features)?;
+            Ok(Plan { runnable: graph.into_optimized()?.into_runnable()? })
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn weak(&self) -> std::sync::Weak<TypedRunnableModel> {
+        Arc::downgrade(&self.runnable)
+    }
+
+    /// Runs the plan on one input of this shape.
+    pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Outputs, ModelError> {
+        let input = EngineTensor::from_shape(shape, rows).map_err(failed)?;
+        self.runnable.run(tvec!(input.into_tvalue())).map(Outputs).map_err(failed)
+    }
+
+    /// Runs the plan on one tensor for each input, in order.
+    pub(super) fn run<'a>(
+        &self,
+        inputs: impl Iterator<Item = &'a Tensor>,
+    ) -> Result<Outputs, ModelError> {
+        let inputs: TVec<TValue> = inputs
+            .map(|tensor| to_engine(tensor).map(IntoTValue::into_tvalue))
+            .collect::<TractResult<_>>()
+            .map_err(failed)?;
+        self.runnable.run(inputs).map(Outputs).map_err(failed)
+    }
+}
+
+/// Decides the size of every axis that the file leaves open.
+fn settle_inputs(
+    graph: &mut InferenceModel,
+    inputs: &[TensorInfo],
+    rows: Rows,
+    features: Option<usize>,
+) -> TractResult<()> {
+    let mut batch: Option<TDim> = None;
+    let sources: Vec<OutletId> = graph.input_outlets()?.to_vec();
+    for (index, source) in sources.into_iter().enumerate() {
+        let name = graph.node(source.node).name.clone();
+        let Some(described) = inputs.iter().find(|input| *input.name == *name) else {
+            continue;
+        };
+        let fact = graph.outlet_fact(source)?.clone();
+        let Some(axes) = &described.shape else { continue };
+        let mut sizes: TVec<DimFact> = fact.shape.dims().cloned().collect();
+        for (axis, (size, stated)) in sizes.iter_mut().zip(axes).enumerate() {
+            let wanted = match (axis, stated, rows) {
+                (_, AxisSize::Fixed(_), _) => continue,
+                (0, _, Rows::Exactly(count)) => count.to_dim(),
+                (0, _, Rows::Any) => match (&batch, known(size)) {
+                    (_, Some(size)) => size,
+                    (Some(batch), None) => batch.clone(),
+                    (None, None) => graph.symbols.new_with_prefix("rows").to_dim(),
+                },
+                (1, _, _) if features.is_some() => features.unwrap_or_default().to_dim(),
+                _ => match known(size) {
+                    Some(size) => size,
+                    None => graph.symbols.new_with_prefix("size").to_dim(),
+                },
+            };
+            // A named size may also stand in the facts of inner tensors: say there, too, what it
+            // is, or the two would contradict each other.
+            if let Some(TDim::Sym(symbol)) = known(size)
+                && TDim::Sym(symbol.clone()) != wanted
+            {
+                let substitution: HashMap<Symbol, TDim> =
+                    [(symbol, wanted.clone())].into_iter().collect();
+                graph.set_symbols(&substitution)?;
+            }
+            if axis == 0 {
+                batch.get_or_insert_with(|| wanted.clone());
+            }
+            *size = DimFact::from(wanted);
+        }
+        let mut settled = InferenceFact::new().with_shape(ShapeFactoid::closed(sizes));
+        settled.datum_type = fact.datum_type;
+        graph.set_input_fact(index, settled)?;
+    }
+    Ok(())
+}
+
+fn known(size: &DimFact) -> Option<TDim> {
+    use tract_onnx::tract_hir::internal::Factoid;
+    size.concretize()
+}
+
+/// What a plan gave, in the order its outputs were asked for.
+pub(in crate::onnx) struct Outputs(TVec<TValue>);
+
+impl Outputs {
+    fn get(&self, output: usize) -> Option<&EngineTensor> {
+        self.0.get(output).map(|value| &**value)
+    }
+
+    /// The shape of an output.
+    pub(super) fn shape(&self, output: usize) -> &[usize] {
+        self.get(output).map_or(&[], EngineTensor::shape)
+    }
+
+    /// The elements of an output, if they are 32-bit floats.
+    pub(super) fn f32s(&self, output: usize) -> Option<&[f32]> {
+        self.get(output)?.as_plain_ram()?.as_slice().ok()
+    }
+
+    /// The label at a place of an output that holds `count` integers or texts.
+    pub(super) fn label(&self, output: usize, count: usize, place: usize) -> Option<Label> {
+        let tensor = self.get(output).filter(|tensor| tensor.len() == count)?;
+        let view = tensor.as_plain_ram()?;
+        Some(match tensor.datum_type() {
+            DatumType::I64 => Label::Int(*view.as_slice::<i64>().ok()?.get(place)?),
+            // The engine keeps some 64-bit integers in the type of its sizes.
+            DatumType::TDim => Label::Int(view.as_slice::<TDim>().ok()?.get(place)?.to_i64().ok()?),
+            DatumType::I32 => Label::Int((*view.as_slice::<i32>().ok()?.get(place)?).into()),
+            DatumType::String => {
+                Label::Text(view.as_slice::<String>().ok()?.get(place)?.as_str().into())
+            }
+            _ => return None,
+        })
+    }
+
+    /// The number of elements of an output.
+    pub(super) fn len(&self, output: usize) -> usize {
+        self.get(output).map_or(0, EngineTensor::len)
+    }
+
+    /// The element type of an output, in the engine's words.
+    pub(super) fn type_name(&self, output: usize) -> String {
+        self.get(output).map_or_else(|| "nothing".to_owned(), |t| format!("{:?}", t.datum_type()))
+    }
+
+    /// An output as a tensor of ours.
+    pub(super) fn tensor(&self, output: usize) -> Option<Tensor> {
+        self.get(output).and_then(from_engine)
+    }
+}
+
+fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
+    let shape = tensor.shape();
+    match tensor.data() {
+        TensorData::F32(values) => EngineTensor::from_shape(shape, values),
+        TensorData::F64(values) => EngineTensor::from_shape(shape, values),
+        TensorData::I64(values) => EngineTensor::from_shape(shape, values),
+        TensorData::I32(values) => EngineTensor::from_shape(shape, values),
+        TensorData::U8(values) => EngineTensor::from_shape(shape, values),
+        TensorData::Bool(values) => EngineTensor::from_shape(shape, values),
+        TensorData::Text(values) => {
+            let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
+            tract_onnx::tract_hir::internal::tensor1(&values).into_shape(shape)
+        }
+    }
+}
+
+fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
+    let view = tensor.as_plain_ram()?;
+    let data: TensorData = match tensor.datum_type() {
+        DatumType::F32 => view.as_slice::<f32>().ok()?.to_vec().into(),
+        DatumType::F64 => view.as_slice::<f64>().ok()?.to_vec().into(),
+        DatumType::I64 => view.as_slice::<i64>().ok()?.to_vec().into(),
+        DatumType::I32 => view.as_slice::<i32>().ok()?.to_vec().into(),
+        DatumType::U8 => view.as_slice::<u8>().ok()?.to_vec().into(),
+        DatumType::Bool => view.as_slice::<bool>().ok()?.to_vec().into(),
+        DatumType::String => {
+            let texts = view.as_slice::<String>().ok()?;
+            texts.iter().map(|text| text.as_str().into()).collect::<Vec<Box<str>>>().into()
+        }
+        DatumType::TDim => {
+            // A size computed inside the graph; the file calls it a 64-bit integer.
+            let sizes = tensor.cast_to::<i64>().ok()?;
+            sizes.as_plain_ram()?.as_slice::<i64>().ok()?.to_vec().into()
+        }
+        _ => return None,
+    };
+    Tensor::new(tensor.shape(), data).ok()
+}
+
+#[cold]
+fn failed(error: tract_onnx::prelude::TractError) -> ModelError {
+    ModelError::new(EngineError::from(error))
+}
+
+impl From<tract_onnx::prelude::TractError> for EngineError {
+    #[cold]
+    fn from(error: tract_onnx::prelude::TractError) -> EngineError {
+        EngineError::new(&format!("{error:#}"))
+    }
+}
+
+/// Reads and checks the bytes of a file; a panic over them comes back as an error.
+pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
+    guarded("reading the file", || Ok::<_, EngineError>(document::read(bytes)))?
+}

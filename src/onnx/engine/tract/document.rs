@@ -1,0 +1,172 @@
+//! An ONNX file, read and checked before the engine sees it.
+
+use std::collections::HashSet;
+
+use tract_onnx::{
+    pb::{
+        GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size,
+        type_proto::Value as Type,
+    },
+    tract_hir::internal::Framework,
+};
+
+use super::{Document, Graph, Told, functions, limits, rewrite};
+use crate::{
+    onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, ml},
+    tensor::Dtype,
+};
+
+/// Reads and checks the bytes of a file that the engine has every operator for.
+pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
+    let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
+    if bytes.is_empty() {
+        return Err(not_onnx("the file is empty"));
+    }
+    let mut proto = tract_onnx::onnx()
+        .proto_model_for_read(&mut &*bytes)
+        .map_err(|_| not_onnx("the file is damaged, cut short, or of another format"))?;
+    // Almost any short run of bytes decodes as some protobuf message: ask for what every
+    // model has.
+    let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
+    if graph.output.is_empty() {
+        return Err(not_onnx("its graph has no output"));
+    }
+    if proto.opset_import.is_empty() {
+        return Err(not_onnx("it names no operator set"));
+    }
+    functions::inline(&mut proto)?;
+    rewrite::split_double_gemm(&mut proto);
+    let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
+    check_operators(graph)?;
+    check_weights(graph)?;
+    check_outputs(graph)?;
+    limits::check(graph, bytes.len())?;
+    let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
+    let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
+    let inputs = inputs.map(describe).collect();
+    let outputs = graph.output.iter().map(|output| describe_output(output, graph)).collect();
+    let told = Told::read(bytes);
+    Ok(Document { inputs, outputs, told, graph: Graph::Tract(Box::new(proto)) })
+}
+
+/// A `ZipMap` comes out as the scores it is made of.
+fn describe_output(output: &ValueInfoProto, graph: &GraphProto) -> TensorInfo {
+    let mut described = describe(output);
+    let maker = graph.node.iter().find(|node| node.output.contains(&output.name));
+    if let Some(classes) =
+        maker.filter(|node| node.op_type == "ZipMap").and_then(ml::zip_map_classes)
+    {
+        described.dtype = Some(Dtype::F32);
+        described.shape = Some(vec![AxisSize::Free, AxisSize::Fixed(classes)]);
+    }
+    described
+}
+
+fn describe(value: &ValueInfoProto) -> TensorInfo {
+    let r#type = value.r#type.as_ref().and_then(|r#type| r#type.value.as_ref());
+    let tensor = r#type.map(|Type::TensorType(tensor)| tensor);
+    let dtype = tensor.and_then(|tensor| describe::dtype(tensor.elem_type));
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
+        let sizes = shape.dim.iter().map(|axis| match &axis.value {
+            Some(Size::DimValue(size)) => {
+                usize::try_from(*size).map_or(AxisSize::Free, AxisSize::Fixed)
+            }
+            Some(Size::DimParam(name)) if !name.is_empty() => AxisSize::Named(name.as_str().into()),
+            _ => AxisSize::Free,
+        });
+        sizes.collect()
+    });
+    TensorInfo { name: value.name.as_str().into(), dtype, shape }
+}
+
+/// The domains whose operators the engine looks up. It looks by name alone, so that an operator
+/// of somebody else's domain would silently be taken for the standard one of its name.
+const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
+
+fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
+    let known = ml::registered().op_register.0;
+    let mut operators: Vec<UnsupportedOperator> = Vec::new();
+    let mut graphs = vec![graph];
+    while let Some(graph) = graphs.pop() {
+        for node in &graph.node {
+            graphs.extend(node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()));
+            let advice = if !DOMAINS.contains(&&*node.domain) {
+                "it is no standard operator; export the model without it"
+            } else if !known.contains_key(&*node.op_type) {
+                advice(&node.op_type)
+            } else {
+                match ml::check(node) {
+                    Ok(()) => continue,
+                    Err(ml::Flaw::Unsupported(why)) => why,
+                    Err(ml::Flaw::Damaged(what)) => {
+                        let (name, operator) = (node_name(node), &node.op_type);
+                        return Err(LoadError::NotOnnx {
+                            detail: format!("its node `{name}` ({operator}) is damaged: {what}")
+                                .into(),
+                        });
+                    }
+                }
+            };
+            let domain = if node.domain.is_empty() { "ai.onnx" } else { &*node.domain };
+            let seen = |known: &UnsupportedOperator| {
+                *known.name == *node.op_type && *known.domain == *domain
+            };
+            if !operators.iter().any(seen) {
+                operators.push(UnsupportedOperator {
+                    name: node.op_type.as_str().into(),
+                    domain: domain.into(),
+                    node: node_name(node).into(),
+                    advice,
+                });
+            }
+        }
+    }
+    if operators.is_empty() { Ok(()) } else { Err(LoadError::Unsupported { operators }) }
+}
+
+fn node_name(node: &NodeProto) -> &str {
+    match node.output.first() {
+        Some(output) if node.name.is_empty() => output,
+        _ => &node.name,
+    }
+}
+
+fn advice(operator: &str) -> &'static str {
+    match operator {
+        "DictVectorizer" | "CastMap" => {
+            "it takes a map, and inputs are tensors; export the model with a tensor of features"
+        }
+        "Tokenizer" | "StringNormalizer" | "TfIdfVectorizer" => {
+            "prepare the text before the model, and export what comes after it"
+        }
+        _ => {
+            "export for another operator set (13 to 17 are the best supported), or replace it \
+             before exporting"
+        }
+    }
+}
+
+fn check_weights(graph: &GraphProto) -> Result<(), LoadError> {
+    let outside = graph.initializer.iter().find(|tensor| !tensor.external_data.is_empty());
+    match outside {
+        Some(tensor) => Err(LoadError::ExternalData { tensor: tensor.name.as_str().into() }),
+        None => Ok(()),
+    }
+}
+
+/// An output that nothing makes would be a panic in the engine.
+fn check_outputs(graph: &GraphProto) -> Result<(), LoadError> {
+    let made: HashSet<&str> = graph
+        .node
+        .iter()
+        .flat_map(|node| node.output.iter().map(|name| &**name))
+        .chain(graph.input.iter().map(|input| &*input.name))
+        .chain(graph.initializer.iter().map(|tensor| &*tensor.name))
+        .collect();
+    match graph.output.iter().find(|output| !made.contains(&*output.name)) {
+        Some(output) => Err(LoadError::NotOnnx {
+            detail: format!("no node makes its output `{}`", output.name).into(),
+        }),
+        None => Ok(()),
+    }
+}

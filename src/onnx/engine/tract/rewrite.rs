@@ -1,0 +1,94 @@
+//! Parts of a graph, written in another way that the engine answers rightly.
+
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, tensor_proto::DataType, type_proto::Value as Type,
+};
+
+/// Operators whose answers the engine keeps between bounds, so that a number comes out for NaN.
+const BOUNDED: [&str; 6] = ["Clip", "HardSigmoid", "HardSwish", "Relu", "Sigmoid", "Tanh"];
+
+/// Operators of which any input may be NaN, and the engine takes another.
+const CHOSEN: [&str; 2] = ["Max", "Min"];
+
+/// Puts behind each such operator what keeps NaN: only where rows may hold one, for it costs time.
+pub(in crate::onnx::engine) fn keep_nan(model: &mut ModelProto) {
+    // Before these there was no `Where`.
+    let standard_domain = |domain: &str| matches!(domain, "" | "ai.onnx");
+    let has_where =
+        model.opset_import.iter().any(|known| standard_domain(&known.domain) && known.version >= 9);
+    let Some(graph) = model.graph.as_mut().filter(|_| has_where) else { return };
+    for mut node in std::mem::take(&mut graph.node) {
+        let inputs = match &*node.op_type {
+            _ if !standard(&node) => 0,
+            operator if BOUNDED.contains(&operator) => 1,
+            operator if CHOSEN.contains(&operator) => node.input.len(),
+            _ => 0,
+        };
+        let inputs: Vec<String> = node.input.iter().take(inputs).cloned().collect();
+        let Some(output) = node.output.first_mut().filter(|_| !inputs.is_empty()) else {
+            graph.node.push(node);
+            continue;
+        };
+        let mut number = format!("{output}/number");
+        let output = std::mem::replace(output, number.clone());
+        graph.node.push(node);
+        for (place, input) in inputs.iter().enumerate() {
+            let is_number = format!("{output}/is_number_{place}");
+            let last = place.saturating_add(1) == inputs.len();
+            let kept = if last { output.clone() } else { format!("{output}/kept_{place}") };
+            // Nothing but NaN differs from itself; the engine's `IsNaN` takes no 64-bit floats.
+            graph.node.push(made("Equal", &[input, input], &is_number));
+            graph.node.push(made("Where", &[&is_number, &number, input], &kept));
+            number = kept;
+        }
+    }
+}
+
+/// Takes the addition out of each `Gemm` of a graph with 64-bit floats: the engine multiplies it
+/// by a 32-bit one.
+pub(super) fn split_double_gemm(model: &mut ModelProto) {
+    let Some(graph) = model.graph.as_mut().filter(|graph| has_doubles(graph)) else { return };
+    for mut node in std::mem::take(&mut graph.node) {
+        let plain = |name: &str| {
+            let mut found = node.attribute.iter().filter(|attribute| attribute.name == name);
+            found.all(|attribute| attribute.f == 1.0)
+        };
+        let splits = standard(&node) && node.op_type == "Gemm" && plain("alpha") && plain("beta");
+        let (Some(output), [_, _, added]) = (node.output.first().cloned(), &node.input[..]) else {
+            graph.node.push(node);
+            continue;
+        };
+        if !splits || added.is_empty() {
+            graph.node.push(node);
+            continue;
+        }
+        let (added, product) = (added.clone(), format!("{output}/product"));
+        node.input.truncate(2);
+        node.output = vec![product.clone()];
+        graph.node.push(node);
+        graph.node.push(made("Add", &[&product, &added], &output));
+    }
+}
+
+fn has_doubles(graph: &GraphProto) -> bool {
+    let double = DataType::Double as i32;
+    graph.initializer.iter().any(|tensor| tensor.data_type == double)
+        || graph.input.iter().any(|input| {
+            let found = input.r#type.as_ref().and_then(|found| found.value.as_ref());
+            matches!(found, Some(Type::TensorType(tensor)) if tensor.elem_type == double)
+        })
+}
+
+fn standard(node: &NodeProto) -> bool {
+    matches!(&*node.domain, "" | "ai.onnx")
+}
+
+fn made(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        op_type: operator.to_owned(),
+        name: output.to_owned(),
+        input: inputs.iter().map(|name| (*name).to_owned()).collect(),
+        output: vec![output.to_owned()],
+        ..NodeProto::default()
+    }
+}

@@ -1,0 +1,223 @@
+//! An ONNX graph of any inputs and outputs.
+
+#[cfg(feature = "onnx")]
+use std::path::Path;
+use std::{fmt, sync::Arc};
+
+use super::{
+    AxisSize, BatchAxis, Document, LoadError, Loader, NonFiniteInput, Plan, Rows, TensorInfo,
+    describe::shape_text, select,
+};
+use crate::{
+    model::{Model, ModelError},
+    tensor::{Tensor, TensorData, Tensors},
+};
+
+/// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
+///
+/// Any number of threads call one graph at once; it holds no lock and no per-thread state, and a
+/// clone is a pointer to the same graph. For a classifier of one row, [`Classifier`](super::Classifier)
+/// is the faster and simpler form.
+///
+/// ```no_run
+/// use modelgate::{Model, onnx, tensor::{Tensor, Tensors}};
+///
+/// let graph = onnx::Graph::load("two_inputs.onnx")?;
+/// let inputs = Tensors::new()
+///     .with("left", Tensor::new([1, 2], vec![1.0_f32, 2.0])?)
+///     .with("right", Tensor::new([1, 2], vec![3.0_f32, 4.0])?);
+/// let outputs = graph.predict(&inputs)?;
+/// println!("{:?}", outputs.get("sum").and_then(Tensor::as_f32));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Graph(Arc<LoadedGraph>);
+
+struct LoadedGraph {
+    plan: Plan,
+    inputs: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
+    non_finite: NonFiniteInput,
+    sha256: Box<str>,
+}
+
+impl Graph {
+    /// Loads the graph in a file, with every option at its default.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    #[cfg(feature = "onnx")]
+    pub fn load(path: impl AsRef<Path>) -> Result<Graph, LoadError> {
+        super::Classifier::builder().load_graph(path)
+    }
+
+    /// Loads the graph in these bytes, with every option at its default.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    #[cfg(feature = "onnx")]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Graph, LoadError> {
+        super::Classifier::builder().graph_from_bytes(bytes)
+    }
+
+    /// What the graph takes.
+    pub fn inputs(&self) -> &[TensorInfo] {
+        &self.0.inputs
+    }
+
+    /// What the graph gives, in order.
+    pub fn outputs(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.0.outputs.iter()
+    }
+
+    /// The SHA-256 of the file, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    pub(super) fn prepare(
+        document: Document,
+        options: &Loader,
+        sha256: Box<str>,
+    ) -> Result<Graph, LoadError> {
+        if let Some(name) = &options.input
+            && !document.inputs.iter().any(|input| input.name == *name)
+        {
+            return Err(LoadError::NoSuchInput {
+                expected: format!("`{name}`").into(),
+                found: document.inputs.iter().map(|input| input.name.clone()).collect(),
+            });
+        }
+        document.inputs.iter().try_for_each(check_size)?;
+        let outputs: Vec<TensorInfo> = match &options.outputs {
+            None => document.outputs.clone(),
+            Some(names) => names
+                .iter()
+                .map(|name| {
+                    let found = document.outputs.iter().find(|output| output.name == *name);
+                    found.cloned().ok_or_else(|| select::no_output(name, &document.outputs))
+                })
+                .collect::<Result<_, _>>()?,
+        };
+        let names: Vec<&str> = outputs.iter().map(|output| &*output.name).collect();
+        let build = |rows| Plan::build(&document, rows, options.features, &names);
+        let plan = match options.batch {
+            BatchAxis::Pinned(count) => build(Rows::Exactly(count))?,
+            BatchAxis::Symbolic => build(Rows::Any)?,
+            BatchAxis::Automatic => match build(Rows::Any) {
+                Ok(plan) => plan,
+                // The first refusal is the one to show: it is about the graph as it stands.
+                Err(error) => build(Rows::Exactly(1)).map_err(|_| error)?,
+            },
+        };
+        let inputs = document.inputs;
+        let non_finite = options.non_finite;
+        Ok(Graph(Arc::new(LoadedGraph { plan, inputs, outputs, non_finite, sha256 })))
+    }
+}
+
+impl Model<Tensors, Tensors> for Graph {
+    fn predict(&self, tensors: &Tensors) -> Result<Tensors, ModelError> {
+        let graph = &*self.0;
+        let mut ordered = Vec::with_capacity(graph.inputs.len());
+        for input in &graph.inputs {
+            let tensor = tensors.get(&input.name).ok_or_else(|| {
+                ModelError::invalid_input(
+                    format_args!("inputs.{}", input.name),
+                    "nothing",
+                    format_args!("a tensor {input}"),
+                )
+            })?;
+            check(input, tensor, graph.non_finite)?;
+            ordered.push(tensor);
+        }
+        if tensors.len() > ordered.len() {
+            let known = |name: &str| graph.inputs.iter().any(|input| *input.name == *name);
+            if let Some((name, _)) = tensors.iter().find(|(name, _)| !known(name)) {
+                return Err(ModelError::invalid_input(
+                    format_args!("inputs.{name}"),
+                    "an unknown name",
+                    "the names of the graph's inputs only",
+                ));
+            }
+        }
+        let given = graph.plan.run(ordered.into_iter())?;
+        let mut outputs = Tensors::new();
+        for (output, tensor) in graph.outputs.iter().zip(given.into_tensors(graph.outputs.len())) {
+            outputs.insert(output.name.clone(), tensor?);
+        }
+        Ok(outputs)
+    }
+}
+
+/// What is as large as an input may be made while the graph is prepared.
+fn check_size(input: &TensorInfo) -> Result<(), LoadError> {
+    let axes = input.shape.as_deref().unwrap_or_default();
+    let sizes = axes.iter().filter_map(|axis| match axis {
+        AxisSize::Fixed(size) => Some(*size),
+        AxisSize::Named(_) | AxisSize::Free => None,
+    });
+    let elements = sizes.fold(1_usize, usize::saturating_mul);
+    if elements <= MOST_ELEMENTS {
+        return Ok(());
+    }
+    Err(LoadError::Shape {
+        tensor: input.name.clone(),
+        found: shape_text(input.shape.as_deref()).into(),
+        expected: "at most 2^26 elements".into(),
+    })
+}
+
+const MOST_ELEMENTS: usize = 1 << 26;
+
+fn check(
+    input: &TensorInfo,
+    tensor: &Tensor,
+    non_finite: NonFiniteInput,
+) -> Result<(), ModelError> {
+    let field = format_args!("inputs.{}", input.name);
+    if let Some(expected) = input.dtype
+        && expected != tensor.dtype()
+    {
+        return Err(ModelError::invalid_input(field, tensor.dtype(), expected));
+    }
+    if let Some(axes) = &input.shape {
+        let fits = axes.len() == tensor.shape().len()
+            && axes.iter().zip(tensor.shape()).all(|(axis, size)| match axis {
+                AxisSize::Fixed(expected) => expected == size,
+                AxisSize::Named(_) | AxisSize::Free => true,
+            });
+        if !fits {
+            return Err(ModelError::invalid_input(
+                field,
+                format_args!("shape {:?}", tensor.shape()),
+                format_args!("shape {}", shape_text(Some(axes))),
+            ));
+        }
+    }
+    let allowed = match tensor.data() {
+        TensorData::F32(values) => non_finite.allows(values, f32::is_finite, f32::is_nan),
+        TensorData::F64(values) => non_finite.allows(values, f64::is_finite, f64::is_nan),
+        _ => true,
+    };
+    if !allowed {
+        let (found, expected) = match non_finite {
+            NonFiniteInput::Missing => ("an infinity", "finite numbers or NaN"),
+            _ => ("a NaN or infinity", "finite numbers"),
+        };
+        return Err(ModelError::invalid_input(field, found, expected));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Graph")
+            .field("inputs", &self.0.inputs)
+            .field("outputs", &self.outputs().collect::<Vec<_>>())
+            .field("sha256", &self.0.sha256)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! Why an ONNX file cannot serve.
+
+use std::{error::Error, fmt, io, path::PathBuf};
+
+use crate::model::{AcceptanceError, ModelError};
+
+/// Why [`Classifier::load`](crate::onnx::Classifier::load) or a graph's load failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be read.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is larger than allowed.
+    TooLarge {
+        /// Its size in bytes, or as many as were read before giving up.
+        found: u64,
+        /// The most that is allowed, in bytes.
+        limit: u64,
+    },
+    /// The file is not the one that was pinned.
+    PinMismatch {
+        /// The SHA-256 of the bytes that were read, in hexadecimal.
+        found: Box<str>,
+        /// The pinned SHA-256.
+        expected: Box<str>,
+    },
+    /// The bytes are not an ONNX model, or not a whole one.
+    NotOnnx {
+        /// What is wrong with them.
+        detail: Box<str>,
+    },
+    /// The graph needs operators that the engine does not have, or runs wrongly.
+    Unsupported {
+        /// Each such operator once.
+        operators: Vec<UnsupportedOperator>,
+    },
+    /// Weights are kept in a file of their own, which no pin would cover.
+    ExternalData {
+        /// The first such tensor.
+        tensor: Box<str>,
+    },
+    /// There is no input of the name asked for, or none that can be chosen without one.
+    NoSuchInput {
+        /// What was looked for.
+        expected: Box<str>,
+        /// The inputs that exist.
+        found: Vec<Box<str>>,
+    },
+    /// There is no output of the name asked for, or none that can be chosen without one.
+    NoSuchOutput {
+        /// What was looked for.
+        expected: Box<str>,
+        /// The outputs that exist.
+        found: Vec<Box<str>>,
+    },
+    /// An input or output has a shape that does not fit the way it is to be used.
+    Shape {
+        /// The input or output.
+        tensor: Box<str>,
+        /// Its shape.
+        found: Box<str>,
+        /// What it should be, and what to do.
+        expected: Box<str>,
+    },
+    /// An input or output has an element type that does not fit the way it is to be used.
+    Dtype {
+        /// The input or output.
+        tensor: Box<str>,
+        /// Its element type.
+        found: Box<str>,
+        /// The types that fit.
+        expected: Box<str>,
+    },
+    /// An option of the builder makes no sense.
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What it was given.
+        found: Box<str>,
+        /// What it takes.
+        expected: Box<str>,
+    },
+    /// What the model's sidecar or metadata says about it is not so.
+    Schema {
+        /// The sidecar's path, or the metadata's key.
+        from: Box<str>,
+        /// The field: `classes`, `features[2].type`.
+        field: Box<str>,
+        /// What it holds.
+        found: Box<str>,
+        /// What the model has, or the format allows.
+        expected: Box<str>,
+    },
+    /// The model does not answer the golden rows of its sidecar as it should; which row, and what
+    /// was found and expected, is in here.
+    Golden(AcceptanceError),
+    /// The engine refused the graph.
+    Engine {
+        /// What was being done: `preparing the graph`, `running a first row`.
+        step: &'static str,
+        /// The engine's own words.
+        source: EngineError,
+    },
+    /// The engine panicked over the graph; the panic was caught.
+    Panicked {
+        /// What was being done.
+        step: &'static str,
+        /// The panic's message.
+        message: Box<str>,
+    },
+}
+
+/// An operator that the engine does not have, or runs wrongly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnsupportedOperator {
+    /// Its name: `ZipMap`.
+    pub name: Box<str>,
+    /// Its domain: `ai.onnx.ml`; the standard one is `ai.onnx`.
+    pub domain: Box<str>,
+    /// The first node of the graph that uses it.
+    pub node: Box<str>,
+    /// What to do about it, usually an option of the exporter.
+    pub advice: &'static str,
+}
+
+/// The engine's own words.
+#[derive(Debug)]
+pub struct EngineError(Box<str>);
+
+/// The longest account of an engine's failure that is kept: some quote the whole graph.
+const LONGEST: usize = 2_000;
+
+impl EngineError {
+    pub(super) fn new(words: &str) -> EngineError {
+        match words.char_indices().nth(LONGEST) {
+            Some((end, _)) => {
+                EngineError(format!("{} ...", words.get(..end).unwrap_or_default()).into())
+            }
+            None => EngineError(words.into()),
+        }
+    }
+}
+
+impl From<ModelError> for EngineError {
+    fn from(error: ModelError) -> EngineError {
+        EngineError::new(&crate::error_chain(&error))
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for EngineError {}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Io { path, .. } => write!(f, "{} could not be read", path.display()),
+            LoadError::TooLarge { found, limit } => {
+                write!(f, "model file: found {found} bytes, expected at most {limit} bytes")
+            }
+            LoadError::PinMismatch { found, expected } => {
+                write!(f, "sha256 of the model file: found {found}, expected {expected}")
+            }
+            LoadError::NotOnnx { detail } => write!(f, "not an ONNX model: {detail}"),
+            LoadError::Unsupported { operators } => {
+                for (index, operator) in operators.iter().enumerate() {
+                    let UnsupportedOperator { name, domain, node, advice } = operator;
+                    let lead = if index == 0 { "" } else { "; " };
+                    write!(
+                        f,
+                        "{lead}operator `{name}` of domain `{domain}` (node `{node}`) is not \
+                         supported: {advice}"
+                    )?;
+                }
+                Ok(())
+            }
+            LoadError::ExternalData { tensor } => write!(
+                f,
+                "tensor `{tensor}` keeps its weights in another file: save the model as one file"
+            ),
+            LoadError::NoSuchInput { expected, found } => {
+                write!(f, "input: found {}, expected {expected}", list(found))
+            }
+            LoadError::NoSuchOutput { expected, found } => {
+                write!(f, "output: found {}, expected {expected}", list(found))
+            }
+            LoadError::Shape { tensor, found, expected } => {
+                write!(f, "shape of `{tensor}`: found {found}, expected {expected}")
+            }
+            LoadError::Dtype { tensor, found, expected } => {
+                write!(f, "element type of `{tensor}`: found {found}, expected {expected}")
+            }
+            LoadError::Option { option, found, expected } => {
+                write!(f, "{option}: found {found}, expected {expected}")
+            }
+            LoadError::Schema { from, field, found, expected } => {
+                write!(f, "schema in {from}: {field}: found {found}, expected {expected}")
+            }
+            LoadError::Golden(_) => f.write_str("the model failed its golden rows"),
+            LoadError::Engine { step, .. } => write!(f, "the engine failed while {step}"),
+            LoadError::Panicked { step, message } => {
+                write!(f, "the engine panicked while {step}: {message}")
+            }
+        }
+    }
+}
+
+fn list(names: &[Box<str>]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            LoadError::Io { source, .. } => Some(source),
+            LoadError::Engine { source, .. } => Some(source),
+            LoadError::Golden(source) => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! A graph of any inputs and outputs on another machine.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    Error, Status, TensorInfo,
+    checked::Checked,
+    core::Core,
+    rows,
+    wire::{self, Question},
+};
+use crate::{
+    model::ModelError,
+    router::{AsyncModel, ModelFuture},
+    tensor::{Tensor, TensorData, Tensors},
+};
+
+/// A graph of any inputs and outputs on another machine: named [`Tensors`] in, named tensors out.
+///
+/// Made by [`Builder::connect_graph`](super::Builder::connect_graph); in all else as
+/// [`Classifier`](super::Classifier).
+///
+/// ```no_run
+/// use modelgate::{AsyncModel, remote, tensor::{Tensor, Tensors}};
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let graph = remote::Classifier::builder("http://triton.internal:8000", "two_inputs")
+///     .connect_graph()
+///     .await?;
+/// let inputs = Tensors::new()
+///     .with("left", Tensor::new([1, 2], vec![1.0_f32, 2.0])?)
+///     .with("right", Tensor::new([1, 2], vec![3.0_f32, 4.0])?);
+/// let outputs = graph.predict(&inputs).await?;
+/// println!("{:?}", outputs.get("sum").and_then(Tensor::as_f32));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Graph(Arc<Core>);
+
+impl Graph {
+    pub(super) fn of(core: Core) -> Graph {
+        Graph(Arc::new(core))
+    }
+
+    /// Looks at the server now: whether it is ready, and still has the model that was expected.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not answer.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.0.check().await
+    }
+
+    /// What the graph takes, as the server stated it at the start. Empty when it did not.
+    pub fn inputs(&self) -> &[TensorInfo] {
+        self.0.known().map_or(&[], |checked| &checked.inputs)
+    }
+
+    /// What the graph gives; likewise.
+    pub fn outputs(&self) -> &[TensorInfo] {
+        self.0.known().map_or(&[], |checked| &checked.outputs)
+    }
+
+    /// How it stands with the server, and with the requests to it.
+    pub fn status(&self) -> Status {
+        Status::of(&self.0)
+    }
+}
+
+impl AsyncModel<Tensors, Tensors> for Graph {
+    fn predict<'a>(&'a self, tensors: &'a Tensors) -> ModelFuture<'a, Tensors> {
+        Box::pin(predict(&self.0, tensors))
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    fn load(&self) -> ModelFuture<'_, ()> {
+        Box::pin(async { Ok(self.check().await?) })
+    }
+}
+
+async fn predict(core: &Core, tensors: &Tensors) -> Result<Tensors, ModelError> {
+    let ends = core.ends();
+    let checked = core.checked()?;
+    check(core, checked, tensors)?;
+    let options = &core.shared.options;
+    let inputs = tensors.iter().map(|(name, tensor)| (name.into(), tensor.clone())).collect();
+    let question = Question { inputs, outputs: options.outputs.clone().unwrap_or_default() };
+    let mut reply = core.within(core.ask(checked, question, ends), ends).await?;
+    rows::same_version(&options.version, &reply)?;
+    for described in &checked.outputs {
+        match reply.outputs.get(&described.name) {
+            Some(tensor) => as_described(described, tensor)?,
+            None if options.outputs.is_none() => {
+                rows::output(&reply, &described.name)?;
+            }
+            None => {}
+        }
+    }
+    match &options.outputs {
+        None => Ok(reply.outputs),
+        Some(names) => {
+            let wanted =
+                names.iter().map(|name| Ok((name.clone(), rows::output(&reply, name)?.clone())));
+            reply.outputs = wanted.collect::<Result<Tensors, Error>>()?;
+            Ok(reply.outputs)
+        }
+    }
+}
+
+fn fits(described: &[i64], shape: &[usize]) -> bool {
+    described.len() == shape.len()
+        && described
+            .iter()
+            .zip(shape)
+            .all(|(described, size)| *described < 0 || usize::try_from(*described) == Ok(*size))
+}
+
+fn as_described(described: &TensorInfo, found: &Tensor) -> Result<(), Error> {
+    let name = &described.name;
+    let datatype = wire::datatype(found.dtype());
+    if *described.datatype != *datatype {
+        let field = format_args!("outputs.{name}: datatype");
+        return Err(Error::mismatch(field, datatype, &described.datatype));
+    }
+    if !fits(&described.shape, found.shape()) {
+        return Err(Error::mismatch(
+            format_args!("outputs.{name}: shape"),
+            format_args!("{:?}", found.shape()),
+            format_args!("{:?}", described.shape),
+        ));
+    }
+    Ok(())
+}
+
+fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelError> {
+    for described in &checked.inputs {
+        let field = format_args!("inputs.{}", described.name);
+        let Some(tensor) = tensors.get(&described.name) else {
+            let expected = format_args!("a tensor {described}");
+            return Err(ModelError::invalid_input(field, "nothing", expected));
+        };
+        let datatype = wire::datatype(tensor.dtype());
+        if *described.datatype != *datatype {
+            return Err(ModelError::invalid_input(field, datatype, &described.datatype));
+        }
+        if !fits(&described.shape, tensor.shape()) {
+            return Err(ModelError::invalid_input(
+                field,
+                format_args!("shape {:?}", tensor.shape()),
+                format_args!("shape {:?}", described.shape),
+            ));
+        }
+    }
+    for (name, tensor) in tensors.iter() {
+        let field = format_args!("inputs.{name}");
+        let known = |described: &TensorInfo| *described.name == *name;
+        if !checked.inputs.is_empty() && !checked.inputs.iter().any(known) {
+            let expected = "the names of the graph's inputs only";
+            return Err(ModelError::invalid_input(field, "an unknown name", expected));
+        }
+        let finite = match tensor.data() {
+            TensorData::F32(values) => values.iter().all(|value| value.is_finite()),
+            TensorData::F64(values) => values.iter().all(|value| value.is_finite()),
+            _ => true,
+        };
+        let shared = &core.shared;
+        let allowed = shared.options.allow_non_finite && shared.takes_non_finite(checked);
+        if !finite && !allowed {
+            return Err(ModelError::invalid_input(field, "a NaN or infinity", "finite numbers"));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteGraph")
+            .field("options", &self.0.shared.options)
+            .field("ready", &self.0.is_ready())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,305 @@
+//! The protocol over gRPC.
+
+mod message;
+
+use std::time::{Duration, Instant};
+
+use tonic::{
+    Code, Request, Status,
+    client::Grpc as Calls,
+    codegen::http::uri::PathAndQuery,
+    metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+};
+use tonic_prost::ProstCodec;
+
+use self::message::{
+    Infer, Inferred, MODEL_INFER, MODEL_METADATA, MODEL_READY, Model, Named, Nothing, Ready,
+    SERVER_METADATA, SERVER_READY, Server, Wanted,
+};
+use super::{
+    Builder, Error, Failed, TensorInfo,
+    wire::{self, Metadata, Question, Reply},
+    words,
+};
+use crate::tensor::{Dtype, TensorData, Tensors};
+
+/// A model of a server.
+pub(super) struct Grpc {
+    channel: Channel,
+    headers: MetadataMap,
+    model: Named,
+    timeout: Duration,
+    max_bytes: u64,
+}
+
+/// A message that is ready to be sent any number of times; its tensors are shared.
+#[derive(Clone)]
+pub(super) struct Sendable(Infer);
+
+/// An answer as it came.
+pub(super) struct Answered(Inferred);
+
+impl Grpc {
+    /// To be called where the event loop is known.
+    pub(super) fn new(builder: &Builder) -> Result<Grpc, Error> {
+        let http = &builder.http;
+        let failed = |error: tonic::transport::Error| Error::Client { source: error.into() };
+        let url = builder.address()?;
+        let mut endpoint = Endpoint::from_shared(url.to_string())
+            .and_then(|endpoint| endpoint.user_agent(http.user_agent.clone()))
+            .map_err(failed)?
+            .connect_timeout(http.connect_timeout)
+            .http2_adaptive_window(true);
+        if url.scheme() == "https" {
+            let mut tls = ClientTlsConfig::new().with_native_roots();
+            if !http.certificates.is_empty() {
+                tls = tls.ca_certificate(Certificate::from_pem(&http.certificates));
+            }
+            endpoint = endpoint.tls_config(tls).map_err(failed)?;
+        }
+        let mut headers = MetadataMap::new();
+        let given = http.headers.iter().map(|(name, value)| (&**name, &**value));
+        let token = builder.token.iter().map(|token| ("authorization", token.reveal()));
+        for (name, value) in given.chain(token) {
+            let key = AsciiMetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes());
+            let Ok(key) = key else {
+                return Err(Error::setting("header", format_args!("`{name}`"), "a name"));
+            };
+            let Ok(mut value) = AsciiMetadataValue::try_from(value) else {
+                let found = format_args!("characters in `{name}` that no header may have");
+                return Err(Error::setting("header", found, "visible ASCII"));
+            };
+            value.set_sensitive(true);
+            headers.insert(key, value);
+        }
+        Ok(Grpc {
+            channel: endpoint.connect_lazy(),
+            headers,
+            model: Named {
+                name: builder.model.to_string(),
+                version: builder.version.as_deref().unwrap_or_default().to_owned(),
+            },
+            timeout: http.timeout,
+            max_bytes: http.max_bytes,
+        })
+    }
+
+    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, Error> {
+        let model: Ready = self.ask(MODEL_READY, self.model.clone()).await?;
+        if model.ready {
+            return Ok(None);
+        }
+        let server: Ready = self.ask(SERVER_READY, Nothing {}).await?;
+        Ok(Some(match server.ready {
+            true => "server says that the model is not",
+            false => "server says that it is not itself",
+        }))
+    }
+
+    pub(super) async fn metadata(&self) -> Result<Metadata, Error> {
+        let server: Server = self.ask(SERVER_METADATA, Nothing {}).await?;
+        let model: Model = self.ask(MODEL_METADATA, self.model.clone()).await?;
+        let tensors = |tensors: Vec<message::Tensor>| {
+            let described = |tensor: message::Tensor| TensorInfo {
+                name: tensor.name.into(),
+                datatype: tensor.datatype.into(),
+                shape: tensor.shape,
+            };
+            tensors.into_iter().map(described).collect()
+        };
+        Ok(Metadata {
+            server: server.name,
+            extensions: server.extensions,
+            name: model.name,
+            versions: model.versions,
+            inputs: tensors(model.inputs),
+            outputs: tensors(model.outputs),
+        })
+    }
+
+    pub(super) fn request(&self, question: &Question) -> Sendable {
+        let mut infer = Infer {
+            model_name: self.model.name.clone(),
+            model_version: self.model.version.clone(),
+            inputs: Vec::with_capacity(question.inputs.len()),
+            outputs: Vec::with_capacity(question.outputs.len()),
+            raw: Vec::with_capacity(question.inputs.len()),
+        };
+        for (name, tensor) in &question.inputs {
+            let sizes = tensor.shape().iter();
+            infer.inputs.push(message::Tensor {
+                name: name.to_string(),
+                datatype: wire::datatype(tensor.dtype()).to_owned(),
+                // No tensor in memory has an axis longer than this.
+                shape: sizes.map(|size| i64::try_from(*size).unwrap_or(i64::MAX)).collect(),
+                contents: None,
+            });
+            let mut bytes = Vec::new();
+            wire::to_bytes(tensor.data(), &mut bytes);
+            infer.raw.push(bytes.into());
+        }
+        let wanted = question.outputs.iter().map(|name| Wanted { name: name.to_string() });
+        infer.outputs.extend(wanted);
+        Sendable(infer)
+    }
+
+    /// One try. The future may be dropped at any time, which ends the request.
+    pub(super) async fn infer(&self, request: Sendable, ends: Instant) -> Result<Answered, Failed> {
+        let left = ends.saturating_duration_since(Instant::now());
+        let answer = self.call(MODEL_INFER, request.0, left).await;
+        answer.map(Answered).map_err(|status| self.failed(status))
+    }
+
+    async fn ask<Q, A>(&self, method: &'static str, question: Q) -> Result<A, Error>
+    where
+        Q: prost::Message + Send + Sync + 'static,
+        A: prost::Message + Default + Send + Sync + 'static,
+    {
+        let limit = self.timeout;
+        match tokio::time::timeout(limit, self.call(method, question, limit)).await {
+            Ok(answer) => answer.map_err(|status| self.failed(status).error),
+            Err(_) => Err(Error::Deadline { limit }),
+        }
+    }
+
+    async fn call<Q, A>(
+        &self,
+        method: &'static str,
+        question: Q,
+        limit: Duration,
+    ) -> Result<A, Status>
+    where
+        Q: prost::Message + Send + Sync + 'static,
+        A: prost::Message + Default + Send + Sync + 'static,
+    {
+        let largest = usize::try_from(self.max_bytes).unwrap_or(usize::MAX);
+        let mut calls = Calls::new(self.channel.clone()).max_decoding_message_size(largest);
+        calls.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        let mut request = Request::new(question);
+        *request.metadata_mut() = self.headers.clone();
+        request.set_timeout(limit);
+        let codec = ProstCodec::<Q, A>::default();
+        let path = PathAndQuery::from_static(method);
+        calls.unary(request, path, codec).await.map(tonic::Response::into_inner)
+    }
+
+    fn failed(&self, status: Status) -> Failed {
+        let message = words::bounded(status.message());
+        // What is not the server's own word comes with a cause.
+        let broke = std::error::Error::source(&status).is_some();
+        let code = status.code();
+        match code {
+            Code::NotFound => {
+                let Named { name, version } = &self.model;
+                let version = (!version.is_empty()).then(|| version.as_str().into());
+                Error::Gone { model: name.as_str().into(), version, message }.into()
+            }
+            Code::OutOfRange if !broke && is_ours(&status) => {
+                Error::TooLarge { limit: self.max_bytes }.into()
+            }
+            Code::Unavailable if broke && is_connect(&status) => {
+                let error = Error::Unreachable { source: status.into() };
+                Failed { error, again: Some(Duration::ZERO) }
+            }
+            Code::Unavailable if !broke => {
+                let error = Error::Grpc { code: name(code), message };
+                Failed { error, again: Some(Duration::ZERO) }
+            }
+            _ if broke => {
+                let error = Error::Broken { source: status.into() };
+                Failed { error, again: Some(Duration::ZERO) }
+            }
+            code => Error::Grpc { code: name(code), message }.into(),
+        }
+    }
+}
+
+/// Whether it is the decoder that found a message too large.
+fn is_ours(status: &Status) -> bool {
+    status.message().contains("decoded message length too large")
+}
+
+fn is_connect(status: &Status) -> bool {
+    let mut next = std::error::Error::source(status);
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind as Kind;
+            return matches!(
+                error.kind(),
+                Kind::ConnectionRefused | Kind::TimedOut | Kind::HostUnreachable
+            );
+        }
+        next = cause.source();
+    }
+    false
+}
+
+impl Answered {
+    pub(super) fn read(self) -> Result<Reply, Error> {
+        let Inferred { model_version, outputs: given, raw } = self.0;
+        if !raw.is_empty() && raw.len() != given.len() {
+            return Err(Error::mismatch("raw_output_contents", raw.len(), given.len()));
+        }
+        let mut raw = raw.into_iter();
+        let mut outputs = Tensors::new();
+        for tensor in given {
+            let name = &*tensor.name;
+            let dtype = wire::output_dtype(name, &tensor.datatype)?;
+            let data = match raw.next() {
+                Some(bytes) => wire::from_bytes(name, dtype, &bytes)?,
+                None => contents(dtype, tensor.contents.unwrap_or_default()).ok_or_else(|| {
+                    Error::malformed("answer", format_args!("outputs.{name}: elements"))
+                })?,
+            };
+            let tensor = wire::output(name, &tensor.shape, data)?;
+            if outputs.insert(name, tensor).is_some() {
+                let field = format_args!("outputs.{name}");
+                return Err(Error::mismatch(field, "two of this name", "one"));
+            }
+        }
+        Ok(Reply { version: model_version, outputs })
+    }
+}
+
+fn contents(dtype: Dtype, contents: message::Contents) -> Option<TensorData> {
+    Some(match dtype {
+        Dtype::F32 => TensorData::F32(contents.floats),
+        Dtype::F64 => TensorData::F64(contents.doubles),
+        Dtype::I64 => TensorData::I64(contents.longs),
+        Dtype::I32 => TensorData::I32(contents.ints),
+        Dtype::Bool => TensorData::Bool(contents.bools),
+        Dtype::U8 => {
+            let bytes = contents.unsigned.into_iter().map(|value| u8::try_from(value).ok());
+            TensorData::U8(bytes.collect::<Option<_>>()?)
+        }
+        Dtype::Text => {
+            let texts = contents.texts.iter();
+            let texts = texts.map(|text| std::str::from_utf8(text).ok().map(Into::into));
+            TensorData::Text(texts.collect::<Option<_>>()?)
+        }
+    })
+}
+
+/// The code as gRPC spells it.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

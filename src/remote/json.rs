@@ -1,0 +1,406 @@
+//! The protocol's bodies: JSON, with the tensors in it or behind it.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{
+    Error,
+    wire::{self, Question, Reply, TensorInfo},
+};
+use crate::tensor::{Dtype, TensorData, Tensors};
+
+/// A request's body.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    /// How much of it is JSON, where tensors come behind.
+    pub(super) json: Option<usize>,
+}
+
+/// The body of a request.
+///
+/// # Errors
+/// Numbers that JSON has no words for.
+pub(super) fn request(
+    question: &Question,
+    binary: bool,
+    timeout: Option<std::time::Duration>,
+) -> Result<Body, crate::model::ModelError> {
+    let mut json = Vec::new();
+    let mut behind = Vec::new();
+    json.extend_from_slice(b"{\"inputs\":[");
+    for (place, (name, tensor)) in question.inputs.iter().enumerate() {
+        if place > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(b"{\"name\":");
+        write(&mut json, name);
+        json.extend_from_slice(b",\"shape\":");
+        write(&mut json, tensor.shape());
+        json.extend_from_slice(b",\"datatype\":");
+        write(&mut json, wire::datatype(tensor.dtype()));
+        if binary {
+            let before = behind.len();
+            wire::to_bytes(tensor.data(), &mut behind);
+            json.extend_from_slice(b",\"parameters\":{\"binary_data_size\":");
+            write(&mut json, &behind.len().saturating_sub(before));
+            json.push(b'}');
+        } else {
+            json.extend_from_slice(b",\"data\":");
+            elements(&mut json, name, tensor.data())?;
+        }
+        json.push(b'}');
+    }
+    json.push(b']');
+    if !question.outputs.is_empty() {
+        json.extend_from_slice(b",\"outputs\":[");
+        for (place, name) in question.outputs.iter().enumerate() {
+            if place > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(b"{\"name\":");
+            write(&mut json, name);
+            if binary {
+                json.extend_from_slice(b",\"parameters\":{\"binary_data\":true}");
+            }
+            json.push(b'}');
+        }
+        json.push(b']');
+    }
+    let mut parameters = Vec::new();
+    if binary && question.outputs.is_empty() {
+        parameters.push("\"binary_data_output\":true".to_owned());
+    }
+    if let Some(timeout) = timeout {
+        parameters.push(format!("\"timeout\":{}", timeout.as_micros()));
+    }
+    if !parameters.is_empty() {
+        json.extend_from_slice(b",\"parameters\":{");
+        json.extend_from_slice(parameters.join(",").as_bytes());
+        json.push(b'}');
+    }
+    json.push(b'}');
+    let length = json.len();
+    json.append(&mut behind);
+    Ok(Body { bytes: json, json: binary.then_some(length) })
+}
+
+fn write<T: serde::Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
+    // Names, sizes and finite numbers into a Vec: there is nothing that could fail.
+    let _ = serde_json::to_writer(json, value);
+}
+
+fn elements(
+    json: &mut Vec<u8>,
+    name: &str,
+    data: &TensorData,
+) -> Result<(), crate::model::ModelError> {
+    match data {
+        TensorData::F32(values) => {
+            finite(name, values, |value| value.is_finite())?;
+            json.push(b'[');
+            for (place, value) in values.iter().enumerate() {
+                if place > 0 {
+                    json.push(b',');
+                }
+                let start = json.len();
+                write(json, value);
+                // Servers read it as an f64 first. Where that in turn would round to another f32,
+                // it is sent as the longer f64.
+                let text = json.get(start..).and_then(|text| std::str::from_utf8(text).ok());
+                let back = text.and_then(|text| text.parse::<f64>().ok());
+                if back.is_none_or(|back| back as f32 != *value) {
+                    json.truncate(start);
+                    write(json, &f64::from(*value));
+                }
+            }
+            json.push(b']');
+        }
+        TensorData::F64(values) => {
+            finite(name, values, |value| value.is_finite())?;
+            write(json, values);
+        }
+        TensorData::I64(values) => write(json, values),
+        TensorData::I32(values) => write(json, values),
+        TensorData::U8(values) => write(json, values),
+        TensorData::Bool(values) => write(json, values),
+        TensorData::Text(values) => write(json, values),
+    }
+    Ok(())
+}
+
+fn finite<T: Copy + fmt::Display>(
+    name: &str,
+    values: &[T],
+    is_finite: impl Fn(T) -> bool,
+) -> Result<(), crate::model::ModelError> {
+    match values.iter().position(|value| !is_finite(*value)) {
+        None => Ok(()),
+        Some(index) => Err(crate::model::ModelError::invalid_input(
+            format_args!("inputs.{name}[{index}]"),
+            "NaN or an infinity",
+            "a finite number, as this server takes JSON",
+        )),
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(default)]
+    model_version: Option<String>,
+    #[serde(borrow)]
+    outputs: Vec<Output<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Output<'a> {
+    name: Box<str>,
+    datatype: String,
+    shape: Vec<i64>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(default)]
+    parameters: Option<Parameters>,
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    #[serde(default)]
+    binary_data_size: Option<usize>,
+}
+
+/// What an answer says; `json` is how much of it is JSON.
+pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<Reply, Error> {
+    let (text, mut behind) = match json {
+        None => (body, &[][..]),
+        Some(length) => body.split_at_checked(length).ok_or_else(|| {
+            let found = format_args!("{} bytes in all", body.len());
+            Error::mismatch("inference-header-content-length", length, found)
+        })?,
+    };
+    let answer: Answer<'_> = serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
+    let mut outputs = Tensors::new();
+    for Output { name, datatype, shape, data, parameters } in answer.outputs {
+        let dtype = wire::output_dtype(&name, &datatype)?;
+        let data = match (parameters.and_then(|p| p.binary_data_size), data) {
+            (Some(size), _) => {
+                let (bytes, rest) = behind.split_at_checked(size).ok_or_else(|| {
+                    let field = format_args!("outputs.{name}: binary_data_size");
+                    Error::mismatch(field, size, format_args!("at most {}", behind.len()))
+                })?;
+                behind = rest;
+                wire::from_bytes(&name, dtype, bytes)?
+            }
+            (None, Some(data)) => read(dtype, data.get()).map_err(|error| unreadable(&error))?,
+            (None, None) => {
+                let field = format_args!("outputs.{name}: data");
+                return Err(Error::mismatch(field, "nothing", "the elements"));
+            }
+        };
+        let tensor = wire::output(&name, &shape, data)?;
+        if outputs.insert(name.clone(), tensor).is_some() {
+            let field = format_args!("outputs.{name}");
+            return Err(Error::mismatch(field, "two of this name", "one"));
+        }
+    }
+    Ok(Reply { version: answer.model_version.unwrap_or_default(), outputs })
+}
+
+/// Where it is unreadable, without what is there.
+fn unreadable(error: &serde_json::Error) -> Error {
+    use serde_json::error::Category;
+
+    let what = match error.classify() {
+        Category::Syntax => "no JSON",
+        Category::Eof => "cut JSON",
+        Category::Io | Category::Data => "JSON of another form",
+    };
+    let place = format_args!("{what} at line {}, column {}", error.line(), error.column());
+    Error::malformed("answer", place)
+}
+
+/// The elements, as a list or as lists in lists, which the protocol allows.
+fn read(dtype: Dtype, text: &str) -> Result<TensorData, serde_json::Error> {
+    fn list<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_json::Error> {
+        let opened =
+            text.bytes().take_while(|byte| matches!(byte, b'[' | b' ' | b'\n' | b'\r' | b'\t'));
+        let depth = opened.filter(|byte| *byte == b'[').count();
+        let mut elements = Vec::new();
+        let mut json = serde_json::Deserializer::from_str(text);
+        Lists { depth, elements: &mut elements }.deserialize(&mut json)?;
+        Ok(elements)
+    }
+    // Servers in Python have no other way to say NaN.
+    fn floats<T>(values: Vec<Option<T>>, nan: T) -> Vec<T>
+    where
+        T: Copy,
+    {
+        values.into_iter().map(|value| value.unwrap_or(nan)).collect()
+    }
+    Ok(match dtype {
+        Dtype::F32 => TensorData::F32(floats(list(text)?, f32::NAN)),
+        Dtype::F64 => TensorData::F64(floats(list(text)?, f64::NAN)),
+        Dtype::I64 => TensorData::I64(list(text)?),
+        Dtype::I32 => TensorData::I32(list(text)?),
+        Dtype::U8 => TensorData::U8(list(text)?),
+        Dtype::Bool => TensorData::Bool(list(text)?),
+        Dtype::Text => TensorData::Text(list(text)?),
+    })
+}
+
+/// Lists in lists, this deep; their elements are put one after the other.
+struct Lists<'a, T> {
+    depth: usize,
+    elements: &'a mut Vec<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Lists<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Lists<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    // As deep as the parser goes, which is 128 lists.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        if self.depth > 1 {
+            loop {
+                let inner = Lists { depth: self.depth - 1, elements: &mut *self.elements };
+                if list.next_element_seed(inner)?.is_none() {
+                    return Ok(());
+                }
+            }
+        }
+        while let Some(element) = list.next_element()? {
+            self.elements.push(element);
+        }
+        Ok(())
+    }
+}
+
+/// The answer to a question about the server.
+#[derive(Debug, Deserialize)]
+pub(super) struct Server {
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) extensions: Vec<String>,
+}
+
+/// The answer to a question about a model.
+#[derive(Debug, Deserialize)]
+pub(super) struct Described {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) versions: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) inputs: Option<Vec<DescribedTensor>>,
+    #[serde(default)]
+    pub(super) outputs: Option<Vec<DescribedTensor>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DescribedTensor {
+    name: Box<str>,
+    datatype: Box<str>,
+    #[serde(default)]
+    shape: Vec<i64>,
+}
+
+impl From<DescribedTensor> for TensorInfo {
+    fn from(tensor: DescribedTensor) -> TensorInfo {
+        let DescribedTensor { name, datatype, shape } = tensor;
+        TensorInfo { name, datatype, shape }
+    }
+}
+
+/// What any document of this form says.
+pub(super) fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| unreadable(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Tensor;
+
+    fn question(data: impl Into<TensorData>) -> Question {
+        Question { inputs: vec![("x".into(), Tensor::row(data))], outputs: vec!["y".into()] }
+    }
+
+    #[test]
+    fn every_f32_is_the_same_after_json() {
+        let mut bits = 1_u32;
+        let values: Vec<f32> = (0..100_000)
+            .map(|_| {
+                bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                f32::from_bits(bits)
+            })
+            .filter(|value| value.is_finite())
+            .collect();
+        let body = request(&question(values.clone()), false, None).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&body.bytes).unwrap();
+        let read = json["inputs"][0]["data"].as_array().unwrap();
+        for (read, sent) in read.iter().zip(&values) {
+            assert_eq!((read.as_f64().unwrap() as f32).to_bits(), sent.to_bits());
+        }
+        let body = json["inputs"][0]["data"].to_string();
+        assert_eq!(self::read(Dtype::F32, &body).unwrap(), TensorData::F32(values));
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_refused_by_its_place() {
+        let error = request(&question(vec![1.0, f32::NAN]), false, None).unwrap_err();
+        assert!(error.is_invalid_input());
+        assert!(error.to_string().starts_with("inputs.x[1]: found NaN"), "{error}");
+        assert!(request(&question(vec![1.0, f32::NAN]), true, None).is_ok());
+    }
+
+    #[test]
+    fn tensors_may_come_as_lists_in_lists_and_null_is_not_a_number() {
+        let body = br#"{"model_version":null,"outputs":[
+            {"name":"a","datatype":"FP32","shape":[2,2],"data":[[1,2],[3.5,4]]},
+            {"name":"b","datatype":"BYTES","shape":[2],"data":["[x]","y"]},
+            {"name":"c","datatype":"FP64","shape":[1],"data":[null]}]}"#;
+        let reply = reply(body, None).unwrap();
+        assert_eq!(
+            reply.outputs.get("a").and_then(Tensor::as_f32),
+            Some(&[1.0, 2.0, 3.5, 4.0][..])
+        );
+        assert_eq!(reply.outputs.get("b").and_then(Tensor::as_text).unwrap()[0].as_ref(), "[x]");
+        assert!(reply.outputs.get("c").and_then(Tensor::as_f64).unwrap()[0].is_nan());
+    }
+
+    #[test]
+    fn an_answer_that_is_not_what_it_says_is_refused() {
+        for (body, json, part) in [
+            (&b"{"[..], None, "cut JSON"),
+            (b"<html>", None, "no JSON"),
+            (b"[]", None, "JSON of another form"),
+            (b"{}", Some(9), "inference-header-content-length: found 9"),
+            (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[1]}]}"#, None, "outputs.y: data: found nothing"),
+            (br#"{"outputs":[{"name":"y","datatype":"FP16","shape":[1],"data":[1]}]}"#, None, "datatype: found FP16"),
+            (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[3],"data":[1]}]}"#, None, "shape: found [3] for 1 values"),
+            (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[1],"data":[[1],2]}]}"#, None, "another form"),
+            (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[1],"parameters":{"binary_data_size":4}}]}"#, None, "binary_data_size: found 4, expected at most 0"),
+        ] {
+            let error = reply(body, json).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(read(Dtype::F32, &deep).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! The protocol over HTTP.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{
+    Response, Url,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+
+use super::{
+    Builder, Error, Failed,
+    json::{self, Described, Server},
+    wire::{Metadata, Reply},
+    words,
+};
+use crate::source::network::client::{Client, wait};
+
+const JSON_LENGTH: &str = "inference-header-content-length";
+
+/// More of what a server says about an error is not read.
+const LONGEST_REFUSAL: usize = 16 << 10;
+
+/// A model of a server.
+pub(super) struct Rest {
+    client: Client,
+    server: Url,
+    server_ready: Url,
+    model: Url,
+    ready: Url,
+    infer: Url,
+    names: (Box<str>, Option<Box<str>>),
+}
+
+/// A body that is ready to be sent any number of times.
+#[derive(Clone)]
+pub(super) struct Sendable {
+    bytes: Bytes,
+    json: Option<usize>,
+}
+
+impl From<json::Body> for Sendable {
+    fn from(body: json::Body) -> Sendable {
+        Sendable { bytes: body.bytes.into(), json: body.json }
+    }
+}
+
+/// An answer as it came.
+pub(super) struct Answered {
+    body: Vec<u8>,
+    json: Option<usize>,
+}
+
+impl Answered {
+    pub(super) fn read(&self) -> Result<Reply, Error> {
+        json::reply(&self.body, self.json)
+    }
+}
+
+impl Rest {
+    pub(super) fn new(builder: &Builder) -> Result<Rest, Error> {
+        let failed = |error| Error::Client { source: Box::new(error) };
+        let key = builder.token.as_ref().map(|token| ("authorization", token));
+        let client = Client::new(&builder.http, key).map_err(failed)?.concurrent(builder.in_flight);
+        let base = builder.address()?;
+        let url = |parts: &[&str]| {
+            let mut url = base.clone();
+            // An address with a host always has room for a path.
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.pop_if_empty().extend(parts);
+            }
+            url
+        };
+        let mut model = vec!["v2", "models", &*builder.model];
+        model.extend(builder.version.iter().flat_map(|version| ["versions", &**version]));
+        let of_model = |last: &'static str| url(&[&model[..], &[last]].concat());
+        Ok(Rest {
+            client,
+            server: url(&["v2"]),
+            server_ready: url(&["v2", "health", "ready"]),
+            ready: of_model("ready"),
+            infer: of_model("infer"),
+            model: url(&model),
+            names: (builder.model.clone(), builder.version.clone()),
+        })
+    }
+
+    /// Why the model is not ready, if it is not.
+    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, Error> {
+        match self.get(&self.ready).await {
+            Ok(body) => {
+                // Some servers answer 200 in any case, and say it in the body.
+                let said = json::document::<serde_json::Value>(&body).ok();
+                let ready = said.as_ref().and_then(|said| said.get("ready"));
+                let ready = ready.and_then(serde_json::Value::as_bool).unwrap_or(true);
+                Ok((!ready).then_some("server says that the model is not"))
+            }
+            Err(Error::Status { .. }) => match self.get(&self.server_ready).await {
+                Ok(_) => Ok(Some("server says that the model is not")),
+                Err(Error::Status { .. }) => Ok(Some("server says that it is not itself")),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn metadata(&self) -> Result<Metadata, Error> {
+        let server: Server = json::document(&self.get(&self.server).await?)?;
+        let body = self.get(&self.model).await?;
+        let Described { name, versions, inputs, outputs } = json::document(&body)?;
+        let tensors = |described: Option<Vec<json::DescribedTensor>>| {
+            described.unwrap_or_default().into_iter().map(Into::into).collect()
+        };
+        Ok(Metadata {
+            server: server.name,
+            extensions: server.extensions,
+            name,
+            versions: versions.unwrap_or_default(),
+            inputs: tensors(inputs),
+            outputs: tensors(outputs),
+        })
+    }
+
+    async fn get(&self, url: &Url) -> Result<Vec<u8>, Error> {
+        let http = self.http()?;
+        let asked = async {
+            let response = http.get(url.clone()).send().await.map_err(broken)?;
+            self.body(response).await
+        };
+        let limit = self.client.timeout();
+        match tokio::time::timeout(limit, asked).await {
+            Ok(body) => body.map_err(|failed| failed.error),
+            Err(_) => Err(Error::Deadline { limit }),
+        }
+    }
+
+    /// One try. The future may be dropped at any time, which ends the request.
+    pub(super) async fn infer(&self, request: Sendable) -> Result<Answered, Failed> {
+        let Sendable { bytes, json } = request;
+        let mut builder = self.http()?.post(self.infer.clone()).body(bytes);
+        builder = match json {
+            None => builder.header(CONTENT_TYPE, "application/json"),
+            Some(length) => {
+                builder.header(CONTENT_TYPE, "application/octet-stream").header(JSON_LENGTH, length)
+            }
+        };
+        let response = builder.send().await.map_err(broken)?;
+        let json = response.headers().get(JSON_LENGTH).map(|length| {
+            let length = length.to_str().ok().and_then(|length| length.parse().ok());
+            length.ok_or_else(|| Error::malformed("answer", "its length of JSON is no number"))
+        });
+        let json = json.transpose()?;
+        let body = self.body(response).await?;
+        Ok(Answered { body, json })
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, Error> {
+        self.client.http().map_err(|error| Error::Client { source: Box::new(error) })
+    }
+
+    /// The body of a success, which may be no larger than allowed.
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failed> {
+        let cut = |error: reqwest::Error| Error::Broken { source: Box::new(error.without_url()) };
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let limit = self.client.max_bytes();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(cut)? {
+            if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
+                return Err(Error::TooLarge { limit }.into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    async fn refused(&self, mut response: Response) -> Failed {
+        let status = response.status().as_u16();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after: Option<Duration> = header(RETRY_AFTER).and_then(wait);
+        let mut body = Vec::new();
+        while body.len() < LONGEST_REFUSAL
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            let room = LONGEST_REFUSAL.saturating_sub(body.len());
+            body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        }
+        let said = json::document::<serde_json::Value>(&body).ok();
+        // Of any other document nothing is shown: it may be a page of a proxy's.
+        let said = said.as_ref().and_then(|said| said.get("error").or(said.get("detail")));
+        let message = words::bounded(said.and_then(serde_json::Value::as_str).unwrap_or_default());
+        match status {
+            404 => {
+                let (model, version) = self.names.clone();
+                Error::Gone { model, version, message }.into()
+            }
+            // Without the header, the server does not say that asking again helps.
+            503 if retry_after.is_some() => {
+                let error = Error::Status { status, message, retry_after };
+                Failed { error, again: retry_after }
+            }
+            status => Error::Status { status, message, retry_after }.into(),
+        }
+    }
+}
+
+/// A request that came to no answer. It may be sent again unless it was damaged to begin with:
+/// a model's answer changes nothing on the server.
+fn broken(error: reqwest::Error) -> Failed {
+    let again = (!error.is_builder()).then_some(Duration::ZERO);
+    let connecting = error.is_connect();
+    // The URL may hold a key in its query.
+    let source = Box::new(error.without_url());
+    let error = match connecting {
+        true => Error::Unreachable { source },
+        false => Error::Broken { source },
+    };
+    Failed { error, again }
+}

@@ -1,0 +1,117 @@
+//! The two ways to a server.
+
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "grpc")]
+use super::grpc::{self, Grpc};
+use super::{
+    Builder, Error, Failed,
+    checked::Checked,
+    json,
+    rest::{self, Rest},
+    wire::{Metadata, Question, Reply},
+};
+use crate::model::ModelError;
+
+pub(super) enum Transport {
+    Rest(Box<Rest>),
+    #[cfg(feature = "grpc")]
+    Grpc(Box<Grpc>),
+}
+
+/// A request that is ready to be sent any number of times.
+#[derive(Clone)]
+pub(super) enum Request {
+    Rest(rest::Sendable),
+    #[cfg(feature = "grpc")]
+    Grpc(Box<grpc::Sendable>),
+}
+
+/// An answer that is yet to be read.
+pub(super) enum Answered {
+    Rest(rest::Answered),
+    #[cfg(feature = "grpc")]
+    Grpc(Box<grpc::Answered>),
+}
+
+impl Transport {
+    pub(super) fn new(options: &Builder) -> Result<Transport, Error> {
+        #[cfg(feature = "grpc")]
+        if options.grpc {
+            return Ok(Transport::Grpc(Box::new(Grpc::new(options)?)));
+        }
+        Ok(Transport::Rest(Box::new(Rest::new(options)?)))
+    }
+
+    pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, Error> {
+        match self {
+            Transport::Rest(rest) => rest.not_ready().await,
+            #[cfg(feature = "grpc")]
+            Transport::Grpc(grpc) => grpc.not_ready().await,
+        }
+    }
+
+    pub(super) async fn metadata(&self) -> Result<Metadata, Error> {
+        match self {
+            Transport::Rest(rest) => rest.metadata().await,
+            #[cfg(feature = "grpc")]
+            Transport::Grpc(grpc) => grpc.metadata().await,
+        }
+    }
+
+    /// Whether NaN and infinities arrive.
+    pub(super) fn takes_non_finite(&self, checked: &Checked) -> bool {
+        match self {
+            Transport::Rest(_) => checked.binary,
+            #[cfg(feature = "grpc")]
+            Transport::Grpc(_) => true,
+        }
+    }
+
+    pub(super) fn request(
+        &self,
+        question: &Question,
+        checked: &Checked,
+        left: Duration,
+    ) -> Result<Request, ModelError> {
+        match self {
+            Transport::Rest(_) => {
+                let timeout = checked.takes_timeout.then_some(left);
+                let body = json::request(question, checked.binary, timeout)?;
+                Ok(Request::Rest(body.into()))
+            }
+            #[cfg(feature = "grpc")]
+            Transport::Grpc(grpc) => Ok(Request::Grpc(Box::new(grpc.request(question)))),
+        }
+    }
+
+    /// One try, which ends at the deadline: the caller sees to it, and drops the future.
+    pub(super) async fn infer(
+        &self,
+        request: Request,
+        #[cfg_attr(not(feature = "grpc"), expect(unused_variables, reason = "gRPC passes it on"))]
+        ends: Instant,
+    ) -> Result<Answered, Failed> {
+        match (self, request) {
+            (Transport::Rest(rest), Request::Rest(request)) => {
+                rest.infer(request).await.map(Answered::Rest)
+            }
+            #[cfg(feature = "grpc")]
+            (Transport::Grpc(grpc), Request::Grpc(request)) => {
+                grpc.infer(*request, ends).await.map(|answer| Answered::Grpc(Box::new(answer)))
+            }
+            #[cfg(feature = "grpc")]
+            _ => Err(Error::malformed("request", "it is for the other protocol").into()),
+        }
+    }
+}
+
+impl Answered {
+    pub(super) fn read(self) -> Result<Reply, Error> {
+        match self {
+            Answered::Rest(answered) => answered.read(),
+            #[cfg(feature = "grpc")]
+            Answered::Grpc(answered) => answered.read(),
+        }
+    }
+}

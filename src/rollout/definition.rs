@@ -1,0 +1,336 @@
+//! Flags written in code, as the flagd definitions they stand for.
+
+use std::{error::Error, fmt, time::Duration};
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    flag::{Flag, FlagProblem},
+    flagd::Flagd,
+    value::Value,
+};
+
+/// Weights are thousandths of a percent, and always sum to this: only so does a share that grows
+/// keep every user it had.
+const WHOLE: u32 = 100_000;
+
+/// A flag whose variants are model versions, written in code.
+///
+/// ```
+/// use modelgate::{Rollout, rollout::Condition};
+///
+/// // A quarter of the users gets v2, and everybody in the EU.
+/// let flag = Rollout::percent("v2", 25.0)
+///     .or("v1")
+///     .when(Condition::attribute("region").equals("eu"), "v2")
+///     .flag("ml-model-version")?;
+/// assert_eq!(flag.key(), "ml-model-version");
+/// # Ok::<(), modelgate::rollout::RolloutError>(())
+/// ```
+///
+/// Users are told apart by the context's targeting key together with the flag's key: two flags
+/// draw independently. A user without a targeting key gets the version after
+/// [`or`](Shares::or), unless the router's policy for missing keys says otherwise.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Rollout {
+    conditions: Vec<(Condition, String)>,
+    stages: Vec<Stage>,
+    rest: String,
+}
+
+/// What is shared out from some moment on.
+#[derive(Clone, Debug, PartialEq)]
+struct Stage {
+    /// Since 1970-01-01 UTC; `None` for always.
+    from: Option<Duration>,
+    shares: Vec<(String, f64)>,
+}
+
+impl Rollout {
+    /// Everybody gets this version.
+    pub fn everyone(version: impl Into<String>) -> Rollout {
+        Rollout { conditions: Vec::new(), stages: Vec::new(), rest: version.into() }
+    }
+
+    /// This share of the users gets this version, from 0 to 100 percent, exact to a thousandth.
+    pub fn percent(version: impl Into<String>, percent: f64) -> Shares {
+        Shares { shares: vec![(version.into(), percent)] }
+    }
+
+    /// This version's share changes at given times.
+    pub fn schedule(version: impl Into<String>) -> Schedule {
+        Schedule { version: version.into(), stages: Vec::new() }
+    }
+
+    /// Whoever fulfils the condition gets this version, before anything is shared out. Of several
+    /// conditions the first that is fulfilled counts.
+    pub fn when(mut self, condition: Condition, version: impl Into<String>) -> Rollout {
+        self.conditions.push((condition, version.into()));
+        self
+    }
+
+    /// The flag, compiled.
+    ///
+    /// # Errors
+    /// A percentage that is none, shares of more than 100 percent, stages that go back in time.
+    pub fn flag(&self, key: &str) -> Result<Flag, RolloutError> {
+        let definition = self.to_json()?;
+        Flagd::new().compile_flag(key, &definition).map_err(RolloutError::Definition)
+    }
+
+    /// The flag as it stands in a flagd definition, under its key.
+    ///
+    /// # Errors
+    /// As [`flag`](Rollout::flag).
+    pub fn to_json(&self) -> Result<String, RolloutError> {
+        let targeting = self.targeting()?.unwrap_or(json!({}));
+        let definition = json!({
+            "state": "ENABLED",
+            "variants": self.versions().into_iter().map(|version| (version.clone(), json!(version)))
+                .collect::<serde_json::Map<_, _>>(),
+            "defaultVariant": self.rest,
+            "targeting": targeting,
+        });
+        Ok(format!("{definition:#}"))
+    }
+
+    fn versions(&self) -> Vec<&String> {
+        let shares = self.stages.iter().flat_map(|stage| &stage.shares);
+        let mut versions: Vec<&String> = Vec::new();
+        let named = self.conditions.iter().map(|(_, version)| version);
+        for version in
+            [&self.rest].into_iter().chain(shares.map(|(version, _)| version)).chain(named)
+        {
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        versions
+    }
+
+    fn targeting(&self) -> Result<Option<Json>, RolloutError> {
+        let mut branches = Vec::new();
+        for (condition, version) in &self.conditions {
+            branches.extend([condition.0.clone(), json!(version)]);
+        }
+        let (mut before, mut last) = (json!(self.rest), None);
+        for stage in &self.stages {
+            if let Some(from) = stage.from {
+                if last.is_some_and(|last| last >= from) {
+                    return Err(RolloutError::Order { from });
+                }
+                let time = json!({"<": [{"var": "$flagd.timestamp"}, from.as_secs()]});
+                branches.extend([time, before]);
+                last = Some(from);
+            }
+            before = fractional(&stage.shares, &self.rest)?;
+        }
+        Ok(match (branches.is_empty(), before) {
+            (true, before) => before.is_object().then_some(before),
+            (false, before) => {
+                branches.push(before);
+                Some(json!({"if": branches}))
+            }
+        })
+    }
+}
+
+/// The candidates come first on the range, so that one that grows only gains users.
+fn fractional(shares: &[(String, f64)], rest: &str) -> Result<Json, RolloutError> {
+    let (mut entries, mut total) = (Vec::new(), 0_u32);
+    for (version, percent) in shares {
+        if !(0.0..=100.0).contains(percent) {
+            return Err(RolloutError::Percent { version: version.clone(), percent: *percent });
+        }
+        // At most 100,000 by the check above.
+        let weight = (percent * f64::from(WHOLE / 100)).round() as u32;
+        total += weight;
+        if total > WHOLE {
+            let percent = shares.iter().map(|(_, percent)| percent).sum();
+            return Err(RolloutError::Sum { percent });
+        }
+        entries.push(json!([version, weight]));
+    }
+    entries.push(json!([rest, WHOLE - total]));
+    Ok(json!({"fractional": entries}))
+}
+
+/// Shares of the users, still without a version for the others.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Shares {
+    shares: Vec<(String, f64)>,
+}
+
+impl Shares {
+    /// Another version with a share of its own, after those already there.
+    ///
+    /// When the shares of a running rollout change, only the first version is sure to keep every
+    /// user it has.
+    pub fn percent(mut self, version: impl Into<String>, percent: f64) -> Shares {
+        self.shares.push((version.into(), percent));
+        self
+    }
+
+    /// The version for everybody else.
+    pub fn or(self, version: impl Into<String>) -> Rollout {
+        let stage = Stage { from: None, shares: self.shares };
+        Rollout { conditions: Vec::new(), stages: vec![stage], rest: version.into() }
+    }
+}
+
+/// A version whose share changes at given times, still without a version for the others.
+///
+/// ```
+/// use std::time::Duration;
+/// use modelgate::Rollout;
+///
+/// let day = Duration::from_secs(24 * 60 * 60);
+/// let monday = Duration::from_secs(1_767_600_000);
+/// let flag = Rollout::schedule("v2")
+///     .stage(monday, 5.0)
+///     .stage(monday + day, 25.0)
+///     .stage(monday + 2 * day, 100.0)
+///     .or("v1")
+///     .flag("ml-model-version")?;
+/// # Ok::<(), modelgate::rollout::RolloutError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Schedule {
+    version: String,
+    stages: Vec<Stage>,
+}
+
+impl Schedule {
+    /// From this time since 1970-01-01 UTC on, in whole seconds, the version has this share.
+    pub fn stage(mut self, from: Duration, percent: f64) -> Schedule {
+        let from = Some(Duration::from_secs(from.as_secs()));
+        self.stages.push(Stage { from, shares: vec![(self.version.clone(), percent)] });
+        self
+    }
+
+    /// The version for everybody else, and for all before the first stage.
+    pub fn or(self, version: impl Into<String>) -> Rollout {
+        Rollout { conditions: Vec::new(), stages: self.stages, rest: version.into() }
+    }
+}
+
+/// A condition on the context.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Condition(Json);
+
+impl Condition {
+    /// Begins a condition on the attribute at this path: `region`, or `device.model`.
+    pub fn attribute(path: impl Into<String>) -> AttributeCondition {
+        AttributeCondition { path: path.into() }
+    }
+
+    /// Both conditions hold.
+    pub fn and(self, other: Condition) -> Condition {
+        Condition(json!({"and": [self.0, other.0]}))
+    }
+
+    /// One of the conditions holds, or both.
+    pub fn or(self, other: Condition) -> Condition {
+        Condition(json!({"or": [self.0, other.0]}))
+    }
+
+    /// The condition does not hold.
+    #[expect(clippy::should_implement_trait, reason = "reads as the other combinators do")]
+    pub fn not(self) -> Condition {
+        Condition(json!({"!": [self.0]}))
+    }
+}
+
+/// A condition on an attribute, still without its test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct AttributeCondition {
+    path: String,
+}
+
+impl AttributeCondition {
+    /// The attribute is this value: the same type, numbers being one type.
+    pub fn equals(self, value: impl Into<Value>) -> Condition {
+        self.holds("===", value.into())
+    }
+
+    /// The attribute is one of these.
+    pub fn one_of<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Condition {
+        self.holds("in", Value::List(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// The attribute is a number of at least this.
+    pub fn at_least(self, least: impl Into<Value>) -> Condition {
+        self.holds(">=", least.into())
+    }
+
+    /// The attribute is a number below this.
+    pub fn below(self, limit: impl Into<Value>) -> Condition {
+        self.holds("<", limit.into())
+    }
+
+    /// The attribute is text that starts with this.
+    pub fn starts_with(self, text: &str) -> Condition {
+        self.holds("starts_with", text.into())
+    }
+
+    /// The attribute is text that ends with this.
+    pub fn ends_with(self, text: &str) -> Condition {
+        self.holds("ends_with", text.into())
+    }
+
+    fn holds(self, operator: &str, value: Value) -> Condition {
+        let value = serde_json::to_value(&value).unwrap_or_default();
+        Condition(json!({operator: [{"var": self.path}, value]}))
+    }
+}
+
+/// A rollout that cannot be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RolloutError {
+    /// A share that is no percentage.
+    Percent {
+        /// The version it was for.
+        version: String,
+        /// What was given.
+        percent: f64,
+    },
+    /// Shares of more than everybody.
+    Sum {
+        /// What they sum to.
+        percent: f64,
+    },
+    /// A stage that does not come after the one before it.
+    Order {
+        /// When it was to begin, since 1970-01-01 UTC.
+        from: Duration,
+    },
+    /// A definition that the dialect refuses.
+    Definition(FlagProblem),
+}
+
+impl fmt::Display for RolloutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RolloutError::Percent { version, percent } => {
+                write!(f, "version `{version}`: found {percent} percent, expected 0 to 100")
+            }
+            RolloutError::Sum { percent } => {
+                write!(f, "shares: found {percent} percent in all, expected at most 100")
+            }
+            RolloutError::Order { from } => write!(
+                f,
+                "stage at {} s: found a time not after the stage before, expected a later one",
+                from.as_secs()
+            ),
+            RolloutError::Definition(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl Error for RolloutError {}

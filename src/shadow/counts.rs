@@ -1,0 +1,277 @@
+//! What became of each shadow run, counted exactly.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::{sharded::Sharded, version::Version};
+
+/// Why a shadow run that was wanted did not come to an answer in time.
+///
+/// A candidate that returns an error is none of these: its run completed, and is compared as an
+/// error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropCause {
+    /// The queue was full.
+    QueueFull,
+    /// The processor-time budget was used up.
+    Budget,
+    /// The deadline passed while the run waited, or before it ended.
+    Deadline,
+    /// The candidate panicked. Sinks see the run all the same, with the panic as its error.
+    Panic,
+    /// The router was shut down first.
+    Shutdown,
+}
+
+impl DropCause {
+    pub(crate) const COUNT: usize = 5;
+
+    /// Every cause.
+    pub const ALL: [DropCause; DropCause::COUNT] = [
+        DropCause::QueueFull,
+        DropCause::Budget,
+        DropCause::Deadline,
+        DropCause::Panic,
+        DropCause::Shutdown,
+    ];
+
+    /// A stable name for logs and metrics: `queue_full`, `budget`, and so on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DropCause::QueueFull => "queue_full",
+            DropCause::Budget => "budget",
+            DropCause::Deadline => "deadline",
+            DropCause::Panic => "panic",
+            DropCause::Shutdown => "shutdown",
+        }
+    }
+
+    fn index(self) -> usize {
+        match self {
+            DropCause::QueueFull => 0,
+            DropCause::Budget => 1,
+            DropCause::Deadline => 2,
+            DropCause::Panic => 3,
+            DropCause::Shutdown => 4,
+        }
+    }
+}
+
+impl fmt::Display for DropCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One candidate version of a router, with the counts of its runs.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    version: Version,
+    /// Requests write to them.
+    shards: Sharded<Shard>,
+    warned: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    handed_over: AtomicU64,
+    refused: AtomicU64,
+    dropped: [AtomicU64; DropCause::COUNT],
+    agreed: AtomicU64,
+    disagreed: AtomicU64,
+    not_compared: AtomicU64,
+}
+
+impl Shard {
+    fn count_lost(&self, cause: DropCause) {
+        if let Some(count) = self.dropped.get(cause.index()) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Candidate {
+    pub(crate) fn new(version: Version) -> Candidate {
+        Candidate { version, shards: Sharded::new(Shard::default), warned: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn version(&self) -> &Version {
+        &self.version
+    }
+
+    // Relaxed throughout: each count stands for itself.
+
+    /// A run was wanted, and not taken on.
+    pub(super) fn refused(&self, cause: DropCause) {
+        let shard = self.shards.mine();
+        shard.refused.fetch_add(1, Ordering::Relaxed);
+        shard.count_lost(cause);
+    }
+
+    /// A run was taken on: it will be lost or completed.
+    pub(super) fn handed_over(&self) {
+        self.shards.mine().handed_over.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A run that was taken on ended without an answer.
+    pub(super) fn dropped(&self, cause: DropCause) {
+        self.shards.mine().count_lost(cause);
+        if cause == DropCause::Panic && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "modelgate::shadow",
+                candidate = %self.version,
+                cause = cause.as_str(),
+                "a shadow run panicked; further panics are only counted"
+            );
+        } else {
+            tracing::debug!(
+                target: "modelgate::shadow",
+                candidate = %self.version,
+                cause = cause.as_str(),
+                "a shadow run was dropped"
+            );
+        }
+    }
+
+    /// A run that was taken on ended with an answer or an error.
+    pub(super) fn completed(&self, agrees: Option<bool>) {
+        let shard = self.shards.mine();
+        let count = match agrees {
+            Some(true) => &shard.agreed,
+            Some(false) => &shard.disagreed,
+            None => &shard.not_compared,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The sums over all shards.
+    pub(crate) fn counts(&self) -> ShadowCounts {
+        let sum = |count: fn(&Shard) -> &AtomicU64| {
+            self.shards
+                .iter()
+                .fold(0_u64, |sum, shard| sum.wrapping_add(count(shard).load(Ordering::Relaxed)))
+        };
+        // Endings before beginnings, so that a run is not seen to end before it began.
+        let (agreed, disagreed) = (sum(|s| &s.agreed), sum(|s| &s.disagreed));
+        let not_compared = sum(|s| &s.not_compared);
+        let mut dropped = [0_u64; DropCause::COUNT];
+        for shard in self.shards.iter() {
+            for (total, count) in dropped.iter_mut().zip(&shard.dropped) {
+                *total = total.wrapping_add(count.load(Ordering::Relaxed));
+            }
+        }
+        ShadowCounts {
+            candidate: self.version.clone(),
+            agreed,
+            disagreed,
+            not_compared,
+            dropped,
+            refused: sum(|s| &s.refused),
+            handed_over: sum(|s| &s.handed_over),
+        }
+    }
+}
+
+/// What became of a candidate's shadow runs since the router was built.
+///
+/// Each run that was wanted is handed over or refused; each one handed over ends as completed or
+/// dropped, by exactly one cause. So at rest `wanted = completed + dropped`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowCounts {
+    candidate: Version,
+    handed_over: u64,
+    refused: u64,
+    agreed: u64,
+    disagreed: u64,
+    not_compared: u64,
+    dropped: [u64; DropCause::COUNT],
+}
+
+impl ShadowCounts {
+    /// The candidate.
+    pub fn candidate(&self) -> &Version {
+        &self.candidate
+    }
+
+    /// Runs wanted: the flag asked for them, and the sample drew them.
+    pub fn wanted(&self) -> u64 {
+        self.handed_over.saturating_add(self.refused)
+    }
+
+    /// Runs taken on.
+    pub fn handed_over(&self) -> u64 {
+        self.handed_over
+    }
+
+    /// Runs not taken on, which are among the dropped: no room, no budget, shutting down, or a panic
+    /// while features or output were copied.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Runs that came to an answer or an error in time.
+    pub fn completed(&self) -> u64 {
+        self.agreed.saturating_add(self.disagreed).saturating_add(self.not_compared)
+    }
+
+    /// Completed runs whose answer agreed with the primary's.
+    pub fn agreed(&self) -> u64 {
+        self.agreed
+    }
+
+    /// Completed runs whose answer did not agree.
+    pub fn disagreed(&self) -> u64 {
+        self.disagreed
+    }
+
+    /// Completed runs that were not compared: one side failed, or there is no comparator.
+    pub fn not_compared(&self) -> u64 {
+        self.not_compared
+    }
+
+    /// Runs dropped by this cause.
+    pub fn dropped(&self, cause: DropCause) -> u64 {
+        self.dropped.get(cause.index()).copied().unwrap_or(0)
+    }
+
+    /// Runs dropped by any cause.
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Runs handed over that have not ended yet.
+    pub fn pending(&self) -> u64 {
+        self.wanted().saturating_sub(self.completed()).saturating_sub(self.dropped_in_all())
+    }
+}
+
+/// As a map: `candidate`, `wanted`, `completed`, `agreed`, `disagreed`, `not_compared`, `pending`,
+/// and `dropped` by cause.
+impl Serialize for ShadowCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut counts = serializer.serialize_struct("ShadowCounts", 8)?;
+        counts.serialize_field("candidate", &self.candidate)?;
+        counts.serialize_field("wanted", &self.wanted())?;
+        counts.serialize_field("completed", &self.completed())?;
+        counts.serialize_field("agreed", &self.agreed)?;
+        counts.serialize_field("disagreed", &self.disagreed)?;
+        counts.serialize_field("not_compared", &self.not_compared)?;
+        counts.serialize_field("pending", &self.pending())?;
+        counts.serialize_field("dropped", &Dropped(self))?;
+        counts.end()
+    }
+}
+
+struct Dropped<'a>(&'a ShadowCounts);
+
+impl Serialize for Dropped<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let lost = DropCause::ALL.map(|cause| (cause.as_str(), self.0.dropped(cause)));
+        serializer.collect_map(lost)
+    }
+}

@@ -1,0 +1,317 @@
+//! Reading client features and delta events.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    compile::{self, Fault},
+    constraint::shortened,
+    model,
+    problems::Problems,
+    segment::{Segment, Segments},
+    settings::Settings,
+    tree::FeatureToggle,
+};
+use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, ProblemSeverity};
+
+/// Reads client features, which replace everything there is, or events, which change it.
+pub(super) fn read(
+    settings: &Arc<Settings>,
+    previous: &FlagSet,
+    text: &str,
+) -> Result<FlagSet, DocumentError> {
+    let document: model::Document<'_> = serde_json::from_str(text).map_err(|error| {
+        DocumentError::with_source(
+            "features of unleash are not as its client api gives them",
+            error,
+        )
+    })?;
+    let mut state = State::new(settings, previous);
+    match (document.events, document.features) {
+        (Some(events), _) => {
+            for (index, event) in events.into_iter().enumerate() {
+                state.event(event, index);
+            }
+        }
+        (None, Some(features)) => {
+            state.replace(&features, &document.segments.unwrap_or_default());
+        }
+        (None, None) => {
+            return Err(DocumentError::new(
+                "features of unleash: found neither `features` nor `events`, expected one of them",
+            ));
+        }
+    }
+    Ok(state.finish())
+}
+
+/// A set in the making.
+struct State<'s> {
+    settings: &'s Arc<Settings>,
+    set: FlagSet,
+    segments: Segments,
+    problems: Problems,
+    /// The features whose segments have to be looked for.
+    changed: Vec<Arc<str>>,
+    /// The segments are others: look for those of every feature.
+    moved: bool,
+}
+
+impl<'s> State<'s> {
+    fn new(settings: &'s Arc<Settings>, previous: &FlagSet) -> State<'s> {
+        // What belongs to no flag and no segment belongs to the document it was in.
+        let known = previous.problems().iter().filter(|problem| !problem.key.is_empty());
+        State {
+            settings,
+            set: previous.clone(),
+            segments: previous.shared::<Segments>().cloned().unwrap_or_default(),
+            problems: known.cloned().collect(),
+            changed: Vec::new(),
+            moved: false,
+        }
+    }
+
+    fn event(&mut self, raw: &RawValue, index: usize) {
+        let event: model::Event<'_> = match parsed(raw) {
+            Ok(event) => event,
+            Err(wrong) => {
+                return self.problems.push(wrong.problem("", &format!("/events/{index}")));
+            }
+        };
+        match (&*event.kind, event.feature, event.segment) {
+            ("feature-updated", Some(feature), _) => self.feature(feature, index),
+            ("segment-updated", _, Some(segment)) => self.segment(segment, index),
+            ("feature-removed", ..) if event.feature_name.is_some() => {
+                let name = event.feature_name.as_deref().unwrap_or_default();
+                self.problems.forget(name);
+                self.set = std::mem::take(&mut self.set).without(name);
+            }
+            ("segment-removed", ..) if event.segment_id.is_some() => {
+                let id = event.segment_id.unwrap_or_default().to_string();
+                self.problems.forget(&called(&id));
+                self.segments.remove(&id);
+                self.moved = true;
+            }
+            ("hydration", ..) => {
+                let (features, segments) = (event.features, event.segments);
+                self.replace(&features.unwrap_or_default(), &segments.unwrap_or_default());
+            }
+            (kind, ..) => {
+                let known = "a feature, a segment or features, in an event of a known type";
+                let found = format!("an event of type `{}` without them", shortened(kind));
+                self.problems.push(FlagProblem::warning(
+                    "",
+                    format!("/events/{index}"),
+                    found,
+                    known,
+                ));
+            }
+        }
+    }
+
+    /// Takes these features and segments for all there are. What of them is malformed stays as it
+    /// was.
+    fn replace(&mut self, features: &[&RawValue], segments: &[&RawValue]) {
+        let previous = std::mem::take(&mut self.set);
+        let known = std::mem::take(&mut self.segments);
+        self.problems = Problems::default();
+        self.changed.clear();
+        self.moved = true;
+        for (index, segment) in segments.iter().enumerate() {
+            self.segment(segment, index);
+        }
+        for (index, feature) in features.iter().enumerate() {
+            self.feature(feature, index);
+        }
+        if let Some(mended) = self.segments.mended(&known) {
+            self.segments = mended;
+        }
+        // The set's own way of keeping what was good goes by its problems.
+        let problems = std::mem::take(&mut self.problems).into_list();
+        let set = std::mem::take(&mut self.set).with_problems(problems);
+        self.problems = set.problems().iter().cloned().collect();
+        self.set = set.keeping_last_good(&previous);
+    }
+
+    fn feature(&mut self, raw: &RawValue, index: usize) {
+        let feature: model::Feature<'_> = match parsed(raw) {
+            Ok(feature) => feature,
+            Err(wrong) => {
+                let called: model::Called<'_> = parsed(raw).unwrap_or_default();
+                let problem = match called.name {
+                    Some(name) => {
+                        self.problems.forget(&name);
+                        wrong.problem(&name, "")
+                    }
+                    None => wrong.problem("", &format!("/features/{index}")),
+                };
+                return self.problems.push(problem);
+            }
+        };
+        self.problems.forget(&feature.name);
+        let (toggle, fault) = compile::feature(self.settings, &feature);
+        if let Some(fault) = fault {
+            self.problems.push(poison(&feature.name, &fault.path, &fault));
+        }
+        let name: Arc<str> = (&*feature.name).into();
+        if !toggle.segments.is_empty() {
+            self.changed.push(Arc::clone(&name));
+        }
+        let outcomes: Vec<_> = match &self.settings.exposures {
+            Some(_) => toggle.outcomes().collect(),
+            None => Vec::new(),
+        };
+        let mut flag = Flag::new(name, toggle);
+        if let Some(exposures) = &self.settings.exposures {
+            flag = flag.counted_in(exposures, None, outcomes, None);
+        }
+        self.set = std::mem::take(&mut self.set).with(flag);
+    }
+
+    fn segment(&mut self, raw: &RawValue, index: usize) {
+        self.moved = true;
+        match parsed::<model::Segment<'_>>(raw) {
+            Ok(segment) => {
+                let id = segment.id.to_string();
+                self.problems.forget(&called(&id));
+                let compiled = compile::segment(&segment);
+                if let Segment::Poisoned(fault) = &compiled {
+                    self.problems.push(poison(&called(&id), &fault.path, fault));
+                }
+                self.segments.insert(&id, compiled);
+            }
+            Err(wrong) => {
+                let known: model::Called<'_> = parsed(raw).unwrap_or_default();
+                let problem = match known.id {
+                    Some(id) => {
+                        let id = id.to_string();
+                        self.segments.refuse(&id);
+                        self.problems.forget(&called(&id));
+                        wrong.problem(&called(&id), "")
+                    }
+                    None => wrong.problem("", &format!("/segments/{index}")),
+                };
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    fn finish(self) -> FlagSet {
+        let State { set, segments, problems, changed, moved, .. } = self;
+        let mut problems = problems.into_list();
+        let toggle = |flag: &Flag| missing(flag.rules::<FeatureToggle>()?, &segments);
+        if moved {
+            problems.retain(|problem| !is_of_segment(problem));
+            problems.extend(set.iter().filter_map(toggle));
+        } else {
+            problems.extend(changed.iter().filter_map(|name| toggle(set.get(name)?)));
+        }
+        set.with_shared(segments).with_problems(problems)
+    }
+}
+
+/// What the problems of a segment are listed under.
+fn called(id: &str) -> String {
+    format!("segment {id}")
+}
+
+fn poison(key: &str, path: &str, fault: &Fault) -> FlagProblem {
+    let expected = format!("{}; until then, what uses it is off for everybody", fault.expected);
+    FlagProblem::warning(key, path, &fault.found, expected)
+}
+
+/// The first segment that a toggle names and that switches it off.
+fn missing(toggle: &FeatureToggle, segments: &Segments) -> Option<FlagProblem> {
+    if toggle.segments.is_empty() {
+        return None;
+    }
+    for (index, strategy) in toggle.strategies.iter().enumerate() {
+        for (place, id) in strategy.segments.iter().enumerate() {
+            let found = match segments.get(id) {
+                Some(Segment::Constraints(_)) => continue,
+                Some(Segment::Poisoned(fault)) => {
+                    format!("segment {id}, which has {} at {}", fault.found, fault.path)
+                }
+                None => format!("segment {id}, which is not there"),
+            };
+            let path = format!("/strategies/{index}/segments/{place}");
+            let expected = "a segment that can be evaluated; until then, the toggle is off for \
+                            everybody";
+            return Some(FlagProblem::warning(&toggle.name, path, found, expected));
+        }
+    }
+    None
+}
+
+/// Whether a problem is one that [`missing`] finds.
+fn is_of_segment(problem: &FlagProblem) -> bool {
+    problem.severity == ProblemSeverity::Warning && problem.path.contains("/segments/")
+}
+
+/// Why an item could not be read.
+struct Wrong {
+    path: String,
+    found: String,
+    expected: String,
+}
+
+impl Wrong {
+    fn problem(self, key: &str, place: &str) -> FlagProblem {
+        FlagProblem::rejected(key, format!("{place}{}", self.path), self.found, self.expected)
+    }
+}
+
+fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Wrong> {
+    serde_json::from_str(raw.get()).or_else(|_| reread(raw))
+}
+
+/// Reads an item that cannot be read once more, to say where it went wrong.
+#[cold]
+fn reread<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Wrong> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let mut path: String = error.path().iter().map(step).collect();
+        let message = error.inner().to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        if let Some(field) = message.strip_prefix("missing field `") {
+            path = format!("{path}/{}", field.trim_end_matches('`'));
+            return Wrong { path, found: "nothing".to_owned(), expected: "a value".to_owned() };
+        }
+        let message = message.strip_prefix("invalid type: ").unwrap_or(message);
+        let message = message.strip_prefix("invalid value: ").unwrap_or(message);
+        match message.rsplit_once(", expected ") {
+            Some((found, expected)) => {
+                Wrong { path, found: shortened(plain(found)), expected: plain(expected).to_owned() }
+            }
+            None => {
+                let expected = "what the client api gives".to_owned();
+                Wrong { path, found: shortened(message), expected }
+            }
+        }
+    })
+}
+
+/// A type in the words of JSON.
+fn plain(name: &str) -> &str {
+    match name {
+        "map" => "an object",
+        "sequence" => "an array",
+        "a sequence" => "an array",
+        "i32" | "i64" => "a whole number",
+        "invalid length 0" => "an array",
+        name if name.starts_with("struct ") => "an object",
+        name => name,
+    }
+}
+
+fn step(segment: &serde_path_to_error::Segment) -> String {
+    use serde_path_to_error::Segment as Step;
+    match segment {
+        Step::Seq { index } => format!("/{index}"),
+        Step::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Step::Enum { variant } => format!("/{variant}"),
+        Step::Unknown => String::new(),
+    }
+}

@@ -1,0 +1,317 @@
+//! What the server is told: that the application is there, and how often each toggle answered what.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use reqwest::Url;
+use serde::Serialize;
+
+use super::{
+    fetch::{Connection, SPECIFICATION},
+    impact::{Impact, Reported},
+    settings::Settings,
+};
+use crate::{
+    flag::{EvaluationCount, EvaluationCounts},
+    source::{
+        SourceError, chain,
+        network::{Backoff, Client, Failure, Stopped, client, jittered},
+        reporting::{Reporter, keep_reporting, may_have_arrived},
+    },
+    unleash::ImpactMetrics,
+};
+
+/// Reports that fail are merged into the next for at most this many toggles.
+const MOST_TOGGLES: usize = 50_000;
+
+pub(super) struct Report {
+    client: Client,
+    register: Url,
+    metrics: Url,
+    headers: Vec<(&'static str, String)>,
+    app_name: String,
+    instance_id: String,
+    connection_id: String,
+    counted: Counted,
+    source: Cow<'static, str>,
+    started: Duration,
+    /// What was counted since, together with what could not be sent before.
+    toggles: BTreeMap<Arc<str>, Usage>,
+    /// Likewise, of the routers.
+    impact: Impact,
+    retry: (Duration, Duration),
+    /// Whether the server knows the application, or does not want to.
+    registered: bool,
+    /// The server takes no counts with this token.
+    refused: bool,
+}
+
+/// What there is to tell the server.
+pub(super) struct Counted {
+    pub(super) exposures: EvaluationCounts,
+    pub(super) impact: ImpactMetrics,
+    /// The names of custom strategies.
+    pub(super) strategies: Vec<String>,
+}
+
+/// How often a toggle answered what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Usage {
+    yes: u64,
+    no: u64,
+    variants: BTreeMap<Arc<str>, u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Registration<'r> {
+    app_name: &'r str,
+    instance_id: &'r str,
+    connection_id: &'r str,
+    sdk_version: &'static str,
+    spec_version: &'static str,
+    platform_name: &'static str,
+    strategies: Vec<&'r str>,
+    /// Milliseconds since 1970.
+    started: u64,
+    /// Milliseconds.
+    interval: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metrics<'r> {
+    app_name: &'r str,
+    instance_id: &'r str,
+    connection_id: &'r str,
+    sdk_version: &'static str,
+    bucket: Bucket<'r>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    impact_metrics: Vec<Reported<'r>>,
+}
+
+#[derive(Serialize)]
+struct Bucket<'r> {
+    /// Milliseconds since 1970.
+    start: u64,
+    stop: u64,
+    toggles: &'r BTreeMap<Arc<str>, Usage>,
+}
+
+const SDK: &str = concat!("modelgate:", env!("CARGO_PKG_VERSION"));
+
+/// The strategies that the dialect itself knows.
+const STRATEGIES: &[&str] = &[
+    "default",
+    "userWithId",
+    "flexibleRollout",
+    "gradualRolloutUserId",
+    "gradualRolloutSessionId",
+    "gradualRolloutRandom",
+    "remoteAddress",
+    "applicationHostname",
+];
+
+impl Report {
+    pub(super) fn new(
+        connection: &Connection,
+        settings: &Settings,
+        counted: Counted,
+        source: Cow<'static, str>,
+    ) -> Result<Report, SourceError> {
+        Ok(Report {
+            client: connection.client.clone(),
+            register: client::url(&settings.url, "/client/register")?,
+            metrics: client::url(&settings.url, "/client/metrics")?,
+            headers: connection.headers.clone(),
+            app_name: settings.app_name.clone(),
+            instance_id: settings.instance_id.clone(),
+            connection_id: settings.connection_id.clone(),
+            counted,
+            source,
+            started: now(),
+            toggles: BTreeMap::new(),
+            impact: Impact::new(&settings.app_name, settings.environment()),
+            retry: settings.retry,
+            registered: false,
+            refused: false,
+        })
+    }
+
+    /// Registers, and reports at this interval and once more at the end.
+    pub(super) async fn keep_sending(self, interval: Duration, stopped: Stopped) {
+        let retry = self.retry;
+        keep_reporting(self, interval, retry, stopped).await;
+    }
+
+    fn collect(&mut self) {
+        for exposure in self.counted.exposures.take() {
+            self.add(exposure);
+        }
+    }
+
+    /// Registers if that is still to be done, and sends what was counted; the pause until the next
+    /// round.
+    async fn round(&mut self, interval: Duration, backoff: &mut Backoff) -> Duration {
+        let mut pause = jittered(interval);
+        if !self.registered {
+            match self.register(interval).await {
+                Ok(()) => self.registered = true,
+                Err(failure) if is_permanent(failure.status) => {
+                    self.registered = true;
+                    self.give_up(&failure, "the server does not register this application");
+                }
+                Err(failure) => {
+                    self.failed(&failure);
+                    pause = backoff.pause(failure.retry_after);
+                }
+            }
+        }
+        match self.send().await {
+            Ok(()) if self.registered => backoff.reset(),
+            Ok(()) => {}
+            Err(failure) if is_permanent(failure.status) => {
+                self.refused = true;
+                self.toggles.clear();
+                self.impact.clear();
+                self.give_up(&failure, "the server takes no usage with this token: none is sent");
+            }
+            Err(failure) => {
+                self.failed(&failure);
+                pause = backoff.pause(failure.retry_after).max(interval);
+            }
+        }
+        pause
+    }
+
+    async fn register(&self, interval: Duration) -> Result<(), Failure> {
+        let registration = Registration {
+            app_name: &self.app_name,
+            instance_id: &self.instance_id,
+            connection_id: &self.connection_id,
+            sdk_version: SDK,
+            spec_version: SPECIFICATION,
+            platform_name: "rust",
+            strategies: self.strategies(),
+            started: milliseconds(self.started),
+            interval: milliseconds(interval),
+        };
+        let body = serde_json::to_vec(&registration).unwrap_or_default();
+        self.client.post(&self.register, &self.headers(), body).await.map(|_| ())
+    }
+
+    /// Sends what was collected. What cannot be sent is kept for the next time; whether a report
+    /// that nobody answered has arrived nobody knows, so it is not sent again: better a count too
+    /// few than one twice.
+    async fn send(&mut self) -> Result<(), Failure> {
+        let stop = now();
+        // Also when nothing is sent: what is not taken stays where it was counted.
+        let news = self.counted.impact.take();
+        if !self.refused {
+            self.impact.add(news);
+        }
+        if self.toggles.is_empty() && self.impact.is_empty() {
+            self.started = stop;
+            return Ok(());
+        }
+        // Taken out first: a report that is cut off is not sent again either.
+        let toggles = std::mem::take(&mut self.toggles);
+        let impact = self.impact.take();
+        let start = std::mem::replace(&mut self.started, stop);
+        let metrics = Metrics {
+            app_name: &self.app_name,
+            instance_id: &self.instance_id,
+            connection_id: &self.connection_id,
+            sdk_version: SDK,
+            bucket: Bucket {
+                start: milliseconds(start),
+                stop: milliseconds(stop),
+                toggles: &toggles,
+            },
+            impact_metrics: impact.reported(),
+        };
+        let body = serde_json::to_vec(&metrics).unwrap_or_default();
+        let sent = self.client.post(&self.metrics, &self.headers(), body).await;
+        sent.map(|_| ()).inspect_err(|failure| {
+            if !may_have_arrived(failure) {
+                (self.toggles, self.impact, self.started) = (toggles, impact, start);
+            }
+        })
+    }
+
+    fn add(&mut self, exposure: EvaluationCount) {
+        if self.refused {
+            return;
+        }
+        if self.toggles.len() >= MOST_TOGGLES && !self.toggles.contains_key(&exposure.flag) {
+            return;
+        }
+        let usage = self.toggles.entry(exposure.flag).or_default();
+        match exposure.on {
+            Some(true) => usage.yes = usage.yes.saturating_add(exposure.count),
+            _ => usage.no = usage.no.saturating_add(exposure.count),
+        }
+        if let Some(variant) = exposure.variant {
+            let count = usage.variants.entry(variant).or_default();
+            *count = count.saturating_add(exposure.count);
+        }
+    }
+
+    /// Those of Unleash's own, and those of this service.
+    fn strategies(&self) -> Vec<&str> {
+        let mut names = STRATEGIES.to_vec();
+        for name in self.counted.strategies.iter().map(|name| &**name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn headers(&self) -> Vec<(&'static str, &str)> {
+        self.headers.iter().map(|(name, value)| (*name, &**value)).collect()
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let (source, error) = (&*self.source, chain(&failure.error));
+        tracing::debug!(target: "modelgate::source", source, error, "usage was not reported");
+    }
+
+    fn give_up(&self, failure: &Failure, message: &'static str) {
+        let (source, error) = (&*self.source, chain(&failure.error));
+        tracing::warn!(target: "modelgate::source", source, error, message);
+    }
+}
+
+impl Reporter for Report {
+    fn collect(&mut self) {
+        Report::collect(self);
+    }
+
+    async fn round(&mut self, interval: Duration, backoff: &mut Backoff) -> Duration {
+        Report::round(self, interval, backoff).await
+    }
+
+    async fn last_words(&mut self) {
+        if let Err(failure) = self.send().await {
+            self.failed(&failure);
+        }
+    }
+}
+
+fn is_permanent(status: Option<u16>) -> bool {
+    matches!(status, Some(401 | 403))
+}
+
+/// Since 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

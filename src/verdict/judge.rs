@@ -1,0 +1,170 @@
+//! From sums to a judgement: a pure function.
+
+mod health;
+mod live;
+mod overall;
+mod paired;
+mod words;
+
+use super::{
+    AgreementFigures, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind, Role,
+    SliceJudgement, Tally, Thresholds, VerdictConfig,
+    stats::{
+        agreement,
+        budget::ErrorBudget,
+        drift, e_bh,
+        grid::{ln_e_above, mean},
+    },
+};
+
+/// The error of each end of a shown interval.
+const SHOWN: f64 = 0.025;
+/// The false discovery rate of slices.
+const SLICES: f64 = 0.1;
+
+/// Judges these sums under this configuration: the same bits for the same sums, whoever asks,
+/// whenever.
+///
+/// The configuration's error budget is halved for each attempt before this one
+/// ([`Tally::attempt`]).
+pub fn judge(config: &VerdictConfig, tally: &Tally) -> Judgement {
+    judge_within(config, tally, config.budget)
+}
+
+/// Judges with another error budget (of the first attempt) than the configuration's: for one who
+/// looks at a part of the data besides somebody who looks at all of it, and shares the budget.
+pub fn judge_within(config: &VerdictConfig, tally: &Tally, budget: ErrorBudget) -> Judgement {
+    let budget = budget.of_attempt(tally.attempt);
+    let metrics: Vec<MetricJudgement> =
+        config.metrics.iter().map(|metric| of_metric(config, metric, tally, budget)).collect();
+    let health = health::of(config, tally, &metrics);
+    let (overall, why) = overall::of(config, &metrics, &health);
+    Judgement {
+        overall,
+        why,
+        candidate: config.candidate.clone(),
+        champion: config.champion.clone(),
+        attempt: tally.attempt,
+        slices: slices(config, tally),
+        metrics,
+        health,
+        config_hash: config.hash(),
+    }
+}
+
+/// The evidence that each finding of this metric takes.
+fn thresholds(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) -> Thresholds {
+    let sharing = if metric.may_roll_back() { config.rollback_metrics() } else { 1 };
+    Thresholds { worse: budget.ln_rollback(sharing), not_worse: budget.ln_promote() }
+}
+
+fn of_metric(
+    config: &VerdictConfig,
+    metric: &MetricConfig,
+    tally: &Tally,
+    budget: ErrorBudget,
+) -> MetricJudgement {
+    let mut judged = MetricJudgement {
+        name: metric.name.clone(),
+        kind: metric.kind,
+        role: metric.role,
+        finding: Finding::NoData,
+        estimate: None,
+        interval: None,
+        margin: metric.margin,
+        champion: None,
+        candidate: None,
+        ln_e_worse: 0.0,
+        ln_e_not_worse: None,
+        ln_e_better: None,
+        ln_e_not_better: None,
+        threshold: thresholds(config, metric, budget),
+        pairs: 0,
+        expected_pairs: None,
+        sentence: String::new(),
+    };
+    match metric.kind {
+        MetricKind::LiveFailures | MetricKind::LiveLate => {
+            live::rate(&mut judged, metric, tally);
+        }
+        MetricKind::Outcome => live::outcome(&mut judged, metric, tally, budget),
+        _ => paired::judge(&mut judged, metric, tally),
+    }
+    judged.sentence = words::sentence(config, metric, &judged);
+    judged
+}
+
+/// The slices in which a paired difference is worse.
+fn slices(config: &VerdictConfig, tally: &Tally) -> Vec<SliceJudgement> {
+    let difference = |name: &str| {
+        config.metric(name).is_some_and(|metric| {
+            metric.kind.is_paired()
+                && metric.role != Role::Watch
+                && !matches!(metric.kind, MetricKind::Disagreement | MetricKind::Distance)
+        })
+    };
+    let all: Vec<SliceJudgement> = tally
+        .slices
+        .iter()
+        .flat_map(|(slice, metrics)| {
+            metrics.iter().map(move |(name, counts)| (slice, name, counts))
+        })
+        .filter(|(_, name, _)| difference(name))
+        .filter_map(|(slice, name, counts)| {
+            let seen = counts.observations();
+            Some(SliceJudgement {
+                slice: slice.clone(),
+                metric: name.clone(),
+                estimate: (2.0 * mean(&seen)? - 1.0) * config.metric(name)?.bound,
+                ln_e_worse: ln_e_above(&seen, 0.5),
+                pairs: counts.observed(),
+            })
+        })
+        .collect();
+    let ln_e: Vec<f64> = all.iter().map(|slice| slice.ln_e_worse).collect();
+    let worse = e_bh::reject(&ln_e, SLICES);
+    all.into_iter().enumerate().filter(|(at, _)| worse.contains(at)).map(|(_, s)| s).collect()
+}
+
+/// The figures of agreement in these sums.
+pub fn agreement_figures(tally: &Tally) -> AgreementFigures {
+    let counts = &tally.agreement;
+    let mut classes: Vec<&String> =
+        counts.classes.iter().flat_map(|(row, columns)| columns.keys().chain([row])).collect();
+    classes.sort();
+    classes.dedup();
+    let cell = |row: &String, column: &String| {
+        counts.classes.get(row).and_then(|columns| columns.get(column)).copied().unwrap_or(0)
+    };
+    let table: Vec<Vec<u64>> = classes
+        .iter()
+        .map(|row| classes.iter().map(|column| cell(row, column)).collect())
+        .collect();
+    let kappa = agreement::kappa(&table);
+    let [right, champion, candidate, wrong] = [
+        counts.both_right,
+        counts.only_champion_right,
+        counts.only_candidate_right,
+        counts.both_wrong,
+    ];
+    let labelled = [right, champion, candidate, wrong].iter().map(|n| *n as f64).sum::<f64>();
+    let share = |part: u64| (labelled > 0.0).then(|| part as f64 / labelled);
+    let scores = counts.scores.as_ref().filter(|scores| scores.n > 0);
+    let moments = scores.map(super::ScoreCounts::moments);
+    let moved = scores.and_then(|s| drift::compare(&s.champion, &s.candidate, 0.05));
+    AgreementFigures {
+        churn: kappa.map(|kappa| 1.0 - kappa.observed),
+        kappa: kappa.map(|kappa| kappa.kappa),
+        negative_flips: share(champion),
+        champion_accuracy: share(right.saturating_add(champion)),
+        candidate_accuracy: share(right.saturating_add(candidate)),
+        right_and_wrong: (labelled > 0.0).then_some([right, champion, candidate, wrong]),
+        classes: classes.into_iter().cloned().collect(),
+        table,
+        concordance: moments.and_then(|moments| moments.concordance()),
+        mean_difference: moments.and_then(|moments| moments.mean_difference()),
+        root_mean_square: moments.and_then(|moments| moments.root_mean_square()),
+        score_psi: moved.map(|moved| moved.psi),
+        score_psi_critical: moved.map(|moved| moved.critical),
+    }
+}
