@@ -23,6 +23,9 @@ pub mod comparison {}
 #[doc = include_str!("guide/onnx_models.md")]
 pub mod onnx {}
 
+#[doc = include_str!("guide/autopilot.md")]
+pub mod autopilot {}
+
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
 

@@ -1,12 +1,14 @@
 //! Where a rollout's evidence comes from.
 
+pub(super) mod sums;
+
 use serde_json::Value;
 
-use super::sums::Findings;
+use super::sums::{Findings, MetricFinding, MetricRole, MetricSum};
 
 /// What an autopilot judges a candidate by: counts in every replica, that add up.
 ///
-/// A [`Verdict`](crate::verdict::Verdict) is one. Implement it for evidence of your own; the
+/// What a [verdict](crate::verdict) counts is one. Implement it for evidence of your own; the
 /// autopilot calls it from its thread, never from a request.
 pub trait Evidence: Send + Sync + 'static {
     /// What the evidence is judged by, as a hash: replicas where it differs do not decide together.
@@ -41,6 +43,6 @@ pub trait Evidence: Send + Sync + 'static {
 }
 
 /// Checks that findings follow from the sums that they were made of.
-pub(super) fn verify(_findings: &Findings) -> Result<(), String> {
-    Ok(())
+pub(super) fn verify(findings: &Findings) -> Result<(), String> {
+    sums::verify(findings)
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     flag::Flag,
-    rollout::{Rollout, RolloutError},
+    Rollout, rollout::RolloutError,
     router::clamp::Clamped,
     version::Version,
 };

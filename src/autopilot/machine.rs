@@ -385,6 +385,8 @@ fn record(
         state.transitions.len().saturating_add(1).saturating_sub(super::state::TRANSITIONS);
     state.transitions.drain(..surplus.min(state.transitions.len()));
     state.transitions.push(transition.sealed());
+    let old = state.transitions.len().saturating_sub(super::state::WITH_SUMS);
+    state.transitions.iter_mut().take(old).for_each(Transition::without_sums);
 }
 
 fn enter(plan: &Plan, state: &mut State, to: Phase, cause: Cause, at: u64) {

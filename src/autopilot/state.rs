@@ -19,6 +19,8 @@ pub(super) const SCHEMA: u32 = 1;
 
 /// Transitions kept in the document.
 pub(super) const TRANSITIONS: usize = 100;
+/// Of those, the newest keep the sums that they were decided by, the others a digest of them.
+pub(super) const WITH_SUMS: usize = 12;
 
 /// What the fleet agrees on. Replaced as a whole by compare-and-swap, a revision at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

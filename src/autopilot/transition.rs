@@ -3,9 +3,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{phase::Phase, stage::Share, sums::Findings};
+
+/// The member that stands for sums that were dropped.
+const DROPPED: &str = "sha256";
 
 /// Why a transition happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -123,10 +127,27 @@ impl Transition {
         self
     }
 
+    /// Drops the sums, which may be long, and keeps their digest: the transition's own still holds.
+    pub(super) fn without_sums(&mut self) {
+        self.evidence.judgement = digest_of(&self.evidence.judgement);
+    }
+
     fn recompute(&self) -> String {
-        let unsealed = Transition { digest: String::new(), ..self.clone() };
+        let mut unsealed = Transition { digest: String::new(), ..self.clone() };
+        unsealed.evidence.judgement = digest_of(&self.evidence.judgement);
         let bytes = serde_json::to_vec(&unsealed).unwrap_or_default();
         super::hex(&Sha256::digest(bytes))
+    }
+}
+
+/// Sums by their own digest: it stays when they are dropped.
+fn digest_of(judgement: &Value) -> Value {
+    match judgement.get(DROPPED) {
+        Some(_) => judgement.clone(),
+        None => {
+            let bytes = serde_json::to_vec(judgement).unwrap_or_default();
+            json!({ DROPPED: super::hex(&Sha256::digest(bytes)) })
+        }
     }
 }
 
