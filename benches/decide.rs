@@ -37,7 +37,7 @@ fn measure(criterion: &mut Criterion, dialect: Dialect, rules: Rules, flags: usi
     let router = router(dialect, &set, &key);
 
     let second = contexts.iter().filter(|context| {
-        let by_set = dialect.is_second(&set.evaluate(&key, *context, clock));
+        let by_set = dialect.is_second(&set.evaluate_at(&key, *context, clock));
         let decision = router.decide(*context).unwrap();
         assert_eq!(is_second(decision.version().as_str()), by_set);
         assert!(!decision.fell_back());
@@ -56,13 +56,13 @@ fn measure(criterion: &mut Criterion, dialect: Dialect, rules: Rules, flags: usi
     group.bench_function(BenchmarkId::new("set, context prebuilt", flags), |bencher| {
         bencher.iter(|| {
             let context = &contexts[next()];
-            dialect.is_second(&set.evaluate(black_box(&key), black_box(context), clock))
+            dialect.is_second(&set.evaluate_at(black_box(&key), black_box(context), clock))
         });
     });
     group.bench_function(BenchmarkId::new("set, context per call", flags), |bencher| {
         bencher.iter(|| {
             let context = black_box(&users[next()]).context();
-            dialect.is_second(&set.evaluate(black_box(&key), &context, clock))
+            dialect.is_second(&set.evaluate_at(black_box(&key), &context, clock))
         });
     });
     group.bench_function(BenchmarkId::new("router, context prebuilt", flags), |bencher| {

@@ -52,7 +52,7 @@ fn second(dialect: Dialect, set: &FlagSet, key: &str) -> usize {
     let clock = SystemClock::new();
     let users = support::users();
     let contexts = users.iter().map(User::context);
-    contexts.filter(|context| dialect.is_second(&set.evaluate(key, context, &clock))).count()
+    contexts.filter(|context| dialect.is_second(&set.evaluate_at(key, context, &clock))).count()
 }
 
 criterion_group!(benches, ingest);

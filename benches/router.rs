@@ -113,7 +113,7 @@ fn readers(criterion: &mut Criterion) {
     let by_store = |user: usize| fed.flags.boolean(&key, &contexts[user], false);
     let by_lock = |user: usize| {
         let set = Arc::clone(&locked.read().unwrap());
-        set.evaluate(&key, &contexts[user], clock).boolean(false).value
+        set.evaluate_at(&key, &contexts[user], clock).boolean(false).value
     };
     let on = |read: &dyn Fn(usize) -> bool| (0..users.len()).filter(|user| read(*user)).count();
     assert_eq!(on(&by_store), on(&by_lock));

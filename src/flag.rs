@@ -5,29 +5,29 @@ pub(crate) mod evaluation;
 mod evaluation_counts;
 pub(crate) mod pattern;
 mod problem;
-mod resolution;
 pub(crate) mod semver;
 pub(crate) mod set;
 pub(crate) mod split;
 pub mod store;
 pub(crate) mod table;
+mod value_type;
 mod witness;
 
 use std::{any::Any, fmt, sync::Arc};
 
-pub use self::store::detail::{FlagDetail, FlagValue};
+pub use self::store::details::FlagValue;
 pub(crate) use self::{
     bound::Bound,
-    evaluation::Reason,
+    evaluation::{Evaluation, Reason},
     evaluation_counts::{Counted, Outcome},
     set::{FlagSet, Shared},
     witness::{Answered, CallersDefault, Witness},
 };
 pub use self::{
-    evaluation::{ErrorCode, Evaluation, EvaluationTrace, TraceStep},
+    evaluation::{BorrowedDetails, ErrorCode, EvaluationDetails, EvaluationTrace, TraceStep},
     evaluation_counts::{EvaluationCount, EvaluationCounts},
     problem::{DocumentError, FlagProblem, ProblemSeverity},
-    resolution::{Resolution, ValueType},
+    value_type::ValueType,
 };
 use crate::{clock::Clock, context::EvaluationContext, value::Map};
 

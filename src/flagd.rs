@@ -16,7 +16,7 @@
 //!     }}}"#,
 //! )?;
 //! let (context, clock) = (Context::new("user-42").with("region", "eu"), SystemClock::new());
-//! let answer = flags.evaluate("ml-model-version", &context, &clock).string("none");
+//! let answer = flags.evaluate_at("ml-model-version", &context, &clock).string("none");
 //! assert_eq!((answer.value, answer.variant), ("fraud-v2", Some("v2")));
 //! assert_eq!(answer.reason, Reason::TargetingMatch);
 //! # Ok::<(), modelgate::flag::DocumentError>(())

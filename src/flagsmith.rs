@@ -38,7 +38,7 @@
 //! assert_eq!(result.reason.to_string(), "TARGETING_MATCH; segment=beta");
 //! // In modelgate's:
 //! let clock = SystemClock::new();
-//! let answer = flags.evaluate("ml-model-version", &user, &clock).string("none");
+//! let answer = flags.evaluate_at("ml-model-version", &user, &clock).string("none");
 //! assert_eq!((answer.value, answer.reason), ("fraud-v2", Reason::TargetingMatch));
 //! # Ok::<(), modelgate::flag::DocumentError>(())
 //! ```
@@ -59,7 +59,7 @@
 //!
 //! # The answer
 //!
-//! | | [`Evaluation`](crate::flag::Evaluation) |
+//! | | [`EvaluationDetails`](crate::flag::EvaluationDetails) |
 //! |---|---|
 //! | enabled | `on`; not enabled is [`Reason::Disabled`](crate::Reason::Disabled) without a value |
 //! | value | `value` |

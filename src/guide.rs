@@ -3,6 +3,9 @@
 #[doc = include_str!("guide/routing.md")]
 pub mod routing {}
 
+#[doc = include_str!("guide/from_python.md")]
+pub mod from_python {}
+
 #[doc = include_str!("guide/sources.md")]
 pub mod sources {}
 

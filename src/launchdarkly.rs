@@ -16,7 +16,7 @@
 //!     }}, "segments": {}}"#,
 //! )?;
 //! let (context, clock) = (Context::new("user-42").with("region", "eu"), SystemClock::new());
-//! let answer = flags.evaluate("ml-model-version", &context, &clock).string("none");
+//! let answer = flags.evaluate_at("ml-model-version", &context, &clock).string("none");
 //! assert_eq!((answer.value, answer.reason), ("fraud-v2", Reason::TargetingMatch));
 //!
 //! // The same answer in the vendor's own words:
@@ -54,7 +54,7 @@
 //! # Answers
 //!
 //! [`LaunchDarkly::detail`] answers as the vendor's own method of that name does. In the neutral
-//! terms of [`Evaluation`](crate::flag::Evaluation):
+//! terms of [`EvaluationDetails`](crate::flag::EvaluationDetails):
 //!
 //! | the vendor's reason | [`Reason`](crate::Reason) |
 //! |---|---|

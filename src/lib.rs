@@ -112,6 +112,7 @@ pub mod model;
 pub mod onnx;
 #[cfg(feature = "remote")]
 pub mod remote;
+pub mod report;
 pub mod rollout;
 pub mod router;
 pub mod shadow;

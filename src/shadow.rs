@@ -2,6 +2,7 @@
 
 mod budget;
 mod counts;
+mod dropped;
 mod line;
 pub(crate) mod policy;
 mod pool;
@@ -12,12 +13,14 @@ mod sample;
 pub use self::{
     budget::Budget,
     counts::{DropCause, ShadowCounts},
+    dropped::Dropped,
     line::ShadowStats,
     policy::ShadowError,
     priority::Priority,
 };
 pub(crate) use self::{
     counts::Candidate,
+    dropped::Wanted,
     line::ShadowLine,
     policy::{Mode, Shadow, Trigger},
     run::Answered,

@@ -27,14 +27,14 @@
 //! assert_eq!((toggle.variant.name, toggle.variant.payload.unwrap().value), ("v2", "fraud-v2"));
 //!
 //! // As any other flag:
-//! let answer = flags.evaluate("ml-model-version", &context, &clock);
+//! let answer = flags.evaluate_at("ml-model-version", &context, &clock);
 //! assert_eq!((answer.on, answer.variant, answer.reason), (Some(true), Some("v2"), Reason::Split));
 //! assert_eq!(answer.string("none").value, "fraud-v2");
 //!
 //! // A toggle is switched off: nothing else is compiled again.
 //! let flags = dialect.apply(&flags, r#"{"events": [{"type": "feature-updated", "eventId": 7,
 //!     "feature": {"name": "ml-model-version", "enabled": false}}]}"#)?;
-//! let answer = flags.evaluate("ml-model-version", &context, &clock);
+//! let answer = flags.evaluate_at("ml-model-version", &context, &clock);
 //! assert_eq!((answer.on, answer.reason), (Some(false), Reason::Disabled));
 //! # Ok::<(), modelgate::flag::DocumentError>(())
 //! ```
@@ -102,7 +102,7 @@
 //! [`Unleash::with_random`], or from a generator of the thread's own.
 //!
 //! A split that would have needed the targeting key, or that drew for want of one, says so
-//! ([`Evaluation::missing_key`](crate::flag::Evaluation::missing_key)): a router then goes by its
+//! ([`EvaluationDetails::missing_key`](crate::flag::EvaluationDetails::missing_key)): a router then goes by its
 //! [`MissingKey`](crate::router::MissingKey) policy.
 //!
 //! # Limits

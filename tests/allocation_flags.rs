@@ -70,7 +70,7 @@ fn the_common_rules_allocate_nothing() {
                     .with("interests", &interests)
                     .with("device", &device)
                     .with("wanted", "v2");
-                value = flags.evaluate("flag", &context, &clock).integer(0).error;
+                value = flags.evaluate_at("flag", &context, &clock).integer(0).error;
             });
             assert_eq!(count, 0, "{rule} with {fractional:?}");
             assert_eq!(value, None, "{rule}");
@@ -85,8 +85,8 @@ fn a_missing_flag_and_a_missing_key_allocate_nothing() {
     let context = Context::anonymous();
     let mut missing_key = false;
     let count = allocations(|| {
-        black_box(flags.evaluate("absent", &context, &clock).boolean(true));
-        missing_key = flags.evaluate("flag", &context, &clock).missing_key;
+        black_box(flags.evaluate_at("absent", &context, &clock).boolean(true));
+        missing_key = flags.evaluate_at("flag", &context, &clock).missing_key;
     });
     assert_eq!((count, missing_key), (0, true));
 }

@@ -108,7 +108,7 @@ fn count(flags: &FlagSet) -> (usize, Option<usize>) {
             .with("device", &device)
             .with_kind("organization", &organization);
         variation = launchdarkly.detail(flags, "flag", &context).variation_index;
-        black_box(flags.evaluate("flag", &context, &clock).value);
+        black_box(flags.evaluate_at("flag", &context, &clock).value);
         let other =
             Context::new("user-42").with("name", "Ada").with("since", "2020-01-01T00:00:00Z");
         let other = other.with_kind("organization", &organization);

@@ -69,7 +69,7 @@ fn no_operator_strategy_or_variant_allocates() {
             for context in [&user, &nobody] {
                 let allocated = allocations(|| {
                     black_box(dialect.toggle(&flags, &name, context, &clock));
-                    black_box(flags.evaluate(&name, context, &clock));
+                    black_box(flags.evaluate_at(&name, context, &clock));
                 });
                 assert_eq!(allocated, 0, "{strategy} of {text}");
             }

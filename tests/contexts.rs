@@ -20,7 +20,7 @@ fn is_on(set: &FlagSet, context: &dyn EvaluationContext) -> bool {
     assert!(set.problems().is_empty(), "{:?}", set.problems());
     let clock = ManualClock::at_unix(Duration::from_secs(NOW));
     let clock: &dyn Clock = &clock;
-    set.evaluate("f", context, clock).boolean(false).value
+    set.evaluate_at("f", context, clock).boolean(false).value
 }
 
 fn flagd(rule: Json) -> FlagSet {
@@ -74,7 +74,7 @@ fn without_a_targeting_key_there_is_no_user() {
     let set = launchdarkly("user", "region", "in", json!("eu"));
     assert!(!is_on(&set, &context));
     let clock = ManualClock::at_unix(Duration::ZERO);
-    let evaluation = set.evaluate("f", &context, &clock);
+    let evaluation = set.evaluate_at("f", &context, &clock);
     assert_eq!(evaluation.error.map(|code| code.as_str()), Some("TARGETING_KEY_MISSING"));
     assert!(is_on(&unleash("userId", "NOT_IN", "x"), &context));
     assert!(!is_on(&flagsmith("$.identity.identifier", "IS_SET", ""), &context));

@@ -69,7 +69,7 @@ fn flags_may_come_as_an_array() {
         ]}"#,
     );
     let clock = ManualClock::default();
-    assert_eq!(flags.evaluate("a", &Context::anonymous(), &clock).integer(0).value, 1);
+    assert_eq!(flags.evaluate_at("a", &Context::anonymous(), &clock).integer(0).value, 1);
     assert_eq!(flags.problems()[0].path, "/flags/1/key");
 }
 
@@ -128,7 +128,7 @@ fn states_and_defaults_give_flagd_s_reasons() {
     let clock = ManualClock::default();
     let context = Context::new("u").with("x", 1.5);
     let answer = |key| {
-        let answer = flags.evaluate(key, &context, &clock);
+        let answer = flags.evaluate_at(key, &context, &clock);
         (answer.value.and_then(Value::as_i64), answer.reason, answer.error)
     };
     assert_eq!(answer("off"), (None, Reason::Disabled, None));
@@ -151,7 +151,7 @@ fn types_are_checked_as_openfeature_wants() {
         }}"#,
     );
     let (clock, context) = (ManualClock::default(), Context::anonymous());
-    let answer = |key| flags.evaluate(key, &context, &clock);
+    let answer = |key| flags.evaluate_at(key, &context, &clock);
     assert_eq!(answer("integer").integer(0).value, 10);
     assert_eq!(answer("integer").float(0.0).value, 10.0);
     assert_eq!(answer("float").float(0.0).value, 10.0);
@@ -176,7 +176,7 @@ fn evaluators_are_shared_and_may_use_each_other() {
     let clock = ManualClock::default();
     for (region, expected) in [("de", "B"), ("fr", "B"), ("us", "A")] {
         let context = Context::new("u").with("region", region).with("beta", true);
-        assert_eq!(flags.evaluate("flag", &context, &clock).string("").value, expected);
+        assert_eq!(flags.evaluate_at("flag", &context, &clock).string("").value, expected);
     }
 }
 
@@ -189,7 +189,7 @@ fn unknown_and_circular_evaluators_fail_only_the_flags_that_use_them() {
     ] {
         let flags = with_evaluators(r#"{"if": [{"$ref": "x"}, "b"]}"#, evaluators);
         let (clock, context) = (ManualClock::default(), Context::new("u"));
-        let answer = flags.evaluate("flag", &context, &clock);
+        let answer = flags.evaluate_at("flag", &context, &clock);
         assert_eq!(answer.error, Some(ErrorCode::ParseError), "{evaluators}");
         assert_eq!(flags.problems().len(), 1, "{:?}", flags.problems());
         assert!(flags.problems()[0].path.contains("$ref"), "{}", flags.problems()[0]);
@@ -245,7 +245,10 @@ fn deep_and_wide_rules_are_bounded() {
     let flags = with_evaluators(&wide, "{}");
     let clock = ManualClock::default();
     for (user, expected) in [("user-77777", "B"), ("user-100000", "A")] {
-        assert_eq!(flags.evaluate("flag", &Context::new(user), &clock).string("").value, expected);
+        assert_eq!(
+            flags.evaluate_at("flag", &Context::new(user), &clock).string("").value,
+            expected
+        );
     }
 }
 
@@ -278,7 +281,7 @@ fn a_split_without_a_targeting_key_says_so() {
             let document = format!(r#"{{"flags": {{"flag": {}}}}}"#, targeting(rule));
             let flags = dialect.compile(&document).unwrap();
             let missing =
-                |context: &Context<'_>| flags.evaluate("flag", context, &clock).missing_key;
+                |context: &Context<'_>| flags.evaluate_at("flag", context, &clock).missing_key;
             assert_eq!(missing(&Context::anonymous()), wanted, "{rule} {generation:?}");
             assert_eq!(missing(&Context::new("")), wanted, "{rule} {generation:?}");
             assert!(!missing(&Context::new("user")), "{rule} {generation:?}");
@@ -294,8 +297,9 @@ fn the_static_context_fills_only_what_the_context_leaves_open() {
     let rule = targeting(r#"{"if": [{"==": [{"var": "region"}, "eu"]}, "b"]}"#);
     let flags = dialect.compile(&format!(r#"{{"flags": {{"flag": {rule}}}}}"#)).unwrap();
     let clock = ManualClock::default();
-    let value =
-        |context: &Context<'_>| flags.evaluate("flag", context, &clock).variant.map(str::to_owned);
+    let value = |context: &Context<'_>| {
+        flags.evaluate_at("flag", context, &clock).variant.map(str::to_owned)
+    };
     assert_eq!(value(&Context::new("u")).as_deref(), Some("b"));
     assert_eq!(value(&Context::new("u").with("region", "us")).as_deref(), Some("a"));
 }
@@ -305,9 +309,9 @@ fn rules_see_the_clock_they_are_given() {
     let rule = r#"{"if": [{">=": [{"var": "$flagd.timestamp"}, 1000]}, "b"]}"#;
     let flags = with_evaluators(rule, "{}");
     let (clock, context) = (ManualClock::at_unix(Duration::from_secs(999)), Context::anonymous());
-    assert_eq!(flags.evaluate("flag", &context, &clock).variant, Some("a"));
+    assert_eq!(flags.evaluate_at("flag", &context, &clock).variant, Some("a"));
     clock.advance(Duration::from_secs(1));
-    assert_eq!(flags.evaluate("flag", &context, &clock).variant, Some("b"));
+    assert_eq!(flags.evaluate_at("flag", &context, &clock).variant, Some("b"));
 }
 
 #[test]
@@ -317,7 +321,7 @@ fn an_explanation_shows_each_step_with_its_place() {
         r#"{"european": {"in": [{"var": "region"}, ["de", "fr"]]}}"#,
     );
     let (clock, context) = (ManualClock::default(), Context::new("user-1").with("region", "us"));
-    let (evaluation, trace) = flags.explain("flag", &context, &clock);
+    let (evaluation, trace) = flags.explain_at("flag", &context, &clock);
     let [read, compared, key, bucket, split, whole] = &*trace.steps else { panic!("{trace:?}") };
     let operator = |path: &str, operator: &str, result: Value| TraceStep::Operator {
         path: path.to_owned(),
@@ -344,7 +348,7 @@ fn one_flag_compiles_alone() {
     let flag = Flagd::new().compile_flag("flag", &targeting("null")).unwrap();
     let flags = FlagSet::new().with(flag);
     let (clock, context) = (ManualClock::default(), Context::anonymous());
-    assert_eq!(flags.evaluate("flag", &context, &clock).variant, Some("a"));
+    assert_eq!(flags.evaluate_at("flag", &context, &clock).variant, Some("a"));
     let problem = Flagd::new().compile_flag("flag", r#"{"state": "ENABLED"}"#).unwrap_err();
     assert_eq!((&*problem.key, &*problem.path), ("flag", "/variants"));
 }
@@ -363,7 +367,7 @@ fn rules_that_would_run_for_ever_fail_instead() {
     let (clock, context) = (ManualClock::default(), Context::anonymous());
     for rule in [loops, text, merged, nested] {
         let flags = with_evaluators(&format!(r#"{{"if": [{rule}, "b"]}}"#), "{}");
-        let error = flags.evaluate("flag", &context, &clock).error;
+        let error = flags.evaluate_at("flag", &context, &clock).error;
         assert_eq!(error, Some(ErrorCode::ParseError), "{rule}");
     }
 }

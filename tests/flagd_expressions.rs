@@ -127,8 +127,8 @@ fn holds(rule: &Value, expected: &Value, context: &Value) -> Result<bool, ErrorC
         asker = asker.with(name, value);
     }
     let clock = SystemClock::new();
-    let plain = flags.evaluate("flag", &asker, &clock);
-    let (explained, trace) = flags.explain("flag", &asker, &clock);
+    let plain = flags.evaluate_at("flag", &asker, &clock);
+    let (explained, trace) = flags.explain_at("flag", &asker, &clock);
     assert_eq!((plain.variant, plain.error), (explained.variant, explained.error), "{rule}");
     assert!(!trace.steps.is_empty(), "{rule}");
     match plain.error {
@@ -205,7 +205,7 @@ fn a_condition_decides_as_its_expression_does() {
                         context = context.with("x", value);
                     }
                     let answer = |key| {
-                        let answer = flags.evaluate(key, &context, &clock);
+                        let answer = flags.evaluate_at(key, &context, &clock);
                         (answer.variant.map(str::to_owned), answer.error)
                     };
                     assert_eq!(answer("check"), answer("plain"), "{call} with {value:?}");

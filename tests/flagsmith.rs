@@ -119,7 +119,7 @@ fn an_environment_document_serves_segments_identities_and_variants() {
             _ => panic!("{result:?}"),
         };
         counts[kind] += 1;
-        let neutral = flags.evaluate("model", &context, &clock);
+        let neutral = flags.evaluate_at("model", &context, &clock);
         assert_eq!((neutral.reason, neutral.missing_key), (Reason::Split, false));
     }
     assert!((1800..2200).contains(&counts[0]), "{counts:?}");
@@ -134,7 +134,7 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
     let clock = SystemClock::new();
     let anonymous = Context::anonymous().with("region", "eu");
     let flags = compile(&document);
-    let answer = flags.evaluate("model", &anonymous, &clock);
+    let answer = flags.evaluate_at("model", &anonymous, &clock);
     assert_eq!(answer.value, Some(&Value::from("v1")));
     assert_eq!((answer.reason, answer.variant), (Reason::Static, None));
     assert!(answer.missing_key, "its variants are chosen by identity");
@@ -152,7 +152,7 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
     document["project"]["segments"][0]["rules"][0]["conditions"][0] =
         json!({"operator": "PERCENTAGE_SPLIT", "property_": "$.identity.key", "value": "100"});
     document["feature_states"][0]["multivariate_feature_state_values"] = json!([]);
-    assert!(compile(&document).evaluate("model", &anonymous, &clock).missing_key);
+    assert!(compile(&document).evaluate_at("model", &anonymous, &clock).missing_key);
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn a_feature_that_depends_on_itself_says_so_and_keeps_its_ordinary_value() {
     for name in ["a", "b", "own"] {
         assert_eq!(reason(&flags, name, &user), "ERROR; code=CIRCULAR_DEPENDENCY", "{name}");
         assert_eq!(served(&flags, name, &user), "no");
-        let answer = flags.evaluate(name, &user, &clock);
+        let answer = flags.evaluate_at(name, &user, &clock);
         assert_eq!((answer.reason, answer.error), (Reason::Error, Some(ErrorCode::General)));
     }
     // One outside of the circle that reads into it does not match, and is no part of it.
@@ -710,7 +710,7 @@ fn an_explanation_names_segment_condition_and_bucket() {
     let flags = compile(&document());
     let clock = SystemClock::new();
     let user = Context::new("user-1").with("region", "us");
-    let (evaluation, trace) = flags.explain("model", &user, &clock);
+    let (evaluation, trace) = flags.explain_at("model", &user, &clock);
     assert_eq!(evaluation.reason, Reason::Split);
     let expected = [
         TraceStep::Read { attribute: "region".into(), value: "us".into() },

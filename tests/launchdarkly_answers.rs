@@ -64,7 +64,7 @@ fn built_in_attributes_are_the_contexts_own() {
 fn a_context_without_any_key_is_not_evaluated() {
     let flags = compile(json!({"flags": {"flag": flag(json!([]))}}));
     let (nobody, clock) = (OwnedContext::anonymous().with("a", 1), ManualClock::default());
-    let answer = flags.evaluate("flag", &nobody, &clock);
+    let answer = flags.evaluate_at("flag", &nobody, &clock);
     assert_eq!((answer.value, answer.reason), (None, Reason::Error));
     assert_eq!((answer.error, answer.missing_key), (Some(ErrorCode::TargetingKeyMissing), true));
     let detail = LaunchDarkly::new().detail(&flags, "flag", &nobody);
@@ -83,7 +83,7 @@ fn a_split_by_a_key_that_is_not_there_says_so() {
     let clock = ManualClock::default();
     let device = OwnedContext::anonymous().with_kind("device", OwnedContext::new("d"));
     let missing = |key: &str, context: &OwnedContext| {
-        let answer = flags.evaluate(key, context, &clock);
+        let answer = flags.evaluate_at(key, context, &clock);
         assert_eq!(answer.reason, Reason::Split);
         answer.missing_key
     };
@@ -124,7 +124,7 @@ fn reasons_are_mapped_to_the_neutral_ones() {
         ("absent", None, Reason::Error, Some(ErrorCode::FlagNotFound), "FLAG_NOT_FOUND"),
     ];
     for (key, value, reason, error, vendor) in expected {
-        let answer = flags.evaluate(key, &user, &clock);
+        let answer = flags.evaluate_at(key, &user, &clock);
         assert_eq!(answer.value.and_then(Value::as_str), value, "{key}");
         assert_eq!((answer.reason, answer.error), (reason, error), "{key}");
         assert_eq!((answer.on, answer.variant), (None, None), "{key}");
@@ -227,7 +227,7 @@ fn an_explanation_names_clauses_attributes_and_buckets() {
     let address: modelgate::value::Map = [("city", "Ulm")].into_iter().collect();
     let context = OwnedContext::new("user-1").with("address", address).with("age", 20);
     let clock = ManualClock::default();
-    let (answer, trace) = flags.explain("flag", &context, &clock);
+    let (answer, trace) = flags.explain_at("flag", &context, &clock);
     assert_eq!(answer.reason, Reason::Split);
     let read =
         |attribute: &str, value: Value| TraceStep::Read { attribute: attribute.into(), value };

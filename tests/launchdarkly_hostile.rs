@@ -94,7 +94,7 @@ fn lattices_are_gone_through_once() {
     assert_eq!(ask(&flags, "flag"), "FALLTHROUGH \"out\"");
     let clock = ManualClock::default();
     let user = OwnedContext::new("user-1");
-    let (_, trace) = flags.explain("flag", &user, &clock);
+    let (_, trace) = flags.explain_at("flag", &user, &clock);
     assert!(trace.steps.len() < 10_000, "{}", trace.steps.len());
 }
 
@@ -299,8 +299,8 @@ proptest! {
         let both = user.clone().with_kind("device", OwnedContext::new("b"));
         for flag in set.iter() {
             for context in [&user, &both, &OwnedContext::anonymous()] {
-                let plain = set.evaluate(flag.key(), context, &clock);
-                let (explained, _) = set.explain(flag.key(), context, &clock);
+                let plain = set.evaluate_at(flag.key(), context, &clock);
+                let (explained, _) = set.explain_at(flag.key(), context, &clock);
                 prop_assert_eq!((plain.value, plain.reason), (explained.value, explained.reason));
                 prop_assert_eq!(plain.value, launchdarkly.detail(&set, flag.key(), context).value);
             }

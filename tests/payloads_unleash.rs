@@ -31,7 +31,7 @@ fn two_hundred_users_get_what_the_node_sdk_gave_them() {
     let clock = ManualClock::default();
     for (user, expected) in assignments {
         let context = Context::new(user);
-        let answer = flags.evaluate(flag, &context, &clock);
+        let answer = flags.evaluate_at(flag, &context, &clock);
         assert_eq!(answer.variant, expected.as_str(), "{user}");
         assert_eq!(answer.on, Some(expected.is_string()), "{user}");
     }
@@ -58,7 +58,7 @@ fn the_events_of_a_real_server_apply_cleanly() {
             let context = Context::new(&user).with("region", "eu-west-1");
             for flag in whole.iter() {
                 let answer = |set: &FlagSet| {
-                    let answer = set.evaluate(flag.key(), &context, &clock);
+                    let answer = set.evaluate_at(flag.key(), &context, &clock);
                     (answer.on, answer.variant.map(str::to_owned))
                 };
                 assert_eq!(answer(flags), answer(&whole), "{} for {user}", flag.key());

@@ -11,7 +11,7 @@ use modelgate::{
 
 fn version(rollout: &Rollout, context: &Context<'_>, clock: &ManualClock) -> String {
     let flags: FlagSet = [rollout.flag("flag").unwrap()].into_iter().collect();
-    let answer = flags.evaluate("flag", context, clock).string("none");
+    let answer = flags.evaluate_at("flag", context, clock).string("none");
     assert_eq!(answer.variant, Some(answer.value), "a version is its own variant");
     answer.value.to_owned()
 }
@@ -23,7 +23,7 @@ fn enrolled(rollout: &Rollout, clock: &ManualClock) -> usize {
         .filter(|user| {
             let user = format!("user-{user}");
             let context = Context::new(&user);
-            flags.evaluate("flag", &context, clock).variant == Some("v2")
+            flags.evaluate_at("flag", &context, clock).variant == Some("v2")
         })
         .count()
 }
@@ -108,7 +108,7 @@ fn what_is_written_in_code_is_a_flagd_definition() {
     for user in 0..1_000 {
         let user = format!("user-{user}");
         let context = Context::new(&user).with("beta", user.ends_with('7'));
-        let found = written.evaluate("flag", &context, &clock).variant;
+        let found = written.evaluate_at("flag", &context, &clock).variant;
         assert_eq!(found, Some(&*version(&rollout, &context, &clock)));
     }
 }

@@ -9,7 +9,7 @@ fn flags(rollout: &Rollout, key: &str) -> FlagSet {
 
 fn enrolled(flags: &FlagSet, key: &str, user: &str) -> bool {
     let context = Context::new(user);
-    flags.evaluate(key, &context, &ManualClock::default()).variant == Some("v2")
+    flags.evaluate_at(key, &context, &ManualClock::default()).variant == Some("v2")
 }
 
 /// Whether a count is within five standard deviations of what a fair draw gives.

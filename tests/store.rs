@@ -42,9 +42,18 @@ fn on_v2(flags: &Flags) -> Vec<usize> {
 fn typed_reads_answer_with_variant_and_reason() {
     let flags = Flags::from(compiled(&rollout(100)));
     let user = Context::new("user-1");
-    let detail = flags.detail("ml-model-version", &user, String::from("none"));
-    assert_eq!((&*detail.value, detail.variant.as_deref()), ("v2", Some("v2")));
-    assert_eq!((detail.reason, detail.error, detail.revision), (Reason::TargetingMatch, None, 1));
+    let details = flags.details("ml-model-version", &user, String::from("none"));
+    assert_eq!((&*details.value, details.variant.as_deref()), ("v2", Some("v2")));
+    assert_eq!((details.reason, details.error), (Reason::TargetingMatch, None));
+    let shown = serde_json::to_value(&details).unwrap();
+    assert_eq!((&shown["value"], &shown["reason"]), (&"v2".into(), &"TARGETING_MATCH".into()));
+
+    // Several flags of one revision.
+    let snapshot = flags.snapshot();
+    assert_eq!(snapshot.revision(), 1);
+    let version = snapshot.evaluate("ml-model-version", &user).unwrap().string("none");
+    assert_eq!((version.value, version.variant), ("v2", Some("v2")));
+    assert!(snapshot.evaluate("absent", &user).is_none());
     assert!(flags.boolean("shadow-mode-v2", &user, false));
 }
 

@@ -175,7 +175,7 @@ fn assignments_never_change() {
     let assigned: String = (0..60)
         .map(|user| {
             let user = format!("user-{user}");
-            match flags.evaluate("t", &Context::new(&user), &clock).variant {
+            match flags.evaluate_at("t", &Context::new(&user), &clock).variant {
                 Some("v1") => '1',
                 Some("v2") => '2',
                 _ => '.',
@@ -226,14 +226,18 @@ fn chance_comes_from_the_callers_generator() {
         [(0, "a", true), (u64::MAX / 4 + 1, "b", true), (u64::MAX, "b", false)]
     {
         next.store(bits, Ordering::Relaxed);
-        let answer = flags.evaluate("t", &nobody, &clock);
+        let answer = flags.evaluate_at("t", &nobody, &clock);
         assert_eq!((answer.variant, answer.missing_key), (Some(variant), true));
-        assert_eq!(flags.evaluate("half", &nobody, &clock).on, Some(half));
+        assert_eq!(flags.evaluate_at("half", &nobody, &clock).on, Some(half));
     }
     let user = Context::new("user-1");
-    let first = flags.evaluate("t", &user, &clock).variant;
+    let first = flags.evaluate_at("t", &user, &clock).variant;
     next.store(0, Ordering::Relaxed);
-    assert_eq!(flags.evaluate("t", &user, &clock).variant, first, "a user does not depend on it");
+    assert_eq!(
+        flags.evaluate_at("t", &user, &clock).variant,
+        first,
+        "a user does not depend on it"
+    );
 }
 
 #[test]
@@ -256,7 +260,7 @@ fn variants_are_split_overridden_and_carry_typed_payloads() {
     );
     let clock = ManualClock::default();
     let ask = |name: &str, context: &Context<'_>| {
-        let answer = flags.evaluate(name, context, &clock);
+        let answer = flags.evaluate_at(name, context, &clock);
         let variant = answer.variant.unwrap_or("none").to_owned();
         (variant, answer.value.cloned().unwrap_or_default(), answer.reason)
     };
@@ -319,8 +323,9 @@ fn a_split_without_a_targeting_key_says_so() {
             "parameters": {"rollout": "50", "stickiness": stickiness, "groupId": "g"}}]))
     };
     let clock = ManualClock::default();
-    let missing =
-        |flags: &FlagSet, context: &Context<'_>| flags.evaluate("t", context, &clock).missing_key;
+    let missing = |flags: &FlagSet, context: &Context<'_>| {
+        flags.evaluate_at("t", context, &clock).missing_key
+    };
     for (stickiness, nobody, session) in [
         ("default", true, false),
         ("userId", true, true),
@@ -373,7 +378,7 @@ fn toggles_depend_on_their_parents() {
         ("lost", false),
         ("itself", false),
     ] {
-        assert_eq!(flags.evaluate(name, &nobody, &clock).on, Some(expected), "{name}");
+        assert_eq!(flags.evaluate_at(name, &nobody, &clock).on, Some(expected), "{name}");
     }
 }
 
@@ -396,7 +401,7 @@ fn a_parent_without_a_group_is_split_by_its_childs_name() {
     for user in 0..100 {
         let user = format!("user-{user}");
         let context = Context::new(&user);
-        let on = |name: &str| flags.evaluate(name, &context, &clock).on;
+        let on = |name: &str| flags.evaluate_at(name, &context, &clock).on;
         assert_eq!(on("child"), on("as the child"), "{user}");
         apart += usize::from(on("child") != on("parent"));
     }
@@ -409,7 +414,7 @@ fn an_explanation_shows_constraint_attribute_and_bucket() {
         "parameters": {"rollout": "25", "stickiness": "userId", "groupId": "model"},
         "constraints": [{"contextName": "region", "operator": "IN", "values": ["eu"]}]}]));
     let (clock, context) = (ManualClock::default(), Context::new("user-6").with("region", "eu"));
-    let (evaluation, trace) = flags.explain("t", &context, &clock);
+    let (evaluation, trace) = flags.explain_at("t", &context, &clock);
     let [read, met, key, bucket, strategy] = &*trace.steps else { panic!("{trace:?}") };
     let operator = |path: &str, operator: &str, result: bool| TraceStep::Operator {
         path: path.to_owned(),

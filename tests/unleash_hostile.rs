@@ -13,7 +13,7 @@ fn compile(features: &Json, segments: &Json) -> FlagSet {
 
 fn on(flags: &FlagSet, name: &str) -> Option<bool> {
     let context = Context::new("user-1").with("region", "eu");
-    flags.evaluate(name, &context, &ManualClock::default()).on
+    flags.evaluate_at(name, &context, &ManualClock::default()).on
 }
 
 const DOCUMENT: &str = r#"{"version": 2, "features": [
@@ -107,8 +107,8 @@ fn a_damaged_document_is_refused_or_can_be_evaluated() {
         let context = Context::new("u").with("region", "eu").with("age", 41).with("x", "y");
         let clock = ManualClock::default();
         for flag in flags.iter() {
-            let plain = flags.evaluate(flag.key(), &context, &clock);
-            let (explained, _) = flags.explain(flag.key(), &context, &clock);
+            let plain = flags.evaluate_at(flag.key(), &context, &clock);
+            let (explained, _) = flags.explain_at(flag.key(), &context, &clock);
             assert_eq!((plain.on, plain.variant), (explained.on, explained.variant));
             on += usize::from(plain.on == Some(true));
         }
@@ -130,7 +130,7 @@ fn a_damaged_document_is_refused_or_can_be_evaluated() {
 fn hostile_documents_are_bounded() {
     let context = Context::new("user-1").with("x", "a");
     let clock = ManualClock::at_unix(Duration::from_secs(1));
-    let ask = |flags: &FlagSet| flags.evaluate("t", &context, &clock).on;
+    let ask = |flags: &FlagSet| flags.evaluate_at("t", &context, &clock).on;
     let document = |strategies: &str| {
         let text = format!(
             r#"{{"features": [{{"name": "t", "enabled": true, "strategies": {strategies}}}]}}"#
@@ -159,7 +159,7 @@ fn hostile_documents_are_bounded() {
             "caseInsensitive": true}]}]);
         let flags = document(&strategies.to_string());
         let context = Context::new("u").with("x", &*long);
-        assert_eq!(flags.evaluate("t", &context, &clock).on, Some(false), "{operator}");
+        assert_eq!(flags.evaluate_at("t", &context, &clock).on, Some(false), "{operator}");
     }
     let pattern = format!("({}){{1000}}{{1000}}", "a|".repeat(1_000));
     let strategies = json!([{"name": "default", "constraints": [
@@ -201,5 +201,5 @@ fn weights_that_overflow_wrap_as_the_vendors_do() {
         {"name": "c", "weight": 5}]);
     let flags = compile(&json!([{"name": "t", "enabled": true, "variants": variants}]), &json!([]));
     let (context, clock) = (Context::new("u"), ManualClock::default());
-    assert_eq!(flags.evaluate("t", &context, &clock).variant, Some("a"));
+    assert_eq!(flags.evaluate_at("t", &context, &clock).variant, Some("a"));
 }

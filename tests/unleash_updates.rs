@@ -20,7 +20,7 @@ fn apply(flags: &FlagSet, events: &Json) -> FlagSet {
 
 fn on(flags: &FlagSet, name: &str) -> Option<bool> {
     let context = Context::new("user-1").with("region", "eu");
-    flags.evaluate(name, &context, &ManualClock::default()).on
+    flags.evaluate_at(name, &context, &ManualClock::default()).on
 }
 
 fn problems(flags: &FlagSet) -> Vec<String> {
@@ -91,7 +91,7 @@ fn what_is_null_or_absent_or_a_number_is_read_as_its_author_means_it() {
     assert_eq!(problems(&flags), [""; 0]);
     assert_eq!(on(&flags, "nulls"), Some(true));
     let young = Context::new("u").with("age", 39);
-    assert_eq!(flags.evaluate("inner", &young, &ManualClock::default()).on, Some(true));
+    assert_eq!(flags.evaluate_at("inner", &young, &ManualClock::default()).on, Some(true));
 }
 
 #[test]

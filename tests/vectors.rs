@@ -67,7 +67,7 @@ fn assignments(flags: &FlagSet) -> Json {
     let assigned = keys.into_iter().map(|flag| {
         let users = contexts().into_iter().map(|(key, account)| {
             let context = OwnedContext::new(&*key).with("account", account);
-            let answer = flags.evaluate(flag, &context, &clock).string("error");
+            let answer = flags.evaluate_at(flag, &context, &clock).string("error");
             (key, json!(answer.value))
         });
         (flag.to_owned(), Json::Object(users.collect()))

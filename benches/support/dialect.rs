@@ -1,7 +1,7 @@
 //! What the dialects have in common for a benchmark.
 
 use modelgate::{
-    Binding, FlagSet, flag::Evaluation, flagd::Flagd, flagsmith::Flagsmith,
+    Binding, FlagSet, flag::BorrowedDetails, flagd::Flagd, flagsmith::Flagsmith,
     launchdarkly::LaunchDarkly, unleash::Unleash,
 };
 
@@ -70,7 +70,7 @@ impl Dialect {
     }
 
     /// Whether an answer gives v2.
-    pub fn is_second(self, answer: &Evaluation<'_>) -> bool {
+    pub fn is_second(self, answer: &BorrowedDetails<'_>) -> bool {
         match self {
             Dialect::Unleash => answer.on.unwrap(),
             _ => is_second(answer.string("none").value),

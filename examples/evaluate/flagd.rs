@@ -46,10 +46,10 @@ pub(crate) fn answer(evaluator: &mut Evaluator, question: &Json) -> Answer<Json>
     let flags = evaluator
         .compiled(question, &format!("flagd {variation}"), |text| Ok(dialect.compile(text)?))?;
     let (evaluation, trace) = if explain {
-        let (evaluation, trace) = flags.explain(key, &context, &clock);
+        let (evaluation, trace) = flags.explain_at(key, &context, &clock);
         (evaluation, Some(trace))
     } else {
-        (flags.evaluate(key, &context, &clock), None)
+        (flags.evaluate_at(key, &context, &clock), None)
     };
     let evaluation = match expected {
         Some(expected) => evaluation.of_type(expected),

@@ -58,7 +58,7 @@ pub(crate) fn answer(evaluator: &mut Evaluator, question: &Json) -> Answer<Json>
         "metadata": result.metadata,
     });
     if explain {
-        let (_, trace) = flags.explain(name, &context, &clock);
+        let (_, trace) = flags.explain_at(name, &context, &clock);
         answer["trace"] = serde_json::to_value(&trace)?;
     }
     Ok(answer)

@@ -16,7 +16,7 @@ pub(crate) fn answer(evaluator: &mut Evaluator, question: &Json) -> Answer<Json>
     let (explain, clock) = (evaluator.explain, evaluator.clock.clone());
     let dialect = LaunchDarkly::new();
     let flags = evaluator.compiled(question, "launchdarkly", |text| Ok(dialect.compile(text)?))?;
-    let evaluation = flags.evaluate(key, &context, &clock);
+    let evaluation = flags.evaluate_at(key, &context, &clock);
     let detail = dialect.detail(flags, key, &context);
     let default = options.get("default").unwrap_or(&Json::Null);
     let default: Value = serde_json::from_value(default.clone())?;
@@ -54,7 +54,7 @@ pub(crate) fn answer(evaluator: &mut Evaluator, question: &Json) -> Answer<Json>
     answer["error_code"] = json!(evaluation.error.map(|code| code.as_str()));
     answer["metadata"] = Json::Null;
     if explain {
-        let (_, trace) = flags.explain(key, &context, &clock);
+        let (_, trace) = flags.explain_at(key, &context, &clock);
         answer["trace"] = serde_json::to_value(&trace)?;
     }
     Ok(answer)

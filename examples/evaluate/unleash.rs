@@ -48,7 +48,7 @@ pub(crate) fn answer(evaluator: &mut Evaluator, question: &Json) -> Answer<Json>
         answer["variant"] = serde_json::to_value(toggle.variant)?;
     }
     if explain {
-        let (_, trace) = flags.explain(name, &context, &clock);
+        let (_, trace) = flags.explain_at(name, &context, &clock);
         answer["trace"] = serde_json::to_value(&trace)?;
     }
     Ok(answer)

@@ -111,8 +111,8 @@ fn evaluate(set: &FlagSet, context: &OwnedContext) {
     let clock: &dyn Clock = &clock;
     let keys: Vec<&str> = set.iter().map(modelgate::flag::Flag::key).collect();
     for key in keys {
-        let plain = set.evaluate(key, context, clock);
-        let (explained, _) = set.explain(key, context, clock);
+        let plain = set.evaluate_at(key, context, clock);
+        let (explained, _) = set.explain_at(key, context, clock);
         // Where the outcome is drawn at random the two may differ.
         if !plain.missing_key {
             let answers = [&plain, &explained].map(|answer| format!("{answer:?}"));

@@ -16,6 +16,7 @@ pub use self::{
     memory::MemorySink,
 };
 use super::Comparison;
+use crate::shadow::Dropped;
 
 /// Where comparisons go: a log, a file, a queue, a database of yours.
 ///
@@ -41,6 +42,19 @@ use super::Comparison;
 pub trait ComparisonSink<P>: Send + Sync {
     /// Takes one comparison. Return soon, or hand it to a thread of your own.
     fn record(&self, comparison: &Comparison<P>);
+
+    /// Hears of a run that was wanted and came to no comparison, and why: for sinks that judge a
+    /// candidate by more than its answers. By default it does nothing.
+    ///
+    /// Each wanted run reaches a sink once: by [`record`](Self::record) or by this. A candidate
+    /// that panicked is recorded, with the panic as its outcome.
+    ///
+    /// Called on the shadow side, like `record`: what a request has to drop waits for that in a
+    /// queue of bounded length. Drops that found it full no sink hears of; they are counted
+    /// ([`ShadowStats::untold_drops`](crate::shadow::ShadowStats::untold_drops)).
+    fn dropped(&self, dropped: &Dropped) {
+        let _ = dropped;
+    }
 
     /// Waits, for a bounded time, until everything recorded so far is where it belongs.
     ///
@@ -70,6 +84,9 @@ impl<P, S: ComparisonSink<P> + ?Sized> ComparisonSink<P> for Arc<S> {
     fn record(&self, comparison: &Comparison<P>) {
         (**self).record(comparison);
     }
+    fn dropped(&self, dropped: &Dropped) {
+        (**self).dropped(dropped);
+    }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()
     }
@@ -82,6 +99,9 @@ impl<P, S: ComparisonSink<P> + ?Sized> ComparisonSink<P> for Arc<S> {
 impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
     fn record(&self, comparison: &Comparison<P>) {
         (**self).record(comparison);
+    }
+    fn dropped(&self, dropped: &Dropped) {
+        (**self).dropped(dropped);
     }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()

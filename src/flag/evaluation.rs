@@ -2,29 +2,89 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::value::{Map, Value};
 
-/// What a flag answered. Borrows from the compiled flag: making one allocates nothing.
-#[derive(Clone, Copy, Debug)]
+/// What a flag answered, and how that came about: OpenFeature's evaluation details.
+///
+/// [`Flags::details`](crate::Flags::details) answers with one that owns what it holds and has the
+/// type that was asked for. [`FlagSet::evaluate`](crate::FlagSet::evaluate) answers with one that
+/// [borrows](BorrowedDetails) from the compiled flag, and allocates nothing; its value is what the
+/// flag says, of whatever type, until one of its methods reads it as a type:
+///
+/// ```
+/// use modelgate::{Context, FlagSet, Rollout};
+///
+/// let flags = FlagSet::new().with(Rollout::everyone("v1").flag("ml-model-version")?);
+/// let user = Context::new("user-42");
+/// let details = flags.evaluate("ml-model-version", &user).string("none");
+/// assert_eq!((details.value, details.variant), ("v1", Some("v1")));
+///
+/// let owned = details.into_owned_details();
+/// println!("{}", serde_json::to_string(&owned)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Evaluation<'a> {
-    /// The value served; `None` means the caller's own default.
-    pub value: Option<&'a Value>,
-    /// The variant's name, where the flag's dialect names one.
-    pub variant: Option<&'a str>,
+pub struct EvaluationDetails<T, S = String, M = Map> {
+    /// The value: of the type that was asked for, the caller's default where the flag has none. As
+    /// an evaluation gives it, before it is read as a type: `None` means the caller's own default.
+    pub value: T,
+    /// The variant's name, where the flag's dialect names one and no default was needed.
+    pub variant: Option<S>,
     /// Why.
     pub reason: Reason,
     /// What went wrong, when `reason` is [`Reason::Error`].
     pub error: Option<ErrorCode>,
     /// The flag's metadata, that of its set included.
-    pub metadata: &'a Map,
+    pub metadata: M,
     /// Whether the flag is on, in the dialects that tell this apart from its value: there a value
     /// may stand beside a switch that is off.
     pub on: Option<bool>,
     /// Whether a percentage split wanted a targeting key and the context had none.
     pub missing_key: bool,
     /// Which of the flag's outcomes this is, in its dialect's order: what is counted.
+    #[serde(skip)]
     pub(crate) outcome: u32,
+}
+
+/// [`EvaluationDetails`] that borrow from a compiled flag.
+pub type BorrowedDetails<'a, T = Option<&'a Value>> = EvaluationDetails<T, &'a str, &'a Map>;
+
+/// What a dialect answers.
+pub(crate) type Evaluation<'a> = BorrowedDetails<'a>;
+
+impl<T, S, M> EvaluationDetails<T, S, M> {
+    /// The same details of another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> EvaluationDetails<U, S, M> {
+        EvaluationDetails {
+            value: change(self.value),
+            variant: self.variant,
+            reason: self.reason,
+            error: self.error,
+            metadata: self.metadata,
+            on: self.on,
+            missing_key: self.missing_key,
+            outcome: self.outcome,
+        }
+    }
+}
+
+impl<T> BorrowedDetails<'_, T> {
+    /// The same details, with name and metadata of their own.
+    pub fn into_owned_details(self) -> EvaluationDetails<T> {
+        EvaluationDetails {
+            value: self.value,
+            variant: self.variant.map(str::to_owned),
+            reason: self.reason,
+            error: self.error,
+            metadata: self.metadata.clone(),
+            on: self.on,
+            missing_key: self.missing_key,
+            outcome: self.outcome,
+        }
+    }
 }
 
 /// Why a value, and so a version, was chosen. The names are OpenFeature's where they fit.
@@ -99,6 +159,13 @@ impl Reason {
     }
 }
 
+/// As its [name](Reason::as_str).
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -137,6 +204,13 @@ impl ErrorCode {
     }
 }
 
+/// As its [name](ErrorCode::as_str).
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -145,7 +219,7 @@ impl fmt::Display for ErrorCode {
 
 /// How an evaluation went, step by step: each rule met, each attribute read, the bucket of a split
 /// and its bounds.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct EvaluationTrace {
     /// The steps, in the order they happened.
@@ -153,7 +227,7 @@ pub struct EvaluationTrace {
 }
 
 /// One step of a [`EvaluationTrace`].
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TraceStep {

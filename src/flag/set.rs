@@ -1,16 +1,23 @@
 //! An immutable set of flags that shares what an update leaves alone.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use super::{
-    ErrorCode, Evaluation, EvaluationTrace, Flag, FlagProblem, ProblemSeverity, Reason, Request,
-    TraceStep, table::Table,
+    BorrowedDetails, ErrorCode, Evaluation, EvaluationTrace, Flag, FlagProblem, ProblemSeverity,
+    Reason, Request, TraceStep, table::Table,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, SystemClock},
     context::EvaluationContext,
     value::{Map, Value},
 };
+
+/// For whoever evaluates without a clock.
+static SYSTEM_CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::new);
 
 /// What the flags of one set have in common and refer to by name, segments for instance: of the
 /// dialect's own type.
@@ -62,13 +69,24 @@ impl FlagSet {
     }
 
     /// Evaluates the flag `key`; a flag that is not there answers [`ErrorCode::FlagNotFound`].
+    /// Rules about the time go by the machine's clock.
     #[inline]
     pub fn evaluate<'a>(
         &'a self,
         key: &str,
         context: &'a dyn EvaluationContext,
+    ) -> BorrowedDetails<'a> {
+        self.evaluate_at(key, context, &*SYSTEM_CLOCK)
+    }
+
+    /// As [`evaluate`](FlagSet::evaluate), by another clock.
+    #[inline]
+    pub fn evaluate_at<'a>(
+        &'a self,
+        key: &str,
+        context: &'a dyn EvaluationContext,
         clock: &'a dyn Clock,
-    ) -> Evaluation<'a> {
+    ) -> BorrowedDetails<'a> {
         match self.get(key) {
             Some(flag) => {
                 flag.evaluate(&Request { context, key_override: None, counted: true, clock }, self)
@@ -82,8 +100,17 @@ impl FlagSet {
         &'a self,
         key: &str,
         context: &'a dyn EvaluationContext,
+    ) -> (BorrowedDetails<'a>, EvaluationTrace) {
+        self.explain_at(key, context, &*SYSTEM_CLOCK)
+    }
+
+    /// As [`explain`](FlagSet::explain), by another clock.
+    pub fn explain_at<'a>(
+        &'a self,
+        key: &str,
+        context: &'a dyn EvaluationContext,
         clock: &'a dyn Clock,
-    ) -> (Evaluation<'a>, EvaluationTrace) {
+    ) -> (BorrowedDetails<'a>, EvaluationTrace) {
         match self.get(key) {
             Some(flag) => {
                 flag.explain(&Request { context, key_override: None, counted: true, clock }, self)

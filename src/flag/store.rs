@@ -4,7 +4,7 @@ mod cell;
 #[cfg(test)]
 mod cell_tests;
 mod core;
-pub(crate) mod detail;
+pub(crate) mod details;
 pub(crate) mod flags;
 mod snapshot;
 mod status;
@@ -15,7 +15,7 @@ mod tests;
 pub(crate) use self::{
     cell::{Guard, SnapshotCell},
     core::{Core, SnapshotListener},
-    detail::{FlagDetail, FlagValue},
+    details::FlagValue,
     flags::Flags,
 };
 pub use self::{

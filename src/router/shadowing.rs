@@ -66,6 +66,15 @@ impl<'a, P> Served<'a, P> {
         let version = &table.slots.get(choice.slot)?.version;
         Some(Served { id, revision: table.revision, key, version, called })
     }
+
+    fn wanted(&self) -> shadow::Wanted {
+        shadow::Wanted {
+            prediction_id: self.id,
+            revision: self.revision,
+            targeting_key: self.key.map(Box::from),
+            primary: self.version.clone(),
+        }
+    }
 }
 
 /// A candidate that ran beside the primary; `None` when it could not be run.
@@ -182,12 +191,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         for Joined { candidate, called } in joined {
             let Some((line, counts)) = self.find(table, candidate) else { continue };
             let Some(Called { outcome, service_time }) = called else {
-                line.refuse(counts, DropCause::QueueFull);
+                line.refuse(counts, DropCause::QueueFull, || served.wanted());
                 continue;
             };
             // Copies the answer and describes the features, by code of the user's.
             let Some(answered) = contained(|| self.answered(line, served, features)) else {
-                line.refuse(counts, DropCause::Panic);
+                line.refuse(counts, DropCause::Panic, || served.wanted());
                 continue;
             };
             match on {
@@ -217,15 +226,19 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 continue;
             };
             // A refusal is counted where it happens; there is nobody to tell.
-            let _ = line.offer(counts, || {
-                let owned = features.to_owned();
-                let (model, finite) = (model.shadow(), self.finite);
-                let run = move || {
-                    let features: &F = owned.borrow();
-                    model.predict(features).and_then(|output| checked(output, finite))
-                };
-                (self.answered(line, served, features), run)
-            });
+            let _ = line.offer(
+                counts,
+                || served.wanted(),
+                || {
+                    let owned = features.to_owned();
+                    let (model, finite) = (model.shadow(), self.finite);
+                    let run = move || {
+                        let features: &F = owned.borrow();
+                        model.predict(features).and_then(|output| checked(output, finite))
+                    };
+                    (self.answered(line, served, features), run)
+                },
+            );
         }
     }
 

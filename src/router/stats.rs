@@ -125,6 +125,12 @@ impl VersionCounters {
         Latencies::total(self.shards.iter().map(|shard| &shard.service_time)).0
     }
 
+    fn buckets(&self) -> Vec<(f64, u64)> {
+        let Some(histogram) = self.distribution() else { return Vec::new() };
+        let taken = histogram.into_iter().filter(|bucket| bucket.count() > 0);
+        taken.map(|bucket| (bucket.end() as f64 / 1e3, bucket.count())).collect()
+    }
+
     fn service_time(&self) -> Latency {
         Latencies::read(self.shards.iter().map(|shard| &shard.service_time))
     }
@@ -165,6 +171,7 @@ impl VersionCounters {
             non_finite: failed(ModelErrorKind::NonFinite),
             deadlines: failed(ModelErrorKind::Deadline),
             service_time: self.service_time(),
+            service_times: self.buckets(),
         }
     }
 }
@@ -273,6 +280,9 @@ pub struct VersionStats {
     pub deadlines: u64,
     /// How long calls took, warm-up excluded.
     pub service_time: Latency,
+    /// The same by buckets that are not empty: upper end in microseconds, calls.
+    #[serde(skip)]
+    pub(crate) service_times: Vec<(f64, u64)>,
 }
 
 /// Whether a version may answer.

@@ -85,6 +85,7 @@ struct Shard {
     agreed: AtomicU64,
     disagreed: AtomicU64,
     not_compared: AtomicU64,
+    passed_over: AtomicU64,
 }
 
 impl Shard {
@@ -138,6 +139,11 @@ impl Candidate {
         }
     }
 
+    /// A run that was taken on turned out not to be wanted.
+    pub(super) fn passed_over(&self) {
+        self.shards.mine().passed_over.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A run that was taken on ended with an answer or an error.
     pub(super) fn completed(&self, agrees: Option<bool>) {
         let shard = self.shards.mine();
@@ -171,6 +177,7 @@ impl Candidate {
             disagreed,
             not_compared,
             dropped,
+            passed_over: sum(|s| &s.passed_over),
             refused: sum(|s| &s.refused),
             handed_over: sum(|s| &s.handed_over),
         }
@@ -186,6 +193,7 @@ pub struct ShadowCounts {
     candidate: Version,
     handed_over: u64,
     refused: u64,
+    passed_over: u64,
     agreed: u64,
     disagreed: u64,
     not_compared: u64,
@@ -198,9 +206,16 @@ impl ShadowCounts {
         &self.candidate
     }
 
-    /// Runs wanted: the flag asked for them, and the sample drew them.
+    /// Runs wanted: the flag asked for them, the sample drew them, and the policy's
+    /// [filter](crate::Shadow::admit) did not pass them over.
     pub fn wanted(&self) -> u64 {
-        self.handed_over.saturating_add(self.refused)
+        self.handed_over.saturating_add(self.refused).saturating_sub(self.passed_over)
+    }
+
+    /// Runs taken on that the policy's [filter](crate::Shadow::admit) did not want: not among the
+    /// wanted.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
     }
 
     /// Runs taken on.
@@ -251,10 +266,10 @@ impl ShadowCounts {
 }
 
 /// As a map: `candidate`, `wanted`, `completed`, `agreed`, `disagreed`, `not_compared`, `pending`,
-/// and `dropped` by cause.
+/// `passed_over`, and `dropped` by cause.
 impl Serialize for ShadowCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut counts = serializer.serialize_struct("ShadowCounts", 8)?;
+        let mut counts = serializer.serialize_struct("ShadowCounts", 9)?;
         counts.serialize_field("candidate", &self.candidate)?;
         counts.serialize_field("wanted", &self.wanted())?;
         counts.serialize_field("completed", &self.completed())?;
@@ -262,6 +277,7 @@ impl Serialize for ShadowCounts {
         counts.serialize_field("disagreed", &self.disagreed)?;
         counts.serialize_field("not_compared", &self.not_compared)?;
         counts.serialize_field("pending", &self.pending())?;
+        counts.serialize_field("passed_over", &self.passed_over)?;
         counts.serialize_field("dropped", &Dropped(self))?;
         counts.end()
     }

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -16,6 +16,7 @@ use super::{
     Shadow, ShadowCounts, ShadowError,
     budget::Account,
     counts::{Candidate, DropCause},
+    dropped::{Notice, Notices, Wanted},
     pool::{Pool, contained},
     run::{Answered, Desk, Moment, ShadowRun},
 };
@@ -52,10 +53,11 @@ impl<P: Send + 'static> ShadowLine<P> {
         clock: Arc<dyn Clock>,
     ) -> Result<ShadowLine<P>, ShadowError> {
         policy.validate()?;
-        let pool = Pool::start(policy.threads, policy.queue, policy.priority, policy.grace)
-            .map_err(ShadowError::no_thread)?;
-        let desk = Desk {
+        let desk = Arc::new(Desk {
             comparator,
+            notices: Arc::new(Notices::new(!sinks.is_empty())),
+            telling: Mutex::new(()),
+            filter: policy.filter.clone(),
             sinks,
             hasher: policy.hasher.clone().unwrap_or_else(KeyHasher::random),
             keeps_targeting_key: policy.targeting_key,
@@ -63,10 +65,16 @@ impl<P: Send + 'static> ShadowLine<P> {
             clock,
             deadline: policy.deadline,
             comparator_panics: AtomicU64::new(0),
-        };
+        });
+        let telling = Arc::clone(&desk);
+        let pool =
+            Pool::start(policy.threads, policy.queue, policy.priority, policy.grace, move || {
+                telling.tell_of_drops();
+            })
+            .map_err(ShadowError::no_thread)?;
         Ok(ShadowLine {
             pool,
-            desk: Arc::new(desk),
+            desk,
             candidates: Mutex::new(Vec::new()),
             declared: policy.candidates.as_slice().into(),
             records_features: policy.features,
@@ -91,17 +99,19 @@ impl<P: Send + 'static> ShadowLine<P> {
     }
 
     /// Hands a run over. `prepare` copies what the run needs, and is called only once there is
-    /// room for it. Never waits; a panic of `prepare` stays here.
+    /// room for it; `wanted` says what the run was for, where there is none. Never waits; a panic of
+    /// `prepare` stays here.
     pub(crate) fn offer<C>(
         &self,
         candidate: &Arc<Candidate>,
+        wanted: impl FnOnce() -> Wanted,
         prepare: impl FnOnce() -> (Answered<P>, C),
     ) -> Result<(), DropCause>
     where
         C: FnOnce() -> Result<P, ModelError> + Send + 'static,
     {
         let refuse = |cause| {
-            candidate.refused(cause);
+            self.refuse(candidate, cause, wanted);
             Err(cause)
         };
         if !self.desk.account.has_room(&*self.desk.clock) {
@@ -136,7 +146,13 @@ impl<P: Send + 'static> ShadowLine<P> {
         outcome: Result<P, ModelError>,
         service_time: Duration,
     ) -> Result<(), DropCause> {
-        let place = self.pool.reserve().inspect_err(|cause| candidate.refused(*cause))?;
+        let place = match self.pool.reserve() {
+            Ok(place) => place,
+            Err(cause) => {
+                self.refuse(candidate, cause, || answered.wanted());
+                return Err(cause);
+            }
+        };
         candidate.handed_over();
         place.send(Box::new(super::run::Finished {
             desk: self.desk.clone(),
@@ -158,42 +174,67 @@ impl<P: Send + 'static> ShadowLine<P> {
         service_time: Duration,
     ) {
         candidate.handed_over();
+        let at = self.now();
+        let claim = self.desk.claim(candidate, &answered, at);
+        if !self.desk.admits(answered.targeting_key.as_deref()) {
+            return claim.passed_over();
+        }
         let side = Run::new(candidate.version(), outcome, service_time);
-        let settled = AtomicU64::new(0);
-        let settle = || {
-            settled.store(1, Ordering::Relaxed);
-            Some(candidate.clone())
-        };
+        let mut claim = Some(claim);
         let concluded = catch_unwind(AssertUnwindSafe(|| {
-            self.desk.conclude(answered, side, Duration::ZERO, self.now(), settle);
+            self.desk.conclude(answered, side, Duration::ZERO, at, || claim.take());
         }));
         if let Err(payload) = concluded {
             drop(ModelError::panicked(payload));
-            if settled.load(Ordering::Relaxed) == 0 {
-                candidate.dropped(DropCause::Panic);
-            }
         }
+        if let Some(claim) = claim {
+            claim.dropped(DropCause::Panic);
+        }
+        self.desk.tell_of_drops();
     }
 
     /// Counts a run that was wanted and that the caller could not start: for those who run
-    /// candidates elsewhere.
-    pub(crate) fn refuse(&self, candidate: &Candidate, cause: DropCause) {
+    /// candidates elsewhere. Never waits.
+    pub(crate) fn refuse(
+        &self,
+        candidate: &Candidate,
+        cause: DropCause,
+        wanted: impl FnOnce() -> Wanted,
+    ) {
         candidate.refused(cause);
+        let desk = &*self.desk;
+        if !desk.notices.are_wanted() {
+            return;
+        }
+        let half_full = desk.notices.put(Notice {
+            wanted: wanted(),
+            candidate: candidate.version().clone(),
+            cause,
+            time: desk.clock.unix(),
+        });
+        // Without room in the budget nobody is woken: else the telling, which is paid from it,
+        // would leave nothing for shadows.
+        if half_full && desk.account.has_room(&*desk.clock) {
+            self.pool.wake();
+        }
     }
 
     /// Waits until every run handed over before this call has ended and its comparison is where
     /// it belongs. Answers `false` when the runs took longer than `timeout`; the sinks bound
     /// their own waiting.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<bool, SinkError> {
+        let until = Instant::now() + timeout.min(Duration::from_secs(86_400));
         let ended = self.pool.flush(timeout);
+        let told = self.desk.tell_of_all_drops(until.saturating_duration_since(Instant::now()));
         self.desk.sinks.flush()?;
-        Ok(ended)
+        Ok(ended && told)
     }
 
     /// What dropping the line does to its runs, while it can still be asked what became of them.
     #[cfg(test)]
     pub(super) fn shutdown(&self) -> Result<(), SinkError> {
         self.pool.shutdown(self.pool.grace);
+        self.desk.tell_of_all_drops(self.pool.grace);
         self.desk.sinks.flush()
     }
 
@@ -213,12 +254,21 @@ impl<P: Send + 'static> ShadowLine<P> {
             waiting: self.pool.waiting(),
             comparator_panics: self.desk.comparator_panics.load(Ordering::Relaxed),
             sink_panics: self.desk.sinks.panics(),
+            untold_drops: self.desk.notices.untold(),
             sinks: self.desk.sinks.counts(),
         }
     }
 
     fn now(&self) -> Moment {
         Moment { monotonic: self.desk.clock.monotonic(), unix: self.desk.clock.unix() }
+    }
+}
+
+/// Stops the threads, and tells the sinks of what was dropped thereby.
+impl<P> Drop for ShadowLine<P> {
+    fn drop(&mut self) {
+        self.pool.shutdown(self.pool.grace);
+        self.desk.tell_of_all_drops(self.pool.grace);
     }
 }
 
@@ -240,6 +290,8 @@ pub struct ShadowStats {
     pub comparator_panics: u64,
     /// How often a sink panicked.
     pub sink_panics: u64,
+    /// Dropped runs that no sink has heard of, because too many came at once.
+    pub untold_drops: u64,
     /// What became of the comparisons, summed over all sinks.
     pub sinks: SinkCounts,
 }

@@ -1,9 +1,12 @@
 //! The user's policy: when a candidate runs in the shadow, and what it may cost.
 
-use std::{error::Error, fmt, io, time::Duration};
+use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
 use super::{Budget, Priority, Sampler};
-use crate::{compare::key::KeyHasher, version::Version};
+use crate::{
+    compare::key::{KeyHash, KeyHasher},
+    version::Version,
+};
 
 /// When candidates run in the shadow of the version that answers, and what they may cost.
 ///
@@ -37,6 +40,23 @@ pub struct Shadow {
     pub(super) hasher: Option<KeyHasher>,
     pub(super) targeting_key: bool,
     pub(super) features: bool,
+    pub(super) filter: Option<Filter>,
+}
+
+/// Which users' runs are wanted.
+#[derive(Clone)]
+pub(super) struct Filter(Arc<dyn Fn(&KeyHash) -> bool + Send + Sync>);
+
+impl Filter {
+    pub(super) fn admits(&self, key: &KeyHash) -> bool {
+        (self.0)(key)
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Filter(..)")
+    }
 }
 
 /// What asks for shadows.
@@ -83,6 +103,7 @@ impl Shadow {
             hasher: None,
             targeting_key: false,
             features: false,
+            filter: None,
         }
     }
 
@@ -174,6 +195,29 @@ impl Shadow {
     /// Puts the features into comparisons. Off by default: they may be personal.
     pub fn record_features(mut self) -> Shadow {
         self.features = true;
+        self
+    }
+
+    /// Asks this function, before a candidate runs, whether a run for this user is wanted; one that
+    /// is not is passed over, and counts as [such](crate::shadow::ShadowCounts::passed_over), neither
+    /// as wanted nor as dropped. For work that would be wasted: a user who has been scored already.
+    ///
+    /// It is asked on the shadow side, and for requests with a targeting key only. Candidates that
+    /// run [joined](Shadow::joined) have run by then: passing over spares the comparison. The hashes
+    /// are those of the policy's [`key_hasher`](Shadow::key_hasher).
+    ///
+    /// ```
+    /// use std::{collections::HashSet, sync::Mutex};
+    /// use modelgate::Shadow;
+    ///
+    /// // Each user once.
+    /// let seen = Mutex::new(HashSet::new());
+    /// let shadow = Shadow::always()
+    ///     .candidate("v2")
+    ///     .admit(move |key| seen.lock().is_ok_and(|mut seen| seen.insert(*key)));
+    /// ```
+    pub fn admit(mut self, filter: impl Fn(&KeyHash) -> bool + Send + Sync + 'static) -> Shadow {
+        self.filter = Some(Filter(Arc::new(filter)));
         self
     }
 

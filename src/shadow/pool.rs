@@ -18,29 +18,26 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use parking_lot::{Condvar, Mutex};
 
-use super::{
-    Priority,
-    counts::{Candidate, DropCause},
-};
+use super::{Priority, counts::DropCause, dropped::Claim};
 pub(super) use crate::contain::contained;
 
 /// One shadow run.
 pub(super) trait Job: Send {
-    /// Whose run it is.
-    fn candidate(&self) -> &Arc<Candidate>;
+    /// The right to say how the run ended.
+    fn claim(&self) -> Claim;
 
-    /// Runs it. Whoever gets the candidate from [`Running::settle`] counts how the run ended.
+    /// Runs it. Whoever gets the claim from [`Running::settle`] says how the run ended.
     fn run(self: Box<Self>, running: &Running);
 }
 
 /// What a thread runs just now.
 #[derive(Default)]
-pub(super) struct Running(Mutex<Option<Arc<Candidate>>>);
+pub(super) struct Running(Mutex<Option<Claim>>);
 
 impl Running {
-    /// The right to count how the current run ended; `None` if the pool was shut down in the
-    /// meantime and has counted it as lost.
-    pub(super) fn settle(&self) -> Option<Arc<Candidate>> {
+    /// The right to say how the current run ended; `None` if the pool was shut down in the
+    /// meantime and has counted it as dropped.
+    pub(super) fn settle(&self) -> Option<Claim> {
         self.0.lock().take()
     }
 }
@@ -72,6 +69,8 @@ struct Shared {
     /// Jobs accepted in an even and in an odd phase that have not ended.
     open: [AtomicUsize; 2],
     alive: AtomicUsize,
+    /// What a thread does when it has ended a job, and before it sleeps.
+    between: Box<dyn Fn() + Send + Sync>,
     /// One for each thread.
     bells: Box<[Bell]>,
     /// Held while `open` or `alive` is looked at by one who waits on `changed`.
@@ -85,6 +84,7 @@ impl Pool {
         capacity: usize,
         priority: Priority,
         grace: Duration,
+        between: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Pool> {
         let (sender, queue) = unbounded();
         let shared = Arc::new(Shared {
@@ -94,6 +94,7 @@ impl Pool {
             phase: AtomicUsize::new(0),
             open: [AtomicUsize::new(0), AtomicUsize::new(0)],
             alive: AtomicUsize::new(0),
+            between: Box::new(between),
             bells: (0..threads).map(|_| Bell::default()).collect(),
             watch: Mutex::new(()),
             changed: Condvar::new(),
@@ -144,6 +145,11 @@ impl Pool {
         Ok(Place { pool: self, phase, sent: false })
     }
 
+    /// Wakes a thread, to do what is to be done between jobs.
+    pub(super) fn wake(&self) {
+        self.shared.ring_one();
+    }
+
     /// Jobs that wait for a thread.
     pub(super) fn waiting(&self) -> usize {
         self.shared.waiting.load(Ordering::Relaxed)
@@ -183,8 +189,8 @@ impl Pool {
         let until = Instant::now() + grace.min(LONGEST);
         let ended = self.shared.wait(until, || self.shared.alive.load(Ordering::SeqCst) == 0);
         for running in &self.running {
-            if let Some(candidate) = running.settle() {
-                candidate.dropped(DropCause::Shutdown);
+            if let Some(claim) = running.settle() {
+                claim.dropped(DropCause::Shutdown);
             }
         }
         self.lose_all();
@@ -347,6 +353,7 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
         let (job, phase) = match queue.try_recv() {
             Ok(Message::Job(job, phase)) => (job, phase),
             Err(TryRecvError::Empty) => {
+                contained(&shared.between);
                 bell.sleep(queue);
                 continue;
             }
@@ -360,19 +367,20 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
         if shared.closed.load(Ordering::SeqCst) {
             lose(job);
         } else {
-            *running.0.lock() = Some(job.candidate().clone());
+            *running.0.lock() = Some(job.claim());
             contained(|| job.run(running));
             // Only a panic outside the model leaves this unsettled: an answer that panics when it
             // is dropped, say.
-            if let Some(candidate) = running.settle() {
-                candidate.dropped(DropCause::Panic);
+            if let Some(claim) = running.settle() {
+                claim.dropped(DropCause::Panic);
             }
         }
+        contained(&shared.between);
         shared.ended(phase);
     }
 }
 
 fn lose(job: Box<dyn Job>) {
-    job.candidate().dropped(DropCause::Shutdown);
+    job.claim().dropped(DropCause::Shutdown);
     contained(|| drop(job));
 }

@@ -9,9 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
+
 use super::{
     budget::{Account, thread_cpu_time},
     counts::{Candidate, DropCause},
+    dropped::{Claim, Dropped, Notice, Notices, Wanted},
+    policy::Filter,
     pool::{Job, Running},
 };
 use crate::{
@@ -39,6 +43,17 @@ pub(crate) struct Answered<P> {
     pub(crate) primary: Run<P>,
 }
 
+impl<P> Answered<P> {
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            prediction_id: self.prediction_id,
+            revision: self.revision,
+            targeting_key: self.targeting_key.clone(),
+            primary: self.primary.version.clone(),
+        }
+    }
+}
+
 /// When a run was handed over: by both clocks.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
@@ -52,6 +67,10 @@ pub(super) struct Desk<P> {
     pub(super) sinks: FanOut<P>,
     pub(super) hasher: KeyHasher,
     pub(super) keeps_targeting_key: bool,
+    pub(super) filter: Option<Filter>,
+    pub(super) notices: Arc<Notices>,
+    /// Held by the one who empties the notices.
+    pub(super) telling: Mutex<()>,
     pub(super) account: Account,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) deadline: Option<Duration>,
@@ -69,6 +88,55 @@ impl<P> Drop for Desk<P> {
 impl<P> Desk<P> {
     fn is_late(&self, since: Duration, now: Duration) -> bool {
         self.deadline.is_some_and(|deadline| now.saturating_sub(since) > deadline)
+    }
+
+    /// The right to say how this run ended.
+    pub(super) fn claim(
+        &self,
+        candidate: &Arc<Candidate>,
+        answered: &Answered<P>,
+        at: Moment,
+    ) -> Claim {
+        Claim::new(candidate, &self.notices, at.unix, || answered.wanted())
+    }
+
+    /// Tells the sinks of the drops that wait to be told, unless somebody is at it already.
+    pub(super) fn tell_of_drops(&self) {
+        if !self.notices.are_empty()
+            && let Some(_telling) = self.telling.try_lock()
+        {
+            let used = thread_cpu_time();
+            self.empty_notices();
+            self.charge(used);
+        }
+    }
+
+    /// Tells the sinks of the drops that wait to be told, after waiting for one who is at it.
+    pub(super) fn tell_of_all_drops(&self, timeout: Duration) -> bool {
+        let told = self.telling.try_lock_for(timeout).map(|_telling| self.empty_notices());
+        told.is_some()
+    }
+
+    fn empty_notices(&self) {
+        while let Some(Notice { wanted, candidate, cause, time }) = self.notices.take() {
+            let mut dropped = Dropped::new(wanted.primary, candidate, cause);
+            dropped.prediction_id = wanted.prediction_id;
+            dropped.time = time;
+            dropped.revision = wanted.revision;
+            dropped.key_hash = wanted.targeting_key.as_deref().map(|key| self.hasher.hash(key));
+            self.sinks.dropped(&dropped);
+        }
+    }
+
+    /// Whether the policy's filter lets this user's run in. It is asked about users only, and a
+    /// filter that panics keeps nobody out.
+    pub(super) fn admits(&self, targeting_key: Option<&str>) -> bool {
+        match (&self.filter, targeting_key) {
+            (Some(filter), Some(key)) => {
+                contained(|| filter.admits(&self.hasher.hash(key))).unwrap_or(true)
+            }
+            _ => true,
+        }
     }
 
     fn agreement(
@@ -106,24 +174,24 @@ impl<P> Desk<P> {
         candidate: Run<P>,
         queue_wait: Duration,
         at: Moment,
-        settle: impl FnOnce() -> Option<Arc<Candidate>>,
+        settle: impl FnOnce() -> Option<Claim>,
     ) {
         let kind = candidate.outcome.as_ref().err().map(ModelError::kind);
         if kind == Some(ModelErrorKind::Deadline)
             || (kind != Some(ModelErrorKind::Panicked)
                 && self.is_late(at.monotonic, self.clock.monotonic()))
         {
-            if let Some(counts) = settle() {
-                counts.dropped(DropCause::Deadline);
+            if let Some(claim) = settle() {
+                claim.dropped(DropCause::Deadline);
             }
             return;
         }
         let agreement = self.agreement(&answered.primary.outcome, &candidate.outcome);
-        let Some(counts) = settle() else { return };
+        let Some(claim) = settle() else { return };
         if kind == Some(ModelErrorKind::Panicked) {
-            counts.dropped(DropCause::Panic);
+            claim.panicked();
         } else {
-            counts.completed(agreement.agrees());
+            claim.completed(agreement.agrees());
         }
         if self.sinks.is_empty() {
             return;
@@ -162,15 +230,15 @@ where
     P: Send,
     C: FnOnce() -> Result<P, ModelError> + Send,
 {
-    fn candidate(&self) -> &Arc<Candidate> {
-        &self.candidate
+    fn claim(&self) -> Claim {
+        self.desk.claim(&self.candidate, &self.answered, self.at)
     }
 
     fn run(self: Box<Self>, running: &Running) {
         let ShadowRun { desk, candidate, answered, call, at } = *self;
         let lost = |cause| {
-            if let Some(counts) = running.settle() {
-                counts.dropped(cause);
+            if let Some(claim) = running.settle() {
+                claim.dropped(cause);
             }
         };
         let now = desk.clock.monotonic();
@@ -180,6 +248,12 @@ where
         // Asked again: what was charged while this waited may have used the budget up.
         if !desk.account.has_room(&*desk.clock) {
             return lost(DropCause::Budget);
+        }
+        if !desk.admits(answered.targeting_key.as_deref()) {
+            if let Some(claim) = running.settle() {
+                claim.passed_over();
+            }
+            return;
         }
         let used = thread_cpu_time();
         let begun = Instant::now();
@@ -206,8 +280,8 @@ pub(super) struct Finished<P> {
 
 #[cfg(any(feature = "async", test))]
 impl<P: Send> Job for Finished<P> {
-    fn candidate(&self) -> &Arc<Candidate> {
-        &self.candidate
+    fn claim(&self) -> Claim {
+        self.desk.claim(&self.candidate, &self.answered, self.at)
     }
 
     fn run(self: Box<Self>, running: &Running) {

@@ -18,7 +18,7 @@ use crate::{
     compare::{
         Agreement, Comparator, Comparison, Run, Tolerance,
         key::KeyHasher,
-        sink::{FanOut, MemorySink},
+        sink::{ComparisonSink, FanOut, MemorySink},
     },
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
@@ -64,7 +64,7 @@ impl Bench {
         &self,
         call: impl FnOnce() -> Result<f64, ModelError> + Send + 'static,
     ) -> Result<(), DropCause> {
-        self.line.offer(&self.candidate, || (answered(Some("user-42")), call))
+        self.line.offer(&self.candidate, wanted, || (answered(Some("user-42")), call))
     }
 
     fn settle(&self) -> ShadowCounts {
@@ -85,6 +85,10 @@ impl Bench {
         has_started.recv_timeout(LONG).unwrap();
         release
     }
+}
+
+fn wanted() -> Wanted {
+    answered(Some("user-42")).wanted()
 }
 
 fn answered(key: Option<&str>) -> Answered<f64> {
@@ -132,7 +136,7 @@ fn key_and_features_are_recorded_only_when_asked_for() {
     let bench = Bench::new(policy());
     assert!(!bench.line.records_features());
     bench.offer(|| Ok(1.0)).unwrap();
-    bench.line.offer(&bench.candidate, || (answered(None), || Ok(1.0))).unwrap();
+    bench.line.offer(&bench.candidate, wanted, || (answered(None), || Ok(1.0))).unwrap();
     bench.settle();
     let seen = bench.seen.take();
     assert_eq!((&seen[0].targeting_key, &seen[0].features), (&None, &None));
@@ -143,7 +147,7 @@ fn key_and_features_are_recorded_only_when_asked_for() {
     assert!(bench.line.records_features());
     let features = || Some(Value::List(vec![2.0_f64.into()]));
     let with_features = || Answered { features: features(), ..answered(Some("user-42")) };
-    bench.line.offer(&bench.candidate, || (with_features(), || Ok(1.0))).unwrap();
+    bench.line.offer(&bench.candidate, wanted, || (with_features(), || Ok(1.0))).unwrap();
     bench.settle();
     let seen = bench.seen.take();
     assert_eq!(seen[0].targeting_key.as_deref(), Some("user-42"));
@@ -172,7 +176,7 @@ fn nothing_is_copied_where_there_is_no_room() {
     let bench = Bench::new(policy().queue(1));
     let _release = bench.occupy();
     bench.offer(|| Ok(1.0)).unwrap();
-    let refused = bench.line.offer(&bench.candidate, || -> (Answered<f64>, fn() -> _) {
+    let refused = bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
         panic!("copied although the queue is full")
     });
     assert_eq!(refused, Err(DropCause::QueueFull));
@@ -185,9 +189,10 @@ fn nothing_is_copied_where_there_is_no_room() {
 fn a_panic_while_copying_stays_off_the_request_and_gives_its_place_back() {
     let bench = Bench::new(policy().queue(1));
     for _ in 0..3 {
-        let refused = bench.line.offer(&bench.candidate, || -> (Answered<f64>, fn() -> _) {
-            panic!("a clone that panics")
-        });
+        let refused =
+            bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
+                panic!("a clone that panics")
+            });
         assert_eq!(refused, Err(DropCause::Panic));
     }
     bench.offer(|| Ok(1.0)).unwrap();
@@ -302,7 +307,7 @@ fn panics_of_sinks_and_comparators_are_counted_and_end_nothing() {
     .unwrap();
     let candidate = line.candidate(&Version::new("v2"));
     for _ in 0..3 {
-        line.offer(&candidate, || (answered(None), || Ok(1.0))).unwrap();
+        line.offer(&candidate, wanted, || (answered(None), || Ok(1.0))).unwrap();
     }
     assert!(line.flush(LONG).unwrap());
     assert_eq!(candidate.counts().not_compared(), 3);
@@ -324,7 +329,7 @@ fn finished_runs_are_compared_here_or_on_a_shadow_thread() {
         bench.line.record_finished(&bench.candidate, answered(None), outcome.clone(), took);
         bench.line.offer_finished(&bench.candidate, answered(None), outcome, took).unwrap();
     }
-    bench.line.refuse(&bench.candidate, DropCause::QueueFull);
+    bench.line.refuse(&bench.candidate, DropCause::QueueFull, wanted);
     let counts = bench.settle();
     assert_adds_up(&counts);
     assert_eq!((counts.completed(), counts.agreed()), (2, 2));
@@ -424,6 +429,99 @@ fn threads_have_names_and_are_gone_after_the_drop() {
     assert_eq!(Arc::strong_count(&seen), 1);
 }
 
+/// A sink that keeps what it hears of drops.
+#[derive(Default)]
+struct Hearer(parking_lot::Mutex<Vec<Dropped>>);
+
+impl ComparisonSink<f64> for Hearer {
+    fn record(&self, _: &Comparison<f64>) {}
+
+    fn dropped(&self, dropped: &Dropped) {
+        self.0.lock().push(dropped.clone());
+    }
+}
+
+impl Hearer {
+    fn causes(&self) -> Vec<DropCause> {
+        self.0.lock().iter().map(|dropped| dropped.cause).collect()
+    }
+}
+
+#[test]
+fn a_sink_hears_of_each_drop_with_its_cause_and_whose_it_was() {
+    let hearer = Arc::new(Hearer::default());
+    let hasher = KeyHasher::new([1; 16]).unwrap();
+    let policy = policy().queue(1).deadline(Duration::from_millis(10)).key_hasher(hasher.clone());
+    let bench = Bench::with_sinks(policy, FanOut::new().and(hearer.clone()));
+    let release = bench.occupy();
+    bench.offer(|| Ok(1.0)).unwrap();
+    assert_eq!(bench.offer(|| Ok(1.0)), Err(DropCause::QueueFull));
+    assert!(hearer.causes().is_empty(), "a sink was called by the request");
+    bench.clock.advance(Duration::from_millis(11));
+    drop(release);
+    let counts = bench.settle();
+    assert_adds_up(&counts);
+    let mut heard = hearer.0.lock().clone();
+    heard.sort_by_key(|dropped| dropped.cause.as_str());
+    let causes: Vec<_> = heard.iter().map(|dropped| dropped.cause).collect();
+    assert_eq!(causes, [DropCause::Deadline, DropCause::Deadline, DropCause::QueueFull]);
+    for dropped in heard {
+        assert_eq!(dropped.prediction_id, PredictionId::from_u128(5));
+        assert_eq!((dropped.primary.as_str(), dropped.candidate.as_str()), ("v1", "v2"));
+        assert_eq!((dropped.revision, dropped.time), (9, Duration::from_secs(1_700_000_000)));
+        assert_eq!(dropped.key_hash, Some(hasher.hash("user-42")));
+    }
+    assert_eq!(bench.line.stats().untold_drops, 0);
+}
+
+#[test]
+fn a_sink_hears_of_what_a_shutdown_drops_and_of_a_panic_by_its_record_alone() {
+    let hearer = Arc::new(Hearer::default());
+    let sinks = FanOut::new().and(hearer.clone());
+    let bench = Bench::with_sinks(policy().grace(Duration::from_millis(1)), sinks);
+    bench.offer(|| panic!("out of luck")).unwrap();
+    bench.settle();
+    assert_eq!((hearer.causes(), bench.seen.len()), (vec![], 1));
+    let release = bench.occupy();
+    bench.offer(|| Ok(1.0)).unwrap();
+    let line = bench.line;
+    drop(line);
+    assert_eq!(hearer.causes(), [DropCause::Shutdown; 2]);
+    drop(release);
+}
+
+#[test]
+fn a_filter_passes_over_whom_it_does_not_want_and_is_not_asked_about_nobody() {
+    let hasher = KeyHasher::new([1; 16]).unwrap();
+    let unwanted = hasher.hash("user-42");
+    let policy = policy().key_hasher(hasher).admit(move |key| *key != unwanted);
+    let bench = Bench::new(policy);
+    let ran = Arc::new(AtomicU64::new(0));
+    for key in [Some("user-42"), Some("user-43"), None] {
+        let ran = ran.clone();
+        let prepare = || {
+            let call = move || {
+                ran.fetch_add(1, Ordering::SeqCst);
+                Ok(1.0)
+            };
+            (answered(key), call)
+        };
+        bench.line.offer(&bench.candidate, wanted, prepare).unwrap();
+        bench.line.record_finished(&bench.candidate, answered(key), Ok(1.0), Duration::ZERO);
+    }
+    let counts = bench.settle();
+    assert_eq!((counts.passed_over(), counts.wanted(), counts.completed()), (2, 4, 4));
+    assert_eq!((counts.pending(), counts.dropped_in_all()), (0, 0));
+    assert_eq!((ran.load(Ordering::SeqCst), bench.seen.len()), (2, 4));
+}
+
+#[test]
+fn a_filter_that_panics_keeps_nobody_out() {
+    let bench = Bench::new(policy().admit(|_| panic!("filter")));
+    bench.offer(|| Ok(1.0)).unwrap();
+    assert_eq!(bench.settle().completed(), 1);
+}
+
 #[test]
 fn the_same_version_has_the_same_counts() {
     let bench = Bench::new(policy());
@@ -432,7 +530,7 @@ fn the_same_version_has_the_same_counts() {
     assert!(!Arc::ptr_eq(&bench.candidate, &other));
     // Nobody declared v3, and no flag has asked for it yet.
     assert_eq!(bench.line.stats().candidates.len(), 1);
-    bench.line.offer(&other, || (answered(None), || Ok(1.0))).unwrap();
+    bench.line.offer(&other, wanted, || (answered(None), || Ok(1.0))).unwrap();
     assert_eq!(bench.line.stats().candidates.len(), 2);
 }
 

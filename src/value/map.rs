@@ -18,8 +18,8 @@ const SCANNED: usize = 8;
 
 impl Map {
     /// An object without members.
-    pub fn new() -> Map {
-        Map::default()
+    pub const fn new() -> Map {
+        Map { entries: Vec::new(), order: Vec::new() }
     }
 
     /// The value of `key`.

@@ -64,8 +64,8 @@ fn miss(suite: &Path, case: &Json, generation: Fractional) -> Option<String> {
         Some("object") => ValueType::Object,
         other => return Some(format!("type {other:?} is unknown")),
     };
-    let plain = flags.evaluate(key, &context, &clock);
-    let (explained, _) = flags.explain(key, &context, &clock);
+    let plain = flags.evaluate_at(key, &context, &clock);
+    let (explained, _) = flags.explain_at(key, &context, &clock);
     if (plain.value, plain.variant, plain.reason, plain.error)
         != (explained.value, explained.variant, explained.reason, explained.error)
     {

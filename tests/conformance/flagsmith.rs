@@ -108,8 +108,8 @@ fn neutral(
     result: &FeatureResult<'_>,
 ) -> Option<String> {
     let clock = SystemClock::new();
-    let plain = flags.evaluate(name, context, &clock);
-    let (explained, _) = flags.explain(name, context, &clock);
+    let plain = flags.evaluate_at(name, context, &clock);
+    let (explained, _) = flags.explain_at(name, context, &clock);
     let differs = (plain.value, plain.variant, plain.reason, plain.error, plain.on)
         != (explained.value, explained.variant, explained.reason, explained.error, explained.on);
     let wrong = plain.on != Some(result.enabled)

@@ -36,12 +36,12 @@ fn miss(suite: &Path, case: &Json) -> Option<String> {
     let one_by_one = piecemeal(&launchdarkly, &text);
     for flags in [&at_once, &one_by_one] {
         let mut plain = None;
-        let count = allocations(|| plain = Some(flags.evaluate(key, &context, &clock)));
+        let count = allocations(|| plain = Some(flags.evaluate_at(key, &context, &clock)));
         let plain = plain.expect("it was evaluated");
         if count > 0 {
             return Some(format!("{count} allocations"));
         }
-        let (explained, _) = flags.explain(key, &context, &clock);
+        let (explained, _) = flags.explain_at(key, &context, &clock);
         if (plain.value, plain.reason, plain.error, plain.missing_key)
             != (explained.value, explained.reason, explained.error, explained.missing_key)
         {
@@ -70,7 +70,7 @@ fn detail_miss(
         return Some(format!("{count} allocations for a detail"));
     }
     let clock = SystemClock::new();
-    let plain = flags.evaluate(key, context, &clock);
+    let plain = flags.evaluate_at(key, context, &clock);
     if plain.value != detail.value {
         return Some(format!("{plain:?}, but in detail {detail:?}"));
     }

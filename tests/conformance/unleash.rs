@@ -41,8 +41,8 @@ fn miss(suite: &Path, case: &Json) -> Option<String> {
         if found[field] != *expected {
             return Some(format!("{how}: expected {expected}, found {found}"));
         }
-        let plain = flags.evaluate(name, &context, &clock);
-        let (explained, _) = flags.explain(name, &context, &clock);
+        let plain = flags.evaluate_at(name, &context, &clock);
+        let (explained, _) = flags.explain_at(name, &context, &clock);
         if (plain.value, plain.variant, plain.reason, plain.on)
             != (explained.value, explained.variant, explained.reason, explained.on)
         {
@@ -53,7 +53,7 @@ fn miss(suite: &Path, case: &Json) -> Option<String> {
         }
         let allocated = allocations(|| {
             std::hint::black_box(dialect.toggle(flags, name, &context, &clock));
-            std::hint::black_box(flags.evaluate(name, &context, &clock));
+            std::hint::black_box(flags.evaluate_at(name, &context, &clock));
         });
         if allocated != 0 {
             return Some(format!("{how}: {allocated} allocations"));

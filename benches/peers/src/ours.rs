@@ -40,7 +40,7 @@ struct Set {
 impl Set {
     fn ask(&self, context: &Context<'_>) -> bool {
         let clock: &dyn Clock = &self.clock;
-        self.dialect.is_second(&self.set.evaluate(&self.key, context, clock))
+        self.dialect.is_second(&self.set.evaluate_at(&self.key, context, clock))
     }
 }
 

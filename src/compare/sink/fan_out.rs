@@ -10,7 +10,7 @@ use crate::compare::{
     Comparison,
     sink::{ComparisonSink, SinkCounts, SinkError},
 };
-use crate::{contain::contained, model::ModelError};
+use crate::{contain::contained, model::ModelError, shadow::Dropped};
 
 /// Passes each comparison to several sinks, in order. One that panics is counted as failed and
 /// keeps nothing from the others.
@@ -64,6 +64,12 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     fn record(&self, comparison: &Comparison<P>) {
         for sink in &self.sinks {
             self.guarded(|| sink.record(comparison));
+        }
+    }
+
+    fn dropped(&self, dropped: &Dropped) {
+        for sink in &self.sinks {
+            self.guarded(|| sink.dropped(dropped));
         }
     }
 

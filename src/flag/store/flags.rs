@@ -10,14 +10,13 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Core, FlagDetail, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener,
-    detail,
+    Core, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener, details,
 };
 use crate::{
     clock::{Clock, SystemClock},
     contain::contained,
     context::EvaluationContext,
-    flag::FlagSet,
+    flag::{EvaluationDetails, FlagSet},
     source::{FlagSource, FlagUpdates, SourceError, Subscription},
     value::Map,
 };
@@ -60,7 +59,7 @@ impl Flags {
 
     /// Whether the flag `key` is on; `default` when it does not say.
     pub fn boolean(&self, key: &str, context: &dyn EvaluationContext, default: bool) -> bool {
-        self.detail(key, context, default).value
+        self.value(key, context, default)
     }
 
     /// The text of the flag `key`; `default` when it does not say.
@@ -70,32 +69,47 @@ impl Flags {
         context: &dyn EvaluationContext,
         default: impl Into<String>,
     ) -> String {
-        self.detail(key, context, default.into()).value
+        self.value(key, context, default.into())
     }
 
     /// The integer of the flag `key`; `default` when it does not say.
     pub fn integer(&self, key: &str, context: &dyn EvaluationContext, default: i64) -> i64 {
-        self.detail(key, context, default).value
+        self.value(key, context, default)
     }
 
     /// The number of the flag `key`; `default` when it does not say.
     pub fn float(&self, key: &str, context: &dyn EvaluationContext, default: f64) -> f64 {
-        self.detail(key, context, default).value
+        self.value(key, context, default)
     }
 
     /// The object of the flag `key`; `default` when it does not say.
     pub fn object(&self, key: &str, context: &dyn EvaluationContext, default: Map) -> Map {
-        self.detail(key, context, default).value
+        self.value(key, context, default)
+    }
+
+    fn value<T: FlagValue>(&self, key: &str, context: &dyn EvaluationContext, default: T) -> T {
+        details::read(&self.load(), key, context, &*self.0.core.clock, default).value
     }
 
     /// The answer of the flag `key` with how it came about.
-    pub fn detail<T: FlagValue>(
+    ///
+    /// ```
+    /// use modelgate::{Context, Flags, Reason, Rollout};
+    ///
+    /// let flags = Flags::builder().source(Rollout::everyone("v1").flag("version")?).build()?;
+    /// let details = flags.details("version", &Context::new("user-42"), String::from("none"));
+    /// assert_eq!((&*details.value, details.reason), ("v1", Reason::Static));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn details<T: FlagValue>(
         &self,
         key: &str,
         context: &dyn EvaluationContext,
         default: T,
-    ) -> FlagDetail<T> {
-        detail::read(&self.load(), key, context, &*self.0.core.clock, default)
+    ) -> EvaluationDetails<T> {
+        let flags = self.load();
+        let details = details::read(&flags, key, context, &*self.0.core.clock, default);
+        details.into_owned_details()
     }
 
     /// All flags as they are now. Takes a lock; meant for looking, not for requests.

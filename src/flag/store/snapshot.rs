@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::flag::{Bound, Flag, FlagSet};
+use crate::{
+    context::EvaluationContext,
+    flag::{BorrowedDetails, Bound, Flag, FlagSet},
+};
 
 /// The flags of all sources at one moment: immutable, so that every decision made from one
 /// belongs to one revision.
@@ -55,6 +58,16 @@ impl FlagSnapshot {
     /// The flag `key` of the source declared last that has it.
     pub fn flag(&self, key: &str) -> Option<&Flag> {
         Some(self.find(key)?.0)
+    }
+
+    /// Evaluates the flag `key` in force: for several flags that are to be of one revision.
+    pub fn evaluate<'a>(
+        &'a self,
+        key: &str,
+        context: &'a dyn EvaluationContext,
+    ) -> Option<BorrowedDetails<'a>> {
+        let (_, set) = self.find(key)?;
+        Some(set.evaluate(key, context))
     }
 
     /// The flag `key` in force, and the set that it stands in.

@@ -39,16 +39,18 @@ fn flags_made_in_code_are_ready_at_once() {
 fn a_default_served_says_why() {
     let (flags, sink) = scripted();
     let user = Context::new("user");
-    let early = flags.detail("name", &user, String::from("mine"));
-    assert_eq!((early.reason, &*early.value, early.revision), (Reason::NotReady, "mine", 0));
+    let early = flags.details("name", &user, String::from("mine"));
+    assert_eq!((early.reason, &*early.value), (Reason::NotReady, "mine"));
+    assert_eq!(flags.snapshot().revision(), 0);
     sink.replace(set(r#"{"name": "v2"}"#));
-    let absent = flags.detail("other", &user, true);
+    let absent = flags.details("other", &user, true);
     assert_eq!((absent.reason, absent.error), (Reason::Error, Some(ErrorCode::FlagNotFound)));
-    let mistyped = flags.detail("name", &user, 7_i64);
+    let mistyped = flags.details("name", &user, 7_i64);
     assert_eq!(mistyped.value, 7);
     assert_eq!(mistyped.error, Some(ErrorCode::TypeMismatch));
-    let good = flags.detail("name", &user, String::new());
-    assert_eq!((good.reason, &*good.value, good.revision), (Reason::Static, "v2", 1));
+    let good = flags.details("name", &user, String::new());
+    assert_eq!((good.reason, &*good.value), (Reason::Static, "v2"));
+    assert_eq!(flags.snapshot().revision(), 1);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn ask(set: &FlagSet, case: &Case) -> Answer {
         }
     }
     let clock = SystemClock::new();
-    let evaluation = set.evaluate(&case.flag, &context, &clock).of_type(case.expected.ours());
+    let evaluation = set.evaluate_at(&case.flag, &context, &clock).of_type(case.expected.ours());
     Answer {
         value: evaluation.value.map(|value| serde_json::to_value(value).unwrap()),
         variant: evaluation.variant.map(str::to_owned),

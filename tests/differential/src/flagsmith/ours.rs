@@ -248,8 +248,8 @@ fn ask(set: &FlagSet, case: &Case) -> Answers {
 /// Whether the answer in the words of all dialects says the same, also when it is explained.
 fn neutral(set: &FlagSet, name: &str, context: &OwnedContext, answer: &Answer) {
     let clock = SystemClock::new();
-    let evaluation = set.evaluate(name, context, &clock);
-    let (explained, _) = set.explain(name, context, &clock);
+    let evaluation = set.evaluate_at(name, context, &clock);
+    let (explained, _) = set.explain_at(name, context, &clock);
     let reason = match answer.reason.split(';').next() {
         _ if !answer.enabled => Reason::Disabled,
         Some("ERROR") => Reason::Error,

@@ -115,8 +115,8 @@ fn ask(launchdarkly: &LaunchDarkly, set: &FlagSet, case: &Case) -> Answer {
 fn check_neutral(set: &FlagSet, case: &Case, context: &OwnedContext, detail: &Detail<'_>) {
     let clock = SystemClock::new();
     let context: &dyn EvaluationContext = context;
-    let plain = set.evaluate(&case.flag, context, &clock);
-    let (explained, trace) = set.explain(&case.flag, context, &clock);
+    let plain = set.evaluate_at(&case.flag, context, &clock);
+    let (explained, trace) = set.explain_at(&case.flag, context, &clock);
     let flag = case.definition();
     let split = |served: &Json| !served["rollout"].is_null() && served["variation"].is_null();
     let reason = match detail.reason.kind {
@@ -131,7 +131,7 @@ fn check_neutral(set: &FlagSet, case: &Case, context: &OwnedContext, detail: &De
         _ => "ERROR",
     };
     assert_eq!((plain.value, plain.reason.as_str()), (detail.value, reason), "{}", case.id);
-    let seen = |answer: &modelgate::flag::Evaluation<'_>| {
+    let seen = |answer: &modelgate::flag::BorrowedDetails<'_>| {
         (answer.value.cloned(), answer.variant.map(str::to_owned), answer.reason, answer.error)
     };
     assert_eq!(seen(&plain), seen(&explained), "{}", case.id);

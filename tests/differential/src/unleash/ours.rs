@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use modelgate::{
-    EvaluationContext, FlagSet, OwnedContext, Reason, clock::Clock, flag::Evaluation,
+    EvaluationContext, FlagSet, OwnedContext, Reason, clock::Clock, flag::BorrowedDetails,
     unleash::{Toggle, Unleash}, value::{Value, ValueRef},
 };
 use serde_json::{Map, Value as Json, json};
@@ -114,13 +114,13 @@ impl Ours {
         let toggle = self.dialect.toggle(set, &case.flag, &context, clock);
         let by_chance = self.drawn.load(Relaxed) != before;
         let answer = answer(&toggle);
-        let evaluation = set.evaluate(&case.flag, &context, clock);
+        let evaluation = set.evaluate_at(&case.flag, &context, clock);
         if !by_chance {
             let known = set.get(&case.flag).is_some();
             if let Err(what) = agrees(&answer, &evaluation, known) {
                 panic!("{what}: {answer:?} beside {evaluation:?}, {}", case.line(&answer));
             }
-            let (explained, trace) = set.explain(&case.flag, &context, clock);
+            let (explained, trace) = set.explain_at(&case.flag, &context, clock);
             let same = format!("{explained:?}") == format!("{evaluation:?}");
             assert!(same, "{explained:?} and {evaluation:?}: {}", case.line(&answer));
             let silent =
@@ -143,7 +143,7 @@ fn answer(toggle: &Toggle<'_>) -> Answer {
 }
 
 /// Whether the answer that every dialect has says the same as the vendor's own.
-fn agrees(answer: &Answer, evaluation: &Evaluation<'_>, known: bool) -> Result<(), &'static str> {
+fn agrees(answer: &Answer, evaluation: &BorrowedDetails<'_>, known: bool) -> Result<(), &'static str> {
     if !known {
         return match evaluation.error {
             Some(code) if code.as_str() == "FLAG_NOT_FOUND" => Ok(()),

@@ -27,7 +27,7 @@ fn two_hundred_users_get_what_the_server_and_its_client_gave_them() {
                 let context = Context::new(user);
                 match expected {
                     Value::Bool(on) => {
-                        let answer = set.evaluate(flag, &context, &clock);
+                        let answer = set.evaluate_at(flag, &context, &clock);
                         assert_eq!(answer.on, Some(*on), "{user}");
                     }
                     value => {

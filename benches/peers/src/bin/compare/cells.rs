@@ -35,7 +35,7 @@ pub fn print(plan: &Plan) {
         |user: usize| swapped.load().evaluate(&key, &contexts[user], &clock).boolean(false).value;
     let by_lock = |user: usize| {
         let set = Arc::clone(&locked.read().unwrap());
-        set.evaluate(&key, &contexts[user], &clock).boolean(false).value
+        set.evaluate_at(&key, &contexts[user], &clock).boolean(false).value
     };
     for user in 0..USERS {
         assert_eq!(by_store(user), by_swap(user));

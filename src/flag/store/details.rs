@@ -4,25 +4,9 @@ use super::FlagSnapshot;
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{ErrorCode, Reason, Request, ValueType},
+    flag::{BorrowedDetails, ErrorCode, EvaluationDetails, Reason, Request, ValueType},
     value::{Map, Value},
 };
-
-/// A flag's answer with how it came about.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FlagDetail<T> {
-    /// The value, or the caller's default.
-    pub value: T,
-    /// The variant's name, where the flag's dialect names one.
-    pub variant: Option<String>,
-    /// Why.
-    pub reason: Reason,
-    /// What went wrong, when `value` is the default for that.
-    pub error: Option<ErrorCode>,
-    /// The [revision](FlagSnapshot::revision) that answered.
-    pub revision: u64,
-}
 
 /// A type a flag can be read as: `bool`, `i64`, `f64`, `String`, [`Map`], and [`Value`] for
 /// whatever it is. An integer is a float as well; a float is no integer, even a whole one.
@@ -65,49 +49,57 @@ flag_value! {
     Value => |value: &Value| Some(value.clone());
 }
 
-pub(super) fn read<T: FlagValue>(
-    snapshot: &FlagSnapshot,
+/// The flag's answer as a `T`, or the default and why.
+pub(super) fn read<'a, T: FlagValue>(
+    snapshot: &'a FlagSnapshot,
     key: &str,
-    context: &dyn EvaluationContext,
-    clock: &dyn Clock,
+    context: &'a dyn EvaluationContext,
+    clock: &'a dyn Clock,
     default: T,
-) -> FlagDetail<T> {
-    let revision = snapshot.revision();
-    let failed = |default, reason, error| FlagDetail {
-        value: default,
-        variant: None,
-        reason,
-        error,
-        revision,
-    };
+) -> BorrowedDetails<'a, T> {
     let request = Request { context, key_override: None, counted: true, clock };
     let Some((flag, set)) = snapshot.find(key) else {
-        return if snapshot.is_ready() {
-            for set in snapshot.sources().filter_map(|(_, set)| set) {
-                set.missed(key, &request, &|| default.value());
-            }
-            failed(default, Reason::Error, Some(ErrorCode::FlagNotFound))
-        } else {
-            failed(default, Reason::NotReady, None)
-        };
+        if !snapshot.is_ready() {
+            return unanswered(default, Reason::NotReady, None);
+        }
+        for set in snapshot.sources().filter_map(|(_, set)| set) {
+            set.missed(key, &request, &|| default.value());
+        }
+        return unanswered(default, Reason::Error, Some(ErrorCode::FlagNotFound));
     };
     let answer = flag.evaluate(&request, set);
     flag.count(&answer, &request, set, Some(&|| default.value()));
     let answer = if T::SWITCH { answer.of_type(ValueType::Boolean) } else { answer };
-    if answer.error.is_some() {
-        return failed(default, answer.reason, answer.error);
+    let defaulted =
+        |default, error| BorrowedDetails { variant: None, error, ..answer }.map(|_| default);
+    match answer.value.map(T::of) {
+        _ if answer.error.is_some() => defaulted(default, answer.error),
+        Some(Some(value)) => answer.map(|_| value),
+        Some(None) => {
+            let details = defaulted(default, Some(ErrorCode::TypeMismatch));
+            BorrowedDetails { reason: Reason::Error, ..details }
+        }
+        None => answer.map(|_| default),
     }
-    let value = match answer.value.map(T::of) {
-        Some(Some(value)) => value,
-        Some(None) => return failed(default, Reason::Error, Some(ErrorCode::TypeMismatch)),
-        None => default,
-    };
-    FlagDetail {
-        value,
-        variant: answer.variant.map(str::to_owned),
-        reason: answer.reason,
-        error: None,
-        revision,
+}
+
+static NO_METADATA: Map = Map::new();
+
+/// What is answered where there is no flag to ask.
+fn unanswered<'a, T>(
+    default: T,
+    reason: Reason,
+    error: Option<ErrorCode>,
+) -> BorrowedDetails<'a, T> {
+    EvaluationDetails {
+        value: default,
+        variant: None,
+        reason,
+        error,
+        metadata: &NO_METADATA,
+        on: None,
+        missing_key: false,
+        outcome: 0,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers of a given type: the one place where a flag's value meets the type that was asked for.
 
-use super::{ErrorCode, Evaluation, Reason};
+use super::{BorrowedDetails, ErrorCode, Evaluation, EvaluationDetails, Reason};
 use crate::value::{Map, Value};
 
 /// The type that a caller expects of a flag's value.
@@ -35,27 +35,9 @@ impl ValueType {
 /// What a switch answers when it is asked as a boolean.
 static SWITCHED: [Value; 2] = [Value::Bool(false), Value::Bool(true)];
 
-/// A flag's answer as a value of one type: the flag's, or the caller's default with the reason.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Resolution<'a, T> {
-    /// The flag's value, or the default.
-    pub value: T,
-    /// The variant's name, where the flag's dialect names one and the default was not needed.
-    pub variant: Option<&'a str>,
-    /// Why.
-    pub reason: Reason,
-    /// What went wrong, when `reason` is [`Reason::Error`].
-    pub error: Option<ErrorCode>,
-    /// The flag's metadata, that of its set included.
-    pub metadata: &'a Map,
-    /// Whether a percentage split wanted a targeting key and the context had none.
-    pub missing_key: bool,
-}
-
-impl<'a> Evaluation<'a> {
+impl<'a> BorrowedDetails<'a> {
     /// The same answer, or [`ErrorCode::TypeMismatch`] without a value when its value is not of
-    /// this type. As a boolean, a flag that is a switch [beside](Evaluation::on) its value answers
+    /// this type. As a boolean, a flag that is a switch [beside](EvaluationDetails::on) its value answers
     /// whether it is on.
     #[must_use]
     pub fn of_type(self, expected: ValueType) -> Evaluation<'a> {
@@ -75,27 +57,27 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The answer as a boolean.
-    pub fn boolean(self, default: bool) -> Resolution<'a, bool> {
+    pub fn boolean(self, default: bool) -> BorrowedDetails<'a, bool> {
         self.resolve(ValueType::Boolean, Value::as_bool, default)
     }
 
     /// The answer as text.
-    pub fn string(self, default: &'a str) -> Resolution<'a, &'a str> {
+    pub fn string(self, default: &'a str) -> BorrowedDetails<'a, &'a str> {
         self.resolve(ValueType::String, Value::as_str, default)
     }
 
     /// The answer as an integer; a float is a mismatch, even a whole one.
-    pub fn integer(self, default: i64) -> Resolution<'a, i64> {
+    pub fn integer(self, default: i64) -> BorrowedDetails<'a, i64> {
         self.resolve(ValueType::Integer, Value::as_i64, default)
     }
 
     /// The answer as a float; an integer will do.
-    pub fn float(self, default: f64) -> Resolution<'a, f64> {
+    pub fn float(self, default: f64) -> BorrowedDetails<'a, f64> {
         self.resolve(ValueType::Float, Value::as_f64, default)
     }
 
     /// The answer as an object.
-    pub fn object(self, default: &'a Map) -> Resolution<'a, &'a Map> {
+    pub fn object(self, default: &'a Map) -> BorrowedDetails<'a, &'a Map> {
         self.resolve(ValueType::Object, Value::as_map, default)
     }
 
@@ -105,15 +87,17 @@ impl<'a> Evaluation<'a> {
         expected: ValueType,
         read: fn(&'a Value) -> Option<T>,
         default: T,
-    ) -> Resolution<'a, T> {
+    ) -> BorrowedDetails<'a, T> {
         let answer = self.of_type(expected);
-        Resolution {
+        EvaluationDetails {
             value: answer.value.and_then(read).unwrap_or(default),
             variant: answer.variant,
             reason: answer.reason,
             error: answer.error,
             metadata: answer.metadata,
+            on: answer.on,
             missing_key: answer.missing_key,
+            outcome: answer.outcome,
         }
     }
 }

@@ -1,0 +1,104 @@
+//! What a router has counted and how its flags are, as sections of a report.
+
+use super::content::{Content, Count, Latency, Shadow, Source, Standing, Version};
+use crate::{
+    flag::store::{FlagsStatus, SourceState},
+    router::stats::{Counts, RouterStats, VersionState, VersionStats},
+    shadow::DropCause,
+};
+
+pub(super) fn fill_stats(content: &mut Content, stats: &RouterStats) {
+    content.versions = stats.versions.iter().map(version).collect();
+    content.latency.extend(stats.versions.iter().map(latency));
+    content.shadows = stats
+        .shadows
+        .iter()
+        .flat_map(|line| &line.candidates)
+        .map(|candidate| {
+            let dropped = DropCause::ALL.into_iter().map(|cause| Count {
+                name: cause.as_str().to_owned(),
+                count: candidate.dropped(cause),
+            });
+            Shadow {
+                candidate: candidate.candidate().to_string(),
+                wanted: candidate.wanted(),
+                completed: candidate.completed(),
+                dropped: dropped.filter(|count| count.count > 0).collect(),
+            }
+        })
+        .collect();
+}
+
+fn version(stats: &VersionStats) -> Version {
+    let (state, standing) = match &stats.state {
+        VersionState::Eligible => ("may answer".to_owned(), Standing::Good),
+        VersionState::Ineligible { why } => (format!("may not answer: {why}"), Standing::Bad),
+        VersionState::NotLoaded => ("not loaded yet".to_owned(), Standing::Neutral),
+        VersionState::Blocked => ("blocked by an operator".to_owned(), Standing::Caution),
+        VersionState::BreakerOpen => ("resting after failures".to_owned(), Standing::Bad),
+    };
+    let failures = [
+        ("invalid input", stats.invalid_inputs),
+        ("error", stats.errors),
+        ("panic", stats.panics),
+        ("not finite", stats.non_finite),
+        ("deadline", stats.deadlines),
+    ];
+    Version {
+        version: stats.version.to_string(),
+        state,
+        standing,
+        answered: stats.answered.total(),
+        replaced: counts(&stats.replaced),
+        failures: failures
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| Count { name: name.to_owned(), count })
+            .collect(),
+    }
+}
+
+fn counts(counts: &Counts) -> Vec<Count> {
+    counts.iter().map(|(name, count)| Count { name: name.to_owned(), count }).collect()
+}
+
+fn latency(stats: &VersionStats) -> Latency {
+    let micros = |time: std::time::Duration| time.as_nanos() as f64 / 1e3;
+    let time = &stats.service_time;
+    Latency {
+        version: stats.version.to_string(),
+        measured: "answering a caller".to_owned(),
+        count: time.count,
+        p50_us: micros(time.p50),
+        p90_us: micros(time.p90),
+        p99_us: micros(time.p99),
+        max_us: micros(time.max),
+        buckets: stats.service_times.clone(),
+    }
+}
+
+pub(super) fn fill_flags(content: &mut Content, status: &FlagsStatus) {
+    content.sources = status
+        .sources
+        .iter()
+        .map(|source| {
+            let (state, standing) = match &source.state {
+                SourceState::Ready => ("up to date".to_owned(), Standing::Good),
+                SourceState::Starting { attempts, .. } => {
+                    (format!("starting, {attempts} attempts failed"), Standing::Caution)
+                }
+                SourceState::Stale { reason, .. } => (format!("stale: {reason}"), Standing::Bad),
+                #[allow(unreachable_patterns)] // The enum grows.
+                _ => ("in another state".to_owned(), Standing::Caution),
+            };
+            Source {
+                name: source.name.clone(),
+                state,
+                standing,
+                age_seconds: source.age.map(|age| age.as_secs_f64()),
+                flags: source.flags as u64,
+                problems: source.problems.len() as u64,
+            }
+        })
+        .collect();
+}

@@ -1,0 +1,216 @@
+//! Shadow runs that came to no comparison: what sinks are told of them.
+//!
+//! A run may be dropped on the path of a request, where no sink may be called: it would be
+//! somebody else's code. So what is known of it is put into a bounded queue, which the shadow
+//! threads empty. A drop that finds the queue full is counted, and no sink hears of it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::counts::{Candidate, DropCause};
+use crate::{compare::key::KeyHash, prediction_id::PredictionId, version::Version};
+
+/// A shadow run that was wanted and dropped, as a
+/// [`ComparisonSink`](crate::compare::sink::ComparisonSink) is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The answer that the caller got, or was to get.
+    pub prediction_id: PredictionId,
+    /// When the run was wanted, since 1970-01-01 UTC.
+    pub time: Duration,
+    /// The flag revision that chose both versions.
+    pub revision: u64,
+    /// The user's keyed hash; `None` when nothing identified the caller.
+    pub key_hash: Option<KeyHash>,
+    /// The version that answered the caller.
+    pub primary: Version,
+    /// The version that was to run in its shadow.
+    pub candidate: Version,
+    /// Why it did not, or why its outcome does not count.
+    pub cause: DropCause,
+}
+
+impl Dropped {
+    /// A run of these versions, dropped for this cause, with a new id and nothing else filled in:
+    /// for tests of your own sinks.
+    ///
+    /// ```
+    /// use modelgate::shadow::{DropCause, Dropped};
+    ///
+    /// let dropped = Dropped::new("v1", "v2", DropCause::Budget);
+    /// assert_eq!((dropped.candidate.as_str(), dropped.cause.as_str()), ("v2", "budget"));
+    /// ```
+    pub fn new(
+        primary: impl Into<Version>,
+        candidate: impl Into<Version>,
+        cause: DropCause,
+    ) -> Dropped {
+        Dropped {
+            prediction_id: PredictionId::generate(),
+            time: Duration::ZERO,
+            revision: 0,
+            key_hash: None,
+            primary: primary.into(),
+            candidate: candidate.into(),
+            cause,
+        }
+    }
+}
+
+/// The request that wanted a shadow.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) prediction_id: PredictionId,
+    pub(crate) revision: u64,
+    /// Hashed on the shadow side.
+    pub(crate) targeting_key: Option<Box<str>>,
+    pub(crate) primary: Version,
+}
+
+/// A dropped run on its way to the sinks.
+#[derive(Debug)]
+pub(super) struct Notice {
+    pub(super) wanted: Wanted,
+    pub(super) candidate: Version,
+    pub(super) cause: DropCause,
+    pub(super) time: Duration,
+}
+
+/// Notices that wait, so many at most.
+const ROOM: usize = 1_024;
+
+/// The queue of [`Notice`]s.
+#[derive(Debug)]
+pub(super) struct Notices {
+    /// `None` where there is no sink to tell.
+    queue: Option<(Sender<Notice>, Receiver<Notice>)>,
+    untold: AtomicU64,
+}
+
+impl Notices {
+    pub(super) fn new(wanted: bool) -> Notices {
+        Notices { queue: wanted.then(|| bounded(ROOM)), untold: AtomicU64::new(0) }
+    }
+
+    /// Whether anybody wants to know.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Never waits. Answers whether it is time to empty the queue: once for every half of it.
+    pub(super) fn put(&self, notice: Notice) -> bool {
+        let Some((sender, _)) = &self.queue else { return false };
+        if sender.try_send(notice).is_err() {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+        }
+        sender.len() == ROOM / 2
+    }
+
+    /// The next that waits.
+    pub(super) fn take(&self) -> Option<Notice> {
+        self.queue.as_ref().and_then(|(_, receiver)| receiver.try_recv().ok())
+    }
+
+    pub(super) fn are_empty(&self) -> bool {
+        self.queue.as_ref().is_none_or(|(_, receiver)| receiver.is_empty())
+    }
+
+    /// Drops that no sink has heard of, because the queue was full.
+    pub(super) fn untold(&self) -> u64 {
+        self.untold.load(Ordering::Relaxed)
+    }
+}
+
+/// A run that was taken on: whoever has this says how it ended.
+pub(super) struct Claim {
+    candidate: Arc<Candidate>,
+    wanted: Option<Wanted>,
+    time: Duration,
+    notices: Arc<Notices>,
+}
+
+impl Claim {
+    /// `wanted` is asked for only where a sink may want to know.
+    pub(super) fn new(
+        candidate: &Arc<Candidate>,
+        notices: &Arc<Notices>,
+        time: Duration,
+        wanted: impl FnOnce() -> Wanted,
+    ) -> Claim {
+        Claim {
+            candidate: Arc::clone(candidate),
+            wanted: notices.are_wanted().then(wanted),
+            time,
+            notices: Arc::clone(notices),
+        }
+    }
+
+    /// It came to an answer or an error, which is in a comparison.
+    pub(super) fn completed(self, agrees: Option<bool>) {
+        self.candidate.completed(agrees);
+    }
+
+    /// It panicked, and the comparison says so.
+    pub(super) fn panicked(self) {
+        self.candidate.dropped(DropCause::Panic);
+    }
+
+    /// The run was not wanted after all.
+    pub(super) fn passed_over(self) {
+        self.candidate.passed_over();
+    }
+
+    /// There will be no comparison.
+    pub(super) fn dropped(self, cause: DropCause) {
+        self.candidate.dropped(cause);
+        if let Some(wanted) = self.wanted {
+            let candidate = self.candidate.version().clone();
+            self.notices.put(Notice { wanted, candidate, cause, time: self.time });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice() -> Notice {
+        let wanted = Wanted {
+            prediction_id: PredictionId::from_u128(1),
+            revision: 1,
+            targeting_key: None,
+            primary: Version::new("v1"),
+        };
+        Notice {
+            wanted,
+            candidate: Version::new("v2"),
+            cause: DropCause::Budget,
+            time: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_full_queue_counts_what_it_cannot_take_and_calls_once_at_half() {
+        let notices = Notices::new(true);
+        let called: Vec<usize> = (0..ROOM + 3).filter(|_| notices.put(notice())).collect();
+        assert_eq!(called, [ROOM / 2 - 1]);
+        assert_eq!(notices.untold(), 3);
+        assert_eq!(std::iter::from_fn(|| notices.take()).count(), ROOM);
+        assert!(notices.are_empty());
+    }
+
+    #[test]
+    fn nothing_is_kept_where_nobody_wants_to_know() {
+        let notices = Notices::new(false);
+        assert!(!notices.put(notice()) && notices.take().is_none());
+        assert_eq!(notices.untold(), 0);
+    }
+}
