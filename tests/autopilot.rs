@@ -405,5 +405,10 @@ fn the_status_serializes_with_everything_a_page_needs() {
     assert_eq!(progress, ["done", "done", "current", "to_come", "to_come"]);
     assert!(stages[2]["entered_at"].is_u64() && stages[3]["entered_at"].is_null());
     let headline = status["headline"].as_str().unwrap();
-    assert!(headline.starts_with("v2 answers 25 % of the users whom its flag names; it will not go on yet: "), "{headline}");
+    assert!(
+        headline.starts_with(
+            "v2 answers 25 % of the users whom its flag names; it will not go on yet: "
+        ),
+        "{headline}"
+    );
 }

@@ -194,9 +194,8 @@ impl AutopilotBuilder {
 }
 
 fn validate(plan: &Plan, pace: &Pace) -> Result<(), AutopilotError> {
-    let setting = |field, found: String, expected| {
-        Err(AutopilotError::Setting { field, found, expected })
-    };
+    let setting =
+        |field, found: String, expected| Err(AutopilotError::Setting { field, found, expected });
     if plan.autopilot.is_empty() {
         return setting("name", "nothing".to_owned(), "a name");
     }

@@ -221,12 +221,14 @@ fn outcome(plan: &Plan, state: &State, sums: &Sums, gate: Gate) -> GateOutcome {
         Gate::Undecided if guarding => GateOutcome::NotApplicable,
         Gate::Undecided => undecided(plan, sums),
         Gate::Signal if guarding => GateOutcome::NotApplicable,
-        Gate::Signal => match state.signal {
-            true => holds(bad_signal(sums).unwrap_or_else(|| {
-                "a signal has been bad and has not quite recovered".to_owned()
-            })),
-            false => GateOutcome::Passed,
-        },
+        Gate::Signal => {
+            match state.signal {
+                true => holds(bad_signal(sums).unwrap_or_else(|| {
+                    "a signal has been bad and has not quite recovered".to_owned()
+                })),
+                false => GateOutcome::Passed,
+            }
+        }
         Gate::Approval => approval(plan, state, running),
     }
 }
@@ -254,12 +256,14 @@ fn worse(plan: &Plan, sums: &Sums, guarding: bool) -> GateOutcome {
 
 fn breaker(plan: &Plan, state: &State, sums: &Sums) -> GateOutcome {
     let opens = sums.breaker_opens.saturating_sub(state.breaker.opens);
-    passed_unless(plan.breaker_opens > 0 && opens >= plan.breaker_opens, || GateOutcome::RollsBack {
-        cause: Cause::BreakerOpened,
-        why: format!(
-            "the breaker of {} opened {opens} times within ten minutes; {} are enough",
-            plan.candidate, plan.breaker_opens
-        ),
+    passed_unless(plan.breaker_opens > 0 && opens >= plan.breaker_opens, || {
+        GateOutcome::RollsBack {
+            cause: Cause::BreakerOpened,
+            why: format!(
+                "the breaker of {} opened {opens} times within ten minutes; {} are enough",
+                plan.candidate, plan.breaker_opens
+            ),
+        }
     })
 }
 
@@ -387,10 +391,9 @@ fn undecided(plan: &Plan, sums: &Sums) -> GateOutcome {
         .max_by_key(|metric| metric.expected_pairs.unwrap_or(u64::MAX));
     match open {
         Some(metric) => holds(match metric.expected_pairs {
-            Some(expected) => format!(
-                "{} is undecided: about {expected} more pairs are needed",
-                metric.name
-            ),
+            Some(expected) => {
+                format!("{} is undecided: about {expected} more pairs are needed", metric.name)
+            }
             None => format!("{} is undecided", metric.name),
         }),
         None if guardrails().next().is_none() => {
@@ -409,7 +412,8 @@ fn bad_signal(sums: &Sums) -> Option<String> {
 /// Whether a signal holds, from whether it did.
 pub(super) fn signal(was: bool, sums: &Sums) -> bool {
     let limit = if was { 0.0 } else { SIGNAL_BAD.ln() };
-    let mut signals = sums.findings.metrics.iter().filter(|metric| metric.role == MetricRole::Signal);
+    let mut signals =
+        sums.findings.metrics.iter().filter(|metric| metric.role == MetricRole::Signal);
     signals.any(|metric| metric.ln_e_worse >= limit)
 }
 

@@ -16,10 +16,7 @@ use super::{
     store::StateStore,
 };
 use crate::{
-    clock::Clock,
-    flag::Flag,
-    Rollout, rollout::RolloutError,
-    router::clamp::Clamped,
+    Rollout, clock::Clock, flag::Flag, rollout::RolloutError, router::clamp::Clamped,
     version::Version,
 };
 
@@ -55,8 +52,8 @@ impl Autopilot {
         store: Arc<dyn StateStore>,
         clock: Arc<dyn Clock>,
     ) -> Result<Autopilot, AutopilotError> {
-        let runner = Runner::start(plan, pace, evidence, store, clock)
-            .map_err(AutopilotError::Thread)?;
+        let runner =
+            Runner::start(plan, pace, evidence, store, clock).map_err(AutopilotError::Thread)?;
         Ok(Autopilot { runner: Arc::new(runner) })
     }
 

@@ -80,11 +80,7 @@ pub(super) fn step(
 fn observe(plan: &Plan, state: &mut State, sums: &Sums, elapsed: Duration) {
     let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let findings = &sums.findings;
-    let arrived = [
-        findings.pairs,
-        findings.keys_let_through,
-        findings.keys_held_back.unwrap_or(0),
-    ];
+    let arrived = [findings.pairs, findings.keys_let_through, findings.keys_held_back.unwrap_or(0)];
     let arrived = arrived.into_iter().fold(0, u64::saturating_add);
     // A tally that comes late, or is new with its replica, may lower the sum: that is news as well.
     let quiet = arrived == state.arrived;
@@ -131,7 +127,9 @@ fn order(
         (Order::Abort, Phase::RolledBack | Phase::Released) => {
             Err(not_now("one before RolledBack or Released"))
         }
-        (Order::Abort, _) => Ok(go(Phase::RolledBack, Cause::Aborted, format!("aborted: {reason}"))),
+        (Order::Abort, _) => {
+            Ok(go(Phase::RolledBack, Cause::Aborted, format!("aborted: {reason}")))
+        }
         (Order::Pause, Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding) => {
             let from = phase.running().unwrap_or(Running::Shadowing);
             Ok(go(Phase::Paused { from }, Cause::PausedByOperator, format!("paused: {reason}")))
@@ -257,9 +255,7 @@ fn decide(
 
 fn rolls_back(gates: &[GateReport]) -> Option<Act> {
     gates.iter().find_map(|report| match &report.outcome {
-        GateOutcome::RollsBack { cause, why } => {
-            Some(go(Phase::RolledBack, *cause, why.clone()))
-        }
+        GateOutcome::RollsBack { cause, why } => Some(go(Phase::RolledBack, *cause, why.clone())),
         _ => None,
     })
 }
@@ -306,8 +302,11 @@ fn advance(plan: &Plan, sums: &Sums, from: Running) -> Act {
             return go(
                 Phase::Released,
                 Cause::Released,
-                format!("{} answered everybody for {} and nothing was found against it",
-                    plan.candidate, gate::words(plan.guard)),
+                format!(
+                    "{} answered everybody for {} and nothing was found against it",
+                    plan.candidate,
+                    gate::words(plan.guard)
+                ),
             );
         }
         Running::Shadowing => 1,

@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-pub(super) use self::share::Gatekeeper;
 use self::fleet::Heard;
+pub(super) use self::share::Gatekeeper;
 use super::{
     command::{Command, CommandError, Order},
     evidence::Evidence,
@@ -224,9 +224,11 @@ impl Replica {
         let name = self.state_name();
         match store.load(&name)? {
             Some((bytes, tag)) => {
-                let state = State::parse(&bytes)
-                    .map_err(|error| StoreError::new(format!("{name} cannot be followed"), error))?;
-                let forgotten = self.view.seen.as_ref().and_then(|seen| forgotten(&seen.state, &state));
+                let state = State::parse(&bytes).map_err(|error| {
+                    StoreError::new(format!("{name} cannot be followed"), error)
+                })?;
+                let forgotten =
+                    self.view.seen.as_ref().and_then(|seen| forgotten(&seen.state, &state));
                 match forgotten {
                     None => self.adopt(state, tag, evidence, time),
                     Some(mine) => {
@@ -334,7 +336,9 @@ impl Replica {
             true => {
                 let mut step = machine::step(&self.plan, &seen.state, &sums, None, now);
                 self.view.gates = step.gates;
-                step.state.closed.extend(gone.iter().map(|(id, tally)| (id.clone(), tally.clone())));
+                step.state
+                    .closed
+                    .extend(gone.iter().map(|(id, tally)| (id.clone(), tally.clone())));
                 step.state
             }
             // This plan is not the fleet's, unless most follow it by now.

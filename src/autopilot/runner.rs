@@ -219,13 +219,8 @@ impl Shared {
     fn settle(&self) {
         let mut keeper = self.keeper.lock();
         let view = self.view.lock().clone();
-        let (share, why) = keeper.gatekeeper.settle(
-            &view,
-            &self.plan,
-            &self.pace,
-            &*self.evidence,
-            self.time(),
-        );
+        let (share, why) =
+            keeper.gatekeeper.settle(&view, &self.plan, &self.pace, &*self.evidence, self.time());
         let settled = (share, why);
         if keeper.published.as_ref() != Some(&settled) {
             publish(&keeper.routers, &self.plan.autopilot, &settled);
@@ -236,8 +231,7 @@ impl Shared {
 
     /// How the candidate fares on the routers: on the worst of them.
     fn local(&self) -> Local {
-        let routers: Vec<_> =
-            self.keeper.lock().routers.iter().filter_map(Weak::upgrade).collect();
+        let routers: Vec<_> = self.keeper.lock().routers.iter().filter_map(Weak::upgrade).collect();
         let health: Vec<_> =
             routers.iter().map(|router| router.health(&self.plan.candidate)).collect();
         Local {
@@ -282,8 +276,7 @@ impl Shared {
     pub(super) fn abort_here(&self, command: &Command) {
         let released = {
             let mut view = self.view.lock();
-            let released =
-                view.state().is_some_and(|state| state.phase == super::Phase::Released);
+            let released = view.state().is_some_and(|state| state.phase == super::Phase::Released);
             if !released {
                 view.abort(command.clone());
             }
@@ -306,8 +299,8 @@ impl Shared {
 
     pub(super) fn status(&self) -> AutopilotStatus {
         let published = self.keeper.lock().published.clone();
-        let published = published
-            .unwrap_or_else(|| (Share::NOBODY, "nothing has been read yet".to_owned()));
+        let published =
+            published.unwrap_or_else(|| (Share::NOBODY, "nothing has been read yet".to_owned()));
         let view = self.view.lock().clone();
         let metrics = view.metrics();
         status::status(&self.plan, &view, published, metrics, self.time())

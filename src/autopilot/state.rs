@@ -5,12 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    gate::Gate,
-    phase::Phase,
-    plan::Plan,
-    stage::Share,
-    tally::Tally,
-    transition::Transition,
+    gate::Gate, phase::Phase, plan::Plan, stage::Share, tally::Tally, transition::Transition,
 };
 
 /// The form of the document. Another form is not read: a replica that does not understand it lets

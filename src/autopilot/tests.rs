@@ -15,9 +15,8 @@ fn plan() -> Plan {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let mut plan = Plan::new("test".to_owned(), "v2".into());
     plan.shadow = minutes(5);
-    plan.stages = [5.0, 25.0, 50.0]
-        .map(|percent| Stage::percent(percent).for_at_least(minutes(10)))
-        .into();
+    plan.stages =
+        [5.0, 25.0, 50.0].map(|percent| Stage::percent(percent).for_at_least(minutes(10))).into();
     plan.guard = minutes(30);
     plan
 }

@@ -115,11 +115,9 @@ impl Binding {
         request: &Request<'a>,
     ) -> Answer<'a> {
         match &self.kind {
-            Kind::Value { field, .. } => {
-                by_value(flags, clamps, request, |evaluation| {
-                    named_by_value(evaluation, field.as_deref())
-                })
-            }
+            Kind::Value { field, .. } => by_value(flags, clamps, request, |evaluation| {
+                named_by_value(evaluation, field.as_deref())
+            }),
             Kind::Variant { .. } => {
                 by_value(flags, clamps, request, |evaluation| evaluation.variant)
             }
@@ -201,7 +199,9 @@ impl Answer<'_> {
 fn held_back(clamps: &[Clamp], version: &str, request: &Request<'_>) -> bool {
     match clamps {
         [] => false,
-        clamps => clamp::of(clamps, version).is_some_and(|clamp| clamp.holds_back(clamp_key(request))),
+        clamps => {
+            clamp::of(clamps, version).is_some_and(|clamp| clamp.holds_back(clamp_key(request)))
+        }
     }
 }
 
@@ -261,8 +261,8 @@ fn by_switches<'a>(
         let evaluation = flag.answer(request);
         missing_key |= evaluation.missing_key;
         let switched = switched(&evaluation);
-        let held_back = matches!(switched, Switched::On)
-            && held_back(clamps, &switch.version, request);
+        let held_back =
+            matches!(switched, Switched::On) && held_back(clamps, &switch.version, request);
         if !held_back {
             flag.count(&evaluation, request);
         }
@@ -294,7 +294,14 @@ fn by_switches<'a>(
         }
         (None, off) => {
             let (reason, variant) = off.unwrap_or((Reason::Default, None));
-            Answer { version: baseline, missing_key, variant, reason, cause: None, held_back: false }
+            Answer {
+                version: baseline,
+                missing_key,
+                variant,
+                reason,
+                cause: None,
+                held_back: false,
+            }
         }
     }
 }

@@ -60,7 +60,8 @@ pub(in crate::autopilot) fn judge(
 fn findings(config: &VerdictConfig, judgement: &Judgement) -> Findings {
     let health = &judgement.health;
     let metrics = judgement.metrics.iter().zip(&config.metrics);
-    let seen = health.sample_ratio.map_or(0, |ratio| ratio.candidate.saturating_add(ratio.held_back));
+    let seen =
+        health.sample_ratio.map_or(0, |ratio| ratio.candidate.saturating_add(ratio.held_back));
     let labels = health.labels.as_ref();
     Findings {
         pairs: health.pairs,
@@ -137,6 +138,8 @@ pub(super) fn verify(of: &Findings) -> Result<(), String> {
     }
     match of.metrics.len() == again.metrics.len() {
         true => Ok(()),
-        false => Err(format!("{} metrics, and its sums have {}", of.metrics.len(), again.metrics.len())),
+        false => {
+            Err(format!("{} metrics, and its sums have {}", of.metrics.len(), again.metrics.len()))
+        }
     }
 }

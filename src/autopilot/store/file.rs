@@ -42,8 +42,9 @@ impl FileStore {
             unique: crate::prediction_id::PredictionId::generate().to_string(),
             written: AtomicU64::new(0),
         };
-        let failed =
-            |what: &str, error| StoreError::new(format!("{}: {what}", store.folder.display()), error);
+        let failed = |what: &str, error| {
+            StoreError::new(format!("{}: {what}", store.folder.display()), error)
+        };
         make_folder(&store.folder).map_err(|error| failed("cannot be made", error))?;
         store.try_locks().map_err(|error| failed("its locks do not hold", error))?;
         let probe = format!("probe-{}", store.unique.to_ascii_lowercase());
@@ -145,8 +146,9 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 impl StateStore for FileStore {
     fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
         let path = self.path(name)?;
-        let found = read(&path)
-            .map_err(|error| StoreError::new(format!("{}: cannot be read", path.display()), error))?;
+        let found = read(&path).map_err(|error| {
+            StoreError::new(format!("{}: cannot be read", path.display()), error)
+        })?;
         Ok(found.map(|bytes| {
             let tag = Tag::of(&bytes);
             (bytes, tag)
@@ -180,7 +182,8 @@ impl StateStore for FileStore {
     fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let (folder, _) = prefix.rsplit_once('/').unwrap_or_default();
         let path = self.folder.join(folder);
-        let failed = |error| StoreError::new(format!("{}: cannot be listed", path.display()), error);
+        let failed =
+            |error| StoreError::new(format!("{}: cannot be listed", path.display()), error);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -139,7 +139,8 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
             // Every event with every pair of wrongs; more of them with the tick alone.
             let orders = if set.count_ones() <= 2 { &orders[..] } else { &orders[..1] };
             for order in orders {
-                let command = order.clone().map(|order| Command { order, reason: "because".into() });
+                let command =
+                    order.clone().map(|order| Command { order, reason: "because".into() });
                 let step = step(&plan, &state, &sums, command.as_ref(), now(Duration::ZERO));
                 tried += 1;
                 let next = &step.state;
@@ -163,7 +164,11 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
                 if next.share > state.share {
                     // Arms are compared where there are two of them.
                     let split = if phase == Phase::Shadowing { 0 } else { 1 << 5 };
-                    assert_eq!(set & (0b0111_1101_1111 | split), 0, "raised although {set:012b}, by {order:?}");
+                    assert_eq!(
+                        set & (0b0111_1101_1111 | split),
+                        0,
+                        "raised although {set:012b}, by {order:?}"
+                    );
                     assert_eq!(next.previous_share, state.share);
                     assert_eq!(next.effective_at, 1_000_000 + 30_000);
                 }
@@ -475,7 +480,10 @@ fn another_candidate_begins_anew_and_other_rules_make_another_attempt() {
             Phase::RolledBack | Phase::Released => {
                 assert_eq!((next.phase, next.attempt, next.share), (phase, 2, state.share));
             }
-            _ => assert_eq!((next.phase, next.attempt, next.share), (Phase::Waiting, 3, Share::NOBODY)),
+            _ => assert_eq!(
+                (next.phase, next.attempt, next.share),
+                (Phase::Waiting, 3, Share::NOBODY)
+            ),
         }
         assert_eq!(next.config_hash, "other");
         verify_history(&next.transitions).unwrap();
@@ -514,7 +522,8 @@ fn a_history_that_was_touched_does_not_verify() {
     for place in 0..text.len() {
         let mut bytes = text.clone().into_bytes();
         bytes[place] = if bytes[place] == b'7' { b'8' } else { b'7' };
-        let Ok(touched) = serde_json::from_slice::<Vec<crate::autopilot::Transition>>(&bytes) else {
+        let Ok(touched) = serde_json::from_slice::<Vec<crate::autopilot::Transition>>(&bytes)
+        else {
             continue;
         };
         if touched == state.transitions {
