@@ -1,6 +1,10 @@
 //! Tensors in our own words, so that an engine's types never reach a public signature.
 
+mod half;
+
 use std::{error::Error, fmt};
+
+pub use self::half::F16;
 
 /// The element type of a [`Tensor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +18,18 @@ pub enum Dtype {
     I64,
     /// 32-bit signed integer.
     I32,
+    /// 16-bit float.
+    F16,
+    /// 16-bit signed integer.
+    I16,
+    /// 8-bit signed integer.
+    I8,
+    /// 64-bit unsigned integer.
+    U64,
+    /// 32-bit unsigned integer.
+    U32,
+    /// 16-bit unsigned integer.
+    U16,
     /// 8-bit unsigned integer.
     U8,
     /// Boolean.
@@ -29,6 +45,12 @@ impl fmt::Display for Dtype {
             Dtype::F64 => "f64",
             Dtype::I64 => "i64",
             Dtype::I32 => "i32",
+            Dtype::F16 => "f16",
+            Dtype::I16 => "i16",
+            Dtype::I8 => "i8",
+            Dtype::U64 => "u64",
+            Dtype::U32 => "u32",
+            Dtype::U16 => "u16",
             Dtype::U8 => "u8",
             Dtype::Bool => "bool",
             Dtype::Text => "text",
@@ -48,6 +70,18 @@ pub enum TensorData {
     I64(Vec<i64>),
     /// 32-bit signed integers.
     I32(Vec<i32>),
+    /// 16-bit floats.
+    F16(Vec<F16>),
+    /// 16-bit signed integers.
+    I16(Vec<i16>),
+    /// 8-bit signed integers.
+    I8(Vec<i8>),
+    /// 64-bit unsigned integers.
+    U64(Vec<u64>),
+    /// 32-bit unsigned integers.
+    U32(Vec<u32>),
+    /// 16-bit unsigned integers.
+    U16(Vec<u16>),
     /// 8-bit unsigned integers.
     U8(Vec<u8>),
     /// Booleans.
@@ -64,6 +98,12 @@ impl TensorData {
             TensorData::F64(values) => values.len(),
             TensorData::I64(values) => values.len(),
             TensorData::I32(values) => values.len(),
+            TensorData::F16(values) => values.len(),
+            TensorData::I16(values) => values.len(),
+            TensorData::I8(values) => values.len(),
+            TensorData::U64(values) => values.len(),
+            TensorData::U32(values) => values.len(),
+            TensorData::U16(values) => values.len(),
             TensorData::U8(values) => values.len(),
             TensorData::Bool(values) => values.len(),
             TensorData::Text(values) => values.len(),
@@ -82,6 +122,12 @@ impl TensorData {
             TensorData::F64(_) => Dtype::F64,
             TensorData::I64(_) => Dtype::I64,
             TensorData::I32(_) => Dtype::I32,
+            TensorData::F16(_) => Dtype::F16,
+            TensorData::I16(_) => Dtype::I16,
+            TensorData::I8(_) => Dtype::I8,
+            TensorData::U64(_) => Dtype::U64,
+            TensorData::U32(_) => Dtype::U32,
+            TensorData::U16(_) => Dtype::U16,
             TensorData::U8(_) => Dtype::U8,
             TensorData::Bool(_) => Dtype::Bool,
             TensorData::Text(_) => Dtype::Text,
@@ -182,6 +228,12 @@ elements! {
     F64, f64, as_f64;
     I64, i64, as_i64;
     I32, i32, as_i32;
+    F16, F16, as_f16;
+    I16, i16, as_i16;
+    I8, i8, as_i8;
+    U64, u64, as_u64;
+    U32, u32, as_u32;
+    U16, u16, as_u16;
     U8, u8, as_u8;
     Bool, bool, as_bool;
     Text, Box<str>, as_text;

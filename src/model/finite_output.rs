@@ -87,6 +87,7 @@ impl FiniteOutput for Tensor {
         match self.data() {
             TensorData::F32(values) => values.is_finite(),
             TensorData::F64(values) => values.is_finite(),
+            TensorData::F16(values) => values.iter().all(|value| value.is_finite()),
             _ => true,
         }
     }

@@ -63,11 +63,17 @@ pub(super) fn dtype(number: i32) -> Option<Dtype> {
     match number {
         1 => Some(Dtype::F32),
         2 => Some(Dtype::U8),
+        3 => Some(Dtype::I8),
+        4 => Some(Dtype::U16),
+        5 => Some(Dtype::I16),
         6 => Some(Dtype::I32),
         7 => Some(Dtype::I64),
         8 => Some(Dtype::Text),
         9 => Some(Dtype::Bool),
+        10 => Some(Dtype::F16),
         11 => Some(Dtype::F64),
+        12 => Some(Dtype::U32),
+        13 => Some(Dtype::U64),
         _ => None,
     }
 }

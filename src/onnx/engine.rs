@@ -169,7 +169,7 @@ impl Plan {
                 Ok(Outputs::Direct(outputs::DirectOutputs::new(direct, outputs)))
             }
             #[cfg(feature = "onnx")]
-            Plan::Tract(plan) => plan.run_rows(shape, rows).map(Outputs::Tract),
+            Plan::Tract(plan) => caught(|| plan.run_rows(shape, rows)).map(Outputs::Tract),
             #[cfg(feature = "ort")]
             Plan::Runtime(plan) => plan.run_rows(shape, rows).map(Outputs::Owned),
         }
@@ -196,7 +196,7 @@ impl Plan {
             #[cfg(feature = "onnx")]
             Plan::Direct(_) => Err(ModelError::new("a plan for rows takes no tensors")),
             #[cfg(feature = "onnx")]
-            Plan::Tract(plan) => plan.run(inputs).map(Outputs::Tract),
+            Plan::Tract(plan) => caught(|| plan.run(inputs)).map(Outputs::Tract),
             #[cfg(feature = "ort")]
             Plan::Runtime(plan) => plan.run(inputs).map(Outputs::Owned),
         }
@@ -221,6 +221,12 @@ impl Plan {
 #[cold]
 fn no_class() -> ModelError {
     ModelError::new("a row has a class that does not exist")
+}
+
+/// Runs a plan; a panic of the engine is the model's error at every face of it, not the caller's end.
+#[cfg(feature = "onnx")]
+fn caught<T>(run: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| Err(ModelError::panicked(payload)))
 }
 
 /// Runs a step of loading; the engine's errors and panics come back as [`LoadError`].

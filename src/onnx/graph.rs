@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Model, ModelError},
-    tensor::{Tensor, TensorData, Tensors},
+    tensor::{F16, Tensor, TensorData, Tensors},
 };
 
 /// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
@@ -60,6 +60,12 @@ impl Graph {
     #[cfg(feature = "onnx")]
     pub fn from_bytes(bytes: &[u8]) -> Result<Graph, LoadError> {
         super::Classifier::builder().graph_from_bytes(bytes)
+    }
+
+    /// Options for loading: ends with [`load_graph`](Loader::load_graph).
+    #[cfg(feature = "onnx")]
+    pub fn builder() -> Loader {
+        super::Classifier::builder()
     }
 
     /// What the graph takes.
@@ -200,6 +206,7 @@ fn check(
     let allowed = match tensor.data() {
         TensorData::F32(values) => non_finite.allows(values, f32::is_finite, f32::is_nan),
         TensorData::F64(values) => non_finite.allows(values, f64::is_finite, f64::is_nan),
+        TensorData::F16(values) => non_finite.allows(values, F16::is_finite, F16::is_nan),
         _ => true,
     };
     if !allowed {

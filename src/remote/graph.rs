@@ -165,6 +165,7 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
         let finite = match tensor.data() {
             TensorData::F32(values) => values.iter().all(|value| value.is_finite()),
             TensorData::F64(values) => values.iter().all(|value| value.is_finite()),
+            TensorData::F16(values) => values.iter().all(|value| value.is_finite()),
             _ => true,
         };
         let shared = &core.shared;

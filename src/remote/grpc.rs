@@ -269,16 +269,24 @@ fn contents(dtype: Dtype, contents: message::Contents) -> Option<TensorData> {
         Dtype::I64 => TensorData::I64(contents.longs),
         Dtype::I32 => TensorData::I32(contents.ints),
         Dtype::Bool => TensorData::Bool(contents.bools),
-        Dtype::U8 => {
-            let bytes = contents.unsigned.into_iter().map(|value| u8::try_from(value).ok());
-            TensorData::U8(bytes.collect::<Option<_>>()?)
-        }
+        // The protocol has no list for 16-bit floats: they come as raw bytes.
+        Dtype::F16 => return None,
+        Dtype::I16 => TensorData::I16(narrowed(contents.ints)?),
+        Dtype::I8 => TensorData::I8(narrowed(contents.ints)?),
+        Dtype::U64 => TensorData::U64(contents.unsigned_longs),
+        Dtype::U32 => TensorData::U32(contents.unsigned),
+        Dtype::U16 => TensorData::U16(narrowed(contents.unsigned)?),
+        Dtype::U8 => TensorData::U8(narrowed(contents.unsigned)?),
         Dtype::Text => {
             let texts = contents.texts.iter();
             let texts = texts.map(|text| std::str::from_utf8(text).ok().map(Into::into));
             TensorData::Text(texts.collect::<Option<_>>()?)
         }
     })
+}
+
+fn narrowed<W, N: TryFrom<W>>(values: Vec<W>) -> Option<Vec<N>> {
+    values.into_iter().map(|value| N::try_from(value).ok()).collect()
 }
 
 /// The code as gRPC spells it.

@@ -12,7 +12,7 @@ use super::{
     Error,
     wire::{self, Question, Reply, TensorInfo},
 };
-use crate::tensor::{Dtype, TensorData, Tensors};
+use crate::tensor::{Dtype, F16, TensorData, Tensors};
 
 /// A request's body.
 #[derive(Clone, Debug)]
@@ -127,6 +127,15 @@ fn elements(
         }
         TensorData::I64(values) => write(json, values),
         TensorData::I32(values) => write(json, values),
+        TensorData::F16(values) => {
+            finite(name, values, |value| value.is_finite())?;
+            write(json, &values.iter().map(|value| value.to_f32()).collect::<Vec<f32>>());
+        }
+        TensorData::I16(values) => write(json, values),
+        TensorData::I8(values) => write(json, values),
+        TensorData::U64(values) => write(json, values),
+        TensorData::U32(values) => write(json, values),
+        TensorData::U16(values) => write(json, values),
         TensorData::U8(values) => write(json, values),
         TensorData::Bool(values) => write(json, values),
         TensorData::Text(values) => write(json, values),
@@ -247,6 +256,15 @@ fn read(dtype: Dtype, text: &str) -> Result<TensorData, serde_json::Error> {
         Dtype::F64 => TensorData::F64(floats(list(text)?, f64::NAN)),
         Dtype::I64 => TensorData::I64(list(text)?),
         Dtype::I32 => TensorData::I32(list(text)?),
+        Dtype::F16 => {
+            let values = floats(list(text)?, f32::NAN);
+            TensorData::F16(values.into_iter().map(F16::from_f32).collect())
+        }
+        Dtype::I16 => TensorData::I16(list(text)?),
+        Dtype::I8 => TensorData::I8(list(text)?),
+        Dtype::U64 => TensorData::U64(list(text)?),
+        Dtype::U32 => TensorData::U32(list(text)?),
+        Dtype::U16 => TensorData::U16(list(text)?),
         Dtype::U8 => TensorData::U8(list(text)?),
         Dtype::Bool => TensorData::Bool(list(text)?),
         Dtype::Text => TensorData::Text(list(text)?),

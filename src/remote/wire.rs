@@ -1,7 +1,7 @@
 //! What goes over the wire whatever the transport: tensors, their types, their bytes.
 
 use super::Error;
-use crate::tensor::{Dtype, Tensor, TensorData, Tensors};
+use crate::tensor::{Dtype, F16, Tensor, TensorData, Tensors};
 
 /// A request: tensors, and the names of the outputs that are wanted; all if none.
 #[derive(Clone, Debug)]
@@ -54,6 +54,12 @@ pub(super) fn datatype(dtype: Dtype) -> &'static str {
         Dtype::F64 => "FP64",
         Dtype::I64 => "INT64",
         Dtype::I32 => "INT32",
+        Dtype::F16 => "FP16",
+        Dtype::I16 => "INT16",
+        Dtype::I8 => "INT8",
+        Dtype::U64 => "UINT64",
+        Dtype::U32 => "UINT32",
+        Dtype::U16 => "UINT16",
         Dtype::U8 => "UINT8",
         Dtype::Bool => "BOOL",
         Dtype::Text => "BYTES",
@@ -62,8 +68,21 @@ pub(super) fn datatype(dtype: Dtype) -> &'static str {
 
 /// The type of that name, if we have it.
 pub(super) fn dtype(datatype: &str) -> Option<Dtype> {
-    const KNOWN: [Dtype; 7] =
-        [Dtype::F32, Dtype::F64, Dtype::I64, Dtype::I32, Dtype::U8, Dtype::Bool, Dtype::Text];
+    const KNOWN: [Dtype; 13] = [
+        Dtype::F32,
+        Dtype::F64,
+        Dtype::F16,
+        Dtype::I64,
+        Dtype::I32,
+        Dtype::I16,
+        Dtype::I8,
+        Dtype::U64,
+        Dtype::U32,
+        Dtype::U16,
+        Dtype::U8,
+        Dtype::Bool,
+        Dtype::Text,
+    ];
     KNOWN.into_iter().find(|known| self::datatype(*known) == datatype)
 }
 
@@ -96,6 +115,14 @@ pub(super) fn to_bytes(data: &TensorData, bytes: &mut Vec<u8>) {
         TensorData::F64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
         TensorData::I64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
         TensorData::I32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        TensorData::F16(values) => {
+            values.iter().for_each(|v| bytes.extend(v.to_bits().to_le_bytes()));
+        }
+        TensorData::I16(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        TensorData::I8(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        TensorData::U64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        TensorData::U32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        TensorData::U16(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
         TensorData::U8(values) => bytes.extend_from_slice(values),
         TensorData::Bool(values) => bytes.extend(values.iter().map(|v| u8::from(*v))),
         TensorData::Text(values) => {
@@ -120,6 +147,14 @@ pub(super) fn from_bytes(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Tenso
         Dtype::F64 => fixed(bytes, f64::from_le_bytes).map(TensorData::F64),
         Dtype::I64 => fixed(bytes, i64::from_le_bytes).map(TensorData::I64),
         Dtype::I32 => fixed(bytes, i32::from_le_bytes).map(TensorData::I32),
+        Dtype::F16 => {
+            fixed(bytes, |bits| F16::from_bits(u16::from_le_bytes(bits))).map(TensorData::F16)
+        }
+        Dtype::I16 => fixed(bytes, i16::from_le_bytes).map(TensorData::I16),
+        Dtype::I8 => fixed(bytes, i8::from_le_bytes).map(TensorData::I8),
+        Dtype::U64 => fixed(bytes, u64::from_le_bytes).map(TensorData::U64),
+        Dtype::U32 => fixed(bytes, u32::from_le_bytes).map(TensorData::U32),
+        Dtype::U16 => fixed(bytes, u16::from_le_bytes).map(TensorData::U16),
         Dtype::U8 => Some(TensorData::U8(bytes.to_vec())),
         Dtype::Bool => Some(TensorData::Bool(bytes.iter().map(|byte| *byte != 0).collect())),
         Dtype::Text => texts(bytes).map(TensorData::Text),
@@ -157,6 +192,12 @@ mod tests {
             TensorData::I64(vec![i64::MIN, 7]),
             TensorData::I32(vec![i32::MAX]),
             TensorData::U8(vec![0, 255]),
+            TensorData::F16(vec![F16::from_f32(0.1)]),
+            TensorData::I16(vec![i16::MIN]),
+            TensorData::I8(vec![i8::MIN, 7]),
+            TensorData::U64(vec![u64::MAX]),
+            TensorData::U32(vec![u32::MAX]),
+            TensorData::U16(vec![u16::MAX]),
             TensorData::Bool(vec![true, false]),
             TensorData::Text(vec!["".into(), "Käse".into()]),
         ] {

@@ -59,6 +59,12 @@ fn is_sent(whole: f64, inputs: &[(Box<str>, Tensor)]) -> bool {
         TensorData::F64(values) => values.contains(&whole),
         TensorData::I64(values) => values.iter().any(|value| *value as f64 == whole),
         TensorData::I32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        TensorData::F16(values) => values.iter().any(|value| f64::from(value.to_f32()) == whole),
+        TensorData::U64(values) => values.iter().any(|value| *value as f64 == whole),
+        TensorData::I16(values) => values.iter().any(|value| f64::from(*value) == whole),
+        TensorData::I8(values) => values.iter().any(|value| f64::from(*value) == whole),
+        TensorData::U32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        TensorData::U16(values) => values.iter().any(|value| f64::from(*value) == whole),
         TensorData::U8(values) => values.iter().any(|value| f64::from(*value) == whole),
         TensorData::Bool(_) | TensorData::Text(_) => false,
     })

@@ -6,7 +6,7 @@ use crate::{
         NonFiniteInput,
         sidecar::{Feature, FeatureType},
     },
-    tensor::{Dtype, TensorData},
+    tensor::{Dtype, F16, TensorData},
 };
 
 /// One feature.
@@ -28,8 +28,15 @@ impl Column {
     /// A column that is known by its type alone.
     pub(super) fn plain(name: Box<str>, dtype: Dtype, non_finite: NonFiniteInput) -> Column {
         let kind = match dtype {
-            Dtype::F32 | Dtype::F64 => FeatureType::Number,
-            Dtype::I64 | Dtype::I32 | Dtype::U8 => FeatureType::Integer,
+            Dtype::F32 | Dtype::F64 | Dtype::F16 => FeatureType::Number,
+            Dtype::I64
+            | Dtype::I32
+            | Dtype::I16
+            | Dtype::I8
+            | Dtype::U64
+            | Dtype::U32
+            | Dtype::U16
+            | Dtype::U8 => FeatureType::Integer,
             Dtype::Bool => FeatureType::Boolean,
             Dtype::Text => FeatureType::Text,
         };
@@ -42,7 +49,7 @@ impl Column {
         feature: Feature,
     ) -> Result<Column, (&'static str, String, String)> {
         let text = self.dtype == Dtype::Text;
-        let float = matches!(self.dtype, Dtype::F32 | Dtype::F64);
+        let float = matches!(self.dtype, Dtype::F32 | Dtype::F64 | Dtype::F16);
         let kind = match (feature.r#type, self.kind) {
             // A type that is not said is the input's own.
             (None, own) => own,
@@ -89,7 +96,7 @@ impl Column {
     }
 
     fn check_number(&self, number: f64) -> Result<(), String> {
-        let float = matches!(self.dtype, Dtype::F32 | Dtype::F64);
+        let float = matches!(self.dtype, Dtype::F32 | Dtype::F64 | Dtype::F16);
         if !number.is_finite() {
             let missing = number.is_nan() && self.optional;
             let allowed = missing || self.non_finite.allows(&[number], f64::is_finite, f64::is_nan);
@@ -99,6 +106,12 @@ impl Column {
             Dtype::F32 => (f64::from(f32::MIN), f64::from(f32::MAX)),
             Dtype::I64 => (-EXACT, EXACT),
             Dtype::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+            Dtype::F16 => (-65_504.0, 65_504.0),
+            Dtype::I16 => (f64::from(i16::MIN), f64::from(i16::MAX)),
+            Dtype::I8 => (f64::from(i8::MIN), f64::from(i8::MAX)),
+            Dtype::U64 => (0.0, EXACT),
+            Dtype::U32 => (0.0, f64::from(u32::MAX)),
+            Dtype::U16 => (0.0, f64::from(u16::MAX)),
             Dtype::U8 => (0.0, 255.0),
             _ => (f64::MIN, f64::MAX),
         };
@@ -160,6 +173,12 @@ impl Column {
             TensorData::F64(values) => values.push(number),
             TensorData::I64(values) => values.push(number as i64),
             TensorData::I32(values) => values.push(number as i32),
+            TensorData::F16(values) => values.push(F16::from_f32(number as f32)),
+            TensorData::I16(values) => values.push(number as i16),
+            TensorData::I8(values) => values.push(number as i8),
+            TensorData::U64(values) => values.push(number as u64),
+            TensorData::U32(values) => values.push(number as u32),
+            TensorData::U16(values) => values.push(number as u16),
             TensorData::U8(values) => values.push(number as u8),
             TensorData::Bool(values) => values.push(number == 1.0),
             TensorData::Text(values) => values.push(match value {
@@ -177,6 +196,12 @@ pub(super) fn room(dtype: Dtype, count: usize) -> TensorData {
         Dtype::F64 => TensorData::F64(Vec::with_capacity(count)),
         Dtype::I64 => TensorData::I64(Vec::with_capacity(count)),
         Dtype::I32 => TensorData::I32(Vec::with_capacity(count)),
+        Dtype::F16 => TensorData::F16(Vec::with_capacity(count)),
+        Dtype::I16 => TensorData::I16(Vec::with_capacity(count)),
+        Dtype::I8 => TensorData::I8(Vec::with_capacity(count)),
+        Dtype::U64 => TensorData::U64(Vec::with_capacity(count)),
+        Dtype::U32 => TensorData::U32(Vec::with_capacity(count)),
+        Dtype::U16 => TensorData::U16(Vec::with_capacity(count)),
         Dtype::U8 => TensorData::U8(Vec::with_capacity(count)),
         Dtype::Bool => TensorData::Bool(Vec::with_capacity(count)),
         Dtype::Text => TensorData::Text(Vec::with_capacity(count)),

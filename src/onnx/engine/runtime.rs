@@ -22,7 +22,7 @@ use super::{Document, Graph, Told, guarded};
 use crate::{
     model::ModelError,
     onnx::{EngineError, LoadError, TensorInfo},
-    tensor::{Tensor, TensorData},
+    tensor::{F16, Tensor, TensorData},
 };
 
 impl<R> From<ort::Error<R>> for EngineError {
@@ -131,6 +131,16 @@ fn to_engine(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
         TensorData::F64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
         TensorData::I64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
         TensorData::I32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::F16(values) => {
+            let values: Vec<half::f16> =
+                values.iter().map(|value| half::f16::from_bits(value.to_bits())).collect();
+            ort::value::Tensor::from_array((shape, values))?.into()
+        }
+        TensorData::I16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::I8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::U64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::U32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        TensorData::U16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
         TensorData::U8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
         TensorData::Bool(values) => TensorRef::from_array_view((shape, &**values))?.into(),
         TensorData::Text(values) => {
@@ -155,6 +165,16 @@ fn from_engine(value: &DynValue) -> Result<Result<Tensor, String>, ModelError> {
         TensorElementType::Float64 => elements!(f64),
         TensorElementType::Int64 => elements!(i64),
         TensorElementType::Int32 => elements!(i32),
+        TensorElementType::Float16 => {
+            let values = value.try_extract_tensor::<half::f16>().map_err(failed)?.1;
+            let values = values.iter().map(|value| F16::from_bits(value.to_bits()));
+            values.collect::<Vec<_>>().into()
+        }
+        TensorElementType::Int16 => elements!(i16),
+        TensorElementType::Int8 => elements!(i8),
+        TensorElementType::Uint64 => elements!(u64),
+        TensorElementType::Uint32 => elements!(u32),
+        TensorElementType::Uint16 => elements!(u16),
         TensorElementType::Uint8 => elements!(u8),
         TensorElementType::Bool => elements!(bool),
         TensorElementType::String => {

@@ -17,7 +17,7 @@ use super::{Document, Graph, Rows, Told, guarded};
 use crate::{
     model::{Label, ModelError},
     onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},
-    tensor::{Tensor, TensorData},
+    tensor::{F16, Tensor, TensorData},
 };
 
 /// What the file says, as the engine reads it.
@@ -194,6 +194,16 @@ fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
         TensorData::F64(values) => EngineTensor::from_shape(shape, values),
         TensorData::I64(values) => EngineTensor::from_shape(shape, values),
         TensorData::I32(values) => EngineTensor::from_shape(shape, values),
+        TensorData::F16(values) => {
+            let values: Vec<half::f16> =
+                values.iter().map(|value| half::f16::from_bits(value.to_bits())).collect();
+            EngineTensor::from_shape(shape, &values)
+        }
+        TensorData::I16(values) => EngineTensor::from_shape(shape, values),
+        TensorData::I8(values) => EngineTensor::from_shape(shape, values),
+        TensorData::U64(values) => EngineTensor::from_shape(shape, values),
+        TensorData::U32(values) => EngineTensor::from_shape(shape, values),
+        TensorData::U16(values) => EngineTensor::from_shape(shape, values),
         TensorData::U8(values) => EngineTensor::from_shape(shape, values),
         TensorData::Bool(values) => EngineTensor::from_shape(shape, values),
         TensorData::Text(values) => {
@@ -210,6 +220,15 @@ fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
         DatumType::F64 => view.as_slice::<f64>().ok()?.to_vec().into(),
         DatumType::I64 => view.as_slice::<i64>().ok()?.to_vec().into(),
         DatumType::I32 => view.as_slice::<i32>().ok()?.to_vec().into(),
+        DatumType::F16 => {
+            let values = view.as_slice::<half::f16>().ok()?;
+            values.iter().map(|value| F16::from_bits(value.to_bits())).collect::<Vec<_>>().into()
+        }
+        DatumType::I16 => view.as_slice::<i16>().ok()?.to_vec().into(),
+        DatumType::I8 => view.as_slice::<i8>().ok()?.to_vec().into(),
+        DatumType::U64 => view.as_slice::<u64>().ok()?.to_vec().into(),
+        DatumType::U32 => view.as_slice::<u32>().ok()?.to_vec().into(),
+        DatumType::U16 => view.as_slice::<u16>().ok()?.to_vec().into(),
         DatumType::U8 => view.as_slice::<u8>().ok()?.to_vec().into(),
         DatumType::Bool => view.as_slice::<bool>().ok()?.to_vec().into(),
         DatumType::String => {

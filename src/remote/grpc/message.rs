@@ -76,6 +76,8 @@ pub(super) struct Contents {
     pub(super) longs: Vec<i64>,
     #[prost(uint32, repeated, tag = "4")]
     pub(super) unsigned: Vec<u32>,
+    #[prost(uint64, repeated, tag = "5")]
+    pub(super) unsigned_longs: Vec<u64>,
     #[prost(float, repeated, tag = "6")]
     pub(super) floats: Vec<f32>,
     #[prost(double, repeated, tag = "7")]
