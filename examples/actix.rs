@@ -56,6 +56,8 @@ pub fn app(
         .service(
             web::resource("/predict").post(predict).default_service(web::to(method_not_allowed)),
         )
+        .service(looked_at("/", Service::page))
+        .service(looked_at("/report.json", Service::report))
         .service(looked_at("/healthz", Service::health))
         .service(looked_at("/readyz", Service::ready))
         .service(looked_at("/status", Service::status))
@@ -121,5 +123,9 @@ impl Responder for Reply {
 
 fn response(reply: Reply) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status).unwrap_or_default();
-    HttpResponse::build(status).content_type(reply.content_type).body(reply.body)
+    let mut answer = HttpResponse::build(status);
+    if let Some(policy) = reply.policy {
+        answer.insert_header((header::CONTENT_SECURITY_POLICY, policy));
+    }
+    answer.content_type(reply.content_type).body(reply.body)
 }

@@ -14,7 +14,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, FromRequest, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
     routing::{get, post},
     serve::ListenerExt,
 };
@@ -58,6 +58,8 @@ pub fn app(service: Service) -> Router {
 pub fn routes(service: Service) -> Router {
     Router::new()
         .route("/predict", post(predict))
+        .route("/", get(async |State(service): State<Service>| service.page()))
+        .route("/report.json", get(async |State(service): State<Service>| service.report()))
         .route("/healthz", get(async |State(service): State<Service>| service.health()))
         .route("/readyz", get(async |State(service): State<Service>| service.ready()))
         .route("/status", get(async |State(service): State<Service>| service.status()))
@@ -101,7 +103,11 @@ impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or_default();
         let content_type = HeaderValue::from_static(self.content_type);
-        (status, [(header::CONTENT_TYPE, content_type)], Body::from(self.body)).into_response()
+        let policy = self
+            .policy
+            .map(|policy| [(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy))]);
+        let content_type = [(header::CONTENT_TYPE, content_type)];
+        (status, content_type, policy.map(AppendHeaders), Body::from(self.body)).into_response()
     }
 }
 

@@ -18,6 +18,7 @@ use modelgate::{
     Classification, Features, ModelRouter, Shadow,
     compare::{ProbabilityDistance, sink::JsonlSink},
     flag::store::{FlagsStatus, SourceState},
+    report::{LivePage, Report},
     router::stats::RouterStats,
     shadow::Budget,
     source::FileSource,
@@ -37,6 +38,7 @@ pub const SHUTDOWN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Service {
     router: ModelRouter<Features, Classification>,
+    page: Option<LivePage>,
 }
 
 impl Service {
@@ -70,12 +72,34 @@ impl Service {
 
     /// The service over a router of one's own.
     pub fn new(router: ModelRouter<Features, Classification>) -> Service {
-        Service { router }
+        let shown = router.clone();
+        let page =
+            LivePage::start(move || Report::builder("ml-model-version").router(&shown).build());
+        if let Err(error) = &page {
+            tracing::warn!(%error, "the page cannot be shown");
+        }
+        Service { router, page: page.ok() }
     }
 
     /// The router, for what is not HTTP: `install`, `pin`, `block`.
     pub fn router(&self) -> &ModelRouter<Features, Classification> {
         &self.router
+    }
+
+    /// Where the rollout stands, for people.
+    pub fn page(&self) -> Reply {
+        match &self.page {
+            Some(page) => Reply::page(&page.html()),
+            None => Reply::error(503, "there is no page"),
+        }
+    }
+
+    /// The same as data.
+    pub fn report(&self) -> Reply {
+        match &self.page {
+            Some(page) => Reply::ready_json(&page.json()),
+            None => Reply::error(503, "there is no page"),
+        }
     }
 
     /// Whether the process is there at all.
@@ -149,7 +173,7 @@ pub fn print_what_to_try(config: &Config) {
     let url = format!("http://{address}");
     println!(
         "\
-modelgate serves handwritten digits on {url}
+modelgate serves handwritten digits on {url}, and shows there where the rollout stands
 
   row='{row}'
   curl {url}/predict -H 'X-User-ID: user-1' -H 'Content-Type: application/json' -d \"{{\\\"features\\\":$row}}\"
@@ -158,7 +182,7 @@ Try:  other users: v2 answers a quarter of them, and the same user always gets t
       -H 'X-Region: nz': v2 answers everybody there
       the kill switch: set \"state\" of ml-model-version to \"DISABLED\" in {flags}
       what v1 and v2 said of the same request: tail -f {comparisons}
-      curl {url}/status, {url}/metrics, {url}/readyz
+      curl {url}/status, {url}/metrics, {url}/readyz, {url}/report.json
 Stop with ctrl-c.
 ",
         row = EXAMPLE_ROW,

@@ -45,6 +45,7 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     record_features: FeatureRecorder<F>,
     missing_key: MissingKey,
     breaker: BreakerPolicy,
+    trace_evaluations: bool,
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
     feeds: Vec<Arc<Feed>>,
@@ -80,6 +81,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             record_features: None,
             missing_key: MissingKey::default(),
             breaker: BreakerPolicy::default(),
+            trace_evaluations: false,
             finite: None,
             clock: None,
             feeds: Vec::new(),
@@ -211,6 +213,19 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Makes each prediction's decision a `tracing` event (`feature_flag.evaluation`, level info,
+    /// target `modelgate::evaluation`) in the span of its request, with the names that
+    /// OpenTelemetry has for feature flags: `feature_flag.key`, `feature_flag.result.variant`,
+    /// `feature_flag.result.value` (the version), `feature_flag.result.reason`,
+    /// `feature_flag.version` (the revision) and, where the fallback stands in, `error.type`.
+    ///
+    /// Off unless asked for: the subscriber is somebody else's code, and it runs on the thread of the
+    /// request, before the model. The example `opentelemetry` sends these events by OTLP.
+    pub fn trace_evaluations(mut self) -> RouterBuilder<F, P> {
+        self.trace_evaluations = true;
+        self
+    }
+
     /// Treats an answer that holds NaN or an infinity as a failure of the version.
     pub fn refuse_non_finite(mut self) -> RouterBuilder<F, P>
     where
@@ -314,6 +329,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             shadows: self.shadows.into(),
             missing_key: self.missing_key,
             breaker: self.breaker,
+            trace_evaluations: self.trace_evaluations,
             clock,
         };
         let clamps = self.autopilots.iter().map(|autopilot| {

@@ -2,6 +2,7 @@
 
 mod decide;
 mod operate;
+mod trace;
 
 use std::{
     sync::{
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) shadows: Box<[Shadow]>,
     pub(crate) missing_key: MissingKey,
     pub(crate) breaker: BreakerPolicy,
+    /// Whether each decision is an event on its request's trace.
+    pub(crate) trace_evaluations: bool,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -126,6 +129,9 @@ impl<M: Handle> Core<M> {
     /// Counts a choice that is about to be served, and warns of trouble.
     #[inline]
     pub(crate) fn count(&self, table: &Table<M>, choice: &Choice) {
+        if self.settings.trace_evaluations {
+            self.trace(table, choice);
+        }
         if let Some(cause) = choice.cause {
             self.count_fallback(table, cause, choice.wanted);
         }

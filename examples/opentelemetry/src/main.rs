@@ -34,7 +34,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_batch_exporter(exporter.build()?)
         .with_resource(Resource::builder().with_service_name("payments").build())
         .build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("payments"));
+    let layer = tracing_opentelemetry::layer()
+        .with_location(false)
+        .with_tracer(provider.tracer("payments"));
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
 
     let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
