@@ -22,4 +22,4 @@ pub use self::{
 };
 pub(crate) use self::{classification::Classification, error::ModelError, interface::Model};
 #[cfg(feature = "async")]
-pub use crate::router::future::model::{AsyncFnModel, ModelFuture};
+pub use crate::router::future::model::{AsyncFnModel, ModelFuture, async_model_with};

@@ -40,6 +40,7 @@ pub use self::{
     decision::{ExplainedFlag, Explanation, MissingKey},
     error::OperateError,
     model_router::{Input, Output},
+    prediction::PredictErrorKind,
 };
 use self::{
     call::{Called, FiniteCheck, call},

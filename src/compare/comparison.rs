@@ -1,6 +1,6 @@
 //! One pair of answers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
@@ -18,8 +18,8 @@ use crate::{model::ModelError, prediction_id::PredictionId, value::Value, versio
 pub struct Comparison<P> {
     /// The answer that the caller got.
     pub prediction_id: PredictionId,
-    /// When the answer was given, since 1970-01-01 UTC.
-    pub time: Duration,
+    /// When the answer was given.
+    pub time: SystemTime,
     /// The flag revision that chose both versions.
     pub revision: u64,
     /// The user's keyed hash; `None` when nothing identified the caller.
@@ -78,7 +78,7 @@ impl<P> Comparison<P> {
     pub fn new(primary: Run<P>, candidate: Run<P>) -> Comparison<P> {
         Comparison {
             prediction_id: PredictionId::generate(),
-            time: Duration::ZERO,
+            time: UNIX_EPOCH,
             revision: 0,
             key_hash: None,
             targeting_key: None,
@@ -96,12 +96,17 @@ fn whole(time: u128) -> u64 {
     u64::try_from(time).unwrap_or(u64::MAX)
 }
 
+/// Since 1970-01-01 UTC; a time before that cannot come from a router's clock.
+fn milliseconds(time: SystemTime) -> u64 {
+    whole(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis())
+}
+
 impl<P: Serialize> Serialize for Comparison<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let optional =
             usize::from(self.targeting_key.is_some()) + usize::from(self.features.is_some());
         let mut record = serializer.serialize_struct("Comparison", 10 + optional)?;
-        record.serialize_field("time", &whole(self.time.as_millis()))?;
+        record.serialize_field("time", &milliseconds(self.time))?;
         record.serialize_field("prediction_id", &self.prediction_id)?;
         record.serialize_field("revision", &self.revision)?;
         record.serialize_field("key_hash", &self.key_hash)?;
@@ -156,7 +161,7 @@ mod tests {
             Run::new("v2", Err(ModelError::new("no such table")), Duration::from_micros(90)),
         );
         comparison.prediction_id = PredictionId::from_u128(1);
-        comparison.time = Duration::from_millis(1_700_000_000_123);
+        comparison.time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         comparison.revision = 7;
         comparison.queue_wait = Duration::from_micros(12);
         comparison

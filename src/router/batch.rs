@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Rows that one call of a model gets at most, so that a batch spreads over the pool.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 
 /// A row that has been decided and waits for its version.
 struct Pending<'a, F: ?Sized> {
@@ -142,7 +142,7 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
     }
 }
 
-fn ask_chunk<F: ?Sized, P>(
+pub(super) fn ask_chunk<F: ?Sized, P>(
     model: &dyn Model<F, P>,
     rows: &[&F],
     finite: FiniteCheck<P>,

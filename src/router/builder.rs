@@ -135,6 +135,24 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Registers a model that waits and whose making may have failed; as
+    /// [`try_model`](RouterBuilder::try_model).
+    #[cfg(feature = "async")]
+    pub fn try_async_model<M, E>(
+        mut self,
+        version: impl Into<Version>,
+        model: Result<M, E>,
+    ) -> RouterBuilder<F, P>
+    where
+        M: crate::AsyncModel<F, P> + 'static,
+        E: Error + 'static,
+    {
+        let model =
+            model.map(|model| AnyModel::waiting(model)).map_err(|error| crate::error_chain(&error));
+        self.versions.push(Registered { version: version.into(), model });
+        self
+    }
+
     /// What a version must prove when the router is built: golden rows, warm-up. A version that
     /// fails is ineligible and says why. One that is registered [unloaded](crate::model::LazyModel)
     /// proves it when [`ModelRouter::load`] loads it, and may not answer before.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 
 use super::clamp::ExplainedClamp;
@@ -12,7 +13,10 @@ use crate::{
 };
 
 /// Which version answers a request, and why; made without running a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Serializes as `{"version": "v2", "reason": "SPLIT", "fallback": null, "variant": "v2",
+/// "revision": 7}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decision {
     pub(crate) version: Version,
     pub(crate) reason: Reason,
@@ -161,6 +165,13 @@ impl FallbackCause {
     }
 }
 
+/// As its [name](FallbackCause::as_str).
+impl Serialize for FallbackCause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for FallbackCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -188,7 +199,9 @@ pub enum MissingKey {
 }
 
 /// A decision with everything that led to it; see [`ModelRouter::explain`](crate::ModelRouter::explain).
-#[derive(Clone, Debug)]
+///
+/// Serializes for whoever asks why a user got a version.
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The decision.
@@ -203,7 +216,7 @@ pub struct Explanation {
 }
 
 /// One flag's part in an [`Explanation`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ExplainedFlag {
     /// The flag's key.

@@ -1,5 +1,6 @@
 //! The async router: the same decisions, models on a pool or on their own I/O, deadlines.
 
+mod batch;
 pub(crate) mod model;
 mod pool;
 
@@ -17,7 +18,7 @@ use futures::{
 };
 
 pub(crate) use self::model::Blocking;
-use self::model::{Guarded, block_on};
+use self::model::{AsyncModel, Guarded, block_on};
 use self::pool::{ComputePool, Progress, Refused};
 use super::{
     Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
@@ -251,23 +252,58 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     }
 }
 
+impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
+    /// Puts a version in that waits for something else, or replaces it; as
+    /// [`install`](AsyncModelRouter::install). Its checks wait on the calling thread: where that
+    /// thread drives the runtime which the model needs, call this on another one.
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError::Ineligible`] when the model fails its checks.
+    pub fn install_async_model(
+        &self,
+        version: impl Into<Version>,
+        model: impl AsyncModel<F, P> + 'static,
+        acceptance: &Acceptance<F, P>,
+    ) -> Result<(), OperateError> {
+        let model = AnyModel::waiting(model);
+        self.inner.core.install_checked(version.into(), model.check(acceptance), model)
+    }
+}
+
 operations!(AsyncModelRouter);
+
+impl Refused {
+    fn into_error(self) -> PredictError {
+        match self {
+            Refused::Full => PredictError::overloaded(),
+            Refused::Stopped => PredictError::stopped(),
+        }
+    }
+}
 
 impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
-        let table = self.core.table.load();
+        self.start_from(&self.core.table.load().to_arc(), context)
+    }
+
+    fn start_from(
+        &self,
+        table: &Arc<Table<AnyModel<F, P>>>,
+        context: &dyn EvaluationContext,
+    ) -> Result<Started<F, P>, PredictError> {
         let id = PredictionId::generate();
         let choice = self
             .core
-            .choose(&table, context, true)
+            .choose(table, context, true)
             .map_err(|KeyRefused| PredictError::missing_key())?;
-        self.core.count(&table, &choice);
-        let candidates = self.core.candidates(&table, context, choice.slot, id);
+        self.core.count(table, &choice);
+        let candidates = self.core.candidates(table, context, choice.slot, id);
         let key = match candidates.is_empty() {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
-        Ok(Started { table: table.to_arc(), id, choice, candidates, key })
+        Ok(Started { table: Arc::clone(table), id, choice, candidates, key })
     }
 
     async fn run(
@@ -337,10 +373,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
             return Ok(Called::not_loaded());
         };
-        let called = self.call(model, features).await.map_err(|refused| match refused {
-            Refused::Full => PredictError::overloaded(),
-            Refused::Stopped => PredictError::stopped(),
-        })?;
+        let called = self.call(model, features).await.map_err(Refused::into_error)?;
         slot.finished(&called.outcome, called.service_time, &*self.core.settings.clock);
         Ok(called)
     }

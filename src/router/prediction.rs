@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
 use super::{Decision, FallbackCause};
 use crate::{
     flag::Reason,
@@ -11,6 +13,9 @@ use crate::{
 };
 
 /// An answer, and where it came from.
+///
+/// Serializes flat, under the names that comparisons have in a log: `prediction_id`, `output`,
+/// `version`, `reason`, `fallback`, `variant`, `revision` and `service_us`.
 #[derive(Clone, Debug)]
 pub struct Prediction<P> {
     pub(crate) output: P,
@@ -77,10 +82,42 @@ impl<P> Prediction<P> {
     }
 }
 
+impl<P: Serialize> Serialize for Prediction<P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let micros = u64::try_from(self.service_time.as_micros()).unwrap_or(u64::MAX);
+        let mut answer = serializer.serialize_struct("Prediction", 8)?;
+        answer.serialize_field("prediction_id", &self.id)?;
+        answer.serialize_field("output", &self.output)?;
+        answer.serialize_field("version", self.version())?;
+        answer.serialize_field("reason", &self.reason())?;
+        answer.serialize_field("fallback", &self.fallback())?;
+        answer.serialize_field("variant", &self.variant())?;
+        answer.serialize_field("revision", &self.revision())?;
+        answer.serialize_field("service_us", &micros)?;
+        answer.end()
+    }
+}
+
 /// Nobody could answer: the chosen version failed and so did the fallback, or the request was
 /// refused before a model was asked.
 ///
-/// Opaque with predicates, so that a new kind of failure is no breaking change.
+/// [`kind`](PredictError::kind) says which, for a service that turns it into a status:
+///
+/// ```
+/// use modelgate::{PredictError, model::ModelErrorKind, router::PredictErrorKind};
+///
+/// fn status(error: &PredictError) -> u16 {
+///     match error.kind() {
+///         PredictErrorKind::MissingKey => 400,
+///         PredictErrorKind::Model(ModelErrorKind::InvalidInput) => 422,
+///         PredictErrorKind::Model(ModelErrorKind::Deadline) => 504,
+///         PredictErrorKind::Overloaded | PredictErrorKind::Stopped => 503,
+///         PredictErrorKind::Model(ModelErrorKind::Overloaded | ModelErrorKind::NotLoaded) => 503,
+///         _ => 500,
+///     }
+/// }
+/// # let _ = status;
+/// ```
 pub struct PredictError(Box<Inner>);
 
 #[derive(Debug)]
@@ -89,6 +126,40 @@ struct Inner {
     version: Version,
     first: Option<ModelError>,
     source: Option<ModelError>,
+}
+
+/// What kept a [`PredictError`]'s request from an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PredictErrorKind {
+    /// The version asked last did not answer, for this reason.
+    Model(ModelErrorKind),
+    /// A split wanted a targeting key, the context had none, and the policy is to
+    /// [refuse](crate::router::MissingKey::Refuse).
+    MissingKey,
+    /// Too many requests were waiting for the compute pool.
+    Overloaded,
+    /// The router's compute pool had been stopped.
+    Stopped,
+}
+
+impl PredictErrorKind {
+    /// A stable name for logs, metrics and responses: a model's is that of its own
+    /// [kind](ModelErrorKind::as_str).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PredictErrorKind::Model(kind) => kind.as_str(),
+            PredictErrorKind::MissingKey => "missing_key",
+            PredictErrorKind::Overloaded => "pool_overloaded",
+            PredictErrorKind::Stopped => "pool_stopped",
+        }
+    }
+}
+
+impl fmt::Display for PredictErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +204,18 @@ impl PredictError {
     fn without_model(kind: Kind) -> PredictError {
         let version = Version::new("");
         PredictError(Box::new(Inner { kind, version, first: None, source: None }))
+    }
+
+    /// What kept the request from an answer.
+    pub fn kind(&self) -> PredictErrorKind {
+        match self.0.kind {
+            Kind::Model => PredictErrorKind::Model(
+                self.0.source.as_ref().map_or(ModelErrorKind::Failed, ModelError::kind),
+            ),
+            Kind::MissingKey => PredictErrorKind::MissingKey,
+            Kind::Overloaded => PredictErrorKind::Overloaded,
+            Kind::Stopped => PredictErrorKind::Stopped,
+        }
     }
 
     /// The version that was asked last, if a model was asked at all.

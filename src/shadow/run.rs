@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use parking_lot::Mutex;
@@ -198,7 +198,7 @@ impl<P> Desk<P> {
         }
         let mut comparison = Comparison::new(answered.primary, candidate);
         comparison.prediction_id = answered.prediction_id;
-        comparison.time = at.unix;
+        comparison.time = UNIX_EPOCH.checked_add(at.unix).unwrap_or(UNIX_EPOCH);
         comparison.revision = answered.revision;
         comparison.key_hash = answered.targeting_key.as_deref().map(|key| self.hasher.hash(key));
         comparison.targeting_key = answered.targeting_key.filter(|_| self.keeps_targeting_key);

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use proptest::prelude::*;
@@ -122,7 +122,7 @@ fn a_run_is_compared_and_recorded_with_all_that_is_known_of_it() {
     let run = &seen[1];
     assert_eq!(run.prediction_id, PredictionId::from_u128(5));
     assert_eq!(run.revision, 9);
-    assert_eq!(run.time, Duration::from_secs(1_700_000_000));
+    assert_eq!(run.time, UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     assert_eq!(run.key_hash, Some(hasher.hash("user-42")));
     assert_eq!(run.queue_wait, Duration::from_millis(20));
     assert_eq!(run.primary.version, "v1");

@@ -82,6 +82,50 @@ impl<T> fmt::Debug for AsyncFnModel<T> {
     }
 }
 
+/// Makes an async model of a state and a closure: each call gets a clone of the state and features
+/// of its own, so that neither has to be carried into the future by hand.
+///
+/// ```
+/// use modelgate::{ModelError, model::async_model_with};
+///
+/// #[derive(Clone)]
+/// struct Client;
+///
+/// impl Client {
+///     async fn complete(&self, prompt: &str) -> Result<String, std::io::Error> {
+///         Ok(prompt.to_uppercase())
+///     }
+/// }
+///
+/// let model = async_model_with(Client, |client, prompt: String| async move {
+///     client.complete(&prompt).await.map_err(ModelError::new)
+/// });
+/// # let _: &dyn modelgate::AsyncModel<str, String> = &model;
+/// ```
+///
+/// The features are copied for each call; [`async_model_fn`] borrows them.
+pub fn async_model_with<S, A, T, R>(state: S, function: T) -> AsyncFnModel<(S, T)>
+where
+    S: Clone + Send + Sync,
+    T: Fn(S, A) -> R + Send + Sync,
+    R: Future + Send + 'static,
+{
+    AsyncFnModel((state, function))
+}
+
+impl<F, P, S, T, R> AsyncModel<F, P> for AsyncFnModel<(S, T)>
+where
+    F: ToOwned + ?Sized,
+    S: Clone + Send + Sync,
+    T: Fn(S, F::Owned) -> R + Send + Sync,
+    R: Future<Output = Result<P, ModelError>> + Send + 'static,
+{
+    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P> {
+        let (state, function) = &self.0;
+        Box::pin(function(state.clone(), features.to_owned()))
+    }
+}
+
 /// A model's future whose `Drop` may panic: when it is given up at a deadline, or by a caller who
 /// has gone, that must not reach the caller.
 pub(crate) struct Guarded<'a, P>(Option<ModelFuture<'a, P>>);

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use crossbeam_channel::{Receiver, Sender};
@@ -148,7 +148,10 @@ impl DualReads {
         let sides = if stage == "shadow" { [primary, candidate] } else { [candidate, primary] };
         let origins = || ["old", "new"].into_iter().zip(sides);
         Some(DualRead {
-            time: if comparison.time.is_zero() { now() } else { whole(comparison.time) },
+            time: match comparison.time.duration_since(UNIX_EPOCH) {
+                Ok(time) if !time.is_zero() => whole(time),
+                _ => now(),
+            },
             key,
             is_hashed,
             stage,

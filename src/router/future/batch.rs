@@ -1,0 +1,248 @@
+//! Many rows at once, for the async router: decided one by one, asked by version.
+
+use std::{borrow::Borrow, future::Future, sync::Arc, time::Instant};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Either, join_all, select},
+};
+
+use super::{
+    AsyncModelRouter, Inner, Started,
+    pool::{Progress, Refused},
+};
+use crate::{
+    context::EvaluationContext,
+    model::{ModelError, ModelErrorKind},
+    router::{
+        Answered, Input, Output, PredictError, Prediction,
+        batch::{CHUNK, ask_chunk},
+        call::Called,
+        conclude,
+        registered::AnyModel,
+        shadowing::Served,
+        table::Table,
+    },
+};
+
+/// What came of a row's call, or why there was none.
+type Row<P> = (usize, Result<Called<P>, PredictError>);
+
+impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
+    /// Answers many rows, each for its own context: one result a row, in order.
+    ///
+    /// All rows are decided at once, from one snapshot, before the returned future is polled, then
+    /// grouped by version. A model that computes gets its rows in
+    /// [`Model::predict_batch`](crate::Model::predict_batch), in chunks that spread over the pool;
+    /// one that waits is asked for all of its rows at the same time. A row that fails falls back
+    /// alone. A deadline holds for each chunk. Joined shadows run detached here.
+    ///
+    /// ```
+    /// use modelgate::{Context, EvaluationContext, ModelRouter, Rollout, model_fn};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+    ///     .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
+    ///     .fallback("v1")
+    ///     .source(Rollout::everyone("v1").flag("ml-model-version")?)
+    ///     .build_async()?;
+    ///
+    /// let users = [Context::new("user-1"), Context::new("user-2")];
+    /// let rows = users.iter().map(|user| (user as &dyn EvaluationContext, vec![1.0, 2.0]));
+    /// for answer in router.predict_batch(rows.collect()).await {
+    ///     assert_eq!(answer?.into_output(), 3.0);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn predict_batch<I: Into<F::Owned>>(
+        &self,
+        rows: Vec<(&dyn EvaluationContext, I)>,
+    ) -> impl Future<Output = Vec<Result<Prediction<P>, PredictError>>> + Send + use<F, P, I> {
+        let inner = Arc::clone(&self.inner);
+        let table = inner.core.table.load().to_arc();
+        let mut started = Vec::with_capacity(rows.len());
+        let mut features = Vec::with_capacity(rows.len());
+        for (context, row) in rows {
+            started.push(inner.start_from(&table, context));
+            features.push(Arc::new(row.into()));
+        }
+        async move { inner.run_batch(&table, started, &features).await }
+    }
+}
+
+impl<F: ?Sized + Input, P: Output> Inner<F, P> {
+    async fn run_batch(
+        &self,
+        table: &Table<AnyModel<F, P>>,
+        started: Vec<Result<Started<F, P>, PredictError>>,
+        features: &[Arc<F::Owned>],
+    ) -> Vec<Result<Prediction<P>, PredictError>> {
+        let mut groups: Vec<Vec<usize>> = table.slots.iter().map(|_| Vec::new()).collect();
+        for (row, started) in started.iter().enumerate() {
+            if let Ok(started) = started
+                && let Some(group) = groups.get_mut(started.choice.slot)
+            {
+                group.push(row);
+            }
+        }
+        let groups = groups.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+        let asked = groups.map(|(place, rows)| self.ask_many(table, place, rows, features));
+        let mut called = in_rows(features.len(), join_all(asked).await.into_iter().flatten());
+
+        // Those whose version did not answer are the fallback's.
+        let mut again = Vec::new();
+        for (row, (called, started)) in called.iter().zip(&started).enumerate() {
+            if let (Some(Ok(Called { outcome: Err(_), .. })), Ok(started)) = (called, started)
+                && started.choice.slot != table.fallback
+            {
+                again.push(row);
+            }
+        }
+        let second = match again.is_empty() {
+            true => Vec::new(),
+            false => self.ask_many(table, table.fallback, again, features).await,
+        };
+        let mut second = in_rows(features.len(), second.into_iter());
+
+        let mut answers = Vec::with_capacity(features.len());
+        for (row, (started, features)) in started.into_iter().zip(features).enumerate() {
+            let called = called.get_mut(row).and_then(Option::take);
+            let second = second.get_mut(row).and_then(Option::take);
+            answers.push(started.and_then(|started| {
+                self.finish_row(table, started, (called, second), (**features).borrow())
+            }));
+        }
+        answers
+    }
+
+    /// Offers the row to its shadows, and makes the caller's answer of it.
+    fn finish_row(
+        &self,
+        table: &Table<AnyModel<F, P>>,
+        started: Started<F, P>,
+        (called, second): (
+            Option<Result<Called<P>, PredictError>>,
+            Option<Result<Called<P>, PredictError>>,
+        ),
+        features: &F,
+    ) -> Result<Prediction<P>, PredictError> {
+        let Started { id, choice, candidates, key, .. } = started;
+        let called = called.unwrap_or_else(|| Ok(Called::not_loaded()))?;
+        let answered = match second {
+            Some(second) => {
+                let first = called.outcome.err();
+                let choice = self.core.fall_back(table, choice, first.as_ref());
+                Answered { choice, called: second?, first }
+            }
+            None => Answered { choice, called, first: None },
+        };
+        if !candidates.is_empty()
+            && let Some(served) =
+                Served::new(table, &answered.choice, &answered.called, key.as_deref(), id)
+        {
+            self.shadowing.offer(table, &candidates, &served, features);
+        }
+        conclude(table, answered, id)
+    }
+
+    /// Asks one version for many rows. Boxed, so that the future of a batch stays small.
+    fn ask_many<'a>(
+        &'a self,
+        table: &'a Table<AnyModel<F, P>>,
+        place: usize,
+        rows: Vec<usize>,
+        features: &'a [Arc<F::Owned>],
+    ) -> BoxFuture<'a, Vec<Row<P>>> {
+        async move {
+            let Some((slot, Ok(model))) = table.slots.get(place).map(|slot| (slot, &slot.model))
+            else {
+                return rows.into_iter().map(|row| (row, Ok(Called::not_loaded()))).collect();
+            };
+            let called: Vec<(usize, Result<Called<P>, Refused>)> = match model {
+                AnyModel::Compute(_) => {
+                    let chunks = rows.chunks(CHUNK).map(|rows| self.chunk(model, rows, features));
+                    join_all(chunks).await.into_iter().flatten().collect()
+                }
+                AnyModel::Waiting(_) => {
+                    let one = |row: usize| async move {
+                        match features.get(row) {
+                            Some(features) => (row, self.call(model, features).await),
+                            None => (row, Ok(Called::not_loaded())),
+                        }
+                    };
+                    join_all(rows.into_iter().map(one)).await
+                }
+            };
+            let clock = &*self.core.settings.clock;
+            let counted = called.into_iter().map(|(row, called)| {
+                if let Ok(called) = &called {
+                    slot.finished(&called.outcome, called.service_time, clock);
+                }
+                (row, called.map_err(Refused::into_error))
+            });
+            counted.collect()
+        }
+        .boxed()
+    }
+
+    /// A chunk of rows for a model that computes, within the deadline.
+    async fn chunk(
+        &self,
+        model: &AnyModel<F, P>,
+        rows: &[usize],
+        features: &[Arc<F::Owned>],
+    ) -> Vec<(usize, Result<Called<P>, Refused>)> {
+        let AnyModel::Compute(model) = model else { return Vec::new() };
+        let mine: Vec<Arc<F::Owned>> =
+            rows.iter().filter_map(|row| features.get(*row)).map(Arc::clone).collect();
+        let (model, finite, started) = (Arc::clone(model), self.finite, Instant::now());
+        let work = move || {
+            let rows: Vec<&F> = mine.iter().map(|features| (**features).borrow()).collect();
+            ask_chunk(&*model, &rows, finite)
+        };
+        let moment = self.deadline.as_ref().and_then(|(limit, timer)| {
+            started.checked_add(*limit).map(|moment| (*limit, timer.sleep_until(moment)))
+        });
+        let called = match moment {
+            None => self.pool.run(None, work).await,
+            Some((limit, late)) => {
+                let progress = Arc::new(Progress::default());
+                let run = std::pin::pin!(self.pool.run(Some(Arc::clone(&progress)), work));
+                match select(run, late).await {
+                    Either::Left((called, _)) => called,
+                    Either::Right(((), _)) => {
+                        self.pool.overdue(&progress);
+                        let late = |_: &usize| Called {
+                            outcome: Err(ModelError::of_kind(
+                                ModelErrorKind::Deadline,
+                                format!("no answer within {limit:?}"),
+                            )),
+                            service_time: started.elapsed(),
+                        };
+                        Ok(rows.iter().map(late).collect())
+                    }
+                }
+            }
+        };
+        match called {
+            Ok(called) => rows.iter().copied().zip(called.into_iter().map(Ok)).collect(),
+            Err(refused) => rows.iter().map(|row| (*row, Err(refused))).collect(),
+        }
+    }
+}
+
+/// The rows in their places.
+fn in_rows<P>(
+    count: usize,
+    rows: impl Iterator<Item = Row<P>>,
+) -> Vec<Option<Result<Called<P>, PredictError>>> {
+    let mut places = Vec::with_capacity(count);
+    places.resize_with(count, || None);
+    for (row, called) in rows {
+        if let Some(place) = places.get_mut(row) {
+            *place = Some(called);
+        }
+    }
+    places
+}
