@@ -343,7 +343,7 @@ fn wrong_length(found: usize, expected: usize) -> ModelError {
         1 => Cow::Borrowed("1 value"),
         count => Cow::Owned(format!("{count} values")),
     };
-    ModelError::invalid_input("features", values(found), values(expected))
+    ModelError::wrong_form("features", values(found), values(expected))
 }
 
 #[cold]

@@ -240,7 +240,8 @@ fn conclude<M: Handle, P>(
                 slot.counters.answered(choice.reason);
             }
             let decision = table.decision(choice);
-            Ok(Prediction { output, decision, service_time: called.service_time, id })
+            let service_time = called.service_time;
+            Ok(Prediction { output, decision, service_time, id, first_error: first })
         }
         Err(error) => {
             let version = table.decision(choice).version;

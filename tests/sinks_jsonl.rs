@@ -210,18 +210,19 @@ fn a_folder_that_comes_back_is_written_to_again() {
     let path = home.join("comparisons.jsonl");
     // Every record begins a new file, so that each needs the folder.
     let sink = JsonlSink::builder(&path).rotate(1, 9).create().unwrap();
-    let flush = || sink.flush();
     sink.record(&numbered(0));
-    flush().unwrap();
+    sink.flush().unwrap();
     fs::rename(&home, folder.path().join("away")).unwrap();
-    // The file that cannot be moved grows on, out of sight.
+    // Nobody would look for it where the folder has gone to.
     sink.record(&numbered(1));
-    flush().unwrap();
+    assert_eq!(sink.flush().unwrap_err().kind(), std::io::ErrorKind::NotFound);
     fs::rename(folder.path().join("away"), &home).unwrap();
     sink.record(&numbered(2));
-    flush().unwrap();
+    sink.flush().unwrap();
     assert_eq!(revisions(&path), [2]);
-    assert_eq!(revisions(&with_suffix(&path, 1)), [0, 1]);
+    assert_eq!(revisions(&with_suffix(&path, 1)), [0]);
+    let counts = sink.counts();
+    assert_eq!((counts.recorded, counts.failed), (2, 1));
 }
 
 #[test]
@@ -234,6 +235,7 @@ fn what_cannot_be_opened_or_set_is_said_at_once() {
     let path = folder.path().join("comparisons.jsonl");
     for builder in [
         JsonlSink::builder(&path).queue(0),
+        JsonlSink::builder(&path).queue_bytes(0),
         JsonlSink::builder(&path).rotate(0, 1),
         JsonlSink::builder(&path).rotate(1, 0),
     ] {

@@ -141,14 +141,14 @@ fn read(body: &[u8]) -> Result<Question, Reply> {
 #[cold]
 fn refused(error: &PredictError) -> Reply {
     match error.model_error() {
-        Some(cause) if error.is_invalid_input() => Reply::error(400, &cause.to_string()),
+        Some(cause) if error.is_invalid_input() => Reply::error(400, &cause.detailed().to_string()),
         _ if error.is_missing_key() => {
             Reply::error(400, "X-User-ID: found nothing, expected an id that stays the same")
         }
-        cause => {
-            // What went wrong inside is for the log, not for the caller.
-            let cause = cause.map(ToString::to_string);
-            tracing::error!(%error, cause, "no model answered");
+        _ => {
+            // What went wrong inside is for the log, not for the caller; what the caller sent is
+            // not for the log.
+            tracing::error!(error = %error.redacted(), "no model answered");
             Reply::error(500, "no model answered")
         }
     }

@@ -91,6 +91,10 @@ impl<P> Comparison<P> {
     }
 }
 
+/// The number of the form in which comparisons are written. Fields may be added to a form; one that
+/// changes its meaning makes a new form.
+const SCHEMA: u32 = 1;
+
 /// Times as whole numbers: a duration beyond `u64` cannot come from a clock.
 fn whole(time: u128) -> u64 {
     u64::try_from(time).unwrap_or(u64::MAX)
@@ -105,8 +109,9 @@ impl<P: Serialize> Serialize for Comparison<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let optional =
             usize::from(self.targeting_key.is_some()) + usize::from(self.features.is_some());
-        let mut record = serializer.serialize_struct("Comparison", 10 + optional)?;
+        let mut record = serializer.serialize_struct("Comparison", 11 + optional)?;
         record.serialize_field("time", &milliseconds(self.time))?;
+        record.serialize_field("schema", &SCHEMA)?;
         record.serialize_field("prediction_id", &self.prediction_id)?;
         record.serialize_field("revision", &self.revision)?;
         record.serialize_field("key_hash", &self.key_hash)?;
@@ -116,8 +121,10 @@ impl<P: Serialize> Serialize for Comparison<P> {
         if let Some(features) = &self.features {
             record.serialize_field("features", features)?;
         }
-        record.serialize_field("primary", &self.primary)?;
-        record.serialize_field("candidate", &self.candidate)?;
+        // Where the features stand, an error may quote them.
+        let shows_features = self.features.is_some();
+        record.serialize_field("primary", &Shown { side: &self.primary, shows_features })?;
+        record.serialize_field("candidate", &Shown { side: &self.candidate, shows_features })?;
         record.serialize_field("queue_wait_us", &whole(self.queue_wait.as_micros()))?;
         record.serialize_field("agrees", &self.agreement.agrees())?;
         record.serialize_field("distance", &self.agreement.distance())?;
@@ -126,26 +133,46 @@ impl<P: Serialize> Serialize for Comparison<P> {
     }
 }
 
+/// An error is shown without what may hold features.
 impl<P: Serialize> Serialize for Run<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Shown { side: self, shows_features: false }.serialize(serializer)
+    }
+}
+
+struct Shown<'a, P> {
+    side: &'a Run<P>,
+    shows_features: bool,
+}
+
+impl<P: Serialize> Serialize for Shown<'_, P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Shown { side: shown, shows_features } = *self;
         let mut side = serializer.serialize_struct("Side", 3)?;
-        side.serialize_field("version", &self.version)?;
-        match &self.outcome {
+        side.serialize_field("version", &shown.version)?;
+        match &shown.outcome {
             Ok(output) => side.serialize_field("output", output)?,
-            Err(error) => side.serialize_field("error", &Failure(error))?,
+            Err(error) => side.serialize_field("error", &Failure { error, shows_features })?,
         }
-        side.serialize_field("service_us", &whole(self.service_time.as_micros()))?;
+        side.serialize_field("service_us", &whole(shown.service_time.as_micros()))?;
         side.end()
     }
 }
 
-struct Failure<'a>(&'a ModelError);
+struct Failure<'a> {
+    error: &'a ModelError,
+    shows_features: bool,
+}
 
 impl Serialize for Failure<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut failure = serializer.serialize_struct("Failure", 2)?;
-        failure.serialize_field("kind", self.0.kind().as_str())?;
-        failure.serialize_field("message", &self.0.to_string())?;
+        failure.serialize_field("kind", self.error.kind().as_str())?;
+        let message = match self.shows_features {
+            true => self.error.detailed().to_string(),
+            false => self.error.redacted().to_string(),
+        };
+        failure.serialize_field("message", &message)?;
         failure.end()
     }
 }
@@ -172,12 +199,12 @@ mod tests {
         let json = serde_json::to_string(&example()).unwrap();
         assert_eq!(
             json,
-            r#"{"time":1700000000123,"prediction_id":"00000000000000000000000000000001","#
+            r#"{"time":1700000000123,"schema":1,"prediction_id":"00000000000000000000000000000001","#
                 .to_owned()
                 + r#""revision":7,"key_hash":null,"#
                 + r#""primary":{"version":"v1","output":0.25,"service_us":80},"#
                 + r#""candidate":{"version":"v2","error":{"kind":"error","#
-                + r#""message":"model failed"},"service_us":90},"#
+                + r#""message":"model failed: no such table"},"service_us":90},"#
                 + r#""queue_wait_us":12,"agrees":null,"distance":null,"measure":"none"}"#
         );
     }
@@ -194,5 +221,21 @@ mod tests {
         assert_eq!(json["targeting_key"], "user-42");
         assert_eq!(json["features"][0], 1.0);
         assert_eq!(json["key_hash"], hasher.hash("user-42").to_string());
+    }
+
+    #[test]
+    fn errors_quote_features_only_where_the_features_stand_as_well() {
+        let mut comparison = example();
+        let found = ModelError::invalid_input("features.income", 123_456, "less");
+        comparison.primary.outcome = Err(found);
+        let panic = std::panic::catch_unwind(|| panic!("income of 123456")).unwrap_err();
+        comparison.candidate.outcome = Err(ModelError::panicked(panic));
+        let json = serde_json::to_value(&comparison).unwrap();
+        assert_eq!(json["primary"]["error"]["message"], "features.income: expected less");
+        assert_eq!(json["candidate"]["error"]["message"], "model panicked");
+        comparison.features = Some(Value::from(123_456));
+        let json = serde_json::to_string(&comparison).unwrap();
+        assert!(json.contains("features.income: found 123456, expected less"), "{json}");
+        assert!(json.contains("model panicked: income of 123456"), "{json}");
     }
 }

@@ -254,7 +254,7 @@ impl Schema {
     fn fill_ordered(&self, features: &Features, row: &mut [f32]) -> Result<(), ModelError> {
         if features.len() != self.len() {
             let values = if features.len() == 1 { "value" } else { "values" };
-            return Err(ModelError::invalid_input(
+            return Err(ModelError::wrong_form(
                 "features",
                 format_args!("{} {values}", features.len()),
                 format_args!("{} values", self.len()),
@@ -289,11 +289,7 @@ impl Schema {
                 return Err(unknown(name));
             };
             if !slot.is_nan() {
-                return Err(ModelError::invalid_input(
-                    Name(name),
-                    "a second value",
-                    "each name once",
-                ));
+                return Err(ModelError::wrong_form(Name(name), "a second value", "each name once"));
             }
             *slot = field
                 .read(value)
@@ -311,9 +307,9 @@ impl Schema {
     fn missing(&self, place: usize) -> ModelError {
         match self.fields.get(place) {
             Some(field) => {
-                ModelError::invalid_input(Name(&field.name), "nothing", field.expectation())
+                ModelError::wrong_form(Name(&field.name), "nothing", field.expectation())
             }
-            None => ModelError::invalid_input("features", "nothing", "a value for every name"),
+            None => ModelError::wrong_form("features", "nothing", "a value for every name"),
         }
     }
 
@@ -328,7 +324,7 @@ pub(super) const UNSET: f32 = f32::NAN;
 
 #[cold]
 fn unknown(name: &str) -> ModelError {
-    ModelError::invalid_input(Name(name), "an unknown name", "only names of the schema")
+    ModelError::unknown_name(Name(name), "only names of the schema")
 }
 
 impl Field {

@@ -6,12 +6,40 @@ use std::{any::Any, borrow::Cow, error::Error, fmt};
 ///
 /// Cheap to move (one pointer) and to clone, because a failed primary is also shown to the
 /// comparison sinks.
+///
+/// # Three texts
+///
+/// `Display` is the error's own sentence, without its cause, for callers that walk the chain of
+/// [`source`](Error::source)s. [`detailed`](ModelError::detailed) is that sentence and all causes:
+/// an answer to whoever sent the features. [`redacted`](ModelError::redacted) is what logs and
+/// comparison files get: the same without what may hold features, which are the value that
+/// [`invalid_input`](ModelError::invalid_input) found, the text of a panic, the words of an
+/// inference server or an engine, and what was declared
+/// [`confidential`](ModelError::confidential).
+///
+/// ```
+/// use modelgate::ModelError;
+///
+/// let error = ModelError::invalid_input("features.income", 123_456, "a number below 100000");
+/// assert_eq!(
+///     error.to_string(),
+///     "features.income: found 123456, expected a number below 100000"
+/// );
+/// assert_eq!(error.redacted().to_string(), "features.income: expected a number below 100000");
+///
+/// let error = ModelError::new("no such table");
+/// assert_eq!(error.to_string(), "model failed");
+/// assert_eq!(error.detailed().to_string(), "model failed: no such table");
+/// assert_eq!(error.redacted().to_string(), "model failed: no such table");
+/// ```
 #[derive(Clone)]
 pub struct ModelError(std::sync::Arc<Inner>);
 
 struct Inner {
     kind: ModelErrorKind,
     message: Cow<'static, str>,
+    /// What may be logged, where the message or its causes may hold features.
+    redacted: Option<Cow<'static, str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -52,6 +80,9 @@ impl ModelErrorKind {
 
 impl ModelError {
     /// The model failed, for this reason: `.map_err(ModelError::new)?`.
+    ///
+    /// The text of `source` and of its causes is logged; [`confidential`](ModelError::confidential)
+    /// is for one that quotes features.
     #[cold]
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
         ModelError::build(
@@ -61,7 +92,24 @@ impl ModelError {
         )
     }
 
+    /// The model failed, for a reason whose text may hold features: it is shown to the caller, and
+    /// left out of logs and of comparisons that do not record features.
+    ///
+    /// ```
+    /// use modelgate::ModelError;
+    ///
+    /// let error = ModelError::confidential("no row for `diabetes`");
+    /// assert_eq!(error.detailed().to_string(), "model failed: no row for `diabetes`");
+    /// assert_eq!(error.redacted().to_string(), "model failed");
+    /// ```
+    #[cold]
+    pub fn confidential(source: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
+        ModelError::new(source).redacted_as("model failed")
+    }
+
     /// The caller's `field` held `found` where `expected` was needed.
+    ///
+    /// `found` is left out of logs; [`wrong_form`](ModelError::wrong_form) is for a size or a type.
     ///
     /// ```
     /// use modelgate::{ModelError, model::ModelErrorKind};
@@ -76,6 +124,27 @@ impl ModelError {
         found: impl fmt::Display,
         expected: impl fmt::Display,
     ) -> ModelError {
+        ModelError::wrong_form(&field, found, &expected)
+            .redacted_as(format!("{field}: expected {expected}"))
+    }
+
+    /// The caller's `field` has a form, a size or a type, that is not the `expected` one. Unlike
+    /// [`invalid_input`](ModelError::invalid_input) this logs what was found: let it hold no value.
+    ///
+    /// ```
+    /// use modelgate::ModelError;
+    ///
+    /// let error = ModelError::wrong_form("features", "3 values", "64 values");
+    /// assert!(error.is_invalid_input());
+    /// let logged = error.redacted().to_string();
+    /// assert_eq!(logged, "features: found 3 values, expected 64 values");
+    /// ```
+    #[cold]
+    pub fn wrong_form(
+        field: impl fmt::Display,
+        found: impl fmt::Display,
+        expected: impl fmt::Display,
+    ) -> ModelError {
         ModelError::build(
             ModelErrorKind::InvalidInput,
             format!("{field}: found {found}, expected {expected}").into(),
@@ -83,7 +152,17 @@ impl ModelError {
         )
     }
 
-    /// A failure of this kind, in these words.
+    /// The caller gave something a name that is not known. It is the caller's word: not logged.
+    #[cold]
+    pub(crate) fn unknown_name(
+        field: impl fmt::Display,
+        expected: impl fmt::Display,
+    ) -> ModelError {
+        ModelError::wrong_form(field, "an unknown name", &expected)
+            .redacted_as(format!("found an unknown name, expected {expected}"))
+    }
+
+    /// A failure of this kind, in these words, which are logged.
     #[cold]
     pub fn of_kind(kind: ModelErrorKind, message: impl Into<Cow<'static, str>>) -> ModelError {
         ModelError::build(kind, message.into(), None)
@@ -113,6 +192,20 @@ impl ModelError {
             format!("model panicked: {message}").into(),
             None,
         )
+        .redacted_as("model panicked")
+    }
+
+    /// Shows only this where features must not be seen.
+    #[cold]
+    pub(crate) fn redacted_as(self, text: impl Into<Cow<'static, str>>) -> ModelError {
+        match std::sync::Arc::try_unwrap(self.0) {
+            Ok(inner) => {
+                let redacted = Some(text.into());
+                ModelError(std::sync::Arc::new(Inner { redacted, ..inner }))
+            }
+            // Shared already: an error is only changed while it is made.
+            Err(shared) => ModelError(shared),
+        }
     }
 
     /// A failure of this kind, in these words, for this reason.
@@ -130,7 +223,7 @@ impl ModelError {
         message: Cow<'static, str>,
         source: Option<Box<dyn Error + Send + Sync>>,
     ) -> ModelError {
-        ModelError(std::sync::Arc::new(Inner { kind, message, source }))
+        ModelError(std::sync::Arc::new(Inner { kind, message, redacted: None, source }))
     }
 
     /// What kind of failure this is.
@@ -138,10 +231,56 @@ impl ModelError {
         self.0.kind
     }
 
+    /// The error and its causes in one line, for whoever sent the features.
+    pub fn detailed(&self) -> impl fmt::Display + '_ {
+        Text(|f: &mut fmt::Formatter<'_>| {
+            fmt::Display::fmt(self, f)?;
+            let mut next = self.source();
+            while let Some(cause) = next {
+                write!(f, ": {cause}")?;
+                next = cause.source();
+            }
+            Ok(())
+        })
+    }
+
+    /// The error and its causes in one line, without what may hold features: for logs.
+    pub fn redacted(&self) -> impl fmt::Display + '_ {
+        redacted(self)
+    }
+
     /// Whether the caller's features were at fault rather than the model.
     pub fn is_invalid_input(&self) -> bool {
         self.0.kind == ModelErrorKind::InvalidInput
     }
+}
+
+/// What a closure writes.
+pub(crate) struct Text<W>(pub(crate) W);
+
+impl<W: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Text<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
+/// Any error and its causes in one line, up to the first that may hold features.
+pub(crate) fn redacted<'e>(error: &'e (dyn Error + 'static)) -> impl fmt::Display + 'e {
+    Text(move |f: &mut fmt::Formatter<'_>| {
+        let mut next = Some(error);
+        let mut separator = "";
+        while let Some(error) = next {
+            f.write_str(separator)?;
+            separator = ": ";
+            let model_error = error.downcast_ref::<ModelError>();
+            if let Some(text) = model_error.and_then(|error| error.0.redacted.as_deref()) {
+                return f.write_str(text);
+            }
+            write!(f, "{error}")?;
+            next = error.source();
+        }
+        Ok(())
+    })
 }
 
 impl fmt::Display for ModelError {

@@ -275,11 +275,11 @@ impl Table {
                     continue;
                 }
                 let expected = "only names of the model's features";
-                return Err(ModelError::invalid_input(Name(name), "an unknown name", expected));
+                return Err(ModelError::unknown_name(Name(name), expected));
             };
             if slot.is_some() {
                 let (found, expected) = ("a second value", "each name once");
-                return Err(ModelError::invalid_input(Name(name), found, expected));
+                return Err(ModelError::wrong_form(Name(name), found, expected));
             }
             column
                 .check(value)
@@ -291,7 +291,7 @@ impl Table {
             None if column.optional => Ok(&MISSING),
             None => {
                 let expected = column.expectation();
-                Err(ModelError::invalid_input(Name(&column.name), "nothing", expected))
+                Err(ModelError::wrong_form(Name(&column.name), "nothing", expected))
             }
         };
         row.into_iter().zip(&self.columns).map(value).collect()
@@ -299,7 +299,7 @@ impl Table {
 
     fn ordered<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
         if features.len() != self.columns.len() {
-            return Err(ModelError::invalid_input(
+            return Err(ModelError::wrong_form(
                 "features",
                 format_args!("{} values", features.len()),
                 format_args!("{} values", self.columns.len()),

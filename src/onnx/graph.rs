@@ -130,7 +130,7 @@ impl Model<Tensors, Tensors> for Graph {
         let mut ordered = Vec::with_capacity(graph.inputs.len());
         for input in &graph.inputs {
             let tensor = tensors.get(&input.name).ok_or_else(|| {
-                ModelError::invalid_input(
+                ModelError::wrong_form(
                     format_args!("inputs.{}", input.name),
                     "nothing",
                     format_args!("a tensor {input}"),
@@ -142,9 +142,8 @@ impl Model<Tensors, Tensors> for Graph {
         if tensors.len() > ordered.len() {
             let known = |name: &str| graph.inputs.iter().any(|input| *input.name == *name);
             if let Some((name, _)) = tensors.iter().find(|(name, _)| !known(name)) {
-                return Err(ModelError::invalid_input(
+                return Err(ModelError::unknown_name(
                     format_args!("inputs.{name}"),
-                    "an unknown name",
                     "the names of the graph's inputs only",
                 ));
             }
@@ -187,7 +186,7 @@ fn check(
     if let Some(expected) = input.dtype
         && expected != tensor.dtype()
     {
-        return Err(ModelError::invalid_input(field, tensor.dtype(), expected));
+        return Err(ModelError::wrong_form(field, tensor.dtype(), expected));
     }
     if let Some(axes) = &input.shape {
         let fits = axes.len() == tensor.shape().len()
@@ -196,7 +195,7 @@ fn check(
                 AxisSize::Named(_) | AxisSize::Free => true,
             });
         if !fits {
-            return Err(ModelError::invalid_input(
+            return Err(ModelError::wrong_form(
                 field,
                 format_args!("shape {:?}", tensor.shape()),
                 format_args!("shape {}", shape_text(Some(axes))),
@@ -214,7 +213,7 @@ fn check(
             NonFiniteInput::Missing => ("an infinity", "finite numbers or NaN"),
             _ => ("a NaN or infinity", "finite numbers"),
         };
-        return Err(ModelError::invalid_input(field, found, expected));
+        return Err(ModelError::wrong_form(field, found, expected));
     }
     Ok(())
 }

@@ -141,14 +141,14 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
         let field = format_args!("inputs.{}", described.name);
         let Some(tensor) = tensors.get(&described.name) else {
             let expected = format_args!("a tensor {described}");
-            return Err(ModelError::invalid_input(field, "nothing", expected));
+            return Err(ModelError::wrong_form(field, "nothing", expected));
         };
         let datatype = wire::datatype(tensor.dtype());
         if *described.datatype != *datatype {
-            return Err(ModelError::invalid_input(field, datatype, &described.datatype));
+            return Err(ModelError::wrong_form(field, datatype, &described.datatype));
         }
         if !fits(&described.shape, tensor.shape()) {
-            return Err(ModelError::invalid_input(
+            return Err(ModelError::wrong_form(
                 field,
                 format_args!("shape {:?}", tensor.shape()),
                 format_args!("shape {:?}", described.shape),
@@ -160,7 +160,7 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
         let known = |described: &TensorInfo| *described.name == *name;
         if !checked.inputs.is_empty() && !checked.inputs.iter().any(known) {
             let expected = "the names of the graph's inputs only";
-            return Err(ModelError::invalid_input(field, "an unknown name", expected));
+            return Err(ModelError::unknown_name(field, expected));
         }
         let finite = match tensor.data() {
             TensorData::F32(values) => values.iter().all(|value| value.is_finite()),
@@ -171,7 +171,7 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
         let shared = &core.shared;
         let allowed = shared.options.allow_non_finite && shared.takes_non_finite(checked);
         if !finite && !allowed {
-            return Err(ModelError::invalid_input(field, "a NaN or infinity", "finite numbers"));
+            return Err(ModelError::wrong_form(field, "a NaN or infinity", "finite numbers"));
         }
     }
     Ok(())

@@ -81,7 +81,7 @@ fn check(
     match classifier.features {
         Some(features) if features != row.len() => return Err(wrong_length(row.len(), features)),
         None if row.is_empty() => {
-            return Err(ModelError::invalid_input("features", "0 values", "at least 1 value"));
+            return Err(ModelError::wrong_form("features", "0 values", "at least 1 value"));
         }
         _ => {}
     }
@@ -102,7 +102,7 @@ fn wrong_length(found: usize, expected: usize) -> ModelError {
         1 => "1 value".to_owned(),
         count => format!("{count} values"),
     };
-    ModelError::invalid_input("features", values(found), values(expected))
+    ModelError::wrong_form("features", values(found), values(expected))
 }
 
 #[cold]

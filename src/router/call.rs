@@ -95,7 +95,7 @@ impl<M: Handle> Slot<M> {
             target: "modelgate::router",
             version = self.version.as_str(),
             cause = error.kind().as_str(),
-            error = %error,
+            error = %error.redacted(),
             "a model version failed"
         );
         if self.breaker.failed(clock) {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use super::{Decision, FallbackCause};
 use crate::{
     flag::Reason,
-    model::{ModelError, ModelErrorKind},
+    model::{ModelError, ModelErrorKind, error::Text},
     prediction_id::PredictionId,
     version::Version,
 };
@@ -22,6 +22,7 @@ pub struct Prediction<P> {
     pub(crate) decision: Decision,
     pub(crate) service_time: Duration,
     pub(crate) id: PredictionId,
+    pub(crate) first_error: Option<ModelError>,
 }
 
 impl<P> Prediction<P> {
@@ -54,6 +55,11 @@ impl<P> Prediction<P> {
     /// Whether the fallback version stood in for the one the flags named.
     pub fn fell_back(&self) -> bool {
         self.decision.fell_back()
+    }
+
+    /// What the version that the flags named said, where it failed and the fallback answered.
+    pub fn first_error(&self) -> Option<&ModelError> {
+        self.first_error.as_ref()
     }
 
     /// The variant the flag chose, where there is one.
@@ -231,6 +237,32 @@ impl PredictError {
     /// What the chosen version said before the fallback was asked and failed too.
     pub fn first_error(&self) -> Option<&ModelError> {
         self.0.first.as_ref()
+    }
+
+    /// The error, what each model said and why, in one line, for whoever sent the features.
+    pub fn detailed(&self) -> impl fmt::Display + '_ {
+        self.with_errors(|error, f| write!(f, "{}", error.detailed()))
+    }
+
+    /// The same without what may hold features: for logs. See [`ModelError::redacted`].
+    pub fn redacted(&self) -> impl fmt::Display + '_ {
+        self.with_errors(|error, f| write!(f, "{}", error.redacted()))
+    }
+
+    fn with_errors<'e>(
+        &'e self,
+        show: impl Fn(&ModelError, &mut fmt::Formatter<'_>) -> fmt::Result + 'e,
+    ) -> impl fmt::Display + 'e {
+        Text(move |f: &mut fmt::Formatter<'_>| {
+            write!(f, "{self}")?;
+            let mut separator = ": ";
+            for error in [self.first_error(), self.model_error()].into_iter().flatten() {
+                f.write_str(separator)?;
+                separator = "; ";
+                show(error, f)?;
+            }
+            Ok(())
+        })
     }
 
     /// Whether the caller's features are at fault: a 400 or 422, not a 500.

@@ -154,7 +154,7 @@ impl<P> Desk<P> {
             if self.comparator_panics.fetch_add(1, Ordering::Relaxed) == 0 {
                 tracing::warn!(
                     target: "modelgate::compare",
-                    %error,
+                    error = %error.redacted(),
                     "the comparator panicked; further panics are only counted"
                 );
             }

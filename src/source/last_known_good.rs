@@ -3,14 +3,19 @@
 use std::{
     error::Error,
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use sha2::{Digest, Sha256};
+
+mod temporary;
 
 /// The first word of the file; the number is the format's.
 const MAGIC: &str = "modelgate-last-known-good/1";
@@ -21,7 +26,8 @@ const MAX_BYTES: u64 = 256 << 20;
 /// A file that keeps the last good document of a source.
 ///
 /// Saving is atomic: whoever reads the file finds the old document or the new one, never half of
-/// one, also after a crash. Loading checks a SHA-256, so that a damaged file is told from a good
+/// one, also after a crash; several processes, in containers of their own even, may save to one
+/// volume. Loading checks a SHA-256, so that a damaged file is told from a good
 /// one. The file is readable by its owner only, where the platform knows owners.
 ///
 /// ```
@@ -38,6 +44,8 @@ const MAX_BYTES: u64 = 256 << 20;
 #[derive(Clone, Debug)]
 pub struct LastKnownGood {
     path: PathBuf,
+    /// Whether what killed processes left has been looked for.
+    tidied: Arc<AtomicBool>,
 }
 
 /// A document that was saved.
@@ -51,7 +59,7 @@ pub struct LastKnownGoodFlags {
 impl LastKnownGood {
     /// Keeps the document at `path`, in a folder that exists.
     pub fn at(path: impl Into<PathBuf>) -> LastKnownGood {
-        LastKnownGood { path: path.into() }
+        LastKnownGood { path: path.into(), tidied: Arc::default() }
     }
 
     /// The file's path.
@@ -73,13 +81,8 @@ impl LastKnownGood {
 
     fn write(&self, header: &str, text: &str) -> io::Result<()> {
         // In the same folder: a rename is atomic only within one file system.
-        let temporary = temporary(&self.path);
+        let (temporary, mut file) = temporary::create(&self.path)?;
         let result = (|| {
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&temporary)?;
             file.write_all(header.as_bytes())?;
             file.write_all(text.as_bytes())?;
             // Before the rename: a crash must not leave the new name with no content behind it.
@@ -97,6 +100,9 @@ impl LastKnownGood {
         if let Some(folder) = self.path.parent() {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        if !self.tidied.swap(true, Ordering::Relaxed) {
+            temporary::remove_stale(&self.path);
         }
         Ok(())
     }
@@ -159,15 +165,6 @@ fn header(line: &str) -> Option<(&str, u64)> {
     let sum = words.next()?.strip_prefix("sha256=")?;
     let at = words.next()?.strip_prefix("saved=")?.parse().ok()?;
     Some((sum, at))
-}
-
-/// A name that no other process and no other thread of this one writes to.
-fn temporary(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}.{count}.tmp", std::process::id()));
-    path.with_file_name(name)
 }
 
 pub(crate) fn digest(text: &str) -> String {

@@ -50,7 +50,7 @@ impl<P> FanOut<P> {
                 if self.panics.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::warn!(
                         target: "modelgate::compare",
-                        %error,
+                        error = %error.redacted(),
                         "a comparison sink panicked; further panics are only counted"
                     );
                 }

@@ -1,6 +1,7 @@
 //! Comparisons as lines of JSON in a file.
 
 mod file;
+mod rotation;
 mod writer;
 
 use std::{
@@ -8,17 +9,18 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
 use self::{
     file::RotatingFile,
+    rotation::Rotation,
     writer::{Message, write_all_that_comes},
 };
 use crate::compare::{
@@ -29,23 +31,29 @@ use crate::compare::{
 /// Appends each comparison to a file, as one line of JSON.
 ///
 /// A thread of its own, `modelgate-jsonl`, does the writing. Recording encodes the line and hands
-/// it over without waiting: when the queue is full the line is dropped and counted. An error of
-/// the file (a full disk, a folder that went away) is counted, logged once when it begins and once
-/// when it ends, and never fatal: the next record opens the file again.
+/// it over without waiting: when the queue is full, in lines or in bytes, the line is dropped and
+/// counted. An error of the file (a full disk, a folder that went away) is counted, logged once
+/// when it begins and once when it ends, and never fatal: the next record opens the file again.
+/// A file that was moved or removed under the sink is noticed at the next record, which begins a
+/// new one. A folder that was removed is not made again: it may be the place of a volume that is
+/// to come back.
 ///
 /// # The record
 ///
-/// These names are stable; further ones may be added.
+/// These names are stable; further ones may be added. `docs/comparisons.schema.json` of the
+/// repository is the JSON Schema, and [the guide](crate::guide::comparison) reads the file with
+/// DuckDB and pandas.
 ///
 /// | field | value |
 /// |---|---|
 /// | `time` | when the answer was given, in milliseconds since 1970-01-01 UTC |
+/// | `schema` | 1, the number of this form; a record without it is of the form before, which had the same fields |
 /// | `prediction_id` | 32 hexadecimal digits, the id the caller got |
 /// | `revision` | the flag revision that chose both versions |
 /// | `key_hash` | the user's keyed hash, 32 hexadecimal digits, or `null` |
 /// | `targeting_key` | the user's key, only if the policy asks for it |
 /// | `features` | the features, only if the policy asks for them |
-/// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us` |
+/// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us`; what a `message` says of the features is left out unless the policy asks for them |
 /// | `candidate` | the same |
 /// | `queue_wait_us` | how long the candidate's run waited for a thread, in microseconds |
 /// | `agrees` | `true`, `false`, or `null` when nothing was compared |
@@ -61,7 +69,8 @@ use crate::compare::{
 /// a write stop half-way (the disk is full; the process is killed while a long line is copied),
 /// the incomplete line at the end is cut off, at once or, after a kill, when the file is next
 /// opened. So every line that ends in a newline is a whole record. Only
-/// [`flush`](JsonlSink::flush) waits for the disk, so a power cut may lose more.
+/// [`flush`](JsonlSink::flush) waits for the disk, for every file that was written to since the
+/// last one, so a power cut may lose more.
 ///
 /// One file belongs to one sink at a time.
 ///
@@ -86,6 +95,7 @@ pub struct JsonlSink {
     ended: Receiver<()>,
     writer: Option<JoinHandle<()>>,
     counts: Arc<Counts>,
+    queue_bytes: usize,
     path: PathBuf,
     patience: Duration,
 }
@@ -95,6 +105,8 @@ struct Counts {
     recorded: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
+    /// The bytes of the lines in the queue.
+    waiting: AtomicUsize,
 }
 
 const LONGEST_QUEUE: usize = 1_000_000;
@@ -105,7 +117,9 @@ const LONGEST_QUEUE: usize = 1_000_000;
 pub struct JsonlBuilder {
     path: PathBuf,
     queue: usize,
-    rotation: Option<(u64, usize)>,
+    queue_bytes: usize,
+    rotation: Option<Rotation>,
+    mode: u32,
     patience: Duration,
 }
 
@@ -124,7 +138,9 @@ impl JsonlSink {
         JsonlBuilder {
             path: path.as_ref().to_owned(),
             queue: 8192,
+            queue_bytes: 64 << 20,
             rotation: None,
+            mode: 0o600,
             patience: Duration::from_secs(5),
         }
     }
@@ -134,7 +150,8 @@ impl JsonlSink {
     /// # Errors
     ///
     /// [`SinkError`] when that took longer than the builder's `patience`, when a record has been
-    /// lost to an error of the file since the last flush, or when the disk does not confirm.
+    /// lost to an error of the file since the last flush, when the file has been removed since it
+    /// was written to, or when the disk does not confirm.
     pub fn flush(&self) -> Result<(), SinkError> {
         let until = Instant::now() + self.patience.min(Duration::from_secs(86_400));
         let late = || {
@@ -157,6 +174,21 @@ impl JsonlSink {
         }
     }
 
+    /// Hands a line to the writer if there is room for it.
+    fn enqueue(&self, line: Vec<u8>) -> bool {
+        let length = line.len();
+        let waiting = &self.counts.waiting;
+        // The place is taken first: many threads at once do not pass the limit together.
+        let before = waiting.fetch_add(length, Ordering::Relaxed);
+        let has_room = before.saturating_add(length) <= self.queue_bytes;
+        let sent = has_room
+            && self.lines.as_ref().is_some_and(|it| it.try_send(Message::Line(line)).is_ok());
+        if !sent {
+            waiting.fetch_sub(length, Ordering::Relaxed);
+        }
+        sent
+    }
+
     /// Records written, dropped because the queue was full, and lost to an error.
     pub fn counts(&self) -> SinkCounts {
         SinkCounts {
@@ -174,11 +206,30 @@ impl JsonlBuilder {
         self
     }
 
+    /// How many bytes of lines may wait to be written; 64 MiB by default. A record that does not
+    /// fit any more, or that is longer by itself, is dropped and counted.
+    pub fn queue_bytes(mut self, bytes: usize) -> JsonlBuilder {
+        self.queue_bytes = bytes;
+        self
+    }
+
     /// Begins a new file before this one would grow past `bytes`. The old ones are called
-    /// `path.1` (the newest), `path.2` and so on; `keep` of them are kept. A record longer than
-    /// `bytes` has a file to itself.
+    /// `path.1` (the newest), `path.2` and so on; `keep` of them are kept, and `usize::MAX` keeps
+    /// all. A record longer than `bytes` has a file to itself. Where the path is a symbolic link
+    /// the old files stand beside the file that it leads to, on that file's volume.
+    ///
+    /// Each rotation renames the files that are kept: thousands of them are better kept elsewhere.
     pub fn rotate(mut self, bytes: u64, keep: usize) -> JsonlBuilder {
-        self.rotation = Some((bytes, keep));
+        self.rotation = Some(Rotation { bytes, keep });
+        self
+    }
+
+    /// The permissions of a file that is created; `0o600` by default, its owner's alone, because
+    /// records may be about persons. A file that exists keeps its own, and hands them on to the
+    /// next when it is rotated.
+    #[cfg(unix)]
+    pub fn mode(mut self, mode: u32) -> JsonlBuilder {
+        self.mode = mode;
         self
     }
 
@@ -202,16 +253,20 @@ impl JsonlBuilder {
                 self.queue
             )));
         }
-        if let Some((bytes, keep)) = self.rotation
+        if self.queue_bytes == 0 {
+            return Err(SinkError::invalid("queue_bytes: found 0, expected at least 1"));
+        }
+        if let Some(Rotation { bytes, keep }) = self.rotation
             && (bytes == 0 || keep == 0)
         {
             return Err(SinkError::invalid(format!(
                 "rotate: found {bytes} bytes and {keep} files to keep, expected at least 1 of each"
             )));
         }
-        let file = RotatingFile::open(self.path.clone(), self.rotation).map_err(|error| {
-            SinkError::new(format!("cannot open `{}`", self.path.display()), error)
-        })?;
+        let file =
+            RotatingFile::open(self.path.clone(), self.rotation, self.mode).map_err(|error| {
+                SinkError::new(format!("cannot open `{}`", self.path.display()), error)
+            })?;
         let (lines, queue) = bounded(self.queue);
         let (end, ended) = bounded(1);
         let counts = Arc::new(Counts::default());
@@ -231,6 +286,7 @@ impl JsonlBuilder {
             ended,
             writer: Some(writer),
             counts,
+            queue_bytes: self.queue_bytes,
             path: self.path,
             patience: self.patience,
         })
@@ -244,11 +300,7 @@ impl<P: Serialize> ComparisonSink<P> for JsonlSink {
             return;
         };
         line.push(b'\n');
-        let sent = match &self.lines {
-            Some(lines) => lines.try_send(Message::Line(line)),
-            None => Err(TrySendError::Disconnected(Message::Line(line))),
-        };
-        if sent.is_err() {
+        if !self.enqueue(line) {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Level;
 
 use crate::compare::{
-    Comparison,
+    Comparison, Run,
     sink::{ComparisonSink, SinkCounts},
 };
 
@@ -14,7 +14,9 @@ use crate::compare::{
 ///
 /// The fields are `version`, `candidate`, `revision`, `prediction_id`, `agrees`, `distance`,
 /// `measure`, `primary_us`, `candidate_us`, `queue_wait_us` and, where a side failed,
-/// `primary_error` and `error`. Neither outputs nor features nor anything of the user is in it.
+/// `primary_error` and `error`: the failure and its causes,
+/// [without features](crate::ModelError::redacted). Neither outputs nor features nor anything of
+/// the user is in it.
 ///
 /// Without a subscriber, or with one that does not listen at that level, nothing is written
 /// anywhere: such a comparison counts as dropped in [`SinkCounts`](crate::compare::sink::SinkCounts).
@@ -29,6 +31,12 @@ impl TracingSink {
     pub fn new() -> TracingSink {
         TracingSink::default()
     }
+}
+
+/// Features are in no log, whatever the policy says: see [`ModelError::redacted`].
+fn error_of<P>(side: &Run<P>) -> Option<impl tracing::Value> {
+    let error = side.outcome.as_ref().err()?;
+    Some(tracing::field::display(error.redacted()))
 }
 
 impl<P> ComparisonSink<P> for TracingSink {
@@ -54,8 +62,8 @@ impl<P> ComparisonSink<P> for TracingSink {
                     primary_us = comparison.primary.service_time.as_micros() as u64,
                     candidate_us = comparison.candidate.service_time.as_micros() as u64,
                     queue_wait_us = comparison.queue_wait.as_micros() as u64,
-                    primary_error = comparison.primary.outcome.as_ref().err().map(tracing::field::display),
-                    error = comparison.candidate.outcome.as_ref().err().map(tracing::field::display),
+                    primary_error = error_of(&comparison.primary),
+                    error = error_of(&comparison.candidate),
                     $message
                 );
             }};

@@ -45,7 +45,7 @@ fn split(rows: usize, problem: &ModelError, counters: &Counters) {
     tracing::warn!(
         target: "modelgate::model",
         rows,
-        error = %crate::error_chain(problem),
+        error = %problem.redacted(),
         "a batch failed as a whole and is run again row by row"
     );
 }

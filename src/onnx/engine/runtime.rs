@@ -34,7 +34,8 @@ impl<R> From<ort::Error<R>> for EngineError {
 
 #[cold]
 fn failed(error: ort::Error) -> ModelError {
-    ModelError::new(EngineError::from(error))
+    // Engines quote what they stumble over, an index out of range for instance.
+    ModelError::confidential(EngineError::from(error))
 }
 
 /// Reads and checks the bytes of a file; a panic over them comes back as an error.

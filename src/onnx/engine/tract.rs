@@ -247,7 +247,8 @@ fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
 
 #[cold]
 fn failed(error: tract_onnx::prelude::TractError) -> ModelError {
-    ModelError::new(EngineError::from(error))
+    // Engines quote what they stumble over, an index out of range for instance.
+    ModelError::confidential(EngineError::from(error))
 }
 
 impl From<tract_onnx::prelude::TractError> for EngineError {

@@ -1,30 +1,59 @@
 //! A file of whole lines that is rotated by size.
 
 use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions},
+    collections::VecDeque,
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
+
+use super::rotation::{Rotation, rotate};
+
+/// Files that were written to and closed may wait for the next flush; beyond this many the oldest
+/// is brought to the disk at once, so that they cannot use up the process's open files.
+const MOST_UNSYNCED: usize = 8;
 
 /// Appends whole lines. After any error the file is closed, and the next line opens it again,
 /// which cuts off what the error left behind.
 pub(super) struct RotatingFile {
     path: PathBuf,
-    rotation: Option<(u64, usize)>,
+    rotation: Option<Rotation>,
+    mode: u32,
     open: Option<Open>,
+    /// Written to since the last flush, and closed since.
+    unsynced: VecDeque<File>,
+    /// The folder has new names that a power cut would lose.
+    renamed: bool,
     rotation_failed: bool,
 }
 
 struct Open {
     file: File,
+    /// Where the file is once every link has been followed: old files stay on its volume.
+    place: PathBuf,
+    identity: Identity,
+    is_regular: bool,
     length: u64,
+    /// Written to since the last flush.
+    dirty: bool,
 }
 
 impl RotatingFile {
-    pub(super) fn open(path: PathBuf, rotation: Option<(u64, usize)>) -> io::Result<RotatingFile> {
-        let open = open_file(&path)?;
-        Ok(RotatingFile { path, rotation, open: Some(open), rotation_failed: false })
+    pub(super) fn open(
+        path: PathBuf,
+        rotation: Option<Rotation>,
+        mode: u32,
+    ) -> io::Result<RotatingFile> {
+        let open = Open::at(&path, mode)?;
+        Ok(RotatingFile {
+            path,
+            rotation,
+            mode,
+            open: Some(open),
+            unsynced: VecDeque::new(),
+            renamed: true,
+            rotation_failed: false,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -33,40 +62,73 @@ impl RotatingFile {
 
     /// Appends a line, which brings its newline along.
     pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => open_file(&self.path)?,
-        };
+        let mut open = self.take()?;
         let grown = open.length.saturating_add(line.len() as u64);
-        if let Some((bytes, keep)) = self.rotation
-            && grown > bytes
+        if let Some(rotation) = self.rotation
+            && grown > rotation.bytes
             && open.length > 0
+            && open.is_regular
         {
-            open = self.rotate(open, keep)?;
+            open = self.rotate(open, rotation)?;
         }
         // One `write` unless the system takes less: a reader, and a kill, then see whole lines.
         if let Err(error) = open.file.write_all(line) {
             // Part of it may have been written. Should cutting that off fail as well, it is done
             // when the file is opened again.
             let _ = open.file.set_len(open.length);
+            self.put_aside(open);
             return Err(error);
         }
         open.length = open.length.saturating_add(line.len() as u64);
+        open.dirty = true;
         self.open = Some(open);
         Ok(())
     }
 
+    /// The file at the path. One that was moved or removed meanwhile is not it any more: a record
+    /// in a file that nobody can find is a record lost.
+    fn take(&mut self) -> io::Result<Open> {
+        match self.open.take() {
+            Some(open) if open.identity.is_at(&self.path) => Ok(open),
+            Some(gone) => {
+                self.put_aside(gone);
+                self.reopen()
+            }
+            None => self.reopen(),
+        }
+    }
+
+    fn reopen(&mut self) -> io::Result<Open> {
+        let open = Open::at(&self.path, self.mode)?;
+        self.renamed = true;
+        Ok(open)
+    }
+
+    fn put_aside(&mut self, open: Open) {
+        if !open.dirty {
+            return;
+        }
+        self.unsynced.push_back(open.file);
+        if self.unsynced.len() > MOST_UNSYNCED
+            && let Some(oldest) = self.unsynced.pop_front()
+        {
+            // The flush that follows syncs nothing of it; an error here is an error of that disk,
+            // which the next write or flush meets as well.
+            let _ = sync(&oldest);
+        }
+    }
+
     /// Begins a new file. Where the old one cannot be moved away it goes on: records matter more
     /// than the size of a file.
-    fn rotate(&mut self, full: Open, keep: usize) -> io::Result<Open> {
-        for number in (1..keep).rev() {
-            // The older ones move best-effort: there may be fewer than `keep`.
-            let _ = fs::rename(numbered(&self.path, number), numbered(&self.path, number + 1));
-        }
-        match fs::rename(&self.path, numbered(&self.path, 1)) {
+    fn rotate(&mut self, full: Open, rotation: Rotation) -> io::Result<Open> {
+        match rotate(&full.place, rotation.keep) {
             Ok(()) => {
                 self.rotation_failed = false;
-                open_file(&self.path)
+                // Somebody may have let a group read the old one: the new one is like it.
+                let mode = mode_of(&full.file).unwrap_or(self.mode);
+                self.put_aside(full);
+                self.renamed = true;
+                Open::at(&self.path, mode)
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.rotation_failed, true) {
@@ -82,36 +144,123 @@ impl RotatingFile {
         }
     }
 
+    /// Brings to the disk all that was written since this was last called, in whichever file it
+    /// is by now.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        match &self.open {
-            Some(open) => match open.file.sync_data() {
-                // Pipes and devices have nothing to sync.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-                result => result,
-            },
-            None => Ok(()),
+        while let Some(file) = self.unsynced.front() {
+            sync(file)?;
+            self.unsynced.pop_front();
         }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if open.dirty {
+            sync(&open.file)?;
+            if open.identity.is_removed(&open.file) {
+                let gone = "the file was removed while it was written to";
+                self.open = None;
+                return Err(io::Error::new(io::ErrorKind::NotFound, gone));
+            }
+            open.dirty = false;
+        }
+        if std::mem::take(&mut self.renamed) {
+            sync_folder(&open.place);
+        }
+        Ok(())
     }
 }
 
-fn numbered(path: &Path, number: usize) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(format!(".{number}"));
-    name.into()
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_data() {
+        // Pipes and devices have nothing to sync.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
 }
 
-fn open_file(path: &Path) -> io::Result<Open> {
-    let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-    let metadata = file.metadata()?;
-    // Only a regular file has an end that can be looked at.
-    let length =
-        if metadata.is_file() { mend(path, &file, metadata.len())? } else { metadata.len() };
-    Ok(Open { file, length })
+/// Makes new names survive a power cut. Not every platform can open a folder.
+fn sync_folder(place: &Path) {
+    #[cfg(unix)]
+    if let Some(folder) = place.parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    #[cfg(not(unix))]
+    let _ = place;
+}
+
+impl Open {
+    fn at(path: &Path, mode: u32) -> io::Result<Open> {
+        let mut options = OpenOptions::new();
+        options.create(true).read(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        #[cfg(not(unix))]
+        let _ = mode;
+        let file = options.open(path)?;
+        let metadata = file.metadata()?;
+        let is_regular = metadata.is_file();
+        // Only a regular file has an end that can be looked at.
+        let length = if is_regular { mend(path, &file, metadata.len())? } else { metadata.len() };
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let identity = Identity::of(&metadata);
+        Ok(Open { file, place, identity, is_regular, length, dirty: false })
+    }
+}
+
+/// What tells whether a path still leads to the file that is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    #[cfg(unix)]
+    device: u64,
+    #[cfg(unix)]
+    inode: u64,
+}
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> Identity {
+        use std::os::unix::fs::MetadataExt;
+
+        Identity { device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    /// Without the file's number only its absence can be seen.
+    #[cfg(not(unix))]
+    fn of(_: &Metadata) -> Identity {
+        Identity {}
+    }
+
+    fn is_at(self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|metadata| Identity::of(&metadata) == self)
+    }
+
+    /// Whether the open file has no name left anywhere.
+    #[cfg(unix)]
+    fn is_removed(self, file: &File) -> bool {
+        use std::os::unix::fs::MetadataExt;
+
+        file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    #[cfg(not(unix))]
+    fn is_removed(self, _: &File) -> bool {
+        false
+    }
+}
+
+#[cfg(unix)]
+fn mode_of(file: &File) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+
+    Some(file.metadata().ok()?.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode_of(_: &File) -> Option<u32> {
+    None
 }
 
 /// Every record begins like this; nothing else is ever cut off.
 const BEGINNING: &[u8] = br#"{"time":"#;
-
 /// Sees to it that the file ends in a newline, and returns its length. An incomplete record of
 /// ours is cut off. Any other unfinished line is not ours to remove: it is ended.
 fn mend(path: &Path, file: &File, length: u64) -> io::Result<u64> {
@@ -160,65 +309,4 @@ fn last_line(mut reader: &File, length: u64) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn content(path: &Path) -> String {
-        fs::read_to_string(path).unwrap()
-    }
-
-    #[test]
-    fn files_are_rotated_before_they_grow_too_large_and_the_oldest_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log.jsonl");
-        let mut file = RotatingFile::open(path.clone(), Some((8, 2))).unwrap();
-        for line in ["aaa\n", "bbb\n", "ccc\n", "ddd\n", "eee\n", "fff\n", "longer than all\n"] {
-            file.append(line.as_bytes()).unwrap();
-        }
-        assert_eq!(content(&path), "longer than all\n");
-        assert_eq!(content(&numbered(&path, 1)), "eee\nfff\n");
-        assert_eq!(content(&numbered(&path, 2)), "ccc\nddd\n");
-        assert!(!numbered(&path, 3).exists());
-    }
-
-    #[test]
-    fn an_incomplete_record_at_the_end_is_cut_off_when_the_file_is_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log.jsonl");
-        for torn in ["{", "{\"ti", "{\"time\":17000", "{\"time\":1, \"prediction_id\":\"0"] {
-            for before in ["", "{\"time\":1}\n"] {
-                fs::write(&path, format!("{before}{torn}")).unwrap();
-                let mut file = RotatingFile::open(path.clone(), None).unwrap();
-                file.append(b"{\"time\":2}\n").unwrap();
-                assert_eq!(content(&path), format!("{before}{{\"time\":2}}\n"));
-            }
-        }
-        let long = format!("{{\"time\":1}}\n{{\"time\":{}", "1".repeat(200_000));
-        fs::write(&path, long).unwrap();
-        drop(RotatingFile::open(path.clone(), None).unwrap());
-        assert_eq!(content(&path), "{\"time\":1}\n");
-    }
-
-    #[test]
-    fn an_unfinished_line_of_somebody_else_is_kept_and_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notes.txt");
-        fs::write(&path, "do not lose me").unwrap();
-        let mut file = RotatingFile::open(path.clone(), None).unwrap();
-        file.append(b"{\"time\":2}\n").unwrap();
-        assert_eq!(content(&path), "do not lose me\n{\"time\":2}\n");
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_moved_grows_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log.jsonl");
-        // A folder that is not empty stands where the rotated file should go.
-        fs::create_dir_all(numbered(&path, 1).join("in the way")).unwrap();
-        let mut file = RotatingFile::open(path.clone(), Some((4, 1))).unwrap();
-        for line in ["aaa\n", "bbb\n", "ccc\n"] {
-            file.append(line.as_bytes()).unwrap();
-        }
-        assert_eq!(content(&path), "aaa\nbbb\nccc\n");
-    }
-}
+mod tests;

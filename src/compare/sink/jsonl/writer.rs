@@ -21,7 +21,7 @@ pub(super) fn write_all_that_comes(
     let mut lost: Option<io::Error> = None;
     for message in queue {
         match message {
-            Message::Line(line) => match file.append(&line) {
+            Message::Line(line) => match append(&mut file, line, counts) {
                 Ok(()) => {
                     counts.recorded.fetch_add(1, Ordering::Relaxed);
                     if std::mem::take(&mut failing) {
@@ -55,4 +55,10 @@ pub(super) fn write_all_that_comes(
             }
         }
     }
+}
+
+fn append(file: &mut RotatingFile, line: Vec<u8>, counts: &Counts) -> io::Result<()> {
+    let result = file.append(&line);
+    counts.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+    result
 }
