@@ -17,7 +17,13 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 pub use self::sources::publish_source_metrics;
-use crate::{flag::store::FlagsStatus, latency::Latency, router::RouterStats, shadow::DropCause};
+use crate::{
+    compare::sink::SinkCounts,
+    flag::store::FlagsStatus,
+    latency::Latency,
+    router::{RouterStats, stats::VersionState},
+    shadow::DropCause,
+};
 
 /// Publishes what `stats` says to the installed recorder, under the label `router`.
 ///
@@ -29,6 +35,9 @@ use crate::{flag::store::FlagsStatus, latency::Latency, router::RouterStats, sha
 /// | `modelgate_service_seconds` | gauge | `version`, `quantile` (`0.5`, `0.9`, `0.99`, `1`) |
 /// | `modelgate_shadows_completed_total` | counter | `candidate`, `agreement` (`agreed`, `disagreed`, `not_compared`) |
 /// | `modelgate_shadows_dropped_total` | counter | `candidate`, `cause` |
+/// | `modelgate_shadows_waiting` | gauge | |
+/// | `modelgate_comparisons_total` | counter | `outcome` (`recorded`, `dropped`, `failed`): what sinks made of them |
+/// | `modelgate_version_eligible` | gauge | `version`: 1 while it may answer |
 /// | `modelgate_flag_revision` | gauge | |
 ///
 /// Handles are looked up at each call, so it does not matter whether the recorder was installed
@@ -65,11 +74,15 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
         ] {
             counter("modelgate_failures_total", labels("kind", kind), count);
         }
+        let eligible = version.state == VersionState::Eligible;
+        metrics::gauge!("modelgate_version_eligible", "router" => router.clone(), "version" => name.to_owned())
+            .set(f64::from(eligible));
         for (quantile, time) in quantiles(&version.service_time) {
             metrics::gauge!("modelgate_service_seconds", &labels("quantile", quantile))
                 .set(time.as_secs_f64());
         }
     }
+    publish_sinks(&router, stats);
     for counts in stats.shadows.iter().flat_map(|shadow| &shadow.candidates) {
         let candidate = ("candidate", counts.candidate().to_string());
         let router = ("router", router.clone());
@@ -85,6 +98,21 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
             let labels = [router.clone(), candidate.clone(), ("cause", cause.as_str().to_owned())];
             counter("modelgate_shadows_dropped_total", labels, counts.dropped(cause));
         }
+    }
+}
+
+/// What waits to be run, and what became of comparisons.
+fn publish_sinks(router: &str, stats: &RouterStats) {
+    let waiting: usize = stats.shadows.iter().map(|line| line.waiting).sum();
+    metrics::gauge!("modelgate_shadows_waiting", "router" => router.to_owned()).set(waiting as f64);
+    let sum = |count: fn(&SinkCounts) -> u64| stats.shadows.iter().map(|s| count(&s.sinks)).sum();
+    for (outcome, count) in [
+        ("recorded", sum(|sinks| sinks.recorded)),
+        ("dropped", sum(|sinks| sinks.dropped)),
+        ("failed", sum(|sinks| sinks.failed)),
+    ] {
+        let labels = [("router", router.to_owned()), ("outcome", outcome.to_owned())];
+        counter("modelgate_comparisons_total", labels, count);
     }
 }
 

@@ -12,7 +12,7 @@ mod metrics;
 mod predict;
 mod reply;
 
-use std::{error::Error, fs, path::Path, time::Duration};
+use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
 use modelgate::{
     Classification, Features, ModelRouter, Shadow,
@@ -26,6 +26,7 @@ use modelgate::{
 use serde::Serialize;
 use serde_json::json;
 
+use self::metrics::Metrics;
 pub use self::{config::Config, digits::Digits, predict::Caller, reply::Reply};
 
 /// A request's body may be this large; 64 features by name take about two thousand bytes.
@@ -39,6 +40,7 @@ pub const SHUTDOWN: Duration = Duration::from_secs(10);
 pub struct Service {
     router: ModelRouter<Features, Classification>,
     page: Option<LivePage>,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
@@ -78,7 +80,7 @@ impl Service {
         if let Err(error) = &page {
             tracing::warn!(%error, "the page cannot be shown");
         }
-        Service { router, page: page.ok() }
+        Service { router, page: page.ok(), metrics: Arc::new(Metrics::new()) }
     }
 
     /// The router, for what is not HTTP: `install`, `pin`, `block`.
@@ -123,7 +125,7 @@ impl Service {
 
     /// The same in numbers, in the text format of Prometheus.
     pub fn metrics(&self) -> Reply {
-        Reply::text(200, metrics::render(&self.router.stats(), &self.router.status()))
+        Reply::text(200, self.metrics.render(&self.router.stats(), &self.router.status()))
     }
 
     /// Waits until the comparisons of all answers so far are on the disk: for use after the last

@@ -10,6 +10,7 @@ use crate::flag::store::{FlagsStatus, SourceState, SourceStatus};
 ///
 /// | name | kind | what |
 /// |---|---|---|
+/// | `modelgate_ready` | gauge | of the store alone: 1 once every source that is not optional has delivered |
 /// | `modelgate_source_ready` | gauge | 1 while the flags in force are what the source has, 0 while it is starting or stale |
 /// | `modelgate_source_age_seconds` | gauge | since the flags were delivered or confirmed; infinite while that is not known |
 /// | `modelgate_source_failed_attempts` | gauge | since the source was last fresh |
@@ -31,6 +32,7 @@ use crate::flag::store::{FlagsStatus, SourceState, SourceStatus};
 /// | `modelgate_connection_reports_total` | counter | reports of usage and registrations |
 /// | `modelgate_connection_report_failures_total` | counter | of them, those not taken |
 pub fn publish_source_metrics(store: &str, status: &FlagsStatus) {
+    metrics::gauge!("modelgate_ready", "store" => store.to_owned()).set(f64::from(status.ready));
     for source in &status.sources {
         Published { store, source: &source.name }.publish(source);
     }
