@@ -202,7 +202,7 @@ fn a_decision_under_an_autopilot_allocates_nothing_whoever_asks() {
 
 /// Evidence that lets everything pass.
 mod scripted {
-    use modelgate::autopilot::{Evidence, Findings, MetricFinding, MetricRole, MetricSum};
+    use modelgate::autopilot::{Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share};
     use serde_json::Value;
 
     #[derive(Clone)]
@@ -213,7 +213,7 @@ mod scripted {
             String::new()
         }
         fn begin(&self, _attempt: u32) {}
-        fn enter(&self, _stage: usize, _percent: f64) {}
+        fn enter(&self, _stage: usize, _share: Share) {}
         fn counts(&self) -> Value {
             Value::Null
         }

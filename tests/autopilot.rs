@@ -52,7 +52,7 @@ impl Evidence for Scripted {
     fn begin(&self, _attempt: u32) {
         *self.veto.lock() = None;
     }
-    fn enter(&self, _stage: usize, _percent: f64) {}
+    fn enter(&self, _stage: usize, _share: Share) {}
     fn counts(&self) -> Value {
         // Something new arrives at every look.
         json!(self.pairs.fetch_add(1_000, Ordering::Relaxed) + 1_000)

@@ -4,6 +4,7 @@ pub(super) mod sums;
 
 use serde_json::Value;
 
+use super::stage::Share;
 use super::sums::{Findings, MetricFinding, MetricRole, MetricSum};
 
 /// What an autopilot judges a candidate by: counts in every replica, that add up.
@@ -18,9 +19,9 @@ pub trait Evidence: Send + Sync + 'static {
     /// the first included.
     fn begin(&self, attempt: u32);
 
-    /// Users are divided by this share from now on, in percent; stage 0 is the shadow alone, and the
-    /// last is everybody. Called when the share in force changes.
-    fn enter(&self, stage: usize, percent: f64);
+    /// Users are divided by this share from now on. Each stage has one share; stage 0 is nobody, and
+    /// the last is everybody. Called when the share in force changes.
+    fn enter(&self, stage: usize, share: Share);
 
     /// What this process has counted in this attempt.
     fn counts(&self) -> Value;
@@ -34,6 +35,17 @@ pub trait Evidence: Send + Sync + 'static {
     /// It is one more look at the same users, so it must be paid for: a part of the error budget
     /// belongs to it.
     fn veto(&self, attempt: u32) -> Option<String>;
+
+    /// Whom this process has counted, for the others not to count again; `None` where that does not
+    /// matter. Asked for once a minute.
+    fn seen(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes in whom another process has counted: what its [`seen`](Self::seen) returned.
+    fn merge_seen(&self, other: &[u8]) {
+        let _ = other;
+    }
 
     /// Whether the guard after 100 % sounds on this process; and why.
     fn alarm(&self, replicas: usize) -> Option<String> {

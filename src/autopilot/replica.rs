@@ -26,6 +26,9 @@ use super::{
     transition::Transition,
 };
 
+/// How often replicas tell each other whom they have counted, at a period of ten seconds.
+const SHARE_SEEN: Duration = Duration::from_secs(60);
+
 /// How often a replica looks, and how long it trusts what it saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pace {
@@ -105,6 +108,8 @@ pub(super) struct Replica {
     /// What the evidence counts for: of which candidate, in which attempt.
     begun: Option<(String, u32)>,
     heard: BTreeMap<String, Heard>,
+    /// When whom the evidence has counted was last shared.
+    shared_at: Option<Duration>,
     /// The last revision whose transitions were handed on.
     told: Option<u64>,
 }
@@ -123,6 +128,7 @@ impl Replica {
             ticked_at: Duration::ZERO,
             begun: None,
             heard: BTreeMap::new(),
+            shared_at: None,
             told: None,
         }
     }
@@ -187,7 +193,8 @@ impl Replica {
             }
             self.aborted();
         }
-        self.lead(store, evidence, time)
+        self.lead(store, evidence, time)?;
+        self.share_seen(store, evidence, time)
     }
 
     /// The fleet knows of an abort.
@@ -276,6 +283,7 @@ impl Replica {
         if folded || self.begun.as_ref() != Some(&begins) {
             evidence.begin(state.attempt);
             self.begun = Some(begins);
+            self.shared_at = None;
             self.view.veto = None;
         }
         self.view.seen = Some(Seen { state: Arc::new(state), tag, announced });
@@ -312,6 +320,32 @@ impl Replica {
         };
         let name = format!("{}/tally/{}.json", self.prefix, self.id);
         store.store(&name, &tally.to_bytes(), Expect::Any)?;
+        Ok(())
+    }
+
+    /// Tells the others whom this process has counted, and hears whom they have.
+    fn share_seen(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        time: Time,
+    ) -> Result<(), StoreError> {
+        let since = self.shared_at.map(|at| time.monotonic.saturating_sub(at));
+        if since.is_some_and(|since| since < SHARE_SEEN.min(self.pace.period * 6)) {
+            return Ok(());
+        }
+        self.shared_at = Some(time.monotonic);
+        let (Some((_, attempt)), Some(seen)) = (&self.begun, evidence.seen()) else {
+            return Ok(());
+        };
+        let folder = format!("{}/seen-{attempt}/", self.prefix);
+        let own = format!("{folder}{}", self.id);
+        for name in store.list(&folder)?.into_iter().filter(|name| *name != own) {
+            if let Some((bytes, _)) = store.load(&name)? {
+                evidence.merge_seen(&bytes);
+            }
+        }
+        store.store(&own, &seen, Expect::Any)?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Tests of what is hidden: the machine, the fleet on a virtual clock, the document.
 
+mod fleet;
 mod machine;
 
 use std::time::Duration;

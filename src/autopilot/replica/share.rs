@@ -34,15 +34,17 @@ impl Gatekeeper {
         let (share, why) = self.share(view, plan, pace, time);
         self.in_force = share;
         let Some(state) = view.state() else { return (share, why) };
-        let stage = match state.phase.running() {
-            Some(Running::Ramping { stage }) if share > Share::NOBODY => stage,
-            Some(Running::Guarding) if share > Share::NOBODY => plan.stages.len().saturating_add(1),
-            _ => 0,
+        // By the share in force, which lags behind the phase while a raise is announced.
+        let stage = match share {
+            Share::NOBODY => 0,
+            share => {
+                plan.stages.iter().take_while(|stage| stage.share < share).count().saturating_add(1)
+            }
         };
         let entered = Some((state.attempt, stage, share));
         if self.entered != entered {
             self.entered = entered;
-            evidence.enter(stage, share.percent());
+            evidence.enter(stage, share);
         }
         (share, why)
     }
