@@ -19,6 +19,7 @@ mod registered;
 mod shadowing;
 mod slot;
 pub mod stats;
+mod sync;
 pub(crate) mod table;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -94,7 +95,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for ModelRouter<F, P> {
         f.debug_struct("ModelRouter")
             .field("binding", &self.inner.core.settings.binding)
             .field("versions", &self.versions())
-            .field("fallback", &self.inner.core.settings.fallback)
+            .field("fallbacks", &self.inner.core.settings.fallbacks)
             .finish_non_exhaustive()
     }
 }
@@ -172,7 +173,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
     /// Asks the chosen version, and the fallback if that one does not answer.
     #[inline]
     fn answer(&self, table: &Table<Shared<F, P>>, choice: Choice, features: &F) -> Answered<P> {
-        let called = self.ask(table, choice.slot, features);
+        let called = self.ask(table, &choice, features);
         match &called.outcome {
             Err(_) if choice.slot != table.fallback => {
                 self.answer_by_fallback(table, choice, called, features)
@@ -189,18 +190,28 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         failed: Called<P>,
         features: &F,
     ) -> Answered<P> {
-        let choice = self.inner.core.fall_back(table, choice, failed.outcome.as_ref().err());
-        let called = self.ask(table, choice.slot, features);
-        Answered { choice, called, first: failed.outcome.err() }
+        let first = failed.outcome.err();
+        let mut choice = self.inner.core.fall_back(table, choice, first.as_ref());
+        loop {
+            let called = self.ask(table, &choice, features);
+            match &called.outcome {
+                Err(error) if choice.slot != table.fallback => {
+                    choice = self.inner.core.fall_back(table, choice, Some(error));
+                }
+                _ => return Answered { choice, called, first },
+            }
+        }
     }
 
     #[inline]
-    fn ask(&self, table: &Table<Shared<F, P>>, place: usize, features: &F) -> Called<P> {
-        let Some((slot, Ok(model))) = table.slots.get(place).map(|slot| (slot, &slot.model)) else {
+    fn ask(&self, table: &Table<Shared<F, P>>, choice: &Choice, features: &F) -> Called<P> {
+        let slot = table.slots.get(choice.slot);
+        let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
             return Called::not_loaded();
         };
         let called = call(&**model, features, self.inner.finite);
-        slot.finished(&called.outcome, called.service_time, &*self.inner.core.settings.clock);
+        let clock = &*self.inner.core.settings.clock;
+        slot.finished(&called.outcome, called.service_time, choice.ticket, clock);
         called
     }
 

@@ -35,7 +35,7 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
-    fallback: Option<Version>,
+    fallbacks: Vec<Version>,
     flags: Option<Flags>,
     sources: FlagsBuilder,
     own_sources: bool,
@@ -59,7 +59,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for RouterBuilder<F, P> {
         f.debug_struct("RouterBuilder")
             .field("binding", &self.binding)
             .field("versions", &self.versions.iter().map(|v| &v.version).collect::<Vec<_>>())
-            .field("fallback", &self.fallback)
+            .field("fallbacks", &self.fallbacks)
             .field("shadows", &self.shadows)
             .finish_non_exhaustive()
     }
@@ -71,7 +71,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             binding,
             versions: Vec::new(),
             checks: Vec::new(),
-            fallback: None,
+            fallbacks: Vec::new(),
             flags: None,
             sources: Flags::builder(),
             own_sources: false,
@@ -166,8 +166,28 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// The version that answers whenever the flags name none that can. Required.
+    ///
+    /// Named again, it adds another behind it, for a baseline that may itself be broken: they are
+    /// asked in this order, and one that cannot answer is passed over, as any other version is. The
+    /// last is asked in any case; it must be able to answer when the router is built, has no
+    /// [breaker](Self::breaker), and cannot be blocked.
+    ///
+    /// ```
+    /// use modelgate::{Context, ModelError, ModelRouter, Rollout, model_fn};
+    ///
+    /// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+    ///     .model("v2", model_fn(|_: &[f32]| Err(ModelError::new("out of memory"))))
+    ///     .model("v1", model_fn(|_: &[f32]| Err(ModelError::new("no feature store"))))
+    ///     .model("prior", model_fn(|_: &[f32]| Ok(0.02)))
+    ///     .fallback("v1")
+    ///     .fallback("prior")
+    ///     .source(Rollout::everyone("v2").flag("ml-model-version")?)
+    ///     .build()?;
+    /// assert_eq!(router.predict(&Context::new("user-42"), &[0.0])?.version(), "prior");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fallback(mut self, version: impl Into<Version>) -> RouterBuilder<F, P> {
-        self.fallback = Some(version.into());
+        self.fallbacks.push(version.into());
         self
     }
 
@@ -301,9 +321,17 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self,
         handle: impl Fn(&Version, AnyModel<F, P>) -> Result<M, BuildError>,
     ) -> Result<Parts<F, P, M>, BuildError> {
-        let fallback = self.fallback.clone().ok_or(BuildError::NoFallback)?;
-        self.validate(&fallback)?;
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        self.validate()?;
+        let settings = Settings {
+            binding: self.binding,
+            fallbacks: self.fallbacks.into(),
+            shadows: self.shadows.into(),
+            missing_key: self.missing_key,
+            breaker: self.breaker,
+            trace_evaluations: self.trace_evaluations,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+        };
+        let clock = Arc::clone(&settings.clock);
 
         let mut slots = Vec::with_capacity(self.versions.len());
         let mut checks = self.checks;
@@ -313,7 +341,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             let model = model.and_then(|model| model.proved(own_checks(mine)));
             let model = match model {
                 Ok(model) => Ok(handle(&version, model)?),
-                Err(why) if version == fallback => {
+                Err(why) if settings.is_last_fallback(&version) => {
                     return Err(BuildError::FallbackIneligible { version, why });
                 }
                 Err(why) => {
@@ -326,7 +354,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
                     Err(Arc::from(why))
                 }
             };
-            slots.push(Slot::new(version, model, self.breaker));
+            let breaker = settings.breaker_of(&version);
+            slots.push(Slot::new(version, model, breaker));
         }
 
         let flags = match self.flags {
@@ -334,22 +363,13 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             None => self.sources.clock(Arc::clone(&clock)).build().map_err(BuildError::Source)?,
         };
         let shadowing = Shadowing::start(
-            &self.shadows,
+            &settings.shadows,
             self.comparator,
             &self.sinks,
             self.record_features,
             self.finite,
             &clock,
         )?;
-        let settings = Settings {
-            binding: self.binding,
-            fallback,
-            shadows: self.shadows.into(),
-            missing_key: self.missing_key,
-            breaker: self.breaker,
-            trace_evaluations: self.trace_evaluations,
-            clock,
-        };
         let clamps = self.autopilots.iter().map(|autopilot| {
             Clamp::new(autopilot.name().into(), autopilot.candidate().clone(), autopilot.seed())
         });
@@ -370,7 +390,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         })
     }
 
-    fn validate(&self, fallback: &Version) -> Result<(), BuildError> {
+    fn validate(&self) -> Result<(), BuildError> {
         if self.versions.is_empty() {
             return Err(BuildError::NoVersions);
         }
@@ -394,19 +414,27 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
                 registered: self.versions.iter().map(|v| v.version.clone()).collect(),
             }),
         };
-        registered("fallback", fallback)?;
+        if self.fallbacks.is_empty() {
+            return Err(BuildError::NoFallback);
+        }
+        for (place, fallback) in self.fallbacks.iter().enumerate() {
+            registered("fallback", fallback)?;
+            if self.fallbacks.iter().skip(place + 1).any(|other| other == fallback) {
+                return Err(BuildError::RepeatedFallback(fallback.clone()));
+            }
+        }
         self.binding.versions().try_for_each(|version| registered("binding", version))?;
         self.checks.iter().try_for_each(|(version, _)| registered("check", version))?;
         for (place, autopilot) in self.autopilots.iter().enumerate() {
             registered("autopilot", autopilot.candidate())?;
             let others = self.autopilots.iter().skip(place + 1);
-            if autopilot.candidate() == fallback
+            if self.fallbacks.contains(autopilot.candidate())
                 || others.into_iter().any(|other| other.candidate() == autopilot.candidate())
             {
                 return Err(BuildError::Setting {
                     field: "autopilot",
                     found: format!("candidate `{}`", autopilot.candidate()),
-                    expected: "a candidate that is not the fallback, and one autopilot for it",
+                    expected: "a candidate that is no fallback, and one autopilot for it",
                 });
             }
         }

@@ -30,7 +30,7 @@ use super::{
     operate::operations,
     registered::AnyModel,
     shadowing::{self, ComparedOn, Joined, Served, Shadowable, Shadowing},
-    slot::{Handle, Slot},
+    slot::Handle,
     table::{Candidate, Candidates, Table},
 };
 use crate::{
@@ -195,7 +195,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
         f.debug_struct("AsyncModelRouter")
             .field("binding", &self.inner.core.settings.binding)
             .field("versions", &self.versions())
-            .field("fallback", &self.inner.core.settings.fallback)
+            .field("fallbacks", &self.inner.core.settings.fallbacks)
             .finish_non_exhaustive()
     }
 }
@@ -338,14 +338,16 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         choice: Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Answered<P>, PredictError> {
-        let called = self.ask(table.slots.get(choice.slot), features).await?;
-        match called.outcome {
-            Err(first) if choice.slot != table.fallback => {
-                let choice = self.core.fall_back(table, choice, Some(&first));
-                let called = self.ask(table.slots.get(choice.slot), features).await?;
-                Ok(Answered { choice, called, first: Some(first) })
+        let (mut choice, mut first) = (choice, None);
+        loop {
+            let called = self.ask(table, &choice, features).await?;
+            match called.outcome {
+                Err(error) if choice.slot != table.fallback => {
+                    choice = self.core.fall_back(table, choice, Some(&error));
+                    first = first.or(Some(error));
+                }
+                _ => return Ok(Answered { choice, called, first }),
             }
-            _ => Ok(Answered { choice, called, first: None }),
         }
     }
 
@@ -367,14 +369,17 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     async fn ask(
         &self,
-        slot: Option<&Slot<AnyModel<F, P>>>,
+        table: &Table<AnyModel<F, P>>,
+        choice: &Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, PredictError> {
+        let slot = table.slots.get(choice.slot);
         let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
             return Ok(Called::not_loaded());
         };
         let called = self.call(model, features).await.map_err(Refused::into_error)?;
-        slot.finished(&called.outcome, called.service_time, &*self.core.settings.clock);
+        let clock = &*self.core.settings.clock;
+        slot.finished(&called.outcome, called.service_time, choice.ticket, clock);
         Ok(called)
     }
 

@@ -10,6 +10,7 @@ use crate::{
     router::{
         Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey,
         binding::{Answer, clamp_key},
+        breaker::Ticket,
         clamp::{self, ExplainedClamp},
         slot::Handle,
         table::{Candidates, Table},
@@ -24,14 +25,16 @@ struct Picked<'t> {
     reason: Reason,
     cause: Option<FallbackCause>,
     variant: Option<&'t str>,
+    ticket: Ticket,
     wanted: Option<usize>,
 }
 
 impl Picked<'_> {
     #[inline]
     fn own<M: Handle>(self, table: &Table<M>) -> Choice {
-        let Picked { slot, reason, cause, variant, wanted } = self;
-        Choice { slot, reason, cause, variant: table.text(slot, variant), wanted }
+        let Picked { slot, reason, cause, variant, ticket, wanted } = self;
+        let variant = table.text(slot, variant);
+        Choice { slot, reason, cause, variant, ticket, wanted }
     }
 }
 
@@ -89,9 +92,9 @@ impl<M: Handle> Core<M> {
         let (place, cause) = match (answer.version, answer.cause) {
             (Some(name), cause) => match table.place(name) {
                 Some(place) => (place, cause),
-                None => (table.fallback, cause.or(Some(FallbackCause::UnknownVersion))),
+                None => (table.first_fallback, cause.or(Some(FallbackCause::UnknownVersion))),
             },
-            (None, cause) => (table.fallback, cause),
+            (None, cause) => (table.first_fallback, cause),
         };
         let (reason, cause) = match cause {
             Some(FallbackCause::FlagNotFound) if !table.ready => {
@@ -100,7 +103,7 @@ impl<M: Handle> Core<M> {
             cause => (answer.reason, cause),
         };
         if answer.held_back && place != table.fallback {
-            return self.hold_back(table, place, answer);
+            return self.hold_back(table, place, answer, probe);
         }
         self.settle_on(table, place, reason, cause, answer.variant, probe)
     }
@@ -115,37 +118,45 @@ impl<M: Handle> Core<M> {
         variant: Option<&'t str>,
         probe: bool,
     ) -> Picked<'t> {
-        // The fallback version is asked in any case: there is nobody behind it.
-        if place != table.fallback {
-            let admitted = match table.slots.get(place) {
-                Some(slot) => slot.admits(&*self.settings.clock, probe),
-                None => Err(FallbackCause::UnknownVersion),
-            };
-            if let Err(cause) = admitted {
-                return Picked {
-                    slot: table.fallback,
-                    reason,
-                    cause: Some(cause),
-                    variant,
-                    wanted: Some(place),
-                };
+        // The last fallback version is asked in any case: there is nobody behind it.
+        if place == table.fallback {
+            let ticket = Ticket::default();
+            return Picked { slot: place, reason, cause, variant, ticket, wanted: None };
+        }
+        let admitted = match table.slots.get(place) {
+            Some(slot) => slot.admits(&*self.settings.clock, probe),
+            None => Err(FallbackCause::UnknownVersion),
+        };
+        match admitted {
+            Ok(ticket) => Picked { slot: place, reason, cause, variant, ticket, wanted: None },
+            Err(cause) => {
+                let (slot, ticket) = self.stand_in(table, Some(place), probe);
+                let cause = Some(cause);
+                Picked { slot, reason, cause, variant, ticket, wanted: Some(place) }
             }
         }
-        Picked { slot: place, reason, cause, variant, wanted: None }
     }
 
     /// The fallback answers a user whom an autopilot keeps from the version the flags name. What
     /// would have kept everybody from it is the better reason; a breaker's one probe is not spent.
-    fn hold_back<'t>(&self, table: &Table<M>, place: usize, answer: Answer<'t>) -> Picked<'t> {
+    fn hold_back<'t>(
+        &self,
+        table: &Table<M>,
+        place: usize,
+        answer: Answer<'t>,
+        probe: bool,
+    ) -> Picked<'t> {
         let admitted = match table.slots.get(place) {
             Some(slot) => slot.admits(&*self.settings.clock, false),
             None => Err(FallbackCause::UnknownVersion),
         };
+        let (slot, ticket) = self.stand_in(table, Some(place), probe);
         Picked {
-            slot: table.fallback,
+            slot,
             reason: answer.reason,
             cause: Some(admitted.err().unwrap_or(FallbackCause::HeldBack)),
             variant: answer.variant,
+            ticket,
             wanted: Some(place),
         }
     }
@@ -157,11 +168,13 @@ impl<M: Handle> Core<M> {
         request: &Request<'_>,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
+        let (slot, ticket) = self.stand_in(table, None, probe);
         let fallback = Choice {
-            slot: table.fallback,
+            slot,
             reason: Reason::MissingKey,
             cause: Some(FallbackCause::MissingKey),
             variant: None,
+            ticket,
             wanted: None,
         };
         match self.settings.missing_key {
