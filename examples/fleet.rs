@@ -184,9 +184,9 @@ fn watch(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
             "{}",
             json!({"final": phase, "share": share, "users_exposed": exposed, "seconds": seconds})
         ),
-        false => println!(
-            "{phase} at {share} % after {seconds} s; {exposed} users reached v2 in all"
-        ),
+        false => {
+            println!("{phase} at {share} % after {seconds} s; {exposed} users reached v2 in all")
+        }
     }
     Ok(ended.is_some())
 }

@@ -1,6 +1,7 @@
 //! Where a rollout's evidence comes from.
 
 pub(super) mod sums;
+mod verdict;
 
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::sums::{Findings, MetricFinding, MetricRole, MetricSum};
 
 /// What an autopilot judges a candidate by: counts in every replica, that add up.
 ///
-/// What a [verdict](crate::verdict) counts is one. Implement it for evidence of your own; the
+/// A [`Verdict`](crate::verdict::Verdict) is one. Implement it for evidence of your own; the
 /// autopilot calls it from its thread, never from a request.
 pub trait Evidence: Send + Sync + 'static {
     /// What the evidence is judged by, as a hash: replicas where it differs do not decide together.

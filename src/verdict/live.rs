@@ -62,6 +62,8 @@ pub(super) struct Request<'a> {
 
 pub(super) struct Live {
     current: AtomicUsize,
+    /// Where this attempt's stages begin: those of earlier ones are over.
+    base: AtomicUsize,
     stages: Box<[OnceLock<Stage>]>,
     seen: Seen,
     salt: u64,
@@ -100,6 +102,7 @@ impl Live {
         let wanted = config.metrics.iter().any(|metric| !metric.kind.is_paired());
         Live {
             current: AtomicUsize::new(OFF),
+            base: AtomicUsize::new(0),
             stages: (0..STAGES).map(|_| OnceLock::new()).collect(),
             seen: Seen::new(if wanted { users } else { 1 }),
             salt: of_text(config_hash, 0).0,
@@ -114,7 +117,8 @@ impl Live {
     /// From now on, requests belong to this stage. A stage keeps the share it was begun with.
     /// Answers whether it could.
     pub(super) fn enter(&self, stage: u32, share: u32) -> bool {
-        let place = usize::try_from(stage).unwrap_or(OFF);
+        let base = self.base.load(Ordering::Relaxed);
+        let place = usize::try_from(stage).unwrap_or(OFF).saturating_add(base);
         let Some(cell) = self.stages.get(place) else { return false };
         let begun = cell.get_or_init(|| Stage {
             share,
@@ -132,6 +136,13 @@ impl Live {
 
     pub(super) fn leave(&self) {
         self.current.store(OFF, Ordering::Relaxed);
+    }
+
+    /// Another attempt begins, with stages of its own.
+    pub(super) fn begin(&self) {
+        self.leave();
+        let begun = self.stages.iter().rposition(|cell| cell.get().is_some());
+        self.base.store(begun.map_or(0, |last| last + 1), Ordering::Relaxed);
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -230,7 +241,11 @@ impl Live {
 
     pub(super) fn tally(&self) -> BTreeMap<u32, StageCounts> {
         let begun = self.stages.iter().enumerate().filter_map(|(at, cell)| Some((at, cell.get()?)));
-        begun.map(|(at, stage)| (at as u32, stage.counts())).collect()
+        let base = self.base.load(Ordering::Relaxed);
+        begun
+            .skip_while(|(at, _)| *at < base)
+            .map(|(at, stage)| ((at - base) as u32, stage.counts()))
+            .collect()
     }
 
     pub(super) fn seen(&self) -> &Seen {

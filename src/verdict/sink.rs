@@ -170,6 +170,21 @@ impl<P, L> Verdict<P, L> {
         }
     }
 
+    /// Begins another attempt, from 0: what was counted is forgotten, and the evidence that a finding
+    /// takes doubles with each attempt. An [autopilot](crate::autopilot) calls it.
+    ///
+    /// A process can begin some ten attempts: live stages are numbered from 0 to 63 over all of them,
+    /// and beyond that live requests are not counted.
+    pub fn begin_attempt(&self, attempt: u32) {
+        let Inner { plan, state, seen, live, before } = &*self.inner;
+        // Under the lock: no pair is counted for one attempt and its user for the other.
+        let mut state = state.lock();
+        state.begin(plan, attempt);
+        seen.clear();
+        live.begin();
+        *before.lock() = None;
+    }
+
     /// Says what the truth was of the prediction with this id, from any thread, at any time later:
     /// both versions' answers are scored by it.
     pub fn label(&self, id: PredictionId, truth: L) -> LabelOutcome {

@@ -39,6 +39,7 @@ const MOST_CLASS_PAIRS: usize = 4_096;
 const DAY: u64 = 86_400_000;
 
 pub(super) struct State<P, L> {
+    attempt: u32,
     counts: Vec<Counts>,
     slices: Vec<(String, Vec<Counts>)>,
     slice_numbers: HashMap<String, u16>,
@@ -82,6 +83,7 @@ impl<P, L> State<P, L> {
         let none = || plan.observers.iter().map(Observer::no_counts).collect::<Vec<_>>();
         let bins = vec![0; Watched::<P>::BINS];
         State {
+            attempt: plan.attempt,
             counts: none(),
             slices: Vec::new(),
             slice_numbers: HashMap::new(),
@@ -113,6 +115,14 @@ impl<P, L> State<P, L> {
                 .map(|metric| EDetector::new(metric.margin.unwrap_or(0.0) / metric.bound))
                 .collect(),
         }
+    }
+
+    /// Forgets everything: another attempt begins. Which classes there are is kept.
+    pub(super) fn begin(&mut self, plan: &Plan<P, L>, attempt: u32) {
+        let classes = self.classes.take();
+        let (open_labels, patience) =
+            self.waiting.as_ref().map_or((0, Duration::ZERO), Waiting::limits);
+        *self = State { attempt, ..State::new(plan, classes, open_labels, patience) };
     }
 
     /// Takes a comparison in.

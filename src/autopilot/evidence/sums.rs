@@ -43,7 +43,10 @@ pub(in crate::autopilot) fn judge(
     }
     let judgement = judge_within(config, &sum, fleet_budget(config));
     let mut findings = findings(config, &judgement);
-    if let Some(live) = u32::try_from(stage).ok().and_then(|stage| sum.live.get(&stage)) {
+    // Users are counted only where a live metric asks for them.
+    let counted = config.metrics.iter().any(|metric| !metric.kind.is_paired());
+    if counted && let Some(live) = u32::try_from(stage).ok().and_then(|stage| sum.live.get(&stage))
+    {
         findings.keys_let_through = live.candidate.keys;
         findings.keys_held_back = Some(live.held_back.keys);
     }
