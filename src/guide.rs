@@ -29,6 +29,10 @@ pub mod onnx {}
 #[doc = include_str!("guide/autopilot.md")]
 pub mod autopilot {}
 
+#[cfg(feature = "test-util")]
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
 

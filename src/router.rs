@@ -11,6 +11,11 @@ pub(crate) mod decision;
 pub(crate) mod error;
 #[cfg(feature = "async")]
 pub(crate) mod future;
+#[cfg_attr(
+    not(feature = "unleash-dialect"),
+    allow(dead_code, unreachable_pub, reason = "only Unleash takes impact metrics")
+)]
+pub(crate) mod impact;
 mod kept;
 pub(crate) mod model_router;
 mod operate;
@@ -78,13 +83,13 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
     }
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<Shared<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for ModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for ModelRouter<F, P> {
     fn clone(&self) -> ModelRouter<F, P> {
         ModelRouter { inner: Arc::clone(&self.inner) }
     }
@@ -231,7 +236,10 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let checked = acceptance.accept(&model).map_err(|error| crate::error_chain(&error));
-        self.inner.core.install_checked(version.into(), checked, Arc::new(Kept::new(model)))
+        let version = version.into();
+        self.inner.core.install_checked(version.clone(), checked, Arc::new(Kept::new(model)))?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 

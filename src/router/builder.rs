@@ -10,6 +10,7 @@ use super::{
     clamp::Clamp,
     core::{Core, Settings},
     decision::MissingKey,
+    impact::Feed,
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
@@ -22,7 +23,6 @@ use crate::{
     model::{Acceptance, FiniteOutput, Model},
     shadow::Shadow,
     source::FlagSource,
-    unleash::impact::{Feed, ImpactMetrics},
     value::Value,
     version::Version,
 };
@@ -31,7 +31,7 @@ use crate::{
 ///
 /// [`build`](Self::build) checks everything that can be checked before the first request.
 #[must_use = "a builder does nothing until it is built"]
-pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
+pub struct RouterBuilder<F: ?Sized, P> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
@@ -54,7 +54,7 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     pub(super) compute: super::future::Compute,
 }
 
-impl<F: ?Sized + Input, P: Output> fmt::Debug for RouterBuilder<F, P> {
+impl<F: ?Sized, P> fmt::Debug for RouterBuilder<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouterBuilder")
             .field("binding", &self.binding)
@@ -280,10 +280,11 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// Has what the router counts carried, under this name, to where its flags come from.
+    #[cfg(feature = "unleash-dialect")]
     pub fn impact_metrics(
         mut self,
         name: impl Into<String>,
-        metrics: &ImpactMetrics,
+        metrics: &crate::unleash::ImpactMetrics,
     ) -> RouterBuilder<F, P> {
         self.feeds.push(metrics.open(name.into()));
         self

@@ -20,6 +20,7 @@ use super::{
     binding::Binding,
     breaker::{BreakerPolicy, Ticket},
     clamp::{Clamp, Clamped},
+    impact::Feed,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
@@ -33,7 +34,6 @@ use crate::{
     },
     model::{ModelError, ModelErrorKind},
     shadow::Shadow,
-    unleash::impact::Feed,
     version::Version,
 };
 

@@ -172,11 +172,11 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct AsyncModelRouter<F: ?Sized + Input, P: Output> {
+pub struct AsyncModelRouter<F: ?Sized, P> {
     inner: Arc<Inner<F, P>>,
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<AnyModel<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -184,7 +184,7 @@ struct Inner<F: ?Sized + Input, P: Output> {
     deadline: Option<(Duration, Timer)>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for AsyncModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for AsyncModelRouter<F, P> {
     fn clone(&self) -> AsyncModelRouter<F, P> {
         AsyncModelRouter { inner: Arc::clone(&self.inner) }
     }
@@ -248,7 +248,10 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::compute(model);
-        self.inner.core.install_checked(version.into(), model.check(acceptance), model)
+        let version = version.into();
+        self.inner.core.install_checked(version.clone(), model.check(acceptance), model)?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 
