@@ -406,7 +406,7 @@ impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
         self.take_dropped(
             (&dropped.primary, &dropped.candidate),
             dropped.cause.as_str(),
-            (key, dropped.prediction_id, dropped.time),
+            (key, dropped.prediction_id, since_epoch(dropped.time)),
         );
     }
 }
