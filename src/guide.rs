@@ -21,6 +21,9 @@ pub mod shadow {}
 #[doc = include_str!("guide/comparison.md")]
 pub mod comparison {}
 
+#[doc = include_str!("guide/verdict.md")]
+pub mod verdict {}
+
 #[cfg(feature = "onnx")]
 #[doc = include_str!("guide/onnx.md")]
 #[doc = include_str!("guide/onnx_models.md")]

@@ -41,6 +41,7 @@
 //! | use a vendor's flags | [`flagd`], [`launchdarkly`], [`unleash`], [`flagsmith`] | [dialects](guide::dialects) |
 //! | run candidates in shadow | [`Shadow`], [`Budget`](shadow::Budget) | [shadow](guide::shadow) |
 //! | compare, and keep it | [`Comparator`](compare::Comparator), [`ComparisonSink`](compare::sink::ComparisonSink), [`JsonlSink`](compare::sink::JsonlSink) | [comparison](guide::comparison) |
+//! | know whether v2 is better | [`Verdict`](verdict::Verdict), [`Metric`](verdict::Metric), [`Judgement`](verdict::Judgement) | [verdict](guide::verdict) |
 //! | operate | [`ModelRouter::pin`], [`ModelRouter::install`], [`ModelRouter::stats`] | [operations](guide::operations) |
 //!
 //! # What can be relied on
@@ -56,8 +57,7 @@
 //!
 //! # What it does not do
 //!
-//! It trains nothing, serves no HTTP, and decides no experiment: it keeps the comparisons from which
-//! somebody can. Of ONNX it runs what tract runs, and the operators of ONNX-ML that exported
+//! It trains nothing and serves no HTTP. Of ONNX it runs what tract runs, and the operators of ONNX-ML that exported
 //! scikit-learn, XGBoost, LightGBM and CatBoost models are made of; any other it refuses by name when
 //! the file is loaded (feature `ort` runs what ONNX Runtime runs).
 //!

@@ -18,6 +18,7 @@ pub(crate) mod future;
 pub(crate) mod impact;
 mod kept;
 pub(crate) mod model_router;
+mod observer;
 mod operate;
 pub(crate) mod prediction;
 mod registered;
@@ -46,6 +47,7 @@ pub use self::{
     decision::{ExplainedFlag, Explanation, MissingKey},
     error::OperateError,
     model_router::{Input, Output},
+    observer::{AnswerObserver, LiveAnswer},
     prediction::PredictErrorKind,
 };
 use self::{
@@ -141,9 +143,12 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let choice =
             core.choose(&table, context, true).map_err(|KeyRefused| PredictError::missing_key())?;
         core.count(&table, &choice);
+        let named = core.named(&choice);
         let candidates = core.candidates(&table, context, choice.slot, id);
         if candidates.is_empty() {
-            return conclude(&table, self.answer(&table, choice, features), id);
+            let answered = self.answer(&table, choice, features);
+            core.observe(&table, named, &answered, (shadowing::key(context), id));
+            return conclude(&table, answered, id);
         }
         let (answered, joined) = shadowing
             .beside(&table, &candidates, features, || self.answer(&table, choice, features));
@@ -154,6 +159,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             joined,
             (shadowing::key(context), features, id),
         );
+        core.observe(&table, named, &answered, (shadowing::key(context), id));
         conclude(&table, answered, id)
     }
 

@@ -11,6 +11,7 @@ use super::{
     core::{Core, Settings},
     decision::MissingKey,
     impact::Feed,
+    observer::AnswerObserver,
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
@@ -48,6 +49,7 @@ pub struct RouterBuilder<F: ?Sized, P> {
     trace_evaluations: bool,
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
+    observers: Vec<Arc<dyn AnswerObserver>>,
     feeds: Vec<Arc<Feed>>,
     autopilots: Vec<Autopilot>,
     #[cfg(feature = "async")]
@@ -84,6 +86,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             trace_evaluations: false,
             finite: None,
             clock: None,
+            observers: Vec::new(),
             feeds: Vec::new(),
             autopilots: Vec::new(),
             #[cfg(feature = "async")]
@@ -273,6 +276,13 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Tells this observer of each live answer: a [`Verdict`](crate::verdict::Verdict) with live
+    /// metrics is one.
+    pub fn observer(mut self, observer: impl AnswerObserver + 'static) -> RouterBuilder<F, P> {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// The clock of schedules, breakers and budgets. Default: the system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> RouterBuilder<F, P> {
         self.clock = Some(clock);
@@ -331,6 +341,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             breaker: self.breaker,
             trace_evaluations: self.trace_evaluations,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            observers: self.observers.into(),
         };
         let clock = Arc::clone(&settings.clock);
 

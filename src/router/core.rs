@@ -21,6 +21,7 @@ use super::{
     breaker::{BreakerPolicy, Ticket},
     clamp::{Clamp, Clamped},
     impact::Feed,
+    observer::Observers,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     /// Whether each decision is an event on its request's trace.
     pub(crate) trace_evaluations: bool,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Told of each live answer.
+    pub(crate) observers: Observers,
 }
 
 impl Settings {
@@ -100,6 +103,14 @@ pub(crate) struct Choice {
     pub(crate) ticket: Ticket,
     /// The slot the flags named, when the fallback stands in for it.
     wanted: Option<usize>,
+}
+
+impl Choice {
+    /// The slot the flags named, before any model has been asked.
+    #[inline]
+    pub(crate) fn named(&self) -> usize {
+        self.wanted.unwrap_or(self.slot)
+    }
 }
 
 /// The context has no targeting key and the policy is to refuse.

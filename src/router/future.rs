@@ -206,7 +206,7 @@ struct Started<F: ?Sized + Input, P: Output> {
     id: PredictionId,
     choice: Choice,
     candidates: Candidates,
-    /// Kept only for requests with shadows.
+    /// Kept only for requests with shadows, or with an observer.
     key: Option<Box<str>>,
 }
 
@@ -302,7 +302,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             .map_err(|KeyRefused| PredictError::missing_key())?;
         self.core.count(table, &choice);
         let candidates = self.core.candidates(table, context, choice.slot, id);
-        let key = match candidates.is_empty() {
+        let key = match candidates.is_empty() && self.core.named(&choice).is_none() {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
@@ -315,6 +315,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
         let Started { table, id, choice, candidates, key } = started;
+        let named = self.core.named(&choice);
         let (beside, detached): (Candidates, Candidates) =
             candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
         let (answered, joined) = join(
@@ -332,6 +333,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
+        self.core.observe(&table, named, &answered, (key.as_deref(), id));
         conclude(&table, answered, id)
     }
 

@@ -80,11 +80,6 @@ pub(super) struct ThrownOut {
 const REPEATS: usize = 10_000;
 
 impl<P, L> Waiting<P, L> {
-    /// How many pairs may wait, and for how long.
-    pub(super) fn limits(&self) -> (usize, Duration) {
-        (self.capacity, self.patience)
-    }
-
     /// Room for so many pairs, so many labels without a pair, and a wait of so long.
     pub(super) fn new(capacity: usize, patience: Duration) -> Waiting<P, L> {
         Waiting {

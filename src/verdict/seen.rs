@@ -67,7 +67,6 @@ impl Seen {
         new
     }
 
-    /// Forgets everybody.
     pub(super) fn clear(&self) {
         self.blocks.iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
     }

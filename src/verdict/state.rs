@@ -39,7 +39,6 @@ const MOST_CLASS_PAIRS: usize = 4_096;
 const DAY: u64 = 86_400_000;
 
 pub(super) struct State<P, L> {
-    attempt: u32,
     counts: Vec<Counts>,
     slices: Vec<(String, Vec<Counts>)>,
     slice_numbers: HashMap<String, u16>,
@@ -60,6 +59,8 @@ pub(super) struct State<P, L> {
     pub(super) timelines: Vec<Timeline>,
     pub(super) disagreements: Reservoir,
     pub(super) guards: Vec<EDetector>,
+    /// Room for labels, and how long a pair waits for one.
+    open: (usize, Duration),
 }
 
 /// Which versions a comparison is of.
@@ -83,7 +84,6 @@ impl<P, L> State<P, L> {
         let none = || plan.observers.iter().map(Observer::no_counts).collect::<Vec<_>>();
         let bins = vec![0; Watched::<P>::BINS];
         State {
-            attempt: plan.attempt,
             counts: none(),
             slices: Vec::new(),
             slice_numbers: HashMap::new(),
@@ -108,6 +108,7 @@ impl<P, L> State<P, L> {
             again: Again::new(plan.again.is_some()),
             timelines: plan.observers.iter().map(|_| Timeline::new()).collect(),
             disagreements: Reservoir::default(),
+            open: (open_labels, patience),
             guards: plan
                 .config
                 .metrics
@@ -117,12 +118,10 @@ impl<P, L> State<P, L> {
         }
     }
 
-    /// Forgets everything: another attempt begins. Which classes there are is kept.
-    pub(super) fn begin(&mut self, plan: &Plan<P, L>, attempt: u32) {
-        let classes = self.classes.take();
-        let (open_labels, patience) =
-            self.waiting.as_ref().map_or((0, Duration::ZERO), Waiting::limits);
-        *self = State { attempt, ..State::new(plan, classes, open_labels, patience) };
+    /// Begins anew.
+    pub(super) fn reset(&mut self, plan: &Plan<P, L>) {
+        let (open, patience) = self.open;
+        *self = State::new(plan, self.classes.take(), open, patience);
     }
 
     /// Takes a comparison in.

@@ -140,6 +140,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         features: &F,
     ) -> Result<Prediction<P>, PredictError> {
         let Started { id, choice, candidates, key, .. } = started;
+        let named = self.core.named(&choice);
         // Every decided row belongs to one group, and every group answers each row.
         let nothing = || Ok(Answered { choice, called: Called::not_loaded(), first: None });
         let answered = answered.unwrap_or_else(nothing)?;
@@ -149,6 +150,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         {
             self.shadowing.offer(table, &candidates, &served, features);
         }
+        self.core.observe(table, named, &answered, (key.as_deref(), id));
         conclude(table, answered, id)
     }
 

@@ -7,7 +7,7 @@ use crate::verdict::{AgreementCounts, Counts, LabelCounts, Tally};
 
 impl<P, L> State<P, L> {
     pub(in crate::verdict) fn tally(&self, plan: &Plan<P, L>) -> Tally {
-        let mut tally = Tally::new(plan.config_hash.clone(), self.attempt);
+        let mut tally = Tally::new(plan.config_hash.clone(), plan.attempt);
         let named = |counts: &[Counts]| -> BTreeMap<String, Counts> {
             plan.config
                 .metrics
