@@ -95,10 +95,8 @@ macro_rules! of_numbers {
                     return Err(LoadError::Shape {
                         tensor: core.output.name.clone(),
                         found: format!("{} numbers a row", core.width).into(),
-                        expected: format!(
-                            "{expected}; several are loaded with `load_vector`"
-                        )
-                        .into(),
+                        expected: format!("{expected}; several are loaded with `load_vector`")
+                            .into(),
                     });
                 }
                 let model = $type(Arc::new(core));
@@ -138,9 +136,8 @@ macro_rules! of_numbers {
             pub fn acceptance(&self) -> Acceptance<[f32], $answer> {
                 let tolerance = self.0.tolerance;
                 let rows = self.0.golden.iter();
-                let rows = rows.filter_map(|(row, expected)| {
-                    Some((row.clone(), $made(expected.clone())?))
-                });
+                let rows = rows
+                    .filter_map(|(row, expected)| Some((row.clone(), $made(expected.clone())?)));
                 Acceptance::new().golden(rows, move |expected: &$answer, found: &$answer| {
                     within(tolerance, $slice(expected), $slice(found))
                 })
