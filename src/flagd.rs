@@ -168,8 +168,7 @@ impl Flagd {
     /// # Errors
     /// When the text is not JSON, is nested more than 127 deep, or is not a definition.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        // Editors on Windows put a byte order mark first.
-        document::compile(&self.settings, text.strip_prefix('\u{feff}').unwrap_or(text))
+        document::compile(&self.settings, crate::dialect::without_mark(text))
     }
 
     /// Compiles one flag: what stands under its key in a definition.
