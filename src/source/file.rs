@@ -192,7 +192,7 @@ impl Reader {
             self.sink.confirm();
             return Ok(());
         }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = crate::dialect::without_mark(&text);
         let mut set = match is_yaml(&self.path) {
             true => compile(&*self.dialect, &json_of(text)?)?,
             false => compile(&*self.dialect, text)?,
