@@ -131,3 +131,22 @@ fn a_connection_says_what_it_has_been_through() {
     assert_eq!(count("received_bytes_total"), Some(0));
     assert_eq!((count("last_status"), count("last_success_seconds")), (None, None));
 }
+
+#[test]
+fn dropping_a_reporter_does_not_wait_for_a_round_that_hangs() {
+    use std::{sync::mpsc, time::Duration};
+
+    let (begin, begun) = mpsc::channel();
+    let (_held, hangs) = mpsc::channel::<()>();
+    let status = move || {
+        begin.send(()).unwrap();
+        let _ = hangs.recv();
+        Flags::from(modelgate::FlagSet::new()).status()
+    };
+    let every = Duration::MAX;
+    let reporter =
+        modelgate::metrics::MetricsReporter::start_sources("flags", every, status).unwrap();
+    begun.recv().unwrap();
+    // It comes back at all.
+    drop(reporter);
+}

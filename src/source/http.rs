@@ -189,7 +189,8 @@ async fn poll(
                 jittered(interval)
             }
             Err(failure) => {
-                match failure.is_refusal() {
+                // A document that is not there may be published in a moment.
+                match failure.is_refusal() && failure.status != Some(404) {
                     true => documents.sink.reject(failure.error),
                     false => documents.sink.report(failure.error),
                 }
