@@ -44,7 +44,6 @@ mod figure;
 mod html;
 mod live;
 mod operation;
-mod timeline;
 
 #[cfg(test)]
 mod tests;
