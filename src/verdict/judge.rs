@@ -7,7 +7,7 @@ mod paired;
 mod words;
 
 use super::{
-    AgreementFigures, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind, Role,
+    AgreementFigures, Counts, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind, Role,
     SliceJudgement, Tally, Thresholds, VerdictConfig,
     stats::{
         agreement,
@@ -58,13 +58,42 @@ fn thresholds(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget
     Thresholds { worse: budget.ln_rollback(sharing), not_worse: budget.ln_promote() }
 }
 
+/// The judgement of a paired metric by these sums alone; `None` without data.
+pub(super) fn of_counts(
+    config: &VerdictConfig,
+    name: &str,
+    counts: &Counts,
+) -> Option<MetricJudgement> {
+    let metric = config.metric(name)?;
+    let mut judged = unjudged(config, metric, config.budget);
+    paired::judge(&mut judged, metric, counts);
+    judged.estimate.map(|_| judged)
+}
+
 fn of_metric(
     config: &VerdictConfig,
     metric: &MetricConfig,
     tally: &Tally,
     budget: ErrorBudget,
 ) -> MetricJudgement {
-    let mut judged = MetricJudgement {
+    let mut judged = unjudged(config, metric, budget);
+    match metric.kind {
+        MetricKind::LiveFailures | MetricKind::LiveLate => {
+            live::rate(&mut judged, metric, tally);
+        }
+        MetricKind::Outcome => live::outcome(&mut judged, metric, tally, budget),
+        _ => {
+            if let Some(counts) = tally.metrics.get(&metric.name) {
+                paired::judge(&mut judged, metric, counts);
+            }
+        }
+    }
+    judged.sentence = words::sentence(config, metric, &judged);
+    judged
+}
+
+fn unjudged(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) -> MetricJudgement {
+    MetricJudgement {
         name: metric.name.clone(),
         kind: metric.kind,
         role: metric.role,
@@ -82,16 +111,7 @@ fn of_metric(
         pairs: 0,
         expected_pairs: None,
         sentence: String::new(),
-    };
-    match metric.kind {
-        MetricKind::LiveFailures | MetricKind::LiveLate => {
-            live::rate(&mut judged, metric, tally);
-        }
-        MetricKind::Outcome => live::outcome(&mut judged, metric, tally, budget),
-        _ => paired::judge(&mut judged, metric, tally),
     }
-    judged.sentence = words::sentence(config, metric, &judged);
-    judged
 }
 
 /// The slices in which a paired difference is worse.
