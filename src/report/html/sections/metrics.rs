@@ -176,6 +176,9 @@ fn evidence_chart(page: &mut Page, series: &Series) {
         Short(last.ln_e_not_worse),
         Short(not_worse)
     );
+    if series.points.iter().all(|point| point.ln_e_worse == 0.0 && point.ln_e_not_worse == 0.0) {
+        return; // Nothing was bet: the metric is only shown.
+    }
     // Far above its threshold or far below nothing, evidence would squeeze the rest flat.
     let bounded =
         |ln_e: f64| ln_e.clamp(-2.0 * worse.max(1.0), 2.0 * worse.max(not_worse).max(1.0));
