@@ -30,10 +30,30 @@
 //! # Where engines differ
 //!
 //! flagd's evaluators agree on a core of JSONLogic and differ outside of it: on how values of
-//! different types compare, on `%` of negative numbers, on the text of numbers and lists. Where the
-//! public suite of flagd says what is right, this does that; where it is silent, this follows the
-//! official Rust evaluator. A flag that visibly uses such a form gets a
-//! [warning](crate::flag::ProblemSeverity::Warning) among its set's [problems](crate::FlagSet::problems).
+//! different types compare, on what `+` does with `null`, on the text of numbers and lists. Where the
+//! public suite of flagd says what is right, this does that. Where it is silent, this answers as the
+//! Go core does, which is what a flagd daemon runs: `tests/data/flagd_matrix.tsv` has its answer for
+//! every operator over every pair of types. In short:
+//!
+//! | | |
+//! |---|---|
+//! | `==`, `!=` | `null` equals only itself; two texts by their characters; everything else as numbers, where blank text is 0, `true` 1, and text that is no number, a list or an object equals nothing |
+//! | `===`, `!==` | the same between values of one type; lists and objects equal nothing |
+//! | `<` and its like | two texts by their bytes, everything else as numbers, `null` as 0; but `null <= 0` is false |
+//! | `in` | text in text; in a list, a number among whatever is a number when read as one, `[1, 9]` as a range, and anything else among its like |
+//! | `+ - * / % min max` | numbers, and text by its digits or else 0; anything else cannot be evaluated |
+//! | `cat`, `substr` | text, numbers and `null`; `cat` of several parts drops the blanks around the whole |
+//! | `var` | the fallback also stands in for `null`; in a list, a segment that is no number is the first element |
+//! | `!`, `!!` | of a list that comes from a `var` or another operator, its first element |
+//! | `map`, `all`, … | go through lists only; a written list stays as it is written; in `filter`, `some` and `none` an attribute of the context hides a member of the element that has its name |
+//!
+//! Rules that cannot be evaluated answer [`PARSE_ERROR`](crate::flag::ErrorCode::ParseError). A flag
+//! that visibly uses a form on which the engines differ gets a
+//! [warning](crate::flag::ProblemSeverity::Warning) among its set's
+//! [problems](crate::FlagSet::problems).
+//!
+//! One thing is not followed: the Go core evaluates an object of one member that a rule comes to, or
+//! puts into another rule, as a rule once more. Data is never a rule here: that is an error.
 //!
 //! A rule that reads `$flagd` or `targetingKey` always reads modelgate's own: an attribute of that
 //! name never stands in their way.
@@ -55,6 +75,7 @@
 //! - a computed variant name, version or path of more than 40 bytes that is no text of the context,
 //!   and an operator with more than four computed arguments.
 
+mod answer;
 mod arithmetic;
 mod cbor;
 mod coercion;
@@ -65,6 +86,7 @@ mod document;
 mod evaluate;
 mod expression;
 mod fractional;
+mod membership;
 mod operator;
 mod place;
 mod remark;
@@ -91,7 +113,7 @@ pub enum Fractional {
     /// The legacy one: percentages compared as floats, text keys only.
     V1,
     /// Shares of a 32-bit range, text keys only: flagd's server core, and the Node evaluator up to
-    /// 4.0.
+    /// 4.0. A first argument that is null or absent is the same as none.
     V2,
     /// The current one: keys of any type, by their canonical CBOR: the Rust evaluator 0.1, the
     /// Python evaluator 2.0.

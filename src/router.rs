@@ -10,14 +10,21 @@ pub(crate) mod decision;
 pub(crate) mod error;
 #[cfg(feature = "async")]
 pub(crate) mod future;
+#[cfg_attr(
+    not(feature = "unleash-dialect"),
+    allow(dead_code, unreachable_pub, reason = "only Unleash takes impact metrics")
+)]
+pub(crate) mod impact;
 mod kept;
 pub(crate) mod model_router;
+mod observer;
 mod operate;
 pub(crate) mod prediction;
 mod registered;
 mod shadowing;
 mod slot;
 pub mod stats;
+mod sync;
 pub(crate) mod table;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -39,6 +46,7 @@ pub use self::{
     decision::{ExplainedFlag, Explanation, MissingKey},
     error::OperateError,
     model_router::{Input, Output},
+    observer::{AnswerObserver, LiveAnswer},
     prediction::PredictErrorKind,
 };
 use self::{
@@ -76,13 +84,13 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
     }
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<Shared<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for ModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for ModelRouter<F, P> {
     fn clone(&self) -> ModelRouter<F, P> {
         ModelRouter { inner: Arc::clone(&self.inner) }
     }
@@ -93,7 +101,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for ModelRouter<F, P> {
         f.debug_struct("ModelRouter")
             .field("binding", &self.inner.core.settings.binding)
             .field("versions", &self.versions())
-            .field("fallback", &self.inner.core.settings.fallback)
+            .field("fallbacks", &self.inner.core.settings.fallbacks)
             .finish_non_exhaustive()
     }
 }
@@ -134,9 +142,12 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let choice =
             core.choose(&table, context, true).map_err(|KeyRefused| PredictError::missing_key())?;
         core.count(&table, &choice);
+        let named = core.named(&choice);
         let candidates = core.candidates(&table, context, choice.slot, id);
         if candidates.is_empty() {
-            return conclude(&table, self.answer(&table, choice, features), id);
+            let answered = self.answer(&table, choice, features);
+            core.observe(&table, named, &answered, (shadowing::key(context), id));
+            return conclude(&table, answered, id);
         }
         let (answered, joined) = shadowing
             .beside(&table, &candidates, features, || self.answer(&table, choice, features));
@@ -147,6 +158,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             joined,
             (shadowing::key(context), features, id),
         );
+        core.observe(&table, named, &answered, (shadowing::key(context), id));
         conclude(&table, answered, id)
     }
 
@@ -171,7 +183,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
     /// Asks the chosen version, and the fallback if that one does not answer.
     #[inline]
     fn answer(&self, table: &Table<Shared<F, P>>, choice: Choice, features: &F) -> Answered<P> {
-        let called = self.ask(table, choice.slot, features);
+        let called = self.ask(table, &choice, features);
         match &called.outcome {
             Err(_) if choice.slot != table.fallback => {
                 self.answer_by_fallback(table, choice, called, features)
@@ -188,18 +200,28 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         failed: Called<P>,
         features: &F,
     ) -> Answered<P> {
-        let choice = self.inner.core.fall_back(table, choice, failed.outcome.as_ref().err());
-        let called = self.ask(table, choice.slot, features);
-        Answered { choice, called, first: failed.outcome.err() }
+        let first = failed.outcome.err();
+        let mut choice = self.inner.core.fall_back(table, choice, first.as_ref());
+        loop {
+            let called = self.ask(table, &choice, features);
+            match &called.outcome {
+                Err(error) if choice.slot != table.fallback => {
+                    choice = self.inner.core.fall_back(table, choice, Some(error));
+                }
+                _ => return Answered { choice, called, first },
+            }
+        }
     }
 
     #[inline]
-    fn ask(&self, table: &Table<Shared<F, P>>, place: usize, features: &F) -> Called<P> {
-        let Some((slot, Ok(model))) = table.slots.get(place).map(|slot| (slot, &slot.model)) else {
+    fn ask(&self, table: &Table<Shared<F, P>>, choice: &Choice, features: &F) -> Called<P> {
+        let slot = table.slots.get(choice.slot);
+        let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
             return Called::not_loaded();
         };
         let called = call(&**model, features, self.inner.finite);
-        slot.finished(&called.outcome, called.service_time, &*self.inner.core.settings.clock);
+        let clock = &*self.inner.core.settings.clock;
+        slot.finished(&called.outcome, called.service_time, choice.ticket, clock);
         called
     }
 
@@ -219,7 +241,10 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let checked = acceptance.accept(&model).map_err(|error| crate::error_chain(&error));
-        self.inner.core.install_checked(version.into(), checked, Arc::new(Kept::new(model)))
+        let version = version.into();
+        self.inner.core.install_checked(version.clone(), checked, Arc::new(Kept::new(model)))?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 

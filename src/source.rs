@@ -1,5 +1,6 @@
 //! Where flags come from: the [`FlagSource`] trait and the sources.
 
+mod closure;
 #[cfg(feature = "http")]
 #[cfg_attr(
     not(all(
@@ -41,6 +42,8 @@ mod last_known_good;
     allow(dead_code, reason = "each source uses a part of it, together they use all")
 )]
 pub(crate) mod network;
+#[cfg(feature = "async")]
+mod polled;
 #[cfg(any(feature = "flagsmith", feature = "unleash"))]
 pub(crate) mod reporting;
 mod sink;
@@ -61,7 +64,10 @@ pub(crate) use self::last_known_good::digest;
 pub use self::network::HttpSettings;
 #[cfg(feature = "http")]
 pub(crate) use self::network::{Meter, NetworkSlot};
+#[cfg(feature = "async")]
+pub use self::polled::Polled;
 pub use self::{
+    closure::{SourceFn, source_fn},
     environment::EnvironmentSource,
     error::SourceError,
     last_known_good::{LastKnownGood, LastKnownGoodError, LastKnownGoodFlags},

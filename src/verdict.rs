@@ -31,7 +31,7 @@ pub use self::{
     disagreements::{Disagreement, Disagreements},
     evidence::{Evidence, EvidenceMismatch},
     finding::{Finding, Overall, Role},
-    judge::{agreement_figures, judge, judge_within},
+    judge::{agreement_figures, expected_pairs, judge, judge_within},
     judgement::{
         AgreementFigures, DriftJudgement, Health, Judgement, LabelHealth, MetricJudgement,
         SampleRatio, SliceJudgement, Thresholds,

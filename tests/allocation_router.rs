@@ -12,7 +12,7 @@ use modelgate::{
     Binding, Context, ModelRouter, RouterBuilder, Shadow,
     clock::ManualClock,
     model_fn,
-    shadow::{Budget, DropCause, Priority},
+    shadow::{Budget, DropCause},
 };
 use support::{ByHand, Gate, OpensAtTheEnd, settled};
 
@@ -132,7 +132,7 @@ fn a_shadow_for_which_there_is_no_room_copies_nothing() {
         )
         .fallback("v1")
         .source(ByHand::with(&targeting("null")))
-        .shadow(Shadow::always().candidate("v2").queue(1).priority(Priority::Normal))
+        .shadow(Shadow::always().candidate("v2").queue(1).budget(Budget::unlimited()))
         .build()
         .unwrap();
     let ask = || black_box(router.predict(&context(), black_box(&[1.0, 2.0])).unwrap());
@@ -150,7 +150,6 @@ fn a_shadow_for_which_there_is_no_budget_copies_nothing() {
         .shadow(
             Shadow::always()
                 .candidate("v2")
-                .priority(Priority::Normal)
                 .budget(Budget::cpu_percent(1e-6).burst(Duration::ZERO)),
         )
         .clock(Arc::new(ManualClock::default()))

@@ -15,7 +15,7 @@ use modelgate::{
     compare::{Comparison, Tolerance, sink::MemorySink},
     model::Acceptance,
     model_fn,
-    shadow::Priority,
+    shadow::Budget,
 };
 use support::{ByHand, PATIENCE, Puppet, flags, settled, until};
 
@@ -58,7 +58,7 @@ fn version_and_shadow_of_a_request_come_from_one_revision() {
             .model("v2", Puppet::new(2.0))
             .fallback("v1")
             .source(source.clone())
-            .shadow(policy.queue(10 * asked).priority(Priority::Normal))
+            .shadow(policy.queue(10 * asked).budget(Budget::unlimited()))
             .sink(sink.clone())
             .build()
             .unwrap();
@@ -202,7 +202,7 @@ fn installs_under_load_never_mix_an_answer_with_another_label() {
         .model("v2", Puppet::new(2.0))
         .fallback("v1")
         .source(pair("v2", "v1"))
-        .shadow(Shadow::flag("shadow").priority(Priority::Normal))
+        .shadow(Shadow::flag("shadow").budget(Budget::unlimited()))
         .compare(Tolerance::absolute(0.0))
         .build()
         .unwrap();

@@ -95,9 +95,9 @@ fn unusual_forms_are_warned_about_at_their_place() {
         (r#"{"if": [{"a/b": 1}, "a"]}"#, "/targeting/if/0/a~1b", "`a/b`"),
         (r#"{"if": [{"==": [{"var": "x"}, [1]]}, "a"]}"#, "/targeting/if/0/==", "an array"),
         (r#"{"if": [{"<": [{"var": "x.length"}, 1]}, "a"]}"#, "/targeting/if/0/</0/var", "length"),
-        (r#"{"if": [{"!=": 1, "==": 2}, "a"]}"#, "/targeting/if/0", "2 operators"),
+        (r#"{"if": [{"!=": 1, "==": 2}, "a"]}"#, "/targeting/if/0", "2 members"),
         (r#"{"fractional": [["a", 0], ["b", 0]]}"#, "/targeting/fractional", "sum to nothing"),
-        (r#"{"cat": ["a", true]}"#, "/targeting/cat", "differs between engines"),
+        (r#"{"cat": ["a", true]}"#, "/targeting/cat", "has no text"),
         (r#"{"if": {"var": "x"}}"#, "/targeting/if", "object"),
     ];
     for (rule, path, found) in cases {
@@ -120,7 +120,7 @@ fn states_and_defaults_give_flagd_s_reasons() {
             "open": {"state": "ENABLED", "variants": {"on": 1}, "defaultVariant": ""},
             "lost": {"state": "ENABLED", "variants": {"on": 1}, "defaultVariant": "gone"},
             "fails": {"state": "ENABLED", "variants": {"on": 1}, "defaultVariant": "on",
-                "targeting": {"==": [1, "x"]}},
+                "targeting": {"+": [1, true]}},
             "numbered": {"state": "ENABLED", "variants": {"1": 1, "true": 2, "1.5": 3},
                 "targeting": {"var": "x"}}
         }}"#,
@@ -275,8 +275,10 @@ fn a_split_without_a_targeting_key_says_so() {
     let joined = r#"{"fractional": [{"cat": ["salt", {"var": "targetingKey"}]}, ["a", 1]]}"#;
     let other = r#"{"fractional": [{"var": "account"}, ["a", 1], ["b", 1]]}"#;
     let clock = ManualClock::default();
-    for (rule, wanted) in [(implied, true), (key, true), (joined, true), (other, false)] {
-        for generation in [Fractional::V1, Fractional::V2, Fractional::V3] {
+    for generation in [Fractional::V1, Fractional::V2, Fractional::V3] {
+        // Before the third generation, a key that is absent is the one that is implied.
+        let falls_back = generation != Fractional::V3;
+        for (rule, wanted) in [(implied, true), (key, true), (joined, true), (other, falls_back)] {
             let dialect = Flagd::new().with_fractional(generation);
             let document = format!(r#"{{"flags": {{"flag": {}}}}}"#, targeting(rule));
             let flags = dialect.compile(&document).unwrap();
@@ -287,6 +289,39 @@ fn a_split_without_a_targeting_key_says_so() {
             assert!(!missing(&Context::new("user")), "{rule} {generation:?}");
         }
     }
+}
+
+#[test]
+fn a_split_without_a_first_argument_falls_back_as_the_go_core_does() {
+    let clock = ManualClock::default();
+    let answer = |generation, first: &str, context: &Context<'_>| {
+        let dialect = Flagd::new().with_fractional(generation);
+        let rule = targeting(&format!(r#"{{"fractional": [{first}["a", 1], ["b", 1]]}}"#));
+        let document = format!(r#"{{"flags": {{"flag": {rule}}}}}"#);
+        let flags = dialect.compile(&document).unwrap();
+        let answer = flags.evaluate_at("flag", context, &clock);
+        (answer.variant.map(str::to_owned), answer.reason, answer.error)
+    };
+    let users: Vec<String> = (0..20).map(|user| format!("user-{user}")).collect();
+    for generation in [Fractional::V1, Fractional::V2] {
+        for user in &users {
+            let context = Context::new(user).with("number", 7).with("empty", "");
+            let implied = answer(generation, "", &context);
+            for first in [r#"{"var": "absent"},"#, "null,"] {
+                assert_eq!(answer(generation, first, &context), implied, "{generation:?} {first}");
+            }
+            // Neither a key nor a share: the rule decides nothing.
+            for first in ["7,", r#"{"var": "number"},"#, "true,"] {
+                let (_, reason, error) = answer(generation, first, &context);
+                assert_eq!((reason, error), (Reason::Default, None), "{generation:?} {first}");
+            }
+            let (_, reason, _) = answer(generation, r#"{"var": "empty"},"#, &context);
+            assert_eq!(reason, Reason::TargetingMatch);
+        }
+    }
+    let context = Context::new("user");
+    let (_, reason, error) = answer(Fractional::V3, r#"{"var": "absent"},"#, &context);
+    assert_eq!((reason, error), (Reason::Default, None));
 }
 
 #[test]

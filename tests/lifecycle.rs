@@ -9,7 +9,7 @@ use modelgate::{
     AsyncModelRouter, Context, Flags, Model, ModelRouter, RouterBuilder, Shadow,
     compare::{Comparison, Tolerance, sink::JsonlSink},
     model_fn,
-    shadow::Priority,
+    shadow::Budget,
     source::FileSource,
 };
 use parking_lot::{Mutex, MutexGuard};
@@ -63,7 +63,7 @@ fn builder(v2: impl Model<[f64], f64> + 'static) -> RouterBuilder<[f64], f64> {
 }
 
 fn shadow() -> Shadow {
-    Shadow::always().candidate("v2").priority(Priority::Normal)
+    Shadow::always().candidate("v2").budget(Budget::unlimited())
 }
 
 /// A router with everything that has a thread or an open file.
@@ -221,7 +221,7 @@ fn a_router_may_be_used_and_dropped_by_a_threads_own_destructors() {
     for used_before in [false, true] {
         let router = builder(Puppet::new(2.0))
             .source(ByHand::with(&serving(FLAG, "v2")))
-            .shadow(Shadow::always().candidate("v1").priority(Priority::Normal))
+            .shadow(Shadow::always().candidate("v1").budget(Budget::unlimited()))
             .build()
             .unwrap();
         let theirs = (router.clone(), Arc::clone(&seen));

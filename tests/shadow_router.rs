@@ -9,7 +9,7 @@ use modelgate::{
     compare::{Comparison, Tolerance, key::KeyHasher, sink::MemorySink},
     model::{Acceptance, LazyModel},
     model_fn,
-    shadow::{DropCause, Priority},
+    shadow::{Budget, DropCause},
     value::Value,
 };
 use support::{
@@ -26,7 +26,7 @@ fn sink() -> Sink {
 }
 
 fn normal(policy: Shadow) -> Shadow {
-    policy.priority(Priority::Normal).queue(100_000)
+    policy.budget(Budget::unlimited()).queue(100_000)
 }
 
 /// Versions v1 to v4 answer with their number; `flags` is a flagd document.

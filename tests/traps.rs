@@ -15,7 +15,7 @@ use modelgate::{
     model::Acceptance,
     model_fn,
     router::{MissingKey, stats::VersionState},
-    shadow::Priority,
+    shadow::Budget,
     source::SourceError,
 };
 use support::{ByHand, Mood, PATIENCE, Puppet, quiet_panics, serving, settled};
@@ -31,7 +31,7 @@ fn builder(v2: Puppet, version: &str) -> RouterBuilder<[f64], f64> {
 }
 
 fn shadow() -> Shadow {
-    Shadow::always().candidate("v2").priority(Priority::Normal)
+    Shadow::always().candidate("v2").budget(Budget::unlimited())
 }
 
 #[test]

@@ -170,7 +170,8 @@ fn medians(
         let mut pairs: Vec<usize> =
             found.iter().map(|found| found[level].unwrap_or(usize::MAX)).collect();
         pairs.sort_unstable();
-        (pairs[(streams - 1) / 2] / 2).saturating_add(pairs[streams / 2] / 2)
+        let (a, b) = (pairs[(streams - 1) / 2], pairs[streams / 2]);
+        (a / 2).saturating_add(b / 2) + (a % 2 + b % 2) / 2
     })
 }
 

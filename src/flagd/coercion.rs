@@ -1,10 +1,10 @@
-//! How values of different types meet. JSONLogic engines agree on a core only; outside of it this
-//! follows the table of the official Rust evaluator.
+//! How values of different types meet: the rules of flagd's Go core, whose engine most flagd
+//! services run. `tests/data/flagd_matrix.tsv` has its answer for every operator and pair of types.
 
 use std::{cmp::Ordering, fmt};
 
 use super::{evaluate::Failed, tree::Order};
-use crate::value::{Map, Value, ValueRef};
+use crate::value::{Value, ValueRef};
 
 /// Whether a value counts as true: not `null`, `false`, `0`, `""`, `[]` or `{}`.
 #[inline]
@@ -13,7 +13,7 @@ pub(super) fn truthy(value: ValueRef<'_>) -> bool {
         ValueRef::Null => false,
         ValueRef::Bool(value) => value,
         ValueRef::Int(value) => value != 0,
-        ValueRef::Float(value) => value != 0.0 && !value.is_nan(),
+        ValueRef::Float(value) => value != 0.0,
         ValueRef::Text(text) => !text.is_empty(),
         ValueRef::List(list) => !list.is_empty(),
         ValueRef::Map(map) => {
@@ -24,131 +24,96 @@ pub(super) fn truthy(value: ValueRef<'_>) -> bool {
     }
 }
 
-/// `==`.
-///
-/// | left | right | equal when |
-/// |---|---|---|
-/// | same type | | the values are |
-/// | number | text | the text, read as a number, is; text that is none is an error |
-/// | number | boolean | the number is 1 or 0 |
-/// | text | boolean | the text is `true` or `false` |
-/// | null | number, boolean, text | it is 0, `false` or empty |
-/// | list | list | they are; different lists are an error |
-/// | list, object | another type | an error |
-/// | object | object | never |
-pub(super) fn loose_equal(left: ValueRef<'_>, right: ValueRef<'_>) -> Result<bool, Failed> {
-    use ValueRef::{Bool, Float, Int, List, Map, Null, Text};
-    Ok(match (left, right) {
-        (Text(a), Text(b)) => a == b,
-        (Null, Null) => true,
-        (Bool(a), Bool(b)) => a == b,
-        (Int(_) | Float(_), Int(_) | Float(_)) => float(left) == float(right),
-        (number @ (Int(_) | Float(_)), Text(text)) | (Text(text), number @ (Int(_) | Float(_))) => {
-            text.parse::<f64>().map_err(|_| Failed)? == float(number)
-        }
-        (number @ (Int(_) | Float(_)), Bool(value))
-        | (Bool(value), number @ (Int(_) | Float(_))) => {
-            float(number) == f64::from(u8::from(value))
-        }
-        (Text(text), Bool(value)) | (Bool(value), Text(text)) => {
-            text == if value { "true" } else { "false" }
-        }
-        (Null, number @ (Int(_) | Float(_))) | (number @ (Int(_) | Float(_)), Null) => {
-            float(number) == 0.0
-        }
-        (Null, Bool(value)) | (Bool(value), Null) => !value,
-        (Null, Text(text)) | (Text(text), Null) => text.is_empty(),
-        (List(_), List(_)) if strict_equal(left, right) => true,
-        (Map(_), Map(_)) => false,
-        _ => return Err(Failed),
-    })
+/// What `!` and `!!` go by: of a list that has elements, the first one.
+pub(super) fn first_truthy(value: ValueRef<'_>) -> bool {
+    match value {
+        ValueRef::List(list) => list.element(0).is_some_and(truthy),
+        value => truthy(value),
+    }
 }
 
-/// `===`, and membership in a list: the same type and the same value, all numbers being one type.
-pub(super) fn strict_equal(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
-    use ValueRef::{Bool, Float, Int, List, Map, Null, Text};
+/// `==`: `null` equals only `null`, text equals the same text, and everything else goes by
+/// [`comparable`]: lists and objects equal nothing, not even themselves.
+pub(super) fn loose_equal(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
+    use ValueRef::{Null, Text};
     match (left, right) {
         (Text(a), Text(b)) => a == b,
-        (Null, Null) => true,
+        (Null, other) | (other, Null) => matches!(other, Null),
+        _ => comparable(left) == comparable(right),
+    }
+}
+
+/// `===`: [`loose_equal`] of values of one type, all numbers being one type.
+pub(super) fn strict_equal(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
+    use ValueRef::{Bool, Float, Int, Null, Text};
+    match (left, right) {
+        (Text(a), Text(b)) => a == b,
         (Bool(a), Bool(b)) => a == b,
-        (Int(_) | Float(_), Int(_) | Float(_)) => float(left) == float(right),
-        (List(a), List(b)) => {
-            a.len() == b.len()
-                && (0..a.len()).all(|index| match (a.element(index), b.element(index)) {
-                    (Some(a), Some(b)) => strict_equal(a, b),
-                    (a, b) => a.is_none() && b.is_none(),
-                })
-        }
-        (Map(a), Map(b)) => {
-            let (mut equal, mut left, mut right) = (true, 0_usize, 0_usize);
-            a.visit(&mut |name, value| {
-                left += 1;
-                equal &= b.member(name).is_some_and(|other| strict_equal(value, other));
-            });
-            b.visit(&mut |_, _| right += 1);
-            equal && left == right
-        }
+        (Null, Null) => true,
+        (Int(_) | Float(_), Int(_) | Float(_)) => comparable(left) == comparable(right),
         _ => false,
     }
 }
 
-/// `<` and its like. Two texts by their bytes, everything else by [`number`]; a number and a text
-/// that is none is an error, as is a list or an object.
-pub(super) fn ordered(
-    left: ValueRef<'_>,
-    right: ValueRef<'_>,
-    order: Order,
-) -> Result<bool, Failed> {
-    use ValueRef::{Float, Int, List, Map, Text};
+/// `<` and its like. Two texts by their bytes, everything else by [`comparable`]; the equality in
+/// `<=` and `>=` is that of `==`, so that `null <= 0` is false.
+pub(super) fn ordered(left: ValueRef<'_>, right: ValueRef<'_>, order: Order) -> bool {
+    use ValueRef::{Float, Int, Null, Text};
     let found = match (left, right) {
-        (Int(_) | Float(_), Int(_) | Float(_)) => float(left).partial_cmp(&float(right)),
+        (Int(a), Int(b)) => (a as f64).partial_cmp(&(b as f64)),
         (Text(a), Text(b)) => Some(a.cmp(b)),
-        (List(_) | Map(_), _) | (_, List(_) | Map(_)) => return Err(Failed),
-        _ => match (number(left), number(right)) {
-            (Some(a), Some(b)) => a.partial_cmp(&b),
-            _ if matches!(left, Int(_) | Float(_)) || matches!(right, Int(_) | Float(_)) => {
-                return Err(Failed);
-            }
-            _ => None,
-        },
+        (Null, Null) => Some(Ordering::Equal),
+        (Int(_) | Float(_), Int(_) | Float(_)) => comparable(left).partial_cmp(&comparable(right)),
+        _ => {
+            let found = comparable(left).partial_cmp(&comparable(right));
+            let null = matches!(left, Null) || matches!(right, Null);
+            found.filter(|found| !(null && found.is_eq()))
+        }
     };
-    Ok(found.is_some_and(|found| match order {
+    found.is_some_and(|found| match order {
         Order::Below => found == Ordering::Less,
         Order::AtMost => found != Ordering::Greater,
         Order::Above => found == Ordering::Greater,
         Order::AtLeast => found != Ordering::Less,
-    }))
+    })
 }
 
-/// A number's value; of anything else, zero.
-#[inline]
-fn float(value: ValueRef<'_>) -> f64 {
+/// A value as comparisons see it: text by its digits (blank text is 0), booleans as 1 and 0, `null`
+/// as 0. Text that is no number, a list and an object are NaN: unlike everything.
+pub(super) fn comparable(value: ValueRef<'_>) -> f64 {
     match value {
         ValueRef::Int(value) => value as f64,
         ValueRef::Float(value) => value,
-        _ => 0.0,
+        ValueRef::Bool(value) => f64::from(u8::from(value)),
+        ValueRef::Null => 0.0,
+        ValueRef::Text(text) if text.trim().is_empty() => 0.0,
+        ValueRef::Text(text) => parse(text).unwrap_or(f64::NAN),
+        ValueRef::List(_) | ValueRef::Map(_) => f64::NAN,
     }
 }
 
-/// A value as a number: text by its digits (empty text is 0), booleans as 1 and 0, `null` as 0.
-pub(super) fn number(value: ValueRef<'_>) -> Option<f64> {
+/// A value as arithmetic sees it: text by its digits, or else 0; only numbers and text are any.
+#[inline]
+pub(super) fn number(value: ValueRef<'_>) -> Result<f64, Failed> {
     match value {
-        ValueRef::Int(_) | ValueRef::Float(_) => Some(float(value)),
-        ValueRef::Text("") | ValueRef::Null => Some(0.0),
-        ValueRef::Text(text) => text.parse().ok(),
-        ValueRef::Bool(value) => Some(f64::from(u8::from(value))),
-        ValueRef::List(_) | ValueRef::Map(_) => None,
+        ValueRef::Int(value) => Ok(value as f64),
+        ValueRef::Float(value) => Ok(value),
+        ValueRef::Text(text) => Ok(parse(text).unwrap_or(0.0)),
+        _ => Err(Failed),
     }
 }
 
-/// A value as an integer, by the same rules; a number with a fraction is none.
-pub(super) fn integer(value: ValueRef<'_>) -> Option<i64> {
-    match value {
-        ValueRef::Text("") | ValueRef::Null => Some(0),
-        ValueRef::Text(text) => text.parse().ok(),
-        ValueRef::Bool(value) => Some(i64::from(value)),
-        _ => integral(value),
-    }
+/// A number cut down to an integer; one that no integer can hold becomes the least there is.
+pub(super) fn whole(value: f64) -> i64 {
+    // 2^63 is a float, but no `i64`.
+    if value >= i64::MIN as f64 && value < -(i64::MIN as f64) { value as i64 } else { i64::MIN }
+}
+
+/// The number that a text is, blanks around it not allowed.
+pub(super) fn parse(text: &str) -> Option<f64> {
+    // Rust reads a sign before `nan`, the core does not.
+    let signed_nan = text.len() == 4 && text.ends_with(['n', 'N']);
+    text.parse().ok().filter(|_| !signed_nan)
 }
 
 /// A number that is an integer, however it is written.
@@ -161,76 +126,47 @@ pub(super) fn integral(value: ValueRef<'_>) -> Option<i64> {
 }
 
 /// The integer that a float is exactly.
-pub(super) fn exact_integer(value: f64) -> Option<i64> {
+fn exact_integer(value: f64) -> Option<i64> {
     // The upper bound is 2^63, which a float can be and an `i64` cannot.
     let fits = value.fract() == 0.0 && value >= i64::MIN as f64 && value < -(i64::MIN as f64);
     fits.then_some(value as i64)
 }
 
-/// The result of arithmetic: an integer wherever it is one.
+/// The result of arithmetic: an integer wherever it is one. There is a zero below zero.
 pub(super) fn from_float(value: f64) -> Value {
-    exact_integer(value).map_or(Value::Float(value), Value::Int)
-}
-
-/// Writes a value the way `cat` shows it. A list shows its elements one after the other.
-pub(super) fn write_text(value: ValueRef<'_>, out: &mut impl fmt::Write) -> fmt::Result {
-    let ValueRef::List(list) = value else { return write_flat(value, out) };
-    (0..list.len())
-        .filter_map(|index| list.element(index))
-        .try_for_each(|element| write_flat(element, out))
-}
-
-/// Writes a value as text; lists and objects as JSON.
-pub(super) fn write_flat(value: ValueRef<'_>, out: &mut impl fmt::Write) -> fmt::Result {
-    match value {
-        ValueRef::Null => Ok(()),
-        ValueRef::Bool(value) => out.write_str(if value { "true" } else { "false" }),
-        ValueRef::Int(value) => write!(out, "{value}"),
-        ValueRef::Float(value) => write_float(value, out),
-        ValueRef::Text(text) => out.write_str(text),
-        ValueRef::List(_) | ValueRef::Map(_) => write_json(&value.to_value(), out),
-    }
-}
-
-/// Writes a value as JSON, with exponents as the official evaluator has them: `1e21`.
-fn write_json(value: &Value, out: &mut impl fmt::Write) -> fmt::Result {
-    match value {
-        Value::Float(_) => out.write_str(&value.to_string().replace('+', "")),
-        Value::List(values) => {
-            out.write_char('[')?;
-            for (index, value) in values.iter().enumerate() {
-                out.write_str(if index == 0 { "" } else { "," })?;
-                write_json(value, out)?;
-            }
-            out.write_char(']')
-        }
-        Value::Map(map) => {
-            out.write_char('{')?;
-            for (index, (name, value)) in map.iter().enumerate() {
-                out.write_str(if index == 0 { "" } else { "," })?;
-                write!(out, "{}:", Value::from(name))?;
-                write_json(value, out)?;
-            }
-            out.write_char('}')
-        }
-        value => write!(out, "{value}"),
-    }
-}
-
-/// Writes a float as JSON does, a whole one with its `.0`.
-fn write_float(value: f64, out: &mut impl fmt::Write) -> fmt::Result {
     match exact_integer(value) {
-        Some(whole) => write!(out, "{whole}.0"),
-        None if !value.is_finite() => out.write_str("null"),
-        None if value.fract() == 0.0 => write!(out, "{value:?}"),
-        None => write!(out, "{value}"),
+        Some(integer) if integer != 0 || value.is_sign_positive() => Value::Int(integer),
+        _ => Value::Float(value),
     }
 }
 
-/// The members of any object, owned. Allocates.
-pub(super) fn owned_map(value: ValueRef<'_>) -> Map {
-    match value.to_value() {
-        Value::Map(map) => map,
-        _ => Map::new(),
+/// Writes text or a number the way `cat` shows it: no exponents, no zeros after the point, nothing
+/// for `null`. Booleans, lists and objects have no text.
+pub(super) fn write_text(value: ValueRef<'_>, out: &mut impl fmt::Write) -> Result<(), Failed> {
+    let written = match value {
+        ValueRef::Null => Ok(()),
+        ValueRef::Text(text) => out.write_str(text),
+        ValueRef::Int(value) => write_integer(value, out),
+        ValueRef::Float(value) => write_float(value, out),
+        _ => return Err(Failed),
+    };
+    written.map_err(|_| Failed)
+}
+
+/// All numbers of a rule are floats: an integer beyond 2^53 is shown as the nearest one.
+pub(super) fn write_integer(value: i64, out: &mut impl fmt::Write) -> fmt::Result {
+    const EXACT: i64 = 1 << 53;
+    if (-EXACT..=EXACT).contains(&value) {
+        write!(out, "{value}")
+    } else {
+        write!(out, "{}", value as f64)
+    }
+}
+
+fn write_float(value: f64, out: &mut impl fmt::Write) -> fmt::Result {
+    if value.is_infinite() {
+        out.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
+    } else {
+        write!(out, "{value}")
     }
 }

@@ -1,18 +1,18 @@
 //! Operators on lists: `map filter reduce all some none merge missing missing_some`.
 
 use super::{
-    coercion::{integral, owned_map, truthy},
+    coercion::{number, truthy, whole, write_text},
     evaluate::{Failed, Scene},
-    expression::{Answer, Held, Scope, evaluate},
+    expression::{Answer, Held, Operands, Scope, evaluate},
     trace::Watcher,
     tree::Expression,
 };
-use crate::value::{Map, Value, ValueRef};
+use crate::value::{Value, ValueRef};
 
 /// How many elements one evaluation may go through: lists in lists multiply.
 const VISITS: u32 = 1_000_000;
 
-/// How many bytes and elements `reduce` may pile up.
+/// How many bytes `reduce` may pile up.
 const PILE: usize = 1 << 20;
 
 impl<W> Scene<'_, W> {
@@ -22,72 +22,38 @@ impl<W> Scene<'_, W> {
     }
 }
 
-/// Roughly how much memory a value takes.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Text(text) => 1 + text.len(),
-        Value::List(values) => values.iter().map(size).fold(1, usize::saturating_add),
-        Value::Map(map) => map
-            .iter()
-            .map(|(name, value)| size(value).saturating_add(name.len()))
-            .fold(1, usize::saturating_add),
-        _ => 1,
-    }
-}
-
 pub(super) enum Quantifier {
     Every,
     Some,
     None,
 }
 
-/// What an operator goes through.
-enum Items<'s> {
-    None,
-    List(Held<'s>),
-    Members(Map),
-    Single(Held<'s>),
+/// What an operator goes through: a written list as it is written, or what an operator comes to.
+/// Anything else written is no list.
+fn subject<'a: 's, 's, W: Watcher>(
+    scene: &mut Scene<'a, W>,
+    written: &'a Expression,
+    scope: Scope<'s>,
+) -> Answer<'s> {
+    match written {
+        Expression::Constant(Value::List(_) | Value::Map(_)) => evaluate(written, scene, scope),
+        Expression::Constant(_) => Ok(Held::NULL),
+        operator => evaluate(operator, scene, scope),
+    }
 }
 
-impl<'s> Items<'s> {
-    fn of(value: Held<'s>) -> Items<'s> {
-        match value.borrow() {
-            ValueRef::Null => Items::None,
-            ValueRef::List(_) => Items::List(value),
-            ValueRef::Map(_) => Items::Members(owned_map(value.borrow())),
-            _ => Items::Single(value),
+/// Visits each element of a list until `visit` says to stop.
+fn each(
+    list: &Held<'_>,
+    mut visit: impl FnMut(ValueRef<'_>) -> Result<bool, Failed>,
+) -> Result<(), Failed> {
+    let ValueRef::List(list) = list.borrow() else { return Err(Failed) };
+    for index in 0..list.len() {
+        if !visit(list.element(index).unwrap_or_default())? {
+            break;
         }
     }
-
-    /// Visits each element, with its name if it has one, until `visit` says to stop.
-    fn each(
-        &self,
-        mut visit: impl FnMut(Option<&str>, ValueRef<'_>) -> Result<bool, Failed>,
-    ) -> Result<(), Failed> {
-        match self {
-            Items::None => {}
-            Items::Single(value) => {
-                visit(None, value.borrow())?;
-            }
-            Items::Members(map) => {
-                for (name, value) in map.iter() {
-                    if !visit(Some(name), value.borrow())? {
-                        break;
-                    }
-                }
-            }
-            Items::List(list) => {
-                if let ValueRef::List(list) = list.borrow() {
-                    for index in 0..list.len() {
-                        if !visit(None, list.element(index).unwrap_or_default())? {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 pub(super) fn map<'a: 's, 's, W: Watcher>(
@@ -95,14 +61,18 @@ pub(super) fn map<'a: 's, 's, W: Watcher>(
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
-    let [list, body] = arguments else { return Err(Failed) };
-    let items = Items::of(evaluate(list, scene, scope)?);
     let mut mapped = Vec::new();
-    items.each(|_, item| {
-        scene.visit()?;
-        mapped.push(evaluate(body, scene, Scope::Element(item))?.into_value());
-        Ok(true)
-    })?;
+    if let [list, body, ..] = arguments {
+        let list = subject(scene, list, scope)?;
+        if !list.is_null() {
+            each(&list, |item| {
+                scene.visit()?;
+                let inner = Scope::Element { item, outer: &scope };
+                mapped.push(evaluate(body, scene, inner)?.into_value());
+                Ok(true)
+            })?;
+        }
+    }
     Ok(Held::Owned(Value::List(mapped)))
 }
 
@@ -111,54 +81,58 @@ pub(super) fn filter<'a: 's, 's, W: Watcher>(
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
-    let [list, body] = arguments else { return Err(Failed) };
-    let items = Items::of(evaluate(list, scene, scope)?);
-    if matches!(items, Items::Single(_)) {
-        return Err(Failed);
-    }
-    let (mut kept, mut members) = (Vec::new(), Map::new());
-    items.each(|name, item| {
-        scene.visit()?;
-        if truthy(evaluate(body, scene, Scope::Element(item))?.borrow()) {
-            match name {
-                Some(name) => drop(members.insert(name, item.to_value())),
-                None => kept.push(item.to_value()),
-            }
+    let mut kept = Vec::new();
+    if let [list, body, ..] = arguments {
+        let list = subject(scene, list, scope)?;
+        if !list.is_null() {
+            each(&list, |item| {
+                scene.visit()?;
+                let inner = Scope::Element { item, outer: &scope };
+                if truthy(evaluate(body, scene, inner)?.borrow()) {
+                    kept.push(item.to_value());
+                }
+                Ok(true)
+            })?;
         }
-        Ok(true)
-    })?;
-    Ok(Held::Owned(match items {
-        Items::Members(_) => Value::Map(members),
-        _ => Value::List(kept),
-    }))
+    }
+    Ok(Held::Owned(Value::List(kept)))
 }
 
+/// What `reduce` keeps is of its start's type throughout: a boolean, a number or text.
 pub(super) fn reduce<'a: 's, 's, W: Watcher>(
     scene: &mut Scene<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
-    let (list, body, start) = match arguments {
-        [list, body] => (list, body, None),
-        [list, body, start] => (list, body, Some(start)),
+    let [list, body, start, ..] = arguments else { return Ok(Held::Owned(Value::Int(0))) };
+    let mut result = match evaluate(start, scene, scope)?.into_value() {
+        value @ (Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => value,
         _ => return Err(Failed),
     };
-    let items = Items::of(evaluate(list, scene, scope)?);
-    let start = match start {
-        Some(start) => evaluate(start, scene, scope)?,
-        None => Held::NULL,
-    };
-    if matches!(items, Items::Single(_) | Items::None) {
-        return Ok(start);
+    let list = subject(scene, list, scope)?;
+    if list.is_null() {
+        return Ok(Held::Owned(Value::Int(0)));
     }
-    let mut result = start.into_value();
-    items.each(|_, item| {
-        scene.visit()?;
-        let step = Scope::Step { current: item, accumulator: result.borrow() };
-        result = evaluate(body, scene, step)?.into_value();
-        if size(&result) > PILE {
-            return Err(Failed);
+    each(&list, |current| {
+        if matches!(current, ValueRef::Null) {
+            return Ok(true);
         }
+        scene.visit()?;
+        let step = Scope::Step { current, accumulator: result.borrow(), outer: &scope };
+        let value = evaluate(body, scene, step)?;
+        let value = value.borrow();
+        result = match &result {
+            Value::Bool(_) => Value::Bool(truthy(value)),
+            Value::Text(_) => {
+                let mut text = String::new();
+                write_text(value, &mut text)?;
+                if text.len() > PILE {
+                    return Err(Failed);
+                }
+                text.into()
+            }
+            _ => super::coercion::from_float(number(value)?),
+        };
         Ok(true)
     })?;
     Ok(Held::Owned(result))
@@ -170,97 +144,100 @@ pub(super) fn quantify<'a: 's, 's, W: Watcher>(
     scope: Scope<'s>,
     quantifier: Quantifier,
 ) -> Answer<'s> {
-    let [list, body] = arguments else { return Err(Failed) };
-    let items = Items::of(evaluate(list, scene, scope)?);
-    let (mut seen, mut stopped) = (false, false);
+    let list = subject(scene, arguments.first().ok_or(Failed)?, scope)?;
+    if !truthy(list.borrow()) {
+        return Ok(matches!(quantifier, Quantifier::None).into());
+    }
+    let body = arguments.get(1).ok_or(Failed)?;
     let stop_at = !matches!(quantifier, Quantifier::Every);
-    if !matches!(items, Items::Single(_)) {
-        items.each(|_, item| {
-            scene.visit()?;
-            seen = true;
-            let truth = truthy(evaluate(body, scene, Scope::Element(item))?.borrow());
-            stopped = truth == stop_at;
-            Ok(!stopped)
-        })?;
-    }
-    Ok(match quantifier {
-        Quantifier::Every => seen && !stopped,
-        Quantifier::Some => stopped,
-        Quantifier::None => !stopped,
-    }
-    .into())
+    let mut stopped = false;
+    each(&list, |item| {
+        scene.visit()?;
+        let inner = Scope::Element { item, outer: &scope };
+        stopped = truthy(evaluate(body, scene, inner)?.borrow()) == stop_at;
+        Ok(!stopped)
+    })?;
+    let some = matches!(quantifier, Quantifier::Some);
+    Ok((stopped == some).into())
 }
 
-pub(super) fn merge<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
-    arguments: &'a [Expression],
-    scope: Scope<'s>,
-) -> Answer<'s> {
+pub(super) fn merge<'s>(operands: &Operands<'s>) -> Answer<'s> {
     let mut merged = Vec::new();
-    for argument in arguments {
-        match evaluate(argument, scene, scope)?.into_value() {
-            Value::List(values) => {
-                merged.extend(values.into_iter().filter(|value| *value != Value::Null));
-            }
-            Value::Null => {}
+    if let Some(single) = operands.single() {
+        return match single {
+            ValueRef::Null | ValueRef::Map(_) => Err(Failed),
+            scalar => Ok(Held::Owned(Value::List(vec![scalar.to_value()]))),
+        };
+    }
+    for index in 0..operands.len() {
+        match operands.at(index).to_value() {
+            Value::List(values) => merged.extend(values),
             value => merged.push(value),
         }
     }
     Ok(Held::Owned(Value::List(merged)))
 }
 
-pub(super) fn missing<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
-    arguments: &'a [Expression],
-    scope: Scope<'s>,
-) -> Answer<'s> {
-    let mut missing = Vec::new();
-    for argument in arguments {
-        let names = evaluate(argument, scene, scope)?;
-        match names.borrow() {
-            ValueRef::List(list) => {
-                for name in (0..list.len()).filter_map(|index| list.element(index)) {
-                    note_missing(scene, name, scope, &mut missing);
+impl<'a, W: Watcher> Scene<'a, W> {
+    pub(super) fn missing<'s>(&mut self, names: &Operands<'s>, scope: Scope<'s>) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        let mut missing = Vec::new();
+        match names.single() {
+            Some(name @ ValueRef::Text(_)) => {
+                self.note_missing(name, scope, &mut missing)?;
+            }
+            Some(_) => return Err(Failed),
+            None => {
+                for index in 0..names.len() {
+                    self.note_missing(names.at(index), scope, &mut missing)?;
                 }
             }
-            name => note_missing(scene, name, scope, &mut missing),
         }
+        Ok(Held::Owned(Value::List(missing)))
     }
-    Ok(Held::Owned(Value::List(missing)))
-}
 
-pub(super) fn missing_some<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
-    arguments: &'a [Expression],
-    scope: Scope<'s>,
-) -> Answer<'s> {
-    let [wanted, names, ..] = arguments else { return Ok(Held::Owned(Value::List(Vec::new()))) };
-    let wanted = evaluate(wanted, scene, scope)?;
-    let wanted = integral(wanted.borrow()).unwrap_or(1);
-    let names = evaluate(names, scene, scope)?;
-    let mut missing = Vec::new();
-    if let ValueRef::List(list) = names.borrow() {
-        let mut present = 0_i64;
-        for name in (0..list.len()).filter_map(|index| list.element(index)) {
-            let before = missing.len();
-            note_missing(scene, name, scope, &mut missing);
-            present += i64::from(matches!(name, ValueRef::Text(_)) && missing.len() == before);
+    pub(super) fn missing_some<'s>(
+        &mut self,
+        operands: &Operands<'s>,
+        scope: Scope<'s>,
+    ) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        if operands.single().is_some() || operands.len() < 2 {
+            return Err(Failed);
         }
-        if present >= wanted {
+        let wanted = whole(number(operands.at(0))?);
+        let ValueRef::List(names) = operands.at(1) else { return Err(Failed) };
+        let mut missing = Vec::new();
+        let mut present = 0_i64;
+        for index in 0..names.len() {
+            let name = names.element(index).unwrap_or_default();
+            present += i64::from(!self.note_missing(name, scope, &mut missing)?);
+        }
+        if wanted <= present {
             missing.clear();
         }
+        Ok(Held::Owned(Value::List(missing)))
     }
-    Ok(Held::Owned(Value::List(missing)))
-}
 
-/// Notes a name that leads nowhere. What is no text is no name.
-fn note_missing<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
-    name: ValueRef<'_>,
-    scope: Scope<'s>,
-    missing: &mut Vec<Value>,
-) {
-    if matches!(name, ValueRef::Text(_)) && scene.computed(name, scope).is_none() {
-        missing.push(name.to_value());
+    /// Notes a name that leads nowhere, or to `null`.
+    fn note_missing<'s>(
+        &mut self,
+        name: ValueRef<'_>,
+        scope: Scope<'s>,
+        missing: &mut Vec<Value>,
+    ) -> Result<bool, Failed>
+    where
+        'a: 's,
+    {
+        let found = self.computed(name, scope)?;
+        let absent = found.is_none_or(|found| found.is_null());
+        if absent {
+            missing.push(name.to_value());
+        }
+        Ok(absent)
     }
 }

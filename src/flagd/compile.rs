@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    Fractional,
     fractional::weight,
     operator::Operator,
     place::{Place, Places, Step},
@@ -53,8 +54,12 @@ pub(super) enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Data {
     Context,
-    Element,
+    /// The levels of this number: inside of an operator that goes through a list.
+    Levels(usize),
 }
+
+/// The data at hand and nothing else.
+const AT_HAND: usize = 0;
 
 /// Where a value stands: what it belongs to, and as which element.
 #[derive(Clone, Copy)]
@@ -71,7 +76,7 @@ impl Spot {
 }
 
 pub(super) struct Compiler<'c, 'd> {
-    shared: &'c mut Shared<'d>,
+    pub(super) shared: &'c mut Shared<'d>,
     pub(super) key: &'c str,
     variants: &'c [Variant],
     pub(super) problems: &'c mut Vec<FlagProblem>,
@@ -79,6 +84,8 @@ pub(super) struct Compiler<'c, 'd> {
     /// The shared evaluators that are being expanded, outermost first.
     expanding: Vec<&'d str>,
     depth: usize,
+    /// Whose data is read, for each kind of place; see [`Variable`].
+    pub(super) levels: Vec<Box<[u8]>>,
 }
 
 type Compiled<T> = Result<T, Refusal>;
@@ -90,8 +97,8 @@ impl<'c, 'd> Compiler<'c, 'd> {
         variants: &'c [Variant],
         problems: &'c mut Vec<FlagProblem>,
     ) -> Compiler<'c, 'd> {
-        let (places, expanding) = (Places::new(), Vec::new());
-        Compiler { shared, key, variants, problems, places, expanding, depth: 0 }
+        let (places, expanding, levels) = (Places::new(), Vec::new(), vec![Box::from([0])]);
+        Compiler { shared, key, variants, problems, places, expanding, depth: 0, levels }
     }
 
     pub(super) fn into_places(self) -> Box<[Step]> {
@@ -102,11 +109,11 @@ impl<'c, 'd> Compiler<'c, 'd> {
     where
         'd: 'c,
     {
-        self.rule(rule, Spot { parent: Place::ROOT, index: None, data: Data::Context })
+        self.rule(rule, Spot { parent: Place::ROOT, index: None, data: Data::Context }, false)
     }
 
     /// A rule whose answer names a variant.
-    fn rule(&mut self, value: &Value, spot: Spot) -> Compiled<Rule> {
+    fn rule(&mut self, value: &Value, spot: Spot, branch: bool) -> Compiled<Rule> {
         if let Value::Map(map) = value
             && let Some((name, argument)) = single(map)
         {
@@ -117,13 +124,17 @@ impl<'c, 'd> Compiler<'c, 'd> {
                 return self.nested(|this| this.branches(arguments, place));
             }
             if name == "$ref" && matches!(argument, Value::Text(_)) {
-                return self.expand(argument, |this, rule, spot| this.rule(rule, spot), spot);
+                return self.expand(
+                    argument,
+                    |this, rule, spot| this.rule(rule, spot, branch),
+                    spot,
+                );
             }
         }
         Ok(match self.expression(value, spot)? {
             Expression::Constant(value) => Rule::Serve(self.outcome(&value, spot)),
             Expression::Split(split) => Rule::Split(split),
-            expression => Rule::Computed(expression),
+            expression => Rule::Computed { expression, branch },
         })
     }
 
@@ -133,10 +144,10 @@ impl<'c, 'd> Compiler<'c, 'd> {
         let mut branches = Vec::with_capacity(pairs.len());
         for (index, [condition, rule]) in pairs.iter().enumerate() {
             let condition = self.condition(condition, spot(2 * index))?;
-            branches.push((condition, self.rule(rule, spot(2 * index + 1))?));
+            branches.push((condition, self.rule(rule, spot(2 * index + 1), true)?));
         }
         let otherwise = match rest.first() {
-            Some(rule) => self.rule(rule, spot(arguments.len() - 1))?,
+            Some(rule) => self.rule(rule, spot(arguments.len() - 1), true)?,
             None => Rule::Serve(Outcome::Default),
         };
         Ok(Rule::If(Box::new(Branches { place, branches: branches.into(), otherwise })))
@@ -144,18 +155,13 @@ impl<'c, 'd> Compiler<'c, 'd> {
 
     /// What a constant answer comes to.
     fn outcome(&mut self, value: &Value, spot: Spot) -> Outcome {
-        let mut name = String::new();
-        let name = match value {
-            Value::Null => return Outcome::Default,
-            Value::Text(name) => &**name,
-            value => match super::coercion::write_flat(value.borrow(), &mut name) {
-                Ok(()) => &*name,
-                Err(_) => return Outcome::Unknown,
-            },
-        };
-        let outcome = variant(self.variants, name);
+        let outcome = named(self.variants, value);
         if outcome == Outcome::Unknown {
-            self.warn(spot, format!("`{name}`"), "the name of a variant");
+            let found = match value {
+                Value::Text(name) => format!("`{name}`"),
+                value => format!("`{value}`"),
+            };
+            self.warn(spot, found, "the name of a variant");
         }
         outcome
     }
@@ -177,10 +183,10 @@ impl<'c, 'd> Compiler<'c, 'd> {
             Value::Map(map) => match single(map) {
                 Some((name, argument)) => self.nested(|this| this.call(name, argument, spot)),
                 None => {
-                    // One engine refuses the rule at once, others when they come to it.
-                    let found = format!("{} operators in one object", map.len());
-                    self.warn(spot, found, "one");
-                    Err(Refusal::Broken)
+                    let found =
+                        format!("{} members in one object, which is no operator", map.len());
+                    self.warn(spot, found, "one operator");
+                    Ok(Expression::Constant(value.clone()))
                 }
             },
             value => Ok(Expression::Constant(value.clone())),
@@ -218,11 +224,18 @@ impl<'c, 'd> Compiler<'c, 'd> {
             _ => (alone, false),
         };
         match operator {
-            Operator::Var => return self.variable(arguments, place, spot.data),
-            Operator::Fractional => return self.split(arguments, place, spot.data),
+            Operator::Var => return self.variable(arguments, listed, place, spot.data),
+            Operator::Fractional => return self.split(arguments, listed, place, spot.data),
             Operator::If | Operator::Ternary | Operator::And | Operator::Or if !listed => {
                 self.problem(place, argument.type_name(), "an array of arguments");
                 return Ok(Expression::Fail(place));
+            }
+            operator if operator.goes_through() => {
+                if !listed {
+                    self.problem(place, argument.type_name(), "an array of arguments");
+                    return Ok(Expression::Fail(place));
+                }
+                return self.through(operator, arguments, place, spot.data);
             }
             _ => {}
         }
@@ -230,67 +243,172 @@ impl<'c, 'd> Compiler<'c, 'd> {
             .iter()
             .enumerate()
             .map(|(index, argument)| {
-                let data = match operator {
-                    Operator::Map
-                    | Operator::Filter
-                    | Operator::Reduce
-                    | Operator::Every
-                    | Operator::Some
-                    | Operator::None
-                        if index == 1 =>
-                    {
-                        Data::Element
-                    }
-                    _ => spot.data,
-                };
-                self.expression(argument, Spot::argument(place, index, data))
+                self.expression(argument, Spot::argument(place, index, spot.data))
             })
             .collect::<Compiled<Box<[_]>>>()?;
-        self.remark(operator, &arguments, place);
-        Ok(Expression::Call(Box::new(Call { place, operator, arguments })))
+        self.remark(operator, &arguments, listed, place);
+        Ok(Expression::Call(Box::new(Call { place, operator, arguments, listed })))
     }
 
-    fn variable(&mut self, arguments: &[Value], place: Place, data: Data) -> Compiled<Expression> {
-        let fallback = match arguments.get(1) {
-            Some(fallback) => Some(self.expression(fallback, Spot::argument(place, 1, data))?),
-            None => None,
+    /// An operator that goes through a list. A list that is written out is taken as it is written.
+    fn through(
+        &mut self,
+        operator: Operator,
+        arguments: &[Value],
+        place: Place,
+        data: Data,
+    ) -> Compiled<Expression> {
+        let mut compiled = Vec::with_capacity(arguments.len());
+        for (index, argument) in arguments.iter().enumerate() {
+            let spot = Spot::argument(place, index, data);
+            compiled.push(match (index, argument) {
+                (0, Value::List(values)) => {
+                    if values.iter().any(|value| matches!(value, Value::Map(_))) {
+                        self.warn(spot, "a written list of rules", "values: they stay as written");
+                    }
+                    Expression::Constant(argument.clone())
+                }
+                (1, body) => self.body(operator, body, spot)?,
+                _ => self.expression(argument, spot)?,
+            });
+        }
+        let arguments = compiled.into();
+        Ok(Expression::Call(Box::new(Call { place, operator, arguments, listed: true })))
+    }
+
+    /// The rule for each element.
+    fn body(&mut self, operator: Operator, body: &Value, spot: Spot) -> Compiled<Expression> {
+        let any_value = matches!(operator, Operator::Map | Operator::Filter);
+        if !any_value && !matches!(body, Value::Map(_)) {
+            let place = self.here(spot);
+            self.problem(place, body.type_name(), "an operator");
+            return Ok(Expression::Fail(place));
+        }
+        let data = self.inside(operator, spot.data);
+        let mut body = self.expression(body, Spot { data, ..spot })?;
+        if let Expression::Variable(variable) = &mut body {
+            variable.whole_rule = !any_value;
+        }
+        Ok(body)
+    }
+
+    /// What `var` reads from inside of an operator that goes through a list. `filter` and `none` put
+    /// what the data around them has into the rule before they begin, `some` that and then what the
+    /// element has, `all` what the element has: so an attribute of the context wins over a member of
+    /// the element that has its name.
+    fn inside(&mut self, operator: Operator, around: Data) -> Data {
+        let around = match around {
+            Data::Context => AT_HAND,
+            Data::Levels(index) => index,
+        };
+        let around = self.levels.get(around).map_or(&[][..], |levels| levels);
+        let put_in = around.split_last().map_or(&[][..], |(_, before)| before);
+        let mut levels: Vec<u8> = put_in.iter().map(|level| level.saturating_add(1)).collect();
+        levels.extend(match operator {
+            Operator::Filter | Operator::None => &[1][..],
+            Operator::Some => &[1, 0],
+            Operator::Every => &[0],
+            _ => &[],
+        });
+        levels.push(0);
+        self.levels.push(levels.into());
+        Data::Levels(self.levels.len() - 1)
+    }
+
+    fn variable(
+        &mut self,
+        arguments: &[Value],
+        listed: bool,
+        place: Place,
+        data: Data,
+    ) -> Compiled<Expression> {
+        // What a variable is made of sees one level's data at a time.
+        let part = match data {
+            Data::Context => Data::Context,
+            Data::Levels(_) => Data::Levels(AT_HAND),
+        };
+        let fallback = match (arguments, listed) {
+            ([_, fallback], true) => {
+                Some(self.expression(fallback, Spot::argument(place, 1, part))?)
+            }
+            _ => None,
         };
         let mut number = String::new();
+        let mut put_in = true;
         let path = match arguments.first() {
-            None | Some(Value::Null) => "",
-            Some(Value::Text(path)) => &**path,
-            Some(value @ (Value::Int(_) | Value::Float(_))) => {
-                number = value.to_string();
+            None => "",
+            Some(Value::Null) if !listed => {
+                return Ok(self.read(Path::Bare, None, data, false));
+            }
+            Some(Value::Text(path)) => {
+                put_in = listed || !(path.is_empty() || path.starts_with('.'));
+                path
+            }
+            Some(value @ (Value::Int(_) | Value::Float(_))) if !listed => {
+                if super::coercion::write_text(value.borrow(), &mut number).is_err() {
+                    return Ok(Expression::Fail(place));
+                }
                 &*number
             }
+            Some(value @ (Value::Map(_) | Value::List(_))) => {
+                let expression = self.expression(value, Spot::argument(place, 0, part))?;
+                let path = Path::Computed { expression, listed };
+                return Ok(self.read(path, fallback, data, true));
+            }
             Some(value) => {
-                let path = self.expression(value, Spot::argument(place, 0, data))?;
-                let path = Path::Computed(path);
-                return Ok(Expression::Variable(Box::new(Variable { path, fallback })));
+                self.problem(place, value.type_name(), "a path");
+                return Ok(Expression::Fail(place));
             }
         };
         if path.ends_with(".length") {
             self.problem(place, format!("`{path}`"), "a path that all engines read alike");
         }
         let path = match data {
-            Data::Element if path.is_empty() => Path::Element(Box::default()),
-            Data::Element => Path::Element(path.split('.').map(Box::from).collect()),
             Data::Context => match path {
-                "" => Path::Everything,
-                "$flagd.flagKey" => return Ok(Expression::Constant(self.key.into())),
+                "$flagd.flagKey" if fallback.is_none() => {
+                    return Ok(Expression::Constant(self.key.into()));
+                }
+                path if path.split('.').all(str::is_empty) => Path::Everything,
                 path => Path::Attribute(attribute(path)),
             },
+            Data::Levels(index) => {
+                self.remark_hidden(index, put_in, path, place);
+                let segments = path.split('.').filter(|segment| !segment.is_empty());
+                Path::Level(attribute(path), segments.map(Box::from).collect())
+            }
         };
         drop(number);
-        Ok(Expression::Variable(Box::new(Variable { path, fallback })))
+        Ok(self.read(path, fallback, data, put_in))
     }
 
-    fn split(&mut self, arguments: &[Value], place: Place, data: Data) -> Compiled<Expression> {
+    fn read(
+        &self,
+        path: Path,
+        fallback: Option<Expression>,
+        data: Data,
+        put_in: bool,
+    ) -> Expression {
+        let levels = match data {
+            Data::Levels(index) if put_in => index,
+            _ => AT_HAND,
+        };
+        let levels = self.levels.get(levels).cloned().unwrap_or_default();
+        Expression::Variable(Box::new(Variable { path, fallback, levels, whole_rule: false }))
+    }
+
+    fn split(
+        &mut self,
+        arguments: &[Value],
+        listed: bool,
+        place: Place,
+        data: Data,
+    ) -> Compiled<Expression> {
         let arguments = arguments
             .iter()
             .enumerate()
             .map(|(index, value)| self.expression(value, Spot::argument(place, index, data)))
             .collect::<Compiled<Box<[_]>>>()?;
+        let generation = self.shared.settings.fractional;
         let is_key = |expression: &Expression| match expression {
             Expression::Variable(variable) => {
                 matches!(variable.path, Path::Attribute(Attribute::Key))
@@ -299,7 +417,12 @@ impl<'c, 'd> Compiler<'c, 'd> {
             _ => false,
         };
         let bucket_by = match arguments.first() {
-            None | Some(Expression::Constant(Value::Null)) => BucketBy::Nothing,
+            Some(_) if !listed => BucketBy::Listed,
+            None => BucketBy::Nothing,
+            Some(Expression::Constant(Value::Null)) => match generation {
+                Fractional::V3 => BucketBy::Nothing,
+                _ => BucketBy::First(true),
+            },
             Some(Expression::List(_) | Expression::Constant(Value::List(_))) => BucketBy::Implied,
             Some(first) if is_key(first) => BucketBy::Key,
             Some(Expression::Call(call)) if call.operator == Operator::Cat => {
@@ -307,13 +430,15 @@ impl<'c, 'd> Compiler<'c, 'd> {
             }
             Some(_) => BucketBy::First(false),
         };
+        self.remark_bucket_by(&arguments, place);
         let entries = match bucket_by {
             BucketBy::Implied => &*arguments,
             _ => arguments.get(1..).unwrap_or_default(),
         };
-        let constants: Option<Vec<(&Value, u32)>> = entries.iter().map(entry).collect();
+        let constants: Option<Vec<(&Value, u32)>> =
+            entries.iter().map(|entry| constant_entry(entry, generation)).collect();
         let (mut shares, mut outcomes) = (None, Box::default());
-        if let Some(constants) = constants {
+        if let (Some(constants), true) = (constants, listed) {
             shares = Shares::new(constants.iter().map(|(_, weight)| *weight));
             outcomes = constants
                 .iter()
@@ -324,7 +449,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             }
         }
         let prefix = match bucket_by {
-            BucketBy::Implied => self.shared.settings.fractional.prefix(self.key),
+            BucketBy::Implied => generation.prefix(self.key),
             _ => crate::hash::Murmur3::new(0),
         };
         let split = Split { place, bucket_by, prefix, shares, outcomes, arguments };
@@ -398,13 +523,14 @@ pub(super) fn single(map: &Map) -> Option<(&str, &Value)> {
 
 /// The attribute that a path of the context names.
 fn attribute(path: &str) -> Attribute {
-    let mut segments = path.split('.');
+    let mut segments = path.split('.').filter(|segment| !segment.is_empty());
     let (first, rest) = (segments.next().unwrap_or_default(), segments);
     let rest: Box<[Box<str>]> = rest.map(Box::from).collect();
     match (first, &*rest) {
         ("targetingKey", []) => Attribute::Key,
         ("$flagd", []) => Attribute::Flagd,
         ("$flagd", [name]) if **name == *"timestamp" => Attribute::Timestamp,
+        ("$flagd", [name]) if **name == *"flagKey" => Attribute::FlagKey,
         ("targetingKey" | "$flagd", _) => Attribute::Nowhere,
         (name, []) => Attribute::Named(name.into()),
         (name, _) => Attribute::Nested(name.into(), rest),
@@ -412,13 +538,13 @@ fn attribute(path: &str) -> Attribute {
 }
 
 /// The variant and weight of a share that is a constant.
-fn entry(expression: &Expression) -> Option<(&Value, u32)> {
+fn constant_entry(expression: &Expression, generation: Fractional) -> Option<(&Value, u32)> {
     let Expression::Constant(Value::List(members)) = expression else { return None };
     let variant = members.first()?;
     if matches!(variant, Value::List(_) | Value::Map(_)) {
         return None;
     }
-    let weight = members.get(1).map_or(Some(1), |value| weight(value.borrow()))?;
+    let weight = members.get(1).map_or(Some(1), |value| weight(value.borrow(), generation))?;
     Some((variant, weight))
 }
 
@@ -427,8 +553,7 @@ fn named(variants: &[Variant], value: &Value) -> Outcome {
     let mut name = String::new();
     match value {
         Value::Null => Outcome::Default,
-        Value::Text(name) => variant(variants, name),
-        value => match super::coercion::write_flat(value.borrow(), &mut name) {
+        value => match super::answer::write(value.borrow(), &mut name) {
             Ok(()) => variant(variants, &name),
             Err(_) => Outcome::Unknown,
         },

@@ -35,14 +35,23 @@ impl Compiler<'_, '_> {
                     });
                 }
                 (Some(Operator::Not), argument) => {
-                    let argument = match argument {
-                        Value::List(arguments) => arguments.first(),
-                        argument => Some(argument),
+                    let (argument, listed) = match argument {
+                        // With more arguments it is left to the operator to evaluate them all.
+                        Value::List(arguments) => match &**arguments {
+                            [argument] => (Some(argument), true),
+                            _ => (None, true),
+                        },
+                        argument => (Some(argument), false),
                     };
                     if let Some(argument) = argument {
                         let place = self.operator(spot, name);
                         let spot = Spot::argument(place, 0, Data::Context);
-                        let condition = self.nested(|this| this.condition(argument, spot))?;
+                        let condition = self.nested(|this| {
+                            if listed || is_test(argument) {
+                                return this.condition(argument, spot);
+                            }
+                            this.expression(argument, spot).map(Condition::FirstTruth)
+                        })?;
                         return Ok(Condition::Not(place, Box::new(condition)));
                     }
                 }
@@ -50,6 +59,7 @@ impl Compiler<'_, '_> {
             }
         }
         Ok(match self.expression(value, spot)? {
+            Expression::Call(call) if !call.listed => Condition::Truth(Expression::Call(call)),
             Expression::Call(mut call) => match check(call.operator, &mut call.arguments) {
                 Some((attribute, test)) => {
                     let (place, operator) = (call.place, call.operator);
@@ -59,6 +69,18 @@ impl Compiler<'_, '_> {
             },
             expression => Condition::Truth(expression),
         })
+    }
+}
+
+/// Whether a rule never comes to a list.
+fn is_test(rule: &Value) -> bool {
+    let Value::Map(map) = rule else { return false };
+    match single(map).map(|(name, argument)| (Operator::named(name), argument)) {
+        Some((Some(Operator::And | Operator::Or), Value::List(arguments))) => {
+            arguments.iter().all(is_test)
+        }
+        Some((Some(operator), _)) => operator.is_test(),
+        _ => false,
     }
 }
 
@@ -79,16 +101,14 @@ fn check(operator: Operator, arguments: &mut [Expression]) -> Option<(Attribute,
 }
 
 fn test(operator: Operator, constant: &mut Value, constant_first: bool) -> Option<Test> {
-    let nested = matches!(constant, Value::List(_) | Value::Map(_));
-    let compare = |order| (!nested).then_some(order);
     let order = match operator {
-        Operator::Equal | Operator::NotEqual if !nested => {
+        Operator::Equal | Operator::NotEqual => {
             let negated = operator == Operator::NotEqual;
             return Some(Test::Equal { value: std::mem::take(constant), negated });
         }
         Operator::StrictEqual | Operator::StrictNotEqual => {
             let negated = operator == Operator::StrictNotEqual;
-            return Some(Test::OneOf { values: Box::new([std::mem::take(constant)]), negated });
+            return Some(Test::Same { value: std::mem::take(constant), negated });
         }
         Operator::In => return member(constant, constant_first),
         Operator::StartsWith | Operator::EndsWith => {
@@ -102,17 +122,17 @@ fn test(operator: Operator, constant: &mut Value, constant_first: bool) -> Optio
                 _ => Test::Suffix(text),
             });
         }
-        Operator::Below => compare(Order::Below)?,
-        Operator::AtMost => compare(Order::AtMost)?,
-        Operator::Above => compare(Order::Above)?,
-        Operator::AtLeast => compare(Order::AtLeast)?,
+        Operator::Below => Order::Below,
+        Operator::AtMost => Order::AtMost,
+        Operator::Above => Order::Above,
+        Operator::AtLeast => Order::AtLeast,
         _ => return None,
     };
     Some(Test::Compare { value: std::mem::take(constant), order, constant_first })
 }
 
 fn member(constant: &mut Value, constant_first: bool) -> Option<Test> {
-    match (constant, constant_first) {
+    match (&mut *constant, constant_first) {
         (Value::Text(text), true) => Some(Test::Holds(std::mem::take(text))),
         (Value::Text(text), false) => Some(Test::PartOf(std::mem::take(text))),
         (Value::List(values), false) => {
@@ -122,9 +142,10 @@ fn member(constant: &mut Value, constant_first: bool) -> Option<Test> {
                 let mut texts: Box<[Box<str>]> =
                     values.iter().filter_map(Value::as_str).map(Box::from).collect();
                 texts.sort();
-                return Some(Test::OneOfTexts(texts));
+                let list = std::mem::take(constant);
+                return Some(Test::OneOfTexts { texts, list });
             }
-            Some(Test::OneOf { values: std::mem::take(values).into(), negated: false })
+            Some(Test::OneOf(std::mem::take(constant)))
         }
         _ => None,
     }

@@ -122,6 +122,11 @@ fn try_flag(
         variants => return Err(wrong("/variants", variants, "an object")),
     };
     variants.sort_by(|a, b| a.name.cmp(&b.name));
+    for variant in variants.iter().filter(|variant| super::answer::is_escaped(&variant.name)) {
+        let found = format!("`{}`, which no rule can answer with", variant.name);
+        let expected = "a name without quotes, backslashes, `<`, `>`, `&` and control characters";
+        problems.push(FlagProblem::warning(key, "/variants", found, expected));
+    }
     let default = match definition.get("defaultVariant") {
         None | Some(Value::Null) => Outcome::Default,
         Some(Value::Text(name)) if name.is_empty() => Outcome::Default,

@@ -1,9 +1,11 @@
 //! Evaluating a compiled flag.
 
 use super::{
-    coercion::{loose_equal, ordered, strict_equal, truthy},
+    answer,
+    coercion::{first_truthy, loose_equal, ordered, parse, strict_equal, truthy, whole},
     expression::{Held, Scope, evaluate},
     fractional::Chosen,
+    membership,
     trace::{Recorder, Unwatched, Watcher},
     tree::{
         Attribute, Body, Branches, Check, Condition, Expression, FlagdFlag, Outcome, Rule, Split,
@@ -68,9 +70,10 @@ impl<'a, W: Watcher> Scene<'a, W> {
     fn read_other(&self, attribute: &'a Attribute) -> Option<ValueRef<'a>> {
         match attribute {
             Attribute::Nested(name, path) => {
-                path.iter().try_fold(self.named(name)?, |value, segment| member(value, segment))
+                at_path(self.named(name)?, path.iter().map(|segment| &**segment))
             }
             Attribute::Timestamp => Some(ValueRef::Int(self.timestamp())),
+            Attribute::FlagKey => Some(ValueRef::Text(&self.flag.key)),
             _ => None,
         }
     }
@@ -186,8 +189,8 @@ impl<'a, W: Watcher> Scene<'a, W> {
                     self.watcher.decided(self.flag.name(*outcome));
                     return Ok(*outcome);
                 }
-                Rule::Computed(expression) => {
-                    let outcome = self.compute(expression)?;
+                Rule::Computed { expression, branch } => {
+                    let outcome = self.compute(expression, *branch)?;
                     self.watcher.decided(self.flag.name(outcome));
                     return Ok(outcome);
                 }
@@ -207,9 +210,13 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     #[inline(never)]
-    fn compute(&mut self, expression: &'a Expression) -> Result<Outcome, Failed> {
+    fn compute(&mut self, expression: &'a Expression, branch: bool) -> Result<Outcome, Failed> {
         let value = evaluate(expression, self, Scope::Data)?;
-        Ok(self.flag.named(value.borrow()))
+        match value.borrow() {
+            // The core evaluates what a branch comes to once more. Data never becomes a rule here.
+            map @ ValueRef::Map(_) if branch && is_rule(map) => Err(Failed),
+            value => self.flag.named(value),
+        }
     }
 
     /// A split by a targeting key that is there, among constant shares.
@@ -229,7 +236,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         self.watcher.entered(split.place, "fractional");
         Ok(match self.general(split, Scope::Data)? {
             Chosen::Share(share) => split.outcomes.get(share).copied().unwrap_or(Outcome::Default),
-            Chosen::Value(value) => self.flag.named(value.borrow()),
+            Chosen::Value(value) => self.flag.named(value.borrow())?,
         })
     }
 
@@ -275,6 +282,9 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Condition::Truth(expression) => {
                 truthy(evaluate(expression, self, Scope::Data)?.borrow())
             }
+            Condition::FirstTruth(expression) => {
+                first_truthy(evaluate(expression, self, Scope::Data)?.borrow())
+            }
         })
     }
 
@@ -298,37 +308,31 @@ impl<'a, W: Watcher> Scene<'a, W> {
     #[inline(never)]
     fn check_other(&mut self, check: &'a Check, found: ValueRef<'a>) -> Result<bool, Failed> {
         let holds = match &check.test {
-            Test::Equal { value, negated } => match loose_equal(found, value.borrow()) {
-                Ok(equal) => equal != *negated,
-                Err(failed) => return self.fail(check, failed),
-            },
+            Test::Equal { value, negated } => loose_equal(found, value.borrow()) != *negated,
             Test::Compare { value, order, constant_first } => {
                 let value = value.borrow();
                 let (left, right) = if *constant_first { (value, found) } else { (found, value) };
-                match ordered(left, right, *order) {
+                ordered(left, right, *order)
+            }
+            Test::Same { value, negated } => strict_equal(found, value.borrow()) != *negated,
+            Test::OneOf(values) => match membership::contains(found, values.borrow()) {
+                Ok(holds) => holds,
+                Err(failed) => return self.fail(check, failed),
+            },
+            Test::OneOfTexts { texts, list } => match found {
+                ValueRef::Text(found) => texts.binary_search_by(|text| (**text).cmp(found)).is_ok(),
+                other => match membership::contains(other, list.borrow()) {
                     Ok(holds) => holds,
                     Err(failed) => return self.fail(check, failed),
-                }
-            }
-            Test::OneOf { values, negated } => {
-                values.iter().any(|value| strict_equal(value.borrow(), found)) != *negated
-            }
-            Test::OneOfTexts(texts) => match found {
-                ValueRef::Text(found) => {
-                    texts.binary_search_by(|text| (**text).cmp(found)).is_ok()
-                }
-                _ => false,
+                },
             },
             Test::PartOf(text) => match found {
                 ValueRef::Text(found) => text.contains(found),
-                _ => false,
+                _ => return self.fail(check, Failed),
             },
-            Test::Holds(text) => match found {
-                ValueRef::Text(found) => found.contains(&**text),
-                ValueRef::List(list) => (0..list.len()).any(|index| {
-                    matches!(list.element(index), Some(ValueRef::Text(found)) if *found == **text)
-                }),
-                _ => false,
+            Test::Holds(text) => match membership::contains(ValueRef::Text(text), found) {
+                Ok(holds) => holds,
+                Err(failed) => return self.fail(check, failed),
             },
             Test::Prefix(prefix) => match found {
                 ValueRef::Text(found) => found.starts_with(&**prefix),
@@ -370,30 +374,58 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 }
 
-/// The member of an object, or the element of a list, that one segment of a path names.
-pub(super) fn member<'s>(value: ValueRef<'s>, segment: &str) -> Option<ValueRef<'s>> {
+/// What stands at the end of a path.
+pub(super) fn at_path<'s, 'p>(
+    start: ValueRef<'s>,
+    mut path: impl Iterator<Item = &'p str>,
+) -> Option<ValueRef<'s>> {
+    path.try_fold(start, member)
+}
+
+/// The member of an object, or the element of a list, that one segment of a path names: a segment
+/// that is no number is the first element.
+fn member<'s>(value: ValueRef<'s>, segment: &str) -> Option<ValueRef<'s>> {
     match value {
         ValueRef::Map(map) => map.member(segment),
-        ValueRef::List(list) => list.element(segment.parse().ok()?),
+        ValueRef::List(list) => {
+            let index = match segment.parse() {
+                Ok(index) => index,
+                Err(_) => whole(parse(segment).unwrap_or(0.0)),
+            };
+            list.element(usize::try_from(index).ok()?)
+        }
         _ => None,
+    }
+}
+
+/// Whether an engine would take this value for a rule where there may be one: an object of one
+/// member, or a list with such an object in it.
+pub(super) fn is_rule(value: ValueRef<'_>) -> bool {
+    match value {
+        ValueRef::Map(map) => {
+            let mut members = 0_usize;
+            map.visit(&mut |_, _| members += 1);
+            members == 1
+        }
+        ValueRef::List(list) => {
+            (0..list.len()).any(|index| list.element(index).is_some_and(is_rule))
+        }
+        _ => false,
     }
 }
 
 impl FlagdFlag {
     /// The variant that a rule's value names.
-    fn named(&self, value: ValueRef<'_>) -> Outcome {
-        match value {
+    fn named(&self, value: ValueRef<'_>) -> Result<Outcome, Failed> {
+        Ok(match value {
             ValueRef::Null => Outcome::Default,
-            ValueRef::Float(value) if !value.is_finite() => Outcome::Default,
-            ValueRef::Text(name) => self.variant(name),
+            ValueRef::Text(name) if !answer::is_escaped(name) => self.variant(name),
             other => {
                 let mut name = ShortText::default();
-                match super::coercion::write_flat(other, &mut name) {
-                    Ok(()) => self.variant(name.as_str()),
-                    Err(_) => Outcome::Unknown,
-                }
+                answer::write(other, &mut name).map_err(|_| Failed)?;
+                self.variant(name.as_str())
             }
-        }
+        })
     }
 
     pub(super) fn variant(&self, name: &str) -> Outcome {

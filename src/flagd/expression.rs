@@ -3,10 +3,12 @@
 use smallvec::SmallVec;
 
 use super::{
-    coercion::{loose_equal, ordered, strict_equal, truthy, write_flat, write_text},
+    arithmetic,
+    coercion::{first_truthy, loose_equal, ordered, strict_equal, truthy, write_text},
     collection::{self, Quantifier},
-    evaluate::{Failed, Scene, member},
+    evaluate::{Failed, Scene, at_path, is_rule},
     fractional::Chosen,
+    membership,
     operator::Operator,
     trace::Watcher,
     tree::{Attribute, Call, Expression, Order, Path, Variable},
@@ -37,6 +39,11 @@ impl Held<'_> {
     }
 
     pub(super) const NULL: Held<'static> = Held::Borrowed(ValueRef::Null);
+
+    #[inline]
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.borrow(), ValueRef::Null)
+    }
 }
 
 impl From<bool> for Held<'_> {
@@ -51,9 +58,72 @@ pub(super) enum Scope<'s> {
     /// The rule's data.
     Data,
     /// The element that `map` and its like are at.
-    Element(ValueRef<'s>),
+    Element { item: ValueRef<'s>, outer: &'s Scope<'s> },
     /// A step of `reduce`.
-    Step { current: ValueRef<'s>, accumulator: ValueRef<'s> },
+    Step { current: ValueRef<'s>, accumulator: ValueRef<'s>, outer: &'s Scope<'s> },
+}
+
+impl<'s> Scope<'s> {
+    /// The scope this many operators further out.
+    fn out(self, level: u8) -> Scope<'s> {
+        let mut scope = self;
+        for _ in 0..level {
+            scope = match scope {
+                Scope::Data => return scope,
+                Scope::Element { outer, .. } | Scope::Step { outer, .. } => *outer,
+            };
+        }
+        scope
+    }
+}
+
+/// What an operator works on.
+pub(super) enum Operands<'s> {
+    /// As many as were written.
+    Written(SmallVec<[Held<'s>; 4]>),
+    /// What the only argument came to: a list stands for its elements.
+    Came(Held<'s>),
+}
+
+impl Operands<'_> {
+    /// The one operand that is no list.
+    pub(super) fn single(&self) -> Option<ValueRef<'_>> {
+        match self {
+            Operands::Came(value) if !value.is_list() => Some(value.borrow()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Operands::Written(values) => values.len(),
+            Operands::Came(value) => match value.borrow() {
+                ValueRef::List(list) => list.len(),
+                _ => 1,
+            },
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The operand at an index, `null` where there is none.
+    pub(super) fn at(&self, index: usize) -> ValueRef<'_> {
+        let found = match self {
+            Operands::Written(values) => values.get(index).map(Held::borrow),
+            Operands::Came(value) => match value.borrow() {
+                ValueRef::List(list) => list.element(index),
+                value => (index == 0).then_some(value),
+            },
+        };
+        found.unwrap_or_default()
+    }
+
+    /// The operands where there have to be several.
+    fn list(self) -> Result<Self, Failed> {
+        if self.single().is_some() { Err(Failed) } else { Ok(self) }
+    }
 }
 
 pub(super) type Answer<'s> = Result<Held<'s>, Failed>;
@@ -96,67 +166,122 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Path::Attribute(Attribute::Flagd) => Some(Held::Owned(Value::Map(self.flagd()))),
             Path::Attribute(attribute) => self.read(attribute).map(Held::Borrowed),
             Path::Everything => Some(Held::Owned(Value::Map(self.everything()))),
-            Path::Element(path) => {
-                element(scope, path.iter().map(|segment| &**segment)).map(Held::Borrowed)
-            }
-            Path::Computed(path) => {
-                let path = evaluate(path, self, scope)?;
-                self.computed(path.borrow(), scope)
-            }
+            Path::Bare => match scope {
+                Scope::Element { item, .. } if is_scalar(item) => Some(Held::Borrowed(item)),
+                _ => None,
+            },
+            Path::Level(..) | Path::Computed { .. } => return self.by_level(variable, scope),
         };
-        match (found, &variable.fallback) {
-            (Some(value), _) => Ok(value),
-            (None, Some(fallback)) => evaluate(fallback, self, scope),
-            (None, None) => Ok(Held::NULL),
-        }
+        self.or_fallback(found, variable, scope)
     }
 
-    /// Follows a path that the rule itself made.
-    pub(super) fn computed<'s>(&mut self, path: ValueRef<'_>, scope: Scope<'s>) -> Option<Held<'s>>
+    /// The fallback is evaluated whether or not it is needed, as any argument is.
+    fn or_fallback<'s>(
+        &mut self,
+        found: Option<Held<'s>>,
+        variable: &'a Variable,
+        scope: Scope<'s>,
+    ) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        let fallback = match &variable.fallback {
+            Some(fallback) => evaluate(fallback, self, scope)?,
+            None => Held::NULL,
+        };
+        Ok(found.filter(|found| !found.is_null()).unwrap_or(fallback))
+    }
+
+    /// What the first level has that has anything. Whatever comes from a level before the last is
+    /// put into the rule, and evaluated with it: an object of one member would be an operator.
+    fn by_level<'s>(&mut self, variable: &'a Variable, scope: Scope<'s>) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        for (index, level) in variable.levels.iter().enumerate() {
+            let scope = scope.out(*level);
+            let found = match &variable.path {
+                Path::Level(attribute, path) => match scope {
+                    Scope::Data if path.is_empty() => {
+                        Some(Held::Owned(Value::Map(self.everything())))
+                    }
+                    Scope::Data if matches!(attribute, Attribute::Flagd) => {
+                        Some(Held::Owned(Value::Map(self.flagd())))
+                    }
+                    Scope::Data => self.read(attribute).map(Held::Borrowed),
+                    scope => inner(scope, path.iter().map(|segment| &**segment)),
+                },
+                Path::Computed { expression, listed } => {
+                    let path = evaluate(expression, self, scope)?;
+                    match (path.borrow(), listed) {
+                        (path @ ValueRef::Text(_), true) => self.computed(path, scope)?,
+                        (_, true) => return Err(Failed),
+                        (path, false) => self.computed(path, scope)?,
+                    }
+                }
+                _ => None,
+            };
+            let found = self.or_fallback(found, variable, scope)?;
+            if !found.is_null() {
+                let put_in = index + 1 < variable.levels.len();
+                let whole = variable.whole_rule && !matches!(found.borrow(), ValueRef::Map(_));
+                if put_in && (whole || is_rule(found.borrow())) {
+                    return Err(Failed);
+                }
+                return Ok(found);
+            }
+        }
+        Ok(Held::NULL)
+    }
+
+    /// Follows a path that the rule itself made: text, a number, or a list of a path and a fallback.
+    pub(super) fn computed<'s>(
+        &mut self,
+        path: ValueRef<'_>,
+        scope: Scope<'s>,
+    ) -> Result<Option<Held<'s>>, Failed>
     where
         'a: 's,
     {
         let mut buffer = ShortText::default();
-        let path = match path {
-            ValueRef::List(list) => list.element(0).unwrap_or_default(),
-            path => path,
-        };
-        match path {
-            ValueRef::Text(_) | ValueRef::Int(_) | ValueRef::Float(_) | ValueRef::Null => {
-                write_flat(path, &mut buffer).ok()?;
+        let (path, fallback) = match path {
+            ValueRef::Null => {
+                return Ok(match scope {
+                    Scope::Element { item, .. } if is_scalar(item) => Some(Held::Borrowed(item)),
+                    _ => None,
+                });
             }
-            _ => return None,
-        }
-        let path = buffer.as_str();
-        if path.is_empty() {
-            return match scope {
-                Scope::Data => Some(Held::Owned(Value::Map(self.everything()))),
-                scope => element(scope, std::iter::empty()).map(Held::Borrowed),
-            };
-        }
-        if !matches!(scope, Scope::Data) {
-            return element(scope, path.split('.')).map(Held::Borrowed);
-        }
-        let (first, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
-        let found = match first {
-            "targetingKey" => self.key(),
-            "$flagd" => {
-                let flagd = ValueRef::Map(&self.flagd()).to_value();
-                let value = rest
-                    .map_or(Some(flagd.borrow()), |rest| {
-                        rest.split('.').try_fold(flagd.borrow(), member)
-                    })
-                    .map(ValueRef::to_value);
-                return value.map(Held::Owned);
+            ValueRef::Text(path) => (path, None),
+            number @ (ValueRef::Int(_) | ValueRef::Float(_)) => {
+                write_text(number, &mut buffer)?;
+                (buffer.as_str(), None)
             }
-            first => self.named(first),
+            ValueRef::List(list) if list.is_empty() => ("", None),
+            ValueRef::List(list) => match list.element(0) {
+                Some(ValueRef::Text(path)) => {
+                    (path, list.element(1).filter(|_| list.len() == 2).map(ValueRef::to_value))
+                }
+                _ => return Err(Failed),
+            },
+            _ => return Err(Failed),
         };
-        let found = match rest {
-            Some(rest) => found.and_then(|value| rest.split('.').try_fold(value, member)),
-            None => found,
+        let mut segments = path.split('.').filter(|segment| !segment.is_empty());
+        let found = match scope {
+            Scope::Data => match segments.next() {
+                None => Some(Held::Owned(Value::Map(self.everything()))),
+                Some("$flagd") => at_path(ValueRef::Map(&self.flagd()), segments)
+                    .map(|found| Held::Owned(found.to_value())),
+                Some(first) => {
+                    let start =
+                        if first == "targetingKey" { self.key() } else { self.named(first) };
+                    let found = start.and_then(|start| at_path(start, segments));
+                    self.watcher.read(|| path.to_owned(), found);
+                    found.map(Held::Borrowed)
+                }
+            },
+            scope => inner(scope, segments),
         };
-        self.watcher.read(|| path.to_owned(), found);
-        found.map(Held::Borrowed)
+        Ok(found.filter(|found| !found.is_null()).or(fallback.map(Held::Owned)))
     }
 
     fn call<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
@@ -180,53 +305,56 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Operator::If | Operator::Ternary => self.choose(arguments, scope),
             Operator::And => self.until(arguments, scope, false),
             Operator::Or => self.until(arguments, scope, true),
-            Operator::Not => Ok((!self.first_truth(arguments, scope)?).into()),
-            Operator::Truth => Ok(self.first_truth(arguments, scope)?.into()),
-            Operator::Equal => self.every_equal(arguments, scope, loose_equal),
-            Operator::StrictEqual => {
-                self.every_equal(arguments, scope, |a, b| Ok(strict_equal(a, b)))
-            }
-            Operator::NotEqual => {
-                let (a, b) = self.pair(arguments, scope)?;
-                Ok((!loose_equal(a.borrow(), b.borrow())?).into())
-            }
-            Operator::StrictNotEqual => {
-                let (a, b) = self.pair(arguments, scope)?;
-                Ok((!strict_equal(a.borrow(), b.borrow())).into())
-            }
-            Operator::Below => self.in_order(arguments, scope, Order::Below),
-            Operator::AtMost => self.in_order(arguments, scope, Order::AtMost),
-            Operator::Above => self.in_order(arguments, scope, Order::Above),
-            Operator::AtLeast => self.in_order(arguments, scope, Order::AtLeast),
-            Operator::In => self.contained(arguments, scope),
+            Operator::Not => Ok((!self.first_truth(call, scope)?).into()),
+            Operator::Truth => Ok(self.first_truth(call, scope)?.into()),
+            Operator::Equal => self.compare(call, scope, loose_equal),
+            Operator::NotEqual => Ok((!self.holds_for(call, scope, loose_equal)?).into()),
+            Operator::StrictEqual => self.strictly(call, scope, true),
+            Operator::StrictNotEqual => self.strictly(call, scope, false),
+            Operator::Below => self.in_order(call, scope, Order::Below),
+            Operator::AtMost => self.in_order(call, scope, Order::AtMost),
+            Operator::Above => self.in_order(call, scope, Order::Above),
+            Operator::AtLeast => self.in_order(call, scope, Order::AtLeast),
+            Operator::In => self.contained(call, scope),
             Operator::Cat => {
-                let mut text = String::new();
-                for argument in arguments {
-                    let value = evaluate(argument, self, scope)?;
-                    write_text(value.borrow(), &mut text).map_err(|_| Failed)?;
-                }
-                Ok(Held::Owned(text.into()))
+                let operands = self.operands(call, scope)?;
+                super::text::joined(&operands).map(|text| Held::Owned(text.into()))
             }
-            Operator::Substr => self.substring(arguments, scope),
+            Operator::Substr => self.substring(call, scope),
             Operator::Add
             | Operator::Subtract
             | Operator::Multiply
             | Operator::Divide
             | Operator::Modulo
             | Operator::Min
-            | Operator::Max => self.arithmetic(call.operator, arguments, scope),
-            Operator::Merge => collection::merge(self, arguments, scope),
-            Operator::Missing => collection::missing(self, arguments, scope),
-            Operator::MissingSome => collection::missing_some(self, arguments, scope),
+            | Operator::Max
+            | Operator::Abs => {
+                let operands = self.operands(call, scope)?;
+                arithmetic::arithmetic(call.operator, &operands).map(Held::Owned)
+            }
+            Operator::Set => arithmetic::set(&self.operands(call, scope)?).map(Held::Owned),
+            Operator::Merge => collection::merge(&self.operands(call, scope)?),
+            Operator::Missing => {
+                let names = self.operands(call, scope)?;
+                self.missing(&names, scope)
+            }
+            Operator::MissingSome => {
+                let operands = self.operands(call, scope)?;
+                self.missing_some(&operands, scope)
+            }
             Operator::Map => collection::map(self, arguments, scope),
             Operator::Filter => collection::filter(self, arguments, scope),
             Operator::Reduce => collection::reduce(self, arguments, scope),
             Operator::Every => collection::quantify(self, arguments, scope, Quantifier::Every),
             Operator::Some => collection::quantify(self, arguments, scope, Quantifier::Some),
             Operator::None => collection::quantify(self, arguments, scope, Quantifier::None),
-            Operator::SemVer => self.semantic_version(arguments, scope),
-            Operator::StartsWith => self.texts(arguments, scope, |text, end| text.starts_with(end)),
-            Operator::EndsWith => self.texts(arguments, scope, |text, end| text.ends_with(end)),
+            Operator::ContainsAll | Operator::ContainsAny | Operator::ContainsNone => {
+                let operands = self.operands(call, scope)?;
+                membership::contains_many(call.operator, &operands).map(Held::from)
+            }
+            Operator::SemVer => self.semantic_version(call, scope),
+            Operator::StartsWith => self.texts(call, scope, |text, end| text.starts_with(end)),
+            Operator::EndsWith => self.texts(call, scope, |text, end| text.ends_with(end)),
             // These two have forms of their own in the tree.
             Operator::Var | Operator::Fractional => Err(Failed),
         }
@@ -240,10 +368,10 @@ impl<'a, W: Watcher> Scene<'a, W> {
         loop {
             match rest {
                 [] => return Ok(Held::NULL),
-                [otherwise] => return evaluate(otherwise, self, scope),
+                [otherwise] => return self.branch_value(otherwise, scope),
                 [condition, then, more @ ..] => {
                     if truthy(evaluate(condition, self, scope)?.borrow()) {
-                        return evaluate(then, self, scope);
+                        return self.branch_value(then, scope);
                     }
                     rest = more;
                 }
@@ -271,101 +399,116 @@ impl<'a, W: Watcher> Scene<'a, W> {
         Ok(last)
     }
 
-    fn first_truth(
+    /// What a branch comes to, which the core takes for a rule again: from data, never.
+    fn branch_value<'s>(&mut self, branch: &'a Expression, scope: Scope<'s>) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        let value = evaluate(branch, self, scope)?;
+        match value.borrow() {
+            map @ ValueRef::Map(_) if is_rule(map) => Err(Failed),
+            _ => Ok(value),
+        }
+    }
+
+    fn first_truth(&mut self, call: &'a Call, scope: Scope<'_>) -> Result<bool, Failed> {
+        match &*call.arguments {
+            [argument] if !call.listed => {
+                Ok(first_truthy(evaluate(argument, self, scope)?.borrow()))
+            }
+            arguments => {
+                let values = self.all(arguments, scope)?;
+                Ok(values.first().is_some_and(|value| truthy(value.borrow())))
+            }
+        }
+    }
+
+    fn holds_for(
         &mut self,
-        arguments: &'a [Expression],
+        call: &'a Call,
         scope: Scope<'_>,
+        test: fn(ValueRef<'_>, ValueRef<'_>) -> bool,
     ) -> Result<bool, Failed> {
-        match arguments.first() {
-            Some(argument) => Ok(truthy(evaluate(argument, self, scope)?.borrow())),
-            None => Ok(false),
+        if let ([left, right], true) = (&*call.arguments, call.listed) {
+            let (left, right) = (evaluate(left, self, scope)?, evaluate(right, self, scope)?);
+            return Ok(test(left.borrow(), right.borrow()));
         }
+        let operands = self.operands(call, scope)?.list()?;
+        Ok(operands.len() >= 2 && test(operands.at(0), operands.at(1)))
     }
 
-    fn pair<'s>(
+    fn compare<'s>(
         &mut self,
-        arguments: &'a [Expression],
+        call: &'a Call,
         scope: Scope<'s>,
-    ) -> Result<(Held<'s>, Held<'s>), Failed>
-    where
-        'a: 's,
-    {
-        match arguments {
-            [a, b, ..] => Ok((evaluate(a, self, scope)?, evaluate(b, self, scope)?)),
-            _ => Err(Failed),
-        }
-    }
-
-    fn every_equal<'s>(
-        &mut self,
-        arguments: &'a [Expression],
-        scope: Scope<'s>,
-        equal: fn(ValueRef<'_>, ValueRef<'_>) -> Result<bool, Failed>,
+        test: fn(ValueRef<'_>, ValueRef<'_>) -> bool,
     ) -> Answer<'s>
     where
         'a: 's,
     {
-        let [first, rest @ ..] = arguments else { return Err(Failed) };
-        if rest.is_empty() {
-            return Err(Failed);
-        }
-        let first = evaluate(first, self, scope)?;
-        for other in rest {
-            if !equal(first.borrow(), evaluate(other, self, scope)?.borrow())? {
-                return Ok(false.into());
-            }
-        }
-        Ok(true.into())
+        self.holds_for(call, scope, test).map(Held::from)
     }
 
-    fn in_order<'s>(
-        &mut self,
-        arguments: &'a [Expression],
-        scope: Scope<'s>,
-        order: Order,
-    ) -> Answer<'s>
+    /// `===` and `!==` take what is no list for unequal.
+    fn strictly<'s>(&mut self, call: &'a Call, scope: Scope<'s>, wanted: bool) -> Answer<'s>
     where
         'a: 's,
     {
-        let [first, rest @ ..] = arguments else { return Err(Failed) };
-        if rest.is_empty() {
-            return Err(Failed);
-        }
-        let mut previous = evaluate(first, self, scope)?;
-        for other in rest {
-            let other = evaluate(other, self, scope)?;
-            if !ordered(previous.borrow(), other.borrow(), order)? {
-                return Ok(false.into());
-            }
-            previous = other;
-        }
-        Ok(true.into())
+        let operands = self.operands(call, scope)?;
+        let equal = operands.single().is_none()
+            && operands.len() >= 2
+            && strict_equal(operands.at(0), operands.at(1));
+        Ok((equal == wanted).into())
     }
 
-    fn contained<'s>(&mut self, arguments: &'a [Expression], scope: Scope<'s>) -> Answer<'s>
+    fn in_order<'s>(&mut self, call: &'a Call, scope: Scope<'s>, order: Order) -> Answer<'s>
     where
         'a: 's,
     {
-        let [needle, place, ..] = arguments else { return Ok(false.into()) };
-        let needle = evaluate(needle, self, scope)?;
-        if let Expression::List(elements) = place {
-            let mut found = false;
+        if let ([left, right], true) = (&*call.arguments, call.listed) {
+            let (left, right) = (evaluate(left, self, scope)?, evaluate(right, self, scope)?);
+            return Ok(ordered(left.borrow(), right.borrow(), order).into());
+        }
+        let operands = self.operands(call, scope)?.list()?;
+        let holds = |index| ordered(operands.at(index), operands.at(index + 1), order);
+        Ok((operands.len() >= 2 && holds(0) && (operands.len() != 3 || holds(1))).into())
+    }
+
+    fn contained<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
+    where
+        'a: 's,
+    {
+        if let ([needle, Expression::List(elements)], true) = (&*call.arguments, call.listed) {
+            let needle = evaluate(needle, self, scope)?;
+            let mut found = Ok(false);
             for element in elements {
                 // All of them are evaluated: one that fails fails the rule.
                 let element = evaluate(element, self, scope)?;
-                found |= strict_equal(element.borrow(), needle.borrow());
+                if found == Ok(false) {
+                    found = membership::matches(needle.borrow(), element.borrow());
+                }
             }
-            return Ok(found.into());
+            return found.map(Held::from);
         }
-        let place = evaluate(place, self, scope)?;
-        Ok(match (place.borrow(), needle.borrow()) {
-            (ValueRef::Text(text), ValueRef::Text(needle)) => text.contains(needle),
-            (ValueRef::List(list), needle) => (0..list.len())
-                .filter_map(|index| list.element(index))
-                .any(|element| strict_equal(element, needle)),
-            _ => false,
+        let operands = self.operands(call, scope)?.list()?;
+        if operands.is_empty() {
+            return Err(Failed);
         }
-        .into())
+        membership::contains(operands.at(0), operands.at(1)).map(Held::from)
+    }
+
+    pub(super) fn operands<'s>(
+        &mut self,
+        call: &'a Call,
+        scope: Scope<'s>,
+    ) -> Result<Operands<'s>, Failed>
+    where
+        'a: 's,
+    {
+        match &*call.arguments {
+            [argument] if !call.listed => evaluate(argument, self, scope).map(Operands::Came),
+            arguments => self.all(arguments, scope).map(Operands::Written),
+        }
     }
 
     /// Every argument's value, on the stack for as many as a written operator has.
@@ -385,19 +528,37 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 }
 
-/// Follows a path from the element at hand.
-fn element<'s, 'p>(
-    scope: Scope<'s>,
-    mut path: impl Iterator<Item = &'p str>,
-) -> Option<ValueRef<'s>> {
+/// Follows a path from what an operator that goes through a list is at.
+fn inner<'s, 'p>(scope: Scope<'s>, mut path: impl Iterator<Item = &'p str>) -> Option<Held<'s>> {
     let start = match scope {
         Scope::Data => return None,
-        Scope::Element(element) => element,
-        Scope::Step { current, accumulator } => match path.next() {
-            Some("current") | None => current,
-            Some("accumulator") => accumulator,
-            Some(_) => return None,
-        },
+        Scope::Element { item, .. } => item,
+        Scope::Step { current, accumulator, .. } => {
+            let kind = match accumulator {
+                ValueRef::Bool(_) => "bool",
+                ValueRef::Text(_) => "string",
+                _ => "number",
+            };
+            match path.next() {
+                Some("current") => current,
+                Some("accumulator") => accumulator,
+                Some("valueType") => ValueRef::Text(kind),
+                Some(_) => return None,
+                None => {
+                    let members = [
+                        ("current", current.to_value()),
+                        ("accumulator", accumulator.to_value()),
+                        ("valueType", kind.into()),
+                    ];
+                    let step = members.map(|(name, value)| (name.to_owned(), value));
+                    return Some(Held::Owned(Value::Map(step.into_iter().collect())));
+                }
+            }
+        }
     };
-    path.try_fold(start, member)
+    at_path(start, path).map(Held::Borrowed)
+}
+
+fn is_scalar(value: ValueRef<'_>) -> bool {
+    !matches!(value, ValueRef::Null | ValueRef::List(_) | ValueRef::Map(_))
 }

@@ -6,10 +6,11 @@ use smallvec::SmallVec;
 
 use super::{
     Fractional, cbor,
-    coercion::{integral, write_text},
+    coercion::integral,
     evaluate::{Failed, Scene},
     expression::{Held, Scope, evaluate},
     operator::Operator,
+    text::write_joined,
     trace::Watcher,
     tree::{BucketBy, Call, Expression, Split},
 };
@@ -132,6 +133,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let mut list_first = None;
         let hash = match split.bucket_by {
             BucketBy::Nothing => None,
+            BucketBy::Listed => return self.listed(split, scope),
             BucketBy::Implied => self.implied(split),
             BucketBy::Key | BucketBy::First(_) => {
                 let Some((first, rest)) = entries.split_first() else { return Ok(NOTHING) };
@@ -162,7 +164,8 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let mut weights = SmallVec::<[u32; 8]>::new();
         let mut valid = true;
         if let Some(list) = list_first {
-            valid &= computed_entry(list, &mut variants, &mut weights).is_some();
+            let generation = self.flag.settings.fractional;
+            valid &= computed_entry(list, generation, &mut variants, &mut weights).is_some();
         }
         for entry in entries {
             valid &= self.entry(entry, scope, &mut variants, &mut weights)?.is_some();
@@ -172,6 +175,37 @@ impl<'a, W: Watcher> Scene<'a, W> {
             .zip(Shares::within(weights))
             .and_then(|(hash, shares)| self.place(split, &shares, hash));
         Ok(match chosen {
+            Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),
+            _ => NOTHING,
+        })
+    }
+
+    /// A split whose only argument comes to the list of everything.
+    fn listed<'s>(&mut self, split: &'a Split, scope: Scope<'s>) -> Result<Chosen<'s>, Failed>
+    where
+        'a: 's,
+    {
+        let Some(written) = split.arguments.first() else { return Ok(NOTHING) };
+        let value = evaluate(written, self, scope)?.into_value();
+        let Some((first, rest)) = value.as_list().and_then(<[Value]>::split_first) else {
+            return Ok(NOTHING);
+        };
+        let (hash, entries) = match first {
+            Value::List(_) => (self.implied(split), value.as_list().unwrap_or_default()),
+            key => (self.by_value(split, key.borrow()), rest),
+        };
+        let mut variants = SmallVec::<[Held<'s>; 8]>::new();
+        let mut weights = SmallVec::<[u32; 8]>::new();
+        let generation = self.flag.settings.fractional;
+        let valid = entries.iter().all(|entry| {
+            let entry = Held::Owned(entry.clone());
+            computed_entry(entry, generation, &mut variants, &mut weights).is_some()
+        });
+        let share = hash
+            .filter(|_| valid)
+            .zip(Shares::within(weights))
+            .and_then(|(hash, shares)| self.place(split, &shares, hash));
+        Ok(match share {
             Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),
             _ => NOTHING,
         })
@@ -188,8 +222,10 @@ impl<'a, W: Watcher> Scene<'a, W> {
     where
         'a: 's,
     {
+        let generation = self.flag.settings.fractional;
         let Expression::List(members) = entry else {
-            return Ok(computed_entry(evaluate(entry, self, scope)?, variants, weights));
+            let entry = evaluate(entry, self, scope)?;
+            return Ok(computed_entry(entry, generation, variants, weights));
         };
         let mut members = members.iter();
         let variant = match members.next() {
@@ -197,7 +233,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             None => return Ok(None),
         };
         let weight = match members.next() {
-            Some(member) => weight(evaluate(member, self, scope)?.borrow()),
+            Some(member) => weight(evaluate(member, self, scope)?.borrow(), generation),
             None => Some(1),
         };
         for rest in members {
@@ -229,7 +265,9 @@ impl<'a, W: Watcher> Scene<'a, W> {
         }
         let mut hash = Murmur3::new(0);
         match (self.flag.settings.fractional, value) {
-            (_, ValueRef::Null) => return None,
+            (Fractional::V3, ValueRef::Null) => return None,
+            // As if there were no first argument.
+            (_, ValueRef::Null) => return self.implied(split),
             (Fractional::V3, value) => cbor::value(&mut hash, value)?,
             (Fractional::V1 | Fractional::V2, ValueRef::Text(text)) => hash.write(text.as_bytes()),
             _ => return None,
@@ -248,18 +286,14 @@ impl<'a, W: Watcher> Scene<'a, W> {
             self.missing_key |=
                 matches!(self.key(), None | Some(ValueRef::Null | ValueRef::Text("")));
         }
-        let parts = self.all(&call.arguments, scope)?;
+        let parts = self.operands(call, scope)?;
         let mut hash = Murmur3::new(0);
         if let Fractional::V3 = self.flag.settings.fractional {
             let mut length = Length(0);
-            for part in &parts {
-                write_text(part.borrow(), &mut length).map_err(|_| Failed)?;
-            }
+            write_joined(&parts, &mut length)?;
             cbor::text_head(&mut hash, length.0);
         }
-        for part in &parts {
-            write_text(part.borrow(), &mut hash).map_err(|_| Failed)?;
-        }
+        write_joined(&parts, &mut hash)?;
         Ok(Some(hash.finish()))
     }
 }
@@ -267,16 +301,18 @@ impl<'a, W: Watcher> Scene<'a, W> {
 /// Adds an entry that only its value shows to be one.
 fn computed_entry<'s>(
     entry: Held<'s>,
+    generation: Fractional,
     variants: &mut SmallVec<[Held<'s>; 8]>,
     weights: &mut SmallVec<[u32; 8]>,
 ) -> Option<()> {
     let (variant, weight) = match &entry {
         Held::Borrowed(ValueRef::List(members)) => {
+            let weight = |value| weight(value, generation);
             (Held::Borrowed(members.element(0)?), members.element(1).map_or(Some(1), weight))
         }
         Held::Owned(Value::List(members)) => (
             Held::Owned(members.first()?.clone()),
-            members.get(1).map_or(Some(1), |member| weight(member.borrow())),
+            members.get(1).map_or(Some(1), |member| weight(member.borrow(), generation)),
         ),
         _ => return None,
     };
@@ -297,8 +333,12 @@ fn add<'s>(
     Some(())
 }
 
-/// A weight: a whole number of at most 2^31 - 1; a negative one counts as zero.
-pub(super) fn weight(value: ValueRef<'_>) -> Option<u32> {
+/// A weight: a whole number of at most 2^31 - 1; a negative one counts as zero. Before the third
+/// generation, `null` is the weight of an entry that has none.
+pub(super) fn weight(value: ValueRef<'_>, generation: Fractional) -> Option<u32> {
+    if matches!(value, ValueRef::Null) && generation != Fractional::V3 {
+        return Some(1);
+    }
     if let ValueRef::Float(value) = value
         && value.is_finite()
         && value.fract() == 0.0

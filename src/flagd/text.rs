@@ -1,104 +1,169 @@
-//! Operators on text: `substr starts_with ends_with sem_ver`.
+//! Operators on text: `cat substr starts_with ends_with sem_ver`.
 
 use std::fmt;
 
 use super::{
-    coercion::{integral, number, write_flat},
+    coercion::{number, whole, write_text},
     evaluate::{Failed, Scene},
-    expression::{Answer, Held, Scope, evaluate},
+    expression::{Answer, Held, Operands, Scope},
     trace::Watcher,
-    tree::Expression,
+    tree::Call,
 };
 use crate::{
     flag::semver::Version,
     value::{ShortText, ValueRef},
 };
 
+/// `cat`.
+pub(super) fn joined(operands: &Operands<'_>) -> Result<String, Failed> {
+    let mut text = String::new();
+    write_joined(operands, &mut text)?;
+    Ok(text)
+}
+
+/// Writes what `cat` puts together: of several parts, without the blanks around the whole.
+pub(super) fn write_joined(
+    operands: &Operands<'_>,
+    out: &mut impl fmt::Write,
+) -> Result<(), Failed> {
+    match operands.single() {
+        Some(single @ ValueRef::Text(_)) => return write_text(single, out),
+        Some(_) => return Err(Failed),
+        None => {}
+    }
+    if operands.len() == 1 {
+        return write_text(operands.at(0), out);
+    }
+    let mut trimmed = Trimmed::new(out);
+    (0..operands.len()).try_for_each(|index| write_text(operands.at(index), &mut trimmed))
+}
+
+/// Leaves out the blanks at both ends of what is written to it, part by part.
+struct Trimmed<'o, O> {
+    out: &'o mut O,
+    begun: bool,
+    /// Blanks that belong to the text if anything else follows.
+    pending: ShortText,
+}
+
+impl<O: fmt::Write> Trimmed<'_, O> {
+    fn new(out: &mut O) -> Trimmed<'_, O> {
+        Trimmed { out, begun: false, pending: ShortText::default() }
+    }
+}
+
+impl<O: fmt::Write> fmt::Write for Trimmed<'_, O> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let text = if self.begun { text } else { text.trim_start() };
+        let body = text.trim_end();
+        if !body.is_empty() {
+            self.begun = true;
+            if !self.pending.as_str().is_empty() {
+                self.out.write_str(self.pending.as_str())?;
+                self.pending = ShortText::default();
+            }
+            self.out.write_str(body)?;
+        }
+        match text.get(body.len()..) {
+            Some(blanks) if !blanks.is_empty() => self.pending.write_str(blanks),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<'a, W: Watcher> Scene<'a, W> {
     /// Characters from `start`, counted from the end when negative; as many as `length`, or all
     /// but as many as a negative `length`.
-    pub(super) fn substring<'s>(
-        &mut self,
-        arguments: &'a [Expression],
-        scope: Scope<'s>,
-    ) -> Answer<'s>
+    pub(super) fn substring<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
     where
         'a: 's,
     {
-        let Some(source) = arguments.first() else { return Ok(Held::Borrowed(ValueRef::Text(""))) };
-        let source = evaluate(source, self, scope)?;
-        let start = self.count(arguments.get(1), scope)?.unwrap_or(0);
-        let length = self.count(arguments.get(2), scope)?;
-        if let Held::Borrowed(ValueRef::Text(text)) = source {
-            return Ok(Held::Borrowed(ValueRef::Text(slice(text, start, length))));
+        let operands = self.operands(call, scope)?;
+        if operands.single().is_some() || operands.len() < 2 {
+            return Err(Failed);
         }
-        let mut text = String::new();
-        write_flat(source.borrow(), &mut text).map_err(|_| Failed)?;
-        Ok(Held::Owned(slice(&text, start, length).into()))
+        let count = |index| number(operands.at(index)).map(whole);
+        let start = count(1)?;
+        let length = || if operands.len() == 3 { count(2).map(Some) } else { Ok(None) };
+        let mut buffer = ShortText::default();
+        let source = match operands.at(0) {
+            ValueRef::Text(text) => text,
+            other => {
+                write_text(other, &mut buffer)?;
+                buffer.as_str()
+            }
+        };
+        let cut = slice(source, start, length)?;
+        if let Operands::Written(values) = &operands
+            && let Some(Held::Borrowed(ValueRef::Text(text))) = values.first()
+        {
+            return Ok(Held::Borrowed(ValueRef::Text(slice(text, start, length)?)));
+        }
+        Ok(Held::Owned(cut.into()))
     }
 
     pub(super) fn texts<'s>(
         &mut self,
-        arguments: &'a [Expression],
+        call: &'a Call,
         scope: Scope<'s>,
         test: fn(&str, &str) -> bool,
     ) -> Answer<'s>
     where
         'a: 's,
     {
-        let values = self.all(arguments, scope)?;
-        Ok(match &*values {
-            [text, end] => match (text.borrow(), end.borrow()) {
-                (ValueRef::Text(text), ValueRef::Text(end)) => test(text, end).into(),
-                _ => Held::NULL,
-            },
+        let values = self.operands(call, scope)?;
+        if values.single().is_some() || values.len() != 2 {
+            return Ok(Held::NULL);
+        }
+        Ok(match (values.at(0), values.at(1)) {
+            (ValueRef::Text(text), ValueRef::Text(end)) => test(text, end).into(),
             _ => Held::NULL,
         })
     }
 
-    pub(super) fn semantic_version<'s>(
-        &mut self,
-        arguments: &'a [Expression],
-        scope: Scope<'s>,
-    ) -> Answer<'s>
+    pub(super) fn semantic_version<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
     where
         'a: 's,
     {
-        let values = self.all(arguments, scope)?;
-        let [left, operator, right] = &*values else { return Ok(Held::NULL) };
+        let values = self.operands(call, scope)?;
+        if values.single().is_some() || values.len() != 3 {
+            return Ok(Held::NULL);
+        }
         let (mut left_text, mut right_text) = (ShortText::default(), ShortText::default());
-        let compared = version(left.borrow(), &mut left_text)
-            .zip(version(right.borrow(), &mut right_text))
-            .and_then(|(left, right)| match operator.borrow() {
+        let compared = version(values.at(0), &mut left_text)
+            .zip(version(values.at(2), &mut right_text))
+            .and_then(|(left, right)| match values.at(1) {
                 ValueRef::Text(operator) => satisfies(&left, operator, &right),
                 _ => None,
             });
         Ok(compared.map_or(Held::NULL, Held::from))
     }
-
-    fn count(
-        &mut self,
-        argument: Option<&'a Expression>,
-        scope: Scope<'_>,
-    ) -> Result<Option<i64>, Failed> {
-        let Some(argument) = argument else { return Ok(None) };
-        Ok(integral(evaluate(argument, self, scope)?.borrow()))
-    }
 }
 
-fn slice(text: &str, start: i64, length: Option<i64>) -> &str {
-    let whole = text.chars().count();
-    let back =
-        |count: i64| whole.saturating_sub(usize::try_from(count.unsigned_abs()).unwrap_or(whole));
-    let from =
-        if start < 0 { back(start) } else { usize::try_from(start).unwrap_or(whole).min(whole) };
-    let to = match length {
+/// The length only matters to a start that is within the text: any other leaves it whole.
+fn slice(
+    text: &str,
+    start: i64,
+    length: impl Fn() -> Result<Option<i64>, Failed>,
+) -> Result<&str, Failed> {
+    let whole = text.chars().count() as i64;
+    let from = if start < 0 { whole.wrapping_add(start) } else { start };
+    if !(0..=whole).contains(&from) {
+        return Ok(text);
+    }
+    let to = match length()? {
         None => whole,
-        Some(length) if length < 0 => back(length),
-        Some(length) => from.saturating_add(usize::try_from(length).unwrap_or(whole)).min(whole),
+        Some(length) if length < 0 => whole.wrapping_add(length),
+        Some(length) => from.wrapping_add(length).min(whole),
     };
-    let byte = |count: usize| text.char_indices().nth(count).map_or(text.len(), |(byte, _)| byte);
-    text.get(byte(from)..byte(to)).unwrap_or("")
+    if to < from {
+        return Err(Failed);
+    }
+    let byte = |count: i64| {
+        let at = usize::try_from(count).ok().and_then(|count| text.char_indices().nth(count));
+        at.map_or(text.len(), |(byte, _)| byte)
+    };
+    text.get(byte(from)..byte(to)).ok_or(Failed)
 }
 
 fn version<'t>(value: ValueRef<'t>, buffer: &'t mut ShortText) -> Option<Version<'t>> {
@@ -106,7 +171,7 @@ fn version<'t>(value: ValueRef<'t>, buffer: &'t mut ShortText) -> Option<Version
         ValueRef::Text(text) => Version::loose(text),
         ValueRef::Int(_) | ValueRef::Float(_) => {
             // `1.0` is the version 1, as a language without integers prints it.
-            let value = number(value)?;
+            let value = number(value).ok()?;
             fmt::Write::write_fmt(buffer, format_args!("{value}")).ok()?;
             Version::loose(buffer.as_str())
         }

@@ -61,7 +61,11 @@ pub(super) enum Rule {
     If(Box<Branches>),
     Split(Box<Split>),
     /// Any other expression: its value names the variant.
-    Computed(Expression),
+    Computed {
+        expression: Expression,
+        /// Whether a branch of `if` gives it.
+        branch: bool,
+    },
 }
 
 pub(super) struct Branches {
@@ -78,6 +82,8 @@ pub(super) enum Condition {
     Any(Place, Box<[Condition]>),
     Not(Place, Box<Condition>),
     Truth(Expression),
+    /// Of a list that has elements, the truth of the first one.
+    FirstTruth(Expression),
 }
 
 pub(super) struct Check {
@@ -98,13 +104,18 @@ pub(super) enum Test {
         order: Order,
         constant_first: bool,
     },
-    /// Strictly equal to one of these.
-    OneOf {
-        values: Box<[Value]>,
+    /// Of the same type, and equal.
+    Same {
+        value: Value,
         negated: bool,
     },
-    /// One of these texts, which are sorted.
-    OneOfTexts(Box<[Box<str>]>),
+    /// In this list.
+    OneOf(Value),
+    /// One of these texts, which are sorted; anything but text is looked for as in any list.
+    OneOfTexts {
+        texts: Box<[Box<str>]>,
+        list: Value,
+    },
     /// Part of this text.
     PartOf(Box<str>),
     /// Has this text as a part or as an element.
@@ -135,22 +146,32 @@ pub(super) struct Call {
     pub(super) place: Place,
     pub(super) operator: Operator,
     pub(super) arguments: Box<[Expression]>,
+    /// Whether the arguments were written as a list; otherwise there is one, which may come to one.
+    pub(super) listed: bool,
 }
 
 pub(super) struct Variable {
     pub(super) path: Path,
+    /// What stands in for nothing and for `null`.
     pub(super) fallback: Option<Expression>,
+    /// Whose data is read, as steps outwards through the operators that go through lists: the first
+    /// that has something. All but the last stand for what is put into the rule beforehand.
+    pub(super) levels: Box<[u8]>,
+    /// Whether the variable is all of a rule that has to be an operator.
+    pub(super) whole_rule: bool,
 }
 
 pub(super) enum Path {
     /// A member of the rule's data.
     Attribute(Attribute),
-    /// A member of the element that `map` and its like are at; empty for the element itself.
-    Element(Box<[Box<str>]>),
     /// The whole of the rule's data.
     Everything,
-    /// Named by the rule itself.
-    Computed(Expression),
+    /// A member of one level's data, which is the rule's at the outermost; empty for all of it.
+    Level(Attribute, Box<[Box<str>]>),
+    /// The data at hand if it is text, a number or a boolean.
+    Bare,
+    /// Named by the rule itself: in a list if it was written so.
+    Computed { expression: Expression, listed: bool },
 }
 
 pub(super) enum Attribute {
@@ -158,6 +179,8 @@ pub(super) enum Attribute {
     Key,
     /// Seconds since 1970.
     Timestamp,
+    /// The flag's own key.
+    FlagKey,
     /// `$flagd` itself.
     Flagd,
     Named(Box<str>),
@@ -188,6 +211,8 @@ pub(super) enum BucketBy {
     Key,
     /// The first argument; `true` when the targeting key is part of it.
     First(bool),
+    /// What the only argument comes to is a list of everything.
+    Listed,
     /// Nothing a split can work with.
     Nothing,
 }
@@ -206,6 +231,7 @@ impl Attribute {
         match self {
             Attribute::Key => "targetingKey".to_owned(),
             Attribute::Timestamp => "$flagd.timestamp".to_owned(),
+            Attribute::FlagKey => "$flagd.flagKey".to_owned(),
             Attribute::Flagd => "$flagd".to_owned(),
             Attribute::Named(name) => name.clone().into(),
             Attribute::Nested(name, path) => format!("{name}.{}", path.join(".")),

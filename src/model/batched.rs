@@ -16,7 +16,7 @@ use self::{
     stats::Counters,
 };
 use super::{Model, ModelError, ModelErrorKind};
-use crate::router::Input;
+use crate::{router::Input, shadow::is_shadow};
 
 /// A model whose callers' rows run as one batch when they arrive together.
 ///
@@ -29,6 +29,9 @@ use crate::router::Input;
 /// ([`BatchedStats::split`]), and only the rows that fail again fail. The answer of a row is the
 /// same as alone within what the model's own `predict_batch` promises: for an
 /// [`onnx::Classifier`](crate::onnx::Classifier), the rounding of a sum (some 1e-7).
+///
+/// A shadow's row joins no batch and leads none, and takes no place of one: it runs alone, on the
+/// shadow's thread ([`into_async`](Self::into_async): on a thread for shadows only).
 ///
 /// It pays where the model is faster on a batch than in a loop by more than waking a thread costs:
 /// a network of several layers, a model on a GPU or with threads of its own. A small
@@ -127,6 +130,10 @@ impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P
     fn predict(&self, features: &F) -> Result<P, ModelError> {
         let Batched { bounds, shared } = self;
         let Shared { model, queue, counters, .. } = &**shared;
+        if is_shadow() {
+            counters.shadow(1);
+            return run::one(model, features);
+        }
         let (seat, since) = match queue.arrive(bounds, || features.to_owned()) {
             Arrival::Alone => {
                 let _running = queue.running(bounds);
@@ -160,7 +167,9 @@ impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P
 
     /// Rows that come as a batch run as one, on their caller's thread.
     fn predict_batch(&self, rows: &[&F]) -> Vec<Result<P, ModelError>> {
-        if !rows.is_empty() {
+        if is_shadow() {
+            self.shared.counters.shadow(rows.len());
+        } else if !rows.is_empty() {
             self.shared.counters.batch(rows.len());
         }
         self.shared.model.predict_batch(rows)

@@ -14,7 +14,10 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::{Model, ModelError, ModelErrorKind};
-use crate::clock::{Clock, SystemClock};
+use crate::{
+    clock::{Clock, SystemClock},
+    shadow::is_shadow,
+};
 
 /// A model that is loaded when it is first needed, once, by whoever calls [`load`](Self::load).
 ///
@@ -61,7 +64,8 @@ impl<M> LazyModel<M> {
         }
     }
 
-    /// Lets a request load the model, and the requests that come meanwhile wait for it. After a
+    /// Lets a request load the model, and the requests that come meanwhile wait for it. A shadow
+    /// neither loads it nor waits for it. After a
     /// failure, requests do not try again until [`retry_after`](Self::retry_after) has passed.
     #[must_use]
     pub fn load_on_request(mut self) -> LazyModel<M> {
@@ -120,6 +124,9 @@ impl<M> LazyModel<M> {
             |message: &'static str| ModelError::of_kind(ModelErrorKind::NotLoaded, message);
         if !self.on_request {
             return Err(not_loaded("the model is not loaded"));
+        }
+        if is_shadow() {
+            return Err(not_loaded("the model is not loaded, and no shadow loads it"));
         }
         let now = milliseconds(self.clock.monotonic());
         // Relaxed: a request that sees an older time tries once more than it need.

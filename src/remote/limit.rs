@@ -8,10 +8,13 @@ use std::sync::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
+use crate::shadow::is_shadow;
 
 #[derive(Debug)]
 pub(super) struct Limit {
     places: Arc<Semaphore>,
+    /// Shadows' own places: one that waits for a slow server takes none that a live request wants.
+    shadow_places: Arc<Semaphore>,
     in_flight: usize,
     waiting: AtomicUsize,
     most_waiting: usize,
@@ -22,6 +25,7 @@ impl Limit {
     pub(super) fn new(in_flight: usize, most_waiting: usize) -> Limit {
         Limit {
             places: Arc::new(Semaphore::new(in_flight)),
+            shadow_places: Arc::new(Semaphore::new((in_flight / 8).max(1))),
             in_flight,
             waiting: AtomicUsize::new(0),
             most_waiting,
@@ -31,11 +35,15 @@ impl Limit {
 
     /// A place, once there is one; given back when it is dropped.
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let overloaded =
+            || Error::Overloaded { in_flight: self.in_flight, waiting: self.most_waiting };
+        if is_shadow() {
+            let place = Arc::clone(&self.shadow_places).acquire_owned().await;
+            return place.map_err(|_| overloaded());
+        }
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
-        let overloaded =
-            || Error::Overloaded { in_flight: self.in_flight, waiting: self.most_waiting };
         // Relaxed: it is a count, and orders nothing else.
         let taken = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
             (waiting < self.most_waiting).then_some(waiting + 1)
@@ -96,6 +104,22 @@ mod tests {
         }
         assert_eq!((limit.waiting(), limit.refused()), (0, 1));
         drop(place);
+        assert!(matches!(poll(pin!(limit.place())), Poll::Ready(Ok(_))));
+    }
+
+    #[test]
+    fn a_shadow_takes_no_place_of_a_live_request() {
+        let limit = Limit::new(1, 1);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut poll =
+            |future: std::pin::Pin<&mut dyn Future<Output = _>>| future.poll(&mut context);
+        let _shadow = {
+            let _inside = crate::shadow::Inside::enter(None);
+            let Poll::Ready(Ok(place)) = poll(pin!(limit.place())) else { panic!("no place") };
+            assert!(poll(pin!(limit.place())).is_pending(), "shadows take turns");
+            place
+        };
+        assert_eq!(limit.in_flight(), 0);
         assert!(matches!(poll(pin!(limit.place())), Poll::Ready(Ok(_))));
     }
 }

@@ -5,7 +5,9 @@ use std::time::Instant;
 use super::{
     Answered, Input, ModelRouter, Output, PredictError, Prediction, Served, Shared,
     call::{Called, FiniteCheck, call, checked},
-    conclude, shadowing,
+    conclude,
+    core::Choice,
+    shadowing,
     table::{Candidates, Table},
 };
 use crate::{
@@ -24,8 +26,17 @@ struct Pending<'a, F: ?Sized> {
     context: &'a dyn EvaluationContext,
     features: &'a F,
     id: PredictionId,
-    choice: super::core::Choice,
+    choice: Choice,
     candidates: Candidates,
+}
+
+/// A row that waits for the version in its choice.
+struct Waiting<'a, F: ?Sized> {
+    row: usize,
+    features: &'a F,
+    choice: Choice,
+    /// What the first version asked said, if one failed.
+    first: Option<ModelError>,
 }
 
 impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
@@ -54,38 +65,39 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
 
         let mut answered: Vec<Option<Answered<P>>> = Vec::with_capacity(rows.len());
         answered.resize_with(rows.len(), || None);
-        let mut failed = Vec::new();
-        for place in 0..table.slots.len() {
-            let group: Vec<(usize, &F)> = pending
-                .iter()
-                .enumerate()
-                .filter_map(|(row, pending)| pending.as_ref().map(|pending| (row, pending)))
-                .filter(|(_, pending)| pending.choice.slot == place)
-                .map(|(row, pending)| (row, pending.features))
-                .collect();
-            for ((row, _), called) in group.iter().zip(self.ask_many(table, place, &group)) {
-                let Some(Some(pending)) = pending.get(*row) else { continue };
-                let choice = pending.choice.clone();
-                match called.outcome {
-                    Err(error) if place != table.fallback => {
-                        let choice = core.fall_back(table, choice, Some(&error));
-                        failed.push((*row, choice, error));
+        let mut waiting: Vec<Waiting<'_, F>> = pending
+            .iter()
+            .enumerate()
+            .filter_map(|(row, pending)| {
+                let Pending { features, choice, .. } = pending.as_ref()?;
+                Some(Waiting { row, features: *features, choice: choice.clone(), first: None })
+            })
+            .collect();
+        // Each round takes the rows that failed one fallback further, and there is a last one.
+        while !waiting.is_empty() {
+            let mut failed = Vec::new();
+            for place in 0..table.slots.len() {
+                let (group, others) =
+                    waiting.into_iter().partition(|row: &Waiting<'_, F>| row.choice.slot == place);
+                waiting = others;
+                let called = self.ask_many(table, place, &group);
+                for (Waiting { row, features, choice, first }, called) in
+                    group.into_iter().zip(called)
+                {
+                    match called.outcome {
+                        Err(error) if place != table.fallback => {
+                            let choice = core.fall_back(table, choice, Some(&error));
+                            let first = first.or(Some(error));
+                            failed.push(Waiting { row, features, choice, first });
+                        }
+                        outcome => {
+                            let called = Called { outcome, ..called };
+                            put(&mut answered, row, Answered { choice, called, first });
+                        }
                     }
-                    outcome => put(
-                        &mut answered,
-                        *row,
-                        Answered { choice, called: Called { outcome, ..called }, first: None },
-                    ),
                 }
             }
-        }
-        let again: Vec<(usize, &F)> = failed
-            .iter()
-            .filter_map(|(row, ..)| rows.get(*row).map(|(_, features)| (*row, *features)))
-            .collect();
-        let second = self.ask_many(table, table.fallback, &again);
-        for ((row, choice, first), called) in failed.into_iter().zip(second) {
-            put(&mut answered, row, Answered { choice, called, first: Some(first) });
+            waiting = failed;
         }
 
         pending
@@ -95,8 +107,8 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
                 (Some(pending), Some(answered)) => self.finish_row(table, &pending, answered),
                 (None, _) => Err(PredictError::missing_key()),
                 // Every decided row belongs to one group, and every group answers each row.
-                (Some(_), None) => Err(PredictError::model(
-                    core.settings.fallback.clone(),
+                (Some(pending), None) => Err(PredictError::model(
+                    table.decision(pending.choice).version,
                     ModelError::not_loaded(),
                 )),
             })
@@ -117,6 +129,9 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
                 shadowing.offer(table, &pending.candidates, &served, pending.features);
             }
         }
+        let core = &*self.inner.core;
+        let named = core.named(&pending.choice);
+        core.observe(table, named, &answered, (shadowing::key(pending.context), pending.id));
         conclude(table, answered, pending.id)
     }
 
@@ -125,18 +140,18 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
         &self,
         table: &Table<Shared<F, P>>,
         place: usize,
-        rows: &[(usize, &F)],
+        rows: &[Waiting<'_, F>],
     ) -> Vec<Called<P>> {
         let Some(slot) = table.slots.get(place) else { return Vec::new() };
         let Ok(model) = &slot.model else {
             return rows.iter().map(|_| Called::not_loaded()).collect();
         };
-        let features: Vec<&F> = rows.iter().map(|(_, features)| *features).collect();
+        let features: Vec<&F> = rows.iter().map(|row| row.features).collect();
         let finite = self.inner.finite;
         let called = map_chunks(&features, CHUNK, |chunk| ask_chunk(&**model, chunk, finite));
-        for called in &called {
-            let clock = &*self.inner.core.settings.clock;
-            slot.finished(&called.outcome, called.service_time, clock);
+        let clock = &*self.inner.core.settings.clock;
+        for (row, called) in rows.iter().zip(&called) {
+            slot.finished(&called.outcome, called.service_time, row.choice.ticket, clock);
         }
         called
     }

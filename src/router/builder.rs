@@ -9,6 +9,8 @@ use super::{
     call::FiniteCheck,
     core::{Core, Settings},
     decision::MissingKey,
+    impact::Feed,
+    observer::AnswerObserver,
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
@@ -20,7 +22,6 @@ use crate::{
     model::{Acceptance, FiniteOutput, Model},
     shadow::Shadow,
     source::FlagSource,
-    unleash::impact::{Feed, ImpactMetrics},
     value::Value,
     version::Version,
 };
@@ -29,11 +30,11 @@ use crate::{
 ///
 /// [`build`](Self::build) checks everything that can be checked before the first request.
 #[must_use = "a builder does nothing until it is built"]
-pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
+pub struct RouterBuilder<F: ?Sized, P> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
-    fallback: Option<Version>,
+    fallbacks: Vec<Version>,
     flags: Option<Flags>,
     sources: FlagsBuilder,
     own_sources: bool,
@@ -46,17 +47,18 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     trace_evaluations: bool,
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
+    observers: Vec<Arc<dyn AnswerObserver>>,
     feeds: Vec<Arc<Feed>>,
     #[cfg(feature = "async")]
     pub(super) compute: super::future::Compute,
 }
 
-impl<F: ?Sized + Input, P: Output> fmt::Debug for RouterBuilder<F, P> {
+impl<F: ?Sized, P> fmt::Debug for RouterBuilder<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouterBuilder")
             .field("binding", &self.binding)
             .field("versions", &self.versions.iter().map(|v| &v.version).collect::<Vec<_>>())
-            .field("fallback", &self.fallback)
+            .field("fallbacks", &self.fallbacks)
             .field("shadows", &self.shadows)
             .finish_non_exhaustive()
     }
@@ -68,7 +70,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             binding,
             versions: Vec::new(),
             checks: Vec::new(),
-            fallback: None,
+            fallbacks: Vec::new(),
             flags: None,
             sources: Flags::builder(),
             own_sources: false,
@@ -81,6 +83,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             trace_evaluations: false,
             finite: None,
             clock: None,
+            observers: Vec::new(),
             feeds: Vec::new(),
             #[cfg(feature = "async")]
             compute: super::future::Compute::default(),
@@ -162,8 +165,28 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// The version that answers whenever the flags name none that can. Required.
+    ///
+    /// Named again, it adds another behind it, for a baseline that may itself be broken: they are
+    /// asked in this order, and one that cannot answer is passed over, as any other version is. The
+    /// last is asked in any case; it must be able to answer when the router is built, has no
+    /// [breaker](Self::breaker), and cannot be blocked.
+    ///
+    /// ```
+    /// use modelgate::{Context, ModelError, ModelRouter, Rollout, model_fn};
+    ///
+    /// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+    ///     .model("v2", model_fn(|_: &[f32]| Err(ModelError::new("out of memory"))))
+    ///     .model("v1", model_fn(|_: &[f32]| Err(ModelError::new("no feature store"))))
+    ///     .model("prior", model_fn(|_: &[f32]| Ok(0.02)))
+    ///     .fallback("v1")
+    ///     .fallback("prior")
+    ///     .source(Rollout::everyone("v2").flag("ml-model-version")?)
+    ///     .build()?;
+    /// assert_eq!(router.predict(&Context::new("user-42"), &[0.0])?.version(), "prior");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fallback(mut self, version: impl Into<Version>) -> RouterBuilder<F, P> {
-        self.fallback = Some(version.into());
+        self.fallbacks.push(version.into());
         self
     }
 
@@ -249,6 +272,13 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Tells this observer of each live answer: a [`Verdict`](crate::verdict::Verdict) with live
+    /// metrics is one.
+    pub fn observer(mut self, observer: impl AnswerObserver + 'static) -> RouterBuilder<F, P> {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// The clock of schedules, breakers and budgets. Default: the system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> RouterBuilder<F, P> {
         self.clock = Some(clock);
@@ -256,10 +286,11 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// Has what the router counts carried, under this name, to where its flags come from.
+    #[cfg(feature = "unleash-dialect")]
     pub fn impact_metrics(
         mut self,
         name: impl Into<String>,
-        metrics: &ImpactMetrics,
+        metrics: &crate::unleash::ImpactMetrics,
     ) -> RouterBuilder<F, P> {
         self.feeds.push(metrics.open(name.into()));
         self
@@ -289,9 +320,18 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self,
         handle: impl Fn(&Version, AnyModel<F, P>) -> Result<M, BuildError>,
     ) -> Result<Parts<F, P, M>, BuildError> {
-        let fallback = self.fallback.clone().ok_or(BuildError::NoFallback)?;
-        self.validate(&fallback)?;
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        self.validate()?;
+        let settings = Settings {
+            binding: self.binding,
+            fallbacks: self.fallbacks.into(),
+            shadows: self.shadows.into(),
+            missing_key: self.missing_key,
+            breaker: self.breaker,
+            trace_evaluations: self.trace_evaluations,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            observers: self.observers.into(),
+        };
+        let clock = Arc::clone(&settings.clock);
 
         let mut slots = Vec::with_capacity(self.versions.len());
         let mut checks = self.checks;
@@ -301,7 +341,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             let model = model.and_then(|model| model.proved(own_checks(mine)));
             let model = match model {
                 Ok(model) => Ok(handle(&version, model)?),
-                Err(why) if version == fallback => {
+                Err(why) if settings.is_last_fallback(&version) => {
                     return Err(BuildError::FallbackIneligible { version, why });
                 }
                 Err(why) => {
@@ -314,7 +354,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
                     Err(Arc::from(why))
                 }
             };
-            slots.push(Slot::new(version, model, self.breaker));
+            let breaker = settings.breaker_of(&version);
+            slots.push(Slot::new(version, model, breaker));
         }
 
         let flags = match self.flags {
@@ -322,22 +363,13 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             None => self.sources.clock(Arc::clone(&clock)).build().map_err(BuildError::Source)?,
         };
         let shadowing = Shadowing::start(
-            &self.shadows,
+            &settings.shadows,
             self.comparator,
             &self.sinks,
             self.record_features,
             self.finite,
             &clock,
         )?;
-        let settings = Settings {
-            binding: self.binding,
-            fallback,
-            shadows: self.shadows.into(),
-            missing_key: self.missing_key,
-            breaker: self.breaker,
-            trace_evaluations: self.trace_evaluations,
-            clock,
-        };
         let core = Core::new(settings, flags, slots, shadowing.counts(), self.feeds.into());
         Ok(Parts {
             core,
@@ -348,7 +380,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         })
     }
 
-    fn validate(&self, fallback: &Version) -> Result<(), BuildError> {
+    fn validate(&self) -> Result<(), BuildError> {
         if self.versions.is_empty() {
             return Err(BuildError::NoVersions);
         }
@@ -372,7 +404,15 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
                 registered: self.versions.iter().map(|v| v.version.clone()).collect(),
             }),
         };
-        registered("fallback", fallback)?;
+        if self.fallbacks.is_empty() {
+            return Err(BuildError::NoFallback);
+        }
+        for (place, fallback) in self.fallbacks.iter().enumerate() {
+            registered("fallback", fallback)?;
+            if self.fallbacks.iter().skip(place + 1).any(|other| other == fallback) {
+                return Err(BuildError::RepeatedFallback(fallback.clone()));
+            }
+        }
         self.binding.versions().try_for_each(|version| registered("binding", version))?;
         self.checks.iter().try_for_each(|(version, _)| registered("check", version))?;
         for shadow in &self.shadows {

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::slot::{Handle, Slot};
+use super::{
+    breaker::Ticket,
+    slot::{Handle, Slot},
+};
 use crate::{
     clock::Clock,
     model::{Model, ModelError, ModelErrorKind},
@@ -75,20 +78,21 @@ impl<M: Handle> Slot<M> {
         &self,
         outcome: &Result<P, ModelError>,
         service_time: Duration,
+        ticket: Ticket,
         clock: &dyn Clock,
     ) {
         self.counters.took(service_time);
         match outcome {
-            Ok(_) => self.breaker.succeeded(),
-            Err(error) => self.failed(error, clock),
+            Ok(_) => self.breaker.succeeded(ticket),
+            Err(error) => self.failed(error, ticket, clock),
         }
     }
 
     #[cold]
-    pub(crate) fn failed(&self, error: &ModelError, clock: &dyn Clock) {
+    pub(crate) fn failed(&self, error: &ModelError, ticket: Ticket, clock: &dyn Clock) {
         self.counters.failed(error.kind());
         if error.is_invalid_input() {
-            self.breaker.learned_nothing(clock);
+            self.breaker.learned_nothing(ticket, clock);
             return;
         }
         tracing::debug!(
@@ -98,7 +102,7 @@ impl<M: Handle> Slot<M> {
             error = %error.redacted(),
             "a model version failed"
         );
-        if self.breaker.failed(clock) {
+        if self.breaker.failed(ticket, clock) {
             tracing::warn!(
                 target: "modelgate::router",
                 version = self.version.as_str(),

@@ -18,7 +18,9 @@ use smol_str::SmolStr;
 use super::{
     FallbackCause, MissingKey,
     binding::Binding,
-    breaker::BreakerPolicy,
+    breaker::{BreakerPolicy, Ticket},
+    impact::Feed,
+    observer::Observers,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
@@ -31,7 +33,6 @@ use crate::{
     },
     model::{ModelError, ModelErrorKind},
     shadow::Shadow,
-    unleash::impact::Feed,
     version::Version,
 };
 
@@ -54,13 +55,30 @@ pub(crate) struct Core<M> {
 /// What a builder settled once and for all.
 pub(crate) struct Settings {
     pub(crate) binding: Binding,
-    pub(crate) fallback: Version,
+    /// In the order in which they are asked; at least one.
+    pub(crate) fallbacks: Box<[Version]>,
     pub(crate) shadows: Box<[Shadow]>,
     pub(crate) missing_key: MissingKey,
     pub(crate) breaker: BreakerPolicy,
     /// Whether each decision is an event on its request's trace.
     pub(crate) trace_evaluations: bool,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Told of each live answer.
+    pub(crate) observers: Observers,
+}
+
+impl Settings {
+    /// Nobody is behind the last fallback version: it is never left alone.
+    pub(crate) fn breaker_of(&self, version: &str) -> BreakerPolicy {
+        match self.is_last_fallback(version) {
+            true => BreakerPolicy::disabled(),
+            false => self.breaker,
+        }
+    }
+
+    pub(crate) fn is_last_fallback(&self, version: &str) -> bool {
+        self.fallbacks.last().is_some_and(|last| *last == *version)
+    }
 }
 
 struct Control<M> {
@@ -76,8 +94,18 @@ pub(crate) struct Choice {
     pub(crate) reason: Reason,
     pub(crate) cause: Option<FallbackCause>,
     pub(crate) variant: Option<SmolStr>,
+    /// What the breaker of the slot wants to see when the call has ended.
+    pub(crate) ticket: Ticket,
     /// The slot the flags named, when the fallback stands in for it.
     wanted: Option<usize>,
+}
+
+impl Choice {
+    /// The slot the flags named, before any model has been asked.
+    #[inline]
+    pub(crate) fn named(&self) -> usize {
+        self.wanted.unwrap_or(self.slot)
+    }
 }
 
 /// The context has no targeting key and the policy is to refuse.
@@ -143,7 +171,7 @@ impl<M: Handle> Core<M> {
                 target: "modelgate::router",
                 flag = self.settings.binding.flags().next().unwrap_or_default(),
                 version = wanted.map(|slot| slot.version.as_str()),
-                fallback = self.settings.fallback.as_str(),
+                fallback = self.settings.fallbacks.first().map(Version::as_str),
                 cause = %cause,
                 revision = table.revision,
                 "the fallback version answers"
@@ -160,7 +188,7 @@ impl<M: Handle> Core<M> {
         due && last.compare_exchange(then, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// The chosen version failed: the fallback stands in for it.
+    /// The chosen version, or a fallback, failed: the next fallback stands in for it.
     #[cold]
     pub(crate) fn fall_back(
         &self,
@@ -171,7 +199,32 @@ impl<M: Handle> Core<M> {
         let kind = failure.map_or(ModelErrorKind::Failed, ModelError::kind);
         let cause = FallbackCause::Failed(kind);
         self.count_fallback(table, cause, Some(choice.slot));
-        Choice { slot: table.fallback, cause: Some(cause), ..choice }
+        let (slot, ticket) = self.stand_in(table, Some(choice.slot), true);
+        // Of several failures the caller is told the first.
+        let cause = match choice.cause {
+            Some(first @ FallbackCause::Failed(_)) => first,
+            _ => cause,
+        };
+        Choice { slot, ticket, cause: Some(cause), ..choice }
+    }
+
+    /// The next fallback version that may be asked, after the one in `after`. The last is asked in
+    /// any case: there is nobody behind it.
+    #[cold]
+    fn stand_in(&self, table: &Table<M>, after: Option<usize>, probe: bool) -> (usize, Ticket) {
+        let asked = table.fallbacks.iter().position(|place| Some(*place) == after);
+        let next = asked.map_or(0, |asked| asked.saturating_add(1));
+        table
+            .fallbacks
+            .iter()
+            .skip(next)
+            .filter(|place| **place != table.fallback)
+            .find_map(|place| {
+                let slot = table.slots.get(*place)?;
+                let ticket = slot.admits(&*self.settings.clock, probe).ok()?;
+                Some((*place, ticket))
+            })
+            .unwrap_or((table.fallback, Ticket::default()))
     }
 
     fn change(&self, change: impl FnOnce(&mut Control<M>)) {
@@ -193,7 +246,7 @@ impl<M: Handle> Control<M> {
         Table::new(
             &settings.binding,
             &settings.shadows,
-            &settings.fallback,
+            &settings.fallbacks,
             &self.snapshot,
             &self.slots,
             self.pin.as_ref(),

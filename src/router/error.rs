@@ -23,7 +23,9 @@ pub enum BuildError {
     },
     /// No fallback version was named: [`RouterBuilder::fallback`](crate::RouterBuilder::fallback).
     NoFallback,
-    /// The fallback version may not answer: it did not load, or it failed its checks.
+    /// One version was named twice as a fallback.
+    RepeatedFallback(Version),
+    /// The last fallback version may not answer: it did not load, or it failed its checks.
     FallbackIneligible {
         /// The fallback version.
         version: Version,
@@ -63,6 +65,9 @@ impl fmt::Display for BuildError {
             BuildError::NoFallback => f.write_str(
                 "fallback: found none, expected the version to serve when others cannot",
             ),
+            BuildError::RepeatedFallback(version) => {
+                write!(f, "fallback: found version `{version}` twice, expected each once")
+            }
             BuildError::FallbackIneligible { version, why } => {
                 write!(f, "fallback: version `{version}` may not answer: {why}")
             }

@@ -30,7 +30,7 @@ use super::{
     operate::operations,
     registered::AnyModel,
     shadowing::{self, ComparedOn, Joined, Served, Shadowable, Shadowing},
-    slot::{Handle, Slot},
+    slot::Handle,
     table::{Candidate, Candidates, Table},
 };
 use crate::{
@@ -172,11 +172,11 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct AsyncModelRouter<F: ?Sized + Input, P: Output> {
+pub struct AsyncModelRouter<F: ?Sized, P> {
     inner: Arc<Inner<F, P>>,
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<AnyModel<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -184,7 +184,7 @@ struct Inner<F: ?Sized + Input, P: Output> {
     deadline: Option<(Duration, Timer)>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for AsyncModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for AsyncModelRouter<F, P> {
     fn clone(&self) -> AsyncModelRouter<F, P> {
         AsyncModelRouter { inner: Arc::clone(&self.inner) }
     }
@@ -195,7 +195,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
         f.debug_struct("AsyncModelRouter")
             .field("binding", &self.inner.core.settings.binding)
             .field("versions", &self.versions())
-            .field("fallback", &self.inner.core.settings.fallback)
+            .field("fallbacks", &self.inner.core.settings.fallbacks)
             .finish_non_exhaustive()
     }
 }
@@ -206,7 +206,7 @@ struct Started<F: ?Sized + Input, P: Output> {
     id: PredictionId,
     choice: Choice,
     candidates: Candidates,
-    /// Kept only for requests with shadows.
+    /// Kept only for requests with shadows, or with an observer.
     key: Option<Box<str>>,
 }
 
@@ -248,7 +248,10 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::compute(model);
-        self.inner.core.install_checked(version.into(), model.check(acceptance), model)
+        let version = version.into();
+        self.inner.core.install_checked(version.clone(), model.check(acceptance), model)?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 
@@ -299,7 +302,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             .map_err(|KeyRefused| PredictError::missing_key())?;
         self.core.count(table, &choice);
         let candidates = self.core.candidates(table, context, choice.slot, id);
-        let key = match candidates.is_empty() {
+        let key = match candidates.is_empty() && self.core.named(&choice).is_none() {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
@@ -312,6 +315,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
         let Started { table, id, choice, candidates, key } = started;
+        let named = self.core.named(&choice);
         let (beside, detached): (Candidates, Candidates) =
             candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
         let (answered, joined) = join(
@@ -329,6 +333,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
+        self.core.observe(&table, named, &answered, (key.as_deref(), id));
         conclude(&table, answered, id)
     }
 
@@ -338,14 +343,16 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         choice: Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Answered<P>, PredictError> {
-        let called = self.ask(table.slots.get(choice.slot), features).await?;
-        match called.outcome {
-            Err(first) if choice.slot != table.fallback => {
-                let choice = self.core.fall_back(table, choice, Some(&first));
-                let called = self.ask(table.slots.get(choice.slot), features).await?;
-                Ok(Answered { choice, called, first: Some(first) })
+        let (mut choice, mut first) = (choice, None);
+        loop {
+            let called = self.ask(table, &choice, features).await?;
+            match called.outcome {
+                Err(error) if choice.slot != table.fallback => {
+                    choice = self.core.fall_back(table, choice, Some(&error));
+                    first = first.or(Some(error));
+                }
+                _ => return Ok(Answered { choice, called, first }),
             }
-            _ => Ok(Answered { choice, called, first: None }),
         }
     }
 
@@ -367,14 +374,17 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     async fn ask(
         &self,
-        slot: Option<&Slot<AnyModel<F, P>>>,
+        table: &Table<AnyModel<F, P>>,
+        choice: &Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, PredictError> {
+        let slot = table.slots.get(choice.slot);
         let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
             return Ok(Called::not_loaded());
         };
         let called = self.call(model, features).await.map_err(Refused::into_error)?;
-        slot.finished(&called.outcome, called.service_time, &*self.core.settings.clock);
+        let clock = &*self.core.settings.clock;
+        slot.finished(&called.outcome, called.service_time, choice.ticket, clock);
         Ok(called)
     }
 

@@ -20,7 +20,7 @@ use crate::{
     model::{Model, ModelError, ModelErrorKind},
     parallel::Beside,
     prediction_id::PredictionId,
-    shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowStats},
+    shadow::{self, DropCause, Inside, Mode, Shadow, ShadowLine, ShadowStats},
     value::Value,
     version::Version,
 };
@@ -136,6 +136,11 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         })
     }
 
+    /// There is another model under this version's name.
+    pub(crate) fn forgive(&self, version: &Version) {
+        self.lines.iter().for_each(|line| line.line.forgive(version));
+    }
+
     pub(crate) fn is_joined(&self, candidate: &Candidate) -> bool {
         self.lines.get(candidate.policy).is_some_and(|line| line.beside.is_some())
     }
@@ -161,9 +166,9 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             .filter_map(|candidate| {
                 let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow();
                 let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
-                Some(move || Joined {
-                    candidate,
-                    called: Some(call(&*model, features.borrow(), finite)),
+                Some(move || {
+                    let _inside = Inside::enter(None);
+                    Joined { candidate, called: Some(call(&*model, features.borrow(), finite)) }
                 })
             })
             .collect();

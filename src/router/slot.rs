@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     FallbackCause,
-    breaker::{Breaker, BreakerPolicy},
+    breaker::{Breaker, BreakerPolicy, Ticket},
     stats::{VersionCounters, VersionState, VersionStats},
 };
 use crate::{clock::Clock, model::ModelError, version::Version};
@@ -43,16 +43,16 @@ impl<M: Handle> Slot<M> {
         }
     }
 
-    /// The model, unless something keeps it from being asked. `probe` takes the half-open
-    /// breaker's one request.
+    /// Whether the model may be asked, with what its breaker wants to see afterwards. `probe` takes
+    /// the one call that a breaker lets through after a rest.
     #[inline]
-    pub(crate) fn admits(&self, clock: &dyn Clock, probe: bool) -> Result<(), FallbackCause> {
+    pub(crate) fn admits(&self, clock: &dyn Clock, probe: bool) -> Result<Ticket, FallbackCause> {
         match &self.model {
             Err(_) => Err(FallbackCause::Ineligible),
             Ok(model) if !model.can_answer() => Err(FallbackCause::Ineligible),
             Ok(_) if self.blocked => Err(FallbackCause::Blocked),
-            Ok(_) if probe && self.breaker.admits(clock) => Ok(()),
-            Ok(_) if !probe && self.breaker.would_admit(clock) => Ok(()),
+            Ok(_) if probe => self.breaker.admits(clock).ok_or(FallbackCause::BreakerOpen),
+            Ok(_) if self.breaker.would_admit(clock) => Ok(Ticket::default()),
             Ok(_) => Err(FallbackCause::BreakerOpen),
         }
     }

@@ -27,6 +27,10 @@ pub(crate) struct Table<M> {
     pub(crate) route: Box<[Option<Bound>]>,
     pub(crate) shadows: Box<[ShadowRoute]>,
     pub(crate) slots: Box<[Slot<M>]>,
+    /// The fallback versions in the order in which they are asked.
+    pub(crate) fallbacks: Box<[usize]>,
+    pub(crate) first_fallback: usize,
+    /// The last of them, which is asked in any case.
     pub(crate) fallback: usize,
     pub(crate) pin: Option<usize>,
 }
@@ -58,7 +62,7 @@ impl<M: Handle> Table<M> {
     pub(crate) fn new(
         binding: &Binding,
         shadows: &[Shadow],
-        fallback: &Version,
+        fallbacks: &[Version],
         snapshot: &FlagSnapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
@@ -78,14 +82,17 @@ impl<M: Handle> Table<M> {
                 counts: slots.iter().map(|slot| counts(policy, &slot.version)).collect(),
             })
             .collect();
+        // The builder and `retire` see to it that the fallback versions are there.
+        let fallbacks: Box<[usize]> = fallbacks.iter().filter_map(place).collect();
         Table {
             revision: snapshot.revision(),
             ready: snapshot.is_ready(),
             route: binding.resolve(snapshot),
             shadows,
             slots: slots.into(),
-            // The builder and `retire` see to it that the fallback version is there.
-            fallback: place(fallback).unwrap_or(0),
+            first_fallback: fallbacks.first().copied().unwrap_or(0),
+            fallback: fallbacks.last().copied().unwrap_or(0),
+            fallbacks,
             pin: pin.and_then(place),
         }
     }

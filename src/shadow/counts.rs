@@ -7,6 +7,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+use super::rest::Rest;
 use crate::{sharded::Sharded, version::Version};
 
 /// Why a shadow run that was wanted did not come to an answer in time.
@@ -26,10 +27,16 @@ pub enum DropCause {
     Panic,
     /// The router was shut down first.
     Shutdown,
+    /// The candidate has panicked three times or more in a row, and is left alone for a while: for a
+    /// second, and after each further panic for twice as long, up to five minutes. An answer, or
+    /// another model under its name, ends that.
+    Resting,
+    /// The request itself was refused or given up by its caller: there is no answer to compare with.
+    Unanswered,
 }
 
 impl DropCause {
-    pub(crate) const COUNT: usize = 5;
+    pub(crate) const COUNT: usize = 7;
 
     /// Every cause.
     pub const ALL: [DropCause; DropCause::COUNT] = [
@@ -38,6 +45,8 @@ impl DropCause {
         DropCause::Deadline,
         DropCause::Panic,
         DropCause::Shutdown,
+        DropCause::Resting,
+        DropCause::Unanswered,
     ];
 
     /// A stable name for logs and metrics: `queue_full`, `budget`, and so on.
@@ -48,6 +57,8 @@ impl DropCause {
             DropCause::Deadline => "deadline",
             DropCause::Panic => "panic",
             DropCause::Shutdown => "shutdown",
+            DropCause::Resting => "resting",
+            DropCause::Unanswered => "unanswered",
         }
     }
 
@@ -58,6 +69,8 @@ impl DropCause {
             DropCause::Deadline => 2,
             DropCause::Panic => 3,
             DropCause::Shutdown => 4,
+            DropCause::Resting => 5,
+            DropCause::Unanswered => 6,
         }
     }
 }
@@ -75,6 +88,7 @@ pub(crate) struct Candidate {
     /// Requests write to them.
     shards: Sharded<Shard>,
     warned: AtomicBool,
+    pub(super) rest: Rest,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +112,12 @@ impl Shard {
 
 impl Candidate {
     pub(crate) fn new(version: Version) -> Candidate {
-        Candidate { version, shards: Sharded::new(Shard::default), warned: AtomicBool::new(false) }
+        Candidate {
+            version,
+            shards: Sharded::new(Shard::default),
+            warned: AtomicBool::new(false),
+            rest: Rest::default(),
+        }
     }
 
     pub(crate) fn version(&self) -> &Version {

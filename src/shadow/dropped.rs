@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -24,8 +24,8 @@ use crate::{compare::key::KeyHash, prediction_id::PredictionId, version::Version
 pub struct Dropped {
     /// The answer that the caller got, or was to get.
     pub prediction_id: PredictionId,
-    /// When the run was wanted, since 1970-01-01 UTC.
-    pub time: Duration,
+    /// When the run was wanted.
+    pub time: SystemTime,
     /// The flag revision that chose both versions.
     pub revision: u64,
     /// The user's keyed hash; `None` when nothing identified the caller.
@@ -55,7 +55,7 @@ impl Dropped {
     ) -> Dropped {
         Dropped {
             prediction_id: PredictionId::generate(),
-            time: Duration::ZERO,
+            time: UNIX_EPOCH,
             revision: 0,
             key_hash: None,
             primary: primary.into(),
@@ -155,11 +155,13 @@ impl Claim {
 
     /// It came to an answer or an error, which is in a comparison.
     pub(super) fn completed(self, agrees: Option<bool>) {
+        self.candidate.rest.end();
         self.candidate.completed(agrees);
     }
 
     /// It panicked, and the comparison says so.
-    pub(super) fn panicked(self) {
+    pub(super) fn panicked(self, now: Duration) {
+        self.candidate.rest.panicked(now);
         self.candidate.dropped(DropCause::Panic);
     }
 

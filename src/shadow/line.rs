@@ -17,6 +17,7 @@ use super::{
     budget::Account,
     counts::{Candidate, DropCause},
     dropped::{Notice, Notices, Wanted},
+    inside::Tab,
     pool::{Pool, contained},
     run::{Answered, Desk, Moment, ShadowRun},
 };
@@ -61,16 +62,14 @@ impl<P: Send + 'static> ShadowLine<P> {
             sinks,
             hasher: policy.hasher.clone().unwrap_or_else(KeyHasher::random),
             keeps_targeting_key: policy.targeting_key,
-            account: Account::new(policy.budget, clock.monotonic()),
+            account: Arc::new(Account::new(policy.budget, clock.monotonic())),
             clock,
             deadline: policy.deadline,
             comparator_panics: AtomicU64::new(0),
         });
-        let telling = Arc::clone(&desk);
-        let pool =
-            Pool::start(policy.threads, policy.queue, policy.priority, policy.grace, move || {
-                telling.tell_of_drops();
-            })
+        let (telling, tab) = (Arc::clone(&desk), Tab::new(&desk.account, &desk.clock));
+        let tell = move || telling.tell_of_drops();
+        let pool = Pool::start(policy.threads, policy.queue, policy.grace, &tab, tell)
             .map_err(ShadowError::no_thread)?;
         Ok(ShadowLine {
             pool,
@@ -91,6 +90,13 @@ impl<P: Send + 'static> ShadowLine<P> {
         let new = Arc::new(Candidate::new(version.clone()));
         candidates.push(new.clone());
         new
+    }
+
+    /// There is another model under this version's name: what the old one did is forgiven.
+    pub(crate) fn forgive(&self, version: &Version) {
+        for candidate in self.candidates.lock().iter().filter(|one| one.version() == version) {
+            candidate.rest.end();
+        }
     }
 
     /// Whether [`Answered::features`] is wanted.
@@ -114,6 +120,9 @@ impl<P: Send + 'static> ShadowLine<P> {
             self.refuse(candidate, cause, wanted);
             Err(cause)
         };
+        if candidate.rest.is_on(|| self.desk.clock.monotonic()) {
+            return refuse(DropCause::Resting);
+        }
         if !self.desk.account.has_room(&*self.desk.clock) {
             return refuse(DropCause::Budget);
         }

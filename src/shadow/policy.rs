@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
-use super::{Budget, Priority, Sampler};
+use super::{Budget, Sampler};
 use crate::{
     compare::key::{KeyHash, KeyHasher},
     version::Version,
@@ -35,7 +35,6 @@ pub struct Shadow {
     pub(super) deadline: Option<Duration>,
     pub(super) queue: usize,
     pub(crate) threads: usize,
-    pub(super) priority: Priority,
     pub(super) grace: Duration,
     pub(super) hasher: Option<KeyHasher>,
     pub(super) targeting_key: bool,
@@ -94,11 +93,10 @@ impl Shadow {
             candidates: Vec::new(),
             mode: Mode::Detached,
             sample: 100.0,
-            budget: Budget::unlimited(),
+            budget: Budget::default(),
             deadline: Some(Duration::from_secs(10)),
             queue: 256,
             threads: 1,
-            priority: Priority::Lowest,
             grace: Duration::from_secs(1),
             hasher: None,
             targeting_key: false,
@@ -124,7 +122,8 @@ impl Shadow {
         self
     }
 
-    /// How much processor time shadows may take; unlimited by default.
+    /// How much processor time shadows may take; by default a tenth of what the process may use, and
+    /// only what it leaves over ([`Budget::spare_percent`]).
     pub fn budget(mut self, budget: Budget) -> Shadow {
         self.budget = budget;
         self
@@ -151,12 +150,6 @@ impl Shadow {
         self
     }
 
-    /// How shadow threads compete for processors; the lowest priority by default.
-    pub fn priority(mut self, priority: Priority) -> Shadow {
-        self.priority = priority;
-        self
-    }
-
     /// The caller does not wait: the default.
     pub fn detached(mut self) -> Shadow {
         self.mode = Mode::Detached;
@@ -165,7 +158,7 @@ impl Shadow {
 
     /// The caller waits for the candidates, which run beside the primary: for replays, tests, and
     /// callers who want every answer. A request then costs as much as the slowest version, and
-    /// queue, threads, budget and priority do not apply.
+    /// queue, threads and budget do not apply.
     pub fn joined(mut self) -> Shadow {
         self.mode = Mode::Joined;
         self
@@ -249,9 +242,9 @@ impl Shadow {
         if !(0.0..=100.0).contains(&self.sample) {
             return wrong("sample", self.sample.to_string(), "0 to 100 percent");
         }
-        let share = self.budget.share;
-        if share.is_nan() || share <= 0.0 {
-            return wrong("budget", format!("{} percent", share * 100.0), "more than 0 percent");
+        let percent = self.budget.percent();
+        if percent.is_nan() || percent <= 0.0 {
+            return wrong("budget", format!("{percent} percent"), "more than 0 percent");
         }
         if self.deadline == Some(Duration::ZERO) {
             return wrong("deadline", "0 s".into(), "more than 0 s");
@@ -323,6 +316,7 @@ mod tests {
             ("sample", good().sample(f64::NAN)),
             ("budget", good().budget(Budget::cpu_percent(0.0))),
             ("budget", good().budget(Budget::cpu_percent(f64::NAN))),
+            ("budget", good().budget(Budget::spare_percent(-1.0))),
             ("deadline", good().deadline(Duration::ZERO)),
             ("queue", good().queue(0)),
             ("threads", good().threads(0)),

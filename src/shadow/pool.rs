@@ -1,7 +1,7 @@
 //! The threads that run shadows, and the bounded queue before them.
 //!
-//! Requests hand over and never wait, not even for a lock: a thread of the lowest priority may be
-//! put aside by the system while it holds one. So the queue has no bound of its own, for at the
+//! Requests hand over and never wait, not even for a lock: a thread may be put aside by the
+//! system while it holds one. So the queue has no bound of its own, for at the
 //! bound a sender may have to wait for a receiver; places in it are counted instead, and taken
 //! before anything is copied. And its receivers never block in it, which takes a lock that senders
 //! take as well; they park, and are unparked.
@@ -18,7 +18,11 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use parking_lot::{Condvar, Mutex};
 
-use super::{Priority, counts::DropCause, dropped::Claim};
+use super::{
+    counts::DropCause,
+    dropped::Claim,
+    inside::{Inside, Tab},
+};
 pub(super) use crate::contain::contained;
 
 /// One shadow run.
@@ -82,8 +86,8 @@ impl Pool {
     pub(super) fn start(
         threads: usize,
         capacity: usize,
-        priority: Priority,
         grace: Duration,
+        tab: &Tab,
         between: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Pool> {
         let (sender, queue) = unbounded();
@@ -113,13 +117,13 @@ impl Pool {
             let (shared, queue, running) =
                 (pool.shared.clone(), pool.queue.clone(), running.clone());
             pool.shared.alive.fetch_add(1, Ordering::SeqCst);
-            let alive = Alive(shared);
+            let (alive, tab) = (Alive(shared), tab.clone());
             // Should this fail, `alive` is dropped with the closure, and the threads that did
             // start are stopped with the pool.
             let thread = std::thread::Builder::new()
                 .name(format!("modelgate-shadow-{number}"))
                 .spawn(move || {
-                    priority.apply();
+                    let _inside = Inside::enter(Some(tab));
                     work(&alive.0, number, &queue, &running);
                 })?;
             pool.threads.lock().push(thread);

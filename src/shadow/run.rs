@@ -71,7 +71,7 @@ pub(super) struct Desk<P> {
     pub(super) notices: Arc<Notices>,
     /// Held by the one who empties the notices.
     pub(super) telling: Mutex<()>,
-    pub(super) account: Account,
+    pub(super) account: Arc<Account>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) deadline: Option<Duration>,
     pub(super) comparator_panics: AtomicU64,
@@ -121,7 +121,7 @@ impl<P> Desk<P> {
         while let Some(Notice { wanted, candidate, cause, time }) = self.notices.take() {
             let mut dropped = Dropped::new(wanted.primary, candidate, cause);
             dropped.prediction_id = wanted.prediction_id;
-            dropped.time = time;
+            dropped.time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
             dropped.revision = wanted.revision;
             dropped.key_hash = wanted.targeting_key.as_deref().map(|key| self.hasher.hash(key));
             self.sinks.dropped(&dropped);
@@ -189,7 +189,7 @@ impl<P> Desk<P> {
         let agreement = self.agreement(&answered.primary.outcome, &candidate.outcome);
         let Some(claim) = settle() else { return };
         if kind == Some(ModelErrorKind::Panicked) {
-            claim.panicked();
+            claim.panicked(self.clock.monotonic());
         } else {
             claim.completed(agreement.agrees());
         }
@@ -208,10 +208,12 @@ impl<P> Desk<P> {
         self.sinks.record(&comparison);
     }
 
-    /// Charges the processor time this thread has used since `before`.
+    /// Charges the processor time this thread has used since `before`, and where that is charged
+    /// as well, the time it waited for a processor.
     fn charge(&self, before: Duration) -> Duration {
         let now = thread_cpu_time();
-        self.account.charge(now.saturating_sub(before), self.clock.monotonic());
+        let used = now.saturating_sub(before).saturating_add(self.account.queued());
+        self.account.charge(used, self.clock.monotonic());
         now
     }
 }
@@ -245,8 +247,12 @@ where
         if desk.is_late(at.monotonic, now) {
             return lost(DropCause::Deadline);
         }
+        // Asked again: those before it may have panicked.
+        if candidate.rest.is_on(|| now) {
+            return lost(DropCause::Resting);
+        }
         // Asked again: what was charged while this waited may have used the budget up.
-        if !desk.account.has_room(&*desk.clock) {
+        if !desk.account.may_run(&*desk.clock) {
             return lost(DropCause::Budget);
         }
         if !desk.admits(answered.targeting_key.as_deref()) {

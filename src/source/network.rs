@@ -11,6 +11,7 @@ mod failure;
 mod meter;
 mod secret;
 mod settings;
+mod tls;
 
 use std::{
     future::Future,
@@ -34,6 +35,7 @@ pub(crate) use self::{
     failure::Failure,
     meter::{Meter, Streaming},
     secret::Secret,
+    tls::provider as tls_provider,
 };
 use super::SourceError;
 

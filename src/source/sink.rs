@@ -123,6 +123,6 @@ impl Drop for FlagUpdates {
 
 impl fmt::Debug for FlagUpdates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagSink").field("source", &self.name).finish_non_exhaustive()
+        f.debug_struct("FlagUpdates").field("source", &self.name).finish_non_exhaustive()
     }
 }

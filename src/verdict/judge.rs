@@ -13,7 +13,7 @@ use super::{
         agreement,
         budget::ErrorBudget,
         drift, e_bh,
-        grid::{ln_e_above, mean},
+        grid::{expected_more, ln_e_above, mean},
     },
 };
 
@@ -187,4 +187,36 @@ pub fn agreement_figures(tally: &Tally) -> AgreementFigures {
         score_psi: moved.map(|moved| moved.psi),
         score_psi_critical: moved.map(|moved| moved.critical),
     }
+}
+
+/// About how many pairs it takes until a paired share is decided, for traffic of which `worse` is
+/// the share of pairs bad for the candidate only, and `better` that of pairs bad for the champion
+/// only: until the candidate is worse, or not worse by `margin`, each at the error probability
+/// `alpha`. `None` when it would take more than ten million, or the shares are none.
+///
+/// It is what pairs in exactly these shares would take. Chance makes half of all rollouts quicker
+/// and half slower, some twice as slow.
+///
+/// ```
+/// use modelgate::verdict::expected_pairs;
+///
+/// // Neither version ever fails, and half a point is the margin.
+/// assert_eq!(expected_pairs(0.0, 0.0, 0.005, 0.05), Some(903));
+/// // The candidate fails five times in a hundred, the champion once in two hundred.
+/// assert!(expected_pairs(0.05, 0.005, 0.005, 0.05).is_some_and(|pairs| pairs < 300));
+/// ```
+pub fn expected_pairs(worse: f64, better: f64, margin: f64, alpha: f64) -> Option<u64> {
+    let shares = 0.0..=1.0;
+    if !shares.contains(&worse) || !shares.contains(&better) || !(worse + better <= 1.0) {
+        return None;
+    }
+    if !(alpha > 0.0 && alpha < 1.0) || !(0.0..=0.5).contains(&margin) {
+        return None;
+    }
+    let seen = [(1.0, worse), (0.5, 1.0 - worse - better), (0.0, better)];
+    let enough = -alpha.ln();
+    let below = f64::midpoint(1.0, margin);
+    // One pair in these shares, and however many more.
+    expected_more(&seen, Some((0.5, enough)), Some((below, enough)))
+        .map(|more| more.saturating_add(1))
 }

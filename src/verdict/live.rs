@@ -22,7 +22,9 @@ use super::{
 use crate::{prediction_id::PredictionId, sharded::Sharded};
 
 /// More stages than this are not told apart; a ramp has four.
-pub(super) const STAGES: usize = 64;
+const STAGES: usize = 16;
+/// More attempts than this are not told apart.
+const ATTEMPTS: usize = 64;
 /// No stage: nothing is counted.
 const OFF: usize = usize::MAX;
 /// Predictions whose outcome may still come.
@@ -62,7 +64,10 @@ pub(super) struct Request<'a> {
 
 pub(super) struct Live {
     current: AtomicUsize,
-    stages: Box<[OnceLock<Stage>]>,
+    /// Of the attempts, one after the other.
+    stages: Box<[OnceLock<Box<Stage>>]>,
+    /// Where the current attempt's begin.
+    begin: AtomicUsize,
     seen: Seen,
     salt: u64,
     late: Vec<(String, u64)>,
@@ -100,7 +105,8 @@ impl Live {
         let wanted = config.metrics.iter().any(|metric| !metric.kind.is_paired());
         Live {
             current: AtomicUsize::new(OFF),
-            stages: (0..STAGES).map(|_| OnceLock::new()).collect(),
+            stages: (0..STAGES * ATTEMPTS).map(|_| OnceLock::new()).collect(),
+            begin: AtomicUsize::new(0),
             seen: Seen::new(if wanted { users } else { 1 }),
             salt: of_text(config_hash, 0).0,
             late: late.map(|m| (m.name.clone(), m.limit_us.unwrap_or(u64::MAX))).collect(),
@@ -114,14 +120,18 @@ impl Live {
     /// From now on, requests belong to this stage. A stage keeps the share it was begun with.
     /// Answers whether it could.
     pub(super) fn enter(&self, stage: u32, share: u32) -> bool {
-        let place = usize::try_from(stage).unwrap_or(OFF);
+        let begin = self.begin.load(Ordering::Relaxed);
+        let place = usize::try_from(stage).ok().filter(|stage| *stage < STAGES);
+        let Some(place) = place.map(|stage| begin.saturating_add(stage)) else { return false };
         let Some(cell) = self.stages.get(place) else { return false };
-        let begun = cell.get_or_init(|| Stage {
-            share,
-            requests: Sharded::new(Default::default),
-            keys: Default::default(),
-            both: AtomicU64::new(0),
-            rare: Mutex::default(),
+        let begun = cell.get_or_init(|| {
+            Box::new(Stage {
+                share,
+                requests: Sharded::new(Default::default),
+                keys: Default::default(),
+                both: AtomicU64::new(0),
+                rare: Mutex::default(),
+            })
         });
         let fits = begun.share == share;
         if fits {
@@ -134,6 +144,13 @@ impl Live {
         self.current.store(OFF, Ordering::Relaxed);
     }
 
+    /// Another attempt: no stage has begun.
+    pub(super) fn reset(&self) {
+        self.leave();
+        self.begin.fetch_add(STAGES, Ordering::Relaxed);
+    }
+
+    #[inline]
     pub(super) fn is_on(&self) -> bool {
         self.current.load(Ordering::Relaxed) != OFF
     }
@@ -229,8 +246,10 @@ impl Live {
     }
 
     pub(super) fn tally(&self) -> BTreeMap<u32, StageCounts> {
-        let begun = self.stages.iter().enumerate().filter_map(|(at, cell)| Some((at, cell.get()?)));
-        begun.map(|(at, stage)| (at as u32, stage.counts())).collect()
+        let begin = self.begin.load(Ordering::Relaxed);
+        let current = self.stages.iter().skip(begin).take(STAGES);
+        let begun = current.zip(0_u32..).filter_map(|(cell, at)| Some((at, cell.get()?)));
+        begun.map(|(stage, counts)| (stage, counts.counts())).collect()
     }
 
     pub(super) fn seen(&self) -> &Seen {

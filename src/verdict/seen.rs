@@ -67,6 +67,10 @@ impl Seen {
         new
     }
 
+    pub(super) fn clear(&self) {
+        self.blocks.iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let words = self.blocks.iter().flatten();
         words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect()

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -13,7 +16,7 @@ use super::{
     TallyMismatch, TimelinePoint, Unit, VerdictBuilder, VerdictConfig,
     classes::Classes,
     judge,
-    live::Live,
+    live::{Arm, Live, Request},
     plan::Plan,
     seen::{self, Seen},
     state::{State, since_epoch},
@@ -21,6 +24,7 @@ use super::{
 use crate::{
     compare::{Comparison, key::KeyHash, sink::ComparisonSink},
     prediction_id::PredictionId,
+    router::{AnswerObserver, LiveAnswer},
     shadow::{Dropped, policy::Shadow},
 };
 
@@ -66,6 +70,7 @@ struct Inner<P, L> {
     live: Live,
     /// What earlier runs of this process have counted.
     before: Mutex<Option<Tally>>,
+    attempt: AtomicU32,
 }
 
 impl<P, L> Clone for Verdict<P, L> {
@@ -115,8 +120,10 @@ impl<P, L> Verdict<P, L> {
         open_labels: usize,
         patience: Duration,
     ) -> Verdict<P, L> {
+        let attempt = AtomicU32::new(plan.attempt);
         let state = Mutex::new(State::new(&plan, classes, open_labels, patience));
-        Verdict { inner: Arc::new(Inner { plan, state, seen, live, before: Mutex::new(None) }) }
+        let before = Mutex::new(None);
+        Verdict { inner: Arc::new(Inner { plan, state, seen, live, before, attempt }) }
     }
 
     /// What was asked.
@@ -137,12 +144,20 @@ impl<P, L> Verdict<P, L> {
 
     /// All that has been counted.
     pub fn tally(&self) -> Tally {
-        let mut tally = self.inner.state.lock().tally(&self.inner.plan);
-        tally.live = self.inner.live.tally();
+        let mut tally = self.own_tally();
         if let Some(before) = &*self.inner.before.lock() {
             // It was checked when it was taken in.
             let _ = tally.merge(before);
         }
+        tally
+    }
+
+    /// What this process has counted itself.
+    fn own_tally(&self) -> Tally {
+        let state = self.inner.state.lock();
+        let mut tally = state.tally(&self.inner.plan);
+        tally.attempt = self.attempt();
+        tally.live = self.inner.live.tally();
         tally
     }
 
@@ -154,7 +169,7 @@ impl<P, L> Verdict<P, L> {
     /// [`TallyMismatch`] when those sums answer another question: the configuration or the attempt
     /// has changed. Begin a new [attempt](VerdictBuilder::attempt) then.
     pub fn resume(&self, earlier: &Tally) -> Result<(), TallyMismatch> {
-        let mut sum = self.inner.state.lock().tally(&self.inner.plan);
+        let mut sum = self.own_tally();
         let mut before = self.inner.before.lock();
         if let Some(before) = &*before {
             sum.merge(before)?;
@@ -168,6 +183,23 @@ impl<P, L> Verdict<P, L> {
                 Ok(())
             }
         }
+    }
+
+    /// Forgets all that was counted, and begins this attempt: each may spend half the error of the
+    /// one before. Live stages begin anew; of these, 64 attempts can be told apart in one process.
+    pub fn begin_attempt(&self, attempt: u32) {
+        let Inner { plan, state, seen, live, before, attempt: current } = &*self.inner;
+        let mut state = state.lock();
+        state.reset(plan);
+        seen.clear();
+        live.reset();
+        *before.lock() = None;
+        current.store(attempt, Ordering::Relaxed);
+    }
+
+    /// The attempt, from 0.
+    pub fn attempt(&self) -> u32 {
+        self.inner.attempt.load(Ordering::Relaxed)
     }
 
     /// Says what the truth was of the prediction with this id, from any thread, at any time later:
@@ -251,7 +283,7 @@ impl<P, L> Verdict<P, L> {
 
     /// From now on, live requests belong to this stage of the ramp, in which the candidate has
     /// this share of the users whom the flag means for it, in thousandths of a percent. Stages are
-    /// numbered from 0 to 63, and each has one share. Answers `false`, and changes nothing, for
+    /// numbered from 0 to 15, and each has one share. Answers `false`, and changes nothing, for
     /// another number or a stage that was begun with another share.
     pub fn enter_stage(&self, stage: u32, share: u32) -> bool {
         self.inner.live.enter(stage, share)
@@ -332,14 +364,6 @@ impl<P, L> Verdict<P, L> {
         self.inner.state.lock().record(&self.inner.plan, &self.inner.seen, comparison);
     }
 
-    pub(super) fn live(&self) -> &Live {
-        &self.inner.live
-    }
-
-    pub(super) fn plan(&self) -> &Plan<P, L> {
-        &self.inner.plan
-    }
-
     pub(super) fn scored(&self) -> u64 {
         self.inner.state.lock().pairs_scored()
     }
@@ -391,8 +415,36 @@ impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
         self.take_dropped(
             (&dropped.primary, &dropped.candidate),
             dropped.cause.as_str(),
-            (key, dropped.prediction_id, dropped.time),
+            (key, dropped.prediction_id, since_epoch(dropped.time)),
         );
+    }
+}
+
+/// Counts users and failures of the stage that the ramp is in, by arm: the candidate's, and those
+/// whom the flag meant for it and an autopilot held back. All others are left out.
+///
+/// A user who has been seen costs a request a hash of the key, a look at one cache line and a
+/// counter of the thread's own.
+impl<P: Send + Sync, L: Send + Sync> AnswerObserver for Verdict<P, L> {
+    #[inline]
+    fn answered(&self, answer: &LiveAnswer<'_>) {
+        let Inner { live, plan, .. } = &*self.inner;
+        if !live.is_on() || *answer.named != plan.candidate {
+            return;
+        }
+        let arm = match (answer.asked, answer.held_back) {
+            (true, _) => Arm::Candidate,
+            (false, true) => Arm::HeldBack,
+            // Blocked, or left alone by its breaker: no comparison.
+            (false, false) => return,
+        };
+        live.answered(&Request {
+            id: answer.prediction_id,
+            key: answer.targeting_key,
+            arm,
+            failed: answer.failed,
+            time: answer.service_time,
+        });
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct State<P, L> {
     pub(super) timelines: Vec<Timeline>,
     pub(super) disagreements: Reservoir,
     pub(super) guards: Vec<EDetector>,
+    /// Room for labels, and how long a pair waits for one.
+    open: (usize, Duration),
 }
 
 /// Which versions a comparison is of.
@@ -106,6 +108,7 @@ impl<P, L> State<P, L> {
             again: Again::new(plan.again.is_some()),
             timelines: plan.observers.iter().map(|_| Timeline::new()).collect(),
             disagreements: Reservoir::default(),
+            open: (open_labels, patience),
             guards: plan
                 .config
                 .metrics
@@ -113,6 +116,12 @@ impl<P, L> State<P, L> {
                 .map(|metric| EDetector::new(metric.margin.unwrap_or(0.0) / metric.bound))
                 .collect(),
         }
+    }
+
+    /// Begins anew.
+    pub(super) fn reset(&mut self, plan: &Plan<P, L>) {
+        let (open, patience) = self.open;
+        *self = State::new(plan, self.classes.take(), open, patience);
     }
 
     /// Takes a comparison in.

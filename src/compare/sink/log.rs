@@ -1,6 +1,9 @@
 //! Comparisons as log events.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 use tracing::Level;
 
@@ -18,18 +21,40 @@ use crate::compare::{
 /// [without features](crate::ModelError::redacted). Neither outputs nor features nor anything of
 /// the user is in it.
 ///
+/// It writes no more than 100 events a second ([`per_second`](TracingSink::per_second)): a subscriber
+/// that writes to the standard output holds its lock meanwhile, and requests that log wait for that.
+/// What is beyond counts as dropped.
+///
 /// Without a subscriber, or with one that does not listen at that level, nothing is written
 /// anywhere: such a comparison counts as dropped in [`SinkCounts`](crate::compare::sink::SinkCounts).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TracingSink {
     recorded: AtomicU64,
     dropped: AtomicU64,
+    pace: Pace,
+}
+
+impl Default for TracingSink {
+    fn default() -> TracingSink {
+        TracingSink::new()
+    }
 }
 
 impl TracingSink {
     /// The sink; it writes to whatever subscriber the service installs.
     pub fn new() -> TracingSink {
-        TracingSink::default()
+        TracingSink {
+            recorded: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            pace: Pace::new(100),
+        }
+    }
+
+    /// How many events it writes in a second at most; 100 by default, `u32::MAX` for no bound.
+    #[must_use]
+    pub fn per_second(mut self, events: u32) -> TracingSink {
+        self.pace = Pace::new(events);
+        self
     }
 }
 
@@ -44,11 +69,13 @@ impl<P> ComparisonSink<P> for TracingSink {
         let failed = comparison.primary.outcome.is_err() || comparison.candidate.outcome.is_err();
         macro_rules! event {
             ($level:ident, $message:literal) => {{
-                let count = match tracing::enabled!(target: "modelgate::compare", Level::$level) {
-                    true => &self.recorded,
-                    false => &self.dropped,
-                };
-                count.fetch_add(1, Ordering::Relaxed);
+                let heard = tracing::enabled!(target: "modelgate::compare", Level::$level)
+                    && self.pace.allows();
+                if !heard {
+                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                self.recorded.fetch_add(1, Ordering::Relaxed);
                 tracing::event!(
                     target: "modelgate::compare",
                     Level::$level,
@@ -83,5 +110,63 @@ impl<P> ComparisonSink<P> for TracingSink {
             dropped: self.dropped.load(Ordering::Relaxed),
             failed: 0,
         }
+    }
+}
+
+/// So many a second: as many at once as one second grants, and no more than that are saved up.
+#[derive(Debug)]
+struct Pace {
+    /// Nanoseconds that one event takes of a second; 0 for no bound, and more than a second for none
+    /// at all.
+    each: u64,
+    since: Instant,
+    /// When the second that is saved up would be full, in nanoseconds.
+    full_at: AtomicU64,
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+impl Pace {
+    fn new(per_second: u32) -> Pace {
+        let each = match per_second {
+            0 => u64::MAX,
+            u32::MAX => 0,
+            some => SECOND / u64::from(some),
+        };
+        Pace { each, since: Instant::now(), full_at: AtomicU64::new(0) }
+    }
+
+    fn allows(&self) -> bool {
+        self.allows_at(u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn allows_at(&self, now: u64) -> bool {
+        // Relaxed: the number stands for itself.
+        let taken = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
+            let full_at = full_at.max(now).saturating_add(self.each);
+            (full_at <= now.saturating_add(SECOND)).then_some(full_at)
+        });
+        taken.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_a_second_grants_at_once_and_then_one_by_one() {
+        let pace = Pace::new(100);
+        let allowed = |now: u64| (0..1_000).filter(|_| pace.allows_at(now)).count();
+        assert_eq!(allowed(0), 100);
+        assert_eq!(allowed(SECOND / 100), 1);
+        assert_eq!(allowed(SECOND / 2), 49);
+        assert_eq!(allowed(100 * SECOND), 100, "no more than a second's are saved up");
+    }
+
+    #[test]
+    fn none_and_all_can_be_said() {
+        assert!(!Pace::new(0).allows_at(5));
+        assert!((0..10_000).all(|_| Pace::new(u32::MAX).allows_at(0)));
     }
 }

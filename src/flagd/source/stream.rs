@@ -14,7 +14,11 @@ use super::{
     Sent, Settings,
     message::{SYNC_FLAGS, SyncFlagsRequest, SyncFlagsResponse},
 };
-use crate::source::{SourceError, documents::Documents, network::Meter};
+use crate::source::{
+    SourceError,
+    documents::Documents,
+    network::{Meter, tls_provider},
+};
 
 /// The server, connected to when a stream is opened.
 pub(super) struct Stream {
@@ -56,6 +60,7 @@ impl Stream {
             endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_while_idle(true);
         }
         if settings.tls && settings.socket.is_none() {
+            tls_provider()?;
             endpoint = endpoint
                 .tls_config(tls(settings.certificate.as_deref())?)
                 .map_err(|error| SourceError::with_source("TLS could not be set up", error))?;

@@ -28,6 +28,8 @@ pub struct BatchedStats {
     pub abandoned: u64,
     /// Batches that panicked, or gave another number of answers, and were run again row by row.
     pub split: u64,
+    /// Rows of shadows, which ran apart from the batches; the other counts leave them out.
+    pub shadow_rows: u64,
     /// Rows that wait just now.
     pub waiting: u64,
     /// How long rows waited for their batch to begin; those that ran at once are not counted.
@@ -43,6 +45,7 @@ pub(super) struct Counters {
     refused: AtomicU64,
     abandoned: AtomicU64,
     split: AtomicU64,
+    shadow_rows: AtomicU64,
     queue_wait: Latencies,
 }
 
@@ -60,6 +63,7 @@ impl Counters {
             refused: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
             split: AtomicU64::new(0),
+            shadow_rows: AtomicU64::new(0),
             queue_wait: Latencies::new(),
         }
     }
@@ -89,6 +93,11 @@ impl Counters {
     }
 
     #[cold]
+    pub(super) fn shadow(&self, rows: usize) {
+        add(&self.shadow_rows, rows);
+    }
+
+    #[cold]
     pub(super) fn split(&self) {
         add(&self.split, 1);
     }
@@ -103,6 +112,7 @@ impl Counters {
             refused: read(&self.refused),
             abandoned: read(&self.abandoned),
             split: read(&self.split),
+            shadow_rows: read(&self.shadow_rows),
             waiting: waiting as u64,
             queue_wait: Latencies::read(std::iter::once(&self.queue_wait)),
         }

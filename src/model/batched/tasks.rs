@@ -6,10 +6,17 @@
 //! is not held while the model runs or a caller is woken.
 
 use std::{
-    borrow::Borrow, collections::VecDeque, fmt, future::Future, io, sync::Arc, time::Instant,
+    borrow::Borrow,
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use futures::channel::oneshot;
+use once_cell::sync::OnceCell;
 use parking_lot::{Condvar, Mutex};
 
 use super::{Batched, BatchedStats, full, queue::Bounds, run, stats::Counters};
@@ -18,6 +25,7 @@ use crate::{
     contain::contained,
     model::{Model, ModelError, ModelFuture},
     router::{Input, Output},
+    shadow::{Inside, Tab, is_shadow, thread_cpu_time},
 };
 
 /// Threads for batches that are overdue. There is an end to them: a model that hangs for ever is
@@ -27,6 +35,8 @@ const MOST_STAND_INS: usize = 32;
 /// A [`Batched`] model for callers that wait in futures: an [`AsyncModel`] whose batches run on
 /// threads of its own. Made by [`Batched::into_async`].
 ///
+/// Rows of shadows have a queue and a thread of their own, started with the first of them.
+///
 /// A caller that drops its future takes its row out of the queue. The threads end when the last
 /// clone is dropped, after the batch they run; rows that still wait then fail.
 pub struct AsyncBatched<F: Input + ?Sized, P: Output> {
@@ -34,11 +44,16 @@ pub struct AsyncBatched<F: Input + ?Sized, P: Output> {
 }
 
 /// Stops the threads when the last handle goes; they themselves hold only what is shared.
-struct Owner<F: Input + ?Sized, P: Output>(Arc<Shared<F, P>>);
+struct Owner<F: Input + ?Sized, P: Output> {
+    shared: Arc<Shared<F, P>>,
+    /// The same model for rows of shadows, apart: no live row waits in a batch with one of them.
+    aside: OnceCell<Arc<Shared<F, P>>>,
+}
 
 struct Shared<F: Input + ?Sized, P> {
-    model: Box<dyn Model<F, P>>,
+    model: Arc<dyn Model<F, P>>,
     bounds: Bounds,
+    thread: &'static str,
     counters: Counters,
     state: Mutex<State<F::Owned, P>>,
     changed: Condvar,
@@ -58,6 +73,8 @@ struct Task<R, P> {
     row: R,
     since: Instant,
     answer: oneshot::Sender<Result<P, ModelError>>,
+    /// What a shadow's row is charged to.
+    tab: Option<Tab>,
 }
 
 impl<M: Model<F, P> + 'static, F: Input + ?Sized, P: Output> Batched<M, F, P> {
@@ -79,24 +96,9 @@ impl<M: Model<F, P> + 'static, F: Input + ?Sized, P: Output> Batched<M, F, P> {
     ///
     /// When a thread cannot be started.
     pub fn into_async(self) -> io::Result<AsyncBatched<F, P>> {
-        let shared = Arc::new(Shared {
-            model: Box::new(Behind(self.shared)),
-            bounds: self.bounds,
-            counters: Counters::new(),
-            state: Mutex::new(State {
-                waiting: VecDeque::new(),
-                running: 0,
-                threads: 0,
-                idle: 0,
-                stopped: false,
-            }),
-            changed: Condvar::new(),
-        });
-        let owner = Owner(Arc::clone(&shared));
-        for _ in 0..=shared.bounds.concurrency {
-            shared.hire()?;
-        }
-        Ok(AsyncBatched { owner: Arc::new(owner) })
+        let model: Arc<dyn Model<F, P>> = Arc::new(Behind(self.shared));
+        let shared = Shared::start(model, self.bounds, "modelgate-batch")?;
+        Ok(AsyncBatched { owner: Arc::new(Owner { shared, aside: OnceCell::new() }) })
     }
 }
 
@@ -123,7 +125,7 @@ impl<F: Input + ?Sized, P: Output> AsyncBatched<F, P> {
         &self,
         features: F::Owned,
     ) -> impl Future<Output = Result<P, ModelError>> + Send + use<F, P> + 'static {
-        let answer = self.owner.0.queue(features);
+        let answer = self.owner.lane().and_then(|shared| shared.queue(features));
         async move {
             answer?.await.unwrap_or_else(|_| Err(ModelError::new("the batched model was dropped")))
         }
@@ -131,8 +133,10 @@ impl<F: Input + ?Sized, P: Output> AsyncBatched<F, P> {
 
     /// What has been counted.
     pub fn stats(&self) -> BatchedStats {
-        let shared = &self.owner.0;
-        shared.counters.read(shared.state.lock().waiting.len())
+        let Owner { shared, aside } = &*self.owner;
+        let mut stats = shared.counters.read(shared.state.lock().waiting.len());
+        stats.shadow_rows = aside.get().map_or(0, |aside| aside.counters.read(0).rows);
+        stats
     }
 }
 
@@ -142,12 +146,65 @@ impl<F: Input + ?Sized, P: Output> AsyncModel<F, P> for AsyncBatched<F, P> {
     }
 }
 
+impl<F: Input + ?Sized, P: Output> Owner<F, P> {
+    /// Where the calling code's rows go.
+    fn lane(&self) -> Result<&Arc<Shared<F, P>>, ModelError> {
+        match is_shadow() {
+            true => self.aside.get_or_try_init(|| {
+                let Bounds { rows, queue, .. } = self.shared.bounds;
+                // One batch at a time, and however late none beside it.
+                let bounds = Bounds { rows, queue, concurrency: 1, delay: Duration::MAX };
+                let model = Arc::clone(&self.shared.model);
+                Shared::start(model, bounds, "modelgate-batch-shadow").map_err(ModelError::new)
+            }),
+            false => Ok(&self.shared),
+        }
+    }
+}
+
 type Answer<P> = oneshot::Receiver<Result<P, ModelError>>;
 
 impl<F: Input + ?Sized, P: Output> Shared<F, P> {
+    fn start(
+        model: Arc<dyn Model<F, P>>,
+        bounds: Bounds,
+        thread: &'static str,
+    ) -> io::Result<Arc<Shared<F, P>>> {
+        let shared = Arc::new(Shared {
+            model,
+            bounds,
+            thread,
+            counters: Counters::new(),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                running: 0,
+                threads: 0,
+                idle: 0,
+                stopped: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let hired = (0..=bounds.concurrency).try_for_each(|_| shared.hire());
+        if let Err(error) = hired {
+            shared.stop();
+            return Err(error);
+        }
+        Ok(shared)
+    }
+
+    /// Ends the threads; rows that still wait fail.
+    fn stop(&self) {
+        let mut state = self.state.lock();
+        state.stopped = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.changed.notify_all();
+        contained(|| drop(waiting));
+    }
+
     fn queue(&self, row: F::Owned) -> Result<Answer<P>, ModelError> {
         let (answer, answered) = oneshot::channel();
-        let task = Task { row, since: Instant::now(), answer };
+        let task = Task { row, since: Instant::now(), answer, tab: Tab::of_this_thread() };
         let mut gone = Vec::new();
         let mut state = self.state.lock();
         if state.waiting.len() >= self.bounds.queue {
@@ -186,7 +243,7 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
         };
         let shared = Arc::clone(self);
         let started = std::thread::Builder::new()
-            .name(format!("modelgate-batch-{number}"))
+            .name(format!("{}-{number}", self.thread))
             .spawn(move || shared.work());
         if started.is_err() {
             let mut state = self.state.lock();
@@ -225,8 +282,17 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
             self.counters.waited(task.since.elapsed());
         }
         let rows: Vec<&F> = tasks.iter().map(|task| task.row.borrow()).collect();
+        // All of a queue's rows are shadows', or none.
+        let tab = tasks.first().and_then(|task| task.tab.clone());
+        let inside = tab.map(|tab| Inside::enter(Some(tab)));
+        let before = inside.as_ref().map(|_| thread_cpu_time());
         let answers = run::all(&*self.model, &rows, &self.counters);
-        drop(rows);
+        drop((rows, inside));
+        if let Some(before) = before {
+            let used = thread_cpu_time().saturating_sub(before);
+            let each = used / u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+            tasks.iter().filter_map(|task| task.tab.as_ref()).for_each(|tab| tab.charge(each));
+        }
         for (task, answer) in tasks.into_iter().zip(answers) {
             // Wakes the caller, whose executor may run it right here; it may also have gone.
             let _ = contained(|| task.answer.send(answer));
@@ -301,12 +367,10 @@ impl<R, P> State<R, P> {
 
 impl<F: Input + ?Sized, P: Output> Drop for Owner<F, P> {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.stopped = true;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        self.0.changed.notify_all();
-        contained(|| drop(waiting));
+        self.shared.stop();
+        if let Some(aside) = self.aside.get() {
+            aside.stop();
+        }
     }
 }
 
@@ -318,6 +382,8 @@ impl<F: Input + ?Sized, P: Output> Clone for AsyncBatched<F, P> {
 
 impl<F: Input + ?Sized, P: Output> fmt::Debug for AsyncBatched<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncBatched").field("bounds", &self.owner.0.bounds).finish_non_exhaustive()
+        f.debug_struct("AsyncBatched")
+            .field("bounds", &self.owner.shared.bounds)
+            .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,12 @@ mod file;
 mod library;
 mod pool;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
+use once_cell::sync::OnceCell;
 use ort::{
     logging::LogLevel,
     session::{
@@ -22,6 +26,7 @@ use super::{Document, Graph, Told, guarded};
 use crate::{
     model::ModelError,
     onnx::{EngineError, LoadError, TensorInfo},
+    shadow::is_shadow,
     tensor::{F16, Tensor, TensorData},
 };
 
@@ -46,6 +51,10 @@ pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadErro
 /// A graph made ready to run.
 pub(in crate::onnx) struct Plan {
     workers: Pool<Worker>,
+    /// A session for shadows, made when the first of them comes: what a shadow holds, a live request
+    /// waits for.
+    aside: OnceCell<Pool<Worker>>,
+    maker: Maker,
     inputs: Box<[Box<str>]>,
 }
 
@@ -56,6 +65,27 @@ struct Worker {
     options: RunOptions<HasSelectedOutputs>,
 }
 
+/// What sessions are made of.
+struct Maker {
+    bytes: Arc<Vec<u8>>,
+    runtime: Runtime,
+    outputs: Box<[Box<str>]>,
+}
+
+impl Maker {
+    fn workers(&self, count: usize) -> Result<Pool<Worker>, EngineError> {
+        let mut builder = builder(&self.runtime)?;
+        let mut workers = Vec::new();
+        for _ in 0..count {
+            let session = builder.commit_from_memory(&self.bytes)?;
+            let wanted = OutputSelector::no_default();
+            let wanted = self.outputs.iter().fold(wanted, |wanted, name| wanted.with(&**name));
+            workers.push(Worker { session, options: RunOptions::new()?.with_outputs(wanted) });
+        }
+        Ok(Pool::new(workers))
+    }
+}
+
 impl Plan {
     pub(super) fn build(
         file: &File,
@@ -63,16 +93,14 @@ impl Plan {
         outputs: &[&str],
     ) -> Result<Plan, LoadError> {
         guarded("preparing the graph", || {
-            let mut builder = builder(&file.runtime)?;
-            let mut workers = Vec::new();
-            for _ in 0..file.runtime.session_count() {
-                let session = builder.commit_from_memory(&file.bytes)?;
-                let wanted = OutputSelector::no_default();
-                let wanted = outputs.iter().fold(wanted, |wanted, name| wanted.with(*name));
-                workers.push(Worker { session, options: RunOptions::new()?.with_outputs(wanted) });
-            }
+            let maker = Maker {
+                bytes: Arc::clone(&file.bytes),
+                runtime: file.runtime.clone(),
+                outputs: outputs.iter().map(|name| Box::from(*name)).collect(),
+            };
+            let workers = maker.workers(file.runtime.session_count())?;
             let inputs = inputs.iter().map(|input| input.name.clone()).collect();
-            Ok::<_, EngineError>(Plan { workers: Pool::new(workers), inputs })
+            Ok::<_, EngineError>(Plan { workers, aside: OnceCell::new(), maker, inputs })
         })
     }
 
@@ -98,7 +126,13 @@ impl Plan {
     ) -> Result<Given, ModelError> {
         let inputs: Vec<(&str, SessionInputValue<'a>)> =
             self.inputs.iter().map(|name| &**name).zip(inputs).collect();
-        let mut taken = self.workers.take();
+        let workers = match is_shadow() {
+            true => {
+                self.aside.get_or_try_init(|| self.maker.workers(1)).map_err(ModelError::new)?
+            }
+            false => &self.workers,
+        };
+        let mut taken = workers.take();
         let worker = taken.as_mut().and_then(pool::Taken::get);
         let Some(Worker { session, options }) = worker else {
             return Err(ModelError::new("there are no sessions"));

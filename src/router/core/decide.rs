@@ -10,6 +10,7 @@ use crate::{
     router::{
         Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey,
         binding::Answer,
+        breaker::Ticket,
         slot::Handle,
         table::{Candidates, Table},
     },
@@ -23,14 +24,16 @@ struct Picked<'t> {
     reason: Reason,
     cause: Option<FallbackCause>,
     variant: Option<&'t str>,
+    ticket: Ticket,
     wanted: Option<usize>,
 }
 
 impl Picked<'_> {
     #[inline]
     fn own<M: Handle>(self, table: &Table<M>) -> Choice {
-        let Picked { slot, reason, cause, variant, wanted } = self;
-        Choice { slot, reason, cause, variant: table.text(slot, variant), wanted }
+        let Picked { slot, reason, cause, variant, ticket, wanted } = self;
+        let variant = table.text(slot, variant);
+        Choice { slot, reason, cause, variant, ticket, wanted }
     }
 }
 
@@ -88,9 +91,9 @@ impl<M: Handle> Core<M> {
         let (place, cause) = match (answer.version, answer.cause) {
             (Some(name), cause) => match table.place(name) {
                 Some(place) => (place, cause),
-                None => (table.fallback, cause.or(Some(FallbackCause::UnknownVersion))),
+                None => (table.first_fallback, cause.or(Some(FallbackCause::UnknownVersion))),
             },
-            (None, cause) => (table.fallback, cause),
+            (None, cause) => (table.first_fallback, cause),
         };
         let (reason, cause) = match cause {
             Some(FallbackCause::FlagNotFound) if !table.ready => {
@@ -111,23 +114,23 @@ impl<M: Handle> Core<M> {
         variant: Option<&'t str>,
         probe: bool,
     ) -> Picked<'t> {
-        // The fallback version is asked in any case: there is nobody behind it.
-        if place != table.fallback {
-            let admitted = match table.slots.get(place) {
-                Some(slot) => slot.admits(&*self.settings.clock, probe),
-                None => Err(FallbackCause::UnknownVersion),
-            };
-            if let Err(cause) = admitted {
-                return Picked {
-                    slot: table.fallback,
-                    reason,
-                    cause: Some(cause),
-                    variant,
-                    wanted: Some(place),
-                };
+        // The last fallback version is asked in any case: there is nobody behind it.
+        if place == table.fallback {
+            let ticket = Ticket::default();
+            return Picked { slot: place, reason, cause, variant, ticket, wanted: None };
+        }
+        let admitted = match table.slots.get(place) {
+            Some(slot) => slot.admits(&*self.settings.clock, probe),
+            None => Err(FallbackCause::UnknownVersion),
+        };
+        match admitted {
+            Ok(ticket) => Picked { slot: place, reason, cause, variant, ticket, wanted: None },
+            Err(cause) => {
+                let (slot, ticket) = self.stand_in(table, Some(place), probe);
+                let cause = Some(cause);
+                Picked { slot, reason, cause, variant, ticket, wanted: Some(place) }
             }
         }
-        Picked { slot: place, reason, cause, variant, wanted: None }
     }
 
     #[cold]
@@ -137,11 +140,13 @@ impl<M: Handle> Core<M> {
         request: &Request<'_>,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
+        let (slot, ticket) = self.stand_in(table, None, probe);
         let fallback = Choice {
-            slot: table.fallback,
+            slot,
             reason: Reason::MissingKey,
             cause: Some(FallbackCause::MissingKey),
             variant: None,
+            ticket,
             wanted: None,
         };
         match self.settings.missing_key {

@@ -17,15 +17,16 @@ use crate::{
 impl<M: Handle> Core<M> {
     /// Puts a version in, or replaces it; the old model is freed after its last user.
     pub(crate) fn install(&self, version: Version, model: Result<M, Arc<str>>) {
+        let policy = self.settings.breaker_of(&version);
         self.change(|control| {
             let known = control.slots.iter_mut().find(|slot| slot.version == version);
             match known {
                 // The counts go on; a breaker's grudge against the old model does not.
                 Some(slot) => {
                     slot.model = model;
-                    slot.breaker = Arc::new(Breaker::new(self.settings.breaker));
+                    slot.breaker = Arc::new(Breaker::new(policy));
                 }
-                None => control.slots.push(Slot::new(version, model, self.settings.breaker)),
+                None => control.slots.push(Slot::new(version, model, policy)),
             }
         });
     }
@@ -56,7 +57,7 @@ impl<M: Handle> Core<M> {
 
     pub(crate) fn retire(&self, version: &str) -> Result<(), OperateError> {
         self.registered(version)?;
-        if self.settings.fallback == *version {
+        if self.settings.fallbacks.iter().any(|fallback| *fallback == *version) {
             return Err(OperateError::IsFallback(version.into()));
         }
         self.change(|control| {
@@ -78,7 +79,7 @@ impl<M: Handle> Core<M> {
 
     pub(crate) fn block(&self, version: &str, blocked: bool) -> Result<(), OperateError> {
         self.registered(version)?;
-        if blocked && self.settings.fallback == *version {
+        if blocked && self.settings.is_last_fallback(version) {
             return Err(OperateError::IsFallback(version.into()));
         }
         self.change(|control| {

@@ -19,14 +19,20 @@ use crate::{
         batch::{CHUNK, ask_chunk},
         call::Called,
         conclude,
+        core::Choice,
         registered::AnyModel,
         shadowing::Served,
         table::Table,
     },
 };
 
-/// What came of a row's call, or why there was none.
-type Row<P> = (usize, Result<Called<P>, PredictError>);
+/// A row that waits for the version in its choice.
+struct Waiting {
+    row: usize,
+    choice: Choice,
+    /// What the first version asked said, if one failed.
+    first: Option<ModelError>,
+}
 
 impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     /// Answers many rows, each for its own context: one result a row, in order.
@@ -78,39 +84,48 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         started: Vec<Result<Started<F, P>, PredictError>>,
         features: &[Arc<F::Owned>],
     ) -> Vec<Result<Prediction<P>, PredictError>> {
-        let mut groups: Vec<Vec<usize>> = table.slots.iter().map(|_| Vec::new()).collect();
-        for (row, started) in started.iter().enumerate() {
-            if let Ok(started) = started
-                && let Some(group) = groups.get_mut(started.choice.slot)
-            {
-                group.push(row);
+        let mut answered: Vec<Option<Result<Answered<P>, PredictError>>> =
+            features.iter().map(|_| None).collect();
+        let mut put = |row: usize, answer| {
+            if let Some(place) = answered.get_mut(row) {
+                *place = Some(answer);
             }
-        }
-        let groups = groups.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
-        let asked = groups.map(|(place, rows)| self.ask_many(table, place, rows, features));
-        let mut called = in_rows(features.len(), join_all(asked).await.into_iter().flatten());
-
-        // Those whose version did not answer are the fallback's.
-        let mut again = Vec::new();
-        for (row, (called, started)) in called.iter().zip(&started).enumerate() {
-            if let (Some(Ok(Called { outcome: Err(_), .. })), Ok(started)) = (called, started)
-                && started.choice.slot != table.fallback
-            {
-                again.push(row);
-            }
-        }
-        let second = match again.is_empty() {
-            true => Vec::new(),
-            false => self.ask_many(table, table.fallback, again, features).await,
         };
-        let mut second = in_rows(features.len(), second.into_iter());
+        let mut waiting: Vec<Waiting> = started
+            .iter()
+            .enumerate()
+            .filter_map(|(row, started)| {
+                let choice = started.as_ref().ok()?.choice.clone();
+                Some(Waiting { row, choice, first: None })
+            })
+            .collect();
+        // Each round takes the rows that failed one fallback further, and there is a last one.
+        while !waiting.is_empty() {
+            let mut groups: Vec<Vec<Waiting>> = table.slots.iter().map(|_| Vec::new()).collect();
+            for row in waiting.drain(..) {
+                if let Some(group) = groups.get_mut(row.choice.slot) {
+                    group.push(row);
+                }
+            }
+            let groups = groups.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+            let asked = groups.map(|(place, rows)| self.ask_many(table, place, rows, features));
+            for (waited, called) in join_all(asked).await.into_iter().flatten() {
+                let Waiting { row, choice, first } = waited;
+                match called {
+                    Err(refused) => put(row, Err(refused)),
+                    Ok(Called { outcome: Err(error), .. }) if choice.slot != table.fallback => {
+                        let choice = self.core.fall_back(table, choice, Some(&error));
+                        waiting.push(Waiting { row, choice, first: first.or(Some(error)) });
+                    }
+                    Ok(called) => put(row, Ok(Answered { choice, called, first })),
+                }
+            }
+        }
 
         let mut answers = Vec::with_capacity(features.len());
-        for (row, (started, features)) in started.into_iter().zip(features).enumerate() {
-            let called = called.get_mut(row).and_then(Option::take);
-            let second = second.get_mut(row).and_then(Option::take);
+        for ((started, answered), features) in started.into_iter().zip(answered).zip(features) {
             answers.push(started.and_then(|started| {
-                self.finish_row(table, started, (called, second), (**features).borrow())
+                self.finish_row(table, started, answered, (**features).borrow())
             }));
         }
         answers
@@ -121,28 +136,21 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         &self,
         table: &Table<AnyModel<F, P>>,
         started: Started<F, P>,
-        (called, second): (
-            Option<Result<Called<P>, PredictError>>,
-            Option<Result<Called<P>, PredictError>>,
-        ),
+        answered: Option<Result<Answered<P>, PredictError>>,
         features: &F,
     ) -> Result<Prediction<P>, PredictError> {
         let Started { id, choice, candidates, key, .. } = started;
-        let called = called.unwrap_or_else(|| Ok(Called::not_loaded()))?;
-        let answered = match second {
-            Some(second) => {
-                let first = called.outcome.err();
-                let choice = self.core.fall_back(table, choice, first.as_ref());
-                Answered { choice, called: second?, first }
-            }
-            None => Answered { choice, called, first: None },
-        };
+        let named = self.core.named(&choice);
+        // Every decided row belongs to one group, and every group answers each row.
+        let nothing = || Ok(Answered { choice, called: Called::not_loaded(), first: None });
+        let answered = answered.unwrap_or_else(nothing)?;
         if !candidates.is_empty()
             && let Some(served) =
                 Served::new(table, &answered.choice, &answered.called, key.as_deref(), id)
         {
             self.shadowing.offer(table, &candidates, &served, features);
         }
+        self.core.observe(table, named, &answered, (key.as_deref(), id));
         conclude(table, answered, id)
     }
 
@@ -151,33 +159,36 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         &'a self,
         table: &'a Table<AnyModel<F, P>>,
         place: usize,
-        rows: Vec<usize>,
+        rows: Vec<Waiting>,
         features: &'a [Arc<F::Owned>],
-    ) -> BoxFuture<'a, Vec<Row<P>>> {
+    ) -> BoxFuture<'a, Vec<(Waiting, Result<Called<P>, PredictError>)>> {
         async move {
             let Some((slot, Ok(model))) = table.slots.get(place).map(|slot| (slot, &slot.model))
             else {
                 return rows.into_iter().map(|row| (row, Ok(Called::not_loaded()))).collect();
             };
-            let called: Vec<(usize, Result<Called<P>, Refused>)> = match model {
+            let called: Vec<Result<Called<P>, Refused>> = match model {
                 AnyModel::Compute(_) => {
                     let chunks = rows.chunks(CHUNK).map(|rows| self.chunk(model, rows, features));
                     join_all(chunks).await.into_iter().flatten().collect()
                 }
                 AnyModel::Waiting(_) => {
-                    let one = |row: usize| async move {
-                        match features.get(row) {
-                            Some(features) => (row, self.call(model, features).await),
-                            None => (row, Ok(Called::not_loaded())),
+                    let one = |waiting: &Waiting| {
+                        let features = features.get(waiting.row);
+                        async move {
+                            match features {
+                                Some(features) => self.call(model, features).await,
+                                None => Ok(Called::not_loaded()),
+                            }
                         }
                     };
-                    join_all(rows.into_iter().map(one)).await
+                    join_all(rows.iter().map(one)).await
                 }
             };
             let clock = &*self.core.settings.clock;
-            let counted = called.into_iter().map(|(row, called)| {
+            let counted = rows.into_iter().zip(called).map(|(row, called)| {
                 if let Ok(called) = &called {
-                    slot.finished(&called.outcome, called.service_time, clock);
+                    slot.finished(&called.outcome, called.service_time, row.choice.ticket, clock);
                 }
                 (row, called.map_err(Refused::into_error))
             });
@@ -190,12 +201,12 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     async fn chunk(
         &self,
         model: &AnyModel<F, P>,
-        rows: &[usize],
+        rows: &[Waiting],
         features: &[Arc<F::Owned>],
-    ) -> Vec<(usize, Result<Called<P>, Refused>)> {
+    ) -> Vec<Result<Called<P>, Refused>> {
         let AnyModel::Compute(model) = model else { return Vec::new() };
         let mine: Vec<Arc<F::Owned>> =
-            rows.iter().filter_map(|row| features.get(*row)).map(Arc::clone).collect();
+            rows.iter().filter_map(|waiting| features.get(waiting.row)).map(Arc::clone).collect();
         let (model, finite, started) = (Arc::clone(model), self.finite, Instant::now());
         let work = move || {
             let rows: Vec<&F> = mine.iter().map(|features| (**features).borrow()).collect();
@@ -213,7 +224,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                     Either::Left((called, _)) => called,
                     Either::Right(((), _)) => {
                         self.pool.overdue(&progress);
-                        let late = |_: &usize| Called {
+                        let late = |_: &Waiting| Called {
                             outcome: Err(ModelError::of_kind(
                                 ModelErrorKind::Deadline,
                                 format!("no answer within {limit:?}"),
@@ -226,23 +237,8 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             }
         };
         match called {
-            Ok(called) => rows.iter().copied().zip(called.into_iter().map(Ok)).collect(),
-            Err(refused) => rows.iter().map(|row| (*row, Err(refused))).collect(),
+            Ok(called) => called.into_iter().map(Ok).collect(),
+            Err(refused) => rows.iter().map(|_| Err(refused)).collect(),
         }
     }
-}
-
-/// The rows in their places.
-fn in_rows<P>(
-    count: usize,
-    rows: impl Iterator<Item = Row<P>>,
-) -> Vec<Option<Result<Called<P>, PredictError>>> {
-    let mut places = Vec::with_capacity(count);
-    places.resize_with(count, || None);
-    for (row, called) in rows {
-        if let Some(place) = places.get_mut(row) {
-            *place = Some(called);
-        }
-    }
-    places
 }

@@ -364,10 +364,10 @@ impl Setup {
         })
     }
 
-    /// rustls with the platform's certificates and those given, without a process-wide provider.
+    /// rustls with the platform's certificates and those given.
     fn tls(&self) -> Result<rustls::ClientConfig, SourceError> {
         let failed = |error| SourceError::with_source("TLS could not be set up", error);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = super::tls_provider()?;
         let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
             self.certificates.iter().cloned(),
             Arc::clone(&provider),

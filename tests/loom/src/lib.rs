@@ -1,5 +1,5 @@
-//! The snapshot cell, compiled from the crate's own source over loom's doubles, and run through
-//! every interleaving of small programs:
+//! The snapshot cell and the router's breaker, compiled from the crate's own source over loom's
+//! doubles, and run through every interleaving of small programs:
 //!
 //! ```text
 //! cargo test --manifest-path tests/loom/Cargo.toml
@@ -30,5 +30,20 @@ mod store {
     pub(crate) mod cell;
 }
 
+#[path = "."]
+mod router {
+    pub(crate) mod sync {
+        pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+    }
+
+    #[path = "."]
+    pub(crate) mod breaker {
+        #[path = "../../../src/router/breaker/state.rs"]
+        pub(crate) mod state;
+    }
+}
+
+#[cfg(test)]
+mod breaker;
 #[cfg(test)]
 mod model;

@@ -3,6 +3,8 @@
 mod wire;
 mod zip_map;
 
+use std::sync::Arc;
+
 use prost::Message;
 
 use super::{Document, Graph, Runtime, Told};
@@ -10,7 +12,8 @@ use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
 pub(in crate::onnx::engine) struct File {
-    pub(super) bytes: Vec<u8>,
+    /// Shared with the plans, which make another session of it should a shadow come.
+    pub(super) bytes: Arc<Vec<u8>>,
     pub(super) runtime: Runtime,
 }
 
@@ -47,7 +50,7 @@ pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadErro
     let initial = |name: &str| graph.initializers.iter().any(|tensor| tensor.name == name);
     let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
     let inputs = inputs.map(Value::describe).collect();
-    let file = File { bytes, runtime: runtime.clone() };
+    let file = File { bytes: Arc::new(bytes), runtime: runtime.clone() };
     Ok(Document { inputs, outputs, told, graph: Graph::Runtime(file) })
 }
 

@@ -39,7 +39,8 @@ use crate::{
 /// nothing of it is built or downloaded with this crate.
 ///
 /// One session of ONNX Runtime answers one call at a time. A model therefore has several, handed
-/// out without a lock; when all are at work, a caller waits for the first that is done.
+/// out without a lock; when all are at work, a caller waits for the first that is done. Shadows take
+/// none of these: the first of them makes one more, for shadows only.
 ///
 /// [its releases]: https://github.com/microsoft/onnxruntime/releases
 #[derive(Clone, Debug)]

@@ -1,0 +1,160 @@
+//! Knowing that a call is a shadow's, and at whose expense.
+//!
+//! A model may serve live requests and run in the shadow of others at the same time. Where the two
+//! would meet (in a batch, a session, a loader) the model asks here which of them it is, and keeps
+//! them apart.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::budget::{Account, thread_cpu_time};
+use crate::clock::Clock;
+
+thread_local! {
+    /// Apart from [`PAYS`], so that a live request reads one flag and registers no destructor.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static PAYS: RefCell<Option<Tab>> = const { RefCell::new(None) };
+}
+
+/// Whether the calling code runs for a shadow, not for the answer of a live request.
+///
+/// For models that hold something which calls take in turn, a lock say: what a shadow holds, a live
+/// request waits for. Such a model can give shadows a copy of their own. The models of this crate do
+/// so: see [`Batched`](crate::model::Batched) and [`LazyModel`](crate::model::LazyModel).
+///
+/// It holds on the thread (or, for async models, in the polls) of the shadow's call; threads that
+/// the model starts do not know of it.
+///
+/// ```
+/// use modelgate::{ModelError, model_fn, shadow};
+///
+/// let model = model_fn(|row: &[f32]| match shadow::is_shadow() {
+///     true => Ok::<_, ModelError>(row.iter().sum::<f32>()), // with a buffer of its own, say
+///     false => Ok(row.iter().sum::<f32>()),
+/// });
+/// # let _ = model;
+/// assert!(!shadow::is_shadow());
+/// ```
+#[inline]
+pub fn is_shadow() -> bool {
+    INSIDE.with(Cell::get)
+}
+
+/// The budget that a shadow's work is charged to, for work done elsewhere than on its thread.
+#[derive(Clone)]
+pub(crate) struct Tab {
+    account: Arc<Account>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Tab {
+    pub(super) fn new(account: &Arc<Account>, clock: &Arc<dyn Clock>) -> Tab {
+        Tab { account: Arc::clone(account), clock: Arc::clone(clock) }
+    }
+
+    /// Takes processor time that was used for the shadow.
+    #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only futures run elsewhere"))]
+    pub(crate) fn charge(&self, used: Duration) {
+        self.account.charge(used, self.clock.monotonic());
+    }
+
+    /// The tab of the shadow that this thread runs for just now.
+    #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only futures run elsewhere"))]
+    pub(crate) fn of_this_thread() -> Option<Tab> {
+        match is_shadow() {
+            true => PAYS.with(|pays| pays.try_borrow().ok()?.clone()),
+            false => None,
+        }
+    }
+}
+
+/// While this lives, the calling thread runs for a shadow.
+#[must_use]
+pub(crate) struct Inside {
+    before: bool,
+    paid: Option<Tab>,
+}
+
+impl Inside {
+    /// `tab` is `None` where no budget applies.
+    pub(crate) fn enter(tab: Option<Tab>) -> Inside {
+        let paid = PAYS.with(|pays| pays.try_borrow_mut().map_or(None, |mut pays| pays.take()));
+        PAYS.with(|pays| {
+            if let Ok(mut pays) = pays.try_borrow_mut() {
+                *pays = tab;
+            }
+        });
+        Inside { before: INSIDE.with(|inside| inside.replace(true)), paid }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.with(|inside| inside.set(self.before));
+        let paid = self.paid.take();
+        // Where the thread is at its end there is nothing to put back.
+        let _ = PAYS.try_with(|pays| {
+            if let Ok(mut pays) = pays.try_borrow_mut() {
+                *pays = paid;
+            }
+        });
+    }
+}
+
+/// A shadow's future, on whatever thread it is polled: there the polls are the shadow's, and what
+/// they use is charged to it.
+#[cfg(feature = "async")]
+pub(crate) struct Marked<T> {
+    future: T,
+    tab: Option<Tab>,
+}
+
+#[cfg(feature = "async")]
+impl<T: Future + Unpin> Marked<T> {
+    /// `tab` is `None` where no budget applies.
+    pub(crate) fn new(future: T, tab: Option<Tab>) -> Marked<T> {
+        Marked { future, tab }
+    }
+}
+
+#[cfg(feature = "async")]
+impl<T: Future + Unpin> Future for Marked<T> {
+    type Output = T::Output;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<T::Output> {
+        let _inside = Inside::enter(self.tab.clone());
+        let before = thread_cpu_time();
+        let polled = std::pin::Pin::new(&mut self.future).poll(context);
+        if let Some(tab) = &self.tab {
+            tab.charge(thread_cpu_time().saturating_sub(before));
+        }
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_a_shadow_s_only_inside() {
+        assert!(!is_shadow());
+        {
+            let _outer = Inside::enter(None);
+            assert!(is_shadow());
+            {
+                let _inner = Inside::enter(None);
+                assert!(is_shadow());
+            }
+            assert!(is_shadow());
+            assert!(!std::thread::spawn(is_shadow).join().unwrap());
+        }
+        assert!(!is_shadow());
+    }
+}
