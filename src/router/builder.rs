@@ -34,7 +34,7 @@ pub struct RouterBuilder<F: ?Sized, P> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
-    fallbacks: Vec<Version>,
+    pub(super) fallbacks: Vec<Version>,
     flags: Option<Flags>,
     sources: FlagsBuilder,
     own_sources: bool,
@@ -371,13 +371,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             &clock,
         )?;
         let core = Core::new(settings, flags, slots, shadowing.counts(), self.feeds.into());
-        Ok(Parts {
-            core,
-            shadowing,
-            finite: self.finite,
-            #[cfg(feature = "async")]
-            compute: self.compute,
-        })
+        Ok(Parts { core, shadowing, finite: self.finite })
     }
 
     fn validate(&self) -> Result<(), BuildError> {
@@ -432,6 +426,4 @@ pub(super) struct Parts<F: ?Sized + Input, P: Output, M> {
     pub(super) core: Arc<Core<M>>,
     pub(super) shadowing: Shadowing<F, P>,
     pub(super) finite: FiniteCheck<P>,
-    #[cfg(feature = "async")]
-    pub(super) compute: super::future::Compute,
 }
