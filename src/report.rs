@@ -44,7 +44,8 @@ mod figure;
 mod html;
 mod live;
 mod operation;
-mod timeline;
+mod records;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -56,11 +57,15 @@ use std::{
 };
 
 use self::content::{Content, Headline, Standing};
-pub use self::live::{LivePage, LivePageBuilder};
+pub use self::{
+    live::{LivePage, LivePageBuilder},
+    records::{Recorded, RecordsError},
+};
 use crate::{
     ModelRouter,
     flag::store::FlagsStatus,
     router::{Input, Output, stats::RouterStats},
+    verdict::Verdict,
 };
 
 /// What the page needs to be allowed, and all that it needs: send it as `Content-Security-Policy`.
@@ -172,6 +177,17 @@ impl Builder {
     /// How these flags are.
     pub fn flags(mut self, status: &FlagsStatus) -> Builder {
         operation::fill_flags(&mut self.content, status);
+        self
+    }
+
+    /// What this verdict says, with all it was made from.
+    pub fn verdict<P, L>(mut self, verdict: &Verdict<P, L>) -> Builder {
+        verdict::fill(
+            &mut self.content,
+            &verdict.evidence(),
+            verdict.timelines(),
+            verdict.disagreements(),
+        );
         self
     }
 

@@ -98,14 +98,26 @@ pub(crate) struct Metric {
     pub(crate) estimate: Option<f64>,
     pub(crate) interval: Option<(f64, f64)>,
     pub(crate) margin: Option<f64>,
-    /// Whether values are shares, to be shown in percent.
-    pub(crate) share: bool,
+    pub(crate) unit: Unit,
     pub(crate) pairs: u64,
     pub(crate) expected_pairs: Option<u64>,
     /// Natural logarithms of the evidence and of what it must reach.
     pub(crate) worse: Option<Evidence>,
     pub(crate) not_worse: Option<Evidence>,
     pub(crate) sentence: String,
+}
+
+/// What a metric's values are, and so how they are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    /// Shares between 0 and 1: percent, differences in points.
+    Share,
+    /// Numbers of the metric's own.
+    #[default]
+    Number,
+    /// Quotients: 1 is no difference.
+    Ratio,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -119,7 +131,7 @@ pub(crate) struct Evidence {
 pub(crate) struct Series {
     pub(crate) metric: String,
     pub(crate) margin: Option<f64>,
-    pub(crate) share: bool,
+    pub(crate) unit: Unit,
     pub(crate) thresholds: Option<(f64, f64)>,
     pub(crate) points: Vec<Point>,
     /// Where stages began: pairs, and the stage's name.

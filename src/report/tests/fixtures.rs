@@ -45,7 +45,7 @@ fn metric(name: &str, pairs: u64) -> Metric {
         estimate: Some(0.004),
         interval: Some((-0.001, 0.009)),
         margin: Some(0.005),
-        share: true,
+        unit: Unit::Share,
         pairs,
         expected_pairs: Some(1_396),
         worse: Some(Evidence { ln_e: 0.8, threshold: 3.689 }),
@@ -75,7 +75,7 @@ pub(crate) fn one_pair() -> Content {
         series: vec![Series {
             metric: "failures".to_owned(),
             margin: Some(0.005),
-            share: true,
+            unit: Unit::Share,
             thresholds: Some((2.996, 2.996)),
             points: vec![point(1, 0.0, 1.0)],
             stages: Vec::new(),
@@ -109,7 +109,7 @@ fn line(metric: &str, pairs: u64) -> Series {
     Series {
         metric: metric.to_owned(),
         margin: Some(0.01),
-        share: true,
+        unit: Unit::Share,
         thresholds: Some((3.689, 2.996)),
         points: points.collect(),
         stages: vec![(pairs / 5, "5 %".to_owned()), (pairs / 2, "25 %".to_owned())],
@@ -362,7 +362,7 @@ pub(crate) fn two_hundred_classes() -> Content {
 
 pub(crate) fn regression() -> Content {
     let absolute = Metric {
-        share: false,
+        unit: Unit::Number,
         champion: Some(43.2),
         candidate: Some(60.8),
         estimate: Some(17.6),

@@ -36,14 +36,14 @@ pub(super) fn agreement(page: &mut Page, content: &Content) {
     commonest(page, found);
     if let Some(histogram) = &found.differences {
         let total: u64 = histogram.counts.iter().sum();
-        put!(page; "<h3>Score differences</h3>");
+        put!(page; "<h3>Distances between answers</h3>");
         let reading = format!(
-            "{} differences between {} and {}",
+            "{} distances between {} and {}",
             Whole(total),
             Short(histogram.from),
             Short(histogram.to)
         );
-        chart::bars(page, histogram, "Score differences, candidate less champion", &reading);
+        chart::bars(page, histogram, "Distances between the two answers", &reading);
     }
     if let Some([both, champion, candidate, neither]) = found.right_and_wrong {
         put!(page; "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Table: Right and wrong\">"

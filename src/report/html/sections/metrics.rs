@@ -2,7 +2,7 @@
 
 use super::super::{
     super::{
-        content::{Content, Evidence, Metric, Series},
+        content::{Content, Evidence, Metric, Series, Unit},
         figure::{Percent, Points, Short, Whole},
     },
     badge,
@@ -11,17 +11,18 @@ use super::super::{
 };
 
 /// A difference in the metric's own unit.
-fn difference(value: f64, share: bool) -> String {
-    match share {
-        true => Points(value).to_string(),
-        false => Short(value).to_string(),
+fn difference(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Share => Points(value).to_string(),
+        Unit::Number => Short(value).to_string(),
+        Unit::Ratio => format!("× {}", Short(value)),
     }
 }
 
-fn value(value: Option<f64>, share: bool) -> String {
+fn value(value: Option<f64>, unit: Unit) -> String {
     match value {
         None => "not known".to_owned(),
-        Some(value) if share => Percent(value).to_string(),
+        Some(value) if unit == Unit::Share => Percent(value).to_string(),
         Some(value) => Short(value).to_string(),
     }
 }
@@ -29,7 +30,7 @@ fn value(value: Option<f64>, share: bool) -> String {
 fn interval(metric: &Metric) -> String {
     match metric.interval {
         Some((low, high)) => {
-            format!("{} to {}", difference(low, metric.share), difference(high, metric.share))
+            format!("{} to {}", difference(low, metric.unit), difference(high, metric.unit))
         }
         None => "no interval yet".to_owned(),
     }
@@ -50,11 +51,11 @@ pub(super) fn forest(page: &mut Page, content: &Content) {
         chart::forest_bar(page, metric, &reading(metric));
         put!(page; "<small>");
         if let Some(estimate) = metric.estimate {
-            put!(page; {difference(estimate, metric.share)} ", ");
+            put!(page; {difference(estimate, metric.unit)} ", ");
         }
         put!(page; {interval(metric)});
         if let Some(margin) = metric.margin {
-            put!(page; "; margin " {difference(margin, metric.share)});
+            put!(page; "; margin " {difference(margin, metric.unit)});
         }
         put!(page; "</small></span><span role=\"cell\">");
         badge(page, metric.standing, &metric.finding);
@@ -77,11 +78,11 @@ fn finite(metric: &Metric) -> Metric {
 
 fn reading(metric: &Metric) -> String {
     let estimate = match metric.estimate {
-        Some(estimate) => difference(estimate, metric.share),
+        Some(estimate) => difference(estimate, metric.unit),
         None => "not known".to_owned(),
     };
     let margin = match metric.margin {
-        Some(margin) => difference(margin, metric.share),
+        Some(margin) => difference(margin, metric.unit),
         None => "none".to_owned(),
     };
     format!("difference {estimate}, between {}; margin {margin}", interval(metric))
@@ -89,8 +90,8 @@ fn reading(metric: &Metric) -> String {
 
 fn details(page: &mut Page, metric: &Metric) {
     put!(page; "<article class=\"metric\"><h3>" {Cut(&metric.name, 80)} "</h3><p>" {Cut(&metric.sentence, 600)}
-        "</p><dl class=\"figures\"><div><dt>Champion</dt><dd>" {value(metric.champion, metric.share)}
-        "</dd></div><div><dt>Candidate</dt><dd>" {value(metric.candidate, metric.share)}
+        "</p><dl class=\"figures\"><div><dt>Champion</dt><dd>" {value(metric.champion, metric.unit)}
+        "</dd></div><div><dt>Candidate</dt><dd>" {value(metric.candidate, metric.unit)}
         "</dd></div><div><dt>Pairs</dt><dd>" {Whole(metric.pairs)} "</dd></div>");
     if let Some(expected) = metric.expected_pairs {
         put!(page; "<div><dt>Still needed, about</dt><dd>" {Whole(expected)} "</dd></div>");
@@ -132,7 +133,7 @@ fn difference_chart(page: &mut Page, series: &Series) {
     let reading = format!(
         "After {} pairs the difference is {}; {} looks are shown",
         Whole(last.pairs),
-        difference(last.estimate, series.share),
+        difference(last.estimate, series.unit),
         series.points.len()
     );
     let points = series.points.iter();
@@ -155,10 +156,9 @@ fn difference_chart(page: &mut Page, series: &Series) {
             band: Some(Band { name: "not excluded", points: banded.collect() }),
             rules: &rules,
             marks: &series.stages,
-            label: if series.share {
-                |value| Points(value).to_string()
-            } else {
-                |value| Short(value).to_string()
+            label: match series.unit {
+                Unit::Share => |value| Points(value).to_string(),
+                Unit::Number | Unit::Ratio => |value| Short(value).to_string(),
             },
         },
     );
@@ -176,6 +176,9 @@ fn evidence_chart(page: &mut Page, series: &Series) {
         Short(last.ln_e_not_worse),
         Short(not_worse)
     );
+    if series.points.iter().all(|point| point.ln_e_worse == 0.0 && point.ln_e_not_worse == 0.0) {
+        return; // Nothing was bet: the metric is only shown.
+    }
     // Far above its threshold or far below nothing, evidence would squeeze the rest flat.
     let bounded =
         |ln_e: f64| ln_e.clamp(-2.0 * worse.max(1.0), 2.0 * worse.max(not_worse).max(1.0));

@@ -1,0 +1,335 @@
+//! A verdict as sections of a report.
+
+use super::{
+    content::{
+        Agreement, Check, Content, Count, Decision, Disagreement, Disagreements, Evidence, Figure,
+        Headline, Metric, Point, Series, Standing, Unit,
+    },
+    figure::{Percent, Short, Whole},
+};
+use crate::verdict::{
+    self, AgreementFigures, Finding, Health, Judgement, MetricConfig, MetricJudgement, MetricKind,
+    MetricTimeline, Overall, Role, VerdictConfig,
+};
+
+/// More classes than this are no table that anybody reads.
+const CLASSES: usize = 20;
+
+pub(super) fn fill(
+    content: &mut Content,
+    evidence: &verdict::Evidence,
+    timelines: Vec<MetricTimeline>,
+    disagreements: verdict::Disagreements,
+) {
+    let (config, judgement) = (&evidence.config, &evidence.judgement);
+    content.champion = judgement.champion.clone();
+    content.candidate = Some(judgement.candidate.clone());
+    content.headline = headline(judgement);
+    content.metrics = judgement.metrics.iter().map(|metric| row(config, metric)).collect();
+    content.series =
+        timelines.into_iter().filter_map(|line| series(config, judgement, line)).collect();
+    let figures = verdict::agreement_figures(&evidence.tally);
+    content.agreement = Some(agreement(judgement, &figures, &evidence.tally));
+    content.disagreements = Some(examples(disagreements));
+    content.health.extend(checks(&judgement.health));
+    content.users.extend(users(&judgement.health, &evidence.tally));
+    content.decision = Some(decision(evidence));
+}
+
+fn headline(judgement: &Judgement) -> Headline {
+    let candidate = &judgement.candidate;
+    let reason = judgement.why.first().map_or(String::new(), |why| format!(": {why}"));
+    let (standing, word) = match judgement.overall {
+        Overall::RollBack => (Standing::Bad, "should be rolled back"),
+        Overall::Advance => (Standing::Good, "may go on"),
+        Overall::Hold => (Standing::Neutral, "is not decided yet"),
+    };
+    Headline { sentence: format!("{candidate} {word}{reason}"), standing }
+}
+
+fn unit(kind: MetricKind) -> Unit {
+    match kind {
+        MetricKind::LiveFailures | MetricKind::LiveLate => Unit::Ratio,
+        MetricKind::Distance | MetricKind::Loss | MetricKind::Outcome => Unit::Number,
+        _ => Unit::Share,
+    }
+}
+
+fn standing(metric: &MetricJudgement) -> Standing {
+    match (metric.finding, metric.role) {
+        (Finding::Worse, Role::Watch) => Standing::Caution,
+        (Finding::Worse, _) => Standing::Bad,
+        (finding, _) if finding.passes() => Standing::Good,
+        _ => Standing::Neutral,
+    }
+}
+
+fn row(config: &VerdictConfig, metric: &MetricJudgement) -> Metric {
+    let asked = config.metric(&metric.name);
+    let role = match metric.role {
+        Role::Guardrail => "guardrail",
+        Role::Signal => "signal",
+        Role::Watch => "watched",
+    };
+    let not_worse = metric.ln_e_not_worse;
+    Metric {
+        name: metric.name.clone(),
+        role: role.to_owned(),
+        finding: metric.finding.to_string(),
+        standing: standing(metric),
+        champion: metric.champion,
+        candidate: metric.candidate,
+        estimate: metric.estimate,
+        interval: metric.interval,
+        margin: margin(metric, asked),
+        unit: unit(metric.kind),
+        pairs: metric.pairs,
+        expected_pairs: metric.expected_pairs,
+        worse: Some(Evidence { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
+        not_worse: not_worse.map(|ln_e| Evidence { ln_e, threshold: metric.threshold.not_worse }),
+        sentence: metric.sentence.clone(),
+    }
+}
+
+fn margin(metric: &MetricJudgement, asked: Option<&MetricConfig>) -> Option<f64> {
+    match unit(metric.kind) {
+        Unit::Ratio => asked.and_then(|asked| asked.ratio),
+        Unit::Share | Unit::Number => metric.margin,
+    }
+}
+
+fn series(config: &VerdictConfig, judgement: &Judgement, line: MetricTimeline) -> Option<Series> {
+    let metric = judgement.metric(&line.name)?;
+    let points = line.points.iter().map(|point| Point {
+        pairs: point.pairs,
+        estimate: point.estimate,
+        interval: Some((point.lower, point.upper)),
+        ln_e_worse: point.ln_e_worse,
+        ln_e_not_worse: point.ln_e_not_worse.unwrap_or(0.0),
+    });
+    Some(Series {
+        points: points.collect(),
+        margin: margin(metric, config.metric(&line.name)),
+        unit: unit(metric.kind),
+        thresholds: Some((metric.threshold.worse, metric.threshold.not_worse)),
+        metric: line.name,
+        stages: Vec::new(),
+    })
+}
+
+fn agreement(
+    judgement: &Judgement,
+    figures: &AgreementFigures,
+    tally: &verdict::Tally,
+) -> Agreement {
+    let of_kind = |kind| judgement.metrics.iter().find(|metric| metric.kind == kind);
+    let disagreement = of_kind(MetricKind::Disagreement);
+    let pairs = disagreement.map_or(tally.pairs.scored, |metric| metric.pairs);
+    let share = disagreement.and_then(|metric| metric.estimate).or(figures.churn);
+    let disagreed = share.map_or(0, |share| (share * pairs as f64).round() as u64);
+    let mut found = Agreement {
+        pairs,
+        disagreed,
+        interval: disagreement.and_then(|metric| metric.interval),
+        noise_floor: of_kind(MetricKind::Noise).and_then(|metric| metric.champion),
+        figures: named(figures),
+        right_and_wrong: figures.right_and_wrong,
+        ..Agreement::default()
+    };
+    if figures.classes.len() <= CLASSES {
+        found.classes.clone_from(&figures.classes);
+        found.confusion.clone_from(&figures.table);
+    } else {
+        found.commonest = commonest(figures);
+    }
+    found
+}
+
+fn named(figures: &AgreementFigures) -> Vec<Figure> {
+    let figure = |name: &str, value: Option<f64>, meaning: &str| {
+        let (name, meaning) = (name.to_owned(), meaning.to_owned());
+        value.filter(|value| value.is_finite()).map(|value| Figure { name, value, meaning })
+    };
+    [
+        figure("Churn", figures.churn, "share of pairs whose classes differ"),
+        figure("Cohen's kappa", figures.kappa, "1 is full agreement, 0 that of chance"),
+        figure("Concordance", figures.concordance, "Lin's, of the scores: 1 is the same"),
+        figure("Mean difference", figures.mean_difference, "of scores, in units of their range"),
+        figure("RMS difference", figures.root_mean_square, "of scores, in units of their range"),
+        figure("Negative flips", figures.negative_flips, "champion right, candidate wrong"),
+        figure("Champion right", figures.champion_accuracy, "of labelled pairs"),
+        figure("Candidate right", figures.candidate_accuracy, "of labelled pairs"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn commonest(figures: &AgreementFigures) -> Vec<(String, String, u64)> {
+    let mut differing = Vec::new();
+    for (champion, row) in figures.classes.iter().zip(&figures.table) {
+        for (candidate, count) in figures.classes.iter().zip(row) {
+            if champion != candidate && *count > 0 {
+                differing.push((champion.clone(), candidate.clone(), *count));
+            }
+        }
+    }
+    differing.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| (&a.0, &a.1).cmp(&(&b.0, &b.1))));
+    differing.truncate(CLASSES);
+    differing
+}
+
+fn examples(kept: verdict::Disagreements) -> Disagreements {
+    let shown = |kept: Vec<verdict::Disagreement>| {
+        let rows = kept.into_iter().map(|one| Disagreement {
+            prediction_id: one.prediction_id.to_string(),
+            champion: one.champion,
+            candidate: one.candidate,
+            distance: one.distance,
+            label: one.label,
+            features: one.features.map(|features| features.to_string()),
+        });
+        rows.collect()
+    };
+    Disagreements { worst: shown(kept.worst), at_random: shown(kept.random) }
+}
+
+fn checks(health: &Health) -> Vec<Check> {
+    let check = |name: &str, bad: bool, words: (&str, &str), detail: String| Check {
+        name: name.to_owned(),
+        standing: if bad { Standing::Bad } else { Standing::Good },
+        word: if bad { words.1.to_owned() } else { words.0.to_owned() },
+        detail,
+    };
+    let mut checks = Vec::new();
+    let wanted = health.dropped.values().sum::<u64>().saturating_add(health.pairs);
+    let by_cause = health.dropped.iter().filter(|(_, count)| **count > 0);
+    let by_cause =
+        by_cause.map(|(cause, count)| format!("{} {}", cause.replace('_', " "), Whole(*count)));
+    let by_cause = by_cause.collect::<Vec<_>>().join(", ");
+    let by_cause = if by_cause.is_empty() { "none dropped".to_owned() } else { by_cause };
+    checks.push(check(
+        "Missing pairs",
+        health.too_much_missing,
+        ("few", "too many"),
+        format!("{} of {}: {by_cause}", Percent(health.missing_share), Whole(wanted)),
+    ));
+    if let Some(split) = &health.sample_ratio {
+        checks.push(check(
+            "Split as asked",
+            split.mismatch,
+            ("yes", "no"),
+            format!(
+                "{} users let through, {} held back; ln Bayes factor {} of 6.91",
+                Whole(split.candidate),
+                Whole(split.held_back),
+                Short(split.ln_bayes_factor)
+            ),
+        ));
+    }
+    if health.seen_in_both_arms > 0 {
+        checks.push(check(
+            "Users in both arms",
+            health.too_many_in_both_arms,
+            ("few", "too many"),
+            Whole(health.seen_in_both_arms).to_string(),
+        ));
+    }
+    if let Some(labels) = &health.labels {
+        let coverage =
+            labels.coverage.map_or("none due yet".to_owned(), |c| Percent(c).to_string());
+        checks.push(check(
+            "Labels",
+            labels.too_low,
+            ("enough", "too few"),
+            format!(
+                "{coverage}; {} joined, {} open, {} expired, {} of unknown predictions",
+                Whole(labels.joined),
+                Whole(labels.open),
+                Whole(labels.expired),
+                Whole(labels.unknown)
+            ),
+        ));
+    }
+    for drift in &health.drift {
+        checks.push(Check {
+            name: format!("Drift of {}", drift.name),
+            standing: if drift.moved { Standing::Caution } else { Standing::Good },
+            word: if drift.moved { "moved" } else { "steady" }.to_owned(),
+            detail: format!("PSI {} of {}", Short(drift.psi), Short(drift.critical)),
+        });
+    }
+    let clipped = health.clipped.iter().chain(&health.not_a_number);
+    for (metric, count) in clipped.filter(|(_, count)| **count > 0) {
+        checks.push(Check {
+            name: format!("Values of {metric}"),
+            standing: Standing::Caution,
+            word: "cut".to_owned(),
+            detail: format!("{} beyond the bound or not a number", Whole(*count)),
+        });
+    }
+    for note in &health.notes {
+        checks.push(Check {
+            name: "Note".to_owned(),
+            standing: Standing::Caution,
+            word: "to know".to_owned(),
+            detail: note.clone(),
+        });
+    }
+    checks
+}
+
+fn users(health: &Health, tally: &verdict::Tally) -> Vec<Count> {
+    let count = |name: &str, count: u64| Count { name: name.to_owned(), count };
+    let mut users = vec![
+        count("Pairs scored", health.pairs),
+        count("Pairs dropped as repeats", health.repeated),
+        count("Pairs without a key", health.unkeyed),
+        count("Pairs both refused", health.both_refused),
+    ];
+    if !tally.live.is_empty() {
+        let exposed = tally.live.values().map(|stage| stage.candidate.keys).sum();
+        let held_back = tally.live.values().map(|stage| stage.held_back.keys).sum();
+        users.insert(0, count("Let through, by stage", exposed));
+        users.insert(1, count("Held back, by stage", held_back));
+    }
+    users
+}
+
+fn decision(evidence: &verdict::Evidence) -> Decision {
+    let config = &evidence.config;
+    let unit = match config.unit {
+        verdict::Unit::Key => "a user, once an attempt".to_owned(),
+        verdict::Unit::KeyPer(window) => format!("a user, once in {window} ms"),
+        verdict::Unit::Request => "a request".to_owned(),
+    };
+    let setting = |name: &str, value: String| (name.to_owned(), value);
+    let mut settings = vec![
+        setting("Unit of evidence", unit),
+        setting("Pairs before it may advance", Whole(config.min_pairs).to_string()),
+        setting("Missing pairs allowed", Percent(config.max_missing).to_string()),
+        setting("Attempt", Whole(u64::from(evidence.judgement.attempt)).to_string()),
+        setting("Version of modelgate", evidence.modelgate.clone()),
+        setting("Digest of the evidence", evidence.digest.clone()),
+    ];
+    for metric in &config.metrics {
+        let margin = match (metric.margin, unit_of(metric)) {
+            (Some(margin), Unit::Share) => format!("margin {} points", Short(margin * 100.0)),
+            (Some(margin), _) => format!("margin {}", Short(margin)),
+            (None, _) => match metric.ratio {
+                Some(ratio) => format!("at most {} times", Short(ratio)),
+                None => "no margin".to_owned(),
+            },
+        };
+        settings.push((format!("Metric {}", metric.name), margin));
+    }
+    Decision {
+        config_hash: evidence.judgement.config_hash.clone(),
+        settings,
+        evidence: serde_json::to_value(evidence).unwrap_or_default(),
+    }
+}
+
+fn unit_of(metric: &MetricConfig) -> Unit {
+    unit(metric.kind)
+}
