@@ -5,6 +5,8 @@ mod columns;
 mod describe;
 mod engine;
 mod graph;
+#[cfg(feature = "onnx")]
+mod interpreter;
 mod load_error;
 #[cfg(feature = "onnx")]
 mod ml;
