@@ -49,13 +49,11 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// Models that do not load: what the error says of it, and why.
-pub const NOT_LOADED: &[(&[&str], &str, &str)] = &[
-    (
-        &["dict_vectorizer"],
-        "DictVectorizer",
-        "it takes a map, and inputs are tensors: export from the columns on",
-    ),
-];
+pub const NOT_LOADED: &[(&[&str], &str, &str)] = &[(
+    &["dict_vectorizer"],
+    "DictVectorizer",
+    "it takes a map, and inputs are tensors: export from the columns on",
+)];
 
 /// Models that could not be exported, or that ONNX Runtime itself does not load.
 pub const NOT_EXPORTED: &[(&[&str], &str)] = &[
