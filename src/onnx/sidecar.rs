@@ -115,6 +115,8 @@ impl Sidecar {
 
     /// Reads it from its JSON.
     pub(super) fn read(json: &[u8], from: String) -> Result<Sidecar, LoadError> {
+        // Some editors put a byte order mark before a text.
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let read: Result<Sidecar, _> = serde_path_to_error::deserialize(&mut deserializer);
         let mut sidecar = read.map_err(|error| {
