@@ -86,9 +86,13 @@ impl std::fmt::Display for FeatureType {
 #[serde(deny_unknown_fields)]
 pub(super) struct GoldenRow {
     pub(super) features: Features,
-    pub(super) label: Label,
+    /// A classifier's.
+    pub(super) label: Option<Label>,
     #[serde(default)]
     pub(super) probabilities: Vec<f32>,
+    /// What a model that answers numbers should answer.
+    #[serde(default)]
+    pub(super) outputs: Vec<f32>,
 }
 
 impl Sidecar {

@@ -105,11 +105,6 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether somebody reads the output at this place.
-    pub(super) fn wants(&self, place: usize) -> bool {
-        self.node.output.get(place).is_some_and(|name| !name.is_empty())
-    }
-
     /// Takes work from what the caller is ready to wait for.
     pub(super) fn spend(&self, multiplications: usize) -> Result<(), Fault> {
         let left = self.run.budget.get().checked_sub(multiplications as u64);

@@ -47,11 +47,8 @@ fn activation(name: &str, alpha: Option<f64>, beta: Option<f64>) -> Result<Activ
 
 /// Sizes that are the same for each direction.
 struct Sizes {
-    time: usize,
-    batch: usize,
     input: usize,
     hidden: usize,
-    gates: usize,
 }
 
 /// The numbers of one direction.
@@ -80,7 +77,7 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
     let (time, batch) = if by_batch { (second, first) } else { (first, second) };
     let (w, r) = (call.tensor(1)?, call.tensor(2)?);
     let [directions, _, hidden] = *r.shape() else { return Err(Fault::new("R has no 3 axes")) };
-    let sizes = Sizes { time, batch, input, hidden, gates };
+    let sizes = Sizes { input, hidden };
     let reverse = match &*call.text("direction", "forward") {
         "forward" => vec![false],
         "reverse" => vec![true],
