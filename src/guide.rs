@@ -30,6 +30,9 @@ pub mod verdict {}
 #[doc = include_str!("guide/onnx_operators.md")]
 pub mod onnx {}
 
+#[doc = include_str!("guide/autopilot.md")]
+pub mod autopilot {}
+
 #[cfg(feature = "test-util")]
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}

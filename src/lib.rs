@@ -95,6 +95,7 @@
     clippy::todo
 )]
 
+pub mod autopilot;
 pub mod clock;
 pub mod compare;
 pub mod dialect;

@@ -5,6 +5,7 @@ pub(crate) mod binding;
 mod breaker;
 pub(crate) mod builder;
 mod call;
+pub(crate) mod clamp;
 mod core;
 pub(crate) mod decision;
 pub(crate) mod error;

@@ -7,6 +7,7 @@ use super::{
     binding::Binding,
     breaker::BreakerPolicy,
     call::FiniteCheck,
+    clamp::Clamp,
     core::{Core, Settings},
     decision::MissingKey,
     impact::Feed,
@@ -16,6 +17,7 @@ use super::{
     slot::{Handle, Slot},
 };
 use crate::{
+    autopilot::Autopilot,
     clock::{Clock, SystemClock},
     compare::{Comparator, sink::ComparisonSink},
     flag::store::{Flags, FlagsBuilder},
@@ -49,6 +51,7 @@ pub struct RouterBuilder<F: ?Sized, P> {
     clock: Option<Arc<dyn Clock>>,
     observers: Vec<Arc<dyn AnswerObserver>>,
     feeds: Vec<Arc<Feed>>,
+    autopilots: Vec<Autopilot>,
     #[cfg(feature = "async")]
     pub(super) compute: super::future::Compute,
 }
@@ -85,6 +88,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             clock: None,
             observers: Vec::new(),
             feeds: Vec::new(),
+            autopilots: Vec::new(),
             #[cfg(feature = "async")]
             compute: super::future::Compute::default(),
         }
@@ -296,6 +300,14 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Lets an autopilot say how many of the users whom the flags send to its candidate reach it.
+    ///
+    /// It can only lower that. Several autopilots, each with a candidate of its own, go side by side.
+    pub fn autopilot(mut self, autopilot: &Autopilot) -> RouterBuilder<F, P> {
+        self.autopilots.push(autopilot.clone());
+        self
+    }
+
     /// Builds the router: checks the versions, starts the sources.
     ///
     /// # Errors
@@ -370,7 +382,17 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             self.finite,
             &clock,
         )?;
-        let core = Core::new(settings, flags, slots, shadowing.counts(), self.feeds.into());
+        let clamps = self.autopilots.iter().map(|autopilot| {
+            Clamp::new(autopilot.name().into(), autopilot.candidate().clone(), autopilot.seed())
+        });
+        let core = Core::new(
+            settings,
+            flags,
+            slots,
+            (clamps.collect(), self.autopilots),
+            shadowing.counts(),
+            self.feeds.into(),
+        );
         Ok(Parts { core, shadowing, finite: self.finite })
     }
 
@@ -409,6 +431,19 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         }
         self.binding.versions().try_for_each(|version| registered("binding", version))?;
         self.checks.iter().try_for_each(|(version, _)| registered("check", version))?;
+        for (place, autopilot) in self.autopilots.iter().enumerate() {
+            registered("autopilot", autopilot.candidate())?;
+            let others = self.autopilots.iter().skip(place + 1);
+            if self.fallbacks.contains(autopilot.candidate())
+                || others.into_iter().any(|other| other.candidate() == autopilot.candidate())
+            {
+                return Err(BuildError::Setting {
+                    field: "autopilot",
+                    found: format!("candidate `{}`", autopilot.candidate()),
+                    expected: "a candidate that is no fallback, and one autopilot for it",
+                });
+            }
+        }
         for shadow in &self.shadows {
             shadow.validate().map_err(BuildError::Shadow)?;
             shadow.candidates.iter().try_for_each(|version| registered("shadow", version))?;

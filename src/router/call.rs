@@ -123,6 +123,7 @@ impl<M> Slot<M> {
             "a model version failed"
         );
         if self.breaker.failed(ticket, clock) {
+            self.counters.breaker_opened();
             tracing::warn!(
                 target: "modelgate::router",
                 version = self.version.as_str(),

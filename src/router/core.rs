@@ -19,6 +19,7 @@ use super::{
     FallbackCause, MissingKey,
     binding::Binding,
     breaker::{BreakerPolicy, Ticket},
+    clamp::{Clamp, Clamped},
     impact::Feed,
     observer::Observers,
     slot::{Handle, Slot},
@@ -26,6 +27,7 @@ use super::{
     table::{Counts, Table},
 };
 use crate::{
+    autopilot::Autopilot,
     clock::Clock,
     flag::{
         Reason,
@@ -48,6 +50,8 @@ pub(crate) struct Core<M> {
     control: Mutex<Control<M>>,
     fallbacks: Arc<FallbackCounters>,
     feeds: Box<[Arc<Feed>]>,
+    /// They go on for as long as a router that they steer.
+    autopilots: Vec<Autopilot>,
     /// Monotonic nanoseconds of the last warning, by cause.
     warned: [AtomicU64; FallbackCause::COUNT],
 }
@@ -85,6 +89,7 @@ struct Control<M> {
     slots: Vec<Slot<M>>,
     snapshot: Arc<FlagSnapshot>,
     pin: Option<Version>,
+    clamps: Vec<Clamp>,
 }
 
 /// Which slot is to answer, and why.
@@ -117,11 +122,12 @@ impl<M: Handle> Core<M> {
         settings: Settings,
         flags: Flags,
         slots: Vec<Slot<M>>,
+        (clamps, autopilots): (Vec<Clamp>, Vec<Autopilot>),
         counts: Counts,
         feeds: Box<[Arc<Feed>]>,
     ) -> Arc<Core<M>> {
         let snapshot = flags.snapshot();
-        let control = Control { slots, snapshot, pin: None };
+        let control = Control { slots, snapshot, pin: None, clamps };
         let (table, fallbacks) =
             (control.table(&settings, &counts), Arc::new(FallbackCounters::new()));
         for feed in &feeds {
@@ -137,9 +143,14 @@ impl<M: Handle> Core<M> {
             fallbacks,
             feeds,
             warned: Default::default(),
+            autopilots,
         });
         let listener: Arc<dyn SnapshotListener> = Arc::clone(&core) as _;
         core.flags.listen(Arc::downgrade(&listener));
+        for autopilot in &core.autopilots {
+            let clamped: Arc<dyn Clamped> = Arc::clone(&core) as _;
+            autopilot.attach(Arc::downgrade(&clamped));
+        }
         core
     }
 
@@ -250,6 +261,7 @@ impl<M: Handle> Control<M> {
             &self.snapshot,
             &self.slots,
             self.pin.as_ref(),
+            &self.clamps,
             counts,
         )
     }

@@ -21,6 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct VersionCounters {
     shards: Sharded<Shard>,
+    /// How often its breaker opened. Rare, so in one place.
+    breaker_opens: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl VersionCounters {
                 given_up: AtomicU64::new(0),
                 service_time: Latencies::new(),
             }),
+            breaker_opens: AtomicU64::new(0),
         }
     }
 
@@ -85,6 +88,21 @@ impl VersionCounters {
     #[cold]
     pub(crate) fn failed(&self, kind: ModelErrorKind) {
         self.count(|shard| shard.failed.get(failure(kind)));
+    }
+
+    /// Its breaker opened.
+    #[cold]
+    pub(crate) fn breaker_opened(&self) {
+        self.breaker_opens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn breaker_opens(&self) -> u64 {
+        self.breaker_opens.load(Ordering::Relaxed)
+    }
+
+    /// How often an autopilot kept a user from it.
+    pub(crate) fn held_back(&self) -> u64 {
+        self.sum(|shard| shard.replaced.get(FallbackCause::HeldBack.index()))
     }
 
     /// The caller has gone before there was an answer.
