@@ -9,8 +9,9 @@ At its end stand the types of other crates that it names; one that is not in EXT
 import json
 import sys
 
-# Crates whose types may stand in the public API: serde's traits, so that answers can be sent on.
-EXTERNAL = {"serde_core", "serde"}
+# Crates whose types may stand in the public API: serde's traits and serde_json's value, so that answers
+# can be sent on; anyhow (tract's error) and ort, from which an `onnx::EngineError` is made.
+EXTERNAL = {"serde_core", "serde", "serde_json", "anyhow", "ort"}
 STANDARD = {"std", "core", "alloc"}
 
 doc = json.load(open(sys.argv[1]))

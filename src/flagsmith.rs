@@ -255,8 +255,8 @@ impl Flagsmith {
 
     /// Counts here what the features compiled from now on answer: off, on, and each variant.
     #[must_use]
-    pub fn with_exposures(mut self, exposures: &EvaluationCounts) -> Flagsmith {
-        self.settings.exposures = Some(exposures.clone());
+    pub fn with_evaluation_counts(mut self, counts: &EvaluationCounts) -> Flagsmith {
+        self.settings.exposures = Some(counts.clone());
         self
     }
 

@@ -176,20 +176,20 @@ impl LaunchDarkly {
     /// ```
     /// use modelgate::{Context, Flags, flag::EvaluationCounts, launchdarkly::LaunchDarkly};
     ///
-    /// let exposures = EvaluationCounts::new();
-    /// let launchdarkly = LaunchDarkly::new().with_exposures(&exposures);
+    /// let counts = EvaluationCounts::new();
+    /// let launchdarkly = LaunchDarkly::new().with_evaluation_counts(&counts);
     /// let flags = Flags::from(launchdarkly.compile(
     ///     r#"{"flags": {"m": {"key": "m", "version": 7, "on": false, "variations": ["v1", "v2"],
     ///         "offVariation": 1}}}"#,
     /// )?);
     /// flags.string("m", &Context::new("user-42"), "v1");
-    /// let taken = exposures.take();
+    /// let taken = counts.take();
     /// assert_eq!((taken[0].version, taken[0].variation, taken[0].count), (Some(7), Some(1), 1));
     /// # Ok::<(), modelgate::flag::DocumentError>(())
     /// ```
     #[must_use]
-    pub fn with_exposures(self, exposures: &EvaluationCounts) -> LaunchDarkly {
-        LaunchDarkly { exposures: Some(exposures.clone()), ..self }
+    pub fn with_evaluation_counts(self, counts: &EvaluationCounts) -> LaunchDarkly {
+        LaunchDarkly { exposures: Some(counts.clone()), ..self }
     }
 
     /// Notes here what else is reported of the answers that are counted.

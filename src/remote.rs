@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc, sync::atomic::Ordering, time::Duration};
 use self::core::Core;
 pub use self::{builder::Builder, error::Error, graph::Graph, wire::TensorInfo};
 use crate::model::{Classification, ModelError};
-use crate::router::{AsyncModel, ModelFuture};
+use crate::{AsyncModel, model::ModelFuture};
 
 /// A classifier on another machine, by the Open Inference Protocol (v2): one row of `f32` in,
 /// [`Classification`] out.

@@ -30,8 +30,6 @@ pub(crate) mod table;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-#[cfg(feature = "async")]
-pub(crate) use self::future::model::{AsyncModel, ModelFuture};
 pub(crate) use self::{
     binding::Binding,
     builder::RouterBuilder,

@@ -210,8 +210,8 @@ impl Unleash {
 
     /// Counts here what the features compiled from now on answer: off, on, and each variant.
     #[must_use]
-    pub fn with_exposures(self, exposures: &EvaluationCounts) -> Unleash {
-        self.with(|settings| settings.exposures = Some(exposures.clone()))
+    pub fn with_evaluation_counts(self, counts: &EvaluationCounts) -> Unleash {
+        self.with(|settings| settings.exposures = Some(counts.clone()))
     }
 
     /// The names of the custom strategies that somebody answers for.

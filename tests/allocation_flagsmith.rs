@@ -117,7 +117,7 @@ fn counting_an_answer_allocates_nothing() {
                 "variants": [{"key": "w", "value": "w", "weight": 10},
                              {"key": "v", "value": "w", "weight": 90}]}]}},
     });
-    let dialect = Flagsmith::new().with_exposures(&exposures);
+    let dialect = Flagsmith::new().with_evaluation_counts(&exposures);
     let router = ModelRouter::builder(Binding::variant("f"))
         .model("v", model_fn(|row: &[f32]| Ok(row.iter().sum::<f32>())))
         .fallback("v")

@@ -256,7 +256,7 @@ fn a_breakers_probe_is_not_spent_on_somebody_held_back() {
 fn the_vendor_hears_of_no_exposure_of_those_held_back() {
     let (autopilot, _evidence) = at_25_percent();
     let counts = EvaluationCounts::new();
-    let unleash = Unleash::new().with_exposures(&counts);
+    let unleash = Unleash::new().with_evaluation_counts(&counts);
     let flags = unleash
         .compile(
             r#"{"version": 2, "features": [{"name": "use-v2", "enabled": true,

@@ -85,7 +85,8 @@ fn a_router_without_a_key_goes_by_its_policy() {
 fn what_is_only_explained_is_not_reported() {
     let exposures = EvaluationCounts::new();
     let features = json!({"version": 2, "features": [{"name": "switch", "enabled": true}]});
-    let flags = Unleash::new().with_exposures(&exposures).compile(&features.to_string()).unwrap();
+    let flags =
+        Unleash::new().with_evaluation_counts(&exposures).compile(&features.to_string()).unwrap();
     let router = router(&flags, Binding::switch("switch", "v2")).build().unwrap();
     let user = Context::new("user-1");
     assert_eq!(router.explain(&user).unwrap().decision.version().as_str(), "v2");

@@ -55,26 +55,26 @@ pub struct EvaluationCount {
 /// Counts what flags answer, for a source that reports it to where the flags came from.
 ///
 /// Given to a dialect that counts (of those here,
-/// [Flagsmith](crate::flagsmith::Flagsmith::with_exposures),
-/// [LaunchDarkly](crate::launchdarkly::LaunchDarkly::with_exposures) and
-/// [Unleash](crate::unleash::Unleash::with_exposures)), it counts every answer of the flags
+/// [Flagsmith](crate::flagsmith::Flagsmith::with_evaluation_counts),
+/// [LaunchDarkly](crate::launchdarkly::LaunchDarkly::with_evaluation_counts) and
+/// [Unleash](crate::unleash::Unleash::with_evaluation_counts)), it counts every answer of the flags
 /// compiled from then on that a router or [`Flags`](crate::Flags) went by; not those of [`FlagSet::evaluate`](crate::FlagSet::evaluate),
 /// nor those that were only explained. A clone counts in the same place.
 ///
 /// ```
 /// use modelgate::{Context, Flags, flag::EvaluationCounts, unleash::Unleash};
 ///
-/// let exposures = EvaluationCounts::new();
-/// let unleash = Unleash::new().with_exposures(&exposures);
+/// let counts = EvaluationCounts::new();
+/// let unleash = Unleash::new().with_evaluation_counts(&counts);
 /// let flags = Flags::from(unleash.compile(
 ///     r#"{"version": 2, "features": [{"name": "shadow-mode-v2", "enabled": true}]}"#,
 /// )?);
 /// for _ in 0..3 {
 ///     flags.boolean("shadow-mode-v2", &Context::new("user-42"), false);
 /// }
-/// let taken = exposures.take();
+/// let taken = counts.take();
 /// assert_eq!((&*taken[0].flag, taken[0].on, taken[0].count), ("shadow-mode-v2", Some(true), 3));
-/// assert!(exposures.take().is_empty());
+/// assert!(counts.take().is_empty());
 /// # Ok::<(), modelgate::flag::DocumentError>(())
 /// ```
 #[derive(Clone, Default)]

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn answers_are_counted_off_on_and_by_variant_whatever_overrides_them() {
         let exposures = EvaluationCounts::new();
-        let dialect = Flagsmith::new().with_exposures(&exposures);
+        let dialect = Flagsmith::new().with_evaluation_counts(&exposures);
         let set = dialect.compile(DOCUMENT).unwrap();
         answer(&set, "off", &Context::new("user-1"));
         answer(&set, "model", &Context::new("user-1"));
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_feature_that_is_replaced_counts_on() {
         let exposures = EvaluationCounts::new();
-        let dialect = Flagsmith::new().with_exposures(&exposures);
+        let dialect = Flagsmith::new().with_evaluation_counts(&exposures);
         let set = dialect.compile(DOCUMENT).unwrap();
         let changed = r#"{"feature": {"id": 2, "name": "off"}, "enabled": true}"#;
         let set = dialect.with_feature(&set, changed).unwrap();

@@ -188,7 +188,7 @@ impl FlagSource for Source {
         let exposures = EvaluationCounts::new();
         let mut dialect = self.dialect;
         if self.settings.analytics.is_some() {
-            dialect = dialect.with_exposures(&exposures);
+            dialect = dialect.with_evaluation_counts(&exposures);
         }
         let report = Report::new(&connection.client, &self.settings, exposures, self.name.clone())?;
         let environment =

@@ -189,7 +189,7 @@ impl FlagSource for Source {
             let name = self.name.clone();
             let report = Report::new(client, url, events.clone(), self.dual_reads, vitals, name)?;
             let (exposures, ledger) = report.noting();
-            dialect = dialect.with_exposures(&exposures).with_ledger(ledger);
+            dialect = dialect.with_evaluation_counts(&exposures).with_ledger(ledger);
             tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));
         }
         let data = Data::start(self.name, dialect, self.last_known_good, sink);

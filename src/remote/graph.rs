@@ -10,8 +10,8 @@ use super::{
     wire::{self, Question},
 };
 use crate::{
-    model::ModelError,
-    router::{AsyncModel, ModelFuture},
+    AsyncModel,
+    model::{ModelError, ModelFuture},
     tensor::{Tensor, TensorData, Tensors},
 };
 

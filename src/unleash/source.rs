@@ -211,7 +211,7 @@ impl FlagSource for Source {
         let exposures = EvaluationCounts::new();
         let mut dialect = self.dialect.with_app_name(&*self.settings.app_name);
         if self.settings.metrics.is_some() {
-            dialect = dialect.with_exposures(&exposures);
+            dialect = dialect.with_evaluation_counts(&exposures);
         }
         let counted = Counted {
             exposures,
