@@ -3,9 +3,6 @@
 use crate::{
     flag::{DocumentError, FlagSet},
     flagd::Flagd,
-    flagsmith::Flagsmith,
-    launchdarkly::LaunchDarkly,
-    unleash::Unleash,
 };
 
 /// Makes flags of a document: what a source does with the text it fetched.
@@ -36,20 +33,28 @@ impl Dialect for Flagd {
     }
 }
 
-impl Dialect for LaunchDarkly {
+#[cfg(feature = "launchdarkly-dialect")]
+impl Dialect for crate::launchdarkly::LaunchDarkly {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        LaunchDarkly::compile(self, text)
+        crate::launchdarkly::LaunchDarkly::compile(self, text)
     }
 }
 
-impl Dialect for Flagsmith {
+#[cfg(feature = "flagsmith-dialect")]
+impl Dialect for crate::flagsmith::Flagsmith {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        Flagsmith::compile(self, text)
+        crate::flagsmith::Flagsmith::compile(self, text)
     }
 }
 
-impl Dialect for Unleash {
+#[cfg(feature = "unleash-dialect")]
+impl Dialect for crate::unleash::Unleash {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        Unleash::compile(self, text)
+        crate::unleash::Unleash::compile(self, text)
     }
+}
+
+/// The text without the byte order mark that some editors put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }

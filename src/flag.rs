@@ -1,8 +1,26 @@
 //! Compiled flags: what a dialect makes of a document, and what evaluating one answers.
+#![cfg_attr(
+    not(all(
+        feature = "flagsmith-dialect",
+        feature = "launchdarkly-dialect",
+        feature = "unleash-dialect"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each dialect uses a part of it, together they use all"
+    )
+)]
 
 mod bound;
+mod constant;
 pub(crate) mod evaluation;
 mod evaluation_counts;
+#[cfg(any(
+    feature = "flagsmith-dialect",
+    feature = "launchdarkly-dialect",
+    feature = "unleash-dialect"
+))]
 pub(crate) mod pattern;
 mod problem;
 pub(crate) mod semver;
@@ -15,6 +33,7 @@ mod witness;
 
 use std::{any::Any, fmt, sync::Arc};
 
+use self::constant::Constant;
 pub use self::store::details::FlagValue;
 pub(crate) use self::{
     bound::Bound,
@@ -29,7 +48,11 @@ pub use self::{
     problem::{DocumentError, FlagProblem, ProblemSeverity},
     value_type::ValueType,
 };
-use crate::{clock::Clock, context::EvaluationContext, value::Map};
+use crate::{
+    clock::Clock,
+    context::EvaluationContext,
+    value::{Map, Value},
+};
 
 /// One compiled flag. A clone copies pointers.
 #[derive(Clone)]
@@ -41,6 +64,19 @@ pub struct Flag {
 }
 
 impl Flag {
+    /// A flag that answers everybody alike.
+    ///
+    /// ```
+    /// use modelgate::{Context, FlagSet, flag::Flag};
+    ///
+    /// let set = FlagSet::new().with(Flag::constant("ml-model-version", "v2"));
+    /// let user = Context::new("user-42");
+    /// assert_eq!(set.evaluate("ml-model-version", &user).string("none").value, "v2");
+    /// ```
+    pub fn constant(key: impl Into<Arc<str>>, value: impl Into<Value>) -> Flag {
+        Flag::new(key, Constant { value: value.into(), metadata: Map::new() })
+    }
+
     pub(crate) fn new(key: impl Into<Arc<str>>, rules: impl Evaluate + 'static) -> Flag {
         Flag { key: key.into(), rules: Arc::new(rules), counted: None }
     }

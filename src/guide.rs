@@ -21,10 +21,21 @@ pub mod shadow {}
 #[doc = include_str!("guide/comparison.md")]
 pub mod comparison {}
 
+#[doc = include_str!("guide/verdict.md")]
+pub mod verdict {}
+
 #[cfg(feature = "onnx")]
 #[doc = include_str!("guide/onnx.md")]
 #[doc = include_str!("guide/onnx_models.md")]
+#[doc = include_str!("guide/onnx_operators.md")]
 pub mod onnx {}
+
+#[doc = include_str!("guide/autopilot.md")]
+pub mod autopilot {}
+
+#[cfg(feature = "test-util")]
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
 
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}

@@ -41,6 +41,7 @@
 //! | use a vendor's flags | [`flagd`], [`launchdarkly`], [`unleash`], [`flagsmith`] | [dialects](guide::dialects) |
 //! | run candidates in shadow | [`Shadow`], [`Budget`](shadow::Budget) | [shadow](guide::shadow) |
 //! | compare, and keep it | [`Comparator`](compare::Comparator), [`ComparisonSink`](compare::sink::ComparisonSink), [`JsonlSink`](compare::sink::JsonlSink) | [comparison](guide::comparison) |
+//! | know whether v2 is better | [`Verdict`](verdict::Verdict), [`Metric`](verdict::Metric), [`Judgement`](verdict::Judgement) | [verdict](guide::verdict) |
 //! | operate | [`ModelRouter::pin`], [`ModelRouter::install`], [`ModelRouter::stats`] | [operations](guide::operations) |
 //!
 //! # What can be relied on
@@ -56,31 +57,30 @@
 //!
 //! # What it does not do
 //!
-//! It trains nothing, serves no HTTP, and decides no experiment: it keeps the comparisons from which
-//! somebody can. Of ONNX it runs what tract runs, and the operators of ONNX-ML that exported
+//! It trains nothing and serves no HTTP. Of ONNX it runs what tract runs, and the operators of ONNX-ML that exported
 //! scikit-learn, XGBoost, LightGBM and CatBoost models are made of; any other it refuses by name when
 //! the file is loaded (feature `ort` runs what ONNX Runtime runs).
 //!
 //! # Features
 //!
-//! | feature | default | what it brings | crates it adds to the 59 of the core |
-//! |---|---|---|---|
-//! | `onnx` | yes | `onnx::Classifier`, run by tract in pure Rust | 69 |
-//! | `rayon` | yes | joined shadows and batches in parallel | 5 |
-//! | `async` | yes | [`AsyncModelRouter`], for any runtime | 10 |
-//! | `file` | yes | `FileSource`: a watched flag file | 7 |
-//! | `http` | | `HttpSource`: a polled URL, TLS by rustls | 82 |
-//! | `launchdarkly` | | `launchdarkly::Source`: the vendor's stream, or polling; events | those of `http` |
-//! | `flagsmith` | | `flagsmith::Source`: Flagsmith's cloud, a server of one's own, an Edge Proxy | those of `http` |
-//! | `unleash` | | `unleash::Source`: Unleash or Unleash Edge, polled, streamed or by deltas; usage and impact metrics | those of `http` |
-//! | `flagd` | | `flagd::Source`: a flagd server's gRPC sync stream | 98, those of `http` among them |
-//! | `ort` | | `onnx::Runtime`: the same models, run by an ONNX Runtime library that is loaded at run time; Rust 1.92 | 10 |
-//! | `remote` | | `remote::Classifier`: a version on KServe, Triton, MLServer or Seldon, by REST | 85, those of `http` among them |
-//! | `grpc` | | the same by gRPC | 100, those of `remote` among them |
-//! | `metrics` | | `MetricsReporter`: counts for the `metrics` facade | 2 |
-//!
-//! All defaults together make 143 crates, everything 228, the crate itself not counted
-//! (`cargo tree -e normal --prefix none --no-dedupe | sed 's/ (.*//' | sort -u | wc -l`, less one).
+#![doc = include_str!("guide/features.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What a feature brings cannot be linked to where it is left out; with all of them every link holds.
+#![cfg_attr(
+    not(all(
+        feature = "async",
+        feature = "file",
+        feature = "flagd",
+        feature = "flagsmith",
+        feature = "grpc",
+        feature = "launchdarkly",
+        feature = "metrics",
+        feature = "onnx",
+        feature = "test-util",
+        feature = "unleash"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations, unreachable_pub)]
@@ -95,14 +95,17 @@
     clippy::todo
 )]
 
+pub mod autopilot;
 pub mod clock;
 pub mod compare;
 pub mod dialect;
 pub mod features;
 pub mod flag;
 pub mod flagd;
+#[cfg(feature = "flagsmith-dialect")]
 pub mod flagsmith;
 pub mod guide;
+#[cfg(feature = "launchdarkly-dialect")]
 pub mod launchdarkly;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -117,6 +120,9 @@ pub mod router;
 pub mod shadow;
 pub mod source;
 pub mod tensor;
+#[cfg(feature = "test-util")]
+pub mod testing;
+#[cfg(feature = "unleash-dialect")]
 pub mod unleash;
 pub mod value;
 pub mod verdict;

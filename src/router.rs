@@ -5,13 +5,20 @@ pub(crate) mod binding;
 mod breaker;
 pub(crate) mod builder;
 mod call;
+pub(crate) mod clamp;
 mod core;
 pub(crate) mod decision;
 pub(crate) mod error;
 #[cfg(feature = "async")]
 pub(crate) mod future;
+#[cfg_attr(
+    not(feature = "unleash-dialect"),
+    allow(dead_code, unreachable_pub, reason = "only Unleash takes impact metrics")
+)]
+pub(crate) mod impact;
 mod kept;
 pub(crate) mod model_router;
+mod observer;
 mod operate;
 pub(crate) mod prediction;
 mod registered;
@@ -40,6 +47,7 @@ pub use self::{
     decision::{ExplainedFlag, Explanation, MissingKey},
     error::OperateError,
     model_router::{Input, Output},
+    observer::{AnswerObserver, LiveAnswer},
     prediction::PredictErrorKind,
 };
 use self::{
@@ -77,13 +85,13 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
     }
 }
 
-struct Inner<F: ?Sized + Input, P: Output> {
+struct Inner<F: ?Sized, P> {
     core: Arc<Core<Shared<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
 }
 
-impl<F: ?Sized + Input, P: Output> Clone for ModelRouter<F, P> {
+impl<F: ?Sized, P> Clone for ModelRouter<F, P> {
     fn clone(&self) -> ModelRouter<F, P> {
         ModelRouter { inner: Arc::clone(&self.inner) }
     }
@@ -135,9 +143,12 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let choice =
             core.choose(&table, context, true).map_err(|KeyRefused| PredictError::missing_key())?;
         core.count(&table, &choice);
+        let named = core.named(&choice);
         let candidates = core.candidates(&table, context, choice.slot, id);
         if candidates.is_empty() {
-            return conclude(&table, self.answer(&table, choice, features), id);
+            let answered = self.answer(&table, choice, features);
+            core.observe(&table, named, &answered, (shadowing::key(context), id));
+            return conclude(&table, answered, id);
         }
         let (answered, joined) = shadowing
             .beside(&table, &candidates, features, || self.answer(&table, choice, features));
@@ -148,6 +159,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             joined,
             (shadowing::key(context), features, id),
         );
+        core.observe(&table, named, &answered, (shadowing::key(context), id));
         conclude(&table, answered, id)
     }
 

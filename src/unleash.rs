@@ -127,7 +127,6 @@ mod dependency;
 mod document;
 mod evaluate;
 mod field;
-pub(crate) mod impact;
 mod lowercase;
 mod model;
 mod network;
@@ -145,10 +144,10 @@ mod tree;
 
 use std::sync::Arc;
 
-pub use self::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
 #[cfg(feature = "unleash")]
 pub use self::source::Source;
 use self::{evaluate::Scene, settings::Settings, trace::Unwatched, tree::FeatureToggle};
+pub use crate::router::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
 use crate::{
     clock::Clock,
     context::EvaluationContext,
@@ -233,7 +232,7 @@ impl Unleash {
     /// # Errors
     /// When the text is not JSON, or has neither `features` nor `events`.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::read(&self.settings, &FlagSet::new(), text)
+        document::read(&self.settings, &FlagSet::new(), crate::dialect::without_mark(text))
     }
 
     /// Applies delta events, in order. Only the features and segments that they carry are

@@ -7,23 +7,44 @@
 //! - [`judge`]: from a [`VerdictConfig`] and a [`Tally`] to a [`Judgement`], the same bits for the
 //!   same sums.
 
+mod classes;
 mod config;
+mod disagreements;
+mod evidence;
 mod finding;
+mod id_map;
 mod judge;
 mod judgement;
+mod labels;
+mod live;
+mod metric;
+mod plan;
+mod replay;
+mod seen;
+mod sink;
+mod state;
 pub mod stats;
 mod tally;
+mod timeline;
 
 pub use self::{
     config::{MetricConfig, MetricKind, Unit, VerdictConfig},
+    disagreements::{Disagreement, Disagreements},
+    evidence::{Evidence, EvidenceMismatch},
     finding::{Finding, Overall, Role},
-    judge::{agreement_figures, judge, judge_within},
+    judge::{agreement_figures, expected_pairs, judge, judge_within},
     judgement::{
         AgreementFigures, DriftJudgement, Health, Judgement, LabelHealth, MetricJudgement,
         SampleRatio, SliceJudgement, Thresholds,
     },
+    labels::LabelOutcome,
+    metric::Metric,
+    plan::{VerdictBuilder, VerdictError},
+    replay::{LabelFile, LineProblem, RecordedLabel, RecordedOutput, Replayed, read_labels},
+    sink::{GuardJudgement, OutcomeReceipt, Verdict},
     tally::{
         AgreementCounts, ArmCounts, ClassCoverage, Counts, DriftCounts, KeySample, LabelCounts,
         OutcomeCounts, PairCounts, ScoreCounts, StageCounts, Tally, TallyMismatch, TimeCounts,
     },
+    timeline::{MetricTimeline, TimelinePoint},
 };

@@ -10,6 +10,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use counting::allocations;
 use modelgate::{
     Binding, Context, ModelRouter, RouterBuilder, Shadow,
+    autopilot::{Autopilot, Stage, store::MemoryStore},
     clock::ManualClock,
     model_fn,
     shadow::{Budget, DropCause},
@@ -160,4 +161,76 @@ fn a_shadow_for_which_there_is_no_budget_copies_nothing() {
     assert!(router.flush(support::PATIENCE));
     assert_eq!(allocations(|| (0..100).for_each(|_| drop(ask()))), 0);
     assert_eq!(settled(&router.stats(), "v2").dropped(DropCause::Budget), 100);
+}
+
+#[test]
+fn a_decision_under_an_autopilot_allocates_nothing_whoever_asks() {
+    let evidence = scripted::NotWorse;
+    let stage = |percent| Stage::percent(percent).for_at_least(Duration::ZERO);
+    let autopilot = Autopilot::builder("flag", "v2")
+        .stages([stage(25.0), stage(50.0).approval()])
+        .shadow_for(Duration::ZERO)
+        .min_pairs(0)
+        .require(&evidence)
+        .store(MemoryStore::new())
+        .every(Duration::from_millis(10))
+        .build()
+        .unwrap();
+    let router = builder("flag", &targeting(r#"{"if": [true, "v2"]}"#))
+        .autopilot(&autopilot)
+        .build()
+        .unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while autopilot.status().share != 25.0 {
+        assert!(std::time::Instant::now() < deadline, "{}", autopilot.status());
+        std::thread::yield_now();
+    }
+    // Its threads go on; whatever they allocate is theirs.
+    for n in 0..100 {
+        let key = format!("user-{n}");
+        let context = Context::new(&key);
+        router.decide(&context).unwrap();
+        router.predict(&context, &[1.0]).unwrap();
+        let count = allocations(|| {
+            black_box(router.decide(&context).unwrap());
+            black_box(router.predict(&context, &[1.0]).unwrap());
+        });
+        assert_eq!(count, 0, "{key}");
+    }
+}
+
+/// Evidence that lets everything pass.
+mod scripted {
+    use modelgate::autopilot::{Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share};
+    use serde_json::Value;
+
+    #[derive(Clone)]
+    pub struct NotWorse;
+
+    impl Evidence for NotWorse {
+        fn config_hash(&self) -> String {
+            String::new()
+        }
+        fn begin(&self, _attempt: u32) {}
+        fn enter(&self, _stage: usize, _share: Share) {}
+        fn counts(&self) -> Value {
+            Value::Null
+        }
+        fn judge(&self, _counts: &[&Value], _attempt: u32, _stage: usize) -> Findings {
+            Findings {
+                metrics: vec![MetricSum {
+                    name: "failures".to_owned(),
+                    role: MetricRole::Guardrail,
+                    finding: MetricFinding::NotWorse,
+                    ln_e_worse: 0.0,
+                    expected_pairs: None,
+                    sentence: String::new(),
+                }],
+                ..Findings::default()
+            }
+        }
+        fn veto(&self, _attempt: u32) -> Option<String> {
+            None
+        }
+    }
 }

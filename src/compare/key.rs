@@ -20,6 +20,11 @@ impl KeyHash {
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+
+    /// A hash that was made elsewhere.
+    pub fn from_bytes(bytes: [u8; 16]) -> KeyHash {
+        KeyHash(bytes)
+    }
 }
 
 impl fmt::Display for KeyHash {

@@ -17,12 +17,24 @@ impl Bound {
     /// Evaluates the flag, and counts the answer if somebody goes by it.
     #[inline]
     pub(crate) fn evaluate<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
-        let evaluation = self.flag.evaluate(request, &self.set);
+        let evaluation = self.answer(request);
+        self.count(&evaluation, request);
+        evaluation
+    }
+
+    /// Evaluates the flag, and leaves it to the caller to [count](Self::count) the answer.
+    #[inline]
+    pub(crate) fn answer<'a>(&'a self, request: &Request<'a>) -> Evaluation<'a> {
+        self.flag.evaluate(request, &self.set)
+    }
+
+    /// Counts the answer if somebody goes by it.
+    #[inline]
+    pub(crate) fn count<'a>(&'a self, evaluation: &Evaluation<'a>, request: &Request<'a>) {
         // Without the key it asked for nobody goes by the answer.
         if request.counted && (!evaluation.missing_key || request.key_override.is_some()) {
-            self.flag.count(&evaluation, request, &self.set, None);
+            self.flag.count(evaluation, request, &self.set, None);
         }
-        evaluation
     }
 
     pub(crate) fn explain<'a>(

@@ -30,14 +30,16 @@ pub enum ProblemSeverity {
 }
 
 impl FlagProblem {
-    pub(crate) fn rejected(
-        key: &str,
+    /// A flag that was refused: give the set [this problem](crate::FlagSet::with_problem) and not
+    /// the flag, and its last good form stays in force.
+    pub fn rejected(
+        key: impl AsRef<str>,
         path: impl Into<String>,
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> FlagProblem {
         FlagProblem {
-            key: key.to_owned(),
+            key: key.as_ref().to_owned(),
             path: path.into(),
             found: found.into(),
             expected: expected.into(),
@@ -45,8 +47,9 @@ impl FlagProblem {
         }
     }
 
-    pub(crate) fn warning(
-        key: &str,
+    /// A flag that works, but perhaps not as its author thinks.
+    pub fn warning(
+        key: impl AsRef<str>,
         path: impl Into<String>,
         found: impl Into<String>,
         expected: impl Into<String>,
@@ -80,13 +83,15 @@ pub struct DocumentError {
 }
 
 impl DocumentError {
+    /// An error in these words: for a dialect of your own.
     #[cold]
-    pub(crate) fn new(message: impl Into<String>) -> DocumentError {
+    pub fn new(message: impl Into<String>) -> DocumentError {
         DocumentError { message: message.into(), source: None }
     }
 
+    /// An error in these words, caused by another.
     #[cold]
-    pub(crate) fn with_source(
+    pub fn with_source(
         message: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> DocumentError {

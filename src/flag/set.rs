@@ -227,6 +227,15 @@ impl FlagSet {
         self
     }
 
+    /// The same set with one more thing that is wrong with a flag. If the flag was
+    /// [refused](ProblemSeverity::Rejected) and is not in the set, its last good form stays in
+    /// force when the set is published; its neighbours are not touched.
+    #[must_use]
+    pub fn with_problem(mut self, problem: FlagProblem) -> FlagSet {
+        self.problems = self.problems.iter().cloned().chain([problem]).collect();
+        self
+    }
+
     pub(crate) fn with_problems(mut self, problems: Vec<FlagProblem>) -> FlagSet {
         self.problems = problems.into();
         self

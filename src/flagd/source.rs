@@ -4,18 +4,32 @@ mod environment;
 mod message;
 mod stream;
 
-use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use self::stream::Stream;
+use reqwest::Url;
+use tokio::time::Instant;
+
+use self::stream::{Ended, Stream};
 use crate::{
     dialect::Dialect,
     source::{
-        FlagSource, FlagUpdates, SourceError, Subscription, chain, documents::Documents,
-        network::Backoff,
+        FlagSource, FlagUpdates, SourceError, Subscription, chain,
+        documents::Documents,
+        network::{Backoff, Proxies, Secret, client},
     },
 };
 use crate::{
-    flag::{DocumentError, FlagSet},
+    flag::{DocumentError, FlagProblem, FlagSet},
     flagd::Flagd,
     source::LastKnownGood,
     value::{Map, Value},
@@ -65,6 +79,25 @@ struct Settings {
     grace: Duration,
     fatal: Vec<String>,
     max_bytes: usize,
+    proxy: Option<Secret>,
+}
+
+impl Settings {
+    /// The proxy on the way to the server: that which was given, or that of the environment.
+    fn proxy(&self) -> Result<Option<Url>, SourceError> {
+        if let Some(proxy) = &self.proxy {
+            return client::proxy(proxy.reveal()).map(Some);
+        }
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let is_here = host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let proxies = Proxies::of_environment().filter(|_| !is_here);
+        Ok(proxies.and_then(|proxies| {
+            let proxy = proxies.to(self.tls, &self.host, self.port)?;
+            // Those that want to be spoken to otherwise are other sources'.
+            (proxy.scheme() == "http").then(|| proxy.clone())
+        }))
+    }
 }
 
 impl Source {
@@ -86,6 +119,7 @@ impl Source {
                 grace: Duration::from_secs(5),
                 fatal: Vec::new(),
                 max_bytes: 64 << 20,
+                proxy: None,
             },
             name: Cow::Borrowed("flagd"),
             dialect: Flagd::new(),
@@ -132,6 +166,15 @@ impl Source {
     /// Connects to this Unix socket instead of a host and a port.
     pub fn socket(mut self, path: impl Into<PathBuf>) -> Source {
         self.settings.socket = Some(path.into());
+        self
+    }
+
+    /// Connects through this proxy, `http://user:password@host:port`, by a tunnel (`CONNECT`). The
+    /// environment's proxies (`HTTPS_PROXY` where [`tls`](Source::tls) is on, otherwise
+    /// `HTTP_PROXY`; `NO_PROXY`) are then not looked at. A Unix socket and this machine's own
+    /// addresses are never reached through the environment's.
+    pub fn proxy(mut self, url: impl Into<Box<str>>) -> Source {
+        self.settings.proxy = Some(Secret::new(url));
         self
     }
 
@@ -219,7 +262,7 @@ impl FlagSource for Source {
             Stream::new(&self.settings)?
         };
         sink.watch(stream.meter());
-        let sent = Sent(self.dialect);
+        let sent = Sent::new(self.dialect);
         let documents = Documents::start(self.name, Box::new(sent), self.last_known_good, sink);
         let task = network.spawn(follow(stream, documents, Arc::new(self.settings)));
         Ok(Subscription::on_drop(move || drop(task)))
@@ -231,30 +274,35 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
     let mut backoff = Backoff::new(first, max);
     loop {
         let before = documents.delivered();
-        let failure = match stream.follow(&mut documents).await {
-            Ok(()) => {
-                // Its time was up, or the server's: nothing is wrong.
-                backoff.reset();
-                None
-            }
-            Err(failure) => Some(failure),
-        };
-        if documents.delivered() != before {
+        let opened = Instant::now();
+        let ended = stream.follow(&mut documents).await;
+        // What a stream is well for is that it brings flags, or lasts.
+        let was_well = documents.delivered() != before;
+        if was_well {
             backoff.reset();
         }
-        let Some(failure) = failure else { continue };
+        let failure = match ended {
+            // Nothing is wrong, and a deadline of nothing is no reason to open streams in a loop.
+            Ok(Ended::OurTime) if opened.elapsed() >= first => continue,
+            Ok(Ended::ServersTime) if was_well && opened.elapsed() >= first => continue,
+            Ok(_) => {
+                documents.pause(backoff.pause(None)).await;
+                continue;
+            }
+            Err(failure) => failure,
+        };
         let fatal = settings.fatal.contains(&failure.code);
         let again = backoff.failures() > 0;
         let cause = chain(&failure.error);
-        documents.sink.report(failure.error);
         if fatal {
-            tracing::error!(
-                target: "modelgate::source",
-                source = documents.source(),
-                code = &*failure.code,
-                "the server's answer is fatal: not tried again"
-            );
+            let text = format!("{} is fatal: not tried again", failure.code);
+            documents.sink.reject(SourceError::with_source(text, failure.error));
             return;
+        }
+        if matches!(&*failure.code, "UNAUTHENTICATED" | "PERMISSION_DENIED") {
+            documents.sink.reject(failure.error);
+        } else {
+            documents.sink.report(failure.error);
         }
         if !again {
             documents.grace(settings.grace, cause);
@@ -264,9 +312,37 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
 }
 
 /// What the server sends, as one text: that is what the last-known-good file keeps.
-struct Sent(Flagd);
+struct Sent {
+    dialect: Flagd,
+    /// Whether it was said that nobody chose a generation of `fractional`.
+    said: AtomicBool,
+}
 
 impl Sent {
+    fn new(dialect: Flagd) -> Sent {
+        Sent { dialect, said: AtomicBool::new(false) }
+    }
+
+    /// Adds that `fractional` is used while nobody chose its generation: the data does not say which
+    /// is meant, and they put the same user on different variants.
+    fn with_generation_checked(&self, set: FlagSet, flags: &str) -> FlagSet {
+        if self.dialect.chosen || !uses_fractional(flags) {
+            return set;
+        }
+        if !self.said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "modelgate::source",
+                "the flags use `fractional`, and nobody chose its generation: a flagd server and most \
+                 providers follow the second, this the third; see `Flagd::with_fractional`"
+            );
+        }
+        let found = "`fractional`, whose generation nobody chose";
+        let expected = "`Source::dialect` with `Flagd::with_fractional`";
+        let one = FlagProblem::warning("", "/flags", found, expected);
+        let problems = set.problems().iter().cloned().chain([one]).collect();
+        set.with_problems(problems)
+    }
+
     /// The flags and what every context is to have besides its own.
     fn text(flags: &str, context: &Map) -> String {
         let mut document = Map::new();
@@ -281,13 +357,19 @@ impl Dialect for Sent {
         let document: Map = serde_json::from_str(text)
             .map_err(|error| DocumentError::with_source("not what a flagd server sends", error))?;
         let flags = document.get("flagConfiguration").and_then(Value::as_str).unwrap_or_default();
-        match document.get("syncContext").and_then(Value::as_map) {
+        let set = match document.get("syncContext").and_then(Value::as_map) {
             Some(context) if !context.is_empty() => {
-                self.0.clone().with_static_context(context.clone()).compile(flags)
+                self.dialect.clone().with_static_context(context.clone()).compile(flags)
             }
-            _ => self.0.compile(flags),
-        }
+            _ => self.dialect.compile(flags),
+        };
+        Ok(self.with_generation_checked(set?, flags))
     }
+}
+
+/// Whether some rule has the operator.
+fn uses_fractional(flags: &str) -> bool {
+    flags.split("\"fractional\"").skip(1).any(|rest| rest.trim_start().starts_with(':'))
 }
 
 impl fmt::Debug for Source {
@@ -298,5 +380,31 @@ impl fmt::Debug for Source {
             .field("last_known_good", &self.last_known_good)
             .field("offline", &self.offline)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flagd::Fractional;
+
+    #[test]
+    fn a_generation_that_nobody_chose_is_a_problem_of_flags_that_split() {
+        let flag = |rule: &str| {
+            let flags = format!(
+                r#"{{"flags": {{"f": {{"state": "ENABLED", "variants": {{"a": 1, "b": 2}},
+                    "defaultVariant": "a", "targeting": {rule}}}}}}}"#
+            );
+            Sent::text(&flags, &Map::new())
+        };
+        let split = flag(r#"{"fractional" : [["a", 1], ["b", 1]]}"#);
+        let plain = flag(r#"{"if": [{"==": [{"var": "fractional"}, "fractional"]}, "b"]}"#);
+        let problems =
+            |dialect: Flagd, text: &str| Sent::new(dialect).compile(text).unwrap().problems().len();
+        assert_eq!(problems(Flagd::new(), &split), 1);
+        assert_eq!(problems(Flagd::new(), &plain), 0);
+        for generation in [Fractional::V1, Fractional::V2, Fractional::V3] {
+            assert_eq!(problems(Flagd::new().with_fractional(generation), &split), 0);
+        }
     }
 }

@@ -22,6 +22,7 @@ use super::{
     wire::{self, Metadata, Question, Reply},
     words,
 };
+use crate::source::network::tls_provider;
 use crate::tensor::{Dtype, TensorData, Tensors};
 
 /// A model of a server.
@@ -52,6 +53,7 @@ impl Grpc {
             .connect_timeout(http.connect_timeout)
             .http2_adaptive_window(true);
         if url.scheme() == "https" {
+            tls_provider().map_err(|error| Error::Client { source: error.into() })?;
             let mut tls = ClientTlsConfig::new().with_native_roots();
             if !http.certificates.is_empty() {
                 tls = tls.ca_certificate(Certificate::from_pem(&http.certificates));

@@ -129,6 +129,9 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
                 shadowing.offer(table, &pending.candidates, &served, pending.features);
             }
         }
+        let core = &*self.inner.core;
+        let named = core.named(&pending.choice);
+        core.observe(table, named, &answered, (shadowing::key(pending.context), pending.id));
         conclude(table, answered, pending.id)
     }
 

@@ -6,7 +6,10 @@ use crate::{
     version::Version,
 };
 
-use super::FallbackCause;
+use super::{
+    FallbackCause,
+    clamp::{self, Clamp},
+};
 
 /// How the answer of a flag, or of several, names the version that answers.
 ///
@@ -108,15 +111,18 @@ impl Binding {
     pub(crate) fn choose<'a>(
         &'a self,
         flags: &'a [Option<Bound>],
+        clamps: &[Clamp],
         request: &Request<'a>,
     ) -> Answer<'a> {
         match &self.kind {
-            Kind::Value { field, .. } => {
-                by_value(flags, request, |evaluation| named_by_value(evaluation, field.as_deref()))
+            Kind::Value { field, .. } => by_value(flags, clamps, request, |evaluation| {
+                named_by_value(evaluation, field.as_deref())
+            }),
+            Kind::Variant { .. } => {
+                by_value(flags, clamps, request, |evaluation| evaluation.variant)
             }
-            Kind::Variant { .. } => by_value(flags, request, |evaluation| evaluation.variant),
             Kind::Switches { switches, otherwise } => {
-                by_switches(flags, request, switches, otherwise.as_ref())
+                by_switches(flags, clamps, request, switches, otherwise.as_ref())
             }
         }
     }
@@ -170,26 +176,59 @@ pub(crate) struct Answer<'a> {
     /// Why the flags name no version.
     pub(crate) cause: Option<FallbackCause>,
     pub(crate) missing_key: bool,
+    /// Whether an autopilot keeps the user from the version. The flag's answer was then counted
+    /// nowhere: nobody goes by it.
+    pub(crate) held_back: bool,
 }
 
 impl Answer<'_> {
     fn none(reason: Reason, cause: FallbackCause) -> Answer<'static> {
-        Answer { version: None, variant: None, reason, cause: Some(cause), missing_key: false }
+        Answer {
+            version: None,
+            variant: None,
+            reason,
+            cause: Some(cause),
+            missing_key: false,
+            held_back: false,
+        }
     }
+}
+
+/// Whether an autopilot keeps this user from the version.
+#[inline(always)]
+fn held_back(clamps: &[Clamp], version: &str, request: &Request<'_>) -> bool {
+    match clamps {
+        [] => false,
+        clamps => {
+            clamp::of(clamps, version).is_some_and(|clamp| clamp.holds_back(clamp_key(request)))
+        }
+    }
+}
+
+/// What an autopilot draws by: the context's own key. One that was drawn for this request alone would
+/// let a user through now and hold them back the next time.
+#[inline]
+pub(crate) fn clamp_key<'a>(request: &Request<'a>) -> Option<&'a str> {
+    request.context.targeting_key().filter(|key| !key.is_empty())
 }
 
 #[inline(always)]
 fn by_value<'a>(
     flags: &'a [Option<Bound>],
+    clamps: &[Clamp],
     request: &Request<'a>,
     name: impl FnOnce(&Evaluation<'a>) -> Option<&'a str>,
 ) -> Answer<'a> {
     let Some(flag) = flags.first().and_then(Option::as_ref) else {
         return Answer::none(Reason::Error, FallbackCause::FlagNotFound);
     };
-    let evaluation = flag.evaluate(request);
+    let evaluation = flag.answer(request);
     // Whatever a flag that is off still has for a value, it routes to nobody.
     let version = if evaluation.reason == Reason::Disabled { None } else { name(&evaluation) };
+    let held_back = version.is_some_and(|version| held_back(clamps, version, request));
+    if !held_back {
+        flag.count(&evaluation, request);
+    }
     Answer {
         version,
         variant: evaluation.variant,
@@ -199,12 +238,14 @@ fn by_value<'a>(
             None => Some(why_nothing(&evaluation)),
         },
         missing_key: evaluation.missing_key,
+        held_back,
     }
 }
 
 #[inline(never)]
 fn by_switches<'a>(
     flags: &'a [Option<Bound>],
+    clamps: &[Clamp],
     request: &Request<'a>,
     switches: &'a [Switch],
     otherwise: Option<&'a Version>,
@@ -217,9 +258,15 @@ fn by_switches<'a>(
             wrong = wrong.or(Some((Reason::Error, FallbackCause::FlagNotFound)));
             continue;
         };
-        let evaluation = flag.evaluate(request);
+        let evaluation = flag.answer(request);
         missing_key |= evaluation.missing_key;
-        match switched(&evaluation) {
+        let switched = switched(&evaluation);
+        let held_back =
+            matches!(switched, Switched::On) && held_back(clamps, &switch.version, request);
+        if !held_back {
+            flag.count(&evaluation, request);
+        }
+        match switched {
             Switched::On => {
                 return Answer {
                     version: Some(&switch.version),
@@ -227,6 +274,7 @@ fn by_switches<'a>(
                     reason: evaluation.reason,
                     cause: None,
                     missing_key: evaluation.missing_key,
+                    held_back,
                 };
             }
             Switched::Off => off = off.or(Some((evaluation.reason, evaluation.variant))),
@@ -246,7 +294,14 @@ fn by_switches<'a>(
         }
         (None, off) => {
             let (reason, variant) = off.unwrap_or((Reason::Default, None));
-            Answer { version: baseline, variant, reason, cause: None, missing_key }
+            Answer {
+                version: baseline,
+                missing_key,
+                variant,
+                reason,
+                cause: None,
+                held_back: false,
+            }
         }
     }
 }

@@ -7,20 +7,23 @@ use super::{
     binding::Binding,
     breaker::BreakerPolicy,
     call::FiniteCheck,
+    clamp::Clamp,
     core::{Core, Settings},
     decision::MissingKey,
+    impact::Feed,
+    observer::AnswerObserver,
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
     slot::{Handle, Slot},
 };
 use crate::{
+    autopilot::Autopilot,
     clock::{Clock, SystemClock},
     compare::{Comparator, sink::ComparisonSink},
     flag::store::{Flags, FlagsBuilder},
     model::{Acceptance, FiniteOutput, Model},
     shadow::Shadow,
     source::FlagSource,
-    unleash::impact::{Feed, ImpactMetrics},
     value::Value,
     version::Version,
 };
@@ -29,11 +32,11 @@ use crate::{
 ///
 /// [`build`](Self::build) checks everything that can be checked before the first request.
 #[must_use = "a builder does nothing until it is built"]
-pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
+pub struct RouterBuilder<F: ?Sized, P> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
-    fallbacks: Vec<Version>,
+    pub(super) fallbacks: Vec<Version>,
     flags: Option<Flags>,
     sources: FlagsBuilder,
     own_sources: bool,
@@ -46,12 +49,14 @@ pub struct RouterBuilder<F: ?Sized + Input, P: Output> {
     trace_evaluations: bool,
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
+    observers: Vec<Arc<dyn AnswerObserver>>,
     feeds: Vec<Arc<Feed>>,
+    autopilots: Vec<Autopilot>,
     #[cfg(feature = "async")]
     pub(super) compute: super::future::Compute,
 }
 
-impl<F: ?Sized + Input, P: Output> fmt::Debug for RouterBuilder<F, P> {
+impl<F: ?Sized, P> fmt::Debug for RouterBuilder<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouterBuilder")
             .field("binding", &self.binding)
@@ -81,7 +86,9 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             trace_evaluations: false,
             finite: None,
             clock: None,
+            observers: Vec::new(),
             feeds: Vec::new(),
+            autopilots: Vec::new(),
             #[cfg(feature = "async")]
             compute: super::future::Compute::default(),
         }
@@ -269,6 +276,13 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Tells this observer of each live answer: a [`Verdict`](crate::verdict::Verdict) with live
+    /// metrics is one.
+    pub fn observer(mut self, observer: impl AnswerObserver + 'static) -> RouterBuilder<F, P> {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// The clock of schedules, breakers and budgets. Default: the system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> RouterBuilder<F, P> {
         self.clock = Some(clock);
@@ -276,12 +290,21 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     }
 
     /// Has what the router counts carried, under this name, to where its flags come from.
+    #[cfg(feature = "unleash-dialect")]
     pub fn impact_metrics(
         mut self,
         name: impl Into<String>,
-        metrics: &ImpactMetrics,
+        metrics: &crate::unleash::ImpactMetrics,
     ) -> RouterBuilder<F, P> {
         self.feeds.push(metrics.open(name.into()));
+        self
+    }
+
+    /// Lets an autopilot say how many of the users whom the flags send to its candidate reach it.
+    ///
+    /// It can only lower that. Several autopilots, each with a candidate of its own, go side by side.
+    pub fn autopilot(mut self, autopilot: &Autopilot) -> RouterBuilder<F, P> {
+        self.autopilots.push(autopilot.clone());
         self
     }
 
@@ -318,6 +341,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             breaker: self.breaker,
             trace_evaluations: self.trace_evaluations,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            observers: self.observers.into(),
         };
         let clock = Arc::clone(&settings.clock);
 
@@ -358,14 +382,18 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             self.finite,
             &clock,
         )?;
-        let core = Core::new(settings, flags, slots, shadowing.counts(), self.feeds.into());
-        Ok(Parts {
-            core,
-            shadowing,
-            finite: self.finite,
-            #[cfg(feature = "async")]
-            compute: self.compute,
-        })
+        let clamps = self.autopilots.iter().map(|autopilot| {
+            Clamp::new(autopilot.name().into(), autopilot.candidate().clone(), autopilot.seed())
+        });
+        let core = Core::new(
+            settings,
+            flags,
+            slots,
+            (clamps.collect(), self.autopilots),
+            shadowing.counts(),
+            self.feeds.into(),
+        );
+        Ok(Parts { core, shadowing, finite: self.finite })
     }
 
     fn validate(&self) -> Result<(), BuildError> {
@@ -403,6 +431,19 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         }
         self.binding.versions().try_for_each(|version| registered("binding", version))?;
         self.checks.iter().try_for_each(|(version, _)| registered("check", version))?;
+        for (place, autopilot) in self.autopilots.iter().enumerate() {
+            registered("autopilot", autopilot.candidate())?;
+            let others = self.autopilots.iter().skip(place + 1);
+            if self.fallbacks.contains(autopilot.candidate())
+                || others.into_iter().any(|other| other.candidate() == autopilot.candidate())
+            {
+                return Err(BuildError::Setting {
+                    field: "autopilot",
+                    found: format!("candidate `{}`", autopilot.candidate()),
+                    expected: "a candidate that is no fallback, and one autopilot for it",
+                });
+            }
+        }
         for shadow in &self.shadows {
             shadow.validate().map_err(BuildError::Shadow)?;
             shadow.candidates.iter().try_for_each(|version| registered("shadow", version))?;
@@ -420,6 +461,4 @@ pub(super) struct Parts<F: ?Sized + Input, P: Output, M> {
     pub(super) core: Arc<Core<M>>,
     pub(super) shadowing: Shadowing<F, P>,
     pub(super) finite: FiniteCheck<P>,
-    #[cfg(feature = "async")]
-    pub(super) compute: super::future::Compute,
 }

@@ -19,11 +19,15 @@ use super::{
     FallbackCause, MissingKey,
     binding::Binding,
     breaker::{BreakerPolicy, Ticket},
+    clamp::{Clamp, Clamped},
+    impact::Feed,
+    observer::Observers,
     slot::{Handle, Slot},
     stats::FallbackCounters,
     table::{Counts, Table},
 };
 use crate::{
+    autopilot::Autopilot,
     clock::Clock,
     flag::{
         Reason,
@@ -31,7 +35,6 @@ use crate::{
     },
     model::{ModelError, ModelErrorKind},
     shadow::Shadow,
-    unleash::impact::Feed,
     version::Version,
 };
 
@@ -47,6 +50,8 @@ pub(crate) struct Core<M> {
     control: Mutex<Control<M>>,
     fallbacks: Arc<FallbackCounters>,
     feeds: Box<[Arc<Feed>]>,
+    /// They go on for as long as a router that they steer.
+    autopilots: Vec<Autopilot>,
     /// Monotonic nanoseconds of the last warning, by cause.
     warned: [AtomicU64; FallbackCause::COUNT],
 }
@@ -62,6 +67,8 @@ pub(crate) struct Settings {
     /// Whether each decision is an event on its request's trace.
     pub(crate) trace_evaluations: bool,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Told of each live answer.
+    pub(crate) observers: Observers,
 }
 
 impl Settings {
@@ -82,6 +89,7 @@ struct Control<M> {
     slots: Vec<Slot<M>>,
     snapshot: Arc<FlagSnapshot>,
     pin: Option<Version>,
+    clamps: Vec<Clamp>,
 }
 
 /// Which slot is to answer, and why.
@@ -97,6 +105,14 @@ pub(crate) struct Choice {
     wanted: Option<usize>,
 }
 
+impl Choice {
+    /// The slot the flags named, before any model has been asked.
+    #[inline]
+    pub(crate) fn named(&self) -> usize {
+        self.wanted.unwrap_or(self.slot)
+    }
+}
+
 /// The context has no targeting key and the policy is to refuse.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyRefused;
@@ -106,11 +122,12 @@ impl<M: Handle> Core<M> {
         settings: Settings,
         flags: Flags,
         slots: Vec<Slot<M>>,
+        (clamps, autopilots): (Vec<Clamp>, Vec<Autopilot>),
         counts: Counts,
         feeds: Box<[Arc<Feed>]>,
     ) -> Arc<Core<M>> {
         let snapshot = flags.snapshot();
-        let control = Control { slots, snapshot, pin: None };
+        let control = Control { slots, snapshot, pin: None, clamps };
         let (table, fallbacks) =
             (control.table(&settings, &counts), Arc::new(FallbackCounters::new()));
         for feed in &feeds {
@@ -126,9 +143,14 @@ impl<M: Handle> Core<M> {
             fallbacks,
             feeds,
             warned: Default::default(),
+            autopilots,
         });
         let listener: Arc<dyn SnapshotListener> = Arc::clone(&core) as _;
         core.flags.listen(Arc::downgrade(&listener));
+        for autopilot in &core.autopilots {
+            let clamped: Arc<dyn Clamped> = Arc::clone(&core) as _;
+            autopilot.attach(Arc::downgrade(&clamped));
+        }
         core
     }
 
@@ -239,6 +261,7 @@ impl<M: Handle> Control<M> {
             &self.snapshot,
             &self.slots,
             self.pin.as_ref(),
+            &self.clamps,
             counts,
         )
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 
+use super::clamp::ExplainedClamp;
 use crate::{
     flag::{ErrorCode, EvaluationTrace, Reason},
     model::ModelErrorKind,
@@ -84,13 +85,16 @@ pub enum FallbackCause {
     Blocked,
     /// The version failed too often and is being left alone for a while.
     BreakerOpen,
+    /// An [autopilot](crate::autopilot) does not let this user reach the version yet. Ordinary, and
+    /// no failure of the version: its flag named it, and would have been followed without an autopilot.
+    HeldBack,
     /// The version was asked and did not answer.
     Failed(ModelErrorKind),
 }
 
 impl FallbackCause {
     /// How many causes there are in tables of counts.
-    pub(crate) const COUNT: usize = 18;
+    pub(crate) const COUNT: usize = 19;
 
     /// The cause's place in tables of counts.
     pub(crate) fn index(self) -> usize {
@@ -106,6 +110,7 @@ impl FallbackCause {
             FallbackCause::Ineligible => 8,
             FallbackCause::Blocked => 9,
             FallbackCause::BreakerOpen => 10,
+            FallbackCause::HeldBack => 18,
             FallbackCause::Failed(kind) => match kind {
                 ModelErrorKind::InvalidInput => 11,
                 ModelErrorKind::Failed => 12,
@@ -138,6 +143,7 @@ impl FallbackCause {
         "deadline",
         "not_loaded",
         "overloaded",
+        "held_back",
     ];
 
     /// A stable name for logs, metrics and responses.
@@ -152,6 +158,7 @@ impl FallbackCause {
             self,
             FallbackCause::FlagDisabled
                 | FallbackCause::Blocked
+                | FallbackCause::HeldBack
                 | FallbackCause::MissingKey
                 | FallbackCause::Failed(ModelErrorKind::InvalidInput)
         )
@@ -201,6 +208,9 @@ pub struct Explanation {
     pub decision: Decision,
     /// Each flag that was asked, in order, with the steps of its evaluation.
     pub flags: Vec<ExplainedFlag>,
+    /// What an [autopilot](crate::autopilot) made of the version that the flags named; `None` where
+    /// none steers it, and where an operator pinned a version.
+    pub autopilot: Option<ExplainedClamp>,
     /// The candidates that would run in shadow.
     pub shadows: Vec<Version>,
 }

@@ -39,6 +39,6 @@ impl<P: Clone + Send + Sync + 'static> Output for P {}
 /// println!("{} by {}, because {}", answer.output(), answer.version(), answer.reason());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct ModelRouter<F: ?Sized + Input, P: Output> {
+pub struct ModelRouter<F: ?Sized, P> {
     pub(super) inner: Arc<Inner<F, P>>,
 }

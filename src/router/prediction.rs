@@ -194,13 +194,13 @@ impl PredictError {
         PredictError::without_model(Kind::MissingKey)
     }
 
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "test-util"))]
     #[cold]
     pub(crate) fn overloaded() -> PredictError {
         PredictError::without_model(Kind::Overloaded)
     }
 
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "test-util"))]
     #[cold]
     pub(crate) fn stopped() -> PredictError {
         PredictError::without_model(Kind::Stopped)

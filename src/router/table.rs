@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     binding::Binding,
+    clamp::Clamp,
     slot::{Handle, Slot},
 };
 use crate::{
@@ -33,6 +34,7 @@ pub(crate) struct Table<M> {
     /// The last of them, which is asked in any case.
     pub(crate) fallback: usize,
     pub(crate) pin: Option<usize>,
+    pub(crate) clamps: Box<[Clamp]>,
 }
 
 /// One shadow policy with its flag looked up and its candidates found.
@@ -66,6 +68,7 @@ impl<M: Handle> Table<M> {
         snapshot: &FlagSnapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
+        clamps: &[Clamp],
         counts: &Counts,
     ) -> Table<M> {
         let place = |version: &Version| slots.iter().position(|slot| slot.version == *version);
@@ -94,6 +97,7 @@ impl<M: Handle> Table<M> {
             fallback: fallbacks.last().copied().unwrap_or(0),
             fallbacks,
             pin: pin.and_then(place),
+            clamps: clamps.into(),
         }
     }
 

@@ -4,8 +4,8 @@ use std::{borrow::Cow, fmt};
 
 use super::{FlagSource, FlagUpdates, SourceError, Subscription};
 use crate::{
-    flag::{Evaluate, Evaluation, EvaluationTrace, Flag, FlagSet, Reason, Request, TraceStep},
-    value::{Map, Value},
+    flag::{Flag, FlagSet},
+    value::Value,
 };
 
 /// Flags that are set by environment variables, read once at start. Declared last, they override
@@ -101,7 +101,7 @@ impl EnvironmentSource {
         prefixed
             .chain(named)
             .filter(|(_, value)| !value.is_empty())
-            .map(|(key, value)| constant(key, parse(value)))
+            .map(|(key, value)| Flag::constant(key, parse(value)))
             .collect()
     }
 }
@@ -130,44 +130,6 @@ fn parse(text: &str) -> Value {
     match serde_json::from_str(text.trim()) {
         Ok(Value::Null) | Err(_) => Value::from(text),
         Ok(value) => value,
-    }
-}
-
-/// A flag that answers everybody alike.
-pub(crate) fn constant(key: String, value: Value) -> Flag {
-    Flag::new(key, Constant { value, metadata: Map::new() })
-}
-
-struct Constant {
-    value: Value,
-    metadata: Map,
-}
-
-impl Evaluate for Constant {
-    fn evaluate<'a>(&'a self, _: &Request<'a>, _: &'a FlagSet) -> Evaluation<'a> {
-        Evaluation {
-            value: Some(&self.value),
-            variant: None,
-            reason: Reason::Static,
-            error: None,
-            metadata: &self.metadata,
-            on: None,
-            missing_key: false,
-            outcome: 0,
-        }
-    }
-
-    fn explain<'a>(
-        &'a self,
-        request: &Request<'a>,
-        set: &'a FlagSet,
-    ) -> (Evaluation<'a>, EvaluationTrace) {
-        let step = TraceStep::Note { text: "the same for everybody".to_owned() };
-        (self.evaluate(request, set), EvaluationTrace { steps: vec![step] })
-    }
-
-    fn metadata(&self) -> &Map {
-        &self.metadata
     }
 }
 

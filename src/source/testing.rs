@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::mpsc, time::Duration};
 
-use super::{FlagSource, FlagUpdates, SourceError, Subscription, environment::constant};
+use super::{FlagSource, FlagUpdates, SourceError, Subscription};
 use crate::{
     context::Context,
     flag::{DocumentError, Flag, FlagProblem, FlagSet, store::Flags},
@@ -31,7 +31,7 @@ pub(crate) fn constants(text: &str) -> Result<FlagSet, DocumentError> {
 }
 
 pub(crate) fn flag(key: &str, value: impl Into<Value>) -> Flag {
-    constant(key.to_owned(), value.into())
+    Flag::constant(key, value)
 }
 
 pub(crate) fn set(text: &str) -> FlagSet {

@@ -7,13 +7,13 @@ mod paired;
 mod words;
 
 use super::{
-    AgreementFigures, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind, Role,
+    AgreementFigures, Counts, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind, Role,
     SliceJudgement, Tally, Thresholds, VerdictConfig,
     stats::{
         agreement,
         budget::ErrorBudget,
         drift, e_bh,
-        grid::{ln_e_above, mean},
+        grid::{expected_more, ln_e_above, mean},
     },
 };
 
@@ -58,13 +58,42 @@ fn thresholds(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget
     Thresholds { worse: budget.ln_rollback(sharing), not_worse: budget.ln_promote() }
 }
 
+/// The judgement of a paired metric by these sums alone; `None` without data.
+pub(super) fn of_counts(
+    config: &VerdictConfig,
+    name: &str,
+    counts: &Counts,
+) -> Option<MetricJudgement> {
+    let metric = config.metric(name)?;
+    let mut judged = unjudged(config, metric, config.budget);
+    paired::judge(&mut judged, metric, counts);
+    judged.estimate.map(|_| judged)
+}
+
 fn of_metric(
     config: &VerdictConfig,
     metric: &MetricConfig,
     tally: &Tally,
     budget: ErrorBudget,
 ) -> MetricJudgement {
-    let mut judged = MetricJudgement {
+    let mut judged = unjudged(config, metric, budget);
+    match metric.kind {
+        MetricKind::LiveFailures | MetricKind::LiveLate => {
+            live::rate(&mut judged, metric, tally);
+        }
+        MetricKind::Outcome => live::outcome(&mut judged, metric, tally, budget),
+        _ => {
+            if let Some(counts) = tally.metrics.get(&metric.name) {
+                paired::judge(&mut judged, metric, counts);
+            }
+        }
+    }
+    judged.sentence = words::sentence(config, metric, &judged);
+    judged
+}
+
+fn unjudged(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) -> MetricJudgement {
+    MetricJudgement {
         name: metric.name.clone(),
         kind: metric.kind,
         role: metric.role,
@@ -82,16 +111,7 @@ fn of_metric(
         pairs: 0,
         expected_pairs: None,
         sentence: String::new(),
-    };
-    match metric.kind {
-        MetricKind::LiveFailures | MetricKind::LiveLate => {
-            live::rate(&mut judged, metric, tally);
-        }
-        MetricKind::Outcome => live::outcome(&mut judged, metric, tally, budget),
-        _ => paired::judge(&mut judged, metric, tally),
     }
-    judged.sentence = words::sentence(config, metric, &judged);
-    judged
 }
 
 /// The slices in which a paired difference is worse.
@@ -167,4 +187,36 @@ pub fn agreement_figures(tally: &Tally) -> AgreementFigures {
         score_psi: moved.map(|moved| moved.psi),
         score_psi_critical: moved.map(|moved| moved.critical),
     }
+}
+
+/// About how many pairs it takes until a paired share is decided, for traffic of which `worse` is
+/// the share of pairs bad for the candidate only, and `better` that of pairs bad for the champion
+/// only: until the candidate is worse, or not worse by `margin`, each at the error probability
+/// `alpha`. `None` when it would take more than ten million, or the shares are none.
+///
+/// It is what pairs in exactly these shares would take. Chance makes half of all rollouts quicker
+/// and half slower, some twice as slow.
+///
+/// ```
+/// use modelgate::verdict::expected_pairs;
+///
+/// // Neither version ever fails, and half a point is the margin.
+/// assert_eq!(expected_pairs(0.0, 0.0, 0.005, 0.05), Some(903));
+/// // The candidate fails five times in a hundred, the champion once in two hundred.
+/// assert!(expected_pairs(0.05, 0.005, 0.005, 0.05).is_some_and(|pairs| pairs < 300));
+/// ```
+pub fn expected_pairs(worse: f64, better: f64, margin: f64, alpha: f64) -> Option<u64> {
+    let shares = 0.0..=1.0;
+    if !shares.contains(&worse) || !shares.contains(&better) || !(worse + better <= 1.0) {
+        return None;
+    }
+    if !(alpha > 0.0 && alpha < 1.0) || !(0.0..=0.5).contains(&margin) {
+        return None;
+    }
+    let seen = [(1.0, worse), (0.5, 1.0 - worse - better), (0.0, better)];
+    let enough = -alpha.ln();
+    let below = f64::midpoint(1.0, margin);
+    // One pair in these shares, and however many more.
+    expected_more(&seen, Some((0.5, enough)), Some((below, enough)))
+        .map(|more| more.saturating_add(1))
 }

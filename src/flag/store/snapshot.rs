@@ -107,7 +107,7 @@ impl FlagSnapshot {
 
 impl fmt::Debug for FlagSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot")
+        f.debug_struct("FlagSnapshot")
             .field("revision", &self.revision)
             .field("ready", &self.is_ready())
             .field("sources", &self.sources().collect::<Vec<_>>())

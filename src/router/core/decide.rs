@@ -9,8 +9,9 @@ use crate::{
     prediction_id::PredictionId,
     router::{
         Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey,
-        binding::Answer,
+        binding::{Answer, clamp_key},
         breaker::Ticket,
+        clamp::{self, ExplainedClamp},
         slot::Handle,
         table::{Candidates, Table},
     },
@@ -81,7 +82,7 @@ impl<M: Handle> Core<M> {
         if let Some(pinned) = table.pin {
             return Some(self.settle_on(table, pinned, Reason::Pinned, None, None, probe));
         }
-        let answer = self.settings.binding.choose(&table.route, request);
+        let answer = self.settings.binding.choose(&table.route, &table.clamps, request);
         (!answer.missing_key).then(|| self.settle(table, answer, probe))
     }
 
@@ -101,6 +102,9 @@ impl<M: Handle> Core<M> {
             }
             cause => (answer.reason, cause),
         };
+        if answer.held_back && place != table.fallback {
+            return self.hold_back(table, place, answer, probe);
+        }
         self.settle_on(table, place, reason, cause, answer.variant, probe)
     }
 
@@ -133,6 +137,30 @@ impl<M: Handle> Core<M> {
         }
     }
 
+    /// The fallback answers a user whom an autopilot keeps from the version the flags name. What
+    /// would have kept everybody from it is the better reason; a breaker's one probe is not spent.
+    fn hold_back<'t>(
+        &self,
+        table: &Table<M>,
+        place: usize,
+        answer: Answer<'t>,
+        probe: bool,
+    ) -> Picked<'t> {
+        let admitted = match table.slots.get(place) {
+            Some(slot) => slot.admits(&*self.settings.clock, false),
+            None => Err(FallbackCause::UnknownVersion),
+        };
+        let (slot, ticket) = self.stand_in(table, Some(place), probe);
+        Picked {
+            slot,
+            reason: answer.reason,
+            cause: Some(admitted.err().unwrap_or(FallbackCause::HeldBack)),
+            variant: answer.variant,
+            ticket,
+            wanted: Some(place),
+        }
+    }
+
     #[cold]
     fn without_key(
         &self,
@@ -155,7 +183,7 @@ impl<M: Handle> Core<M> {
             MissingKey::Random => {
                 let drawn = PredictionId::generate().to_string();
                 let request = Request { key_override: Some(&drawn), ..*request };
-                let answer = self.settings.binding.choose(&table.route, &request);
+                let answer = self.settings.binding.choose(&table.route, &table.clamps, &request);
                 // A dialect that cannot take the drawn key must not answer for everybody alike.
                 if answer.missing_key {
                     return Ok(fallback);
@@ -226,7 +254,14 @@ impl<M: Handle> Core<M> {
                     .map_or_else(EvaluationTrace::default, |flag| flag.explain(&request).1),
             })
             .collect();
-        Ok(Explanation { decision: table.decision(choice), flags, shadows })
+        let autopilot = match table.pin {
+            Some(_) => None,
+            None => table.slots.get(choice.wanted.unwrap_or(choice.slot)).and_then(|slot| {
+                let clamp = clamp::of(&table.clamps, slot.version.as_str())?;
+                Some(ExplainedClamp::new(clamp, clamp_key(&request)))
+            }),
+        };
+        Ok(Explanation { decision: table.decision(choice), flags, autopilot, shadows })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     router::{
         OperateError, RouterStats,
         breaker::Breaker,
+        clamp::Health,
         slot::{Handle, Slot},
     },
     shadow::ShadowStats,
@@ -82,12 +83,43 @@ impl<M: Handle> Core<M> {
         if blocked && self.settings.is_last_fallback(version) {
             return Err(OperateError::IsFallback(version.into()));
         }
+        let mut models = Vec::new();
         self.change(|control| {
             for slot in control.slots.iter_mut().filter(|slot| slot.version == *version) {
                 slot.blocked = blocked;
+                models.extend(slot.model.clone());
             }
         });
+        // After the change: no request comes to a version that lets go of what it holds.
+        models.iter().for_each(|model| model.blocked(blocked));
         Ok(())
+    }
+
+    /// Publishes the share an autopilot lets through.
+    pub(crate) fn set_share(&self, autopilot: &str, below: u32, why: &Arc<str>) {
+        self.change(|control| {
+            for clamp in control.clamps.iter_mut().filter(|clamp| *clamp.autopilot == *autopilot) {
+                clamp.below = below;
+                clamp.why = Arc::clone(why);
+            }
+        });
+    }
+
+    /// How a version fares, for the autopilot that steers it.
+    pub(crate) fn candidate_health(&self, version: &Version) -> Option<Health> {
+        // Read outside the lock: whether a model is loaded is asked of the model.
+        let (slot, pin) = {
+            let control = self.control.lock();
+            let slot = control.slots.iter().find(|slot| slot.version == *version)?.clone();
+            (slot, control.pin.clone())
+        };
+        Some(Health {
+            eligible: slot.model.as_ref().is_ok_and(Handle::can_answer),
+            overruled: slot.blocked || pin.is_some(),
+            breaker_opens: slot.counters.breaker_opens(),
+            answered: slot.counters.answers().total(),
+            held_back: slot.counters.held_back(),
+        })
     }
 
     pub(crate) fn versions(&self) -> Vec<Version> {

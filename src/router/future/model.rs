@@ -173,7 +173,7 @@ impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
 
 /// Waits for a future on this thread. Not `futures::executor::block_on`, which panics where that
 /// executor is already running: a router may be built, and its versions checked, in there.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

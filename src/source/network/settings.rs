@@ -13,7 +13,8 @@ use std::{fmt, time::Duration};
 ///     .header("X-Team", "risk");
 /// ```
 ///
-/// TLS is rustls with the platform's certificates. Proxies are taken from the environment
+/// TLS is rustls with the platform's certificates, and with the cryptography that the process has
+/// installed (`CryptoProvider::install_default`), or else that of ring (feature `tls-ring`). Proxies are taken from the environment
 /// (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) unless one is given. Redirects are not followed:
 /// requests carry keys.
 #[derive(Clone)]

@@ -113,6 +113,12 @@ fn notes(config: &VerdictConfig, tally: &Tally, health: &mut Health) {
         ));
     }
     if let Some(labels) = &health.labels {
+        if labels.not_scored > 0 {
+            notes.push(format!(
+                "{} had a label and were not scored: an answer names no class",
+                counted(labels.not_scored, "pair")
+            ));
+        }
         if let Some(uneven) = &labels.uneven {
             notes.push(format!("labels come unevenly: {uneven}"));
         }

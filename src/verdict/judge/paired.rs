@@ -1,7 +1,7 @@
 //! Metrics that compare both versions on the same request.
 
 use crate::verdict::{
-    Counts, Finding, MetricConfig, MetricJudgement, MetricKind, Tally,
+    Counts, Finding, MetricConfig, MetricJudgement, MetricKind,
     stats::{
         bernoulli,
         grid::{self, Observed, ln_e_above, ln_e_below},
@@ -10,8 +10,7 @@ use crate::verdict::{
 
 use super::SHOWN;
 
-pub(super) fn judge(judged: &mut MetricJudgement, metric: &MetricConfig, tally: &Tally) {
-    let Some(counts) = tally.metrics.get(&metric.name) else { return };
+pub(super) fn judge(judged: &mut MetricJudgement, metric: &MetricConfig, counts: &Counts) {
     let seen = counts.observations();
     let Some(mean) = grid::mean(&seen) else { return };
     judged.pairs = counts.observed();
@@ -23,6 +22,8 @@ pub(super) fn judge(judged: &mut MetricJudgement, metric: &MetricConfig, tally: 
     }
     if let Counts::Paired { worse, better, both_bad, .. } = counts {
         let of_all = |count: u64| count as f64 / judged.pairs.max(1) as f64;
+        // As the quotient that it is.
+        judged.estimate = Some((*worse as f64 - *better as f64) / judged.pairs.max(1) as f64);
         judged.candidate = Some(of_all(worse.saturating_add(*both_bad)));
         judged.champion = Some(of_all(better.saturating_add(*both_bad)));
     }

@@ -1,0 +1,157 @@
+//! Is the candidate better? Asked of a file of comparisons, as `JsonlSink` writes it:
+//!
+//! ```text
+//! cargo run --release --example verdict -- comparisons.jsonl --labels labels.csv
+//! ```
+//!
+//! A line of the labels is `prediction_id,label`. With `--json` one object is printed, with
+//! `overall` and `metrics`. Without a file it makes up three candidates, a bad, an equal and a
+//! better one, and shows what is said of each.
+
+#[path = "verdict/made_up.rs"]
+mod made_up;
+#[path = "verdict/options.rs"]
+mod options;
+
+use std::{
+    error::Error,
+    fs::File,
+    io::{BufRead, BufReader},
+    process::ExitCode,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use modelgate::verdict::{
+    Judgement, Metric, RecordedLabel, RecordedOutput, Replayed, Verdict, read_labels,
+};
+use serde::Serialize;
+
+use self::options::Options;
+
+fn main() -> ExitCode {
+    let options = match Options::of(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}\n\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    let done = if options.files.is_empty() { made_up::show() } else { judge(&options) };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    judgement: &'a Judgement,
+    read: &'a [Read],
+}
+
+/// What was read of one file.
+#[derive(Serialize)]
+struct Read {
+    file: String,
+    #[serde(flatten)]
+    replayed: Replayed,
+}
+
+fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
+    let labels = match &options.labels {
+        Some(path) => Some(read_labels(open(path)?)?),
+        None => None,
+    };
+    let Some(candidate) = options.candidate.clone().or_else(|| first_candidate(&options.files))
+    else {
+        return Err("no record names a candidate: is this a file of comparisons?".into());
+    };
+    let mut builder = Verdict::<RecordedOutput, RecordedLabel>::builder(candidate)
+        .unit(options.unit)
+        .budget(options.budget)
+        .min_pairs(options.min_pairs)
+        .open_labels(10_000_000.min(labels.as_ref().map_or(1, |file| file.labels.len().max(1))));
+    if let Some(champion) = &options.against {
+        builder = builder.against(champion);
+    }
+    let mut metrics = vec![Metric::failures(), Metric::disagreement()];
+    if labels.is_some() {
+        metrics.push(Metric::recorded_accuracy());
+    }
+    let asked = options.margins.iter().map(|(name, _)| name);
+    for name in asked.chain(options.roles.iter().map(|(name, _)| name)) {
+        if !metrics.iter().any(|metric| metric.name() == name) {
+            return Err(format!("no metric is called `{name}` (accuracy needs labels)").into());
+        }
+    }
+    for metric in metrics {
+        builder = builder.metric(options.adjusted(metric));
+    }
+    let verdict = builder.build()?;
+    let mut remaining = labels.as_ref().map(|file| file.labels.clone()).unwrap_or_default();
+    let mut read = Vec::new();
+    for (place, path) in options.files.iter().enumerate() {
+        let reader = open(path)?;
+        // All labels go with the last file; those that came early wait for their comparison.
+        let labels = if place + 1 == options.files.len() {
+            std::mem::take(&mut remaining)
+        } else {
+            Default::default()
+        };
+        let replayed = verdict.replay_labelled(reader, labels)?;
+        read.push(Read { file: path.clone(), replayed });
+    }
+    if let Some(path) = &options.evidence {
+        std::fs::write(path, serde_json::to_string_pretty(&verdict.evidence())?)?;
+    }
+    let judgement = verdict.judge();
+    if options.json {
+        println!("{}", serde_json::to_string(&Printed { judgement: &judgement, read: &read })?);
+    } else {
+        println!("{judgement}");
+    }
+    for Read { file, replayed } in &read {
+        if replayed.malformed > 0 {
+            eprintln!("{file}: {} of {} lines unreadable", replayed.malformed, replayed.lines);
+        }
+        for problem in &replayed.problems {
+            eprintln!("{file}:{}: {}", problem.line, problem.problem);
+        }
+        if replayed.unused_labels > 0 {
+            eprintln!("{} labels belong to no comparison", replayed.unused_labels);
+        }
+    }
+    if let (Some(file), Some(path)) = (labels, &options.labels) {
+        for problem in &file.problems {
+            eprintln!("{path}:{}: {}", problem.line, problem.problem);
+        }
+    }
+    Ok(())
+}
+
+/// The candidate of the first record.
+fn first_candidate(files: &[String]) -> Option<String> {
+    let lines = files.iter().filter_map(|path| Some(BufReader::new(File::open(path).ok()?)));
+    let mut records = lines.flat_map(|file| file.split(b'\n').map_while(Result::ok));
+    records.find_map(|line| {
+        let record: serde_json::Value = serde_json::from_slice(&line).ok()?;
+        record.get("candidate")?.get("version")?.as_str().map(str::to_owned)
+    })
+}
+
+/// A file, with a bar on stderr that shows how far it has been read.
+fn open(path: &str) -> Result<impl BufRead, String> {
+    let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
+    let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
+    let bar = ProgressBar::new(length).with_message(path.to_owned());
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    Ok(BufReader::with_capacity(1 << 20, bar.wrap_read(file)))
+}

@@ -1,0 +1,224 @@
+//! Putting an autopilot together, and refusing what cannot work.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    AutopilotError,
+    evidence::Evidence,
+    handle::Autopilot,
+    plan::{OnNoData, OnUndecided, OnWorse, Plan},
+    replica::Pace,
+    stage::{Share, Stage},
+    store::StateStore,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    version::Version,
+};
+
+/// Settings of an autopilot under construction; made by [`Autopilot::builder`].
+#[must_use = "a builder does nothing until it is built"]
+pub struct AutopilotBuilder {
+    plan: Plan,
+    pace: Pace,
+    evidence: Option<Arc<dyn Evidence>>,
+    store: Option<Arc<dyn StateStore>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl std::fmt::Debug for AutopilotBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AutopilotBuilder").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+impl AutopilotBuilder {
+    pub(super) fn new(name: String, candidate: Version) -> AutopilotBuilder {
+        AutopilotBuilder {
+            plan: Plan::new(name, candidate),
+            pace: Pace::default(),
+            evidence: None,
+            store: None,
+            clock: None,
+        }
+    }
+
+    /// The steps, each at a larger share than the one before. A last one of 100 % says how long
+    /// everybody is guarded, and whether somebody has to approve that. Default: 5 % for a day, 25 %
+    /// and 50 % for two days each, then 100 %, guarded for seven.
+    pub fn stages(mut self, stages: impl IntoIterator<Item = Stage>) -> AutopilotBuilder {
+        self.plan.stages = stages.into_iter().collect();
+        if let Some(last) = self.plan.stages.pop_if(|last| last.share == Share::EVERYBODY) {
+            self.plan.guard = last.dwell;
+            self.plan.guard_approval = last.approval;
+        }
+        self
+    }
+
+    /// How long the candidate runs in shadow at least before anybody reaches it. Default: an hour.
+    pub fn shadow_for(mut self, time: Duration) -> AutopilotBuilder {
+        self.plan.shadow = time;
+        self
+    }
+
+    /// How long the rollout can still be taken back once everybody reaches the candidate. Default:
+    /// seven days.
+    pub fn guard_for(mut self, time: Duration) -> AutopilotBuilder {
+        self.plan.guard = time;
+        self
+    }
+
+    /// What the candidate is judged by. Required.
+    pub fn require(mut self, evidence: &(impl Evidence + Clone)) -> AutopilotBuilder {
+        self.evidence = Some(Arc::new(evidence.clone()));
+        self
+    }
+
+    /// Where the replicas keep what they agree on. Required.
+    pub fn store(mut self, store: impl StateStore) -> AutopilotBuilder {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Tells this candidate from another that is registered under the same name: the hash of the
+    /// model's file, say. Another artefact begins a rollout of its own. Default: the version's name.
+    pub fn artefact(mut self, artefact: impl Into<String>) -> AutopilotBuilder {
+        self.plan.artefact = artefact.into();
+        self
+    }
+
+    /// Draws other users than the last rollout of this name did. Default: 0, the [published](super::draw)
+    /// draw.
+    pub fn reseed(mut self, seed: u32) -> AutopilotBuilder {
+        self.plan.seed = seed;
+        self
+    }
+
+    /// How many scored pairs a step asks for that names none of its own. Default: 100.
+    pub fn min_pairs(mut self, pairs: u64) -> AutopilotBuilder {
+        self.plan.min_pairs = pairs;
+        self
+    }
+
+    /// How many users must have been held back in a step, for comparison. Default: 30.
+    pub fn min_held_back(mut self, users: u64) -> AutopilotBuilder {
+        self.plan.min_held_back = users;
+        self
+    }
+
+    /// What happens when a guardrail is worse. Default: [`OnWorse::RollBack`].
+    pub fn on_worse(mut self, what: OnWorse) -> AutopilotBuilder {
+        self.plan.on_worse = what;
+        self
+    }
+
+    /// What happens while a guardrail is undecided. Default: [`OnUndecided::Hold`].
+    pub fn on_undecided(mut self, what: OnUndecided) -> AutopilotBuilder {
+        self.plan.on_undecided = what;
+        self
+    }
+
+    /// What happens when nothing arrives for three times the [grace](Self::no_data_after). Default:
+    /// [`OnNoData::Pause`].
+    pub fn on_no_data(mut self, what: OnNoData) -> AutopilotBuilder {
+        self.plan.on_no_data = what;
+        self
+    }
+
+    /// After how long without anything to judge by that is said. Default: a tenth of the step, at
+    /// least an hour.
+    pub fn no_data_after(mut self, grace: Duration) -> AutopilotBuilder {
+        self.plan.no_data = Some(grace);
+        self
+    }
+
+    /// How long a step may be held before it is paused. Default: seven days.
+    pub fn max_hold(mut self, time: Duration) -> AutopilotBuilder {
+        self.plan.max_hold = time;
+        self
+    }
+
+    /// How long a pause may last before the rollout is taken back. Default: thirty days.
+    pub fn max_pause(mut self, time: Duration) -> AutopilotBuilder {
+        self.plan.max_pause = time;
+        self
+    }
+
+    /// How long after a rollback a retry is refused. Default: an hour.
+    pub fn cool_down(mut self, time: Duration) -> AutopilotBuilder {
+        self.plan.cool_down = time;
+        self
+    }
+
+    /// How often the candidate's breaker may open within ten minutes, over the fleet, before that
+    /// takes the rollout back; 0 is never. Default: 3.
+    pub fn breaker_opens(mut self, opens: u64) -> AutopilotBuilder {
+        self.plan.breaker_opens = opens;
+        self
+    }
+
+    /// How often a replica looks at the store, give or take a fifth. A raise is announced three times
+    /// this long ahead. Default: ten seconds.
+    pub fn every(mut self, period: Duration) -> AutopilotBuilder {
+        self.pace.period = period;
+        self.plan.lead = period * 3;
+        self
+    }
+
+    /// For how long without an answer of the store the share may still grow, and for how long it may
+    /// stand. Default: 2 minutes and 15 minutes.
+    pub fn freshness(mut self, freeze: Duration, lapse: Duration) -> AutopilotBuilder {
+        (self.pace.freeze, self.pace.lapse) = (freeze, lapse);
+        self
+    }
+
+    /// The clock. Default: the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> AutopilotBuilder {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Builds the autopilot and starts its threads. Nobody is let through before the state was read.
+    ///
+    /// # Errors
+    ///
+    /// [`AutopilotError`], naming the setting.
+    pub fn build(self) -> Result<Autopilot, AutopilotError> {
+        let AutopilotBuilder { plan, pace, evidence, store, clock } = self;
+        validate(&plan, &pace)?;
+        let evidence = evidence.ok_or(AutopilotError::NoEvidence)?;
+        let store = store.ok_or(AutopilotError::NoStore)?;
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        Autopilot::start(plan, pace, evidence, store, clock)
+    }
+}
+
+fn validate(plan: &Plan, pace: &Pace) -> Result<(), AutopilotError> {
+    let setting =
+        |field, found: String, expected| Err(AutopilotError::Setting { field, found, expected });
+    if plan.autopilot.is_empty() {
+        return setting("name", "nothing".to_owned(), "a name");
+    }
+    let mut before = Share::NOBODY;
+    for stage in &plan.stages {
+        if stage.share <= before || stage.share >= Share::EVERYBODY {
+            return setting(
+                "stages",
+                format!("{} after {before}", stage.share),
+                "shares that grow, from above 0 to at most 100 %",
+            );
+        }
+        before = stage.share;
+    }
+    if pace.period < Duration::from_millis(10) {
+        return setting("every", format!("{:?}", pace.period), "at least 10 ms");
+    }
+    if pace.freeze < pace.period || pace.lapse < pace.freeze {
+        return setting(
+            "freshness",
+            format!("{:?} and {:?}", pace.freeze, pace.lapse),
+            "at least the period, and the second no shorter than the first",
+        );
+    }
+    Ok(())
+}

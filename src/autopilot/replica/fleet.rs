@@ -1,0 +1,120 @@
+//! What the fleet has counted together.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Replica, Time};
+use crate::autopilot::{
+    evidence::Evidence,
+    phase::{Phase, Running},
+    state::State,
+    store::{StateStore, StoreError},
+    sums::Sums,
+    tally::Tally,
+};
+
+/// When another replica's tally was last seen to change, by our own time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    seq: u64,
+    at: Duration,
+}
+
+/// Everything that could be heard of the fleet.
+pub(super) struct Fleet {
+    pub(super) sums: Sums,
+    /// Fresh replicas that follow this one's plan.
+    pub(super) like_this: usize,
+    /// Tallies of this attempt whose replicas are gone, to be kept in the state.
+    pub(super) gone: BTreeMap<String, Tally>,
+    /// Replicas that are gone and counted for an attempt that is over.
+    pub(super) stale: Vec<String>,
+}
+
+impl Replica {
+    /// Reads every tally and adds them up.
+    pub(super) fn hear(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        state: &State,
+        time: Time,
+    ) -> Result<Fleet, StoreError> {
+        let mut tallies = Vec::new();
+        for name in store.list(&format!("{}/tally/", self.prefix))? {
+            // One that cannot be read, or is gone by now, says nothing.
+            let Some((bytes, _)) = store.load(&name)? else { continue };
+            tallies.extend(Tally::parse(&bytes));
+        }
+        let mut fleet =
+            Fleet { sums: Sums::default(), like_this: 0, gone: BTreeMap::new(), stale: Vec::new() };
+        let sums = &mut fleet.sums;
+        let mut counts = Vec::new();
+        for tally in &tallies {
+            // Folded, and not noticed by its writer yet.
+            if state.closed.contains_key(&tally.replica) {
+                continue;
+            }
+            let silent = self.silent_for(tally, time);
+            let fresh = silent <= self.pace.period * 3;
+            let counts_here = tally.attempt == state.attempt && tally.artefact == state.artefact;
+            let follows = tally.config_hash == state.config_hash;
+            if fresh {
+                sums.replicas += 1;
+                sums.eligible += usize::from(tally.eligible);
+                // A replica that is gone looks at no vendor any more.
+                if sums.conflict.is_none() {
+                    sums.conflict.clone_from(&tally.conflict);
+                }
+                sums.strangers += usize::from(!follows);
+                fleet.like_this += usize::from(tally.config_hash == self.config_hash);
+            }
+            let is_gone = silent >= self.pace.fold && tally.replica != self.id;
+            if !counts_here || !follows {
+                if is_gone {
+                    fleet.stale.push(tally.replica.clone());
+                }
+                continue;
+            }
+            if is_gone {
+                fleet.gone.insert(tally.replica.clone(), tally.clone());
+            }
+            add(sums, tally);
+            counts.push(&tally.counts);
+        }
+        for tally in state.closed.values() {
+            add(sums, tally);
+            counts.push(&tally.counts);
+        }
+        let stage = match state.phase.running() {
+            Some(Running::Ramping { stage }) => stage,
+            Some(Running::Guarding) => self.plan.stages.len().saturating_add(1),
+            Some(Running::Shadowing) | None => 0,
+        };
+        if !matches!(state.phase, Phase::Waiting) {
+            sums.findings = evidence.judge(&counts, state.attempt, stage);
+            self.view.metrics.clone_from(&sums.findings.metrics);
+        }
+        self.view.replicas = sums.replicas;
+        Ok(fleet)
+    }
+
+    fn silent_for(&mut self, tally: &Tally, time: Time) -> Duration {
+        let known = self.heard.get(&tally.replica).copied();
+        let heard = match known {
+            Some(heard) if heard.seq == tally.seq => heard,
+            _ => Heard { seq: tally.seq, at: time.monotonic },
+        };
+        self.heard.insert(tally.replica.clone(), heard);
+        time.monotonic.saturating_sub(heard.at)
+    }
+}
+
+fn add(sums: &mut Sums, tally: &Tally) {
+    sums.breaker_opens = sums.breaker_opens.saturating_add(tally.breaker_opens);
+    if sums.veto.is_none() {
+        sums.veto.clone_from(&tally.veto);
+    }
+    if sums.alarm.is_none() {
+        sums.alarm.clone_from(&tally.alarm);
+    }
+}

@@ -1,0 +1,130 @@
+//! Whom a replica lets through.
+
+use std::time::Duration;
+
+use super::{Time, View};
+use crate::autopilot::{
+    command::Command,
+    evidence::Evidence,
+    phase::{Phase, Running},
+    plan::Plan,
+    replica::Pace,
+    stage::Share,
+    state::State,
+    sums::MetricSum,
+};
+
+/// Says whom to let through, from what the replica knows and how old that is.
+#[derive(Debug, Default)]
+pub(in crate::autopilot) struct Gatekeeper {
+    in_force: Share,
+    entered: Option<(u32, usize, Share)>,
+}
+
+impl Gatekeeper {
+    /// The share to let through now, and why; tells the evidence when it changes.
+    pub(in crate::autopilot) fn settle(
+        &mut self,
+        view: &View,
+        plan: &Plan,
+        pace: &Pace,
+        evidence: &dyn Evidence,
+        time: Time,
+    ) -> (Share, String) {
+        let (share, why) = self.share(view, plan, pace, time);
+        self.in_force = share;
+        let Some(state) = view.state() else { return (share, why) };
+        // By the share in force, which lags behind the phase while a raise is announced.
+        let stage = match share {
+            Share::NOBODY => 0,
+            share => {
+                plan.stages.iter().take_while(|stage| stage.share < share).count().saturating_add(1)
+            }
+        };
+        let entered = Some((state.attempt, stage, share));
+        if self.entered != entered {
+            self.entered = entered;
+            evidence.enter(stage, share);
+        }
+        (share, why)
+    }
+
+    fn share(&self, view: &View, plan: &Plan, pace: &Pace, time: Time) -> (Share, String) {
+        let nobody = |why: &str| (Share::NOBODY, why.to_owned());
+        let Some(state) = view.state() else { return nobody("the state has not been read yet") };
+        if let Some(veto) = &view.veto {
+            return (Share::NOBODY, format!("this process stopped on its own evidence: {veto}"));
+        }
+        if let Some(command) = &view.aborting {
+            return (Share::NOBODY, format!("aborted: {}", command.reason));
+        }
+        if state.artefact != plan.artefact {
+            return nobody("the fleet rolls out another candidate");
+        }
+        // What is released is nobody's to take back: there is nothing to hear.
+        let released = state.phase == Phase::Released;
+        let age = view.age(time).unwrap_or(Duration::MAX);
+        if age > pace.lapse && !released {
+            return nobody("the state is lost: the store has not answered for too long");
+        }
+        let announced = state.previous_share < state.share && !view.is_due(plan, time);
+        let share = if announced { state.previous_share } else { state.share };
+        let why = words(plan, state, announced);
+        if age > pace.freeze && share > self.in_force && !released {
+            return (self.in_force, format!("{why}; not raised: the store does not answer"));
+        }
+        (share, why)
+    }
+}
+
+impl View {
+    pub(in crate::autopilot) fn state(&self) -> Option<&State> {
+        self.seen.as_ref().map(|seen| &*seen.state)
+    }
+
+    /// How long ago the store last answered.
+    pub(in crate::autopilot) fn age(&self, time: Time) -> Option<Duration> {
+        self.read_at.map(|read_at| time.monotonic.saturating_sub(read_at))
+    }
+
+    /// The metrics as they were last judged, as far as this process knows.
+    pub(in crate::autopilot) fn metrics(&self) -> Vec<MetricSum> {
+        if !self.metrics.is_empty() {
+            return self.metrics.clone();
+        }
+        let last = self.state().and_then(|state| state.transitions.last());
+        last.map(|last| last.evidence.metrics.clone()).unwrap_or_default()
+    }
+
+    /// Lets nobody through from now on, before the store knows of it.
+    pub(in crate::autopilot) fn abort(&mut self, command: Command) {
+        self.aborting = Some(command);
+    }
+
+    /// Whether a raise that was announced is in force. By the wall clock, so that the fleet raises
+    /// together; one that is far behind waits no longer than twice the announcement.
+    fn is_due(&self, plan: &Plan, time: Time) -> bool {
+        let Some(seen) = &self.seen else { return false };
+        let waited = time.monotonic.saturating_sub(seen.announced);
+        time.unix >= seen.state.effective_at || waited >= plan.lead * 2
+    }
+}
+
+fn words(plan: &Plan, state: &State, announced: bool) -> String {
+    let of = plan.stages.len().saturating_add(1);
+    let phase = match state.phase {
+        Phase::Ramping { stage } => format!("stage {stage} of {of}"),
+        Phase::Paused { from: Running::Ramping { stage } } => {
+            format!("paused at stage {stage} of {of}")
+        }
+        Phase::RolledBack => match state.transitions.last() {
+            Some(last) => format!("rolled back: {}", last.sentence),
+            None => "rolled back".to_owned(),
+        },
+        other => other.to_string(),
+    };
+    match announced {
+        true => format!("{phase}, raise to {} announced", state.share),
+        false => phase,
+    }
+}

@@ -1,0 +1,143 @@
+//! The one document that the replicas agree on.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    gate::Gate, phase::Phase, plan::Plan, stage::Share, tally::Tally, transition::Transition,
+};
+
+/// The form of the document. Another form is not read: a replica that does not understand it lets
+/// nobody through.
+pub(super) const SCHEMA: u32 = 1;
+
+/// Transitions kept in the document.
+pub(super) const TRANSITIONS: usize = 100;
+/// Of those, the newest keep the sums that they were decided by, the others a digest of them.
+pub(super) const WITH_SUMS: usize = 12;
+
+/// What the fleet agrees on. Replaced as a whole by compare-and-swap, a revision at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) schema: u32,
+    pub(super) rev: u64,
+    pub(super) autopilot: String,
+    pub(super) candidate: String,
+    pub(super) artefact: String,
+    pub(super) config_hash: String,
+    pub(super) attempt: u32,
+    pub(super) phase: Phase,
+    pub(super) share: Share,
+    /// In force until `effective_at`.
+    pub(super) previous_share: Share,
+    /// Milliseconds since 1970.
+    pub(super) effective_at: u64,
+    /// When the phase began, by the clock of the replica that committed it: for people.
+    pub(super) entered_at: u64,
+    /// When each stage began, from stage 1 on; the last is the guard.
+    pub(super) stages_entered_at: Vec<u64>,
+    /// Observed milliseconds in this phase.
+    pub(super) dwell_ms: u64,
+    /// Milliseconds since anything arrived.
+    pub(super) quiet_ms: u64,
+    /// Milliseconds for which something other than the dwell has kept the phase from ending.
+    pub(super) held_ms: u64,
+    /// Milliseconds without the breaker opening anew; see `breaker`.
+    pub(super) breaker: Breakers,
+    /// What had arrived at the last tick.
+    pub(super) arrived: u64,
+    /// Whether a signal has been bad and not recovered yet.
+    pub(super) signal: bool,
+    /// Whether somebody approved the next stage.
+    pub(super) approved: bool,
+    /// Gates that somebody waived for the present stage.
+    pub(super) waived: Vec<Gate>,
+    /// What holds, in words; empty where nothing does.
+    pub(super) held_by: Option<Gate>,
+    pub(super) tick: Tick,
+    pub(super) transitions: Vec<Transition>,
+    /// Tallies of replicas that have long been gone.
+    pub(super) closed: BTreeMap<String, Tally>,
+}
+
+/// How often the candidate's breaker had opened, and when that was last looked at from anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Breakers {
+    pub(super) opens: u64,
+    pub(super) window_ms: u64,
+}
+
+/// Who decided last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tick {
+    pub(super) by: String,
+    /// Milliseconds since 1970, by that replica's clock.
+    pub(super) at: u64,
+    /// Counts the decisions, so that a reader sees that one was made.
+    pub(super) count: u64,
+}
+
+impl State {
+    /// Where every rollout begins.
+    pub(super) fn new(plan: &Plan, config_hash: &str, at: u64) -> State {
+        State {
+            schema: SCHEMA,
+            rev: 0,
+            autopilot: plan.autopilot.clone(),
+            candidate: plan.candidate.to_string(),
+            artefact: plan.artefact.clone(),
+            config_hash: config_hash.to_owned(),
+            attempt: 0,
+            phase: Phase::Waiting,
+            share: Share::NOBODY,
+            previous_share: Share::NOBODY,
+            effective_at: 0,
+            entered_at: at,
+            stages_entered_at: Vec::new(),
+            dwell_ms: 0,
+            quiet_ms: 0,
+            held_ms: 0,
+            breaker: Breakers::default(),
+            arrived: 0,
+            signal: false,
+            approved: false,
+            waived: Vec::new(),
+            held_by: None,
+            tick: Tick::default(),
+            transitions: Vec::new(),
+            closed: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a document.
+    pub(super) fn parse(bytes: &[u8]) -> Result<State, BadState> {
+        let state: State =
+            serde_json::from_slice(bytes).map_err(|error| BadState(error.to_string()))?;
+        match state.schema {
+            SCHEMA => Ok(state),
+            other => Err(BadState(format!("schema: found {other}, expected {SCHEMA}"))),
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        // Maps with text for keys, numbers and lists: this cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub(super) fn last_digest(&self) -> String {
+        self.transitions.last().map(|last| last.digest.clone()).unwrap_or_default()
+    }
+}
+
+/// A document that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadState(String);
+
+impl fmt::Display for BadState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "state.json cannot be read: {}", self.0)
+    }
+}
+
+impl std::error::Error for BadState {}

@@ -1,0 +1,252 @@
+//! What a rollout looks like from outside.
+
+use std::{fmt, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    gate::{self, Gate, GateOutcome, GateReport},
+    phase::{Phase, Running},
+    plan::Plan,
+    replica::{Time, View},
+    stage::Share,
+    sums::MetricSum,
+    transition::Transition,
+};
+use crate::version::Version;
+
+/// What a rollout looks like from this process: what is in force here, and what the fleet agreed on.
+///
+/// Its `Display` is one sentence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AutopilotStatus {
+    /// The autopilot's name.
+    pub autopilot: String,
+    /// The version it rolls out.
+    pub candidate: Version,
+    /// What tells this candidate from another of the same name.
+    pub artefact: String,
+    /// All of it in one sentence.
+    pub headline: String,
+    /// Where the rollout stands; `None` before the state was first read.
+    #[serde(flatten)]
+    pub phase: Option<Phase>,
+    /// The share of users that this process lets through now, in percent: read back from what its
+    /// routers use.
+    pub share: f64,
+    /// Why that is what it is.
+    pub share_because: String,
+    /// The share that the fleet agreed on, in percent.
+    pub agreed_share: f64,
+    /// From when on, in milliseconds since 1970, where it was raised and is not in force yet.
+    pub raise_at: Option<u64>,
+    /// When the phase began, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// The attempt, from 0.
+    pub attempt: u32,
+    /// Whether it goes on by itself.
+    pub advancing: bool,
+    /// What keeps it where it is, if anything does.
+    pub held_by: Option<GateReport>,
+    /// Every stage, the shadow first and the guard last.
+    pub stages: Vec<StageStatus>,
+    /// Every gate, in order, as this process last saw it; empty where another always decided.
+    pub gates: Vec<GateReport>,
+    /// The metrics as of the last transition, or as of the last time this process decided.
+    pub metrics: Vec<MetricSum>,
+    /// What happened, oldest first; at most the last hundred.
+    pub transitions: Vec<Transition>,
+    /// Replicas heard lately, as this process last saw it; 0 where another always decided.
+    pub replicas: usize,
+    /// The revision of the state.
+    pub rev: u64,
+    /// How long ago the store last answered, in seconds.
+    pub state_age_seconds: Option<f64>,
+    /// Why the store did not do what was asked, if it did not.
+    pub problem: Option<String>,
+}
+
+/// One step of a rollout, as it went.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StageStatus {
+    /// Its name: `"shadow"`, `"5 %"`, `"100 %, guarded"`.
+    pub name: String,
+    /// The share, in percent.
+    pub share: f64,
+    /// Whether it is over, going on, or to come.
+    pub progress: StageProgress,
+    /// When it began, in milliseconds since 1970.
+    pub entered_at: Option<u64>,
+    /// How long it has been observed, in seconds, while it goes on.
+    pub dwelt_seconds: Option<f64>,
+    /// How long it is to be observed at least, in seconds.
+    pub asked_seconds: f64,
+    /// How many scored pairs it asks for.
+    pub min_pairs: Option<u64>,
+    /// Whether it begins only with somebody's approval.
+    pub approval: bool,
+}
+
+/// Whether a stage is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StageProgress {
+    /// It is over.
+    Done,
+    /// It goes on, paused or not.
+    Current,
+    /// It is to come.
+    ToCome,
+}
+
+pub(super) fn status(
+    plan: &Plan,
+    view: &View,
+    (share, why): (Share, String),
+    metrics: Vec<MetricSum>,
+    time: Time,
+) -> AutopilotStatus {
+    let state = view.state();
+    let phase = state.map(|state| state.phase);
+    let held_by = state.and_then(|state| held_by(view, state.held_by));
+    let raise_at = state
+        .filter(|state| state.share > share && time.unix < state.effective_at)
+        .map(|state| state.effective_at);
+    let advancing = matches!(
+        phase,
+        Some(Phase::Waiting | Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding)
+    ) && held_by.as_ref().is_none_or(|held| held.gate == Gate::Dwell);
+    let mut status = AutopilotStatus {
+        autopilot: plan.autopilot.clone(),
+        candidate: plan.candidate.clone(),
+        artefact: plan.artefact.clone(),
+        headline: String::new(),
+        phase,
+        share: share.percent(),
+        share_because: why,
+        agreed_share: state.map_or(0.0, |state| state.share.percent()),
+        raise_at,
+        since: state.map(|state| state.entered_at),
+        attempt: state.map_or(0, |state| state.attempt),
+        advancing,
+        held_by,
+        stages: stages(plan, view),
+        gates: view.gates.clone(),
+        metrics,
+        transitions: state.map(|state| state.transitions.clone()).unwrap_or_default(),
+        replicas: view.replicas,
+        rev: state.map_or(0, |state| state.rev),
+        state_age_seconds: view.age(time).map(|age| age.as_secs_f64()),
+        problem: view.problem.clone(),
+    };
+    status.headline = headline(plan, &status);
+    status
+}
+
+/// What the fleet's last decision was held by; in this process's words, where it looked itself.
+fn held_by(view: &View, gate: Option<Gate>) -> Option<GateReport> {
+    let gate = gate?;
+    let known = view.gates.iter().find(|report| report.gate == gate);
+    let known = known.filter(|report| !report.outcome.lets_pass()).cloned();
+    Some(known.unwrap_or_else(|| GateReport {
+        gate,
+        outcome: GateOutcome::Holds { why: format!("gate `{gate}` is not passed yet") },
+    }))
+}
+
+fn stages(plan: &Plan, view: &View) -> Vec<StageStatus> {
+    let state = view.state();
+    let current = state.and_then(|state| match state.phase {
+        Phase::Released => Some(usize::MAX),
+        phase => phase.running().map(|running| match running {
+            Running::Shadowing => 0,
+            Running::Ramping { stage } => stage,
+            Running::Guarding => plan.stages.len().saturating_add(1),
+        }),
+    });
+    let one = |place: usize, name: String, running: Running| {
+        let stage = plan.stage(place);
+        let progress = match current {
+            Some(current) if place < current => StageProgress::Done,
+            Some(current) if place == current => StageProgress::Current,
+            _ => StageProgress::ToCome,
+        };
+        let entered = |place: usize| {
+            let entered = &state?.stages_entered_at;
+            entered.get(place.checked_sub(1)?).copied()
+        };
+        let current = progress == StageProgress::Current;
+        let dwelt = state.filter(|_| current).map(|state| state.dwell_ms as f64 / 1_000.0);
+        StageStatus {
+            name,
+            share: plan.share(place).percent(),
+            progress,
+            entered_at: entered(place),
+            dwelt_seconds: dwelt,
+            asked_seconds: gate::asked(plan, running).as_secs_f64(),
+            min_pairs: match running {
+                Running::Guarding => None,
+                _ => Some(stage.and_then(|stage| stage.min_pairs).unwrap_or(plan.min_pairs)),
+            },
+            approval: match running {
+                Running::Guarding => plan.guard_approval,
+                _ => stage.is_some_and(|stage| stage.approval),
+            },
+        }
+    };
+    let ramp = plan.stages.iter().enumerate().map(|(place, stage)| {
+        let place = place.saturating_add(1);
+        one(place, stage.share.to_string(), Running::Ramping { stage: place })
+    });
+    let guard = plan.stages.len().saturating_add(1);
+    std::iter::once(one(0, "shadow".to_owned(), Running::Shadowing))
+        .chain(ramp)
+        .chain(std::iter::once(one(guard, "100 %, guarded".to_owned(), Running::Guarding)))
+        .collect()
+}
+
+fn headline(plan: &Plan, status: &AutopilotStatus) -> String {
+    let candidate = &plan.candidate;
+    let whom = match status.share {
+        0.0 => format!("{candidate} answers nobody"),
+        100.0 => format!("{candidate} answers all users whom its flag names"),
+        share => format!("{candidate} answers {share} % of the users whom its flag names"),
+    };
+    let then = match (status.phase, &status.held_by) {
+        (None, _) => status.share_because.clone(),
+        (Some(Phase::Waiting), _) => "it waits for it to be able to answer".to_owned(),
+        (Some(Phase::Released), _) => "it is released".to_owned(),
+        (Some(Phase::RolledBack), _) => match status.transitions.last() {
+            Some(last) => format!("it was rolled back: {}", last.sentence),
+            None => "it was rolled back".to_owned(),
+        },
+        (Some(Phase::Paused { .. }), _) => match status.transitions.last() {
+            Some(last) => format!("it is paused: {}", last.sentence),
+            None => "it is paused".to_owned(),
+        },
+        (Some(_), Some(held)) => {
+            let why = match &held.outcome {
+                GateOutcome::Holds { why } | GateOutcome::Pauses { why, .. } => why.as_str(),
+                _ => held.gate.as_str(),
+            };
+            format!("it will not go on yet: {why}")
+        }
+        (Some(_), None) => "it goes on".to_owned(),
+    };
+    match status.state_age_seconds {
+        Some(age) if age > 120.0 => format!(
+            "{whom}; {then}; the store has not answered for {}",
+            gate::words(Duration::try_from_secs_f64(age).unwrap_or_default())
+        ),
+        _ => format!("{whom}; {then}"),
+    }
+}
+
+impl fmt::Display for AutopilotStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.headline)
+    }
+}

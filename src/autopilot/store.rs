@@ -1,0 +1,120 @@
+//! Where the replicas' documents are.
+
+mod error;
+mod file;
+mod memory;
+
+use sha2::{Digest, Sha256};
+
+pub use self::{error::StoreError, file::FileStore, memory::MemoryStore};
+
+/// Where the replicas of a fleet keep the document they agree on, and their tallies.
+///
+/// A handful of small named documents. What is asked of a store is one thing: that of several
+/// replicas that replace the same version of a document, at most one succeeds. It may be slow, away
+/// or full: the autopilot calls it from a thread of its own, requests never wait for it, and when it
+/// answers nothing the share stops growing, and later falls.
+///
+/// Names are made of `a-z`, `0-9`, `-`, `.`, and `/` between folders.
+///
+/// ```
+/// use modelgate::autopilot::store::{Expect, MemoryStore, StateStore};
+///
+/// let store = MemoryStore::new();
+/// let first = store.store("state.json", b"1", Expect::Absent)?;
+/// store.store("state.json", b"2", Expect::Tag(first.clone()))?;
+/// let late = store.store("state.json", b"3", Expect::Tag(first)).unwrap_err();
+/// assert!(late.is_conflict());
+/// assert_eq!(store.load("state.json")?.map(|(bytes, _)| bytes), Some(b"2".to_vec()));
+/// # Ok::<(), modelgate::autopilot::store::StoreError>(())
+/// ```
+pub trait StateStore: Send + Sync + 'static {
+    /// A document and its tag; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError>;
+
+    /// Replaces a document as a whole, or makes it, if it is as `expect` says. A reader sees the old
+    /// one or the new one, never a part of either.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::is_conflict`] when the document is not as expected: nothing was changed then.
+    /// Any other: it may or may not have been.
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError>;
+
+    /// The names of the documents that begin with `prefix`, in any order.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Removes a document. One that is not there is removed already.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    fn remove(&self, name: &str) -> Result<(), StoreError>;
+}
+
+impl<S: StateStore + ?Sized> StateStore for std::sync::Arc<S> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+        (**self).load(name)
+    }
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+        (**self).store(name, bytes, expect)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        (**self).list(prefix)
+    }
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        (**self).remove(name)
+    }
+}
+
+/// Which version of a document this is, in the store's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(String);
+
+impl Tag {
+    /// A tag of the store's own: an entity tag, a revision.
+    pub fn new(tag: impl Into<String>) -> Tag {
+        Tag(tag.into())
+    }
+
+    /// The SHA-256 of a document, for stores that number nothing.
+    pub fn of(bytes: &[u8]) -> Tag {
+        Tag(super::hex(&Sha256::digest(bytes)))
+    }
+
+    /// The tag, as the store gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What has to be there for a document to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// No document of this name.
+    Absent,
+    /// This version of it.
+    Tag(Tag),
+    /// Anything, or nothing.
+    Any,
+}
+
+/// Whether a name is one that every store can take.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.split('/').all(|part| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.bytes().all(|byte| {
+                    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte)
+                })
+        })
+}

@@ -1,0 +1,28 @@
+//! Whose cryptography TLS uses.
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+use crate::source::SourceError;
+
+/// The provider that the process has installed, or ring, where the feature `tls-ring` is on.
+pub(crate) fn provider() -> Result<Arc<CryptoProvider>, SourceError> {
+    match CryptoProvider::get_default() {
+        Some(installed) => Ok(Arc::clone(installed)),
+        None => fallback(),
+    }
+}
+
+#[cfg(feature = "tls-ring")]
+fn fallback() -> Result<Arc<CryptoProvider>, SourceError> {
+    Ok(Arc::new(rustls::crypto::ring::default_provider()))
+}
+
+#[cfg(not(feature = "tls-ring"))]
+fn fallback() -> Result<Arc<CryptoProvider>, SourceError> {
+    Err(SourceError::new(
+        "TLS provider: found none, expected the feature `tls-ring`, or one that the process has \
+         installed by `CryptoProvider::install_default` of rustls",
+    ))
+}

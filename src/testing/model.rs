@@ -1,0 +1,143 @@
+//! A model that does as it is told.
+
+use std::{fmt, sync::Arc};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::model::{Model, ModelError, ModelErrorKind};
+
+/// A model that answers as a test tells it to, whatever it is asked. A clone is another handle on
+/// the same model: give one to the router and keep one.
+///
+/// ```
+/// use modelgate::{Context, ModelRouter, Rollout, model::ModelErrorKind, testing::PuppetModel};
+///
+/// let v2 = PuppetModel::answering(2.0_f32);
+/// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
+///     .model("v1", PuppetModel::answering(1.0))
+///     .model("v2", v2.clone())
+///     .fallback("v1")
+///     .source(Rollout::everyone("v2").flag("ml-model-version")?)
+///     .build()?;
+///
+/// let user = Context::new("user-42");
+/// assert_eq!(*router.predict(&user, &[])?.output(), 2.0);
+/// v2.fail(ModelErrorKind::Failed);
+/// assert_eq!(*router.predict(&user, &[])?.output(), 1.0);
+/// assert_eq!(v2.calls(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PuppetModel<P>(Arc<Puppet<P>>);
+
+struct Puppet<P> {
+    state: Mutex<State<P>>,
+    changed: Condvar,
+}
+
+struct State<P> {
+    does: Does<P>,
+    loaded: bool,
+    held: bool,
+    calls: u64,
+}
+
+#[derive(Clone)]
+enum Does<P> {
+    Answer(P),
+    Fail(ModelErrorKind),
+    Panic,
+}
+
+impl<P> PuppetModel<P> {
+    /// A model that answers with this.
+    pub fn answering(output: P) -> PuppetModel<P> {
+        let state = State { does: Does::Answer(output), loaded: true, held: false, calls: 0 };
+        PuppetModel(Arc::new(Puppet { state: Mutex::new(state), changed: Condvar::new() }))
+    }
+
+    /// Answer with this from now on.
+    pub fn answer(&self, output: P) {
+        self.0.state.lock().does = Does::Answer(output);
+    }
+
+    /// Fail in this way from now on.
+    pub fn fail(&self, kind: ModelErrorKind) {
+        self.0.state.lock().does = Does::Fail(kind);
+    }
+
+    /// Panic from now on.
+    pub fn panic(&self) {
+        self.0.state.lock().does = Does::Panic;
+    }
+
+    /// Hold every call up until [`release`](PuppetModel::release).
+    pub fn hold(&self) {
+        self.0.state.lock().held = true;
+    }
+
+    /// Let the calls that are held up go on.
+    pub fn release(&self) {
+        self.0.state.lock().held = false;
+        self.0.changed.notify_all();
+    }
+
+    /// Waits until the model has been asked so often; for calls that are held up.
+    pub fn wait_for_calls(&self, calls: u64) {
+        let mut state = self.0.state.lock();
+        self.0.changed.wait_while(&mut state, |state| state.calls < calls);
+    }
+
+    /// Whether the model counts as loaded. One that does not is loaded by the router's `load`.
+    pub fn set_loaded(&self, loaded: bool) {
+        self.0.state.lock().loaded = loaded;
+    }
+
+    /// How often it was asked.
+    pub fn calls(&self) -> u64 {
+        self.0.state.lock().calls
+    }
+}
+
+impl<F: ?Sized, P: Clone + Send> Model<F, P> for PuppetModel<P> {
+    // Panicking is what it is told to.
+    #[allow(clippy::panic)]
+    fn predict(&self, _: &F) -> Result<P, ModelError> {
+        let mut state = self.0.state.lock();
+        state.calls = state.calls.saturating_add(1);
+        self.0.changed.notify_all();
+        self.0.changed.wait_while(&mut state, |state| state.held);
+        let does = state.does.clone();
+        drop(state);
+        match does {
+            Does::Answer(output) => Ok(output),
+            Does::Fail(kind) => Err(ModelError::of_kind(kind, "told to fail by a test")),
+            Does::Panic => panic!("told to panic by a test"),
+        }
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.0.state.lock().loaded
+    }
+
+    fn load(&self) -> Result<(), ModelError> {
+        self.0.state.lock().loaded = true;
+        Ok(())
+    }
+}
+
+impl<P> Clone for PuppetModel<P> {
+    fn clone(&self) -> PuppetModel<P> {
+        PuppetModel(Arc::clone(&self.0))
+    }
+}
+
+impl<P> fmt::Debug for PuppetModel<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state.lock();
+        f.debug_struct("PuppetModel")
+            .field("loaded", &state.loaded)
+            .field("held", &state.held)
+            .field("calls", &state.calls)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! A judgement with all that it was made from, so that anybody can make it again.
+
+use std::{error::Error, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Judgement, Tally, VerdictConfig, config::hex, judge};
+
+/// A judgement, and everything it was made from: to be stored with a decision, and verified later.
+///
+/// Serializes as JSON. `examples/verify_evidence.py` of the repository verifies one from the
+/// formulas alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// The form of this record: 1.
+    pub schema: u32,
+    /// The version of this crate.
+    pub modelgate: String,
+    /// What was asked.
+    pub config: VerdictConfig,
+    /// The sums.
+    pub tally: Tally,
+    /// What follows.
+    pub judgement: Judgement,
+    /// SHA-256 of the fields above as compact JSON, in hexadecimal digits.
+    pub digest: String,
+}
+
+/// How far a number may be off: another machine's logarithms may differ in their last bits.
+const TOLERANCE: f64 = 1e-9;
+
+impl Evidence {
+    /// Judges these sums, and keeps all of it.
+    pub fn new(config: VerdictConfig, tally: Tally) -> Evidence {
+        let judgement = judge(&config, &tally);
+        let mut evidence = Evidence {
+            schema: 1,
+            modelgate: env!("CARGO_PKG_VERSION").to_owned(),
+            config,
+            tally,
+            judgement,
+            digest: String::new(),
+        };
+        evidence.digest = evidence.digest_of_fields();
+        evidence
+    }
+
+    fn digest_of_fields(&self) -> String {
+        let fields = (self.schema, &self.modelgate, &self.config, &self.tally, &self.judgement);
+        hex(&Sha256::digest(serde_json::to_vec(&fields).unwrap_or_default()))
+    }
+
+    /// Makes the judgement again from the sums, and compares.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceMismatch`] naming the first field that is another one: the digest, the hash of the
+    /// configuration, or what the judgement says.
+    pub fn verify(&self) -> Result<(), EvidenceMismatch> {
+        let wrong = |field: &str, found: String, expected: String| {
+            Err(EvidenceMismatch { field: field.to_owned(), found, expected })
+        };
+        if self.schema != 1 {
+            return wrong("schema", self.schema.to_string(), "1".to_owned());
+        }
+        if self.tally.config_hash != self.config.hash() {
+            return wrong("tally.config_hash", self.tally.config_hash.clone(), self.config.hash());
+        }
+        let again = judge(&self.config, &self.tally);
+        let values = |judgement: &Judgement| serde_json::to_value(judgement).unwrap_or_default();
+        compare("judgement", &values(&self.judgement), &values(&again))?;
+        let digest = self.digest_of_fields();
+        if self.digest != digest {
+            return wrong("digest", self.digest.clone(), digest);
+        }
+        Ok(())
+    }
+}
+
+/// Compares as JSON: texts and whole numbers exactly, others to the tolerance.
+fn compare(path: &str, found: &Value, expected: &Value) -> Result<(), EvidenceMismatch> {
+    let same = match (found, expected) {
+        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            (a - b).abs() <= TOLERANCE * b.abs().max(1.0)
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (place, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{path}[{place}]"), a, b)?;
+            }
+            true
+        }
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            for (name, b) in b {
+                compare(&format!("{path}.{name}"), a.get(name).unwrap_or(&Value::Null), b)?;
+            }
+            true
+        }
+        (a, b) => a == b,
+    };
+    if same {
+        Ok(())
+    } else {
+        Err(EvidenceMismatch {
+            field: path.to_owned(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        })
+    }
+}
+
+/// The evidence does not say what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceMismatch {
+    field: String,
+    found: String,
+    expected: String,
+}
+
+impl EvidenceMismatch {
+    /// The field: `judgement.metrics[0].ln_e_worse`.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+}
+
+impl fmt::Display for EvidenceMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: found {}, expected {}", self.field, self.found, self.expected)
+    }
+}
+
+impl Error for EvidenceMismatch {}

@@ -1,0 +1,165 @@
+//! One line of a recorded file.
+//!
+//! Forms so far: the first, without a number; form 1, which added `schema`. Fields that are not
+//! known are passed over, those that no metric needs may be missing.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    compare::{Agreement, Comparison, Run, key::KeyHash},
+    model::{ModelError, ModelErrorKind},
+    prediction_id::PredictionId,
+    shadow::DropCause,
+    value::Value,
+    version::Version,
+};
+
+pub(super) enum Line<P> {
+    Comparison(Box<Comparison<P>>),
+    Dropped(DroppedRun),
+}
+
+pub(super) struct DroppedRun {
+    pub(super) id: PredictionId,
+    pub(super) key: Option<KeyHash>,
+    pub(super) time: Duration,
+    pub(super) primary: Version,
+    pub(super) candidate: Version,
+    pub(super) cause: &'static str,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    prediction_id: PredictionId,
+    #[serde(default)]
+    time: Option<u64>,
+    #[serde(default)]
+    revision: Option<u64>,
+    #[serde(default)]
+    key_hash: Option<String>,
+    #[serde(default)]
+    targeting_key: Option<Box<str>>,
+    #[serde(default)]
+    features: Option<Value>,
+    primary: RecordedRun,
+    candidate: RecordedRun,
+    #[serde(default)]
+    queue_wait_us: Option<u64>,
+    #[serde(default)]
+    agrees: Option<bool>,
+    #[serde(default)]
+    distance: Option<f64>,
+    #[serde(default)]
+    measure: Option<String>,
+    /// Of a record of a dropped run: why.
+    #[serde(default)]
+    dropped: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RecordedRun {
+    version: Version,
+    /// `null` is an output as well: a number that JSON cannot say.
+    #[serde(default, deserialize_with = "present")]
+    output: Option<Box<RawValue>>,
+    #[serde(default)]
+    error: Option<RecordedError>,
+    #[serde(default)]
+    service_us: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct RecordedError {
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+const KINDS: [ModelErrorKind; 7] = [
+    ModelErrorKind::InvalidInput,
+    ModelErrorKind::Failed,
+    ModelErrorKind::Panicked,
+    ModelErrorKind::NonFinite,
+    ModelErrorKind::Deadline,
+    ModelErrorKind::NotLoaded,
+    ModelErrorKind::Overloaded,
+];
+
+/// What the comparators of this crate call what they measure.
+const MEASURES: [&str; 9] = [
+    "none",
+    "custom",
+    "label",
+    "score",
+    "argmax",
+    "max_distance",
+    "total_variation",
+    "top_k",
+    "top_k_order",
+];
+
+pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String> {
+    let record: Record = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let key = record.key_hash.as_deref().map(key_hash).transpose()?;
+    let time = Duration::from_millis(record.time.unwrap_or(0));
+    if let Some(cause) = &record.dropped {
+        let cause = DropCause::ALL.into_iter().find(|known| known.as_str() == cause);
+        return Ok(Line::Dropped(DroppedRun {
+            id: record.prediction_id,
+            key,
+            time,
+            primary: record.primary.version,
+            candidate: record.candidate.version,
+            cause: cause.ok_or("dropped: found an unknown cause")?.as_str(),
+        }));
+    }
+    let mut comparison =
+        Comparison::new(run(record.primary, "primary")?, run(record.candidate, "candidate")?);
+    comparison.prediction_id = record.prediction_id;
+    comparison.time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
+    comparison.revision = record.revision.unwrap_or(0);
+    comparison.key_hash = key;
+    comparison.targeting_key = record.targeting_key;
+    comparison.features = record.features;
+    comparison.queue_wait = Duration::from_micros(record.queue_wait_us.unwrap_or(0));
+    comparison.agreement = agreement(record.agrees, record.distance, record.measure.as_deref());
+    Ok(Line::Comparison(Box::new(comparison)))
+}
+
+fn key_hash(text: &str) -> Result<KeyHash, String> {
+    // The same 32 digits as an id.
+    let number: PredictionId = text
+        .parse()
+        .map_err(|_| "key_hash: found another text than 32 hexadecimal digits".to_owned())?;
+    Ok(KeyHash::from_bytes(number.as_u128().to_be_bytes()))
+}
+
+fn run<P: DeserializeOwned>(run: RecordedRun, side: &str) -> Result<Run<P>, String> {
+    let outcome = match (run.error, run.output) {
+        (Some(error), _) => {
+            let kind = error.kind.as_deref().unwrap_or_default();
+            let kind = KINDS.into_iter().find(|known| known.as_str() == kind);
+            let message = error.message.unwrap_or_default();
+            Err(ModelError::of_kind(kind.unwrap_or(ModelErrorKind::Failed), message))
+        }
+        (None, Some(output)) => Ok(serde_json::from_str(output.get())
+            .map_err(|error| format!("{side}.output: {error}"))?),
+        (None, None) => return Err(format!("{side}: found neither `output` nor `error`")),
+    };
+    Ok(Run::new(run.version, outcome, Duration::from_micros(run.service_us.unwrap_or(0))))
+}
+
+fn agreement(agrees: Option<bool>, distance: Option<f64>, measure: Option<&str>) -> Agreement {
+    let Some(agrees) = agrees else { return Agreement::not_compared() };
+    let known = measure.and_then(|name| MEASURES.into_iter().find(|known| *known == name));
+    let agreement = Agreement::of(known.unwrap_or("recorded"), agrees);
+    distance.map_or(agreement, |distance| agreement.with_distance(distance))
+}

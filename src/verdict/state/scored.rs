@@ -1,0 +1,249 @@
+//! Scoring a pair: what its answers say at once, and what its label says later.
+
+use super::{
+    Class, Comparison, Counts, DAY, KeptPair, KeptRun, LabelOutcome, MOST_CLASS_PAIRS, NONE,
+    Observer, Plan, PredictionId, Run, Seen, SmallVec, State, TimeCounts, Watched, contained,
+    micros, millis, refused, seen, since_epoch,
+};
+use crate::verdict::{MetricConfig, stats::rounding};
+
+impl<P, L> State<P, L> {
+    pub(super) fn forward(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {
+        let (champion, candidate) = (&comparison.primary, &comparison.candidate);
+        let id = comparison.prediction_id;
+        if !self.is_first(
+            plan,
+            seen,
+            comparison.key_hash.as_ref(),
+            id,
+            since_epoch(comparison.time),
+        ) {
+            return;
+        }
+        let refusals = (refused(champion), refused(candidate));
+        if refusals == (true, true) {
+            self.pairs.both_refused += 1;
+            return;
+        }
+        self.pairs.scored += 1;
+        self.pairs.champion_refused += u64::from(refusals.0);
+        self.pairs.candidate_refused += u64::from(refusals.1);
+        let slices =
+            if plan.slices.is_empty() { SmallVec::new() } else { self.slices_of(plan, comparison) };
+        let classes = (self.class(champion), self.class(candidate));
+        let disagrees = disagrees(comparison, classes);
+        for (place, observer) in plan.observers.iter().enumerate() {
+            let Some(metric) = plan.config.metrics.get(place) else { continue };
+            match observer {
+                Observer::Failures => {
+                    let failed = (candidate.outcome.is_err(), champion.outcome.is_err());
+                    self.count_in(&slices, place, |counts| counts.pair(failed.0, failed.1));
+                }
+                Observer::Disagreement => {
+                    if let Some(disagrees) = disagrees {
+                        self.count_in(&slices, place, |counts| counts.share(disagrees));
+                    }
+                }
+                Observer::Distance(distance) => {
+                    if let (Ok(p), Ok(c)) = (&champion.outcome, &candidate.outcome) {
+                        let far = contained(|| distance(p, c)).unwrap_or(f64::NAN);
+                        self.count_in(&slices, place, |counts| counts.distance(far, metric, id));
+                    }
+                }
+                // Noise and lateness wait for the champion's own shadow.
+                Observer::Late(_)
+                | Observer::Noise
+                | Observer::Accuracy
+                | Observer::Loss(_)
+                | Observer::Live => {}
+            }
+        }
+        self.join_candidate(plan, comparison, disagrees);
+        self.note_figures(plan, comparison, classes);
+        if disagrees == Some(true) && plan.shown.is_some() {
+            self.disagreements.offer(plan, comparison);
+        }
+        self.wait(plan, comparison, (champion, candidate), classes, &slices, false);
+    }
+
+    /// Figures that decide nothing.
+    fn note_figures(
+        &mut self,
+        plan: &Plan<P, L>,
+        comparison: &Comparison<P>,
+        classes: (Class, Class),
+    ) {
+        let (champion, candidate) = (&comparison.primary, &comparison.candidate);
+        if classes.0 != NONE && classes.1 != NONE {
+            let room = self.class_pairs.len() < MOST_CLASS_PAIRS;
+            match self.class_pairs.get_mut(&classes) {
+                Some(count) => *count += 1,
+                None if room => drop(self.class_pairs.insert(classes, 1)),
+                None => self.other_classes += 1,
+            }
+        }
+        if let (Some(((low, high), score)), Some(sums)) = (&plan.score, &mut self.scores)
+            && let (Ok(p), Ok(c)) = (&champion.outcome, &candidate.outcome)
+            && let Some((Some(p), Some(c))) = contained(|| (score(p), score(c)))
+            && p.is_finite()
+            && c.is_finite()
+        {
+            sums.observe((p - low) / (high - low), (c - low) / (high - low));
+        }
+        for (watched, counts) in plan.watched.iter().zip(&mut self.drift) {
+            let (low, high) = watched.range;
+            if let Some(number) = contained(|| (watched.of)(comparison)).flatten()
+                && number.is_finite()
+            {
+                let place = ((number.clamp(low, high) - low) / (high - low)
+                    * Watched::<P>::BINS as f64) as usize;
+                counts.observe(place.min(Watched::<P>::BINS - 1));
+            }
+        }
+        for (bins, run) in
+            [(&mut self.times.champion, champion), (&mut self.times.candidate, candidate)]
+        {
+            if let Some(count) = bins.get_mut(TimeCounts::bin(micros(run.service_time))) {
+                *count += 1;
+            }
+        }
+    }
+
+    /// A pair the other way round, after promotion: it only feeds the detectors.
+    pub(super) fn reversed(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {
+        let (candidate, champion) = (&comparison.primary, &comparison.candidate);
+        if refused(candidate) && refused(champion) {
+            return;
+        }
+        if let Some(key) = &comparison.key_hash {
+            // In windows of their own, beyond any that a unit has.
+            let window = u64::MAX - millis(since_epoch(comparison.time)) / DAY;
+            if !seen.insert(seen::of_key(key, window)) {
+                return;
+            }
+        }
+        let failures = |run: &Run<P>| f64::from(u8::from(run.outcome.is_err()));
+        for (observer, guard) in plan.observers.iter().zip(&mut self.guards) {
+            if matches!(observer, Observer::Failures) {
+                guard.observe(failures(candidate) - failures(champion));
+            }
+        }
+        let classes = (self.class(champion), self.class(candidate));
+        self.wait(plan, comparison, (champion, candidate), classes, &SmallVec::new(), true);
+    }
+
+    /// Scores a pair by its label.
+    pub(super) fn score(
+        &mut self,
+        plan: &Plan<P, L>,
+        id: PredictionId,
+        pair: &KeptPair<P>,
+        label: &L,
+    ) -> LabelOutcome {
+        let (champion, candidate) = (&pair.champion, &pair.candidate);
+        let truth =
+            self.classes.as_ref().and_then(|classes| contained(|| classes.truth(label)).flatten());
+        let mut scored = false;
+        for (place, observer) in plan.observers.iter().enumerate() {
+            let Some(metric) = plan.config.metrics.get(place) else { continue };
+            match observer {
+                Observer::Accuracy => {
+                    let known = |run: &KeptRun<P>| run.failed || run.class != NONE;
+                    let Some(truth) = truth.filter(|_| known(champion) && known(candidate)) else {
+                        continue;
+                    };
+                    scored = true;
+                    let wrong = |run: &KeptRun<P>| run.failed || run.class != truth;
+                    let (c, p) = (wrong(candidate), wrong(champion));
+                    if pair.reversed {
+                        let d = f64::from(u8::from(c)) - f64::from(u8::from(p));
+                        self.guard(place, d);
+                        continue;
+                    }
+                    self.count_in(&pair.slices, place, |counts| counts.pair(c, p));
+                    let cell = usize::from(p) * 2 + usize::from(c);
+                    // Right and right, then only the champion right, only the candidate, neither.
+                    if let Some(count) = self.right_and_wrong.get_mut(cell) {
+                        *count += 1;
+                    }
+                }
+                Observer::Loss(loss) => {
+                    scored = true;
+                    let lost = |run: &KeptRun<P>| match &run.output {
+                        Some(output) => contained(|| loss(output, label)).unwrap_or(f64::NAN),
+                        None => metric.bound,
+                    };
+                    let losses = (lost(candidate), lost(champion));
+                    if pair.reversed {
+                        self.guard(place, difference(losses, metric).0);
+                        continue;
+                    }
+                    self.count_in(&pair.slices, place, |counts| counts.loss(losses, metric, id));
+                }
+                _ => {}
+            }
+        }
+        if !pair.reversed {
+            self.labels.joined += 1;
+            self.labels.not_scored += u64::from(!scored);
+            self.cover(champion.class, candidate.class, |class| class.labelled += 1);
+            if let (Some(classes), Some(truth)) = (&self.classes, truth) {
+                self.disagreements.label(id, classes.name(truth));
+            }
+        }
+        if scored { LabelOutcome::Joined } else { LabelOutcome::NotScored }
+    }
+
+    fn guard(&mut self, place: usize, difference: f64) {
+        if let Some(guard) = self.guards.get_mut(place) {
+            guard.observe(difference);
+        }
+    }
+}
+
+/// Whether the two disagree: by the comparator, or by their classes.
+fn disagrees<P>(comparison: &Comparison<P>, (champion, candidate): (Class, Class)) -> Option<bool> {
+    match comparison.agreement.agrees() {
+        Some(agrees) => Some(!agrees),
+        None if comparison.agreement.measure() == "none" => {
+            (champion != NONE && candidate != NONE).then_some(champion != candidate)
+        }
+        None => None,
+    }
+}
+
+/// The difference of two losses in units of the bound, whether it was cut, and whether a loss was
+/// no number. Such a loss counts as the worst, for the version that gave it.
+fn difference((candidate, champion): (f64, f64), metric: &MetricConfig) -> (f64, bool, bool) {
+    let difference = match (candidate.is_nan(), champion.is_nan()) {
+        (true, true) => return (0.0, false, true),
+        (true, false) => return (1.0, false, true),
+        (false, true) => return (-1.0, false, true),
+        // Infinite on both sides: nothing to tell them apart by.
+        (false, false) if candidate == champion => 0.0,
+        (false, false) => (candidate - champion) / metric.bound,
+    };
+    (difference.clamp(-1.0, 1.0), difference.abs() > 1.0, false)
+}
+
+impl Counts {
+    fn loss(&mut self, losses: (f64, f64), metric: &MetricConfig, id: PredictionId) {
+        let (difference, cut, odd) = difference(losses, metric);
+        self.value(f64::midpoint(difference, 1.0), cut, odd, id);
+    }
+
+    fn distance(&mut self, distance: f64, metric: &MetricConfig, id: PredictionId) {
+        let x = distance / metric.bound;
+        self.value(x, !(0.0..=1.0).contains(&x) && !x.is_nan(), x.is_nan(), id);
+    }
+
+    fn value(&mut self, x: f64, cut: bool, odd: bool, id: PredictionId) {
+        if let Counts::Histogram { bins, clipped, not_a_number } = self {
+            if let Some(count) = bins.get_mut(rounding::bin(x, id)) {
+                *count = count.saturating_add(1);
+            }
+            *clipped += u64::from(cut);
+            *not_a_number += u64::from(odd);
+        }
+    }
+}

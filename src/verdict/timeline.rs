@@ -1,0 +1,73 @@
+//! How a metric came to where it is: at most two hundred points.
+
+use serde::Serialize;
+
+use super::Counts;
+
+/// More points than this are thinned to half.
+const MOST: usize = 200;
+
+/// The sums at every so many observations.
+pub(super) struct Timeline {
+    stride: u64,
+    points: Vec<Counts>,
+    observed: u64,
+}
+
+impl Timeline {
+    pub(super) fn new() -> Timeline {
+        Timeline { stride: 1, points: Vec::with_capacity(MOST), observed: 0 }
+    }
+
+    pub(super) fn note(&mut self, counts: &Counts) {
+        self.observed = self.observed.saturating_add(1);
+        if !self.observed.is_multiple_of(self.stride) {
+            return;
+        }
+        if self.points.len() >= MOST {
+            // Every second point, those at multiples of twice the stride, stays.
+            let mut place = 0_usize;
+            self.points.retain(|_| {
+                place += 1;
+                place.is_multiple_of(2)
+            });
+            self.stride = self.stride.saturating_mul(2);
+            if !self.observed.is_multiple_of(self.stride) {
+                return;
+            }
+        }
+        self.points.push(counts.clone());
+    }
+
+    pub(super) fn points(&self) -> &[Counts] {
+        &self.points
+    }
+}
+
+/// How one metric came to where it is. Of this process alone: lines do not add up.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct MetricTimeline {
+    /// The metric.
+    pub name: String,
+    /// Points, oldest first; two hundred at most, the last one being now.
+    pub points: Vec<TimelinePoint>,
+}
+
+/// What was known at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TimelinePoint {
+    /// Observations until then.
+    pub pairs: u64,
+    /// The best guess.
+    pub estimate: f64,
+    /// The lower end of the interval.
+    pub lower: f64,
+    /// The upper end.
+    pub upper: f64,
+    /// `ln E` of "worse".
+    pub ln_e_worse: f64,
+    /// `ln E` of "not worse by the margin", where there is one.
+    pub ln_e_not_worse: Option<f64>,
+}
