@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use super::budget::{Account, thread_cpu_time};
+use super::budget::Account;
+#[cfg(feature = "async")]
+use super::budget::thread_cpu_time;
 use crate::clock::Clock;
 
 thread_local! {
