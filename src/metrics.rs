@@ -22,7 +22,7 @@ use crate::{
     flag::store::FlagsStatus,
     latency::Latency,
     router::{RouterStats, stats::VersionState},
-    shadow::DropCause,
+    shadow::{DropCause, ShadowCounts},
 };
 
 /// Publishes what `stats` says to the installed recorder, under the label `router`.
@@ -71,6 +71,7 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
             ("panic", version.panics),
             ("non_finite", version.non_finite),
             ("deadline", version.deadlines),
+            ("overloaded", version.overloaded),
         ] {
             counter("modelgate_failures_total", labels("kind", kind), count);
         }
@@ -83,20 +84,33 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
         }
     }
     publish_sinks(&router, stats);
-    for counts in stats.shadows.iter().flat_map(|shadow| &shadow.candidates) {
-        let candidate = ("candidate", counts.candidate().to_string());
+    // Several policies may run one candidate: its figures are their sum.
+    let all: Vec<_> = stats.shadows.iter().flat_map(|shadow| &shadow.candidates).collect();
+    for (place, first) in all.iter().enumerate() {
+        let same = |other: &&&ShadowCounts| other.candidate() == first.candidate();
+        if all.iter().take(place).any(|other| same(&other)) {
+            continue;
+        }
+        let sum = |count: &dyn Fn(&ShadowCounts) -> u64| -> u64 {
+            all.iter().filter(same).map(|counts| count(counts)).sum()
+        };
+        let candidate = ("candidate", first.candidate().to_string());
         let router = ("router", router.clone());
         for (agreement, count) in [
-            ("agreed", counts.agreed()),
-            ("disagreed", counts.disagreed()),
-            ("not_compared", counts.not_compared()),
+            ("agreed", sum(&ShadowCounts::agreed)),
+            ("disagreed", sum(&ShadowCounts::disagreed)),
+            ("not_compared", sum(&ShadowCounts::not_compared)),
         ] {
             let labels = [router.clone(), candidate.clone(), ("agreement", agreement.to_owned())];
             counter("modelgate_shadows_completed_total", labels, count);
         }
         for cause in DropCause::ALL {
             let labels = [router.clone(), candidate.clone(), ("cause", cause.as_str().to_owned())];
-            counter("modelgate_shadows_dropped_total", labels, counts.dropped(cause));
+            counter(
+                "modelgate_shadows_dropped_total",
+                labels,
+                sum(&|counts| counts.dropped(cause)),
+            );
         }
     }
 }

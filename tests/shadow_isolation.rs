@@ -245,3 +245,37 @@ fn a_candidate_that_panics_at_every_call_is_called_three_times_and_then_left_alo
     assert!(router.flush(LONG));
     assert_eq!(counts(&router.stats()).completed(), 1);
 }
+
+#[test]
+fn the_fallback_that_answers_for_a_failed_version_is_not_compared_with_itself() {
+    for shadow in [Shadow::always(), Shadow::always().joined()] {
+        let sink = Arc::new(MemorySink::new(10));
+        let failing = model_fn(|_: &[f32]| Err::<f32, _>(ModelError::new("no such table")));
+        let router = Router::builder("m")
+            .model("v1", constant(1.0))
+            .model("v2", failing)
+            .fallback("v1")
+            .source(Rollout::everyone("v2").flag("m").unwrap())
+            .shadow(shadow.candidate("v1").budget(Budget::unlimited()))
+            .sink(Arc::clone(&sink))
+            .build()
+            .unwrap();
+        ask(&router);
+        assert!(router.flush(LONG));
+        assert_eq!((sink.len(), counts(&router.stats()).wanted()), (0, 0));
+    }
+}
+
+#[test]
+fn counts_go_on_where_a_version_is_retired_and_comes_back() {
+    let router = router(constant(1.0), constant(2.0));
+    router.pin("v2").unwrap();
+    ask(&router);
+    router.retire("v2").unwrap();
+    router.install("v2", constant(3.0), &modelgate::model::Acceptance::new()).unwrap();
+    router.pin("v2").unwrap();
+    ask(&router);
+    let stats = router.stats();
+    let v2 = stats.versions.iter().find(|one| one.version == "v2").unwrap();
+    assert_eq!(v2.answered.total(), 2);
+}

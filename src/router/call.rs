@@ -85,7 +85,11 @@ impl<M> Slot<M> {
         ticket: Ticket,
         clock: &dyn Clock,
     ) {
-        self.counters.took(service_time);
+        // One that was refused for want of room took no time of the model's.
+        let refused = matches!(outcome, Err(error) if error.kind() == ModelErrorKind::Overloaded);
+        if !refused {
+            self.counters.took(service_time);
+        }
         match outcome {
             Ok(_) => self.breaker.succeeded(ticket),
             Err(error) => self.failed(error, ticket, clock),

@@ -23,7 +23,7 @@ use super::{
     impact::Feed,
     observer::Observers,
     slot::{Handle, Slot},
-    stats::FallbackCounters,
+    stats::{FallbackCounters, VersionCounters},
     table::{Counts, Table},
 };
 use crate::{
@@ -90,6 +90,9 @@ struct Control<M> {
     snapshot: Arc<FlagSnapshot>,
     pin: Option<Version>,
     clamps: Vec<Clamp>,
+    /// What was counted for versions that have been retired: should one come back, its counts go on,
+    /// for a counter never falls. The newest are kept.
+    retired: Vec<(Version, Arc<VersionCounters>)>,
 }
 
 /// Which slot is to answer, and why.
@@ -127,7 +130,7 @@ impl<M: Handle> Core<M> {
         feeds: Box<[Arc<Feed>]>,
     ) -> Arc<Core<M>> {
         let snapshot = flags.snapshot();
-        let control = Control { slots, snapshot, pin: None, clamps };
+        let control = Control { slots, snapshot, pin: None, clamps, retired: Vec::new() };
         let (table, fallbacks) =
             (control.table(&settings, &counts), Arc::new(FallbackCounters::new()));
         for feed in &feeds {

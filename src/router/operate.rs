@@ -6,7 +6,8 @@
 macro_rules! operations {
     ($router:ident) => {
         impl<F: ?Sized + Input, P: Output> $router<F, P> {
-            /// Which version would answer, without asking it. Allocates nothing, counts nothing.
+            /// Which version would answer, without asking it. Allocates nothing, and counts no answer;
+            /// the flags count it as an evaluation, as they do whoever reads them.
             ///
             /// # Errors
             ///

@@ -67,6 +67,12 @@ impl<'a, P> Served<'a, P> {
         Some(Served { id, revision: table.revision, key, version, called })
     }
 
+    /// Whether the candidate itself answered: as the fallback of a version that failed, say. To
+    /// compare it with itself would make it agree just when the other fails.
+    fn is_by<M>(&self, table: &Table<M>, candidate: Candidate) -> bool {
+        table.slots.get(candidate.slot).is_some_and(|slot| slot.version == *self.version)
+    }
+
     fn wanted(&self) -> shadow::Wanted {
         shadow::Wanted {
             prediction_id: self.id,
@@ -194,6 +200,9 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         on: ComparedOn,
     ) {
         for Joined { candidate, called } in joined {
+            if served.is_by(table, candidate) {
+                continue;
+            }
             let Some((line, counts)) = self.find(table, candidate) else { continue };
             let Some(Called { outcome, service_time }) = called else {
                 line.refuse(counts, DropCause::QueueFull, || served.wanted());
@@ -226,6 +235,9 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         features: &F,
     ) {
         for candidate in candidates {
+            if served.is_by(table, *candidate) {
+                continue;
+            }
             let Some((line, counts)) = self.find(table, *candidate) else { continue };
             let Some(Ok(model)) = table.slots.get(candidate.slot).map(|slot| &slot.model) else {
                 continue;

@@ -179,6 +179,7 @@ impl VersionCounters {
             panics: failed(ModelErrorKind::Panicked),
             non_finite: failed(ModelErrorKind::NonFinite),
             deadlines: failed(ModelErrorKind::Deadline),
+            overloaded: failed(ModelErrorKind::Overloaded),
             given_up: self.sum(|shard| Some(&shard.given_up)),
             service_time: self.service_time(),
             service_times: self.buckets(),
@@ -288,6 +289,8 @@ pub struct VersionStats {
     pub non_finite: u64,
     /// Calls that came too late.
     pub deadlines: u64,
+    /// Calls refused because too many were at work or waiting; they are not in the service time.
+    pub overloaded: u64,
     /// Calls of an async router that were given up by their callers: before they ran, or, of a model
     /// that waits, before it answered. One that had begun to compute is counted by how it ends.
     pub given_up: u64,

@@ -15,6 +15,9 @@ use crate::{
     version::Version,
 };
 
+/// Retired versions whose counts are kept.
+const MOST_RETIRED: usize = 256;
+
 impl<M: Handle> Core<M> {
     /// Puts a version in, or replaces it; the old model is freed after its last user.
     pub(crate) fn install(&self, version: Version, model: Result<M, Arc<str>>) {
@@ -27,7 +30,14 @@ impl<M: Handle> Core<M> {
                     slot.model = model;
                     slot.breaker = Arc::new(Breaker::new(policy));
                 }
-                None => control.slots.push(Slot::new(version, model, policy)),
+                None => {
+                    let mut slot = Slot::new(version, model, policy);
+                    let before = control.retired.iter().position(|(one, _)| *one == slot.version);
+                    if let Some(place) = before {
+                        slot.counters = control.retired.swap_remove(place).1;
+                    }
+                    control.slots.push(slot);
+                }
             }
         });
     }
@@ -62,6 +72,12 @@ impl<M: Handle> Core<M> {
             return Err(OperateError::IsFallback(version.into()));
         }
         self.change(|control| {
+            for slot in control.slots.iter().filter(|slot| slot.version == *version) {
+                if control.retired.len() >= MOST_RETIRED {
+                    control.retired.remove(0);
+                }
+                control.retired.push((slot.version.clone(), Arc::clone(&slot.counters)));
+            }
             control.slots.retain(|slot| slot.version != *version);
             control.pin = control.pin.take().filter(|pin| *pin != *version);
         });
