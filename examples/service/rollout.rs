@@ -32,10 +32,17 @@ impl Candidate {
 }
 
 /// The autopilot, and the word that its commands want.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rollout {
     pub(super) autopilot: Autopilot,
     token: Option<String>,
+}
+
+/// The token stays hidden.
+impl std::fmt::Debug for Rollout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rollout").field("autopilot", &self.autopilot).finish_non_exhaustive()
+    }
 }
 
 impl Rollout {
