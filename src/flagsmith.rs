@@ -68,18 +68,38 @@
 //! | `SPLIT`, and `control` by whatever reason | [`Reason::Split`](crate::Reason::Split) |
 //! | `ERROR; code=CIRCULAR_DEPENDENCY` | [`Reason::Error`](crate::Reason::Error), [`ErrorCode::General`](crate::flag::ErrorCode::General), and the value that Flagsmith still serves |
 //!
-//! # Choices
+//! # Engines
 //!
 //! Flagsmith's engines differ beyond their common suite. This follows the suite, and where that is
-//! silent the official Rust engine, 0.7:
-//! - a trait that is null is set, and has empty text;
-//! - versions that differ in their build metadata only are ordered by it;
-//! - `CONTAINS` and `REGEX` look at the text of any trait, `REGEX` anywhere in it;
-//! - the parts of a comma-separated `IN` are trimmed;
-//! - an identity gets the first variant up to whose share, inclusive, its percentage reaches.
+//! silent the server's engine, which the Python client shares; [`Engine::Rust`] is an option. In the
+//! server's engine, a trait or an identifier that is read by a condition has a type of its own:
 //!
-//! In an environment document, variants take their shares in the order in which they stand there, as
-//! the official Rust client has it; others order them by id: [`VariantOrder`]. Which release of the
+//! | the trait is | taken for | its text in splits and patterns |
+//! |---|---|---|
+//! | text such as `007` or `-5` | the integer | `7`, `-5` |
+//! | text such as `3.50` | the float | `3.5` |
+//! | any other text | text | itself |
+//! | an integer | itself | its digits |
+//! | a float | itself | `1.0`, `2.5`, `1e+21`, `1e-05` |
+//! | a boolean | itself | `True`, `False` |
+//! | null | not set | |
+//!
+//! | operator | [`Engine::Python`] | [`Engine::Rust`] |
+//! |---|---|---|
+//! | `EQUAL`, `GREATER_THAN`, … | the value is read as the trait's type, or else nothing matches; to a boolean any text but `False` and `false` is true; text is compared as text; versions without their build metadata | text that looks like a boolean or a number on both sides is compared as one; versions with their build metadata |
+//! | `CONTAINS`, `NOT_CONTAINS` | text only | the text of any trait |
+//! | `REGEX` | anchored at the start; look-around and references back work, within limits | anywhere in the text |
+//! | `IN` | text and integers; blanks between the commas count; a list that is written as JSON may hold anything | text of anything but booleans, trimmed |
+//! | `MODULO` | numbers; the rest has the divisor's sign | numbers and their text; the rest has the trait's sign |
+//! | `IS_SET` | not for null | for null as well |
+//! | splits | in double precision, below 100; a variant from its share's start to before its end | in single precision, up to 100; a variant up to its share's end, inclusive |
+//!
+//! An operator that no engine knows, a pattern that cannot be matched, and a `MODULO` or a
+//! `PERCENTAGE_SPLIT` without numbers never match, and are among the set's
+//! [problems](FlagSet::problems).
+//!
+//! In an environment document, variants take their shares in the order of their ids, as on the
+//! server; the Rust client takes them as they stand there: [`VariantOrder`]. Which release of the
 //! engine the reasons are those of, and whether features may depend on one another, is a
 //! [`Generation`].
 //!
@@ -108,6 +128,7 @@
 //! - a feature that depends on itself, or on one that does: all segments are then asked in the order
 //!   of the document, as the official engine asks them, because the answer depends on it;
 //! - comparing the identity's key (not splitting by it) when it has more than 256 bytes;
+//! - a pattern with look-around or references back;
 //! - a pattern too large for a table, or with Unicode word boundaries on text that is not ASCII.
 
 mod condition;
@@ -122,6 +143,7 @@ mod hashing;
 mod identity;
 mod lookup;
 mod property;
+mod python;
 mod query;
 mod read;
 mod result;
@@ -164,20 +186,34 @@ pub enum Generation {
     FlagDependencies,
 }
 
+/// Which of Flagsmith's engines to follow where their common suite is silent. It decides what a
+/// value is taken for, and so who belongs to a segment and who gets which variant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Engine {
+    /// The server's, which is the Python client's as well: what a service in another language, and
+    /// the server itself, answer.
+    #[default]
+    Python,
+    /// The Rust engine's, 0.7.
+    Rust,
+}
+
 /// In which order the variants of an environment document take their shares. It decides who gets
 /// which variant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VariantOrder {
     /// As they stand in the document: the official Rust client.
-    #[default]
     Document,
-    /// By their ids, those without one last: the Python client.
+    /// By their ids, those without one last: the server, the Python and the Node client.
+    #[default]
     ById,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Settings {
+    engine: Engine,
     generation: Generation,
     order: VariantOrder,
     exposures: Option<EvaluationCounts>,
@@ -193,6 +229,13 @@ impl Flagsmith {
     /// The dialect as the current engine speaks it.
     pub fn new() -> Flagsmith {
         Flagsmith::default()
+    }
+
+    /// Follows this engine where the engines differ.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Engine) -> Flagsmith {
+        self.settings.engine = engine;
+        self
     }
 
     /// Follows this generation of the engine.
@@ -250,7 +293,13 @@ impl Flagsmith {
         let segments = segments_of(flags)?;
         let segment = document::segment(&segments.environment, None, "", text)?;
         let flags = without_problems_of_segment(flags, segments, &segment.id);
-        Ok(flags.with_shared(segments.with(segment)))
+        let faults = segment.faults("");
+        let flags = flags.with_shared(segments.with(segment));
+        if faults.is_empty() {
+            return Ok(flags);
+        }
+        let problems = flags.problems().iter().cloned().chain(faults).collect();
+        Ok(flags.with_problems(problems))
     }
 
     /// The set without the segment of this key (in an environment document: its id).

@@ -52,6 +52,21 @@ impl Timer {
     }
 }
 
+impl Timer {
+    /// Wakes somebody at `moment`.
+    pub(crate) fn wake_at(&self, moment: Instant, waker: Waker) {
+        let mut state = self.shared.state.lock();
+        state.next += 1;
+        let key = (moment, state.next);
+        state.sleepers.insert(key, waker);
+        let is_first = state.sleepers.first_key_value().is_some_and(|(first, _)| *first == key);
+        drop(state);
+        if is_first {
+            self.shared.changed.notify_all();
+        }
+    }
+}
+
 impl Shared {
     fn run(&self) {
         let mut state = self.state.lock();

@@ -6,7 +6,7 @@ use modelgate::{
     Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, Reason,
     clock::{ManualClock, SystemClock},
     flag::{ErrorCode, ProblemSeverity, TraceStep},
-    flagsmith::{Flagsmith, Generation, VariantOrder},
+    flagsmith::{Engine, Flagsmith, Generation, VariantOrder},
     model_fn,
     value::Value,
 };
@@ -50,6 +50,15 @@ fn holds(condition: &Json, context: &Context<'_>) -> bool {
     let document =
         context_of(&[feature("f", "no")], &[segment("1", "f", "yes", json!([condition]))]);
     served(&compile(&document), "f", context) == "yes"
+}
+
+/// The same for the Rust engine.
+fn holds_in_rust(condition: &Json, context: &Context<'_>) -> bool {
+    let document =
+        context_of(&[feature("f", "no")], &[segment("1", "f", "yes", json!([condition]))]);
+    let dialect = Flagsmith::new().with_engine(Engine::Rust);
+    let flags = dialect.compile(&document.to_string()).unwrap();
+    served(&flags, "f", context) == "yes"
 }
 
 fn condition(property: &str, operator: &str, value: impl Into<Json>) -> Json {
@@ -157,8 +166,8 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
 
 #[test]
 fn the_order_of_variants_is_the_documents_or_that_of_their_ids() {
-    let by_id = Flagsmith::new().with_variant_order(VariantOrder::ById);
-    let (ours, theirs) = (compile(&document()), by_id.compile(&document().to_string()).unwrap());
+    let listed = Flagsmith::new().with_variant_order(VariantOrder::Document);
+    let (ours, theirs) = (compile(&document()), listed.compile(&document().to_string()).unwrap());
     for user in 0..500 {
         let key = format!("user-{user}");
         let context = Context::new(&key);
@@ -172,7 +181,7 @@ fn the_order_of_variants_is_the_documents_or_that_of_their_ids() {
 }
 
 #[test]
-fn conditions_compare_by_the_type_of_the_trait() {
+fn the_rust_engine_s_conditions_compare_by_the_type_of_the_trait() {
     let user = Context::new("u")
         .with("text", "b")
         .with("yes", "TRUE")
@@ -236,7 +245,7 @@ fn conditions_compare_by_the_type_of_the_trait() {
     ];
     for (property, operator, value, expected) in cases {
         let condition = condition(property, operator, value.clone());
-        assert_eq!(holds(&condition, &user), *expected, "{condition}");
+        assert_eq!(holds_in_rust(&condition, &user), *expected, "{condition}");
     }
 }
 
@@ -269,15 +278,20 @@ fn a_path_reads_the_context_and_falls_back_to_the_trait_of_its_name() {
         let equal = holds(&condition(property, "EQUAL", expected), &user);
         assert_eq!(equal, !expected.is_empty(), "{property}");
     }
-    // Through JSON a whole float keeps its point.
+    // To the Rust engine, through JSON a whole float keeps its point.
     for (property, point) in
         [("share", false), ("$.identity.traits.share", false), ("$.identity.traits['share']", true)]
     {
-        assert_eq!(holds(&condition(property, "CONTAINS", ".0"), &user), point, "{property}");
+        let condition = condition(property, "CONTAINS", ".0");
+        assert_eq!(holds_in_rust(&condition, &user), point, "{property}");
+        assert!(!holds(&condition, &user), "{property}");
     }
-    // Without a key of its own, an evaluation context has an empty one.
-    assert!(holds(&condition("$.identity.key", "IS_SET", ""), &Context::new("u")));
-    assert!(!holds(&condition("$.identity.key", "CONTAINS", "u"), &Context::new("u")));
+    // Without a key of its own, an evaluation context has the environment's and the identifier; to
+    // the Rust engine, an empty one.
+    let user = Context::new("u");
+    assert!(holds(&condition("$.identity.key", "EQUAL", "env_u"), &user));
+    assert!(holds_in_rust(&condition("$.identity.key", "IS_SET", ""), &user));
+    assert!(!holds_in_rust(&condition("$.identity.key", "CONTAINS", "u"), &user));
 }
 
 #[test]
@@ -285,14 +299,16 @@ fn the_strongest_override_wins_and_of_equals_the_first() {
     let mut segments: Vec<_> = (0..4)
         .map(|n| {
             let id = n.to_string();
-            segment(&id, "f", &id, json!([condition("tier", "CONTAINS", id.as_str())]))
+            segment(&id, "f", &id, json!([condition("tier", "CONTAINS", format!("t{id}"))]))
         })
         .collect();
     for (at, priority) in [(0, json!(5)), (1, json!(1)), (2, json!(1)), (3, json!(null))] {
         segments[at]["overrides"][0]["priority"] = priority;
     }
     let flags = compile(&context_of(&[feature("f", "none")], &segments));
-    for (tiers, expected) in [("0123", "1"), ("023", "2"), ("03", "0"), ("3", "3"), ("", "none")] {
+    for (tiers, expected) in
+        [("t0t1t2t3", "1"), ("t0t2t3", "2"), ("t0t3", "0"), ("t3", "3"), ("", "none")]
+    {
         assert_eq!(served(&flags, "f", &Context::new("u").with("tier", tiers)), expected);
     }
     assert_eq!(reason(&flags, "f", &Context::new("u")), "DEFAULT");
@@ -471,13 +487,13 @@ fn what_is_wrong_is_named_and_leaves_its_neighbours_alone() {
              number or null",
             "flag `odd` at /features/odd/enabled: found string \"maybe\", expected a boolean",
             "flag `nameless` at /features/nameless: found nothing, expected a field `name`",
-            "flag `` at /segments/1/rules/0/conditions/0/operator: found `SOUNDS_LIKE`, expected \
-             one of `EQUAL`, `NOT_EQUAL`, `GREATER_THAN`, `GREATER_THAN_INCLUSIVE`, `LESS_THAN`, \
-             `LESS_THAN_INCLUSIVE`, `CONTAINS`, `NOT_CONTAINS`, `IN`, `REGEX`, `PERCENTAGE_SPLIT`, \
-             `MODULO`, `IS_SET`, `IS_NOT_SET`",
+            "flag `` at /segments/1/rules/0/conditions/0: found `SOUNDS_LIKE`, expected an operator \
+             of Flagsmith",
         ]
     );
-    assert!(flags.problems().iter().all(|problem| problem.severity == ProblemSeverity::Rejected));
+    let severities: Vec<_> = flags.problems().iter().map(|problem| problem.severity).collect();
+    let (rejected, warning) = (ProblemSeverity::Rejected, ProblemSeverity::Warning);
+    assert_eq!(severities, [rejected, rejected, rejected, warning]);
     assert_eq!(served(&flags, "good", &Context::new("u").with("a", 1)), "two");
     for text in [
         "",
@@ -666,10 +682,11 @@ fn hostile_documents_take_bounded_time_and_memory() {
     let long = "x".repeat(1_000_000);
     let path = format!("$.{long}");
     let everywhere = |property: &str, operator: &str| {
-        let flags = compile(&context_of(
+        let document = context_of(
             &[feature("f", long.as_str())],
             &[segment("1", "f", "y", json!([condition(property, operator, long.as_str())]))],
-        ));
+        );
+        let flags = dialect.compile(&document.to_string()).unwrap();
         served(&flags, "f", &Context::new(&long).with("a", &long))
     };
     for (operator, matches) in [
@@ -740,9 +757,24 @@ fn assignments_never_change() {
         write!(assigned, "{}", &value[1..]).unwrap();
     }
     assert_eq!(assigned, ASSIGNED);
+    let listed = Flagsmith::new().with_variant_order(VariantOrder::Document);
+    for dialect in [listed.clone(), listed.with_engine(Engine::Rust)] {
+        let flags = dialect.compile(&document().to_string()).unwrap();
+        let mut assigned = String::new();
+        for user in 0..40 {
+            let key = format!("user-{user}");
+            let value = served(&flags, "model", &Context::new(&key));
+            write!(assigned, "{}", &value[1..]).unwrap();
+        }
+        assert_eq!(assigned, LISTED);
+    }
 }
 
-const ASSIGNED: &str = "3121121121313131123231312131131313231213";
+/// By the ids of the variants.
+const ASSIGNED: &str = "2131131131212121132321213121121212321312";
+
+/// As the document lists the variants.
+const LISTED: &str = "3121121121313131123231312131131313231213";
 
 /// The assignments that a real server and a real client made, for 200 users, in the folder that
 /// `MODELGATE_PAYLOADS` names.

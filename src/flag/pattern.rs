@@ -17,6 +17,10 @@ const TABLE_LIMIT: usize = 256 * 1024;
 /// How large a pattern may be on the way to a table, in bytes.
 const TABLE_SOURCE_LIMIT: usize = 256 * 1024;
 
+/// How many steps back matching with backtracking may take.
+#[cfg(feature = "flagsmith-dialect")]
+const BACKTRACK_LIMIT: usize = 100_000;
+
 /// A search for a regular expression in the syntax of the `regex` crate, unanchored.
 pub(crate) struct Pattern {
     text: Box<str>,
@@ -33,6 +37,9 @@ enum Engine {
     General(Regex),
     /// The table for ASCII, and the general engine for any other text.
     Both(Table, Regex),
+    /// For look-around and references back, which need backtracking. It allocates.
+    #[cfg(feature = "flagsmith-dialect")]
+    Backtracking(Box<fancy_regex::Regex>),
 }
 
 impl Pattern {
@@ -55,6 +62,23 @@ impl Pattern {
         Some(Pattern { text: text.into(), engine })
     }
 
+    /// A pattern in Python's syntax, anchored at the start as `re.match` is; `None` when it cannot
+    /// be matched. What the `regex` crate lacks is matched by backtracking, at most
+    /// [`BACKTRACK_LIMIT`] steps of it: a text that would take more does not match.
+    #[cfg(feature = "flagsmith-dialect")]
+    pub(crate) fn python(text: &str) -> Option<Pattern> {
+        let anchored = format!(r"\A(?:{})", python_syntax(text));
+        let pattern = Pattern::new(&anchored, false).map(|pattern| pattern.engine);
+        let engine = pattern.or_else(|| {
+            let built = fancy_regex::RegexBuilder::new(&anchored)
+                .backtrack_limit(BACKTRACK_LIMIT)
+                .delegate_size_limit(TABLE_SOURCE_LIMIT)
+                .build();
+            Some(Engine::Backtracking(Box::new(built.ok()?)))
+        })?;
+        Some(Pattern { text: text.into(), engine })
+    }
+
     /// Whether the pattern is found in the text.
     #[inline]
     pub(crate) fn is_found_in(&self, text: &str) -> bool {
@@ -62,8 +86,55 @@ impl Pattern {
             Engine::Table(table) => search(table, text),
             Engine::Both(table, _) if text.is_ascii() => search(table, text),
             Engine::General(general) | Engine::Both(_, general) => general.is_match(text),
+            #[cfg(feature = "flagsmith-dialect")]
+            Engine::Backtracking(pattern) => pattern.is_match(text).unwrap_or(false),
         }
     }
+}
+
+/// Python's `\Z` is `\z` elsewhere, and its `$` also stands before a line break that ends the text.
+#[cfg(feature = "flagsmith-dialect")]
+fn python_syntax(text: &str) -> String {
+    let mut translated = String::with_capacity(text.len() + 8);
+    let mut characters = text.chars().peekable();
+    let mut class = false;
+    let by_line = text.split("(?").skip(1).any(|flags| {
+        let flags = flags.split(|c: char| !c.is_ascii_lowercase()).next();
+        flags.is_some_and(|flags| flags.contains('m'))
+    });
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                translated.push('\\');
+                match characters.next() {
+                    Some('Z') if !class => translated.push('z'),
+                    Some(escaped) => translated.push(escaped),
+                    None => {}
+                }
+            }
+            '[' if !class => {
+                class = true;
+                translated.push('[');
+                // A bracket that comes first is one of the class.
+                if characters.next_if_eq(&'^').is_some() {
+                    translated.push('^');
+                }
+                if characters.next_if_eq(&']').is_some() {
+                    translated.push_str("\\]");
+                }
+            }
+            // Nested classes are Rust's alone.
+            '[' => translated.push_str("\\["),
+            ']' => {
+                class = false;
+                translated.push(']');
+            }
+            '&' | '~' if class => translated.extend(['\\', character]),
+            '$' if !class && !by_line => translated.push_str(r"(?:\n?\z)"),
+            character => translated.push(character),
+        }
+    }
+    translated
 }
 
 /// What the characters of a pattern stand for, and which text may be searched for it.

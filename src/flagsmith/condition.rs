@@ -9,7 +9,10 @@ use serde::{
 };
 
 use super::{
+    Engine,
     property::Property,
+    python,
+    read::shortened,
     subject::{Kind, Subject},
 };
 use crate::flag::{pattern::Pattern, semver::Version};
@@ -20,6 +23,15 @@ pub(super) struct Condition {
     pub(super) operator: Operator,
     pub(super) value: ConditionValue,
     pub(super) test: Test,
+    /// Why it never matches, if it does not.
+    pub(super) fault: Option<Box<Fault>>,
+}
+
+/// What is wrong with a condition that never matches.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub(super) found: String,
+    pub(super) expected: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -39,6 +51,9 @@ pub(super) enum Operator {
     Modulo,
     IsSet,
     IsNotSet,
+    /// An operator that no engine has.
+    #[serde(skip)]
+    Unknown,
 }
 
 impl Operator {
@@ -63,6 +78,7 @@ impl Operator {
             Operator::Modulo => "MODULO",
             Operator::IsSet => "IS_SET",
             Operator::IsNotSet => "IS_NOT_SET",
+            Operator::Unknown => "UNKNOWN",
         }
     }
 }
@@ -76,7 +92,7 @@ pub(super) enum ConditionValue {
 
 impl ConditionValue {
     /// As one text: a list is joined by commas.
-    fn text(&self) -> Box<str> {
+    pub(super) fn text(&self) -> Box<str> {
         match self {
             ConditionValue::One(text) => text.clone(),
             ConditionValue::Many(texts) => texts.join(",").into(),
@@ -100,16 +116,68 @@ pub(super) enum Test {
     },
     /// The percentage up to which it matches.
     Split(f64),
+    /// Any other test, as the server's engine has it.
+    Python(Box<python::Check>),
     /// The value makes no sense: it matches nothing.
     Never,
 }
 
 impl Test {
-    pub(super) fn new(operator: Operator, value: &ConditionValue) -> Test {
+    /// The test, and why it never matches if it does not.
+    pub(super) fn new(
+        operator: Operator,
+        value: &ConditionValue,
+        engine: Engine,
+    ) -> (Test, Option<Fault>) {
+        let expected = match operator {
+            Operator::Regex => "a regular expression that can be matched",
+            Operator::Modulo => "`divisor|remainder`, two numbers",
+            Operator::PercentageSplit => "a percentage",
+            _ => "an operator of Flagsmith",
+        };
+        let test = match engine {
+            Engine::Python => Test::python(operator, value),
+            Engine::Rust => Test::rust(operator, value),
+        };
+        match test {
+            Some(test) => (test, None),
+            None => {
+                let found = format!("`{}`", shortened(&value.text()));
+                (Test::Never, Some(Fault { found, expected }))
+            }
+        }
+    }
+
+    fn python(operator: Operator, value: &ConditionValue) -> Option<Test> {
+        use Operator as Is;
+        let compare =
+            |comparison| python::Check::Compare(comparison, python::Constant::new(value.text()));
+        let check = match operator {
+            Is::IsSet => return Some(Test::IsSet),
+            Is::IsNotSet => return Some(Test::IsNotSet),
+            Is::Unknown => return None,
+            Is::PercentageSplit => return python::float(&value.text()).map(Test::Split),
+            Is::Equal => compare(Comparison::Equal),
+            Is::NotEqual => compare(Comparison::NotEqual),
+            Is::GreaterThan => compare(Comparison::Greater),
+            Is::GreaterThanInclusive => compare(Comparison::GreaterOrEqual),
+            Is::LessThan => compare(Comparison::Less),
+            Is::LessThanInclusive => compare(Comparison::LessOrEqual),
+            Is::Contains => python::Check::Contains(python::Constant::new(value.text())),
+            Is::NotContains => python::Check::NotContains(value.text()),
+            Is::In => python::Check::In(python::members(value)),
+            Is::Regex => python::Check::Matches(Pattern::python(&value.text())?.into()),
+            Is::Modulo => python::modulo(&value.text())?,
+        };
+        Some(Test::Python(Box::new(check)))
+    }
+
+    fn rust(operator: Operator, value: &ConditionValue) -> Option<Test> {
         let compare = |comparison| Test::Compare(comparison, Box::new(Constant::new(value.text())));
-        match operator {
+        Some(match operator {
             Operator::IsSet => Test::IsSet,
             Operator::IsNotSet => Test::IsNotSet,
+            Operator::Unknown => return None,
             Operator::Equal => compare(Comparison::Equal),
             Operator::NotEqual => compare(Comparison::NotEqual),
             Operator::GreaterThan => compare(Comparison::Greater),
@@ -119,11 +187,10 @@ impl Test {
             Operator::Contains => Test::Contains(value.text()),
             Operator::NotContains => Test::NotContains(value.text()),
             Operator::In => Test::In(Members::new(value)),
-            Operator::Regex => Pattern::new(&value.text(), false)
-                .map_or(Test::Never, |pattern| Test::Matches(pattern.into())),
-            Operator::Modulo => modulo(&value.text()).unwrap_or(Test::Never),
-            Operator::PercentageSplit => value.text().parse().map_or(Test::Never, Test::Split),
-        }
+            Operator::Regex => Test::Matches(Pattern::new(&value.text(), false)?.into()),
+            Operator::Modulo => modulo(&value.text())?,
+            Operator::PercentageSplit => Test::Split(value.text().parse().ok()?),
+        })
     }
 
     /// Whether a subject that is there passes; splits are none of its business.
@@ -131,6 +198,7 @@ impl Test {
     pub(super) fn passes(&self, subject: &Subject<'_>) -> bool {
         match self {
             Test::IsSet => true,
+            Test::Python(check) => check.passes(subject),
             Test::Compare(comparison, constant) => comparison.holds(subject, constant),
             Test::In(members) => {
                 !matches!(subject.kind(), Kind::Bool(_))
@@ -228,7 +296,7 @@ impl Comparison {
 
     /// What cannot be ordered (NaN) is unequal, and neither greater nor less.
     #[inline]
-    fn of(self, order: Option<Ordering>) -> bool {
+    pub(super) fn of(self, order: Option<Ordering>) -> bool {
         match self {
             Comparison::Equal => order == Some(Ordering::Equal),
             Comparison::NotEqual => order != Some(Ordering::Equal),
@@ -294,6 +362,10 @@ impl Members {
             ConditionValue::One(text) => text.split(',').map(|part| part.trim().into()).collect(),
             ConditionValue::Many(texts) => texts.clone(),
         };
+        Members::of(members)
+    }
+
+    pub(super) fn of(members: Box<[Box<str>]>) -> Members {
         if members.len() < MANY {
             Members::Few(members)
         } else {
@@ -302,7 +374,7 @@ impl Members {
     }
 
     #[inline]
-    fn has(&self, text: &str) -> bool {
+    pub(super) fn has(&self, text: &str) -> bool {
         match self {
             Members::Few(members) => members.iter().any(|member| **member == *text),
             Members::Many(members) => members.contains(text),

@@ -177,7 +177,8 @@ impl Reader {
             }
             let segments = document.segments.unwrap_or_default().0;
             for (place, (id, segment)) in segments.into_iter().enumerate() {
-                self.add_segment(place, segment.compile(&id, &environment));
+                let path = format!("/segments/{}", escaped(&id));
+                self.add_segment(place, &path, segment.compile(&id, &environment));
             }
             return;
         }
@@ -186,7 +187,8 @@ impl Reader {
         }
         let segments = document.project.and_then(|project| project.segments);
         for (place, segment) in segments.unwrap_or_default().into_iter().enumerate() {
-            self.add_segment(place, segment.compile(&environment));
+            let path = format!("/project/segments/{place}");
+            self.add_segment(place, &path, segment.compile(&environment));
         }
         for identity in document.identity_overrides.unwrap_or_default() {
             self.add_identity(identity);
@@ -223,7 +225,8 @@ impl Reader {
         self.flags.push(flag(&self.environment, state));
     }
 
-    fn add_segment(&mut self, place: usize, segment: Segment) {
+    fn add_segment(&mut self, place: usize, path: &str, segment: Segment) {
+        self.problems.extend(segment.faults(path));
         let segment = Arc::new(segment);
         // One that comes twice keeps its first place and its last form.
         match self.places.get(&segment.id).and_then(|at| self.segments.get_mut(*at)) {
@@ -259,7 +262,7 @@ impl Reader {
 
     fn segment(&mut self, id: Option<&str>, place: usize, path: String, text: &RawValue) {
         match segment(&self.environment, id, &path, text.get()) {
-            Ok(segment) => self.add_segment(place, segment),
+            Ok(segment) => self.add_segment(place, &path, segment),
             Err(problem) => {
                 self.problems.push(problem);
                 let id = match id {

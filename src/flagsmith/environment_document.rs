@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{
-    VariantOrder,
-    condition::{Condition, ConditionValue, Operator},
+    Engine, VariantOrder,
+    condition::{Condition, ConditionValue},
     environment::Environment,
     evaluation_context::{by_priority, priority},
     hashing::Prefix,
@@ -137,8 +137,11 @@ impl FeatureStateJson<'_> {
         let variants = variants.map(|(place, variant)| Variant {
             name: variant.multivariate_feature_option.key,
             value: variant.multivariate_feature_option.value.0,
-            // In single precision, to which the official client rounds what it has read.
-            weight: f64::from(variant.percentage_allocation as f32),
+            weight: match environment.settings.engine {
+                Engine::Python => variant.percentage_allocation,
+                // In single precision, to which the official Rust client rounds what it has read.
+                Engine::Rust => f64::from(variant.percentage_allocation as f32),
+            },
             priority: match (order, variant.id) {
                 (VariantOrder::ById, Some(id)) => id as f64,
                 _ => f64::INFINITY,
@@ -164,7 +167,8 @@ impl FeatureStateJson<'_> {
 
 impl SegmentJson<'_> {
     pub(super) fn compile(self, environment: &Environment) -> Segment {
-        let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
+        let rules: Box<[Rule]> =
+            self.rules.into_iter().map(|rule| rule.compile(environment)).collect();
         let id = self.id.to_string();
         Segment {
             prefix: Prefix::new(&id),
@@ -184,7 +188,7 @@ impl SegmentJson<'_> {
 }
 
 impl RuleJson<'_> {
-    fn compile(self) -> Rule {
+    fn compile(self, environment: &Environment) -> Rule {
         Rule {
             // The official client takes a type that it does not know for ALL.
             kind: match &*self.kind {
@@ -192,17 +196,20 @@ impl RuleJson<'_> {
                 "NONE" => RuleKind::None,
                 _ => RuleKind::All,
             },
-            conditions: self.conditions.into_iter().map(ConditionJson::compile).collect(),
-            rules: self.rules.into_iter().map(RuleJson::compile).collect(),
+            conditions: self
+                .conditions
+                .into_iter()
+                .map(|condition| condition.compile(environment))
+                .collect(),
+            rules: self.rules.into_iter().map(|rule| rule.compile(environment)).collect(),
         }
     }
 }
 
 impl ConditionJson<'_> {
-    fn compile(self) -> Condition {
-        // And an operator that it does not know for EQUAL.
-        let operator = Operator::named(&self.operator).unwrap_or(Operator::Equal);
-        Condition::new(&self.property.0, operator, ConditionValue::of_document(self.value))
+    fn compile(self, environment: &Environment) -> Condition {
+        let value = ConditionValue::of_document(self.value);
+        Condition::new(&self.property.0, &self.operator, value, environment.settings.engine)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Generation,
+    Engine, Generation,
     condition::{Condition, Test},
     environment::{Environment, Shape},
     exposure::outcome,
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     flag::{ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Reason, Request},
+    hash::Md5,
     value::Map,
 };
 
@@ -211,15 +212,39 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let Some(identity) = self.identity else {
             return Decision { state, cause, choice: Choice::None, missing_key: true };
         };
-        let percentage = match identity.given_key() {
-            None => state.prefix.percentage(|hash| hash.write(identity.identifier.as_bytes())),
-            Some(key) => Prefix::new(&state.key).percentage(|hash| hash.write(key.as_bytes())),
-        };
+        let rest = |hash: &mut Md5| hash.write(identity.identifier.as_bytes());
+        let given = |hash: &mut Md5, key: &str| hash.write(key.as_bytes());
         let mut limit = 0.0;
-        let chosen = state.variants.iter().position(|variant| {
-            limit += variant.weight;
-            percentage <= limit
-        });
+        let (percentage, chosen) = match self.environment.settings.engine {
+            Engine::Python => {
+                let whole = |hash: &mut Md5| identity.hash_key(hash);
+                let percentage = match identity.given_key() {
+                    None => state.prefix.below_100(&state.key, rest, whole),
+                    Some(key) => Prefix::new(&state.key).below_100(
+                        &state.key,
+                        |hash| given(hash, key),
+                        whole,
+                    ),
+                };
+                let chosen = state.variants.iter().position(|variant| {
+                    let from = limit;
+                    limit += variant.weight;
+                    from <= percentage && percentage < limit
+                });
+                (percentage, chosen)
+            }
+            Engine::Rust => {
+                let percentage = match identity.given_key() {
+                    None => state.prefix.percentage(rest),
+                    Some(key) => Prefix::new(&state.key).percentage(|hash| given(hash, key)),
+                };
+                let chosen = state.variants.iter().position(|variant| {
+                    limit += variant.weight;
+                    percentage <= limit
+                });
+                (percentage, chosen)
+            }
+        };
         self.watcher.variant(percentage, &state.variants, chosen);
         let choice = chosen.and_then(|chosen| state.variants.get(chosen));
         let choice = choice.map_or(Choice::Control, Choice::Variant);
@@ -378,13 +403,37 @@ impl<'a, W: Watcher> Scope<'a, W> {
         subject: &Option<Subject<'a>>,
         limit: f64,
     ) -> bool {
-        let percentage = match (&condition.property.path, subject) {
+        let key;
+        let subject = match (&condition.property.path, subject) {
             (Path::Nowhere, _) => match self.identity_key() {
-                Some(key) => segment.prefix.percentage(|hash| key.hash(hash)),
+                Some(found) => {
+                    key = found;
+                    &key
+                }
                 None => return false,
             },
-            (_, Some(subject)) => segment.prefix.percentage(|hash| subject.hash(hash)),
+            (_, Some(subject)) => subject,
             (_, None) => return false,
+        };
+        let percentage = match self.environment.settings.engine {
+            Engine::Rust => segment.prefix.percentage(|hash| subject.hash(hash)),
+            Engine::Python if matches!(condition.property.path, Path::Nowhere) => {
+                let write = |hash: &mut Md5| subject.hash(hash);
+                segment.prefix.below_100(&segment.key, write, write)
+            }
+            // What a property names is a number where it looks like one.
+            Engine::Python => {
+                let found = subject.with_held(|held| {
+                    let write = |hash: &mut Md5| {
+                        held.with_text(|text| hash.write(text.as_bytes()));
+                    };
+                    segment.prefix.below_100(&segment.key, write, write)
+                });
+                match found {
+                    Some(percentage) => percentage,
+                    None => return false,
+                }
+            }
         };
         self.watcher.split(percentage, limit);
         percentage <= limit

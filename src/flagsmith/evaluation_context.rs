@@ -6,14 +6,15 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{
+    Engine,
     condition::{Condition, ConditionValue, Operator, Test},
     environment::Environment,
     hashing::Prefix,
     property::Property,
-    read::{Scalar, given, or_default},
+    read::{Scalar, given, or_default, shortened},
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
-use crate::value::Map;
+use crate::{flag::FlagProblem, value::Map};
 
 #[derive(Deserialize)]
 pub(super) struct EnvironmentJson {
@@ -71,7 +72,7 @@ struct RuleJson {
 
 #[derive(Deserialize)]
 struct ConditionJson {
-    operator: Operator,
+    operator: Box<str>,
     #[serde(default, deserialize_with = "or_default")]
     property: Box<str>,
     #[serde(default, deserialize_with = "given")]
@@ -114,7 +115,8 @@ pub(super) fn by_priority(mut variants: Vec<Variant>) -> Box<[Variant]> {
 impl SegmentJson {
     /// `id` is what the segment is called in the document.
     pub(super) fn compile(self, id: &str, environment: &Environment) -> Segment {
-        let rules: Box<[Rule]> = self.rules.into_iter().map(RuleJson::compile).collect();
+        let rules: Box<[Rule]> =
+            self.rules.into_iter().map(|rule| rule.compile(environment)).collect();
         Segment {
             id: id.into(),
             prefix: Prefix::new(&self.key),
@@ -133,25 +135,68 @@ impl SegmentJson {
 }
 
 impl RuleJson {
-    fn compile(self) -> Rule {
+    fn compile(self, environment: &Environment) -> Rule {
         Rule {
             kind: self.kind,
-            conditions: self.conditions.into_iter().map(ConditionJson::compile).collect(),
-            rules: self.rules.into_iter().map(RuleJson::compile).collect(),
+            conditions: self
+                .conditions
+                .into_iter()
+                .map(|condition| condition.compile(environment))
+                .collect(),
+            rules: self.rules.into_iter().map(|rule| rule.compile(environment)).collect(),
         }
     }
 }
 
 impl ConditionJson {
-    fn compile(self) -> Condition {
-        Condition::new(&self.property, self.operator, ConditionValue::of_context(self.value))
+    fn compile(self, environment: &Environment) -> Condition {
+        let engine = environment.settings.engine;
+        let value = ConditionValue::of_context(self.value, engine);
+        Condition::new(&self.property, &self.operator, value, engine)
     }
 }
 
 impl Condition {
-    pub(super) fn new(property: &str, operator: Operator, value: ConditionValue) -> Condition {
-        let test = Test::new(operator, &value);
-        Condition { property: Property::new(property), operator, value, test }
+    pub(super) fn new(
+        property: &str,
+        operator: &str,
+        value: ConditionValue,
+        engine: Engine,
+    ) -> Condition {
+        let named = Operator::named(operator);
+        let (test, mut fault) = Test::new(named.unwrap_or(Operator::Unknown), &value, engine);
+        if let (None, Some(fault)) = (named, &mut fault) {
+            fault.found = format!("`{}`", shortened(operator));
+        }
+        Condition {
+            property: Property::new(property),
+            operator: named.unwrap_or(Operator::Unknown),
+            value,
+            test,
+            fault: fault.map(Box::new),
+        }
+    }
+}
+
+impl Segment {
+    /// The conditions that can never match, for the problems of the set; `path` is the segment's.
+    pub(super) fn faults(&self, path: &str) -> Vec<FlagProblem> {
+        let mut problems = Vec::new();
+        faults_of(&self.rules, path, &mut problems);
+        problems
+    }
+}
+
+fn faults_of(rules: &[Rule], path: &str, problems: &mut Vec<FlagProblem>) {
+    for (index, rule) in rules.iter().enumerate() {
+        let path = format!("{path}/rules/{index}");
+        for (index, condition) in rule.conditions.iter().enumerate() {
+            if let Some(fault) = &condition.fault {
+                let path = format!("{path}/conditions/{index}");
+                problems.push(FlagProblem::warning("", path, fault.found.clone(), fault.expected));
+            }
+        }
+        faults_of(&rule.rules, &path, problems);
     }
 }
 

@@ -27,13 +27,47 @@ impl Prefix {
     pub(super) fn percentage(&self, write: impl FnOnce(&mut Md5)) -> f64 {
         let mut hash = self.0;
         write(&mut hash);
-        let bucket = hash.finish().into_iter().fold(0, |rest, part| {
-            // The digest modulo 9999, part by part.
-            (rest << 32 | u64::from(part)) % 9999
-        });
+        let bucket = bucket(hash);
         // In single precision, as Flagsmith computes it: the boundaries depend on it.
         f64::from(bucket as f32 / 9998.0 * 100.0)
     }
+
+    /// The percentage, from 0 to below 100, as the server's engine computes it: in double precision,
+    /// and what would be 100 is hashed once more with everything repeated. `rest` writes what comes
+    /// after the prefix, `whole` the same with all of the key.
+    #[inline]
+    pub(super) fn below_100(
+        &self,
+        salt: &str,
+        rest: impl FnOnce(&mut Md5),
+        whole: impl Fn(&mut Md5),
+    ) -> f64 {
+        let mut hash = self.0;
+        rest(&mut hash);
+        let mut found = bucket(hash);
+        // The odds of a second time are 1 to 9,998.
+        let mut times = 1;
+        while found == HUNDRED && times < 16 {
+            times += 1;
+            let mut hash = Md5::new();
+            for time in 0..times {
+                hash.write(if time == 0 { b"" } else { b"," });
+                hash.write(salt.as_bytes());
+                hash.write(b",");
+                whole(&mut hash);
+            }
+            found = bucket(hash);
+        }
+        found as f64 / HUNDRED as f64 * 100.0
+    }
+}
+
+/// The bucket that stands for 100 percent.
+const HUNDRED: u64 = 9998;
+
+fn bucket(hash: Md5) -> u64 {
+    // The digest modulo 9999, part by part.
+    hash.finish().into_iter().fold(0, |rest, part| (rest << 32 | u64::from(part)) % 9999)
 }
 
 #[cfg(test)]

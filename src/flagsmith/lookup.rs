@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map as Object, Value as Json};
 
 use super::{
-    context_json,
+    Engine, context_json,
     environment::Shape,
     evaluate::{Decision, Feature, Scope},
     property::{FlagField, Path, Property},
@@ -23,7 +23,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let identity = self.identity?;
         Some(match self.environment.shape {
             Shape::Document => Subject::Key(identity),
-            // An evaluation context without a key has an empty one.
+            Shape::Context if self.environment.settings.engine == Engine::Python => {
+                Subject::Key(identity)
+            }
+            // To the Rust engine, an evaluation context without a key has an empty one.
             Shape::Context => Subject::Text(identity.given_key().unwrap_or_default()),
         })
     }
@@ -33,6 +36,12 @@ impl<'a, W: Watcher> Scope<'a, W> {
         let found = match &property.path {
             Path::Nowhere => return None,
             Path::Trait => return self.attribute(&property.text),
+            // The server's engine asks for a trait of that very name first.
+            _ if self.environment.settings.engine == Engine::Python
+                && self.attribute(&property.text).is_some() =>
+            {
+                return self.attribute(&property.text);
+            }
             Path::Nothing => None,
             Path::EnvironmentKey => Some(Subject::Text(&self.environment.key)),
             Path::EnvironmentName => Some(Subject::Text(&self.environment.name)),
@@ -53,7 +62,12 @@ impl<'a, W: Watcher> Scope<'a, W> {
 
     #[inline]
     fn attribute(&self, name: &str) -> Option<Subject<'a>> {
-        self.identity.and_then(|identity| identity.attribute(name))
+        let found = self.identity.and_then(|identity| identity.attribute(name));
+        match self.environment.settings.engine {
+            // A trait that is null is not set.
+            Engine::Python => found.filter(|found| !matches!(found, Subject::Null)),
+            Engine::Rust => found,
+        }
     }
 
     fn read_flag(&mut self, name: &str, field: &'a FlagField, json: bool) -> Option<Subject<'a>> {

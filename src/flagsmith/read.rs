@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::Value as Json;
 
-use super::condition::ConditionValue;
+use super::{Engine, condition::ConditionValue, python};
 use crate::{flag::FlagProblem, value::Value};
 
 /// Reads an item that stands at `path`.
@@ -59,7 +59,7 @@ fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Flag
 }
 
 /// What was found, when it is long only its beginning.
-fn shortened(found: &str) -> String {
+pub(super) fn shortened(found: &str) -> String {
     match found.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", found.get(..end).unwrap_or_default()),
         None => found.to_owned(),
@@ -137,11 +137,13 @@ where
 
 impl ConditionValue {
     /// As the engine reads it: a list, also one that is written out as text, or one text.
-    pub(super) fn of_context(json: Option<Json>) -> ConditionValue {
+    pub(super) fn of_context(json: Option<Json>, engine: Engine) -> ConditionValue {
         match json {
             None => ConditionValue::One("".into()),
             Some(Json::String(text)) => {
-                if text.trim().starts_with('[')
+                // The server's engine does so for `IN` only.
+                if engine == Engine::Rust
+                    && text.trim().starts_with('[')
                     && let Ok(texts) = serde_json::from_str(&text)
                 {
                     return ConditionValue::Many(texts);
@@ -151,6 +153,10 @@ impl ConditionValue {
             Some(Json::Array(members)) => {
                 let text = |member| match member {
                     Json::String(text) => text.into(),
+                    other if engine == Engine::Python => {
+                        let value = serde_json::from_value(other).unwrap_or(Value::Null);
+                        python::text_of(&value)
+                    }
                     other => Json::to_string(&other).into(),
                 };
                 ConditionValue::Many(members.into_iter().map(text).collect())

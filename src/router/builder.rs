@@ -36,7 +36,7 @@ pub struct RouterBuilder<F: ?Sized, P> {
     binding: Binding,
     versions: Vec<Registered<F, P>>,
     checks: Vec<(Version, Acceptance<F, P>)>,
-    fallbacks: Vec<Version>,
+    pub(super) fallbacks: Vec<Version>,
     flags: Option<Flags>,
     sources: FlagsBuilder,
     own_sources: bool,
@@ -393,13 +393,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             shadowing.counts(),
             self.feeds.into(),
         );
-        Ok(Parts {
-            core,
-            shadowing,
-            finite: self.finite,
-            #[cfg(feature = "async")]
-            compute: self.compute,
-        })
+        Ok(Parts { core, shadowing, finite: self.finite })
     }
 
     fn validate(&self) -> Result<(), BuildError> {
@@ -467,6 +461,4 @@ pub(super) struct Parts<F: ?Sized + Input, P: Output, M> {
     pub(super) core: Arc<Core<M>>,
     pub(super) shadowing: Shadowing<F, P>,
     pub(super) finite: FiniteCheck<P>,
-    #[cfg(feature = "async")]
-    pub(super) compute: super::future::Compute,
 }

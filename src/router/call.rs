@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    breaker::Ticket,
-    slot::{Handle, Slot},
-};
+use super::{breaker::Ticket, slot::Slot};
 use crate::{
     clock::Clock,
     model::{Model, ModelError, ModelErrorKind},
@@ -25,6 +22,13 @@ pub(crate) struct Called<P> {
 }
 
 impl<P> Called<P> {
+    /// There is no answer.
+    #[cfg(feature = "async")]
+    #[cold]
+    pub(crate) fn failed(error: ModelError, service_time: Duration) -> Called<P> {
+        Called { outcome: Err(error), service_time }
+    }
+
     /// There was nothing to call.
     #[cold]
     pub(crate) fn not_loaded() -> Called<P> {
@@ -71,7 +75,7 @@ fn finite_or<P>(output: P, is_finite: fn(&P) -> bool) -> Result<P, ModelError> {
     }
 }
 
-impl<M: Handle> Slot<M> {
+impl<M> Slot<M> {
     /// Counts a finished call and tells the breaker.
     #[inline]
     pub(crate) fn finished<P>(
@@ -86,6 +90,22 @@ impl<M: Handle> Slot<M> {
             Ok(_) => self.breaker.succeeded(ticket),
             Err(error) => self.failed(error, ticket, clock),
         }
+    }
+
+    /// The caller has gone before there was an answer: that says nothing about the version.
+    #[cfg(feature = "async")]
+    #[cold]
+    pub(crate) fn given_up(&self, ticket: Ticket, clock: &dyn Clock) {
+        self.counters.given_up();
+        self.breaker.learned_nothing(ticket, clock);
+    }
+
+    /// The version has no room for the call. It was not asked.
+    #[cfg(feature = "async")]
+    #[cold]
+    pub(crate) fn refused(&self, ticket: Ticket, clock: &dyn Clock) {
+        self.counters.failed(ModelErrorKind::Overloaded);
+        self.breaker.learned_nothing(ticket, clock);
     }
 
     #[cold]

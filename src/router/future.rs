@@ -1,42 +1,40 @@
 //! The async router: the same decisions, models on a pool or on their own I/O, deadlines.
 
 mod batch;
+mod compute;
+mod hosted;
+mod lane;
 pub(crate) mod model;
-mod pool;
+mod wait;
 
-use std::{
-    borrow::Borrow,
-    fmt,
-    future::Future,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Borrow, fmt, future::Future, sync::Arc, time::Duration};
 
-use futures::{
-    FutureExt,
-    future::{Either, join, join_all, select},
-};
+use futures::future::{join, join_all};
 
 pub(crate) use self::model::Blocking;
-use self::model::{AsyncModel, Guarded, block_on};
-use self::pool::{ComputePool, Progress, Refused};
+use self::{
+    compute::{Computed, Report, compute},
+    hosted::{Hosted, Lanes},
+    lane::Refused,
+    model::AsyncModel,
+    wait::wait,
+};
 use super::{
     Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
     Prediction, RouterBuilder, RouterStats,
     builder::Parts,
-    call::{Called, FiniteCheck, call, checked},
+    call::{Called, FiniteCheck, call},
     conclude,
     core::{Choice, Core, KeyRefused},
     operate::operations,
     registered::AnyModel,
-    shadowing::{self, ComparedOn, Joined, Served, Shadowable, Shadowing},
-    slot::Handle,
+    shadowing::{self, ComparedOn, Joined, Served, Shadowing},
     table::{Candidate, Candidates, Table},
 };
 use crate::{
     context::EvaluationContext,
     flag::store::{Flags, FlagsStatus, NotReadyError},
-    model::{Acceptance, Model, ModelError, ModelErrorKind},
+    model::{Acceptance, Model},
     prediction_id::PredictionId,
     timer::Timer,
     version::Version,
@@ -82,23 +80,28 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// Async only: how long a version may take before the fallback is asked instead. The fallback
     /// then has as long again. Default: no limit.
     ///
-    /// A computation that is already running cannot be interrupted: it ends on its pool thread and
-    /// its answer is thrown away. One that still waits for a thread is never started. When every
-    /// thread is held up by late computations, another is started in their place (up to 32), so
-    /// that a version that hangs leaves the fallback a thread to answer on.
+    /// A computation that is already running cannot be interrupted: it ends on its thread and its
+    /// answer is thrown away. One that still waits for a thread is never started. The thread of a
+    /// late computation is written off and another started in its place, up to 32 for each version;
+    /// a version that holds up all of its threads and these is refused
+    /// ([`Overloaded`](crate::model::ModelErrorKind::Overloaded)), and the fallback answers at once.
+    /// The threads of other versions are never touched. A caller that goes away before the deadline
+    /// changes nothing about this: its call is counted by how it ends.
     pub fn deadline(mut self, deadline: Duration) -> RouterBuilder<F, P> {
         self.compute.deadline = Some(deadline);
         self
     }
 
-    /// Async only: the threads of the pool that runs models which compute. Default: one for each
-    /// processor.
+    /// Async only: the threads of each version that computes. A version uses only its own, so that
+    /// one that hangs leaves the others theirs; those of the fallback versions are started with the
+    /// router, those of others when they are first needed. Default: one for each processor.
     pub fn compute_threads(mut self, threads: usize) -> RouterBuilder<F, P> {
         self.compute.threads = Some(threads);
         self
     }
 
-    /// Async only: how many requests may wait for the pool. A further one is
+    /// Async only: how many requests may wait for the threads of each version. A further one is
+    /// answered by the fallback; where that has no room either, it is
     /// [refused](PredictError::is_overloaded) at once. Default: 1,024.
     pub fn compute_queue(mut self, requests: usize) -> RouterBuilder<F, P> {
         self.compute.queue = Some(requests);
@@ -112,41 +115,25 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// [`BuildError`], naming the setting.
     pub fn build_async(self) -> Result<AsyncModelRouter<F, P>, BuildError> {
         self.compute.validate()?;
-        let Parts { core, shadowing, finite, compute } = self.assemble(|_, model| Ok(model))?;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = compute.threads.unwrap_or(processors);
-        let pool = ComputePool::start(threads, compute.queue.unwrap_or(QUEUE))
-            .map_err(BuildError::Thread)?;
-        let deadline = match compute.deadline {
+        let Compute { threads, queue, deadline } = self.compute;
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let lanes =
+            Lanes { threads: threads.unwrap_or_else(processors), queue: queue.unwrap_or(QUEUE) };
+        let fallbacks = self.fallbacks.clone();
+        let hosted = |version: &Version, model| {
+            let hosted = Hosted::new(model, lanes);
+            match fallbacks.contains(version) {
+                true => hosted.filled().map_err(BuildError::Thread),
+                false => Ok(hosted),
+            }
+        };
+        let Parts { core, shadowing, finite } = self.assemble(hosted)?;
+        let deadline = match deadline {
             Some(limit) => Some((limit, Timer::start().map_err(BuildError::Thread)?)),
             None => None,
         };
-        let inner = Inner { core, shadowing, finite, pool, deadline };
+        let inner = Inner { core, shadowing, finite, lanes, deadline };
         Ok(AsyncModelRouter { inner: Arc::new(inner) })
-    }
-}
-
-impl<F: Input + ?Sized, P: Output> Handle for AnyModel<F, P> {
-    fn can_answer(&self) -> bool {
-        match self {
-            AnyModel::Compute(model) => model.is_loaded(),
-            AnyModel::Waiting(model) => model.is_loaded(),
-        }
-    }
-    fn load(&self) -> Result<(), ModelError> {
-        match self {
-            AnyModel::Compute(model) => Model::load(&**model),
-            AnyModel::Waiting(model) => block_on(model.load()),
-        }
-    }
-}
-
-impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for AnyModel<F, P> {
-    fn shadow(&self) -> Arc<dyn Model<F, P>> {
-        match self {
-            AnyModel::Compute(model) => Arc::clone(model),
-            AnyModel::Waiting(model) => Arc::new(Blocking(Arc::clone(model))),
-        }
     }
 }
 
@@ -177,10 +164,10 @@ pub struct AsyncModelRouter<F: ?Sized, P> {
 }
 
 struct Inner<F: ?Sized, P> {
-    core: Arc<Core<AnyModel<F, P>>>,
+    core: Arc<Core<Hosted<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
-    pool: ComputePool,
+    lanes: Lanes,
     deadline: Option<(Duration, Timer)>,
 }
 
@@ -202,7 +189,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
 
 /// A request that has been decided and is about to run.
 struct Started<F: ?Sized + Input, P: Output> {
-    table: Arc<Table<AnyModel<F, P>>>,
+    table: Arc<Table<Hosted<F, P>>>,
     id: PredictionId,
     choice: Choice,
     candidates: Candidates,
@@ -248,10 +235,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::compute(model);
-        let version = version.into();
-        self.inner.core.install_checked(version.clone(), model.check(acceptance), model)?;
-        self.inner.shadowing.forgive(&version);
-        Ok(())
+        self.put_in(version.into(), model, acceptance)
     }
 }
 
@@ -270,17 +254,31 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
         let model = AnyModel::waiting(model);
-        self.inner.core.install_checked(version.into(), model.check(acceptance), model)
+        self.put_in(version.into(), model, acceptance)
+    }
+
+    fn put_in(
+        &self,
+        version: Version,
+        model: AnyModel<F, P>,
+        acceptance: &Acceptance<F, P>,
+    ) -> Result<(), OperateError> {
+        let (checked, hosted) = (model.check(acceptance), Hosted::new(model, self.inner.lanes));
+        self.inner.core.install_checked(version.clone(), checked, hosted)?;
+        self.inner.shadowing.forgive(&version);
+        Ok(())
     }
 }
 
 operations!(AsyncModelRouter);
 
 impl Refused {
-    fn into_error(self) -> PredictError {
-        match self {
-            Refused::Full => PredictError::overloaded(),
-            Refused::Stopped => PredictError::stopped(),
+    /// What a caller is told, or the failure that has the next version asked.
+    fn otherwise<P>(self, is_last: bool) -> Result<Called<P>, PredictError> {
+        match (self, is_last) {
+            (refused, false) => Ok(Called::failed(refused.into_model_error(), Duration::ZERO)),
+            (Refused::Full | Refused::Hung, true) => Err(PredictError::overloaded()),
+            (Refused::Stopped, true) => Err(PredictError::stopped()),
         }
     }
 }
@@ -292,7 +290,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     fn start_from(
         &self,
-        table: &Arc<Table<AnyModel<F, P>>>,
+        table: &Arc<Table<Hosted<F, P>>>,
         context: &dyn EvaluationContext,
     ) -> Result<Started<F, P>, PredictError> {
         let id = PredictionId::generate();
@@ -339,7 +337,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     async fn answer(
         &self,
-        table: &Table<AnyModel<F, P>>,
+        table: &Table<Hosted<F, P>>,
         choice: Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Answered<P>, PredictError> {
@@ -359,91 +357,62 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// A joined candidate: asked beside the primary, with the same deadline.
     async fn join(
         &self,
-        table: &Table<AnyModel<F, P>>,
+        table: &Table<Hosted<F, P>>,
         candidate: Candidate,
         features: &Arc<F::Owned>,
     ) -> Joined<P> {
-        let model = table.slots.get(candidate.slot).and_then(|slot| slot.model.as_ref().ok());
-        let called = match model {
-            Some(model) => self.call(model, features).await,
+        let hosted = table.slots.get(candidate.slot).and_then(|slot| slot.model.as_ref().ok());
+        let called = match hosted {
+            Some(hosted) => {
+                let report = Report::new::<()>(None, [], &self.core.settings.clock);
+                self.call(hosted, report, features).await
+            }
             None => Ok(Called::not_loaded()),
         };
-        // A full pool is the candidate's loss, never the caller's.
+        // A lane without room is the candidate's loss, never the caller's.
         Joined { candidate, called: called.ok() }
     }
 
     async fn ask(
         &self,
-        table: &Table<AnyModel<F, P>>,
+        table: &Table<Hosted<F, P>>,
         choice: &Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, PredictError> {
         let slot = table.slots.get(choice.slot);
-        let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
+        let Some((slot, Ok(hosted))) = slot.map(|slot| (slot, &slot.model)) else {
             return Ok(Called::not_loaded());
         };
-        let called = self.call(model, features).await.map_err(Refused::into_error)?;
-        let clock = &*self.core.settings.clock;
-        slot.finished(&called.outcome, called.service_time, choice.ticket, clock);
-        Ok(called)
+        let report = Report::new(Some(slot), [choice.ticket], &self.core.settings.clock);
+        let called = self.call(hosted, report, features).await;
+        called.or_else(|refused| refused.otherwise(choice.slot == table.fallback))
     }
 
-    /// One call within the deadline.
+    /// One call within the deadline, counted however it ends.
     async fn call(
         &self,
-        model: &AnyModel<F, P>,
+        hosted: &Hosted<F, P>,
+        report: Report,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, Refused> {
-        let started = Instant::now();
-        let Some((limit, timer)) = &self.deadline else {
-            return self.unhurried(model, features, None).await;
-        };
-        let Some(moment) = started.checked_add(*limit) else {
-            return self.unhurried(model, features, None).await;
-        };
-        let progress = Arc::new(Progress::default());
-        let watched = Some(Arc::clone(&progress));
-        let unhurried = std::pin::pin!(self.unhurried(model, features, watched));
-        match select(unhurried, timer.sleep_until(moment)).await {
-            Either::Left((called, _)) => called,
-            Either::Right(((), _)) => {
-                self.pool.overdue(&progress);
-                Ok(Called {
-                    outcome: Err(ModelError::of_kind(
-                        ModelErrorKind::Deadline,
-                        format!("no answer within {limit:?}"),
-                    )),
-                    service_time: started.elapsed(),
-                })
-            }
-        }
-    }
-
-    async fn unhurried(
-        &self,
-        model: &AnyModel<F, P>,
-        features: &Arc<F::Owned>,
-        progress: Option<Arc<Progress>>,
-    ) -> Result<Called<P>, Refused> {
-        match model {
-            AnyModel::Compute(model) => {
+        let deadline = self.deadline.as_ref();
+        match (&hosted.model, &hosted.lane) {
+            (AnyModel::Compute(model), Some(lane)) => {
                 let (model, features, finite) =
                     (Arc::clone(model), Arc::clone(features), self.finite);
-                self.pool.run(progress, move || call(&*model, (*features).borrow(), finite)).await
+                let work = move || call(&*model, (*features).borrow(), finite);
+                match compute(lane, deadline, report, std::slice::from_ref, work).await {
+                    Computed::Done(called) => Ok(called),
+                    Computed::Late(error, waited) => Ok(Called::failed(error, waited)),
+                    Computed::Refused(refused) => Err(refused),
+                }
             }
-            AnyModel::Waiting(model) => {
-                let started = Instant::now();
+            (AnyModel::Waiting(model), _) => {
                 let features: &F = (**features).borrow();
-                // Made inside the block, so that a panic before the first await is caught as well.
-                let answer = std::panic::AssertUnwindSafe(async {
-                    Guarded::new(model.predict(features)).await
-                });
-                let outcome = answer.catch_unwind().await;
-                let service_time = started.elapsed();
-                let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
-                let outcome = outcome.and_then(|output| checked(output, self.finite));
-                Ok(Called { outcome, service_time })
+                Ok(wait(&**model, features, self.finite, deadline, report).await)
             }
+            // Every model that computes has a lane.
+            (AnyModel::Compute(_), None) => Ok(Called::not_loaded()),
         }
     }
 }

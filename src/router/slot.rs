@@ -15,6 +15,9 @@ pub(crate) trait Handle: Clone + Send + Sync + 'static {
     fn can_answer(&self) -> bool;
 
     fn load(&self) -> Result<(), ModelError>;
+
+    /// The version was blocked, or is no longer.
+    fn blocked(&self, _blocked: bool) {}
 }
 
 /// A version in a routing table. A clone copies pointers.
@@ -25,6 +28,20 @@ pub(crate) struct Slot<M> {
     pub(crate) blocked: bool,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) counters: Arc<VersionCounters>,
+}
+
+impl<M> Slot<M> {
+    /// What is counted for the version, without the model: to be kept for as long as a call takes.
+    #[cfg(feature = "async")]
+    pub(crate) fn without_model(&self) -> Slot<()> {
+        Slot {
+            version: self.version.clone(),
+            model: Ok(()),
+            blocked: self.blocked,
+            breaker: Arc::clone(&self.breaker),
+            counters: Arc::clone(&self.counters),
+        }
+    }
 }
 
 impl<M: Handle> Slot<M> {

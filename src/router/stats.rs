@@ -31,6 +31,7 @@ struct Shard {
     /// By [`FallbackCause::index`]: how often this version was wanted and the fallback stood in.
     replaced: [AtomicU64; FallbackCause::COUNT],
     failed: [AtomicU64; FAILURES],
+    given_up: AtomicU64,
     service_time: Latencies,
 }
 
@@ -65,6 +66,7 @@ impl VersionCounters {
                 answered: Default::default(),
                 replaced: Default::default(),
                 failed: Default::default(),
+                given_up: AtomicU64::new(0),
                 service_time: Latencies::new(),
             }),
             breaker_opens: AtomicU64::new(0),
@@ -101,6 +103,13 @@ impl VersionCounters {
     /// How often an autopilot kept a user from it.
     pub(crate) fn held_back(&self) -> u64 {
         self.sum(|shard| shard.replaced.get(FallbackCause::HeldBack.index()))
+    }
+
+    /// The caller has gone before there was an answer.
+    #[cfg(feature = "async")]
+    #[cold]
+    pub(crate) fn given_up(&self) {
+        self.count(|shard| Some(&shard.given_up));
     }
 
     /// One finished call, whatever came of it.
@@ -170,6 +179,7 @@ impl VersionCounters {
             panics: failed(ModelErrorKind::Panicked),
             non_finite: failed(ModelErrorKind::NonFinite),
             deadlines: failed(ModelErrorKind::Deadline),
+            given_up: self.sum(|shard| Some(&shard.given_up)),
             service_time: self.service_time(),
             service_times: self.buckets(),
         }
@@ -278,6 +288,9 @@ pub struct VersionStats {
     pub non_finite: u64,
     /// Calls that came too late.
     pub deadlines: u64,
+    /// Calls of an async router that were given up by their callers: before they ran, or, of a model
+    /// that waits, before it answered. One that had begun to compute is counted by how it ends.
+    pub given_up: u64,
     /// How long calls took, warm-up excluded.
     pub service_time: Latency,
     /// The same by buckets that are not empty: upper end in microseconds, calls.

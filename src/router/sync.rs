@@ -2,3 +2,11 @@
 //! `tests/loom` compile the very same code over loom's doubles of these.
 
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "async")]
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Starts a named thread that nobody waits for.
+#[cfg(feature = "async")]
+pub(crate) fn start(name: String, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name).spawn(work).map(drop)
+}

@@ -9,7 +9,7 @@ use flagsmith_flag_engine::{
     types::{FlagsmithValue, FlagsmithValueType},
 };
 
-use modelgate::flagsmith::Flagsmith;
+use modelgate::flagsmith::{Engine, Flagsmith, VariantOrder};
 
 use crate::{
     contender::{Contender, Entry},
@@ -26,7 +26,7 @@ pub const ENTRIES: &[Entry] = &[
         name: "detail",
         title: "modelgate, `Flagsmith::feature`",
         build: |task| {
-            let flagsmith = Flagsmith::new();
+            let flagsmith = Flagsmith::new().with_engine(Engine::Rust).with_variant_order(VariantOrder::Document);
             ours::asked(task, move |set, key, context| {
                 let feature = flagsmith.feature(set, key, context).unwrap();
                 assert!(feature.enabled);

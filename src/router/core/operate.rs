@@ -83,11 +83,15 @@ impl<M: Handle> Core<M> {
         if blocked && self.settings.is_last_fallback(version) {
             return Err(OperateError::IsFallback(version.into()));
         }
+        let mut models = Vec::new();
         self.change(|control| {
             for slot in control.slots.iter_mut().filter(|slot| slot.version == *version) {
                 slot.blocked = blocked;
+                models.extend(slot.model.clone());
             }
         });
+        // After the change: no request comes to a version that lets go of what it holds.
+        models.iter().for_each(|model| model.blocked(blocked));
         Ok(())
     }
 

@@ -1,19 +1,21 @@
 //! Many rows at once, for the async router: decided one by one, asked by version.
 
-use std::{borrow::Borrow, future::Future, sync::Arc, time::Instant};
+use std::{borrow::Borrow, future::Future, sync::Arc};
 
 use futures::{
     FutureExt,
-    future::{BoxFuture, Either, join_all, select},
+    future::{BoxFuture, join_all},
 };
 
 use super::{
     AsyncModelRouter, Inner, Started,
-    pool::{Progress, Refused},
+    compute::{Computed, Report, compute},
+    hosted::Hosted,
+    lane::{Lane, Refused},
 };
 use crate::{
     context::EvaluationContext,
-    model::{ModelError, ModelErrorKind},
+    model::{Model, ModelError},
     router::{
         Answered, Input, Output, PredictError, Prediction,
         batch::{CHUNK, ask_chunk},
@@ -22,6 +24,7 @@ use crate::{
         core::Choice,
         registered::AnyModel,
         shadowing::Served,
+        slot::Slot,
         table::Table,
     },
 };
@@ -80,7 +83,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
 impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     async fn run_batch(
         &self,
-        table: &Table<AnyModel<F, P>>,
+        table: &Table<Hosted<F, P>>,
         started: Vec<Result<Started<F, P>, PredictError>>,
         features: &[Arc<F::Owned>],
     ) -> Vec<Result<Prediction<P>, PredictError>> {
@@ -134,7 +137,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// Offers the row to its shadows, and makes the caller's answer of it.
     fn finish_row(
         &self,
-        table: &Table<AnyModel<F, P>>,
+        table: &Table<Hosted<F, P>>,
         started: Started<F, P>,
         answered: Option<Result<Answered<P>, PredictError>>,
         features: &F,
@@ -157,27 +160,29 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// Asks one version for many rows. Boxed, so that the future of a batch stays small.
     fn ask_many<'a>(
         &'a self,
-        table: &'a Table<AnyModel<F, P>>,
+        table: &'a Table<Hosted<F, P>>,
         place: usize,
         rows: Vec<Waiting>,
         features: &'a [Arc<F::Owned>],
     ) -> BoxFuture<'a, Vec<(Waiting, Result<Called<P>, PredictError>)>> {
         async move {
-            let Some((slot, Ok(model))) = table.slots.get(place).map(|slot| (slot, &slot.model))
+            let Some((slot, Ok(hosted))) = table.slots.get(place).map(|slot| (slot, &slot.model))
             else {
                 return rows.into_iter().map(|row| (row, Ok(Called::not_loaded()))).collect();
             };
-            let called: Vec<Result<Called<P>, Refused>> = match model {
-                AnyModel::Compute(_) => {
-                    let chunks = rows.chunks(CHUNK).map(|rows| self.chunk(model, rows, features));
-                    join_all(chunks).await.into_iter().flatten().collect()
+            let called: Vec<Result<Called<P>, Refused>> = match (&hosted.model, &hosted.lane) {
+                (AnyModel::Compute(model), Some(lane)) => {
+                    let chunk = |rows| self.chunk(slot, (model, lane), rows, features);
+                    join_all(rows.chunks(CHUNK).map(chunk)).await.into_iter().flatten().collect()
                 }
-                AnyModel::Waiting(_) => {
+                _ => {
                     let one = |waiting: &Waiting| {
-                        let features = features.get(waiting.row);
+                        let (features, ticket) = (features.get(waiting.row), waiting.choice.ticket);
                         async move {
+                            let clock = &self.core.settings.clock;
+                            let report = Report::new(Some(slot), [ticket], clock);
                             match features {
-                                Some(features) => self.call(model, features).await,
+                                Some(features) => self.call(hosted, report, features).await,
                                 None => Ok(Called::not_loaded()),
                             }
                         }
@@ -185,14 +190,11 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                     join_all(rows.iter().map(one)).await
                 }
             };
-            let clock = &*self.core.settings.clock;
-            let counted = rows.into_iter().zip(called).map(|(row, called)| {
-                if let Ok(called) = &called {
-                    slot.finished(&called.outcome, called.service_time, row.choice.ticket, clock);
-                }
-                (row, called.map_err(Refused::into_error))
-            });
-            counted.collect()
+            let is_last = place == table.fallback;
+            rows.into_iter()
+                .zip(called)
+                .map(|(row, called)| (row, called.or_else(|refused| refused.otherwise(is_last))))
+                .collect()
         }
         .boxed()
     }
@@ -200,45 +202,26 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// A chunk of rows for a model that computes, within the deadline.
     async fn chunk(
         &self,
-        model: &AnyModel<F, P>,
+        slot: &Slot<Hosted<F, P>>,
+        (model, lane): (&Arc<dyn Model<F, P>>, &Arc<Lane>),
         rows: &[Waiting],
         features: &[Arc<F::Owned>],
     ) -> Vec<Result<Called<P>, Refused>> {
-        let AnyModel::Compute(model) = model else { return Vec::new() };
         let mine: Vec<Arc<F::Owned>> =
             rows.iter().filter_map(|waiting| features.get(waiting.row)).map(Arc::clone).collect();
-        let (model, finite, started) = (Arc::clone(model), self.finite, Instant::now());
+        let (model, finite) = (Arc::clone(model), self.finite);
         let work = move || {
             let rows: Vec<&F> = mine.iter().map(|features| (**features).borrow()).collect();
             ask_chunk(&*model, &rows, finite)
         };
-        let moment = self.deadline.as_ref().and_then(|(limit, timer)| {
-            started.checked_add(*limit).map(|moment| (*limit, timer.sleep_until(moment)))
-        });
-        let called = match moment {
-            None => self.pool.run(None, work).await,
-            Some((limit, late)) => {
-                let progress = Arc::new(Progress::default());
-                let run = std::pin::pin!(self.pool.run(Some(Arc::clone(&progress)), work));
-                match select(run, late).await {
-                    Either::Left((called, _)) => called,
-                    Either::Right(((), _)) => {
-                        self.pool.overdue(&progress);
-                        let late = |_: &Waiting| Called {
-                            outcome: Err(ModelError::of_kind(
-                                ModelErrorKind::Deadline,
-                                format!("no answer within {limit:?}"),
-                            )),
-                            service_time: started.elapsed(),
-                        };
-                        Ok(rows.iter().map(late).collect())
-                    }
-                }
+        let tickets = rows.iter().map(|waiting| waiting.choice.ticket);
+        let report = Report::new(Some(slot), tickets, &self.core.settings.clock);
+        match compute(lane, self.deadline.as_ref(), report, Vec::as_slice, work).await {
+            Computed::Done(called) => called.into_iter().map(Ok).collect(),
+            Computed::Late(error, waited) => {
+                rows.iter().map(|_| Ok(Called::failed(error.clone(), waited))).collect()
             }
-        };
-        match called {
-            Ok(called) => called.into_iter().map(Ok).collect(),
-            Err(refused) => rows.iter().map(|_| Err(refused)).collect(),
+            Computed::Refused(refused) => rows.iter().map(|_| Err(refused)).collect(),
         }
     }
 }

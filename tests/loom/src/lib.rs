@@ -1,4 +1,4 @@
-//! The snapshot cell and the router's breaker, compiled from the crate's own source over loom's
+//! The snapshot cell, the router's breaker and the lanes of its versions, compiled from the crate's own source over loom's
 //! doubles, and run through every interleaving of small programs:
 //!
 //! ```text
@@ -33,7 +33,26 @@ mod store {
 #[path = "."]
 mod router {
     pub(crate) mod sync {
-        pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+        pub(crate) use std::sync::PoisonError;
+
+        pub(crate) use loom::sync::{
+            Condvar, Mutex, MutexGuard,
+            atomic::{AtomicU64, Ordering},
+        };
+
+        pub(crate) fn start(
+            _: String,
+            work: impl FnOnce() + Send + 'static,
+        ) -> std::io::Result<()> {
+            loom::thread::spawn(work);
+            Ok(())
+        }
+    }
+
+    #[path = "."]
+    pub(crate) mod future {
+        #[path = "../../../src/router/future/lane.rs"]
+        pub(crate) mod lane;
     }
 
     #[path = "."]
@@ -43,7 +62,15 @@ mod router {
     }
 }
 
+mod contain {
+    pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
+        Some(call())
+    }
+}
+
 #[cfg(test)]
 mod breaker;
+#[cfg(test)]
+mod lane;
 #[cfg(test)]
 mod model;

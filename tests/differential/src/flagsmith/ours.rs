@@ -1,12 +1,20 @@
 //! What modelgate answers: from a set compiled at once, and from one that grew item by item.
 
 use modelgate::{
-    FlagSet, OwnedContext, Reason, clock::SystemClock, flagsmith::Flagsmith, value::Value,
+    FlagSet, OwnedContext, Reason,
+    clock::SystemClock,
+    flagsmith::{Engine, Flagsmith, VariantOrder},
+    value::Value,
 };
 use serde_json::{Map, Value as Json, json};
 
 use super::case::{Answer, Answers, Case};
 use crate::random::Random;
+
+/// The dialect in the ways of the engine that it is compared with.
+fn dialect() -> Flagsmith {
+    Flagsmith::new().with_engine(Engine::Rust).with_variant_order(VariantOrder::Document)
+}
 
 /// The answers from the environment compiled as a whole.
 pub fn at_once(case: &Case) -> Answers {
@@ -15,14 +23,14 @@ pub fn at_once(case: &Case) -> Answers {
 
 /// The same, where the environment may be none.
 pub fn attempt(case: &Case) -> Option<Answers> {
-    let set = Flagsmith::new().compile(&case.environment.to_string()).ok()?;
+    let set = dialect().compile(&case.environment.to_string()).ok()?;
     Some(ask(&set, case))
 }
 
 /// The answers from a set that was mended feature by feature and segment by segment, in any order
 /// and with older forms in between.
 pub fn item_by_item(case: &Case, random: &mut Random) -> Answers {
-    let flagsmith = Flagsmith::new();
+    let flagsmith = dialect();
     let (features, segments) = (features(case), segments(case));
     let names: Vec<&str> = features.iter().map(|(name, _)| name.as_str()).collect();
     let older = |id: &str| older_segment(case, id, &names);
@@ -111,7 +119,7 @@ struct Segment {
 }
 
 fn compiled(environment: &Json) -> FlagSet {
-    match Flagsmith::new().compile(&environment.to_string()) {
+    match dialect().compile(&environment.to_string()) {
         Ok(set) => set,
         Err(error) => panic!("{error}: {environment}"),
     }
@@ -226,7 +234,7 @@ fn value_of(json: &Json) -> Value {
 }
 
 fn ask(set: &FlagSet, case: &Case) -> Answers {
-    let flagsmith = Flagsmith::new();
+    let flagsmith = dialect();
     let context = context(&case.context);
     let mut answers = Answers::default();
     for name in case.features() {

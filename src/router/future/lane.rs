@@ -1,0 +1,342 @@
+//! The threads of one version, and the bounded queue before them.
+//!
+//! Each version that computes has a lane of its own: one that hangs, or is slow, holds up its own
+//! threads and nobody else's, whatever it is asked and however often.
+//!
+//! # Protocol
+//!
+//! Everything is decided under one lock that is held for a few instructions and never while a
+//! user's code runs. A call *waits*, *runs*, and *ends*; or it is given up while it waits and never
+//! runs; or it is *overdue*: it still runs after the deadline of those who asked. A thread with an
+//! overdue call is written off. Another may be started in its place, up to
+//! [`MOST_WRITTEN_OFF`]; beyond that the lane does with the threads that are left, and when every
+//! one of them is held up it refuses. A thread that comes back after all is one too many, and ends.
+//!
+//! Threads are started when there is work for them and none is idle. They end when the lane is
+//! gone, or released, and nothing waits.
+//!
+//! `tests/loom` checks this over every interleaving of small programs.
+
+use std::{collections::VecDeque, io, sync::Arc};
+
+use super::super::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PoisonError, start};
+use crate::contain::contained;
+
+/// Threads of a lane that may be written off and replaced. A version that hangs for longer is the
+/// breaker's, and at last the operator's.
+pub(crate) const MOST_WRITTEN_OFF: usize = 32;
+
+/// One computation. It says through [`Running::end`] when it has its result.
+pub(crate) type Job = Box<dyn FnOnce(Running) + Send>;
+
+/// The handle of a lane. When it is dropped, the threads end once nothing waits; nobody waits for
+/// them: a model that never returns must not keep its service from stopping.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+}
+
+/// A computation that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Too many wait.
+    Full,
+    /// Every thread there may be is written off.
+    Hung,
+    /// The system refused the lane its first thread, or the version was blocked while the call
+    /// waited.
+    Stopped,
+}
+
+/// What became of a call that is given up.
+pub(crate) enum GivenUp {
+    /// It has not run and will not. What it would have run is the caller's to drop.
+    NeverRan(Job),
+    /// It is running.
+    Running,
+    /// It has ended.
+    Ended,
+}
+
+/// A call in a lane.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// One of the stages below. Only read and written under the lane's lock.
+    stage: AtomicU64,
+}
+
+const WAITING: u64 = 0;
+const RUNNING: u64 = 1;
+const OVERDUE: u64 = 2;
+const OVER: u64 = 3;
+
+impl Call {
+    fn is(&self, stage: u64) -> bool {
+        self.stage.load(Ordering::Relaxed) == stage
+    }
+
+    fn goes(&self, stage: u64) {
+        self.stage.store(stage, Ordering::Relaxed);
+    }
+}
+
+struct Shared {
+    /// Threads that are not written off, at most.
+    threads: usize,
+    queue: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(Arc<Call>, Job)>,
+    /// Threads that have been started and have not ended.
+    alive: usize,
+    /// Threads that wait for work, those that have been woken for it among them.
+    idle: usize,
+    /// Threads that are written off.
+    overdue: usize,
+    /// No thread lingers.
+    released: bool,
+    /// Threads started so far, for their names.
+    started: usize,
+}
+
+impl Lane {
+    /// A lane without threads yet.
+    pub(crate) fn new(threads: usize, queue: usize) -> Lane {
+        let (state, changed) = (Mutex::new(State::default()), Condvar::new());
+        let (threads, queue) = (threads.max(1), queue.max(1));
+        Lane { shared: Arc::new(Shared { threads, queue, state, changed }) }
+    }
+
+    /// Starts every thread now, rather than when there is work for it.
+    pub(crate) fn fill(&self) -> io::Result<()> {
+        (0..self.shared.threads).try_for_each(|_| {
+            let number = self.shared.lock().hire();
+            self.shared.start(number)
+        })
+    }
+
+    /// Has `job` run, unless there is no room.
+    pub(crate) fn submit(&self, job: Job) -> Result<Arc<Call>, Refused> {
+        let shared = &self.shared;
+        let call = Arc::new(Call { stage: AtomicU64::new(WAITING) });
+        let hired = {
+            let mut state = shared.lock();
+            if shared.is_hung(&state) {
+                return Err(Refused::Hung);
+            }
+            // Those who are idle take one each.
+            if state.waiting.len() >= shared.queue.saturating_add(state.idle) {
+                return Err(Refused::Full);
+            }
+            state.waiting.push_back((Arc::clone(&call), job));
+            shared.see_to(&mut state)
+        };
+        match hired {
+            Some(number) if shared.start(number).is_err() && call.is_stranded(shared) => {
+                Err(Refused::Stopped)
+            }
+            _ => Ok(call),
+        }
+    }
+
+    /// The caller of this call has gone: if it waits, it never runs.
+    pub(crate) fn give_up(&self, call: &Call) -> GivenUp {
+        let mut state = self.shared.lock();
+        match call.stage.load(Ordering::Relaxed) {
+            WAITING => match state.take(call) {
+                Some(job) => GivenUp::NeverRan(job),
+                None => GivenUp::Ended,
+            },
+            RUNNING => GivenUp::Running,
+            _ => GivenUp::Ended,
+        }
+    }
+
+    /// The deadline of this call has passed. If it waits, it never runs; if it runs, its thread is
+    /// written off.
+    pub(crate) fn overdue(&self, call: &Call) -> GivenUp {
+        let given_up = self.give_up(call);
+        if !matches!(given_up, GivenUp::Running) {
+            return given_up;
+        }
+        let hired = {
+            let mut state = self.shared.lock();
+            // It may have ended just now, or another may have seen this.
+            if !call.is(RUNNING) {
+                return GivenUp::Ended;
+            }
+            call.goes(OVERDUE);
+            state.overdue = state.overdue.saturating_add(1);
+            self.shared.see_to(&mut state)
+        };
+        if let Some(number) = hired
+            && let Err(error) = self.shared.start(number)
+        {
+            tracing::warn!(
+                target: "modelgate::router",
+                %error,
+                "the compute threads of a version are held up, and no other could be started"
+            );
+        }
+        GivenUp::Running
+    }
+
+    /// Lets the threads go, and what waits for them; or lets them linger again.
+    pub(crate) fn release(&self, released: bool) {
+        let withdrawn = {
+            let mut state = self.shared.lock();
+            state.released = released;
+            match released {
+                true => std::mem::take(&mut state.waiting),
+                false => VecDeque::new(),
+            }
+        };
+        self.shared.changed.notify_all();
+        // Outside the lock: this drops what users made.
+        let _ = contained(|| drop(withdrawn));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.alive, state.overdue)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.shared.lock().released = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Call {
+    /// Whether the call waits and nobody is there to take it; then it is taken back.
+    fn is_stranded(&self, shared: &Shared) -> bool {
+        let taken = {
+            let mut state = shared.lock();
+            if state.alive > 0 { None } else { state.take(self) }
+        };
+        taken.is_some()
+    }
+}
+
+impl State {
+    /// Takes a waiting call out of the queue.
+    fn take(&mut self, call: &Call) -> Option<Job> {
+        let place = self.waiting.iter().position(|(other, _)| std::ptr::eq(&**other, call))?;
+        call.goes(OVER);
+        self.waiting.remove(place).map(|(_, job)| job)
+    }
+
+    /// Counts a thread that is about to be started.
+    fn hire(&mut self) -> usize {
+        self.alive = self.alive.saturating_add(1);
+        self.started = self.started.saturating_add(1);
+        self.started
+    }
+}
+
+impl Shared {
+    // A panic under the lock is not possible: no user's code runs there.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn most_threads(&self) -> usize {
+        self.threads.saturating_add(MOST_WRITTEN_OFF)
+    }
+
+    fn is_hung(&self, state: &State) -> bool {
+        state.overdue >= self.most_threads()
+    }
+
+    /// Sees to it that somebody takes what waits: wakes a thread, or says that one is to be started.
+    fn see_to(&self, state: &mut State) -> Option<usize> {
+        if state.waiting.is_empty() {
+            return None;
+        }
+        if state.waiting.len() <= state.idle {
+            self.changed.notify_one();
+            return None;
+        }
+        let standing = state.alive.saturating_sub(state.overdue);
+        (standing < self.threads && state.alive < self.most_threads()).then(|| state.hire())
+    }
+
+    fn start(self: &Arc<Self>, number: usize) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        start(format!("modelgate-compute-{number}"), move || shared.work()).inspect_err(|_| {
+            let mut state = self.lock();
+            state.alive = state.alive.saturating_sub(1);
+        })
+    }
+
+    fn work(self: Arc<Self>) {
+        let mut state = self.lock();
+        loop {
+            if let Some((call, job)) = state.waiting.pop_front() {
+                call.goes(RUNNING);
+                drop(state);
+                let running = Running { shared: Arc::clone(&self), call: Some(call) };
+                // Models are contained where they are called; this is for what is dropped after
+                // them.
+                let _ = contained(|| job(running));
+                state = self.lock();
+                let standing = state.alive.saturating_sub(state.overdue);
+                if standing <= self.threads {
+                    continue;
+                }
+                // It was written off and replaced.
+                break;
+            }
+            if state.released {
+                break;
+            }
+            state.idle = state.idle.saturating_add(1);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle = state.idle.saturating_sub(1);
+        }
+        state.alive = state.alive.saturating_sub(1);
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// A call that runs; it ends when this is dropped, at the latest.
+pub(crate) struct Running {
+    shared: Arc<Shared>,
+    call: Option<Arc<Call>>,
+}
+
+impl Running {
+    /// The call has its result; `true` if that is in time.
+    pub(crate) fn end(mut self) -> bool {
+        self.ended()
+    }
+
+    fn ended(&mut self) -> bool {
+        let Some(call) = self.call.take() else { return false };
+        let mut state = self.shared.lock();
+        let overdue = call.is(OVERDUE);
+        if overdue {
+            state.overdue = state.overdue.saturating_sub(1);
+        }
+        call.goes(OVER);
+        !overdue
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.ended();
+    }
+}
