@@ -50,10 +50,8 @@ impl Rollout {
     pub(super) fn start(
         config: &Config,
     ) -> Result<(Rollout, Verdict<Classification>), Box<dyn Error>> {
-        let verdict = Verdict::builder("v2")
-            .against("v1")
-            .metric(Metric::failures().margin(0.02))
-            .build()?;
+        let verdict =
+            Verdict::builder("v2").against("v1").metric(Metric::failures().margin(0.02)).build()?;
         let seconds = Duration::from_secs;
         let folder = config.comparisons.with_file_name("rollout");
         let stages =
@@ -75,7 +73,8 @@ impl Rollout {
         let Some(token) = &self.token else { return false };
         let wanted = format!("Bearer {token}");
         let given = authorization.unwrap_or_default();
-        let differ = wanted.bytes().zip(given).fold(0, |differ, (one, other)| differ | (one ^ other));
+        let differ =
+            wanted.bytes().zip(given).fold(0, |differ, (one, other)| differ | (one ^ other));
         wanted.len() == given.len() && differ == 0
     }
 }
@@ -125,9 +124,13 @@ impl Service {
             other => return Reply::not_found(&format!("/rollout/{other}")),
         };
         match done {
-            Ok(()) => Reply::json(200, &json!({ "done": command, "now": autopilot.status().headline })),
+            Ok(()) => {
+                Reply::json(200, &json!({ "done": command, "now": autopilot.status().headline }))
+            }
             Err(error @ CommandError::NoReason) => Reply::error(400, &error.to_string()),
-            Err(error @ CommandError::StoreUnavailable { .. }) => Reply::error(503, &error.to_string()),
+            Err(error @ CommandError::StoreUnavailable { .. }) => {
+                Reply::error(503, &error.to_string())
+            }
             Err(error) => Reply::error(409, &error.to_string()),
         }
     }

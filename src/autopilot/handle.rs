@@ -54,8 +54,8 @@ impl Autopilot {
         writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,
     ) -> Result<Autopilot, AutopilotError> {
-        let runner =
-            Runner::start(plan, pace, evidence, store, writers, clock).map_err(AutopilotError::Thread)?;
+        let runner = Runner::start(plan, pace, evidence, store, writers, clock)
+            .map_err(AutopilotError::Thread)?;
         Ok(Autopilot { runner: Arc::new(runner) })
     }
 

@@ -95,6 +95,7 @@ impl WriteError {
         WriteError { message: message.into(), conflict: true, source: None }
     }
 
+    #[cfg(feature = "http")]
     #[cold]
     pub(super) fn plain(message: impl Into<String>) -> WriteError {
         WriteError { message: message.into(), conflict: false, source: None }
@@ -126,9 +127,9 @@ fn unchanged(
     last: Option<&Written>,
 ) -> Result<(), WriteError> {
     match last {
-        Some(Written(last)) if last != found && wanted != found => Err(WriteError::conflict(format!(
-            "{what} is not as it was written: somebody else changed it"
-        ))),
+        Some(Written(last)) if last != found && wanted != found => Err(WriteError::conflict(
+            format!("{what} is not as it was written: somebody else changed it"),
+        )),
         _ => Ok(()),
     }
 }

@@ -63,7 +63,10 @@ pub async fn commands_want_the_token_and_a_reason<C: Client>(client: impl AsyncF
     let send = async |path, reason| client.send(command(path, "of-the-test", reason)).await;
     assert_eq!(send("/rollout/pause", "lunch").await.status, 200);
     let rollout = client.send(Ask::get("/rollout")).await.answer();
-    assert_eq!((&rollout["phase"], &rollout["from"]["phase"]), (&json!("Paused"), &json!("Shadowing")));
+    assert_eq!(
+        (&rollout["phase"], &rollout["from"]["phase"]),
+        (&json!("Paused"), &json!("Shadowing"))
+    );
     assert_eq!(send("/rollout/resume", "lunch is over").await.status, 200);
     assert_eq!(send("/rollout/approve", "nobody asked").await.status, 409);
     assert_eq!(send("/rollout/promote", "no such command").await.status, 404);

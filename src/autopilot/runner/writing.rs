@@ -98,7 +98,8 @@ impl Shared {
         transition: &Transition,
     ) -> Result<(), WriteError> {
         let since = self.conflict.lock().as_ref().map(|(since, _)| *since);
-        let agreed = transition.cause == Cause::Resumed && since.is_some_and(|at| transition.rev > at);
+        let agreed =
+            transition.cause == Cause::Resumed && since.is_some_and(|at| transition.rev > at);
         match (since, agreed) {
             (None, _) => self.write_over(writer, name, transition, false),
             (Some(_), true) => {

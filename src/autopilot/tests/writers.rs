@@ -109,7 +109,12 @@ fn intent(rev: u64, percent: f64) -> Intent {
 }
 
 /// 5, 25, 50, 100 % and back to nobody, each twice; then somebody else is not overwritten.
-fn drive(writer: &dyn ShareWriter, seen: impl Fn(f64), meddle: impl FnOnce(), untouched: impl Fn()) {
+fn drive(
+    writer: &dyn ShareWriter,
+    seen: impl Fn(f64),
+    meddle: impl FnOnce(),
+    untouched: impl Fn(),
+) {
     let mut last: Option<Written> = None;
     for (rev, percent) in [5.0, 25.0, 50.0, 100.0, 0.0, 5.0].into_iter().enumerate() {
         for _ in 0..2 {
@@ -148,9 +153,11 @@ fn unleash_shows_each_stage_and_a_persons_edit_stays() {
     assert_eq!(writes.len(), 7, "what is there already is not written: {writes:?}");
     let path =
         "/api/admin/projects/default/features/use-v2/environments/development/strategies/s-1";
-    assert!(writes.iter().all(|(method, at, body)| {
-        method == "PUT" && at == path && body.get("id").is_none()
-    }));
+    assert!(
+        writes.iter().all(|(method, at, body)| {
+            method == "PUT" && at == path && body.get("id").is_none()
+        })
+    );
 }
 
 #[test]
@@ -241,9 +248,8 @@ fn a_flagd_file_shows_each_stage_and_a_persons_edit_stays() {
             "variants": {"v1": "v1", "v2": "v2"}, "targeting": targeting}, "other": {}}});
         std::fs::write(&path, document.to_string()).unwrap();
     };
-    let read = || -> Value {
-        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap()
-    };
+    let read =
+        || -> Value { serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap() };
     put(json!({"fractional": [["v1", 100], ["v2", 0]]}));
     let writer = FlagdFile::new(&path, "model", "v2", "v1");
     drive(

@@ -61,10 +61,10 @@ impl ShareWriter for FlagdFile {
     }
 
     fn write(&self, intent: &Intent, last: Option<&Written>) -> Result<Written, WriteError> {
-        let failed = |what: &str, error| {
-            WriteError::new(format!("{}: {what}", self.path.display()), error)
-        };
-        let text = fs::read_to_string(&self.path).map_err(|error| failed("cannot be read", error))?;
+        let failed =
+            |what: &str, error| WriteError::new(format!("{}: {what}", self.path.display()), error);
+        let text =
+            fs::read_to_string(&self.path).map_err(|error| failed("cannot be read", error))?;
         let mut document: Value = serde_json::from_str(&text)
             .map_err(|error| failed("is no JSON", std::io::Error::from(error)))?;
         let flag = document.get_mut("flags").and_then(|flags| flags.get_mut(&self.flag));

@@ -72,7 +72,8 @@ impl LaunchDarkly {
             return json!([[variation, 100_000]]);
         }
         let rollout = fallthrough.pointer("/rollout/variations").and_then(Value::as_array);
-        let weights = rollout.into_iter().flatten().filter(|one| one.get("weight") != Some(&json!(0)));
+        let weights =
+            rollout.into_iter().flatten().filter(|one| one.get("weight") != Some(&json!(0)));
         let mut weights: Vec<(u64, u64)> = weights
             .map(|one| {
                 let number = |field| one.get(field).and_then(Value::as_u64).unwrap_or(u64::MAX);
@@ -108,8 +109,10 @@ impl ShareWriter for LaunchDarkly {
         let found = LaunchDarkly::weights(self.fallthrough(&flag)?);
         let share = u64::from(intent.share.thousandths());
         let rest = u64::from(Share::EVERYBODY.thousandths()).saturating_sub(share);
-        let mut wanted =
-            vec![(self.place(&flag, &self.candidate)?, share), (self.place(&flag, &self.champion)?, rest)];
+        let mut wanted = vec![
+            (self.place(&flag, &self.candidate)?, share),
+            (self.place(&flag, &self.champion)?, rest),
+        ];
         wanted.retain(|(_, weight)| *weight > 0);
         wanted.sort_unstable();
         let wanted = json!(wanted);
@@ -129,7 +132,8 @@ impl ShareWriter for LaunchDarkly {
             (status @ (403 | 405), _) => {
                 let url =
                     format!("{}/environments/{}/approval-requests", self.url, self.environment);
-                let request = json!({ "description": intent.sentence, "instructions": instructions });
+                let request =
+                    json!({ "description": intent.sentence, "instructions": instructions });
                 self.http.ask(
                     "launchdarkly's approvals",
                     Method::POST,
@@ -140,7 +144,9 @@ impl ShareWriter for LaunchDarkly {
                     "launchdarkly answered {status}: an approval was asked for"
                 )))
             }
-            (status, _) => Err(WriteError::plain(format!("launchdarkly: the server answered {status}"))),
+            (status, _) => {
+                Err(WriteError::plain(format!("launchdarkly: the server answered {status}")))
+            }
         }
     }
 }
