@@ -4,12 +4,12 @@
 
 use std::{hint::black_box, time::Duration};
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use modelgate::{
     PredictionId, Version,
     compare::{Agreement, Comparison, Run, key::KeyHasher, sink::ComparisonSink},
     router::{AnswerObserver, LiveAnswer},
-    verdict::{Metric, Verdict, VerdictBuilder},
+    verdict::{Metric, Unit, Verdict, VerdictBuilder},
 };
 
 const PAIRS: usize = 20_000;
@@ -32,37 +32,41 @@ fn builder() -> VerdictBuilder<i64, i64> {
     Verdict::builder("v2").against("v1").metric(Metric::failures()).metric(Metric::disagreement())
 }
 
+/// A verdict in which every pair counts and that has met as many as it keeps.
+fn warm(builder: VerdictBuilder<i64, i64>, pairs: &[Comparison<i64>]) -> Verdict<i64, i64> {
+    let verdict = builder.unit(Unit::Request).open_labels(PAIRS / 2).build().unwrap();
+    pairs.iter().for_each(|pair| verdict.record(pair));
+    verdict
+}
+
 fn scored(criterion: &mut Criterion) {
     let pairs = pairs();
-    let mut group = criterion.benchmark_group("verdict: 20,000 pairs");
-    group.sample_size(20);
-    group.throughput(criterion::Throughput::Elements(PAIRS as u64));
+    let mut turn = 0;
+    let mut next = || {
+        turn = (turn + 1) % PAIRS;
+        &pairs[turn]
+    };
+    let mut group = criterion.benchmark_group("verdict: a pair");
+    let verdict = warm(builder(), &pairs);
     group.bench_function("failures, disagreement", |bencher| {
-        bencher.iter_batched_ref(
-            || builder().build().unwrap(),
-            |verdict| pairs.iter().for_each(|pair| verdict.record(black_box(pair))),
-            BatchSize::LargeInput,
-        );
+        bencher.iter(|| verdict.record(black_box(next())));
     });
+    let verdict = warm(builder().metric(Metric::accuracy()), &pairs);
     group.bench_function("and accuracy, until its label", |bencher| {
-        bencher.iter_batched_ref(
-            || builder().metric(Metric::accuracy()).build().unwrap(),
-            |verdict| pairs.iter().for_each(|pair| verdict.record(black_box(pair))),
-            BatchSize::LargeInput,
-        );
+        bencher.iter(|| verdict.record(black_box(next())));
     });
     group.bench_function("and its label", |bencher| {
-        bencher.iter_batched_ref(
-            || builder().metric(Metric::accuracy()).build().unwrap(),
-            |verdict| {
-                for pair in &pairs {
-                    verdict.record(black_box(pair));
-                    verdict.label(pair.prediction_id, 1);
-                }
-                assert_eq!(verdict.tally().labels.joined, PAIRS as u64);
-            },
-            BatchSize::LargeInput,
-        );
+        bencher.iter(|| {
+            let pair = black_box(next());
+            verdict.record(pair);
+            verdict.label(pair.prediction_id, 1)
+        });
+    });
+    assert!(verdict.tally().labels.joined > 0);
+    // By user: the first pair of each, and then that it is no more.
+    let verdict = builder().expected_users(1_000_000).build().unwrap();
+    group.bench_function("of a user who has been scored", |bencher| {
+        bencher.iter(|| verdict.record(black_box(next())));
     });
     group.finish();
 }

@@ -173,7 +173,9 @@ fn follow(flags: &Flags) -> ! {
     loop {
         flags.wait_until(Duration::MAX, |status| {
             let trouble = match &status.sources[0].state {
-                SourceState::Stale { reason, .. } => format!(" ({reason})"),
+                SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => {
+                    format!(" ({reason})")
+                }
                 _ => String::new(),
             };
             let now = Some((status.revision, trouble));

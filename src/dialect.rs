@@ -53,3 +53,8 @@ impl Dialect for crate::unleash::Unleash {
         crate::unleash::Unleash::compile(self, text)
     }
 }
+
+/// The text without the byte order mark that some editors put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}

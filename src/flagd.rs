@@ -154,7 +154,7 @@ impl Flagd {
     /// # Errors
     /// When the text is not JSON, is nested more than 127 deep, or is not a definition.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::compile(&self.settings, text)
+        document::compile(&self.settings, crate::dialect::without_mark(text))
     }
 
     /// Compiles one flag: what stands under its key in a definition.

@@ -267,7 +267,7 @@ impl Flagsmith {
     /// # Errors
     /// When the text is not JSON or neither of the two.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::compile(&self.settings, text)
+        document::compile(&self.settings, crate::dialect::without_mark(text))
     }
 
     /// The set with one feature added or replaced: an element of `feature_states`, or a member of

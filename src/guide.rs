@@ -27,6 +27,7 @@ pub mod verdict {}
 #[cfg(feature = "onnx")]
 #[doc = include_str!("guide/onnx.md")]
 #[doc = include_str!("guide/onnx_models.md")]
+#[doc = include_str!("guide/onnx_operators.md")]
 pub mod onnx {}
 
 #[doc = include_str!("guide/autopilot.md")]

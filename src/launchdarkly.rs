@@ -234,7 +234,7 @@ impl LaunchDarkly {
     /// # Errors
     /// When the text is not JSON, or has neither flags nor segments.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::compile(self, text)
+        document::compile(self, crate::dialect::without_mark(text))
     }
 
     /// The set with this flag added or replaced; without it where the data says that it was

@@ -139,7 +139,12 @@ fn quantiles(latency: &Latency) -> [(&'static str, Duration); 4] {
 pub struct MetricsReporter {
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: crossbeam_channel::Receiver<()>,
 }
+
+/// How long dropping a reporter waits for its last round: what a recorder does is its own affair.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl MetricsReporter {
     /// Publishes what `stats` returns under the label `router`, now and then `every` so often.
@@ -214,8 +219,10 @@ impl MetricsReporter {
                 tracing::warn!(target: "modelgate::metrics", "the metrics recorder panicked");
             }
         };
+        let (alive, ended) = crossbeam_channel::bounded::<()>(0);
         let thread =
             std::thread::Builder::new().name("modelgate-metrics".into()).spawn(move || {
+                let _alive = alive;
                 let (stopped, changed) = &*stopped;
                 let mut stopped = stopped.lock();
                 while !*stopped {
@@ -225,15 +232,22 @@ impl MetricsReporter {
                     }
                 }
             })?;
-        Ok(MetricsReporter { stop, thread: Some(thread) })
+        Ok(MetricsReporter { stop, thread: Some(thread), ended })
     }
 }
 
+/// Waits for the round that is being published, but not for ever: a recorder that hangs is left to
+/// itself.
 impl Drop for MetricsReporter {
     fn drop(&mut self) {
         *self.stop.0.lock() = true;
         self.stop.1.notify_all();
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else { return };
+        // What is published may own the reporter.
+        if thread.thread().id() == std::thread::current().id() {
+            return;
+        }
+        if self.ended.recv_timeout(PATIENCE).is_err_and(|error| error.is_disconnected()) {
             let _ = thread.join();
         }
     }

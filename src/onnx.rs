@@ -5,10 +5,13 @@ mod columns;
 mod describe;
 mod engine;
 mod graph;
+#[cfg(feature = "onnx")]
+mod interpreter;
 mod load_error;
 #[cfg(feature = "onnx")]
 mod ml;
 mod names;
+mod regressor;
 mod schema;
 mod select;
 mod sidecar;
@@ -27,6 +30,7 @@ pub use self::{
     describe::{AxisSize, TensorInfo},
     graph::Graph,
     load_error::{EngineError, LoadError, UnsupportedOperator},
+    regressor::{Regressor, VectorModel},
 };
 use self::{
     engine::{Document, Engine, Outputs, Plan, Rows},

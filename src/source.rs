@@ -46,6 +46,8 @@ pub(crate) mod network;
 mod polled;
 #[cfg(any(feature = "flagsmith", feature = "unleash"))]
 pub(crate) mod reporting;
+#[cfg(feature = "http")]
+mod saver;
 mod sink;
 mod subscription;
 #[cfg(test)]
@@ -61,7 +63,7 @@ pub use self::http::HttpSource;
 #[cfg(feature = "http")]
 pub(crate) use self::last_known_good::digest;
 #[cfg(feature = "http")]
-pub use self::network::HttpSettings;
+pub use self::network::{HttpSettings, KeyHandle};
 #[cfg(feature = "http")]
 pub(crate) use self::network::{Meter, NetworkSlot};
 #[cfg(feature = "async")]
@@ -77,7 +79,10 @@ pub use self::{
 pub(crate) use self::{error::chain, sink::Staleness};
 
 #[cfg(any(feature = "file", feature = "http"))]
-use crate::{dialect::Dialect, flag::FlagSet};
+use crate::{
+    dialect::{Dialect, without_mark},
+    flag::FlagSet,
+};
 
 /// What a file or a URL holds unless the caller says otherwise.
 #[cfg(any(feature = "file", feature = "http"))]
@@ -88,7 +93,7 @@ fn default_dialect() -> Box<dyn Dialect> {
 /// Calls the dialect, which may be the user's code.
 #[cfg(any(feature = "file", feature = "http"))]
 fn compile(dialect: &dyn Dialect, text: &str) -> Result<FlagSet, SourceError> {
-    match crate::contain::contained(|| dialect.compile(text)) {
+    match crate::contain::contained(|| dialect.compile(without_mark(text))) {
         Some(compiled) => Ok(compiled?),
         None => Err(SourceError::new("the dialect panicked")),
     }

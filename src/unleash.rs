@@ -232,7 +232,7 @@ impl Unleash {
     /// # Errors
     /// When the text is not JSON, or has neither `features` nor `events`.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::read(&self.settings, &FlagSet::new(), text)
+        document::read(&self.settings, &FlagSet::new(), crate::dialect::without_mark(text))
     }
 
     /// Applies delta events, in order. Only the features and segments that they carry are

@@ -12,6 +12,7 @@ mod config;
 mod disagreements;
 mod evidence;
 mod finding;
+mod id_map;
 mod judge;
 mod judgement;
 mod labels;

@@ -1,15 +1,23 @@
 //! What would fool a careless verdict.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, UNIX_EPOCH},
+};
 
 use modelgate::{
-    ModelError, PredictionId,
+    Context, ModelError, ModelRouter, PredictionId, Rollout, Shadow,
     compare::{
         Agreement, Comparison, Run,
         key::{KeyHash, KeyHasher},
-        sink::ComparisonSink,
+        sink::{ComparisonSink, JsonlSink},
     },
     model::ModelErrorKind,
+    model_fn,
+    shadow::{DropCause, Dropped},
     verdict::{
         Counts, Evidence, Finding, LabelOutcome, Metric, Overall, Role, Tally, Unit, Verdict,
         VerdictBuilder, judge,
@@ -562,4 +570,176 @@ fn what_cannot_be_asked_is_refused_with_the_field_that_is_wrong() {
     ] {
         refused(wrong);
     }
+}
+
+#[test]
+fn a_deadline_is_the_candidates_failure_and_a_full_queue_is_a_missing_pair() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comparisons.jsonl");
+    let sink = JsonlSink::builder(&path).dropped_runs().create().unwrap();
+    let live = builder().metric(Metric::failures()).build().unwrap();
+    let sinks: [&dyn ComparisonSink<i64>; 2] = [&live, &sink];
+    for user in 0..1_000 {
+        let drop = |cause| {
+            let mut dropped = Dropped::new("v1", "v2", cause);
+            dropped.prediction_id = id(user);
+            dropped.key_hash = Some(key(user));
+            sinks.iter().for_each(|sink| sink.dropped(&dropped));
+        };
+        match user % 10 {
+            0 => drop(DropCause::Deadline),
+            1 => drop(DropCause::QueueFull),
+            2 => drop(DropCause::Budget),
+            _ => sinks.iter().for_each(|sink| sink.record(&pair(user, Ok(1), Ok(1)))),
+        }
+    }
+    let tally = live.tally();
+    assert_eq!(
+        tally.metrics["failures"],
+        Counts::Paired { worse: 100, same: 700, better: 0, both_bad: 0 }
+    );
+    let judgement = live.judge();
+    assert_eq!(judgement.metric("failures").unwrap().finding, Finding::Worse);
+    assert_eq!(judgement.overall, Overall::RollBack, "missing pairs stop no rollback");
+    assert!((judgement.health.missing_share - 0.2).abs() < 1e-12);
+    // The file tells of dropped runs, and a replay makes the same of them.
+    sink.flush().unwrap();
+    let again = builder().metric(Metric::failures()).build().unwrap();
+    let read = again.replay(&std::fs::read(&path).unwrap()[..]).unwrap();
+    assert_eq!((read.comparisons, read.dropped, read.malformed), (700, 300, 0));
+    assert_eq!(again.evidence(), live.evidence());
+}
+
+#[test]
+fn too_many_missing_pairs_stop_an_advance() {
+    let verdict = builder().metric(Metric::failures()).build().unwrap();
+    let drop = |user| {
+        let mut dropped = Dropped::new("v1", "v2", DropCause::QueueFull);
+        dropped.key_hash = Some(key(user));
+        ComparisonSink::<i64>::dropped(&verdict, &dropped);
+    };
+    for user in 0..2_000 {
+        verdict.record(&pair(user, Ok(1), Ok(1)));
+    }
+    (0..222).for_each(drop);
+    assert_eq!(verdict.judge().overall, Overall::Advance);
+    drop(0);
+    let judgement = verdict.judge();
+    assert_eq!(judgement.overall, Overall::Hold);
+    assert!(judgement.why[0].contains("are missing"), "{judgement}");
+    // Those of other versions are somebody else's.
+    ComparisonSink::<i64>::dropped(&verdict, &Dropped::new("v1", "v3", DropCause::Deadline));
+    assert_eq!(verdict.tally().pairs.scored, 2_000);
+}
+
+#[test]
+fn a_shadow_of_a_user_who_has_been_scored_does_not_run() {
+    let verdict = Verdict::<f32>::builder("v2").build().unwrap();
+    let ran = Arc::new(AtomicU64::new(0));
+    let runs = Arc::clone(&ran);
+    let router = ModelRouter::<[f32], f32>::builder("flag")
+        .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
+        .model(
+            "v2",
+            model_fn(move |_: &[f32]| {
+                runs.fetch_add(1, Ordering::Relaxed);
+                Ok(1.0)
+            }),
+        )
+        .fallback("v1")
+        .source(Rollout::everyone("v1").flag("flag").unwrap())
+        .shadow(Shadow::always().candidate("v2").first_sight(&verdict))
+        .sink(verdict.clone())
+        .build()
+        .unwrap();
+    for request in 0..50 {
+        let key = format!("user-{}", request % 5);
+        router.predict(&Context::new(&key), &[1.0]).unwrap();
+        assert!(router.flush(Duration::from_secs(30)));
+    }
+    assert_eq!(ran.load(Ordering::Relaxed), 5);
+    assert_eq!(verdict.tally().pairs.scored, 5);
+}
+
+#[test]
+fn a_promoted_version_that_gets_worse_sounds_the_guard() {
+    let verdict = builder().metric(Metric::failures()).metric(Metric::accuracy()).build().unwrap();
+    let feed = |users: std::ops::Range<u64>, wrong: u64| {
+        for user in users {
+            // The candidate answers now, the champion runs in its shadow.
+            let mut reversed = pair(user, Ok(0), Ok(0));
+            reversed.primary = Run::new("v2", Ok((user % 100 < wrong).into()), Duration::ZERO);
+            reversed.candidate = Run::new("v1", Ok((user % 100 == 99).into()), Duration::ZERO);
+            verdict.record(&reversed);
+            verdict.label(id(user), 0);
+        }
+    };
+    feed(0..10_000, 1);
+    assert!(verdict.guard(1e-6).iter().all(|guard| !guard.alarm), "{:?}", verdict.guard(1e-6));
+    feed(10_000..15_000, 6);
+    let alarms: Vec<_> =
+        verdict.guard(1e-6).into_iter().filter(|guard| guard.alarm).map(|it| it.name).collect();
+    assert_eq!(alarms, ["accuracy"]);
+    // What is watched after promotion adds nothing to what was decided before.
+    assert_eq!(verdict.tally().pairs.scored, 0);
+}
+
+#[test]
+fn a_distribution_that_moves_is_shown_and_decides_nothing() {
+    let verdict = builder()
+        .metric(Metric::failures())
+        .drift("time of day", 0.0..=24.0, |comparison| {
+            Some((comparison.prediction_id.as_u128() % 24) as f64)
+        })
+        .drift("amount", 0.0..=100.0, |comparison| {
+            let id = comparison.prediction_id.as_u128();
+            Some(if id < 2_000 { (id % 50) as f64 } else { (id % 100) as f64 })
+        })
+        .build()
+        .unwrap();
+    for user in 0..6_000 {
+        verdict.record(&pair(user, Ok(1), Ok(1)));
+    }
+    let judgement = verdict.judge();
+    let moved = |name: &str| judgement.health.drift.iter().find(|it| it.name == name).unwrap();
+    assert!(moved("amount").moved && !moved("time of day").moved, "{judgement}");
+    assert_eq!((moved("amount").base, moved("amount").now), (1_000, 5_000));
+    assert_eq!(judgement.overall, Overall::Advance);
+}
+
+#[test]
+fn the_worst_disagreements_are_kept_and_redacted() {
+    let verdict = builder()
+        .metric(Metric::disagreement())
+        .metric(Metric::accuracy())
+        .show_disagreements(|answer| format!("class {answer}"))
+        .redact(|shown| shown.champion = "hidden".to_owned())
+        .build()
+        .unwrap();
+    for user in 0..500 {
+        let mut comparison = pair(user, Ok(0), Ok(1));
+        comparison.agreement =
+            Agreement::of("label", user % 2 == 0).with_distance((user % 97) as f64);
+        verdict.record(&comparison);
+    }
+    let kept = verdict.disagreements();
+    assert_eq!((kept.worst.len(), kept.random.len()), (10, 10));
+    assert!(kept.worst.windows(2).all(|pair| pair[0].distance >= pair[1].distance));
+    assert!(kept.worst.iter().all(|it| it.distance >= Some(93.0)), "{:?}", kept.worst);
+    assert!(kept.worst.iter().all(|it| it.champion == "hidden" && it.candidate == "class 1"));
+    verdict.label(kept.worst[0].prediction_id, 1);
+    assert_eq!(verdict.disagreements().worst[0].label.as_deref(), Some("1"));
+}
+
+#[test]
+fn timelines_are_thin_and_end_at_the_present() {
+    let verdict = builder().metric(Metric::failures()).build().unwrap();
+    assert!(verdict.timelines()[0].points.is_empty());
+    for user in 0..5_003 {
+        verdict.record(&pair(user, Ok(1), Ok(1)));
+    }
+    let line = &verdict.timelines()[0];
+    assert!((50..=201).contains(&line.points.len()), "{}", line.points.len());
+    assert!(line.points.windows(2).all(|pair| pair[0].pairs < pair[1].pairs));
+    assert_eq!(line.points.last().map(|point| point.pairs), Some(5_003));
 }

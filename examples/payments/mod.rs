@@ -68,6 +68,7 @@ fn state(state: &SourceState) -> String {
     match state {
         SourceState::Ready => "fresh".to_owned(),
         SourceState::Stale { reason, .. } => format!("stale: {reason}"),
+        SourceState::Rejected { reason, .. } => format!("rejected: {reason}"),
         SourceState::Starting { last_error, .. } => {
             format!("none yet: {}", last_error.as_deref().unwrap_or("no answer so far"))
         }

@@ -176,6 +176,9 @@ fn reasons(status: &FlagsStatus) -> Vec<String> {
             SourceState::Starting { last_error: None, .. } => {
                 Some(format!("flag source `{}` has delivered nothing yet", source.name))
             }
+            SourceState::Rejected { reason, .. } if !source.is_stale() => {
+                Some(format!("flag source `{}` is rejected: {reason}", source.name))
+            }
             _ => None,
         })
         .collect()

@@ -11,6 +11,7 @@ mod status;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
 pub(crate) use self::{
     cell::{Guard, SnapshotCell},

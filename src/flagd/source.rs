@@ -4,14 +4,18 @@ mod environment;
 mod message;
 mod stream;
 
-use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use self::stream::Stream;
+use reqwest::Url;
+use tokio::time::Instant;
+
+use self::stream::{Ended, Stream};
 use crate::{
     dialect::Dialect,
     source::{
-        FlagSource, FlagUpdates, SourceError, Subscription, chain, documents::Documents,
-        network::Backoff,
+        FlagSource, FlagUpdates, SourceError, Subscription, chain,
+        documents::Documents,
+        network::{Backoff, Proxies, Secret, client},
     },
 };
 use crate::{
@@ -65,6 +69,25 @@ struct Settings {
     grace: Duration,
     fatal: Vec<String>,
     max_bytes: usize,
+    proxy: Option<Secret>,
+}
+
+impl Settings {
+    /// The proxy on the way to the server: that which was given, or that of the environment.
+    fn proxy(&self) -> Result<Option<Url>, SourceError> {
+        if let Some(proxy) = &self.proxy {
+            return client::proxy(proxy.reveal()).map(Some);
+        }
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let is_here = host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let proxies = Proxies::of_environment().filter(|_| !is_here);
+        Ok(proxies.and_then(|proxies| {
+            let proxy = proxies.to(self.tls, &self.host, self.port)?;
+            // Those that want to be spoken to otherwise are other sources'.
+            (proxy.scheme() == "http").then(|| proxy.clone())
+        }))
+    }
 }
 
 impl Source {
@@ -86,6 +109,7 @@ impl Source {
                 grace: Duration::from_secs(5),
                 fatal: Vec::new(),
                 max_bytes: 64 << 20,
+                proxy: None,
             },
             name: Cow::Borrowed("flagd"),
             dialect: Flagd::new(),
@@ -132,6 +156,15 @@ impl Source {
     /// Connects to this Unix socket instead of a host and a port.
     pub fn socket(mut self, path: impl Into<PathBuf>) -> Source {
         self.settings.socket = Some(path.into());
+        self
+    }
+
+    /// Connects through this proxy, `http://user:password@host:port`, by a tunnel (`CONNECT`). The
+    /// environment's proxies (`HTTPS_PROXY` where [`tls`](Source::tls) is on, otherwise
+    /// `HTTP_PROXY`; `NO_PROXY`) are then not looked at. A Unix socket and this machine's own
+    /// addresses are never reached through the environment's.
+    pub fn proxy(mut self, url: impl Into<Box<str>>) -> Source {
+        self.settings.proxy = Some(Secret::new(url));
         self
     }
 
@@ -231,30 +264,35 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
     let mut backoff = Backoff::new(first, max);
     loop {
         let before = documents.delivered();
-        let failure = match stream.follow(&mut documents).await {
-            Ok(()) => {
-                // Its time was up, or the server's: nothing is wrong.
-                backoff.reset();
-                None
-            }
-            Err(failure) => Some(failure),
-        };
-        if documents.delivered() != before {
+        let opened = Instant::now();
+        let ended = stream.follow(&mut documents).await;
+        // What a stream is well for is that it brings flags, or lasts.
+        let was_well = documents.delivered() != before;
+        if was_well {
             backoff.reset();
         }
-        let Some(failure) = failure else { continue };
+        let failure = match ended {
+            // Nothing is wrong, and a deadline of nothing is no reason to open streams in a loop.
+            Ok(Ended::OurTime) if opened.elapsed() >= first => continue,
+            Ok(Ended::ServersTime) if was_well && opened.elapsed() >= first => continue,
+            Ok(_) => {
+                documents.pause(backoff.pause(None)).await;
+                continue;
+            }
+            Err(failure) => failure,
+        };
         let fatal = settings.fatal.contains(&failure.code);
         let again = backoff.failures() > 0;
         let cause = chain(&failure.error);
-        documents.sink.report(failure.error);
         if fatal {
-            tracing::error!(
-                target: "modelgate::source",
-                source = documents.source(),
-                code = &*failure.code,
-                "the server's answer is fatal: not tried again"
-            );
+            let text = format!("{} is fatal: not tried again", failure.code);
+            documents.sink.reject(SourceError::with_source(text, failure.error));
             return;
+        }
+        if matches!(&*failure.code, "UNAUTHENTICATED" | "PERMISSION_DENIED") {
+            documents.sink.reject(failure.error);
+        } else {
+            documents.sink.report(failure.error);
         }
         if !again {
             documents.grace(settings.grace, cause);

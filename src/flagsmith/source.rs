@@ -12,7 +12,9 @@ mod settings;
 use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
 use self::{document::Environment, fetch::Connection, report::Report, settings::Settings};
-use crate::source::{FlagSource, FlagUpdates, SourceError, Subscription, network::HttpSettings};
+use crate::source::{
+    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
+};
 use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
 
 /// Flags of Flagsmith: its cloud, a server of one's own, or an Edge Proxy.
@@ -72,7 +74,7 @@ impl Source {
     /// Where the API is: of a server of one's own, or of an Edge Proxy, with its `/api/v1`. The
     /// cloud's `https://edge.api.flagsmith.com/api/v1` otherwise.
     pub fn url(mut self, url: impl Into<String>) -> Source {
-        self.settings.url = url.into();
+        self.settings.url = url.into().into();
         self
     }
 
@@ -90,7 +92,7 @@ impl Source {
 
     /// Also listens to the real-time service at this URL.
     pub fn realtime_url(mut self, url: impl Into<String>) -> Source {
-        self.settings.realtime = Some(url.into());
+        self.settings.realtime = Some(url.into().into());
         self
     }
 
@@ -129,6 +131,12 @@ impl Source {
     pub fn retry(mut self, first: Duration, max: Duration) -> Source {
         self.settings.retry = (first, max);
         self
+    }
+
+    /// Changes the environment key while the source runs: the handle is to be kept before the source is given
+    /// away.
+    pub fn key_handle(&self) -> KeyHandle {
+        KeyHandle::new(&self.settings.key, settings::check_key)
     }
 
     /// How long the real-time service may be silent before its connection counts as dead;

@@ -181,6 +181,11 @@ impl Ledger {
         self.closed.store(true, Ordering::Relaxed);
     }
 
+    /// It will be, after all.
+    pub(crate) fn open(&self) {
+        self.closed.store(false, Ordering::Relaxed);
+    }
+
     fn takes_contexts(&self) -> bool {
         self.contexts && !self.closed.load(Ordering::Relaxed)
     }

@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 pub use self::events::{DualReads, Events};
 use self::{data::Data, events::Report, settings::Settings};
 use crate::source::{
-    FlagSource, FlagUpdates, SourceError, Subscription,
+    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription,
     network::{HttpSettings, client},
 };
 use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
@@ -20,7 +20,7 @@ use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
 /// A change of a flag reaches the next prediction within milliseconds of reaching the socket. While
 /// the stream is away the last good flags stay in force, the source is stale and says why, and the
 /// flags are polled; it connects again with growing, random pauses. An SDK key that is refused is
-/// not tried again.
+/// tried again [seldom](Source::retry_refused).
 ///
 /// How often each flag answered what is reported, and more where LaunchDarkly asks for it:
 /// [`Events`] says what leaves the process, and what it costs. None of it can delay a
@@ -65,7 +65,7 @@ impl Source {
     /// Takes the flags from a Relay Proxy at this URL, or from a private instance whose services
     /// share one. A Relay Proxy serves the stream and takes events: there is then nothing to poll.
     pub fn relay(mut self, url: impl Into<String>) -> Source {
-        self.settings.stream_url = url.into();
+        self.settings.stream_url = url.into().into();
         self.settings.default_events_url = Some(self.settings.stream_url.clone());
         self.settings.poll_url = None;
         self
@@ -74,8 +74,8 @@ impl Source {
     /// The base URLs of a private instance: of its stream, and of its polling service. Its events
     /// have [a URL of their own](Events::url), without which none are sent.
     pub fn base_urls(mut self, stream: impl Into<String>, poll: impl Into<String>) -> Source {
-        self.settings.stream_url = stream.into();
-        self.settings.poll_url = Some(poll.into());
+        self.settings.stream_url = stream.into().into();
+        self.settings.poll_url = Some(poll.into().into());
         self.settings.default_events_url = None;
         self
     }
@@ -98,6 +98,32 @@ impl Source {
     pub fn retry(mut self, first: Duration, max: Duration) -> Source {
         self.settings.retry = (first, max);
         self
+    }
+
+    /// The pause after a refusal, of the key for instance, which doubles with each further one up to
+    /// `max`; 5 minutes and an hour otherwise, as LaunchDarkly's own SDKs have it. Each pause is
+    /// cut by up to a half at random. The status says
+    /// [rejected](crate::flag::store::SourceState::Rejected) meanwhile, and a
+    /// [new key](Source::key_handle) is tried at once.
+    pub fn retry_refused(mut self, first: Duration, max: Duration) -> Source {
+        self.settings.retry_refused = (first, max);
+        self
+    }
+
+    /// Changes the SDK key while the source runs.
+    ///
+    /// ```no_run
+    /// use modelgate::{Flags, launchdarkly};
+    ///
+    /// let source = launchdarkly::Source::new("sdk-old");
+    /// let key = source.key_handle();
+    /// let flags = Flags::builder().source(source).build()?;
+    /// // Later, when the secret store says so:
+    /// key.set("sdk-new")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn key_handle(&self) -> KeyHandle {
+        KeyHandle::new(&self.settings.key, |_| Ok(()))
     }
 
     /// How long a stream may be silent before it counts as dead; 5 minutes otherwise. LaunchDarkly

@@ -12,6 +12,7 @@ use crate::flag::store::{FlagsStatus, SourceState, SourceStatus};
 /// |---|---|---|
 /// | `modelgate_ready` | gauge | of the store alone: 1 once every source that is not optional has delivered |
 /// | `modelgate_source_ready` | gauge | 1 while the flags in force are what the source has, 0 while it is starting or stale |
+/// | `modelgate_source_rejected` | gauge | 1 while the origin refuses the source: its key, its URL |
 /// | `modelgate_source_age_seconds` | gauge | since the flags were delivered or confirmed; infinite while that is not known |
 /// | `modelgate_source_failed_attempts` | gauge | since the source was last fresh |
 /// | `modelgate_source_flags` | gauge | in force |
@@ -46,12 +47,13 @@ struct Published<'p> {
 impl Published<'_> {
     fn publish(&self, source: &SourceStatus) {
         let attempts = match &source.state {
-            SourceState::Starting { attempts, .. } | SourceState::Stale { attempts, .. } => {
-                *attempts
-            }
+            SourceState::Starting { attempts, .. }
+            | SourceState::Stale { attempts, .. }
+            | SourceState::Rejected { attempts, .. } => *attempts,
             SourceState::Ready => 0,
         };
         self.gauge("modelgate_source_ready", f64::from(source.is_ready()));
+        self.gauge("modelgate_source_rejected", f64::from(source.is_rejected()));
         // An alert on a large age must not miss flags that never came.
         let age = source.age.as_ref().map_or(f64::INFINITY, Duration::as_secs_f64);
         self.gauge("modelgate_source_age_seconds", age);

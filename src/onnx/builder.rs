@@ -11,7 +11,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Classifier, ColumnClassifier, Document, Engine, Graph, LoadError, LoadedClassifier,
+    Classifier, ColumnClassifier, Document, Engine, Graph, LoadError, LoadedClassifier, Regressor,
+    VectorModel,
     sidecar::{Place, Sidecar},
 };
 
@@ -224,6 +225,50 @@ impl Loader {
         let (document, sha256) = self.document(&self.read(path)?)?;
         let sidecar = Sidecar::find(&self.sidecar, Some(path))?;
         ColumnClassifier::prepare(document, self, sha256, sidecar)
+    }
+
+    /// Loads the regressor in a file: one number for each row. The output is the one that
+    /// [`outputs`](Self::outputs) names, by default the first of `f32`.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load_regressor(&self, path: impl AsRef<Path>) -> Result<Regressor, LoadError> {
+        let path = path.as_ref();
+        let (document, sha256) = self.document(&self.read(path)?)?;
+        Regressor::prepare(document, self, sha256, Sidecar::find(&self.sidecar, Some(path))?)
+    }
+
+    /// Loads the regressor in these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    pub fn regressor_from_bytes(&self, bytes: &[u8]) -> Result<Regressor, LoadError> {
+        let (document, sha256) = self.document(bytes)?;
+        Regressor::prepare(document, self, sha256, Sidecar::find(&self.sidecar, None)?)
+    }
+
+    /// Loads the model in a file that answers each row with a vector: several targets, an embedding,
+    /// a score for each label. The output is chosen as for [`load_regressor`](Self::load_regressor).
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load_vector(&self, path: impl AsRef<Path>) -> Result<VectorModel, LoadError> {
+        let path = path.as_ref();
+        let (document, sha256) = self.document(&self.read(path)?)?;
+        VectorModel::prepare(document, self, sha256, Sidecar::find(&self.sidecar, Some(path))?)
+    }
+
+    /// Loads the model in these bytes that answers each row with a vector.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the bytes and what to do.
+    pub fn vector_from_bytes(&self, bytes: &[u8]) -> Result<VectorModel, LoadError> {
+        let (document, sha256) = self.document(bytes)?;
+        VectorModel::prepare(document, self, sha256, Sidecar::find(&self.sidecar, None)?)
     }
 
     /// Loads the graph in a file, of any inputs and outputs.

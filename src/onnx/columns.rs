@@ -164,8 +164,12 @@ impl ColumnClassifier {
             tolerance: said.tolerance.unwrap_or(schema::TOLERANCE),
             sha256,
         };
-        for row in std::mem::take(&mut said.golden) {
-            let scores = Classification { label: row.label, probabilities: row.probabilities };
+        for (place, row) in std::mem::take(&mut said.golden).into_iter().enumerate() {
+            let Some(label) = row.label else {
+                let field = format_args!("golden[{place}].label");
+                return Err(said.wrong(field, "nothing", "the label that is right"));
+            };
+            let scores = Classification { label, probabilities: row.probabilities };
             table.golden.push((row.features, scores));
         }
         table.prove(graph, &mut said)?;

@@ -148,6 +148,7 @@ impl Model<Tensors, Tensors> for Graph {
                 ));
             }
         }
+        check_names(&graph.inputs, &ordered)?;
         let given = graph.plan.run(ordered.into_iter())?;
         let mut outputs = Tensors::new();
         for (output, tensor) in graph.outputs.iter().zip(given.into_tensors(graph.outputs.len())) {
@@ -155,6 +156,28 @@ impl Model<Tensors, Tensors> for Graph {
         }
         Ok(outputs)
     }
+}
+
+/// Axes of one name have one size.
+fn check_names(inputs: &[TensorInfo], tensors: &[&Tensor]) -> Result<(), ModelError> {
+    let mut known: Vec<(&str, usize)> = Vec::new();
+    for (input, tensor) in inputs.iter().zip(tensors) {
+        for (axis, size) in input.shape.iter().flatten().zip(tensor.shape()) {
+            let AxisSize::Named(name) = axis else { continue };
+            match known.iter().find(|(known, _)| *known == &**name) {
+                None => known.push((name, *size)),
+                Some((_, expected)) if expected == size => {}
+                Some((_, expected)) => {
+                    return Err(ModelError::invalid_input(
+                        format_args!("inputs.{}: axis `{name}`", input.name),
+                        size,
+                        format_args!("{expected}, as another input has"),
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is as large as an input may be made while the graph is prepared.

@@ -21,6 +21,7 @@ mod normalizer;
 mod one_hot_encoder;
 mod operator;
 mod post_transform;
+mod quantization;
 mod rows;
 mod scaler;
 mod svm;
@@ -33,11 +34,13 @@ use tract_onnx::{
     Onnx,
     model::ParsingContext,
     pb::NodeProto,
-    tract_hir::internal::{InferenceOp, TractResult, format_err},
+    tract_hir::internal::{InferenceOp, IntoTValue, TValue, ToDim, TractResult, format_err},
 };
 
 use self::operator::{Fact, FromNode, Operator};
 pub(super) use self::{direct::Direct, zip_map::classes as zip_map_classes};
+use super::engine::{from_engine, to_engine};
+use crate::tensor::Tensor;
 
 /// What is wrong with a node.
 #[derive(Clone, Debug)]
@@ -62,6 +65,8 @@ pub(super) fn registered() -> Onnx {
     }
     // Not of ONNX-ML, but on the way of its models.
     onnx.op_register.insert("Cast", cast::build);
+    onnx.op_register.insert("QuantizeLinear", build::<quantization::Quantize>);
+    onnx.op_register.insert("DequantizeLinear", build::<quantization::Dequantize>);
     onnx.op_register.insert("ReduceLogSumExp", log_sum_exp::build);
     onnx
 }
@@ -100,6 +105,27 @@ fn operator(node: &NodeProto, inputs: &[Fact]) -> Option<Arc<dyn Operator>> {
     let dtypes: Vec<_> = inputs.iter().map(|input| input.dtype).collect();
     let operator = operator.specialized(&dtypes).ok()?.unwrap_or(operator);
     operator.outputs(inputs).is_ok().then_some(operator)
+}
+
+/// Whether a node is one of ours.
+pub(super) fn is_known(node: &NodeProto) -> bool {
+    OPERATORS.iter().any(|operator| *operator.name == *node.op_type)
+}
+
+/// Runs a node of ours without the engine.
+pub(super) fn evaluate(node: &NodeProto, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    let inputs: Vec<TValue> = inputs
+        .iter()
+        .map(|tensor| to_engine(tensor).map(IntoTValue::into_tvalue))
+        .collect::<TractResult<_>>()?;
+    let facts: Vec<Fact> = inputs
+        .iter()
+        .map(|input| Fact::new(input.datum_type(), input.shape().iter().map(|size| size.to_dim())))
+        .collect();
+    let operator = operator(node, &facts).ok_or_else(|| format_err!("inputs that do not fit"))?;
+    let outputs = operator.run(&inputs)?;
+    let ours = |output: &TValue| from_engine(output).ok_or_else(|| format_err!("an unknown type"));
+    outputs.iter().map(ours).collect()
 }
 
 fn build<O: FromNode>(

@@ -224,10 +224,11 @@ impl Told {
             let values = reader.row(&row.features).map_err(|error| {
                 said.wrong(format_args!("golden[{place}]"), error, "features that fit the model")
             })?;
-            golden.push((
-                values,
-                Classification { label: row.label, probabilities: row.probabilities },
-            ));
+            let Some(label) = row.label else {
+                let field = format_args!("golden[{place}].label");
+                return Err(said.wrong(field, "nothing", "the label that is right"));
+            };
+            golden.push((values, Classification { label, probabilities: row.probabilities }));
         }
         let tolerance = said.tolerance.unwrap_or(TOLERANCE);
         Ok(Told { schema, classes, golden, tolerance })
@@ -237,6 +238,32 @@ impl Told {
     pub(super) fn acceptance(&self) -> Acceptance<[f32], Classification> {
         Acceptance::new().golden(self.golden.iter().cloned(), golden_within(self.tolerance))
     }
+}
+
+/// The golden rows of a model that answers numbers.
+pub(super) fn golden_numbers(
+    said: &mut Sidecar,
+    schema: Option<&Schema>,
+    width: usize,
+) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LoadError> {
+    let unnamed = Schema::new((0..width).map(|place| place.to_string())).ok();
+    let mut golden = Vec::with_capacity(said.golden.len());
+    for (place, row) in std::mem::take(&mut said.golden).into_iter().enumerate() {
+        let Some(reader) = schema.or(unnamed.as_ref()) else { continue };
+        if schema.is_none() && row.features.is_named() {
+            let field = format!("golden[{place}].features");
+            return Err(said.wrong(field, "names", "a list, or `features` that say the order"));
+        }
+        if row.outputs.is_empty() {
+            let field = format!("golden[{place}].outputs");
+            return Err(said.wrong(field, "nothing", "the numbers that are right"));
+        }
+        let values = reader.row(&row.features).map_err(|error| {
+            said.wrong(format_args!("golden[{place}]"), error, "features that fit the model")
+        })?;
+        golden.push((values, row.outputs));
+    }
+    Ok(golden)
 }
 
 /// As [`Classification::within`]; a row that expects no probabilities is about its label alone.

@@ -86,9 +86,13 @@ impl std::fmt::Display for FeatureType {
 #[serde(deny_unknown_fields)]
 pub(super) struct GoldenRow {
     pub(super) features: Features,
-    pub(super) label: Label,
+    /// A classifier's.
+    pub(super) label: Option<Label>,
     #[serde(default)]
     pub(super) probabilities: Vec<f32>,
+    /// What a model that answers numbers should answer.
+    #[serde(default)]
+    pub(super) outputs: Vec<f32>,
 }
 
 impl Sidecar {
@@ -115,6 +119,8 @@ impl Sidecar {
 
     /// Reads it from its JSON.
     pub(super) fn read(json: &[u8], from: String) -> Result<Sidecar, LoadError> {
+        // Some editors put a byte order mark before a text.
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let read: Result<Sidecar, _> = serde_path_to_error::deserialize(&mut deserializer);
         let mut sidecar = read.map_err(|error| {

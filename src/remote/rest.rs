@@ -14,7 +14,10 @@ use super::{
     wire::{Metadata, Reply},
     words,
 };
-use crate::source::network::client::{Client, wait};
+use crate::source::network::{
+    Key,
+    client::{Client, wait},
+};
 
 const JSON_LENGTH: &str = "inference-header-content-length";
 
@@ -60,7 +63,8 @@ impl Answered {
 impl Rest {
     pub(super) fn new(builder: &Builder) -> Result<Rest, Error> {
         let failed = |error| Error::Client { source: Box::new(error) };
-        let key = builder.token.as_ref().map(|token| ("authorization", token));
+        let key = builder.token.as_ref().map(|token| Key::new(token.reveal()));
+        let key = key.as_ref().map(|token| ("authorization", token));
         let client = Client::new(&builder.http, key).map_err(failed)?.concurrent(builder.in_flight);
         let base = builder.address()?;
         let url = |parts: &[&str]| {

@@ -88,6 +88,9 @@ pub(super) fn fill_flags(content: &mut Content, status: &FlagsStatus) {
                     (format!("starting, {attempts} attempts failed"), Standing::Caution)
                 }
                 SourceState::Stale { reason, .. } => (format!("stale: {reason}"), Standing::Bad),
+                SourceState::Rejected { reason, .. } => {
+                    (format!("rejected: {reason}"), Standing::Bad)
+                }
                 #[allow(unreachable_patterns)] // The enum grows.
                 _ => ("in another state".to_owned(), Standing::Caution),
             };

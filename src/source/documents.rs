@@ -62,11 +62,6 @@ impl Documents {
         self.delivered
     }
 
-    /// The source's name.
-    pub(crate) fn source(&self) -> &str {
-        self.last_good.source()
-    }
-
     /// Says so in the status when nothing has been delivered until then, for this cause.
     pub(crate) fn grace(&mut self, period: Duration, cause: String) {
         self.grace = Instant::now().checked_add(period).map(|end| (end, cause));

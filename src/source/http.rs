@@ -11,7 +11,8 @@ use super::{
     Dialect, FlagSource, FlagUpdates, SourceError, Subscription, default_dialect,
     documents::Documents,
     network::{
-        Answer, Backoff, Client, Conditions, Failure, HttpSettings, client, jittered, public_part,
+        Answer, Backoff, Client, Conditions, Failure, HttpSettings, Key, KeyHandle, client,
+        jittered, public_part,
     },
 };
 use crate::source::LastKnownGood;
@@ -46,6 +47,7 @@ pub struct HttpSource {
     name: Cow<'static, str>,
     dialect: Box<dyn Dialect>,
     settings: HttpSettings,
+    key: Option<(Box<str>, Key)>,
     interval: Duration,
     retry: (Duration, Duration),
     last_known_good: Option<LastKnownGood>,
@@ -59,6 +61,7 @@ impl HttpSource {
             name: Cow::Borrowed("http"),
             dialect: default_dialect(),
             settings: HttpSettings::new(),
+            key: None,
             interval: Duration::from_secs(30),
             retry: (Duration::from_secs(1), Duration::from_secs(300)),
             last_known_good: None,
@@ -87,6 +90,30 @@ impl HttpSource {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> HttpSource {
         self.settings = self.settings.header(name, value);
         self
+    }
+
+    /// Sends this header, whose value may become another while the source runs: by the handle that
+    /// comes with the source. Its value is shown in no log and no `Debug` output.
+    ///
+    /// ```no_run
+    /// use modelgate::{Flags, source::HttpSource};
+    ///
+    /// let source = HttpSource::poll("https://flags.example.com/models.json");
+    /// let (source, token) = source.changing_header("Authorization", "Bearer old");
+    /// let flags = Flags::builder().source(source).build()?;
+    /// // Later, when the secret store says so:
+    /// token.set("Bearer new")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn changing_header(
+        mut self,
+        name: impl Into<Box<str>>,
+        value: impl Into<Box<str>>,
+    ) -> (HttpSource, KeyHandle) {
+        let key = Key::new(value);
+        let handle = KeyHandle::new(&key, |_| Ok(()));
+        self.key = Some((name.into(), key));
+        (self, handle)
     }
 
     /// The pause between two fetches, give or take a tenth so that many services do not ask at
@@ -130,7 +157,8 @@ impl FlagSource for HttpSource {
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
         let url = client::url(&self.url, "")?;
-        let client = Client::new(&self.settings, None)?;
+        let key = self.key.as_ref().map(|(header, key)| (&**header, key));
+        let client = Client::new(&self.settings, key)?;
         let network = sink.network()?;
         sink.watch(client.meter());
         let documents = Documents::start(self.name, self.dialect, self.last_known_good, sink);
@@ -149,18 +177,26 @@ async fn poll(
     mut backoff: Backoff,
 ) {
     let mut known = Conditions::default();
+    let mut key = client.key_changes();
     loop {
+        if key.take() {
+            known = Conditions::default();
+            backoff.reset();
+        }
         let pause = match fetch(&url, &client, &mut documents, &mut known).await {
             Ok(()) => {
                 backoff.reset();
                 jittered(interval)
             }
             Err(failure) => {
-                documents.sink.report(failure.error);
+                match failure.is_refusal() {
+                    true => documents.sink.reject(failure.error),
+                    false => documents.sink.report(failure.error),
+                }
                 backoff.pause(failure.retry_after)
             }
         };
-        tokio::time::sleep(pause).await;
+        key.pause(pause).await;
     }
 }
 

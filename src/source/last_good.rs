@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Dialect, FlagUpdates, SourceError, chain, compile};
+use super::{Dialect, FlagUpdates, SourceError, compile, saver::Saver};
 use crate::{
     flag::FlagSet,
     source::{LastKnownGood, digest},
@@ -11,19 +11,18 @@ use crate::{
 /// Starts a source from its file, and keeps the file up to date.
 pub(crate) struct LastGood {
     source: Cow<'static, str>,
-    file: Option<LastKnownGood>,
-    /// A good document that could not be saved yet.
-    unsaved: Option<String>,
+    saver: Option<Saver>,
 }
 
 impl LastGood {
     pub(crate) fn new(source: Cow<'static, str>, file: Option<LastKnownGood>) -> LastGood {
-        LastGood { source, file, unsaved: None }
+        let saver = file.map(|file| Saver::new(source.clone(), file));
+        LastGood { source, saver }
     }
 
     /// Whether there is a file to keep.
     pub(crate) fn is_kept(&self) -> bool {
-        self.file.is_some()
+        self.saver.is_some()
     }
 
     /// The source's name.
@@ -57,8 +56,9 @@ impl LastGood {
         dialect: &dyn Dialect,
     ) -> Result<Option<(FlagSet, std::time::Duration, String)>, SourceError> {
         let ignored = "last-known-good file ignored";
-        let Some(file) = &self.file else { return Ok(None) };
-        let loaded = file.load().map_err(|error| SourceError::with_source(ignored, error))?;
+        let Some(saver) = &self.saver else { return Ok(None) };
+        let loaded =
+            saver.file().load().map_err(|error| SourceError::with_source(ignored, error))?;
         let Some(saved) = loaded else { return Ok(None) };
         let set = compile(dialect, saved.text())
             .map_err(|error| SourceError::with_source(ignored, error))?;
@@ -67,25 +67,16 @@ impl LastGood {
     }
 
     /// Keeps this document from now on.
-    pub(crate) fn keep(&mut self, text: impl FnOnce() -> String) {
-        if self.file.is_some() {
-            self.unsaved = Some(text());
+    pub(crate) fn keep(&self, text: impl FnOnce() -> String) {
+        if let Some(saver) = &self.saver {
+            saver.keep(text());
         }
-        self.save();
     }
 
-    /// Tries again what could not be saved. A service does not suffer from a full disk before its
-    /// next start: only logged.
-    pub(crate) fn save(&mut self) {
-        let (Some(file), Some(text)) = (&self.file, &self.unsaved) else { return };
-        match file.save(text) {
-            Ok(()) => self.unsaved = None,
-            Err(error) => tracing::warn!(
-                target: "modelgate::source",
-                source = &*self.source,
-                error = chain(&error),
-                "last good flags not saved"
-            ),
+    /// Tries again what could not be saved.
+    pub(crate) fn save(&self) {
+        if let Some(saver) = &self.saver {
+            saver.retry();
         }
     }
 }

@@ -6,9 +6,14 @@
 
 mod backoff;
 pub(crate) mod client;
+#[cfg(feature = "flagd")]
+mod connector;
 mod events;
 mod failure;
+mod key;
 mod meter;
+mod proxy;
+mod resolver;
 mod secret;
 mod settings;
 mod tls;
@@ -27,16 +32,21 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-pub use self::settings::HttpSettings;
+#[cfg(feature = "flagd")]
+pub(crate) use self::connector::Connector;
 pub(crate) use self::{
     backoff::{Backoff, jittered},
     client::{Answer, Client, Conditions, public_part},
     events::Events,
     failure::Failure,
+    key::{Changes, Key},
     meter::{Meter, Streaming},
-    secret::Secret,
+    proxy::Proxies,
+    resolver::Resolver,
+    secret::{Address, Secret},
     tls::provider as tls_provider,
 };
+pub use self::{key::KeyHandle, settings::HttpSettings};
 use super::SourceError;
 
 /// How long dropping waits for the thread: tasks end at their next wait; what they are in the

@@ -75,7 +75,17 @@ impl FlagUpdates {
     /// the source is still starting, and this is one more failed attempt.
     pub fn report(&self, error: SourceError) {
         if let Some(core) = self.core() {
-            core.report(self.source, &error);
+            core.report(self.source, &error, false);
+        }
+    }
+
+    /// Trouble that trying again soon will not mend: the origin refuses the key, the URL or the
+    /// request. Like [`report`](FlagUpdates::report), and the status says
+    /// [rejected](crate::flag::store::SourceState::Rejected) until the source delivers or confirms:
+    /// [`Flags::wait_ready`](crate::Flags::wait_ready) does not wait for it.
+    pub fn reject(&self, error: SourceError) {
+        if let Some(core) = self.core() {
+            core.report(self.source, &error, true);
         }
     }
 

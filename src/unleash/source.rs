@@ -15,7 +15,9 @@ use self::{
     report::{Counted, Report},
     settings::Settings,
 };
-use crate::source::{FlagSource, FlagUpdates, SourceError, Subscription, network::HttpSettings};
+use crate::source::{
+    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
+};
 use crate::{
     flag::EvaluationCounts,
     source::LastKnownGood,
@@ -156,6 +158,12 @@ impl Source {
     pub fn retry(mut self, first: Duration, max: Duration) -> Source {
         self.settings.retry = (first, max);
         self
+    }
+
+    /// Changes the token while the source runs: the handle is to be kept before the source is given
+    /// away.
+    pub fn token_handle(&self) -> KeyHandle {
+        KeyHandle::new(&self.settings.token, |_| Ok(()))
     }
 
     /// How long a stream may be silent before it counts as dead; a minute otherwise. The server

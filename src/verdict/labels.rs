@@ -1,13 +1,13 @@
 //! Pairs that wait for their label, and labels that wait for their pair.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use smallvec::SmallVec;
 
-use super::classes::Class;
+use super::{
+    classes::Class,
+    id_map::{IdHash, IdMap},
+};
 use crate::prediction_id::PredictionId;
 
 /// What is kept of one version's answer until its label comes.
@@ -61,11 +61,11 @@ pub(super) struct Waiting<P, L> {
     capacity: usize,
     patience: Duration,
     newest: Duration,
-    entries: HashMap<PredictionId, Entry<P>>,
+    entries: IdMap<Entry<P>>,
     order: VecDeque<(PredictionId, Duration)>,
-    early: HashMap<PredictionId, L>,
+    early: IdMap<L>,
     early_order: VecDeque<PredictionId>,
-    repeated: HashMap<PredictionId, ()>,
+    repeated: IdMap<()>,
     repeated_order: VecDeque<PredictionId>,
 }
 
@@ -87,11 +87,11 @@ impl<P, L> Waiting<P, L> {
             patience,
             newest: Duration::ZERO,
             // Pairs are put in on the shadow side: the room is there from the start.
-            entries: HashMap::with_capacity(capacity + 1),
+            entries: IdMap::with_capacity_and_hasher(capacity + 1, IdHash::default()),
             order: VecDeque::with_capacity(capacity + 1),
-            early: HashMap::new(),
+            early: IdMap::default(),
             early_order: VecDeque::new(),
-            repeated: HashMap::new(),
+            repeated: IdMap::default(),
             repeated_order: VecDeque::new(),
         }
     }
@@ -186,5 +186,18 @@ impl<P, L> Waiting<P, L> {
         self.early.clear();
         self.early_order.clear();
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_that_waits_takes_no_more_than_the_guide_says() {
+        // A table of 2^17 places holds 100,000 of them, with a byte of its own each, beside the order.
+        let place = size_of::<(PredictionId, Entry<u64>)>() + 1;
+        let bytes = (1 << 17) * place + 100_001 * size_of::<(PredictionId, Duration)>();
+        assert!(bytes <= 18 << 20, "{bytes}");
     }
 }

@@ -5,7 +5,7 @@
 //! in a stage, and one that fails or is late, takes a lock.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{
         OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -16,8 +16,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    ArmCounts, KeySample, MetricKind, OutcomeCounts, StageCounts, VerdictConfig, seen::Seen,
-    stats::rounding::splitmix64,
+    ArmCounts, KeySample, MetricKind, OutcomeCounts, StageCounts, VerdictConfig, id_map::IdMap,
+    seen::Seen, stats::rounding::splitmix64,
 };
 use crate::{prediction_id::PredictionId, sharded::Sharded};
 
@@ -77,6 +77,8 @@ pub(super) struct Live {
 
 struct Stage {
     share: u32,
+    /// What makes a key another entry of the filter in each arm.
+    salts: [u64; 2],
     requests: Sharded<[AtomicU64; 4]>,
     keys: [AtomicU64; 2],
     both: AtomicU64,
@@ -93,7 +95,7 @@ struct Rare {
 /// In which arm and stage a prediction was made; bounded, the oldest makes room.
 #[derive(Default)]
 struct Open {
-    arms: HashMap<PredictionId, (usize, Arm)>,
+    arms: IdMap<(usize, Arm)>,
     order: VecDeque<PredictionId>,
 }
 
@@ -127,6 +129,7 @@ impl Live {
         let begun = cell.get_or_init(|| {
             Box::new(Stage {
                 share,
+                salts: [Arm::Candidate, Arm::HeldBack].map(|arm| salt(place, arm)),
                 requests: Sharded::new(Default::default),
                 keys: Default::default(),
                 both: AtomicU64::new(0),
@@ -165,7 +168,7 @@ impl Live {
         }
         let key = request.key.map(|key| of_text(key, self.salt));
         if let Some(key) = key
-            && self.seen.insert(in_arm(key, place, arm))
+            && self.seen.insert(stage.in_arm(key, arm))
         {
             self.first(stage, place, key, request);
         }
@@ -185,7 +188,7 @@ impl Live {
         if let Some(count) = stage.keys.get(request.arm.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        if self.seen.contains(in_arm(key, place, request.arm.other())) {
+        if self.seen.contains(stage.in_arm(key, request.arm.other())) {
             stage.both.fetch_add(1, Ordering::Relaxed);
         }
         if !self.outcomes.is_empty() {
@@ -258,6 +261,16 @@ impl Live {
 }
 
 impl Stage {
+    #[inline]
+    fn in_arm(&self, (high, low): (u64, u64), arm: Arm) -> (u64, u64) {
+        let [candidate, held_back] = self.salts;
+        let salt = match arm {
+            Arm::Candidate => candidate,
+            Arm::HeldBack => held_back,
+        };
+        (high ^ salt, low ^ salt.rotate_left(32))
+    }
+
     fn counts(&self) -> StageCounts {
         let requests = |place: usize| {
             self.requests
@@ -302,7 +315,6 @@ fn of_text(text: &str, salt: u64) -> (u64, u64) {
 }
 
 /// The same key in another stage or arm is another entry of the filter.
-fn in_arm((high, low): (u64, u64), stage: usize, arm: Arm) -> (u64, u64) {
-    let salt = splitmix64((stage as u64) << 1 | arm.index() as u64);
-    (high ^ salt, low ^ salt.rotate_left(32))
+fn salt(stage: usize, arm: Arm) -> u64 {
+    splitmix64((stage as u64) << 1 | arm.index() as u64)
 }

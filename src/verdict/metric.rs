@@ -103,10 +103,9 @@ impl<P, L> Metric<P, L> {
     /// of margin.
     ///
     /// A shadow runs at the lowest priority, the champion does not: their times cannot be
-    /// compared. So this compares the processor time of both runs where it is known, or else the
-    /// candidate's shadow with that of the champion under its second name
-    /// ([`VerdictBuilder::again`](super::VerdictBuilder::again)); a pair that has neither is not
-    /// scored. It may be made a guardrail only with that second name.
+    /// compared. So this compares the candidate's shadow with that of the champion under its second
+    /// name ([`VerdictBuilder::again`](super::VerdictBuilder::again)), on the same request; without
+    /// that name nothing is scored, and it cannot be made a guardrail.
     pub fn late(limit: Duration) -> Metric<P, L> {
         let mut metric = Metric::new("late", MetricKind::Late, Role::Signal).margin(0.01);
         metric.config.limit_us = Some(micros(limit));

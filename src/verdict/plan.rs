@@ -162,7 +162,8 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// How many users are expected, up to 2^26; 100,000 by default. Two bytes of memory each; with
+    /// How many users are expected (with [`Unit::KeyPer`], in all windows together), up to 2^26;
+    /// 100,000 by default. Two bytes of memory each; with
     /// more users than expected more pairs are dropped as repeats, whatever their outcome.
     pub fn expected_users(mut self, users: u64) -> VerdictBuilder<P, L> {
         self.expected_users = users;

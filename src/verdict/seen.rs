@@ -34,7 +34,6 @@ impl Seen {
 
     /// The block and the bits in it: of a hash that is uniform.
     fn place(&self, (high, low): (u64, u64)) -> (Option<&[AtomicU64; WORDS]>, [u64; WORDS]) {
-        let block = ((u128::from(high) * self.blocks.len() as u128) >> 64) as usize;
         let mut masks = [0; WORDS];
         for hash in 0..HASHES {
             // Nine bits: the word, and the bit in it.
@@ -43,24 +42,36 @@ impl Seen {
                 *mask |= 1 << (bits & 63);
             }
         }
-        (self.blocks.get(block), masks)
+        (self.block(high), masks)
     }
 
+    #[inline]
     pub(super) fn contains(&self, hash: (u64, u64)) -> bool {
-        let (block, masks) = self.place(hash);
-        block.is_some_and(|block| {
-            block.iter().zip(masks).all(|(word, mask)| word.load(Ordering::Relaxed) & mask == mask)
+        let Some(block) = self.block(hash.0) else { return false };
+        (0..HASHES).all(|nth| {
+            let bits = hash.1 >> (nth * 9);
+            let word = block.get((bits >> 6 & 7) as usize);
+            word.is_some_and(|word| word.load(Ordering::Relaxed) >> (bits & 63) & 1 == 1)
         })
+    }
+
+    #[inline]
+    fn block(&self, high: u64) -> Option<&[AtomicU64; WORDS]> {
+        let block = ((u128::from(high) * self.blocks.len() as u128) >> 64) as usize;
+        self.blocks.get(block)
     }
 
     /// Answers whether it was new.
     pub(super) fn insert(&self, hash: (u64, u64)) -> bool {
+        // Most are known, and a line that is only read is not fought over.
+        if self.contains(hash) {
+            return false;
+        }
         let (block, masks) = self.place(hash);
         let Some(block) = block else { return true };
         let mut new = false;
         for (word, mask) in block.iter().zip(masks) {
-            // Read first: a line that is only read is not fought over.
-            if word.load(Ordering::Relaxed) & mask != mask {
+            if mask != 0 {
                 new |= word.fetch_or(mask, Ordering::Relaxed) & mask != mask;
             }
         }

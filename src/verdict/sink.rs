@@ -295,7 +295,8 @@ impl<P, L> Verdict<P, L> {
     }
 
     /// Whether the promoted candidate has got worse, for each paired guardrail: fed by the pairs in
-    /// which the candidate answered and the champion ran in its shadow. Of this process alone;
+    /// which the candidate answered and the champion ran in its shadow, each user once a day. Worse
+    /// is worse by more than the metric's margin, for by less it was allowed to be. Of this process alone;
     /// divide `alpha` (1e-6, say) by the number of processes.
     pub fn guard(&self, alpha: f64) -> Vec<GuardJudgement> {
         let threshold = -alpha.clamp(1e-300, 1.0).ln();

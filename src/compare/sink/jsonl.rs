@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -23,9 +23,15 @@ use self::{
     rotation::Rotation,
     writer::{Message, write_all_that_comes},
 };
-use crate::compare::{
-    Comparison,
-    sink::{ComparisonSink, SinkCounts, SinkError},
+use crate::{
+    compare::{
+        Comparison,
+        key::KeyHash,
+        sink::{ComparisonSink, SinkCounts, SinkError},
+    },
+    prediction_id::PredictionId,
+    shadow::Dropped,
+    version::Version,
 };
 
 /// Appends each comparison to a file, as one line of JSON.
@@ -96,6 +102,7 @@ pub struct JsonlSink {
     writer: Option<JoinHandle<()>>,
     counts: Arc<Counts>,
     queue_bytes: usize,
+    dropped_runs: bool,
     path: PathBuf,
     patience: Duration,
 }
@@ -120,6 +127,7 @@ pub struct JsonlBuilder {
     queue_bytes: usize,
     rotation: Option<Rotation>,
     mode: u32,
+    dropped_runs: bool,
     patience: Duration,
 }
 
@@ -141,6 +149,7 @@ impl JsonlSink {
             queue_bytes: 64 << 20,
             rotation: None,
             mode: 0o600,
+            dropped_runs: false,
             patience: Duration::from_secs(5),
         }
     }
@@ -189,6 +198,18 @@ impl JsonlSink {
         sent
     }
 
+    /// Hands it over as a line.
+    fn write(&self, record: &impl Serialize) {
+        let Ok(mut line) = serde_json::to_vec(record) else {
+            self.counts.failed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        line.push(b'\n');
+        if !self.enqueue(line) {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Records written, dropped because the queue was full, and lost to an error.
     pub fn counts(&self) -> SinkCounts {
         SinkCounts {
@@ -230,6 +251,15 @@ impl JsonlBuilder {
     #[cfg(unix)]
     pub fn mode(mut self, mode: u32) -> JsonlBuilder {
         self.mode = mode;
+        self
+    }
+
+    /// Writes a line for each run that was [dropped](crate::shadow::Dropped) as well, so that a
+    /// [replay](crate::verdict::Verdict::replay) knows of it: `schema`, `time`, `prediction_id`,
+    /// `revision` and `key_hash` as in a record, `primary` and `candidate` with their `version` alone, and
+    /// `dropped`, the cause. Off by default: such a line is no comparison.
+    pub fn dropped_runs(mut self) -> JsonlBuilder {
+        self.dropped_runs = true;
         self
     }
 
@@ -287,21 +317,55 @@ impl JsonlBuilder {
             writer: Some(writer),
             counts,
             queue_bytes: self.queue_bytes,
+            dropped_runs: self.dropped_runs,
             path: self.path,
             patience: self.patience,
         })
     }
 }
 
+/// A run that was dropped, as a line.
+#[derive(Serialize)]
+struct DroppedLine<'a> {
+    schema: u32,
+    time: u64,
+    prediction_id: PredictionId,
+    revision: u64,
+    key_hash: Option<KeyHash>,
+    primary: Named<'a>,
+    candidate: Named<'a>,
+    dropped: &'static str,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    version: &'a Version,
+}
+
+impl DroppedLine<'_> {
+    fn of(dropped: &Dropped) -> DroppedLine<'_> {
+        let time = dropped.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        DroppedLine {
+            schema: 1,
+            time: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            prediction_id: dropped.prediction_id,
+            revision: dropped.revision,
+            key_hash: dropped.key_hash,
+            primary: Named { version: &dropped.primary },
+            candidate: Named { version: &dropped.candidate },
+            dropped: dropped.cause.as_str(),
+        }
+    }
+}
+
 impl<P: Serialize> ComparisonSink<P> for JsonlSink {
     fn record(&self, comparison: &Comparison<P>) {
-        let Ok(mut line) = serde_json::to_vec(comparison) else {
-            self.counts.failed.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
-        line.push(b'\n');
-        if !self.enqueue(line) {
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        self.write(comparison);
+    }
+
+    fn dropped(&self, dropped: &Dropped) {
+        if self.dropped_runs {
+            self.write(&DroppedLine::of(dropped));
         }
     }
 

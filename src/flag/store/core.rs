@@ -1,5 +1,7 @@
 //! The writer's side of a store: what sources do to it, one at a time.
 
+mod trouble;
+
 use std::{
     sync::{
         Arc, Weak,
@@ -13,12 +15,13 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     FlagSnapshot, FlagsStatus, SnapshotCell,
     status::{Delivery, Progress},
+    watchers::Watchers,
 };
 use crate::{
     clock::Clock,
     contain::contained,
     flag::{Flag, FlagProblem, FlagSet, ProblemSeverity},
-    source::{SourceError, Staleness, chain},
+    source::Staleness,
 };
 
 /// How many problems of one update are logged one by one.
@@ -47,6 +50,7 @@ pub(crate) struct Core {
     progress: Mutex<Progress>,
     changed: Condvar,
     callbacks: Mutex<Callbacks>,
+    watchers: Watchers,
 }
 
 #[derive(Default)]
@@ -76,6 +80,7 @@ impl Core {
             }),
             changed: Condvar::new(),
             callbacks: Mutex::default(),
+            watchers: Watchers::default(),
         }
     }
 
@@ -90,6 +95,7 @@ impl Core {
         drop(self.writer.lock());
         let callbacks = std::mem::take(&mut self.callbacks.lock().list);
         drop(callbacks);
+        self.watchers.clear();
     }
 
     pub(crate) fn replace(
@@ -155,6 +161,7 @@ impl Core {
         let mut name = Arc::default();
         {
             let mut progress = self.progress.lock();
+            let before = progress.standing(source);
             progress.tick = progress.tick.wrapping_add(1);
             progress.snapshot = Arc::clone(&snapshot);
             if let Some(delivery) = progress.sources.get_mut(source) {
@@ -165,6 +172,7 @@ impl Core {
                 }
                 name = Arc::clone(&delivery.name);
             }
+            self.note(&progress, source, before);
         }
         let revision = snapshot.revision();
         self.callbacks.lock().pending = Some(snapshot);
@@ -175,65 +183,8 @@ impl Core {
         tracing::debug!(target: "modelgate::source", source = &*name, revision, "published");
         log_problems(&name, &problems);
         self.announce();
+        self.tell_watchers();
         true
-    }
-
-    pub(crate) fn confirm(&self, source: usize) {
-        let writer = self.writer.lock();
-        if self.is_closed() {
-            return;
-        }
-        let mut progress = self.progress.lock();
-        if progress.snapshot.set(source).is_none() {
-            return;
-        }
-        progress.tick = progress.tick.wrapping_add(1);
-        let now = self.clock.monotonic();
-        let recovered = progress.sources.get_mut(source).and_then(|delivery| {
-            let failed = delivery.failures() > 0;
-            delivery.fresh(now);
-            failed.then(|| Arc::clone(&delivery.name))
-        });
-        drop(progress);
-        drop(writer);
-        self.changed.notify_all();
-        if let Some(name) = recovered {
-            tracing::info!(target: "modelgate::source", source = &*name, "source is well again");
-        }
-    }
-
-    pub(crate) fn report(&self, source: usize, error: &SourceError) {
-        let error = chain(error);
-        let writer = self.writer.lock();
-        if self.is_closed() {
-            return;
-        }
-        let mut progress = self.progress.lock();
-        progress.tick = progress.tick.wrapping_add(1);
-        let delivered = progress.snapshot.set(source).is_some();
-        let noted = progress.sources.get_mut(source).map(|delivery| {
-            let notable = delivery.fail(error.clone());
-            (notable, delivery.failures(), Arc::clone(&delivery.name))
-        });
-        drop(progress);
-        drop(writer);
-        self.changed.notify_all();
-        let Some((notable, attempts, name)) = noted else { return };
-        let name = &*name;
-        match (notable, delivered) {
-            (true, true) => tracing::warn!(
-                target: "modelgate::source", source = name, error, attempts,
-                "source failed: the last good flags stay in force"
-            ),
-            (true, false) => tracing::warn!(
-                target: "modelgate::source", source = name, error, attempts,
-                "source failed: it has delivered nothing yet"
-            ),
-            (false, _) => tracing::debug!(
-                target: "modelgate::source", source = name, error, attempts,
-                "source failed again"
-            ),
-        }
     }
 
     /// Shows what the meter counts in the status of this source.
@@ -243,26 +194,6 @@ impl Core {
         if let Some(delivery) = self.progress.lock().sources.get_mut(source) {
             delivery.watch(meter);
         }
-    }
-
-    fn refused(&self, source: usize) {
-        let mut progress = self.progress.lock();
-        if progress.snapshot.set(source).is_none() {
-            // Nothing to remove from: no set was refused.
-            return;
-        }
-        progress.tick = progress.tick.wrapping_add(1);
-        let name = progress.sources.get_mut(source).map(|delivery| {
-            delivery.refuse();
-            Arc::clone(&delivery.name)
-        });
-        drop(progress);
-        self.changed.notify_all();
-        tracing::debug!(
-            target: "modelgate::source",
-            source = name.as_deref().unwrap_or_default(),
-            "refused a set older than the one in force"
-        );
     }
 
     pub(super) fn listen(&self, listener: Weak<dyn SnapshotListener>) {

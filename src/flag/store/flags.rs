@@ -10,7 +10,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Core, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener, details,
+    Core, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener,
+    SourceStatus, details,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -132,11 +133,10 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// When one has not within `timeout`; the error names it and why.
+    /// When one has not within `timeout`, and at once when one is
+    /// [rejected](crate::flag::store::SourceState::Rejected); the error names it and why.
     pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
-        if self.wait_until(timeout, |status| status.ready) {
-            return Ok(());
-        }
+        self.wait_until(timeout, |status| status.ready || status.has_rejected());
         let status = self.status();
         // It may have come between the two looks.
         if status.ready { Ok(()) } else { Err(NotReadyError::of(&status)) }
@@ -170,6 +170,28 @@ impl Flags {
     /// A callback that holds a clone of this handle keeps the store alive for ever.
     pub fn on_change(&self, callback: impl Fn(&Arc<FlagSnapshot>) + Send + Sync + 'static) {
         self.0.core.on_change(Arc::new(callback));
+    }
+
+    /// Calls `callback` whenever the state of a source becomes another: starting, ready, stale,
+    /// rejected. Calls come one at a time and in order, on the thread on which it happened, which
+    /// for network sources is the one of all of them: return soon, or hand the status to a thread
+    /// or a task of your own. A panic in it is caught and logged.
+    ///
+    /// ```
+    /// use modelgate::{FlagSet, Flags};
+    ///
+    /// let flags = Flags::from(FlagSet::new());
+    /// let (sender, changes) = std::sync::mpsc::channel();
+    /// flags.on_status_change(move |source| {
+    ///     // As a stream: what receives may be an alert, a log, a task.
+    ///     let _ = sender.send((source.name.clone(), source.state.clone()));
+    /// });
+    /// # drop(changes);
+    /// ```
+    ///
+    /// A callback that holds a clone of this handle keeps the store alive for ever.
+    pub fn on_status_change(&self, callback: impl Fn(&SourceStatus) + Send + Sync + 'static) {
+        self.0.core.on_status_change(Arc::new(callback));
     }
 
     /// Tells `listener` of the current snapshot at once, and of every later one before it is

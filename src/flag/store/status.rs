@@ -107,6 +107,15 @@ pub enum SourceState {
         /// How many attempts have failed since it was fresh.
         attempts: u64,
     },
+    /// The origin refuses the source: its key, its URL, its request. What was delivered before, if
+    /// anything, stays in force. It is tried again seldom, and by some sources not at all; somebody
+    /// has to look.
+    Rejected {
+        /// Why.
+        reason: String,
+        /// How many attempts have failed since it was fresh.
+        attempts: u64,
+    },
 }
 
 impl SourceStatus {
@@ -117,11 +126,26 @@ impl SourceStatus {
 
     /// Whether the source's flags may be out of date.
     pub fn is_stale(&self) -> bool {
-        matches!(self.state, SourceState::Stale { .. })
+        match self.state {
+            SourceState::Stale { .. } => true,
+            SourceState::Rejected { .. } => self.flags > 0 || self.revision.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether the origin refuses the source.
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.state, SourceState::Rejected { .. })
     }
 }
 
 impl FlagsStatus {
+    /// Whether a required source that has delivered nothing is refused by its origin.
+    pub(super) fn has_rejected(&self) -> bool {
+        let stuck = |it: &SourceStatus| it.required && it.is_rejected() && !it.is_stale();
+        self.sources.iter().any(stuck)
+    }
+
     /// The source of this name.
     pub fn source(&self, name: &str) -> Option<&SourceStatus> {
         self.sources.iter().find(|source| source.name == name)
@@ -142,10 +166,20 @@ pub(super) struct Delivery {
     /// Failed attempts since the source was last fresh.
     failures: u64,
     trouble: Option<String>,
+    rejected: bool,
     freshness: Option<Freshness>,
     refused: u64,
     #[cfg(feature = "http")]
     meter: Option<crate::source::Meter>,
+}
+
+/// A state without its details: what counts as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Starting,
+    Ready,
+    Stale,
+    Rejected,
 }
 
 /// The data was `age` old at the moment `at`.
@@ -161,6 +195,7 @@ impl Delivery {
             name,
             failures: 0,
             trouble: None,
+            rejected: false,
             freshness: None,
             refused: 0,
             #[cfg(feature = "http")]
@@ -186,11 +221,13 @@ impl Delivery {
     pub(super) fn fresh(&mut self, now: Duration) {
         self.failures = 0;
         self.trouble = None;
+        self.rejected = false;
         self.freshness = Some(Freshness { at: now, age: Duration::ZERO });
     }
 
     pub(super) fn stale(&mut self, now: Duration, staleness: Staleness) {
         self.trouble = Some(staleness.reason);
+        self.rejected = false;
         self.freshness = staleness.age.map(|age| Freshness { at: now, age });
     }
 
@@ -200,9 +237,10 @@ impl Delivery {
 
     /// Notes a failed attempt, and says whether it is worth an operator's attention: a new kind
     /// of trouble is, the same again only at the second, fourth, eighth time.
-    pub(super) fn fail(&mut self, text: String) -> bool {
+    pub(super) fn fail(&mut self, text: String, rejected: bool) -> bool {
         self.failures = self.failures.saturating_add(1);
-        let new = self.trouble.as_deref() != Some(&*text);
+        let new = self.trouble.as_deref() != Some(&*text) || self.rejected != rejected;
+        self.rejected = rejected;
         self.trouble = Some(text);
         new || self.failures.is_power_of_two()
     }
@@ -256,9 +294,27 @@ impl Progress {
             .try_fold(Duration::ZERO, |oldest, age| Some(oldest.max(age?)))
     }
 
+    pub(super) fn status_of(&self, position: usize, now: Duration) -> Option<SourceStatus> {
+        Some(self.source(position, self.sources.get(position)?, now))
+    }
+
+    /// What the state is, without its details.
+    pub(super) fn standing(&self, position: usize) -> Option<Standing> {
+        let delivery = self.sources.get(position)?;
+        Some(match (self.snapshot.set(position), &delivery.trouble) {
+            (_, Some(_)) if delivery.rejected => Standing::Rejected,
+            (None, _) => Standing::Starting,
+            (Some(_), None) => Standing::Ready,
+            (Some(_), Some(_)) => Standing::Stale,
+        })
+    }
+
     fn source(&self, position: usize, delivery: &Delivery, now: Duration) -> SourceStatus {
         let set = self.snapshot.set(position);
         let state = match (set, &delivery.trouble) {
+            (_, Some(reason)) if delivery.rejected => {
+                SourceState::Rejected { reason: reason.clone(), attempts: delivery.failures }
+            }
             (None, trouble) => {
                 SourceState::Starting { attempts: delivery.failures, last_error: trouble.clone() }
             }
@@ -287,10 +343,12 @@ impl Progress {
 pub struct NotReadyError {
     /// Name, failed attempts and last error of each.
     missing: Vec<(String, u64, Option<String>)>,
+    rejected: bool,
 }
 
 impl NotReadyError {
     pub(super) fn of(status: &FlagsStatus) -> NotReadyError {
+        let rejected = status.has_rejected();
         let missing = status
             .sources
             .iter()
@@ -299,10 +357,18 @@ impl NotReadyError {
                 SourceState::Starting { attempts, last_error } => {
                     Some((source.name.clone(), *attempts, last_error.clone()))
                 }
+                SourceState::Rejected { reason, attempts } if !source.is_stale() => {
+                    Some((source.name.clone(), *attempts, Some(reason.clone())))
+                }
                 _ => None,
             })
             .collect();
-        NotReadyError { missing }
+        NotReadyError { missing, rejected }
+    }
+
+    /// Whether one of them is refused by its origin: waiting longer will hardly help.
+    pub fn is_rejected(&self) -> bool {
+        self.rejected
     }
 
     /// The names of the sources that have not delivered.

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use reqwest::Url;
 use tonic::{
     Code, Request, Status,
     client::Grpc,
@@ -17,8 +18,11 @@ use super::{
 use crate::source::{
     SourceError,
     documents::Documents,
-    network::{Meter, tls_provider},
+    network::{Connector, Meter, tls_provider},
 };
+
+/// The transport adds an interval to the present moment, which may not go beyond the end of time.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// The server, connected to when a stream is opened.
 pub(super) struct Stream {
@@ -29,6 +33,14 @@ pub(super) struct Stream {
     deadline: Duration,
     stream_deadline: Option<Duration>,
     max_bytes: usize,
+}
+
+/// How a stream ended that nothing was wrong with.
+pub(super) enum Ended {
+    /// Our own deadline passed.
+    OurTime,
+    /// The server's did.
+    ServersTime,
 }
 
 /// A stream that ended otherwise than it should.
@@ -57,7 +69,8 @@ impl Stream {
             .user_agent(settings.provider.clone())
             .map_err(|error| SourceError::with_source("provider id is malformed", error))?;
         if let Some(interval) = settings.keep_alive {
-            endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_while_idle(true);
+            endpoint =
+                endpoint.http2_keep_alive_interval(interval.min(YEAR)).keep_alive_while_idle(true);
         }
         if settings.tls && settings.socket.is_none() {
             tls_provider()?;
@@ -71,7 +84,7 @@ impl Stream {
             })
         });
         Ok(Stream {
-            channel: channel(&endpoint, settings.socket.as_deref())?,
+            channel: channel(&endpoint, settings.socket.as_deref(), settings.proxy()?)?,
             meter: Meter::default(),
             request: SyncFlagsRequest {
                 provider_id: settings.provider.clone(),
@@ -90,7 +103,7 @@ impl Stream {
     }
 
     /// Follows one stream, and counts how it went.
-    pub(super) async fn follow(&self, documents: &mut Documents) -> Result<(), Failure> {
+    pub(super) async fn follow(&self, documents: &mut Documents) -> Result<Ended, Failure> {
         self.meter.requested();
         let result = self.read(documents).await;
         if let Err(failure) = &result {
@@ -101,7 +114,7 @@ impl Stream {
     }
 
     /// Opens a stream and delivers what it brings until it ends or its time is up.
-    async fn read(&self, documents: &mut Documents) -> Result<(), Failure> {
+    async fn read(&self, documents: &mut Documents) -> Result<Ended, Failure> {
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(self.max_bytes);
         let mut request = Request::new(self.request.clone());
         if let Some(selector) = &self.selector {
@@ -120,14 +133,16 @@ impl Stream {
         let mut stream = stream.into_inner();
         self.meter.answered(Code::Ok as u16);
         let _open = self.meter.streaming();
-        let ends = self.stream_deadline.map(|deadline| tokio::time::Instant::now() + deadline);
+        // A deadline past the end of time is none.
+        let now = tokio::time::Instant::now();
+        let ends = self.stream_deadline.and_then(|deadline| now.checked_add(deadline));
         loop {
             let next = stream.message();
             let message = match ends {
                 None => next.await,
                 Some(ends) => match tokio::time::timeout_at(ends, next).await {
                     Ok(message) => message,
-                    Err(_) => return Ok(()),
+                    Err(_) => return Ok(Ended::OurTime),
                 },
             };
             match message {
@@ -142,7 +157,9 @@ impl Stream {
                 }
                 Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),
                 // The server's own limit, and what it is for.
-                Err(status) if status.code() == Code::DeadlineExceeded => return Ok(()),
+                Err(status) if status.code() == Code::DeadlineExceeded => {
+                    return Ok(Ended::ServersTime);
+                }
                 Err(status) => {
                     let mut failure = Failure::from(status);
                     if let Some(page) = page {
@@ -189,16 +206,26 @@ fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, SourceError> {
 }
 
 #[cfg(unix)]
-fn channel(endpoint: &Endpoint, socket: Option<&Path>) -> Result<Channel, SourceError> {
-    let Some(path) = socket else { return Ok(endpoint.connect_lazy()) };
+fn channel(
+    endpoint: &Endpoint,
+    socket: Option<&Path>,
+    proxy: Option<Url>,
+) -> Result<Channel, SourceError> {
+    let Some(path) = socket else {
+        return Ok(endpoint.connect_with_connector_lazy(Connector::new(proxy)));
+    };
     let connector = UnixSocket(path.to_owned());
     Ok(endpoint.connect_with_connector_lazy(connector))
 }
 
 #[cfg(not(unix))]
-fn channel(endpoint: &Endpoint, socket: Option<&Path>) -> Result<Channel, SourceError> {
+fn channel(
+    endpoint: &Endpoint,
+    socket: Option<&Path>,
+    proxy: Option<Url>,
+) -> Result<Channel, SourceError> {
     match socket {
-        None => Ok(endpoint.connect_lazy()),
+        None => Ok(endpoint.connect_with_connector_lazy(Connector::new(proxy))),
         Some(_) => Err(SourceError::new("this platform has no Unix sockets")),
     }
 }

@@ -119,9 +119,4 @@ impl Environment {
     pub(super) fn client_key(&self) -> Option<&Secret> {
         self.client_key.as_ref()
     }
-
-    /// The source's name.
-    pub(super) fn source(&self) -> &str {
-        self.last_good.source()
-    }
 }

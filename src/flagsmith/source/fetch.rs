@@ -73,7 +73,7 @@ impl Connection {
         let patience = self.client.timeout().saturating_mul(PAGES);
         let pages = tokio::time::timeout(patience, self.pages(text, &answered, &headers));
         let text = pages.await.map_err(|_| {
-            let error = format!("pages of the answer took more than {} s", patience.as_secs());
+            let error = format!("pages of the answer took more than {} s", patience.as_secs_f64());
             Failure::from(SourceError::new(error))
         })??;
         let is_new = environment.deliver(text)?;
@@ -134,8 +134,14 @@ impl Connection {
     ) {
         let (first, max) = settings.retry;
         let mut backoff = Backoff::new(first, max);
-        let (mut refused, mut wanted, mut tries) = (false, 0.0, 0);
+        let (mut wanted, mut tries) = (0.0, 0);
+        let mut key = self.client.key_changes();
         loop {
+            if key.take() {
+                // What the old one got may be another environment's.
+                self.known = Conditions::default();
+                backoff.reset();
+            }
             // What is said from here on may have changed after this request was answered.
             let said = news.borrow_and_update().updated_at;
             if said > wanted {
@@ -147,22 +153,14 @@ impl Connection {
                     let mut pause = backoff.pause(failure.retry_after);
                     if failure.status.is_some_and(is_permanent) {
                         pause = pause.max(jittered(max));
-                        if !refused {
-                            tracing::error!(
-                                target: "modelgate::source",
-                                source = environment.source(),
-                                status = failure.status,
-                                "Flagsmith refuses this key or this request: tried again seldom"
-                            );
-                        }
-                        refused = true;
+                        environment.sink.reject(failure.error);
+                    } else {
+                        environment.sink.report(failure.error);
                     }
-                    environment.sink.report(failure.error);
-                    tokio::time::sleep(pause).await;
+                    key.pause(pause).await;
                     continue;
                 }
             };
-            refused = false;
             backoff.reset();
             let updated_at = environment.updated_at();
             know.send_modify(|known| known.learn(environment.client_key(), updated_at));
@@ -172,7 +170,7 @@ impl Connection {
                 tries += 1;
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = key.pause(pause) => {}
                 () = heard(&mut news) => {}
             }
         }

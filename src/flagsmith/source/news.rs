@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{moment::moment, settings::Settings};
 use crate::source::{
     SourceError,
-    network::{Backoff, Client, Failure, Secret, client},
+    network::{Address, Backoff, Client, Failure, Secret, client},
 };
 
 /// A connection that lasted this long was well: the next pause is a short one again. The service
@@ -38,7 +38,7 @@ pub(super) struct News {
 
 pub(super) struct Listener {
     client: Client,
-    url: String,
+    url: Address,
     silence: Duration,
     retry: (Duration, Duration),
 }

@@ -10,7 +10,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
-        network::{Backoff, Client, Failure, Stopped, client, jittered},
+        network::{Backoff, Changes, Client, Failure, Stopped, client, jittered},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
 };
@@ -34,6 +34,8 @@ pub(super) struct Report {
     counts: Counts,
     /// The server takes no counts.
     refused: bool,
+    /// Of the key: a new one may be taken.
+    key: Changes,
 }
 
 /// How often each feature was off, and on.
@@ -63,6 +65,7 @@ impl Report {
         let second = second.map(|base| client::url(base, "/v2/analytics/flags/")).transpose()?;
         let headers = settings.headers().into_iter();
         Ok(Report {
+            key: client.key_changes(),
             client: client.clone(),
             second,
             first: client::url(base, "/analytics/flags/")?,
@@ -154,6 +157,9 @@ impl Report {
 
 impl Reporter for Report {
     fn collect(&mut self) {
+        if self.key.take() {
+            self.refused = false;
+        }
         for exposure in self.exposures.take() {
             self.add(exposure);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::source::{
     SourceError,
-    network::{HttpSettings, Secret},
+    network::{Address, HttpSettings, Key, Secret},
 };
 
 /// The cloud's API.
@@ -18,10 +18,10 @@ const SERVER_KEY: &str = "ser.";
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) key: Secret,
-    pub(super) url: String,
+    pub(super) key: Key,
+    pub(super) url: Address,
     /// `None` when nobody is to be listened to.
-    pub(super) realtime: Option<String>,
+    pub(super) realtime: Option<Address>,
     pub(super) client_key: Option<Secret>,
     pub(super) interval: Duration,
     pub(super) conditional: bool,
@@ -36,8 +36,8 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(key: Box<str>) -> Settings {
         Settings {
-            key: Secret::new(key),
-            url: API.to_owned(),
+            key: Key::new(key),
+            url: API.into(),
             realtime: None,
             client_key: None,
             interval: Duration::from_secs(60),
@@ -61,13 +61,19 @@ impl Settings {
     /// # Errors
     /// With any other key the server would refuse every request.
     pub(super) fn check_key(&self) -> Result<(), SourceError> {
-        if self.key.reveal().starts_with(SERVER_KEY) {
-            return Ok(());
-        }
-        Err(SourceError::new(
-            "key: found none that begins with `ser.`, expected a server-side key of the environment",
-        ))
+        check_key(self.key.current().reveal())
     }
+}
+
+/// # Errors
+/// With any other key the server would refuse every request.
+pub(super) fn check_key(key: &str) -> Result<(), SourceError> {
+    if key.starts_with(SERVER_KEY) {
+        return Ok(());
+    }
+    Err(SourceError::new(
+        "key: found none that begins with `ser.`, expected a server-side key of the environment",
+    ))
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ const QUEUE: usize = 1000;
 /// A store of big segments' members elsewhere, as LaunchDarkly's Relay Proxy fills it: Redis,
 /// DynamoDB, a table of yours.
 ///
-/// Both methods may wait as long as they must: they are called on a thread of the
-/// [`Cache`]'s own. One that panics has failed.
+/// Both methods may wait as long as they must: they are called on threads of the
+/// [`Cache`]'s own, several at a time. One that panics has failed.
 pub trait Store: Send + Sync + 'static {
     /// The segments of one context, by the names under which the store lists them
     /// (`beta-users.g2`): `true` for those that it is in, `false` for those that it is kept out of.
@@ -106,7 +106,7 @@ struct Shared {
     members: SnapshotCell<Table<Arc<Members>>>,
     kept: Mutex<Kept>,
     wanted: Sender<Wanted>,
-    thread: OnceLock<Thread>,
+    threads: OnceLock<Box<[Thread]>>,
     status: AtomicU8,
     /// Milliseconds after `started`.
     polled: AtomicU64,
@@ -129,6 +129,7 @@ struct Members {
 struct Wanted {
     key: Box<str>,
     ticket: Option<Ticket>,
+    asked: Instant,
 }
 
 impl Default for CacheBuilder {
@@ -170,7 +171,7 @@ impl CacheBuilder {
         self
     }
 
-    /// Starts the cache's thread, which asks the store at once whether it is up to date.
+    /// Starts the cache's threads, which ask the store at once whether it is up to date.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -181,7 +182,7 @@ impl CacheBuilder {
             members: SnapshotCell::new(Table::default()),
             kept: Mutex::default(),
             wanted,
-            thread: OnceLock::new(),
+            threads: OnceLock::new(),
             status: AtomicU8::new(place(BigSegmentsStatus::StoreError)),
             polled: AtomicU64::new(0),
             started: Instant::now(),
@@ -245,21 +246,23 @@ impl Shared {
     /// Has a context fetched, and says whether it will be.
     #[cold]
     fn want(&self, key: &str, ticket: Option<Ticket>) -> bool {
-        let sent = !self.wanted.is_full()
-            && self.wanted.try_send(Wanted { key: key.into(), ticket }).is_ok();
-        // The thread parks: one that waited for the channel would be woken under a lock.
-        if let (true, Some(thread)) = (sent, self.thread.get()) {
-            thread.unpark();
+        let wanted = || Wanted { key: key.into(), ticket, asked: Instant::now() };
+        let sent = !self.wanted.is_full() && self.wanted.try_send(wanted()).is_ok();
+        if sent {
+            self.wake();
         }
         sent
+    }
+
+    /// The threads park: those that waited for the channel would be woken under a lock.
+    fn wake(&self) {
+        self.threads.get().into_iter().flatten().for_each(Thread::unpark);
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+        self.wake();
     }
 }
 

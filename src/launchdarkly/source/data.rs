@@ -102,11 +102,6 @@ impl Data {
         data
     }
 
-    /// The source's name.
-    pub(super) fn source(&self) -> &str {
-        self.last_good.source()
-    }
-
     /// Everything, as the stream's `put` brings it.
     pub(super) fn put(&mut self, event: &str) -> Result<(), SourceError> {
         let put: Put<'_> = parsed("put", event)?;

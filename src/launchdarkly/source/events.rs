@@ -16,7 +16,7 @@ pub(super) use self::{
     diagnostic::{Vitals, first as first_diagnostic, keep_telling as keep_diagnosing},
     report::Report,
 };
-use crate::prediction_id::PredictionId;
+use crate::{prediction_id::PredictionId, source::network::Address};
 
 /// What a [`Source`](super::Source) reports to LaunchDarkly, and how often.
 ///
@@ -72,7 +72,7 @@ use crate::prediction_id::PredictionId;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Events {
-    pub(super) url: Option<String>,
+    pub(super) url: Option<Address>,
     pub(super) interval: Duration,
     pub(super) capacity: usize,
     pub(super) contexts: bool,
@@ -108,7 +108,7 @@ impl Events {
     /// [base URLs](super::Source::base_urls) nothing is sent anywhere unless it is
     /// given.
     pub fn url(mut self, url: impl Into<String>) -> Events {
-        self.url = Some(url.into());
+        self.url = Some(url.into().into());
         self
     }
 

@@ -92,10 +92,17 @@ impl Connection {
 
 /// Keeps the store fed for as long as it is polled.
 pub(super) async fn follow(mut connection: Connection, mut data: Data, settings: Settings) {
-    let (first, max) = settings.retry;
-    let mut backoff = Backoff::new(first, max);
+    let new = |(first, max)| Backoff::new(first, max);
+    let (mut backoff, mut refusals) = (new(settings.retry), new(settings.retry_refused));
     let mut polled: Option<Instant> = None;
+    let mut key = connection.client.key_changes();
     loop {
+        if key.take() {
+            // What the old one got may be another environment's.
+            connection.known = Conditions::default();
+            backoff.reset();
+            refusals.reset();
+        }
         let started = Instant::now();
         let failure = if settings.streams {
             Some(connection.stream(&mut data, settings.silence).await)
@@ -105,24 +112,24 @@ pub(super) async fn follow(mut connection: Connection, mut data: Data, settings:
         data.save();
         let Some(failure) = failure else {
             backoff.reset();
-            tokio::time::sleep(jittered(settings.interval)).await;
+            refusals.reset();
+            key.pause(jittered(settings.interval)).await;
             continue;
         };
+        if failure.is_rekeyed() {
+            continue;
+        }
         if settings.streams && started.elapsed() >= WELL {
             backoff.reset();
         }
-        let permanent = failure.status.is_some_and(is_permanent);
+        if failure.status.is_some_and(is_permanent) {
+            data.sink.reject(failure.error);
+            key.pause(refusals.pause(failure.retry_after)).await;
+            continue;
+        }
+        refusals.reset();
         let retry_after = failure.retry_after;
         data.sink.report(failure.error);
-        if permanent {
-            tracing::error!(
-                target: "modelgate::source",
-                source = data.source(),
-                status = failure.status,
-                "LaunchDarkly refuses this key or this request: not tried again"
-            );
-            return;
-        }
         // While the stream is away, and not more often than LaunchDarkly likes.
         let due = polled.is_none_or(|polled| polled.elapsed() >= settings.interval);
         if settings.streams && backoff.failures() > 0 && due && connection.poll.is_some() {
@@ -131,11 +138,11 @@ pub(super) async fn follow(mut connection: Connection, mut data: Data, settings:
                 data.sink.report(failure.error);
             }
         }
-        tokio::time::sleep(backoff.pause(retry_after)).await;
+        key.pause(backoff.pause(retry_after)).await;
     }
 }
 
-/// Trying again changes nothing: a key that is refused, a URL that is not there.
+/// Trying again soon changes nothing: a key that is refused, a URL that is not there.
 fn is_permanent(status: u16) -> bool {
     matches!(status, 401..=499) && !matches!(status, 408 | 429)
 }

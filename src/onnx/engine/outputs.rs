@@ -4,7 +4,6 @@
 use super::tract;
 #[cfg(feature = "onnx")]
 use crate::onnx::ml::Direct;
-#[cfg(feature = "ort")]
 use crate::tensor::TensorData;
 use crate::{
     model::{Label, ModelError},
@@ -18,7 +17,6 @@ pub(in crate::onnx) enum Outputs {
     #[cfg(feature = "onnx")]
     Tract(tract::Outputs),
     /// Or the name of an element type that no tensor of ours has.
-    #[cfg(feature = "ort")]
     Owned(Vec<Result<Tensor, String>>),
 }
 
@@ -30,7 +28,6 @@ impl Outputs {
             Outputs::Direct(outputs) => outputs.shape(output),
             #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.shape(output),
-            #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => tensor(tensors, output).map_or(&[], Tensor::shape),
         }
     }
@@ -42,7 +39,6 @@ impl Outputs {
             Outputs::Direct(outputs) => outputs.f32s(output),
             #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.f32s(output),
-            #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => tensor(tensors, output)?.as_f32(),
         }
     }
@@ -59,7 +55,6 @@ impl Outputs {
             Outputs::Direct(outputs) => outputs.label(output, count, place),
             #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.label(output, count, place),
-            #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => {
                 let data = tensor(tensors, output)?.data();
                 if data.len() != count {
@@ -82,7 +77,6 @@ impl Outputs {
             Outputs::Direct(outputs) => outputs.shape(output).iter().product(),
             #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.len(output),
-            #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => {
                 tensor(tensors, output).map_or(0, |tensor| tensor.data().len())
             }
@@ -96,7 +90,6 @@ impl Outputs {
             Outputs::Direct(_) => "f32 or a label".to_owned(),
             #[cfg(feature = "onnx")]
             Outputs::Tract(outputs) => outputs.type_name(output),
-            #[cfg(feature = "ort")]
             Outputs::Owned(tensors) => match tensors.get(output) {
                 Some(Ok(tensor)) => tensor.dtype().to_string(),
                 Some(Err(name)) => name.clone(),
@@ -120,7 +113,6 @@ impl Outputs {
                     Outputs::Direct(_) => None,
                     #[cfg(feature = "onnx")]
                     Outputs::Tract(outputs) => outputs.tensor(output),
-                    #[cfg(feature = "ort")]
                     Outputs::Owned(tensors) => tensor(tensors, output).cloned(),
                 };
                 found.ok_or_else(|| {
@@ -175,7 +167,6 @@ impl DirectOutputs {
     }
 }
 
-#[cfg(feature = "ort")]
 fn tensor(tensors: &[Result<Tensor, String>], output: usize) -> Option<&Tensor> {
     tensors.get(output)?.as_ref().ok()
 }

@@ -187,7 +187,7 @@ impl Outputs {
     }
 }
 
-fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
+pub(in crate::onnx) fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
     let shape = tensor.shape();
     match tensor.data() {
         TensorData::F32(values) => EngineTensor::from_shape(shape, values),
@@ -213,7 +213,7 @@ fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
     }
 }
 
-fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
+pub(in crate::onnx) fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
     let view = tensor.as_plain_ram()?;
     let data: TensorData = match tensor.datum_type() {
         DatumType::F32 => view.as_slice::<f32>().ok()?.to_vec().into(),

@@ -407,7 +407,12 @@ fn debug_output_shows_no_secret() {
     let source = HttpSource::poll("https://user:hidden@host/flags?token=hidden#hidden")
         .header("Authorization", "hidden");
     let shown = format!("{source:?}");
-    assert!(!shown.contains("hidden") && shown.contains("https://host/flags"), "{shown}");
+    assert!(!shown.contains("hidden") && shown.contains("https://host/…"), "{shown}");
     assert!(shown.contains("Authorization"), "{shown}");
     assert_eq!(public_part("http://host"), "http://host");
+    assert_eq!(public_part("http://host:8080/"), "http://host:8080");
+    for secret in ["https://user:hid/den@host/x", "https://user:1/den@host", "https://[den", "den"]
+    {
+        assert!(!public_part(secret).contains("den"), "{secret}");
+    }
 }

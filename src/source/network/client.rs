@@ -14,13 +14,15 @@ use reqwest::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::{Events, Failure, HttpSettings, Meter, Secret};
+use super::{Changes, Events, Failure, HttpSettings, Key, Meter, Proxies, Resolver};
 use crate::source::SourceError;
 
 /// An HTTP client of one source. A clone shares its connections.
 #[derive(Clone)]
 pub(crate) struct Client {
     setup: Arc<Setup>,
+    /// Sent in this header.
+    key: Option<(HeaderName, Key)>,
     meter: Meter,
     timeout: Duration,
     max_bytes: u64,
@@ -64,15 +66,16 @@ impl Client {
     /// A malformed header, proxy or certificate.
     pub(crate) fn new(
         settings: &HttpSettings,
-        key: Option<(&'static str, &Secret)>,
+        key: Option<(&str, &Key)>,
     ) -> Result<Client, SourceError> {
         let mut headers = HeaderMap::new();
         for (name, value) in &settings.headers {
             headers.append(header_name(name)?, header_value(name, value)?);
         }
-        if let Some((name, key)) = key {
-            headers.insert(HeaderName::from_static(name), header_value(name, key.reveal())?);
-        }
+        let key = key.map(|(name, key)| {
+            header_value(name, key.current().reveal())?;
+            Ok::<_, SourceError>((header_name(name)?, key.clone()))
+        });
         let proxy = settings.proxy.as_ref().map(|proxy| {
             reqwest::Proxy::all(proxy).map_err(|error| {
                 SourceError::with_source("proxy URL is malformed", error.without_url())
@@ -89,7 +92,13 @@ impl Client {
             made: OnceLock::new(),
         };
         let (timeout, max_bytes) = (settings.timeout, settings.max_bytes);
-        Ok(Client { setup: Arc::new(setup), meter: Meter::default(), timeout, max_bytes })
+        let (setup, key, meter) = (Arc::new(setup), key.transpose()?, Meter::default());
+        Ok(Client { setup, key, meter, timeout, max_bytes })
+    }
+
+    /// Says when the key that is sent has become another.
+    pub(crate) fn key_changes(&self) -> Changes {
+        self.key.as_ref().map_or_else(Changes::none, |(_, key)| key.changes())
     }
 
     /// What the client counts, for the status of its source.
@@ -167,7 +176,7 @@ impl Client {
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if asked => return Ok(Answer::Unchanged),
-            _ => return Err(refused(&response)),
+            _ => return Err(refused(&response).at(url)),
         }
         let headers = response.headers().clone();
         let text =
@@ -203,7 +212,7 @@ impl Client {
             .send()
             .await?;
         if !response.status().is_success() {
-            return Err(refused(&response));
+            return Err(refused(&response).at(url));
         }
         Ok(response.headers().clone())
     }
@@ -230,6 +239,8 @@ impl Client {
         headers: &[(&'static str, &str)],
         silence: Duration,
     ) -> Result<Events, Failure> {
+        // From before the request on: it is of the key that is sent with it.
+        let changes = self.key_changes();
         // Compressors on the way tend to hold events back until they have enough of them.
         let request = self
             .request(Method::GET, url, headers)?
@@ -241,7 +252,7 @@ impl Client {
         };
         self.meter.answered(response.status().as_u16());
         if response.status() != StatusCode::OK {
-            return Err(refused(&response));
+            return Err(refused(&response).at(url));
         }
         let kind = response.headers().get(reqwest::header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -250,7 +261,7 @@ impl Client {
             let error = format!("content type: found `{found}`, expected `text/event-stream`");
             return Err(SourceError::new(error).into());
         }
-        Ok(Events::new(response, silence, self.max_bytes, &self.meter))
+        Ok(Events::new(response, silence, self.max_bytes, &self.meter, changes))
     }
 
     fn request(
@@ -260,6 +271,10 @@ impl Client {
         headers: &[(&'static str, &str)],
     ) -> Result<RequestBuilder, SourceError> {
         let mut request = self.http()?.request(method, url.clone());
+        if let Some((name, key)) = &self.key {
+            let value = header_value(name.as_str(), key.current().reveal())?;
+            request = request.header(name, value);
+        }
         for (name, value) in headers {
             request = request.header(*name, header_value(name, value)?);
         }
@@ -295,17 +310,32 @@ pub(crate) fn url(base: &str, path: &str) -> Result<Url, SourceError> {
         .map_err(|error| SourceError::with_source("URL is malformed", error))
 }
 
-/// The URL without user, password, query and fragment.
-pub(crate) fn public_part(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = host.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
+/// The URL of an HTTP proxy to which tunnels are asked of.
+///
+/// # Errors
+/// When it is none; the error does not show it.
+#[cfg(feature = "flagd")]
+pub(crate) fn proxy(text: &str) -> Result<Url, SourceError> {
+    let url = Url::parse(text)
+        .map_err(|error| SourceError::with_source("proxy URL is malformed", error))?;
+    if url.scheme() != "http" || !url.has_host() {
+        return Err(SourceError::new("proxy: found another URL, expected `http://host:port`"));
     }
+    Ok(url)
+}
+
+/// What of a URL may be shown: scheme, host and port. Users, passwords and queries are secrets, and
+/// paths may hold tokens.
+pub(crate) fn public_part(text: &str) -> String {
+    let Ok(url) = Url::parse(text) else { return "[a malformed URL]".to_owned() };
+    // With a slash in it a password ends up there, and the user is taken for the host.
+    if url.path().contains('@') {
+        return "[a URL with an unescaped password]".to_owned();
+    }
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = if matches!(url.path(), "" | "/") { "" } else { "/…" };
+    format!("{}://{host}{port}{path}", url.scheme())
 }
 
 fn refused(response: &Response) -> Failure {
@@ -329,7 +359,7 @@ fn header_name(name: &str) -> Result<HeaderName, SourceError> {
         .map_err(|error| SourceError::with_source(format!("header `{name}` is malformed"), error))
 }
 
-fn header_value(name: &str, value: &str) -> Result<HeaderValue, SourceError> {
+pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, SourceError> {
     let mut value = HeaderValue::try_from(value).map_err(|error| {
         SourceError::with_source(format!("value of header `{name}` is malformed"), error)
     })?;
@@ -356,8 +386,13 @@ impl Setup {
             .connect_timeout(self.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(self.idle);
+        builder = builder.dns_resolver(Arc::new(Resolver::default()));
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
+        } else if let Some(proxies) = Proxies::of_environment() {
+            // The client's own reading of the environment knows no exemption of one port.
+            let to = move |url: &Url| proxies.for_url(url).cloned();
+            builder = builder.no_proxy().proxy(reqwest::Proxy::custom(to));
         }
         builder.build().map_err(|error| {
             SourceError::with_source("HTTP client could not be made", error.without_url())

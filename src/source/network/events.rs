@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use sse_stream::SseByteStream;
 
-use super::{Failure, Meter, Streaming};
+use super::{Changes, Failure, Meter, Streaming};
 use crate::source::SourceError;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
@@ -24,6 +24,8 @@ pub(crate) struct Events {
     /// Bytes since the last event.
     pending: Arc<AtomicU64>,
     meter: Meter,
+    /// Of the key that the stream was opened with.
+    changes: Changes,
     #[expect(dead_code, reason = "held to say that the stream is open")]
     open: Streaming,
 }
@@ -43,8 +45,11 @@ impl Events {
         silence: Duration,
         max_bytes: u64,
         meter: &Meter,
+        changes: Changes,
     ) -> Events {
-        Events::of(response.bytes_stream(), silence, max_bytes, meter)
+        let mut events = Events::of(response.bytes_stream(), silence, max_bytes, meter);
+        events.changes = changes;
+        events
     }
 
     fn of<E>(
@@ -67,7 +72,7 @@ impl Events {
                     Ok(Some(chunk)) => Some((chunk.map_err(|error| Cut(error.into())), chunks)),
                     Ok(None) => None,
                     Err(_) => {
-                        let error = format!("nothing came for {} s", silence.as_secs());
+                        let error = format!("nothing came for {}", seconds(silence));
                         Some((Err(Cut(SourceError::new(error).into())), chunks))
                     }
                 }
@@ -88,13 +93,19 @@ impl Events {
         });
         let chunks: Chunks = Box::pin(limited);
         let (meter, open) = (meter.clone(), meter.streaming());
-        Events { stream: SseByteStream::new(chunks), pending, meter, open }
+        Events {
+            stream: SseByteStream::new(chunks),
+            pending,
+            meter,
+            changes: Changes::none(),
+            open,
+        }
     }
 
     /// The next event. A stream that ends is a failure like any other: it is to be opened again.
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
         let event = self.read().await;
-        if event.is_err() {
+        if event.as_ref().is_err_and(|failure| !failure.is_rekeyed()) {
             self.meter.failed();
         }
         event
@@ -102,7 +113,13 @@ impl Events {
 
     async fn read(&mut self) -> Result<Event, Failure> {
         loop {
-            let event = match self.stream.next().await {
+            let next = tokio::select! {
+                // What has come is read first.
+                biased;
+                next = self.stream.next() => next,
+                () = self.changes.wait() => return Err(Failure::rekeyed()),
+            };
+            let event = match next {
                 Some(Ok(event)) => event,
                 Some(Err(error)) => return Err(cause(error)),
                 None => return Err(SourceError::new("server ended the stream").into()),
@@ -115,6 +132,11 @@ impl Events {
             }
         }
     }
+}
+
+/// As text: seconds, with their parts where there are any.
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
 }
 
 /// What cut a stream off, on its way through the parser.
@@ -191,5 +213,13 @@ mod tests {
         let silence = Duration::from_secs(300);
         let error = run(async { Events::of(chunks, silence, 100, &Meter::default()).next().await });
         assert_eq!(error.unwrap_err().error.to_string(), "nothing came for 300 s");
+    }
+
+    #[test]
+    fn a_silence_under_a_second_is_said_as_it_is() {
+        let chunks = futures_util::stream::pending::<Result<Bytes, SourceError>>();
+        let silence = Duration::from_millis(250);
+        let error = run(async { Events::of(chunks, silence, 100, &Meter::default()).next().await });
+        assert_eq!(error.unwrap_err().error.to_string(), "nothing came for 0.25 s");
     }
 }

@@ -14,9 +14,36 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<Duration>,
     /// Whether the server may have taken what was sent all the same.
     uncertain: bool,
+    /// Nothing is wrong but that the key has become another.
+    rekeyed: bool,
 }
 
 impl Failure {
+    /// The key has become another: all is to be asked anew.
+    pub(crate) fn rekeyed() -> Failure {
+        Failure { rekeyed: true, ..SourceError::new("key was changed").into() }
+    }
+
+    /// Whether it is no failure, but a change of the key.
+    pub(crate) fn is_rekeyed(&self) -> bool {
+        self.rekeyed
+    }
+
+    /// Whether the server refuses the key, or does not know what it is asked for.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.status, Some(401 | 403 | 404 | 410))
+    }
+
+    /// Names what was asked for, where the server does not know it: a URL that is almost right is
+    /// mended by whoever reads it.
+    pub(crate) fn at(mut self, url: &reqwest::Url) -> Failure {
+        if self.status == Some(404) {
+            let text = format!("{} to {}", self.error, super::public_part(url.as_str()));
+            self.error = SourceError::new(text);
+        }
+        self
+    }
+
     /// Whether the server may have taken what was sent all the same: it did not answer.
     pub(crate) fn may_have_arrived(&self) -> bool {
         self.uncertain
@@ -25,13 +52,13 @@ impl Failure {
     /// The server answered this status.
     pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Failure {
         let error = SourceError::new(format!("server answered {status}"));
-        Failure { error, status: Some(status), retry_after, uncertain: false }
+        Failure { error, status: Some(status), retry_after, uncertain: false, rekeyed: false }
     }
 }
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Failure {
-        Failure { error, status: None, retry_after: None, uncertain: false }
+        Failure { error, status: None, retry_after: None, uncertain: false, rekeyed: false }
     }
 }
 
@@ -46,6 +73,6 @@ impl From<reqwest::Error> for Failure {
         // The URL may hold a key in its query.
         let uncertain = !error.is_connect() && !error.is_builder();
         let error = SourceError::with_source(what, error.without_url());
-        Failure { error, status: None, retry_after: None, uncertain }
+        Failure { error, status: None, retry_after: None, uncertain, rekeyed: false }
     }
 }

@@ -22,3 +22,27 @@ impl fmt::Debug for Secret {
         f.write_str("[redacted]")
     }
 }
+
+/// The URL of a server: shown without what may be secret in it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Address(String);
+
+impl<T: Into<String>> From<T> for Address {
+    fn from(url: T) -> Address {
+        Address(url.into())
+    }
+}
+
+impl std::ops::Deref for Address {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::public_part(&self.0))
+    }
+}

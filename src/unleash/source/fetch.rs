@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{data::Data, delta::Deltas, settings::Settings};
 use crate::source::{
     SourceError, chain,
-    network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
+    network::{Answer, Backoff, Changes, Client, Conditions, Failure, client, jittered},
 };
 
 /// The version of Unleash's client specification whose answers are understood.
@@ -187,6 +187,17 @@ impl Connection {
         }
     }
 
+    /// Says what is mostly wrong with a URL at which there is nothing.
+    fn explained(&self, mut failure: Failure) -> Failure {
+        let base = self.features.path().strip_suffix("/client/features").unwrap_or_default();
+        if failure.status == Some(404) && !base.ends_with("/api") {
+            let text =
+                format!("{}: expected the URL of an API, which ends in `/api`", failure.error);
+            failure.error = SourceError::new(text);
+        }
+        failure
+    }
+
     /// Keeps the store fed for as long as it is polled.
     pub(super) async fn follow(mut self, mut data: Data, settings: Settings) {
         let (first, max) = settings.retry;
@@ -195,7 +206,14 @@ impl Connection {
         // After a stream was given up, when the next may be tried.
         let mut again: Option<Instant> = None;
         let mut broken: Vec<Instant> = Vec::new();
+        let mut key = self.client.key_changes();
         loop {
+            if key.take() {
+                // What the old one got may be another environment's.
+                self.known = Conditions::default();
+                self.deltas.iter_mut().for_each(Deltas::forget);
+                backoff.reset();
+            }
             match mode {
                 Mode::Streams => {
                     let end = self.stream(&mut data, settings.silence).await;
@@ -206,11 +224,12 @@ impl Connection {
                     }
                     broken.push(Instant::now());
                     let pause = match end {
+                        End::Failed(failure) if failure.is_rekeyed() => continue,
                         End::Unwanted => AGAIN,
                         End::Failed(failure) if has_no_stream(failure.status) => AGAIN,
                         End::Failed(_) if broken.len() >= TOO_OFTEN => MINUTE,
                         End::Failed(failure) => {
-                            rest(&data, &mut backoff, failure).await;
+                            rest(&data, &mut backoff, &mut key, failure).await;
                             continue;
                         }
                     };
@@ -234,9 +253,12 @@ impl Connection {
                             broken.clear();
                             continue;
                         }
-                        tokio::time::sleep(jittered(settings.interval)).await;
+                        key.pause(jittered(settings.interval)).await;
                     }
-                    Err(failure) => rest(&data, &mut backoff, failure).await,
+                    Err(failure) => {
+                        let failure = self.explained(failure);
+                        rest(&data, &mut backoff, &mut key, failure).await;
+                    }
                 },
             }
         }
@@ -244,9 +266,12 @@ impl Connection {
 }
 
 /// Says what went wrong, and waits before it is tried again.
-async fn rest(data: &Data, backoff: &mut Backoff, failure: Failure) {
-    data.sink.report(failure.error);
-    tokio::time::sleep(backoff.pause(failure.retry_after)).await;
+async fn rest(data: &Data, backoff: &mut Backoff, key: &mut Changes, failure: Failure) {
+    match failure.is_refusal() {
+        true => data.sink.reject(failure.error),
+        false => data.sink.report(failure.error),
+    }
+    key.pause(backoff.pause(failure.retry_after)).await;
 }
 
 /// Whether this answer means that there is no stream for us, which is what most servers say.

@@ -19,7 +19,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
-        network::{Backoff, Client, Failure, Stopped, client, jittered},
+        network::{Backoff, Changes, Client, Failure, Stopped, client, jittered},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
     unleash::ImpactMetrics,
@@ -48,6 +48,37 @@ pub(super) struct Report {
     registered: bool,
     /// The server takes no counts with this token.
     refused: bool,
+    /// Of the token: a new one may be taken.
+    token: Changes,
+}
+
+/// A report that is refused is split to find what it is refused for, with at most this many
+/// requests; what is then left of it is dropped.
+const MOST_REQUESTS: usize = 32;
+
+/// A part of what was counted.
+struct Part {
+    toggles: BTreeMap<Arc<str>, Usage>,
+    impact: Impact,
+}
+
+impl Part {
+    /// Two halves, unless it cannot be split.
+    fn split(mut self) -> Result<[Part; 2], Part> {
+        if !self.impact.is_empty() && !self.toggles.is_empty() {
+            let impact = self.impact.take();
+            return Ok([Part { toggles: BTreeMap::new(), impact }, self]);
+        }
+        let middle = self.toggles.keys().nth(self.toggles.len() / 2).map(Arc::clone);
+        match middle {
+            Some(middle) if self.toggles.len() > 1 => {
+                let toggles = self.toggles.split_off(&middle);
+                let impact = self.impact.take();
+                Ok([Part { toggles, impact }, self])
+            }
+            _ => Err(self),
+        }
+    }
 }
 
 /// What there is to tell the server.
@@ -124,6 +155,7 @@ impl Report {
         source: Cow<'static, str>,
     ) -> Result<Report, SourceError> {
         Ok(Report {
+            token: connection.client.key_changes(),
             client: connection.client.clone(),
             register: client::url(&settings.url, "/client/register")?,
             metrics: client::url(&settings.url, "/client/metrics")?,
@@ -135,7 +167,7 @@ impl Report {
             source,
             started: now(),
             toggles: BTreeMap::new(),
-            impact: Impact::new(&settings.app_name, settings.environment()),
+            impact: Impact::new(&settings.app_name, settings.environment().as_deref()),
             retry: settings.retry,
             registered: false,
             refused: false,
@@ -149,6 +181,9 @@ impl Report {
     }
 
     fn collect(&mut self) {
+        if self.token.take() {
+            (self.refused, self.registered) = (false, false);
+        }
         for exposure in self.counted.exposures.take() {
             self.add(exposure);
         }
@@ -219,9 +254,39 @@ impl Report {
             return Ok(());
         }
         // Taken out first: a report that is cut off is not sent again either.
-        let toggles = std::mem::take(&mut self.toggles);
-        let impact = self.impact.take();
+        let all = Part { toggles: std::mem::take(&mut self.toggles), impact: self.impact.take() };
         let start = std::mem::replace(&mut self.started, stop);
+        let (mut parts, mut requests, mut lost) = (vec![all], 0, Vec::new());
+        while let Some(part) = parts.pop() {
+            if requests == MOST_REQUESTS {
+                lost.extend(part.toggles.into_keys());
+                continue;
+            }
+            requests += 1;
+            let Err(failure) = self.post(&part, start, stop).await else { continue };
+            if is_malformed(failure.status) {
+                // Something in it is not taken; the rest is not to suffer for that.
+                match part.split() {
+                    Ok(halves) => parts.extend(halves),
+                    Err(part) => lost.extend(part.toggles.into_keys()),
+                }
+                continue;
+            }
+            if !may_have_arrived(&failure) {
+                parts.push(part);
+                self.started = start;
+            }
+            for part in parts {
+                self.give_back(part);
+            }
+            self.report_lost(&lost);
+            return Err(failure);
+        }
+        self.report_lost(&lost);
+        Ok(())
+    }
+
+    async fn post(&self, part: &Part, start: Duration, stop: Duration) -> Result<(), Failure> {
         let metrics = Metrics {
             app_name: &self.app_name,
             instance_id: &self.instance_id,
@@ -230,17 +295,31 @@ impl Report {
             bucket: Bucket {
                 start: milliseconds(start),
                 stop: milliseconds(stop),
-                toggles: &toggles,
+                toggles: &part.toggles,
             },
-            impact_metrics: impact.reported(),
+            impact_metrics: part.impact.reported(),
         };
         let body = serde_json::to_vec(&metrics).unwrap_or_default();
-        let sent = self.client.post(&self.metrics, &self.headers(), body).await;
-        sent.map(|_| ()).inspect_err(|failure| {
-            if !may_have_arrived(failure) {
-                (self.toggles, self.impact, self.started) = (toggles, impact, start);
-            }
-        })
+        self.client.post(&self.metrics, &self.headers(), body).await.map(|_| ())
+    }
+
+    fn give_back(&mut self, mut part: Part) {
+        self.toggles.append(&mut part.toggles);
+        if !part.impact.is_empty() {
+            self.impact = part.impact;
+        }
+    }
+
+    fn report_lost(&self, lost: &[Arc<str>]) {
+        let Some(first) = lost.first() else { return };
+        let (source, toggles) = (&*self.source, lost.len());
+        tracing::warn!(
+            target: "modelgate::source",
+            source,
+            toggles,
+            first = &**first,
+            "the server does not take the usage of some toggles: it is dropped"
+        );
     }
 
     fn add(&mut self, exposure: EvaluationCount) {
@@ -301,6 +380,11 @@ impl Reporter for Report {
             self.failed(&failure);
         }
     }
+}
+
+/// Whether the server takes no offence at us, but at what is in the report.
+fn is_malformed(status: Option<u16>) -> bool {
+    matches!(status, Some(400 | 413 | 422))
 }
 
 fn is_permanent(status: Option<u16>) -> bool {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::{
     prediction_id::PredictionId,
-    source::network::{HttpSettings, Secret},
+    source::network::{Address, HttpSettings, Key},
 };
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) url: String,
-    pub(super) token: Secret,
+    pub(super) url: Address,
+    pub(super) token: Key,
     pub(super) app_name: String,
     pub(super) instance_id: String,
     /// Of this store alone, where several share an instance.
@@ -27,16 +27,17 @@ pub(super) struct Settings {
 
 impl Settings {
     /// The environment of the flags, which a token names: `project:environment.secret`.
-    pub(super) fn environment(&self) -> Option<&str> {
-        let (_, rest) = self.token.reveal().split_once(':')?;
+    pub(super) fn environment(&self) -> Option<String> {
+        let token = self.token.current();
+        let (_, rest) = token.reveal().split_once(':')?;
         let (environment, _) = rest.split_once('.')?;
-        Some(environment).filter(|environment| !environment.is_empty())
+        Some(environment.to_owned()).filter(|environment| !environment.is_empty())
     }
 
     pub(super) fn new(url: String, token: Box<str>) -> Settings {
         Settings {
-            url,
-            token: Secret::new(token),
+            url: url.into(),
+            token: Key::new(token),
             app_name: "modelgate".to_owned(),
             instance_id: PredictionId::generate().to_string(),
             connection_id: uuid(PredictionId::generate()),

@@ -38,12 +38,24 @@ fn short(number: f64) -> String {
 
 /// A difference in the metric's own unit.
 fn amount(kind: MetricKind, value: f64) -> String {
+    let number = number(kind, value);
     match kind {
         MetricKind::Failures | MetricKind::Noise | MetricKind::Accuracy | MetricKind::Late => {
-            let points = short(value * 100.0);
-            format!("{points} point{}", if points == "1" { "" } else { "s" })
+            format!("{number} point{}", if number == "1" { "" } else { "s" })
         }
-        MetricKind::Disagreement => percent(value),
+        MetricKind::Disagreement => format!("{number} %"),
+        _ => number,
+    }
+}
+
+/// The same without the unit.
+fn number(kind: MetricKind, value: f64) -> String {
+    match kind {
+        MetricKind::Failures
+        | MetricKind::Noise
+        | MetricKind::Accuracy
+        | MetricKind::Late
+        | MetricKind::Disagreement => short(value * 100.0),
         _ => short(value),
     }
 }

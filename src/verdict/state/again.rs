@@ -1,8 +1,9 @@
 //! Joining the candidate's shadow with that of the champion under its second name.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Class, Comparison, NONE, Observer, Plan, PredictionId, State, micros};
+use crate::verdict::id_map::IdMap;
 
 /// Requests that wait for their other half.
 const ROOM: usize = 10_000;
@@ -24,13 +25,13 @@ struct Halves {
 /// Bounded: the oldest makes room.
 pub(super) struct Again {
     wanted: bool,
-    halves: HashMap<PredictionId, Halves>,
+    halves: IdMap<Halves>,
     order: VecDeque<PredictionId>,
 }
 
 impl Again {
     pub(super) fn new(wanted: bool) -> Again {
-        Again { wanted, halves: HashMap::new(), order: VecDeque::new() }
+        Again { wanted, halves: IdMap::default(), order: VecDeque::new() }
     }
 
     fn put(

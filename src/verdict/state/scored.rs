@@ -50,13 +50,12 @@ impl<P, L> State<P, L> {
                         self.count_in(&slices, place, |counts| counts.distance(far, metric, id));
                     }
                 }
-                Observer::Late(limit) => {
-                    if let Some(times) = comparable_times(comparison) {
-                        let late = (times.1 > *limit, times.0 > *limit);
-                        self.count_in(&slices, place, |counts| counts.pair(late.0, late.1));
-                    }
-                }
-                Observer::Noise | Observer::Accuracy | Observer::Loss(_) | Observer::Live => {}
+                // Noise and lateness wait for the champion's own shadow.
+                Observer::Late(_)
+                | Observer::Noise
+                | Observer::Accuracy
+                | Observer::Loss(_)
+                | Observer::Live => {}
             }
         }
         self.join_candidate(plan, comparison, disagrees);
@@ -211,11 +210,6 @@ fn disagrees<P>(comparison: &Comparison<P>, (champion, candidate): (Class, Class
         }
         None => None,
     }
-}
-
-/// Both runs' processor times in microseconds, champion first, where both are known.
-fn comparable_times<P>(_comparison: &Comparison<P>) -> Option<(u64, u64)> {
-    None
 }
 
 /// The difference of two losses in units of the bound, whether it was cut, and whether a loss was

@@ -45,6 +45,8 @@ pub type Asked = (SyncFlagsRequest, Option<String>);
 enum Mood {
     Sends(SyncFlagsResponse),
     Refuses(tonic::Code),
+    /// Opens the stream and ends it with this code, without any flags.
+    Breaks(tonic::Code),
     /// Answers as something that is no gRPC server: status, content type, body.
     Pages(u16, &'static str, &'static [u8]),
 }
@@ -109,6 +111,11 @@ impl Flagd {
         self.mood.send_replace(Mood::Refuses(code));
     }
 
+    /// From now on opens streams and ends them with this code.
+    pub fn break_streams(&self, code: tonic::Code) {
+        self.mood.send_replace(Mood::Breaks(code));
+    }
+
     /// From now on answers as something that is no gRPC server would, or as one that is broken:
     /// with this status, content type and body. Open streams end.
     pub fn page(&self, status: u16, content_type: &'static str, body: &'static [u8]) {
@@ -159,13 +166,13 @@ impl ServerStreamingService<SyncFlagsRequest> for Sync {
         self.requests.lock().unwrap().push((request.into_inner(), selector));
         let refused = match &*self.moods.borrow() {
             Mood::Refuses(code) => Some(*code),
-            Mood::Sends(_) | Mood::Pages(..) => None,
+            Mood::Sends(_) | Mood::Breaks(_) | Mood::Pages(..) => None,
         };
         let mut ended = self.ended.lock().unwrap().subscribe();
         let messages = WatchStream::new(self.moods.clone())
             .map(|mood| match mood {
                 Mood::Sends(message) => Ok(message),
-                Mood::Refuses(code) => Err(Status::new(code, "on demand")),
+                Mood::Refuses(code) | Mood::Breaks(code) => Err(Status::new(code, "on demand")),
                 Mood::Pages(..) => Err(Status::unavailable("on demand")),
             })
             .take_until(Box::pin(async move { while ended.changed().await.is_ok() {} }));

@@ -47,7 +47,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 /// What the status says is wrong with its first source; empty when nothing is.
 pub fn reason(status: &FlagsStatus) -> &str {
     match &status.sources[0].state {
-        SourceState::Stale { reason, .. } => reason,
+        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,
         _ => "",
     }
@@ -56,7 +56,9 @@ pub fn reason(status: &FlagsStatus) -> &str {
 /// How many attempts have failed since the first source was fresh.
 pub fn attempts(status: &FlagsStatus) -> u64 {
     match status.sources[0].state {
-        SourceState::Stale { attempts, .. } | SourceState::Starting { attempts, .. } => attempts,
+        SourceState::Stale { attempts, .. }
+        | SourceState::Rejected { attempts, .. }
+        | SourceState::Starting { attempts, .. } => attempts,
         _ => 0,
     }
 }

@@ -47,6 +47,8 @@ pub enum Answer {
     Status(u16),
     /// With this status, and the wish to be left alone for so many seconds.
     RetryAfter(u16, u64),
+    /// With 400 if the report has a toggle of this name.
+    Refuses(&'static str),
     /// Not at all.
     Hang,
     /// As a stream that brings signs of life and nothing else.
@@ -242,7 +244,14 @@ impl Shared {
         let answer = {
             let mut script = self.state.lock().unwrap();
             let answer = script.answers.get(&place).copied().unwrap_or(Answer::Well);
-            let body = serde_json::from_str(body).unwrap_or(Value::Null);
+            let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+            let answer = match answer {
+                Answer::Refuses(name) if body["bucket"]["toggles"][name].is_object() => {
+                    Answer::Status(400)
+                }
+                Answer::Refuses(_) => Answer::Well,
+                answer => answer,
+            };
             let well = answer == Answer::Well;
             script.asked.push((place, Asked { uri: uri.to_string(), headers, body, well }));
             answer
@@ -254,7 +263,7 @@ impl Shared {
             Answer::RetryAfter(code, seconds) => {
                 Some((status(code), [(header::RETRY_AFTER, seconds.to_string())]).into_response())
             }
-            Answer::Hang => std::future::pending().await,
+            Answer::Hang | Answer::Refuses(_) => std::future::pending().await,
             Answer::Mute => {
                 let signs =
                     futures_util::stream::repeat_with(|| Ok::<_, Infallible>(": alive\n\n"));

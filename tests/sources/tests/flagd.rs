@@ -1,6 +1,11 @@
 //! `flagd::Source` against a stand-in for the daemon's sync service.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::Duration,
+};
 
 use modelgate::{Context, Flags, flagd};
 use modelgate_source_tests::{
@@ -206,4 +211,106 @@ fn what_can_never_work_is_said_at_the_start() {
         let error = Flags::builder().source(source).build().unwrap_err();
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), wanted);
     }
+}
+
+/// Counts the streams that asked with this selector.
+fn streams(server: &Flagd, selector: &str) -> usize {
+    server.requests().iter().filter(|(request, _)| request.selector == selector).count()
+}
+
+#[test]
+fn a_server_whose_time_is_always_up_is_not_asked_in_a_loop() {
+    let server = Flagd::start(&serving("v1"));
+    server.break_streams(tonic::Code::DeadlineExceeded);
+    let hour = Duration::from_secs(3600);
+    let _calm = store(quick(&server).selector("calm").retry(hour, hour));
+    eventually("it is asked", || streams(&server, "calm") == 1);
+    let _quick = store(quick(&server).selector("quick"));
+    eventually("time has passed", || streams(&server, "quick") >= 10);
+    assert_eq!(streams(&server, "calm"), 1);
+}
+
+#[test]
+fn deadlines_past_the_end_of_time_are_none() {
+    let server = Flagd::start(&serving("v1"));
+    let source = quick(&server)
+        .deadline(Duration::MAX)
+        .stream_deadline(Some(Duration::MAX))
+        .keep_alive(Duration::MAX)
+        .grace_period(Duration::MAX)
+        .retry(Duration::from_millis(2), Duration::MAX);
+    let flags = store(source);
+    flags.wait_ready(PATIENCE).unwrap();
+    server.publish(&serving("v2"));
+    expect_text(&flags, "m", "v2");
+}
+
+#[test]
+fn a_server_behind_a_proxy_is_reached_by_a_tunnel() {
+    let server = Flagd::start(&serving("v1"));
+    let (tunnel, heads) = tunnel_to(server.address);
+    // A name that only the proxy knows.
+    let source = flagd::Source::new("flags.invalid", 8015)
+        .deadline(PATIENCE)
+        .proxy(format!("http://user:p%40ss@{tunnel}"));
+    let flags = store(source);
+    flags.wait_ready(PATIENCE).unwrap();
+    server.publish(&serving("v2"));
+    expect_text(&flags, "m", "v2");
+    let head = heads.recv_timeout(PATIENCE).unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("connect flags.invalid:8015 http/1.1\r\n"), "{head}");
+    // user:p@ss
+    assert!(head.contains("proxy-authorization: basic dxnlcjpwqhnz\r\n"), "{head}");
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named_and_its_password_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            head_of(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 407 Who are you\r\n\r\n");
+        }
+    });
+    let source = flagd::Source::new("flags.invalid", 8015)
+        .deadline(PATIENCE)
+        .retry(Duration::from_millis(2), Duration::from_millis(20))
+        .proxy(format!("http://user:hidden@{address}"));
+    let flags = store(source);
+    let status = expect(&flags, |status| reason(status).contains("407 Who are you"));
+    assert!(!reason(&status).contains("hidden"), "{status:?}");
+}
+
+fn head_of(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// A proxy that opens tunnels to this server, wherever they are wanted to; and the heads of its
+/// requests.
+fn tunnel_to(server: std::net::SocketAddr) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, heads) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut client = stream.unwrap();
+            let head = head_of(&mut client);
+            client.write_all(b"HTTP/1.1 200 Go on\r\n\r\n").unwrap();
+            let upstream = TcpStream::connect(server).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (upstream, client);
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let _ = tell.send(head);
+        }
+    });
+    (address, heads)
 }

@@ -47,7 +47,7 @@ fn store(source: flagsmith::Source) -> Flags {
 
 fn reason(status: &FlagsStatus) -> &str {
     match &status.sources[0].state {
-        SourceState::Stale { reason, .. } => reason,
+        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,
         _ => "",
     }
@@ -280,7 +280,7 @@ fn nothing_that_is_logged_or_shown_has_a_key() {
     assert!(!format!("{status:?}").contains("hidden"));
     drop(flags);
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
-    assert!(log.contains("refuses this key") && log.contains("takes no usage"));
+    assert!(log.contains("source is refused") && log.contains("takes no usage"));
     let telling: Vec<&str> = log.lines().filter(|line| line.contains("hidden")).collect();
     assert!(telling.is_empty(), "{telling:#?}");
 }

@@ -39,7 +39,7 @@ fn store(source: launchdarkly::Source) -> Flags {
 
 fn reason(status: &FlagsStatus) -> &str {
     match &status.sources[0].state {
-        SourceState::Stale { reason, .. } => reason,
+        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,
         _ => "",
     }
@@ -118,15 +118,81 @@ fn an_event_that_cannot_be_read_opens_the_stream_anew() {
 }
 
 #[test]
-fn a_key_that_is_refused_is_not_tried_again() {
+fn a_refusal_is_said_at_once_and_tried_again_seldom() {
+    for status in [401, 403, 404] {
+        let server = LaunchDarkly::start(&data(1, "v1"));
+        server.set_status(status);
+        let flags = store(source(&server.url()));
+        // However long it may wait.
+        let error = flags.wait_ready(Duration::MAX).unwrap_err();
+        assert!(error.is_rejected());
+        let text = error.to_string();
+        assert!(text.contains(&status.to_string()) && !text.contains(KEY), "{text}");
+        assert!(flags.status().sources[0].is_rejected());
+        server.set_status(200);
+        // Five minutes have not passed; an ordinary pause has, many times.
+        let other = store(source(&server.url()));
+        other.wait_ready(PATIENCE).unwrap();
+        assert_eq!(server.streams().len(), 2);
+    }
+}
+
+#[test]
+fn a_key_that_is_accepted_after_all_is_well_again() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let often = (Duration::from_millis(2), Duration::from_millis(20));
+    let flags = store(source(&server.url()).retry_refused(often.0, often.1));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.set_status(401);
+    server.send("patch", "garbage");
+    let status = expect(&flags, |status| status.sources[0].is_rejected());
+    assert!(status.ready && status.sources[0].is_stale(), "what is in force stays: {status:?}");
+    server.set_data(&data(2, "v2"));
+    server.set_status(200);
+    expect_text(&flags, "m", "v2");
+    expect(&flags, |status| status.sources[0].is_ready());
+}
+
+#[test]
+fn a_new_key_is_tried_at_once_and_opens_the_stream_anew() {
     let server = LaunchDarkly::start(&data(1, "v1"));
     server.set_status(401);
-    let flags = store(source(&server.url()));
-    expect(&flags, |status| reason(status) == "server answered 401");
+    let source = source(&server.url());
+    let key = source.key_handle();
+    let flags = store(source);
+    assert!(flags.wait_ready(PATIENCE).unwrap_err().is_rejected());
     server.set_status(200);
-    let error = flags.wait_ready(Duration::from_millis(50)).unwrap_err().to_string();
-    assert!(error.contains("401") && !error.contains(KEY), "{error}");
-    assert_eq!(server.streams().len(), 1);
+    key.set("sdk-second").unwrap();
+    expect_text(&flags, "m", "v1");
+    server.set_data(&data(2, "v2"));
+    key.set("sdk-third").unwrap();
+    expect_text(&flags, "m", "v2");
+    let keys: Vec<_> = server.streams().iter().map(|asked| asked.1["authorization"].clone()).collect();
+    assert_eq!(keys, [KEY, "sdk-second", "sdk-third"]);
+    assert_eq!(flags.status().sources[0].connection.as_ref().unwrap().failures, 1, "the refusal");
+    assert!(key.set("not\na key").is_err());
+}
+
+#[test]
+fn no_debug_output_shows_what_a_url_hides() {
+    use modelgate::{flagd, flagsmith, source::HttpSource, unleash};
+
+    let url = "https://user:hidden@flags.example.com/hidden/api?token=hidden";
+    let proxy = "http://user:hidden@proxy:3128";
+    for shown in [
+        format!("{:?}", unleash::Source::new(url, "hidden")),
+        format!("{:?}", launchdarkly::Source::new("hidden").relay(url)),
+        format!("{:?}", launchdarkly::Source::new("hidden").base_urls(url, url)),
+        format!("{:?}", launchdarkly::Events::new().url(url)),
+        format!("{:?}", flagsmith::Source::new("ser.hidden").url(url).realtime_url(url)),
+        format!("{:?}", HttpSource::poll(url).changing_header("x-key", "hidden")),
+        format!("{:?}", flagd::Source::new("flags.example.com", 8015).proxy(proxy)),
+    ] {
+        assert!(!shown.contains("hidden"), "{shown}");
+        assert!(shown.contains("flags.example.com"), "{shown}");
+    }
+    let escaped = "https://user:hid/den@flags.example.com/x";
+    assert!(!format!("{:?}", unleash::Source::new(escaped, "t")).contains("den@"));
 }
 
 #[test]

@@ -254,3 +254,48 @@ fn the_thread_ends_with_the_last_handle_and_a_panic_of_the_store_ends_nothing() 
     drop(clone);
     eventually("the thread has let go of the store", || Arc::strong_count(&store.0) == 1);
 }
+
+#[test]
+fn a_store_that_fails_is_asked_once_for_each_context() {
+    let store = Store::new();
+    store.hold(true);
+    let cache = calm().build(store.clone()).unwrap();
+    well(&cache);
+    store.set_down(true);
+    let users = ["user-1", "user-2"];
+    let asked: Vec<_> = (0..50).map(|n| cache.prepare(users[n % 2])).collect();
+    (0..50).for_each(|n| {
+        cache.membership("s.g1", users[n % 2]);
+    });
+    store.hold(false);
+    assert!(asked.into_iter().all(|preparing| !preparing.wait(PATIENCE)));
+    // Neither are they asked for again before a good answer would be.
+    assert!(!cache.prepare("user-1").wait(PATIENCE));
+    assert!(!cache.prepare("user-2").wait(PATIENCE));
+    assert_eq!(store.questions(), 2);
+}
+
+#[test]
+fn a_context_that_the_store_hangs_over_delays_no_other() {
+    struct Hanging(Store);
+    impl big_segments::Store for Hanging {
+        fn memberships(&self, hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
+            if hash == HASH_OF_USER_KEY {
+                return self.0.memberships(hash);
+            }
+            Ok(Vec::new())
+        }
+        fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+            self.0.last_up_to_date()
+        }
+    }
+    let store = Store::new();
+    store.hold(true);
+    let cache = calm().build(Hanging(store.clone())).unwrap();
+    well(&cache);
+    let hanging = cache.prepare("user-key");
+    eventually("it hangs", || store.questions() == 1);
+    assert!(cache.prepare("another").wait(PATIENCE));
+    store.hold(false);
+    assert!(hanging.wait(PATIENCE));
+}

@@ -60,7 +60,7 @@ fn store(source: unleash::Source) -> Flags {
 
 fn reason(status: &FlagsStatus) -> &str {
     match &status.sources[0].state {
-        SourceState::Stale { reason, .. } => reason,
+        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,
         _ => "",
     }
@@ -220,4 +220,36 @@ fn no_output_shows_the_token() {
     for text in [shown, log] {
         assert!(!text.contains("hidden"), "{text}");
     }
+}
+
+#[test]
+fn a_url_without_the_api_is_named_with_what_is_missing() {
+    let server = Unleash::start(&features("v1"));
+    let url = server.url();
+    let flags = store(source(url.strip_suffix("/api").unwrap()));
+    let error = flags.wait_ready(Duration::MAX).unwrap_err();
+    assert!(error.is_rejected());
+    let said = format!("server answered 404 to http://{}/…", server.address);
+    let text = error.to_string();
+    assert!(text.contains(&said) && text.contains("which ends in `/api`"), "{text}");
+}
+
+#[test]
+fn a_new_token_is_tried_at_once() {
+    let server = Unleash::start(&features("v1"));
+    server.set(Place::Features, Answer::Status(401));
+    let hour = Duration::from_secs(3600);
+    let source = source(&server.url()).interval(hour).retry(hour, hour);
+    let token = source.token_handle();
+    let flags = store(source);
+    assert!(flags.wait_ready(PATIENCE).unwrap_err().is_rejected());
+    server.set(Place::Features, Answer::Well);
+    token.set("*:production.second").unwrap();
+    expect_text(&flags, "m", "v1");
+    server.set_features(&features("v2"));
+    token.set("*:production.third").unwrap();
+    expect_text(&flags, "m", "v2");
+    let asked = server.asked(Place::Features);
+    let tokens: Vec<_> = asked.iter().map(|asked| asked.headers["authorization"].clone()).collect();
+    assert_eq!(tokens, [TOKEN, "*:production.second", "*:production.third"]);
 }

@@ -1,7 +1,7 @@
-//! The thread that asks the store.
+//! The threads that ask the store.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -12,9 +12,10 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crossbeam_channel::{Receiver, TryRecvError};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::{Members, Shared, Store, Wanted, place};
+use super::{Members, Shared, Store, Ticket, Wanted, place};
 use crate::{
     contain::contained,
     flag::table::Table,
@@ -30,47 +31,86 @@ pub(super) struct Kept {
     order: VecDeque<Arc<str>>,
 }
 
+/// How many contexts are fetched at a time. A store that lets one wait keeps nobody else from being
+/// fetched until it lets as many wait.
+const FETCHERS: usize = 4;
+
+/// Contexts that are being fetched, and who else waits for each.
+type UnderWay = Mutex<HashMap<Box<str>, Vec<Ticket>>>;
+
 /// Asks the store for as long as anybody has the cache.
 pub(super) fn start(
     shared: &Arc<Shared>,
     asked: Receiver<Wanted>,
     store: impl Store,
 ) -> Result<(), SourceError> {
+    let (store, under_way) = (Arc::new(store), Arc::<UnderWay>::default());
+    let mut threads = Vec::with_capacity(FETCHERS);
+    let start = |run: Box<dyn FnOnce() + Send>| {
+        thread::Builder::new()
+            .name("modelgate-big-segments".to_owned())
+            .spawn(run)
+            .map(|thread| thread.thread().clone())
+            .map_err(|error| {
+                SourceError::with_source("thread of big segments could not be started", error)
+            })
+    };
+    for _ in 0..FETCHERS {
+        let (weak, asked) = (Arc::downgrade(shared), asked.clone());
+        let (store, under_way) = (Arc::clone(&store), Arc::clone(&under_way));
+        threads.push(start(Box::new(move || keep_fetching(&weak, &asked, &*store, &under_way)))?);
+    }
     let weak = Arc::downgrade(shared);
-    let thread = thread::Builder::new()
-        .name("modelgate-big-segments".to_owned())
-        .spawn(move || run(&weak, &asked, &store))
-        .map_err(|error| {
-            SourceError::with_source("thread of big segments could not be started", error)
-        })?;
-    let _ = shared.thread.set(thread.thread().clone());
+    threads.push(start(Box::new(move || keep_polling(&weak, &*store)))?);
+    let _ = shared.threads.set(threads.into());
     Ok(())
 }
 
-fn run(shared: &Weak<Shared>, asked: &Receiver<Wanted>, store: &impl Store) {
+/// Asks whether the store is up to date, on a thread of its own: also while contexts keep coming,
+/// or hang.
+fn keep_polling(shared: &Weak<Shared>, store: &impl Store) {
     let mut due = Instant::now();
     loop {
+        {
+            let Some(shared) = shared.upgrade() else { return };
+            if due <= Instant::now() {
+                poll(&shared, store);
+                let now = Instant::now();
+                due = now.checked_add(shared.settings.poll_interval).unwrap_or(now + HOUR);
+            }
+        }
+        thread::park_timeout(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn keep_fetching(
+    shared: &Weak<Shared>,
+    asked: &Receiver<Wanted>,
+    store: &impl Store,
+    under_way: &UnderWay,
+) {
+    loop {
         let wanted = match asked.try_recv() {
-            Ok(wanted) => Some(wanted),
+            Ok(wanted) => wanted,
             Err(TryRecvError::Empty) => {
-                thread::park_timeout(due.saturating_duration_since(Instant::now()));
-                asked.try_recv().ok()
+                thread::park();
+                continue;
             }
             Err(TryRecvError::Disconnected) => return,
         };
         let Some(shared) = shared.upgrade() else { return };
-        // Also when contexts keep coming.
-        if due <= Instant::now() {
-            poll(&shared, store);
-            let now = Instant::now();
-            due = now.checked_add(shared.settings.poll_interval).unwrap_or(now + HOUR);
-        }
-        if let Some(Wanted { key, ticket }) = wanted {
-            let done = fetch(&shared, store, &key);
-            if let Some(ticket) = ticket {
-                ticket.answer(done);
+        let Wanted { key, ticket, asked } = wanted;
+        {
+            let mut under_way = under_way.lock();
+            if let Some(waiting) = under_way.get_mut(&key) {
+                waiting.extend(ticket);
+                continue;
             }
+            under_way.insert(key.clone(), Vec::from_iter(ticket));
         }
+        let done = fetch(&shared, store, &key, asked);
+        let waiting = under_way.lock().remove(&key);
+        waiting.into_iter().flatten().for_each(|ticket| ticket.answer(done));
     }
 }
 
@@ -104,11 +144,14 @@ fn poll(shared: &Shared, store: &impl Store) {
 }
 
 /// Fetches one context, unless that was done a moment ago, and says whether it is there and fresh.
-fn fetch(shared: &Shared, store: &impl Store, key: &str) -> bool {
+fn fetch(shared: &Shared, store: &impl Store, key: &str, asked: Instant) -> bool {
     let known = shared.kept.lock().table.get(key).map(Arc::clone);
-    // Several requests may have missed it before the first was served.
-    if known.as_ref().is_some_and(|known| !known.failed && shared.is_fresh(known)) {
-        return true;
+    // Several requests may have missed it before the first was served; and a store that fails is
+    // not asked again for the same context before a good answer would be.
+    if let Some(known) = &known
+        && (shared.is_fresh(known) || (known.failed && known.fetched >= asked))
+    {
+        return !known.failed;
     }
     let hash = STANDARD.encode(Sha256::digest(key.as_bytes()));
     let (segments, has_failed) = match ask(|| store.memberships(&hash)) {

@@ -92,7 +92,8 @@ pub(in crate::launchdarkly::source) fn first(settings: &Settings) -> Option<Json
     let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let defaults = Settings::new(Box::default());
     // By its end the service knows which of its keys this is.
-    let key = settings.key.reveal();
+    let key = settings.key.current();
+    let key = key.reveal();
     let suffix = key.get(key.floor_char_boundary(key.len().saturating_sub(6))..);
     Some(json!({
         "kind": "diagnostic-init",

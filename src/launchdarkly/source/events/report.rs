@@ -18,7 +18,7 @@ use crate::{
     launchdarkly::Ledger,
     source::{
         SourceError, chain,
-        network::{Client, Failure, Stopped, client},
+        network::{Changes, Client, Failure, Stopped, client},
     },
 };
 
@@ -59,6 +59,8 @@ pub(in crate::launchdarkly::source) struct Report {
     rest_until: Option<Instant>,
     /// The service takes no events with this key.
     refused: bool,
+    /// Of the key: a new one may be taken.
+    key: Changes,
 }
 
 impl Report {
@@ -71,6 +73,7 @@ impl Report {
         source: Cow<'static, str>,
     ) -> Result<Report, SourceError> {
         Ok(Report {
+            key: client.key_changes(),
             client,
             bulk: client::url(url, "/bulk")?,
             exposures: EvaluationCounts::new(),
@@ -133,6 +136,9 @@ impl Report {
     /// Adds up what was counted.
     fn collect(&mut self) {
         let time = now();
+        if self.key.take() && std::mem::take(&mut self.refused) {
+            self.ledger.open();
+        }
         if self.refused {
             // Flags that were replaced are let go of.
             self.exposures.take_each(|_, _| {});

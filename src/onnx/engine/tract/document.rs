@@ -12,7 +12,7 @@ use tract_onnx::{
 
 use super::{Document, Graph, Told, functions, limits, rewrite};
 use crate::{
-    onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, ml},
+    onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, interpreter, ml},
     tensor::Dtype,
 };
 
@@ -92,7 +92,9 @@ fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
             graphs.extend(node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()));
             let advice = if !DOMAINS.contains(&&*node.domain) {
                 "it is no standard operator; export the model without it"
-            } else if !known.contains_key(&*node.op_type) {
+            } else if trains(node, graph) {
+                "what it drops is random; export the model for inference"
+            } else if !known.contains_key(&*node.op_type) && !interpreter::knows(node) {
                 advice(&node.op_type)
             } else {
                 match ml::check(node) {
@@ -124,6 +126,15 @@ fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
     if operators.is_empty() { Ok(()) } else { Err(LoadError::Unsupported { operators }) }
 }
 
+/// Whether a node drops elements even when the model only answers.
+fn trains(node: &NodeProto, graph: &GraphProto) -> bool {
+    let asked = node.input.get(2).filter(|name| node.op_type == "Dropout" && !name.is_empty());
+    asked.is_some_and(|name| {
+        let known = graph.initializer.iter().find(|tensor| tensor.name == *name);
+        known.is_none_or(|tensor| tensor.raw_data.contains(&1) || tensor.int32_data.contains(&1))
+    })
+}
+
 fn node_name(node: &NodeProto) -> &str {
     match node.output.first() {
         Some(output) if node.name.is_empty() => output,
@@ -135,9 +146,6 @@ fn advice(operator: &str) -> &'static str {
     match operator {
         "DictVectorizer" | "CastMap" => {
             "it takes a map, and inputs are tensors; export the model with a tensor of features"
-        }
-        "Tokenizer" | "StringNormalizer" | "TfIdfVectorizer" => {
-            "prepare the text before the model, and export what comes after it"
         }
         _ => {
             "export for another operator set (13 to 17 are the best supported), or replace it \

@@ -148,3 +148,25 @@ fn a_token_that_may_not_report_still_reads() {
     assert_eq!(server.asked(Place::Register).len(), 1);
     assert_eq!(server.asked(Place::Metrics).len(), 1);
 }
+
+#[test]
+fn what_the_server_does_not_take_of_a_report_poisons_nothing_else() {
+    let toggles = ["a", "bad", "c", "d", "e"];
+    let features: Vec<String> = toggles.iter().map(|name| feature(name, "v1")).collect();
+    let server = Unleash::start(&format!("[{}]", features.join(",")));
+    server.set(Place::Metrics, Answer::Refuses("bad"));
+    let flags = store(counting(&server.url()));
+    flags.wait_ready(PATIENCE).unwrap();
+    let user = Context::new("user");
+    for _ in 0..3 {
+        toggles.iter().for_each(|name| drop(flags.string(name, &user, "")));
+    }
+    let counted = |name: &str| server.usage(name).yes + server.usage(name).no;
+    eventually("all others are counted", || {
+        toggles.iter().filter(|name| **name != "bad").all(|name| counted(name) == 3)
+    });
+    // And again: nothing of it is left.
+    drop(flags.string("a", &user, ""));
+    eventually("the next is counted", || counted("a") == 4);
+    assert_eq!(counted("bad"), 0);
+}

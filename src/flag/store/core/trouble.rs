@@ -1,0 +1,123 @@
+//! What sources say beside flags: that they are well, or are not.
+
+use std::sync::Arc;
+
+use super::{Core, Progress};
+use crate::{
+    flag::store::{status::Standing, watchers::Watcher},
+    source::{SourceError, chain},
+};
+
+impl Core {
+    pub(crate) fn confirm(&self, source: usize) {
+        let writer = self.writer.lock();
+        if self.is_closed() {
+            return;
+        }
+        let mut progress = self.progress.lock();
+        if progress.snapshot.set(source).is_none() {
+            return;
+        }
+        let before = progress.standing(source);
+        progress.tick = progress.tick.wrapping_add(1);
+        let now = self.clock.monotonic();
+        let recovered = progress.sources.get_mut(source).and_then(|delivery| {
+            let failed = delivery.failures() > 0;
+            delivery.fresh(now);
+            failed.then(|| Arc::clone(&delivery.name))
+        });
+        self.note(&progress, source, before);
+        drop(progress);
+        drop(writer);
+        self.changed.notify_all();
+        if let Some(name) = recovered {
+            tracing::info!(target: "modelgate::source", source = &*name, "source is well again");
+        }
+        self.tell_watchers();
+    }
+
+    /// Notes that something failed; `refused` when trying again soon will not mend it.
+    pub(crate) fn report(&self, source: usize, error: &SourceError, refused: bool) {
+        let error = chain(error);
+        let writer = self.writer.lock();
+        if self.is_closed() {
+            return;
+        }
+        let mut progress = self.progress.lock();
+        let before = progress.standing(source);
+        progress.tick = progress.tick.wrapping_add(1);
+        let delivered = progress.snapshot.set(source).is_some();
+        let noted = progress.sources.get_mut(source).map(|delivery| {
+            let notable = delivery.fail(error.clone(), refused);
+            (notable, delivery.failures(), Arc::clone(&delivery.name))
+        });
+        self.note(&progress, source, before);
+        drop(progress);
+        drop(writer);
+        self.changed.notify_all();
+        self.tell_watchers();
+        let Some((notable, attempts, name)) = noted else { return };
+        let name = &*name;
+        if refused && notable {
+            tracing::error!(
+                target: "modelgate::source", source = name, error, attempts,
+                "source is refused: it is tried again seldom, if at all"
+            );
+            return;
+        }
+        match (notable, delivered) {
+            (true, true) => tracing::warn!(
+                target: "modelgate::source", source = name, error, attempts,
+                "source failed: the last good flags stay in force"
+            ),
+            (true, false) => tracing::warn!(
+                target: "modelgate::source", source = name, error, attempts,
+                "source failed: it has delivered nothing yet"
+            ),
+            (false, _) => tracing::debug!(
+                target: "modelgate::source", source = name, error, attempts,
+                "source failed again"
+            ),
+        }
+    }
+
+    pub(super) fn refused(&self, source: usize) {
+        let mut progress = self.progress.lock();
+        if progress.snapshot.set(source).is_none() {
+            // Nothing to remove from: no set was refused.
+            return;
+        }
+        progress.tick = progress.tick.wrapping_add(1);
+        let name = progress.sources.get_mut(source).map(|delivery| {
+            delivery.refuse();
+            Arc::clone(&delivery.name)
+        });
+        drop(progress);
+        self.changed.notify_all();
+        tracing::debug!(
+            target: "modelgate::source",
+            source = name.as_deref().unwrap_or_default(),
+            "refused a set older than the one in force"
+        );
+    }
+
+    /// Calls back when the state of a source becomes another.
+    pub(in crate::flag::store) fn on_status_change(&self, watcher: Watcher) {
+        self.watchers.add(watcher);
+    }
+
+    /// Takes down what the watchers are to be told, in the order in which it came to be.
+    pub(super) fn note(&self, progress: &Progress, source: usize, before: Option<Standing>) {
+        if progress.standing(source) == before || self.watchers.is_empty() {
+            return;
+        }
+        if let Some(status) = progress.status_of(source, self.clock.monotonic()) {
+            self.watchers.push(status);
+        }
+    }
+
+    /// Holds no lock while they are told.
+    pub(super) fn tell_watchers(&self) {
+        self.watchers.tell(|| self.is_closed());
+    }
+}

@@ -1,0 +1,76 @@
+//! Those who are told when the state of a source becomes another.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::SourceStatus;
+use crate::contain::contained;
+
+pub(super) type Watcher = Arc<dyn Fn(&SourceStatus) + Send + Sync>;
+
+/// So many changes may wait for a watcher that is slow; beyond that the oldest are not told.
+const MOST_PENDING: usize = 1024;
+
+#[derive(Default)]
+pub(super) struct Watchers(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    list: Vec<Watcher>,
+    pending: VecDeque<SourceStatus>,
+    /// One thread tells at a time, so that changes are told in order.
+    telling: bool,
+}
+
+impl Watchers {
+    pub(super) fn add(&self, watcher: Watcher) {
+        self.0.lock().list.push(watcher);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().list.is_empty()
+    }
+
+    pub(super) fn clear(&self) {
+        let list = std::mem::take(&mut self.0.lock().list);
+        drop(list);
+    }
+
+    pub(super) fn push(&self, status: SourceStatus) {
+        let mut inner = self.0.lock();
+        if inner.pending.len() >= MOST_PENDING {
+            inner.pending.pop_front();
+        }
+        inner.pending.push_back(status);
+    }
+
+    /// Tells what is pending until there is nothing more, or until this says so.
+    pub(super) fn tell(&self, is_closed: impl Fn() -> bool) {
+        loop {
+            let (status, list) = {
+                let mut inner = self.0.lock();
+                if inner.telling {
+                    // Whoever is at it finds the rest.
+                    return;
+                }
+                let Some(status) = inner.pending.pop_front() else { return };
+                inner.telling = true;
+                (status, inner.list.clone())
+            };
+            for watcher in list {
+                if is_closed() {
+                    break;
+                }
+                if contained(|| watcher(&status)).is_none() {
+                    tracing::error!(
+                        target: "modelgate::source",
+                        source = &*status.name,
+                        "a callback for a changed status panicked"
+                    );
+                }
+            }
+            self.0.lock().telling = false;
+        }
+    }
+}

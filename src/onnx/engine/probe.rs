@@ -1,0 +1,223 @@
+//! The engine's answer held against the interpreter's, on made-up rows, before a graph may serve.
+//!
+//! An operator of the engine that is wrong in some form would answer wrongly in silence; so where a
+//! graph is small enough to be interpreted in a moment, both run it when it is loaded. Where they
+//! differ, the interpreter has the word.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use super::{Rows, tract};
+use crate::{
+    onnx::{AxisSize, TensorInfo, interpreter::Program},
+    tensor::{Dtype, F16, Tensor, TensorData},
+};
+
+/// As many multiplications as may be spent on a question.
+const BUDGET: u64 = 20_000_000;
+
+/// The most elements of an input that is made up.
+const MOST_ELEMENTS: usize = 1 << 20;
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// Both answer the same.
+    Same,
+    /// They differ, or the engine fails where the interpreter does not.
+    Different,
+    /// Both fail, over inputs whose values cannot be the reason.
+    Broken,
+    /// Nothing can be said: too much work, or inputs that cannot be made up.
+    Unknown,
+}
+
+/// Whether the interpreter fails over inputs that cannot be at fault: no value in them says a size or a
+/// place, and no axis is open but that of the rows.
+pub(super) fn fails(
+    program: &Program,
+    inputs: &[TensorInfo],
+    rows: Rows,
+    features: Option<usize>,
+    only_rows: bool,
+) -> bool {
+    let settled = inputs.iter().all(|input| {
+        let inner = input.shape.iter().flatten().skip(1).enumerate();
+        let open = |(place, axis): (usize, &AxisSize)| {
+            !matches!(axis, AxisSize::Fixed(_)) && !(place == 0 && features.is_some())
+        };
+        // A number or a list of them may be a scale; a text may have to be a number.
+        let plain = matches!(input.dtype, Some(Dtype::F16 | Dtype::F32 | Dtype::F64))
+            && input.shape.as_ref().is_some_and(|axes| axes.len() > 1);
+        !inner.into_iter().any(open) && (plain || only_rows)
+    });
+    let count = match rows {
+        Rows::Exactly(count) => count,
+        Rows::Any => 2,
+    };
+    let Some(given) = made_up(inputs, count, features).filter(|_| settled) else { return false };
+    let budget = Cell::new(BUDGET);
+    let answer = catch_unwind(AssertUnwindSafe(|| program.run(given.iter(), &budget)));
+    !matches!(answer, Ok(Ok(_))) && budget.get() > 0
+}
+
+/// Runs both on rows that are made up.
+pub(super) fn compare(
+    plan: &tract::Plan,
+    reference: &Program,
+    inputs: &[TensorInfo],
+    rows: Rows,
+    features: Option<usize>,
+) -> Finding {
+    let counts: &[usize] = match rows {
+        Rows::Any => &[3, 1],
+        Rows::Exactly(1) => &[1],
+        Rows::Exactly(_) => &[0],
+    };
+    let mut all = Finding::Unknown;
+    for count in counts {
+        let count = match rows {
+            Rows::Exactly(exactly) => exactly,
+            Rows::Any => *count,
+        };
+        match once(plan, reference, inputs, count, features) {
+            Finding::Same => all = Finding::Same,
+            Finding::Unknown => {}
+            other => return other,
+        }
+    }
+    all
+}
+
+fn once(
+    plan: &tract::Plan,
+    reference: &Program,
+    inputs: &[TensorInfo],
+    rows: usize,
+    features: Option<usize>,
+) -> Finding {
+    let Some(given) = made_up(inputs, rows, features) else { return Finding::Unknown };
+    let budget = Cell::new(BUDGET);
+    let expected = catch_unwind(AssertUnwindSafe(|| reference.run(given.iter(), &budget)));
+    let found = || catch_unwind(AssertUnwindSafe(|| plan.run(given.iter())));
+    let Ok(Ok(expected)) = expected else {
+        let only_floats = inputs.iter().all(|input| {
+            matches!(input.dtype, Some(Dtype::F16 | Dtype::F32 | Dtype::F64))
+                && input.shape.iter().flatten().all(|axis| matches!(axis, AxisSize::Fixed(_)))
+        });
+        if only_floats && budget.get() > 0 && !matches!(found(), Ok(Ok(_))) {
+            return Finding::Broken;
+        }
+        return Finding::Unknown;
+    };
+    let Ok(Ok(found)) = found() else { return Finding::Different };
+    let same = expected
+        .iter()
+        .enumerate()
+        .all(|(place, expected)| found.tensor(place).is_some_and(|found| agree(expected, &found)));
+    if same { Finding::Same } else { Finding::Different }
+}
+
+fn agree(expected: &Tensor, found: &Tensor) -> bool {
+    if expected.shape() != found.shape() {
+        return false;
+    }
+    let near = |a: f64, b: f64, scale: f64| {
+        (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= 1e-3 * scale.max(1e-3)
+    };
+    let floats = |a: Vec<f64>, b: Vec<f64>| {
+        let scale =
+            a.iter().copied().filter(|a| a.is_finite()).fold(0.0, |m: f64, a| m.max(a.abs()));
+        a.iter().zip(&b).all(|(a, b)| near(*a, *b, scale))
+    };
+    let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect();
+    let half = |values: &[F16]| values.iter().map(|value| f64::from(value.to_f32())).collect();
+    // A number just beside the middle of two steps may go to either.
+    let step = |mut pairs: &mut dyn Iterator<Item = (i32, i32)>| {
+        Iterator::all(&mut pairs, |(a, b)| a.abs_diff(b) <= 1)
+    };
+    match (expected.data(), found.data()) {
+        (TensorData::F32(a), TensorData::F32(b)) => floats(wide(a), wide(b)),
+        (TensorData::F64(a), TensorData::F64(b)) => floats(a.clone(), b.clone()),
+        (TensorData::F16(a), TensorData::F16(b)) => floats(half(a), half(b)),
+        (TensorData::I8(a), TensorData::I8(b)) => {
+            step(&mut a.iter().zip(b).map(|(a, b)| (i32::from(*a), i32::from(*b))))
+        }
+        (TensorData::U8(a), TensorData::U8(b)) => {
+            step(&mut a.iter().zip(b).map(|(a, b)| (i32::from(*a), i32::from(*b))))
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// Numbers that look random, and are the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        // splitmix64, from its public description.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From -2 to 2.
+    fn float(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 51) as f64 - 2.0
+    }
+
+    /// 0 or 1: a class, an index or a size that is there.
+    fn bit(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+}
+
+fn made_up(inputs: &[TensorInfo], rows: usize, features: Option<usize>) -> Option<Vec<Tensor>> {
+    let mut numbers = Numbers(0x6d6f_6465_6c67_6174);
+    let mut named: HashMap<&str, usize> = HashMap::new();
+    let mut all = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let mut shape = Vec::new();
+        for (place, axis) in input.shape.as_ref()?.iter().enumerate() {
+            shape.push(match (axis, place, features) {
+                (AxisSize::Fixed(size), ..) => *size,
+                (_, 0, _) => rows,
+                (_, 1, Some(features)) => features,
+                (AxisSize::Named(name), ..) => *named.entry(name).or_insert(4),
+                (AxisSize::Free, ..) => 4,
+            });
+        }
+        let count = shape.iter().try_fold(1_usize, |all, size| all.checked_mul(*size))?;
+        if count > MOST_ELEMENTS {
+            return None;
+        }
+        macro_rules! bits {
+            ($type:ty) => {
+                (0..count).map(|_| <$type>::from(numbers.bit())).collect::<Vec<$type>>().into()
+            };
+        }
+        let data: TensorData = match input.dtype? {
+            Dtype::F32 => (0..count).map(|_| numbers.float() as f32).collect::<Vec<_>>().into(),
+            Dtype::F64 => (0..count).map(|_| numbers.float()).collect::<Vec<_>>().into(),
+            Dtype::F16 => {
+                (0..count).map(|_| F16::from_f32(numbers.float() as f32)).collect::<Vec<_>>().into()
+            }
+            Dtype::I64 => bits!(i64),
+            Dtype::I32 => bits!(i32),
+            Dtype::I16 => bits!(i16),
+            Dtype::I8 => (0..count).map(|_| numbers.next() as i8).collect::<Vec<_>>().into(),
+            Dtype::U64 => bits!(u64),
+            Dtype::U32 => bits!(u32),
+            Dtype::U16 => bits!(u16),
+            Dtype::U8 => (0..count).map(|_| numbers.next() as u8).collect::<Vec<_>>().into(),
+            Dtype::Bool => (0..count).map(|_| numbers.bit()).collect::<Vec<_>>().into(),
+            Dtype::Text => vec![Box::<str>::from("a"); count].into(),
+        };
+        all.push(Tensor::new(shape, data).ok()?);
+    }
+    Some(all)
+}

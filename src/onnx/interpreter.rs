@@ -1,0 +1,274 @@
+//! A plain interpreter of ONNX graphs, written from the operators' specification: right before fast.
+//!
+//! It runs what the engine refuses (shapes that depend on values, texts, sequences, loops) and is
+//! what the engine's answers are held against when a graph is loaded. Floats are computed in 64
+//! bits and integers in 128, and rounded or wrapped to the type that the specification names.
+//!
+//! Indices are computed from shapes that were checked before; should one be wrong all the same, the
+//! panic is caught where the program is called, and is an error of the model.
+#![allow(clippy::indexing_slicing)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "sizes and indices, checked where they come from outside"
+)]
+
+mod attention;
+mod call;
+mod control;
+mod convolution;
+mod elementwise;
+mod gather;
+mod indexing;
+mod loss;
+mod matrix;
+mod normalization;
+mod operators;
+mod pooling;
+mod quantization;
+mod recurrent;
+mod reduction;
+mod resize;
+mod selection;
+mod sequences;
+mod shapes;
+mod signal;
+mod text;
+mod value;
+
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+
+use self::{
+    call::Call,
+    value::{Fault, Outcome, Value},
+};
+use crate::{
+    model::ModelError,
+    tensor::{Dtype, Tensor, TensorData},
+};
+
+/// A graph that can be interpreted: each of its operators is known.
+pub(super) struct Program {
+    graph: Subgraph,
+    /// The version of the standard operators.
+    opset: i64,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+/// A graph, or one within a node.
+struct Subgraph {
+    nodes: Vec<Step>,
+    constants: HashMap<String, Value>,
+}
+
+struct Step {
+    node: NodeProto,
+    run: fn(&Call<'_>) -> Outcome,
+    /// The graphs in its attributes.
+    graphs: HashMap<String, Arc<Body>>,
+    /// What nobody reads after it.
+    last: Vec<String>,
+}
+
+/// The body of a loop or a branch.
+struct Body {
+    graph: Subgraph,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+/// The first operator that cannot be interpreted: its domain and name, and the node's.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    pub(super) domain: String,
+    pub(super) operator: String,
+    pub(super) node: String,
+}
+
+/// Work that a caller is ready to wait for, in multiplications.
+pub(super) type Budget = Cell<u64>;
+
+/// The names that a run knows.
+struct Scope<'a> {
+    outer: Option<&'a Scope<'a>>,
+    constants: &'a HashMap<String, Value>,
+    values: HashMap<String, Value>,
+}
+
+impl Scope<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        let own = self.values.get(name).or_else(|| self.constants.get(name));
+        own.cloned().or_else(|| self.outer.and_then(|outer| outer.get(name)))
+    }
+}
+
+/// What is the same for every node of a run.
+struct Run<'a> {
+    opset: i64,
+    budget: &'a Budget,
+}
+
+impl Program {
+    /// Makes a program of a model's graph, with these of its outputs.
+    ///
+    /// # Errors
+    ///
+    /// The operator that is not known, or what is wrong with a constant.
+    pub(super) fn new(
+        model: &ModelProto,
+        inputs: &[&str],
+        outputs: &[&str],
+    ) -> Result<Program, Unknown> {
+        let standard = model.opset_import.iter().filter(|known| is_standard(&known.domain));
+        let opset = standard.map(|known| known.version).max().unwrap_or(1);
+        let none = GraphProto::default();
+        let wanted: Vec<String> = outputs.iter().map(|name| (*name).to_owned()).collect();
+        let graph = Subgraph::new(model.graph.as_ref().unwrap_or(&none), &wanted, opset)?;
+        let inputs = inputs.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Program { graph, opset, inputs, outputs: wanted })
+    }
+
+    /// Runs the program on a tensor for each of its inputs.
+    pub(super) fn run<'t>(
+        &self,
+        inputs: impl Iterator<Item = &'t Tensor>,
+        budget: &Budget,
+    ) -> Result<Vec<Tensor>, ModelError> {
+        let values = inputs.map(|tensor| Value::Tensor(Arc::new(tensor.clone())));
+        let values = self.inputs.iter().cloned().zip(values).collect();
+        let mut scope = Scope { outer: None, constants: &self.graph.constants, values };
+        let run = Run { opset: self.opset, budget };
+        self.graph.run(&run, &mut scope).map_err(failed)?;
+        let outputs = self.outputs.iter().map(|name| match scope.get(name) {
+            Some(Value::Tensor(tensor)) => Ok((*tensor).clone()),
+            Some(Value::Sequence(values)) => sequences::joined(&values).map_err(failed),
+            _ => Err(ModelError::new(format!("output `{name}` is no tensor"))),
+        });
+        outputs.collect()
+    }
+}
+
+#[cold]
+fn failed(fault: Fault) -> ModelError {
+    ModelError::new(String::from(fault.0))
+}
+
+impl Body {
+    fn new(proto: &GraphProto, opset: i64) -> Result<Body, Unknown> {
+        let outputs: Vec<String> = proto.output.iter().map(|output| output.name.clone()).collect();
+        let graph = Subgraph::new(proto, &outputs, opset)?;
+        Ok(Body { graph, inputs: proto.input.iter().map(|i| i.name.clone()).collect(), outputs })
+    }
+
+    /// Runs the body with these values for its inputs.
+    fn run(&self, call: &Call<'_>, inputs: Vec<Value>) -> Outcome {
+        let values = self.inputs.iter().cloned().zip(inputs).collect();
+        let mut scope = Scope { outer: Some(call.scope), constants: &self.graph.constants, values };
+        self.graph.run(call.run, &mut scope)?;
+        let outputs = self.outputs.iter().map(|name| {
+            scope.get(name).ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))
+        });
+        outputs.collect()
+    }
+}
+
+impl Subgraph {
+    fn new(proto: &GraphProto, outputs: &[String], opset: i64) -> Result<Subgraph, Unknown> {
+        let mut constants = HashMap::new();
+        for tensor in &proto.initializer {
+            let value = value::from_proto(tensor).map_err(|fault| Unknown {
+                domain: "ai.onnx".to_owned(),
+                operator: format!("initializer ({fault})"),
+                node: tensor.name.clone(),
+            })?;
+            constants.insert(tensor.name.clone(), Value::Tensor(Arc::new(value)));
+        }
+        let mut nodes = Vec::with_capacity(proto.node.len());
+        for node in &proto.node {
+            let unknown = || Unknown {
+                domain: if node.domain.is_empty() { "ai.onnx" } else { &*node.domain }.to_owned(),
+                operator: node.op_type.clone(),
+                node: node.output.first().cloned().unwrap_or_default(),
+            };
+            // Scan of version 8 has a batch axis.
+            let is_old = node.op_type == "Scan" && opset < 9;
+            let run = operators::find(node).filter(|_| !is_old).ok_or_else(unknown)?;
+            let mut graphs = HashMap::new();
+            for attribute in &node.attribute {
+                if let Some(graph) = &attribute.g {
+                    graphs.insert(attribute.name.clone(), Arc::new(Body::new(graph, opset)?));
+                }
+            }
+            let mut node = node.clone();
+            node.attribute.iter_mut().for_each(|attribute| attribute.g = None);
+            nodes.push(Step { node, run, graphs, last: Vec::new() });
+        }
+        let mut used: HashSet<String> = outputs.iter().cloned().collect();
+        let mut inner: Vec<&GraphProto> = Vec::new();
+        for attribute in proto.node.iter().flat_map(|node| &node.attribute) {
+            inner.extend(&attribute.g);
+        }
+        // What is read within a body stays until the end.
+        while let Some(graph) = inner.pop() {
+            used.extend(graph.node.iter().flat_map(|node| node.input.iter().cloned()));
+            used.extend(graph.output.iter().map(|output| output.name.clone()));
+            inner.extend(graph.node.iter().flat_map(|n| &n.attribute).filter_map(|a| a.g.as_ref()));
+        }
+        for step in nodes.iter_mut().rev() {
+            for name in step.node.input.iter().chain(&step.node.output) {
+                if used.insert(name.clone()) {
+                    step.last.push(name.clone());
+                }
+            }
+        }
+        Ok(Subgraph { nodes, constants })
+    }
+
+    fn run(&self, run: &Run<'_>, scope: &mut Scope<'_>) -> Result<(), Fault> {
+        for step in &self.nodes {
+            let node = &step.node;
+            let mut inputs = Vec::with_capacity(node.input.len());
+            for name in &node.input {
+                inputs.push(match &**name {
+                    "" => None,
+                    name => Some(
+                        scope
+                            .get(name)
+                            .ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))?,
+                    ),
+                });
+            }
+            let call = Call { node, graphs: &step.graphs, inputs, scope, run };
+            let outputs = (step.run)(&call).map_err(|fault| {
+                let name = node.output.first().map_or("", |name| &**name);
+                Fault::new(format!("{} (`{name}`): {fault}", node.op_type))
+            })?;
+            for (name, value) in node.output.iter().zip(outputs) {
+                if !name.is_empty() {
+                    scope.values.insert(name.clone(), value);
+                }
+            }
+            for name in &step.last {
+                scope.values.remove(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a node's operator is known.
+pub(super) fn knows(node: &NodeProto) -> bool {
+    operators::find(node).is_some()
+}
+
+fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}

@@ -1,0 +1,114 @@
+//! One node with what it was given.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tract_onnx::pb::{AttributeProto, NodeProto};
+
+use super::{
+    Body, Run, Scope, Tensor,
+    value::{self, Fault, Value},
+};
+
+/// One node with what it was given.
+pub(super) struct Call<'a> {
+    pub(super) node: &'a NodeProto,
+    pub(super) graphs: &'a HashMap<String, Arc<Body>>,
+    pub(super) inputs: Vec<Option<Value>>,
+    pub(super) scope: &'a Scope<'a>,
+    pub(super) run: &'a Run<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// The version of the standard operators.
+    pub(super) fn opset(&self) -> i64 {
+        self.run.opset
+    }
+
+    pub(super) fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
+        self.node.attribute.iter().find(|attribute| attribute.name == name)
+    }
+
+    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
+        self.attribute(name).map_or(default, |attribute| attribute.i)
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.int(name, 0) != 0
+    }
+
+    pub(super) fn float(&self, name: &str, default: f64) -> f64 {
+        self.attribute(name).map_or(default, |attribute| f64::from(attribute.f))
+    }
+
+    pub(super) fn ints(&self, name: &str) -> Option<&'a [i64]> {
+        self.attribute(name).map(|attribute| &*attribute.ints)
+    }
+
+    pub(super) fn floats(&self, name: &str) -> Option<Vec<f64>> {
+        let attribute = self.attribute(name)?;
+        Some(attribute.floats.iter().map(|value| f64::from(*value)).collect())
+    }
+
+    pub(super) fn text(&self, name: &str, default: &str) -> String {
+        match self.attribute(name) {
+            Some(attribute) => String::from_utf8_lossy(&attribute.s).into_owned(),
+            None => default.to_owned(),
+        }
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let attribute = self.attribute(name)?;
+        let texts = attribute.strings.iter();
+        Some(texts.map(|text| String::from_utf8_lossy(text).into_owned()).collect())
+    }
+
+    /// A graph in an attribute.
+    pub(super) fn body(&self, name: &str) -> Result<&'a Body, Fault> {
+        let body = self.graphs.get(name).map(|body| &**body);
+        body.ok_or_else(|| Fault::new(format!("there is no graph `{name}`")))
+    }
+
+    /// The tensor at a place, which must be there.
+    pub(super) fn tensor(&self, place: usize) -> Result<&Tensor, Fault> {
+        self.maybe(place)?.ok_or_else(|| Fault::new(format!("input {place} is missing")))
+    }
+
+    /// The tensor at a place, if one was given.
+    pub(super) fn maybe(&self, place: usize) -> Result<Option<&Tensor>, Fault> {
+        match self.inputs.get(place) {
+            Some(Some(Value::Tensor(tensor))) => Ok(Some(tensor)),
+            None | Some(None) => Ok(None),
+            Some(Some(_)) => Err(Fault::new(format!("input {place} is no tensor"))),
+        }
+    }
+
+    pub(super) fn value(&self, place: usize) -> Result<Value, Fault> {
+        let value = self.inputs.get(place).cloned().flatten();
+        value.ok_or_else(|| Fault::new(format!("input {place} is missing")))
+    }
+
+    /// All tensors that were given.
+    pub(super) fn tensors(&self) -> Result<Vec<&Tensor>, Fault> {
+        (0..self.inputs.len()).map(|place| self.tensor(place)).collect()
+    }
+
+    /// The integers of an input, if it was given.
+    pub(super) fn indices(&self, place: usize) -> Result<Option<Vec<i64>>, Fault> {
+        self.maybe(place)?.map(value::indices).transpose()
+    }
+
+    /// Integers that older versions have in an attribute and newer in an input.
+    pub(super) fn ints_or(&self, name: &str, place: usize) -> Result<Option<Vec<i64>>, Fault> {
+        match self.ints(name) {
+            Some(ints) => Ok(Some(ints.to_vec())),
+            None => self.indices(place),
+        }
+    }
+
+    /// Takes work from what the caller is ready to wait for.
+    pub(super) fn spend(&self, multiplications: usize) -> Result<(), Fault> {
+        let left = self.run.budget.get().checked_sub(multiplications as u64);
+        self.run.budget.set(left.unwrap_or(0));
+        left.map(|_| ()).ok_or_else(|| Fault::new("it takes more work than was allowed"))
+    }
+}

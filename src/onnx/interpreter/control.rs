@@ -1,0 +1,124 @@
+//! Branches and loops.
+
+use super::{
+    call::Call,
+    gather,
+    indexing::{self, Lanes},
+    value::{self, Fault, Outcome, Value, ensure, zeros},
+};
+use crate::tensor::Tensor;
+
+/// A loop that runs longer answers no request.
+const MOST_ROUNDS: i64 = 1 << 20;
+
+fn truth(value: &Value) -> Result<bool, Fault> {
+    let Value::Tensor(tensor) = value else { return Err(Fault::new("a condition is no tensor")) };
+    let first = value::bools(tensor)?.first().copied();
+    first.ok_or_else(|| Fault::new("a condition of no elements"))
+}
+
+pub(super) fn branch(call: &Call<'_>) -> Outcome {
+    let taken = truth(&call.value(0)?)?;
+    call.body(if taken { "then_branch" } else { "else_branch" })?.run(call, Vec::new())
+}
+
+/// The results of the rounds, one under the other.
+fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, Fault> {
+    let tensors = parts.iter().map(|part| match part {
+        Value::Tensor(tensor) => Ok(&**tensor),
+        _ => Err(Fault::new("a round gave no tensor")),
+    });
+    let mut tensors: Vec<&Tensor> = tensors.collect::<Result<_, _>>()?;
+    if reverse {
+        tensors.reverse();
+    }
+    let Some(first) = tensors.first() else {
+        // Nobody says what a round would have given.
+        let none = value::tensor(&[0], zeros(super::Dtype::F32, 0))?;
+        return Ok(Value::Tensor(none.into()));
+    };
+    let axis = indexing::axis(axis, first.shape().len() + 1)?;
+    let mut shape = first.shape().to_vec();
+    shape.insert(axis, 1);
+    let raised: Vec<Tensor> = tensors
+        .iter()
+        .map(|tensor| value::tensor(&shape, tensor.data().clone()))
+        .collect::<Result<_, _>>()?;
+    let all: Vec<&Tensor> = raised.iter().collect();
+    Ok(Value::Tensor(gather::concatenated(&all, axis as i64)?.into()))
+}
+
+pub(super) fn repeat(call: &Call<'_>) -> Outcome {
+    let body = call.body("body")?;
+    let most = call.indices(0)?.and_then(|list| list.first().copied()).unwrap_or(i64::MAX);
+    let mut go = match call.inputs.get(1) {
+        Some(Some(condition)) => truth(condition)?,
+        _ => true,
+    };
+    let mut carried: Vec<Value> =
+        (2..call.inputs.len()).map(|at| call.value(at)).collect::<Result<_, _>>()?;
+    let count = carried.len();
+    let mut scanned: Vec<Vec<Value>> =
+        vec![Vec::new(); body.outputs.len().saturating_sub(count + 1)];
+    let mut round = 0;
+    while go && round < most {
+        ensure!(round < MOST_ROUNDS, "more than {MOST_ROUNDS} rounds");
+        call.spend(1)?;
+        let number = Value::Tensor(value::tensor(&[], vec![round].into())?.into());
+        let condition = Value::Tensor(value::tensor(&[], vec![true].into())?.into());
+        let inputs = [number, condition].into_iter().chain(carried).collect();
+        let mut outputs = body.run(call, inputs)?.into_iter();
+        go = truth(&outputs.next().ok_or_else(|| Fault::new("a round gave nothing"))?)?;
+        carried = outputs.by_ref().take(count).collect();
+        ensure!(carried.len() == count, "a round gave too little");
+        for (all, part) in scanned.iter_mut().zip(outputs) {
+            all.push(part);
+        }
+        round += 1;
+    }
+    let scanned = scanned.iter().map(|parts| stacked(parts, 0, false));
+    carried.into_iter().map(Ok).chain(scanned).collect()
+}
+
+pub(super) fn scan(call: &Call<'_>) -> Outcome {
+    let body = call.body("body")?;
+    let count = usize::try_from(call.int("num_scan_inputs", 0)).unwrap_or(0);
+    let states =
+        call.inputs.len().checked_sub(count).ok_or_else(|| Fault::new("too few inputs"))?;
+    let list = |name: &str, len: usize| -> Vec<i64> {
+        call.ints(name).map_or_else(|| vec![0; len], <[i64]>::to_vec)
+    };
+    let (axes, reversed) = (list("scan_input_axes", count), list("scan_input_directions", count));
+    let mut carried: Vec<Value> = (0..states).map(|at| call.value(at)).collect::<Result<_, _>>()?;
+    let mut inputs = Vec::new();
+    for at in 0..count {
+        let tensor = call.tensor(states + at)?;
+        let axis = indexing::axis(axes[at], tensor.shape().len())?;
+        inputs.push((tensor, axis, reversed[at] == 1));
+    }
+    let rounds =
+        inputs.first().map_or(0, |(tensor, axis, _)| Lanes::of(tensor.shape(), *axis).size);
+    let outputs = body.outputs.len().saturating_sub(states);
+    let mut scanned: Vec<Vec<Value>> = vec![Vec::new(); outputs];
+    for round in 0..rounds {
+        call.spend(1)?;
+        let mut given = carried;
+        for (tensor, axis, reversed) in &inputs {
+            let at = if *reversed { rounds - 1 - round } else { round };
+            let part = gather::part(tensor, *axis, at, 1)?;
+            let mut shape = part.shape().to_vec();
+            shape.remove(*axis);
+            given.push(Value::Tensor(value::tensor(&shape, part.into_data())?.into()));
+        }
+        let mut made = body.run(call, given)?.into_iter();
+        carried = made.by_ref().take(states).collect();
+        for (all, part) in scanned.iter_mut().zip(made) {
+            all.push(part);
+        }
+    }
+    let (axes, reversed) =
+        (list("scan_output_axes", outputs), list("scan_output_directions", outputs));
+    let scanned = scanned.iter().zip(axes.iter().zip(&reversed));
+    let scanned = scanned.map(|(parts, (axis, reversed))| stacked(parts, *axis, *reversed == 1));
+    carried.into_iter().map(Ok).chain(scanned).collect()
+}

@@ -1,0 +1,391 @@
+//! Convolutions, of any number of axes.
+
+use super::{
+    Tensor,
+    call::Call,
+    indexing::{coordinates, ravel, strides},
+    value::{self, Fault, Outcome, all, ensure, floats, from_floats, one},
+};
+
+/// How a window moves over the spatial axes.
+pub(super) struct Window {
+    pub(super) kernel: Vec<usize>,
+    pub(super) steps: Vec<usize>,
+    pub(super) gaps: Vec<usize>,
+    pub(super) before: Vec<i64>,
+    pub(super) after: Vec<i64>,
+}
+
+pub(super) fn positive(
+    call: &Call<'_>,
+    name: &str,
+    rank: usize,
+    default: usize,
+) -> Result<Vec<usize>, Fault> {
+    let Some(list) = call.ints(name).filter(|list| !list.is_empty()) else {
+        return Ok(vec![default; rank]);
+    };
+    ensure!(list.len() == rank && list.iter().all(|at| *at > 0), "{name} {list:?} of {rank} axes");
+    Ok(list.iter().map(|at| *at as usize).collect())
+}
+
+impl Window {
+    pub(super) fn of(
+        call: &Call<'_>,
+        spatial: &[usize],
+        kernel: &[usize],
+    ) -> Result<Window, Fault> {
+        let rank = spatial.len();
+        let steps = positive(call, "strides", rank, 1)?;
+        let gaps = positive(call, "dilations", rank, 1)?;
+        let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+        match &*call.text("auto_pad", "NOTSET") {
+            "NOTSET" => {
+                if let Some(pads) = call.ints("pads").filter(|pads| !pads.is_empty()) {
+                    ensure!(pads.len() == rank * 2, "{} pads for {rank} axes", pads.len());
+                    before.copy_from_slice(&pads[..rank]);
+                    after.copy_from_slice(&pads[rank..]);
+                }
+            }
+            "VALID" => {}
+            mode @ ("SAME_UPPER" | "SAME_LOWER") => {
+                for at in 0..rank {
+                    let made = spatial[at].div_ceil(steps[at]);
+                    let needed =
+                        (made.saturating_sub(1) * steps[at] + (kernel[at] - 1) * gaps[at] + 1)
+                            .saturating_sub(spatial[at]) as i64;
+                    let less = needed / 2;
+                    let more = needed - less;
+                    (before[at], after[at]) =
+                        if mode == "SAME_UPPER" { (less, more) } else { (more, less) };
+                }
+            }
+            other => return Err(Fault::new(format!("auto_pad `{other}`"))),
+        }
+        Ok(Window { kernel: kernel.to_vec(), steps, gaps, before, after })
+    }
+
+    /// How far the window reaches along an axis.
+    pub(super) fn reach(&self, at: usize) -> i64 {
+        ((self.kernel[at].max(1) - 1) * self.gaps[at] + 1) as i64
+    }
+
+    /// How many places it comes to along each axis.
+    pub(super) fn made(&self, spatial: &[usize], ceil: bool) -> Result<Vec<usize>, Fault> {
+        let along = |at: usize| {
+            let room = spatial[at] as i64 + self.before[at] + self.after[at] - self.reach(at);
+            ensure!(room >= 0, "a window of {} over {}", self.reach(at), spatial[at]);
+            let step = self.steps[at] as i64;
+            let mut made = if ceil { (room + step - 1) / step } else { room / step } + 1;
+            // A window that would begin behind the end is none.
+            if ceil && (made - 1) * step >= spatial[at] as i64 + self.before[at] {
+                made -= 1;
+            }
+            Ok(made as usize)
+        };
+        (0..spatial.len()).map(along).collect()
+    }
+
+    /// Where an element of the window lies, when the window is at a place; nothing outside.
+    pub(super) fn source(
+        &self,
+        to: &[usize],
+        within: &[usize],
+        spatial: &[usize],
+    ) -> Option<usize> {
+        let mut place = 0;
+        for at in 0..spatial.len() {
+            let from =
+                (to[at] * self.steps[at] + within[at] * self.gaps[at]) as i64 - self.before[at];
+            let from = usize::try_from(from).ok().filter(|from| *from < spatial[at])?;
+            place = place * spatial[at] + from;
+        }
+        Some(place)
+    }
+}
+
+/// A convolution of plain numbers.
+pub(super) fn convolved(
+    call: &Call<'_>,
+    (x, x_shape): (&[f64], &[usize]),
+    (w, w_shape): (&[f64], &[usize]),
+    bias: Option<&[f64]>,
+) -> Result<(Vec<f64>, Vec<usize>), Fault> {
+    ensure!(x_shape.len() > 2 && x_shape.len() == w_shape.len(), "{x_shape:?} and {w_shape:?}");
+    let ([n, channels], spatial) = (&x_shape[..2], &x_shape[2..]) else {
+        return Err(Fault::new("no channels"));
+    };
+    let (features, each, kernel) = (w_shape[0], w_shape[1], &w_shape[2..]);
+    let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
+    ensure!(
+        groups > 0 && *channels == each * groups && features % groups == 0,
+        "{groups} groups of {channels} channels, {features} features of {each}"
+    );
+    let window = Window::of(call, spatial, kernel)?;
+    let made = window.made(spatial, false)?;
+    let (area, out_area): (usize, usize) = (spatial.iter().product(), made.iter().product());
+    let kernel_area: usize = kernel.iter().product();
+    let shape = [&[*n, features], &*made].concat();
+    let total = value::count(&shape)?;
+    call.spend(total.saturating_mul(each * kernel_area))?;
+    let sources: Vec<Vec<Option<usize>>> = coordinates(&made)
+        .map(|to| coordinates(kernel).map(|at| window.source(&to, &at, spatial)).collect())
+        .collect();
+    let mut y = vec![0.0; total];
+    for sample in 0..*n {
+        for feature in 0..features {
+            let group = feature / (features / groups);
+            let to = (sample * features + feature) * out_area;
+            let start = bias.and_then(|bias| bias.get(feature)).copied().unwrap_or(0.0);
+            for (place, sources) in sources.iter().enumerate() {
+                let mut sum = start;
+                for channel in 0..each {
+                    let from = (sample * channels + group * each + channel) * area;
+                    let weights = (feature * each + channel) * kernel_area;
+                    for (at, source) in sources.iter().enumerate() {
+                        if let Some(source) = source {
+                            sum += x[from + source] * w[weights + at];
+                        }
+                    }
+                }
+                y[to + place] = sum;
+            }
+        }
+    }
+    Ok((y, shape))
+}
+
+pub(super) fn conv(call: &Call<'_>) -> Outcome {
+    let (x, w) = (call.tensor(0)?, call.tensor(1)?);
+    let bias = call.maybe(2)?.map(floats).transpose()?;
+    let (values, kernel) = (floats(x)?, floats(w)?);
+    let (y, shape) = convolved(call, (&values, x.shape()), (&kernel, w.shape()), bias.as_deref())?;
+    one(value::tensor(&shape, from_floats(x.dtype(), y))?)
+}
+
+/// Each element of the input spread over a window of the output.
+pub(super) fn transposed(call: &Call<'_>) -> Outcome {
+    let (x, w) = (call.tensor(0)?, call.tensor(1)?);
+    ensure!(x.shape().len() > 2 && x.shape().len() == w.shape().len(), "{:?}", w.shape());
+    let (n, channels, spatial) = (x.shape()[0], x.shape()[1], &x.shape()[2..]);
+    let (each, kernel) = (w.shape()[1], &w.shape()[2..]);
+    let rank = spatial.len();
+    let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
+    ensure!(groups > 0 && w.shape()[0] == channels && channels % groups == 0, "{groups} groups");
+    let steps = positive(call, "strides", rank, 1)?;
+    let gaps = positive(call, "dilations", rank, 1)?;
+    let extra = call.ints("output_padding").map_or_else(|| vec![0; rank], <[i64]>::to_vec);
+    ensure!(extra.len() == rank, "output_padding of {}", extra.len());
+    let whole: Vec<i64> = (0..rank)
+        .map(|at| {
+            let last = spatial[at].saturating_sub(1) * steps[at];
+            (last + (kernel[at] - 1) * gaps[at] + 1) as i64 + extra[at]
+        })
+        .collect();
+    let auto = call.text("auto_pad", "NOTSET");
+    let (mut before, mut after) = (vec![0_i64; rank], vec![0_i64; rank]);
+    let wanted: Option<Vec<i64>> = match call.ints("output_shape") {
+        Some(list) => {
+            ensure!(list.len() >= rank, "output_shape of {}", list.len());
+            Some(list[list.len() - rank..].to_vec())
+        }
+        None if auto.starts_with("SAME") => {
+            Some((0..rank).map(|at| (spatial[at] * steps[at]) as i64).collect())
+        }
+        None => None,
+    };
+    match (wanted, call.ints("pads")) {
+        (Some(wanted), _) => {
+            for at in 0..rank {
+                let cut = (whole[at] - wanted[at]).max(0);
+                let short = (wanted[at] - whole[at]).max(0);
+                before[at] = if auto == "SAME_UPPER" { cut / 2 } else { cut - cut / 2 };
+                after[at] = cut - before[at] - short;
+            }
+        }
+        (None, Some(pads)) => {
+            ensure!(pads.len() == rank * 2, "{} pads", pads.len());
+            before.copy_from_slice(&pads[..rank]);
+            after.copy_from_slice(&pads[rank..]);
+        }
+        (None, None) => {}
+    }
+    let sizes = (0..rank).map(|at| usize::try_from(whole[at] - before[at] - after[at]).ok());
+    let made: Option<Vec<usize>> = sizes.collect();
+    let made = made.ok_or_else(|| Fault::new("more is cut off than there is"))?;
+    let features = each * groups;
+    let shape = [&[n, features], &*made].concat();
+    let total = value::count(&shape)?;
+    let (area, kernel_area): (usize, usize) = (spatial.iter().product(), kernel.iter().product());
+    call.spend(n.saturating_mul(channels * area).saturating_mul(each * kernel_area))?;
+    let (values, weights) = (floats(x)?, floats(w)?);
+    let bias = call.maybe(2)?.map(floats).transpose()?;
+    let out_area: usize = made.iter().product();
+    let mut y = vec![0.0; total];
+    if let Some(bias) = bias {
+        for (place, value) in y.iter_mut().enumerate() {
+            *value = bias.get(place / out_area.max(1) % features).copied().unwrap_or(0.0);
+        }
+    }
+    for (from, place) in coordinates(spatial).zip(0..) {
+        for (at, weight) in coordinates(kernel).zip(0..) {
+            let mut to = 0;
+            let mut inside = true;
+            for axis in 0..rank {
+                let at = (from[axis] * steps[axis] + at[axis] * gaps[axis]) as i64 - before[axis];
+                inside &= (0..made[axis] as i64).contains(&at);
+                to = to * made[axis] + usize::try_from(at).unwrap_or(0);
+            }
+            if !inside {
+                continue;
+            }
+            for sample in 0..n {
+                for channel in 0..channels {
+                    let value = values[(sample * channels + channel) * area + place];
+                    let group = channel / (channels / groups);
+                    for feature in 0..each {
+                        let to = (sample * features + group * each + feature) * out_area + to;
+                        y[to] += value * weights[(channel * each + feature) * kernel_area + weight];
+                    }
+                }
+            }
+        }
+    }
+    one(value::tensor(&shape, from_floats(x.dtype(), y))?)
+}
+
+/// A convolution whose windows are bent: each element of them is moved by its own offset.
+pub(super) fn deformable(call: &Call<'_>) -> Outcome {
+    let (x, w, offset) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
+    let ([n, channels, height, width], [features, each, kh, kw]) = (x.shape(), w.shape()) else {
+        return Err(Fault::new("it is no image"));
+    };
+    let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
+    let offset_groups = usize::try_from(call.int("offset_group", 1)).unwrap_or(0);
+    ensure!(
+        groups > 0 && offset_groups > 0 && *channels == each * groups,
+        "{groups} groups of {channels} channels"
+    );
+    let window = Window::of(call, &[*height, *width], &[*kh, *kw])?;
+    let made = window.made(&[*height, *width], false)?;
+    let area = made[0] * made[1];
+    let kernel_area = kh * kw;
+    call.spend(n * features * area * each * kernel_area)?;
+    let (values, weights, offsets) = (floats(x)?, floats(w)?, floats(offset)?);
+    ensure!(
+        offsets.len() == n * offset_groups * kernel_area * 2 * area,
+        "offsets of {:?}",
+        offset.shape()
+    );
+    let bias = call.maybe(3)?.map(floats).transpose()?;
+    let mask = call.maybe(4)?.map(floats).transpose()?;
+    let sampled = |sample: usize, channel: usize, y: f64, x: f64| -> f64 {
+        let (top, left) = (y.floor(), x.floor());
+        let mut sum = 0.0;
+        for (dy, dx) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
+            let (row, column) = (top + dy, left + dx);
+            let inside =
+                row >= 0.0 && column >= 0.0 && row < *height as f64 && column < *width as f64;
+            if inside {
+                let weight = (1.0 - (y - row).abs()) * (1.0 - (x - column).abs());
+                let place = (sample * channels + channel) * height + row as usize;
+                sum += weight * values[place * width + column as usize];
+            }
+        }
+        sum
+    };
+    let mut out = Vec::with_capacity(n * features * area);
+    for sample in 0..*n {
+        for feature in 0..*features {
+            for place in 0..area {
+                let (row, column) = (place / made[1], place % made[1]);
+                let mut sum = bias.as_ref().and_then(|b| b.get(feature)).copied().unwrap_or(0.0);
+                for channel in 0..*each {
+                    let own = feature / (features / groups) * each + channel;
+                    let bent = own / (channels / offset_groups);
+                    for at in 0..kernel_area {
+                        let tap = (sample * offset_groups + bent) * kernel_area + at;
+                        let dy = offsets[(tap * 2) * area + place];
+                        let dx = offsets[(tap * 2 + 1) * area + place];
+                        let y = (row * window.steps[0] + at / kw * window.gaps[0]) as f64
+                            - window.before[0] as f64
+                            + dy;
+                        let x = (column * window.steps[1] + at % kw * window.gaps[1]) as f64
+                            - window.before[1] as f64
+                            + dx;
+                        let weight = weights[(feature * each + channel) * kernel_area + at];
+                        let kept = mask.as_ref().map_or(1.0, |mask| mask[tap * area + place]);
+                        sum += weight * kept * sampled(sample, own, y, x);
+                    }
+                }
+                out.push(sum);
+            }
+        }
+    }
+    one(value::tensor(&[*n, *features, made[0], made[1]], from_floats(x.dtype(), out))?)
+}
+
+/// Windows put back to where they were taken from, and added where they lie on each other.
+pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
+    let x = call.tensor(0)?;
+    let sizes = |place| -> Result<Vec<usize>, Fault> {
+        let list = call.indices(place)?.unwrap_or_default();
+        Ok(list.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect())
+    };
+    let (image, block) = (sizes(1)?, sizes(2)?);
+    let [n, rows, columns] = *x.shape() else { return Err(Fault::new("no columns")) };
+    ensure!(image.len() == block.len() && block.iter().all(|size| *size > 0), "{block:?}");
+    let window = Window::of(call, &image, &block)?;
+    let made = window.made(&image, false)?;
+    let block_area: usize = block.iter().product();
+    let channels = rows / block_area;
+    ensure!(made.iter().product::<usize>() == columns, "{columns} columns, for {made:?}");
+    let shape = [&[n, channels], &*image].concat();
+    let area: usize = image.iter().product();
+    let values = floats(x)?;
+    let mut y = vec![0.0; value::count(&shape)?];
+    for (to, column) in coordinates(&made).zip(0..) {
+        for (within, at) in coordinates(&block).zip(0..) {
+            let Some(place) = window.source(&to, &within, &image) else { continue };
+            for outer in 0..n * channels {
+                let row = outer * block_area + at;
+                y[outer * area + place] += values[row * columns + column];
+            }
+        }
+    }
+    one(value::tensor(&shape, from_floats(x.dtype(), y))?)
+}
+
+/// Over the present and past of each channel by itself; what the next call needs comes back too.
+pub(super) fn causal(call: &Call<'_>) -> Outcome {
+    let (x, w) = (call.tensor(0)?, call.tensor(1)?);
+    let ([n, channels, _], [_, _, k]) = (x.shape(), w.shape()) else {
+        return Err(Fault::new("expected three axes"));
+    };
+    ensure!(*k > 0, "an empty kernel");
+    let past = match call.maybe(3)? {
+        Some(past) => past.clone(),
+        None => {
+            let shape = [*n, *channels, k - 1];
+            value::tensor(&shape, value::zeros(x.dtype(), value::count(&shape)?))?
+        }
+    };
+    let padded = super::gather::concatenated(&[&past, x], 2)?;
+    let (values, weights) = (floats(&padded)?, floats(w)?);
+    let bias = call.maybe(2)?.map(floats).transpose()?;
+    let swish = match &*call.text("activation", "none") {
+        "none" => false,
+        "silu" | "swish" => true,
+        other => return Err(Fault::new(format!("activation `{other}`"))),
+    };
+    let own = strides(padded.shape());
+    let made = coordinates(x.shape()).map(|at| {
+        let start = ravel(&at, &own);
+        let taps = values[start..start + k].iter().zip(&weights[at[1] * k..(at[1] + 1) * k]);
+        let sum: f64 = taps.map(|(value, weight)| value * weight).sum();
+        let sum = sum + bias.as_ref().map_or(0.0, |bias| bias[at[1]]);
+        if swish { sum * super::elementwise::sigmoid(sum) } else { sum }
+    });
+    let y: Tensor = value::tensor(x.shape(), from_floats(x.dtype(), made.collect()))?;
+    all([y, super::gather::part(&padded, 2, padded.shape()[2] - (k - 1), k - 1)?])
+}

@@ -1,0 +1,125 @@
+//! Places of elements: strides, broadcasting, axes.
+
+use super::{
+    Tensor,
+    value::{self, Fault, ensure},
+};
+
+/// How far apart neighbours along each axis are.
+pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
+}
+
+/// An axis, counted from the end where it is negative.
+pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, Fault> {
+    let from_start = if axis < 0 { axis + rank as i64 } else { axis };
+    let found = usize::try_from(from_start).ok().filter(|axis| *axis < rank.max(1));
+    found.ok_or_else(|| Fault::new(format!("axis {axis} of {rank}")))
+}
+
+pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, Fault> {
+    list.iter().map(|at| axis(*at, rank)).collect()
+}
+
+/// The shape that all these broadcast to.
+pub(super) fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+    let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
+    let mut all = vec![1; rank];
+    for shape in shapes {
+        for (size, common) in shape.iter().rev().zip(all.iter_mut().rev()) {
+            if *common == 1 {
+                *common = *size;
+            }
+            ensure!(*size == 1 || size == common, "shapes {shapes:?} do not go together");
+        }
+    }
+    value::count(&all)?;
+    Ok(all)
+}
+
+/// For each element of `to`, the place of its element in `from`, which broadcasts to it.
+pub(super) fn places(from: &[usize], to: &[usize]) -> Vec<usize> {
+    let skipped = to.len().saturating_sub(from.len());
+    let own = strides(from);
+    let mut steps = vec![0; to.len()];
+    for (place, (size, stride)) in from.iter().zip(own).enumerate() {
+        if *size != 1 {
+            steps[skipped + place] = stride;
+        }
+    }
+    walk(to, &steps, 0)
+}
+
+/// The places that a walk through `shape` with these steps comes by.
+pub(super) fn walk(shape: &[usize], steps: &[usize], start: usize) -> Vec<usize> {
+    let mut places = vec![start];
+    for (size, step) in shape.iter().zip(steps) {
+        let mut next = Vec::with_capacity(places.len() * size);
+        for place in &places {
+            next.extend((0..*size).map(|index| place + index * step));
+        }
+        places = next;
+    }
+    places
+}
+
+/// The coordinates of each element, in order.
+pub(super) fn coordinates(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + use<> {
+    let shape = shape.to_vec();
+    let total: usize = shape.iter().product();
+    (0..total).map(move |place| unravel(place, &shape))
+}
+
+pub(super) fn unravel(mut place: usize, shape: &[usize]) -> Vec<usize> {
+    let mut at = vec![0; shape.len()];
+    for axis in (0..shape.len()).rev() {
+        let size = shape[axis].max(1);
+        at[axis] = place % size;
+        place /= size;
+    }
+    at
+}
+
+pub(super) fn ravel(at: &[usize], strides: &[usize]) -> usize {
+    at.iter().zip(strides).map(|(index, stride)| index * stride).sum()
+}
+
+/// A tensor seen along one axis: `outer` times `size` times `inner`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lanes {
+    pub(super) outer: usize,
+    pub(super) size: usize,
+    pub(super) inner: usize,
+}
+
+impl Lanes {
+    pub(super) fn of(shape: &[usize], axis: usize) -> Lanes {
+        Lanes {
+            outer: shape.iter().take(axis).product(),
+            size: shape.get(axis).copied().unwrap_or(1),
+            inner: shape.iter().skip(axis + 1).product(),
+        }
+    }
+
+    /// The places of each lane.
+    pub(super) fn lanes(self) -> impl Iterator<Item = Vec<usize>> {
+        (0..self.outer).flat_map(move |outer| {
+            (0..self.inner).map(move |inner| {
+                let start = outer * self.size * self.inner + inner;
+                (0..self.size).map(|index| start + index * self.inner).collect()
+            })
+        })
+    }
+}
+
+/// The elements in another order of axes.
+pub(super) fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor, Fault> {
+    let own = strides(tensor.shape());
+    let shape: Vec<usize> = order.iter().map(|axis| tensor.shape()[*axis]).collect();
+    let steps: Vec<usize> = order.iter().map(|axis| own[*axis]).collect();
+    value::tensor(&shape, value::pick(tensor.data(), &walk(&shape, &steps, 0)))
+}

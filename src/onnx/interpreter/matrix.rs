@@ -1,0 +1,207 @@
+//! Products of matrices.
+
+use super::{
+    Tensor,
+    call::Call,
+    indexing::{self, broadcast, places, transposed},
+    value::{self, Fault, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide},
+};
+
+/// A product as `numpy.matmul` makes it, of elements as they come.
+pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Output = T>>(
+    call: &Call<'_>,
+    (a, a_shape): (&[T], &[usize]),
+    (b, b_shape): (&[T], &[usize]),
+) -> Result<(Vec<T>, Vec<usize>), Fault> {
+    ensure!(!a_shape.is_empty() && !b_shape.is_empty(), "a single number is no matrix");
+    let (row, column) = (a_shape.len() == 1, b_shape.len() == 1);
+    let a_shape = if row { vec![1, a_shape[0]] } else { a_shape.to_vec() };
+    let b_shape = if column { vec![b_shape[0], 1] } else { b_shape.to_vec() };
+    let (a_outer, a_matrix) = a_shape.split_at(a_shape.len() - 2);
+    let (b_outer, b_matrix) = b_shape.split_at(b_shape.len() - 2);
+    let (m, k, n) = (a_matrix[0], a_matrix[1], b_matrix[1]);
+    ensure!(k == b_matrix[0], "shapes {a_shape:?} and {b_shape:?} do not go together");
+    let outer = broadcast(&[a_outer, b_outer])?;
+    let mut shape = [&*outer, &[m, n]].concat();
+    call.spend(value::count(&shape)?.saturating_mul(k))?;
+    let mut c = vec![T::default(); shape.iter().product()];
+    let starts = places(a_outer, &outer).into_iter().zip(places(b_outer, &outer));
+    for (number, (a_at, b_at)) in starts.enumerate() {
+        for i in 0..m {
+            let to = (number * m + i) * n;
+            for l in 0..k {
+                let left = a[(a_at * m + i) * k + l];
+                let from = (b_at * k + l) * n;
+                for (sum, right) in c[to..to + n].iter_mut().zip(&b[from..from + n]) {
+                    *sum += left * *right;
+                }
+            }
+        }
+    }
+    if column {
+        shape.pop();
+    }
+    if row {
+        shape.remove(outer.len());
+    }
+    Ok((c, shape))
+}
+
+/// A product of tensors of one type.
+pub(super) fn matmul_of(call: &Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor, Fault> {
+    ensure!(a.dtype() == b.dtype(), "found {} and {}", a.dtype(), b.dtype());
+    if is_float(a.dtype()) {
+        let (x, y) = (floats(a)?, floats(b)?);
+        let (values, shape) = product(call, (&x, a.shape()), (&y, b.shape()))?;
+        return value::tensor(&shape, from_floats(a.dtype(), values));
+    }
+    let (x, y) = (wide(a)?, wide(b)?);
+    let (values, shape) = product(call, (&x, a.shape()), (&y, b.shape()))?;
+    value::tensor(&shape, from_wide(a.dtype(), values))
+}
+
+pub(super) fn matmul(call: &Call<'_>) -> Outcome {
+    one(matmul_of(call, call.tensor(0)?, call.tensor(1)?)?)
+}
+
+pub(super) fn gemm(call: &Call<'_>) -> Outcome {
+    let turned = |place, name| -> Result<Tensor, Fault> {
+        let tensor = call.tensor(place)?;
+        ensure!(tensor.shape().len() == 2, "shape {:?}, expected a matrix", tensor.shape());
+        if call.flag(name) { transposed(tensor, &[1, 0]) } else { Ok(tensor.clone()) }
+    };
+    let (a, b) = (turned(0, "transA")?, turned(1, "transB")?);
+    let (alpha, beta) = (call.float("alpha", 1.0), call.float("beta", 1.0));
+    if !is_float(a.dtype()) {
+        ensure!(alpha == 1.0 && beta == 1.0, "integers multiplied by a fraction");
+        let product = matmul_of(call, &a, &b)?;
+        return one(match call.maybe(2)? {
+            Some(c) => super::elementwise::arithmetic(&product, c, |x, _| x, |x, y| Ok(x + y))?,
+            None => product,
+        });
+    }
+    let (x, y) = (floats(&a)?, floats(&b)?);
+    let (mut values, shape) = product(call, (&x, a.shape()), (&y, b.shape()))?;
+    values.iter_mut().for_each(|value| *value *= alpha);
+    if let Some(c) = call.maybe(2)? {
+        ensure!(broadcast(&[c.shape(), &shape])? == shape, "shape {:?} of C", c.shape());
+        let added = floats(c)?;
+        for (value, place) in values.iter_mut().zip(places(c.shape(), &shape)) {
+            *value += beta * added[place];
+        }
+    }
+    one(value::tensor(&shape, from_floats(a.dtype(), values))?)
+}
+
+/// Sums of products over the letters that the result does not have.
+pub(super) fn einsum(call: &Call<'_>) -> Outcome {
+    let equation: String =
+        call.text("equation", "").chars().filter(|letter| !letter.is_whitespace()).collect();
+    let tensors = call.tensors()?;
+    let (left, right) = match equation.split_once("->") {
+        Some((left, right)) => (left.to_owned(), Some(right.to_owned())),
+        None => (equation.clone(), None),
+    };
+    let terms: Vec<&str> = left.split(',').collect();
+    ensure!(terms.len() == tensors.len(), "{} inputs for `{equation}`", tensors.len());
+    // The axes that an ellipsis stands for get letters that nobody writes.
+    let named = |term: &str, rank: Option<usize>, most: usize| -> Result<Vec<char>, Fault> {
+        let Some((before, after)) = term.split_once("...") else {
+            return Ok(term.chars().collect());
+        };
+        let letters = before.chars().count() + after.chars().count();
+        let hidden = match rank {
+            Some(rank) => rank.checked_sub(letters).ok_or_else(|| Fault::new("too few axes"))?,
+            None => most,
+        };
+        let fill = (most - hidden..most).filter_map(|at| char::from_digit(at as u32, 36));
+        Ok(before
+            .chars()
+            .chain(fill.map(|digit| digit.to_ascii_lowercase()))
+            .map(|c| c)
+            .chain(after.chars())
+            .collect())
+    };
+    let hidden = terms.iter().zip(&tensors).filter(|(term, _)| term.contains("..."));
+    let most = hidden
+        .map(|(term, tensor)| tensor.shape().len().saturating_sub(term.chars().count() - 3))
+        .max()
+        .unwrap_or(0);
+    ensure!(most < 10, "{most} axes behind an ellipsis");
+    let mut sizes: std::collections::BTreeMap<char, usize> = std::collections::BTreeMap::new();
+    let mut inputs = Vec::new();
+    for (term, tensor) in terms.iter().zip(&tensors) {
+        let letters = named(term, Some(tensor.shape().len()), most)?;
+        ensure!(letters.len() == tensor.shape().len(), "`{term}` of {:?}", tensor.shape());
+        for (letter, size) in letters.iter().zip(tensor.shape()) {
+            let known = sizes.entry(*letter).or_insert(*size);
+            ensure!(*known == *size || *known == 1 || *size == 1, "`{letter}` of two sizes");
+            *known = (*known).max(*size);
+        }
+        inputs.push((letters, floats(tensor)?));
+    }
+    let result: Vec<char> = match right {
+        Some(right) => named(&right, None, most)?,
+        None => {
+            let count =
+                |letter: &char| inputs.iter().flat_map(|(l, _)| l).filter(|l| *l == letter).count();
+            let digits = sizes.keys().filter(|letter| letter.is_ascii_digit()).copied();
+            let single = sizes.keys().filter(|l| !l.is_ascii_digit() && count(l) == 1).copied();
+            digits.chain(single).collect()
+        }
+    };
+    let summed: Vec<char> =
+        sizes.keys().filter(|letter| !result.contains(letter)).copied().collect();
+    let all: Vec<char> = result.iter().chain(&summed).copied().collect();
+    let size = |letter: &char| {
+        sizes.get(letter).copied().ok_or_else(|| Fault::new(format!("nothing has `{letter}`")))
+    };
+    let shape: Vec<usize> = all.iter().map(size).collect::<Result<_, _>>()?;
+    call.spend(value::count(&shape)?)?;
+    let mut products = vec![1.0; shape.iter().product()];
+    for ((letters, values), tensor) in inputs.iter().zip(&tensors) {
+        let own = indexing::strides(tensor.shape());
+        let step = |letter: &char| -> usize {
+            let axes = letters.iter().zip(tensor.shape()).zip(&own);
+            axes.filter(|((l, size), _)| *l == letter && **size != 1).map(|(_, step)| step).sum()
+        };
+        let steps: Vec<usize> = all.iter().map(step).collect();
+        for (product, place) in products.iter_mut().zip(indexing::walk(&shape, &steps, 0)) {
+            *product *= values[place];
+        }
+    }
+    let (kept, gone) = shape.split_at(result.len());
+    let each: usize = gone.iter().product();
+    let values = products.chunks(each.max(1)).map(|chunk| chunk.iter().sum()).collect();
+    let first = tensors.first().ok_or_else(|| Fault::new("there are no inputs"))?;
+    one(value::tensor(kept, from_floats(first.dtype(), values))?)
+}
+
+pub(super) fn determinant(call: &Call<'_>) -> Outcome {
+    let x = call.tensor(0)?;
+    let [outer @ .., n, columns] = x.shape() else { return Err(Fault::new("it is no matrix")) };
+    ensure!(n == columns, "{n} rows of {columns}");
+    let values = floats(x)?;
+    let made = values.chunks((n * n).max(1)).map(|matrix| {
+        let mut rows: Vec<Vec<f64>> = matrix.chunks(*n).map(<[f64]>::to_vec).collect();
+        let mut determinant = 1.0;
+        for at in 0..*n {
+            let pivot = (at..*n).max_by(|a, b| rows[*a][at].abs().total_cmp(&rows[*b][at].abs()));
+            let Some(pivot) = pivot.filter(|pivot| rows[*pivot][at] != 0.0) else { return 0.0 };
+            if pivot != at {
+                rows.swap(pivot, at);
+                determinant = -determinant;
+            }
+            determinant *= rows[at][at];
+            for below in at + 1..*n {
+                let factor = rows[below][at] / rows[at][at];
+                for column in at..*n {
+                    let above = rows[at][column];
+                    rows[below][column] -= factor * above;
+                }
+            }
+        }
+        determinant
+    });
+    one(value::tensor(outer, from_floats(x.dtype(), made.collect()))?)
+}

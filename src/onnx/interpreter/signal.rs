@@ -1,0 +1,186 @@
+//! Fourier transforms and windows.
+
+use std::f64::consts::PI;
+
+use super::{
+    Dtype, Tensor,
+    call::Call,
+    indexing::{self, Lanes},
+    value::{self, Fault, Outcome, ensure, floats, from_floats, one},
+};
+
+/// The discrete transform of a lane of complex numbers.
+fn transformed(lane: &[(f64, f64)], inverse: bool) -> Vec<(f64, f64)> {
+    let n = lane.len();
+    let sign = if inverse { 1.0 } else { -1.0 };
+    let scale = if inverse { 1.0 / n as f64 } else { 1.0 };
+    // Each angle once, exactly reduced.
+    let turns: Vec<(f64, f64)> = (0..n)
+        .map(|at| {
+            let angle = sign * 2.0 * PI * at as f64 / n as f64;
+            (angle.cos(), angle.sin())
+        })
+        .collect();
+    (0..n)
+        .map(|k| {
+            let mut sum = (0.0, 0.0);
+            for (t, (re, im)) in lane.iter().enumerate() {
+                let (c, s) = turns[k * t % n];
+                sum.0 += re * c - im * s;
+                sum.1 += re * s + im * c;
+            }
+            (sum.0 * scale, sum.1 * scale)
+        })
+        .collect()
+}
+
+pub(super) fn dft(call: &Call<'_>) -> Outcome {
+    let x = call.tensor(0)?;
+    let rank = x.shape().len();
+    let [.., parts] = *x.shape() else { return Err(Fault::new("a single number")) };
+    ensure!(rank >= 2 && (parts == 1 || parts == 2), "shape {:?}", x.shape());
+    let axis = match call.indices(2)?.and_then(|list| list.first().copied()) {
+        Some(axis) => axis,
+        None => call.int("axis", if call.opset() >= 20 { -2 } else { 1 }),
+    };
+    let axis = indexing::axis(axis, rank)?;
+    let length = call.indices(1)?.and_then(|list| list.first().copied());
+    let length = length.and_then(|length| usize::try_from(length).ok());
+    let (inverse, half) = (call.flag("inverse"), call.flag("onesided"));
+    let values = floats(x)?;
+    let lanes =
+        Lanes { inner: Lanes::of(x.shape(), axis).inner / parts, ..Lanes::of(x.shape(), axis) };
+    // A one-sided spectrum is turned back by way of its mirror image.
+    let back_to_real = inverse && half;
+    let length = length.unwrap_or(if back_to_real { (lanes.size - 1) * 2 } else { lanes.size });
+    ensure!(length > 0, "a transform of nothing");
+    let kept = if half && !inverse { length / 2 + 1 } else { length };
+    call.spend(lanes.outer * lanes.inner * length * length)?;
+    let made_parts = if back_to_real { 1 } else { 2 };
+    let mut shape = x.shape().to_vec();
+    shape[axis] = kept;
+    shape[rank - 1] = made_parts;
+    let to = Lanes { size: kept, ..lanes };
+    let mut made = vec![0.0; value::count(&shape)?];
+    for (from, to) in lanes.lanes().zip(to.lanes()) {
+        let mut lane: Vec<(f64, f64)> = from
+            .iter()
+            .map(|at| (values[at * parts], if parts == 2 { values[at * parts + 1] } else { 0.0 }))
+            .collect();
+        if back_to_real {
+            let known = lane.clone();
+            lane.resize(length / 2 + 1, (0.0, 0.0));
+            for at in lane.len()..length {
+                let (re, im) = known.get(length - at).copied().unwrap_or((0.0, 0.0));
+                lane.push((re, -im));
+            }
+        }
+        lane.resize(length, (0.0, 0.0));
+        for (place, (re, im)) in to.into_iter().zip(transformed(&lane, inverse)) {
+            made[place * made_parts] = re;
+            if made_parts == 2 {
+                made[place * 2 + 1] = im;
+            }
+        }
+    }
+    one(value::tensor(&shape, from_floats(x.dtype(), made))?)
+}
+
+pub(super) fn stft(call: &Call<'_>) -> Outcome {
+    let x = call.tensor(0)?;
+    let step = call.indices(1)?.and_then(|list| list.first().copied()).unwrap_or(0);
+    let step = usize::try_from(step).ok().filter(|step| *step > 0);
+    let step = step.ok_or_else(|| Fault::new("a step of 0"))?;
+    let window = call.maybe(2)?.map(floats).transpose()?;
+    let length = call.indices(3)?.and_then(|list| list.first().copied());
+    let length = length.and_then(|length| usize::try_from(length).ok());
+    let length = length.or(window.as_ref().map(Vec::len)).ok_or_else(|| Fault::new("no length"))?;
+    let (batch, whole, parts) = match *x.shape() {
+        [batch, whole] => (batch, whole, 1),
+        [batch, whole, parts @ 1..=2] => (batch, whole, parts),
+        _ => return Err(Fault::new(format!("shape {:?}", x.shape()))),
+    };
+    ensure!(length > 0 && whole >= length, "frames of {length} in {whole}");
+    let half = call.int("onesided", 1) != 0;
+    let frames = (whole - length) / step + 1;
+    let kept = if half { length / 2 + 1 } else { length };
+    let values = floats(x)?;
+    call.spend(batch * frames * length * length)?;
+    let mut made = Vec::new();
+    for sample in 0..batch {
+        for frame in 0..frames {
+            let lane: Vec<(f64, f64)> = (0..length)
+                .map(|at| {
+                    let place = (sample * whole + frame * step + at) * parts;
+                    let weight = window.as_ref().map_or(1.0, |w| w.get(at).copied().unwrap_or(0.0));
+                    (
+                        values[place] * weight,
+                        if parts == 2 { values[place + 1] * weight } else { 0.0 },
+                    )
+                })
+                .collect();
+            let spectrum = transformed(&lane, false);
+            made.extend(spectrum.into_iter().take(kept).flat_map(|(re, im)| [re, im]));
+        }
+    }
+    one(value::tensor(&[batch, frames, kept, 2], from_floats(x.dtype(), made))?)
+}
+
+/// `HannWindow`, `HammingWindow`, `BlackmanWindow`.
+pub(super) fn window(call: &Call<'_>) -> Outcome {
+    let size = call.indices(0)?.and_then(|list| list.first().copied()).unwrap_or(0);
+    let size = usize::try_from(size).map_err(|_| Fault::new("a size below 0"))?;
+    value::count(&[size])?;
+    let span = if call.int("periodic", 1) != 0 { size as f64 } else { size as f64 - 1.0 };
+    let [a, b, c] = match &*call.node.op_type {
+        "HannWindow" => [0.5, 0.5, 0.0],
+        "HammingWindow" => [25.0 / 46.0, 1.0 - 25.0 / 46.0, 0.0],
+        _ => [0.42, 0.5, 0.08],
+    };
+    let values = (0..size).map(|at| {
+        let angle = 2.0 * PI * at as f64 / span;
+        a - b * angle.cos() + c * (2.0 * angle).cos()
+    });
+    let dtype = value::dtype(call.int("output_datatype", 1))?;
+    one(Tensor::vector(from_floats(dtype, values.collect())))
+}
+
+/// Weights that gather the bins of a spectrum into bands as wide as the ear hears them.
+pub(super) fn mel(call: &Call<'_>) -> Outcome {
+    let number = |place| -> Result<f64, Fault> {
+        let first = floats(call.tensor(place)?)?.first().copied();
+        first.ok_or_else(|| Fault::new(format!("input {place} is empty")))
+    };
+    let (bands, length, rate) = (number(0)? as usize, number(1)?, number(2)?);
+    let (low, high) = (number(3)?, number(4)?);
+    let bins = (length / 2.0).floor() as usize + 1;
+    value::count(&[bins, bands])?;
+    let mel = |hertz: f64| 2595.0 * (1.0 + hertz / 700.0).log10();
+    let (low, high) = (mel(low), mel(high));
+    let step = (high - low) / (bands as f64 + 2.0);
+    let edges: Vec<usize> = (0..bands + 2)
+        .map(|at| {
+            let hertz = 700.0 * (10_f64.powf((low + at as f64 * step) / 2595.0) - 1.0);
+            ((length + 1.0) * hertz / rate).floor() as usize
+        })
+        .collect();
+    let mut made = vec![0.0; bins * bands];
+    for (band, edge) in edges.windows(3).enumerate() {
+        let [from, middle, to] = *edge else { continue };
+        let mut set = |bin: usize, weight: f64| {
+            if let Some(cell) = made.get_mut(bin * bands + band).filter(|_| bin < bins) {
+                *cell = weight;
+            }
+        };
+        if middle == from {
+            set(middle, 1.0);
+        } else {
+            (from..=middle).for_each(|at| set(at, (at - from) as f64 / (middle - from) as f64));
+        }
+        if to > middle {
+            (middle..to).for_each(|at| set(at, (to - at) as f64 / (to - middle) as f64));
+        }
+    }
+    let dtype: Dtype = value::dtype(call.int("output_datatype", 1))?;
+    one(value::tensor(&[bins, bands], from_floats(dtype, made))?)
+}

@@ -1,0 +1,306 @@
+//! What goes from node to node.
+
+use std::{fmt, sync::Arc};
+
+use tract_onnx::pb::TensorProto;
+
+use super::{Dtype, Tensor, TensorData};
+use crate::tensor::F16;
+
+/// What a node takes or gives.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Tensor(Arc<Tensor>),
+    Sequence(Arc<Vec<Value>>),
+    /// An optional that holds nothing.
+    Nothing,
+}
+
+/// Why a node gives nothing.
+#[derive(Debug)]
+pub(super) struct Fault(pub(super) Box<str>);
+
+impl Fault {
+    #[cold]
+    pub(super) fn new(words: impl Into<Box<str>>) -> Fault {
+        Fault(words.into())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<crate::tensor::TensorError> for Fault {
+    fn from(error: crate::tensor::TensorError) -> Fault {
+        Fault::new(error.to_string())
+    }
+}
+
+pub(super) type Outcome = Result<Vec<Value>, Fault>;
+
+/// Leaves with a fault where a condition does not hold.
+macro_rules! ensure {
+    ($condition:expr, $($words:tt)*) => {
+        if !$condition {
+            return Err($crate::onnx::interpreter::value::Fault::new(format!($($words)*)));
+        }
+    };
+}
+pub(super) use ensure;
+
+/// Runs the same code over the elements, whatever their type.
+macro_rules! each {
+    ($data:expr, $values:ident => $run:expr) => {
+        match $data {
+            TensorData::F32($values) => $run,
+            TensorData::F64($values) => $run,
+            TensorData::F16($values) => $run,
+            TensorData::I64($values) => $run,
+            TensorData::I32($values) => $run,
+            TensorData::I16($values) => $run,
+            TensorData::I8($values) => $run,
+            TensorData::U64($values) => $run,
+            TensorData::U32($values) => $run,
+            TensorData::U16($values) => $run,
+            TensorData::U8($values) => $run,
+            TensorData::Bool($values) => $run,
+            TensorData::Text($values) => $run,
+        }
+    };
+}
+
+/// A node's only output.
+pub(super) fn one(tensor: Tensor) -> Outcome {
+    Ok(vec![Value::Tensor(Arc::new(tensor))])
+}
+
+/// A node's outputs.
+pub(super) fn all(tensors: impl IntoIterator<Item = Tensor>) -> Outcome {
+    Ok(tensors.into_iter().map(|tensor| Value::Tensor(Arc::new(tensor))).collect())
+}
+
+/// More elements than any tensor of a model has.
+const MOST_ELEMENTS: usize = 1 << 28;
+
+/// A tensor of this shape, which the elements fill.
+pub(super) fn tensor(shape: &[usize], data: TensorData) -> Result<Tensor, Fault> {
+    Ok(Tensor::new(shape, data)?)
+}
+
+/// The number of elements of a shape, if that is no madness.
+pub(super) fn count(shape: &[usize]) -> Result<usize, Fault> {
+    let product = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    product
+        .filter(|product| *product <= MOST_ELEMENTS)
+        .ok_or_else(|| Fault::new(format!("shape {shape:?} is too large")))
+}
+
+pub(super) fn is_float(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F16 | Dtype::F32 | Dtype::F64)
+}
+
+/// The elements as 64-bit floats.
+pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, Fault> {
+    Ok(match tensor.data() {
+        TensorData::F32(values) => values.iter().map(|v| f64::from(*v)).collect(),
+        TensorData::F64(values) => values.clone(),
+        TensorData::F16(values) => values.iter().map(|v| f64::from(v.to_f32())).collect(),
+        _ => wide(tensor)?.into_iter().map(|value| value as f64).collect(),
+    })
+}
+
+/// The elements as wide integers.
+pub(super) fn wide(tensor: &Tensor) -> Result<Vec<i128>, Fault> {
+    Ok(match tensor.data() {
+        TensorData::I64(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::I32(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::I16(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::I8(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::U64(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::U32(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::U16(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::U8(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        TensorData::Bool(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        other => return Err(Fault::new(format!("found {}, expected integers", other.dtype()))),
+    })
+}
+
+/// The elements as sizes, axes or indices.
+pub(super) fn indices(tensor: &Tensor) -> Result<Vec<i64>, Fault> {
+    let values = wide(tensor)?;
+    Ok(values.into_iter().map(|v| v.clamp(i64::MIN.into(), i64::MAX.into()) as i64).collect())
+}
+
+pub(super) fn bools(tensor: &Tensor) -> Result<&[bool], Fault> {
+    tensor.as_bool().ok_or_else(|| mistyped(tensor, "bool"))
+}
+
+pub(super) fn texts(tensor: &Tensor) -> Result<&[Box<str>], Fault> {
+    tensor.as_text().ok_or_else(|| mistyped(tensor, "text"))
+}
+
+#[cold]
+pub(super) fn mistyped(tensor: &Tensor, expected: &str) -> Fault {
+    Fault::new(format!("found {}, expected {expected}", tensor.dtype()))
+}
+
+/// 64-bit floats rounded to a type.
+pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> TensorData {
+    match dtype {
+        Dtype::F64 => values.into(),
+        Dtype::F16 => values.into_iter().map(half).collect::<Vec<_>>().into(),
+        Dtype::F32 => values.into_iter().map(|value| value as f32).collect::<Vec<_>>().into(),
+        _ => from_wide(dtype, values.into_iter().map(|value| value as i128).collect()),
+    }
+}
+
+/// Rounded once: by way of 32 bits, a number just beside a tie may become one.
+fn half(value: f64) -> F16 {
+    let near = value as f32;
+    let exact = f64::from(near) == value || !near.is_finite();
+    // The last bit tells on which side of the tie the number was.
+    F16::from_f32(if exact { near } else { f32::from_bits(toward(near, value) | 1) })
+}
+
+fn toward(near: f32, value: f64) -> u32 {
+    let away = f64::from(near).abs() > value.abs();
+    if away { near.to_bits().wrapping_sub(1) } else { near.to_bits() }
+}
+
+/// Wide integers wrapped to a type.
+pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> TensorData {
+    macro_rules! wrapped {
+        ($type:ty) => {
+            values.into_iter().map(|value| value as $type).collect::<Vec<$type>>().into()
+        };
+    }
+    match dtype {
+        Dtype::I64 => wrapped!(i64),
+        Dtype::I32 => wrapped!(i32),
+        Dtype::I16 => wrapped!(i16),
+        Dtype::I8 => wrapped!(i8),
+        Dtype::U64 => wrapped!(u64),
+        Dtype::U32 => wrapped!(u32),
+        Dtype::U16 => wrapped!(u16),
+        Dtype::U8 => wrapped!(u8),
+        Dtype::Bool => values.into_iter().map(|value| value != 0).collect::<Vec<_>>().into(),
+        _ => from_floats(dtype, values.into_iter().map(|value| value as f64).collect()),
+    }
+}
+
+/// The elements at these places.
+pub(super) fn pick(data: &TensorData, places: &[usize]) -> TensorData {
+    each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into())
+}
+
+/// The elements at these places, and others where there is none: the first of `fill`.
+pub(super) fn pick_or(
+    data: &TensorData,
+    places: &[Option<usize>],
+    fill: &TensorData,
+) -> Result<TensorData, Fault> {
+    ensure!(data.dtype() == fill.dtype(), "found {}, expected {}", fill.dtype(), data.dtype());
+    let joined = join(&[data, fill])?;
+    let outside = data.len();
+    ensure!(joined.len() > outside || places.iter().all(Option::is_some), "nothing to fill with");
+    let places: Vec<usize> = places.iter().map(|place| place.unwrap_or(outside)).collect();
+    Ok(pick(&joined, &places))
+}
+
+/// The elements of several, one after the other.
+pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, Fault> {
+    let Some((first, rest)) = parts.split_first() else {
+        return Err(Fault::new("nothing to join"));
+    };
+    let mut joined = (*first).clone();
+    for part in rest {
+        macro_rules! extended {
+            ($($variant:ident)*) => {
+                match (&mut joined, part) {
+                    $((TensorData::$variant(all), TensorData::$variant(more)) => {
+                        all.extend_from_slice(more);
+                    })*
+                    (all, more) => {
+                        let (found, expected) = (more.dtype(), all.dtype());
+                        return Err(Fault::new(format!("found {found}, expected {expected}")));
+                    }
+                }
+            };
+        }
+        extended!(F32 F64 F16 I64 I32 I16 I8 U64 U32 U16 U8 Bool Text);
+    }
+    Ok(joined)
+}
+
+/// Zeros, or empty texts.
+pub(super) fn zeros(dtype: Dtype, count: usize) -> TensorData {
+    match dtype {
+        Dtype::Text => vec![Box::<str>::from(""); count].into(),
+        dtype => from_wide(dtype, vec![0; count]),
+    }
+}
+
+/// The type of this number in ONNX's own list of them.
+pub(super) fn dtype(number: i64) -> Result<Dtype, Fault> {
+    let known = i32::try_from(number).ok().and_then(crate::onnx::describe::dtype);
+    known.ok_or_else(|| Fault::new(format!("element type {number} is not supported")))
+}
+
+/// A tensor of the file.
+pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, Fault> {
+    let sizes = proto.dims.iter().map(|size| usize::try_from(*size).ok());
+    let shape: Option<Vec<usize>> = sizes.collect();
+    let shape = shape.ok_or_else(|| Fault::new("an axis of less than nothing"))?;
+    let dtype = dtype(proto.data_type.into())?;
+    let raw = &*proto.raw_data;
+    macro_rules! numbers {
+        ($type:ty, $field:expr) => {
+            if raw.is_empty() {
+                $field.iter().map(|value| *value as $type).collect::<Vec<$type>>().into()
+            } else {
+                let (chunks, _) = raw.as_chunks::<{ size_of::<$type>() }>();
+                chunks.iter().map(|c| <$type>::from_le_bytes(*c)).collect::<Vec<$type>>().into()
+            }
+        };
+    }
+    let data: TensorData = match dtype {
+        Dtype::F32 => numbers!(f32, proto.float_data),
+        Dtype::F64 => numbers!(f64, proto.double_data),
+        Dtype::I64 => numbers!(i64, proto.int64_data),
+        Dtype::I32 => numbers!(i32, proto.int32_data),
+        Dtype::I16 => numbers!(i16, proto.int32_data),
+        Dtype::I8 => numbers!(i8, proto.int32_data),
+        Dtype::U16 => numbers!(u16, proto.int32_data),
+        Dtype::U8 => numbers!(u8, proto.int32_data),
+        Dtype::U32 => numbers!(u32, [0_u32; 0]),
+        Dtype::U64 => numbers!(u64, [0_u64; 0]),
+        Dtype::F16 => {
+            let bits: TensorData = numbers!(u16, proto.int32_data);
+            match bits {
+                TensorData::U16(bits) => {
+                    bits.into_iter().map(F16::from_bits).collect::<Vec<_>>().into()
+                }
+                other => other,
+            }
+        }
+        Dtype::Bool => {
+            let bits: TensorData = numbers!(u8, proto.int32_data);
+            match bits {
+                TensorData::U8(bits) => {
+                    bits.into_iter().map(|bit| bit != 0).collect::<Vec<_>>().into()
+                }
+                other => other,
+            }
+        }
+        Dtype::Text => {
+            let texts = proto.string_data.iter();
+            let texts = texts.map(|text| std::str::from_utf8(text).map(Box::<str>::from));
+            let texts: Result<Vec<_>, _> = texts.collect();
+            texts.map_err(|_| Fault::new("a text is not UTF-8"))?.into()
+        }
+    };
+    Ok(Tensor::new(shape, data)?)
+}
