@@ -1,7 +1,7 @@
 //! Requests of writers, one at a time, on the thread that writes.
 
 use parking_lot::Mutex;
-use reqwest::{Method, header::CONTENT_TYPE};
+use reqwest::{Method, header::{AUTHORIZATION, CONTENT_TYPE}};
 use serde_json::Value;
 
 use super::WriteError;
@@ -13,19 +13,19 @@ use crate::source::{
 /// An HTTP client with a small runtime of its own: writers run where there is none.
 pub(super) struct Http {
     client: Client,
+    authorization: Option<Secret>,
     runtime: Mutex<tokio::runtime::Runtime>,
 }
 
 impl Http {
     /// A client that sends this as `authorization`.
     pub(super) fn new(authorization: Option<String>) -> Result<Http, SourceError> {
-        let secret = authorization.map(Secret::new);
-        let key = secret.as_ref().map(|secret| ("authorization", secret));
-        let client = Client::new(&HttpSettings::new(), key)?;
+        let authorization = authorization.map(|text| Secret::new(text));
+        let client = Client::new(&HttpSettings::new(), None)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime
             .map_err(|error| SourceError::with_source("a runtime could not be started", error))?;
-        Ok(Http { client, runtime: Mutex::new(runtime) })
+        Ok(Http { client, authorization, runtime: Mutex::new(runtime) })
     }
 
     /// What the server answered: its status, and its body if that is JSON.
@@ -44,6 +44,9 @@ impl Http {
                 .http()
                 .map_err(|error| WriteError::new("the client could not be made", error))?;
             let mut request = client.request(method, url).timeout(self.client.timeout());
+            if let Some(authorization) = &self.authorization {
+                request = request.header(AUTHORIZATION, authorization.reveal());
+            }
             if let Some((content_type, body)) = body {
                 request = request.header(CONTENT_TYPE, content_type).body(body.to_string());
             }
