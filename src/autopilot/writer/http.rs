@@ -1,7 +1,10 @@
 //! Requests of writers, one at a time, on the thread that writes.
 
 use parking_lot::Mutex;
-use reqwest::{Method, header::{AUTHORIZATION, CONTENT_TYPE}};
+use reqwest::{
+    Method,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
 use serde_json::Value;
 
 use super::WriteError;
