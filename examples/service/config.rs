@@ -6,7 +6,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Candidate;
+/// Which v2 is rolled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// The model as it is.
+    Good,
+    /// The same model, which fails on every fifth row.
+    Bad,
+}
+
+impl Candidate {
+    /// From `MODELGATE_ROLLOUT`.
+    pub fn named(name: &str) -> Option<Candidate> {
+        match name {
+            "good" => Some(Candidate::Good),
+            "bad" => Some(Candidate::Bad),
+            _ => None,
+        }
+    }
+}
 
 /// Where the service listens, and which files it uses.
 #[derive(Clone, Debug)]

@@ -11,26 +11,6 @@ use serde_json::json;
 
 use super::{Config, Reply, Service};
 
-/// Which v2 is rolled out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Candidate {
-    /// The model as it is.
-    Good,
-    /// The same model, which fails on every fifth row.
-    Bad,
-}
-
-impl Candidate {
-    /// From `MODELGATE_ROLLOUT`.
-    pub fn named(name: &str) -> Option<Candidate> {
-        match name {
-            "good" => Some(Candidate::Good),
-            "bad" => Some(Candidate::Bad),
-            _ => None,
-        }
-    }
-}
-
 /// The autopilot, and the word that its commands want.
 #[derive(Clone)]
 pub struct Rollout {
