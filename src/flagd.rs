@@ -25,7 +25,18 @@
 //! # Generations of `fractional`
 //!
 //! flagd has changed how `fractional` hashes twice, and a definition does not say which way it
-//! means. The three assign the same user differently: [`Fractional`] says which one to follow.
+//! means. The three assign the same user differently: [`Fractional`] says which one to follow. Nobody
+//! can tell from the data, so a live [`Source`](crate::flagd) whose definitions use `fractional` while
+//! no generation was chosen says so, among the problems in its status and once in the log.
+//!
+//! | who evaluates | generation |
+//! |---|---|
+//! | the flagd daemon and its Go core, up to 0.16 | [`V2`](Fractional::V2) |
+//! | providers that ask the daemon (`rpc`), in any language | [`V2`](Fractional::V2) |
+//! | Node evaluator (`@openfeature/flagd-core`), up to 4.0 | [`V2`](Fractional::V2) |
+//! | Python evaluator (`openfeature-flagd-core`) 2.0 | [`V3`](Fractional::V3) |
+//! | Rust evaluator (`flagd-evaluation-engine`) 0.1, `open-feature-flagd` 0.3 in process | [`V3`](Fractional::V3) |
+//! | evaluators from before shares of a 32-bit range | [`V1`](Fractional::V1) |
 //!
 //! # Where engines differ
 //!
@@ -125,6 +136,8 @@ pub enum Fractional {
 #[derive(Clone, Debug, Default)]
 pub struct Flagd {
     settings: Arc<Settings>,
+    /// Whether somebody said which generation of `fractional` to follow.
+    chosen: bool,
 }
 
 impl Flagd {
@@ -137,7 +150,7 @@ impl Flagd {
     #[must_use]
     pub fn with_fractional(self, fractional: Fractional) -> Flagd {
         let static_context = self.settings.static_context.clone();
-        Flagd { settings: Arc::new(Settings { fractional, static_context }) }
+        Flagd { settings: Arc::new(Settings { fractional, static_context }), chosen: true }
     }
 
     /// Attributes that every context has unless it brings its own: what a flagd server sends along
@@ -145,7 +158,8 @@ impl Flagd {
     #[must_use]
     pub fn with_static_context(self, static_context: Map) -> Flagd {
         let fractional = self.settings.fractional;
-        Flagd { settings: Arc::new(Settings { fractional, static_context }) }
+        let settings = Arc::new(Settings { fractional, static_context });
+        Flagd { settings, chosen: self.chosen }
     }
 
     /// Compiles a whole definition. A flag that is wrong is left out and reported in the set's

@@ -7,11 +7,11 @@ mod short_text;
 
 use std::fmt;
 
-pub(crate) use self::short_text::ShortText;
 pub use self::{
     borrowed::{AsValue, Mapping, Sequence, ValueRef},
     map::Map,
 };
+pub(crate) use self::{json::number_in, short_text::ShortText};
 
 /// An owned value: what a flag serves, and what an owned context attribute holds.
 ///

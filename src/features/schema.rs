@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, ops::RangeInclusive};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::hash::{NameSet, Names};
 
 use super::{
     FeatureValue, Features, SchemaModel,
@@ -34,8 +34,8 @@ use crate::ModelError;
 #[derive(Clone, Debug)]
 pub struct Schema {
     fields: Box<[Field]>,
-    places: FxHashMap<Box<str>, usize>,
-    ignored: FxHashSet<Box<str>>,
+    places: Names<Box<str>, usize>,
+    ignored: NameSet<Box<str>>,
     shape: Box<[usize]>,
 }
 
@@ -76,7 +76,7 @@ impl Schema {
         if fields.is_empty() {
             return Err(SchemaError::new("names", "none", "at least one"));
         }
-        let mut places = FxHashMap::default();
+        let mut places = Names::default();
         for (place, field) in fields.iter().enumerate() {
             if places.insert(field.name.clone(), place).is_some() {
                 return Err(SchemaError::new(
@@ -87,7 +87,7 @@ impl Schema {
             }
         }
         let shape = Box::new([fields.len()]);
-        Ok(Schema { fields, places, ignored: FxHashSet::default(), shape })
+        Ok(Schema { fields, places, ignored: NameSet::default(), shape })
     }
 
     /// With this feature held to a range, both ends included.

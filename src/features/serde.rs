@@ -8,6 +8,7 @@ use ::serde::{
 };
 
 use super::{FeatureValue, Features};
+use crate::value::number_in;
 
 impl<'de> Deserialize<'de> for Features {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Features, D::Error> {
@@ -115,6 +116,12 @@ impl<'de> Visitor<'de> for FeatureValueVisitor {
         Ok(FeatureValue::List)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FeatureValue, A::Error> {
+        if let Some(name) = map.next_key::<Box<str>>()? {
+            if let Some(number) = number_in(&name, &mut map)? {
+                return Ok(number.as_f64().map_or(FeatureValue::Null, FeatureValue::Number));
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(FeatureValue::Map)
     }

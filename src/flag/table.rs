@@ -1,13 +1,16 @@
 //! A map from names to shared things that copies pointers only when one of them changes.
 
-use std::{hash::BuildHasher, sync::Arc};
+use std::{
+    hash::BuildHasher,
+    sync::{Arc, LazyLock},
+};
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use crate::hash::{Names, Seed};
 
 /// Enough shards that one of them is short to copy: 80 entries with 5,000 in all.
 const SHARDS: usize = 64;
 
-type Shard<V> = FxHashMap<Arc<str>, V>;
+type Shard<V> = Names<Arc<str>, V>;
 
 /// Named things, of which a changed copy shares all but one shard with the original.
 pub(crate) struct Table<V> {
@@ -62,7 +65,11 @@ impl<V: Clone> Table<V> {
     }
 }
 
+/// One for all tables: a name is in the same shard of each.
+static SEED: LazyLock<Seed> = LazyLock::new(Seed::default);
+
+#[inline]
 fn shard(name: &str) -> usize {
     // The high bits: the low ones place the name inside the shard's own table.
-    (FxBuildHasher.hash_one(name) >> 32) as usize % SHARDS
+    (SEED.hash_one(name) >> 32) as usize % SHARDS
 }

@@ -4,7 +4,17 @@ mod environment;
 mod message;
 mod stream;
 
-use std::{borrow::Cow, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::Url;
 use tokio::time::Instant;
@@ -19,7 +29,7 @@ use crate::{
     },
 };
 use crate::{
-    flag::{DocumentError, FlagSet},
+    flag::{DocumentError, FlagProblem, FlagSet},
     flagd::Flagd,
     source::LastKnownGood,
     value::{Map, Value},
@@ -252,7 +262,7 @@ impl FlagSource for Source {
             Stream::new(&self.settings)?
         };
         sink.watch(stream.meter());
-        let sent = Sent(self.dialect);
+        let sent = Sent::new(self.dialect);
         let documents = Documents::start(self.name, Box::new(sent), self.last_known_good, sink);
         let task = network.spawn(follow(stream, documents, Arc::new(self.settings)));
         Ok(Subscription::on_drop(move || drop(task)))
@@ -302,9 +312,37 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
 }
 
 /// What the server sends, as one text: that is what the last-known-good file keeps.
-struct Sent(Flagd);
+struct Sent {
+    dialect: Flagd,
+    /// Whether it was said that nobody chose a generation of `fractional`.
+    said: AtomicBool,
+}
 
 impl Sent {
+    fn new(dialect: Flagd) -> Sent {
+        Sent { dialect, said: AtomicBool::new(false) }
+    }
+
+    /// Adds that `fractional` is used while nobody chose its generation: the data does not say which
+    /// is meant, and they put the same user on different variants.
+    fn with_generation_checked(&self, set: FlagSet, flags: &str) -> FlagSet {
+        if self.dialect.chosen || !uses_fractional(flags) {
+            return set;
+        }
+        if !self.said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "modelgate::source",
+                "the flags use `fractional`, and nobody chose its generation: a flagd server and most \
+                 providers follow the second, this the third; see `Flagd::with_fractional`"
+            );
+        }
+        let found = "`fractional`, whose generation nobody chose";
+        let expected = "`Source::dialect` with `Flagd::with_fractional`";
+        let one = FlagProblem::warning("", "/flags", found, expected);
+        let problems = set.problems().iter().cloned().chain([one]).collect();
+        set.with_problems(problems)
+    }
+
     /// The flags and what every context is to have besides its own.
     fn text(flags: &str, context: &Map) -> String {
         let mut document = Map::new();
@@ -319,13 +357,19 @@ impl Dialect for Sent {
         let document: Map = serde_json::from_str(text)
             .map_err(|error| DocumentError::with_source("not what a flagd server sends", error))?;
         let flags = document.get("flagConfiguration").and_then(Value::as_str).unwrap_or_default();
-        match document.get("syncContext").and_then(Value::as_map) {
+        let set = match document.get("syncContext").and_then(Value::as_map) {
             Some(context) if !context.is_empty() => {
-                self.0.clone().with_static_context(context.clone()).compile(flags)
+                self.dialect.clone().with_static_context(context.clone()).compile(flags)
             }
-            _ => self.0.compile(flags),
-        }
+            _ => self.dialect.compile(flags),
+        };
+        Ok(self.with_generation_checked(set?, flags))
     }
+}
+
+/// Whether some rule has the operator.
+fn uses_fractional(flags: &str) -> bool {
+    flags.split("\"fractional\"").skip(1).any(|rest| rest.trim_start().starts_with(':'))
 }
 
 impl fmt::Debug for Source {
@@ -336,5 +380,31 @@ impl fmt::Debug for Source {
             .field("last_known_good", &self.last_known_good)
             .field("offline", &self.offline)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flagd::Fractional;
+
+    #[test]
+    fn a_generation_that_nobody_chose_is_a_problem_of_flags_that_split() {
+        let flag = |rule: &str| {
+            let flags = format!(
+                r#"{{"flags": {{"f": {{"state": "ENABLED", "variants": {{"a": 1, "b": 2}},
+                    "defaultVariant": "a", "targeting": {rule}}}}}}}"#
+            );
+            Sent::text(&flags, &Map::new())
+        };
+        let split = flag(r#"{"fractional" : [["a", 1], ["b", 1]]}"#);
+        let plain = flag(r#"{"if": [{"==": [{"var": "fractional"}, "fractional"]}, "b"]}"#);
+        let problems =
+            |dialect: Flagd, text: &str| Sent::new(dialect).compile(text).unwrap().problems().len();
+        assert_eq!(problems(Flagd::new(), &split), 1);
+        assert_eq!(problems(Flagd::new(), &plain), 0);
+        for generation in [Fractional::V1, Fractional::V2, Fractional::V3] {
+            assert_eq!(problems(Flagd::new().with_fractional(generation), &split), 0);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use rustc_hash::FxHashSet;
+use crate::hash::NameSet;
 use serde::{
     Deserialize,
     de::{IntoDeserializer, value::StrDeserializer},
@@ -350,7 +350,7 @@ fn switch(text: &str) -> Option<bool> {
 #[derive(Clone, Debug)]
 pub(super) enum Members {
     Few(Box<[Box<str>]>),
-    Many(FxHashSet<Box<str>>),
+    Many(NameSet<Box<str>>),
 }
 
 /// From how many members on hashing beats scanning.

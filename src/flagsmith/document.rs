@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use crate::hash::Names;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -150,7 +150,7 @@ struct Reader {
     flags: Vec<Flag>,
     segments: Vec<Placed>,
     /// Where in `segments` each is.
-    places: FxHashMap<Arc<str>, usize>,
+    places: Names<Arc<str>, usize>,
     identities: Identities,
     refused: Vec<Refused>,
     problems: Vec<FlagProblem>,
@@ -162,7 +162,7 @@ impl Reader {
             environment: Arc::new(environment),
             flags: Vec::new(),
             segments: Vec::new(),
-            places: FxHashMap::default(),
+            places: Names::default(),
             identities: Identities::default(),
             refused: Vec::new(),
             problems: Vec::new(),

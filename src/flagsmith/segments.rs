@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::hash::{NameSet, Names};
 
 use super::{
     environment::Environment,
@@ -23,7 +23,7 @@ pub(super) struct Segments {
 }
 
 /// What identities have instead of the environment's states, by their identifiers.
-pub(super) type Identities = FxHashMap<Arc<str>, Arc<[Arc<FeatureState>]>>;
+pub(super) type Identities = Names<Arc<str>, Arc<[Arc<FeatureState>]>>;
 
 /// A segment and its place in the order of the document.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ pub(super) struct Overrides {
     pub(super) document_order: Box<[usize]>,
     /// Whether one of the segments reads flags.
     pub(super) reads_flags: bool,
-    pub(super) by_identity: Option<Arc<FxHashMap<Arc<str>, Arc<FeatureState>>>>,
+    pub(super) by_identity: Option<Arc<Names<Arc<str>, Arc<FeatureState>>>>,
 }
 
 #[derive(Clone)]
@@ -74,9 +74,8 @@ impl Segments {
         refused: Vec<Refused>,
     ) -> Segments {
         let end = segments.iter().map(|placed| placed.place + 1).max().unwrap_or(0);
-        let mut by_feature: FxHashMap<Arc<str>, Vec<Override>> = FxHashMap::default();
-        let mut by_identity: FxHashMap<Arc<str>, FxHashMap<Arc<str>, Arc<FeatureState>>> =
-            FxHashMap::default();
+        let mut by_feature: Names<Arc<str>, Vec<Override>> = Names::default();
+        let mut by_identity: Names<Arc<str>, Names<Arc<str>, Arc<FeatureState>>> = Names::default();
         let mut table = Table::default();
         for placed in segments {
             for over in placed.overrides() {
@@ -133,7 +132,7 @@ impl Segments {
 
     fn with_placed(&self, placed: Placed) -> Segments {
         let mut changed = self.without(&placed.segment.id);
-        let mut by_feature: FxHashMap<Arc<str>, Vec<Override>> = FxHashMap::default();
+        let mut by_feature: Names<Arc<str>, Vec<Override>> = Names::default();
         for over in placed.overrides() {
             by_feature.entry(Arc::clone(&over.state.name)).or_default().push(over);
         }
@@ -149,7 +148,7 @@ impl Segments {
     pub(super) fn without(&self, id: &str) -> Segments {
         let mut changed = self.clone();
         if let Some(held) = self.segments.get(id) {
-            let names: FxHashSet<_> =
+            let names: NameSet<_> =
                 held.segment.overrides.iter().map(|state| &state.name).collect();
             for name in names {
                 changed.rebuild(name, |overrides| {
@@ -201,7 +200,7 @@ impl Placed {
 impl Overrides {
     fn new(
         mut overrides: Vec<Override>,
-        by_identity: Option<Arc<FxHashMap<Arc<str>, Arc<FeatureState>>>>,
+        by_identity: Option<Arc<Names<Arc<str>, Arc<FeatureState>>>>,
     ) -> Overrides {
         let reads_flags = overrides.iter().any(|over| over.segment.reads.flags);
         // Both sorts are stable: of two overrides in one segment the first stays first.

@@ -2,7 +2,7 @@
 
 use std::{collections::hash_map::Entry, fmt::Write};
 
-use rustc_hash::FxHashMap;
+use crate::hash::Names;
 
 use super::{
     model::{
@@ -174,7 +174,8 @@ impl<'c> Compiler<'c> {
         path: impl FnOnce() -> String,
     ) -> Bucket {
         let of_kind = given(of_kind);
-        let by = match by {
+        // An empty one names nothing, as the vendor's SDKs read it.
+        let by = match by.filter(|by| !by.is_empty()) {
             None => Attribute::Key,
             Some(by) => attribute(&by, of_kind.is_some()),
         };
@@ -289,7 +290,7 @@ impl Serving<'_, '_> {
             }
         } else {
             // An empty entry for users stands for the older list's entries of its variation.
-            let mut by_variation: FxHashMap<i64, Vec<TargetData>> = FxHashMap::default();
+            let mut by_variation: Names<i64, Vec<TargetData>> = Names::default();
             for target in users {
                 by_variation.entry(index(&target).0).or_default().push(target);
             }
@@ -332,7 +333,7 @@ fn prefix(key: &str, salt: &str) -> Sha1 {
 /// The keys that a segment lists: those by kind first, then those of users.
 fn keys(contexts: Option<Vec<TargetData>>, users: Option<Vec<Box<str>>>) -> Box<[Keys]> {
     let mut by_kind: Vec<(Kind, Vec<Box<str>>)> = Vec::new();
-    let mut places: FxHashMap<Box<str>, usize> = FxHashMap::default();
+    let mut places: Names<Box<str>, usize> = Names::default();
     let users = TargetData { context_kind: None, values: users, variation: None };
     for target in contexts.unwrap_or_default().into_iter().chain([users]) {
         let keys = target.values.unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use super::tree::KeySet;
 use crate::{
@@ -243,10 +243,27 @@ pub(super) fn whole(number: f64) -> Option<i64> {
 /// Milliseconds since 1970, or a text as RFC 3339 has it.
 fn moment(value: ValueRef<'_>) -> Option<Moment> {
     let time = match value {
-        ValueRef::Text(text) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+        ValueRef::Text(text) => date(text)?,
         value => DateTime::from_timestamp_millis(whole(number(value)?)?)?,
     };
     Some(Moment(time.timestamp(), time.timestamp_subsec_nanos()))
+}
+
+/// A date as the vendor's Go and Python SDKs read it: capital letters, a colon in the offset, and no
+/// second beyond the 59th.
+fn date(text: &str) -> Option<DateTime<Utc>> {
+    let bytes = text.as_bytes();
+    let offset = match bytes {
+        [.., b'Z'] => true,
+        [.., b'+' | b'-', _, _, b':', _, _] => true,
+        _ => false,
+    };
+    if bytes.get(10) != Some(&b'T') || !offset {
+        return None;
+    }
+    let date = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    // chrono keeps a leap second as a fraction of more than one.
+    (date.timestamp_subsec_nanos() < 1_000_000_000).then_some(date)
 }
 
 fn version(value: ValueRef<'_>) -> Option<Version<'_>> {
@@ -297,4 +314,32 @@ fn versions(values: &[Value], used: &mut usize) -> Vec<OwnedVersion> {
     let versions: Vec<_> = versions.map(|version| OwnedVersion::new(&version)).collect();
     *used = versions.len();
     versions
+}
+
+#[cfg(test)]
+mod date_tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_as_the_vendor_s_go_and_python_sdks_read_them() {
+        for text in [
+            "2017-12-06T00:00:00.000-07:00",
+            "2017-12-06T00:00:00Z",
+            "2017-12-06T00:00:00.123456789+00:00",
+        ] {
+            assert!(date(text).is_some(), "{text}");
+        }
+        for text in [
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:60.5+00:00",
+            "2017-12-06T00:00:00+0000",
+            "2017-12-06 00:00:00Z",
+            "2017-12-06t00:00:00z",
+            "2017-12-06T00:00:00",
+            "2017-12-06",
+            "",
+        ] {
+            assert!(date(text).is_none(), "{text}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Flags and segments as they are evaluated: everything read, split, hashed and looked up that can
 //! be when they are compiled.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::hash::{NameSet, Names};
 
 use super::operator::Test;
 use crate::{
@@ -176,7 +176,7 @@ const FEW: usize = 8;
 /// A set of keys.
 pub(super) enum KeySet {
     Few(Box<[Box<str>]>),
-    Many(FxHashSet<Box<str>>),
+    Many(NameSet<Box<str>>),
 }
 
 impl KeySet {
@@ -200,7 +200,7 @@ impl KeySet {
 /// Variations by key; of two for one key the first counts.
 pub(super) enum KeyMap {
     Few(Box<[(Box<str>, Variation)]>),
-    Many(FxHashMap<Box<str>, Variation>),
+    Many(Names<Box<str>, Variation>),
 }
 
 impl KeyMap {
@@ -208,7 +208,7 @@ impl KeyMap {
         if entries.len() <= FEW {
             return KeyMap::Few(entries.into());
         }
-        let mut map = FxHashMap::with_capacity_and_hasher(entries.len(), Default::default());
+        let mut map = Names::with_capacity_and_hasher(entries.len(), Default::default());
         for (key, variation) in entries {
             map.entry(key).or_insert(variation);
         }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::compare::{HasLabel, HasProbabilities, Numeric};
+use crate::{
+    compare::{HasLabel, HasProbabilities, Numeric},
+    value::Value,
+};
 
 /// A classifier's answer: the class it chose and the probability of each class.
 ///
@@ -18,7 +21,7 @@ pub struct Classification {
 }
 
 /// The name of a class.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Label {
@@ -26,6 +29,21 @@ pub enum Label {
     Int(i64),
     /// A class known by a name.
     Text(Box<str>),
+}
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Label, D::Error> {
+        // Not derived: trying one form after the other cannot read the numbers of
+        // `serde_json/arbitrary_precision`.
+        match Value::deserialize(deserializer)? {
+            Value::Int(class) => Ok(Label::Int(class)),
+            Value::Text(class) => Ok(Label::Text(class)),
+            other => Err(D::Error::custom(format!(
+                "found {}, expected the number or the name of a class",
+                other.type_name()
+            ))),
+        }
+    }
 }
 
 impl fmt::Display for Label {

@@ -4,7 +4,7 @@ mod column;
 
 use std::{fmt, sync::Arc};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::hash::{NameSet, Names};
 use smallvec::SmallVec;
 
 use self::column::Column;
@@ -51,8 +51,8 @@ struct Table {
     many: Many,
     inputs: Vec<Input>,
     columns: Vec<Column>,
-    places: FxHashMap<Box<str>, usize>,
-    ignored: FxHashSet<Box<str>>,
+    places: Names<Box<str>, usize>,
+    ignored: NameSet<Box<str>>,
     selection: Selection,
     classes: usize,
     names: Classes,
@@ -133,7 +133,7 @@ impl ColumnClassifier {
         let mut said = schema::said(&document, sidecar, &sha256)?;
         let inputs = document.inputs.iter().map(Input::new).collect::<Result<Vec<_>, _>>()?;
         let columns = columns(&inputs, options, &mut said)?;
-        let places: FxHashMap<Box<str>, usize> =
+        let places: Names<Box<str>, usize> =
             columns.iter().map(|column| column.name.clone()).zip(0..).collect();
         if places.len() != columns.len() {
             return Err(said.wrong("features", "a name twice", "each name once"));

@@ -37,6 +37,7 @@ pub struct Rollout {
     conditions: Vec<(Condition, String)>,
     stages: Vec<Stage>,
     rest: String,
+    salt: Option<String>,
 }
 
 /// What is shared out from some moment on.
@@ -50,7 +51,7 @@ struct Stage {
 impl Rollout {
     /// Everybody gets this version.
     pub fn everyone(version: impl Into<String>) -> Rollout {
-        Rollout { conditions: Vec::new(), stages: Vec::new(), rest: version.into() }
+        Rollout { conditions: Vec::new(), stages: Vec::new(), rest: version.into(), salt: None }
     }
 
     /// This share of the users gets this version, from 0 to 100 percent, exact to a thousandth.
@@ -67,6 +68,30 @@ impl Rollout {
     /// conditions the first that is fulfilled counts.
     pub fn when(mut self, condition: Condition, version: impl Into<String>) -> Rollout {
         self.conditions.push((condition, version.into()));
+        self
+    }
+
+    /// Draws by this salt instead of the flag's key: two flags of one salt pick the same users, the
+    /// smaller share among those of the larger one. All users without a targeting key then draw as one.
+    ///
+    /// ```
+    /// use modelgate::{Context, Rollout, clock::SystemClock};
+    ///
+    /// let clock = SystemClock::new();
+    /// let (model, prompt) = (
+    ///     Rollout::percent("v2", 20.0).or("v1").salt("spring").flag("model")?,
+    ///     Rollout::percent("long", 20.0).or("short").salt("spring").flag("prompt")?,
+    /// );
+    /// let flags: modelgate::FlagSet = [model, prompt].into_iter().collect();
+    /// for user in ["ann", "bob", "cem", "dee", "eve"] {
+    ///     let context = Context::new(user);
+    ///     let read = |key| flags.evaluate_at(key, &context, &clock).string("").value;
+    ///     assert_eq!(read("model") == "v2", read("prompt") == "long");
+    /// }
+    /// # Ok::<(), modelgate::rollout::RolloutError>(())
+    /// ```
+    pub fn salt(mut self, salt: impl Into<String>) -> Rollout {
+        self.salt = Some(salt.into());
         self
     }
 
@@ -124,7 +149,7 @@ impl Rollout {
                 branches.extend([time, before]);
                 last = Some(from);
             }
-            before = fractional(&stage.shares, &self.rest)?;
+            before = fractional(&stage.shares, &self.rest, self.salt.as_deref())?;
         }
         Ok(match (branches.is_empty(), before) {
             (true, before) => before.is_object().then_some(before),
@@ -137,8 +162,15 @@ impl Rollout {
 }
 
 /// The candidates come first on the range, so that one that grows only gains users.
-fn fractional(shares: &[(String, f64)], rest: &str) -> Result<Json, RolloutError> {
+fn fractional(
+    shares: &[(String, f64)],
+    rest: &str,
+    salt: Option<&str>,
+) -> Result<Json, RolloutError> {
     let (mut entries, mut total) = (Vec::new(), 0_u32);
+    if let Some(salt) = salt {
+        entries.push(json!({"cat": [format!("{salt}/"), {"var": "targetingKey"}]}));
+    }
     for (version, percent) in shares {
         if !(0.0..=100.0).contains(percent) {
             return Err(RolloutError::Percent { version: version.clone(), percent: *percent });
@@ -176,7 +208,8 @@ impl Shares {
     /// The version for everybody else.
     pub fn or(self, version: impl Into<String>) -> Rollout {
         let stage = Stage { from: None, shares: self.shares };
-        Rollout { conditions: Vec::new(), stages: vec![stage], rest: version.into() }
+        let rest = version.into();
+        Rollout { conditions: Vec::new(), stages: vec![stage], rest, salt: None }
     }
 }
 
@@ -213,7 +246,7 @@ impl Schedule {
 
     /// The version for everybody else, and for all before the first stage.
     pub fn or(self, version: impl Into<String>) -> Rollout {
-        Rollout { conditions: Vec::new(), stages: self.stages, rest: version.into() }
+        Rollout { conditions: Vec::new(), stages: self.stages, rest: version.into(), salt: None }
     }
 }
 

@@ -57,7 +57,8 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// Watches the file at `path`, in the flagd format. A relative path is taken from the folder
+    /// Watches the file at `path`, in the flagd format: JSON, or YAML when its name ends in `.yaml` or
+    /// `.yml` (feature `yaml`). A relative path is taken from the folder
     /// the process is in now.
     pub fn watch(path: impl AsRef<Path>) -> FileSource {
         let path = path.as_ref();
@@ -191,7 +192,11 @@ impl Reader {
             self.sink.confirm();
             return Ok(());
         }
-        let mut set = compile(&*self.dialect, &text)?;
+        let text = crate::dialect::without_mark(&text);
+        let mut set = match is_yaml(&self.path) {
+            true => compile(&*self.dialect, &json_of(text)?)?,
+            false => compile(&*self.dialect, text)?,
+        };
         if set.revision().is_none() {
             let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
             set = set.with_revision(format!("sha256:{short}"));
@@ -201,6 +206,24 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"))
+}
+
+/// The same document as JSON, which is what dialects read.
+#[cfg(feature = "yaml")]
+fn json_of(yaml: &str) -> Result<String, SourceError> {
+    serde_saphyr::from_str::<crate::value::Value>(yaml)
+        .map(|document| document.to_string())
+        .map_err(|error| SourceError::with_source("file is not YAML", error))
+}
+
+#[cfg(not(feature = "yaml"))]
+fn json_of(_: &str) -> Result<String, SourceError> {
+    Err(SourceError::new("file is YAML, which needs the feature `yaml`"))
 }
 
 fn read(path: &Path, max_bytes: u64) -> Result<String, SourceError> {

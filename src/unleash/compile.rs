@@ -165,7 +165,7 @@ fn is_number(value: &Value) -> bool {
 
 /// The parents, each once, so that depending on one in many ways does not ask it many times.
 fn parents(dependencies: &[model::Dependency<'_>]) -> Box<[Parent]> {
-    let mut places = rustc_hash::FxHashMap::default();
+    let mut places = crate::hash::Names::default();
     let mut parents: Vec<Parent> = Vec::new();
     for (index, dependency) in dependencies.iter().enumerate() {
         let wanted = Wanted {

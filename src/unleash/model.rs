@@ -9,6 +9,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use crate::value::{Value, number_in};
+
 /// Client features, or a list of delta events.
 #[derive(Deserialize)]
 pub(super) struct Document<'a> {
@@ -208,6 +210,14 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
     fn visit_f64<E: Error>(self, value: f64) -> Result<Cow<'de, str>, E> {
         serde_json::to_string(&value).map(Cow::Owned).map_err(E::custom)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cow<'de, str>, A::Error> {
+        let name = map.next_key::<Box<str>>()?.unwrap_or_default();
+        match number_in(&name, &mut map)? {
+            Some(Value::Int(value)) => self.visit_i64(value),
+            Some(Value::Float(value)) => self.visit_f64(value),
+            _ => Err(A::Error::invalid_type(serde::de::Unexpected::Map, &self)),
+        }
     }
 }
 

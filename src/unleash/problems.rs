@@ -1,6 +1,6 @@
 //! What is wrong with a set in the making.
 
-use rustc_hash::FxHashMap;
+use crate::hash::Names;
 
 use crate::flag::FlagProblem;
 
@@ -9,7 +9,7 @@ use crate::flag::FlagProblem;
 #[derive(Default)]
 pub(super) struct Problems {
     list: Vec<Option<FlagProblem>>,
-    places: FxHashMap<String, Vec<usize>>,
+    places: Names<String, Vec<usize>>,
 }
 
 impl Problems {

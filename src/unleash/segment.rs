@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use rustc_hash::FxHashSet;
+use crate::hash::NameSet;
 
 use super::{compile::Fault, tree::Constraint};
 use crate::flag::{Shared, table::Table};
@@ -19,7 +19,7 @@ pub(super) enum Segment {
 pub(super) struct Segments {
     table: Table<Segment>,
     /// Those that were malformed when last they came.
-    malformed: FxHashSet<Box<str>>,
+    malformed: NameSet<Box<str>>,
 }
 
 impl Segments {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::hash::NameSet;
 use chrono::{DateTime, Utc};
-use rustc_hash::FxHashSet;
 
 use super::{
     field::Field,
@@ -253,7 +253,7 @@ impl Test {
 /// A set of texts.
 pub(super) enum Texts {
     Few(Box<[Box<str>]>),
-    Many(FxHashSet<Box<str>>),
+    Many(NameSet<Box<str>>),
 }
 
 /// Lists at most this long are scanned, which is faster than hashing.

@@ -1,10 +1,10 @@
 //! Values from and to JSON, and any other format of serde's.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
     ser::{SerializeMap, SerializeSeq},
 };
 
@@ -58,6 +58,59 @@ impl<'de> Deserialize<'de> for Map {
     }
 }
 
+/// What `serde_json` calls a number where its feature `arbitrary_precision` is on: an object of one
+/// member, the number's text. Any crate of a program can turn that on for all of them.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// Whether it is on. An object of that name is an object otherwise.
+static NUMBERS_ARE_TEXT: LazyLock<bool> = LazyLock::new(|| {
+    struct Probe(bool);
+    impl<'de> Deserialize<'de> for Probe {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Probe, D::Error> {
+            struct ProbeVisitor;
+            impl<'de> Visitor<'de> for ProbeVisitor {
+                type Value = Probe;
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a number")
+                }
+                fn visit_i64<E>(self, _: i64) -> Result<Probe, E> {
+                    Ok(Probe(false))
+                }
+                fn visit_u64<E>(self, _: u64) -> Result<Probe, E> {
+                    Ok(Probe(false))
+                }
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Probe, A::Error> {
+                    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                    Ok(Probe(true))
+                }
+            }
+            deserializer.deserialize_any(ProbeVisitor)
+        }
+    }
+    serde_json::from_str::<Probe>("1").is_ok_and(|probe| probe.0)
+});
+
+/// The number that a text is, as `serde_json` reads it where it does not keep the text.
+fn number<E: serde::de::Error>(text: Box<str>) -> Result<Value, E> {
+    if let Ok(value) = text.parse::<i64>()
+        && (value != 0 || !text.starts_with('-'))
+    {
+        return Ok(Value::Int(value));
+    }
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(Value::Float(value)),
+        _ => Err(E::custom("number out of range")),
+    }
+}
+
+/// The entries of an object, or the number that it stands for.
+pub(crate) fn number_in<'de, A: MapAccess<'de>>(
+    key: &str,
+    map: &mut A,
+) -> Result<Option<Value>, A::Error> {
+    if key == NUMBER && *NUMBERS_ARE_TEXT { number(map.next_value()?).map(Some) } else { Ok(None) }
+}
+
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
@@ -102,6 +155,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members: Vec<(Box<str>, Value)> = Vec::new();
+        if let Some(first) = map.next_key::<Box<str>>()? {
+            if let Some(number) = number_in(&first, &mut map)? {
+                return Ok(number);
+            }
+            members.push((first, map.next_value()?));
+        }
         while let Some(member) = map.next_entry()? {
             members.push(member);
         }

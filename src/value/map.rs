@@ -87,7 +87,7 @@ impl fmt::Debug for Map {
 impl<K: Into<Box<str>>, V: Into<Value>> FromIterator<(K, V)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Map {
         // Sorted once at the end: inserting one by one would be quadratic for a hostile document.
-        let mut places = rustc_hash::FxHashMap::<Box<str>, usize>::default();
+        let mut places = crate::hash::Names::<Box<str>, usize>::default();
         let mut entries: Vec<(Box<str>, Value)> = Vec::new();
         for (key, value) in members {
             let (key, value) = (key.into(), value.into());

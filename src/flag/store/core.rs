@@ -287,7 +287,7 @@ impl Core {
 fn new_problems(previous: Option<&FlagSet>, set: &FlagSet) -> Vec<FlagProblem> {
     let known = previous.map_or(&[][..], FlagSet::problems);
     // Compared by hash: two long lists would make this quadratic.
-    let known: rustc_hash::FxHashSet<String> = known.iter().map(|p| p.to_string()).collect();
+    let known: crate::hash::NameSet<String> = known.iter().map(|p| p.to_string()).collect();
     let is_new = |problem: &&FlagProblem| !known.contains(&problem.to_string());
     set.problems().iter().filter(is_new).cloned().collect()
 }

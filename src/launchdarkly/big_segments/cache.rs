@@ -13,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::hash::Names;
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 
 pub use self::preparing::Prepare;
 use self::{fetch::Kept, preparing::Ticket};
@@ -115,7 +115,7 @@ struct Shared {
 
 /// What the store said of one context.
 struct Members {
-    segments: FxHashMap<Box<str>, bool>,
+    segments: Names<Box<str>, bool>,
     fetched: Instant,
     /// Fetching them anew did not work.
     failed: bool,

@@ -8,15 +8,16 @@ use std::{
     },
 };
 
-use rustc_hash::FxBuildHasher;
-
-use crate::value::Value;
+use crate::{hash::Seed, value::Value};
 
 /// How many are told apart. Code asks for the same few again and again; those beyond are not
 /// reported.
 const PLACES: usize = 256;
 
-pub(super) struct Missed(Box<[OnceLock<Flag>]>);
+pub(super) struct Missed {
+    seed: Seed,
+    places: Box<[OnceLock<Flag>]>,
+}
 
 struct Flag {
     key: Box<str>,
@@ -28,12 +29,13 @@ struct Flag {
 
 impl Missed {
     pub(super) fn new() -> Missed {
-        Missed((0..PLACES).map(|_| OnceLock::new()).collect())
+        let places = (0..PLACES).map(|_| OnceLock::new()).collect();
+        Missed { seed: Seed::default(), places }
     }
 
     pub(super) fn count(&self, key: &str, kinds: u64, default: &dyn Fn() -> Value) {
-        let first = FxBuildHasher.hash_one(key) as usize % PLACES;
-        let places = self.0.iter().cycle().skip(first).take(PLACES);
+        let first = self.seed.hash_one(key) as usize % PLACES;
+        let places = self.places.iter().cycle().skip(first).take(PLACES);
         for place in places {
             let flag = place.get_or_init(|| Flag {
                 key: key.into(),
@@ -51,7 +53,7 @@ impl Missed {
 
     /// Takes each flag's count, default and kinds.
     pub(super) fn take(&self, mut each: impl FnMut(&str, u64, &Value, u64)) {
-        for flag in self.0.iter().filter_map(OnceLock::get) {
+        for flag in self.places.iter().filter_map(OnceLock::get) {
             let count = flag.count.swap(0, Ordering::Relaxed);
             if count > 0 {
                 each(&flag.key, count, &flag.default, flag.kinds.load(Ordering::Relaxed));

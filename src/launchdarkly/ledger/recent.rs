@@ -1,14 +1,12 @@
 //! Contexts that were seen not long ago, by their hashes.
 
 use std::{
-    hash::{BuildHasher, Hasher, RandomState},
+    hash::{BuildHasher, Hasher},
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use rustc_hash::FxHasher;
-
 use super::who::{counts, key_of};
-use crate::flag::Request;
+use crate::{flag::Request, hash::Seed};
 
 /// How many are remembered: sixteen times what the vendor's clients do, in 128 KiB.
 const BUCKETS: usize = 4096;
@@ -17,7 +15,7 @@ const WAYS: usize = 4;
 /// A set of hashes that forgets. A hash that lost its place counts as new once more: whoever asks
 /// reports a context twice at the worst, never not at all but where two hashes are one.
 pub(super) struct Recent {
-    seed: usize,
+    seed: Seed,
     /// 0: free.
     buckets: Box<[[AtomicU64; WAYS]]>,
 }
@@ -26,7 +24,7 @@ impl Recent {
     pub(super) fn new() -> Recent {
         Recent {
             // Of this process alone: nobody can choose keys that meet.
-            seed: RandomState::new().hash_one(0_u8) as usize,
+            seed: Seed::default(),
             buckets: (0..BUCKETS).map(|_| Default::default()).collect(),
         }
     }
@@ -35,7 +33,7 @@ impl Recent {
     #[inline]
     pub(super) fn identity(&self, request: &Request<'_>) -> u64 {
         let one = |kind: &str, key: &str| {
-            let mut hasher = FxHasher::with_seed(self.seed);
+            let mut hasher = self.seed.build_hasher();
             hasher.write(kind.as_bytes());
             hasher.write_u8(0xff);
             hasher.write(key.as_bytes());

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
-use rustc_hash::FxHashMap;
+use crate::hash::Names;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ pub(super) struct Data {
     set: FlagSet,
     /// The version of every item that is there or was; deleting leaves it behind, so that an older
     /// change that comes late changes nothing.
-    versions: FxHashMap<(Kind, Box<str>), u64>,
+    versions: Names<(Kind, Box<str>), u64>,
     /// The items' texts, for the file; `None` when there is no file, and until everything has
     /// arrived: what is only a part must not take its place.
     texts: Option<Texts>,
@@ -88,7 +88,7 @@ impl Data {
         let last_good = LastGood::new(source, file);
         let mut data = Data {
             set: FlagSet::new(),
-            versions: FxHashMap::default(),
+            versions: Names::default(),
             texts: None,
             changed: false,
             saved: None,
