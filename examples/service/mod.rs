@@ -29,7 +29,12 @@ use serde_json::json;
 
 use self::metrics::Metrics;
 use self::rollout::{Failing, Rollout};
-pub use self::{config::Config, digits::Digits, predict::Caller, reply::Reply, rollout::Candidate};
+pub use self::{
+    config::{Candidate, Config},
+    digits::Digits,
+    predict::Caller,
+    reply::Reply,
+};
 
 /// A request's body may be this large; 64 features by name take about two thousand bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;
