@@ -6,7 +6,7 @@
 //!
 //! Indices are computed from shapes that were checked before; should one be wrong all the same, the
 //! panic is caught where the program is called, and is an error of the model.
-#![allow(clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing, clippy::needless_range_loop, clippy::type_complexity)]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -344,7 +344,7 @@ impl Core {
         let mut flat: Vec<f32> = good().flat_map(|(row, _)| row.iter().copied()).collect();
         let found = good().count();
         let run = if let Rows::Exactly(count) = self.rows { count } else { found };
-        if let Some((last, _)) = good().last() {
+        if let Some((last, _)) = good().next_back() {
             (found..run).for_each(|_| flat.extend_from_slice(last));
         }
         // A batch that fails as a whole: a row that would succeed alone still must.

@@ -240,12 +240,15 @@ impl Told {
     }
 }
 
+/// A row, and what it should be answered with.
+pub(super) type GoldenNumbers = (Vec<f32>, Vec<f32>);
+
 /// The golden rows of a model that answers numbers.
 pub(super) fn golden_numbers(
     said: &mut Sidecar,
     schema: Option<&Schema>,
     width: usize,
-) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LoadError> {
+) -> Result<Vec<GoldenNumbers>, LoadError> {
     let unnamed = Schema::new((0..width).map(|place| place.to_string())).ok();
     let mut golden = Vec::with_capacity(said.golden.len());
     for (place, row) in std::mem::take(&mut said.golden).into_iter().enumerate() {

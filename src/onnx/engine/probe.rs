@@ -45,14 +45,14 @@ pub(super) fn fails(
     only_rows: bool,
 ) -> bool {
     let settled = inputs.iter().all(|input| {
-        let inner = input.shape.iter().flatten().skip(1).enumerate();
-        let open = |(place, axis): (usize, &AxisSize)| {
-            !matches!(axis, AxisSize::Fixed(_)) && !(place == 0 && features.is_some())
+        let mut inner = input.shape.iter().flatten().skip(1).enumerate();
+        let known = |(place, axis): (usize, &AxisSize)| {
+            matches!(axis, AxisSize::Fixed(_)) || (place == 0 && features.is_some())
         };
         // A number or a list of them may be a scale; a text may have to be a number.
         let plain = matches!(input.dtype, Some(Dtype::F16 | Dtype::F32 | Dtype::F64))
             && input.shape.as_ref().is_some_and(|axes| axes.len() > 1);
-        !inner.into_iter().any(open) && (plain || only_rows)
+        inner.all(known) && (plain || only_rows)
     });
     let count = match rows {
         Rows::Exactly(count) => count,

@@ -118,7 +118,6 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
         Ok(before
             .chars()
             .chain(fill.map(|digit| digit.to_ascii_lowercase()))
-            .map(|c| c)
             .chain(after.chars())
             .collect())
     };

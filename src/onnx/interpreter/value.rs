@@ -192,6 +192,8 @@ pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> TensorData {
 }
 
 /// The elements at these places.
+// Texts are among the types.
+#[allow(clippy::clone_on_copy)]
 pub(super) fn pick(data: &TensorData, places: &[usize]) -> TensorData {
     each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into())
 }
