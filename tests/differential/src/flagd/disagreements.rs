@@ -62,7 +62,95 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
                 && case.context.values().any(wide)
         },
     },
+    Disagreement {
+        name: "several members in one object",
+        why: "flagd's Go core, Python and Node: a value; the crate cannot evaluate it",
+        concerns: |case| has_object(&case.definition()["targeting"], &|members| members.len() > 1),
+    },
+    Disagreement {
+        name: "an operator that goes through a list",
+        why: "flagd's Go core: lists only, written ones as they are written; the crate: objects and single values too",
+        concerns: |case| {
+            const THROUGH: &[&str] = &["map", "filter", "reduce", "all", "some", "none"];
+            mentions(case, &|operator, _| THROUGH.contains(&operator))
+        },
+    },
+    Disagreement {
+        name: "arithmetic with what is no number",
+        why: "flagd's Go core: text by its digits or else 0, an error for anything else, no error for a division by zero",
+        concerns: |case| {
+            const NUMBERS: &[&str] = &["+", "-", "*", "/", "%", "min", "max"];
+            mentions(case, &|operator, _| NUMBERS.contains(&operator))
+        },
+    },
+    Disagreement {
+        name: "the text of what is no text",
+        why: "flagd's Go core: numbers without exponents, no text for booleans, lists and objects, no blanks at the ends",
+        concerns: |case| mentions(case, &|operator, _| matches!(operator, "cat" | "substr")),
+    },
+    Disagreement {
+        name: "names that are missing, and merged lists",
+        why: "flagd's Go core: null is missing, and is merged",
+        concerns: |case| {
+            mentions(case, &|operator, _| matches!(operator, "missing" | "missing_some" | "merge"))
+        },
+    },
+    Disagreement {
+        name: "a variable's path or fallback",
+        why: "flagd's Go core: the fallback stands in for null, paths skip empty segments, a list's first element for a word",
+        concerns: |case| {
+            mentions(case, &|operator, argument| operator == "var" && !argument.is_string())
+                || mentions(case, &|operator, argument| {
+                    operator == "var" && argument.as_str().is_some_and(|path| path.contains('.'))
+                })
+        },
+    },
+    Disagreement {
+        name: "a list that is searched",
+        why: "flagd's Go core: numbers among texts, lists as ranges, an error for what it cannot look for",
+        concerns: |case| mentions(case, &|operator, _| operator == "in"),
+    },
+    Disagreement {
+        name: "values of different types side by side",
+        why: "flagd's Go core, mostly with Python and Node: no match, null equals only itself; the crate: an error",
+        concerns: |case| {
+            const SIDES: &[&str] = &["==", "!=", "===", "!==", "<", "<=", ">", ">="];
+            mentions(case, &|operator, _| SIDES.contains(&operator))
+        },
+    },
+    Disagreement {
+        name: "the truth of a list",
+        why: "flagd's Go core: `!` and `!!` go by the first element of a list; an object without members is false",
+        concerns: |case| mentions(case, &|operator, _| matches!(operator, "!" | "!!")),
+    },
+    Disagreement {
+        name: "an answer that is no text",
+        why: "flagd's Go core: 1.0 names the variant `1`",
+        concerns: |case| {
+            case.context.values().any(|value| !value.is_string())
+                || has_number(&case.definition()["targeting"])
+        },
+    },
 ];
+
+fn has_object(rule: &Json, is: &dyn Fn(&serde_json::Map<String, Json>) -> bool) -> bool {
+    match rule {
+        Json::Array(elements) => elements.iter().any(|element| has_object(element, is)),
+        Json::Object(members) => {
+            is(members) || members.values().any(|member| has_object(member, is))
+        }
+        _ => false,
+    }
+}
+
+fn has_number(rule: &Json) -> bool {
+    match rule {
+        Json::Number(_) => true,
+        Json::Array(elements) => elements.iter().any(has_number),
+        Json::Object(members) => members.values().any(has_number),
+        _ => false,
+    }
+}
 
 /// Whether there is an object of several members in it.
 fn wide(value: &Json) -> bool {
