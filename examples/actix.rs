@@ -62,7 +62,26 @@ pub fn app(
         .service(looked_at("/readyz", Service::ready))
         .service(looked_at("/status", Service::status))
         .service(looked_at("/metrics", Service::metrics))
+        .service(looked_at("/rollout", Service::rollout))
+        .service(
+            web::resource("/rollout/{command}")
+                .post(command)
+                .default_service(web::to(method_not_allowed)),
+        )
         .default_service(web::to(async |request: HttpRequest| Reply::not_found(request.path())))
+}
+
+/// A command to the rollout, with its reason as the body.
+async fn command(
+    service: web::Data<Service>,
+    path: web::Path<String>,
+    request: HttpRequest,
+    reason: web::Bytes,
+) -> Reply {
+    let authorization = request.headers().get("authorization").map(|it| it.as_bytes().to_vec());
+    // It may wait for the store: on a thread that is for waiting.
+    let done = web::block(move || service.command(&path, authorization.as_deref(), &reason));
+    done.await.unwrap_or_else(|_| Reply::panicked())
 }
 
 /// A path that is only looked at.

@@ -12,7 +12,7 @@ use std::{error::Error, panic::AssertUnwindSafe};
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, FromRequest, Request, State},
+    extract::{DefaultBodyLimit, FromRequest, Path, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{AppendHeaders, IntoResponse, Response},
     routing::{get, post},
@@ -64,6 +64,8 @@ pub fn routes(service: Service) -> Router {
         .route("/readyz", get(async |State(service): State<Service>| service.ready()))
         .route("/status", get(async |State(service): State<Service>| service.status()))
         .route("/metrics", get(async |State(service): State<Service>| service.metrics()))
+        .route("/rollout", get(async |State(service): State<Service>| service.rollout()))
+        .route("/rollout/{command}", post(command))
         .fallback(async |uri: Uri| Reply::not_found(uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             Reply::method_not_allowed(method.as_str(), uri.path())
@@ -79,6 +81,21 @@ async fn predict(State(service): State<Service>, mut request: Request) -> Reply 
         Ok(body) => service.predict(caller(&headers), &body),
         Err(refused) => Service::body_refused(refused.status().as_u16(), &refused.body_text()),
     }
+}
+
+/// A command to the rollout, with its reason as the body.
+async fn command(
+    State(service): State<Service>,
+    Path(command): Path<String>,
+    headers: HeaderMap,
+    reason: Bytes,
+) -> Reply {
+    // It may wait for the store: on a thread that is for waiting.
+    let done = tokio::task::spawn_blocking(move || {
+        let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        service.command(&command, authorization, &reason)
+    });
+    done.await.unwrap_or_else(|_| Reply::panicked())
 }
 
 fn caller(headers: &HeaderMap) -> Caller<'_> {

@@ -35,6 +35,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod transition;
+pub mod writer;
 
 pub use self::{
     builder::AutopilotBuilder,

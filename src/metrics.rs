@@ -4,6 +4,7 @@
 //! it may delay an answer. What the router has counted by itself is published from a thread of its
 //! own, or when a scrape asks for it.
 
+mod autopilot;
 mod sources;
 
 use std::{
@@ -16,8 +17,9 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-pub use self::sources::publish_source_metrics;
+pub use self::{autopilot::publish_autopilot_metrics, sources::publish_source_metrics};
 use crate::{
+    autopilot::AutopilotStatus,
     compare::sink::SinkCounts,
     flag::store::FlagsStatus,
     latency::Latency,
@@ -208,6 +210,18 @@ impl MetricsReporter {
     ) -> io::Result<MetricsReporter> {
         let store = store.into();
         MetricsReporter::keep(every, move || publish_source_metrics(&store, &status()))
+    }
+
+    /// Publishes what `status` returns of a rollout, now and then `every` so often.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a thread.
+    pub fn start_autopilot(
+        every: Duration,
+        status: impl Fn() -> AutopilotStatus + Send + 'static,
+    ) -> io::Result<MetricsReporter> {
+        MetricsReporter::keep(every, move || publish_autopilot_metrics(&status()))
     }
 
     fn keep(every: Duration, publish: impl Fn() + Send + 'static) -> io::Result<MetricsReporter> {

@@ -6,6 +6,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Which v2 is rolled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// The model as it is.
+    Good,
+    /// The same model, which fails on every fifth row.
+    Bad,
+}
+
+impl Candidate {
+    /// From `MODELGATE_ROLLOUT`.
+    pub fn named(name: &str) -> Option<Candidate> {
+        match name {
+            "good" => Some(Candidate::Good),
+            "bad" => Some(Candidate::Bad),
+            _ => None,
+        }
+    }
+}
+
 /// Where the service listens, and which files it uses.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,6 +37,10 @@ pub struct Config {
     pub comparisons: PathBuf,
     /// `MODELGATE_MODELS`: the folder with the digits models.
     pub models: PathBuf,
+    /// `MODELGATE_ROLLOUT`: `good` or `bad` lets v2 roll out by itself, in stages of seconds.
+    pub rollout: Option<Candidate>,
+    /// `MODELGATE_ROLLOUT_TOKEN`: what commands to the rollout must carry; without it there are none.
+    pub rollout_token: Option<String>,
 }
 
 impl Config {
@@ -25,6 +49,10 @@ impl Config {
         let path = |variable: &str, default: &str| match env::var_os(variable) {
             Some(path) if !path.is_empty() => PathBuf::from(path),
             _ => in_repository(default),
+        };
+        let text = |variable: &str| {
+            let text = env::var_os(variable).map(OsString::into_string).and_then(Result::ok);
+            text.filter(|text| !text.is_empty())
         };
         Config {
             address: env::var_os("MODELGATE_ADDR")
@@ -35,6 +63,8 @@ impl Config {
             flags: path("MODELGATE_FLAGS", "examples/flags.json"),
             comparisons: path("MODELGATE_COMPARISONS", "target/comparisons.jsonl"),
             models: path("MODELGATE_MODELS", "examples/models"),
+            rollout: text("MODELGATE_ROLLOUT").and_then(|name| Candidate::named(&name)),
+            rollout_token: text("MODELGATE_ROLLOUT_TOKEN"),
         }
     }
 }

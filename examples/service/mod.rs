@@ -11,6 +11,7 @@ pub mod digits;
 mod metrics;
 mod predict;
 mod reply;
+mod rollout;
 
 use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
@@ -27,7 +28,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use self::metrics::Metrics;
-pub use self::{config::Config, digits::Digits, predict::Caller, reply::Reply};
+use self::rollout::{Failing, Rollout};
+pub use self::{
+    config::{Candidate, Config},
+    digits::Digits,
+    predict::Caller,
+    reply::Reply,
+};
 
 /// A request's body may be this large; 64 features by name take about two thousand bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -41,6 +48,7 @@ pub struct Service {
     router: ModelRouter<Features, Classification>,
     page: Option<LivePage>,
     metrics: Arc<Metrics>,
+    rollout: Option<Rollout>,
 }
 
 impl Service {
@@ -58,18 +66,34 @@ impl Service {
         let router = ModelRouter::builder("ml-model-version")
             .model("v1", digits.model("v1")?)
             .check("v1", digits.acceptance("v1")?)
-            .try_model("v2", digits.model("v2"))
-            .check("v2", digits.acceptance("v2")?)
             .fallback("v1")
             .refuse_non_finite()
-            .source(FileSource::watch(&config.flags))
-            .shadow(
-                Shadow::flag("shadow-mode-v2").candidate("v2").budget(Budget::cpu_percent(25.0)),
-            )
             .compare(ProbabilityDistance::argmax())
-            .sink(comparisons)
+            .sink(comparisons);
+        let Some(candidate) = config.rollout else {
+            let shadow =
+                Shadow::flag("shadow-mode-v2").candidate("v2").budget(Budget::cpu_percent(25.0));
+            let router = router
+                .try_model("v2", digits.model("v2"))
+                .check("v2", digits.acceptance("v2")?)
+                .source(FileSource::watch(&config.flags))
+                .shadow(shadow);
+            return Ok(Service::new(router.build()?));
+        };
+        // Everybody is meant to get v2; how many do is the autopilot's to say. Whichever answers, the
+        // other runs beside it.
+        let (rollout, verdict) = Rollout::start(config)?;
+        let router = match candidate {
+            Candidate::Good => router.model("v2", digits.model("v2")?),
+            Candidate::Bad => router.model("v2", Failing(digits.model("v2")?)),
+        };
+        let router = router
+            .source(rollout.autopilot.as_source("ml-model-version")?)
+            .shadow(Shadow::always().candidate("v2").candidate("v1"))
+            .sink(verdict)
+            .autopilot(&rollout.autopilot)
             .build()?;
-        Ok(Service::new(router))
+        Ok(Service { rollout: Some(rollout), ..Service::new(router) })
     }
 
     /// The service over a router of one's own.
@@ -80,7 +104,7 @@ impl Service {
         if let Err(error) = &page {
             tracing::warn!(%error, "the page cannot be shown");
         }
-        Service { router, page: page.ok(), metrics: Arc::new(Metrics::new()) }
+        Service { router, page: page.ok(), metrics: Arc::new(Metrics::new()), rollout: None }
     }
 
     /// The router, for what is not HTTP: `install`, `pin`, `block`.

@@ -10,6 +10,7 @@ use super::{
     replica::Pace,
     stage::{Share, Stage},
     store::StateStore,
+    writer::ShareWriter,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -23,6 +24,7 @@ pub struct AutopilotBuilder {
     pace: Pace,
     evidence: Option<Arc<dyn Evidence>>,
     store: Option<Arc<dyn StateStore>>,
+    writers: Vec<Arc<dyn ShareWriter>>,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -39,6 +41,7 @@ impl AutopilotBuilder {
             pace: Pace::default(),
             evidence: None,
             store: None,
+            writers: Vec::new(),
             clock: None,
         }
     }
@@ -77,6 +80,12 @@ impl AutopilotBuilder {
     /// Where the replicas keep what they agree on. Required.
     pub fn store(mut self, store: impl StateStore) -> AutopilotBuilder {
         self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Writes each stage where people look, off the safety path. Several may be given.
+    pub fn writer(mut self, writer: impl ShareWriter) -> AutopilotBuilder {
+        self.writers.push(Arc::new(writer));
         self
     }
 
@@ -184,12 +193,12 @@ impl AutopilotBuilder {
     ///
     /// [`AutopilotError`], naming the setting.
     pub fn build(self) -> Result<Autopilot, AutopilotError> {
-        let AutopilotBuilder { plan, pace, evidence, store, clock } = self;
+        let AutopilotBuilder { plan, pace, evidence, store, writers, clock } = self;
         validate(&plan, &pace)?;
         let evidence = evidence.ok_or(AutopilotError::NoEvidence)?;
         let store = store.ok_or(AutopilotError::NoStore)?;
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        Autopilot::start(plan, pace, evidence, store, clock)
+        Autopilot::start(plan, pace, evidence, store, writers, clock)
     }
 }
 

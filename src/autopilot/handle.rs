@@ -14,6 +14,7 @@ use super::{
     replica::Pace,
     runner::{Asked, Runner, Shared},
     store::StateStore,
+    writer::ShareWriter,
 };
 use crate::{
     Rollout, clock::Clock, flag::Flag, rollout::RolloutError, router::clamp::Clamped,
@@ -50,10 +51,11 @@ impl Autopilot {
         pace: Pace,
         evidence: Arc<dyn Evidence>,
         store: Arc<dyn StateStore>,
+        writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,
     ) -> Result<Autopilot, AutopilotError> {
-        let runner =
-            Runner::start(plan, pace, evidence, store, clock).map_err(AutopilotError::Thread)?;
+        let runner = Runner::start(plan, pace, evidence, store, writers, clock)
+            .map_err(AutopilotError::Thread)?;
         Ok(Autopilot { runner: Arc::new(runner) })
     }
 

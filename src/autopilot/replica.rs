@@ -81,6 +81,7 @@ struct Seen {
 /// What a replica knows: enough to say whom it lets through while the store keeps it waiting.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
+    id: String,
     seen: Option<Seen>,
     read_at: Option<Duration>,
     /// The evidence of this process condemned the candidate.
@@ -133,6 +134,11 @@ impl Replica {
         }
     }
 
+    /// The folder of the autopilot's documents.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     fn state_name(&self) -> String {
         format!("{}/state.json", self.prefix)
     }
@@ -150,7 +156,7 @@ impl Replica {
         let mut outlet = self.outlet.lock();
         // Somebody who aborts does not wait for this replica either.
         let aborting = outlet.aborting.take().or_else(|| self.view.aborting.clone());
-        *outlet = View { aborting, ..self.view.clone() };
+        *outlet = View { aborting, id: self.id.clone(), ..self.view.clone() };
     }
 
     /// Looks, tells the others, and decides for all if nobody else has lately.

@@ -1,6 +1,8 @@
 //! The threads of an autopilot: one that talks to the store, and one that keeps the share right while
 //! the first waits.
 
+mod writing;
+
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,6 +25,7 @@ use super::{
     stage::Share,
     status,
     store::StateStore,
+    writer::ShareWriter,
 };
 use crate::{clock::Clock, prediction_id::PredictionId, router::clamp::Clamped};
 
@@ -44,7 +47,10 @@ pub(super) struct Shared {
     clock: Arc<dyn Clock>,
     view: Arc<Mutex<View>>,
     keeper: Mutex<Keeper>,
-    conflict: Mutex<Option<String>>,
+    /// A writer found something else than it left: at which revision, and in words.
+    conflict: Mutex<Option<(u64, String)>>,
+    writers: Vec<Arc<dyn ShareWriter>>,
+    prefix: String,
     subscribers: Mutex<Vec<SyncSender<Transition>>>,
     asked: Mutex<Vec<Asked>>,
     wake: Wake,
@@ -70,6 +76,8 @@ struct Woken {
     store: bool,
     /// Something changed that the share depends on.
     share: bool,
+    /// Something may be to be written.
+    writers: bool,
     stopped: bool,
 }
 
@@ -84,6 +92,7 @@ impl Runner {
         pace: Pace,
         evidence: Arc<dyn Evidence>,
         store: Arc<dyn StateStore>,
+        writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Runner> {
         let plan = Arc::new(plan);
@@ -99,6 +108,8 @@ impl Runner {
             view: replica.outlet(),
             keeper: Mutex::default(),
             conflict: Mutex::default(),
+            writers,
+            prefix: replica.prefix().to_owned(),
             subscribers: Mutex::default(),
             asked: Mutex::default(),
             wake: Wake::default(),
@@ -112,6 +123,12 @@ impl Runner {
         thread::Builder::new()
             .name("modelgate-autopilot-share".into())
             .spawn(move || keeping.keep_for_ever())?;
+        if !runner.shared.writers.is_empty() {
+            let writing = Arc::clone(&runner.shared);
+            thread::Builder::new()
+                .name("modelgate-autopilot-write".into())
+                .spawn(move || writing.write_for_ever())?;
+        }
         Ok(runner)
     }
 
@@ -145,7 +162,7 @@ impl Shared {
                     "the store or the evidence panicked"
                 );
             }
-            self.wake(|woken| woken.share = true);
+            self.wake(|woken| (woken.share, woken.writers) = (true, true));
             // A fifth more or less, so that a fleet started at once does not ask at once.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let fifth = (random >> 33) as f64 / f64::from(1_u32 << 31);
@@ -238,7 +255,7 @@ impl Shared {
             eligible: !health.is_empty()
                 && health.iter().all(|one| one.is_some_and(|one| one.eligible)),
             breaker_opens: health.iter().flatten().map(|one| one.breaker_opens).sum(),
-            conflict: self.conflict.lock().clone(),
+            conflict: self.conflict.lock().clone().map(|(_, why)| why),
         }
     }
 

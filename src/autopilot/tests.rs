@@ -2,6 +2,8 @@
 
 mod fleet;
 mod machine;
+#[cfg(feature = "http")]
+mod writers;
 
 use std::time::Duration;
 

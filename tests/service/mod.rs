@@ -5,6 +5,7 @@
 mod run;
 pub mod operation;
 pub mod predict;
+pub mod rollout;
 mod site;
 
 pub use self::site::{Site, flags};

@@ -27,6 +27,11 @@ macro_rules! test_service {
             comparisons_are_on_the_disk_after_a_flush,
             the_user_is_in_no_log_and_no_comparison,
         ]);
+        test_service!($attribute, $client, rollout: [
+            a_bad_v2_is_rolled_back_and_a_retry_is_a_persons,
+            commands_want_the_token_and_a_reason,
+            a_service_without_a_rollout_says_so,
+        ]);
     };
     ($attribute:meta, $client:path, $promises:ident: [$($name:ident),* $(,)?]) => {
         $(#[$attribute]

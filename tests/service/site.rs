@@ -32,6 +32,8 @@ impl Site {
             flags: folder.path().join("flags.json"),
             comparisons: folder.path().join("comparisons").join("comparisons.jsonl"),
             models: in_repository("examples/models"),
+            rollout: None,
+            rollout_token: None,
         };
         let site = Site { folder, config };
         if let Some(flags) = flags {

@@ -82,6 +82,11 @@ impl View {
         self.seen.as_ref().map(|seen| &*seen.state)
     }
 
+    /// By what name this replica commits.
+    pub(in crate::autopilot) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// How long ago the store last answered.
     pub(in crate::autopilot) fn age(&self, time: Time) -> Option<Duration> {
         self.read_at.map(|read_at| time.monotonic.saturating_sub(read_at))

@@ -1,0 +1,117 @@
+//! The rollout of v2 by itself, in stages of seconds, and what a person can tell it.
+
+use std::{error::Error, time::Duration};
+
+use modelgate::{
+    Classification, Features, Model, ModelError,
+    autopilot::{Autopilot, CommandError, Stage, store::FileStore},
+    verdict::{Metric, Verdict},
+};
+use serde_json::json;
+
+use super::{Config, Reply, Service};
+
+/// The autopilot, and the word that its commands want.
+#[derive(Clone)]
+pub struct Rollout {
+    pub(super) autopilot: Autopilot,
+    token: Option<String>,
+}
+
+/// The token stays hidden.
+impl std::fmt::Debug for Rollout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rollout").field("autopilot", &self.autopilot).finish_non_exhaustive()
+    }
+}
+
+impl Rollout {
+    /// Judged by who fails: 2 points more often is not acceptable.
+    pub(super) fn start(
+        config: &Config,
+    ) -> Result<(Rollout, Verdict<Classification>), Box<dyn Error>> {
+        let verdict =
+            Verdict::builder("v2").against("v1").metric(Metric::failures().margin(0.02)).build()?;
+        let seconds = Duration::from_secs;
+        let folder = config.comparisons.with_file_name("rollout");
+        let stages =
+            [5.0, 25.0, 50.0].map(|percent| Stage::percent(percent).for_at_least(seconds(5)));
+        let autopilot = Autopilot::builder("ml-model-version", "v2")
+            .stages(stages)
+            .shadow_for(seconds(5))
+            .guard_for(seconds(30))
+            .cool_down(seconds(5))
+            .every(Duration::from_millis(500))
+            .require(&verdict)
+            .store(FileStore::open(folder)?)
+            .build()?;
+        Ok((Rollout { autopilot, token: config.rollout_token.clone() }, verdict))
+    }
+
+    /// Whether this is `Bearer` and the token. Every byte is looked at, however early they differ.
+    fn may_command(&self, authorization: Option<&[u8]>) -> bool {
+        let Some(token) = &self.token else { return false };
+        let wanted = format!("Bearer {token}");
+        let given = authorization.unwrap_or_default();
+        let differ =
+            wanted.bytes().zip(given).fold(0, |differ, (one, other)| differ | (one ^ other));
+        wanted.len() == given.len() && differ == 0
+    }
+}
+
+/// A model that fails on every fifth row.
+#[derive(Debug)]
+pub struct Failing<M>(pub M);
+
+impl<M: Model<Features, Classification>> Model<Features, Classification> for Failing<M> {
+    fn predict(&self, features: &Features) -> Result<Classification, ModelError> {
+        let answer = self.0.predict(features)?;
+        // By the answer's own digits, so that a row fails always or never.
+        let digits: u64 =
+            answer.probabilities.iter().map(|p| (f64::from(*p) * 1e6) as u64).sum::<u64>();
+        match digits % 5 {
+            0 => Err(ModelError::new("this v2 was shipped to fail on every fifth row")),
+            _ => Ok(answer),
+        }
+    }
+}
+
+impl Service {
+    /// Where the rollout stands.
+    pub fn rollout(&self) -> Reply {
+        match &self.rollout {
+            Some(rollout) => Reply::json(200, &rollout.autopilot.status()),
+            None => Reply::error(404, "nothing rolls out by itself here: set MODELGATE_ROLLOUT"),
+        }
+    }
+
+    /// Carries a command out. It may wait for the store: not for an executor's thread.
+    pub fn command(&self, command: &str, authorization: Option<&[u8]>, reason: &[u8]) -> Reply {
+        let Some(rollout) = &self.rollout else { return self.rollout() };
+        if !rollout.may_command(authorization) {
+            return Reply::error(401, "a command wants `Authorization: Bearer` and the token");
+        }
+        let Ok(reason) = std::str::from_utf8(reason) else {
+            return Reply::error(400, "the body is the reason, as text");
+        };
+        let autopilot = &rollout.autopilot;
+        let done = match command {
+            "approve" => autopilot.approve(reason),
+            "pause" => autopilot.pause(reason),
+            "resume" => autopilot.resume(reason),
+            "abort" => autopilot.abort(reason),
+            "retry" => autopilot.retry(reason),
+            other => return Reply::not_found(&format!("/rollout/{other}")),
+        };
+        match done {
+            Ok(()) => {
+                Reply::json(200, &json!({ "done": command, "now": autopilot.status().headline }))
+            }
+            Err(error @ CommandError::NoReason) => Reply::error(400, &error.to_string()),
+            Err(error @ CommandError::StoreUnavailable { .. }) => {
+                Reply::error(503, &error.to_string())
+            }
+            Err(error) => Reply::error(409, &error.to_string()),
+        }
+    }
+}

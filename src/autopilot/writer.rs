@@ -1,0 +1,135 @@
+//! Writing the stage where people look: to the vendor's own page, a channel, a file.
+//!
+//! Off the safety path: whom a replica lets through depends on none of it. One replica writes, on a
+//! thread of its own, after a transition was committed; what fails is tried again. What somebody else
+//! changed meanwhile is never overwritten: the rollout is paused, and says so.
+
+mod flagd;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod launchdarkly;
+#[cfg(feature = "http")]
+mod unleash;
+#[cfg(feature = "http")]
+mod webhook;
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::flagd::FlagdFile;
+#[cfg(feature = "http")]
+pub use self::{launchdarkly::LaunchDarkly, unleash::Unleash, webhook::Webhook};
+use super::{Cause, Phase, Share};
+
+/// What is to be seen elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Intent {
+    /// The autopilot's name.
+    pub autopilot: String,
+    /// The version that rolls out.
+    pub candidate: String,
+    /// The revision of the transition: the same one is the same intent.
+    pub rev: u64,
+    /// The attempt, from 0.
+    pub attempt: u32,
+    /// The phase before.
+    pub from: Phase,
+    /// The phase now.
+    pub to: Phase,
+    /// The share now.
+    pub share: Share,
+    /// Why.
+    pub cause: Cause,
+    /// Why, in words.
+    pub sentence: String,
+}
+
+/// What a writer left behind, as it reads it back: what it finds there the next time, unless somebody
+/// else was there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Written(pub Value);
+
+/// Writes the share where people look; see the [module](self).
+///
+/// Idempotent: the same intent may come again, after a restart for instance.
+pub trait ShareWriter: Send + Sync + 'static {
+    /// A short name, unique in an autopilot: `a-z`, `0-9` and `-`.
+    fn name(&self) -> Cow<'static, str>;
+
+    /// Writes an intent. `last` is what the last one left behind; `None` where there was none, or where
+    /// a person has agreed to what is there now.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::is_conflict`], when something else is there than `last`: nothing was written.
+    /// Any other is tried again, at most once a minute.
+    fn write(&self, intent: &Intent, last: Option<&Written>) -> Result<Written, WriteError>;
+}
+
+/// An intent was not written.
+#[derive(Debug)]
+pub struct WriteError {
+    message: String,
+    conflict: bool,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl WriteError {
+    /// It could not be written, for this reason.
+    #[cold]
+    pub fn new(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> WriteError {
+        WriteError { message: message.into(), conflict: false, source: Some(source.into()) }
+    }
+
+    /// Somebody else changed what is there; in words.
+    #[cold]
+    pub fn conflict(message: impl Into<String>) -> WriteError {
+        WriteError { message: message.into(), conflict: true, source: None }
+    }
+
+    #[cfg(feature = "http")]
+    #[cold]
+    pub(super) fn plain(message: impl Into<String>) -> WriteError {
+        WriteError { message: message.into(), conflict: false, source: None }
+    }
+
+    /// Whether somebody else changed what is there, and nothing was written.
+    pub fn is_conflict(&self) -> bool {
+        self.conflict
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// Refuses where what is found is neither what was left behind nor what is to be written.
+fn unchanged(
+    what: &str,
+    found: &Value,
+    wanted: &Value,
+    last: Option<&Written>,
+) -> Result<(), WriteError> {
+    match last {
+        Some(Written(last)) if last != found && wanted != found => Err(WriteError::conflict(
+            format!("{what} is not as it was written: somebody else changed it"),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,105 @@
+//! The share in a flagd file.
+
+use std::{
+    borrow::Cow,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use super::{Intent, ShareWriter, WriteError, Written, unchanged};
+
+/// Writes the share into the weights of a flag's `fractional`, in a file in flagd's format.
+///
+/// The flag's targeting has to be `{"fractional": [["candidate", weight], ["champion", weight]]}`,
+/// with the variants' names in either order; anything else is left alone and told. Weights are
+/// thousandths of a percent.
+#[derive(Debug)]
+pub struct FlagdFile {
+    path: PathBuf,
+    flag: String,
+    candidate: String,
+    champion: String,
+}
+
+impl FlagdFile {
+    /// A flag of the file, and the names of the variants that are the candidate and the champion.
+    pub fn new(
+        path: impl Into<PathBuf>,
+        flag: impl Into<String>,
+        candidate: impl Into<String>,
+        champion: impl Into<String>,
+    ) -> FlagdFile {
+        FlagdFile {
+            path: path.into(),
+            flag: flag.into(),
+            candidate: candidate.into(),
+            champion: champion.into(),
+        }
+    }
+
+    /// Whether this is a split between the two, and nothing else.
+    fn is_split(&self, fractional: &Value) -> bool {
+        // Every share has to be one of the two by name: an expression for the key is not.
+        let names: Option<Vec<&str>> = fractional.as_array().and_then(|shares| {
+            shares.iter().map(|share| share.get(0).and_then(Value::as_str)).collect()
+        });
+        names.is_some_and(|mut names| {
+            names.sort_unstable();
+            let mut both = [self.candidate.as_str(), self.champion.as_str()];
+            both.sort_unstable();
+            names == both
+        })
+    }
+}
+
+impl ShareWriter for FlagdFile {
+    fn name(&self) -> Cow<'static, str> {
+        "flagd-file".into()
+    }
+
+    fn write(&self, intent: &Intent, last: Option<&Written>) -> Result<Written, WriteError> {
+        let failed =
+            |what: &str, error| WriteError::new(format!("{}: {what}", self.path.display()), error);
+        let text =
+            fs::read_to_string(&self.path).map_err(|error| failed("cannot be read", error))?;
+        let mut document: Value = serde_json::from_str(&text)
+            .map_err(|error| failed("is no JSON", std::io::Error::from(error)))?;
+        let flag = document.get_mut("flags").and_then(|flags| flags.get_mut(&self.flag));
+        let targeting = flag.and_then(|flag| flag.get_mut("targeting"));
+        let Some(fractional) = targeting
+            .and_then(|targeting| targeting.get_mut("fractional"))
+            .filter(|fractional| self.is_split(fractional))
+        else {
+            return Err(WriteError::conflict(format!(
+                "flag {} in {} is no split between {} and {} alone",
+                self.flag,
+                self.path.display(),
+                self.candidate,
+                self.champion
+            )));
+        };
+        let share = intent.share.thousandths();
+        let rest = super::Share::EVERYBODY.thousandths().saturating_sub(share);
+        let wanted = json!([[self.candidate, share], [self.champion, rest]]);
+        unchanged(&format!("flag {} in the file", self.flag), fractional, &wanted, last)?;
+        if *fractional != wanted {
+            *fractional = wanted.clone();
+            let text = serde_json::to_string_pretty(&document)
+                .map_err(|error| failed("cannot be written", std::io::Error::from(error)))?;
+            replace(&self.path, &text).map_err(|error| failed("cannot be written", error))?;
+        }
+        Ok(Written(wanted))
+    }
+}
+
+/// Writes beside, and renames: whoever watches the file sees the old one or the new one.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = path.with_extension("modelgate.tmp");
+    let mut file = fs::File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
