@@ -22,7 +22,7 @@ fn pairs() -> Vec<Comparison<i64>> {
         let mut pair = Comparison::new(run("v1", class % 3), run("v2", (class + class % 2) % 3));
         pair.prediction_id = PredictionId::from_u128(n as u128);
         pair.key_hash = Some(hasher.hash(&n.to_string()));
-        pair.agreement = Agreement::of("label", n % 2 == 0);
+        pair.agreement = Agreement::of("label", n.is_multiple_of(2));
         pair
     };
     (0..PAIRS).map(pair).collect()

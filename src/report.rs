@@ -39,6 +39,7 @@
 //!
 //! [`LivePage`] keeps a rendering at hand for a route: see there.
 
+mod autopilot;
 mod content;
 mod figure;
 mod html;
@@ -63,6 +64,7 @@ pub use self::{
 };
 use crate::{
     ModelRouter,
+    autopilot::Autopilot,
     flag::store::FlagsStatus,
     router::{Input, Output, stats::RouterStats},
     verdict::Verdict,
@@ -188,6 +190,12 @@ impl Builder {
             verdict.timelines(),
             verdict.disagreements(),
         );
+        self
+    }
+
+    /// Where this autopilot stands. It has the headline, whatever was filled in before.
+    pub fn autopilot(mut self, autopilot: &Autopilot) -> Builder {
+        autopilot::fill(&mut self.content, &autopilot.status());
         self
     }
 

@@ -339,7 +339,8 @@ fn a_replicas_own_evidence_stops_it_at_once_and_the_fleet_soon() {
 fn a_candidate_that_nobody_has_waits() {
     let evidence = Scripted::new(MetricFinding::NotWorse);
     let autopilot = hurried(&evidence).build().unwrap();
-    let failed: Result<modelgate::model::FnModel<fn(&[f32]) -> Result<f32, ModelError>>, _> =
+    type Answer = fn(&[f32]) -> Result<f32, ModelError>;
+    let failed: Result<modelgate::model::FnModel<Answer>, _> =
         Err(std::io::Error::other("no such file"));
     let router = ModelRouter::<[f32], f32>::builder(FLAG)
         .model("v1", model_fn(|_: &[f32]| Ok(1.0)))

@@ -2,8 +2,8 @@
 //! `arbitrary_precision`. CI runs this with and without.
 
 use modelgate::{
-    Context, Features, FlagSet, clock::ManualClock, features::FeatureValue, flagd::Flagd,
-    flagsmith::Flagsmith, launchdarkly::LaunchDarkly, model::Label, unleash::Unleash, value::Value,
+    Context, Features, FlagSet, clock::ManualClock, flagd::Flagd, flagsmith::Flagsmith,
+    launchdarkly::LaunchDarkly, model::Label, unleash::Unleash, value::Value,
 };
 
 fn value(json: &str) -> Value {

@@ -32,7 +32,7 @@ fn feed(verdict: &Verdict<i64, i64>, hasher: &KeyHasher, n: u64, (p, c): (i64, i
     comparison.key_hash = Some(hasher.hash(&format!("user-{n}")));
     comparison.agreement = Agreement::of("label", p == c).with_distance((p - c).abs() as f64);
     verdict.record(&comparison);
-    if n % 5 != 0 {
+    if !n.is_multiple_of(5) {
         verdict.label(comparison.prediction_id, 0);
     }
 }

@@ -216,10 +216,10 @@ fn decide(
     gates: &[GateReport],
     elapsed: Duration,
 ) -> Act {
-    if state.phase.running().is_some() {
-        if let Some(act) = rolls_back(gates) {
-            return act;
-        }
+    if state.phase.running().is_some()
+        && let Some(act) = rolls_back(gates)
+    {
+        return act;
     }
     match state.phase {
         Phase::Released | Phase::RolledBack => Act::Stay,

@@ -253,11 +253,7 @@ fn moment(value: ValueRef<'_>) -> Option<Moment> {
 /// second beyond the 59th.
 fn date(text: &str) -> Option<DateTime<Utc>> {
     let bytes = text.as_bytes();
-    let offset = match bytes {
-        [.., b'Z'] => true,
-        [.., b'+' | b'-', _, _, b':', _, _] => true,
-        _ => false,
-    };
+    let offset = matches!(bytes, [.., b'Z'] | [.., b'+' | b'-', _, _, b':', _, _]);
     if bytes.get(10) != Some(&b'T') || !offset {
         return None;
     }

@@ -257,16 +257,7 @@ impl<M: Handle> Core<M> {
 
 impl<M: Handle> Control<M> {
     fn table(&self, settings: &Settings, counts: &Counts) -> Table<M> {
-        Table::new(
-            &settings.binding,
-            &settings.shadows,
-            &settings.fallbacks,
-            &self.snapshot,
-            &self.slots,
-            self.pin.as_ref(),
-            &self.clamps,
-            counts,
-        )
+        Table::new(settings, &self.snapshot, &self.slots, self.pin.as_ref(), &self.clamps, counts)
     }
 }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    binding::Binding,
     clamp::Clamp,
+    core::Settings,
     slot::{Handle, Slot},
 };
 use crate::{
     flag::{Bound, Reason, Request, store::FlagSnapshot},
     prediction_id::PredictionId,
-    shadow::{self, Sampler, Shadow, Trigger},
+    shadow::{self, Sampler, Trigger},
     value::Value,
     version::Version,
 };
@@ -62,15 +62,14 @@ pub(crate) struct Candidate {
 
 impl<M: Handle> Table<M> {
     pub(crate) fn new(
-        binding: &Binding,
-        shadows: &[Shadow],
-        fallbacks: &[Version],
+        settings: &Settings,
         snapshot: &FlagSnapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
         clamps: &[Clamp],
         counts: &Counts,
     ) -> Table<M> {
+        let Settings { binding, shadows, fallbacks, .. } = settings;
         let place = |version: &Version| slots.iter().position(|slot| slot.version == *version);
         let shadows = shadows
             .iter()

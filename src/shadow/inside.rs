@@ -11,8 +11,6 @@ use std::{
 };
 
 use super::budget::Account;
-#[cfg(feature = "async")]
-use super::budget::thread_cpu_time;
 use crate::clock::Clock;
 
 thread_local! {
@@ -103,40 +101,6 @@ impl Drop for Inside {
                 *pays = paid;
             }
         });
-    }
-}
-
-/// A shadow's future, on whatever thread it is polled: there the polls are the shadow's, and what
-/// they use is charged to it.
-#[cfg(feature = "async")]
-pub(crate) struct Marked<T> {
-    future: T,
-    tab: Option<Tab>,
-}
-
-#[cfg(feature = "async")]
-impl<T: Future + Unpin> Marked<T> {
-    /// `tab` is `None` where no budget applies.
-    pub(crate) fn new(future: T, tab: Option<Tab>) -> Marked<T> {
-        Marked { future, tab }
-    }
-}
-
-#[cfg(feature = "async")]
-impl<T: Future + Unpin> Future for Marked<T> {
-    type Output = T::Output;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<T::Output> {
-        let _inside = Inside::enter(self.tab.clone());
-        let before = thread_cpu_time();
-        let polled = std::pin::Pin::new(&mut self.future).poll(context);
-        if let Some(tab) = &self.tab {
-            tab.charge(thread_cpu_time().saturating_sub(before));
-        }
-        polled
     }
 }
 

@@ -91,7 +91,7 @@ static NUMBERS_ARE_TEXT: LazyLock<bool> = LazyLock::new(|| {
 });
 
 /// The number that a text is, as `serde_json` reads it where it does not keep the text.
-fn number<E: serde::de::Error>(text: Box<str>) -> Result<Value, E> {
+fn number<E: serde::de::Error>(text: &str) -> Result<Value, E> {
     if let Ok(value) = text.parse::<i64>()
         && (value != 0 || !text.starts_with('-'))
     {
@@ -108,7 +108,11 @@ pub(crate) fn number_in<'de, A: MapAccess<'de>>(
     key: &str,
     map: &mut A,
 ) -> Result<Option<Value>, A::Error> {
-    if key == NUMBER && *NUMBERS_ARE_TEXT { number(map.next_value()?).map(Some) } else { Ok(None) }
+    if key == NUMBER && *NUMBERS_ARE_TEXT {
+        number(&map.next_value::<Box<str>>()?).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 struct ValueVisitor;

@@ -207,10 +207,11 @@ pub fn agreement_figures(tally: &Tally) -> AgreementFigures {
 /// ```
 pub fn expected_pairs(worse: f64, better: f64, margin: f64, alpha: f64) -> Option<u64> {
     let shares = 0.0..=1.0;
-    if !shares.contains(&worse) || !shares.contains(&better) || !(worse + better <= 1.0) {
+    let known = [worse, better, worse + better].iter().all(|share| shares.contains(share));
+    if !known || alpha <= 0.0 || alpha >= 1.0 || !(0.0..=0.5).contains(&margin) {
         return None;
     }
-    if !(alpha > 0.0 && alpha < 1.0) || !(0.0..=0.5).contains(&margin) {
+    if alpha.is_nan() {
         return None;
     }
     let seen = [(1.0, worse), (0.5, 1.0 - worse - better), (0.0, better)];

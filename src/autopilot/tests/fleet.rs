@@ -241,7 +241,9 @@ struct Tried {
 /// One rollout with everything that happens to it.
 fn run(seed: u64, tried: &mut Tried) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    (0..10).for_each(|_| drop(random.next()));
+    (0..10).for_each(|_| {
+        let _ = random.next();
+    });
     let (plan, store) = (Arc::new(model_plan()), MemoryStore::new());
     let count = 1 + random.below(6);
     let mut fleet: Vec<Process> =

@@ -23,7 +23,7 @@ pub(super) struct Http {
 impl Http {
     /// A client that sends this as `authorization`.
     pub(super) fn new(authorization: Option<String>) -> Result<Http, SourceError> {
-        let authorization = authorization.map(|text| Secret::new(text));
+        let authorization = authorization.map(Secret::new);
         let client = Client::new(&HttpSettings::new(), None)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime

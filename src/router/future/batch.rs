@@ -37,6 +37,9 @@ struct Waiting {
     first: Option<ModelError>,
 }
 
+/// A row and what came of asking for it.
+type Asked<P> = (Waiting, Result<Called<P>, PredictError>);
+
 impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     /// Answers many rows, each for its own context: one result a row, in order.
     ///
@@ -164,7 +167,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         place: usize,
         rows: Vec<Waiting>,
         features: &'a [Arc<F::Owned>],
-    ) -> BoxFuture<'a, Vec<(Waiting, Result<Called<P>, PredictError>)>> {
+    ) -> BoxFuture<'a, Vec<Asked<P>>> {
         async move {
             let Some((slot, Ok(hosted))) = table.slots.get(place).map(|slot| (slot, &slot.model))
             else {

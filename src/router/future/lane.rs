@@ -200,7 +200,9 @@ impl Lane {
         let _ = contained(|| drop(withdrawn));
     }
 
+    /// Threads alive, and those of them that are overdue: the models of the interleavings ask.
     #[cfg(test)]
+    #[allow(dead_code)]
     pub(crate) fn counts(&self) -> (usize, usize) {
         let state = self.shared.lock();
         (state.alive, state.overdue)
