@@ -317,7 +317,7 @@ fn the_strongest_override_wins_and_of_equals_the_first() {
         let found = Flagsmith::new().segments(&flags, &user);
         found.iter().map(|found| found.name.to_owned()).collect()
     };
-    assert_eq!(names("320"), ["segment 0", "segment 2", "segment 3"]);
+    assert_eq!(names("t3t2t0"), ["segment 0", "segment 2", "segment 3"]);
 }
 
 #[test]

@@ -126,7 +126,9 @@ fn dates_are_texts_or_milliseconds() {
         &[
             (json!(1.9), json!([1]), false),
             (json!(2), json!([9, 1.9]), true),
-            (json!(noon), json!(["x", "2020-01-01T11:59:60Z"]), true),
+            (json!(noon), json!(["x", "2020-01-01T11:59:59Z"]), true),
+            // A leap second is no date to the vendor's Go and Python SDKs.
+            (json!(noon), json!(["x", "2020-01-01T11:59:60Z"]), false),
             (json!(true), json!([0]), false),
         ],
     );

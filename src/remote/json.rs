@@ -410,7 +410,7 @@ mod tests {
             (b"[]", None, "JSON of another form"),
             (b"{}", Some(9), "inference-header-content-length: found 9"),
             (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[1]}]}"#, None, "outputs.y: data: found nothing"),
-            (br#"{"outputs":[{"name":"y","datatype":"FP16","shape":[1],"data":[1]}]}"#, None, "datatype: found FP16"),
+            (br#"{"outputs":[{"name":"y","datatype":"BF16","shape":[1],"data":[1]}]}"#, None, "datatype: found BF16"),
             (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[3],"data":[1]}]}"#, None, "shape: found [3] for 1 values"),
             (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[1],"data":[[1],2]}]}"#, None, "another form"),
             (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[1],"parameters":{"binary_data_size":4}}]}"#, None, "binary_data_size: found 4, expected at most 0"),

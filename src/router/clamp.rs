@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(
             explained.to_string(),
             format!(
-                "autopilot ml-model-version: draw {} >= 25000 (25 %), v2 held back: stage 2 of 4",
+                "autopilot ml-model-version: draw {} < 25000 (25 %), v2 let through: stage 2 of 4",
                 draw("ml-model-version", "user-42")
             )
         );
