@@ -57,7 +57,7 @@ pub fn ln_e_above(observations: &[Observed], m: f64) -> f64 {
 ///
 /// // 1,200 requests without a difference: not worse by half a point.
 /// let ln_e = ln_e_below(&ternary(0, 1200, 0), (0.005 + 1.0) / 2.0);
-/// assert!((ln_e - 4.258_658_9).abs() < 1e-7);
+/// assert!((ln_e - 4.258_658_681_991).abs() < 1e-10);
 /// ```
 pub fn ln_e_below(observations: &[Observed], m: f64) -> f64 {
     let m = m.clamp(EDGE, 1.0 - EDGE);
