@@ -34,6 +34,8 @@ use tokio::{
 
 #[cfg(feature = "flagd")]
 pub(crate) use self::connector::Connector;
+#[cfg(any(feature = "flagsmith", feature = "launchdarkly", feature = "unleash"))]
+pub(crate) use self::secret::Address;
 pub(crate) use self::{
     backoff::{Backoff, jittered},
     client::{Answer, Client, Conditions, public_part},
@@ -43,7 +45,7 @@ pub(crate) use self::{
     meter::{Meter, Streaming},
     proxy::Proxies,
     resolver::Resolver,
-    secret::{Address, Secret},
+    secret::Secret,
     tls::provider as tls_provider,
 };
 pub use self::{key::KeyHandle, settings::HttpSettings};

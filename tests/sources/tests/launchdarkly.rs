@@ -232,7 +232,8 @@ fn a_service_starts_from_its_last_known_good_file_with_the_changes_that_came_lat
     eventually("saved", || LastKnownGood::at(&path).load().unwrap().is_some());
     server.patch_flag("m", &flag(2, "v2"));
     expect_text(&flags, "m", "v2");
-    // The end of the stream brings the file up to date at once.
+    // The end of the stream brings the file up to date at once; the next one begins with all there is.
+    server.set_data(&data(2, "v2"));
     server.send("patch", "garbage");
     eventually("saved again", || {
         LastKnownGood::at(&path).load().unwrap().is_some_and(|saved| saved.text().contains("v2"))
