@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{
-    Response, Url,
+    Method, RequestBuilder, Response, Url,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 
@@ -126,9 +126,9 @@ impl Rest {
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, Error> {
-        let http = self.http()?;
+        let request = self.request(Method::GET, url)?;
         let asked = async {
-            let response = http.get(url.clone()).send().await.map_err(broken)?;
+            let response = request.send().await.map_err(broken)?;
             self.body(response).await
         };
         let limit = self.client.timeout();
@@ -141,7 +141,7 @@ impl Rest {
     /// One try. The future may be dropped at any time, which ends the request.
     pub(super) async fn infer(&self, request: Sendable) -> Result<Answered, Failed> {
         let Sendable { bytes, json } = request;
-        let mut builder = self.http()?.post(self.infer.clone()).body(bytes);
+        let mut builder = self.request(Method::POST, &self.infer)?.body(bytes);
         builder = match json {
             None => builder.header(CONTENT_TYPE, "application/json"),
             Some(length) => {
@@ -158,8 +158,10 @@ impl Rest {
         Ok(Answered { body, json })
     }
 
-    fn http(&self) -> Result<&reqwest::Client, Error> {
-        self.client.http().map_err(|error| Error::Client { source: Box::new(error) })
+    /// A request with the token, where there is one.
+    fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Error> {
+        let request = self.client.request(method, url, &[]);
+        request.map_err(|error| Error::Client { source: Box::new(error) })
     }
 
     /// The body of a success, which may be no larger than allowed.

@@ -264,7 +264,8 @@ impl Client {
         Ok(Events::new(response, silence, self.max_bytes, &self.meter, changes))
     }
 
-    fn request(
+    /// A request that carries the key, where there is one.
+    pub(crate) fn request(
         &self,
         method: Method,
         url: &Url,

@@ -115,7 +115,7 @@ fn what_would_not_help_is_not_sent_again() {
         ),
         (
             Fault::Body(outputs(with(label(), "datatype", json!("FP16")), good())),
-            "outputs.label: datatype: found FP16",
+            "outputs.label: datatype: found f16",
         ),
         (
             Fault::Body(outputs(label(), with(good(), "name", json!("scores")))),
