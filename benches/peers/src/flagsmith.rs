@@ -26,7 +26,9 @@ pub const ENTRIES: &[Entry] = &[
         name: "detail",
         title: "modelgate, `Flagsmith::feature`",
         build: |task| {
-            let flagsmith = Flagsmith::new().with_engine(Engine::Rust).with_variant_order(VariantOrder::Document);
+            let flagsmith = Flagsmith::new()
+                .with_engine(Engine::Rust)
+                .with_variant_order(VariantOrder::Document);
             ours::asked(task, move |set, key, context| {
                 let feature = flagsmith.feature(set, key, context).unwrap();
                 assert!(feature.enabled);

@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use modelgate::{Context, FlagSet, ModelRouter, clock::{Clock, SystemClock}, model_fn};
+use modelgate::{
+    Context, FlagSet, ModelRouter,
+    clock::{Clock, SystemClock},
+    model_fn,
+};
 
 use crate::{
     contender::{Contender, Entry, Task},

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
-use modelgate::{AsyncModel, model::Label, remote, tensor::{Dtype, Tensor, Tensors}};
+use modelgate::{
+    AsyncModel,
+    model::Label,
+    remote,
+    tensor::{Dtype, Tensor, Tensors},
+};
 use modelgate_remote_tests::{StandIn, answer_of};
 use serde_json::json;
 

@@ -10,7 +10,8 @@ use std::{
 use futures::executor::block_on;
 use modelgate::{
     AsyncModel, AsyncModelRouter, Classification, FallbackCause, ModelError, ModelRouter, Rollout,
-    model::{Label, ModelErrorKind}, model_fn, remote,
+    model::{Label, ModelErrorKind},
+    model_fn, remote,
 };
 use modelgate_remote_tests::{Fault, StandIn, document, until};
 use serde_json::json;
@@ -221,7 +222,8 @@ fn requests_beyond_the_limit_wait_or_are_refused() {
 }
 
 fn router(remote: remote::Classifier) -> AsyncModelRouter<[f32], Classification> {
-    let local = |_: &[f32]| Ok(Classification { label: Label::from("local"), probabilities: vec![1.0] });
+    let local =
+        |_: &[f32]| Ok(Classification { label: Label::from("local"), probabilities: vec![1.0] });
     ModelRouter::<[f32], Classification>::builder("ml-model-version")
         .model("v1", model_fn(local))
         .async_model("v2", remote)

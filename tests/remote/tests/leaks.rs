@@ -28,7 +28,8 @@ fn nothing_stays_of_requests_that_are_given_up_or_of_models_that_are_dropped() {
     let server = StandIn::start();
     let before = (sockets(), threads());
     for round in 1..=3 {
-        let model = remote::Classifier::builder(server.url(), "echo").deadline(Duration::from_secs(30));
+        let model =
+            remote::Classifier::builder(server.url(), "echo").deadline(Duration::from_secs(30));
         let model = block_on(model.connect()).unwrap();
         for _ in 0..20 {
             server.faults([Fault::Silence]);

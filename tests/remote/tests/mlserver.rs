@@ -103,7 +103,8 @@ fn its_metadata_is_read_and_checked() {
         let expected = "inputs.rows: shape: found [-1, 4], expected 5 values in a row";
         assert_eq!(error.to_string(), expected);
     }
-    let error = block_on(remote::Classifier::builder(&server.http, "nothing").connect()).unwrap_err();
+    let error =
+        block_on(remote::Classifier::builder(&server.http, "nothing").connect()).unwrap_err();
     assert!(matches!(error, remote::Error::Gone { .. }), "{error:?}");
     // By gRPC, MLServer answers UNKNOWN rather than NOT_FOUND.
     let error = remote::Classifier::builder(&server.grpc, "nothing").grpc().connect();
@@ -132,7 +133,8 @@ fn what_it_refuses_is_told_without_the_features() {
     for builder in server.builders() {
         let model = block_on(builder.probabilities_output("predict_proba").connect_graph());
         let model = model.unwrap();
-        let rows = modelgate::tensor::Tensor::new([1, 4], vec![51_234.5_f32, 2.0, 3.0, 4.0]).unwrap();
+        let rows =
+            modelgate::tensor::Tensor::new([1, 4], vec![51_234.5_f32, 2.0, 3.0, 4.0]).unwrap();
         let inputs = modelgate::tensor::Tensors::new().with("rows", rows);
         let outputs = block_on(model.predict(&inputs));
         // Without a list of outputs, MLServer gives `predict` alone: less than it says it does.

@@ -15,7 +15,10 @@ pub mod vendor;
 
 use std::time::Duration;
 
-use modelgate::{Context, Flags, flag::store::{FlagsStatus, SourceState}};
+use modelgate::{
+    Context, Flags,
+    flag::store::{FlagsStatus, SourceState},
+};
 
 /// Long enough for any machine; nothing waits it out unless the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);

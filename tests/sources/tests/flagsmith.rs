@@ -17,8 +17,10 @@ use std::{
 };
 
 use modelgate::{
-    Context, Flags, flag::store::{FlagsStatus, SourceState},
-    flagsmith::{self, Flagsmith as Dialect}, source::{HttpSettings, LastKnownGood},
+    Context, Flags,
+    flag::store::{FlagsStatus, SourceState},
+    flagsmith::{self, Flagsmith as Dialect},
+    source::{HttpSettings, LastKnownGood},
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,

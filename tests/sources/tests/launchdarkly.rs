@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use modelgate::{
-    Context, Flags, flag::store::{FlagsStatus, SourceState}, launchdarkly,
+    Context, Flags,
+    flag::store::{FlagsStatus, SourceState},
+    launchdarkly,
     source::{HttpSettings, LastKnownGood},
 };
 use modelgate_source_tests::{
@@ -167,7 +169,8 @@ fn a_new_key_is_tried_at_once_and_opens_the_stream_anew() {
     server.set_data(&data(2, "v2"));
     key.set("sdk-third").unwrap();
     expect_text(&flags, "m", "v2");
-    let keys: Vec<_> = server.streams().iter().map(|asked| asked.1["authorization"].clone()).collect();
+    let keys: Vec<_> =
+        server.streams().iter().map(|asked| asked.1["authorization"].clone()).collect();
     assert_eq!(keys, [KEY, "sdk-second", "sdk-third"]);
     assert_eq!(flags.status().sources[0].connection.as_ref().unwrap().failures, 1, "the refusal");
     assert!(key.set("not\na key").is_err());

@@ -11,7 +11,10 @@ use std::{
 
 use modelgate::{
     Context, FlagSet,
-    launchdarkly::{Detail, LaunchDarkly, big_segments::{self, BigSegments, BigSegmentsStatus}},
+    launchdarkly::{
+        Detail, LaunchDarkly,
+        big_segments::{self, BigSegments, BigSegmentsStatus},
+    },
     source::SourceError,
 };
 use modelgate_source_tests::{PATIENCE, eventually};

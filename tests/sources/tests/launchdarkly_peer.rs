@@ -9,7 +9,11 @@ use launchdarkly_server_sdk::{
     EventProcessorBuilder, FlagDetailConfig, MultiContextBuilder, ServiceEndpointsBuilder,
     StreamingDataSourceBuilder,
 };
-use modelgate::{Context, Flags, launchdarkly, source::HttpSettings, value::{Map, Value}};
+use modelgate::{
+    Context, Flags, launchdarkly,
+    source::HttpSettings,
+    value::{Map, Value},
+};
 use modelgate_source_tests::{PATIENCE, eventually, launchdarkly::LaunchDarkly};
 use serde_json::{Value as Json, json};
 

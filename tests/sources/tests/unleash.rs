@@ -20,7 +20,10 @@ use std::{
 };
 
 use modelgate::{
-    Flags, flag::store::{FlagsStatus, SourceState}, source::{HttpSettings, LastKnownGood}, unleash,
+    Flags,
+    flag::store::{FlagsStatus, SourceState},
+    source::{HttpSettings, LastKnownGood},
+    unleash,
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,

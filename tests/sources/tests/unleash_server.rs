@@ -14,8 +14,11 @@ use std::{
 };
 
 use modelgate::{
-    Context, FallbackCause, Flags, ModelRouter, Shadow, compare::Tolerance,
-    flag::store::SourceState, model_fn, unleash::{self, ImpactMetrics},
+    Context, FallbackCause, Flags, ModelRouter, Shadow,
+    compare::Tolerance,
+    flag::store::SourceState,
+    model_fn,
+    unleash::{self, ImpactMetrics},
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect,

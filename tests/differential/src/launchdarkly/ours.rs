@@ -1,8 +1,13 @@
 //! What modelgate answers: from a set compiled at once, and from one built item by item.
 
 use modelgate::{
-    EvaluationContext, FlagSet, OwnedContext, clock::SystemClock, flag::TraceStep,
-    launchdarkly::{Detail, LaunchDarkly, ReasonKind, big_segments::{BigSegmentAnswer, BigSegments}},
+    EvaluationContext, FlagSet, OwnedContext,
+    clock::SystemClock,
+    flag::TraceStep,
+    launchdarkly::{
+        Detail, LaunchDarkly, ReasonKind,
+        big_segments::{BigSegmentAnswer, BigSegments},
+    },
     value::Value,
 };
 use serde_json::{Map, Value as Json};

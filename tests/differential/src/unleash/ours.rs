@@ -6,8 +6,11 @@ use std::sync::{
 };
 
 use modelgate::{
-    EvaluationContext, FlagSet, OwnedContext, Reason, clock::Clock, flag::BorrowedDetails,
-    unleash::{Toggle, Unleash}, value::{Value, ValueRef},
+    EvaluationContext, FlagSet, OwnedContext, Reason,
+    clock::Clock,
+    flag::BorrowedDetails,
+    unleash::{Toggle, Unleash},
+    value::{Value, ValueRef},
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -143,7 +146,11 @@ fn answer(toggle: &Toggle<'_>) -> Answer {
 }
 
 /// Whether the answer that every dialect has says the same as the vendor's own.
-fn agrees(answer: &Answer, evaluation: &BorrowedDetails<'_>, known: bool) -> Result<(), &'static str> {
+fn agrees(
+    answer: &Answer,
+    evaluation: &BorrowedDetails<'_>,
+    known: bool,
+) -> Result<(), &'static str> {
     if !known {
         return match evaluation.error {
             Some(code) if code.as_str() == "FLAG_NOT_FOUND" => Ok(()),

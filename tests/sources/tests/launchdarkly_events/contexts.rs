@@ -39,7 +39,9 @@ fn attributes_are_reported_when_that_is_asked_for_except_private_ones() {
     let events = public(&server).private_attribute("email").private_attribute("/device/serial");
     let flags = store(source(&server).events(events));
     let device: modelgate::value::Map =
-        [("os", "ios".into()), ("serial", modelgate::value::Value::from("x"))].into_iter().collect();
+        [("os", "ios".into()), ("serial", modelgate::value::Value::from("x"))]
+            .into_iter()
+            .collect();
     let context = Context::new("u")
         .with("name", "Ada")
         .with("email", "ada@example.com")

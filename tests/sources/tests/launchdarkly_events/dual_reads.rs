@@ -1,8 +1,10 @@
 //! A shadow's comparisons as `migration_op` events.
 
 use modelgate::{
-    ModelError, ModelRouter, Shadow, compare::{Tolerance, sink::ComparisonSink},
-    launchdarkly::DualReads, model_fn,
+    ModelError, ModelRouter, Shadow,
+    compare::{Tolerance, sink::ComparisonSink},
+    launchdarkly::DualReads,
+    model_fn,
 };
 
 use super::*;

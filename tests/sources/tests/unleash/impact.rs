@@ -3,7 +3,10 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use modelgate::{
-    Binding, Context, ModelRouter, Shadow, compare::Tolerance, model_fn, source::HttpSettings,
+    Binding, Context, ModelRouter, Shadow,
+    compare::Tolerance,
+    model_fn,
+    source::HttpSettings,
     unleash::{self, ImpactMetrics, Unleash as Dialect},
 };
 use modelgate_source_tests::{
