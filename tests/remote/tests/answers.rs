@@ -203,7 +203,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
     let url = "http://127.0.0.1:1";
     for (builder, setting) in [
         (model("127.0.0.1"), "url: found `[a malformed URL]`"),
-        (model("ftp://user:secret@host/"), "url: found `ftp://host/`"),
+        (model("ftp://user:secret@host/"), "url: found `ftp://host`"),
         (remote::Classifier::builder(url, ".."), "model: found `..`"),
         (model(url).in_flight(0), "in_flight: found 0"),
         (model(url).deadline(Duration::ZERO), "deadline: found 0 s"),
