@@ -1,5 +1,5 @@
-//! `QuantizeLinear` and `DequantizeLinear`, in place of the engine's: it spreads the scales of an axis
-//! over the wrong one, and answers nonsense for any graph that was quantised beforehand.
+//! `QuantizeLinear` and `DequantizeLinear`, in place of the engine's, with which every graph
+//! that was quantised beforehand answered far from what ONNX Runtime answers.
 //!
 //! They are no operators of ONNX-ML, but run in the same way. Blocks and types of more bits than 8 are
 //! left to the interpreter.
