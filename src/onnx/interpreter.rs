@@ -19,6 +19,7 @@ mod call;
 mod control;
 mod convolution;
 mod elementwise;
+mod fourier;
 mod gather;
 mod indexing;
 mod loss;
