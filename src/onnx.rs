@@ -16,10 +16,10 @@ mod regressor;
 mod schema;
 mod select;
 mod sidecar;
-#[cfg(all(feature = "onnx", feature = "ort"))]
-mod verify;
 #[cfg(all(test, feature = "onnx"))]
 mod tests;
+#[cfg(all(feature = "onnx", feature = "ort"))]
+mod verify;
 
 #[cfg(feature = "onnx")]
 use std::path::Path;

@@ -327,7 +327,9 @@ impl Schema {
                 Kind::Number => (value as f32).clamp(low, high),
                 Kind::Boolean => f32::from(u8::from(share() < 0.5)),
                 // Halves to the nearest; a range without a whole number has none to give.
-                Kind::Integer => (value.round() as f32).clamp(low.ceil(), high.floor().max(low.ceil())),
+                Kind::Integer => {
+                    (value.round() as f32).clamp(low.ceil(), high.floor().max(low.ceil()))
+                }
             }
         };
         self.fields.iter().map(value).collect()

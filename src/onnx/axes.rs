@@ -171,7 +171,8 @@ fn placed(input: &str, axis: usize) -> Box<str> {
 pub(super) fn mentions(expression: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ':');
     let around = |at: usize| {
-        let (before, after) = (expression.get(..at), expression.get(at.saturating_add(name.len())..));
+        let (before, after) =
+            (expression.get(..at), expression.get(at.saturating_add(name.len())..));
         let edge = |c: Option<char>| c.is_none_or(|c| !is_part(c));
         edge(before.and_then(|text| text.chars().next_back()))
             && edge(after.and_then(|text| text.chars().next()))

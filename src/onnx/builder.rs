@@ -10,14 +10,14 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-#[cfg(all(feature = "onnx", feature = "ort"))]
-use super::{Runtime, verify};
 use super::{
-    AxisSizes, Beside, Classifier, ColumnClassifier, Document, Engine, Graph, LoadError, LoadedClassifier, Regressor,
-    TextClassifier, VectorModel,
+    AxisSizes, Beside, Classifier, ColumnClassifier, Document, Engine, Graph, LoadError,
+    LoadedClassifier, Regressor, TextClassifier, VectorModel,
     axes::Axis,
     sidecar::{Place, Sidecar},
 };
+#[cfg(all(feature = "onnx", feature = "ort"))]
+use super::{Runtime, verify};
 
 /// How many rows the prepared graph takes at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::{fmt, sync::Arc};
 use crate::hash::{NameSet, Names};
 use smallvec::SmallVec;
 
-pub use self::text::TextClassifier;
 use self::column::Column;
+pub use self::text::TextClassifier;
 use super::{
     AxisSize, Document, LARGEST_BATCH, LoadError, Loader, Outputs, Plan, Rows, TensorInfo,
     describe::shape_text,
@@ -117,7 +117,11 @@ impl ColumnClassifier {
 
     /// Rows that fit, for two engines to be compared over: the golden ones among them.
     #[cfg(all(feature = "onnx", feature = "ort"))]
-    pub(super) fn random_rows(&self, count: usize, share: &mut dyn FnMut() -> f64) -> Vec<Features> {
+    pub(super) fn random_rows(
+        &self,
+        count: usize,
+        share: &mut dyn FnMut() -> f64,
+    ) -> Vec<Features> {
         let golden = self.0.golden.iter().map(|(features, _)| features.clone());
         let mut rows: Vec<Features> = golden.take(count / 2).collect();
         while rows.len() < count {
@@ -380,7 +384,8 @@ impl Table {
         let mut answers = Vec::with_capacity(rows.len());
         let mut rows = rows.peekable();
         while rows.peek().is_some() {
-            let read: Vec<Result<Row<'_>, ModelError>> = rows.by_ref().take(LARGEST_BATCH).collect();
+            let read: Vec<Result<Row<'_>, ModelError>> =
+                rows.by_ref().take(LARGEST_BATCH).collect();
             let good: Vec<&Row<'_>> = read.iter().filter_map(|row| row.as_ref().ok()).collect();
             let plan = plan.filter(|_| !good.is_empty());
             let outputs = plan.and_then(|plan| self.run(plan, &good).ok());

@@ -14,7 +14,6 @@ mod tract;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub(super) use self::{external::Beside, outputs::Outputs};
 #[cfg(all(feature = "onnx", feature = "ort"))]
 pub(super) use self::probe::{Numbers, made_up};
 #[cfg(feature = "ort")]
@@ -22,6 +21,7 @@ pub use self::runtime::{Runtime, RuntimeError};
 use self::told::Told;
 #[cfg(feature = "onnx")]
 pub(super) use self::tract::{from_engine, to_engine};
+pub(super) use self::{external::Beside, outputs::Outputs};
 use super::{
     AxisSize, EngineError, LoadError, TensorInfo,
     axes::{self, Axis},

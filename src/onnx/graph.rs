@@ -7,8 +7,8 @@ use std::{fmt, sync::Arc};
 use smallvec::SmallVec;
 
 use super::{
-    AxisSize, AxisSizes, BatchAxis, Document, LoadError, Loader, NonFiniteInput, Plan, Rows, TensorInfo,
-    axes::Axis, describe::shape_text, select,
+    AxisSize, AxisSizes, BatchAxis, Document, LoadError, Loader, NonFiniteInput, Plan, Rows,
+    TensorInfo, axes::Axis, describe::shape_text, select,
 };
 use crate::{
     model::{Model, ModelError},
@@ -226,7 +226,8 @@ impl LoadedGraph {
                         &axis.sizes,
                     ));
                 }
-                if !axis.sizes.prepared().is_empty() && axis.places.first() == Some(&(*input, *place))
+                if !axis.sizes.prepared().is_empty()
+                    && axis.places.first() == Some(&(*input, *place))
                 {
                     wanted.push(found);
                 }

@@ -61,7 +61,11 @@ pub(super) fn compare<F: ?Sized, P>(
 }
 
 /// Rows that fit a schema; without one, numbers of several sizes.
-pub(super) fn rows(schema: Option<&Schema>, width: usize, non_finite: NonFiniteInput) -> Vec<Vec<f32>> {
+pub(super) fn rows(
+    schema: Option<&Schema>,
+    width: usize,
+    non_finite: NonFiniteInput,
+) -> Vec<Vec<f32>> {
     let mut numbers = Numbers::new(SEED);
     let missing = non_finite != NonFiniteInput::Refused;
     let row = |place: usize| {
@@ -104,9 +108,7 @@ pub(super) fn numbers_agree(tolerance: f32, found: &[f32], expected: &[f32]) -> 
 }
 
 /// The same probabilities, and the same label where that is no matter of the last digit.
-pub(super) fn classes_agree(
-    tolerance: f32,
-) -> impl Fn(&Classification, &Classification) -> bool {
+pub(super) fn classes_agree(tolerance: f32) -> impl Fn(&Classification, &Classification) -> bool {
     move |found, expected| {
         let mut sorted = expected.probabilities.clone();
         sorted.sort_by(|a, b| b.total_cmp(a));
@@ -208,5 +210,48 @@ impl Loader {
     ) -> Option<Result<M, LoadError>> {
         let loader = self.for_reference()?;
         Some(load(&loader).map_err(|source| LoadError::Unverified { source: Box::new(source) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model_fn;
+
+    #[test]
+    fn a_model_that_differs_is_refused_with_its_row_and_both_answers() {
+        let rows = rows(None, 3, NonFiniteInput::Refused);
+        let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let right = model_fn(|row: &[f32]| Ok(row.iter().sum::<f32>()));
+        // One row in sixty-four.
+        let third = rows[3].to_vec();
+        let wrong = model_fn(move |row: &[f32]| {
+            Ok(row.iter().sum::<f32>() + if *row == *third { 0.5 } else { 0.0 })
+        });
+        let same = |found: &f32, expected: &f32| near(*found, *expected, 0.0);
+        compare((&right, &right), &rows, same, some, ToString::to_string).unwrap();
+        let error = compare((&wrong, &right), &rows, same, some, ToString::to_string).unwrap_err();
+        let LoadError::Differs { row, input, found, expected } = &error else { panic!("{error}") };
+        assert_eq!((*row, &**input), (3, &*format!("{:?}", rows[3])));
+        let (found, expected): (f32, f32) = (found.parse().unwrap(), expected.parse().unwrap());
+        assert!((found - expected - 0.5).abs() < 1e-4, "{error}");
+        let failing = model_fn(|_: &[f32]| Err(ModelError::new("no memory")));
+        let error =
+            compare((&failing, &right), &rows, same, some, ToString::to_string).unwrap_err();
+        let text = "random row 0: for [0.0, 0.0, 0.0], found the error \"no memory\", expected 0";
+        assert!(error.to_string().ends_with(text), "{error}");
+    }
+
+    #[test]
+    fn random_rows_fit_the_schema() {
+        let schema = Schema::new(["age", "member", "score"]).unwrap();
+        let schema = schema.range("age", 18.5..=90.0).unwrap().integers(["age"]).unwrap();
+        let schema = schema.booleans(["member"]).unwrap().optional(["score"]).unwrap();
+        let rows = rows(Some(&schema), 3, NonFiniteInput::Missing);
+        for row in &rows {
+            assert!(row[0] == row[0].round() && (19.0..=90.0).contains(&row[0]), "{row:?}");
+            assert!(row[1] == 0.0 || row[1] == 1.0, "{row:?}");
+        }
+        assert!(rows.iter().any(|row| row[2].is_nan()) && rows.iter().any(|row| row[2] > 0.0));
     }
 }

@@ -182,7 +182,8 @@ impl Column {
             FeatureType::Text => {
                 let length = place(share(), 80);
                 let letter = |at: usize| LETTERS.get(at).copied().map_or('e', char::from);
-                let text: String = (0..length).map(|_| letter(place(share(), LETTERS.len()))).collect();
+                let text: String =
+                    (0..length).map(|_| letter(place(share(), LETTERS.len()))).collect();
                 FeatureValue::Text(text.into())
             }
             FeatureType::Boolean => FeatureValue::Number(f64::from(u8::from(share() < 0.5))),

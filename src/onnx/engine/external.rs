@@ -62,7 +62,12 @@ impl<'a> Part<'a> {
         let length = sizes.try_fold(1_u64, |product, size| product.checked_mul(size?));
         let Some(length) = length else {
             let found = format!("{dims:?} of element type {element}");
-            return Err(wrong(tensor, file, ("shape", &found), "numbers, and no more than memory holds"));
+            return Err(wrong(
+                tensor,
+                file,
+                ("shape", &found),
+                "numbers, and no more than memory holds",
+            ));
         };
         if let Some(stated) = stated.filter(|stated| *stated != length) {
             let expected = format!("{length} bytes, as its shape says");
@@ -162,7 +167,8 @@ impl Beside<'_> {
             return Err(LoadError::Option {
                 option: "external_sha256",
                 found: format!("no pin of `{file}`").into(),
-                expected: "the SHA-256 of each file of weights, as the model's own is pinned".into(),
+                expected: "the SHA-256 of each file of weights, as the model's own is pinned"
+                    .into(),
             });
         }
         let path = folder.join(file);

@@ -58,7 +58,9 @@ pub(super) fn fails(
         Rows::Exactly(count) => count,
         Rows::Any => 2,
     };
-    let Some(given) = made_up(inputs, count, features, SEED).filter(|_| settled) else { return false };
+    let Some(given) = made_up(inputs, count, features, SEED).filter(|_| settled) else {
+        return false;
+    };
     let budget = Cell::new(BUDGET);
     let answer = catch_unwind(AssertUnwindSafe(|| program.run(given.iter(), &budget)));
     !matches!(answer, Ok(Ok(_))) && budget.get() > 0

@@ -7,10 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use prost::Message;
 
-use super::{
-    Beside, Document, Graph, Runtime, Told,
-    external::Files,
-};
+use super::{Beside, Document, Graph, Runtime, Told, external::Files};
 use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
@@ -122,9 +119,9 @@ impl Node {
             let own = attribute.tensor.iter().chain(&attribute.tensors);
             let within = graphs.clone().flat_map(|graph| &graph.initializers);
             let tensor = own.chain(within).find(|tensor| tensor.is_elsewhere());
-            tensor.map(|tensor| &*tensor.name).or_else(|| {
-                graphs.flat_map(|graph| &graph.nodes).find_map(Node::elsewhere)
-            })
+            tensor
+                .map(|tensor| &*tensor.name)
+                .or_else(|| graphs.flat_map(|graph| &graph.nodes).find_map(Node::elsewhere))
         })
     }
 }

@@ -10,11 +10,7 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
-use super::{
-    Beside, Document, Graph, Told,
-    external::Files,
-    functions, limits, rewrite, sizes,
-};
+use super::{Beside, Document, Graph, Told, external::Files, functions, limits, rewrite, sizes};
 use crate::{
     onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, interpreter, ml},
     tensor::Dtype,
@@ -81,7 +77,9 @@ fn describe(value: &ValueInfoProto) -> TensorInfo {
                 usize::try_from(*size).map_or(AxisSize::Free, AxisSize::Fixed)
             }
             // Some exporters write a mark of question where they know no name.
-            Some(Size::DimParam(name)) if !name.is_empty() && name != "?" => AxisSize::Named(name.as_str().into()),
+            Some(Size::DimParam(name)) if !name.is_empty() && name != "?" => {
+                AxisSize::Named(name.as_str().into())
+            }
             _ => AxisSize::Free,
         });
         sizes.collect()

@@ -99,8 +99,7 @@ pub(in crate::onnx::interpreter) fn dynamic_lstm(call: &Call<'_>) -> Outcome {
                 activation(names.get(direction * 3 + at).map_or(default, |n| n), None, None)
             })
             .collect::<Result<_, _>>()?;
-        let (each_w, each_r, each_b) =
-            (4 * hidden * input, 4 * hidden * hidden, 4 * hidden);
+        let (each_w, each_r, each_b) = (4 * hidden * input, 4 * hidden * hidden, 4 * hidden);
         let weights = Weights {
             w: &w[direction * each_w..][..each_w],
             r: &r[direction * each_r..][..each_r],
