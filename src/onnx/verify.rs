@@ -238,7 +238,8 @@ mod tests {
         let failing = model_fn(|_: &[f32]| Err(ModelError::new("no memory")));
         let error =
             compare((&failing, &right), &rows, same, some, ToString::to_string).unwrap_err();
-        let text = "random row 0: for [0.0, 0.0, 0.0], found the error \"no memory\", expected 0";
+        let text = "random row 0: for [0.0, 0.0, 0.0], found the error \"model failed: no memory\", \
+                    expected 0";
         assert!(error.to_string().ends_with(text), "{error}");
     }
 

