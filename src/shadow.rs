@@ -21,7 +21,7 @@ pub use self::{
     policy::ShadowError,
 };
 #[cfg(feature = "async")]
-pub(crate) use self::{budget::thread_cpu_time, inside::Tab};
+pub(crate) use self::inside::Tab;
 pub(crate) use self::{
     counts::Candidate,
     dropped::Wanted,

@@ -18,7 +18,7 @@ use super::{
     counts::{Candidate, DropCause},
     dropped::{Notice, Notices, Wanted},
     inside::Tab,
-    pool::{Pool, contained},
+    pool::{Hooks, Pool, contained},
     run::{Answered, Desk, Moment, ShadowRun},
 };
 use crate::{
@@ -68,8 +68,12 @@ impl<P: Send + 'static> ShadowLine<P> {
             comparator_panics: AtomicU64::new(0),
         });
         let (telling, tab) = (Arc::clone(&desk), Tab::new(&desk.account, &desk.clock));
-        let tell = move || telling.tell_of_drops();
-        let pool = Pool::start(policy.threads, policy.queue, policy.grace, &tab, tell)
+        let paid = Arc::clone(&desk);
+        let hooks = Hooks {
+            between: Box::new(move || telling.tell_of_drops()),
+            pause: Box::new(move || paid.account.until_room(&*paid.clock)),
+        };
+        let pool = Pool::start(policy.threads, policy.queue, policy.grace, &tab, hooks)
             .map_err(ShadowError::no_thread)?;
         Ok(ShadowLine {
             pool,
@@ -123,7 +127,8 @@ impl<P: Send + 'static> ShadowLine<P> {
         if candidate.rest.is_on(|| self.desk.clock.monotonic()) {
             return refuse(DropCause::Resting);
         }
-        if !self.desk.account.has_room(&*self.desk.clock) {
+        // What there is no room for yet may wait, if a thread wakes when there is.
+        if !self.desk.account.has_room(&*self.desk.clock) && !self.pool.has_napper() {
             return refuse(DropCause::Budget);
         }
         let place = match self.pool.reserve() {
