@@ -13,7 +13,7 @@ pub(super) use self::account::{Account, Meter};
 /// use std::time::Duration;
 /// use modelgate::shadow::Budget;
 ///
-/// let default = Budget::spare_percent(1.0);
+/// let default = Budget::spare_percent(0.5);
 /// assert_eq!(default, Budget::default());
 /// let of_one_processor = Budget::cpu_percent(10.0);
 /// let patient = Budget::cpu_percent(150.0).burst(Duration::from_secs(3));
@@ -57,7 +57,7 @@ impl Budget {
     }
 
     /// This share of what the process may use, averaged over time, and only while something is left
-    /// over. `Budget::spare_percent(1.0)` is the default.
+    /// over. `Budget::spare_percent(0.5)` is the default.
     ///
     /// What the process may use is the number of processors it is allowed to run on, or the quota of
     /// its control group (a container's limit) where that is less; both are looked up again every ten
@@ -65,13 +65,15 @@ impl Budget {
     /// as a whole uses more than 80 % of that, a tenth of a second at a time.
     ///
     /// And a run that had to stand in the system's queue for a processor, after it had begun, is
-    /// charged ten times what it used (on Linux): somebody else wanted that processor, perhaps a live
-    /// request. So on a machine that is busy shadows get a tenth of this share.
+    /// charged twenty times what it used (on Linux): somebody else wanted that processor, perhaps a
+    /// live request. So on a machine that is busy shadows get a twentieth of this share.
     ///
-    /// The default is what keeps the 99th percentile of live answers where it is: a run in progress is
-    /// met by about as many requests in a hundred as it takes percent of the time. Where answers
-    /// may take a little longer now and then, or processors stand idle, 10 % compare ten times as
-    /// much.
+    /// The default is what keeps the 99th percentile of live answers where it is: it is met by about
+    /// as many requests in a hundred as shadows are running percent of the time. Where answers may
+    /// take a little longer now and then, or processors stand idle, 10 % compare twenty times as much.
+    ///
+    /// Besides, without a quota and a burst of one's own, the first 200 ms of processor time are free,
+    /// so that a demonstration or a test of a few requests sees all of its comparisons.
     pub fn spare_percent(percent: f64) -> Budget {
         Budget { share: Share::OfTheProcess(percent / 100.0), burst: None }
     }
@@ -95,7 +97,7 @@ impl Budget {
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget::spare_percent(1.0)
+        Budget::spare_percent(0.5)
     }
 }
 

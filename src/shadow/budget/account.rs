@@ -28,6 +28,8 @@ pub(in crate::shadow) struct Account {
     cap: AtomicU64,
     /// When the balance is at its cap, in nanoseconds of monotonic time.
     full_at: AtomicU64,
+    /// Nanoseconds of processor time that are still free.
+    free: AtomicU64,
     /// Where the share is one of what the process leaves over.
     spare: Option<Spare>,
 }
@@ -39,8 +41,13 @@ impl Account {
             Share::OfTheProcess(_) => Some(Spare::new()),
             Share::Unlimited | Share::OfOneProcessor(_) => None,
         };
+        let free = match (&spare, budget.burst) {
+            (Some(_), None) => FREE,
+            _ => Duration::ZERO,
+        };
         let account = Account {
             budget,
+            free: AtomicU64::new(nanoseconds(free)),
             price: AtomicU64::new(0),
             cap: AtomicU64::new(0),
             full_at: AtomicU64::new(nanoseconds(now)),
@@ -57,6 +64,10 @@ impl Account {
             (Share::OfTheProcess(share), Some(Allowance { processors, .. })) => share * processors,
             (Share::OfOneProcessor(share) | Share::OfTheProcess(share), _) => share,
         };
+        // A quota has nothing to give away.
+        if allowance.is_some_and(|allowance| allowance.period.is_some()) {
+            self.free.store(0, Ordering::Relaxed);
+        }
         let price = 1.0 / share;
         let second = nanoseconds(Duration::from_secs(1));
         let cap = match (self.budget.burst, allowance) {
@@ -90,11 +101,25 @@ impl Account {
         if price == 0.0 {
             return;
         }
+        let used = self.beyond_the_free(used);
         let (cost, now) = (in_time(used, price), nanoseconds(now));
         // What was saved up beyond the cap is gone: hence `max`.
         let _ = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
             Some(full_at.max(now).saturating_add(cost))
         });
+    }
+
+    /// What of this is not free.
+    fn beyond_the_free(&self, used: Duration) -> Duration {
+        if self.free.load(Ordering::Relaxed) == 0 {
+            return used;
+        }
+        let mut rest = nanoseconds(used);
+        let _ = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
+            rest = nanoseconds(used).saturating_sub(free);
+            Some(free.saturating_sub(nanoseconds(used)))
+        });
+        Duration::from_nanos(rest)
     }
 
     /// Whether a run may begin, asked by the thread that would run it: what [`has_room`] says, and
@@ -173,9 +198,12 @@ fn to_pay(used: Duration, queued: Duration) -> Duration {
 }
 
 /// So many times dearer is a run that shared its processor with others.
-const CONTENDED: u32 = 10;
+const CONTENDED: u32 = 20;
 
 const UNNOTICED: Duration = Duration::from_micros(20);
+
+/// Processor time that is free once, so that the first few runs of a router are compared.
+const FREE: Duration = Duration::from_millis(200);
 
 /// How long shadows rest when the process leaves nothing over.
 const REST: Duration = Duration::from_millis(100);
@@ -246,10 +274,10 @@ mod tests {
     fn the_default_is_bounded_by_what_the_process_may_use() {
         let account = Account::new(Budget::default(), Duration::ZERO);
         let allowed = Allowance::read().processors;
-        assert!((account.price() * 0.01 * allowed - 1.0).abs() < 1e-9, "{account:?}");
+        assert!((account.price() * 0.005 * allowed - 1.0).abs() < 1e-9, "{account:?}");
         let clock = ManualClock::default();
         // What ten seconds grant, spent at once, is paid off in ten seconds less what was saved up.
-        account.charge(Duration::from_millis(100).mul_f64(allowed), clock.monotonic());
+        account.charge(FREE + millis(50).mul_f64(allowed), clock.monotonic());
         assert!(!account.has_room(&clock));
         clock.advance(SECOND * 10);
         assert!(account.has_room(&clock));
@@ -283,8 +311,8 @@ mod tests {
         let spare = account.spare.as_ref().unwrap();
         spare.pretend(false);
         assert!(account.may_run(&clock), "with the whole burst in hand nobody asks");
-        let burst = 0.01 * Allowance::read().processors;
-        account.charge(SECOND.mul_f64(burst * 0.6), clock.monotonic());
+        let burst = 0.005 * Allowance::read().processors;
+        account.charge(FREE + SECOND.mul_f64(burst * 0.6), clock.monotonic());
         assert!(!account.may_run(&clock));
         spare.pretend(true);
         clock.advance(millis(99));
@@ -294,11 +322,26 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_shared_its_processor_is_charged_ten_times() {
+    fn the_first_runs_are_free_but_not_under_a_quota() {
+        let clock = ManualClock::default();
+        let account = Account::new(Budget::default(), clock.monotonic());
+        account.charge(millis(120), clock.monotonic());
+        account.charge(millis(80), clock.monotonic());
+        assert_eq!(account.full_at.load(Ordering::Relaxed), nanoseconds(clock.monotonic()));
+        account.charge(SECOND, clock.monotonic());
+        assert!(!account.has_room(&clock));
+        let account = Account::new(Budget::default(), clock.monotonic());
+        account.set_terms(Some(Allowance { processors: 0.5, period: Some(millis(100)) }));
+        account.charge(millis(10), clock.monotonic());
+        assert!(!account.has_room(&clock));
+    }
+
+    #[test]
+    fn a_run_that_shared_its_processor_is_charged_twenty_times() {
         let micros = Duration::from_micros;
         assert_eq!(to_pay(millis(2), Duration::ZERO), millis(2));
         assert_eq!(to_pay(millis(2), micros(20)), millis(2));
-        assert_eq!(to_pay(millis(2), micros(200)), millis(22));
+        assert_eq!(to_pay(millis(2), micros(200)), millis(44));
         assert_eq!(to_pay(Duration::MAX, Duration::MAX), Duration::MAX);
     }
 
