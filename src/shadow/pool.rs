@@ -21,7 +21,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     counts::DropCause,
     dropped::Claim,
-    inside::{Inside, Tab},
+    scope::{AccountHandle, ShadowScope},
 };
 pub(super) use crate::contain::contained;
 
@@ -87,7 +87,7 @@ impl Pool {
         threads: usize,
         capacity: usize,
         grace: Duration,
-        tab: &Tab,
+        account: &AccountHandle,
         between: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Pool> {
         let (sender, queue) = unbounded();
@@ -117,13 +117,13 @@ impl Pool {
             let (shared, queue, running) =
                 (pool.shared.clone(), pool.queue.clone(), running.clone());
             pool.shared.alive.fetch_add(1, Ordering::SeqCst);
-            let (alive, tab) = (Alive(shared), tab.clone());
+            let (alive, account) = (Alive(shared), account.clone());
             // Should this fail, `alive` is dropped with the closure, and the threads that did
             // start are stopped with the pool.
             let thread = std::thread::Builder::new()
                 .name(format!("modelgate-shadow-{number}"))
                 .spawn(move || {
-                    let _inside = Inside::enter(Some(tab));
+                    let _inside = ShadowScope::enter(Some(account));
                     work(&alive.0, number, &queue, &running);
                 })?;
             pool.threads.lock().push(thread);
