@@ -97,7 +97,13 @@ impl Service {
         };
         let router = router
             .source(rollout.autopilot.as_source("ml-model-version")?)
-            .shadow(Shadow::always().candidate("v2").candidate("v1"))
+            .shadow(
+                Shadow::always()
+                    .candidate("v2")
+                    .candidate("v1")
+                    // Nothing else of this example needs the machine.
+                    .budget(Budget::unlimited()),
+            )
             .sink(rollout.verdict.clone())
             .autopilot(&rollout.autopilot)
             .build()?;
@@ -113,10 +119,7 @@ impl Service {
         Service::showing(router, None)
     }
 
-    fn showing(
-        router: ModelRouter<Features, Classification>,
-        rollout: Option<Rollout>,
-    ) -> Service {
+    fn showing(router: ModelRouter<Features, Classification>, rollout: Option<Rollout>) -> Service {
         let (shown, rolled) = (router.clone(), rollout.clone());
         let page = LivePage::start(move || {
             let report = Report::builder("ml-model-version").router(&shown);
@@ -175,7 +178,9 @@ impl Service {
 
     /// The same in numbers, in the text format of Prometheus.
     pub fn metrics(&self) -> Reply {
-        Reply::text(200, self.metrics.render(&self.router.stats(), &self.router.status()))
+        let rollout = self.rollout.as_ref().map(|rollout| rollout.autopilot.status());
+        let (stats, status) = (self.router.stats(), self.router.status());
+        Reply::text(200, self.metrics.render(&stats, &status, rollout.as_ref()))
     }
 
     /// Waits until the comparisons of all answers so far are on the disk: for use after the last
