@@ -40,7 +40,7 @@
 //! | multi-kind context | the context itself with other kinds beside it |
 //! | multi-kind context without a `user` | other kinds beside a context that has no targeting key |
 //! | user of old with an empty key | the targeting key `""` |
-//! | private attributes, `_meta` | nothing: what is reported, the source says |
+//! | private attributes | [`EvaluationContext::visit_private`], added by [`Context::with_private`](crate::Context::with_private); an attribute `_meta` with `privateAttributes` in it says the same |
 //!
 //! - A kind without a key of its own, or under a name that the vendor does not allow, is not there.
 //!   One named `user` counts only beside a context that has no targeting key.

@@ -21,6 +21,8 @@ pub(crate) struct Part {
     pub(crate) anonymous: bool,
     /// All others that a context may have, `name` among them.
     pub(crate) attributes: Vec<(Box<str>, Value)>,
+    /// What of it must not be sent, as its owner wrote it: names and paths.
+    pub(crate) private: Vec<Box<str>>,
 }
 
 impl Who {
@@ -55,8 +57,25 @@ impl Part {
             }
         });
         let anonymous = matches!(context.attribute("anonymous"), Some(ValueRef::Bool(true)));
-        Part { kind: kind.into(), key: key.into(), anonymous, attributes }
+        let private = private(context);
+        Part { kind: kind.into(), key: key.into(), anonymous, attributes, private }
     }
+}
+
+/// What a context keeps to itself: what it says, and what the vendor's own JSON form of a context
+/// says in its `_meta`, for those that carry it as it came.
+fn private(context: &dyn EvaluationContext) -> Vec<Box<str>> {
+    let mut private = Vec::new();
+    context.visit_private(&mut |attribute| private.push(attribute.into()));
+    if let Some(ValueRef::Map(meta)) = context.attribute("_meta")
+        && let Some(ValueRef::List(listed)) = meta.member("privateAttributes")
+    {
+        private.extend((0..listed.len()).filter_map(|index| match listed.element(index) {
+            Some(ValueRef::Text(attribute)) => Some(attribute.into()),
+            _ => None,
+        }));
+    }
+    private
 }
 
 /// The key of the request's context itself, which is of kind `user`.

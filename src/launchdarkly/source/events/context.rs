@@ -21,6 +21,18 @@ struct Attribute {
     steps: Vec<Box<str>>,
 }
 
+impl Attribute {
+    /// `None` for a reference that is none.
+    fn parse(written: &str) -> Option<Attribute> {
+        let steps = match written.strip_prefix('/') {
+            None if written.is_empty() => return None,
+            None => vec![written.into()],
+            Some(path) => components(path)?,
+        };
+        Some(Attribute { written: written.to_owned(), steps })
+    }
+}
+
 impl Default for Privacy {
     fn default() -> Privacy {
         Privacy { all: true, attributes: Vec::new() }
@@ -30,13 +42,8 @@ impl Default for Privacy {
 impl Privacy {
     /// Hides this attribute. A reference that is none hides nothing.
     pub(super) fn add(&mut self, attribute: &str) {
-        let steps = match attribute.strip_prefix('/') {
-            None if attribute.is_empty() => None,
-            None => Some(vec![attribute.into()]),
-            Some(path) => components(path),
-        };
-        match steps {
-            Some(steps) => self.attributes.push(Attribute { written: attribute.to_owned(), steps }),
+        match Attribute::parse(attribute) {
+            Some(attribute) => self.attributes.push(attribute),
             None => tracing::warn!(
                 target: "modelgate::source",
                 "a private attribute is named by no reference: it hides nothing"
@@ -69,10 +76,15 @@ impl Privacy {
         let mut redacted = Vec::new();
         shown.insert("key".to_owned(), json!(part.key));
         let all = self.all || hides_anonymous && part.anonymous;
+        // What the context itself keeps private holds for nothing but this context.
+        let own: Vec<Attribute> =
+            part.private.iter().filter_map(|written| Attribute::parse(written)).collect();
+        let private: Vec<&Attribute> = self.attributes.iter().chain(&own).collect();
         for (name, value) in &part.attributes {
             if all {
                 redacted.push(reference(name));
-            } else if let Some(value) = self.attribute(&mut vec![name], value, &mut redacted) {
+            } else if let Some(value) = shown_value(&private, &mut vec![name], value, &mut redacted)
+            {
                 shown.insert(name.to_string(), value);
             }
         }
@@ -84,38 +96,38 @@ impl Privacy {
         }
         shown
     }
+}
 
-    /// A value without its private members; `None` where it is private itself. No deeper than the
-    /// paths of private attributes.
-    fn attribute<'v>(
-        &self,
-        path: &mut Vec<&'v str>,
-        value: &'v Value,
-        redacted: &mut Vec<String>,
-    ) -> Option<Json> {
-        let begins = |attribute: &&Attribute| {
-            let steps = attribute.steps.iter().map(|step| &**step);
-            steps.take(path.len()).eq(path.iter().copied())
-        };
-        let here: Vec<&Attribute> = self.attributes.iter().filter(begins).collect();
-        if let Some(private) = here.iter().find(|private| private.steps.len() == path.len()) {
-            redacted.push(private.written.clone());
-            return None;
-        }
-        match value {
-            Value::Map(members) if !here.is_empty() => {
-                let mut shown = Members::new();
-                for (name, value) in members.iter() {
-                    path.push(name);
-                    if let Some(value) = self.attribute(path, value, redacted) {
-                        shown.insert(name.to_owned(), value);
-                    }
-                    path.pop();
+/// A value without its private members; `None` where it is private itself. No deeper than the paths
+/// of private attributes.
+fn shown_value<'v>(
+    private: &[&Attribute],
+    path: &mut Vec<&'v str>,
+    value: &'v Value,
+    redacted: &mut Vec<String>,
+) -> Option<Json> {
+    let begins = |attribute: &&&Attribute| {
+        let steps = attribute.steps.iter().map(|step| &**step);
+        steps.take(path.len()).eq(path.iter().copied())
+    };
+    let here: Vec<&Attribute> = private.iter().filter(begins).copied().collect();
+    if let Some(private) = here.iter().find(|private| private.steps.len() == path.len()) {
+        redacted.push(private.written.clone());
+        return None;
+    }
+    match value {
+        Value::Map(members) if !here.is_empty() => {
+            let mut shown = Members::new();
+            for (name, value) in members.iter() {
+                path.push(name);
+                if let Some(value) = shown_value(&here, path, value, redacted) {
+                    shown.insert(name.to_owned(), value);
                 }
-                Some(Json::Object(shown))
+                path.pop();
             }
-            value => Some(json!(value)),
+            Some(Json::Object(shown))
         }
+        value => Some(json!(value)),
     }
 }
 
@@ -142,7 +154,8 @@ mod tests {
             ("address".into(), address),
             ("/a~b".into(), Value::from(1_i64)),
         ];
-        Part { kind: "user".into(), key: "u".into(), anonymous, attributes }
+        let (kind, key) = ("user".into(), "u".into());
+        Part { kind, key, anonymous, attributes, private: Vec::new() }
     }
 
     fn shown(privacy: &Privacy, part: Part) -> Json {
@@ -173,6 +186,26 @@ mod tests {
             shown(&privacy, user(false)),
             json!({"kind": "user", "key": "u", "address": {"city": "Oz"}, "_meta": {
                 "redactedAttributes": ["name", "/address/street", "/~1a~0b"]}})
+        );
+    }
+
+    #[test]
+    fn what_a_context_keeps_private_is_left_out_of_that_context_alone() {
+        let mut privacy = Privacy { all: false, attributes: Vec::new() };
+        privacy.add("name");
+        let private = ["/address/street", "/~1a~0b", "", "/", "name"].map(Into::into).to_vec();
+        let organization = Part { kind: "organization".into(), ..user(false) };
+        let who = Who { parts: vec![Part { private, ..user(false) }, organization] };
+        let shown = privacy.shown(&who, true);
+        assert_eq!(
+            shown["user"],
+            json!({"key": "u", "address": {"city": "Oz"}, "_meta": {
+                "redactedAttributes": ["name", "/address/street", "/~1a~0b"]}})
+        );
+        assert_eq!(
+            shown["organization"],
+            json!({"key": "u", "address": {"street": "Elm", "city": "Oz"}, "/a~b": 1,
+                "_meta": {"redactedAttributes": ["name"]}})
         );
     }
 

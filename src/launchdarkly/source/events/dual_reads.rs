@@ -114,6 +114,7 @@ impl DualReads {
             key: read.key,
             anonymous: read.is_hashed,
             attributes: Vec::new(),
+            private: Vec::new(),
         };
         let mut measurements =
             vec![json!({"key": "invoked", "values": {"old": true, "new": true}})];
