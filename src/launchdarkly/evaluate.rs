@@ -314,6 +314,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
             metadata: &flag.metadata,
             on: None,
             missing_key: self.missing_key,
+            truncates: true,
             outcome: match evaluated.why {
                 // The vendor's clients do not even ask for such a context.
                 Why::Error(ErrorKind::UserNotSpecified) => u32::MAX,
