@@ -133,6 +133,7 @@ impl FlagSet {
             on: None,
             missing_key: false,
             outcome: 0,
+            truncates: false,
         }
     }
 

@@ -278,6 +278,15 @@ impl<'c, 'd> Compiler<'c, 'd> {
                     }
                     Expression::Constant(argument.clone())
                 }
+                // The flag's key is a constant anywhere else; here it is what an operator came to, and
+                // no list.
+                (0, Value::Map(_)) => match self.expression(argument, spot)? {
+                    Expression::Constant(Value::Text(_)) => {
+                        let path = Path::Attribute(Attribute::FlagKey);
+                        self.read(path, None, Data::Context, false)
+                    }
+                    expression => expression,
+                },
                 (1, body) => self.body(operator, body, spot)?,
                 _ => self.expression(argument, spot)?,
             });

@@ -151,6 +151,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             on: None,
             missing_key: self.missing_key,
             outcome: 0,
+            truncates: true,
         }
     }
 

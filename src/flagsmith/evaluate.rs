@@ -112,6 +112,7 @@ impl Feature {
             on: Some(on),
             missing_key: decision.missing_key,
             outcome: outcome(&self.state, decision),
+            truncates: false,
         }
     }
 }

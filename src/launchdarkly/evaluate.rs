@@ -332,6 +332,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
             metadata: &flag.metadata,
             on: None,
             missing_key: self.missing_key,
+            truncates: true,
             outcome: match evaluated.why {
                 // The vendor's clients do not even ask for such a context.
                 Cause::Error(ErrorKind::UserNotSpecified) => u32::MAX,

@@ -289,6 +289,7 @@ impl<'a> Outcome<'a> {
             on: Some(self.enabled),
             missing_key: self.missing_key,
             outcome,
+            truncates: false,
         }
     }
 }

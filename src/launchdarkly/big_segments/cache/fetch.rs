@@ -92,6 +92,9 @@ fn keep_fetching(
     loop {
         let wanted = match asked.try_recv() {
             Ok(wanted) => wanted,
+            // Nobody has the cache any more, though its sender is there for a moment longer: the wake-up
+            // that says so comes before it goes.
+            Err(TryRecvError::Empty) if shared.strong_count() == 0 => return,
             Err(TryRecvError::Empty) => {
                 thread::park();
                 continue;
