@@ -283,7 +283,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
                 (0, Value::Map(_)) => match self.expression(argument, spot)? {
                     Expression::Constant(Value::Text(_)) => {
                         let path = Path::Attribute(Attribute::FlagKey);
-                        self.read(path, None, Data::Context, false)
+                        self.read(path, None, DataSource::Context, false)
                     }
                     expression => expression,
                 },
