@@ -100,4 +100,3 @@ impl Default for Budget {
         Budget::spare_percent(0.5)
     }
 }
-

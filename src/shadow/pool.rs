@@ -25,7 +25,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     counts::DropCause,
     dropped::Claim,
-    inside::{Inside, Tab},
+    scope::{AccountHandle, ShadowScope},
 };
 pub(super) use crate::contain::contained;
 
@@ -102,7 +102,7 @@ impl Pool {
         threads: usize,
         capacity: usize,
         grace: Duration,
-        tab: &Tab,
+        account: &AccountHandle,
         hooks: Hooks,
     ) -> std::io::Result<Pool> {
         let (sender, queue) = unbounded();
@@ -134,13 +134,13 @@ impl Pool {
             let (shared, queue, running) =
                 (pool.shared.clone(), pool.queue.clone(), running.clone());
             pool.shared.alive.fetch_add(1, Ordering::SeqCst);
-            let (alive, tab) = (Alive(shared), tab.clone());
+            let (alive, account) = (Alive(shared), account.clone());
             // Should this fail, `alive` is dropped with the closure, and the threads that did
             // start are stopped with the pool.
             let thread = std::thread::Builder::new()
                 .name(format!("modelgate-shadow-{number}"))
                 .spawn(move || {
-                    let _inside = Inside::enter(Some(tab));
+                    let _inside = ShadowScope::enter(Some(account));
                     work(&alive.0, number, &queue, &running);
                 })?;
             pool.threads.lock().push(thread);
@@ -358,9 +358,8 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 impl Shared {
     /// Sleeps until there is something to do; naps while that would be in vain.
     fn rest(&self, bell: &Bell, queue: &Receiver<Message>) {
-        let is_wanted = || {
-            self.closed.load(Ordering::SeqCst) || self.flushing.load(Ordering::SeqCst) > 0
-        };
+        let is_wanted =
+            || self.closed.load(Ordering::SeqCst) || self.flushing.load(Ordering::SeqCst) > 0;
         let pause = contained(&self.hooks.pause).flatten();
         match pause.filter(|pause| *pause <= LONGEST_NAP && !is_wanted()) {
             Some(pause) => {

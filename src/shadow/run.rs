@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::{
     budget::{Account, Meter},
     counts::{Candidate, DropCause},
-    dropped::{Claim, Dropped, Notice, Notices, Wanted},
+    dropped::{Claim, DropNotice, DropNotices, Dropped, ShadowRequest},
     policy::Filter,
     pool::{Job, Running},
 };
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// What a request leaves behind for the comparison with its shadow.
-pub(crate) struct Answered<P> {
+pub(crate) struct PrimaryAnswer<P> {
     pub(crate) prediction_id: PredictionId,
     /// The flag revision of the request's snapshot.
     pub(crate) revision: u64,
@@ -43,9 +43,9 @@ pub(crate) struct Answered<P> {
     pub(crate) primary: Run<P>,
 }
 
-impl<P> Answered<P> {
-    pub(super) fn wanted(&self) -> Wanted {
-        Wanted {
+impl<P> PrimaryAnswer<P> {
+    pub(super) fn wanted(&self) -> ShadowRequest {
+        ShadowRequest {
             prediction_id: self.prediction_id,
             revision: self.revision,
             targeting_key: self.targeting_key.clone(),
@@ -56,19 +56,19 @@ impl<P> Answered<P> {
 
 /// When a run was handed over: by both clocks.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct HandOverTime {
     pub(super) monotonic: Duration,
     pub(super) unix: Duration,
 }
 
 /// What all runs of a router share.
-pub(super) struct Desk<P> {
+pub(super) struct RunContext<P> {
     pub(super) comparator: Option<Box<dyn Comparator<P>>>,
     pub(super) sinks: FanOut<P>,
     pub(super) hasher: KeyHasher,
     pub(super) keeps_targeting_key: bool,
     pub(super) filter: Option<Filter>,
-    pub(super) notices: Arc<Notices>,
+    pub(super) notices: Arc<DropNotices>,
     /// Held by the one who empties the notices.
     pub(super) telling: Mutex<()>,
     pub(super) account: Arc<Account>,
@@ -78,14 +78,14 @@ pub(super) struct Desk<P> {
 }
 
 /// A comparator that panics when it is dropped does not keep the router from going.
-impl<P> Drop for Desk<P> {
+impl<P> Drop for RunContext<P> {
     fn drop(&mut self) {
         let comparator = self.comparator.take();
         let _ = contained(|| drop(comparator));
     }
 }
 
-impl<P> Desk<P> {
+impl<P> RunContext<P> {
     fn is_late(&self, since: Duration, now: Duration) -> bool {
         self.deadline.is_some_and(|deadline| now.saturating_sub(since) > deadline)
     }
@@ -94,8 +94,8 @@ impl<P> Desk<P> {
     pub(super) fn claim(
         &self,
         candidate: &Arc<Candidate>,
-        answered: &Answered<P>,
-        at: Moment,
+        answered: &PrimaryAnswer<P>,
+        at: HandOverTime,
     ) -> Claim {
         Claim::new(candidate, &self.notices, at.unix, || answered.wanted())
     }
@@ -118,7 +118,7 @@ impl<P> Desk<P> {
     }
 
     fn empty_notices(&self) {
-        while let Some(Notice { wanted, candidate, cause, time }) = self.notices.take() {
+        while let Some(DropNotice { wanted, candidate, cause, time }) = self.notices.take() {
             let mut dropped = Dropped::new(wanted.primary, candidate, cause);
             dropped.prediction_id = wanted.prediction_id;
             dropped.time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
@@ -170,10 +170,10 @@ impl<P> Desk<P> {
     /// runs that completed and those that panicked.
     pub(super) fn conclude(
         &self,
-        answered: Answered<P>,
+        answered: PrimaryAnswer<P>,
         candidate: Run<P>,
         queue_wait: Duration,
-        at: Moment,
+        at: HandOverTime,
         settle: impl FnOnce() -> Option<Claim>,
     ) {
         let kind = candidate.outcome.as_ref().err().map(ModelError::kind);
@@ -211,11 +211,11 @@ impl<P> Desk<P> {
 
 /// A candidate to be run.
 pub(super) struct ShadowRun<P, C> {
-    pub(super) desk: Arc<Desk<P>>,
+    pub(super) desk: Arc<RunContext<P>>,
     pub(super) candidate: Arc<Candidate>,
-    pub(super) answered: Answered<P>,
+    pub(super) answered: PrimaryAnswer<P>,
     pub(super) call: C,
-    pub(super) at: Moment,
+    pub(super) at: HandOverTime,
 }
 
 impl<P, C> Job for ShadowRun<P, C>
@@ -269,11 +269,11 @@ where
 /// A candidate that has run elsewhere, to be compared.
 #[cfg(any(feature = "async", test))]
 pub(super) struct Finished<P> {
-    pub(super) desk: Arc<Desk<P>>,
+    pub(super) desk: Arc<RunContext<P>>,
     pub(super) candidate: Arc<Candidate>,
-    pub(super) answered: Answered<P>,
+    pub(super) answered: PrimaryAnswer<P>,
     pub(super) side: Run<P>,
-    pub(super) at: Moment,
+    pub(super) at: HandOverTime,
 }
 
 #[cfg(any(feature = "async", test))]

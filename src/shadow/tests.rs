@@ -97,12 +97,12 @@ fn spin() -> Result<f64, ModelError> {
     Ok(1.0)
 }
 
-fn wanted() -> Wanted {
+fn wanted() -> ShadowRequest {
     answered(Some("user-42")).wanted()
 }
 
-fn answered(key: Option<&str>) -> Answered<f64> {
-    Answered {
+fn answered(key: Option<&str>) -> PrimaryAnswer<f64> {
+    PrimaryAnswer {
         prediction_id: PredictionId::from_u128(5),
         revision: 9,
         targeting_key: key.map(Into::into),
@@ -156,7 +156,7 @@ fn key_and_features_are_recorded_only_when_asked_for() {
     let bench = Bench::new(policy().record_targeting_key().record_features());
     assert!(bench.line.records_features());
     let features = || Some(Value::List(vec![2.0_f64.into()]));
-    let with_features = || Answered { features: features(), ..answered(Some("user-42")) };
+    let with_features = || PrimaryAnswer { features: features(), ..answered(Some("user-42")) };
     bench.line.offer(&bench.candidate, wanted, || (with_features(), || Ok(1.0))).unwrap();
     bench.settle();
     let seen = bench.seen.take();
@@ -186,9 +186,10 @@ fn nothing_is_copied_where_there_is_no_room() {
     let bench = Bench::new(policy().queue(1));
     let _release = bench.occupy();
     bench.offer(|| Ok(1.0)).unwrap();
-    let refused = bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
-        panic!("copied although the queue is full")
-    });
+    let refused =
+        bench.line.offer(&bench.candidate, wanted, || -> (PrimaryAnswer<f64>, fn() -> _) {
+            panic!("copied although the queue is full")
+        });
     assert_eq!(refused, Err(DropCause::QueueFull));
     assert_eq!(bench.candidate.counts().dropped(DropCause::QueueFull), 1);
     drop(_release);
@@ -200,7 +201,7 @@ fn a_panic_while_copying_stays_off_the_request_and_gives_its_place_back() {
     let bench = Bench::new(policy().queue(1));
     for _ in 0..3 {
         let refused =
-            bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
+            bench.line.offer(&bench.candidate, wanted, || -> (PrimaryAnswer<f64>, fn() -> _) {
                 panic!("a clone that panics")
             });
         assert_eq!(refused, Err(DropCause::Panic));

@@ -5,11 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    super::allowance::Allowance,
-    Budget, Share,
-    spare::Spare,
-};
+use super::{super::allowance::Allowance, Budget, Share, spare::Spare};
 use crate::{clock::Clock, cpu_time};
 
 /// The account of a [`Budget`].
