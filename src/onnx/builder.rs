@@ -14,7 +14,7 @@ use super::{
     AxisSizes, Beside, Classifier, ColumnClassifier, Document, Engine, Graph, LoadError,
     LoadedClassifier, Regressor, TextClassifier, VectorModel,
     axes::Axis,
-    sidecar::{Place, Sidecar},
+    sidecar::{Sidecar, SidecarPath},
 };
 #[cfg(all(feature = "onnx", feature = "ort"))]
 use super::{Runtime, verify};
@@ -95,7 +95,7 @@ pub struct Loader {
     pub(super) features: Option<usize>,
     pub(super) axes: Vec<(Box<str>, AxisSizes)>,
     pub(super) non_finite: NonFiniteInput,
-    pub(super) sidecar: Place,
+    pub(super) sidecar: SidecarPath,
     sha256: Option<Box<str>>,
     external_sha256: Vec<(Box<str>, Box<str>)>,
     max_file_bytes: u64,
@@ -115,7 +115,7 @@ impl Loader {
             features: None,
             axes: Vec::new(),
             non_finite: NonFiniteInput::default(),
-            sidecar: Place::default(),
+            sidecar: SidecarPath::default(),
             sha256: None,
             external_sha256: Vec::new(),
             // No ONNX file can be larger: protobuf ends at 2 GiB.
@@ -224,13 +224,13 @@ impl Loader {
     /// from a file: `fraud-v2.schema.json` beside `fraud-v2.onnx`, if it exists. Its format is in
     /// the [guide](crate::guide::models).
     pub fn sidecar(mut self, path: impl Into<PathBuf>) -> Loader {
-        self.sidecar = Place::At(path.into());
+        self.sidecar = SidecarPath::At(path.into());
         self
     }
 
     /// Reads no file beside the model, even if there is one.
     pub fn without_sidecar(mut self) -> Loader {
-        self.sidecar = Place::Nowhere;
+        self.sidecar = SidecarPath::Nowhere;
         self
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Classifier, ColumnClassifier, Graph, LoadError, Loader, TensorInfo,
-    engine::{Numbers, made_up},
+    engine::{Numbers, probe_inputs},
 };
 use crate::{
     features::{Features, Schema},
@@ -90,7 +90,7 @@ pub(super) fn rows(
 /// Tensors for the inputs of a graph, if they can be made up.
 pub(super) fn tensors(inputs: &[TensorInfo]) -> Vec<Tensors> {
     let sized = |place: u64| {
-        let given = made_up(inputs, 1 + place as usize % 3, None, SEED.wrapping_add(place))?;
+        let given = probe_inputs(inputs, 1 + place as usize % 3, None, SEED.wrapping_add(place))?;
         Some(inputs.iter().map(|input| input.name.clone()).zip(given).collect())
     };
     (0..TENSORS).filter_map(sized).collect()
@@ -167,7 +167,7 @@ pub(super) fn some<T: fmt::Debug>(values: &[T]) -> String {
 pub(super) fn classifier(ours: &Classifier, theirs: &Classifier) -> Result<(), LoadError> {
     let rows = rows(ours.schema(), ours.input_len(), ours.0.non_finite);
     let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-    let agree = classes_agree(ours.0.told.tolerance);
+    let agree = classes_agree(ours.0.metadata.tolerance);
     compare((ours, theirs), &rows, agree, some, show_classes)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use smallvec::smallvec;
 
-use super::{ColumnClassifier, Document, LoadError, Loader, Row, Sidecar, Table, TensorInfo};
+use super::{ColumnClassifier, ColumnPlans, Document, LoadError, Loader, Row, Sidecar, TensorInfo};
 use crate::{
     features::FeatureValue,
     model::{Acceptance, Classification, Label, Model, ModelError},
@@ -118,7 +118,7 @@ impl TextClassifier {
     /// The golden rows of the model's sidecar, as something to prove; as
     /// [`Classifier::acceptance`](crate::onnx::Classifier::acceptance).
     pub fn acceptance(&self) -> Acceptance<str, Classification> {
-        let Table { golden, tolerance, .. } = &*self.0.0;
+        let ColumnPlans { golden, tolerance, .. } = &*self.0.0;
         let rows = golden.iter().filter_map(|(features, expected)| {
             let text = match features.values().first() {
                 Some(FeatureValue::Text(text)) => text.clone(),
@@ -145,7 +145,7 @@ impl Model<str, Classification> for TextClassifier {
     }
 }
 
-fn row<'a>(table: &Table, value: &'a FeatureValue) -> Result<Row<'a>, ModelError> {
+fn row<'a>(table: &ColumnPlans, value: &'a FeatureValue) -> Result<Row<'a>, ModelError> {
     if let Some(column) = table.columns.first() {
         column
             .check(value)

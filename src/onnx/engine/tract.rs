@@ -14,7 +14,7 @@ use tract_onnx::tract_hir::internal::{
 };
 
 pub(super) use self::{rewrite::keep_nan, sizes::fix};
-use super::{Beside, Document, Graph, Rows, Told, external, guarded};
+use super::{Beside, Document, Graph, ParsedFile, Rows, external, guarded};
 use crate::{
     model::{Label, ModelError},
     onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},

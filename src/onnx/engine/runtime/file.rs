@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use prost::Message;
 
-use super::{Beside, Document, Graph, Runtime, Told, external::Files};
+use super::{Beside, Document, Graph, ParsedFile, Runtime, external::Files};
 use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
@@ -56,7 +56,7 @@ pub(super) fn read(
             *output = map.describe();
         }
     }
-    let told = Told::read(bytes);
+    let parsed_file = ParsedFile::read(bytes);
     let bytes = match &maps[..] {
         [] => bytes.to_vec(),
         maps => zip_map::replace(bytes, maps).ok_or_else(damaged)?,
@@ -65,7 +65,7 @@ pub(super) fn read(
     let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
     let inputs = inputs.map(Value::describe).collect();
     let file = File { bytes: Arc::new(bytes), beside, runtime: runtime.clone() };
-    Ok(Document { inputs, outputs, told, graph: Graph::Runtime(file) })
+    Ok(Document { inputs, outputs, parsed_file, graph: Graph::Runtime(file) })
 }
 
 // The fields of ONNX's messages that are read here, by the numbers of its `onnx.proto`.
@@ -159,11 +159,11 @@ struct Value {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(message, optional, tag = "2")]
-    kind: Option<Kind>,
+    kind: Option<TypeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Kind {
+struct TypeProto {
     #[prost(message, optional, tag = "1")]
     tensor: Option<TensorKind>,
 }

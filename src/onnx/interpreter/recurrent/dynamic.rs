@@ -4,7 +4,7 @@
 use super::{Activation, Sizes, Weights, activation, lstm};
 use crate::onnx::interpreter::{
     call::Call,
-    value::{self, Fault, Outcome, all, ensure, floats, from_floats},
+    value::{self, OperatorError, Outcome, all, ensure, floats, from_floats},
 };
 
 /// Numbers as 8 bits hold them, one scale for all.
@@ -21,10 +21,14 @@ fn rounded(values: &[f64]) -> Vec<f64> {
 }
 
 /// Weights `[directions, from, to]` with their scales, as floats `[directions, to, from]`.
-fn weights(call: &Call<'_>, place: usize, scale: usize) -> Result<(Vec<f64>, Vec<usize>), Fault> {
+fn weights(
+    call: &Call<'_>,
+    place: usize,
+    scale: usize,
+) -> Result<(Vec<f64>, Vec<usize>), OperatorError> {
     let tensor = call.tensor(place)?;
     let [directions, from, to] = *tensor.shape() else {
-        return Err(Fault::new(format!("weights of shape {:?}", tensor.shape())));
+        return Err(OperatorError::new(format!("weights of shape {:?}", tensor.shape())));
     };
     let values = floats(tensor)?;
     let scales = floats(call.tensor(scale)?)?;
@@ -35,7 +39,7 @@ fn weights(call: &Call<'_>, place: usize, scale: usize) -> Result<(Vec<f64>, Vec
             count if count == directions => direction,
             _ => direction * to + column,
         };
-        list.get(at).copied().ok_or_else(|| Fault::new(format!("{} scales", list.len())))
+        list.get(at).copied().ok_or_else(|| OperatorError::new(format!("{} scales", list.len())))
     };
     let mut made = Vec::with_capacity(value::count(&[directions, from, to])?);
     for direction in 0..directions {
@@ -54,7 +58,9 @@ fn weights(call: &Call<'_>, place: usize, scale: usize) -> Result<(Vec<f64>, Vec
 
 pub(in crate::onnx::interpreter) fn dynamic_lstm(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let [time, batch, input] = *x.shape() else { return Err(Fault::new("expected 3 axes")) };
+    let [time, batch, input] = *x.shape() else {
+        return Err(OperatorError::new("expected 3 axes"));
+    };
     let (w, w_shape) = weights(call, 1, 8)?;
     let (r, r_shape) = weights(call, 2, 10)?;
     let (directions, hidden) = (r_shape[0], r_shape[1]);
@@ -63,7 +69,7 @@ pub(in crate::onnx::interpreter) fn dynamic_lstm(call: &Call<'_>) -> Outcome {
         "forward" => &[false],
         "reverse" => &[true],
         "bidirectional" => &[false, true],
-        other => return Err(Fault::new(format!("direction `{other}`"))),
+        other => return Err(OperatorError::new(format!("direction `{other}`"))),
     };
     ensure!(
         backwards.len() == directions
@@ -72,7 +78,7 @@ pub(in crate::onnx::interpreter) fn dynamic_lstm(call: &Call<'_>) -> Outcome {
         "W of {w_shape:?} and R of {r_shape:?}"
     );
     call.spend(directions * time * batch * 4 * hidden * (input + hidden))?;
-    let part = |place, each: usize| -> Result<Vec<f64>, Fault> {
+    let part = |place, each: usize| -> Result<Vec<f64>, OperatorError> {
         let values = match call.maybe(place)? {
             Some(tensor) => floats(tensor)?,
             None => vec![0.0; directions * each],
