@@ -76,19 +76,19 @@ fn asked(query: &str) -> (Vec<String>, BTreeSet<String>) {
         .match_indices("modelgate_")
         .map(|(at, _)| query[at..].chars().take_while(|c| is_name(*c)).collect())
         .collect();
-    let inside = |open: &str, close: char| {
-        query.match_indices(open).map(move |(at, _)| {
-            let rest = &query[at + open.len()..];
-            rest[..rest.find(close).unwrap_or(rest.len())].to_owned()
-        })
-    };
-    let grouped = inside("by (", ')').collect::<Vec<_>>();
-    let matched = inside("{", '}').collect::<Vec<_>>();
+    let grouped = inside(query, "by (", ')');
+    let matched = inside(query, "{", '}');
     let labels = grouped.iter().flat_map(|group| group.split(','));
     let matched = matched.iter().flat_map(|matchers| matchers.split(','));
     let matched = matched.filter_map(|matcher| matcher.split(['=', '!']).next());
     let labels = labels.chain(matched).map(|label| label.trim().to_owned());
     (metrics, labels.filter(|label| !label.is_empty()).collect())
+}
+
+/// What stands between these, each time.
+fn inside<'q>(query: &'q str, open: &str, close: char) -> Vec<&'q str> {
+    let begun = query.match_indices(open).map(|(at, _)| &query[at + open.len()..]);
+    begun.map(|rest| rest.split(close).next().unwrap_or_default()).collect()
 }
 
 fn queries(board: &Value, found: &mut Vec<(String, String)>) {

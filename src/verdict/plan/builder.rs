@@ -2,9 +2,7 @@
 
 use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc, time::Duration};
 
-use super::{
-    Kept, NumberOf, Observer, Plan, Redaction, ScoreOf, Shown, SliceOf, VerdictError, Watched,
-};
+use super::{Kept, Observer, Plan, Redaction, ScoreOf, Shown, SliceOf, VerdictError, Watched};
 use crate::{
     compare::{Comparison, HasLabel},
     verdict::{
