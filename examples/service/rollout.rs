@@ -35,6 +35,7 @@ impl Rollout {
             .against("v1")
             .metric(Metric::failures().margin(0.02))
             .metric(Metric::disagreement())
+            .classes()
             .score(0.0..=1.0, |answer: &Classification| {
                 answer.probabilities.iter().copied().reduce(f32::max).map(f64::from)
             })

@@ -169,6 +169,8 @@ pub(crate) struct Agreement {
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Histogram {
+    /// What is counted.
+    pub(crate) of: String,
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) counts: Vec<u64>,

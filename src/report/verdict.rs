@@ -3,13 +3,13 @@
 use super::{
     content::{
         Agreement, Check, Content, Count, Decision, Disagreement, Disagreements, Evidence, Figure,
-        Headline, Metric, Point, Series, Standing, Unit,
+        Headline, Histogram, Latency, Metric, Point, Series, Standing, Unit,
     },
     figure::{Percent, Short, Whole},
 };
 use crate::verdict::{
     self, AgreementFigures, Finding, Health, Judgement, MetricConfig, MetricJudgement, MetricKind,
-    MetricTimeline, Overall, Role, VerdictConfig,
+    MetricTimeline, Overall, Role, TimeCounts, VerdictConfig,
 };
 
 /// More classes than this are no table that anybody reads.
@@ -30,6 +30,7 @@ pub(super) fn fill(
         timelines.into_iter().filter_map(|line| series(config, judgement, line)).collect();
     let figures = verdict::agreement_figures(&evidence.tally);
     content.agreement = Some(agreement(judgement, &figures, &evidence.tally));
+    content.latency.extend(latency(judgement, &evidence.tally));
     content.disagreements = Some(examples(disagreements));
     content.health.extend(checks(&judgement.health));
     content.users.extend(users(&judgement.health, &evidence.tally));
@@ -113,7 +114,66 @@ fn series(config: &VerdictConfig, judgement: &Judgement, line: MetricTimeline) -
         unit: unit(metric.kind),
         thresholds: Some((metric.threshold.worse, metric.threshold.not_worse)),
         metric: line.name,
-        stages: Vec::new(),
+        stages: line
+            .stages
+            .iter()
+            .map(|mark| (mark.pairs, Percent(f64::from(mark.share) / 100_000.0).to_string()))
+            .collect(),
+    })
+}
+
+/// How long both versions took where they were compared.
+fn latency(judgement: &Judgement, tally: &verdict::Tally) -> Vec<Latency> {
+    let champion = judgement.champion.as_deref().unwrap_or("whichever answered");
+    let sides = [
+        (champion, "answering, where it was compared", &tally.times.champion),
+        (judgement.candidate.as_str(), "in shadow, by the clock", &tally.times.candidate),
+    ];
+    let timed = sides.into_iter().filter(|(.., bins)| bins.iter().any(|count| *count > 0));
+    timed
+        .map(|(version, measured, bins)| {
+            let buckets: Vec<(f64, u64)> = bins
+                .iter()
+                .enumerate()
+                .filter(|(_, count)| **count > 0)
+                .map(|(bin, count)| (TimeCounts::bin_start_us(bin + 1), *count))
+                .collect();
+            let count = buckets.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            let quantile = |share: f64| {
+                let mut left = (share * count as f64).ceil() as u64;
+                let reached = buckets.iter().find(|(_, count)| {
+                    left = left.saturating_sub(*count);
+                    left == 0
+                });
+                reached.or(buckets.last()).map_or(0.0, |(end, _)| *end)
+            };
+            Latency {
+                version: version.to_owned(),
+                measured: measured.to_owned(),
+                count,
+                p50_us: quantile(0.5),
+                p90_us: quantile(0.9),
+                p99_us: quantile(0.99),
+                max_us: quantile(1.0),
+                buckets,
+            }
+        })
+        .collect()
+}
+
+/// How far the scores of pairs that differ are apart.
+fn differences(tally: &verdict::Tally) -> Option<Histogram> {
+    let bins = &tally.agreement.scores.as_ref()?.differences;
+    let middle = bins.len() / 2;
+    // As wide as needed on the wider side, and as wide on the other.
+    let far = bins.iter().enumerate().filter(|(_, count)| **count > 0);
+    let far = far.map(|(bin, _)| bin.abs_diff(middle)).max()?;
+    let half = (far as f64 + 0.5) * 2.0 / bins.len() as f64;
+    Some(Histogram {
+        of: "Score differences: candidate less champion, in units of their range".to_owned(),
+        from: -half,
+        to: half,
+        counts: bins.get(middle - far..=middle + far)?.to_vec(),
     })
 }
 
@@ -134,6 +194,7 @@ fn agreement(
         noise_floor: of_kind(MetricKind::Noise).and_then(|metric| metric.champion),
         figures: named(figures),
         right_and_wrong: figures.right_and_wrong,
+        differences: differences(tally),
         ..Agreement::default()
     };
     if figures.classes.len() <= CLASSES {

@@ -22,7 +22,7 @@ use super::{
     plan::{Observer, Plan, Watched},
     seen::{self, Seen},
     stats::e_detector::EDetector,
-    timeline::Timeline,
+    timeline::{StageMark, Timeline},
 };
 use crate::{
     compare::{Comparison, Run, key::KeyHash},
@@ -57,6 +57,8 @@ pub(super) struct State<P, L> {
     waiting: Option<Waiting<P, L>>,
     again: Again,
     pub(super) timelines: Vec<Timeline>,
+    /// Stages of the ramp: number, share, and what each metric had observed when it began.
+    stages: Vec<(u32, u32, Vec<u64>)>,
     pub(super) disagreements: Reservoir,
     pub(super) guards: Vec<EDetector>,
     /// Room for labels, and how long a pair waits for one.
@@ -107,6 +109,7 @@ impl<P, L> State<P, L> {
             waiting: plan.needs_labels.then(|| Waiting::new(open_labels, patience)),
             again: Again::new(plan.again.is_some()),
             timelines: plan.observers.iter().map(|_| Timeline::new()).collect(),
+            stages: Vec::new(),
             disagreements: Reservoir::default(),
             open: (open_labels, patience),
             guards: plan
@@ -122,6 +125,24 @@ impl<P, L> State<P, L> {
     pub(super) fn reset(&mut self, plan: &Plan<P, L>) {
         let (open, patience) = self.open;
         *self = State::new(plan, self.classes.take(), open, patience);
+    }
+
+    /// A stage of the ramp begins, unless it is known to have begun.
+    pub(super) fn begin_stage(&mut self, stage: u32, share: u32) {
+        if self.stages.iter().all(|(known, ..)| *known != stage) {
+            let observed = self.counts.iter().map(Counts::observed).collect();
+            self.stages.push((stage, share, observed));
+        }
+    }
+
+    /// Where the stages began on the line of the metric at this place.
+    pub(super) fn stage_marks(&self, place: usize) -> Vec<StageMark> {
+        let marks = self.stages.iter().map(|(stage, share, observed)| StageMark {
+            stage: *stage,
+            share: *share,
+            pairs: observed.get(place).copied().unwrap_or(0),
+        });
+        marks.collect()
     }
 
     /// Takes a comparison in.

@@ -240,6 +240,8 @@ pub(crate) fn a_million_pairs() -> Content {
                 },
             ],
             differences: Some(Histogram {
+                of: "Score differences: candidate less champion, in units of their range"
+                    .to_owned(),
                 from: -1.0,
                 to: 1.0,
                 counts: (0..41_i64).map(|place| (21 - (place - 20).abs()).pow(4) as u64).collect(),

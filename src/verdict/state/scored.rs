@@ -31,7 +31,7 @@ impl<P, L> State<P, L> {
         let slices =
             if plan.slices.is_empty() { SmallVec::new() } else { self.slices_of(plan, comparison) };
         let classes = (self.class(champion), self.class(candidate));
-        let disagrees = disagrees(comparison, classes);
+        let disagrees = disagrees(plan, comparison, classes);
         for (place, observer) in plan.observers.iter().enumerate() {
             let Some(metric) = plan.config.metrics.get(place) else { continue };
             match observer {
@@ -202,10 +202,14 @@ impl<P, L> State<P, L> {
 }
 
 /// Whether the two disagree: by the comparator, or by their classes.
-fn disagrees<P>(comparison: &Comparison<P>, (champion, candidate): (Class, Class)) -> Option<bool> {
+fn disagrees<P, L>(
+    plan: &Plan<P, L>,
+    comparison: &Comparison<P>,
+    (champion, candidate): (Class, Class),
+) -> Option<bool> {
     match comparison.agreement.agrees() {
         Some(agrees) => Some(!agrees),
-        None if comparison.agreement.measure() == "none" => {
+        None if comparison.agreement.measure() == "none" && plan.compares_classes => {
             (champion != NONE && candidate != NONE).then_some(champion != candidate)
         }
         None => None,

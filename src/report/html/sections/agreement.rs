@@ -36,14 +36,15 @@ pub(super) fn agreement(page: &mut Page, content: &Content) {
     commonest(page, found);
     if let Some(histogram) = &found.differences {
         let total: u64 = histogram.counts.iter().sum();
-        put!(page; "<h3>Distances between answers</h3>");
+        put!(page; "<h3>" {&histogram.of} "</h3>");
         let reading = format!(
-            "{} distances between {} and {}",
+            "{} pairs that differ, between {} and {}; pairs without a difference are left out",
             Whole(total),
             Short(histogram.from),
             Short(histogram.to)
         );
-        chart::bars(page, histogram, "Distances between the two answers", &reading);
+        chart::bars(page, histogram, &histogram.of, &reading);
+        put!(page; "<p class=\"legend\"><span>" {reading} "</span></p>");
     }
     if let Some([both, champion, candidate, neither]) = found.right_and_wrong {
         put!(page; "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Table: Right and wrong\">"

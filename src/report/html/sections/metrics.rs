@@ -207,7 +207,7 @@ fn evidence_chart(page: &mut Page, series: &Series) {
             lines: &lines,
             band: None,
             rules: &rules,
-            marks: &[],
+            marks: &series.stages,
             label: |value| Short(value).to_string(),
         },
     );
