@@ -41,7 +41,8 @@ font-size:.84rem;font-weight:600}
 .stages .done{border-top-color:var(--green)}
 .stages .current{border-color:var(--blue);border-top-color:var(--blue);background:var(--panel)}
 .stages .to-come{border-style:dashed;border-top-style:solid}
-.stages .word{float:right;font-size:.84rem;color:var(--soft)}
+.stages .stopped{border-color:var(--red);border-top-color:var(--red)}
+.stages .word{display:block;font-size:.84rem;color:var(--soft)}
 .stages small{display:block;line-height:1.35}
 .wide{overflow-x:auto;margin:.4rem 0 1rem}
 table{border-collapse:collapse;min-width:100%;font-size:.94rem;font-variant-numeric:tabular-nums}
@@ -61,7 +62,7 @@ align-items:center;padding:.45rem 0;border-bottom:1px solid var(--edge)}
 .forest-table [role=rowheader] small{display:block}
 .forest{width:100%;height:1.6rem;display:block}
 .forest-scale{position:relative;display:flex;justify-content:space-between;padding-bottom:1.3rem}
-.forest-scale .at{position:absolute;bottom:0;transform:translateX(-50%)}
+.forest-scale .at{position:absolute;left:50%;bottom:0;transform:translateX(-50%)}
 .for-readers{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .metric{margin:.9rem 0;padding:.8rem 1rem;background:var(--panel);border-radius:6px}
 .evidence{display:grid;grid-template-columns:minmax(14rem,29rem) minmax(6rem,1fr);gap:.2rem 1rem;align-items:center;max-width:none;
