@@ -9,7 +9,7 @@ use super::{
 };
 use crate::verdict::{
     self, AgreementFigures, Finding, Health, Judgement, MetricConfig, MetricJudgement, MetricKind,
-    MetricTimeline, Overall, Role, TimeCounts, VerdictConfig,
+    MetricTimeline, Overall, Role, SampleRatio, TimeCounts, VerdictConfig,
 };
 
 /// More classes than this are no table that anybody reads.
@@ -30,7 +30,12 @@ pub(super) fn fill(
         timelines.into_iter().filter_map(|line| series(config, judgement, line)).collect();
     let figures = verdict::agreement_figures(&evidence.tally);
     content.agreement = Some(agreement(judgement, &figures, &evidence.tally));
-    content.latency.extend(latency(judgement, &evidence.tally));
+    let times = latency(judgement, &evidence.tally);
+    // The router's own times of who answered are finer.
+    let known = |version: &str| content.latency.iter().any(|latency| latency.version == version);
+    let live = |time: &Latency| time.measured == COMPARED && known(&time.version);
+    let times: Vec<Latency> = times.into_iter().filter(|time| !live(time)).collect();
+    content.latency.extend(times);
     content.disagreements = Some(examples(disagreements));
     content.health.extend(checks(&judgement.health));
     content.users.extend(users(&judgement.health, &evidence.tally));
@@ -52,6 +57,7 @@ fn unit(kind: MetricKind) -> Unit {
     match kind {
         MetricKind::LiveFailures | MetricKind::LiveLate => Unit::Ratio,
         MetricKind::Distance | MetricKind::Loss | MetricKind::Outcome => Unit::Number,
+        MetricKind::Disagreement => Unit::Part,
         _ => Unit::Share,
     }
 }
@@ -86,7 +92,9 @@ fn row(config: &VerdictConfig, metric: &MetricJudgement) -> Metric {
         unit: unit(metric.kind),
         pairs: metric.pairs,
         expected_pairs: metric.expected_pairs,
-        worse: Some(Evidence { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
+        // Without a limit nothing is bet on how often two versions differ.
+        worse: (unit(metric.kind) != Unit::Part || metric.margin.is_some())
+            .then_some(Evidence { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
         not_worse: not_worse.map(|ln_e| Evidence { ln_e, threshold: metric.threshold.not_worse }),
         sentence: metric.sentence.clone(),
     }
@@ -95,7 +103,7 @@ fn row(config: &VerdictConfig, metric: &MetricJudgement) -> Metric {
 fn margin(metric: &MetricJudgement, asked: Option<&MetricConfig>) -> Option<f64> {
     match unit(metric.kind) {
         Unit::Ratio => asked.and_then(|asked| asked.ratio),
-        Unit::Share | Unit::Number => metric.margin,
+        Unit::Share | Unit::Part | Unit::Number => metric.margin,
     }
 }
 
@@ -122,11 +130,14 @@ fn series(config: &VerdictConfig, judgement: &Judgement, line: MetricTimeline) -
     })
 }
 
+/// Where the champion's times of a verdict were measured.
+const COMPARED: &str = "answering, where it was compared";
+
 /// How long both versions took where they were compared.
 fn latency(judgement: &Judgement, tally: &verdict::Tally) -> Vec<Latency> {
     let champion = judgement.champion.as_deref().unwrap_or("whichever answered");
     let sides = [
-        (champion, "answering, where it was compared", &tally.times.champion),
+        (champion, COMPARED, &tally.times.champion),
         (judgement.candidate.as_str(), "in shadow, by the clock", &tally.times.candidate),
     ];
     let timed = sides.into_iter().filter(|(.., bins)| bins.iter().any(|count| *count > 0));
@@ -275,7 +286,8 @@ fn checks(health: &Health) -> Vec<Check> {
         ("few", "too many"),
         format!("{} of {}: {by_cause}", Percent(health.missing_share), Whole(wanted)),
     ));
-    if let Some(split) = &health.sample_ratio {
+    let counted = |split: &&SampleRatio| split.candidate > 0 || split.held_back > 0;
+    if let Some(split) = health.sample_ratio.as_ref().filter(counted) {
         checks.push(check(
             "Split as asked",
             split.mismatch,
@@ -348,9 +360,10 @@ fn users(health: &Health, tally: &verdict::Tally) -> Vec<Count> {
         count("Pairs without a key", health.unkeyed),
         count("Pairs both refused", health.both_refused),
     ];
-    if !tally.live.is_empty() {
-        let exposed = tally.live.values().map(|stage| stage.candidate.keys).sum();
-        let held_back = tally.live.values().map(|stage| stage.held_back.keys).sum();
+    let exposed = tally.live.values().map(|stage| stage.candidate.keys).sum();
+    let held_back = tally.live.values().map(|stage| stage.held_back.keys).sum();
+    // Where no router tells who answered, nobody was counted: that is not nobody.
+    if exposed > 0 || held_back > 0 {
         users.insert(0, count("Let through, by stage", exposed));
         users.insert(1, count("Held back, by stage", held_back));
     }
@@ -375,7 +388,9 @@ fn decision(evidence: &verdict::Evidence) -> Decision {
     ];
     for metric in &config.metrics {
         let margin = match (metric.margin, unit_of(metric)) {
-            (Some(margin), Unit::Share) => format!("margin {} points", Short(margin * 100.0)),
+            (Some(margin), Unit::Share | Unit::Part) => {
+                format!("margin {} points", Short(margin * 100.0))
+            }
             (Some(margin), _) => format!("margin {}", Short(margin)),
             (None, _) => match metric.ratio {
                 Some(ratio) => format!("at most {} times", Short(ratio)),

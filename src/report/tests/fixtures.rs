@@ -215,6 +215,7 @@ pub(crate) fn a_million_pairs() -> Content {
                 estimate: Some(0.061),
                 interval: Some((0.02, 0.094)),
                 margin: None,
+                unit: Unit::Part,
                 worse: Some(Evidence { ln_e: 9.1, threshold: 3.689 }),
                 ..metric("disagreement", 1_000_000)
             },

@@ -1,11 +1,15 @@
 //! Scoring a pair: what its answers say at once, and what its label says later.
 
 use super::{
-    Class, Comparison, Counts, DAY, KeptPair, KeptRun, LabelOutcome, MOST_CLASS_PAIRS, NONE,
-    Observer, Plan, PredictionId, Run, Seen, SmallVec, State, TimeCounts, Watched, contained,
-    micros, millis, refused, seen, since_epoch,
+    Class, Comparison, Counts, DAY, MOST_CLASS_PAIRS, NONE, Observer, Plan, PredictionId, Run,
+    Seen, SmallVec, State, TimeCounts, Watched, contained, micros, millis, refused, seen,
+    since_epoch,
 };
-use crate::verdict::{MetricConfig, stats::rounding};
+use crate::verdict::{
+    LabelOutcome, MetricConfig,
+    labels::{KeptPair, KeptRun},
+    stats::rounding,
+};
 
 impl<P, L> State<P, L> {
     pub(super) fn forward(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {

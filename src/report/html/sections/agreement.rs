@@ -48,7 +48,7 @@ pub(super) fn agreement(page: &mut Page, content: &Content) {
     }
     if let Some([both, champion, candidate, neither]) = found.right_and_wrong {
         put!(page; "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Table: Right and wrong\">"
-            "<table><caption>Right and wrong, by label</caption><thead><tr><td></td>"
+            "<table class=\"narrow\"><caption>Right and wrong, by label</caption><thead><tr><td></td>"
             "<th scope=\"col\" class=\"number\">candidate right</th><th scope=\"col\" class=\"number\">candidate wrong</th></tr></thead>"
             "<tbody><tr><th scope=\"row\">champion right</th><td class=\"number\">" {Whole(both)}
             "</td><td class=\"number\">" {Whole(champion)} "</td></tr><tr><th scope=\"row\">"
@@ -132,7 +132,7 @@ fn list(page: &mut Page, caption: &str, rows: &[Disagreement]) {
         if features {
             put!(page; "<td>" {Cut(row.features.as_deref().unwrap_or("–"), 120)} "</td>");
         }
-        put!(page; "<td><code>" {Cut(&row.prediction_id, 32)} "</code></td></tr>");
+        put!(page; "<td><code class=\"id\">" {Cut(&row.prediction_id, 32)} "</code></td></tr>");
     }
     put!(page; "</tbody></table></div>");
 }
