@@ -126,7 +126,8 @@ impl Flag {
         if let Some(counted) = &self.counted {
             // First, so that whoever takes the count finds what the witness noted.
             if let Some(witness) = counted.witness() {
-                witness.answered(&Answered { flag: self, set, request, default });
+                let with_reason = false;
+                witness.answered(&Answered { flag: self, set, request, default, with_reason });
             }
             counted.count(evaluation.outcome as usize);
         }

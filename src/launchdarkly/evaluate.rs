@@ -4,13 +4,14 @@ use smallvec::SmallVec;
 
 use super::{
     detail::{Detail, ErrorKind, Reason, ReasonKind},
+    hook::Hooked,
     scene::{Malformed, Scene},
     trace::{Place, Recorder, Unwatched, Watcher},
     tree::{LaunchDarklyFlag, Prerequisite, Rollout, Rule, Serve, Variation},
     visited::Stage,
 };
 use crate::{
-    flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Request},
+    flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, Flag, FlagSet, Request},
     value::Map,
 };
 
@@ -83,6 +84,20 @@ impl<'a> Evaluated<'a> {
 }
 
 impl LaunchDarklyFlag {
+    /// The rules of a flag, with or without hooks around them, if they are of this dialect.
+    #[inline]
+    pub(super) fn of(flag: &Flag) -> Option<&LaunchDarklyFlag> {
+        match flag.rules::<LaunchDarklyFlag>() {
+            Some(flag) => Some(flag),
+            None => LaunchDarklyFlag::inside(flag),
+        }
+    }
+
+    #[cold]
+    fn inside(flag: &Flag) -> Option<&LaunchDarklyFlag> {
+        flag.rules::<Hooked>().map(|hooked| &hooked.flag)
+    }
+
     fn off(&self, why: Why<'static>) -> Evaluated<'static> {
         served(self.off, why)
     }
@@ -174,7 +189,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
         returned: bool,
     ) -> Asked<'a> {
         let key = &*prerequisite.key;
-        let flag = self.set.get(key).and_then(|flag| flag.rules::<LaunchDarklyFlag>());
+        let flag = self.set.get(key).and_then(LaunchDarklyFlag::of);
         let Some(flag) = flag else {
             self.watcher.note(|| format!("prerequisite `{key}`: there is no such flag"));
             return Asked::Fails;
@@ -291,14 +306,33 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
 
     pub(super) fn detail(&mut self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
         let evaluated = self.evaluated(flag);
+        self.detailed(flag, &evaluated)
+    }
+
+    /// What the flag came to, in the vendor's own terms.
+    pub(super) fn detailed(
+        &self,
+        flag: &'a LaunchDarklyFlag,
+        evaluated: &Evaluated<'a>,
+    ) -> Detail<'a> {
         let detail = evaluated.detail(flag);
         let reason = Reason { big_segments_status: self.big_segments, ..detail.reason };
         Detail { reason, ..detail }
     }
 
     #[inline]
-    fn evaluation(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluation<'a> {
+    pub(super) fn evaluation(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluation<'a> {
         let evaluated = self.evaluated(flag);
+        self.neutral(flag, &evaluated)
+    }
+
+    /// What the flag came to, in neutral terms.
+    #[inline]
+    pub(super) fn neutral(
+        &self,
+        flag: &'a LaunchDarklyFlag,
+        evaluated: &Evaluated<'a>,
+    ) -> Evaluation<'a> {
         let (reason, error) = match evaluated.why {
             _ if evaluated.split => (flag::Reason::Split, None),
             Why::Off | Why::PrerequisiteFailed(_) => (flag::Reason::Disabled, None),
@@ -323,6 +357,19 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     }
 }
 
+impl<'a> Scene<'a, Recorder> {
+    pub(super) fn explanation(
+        mut self,
+        flag: &'a LaunchDarklyFlag,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
+        let evaluation = self.evaluation(flag);
+        if let Some(status) = self.big_segments {
+            self.watcher.note(|| format!("big segments: {status}"));
+        }
+        (evaluation, self.watcher.trace)
+    }
+}
+
 enum Asked<'a> {
     Holds,
     Fails,
@@ -333,7 +380,7 @@ enum Asked<'a> {
 
 fn code(kind: ErrorKind) -> ErrorCode {
     match kind {
-        ErrorKind::FlagNotFound => ErrorCode::FlagNotFound,
+        ErrorKind::ClientNotReady | ErrorKind::FlagNotFound => ErrorCode::FlagNotFound,
         ErrorKind::MalformedFlag => ErrorCode::ParseError,
         ErrorKind::UserNotSpecified => ErrorCode::TargetingKeyMissing,
         ErrorKind::WrongType => ErrorCode::TypeMismatch,
@@ -350,12 +397,8 @@ impl Evaluate for LaunchDarklyFlag {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scene = Scene::new(request.context, request.key_override, set, Recorder::default());
-        let evaluation = scene.evaluation(self);
-        if let Some(status) = scene.big_segments {
-            scene.watcher.note(|| format!("big segments: {status}"));
-        }
-        (evaluation, scene.watcher.trace)
+        Scene::new(request.context, request.key_override, set, Recorder::default())
+            .explanation(self)
     }
 
     fn metadata(&self) -> &Map {

@@ -3,12 +3,26 @@
 use serde_json::{Value as Json, json};
 
 use super::context::Privacy;
-use crate::launchdarkly::{Noted, SingleAnswer, Who};
+use crate::launchdarkly::{CustomEvent, Noted, SingleAnswer, Who};
 
 /// The events of what a request left.
-pub(super) fn events(noted: Noted, privacy: &Privacy) -> Vec<Json> {
+pub(super) fn events(noted: Noted, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
+    let named = |mut who: Who| {
+        if omit_anonymous {
+            who.parts.retain(|part| !part.anonymous);
+        }
+        (!who.parts.is_empty()).then_some(who)
+    };
     match noted {
-        Noted::Seen { time, who } => vec![index(time, &who, privacy)],
+        Noted::Seen { time, who } => {
+            named(who).map(|who| of_context("index", time, &who, privacy)).into_iter().collect()
+        }
+        Noted::Identified { time, who } => {
+            named(who).map(|who| of_context("identify", time, &who, privacy)).into_iter().collect()
+        }
+        Noted::Custom { time, who, event } => {
+            vec![custom(time, &event, privacy.shown(&who, true))]
+        }
         Noted::Answer(answer) => {
             let mut events = Vec::new();
             if answer.as_debug {
@@ -22,8 +36,21 @@ pub(super) fn events(noted: Noted, privacy: &Privacy) -> Vec<Json> {
     }
 }
 
-fn index(time: u64, who: &Who, privacy: &Privacy) -> Json {
-    json!({"kind": "index", "creationDate": time, "context": privacy.shown(who, false)})
+fn of_context(kind: &str, time: u64, who: &Who, privacy: &Privacy) -> Json {
+    json!({"kind": kind, "creationDate": time, "context": privacy.shown(who, false)})
+}
+
+fn custom(time: u64, custom: &CustomEvent, context: Json) -> Json {
+    let key = custom.key();
+    let mut event = json!({"kind": "custom", "creationDate": time, "key": key, "context": context});
+    let data = custom.data_value().map(|data| ("data", json!(data)));
+    let metric = custom.metric_value().filter(|value| value.is_finite());
+    let metric = metric.map(|value| ("metricValue", json!(value)));
+    if let Some(members) = event.as_object_mut() {
+        let named = |(name, value): (&str, Json)| (name.to_owned(), value);
+        members.extend(data.into_iter().chain(metric).map(named));
+    }
+    event
 }
 
 fn single(kind: &str, answer: &SingleAnswer, context: Json) -> Json {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::launchdarkly::{evaluate::Met, trace::Watcher};
+use super::{evaluate::Met, trace::Watcher};
 
 /// The prerequisites that an evaluation looked at, in order.
 #[derive(Default)]
