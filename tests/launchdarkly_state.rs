@@ -168,7 +168,7 @@ fn hooks_run_around_what_somebody_goes_by_and_change_no_answer() {
         .build()
         .unwrap();
     let ada = Context::new("ada");
-    assert_eq!(router.decide(&ada).version().as_str(), "b");
+    assert_eq!(router.decide(&ada).unwrap().version().as_str(), "b");
     let expected = [
         "first before m",
         "second before m",

@@ -293,7 +293,11 @@ fn hooks_tell_of_their_stages_unless_they_fail() {
     assert_eq!(calls[1]["evaluationSeriesData"], json!({}), "its first stage failed");
     assert_eq!(calls[2]["evaluationSeriesData"], json!({"x": "y"}));
     assert_eq!(calls[2]["evaluationDetail"], answer);
-    client.run("customEvent", json!({"eventKey": "bought", "context": user(), "metricValue": 2}));
+    client.run(
+        "customEvent",
+        json!({"eventKey": "bought", "context": user(), "metricValue": 2,
+        "omitNullData": true}),
+    );
     let calls = told();
     assert_eq!(calls.len(), 1);
     assert_eq!(

@@ -110,10 +110,24 @@ fn a_malformed_patch_opens_the_stream_anew_keeps_the_last_good_form_and_says_so(
     server.patch_flag("m", &flag(3, "v3"));
     expect_text(&flags, "m", "v3");
     expect(&flags, |status| status.sources[0].problems.is_empty());
-    server.set_status(503);
-    server.patch_flag("m", "true");
-    expect(&flags, |status| reason(status).contains("patch is malformed: flag `m`"));
-    expect_text(&flags, "m", "v3");
+}
+
+#[test]
+fn the_status_says_that_a_patch_is_malformed() {
+    let long = Duration::from_secs(3600);
+    for (patch, said) in [
+        (r#"{"key": "m", "version": 2, "on": "yes"}"#, "patch is malformed: flag `m` at /on"),
+        (r#"{"key": "m", "version": "2"}"#, "patch is malformed"),
+        ("true", "patch is malformed"),
+    ] {
+        let server = LaunchDarkly::start(&data(1, "v1"));
+        let flags = store(source(&server.url()).relay(server.url()).retry(long, long).events(None));
+        flags.wait_ready(PATIENCE).unwrap();
+        server.patch_flag("m", patch);
+        let status = expect(&flags, |status| status.sources[0].is_stale());
+        assert!(reason(&status).starts_with(said), "{status:?}");
+        expect_text(&flags, "m", "v1");
+    }
 }
 
 #[test]

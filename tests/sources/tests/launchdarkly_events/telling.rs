@@ -1,6 +1,6 @@
 //! What a service tells: custom events, contexts, and answers with their reasons.
 
-use modelgate::launchdarkly::CustomEvent;
+use modelgate::{launchdarkly::CustomEvent, value::Value};
 
 use super::*;
 
@@ -29,7 +29,8 @@ fn custom_events_carry_data_and_a_number_and_the_context_without_what_is_private
     let (_flags, client) = told(&server, patient(&server).all_attributes_private(false));
     let ada = Context::new("ada").with("name", "Ada").with("email", "hidden").with_private("email");
     assert!(client.track(CustomEvent::new("plain"), &ada));
-    assert!(client.track(CustomEvent::new("full").data(vec![1, 2]).metric(-1.5), &ada));
+    let numbers = vec![Value::from(1), Value::from(2)];
+    assert!(client.track(CustomEvent::new("full").data(numbers).metric(-1.5), &ada));
     assert!(client.track(CustomEvent::new("odd").metric(f64::NAN), &ada));
     assert!(!client.track(CustomEvent::new("nobody's"), &Context::anonymous()));
     let context = json!({"kind": "user", "key": "ada", "name": "Ada",
@@ -152,7 +153,7 @@ fn a_client_answers_in_every_type_and_says_what_it_cannot() {
     assert_eq!(client.integer(&snapshot, "number", &ada, 7).value, 2);
     assert_eq!(client.double(&snapshot, "number", &ada, 7.0).value, 2.75);
     assert!(client.boolean(&snapshot, "switch", &ada, false).value);
-    let default = modelgate::value::Value::from("x");
+    let default = Value::from("x");
     assert_eq!(client.json(&snapshot, "text", &ada, &default).value, &"v1".into());
     let error = |variation: launchdarkly::Variation<'_, bool>| {
         assert!(variation.value && variation.variation_index.is_none());
