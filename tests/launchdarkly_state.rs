@@ -180,7 +180,8 @@ fn hooks_run_around_what_somebody_goes_by_and_change_no_answer() {
     assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
     let _ = router.explain(&ada);
     assert!(seen.lock().unwrap().is_empty(), "nobody goes by what is explained");
-    let detail =
-        launchdarkly.detail(&flags.snapshot().sources().next().unwrap().1.unwrap(), "m", &ada);
+    let snapshot = flags.snapshot();
+    let set = snapshot.sources().next().unwrap().1.unwrap();
+    let detail = launchdarkly.detail(set, "m", &ada);
     assert_eq!(detail.variation_index, Some(1));
 }
