@@ -113,6 +113,7 @@ mod context_json;
 mod detail;
 mod document;
 mod evaluate;
+mod evaluator;
 mod flags_state;
 mod hook;
 #[cfg(feature = "launchdarkly")]
@@ -120,7 +121,6 @@ mod ledger;
 mod model;
 mod operator;
 mod reference;
-mod scene;
 mod segment;
 #[cfg(feature = "launchdarkly")]
 mod source;
@@ -137,10 +137,10 @@ use std::{fmt, sync::Arc};
 pub use self::source::{Client, DualReads, Events, Source};
 use self::{
     big_segments::BigSegments,
+    evaluator::Evaluator,
     hook::{Hooked, Hooks},
-    scene::Scene,
     segment::Segments,
-    trace::Unwatched,
+    trace::Untraced,
     tree::LaunchDarklyFlag,
 };
 pub use self::{
@@ -152,7 +152,7 @@ pub use self::{
 };
 #[cfg(feature = "launchdarkly")]
 pub(crate) use self::{
-    ledger::{Beside, Ledger, Noted, Part, SingleAnswer, Who},
+    ledger::{ContextSnapshot, Ledger, Note, SingleAnswer, SingleContext, SummaryEntry},
     reference::components,
 };
 use crate::{
@@ -248,10 +248,10 @@ impl LaunchDarkly {
         let outcomes: Vec<_> = std::iter::once(Outcome::default()).chain(variations).collect();
         let version = Some(flag.version);
         #[cfg(feature = "launchdarkly")]
-        let witness = self.ledger.as_ref().map(|ledger| ledger.witness(&flag));
+        let observer = self.ledger.as_ref().map(|ledger| ledger.observer(&flag));
         #[cfg(not(feature = "launchdarkly"))]
-        let witness = None;
-        self.bare(key, flag).counted_in(exposures, version, outcomes, witness)
+        let observer = None;
+        self.bare(key, flag).counted_in(exposures, version, outcomes, observer)
     }
 
     fn bare(&self, key: Arc<str>, flag: LaunchDarklyFlag) -> Flag {
@@ -313,7 +313,7 @@ impl LaunchDarkly {
         context: &'a dyn EvaluationContext,
     ) -> Detail<'a> {
         match set.get(key).and_then(LaunchDarklyFlag::of) {
-            Some(flag) => Scene::new(context, None, set, Unwatched).detail(flag),
+            Some(flag) => Evaluator::new(context, None, set, Untraced).detail(flag),
             None => Detail {
                 value: None,
                 variation_index: None,

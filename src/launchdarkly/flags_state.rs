@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     detail::{Detail, Reason, ReasonKind},
-    scene::Scene,
+    evaluator::Evaluator,
     tally::Tally,
     tree::LaunchDarklyFlag,
 };
@@ -108,7 +108,7 @@ impl FlagsState {
     ) -> FlagsState {
         let mut state = FlagsState { flags: BTreeMap::new(), is_valid: flags.is_ready() };
         for set in flags.sources().filter_map(|(_, set)| set) {
-            if !Scene::new(context, None, set, Tally::default()).has_context() {
+            if !Evaluator::new(context, None, set, Tally::default()).has_context() {
                 return FlagsState { is_valid: false, flags: BTreeMap::new() };
             }
             for flag in set.iter() {
@@ -118,14 +118,14 @@ impl FlagsState {
                     state.flags.remove(flag.key());
                     continue;
                 }
-                let mut scene = Scene::new(context, None, set, Tally::default());
+                let mut scene = Evaluator::new(context, None, set, Tally::default());
                 let detail = scene.detail(rules);
                 let mut prerequisites: Vec<Box<str>> = Vec::new();
-                for met in scene.watcher.met {
-                    if std::ptr::eq(met.of, rules)
-                        && !prerequisites.iter().any(|key| **key == *met.key)
+                for visit in scene.tracer.visits {
+                    if std::ptr::eq(visit.of, rules)
+                        && !prerequisites.iter().any(|key| **key == *visit.key)
                     {
-                        prerequisites.push(met.key.into());
+                        prerequisites.push(visit.key.into());
                     }
                 }
                 let one = FlagState::new(rules, &detail, prerequisites, options);

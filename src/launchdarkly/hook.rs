@@ -4,8 +4,8 @@ use std::{error::Error, fmt, sync::Arc};
 
 use super::{
     detail::Detail,
-    scene::Scene,
-    trace::{Recorder, Unwatched},
+    evaluator::Evaluator,
+    trace::{TraceRecorder, Untraced},
     tree::LaunchDarklyFlag,
 };
 use crate::{
@@ -133,7 +133,7 @@ impl<H: Hook + ?Sized> Hook for Arc<H> {
 pub struct EvaluationSeries<'a> {
     /// The flag that was asked for, whether there is one or not.
     pub flag_key: &'a str,
-    /// Who asks.
+    /// ContextSnapshot asks.
     pub context: &'a dyn EvaluationContext,
     /// The caller's default, where it is known: a router has none, and [`Flags`](crate::Flags)
     /// come to theirs later.
@@ -282,7 +282,7 @@ pub(super) struct Hooked {
 
 impl Evaluate for Hooked {
     fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
-        let mut scene = Scene::new(request.context, request.key_override, set, Unwatched);
+        let mut scene = Evaluator::new(request.context, request.key_override, set, Untraced);
         if !request.counted {
             return scene.evaluation(&self.flag);
         }
@@ -303,7 +303,7 @@ impl Evaluate for Hooked {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        Scene::new(request.context, request.key_override, set, Recorder::default())
+        Evaluator::new(request.context, request.key_override, set, TraceRecorder::default())
             .explanation(&self.flag)
     }
 

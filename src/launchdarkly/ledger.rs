@@ -6,10 +6,10 @@
 //! itself; each is an owned copy that is offered to a queue, and dropped and counted when the queue
 //! is full.
 
+mod context_snapshot;
 mod kinds;
 mod missed;
 mod recent;
-mod who;
 
 use std::{
     any::Any,
@@ -21,17 +21,17 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender};
 
-pub(crate) use self::who::{Part, Who};
+pub(crate) use self::context_snapshot::{ContextSnapshot, SingleContext};
 use self::{kinds::Kinds, missed::Missed, recent::Recent};
 use super::{
     detail::Detail,
+    evaluator::Evaluator,
     hook::CustomEvent,
-    scene::Scene,
     tally::Tally,
     tree::{LaunchDarklyFlag, Tracking},
 };
 use crate::{
-    flag::{Answered, Request, Witness},
+    flag::{AnswerObserver, ObservedAnswer, Request},
     value::Value,
 };
 
@@ -39,8 +39,8 @@ use crate::{
 pub(crate) struct Ledger {
     /// Whether anything may be noted that has a context in it.
     contexts: bool,
-    queue: Sender<Noted>,
-    noted: Receiver<Noted>,
+    queue: Sender<Note>,
+    noted: Receiver<Note>,
     recent: Recent,
     kinds: Kinds,
     missed: Missed,
@@ -52,22 +52,22 @@ pub(crate) struct Ledger {
 }
 
 /// What a request left for the source to report.
-pub(crate) enum Noted {
+pub(crate) enum Note {
     /// A context that was not seen for a while.
     Seen {
         time: u64,
-        who: Who,
+        who: ContextSnapshot,
     },
     Answer(Box<SingleAnswer>),
     /// A context that the service tells of.
     Identified {
         time: u64,
-        who: Who,
+        who: ContextSnapshot,
     },
     /// Something that a context did.
     Custom {
         time: u64,
-        who: Who,
+        who: ContextSnapshot,
         event: Box<CustomEvent>,
     },
 }
@@ -76,7 +76,7 @@ pub(crate) enum Noted {
 pub(crate) struct SingleAnswer {
     /// Milliseconds since 1970.
     pub(crate) time: u64,
-    pub(crate) who: Who,
+    pub(crate) who: ContextSnapshot,
     pub(crate) flag: Box<str>,
     pub(crate) version: u64,
     pub(crate) variation: Option<usize>,
@@ -91,7 +91,7 @@ pub(crate) struct SingleAnswer {
 }
 
 /// What is noted of one compiled flag.
-pub(super) struct FlagWitness {
+pub(super) struct FlagObserver {
     ledger: Arc<Ledger>,
     in_summaries: bool,
     /// The first that a caller gave.
@@ -102,7 +102,7 @@ pub(super) struct FlagWitness {
 }
 
 /// What a summary says of a flag beside its counts.
-pub(crate) struct Beside<'a> {
+pub(crate) struct SummaryEntry<'a> {
     pub(crate) default: Value,
     pub(crate) kinds: Vec<&'a str>,
 }
@@ -125,8 +125,8 @@ impl Ledger {
         })
     }
 
-    pub(super) fn witness(self: &Arc<Ledger>, flag: &LaunchDarklyFlag) -> Box<dyn Witness> {
-        Box::new(FlagWitness {
+    pub(super) fn observer(self: &Arc<Ledger>, flag: &LaunchDarklyFlag) -> Box<dyn AnswerObserver> {
+        Box::new(FlagObserver {
             ledger: Arc::clone(self),
             in_summaries: flag.tracking.in_summaries,
             default: OnceLock::new(),
@@ -137,7 +137,7 @@ impl Ledger {
 
     /// Somebody asked for a flag that is not there.
     pub(super) fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
-        if self.closed.load(Ordering::Relaxed) || !who::is_anybody(request) {
+        if self.closed.load(Ordering::Relaxed) || !context_snapshot::has_context(request) {
             return;
         }
         self.missed.count(key, self.kinds.of(request), default);
@@ -146,52 +146,59 @@ impl Ledger {
 
     /// The service tells of a context; whether that is noted.
     pub(super) fn identify(&self, request: &Request<'_>) -> bool {
-        if !self.takes_contexts() || !who::is_anybody(request) {
+        if !self.takes_contexts() || !context_snapshot::has_context(request) {
             return false;
         }
         // Told of by this, it needs no event of its own.
         self.recent.is_new(self.recent.identity(request));
-        self.offer(|time| Noted::Identified { time, who: Who::of(request) }, request)
+        self.offer(|time| Note::Identified { time, who: ContextSnapshot::of(request) }, request)
     }
 
     /// The context did something; whether that is noted.
     pub(super) fn track(&self, event: CustomEvent, request: &Request<'_>) -> bool {
-        if !self.takes_contexts() || !who::is_anybody(request) {
+        if !self.takes_contexts() || !context_snapshot::has_context(request) {
             return false;
         }
         self.seen(request);
         let event = Box::new(event);
-        self.offer(|time| Noted::Custom { time, who: Who::of(request), event }, request)
+        self.offer(|time| Note::Custom { time, who: ContextSnapshot::of(request), event }, request)
     }
 
     /// Takes what was noted since the last time.
-    pub(crate) fn take(&self) -> impl Iterator<Item = Noted> {
+    pub(crate) fn take(&self) -> impl Iterator<Item = Note> {
         // No more than there is now: requests go on noting.
         self.noted.try_iter().take(self.noted.len())
     }
 
     /// Takes how often flags were asked for that are not there.
-    pub(crate) fn take_missed(&self, mut each: impl FnMut(&str, u64, Beside<'_>)) {
+    pub(crate) fn take_missed(&self, mut each: impl FnMut(&str, u64, SummaryEntry<'_>)) {
         self.missed.take(|key, count, default, kinds| {
-            each(key, count, Beside { default: default.clone(), kinds: self.kinds.names(kinds) });
+            each(
+                key,
+                count,
+                SummaryEntry { default: default.clone(), kinds: self.kinds.names(kinds) },
+            );
         });
     }
 
     /// What a summary says beside an exposure; `None` where it is left out of summaries.
-    pub(crate) fn beside(&self, witness: Option<&dyn Witness>) -> Option<Beside<'_>> {
-        let witness = witness.and_then(flag_witness)?;
-        if !witness.in_summaries {
+    pub(crate) fn summary_entry(
+        &self,
+        observer: Option<&dyn AnswerObserver>,
+    ) -> Option<SummaryEntry<'_>> {
+        let observer = observer.and_then(flag_observer)?;
+        if !observer.in_summaries {
             return None;
         }
-        let kinds = match witness.kinds.swap(0, Ordering::Relaxed) {
-            0 => witness.last_kinds.load(Ordering::Relaxed),
+        let kinds = match observer.kinds.swap(0, Ordering::Relaxed) {
+            0 => observer.last_kinds.load(Ordering::Relaxed),
             kinds => {
-                witness.last_kinds.store(kinds, Ordering::Relaxed);
+                observer.last_kinds.store(kinds, Ordering::Relaxed);
                 kinds
             }
         };
-        let default = witness.default.get().cloned().unwrap_or(Value::Null);
-        Some(Beside { default, kinds: self.kinds.names(kinds) })
+        let default = observer.default.get().cloned().unwrap_or(Value::Null);
+        Some(SummaryEntry { default, kinds: self.kinds.names(kinds) })
     }
 
     /// How much was dropped since the last time.
@@ -235,13 +242,13 @@ impl Ledger {
 
     #[cold]
     fn is_new(&self, identity: u64, request: &Request<'_>) {
-        if !self.offer(|time| Noted::Seen { time, who: Who::of(request) }, request) {
+        if !self.offer(|time| Note::Seen { time, who: ContextSnapshot::of(request) }, request) {
             self.recent.forget(identity);
         }
     }
 
     /// Puts a copy into the queue, unless that is full.
-    fn offer(&self, make: impl FnOnce(u64) -> Noted, request: &Request<'_>) -> bool {
+    fn offer(&self, make: impl FnOnce(u64) -> Note, request: &Request<'_>) -> bool {
         let offered =
             !self.queue.is_full() && self.queue.try_send(make(milliseconds(request))).is_ok();
         if !offered {
@@ -261,7 +268,7 @@ impl Ledger {
 
     /// Whether an answer of the flag may be one that is reported by itself.
     #[inline]
-    fn may_tell(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
+    fn may_report(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
         let tracks = tracking.all || tracking.fallthrough || tracking.some;
         (tracks || self.debugs(tracking, request)) && self.takes_contexts()
     }
@@ -287,7 +294,7 @@ impl Ledger {
         with_reason: bool,
     ) {
         let tracking = &flag.tracking;
-        if !self.may_tell(tracking, request) {
+        if !self.may_report(tracking, request) {
             return;
         }
         let explained = flag.is_explained(&detail.reason);
@@ -298,9 +305,9 @@ impl Ledger {
         }
         let make = |time| {
             let default = default();
-            Noted::Answer(Box::new(SingleAnswer {
+            Note::Answer(Box::new(SingleAnswer {
                 time,
-                who: Who::of(request),
+                who: ContextSnapshot::of(request),
                 flag: key.into(),
                 version: flag.version,
                 variation: detail.variation_index,
@@ -320,7 +327,7 @@ impl Ledger {
     }
 }
 
-impl FlagWitness {
+impl FlagObserver {
     #[inline]
     fn note_kinds(&self, kinds: u64) {
         // Mostly there already, and reading shares what writing would not.
@@ -331,20 +338,36 @@ impl FlagWitness {
 
     /// The answer once more, with its reason and with what its prerequisites answered.
     #[inline(never)]
-    fn look_closely<'a>(&self, flag: &'a LaunchDarklyFlag, kinds: u64, answer: &Answered<'a>) {
-        let Answered { set, request, with_reason, .. } = *answer;
-        let mut scene = Scene::new(request.context, request.key_override, set, Tally::default());
+    fn evaluate_again<'a>(
+        &self,
+        flag: &'a LaunchDarklyFlag,
+        kinds: u64,
+        answer: &ObservedAnswer<'a>,
+    ) {
+        let ObservedAnswer { set, request, with_reason, .. } = *answer;
+        let mut scene =
+            Evaluator::new(request.context, request.key_override, set, Tally::default());
         let detail = scene.detail(flag);
-        for met in scene.watcher.met {
-            let Some(counted) = set.get(met.key).and_then(|flag| flag.counted()) else { continue };
-            if let Some(witness) = counted.witness().and_then(flag_witness) {
-                witness.note_kinds(kinds);
+        for visits in scene.tracer.visits {
+            let Some(counted) = set.get(visits.key).and_then(|flag| flag.counted()) else {
+                continue;
+            };
+            if let Some(observer) = counted.observer().and_then(flag_observer) {
+                observer.note_kinds(kinds);
             }
-            counted.count(met.variation.map_or(0, |index| index as usize + 1));
-            if let Some(evaluated) = met.evaluated {
-                let (detail, of) = (evaluated.detail(met.flag), Some(&*met.of.key));
+            counted.count(visits.variation.map_or(0, |index| index as usize + 1));
+            if let Some(evaluated) = visits.evaluated {
+                let (detail, of) = (evaluated.detail(visits.flag), Some(&*visits.of.key));
                 let null = || Value::Null;
-                self.ledger.single(met.flag, met.key, &detail, request, null, of, with_reason);
+                self.ledger.single(
+                    visits.flag,
+                    visits.key,
+                    &detail,
+                    request,
+                    null,
+                    of,
+                    with_reason,
+                );
             }
         }
         let default = || answer.default.map_or(Value::Null, |default| default());
@@ -353,11 +376,11 @@ impl FlagWitness {
     }
 }
 
-impl Witness for FlagWitness {
+impl AnswerObserver for FlagObserver {
     #[inline]
-    fn answered(&self, answer: &Answered<'_>) {
+    fn answered(&self, answer: &ObservedAnswer<'_>) {
         let request = answer.request;
-        if self.ledger.closed.load(Ordering::Relaxed) || !who::is_anybody(request) {
+        if self.ledger.closed.load(Ordering::Relaxed) || !context_snapshot::has_context(request) {
             return;
         }
         let Some(flag) = LaunchDarklyFlag::of(answer.flag) else { return };
@@ -367,16 +390,16 @@ impl Witness for FlagWitness {
         let kinds = self.ledger.kinds.of(request);
         self.note_kinds(kinds);
         self.ledger.seen(request);
-        let tells = self.ledger.may_tell(&flag.tracking, request);
+        let tells = self.ledger.may_report(&flag.tracking, request);
         if tells || flag.on && !flag.prerequisites.is_empty() {
-            self.look_closely(flag, kinds, answer);
+            self.evaluate_again(flag, kinds, answer);
         }
     }
 }
 
-fn flag_witness(witness: &dyn Witness) -> Option<&FlagWitness> {
-    let witness: &dyn Any = witness;
-    witness.downcast_ref()
+fn flag_observer(observer: &dyn AnswerObserver) -> Option<&FlagObserver> {
+    let observer: &dyn Any = observer;
+    observer.downcast_ref()
 }
 
 fn milliseconds(request: &Request<'_>) -> u64 {

@@ -11,9 +11,9 @@ use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use self::{
     data::Data,
-    events::Report,
+    events::EventReport,
     sdk::{Flush, Line, Reporting, Wired},
-    settings::Settings,
+    settings::SourceSettings,
 };
 pub use self::{
     events::{DualReads, Events},
@@ -47,7 +47,7 @@ use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
 /// ```
 #[must_use]
 pub struct Source {
-    settings: Settings,
+    settings: SourceSettings,
     name: Cow<'static, str>,
     dialect: LaunchDarkly,
     dual_reads: Vec<DualReads>,
@@ -58,7 +58,7 @@ pub struct Source {
 impl Source {
     /// The flags of the environment that this SDK key belongs to.
     pub fn new(sdk_key: impl Into<Box<str>>) -> Source {
-        let settings = Settings::new(sdk_key.into());
+        let settings = SourceSettings::new(sdk_key.into());
         Source {
             line: Line::new(&settings.key),
             settings,
@@ -227,8 +227,15 @@ impl FlagSource for Source {
             }
             let name = self.name.clone();
             let (flushes, asked) = Flush::channel();
-            let report =
-                Report::new(client, url, events.clone(), self.dual_reads, vitals, name, asked)?;
+            let report = EventReport::new(
+                client,
+                url,
+                events.clone(),
+                self.dual_reads,
+                vitals,
+                name,
+                asked,
+            )?;
             let (exposures, ledger) = report.noting();
             reporting = Some(Reporting { ledger: Arc::clone(&ledger), flushes });
             dialect = dialect.with_evaluation_counts(&exposures).with_ledger(ledger);

@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     clock::SystemClock,
     context::EvaluationContext,
-    flag::{Answered, FlagSet, Request, store::FlagSnapshot},
+    flag::{FlagSet, ObservedAnswer, Request, store::FlagSnapshot},
     launchdarkly::{
         CustomEvent, Detail, ErrorKind, EvaluationSeries, Ledger, Reason, TrackSeries, Variation,
-        hook::Hooks, reference::is_kind, scene::Scene, trace::Unwatched, tree::LaunchDarklyFlag,
+        evaluator::Evaluator, hook::Hooks, reference::is_kind, trace::Untraced,
+        tree::LaunchDarklyFlag,
     },
     source::network::Key,
     value::Value,
@@ -238,7 +239,7 @@ impl Client {
                 return error(ErrorKind::ClientNotReady);
             }
             let is_anybody =
-                |set: &'a FlagSet| Scene::new(context, None, set, Unwatched).has_context();
+                |set: &'a FlagSet| Evaluator::new(context, None, set, Untraced).has_context();
             for set in sets() {
                 set.missed(key, &request, &|| default.clone());
             }
@@ -247,16 +248,16 @@ impl Client {
                 false => error(ErrorKind::UserNotSpecified),
             };
         };
-        let detail = Scene::new(context, None, set, Unwatched).detail(rules);
+        let detail = Evaluator::new(context, None, set, Untraced).detail(rules);
         // The vendor's clients do not even ask for such a context.
         if detail.reason.error_kind != Some(ErrorKind::UserNotSpecified)
             && let Some(counted) = flag.counted()
         {
             let (default, with_reason) = (|| default.clone(), self.with_reasons);
             let default: Option<&dyn Fn() -> Value> = Some(&default);
-            if let Some(witness) = counted.witness() {
+            if let Some(observer) = counted.observer() {
                 let request = &request;
-                witness.answered(&Answered { flag, set, request, default, with_reason });
+                observer.answered(&ObservedAnswer { flag, set, request, default, with_reason });
             }
             counted.count(detail.variation_index.map_or(0, |index| index + 1));
         }

@@ -3,27 +3,27 @@
 use serde_json::{Value as Json, json};
 
 use super::context::Privacy;
-use crate::launchdarkly::{CustomEvent, Noted, SingleAnswer, Who};
+use crate::launchdarkly::{ContextSnapshot, CustomEvent, Note, SingleAnswer};
 
 /// The events of what a request left.
-pub(super) fn events(noted: Noted, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
-    let named = |mut who: Who| {
+pub(super) fn events(noted: Note, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
+    let named = |mut who: ContextSnapshot| {
         if omit_anonymous {
             who.parts.retain(|part| !part.anonymous);
         }
         (!who.parts.is_empty()).then_some(who)
     };
     match noted {
-        Noted::Seen { time, who } => {
+        Note::Seen { time, who } => {
             named(who).map(|who| of_context("index", time, &who, privacy)).into_iter().collect()
         }
-        Noted::Identified { time, who } => {
+        Note::Identified { time, who } => {
             named(who).map(|who| of_context("identify", time, &who, privacy)).into_iter().collect()
         }
-        Noted::Custom { time, who, event } => {
+        Note::Custom { time, who, event } => {
             vec![custom(time, &event, privacy.shown(&who, true))]
         }
-        Noted::Answer(answer) => {
+        Note::Answer(answer) => {
             let mut events = Vec::new();
             if answer.as_debug {
                 events.push(single("debug", &answer, privacy.shown(&answer.who, false)));
@@ -36,7 +36,7 @@ pub(super) fn events(noted: Noted, privacy: &Privacy, omit_anonymous: bool) -> V
     }
 }
 
-fn of_context(kind: &str, time: u64, who: &Who, privacy: &Privacy) -> Json {
+fn of_context(kind: &str, time: u64, who: &ContextSnapshot, privacy: &Privacy) -> Json {
     json!({"kind": kind, "creationDate": time, "context": privacy.shown(who, false)})
 }
 
