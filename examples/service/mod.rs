@@ -17,7 +17,7 @@ use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
 use modelgate::{
     Classification, Features, ModelRouter, Shadow,
-    compare::{ProbabilityDistance, sink::JsonlSink},
+    compare::{ProbabilityDistance, key::KeyHasher, sink::JsonlSink},
     flag::store::{FlagsStatus, SourceState},
     report::{LivePage, Report},
     router::stats::RouterStats,
@@ -83,13 +83,16 @@ impl Service {
         // Everybody is meant to get v2; how many do is the autopilot's to say. Whichever answers, the
         // other runs beside it.
         let (rollout, verdict) = Rollout::start(config)?;
+        // The state outlives this process, so users must be known by the same hash in the next one. A
+        // service of one's own takes the secret from where it keeps its others.
+        let hasher = KeyHasher::new("an example's secret, known to everybody")?;
         let router = match candidate {
             Candidate::Good => router.model("v2", digits.model("v2")?),
             Candidate::Bad => router.model("v2", Failing(digits.model("v2")?)),
         };
         let router = router
             .source(rollout.autopilot.as_source("ml-model-version")?)
-            .shadow(Shadow::always().candidate("v2").candidate("v1"))
+            .shadow(Shadow::always().candidate("v2").candidate("v1").key_hasher(hasher))
             .sink(verdict)
             .autopilot(&rollout.autopilot)
             .build()?;
