@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use self::fleet::Heard;
 pub(super) use self::share::Gatekeeper;
 use super::{
-    command::{Command, CommandError, Order},
+    command::{Command, CommandError},
     evidence::Evidence,
     gate::GateReport,
     machine::{self, Now},

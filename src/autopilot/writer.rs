@@ -23,7 +23,9 @@ use serde_json::Value;
 
 pub use self::flagd::FlagdFile;
 #[cfg(feature = "http")]
-pub use self::{flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash, webhook::Webhook};
+pub use self::{
+    flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash, webhook::Webhook,
+};
 use super::{Cause, Phase, Share};
 
 /// What is to be seen elsewhere.

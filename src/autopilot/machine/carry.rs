@@ -61,8 +61,11 @@ fn record(
         previous: state.last_digest(),
         digest: String::new(),
     };
-    let surplus =
-        state.transitions.len().saturating_add(1).saturating_sub(crate::autopilot::state::TRANSITIONS);
+    let surplus = state
+        .transitions
+        .len()
+        .saturating_add(1)
+        .saturating_sub(crate::autopilot::state::TRANSITIONS);
     state.transitions.drain(..surplus.min(state.transitions.len()));
     state.transitions.push(transition.sealed());
     let old = state.transitions.len().saturating_sub(crate::autopilot::state::WITH_SUMS);

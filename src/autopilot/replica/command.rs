@@ -12,7 +12,7 @@ use crate::autopilot::{
 
 impl Replica {
     /// Carries out a person's word, for the whole fleet.
-    pub(super) fn command(
+    pub(in crate::autopilot) fn command(
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,

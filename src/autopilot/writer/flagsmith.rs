@@ -102,8 +102,7 @@ impl ShareWriter for Flagsmith {
         let mut wanted = found.clone();
         let options = wanted.get_mut("multivariate_feature_state_values");
         let option = options.and_then(Value::as_array_mut).and_then(|options| {
-            let is_it =
-                |one: &&mut Value| one["multivariate_feature_option"] == json!(self.option);
+            let is_it = |one: &&mut Value| one["multivariate_feature_option"] == json!(self.option);
             options.iter_mut().find(is_it)?.get_mut("percentage_allocation")
         });
         let allocation = option.ok_or_else(|| {
