@@ -241,7 +241,7 @@ impl<'c> Corrected<'c> {
                     if operand.is_err() && operands.len() > 1 && operation::is_lazy(operator) {
                         self.note(
                             "an operand that may not be needed",
-                            "flagd's Go core evaluates all of a comparison or a remainder: one that fails is a PARSE_ERROR; the crate stops early",
+                            "flagd's Go core evaluates all of a comparison or a sum: one that fails is a PARSE_ERROR; the crate stops early",
                         );
                     }
                     operands.push(operand?);

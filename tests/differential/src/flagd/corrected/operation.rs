@@ -126,6 +126,23 @@ const CORRECTIONS: &[Correction] = &[
         core: |_, operands, _| core::substr(operands),
     },
     Correction {
+        name: "an offset that is text",
+        why: "flagd's Go core reads its digits; the crate: an error, or none",
+        concerns: |operator, operands, _| {
+            operator == "substr" && operands.iter().skip(1).any(|offset| !is_number(offset))
+        },
+        core: |_, operands, _| core::substr(operands),
+    },
+    Correction {
+        name: "a zero below zero",
+        why: "flagd's Go core has it, and its text is `-0`; the crate: zero",
+        concerns: |operator, operands, _| {
+            is_arithmetic(operator)
+                && core::arithmetic(operator, operands).is_ok_and(|result| is_below_zero(&result))
+        },
+        core: |operator, operands, _| core::arithmetic(operator, operands),
+    },
+    Correction {
         name: "a list that is searched for what is no text",
         why: "flagd's Go core: numbers among texts, no list or object in a list, an error for what it cannot look for",
         concerns: |operator, operands, _| {
@@ -294,10 +311,19 @@ fn same(ours: &Value, theirs: &Value) -> bool {
         }
         (Value::Int(a), Value::Int(b)) => a == b,
         (Value::Int(whole), Value::Float(float)) | (Value::Float(float), Value::Int(whole)) => {
-            *float == *whole as f64 && whole.unsigned_abs() <= EXACT
+            *float == *whole as f64
+                && whole.unsigned_abs() <= EXACT
+                && !is_below_zero(&Value::Float(*float))
+        }
+        (Value::Float(a), Value::Float(b)) => {
+            a == b && a.is_sign_negative() == b.is_sign_negative()
         }
         (a, b) => a == b,
     }
+}
+
+fn is_below_zero(value: &Value) -> bool {
+    matches!(value, Value::Float(zero) if *zero == 0.0 && zero.is_sign_negative())
 }
 
 /// Up to here every whole number is a float.
@@ -309,7 +335,7 @@ fn class(value: &Value) -> &'static str {
 
 /// Whether the crate may leave out operands after the second.
 pub(super) fn is_lazy(operator: &str) -> bool {
-    operator == "%" || is_comparison(operator)
+    is_arithmetic(operator) || is_comparison(operator)
 }
 
 fn is_comparison(operator: &str) -> bool {
