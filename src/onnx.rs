@@ -1,5 +1,6 @@
 //! ONNX graphs, run by tract or ONNX Runtime.
 
+mod axes;
 mod builder;
 mod columns;
 mod describe;
@@ -17,6 +18,8 @@ mod select;
 mod sidecar;
 #[cfg(all(test, feature = "onnx"))]
 mod tests;
+#[cfg(all(feature = "onnx", feature = "ort"))]
+mod verify;
 
 #[cfg(feature = "onnx")]
 use std::path::Path;
@@ -25,16 +28,17 @@ use std::{borrow::Cow, fmt, sync::Arc};
 #[cfg(feature = "ort")]
 pub use self::engine::{Runtime, RuntimeError};
 pub use self::{
+    axes::AxisSizes,
     builder::{BatchAxis, Loader, NonFiniteInput},
-    columns::ColumnClassifier,
+    columns::{ColumnClassifier, TextClassifier},
     describe::{AxisSize, TensorInfo},
     graph::Graph,
     load_error::{EngineError, LoadError, UnsupportedOperator},
     regressor::{Regressor, VectorModel},
 };
 use self::{
-    engine::{Document, Engine, Outputs, Plan, Rows},
-    schema::{Classes, Told},
+    engine::{Beside, Document, Engine, Outputs, Plan, Rows},
+    schema::{Classes, ClassifierMetadata},
     select::Selection,
     sidecar::Sidecar,
 };
@@ -80,7 +84,7 @@ struct LoadedClassifier {
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     sha256: Box<str>,
-    told: Told,
+    metadata: ClassifierMetadata,
 }
 
 /// Rows are run in batches of at most this many, so that a large request needs no more memory for
@@ -128,13 +132,13 @@ impl Classifier {
     /// [sidecar](Loader::sidecar), else those that the graph holds. `None` where neither says
     /// them: then labels are what the graph gives, or the place of the largest probability.
     pub fn class_labels(&self) -> Option<&[Label]> {
-        self.0.told.classes.names()
+        self.0.metadata.classes.names()
     }
 
     /// What the model's features are called and may hold, if the file or its
     /// [sidecar](Loader::sidecar) says it.
     pub fn schema(&self) -> Option<&Schema> {
-        self.0.told.schema.as_ref()
+        self.0.metadata.schema.as_ref()
     }
 
     /// This model behind its own schema: it takes [`Features`](crate::Features).
@@ -166,7 +170,7 @@ impl Classifier {
     /// are none. The model itself has proved them when it was loaded: this is for the same model in
     /// another form, or run by another engine.
     pub fn acceptance(&self) -> Acceptance<[f32], Classification> {
-        self.0.told.acceptance()
+        self.0.metadata.acceptance()
     }
 
     /// Whether a batch is run at once; if not, its rows are run one by one.
@@ -219,7 +223,7 @@ impl LoadedClassifier {
     fn one(&self, row: &[f32]) -> Result<Classification, ModelError> {
         if let Some(answer) = self.plan.answer(row) {
             let Classification { label, probabilities } = answer?;
-            return Ok(Classification { label: self.told.classes.named(label), probabilities });
+            return Ok(Classification { label: self.metadata.classes.named(label), probabilities });
         }
         match self.rows {
             Rows::Any | Rows::Exactly(1) => {
@@ -296,7 +300,7 @@ impl LoadedClassifier {
         rows: usize,
         row: usize,
     ) -> Result<Classification, ModelError> {
-        read_scores(&self.selection, &self.told.classes, self.classes, outputs, rows, row)
+        read_scores(&self.selection, &self.metadata.classes, self.classes, outputs, rows, row)
     }
 }
 
@@ -431,7 +435,7 @@ impl LoadedClassifier {
             inputs,
             outputs,
             sha256,
-            told: Told::default(),
+            metadata: ClassifierMetadata::default(),
         };
         classifier.classes = classifier.prove(&mut selection)?;
         classifier.selection = selection;
@@ -441,14 +445,14 @@ impl LoadedClassifier {
 
     /// Says what is known about the model, and holds that against what it answers.
     fn tell(&mut self, said: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
-        self.told = Told::rows(said, graph, self.features, self.classes)?;
+        self.metadata = ClassifierMetadata::rows(said, graph, self.features, self.classes)?;
         // A feature that may be left out reads as NaN.
-        let optional = self.told.schema.as_ref().is_some_and(Schema::has_optional);
+        let optional = self.metadata.schema.as_ref().is_some_and(Schema::has_optional);
         if optional && self.non_finite == NonFiniteInput::Refused {
             self.non_finite = NonFiniteInput::Missing;
         }
         if let Ok(first) = self.one(&vec![0.0; self.features]) {
-            self.told.classes.check(&first.label);
+            self.metadata.classes.check(&first.label);
         }
         Ok(())
     }

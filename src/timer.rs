@@ -18,18 +18,18 @@ use crate::contain::contained;
 /// Wakes futures when their time has come. Its thread ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Timer {
-    shared: Arc<Shared>,
+    shared: Arc<TimerShared>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct TimerShared {
+    state: Mutex<TimerState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TimerState {
     /// By moment; the number keeps two sleeps of one moment apart.
     sleepers: BTreeMap<(Instant, u64), Waker>,
     next: u64,
@@ -38,7 +38,7 @@ struct State {
 
 impl Timer {
     pub(crate) fn start() -> io::Result<Timer> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(TimerShared::default());
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("modelgate-timer".into())
@@ -67,7 +67,7 @@ impl Timer {
     }
 }
 
-impl Shared {
+impl TimerShared {
     fn run(&self) {
         let mut state = self.state.lock();
         while !state.stopped {
@@ -107,7 +107,7 @@ impl Drop for Timer {
 /// See [`Timer::sleep_until`].
 #[derive(Debug)]
 pub(crate) struct Sleep {
-    shared: Arc<Shared>,
+    shared: Arc<TimerShared>,
     moment: Instant,
     number: Option<u64>,
 }

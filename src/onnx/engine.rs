@@ -1,25 +1,31 @@
 //! The engines that run graphs, behind one face.
 
+mod external;
 #[cfg(feature = "onnx")]
 mod forms;
 mod outputs;
+mod parsed_file;
 #[cfg(feature = "onnx")]
 mod probe;
 #[cfg(feature = "ort")]
 mod runtime;
-mod told;
 #[cfg(feature = "onnx")]
 mod tract;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub(super) use self::outputs::Outputs;
+use self::parsed_file::ParsedFile;
+#[cfg(all(feature = "onnx", feature = "ort"))]
+pub(super) use self::probe::{Numbers, probe_inputs};
 #[cfg(feature = "ort")]
 pub use self::runtime::{Runtime, RuntimeError};
-use self::told::Told;
 #[cfg(feature = "onnx")]
 pub(super) use self::tract::{from_engine, to_engine};
-use super::{EngineError, LoadError, TensorInfo};
+pub(super) use self::{external::Beside, outputs::Outputs};
+use super::{
+    AxisSize, EngineError, LoadError, TensorInfo,
+    axes::{self, Axis},
+};
 #[cfg(feature = "onnx")]
 use super::{
     UnsupportedOperator,
@@ -42,12 +48,12 @@ pub(super) enum Engine {
 
 impl Engine {
     /// Reads and checks the bytes of a file; a panic over them comes back as an error.
-    pub(super) fn read(&self, bytes: &[u8]) -> Result<Document, LoadError> {
+    pub(super) fn read(&self, bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadError> {
         match self {
             #[cfg(feature = "onnx")]
-            Engine::Tract => tract::read(bytes),
+            Engine::Tract => tract::read(bytes, beside),
             #[cfg(feature = "ort")]
-            Engine::Runtime(runtime) => runtime::read(bytes, runtime),
+            Engine::Runtime(runtime) => runtime::read(bytes, beside, runtime),
         }
     }
 }
@@ -62,14 +68,16 @@ pub(super) enum Rows {
 }
 
 /// An ONNX file, read and checked.
+#[derive(Clone)]
 pub(super) struct Document {
     pub(super) inputs: Vec<TensorInfo>,
     pub(super) outputs: Vec<TensorInfo>,
-    told: Told,
+    parsed_file: ParsedFile,
     graph: Graph,
 }
 
 /// What an engine makes its plans from.
+#[derive(Clone)]
 enum Graph {
     #[cfg(feature = "onnx")]
     Tract(Box<tract::Proto>),
@@ -80,7 +88,7 @@ enum Graph {
 impl Document {
     /// The metadata under this key.
     pub(super) fn metadata(&self, key: &str) -> Option<&str> {
-        self.told.metadata(key)
+        self.parsed_file.metadata(key)
     }
 
     /// The classes in the order of the probabilities, as far as the graph says them.
@@ -89,7 +97,31 @@ impl Document {
         label: Option<&str>,
         probabilities: &str,
     ) -> Option<Vec<Label>> {
-        self.told.class_labels(label, probabilities)
+        self.parsed_file.class_labels(label, probabilities)
+    }
+
+    /// Decides the size of an axis.
+    pub(super) fn fix(&mut self, axis: &Axis, size: usize) {
+        for (input, place) in &axis.places {
+            let shape = self.inputs.get_mut(*input).and_then(|input| input.shape.as_mut());
+            if let Some(axis) = shape.and_then(|shape| shape.get_mut(*place)) {
+                *axis = AxisSize::Fixed(size);
+            }
+        }
+        for found in self.outputs.iter_mut().flat_map(|output| output.shape.iter_mut().flatten()) {
+            if let AxisSize::Named(name) = found
+                && axes::mentions(name, &axis.name)
+            {
+                *found = if *name == axis.name { AxisSize::Fixed(size) } else { AxisSize::Free };
+            }
+        }
+        match &mut self.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(proto) => tract::fix(proto, &axis.name, &self.inputs),
+            // It takes any sizes; others than these are refused before.
+            #[cfg(feature = "ort")]
+            Graph::Runtime(_) => {}
+        }
     }
 
     /// Makes a graph of which NaN comes out where it went in.
@@ -205,7 +237,7 @@ impl Plan {
                     Ok(program) if !probe::fails(&program, inputs, rows, features, only_rows) => {
                         Ok(Plan::Interpreted(program))
                     }
-                    _ => Err(error),
+                    _ => Err(about_axes(error, inputs, features)),
                 };
             }
         };
@@ -216,12 +248,12 @@ impl Plan {
             return Ok(Plan::Tract { plan, reference: None });
         };
         match probe::compare(&plan, &reference, inputs, rows, features) {
-            probe::Finding::Different => Ok(Plan::Interpreted(reference)),
-            probe::Finding::Broken => Err(LoadError::Engine {
+            probe::ProbeResult::Different => Ok(Plan::Interpreted(reference)),
+            probe::ProbeResult::Broken => Err(LoadError::Engine {
                 step: "running a first row",
                 source: EngineError::new("neither the engine nor the interpreter can run it"),
             }),
-            probe::Finding::Same | probe::Finding::Unknown => {
+            probe::ProbeResult::Same | probe::ProbeResult::Unknown => {
                 Ok(Plan::Tract { plan, reference: Some(reference) })
             }
         }
@@ -299,6 +331,19 @@ impl Plan {
             #[cfg(feature = "ort")]
             Plan::Runtime(_) => Box::new(|| true),
         }
+    }
+}
+
+/// An engine's refusal, where axes that the file leaves open may be why.
+#[cfg(feature = "onnx")]
+#[cold]
+fn about_axes(error: LoadError, inputs: &[TensorInfo], features: Option<usize>) -> LoadError {
+    let axes = axes::open(inputs, 1);
+    match error {
+        LoadError::Engine { source, .. } if features.is_none() && !axes.is_empty() => {
+            LoadError::OpenAxes { axes, source }
+        }
+        error => error,
     }
 }
 

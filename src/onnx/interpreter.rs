@@ -19,12 +19,14 @@ mod call;
 mod control;
 mod convolution;
 mod elementwise;
+mod fourier;
 mod gather;
 mod indexing;
 mod loss;
 mod matrix;
 mod normalization;
 mod operators;
+mod order;
 mod pooling;
 mod quantization;
 mod recurrent;
@@ -47,7 +49,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use self::{
     call::Call,
-    value::{Fault, Outcome, Value},
+    value::{OperatorError, Outcome, Value},
 };
 use crate::{
     model::ModelError,
@@ -157,7 +159,7 @@ impl Program {
 }
 
 #[cold]
-fn failed(fault: Fault) -> ModelError {
+fn failed(fault: OperatorError) -> ModelError {
     ModelError::new(String::from(fault.0))
 }
 
@@ -174,7 +176,7 @@ impl Body {
         let mut scope = Scope { outer: Some(call.scope), constants: &self.graph.constants, values };
         self.graph.run(call.run, &mut scope)?;
         let outputs = self.outputs.iter().map(|name| {
-            scope.get(name).ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))
+            scope.get(name).ok_or_else(|| OperatorError::new(format!("nothing makes `{name}`")))
         });
         outputs.collect()
     }
@@ -192,7 +194,7 @@ impl Subgraph {
             constants.insert(tensor.name.clone(), Value::Tensor(Arc::new(value)));
         }
         let mut nodes = Vec::with_capacity(proto.node.len());
-        for node in &proto.node {
+        for node in order::sorted(&proto.node) {
             let unknown = || Unknown {
                 domain: if node.domain.is_empty() { "ai.onnx" } else { &*node.domain }.to_owned(),
                 operator: node.op_type.clone(),
@@ -232,7 +234,7 @@ impl Subgraph {
         Ok(Subgraph { nodes, constants })
     }
 
-    fn run(&self, run: &Run<'_>, scope: &mut Scope<'_>) -> Result<(), Fault> {
+    fn run(&self, run: &Run<'_>, scope: &mut Scope<'_>) -> Result<(), OperatorError> {
         for step in &self.nodes {
             let node = &step.node;
             let mut inputs = Vec::with_capacity(node.input.len());
@@ -242,14 +244,14 @@ impl Subgraph {
                     name => Some(
                         scope
                             .get(name)
-                            .ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))?,
+                            .ok_or_else(|| OperatorError::new(format!("nothing makes `{name}`")))?,
                     ),
                 });
             }
             let call = Call { node, graphs: &step.graphs, inputs, scope, run };
             let outputs = (step.run)(&call).map_err(|fault| {
                 let name = node.output.first().map_or("", |name| &**name);
-                Fault::new(format!("{} (`{name}`): {fault}", node.op_type))
+                OperatorError::new(format!("{} (`{name}`): {fault}", node.op_type))
             })?;
             for (name, value) in node.output.iter().zip(outputs) {
                 if !name.is_empty() {

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::{fmt, sync::Arc};
 
+#[cfg(all(feature = "onnx", feature = "ort"))]
+use super::verify;
 use super::{
     BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Plan, Rows, TensorInfo,
     engine, not_finite, schema, select, sidecar::Sidecar, wrong_length,
@@ -28,7 +30,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Regressor(Arc<Core>);
+pub struct Regressor(Arc<VectorPlans>);
 
 /// A model in an ONNX file that answers a vector: several targets, an embedding, or a score for each
 /// of several labels.
@@ -42,9 +44,9 @@ pub struct Regressor(Arc<Core>);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct VectorModel(Arc<Core>);
+pub struct VectorModel(Arc<VectorPlans>);
 
-struct Core {
+struct VectorPlans {
     plan: Plan,
     rows: Rows,
     /// The shape of one row, its first axis being 1.
@@ -89,7 +91,7 @@ macro_rules! of_numbers {
                 sha256: Box<str>,
                 sidecar: Option<Sidecar>,
             ) -> Result<$type, LoadError> {
-                let core = Core::prepare(document, options, sha256, sidecar)?;
+                let core = VectorPlans::prepare(document, options, sha256, sidecar)?;
                 let expected: Option<usize> = $width;
                 if let Some(expected) = expected.filter(|expected| core.width != *expected) {
                     return Err(LoadError::Shape {
@@ -102,6 +104,22 @@ macro_rules! of_numbers {
                 let model = $type(Arc::new(core));
                 model.acceptance().accept(&model).map_err(LoadError::Golden)?;
                 Ok(model)
+            }
+
+            #[cfg(all(feature = "onnx", feature = "ort"))]
+            pub(super) fn verify(&self, reference: &$type) -> Result<(), LoadError> {
+                let VectorPlans { schema, features, non_finite, tolerance, .. } = &*self.0;
+                let rows = verify::rows(schema.as_ref(), *features, *non_finite);
+                let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+                verify::compare(
+                    (self, reference),
+                    &rows,
+                    |found: &$answer, expected| {
+                        verify::numbers_agree(*tolerance, $slice(found), $slice(expected))
+                    },
+                    verify::some,
+                    |answer| verify::some($slice(answer)),
+                )
             }
 
             /// The number of values in a row.
@@ -211,13 +229,13 @@ impl Model<[f32], Vec<f32>> for VectorModel {
     }
 }
 
-impl Core {
+impl VectorPlans {
     fn prepare(
         document: Document,
         options: &Loader,
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
-    ) -> Result<Core, LoadError> {
+    ) -> Result<VectorPlans, LoadError> {
         let mut document = document;
         let mut said = schema::said(&document, sidecar, &sha256)?;
         let optional = said.features.iter().flatten().any(|feature| feature.optional);
@@ -243,7 +261,7 @@ impl Core {
         let schema = schema::of_rows(&mut said, features)?;
         let tolerance = said.tolerance.unwrap_or(schema::TOLERANCE);
         let golden = schema::golden_numbers(&mut said, schema.as_ref(), features)?;
-        let mut core = Core {
+        let mut core = VectorPlans {
             plan,
             rows,
             row_shape,

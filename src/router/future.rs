@@ -13,15 +13,15 @@ use futures::future::{join, join_all};
 
 pub(crate) use self::model::Blocking;
 use self::{
-    compute::{Computed, Report, compute},
+    compute::{CallReport, Computed, compute},
     hosted::{Hosted, Lanes},
     lane::Refused,
     model::AsyncModel,
     wait::wait,
 };
 use super::{
-    Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
-    Prediction, RouterBuilder, RouterStats,
+    BuildError, Decision, Explanation, Input, OperateError, Output, PredictError, Prediction,
+    RouterBuilder, RouterStats, ServedAnswer,
     builder::Parts,
     call::{Called, FiniteCheck, call},
     conclude,
@@ -29,7 +29,7 @@ use super::{
     operate::operations,
     registered::AnyModel,
     shadowing::{self, ComparedOn, Joined, Served, Shadowing},
-    table::{Candidate, Candidates, Table},
+    table::{Candidate, Candidates, RoutingTable},
 };
 use crate::{
     context::EvaluationContext,
@@ -132,7 +132,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             Some(limit) => Some((limit, Timer::start().map_err(BuildError::Thread)?)),
             None => None,
         };
-        let inner = Inner { core, shadowing, finite, lanes, deadline };
+        let inner = AsyncRouterState { core, shadowing, finite, lanes, deadline };
         Ok(AsyncModelRouter { inner: Arc::new(inner) })
     }
 }
@@ -160,10 +160,10 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
 /// # }).unwrap();
 /// ```
 pub struct AsyncModelRouter<F: ?Sized, P> {
-    inner: Arc<Inner<F, P>>,
+    inner: Arc<AsyncRouterState<F, P>>,
 }
 
-struct Inner<F: ?Sized, P> {
+struct AsyncRouterState<F: ?Sized, P> {
     core: Arc<Core<Hosted<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -189,7 +189,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
 
 /// A request that has been decided and is about to run.
 struct Started<F: ?Sized + Input, P: Output> {
-    table: Arc<Table<Hosted<F, P>>>,
+    table: Arc<RoutingTable<Hosted<F, P>>>,
     id: PredictionId,
     choice: Choice,
     candidates: Candidates,
@@ -283,14 +283,14 @@ impl Refused {
     }
 }
 
-impl<F: ?Sized + Input, P: Output> Inner<F, P> {
+impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
         self.start_from(&self.core.table.load().to_arc(), context)
     }
 
     fn start_from(
         &self,
-        table: &Arc<Table<Hosted<F, P>>>,
+        table: &Arc<RoutingTable<Hosted<F, P>>>,
         context: &dyn EvaluationContext,
     ) -> Result<Started<F, P>, PredictError> {
         let id = PredictionId::generate();
@@ -314,11 +314,11 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     ) -> Result<Prediction<P>, PredictError> {
         let Started { table, id, choice, candidates, key } = started;
         let named = self.core.named(&choice);
-        let (beside, detached): (Candidates, Candidates) =
+        let (join_pool, detached): (Candidates, Candidates) =
             candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
         let (answered, joined) = join(
             self.answer(&table, choice, &features),
-            join_all(beside.iter().map(|candidate| self.join(&table, *candidate, &features))),
+            join_all(join_pool.iter().map(|candidate| self.join(&table, *candidate, &features))),
         )
         .await;
         let answered = answered?;
@@ -337,10 +337,10 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     async fn answer(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         choice: Choice,
         features: &Arc<F::Owned>,
-    ) -> Result<Answered<P>, PredictError> {
+    ) -> Result<ServedAnswer<P>, PredictError> {
         let (mut choice, mut first) = (choice, None);
         loop {
             let called = self.ask(table, &choice, features).await?;
@@ -349,7 +349,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                     choice = self.core.fall_back(table, choice, Some(&error));
                     first = first.or(Some(error));
                 }
-                _ => return Ok(Answered { choice, called, first }),
+                _ => return Ok(ServedAnswer { choice, called, first }),
             }
         }
     }
@@ -357,14 +357,14 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// A joined candidate: asked beside the primary, with the same deadline.
     async fn join(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         candidate: Candidate,
         features: &Arc<F::Owned>,
     ) -> Joined<P> {
         let hosted = table.slots.get(candidate.slot).and_then(|slot| slot.model.as_ref().ok());
         let called = match hosted {
             Some(hosted) => {
-                let report = Report::new::<()>(None, [], &self.core.settings.clock);
+                let report = CallReport::new::<()>(None, [], &self.core.settings.clock);
                 self.call(hosted, report, features).await
             }
             None => Ok(Called::not_loaded()),
@@ -375,7 +375,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     async fn ask(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         choice: &Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, PredictError> {
@@ -383,7 +383,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         let Some((slot, Ok(hosted))) = slot.map(|slot| (slot, &slot.model)) else {
             return Ok(Called::not_loaded());
         };
-        let report = Report::new(Some(slot), [choice.ticket], &self.core.settings.clock);
+        let report = CallReport::new(Some(slot), [choice.ticket], &self.core.settings.clock);
         let called = self.call(hosted, report, features).await;
         called.or_else(|refused| refused.otherwise(choice.slot == table.fallback))
     }
@@ -392,7 +392,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     async fn call(
         &self,
         hosted: &Hosted<F, P>,
-        report: Report,
+        report: CallReport,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, Refused> {
         let deadline = self.deadline.as_ref();

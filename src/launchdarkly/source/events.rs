@@ -14,7 +14,7 @@ use self::context::Privacy;
 pub use self::dual_reads::DualReads;
 pub(super) use self::{
     diagnostic::{Vitals, first as first_diagnostic, keep_telling as keep_diagnosing},
-    report::Report,
+    report::EventReport,
 };
 use crate::{prediction_id::PredictionId, source::network::Address};
 

@@ -24,7 +24,7 @@ const MOST_ELEMENTS: usize = 1 << 20;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum ProbeResult {
     /// Both answer the same.
     Same,
     /// They differ, or the engine fails where the interpreter does not.
@@ -58,7 +58,9 @@ pub(super) fn fails(
         Rows::Exactly(count) => count,
         Rows::Any => 2,
     };
-    let Some(given) = made_up(inputs, count, features).filter(|_| settled) else { return false };
+    let Some(given) = probe_inputs(inputs, count, features, SEED).filter(|_| settled) else {
+        return false;
+    };
     let budget = Cell::new(BUDGET);
     let answer = catch_unwind(AssertUnwindSafe(|| program.run(given.iter(), &budget)));
     !matches!(answer, Ok(Ok(_))) && budget.get() > 0
@@ -71,21 +73,21 @@ pub(super) fn compare(
     inputs: &[TensorInfo],
     rows: Rows,
     features: Option<usize>,
-) -> Finding {
+) -> ProbeResult {
     let counts: &[usize] = match rows {
         Rows::Any => &[3, 1],
         Rows::Exactly(1) => &[1],
         Rows::Exactly(_) => &[0],
     };
-    let mut all = Finding::Unknown;
+    let mut all = ProbeResult::Unknown;
     for count in counts {
         let count = match rows {
             Rows::Exactly(exactly) => exactly,
             Rows::Any => *count,
         };
         match once(plan, reference, inputs, count, features) {
-            Finding::Same => all = Finding::Same,
-            Finding::Unknown => {}
+            ProbeResult::Same => all = ProbeResult::Same,
+            ProbeResult::Unknown => {}
             other => return other,
         }
     }
@@ -98,8 +100,10 @@ fn once(
     inputs: &[TensorInfo],
     rows: usize,
     features: Option<usize>,
-) -> Finding {
-    let Some(given) = made_up(inputs, rows, features) else { return Finding::Unknown };
+) -> ProbeResult {
+    let Some(given) = probe_inputs(inputs, rows, features, SEED) else {
+        return ProbeResult::Unknown;
+    };
     let budget = Cell::new(BUDGET);
     let expected = catch_unwind(AssertUnwindSafe(|| reference.run(given.iter(), &budget)));
     let found = || catch_unwind(AssertUnwindSafe(|| plan.run(given.iter())));
@@ -109,16 +113,16 @@ fn once(
                 && input.shape.iter().flatten().all(|axis| matches!(axis, AxisSize::Fixed(_)))
         });
         if only_floats && budget.get() > 0 && !matches!(found(), Ok(Ok(_))) {
-            return Finding::Broken;
+            return ProbeResult::Broken;
         }
-        return Finding::Unknown;
+        return ProbeResult::Unknown;
     };
-    let Ok(Ok(found)) = found() else { return Finding::Different };
+    let Ok(Ok(found)) = found() else { return ProbeResult::Different };
     let same = expected
         .iter()
         .enumerate()
         .all(|(place, expected)| found.tensor(place).is_some_and(|found| agree(expected, &found)));
-    if same { Finding::Same } else { Finding::Different }
+    if same { ProbeResult::Same } else { ProbeResult::Different }
 }
 
 fn agree(expected: &Tensor, found: &Tensor) -> bool {
@@ -154,9 +158,14 @@ fn agree(expected: &Tensor, found: &Tensor) -> bool {
 }
 
 /// Numbers that look random, and are the same each time.
-struct Numbers(u64);
+pub(in crate::onnx) struct Numbers(u64);
 
 impl Numbers {
+    #[cfg(feature = "ort")]
+    pub(in crate::onnx) fn new(seed: u64) -> Numbers {
+        Numbers(seed)
+    }
+
     fn next(&mut self) -> u64 {
         // splitmix64, from its public description.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -166,7 +175,7 @@ impl Numbers {
     }
 
     /// From -2 to 2.
-    fn float(&mut self) -> f64 {
+    pub(in crate::onnx) fn float(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 51) as f64 - 2.0
     }
 
@@ -176,8 +185,17 @@ impl Numbers {
     }
 }
 
-fn made_up(inputs: &[TensorInfo], rows: usize, features: Option<usize>) -> Option<Vec<Tensor>> {
-    let mut numbers = Numbers(0x6d6f_6465_6c67_6174);
+/// Made for the probe: the same each time.
+const SEED: u64 = 0x6d6f_6465_6c67_6174;
+
+/// Tensors for these inputs, if they can be made up: of open axes, the first is as long as there are rows.
+pub(in crate::onnx) fn probe_inputs(
+    inputs: &[TensorInfo],
+    rows: usize,
+    features: Option<usize>,
+    seed: u64,
+) -> Option<Vec<Tensor>> {
+    let mut numbers = Numbers(seed);
     let mut named: HashMap<&str, usize> = HashMap::new();
     let mut all = Vec::with_capacity(inputs.len());
     for input in inputs {

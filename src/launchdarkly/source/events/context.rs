@@ -3,7 +3,7 @@
 use serde_json::{Map as Members, Value as Json, json};
 
 use crate::{
-    launchdarkly::{Part, Who, components},
+    launchdarkly::{ContextSnapshot, SingleContext, components},
     value::Value,
 };
 
@@ -52,7 +52,7 @@ impl Privacy {
     }
 
     /// A context as an event shows it. Where `anonymous` are hidden, these show nothing else.
-    pub(super) fn shown(&self, who: &Who, hides_anonymous: bool) -> Json {
+    pub(super) fn shown(&self, who: &ContextSnapshot, hides_anonymous: bool) -> Json {
         match &who.parts[..] {
             [part] => {
                 let mut shown = self.part(part, hides_anonymous);
@@ -71,7 +71,7 @@ impl Privacy {
         }
     }
 
-    fn part(&self, part: &Part, hides_anonymous: bool) -> Members<String, Json> {
+    fn part(&self, part: &SingleContext, hides_anonymous: bool) -> Members<String, Json> {
         let mut shown = Members::new();
         let mut redacted = Vec::new();
         shown.insert("key".to_owned(), json!(part.key));
@@ -144,7 +144,7 @@ fn reference(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn user(anonymous: bool) -> Part {
+    fn user(anonymous: bool) -> SingleContext {
         let address = [("street", "Elm"), ("city", "Oz")];
         let address = Value::Map(
             address.map(|(name, value)| (name, Value::from(value))).into_iter().collect(),
@@ -155,11 +155,11 @@ mod tests {
             ("/a~b".into(), Value::from(1_i64)),
         ];
         let (kind, key) = ("user".into(), "u".into());
-        Part { kind, key, anonymous, attributes, private: Vec::new() }
+        SingleContext { kind, key, anonymous, attributes, private: Vec::new() }
     }
 
-    fn shown(privacy: &Privacy, part: Part) -> Json {
-        privacy.shown(&Who { parts: vec![part] }, true)
+    fn shown(privacy: &Privacy, part: SingleContext) -> Json {
+        privacy.shown(&ContextSnapshot { parts: vec![part] }, true)
     }
 
     #[test]
@@ -194,8 +194,9 @@ mod tests {
         let mut privacy = Privacy { all: false, attributes: Vec::new() };
         privacy.add("name");
         let private = ["/address/street", "/~1a~0b", "", "/", "name"].map(Into::into).to_vec();
-        let organization = Part { kind: "organization".into(), ..user(false) };
-        let who = Who { parts: vec![Part { private, ..user(false) }, organization] };
+        let organization = SingleContext { kind: "organization".into(), ..user(false) };
+        let who =
+            ContextSnapshot { parts: vec![SingleContext { private, ..user(false) }, organization] };
         let shown = privacy.shown(&who, true);
         assert_eq!(
             shown["user"],
@@ -212,8 +213,8 @@ mod tests {
     #[test]
     fn whoever_is_anonymous_shows_nothing_where_that_is_hidden() {
         let privacy = Privacy { all: false, attributes: Vec::new() };
-        let organization = Part { kind: "organization".into(), ..user(false) };
-        let who = Who { parts: vec![user(true), organization] };
+        let organization = SingleContext { kind: "organization".into(), ..user(false) };
+        let who = ContextSnapshot { parts: vec![user(true), organization] };
         let hidden = privacy.shown(&who, true);
         assert_eq!(hidden["kind"], "multi");
         assert_eq!(

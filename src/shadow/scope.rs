@@ -16,7 +16,7 @@ use crate::clock::Clock;
 thread_local! {
     /// Apart from [`PAYS`], so that a live request reads one flag and registers no destructor.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    static PAYS: RefCell<Option<Tab>> = const { RefCell::new(None) };
+    static PAYS: RefCell<Option<AccountHandle>> = const { RefCell::new(None) };
 }
 
 /// Whether the calling code runs for a shadow, not for the answer of a live request.
@@ -45,14 +45,14 @@ pub fn is_shadow() -> bool {
 
 /// The budget that a shadow's work is charged to, for work done elsewhere than on its thread.
 #[derive(Clone)]
-pub(crate) struct Tab {
+pub(crate) struct AccountHandle {
     account: Arc<Account>,
     clock: Arc<dyn Clock>,
 }
 
-impl Tab {
-    pub(super) fn new(account: &Arc<Account>, clock: &Arc<dyn Clock>) -> Tab {
-        Tab { account: Arc::clone(account), clock: Arc::clone(clock) }
+impl AccountHandle {
+    pub(super) fn new(account: &Arc<Account>, clock: &Arc<dyn Clock>) -> AccountHandle {
+        AccountHandle { account: Arc::clone(account), clock: Arc::clone(clock) }
     }
 
     /// Takes processor time that was used for the shadow.
@@ -63,7 +63,7 @@ impl Tab {
 
     /// The tab of the shadow that this thread runs for just now.
     #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only futures run elsewhere"))]
-    pub(crate) fn of_this_thread() -> Option<Tab> {
+    pub(crate) fn of_this_thread() -> Option<AccountHandle> {
         match is_shadow() {
             true => PAYS.with(|pays| pays.try_borrow().ok()?.clone()),
             false => None,
@@ -73,25 +73,25 @@ impl Tab {
 
 /// While this lives, the calling thread runs for a shadow.
 #[must_use]
-pub(crate) struct Inside {
+pub(crate) struct ShadowScope {
     before: bool,
-    paid: Option<Tab>,
+    paid: Option<AccountHandle>,
 }
 
-impl Inside {
-    /// `tab` is `None` where no budget applies.
-    pub(crate) fn enter(tab: Option<Tab>) -> Inside {
+impl ShadowScope {
+    /// `account` is `None` where no budget applies.
+    pub(crate) fn enter(account: Option<AccountHandle>) -> ShadowScope {
         let paid = PAYS.with(|pays| pays.try_borrow_mut().map_or(None, |mut pays| pays.take()));
         PAYS.with(|pays| {
             if let Ok(mut pays) = pays.try_borrow_mut() {
-                *pays = tab;
+                *pays = account;
             }
         });
-        Inside { before: INSIDE.with(|inside| inside.replace(true)), paid }
+        ShadowScope { before: INSIDE.with(|inside| inside.replace(true)), paid }
     }
 }
 
-impl Drop for Inside {
+impl Drop for ShadowScope {
     fn drop(&mut self) {
         INSIDE.with(|inside| inside.set(self.before));
         let paid = self.paid.take();
@@ -112,10 +112,10 @@ mod tests {
     fn a_thread_is_a_shadow_s_only_inside() {
         assert!(!is_shadow());
         {
-            let _outer = Inside::enter(None);
+            let _outer = ShadowScope::enter(None);
             assert!(is_shadow());
             {
-                let _inner = Inside::enter(None);
+                let _inner = ShadowScope::enter(None);
                 assert!(is_shadow());
             }
             assert!(is_shadow());

@@ -9,13 +9,13 @@ use crate::{
 
 /// An owned copy of a context of one or several kinds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Who {
-    pub(crate) parts: Vec<Part>,
+pub(crate) struct ContextSnapshot {
+    pub(crate) parts: Vec<SingleContext>,
 }
 
 /// The context of one kind.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Part {
+pub(crate) struct SingleContext {
     pub(crate) kind: Box<str>,
     pub(crate) key: Box<str>,
     pub(crate) anonymous: bool,
@@ -25,26 +25,32 @@ pub(crate) struct Part {
     pub(crate) private: Vec<Box<str>>,
 }
 
-impl Who {
-    pub(super) fn of(request: &Request<'_>) -> Who {
+impl ContextSnapshot {
+    pub(super) fn of(request: &Request<'_>) -> ContextSnapshot {
         let mut parts = Vec::new();
         if let Some(key) = key_of(request) {
-            let mut user = Part::of("user", key, request.context);
+            let mut user = SingleContext::of("user", key, request.context);
             // A key that was drawn identifies nobody.
             user.anonymous |= request.key_override.is_some();
             parts.push(user);
         }
         request.context.visit_kinds(&mut |kind, context| {
-            if counts(kind, context) && !parts.iter().any(|part: &Part| *part.kind == *kind) {
-                parts.push(Part::of(kind, context.targeting_key().unwrap_or_default(), context));
+            if counts(kind, context)
+                && !parts.iter().any(|part: &SingleContext| *part.kind == *kind)
+            {
+                parts.push(SingleContext::of(
+                    kind,
+                    context.targeting_key().unwrap_or_default(),
+                    context,
+                ));
             }
         });
-        Who { parts }
+        ContextSnapshot { parts }
     }
 }
 
-impl Part {
-    fn of(kind: &str, key: &str, context: &dyn EvaluationContext) -> Part {
+impl SingleContext {
+    fn of(kind: &str, key: &str, context: &dyn EvaluationContext) -> SingleContext {
         let mut attributes = Vec::new();
         context.visit_attributes(&mut |name, value| {
             let counts = match name {
@@ -58,7 +64,7 @@ impl Part {
         });
         let anonymous = matches!(context.attribute("anonymous"), Some(ValueRef::Bool(true)));
         let private = private(context);
-        Part { kind: kind.into(), key: key.into(), anonymous, attributes, private }
+        SingleContext { kind: kind.into(), key: key.into(), anonymous, attributes, private }
     }
 }
 
@@ -86,7 +92,7 @@ pub(super) fn key_of<'a>(request: &Request<'a>) -> Option<&'a str> {
 
 /// Whether there is a context of any kind.
 #[inline]
-pub(super) fn is_anybody(request: &Request<'_>) -> bool {
+pub(super) fn has_context(request: &Request<'_>) -> bool {
     let mut any = key_of(request).is_some();
     if !any {
         request.context.visit_kinds(&mut |kind, context| any = any || counts(kind, context));
