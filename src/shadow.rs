@@ -12,6 +12,8 @@ mod run;
 mod sample;
 mod scope;
 
+#[cfg(feature = "async")]
+pub(crate) use self::scope::AccountHandle;
 pub use self::{
     budget::Budget,
     counts::{DropCause, ShadowCounts},
@@ -20,8 +22,6 @@ pub use self::{
     policy::ShadowError,
     scope::is_shadow,
 };
-#[cfg(feature = "async")]
-pub(crate) use self::{budget::thread_cpu_time, scope::AccountHandle};
 pub(crate) use self::{
     counts::Candidate,
     dropped::ShadowRequest,

@@ -17,7 +17,7 @@ use super::{
     budget::Account,
     counts::{Candidate, DropCause},
     dropped::{DropNotice, DropNotices, ShadowRequest},
-    pool::{Pool, contained},
+    pool::{Hooks, Pool, contained},
     run::{HandOverTime, PrimaryAnswer, RunContext, ShadowRun},
     scope::AccountHandle,
 };
@@ -69,8 +69,12 @@ impl<P: Send + 'static> ShadowLine<P> {
         });
         let (telling, account) =
             (Arc::clone(&desk), AccountHandle::new(&desk.account, &desk.clock));
-        let tell = move || telling.tell_of_drops();
-        let pool = Pool::start(policy.threads, policy.queue, policy.grace, &account, tell)
+        let paid = Arc::clone(&desk);
+        let hooks = Hooks {
+            between: Box::new(move || telling.tell_of_drops()),
+            pause: Box::new(move || paid.account.until_room(&*paid.clock)),
+        };
+        let pool = Pool::start(policy.threads, policy.queue, policy.grace, &account, hooks)
             .map_err(ShadowError::no_thread)?;
         Ok(ShadowLine {
             pool,
@@ -124,7 +128,8 @@ impl<P: Send + 'static> ShadowLine<P> {
         if candidate.rest.is_on(|| self.desk.clock.monotonic()) {
             return refuse(DropCause::Resting);
         }
-        if !self.desk.account.has_room(&*self.desk.clock) {
+        // What there is no room for yet may wait, if a thread wakes when there is.
+        if !self.desk.account.has_room(&*self.desk.clock) && !self.pool.has_napper() {
             return refuse(DropCause::Budget);
         }
         let place = match self.pool.reserve() {

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    budget::{Account, thread_cpu_time},
+    budget::{Account, Meter},
     counts::{Candidate, DropCause},
     dropped::{Claim, DropNotice, DropNotices, Dropped, ShadowRequest},
     policy::Filter,
@@ -105,9 +105,9 @@ impl<P> RunContext<P> {
         if !self.notices.are_empty()
             && let Some(_telling) = self.telling.try_lock()
         {
-            let used = thread_cpu_time();
+            let meter = Meter::of_short_work();
             self.empty_notices();
-            self.charge(used);
+            meter.charge(&self.account, &*self.clock);
         }
     }
 
@@ -207,15 +207,6 @@ impl<P> RunContext<P> {
         comparison.agreement = agreement;
         self.sinks.record(&comparison);
     }
-
-    /// Charges the processor time this thread has used since `before`, and where that is charged
-    /// as well, the time it waited for a processor.
-    fn charge(&self, before: Duration) -> Duration {
-        let now = thread_cpu_time();
-        let used = now.saturating_sub(before).saturating_add(self.account.queued());
-        self.account.charge(used, self.clock.monotonic());
-        now
-    }
 }
 
 /// A candidate to be run.
@@ -261,16 +252,17 @@ where
             }
             return;
         }
-        let used = thread_cpu_time();
+        let meter = Meter::start(&desk.account);
         let begun = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(call))
             .unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
         let service_time = begun.elapsed();
         // Before the sinks, which may block and keep the budget from knowing.
-        let used = desk.charge(used);
+        meter.charge(&desk.account, &*desk.clock);
+        let meter = Meter::of_short_work();
         let side = Run::new(candidate.version(), outcome, service_time);
         desk.conclude(answered, side, now.saturating_sub(at.monotonic), at, || running.settle());
-        desk.charge(used);
+        meter.charge(&desk.account, &*desk.clock);
     }
 }
 
@@ -292,8 +284,8 @@ impl<P: Send> Job for Finished<P> {
 
     fn run(self: Box<Self>, running: &Running) {
         let Finished { desk, answered, side, at, .. } = *self;
-        let used = thread_cpu_time();
+        let meter = Meter::of_short_work();
         desk.conclude(answered, side, Duration::ZERO, at, || running.settle());
-        desk.charge(used);
+        meter.charge(&desk.account, &*desk.clock);
     }
 }

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use proptest::prelude::*;
@@ -20,6 +20,7 @@ use crate::{
         key::KeyHasher,
         sink::{ComparisonSink, FanOut, MemorySink},
     },
+    cpu_time,
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     value::Value,
@@ -85,6 +86,15 @@ impl Bench {
         has_started.recv_timeout(LONG).unwrap();
         release
     }
+}
+
+/// A run that takes two milliseconds of processor time.
+fn spin() -> Result<f64, ModelError> {
+    let begun = cpu_time::to_charge();
+    while cpu_time::to_charge() - begun < Duration::from_millis(2) {
+        std::hint::spin_loop();
+    }
+    Ok(1.0)
 }
 
 fn wanted() -> ShadowRequest {
@@ -240,20 +250,13 @@ fn a_run_that_ends_exactly_at_the_deadline_counts() {
 
 #[test]
 fn a_spent_budget_refuses_and_time_refills_it() {
-    let budget = Budget::cpu_percent(1.0).burst(Duration::ZERO);
+    let budget = Budget::cpu_percent(0.1).burst(Duration::ZERO);
     let bench = Bench::new(policy().budget(budget));
-    let spin = || {
-        let begun = budget::thread_cpu_time();
-        while budget::thread_cpu_time() - begun < Duration::from_millis(2) {
-            std::hint::spin_loop();
-        }
-        Ok(1.0)
-    };
     bench.offer(spin).unwrap();
     bench.settle();
     assert_eq!(bench.offer(spin), Err(DropCause::Budget));
-    // Two milliseconds at one percent take at least two hundred to earn.
-    bench.clock.advance(Duration::from_millis(199));
+    // Two milliseconds at a thousandth take at least two thousand to earn.
+    bench.clock.advance(Duration::from_millis(1_999));
     assert_eq!(bench.offer(spin), Err(DropCause::Budget));
     bench.clock.advance(Duration::from_secs(3600));
     bench.offer(spin).unwrap();
@@ -271,6 +274,28 @@ fn a_run_in_the_queue_is_lost_when_the_one_before_it_spends_the_budget() {
     let counts = bench.settle();
     assert_adds_up(&counts);
     assert_eq!((counts.completed(), counts.dropped(DropCause::Budget)), (1, 1));
+}
+
+#[test]
+fn while_the_budget_is_overdrawn_one_run_may_wait_for_it() {
+    let bench = Bench::new(policy().budget(Budget::cpu_percent(0.25).burst(Duration::ZERO)));
+    bench.offer(spin).unwrap();
+    // Two milliseconds at a four-hundredth are paid off in 800: until then the thread naps.
+    let until = Instant::now() + LONG;
+    while bench.candidate.counts().completed() == 0 {
+        assert!(Instant::now() < until, "the first run did not end");
+        std::thread::yield_now();
+    }
+    let mut refused = 0;
+    while bench.offer(|| Ok(1.0)).is_err() {
+        refused += 1;
+        assert!(Instant::now() < until, "nothing was ever taken on");
+        std::thread::yield_now();
+    }
+    bench.clock.advance(Duration::from_secs(2));
+    let counts = bench.settle();
+    assert_adds_up(&counts);
+    assert_eq!((counts.completed(), counts.dropped(DropCause::Budget)), (2, refused));
 }
 
 #[test]

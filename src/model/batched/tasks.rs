@@ -23,9 +23,10 @@ use super::{Batched, BatchedStats, full, queue::Bounds, run, stats::Counters};
 use crate::{
     AsyncModel,
     contain::contained,
+    cpu_time,
     model::{Model, ModelError, ModelFuture},
     router::{Input, Output},
-    shadow::{AccountHandle, ShadowScope, is_shadow, thread_cpu_time},
+    shadow::{AccountHandle, ShadowScope, is_shadow},
 };
 
 /// Threads for batches that are overdue. There is an end to them: a model that hangs for ever is
@@ -287,11 +288,11 @@ impl<F: Input + ?Sized, P: Output> AsyncBatcher<F, P> {
         // All of a queue's rows are shadows', or none.
         let account = tasks.first().and_then(|task| task.account.clone());
         let inside = account.map(|account| ShadowScope::enter(Some(account)));
-        let before = inside.as_ref().map(|_| thread_cpu_time());
+        let before = inside.as_ref().map(|_| cpu_time::to_charge());
         let answers = run::all(&*self.model, &rows, &self.counters);
         drop((rows, inside));
         if let Some(before) = before {
-            let used = thread_cpu_time().saturating_sub(before);
+            let used = cpu_time::to_charge().saturating_sub(before);
             let each = used / u32::try_from(tasks.len()).unwrap_or(u32::MAX);
             tasks
                 .iter()
