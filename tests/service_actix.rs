@@ -1,10 +1,9 @@
 //! The actix example, driven without a network.
 
-#[path = "../src/main.rs"]
+#[path = "../examples/actix.rs"]
 #[allow(dead_code)]
 mod example;
 #[macro_use]
-#[path = "../../../tests/service/mod.rs"]
 mod service;
 
 use actix_web::{
