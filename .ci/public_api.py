@@ -9,8 +9,9 @@ import json
 import sys
 
 # Crates whose types may stand in the public API: serde's traits and serde_json's value, so that answers
-# can be sent on; anyhow (tract's error) and ort, from which an `onnx::EngineError` is made.
-EXTERNAL = {"serde_core", "serde", "serde_json", "anyhow", "ort"}
+# can be sent on; anyhow (tract's error) and ort, from which an `onnx::EngineError` is made;
+# object_store, whose stores a rollout's state can be kept in.
+EXTERNAL = {"serde_core", "serde", "serde_json", "anyhow", "ort", "object_store"}
 STANDARD = {"std", "core", "alloc"}
 
 doc = json.load(open(sys.argv[1]))
