@@ -23,7 +23,7 @@ class Board:
     def row(self, title):
         self.y += self.height
         self.x, self.height = 0, 1
-        self.add({"type": "row", "title": title, "collapsed": False}, 24, 1)
+        self.add({"type": "row", "title": title, "collapsed": False, "panels": []}, 24, 1)
         self.y += 1
         self.x, self.height = 0, 0
 
@@ -46,13 +46,16 @@ class Board:
                 "datasource": SOURCE,
                 "targets": [dict(t, refId=chr(65 + n)) for n, t in enumerate(targets)],
                 "fieldConfig": {"defaults": {"unit": unit, "min": 0, "custom": custom}, "overrides": []},
-                "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+                "options": {
+                    "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+                    "tooltip": {"mode": "multi", "sort": "desc"},
+                },
             },
             width,
             8,
         )
 
-    def stat(self, title, about, unit, one, width=4):
+    def stat(self, title, about, unit, one, width=4, mode="value_and_name"):
         self.add(
             {
                 "type": "stat",
@@ -61,7 +64,17 @@ class Board:
                 "datasource": SOURCE,
                 "targets": [dict(one, refId="A")],
                 "fieldConfig": {"defaults": {"unit": unit}, "overrides": []},
-                "options": {"reduceOptions": {"calcs": ["lastNotNull"]}, "textMode": "value_and_name"},
+                "options": {
+                    "reduceOptions": {"calcs": ["lastNotNull"]},
+                    "textMode": mode,
+                    "graphMode": "area",
+                    "colorMode": "value",
+                    "justifyMode": "auto",
+                    "orientation": "auto",
+                    "wideLayout": True,
+                    "showPercentChange": False,
+                    "percentChangeColorMode": "standard",
+                },
             },
             width,
             4,
@@ -69,22 +82,26 @@ class Board:
 
 
 ROUTER = 'router=~"$router"'
+ROLLOUT = 'autopilot=~"$autopilot"'
 board = Board()
 
 board.row("Rollout")
 board.stat("Share in force", "What the autopilot lets through, of those whom the flag names.", "percent",
-           target(f"max by (candidate) (modelgate_autopilot_share{{{ROUTER}}})", "{{candidate}}"))
-board.stat("Phase", "0 waiting, 1 shadowing, 2 ramping, 3 guarding, 4 paused, 5 rolled back, 6 released.", "none",
-           target(f"max by (candidate) (modelgate_autopilot_phase{{{ROUTER}}})", "{{candidate}}"))
+           target(f"max by (candidate) (modelgate_autopilot_share{{{ROLLOUT}}})", "{{candidate}}"))
+board.stat("Phase", "Where the rollout is.", "none",
+           target(f"max by (candidate, phase) (modelgate_autopilot_phase{{{ROLLOUT}}}) == 1", "{{candidate}}: {{phase}}"),
+           mode="name")
 board.stat("Age of the fleet's state", "Above 2 minutes nothing grows; above 15 the baseline answers.", "s",
-           target(f"max by (candidate) (modelgate_autopilot_state_age_seconds{{{ROUTER}}})", "{{candidate}}"))
+           target(f"max by (candidate) (modelgate_autopilot_state_age_seconds{{{ROLLOUT}}})", "{{candidate}}"))
+board.stat("Replicas heard", "As the one that decided last heard them.", "none",
+           target(f"max by (candidate) (modelgate_autopilot_replicas{{{ROLLOUT}}})", "{{candidate}}"))
 board.lines("Answers by version", "Answers a second that went to callers.", "reqps",
             target(f"sum by (version) (rate(modelgate_answers_total{{{ROUTER}}}[$__rate_interval]))", "{{version}}"),
             stacked=True)
-board.lines("Evidence", "Natural logarithm of the evidence for each metric; what it must reach is in the report.", "none",
-            target(f"max by (metric, side) (modelgate_autopilot_ln_e{{{ROUTER}}})", "{{metric}}: {{side}}"))
-board.lines("Why it holds", "Gates that held in the last look.", "none",
-            target(f"max by (reason) (modelgate_autopilot_held{{{ROUTER}}})", "{{reason}}"))
+board.lines("Evidence", "Natural logarithm of the evidence that the candidate is worse; what it must reach is in the report.", "none",
+            target(f"max by (candidate, metric) (modelgate_autopilot_ln_e{{{ROLLOUT}}})", "{{candidate}}: {{metric}}"))
+board.lines("Why it holds", "The gate that held in the last look.", "none",
+            target(f"max by (candidate, gate) (modelgate_autopilot_held{{{ROLLOUT}}}) == 1", "{{candidate}}: {{gate}}"))
 
 board.row("Answers")
 board.lines("Fallbacks by cause", "The fallback answered in place of the version wanted.", "reqps",
@@ -133,8 +150,21 @@ dashboard = {
                 "multi": True,
                 "refresh": 2,
             },
+            {
+                "name": "autopilot",
+                "type": "query",
+                "label": "Rollout",
+                "datasource": SOURCE,
+                "query": {"query": "label_values(modelgate_autopilot_share, autopilot)", "refId": "autopilot"},
+                "includeAll": True,
+                # Where nothing rolls out by itself, the rest of the board still shows.
+                "allValue": ".*",
+                "multi": True,
+                "refresh": 2,
+            },
         ]
     },
+    "annotations": {"list": []},
     "panels": board.panels,
 }
 

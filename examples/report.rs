@@ -7,19 +7,16 @@
 //! A line of the labels is `prediction_id,label`. Where the output's name ends in `.json` it is the
 //! same content as data.
 
-use std::{
-    collections::HashMap,
-    error::Error,
-    fs::File,
-    io::{BufRead, BufReader},
-    process::ExitCode,
-};
+mod records;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use std::{collections::HashMap, error::Error, process::ExitCode};
+
 use modelgate::{
     report::{Recorded, Report},
     verdict::read_labels,
 };
+
+use self::records::{Arguments, name_problems, open, tell_of_problems};
 
 const USAGE: &str =
     "usage: report COMPARISONS.jsonl [--labels LABELS.csv] [--title TEXT] -o REPORT.html";
@@ -52,13 +49,9 @@ struct Options {
 impl Options {
     fn of(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         let mut options = Options::default();
-        let mut arguments = arguments;
+        let mut arguments = Arguments::new(arguments);
         while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("{argument}: found nothing, expected a value"))
-            };
+            let mut value = || arguments.value();
             match argument.as_str() {
                 "--labels" => options.labels = Some(value()?),
                 "--title" => options.title = Some(value()?),
@@ -80,17 +73,13 @@ fn report(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut labels = HashMap::new();
     if let Some(path) = &options.labels {
         let file = read_labels(open(path)?)?;
-        for problem in &file.problems {
-            eprintln!("{path}:{}: {}", problem.line, problem.problem);
-        }
+        name_problems(path, &file.problems);
         labels = file.labels;
     }
     let path = &options.comparisons;
     let title = options.title.clone().unwrap_or_else(|| path.clone());
     let Recorded { report, replayed, .. } = Report::of_records(title, open(path)?, labels)?;
-    for problem in &replayed.problems {
-        eprintln!("{path}:{}: {}", problem.line, problem.problem);
-    }
+    tell_of_problems(path, &replayed);
     match options.output.ends_with(".json") {
         true => std::fs::write(&options.output, report.json())?,
         false => report.write(&options.output)?,
@@ -101,16 +90,4 @@ fn report(options: &Options) -> Result<(), Box<dyn Error>> {
         options.output, replayed.comparisons, replayed.malformed, replayed.lines
     );
     Ok(())
-}
-
-/// A file, with a bar on stderr that shows how far it has been read.
-fn open(path: &str) -> Result<impl BufRead, String> {
-    let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
-    let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
-    let bar = ProgressBar::new(length).with_message(path.to_owned());
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    Ok(BufReader::with_capacity(1 << 20, bar.wrap_read(file)))
 }

@@ -12,6 +12,7 @@
 mod made_up;
 #[path = "verdict/options.rs"]
 mod options;
+mod records;
 
 use std::{
     error::Error,
@@ -20,13 +21,15 @@ use std::{
     process::ExitCode,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
 use modelgate::verdict::{
     Judgement, Metric, RecordedLabel, RecordedOutput, Replayed, Verdict, read_labels,
 };
 use serde::Serialize;
 
-use self::options::Options;
+use self::{
+    options::Options,
+    records::{name_problems, open, tell_of_problems},
+};
 
 fn main() -> ExitCode {
     let options = match Options::of(std::env::args().skip(1)) {
@@ -116,20 +119,10 @@ fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
         println!("{judgement}");
     }
     for Read { file, replayed } in &read {
-        if replayed.malformed > 0 {
-            eprintln!("{file}: {} of {} lines unreadable", replayed.malformed, replayed.lines);
-        }
-        for problem in &replayed.problems {
-            eprintln!("{file}:{}: {}", problem.line, problem.problem);
-        }
-        if replayed.unused_labels > 0 {
-            eprintln!("{} labels belong to no comparison", replayed.unused_labels);
-        }
+        tell_of_problems(file, replayed);
     }
     if let (Some(file), Some(path)) = (labels, &options.labels) {
-        for problem in &file.problems {
-            eprintln!("{path}:{}: {}", problem.line, problem.problem);
-        }
+        name_problems(path, &file.problems);
     }
     Ok(())
 }
@@ -142,16 +135,4 @@ fn first_candidate(files: &[String]) -> Option<String> {
         let record: serde_json::Value = serde_json::from_slice(&line).ok()?;
         record.get("candidate")?.get("version")?.as_str().map(str::to_owned)
     })
-}
-
-/// A file, with a bar on stderr that shows how far it has been read.
-fn open(path: &str) -> Result<impl BufRead, String> {
-    let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
-    let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
-    let bar = ProgressBar::new(length).with_message(path.to_owned());
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    Ok(BufReader::with_capacity(1 << 20, bar.wrap_read(file)))
 }

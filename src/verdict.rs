@@ -46,5 +46,5 @@ pub use self::{
         AgreementCounts, ArmCounts, ClassCoverage, Counts, DriftCounts, KeySample, LabelCounts,
         OutcomeCounts, PairCounts, ScoreCounts, StageCounts, Tally, TallyMismatch, TimeCounts,
     },
-    timeline::{MetricTimeline, TimelinePoint},
+    timeline::{MetricTimeline, StageMark, TimelinePoint},
 };

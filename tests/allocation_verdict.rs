@@ -5,12 +5,12 @@ mod counting;
 
 use std::time::Duration;
 
-use counting::allocations;
+use counting::{allocations, held};
 use modelgate::{
     PredictionId, Version,
     compare::{Agreement, Comparison, Run, key::KeyHasher, sink::ComparisonSink},
     router::{AnswerObserver, LiveAnswer},
-    verdict::{Metric, Verdict},
+    verdict::{Metric, Unit, Verdict},
 };
 
 #[test]
@@ -59,4 +59,40 @@ fn a_live_answer_of_a_known_user_allocates_nothing() {
     let made = allocations(|| (0..1_000).for_each(|_| verdict.answered(&answer)));
     assert_eq!(made, 0);
     assert_eq!(verdict.tally().live[&1].candidate.requests, 1_001);
+}
+
+/// docs/BENCHMARKS.md says what was measured; this keeps it true.
+#[test]
+fn a_million_users_and_a_hundred_thousand_open_labels_fit_in_megabytes() {
+    let mega = 1_000_000;
+    let (by_user, bytes) = held(|| {
+        Verdict::<i64, i64>::builder("v2")
+            .metric(Metric::failures())
+            .expected_users(1_000_000)
+            .build()
+            .unwrap()
+    });
+    println!("a million users: {bytes} bytes");
+    assert!(bytes < 3 * mega, "{bytes}");
+    drop(by_user);
+
+    let (with_labels, empty) = held(|| {
+        Verdict::<i64, i64>::builder("v2")
+            .metric(Metric::accuracy())
+            .metric(Metric::loss("loss", |a: &i64, b: &i64| (a - b).abs() as f64).margin(0.1))
+            .unit(Unit::Request)
+            .build()
+            .unwrap()
+    });
+    let ((), bytes) = held(|| {
+        for n in 0..120_000 {
+            let run = |version| Run::new(version, Ok(n % 3), Duration::from_micros(100));
+            let mut pair = Comparison::new(run("v1"), run("v2"));
+            pair.prediction_id = PredictionId::from_u128(n as u128);
+            with_labels.record(&pair);
+        }
+    });
+    println!("100,000 open labels: {} bytes", empty + bytes);
+    assert!(empty + bytes < 20 * mega, "{}", empty + bytes);
+    assert_eq!(with_labels.tally().labels.expired, 20_000);
 }

@@ -1,6 +1,9 @@
 //! The statistics against numbers that were computed with sixty digits by independent closed forms.
 //!
-//! They lie outside this repository: `MODELGATE_VERDICT` names their folder.
+//! They lie outside this repository: `MODELGATE_VERDICT` names their folder. Two groups of theirs are
+//! compared with nothing, since nothing here computes what they hold: `prpl_eb`, an empirical
+//! Bernstein sequence that depends on the order of the data, so that its sums would not add up over
+//! processes, and `msprt`, a likelihood ratio of normal means, which the asymptotic sequence replaces.
 
 use std::path::PathBuf;
 

@@ -13,7 +13,7 @@ use modelgate::{
     model::Label,
     model_fn, onnx,
     shadow::Budget,
-    verdict::{Counts, Finding, Judgement, Metric, Verdict},
+    verdict::{Counts, Finding, Judgement, Metric, Overall, Verdict},
 };
 
 type Row = (usize, i64, Vec<f32>);
@@ -179,5 +179,87 @@ fn freshly_trained_versions_are_judged_as_their_kept_predictions() {
         } else {
             assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
         }
+    }
+}
+
+/// Of numbers: by how much each misses, as a part of the range of the target.
+#[test]
+fn a_freshly_trained_regression_tree_is_judged_as_its_kept_predictions() {
+    let Some((models, kept)) = folders() else { return };
+    let place = models.join("diabetes_9");
+    let numbers = |text: String, skip: usize| -> Vec<Vec<f64>> {
+        let lines = text.lines().skip(skip);
+        lines.map(|line| line.split(',').map(|v| v.parse().unwrap()).collect()).collect()
+    };
+    let rows = numbers(std::fs::read_to_string(place.join("rows.csv")).unwrap(), 0);
+    let kept = numbers(std::fs::read_to_string(kept.join("data_diabetes_9.csv")).unwrap(), 1);
+    assert_eq!((rows.len(), kept.len()), (442, 442));
+    let load = |version: &str| -> Vec<onnx::Regressor> {
+        let file = |fold| place.join(format!("{version}_{fold}.onnx"));
+        (0..10).map(|fold| onnx::Regressor::load(file(fold)).unwrap()).collect()
+    };
+    let features = |row: &[f64]| row[2..].iter().map(|value| *value as f32).collect::<Vec<f32>>();
+    let (champion, candidate) = (load("champion"), load("candidate"));
+    let others = rows
+        .iter()
+        .zip(&kept)
+        .filter(|(row, kept)| {
+            let says = |models: &[onnx::Regressor]| -> f64 {
+                f64::from(models[row[0] as usize].predict(&features(row)).unwrap())
+            };
+            let near = |found: f64, kept: f64| (found - kept).abs() < 1e-3 * kept.abs().max(1.0);
+            !near(says(&champion), kept[2]) || !near(says(&candidate), kept[3])
+        })
+        .count();
+    println!("diabetes_9: {others} of 442 rows answered otherwise than kept");
+
+    // By bound: after which row it is worse for certain, by the kept predictions.
+    for (bound, exact) in [(1.0, 69), (0.5, 26)] {
+        let miss = |output: &f32, truth: &f64| (f64::from(*output) - truth).abs() / 321.0;
+        let verdict = Verdict::<f32, f64>::builder("candidate")
+            .against("champion")
+            .metric(Metric::loss("error", miss).bound(bound).margin(0.01))
+            .build()
+            .unwrap();
+        let version = |models: Vec<onnx::Regressor>| {
+            model_fn(move |(fold, row): &(usize, Vec<f32>)| models[*fold].predict(row))
+        };
+        let router = ModelRouter::<(usize, Vec<f32>), f32>::builder("version")
+            .model("champion", version(load("champion")))
+            .model("candidate", version(load("candidate")))
+            .fallback("champion")
+            .source(Rollout::everyone("champion").flag("version").unwrap())
+            .shadow(Shadow::always().candidate("candidate").joined())
+            .sink(verdict.clone())
+            .build()
+            .unwrap();
+        let mut first = None;
+        for (number, row) in rows.iter().enumerate() {
+            let key = format!("row-{number}");
+            let asked = (row[0] as usize, features(row));
+            let answer = router.predict(&Context::new(&key), &asked).unwrap();
+            verdict.label(answer.id(), row[1]);
+            let judged = verdict.judge();
+            let worse = judged.metric("error").unwrap().finding == Finding::Worse;
+            first = first.or(worse.then_some(number + 1));
+        }
+        let judgement = verdict.judge();
+        let error = judgement.metric("error").unwrap();
+        println!("diabetes_9, bound {bound}: worse at row {first:?} of {}: {error:?}", error.pairs);
+        assert_eq!((error.pairs, judgement.overall), (442, Overall::RollBack));
+        // In 129 bins, each loss rounded up or down by its prediction's id: near the exact row.
+        let first = first.unwrap();
+        assert!(
+            first.abs_diff(exact) <= if others == 0 { 4 } else { 20 },
+            "{first}, exact {exact}"
+        );
+        if bound == 1.0 {
+            let estimate = error.estimate.unwrap();
+            assert!(
+                (estimate - 0.0549).abs() < if others == 0 { 2e-3 } else { 1e-2 },
+                "{estimate}"
+            );
+        }
+        verdict.evidence().verify().unwrap();
     }
 }

@@ -109,6 +109,7 @@ impl Service {
                     .budget(Budget::unlimited()),
             )
             .sink(rollout.verdict.clone())
+            .observer(rollout.verdict.clone())
             .autopilot(&rollout.autopilot)
             .build()?;
         let service = Service::showing(router, Some(rollout));

@@ -28,13 +28,15 @@ impl std::fmt::Debug for Rollout {
 }
 
 impl Rollout {
-    /// Judged by who fails, and by who is wrong where the truth comes: 2 points more often is not
+    /// Judged by who fails, in shadow and live, and by who is wrong where the truth comes: 2 points more often is not
     /// acceptable. How far the two agree is shown.
     pub(super) fn start(config: &Config) -> Result<Rollout, Box<dyn Error>> {
         let verdict = Verdict::builder("v2")
             .against("v1")
             .metric(Metric::failures().margin(0.02))
+            .metric(Metric::live_failures())
             .metric(Metric::disagreement())
+            .classes()
             .score(0.0..=1.0, |answer: &Classification| {
                 answer.probabilities.iter().copied().reduce(f32::max).map(f64::from)
             })
@@ -83,8 +85,7 @@ impl<M: Model<Features, Classification>> Model<Features, Classification> for Fai
     fn predict(&self, features: &Features) -> Result<Classification, ModelError> {
         let answer = self.model.predict(features)?;
         // By the answer's own digits, so that a row fails always or never.
-        let digits: u64 =
-            answer.probabilities.iter().map(|p| (f64::from(*p) * 1e6) as u64).sum::<u64>();
+        let digits: u64 = answer.probabilities.iter().map(|p| u64::from(p.to_bits())).sum();
         match digits % self.one_of {
             0 => Err(ModelError::new("this version was shipped to fail on some rows")),
             _ => Ok(answer),

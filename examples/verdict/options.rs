@@ -2,6 +2,8 @@
 
 use modelgate::verdict::{Metric, MetricKind, Unit, stats::budget::ErrorBudget};
 
+use super::records::Arguments;
+
 pub const USAGE: &str = "usage: verdict [comparisons.jsonl...] [options]
   --labels FILE          lines `prediction_id,label`: judges accuracy as well
   --json                 prints one JSON object instead of text
@@ -30,7 +32,8 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn of(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    pub fn of(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+        let mut arguments = Arguments::new(arguments);
         let mut options = Options {
             files: Vec::new(),
             labels: None,
@@ -44,17 +47,8 @@ impl Options {
             min_pairs: 100,
             evidence: None,
         };
-        while let Some(argument) = arguments.next() {
-            // `--name=value` is `--name value`.
-            let (name, given) = match argument.split_once('=') {
-                Some((name, value)) if name.starts_with("--") => {
-                    (name.to_owned(), Some(value.to_owned()))
-                }
-                _ => (argument.clone(), None),
-            };
-            let mut value = || {
-                given.clone().or_else(|| arguments.next()).ok_or(format!("{name}: found no value"))
-            };
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.value();
             match name.as_str() {
                 "--json" => options.json = true,
                 "--labels" => options.labels = Some(value()?),
@@ -89,7 +83,7 @@ impl Options {
                     };
                 }
                 other if other.starts_with("--") => return Err(format!("unknown option {other}")),
-                _ => options.files.push(argument),
+                _ => options.files.push(name),
             }
         }
         let judges = options.labels.is_some() || options.json || options.evidence.is_some();

@@ -75,7 +75,11 @@ pub(super) fn rows(
             Some(schema) => schema.random_row(&mut share),
             None if place == 0 => vec![0.0; width],
             None => {
-                let size = [1.0, 10.0, 100.0][place % 3];
+                let size = match place % 3 {
+                    0 => 1.0,
+                    1 => 10.0,
+                    _ => 100.0,
+                };
                 let mut value = || match share() {
                     share if missing && share < 0.05 => f32::NAN,
                     share => ((share - 0.5) * 4.0 * size) as f32,

@@ -16,7 +16,7 @@ pub(super) fn fill(content: &mut Content, status: &AutopilotStatus) {
         advancing: advancing(status),
         replicas: (status.replicas > 0).then(|| status.replicas.to_string()),
         state_age_seconds: status.state_age_seconds,
-        stages: status.stages.iter().map(stage).collect(),
+        stages: stages(status),
     });
     content.gates = status
         .gates
@@ -73,6 +73,36 @@ fn advancing(status: &AutopilotStatus) -> String {
         (true, Some(why)) => format!("yes: {why}"),
         (false, Some(why)) => format!("no: {why}"),
         (false, None) => "no".to_owned(),
+    }
+}
+
+/// The stages, and where a rollback ended them.
+fn stages(status: &AutopilotStatus) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = status.stages.iter().map(stage).collect();
+    let last = status.transitions.last().map(|last| last.from);
+    let ended = match (status.phase, last) {
+        (Some(Phase::RolledBack), Some(from)) => place(from, stages.len()),
+        _ => None,
+    };
+    for (at, stage) in stages.iter_mut().enumerate() {
+        stage.progress = match ended {
+            None => continue,
+            Some(ended) if at < ended => Progress::Done,
+            Some(ended) if at == ended => Progress::Stopped,
+            Some(_) => Progress::NotReached,
+        };
+    }
+    stages
+}
+
+/// Which of so many stages a phase is in.
+fn place(phase: Phase, stages: usize) -> Option<usize> {
+    match phase {
+        Phase::Shadowing => Some(0),
+        Phase::Ramping { stage } => Some(stage),
+        Phase::Guarding => stages.checked_sub(1),
+        Phase::Paused { from } => place(from.into(), stages),
+        _ => None,
     }
 }
 

@@ -75,6 +75,9 @@ pub(crate) enum Progress {
     Done,
     Current,
     ToCome,
+    /// Where it was rolled back.
+    Stopped,
+    NotReached,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -113,6 +116,8 @@ pub(crate) struct Metric {
 pub(crate) enum Unit {
     /// Shares between 0 and 1: percent, differences in points.
     Share,
+    /// A share itself and no difference of two: percent.
+    Part,
     /// Numbers of the metric's own.
     #[default]
     Number,
@@ -169,6 +174,8 @@ pub(crate) struct Agreement {
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Histogram {
+    /// What is counted.
+    pub(crate) of: String,
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) counts: Vec<u64>,

@@ -101,6 +101,7 @@ impl Report {
             Verdict::<RecordedOutput, RecordedLabel>::builder(first.candidate.version)
                 .metric(Metric::failures())
                 .metric(Metric::disagreement())
+                .recorded_classes()
                 .show_disagreements(shown);
         if !labels.is_empty() {
             verdict = verdict.metric(Metric::recorded_accuracy()).open_labels(labels.len());
@@ -261,13 +262,15 @@ impl Times {
         if self.newest > 0 {
             builder.content.at_ms = Some(self.newest);
         }
+        // Finer than what the verdict has kept of the same records.
+        builder.content.latency.clear();
         let times = self.by_version.into_iter();
         builder
             .content
             .latency
             .extend(times.map(|((version, measured), buckets)| buckets.latency(version, measured)));
         if let Some(agreement) = &mut builder.content.agreement {
-            agreement.differences = histogram(&self.distances);
+            agreement.differences = histogram(&self.distances).or(agreement.differences.take());
         }
     }
 }
@@ -319,5 +322,5 @@ fn histogram(distances: &[f64]) -> Option<Histogram> {
             *count += 1;
         }
     }
-    Some(Histogram { from, to, counts })
+    Some(Histogram { of: "Distances between the two answers".to_owned(), from, to, counts })
 }

@@ -3,13 +3,13 @@
 use super::{
     content::{
         Agreement, Check, Content, Count, Decision, Disagreement, Disagreements, Evidence, Figure,
-        Headline, Metric, Point, Series, Standing, Unit,
+        Headline, Histogram, Latency, Metric, Point, Series, Standing, Unit,
     },
     figure::{Percent, Short, Whole},
 };
 use crate::verdict::{
     self, AgreementFigures, Finding, Health, Judgement, MetricConfig, MetricJudgement, MetricKind,
-    MetricTimeline, Overall, Role, VerdictConfig,
+    MetricTimeline, Overall, Role, SampleRatio, TimeCounts, VerdictConfig,
 };
 
 /// More classes than this are no table that anybody reads.
@@ -30,6 +30,12 @@ pub(super) fn fill(
         timelines.into_iter().filter_map(|line| series(config, judgement, line)).collect();
     let figures = verdict::agreement_figures(&evidence.tally);
     content.agreement = Some(agreement(judgement, &figures, &evidence.tally));
+    let times = latency(judgement, &evidence.tally);
+    // The router's own times of who answered are finer.
+    let known = |version: &str| content.latency.iter().any(|latency| latency.version == version);
+    let live = |time: &Latency| time.measured == COMPARED && known(&time.version);
+    let times: Vec<Latency> = times.into_iter().filter(|time| !live(time)).collect();
+    content.latency.extend(times);
     content.disagreements = Some(examples(disagreements));
     content.health.extend(checks(&judgement.health));
     content.users.extend(users(&judgement.health, &evidence.tally));
@@ -51,6 +57,7 @@ fn unit(kind: MetricKind) -> Unit {
     match kind {
         MetricKind::LiveFailures | MetricKind::LiveLate => Unit::Ratio,
         MetricKind::Distance | MetricKind::Loss | MetricKind::Outcome => Unit::Number,
+        MetricKind::Disagreement => Unit::Part,
         _ => Unit::Share,
     }
 }
@@ -85,7 +92,9 @@ fn row(config: &VerdictConfig, metric: &MetricJudgement) -> Metric {
         unit: unit(metric.kind),
         pairs: metric.pairs,
         expected_pairs: metric.expected_pairs,
-        worse: Some(Evidence { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
+        // Without a limit nothing is bet on how often two versions differ.
+        worse: (unit(metric.kind) != Unit::Part || metric.margin.is_some())
+            .then_some(Evidence { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
         not_worse: not_worse.map(|ln_e| Evidence { ln_e, threshold: metric.threshold.not_worse }),
         sentence: metric.sentence.clone(),
     }
@@ -94,7 +103,7 @@ fn row(config: &VerdictConfig, metric: &MetricJudgement) -> Metric {
 fn margin(metric: &MetricJudgement, asked: Option<&MetricConfig>) -> Option<f64> {
     match unit(metric.kind) {
         Unit::Ratio => asked.and_then(|asked| asked.ratio),
-        Unit::Share | Unit::Number => metric.margin,
+        Unit::Share | Unit::Part | Unit::Number => metric.margin,
     }
 }
 
@@ -113,7 +122,69 @@ fn series(config: &VerdictConfig, judgement: &Judgement, line: MetricTimeline) -
         unit: unit(metric.kind),
         thresholds: Some((metric.threshold.worse, metric.threshold.not_worse)),
         metric: line.name,
-        stages: Vec::new(),
+        stages: line
+            .stages
+            .iter()
+            .map(|mark| (mark.pairs, Percent(f64::from(mark.share) / 100_000.0).to_string()))
+            .collect(),
+    })
+}
+
+/// Where the champion's times of a verdict were measured.
+const COMPARED: &str = "answering, where it was compared";
+
+/// How long both versions took where they were compared.
+fn latency(judgement: &Judgement, tally: &verdict::Tally) -> Vec<Latency> {
+    let champion = judgement.champion.as_deref().unwrap_or("whichever answered");
+    let sides = [
+        (champion, COMPARED, &tally.times.champion),
+        (judgement.candidate.as_str(), "in shadow, by the clock", &tally.times.candidate),
+    ];
+    let timed = sides.into_iter().filter(|(.., bins)| bins.iter().any(|count| *count > 0));
+    timed
+        .map(|(version, measured, bins)| {
+            let buckets: Vec<(f64, u64)> = bins
+                .iter()
+                .enumerate()
+                .filter(|(_, count)| **count > 0)
+                .map(|(bin, count)| (TimeCounts::bin_start_us(bin + 1), *count))
+                .collect();
+            let count = buckets.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            let quantile = |share: f64| {
+                let mut left = (share * count as f64).ceil() as u64;
+                let reached = buckets.iter().find(|(_, count)| {
+                    left = left.saturating_sub(*count);
+                    left == 0
+                });
+                reached.or(buckets.last()).map_or(0.0, |(end, _)| *end)
+            };
+            Latency {
+                version: version.to_owned(),
+                measured: measured.to_owned(),
+                count,
+                p50_us: quantile(0.5),
+                p90_us: quantile(0.9),
+                p99_us: quantile(0.99),
+                max_us: quantile(1.0),
+                buckets,
+            }
+        })
+        .collect()
+}
+
+/// How far the scores of pairs that differ are apart.
+fn differences(tally: &verdict::Tally) -> Option<Histogram> {
+    let bins = &tally.agreement.scores.as_ref()?.differences;
+    let middle = bins.len() / 2;
+    // As wide as needed on the wider side, and as wide on the other.
+    let far = bins.iter().enumerate().filter(|(_, count)| **count > 0);
+    let far = far.map(|(bin, _)| bin.abs_diff(middle)).max()?;
+    let half = (far as f64 + 0.5) * 2.0 / bins.len() as f64;
+    Some(Histogram {
+        of: "Score differences: candidate less champion, in units of their range".to_owned(),
+        from: -half,
+        to: half,
+        counts: bins.get(middle - far..=middle + far)?.to_vec(),
     })
 }
 
@@ -134,6 +205,7 @@ fn agreement(
         noise_floor: of_kind(MetricKind::Noise).and_then(|metric| metric.champion),
         figures: named(figures),
         right_and_wrong: figures.right_and_wrong,
+        differences: differences(tally),
         ..Agreement::default()
     };
     if figures.classes.len() <= CLASSES {
@@ -214,7 +286,8 @@ fn checks(health: &Health) -> Vec<Check> {
         ("few", "too many"),
         format!("{} of {}: {by_cause}", Percent(health.missing_share), Whole(wanted)),
     ));
-    if let Some(split) = &health.sample_ratio {
+    let counted = |split: &&SampleRatio| split.candidate > 0 || split.held_back > 0;
+    if let Some(split) = health.sample_ratio.as_ref().filter(counted) {
         checks.push(check(
             "Split as asked",
             split.mismatch,
@@ -287,9 +360,10 @@ fn users(health: &Health, tally: &verdict::Tally) -> Vec<Count> {
         count("Pairs without a key", health.unkeyed),
         count("Pairs both refused", health.both_refused),
     ];
-    if !tally.live.is_empty() {
-        let exposed = tally.live.values().map(|stage| stage.candidate.keys).sum();
-        let held_back = tally.live.values().map(|stage| stage.held_back.keys).sum();
+    let exposed = tally.live.values().map(|stage| stage.candidate.keys).sum();
+    let held_back = tally.live.values().map(|stage| stage.held_back.keys).sum();
+    // Where no router tells who answered, nobody was counted: that is not nobody.
+    if exposed > 0 || held_back > 0 {
         users.insert(0, count("Let through, by stage", exposed));
         users.insert(1, count("Held back, by stage", held_back));
     }
@@ -314,7 +388,9 @@ fn decision(evidence: &verdict::Evidence) -> Decision {
     ];
     for metric in &config.metrics {
         let margin = match (metric.margin, unit_of(metric)) {
-            (Some(margin), Unit::Share) => format!("margin {} points", Short(margin * 100.0)),
+            (Some(margin), Unit::Share | Unit::Part) => {
+                format!("margin {} points", Short(margin * 100.0))
+            }
             (Some(margin), _) => format!("margin {}", Short(margin)),
             (None, _) => match metric.ratio {
                 Some(ratio) => format!("at most {} times", Short(ratio)),

@@ -12,8 +12,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Counts, Disagreements, Evidence, Judgement, LabelOutcome, MetricKind, MetricTimeline, Tally,
-    TallyMismatch, TimelinePoint, Unit, VerdictBuilder, VerdictConfig,
+    Counts, Disagreements, Evidence, Judgement, LabelOutcome, MetricKind, MetricTimeline,
+    StageMark, Tally, TallyMismatch, TimelinePoint, Unit, VerdictBuilder, VerdictConfig,
     classes::Classes,
     judge,
     live::{Arm, Live, Request},
@@ -286,7 +286,11 @@ impl<P, L> Verdict<P, L> {
     /// numbered from 0 to 15, and each has one share. Answers `false`, and changes nothing, for
     /// another number or a stage that was begun with another share.
     pub fn enter_stage(&self, stage: u32, share: u32) -> bool {
-        self.inner.live.enter(stage, share)
+        let entered = self.inner.live.enter(stage, share);
+        if entered {
+            self.inner.state.lock().begin_stage(stage, share);
+        }
+        entered
     }
 
     /// Live requests belong to no stage, and are not counted: the state at the start.
@@ -324,20 +328,23 @@ impl<P, L> Verdict<P, L> {
 
     /// How each paired metric came to where it is. Costs up to some ten milliseconds.
     pub fn timelines(&self) -> Vec<MetricTimeline> {
-        let lines: Vec<Vec<Counts>> =
-            self.inner.state.lock().timelines.iter().map(|line| line.points().to_vec()).collect();
+        let lines: Vec<(Vec<Counts>, Vec<StageMark>)> = {
+            let state = self.inner.state.lock();
+            let lines = state.timelines.iter().enumerate();
+            lines.map(|(place, line)| (line.points().to_vec(), state.stage_marks(place))).collect()
+        };
         let now = self.tally();
         let metrics = self.config().metrics.iter().zip(lines);
         metrics
             .filter(|(metric, _)| metric.kind.is_paired())
-            .map(|(metric, mut counts)| {
+            .map(|(metric, (mut counts, stages))| {
                 if let Some(now) = now.metrics.get(&metric.name)
                     && counts.last() != Some(now)
                 {
                     counts.push(now.clone());
                 }
                 let points = counts.iter().filter_map(|counts| self.point(&metric.name, counts));
-                MetricTimeline { name: metric.name.clone(), points: points.collect() }
+                MetricTimeline { name: metric.name.clone(), points: points.collect(), stages }
             })
             .collect()
     }

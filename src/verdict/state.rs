@@ -3,6 +3,7 @@
 mod again;
 mod scored;
 mod tally;
+mod waiting;
 
 use std::{
     collections::HashMap,
@@ -14,15 +15,14 @@ use smallvec::SmallVec;
 
 use self::again::Again;
 use super::{
-    ClassCoverage, Counts, DriftCounts, LabelCounts, LabelOutcome, PairCounts, ScoreCounts,
-    TimeCounts, Unit,
+    ClassCoverage, Counts, DriftCounts, LabelCounts, PairCounts, ScoreCounts, TimeCounts, Unit,
     classes::{Class, Classes, NONE},
     disagreements::Reservoir,
-    labels::{Found, KeptPair, KeptRun, ThrownOut, Waiting},
+    labels::Waiting,
     plan::{Observer, Plan, Watched},
     seen::{self, Seen},
     stats::e_detector::EDetector,
-    timeline::Timeline,
+    timeline::{StageMark, Timeline},
 };
 use crate::{
     compare::{Comparison, Run, key::KeyHash},
@@ -57,6 +57,8 @@ pub(super) struct State<P, L> {
     waiting: Option<Waiting<P, L>>,
     again: Again,
     pub(super) timelines: Vec<Timeline>,
+    /// Stages of the ramp: number, share, and what each metric had observed when it began.
+    stages: Vec<(u32, u32, Vec<u64>)>,
     pub(super) disagreements: Reservoir,
     pub(super) guards: Vec<EDetector>,
     /// Room for labels, and how long a pair waits for one.
@@ -107,6 +109,7 @@ impl<P, L> State<P, L> {
             waiting: plan.needs_labels.then(|| Waiting::new(open_labels, patience)),
             again: Again::new(plan.again.is_some()),
             timelines: plan.observers.iter().map(|_| Timeline::new()).collect(),
+            stages: Vec::new(),
             disagreements: Reservoir::default(),
             open: (open_labels, patience),
             guards: plan
@@ -122,6 +125,24 @@ impl<P, L> State<P, L> {
     pub(super) fn reset(&mut self, plan: &Plan<P, L>) {
         let (open, patience) = self.open;
         *self = State::new(plan, self.classes.take(), open, patience);
+    }
+
+    /// A stage of the ramp begins, unless it is known to have begun.
+    pub(super) fn begin_stage(&mut self, stage: u32, share: u32) {
+        if self.stages.iter().all(|(known, ..)| *known != stage) {
+            let observed = self.counts.iter().map(Counts::observed).collect();
+            self.stages.push((stage, share, observed));
+        }
+    }
+
+    /// Where the stages began on the line of the metric at this place.
+    pub(super) fn stage_marks(&self, place: usize) -> Vec<StageMark> {
+        let marks = self.stages.iter().map(|(stage, share, observed)| StageMark {
+            stage: *stage,
+            share: *share,
+            pairs: observed.get(place).copied().unwrap_or(0),
+        });
+        marks.collect()
     }
 
     /// Takes a comparison in.
@@ -245,102 +266,6 @@ impl<P, L> State<P, L> {
         match (&mut self.classes, &run.outcome) {
             (Some(classes), Ok(output)) => contained(|| classes.predicted(output)).unwrap_or(NONE),
             _ => NONE,
-        }
-    }
-
-    /// Keeps a pair until its label comes, or scores it if that has come.
-    fn wait(
-        &mut self,
-        plan: &Plan<P, L>,
-        comparison: &Comparison<P>,
-        (champion, candidate): (&Run<P>, &Run<P>),
-        (champion_class, candidate_class): (Class, Class),
-        slices: &SmallVec<[u16; 2]>,
-        reversed: bool,
-    ) {
-        let Some(waiting) = &mut self.waiting else { return };
-        let keep = |run: &Run<P>, class| KeptRun {
-            failed: run.outcome.is_err(),
-            class,
-            output: plan
-                .keep
-                .and_then(|keep| contained(|| run.outcome.as_ref().ok().map(keep)).flatten()),
-        };
-        let pair = KeptPair {
-            champion: keep(champion, champion_class),
-            candidate: keep(candidate, candidate_class),
-            slices: slices.clone(),
-            reversed,
-        };
-        let id = comparison.prediction_id;
-        let early = waiting.take_early(id);
-        let (waits, scored) = match early {
-            Some(label) => (None, Some((pair, label))),
-            None => (Some(pair), None),
-        };
-        let out = waiting.put(id, since_epoch(comparison.time), waits);
-        self.thrown_out(out);
-        if !reversed {
-            self.labels.pairs += 1;
-            self.cover(champion_class, candidate_class, |class| class.pairs += 1);
-        }
-        if let Some((pair, label)) = scored {
-            self.score(plan, id, &pair, &label);
-        }
-    }
-
-    fn thrown_out(&mut self, out: ThrownOut) {
-        self.labels.expired += out.pairs;
-        self.labels.unknown += out.labels;
-    }
-
-    fn cover(&mut self, champion: Class, candidate: Class, change: impl Fn(&mut ClassCoverage)) {
-        for (version, class) in [champion, candidate].into_iter().enumerate() {
-            if class == NONE {
-                continue;
-            }
-            let place = usize::from(class);
-            if place >= self.coverage.len() {
-                self.coverage.resize(place + 1, Default::default());
-            }
-            if let Some(counts) =
-                self.coverage.get_mut(place).and_then(|class| class.get_mut(version))
-            {
-                change(counts);
-            }
-        }
-    }
-
-    /// Takes a label in.
-    pub(super) fn label(&mut self, plan: &Plan<P, L>, id: PredictionId, label: L) -> LabelOutcome {
-        let Some(waiting) = &mut self.waiting else { return LabelOutcome::NotScored };
-        match waiting.find(id) {
-            Found::Pair(pair) => self.score(plan, id, &pair, &label),
-            Found::Duplicate => {
-                self.labels.duplicate += 1;
-                LabelOutcome::Duplicate
-            }
-            Found::Repeated => {
-                self.labels.repeated += 1;
-                LabelOutcome::Repeated
-            }
-            Found::Nothing => match waiting.put_early(id, label) {
-                Some(out) => {
-                    self.thrown_out(out);
-                    LabelOutcome::Waits
-                }
-                None => {
-                    self.labels.duplicate += 1;
-                    LabelOutcome::Duplicate
-                }
-            },
-        }
-    }
-
-    /// Gives up on the labels that have not come.
-    pub(super) fn close_labels(&mut self) {
-        if let Some(out) = self.waiting.as_mut().map(Waiting::close) {
-            self.thrown_out(out);
         }
     }
 

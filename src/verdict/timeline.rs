@@ -52,6 +52,20 @@ pub struct MetricTimeline {
     pub name: String,
     /// Points, oldest first; two hundred at most, the last one being now.
     pub points: Vec<TimelinePoint>,
+    /// The stages of the ramp that began meanwhile, oldest first.
+    pub stages: Vec<StageMark>,
+}
+
+/// Where a stage of the ramp began on a metric's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StageMark {
+    /// The stage's number.
+    pub stage: u32,
+    /// The candidate's share in it, in thousandths of a percent.
+    pub share: u32,
+    /// Observations of the metric until then.
+    pub pairs: u64,
 }
 
 /// What was known at one moment.

@@ -48,6 +48,8 @@ pub async fn a_bad_v2_is_rolled_back_and_a_retry_is_a_persons<C: Client>(
 
     let report = shown(&client, |report| report["rollout"]["phase"] == "RolledBack").await;
     assert_eq!(report["headline"]["standing"], "bad", "{}", report["headline"]);
+    assert_eq!(report["rollout"]["stages"][0]["progress"], "stopped");
+    assert_eq!(report["rollout"]["stages"][1]["progress"], "not_reached");
     let failures = &report["metrics"][0];
     assert_eq!((&failures["name"], &failures["finding"]), (&json!("failures"), &json!("worse")));
     let enough = failures["worse"]["threshold"].as_f64().unwrap();
@@ -76,7 +78,7 @@ pub async fn a_good_v2_climbs_before_the_eyes_of_who_looks_at_the_page<C: Client
     assert_eq!(report["rollout"]["stages"][0]["progress"], "done");
     assert_eq!(report["rollout"]["stages"][1]["progress"], "current");
     assert_eq!(report["gates"].as_array().unwrap().len(), 14);
-    assert_eq!(report["metrics"].as_array().unwrap().len(), 3);
+    assert_eq!(report["metrics"].as_array().unwrap().len(), 4);
     // The truth was told of each answer, and both versions' answers are known.
     let right_and_wrong = report["agreement"]["right_and_wrong"].as_array().unwrap();
     assert!(right_and_wrong[0].as_u64().unwrap() > 100, "{right_and_wrong:?}");

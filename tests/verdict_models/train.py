@@ -14,14 +14,14 @@ import numpy as np
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 warnings.filterwarnings("ignore")
 
@@ -38,6 +38,8 @@ PAIRS = {
     "breast_cancer_6": (load_breast_cancer, logistic(), GaussianNB()),
     "breast_cancer_7": (load_breast_cancer, DecisionTreeClassifier(random_state=0), logistic()),
     "wine_8": (load_wine, logistic(), GaussianNB()),
+    # Of numbers instead of classes.
+    "diabetes_9": (load_diabetes, Ridge(1.0), DecisionTreeRegressor(random_state=0)),
 }
 
 
@@ -48,7 +50,9 @@ def main(folder):
         data = load()
         features, labels = data.data, data.target
         folds = np.empty(len(labels), int)
-        split = StratifiedKFold(10, shuffle=True, random_state=0).split(features, labels)
+        regresses = isinstance(champion, Ridge)
+        folding = KFold if regresses else StratifiedKFold
+        split = folding(10, shuffle=True, random_state=0).split(features, labels)
         for fold, (train, test) in enumerate(split):
             folds[test] = fold
             for version, model in (("champion", champion), ("candidate", candidate)):
@@ -58,13 +62,13 @@ def main(folder):
                 exported = convert_sklearn(
                     fitted,
                     initial_types=[("input", FloatTensorType([None, features.shape[1]]))],
-                    options={id(fitted): {"zipmap": False}},
+                    options={} if regresses else {id(fitted): {"zipmap": False}},
                     target_opset=17,
                 )
                 (place / f"{version}_{fold}.onnx").write_bytes(exported.SerializeToString())
         with open(place / "rows.csv", "w", encoding="utf-8") as file:
             for fold, label, row in zip(folds, labels, features):
-                file.write(",".join([str(fold), str(label), *(repr(float(x)) for x in row)]) + "\n")
+                file.write(",".join([str(fold), str(int(label)), *(repr(float(x)) for x in row)]) + "\n")
         print(name, len(labels))
 
 

@@ -41,7 +41,8 @@ font-size:.84rem;font-weight:600}
 .stages .done{border-top-color:var(--green)}
 .stages .current{border-color:var(--blue);border-top-color:var(--blue);background:var(--panel)}
 .stages .to-come{border-style:dashed;border-top-style:solid}
-.stages .word{float:right;font-size:.84rem;color:var(--soft)}
+.stages .stopped{border-color:var(--red);border-top-color:var(--red)}
+.stages .word{display:block;font-size:.84rem;color:var(--soft)}
 .stages small{display:block;line-height:1.35}
 .wide{overflow-x:auto;margin:.4rem 0 1rem}
 table{border-collapse:collapse;min-width:100%;font-size:.94rem;font-variant-numeric:tabular-nums}
@@ -49,7 +50,8 @@ caption{text-align:left;color:var(--soft);font-size:.84rem;padding-bottom:.2rem}
 th,td{text-align:left;vertical-align:top;padding:.32rem 1.1rem .32rem 0;border-bottom:1px solid var(--edge)}
 th{font-weight:600}
 th.number,td.number{text-align:right;white-space:nowrap}
-.confusion{min-width:min(100%,22rem)}
+.confusion,.narrow{min-width:min(100%,22rem)}
+.id{white-space:nowrap}
 .confusion th,.confusion td{padding:.25rem .55rem;text-align:right}
 .confusion td{background:color-mix(in srgb,var(--blue) calc(var(--w,0)*34%),transparent)}
 .confusion .same{font-weight:700}
@@ -60,16 +62,16 @@ align-items:center;padding:.45rem 0;border-bottom:1px solid var(--edge)}
 .forest-table [role=rowheader] small{display:block}
 .forest{width:100%;height:1.6rem;display:block}
 .forest-scale{position:relative;display:flex;justify-content:space-between;padding-bottom:1.3rem}
-.forest-scale .at{position:absolute;bottom:0;transform:translateX(-50%)}
+.forest-scale .at{position:absolute;left:50%;bottom:0;transform:translateX(-50%)}
 .for-readers{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .metric{margin:.9rem 0;padding:.8rem 1rem;background:var(--panel);border-radius:6px}
-.evidence{display:grid;grid-template-columns:minmax(14rem,24rem) minmax(6rem,1fr);gap:.2rem 1rem;align-items:center;max-width:none;
+.evidence{display:grid;grid-template-columns:minmax(14rem,29rem) minmax(6rem,1fr);gap:.2rem 1rem;align-items:center;max-width:none;
 font-size:.94rem;margin:.2rem 0}
 .meter{height:.6rem;border:1px solid var(--soft);border-radius:.3rem;overflow:hidden}
 .meter i{display:block;height:100%;background:var(--blue)}
 .chart{margin:.6rem 0 1.1rem}
 .plot{position:relative;height:11rem;margin:0 1.2rem 1.5rem 4.6rem}
-.plot.low{height:6rem;margin-left:1.2rem}
+.plot.low{height:6rem}.plot.low,.plot.bare{margin-left:1.2rem}
 .plot>svg{width:100%;height:100%;display:block;overflow:visible;border-bottom:1px solid var(--soft)}
 .plot .y,.plot .x{position:absolute;font-size:.78rem;color:var(--soft);white-space:nowrap;font-variant-numeric:tabular-nums}
 .plot .y{right:100%;padding-right:.5rem;transform:translateY(-50%)}
@@ -91,7 +93,8 @@ details summary{cursor:pointer;padding:.3rem 0}
 footer{border-top:1px solid var(--edge);margin-top:2rem;font-size:.84rem;color:var(--soft)}
 @media(max-width:40rem){body{padding:1rem .8rem 3rem}h1{font-size:1.4rem}
 .forest-table>[role=row]{grid-template-columns:1fr}.forest-table .head [role=columnheader]:not(:nth-child(2)){display:none}
-.evidence{grid-template-columns:1fr}.plot{margin-left:3.8rem}.metric{padding:.7rem}}
+.evidence{grid-template-columns:1fr}.plot{margin-left:3.8rem}.metric{padding:.7rem}
+table{font-size:.88rem}th,td{padding-right:.7rem}.history{padding-left:1.4rem}}
 @media print{:root{--ink:#000;--soft:#444;--paper:#fff;--panel:#fff;--edge:#bbb;--blue:#1b5cb8;--green:#14683d;--red:#a8201a;--amber:#7a4b00}
 html{font-size:11px}.skip{display:none}.wide{overflow:visible}pre{max-height:none}section,article,tr{break-inside:avoid}}
 ";

@@ -215,6 +215,7 @@ pub(crate) fn a_million_pairs() -> Content {
                 estimate: Some(0.061),
                 interval: Some((0.02, 0.094)),
                 margin: None,
+                unit: Unit::Part,
                 worse: Some(Evidence { ln_e: 9.1, threshold: 3.689 }),
                 ..metric("disagreement", 1_000_000)
             },
@@ -240,6 +241,8 @@ pub(crate) fn a_million_pairs() -> Content {
                 },
             ],
             differences: Some(Histogram {
+                of: "Score differences: candidate less champion, in units of their range"
+                    .to_owned(),
                 from: -1.0,
                 to: 1.0,
                 counts: (0..41_i64).map(|place| (21 - (place - 20).abs()).pow(4) as u64).collect(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::verdict::{
-    Metric,
+    Metric, VerdictBuilder,
     classes::{Class, ClassTable, Classes, NONE},
 };
 
@@ -126,6 +126,13 @@ impl Metric<RecordedOutput, RecordedLabel> {
     /// [`accuracy`](Metric::accuracy) of recorded answers; those that name no class are not scored.
     pub fn recorded_accuracy() -> Metric<RecordedOutput, RecordedLabel> {
         Metric::with_classes(Box::new(RecordedClasses::default()))
+    }
+}
+
+impl VerdictBuilder<RecordedOutput, RecordedLabel> {
+    /// [`classes`](VerdictBuilder::classes) of recorded answers.
+    pub fn recorded_classes(self) -> VerdictBuilder<RecordedOutput, RecordedLabel> {
+        self.telling_apart(Box::new(RecordedClasses::default()))
     }
 }
 

@@ -1,11 +1,15 @@
 //! Scoring a pair: what its answers say at once, and what its label says later.
 
 use super::{
-    Class, Comparison, Counts, DAY, KeptPair, KeptRun, LabelOutcome, MOST_CLASS_PAIRS, NONE,
-    Observer, Plan, PredictionId, Run, Seen, SmallVec, State, TimeCounts, Watched, contained,
-    micros, millis, refused, seen, since_epoch,
+    Class, Comparison, Counts, DAY, MOST_CLASS_PAIRS, NONE, Observer, Plan, PredictionId, Run,
+    Seen, SmallVec, State, TimeCounts, Watched, contained, micros, millis, refused, seen,
+    since_epoch,
 };
-use crate::verdict::{MetricConfig, stats::rounding};
+use crate::verdict::{
+    LabelOutcome, MetricConfig,
+    labels::{KeptPair, KeptRun},
+    stats::rounding,
+};
 
 impl<P, L> State<P, L> {
     pub(super) fn forward(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {
@@ -31,7 +35,7 @@ impl<P, L> State<P, L> {
         let slices =
             if plan.slices.is_empty() { SmallVec::new() } else { self.slices_of(plan, comparison) };
         let classes = (self.class(champion), self.class(candidate));
-        let disagrees = disagrees(comparison, classes);
+        let disagrees = disagrees(plan, comparison, classes);
         for (place, observer) in plan.observers.iter().enumerate() {
             let Some(metric) = plan.config.metrics.get(place) else { continue };
             match observer {
@@ -202,10 +206,14 @@ impl<P, L> State<P, L> {
 }
 
 /// Whether the two disagree: by the comparator, or by their classes.
-fn disagrees<P>(comparison: &Comparison<P>, (champion, candidate): (Class, Class)) -> Option<bool> {
+fn disagrees<P, L>(
+    plan: &Plan<P, L>,
+    comparison: &Comparison<P>,
+    (champion, candidate): (Class, Class),
+) -> Option<bool> {
     match comparison.agreement.agrees() {
         Some(agrees) => Some(!agrees),
-        None if comparison.agreement.measure() == "none" => {
+        None if comparison.agreement.measure() == "none" && plan.compares_classes => {
             (champion != NONE && candidate != NONE).then_some(champion != candidate)
         }
         None => None,

@@ -160,15 +160,26 @@ pub struct ScoreCounts {
     pub champion: Vec<u64>,
     /// The candidate's.
     pub candidate: Vec<u64>,
+    /// Candidate less champion where they differ, in 41 bins from the range's length below nothing to
+    /// its length above.
+    #[serde(default)]
+    pub differences: Vec<u64>,
 }
 
 impl ScoreCounts {
     pub(in crate::verdict) const BINS: usize = 20;
+    /// Odd, so that one of them lies around no difference.
+    const DIFFERENCES: usize = 41;
     const LARGEST: f64 = 65_535.0;
 
     pub(in crate::verdict) fn begun() -> ScoreCounts {
         let bins = vec![0; ScoreCounts::BINS];
-        ScoreCounts { champion: bins.clone(), candidate: bins, ..ScoreCounts::default() }
+        ScoreCounts {
+            champion: bins.clone(),
+            candidate: bins,
+            differences: vec![0; ScoreCounts::DIFFERENCES],
+            ..ScoreCounts::default()
+        }
     }
 
     /// Takes the pair in that lies at these places of the range, each from 0 to 1.
@@ -191,6 +202,14 @@ impl ScoreCounts {
         }
         for (bins, place) in [(&mut self.champion, champion), (&mut self.candidate, candidate)] {
             if let Some(count) = bins.get_mut(bin(place)) {
+                add(count, 1);
+            }
+        }
+        if x != y {
+            let place = (y as f64 - x as f64) / ScoreCounts::LARGEST;
+            let bin = f64::midpoint(place, 1.0) * ScoreCounts::DIFFERENCES as f64;
+            let bin = (bin as usize).min(ScoreCounts::DIFFERENCES - 1);
+            if let Some(count) = self.differences.get_mut(bin) {
                 add(count, 1);
             }
         }
@@ -221,7 +240,8 @@ impl ScoreCounts {
             add(mine, theirs);
         }
         add_bins(&mut self.champion, &other.champion)?;
-        add_bins(&mut self.candidate, &other.candidate)
+        add_bins(&mut self.candidate, &other.candidate)?;
+        add_bins(&mut self.differences, &other.differences)
     }
 }
 

@@ -14,6 +14,9 @@ use super::{
 /// How many places a distribution is drawn at.
 const COLUMNS: usize = 48;
 
+/// No bucket is taken for wider than this, where those below it were empty and left out.
+const WIDEST: f64 = 1.3;
+
 /// Dashes tell lines apart where colours cannot.
 const CLASSES: [&str; 4] = ["line", "line second", "line third", "line fourth"];
 
@@ -27,7 +30,7 @@ pub(in super::super) fn latency(page: &mut Page, all: &[Latency], reading: &str)
         return;
     }
     let across = Scale::logarithmic(low / 1.6, high * 1.6);
-    put!(page; "<div class=\"chart\"><div class=\"plot\">");
+    put!(page; "<div class=\"chart\"><div class=\"plot bare\">");
     open_drawing(page, "lines", HEIGHT, "Service times on a logarithmic axis", reading);
     for tick in across.ticks(8) {
         let x = At(across.place(tick) * WIDTH);
@@ -53,18 +56,26 @@ pub(in super::super) fn latency(page: &mut Page, all: &[Latency], reading: &str)
 
 /// The share of calls by column, as a line; the highest column reaches the top.
 fn outline(latency: &Latency, across: &Scale) -> String {
-    let mut columns = [0_u64; COLUMNS];
+    let mut columns = [0.0_f64; COLUMNS];
+    let mut before = 0.0_f64;
     for (end, count) in &latency.buckets {
-        let place = (across.place(*end) * (COLUMNS - 1) as f64).round() as usize;
-        if let Some(column) = columns.get_mut(place) {
-            *column = column.saturating_add(*count);
+        // A bucket lies between two ends, and in all columns between: its calls are spread over them,
+        // or columns finer than buckets would look like a comb.
+        let begin = before.max(end / WIDEST);
+        before = *end;
+        let [from, to] = [begin, *end].map(|at| across.place(at) * (COLUMNS - 1) as f64);
+        let width = (to - from).max(1e-9);
+        for (place, column) in columns.iter_mut().enumerate() {
+            let middle = place as f64;
+            let within = to.min(middle + 0.5) - from.max(middle - 0.5);
+            *column += *count as f64 * (within.max(0.0) / width).min(1.0);
         }
     }
-    let most = columns.iter().copied().max().unwrap_or(0).max(1) as f64;
+    let most = columns.iter().copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let mut path = String::new();
     for (place, count) in columns.iter().enumerate() {
         let x = place as f64 / (COLUMNS - 1) as f64 * WIDTH;
-        let y = HEIGHT - *count as f64 / most * (HEIGHT - 8.0);
+        let y = HEIGHT - count / most * (HEIGHT - 8.0);
         let command = if place == 0 { 'M' } else { 'L' };
         let _ = write!(path, "{command}{} {}", At(x), At(y));
     }

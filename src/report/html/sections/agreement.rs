@@ -36,18 +36,19 @@ pub(super) fn agreement(page: &mut Page, content: &Content) {
     commonest(page, found);
     if let Some(histogram) = &found.differences {
         let total: u64 = histogram.counts.iter().sum();
-        put!(page; "<h3>Distances between answers</h3>");
+        put!(page; "<h3>" {&histogram.of} "</h3>");
         let reading = format!(
-            "{} distances between {} and {}",
+            "{} pairs that differ, between {} and {}; pairs without a difference are left out",
             Whole(total),
             Short(histogram.from),
             Short(histogram.to)
         );
-        chart::bars(page, histogram, "Distances between the two answers", &reading);
+        chart::bars(page, histogram, &histogram.of, &reading);
+        put!(page; "<p class=\"legend\"><span>" {reading} "</span></p>");
     }
     if let Some([both, champion, candidate, neither]) = found.right_and_wrong {
         put!(page; "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Table: Right and wrong\">"
-            "<table><caption>Right and wrong, by label</caption><thead><tr><td></td>"
+            "<table class=\"narrow\"><caption>Right and wrong, by label</caption><thead><tr><td></td>"
             "<th scope=\"col\" class=\"number\">candidate right</th><th scope=\"col\" class=\"number\">candidate wrong</th></tr></thead>"
             "<tbody><tr><th scope=\"row\">champion right</th><td class=\"number\">" {Whole(both)}
             "</td><td class=\"number\">" {Whole(champion)} "</td></tr><tr><th scope=\"row\">"
@@ -131,7 +132,7 @@ fn list(page: &mut Page, caption: &str, rows: &[Disagreement]) {
         if features {
             put!(page; "<td>" {Cut(row.features.as_deref().unwrap_or("–"), 120)} "</td>");
         }
-        put!(page; "<td><code>" {Cut(&row.prediction_id, 32)} "</code></td></tr>");
+        put!(page; "<td><code class=\"id\">" {Cut(&row.prediction_id, 32)} "</code></td></tr>");
     }
     put!(page; "</tbody></table></div>");
 }

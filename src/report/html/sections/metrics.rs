@@ -14,6 +14,7 @@ use super::super::{
 fn difference(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Share => Points(value).to_string(),
+        Unit::Part => Percent(value).to_string(),
         Unit::Number => Short(value).to_string(),
         Unit::Ratio => format!("× {}", Short(value)),
     }
@@ -22,7 +23,7 @@ fn difference(value: f64, unit: Unit) -> String {
 fn value(value: Option<f64>, unit: Unit) -> String {
     match value {
         None => "not known".to_owned(),
-        Some(value) if unit == Unit::Share => Percent(value).to_string(),
+        Some(value) if matches!(unit, Unit::Share | Unit::Part) => Percent(value).to_string(),
         Some(value) => Short(value).to_string(),
     }
 }
@@ -37,8 +38,9 @@ fn interval(metric: &Metric) -> String {
 }
 
 pub(super) fn forest(page: &mut Page, content: &Content) {
-    put!(page; "<p>Difference of candidate and champion on the same requests, each on the scale of its \
-         own margin: the dot is the estimate, the bar what the evidence does not exclude.</p>"
+    put!(page; "<p>Difference of candidate and champion on the same requests, each on a scale of its \
+         own: the dot is the estimate, the bar what the evidence does not exclude, the dashed line \
+         the margin.</p>"
         "<div role=\"table\" class=\"forest-table\" aria-label=\"Guardrails and signals\">"
         "<div role=\"row\" class=\"head\"><span role=\"columnheader\">Metric</span>"
         "<span role=\"columnheader\"><span class=\"for-readers\">Difference</span>");
@@ -90,9 +92,13 @@ fn reading(metric: &Metric) -> String {
 
 fn details(page: &mut Page, metric: &Metric) {
     put!(page; "<article class=\"metric\"><h3>" {Cut(&metric.name, 80)} "</h3><p>" {Cut(&metric.sentence, 600)}
-        "</p><dl class=\"figures\"><div><dt>Champion</dt><dd>" {value(metric.champion, metric.unit)}
-        "</dd></div><div><dt>Candidate</dt><dd>" {value(metric.candidate, metric.unit)}
-        "</dd></div><div><dt>Pairs</dt><dd>" {Whole(metric.pairs)} "</dd></div>");
+        "</p><dl class=\"figures\">");
+    // Where neither has a value of its own, the two have one together.
+    if metric.champion.is_some() || metric.candidate.is_some() {
+        put!(page; "<div><dt>Champion</dt><dd>" {value(metric.champion, metric.unit)}
+            "</dd></div><div><dt>Candidate</dt><dd>" {value(metric.candidate, metric.unit)} "</dd></div>");
+    }
+    put!(page; "<div><dt>Pairs</dt><dd>" {Whole(metric.pairs)} "</dd></div>");
     if let Some(expected) = metric.expected_pairs {
         put!(page; "<div><dt>Still needed, about</dt><dd>" {Whole(expected)} "</dd></div>");
     }
@@ -138,12 +144,13 @@ fn difference_chart(page: &mut Page, series: &Series) {
     );
     let points = series.points.iter();
     let banded = points.clone().filter_map(|p| p.interval.map(|(low, high)| (p.pairs, low, high)));
-    let mut rules = vec![Rule { name: "no difference", class: "zero", at: 0.0 }];
+    let nothing = if series.unit == Unit::Part { "none" } else { "no difference" };
+    let mut rules = vec![Rule { name: nothing, class: "zero", at: 0.0 }];
     if let Some(margin) = series.margin {
         rules.push(Rule { name: "margin", class: "margin", at: margin });
     }
     let line = Line {
-        name: "difference",
+        name: if series.unit == Unit::Part { "share" } else { "difference" },
         class: "line",
         points: points.map(|point| (point.pairs, point.estimate)).collect(),
     };
@@ -158,6 +165,7 @@ fn difference_chart(page: &mut Page, series: &Series) {
             marks: &series.stages,
             label: match series.unit {
                 Unit::Share => |value| Points(value).to_string(),
+                Unit::Part => |value| Percent(value).to_string(),
                 Unit::Number | Unit::Ratio => |value| Short(value).to_string(),
             },
         },
@@ -207,7 +215,7 @@ fn evidence_chart(page: &mut Page, series: &Series) {
             lines: &lines,
             band: None,
             rules: &rules,
-            marks: &[],
+            marks: &series.stages,
             label: |value| Short(value).to_string(),
         },
     );

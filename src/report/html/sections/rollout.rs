@@ -2,7 +2,7 @@
 
 use super::super::{
     super::{
-        content::{Content, Progress},
+        content::{Content, Gate, Progress},
         figure::{Moment, Percent, Seconds, Whole},
     },
     badge,
@@ -27,6 +27,8 @@ pub(super) fn stages(page: &mut Page, content: &Content) {
             Progress::Done => ("done", "done", "\u{2713}"),
             Progress::Current => ("current", "now", "\u{25b6}"),
             Progress::ToCome => ("to-come", "to come", "\u{25cb}"),
+            Progress::Stopped => ("stopped", "stopped here", "\u{25b2}"),
+            Progress::NotReached => ("to-come", "not reached", "\u{25cb}"),
         };
         put!(page; "<li class=\"" {class} "\"");
         if stage.progress == Progress::Current {
@@ -39,11 +41,40 @@ pub(super) fn stages(page: &mut Page, content: &Content) {
 }
 
 pub(super) fn gates(page: &mut Page, content: &Content) {
+    let told = |gate: &&Gate| !gate.reason.is_empty() || !quiet(gate);
+    if content.gates.iter().any(|gate| told(&gate)) {
+        table(page, content.gates.iter().filter(told));
+    }
+    for outcome in QUIET {
+        let of: Vec<&str> = content
+            .gates
+            .iter()
+            .filter(|gate| gate.reason.is_empty() && gate.outcome == outcome)
+            .map(|gate| gate.name.as_str())
+            .collect();
+        if !of.is_empty() {
+            put!(page; "<p><b>" {sentence_case(outcome)} ":</b> " {of.join(", ")} ".</p>");
+        }
+    }
+}
+
+/// Outcomes that need no row of their own where nothing more is to be said.
+const QUIET: [&str; 2] = ["passed", "not applicable"];
+
+fn quiet(gate: &Gate) -> bool {
+    QUIET.contains(&gate.outcome.as_str())
+}
+
+fn sentence_case(outcome: &str) -> &'static str {
+    if outcome == "passed" { "Passed" } else { "Not asked in this phase" }
+}
+
+fn table<'g>(page: &mut Page, gates: impl Iterator<Item = &'g Gate>) {
     put!(page; "<p>In this order; the first that holds decides.</p><div class=\"wide\" role=\"region\" "
         "tabindex=\"0\" aria-label=\"Table: Gates\"><table><caption>What must hold before the share grows"
         "</caption><thead><tr><th scope=\"col\">Gate</th><th scope=\"col\">Outcome</th>"
         "<th scope=\"col\">Why</th></tr></thead><tbody>");
-    for gate in &content.gates {
+    for gate in gates {
         put!(page; "<tr><th scope=\"row\">" {&gate.name} "</th><td>");
         badge(page, gate.standing, &gate.outcome);
         put!(page; "</td><td>" {&gate.reason} "</td></tr>");

@@ -1,0 +1,292 @@
+//! A verdict under construction.
+
+use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc, time::Duration};
+
+use super::{Kept, Observer, Plan, Redaction, ScoreOf, Shown, SliceOf, VerdictError, Watched};
+use crate::{
+    compare::{Comparison, HasLabel},
+    verdict::{
+        Disagreement, Metric, MetricKind, Unit, Verdict, VerdictConfig,
+        classes::{ClassTable, Classes},
+        live::Live,
+        metric::Observes,
+        seen::Seen,
+        stats::budget::ErrorBudget,
+    },
+    version::Version,
+};
+
+/// A [`Verdict`] under construction.
+///
+/// Without a metric it asks for [`failures`](Metric::failures) and
+/// [`disagreement`](Metric::disagreement).
+#[must_use]
+pub struct VerdictBuilder<P, L = ()> {
+    pub(super) config: VerdictConfig,
+    pub(super) attempt: u32,
+    pub(super) again: Option<Version>,
+    pub(super) metrics: Vec<Metric<P, L>>,
+    pub(super) slices: Vec<SliceOf<P>>,
+    pub(super) score: Option<((f64, f64), ScoreOf<P>)>,
+    pub(super) watched: Vec<Watched<P>>,
+    pub(super) shown: Option<Shown<P>>,
+    pub(super) redaction: Option<Redaction>,
+    pub(super) keep: Option<Kept<P>>,
+    pub(super) classes: Option<Box<dyn Classes<P, L>>>,
+    pub(super) expected_users: u64,
+    pub(super) open_labels: usize,
+    pub(super) label_patience: Duration,
+}
+
+impl<P, L> VerdictBuilder<P, L> {
+    pub(in crate::verdict) fn new(candidate: &str) -> VerdictBuilder<P, L> {
+        VerdictBuilder {
+            config: VerdictConfig::new(candidate),
+            attempt: 0,
+            again: None,
+            metrics: Vec::new(),
+            slices: Vec::new(),
+            score: None,
+            watched: Vec::new(),
+            shown: None,
+            redaction: None,
+            keep: None,
+            classes: None,
+            expected_users: 100_000,
+            open_labels: 100_000,
+            label_patience: Duration::from_secs(30 * 86_400),
+        }
+    }
+
+    /// The version that the candidate is judged against. Without it, whichever answers.
+    pub fn against(mut self, champion: impl AsRef<str>) -> VerdictBuilder<P, L> {
+        self.config.champion = Some(champion.as_ref().to_owned());
+        self
+    }
+
+    /// The second name under which the champion is registered and shadowed, so that it is known how
+    /// often it disagrees with itself and how long it takes in shadow.
+    pub fn again(mut self, name: impl Into<Version>) -> VerdictBuilder<P, L> {
+        self.again = Some(name.into());
+        self
+    }
+
+    /// Asks this, too.
+    pub fn metric(mut self, metric: Metric<P, L>) -> VerdictBuilder<P, L> {
+        self.metrics.push(metric);
+        self
+    }
+
+    /// What counts as one observation; the user by default.
+    pub fn unit(mut self, unit: Unit) -> VerdictBuilder<P, L> {
+        self.config.unit = unit;
+        self
+    }
+
+    /// The probabilities of error: 5 % of a false rollback, and 5 % for each metric of a false "not
+    /// worse", by default.
+    pub fn budget(mut self, budget: ErrorBudget) -> VerdictBuilder<P, L> {
+        self.config.budget = budget;
+        self
+    }
+
+    /// Which attempt this is, from 0: each may spend half of what the one before might. Count on
+    /// when the same candidate is tried again, or when its question has changed.
+    pub fn attempt(mut self, attempt: u32) -> VerdictBuilder<P, L> {
+        self.attempt = attempt;
+        self
+    }
+
+    /// Pairs that must be scored before the candidate may advance; 100 by default.
+    pub fn min_pairs(mut self, pairs: u64) -> VerdictBuilder<P, L> {
+        self.config.min_pairs = pairs;
+        self
+    }
+
+    /// The largest share of wanted pairs that may be missing for the candidate to advance; 0.1 by
+    /// default.
+    pub fn max_missing(mut self, share: f64) -> VerdictBuilder<P, L> {
+        self.config.max_missing = share;
+        self
+    }
+
+    /// The smallest share of labels that must have come for the candidate to advance; 0.8 by
+    /// default.
+    pub fn min_coverage(mut self, share: f64) -> VerdictBuilder<P, L> {
+        self.config.min_coverage = share;
+        self
+    }
+
+    /// How many users are expected (with [`Unit::KeyPer`], in all windows together), up to 2^26;
+    /// 100,000 by default. Two bytes of memory each; with
+    /// more users than expected more pairs are dropped as repeats, whatever their outcome.
+    pub fn expected_users(mut self, users: u64) -> VerdictBuilder<P, L> {
+        self.expected_users = users;
+        self
+    }
+
+    /// How many scored pairs, and how many labels without a pair, may wait for each other; 100,000
+    /// by default. The oldest makes room.
+    pub fn open_labels(mut self, pairs: usize) -> VerdictBuilder<P, L> {
+        self.open_labels = pairs;
+        self
+    }
+
+    /// How long a pair waits for its label, by the times of the comparisons; 30 days by default.
+    pub fn labels_within(mut self, patience: Duration) -> VerdictBuilder<P, L> {
+        self.label_patience = patience;
+        self
+    }
+
+    /// Shows the paired metrics for parts of the traffic as well: `slice` names the part a
+    /// comparison is of (a country, a tenant), from the features, which must then be
+    /// [recorded](crate::Shadow::record_features), or anything else in it. Slices are watched, and
+    /// listed where the candidate is worse at a false discovery rate of 10 %. A hundred are told
+    /// apart.
+    pub fn by(
+        mut self,
+        name: impl Into<String>,
+        slice: impl Fn(&Comparison<P>) -> Option<String> + Send + Sync + 'static,
+    ) -> VerdictBuilder<P, L> {
+        self.config.slices.push(name.into());
+        self.slices.push(Arc::new(slice));
+        self
+    }
+
+    /// The number in an answer, within this range, for the figures of agreement.
+    pub fn score(
+        mut self,
+        range: std::ops::RangeInclusive<f64>,
+        score: impl Fn(&P) -> Option<f64> + Send + Sync + 'static,
+    ) -> VerdictBuilder<P, L> {
+        self.score = Some(((*range.start(), *range.end()), Arc::new(score)));
+        self
+    }
+
+    /// Watches whether a number (a feature, a score) moves out of its first distribution: in ten
+    /// bins of this range.
+    pub fn drift(
+        mut self,
+        name: impl Into<String>,
+        range: std::ops::RangeInclusive<f64>,
+        of: impl Fn(&Comparison<P>) -> Option<f64> + Send + Sync + 'static,
+    ) -> VerdictBuilder<P, L> {
+        let range = (*range.start(), *range.end());
+        self.watched.push(Watched { name: name.into(), range, of: Arc::new(of) });
+        self
+    }
+
+    /// Keeps ten of the worst disagreements and ten at random, with both answers as `show` writes
+    /// them, and with the features where the policy records them.
+    pub fn show_disagreements(
+        mut self,
+        show: impl Fn(&P) -> String + Send + Sync + 'static,
+    ) -> VerdictBuilder<P, L> {
+        self.shown = Some(Arc::new(show));
+        self
+    }
+
+    /// Called with each disagreement before it is kept, to take out what nobody may read.
+    pub fn redact(
+        mut self,
+        redaction: impl Fn(&mut Disagreement) + Send + Sync + 'static,
+    ) -> VerdictBuilder<P, L> {
+        self.redaction = Some(Arc::new(redaction));
+        self
+    }
+}
+
+impl<P, L> VerdictBuilder<P, L>
+where
+    P: HasLabel,
+    P::Label: ToOwned<Owned: Eq + Hash + Send + Sync> + Eq + Hash + fmt::Display + 'static,
+    L: Borrow<P::Label>,
+{
+    /// Counts which class of the champion's met which of the candidate's, for the table of
+    /// agreement, where no [`accuracy`](Metric::accuracy) is asked for: that counts them anyway.
+    pub fn classes(self) -> VerdictBuilder<P, L> {
+        self.telling_apart(Box::new(ClassTable::<P::Label>::default()))
+    }
+}
+
+impl<P, L> VerdictBuilder<P, L> {
+    pub(in crate::verdict) fn telling_apart(
+        mut self,
+        classes: Box<dyn Classes<P, L>>,
+    ) -> VerdictBuilder<P, L> {
+        self.classes = Some(classes);
+        self
+    }
+}
+
+impl<P: Clone, L> VerdictBuilder<P, L> {
+    /// Makes the verdict.
+    ///
+    /// # Errors
+    ///
+    /// [`VerdictError`] naming what cannot be: a name that is empty or used twice, a margin, bound,
+    /// range or budget out of its range, a loss without a margin, noise without a second champion.
+    pub fn build(mut self) -> Result<Verdict<P, L>, VerdictError> {
+        if self.metrics.is_empty() {
+            self.metrics = vec![Metric::failures(), Metric::disagreement()];
+        }
+        for metric in &mut self.metrics {
+            metric.config.both_in_shadow =
+                metric.config.kind == MetricKind::Late && self.again.is_some();
+        }
+        self.check()?;
+        let mut classes = self.classes;
+        let mut observers = Vec::new();
+        let mut config = self.config;
+        for Metric { config: metric, observes } in self.metrics {
+            observers.push(match (metric.kind, observes) {
+                (MetricKind::Failures, _) => Observer::Failures,
+                (MetricKind::Disagreement, _) => Observer::Disagreement,
+                (MetricKind::Noise, _) => Observer::Noise,
+                (MetricKind::Late, _) => Observer::Late(metric.limit_us.unwrap_or(u64::MAX)),
+                (_, Observes::Distance(distance)) => Observer::Distance(distance),
+                (_, Observes::Loss(loss)) => Observer::Loss(loss),
+                (_, Observes::Classes(table)) => {
+                    classes = Some(table);
+                    Observer::Accuracy
+                }
+                _ => Observer::Live,
+            });
+            config.metrics.push(metric);
+        }
+        let losses = observers.iter().any(|observer| matches!(observer, Observer::Loss(_)));
+        let compares_classes =
+            observers.iter().any(|observer| matches!(observer, Observer::Accuracy));
+        let needs_labels = config.metrics.iter().any(|metric| metric.kind.needs_labels());
+        let plan = Plan {
+            config_hash: config.hash(),
+            attempt: self.attempt,
+            candidate: Version::new(&config.candidate),
+            champion: config.champion.as_ref().map(Version::new),
+            again: self.again,
+            observers,
+            slices: self.slices,
+            score: self.score,
+            watched: self.watched,
+            shown: self.shown,
+            redaction: self.redaction,
+            keep: self.keep.or(losses.then_some(P::clone as Kept<P>)),
+            needs_labels,
+            compares_classes,
+            config,
+        };
+        let live = Live::new(&plan.config, &plan.config_hash, self.expected_users);
+        let seen = Seen::new(self.expected_users);
+        let open = if needs_labels { self.open_labels } else { 0 };
+        Ok(Verdict::made(plan, classes, seen, live, open, self.label_patience))
+    }
+}
+
+impl<P, L> fmt::Debug for VerdictBuilder<P, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerdictBuilder")
+            .field("config", &self.config)
+            .field("metrics", &self.metrics)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! What a verdict cannot be made of.
+
+use std::{error::Error, fmt};
+
+use super::VerdictBuilder;
+use crate::{
+    verdict::{MetricConfig, MetricKind, Role, Unit, seen::Seen},
+    version::Version,
+};
+
+impl<P, L> VerdictBuilder<P, L> {
+    pub(super) fn check(&self) -> Result<(), VerdictError> {
+        let config = &self.config;
+        let name = |field: &'static str, name: &str, expected| {
+            let wrong = || VerdictError::new(field, format!("`{name}`"), expected);
+            if name.is_empty() { Err(wrong()) } else { Ok(()) }
+        };
+        name("candidate", &config.candidate, "the name of a version")?;
+        let champion = config.champion.as_deref();
+        champion.map_or(Ok(()), |it| name("against", it, "the name of a version"))?;
+        let again = self.again.as_ref().map(Version::as_str);
+        for (field, version) in [("against", champion), ("again", again)] {
+            if version == Some(config.candidate.as_str()) {
+                let expected = "another version than the candidate";
+                return Err(VerdictError::new(field, format!("`{}`", config.candidate), expected));
+            }
+        }
+        if again.is_some() && again == champion {
+            let found = format!("`{}`", again.unwrap_or_default());
+            return Err(VerdictError::new("again", found, "a second name of the champion"));
+        }
+        for (field, share, expected) in [
+            ("budget.rollback", config.budget.rollback, "a number above 0 and below 1"),
+            ("budget.promote", config.budget.promote, "a number above 0 and below 1"),
+        ] {
+            if !(share > 0.0 && share < 1.0) {
+                return Err(VerdictError::new(field, share, expected));
+            }
+        }
+        for (field, share) in
+            [("max_missing", config.max_missing), ("min_coverage", config.min_coverage)]
+        {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(VerdictError::new(field, share, "a number from 0 to 1"));
+            }
+        }
+        if !(1..=Seen::MOST).contains(&self.expected_users) {
+            let expected = "1 to 67108864 users";
+            return Err(VerdictError::new("expected_users", self.expected_users, expected));
+        }
+        if !(1..=10_000_000).contains(&self.open_labels) {
+            return Err(VerdictError::new("open_labels", self.open_labels, "1 to 10000000 pairs"));
+        }
+        if config.unit == Unit::KeyPer(0) {
+            return Err(VerdictError::new("unit", "a window of 0 ms", "a window of 1 ms or more"));
+        }
+        let ranges = self.watched.iter().map(|watched| watched.range);
+        for range in ranges.chain(self.score.as_ref().map(|(range, _)| *range)) {
+            check_range("range", range)?;
+        }
+        for (place, metric) in self.metrics.iter().enumerate() {
+            let metric = &metric.config;
+            name("metric", &metric.name, "a name")?;
+            let again = self.metrics.iter().skip(place + 1);
+            if again.into_iter().any(|other| other.config.name == metric.name) {
+                let found = format!("`{}` twice", metric.name);
+                return Err(VerdictError::new("metric", found, "each name once"));
+            }
+            self.check_metric(metric)?;
+        }
+        Ok(())
+    }
+
+    fn check_metric(&self, metric: &MetricConfig) -> Result<(), VerdictError> {
+        let wrong = |what: &str, found: String, expected| {
+            Err(VerdictError::new(
+                "metric",
+                format!("{what} of `{}`: {found}", metric.name),
+                expected,
+            ))
+        };
+        if !(metric.bound > 0.0 && metric.bound.is_finite()) {
+            return wrong("bound", metric.bound.to_string(), "a finite number above 0");
+        }
+        if let Some(margin) = metric.margin {
+            let most = match metric.kind {
+                MetricKind::Disagreement | MetricKind::Distance => metric.bound,
+                MetricKind::Outcome => f64::MAX,
+                _ => metric.bound / 2.0,
+            };
+            if !(0.0..=most).contains(&margin) {
+                let expected = "from 0 to half the bound (a limit: to the bound)";
+                return wrong("margin", margin.to_string(), expected);
+            }
+        }
+        if metric.kind == MetricKind::Loss && metric.role != Role::Watch && metric.margin.is_none()
+        {
+            return wrong("margin", "none".to_owned(), "how much more loss counts as not worse");
+        }
+        if metric.kind == MetricKind::Noise && self.again.is_none() {
+            return wrong("champion", "one name".to_owned(), "a second one (`again`)");
+        }
+        if metric.kind == MetricKind::Late
+            && metric.role == Role::Guardrail
+            && !metric.both_in_shadow
+        {
+            let expected = "`signal`, or the champion in shadow as well (`again`)";
+            return wrong("role", "guardrail".to_owned(), expected);
+        }
+        if let Some(ratio) = metric.ratio
+            && !(ratio > 0.0 && ratio < 1e4)
+        {
+            return wrong("ratio", ratio.to_string(), "above 0 and below 10000");
+        }
+        if metric.kind == MetricKind::Disagreement
+            && metric.role == Role::Guardrail
+            && metric.margin.is_none()
+        {
+            return wrong("limit", "none".to_owned(), "`at_most`, to be a guardrail");
+        }
+        metric.range.map_or(Ok(()), |range| check_range("metric (range)", range))
+    }
+}
+
+fn check_range(field: &'static str, (low, high): (f64, f64)) -> Result<(), VerdictError> {
+    if low.is_finite() && high.is_finite() && low < high {
+        Ok(())
+    } else {
+        Err(VerdictError::new(field, format!("{low} to {high}"), "two finite numbers, in order"))
+    }
+}
+
+/// A verdict cannot be made as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictError {
+    field: &'static str,
+    found: String,
+    expected: &'static str,
+}
+
+impl VerdictError {
+    #[cold]
+    fn new(field: &'static str, found: impl fmt::Display, expected: &'static str) -> VerdictError {
+        VerdictError { field, found: found.to_string(), expected }
+    }
+
+    /// The setting that is wrong.
+    pub fn field(&self) -> &str {
+        self.field
+    }
+}
+
+impl fmt::Display for VerdictError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: found {}, expected {}", self.field, self.found, self.expected)
+    }
+}
+
+impl Error for VerdictError {}
