@@ -12,6 +12,27 @@ pub mod sources {}
 #[doc = include_str!("guide/dialects.md")]
 pub mod dialects {}
 
+#[cfg(feature = "launchdarkly-dialect")]
+#[doc = include_str!("guide/launchdarkly.md")]
+pub mod launchdarkly {}
+
+#[cfg(feature = "unleash-dialect")]
+#[doc = include_str!("guide/unleash.md")]
+pub mod unleash {}
+
+#[cfg(feature = "flagsmith-dialect")]
+#[doc = include_str!("guide/flagsmith.md")]
+pub mod flagsmith {}
+
+#[doc = include_str!("guide/flagd.md")]
+pub mod flagd {}
+
+#[doc = include_str!("guide/writing_a_source.md")]
+pub mod writing_a_source {}
+
+#[doc = include_str!("guide/axum.md")]
+pub mod axum {}
+
 #[doc = include_str!("guide/models.md")]
 pub mod models {}
 

@@ -35,10 +35,10 @@
 //!
 //! | to | see | guide |
 //! |---|---|---|
-//! | route requests | [`ModelRouter`], [`AsyncModelRouter`], [`Binding`], [`Context`] | [routing](guide::routing) |
+//! | route requests | [`ModelRouter`], [`AsyncModelRouter`], [`Binding`], [`Context`] | [routing](guide::routing), [axum](guide::axum), [from Python](guide::from_python) |
 //! | bring models | [`Model`], [`model_fn`], `onnx::Classifier`, [`LazyModel`](model::LazyModel), [`Schema`](features::Schema), [`Batched`](model::Batched) | [models](guide::models) |
-//! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`] | [sources](guide::sources) |
-//! | use a vendor's flags | [`flagd`], [`launchdarkly`], [`unleash`], [`flagsmith`] | [dialects](guide::dialects) |
+//! | bring flags | [`FlagSource`], [`Flags`], [`Rollout`] | [sources](guide::sources), [writing one](guide::writing_a_source) |
+//! | use a vendor's flags | [`flagd`], [`launchdarkly`], [`unleash`], [`flagsmith`] | [LaunchDarkly](guide::launchdarkly), [Unleash](guide::unleash), [Flagsmith](guide::flagsmith), [flagd](guide::flagd), [side by side](guide::dialects) |
 //! | run candidates in shadow | [`Shadow`], [`Budget`](shadow::Budget) | [shadow](guide::shadow) |
 //! | compare, and keep it | [`Comparator`](compare::Comparator), [`ComparisonSink`](compare::sink::ComparisonSink), [`JsonlSink`](compare::sink::JsonlSink) | [comparison](guide::comparison) |
 //! | know whether v2 is better | [`Verdict`](verdict::Verdict), [`Metric`](verdict::Metric), [`Judgement`](verdict::Judgement) | [verdict](guide::verdict) |

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod machine;
+mod scenarios;
 #[cfg(feature = "http")]
 mod writers;
 

@@ -219,10 +219,7 @@ fn user_of_old(members: Members<String, Json>) -> Result<OwnedContext, ContextEr
     Ok(context)
 }
 
-fn with_private<'j>(
-    context: OwnedContext,
-    listed: Option<&'j Json>,
-) -> Result<OwnedContext, &'j Json> {
+fn with_private(context: OwnedContext, listed: Option<&Json>) -> Result<OwnedContext, &Json> {
     match listed {
         None | Some(Json::Null) => Ok(context),
         Some(Json::Array(names)) => names.iter().try_fold(context, |context, name| match name {

@@ -88,12 +88,20 @@ impl Evidence for Made {
 
 /// A store that some replicas cannot reach, and that may forget.
 #[derive(Clone, Default)]
-struct Network {
+pub(super) struct Network {
     store: MemoryStore,
     cut_off: Arc<Mutex<bool>>,
 }
 
 impl Network {
+    pub(super) fn over(store: &MemoryStore) -> Network {
+        Network { store: store.clone(), cut_off: Arc::default() }
+    }
+
+    pub(super) fn cut_off(&self, cut_off: bool) {
+        *self.cut_off.lock().unwrap() = cut_off;
+    }
+
     fn reach(&self) -> Result<(), StoreError> {
         match *self.cut_off.lock().unwrap() {
             true => Err(StoreError::plain("cut off")),

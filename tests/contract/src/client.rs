@@ -38,7 +38,7 @@ pub enum Created {
 }
 
 impl TestClient {
-    pub fn new(configuration: Configuration) -> Created {
+    pub fn create(configuration: Configuration) -> Created {
         let patience = configuration.start_wait_time_ms.filter(|wait| *wait > 0);
         let patience = patience.map_or(START, Duration::from_millis);
         let init_can_fail = configuration.init_can_fail;

@@ -107,7 +107,7 @@ async fn create(State(service): State<Arc<Service>>, headers: HeaderMap, body: B
         Ok(new) => new,
         Err(error) => return refused(error),
     };
-    let created = tokio::task::spawn_blocking(move || TestClient::new(new.configuration)).await;
+    let created = tokio::task::spawn_blocking(move || TestClient::create(new.configuration)).await;
     let client = match created {
         Ok(Created::Ready(client)) => client,
         Ok(Created::Invalid(error)) => return refused(error),
