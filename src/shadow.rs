@@ -21,7 +21,10 @@ pub use self::{
     policy::ShadowError,
 };
 #[cfg(feature = "async")]
-pub(crate) use self::{budget::thread_cpu_time, inside::Tab};
+pub(crate) use self::{
+    budget::thread_cpu_time,
+    inside::{Marked, Tab},
+};
 pub(crate) use self::{
     counts::Candidate,
     dropped::Wanted,

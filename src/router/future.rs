@@ -36,6 +36,7 @@ use crate::{
     flag::store::{Flags, FlagsStatus, NotReadyError},
     model::{Acceptance, Model},
     prediction_id::PredictionId,
+    shadow::{Inside, Marked, is_shadow},
     timer::Timer,
     version::Version,
 };
@@ -365,7 +366,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         let called = match hosted {
             Some(hosted) => {
                 let report = Report::new::<()>(None, [], &self.core.settings.clock);
-                self.call(hosted, report, features).await
+                Marked::new(self.call(hosted, report, features), None).await
             }
             None => Ok(Called::not_loaded()),
         };
@@ -400,7 +401,11 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             (AnyModel::Compute(model), Some(lane)) => {
                 let (model, features, finite) =
                     (Arc::clone(model), Arc::clone(features), self.finite);
-                let work = move || call(&*model, (*features).borrow(), finite);
+                let for_shadow = is_shadow();
+                let work = move || {
+                    let _inside = for_shadow.then(|| Inside::enter(None));
+                    call(&*model, (*features).borrow(), finite)
+                };
                 match compute(lane, deadline, report, std::slice::from_ref, work).await {
                     Computed::Done(called) => Ok(called),
                     Computed::Late(error, waited) => Ok(Called::failed(error, waited)),

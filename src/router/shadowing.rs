@@ -296,23 +296,41 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     }
 
     /// Waits until everything handed over so far has been recorded.
-    pub(crate) fn flush(&self, timeout: Duration) -> bool {
-        let started = std::time::Instant::now();
-        self.lines.iter().all(|line| {
-            let left = timeout.saturating_sub(started.elapsed());
-            match line.line.flush(left) {
-                Ok(in_time) => in_time,
-                Err(error) => {
-                    tracing::warn!(
-                        target: "modelgate::compare",
-                        error = %crate::error_chain(&error),
-                        "a comparison sink could not be flushed"
-                    );
-                    false
-                }
-            }
-        })
+    ///
+    /// On a thread of its own: a sink that takes longer must not hold the caller beyond `timeout`.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool
+    where
+        P: Send + Sync + 'static,
+    {
+        let lines = Arc::clone(&self.lines);
+        let (done, flushed) = crossbeam_channel::bounded(1);
+        let waits = move || {
+            // The caller may have given up.
+            let _ = done.send(flush(&lines, timeout));
+        };
+        match std::thread::Builder::new().name("modelgate-flush".into()).spawn(waits) {
+            Ok(_) => flushed.recv_timeout(timeout).unwrap_or(false),
+            Err(_) => flush(&self.lines, timeout),
+        }
     }
+}
+
+fn flush<P: Output>(lines: &[Line<P>], timeout: Duration) -> bool {
+    let started = std::time::Instant::now();
+    lines.iter().all(|line| {
+        let left = timeout.saturating_sub(started.elapsed());
+        match line.line.flush(left) {
+            Ok(in_time) => in_time,
+            Err(error) => {
+                tracing::warn!(
+                    target: "modelgate::compare",
+                    error = %crate::error_chain(&error),
+                    "a comparison sink could not be flushed"
+                );
+                false
+            }
+        }
+    })
 }
 
 /// The targeting key, if there is one.

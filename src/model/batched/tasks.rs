@@ -73,7 +73,9 @@ struct Task<R, P> {
     row: R,
     since: Instant,
     answer: oneshot::Sender<Result<P, ModelError>>,
-    /// What a shadow's row is charged to.
+    /// The row is a shadow's.
+    shadow: bool,
+    /// What it is charged to, where a budget applies.
     tab: Option<Tab>,
 }
 
@@ -204,7 +206,7 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
 
     fn queue(&self, row: F::Owned) -> Result<Answer<P>, ModelError> {
         let (answer, answered) = oneshot::channel();
-        let task = Task { row, since: Instant::now(), answer, tab: Tab::of_this_thread() };
+        let task = Task { row, since: Instant::now(), answer, shadow: is_shadow(), tab: Tab::of_this_thread() };
         let mut gone = Vec::new();
         let mut state = self.state.lock();
         if state.waiting.len() >= self.bounds.queue {
@@ -283,8 +285,8 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
         }
         let rows: Vec<&F> = tasks.iter().map(|task| task.row.borrow()).collect();
         // All of a queue's rows are shadows', or none.
-        let tab = tasks.first().and_then(|task| task.tab.clone());
-        let inside = tab.map(|tab| Inside::enter(Some(tab)));
+        let first = tasks.first().filter(|task| task.shadow);
+        let inside = first.map(|task| Inside::enter(task.tab.clone()));
         let before = inside.as_ref().map(|_| thread_cpu_time());
         let answers = run::all(&*self.model, &rows, &self.counters);
         drop((rows, inside));
