@@ -133,6 +133,8 @@ mod hash;
 mod latency;
 mod parallel;
 mod prediction_id;
+mod process;
+mod reaper;
 mod sharded;
 #[cfg(feature = "async")]
 mod timer;

@@ -8,6 +8,7 @@ mod call;
 pub(crate) mod clamp;
 mod core;
 pub(crate) mod decision;
+mod ending;
 pub(crate) mod error;
 #[cfg(feature = "async")]
 pub(crate) mod future;
@@ -51,6 +52,7 @@ pub use self::{
 use self::{
     call::{Called, FiniteCheck, call},
     core::{Choice, Core, KeyRefused},
+    ending::Ending,
     kept::Kept,
     shadowing::{ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::Handle,
@@ -84,6 +86,8 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
 }
 
 struct Inner<F: ?Sized, P> {
+    // First: what follows is then not the last to go.
+    _ending: Ending,
     core: Arc<Core<Shared<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -248,6 +252,19 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
 }
 
 operate::operations!(ModelRouter);
+
+impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
+    /// Ends what runs beside the answers: waits until every shadow accepted so far has been
+    /// recorded, stops the shadows' threads, and has the sinks write everything out. `false` when
+    /// `timeout` passes first; what has not run by then is counted as dropped. Requests are
+    /// answered as before, without shadows.
+    ///
+    /// For the end of a program: the last handle that is dropped leaves this to a thread that
+    /// nobody waits for.
+    pub fn shutdown(&self, timeout: Duration) -> bool {
+        self.inner.shadowing.shutdown(timeout)
+    }
+}
 
 /// Makes the caller's answer of what the models said.
 #[inline]

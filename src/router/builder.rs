@@ -324,7 +324,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             }),
         })?;
         let Parts { core, shadowing, finite, .. } = parts;
-        Ok(ModelRouter { inner: Arc::new(super::Inner { core, shadowing, finite }) })
+        let _ending = shadowing.ending(&core);
+        Ok(ModelRouter { inner: Arc::new(super::Inner { _ending, core, shadowing, finite }) })
     }
 
     /// What both kinds of router are made of.

@@ -26,6 +26,7 @@ use super::{
     call::{Called, FiniteCheck, call},
     conclude,
     core::{Choice, Core, KeyRefused},
+    ending::Ending,
     operate::operations,
     registered::AnyModel,
     shadowing::{self, ComparedOn, Joined, Served, Shadowing},
@@ -36,6 +37,7 @@ use crate::{
     flag::store::{Flags, FlagsStatus, NotReadyError},
     model::{Acceptance, Model},
     prediction_id::PredictionId,
+    process::Home,
     shadow::{Inside, Marked, is_shadow},
     timer::Timer,
     version::Version,
@@ -133,7 +135,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             Some(limit) => Some((limit, Timer::start().map_err(BuildError::Thread)?)),
             None => None,
         };
-        let inner = Inner { core, shadowing, finite, lanes, deadline };
+        let (home, _ending) = (Home::here(), shadowing.ending(&core));
+        let inner = Inner { _ending, home, core, shadowing, finite, lanes, deadline };
         Ok(AsyncModelRouter { inner: Arc::new(inner) })
     }
 }
@@ -165,6 +168,9 @@ pub struct AsyncModelRouter<F: ?Sized, P> {
 }
 
 struct Inner<F: ?Sized, P> {
+    // First: what follows is then not the last to go.
+    _ending: Ending,
+    home: Home,
     core: Arc<Core<Hosted<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -294,6 +300,9 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         table: &Arc<Table<Hosted<F, P>>>,
         context: &dyn EvaluationContext,
     ) -> Result<Started<F, P>, PredictError> {
+        if !self.home.is_here() {
+            return Err(PredictError::stopped());
+        }
         let id = PredictionId::generate();
         let choice = self
             .core

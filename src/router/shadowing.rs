@@ -5,7 +5,8 @@ use std::{borrow::Borrow, sync::Arc, time::Duration};
 use super::{
     Answered, BuildError, Input, Output,
     call::{Called, FiniteCheck, call, checked},
-    core::Choice,
+    core::{Choice, Core},
+    ending::Ending,
     slot::Handle,
     table::{Candidate, Counts, Table},
 };
@@ -13,13 +14,14 @@ use crate::{
     clock::Clock,
     compare::{
         Comparator, Run,
-        sink::{ComparisonSink, FanOut},
+        sink::{ComparisonSink, FanOut, SinkError},
     },
     contain::contained,
     context::EvaluationContext,
     model::{Model, ModelError, ModelErrorKind},
     parallel::Beside,
     prediction_id::PredictionId,
+    process::Home,
     shadow::{self, DropCause, Inside, Mode, Shadow, ShadowLine, ShadowStats},
     value::Value,
     version::Version,
@@ -38,9 +40,10 @@ pub(crate) struct Shadowing<F: ?Sized, P> {
     lines: Arc<[Line<P>]>,
     describe: FeatureRecorder<F>,
     finite: FiniteCheck<P>,
+    home: Home,
 }
 
-struct Line<P> {
+pub(crate) struct Line<P> {
     line: ShadowLine<P>,
     /// Where a joined policy's candidates run beside the primary.
     beside: Option<Beside>,
@@ -130,7 +133,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             Ok(Line { line, beside })
         };
         let lines = policies.iter().map(line).collect::<Result<_, BuildError>>()?;
-        Ok(Shadowing { lines, describe, finite })
+        Ok(Shadowing { lines, describe, finite, home: Home::here() })
+    }
+
+    /// Sees to the end of these lines and of the core they belong to.
+    pub(crate) fn ending<M: Handle>(&self, core: &Arc<Core<M>>) -> Ending {
+        Ending::of(core, &self.lines)
     }
 
     /// What the table asks for the counts of a candidate.
@@ -166,6 +174,10 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             .and_then(|first| self.lines.get(first.policy))
             .and_then(|line| line.beside.as_ref());
         let Some(pool) = pool else { return (answer(), Vec::new()) };
+        if !self.home.is_here() {
+            let lost = |candidate| Joined { candidate, called: None };
+            return (answer(), joined.into_iter().map(lost).collect());
+        }
         let finite = self.finite;
         let runs: Vec<_> = joined
             .iter()
@@ -205,7 +217,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             }
             let Some((line, counts)) = self.find(table, candidate) else { continue };
             let Some(Called { outcome, service_time }) = called else {
-                line.refuse(counts, DropCause::QueueFull, || served.wanted());
+                line.refuse(counts, self.no_room(), || served.wanted());
                 continue;
             };
             // Copies the answer and describes the features, by code of the user's.
@@ -239,6 +251,10 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 continue;
             }
             let Some((line, counts)) = self.find(table, *candidate) else { continue };
+            if !self.home.is_here() {
+                line.refuse(counts, DropCause::Shutdown, || served.wanted());
+                continue;
+            }
             let Some(Ok(model)) = table.slots.get(candidate.slot).map(|slot| &slot.model) else {
                 continue;
             };
@@ -257,6 +273,11 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 },
             );
         }
+    }
+
+    /// Why a joined candidate could not be run.
+    fn no_room(&self) -> DropCause {
+        if self.home.is_here() { DropCause::QueueFull } else { DropCause::Shutdown }
     }
 
     fn find<'a, M>(
@@ -296,40 +317,52 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     }
 
     /// Waits until everything handed over so far has been recorded.
-    ///
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        self.within(timeout, ShadowLine::flush)
+    }
+
+    /// The same, and then stops the threads.
+    pub(crate) fn shutdown(&self, timeout: Duration) -> bool {
+        self.within(timeout, ShadowLine::shutdown)
+    }
+
     /// On a thread of its own: a sink that takes longer must not hold the caller beyond `timeout`.
-    pub(crate) fn flush(&self, timeout: Duration) -> bool
-    where
-        P: Send + Sync + 'static,
-    {
+    fn within(&self, timeout: Duration, what: Waits<P>) -> bool {
+        if !self.home.is_here() {
+            return false;
+        }
         let lines = Arc::clone(&self.lines);
-        let (done, flushed) = crossbeam_channel::bounded(1);
-        let waits = move || {
+        let (done, ended) = crossbeam_channel::bounded(1);
+        let wait = move || {
+            let all = for_all(&lines, timeout, what);
+            drop(lines);
             // The caller may have given up.
-            let _ = done.send(flush(&lines, timeout));
+            let _ = done.send(all);
         };
-        match std::thread::Builder::new().name("modelgate-flush".into()).spawn(waits) {
-            Ok(_) => flushed.recv_timeout(timeout).unwrap_or(false),
-            Err(_) => flush(&self.lines, timeout),
+        match std::thread::Builder::new().name("modelgate-flush".into()).spawn(wait) {
+            Ok(_) => ended.recv_timeout(timeout).unwrap_or(false),
+            Err(_) => for_all(&self.lines, timeout, what),
         }
     }
 }
 
-fn flush<P: Output>(lines: &[Line<P>], timeout: Duration) -> bool {
+/// Something to be waited for at each line.
+type Waits<P> = fn(&ShadowLine<P>, Duration) -> Result<bool, SinkError>;
+
+fn for_all<P>(lines: &[Line<P>], timeout: Duration, what: Waits<P>) -> bool {
     let started = std::time::Instant::now();
-    lines.iter().all(|line| {
+    // Each gets its turn, whatever came of the one before.
+    lines.iter().fold(true, |all, line| {
         let left = timeout.saturating_sub(started.elapsed());
-        match line.line.flush(left) {
-            Ok(in_time) => in_time,
-            Err(error) => {
-                tracing::warn!(
-                    target: "modelgate::compare",
-                    error = %crate::error_chain(&error),
-                    "a comparison sink could not be flushed"
-                );
-                false
-            }
-        }
+        let in_time = what(&line.line, left).unwrap_or_else(|error| {
+            tracing::warn!(
+                target: "modelgate::compare",
+                error = %crate::error_chain(&error),
+                "a comparison sink could not be flushed"
+            );
+            false
+        });
+        all && in_time
     })
 }
 

@@ -66,6 +66,12 @@ impl<F: Input + ?Sized, P: Output> Handle for Hosted<F, P> {
             lane.release(blocked);
         }
     }
+
+    fn retired(&self) {
+        if let Some(lane) = &self.lane {
+            lane.retire();
+        }
+    }
 }
 
 impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Hosted<F, P> {
