@@ -58,6 +58,8 @@ use self::{
     slot::Handle,
     table::{Candidate, Candidates, Table},
 };
+#[cfg(feature = "async")]
+pub use self::future::{Spawned, Spawner};
 pub use crate::prediction_id::ParsePredictionIdError;
 use crate::{
     context::EvaluationContext,
@@ -80,7 +82,7 @@ impl<F: Input + ?Sized, P: Output> Handle for Shared<F, P> {
 }
 
 impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
-    fn shadow(&self) -> Shared<F, P> {
+    fn shadow(&self, _limit: Option<Duration>) -> Shared<F, P> {
         Arc::clone(self)
     }
 }

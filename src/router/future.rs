@@ -5,18 +5,21 @@ mod compute;
 mod hosted;
 mod lane;
 pub(crate) mod model;
+mod runtime;
 mod wait;
 
 use std::{borrow::Borrow, fmt, future::Future, sync::Arc, time::Duration};
 
 use futures::future::{join, join_all};
 
-pub(crate) use self::model::Blocking;
+pub(crate) use self::runtime::{Blocking, Runtime};
+pub use self::runtime::{Spawned, Spawner};
 use self::{
     compute::{Computed, Report, compute},
     hosted::{Hosted, Lanes},
     lane::Refused,
     model::AsyncModel,
+    runtime::on_a_thread,
     wait::wait,
 };
 use super::{
@@ -44,11 +47,12 @@ use crate::{
 };
 
 /// What a builder knows of the async side.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Compute {
     threads: Option<usize>,
     queue: Option<usize>,
     deadline: Option<Duration>,
+    spawner: Option<Arc<dyn Spawner>>,
 }
 
 /// Requests that may wait for the pool before further ones are refused.
@@ -111,6 +115,20 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Async only: where detached shadows of models that wait ([`AsyncModel`](crate::AsyncModel))
+    /// are polled. Default: on the shadows' own threads, with the tokio runtime around them in which
+    /// [`build_async`](Self::build_async) was called, if there was one (feature `tokio`): its timers
+    /// and sockets work there, and none of its threads is taken from a live request. That suits
+    /// tokio, actix, and every model that brings its own runtime or needs none.
+    ///
+    /// With a spawner the shadows run among the other tasks of that executor: they share its threads
+    /// with live requests. A shadow's thread waits for each, so that queue, deadline and budget hold
+    /// all the same.
+    pub fn spawner(mut self, spawner: impl Spawner) -> RouterBuilder<F, P> {
+        self.compute.spawner = Some(Arc::new(spawner));
+        self
+    }
+
     /// Builds an [`AsyncModelRouter`].
     ///
     /// # Errors
@@ -118,13 +136,16 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// [`BuildError`], naming the setting.
     pub fn build_async(self) -> Result<AsyncModelRouter<F, P>, BuildError> {
         self.compute.validate()?;
-        let Compute { threads, queue, deadline } = self.compute;
+        let Compute { threads, queue, deadline, spawner } = self.compute.clone();
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        let lanes =
-            Lanes { threads: threads.unwrap_or_else(processors), queue: queue.unwrap_or(QUEUE) };
+        let lanes = Lanes {
+            threads: threads.unwrap_or_else(processors),
+            queue: queue.unwrap_or(QUEUE),
+            runtime: Runtime::here(spawner),
+        };
         let fallbacks = self.fallbacks.clone();
         let hosted = |version: &Version, model| {
-            let hosted = Hosted::new(model, lanes);
+            let hosted = Hosted::new(model, &lanes);
             match fallbacks.contains(version) {
                 true => hosted.filled().map_err(BuildError::Thread),
                 false => Ok(hosted),
@@ -270,7 +291,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         model: AnyModel<F, P>,
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
-        let (checked, hosted) = (model.check(acceptance), Hosted::new(model, self.inner.lanes));
+        let (checked, hosted) = (model.check(acceptance), Hosted::new(model, &self.inner.lanes));
         self.inner.core.install_checked(version.clone(), checked, hosted)?;
         self.inner.shadowing.forgive(&version);
         Ok(())
@@ -278,6 +299,33 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
 }
 
 operations!(AsyncModelRouter);
+
+impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
+    /// As [`wait_ready`](Self::wait_ready), without holding up the thread that polls this.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReadyError`](crate::flag::store::NotReadyError), when `timeout` passes first.
+    pub async fn ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
+        let flags = self.inner.core.flags.clone();
+        on_a_thread(move || flags.wait_ready(timeout)).await
+    }
+
+    /// As [`flush`](Self::flush), without holding up the thread that polls this: where that thread
+    /// drives the runtime which the shadows wait for, only this one comes to its end.
+    pub async fn flushed(&self, timeout: Duration) -> bool {
+        let inner = Arc::clone(&self.inner);
+        on_a_thread(move || inner.shadowing.flush(timeout)).await
+    }
+
+    /// Ends what runs beside the answers; see
+    /// [`ModelRouter::shutdown`](crate::ModelRouter::shutdown). Nothing of it holds up the thread
+    /// that polls this.
+    pub async fn shutdown(&self, timeout: Duration) -> bool {
+        let inner = Arc::clone(&self.inner);
+        on_a_thread(move || inner.shadowing.shutdown(timeout)).await
+    }
+}
 
 impl Refused {
     /// What a caller is told, or the failure that has the next version asked.

@@ -32,7 +32,8 @@ pub(crate) type FeatureRecorder<F> = Option<fn(&F) -> Value>;
 
 /// A handle that can give a model to run in shadow.
 pub(crate) trait Shadowable<F: ?Sized, P>: Handle {
-    fn shadow(&self) -> Arc<dyn Model<F, P>>;
+    /// `limit` is for models that can be given up.
+    fn shadow(&self, limit: Option<Duration>) -> Arc<dyn Model<F, P>>;
 }
 
 /// One line a policy.
@@ -182,7 +183,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         let runs: Vec<_> = joined
             .iter()
             .filter_map(|candidate| {
-                let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow();
+                let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow(None);
                 let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
                 Some(move || {
                     let _inside = Inside::enter(None);
@@ -264,7 +265,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 || served.wanted(),
                 || {
                     let owned = features.to_owned();
-                    let (model, finite) = (model.shadow(), self.finite);
+                    let (model, finite) = (model.shadow(line.deadline()), self.finite);
                     let run = move || {
                         let features: &F = owned.borrow();
                         model.predict(features).and_then(|output| checked(output, finite))

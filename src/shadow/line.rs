@@ -99,6 +99,11 @@ impl<P: Send + 'static> ShadowLine<P> {
         }
     }
 
+    /// After this time an outcome counts no more.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.desk.deadline
+    }
+
     /// Whether [`Answered::features`] is wanted.
     pub(crate) fn records_features(&self) -> bool {
         self.records_features
