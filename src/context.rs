@@ -59,6 +59,15 @@ pub trait EvaluationContext {
     fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
         let _ = visit;
     }
+
+    /// Shows the attributes of this context, itself and not its other kinds, that no report may
+    /// hold: names, or paths into an object such as `/address/street`, with `~1` for a slash and
+    /// `~0` for a tilde within a name. Flags are evaluated by them all the same.
+    ///
+    /// The provided method shows none.
+    fn visit_private(&self, visit: &mut dyn FnMut(&str)) {
+        let _ = visit;
+    }
 }
 
 impl<C: EvaluationContext + ?Sized> EvaluationContext for &C {
@@ -76,6 +85,9 @@ impl<C: EvaluationContext + ?Sized> EvaluationContext for &C {
     }
     fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
         (**self).visit_kinds(visit)
+    }
+    fn visit_private(&self, visit: &mut dyn FnMut(&str)) {
+        (**self).visit_private(visit)
     }
 }
 
@@ -101,6 +113,7 @@ pub struct Context<'a> {
     targeting_key: Option<&'a str>,
     attributes: SmallVec<[(&'a str, ValueRef<'a>); INLINE_ATTRIBUTES]>,
     kinds: SmallVec<[(&'a str, &'a (dyn EvaluationContext + Sync)); 1]>,
+    private: SmallVec<[&'a str; 1]>,
 }
 
 impl<'a> Context<'a> {
@@ -132,6 +145,21 @@ impl<'a> Context<'a> {
         context: &'a (dyn EvaluationContext + Sync),
     ) -> Context<'a> {
         self.kinds.push((kind, context));
+        self
+    }
+
+    /// Keeps an attribute of this context out of every report: a name, or a path into an object
+    /// such as `/address/street`. May be called again for more, two of which allocate. Flags are
+    /// evaluated by it all the same; another kind has private attributes of its own.
+    ///
+    /// ```
+    /// use modelgate::Context;
+    ///
+    /// let context = Context::new("user-42").with("email", "a@example.com").with_private("email");
+    /// ```
+    #[must_use]
+    pub fn with_private(mut self, attribute: &'a str) -> Context<'a> {
+        self.private.push(attribute);
         self
     }
 }
@@ -167,6 +195,9 @@ impl EvaluationContext for Context<'_> {
             }
         }
     }
+    fn visit_private(&self, visit: &mut dyn FnMut(&str)) {
+        self.private.iter().for_each(|attribute| visit(attribute));
+    }
 }
 
 /// Attribute values may be personal: only the names are shown.
@@ -185,6 +216,7 @@ pub struct OwnedContext {
     targeting_key: Option<Box<str>>,
     attributes: Map,
     kinds: Vec<(Box<str>, OwnedContext)>,
+    private: Vec<Box<str>>,
 }
 
 impl OwnedContext {
@@ -209,6 +241,13 @@ impl OwnedContext {
     #[must_use]
     pub fn with_kind(mut self, kind: impl Into<Box<str>>, context: OwnedContext) -> OwnedContext {
         self.kinds.push((kind.into(), context));
+        self
+    }
+
+    /// Keeps an attribute of this context out of every report: see [`Context::with_private`].
+    #[must_use]
+    pub fn with_private(mut self, attribute: impl Into<Box<str>>) -> OwnedContext {
+        self.private.push(attribute.into());
         self
     }
 }
@@ -239,6 +278,9 @@ impl EvaluationContext for OwnedContext {
             }
         }
     }
+    fn visit_private(&self, visit: &mut dyn FnMut(&str)) {
+        self.private.iter().for_each(|attribute| visit(attribute));
+    }
 }
 
 /// Attribute values may be personal: only the names are shown.
@@ -266,6 +308,20 @@ mod tests {
         let context = Context::new("u").with("a", 1).with("b", 2).with("a", 3);
         assert!(matches!(context.attribute("a"), Some(ValueRef::Int(3))));
         assert_eq!(names(&context), ["b=Int(2)", "a=Int(3)"]);
+    }
+
+    #[test]
+    fn private_attributes_are_shown_by_whatever_stands_for_the_context() {
+        fn private(context: &dyn EvaluationContext) -> Vec<String> {
+            let mut names = Vec::new();
+            context.visit_private(&mut |name| names.push(name.to_owned()));
+            names
+        }
+        let borrowed = Context::new("u").with_private("email").with_private("/address/street");
+        let owned = OwnedContext::new("u").with_private("email").with_private("/address/street");
+        assert_eq!(private(&borrowed), ["email", "/address/street"]);
+        assert_eq!(private(&owned), private(&&borrowed));
+        assert!(private(&Context::new("u").with("email", "x")).is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@
     )
 )]
 
+mod answer_observer;
 mod bound;
 mod constant;
 pub(crate) mod evaluation;
@@ -29,18 +30,17 @@ pub(crate) mod split;
 pub mod store;
 pub(crate) mod table;
 mod value_type;
-mod witness;
 
 use std::{any::Any, fmt, sync::Arc};
 
 use self::constant::Constant;
 pub use self::store::details::FlagValue;
 pub(crate) use self::{
+    answer_observer::{AnswerObserver, CallersDefault, ObservedAnswer},
     bound::Bound,
     evaluation::{Evaluation, Reason},
     evaluation_counts::{Counted, Outcome},
-    set::{FlagSet, Shared},
-    witness::{Answered, CallersDefault, Witness},
+    set::{FlagSet, SetData},
 };
 pub use self::{
     evaluation::{BorrowedDetails, ErrorCode, EvaluationDetails, EvaluationTrace, TraceStep},
@@ -87,9 +87,9 @@ impl Flag {
         exposures: &EvaluationCounts,
         version: Option<u64>,
         outcomes: impl IntoIterator<Item = Outcome>,
-        witness: Option<Box<dyn Witness>>,
+        observer: Option<Box<dyn AnswerObserver>>,
     ) -> Flag {
-        self.counted = Some(exposures.open(Arc::clone(&self.key), version, outcomes, witness));
+        self.counted = Some(exposures.open(Arc::clone(&self.key), version, outcomes, observer));
         self
     }
 
@@ -125,8 +125,8 @@ impl Flag {
     ) {
         if let Some(counted) = &self.counted {
             // First, so that whoever takes the count finds what the witness noted.
-            if let Some(witness) = counted.witness() {
-                witness.answered(&Answered { flag: self, set, request, default });
+            if let Some(observer) = counted.observer() {
+                observer.answered(&ObservedAnswer { flag: self, set, request, default });
             }
             counted.count(evaluation.outcome as usize);
         }

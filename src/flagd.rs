@@ -111,7 +111,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "flagd")]
 pub use self::source::Source;
-use self::tree::Settings;
+use self::tree::FlagdOptions;
 use crate::{
     flag::{DocumentError, Flag, FlagProblem, FlagSet},
     value::Map,
@@ -135,7 +135,7 @@ pub enum Fractional {
 /// Reads flagd definitions.
 #[derive(Clone, Debug, Default)]
 pub struct Flagd {
-    settings: Arc<Settings>,
+    settings: Arc<FlagdOptions>,
     /// Whether somebody said which generation of `fractional` to follow.
     chosen: bool,
 }
@@ -150,7 +150,7 @@ impl Flagd {
     #[must_use]
     pub fn with_fractional(self, fractional: Fractional) -> Flagd {
         let static_context = self.settings.static_context.clone();
-        Flagd { settings: Arc::new(Settings { fractional, static_context }), chosen: true }
+        Flagd { settings: Arc::new(FlagdOptions { fractional, static_context }), chosen: true }
     }
 
     /// Attributes that every context has unless it brings its own: what a flagd server sends along
@@ -158,7 +158,7 @@ impl Flagd {
     #[must_use]
     pub fn with_static_context(self, static_context: Map) -> Flagd {
         let fractional = self.settings.fractional;
-        let settings = Arc::new(Settings { fractional, static_context });
+        let settings = Arc::new(FlagdOptions { fractional, static_context });
         Flagd { settings, chosen: self.chosen }
     }
 

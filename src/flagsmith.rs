@@ -160,9 +160,9 @@ pub use self::result::{FeatureResult, Reason, SegmentResult};
 pub use self::source::Source;
 use self::{
     environment::Environment,
-    evaluate::{Feature, IDENTITY_OVERRIDES, Scope},
+    evaluate::{Evaluator, Feature, IDENTITY_OVERRIDES},
     segments::Segments,
-    trace::Unwatched,
+    trace::Untraced,
 };
 use std::sync::LazyLock;
 
@@ -212,7 +212,7 @@ pub enum VariantOrder {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Settings {
+struct FlagsmithOptions {
     engine: Engine,
     generation: Generation,
     order: VariantOrder,
@@ -222,7 +222,7 @@ struct Settings {
 /// Reads Flagsmith's environments.
 #[derive(Clone, Debug, Default)]
 pub struct Flagsmith {
-    settings: Settings,
+    settings: FlagsmithOptions,
 }
 
 impl Flagsmith {
@@ -337,10 +337,10 @@ impl Flagsmith {
         };
         let request = Request { context, key_override: None, counted: true, clock: clock() };
         let environment: &Environment = &segments.environment;
-        let mut scope = Scope::new(&request, flags, environment, Unwatched);
+        let mut evaluator = Evaluator::new(&request, flags, environment, Untraced);
         let mut found = Vec::new();
         for segment in segments.in_order() {
-            if !scope.passes_over(segment) && scope.belongs_to(segment) {
+            if !evaluator.passes_over(segment) && evaluator.belongs_to(segment) {
                 found.push(SegmentResult { name: &segment.name, metadata: &segment.metadata });
             }
         }

@@ -40,7 +40,7 @@
 //! | multi-kind context | the context itself with other kinds beside it |
 //! | multi-kind context without a `user` | other kinds beside a context that has no targeting key |
 //! | user of old with an empty key | the targeting key `""` |
-//! | private attributes, `_meta` | nothing: what is reported, the source says |
+//! | private attributes | [`EvaluationContext::visit_private`], added by [`Context::with_private`](crate::Context::with_private); an attribute `_meta` with `privateAttributes` in it says the same |
 //!
 //! - A kind without a key of its own, or under a name that the vendor does not allow, is not there.
 //!   One named `user` counts only beside a context that has no targeting key.
@@ -112,12 +112,12 @@ mod compile;
 mod detail;
 mod document;
 mod evaluate;
+mod evaluator;
 #[cfg(feature = "launchdarkly")]
 mod ledger;
 mod model;
 mod operator;
 mod reference;
-mod scene;
 mod segment;
 #[cfg(feature = "launchdarkly")]
 mod source;
@@ -132,7 +132,7 @@ use std::{fmt, sync::Arc};
 #[cfg(feature = "launchdarkly")]
 pub use self::source::{DualReads, Events, Source};
 use self::{
-    big_segments::BigSegments, scene::Scene, segment::Segments, trace::Unwatched,
+    big_segments::BigSegments, evaluator::Evaluator, segment::Segments, trace::Untraced,
     tree::LaunchDarklyFlag,
 };
 pub use self::{
@@ -141,7 +141,7 @@ pub use self::{
 };
 #[cfg(feature = "launchdarkly")]
 pub(crate) use self::{
-    ledger::{Beside, Ledger, Noted, Part, SingleAnswer, Who},
+    ledger::{ContextSnapshot, Ledger, Note, SingleAnswer, SingleContext, SummaryEntry},
     reference::components,
 };
 use crate::{
@@ -220,10 +220,10 @@ impl LaunchDarkly {
         let outcomes: Vec<_> = std::iter::once(Outcome::default()).chain(variations).collect();
         let version = Some(flag.version);
         #[cfg(feature = "launchdarkly")]
-        let witness = self.ledger.as_ref().map(|ledger| ledger.witness(&flag));
+        let observer = self.ledger.as_ref().map(|ledger| ledger.observer(&flag));
         #[cfg(not(feature = "launchdarkly"))]
-        let witness = None;
-        Flag::new(key, flag).counted_in(exposures, version, outcomes, witness)
+        let observer = None;
+        Flag::new(key, flag).counted_in(exposures, version, outcomes, observer)
     }
 
     /// Compiles a whole document: `{"flags": {...}, "segments": {...}}`, bare or as the `data` of a
@@ -275,7 +275,7 @@ impl LaunchDarkly {
         context: &'a dyn EvaluationContext,
     ) -> Detail<'a> {
         match set.get(key).and_then(|flag| flag.rules::<LaunchDarklyFlag>()) {
-            Some(flag) => Scene::new(context, None, set, Unwatched).detail(flag),
+            Some(flag) => Evaluator::new(context, None, set, Untraced).detail(flag),
             None => Detail {
                 value: None,
                 variation_index: None,

@@ -129,6 +129,7 @@ pub mod verdict;
 
 mod contain;
 mod context;
+mod cpu_time;
 mod hash;
 mod latency;
 mod parallel;

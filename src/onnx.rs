@@ -34,7 +34,7 @@ pub use self::{
 };
 use self::{
     engine::{Document, Engine, Outputs, Plan, Rows},
-    schema::{Classes, Told},
+    schema::{Classes, ClassifierMetadata},
     select::Selection,
     sidecar::Sidecar,
 };
@@ -80,7 +80,7 @@ struct LoadedClassifier {
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     sha256: Box<str>,
-    told: Told,
+    metadata: ClassifierMetadata,
 }
 
 /// Rows are run in batches of at most this many, so that a large request needs no more memory for
@@ -128,13 +128,13 @@ impl Classifier {
     /// [sidecar](Loader::sidecar), else those that the graph holds. `None` where neither says
     /// them: then labels are what the graph gives, or the place of the largest probability.
     pub fn class_labels(&self) -> Option<&[Label]> {
-        self.0.told.classes.names()
+        self.0.metadata.classes.names()
     }
 
     /// What the model's features are called and may hold, if the file or its
     /// [sidecar](Loader::sidecar) says it.
     pub fn schema(&self) -> Option<&Schema> {
-        self.0.told.schema.as_ref()
+        self.0.metadata.schema.as_ref()
     }
 
     /// This model behind its own schema: it takes [`Features`](crate::Features).
@@ -166,7 +166,7 @@ impl Classifier {
     /// are none. The model itself has proved them when it was loaded: this is for the same model in
     /// another form, or run by another engine.
     pub fn acceptance(&self) -> Acceptance<[f32], Classification> {
-        self.0.told.acceptance()
+        self.0.metadata.acceptance()
     }
 
     /// Whether a batch is run at once; if not, its rows are run one by one.
@@ -219,7 +219,7 @@ impl LoadedClassifier {
     fn one(&self, row: &[f32]) -> Result<Classification, ModelError> {
         if let Some(answer) = self.plan.answer(row) {
             let Classification { label, probabilities } = answer?;
-            return Ok(Classification { label: self.told.classes.named(label), probabilities });
+            return Ok(Classification { label: self.metadata.classes.named(label), probabilities });
         }
         match self.rows {
             Rows::Any | Rows::Exactly(1) => {
@@ -296,7 +296,7 @@ impl LoadedClassifier {
         rows: usize,
         row: usize,
     ) -> Result<Classification, ModelError> {
-        read_scores(&self.selection, &self.told.classes, self.classes, outputs, rows, row)
+        read_scores(&self.selection, &self.metadata.classes, self.classes, outputs, rows, row)
     }
 }
 
@@ -431,7 +431,7 @@ impl LoadedClassifier {
             inputs,
             outputs,
             sha256,
-            told: Told::default(),
+            metadata: ClassifierMetadata::default(),
         };
         classifier.classes = classifier.prove(&mut selection)?;
         classifier.selection = selection;
@@ -441,14 +441,14 @@ impl LoadedClassifier {
 
     /// Says what is known about the model, and holds that against what it answers.
     fn tell(&mut self, said: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
-        self.told = Told::rows(said, graph, self.features, self.classes)?;
+        self.metadata = ClassifierMetadata::rows(said, graph, self.features, self.classes)?;
         // A feature that may be left out reads as NaN.
-        let optional = self.told.schema.as_ref().is_some_and(Schema::has_optional);
+        let optional = self.metadata.schema.as_ref().is_some_and(Schema::has_optional);
         if optional && self.non_finite == NonFiniteInput::Refused {
             self.non_finite = NonFiniteInput::Missing;
         }
         if let Ok(first) = self.one(&vec![0.0; self.features]) {
-            self.told.classes.check(&first.label);
+            self.metadata.classes.check(&first.label);
         }
         Ok(())
     }

@@ -24,15 +24,15 @@ mod enabled {
 
     /// A pool for what runs beside a caller. Never rayon's global one: a thread of the host that
     /// waits inside `rayon::join` would steal a candidate's run and pay for it on a live request.
-    pub(crate) struct Beside(rayon::ThreadPool);
+    pub(crate) struct JoinPool(rayon::ThreadPool);
 
-    impl Beside {
-        pub(crate) fn start(threads: usize) -> io::Result<Beside> {
+    impl JoinPool {
+        pub(crate) fn start(threads: usize) -> io::Result<JoinPool> {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .thread_name(|number| format!("modelgate-beside-{number}"))
                 .build()
-                .map(Beside)
+                .map(JoinPool)
                 .map_err(io::Error::other)
         }
 
@@ -77,11 +77,11 @@ mod disabled {
     }
 
     /// Stands in for a pool: what runs beside a caller runs after it.
-    pub(crate) struct Beside;
+    pub(crate) struct JoinPool;
 
-    impl Beside {
-        pub(crate) fn start(_threads: usize) -> io::Result<Beside> {
-            Ok(Beside)
+    impl JoinPool {
+        pub(crate) fn start(_threads: usize) -> io::Result<JoinPool> {
+            Ok(JoinPool)
         }
 
         /// Runs `main`, then `others`.
@@ -97,6 +97,6 @@ mod disabled {
 }
 
 #[cfg(not(feature = "rayon"))]
-pub(crate) use disabled::{Beside, map_chunks};
+pub(crate) use disabled::{JoinPool, map_chunks};
 #[cfg(feature = "rayon")]
-pub(crate) use enabled::{Beside, map_chunks};
+pub(crate) use enabled::{JoinPool, map_chunks};

@@ -8,6 +8,7 @@ mod call;
 pub(crate) mod clamp;
 mod core;
 pub(crate) mod decision;
+mod drop_contained;
 mod ending;
 pub(crate) mod error;
 #[cfg(feature = "async")]
@@ -17,7 +18,6 @@ pub(crate) mod future;
     allow(dead_code, unreachable_pub, reason = "only Unleash takes impact metrics")
 )]
 pub(crate) mod impact;
-mod kept;
 pub(crate) mod model_router;
 mod observer;
 mod operate;
@@ -31,6 +31,8 @@ pub(crate) mod table;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(feature = "async")]
+pub use self::future::{Spawned, Spawner};
 pub(crate) use self::{
     binding::Binding,
     builder::RouterBuilder,
@@ -52,14 +54,12 @@ pub use self::{
 use self::{
     call::{Called, FiniteCheck, call},
     core::{Choice, Core, KeyRefused},
+    drop_contained::DropContained,
     ending::Ending,
-    kept::Kept,
     shadowing::{ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::Handle,
-    table::{Candidate, Candidates, Table},
+    table::{Candidate, Candidates, RoutingTable},
 };
-#[cfg(feature = "async")]
-pub use self::future::{Spawned, Spawner};
 pub use crate::prediction_id::ParsePredictionIdError;
 use crate::{
     context::EvaluationContext,
@@ -70,9 +70,9 @@ use crate::{
 };
 
 /// A model as the sync router keeps it.
-type Shared<F, P> = Arc<dyn Model<F, P>>;
+type SharedModel<F, P> = Arc<dyn Model<F, P>>;
 
-impl<F: Input + ?Sized, P: Output> Handle for Shared<F, P> {
+impl<F: Input + ?Sized, P: Output> Handle for SharedModel<F, P> {
     fn can_answer(&self) -> bool {
         self.is_loaded()
     }
@@ -81,16 +81,16 @@ impl<F: Input + ?Sized, P: Output> Handle for Shared<F, P> {
     }
 }
 
-impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Shared<F, P> {
-    fn shadow(&self, _limit: Option<Duration>) -> Shared<F, P> {
+impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for SharedModel<F, P> {
+    fn shadow(&self, _limit: Option<Duration>) -> SharedModel<F, P> {
         Arc::clone(self)
     }
 }
 
-struct Inner<F: ?Sized, P> {
+struct RouterState<F: ?Sized, P> {
     // First: what follows is then not the last to go.
     _ending: Ending,
-    core: Arc<Core<Shared<F, P>>>,
+    core: Arc<Core<SharedModel<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
 }
@@ -112,7 +112,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for ModelRouter<F, P> {
 }
 
 /// An answer on its way to the caller.
-struct Answered<P> {
+struct ServedAnswer<P> {
     choice: Choice,
     called: Called<P>,
     /// What the chosen version said before the fallback was asked.
@@ -141,7 +141,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         context: &dyn EvaluationContext,
         features: &F,
     ) -> Result<Prediction<P>, PredictError> {
-        let Inner { core, shadowing, .. } = &*self.inner;
+        let RouterState { core, shadowing, .. } = &*self.inner;
         let table = core.table.load();
         let id = PredictionId::generate();
         let choice =
@@ -155,7 +155,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             return conclude(&table, answered, id);
         }
         let (answered, joined) = shadowing
-            .beside(&table, &candidates, features, || self.answer(&table, choice, features));
+            .run_joined(&table, &candidates, features, || self.answer(&table, choice, features));
         self.shadow(
             &table,
             &candidates,
@@ -170,9 +170,9 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
     /// Hands the answer to the shadow side, with what the candidates need.
     fn shadow(
         &self,
-        table: &Table<Shared<F, P>>,
+        table: &RoutingTable<SharedModel<F, P>>,
         candidates: &[Candidate],
-        answered: &Answered<P>,
+        answered: &ServedAnswer<P>,
         joined: Vec<Joined<P>>,
         (key, features, id): (Option<&str>, &F, PredictionId),
     ) {
@@ -187,24 +187,29 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
 
     /// Asks the chosen version, and the fallback if that one does not answer.
     #[inline]
-    fn answer(&self, table: &Table<Shared<F, P>>, choice: Choice, features: &F) -> Answered<P> {
+    fn answer(
+        &self,
+        table: &RoutingTable<SharedModel<F, P>>,
+        choice: Choice,
+        features: &F,
+    ) -> ServedAnswer<P> {
         let called = self.ask(table, &choice, features);
         match &called.outcome {
             Err(_) if choice.slot != table.fallback => {
                 self.answer_by_fallback(table, choice, called, features)
             }
-            _ => Answered { choice, called, first: None },
+            _ => ServedAnswer { choice, called, first: None },
         }
     }
 
     #[cold]
     fn answer_by_fallback(
         &self,
-        table: &Table<Shared<F, P>>,
+        table: &RoutingTable<SharedModel<F, P>>,
         choice: Choice,
         failed: Called<P>,
         features: &F,
-    ) -> Answered<P> {
+    ) -> ServedAnswer<P> {
         let first = failed.outcome.err();
         let mut choice = self.inner.core.fall_back(table, choice, first.as_ref());
         loop {
@@ -213,13 +218,18 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
                 Err(error) if choice.slot != table.fallback => {
                     choice = self.inner.core.fall_back(table, choice, Some(error));
                 }
-                _ => return Answered { choice, called, first },
+                _ => return ServedAnswer { choice, called, first },
             }
         }
     }
 
     #[inline]
-    fn ask(&self, table: &Table<Shared<F, P>>, choice: &Choice, features: &F) -> Called<P> {
+    fn ask(
+        &self,
+        table: &RoutingTable<SharedModel<F, P>>,
+        choice: &Choice,
+        features: &F,
+    ) -> Called<P> {
         let slot = table.slots.get(choice.slot);
         let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
             return Called::not_loaded();
@@ -247,7 +257,11 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
     ) -> Result<(), OperateError> {
         let checked = acceptance.accept(&model).map_err(|error| crate::error_chain(&error));
         let version = version.into();
-        self.inner.core.install_checked(version.clone(), checked, Arc::new(Kept::new(model)))?;
+        self.inner.core.install_checked(
+            version.clone(),
+            checked,
+            Arc::new(DropContained::new(model)),
+        )?;
         self.inner.shadowing.forgive(&version);
         Ok(())
     }
@@ -271,11 +285,11 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
 /// Makes the caller's answer of what the models said.
 #[inline]
 fn conclude<M: Handle, P>(
-    table: &Table<M>,
-    answered: Answered<P>,
+    table: &RoutingTable<M>,
+    answered: ServedAnswer<P>,
     id: PredictionId,
 ) -> Result<Prediction<P>, PredictError> {
-    let Answered { choice, called, first } = answered;
+    let ServedAnswer { choice, called, first } = answered;
     match called.outcome {
         Ok(output) => {
             if let Some(slot) = table.slots.get(choice.slot) {

@@ -4,35 +4,34 @@ mod allowance;
 mod budget;
 mod counts;
 mod dropped;
-mod inside;
 mod line;
+mod panic_pause;
 pub(crate) mod policy;
 mod pool;
-mod rest;
 mod run;
 mod sample;
+mod scope;
 
+#[cfg(feature = "async")]
+pub(crate) use self::scope::AccountHandle;
+#[cfg(feature = "async")]
+pub(crate) use self::scope::Marked;
 pub use self::{
     budget::Budget,
     counts::{DropCause, ShadowCounts},
     dropped::Dropped,
-    inside::is_shadow,
     line::ShadowStats,
     policy::ShadowError,
-};
-#[cfg(feature = "async")]
-pub(crate) use self::{
-    budget::thread_cpu_time,
-    inside::{Marked, Tab},
+    scope::is_shadow,
 };
 pub(crate) use self::{
     counts::Candidate,
-    dropped::Wanted,
-    inside::Inside,
+    dropped::ShadowRequest,
     line::ShadowLine,
     policy::{Mode, Shadow, Trigger},
-    run::Answered,
+    run::PrimaryAnswer,
     sample::Sampler,
+    scope::ShadowScope,
 };
 
 #[cfg(test)]

@@ -18,14 +18,14 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Sharded<T> {
     /// Apart from the others, so that there is always one.
-    first: Line<T>,
-    others: Box<[Line<T>]>,
+    first: CacheLines<T>,
+    others: Box<[CacheLines<T>]>,
 }
 
 /// Two lines: processors prefetch them in pairs.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Line<T>(T);
+struct CacheLines<T>(T);
 
 impl<T> Sharded<T> {
     /// A shard for each thread that can run at once, made by `make`.
@@ -38,12 +38,15 @@ impl<T> Sharded<T> {
         let threads = threads();
         // Twice as many: threads are numbered as they come, so two busy ones may meet.
         let count = (threads * 2).next_power_of_two().min(most);
-        Sharded { first: Line(make()), others: (1..count).map(|_| Line(make())).collect() }
+        Sharded {
+            first: CacheLines(make()),
+            others: (1..count).map(|_| CacheLines(make())).collect(),
+        }
     }
 
     /// The calling thread's shard.
     #[inline]
-    pub(crate) fn mine(&self) -> &T {
+    pub(crate) fn of_this_thread(&self) -> &T {
         // Their number and the first are a power of two together, so this masks one out.
         let place = thread_number() & self.others.len();
         match self.others.get(place) {
@@ -95,7 +98,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..1_000 {
-                        counts.mine().fetch_add(1, Ordering::Relaxed);
+                        counts.of_this_thread().fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }

@@ -18,18 +18,18 @@ use crate::{contain::contained, process::Home};
 /// that, for the last future may be dropped in a request, and what wakes may take its time.
 #[derive(Debug)]
 pub(crate) struct Timer {
-    shared: Arc<Shared>,
+    shared: Arc<TimerShared>,
     home: Home,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct TimerShared {
+    state: Mutex<TimerState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TimerState {
     /// By moment; the number keeps two sleeps of one moment apart.
     sleepers: BTreeMap<(Instant, u64), Waker>,
     next: u64,
@@ -38,11 +38,9 @@ struct State {
 
 impl Timer {
     pub(crate) fn start() -> io::Result<Timer> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(TimerShared::default());
         let theirs = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("modelgate-timer".into())
-            .spawn(move || theirs.run())?;
+        std::thread::Builder::new().name("modelgate-timer".into()).spawn(move || theirs.run())?;
         Ok(Timer { shared, home: Home::here() })
     }
 
@@ -67,7 +65,7 @@ impl Timer {
     }
 }
 
-impl Shared {
+impl TimerShared {
     fn run(&self) {
         let mut state = self.state.lock();
         while !state.stopped {
@@ -104,7 +102,7 @@ impl Drop for Timer {
 /// See [`Timer::sleep_until`].
 #[derive(Debug)]
 pub(crate) struct Sleep {
-    shared: Arc<Shared>,
+    shared: Arc<TimerShared>,
     moment: Instant,
     number: Option<u64>,
 }

@@ -146,7 +146,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "unleash")]
 pub use self::source::Source;
-use self::{evaluate::Scene, settings::Settings, trace::Unwatched, tree::FeatureToggle};
+use self::{evaluate::Evaluator, settings::UnleashOptions, trace::Untraced, tree::FeatureToggle};
 pub use crate::router::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
 use crate::{
     clock::Clock,
@@ -158,7 +158,7 @@ use crate::{
 /// Reads Unleash's client features and delta events.
 #[derive(Clone, Debug, Default)]
 pub struct Unleash {
-    settings: Arc<Settings>,
+    settings: Arc<UnleashOptions>,
 }
 
 impl Unleash {
@@ -220,7 +220,7 @@ impl Unleash {
         self.settings.strategies.iter().map(|(name, _)| &**name)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Unleash {
+    fn with(mut self, change: impl FnOnce(&mut UnleashOptions)) -> Unleash {
         change(Arc::make_mut(&mut self.settings));
         self
     }
@@ -258,7 +258,7 @@ impl Unleash {
         match flags.get(name).and_then(|flag| flag.rules::<FeatureToggle>()) {
             Some(toggle) => {
                 let request = Request { context, key_override: None, counted: true, clock };
-                Scene::new(toggle, &request, flags, Unwatched).resolve().toggle()
+                Evaluator::new(toggle, &request, flags, Untraced).resolve().toggle()
             }
             None => Toggle::new(false, None),
         }

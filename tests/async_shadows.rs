@@ -17,12 +17,13 @@ use std::{
 use futures::executor::block_on;
 use modelgate::{
     AsyncModel, AsyncModelRouter, Context, ModelError, ModelRouter, RouterBuilder, Shadow,
-    async_model_fn, model_fn,
+    async_model_fn,
     model::ModelFuture,
+    model_fn,
     shadow::{Budget, DropCause, is_shadow},
 };
 use parking_lot::Mutex;
-use support::{ByHand, PATIENCE, serving, settled, until};
+use support::{ByHand, PATIENCE, serving, settled};
 
 const FLAG: &str = "ml-model-version";
 
@@ -244,7 +245,7 @@ mod with_tokio {
 
     #[test]
     fn a_polled_source_finds_the_runtime_too() {
-        use modelgate::{Flags, Rollout, source::Polled};
+        use modelgate::{Flags, source::Polled};
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -254,7 +255,7 @@ mod with_tokio {
         let flags = runtime.block_on(async {
             let source = Polled::every(Duration::from_secs(3_600), "table", || async {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                Ok(modelgate::FlagSet::new([Rollout::everyone("v1").flag(FLAG).unwrap()]))
+                Ok(support::flags(&serving(FLAG, "v1")))
             });
             Flags::builder().source(source).build().unwrap()
         });
@@ -318,7 +319,6 @@ fn a_spawner_that_drops_or_forgets_its_futures_costs_the_shadows_and_nothing_els
     }
     // Should the executor come to it after all, the model is not asked.
     let late = std::mem::take(&mut *kept.lock());
-    until("they end", || kept.lock().is_empty());
     late.into_iter().for_each(block_on);
     assert_eq!(settled(&router.stats(), "v2").completed(), 0);
 }

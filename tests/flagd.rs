@@ -155,7 +155,8 @@ fn types_are_checked_as_openfeature_wants() {
     assert_eq!(answer("integer").integer(0).value, 10);
     assert_eq!(answer("integer").float(0.0).value, 10.0);
     assert_eq!(answer("float").float(0.0).value, 10.0);
-    let mismatch = answer("float").integer(7);
+    assert_eq!(answer("float").integer(7).value, 10);
+    let mismatch = answer("text").integer(7);
     assert_eq!((mismatch.value, mismatch.error), (7, Some(ErrorCode::TypeMismatch)));
     assert_eq!((mismatch.reason, mismatch.variant), (Reason::Error, None));
     let empty = modelgate::value::Map::new();

@@ -143,6 +143,8 @@ const OVER_CONTEXT: &str = r#"
  [{"filter":[{"var":"l"},{"==":[{"var":["a",1]},1]}]}, "=[{a:2}]", {"l":[{"a":2}]}],
  [{"var":["$flagd.flagKey","d"]}, "=flag", {}],
  [{"filter":[["a"],{"==":[{"var":"$flagd.flagKey"},"flag"]}]}, "=[a]", {}],
+ [{"some":[{"var":"$flagd.flagKey"},{"var":""}]}, "ERROR", {}],
+ [{"map":[{"var":"$flagd.flagKey"},{"var":""}]}, "ERROR", {}],
  [{"!":{"var":"l"}}, "=true", {"l":[0]}], [{"!":{"and":[true,{"var":"l"}]}}, "=true", {"l":[0]}],
  [{"if":[true,{"var":"o"}]}, "ERROR", {"o":{"a":1}}]
 ]"#;

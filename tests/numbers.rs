@@ -2,8 +2,15 @@
 //! `arbitrary_precision`. CI runs this with and without.
 
 use modelgate::{
-    Context, Features, FlagSet, clock::ManualClock, flagd::Flagd, flagsmith::Flagsmith,
-    launchdarkly::LaunchDarkly, model::Label, unleash::Unleash, value::Value,
+    Context, Features, FlagSet, Flags,
+    clock::ManualClock,
+    flag::{ErrorCode, ValueType},
+    flagd::Flagd,
+    flagsmith::Flagsmith,
+    launchdarkly::LaunchDarkly,
+    model::Label,
+    unleash::Unleash,
+    value::Value,
 };
 
 fn value(json: &str) -> Value {
@@ -95,4 +102,74 @@ fn every_dialect_reads_decimal_numbers() {
     let clock = ManualClock::default();
     let answer = unleash.evaluate_at("f", &context, &clock);
     assert_eq!(answer.on, Some(true));
+}
+
+/// A flag that says this, in the dialects that have numbers.
+fn saying(number: &str) -> [(FlagSet, bool); 3] {
+    let flagd = format!(
+        r#"{{"flags": {{"f": {{"state": "ENABLED", "variants": {{"a": {number}}}, "defaultVariant": "a"}}}}}}"#
+    );
+    let launchdarkly = format!(
+        r#"{{"flags": {{"f": {{"key": "f", "version": 1, "on": true, "variations": [{number}],
+            "fallthrough": {{"variation": 0}}}}}}, "segments": {{}}}}"#
+    );
+    let flagsmith = format!(
+        r#"{{"environment": {{"key": "e", "name": "n"}},
+            "features": {{"f": {{"key": "1", "name": "f", "enabled": true, "value": {number}}}}}}}"#
+    );
+    // The server and the SDKs of Flagsmith know no float that is an integer as well.
+    [
+        (Flagd::new().compile(&flagd).unwrap(), true),
+        (LaunchDarkly::new().compile(&launchdarkly).unwrap(), true),
+        (Flagsmith::new().compile(&flagsmith).unwrap(), false),
+    ]
+}
+
+#[test]
+fn an_integer_read_of_a_float_drops_the_fraction_where_the_vendor_does() {
+    let cases = [
+        ("0.5", Some(0)),
+        ("-0.5", Some(0)),
+        ("3.999", Some(3)),
+        ("-3.999", Some(-3)),
+        ("10.0", Some(10)),
+        ("9007199254740991.0", Some(9_007_199_254_740_991)),
+        // Beyond, not every whole number is a float: which one was meant is not known.
+        ("9007199254740992.0", None),
+        ("-9007199254740992.0", None),
+        ("1e300", None),
+    ];
+    for (number, expected) in cases {
+        for (flags, truncates) in saying(number) {
+            let expected = expected.filter(|_| truncates);
+            let user = Context::new("u");
+            let answer = flags.evaluate("f", &user);
+            let read = answer.integer(-77);
+            assert_eq!(read.value, expected.unwrap_or(-77), "{number}");
+            assert_eq!(
+                read.error,
+                expected.is_none().then_some(ErrorCode::TypeMismatch),
+                "{number}"
+            );
+            assert_eq!(answer.of_type(ValueType::Integer).error, read.error, "{number}");
+            // A float it stays to everybody else.
+            assert_eq!(answer.float(0.0).value, number.parse::<f64>().unwrap());
+            assert_eq!(answer.string("none").error, Some(ErrorCode::TypeMismatch));
+            let found = (read.value, read.error);
+            let details = Flags::from(flags.clone()).details("f", &user, -77_i64);
+            assert_eq!((details.value, details.error), found, "{number}");
+        }
+    }
+}
+
+#[test]
+fn an_integer_is_read_as_it_is_and_as_a_float() {
+    for (number, float) in [("7", 7.0), ("-7", -7.0), ("9223372036854775807", i64::MAX as f64)] {
+        for (flags, _) in saying(number) {
+            let user = Context::new("u");
+            let answer = flags.evaluate("f", &user);
+            assert_eq!(answer.integer(0).value, number.parse::<i64>().unwrap());
+            assert_eq!((answer.float(0.0).value, answer.float(0.0).error), (float, None));
+        }
+    }
 }

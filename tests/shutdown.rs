@@ -146,14 +146,11 @@ fn a_shutdown_ends_at_its_deadline_whatever_a_shadow_does() {
         waits.pass();
         Ok(2.0)
     });
-    let router =
-        builder(hangs).shadow(shadow().grace(Duration::from_secs(3_600))).build().unwrap();
+    let router = builder(hangs).shadow(shadow().grace(Duration::from_secs(3_600))).build().unwrap();
     router.predict(&Context::new("u"), &[0.0]).unwrap();
     gate.wait_for(1);
     assert!(!router.shutdown(Duration::from_millis(50)));
-    until("it is counted", || {
-        settled_now(&router.stats()).is_some_and(|lost| lost == 1)
-    });
+    until("it is counted", || settled_now(&router.stats()).is_some_and(|lost| lost == 1));
 }
 
 /// Shadows of v2 lost to a shutdown, once none is pending.

@@ -58,6 +58,8 @@ pub(crate) fn answer(evaluator: &mut Evaluator, question: &Json) -> Answer<Json>
     let mut answer = json!({
         "id": null,
         "value": match evaluation.value {
+            // The flag's own value may be a float, which this read truncates.
+            Some(_) if expected == Some(ValueType::Integer) => json!(evaluation.integer(0).value),
             Some(value) => serde_json::to_value(value)?,
             None => options.get("default").cloned().unwrap_or_default(),
         },

@@ -11,7 +11,11 @@ use std::{
 pub enum Candidate {
     /// The model as it is.
     Good,
-    /// The same model, which fails on every fifth row.
+    /// Nothing new: v1's model once more.
+    Equal,
+    /// The model as it is, and a v1 that fails on every fortieth row.
+    Better,
+    /// The model, which fails on every fifth row.
     Bad,
 }
 
@@ -20,6 +24,8 @@ impl Candidate {
     pub fn named(name: &str) -> Option<Candidate> {
         match name {
             "good" => Some(Candidate::Good),
+            "equal" => Some(Candidate::Equal),
+            "better" => Some(Candidate::Better),
             "bad" => Some(Candidate::Bad),
             _ => None,
         }
@@ -37,8 +43,12 @@ pub struct Config {
     pub comparisons: PathBuf,
     /// `MODELGATE_MODELS`: the folder with the digits models.
     pub models: PathBuf,
-    /// `MODELGATE_ROLLOUT`: `good` or `bad` lets v2 roll out by itself, in stages of seconds.
+    /// `MODELGATE_ROLLOUT`: `good`, `equal`, `better` or `bad` lets v2 roll out by itself, in stages
+    /// of seconds.
     pub rollout: Option<Candidate>,
+    /// `MODELGATE_TRAFFIC`: so many made-up users a second ask the service from within, and tell it
+    /// the truth right after; without it nobody asks but those who do.
+    pub traffic: Option<u32>,
     /// `MODELGATE_ROLLOUT_TOKEN`: what commands to the rollout must carry; without it there are none.
     pub rollout_token: Option<String>,
 }
@@ -64,6 +74,7 @@ impl Config {
             comparisons: path("MODELGATE_COMPARISONS", "target/comparisons.jsonl"),
             models: path("MODELGATE_MODELS", "examples/models"),
             rollout: text("MODELGATE_ROLLOUT").and_then(|name| Candidate::named(&name)),
+            traffic: text("MODELGATE_TRAFFIC").and_then(|users| users.parse().ok()),
             rollout_token: text("MODELGATE_ROLLOUT_TOKEN"),
         }
     }

@@ -2,8 +2,9 @@
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use modelgate::{
+    autopilot::AutopilotStatus,
     flag::store::FlagsStatus,
-    metrics::{publish_metrics, publish_source_metrics},
+    metrics::{publish_autopilot_metrics, publish_metrics, publish_source_metrics},
     router::stats::RouterStats,
 };
 
@@ -24,10 +25,18 @@ impl Metrics {
     }
 
     /// Everything there is to scrape.
-    pub fn render(&self, stats: &RouterStats, status: &FlagsStatus) -> String {
+    pub fn render(
+        &self,
+        stats: &RouterStats,
+        status: &FlagsStatus,
+        rollout: Option<&AutopilotStatus>,
+    ) -> String {
         metrics::with_local_recorder(&self.0, || {
             publish_metrics("ml-model-version", stats);
             publish_source_metrics("flags", status);
+            if let Some(rollout) = rollout {
+                publish_autopilot_metrics(rollout);
+            }
         });
         self.0.handle().render()
     }

@@ -12,6 +12,7 @@ mod metrics;
 mod predict;
 mod reply;
 mod rollout;
+mod traffic;
 
 use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
@@ -64,8 +65,6 @@ impl Service {
         }
         let comparisons = JsonlSink::builder(&config.comparisons).rotate(64 << 20, 4).create()?;
         let router = ModelRouter::builder("ml-model-version")
-            .model("v1", digits.model("v1")?)
-            .check("v1", digits.acceptance("v1")?)
             .fallback("v1")
             .refuse_non_finite()
             .compare(ProbabilityDistance::argmax())
@@ -74,6 +73,8 @@ impl Service {
             let shadow =
                 Shadow::flag("shadow-mode-v2").candidate("v2").budget(Budget::cpu_percent(25.0));
             let router = router
+                .model("v1", digits.model("v1")?)
+                .check("v1", digits.acceptance("v1")?)
                 .try_model("v2", digits.model("v2"))
                 .check("v2", digits.acceptance("v2")?)
                 .source(FileSource::watch(&config.flags))
@@ -82,29 +83,57 @@ impl Service {
         };
         // Everybody is meant to get v2; how many do is the autopilot's to say. Whichever answers, the
         // other runs beside it.
-        let (rollout, verdict) = Rollout::start(config)?;
+        let rollout = Rollout::start(config)?;
         let router = match candidate {
-            Candidate::Good => router.model("v2", digits.model("v2")?),
-            Candidate::Bad => router.model("v2", Failing(digits.model("v2")?)),
+            Candidate::Better => {
+                router.model("v1", Failing { model: digits.model("v1")?, one_of: 40 })
+            }
+            _ => router.model("v1", digits.model("v1")?).check("v1", digits.acceptance("v1")?),
+        };
+        let router = match candidate {
+            Candidate::Good | Candidate::Better => router.model("v2", digits.model("v2")?),
+            Candidate::Equal => router.model("v2", digits.model("v1")?),
+            Candidate::Bad => router.model("v2", Failing { model: digits.model("v2")?, one_of: 5 }),
         };
         let router = router
             .source(rollout.autopilot.as_source("ml-model-version")?)
-            .shadow(Shadow::always().candidate("v2").candidate("v1"))
-            .sink(verdict)
+            .shadow(
+                Shadow::always()
+                    .candidate("v2")
+                    .candidate("v1")
+                    // Nothing else of this example needs the machine.
+                    .budget(Budget::unlimited()),
+            )
+            .sink(rollout.verdict.clone())
             .autopilot(&rollout.autopilot)
             .build()?;
-        Ok(Service { rollout: Some(rollout), ..Service::new(router) })
+        let service = Service::showing(router, Some(rollout));
+        if let Some(users) = config.traffic {
+            service.ask_by_itself(digits, users)?;
+        }
+        Ok(service)
     }
 
     /// The service over a router of one's own.
     pub fn new(router: ModelRouter<Features, Classification>) -> Service {
-        let shown = router.clone();
-        let page =
-            LivePage::start(move || Report::builder("ml-model-version").router(&shown).build());
+        Service::showing(router, None)
+    }
+
+    fn showing(router: ModelRouter<Features, Classification>, rollout: Option<Rollout>) -> Service {
+        let (shown, rolled) = (router.clone(), rollout.clone());
+        let page = LivePage::start(move || {
+            let report = Report::builder("ml-model-version").router(&shown);
+            match &rolled {
+                Some(Rollout { verdict, autopilot, .. }) => {
+                    report.verdict(verdict).autopilot(autopilot).build()
+                }
+                None => report.build(),
+            }
+        });
         if let Err(error) = &page {
             tracing::warn!(%error, "the page cannot be shown");
         }
-        Service { router, page: page.ok(), metrics: Arc::new(Metrics::new()), rollout: None }
+        Service { router, page: page.ok(), metrics: Arc::new(Metrics::new()), rollout }
     }
 
     /// The router, for what is not HTTP: `install`, `pin`, `block`.
@@ -149,7 +178,9 @@ impl Service {
 
     /// The same in numbers, in the text format of Prometheus.
     pub fn metrics(&self) -> Reply {
-        Reply::text(200, self.metrics.render(&self.router.stats(), &self.router.status()))
+        let rollout = self.rollout.as_ref().map(|rollout| rollout.autopilot.status());
+        let (stats, status) = (self.router.stats(), self.router.status());
+        Reply::text(200, self.metrics.render(&stats, &status, rollout.as_ref()))
     }
 
     /// Waits until the comparisons of all answers so far are on the disk: for use after the last

@@ -73,4 +73,4 @@ impl Reply {
     }
 }
 
-const PATHS: &str = "/, /predict, /healthz, /readyz, /status, /metrics, /report.json";
+const PATHS: &str = "/, /predict, /healthz, /readyz, /status, /metrics, /report.json, /rollout";

@@ -5,15 +5,17 @@ use std::{error::Error, time::Duration};
 use modelgate::{
     Classification, Features, Model, ModelError,
     autopilot::{Autopilot, CommandError, Stage, store::FileStore},
+    model::Label,
     verdict::{Metric, Verdict},
 };
 use serde_json::json;
 
 use super::{Config, Reply, Service};
 
-/// The autopilot, and the word that its commands want.
+/// Who decides, who acts on it, and the word that commands want.
 #[derive(Clone)]
 pub struct Rollout {
+    pub(super) verdict: Verdict<Classification, Label>,
     pub(super) autopilot: Autopilot,
     token: Option<String>,
 }
@@ -26,12 +28,23 @@ impl std::fmt::Debug for Rollout {
 }
 
 impl Rollout {
-    /// Judged by who fails: 2 points more often is not acceptable.
-    pub(super) fn start(
-        config: &Config,
-    ) -> Result<(Rollout, Verdict<Classification>), Box<dyn Error>> {
-        let verdict =
-            Verdict::builder("v2").against("v1").metric(Metric::failures().margin(0.02)).build()?;
+    /// Judged by who fails, and by who is wrong where the truth comes: 2 points more often is not
+    /// acceptable. How far the two agree is shown.
+    pub(super) fn start(config: &Config) -> Result<Rollout, Box<dyn Error>> {
+        let verdict = Verdict::builder("v2")
+            .against("v1")
+            .metric(Metric::failures().margin(0.02))
+            .metric(Metric::disagreement())
+            .score(0.0..=1.0, |answer: &Classification| {
+                answer.probabilities.iter().copied().reduce(f32::max).map(f64::from)
+            })
+            .show_disagreements(|answer| answer.label.to_string());
+        let verdict = match config.traffic {
+            // Nobody else of this example knows the truth.
+            Some(_) => verdict.metric(Metric::accuracy().margin(0.02)),
+            None => verdict,
+        };
+        let verdict = verdict.build()?;
         let seconds = Duration::from_secs;
         let folder = config.comparisons.with_file_name("rollout");
         let stages =
@@ -45,7 +58,7 @@ impl Rollout {
             .require(&verdict)
             .store(FileStore::open(folder)?)
             .build()?;
-        Ok((Rollout { autopilot, token: config.rollout_token.clone() }, verdict))
+        Ok(Rollout { verdict, autopilot, token: config.rollout_token.clone() })
     }
 
     /// Whether this is `Bearer` and the token. Every byte is looked at, however early they differ.
@@ -59,18 +72,21 @@ impl Rollout {
     }
 }
 
-/// A model that fails on every fifth row.
+/// A model that fails on one row of so many.
 #[derive(Debug)]
-pub struct Failing<M>(pub M);
+pub struct Failing<M> {
+    pub model: M,
+    pub one_of: u64,
+}
 
 impl<M: Model<Features, Classification>> Model<Features, Classification> for Failing<M> {
     fn predict(&self, features: &Features) -> Result<Classification, ModelError> {
-        let answer = self.0.predict(features)?;
+        let answer = self.model.predict(features)?;
         // By the answer's own digits, so that a row fails always or never.
         let digits: u64 =
             answer.probabilities.iter().map(|p| (f64::from(*p) * 1e6) as u64).sum::<u64>();
-        match digits % 5 {
-            0 => Err(ModelError::new("this v2 was shipped to fail on every fifth row")),
+        match digits % self.one_of {
+            0 => Err(ModelError::new("this version was shipped to fail on some rows")),
             _ => Ok(answer),
         }
     }

@@ -42,14 +42,14 @@ pub struct Schema {
 #[derive(Clone, Debug)]
 struct Field {
     name: Box<str>,
-    kind: Kind,
+    kind: FieldType,
     range: Option<(f32, f32)>,
     /// Whether it may be left out.
     optional: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+enum FieldType {
     Number,
     Integer,
     Boolean,
@@ -68,7 +68,7 @@ impl Schema {
             .into_iter()
             .map(|name| Field {
                 name: name.into(),
-                kind: Kind::Number,
+                kind: FieldType::Number,
                 range: None,
                 optional: false,
             })
@@ -117,7 +117,7 @@ impl Schema {
         self,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Schema, SchemaError> {
-        self.of_kind(names, Kind::Integer)
+        self.of_kind(names, FieldType::Integer)
     }
 
     /// With these features held to booleans: `true` and `false`, or 1 and 0.
@@ -129,7 +129,7 @@ impl Schema {
         self,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Schema, SchemaError> {
-        self.of_kind(names, Kind::Boolean)
+        self.of_kind(names, FieldType::Boolean)
     }
 
     /// With these features left out where a sender has none: absent, or `null`. The model then reads
@@ -179,7 +179,7 @@ impl Schema {
     fn of_kind<'a>(
         mut self,
         names: impl IntoIterator<Item = &'a str>,
-        kind: Kind,
+        kind: FieldType,
     ) -> Result<Schema, SchemaError> {
         for name in names {
             self.field(name)?.kind = kind;
@@ -332,7 +332,7 @@ impl Field {
     fn read(&self, value: &FeatureValue) -> Result<f32, Expectation> {
         let number = match (value, self.kind) {
             (FeatureValue::Number(number), _) => *number,
-            (FeatureValue::Bool(value), Kind::Boolean) => f64::from(u8::from(*value)),
+            (FeatureValue::Bool(value), FieldType::Boolean) => f64::from(u8::from(*value)),
             (FeatureValue::Null, _) if self.optional => return Ok(UNSET),
             _ => return Err(self.expectation()),
         };
@@ -344,9 +344,9 @@ impl Field {
             return Err(Expectation::WithinF32);
         }
         let of_kind = match self.kind {
-            Kind::Number => true,
-            Kind::Integer => number.fract() == 0.0,
-            Kind::Boolean => number == 0.0 || number == 1.0,
+            FieldType::Number => true,
+            FieldType::Integer => number.fract() == 0.0,
+            FieldType::Boolean => number == 0.0 || number == 1.0,
         };
         let in_range = self.range.is_none_or(|(low, high)| low <= narrow && narrow <= high);
         if of_kind && in_range { Ok(narrow) } else { Err(self.expectation()) }
@@ -362,18 +362,18 @@ impl Field {
 
 /// What a value should have been; a message only when one is asked for.
 enum Expectation {
-    Kind(Kind),
-    Range(Kind, f32, f32),
+    Kind(FieldType),
+    Range(FieldType, f32, f32),
     Finite,
     WithinF32,
 }
 
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = |kind: &Kind| match kind {
-            Kind::Number => "a number",
-            Kind::Integer => "a whole number",
-            Kind::Boolean => "a boolean",
+        let kind = |kind: &FieldType| match kind {
+            FieldType::Number => "a number",
+            FieldType::Integer => "a whole number",
+            FieldType::Boolean => "a boolean",
         };
         match self {
             Expectation::Kind(of) => f.write_str(kind(of)),

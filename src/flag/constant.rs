@@ -20,6 +20,7 @@ impl Evaluate for Constant {
             on: None,
             missing_key: false,
             outcome: 0,
+            truncates: false,
         }
     }
 

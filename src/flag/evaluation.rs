@@ -47,6 +47,10 @@ pub struct EvaluationDetails<T, S = String, M = Map> {
     /// Which of the flag's outcomes this is, in its dialect's order: what is counted.
     #[serde(skip)]
     pub(crate) outcome: u32,
+    /// Whether a float that is read as an integer loses its fraction, as this dialect's vendor has
+    /// it; a mismatch otherwise.
+    #[serde(skip)]
+    pub(crate) truncates: bool,
 }
 
 /// [`EvaluationDetails`] that borrow from a compiled flag.
@@ -67,6 +71,7 @@ impl<T, S, M> EvaluationDetails<T, S, M> {
             on: self.on,
             missing_key: self.missing_key,
             outcome: self.outcome,
+            truncates: self.truncates,
         }
     }
 }
@@ -83,6 +88,7 @@ impl<T> BorrowedDetails<'_, T> {
             on: self.on,
             missing_key: self.missing_key,
             outcome: self.outcome,
+            truncates: self.truncates,
         }
     }
 }

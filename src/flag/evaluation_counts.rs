@@ -13,7 +13,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::Witness;
+use super::AnswerObserver;
 use crate::{sharded::Sharded, value::Value};
 
 /// More shards than this cost more memory, with thousands of flags, than they spare time.
@@ -86,7 +86,7 @@ pub(crate) struct Counted {
     version: Option<u64>,
     outcomes: Box<[Outcome]>,
     counts: Sharded<Counts>,
-    witness: Option<Box<dyn Witness>>,
+    observer: Option<Box<dyn AnswerObserver>>,
 }
 
 struct Counts {
@@ -98,7 +98,7 @@ impl Counted {
     /// Counts one answer. What is none of the outcomes is not counted.
     #[inline]
     pub(crate) fn count(&self, outcome: usize) {
-        let counts = self.counts.mine();
+        let counts = self.counts.of_this_thread();
         let count =
             counts.first.get(outcome).or_else(|| counts.others.get(outcome.checked_sub(INLINE)?));
         if let Some(count) = count {
@@ -108,11 +108,11 @@ impl Counted {
     }
 
     #[inline]
-    pub(crate) fn witness(&self) -> Option<&dyn Witness> {
-        self.witness.as_deref()
+    pub(crate) fn observer(&self) -> Option<&dyn AnswerObserver> {
+        self.observer.as_deref()
     }
 
-    fn take(&self, mut taken: impl FnMut(EvaluationCount, Option<&dyn Witness>)) {
+    fn take(&self, mut taken: impl FnMut(EvaluationCount, Option<&dyn AnswerObserver>)) {
         for (place, outcome) in self.outcomes.iter().enumerate() {
             let shard = |counts: &Counts| {
                 let others = || counts.others.get(place.checked_sub(INLINE)?);
@@ -124,7 +124,7 @@ impl Counted {
                 let Outcome { variation, variant, on, value } = outcome.clone();
                 let (flag, version) = (Arc::clone(&self.key), self.version);
                 let one = EvaluationCount { flag, version, variation, variant, on, value, count };
-                taken(one, self.witness());
+                taken(one, self.observer());
             }
         }
     }
@@ -142,7 +142,7 @@ impl EvaluationCounts {
         key: Arc<str>,
         version: Option<u64>,
         outcomes: impl IntoIterator<Item = Outcome>,
-        witness: Option<Box<dyn Witness>>,
+        observer: Option<Box<dyn AnswerObserver>>,
     ) -> Arc<Counted> {
         let outcomes: Box<[Outcome]> = outcomes.into_iter().collect();
         let others = outcomes.len().saturating_sub(INLINE);
@@ -150,7 +150,7 @@ impl EvaluationCounts {
             first: Default::default(),
             others: (0..others).map(|_| AtomicU64::new(0)).collect(),
         });
-        let counted = Arc::new(Counted { key, version, outcomes, counts, witness });
+        let counted = Arc::new(Counted { key, version, outcomes, counts, observer });
         self.0.lock().push(Arc::clone(&counted));
         counted
     }
@@ -163,7 +163,10 @@ impl EvaluationCounts {
     }
 
     /// Takes the same, one by one, each with the witness of its flag.
-    pub(crate) fn take_each(&self, mut taken: impl FnMut(EvaluationCount, Option<&dyn Witness>)) {
+    pub(crate) fn take_each(
+        &self,
+        mut taken: impl FnMut(EvaluationCount, Option<&dyn AnswerObserver>),
+    ) {
         self.0.lock().retain(|counted| {
             // Looked at before it is taken: whoever still holds the flag may still count.
             let in_use = Arc::strong_count(counted) > 1;

@@ -27,16 +27,16 @@ pub(crate) struct Pattern {
     engine: Engine,
 }
 
-type Table = Box<DFA<Vec<u32>>>;
+type DfaTable = Box<DFA<Vec<u32>>>;
 
 enum Engine {
     /// One table look-up a byte.
-    Table(Table),
+    Table(DfaTable),
     /// For what does not fit a table, and for Unicode word boundaries, which no table can tell. It
     /// allocates when a thread first uses it, and may again when threads compete for it.
     General(Regex),
     /// The table for ASCII, and the general engine for any other text.
-    Both(Table, Regex),
+    Both(DfaTable, Regex),
     /// For look-around and references back, which need backtracking. It allocates.
     #[cfg(feature = "flagsmith-dialect")]
     Backtracking(Box<fancy_regex::Regex>),
@@ -149,7 +149,7 @@ enum Alphabet {
     Ascii,
 }
 
-fn table(text: &str, case_insensitive: bool, alphabet: Alphabet) -> Option<Table> {
+fn table(text: &str, case_insensitive: bool, alphabet: Alphabet) -> Option<DfaTable> {
     // Each character takes more than this on the way: no need to try.
     if text.len() > TABLE_SOURCE_LIMIT / 8 {
         return None;
@@ -169,7 +169,7 @@ fn table(text: &str, case_insensitive: bool, alphabet: Alphabet) -> Option<Table
     Some(Box::new(table))
 }
 
-fn search(table: &Table, text: &str) -> bool {
+fn search(table: &DfaTable, text: &str) -> bool {
     let input = Input::new(text).anchored(Anchored::No).earliest(true);
     // It gives up on bytes outside of ASCII only, and only where the caller has seen to it that
     // there are none.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     BorrowedDetails, ErrorCode, Evaluation, EvaluationTrace, Flag, FlagProblem, ProblemSeverity,
-    Reason, Request, TraceStep, table::Table,
+    Reason, Request, TraceStep, table::ShardedTable,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -21,9 +21,9 @@ static SYSTEM_CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::new);
 
 /// What the flags of one set have in common and refer to by name, segments for instance: of the
 /// dialect's own type.
-pub(crate) trait Shared: Any + Send + Sync {
+pub(crate) trait SetData: Any + Send + Sync {
     /// This, with what its document got wrong as it was in `previous`; `None` when nothing was.
-    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn Shared>>;
+    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn SetData>>;
 
     /// Somebody asked for a flag that no set has.
     fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
@@ -36,8 +36,8 @@ pub(crate) trait Shared: Any + Send + Sync {
 /// Made by a dialect (see [`dialect`](crate::dialect)) or by collecting [`Flag`]s.
 #[derive(Clone)]
 pub struct FlagSet {
-    flags: Table<Flag>,
-    shared: Option<Arc<dyn Shared>>,
+    flags: ShardedTable<Flag>,
+    shared: Option<Arc<dyn SetData>>,
     metadata: Arc<Map>,
     problems: Arc<[FlagProblem]>,
     revision: Option<Arc<str>>,
@@ -54,7 +54,7 @@ impl FlagSet {
     /// A set without flags.
     pub fn new() -> FlagSet {
         FlagSet {
-            flags: Table::default(),
+            flags: ShardedTable::default(),
             shared: None,
             metadata: Arc::default(),
             problems: Arc::default(),
@@ -133,6 +133,7 @@ impl FlagSet {
             on: None,
             missing_key: false,
             outcome: 0,
+            truncates: false,
         }
     }
 
@@ -212,12 +213,12 @@ impl FlagSet {
 
     /// What the flags of this set refer to, if it is of this type.
     #[inline]
-    pub(crate) fn shared<T: Shared>(&self) -> Option<&T> {
+    pub(crate) fn shared<T: SetData>(&self) -> Option<&T> {
         let shared: &dyn Any = &**self.shared.as_ref()?;
         shared.downcast_ref()
     }
 
-    pub(crate) fn with_shared(mut self, shared: impl Shared) -> FlagSet {
+    pub(crate) fn with_shared(mut self, shared: impl SetData) -> FlagSet {
         self.shared = Some(Arc::new(shared));
         self
     }

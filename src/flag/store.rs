@@ -6,12 +6,12 @@ mod cell_tests;
 mod core;
 pub(crate) mod details;
 pub(crate) mod flags;
+mod listeners;
 mod snapshot;
 mod status;
 mod sync;
 #[cfg(test)]
 mod tests;
-mod watchers;
 
 pub(crate) use self::{
     cell::{Guard, SnapshotCell},

@@ -13,23 +13,23 @@ const SHARDS: usize = 64;
 type Shard<V> = Names<Arc<str>, V>;
 
 /// Named things, of which a changed copy shares all but one shard with the original.
-pub(crate) struct Table<V> {
+pub(crate) struct ShardedTable<V> {
     shards: Arc<[Arc<Shard<V>>]>,
 }
 
-impl<V> Clone for Table<V> {
-    fn clone(&self) -> Table<V> {
-        Table { shards: Arc::clone(&self.shards) }
+impl<V> Clone for ShardedTable<V> {
+    fn clone(&self) -> ShardedTable<V> {
+        ShardedTable { shards: Arc::clone(&self.shards) }
     }
 }
 
-impl<V: Clone> Default for Table<V> {
-    fn default() -> Table<V> {
-        Table { shards: vec![Arc::default(); SHARDS].into() }
+impl<V: Clone> Default for ShardedTable<V> {
+    fn default() -> ShardedTable<V> {
+        ShardedTable { shards: vec![Arc::default(); SHARDS].into() }
     }
 }
 
-impl<V: Clone> Table<V> {
+impl<V: Clone> ShardedTable<V> {
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
         self.shards.get(shard(name))?.get(name)

@@ -11,7 +11,8 @@ pub enum ValueType {
     Boolean,
     /// Text.
     String,
-    /// An integer; `10.0` is none.
+    /// An integer; `10.0` is none. A flag of flagd or LaunchDarkly may be a float as well: reading
+    /// it drops the fraction.
     Integer,
     /// Any number.
     Float,
@@ -32,12 +33,22 @@ impl ValueType {
     }
 }
 
+/// A float without its fraction: as far as every whole number is a float, and so no other.
+pub(super) fn truncated(value: &Value) -> Option<i64> {
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    match value {
+        Value::Float(value) if value.abs() <= LARGEST => Some(*value as i64),
+        _ => None,
+    }
+}
+
 /// What a switch answers when it is asked as a boolean.
 static SWITCHED: [Value; 2] = [Value::Bool(false), Value::Bool(true)];
 
 impl<'a> BorrowedDetails<'a> {
     /// The same answer, or [`ErrorCode::TypeMismatch`] without a value when its value is not of
-    /// this type. As a boolean, a flag that is a switch [beside](EvaluationDetails::on) its value answers
+    /// this type. A float that an [`integer`](Self::integer) read of this flag truncates stays as it
+    /// is. As a boolean, a flag that is a switch [beside](EvaluationDetails::on) its value answers
     /// whether it is on.
     #[must_use]
     pub fn of_type(self, expected: ValueType) -> Evaluation<'a> {
@@ -45,15 +56,22 @@ impl<'a> BorrowedDetails<'a> {
             return Evaluation { value: SWITCHED.get(usize::from(on)), ..self };
         }
         match self.value {
-            Some(value) if !expected.admits(value) => Evaluation {
-                value: None,
-                variant: None,
-                reason: Reason::Error,
-                error: Some(ErrorCode::TypeMismatch),
-                ..self
-            },
+            Some(value) if !expected.admits(value) && !self.stands_in(expected, value) => {
+                Evaluation {
+                    value: None,
+                    variant: None,
+                    reason: Reason::Error,
+                    error: Some(ErrorCode::TypeMismatch),
+                    ..self
+                }
+            }
             _ => self,
         }
+    }
+
+    /// Whether a value is read as a type that it is not of.
+    fn stands_in(&self, expected: ValueType, value: &Value) -> bool {
+        self.truncates && expected == ValueType::Integer && truncated(value).is_some()
     }
 
     /// The answer as a boolean.
@@ -66,9 +84,25 @@ impl<'a> BorrowedDetails<'a> {
         self.resolve(ValueType::String, Value::as_str, default)
     }
 
-    /// The answer as an integer; a float is a mismatch, even a whole one.
+    /// The answer as an integer. A float loses its fraction where the flag's vendor has it so, in
+    /// flagd and LaunchDarkly, as long as it is within ±(2^53 − 1); otherwise, and in the other
+    /// dialects, it is a mismatch, even a whole one.
+    ///
+    /// ```
+    /// use modelgate::{Context, flagd::Flagd};
+    ///
+    /// let flags = Flagd::new().compile(r#"{"flags": {"top-k": {
+    ///     "state": "ENABLED", "variants": {"few": 3.7}, "defaultVariant": "few"}}}"#)?;
+    /// let details = flags.evaluate("top-k", &Context::new("user-42"));
+    /// assert_eq!((details.integer(0).value, details.float(0.0).value), (3, 3.7));
+    /// # Ok::<(), modelgate::flag::DocumentError>(())
+    /// ```
     pub fn integer(self, default: i64) -> BorrowedDetails<'a, i64> {
-        self.resolve(ValueType::Integer, Value::as_i64, default)
+        self.resolve(
+            ValueType::Integer,
+            |value| value.as_i64().or_else(|| truncated(value)),
+            default,
+        )
     }
 
     /// The answer as a float; an integer will do.
@@ -98,6 +132,7 @@ impl<'a> BorrowedDetails<'a> {
             on: answer.on,
             missing_key: answer.missing_key,
             outcome: answer.outcome,
+            truncates: answer.truncates,
         }
     }
 }

@@ -2,24 +2,27 @@
 
 use super::{
     coercion::{from_float, number},
-    evaluate::Failed,
+    evaluate::EvaluationFailed,
     expression::Operands,
     operator::Operator,
 };
 use crate::value::{Value, ValueRef};
 
-pub(super) fn arithmetic(operator: Operator, operands: &Operands<'_>) -> Result<Value, Failed> {
+pub(super) fn arithmetic(
+    operator: Operator,
+    operands: &Operands<'_>,
+) -> Result<Value, EvaluationFailed> {
     if let Some(single) = operands.single() {
         // What is no list: the sum of itself, and nothing for the others.
         return match operator {
             Operator::Add => number(single).map(from_float),
             Operator::Abs => number(single).map(|value| from_float(value.abs())),
-            _ => Err(Failed),
+            _ => Err(EvaluationFailed),
         };
     }
     let at = |index| match index < operands.len() {
         true => number(operands.at(index)),
-        false => Err(Failed),
+        false => Err(EvaluationFailed),
     };
     let rest = |start: f64, first: usize, apply: fn(f64, f64) -> f64| {
         (first..operands.len()).try_fold(start, |value, index| Ok(apply(value, at(index)?)))
@@ -37,14 +40,14 @@ pub(super) fn arithmetic(operator: Operator, operands: &Operands<'_>) -> Result<
         Operator::Min | Operator::Max if operands.is_empty() => return Ok(Value::Null),
         Operator::Min => rest(at(0)?, 1, |a, b| if a > b { b } else { a })?,
         Operator::Max => rest(at(0)?, 1, |a, b| if b > a { b } else { a })?,
-        _ => return Err(Failed),
+        _ => return Err(EvaluationFailed),
     }))
 }
 
 /// `set`: an object with one member changed.
-pub(super) fn set(operands: &Operands<'_>) -> Result<Value, Failed> {
+pub(super) fn set(operands: &Operands<'_>) -> Result<Value, EvaluationFailed> {
     if operands.single().is_some() {
-        return Err(Failed);
+        return Err(EvaluationFailed);
     }
     let object = operands.at(0).to_value();
     match (object, operands.at(1)) {
@@ -53,7 +56,7 @@ pub(super) fn set(operands: &Operands<'_>) -> Result<Value, Failed> {
                 map.insert(name, operands.at(2).to_value());
                 Ok(Value::Map(map))
             }
-            _ => Err(Failed),
+            _ => Err(EvaluationFailed),
         },
         (object, _) => Ok(object),
     }

@@ -3,7 +3,7 @@
 
 use std::{cmp::Ordering, fmt};
 
-use super::{evaluate::Failed, tree::Order};
+use super::{evaluate::EvaluationFailed, tree::Order};
 use crate::value::{Value, ValueRef};
 
 /// Whether a value counts as true: not `null`, `false`, `0`, `""`, `[]` or `{}`.
@@ -94,12 +94,12 @@ pub(super) fn comparable(value: ValueRef<'_>) -> f64 {
 
 /// A value as arithmetic sees it: text by its digits, or else 0; only numbers and text are any.
 #[inline]
-pub(super) fn number(value: ValueRef<'_>) -> Result<f64, Failed> {
+pub(super) fn number(value: ValueRef<'_>) -> Result<f64, EvaluationFailed> {
     match value {
         ValueRef::Int(value) => Ok(value as f64),
         ValueRef::Float(value) => Ok(value),
         ValueRef::Text(text) => Ok(parse(text).unwrap_or(0.0)),
-        _ => Err(Failed),
+        _ => Err(EvaluationFailed),
     }
 }
 
@@ -142,15 +142,18 @@ pub(super) fn from_float(value: f64) -> Value {
 
 /// Writes text or a number the way `cat` shows it: no exponents, no zeros after the point, nothing
 /// for `null`. Booleans, lists and objects have no text.
-pub(super) fn write_text(value: ValueRef<'_>, out: &mut impl fmt::Write) -> Result<(), Failed> {
+pub(super) fn write_text(
+    value: ValueRef<'_>,
+    out: &mut impl fmt::Write,
+) -> Result<(), EvaluationFailed> {
     let written = match value {
         ValueRef::Null => Ok(()),
         ValueRef::Text(text) => out.write_str(text),
         ValueRef::Int(value) => write_integer(value, out),
         ValueRef::Float(value) => write_float(value, out),
-        _ => return Err(Failed),
+        _ => return Err(EvaluationFailed),
     };
-    written.map_err(|_| Failed)
+    written.map_err(|_| EvaluationFailed)
 }
 
 /// All numbers of a rule are floats: an integer beyond 2^53 is shown as the nearest one.

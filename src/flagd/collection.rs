@@ -2,9 +2,9 @@
 
 use super::{
     coercion::{number, truthy, whole, write_text},
-    evaluate::{Failed, Scene},
-    expression::{Answer, Held, Operands, Scope, evaluate},
-    trace::Watcher,
+    evaluate::{EvaluationFailed, Evaluator},
+    expression::{Answer, Operand, Operands, Scope, evaluate},
+    trace::Tracer,
     tree::Expression,
 };
 use crate::value::{Value, ValueRef};
@@ -15,10 +15,10 @@ const VISITS: u32 = 1_000_000;
 /// How many bytes `reduce` may pile up.
 const PILE: usize = 1 << 20;
 
-impl<W> Scene<'_, W> {
-    fn visit(&mut self) -> Result<(), Failed> {
+impl<W> Evaluator<'_, W> {
+    fn visit(&mut self) -> Result<(), EvaluationFailed> {
         self.visited += 1;
-        if self.visited > VISITS { Err(Failed) } else { Ok(()) }
+        if self.visited > VISITS { Err(EvaluationFailed) } else { Ok(()) }
     }
 }
 
@@ -30,24 +30,24 @@ pub(super) enum Quantifier {
 
 /// What an operator goes through: a written list as it is written, or what an operator comes to.
 /// Anything else written is no list.
-fn subject<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
+fn subject<'a: 's, 's, W: Tracer>(
+    scene: &mut Evaluator<'a, W>,
     written: &'a Expression,
     scope: Scope<'s>,
 ) -> Answer<'s> {
     match written {
         Expression::Constant(Value::List(_) | Value::Map(_)) => evaluate(written, scene, scope),
-        Expression::Constant(_) => Ok(Held::NULL),
+        Expression::Constant(_) => Ok(Operand::NULL),
         operator => evaluate(operator, scene, scope),
     }
 }
 
 /// Visits each element of a list until `visit` says to stop.
 fn each(
-    list: &Held<'_>,
-    mut visit: impl FnMut(ValueRef<'_>) -> Result<bool, Failed>,
-) -> Result<(), Failed> {
-    let ValueRef::List(list) = list.borrow() else { return Err(Failed) };
+    list: &Operand<'_>,
+    mut visit: impl FnMut(ValueRef<'_>) -> Result<bool, EvaluationFailed>,
+) -> Result<(), EvaluationFailed> {
+    let ValueRef::List(list) = list.borrow() else { return Err(EvaluationFailed) };
     for index in 0..list.len() {
         if !visit(list.element(index).unwrap_or_default())? {
             break;
@@ -56,8 +56,8 @@ fn each(
     Ok(())
 }
 
-pub(super) fn map<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
+pub(super) fn map<'a: 's, 's, W: Tracer>(
+    scene: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
@@ -73,11 +73,11 @@ pub(super) fn map<'a: 's, 's, W: Watcher>(
             })?;
         }
     }
-    Ok(Held::Owned(Value::List(mapped)))
+    Ok(Operand::Owned(Value::List(mapped)))
 }
 
-pub(super) fn filter<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
+pub(super) fn filter<'a: 's, 's, W: Tracer>(
+    scene: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
@@ -95,23 +95,23 @@ pub(super) fn filter<'a: 's, 's, W: Watcher>(
             })?;
         }
     }
-    Ok(Held::Owned(Value::List(kept)))
+    Ok(Operand::Owned(Value::List(kept)))
 }
 
 /// What `reduce` keeps is of its start's type throughout: a boolean, a number or text.
-pub(super) fn reduce<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
+pub(super) fn reduce<'a: 's, 's, W: Tracer>(
+    scene: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
-    let [list, body, start, ..] = arguments else { return Ok(Held::Owned(Value::Int(0))) };
+    let [list, body, start, ..] = arguments else { return Ok(Operand::Owned(Value::Int(0))) };
     let mut result = match evaluate(start, scene, scope)?.into_value() {
         value @ (Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => value,
-        _ => return Err(Failed),
+        _ => return Err(EvaluationFailed),
     };
     let list = subject(scene, list, scope)?;
     if list.is_null() {
-        return Ok(Held::Owned(Value::Int(0)));
+        return Ok(Operand::Owned(Value::Int(0)));
     }
     each(&list, |current| {
         if matches!(current, ValueRef::Null) {
@@ -127,7 +127,7 @@ pub(super) fn reduce<'a: 's, 's, W: Watcher>(
                 let mut text = String::new();
                 write_text(value, &mut text)?;
                 if text.len() > PILE {
-                    return Err(Failed);
+                    return Err(EvaluationFailed);
                 }
                 text.into()
             }
@@ -135,20 +135,20 @@ pub(super) fn reduce<'a: 's, 's, W: Watcher>(
         };
         Ok(true)
     })?;
-    Ok(Held::Owned(result))
+    Ok(Operand::Owned(result))
 }
 
-pub(super) fn quantify<'a: 's, 's, W: Watcher>(
-    scene: &mut Scene<'a, W>,
+pub(super) fn quantify<'a: 's, 's, W: Tracer>(
+    scene: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
     quantifier: Quantifier,
 ) -> Answer<'s> {
-    let list = subject(scene, arguments.first().ok_or(Failed)?, scope)?;
+    let list = subject(scene, arguments.first().ok_or(EvaluationFailed)?, scope)?;
     if !truthy(list.borrow()) {
         return Ok(matches!(quantifier, Quantifier::None).into());
     }
-    let body = arguments.get(1).ok_or(Failed)?;
+    let body = arguments.get(1).ok_or(EvaluationFailed)?;
     let stop_at = !matches!(quantifier, Quantifier::Every);
     let mut stopped = false;
     each(&list, |item| {
@@ -165,8 +165,8 @@ pub(super) fn merge<'s>(operands: &Operands<'s>) -> Answer<'s> {
     let mut merged = Vec::new();
     if let Some(single) = operands.single() {
         return match single {
-            ValueRef::Null | ValueRef::Map(_) => Err(Failed),
-            scalar => Ok(Held::Owned(Value::List(vec![scalar.to_value()]))),
+            ValueRef::Null | ValueRef::Map(_) => Err(EvaluationFailed),
+            scalar => Ok(Operand::Owned(Value::List(vec![scalar.to_value()]))),
         };
     }
     for index in 0..operands.len() {
@@ -175,10 +175,10 @@ pub(super) fn merge<'s>(operands: &Operands<'s>) -> Answer<'s> {
             value => merged.push(value),
         }
     }
-    Ok(Held::Owned(Value::List(merged)))
+    Ok(Operand::Owned(Value::List(merged)))
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     pub(super) fn missing<'s>(&mut self, names: &Operands<'s>, scope: Scope<'s>) -> Answer<'s>
     where
         'a: 's,
@@ -188,14 +188,14 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Some(name @ ValueRef::Text(_)) => {
                 self.note_missing(name, scope, &mut missing)?;
             }
-            Some(_) => return Err(Failed),
+            Some(_) => return Err(EvaluationFailed),
             None => {
                 for index in 0..names.len() {
                     self.note_missing(names.at(index), scope, &mut missing)?;
                 }
             }
         }
-        Ok(Held::Owned(Value::List(missing)))
+        Ok(Operand::Owned(Value::List(missing)))
     }
 
     pub(super) fn missing_some<'s>(
@@ -207,10 +207,10 @@ impl<'a, W: Watcher> Scene<'a, W> {
         'a: 's,
     {
         if operands.single().is_some() || operands.len() < 2 {
-            return Err(Failed);
+            return Err(EvaluationFailed);
         }
         let wanted = whole(number(operands.at(0))?);
-        let ValueRef::List(names) = operands.at(1) else { return Err(Failed) };
+        let ValueRef::List(names) = operands.at(1) else { return Err(EvaluationFailed) };
         let mut missing = Vec::new();
         let mut present = 0_i64;
         for index in 0..names.len() {
@@ -220,7 +220,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         if wanted <= present {
             missing.clear();
         }
-        Ok(Held::Owned(Value::List(missing)))
+        Ok(Operand::Owned(Value::List(missing)))
     }
 
     /// Notes a name that leads nowhere, or to `null`.
@@ -229,7 +229,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         name: ValueRef<'_>,
         scope: Scope<'s>,
         missing: &mut Vec<Value>,
-    ) -> Result<bool, Failed>
+    ) -> Result<bool, EvaluationFailed>
     where
         'a: 's,
     {

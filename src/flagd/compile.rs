@@ -8,7 +8,7 @@ use super::{
     operator::Operator,
     place::{Place, Places, Step},
     tree::{
-        Attribute, Branches, BucketBy, Call, Expression, Outcome, Path, Rule, Settings, Split,
+        Attribute, Branches, BucketBy, Call, Expression, FlagdOptions, Outcome, Path, Rule, Split,
         Variable, Variant, variant,
     },
 };
@@ -25,26 +25,26 @@ const DEPTH: usize = 256;
 const EXPANSION: usize = 1_000_000;
 
 /// What the flags of one document share.
-pub(super) struct Shared<'d> {
-    pub(super) settings: &'d Arc<Settings>,
+pub(super) struct DocumentContext<'d> {
+    pub(super) settings: &'d Arc<FlagdOptions>,
     pub(super) metadata: Arc<Map>,
     evaluators: Option<&'d Map>,
     expanded: usize,
 }
 
-impl<'d> Shared<'d> {
+impl<'d> DocumentContext<'d> {
     pub(super) fn new(
-        settings: &'d Arc<Settings>,
+        settings: &'d Arc<FlagdOptions>,
         evaluators: Option<&'d Map>,
         metadata: &Arc<Map>,
-    ) -> Shared<'d> {
-        Shared { settings, metadata: Arc::clone(metadata), evaluators, expanded: 0 }
+    ) -> DocumentContext<'d> {
+        DocumentContext { settings, metadata: Arc::clone(metadata), evaluators, expanded: 0 }
     }
 }
 
 /// Why a rule has no compiled form.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum CompileError {
     /// The flag answers `PARSE_ERROR`; the problem is already noted.
     Broken,
     Rejected(Box<FlagProblem>),
@@ -52,7 +52,7 @@ pub(super) enum Refusal {
 
 /// What `var` reads from at some place of the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Data {
+pub(super) enum DataSource {
     Context,
     /// The levels of this number: inside of an operator that goes through a list.
     Levels(usize),
@@ -63,20 +63,20 @@ const AT_HAND: usize = 0;
 
 /// Where a value stands: what it belongs to, and as which element.
 #[derive(Clone, Copy)]
-pub(super) struct Spot {
+pub(super) struct ValuePosition {
     parent: Place,
     index: Option<usize>,
-    pub(super) data: Data,
+    pub(super) data: DataSource,
 }
 
-impl Spot {
-    pub(super) fn argument(place: Place, index: usize, data: Data) -> Spot {
-        Spot { parent: place, index: Some(index), data }
+impl ValuePosition {
+    pub(super) fn argument(place: Place, index: usize, data: DataSource) -> ValuePosition {
+        ValuePosition { parent: place, index: Some(index), data }
     }
 }
 
 pub(super) struct Compiler<'c, 'd> {
-    pub(super) shared: &'c mut Shared<'d>,
+    pub(super) shared: &'c mut DocumentContext<'d>,
     pub(super) key: &'c str,
     variants: &'c [Variant],
     pub(super) problems: &'c mut Vec<FlagProblem>,
@@ -88,11 +88,11 @@ pub(super) struct Compiler<'c, 'd> {
     pub(super) levels: Vec<Box<[u8]>>,
 }
 
-type Compiled<T> = Result<T, Refusal>;
+type Compiled<T> = Result<T, CompileError>;
 
 impl<'c, 'd> Compiler<'c, 'd> {
     pub(super) fn new(
-        shared: &'c mut Shared<'d>,
+        shared: &'c mut DocumentContext<'d>,
         key: &'c str,
         variants: &'c [Variant],
         problems: &'c mut Vec<FlagProblem>,
@@ -109,11 +109,15 @@ impl<'c, 'd> Compiler<'c, 'd> {
     where
         'd: 'c,
     {
-        self.rule(rule, Spot { parent: Place::ROOT, index: None, data: Data::Context }, false)
+        self.rule(
+            rule,
+            ValuePosition { parent: Place::ROOT, index: None, data: DataSource::Context },
+            false,
+        )
     }
 
     /// A rule whose answer names a variant.
-    fn rule(&mut self, value: &Value, spot: Spot, branch: bool) -> Compiled<Rule> {
+    fn rule(&mut self, value: &Value, spot: ValuePosition, branch: bool) -> Compiled<Rule> {
         if let Value::Map(map) = value
             && let Some((name, argument)) = single(map)
         {
@@ -139,7 +143,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
     }
 
     fn branches(&mut self, arguments: &[Value], place: Place) -> Compiled<Rule> {
-        let spot = |index| Spot::argument(place, index, Data::Context);
+        let spot = |index| ValuePosition::argument(place, index, DataSource::Context);
         let (pairs, rest) = arguments.as_chunks::<2>();
         let mut branches = Vec::with_capacity(pairs.len());
         for (index, [condition, rule]) in pairs.iter().enumerate() {
@@ -154,7 +158,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
     }
 
     /// What a constant answer comes to.
-    fn outcome(&mut self, value: &Value, spot: Spot) -> Outcome {
+    fn outcome(&mut self, value: &Value, spot: ValuePosition) -> Outcome {
         let outcome = named(self.variants, value);
         if outcome == Outcome::Unknown {
             let found = match value {
@@ -166,7 +170,11 @@ impl<'c, 'd> Compiler<'c, 'd> {
         outcome
     }
 
-    pub(super) fn expression(&mut self, value: &Value, spot: Spot) -> Compiled<Expression> {
+    pub(super) fn expression(
+        &mut self,
+        value: &Value,
+        spot: ValuePosition,
+    ) -> Compiled<Expression> {
         if !self.expanding.is_empty() {
             self.shared.expanded += 1;
             if self.shared.expanded > EXPANSION {
@@ -193,11 +201,13 @@ impl<'c, 'd> Compiler<'c, 'd> {
         }
     }
 
-    fn list(&mut self, values: &[Value], place: Place, data: Data) -> Compiled<Expression> {
+    fn list(&mut self, values: &[Value], place: Place, data: DataSource) -> Compiled<Expression> {
         let elements = values
             .iter()
             .enumerate()
-            .map(|(index, value)| self.expression(value, Spot::argument(place, index, data)))
+            .map(|(index, value)| {
+                self.expression(value, ValuePosition::argument(place, index, data))
+            })
             .collect::<Compiled<Vec<_>>>()?;
         if !elements.iter().all(|element| matches!(element, Expression::Constant(_))) {
             return Ok(Expression::List(elements.into()));
@@ -209,7 +219,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
         Ok(Expression::Constant(Value::List(constants.collect())))
     }
 
-    fn call(&mut self, name: &str, argument: &Value, spot: Spot) -> Compiled<Expression> {
+    fn call(&mut self, name: &str, argument: &Value, spot: ValuePosition) -> Compiled<Expression> {
         if name == "$ref" && matches!(argument, Value::Text(_)) {
             return self.expand(argument, |this, rule, spot| this.expression(rule, spot), spot);
         }
@@ -243,7 +253,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             .iter()
             .enumerate()
             .map(|(index, argument)| {
-                self.expression(argument, Spot::argument(place, index, spot.data))
+                self.expression(argument, ValuePosition::argument(place, index, spot.data))
             })
             .collect::<Compiled<Box<[_]>>>()?;
         self.remark(operator, &arguments, listed, place);
@@ -256,11 +266,11 @@ impl<'c, 'd> Compiler<'c, 'd> {
         operator: Operator,
         arguments: &[Value],
         place: Place,
-        data: Data,
+        data: DataSource,
     ) -> Compiled<Expression> {
         let mut compiled = Vec::with_capacity(arguments.len());
         for (index, argument) in arguments.iter().enumerate() {
-            let spot = Spot::argument(place, index, data);
+            let spot = ValuePosition::argument(place, index, data);
             compiled.push(match (index, argument) {
                 (0, Value::List(values)) => {
                     if values.iter().any(|value| matches!(value, Value::Map(_))) {
@@ -268,6 +278,15 @@ impl<'c, 'd> Compiler<'c, 'd> {
                     }
                     Expression::Constant(argument.clone())
                 }
+                // The flag's key is a constant anywhere else; here it is what an operator came to, and
+                // no list.
+                (0, Value::Map(_)) => match self.expression(argument, spot)? {
+                    Expression::Constant(Value::Text(_)) => {
+                        let path = Path::Attribute(Attribute::FlagKey);
+                        self.read(path, None, DataSource::Context, false)
+                    }
+                    expression => expression,
+                },
                 (1, body) => self.body(operator, body, spot)?,
                 _ => self.expression(argument, spot)?,
             });
@@ -277,7 +296,12 @@ impl<'c, 'd> Compiler<'c, 'd> {
     }
 
     /// The rule for each element.
-    fn body(&mut self, operator: Operator, body: &Value, spot: Spot) -> Compiled<Expression> {
+    fn body(
+        &mut self,
+        operator: Operator,
+        body: &Value,
+        spot: ValuePosition,
+    ) -> Compiled<Expression> {
         let any_value = matches!(operator, Operator::Map | Operator::Filter);
         if !any_value && !matches!(body, Value::Map(_)) {
             let place = self.here(spot);
@@ -285,7 +309,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             return Ok(Expression::Fail(place));
         }
         let data = self.inside(operator, spot.data);
-        let mut body = self.expression(body, Spot { data, ..spot })?;
+        let mut body = self.expression(body, ValuePosition { data, ..spot })?;
         if let Expression::Variable(variable) = &mut body {
             variable.whole_rule = !any_value;
         }
@@ -296,10 +320,10 @@ impl<'c, 'd> Compiler<'c, 'd> {
     /// what the data around them has into the rule before they begin, `some` that and then what the
     /// element has, `all` what the element has: so an attribute of the context wins over a member of
     /// the element that has its name.
-    fn inside(&mut self, operator: Operator, around: Data) -> Data {
+    fn inside(&mut self, operator: Operator, around: DataSource) -> DataSource {
         let around = match around {
-            Data::Context => AT_HAND,
-            Data::Levels(index) => index,
+            DataSource::Context => AT_HAND,
+            DataSource::Levels(index) => index,
         };
         let around = self.levels.get(around).map_or(&[][..], |levels| levels);
         let put_in = around.split_last().map_or(&[][..], |(_, before)| before);
@@ -312,7 +336,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
         });
         levels.push(0);
         self.levels.push(levels.into());
-        Data::Levels(self.levels.len() - 1)
+        DataSource::Levels(self.levels.len() - 1)
     }
 
     fn variable(
@@ -320,16 +344,16 @@ impl<'c, 'd> Compiler<'c, 'd> {
         arguments: &[Value],
         listed: bool,
         place: Place,
-        data: Data,
+        data: DataSource,
     ) -> Compiled<Expression> {
         // What a variable is made of sees one level's data at a time.
         let part = match data {
-            Data::Context => Data::Context,
-            Data::Levels(_) => Data::Levels(AT_HAND),
+            DataSource::Context => DataSource::Context,
+            DataSource::Levels(_) => DataSource::Levels(AT_HAND),
         };
         let fallback = match (arguments, listed) {
             ([_, fallback], true) => {
-                Some(self.expression(fallback, Spot::argument(place, 1, part))?)
+                Some(self.expression(fallback, ValuePosition::argument(place, 1, part))?)
             }
             _ => None,
         };
@@ -351,7 +375,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
                 &*number
             }
             Some(value @ (Value::Map(_) | Value::List(_))) => {
-                let expression = self.expression(value, Spot::argument(place, 0, part))?;
+                let expression = self.expression(value, ValuePosition::argument(place, 0, part))?;
                 let path = Path::Computed { expression, listed };
                 return Ok(self.read(path, fallback, data, true));
             }
@@ -364,14 +388,14 @@ impl<'c, 'd> Compiler<'c, 'd> {
             self.problem(place, format!("`{path}`"), "a path that all engines read alike");
         }
         let path = match data {
-            Data::Context => match path {
+            DataSource::Context => match path {
                 "$flagd.flagKey" if fallback.is_none() => {
                     return Ok(Expression::Constant(self.key.into()));
                 }
                 path if path.split('.').all(str::is_empty) => Path::Everything,
                 path => Path::Attribute(attribute(path)),
             },
-            Data::Levels(index) => {
+            DataSource::Levels(index) => {
                 self.remark_hidden(index, put_in, path, place);
                 let segments = path.split('.').filter(|segment| !segment.is_empty());
                 Path::Level(attribute(path), segments.map(Box::from).collect())
@@ -385,11 +409,11 @@ impl<'c, 'd> Compiler<'c, 'd> {
         &self,
         path: Path,
         fallback: Option<Expression>,
-        data: Data,
+        data: DataSource,
         put_in: bool,
     ) -> Expression {
         let levels = match data {
-            Data::Levels(index) if put_in => index,
+            DataSource::Levels(index) if put_in => index,
             _ => AT_HAND,
         };
         let levels = self.levels.get(levels).cloned().unwrap_or_default();
@@ -401,12 +425,14 @@ impl<'c, 'd> Compiler<'c, 'd> {
         arguments: &[Value],
         listed: bool,
         place: Place,
-        data: Data,
+        data: DataSource,
     ) -> Compiled<Expression> {
         let arguments = arguments
             .iter()
             .enumerate()
-            .map(|(index, value)| self.expression(value, Spot::argument(place, index, data)))
+            .map(|(index, value)| {
+                self.expression(value, ValuePosition::argument(place, index, data))
+            })
             .collect::<Compiled<Box<[_]>>>()?;
         let generation = self.shared.settings.fractional;
         let is_key = |expression: &Expression| match expression {
@@ -460,8 +486,8 @@ impl<'c, 'd> Compiler<'c, 'd> {
     fn expand<T>(
         &mut self,
         name: &Value,
-        compile: impl FnOnce(&mut Self, &'d Value, Spot) -> Compiled<T>,
-        spot: Spot,
+        compile: impl FnOnce(&mut Self, &'d Value, ValuePosition) -> Compiled<T>,
+        spot: ValuePosition,
     ) -> Compiled<T> {
         let name = name.as_str().unwrap_or_default();
         let place = self.operator(spot, "$ref");
@@ -471,15 +497,15 @@ impl<'c, 'd> Compiler<'c, 'd> {
             .and_then(|evaluators| evaluators.iter().find(|(known, _)| *known == name));
         let Some((name, rule)) = found else {
             self.problem(place, format!("`{name}`"), "the name of one of the `$evaluators`");
-            return Err(Refusal::Broken);
+            return Err(CompileError::Broken);
         };
         if self.expanding.contains(&name) {
             let found = format!("`{name}`, which refers to itself");
             self.problem(place, found, "evaluators without a circle");
-            return Err(Refusal::Broken);
+            return Err(CompileError::Broken);
         }
         self.expanding.push(name);
-        let spot = Spot { parent: place, index: None, data: spot.data };
+        let spot = ValuePosition { parent: place, index: None, data: spot.data };
         let compiled = self.nested(|this| compile(this, rule, spot));
         self.expanding.pop();
         compiled
@@ -490,7 +516,8 @@ impl<'c, 'd> Compiler<'c, 'd> {
         compile: impl FnOnce(&mut Self) -> Compiled<T>,
     ) -> Compiled<T> {
         if self.depth >= DEPTH {
-            let spot = Spot { parent: Place::ROOT, index: None, data: Data::Context };
+            let spot =
+                ValuePosition { parent: Place::ROOT, index: None, data: DataSource::Context };
             let expected = format!("at most {DEPTH} levels");
             return Err(self.rejected(spot, "a rule nested deeper", expected));
         }
@@ -500,14 +527,14 @@ impl<'c, 'd> Compiler<'c, 'd> {
         compiled
     }
 
-    pub(super) fn here(&mut self, spot: Spot) -> Place {
+    pub(super) fn here(&mut self, spot: ValuePosition) -> Place {
         match spot.index {
             Some(index) => self.places.index(spot.parent, index),
             None => spot.parent,
         }
     }
 
-    pub(super) fn operator(&mut self, spot: Spot, name: &str) -> Place {
+    pub(super) fn operator(&mut self, spot: ValuePosition, name: &str) -> Place {
         let here = self.here(spot);
         match Operator::named(name) {
             Some(operator) => self.places.known(here, operator.name()),

@@ -1,14 +1,18 @@
 //! Compiling what only its truth is wanted of, most of all an attribute against a constant.
 
 use super::{
-    compile::{Compiler, Data, Refusal, Spot, single},
+    compile::{CompileError, Compiler, DataSource, ValuePosition, single},
     operator::Operator,
     tree::{Attribute, Check, Condition, Expression, Order, Path, Test},
 };
 use crate::value::Value;
 
 impl Compiler<'_, '_> {
-    pub(super) fn condition(&mut self, value: &Value, spot: Spot) -> Result<Condition, Refusal> {
+    pub(super) fn condition(
+        &mut self,
+        value: &Value,
+        spot: ValuePosition,
+    ) -> Result<Condition, CompileError> {
         if let Value::Map(map) = value
             && let Some((name, argument)) = single(map)
         {
@@ -24,10 +28,10 @@ impl Compiler<'_, '_> {
                             .map(|(index, argument)| {
                                 this.condition(
                                     argument,
-                                    Spot::argument(place, index, Data::Context),
+                                    ValuePosition::argument(place, index, DataSource::Context),
                                 )
                             })
-                            .collect::<Result<Box<[_]>, Refusal>>()
+                            .collect::<Result<Box<[_]>, CompileError>>()
                     })?;
                     return Ok(match operator {
                         Operator::And => Condition::All(place, conditions),
@@ -45,7 +49,7 @@ impl Compiler<'_, '_> {
                     };
                     if let Some(argument) = argument {
                         let place = self.operator(spot, name);
-                        let spot = Spot::argument(place, 0, Data::Context);
+                        let spot = ValuePosition::argument(place, 0, DataSource::Context);
                         let condition = self.nested(|this| {
                             if listed || is_test(argument) {
                                 return this.condition(argument, spot);

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    compile::{Compiler, Refusal, Shared},
-    tree::{Body, FlagdFlag, Outcome, Settings, Variant, variant},
+    compile::{CompileError, Compiler, DocumentContext},
+    tree::{Body, FlagdFlag, FlagdOptions, Outcome, Variant, variant},
 };
 use crate::{
     flag::{DocumentError, Flag, FlagProblem, FlagSet},
     value::{Map, Value},
 };
 
-pub(super) fn compile(settings: &Arc<Settings>, text: &str) -> Result<FlagSet, DocumentError> {
+pub(super) fn compile(settings: &Arc<FlagdOptions>, text: &str) -> Result<FlagSet, DocumentError> {
     let document: Value = serde_json::from_str(text)
         .map_err(|error| DocumentError::with_source("flag definition is not valid JSON", error))?;
     let Value::Map(document) = &document else {
@@ -26,7 +26,7 @@ pub(super) fn compile(settings: &Arc<Settings>, text: &str) -> Result<FlagSet, D
         None => Map::new(),
     });
     let evaluators = object(document, "$evaluators", &mut problems);
-    let mut shared = Shared::new(settings, evaluators, &metadata);
+    let mut shared = DocumentContext::new(settings, evaluators, &metadata);
     let mut compiled = Vec::new();
     let mut add = |key: &str, definition: &Value, problems: &mut Vec<FlagProblem>| {
         if let Some(flag) = flag(&mut shared, key, definition, problems) {
@@ -65,14 +65,14 @@ pub(super) fn compile(settings: &Arc<Settings>, text: &str) -> Result<FlagSet, D
 }
 
 pub(super) fn compile_flag(
-    settings: &Arc<Settings>,
+    settings: &Arc<FlagdOptions>,
     key: &str,
     text: &str,
 ) -> Result<Flag, FlagProblem> {
     let definition: Value = serde_json::from_str(text)
         .map_err(|error| FlagProblem::rejected(key, "", error.to_string(), "a JSON object"))?;
     let mut problems = Vec::new();
-    let mut shared = Shared::new(settings, None, &Arc::default());
+    let mut shared = DocumentContext::new(settings, None, &Arc::default());
     match flag(&mut shared, key, &definition, &mut problems) {
         Some(flag) => Ok(Flag::new(key, flag)),
         None => Err(problems.into_iter().next_back().unwrap_or_else(|| {
@@ -83,7 +83,7 @@ pub(super) fn compile_flag(
 
 /// Compiles one flag; `None` when it is refused, and the last problem says why.
 fn flag(
-    shared: &mut Shared<'_>,
+    shared: &mut DocumentContext<'_>,
     key: &str,
     definition: &Value,
     problems: &mut Vec<FlagProblem>,
@@ -98,7 +98,7 @@ fn flag(
 }
 
 fn try_flag(
-    shared: &mut Shared<'_>,
+    shared: &mut DocumentContext<'_>,
     key: &str,
     definition: &Value,
     problems: &mut Vec<FlagProblem>,
@@ -166,9 +166,9 @@ fn try_flag(
             let compiled = compiler.targeting(rule);
             let places = compiler.into_places();
             match compiled {
-                Err(Refusal::Rejected(problem)) => return Err(*problem),
+                Err(CompileError::Rejected(problem)) => return Err(*problem),
                 _ if disabled => (Body::Disabled, Box::default()),
-                Err(Refusal::Broken) => (Body::Broken, Box::default()),
+                Err(CompileError::Broken) => (Body::Broken, Box::default()),
                 Ok(rule) => (Body::Targeted(rule), places),
             }
         }

@@ -3,10 +3,10 @@
 use super::{
     answer,
     coercion::{first_truthy, loose_equal, ordered, parse, strict_equal, truthy, whole},
-    expression::{Held, Scope, evaluate},
+    expression::{Operand, Scope, evaluate},
     fractional::Chosen,
     membership,
-    trace::{Recorder, Unwatched, Watcher},
+    trace::{TraceRecorder, Tracer, Untraced},
     tree::{
         Attribute, Body, Branches, Check, Condition, Expression, FlagdFlag, Outcome, Rule, Split,
         Test,
@@ -21,10 +21,10 @@ use crate::{
 
 /// A rule that cannot be evaluated for this context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Failed;
+pub(super) struct EvaluationFailed;
 
 /// What one evaluation can see.
-pub(super) struct Scene<'a, W> {
+pub(super) struct Evaluator<'a, W> {
     pub(super) flag: &'a FlagdFlag,
     pub(super) context: &'a dyn EvaluationContext,
     /// The targeting key as the rules read it: an empty one is text as well.
@@ -33,23 +33,23 @@ pub(super) struct Scene<'a, W> {
     pub(super) missing_key: bool,
     /// How many elements the operators on lists have gone through.
     pub(super) visited: u32,
-    pub(super) watcher: W,
+    pub(super) tracer: W,
 }
 
 // Inlined by force where the common rules pass: apart, these functions copy their results from one
 // to the next, and a flag with a rule and a split costs a tenth more instructions
 // (`benches/instructions.sh`).
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     #[inline]
-    fn new(flag: &'a FlagdFlag, request: &Request<'a>, watcher: W) -> Scene<'a, W> {
-        Scene {
+    fn new(flag: &'a FlagdFlag, request: &Request<'a>, tracer: W) -> Evaluator<'a, W> {
+        Evaluator {
             flag,
             context: request.context,
             key: request.key_override.or_else(|| request.context.targeting_key()),
             clock: request.clock,
             missing_key: false,
             visited: 0,
-            watcher,
+            tracer,
         }
     }
 
@@ -61,7 +61,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Attribute::Key => self.key(),
             other => self.read_other(other),
         };
-        self.watcher.read(|| attribute.path(), value);
+        self.tracer.read(|| attribute.path(), value);
         value
     }
 
@@ -151,6 +151,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             on: None,
             missing_key: self.missing_key,
             outcome: 0,
+            truncates: true,
         }
     }
 
@@ -160,19 +161,19 @@ impl<'a, W: Watcher> Scene<'a, W> {
         match &flag.body {
             Body::Targeted(rule) => match self.rule(rule) {
                 Ok(outcome) => self.outcome(outcome),
-                Err(Failed) => self.error(ErrorCode::ParseError),
+                Err(EvaluationFailed) => self.error(ErrorCode::ParseError),
             },
             Body::Static => self.default(Reason::Static),
             Body::Disabled => self.answer(Reason::Disabled),
             Body::Broken => {
-                self.watcher.note(|| "the flag's targeting cannot be compiled".to_owned());
+                self.tracer.note(|| "the flag's targeting cannot be compiled".to_owned());
                 self.error(ErrorCode::ParseError)
             }
         }
     }
 
     #[inline(always)]
-    fn rule(&mut self, rule: &'a Rule) -> Result<Outcome, Failed> {
+    fn rule(&mut self, rule: &'a Rule) -> Result<Outcome, EvaluationFailed> {
         let mut rule = rule;
         loop {
             match rule {
@@ -182,16 +183,16 @@ impl<'a, W: Watcher> Scene<'a, W> {
                         Some(outcome) => outcome,
                         None => self.slow(split)?,
                     };
-                    self.watcher.decided(self.flag.name(outcome));
+                    self.tracer.decided(self.flag.name(outcome));
                     return Ok(outcome);
                 }
                 Rule::Serve(outcome) => {
-                    self.watcher.decided(self.flag.name(*outcome));
+                    self.tracer.decided(self.flag.name(*outcome));
                     return Ok(*outcome);
                 }
                 Rule::Computed { expression, branch } => {
                     let outcome = self.compute(expression, *branch)?;
-                    self.watcher.decided(self.flag.name(outcome));
+                    self.tracer.decided(self.flag.name(outcome));
                     return Ok(outcome);
                 }
             }
@@ -199,8 +200,8 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     #[inline(always)]
-    fn branch(&mut self, branches: &'a Branches) -> Result<&'a Rule, Failed> {
-        self.watcher.entered(branches.place, "if");
+    fn branch(&mut self, branches: &'a Branches) -> Result<&'a Rule, EvaluationFailed> {
+        self.tracer.entered(branches.place, "if");
         for (condition, rule) in &branches.branches {
             if self.holds(condition)? {
                 return Ok(rule);
@@ -210,11 +211,15 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     #[inline(never)]
-    fn compute(&mut self, expression: &'a Expression, branch: bool) -> Result<Outcome, Failed> {
+    fn compute(
+        &mut self,
+        expression: &'a Expression,
+        branch: bool,
+    ) -> Result<Outcome, EvaluationFailed> {
         let value = evaluate(expression, self, Scope::Data)?;
         match value.borrow() {
             // The core evaluates what a branch comes to once more. Data never becomes a rule here.
-            map @ ValueRef::Map(_) if branch && is_rule(map) => Err(Failed),
+            map @ ValueRef::Map(_) if branch && is_rule(map) => Err(EvaluationFailed),
             value => self.flag.named(value),
         }
     }
@@ -224,7 +229,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     fn quick(&mut self, split: &'a Split) -> Option<Outcome> {
         let shares = split.by_key()?;
         let hash = self.key_hash(split)?;
-        self.watcher.entered(split.place, "fractional");
+        self.tracer.entered(split.place, "fractional");
         Some(match self.place(split, shares, hash) {
             Some(share) => split.outcomes.get(share).copied().unwrap_or(Outcome::Default),
             None => Outcome::Default,
@@ -232,8 +237,8 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     #[cold]
-    fn slow(&mut self, split: &'a Split) -> Result<Outcome, Failed> {
-        self.watcher.entered(split.place, "fractional");
+    fn slow(&mut self, split: &'a Split) -> Result<Outcome, EvaluationFailed> {
+        self.tracer.entered(split.place, "fractional");
         Ok(match self.general(split, Scope::Data)? {
             Chosen::Share(share) => split.outcomes.get(share).copied().unwrap_or(Outcome::Default),
             Chosen::Value(value) => self.flag.named(value.borrow())?,
@@ -241,7 +246,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     #[inline(always)]
-    fn holds(&mut self, condition: &'a Condition) -> Result<bool, Failed> {
+    fn holds(&mut self, condition: &'a Condition) -> Result<bool, EvaluationFailed> {
         match condition {
             Condition::Check(check) => self.check(check),
             other => self.holds_other(other),
@@ -249,7 +254,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     #[inline(never)]
-    fn holds_other(&mut self, condition: &'a Condition) -> Result<bool, Failed> {
+    fn holds_other(&mut self, condition: &'a Condition) -> Result<bool, EvaluationFailed> {
         Ok(match condition {
             Condition::Check(check) => self.check(check)?,
             Condition::All(place, conditions) => {
@@ -260,7 +265,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
                         break;
                     }
                 }
-                self.watcher.operator(*place, "and", ValueRef::Bool(all));
+                self.tracer.operator(*place, "and", ValueRef::Bool(all));
                 all
             }
             Condition::Any(place, conditions) => {
@@ -271,12 +276,12 @@ impl<'a, W: Watcher> Scene<'a, W> {
                         break;
                     }
                 }
-                self.watcher.operator(*place, "or", ValueRef::Bool(any));
+                self.tracer.operator(*place, "or", ValueRef::Bool(any));
                 any
             }
             Condition::Not(place, condition) => {
                 let not = !self.holds(condition)?;
-                self.watcher.operator(*place, "!", ValueRef::Bool(not));
+                self.tracer.operator(*place, "!", ValueRef::Bool(not));
                 not
             }
             Condition::Truth(expression) => {
@@ -290,7 +295,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
     /// Text against text, which most checks are; the others are out of its way.
     #[inline(always)]
-    fn check(&mut self, check: &'a Check) -> Result<bool, Failed> {
+    fn check(&mut self, check: &'a Check) -> Result<bool, EvaluationFailed> {
         let found = self.read(&check.attribute).unwrap_or_default();
         match (&check.test, found) {
             (
@@ -298,7 +303,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
                 ValueRef::Text(found),
             ) => {
                 let holds = (*found == **text) != *negated;
-                self.watcher.operator(check.place, check.operator.name(), ValueRef::Bool(holds));
+                self.tracer.operator(check.place, check.operator.name(), ValueRef::Bool(holds));
                 Ok(holds)
             }
             _ => self.check_other(check, found),
@@ -306,7 +311,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     #[inline(never)]
-    fn check_other(&mut self, check: &'a Check, found: ValueRef<'a>) -> Result<bool, Failed> {
+    fn check_other(
+        &mut self,
+        check: &'a Check,
+        found: ValueRef<'a>,
+    ) -> Result<bool, EvaluationFailed> {
         let holds = match &check.test {
             Test::Equal { value, negated } => loose_equal(found, value.borrow()) != *negated,
             Test::Compare { value, order, constant_first } => {
@@ -328,7 +337,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             },
             Test::PartOf(text) => match found {
                 ValueRef::Text(found) => text.contains(found),
-                _ => return self.fail(check, Failed),
+                _ => return self.fail(check, EvaluationFailed),
             },
             Test::Holds(text) => match membership::contains(ValueRef::Text(text), found) {
                 Ok(holds) => holds,
@@ -343,13 +352,13 @@ impl<'a, W: Watcher> Scene<'a, W> {
                 _ => false,
             },
         };
-        self.watcher.operator(check.place, check.operator.name(), ValueRef::Bool(holds));
+        self.tracer.operator(check.place, check.operator.name(), ValueRef::Bool(holds));
         Ok(holds)
     }
 
     #[cold]
-    fn fail(&mut self, check: &Check, failed: Failed) -> Result<bool, Failed> {
-        self.watcher.failed(check.place, check.operator.name());
+    fn fail(&mut self, check: &Check, failed: EvaluationFailed) -> Result<bool, EvaluationFailed> {
+        self.tracer.failed(check.place, check.operator.name());
         Err(failed)
     }
 
@@ -416,13 +425,13 @@ pub(super) fn is_rule(value: ValueRef<'_>) -> bool {
 
 impl FlagdFlag {
     /// The variant that a rule's value names.
-    fn named(&self, value: ValueRef<'_>) -> Result<Outcome, Failed> {
+    fn named(&self, value: ValueRef<'_>) -> Result<Outcome, EvaluationFailed> {
         Ok(match value {
             ValueRef::Null => Outcome::Default,
             ValueRef::Text(name) if !answer::is_escaped(name) => self.variant(name),
             other => {
                 let mut name = ShortText::default();
-                answer::write(other, &mut name).map_err(|_| Failed)?;
+                answer::write(other, &mut name).map_err(|_| EvaluationFailed)?;
                 self.variant(name.as_str())
             }
         })
@@ -445,7 +454,7 @@ impl FlagdFlag {
 
 impl Evaluate for FlagdFlag {
     fn evaluate<'a>(&'a self, request: &Request<'a>, _: &'a FlagSet) -> Evaluation<'a> {
-        Scene::new(self, request, Unwatched).flag()
+        Evaluator::new(self, request, Untraced).flag()
     }
 
     fn explain<'a>(
@@ -453,9 +462,9 @@ impl Evaluate for FlagdFlag {
         request: &Request<'a>,
         _: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scene = Scene::new(self, request, Recorder::new(self));
+        let mut scene = Evaluator::new(self, request, TraceRecorder::new(self));
         let evaluation = scene.flag();
-        (evaluation, scene.watcher.trace)
+        (evaluation, scene.tracer.trace)
     }
 
     fn metadata(&self) -> &Map {
@@ -463,7 +472,7 @@ impl Evaluate for FlagdFlag {
     }
 }
 
-impl Held<'_> {
+impl Operand<'_> {
     pub(super) fn is_list(&self) -> bool {
         matches!(self.borrow(), ValueRef::List(_))
     }

@@ -6,39 +6,39 @@ use super::{
     arithmetic,
     coercion::{first_truthy, loose_equal, ordered, strict_equal, truthy, write_text},
     collection::{self, Quantifier},
-    evaluate::{Failed, Scene, at_path, is_rule},
+    evaluate::{EvaluationFailed, Evaluator, at_path, is_rule},
     fractional::Chosen,
     membership,
     operator::Operator,
-    trace::Watcher,
+    trace::Tracer,
     tree::{Attribute, Call, Expression, Order, Path, Variable},
 };
 use crate::value::{ShortText, Value, ValueRef};
 
 /// A value an expression came to: usually borrowed.
 #[derive(Debug)]
-pub(super) enum Held<'s> {
+pub(super) enum Operand<'s> {
     Borrowed(ValueRef<'s>),
     Owned(Value),
 }
 
-impl Held<'_> {
+impl Operand<'_> {
     #[inline]
     pub(super) fn borrow(&self) -> ValueRef<'_> {
         match self {
-            Held::Borrowed(value) => *value,
-            Held::Owned(value) => value.borrow(),
+            Operand::Borrowed(value) => *value,
+            Operand::Owned(value) => value.borrow(),
         }
     }
 
     pub(super) fn into_value(self) -> Value {
         match self {
-            Held::Borrowed(value) => value.to_value(),
-            Held::Owned(value) => value,
+            Operand::Borrowed(value) => value.to_value(),
+            Operand::Owned(value) => value,
         }
     }
 
-    pub(super) const NULL: Held<'static> = Held::Borrowed(ValueRef::Null);
+    pub(super) const NULL: Operand<'static> = Operand::Borrowed(ValueRef::Null);
 
     #[inline]
     pub(super) fn is_null(&self) -> bool {
@@ -46,9 +46,9 @@ impl Held<'_> {
     }
 }
 
-impl From<bool> for Held<'_> {
+impl From<bool> for Operand<'_> {
     fn from(value: bool) -> Self {
-        Held::Borrowed(ValueRef::Bool(value))
+        Operand::Borrowed(ValueRef::Bool(value))
     }
 }
 
@@ -80,9 +80,9 @@ impl<'s> Scope<'s> {
 /// What an operator works on.
 pub(super) enum Operands<'s> {
     /// As many as were written.
-    Written(SmallVec<[Held<'s>; 4]>),
+    Written(SmallVec<[Operand<'s>; 4]>),
     /// What the only argument came to: a list stands for its elements.
-    Came(Held<'s>),
+    Came(Operand<'s>),
 }
 
 impl Operands<'_> {
@@ -111,7 +111,7 @@ impl Operands<'_> {
     /// The operand at an index, `null` where there is none.
     pub(super) fn at(&self, index: usize) -> ValueRef<'_> {
         let found = match self {
-            Operands::Written(values) => values.get(index).map(Held::borrow),
+            Operands::Written(values) => values.get(index).map(Operand::borrow),
             Operands::Came(value) => match value.borrow() {
                 ValueRef::List(list) => list.element(index),
                 value => (index == 0).then_some(value),
@@ -121,20 +121,20 @@ impl Operands<'_> {
     }
 
     /// The operands where there have to be several.
-    fn list(self) -> Result<Self, Failed> {
-        if self.single().is_some() { Err(Failed) } else { Ok(self) }
+    fn list(self) -> Result<Self, EvaluationFailed> {
+        if self.single().is_some() { Err(EvaluationFailed) } else { Ok(self) }
     }
 }
 
-pub(super) type Answer<'s> = Result<Held<'s>, Failed>;
+pub(super) type Answer<'s> = Result<Operand<'s>, EvaluationFailed>;
 
-pub(super) fn evaluate<'a: 's, 's, W: Watcher>(
+pub(super) fn evaluate<'a: 's, 's, W: Tracer>(
     expression: &'a Expression,
-    scene: &mut Scene<'a, W>,
+    scene: &mut Evaluator<'a, W>,
     scope: Scope<'s>,
 ) -> Answer<'s> {
     match expression {
-        Expression::Constant(value) => Ok(Held::Borrowed(value.borrow())),
+        Expression::Constant(value) => Ok(Operand::Borrowed(value.borrow())),
         Expression::Variable(variable) => scene.variable(variable, scope),
         Expression::Call(call) => scene.call(call, scope),
         Expression::Split(split) => {
@@ -142,32 +142,32 @@ pub(super) fn evaluate<'a: 's, 's, W: Watcher>(
                 Chosen::Share(share) => split.constant(share),
                 Chosen::Value(value) => value,
             };
-            scene.watcher.operator(split.place, "fractional", value.borrow());
+            scene.tracer.operator(split.place, "fractional", value.borrow());
             Ok(value)
         }
         Expression::List(elements) => elements
             .iter()
-            .map(|element| evaluate(element, scene, scope).map(Held::into_value))
-            .collect::<Result<Vec<_>, Failed>>()
-            .map(|values| Held::Owned(Value::List(values))),
+            .map(|element| evaluate(element, scene, scope).map(Operand::into_value))
+            .collect::<Result<Vec<_>, EvaluationFailed>>()
+            .map(|values| Operand::Owned(Value::List(values))),
         Expression::Fail(place) => {
-            scene.watcher.failed(*place, "");
-            Err(Failed)
+            scene.tracer.failed(*place, "");
+            Err(EvaluationFailed)
         }
     }
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     fn variable<'s>(&mut self, variable: &'a Variable, scope: Scope<'s>) -> Answer<'s>
     where
         'a: 's,
     {
         let found = match &variable.path {
-            Path::Attribute(Attribute::Flagd) => Some(Held::Owned(Value::Map(self.flagd()))),
-            Path::Attribute(attribute) => self.read(attribute).map(Held::Borrowed),
-            Path::Everything => Some(Held::Owned(Value::Map(self.everything()))),
+            Path::Attribute(Attribute::Flagd) => Some(Operand::Owned(Value::Map(self.flagd()))),
+            Path::Attribute(attribute) => self.read(attribute).map(Operand::Borrowed),
+            Path::Everything => Some(Operand::Owned(Value::Map(self.everything()))),
             Path::Bare => match scope {
-                Scope::Element { item, .. } if is_scalar(item) => Some(Held::Borrowed(item)),
+                Scope::Element { item, .. } if is_scalar(item) => Some(Operand::Borrowed(item)),
                 _ => None,
             },
             Path::Level(..) | Path::Computed { .. } => return self.by_level(variable, scope),
@@ -178,7 +178,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     /// The fallback is evaluated whether or not it is needed, as any argument is.
     fn or_fallback<'s>(
         &mut self,
-        found: Option<Held<'s>>,
+        found: Option<Operand<'s>>,
         variable: &'a Variable,
         scope: Scope<'s>,
     ) -> Answer<'s>
@@ -187,7 +187,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     {
         let fallback = match &variable.fallback {
             Some(fallback) => evaluate(fallback, self, scope)?,
-            None => Held::NULL,
+            None => Operand::NULL,
         };
         Ok(found.filter(|found| !found.is_null()).unwrap_or(fallback))
     }
@@ -203,19 +203,19 @@ impl<'a, W: Watcher> Scene<'a, W> {
             let found = match &variable.path {
                 Path::Level(attribute, path) => match scope {
                     Scope::Data if path.is_empty() => {
-                        Some(Held::Owned(Value::Map(self.everything())))
+                        Some(Operand::Owned(Value::Map(self.everything())))
                     }
                     Scope::Data if matches!(attribute, Attribute::Flagd) => {
-                        Some(Held::Owned(Value::Map(self.flagd())))
+                        Some(Operand::Owned(Value::Map(self.flagd())))
                     }
-                    Scope::Data => self.read(attribute).map(Held::Borrowed),
+                    Scope::Data => self.read(attribute).map(Operand::Borrowed),
                     scope => inner(scope, path.iter().map(|segment| &**segment)),
                 },
                 Path::Computed { expression, listed } => {
                     let path = evaluate(expression, self, scope)?;
                     match (path.borrow(), listed) {
                         (path @ ValueRef::Text(_), true) => self.computed(path, scope)?,
-                        (_, true) => return Err(Failed),
+                        (_, true) => return Err(EvaluationFailed),
                         (path, false) => self.computed(path, scope)?,
                     }
                 }
@@ -226,12 +226,12 @@ impl<'a, W: Watcher> Scene<'a, W> {
                 let put_in = index + 1 < variable.levels.len();
                 let whole = variable.whole_rule && !matches!(found.borrow(), ValueRef::Map(_));
                 if put_in && (whole || is_rule(found.borrow())) {
-                    return Err(Failed);
+                    return Err(EvaluationFailed);
                 }
                 return Ok(found);
             }
         }
-        Ok(Held::NULL)
+        Ok(Operand::NULL)
     }
 
     /// Follows a path that the rule itself made: text, a number, or a list of a path and a fallback.
@@ -239,7 +239,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         &mut self,
         path: ValueRef<'_>,
         scope: Scope<'s>,
-    ) -> Result<Option<Held<'s>>, Failed>
+    ) -> Result<Option<Operand<'s>>, EvaluationFailed>
     where
         'a: 's,
     {
@@ -247,7 +247,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let (path, fallback) = match path {
             ValueRef::Null => {
                 return Ok(match scope {
-                    Scope::Element { item, .. } if is_scalar(item) => Some(Held::Borrowed(item)),
+                    Scope::Element { item, .. } if is_scalar(item) => Some(Operand::Borrowed(item)),
                     _ => None,
                 });
             }
@@ -261,27 +261,27 @@ impl<'a, W: Watcher> Scene<'a, W> {
                 Some(ValueRef::Text(path)) => {
                     (path, list.element(1).filter(|_| list.len() == 2).map(ValueRef::to_value))
                 }
-                _ => return Err(Failed),
+                _ => return Err(EvaluationFailed),
             },
-            _ => return Err(Failed),
+            _ => return Err(EvaluationFailed),
         };
         let mut segments = path.split('.').filter(|segment| !segment.is_empty());
         let found = match scope {
             Scope::Data => match segments.next() {
-                None => Some(Held::Owned(Value::Map(self.everything()))),
+                None => Some(Operand::Owned(Value::Map(self.everything()))),
                 Some("$flagd") => at_path(ValueRef::Map(&self.flagd()), segments)
-                    .map(|found| Held::Owned(found.to_value())),
+                    .map(|found| Operand::Owned(found.to_value())),
                 Some(first) => {
                     let start =
                         if first == "targetingKey" { self.key() } else { self.named(first) };
                     let found = start.and_then(|start| at_path(start, segments));
-                    self.watcher.read(|| path.to_owned(), found);
-                    found.map(Held::Borrowed)
+                    self.tracer.read(|| path.to_owned(), found);
+                    found.map(Operand::Borrowed)
                 }
             },
             scope => inner(scope, segments),
         };
-        Ok(found.filter(|found| !found.is_null()).or(fallback.map(Held::Owned)))
+        Ok(found.filter(|found| !found.is_null()).or(fallback.map(Operand::Owned)))
     }
 
     fn call<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
@@ -290,8 +290,8 @@ impl<'a, W: Watcher> Scene<'a, W> {
     {
         let answer = self.operate(call, scope);
         match &answer {
-            Ok(value) => self.watcher.operator(call.place, call.operator.name(), value.borrow()),
-            Err(_) => self.watcher.failed(call.place, call.operator.name()),
+            Ok(value) => self.tracer.operator(call.place, call.operator.name(), value.borrow()),
+            Err(_) => self.tracer.failed(call.place, call.operator.name()),
         }
         answer
     }
@@ -318,7 +318,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Operator::In => self.contained(call, scope),
             Operator::Cat => {
                 let operands = self.operands(call, scope)?;
-                super::text::joined(&operands).map(|text| Held::Owned(text.into()))
+                super::text::joined(&operands).map(|text| Operand::Owned(text.into()))
             }
             Operator::Substr => self.substring(call, scope),
             Operator::Add
@@ -330,9 +330,9 @@ impl<'a, W: Watcher> Scene<'a, W> {
             | Operator::Max
             | Operator::Abs => {
                 let operands = self.operands(call, scope)?;
-                arithmetic::arithmetic(call.operator, &operands).map(Held::Owned)
+                arithmetic::arithmetic(call.operator, &operands).map(Operand::Owned)
             }
-            Operator::Set => arithmetic::set(&self.operands(call, scope)?).map(Held::Owned),
+            Operator::Set => arithmetic::set(&self.operands(call, scope)?).map(Operand::Owned),
             Operator::Merge => collection::merge(&self.operands(call, scope)?),
             Operator::Missing => {
                 let names = self.operands(call, scope)?;
@@ -350,13 +350,13 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Operator::None => collection::quantify(self, arguments, scope, Quantifier::None),
             Operator::ContainsAll | Operator::ContainsAny | Operator::ContainsNone => {
                 let operands = self.operands(call, scope)?;
-                membership::contains_many(call.operator, &operands).map(Held::from)
+                membership::contains_many(call.operator, &operands).map(Operand::from)
             }
             Operator::SemVer => self.semantic_version(call, scope),
             Operator::StartsWith => self.texts(call, scope, |text, end| text.starts_with(end)),
             Operator::EndsWith => self.texts(call, scope, |text, end| text.ends_with(end)),
             // These two have forms of their own in the tree.
-            Operator::Var | Operator::Fractional => Err(Failed),
+            Operator::Var | Operator::Fractional => Err(EvaluationFailed),
         }
     }
 
@@ -367,7 +367,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let mut rest = arguments;
         loop {
             match rest {
-                [] => return Ok(Held::NULL),
+                [] => return Ok(Operand::NULL),
                 [otherwise] => return self.branch_value(otherwise, scope),
                 [condition, then, more @ ..] => {
                     if truthy(evaluate(condition, self, scope)?.borrow()) {
@@ -389,7 +389,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     where
         'a: 's,
     {
-        let mut last = Held::NULL;
+        let mut last = Operand::NULL;
         for argument in arguments {
             last = evaluate(argument, self, scope)?;
             if truthy(last.borrow()) == wanted {
@@ -406,12 +406,12 @@ impl<'a, W: Watcher> Scene<'a, W> {
     {
         let value = evaluate(branch, self, scope)?;
         match value.borrow() {
-            map @ ValueRef::Map(_) if is_rule(map) => Err(Failed),
+            map @ ValueRef::Map(_) if is_rule(map) => Err(EvaluationFailed),
             _ => Ok(value),
         }
     }
 
-    fn first_truth(&mut self, call: &'a Call, scope: Scope<'_>) -> Result<bool, Failed> {
+    fn first_truth(&mut self, call: &'a Call, scope: Scope<'_>) -> Result<bool, EvaluationFailed> {
         match &*call.arguments {
             [argument] if !call.listed => {
                 Ok(first_truthy(evaluate(argument, self, scope)?.borrow()))
@@ -428,7 +428,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         call: &'a Call,
         scope: Scope<'_>,
         test: fn(ValueRef<'_>, ValueRef<'_>) -> bool,
-    ) -> Result<bool, Failed> {
+    ) -> Result<bool, EvaluationFailed> {
         if let ([left, right], true) = (&*call.arguments, call.listed) {
             let (left, right) = (evaluate(left, self, scope)?, evaluate(right, self, scope)?);
             return Ok(test(left.borrow(), right.borrow()));
@@ -446,7 +446,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     where
         'a: 's,
     {
-        self.holds_for(call, scope, test).map(Held::from)
+        self.holds_for(call, scope, test).map(Operand::from)
     }
 
     /// `===` and `!==` take what is no list for unequal.
@@ -488,20 +488,20 @@ impl<'a, W: Watcher> Scene<'a, W> {
                     found = membership::matches(needle.borrow(), element.borrow());
                 }
             }
-            return found.map(Held::from);
+            return found.map(Operand::from);
         }
         let operands = self.operands(call, scope)?.list()?;
         if operands.is_empty() {
-            return Err(Failed);
+            return Err(EvaluationFailed);
         }
-        membership::contains(operands.at(0), operands.at(1)).map(Held::from)
+        membership::contains(operands.at(0), operands.at(1)).map(Operand::from)
     }
 
     pub(super) fn operands<'s>(
         &mut self,
         call: &'a Call,
         scope: Scope<'s>,
-    ) -> Result<Operands<'s>, Failed>
+    ) -> Result<Operands<'s>, EvaluationFailed>
     where
         'a: 's,
     {
@@ -516,7 +516,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         &mut self,
         arguments: &'a [Expression],
         scope: Scope<'s>,
-    ) -> Result<SmallVec<[Held<'s>; 4]>, Failed>
+    ) -> Result<SmallVec<[Operand<'s>; 4]>, EvaluationFailed>
     where
         'a: 's,
     {
@@ -529,7 +529,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
 }
 
 /// Follows a path from what an operator that goes through a list is at.
-fn inner<'s, 'p>(scope: Scope<'s>, mut path: impl Iterator<Item = &'p str>) -> Option<Held<'s>> {
+fn inner<'s, 'p>(scope: Scope<'s>, mut path: impl Iterator<Item = &'p str>) -> Option<Operand<'s>> {
     let start = match scope {
         Scope::Data => return None,
         Scope::Element { item, .. } => item,
@@ -551,12 +551,12 @@ fn inner<'s, 'p>(scope: Scope<'s>, mut path: impl Iterator<Item = &'p str>) -> O
                         ("valueType", kind.into()),
                     ];
                     let step = members.map(|(name, value)| (name.to_owned(), value));
-                    return Some(Held::Owned(Value::Map(step.into_iter().collect())));
+                    return Some(Operand::Owned(Value::Map(step.into_iter().collect())));
                 }
             }
         }
     };
-    at_path(start, path).map(Held::Borrowed)
+    at_path(start, path).map(Operand::Borrowed)
 }
 
 fn is_scalar(value: ValueRef<'_>) -> bool {

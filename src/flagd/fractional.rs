@@ -7,11 +7,11 @@ use smallvec::SmallVec;
 use super::{
     Fractional, cbor,
     coercion::integral,
-    evaluate::{Failed, Scene},
-    expression::{Held, Scope, evaluate},
+    evaluate::{EvaluationFailed, Evaluator},
+    expression::{Operand, Scope, evaluate},
     operator::Operator,
     text::write_joined,
-    trace::Watcher,
+    trace::Tracer,
     tree::{BucketBy, Call, Expression, Split},
 };
 use crate::{
@@ -24,10 +24,10 @@ use crate::{
 pub(super) enum Chosen<'s> {
     /// This share of those whose variants and weights are constants.
     Share(usize),
-    Value(Held<'s>),
+    Value(Operand<'s>),
 }
 
-const NOTHING: Chosen<'static> = Chosen::Value(Held::NULL);
+const NOTHING: Chosen<'static> = Chosen::Value(Operand::NULL);
 
 impl Split {
     /// The shares of a split by the targeting key, when they are constants.
@@ -40,23 +40,23 @@ impl Split {
     }
 
     /// The value of a share whose variant is a constant.
-    pub(super) fn constant(&self, share: usize) -> Held<'_> {
+    pub(super) fn constant(&self, share: usize) -> Operand<'_> {
         let first = usize::from(!matches!(self.bucket_by, BucketBy::Implied));
         let value = match self.arguments.get(first + share) {
             Some(Expression::Constant(entry)) => entry.as_list().and_then(<[_]>::first),
             _ => None,
         };
-        value.map_or(Held::NULL, |value| Held::Borrowed(value.borrow()))
+        value.map_or(Operand::NULL, |value| Operand::Borrowed(value.borrow()))
     }
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     #[inline]
     pub(super) fn split<'s>(
         &mut self,
         split: &'a Split,
         scope: Scope<'s>,
-    ) -> Result<Chosen<'s>, Failed>
+    ) -> Result<Chosen<'s>, EvaluationFailed>
     where
         'a: 's,
     {
@@ -72,7 +72,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     #[inline(always)]
     pub(super) fn key_hash(&mut self, split: &Split) -> Option<u32> {
         let key = self.key.filter(|key| !key.is_empty())?;
-        self.watcher.read(|| "targetingKey".to_owned(), Some(ValueRef::Text(key)));
+        self.tracer.read(|| "targetingKey".to_owned(), Some(ValueRef::Text(key)));
         let mut hash = split.prefix;
         self.flag.settings.fractional.key(&mut hash, key);
         Some(hash.finish())
@@ -93,7 +93,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let share = shares.of(bucket)?;
         let (from, to) = shares.bounds(share);
         let bounds = (from.into(), to.into());
-        self.watcher.bucket(split.place, bucket.into(), bounds, shares.total().into());
+        self.tracer.bucket(split.place, bucket.into(), bounds, shares.total().into());
         Some(share)
     }
 
@@ -112,7 +112,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             let start = end;
             end += 100.0 * f64::from(to - from) / total;
             if percent < end {
-                self.watcher.bucket(split.place, percent, (start, end), 100.0);
+                self.tracer.bucket(split.place, percent, (start, end), 100.0);
                 return Some(share);
             }
         }
@@ -125,7 +125,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         &mut self,
         split: &'a Split,
         scope: Scope<'s>,
-    ) -> Result<Chosen<'s>, Failed>
+    ) -> Result<Chosen<'s>, EvaluationFailed>
     where
         'a: 's,
     {
@@ -160,7 +160,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             return Ok(share.map_or(NOTHING, Chosen::Share));
         }
         // Operators see evaluated arguments: an entry that fails fails the rule, key or no key.
-        let mut variants = SmallVec::<[Held<'s>; 8]>::new();
+        let mut variants = SmallVec::<[Operand<'s>; 8]>::new();
         let mut weights = SmallVec::<[u32; 8]>::new();
         let mut valid = true;
         if let Some(list) = list_first {
@@ -181,7 +181,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
     }
 
     /// A split whose only argument comes to the list of everything.
-    fn listed<'s>(&mut self, split: &'a Split, scope: Scope<'s>) -> Result<Chosen<'s>, Failed>
+    fn listed<'s>(
+        &mut self,
+        split: &'a Split,
+        scope: Scope<'s>,
+    ) -> Result<Chosen<'s>, EvaluationFailed>
     where
         'a: 's,
     {
@@ -194,11 +198,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Value::List(_) => (self.implied(split), value.as_list().unwrap_or_default()),
             key => (self.by_value(split, key.borrow()), rest),
         };
-        let mut variants = SmallVec::<[Held<'s>; 8]>::new();
+        let mut variants = SmallVec::<[Operand<'s>; 8]>::new();
         let mut weights = SmallVec::<[u32; 8]>::new();
         let generation = self.flag.settings.fractional;
         let valid = entries.iter().all(|entry| {
-            let entry = Held::Owned(entry.clone());
+            let entry = Operand::Owned(entry.clone());
             computed_entry(entry, generation, &mut variants, &mut weights).is_some()
         });
         let share = hash
@@ -216,9 +220,9 @@ impl<'a, W: Watcher> Scene<'a, W> {
         &mut self,
         entry: &'a Expression,
         scope: Scope<'s>,
-        variants: &mut SmallVec<[Held<'s>; 8]>,
+        variants: &mut SmallVec<[Operand<'s>; 8]>,
         weights: &mut SmallVec<[u32; 8]>,
-    ) -> Result<Option<()>, Failed>
+    ) -> Result<Option<()>, EvaluationFailed>
     where
         'a: 's,
     {
@@ -281,7 +285,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         split: &Split,
         call: &'a Call,
         scope: Scope<'_>,
-    ) -> Result<Option<u32>, Failed> {
+    ) -> Result<Option<u32>, EvaluationFailed> {
         if matches!(split.bucket_by, BucketBy::First(true)) {
             self.missing_key |=
                 matches!(self.key(), None | Some(ValueRef::Null | ValueRef::Text("")));
@@ -300,18 +304,18 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
 /// Adds an entry that only its value shows to be one.
 fn computed_entry<'s>(
-    entry: Held<'s>,
+    entry: Operand<'s>,
     generation: Fractional,
-    variants: &mut SmallVec<[Held<'s>; 8]>,
+    variants: &mut SmallVec<[Operand<'s>; 8]>,
     weights: &mut SmallVec<[u32; 8]>,
 ) -> Option<()> {
     let (variant, weight) = match &entry {
-        Held::Borrowed(ValueRef::List(members)) => {
+        Operand::Borrowed(ValueRef::List(members)) => {
             let weight = |value| weight(value, generation);
-            (Held::Borrowed(members.element(0)?), members.element(1).map_or(Some(1), weight))
+            (Operand::Borrowed(members.element(0)?), members.element(1).map_or(Some(1), weight))
         }
-        Held::Owned(Value::List(members)) => (
-            Held::Owned(members.first()?.clone()),
+        Operand::Owned(Value::List(members)) => (
+            Operand::Owned(members.first()?.clone()),
             members.get(1).map_or(Some(1), |member| weight(member.borrow(), generation)),
         ),
         _ => return None,
@@ -320,9 +324,9 @@ fn computed_entry<'s>(
 }
 
 fn add<'s>(
-    variant: Held<'s>,
+    variant: Operand<'s>,
     weight: Option<u32>,
-    variants: &mut SmallVec<[Held<'s>; 8]>,
+    variants: &mut SmallVec<[Operand<'s>; 8]>,
     weights: &mut SmallVec<[u32; 8]>,
 ) -> Option<()> {
     if matches!(variant.borrow(), ValueRef::List(_) | ValueRef::Map(_)) {

@@ -1,7 +1,7 @@
 //! What a compiled rule is told about: faults, and forms on which flagd's engines differ.
 
 use super::{
-    compile::{Compiler, Refusal, Spot},
+    compile::{CompileError, Compiler, ValuePosition},
     operator::Operator,
     place::Place,
     tree::Expression,
@@ -112,7 +112,7 @@ impl Compiler<'_, '_> {
         self.problem(place, found, "text, or the variants straight away");
     }
 
-    pub(super) fn warn(&mut self, spot: Spot, found: impl Into<String>, expected: &str) {
+    pub(super) fn warn(&mut self, spot: ValuePosition, found: impl Into<String>, expected: &str) {
         let place = self.here(spot);
         self.problem(place, found, expected);
     }
@@ -123,10 +123,15 @@ impl Compiler<'_, '_> {
     }
 
     #[cold]
-    pub(super) fn rejected(&mut self, spot: Spot, found: &str, expected: String) -> Refusal {
+    pub(super) fn rejected(
+        &mut self,
+        spot: ValuePosition,
+        found: &str,
+        expected: String,
+    ) -> CompileError {
         let place = self.here(spot);
         let path = self.places.pointer(place);
-        Refusal::Rejected(Box::new(FlagProblem::rejected(self.key, path, found, expected)))
+        CompileError::Rejected(Box::new(FlagProblem::rejected(self.key, path, found, expected)))
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 use reqwest::Url;
 use tokio::time::Instant;
 
-use self::stream::{Ended, Stream};
+use self::stream::{Stream, StreamEnd};
 use crate::{
     dialect::Dialect,
     source::{
@@ -54,7 +54,7 @@ use crate::{
 /// [`HttpSource`](crate::source::HttpSource); a file is watched with `FileSource`.
 #[must_use]
 pub struct Source {
-    settings: Settings,
+    settings: SourceSettings,
     name: Cow<'static, str>,
     dialect: Flagd,
     last_known_good: Option<LastKnownGood>,
@@ -64,7 +64,7 @@ pub struct Source {
 
 /// How the server is reached.
 #[derive(Clone, Debug)]
-struct Settings {
+struct SourceSettings {
     host: String,
     port: u16,
     tls: bool,
@@ -82,7 +82,7 @@ struct Settings {
     proxy: Option<Secret>,
 }
 
-impl Settings {
+impl SourceSettings {
     /// The proxy on the way to the server: that which was given, or that of the environment.
     fn proxy(&self) -> Result<Option<Url>, SourceError> {
         if let Some(proxy) = &self.proxy {
@@ -104,7 +104,7 @@ impl Source {
     /// The sync service of the server at this host, ordinarily on port 8015.
     pub fn new(host: impl Into<String>, port: u16) -> Source {
         Source {
-            settings: Settings {
+            settings: SourceSettings {
                 host: host.into(),
                 port,
                 tls: false,
@@ -262,14 +262,14 @@ impl FlagSource for Source {
             Stream::new(&self.settings)?
         };
         sink.watch(stream.meter());
-        let sent = Sent::new(self.dialect);
+        let sent = SyncedDocument::new(self.dialect);
         let documents = Documents::start(self.name, Box::new(sent), self.last_known_good, sink);
         let task = network.spawn(follow(stream, documents, Arc::new(self.settings)));
         Ok(Subscription::on_drop(move || drop(task)))
     }
 }
 
-async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings>) {
+async fn follow(stream: Stream, mut documents: Documents, settings: Arc<SourceSettings>) {
     let (first, max) = settings.retry;
     let mut backoff = Backoff::new(first, max);
     loop {
@@ -283,8 +283,8 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
         }
         let failure = match ended {
             // Nothing is wrong, and a deadline of nothing is no reason to open streams in a loop.
-            Ok(Ended::OurTime) if opened.elapsed() >= first => continue,
-            Ok(Ended::ServersTime) if was_well && opened.elapsed() >= first => continue,
+            Ok(StreamEnd::OurTime) if opened.elapsed() >= first => continue,
+            Ok(StreamEnd::ServersTime) if was_well && opened.elapsed() >= first => continue,
             Ok(_) => {
                 documents.pause(backoff.pause(None)).await;
                 continue;
@@ -312,15 +312,15 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<Settings
 }
 
 /// What the server sends, as one text: that is what the last-known-good file keeps.
-struct Sent {
+struct SyncedDocument {
     dialect: Flagd,
     /// Whether it was said that nobody chose a generation of `fractional`.
     said: AtomicBool,
 }
 
-impl Sent {
-    fn new(dialect: Flagd) -> Sent {
-        Sent { dialect, said: AtomicBool::new(false) }
+impl SyncedDocument {
+    fn new(dialect: Flagd) -> SyncedDocument {
+        SyncedDocument { dialect, said: AtomicBool::new(false) }
     }
 
     /// Adds that `fractional` is used while nobody chose its generation: the data does not say which
@@ -352,7 +352,7 @@ impl Sent {
     }
 }
 
-impl Dialect for Sent {
+impl Dialect for SyncedDocument {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         let document: Map = serde_json::from_str(text)
             .map_err(|error| DocumentError::with_source("not what a flagd server sends", error))?;
@@ -395,12 +395,13 @@ mod tests {
                 r#"{{"flags": {{"f": {{"state": "ENABLED", "variants": {{"a": 1, "b": 2}},
                     "defaultVariant": "a", "targeting": {rule}}}}}}}"#
             );
-            Sent::text(&flags, &Map::new())
+            SyncedDocument::text(&flags, &Map::new())
         };
         let split = flag(r#"{"fractional" : [["a", 1], ["b", 1]]}"#);
         let plain = flag(r#"{"if": [{"==": [{"var": "fractional"}, "fractional"]}, "b"]}"#);
-        let problems =
-            |dialect: Flagd, text: &str| Sent::new(dialect).compile(text).unwrap().problems().len();
+        let problems = |dialect: Flagd, text: &str| {
+            SyncedDocument::new(dialect).compile(text).unwrap().problems().len()
+        };
         assert_eq!(problems(Flagd::new(), &split), 1);
         assert_eq!(problems(Flagd::new(), &plain), 0);
         for generation in [Fractional::V1, Fractional::V2, Fractional::V3] {

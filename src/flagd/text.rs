@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::{
     coercion::{number, whole, write_text},
-    evaluate::{Failed, Scene},
-    expression::{Answer, Held, Operands, Scope},
-    trace::Watcher,
+    evaluate::{EvaluationFailed, Evaluator},
+    expression::{Answer, Operand, Operands, Scope},
+    trace::Tracer,
     tree::Call,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// `cat`.
-pub(super) fn joined(operands: &Operands<'_>) -> Result<String, Failed> {
+pub(super) fn joined(operands: &Operands<'_>) -> Result<String, EvaluationFailed> {
     let mut text = String::new();
     write_joined(operands, &mut text)?;
     Ok(text)
@@ -25,10 +25,10 @@ pub(super) fn joined(operands: &Operands<'_>) -> Result<String, Failed> {
 pub(super) fn write_joined(
     operands: &Operands<'_>,
     out: &mut impl fmt::Write,
-) -> Result<(), Failed> {
+) -> Result<(), EvaluationFailed> {
     match operands.single() {
         Some(single @ ValueRef::Text(_)) => return write_text(single, out),
-        Some(_) => return Err(Failed),
+        Some(_) => return Err(EvaluationFailed),
         None => {}
     }
     if operands.len() == 1 {
@@ -71,7 +71,7 @@ impl<O: fmt::Write> fmt::Write for Trimmed<'_, O> {
     }
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     /// Characters from `start`, counted from the end when negative; as many as `length`, or all
     /// but as many as a negative `length`.
     pub(super) fn substring<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
@@ -80,7 +80,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     {
         let operands = self.operands(call, scope)?;
         if operands.single().is_some() || operands.len() < 2 {
-            return Err(Failed);
+            return Err(EvaluationFailed);
         }
         let count = |index| number(operands.at(index)).map(whole);
         let start = count(1)?;
@@ -95,11 +95,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
         };
         let cut = slice(source, start, length)?;
         if let Operands::Written(values) = &operands
-            && let Some(Held::Borrowed(ValueRef::Text(text))) = values.first()
+            && let Some(Operand::Borrowed(ValueRef::Text(text))) = values.first()
         {
-            return Ok(Held::Borrowed(ValueRef::Text(slice(text, start, length)?)));
+            return Ok(Operand::Borrowed(ValueRef::Text(slice(text, start, length)?)));
         }
-        Ok(Held::Owned(cut.into()))
+        Ok(Operand::Owned(cut.into()))
     }
 
     pub(super) fn texts<'s>(
@@ -113,11 +113,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
     {
         let values = self.operands(call, scope)?;
         if values.single().is_some() || values.len() != 2 {
-            return Ok(Held::NULL);
+            return Ok(Operand::NULL);
         }
         Ok(match (values.at(0), values.at(1)) {
             (ValueRef::Text(text), ValueRef::Text(end)) => test(text, end).into(),
-            _ => Held::NULL,
+            _ => Operand::NULL,
         })
     }
 
@@ -127,7 +127,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     {
         let values = self.operands(call, scope)?;
         if values.single().is_some() || values.len() != 3 {
-            return Ok(Held::NULL);
+            return Ok(Operand::NULL);
         }
         let (mut left_text, mut right_text) = (ShortText::default(), ShortText::default());
         let compared = version(values.at(0), &mut left_text)
@@ -136,7 +136,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
                 ValueRef::Text(operator) => satisfies(&left, operator, &right),
                 _ => None,
             });
-        Ok(compared.map_or(Held::NULL, Held::from))
+        Ok(compared.map_or(Operand::NULL, Operand::from))
     }
 }
 
@@ -144,8 +144,8 @@ impl<'a, W: Watcher> Scene<'a, W> {
 fn slice(
     text: &str,
     start: i64,
-    length: impl Fn() -> Result<Option<i64>, Failed>,
-) -> Result<&str, Failed> {
+    length: impl Fn() -> Result<Option<i64>, EvaluationFailed>,
+) -> Result<&str, EvaluationFailed> {
     let whole = text.chars().count() as i64;
     let from = if start < 0 { whole.wrapping_add(start) } else { start };
     if !(0..=whole).contains(&from) {
@@ -157,13 +157,13 @@ fn slice(
         Some(length) => from.wrapping_add(length).min(whole),
     };
     if to < from {
-        return Err(Failed);
+        return Err(EvaluationFailed);
     }
     let byte = |count: i64| {
         let at = usize::try_from(count).ok().and_then(|count| text.char_indices().nth(count));
         at.map_or(text.len(), |(byte, _)| byte)
     };
-    text.get(byte(from)..byte(to)).ok_or(Failed)
+    text.get(byte(from)..byte(to)).ok_or(EvaluationFailed)
 }
 
 fn version<'t>(value: ValueRef<'t>, buffer: &'t mut ShortText) -> Option<Version<'t>> {

@@ -9,7 +9,7 @@ use crate::{
     value::{Value, ValueRef},
 };
 
-pub(super) trait Watcher {
+pub(super) trait Tracer {
     fn read(&mut self, path: impl FnOnce() -> String, value: Option<ValueRef<'_>>);
     fn operator(&mut self, place: Place, name: &'static str, result: ValueRef<'_>);
     fn failed(&mut self, place: Place, name: &str);
@@ -21,9 +21,9 @@ pub(super) trait Watcher {
 }
 
 /// Sees nothing and costs nothing.
-pub(super) struct Unwatched;
+pub(super) struct Untraced;
 
-impl Watcher for Unwatched {
+impl Tracer for Untraced {
     #[inline(always)]
     fn read(&mut self, _: impl FnOnce() -> String, _: Option<ValueRef<'_>>) {}
     #[inline(always)]
@@ -41,20 +41,24 @@ impl Watcher for Unwatched {
 }
 
 /// Writes everything down.
-pub(super) struct Recorder<'a> {
+pub(super) struct TraceRecorder<'a> {
     places: &'a [Step],
     /// The operators that are not through yet, outermost first.
     entered: Vec<(Place, &'static str)>,
     pub(super) trace: EvaluationTrace,
 }
 
-impl<'a> Recorder<'a> {
-    pub(super) fn new(flag: &'a FlagdFlag) -> Recorder<'a> {
-        Recorder { places: &flag.places, entered: Vec::new(), trace: EvaluationTrace::default() }
+impl<'a> TraceRecorder<'a> {
+    pub(super) fn new(flag: &'a FlagdFlag) -> TraceRecorder<'a> {
+        TraceRecorder {
+            places: &flag.places,
+            entered: Vec::new(),
+            trace: EvaluationTrace::default(),
+        }
     }
 }
 
-impl Watcher for Recorder<'_> {
+impl Tracer for TraceRecorder<'_> {
     fn read(&mut self, path: impl FnOnce() -> String, value: Option<ValueRef<'_>>) {
         let value = value.map_or(Value::Null, ValueRef::to_value);
         self.trace.steps.push(TraceStep::Read { attribute: path(), value });

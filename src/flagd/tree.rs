@@ -16,7 +16,7 @@ pub(super) struct FlagdFlag {
     pub(super) body: Body,
     pub(super) default: Outcome,
     pub(super) metadata: Arc<Map>,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Arc<FlagdOptions>,
     pub(super) key: Box<str>,
     /// Where each operator of the rule stands.
     pub(super) places: Box<[super::place::Step]>,
@@ -24,7 +24,7 @@ pub(super) struct FlagdFlag {
 
 /// What all flags of one source have in common.
 #[derive(Debug, Default)]
-pub(super) struct Settings {
+pub(super) struct FlagdOptions {
     pub(super) fractional: super::Fractional,
     pub(super) static_context: Map,
 }

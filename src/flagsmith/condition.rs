@@ -13,7 +13,7 @@ use super::{
     property::Property,
     python,
     read::shortened,
-    subject::{Kind, Subject},
+    subject::{Subject, SubjectType},
 };
 use crate::flag::{pattern::Pattern, semver::Version};
 
@@ -24,12 +24,12 @@ pub(super) struct Condition {
     pub(super) value: ConditionValue,
     pub(super) test: Test,
     /// Why it never matches, if it does not.
-    pub(super) fault: Option<Box<Fault>>,
+    pub(super) fault: Option<Box<ConditionProblem>>,
 }
 
 /// What is wrong with a condition that never matches.
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
+pub(super) struct ConditionProblem {
     pub(super) found: String,
     pub(super) expected: &'static str,
 }
@@ -108,7 +108,7 @@ pub(super) enum Test {
     Compare(Comparison, Box<Constant>),
     Contains(Box<str>),
     NotContains(Box<str>),
-    In(Members),
+    In(MemberTexts),
     Matches(std::sync::Arc<Pattern>),
     Modulo {
         divisor: f64,
@@ -128,7 +128,7 @@ impl Test {
         operator: Operator,
         value: &ConditionValue,
         engine: Engine,
-    ) -> (Test, Option<Fault>) {
+    ) -> (Test, Option<ConditionProblem>) {
         let expected = match operator {
             Operator::Regex => "a regular expression that can be matched",
             Operator::Modulo => "`divisor|remainder`, two numbers",
@@ -143,7 +143,7 @@ impl Test {
             Some(test) => (test, None),
             None => {
                 let found = format!("`{}`", shortened(&value.text()));
-                (Test::Never, Some(Fault { found, expected }))
+                (Test::Never, Some(ConditionProblem { found, expected }))
             }
         }
     }
@@ -186,7 +186,7 @@ impl Test {
             Operator::LessThanInclusive => compare(Comparison::LessOrEqual),
             Operator::Contains => Test::Contains(value.text()),
             Operator::NotContains => Test::NotContains(value.text()),
-            Operator::In => Test::In(Members::new(value)),
+            Operator::In => Test::In(MemberTexts::new(value)),
             Operator::Regex => Test::Matches(Pattern::new(&value.text(), false)?.into()),
             Operator::Modulo => modulo(&value.text())?,
             Operator::PercentageSplit => Test::Split(value.text().parse().ok()?),
@@ -201,7 +201,7 @@ impl Test {
             Test::Python(check) => check.passes(subject),
             Test::Compare(comparison, constant) => comparison.holds(subject, constant),
             Test::In(members) => {
-                !matches!(subject.kind(), Kind::Bool(_))
+                !matches!(subject.kind(), SubjectType::Bool(_))
                     && subject.with_text(|text| members.has(text))
             }
             Test::Contains(part) => subject.with_text(|text| text.contains(&**part)),
@@ -209,10 +209,10 @@ impl Test {
             Test::Matches(pattern) => subject.with_text(|text| pattern.is_found_in(text)),
             Test::Modulo { divisor, remainder } => {
                 let number = match subject.kind() {
-                    Kind::Int(value) => Some(value as f64),
-                    Kind::Float(value) => Some(value),
-                    Kind::Text => subject.with_text(|text| text.parse().ok()),
-                    Kind::Null | Kind::Bool(_) => None,
+                    SubjectType::Int(value) => Some(value as f64),
+                    SubjectType::Float(value) => Some(value),
+                    SubjectType::Text => subject.with_text(|text| text.parse().ok()),
+                    SubjectType::Null | SubjectType::Bool(_) => None,
                 };
                 number.is_some_and(|number| (number % divisor - remainder).abs() < 1e-10)
             }
@@ -242,15 +242,15 @@ impl Comparison {
     #[inline]
     fn holds(self, subject: &Subject<'_>, constant: &Constant) -> bool {
         match subject.kind() {
-            Kind::Bool(value) => self.between_switches(value, constant.loose_switch),
-            Kind::Int(value) => {
+            SubjectType::Bool(value) => self.between_switches(value, constant.loose_switch),
+            SubjectType::Int(value) => {
                 constant.integer.is_some_and(|constant| self.of(value.partial_cmp(&constant)))
             }
-            Kind::Float(value) => {
+            SubjectType::Float(value) => {
                 constant.float.is_some_and(|constant| self.of(value.partial_cmp(&constant)))
             }
-            Kind::Text => subject.with_text(|text| self.of_text(text, constant)),
-            Kind::Null => false,
+            SubjectType::Text => subject.with_text(|text| self.of_text(text, constant)),
+            SubjectType::Null => false,
         }
     }
 
@@ -348,7 +348,7 @@ fn switch(text: &str) -> Option<bool> {
 
 /// The texts that `IN` looks through.
 #[derive(Clone, Debug)]
-pub(super) enum Members {
+pub(super) enum MemberTexts {
     Few(Box<[Box<str>]>),
     Many(NameSet<Box<str>>),
 }
@@ -356,28 +356,28 @@ pub(super) enum Members {
 /// From how many members on hashing beats scanning.
 const MANY: usize = 8;
 
-impl Members {
-    fn new(value: &ConditionValue) -> Members {
+impl MemberTexts {
+    fn new(value: &ConditionValue) -> MemberTexts {
         let members: Box<[Box<str>]> = match value {
             ConditionValue::One(text) => text.split(',').map(|part| part.trim().into()).collect(),
             ConditionValue::Many(texts) => texts.clone(),
         };
-        Members::of(members)
+        MemberTexts::of(members)
     }
 
-    pub(super) fn of(members: Box<[Box<str>]>) -> Members {
+    pub(super) fn of(members: Box<[Box<str>]>) -> MemberTexts {
         if members.len() < MANY {
-            Members::Few(members)
+            MemberTexts::Few(members)
         } else {
-            Members::Many(members.into_iter().collect())
+            MemberTexts::Many(members.into_iter().collect())
         }
     }
 
     #[inline]
     pub(super) fn has(&self, text: &str) -> bool {
         match self {
-            Members::Few(members) => members.iter().any(|member| **member == *text),
-            Members::Many(members) => members.contains(text),
+            MemberTexts::Few(members) => members.iter().any(|member| **member == *text),
+            MemberTexts::Many(members) => members.contains(text),
         }
     }
 }

@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Settings,
+    FlagsmithOptions,
     environment::{Environment, Shape},
     environment_document as api,
     evaluate::Feature,
     evaluation_context as engine,
     exposure::outcomes,
     read::{Members, item},
-    segments::{Identities, Placed, Refused, Segments, Thing},
+    segments::{DocumentProblem, Identities, ProblemSubject, RankedSegment, Segments},
     tree::{FeatureState, Segment},
 };
 use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet};
@@ -37,7 +37,7 @@ struct DocumentJson<'a, F, S, I, FC, SC> {
     segments: Option<Members<'a, SC>>,
 }
 
-type Whole<'a> = DocumentJson<
+type FullDocument<'a> = DocumentJson<
     'a,
     api::FeatureStateJson<'a>,
     api::SegmentJson<'a>,
@@ -49,9 +49,9 @@ type Whole<'a> = DocumentJson<
 type Items<'a> =
     DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
 
-pub(super) fn compile(settings: &Settings, text: &str) -> Result<FlagSet, DocumentError> {
+pub(super) fn compile(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
     // A document without a fault is read in one go; any other item by item.
-    if let Ok(document) = serde_json::from_str::<Whole<'_>>(text) {
+    if let Ok(document) = serde_json::from_str::<FullDocument<'_>>(text) {
         let mut reader = Reader::new(document.environment(settings)?);
         reader.whole(document);
         return Ok(reader.finish());
@@ -68,7 +68,7 @@ pub(super) fn compile(settings: &Settings, text: &str) -> Result<FlagSet, Docume
 }
 
 impl<F, S, I, FC, SC> DocumentJson<'_, F, S, I, FC, SC> {
-    fn environment(&self, settings: &Settings) -> Result<Environment, DocumentError> {
+    fn environment(&self, settings: &FlagsmithOptions) -> Result<Environment, DocumentError> {
         match (self.environment, &self.api_key) {
             (Some(environment), _) => {
                 let environment: engine::EnvironmentJson = part("environment", environment)?;
@@ -148,11 +148,11 @@ pub(super) fn segment(
 struct Reader {
     environment: Arc<Environment>,
     flags: Vec<Flag>,
-    segments: Vec<Placed>,
+    segments: Vec<RankedSegment>,
     /// Where in `segments` each is.
     places: Names<Arc<str>, usize>,
     identities: Identities,
-    refused: Vec<Refused>,
+    refused: Vec<DocumentProblem>,
     problems: Vec<FlagProblem>,
 }
 
@@ -169,7 +169,7 @@ impl Reader {
         }
     }
 
-    fn whole(&mut self, document: Whole<'_>) {
+    fn whole(&mut self, document: FullDocument<'_>) {
         let environment = Arc::clone(&self.environment);
         if environment.shape == Shape::Context {
             for (_, feature) in document.features.unwrap_or_default().0 {
@@ -233,7 +233,7 @@ impl Reader {
             Some(held) => held.segment = segment,
             None => {
                 self.places.insert(Arc::clone(&segment.id), self.segments.len());
-                self.segments.push(Placed { place, segment });
+                self.segments.push(RankedSegment { place, segment });
             }
         }
     }
@@ -272,8 +272,8 @@ impl Reader {
                         .map(|json| json.id.to_string().into()),
                 };
                 if let Some(id) = id {
-                    let thing = Thing::Segment { id, place };
-                    self.refused.push(Refused { thing, path: path.into() });
+                    let thing = ProblemSubject::Segment { id, place };
+                    self.refused.push(DocumentProblem { thing, path: path.into() });
                 }
             }
         }
@@ -285,8 +285,8 @@ impl Reader {
             Err(problem) => {
                 self.problems.push(problem);
                 if let Ok(json) = serde_json::from_str::<api::IdentifierJson>(text.get()) {
-                    let thing = Thing::Identity { identifier: json.identifier.into() };
-                    self.refused.push(Refused { thing, path: path.into() });
+                    let thing = ProblemSubject::Identity { identifier: json.identifier.into() };
+                    self.refused.push(DocumentProblem { thing, path: path.into() });
                 }
             }
         }

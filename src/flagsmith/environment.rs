@@ -1,13 +1,13 @@
 //! What all features of one set have in common.
 
-use super::{Generation, Settings};
+use super::{FlagsmithOptions, Generation};
 
 #[derive(Clone, Debug)]
 pub(super) struct Environment {
     pub(super) key: Box<str>,
     pub(super) name: Box<str>,
     pub(super) shape: Shape,
-    pub(super) settings: Settings,
+    pub(super) settings: FlagsmithOptions,
 }
 
 /// What the set was compiled from.

@@ -12,7 +12,7 @@ use super::{
     property::Path,
     segments::{Overrides, Segments},
     subject::Subject,
-    trace::{Recorder, Unwatched, Watcher},
+    trace::{TraceRecorder, Tracer, Untraced},
     tree::{FeatureState, Rule, Segment, Variant},
     walk::{Memo, Walk, address},
 };
@@ -34,7 +34,7 @@ pub(super) struct Feature {
 pub(super) struct Decision<'a> {
     pub(super) state: &'a FeatureState,
     pub(super) cause: Cause<'a>,
-    pub(super) choice: Choice<'a>,
+    pub(super) choice: VariantChoice<'a>,
     /// A split wanted an identity, and there was none.
     pub(super) missing_key: bool,
 }
@@ -54,7 +54,7 @@ pub(super) enum Cause<'a> {
 
 /// Which of the feature's variants was chosen.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Choice<'a> {
+pub(super) enum VariantChoice<'a> {
     /// There was no choice.
     None,
     /// None of them: the feature's own value.
@@ -73,11 +73,12 @@ impl Evaluate for Feature {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scope = Scope::new(request, set, &self.environment, Recorder::default());
-        let decision = scope.decide(&self.state);
+        let mut evaluator =
+            Evaluator::new(request, set, &self.environment, TraceRecorder::default());
+        let decision = evaluator.decide(&self.state);
         let result = super::FeatureResult::of(&decision);
-        scope.watcher.note(|| format!("`{}`: {}", self.state.name, result.reason));
-        (self.evaluation(&decision), scope.watcher.trace)
+        evaluator.tracer.note(|| format!("`{}`: {}", self.state.name, result.reason));
+        (self.evaluation(&decision), evaluator.tracer.trace)
     }
 
     fn metadata(&self) -> &Map {
@@ -88,7 +89,7 @@ impl Evaluate for Feature {
 impl Feature {
     #[inline]
     pub(super) fn decide<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Decision<'a> {
-        Scope::new(request, set, &self.environment, Unwatched).decide(&self.state)
+        Evaluator::new(request, set, &self.environment, Untraced).decide(&self.state)
     }
 
     #[inline]
@@ -97,10 +98,10 @@ impl Feature {
         let (reason, error) = match (decision.cause, decision.choice) {
             _ if !on => (Reason::Disabled, None),
             (Cause::Circular, _) => (Reason::Error, Some(ErrorCode::General)),
-            (_, Choice::Control | Choice::Variant(_)) => (Reason::Split, None),
-            (Cause::Segment(_), Choice::None) => (Reason::TargetingMatch, None),
-            (Cause::Default, Choice::None) => (Reason::Default, None),
-            (Cause::Static, Choice::None) => (Reason::Static, None),
+            (_, VariantChoice::Control | VariantChoice::Variant(_)) => (Reason::Split, None),
+            (Cause::Segment(_), VariantChoice::None) => (Reason::TargetingMatch, None),
+            (Cause::Default, VariantChoice::None) => (Reason::Default, None),
+            (Cause::Static, VariantChoice::None) => (Reason::Static, None),
         };
         Evaluation {
             value: on.then_some(decision.value()),
@@ -111,43 +112,44 @@ impl Feature {
             on: Some(on),
             missing_key: decision.missing_key,
             outcome: outcome(&self.state, decision),
+            truncates: false,
         }
     }
 }
 
 /// One evaluation.
-pub(super) struct Scope<'a, W> {
+pub(super) struct Evaluator<'a, W> {
     pub(super) set: &'a FlagSet,
     pub(super) segments: Option<&'a Segments>,
     pub(super) environment: &'a Environment,
     pub(super) identity: Option<Identity<'a>>,
     /// Made by the first decision that depends on other flags, or queries the context.
     walk: Option<Walk<'a>>,
-    pub(super) watcher: W,
+    pub(super) tracer: W,
 }
 
-impl<'a, W: Watcher> Scope<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     #[inline]
     pub(super) fn new(
         request: &Request<'a>,
         set: &'a FlagSet,
         environment: &'a Environment,
-        watcher: W,
-    ) -> Scope<'a, W> {
-        Scope {
+        tracer: W,
+    ) -> Evaluator<'a, W> {
+        Evaluator {
             set,
             segments: set.shared(),
             environment,
             identity: Identity::of(request, &environment.key),
             walk: None,
-            watcher,
+            tracer,
         }
     }
 
     #[inline]
     pub(super) fn decide(&mut self, state: &'a FeatureState) -> Decision<'a> {
         match self.segments.and_then(|segments| segments.overrides(&state.name)) {
-            None => self.serve(state, self.unaimed(), false),
+            None => self.serve(state, self.default_cause(), false),
             Some(overrides) if overrides.reads_flags => self.dependent(state, overrides),
             Some(overrides) => self.first(state, overrides),
         }
@@ -157,15 +159,14 @@ impl<'a, W: Watcher> Scope<'a, W> {
     #[cold]
     fn dependent(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
         self.walk().enter(address(state));
-        let decision = self.among_all(state, overrides, Scope::remembered_segment);
+        let decision = self.among_all(state, overrides, Evaluator::remembered_segment);
         self.walk().leave();
         if self.walk().unresolved == 0 {
             return decision;
         }
         // What lies beside a circle depends on where one comes from. The official engine asks all
         // segments, in the order of the document; so is everything asked again.
-        self.watcher
-            .note(|| "a flag depends on itself: all segments are asked in order".to_owned());
+        self.tracer.note(|| "a flag depends on itself: all segments are asked in order".to_owned());
         self.walk().forget_flags();
         let mut verdicts = Memo::default();
         for segment in self.segments.map(Segments::in_order).unwrap_or_default() {
@@ -187,7 +188,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
 
     /// Why a feature that nothing overrides has its value.
     #[inline]
-    fn unaimed(&self) -> Cause<'a> {
+    fn default_cause(&self) -> Cause<'a> {
         match self.environment.settings.generation {
             Generation::FlagDependencies => Cause::Static,
             Generation::BeforeFlagDependencies => Cause::Default,
@@ -207,10 +208,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         missing_key: bool,
     ) -> Decision<'a> {
         if !state.splits() {
-            return Decision { state, cause, choice: Choice::None, missing_key };
+            return Decision { state, cause, choice: VariantChoice::None, missing_key };
         }
         let Some(identity) = self.identity else {
-            return Decision { state, cause, choice: Choice::None, missing_key: true };
+            return Decision { state, cause, choice: VariantChoice::None, missing_key: true };
         };
         let rest = |hash: &mut Md5| hash.write(identity.identifier.as_bytes());
         let given = |hash: &mut Md5, key: &str| hash.write(key.as_bytes());
@@ -245,9 +246,9 @@ impl<'a, W: Watcher> Scope<'a, W> {
                 (percentage, chosen)
             }
         };
-        self.watcher.variant(percentage, &state.variants, chosen);
+        self.tracer.variant(percentage, &state.variants, chosen);
         let choice = chosen.and_then(|chosen| state.variants.get(chosen));
-        let choice = choice.map_or(Choice::Control, Choice::Variant);
+        let choice = choice.map_or(VariantChoice::Control, VariantChoice::Variant);
         Decision { state, cause, choice, missing_key }
     }
 
@@ -257,7 +258,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
         if let Some(own) = self.own(overrides) {
             return self.serve(own, Cause::Segment(IDENTITY_OVERRIDES), false);
         }
-        let (mut cause, mut missing_key) = (self.unaimed(), false);
+        let (mut cause, mut missing_key) = (self.default_cause(), false);
         for candidate in &overrides.strongest_first {
             let segment = &*candidate.segment;
             if self.passes_over(segment) {
@@ -284,7 +285,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
         overrides: &'a Overrides,
         matches: impl Fn(&mut Self, &'a Segment) -> bool,
     ) -> Decision<'a> {
-        let (mut cause, mut missing_key) = (self.unaimed(), false);
+        let (mut cause, mut missing_key) = (self.default_cause(), false);
         let mut found: Option<usize> = None;
         for place in &overrides.document_order {
             let Some(candidate) = overrides.strongest_first.get(*place) else { continue };
@@ -349,40 +350,40 @@ impl<'a, W: Watcher> Scope<'a, W> {
 
     #[inline]
     fn segment(&mut self, segment: &'a Segment) -> bool {
-        self.watcher.enter(|| format!("/segments/{}", segment.id));
+        self.tracer.enter(|| format!("/segments/{}", segment.id));
         let matches = !segment.rules.is_empty()
             && segment
                 .rules
                 .iter()
                 .enumerate()
                 .all(|(index, rule)| self.rule(segment, index, rule));
-        self.watcher.note(|| {
+        self.tracer.note(|| {
             format!(
                 "segment `{}` {}",
                 segment.name,
                 if matches { "matches" } else { "does not match" }
             )
         });
-        self.watcher.leave();
+        self.tracer.leave();
         matches
     }
 
     /// Conditions and nested rules must both hold; a rule without either holds.
     fn rule(&mut self, segment: &'a Segment, index: usize, rule: &'a Rule) -> bool {
-        self.watcher.enter(|| format!("/rules/{index}"));
+        self.tracer.enter(|| format!("/rules/{index}"));
         let holds = (rule.conditions.is_empty()
             || rule.kind.fold(&rule.conditions, |index, condition| {
                 self.condition(segment, index, condition)
             }))
             && (rule.rules.is_empty()
                 || rule.kind.fold(&rule.rules, |index, rule| self.rule(segment, index, rule)));
-        self.watcher.leave();
+        self.tracer.leave();
         holds
     }
 
     #[inline]
     fn condition(&mut self, segment: &'a Segment, index: usize, condition: &'a Condition) -> bool {
-        self.watcher.enter(|| format!("/conditions/{index}"));
+        self.tracer.enter(|| format!("/conditions/{index}"));
         let subject = self.read(&condition.property);
         let result = match (&condition.test, &subject) {
             (Test::Split(limit), _) => self.is_within(segment, condition, &subject, *limit),
@@ -390,8 +391,8 @@ impl<'a, W: Watcher> Scope<'a, W> {
             (test, Some(subject)) => test.passes(subject),
             (_, None) => false,
         };
-        self.watcher.condition(condition, subject.as_ref(), result);
-        self.watcher.leave();
+        self.tracer.condition(condition, subject.as_ref(), result);
+        self.tracer.leave();
         result
     }
 
@@ -423,7 +424,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
             }
             // What a property names is a number where it looks like one.
             Engine::Python => {
-                let found = subject.with_held(|held| {
+                let found = subject.with_value(|held| {
                     let write = |hash: &mut Md5| {
                         held.with_text(|text| hash.write(text.as_bytes()));
                     };
@@ -435,7 +436,7 @@ impl<'a, W: Watcher> Scope<'a, W> {
                 }
             }
         };
-        self.watcher.split(percentage, limit);
+        self.tracer.split(percentage, limit);
         percentage <= limit
     }
 
@@ -450,10 +451,10 @@ impl<'a, W: Watcher> Scope<'a, W> {
         }
         let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
             Some(overrides) if overrides.reads_flags => {
-                self.among_all(state, overrides, Scope::remembered_segment)
+                self.among_all(state, overrides, Evaluator::remembered_segment)
             }
             Some(overrides) => self.first(state, overrides),
-            None => self.serve(state, self.unaimed(), false),
+            None => self.serve(state, self.default_cause(), false),
         };
         self.walk().leave();
         if self.walk().is_cyclic(flag) {

@@ -1,7 +1,7 @@
 //! What a feature can answer, in the order in which it is counted.
 
 use super::{
-    evaluate::{Choice, Decision},
+    evaluate::{Decision, VariantChoice},
     tree::FeatureState,
 };
 use crate::flag::Outcome;
@@ -33,9 +33,9 @@ pub(super) fn outcome(feature: &FeatureState, decision: &Decision<'_>) -> u32 {
         return OFF;
     }
     let variant = match decision.choice {
-        Choice::None => return ON,
-        Choice::Control => return CONTROL,
-        Choice::Variant(variant) => variant,
+        VariantChoice::None => return ON,
+        VariantChoice::Control => return CONTROL,
+        VariantChoice::Variant(variant) => variant,
     };
     let Some(name) = variant.name.as_deref() else { return ON };
     let place = feature.variants.iter().position(|own| own.name.as_deref() == Some(name));

@@ -7,16 +7,16 @@ use serde_json::{Map as Object, Value as Json};
 use super::{
     Engine, context_json,
     environment::Shape,
-    evaluate::{Decision, Feature, Scope},
+    evaluate::{Decision, Evaluator, Feature},
     property::{FlagField, Path, Property},
     query::{Query, Step},
     subject::Subject,
-    trace::Watcher,
+    trace::Tracer,
     tree::Segment,
 };
 use crate::value::ShortText;
 
-impl<'a, W: Watcher> Scope<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     /// The identity's key as conditions see it.
     #[inline]
     pub(super) fn identity_key(&self) -> Option<Subject<'a>> {

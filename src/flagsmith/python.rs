@@ -6,8 +6,8 @@
 use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use super::{
-    condition::{Comparison, ConditionValue, Members},
-    subject::{Kind, Subject},
+    condition::{Comparison, ConditionValue, MemberTexts},
+    subject::{Subject, SubjectType},
 };
 use crate::{
     flag::{pattern::Pattern, semver::Version},
@@ -16,7 +16,7 @@ use crate::{
 
 /// A value of the context as the engine holds it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Held<'t> {
+pub(super) enum PythonValue<'t> {
     Bool(bool),
     Int(i64),
     /// An integer beyond 64 bits, by its digits without leading zeros.
@@ -28,9 +28,9 @@ pub(super) enum Held<'t> {
     Text(&'t str),
 }
 
-impl<'t> Held<'t> {
+impl<'t> PythonValue<'t> {
     /// The engine reads numbers out of text.
-    pub(super) fn of_text(text: &'t str) -> Held<'t> {
+    pub(super) fn of_text(text: &'t str) -> PythonValue<'t> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text),
@@ -38,35 +38,35 @@ impl<'t> Held<'t> {
         let numeric = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         if numeric(digits) {
             return match text.parse() {
-                Ok(value) => Held::Int(value),
-                Err(_) => Held::Large { negative, digits: digits.trim_start_matches('0') },
+                Ok(value) => PythonValue::Int(value),
+                Err(_) => PythonValue::Large { negative, digits: digits.trim_start_matches('0') },
             };
         }
         match digits.split_once('.') {
             Some((whole, fraction)) if numeric(whole) && numeric(fraction) => {
-                text.parse().map_or(Held::Text(text), Held::Float)
+                text.parse().map_or(PythonValue::Text(text), PythonValue::Float)
             }
-            _ => Held::Text(text),
+            _ => PythonValue::Text(text),
         }
     }
 
     /// Writes Python's text of it: `True`, `1.0`, `1e+21`.
     pub(super) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self {
-            Held::Bool(value) => out.write_str(if *value { "True" } else { "False" }),
-            Held::Int(value) => write!(out, "{value}"),
-            Held::Large { negative, digits } => {
+            PythonValue::Bool(value) => out.write_str(if *value { "True" } else { "False" }),
+            PythonValue::Int(value) => write!(out, "{value}"),
+            PythonValue::Large { negative, digits } => {
                 out.write_str(if *negative { "-" } else { "" })?;
                 out.write_str(digits)
             }
-            Held::Float(value) => write_float(*value, out),
-            Held::Text(text) => out.write_str(text),
+            PythonValue::Float(value) => write_float(*value, out),
+            PythonValue::Text(text) => out.write_str(text),
         }
     }
 
     /// Lends the text.
     pub(super) fn with_text<T>(&self, read: impl FnOnce(&str) -> T) -> T {
-        if let Held::Text(text) = self {
+        if let PythonValue::Text(text) = self {
             return read(text);
         }
         let mut text = ShortText::default();
@@ -77,14 +77,14 @@ impl<'t> Held<'t> {
 
     fn number(&self) -> Option<f64> {
         match self {
-            Held::Bool(value) => Some(f64::from(u8::from(*value))),
-            Held::Int(value) => Some(*value as f64),
-            Held::Large { negative, digits } => {
+            PythonValue::Bool(value) => Some(f64::from(u8::from(*value))),
+            PythonValue::Int(value) => Some(*value as f64),
+            PythonValue::Large { negative, digits } => {
                 let size: f64 = digits.parse().ok()?;
                 Some(if *negative { -size } else { size })
             }
-            Held::Float(value) => Some(*value),
-            Held::Text(_) => None,
+            PythonValue::Float(value) => Some(*value),
+            PythonValue::Text(_) => None,
         }
     }
 }
@@ -92,13 +92,13 @@ impl<'t> Held<'t> {
 impl Subject<'_> {
     /// Lends the value as the engine holds it. There is none for null.
     #[inline]
-    pub(super) fn with_held<T>(&self, read: impl FnOnce(Held<'_>) -> T) -> Option<T> {
+    pub(super) fn with_value<T>(&self, read: impl FnOnce(PythonValue<'_>) -> T) -> Option<T> {
         Some(match self.kind() {
-            Kind::Null => return None,
-            Kind::Bool(value) => read(Held::Bool(value)),
-            Kind::Int(value) => read(Held::Int(value)),
-            Kind::Float(value) => read(Held::Float(value)),
-            Kind::Text => self.with_text(|text| read(Held::of_text(text))),
+            SubjectType::Null => return None,
+            SubjectType::Bool(value) => read(PythonValue::Bool(value)),
+            SubjectType::Int(value) => read(PythonValue::Int(value)),
+            SubjectType::Float(value) => read(PythonValue::Float(value)),
+            SubjectType::Text => self.with_text(|text| read(PythonValue::of_text(text))),
         })
     }
 }
@@ -144,36 +144,38 @@ impl Constant {
         }
     }
 
-    fn holds(&self, comparison: Comparison, held: Held<'_>) -> bool {
+    fn holds(&self, comparison: Comparison, held: PythonValue<'_>) -> bool {
         match held {
             // Any text but two stands for true.
-            Held::Bool(value) => {
+            PythonValue::Bool(value) => {
                 let constant = !matches!(&*self.text, "False" | "false");
                 comparison.of(Some(value.cmp(&constant)))
             }
-            Held::Int(_) | Held::Large { .. } => self.integer.as_ref().is_some_and(|constant| {
-                held.with_text(|text| {
-                    let negative = text.starts_with('-');
-                    let digits = text.trim_start_matches('-');
-                    comparison.of(Some(compared((negative, digits), (constant.0, &constant.1))))
+            PythonValue::Int(_) | PythonValue::Large { .. } => {
+                self.integer.as_ref().is_some_and(|constant| {
+                    held.with_text(|text| {
+                        let negative = text.starts_with('-');
+                        let digits = text.trim_start_matches('-');
+                        comparison.of(Some(compared((negative, digits), (constant.0, &constant.1))))
+                    })
                 })
-            }),
-            Held::Float(value) => {
+            }
+            PythonValue::Float(value) => {
                 self.float.is_some_and(|constant| comparison.of(value.partial_cmp(&constant)))
             }
-            Held::Text(text) if self.is_version => {
+            PythonValue::Text(text) if self.is_version => {
                 let version = self.text.strip_suffix(":semver").and_then(Version::strict);
                 Version::strict(text)
                     .zip(version)
                     .is_some_and(|(version, other)| comparison.of(Some(version.precedence(&other))))
             }
-            Held::Text(text) => comparison.of(Some(text.cmp(&self.text))),
+            PythonValue::Text(text) => comparison.of(Some(text.cmp(&self.text))),
         }
     }
 
     /// Versions are no text to look into.
-    fn is_in(&self, held: Held<'_>) -> bool {
-        matches!(held, Held::Text(text) if !self.is_version && text.contains(&*self.text))
+    fn is_in(&self, held: PythonValue<'_>) -> bool {
+        matches!(held, PythonValue::Text(text) if !self.is_version && text.contains(&*self.text))
     }
 }
 
@@ -227,7 +229,7 @@ pub(super) enum Check {
     Compare(Comparison, Constant),
     Contains(Constant),
     NotContains(Box<str>),
-    In(Members),
+    In(MemberTexts),
     Matches(std::sync::Arc<Pattern>),
     Modulo { divisor: f64, remainder: f64 },
 }
@@ -235,19 +237,19 @@ pub(super) enum Check {
 impl Check {
     #[inline]
     pub(super) fn passes(&self, subject: &Subject<'_>) -> bool {
-        subject.with_held(|held| self.passes_for(held)).unwrap_or(false)
+        subject.with_value(|held| self.passes_for(held)).unwrap_or(false)
     }
 
-    fn passes_for(&self, held: Held<'_>) -> bool {
+    fn passes_for(&self, held: PythonValue<'_>) -> bool {
         match self {
             Check::Compare(comparison, constant) => constant.holds(*comparison, held),
             Check::Contains(part) => part.is_in(held),
             Check::NotContains(part) => {
-                matches!(held, Held::Text(text) if !text.contains(&**part))
+                matches!(held, PythonValue::Text(text) if !text.contains(&**part))
             }
             // Only text and integers are members of a list of texts.
             Check::In(members) => match held {
-                Held::Bool(_) | Held::Float(_) => false,
+                PythonValue::Bool(_) | PythonValue::Float(_) => false,
                 held => held.with_text(|text| members.has(text)),
             },
             Check::Matches(pattern) => held.with_text(|text| pattern.is_found_in(text)),
@@ -274,16 +276,16 @@ pub(super) fn modulo(text: &str) -> Option<Check> {
 
 /// The texts that `IN` looks through: a list, also one that is written out as JSON, or what stands
 /// between commas, blanks included.
-pub(super) fn members(value: &ConditionValue) -> Members {
+pub(super) fn members(value: &ConditionValue) -> MemberTexts {
     match value {
-        ConditionValue::Many(texts) => Members::of(texts.clone()),
+        ConditionValue::Many(texts) => MemberTexts::of(texts.clone()),
         ConditionValue::One(text) => {
             if text.starts_with('[')
                 && let Ok(values) = serde_json::from_str::<Vec<crate::value::Value>>(text)
             {
-                return Members::of(values.iter().map(text_of).collect());
+                return MemberTexts::of(values.iter().map(text_of).collect());
             }
-            Members::of(text.split(',').map(Box::from).collect())
+            MemberTexts::of(text.split(',').map(Box::from).collect())
         }
     }
 }
@@ -293,10 +295,10 @@ pub(super) fn text_of(value: &crate::value::Value) -> Box<str> {
     use crate::value::Value;
     let held = match value {
         Value::Null => return "None".into(),
-        Value::Bool(value) => Held::Bool(*value),
-        Value::Int(value) => Held::Int(*value),
-        Value::Float(value) => Held::Float(*value),
-        Value::Text(text) => Held::Text(text),
+        Value::Bool(value) => PythonValue::Bool(*value),
+        Value::Int(value) => PythonValue::Int(*value),
+        Value::Float(value) => PythonValue::Float(*value),
+        Value::Text(text) => PythonValue::Text(text),
         nested => return nested.to_string().into(),
     };
     held.with_text(|text| text.into())
@@ -309,24 +311,27 @@ mod tests {
     #[test]
     fn a_trait_has_the_text_that_python_gives_it() {
         let shown = [
-            (Held::Float(1.0), "1.0"),
-            (Held::Float(2.5), "2.5"),
-            (Held::Float(1e21), "1e+21"),
-            (Held::Float(1e16), "1e+16"),
-            (Held::Float(123_456_789_012_345.0), "123456789012345.0"),
-            (Held::Float(1.5e-7), "1.5e-07"),
-            (Held::Float(0.0001), "0.0001"),
-            (Held::Float(0.000_05), "5e-05"),
-            (Held::Float(-0.0), "-0.0"),
-            (Held::Bool(true), "True"),
-            (Held::of_text("007"), "7"),
-            (Held::of_text("-0"), "0"),
-            (Held::of_text("3.50"), "3.5"),
-            (Held::of_text("00123456789012345678901234567890"), "123456789012345678901234567890"),
-            (Held::of_text("1e5"), "1e5"),
-            (Held::of_text("+5"), "+5"),
-            (Held::of_text(".5"), ".5"),
-            (Held::of_text("5."), "5."),
+            (PythonValue::Float(1.0), "1.0"),
+            (PythonValue::Float(2.5), "2.5"),
+            (PythonValue::Float(1e21), "1e+21"),
+            (PythonValue::Float(1e16), "1e+16"),
+            (PythonValue::Float(123_456_789_012_345.0), "123456789012345.0"),
+            (PythonValue::Float(1.5e-7), "1.5e-07"),
+            (PythonValue::Float(0.0001), "0.0001"),
+            (PythonValue::Float(0.000_05), "5e-05"),
+            (PythonValue::Float(-0.0), "-0.0"),
+            (PythonValue::Bool(true), "True"),
+            (PythonValue::of_text("007"), "7"),
+            (PythonValue::of_text("-0"), "0"),
+            (PythonValue::of_text("3.50"), "3.5"),
+            (
+                PythonValue::of_text("00123456789012345678901234567890"),
+                "123456789012345678901234567890",
+            ),
+            (PythonValue::of_text("1e5"), "1e5"),
+            (PythonValue::of_text("+5"), "+5"),
+            (PythonValue::of_text(".5"), ".5"),
+            (PythonValue::of_text("5."), "5."),
         ];
         for (held, expected) in shown {
             held.with_text(|text| assert_eq!(text, expected, "{held:?}"));

@@ -39,19 +39,19 @@ enum Filter {
     Or(Box<[Filter]>),
     And(Box<[Filter]>),
     Not(Box<Filter>),
-    Exists(Place),
+    Exists(FilterPath),
     Compare(Operand, Comparison, Operand),
     /// `match` and `search`: whether the pattern has to match the whole text.
     Matches {
         text: Operand,
-        pattern: Wanted,
+        pattern: PatternOperand,
         whole: bool,
     },
 }
 
 /// The pattern of a filter: compiled beforehand where it is written out.
 #[derive(Clone, Debug)]
-enum Wanted {
+enum PatternOperand {
     Compiled(std::sync::Arc<Pattern>),
     Read(Operand),
     Malformed,
@@ -59,7 +59,7 @@ enum Wanted {
 
 /// A path inside of a filter.
 #[derive(Clone, Debug)]
-struct Place {
+struct FilterPath {
     absolute: bool,
     steps: Box<[Step]>,
 }
@@ -67,10 +67,10 @@ struct Place {
 #[derive(Clone, Debug)]
 enum Operand {
     Literal(Json),
-    Place(Place),
+    Place(FilterPath),
     Length(Box<Operand>),
-    Count(Place),
-    Value(Place),
+    Count(FilterPath),
+    Value(FilterPath),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::evaluate::{Cause, Choice, Decision};
+use super::evaluate::{Cause, Decision, VariantChoice};
 use crate::value::{Map, Value};
 
 /// What Flagsmith answers for one feature. Borrows from the set: making one allocates nothing.
@@ -73,24 +73,24 @@ impl<'a> Decision<'a> {
     #[inline]
     pub(super) fn value(&self) -> &'a Value {
         match self.choice {
-            Choice::None | Choice::Control => &self.state.value,
-            Choice::Variant(variant) => &variant.value,
+            VariantChoice::None | VariantChoice::Control => &self.state.value,
+            VariantChoice::Variant(variant) => &variant.value,
         }
     }
 
     #[inline]
     pub(super) fn variant(&self) -> Option<&'a str> {
         match self.choice {
-            Choice::None => None,
-            Choice::Control => Some("control"),
-            Choice::Variant(variant) => variant.name.as_deref(),
+            VariantChoice::None => None,
+            VariantChoice::Control => Some("control"),
+            VariantChoice::Variant(variant) => variant.name.as_deref(),
         }
     }
 
     fn reason(&self) -> Reason<'a> {
         match (self.cause, self.choice) {
             (Cause::Circular, _) => Reason::CircularDependency,
-            (_, Choice::Variant(variant)) => Reason::Split { weight: variant.weight },
+            (_, VariantChoice::Variant(variant)) => Reason::Split { weight: variant.weight },
             (Cause::Segment(segment), _) => Reason::TargetingMatch { segment },
             (Cause::Default, _) => Reason::Default,
             (Cause::Static, _) => Reason::Static,

@@ -8,16 +8,16 @@ use super::{
     environment::Environment,
     tree::{FeatureState, Segment},
 };
-use crate::flag::{Shared, table::Table};
+use crate::flag::{SetData, table::ShardedTable};
 
 /// What the features of one set are overridden by. A copy copies pointers.
 #[derive(Clone)]
 pub(super) struct Segments {
     pub(super) environment: Arc<Environment>,
-    segments: Table<Placed>,
-    overrides: Table<Arc<Overrides>>,
+    segments: ShardedTable<RankedSegment>,
+    overrides: ShardedTable<Arc<Overrides>>,
     identities: Arc<Identities>,
-    refused: Arc<[Refused]>,
+    refused: Arc<[DocumentProblem]>,
     /// The place of the next segment that is new.
     end: usize,
 }
@@ -27,21 +27,21 @@ pub(super) type Identities = Names<Arc<str>, Arc<[Arc<FeatureState>]>>;
 
 /// A segment and its place in the order of the document.
 #[derive(Clone)]
-pub(super) struct Placed {
+pub(super) struct RankedSegment {
     pub(super) place: usize,
     pub(super) segment: Arc<Segment>,
 }
 
 /// What the document got wrong.
 #[derive(Clone, Debug)]
-pub(super) struct Refused {
-    pub(super) thing: Thing,
+pub(super) struct DocumentProblem {
+    pub(super) thing: ProblemSubject,
     /// Where it stands in the document, as a JSON pointer.
     pub(super) path: Box<str>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Thing {
+pub(super) enum ProblemSubject {
     Segment { id: Arc<str>, place: usize },
     Identity { identifier: Arc<str> },
 }
@@ -69,14 +69,14 @@ impl Segments {
     /// `segments` with their places, in any order.
     pub(super) fn new(
         environment: Arc<Environment>,
-        segments: Vec<Placed>,
+        segments: Vec<RankedSegment>,
         identities: Identities,
-        refused: Vec<Refused>,
+        refused: Vec<DocumentProblem>,
     ) -> Segments {
         let end = segments.iter().map(|placed| placed.place + 1).max().unwrap_or(0);
         let mut by_feature: Names<Arc<str>, Vec<Override>> = Names::default();
         let mut by_identity: Names<Arc<str>, Names<Arc<str>, Arc<FeatureState>>> = Names::default();
-        let mut table = Table::default();
+        let mut table = ShardedTable::default();
         for placed in segments {
             for over in placed.overrides() {
                 by_feature.entry(Arc::clone(&over.state.name)).or_default().push(over);
@@ -89,7 +89,7 @@ impl Segments {
                 own.insert(Arc::clone(identifier), Arc::clone(state));
             }
         }
-        let mut overrides = Table::default();
+        let mut overrides = ShardedTable::default();
         for (name, own) in by_identity {
             let by_segment = by_feature.remove(&name).unwrap_or_default();
             overrides.insert(name, Arc::new(Overrides::new(by_segment, Some(own.into()))));
@@ -122,15 +122,15 @@ impl Segments {
     /// The same with a segment added at the end, or replaced where it is.
     pub(super) fn with(&self, segment: Segment) -> Segments {
         let refused_at = self.refused.iter().find_map(|refused| match &refused.thing {
-            Thing::Segment { id, place } if *id == segment.id => Some(*place),
+            ProblemSubject::Segment { id, place } if *id == segment.id => Some(*place),
             _ => None,
         });
         let held = self.segments.get(&segment.id).map(|held| held.place);
         let place = held.or(refused_at).unwrap_or(self.end);
-        self.with_placed(Placed { place, segment: Arc::new(segment) })
+        self.with_ranked(RankedSegment { place, segment: Arc::new(segment) })
     }
 
-    fn with_placed(&self, placed: Placed) -> Segments {
+    fn with_ranked(&self, placed: RankedSegment) -> Segments {
         let mut changed = self.without(&placed.segment.id);
         let mut by_feature: Names<Arc<str>, Vec<Override>> = Names::default();
         for over in placed.overrides() {
@@ -157,7 +157,7 @@ impl Segments {
             }
             changed.segments.remove(id);
         }
-        let of_segment = |refused: &Refused| matches!(&refused.thing, Thing::Segment { id: refused, .. } if **refused == *id);
+        let of_segment = |refused: &DocumentProblem| matches!(&refused.thing, ProblemSubject::Segment { id: refused, .. } if **refused == *id);
         if self.refused.iter().any(of_segment) {
             changed.refused =
                 self.refused.iter().filter(|refused| !of_segment(refused)).cloned().collect();
@@ -168,7 +168,7 @@ impl Segments {
     /// Where the document has the segment that it got wrong.
     pub(super) fn refused_at(&self, segment: &str) -> Option<&str> {
         self.refused.iter().find_map(|refused| match &refused.thing {
-            Thing::Segment { id, .. } if **id == *segment => Some(&*refused.path),
+            ProblemSubject::Segment { id, .. } if **id == *segment => Some(&*refused.path),
             _ => None,
         })
     }
@@ -187,7 +187,7 @@ impl Segments {
     }
 }
 
-impl Placed {
+impl RankedSegment {
     fn overrides(&self) -> impl Iterator<Item = Override> + use<'_> {
         self.segment.overrides.iter().map(|state| Override {
             place: self.place,
@@ -221,31 +221,33 @@ impl Overrides {
     }
 }
 
-impl Shared for Segments {
-    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn Shared>> {
+impl SetData for Segments {
+    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn SetData>> {
         let previous: &Segments = previous.downcast_ref()?;
         let mut kept = None;
         for refused in self.refused.iter() {
             let current: &Segments = kept.as_ref().unwrap_or(self);
             kept = match &refused.thing {
-                Thing::Segment { id, place } => match previous.segments.get(id) {
+                ProblemSubject::Segment { id, place } => match previous.segments.get(id) {
                     Some(held) if current.segments.get(id).is_none() => {
                         let segment = Arc::clone(&held.segment);
-                        let changed = current.with_placed(Placed { place: *place, segment });
+                        let changed = current.with_ranked(RankedSegment { place: *place, segment });
                         // Still wrong in the document: the next set is to keep it again.
                         Some(Segments { refused: Arc::clone(&self.refused), ..changed })
                     }
                     _ => kept,
                 },
-                Thing::Identity { identifier } => match previous.identities.get(identifier) {
-                    Some(states) if !current.identities.contains_key(identifier) => {
-                        Some(current.with_identity(identifier, states))
+                ProblemSubject::Identity { identifier } => {
+                    match previous.identities.get(identifier) {
+                        Some(states) if !current.identities.contains_key(identifier) => {
+                            Some(current.with_identity(identifier, states))
+                        }
+                        _ => kept,
                     }
-                    _ => kept,
-                },
+                }
             };
         }
-        kept.map(|kept| Arc::new(kept) as Arc<dyn Shared>)
+        kept.map(|kept| Arc::new(kept) as Arc<dyn SetData>)
     }
 }
 

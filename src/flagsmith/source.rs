@@ -11,7 +11,9 @@ mod settings;
 
 use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
-use self::{document::Environment, fetch::Connection, report::Report, settings::Settings};
+use self::{
+    document::Environment, fetch::Connection, report::UsageReport, settings::SourceSettings,
+};
 use crate::source::{
     FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
 };
@@ -45,7 +47,7 @@ use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood}
 /// ```
 #[must_use]
 pub struct Source {
-    settings: Settings,
+    settings: SourceSettings,
     name: Cow<'static, str>,
     dialect: Flagsmith,
     bootstrap: Option<String>,
@@ -57,7 +59,7 @@ impl Source {
     /// client-side key may not read the environment document; the source refuses it.
     pub fn new(server_key: impl Into<Box<str>>) -> Source {
         Source {
-            settings: Settings::new(server_key.into()),
+            settings: SourceSettings::new(server_key.into()),
             name: Cow::Borrowed("flagsmith"),
             dialect: Flagsmith::new(),
             bootstrap: None,
@@ -190,7 +192,8 @@ impl FlagSource for Source {
         if self.settings.analytics.is_some() {
             dialect = dialect.with_evaluation_counts(&exposures);
         }
-        let report = Report::new(&connection.client, &self.settings, exposures, self.name.clone())?;
+        let report =
+            UsageReport::new(&connection.client, &self.settings, exposures, self.name.clone())?;
         let environment =
             Environment::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
         let settings = self.settings;

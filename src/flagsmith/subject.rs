@@ -98,34 +98,36 @@ impl<'a> Subject<'a> {
 
     /// The type that comparisons go by.
     #[inline]
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> SubjectType {
         match self {
-            Subject::Null => Kind::Null,
-            Subject::Bool(value) | Subject::Found(Value::Bool(value)) => Kind::Bool(*value),
-            Subject::Int(value) | Subject::Found(Value::Int(value)) => Kind::Int(*value),
+            Subject::Null => SubjectType::Null,
+            Subject::Bool(value) | Subject::Found(Value::Bool(value)) => SubjectType::Bool(*value),
+            Subject::Int(value) | Subject::Found(Value::Int(value)) => SubjectType::Int(*value),
             Subject::Float(value)
             | Subject::JsonFloat(value)
-            | Subject::Found(Value::Float(value)) => Kind::Float(*value),
-            Subject::Text(_) | Subject::Key(_) | Subject::Found(Value::Text(_)) => Kind::Text,
-            Subject::Found(_) => Kind::Null,
+            | Subject::Found(Value::Float(value)) => SubjectType::Float(*value),
+            Subject::Text(_) | Subject::Key(_) | Subject::Found(Value::Text(_)) => {
+                SubjectType::Text
+            }
+            Subject::Found(_) => SubjectType::Null,
         }
     }
 
     /// For a trace. Allocates.
     pub(super) fn to_value(&self) -> Value {
         match self.kind() {
-            Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(value),
-            Kind::Int(value) => Value::Int(value),
-            Kind::Float(value) => Value::Float(value),
-            Kind::Text => self.with_text(|text| Value::Text(text.into())),
+            SubjectType::Null => Value::Null,
+            SubjectType::Bool(value) => Value::Bool(value),
+            SubjectType::Int(value) => Value::Int(value),
+            SubjectType::Float(value) => Value::Float(value),
+            SubjectType::Text => self.with_text(|text| Value::Text(text.into())),
         }
     }
 }
 
 /// The type of a subject, with its value where that is no text.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum SubjectType {
     Null,
     Bool(bool),
     Int(i64),

@@ -6,7 +6,7 @@ use crate::{
     value::Value,
 };
 
-pub(super) trait Watcher {
+pub(super) trait Tracer {
     /// Goes into a part of a segment.
     fn enter(&mut self, part: impl FnOnce() -> String);
     fn leave(&mut self);
@@ -19,9 +19,9 @@ pub(super) trait Watcher {
 }
 
 /// Sees nothing and costs nothing.
-pub(super) struct Unwatched;
+pub(super) struct Untraced;
 
-impl Watcher for Unwatched {
+impl Tracer for Untraced {
     #[inline(always)]
     fn enter(&mut self, _: impl FnOnce() -> String) {}
     #[inline(always)]
@@ -38,19 +38,19 @@ impl Watcher for Unwatched {
 
 /// Writes everything down.
 #[derive(Default)]
-pub(super) struct Recorder {
+pub(super) struct TraceRecorder {
     /// Where the evaluation is, from the outermost part on.
     path: Vec<String>,
     pub(super) trace: EvaluationTrace,
 }
 
-impl Recorder {
+impl TraceRecorder {
     fn path(&self) -> String {
         self.path.concat()
     }
 }
 
-impl Watcher for Recorder {
+impl Tracer for TraceRecorder {
     fn enter(&mut self, part: impl FnOnce() -> String) {
         self.path.push(part());
     }

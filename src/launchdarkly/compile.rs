@@ -12,7 +12,7 @@ use super::{
     operator::Test,
     reference::{attribute, kind},
     tree::{
-        Attribute, Bucket, Clause, KeyMap, KeySet, Keys, Kind, LaunchDarklyFlag, Members,
+        Attribute, Bucket, Clause, ContextKind, KeyMap, KeySet, Keys, LaunchDarklyFlag, Members,
         Prerequisite, Rollout, Rule, Segment, SegmentRule, Serve, Share, Targets, Tracking,
         Variation,
     },
@@ -271,7 +271,7 @@ impl Serving<'_, '_> {
 
     /// The targets in the order in which they are tried; neighbours of one kind become one.
     fn targets(&mut self, users: Vec<TargetData>, contexts: Vec<TargetData>) -> Box<[Targets]> {
-        let mut groups: Vec<(Kind, Targeted)> = Vec::new();
+        let mut groups: Vec<(ContextKind, Targeted)> = Vec::new();
         let mut add = |target: TargetData, variation| {
             let of_kind = kind(target.context_kind);
             let keys = target.values.unwrap_or_default().into_iter();
@@ -332,7 +332,7 @@ fn prefix(key: &str, salt: &str) -> Sha1 {
 
 /// The keys that a segment lists: those by kind first, then those of users.
 fn keys(contexts: Option<Vec<TargetData>>, users: Option<Vec<Box<str>>>) -> Box<[Keys]> {
-    let mut by_kind: Vec<(Kind, Vec<Box<str>>)> = Vec::new();
+    let mut by_kind: Vec<(ContextKind, Vec<Box<str>>)> = Vec::new();
     let mut places: Names<Box<str>, usize> = Names::default();
     let users = TargetData { context_kind: None, values: users, variation: None };
     for target in contexts.unwrap_or_default().into_iter().chain([users]) {

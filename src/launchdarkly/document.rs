@@ -13,19 +13,19 @@ use super::{
     segment::Segments,
     trace::escaped,
     tree::{LaunchDarklyFlag, Segment},
-    walk::{Taker, walk},
+    walk::{DocumentVisitor, walk},
 };
-use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, table::Table};
+use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, table::ShardedTable};
 use crate::value::Value;
 
 pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
     // Mostly all is well, and the text need be read only once.
-    let mut good = Reading::of(dialect);
+    let mut good = DocumentReader::of(dialect);
     let (reading, found) = match walk(text, &mut good) {
         Ok(found) => (good, found),
         Err(_) => {
             // Each item by itself: a malformed one must not drop its neighbours.
-            let mut careful = Careful(Reading::of(dialect));
+            let mut careful = ItemReader(DocumentReader::of(dialect));
             let found = walk(text, &mut careful).map_err(unreadable)?;
             (careful.0, found)
         }
@@ -34,7 +34,7 @@ pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, Doc
         let message = "flag data: found neither `flags` nor `segments`, expected an object of each";
         return Err(DocumentError::new(message));
     }
-    let Reading { flags, segments, rejected, problems, .. } = reading;
+    let DocumentReader { flags, segments, rejected, problems, .. } = reading;
     let shared = Segments { table: segments, rejected: rejected.into(), ..dialect.no_segments() };
     let set: FlagSet = flags.into_iter().collect();
     Ok(set.with_shared(shared).with_problems(problems))
@@ -50,27 +50,27 @@ fn unreadable(error: serde_json::Error) -> DocumentError {
 }
 
 /// What was made of a document so far.
-struct Reading<'c> {
+struct DocumentReader<'c> {
     dialect: &'c LaunchDarkly,
     flags: Vec<Flag>,
-    segments: Table<Arc<Segment>>,
+    segments: ShardedTable<Arc<Segment>>,
     rejected: Vec<Box<str>>,
     problems: Vec<FlagProblem>,
 }
 
-impl<'c> Reading<'c> {
-    fn of(dialect: &'c LaunchDarkly) -> Reading<'c> {
-        Reading {
+impl<'c> DocumentReader<'c> {
+    fn of(dialect: &'c LaunchDarkly) -> DocumentReader<'c> {
+        DocumentReader {
             dialect,
             flags: Vec::new(),
-            segments: Table::default(),
+            segments: ShardedTable::default(),
             rejected: Vec::new(),
             problems: Vec::new(),
         }
     }
 }
 
-impl Taker<'_> for Reading<'_> {
+impl DocumentVisitor<'_> for DocumentReader<'_> {
     type Flag = FlagData;
     type Segment = SegmentData;
 
@@ -92,9 +92,9 @@ impl Taker<'_> for Reading<'_> {
 }
 
 /// Reads each item only when it knows where it ends.
-struct Careful<'c>(Reading<'c>);
+struct ItemReader<'c>(DocumentReader<'c>);
 
-impl<'d> Taker<'d> for Careful<'_> {
+impl<'d> DocumentVisitor<'d> for ItemReader<'_> {
     type Flag = &'d RawValue;
     type Segment = &'d RawValue;
 

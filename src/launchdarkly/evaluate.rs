@@ -4,10 +4,10 @@ use smallvec::SmallVec;
 
 use super::{
     detail::{Detail, ErrorKind, Reason, ReasonKind},
-    scene::{Malformed, Scene},
-    trace::{Place, Recorder, Unwatched, Watcher},
+    evaluator::{Evaluator, Malformed},
+    trace::{Place, TraceRecorder, Tracer, Untraced},
     tree::{LaunchDarklyFlag, Prerequisite, Rollout, Rule, Serve, Variation},
-    visited::Stage,
+    visited::VisitStage,
 };
 use crate::{
     flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Request},
@@ -18,13 +18,13 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Evaluated<'a> {
     pub(super) variation: Option<u32>,
-    pub(super) why: Why<'a>,
+    pub(super) why: Cause<'a>,
     /// Whether a rollout chose the variation.
     split: bool,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Why<'a> {
+pub(super) enum Cause<'a> {
     Off,
     PrerequisiteFailed(&'a str),
     TargetMatch,
@@ -34,14 +34,14 @@ pub(super) enum Why<'a> {
 }
 
 const MALFORMED: Evaluated<'static> =
-    Evaluated { variation: None, why: Why::Error(ErrorKind::MalformedFlag), split: false };
+    Evaluated { variation: None, why: Cause::Error(ErrorKind::MalformedFlag), split: false };
 
 /// A prerequisite that was looked at, and what it served.
 #[cfg_attr(
     not(feature = "launchdarkly"),
     allow(dead_code, reason = "the source reports, and it is a feature")
 )]
-pub(super) struct Met<'a> {
+pub(super) struct PrerequisiteVisit<'a> {
     pub(super) flag: &'a LaunchDarklyFlag,
     /// The flag that requires it.
     pub(super) of: &'a LaunchDarklyFlag,
@@ -56,22 +56,22 @@ impl<'a> Evaluated<'a> {
     /// The same in the vendor's own terms.
     pub(super) fn detail(&self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
         let reason = match self.why {
-            Why::Off => Reason::new(ReasonKind::Off),
-            Why::PrerequisiteFailed(key) => Reason {
+            Cause::Off => Reason::new(ReasonKind::Off),
+            Cause::PrerequisiteFailed(key) => Reason {
                 prerequisite_key: Some(key),
                 ..Reason::new(ReasonKind::PrerequisiteFailed)
             },
-            Why::TargetMatch => Reason::new(ReasonKind::TargetMatch),
-            Why::RuleMatch { index, rule, in_experiment } => Reason {
+            Cause::TargetMatch => Reason::new(ReasonKind::TargetMatch),
+            Cause::RuleMatch { index, rule, in_experiment } => Reason {
                 rule_index: Some(index),
                 rule_id: Some(&*rule.id).filter(|id| !id.is_empty()),
                 in_experiment,
                 ..Reason::new(ReasonKind::RuleMatch)
             },
-            Why::Fallthrough { in_experiment } => {
+            Cause::Fallthrough { in_experiment } => {
                 Reason { in_experiment, ..Reason::new(ReasonKind::Fallthrough) }
             }
-            Why::Error(kind) => Reason::error(kind),
+            Cause::Error(kind) => Reason::error(kind),
         };
         let index = self.variation.map(|index| index as usize);
         Detail {
@@ -83,17 +83,17 @@ impl<'a> Evaluated<'a> {
 }
 
 impl LaunchDarklyFlag {
-    fn off(&self, why: Why<'static>) -> Evaluated<'static> {
+    fn off(&self, why: Cause<'static>) -> Evaluated<'static> {
         served(self.off, why)
     }
 
     fn failed<'a>(&self, prerequisite: &'a Prerequisite) -> Evaluated<'a> {
-        served(self.off, Why::PrerequisiteFailed(&prerequisite.key))
+        served(self.off, Cause::PrerequisiteFailed(&prerequisite.key))
     }
 }
 
 /// What a flag that is off serves.
-fn served<'a>(off: Option<Variation>, why: Why<'a>) -> Evaluated<'a> {
+fn served<'a>(off: Option<Variation>, why: Cause<'a>) -> Evaluated<'a> {
     match off {
         Some(None) => MALFORMED,
         Some(variation) => Evaluated { variation, why, split: false },
@@ -101,15 +101,15 @@ fn served<'a>(off: Option<Variation>, why: Why<'a>) -> Evaluated<'a> {
     }
 }
 
-impl<'a, W: Watcher<'a>> Scene<'a, W> {
+impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
     #[inline]
     pub(super) fn evaluated(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
         if !self.has_context() {
             self.missing_key = true;
-            return Evaluated { why: Why::Error(ErrorKind::UserNotSpecified), ..MALFORMED };
+            return Evaluated { why: Cause::Error(ErrorKind::UserNotSpecified), ..MALFORMED };
         }
         if !flag.on {
-            return flag.off(Why::Off);
+            return flag.off(Cause::Off);
         }
         if !flag.prerequisites.is_empty()
             && let Some(evaluated) = self.prerequisites(flag)
@@ -132,36 +132,42 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
             let evaluated = match flag.prerequisites.get(*next) {
                 Some(prerequisite) => {
                     match self.prerequisite(flag, prerequisite, std::mem::take(&mut returned)) {
-                        Asked::Holds => {
+                        FlagQuery::Holds => {
                             *next += 1;
                             continue;
                         }
-                        Asked::Fails => flag.failed(prerequisite),
-                        Asked::Enter(inner) => {
+                        FlagQuery::Fails => flag.failed(prerequisite),
+                        FlagQuery::Enter(inner) => {
                             self.flags.open(inner);
-                            self.watcher.enters("flags", &inner.key);
+                            self.tracer.enters("flags", &inner.key);
                             frames.push((inner, 0));
                             continue;
                         }
-                        Asked::Malformed => return Some(MALFORMED),
+                        FlagQuery::Malformed => return Some(MALFORMED),
                     }
                 }
                 None if frames.len() == 1 => return None,
                 None => self.decide(flag),
             };
-            if frames.len() == 1 || matches!(evaluated.why, Why::Error(_)) {
+            if frames.len() == 1 || matches!(evaluated.why, Cause::Error(_)) {
                 return Some(evaluated);
             }
             // The flag above asks again, and is then told what was found.
             self.flags.close(flag, evaluated.variation);
-            self.watcher.leaves();
+            self.tracer.leaves();
             frames.pop();
             returned = true;
             if let Some((of, next)) = frames.last()
                 && let Some(prerequisite) = of.prerequisites.get(*next)
             {
                 let (key, variation) = (&*prerequisite.key, evaluated.variation);
-                self.watcher.met(Met { flag, of, key, variation, evaluated: Some(evaluated) });
+                self.tracer.prerequisite(PrerequisiteVisit {
+                    flag,
+                    of,
+                    key,
+                    variation,
+                    evaluated: Some(evaluated),
+                });
             }
         }
         None
@@ -172,24 +178,30 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
         of: &'a LaunchDarklyFlag,
         prerequisite: &'a Prerequisite,
         returned: bool,
-    ) -> Asked<'a> {
+    ) -> FlagQuery<'a> {
         let key = &*prerequisite.key;
         let flag = self.set.get(key).and_then(|flag| flag.rules::<LaunchDarklyFlag>());
         let Some(flag) = flag else {
-            self.watcher.note(|| format!("prerequisite `{key}`: there is no such flag"));
-            return Asked::Fails;
+            self.tracer.note(|| format!("prerequisite `{key}`: there is no such flag"));
+            return FlagQuery::Fails;
         };
         match self.flags.stage(flag) {
-            Stage::Open => {
-                self.watcher.note(|| format!("prerequisite `{key}` refers to itself"));
-                Asked::Malformed
+            VisitStage::Open => {
+                self.tracer.note(|| format!("prerequisite `{key}` refers to itself"));
+                FlagQuery::Malformed
             }
-            Stage::Done(variation) => {
+            VisitStage::Done(variation) => {
                 if !returned {
-                    self.watcher.met(Met { flag, of, key, variation, evaluated: None });
+                    self.tracer.prerequisite(PrerequisiteVisit {
+                        flag,
+                        of,
+                        key,
+                        variation,
+                        evaluated: None,
+                    });
                 }
                 let holds = variation.map(i64::from) == Some(prerequisite.variation);
-                self.watcher.note(|| match (holds, variation) {
+                self.tracer.note(|| match (holds, variation) {
                     (true, _) => format!("prerequisite `{key}` holds"),
                     (false, Some(index)) => {
                         let wanted = prerequisite.variation;
@@ -197,16 +209,22 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
                     }
                     (false, None) => format!("prerequisite `{key}` serves no variation"),
                 });
-                if holds { Asked::Holds } else { Asked::Fails }
+                if holds { FlagQuery::Holds } else { FlagQuery::Fails }
             }
-            Stage::New if flag.on => Asked::Enter(flag),
-            Stage::New if flag.off == Some(None) => Asked::Malformed,
-            Stage::New => {
-                let evaluated = flag.off(Why::Off);
+            VisitStage::New if flag.on => FlagQuery::Enter(flag),
+            VisitStage::New if flag.off == Some(None) => FlagQuery::Malformed,
+            VisitStage::New => {
+                let evaluated = flag.off(Cause::Off);
                 let variation = evaluated.variation;
-                self.watcher.met(Met { flag, of, key, variation, evaluated: Some(evaluated) });
-                self.watcher.note(|| format!("prerequisite `{key}` is off"));
-                Asked::Fails
+                self.tracer.prerequisite(PrerequisiteVisit {
+                    flag,
+                    of,
+                    key,
+                    variation,
+                    evaluated: Some(evaluated),
+                });
+                self.tracer.note(|| format!("prerequisite `{key}` is off"));
+                FlagQuery::Fails
             }
         }
     }
@@ -214,28 +232,28 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     /// What a flag serves that is on, and whose prerequisites hold.
     #[inline]
     fn decide(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
-        self.watcher.at(Place::Top);
+        self.tracer.at(Place::Top);
         for targets in &flag.targets {
             if let Some(individual) = self.individual(&targets.kind)
                 && let Some(variation) = targets.variations.get(individual.key)
             {
-                self.watcher.note(|| "the context's key is a target".to_owned());
-                return self.serve_variation(variation, Why::TargetMatch);
+                self.tracer.note(|| "the context's key is a target".to_owned());
+                return self.serve_variation(variation, Cause::TargetMatch);
             }
         }
         for (index, rule) in flag.rules.iter().enumerate() {
-            self.watcher.at(Place::Rule(index));
+            self.tracer.at(Place::Rule(index));
             match self.matches(rule) {
                 Ok(false) => {}
                 Ok(true) => {
-                    let why = |in_experiment| Why::RuleMatch { index, rule, in_experiment };
+                    let why = |in_experiment| Cause::RuleMatch { index, rule, in_experiment };
                     return self.serve(&rule.serve, why);
                 }
                 Err(Malformed) => return MALFORMED,
             }
         }
-        self.watcher.at(Place::Fallthrough);
-        self.serve(&flag.fallthrough, |in_experiment| Why::Fallthrough { in_experiment })
+        self.tracer.at(Place::Fallthrough);
+        self.serve(&flag.fallthrough, |in_experiment| Cause::Fallthrough { in_experiment })
     }
 
     #[inline]
@@ -249,7 +267,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     }
 
     #[inline]
-    fn serve(&mut self, serve: &'a Serve, why: impl FnOnce(bool) -> Why<'a>) -> Evaluated<'a> {
+    fn serve(&mut self, serve: &'a Serve, why: impl FnOnce(bool) -> Cause<'a>) -> Evaluated<'a> {
         match serve {
             Serve::Variation(variation) => self.serve_variation(*variation, why(false)),
             Serve::Rollout(rollout) => match self.share(rollout) {
@@ -262,7 +280,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     }
 
     #[inline]
-    fn serve_variation(&mut self, variation: Variation, why: Why<'a>) -> Evaluated<'a> {
+    fn serve_variation(&mut self, variation: Variation, why: Cause<'a>) -> Evaluated<'a> {
         match variation {
             Some(_) => Evaluated { variation, why, split: false },
             None => MALFORMED,
@@ -285,7 +303,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
         // Where the weights fall short of the whole, the last share has the rest.
         let rest = || rollout.shares.last().map(|share| (share, 1.0));
         let (share, to) = chosen.or_else(rest).ok_or(Malformed)?;
-        self.watcher.bucket(bucket, from, to);
+        self.tracer.bucket(bucket, from, to);
         Ok((share.variation, rollout.experiment && has_context && !share.untracked))
     }
 
@@ -301,10 +319,10 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
         let evaluated = self.evaluated(flag);
         let (reason, error) = match evaluated.why {
             _ if evaluated.split => (flag::Reason::Split, None),
-            Why::Off | Why::PrerequisiteFailed(_) => (flag::Reason::Disabled, None),
-            Why::TargetMatch | Why::RuleMatch { .. } => (flag::Reason::TargetingMatch, None),
-            Why::Fallthrough { .. } => (flag::Reason::Default, None),
-            Why::Error(kind) => (flag::Reason::Error, Some(code(kind))),
+            Cause::Off | Cause::PrerequisiteFailed(_) => (flag::Reason::Disabled, None),
+            Cause::TargetMatch | Cause::RuleMatch { .. } => (flag::Reason::TargetingMatch, None),
+            Cause::Fallthrough { .. } => (flag::Reason::Default, None),
+            Cause::Error(kind) => (flag::Reason::Error, Some(code(kind))),
         };
         Evaluation {
             value: evaluated.variation.and_then(|index| flag.variations.get(index as usize)),
@@ -314,16 +332,17 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
             metadata: &flag.metadata,
             on: None,
             missing_key: self.missing_key,
+            truncates: true,
             outcome: match evaluated.why {
                 // The vendor's clients do not even ask for such a context.
-                Why::Error(ErrorKind::UserNotSpecified) => u32::MAX,
+                Cause::Error(ErrorKind::UserNotSpecified) => u32::MAX,
                 _ => evaluated.variation.map_or(0, |index| index.saturating_add(1)),
             },
         }
     }
 }
 
-enum Asked<'a> {
+enum FlagQuery<'a> {
     Holds,
     Fails,
     Malformed,
@@ -342,7 +361,7 @@ fn code(kind: ErrorKind) -> ErrorCode {
 
 impl Evaluate for LaunchDarklyFlag {
     fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
-        Scene::new(request.context, request.key_override, set, Unwatched).evaluation(self)
+        Evaluator::new(request.context, request.key_override, set, Untraced).evaluation(self)
     }
 
     fn explain<'a>(
@@ -350,12 +369,13 @@ impl Evaluate for LaunchDarklyFlag {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scene = Scene::new(request.context, request.key_override, set, Recorder::default());
+        let mut scene =
+            Evaluator::new(request.context, request.key_override, set, TraceRecorder::default());
         let evaluation = scene.evaluation(self);
         if let Some(status) = scene.big_segments {
-            scene.watcher.note(|| format!("big segments: {status}"));
+            scene.tracer.note(|| format!("big segments: {status}"));
         }
-        (evaluation, scene.watcher.trace)
+        (evaluation, scene.tracer.trace)
     }
 
     fn metadata(&self) -> &Map {

@@ -6,11 +6,11 @@
 //! itself; each is an owned copy that is offered to a queue, and dropped and counted when the queue
 //! is full.
 
+mod context_snapshot;
 mod kinds;
 mod missed;
 mod recent;
 mod tally;
-mod who;
 
 use std::{
     any::Any,
@@ -22,15 +22,15 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender};
 
-pub(crate) use self::who::{Part, Who};
+pub(crate) use self::context_snapshot::{ContextSnapshot, SingleContext};
 use self::{kinds::Kinds, missed::Missed, recent::Recent, tally::Tally};
 use super::{
     detail::{Detail, ReasonKind},
-    scene::Scene,
+    evaluator::Evaluator,
     tree::{LaunchDarklyFlag, Tracking},
 };
 use crate::{
-    flag::{Answered, Request, Witness},
+    flag::{AnswerObserver, ObservedAnswer, Request},
     value::Value,
 };
 
@@ -38,8 +38,8 @@ use crate::{
 pub(crate) struct Ledger {
     /// Whether anything may be noted that has a context in it.
     contexts: bool,
-    queue: Sender<Noted>,
-    noted: Receiver<Noted>,
+    queue: Sender<Note>,
+    noted: Receiver<Note>,
     recent: Recent,
     kinds: Kinds,
     missed: Missed,
@@ -51,11 +51,11 @@ pub(crate) struct Ledger {
 }
 
 /// What a request left for the source to report.
-pub(crate) enum Noted {
+pub(crate) enum Note {
     /// A context that was not seen for a while.
     Seen {
         time: u64,
-        who: Who,
+        who: ContextSnapshot,
     },
     Answer(Box<SingleAnswer>),
 }
@@ -64,7 +64,7 @@ pub(crate) enum Noted {
 pub(crate) struct SingleAnswer {
     /// Milliseconds since 1970.
     pub(crate) time: u64,
-    pub(crate) who: Who,
+    pub(crate) who: ContextSnapshot,
     pub(crate) flag: Box<str>,
     pub(crate) version: u64,
     pub(crate) variation: Option<usize>,
@@ -79,7 +79,7 @@ pub(crate) struct SingleAnswer {
 }
 
 /// What is noted of one compiled flag.
-pub(super) struct FlagWitness {
+pub(super) struct FlagObserver {
     ledger: Arc<Ledger>,
     in_summaries: bool,
     /// The first that a caller gave.
@@ -90,7 +90,7 @@ pub(super) struct FlagWitness {
 }
 
 /// What a summary says of a flag beside its counts.
-pub(crate) struct Beside<'a> {
+pub(crate) struct SummaryEntry<'a> {
     pub(crate) default: Value,
     pub(crate) kinds: Vec<&'a str>,
 }
@@ -113,8 +113,8 @@ impl Ledger {
         })
     }
 
-    pub(super) fn witness(self: &Arc<Ledger>, flag: &LaunchDarklyFlag) -> Box<dyn Witness> {
-        Box::new(FlagWitness {
+    pub(super) fn observer(self: &Arc<Ledger>, flag: &LaunchDarklyFlag) -> Box<dyn AnswerObserver> {
+        Box::new(FlagObserver {
             ledger: Arc::clone(self),
             in_summaries: flag.tracking.in_summaries,
             default: OnceLock::new(),
@@ -125,7 +125,7 @@ impl Ledger {
 
     /// Somebody asked for a flag that is not there.
     pub(super) fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
-        if self.closed.load(Ordering::Relaxed) || !who::is_anybody(request) {
+        if self.closed.load(Ordering::Relaxed) || !context_snapshot::has_context(request) {
             return;
         }
         self.missed.count(key, self.kinds.of(request), default);
@@ -133,33 +133,40 @@ impl Ledger {
     }
 
     /// Takes what was noted since the last time.
-    pub(crate) fn take(&self) -> impl Iterator<Item = Noted> {
+    pub(crate) fn take(&self) -> impl Iterator<Item = Note> {
         // No more than there is now: requests go on noting.
         self.noted.try_iter().take(self.noted.len())
     }
 
     /// Takes how often flags were asked for that are not there.
-    pub(crate) fn take_missed(&self, mut each: impl FnMut(&str, u64, Beside<'_>)) {
+    pub(crate) fn take_missed(&self, mut each: impl FnMut(&str, u64, SummaryEntry<'_>)) {
         self.missed.take(|key, count, default, kinds| {
-            each(key, count, Beside { default: default.clone(), kinds: self.kinds.names(kinds) });
+            each(
+                key,
+                count,
+                SummaryEntry { default: default.clone(), kinds: self.kinds.names(kinds) },
+            );
         });
     }
 
     /// What a summary says beside an exposure; `None` where it is left out of summaries.
-    pub(crate) fn beside(&self, witness: Option<&dyn Witness>) -> Option<Beside<'_>> {
-        let witness = witness.and_then(flag_witness)?;
-        if !witness.in_summaries {
+    pub(crate) fn summary_entry(
+        &self,
+        observer: Option<&dyn AnswerObserver>,
+    ) -> Option<SummaryEntry<'_>> {
+        let observer = observer.and_then(flag_observer)?;
+        if !observer.in_summaries {
             return None;
         }
-        let kinds = match witness.kinds.swap(0, Ordering::Relaxed) {
-            0 => witness.last_kinds.load(Ordering::Relaxed),
+        let kinds = match observer.kinds.swap(0, Ordering::Relaxed) {
+            0 => observer.last_kinds.load(Ordering::Relaxed),
             kinds => {
-                witness.last_kinds.store(kinds, Ordering::Relaxed);
+                observer.last_kinds.store(kinds, Ordering::Relaxed);
                 kinds
             }
         };
-        let default = witness.default.get().cloned().unwrap_or(Value::Null);
-        Some(Beside { default, kinds: self.kinds.names(kinds) })
+        let default = observer.default.get().cloned().unwrap_or(Value::Null);
+        Some(SummaryEntry { default, kinds: self.kinds.names(kinds) })
     }
 
     /// How much was dropped since the last time.
@@ -203,13 +210,13 @@ impl Ledger {
 
     #[cold]
     fn is_new(&self, identity: u64, request: &Request<'_>) {
-        if !self.offer(|time| Noted::Seen { time, who: Who::of(request) }, request) {
+        if !self.offer(|time| Note::Seen { time, who: ContextSnapshot::of(request) }, request) {
             self.recent.forget(identity);
         }
     }
 
     /// Puts a copy into the queue, unless that is full.
-    fn offer(&self, make: impl FnOnce(u64) -> Noted, request: &Request<'_>) -> bool {
+    fn offer(&self, make: impl FnOnce(u64) -> Note, request: &Request<'_>) -> bool {
         let offered =
             !self.queue.is_full() && self.queue.try_send(make(milliseconds(request))).is_ok();
         if !offered {
@@ -229,7 +236,7 @@ impl Ledger {
 
     /// Whether an answer of the flag may be one that is reported by itself.
     #[inline]
-    fn may_tell(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
+    fn may_report(&self, tracking: &Tracking, request: &Request<'_>) -> bool {
         let tracks = tracking.all || tracking.fallthrough || tracking.some;
         (tracks || self.debugs(tracking, request)) && self.takes_contexts()
     }
@@ -253,7 +260,7 @@ impl Ledger {
         prerequisite_of: Option<&str>,
     ) {
         let tracking = &flag.tracking;
-        if !self.may_tell(tracking, request) {
+        if !self.may_report(tracking, request) {
             return;
         }
         let explained = is_explained(flag, detail);
@@ -264,9 +271,9 @@ impl Ledger {
         }
         let make = |time| {
             let default = default();
-            Noted::Answer(Box::new(SingleAnswer {
+            Note::Answer(Box::new(SingleAnswer {
                 time,
-                who: Who::of(request),
+                who: ContextSnapshot::of(request),
                 flag: key.into(),
                 version: flag.version,
                 variation: detail.variation_index,
@@ -297,7 +304,7 @@ fn is_explained(flag: &LaunchDarklyFlag, detail: &Detail<'_>) -> bool {
         }
 }
 
-impl FlagWitness {
+impl FlagObserver {
     #[inline]
     fn note_kinds(&self, kinds: u64) {
         // Mostly there already, and reading shares what writing would not.
@@ -308,19 +315,27 @@ impl FlagWitness {
 
     /// The answer once more, with its reason and with what its prerequisites answered.
     #[inline(never)]
-    fn look_closely<'a>(&self, flag: &'a LaunchDarklyFlag, kinds: u64, answer: &Answered<'a>) {
-        let Answered { set, request, .. } = *answer;
-        let mut scene = Scene::new(request.context, request.key_override, set, Tally::default());
+    fn evaluate_again<'a>(
+        &self,
+        flag: &'a LaunchDarklyFlag,
+        kinds: u64,
+        answer: &ObservedAnswer<'a>,
+    ) {
+        let ObservedAnswer { set, request, .. } = *answer;
+        let mut scene =
+            Evaluator::new(request.context, request.key_override, set, Tally::default());
         let detail = scene.detail(flag);
-        for met in scene.watcher.met {
-            let Some(counted) = set.get(met.key).and_then(|flag| flag.counted()) else { continue };
-            if let Some(witness) = counted.witness().and_then(flag_witness) {
-                witness.note_kinds(kinds);
+        for visits in scene.tracer.visits {
+            let Some(counted) = set.get(visits.key).and_then(|flag| flag.counted()) else {
+                continue;
+            };
+            if let Some(observer) = counted.observer().and_then(flag_observer) {
+                observer.note_kinds(kinds);
             }
-            counted.count(met.variation.map_or(0, |index| index as usize + 1));
-            if let Some(evaluated) = met.evaluated {
-                let (detail, of) = (evaluated.detail(met.flag), Some(&*met.of.key));
-                self.ledger.single(met.flag, met.key, &detail, request, || Value::Null, of);
+            counted.count(visits.variation.map_or(0, |index| index as usize + 1));
+            if let Some(evaluated) = visits.evaluated {
+                let (detail, of) = (evaluated.detail(visits.flag), Some(&*visits.of.key));
+                self.ledger.single(visits.flag, visits.key, &detail, request, || Value::Null, of);
             }
         }
         let default = || answer.default.map_or(Value::Null, |default| default());
@@ -328,11 +343,11 @@ impl FlagWitness {
     }
 }
 
-impl Witness for FlagWitness {
+impl AnswerObserver for FlagObserver {
     #[inline]
-    fn answered(&self, answer: &Answered<'_>) {
+    fn answered(&self, answer: &ObservedAnswer<'_>) {
         let request = answer.request;
-        if self.ledger.closed.load(Ordering::Relaxed) || !who::is_anybody(request) {
+        if self.ledger.closed.load(Ordering::Relaxed) || !context_snapshot::has_context(request) {
             return;
         }
         let Some(flag) = answer.flag.rules::<LaunchDarklyFlag>() else { return };
@@ -342,16 +357,16 @@ impl Witness for FlagWitness {
         let kinds = self.ledger.kinds.of(request);
         self.note_kinds(kinds);
         self.ledger.seen(request);
-        let tells = self.ledger.may_tell(&flag.tracking, request);
+        let tells = self.ledger.may_report(&flag.tracking, request);
         if tells || flag.on && !flag.prerequisites.is_empty() {
-            self.look_closely(flag, kinds, answer);
+            self.evaluate_again(flag, kinds, answer);
         }
     }
 }
 
-fn flag_witness(witness: &dyn Witness) -> Option<&FlagWitness> {
-    let witness: &dyn Any = witness;
-    witness.downcast_ref()
+fn flag_observer(observer: &dyn AnswerObserver) -> Option<&FlagObserver> {
+    let observer: &dyn Any = observer;
+    observer.downcast_ref()
 }
 
 fn milliseconds(request: &Request<'_>) -> u64 {

@@ -1,6 +1,6 @@
 //! Attribute references: how clauses and rollouts name what they read.
 
-use super::tree::{Attribute, Kind};
+use super::tree::{Attribute, ContextKind};
 
 /// The attribute that a text names: a reference where the data says which context kind it means, a
 /// literal name in data from before there were kinds.
@@ -57,12 +57,12 @@ fn addressed(mut components: Vec<Box<str>>) -> Attribute {
 }
 
 /// The kind that the data asks for; an absent or empty name means users.
-pub(super) fn kind(name: Option<Box<str>>) -> Kind {
+pub(super) fn kind(name: Option<Box<str>>) -> ContextKind {
     match name {
-        None => Kind::User,
-        Some(name) if name.is_empty() || *name == *"user" => Kind::User,
-        Some(name) if is_kind(&name) => Kind::Other(name),
-        Some(_) => Kind::Nowhere,
+        None => ContextKind::User,
+        Some(name) if name.is_empty() || *name == *"user" => ContextKind::User,
+        Some(name) if is_kind(&name) => ContextKind::Other(name),
+        Some(_) => ContextKind::Nowhere,
     }
 }
 
@@ -109,12 +109,12 @@ mod tests {
 
     #[test]
     fn kinds_have_plain_names() {
-        assert_eq!(kind(None), Kind::User);
-        assert_eq!(kind(Some("".into())), Kind::User);
-        assert_eq!(kind(Some("user".into())), Kind::User);
-        assert_eq!(kind(Some("my-org_1.a".into())), Kind::Other("my-org_1.a".into()));
+        assert_eq!(kind(None), ContextKind::User);
+        assert_eq!(kind(Some("".into())), ContextKind::User);
+        assert_eq!(kind(Some("user".into())), ContextKind::User);
+        assert_eq!(kind(Some("my-org_1.a".into())), ContextKind::Other("my-org_1.a".into()));
         for name in ["kind", "multi", "a b", "é"] {
-            assert_eq!(kind(Some(name.into())), Kind::Nowhere, "{name}");
+            assert_eq!(kind(Some(name.into())), ContextKind::Nowhere, "{name}");
         }
     }
 }

@@ -6,19 +6,19 @@ use smallvec::SmallVec;
 
 use super::{
     big_segments::{BigSegments, BigSegmentsStatus},
-    scene::{Malformed, Scene},
-    trace::{Place, Watcher},
-    tree::{Clause, Keys, Kind, Members, Segment, SegmentRule},
-    visited::Stage,
+    evaluator::{Evaluator, Malformed},
+    trace::{Place, Tracer},
+    tree::{Clause, ContextKind, Keys, Members, Segment, SegmentRule},
+    visited::VisitStage,
 };
-use crate::flag::{Shared, table::Table};
+use crate::flag::{SetData, table::ShardedTable};
 #[cfg(feature = "launchdarkly")]
 use crate::{flag::Request, value::Value};
 
 /// What the flags of one set share.
 #[derive(Clone, Default)]
 pub(super) struct Segments {
-    pub(super) table: Table<Arc<Segment>>,
+    pub(super) table: ShardedTable<Arc<Segment>>,
     /// The segments that the document got wrong.
     pub(super) rejected: Arc<[Box<str>]>,
     pub(super) big: Option<Arc<dyn BigSegments>>,
@@ -26,8 +26,8 @@ pub(super) struct Segments {
     pub(super) ledger: Option<Arc<super::ledger::Ledger>>,
 }
 
-impl Shared for Segments {
-    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn Shared>> {
+impl SetData for Segments {
+    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn SetData>> {
         let previous: &Segments = previous.downcast_ref()?;
         let mut kept = self.clone();
         let mut any = false;
@@ -37,7 +37,7 @@ impl Shared for Segments {
                 any = true;
             }
         }
-        any.then(|| Arc::new(kept) as Arc<dyn Shared>)
+        any.then(|| Arc::new(kept) as Arc<dyn SetData>)
     }
 
     #[cfg(feature = "launchdarkly")]
@@ -72,7 +72,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl<'a, W: Watcher<'a>> Scene<'a, W> {
+impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
     fn segment(&self, key: &str) -> Option<&'a Segment> {
         self.set.shared::<Segments>()?.table.get(key).map(|segment| &**segment)
     }
@@ -105,7 +105,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
                 frames.pop();
                 continue;
             };
-            self.watcher.at(Place::Rule(frame.rule));
+            self.tracer.at(Place::Rule(frame.rule));
             let holds = match rule.clauses.get(frame.clause) {
                 None if self.lets_in(rule)? => {
                     answer = self.end(frame.segment, true);
@@ -116,7 +116,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
                 Some(Clause::Segments { keys, negate }) => match self.next(frame, keys)? {
                     Next::Decided(any) => {
                         let holds = any != *negate;
-                        self.watcher.clause(frame.clause, "segmentMatch", holds);
+                        self.tracer.clause(frame.clause, "segmentMatch", holds);
                         holds
                     }
                     Next::Enter(inner) => {
@@ -134,28 +134,28 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     /// The segment's answer if its rules need not be tried; otherwise it is open from now on.
     fn begin(&mut self, segment: &'a Segment) -> Result<Option<bool>, Malformed> {
         match self.segments.stage(segment) {
-            Stage::Done(answer) => return Ok(Some(answer)),
-            Stage::Open => {
-                self.watcher.note(|| format!("segment `{}` refers to itself", segment.key));
+            VisitStage::Done(answer) => return Ok(Some(answer)),
+            VisitStage::Open => {
+                self.tracer.note(|| format!("segment `{}` refers to itself", segment.key));
                 return Err(Malformed);
             }
-            Stage::New => {}
+            VisitStage::New => {}
         }
         if let Some(answer) = self.listed(segment) {
-            self.watcher.note(|| {
+            self.tracer.note(|| {
                 let listed = if answer { "is a member of" } else { "is excluded from" };
                 format!("the context {listed} segment `{}`", segment.key)
             });
             return Ok(Some(answer));
         }
         self.segments.open(segment);
-        self.watcher.enters("segments", &segment.key);
+        self.tracer.enters("segments", &segment.key);
         Ok(None)
     }
 
     fn end(&mut self, segment: &'a Segment, answer: bool) -> bool {
         self.segments.close(segment, answer);
-        self.watcher.leaves();
+        self.tracer.leaves();
         answer
     }
 
@@ -197,7 +197,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
         })
     }
 
-    fn listed_elsewhere(&mut self, kind: &'a Kind, name: Option<&str>) -> Option<bool> {
+    fn listed_elsewhere(&mut self, kind: &'a ContextKind, name: Option<&str>) -> Option<bool> {
         let Some(name) = name else {
             self.asked(BigSegmentsStatus::NotConfigured);
             return Some(false);
@@ -221,7 +221,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     fn lets_in(&mut self, rule: &'a SegmentRule) -> Result<bool, Malformed> {
         let Some((share, bucket)) = &rule.share else { return Ok(true) };
         let (place, _) = self.bucket(bucket)?;
-        self.watcher.bucket(place, 0.0, *share);
+        self.tracer.bucket(place, 0.0, *share);
         Ok(place < *share)
     }
 }

@@ -8,7 +8,7 @@ mod stream;
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 pub use self::events::{DualReads, Events};
-use self::{data::Data, events::Report, settings::Settings};
+use self::{data::Data, events::EventReport, settings::SourceSettings};
 use crate::source::{
     FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription,
     network::{HttpSettings, client},
@@ -37,7 +37,7 @@ use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
 /// ```
 #[must_use]
 pub struct Source {
-    settings: Settings,
+    settings: SourceSettings,
     name: Cow<'static, str>,
     dialect: LaunchDarkly,
     dual_reads: Vec<DualReads>,
@@ -48,7 +48,7 @@ impl Source {
     /// The flags of the environment that this SDK key belongs to.
     pub fn new(sdk_key: impl Into<Box<str>>) -> Source {
         Source {
-            settings: Settings::new(sdk_key.into()),
+            settings: SourceSettings::new(sdk_key.into()),
             name: Cow::Borrowed("launchdarkly"),
             dialect: LaunchDarkly::new(),
             dual_reads: Vec::new(),
@@ -187,7 +187,8 @@ impl FlagSource for Source {
                 tasks.push(network.spawn(telling));
             }
             let name = self.name.clone();
-            let report = Report::new(client, url, events.clone(), self.dual_reads, vitals, name)?;
+            let report =
+                EventReport::new(client, url, events.clone(), self.dual_reads, vitals, name)?;
             let (exposures, ledger) = report.noting();
             dialect = dialect.with_evaluation_counts(&exposures).with_ledger(ledger);
             tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));

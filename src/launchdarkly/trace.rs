@@ -1,6 +1,6 @@
 //! Watching an evaluation. The plain evaluation is the same code with a watcher that does nothing.
 
-use super::{evaluate::Met, tree::Attribute};
+use super::{evaluate::PrerequisiteVisit, tree::Attribute};
 use crate::{
     flag::{EvaluationTrace, TraceStep},
     value::{Value, ValueRef},
@@ -15,7 +15,7 @@ pub(super) enum Place {
 }
 
 /// Each method does nothing unless a watcher says otherwise.
-pub(super) trait Watcher<'a> {
+pub(super) trait Tracer<'a> {
     /// The evaluation goes on inside of another flag or of a segment, until it leaves it.
     #[inline(always)]
     fn enters(&mut self, _collection: &'static str, _key: &str) {}
@@ -33,17 +33,17 @@ pub(super) trait Watcher<'a> {
     fn note(&mut self, _text: impl FnOnce() -> String) {}
     /// A prerequisite has been looked at.
     #[inline(always)]
-    fn met(&mut self, _met: Met<'a>) {}
+    fn prerequisite(&mut self, _met: PrerequisiteVisit<'a>) {}
 }
 
 /// Sees nothing and costs nothing.
-pub(super) struct Unwatched;
+pub(super) struct Untraced;
 
-impl Watcher<'_> for Unwatched {}
+impl Tracer<'_> for Untraced {}
 
 /// Writes everything down.
 #[derive(Default)]
-pub(super) struct Recorder {
+pub(super) struct TraceRecorder {
     place: Option<Place>,
     /// The flags and segments around this one, each with the place where it was left.
     around: Vec<(String, Option<Place>)>,
@@ -52,7 +52,7 @@ pub(super) struct Recorder {
     pub(super) trace: EvaluationTrace,
 }
 
-impl Recorder {
+impl TraceRecorder {
     fn path(&self) -> String {
         match self.place {
             None | Some(Place::Top) => self.inside.clone(),
@@ -62,7 +62,7 @@ impl Recorder {
     }
 }
 
-impl Watcher<'_> for Recorder {
+impl Tracer<'_> for TraceRecorder {
     fn enters(&mut self, collection: &'static str, key: &str) {
         let inside = format!("/{collection}/{}", escaped(key));
         self.around.push((std::mem::replace(&mut self.inside, inside), self.place.take()));

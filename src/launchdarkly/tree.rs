@@ -59,7 +59,7 @@ pub(super) struct Prerequisite {
 
 /// The keys of one context kind that have a variation of their own.
 pub(super) struct Targets {
-    pub(super) kind: Kind,
+    pub(super) kind: ContextKind,
     pub(super) variations: KeyMap,
 }
 
@@ -96,7 +96,7 @@ pub(super) struct Share {
 
 /// How a context is given its place between 0 and 1.
 pub(super) struct Bucket {
-    pub(super) kind: Kind,
+    pub(super) kind: ContextKind,
     pub(super) by: Attribute,
     /// The hash of what stands before the attribute's value: the same for every context.
     pub(super) prefix: Sha1,
@@ -104,7 +104,7 @@ pub(super) struct Bucket {
 
 pub(super) enum Clause {
     /// An attribute of one kind of context.
-    Attribute { kind: Kind, attribute: Attribute, test: Test, negate: bool },
+    Attribute { kind: ContextKind, attribute: Attribute, test: Test, negate: bool },
     /// The kinds themselves: the test holds when it holds for one of them.
     Kinds { test: Test, negate: bool },
     /// Membership in one of these segments.
@@ -115,7 +115,7 @@ pub(super) enum Clause {
 
 /// A context kind that a flag asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ContextKind {
     User,
     Other(Box<str>),
     /// A name that no kind can have.
@@ -153,14 +153,14 @@ pub(super) enum Members {
     },
     /// A big segment: its list is kept elsewhere, under this name.
     Big {
-        kind: Kind,
+        kind: ContextKind,
         name: Option<Box<str>>,
     },
 }
 
 /// Keys of one context kind.
 pub(super) struct Keys {
-    pub(super) kind: Kind,
+    pub(super) kind: ContextKind,
     pub(super) keys: KeySet,
 }
 

@@ -14,7 +14,7 @@ const FEW: usize = 8;
 
 /// Where the evaluation of a flag or a segment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage<T> {
+pub(super) enum VisitStage<T> {
     New,
     /// Begun and not through: meeting it again closes a circle.
     Open,
@@ -33,13 +33,13 @@ impl<T: Copy> Visited<T> {
         Visited { few: SmallVec::new(), many: FxHashMap::default() }
     }
 
-    pub(super) fn stage<I>(&self, item: &I) -> Stage<T> {
+    pub(super) fn stage<I>(&self, item: &I) -> VisitStage<T> {
         let address = address(item);
         let few = self.few.iter().find(|(known, _)| *known == address).map(|(_, answer)| answer);
         match few.or_else(|| self.many.get(&address)) {
-            None => Stage::New,
-            Some(None) => Stage::Open,
-            Some(Some(answer)) => Stage::Done(*answer),
+            None => VisitStage::New,
+            Some(None) => VisitStage::Open,
+            Some(Some(answer)) => VisitStage::Done(*answer),
         }
     }
 

@@ -11,7 +11,7 @@ use serde::{
 use crate::value::Value;
 
 /// Takes what a document has, read as `Flag` and `Segment`.
-pub(super) trait Taker<'d> {
+pub(super) trait DocumentVisitor<'d> {
     type Flag: Deserialize<'d>;
     type Segment: Deserialize<'d>;
 
@@ -22,7 +22,7 @@ pub(super) trait Taker<'d> {
 }
 
 /// Hands everything in a document to `taker`, and says whether it had flags or segments at all.
-pub(super) fn walk<'d, T: Taker<'d>>(
+pub(super) fn walk<'d, T: DocumentVisitor<'d>>(
     text: &'d str,
     taker: &mut T,
 ) -> Result<bool, serde_json::Error> {
@@ -38,14 +38,14 @@ struct Document<'t, T> {
     is_wrapped: bool,
 }
 
-impl<'d, T: Taker<'d>> DeserializeSeed<'d> for Document<'_, T> {
+impl<'d, T: DocumentVisitor<'d>> DeserializeSeed<'d> for Document<'_, T> {
     type Value = bool;
     fn deserialize<D: Deserializer<'d>>(self, deserializer: D) -> Result<bool, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'d, T: Taker<'d>> Visitor<'d> for Document<'_, T> {
+impl<'d, T: DocumentVisitor<'d>> Visitor<'d> for Document<'_, T> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

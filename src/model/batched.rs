@@ -12,7 +12,7 @@ pub use self::stats::BatchedStats;
 #[cfg(feature = "async")]
 pub use self::tasks::AsyncBatched;
 use self::{
-    queue::{Arrival, Bounds, Queue, Turn},
+    queue::{Arrival, Bounds, Queue, WaitOutcome},
     stats::Counters,
 };
 use super::{Model, ModelError, ModelErrorKind};
@@ -51,10 +51,10 @@ use crate::{router::Input, shadow::is_shadow};
 /// A clone is another handle of the same queue: keep one to read its [`stats`](Self::stats).
 pub struct Batched<M, F: Input + ?Sized, P> {
     bounds: Bounds,
-    shared: Arc<Shared<M, F, P>>,
+    shared: Arc<SyncBatcher<M, F, P>>,
 }
 
-struct Shared<M, F: Input + ?Sized, P> {
+struct SyncBatcher<M, F: Input + ?Sized, P> {
     model: M,
     queue: Queue<F::Owned, P>,
     counters: Counters,
@@ -77,7 +77,7 @@ impl<M, F: Input + ?Sized, P> Batched<M, F, P> {
         let (queue, counters) = (Queue::new(), Counters::new());
         Batched {
             bounds,
-            shared: Arc::new(Shared { model, queue, counters, features: PhantomData }),
+            shared: Arc::new(SyncBatcher { model, queue, counters, features: PhantomData }),
         }
     }
 
@@ -129,12 +129,12 @@ impl<M, F: Input + ?Sized, P> Batched<M, F, P> {
 impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
         let Batched { bounds, shared } = self;
-        let Shared { model, queue, counters, .. } = &**shared;
+        let SyncBatcher { model, queue, counters, .. } = &**shared;
         if is_shadow() {
             counters.shadow(1);
             return run::one(model, features);
         }
-        let (seat, since) = match queue.arrive(bounds, || features.to_owned()) {
+        let (waiter, since) = match queue.arrive(bounds, || features.to_owned()) {
             Arrival::Alone => {
                 let _running = queue.running(bounds);
                 counters.batch(1);
@@ -144,11 +144,11 @@ impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P
                 counters.refused();
                 return Err(full(bounds.queue));
             }
-            Arrival::Wait(seat, since) => (seat, since),
+            Arrival::Wait(waiter, since) => (waiter, since),
         };
-        let companions = match queue.wait(&seat, since, bounds, counters) {
-            Turn::Answered(answer) => return answer,
-            Turn::Lead(companions) => companions,
+        let companions = match queue.wait(&waiter, since, bounds, counters) {
+            WaitOutcome::Answered(answer) => return answer,
+            WaitOutcome::Lead(companions) => companions,
         };
         let running = queue.running(bounds);
         let mut rows: Vec<&F> = Vec::with_capacity(companions.len().saturating_add(1));

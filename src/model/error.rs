@@ -33,9 +33,9 @@ use std::{any::Any, borrow::Cow, error::Error, fmt};
 /// assert_eq!(error.redacted().to_string(), "model failed: no such table");
 /// ```
 #[derive(Clone)]
-pub struct ModelError(std::sync::Arc<Inner>);
+pub struct ModelError(std::sync::Arc<ErrorParts>);
 
-struct Inner {
+struct ErrorParts {
     kind: ModelErrorKind,
     message: Cow<'static, str>,
     /// What may be logged, where the message or its causes may hold features.
@@ -201,7 +201,7 @@ impl ModelError {
         match std::sync::Arc::try_unwrap(self.0) {
             Ok(inner) => {
                 let redacted = Some(text.into());
-                ModelError(std::sync::Arc::new(Inner { redacted, ..inner }))
+                ModelError(std::sync::Arc::new(ErrorParts { redacted, ..inner }))
             }
             // Shared already: an error is only changed while it is made.
             Err(shared) => ModelError(shared),
@@ -223,7 +223,7 @@ impl ModelError {
         message: Cow<'static, str>,
         source: Option<Box<dyn Error + Send + Sync>>,
     ) -> ModelError {
-        ModelError(std::sync::Arc::new(Inner { kind, message, redacted: None, source }))
+        ModelError(std::sync::Arc::new(ErrorParts { kind, message, redacted: None, source }))
     }
 
     /// What kind of failure this is.
@@ -233,7 +233,7 @@ impl ModelError {
 
     /// The error and its causes in one line, for whoever sent the features.
     pub fn detailed(&self) -> impl fmt::Display + '_ {
-        Text(|f: &mut fmt::Formatter<'_>| {
+        LazyText(|f: &mut fmt::Formatter<'_>| {
             fmt::Display::fmt(self, f)?;
             let mut next = self.source();
             while let Some(cause) = next {
@@ -256,9 +256,9 @@ impl ModelError {
 }
 
 /// What a closure writes.
-pub(crate) struct Text<W>(pub(crate) W);
+pub(crate) struct LazyText<W>(pub(crate) W);
 
-impl<W: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Text<W> {
+impl<W: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for LazyText<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (self.0)(f)
     }
@@ -266,7 +266,7 @@ impl<W: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Text<W> {
 
 /// Any error and its causes in one line, up to the first that may hold features.
 pub(crate) fn redacted<'e>(error: &'e (dyn Error + 'static)) -> impl fmt::Display + 'e {
-    Text(move |f: &mut fmt::Formatter<'_>| {
+    LazyText(move |f: &mut fmt::Formatter<'_>| {
         let mut next = Some(error);
         let mut separator = "";
         while let Some(error) = next {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Classifier, ColumnClassifier, Document, Engine, Graph, LoadError, LoadedClassifier, Regressor,
     VectorModel,
-    sidecar::{Place, Sidecar},
+    sidecar::{Sidecar, SidecarPath},
 };
 
 /// How many rows the prepared graph takes at once.
@@ -91,7 +91,7 @@ pub struct Loader {
     pub(super) batch: BatchAxis,
     pub(super) features: Option<usize>,
     pub(super) non_finite: NonFiniteInput,
-    pub(super) sidecar: Place,
+    pub(super) sidecar: SidecarPath,
     sha256: Option<Box<str>>,
     max_file_bytes: u64,
 }
@@ -107,7 +107,7 @@ impl Loader {
             batch: BatchAxis::default(),
             features: None,
             non_finite: NonFiniteInput::default(),
-            sidecar: Place::default(),
+            sidecar: SidecarPath::default(),
             sha256: None,
             // No ONNX file can be larger: protobuf ends at 2 GiB.
             max_file_bytes: 2 << 30,
@@ -163,13 +163,13 @@ impl Loader {
     /// from a file: `fraud-v2.schema.json` beside `fraud-v2.onnx`, if it exists. Its format is in
     /// the [guide](crate::guide::models).
     pub fn sidecar(mut self, path: impl Into<PathBuf>) -> Loader {
-        self.sidecar = Place::At(path.into());
+        self.sidecar = SidecarPath::At(path.into());
         self
     }
 
     /// Reads no file beside the model, even if there is one.
     pub fn without_sidecar(mut self) -> Loader {
-        self.sidecar = Place::Nowhere;
+        self.sidecar = SidecarPath::Nowhere;
         self
     }
 

@@ -43,12 +43,12 @@ use crate::{
 /// Loading runs a first row: the first golden row of the sidecar, or zeros and the first of the
 /// `values` of a text. A model that refuses texts it does not know needs either.
 #[derive(Clone)]
-pub struct ColumnClassifier(Arc<Table>);
+pub struct ColumnClassifier(Arc<ColumnPlans>);
 
-struct Table {
+struct ColumnPlans {
     /// For one row.
     plan: Plan,
-    many: Many,
+    many: BatchRun,
     inputs: Vec<Input>,
     columns: Vec<Column>,
     places: Names<Box<str>, usize>,
@@ -62,7 +62,7 @@ struct Table {
 }
 
 /// How many rows are run.
-enum Many {
+enum BatchRun {
     /// At once, by a plan of their own.
     Plan(Plan),
     /// At once, by the plan for one.
@@ -144,13 +144,13 @@ impl ColumnClassifier {
         let (plan, many) = match document.gains_by_two_plans() {
             true => {
                 let plan = build(Rows::Any).ok();
-                (build(Rows::Exactly(1))?, plan.map_or(Many::OneByOne, Many::Plan))
+                (build(Rows::Exactly(1))?, plan.map_or(BatchRun::OneByOne, BatchRun::Plan))
             }
-            false => (build(Rows::Any)?, Many::Same),
+            false => (build(Rows::Any)?, BatchRun::Same),
         };
         drop(names);
         let graph = schema::Graph::of(&document, &selection);
-        let mut table = Table {
+        let mut table = ColumnPlans {
             plan,
             many,
             inputs,
@@ -262,7 +262,7 @@ impl Input {
 /// An input of more columns is a mistake in the file.
 const MOST_COLUMNS: usize = 1 << 20;
 
-impl Table {
+impl ColumnPlans {
     /// The values of these features in the order of the columns, each checked.
     fn row<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
         if !features.is_named() {
@@ -340,9 +340,9 @@ impl Table {
 
     fn batch_plan(&self) -> Option<&Plan> {
         match &self.many {
-            Many::Plan(plan) => Some(plan),
-            Many::Same => Some(&self.plan),
-            Many::OneByOne => None,
+            BatchRun::Plan(plan) => Some(plan),
+            BatchRun::Same => Some(&self.plan),
+            BatchRun::OneByOne => None,
         }
     }
 
@@ -382,7 +382,7 @@ impl Table {
         };
         drop(row);
         if !proven {
-            self.many = Many::OneByOne;
+            self.many = BatchRun::OneByOne;
         }
         self.names = Classes::new(graph, said, classes)?;
         if let Ok(answer) = answer {

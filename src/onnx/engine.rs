@@ -3,20 +3,20 @@
 #[cfg(feature = "onnx")]
 mod forms;
 mod outputs;
+mod parsed_file;
 #[cfg(feature = "onnx")]
 mod probe;
 #[cfg(feature = "ort")]
 mod runtime;
-mod told;
 #[cfg(feature = "onnx")]
 mod tract;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) use self::outputs::Outputs;
+use self::parsed_file::ParsedFile;
 #[cfg(feature = "ort")]
 pub use self::runtime::{Runtime, RuntimeError};
-use self::told::Told;
 #[cfg(feature = "onnx")]
 pub(super) use self::tract::{from_engine, to_engine};
 use super::{EngineError, LoadError, TensorInfo};
@@ -65,7 +65,7 @@ pub(super) enum Rows {
 pub(super) struct Document {
     pub(super) inputs: Vec<TensorInfo>,
     pub(super) outputs: Vec<TensorInfo>,
-    told: Told,
+    parsed_file: ParsedFile,
     graph: Graph,
 }
 
@@ -80,7 +80,7 @@ enum Graph {
 impl Document {
     /// The metadata under this key.
     pub(super) fn metadata(&self, key: &str) -> Option<&str> {
-        self.told.metadata(key)
+        self.parsed_file.metadata(key)
     }
 
     /// The classes in the order of the probabilities, as far as the graph says them.
@@ -89,7 +89,7 @@ impl Document {
         label: Option<&str>,
         probabilities: &str,
     ) -> Option<Vec<Label>> {
-        self.told.class_labels(label, probabilities)
+        self.parsed_file.class_labels(label, probabilities)
     }
 
     /// Makes a graph of which NaN comes out where it went in.
@@ -216,12 +216,12 @@ impl Plan {
             return Ok(Plan::Tract { plan, reference: None });
         };
         match probe::compare(&plan, &reference, inputs, rows, features) {
-            probe::Finding::Different => Ok(Plan::Interpreted(reference)),
-            probe::Finding::Broken => Err(LoadError::Engine {
+            probe::ProbeResult::Different => Ok(Plan::Interpreted(reference)),
+            probe::ProbeResult::Broken => Err(LoadError::Engine {
                 step: "running a first row",
                 source: EngineError::new("neither the engine nor the interpreter can run it"),
             }),
-            probe::Finding::Same | probe::Finding::Unknown => {
+            probe::ProbeResult::Same | probe::ProbeResult::Unknown => {
                 Ok(Plan::Tract { plan, reference: Some(reference) })
             }
         }

@@ -47,7 +47,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use self::{
     call::Call,
-    value::{Fault, Outcome, Value},
+    value::{OperatorError, Outcome, Value},
 };
 use crate::{
     model::ModelError,
@@ -157,7 +157,7 @@ impl Program {
 }
 
 #[cold]
-fn failed(fault: Fault) -> ModelError {
+fn failed(fault: OperatorError) -> ModelError {
     ModelError::new(String::from(fault.0))
 }
 
@@ -174,7 +174,7 @@ impl Body {
         let mut scope = Scope { outer: Some(call.scope), constants: &self.graph.constants, values };
         self.graph.run(call.run, &mut scope)?;
         let outputs = self.outputs.iter().map(|name| {
-            scope.get(name).ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))
+            scope.get(name).ok_or_else(|| OperatorError::new(format!("nothing makes `{name}`")))
         });
         outputs.collect()
     }
@@ -232,7 +232,7 @@ impl Subgraph {
         Ok(Subgraph { nodes, constants })
     }
 
-    fn run(&self, run: &Run<'_>, scope: &mut Scope<'_>) -> Result<(), Fault> {
+    fn run(&self, run: &Run<'_>, scope: &mut Scope<'_>) -> Result<(), OperatorError> {
         for step in &self.nodes {
             let node = &step.node;
             let mut inputs = Vec::with_capacity(node.input.len());
@@ -242,14 +242,14 @@ impl Subgraph {
                     name => Some(
                         scope
                             .get(name)
-                            .ok_or_else(|| Fault::new(format!("nothing makes `{name}`")))?,
+                            .ok_or_else(|| OperatorError::new(format!("nothing makes `{name}`")))?,
                     ),
                 });
             }
             let call = Call { node, graphs: &step.graphs, inputs, scope, run };
             let outputs = (step.run)(&call).map_err(|fault| {
                 let name = node.output.first().map_or("", |name| &**name);
-                Fault::new(format!("{} (`{name}`): {fault}", node.op_type))
+                OperatorError::new(format!("{} (`{name}`): {fault}", node.op_type))
             })?;
             for (name, value) in node.output.iter().zip(outputs) {
                 if !name.is_empty() {

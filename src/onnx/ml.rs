@@ -44,16 +44,16 @@ use crate::tensor::Tensor;
 
 /// What is wrong with a node.
 #[derive(Clone, Debug)]
-pub(super) enum Flaw {
+pub(super) enum NodeError {
     /// It is not what the specification allows.
     Damaged(Box<str>),
     /// It is, and is not supported all the same.
     Unsupported(&'static str),
 }
 
-impl Flaw {
-    fn damaged(what: impl Into<Box<str>>) -> Flaw {
-        Flaw::Damaged(what.into())
+impl NodeError {
+    fn damaged(what: impl Into<Box<str>>) -> NodeError {
+        NodeError::Damaged(what.into())
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn registered() -> Onnx {
 }
 
 /// What is wrong with a node, if it is one of ours.
-pub(super) fn check(node: &NodeProto) -> Result<(), Flaw> {
+pub(super) fn check(node: &NodeProto) -> Result<(), NodeError> {
     match OPERATORS.iter().find(|operator| *operator.name == *node.op_type) {
         Some(operator) => (operator.check)(node),
         None => Ok(()),
@@ -85,7 +85,7 @@ type Build =
 struct Registered {
     name: &'static str,
     build: Build,
-    check: fn(&NodeProto) -> Result<(), Flaw>,
+    check: fn(&NodeProto) -> Result<(), NodeError>,
     alone: fn(&NodeProto) -> Option<Arc<dyn Operator>>,
 }
 
@@ -133,8 +133,8 @@ fn build<O: FromNode>(
     node: &NodeProto,
 ) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     let operator = O::from_node(node).map_err(|flaw| match flaw {
-        Flaw::Damaged(what) => format_err!("{what}"),
-        Flaw::Unsupported(what) => format_err!("{what}"),
+        NodeError::Damaged(what) => format_err!("{what}"),
+        NodeError::Unsupported(what) => format_err!("{what}"),
     })?;
     Ok((operator::wrap(operator, node), Vec::new()))
 }

@@ -28,7 +28,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Regressor(Arc<Core>);
+pub struct Regressor(Arc<VectorPlans>);
 
 /// A model in an ONNX file that answers a vector: several targets, an embedding, or a score for each
 /// of several labels.
@@ -42,9 +42,9 @@ pub struct Regressor(Arc<Core>);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct VectorModel(Arc<Core>);
+pub struct VectorModel(Arc<VectorPlans>);
 
-struct Core {
+struct VectorPlans {
     plan: Plan,
     rows: Rows,
     /// The shape of one row, its first axis being 1.
@@ -89,7 +89,7 @@ macro_rules! of_numbers {
                 sha256: Box<str>,
                 sidecar: Option<Sidecar>,
             ) -> Result<$type, LoadError> {
-                let core = Core::prepare(document, options, sha256, sidecar)?;
+                let core = VectorPlans::prepare(document, options, sha256, sidecar)?;
                 let expected: Option<usize> = $width;
                 if let Some(expected) = expected.filter(|expected| core.width != *expected) {
                     return Err(LoadError::Shape {
@@ -211,13 +211,13 @@ impl Model<[f32], Vec<f32>> for VectorModel {
     }
 }
 
-impl Core {
+impl VectorPlans {
     fn prepare(
         document: Document,
         options: &Loader,
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
-    ) -> Result<Core, LoadError> {
+    ) -> Result<VectorPlans, LoadError> {
         let mut document = document;
         let mut said = schema::said(&document, sidecar, &sha256)?;
         let optional = said.features.iter().flatten().any(|feature| feature.optional);
@@ -243,7 +243,7 @@ impl Core {
         let schema = schema::of_rows(&mut said, features)?;
         let tolerance = said.tolerance.unwrap_or(schema::TOLERANCE);
         let golden = schema::golden_numbers(&mut said, schema.as_ref(), features)?;
-        let mut core = Core {
+        let mut core = VectorPlans {
             plan,
             rows,
             row_shape,

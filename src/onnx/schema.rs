@@ -12,7 +12,7 @@ use crate::{
 
 /// What a classifier knows about itself.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ClassifierMetadata {
     pub(super) schema: Option<Schema>,
     pub(super) classes: Classes,
     pub(super) golden: Vec<(Vec<f32>, Classification)>,
@@ -196,14 +196,14 @@ fn of_type(features: &[Feature], wanted: FeatureType) -> impl Iterator<Item = &s
         .map(|feature| &*feature.name)
 }
 
-impl Told {
+impl ClassifierMetadata {
     /// What a classifier of rows of `f32` is told.
     pub(super) fn rows(
         mut said: Sidecar,
         graph: Graph,
         width: usize,
         classes: usize,
-    ) -> Result<Told, LoadError> {
+    ) -> Result<ClassifierMetadata, LoadError> {
         let classes = Classes::new(graph, &mut said, classes)?;
         let schema = of_rows(&mut said, width)?;
         let mut golden = Vec::with_capacity(said.golden.len());
@@ -231,7 +231,7 @@ impl Told {
             golden.push((values, Classification { label, probabilities: row.probabilities }));
         }
         let tolerance = said.tolerance.unwrap_or(TOLERANCE);
-        Ok(Told { schema, classes, golden, tolerance })
+        Ok(ClassifierMetadata { schema, classes, golden, tolerance })
     }
 
     /// The golden rows, as something to prove.

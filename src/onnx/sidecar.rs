@@ -16,7 +16,7 @@ use crate::{features::Features, model::Label};
 
 /// Where a model's sidecar is looked for.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Place {
+pub(super) enum SidecarPath {
     /// Beside the model, if there is one.
     #[default]
     Beside,
@@ -97,10 +97,13 @@ pub(super) struct GoldenRow {
 
 impl Sidecar {
     /// The sidecar of the model in this file, or of one that is in no file.
-    pub(super) fn find(place: &Place, model: Option<&Path>) -> Result<Option<Sidecar>, LoadError> {
+    pub(super) fn find(
+        place: &SidecarPath,
+        model: Option<&Path>,
+    ) -> Result<Option<Sidecar>, LoadError> {
         let (path, needed) = match (place, model) {
-            (Place::At(path), _) => (path.clone(), true),
-            (Place::Beside, Some(model)) => (model.with_extension("schema.json"), false),
+            (SidecarPath::At(path), _) => (path.clone(), true),
+            (SidecarPath::Beside, Some(model)) => (model.with_extension("schema.json"), false),
             _ => return Ok(None),
         };
         let failed = |source| LoadError::Io { path: path.clone(), source };

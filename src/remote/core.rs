@@ -31,14 +31,14 @@ const AFTER_LOSS: Duration = Duration::from_millis(500);
 
 /// What a clone of a model shares. The thread ends with the last of them.
 pub(super) struct Core {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SharedConnection>,
     timer: Timer,
     network: Arc<Network>,
     #[expect(dead_code, reason = "held so that the server is watched")]
     watch: Task,
 }
 
-pub(super) struct Shared {
+pub(super) struct SharedConnection {
     pub(super) options: Builder,
     classifier: bool,
     transport: Transport,
@@ -64,7 +64,7 @@ impl Core {
             Transport::new(&options)?
         };
         let timer = Timer::start().map_err(|error| Error::Client { source: error.into() })?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedConnection {
             limit: Limit::new(options.in_flight, options.waiting),
             options,
             classifier,
@@ -176,7 +176,7 @@ impl Core {
     }
 }
 
-impl Shared {
+impl SharedConnection {
     async fn tries(
         &self,
         request: Request,

@@ -114,7 +114,7 @@ mod tests {
         let mut poll =
             |future: std::pin::Pin<&mut dyn Future<Output = _>>| future.poll(&mut context);
         let _shadow = {
-            let _inside = crate::shadow::Inside::enter(None);
+            let _inside = crate::shadow::ShadowScope::enter(None);
             let Poll::Ready(Ok(place)) = poll(pin!(limit.place())) else { panic!("no place") };
             assert!(poll(pin!(limit.place())).is_pending(), "shadows take turns");
             place

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use super::{
-    Answered, Input, ModelRouter, Output, PredictError, Prediction, Served, Shared,
+    Input, ModelRouter, Output, PredictError, Prediction, Served, ServedAnswer, SharedModel,
     call::{Called, FiniteCheck, call, checked},
     conclude,
     core::Choice,
     shadowing,
-    table::{Candidates, Table},
+    table::{Candidates, RoutingTable},
 };
 use crate::{
     contain::contained,
@@ -52,7 +52,7 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
     ) -> Vec<Result<Prediction<P>, PredictError>> {
         let core = &*self.inner.core;
         let table = core.table.load();
-        let table: &Table<Shared<F, P>> = &table;
+        let table: &RoutingTable<SharedModel<F, P>> = &table;
         let mut pending: Vec<Option<Pending<'_, F>>> = Vec::with_capacity(rows.len());
         for (context, features) in rows {
             let id = PredictionId::generate();
@@ -63,7 +63,7 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
             }));
         }
 
-        let mut answered: Vec<Option<Answered<P>>> = Vec::with_capacity(rows.len());
+        let mut answered: Vec<Option<ServedAnswer<P>>> = Vec::with_capacity(rows.len());
         answered.resize_with(rows.len(), || None);
         let mut waiting: Vec<Waiting<'_, F>> = pending
             .iter()
@@ -92,7 +92,7 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
                         }
                         outcome => {
                             let called = Called { outcome, ..called };
-                            put(&mut answered, row, Answered { choice, called, first });
+                            put(&mut answered, row, ServedAnswer { choice, called, first });
                         }
                     }
                 }
@@ -117,9 +117,9 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
 
     fn finish_row(
         &self,
-        table: &Table<Shared<F, P>>,
+        table: &RoutingTable<SharedModel<F, P>>,
         pending: &Pending<'_, F>,
-        answered: Answered<P>,
+        answered: ServedAnswer<P>,
     ) -> Result<Prediction<P>, PredictError> {
         if !pending.candidates.is_empty() {
             let (choice, called) = (&answered.choice, &answered.called);
@@ -138,7 +138,7 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
     /// Asks one version for many rows: one result a row, in order.
     fn ask_many(
         &self,
-        table: &Table<Shared<F, P>>,
+        table: &RoutingTable<SharedModel<F, P>>,
         place: usize,
         rows: &[Waiting<'_, F>],
     ) -> Vec<Called<P>> {

@@ -28,11 +28,11 @@ use super::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Binding {
-    kind: Kind,
+    kind: BindingKind,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum BindingKind {
     Value { flag: Box<str>, field: Option<Box<str>> },
     Variant { flag: Box<str> },
     Switches { switches: Vec<Switch>, otherwise: Option<Version> },
@@ -55,12 +55,12 @@ impl Binding {
     /// The flag's value names the version: the text of a string flag, or, for a flag whose value is
     /// neither text nor an object, the name of its variant.
     pub fn value(flag: impl Into<Box<str>>) -> Binding {
-        Binding { kind: Kind::Value { flag: flag.into(), field: None } }
+        Binding { kind: BindingKind::Value { flag: flag.into(), field: None } }
     }
 
     /// The name of the flag's variant names the version, whatever the value is.
     pub fn variant(flag: impl Into<Box<str>>) -> Binding {
-        Binding { kind: Kind::Variant { flag: flag.into() } }
+        Binding { kind: BindingKind::Variant { flag: flag.into() } }
     }
 
     /// A boolean flag: on means `version`, off means the next switch, and at last the baseline
@@ -77,7 +77,7 @@ impl Binding {
     /// Changes nothing on a binding that is not by value.
     #[must_use]
     pub fn field(mut self, name: impl Into<Box<str>>) -> Binding {
-        if let Kind::Value { field, .. } = &mut self.kind {
+        if let BindingKind::Value { field, .. } = &mut self.kind {
             *field = Some(name.into());
         }
         self
@@ -86,8 +86,10 @@ impl Binding {
     /// The flags this binding asks, in order.
     pub fn flags(&self) -> impl Iterator<Item = &str> {
         let (one, many) = match &self.kind {
-            Kind::Value { flag, .. } | Kind::Variant { flag } => (Some(&**flag), &[][..]),
-            Kind::Switches { switches, .. } => (None, switches.as_slice()),
+            BindingKind::Value { flag, .. } | BindingKind::Variant { flag } => {
+                (Some(&**flag), &[][..])
+            }
+            BindingKind::Switches { switches, .. } => (None, switches.as_slice()),
         };
         one.into_iter().chain(many.iter().map(|switch| &*switch.flag))
     }
@@ -95,7 +97,9 @@ impl Binding {
     /// The versions this binding names of itself, which must all be registered.
     pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
         let (switches, otherwise) = match &self.kind {
-            Kind::Switches { switches, otherwise } => (switches.as_slice(), otherwise.as_ref()),
+            BindingKind::Switches { switches, otherwise } => {
+                (switches.as_slice(), otherwise.as_ref())
+            }
             _ => (&[][..], None),
         };
         switches.iter().map(|switch| &switch.version).chain(otherwise)
@@ -115,13 +119,13 @@ impl Binding {
         request: &Request<'a>,
     ) -> Answer<'a> {
         match &self.kind {
-            Kind::Value { field, .. } => by_value(flags, clamps, request, |evaluation| {
+            BindingKind::Value { field, .. } => by_value(flags, clamps, request, |evaluation| {
                 named_by_value(evaluation, field.as_deref())
             }),
-            Kind::Variant { .. } => {
+            BindingKind::Variant { .. } => {
                 by_value(flags, clamps, request, |evaluation| evaluation.variant)
             }
-            Kind::Switches { switches, otherwise } => {
+            BindingKind::Switches { switches, otherwise } => {
                 by_switches(flags, clamps, request, switches, otherwise.as_ref())
             }
         }
@@ -150,7 +154,7 @@ impl SwitchBinding {
 impl From<SwitchBinding> for Binding {
     fn from(switches: SwitchBinding) -> Binding {
         let SwitchBinding { switches, otherwise } = switches;
-        Binding { kind: Kind::Switches { switches, otherwise } }
+        Binding { kind: BindingKind::Switches { switches, otherwise } }
     }
 }
 

@@ -5,7 +5,7 @@ mod state;
 use std::time::Duration;
 
 pub(crate) use self::state::Ticket;
-use self::state::{Milliseconds, State};
+use self::state::{BreakerState, Milliseconds};
 use crate::clock::Clock;
 
 /// A number of failures that no breaker counts to.
@@ -47,12 +47,12 @@ impl Default for BreakerPolicy {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
-    state: State,
+    state: BreakerState,
 }
 
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy) -> Breaker {
-        Breaker { policy, state: State::closed() }
+        Breaker { policy, state: BreakerState::closed() }
     }
 
     /// Lets a call through, or not. When the rest is over, the first to ask takes the one probe;

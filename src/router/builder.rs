@@ -8,9 +8,9 @@ use super::{
     breaker::BreakerPolicy,
     call::FiniteCheck,
     clamp::Clamp,
-    core::{Core, Settings},
+    core::{Core, RouterSettings},
     decision::MissingKey,
-    impact::Feed,
+    impact::ImpactFeed,
     observer::AnswerObserver,
     registered::{AnyModel, Registered},
     shadowing::{FeatureRecorder, Shadowing},
@@ -50,7 +50,7 @@ pub struct RouterBuilder<F: ?Sized, P> {
     finite: FiniteCheck<P>,
     clock: Option<Arc<dyn Clock>>,
     observers: Vec<Arc<dyn AnswerObserver>>,
-    feeds: Vec<Arc<Feed>>,
+    feeds: Vec<Arc<ImpactFeed>>,
     autopilots: Vec<Autopilot>,
     #[cfg(feature = "async")]
     pub(super) compute: super::future::Compute,
@@ -325,7 +325,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         })?;
         let Parts { core, shadowing, finite, .. } = parts;
         let _ending = shadowing.ending(&core);
-        Ok(ModelRouter { inner: Arc::new(super::Inner { _ending, core, shadowing, finite }) })
+        let state = super::RouterState { _ending, core, shadowing, finite };
+        Ok(ModelRouter { inner: Arc::new(state) })
     }
 
     /// What both kinds of router are made of.
@@ -334,7 +335,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         handle: impl Fn(&Version, AnyModel<F, P>) -> Result<M, BuildError>,
     ) -> Result<Parts<F, P, M>, BuildError> {
         self.validate()?;
-        let settings = Settings {
+        let settings = RouterSettings {
             binding: self.binding,
             fallbacks: self.fallbacks.into(),
             shadows: self.shadows.into(),

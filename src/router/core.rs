@@ -20,11 +20,11 @@ use super::{
     binding::Binding,
     breaker::{BreakerPolicy, Ticket},
     clamp::{Clamp, Clamped},
-    impact::Feed,
+    impact::ImpactFeed,
     observer::Observers,
     slot::{Handle, Slot},
     stats::{FallbackCounters, VersionCounters},
-    table::{Counts, Table},
+    table::{Counts, RoutingTable},
 };
 use crate::{
     autopilot::Autopilot,
@@ -43,14 +43,14 @@ use crate::{
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct Core<M> {
-    pub(crate) settings: Settings,
+    pub(crate) settings: RouterSettings,
     counts: Counts,
     pub(crate) flags: Flags,
-    pub(crate) table: SnapshotCell<Table<M>>,
+    pub(crate) table: SnapshotCell<RoutingTable<M>>,
     /// What the table is made of. Only control operations take the lock.
     control: Mutex<Control<M>>,
     fallbacks: Arc<FallbackCounters>,
-    feeds: Box<[Arc<Feed>]>,
+    feeds: Box<[Arc<ImpactFeed>]>,
     /// They go on for as long as a router that they steer.
     autopilots: Vec<Autopilot>,
     /// Monotonic nanoseconds of the last warning, by cause.
@@ -58,7 +58,7 @@ pub(crate) struct Core<M> {
 }
 
 /// What a builder settled once and for all.
-pub(crate) struct Settings {
+pub(crate) struct RouterSettings {
     pub(crate) binding: Binding,
     /// In the order in which they are asked; at least one.
     pub(crate) fallbacks: Box<[Version]>,
@@ -72,7 +72,7 @@ pub(crate) struct Settings {
     pub(crate) observers: Observers,
 }
 
-impl Settings {
+impl RouterSettings {
     /// Nobody is behind the last fallback version: it is never left alone.
     pub(crate) fn breaker_of(&self, version: &str) -> BreakerPolicy {
         match self.is_last_fallback(version) {
@@ -123,12 +123,12 @@ pub(crate) struct KeyRefused;
 
 impl<M: Handle> Core<M> {
     pub(crate) fn new(
-        settings: Settings,
+        settings: RouterSettings,
         flags: Flags,
         slots: Vec<Slot<M>>,
         (clamps, autopilots): (Vec<Clamp>, Vec<Autopilot>),
         counts: Counts,
-        feeds: Box<[Arc<Feed>]>,
+        feeds: Box<[Arc<ImpactFeed>]>,
     ) -> Arc<Core<M>> {
         let snapshot = flags.snapshot();
         let control = Control { slots, snapshot, pin: None, clamps, retired: Vec::new() };
@@ -160,7 +160,7 @@ impl<M: Handle> Core<M> {
 
     /// Counts a choice that is about to be served, and warns of trouble.
     #[inline]
-    pub(crate) fn count(&self, table: &Table<M>, choice: &Choice) {
+    pub(crate) fn count(&self, table: &RoutingTable<M>, choice: &Choice) {
         if self.settings.trace_evaluations {
             self.trace(table, choice);
         }
@@ -172,7 +172,7 @@ impl<M: Handle> Core<M> {
     #[cold]
     pub(crate) fn count_fallback(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         cause: FallbackCause,
         wanted: Option<usize>,
     ) {
@@ -207,14 +207,14 @@ impl<M: Handle> Core<M> {
     #[cold]
     pub(crate) fn fall_back(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         choice: Choice,
         failure: Option<&ModelError>,
     ) -> Choice {
         let kind = failure.map_or(ModelErrorKind::Failed, ModelError::kind);
         let cause = FallbackCause::Failed(kind);
         self.count_fallback(table, cause, Some(choice.slot));
-        let (slot, ticket) = self.stand_in(table, Some(choice.slot), true);
+        let (slot, ticket) = self.fallback_for(table, Some(choice.slot), true);
         // Of several failures the caller is told the first.
         let cause = match choice.cause {
             Some(first @ FallbackCause::Failed(_)) => first,
@@ -226,7 +226,12 @@ impl<M: Handle> Core<M> {
     /// The next fallback version that may be asked, after the one in `after`. The last is asked in
     /// any case: there is nobody behind it.
     #[cold]
-    fn stand_in(&self, table: &Table<M>, after: Option<usize>, probe: bool) -> (usize, Ticket) {
+    fn fallback_for(
+        &self,
+        table: &RoutingTable<M>,
+        after: Option<usize>,
+        probe: bool,
+    ) -> (usize, Ticket) {
         let asked = table.fallbacks.iter().position(|place| Some(*place) == after);
         let next = asked.map_or(0, |asked| asked.saturating_add(1));
         table
@@ -269,8 +274,15 @@ impl<M: Handle> Core<M> {
 }
 
 impl<M: Handle> Control<M> {
-    fn table(&self, settings: &Settings, counts: &Counts) -> Table<M> {
-        Table::new(settings, &self.snapshot, &self.slots, self.pin.as_ref(), &self.clamps, counts)
+    fn table(&self, settings: &RouterSettings, counts: &Counts) -> RoutingTable<M> {
+        RoutingTable::new(
+            settings,
+            &self.snapshot,
+            &self.slots,
+            self.pin.as_ref(),
+            &self.clamps,
+            counts,
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use futures::future::{join, join_all};
 pub(crate) use self::runtime::{Blocking, Runtime};
 pub use self::runtime::{Spawned, Spawner};
 use self::{
-    compute::{Computed, Report, compute},
+    compute::{CallReport, Computed, compute},
     hosted::{Hosted, Lanes},
     lane::Refused,
     model::AsyncModel,
@@ -23,8 +23,8 @@ use self::{
     wait::wait,
 };
 use super::{
-    Answered, BuildError, Decision, Explanation, Input, OperateError, Output, PredictError,
-    Prediction, RouterBuilder, RouterStats,
+    BuildError, Decision, Explanation, Input, OperateError, Output, PredictError, Prediction,
+    RouterBuilder, RouterStats, ServedAnswer,
     builder::Parts,
     call::{Called, FiniteCheck, call},
     conclude,
@@ -33,7 +33,7 @@ use super::{
     operate::operations,
     registered::AnyModel,
     shadowing::{self, ComparedOn, Joined, Served, Shadowing},
-    table::{Candidate, Candidates, Table},
+    table::{Candidate, Candidates, RoutingTable},
 };
 use crate::{
     context::EvaluationContext,
@@ -41,7 +41,7 @@ use crate::{
     model::{Acceptance, Model},
     prediction_id::PredictionId,
     process::Home,
-    shadow::{Inside, Marked, is_shadow},
+    shadow::{Marked, ShadowScope, is_shadow},
     timer::Timer,
     version::Version,
 };
@@ -157,7 +157,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             None => None,
         };
         let (home, _ending) = (Home::here(), shadowing.ending(&core));
-        let inner = Inner { _ending, home, core, shadowing, finite, lanes, deadline };
+        let inner = AsyncRouterState { _ending, home, core, shadowing, finite, lanes, deadline };
         Ok(AsyncModelRouter { inner: Arc::new(inner) })
     }
 }
@@ -185,10 +185,10 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
 /// # }).unwrap();
 /// ```
 pub struct AsyncModelRouter<F: ?Sized, P> {
-    inner: Arc<Inner<F, P>>,
+    inner: Arc<AsyncRouterState<F, P>>,
 }
 
-struct Inner<F: ?Sized, P> {
+struct AsyncRouterState<F: ?Sized, P> {
     // First: what follows is then not the last to go.
     _ending: Ending,
     home: Home,
@@ -217,7 +217,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
 
 /// A request that has been decided and is about to run.
 struct Started<F: ?Sized + Input, P: Output> {
-    table: Arc<Table<Hosted<F, P>>>,
+    table: Arc<RoutingTable<Hosted<F, P>>>,
     id: PredictionId,
     choice: Choice,
     candidates: Candidates,
@@ -338,14 +338,14 @@ impl Refused {
     }
 }
 
-impl<F: ?Sized + Input, P: Output> Inner<F, P> {
+impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
         self.start_from(&self.core.table.load().to_arc(), context)
     }
 
     fn start_from(
         &self,
-        table: &Arc<Table<Hosted<F, P>>>,
+        table: &Arc<RoutingTable<Hosted<F, P>>>,
         context: &dyn EvaluationContext,
     ) -> Result<Started<F, P>, PredictError> {
         if !self.home.is_here() {
@@ -372,11 +372,11 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     ) -> Result<Prediction<P>, PredictError> {
         let Started { table, id, choice, candidates, key } = started;
         let named = self.core.named(&choice);
-        let (beside, detached): (Candidates, Candidates) =
+        let (join_pool, detached): (Candidates, Candidates) =
             candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
         let (answered, joined) = join(
             self.answer(&table, choice, &features),
-            join_all(beside.iter().map(|candidate| self.join(&table, *candidate, &features))),
+            join_all(join_pool.iter().map(|candidate| self.join(&table, *candidate, &features))),
         )
         .await;
         let answered = answered?;
@@ -395,10 +395,10 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     async fn answer(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         choice: Choice,
         features: &Arc<F::Owned>,
-    ) -> Result<Answered<P>, PredictError> {
+    ) -> Result<ServedAnswer<P>, PredictError> {
         let (mut choice, mut first) = (choice, None);
         loop {
             let called = self.ask(table, &choice, features).await?;
@@ -407,7 +407,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                     choice = self.core.fall_back(table, choice, Some(&error));
                     first = first.or(Some(error));
                 }
-                _ => return Ok(Answered { choice, called, first }),
+                _ => return Ok(ServedAnswer { choice, called, first }),
             }
         }
     }
@@ -415,14 +415,14 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// A joined candidate: asked beside the primary, with the same deadline.
     async fn join(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         candidate: Candidate,
         features: &Arc<F::Owned>,
     ) -> Joined<P> {
         let hosted = table.slots.get(candidate.slot).and_then(|slot| slot.model.as_ref().ok());
         let called = match hosted {
             Some(hosted) => {
-                let report = Report::new::<()>(None, [], &self.core.settings.clock);
+                let report = CallReport::new::<()>(None, [], &self.core.settings.clock);
                 Marked::new(self.call(hosted, report, features), None).await
             }
             None => Ok(Called::not_loaded()),
@@ -433,7 +433,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
 
     async fn ask(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         choice: &Choice,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, PredictError> {
@@ -441,7 +441,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
         let Some((slot, Ok(hosted))) = slot.map(|slot| (slot, &slot.model)) else {
             return Ok(Called::not_loaded());
         };
-        let report = Report::new(Some(slot), [choice.ticket], &self.core.settings.clock);
+        let report = CallReport::new(Some(slot), [choice.ticket], &self.core.settings.clock);
         let called = self.call(hosted, report, features).await;
         called.or_else(|refused| refused.otherwise(choice.slot == table.fallback))
     }
@@ -450,7 +450,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     async fn call(
         &self,
         hosted: &Hosted<F, P>,
-        report: Report,
+        report: CallReport,
         features: &Arc<F::Owned>,
     ) -> Result<Called<P>, Refused> {
         let deadline = self.deadline.as_ref();
@@ -460,7 +460,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                     (Arc::clone(model), Arc::clone(features), self.finite);
                 let for_shadow = is_shadow();
                 let work = move || {
-                    let _inside = for_shadow.then(|| Inside::enter(None));
+                    let _inside = for_shadow.then(|| ShadowScope::enter(None));
                     call(&*model, (*features).borrow(), finite)
                 };
                 match compute(lane, deadline, report, std::slice::from_ref, work).await {

@@ -11,7 +11,7 @@ use std::{fmt, sync::Arc};
 use parking_lot::Mutex;
 
 pub use self::series::{ImpactMetric, ImpactValue};
-pub(crate) use self::watch::Feed;
+pub(crate) use self::watch::ImpactFeed;
 
 /// Carries what routers count to where their flags come from: how long each version takes, how
 /// often it answers and fails, and how often shadows disagree with it.
@@ -52,7 +52,7 @@ pub(crate) use self::watch::Feed;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct ImpactMetrics(Arc<Mutex<Vec<Arc<Feed>>>>);
+pub struct ImpactMetrics(Arc<Mutex<Vec<Arc<ImpactFeed>>>>);
 
 impl ImpactMetrics {
     /// Carries nothing yet.
@@ -75,8 +75,8 @@ impl ImpactMetrics {
     }
 
     /// The way in for one router.
-    pub(crate) fn open(&self, router: String) -> Arc<Feed> {
-        let feed = Arc::new(Feed::new(router));
+    pub(crate) fn open(&self, router: String) -> Arc<ImpactFeed> {
+        let feed = Arc::new(ImpactFeed::new(router));
         self.0.lock().push(Arc::clone(&feed));
         feed
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Inner;
+use super::RouterState;
 
 /// What callers hand to a model by reference: `[f32]`, `str`, [`Features`](crate::Features), or any
 /// type of yours that can be cloned. Implemented for all that fit.
@@ -40,5 +40,5 @@ impl<P: Clone + Send + Sync + 'static> Output for P {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ModelRouter<F: ?Sized, P> {
-    pub(super) inner: Arc<Inner<F, P>>,
+    pub(super) inner: Arc<RouterState<F, P>>,
 }

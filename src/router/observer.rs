@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Answered, FallbackCause,
+    FallbackCause, ServedAnswer,
     core::{Choice, Core},
     slot::Handle,
-    table::Table,
+    table::RoutingTable,
 };
 use crate::{contain::contained, prediction_id::PredictionId, version::Version};
 
@@ -56,7 +56,7 @@ impl<'a> LiveAnswer<'a> {
 
 /// What was chosen for a request that is observed, before anything is asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Named {
+pub(crate) struct ObservedRequest {
     slot: usize,
     asked: bool,
     held_back: bool,
@@ -65,12 +65,12 @@ pub(crate) struct Named {
 impl<M: Handle> Core<M> {
     /// What there will be to tell; `None` where nobody wants to know.
     #[inline]
-    pub(crate) fn named(&self, choice: &Choice) -> Option<Named> {
+    pub(crate) fn named(&self, choice: &Choice) -> Option<ObservedRequest> {
         if self.settings.observers.is_empty() {
             return None;
         }
         let slot = choice.named();
-        Some(Named {
+        Some(ObservedRequest {
             slot,
             asked: slot == choice.slot,
             held_back: choice.cause.is_some_and(is_held_back),
@@ -81,9 +81,9 @@ impl<M: Handle> Core<M> {
     #[inline]
     pub(crate) fn observe<P>(
         &self,
-        table: &Table<M>,
-        named: Option<Named>,
-        answered: &Answered<P>,
+        table: &RoutingTable<M>,
+        named: Option<ObservedRequest>,
+        answered: &ServedAnswer<P>,
         (key, id): (Option<&str>, PredictionId),
     ) {
         let Some(named) = named else { return };

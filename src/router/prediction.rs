@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use super::{Decision, FallbackCause};
 use crate::{
     flag::Reason,
-    model::{ModelError, ModelErrorKind, error::Text},
+    model::{ModelError, ModelErrorKind, error::LazyText},
     prediction_id::PredictionId,
     version::Version,
 };
@@ -124,11 +124,11 @@ impl<P: Serialize> Serialize for Prediction<P> {
 /// }
 /// # let _ = status;
 /// ```
-pub struct PredictError(Box<Inner>);
+pub struct PredictError(Box<ErrorParts>);
 
 #[derive(Debug)]
-struct Inner {
-    kind: Kind,
+struct ErrorParts {
+    kind: ErrorCause,
     version: Version,
     first: Option<ModelError>,
     source: Option<ModelError>,
@@ -169,7 +169,7 @@ impl fmt::Display for PredictErrorKind {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ErrorCause {
     Model,
     MissingKey,
     Overloaded,
@@ -179,54 +179,60 @@ enum Kind {
 impl PredictError {
     #[cold]
     pub(crate) fn model(version: Version, source: ModelError) -> PredictError {
-        let inner = Inner { kind: Kind::Model, version, first: None, source: Some(source) };
+        let inner =
+            ErrorParts { kind: ErrorCause::Model, version, first: None, source: Some(source) };
         PredictError(Box::new(inner))
     }
 
     #[cold]
     pub(crate) fn both(first: ModelError, version: Version, source: ModelError) -> PredictError {
-        let inner = Inner { kind: Kind::Model, version, first: Some(first), source: Some(source) };
+        let inner = ErrorParts {
+            kind: ErrorCause::Model,
+            version,
+            first: Some(first),
+            source: Some(source),
+        };
         PredictError(Box::new(inner))
     }
 
     #[cold]
     pub(crate) fn missing_key() -> PredictError {
-        PredictError::without_model(Kind::MissingKey)
+        PredictError::without_model(ErrorCause::MissingKey)
     }
 
     #[cfg(any(feature = "async", feature = "test-util"))]
     #[cold]
     pub(crate) fn overloaded() -> PredictError {
-        PredictError::without_model(Kind::Overloaded)
+        PredictError::without_model(ErrorCause::Overloaded)
     }
 
     #[cfg(any(feature = "async", feature = "test-util"))]
     #[cold]
     pub(crate) fn stopped() -> PredictError {
-        PredictError::without_model(Kind::Stopped)
+        PredictError::without_model(ErrorCause::Stopped)
     }
 
     #[cold]
-    fn without_model(kind: Kind) -> PredictError {
+    fn without_model(kind: ErrorCause) -> PredictError {
         let version = Version::new("");
-        PredictError(Box::new(Inner { kind, version, first: None, source: None }))
+        PredictError(Box::new(ErrorParts { kind, version, first: None, source: None }))
     }
 
     /// What kept the request from an answer.
     pub fn kind(&self) -> PredictErrorKind {
         match self.0.kind {
-            Kind::Model => PredictErrorKind::Model(
+            ErrorCause::Model => PredictErrorKind::Model(
                 self.0.source.as_ref().map_or(ModelErrorKind::Failed, ModelError::kind),
             ),
-            Kind::MissingKey => PredictErrorKind::MissingKey,
-            Kind::Overloaded => PredictErrorKind::Overloaded,
-            Kind::Stopped => PredictErrorKind::Stopped,
+            ErrorCause::MissingKey => PredictErrorKind::MissingKey,
+            ErrorCause::Overloaded => PredictErrorKind::Overloaded,
+            ErrorCause::Stopped => PredictErrorKind::Stopped,
         }
     }
 
     /// The version that was asked last, if a model was asked at all.
     pub fn version(&self) -> Option<&Version> {
-        (self.0.kind == Kind::Model).then_some(&self.0.version)
+        (self.0.kind == ErrorCause::Model).then_some(&self.0.version)
     }
 
     /// What the last model asked said.
@@ -253,7 +259,7 @@ impl PredictError {
         &'e self,
         show: impl Fn(&ModelError, &mut fmt::Formatter<'_>) -> fmt::Result + 'e,
     ) -> impl fmt::Display + 'e {
-        Text(move |f: &mut fmt::Formatter<'_>| {
+        LazyText(move |f: &mut fmt::Formatter<'_>| {
             write!(f, "{self}")?;
             let mut separator = ": ";
             for error in [self.first_error(), self.model_error()].into_iter().flatten() {
@@ -273,7 +279,7 @@ impl PredictError {
     /// Whether a split wanted a targeting key, the context had none, and the policy is
     /// [`MissingKey::Refuse`](crate::router::MissingKey::Refuse).
     pub fn is_missing_key(&self) -> bool {
-        self.0.kind == Kind::MissingKey
+        self.0.kind == ErrorCause::MissingKey
     }
 
     /// Whether every answer came too late.
@@ -283,29 +289,33 @@ impl PredictError {
 
     /// Whether too many requests were waiting for the compute pool: a 503.
     pub fn is_overloaded(&self) -> bool {
-        self.0.kind == Kind::Overloaded
+        self.0.kind == ErrorCause::Overloaded
     }
 
     /// Whether the router's compute pool had been stopped.
     pub fn is_stopped(&self) -> bool {
-        self.0.kind == Kind::Stopped
+        self.0.kind == ErrorCause::Stopped
     }
 }
 
 impl fmt::Display for PredictError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.kind, &self.0.first) {
-            (Kind::Model, None) => write!(f, "model version `{}` gave no answer", self.0.version),
-            (Kind::Model, Some(_)) => write!(
+            (ErrorCause::Model, None) => {
+                write!(f, "model version `{}` gave no answer", self.0.version)
+            }
+            (ErrorCause::Model, Some(_)) => write!(
                 f,
                 "neither the chosen model version nor the fallback `{}` gave an answer",
                 self.0.version
             ),
-            (Kind::MissingKey, _) => {
+            (ErrorCause::MissingKey, _) => {
                 f.write_str("the context has no targeting key, and the flag splits by one")
             }
-            (Kind::Overloaded, _) => f.write_str("too many requests wait for the compute pool"),
-            (Kind::Stopped, _) => f.write_str("the compute pool has been stopped"),
+            (ErrorCause::Overloaded, _) => {
+                f.write_str("too many requests wait for the compute pool")
+            }
+            (ErrorCause::Stopped, _) => f.write_str("the compute pool has been stopped"),
         }
     }
 }

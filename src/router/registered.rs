@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Input, Output,
-    kept::{Kept, Unproved},
+    drop_contained::{CheckedWhenLoaded, DropContained},
 };
 use crate::{
     model::{Acceptance, Model},
@@ -36,12 +36,12 @@ impl<F: ?Sized, P> Clone for AnyModel<F, P> {
 
 impl<F: ?Sized + Input, P: Output> AnyModel<F, P> {
     pub(crate) fn compute(model: impl Model<F, P> + 'static) -> AnyModel<F, P> {
-        AnyModel::Compute(Arc::new(Kept::new(model)))
+        AnyModel::Compute(Arc::new(DropContained::new(model)))
     }
 
     #[cfg(feature = "async")]
     pub(crate) fn waiting(model: impl crate::AsyncModel<F, P> + 'static) -> AnyModel<F, P> {
-        AnyModel::Waiting(Arc::new(Kept::new(model)))
+        AnyModel::Waiting(Arc::new(DropContained::new(model)))
     }
 
     /// The model, when it has passed its checks. Checking one that is not loaded would load it: it
@@ -49,7 +49,7 @@ impl<F: ?Sized + Input, P: Output> AnyModel<F, P> {
     pub(crate) fn proved(self, checks: Vec<Acceptance<F, P>>) -> Result<AnyModel<F, P>, String> {
         match self {
             AnyModel::Compute(model) if !checks.is_empty() && !model.is_loaded() => {
-                Ok(AnyModel::Compute(Arc::new(Unproved::new(model, checks))))
+                Ok(AnyModel::Compute(Arc::new(CheckedWhenLoaded::new(model, checks))))
             }
             model => checks.iter().try_for_each(|check| model.check(check)).map(|()| model),
         }

@@ -3,12 +3,12 @@
 use std::{borrow::Borrow, sync::Arc, time::Duration};
 
 use super::{
-    Answered, BuildError, Input, Output,
+    BuildError, Input, Output, ServedAnswer,
     call::{Called, FiniteCheck, call, checked},
     core::{Choice, Core},
     ending::Ending,
     slot::Handle,
-    table::{Candidate, Counts, Table},
+    table::{Candidate, Counts, RoutingTable},
 };
 use crate::{
     clock::Clock,
@@ -19,10 +19,10 @@ use crate::{
     contain::contained,
     context::EvaluationContext,
     model::{Model, ModelError, ModelErrorKind},
-    parallel::Beside,
+    parallel::JoinPool,
     prediction_id::PredictionId,
     process::Home,
-    shadow::{self, DropCause, Inside, Mode, Shadow, ShadowLine, ShadowStats},
+    shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowScope, ShadowStats},
     value::Value,
     version::Version,
 };
@@ -38,16 +38,16 @@ pub(crate) trait Shadowable<F: ?Sized, P>: Handle {
 
 /// One line a policy.
 pub(crate) struct Shadowing<F: ?Sized, P> {
-    lines: Arc<[Line<P>]>,
+    lines: Arc<[PolicyLine<P>]>,
     describe: FeatureRecorder<F>,
     finite: FiniteCheck<P>,
     home: Home,
 }
 
-pub(crate) struct Line<P> {
+pub(crate) struct PolicyLine<P> {
     line: ShadowLine<P>,
     /// Where a joined policy's candidates run beside the primary.
-    beside: Option<Beside>,
+    join_pool: Option<JoinPool>,
 }
 
 /// What was served, for the comparisons.
@@ -61,7 +61,7 @@ pub(crate) struct Served<'a, P> {
 
 impl<'a, P> Served<'a, P> {
     pub(crate) fn new<M>(
-        table: &'a Table<M>,
+        table: &'a RoutingTable<M>,
         choice: &Choice,
         called: &'a Called<P>,
         key: Option<&'a str>,
@@ -73,12 +73,12 @@ impl<'a, P> Served<'a, P> {
 
     /// Whether the candidate itself answered: as the fallback of a version that failed, say. To
     /// compare it with itself would make it agree just when the other fails.
-    fn is_by<M>(&self, table: &Table<M>, candidate: Candidate) -> bool {
+    fn is_by<M>(&self, table: &RoutingTable<M>, candidate: Candidate) -> bool {
         table.slots.get(candidate.slot).is_some_and(|slot| slot.version == *self.version)
     }
 
-    fn wanted(&self) -> shadow::Wanted {
-        shadow::Wanted {
+    fn wanted(&self) -> shadow::ShadowRequest {
+        shadow::ShadowRequest {
             prediction_id: self.id,
             revision: self.revision,
             targeting_key: self.key.map(Box::from),
@@ -127,11 +127,11 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             let sinks = sinks.iter().cloned().fold(FanOut::new(), FanOut::and);
             let line = ShadowLine::start(policy, comparator, sinks, Arc::clone(clock))
                 .map_err(BuildError::Shadow)?;
-            let beside = match policy.mode {
+            let join_pool = match policy.mode {
                 Mode::Detached => None,
-                Mode::Joined => Some(Beside::start(policy.threads).map_err(BuildError::Thread)?),
+                Mode::Joined => Some(JoinPool::start(policy.threads).map_err(BuildError::Thread)?),
             };
-            Ok(Line { line, beside })
+            Ok(PolicyLine { line, join_pool })
         };
         let lines = policies.iter().map(line).collect::<Result<_, BuildError>>()?;
         Ok(Shadowing { lines, describe, finite, home: Home::here() })
@@ -157,23 +157,23 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     }
 
     pub(crate) fn is_joined(&self, candidate: &Candidate) -> bool {
-        self.lines.get(candidate.policy).is_some_and(|line| line.beside.is_some())
+        self.lines.get(candidate.policy).is_some_and(|line| line.join_pool.is_some())
     }
 
     /// Runs `answer`, and the joined candidates beside it.
-    pub(crate) fn beside<M: Shadowable<F, P>>(
+    pub(crate) fn run_joined<M: Shadowable<F, P>>(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         candidates: &[Candidate],
         features: &F,
-        answer: impl FnOnce() -> Answered<P>,
-    ) -> (Answered<P>, Vec<Joined<P>>) {
+        answer: impl FnOnce() -> ServedAnswer<P>,
+    ) -> (ServedAnswer<P>, Vec<Joined<P>>) {
         let joined: Vec<Candidate> =
             candidates.iter().copied().filter(|candidate| self.is_joined(candidate)).collect();
         let pool = joined
             .first()
             .and_then(|first| self.lines.get(first.policy))
-            .and_then(|line| line.beside.as_ref());
+            .and_then(|line| line.join_pool.as_ref());
         let Some(pool) = pool else { return (answer(), Vec::new()) };
         if !self.home.is_here() {
             let lost = |candidate| Joined { candidate, called: None };
@@ -186,7 +186,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow(None);
                 let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
                 Some(move || {
-                    let _inside = Inside::enter(None);
+                    let _inside = ShadowScope::enter(None);
                     Joined { candidate, called: Some(call(&*model, features.borrow(), finite)) }
                 })
             })
@@ -206,7 +206,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     /// wait for one.
     pub(crate) fn compare_joined<M>(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         served: &Served<'_, P>,
         features: &F,
         joined: Vec<Joined<P>>,
@@ -242,7 +242,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     /// Hands the detached candidates over. Copies features and output only where there is room.
     pub(crate) fn offer<M: Shadowable<F, P>>(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         candidates: &[Candidate],
         served: &Served<'_, P>,
         features: &F,
@@ -283,7 +283,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
 
     fn find<'a, M>(
         &'a self,
-        table: &'a Table<M>,
+        table: &'a RoutingTable<M>,
         candidate: Candidate,
     ) -> Option<(&'a ShadowLine<P>, &'a Arc<shadow::Candidate>)> {
         let line = self.lines.get(candidate.policy)?;
@@ -296,8 +296,8 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         line: &ShadowLine<P>,
         served: &Served<'_, P>,
         features: &F,
-    ) -> shadow::Answered<P> {
-        shadow::Answered {
+    ) -> shadow::PrimaryAnswer<P> {
+        shadow::PrimaryAnswer {
             prediction_id: served.id,
             revision: served.revision,
             targeting_key: served.key.map(Box::from),
@@ -350,7 +350,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
 /// Something to be waited for at each line.
 type Waits<P> = fn(&ShadowLine<P>, Duration) -> Result<bool, SinkError>;
 
-fn for_all<P>(lines: &[Line<P>], timeout: Duration, what: Waits<P>) -> bool {
+fn for_all<P>(lines: &[PolicyLine<P>], timeout: Duration, what: Waits<P>) -> bool {
     let started = std::time::Instant::now();
     // Each gets its turn, whatever came of the one before.
     lines.iter().fold(true, |all, line| {

@@ -115,12 +115,12 @@ impl VersionCounters {
     /// One finished call, whatever came of it.
     #[inline]
     pub(crate) fn took(&self, service_time: Duration) {
-        self.shards.mine().service_time.count(service_time);
+        self.shards.of_this_thread().service_time.count(service_time);
     }
 
     #[inline]
     fn count<'a>(&'a self, counter: impl FnOnce(&'a Shard) -> Option<&'a AtomicU64>) {
-        if let Some(counter) = counter(self.shards.mine()) {
+        if let Some(counter) = counter(self.shards.of_this_thread()) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -211,7 +211,7 @@ impl FallbackCounters {
 
     #[cold]
     pub(crate) fn count(&self, cause: FallbackCause) {
-        if let Some(counter) = self.shards.mine().get(cause.index()) {
+        if let Some(counter) = self.shards.of_this_thread().get(cause.index()) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }

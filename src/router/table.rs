@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     clamp::Clamp,
-    core::Settings,
+    core::RouterSettings,
     slot::{Handle, Slot},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// One table is loaded a request, so that its version and its shadows can never come from two
 /// revisions of the flags or of the models.
 #[derive(Debug)]
-pub(crate) struct Table<M> {
+pub(crate) struct RoutingTable<M> {
     pub(crate) revision: u64,
     pub(crate) ready: bool,
     pub(crate) route: Box<[Option<Bound>]>,
@@ -60,16 +60,16 @@ pub(crate) struct Candidate {
     pub(crate) slot: usize,
 }
 
-impl<M: Handle> Table<M> {
+impl<M: Handle> RoutingTable<M> {
     pub(crate) fn new(
-        settings: &Settings,
+        settings: &RouterSettings,
         snapshot: &FlagSnapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
         clamps: &[Clamp],
         counts: &Counts,
-    ) -> Table<M> {
-        let Settings { binding, shadows, fallbacks, .. } = settings;
+    ) -> RoutingTable<M> {
+        let RouterSettings { binding, shadows, fallbacks, .. } = settings;
         let place = |version: &Version| slots.iter().position(|slot| slot.version == *version);
         let shadows = shadows
             .iter()
@@ -86,7 +86,7 @@ impl<M: Handle> Table<M> {
             .collect();
         // The builder and `retire` see to it that the fallback versions are there.
         let fallbacks: Box<[usize]> = fallbacks.iter().filter_map(place).collect();
-        Table {
+        RoutingTable {
             revision: snapshot.revision(),
             ready: snapshot.is_ready(),
             route: binding.resolve(snapshot),

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::rest::Rest;
+use super::panic_pause::PanicPause;
 use crate::{sharded::Sharded, version::Version};
 
 /// Why a shadow run that was wanted did not come to an answer in time.
@@ -88,7 +88,7 @@ pub(crate) struct Candidate {
     /// Requests write to them.
     shards: Sharded<Shard>,
     warned: AtomicBool,
-    pub(super) rest: Rest,
+    pub(super) rest: PanicPause,
 }
 
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ impl Candidate {
             version,
             shards: Sharded::new(Shard::default),
             warned: AtomicBool::new(false),
-            rest: Rest::default(),
+            rest: PanicPause::default(),
         }
     }
 
@@ -128,19 +128,19 @@ impl Candidate {
 
     /// A run was wanted, and not taken on.
     pub(super) fn refused(&self, cause: DropCause) {
-        let shard = self.shards.mine();
+        let shard = self.shards.of_this_thread();
         shard.refused.fetch_add(1, Ordering::Relaxed);
         shard.count_lost(cause);
     }
 
     /// A run was taken on: it will be lost or completed.
     pub(super) fn handed_over(&self) {
-        self.shards.mine().handed_over.fetch_add(1, Ordering::Relaxed);
+        self.shards.of_this_thread().handed_over.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A run that was taken on ended without an answer.
     pub(super) fn dropped(&self, cause: DropCause) {
-        self.shards.mine().count_lost(cause);
+        self.shards.of_this_thread().count_lost(cause);
         if cause == DropCause::Panic && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "modelgate::shadow",
@@ -160,12 +160,12 @@ impl Candidate {
 
     /// A run that was taken on turned out not to be wanted.
     pub(super) fn passed_over(&self) {
-        self.shards.mine().passed_over.fetch_add(1, Ordering::Relaxed);
+        self.shards.of_this_thread().passed_over.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A run that was taken on ended with an answer or an error.
     pub(super) fn completed(&self, agrees: Option<bool>) {
-        let shard = self.shards.mine();
+        let shard = self.shards.of_this_thread();
         let count = match agrees {
             Some(true) => &shard.agreed,
             Some(false) => &shard.disagreed,

@@ -67,7 +67,7 @@ impl Dropped {
 
 /// The request that wanted a shadow.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct ShadowRequest {
     pub(crate) prediction_id: PredictionId,
     pub(crate) revision: u64,
     /// Hashed on the shadow side.
@@ -77,8 +77,8 @@ pub(crate) struct Wanted {
 
 /// A dropped run on its way to the sinks.
 #[derive(Debug)]
-pub(super) struct Notice {
-    pub(super) wanted: Wanted,
+pub(super) struct DropNotice {
+    pub(super) wanted: ShadowRequest,
     pub(super) candidate: Version,
     pub(super) cause: DropCause,
     pub(super) time: Duration,
@@ -87,17 +87,17 @@ pub(super) struct Notice {
 /// Notices that wait, so many at most.
 const ROOM: usize = 1_024;
 
-/// The queue of [`Notice`]s.
+/// The queue of [`DropNotice`]s.
 #[derive(Debug)]
-pub(super) struct Notices {
+pub(super) struct DropNotices {
     /// `None` where there is no sink to tell.
-    queue: Option<(Sender<Notice>, Receiver<Notice>)>,
+    queue: Option<(Sender<DropNotice>, Receiver<DropNotice>)>,
     untold: AtomicU64,
 }
 
-impl Notices {
-    pub(super) fn new(wanted: bool) -> Notices {
-        Notices { queue: wanted.then(|| bounded(ROOM)), untold: AtomicU64::new(0) }
+impl DropNotices {
+    pub(super) fn new(wanted: bool) -> DropNotices {
+        DropNotices { queue: wanted.then(|| bounded(ROOM)), untold: AtomicU64::new(0) }
     }
 
     /// Whether anybody wants to know.
@@ -106,7 +106,7 @@ impl Notices {
     }
 
     /// Never waits. Answers whether it is time to empty the queue: once for every half of it.
-    pub(super) fn put(&self, notice: Notice) -> bool {
+    pub(super) fn put(&self, notice: DropNotice) -> bool {
         let Some((sender, _)) = &self.queue else { return false };
         if sender.try_send(notice).is_err() {
             self.untold.fetch_add(1, Ordering::Relaxed);
@@ -115,7 +115,7 @@ impl Notices {
     }
 
     /// The next that waits.
-    pub(super) fn take(&self) -> Option<Notice> {
+    pub(super) fn take(&self) -> Option<DropNotice> {
         self.queue.as_ref().and_then(|(_, receiver)| receiver.try_recv().ok())
     }
 
@@ -132,18 +132,18 @@ impl Notices {
 /// A run that was taken on: whoever has this says how it ended.
 pub(super) struct Claim {
     candidate: Arc<Candidate>,
-    wanted: Option<Wanted>,
+    wanted: Option<ShadowRequest>,
     time: Duration,
-    notices: Arc<Notices>,
+    notices: Arc<DropNotices>,
 }
 
 impl Claim {
     /// `wanted` is asked for only where a sink may want to know.
     pub(super) fn new(
         candidate: &Arc<Candidate>,
-        notices: &Arc<Notices>,
+        notices: &Arc<DropNotices>,
         time: Duration,
-        wanted: impl FnOnce() -> Wanted,
+        wanted: impl FnOnce() -> ShadowRequest,
     ) -> Claim {
         Claim {
             candidate: Arc::clone(candidate),
@@ -175,7 +175,7 @@ impl Claim {
         self.candidate.dropped(cause);
         if let Some(wanted) = self.wanted {
             let candidate = self.candidate.version().clone();
-            self.notices.put(Notice { wanted, candidate, cause, time: self.time });
+            self.notices.put(DropNotice { wanted, candidate, cause, time: self.time });
         }
     }
 }
@@ -184,14 +184,14 @@ impl Claim {
 mod tests {
     use super::*;
 
-    fn notice() -> Notice {
-        let wanted = Wanted {
+    fn notice() -> DropNotice {
+        let wanted = ShadowRequest {
             prediction_id: PredictionId::from_u128(1),
             revision: 1,
             targeting_key: None,
             primary: Version::new("v1"),
         };
-        Notice {
+        DropNotice {
             wanted,
             candidate: Version::new("v2"),
             cause: DropCause::Budget,
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_counts_what_it_cannot_take_and_calls_once_at_half() {
-        let notices = Notices::new(true);
+        let notices = DropNotices::new(true);
         let called: Vec<usize> = (0..ROOM + 3).filter(|_| notices.put(notice())).collect();
         assert_eq!(called, [ROOM / 2 - 1]);
         assert_eq!(notices.untold(), 3);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_where_nobody_wants_to_know() {
-        let notices = Notices::new(false);
+        let notices = DropNotices::new(false);
         assert!(!notices.put(notice()) && notices.take().is_none());
         assert_eq!(notices.untold(), 0);
     }

@@ -16,10 +16,10 @@ use super::{
     Shadow, ShadowCounts, ShadowError,
     budget::Account,
     counts::{Candidate, DropCause},
-    dropped::{Notice, Notices, Wanted},
-    inside::Tab,
-    pool::{Pool, contained},
-    run::{Answered, Desk, Moment, ShadowRun},
+    dropped::{DropNotice, DropNotices, ShadowRequest},
+    pool::{Hooks, Pool, contained},
+    run::{HandOverTime, PrimaryAnswer, RunContext, ShadowRun},
+    scope::AccountHandle,
 };
 use crate::{
     clock::Clock,
@@ -39,7 +39,7 @@ use crate::{
 pub(crate) struct ShadowLine<P> {
     // Before `desk`, so that no shadow runs when the sinks go.
     pool: Pool,
-    desk: Arc<Desk<P>>,
+    desk: Arc<RunContext<P>>,
     candidates: Mutex<Vec<Arc<Candidate>>>,
     declared: Box<[Version]>,
     records_features: bool,
@@ -54,9 +54,9 @@ impl<P: Send + 'static> ShadowLine<P> {
         clock: Arc<dyn Clock>,
     ) -> Result<ShadowLine<P>, ShadowError> {
         policy.validate()?;
-        let desk = Arc::new(Desk {
+        let desk = Arc::new(RunContext {
             comparator,
-            notices: Arc::new(Notices::new(!sinks.is_empty())),
+            notices: Arc::new(DropNotices::new(!sinks.is_empty())),
             telling: Mutex::new(()),
             filter: policy.filter.clone(),
             sinks,
@@ -67,9 +67,14 @@ impl<P: Send + 'static> ShadowLine<P> {
             deadline: policy.deadline,
             comparator_panics: AtomicU64::new(0),
         });
-        let (telling, tab) = (Arc::clone(&desk), Tab::new(&desk.account, &desk.clock));
-        let tell = move || telling.tell_of_drops();
-        let pool = Pool::start(policy.threads, policy.queue, policy.grace, &tab, tell)
+        let (telling, account) =
+            (Arc::clone(&desk), AccountHandle::new(&desk.account, &desk.clock));
+        let paid = Arc::clone(&desk);
+        let hooks = Hooks {
+            between: Box::new(move || telling.tell_of_drops()),
+            pause: Box::new(move || paid.account.until_room(&*paid.clock)),
+        };
+        let pool = Pool::start(policy.threads, policy.queue, policy.grace, &account, hooks)
             .map_err(ShadowError::no_thread)?;
         Ok(ShadowLine {
             pool,
@@ -104,7 +109,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         self.desk.deadline
     }
 
-    /// Whether [`Answered::features`] is wanted.
+    /// Whether [`PrimaryAnswer::features`] is wanted.
     pub(crate) fn records_features(&self) -> bool {
         self.records_features
     }
@@ -115,8 +120,8 @@ impl<P: Send + 'static> ShadowLine<P> {
     pub(crate) fn offer<C>(
         &self,
         candidate: &Arc<Candidate>,
-        wanted: impl FnOnce() -> Wanted,
-        prepare: impl FnOnce() -> (Answered<P>, C),
+        wanted: impl FnOnce() -> ShadowRequest,
+        prepare: impl FnOnce() -> (PrimaryAnswer<P>, C),
     ) -> Result<(), DropCause>
     where
         C: FnOnce() -> Result<P, ModelError> + Send + 'static,
@@ -128,7 +133,8 @@ impl<P: Send + 'static> ShadowLine<P> {
         if candidate.rest.is_on(|| self.desk.clock.monotonic()) {
             return refuse(DropCause::Resting);
         }
-        if !self.desk.account.has_room(&*self.desk.clock) {
+        // What there is no room for yet may wait, if a thread wakes when there is.
+        if !self.desk.account.has_room(&*self.desk.clock) && !self.pool.has_napper() {
             return refuse(DropCause::Budget);
         }
         let place = match self.pool.reserve() {
@@ -156,7 +162,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     pub(crate) fn offer_finished(
         &self,
         candidate: &Arc<Candidate>,
-        answered: Answered<P>,
+        answered: PrimaryAnswer<P>,
         outcome: Result<P, ModelError>,
         service_time: Duration,
     ) -> Result<(), DropCause> {
@@ -183,7 +189,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     pub(crate) fn record_finished(
         &self,
         candidate: &Arc<Candidate>,
-        answered: Answered<P>,
+        answered: PrimaryAnswer<P>,
         outcome: Result<P, ModelError>,
         service_time: Duration,
     ) {
@@ -213,14 +219,14 @@ impl<P: Send + 'static> ShadowLine<P> {
         &self,
         candidate: &Candidate,
         cause: DropCause,
-        wanted: impl FnOnce() -> Wanted,
+        wanted: impl FnOnce() -> ShadowRequest,
     ) {
         candidate.refused(cause);
         let desk = &*self.desk;
         if !desk.notices.are_wanted() {
             return;
         }
-        let half_full = desk.notices.put(Notice {
+        let half_full = desk.notices.put(DropNotice {
             wanted: wanted(),
             candidate: candidate.version().clone(),
             cause,
@@ -284,8 +290,8 @@ impl<P: Send + 'static> ShadowLine<P> {
         }
     }
 
-    fn now(&self) -> Moment {
-        Moment { monotonic: self.desk.clock.monotonic(), unix: self.desk.clock.unix() }
+    fn now(&self) -> HandOverTime {
+        HandOverTime { monotonic: self.desk.clock.monotonic(), unix: self.desk.clock.unix() }
     }
 }
 

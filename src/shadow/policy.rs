@@ -122,8 +122,10 @@ impl Shadow {
         self
     }
 
-    /// How much processor time shadows may take; by default a tenth of what the process may use, and
-    /// only what it leaves over ([`Budget::spare_percent`]).
+    /// How much processor time shadows may take; by default a two-hundredth of what the process may
+    /// use, and less where others want the processors ([`Budget::spare_percent`]). That moves no live
+    /// latency; comparisons of every request by a model of milliseconds take more, or a
+    /// [`sample`](Self::sample).
     pub fn budget(mut self, budget: Budget) -> Shadow {
         self.budget = budget;
         self

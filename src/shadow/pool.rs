@@ -5,6 +5,10 @@
 //! bound a sender may have to wait for a receiver; places in it are counted instead, and taken
 //! before anything is copied. And its receivers never block in it, which takes a lock that senders
 //! take as well; they park, and are unparked.
+//!
+//! Unparking a thread is a system call of some microseconds, on the request's path. So while shadows
+//! cost as much as they may, a thread does not wait to be woken: it naps until the budget
+//! has room again, one run may wait for that meanwhile, and nobody rings.
 
 use std::{
     sync::{
@@ -21,7 +25,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     counts::DropCause,
     dropped::Claim,
-    inside::{Inside, Tab},
+    scope::{AccountHandle, ShadowScope},
 };
 pub(super) use crate::contain::contained;
 
@@ -73,8 +77,11 @@ struct Shared {
     /// Jobs accepted in an even and in an odd phase that have not ended.
     open: [AtomicUsize; 2],
     alive: AtomicUsize,
-    /// What a thread does when it has ended a job, and before it sleeps.
-    between: Box<dyn Fn() + Send + Sync>,
+    /// Threads that nap, and will look for a job when they wake.
+    napping: AtomicUsize,
+    /// Those who wait in `flush`, for whom naps are cut short.
+    flushing: AtomicUsize,
+    hooks: Hooks,
     /// One for each thread.
     bells: Box<[Bell]>,
     /// Held while `open` or `alive` is looked at by one who waits on `changed`.
@@ -82,13 +89,21 @@ struct Shared {
     changed: Condvar,
 }
 
+/// What the pool's owner has its threads do.
+pub(super) struct Hooks {
+    /// What a thread does when it has ended a job, and before it sleeps.
+    pub(super) between: Box<dyn Fn() + Send + Sync>,
+    /// How long there is no point in running a job, if there is not.
+    pub(super) pause: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
+}
+
 impl Pool {
     pub(super) fn start(
         threads: usize,
         capacity: usize,
         grace: Duration,
-        tab: &Tab,
-        between: impl Fn() + Send + Sync + 'static,
+        account: &AccountHandle,
+        hooks: Hooks,
     ) -> std::io::Result<Pool> {
         let (sender, queue) = unbounded();
         let shared = Arc::new(Shared {
@@ -98,7 +113,9 @@ impl Pool {
             phase: AtomicUsize::new(0),
             open: [AtomicUsize::new(0), AtomicUsize::new(0)],
             alive: AtomicUsize::new(0),
-            between: Box::new(between),
+            napping: AtomicUsize::new(0),
+            flushing: AtomicUsize::new(0),
+            hooks,
             bells: (0..threads).map(|_| Bell::default()).collect(),
             watch: Mutex::new(()),
             changed: Condvar::new(),
@@ -117,13 +134,13 @@ impl Pool {
             let (shared, queue, running) =
                 (pool.shared.clone(), pool.queue.clone(), running.clone());
             pool.shared.alive.fetch_add(1, Ordering::SeqCst);
-            let (alive, tab) = (Alive(shared), tab.clone());
+            let (alive, account) = (Alive(shared), account.clone());
             // Should this fail, `alive` is dropped with the closure, and the threads that did
             // start are stopped with the pool.
             let thread = std::thread::Builder::new()
                 .name(format!("modelgate-shadow-{number}"))
                 .spawn(move || {
-                    let _inside = Inside::enter(Some(tab));
+                    let _inside = ShadowScope::enter(Some(account));
                     work(&alive.0, number, &queue, &running);
                 })?;
             pool.threads.lock().push(thread);
@@ -149,6 +166,13 @@ impl Pool {
         Ok(Place { pool: self, phase, sent: false })
     }
 
+    /// Whether a thread naps for which no job waits yet. A stale answer lets one wait more or less.
+    #[inline]
+    pub(super) fn has_napper(&self) -> bool {
+        let napping = self.shared.napping.load(Ordering::Relaxed);
+        napping > 0 && napping > self.waiting()
+    }
+
     /// Wakes a thread, to do what is to be done between jobs.
     pub(super) fn wake(&self) {
         self.shared.ring_one();
@@ -169,10 +193,14 @@ impl Pool {
         let Some(_one_at_a_time) = self.flushing.try_lock_until(until) else {
             return false;
         };
-        (0..2).all(|_| {
+        self.shared.flushing.fetch_add(1, Ordering::SeqCst);
+        self.shared.ring_all();
+        let ended = (0..2).all(|_| {
             let old = self.shared.phase.fetch_add(1, Ordering::SeqCst) % 2;
             self.shared.wait(until, || self.shared.open(old).load(Ordering::SeqCst) == 0)
-        })
+        });
+        self.shared.flushing.fetch_sub(1, Ordering::SeqCst);
+        ended
     }
 
     /// Refuses new jobs, counts those in the queue as lost, and waits for the running ones up to
@@ -274,6 +302,7 @@ impl Drop for Place<'_> {
 #[derive(Default)]
 struct Bell {
     asleep: AtomicBool,
+    napping: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
@@ -299,9 +328,52 @@ impl Bell {
         }
         self.asleep.store(false, Ordering::SeqCst);
     }
+
+    /// Ends a nap.
+    fn rouse(&self) {
+        if self.napping.load(Ordering::SeqCst)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Sleeps for so long, whatever is sent meanwhile, unless it is over before that.
+    fn nap(&self, pause: Duration, is_over: impl Fn() -> bool) {
+        self.napping.store(true, Ordering::SeqCst);
+        // Pairs with the one in `ring_all`: either that sees the nap, or this the reason.
+        fence(Ordering::SeqCst);
+        let until = Instant::now() + pause.min(LONGEST_NAP);
+        while !is_over() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::park_timeout(left);
+        }
+        self.napping.store(false, Ordering::SeqCst);
+    }
 }
 
+/// A longer pause is not napped away: what waited for its end would be of no interest any more.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
 impl Shared {
+    /// Sleeps until there is something to do; naps while that would be in vain.
+    fn rest(&self, bell: &Bell, queue: &Receiver<Message>) {
+        let is_wanted =
+            || self.closed.load(Ordering::SeqCst) || self.flushing.load(Ordering::SeqCst) > 0;
+        let pause = contained(&self.hooks.pause).flatten();
+        match pause.filter(|pause| *pause <= LONGEST_NAP && !is_wanted()) {
+            Some(pause) => {
+                self.napping.fetch_add(1, Ordering::SeqCst);
+                bell.nap(pause, is_wanted);
+                self.napping.fetch_sub(1, Ordering::SeqCst);
+            }
+            None => bell.sleep(queue),
+        }
+    }
+
     fn ring_one(&self) {
         let _ = self.bells.iter().any(Bell::ring);
     }
@@ -310,6 +382,7 @@ impl Shared {
         fence(Ordering::SeqCst);
         self.bells.iter().for_each(|bell| {
             bell.ring();
+            bell.rouse();
         });
     }
 
@@ -360,8 +433,8 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
         let (job, phase) = match queue.try_recv() {
             Ok(Message::Job(job, phase)) => (job, phase),
             Err(TryRecvError::Empty) => {
-                contained(&shared.between);
-                bell.sleep(queue);
+                contained(&shared.hooks.between);
+                shared.rest(bell, queue);
                 continue;
             }
             Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return,
@@ -382,7 +455,7 @@ fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Run
                 claim.dropped(DropCause::Panic);
             }
         }
-        contained(&shared.between);
+        contained(&shared.hooks.between);
         shared.ended(phase);
     }
 }

@@ -12,9 +12,9 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    budget::{Account, thread_cpu_time},
+    budget::{Account, Meter},
     counts::{Candidate, DropCause},
-    dropped::{Claim, Dropped, Notice, Notices, Wanted},
+    dropped::{Claim, DropNotice, DropNotices, Dropped, ShadowRequest},
     policy::Filter,
     pool::{Job, Running},
 };
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// What a request leaves behind for the comparison with its shadow.
-pub(crate) struct Answered<P> {
+pub(crate) struct PrimaryAnswer<P> {
     pub(crate) prediction_id: PredictionId,
     /// The flag revision of the request's snapshot.
     pub(crate) revision: u64,
@@ -43,9 +43,9 @@ pub(crate) struct Answered<P> {
     pub(crate) primary: Run<P>,
 }
 
-impl<P> Answered<P> {
-    pub(super) fn wanted(&self) -> Wanted {
-        Wanted {
+impl<P> PrimaryAnswer<P> {
+    pub(super) fn wanted(&self) -> ShadowRequest {
+        ShadowRequest {
             prediction_id: self.prediction_id,
             revision: self.revision,
             targeting_key: self.targeting_key.clone(),
@@ -56,19 +56,19 @@ impl<P> Answered<P> {
 
 /// When a run was handed over: by both clocks.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct HandOverTime {
     pub(super) monotonic: Duration,
     pub(super) unix: Duration,
 }
 
 /// What all runs of a router share.
-pub(super) struct Desk<P> {
+pub(super) struct RunContext<P> {
     pub(super) comparator: Option<Box<dyn Comparator<P>>>,
     pub(super) sinks: FanOut<P>,
     pub(super) hasher: KeyHasher,
     pub(super) keeps_targeting_key: bool,
     pub(super) filter: Option<Filter>,
-    pub(super) notices: Arc<Notices>,
+    pub(super) notices: Arc<DropNotices>,
     /// Held by the one who empties the notices.
     pub(super) telling: Mutex<()>,
     pub(super) account: Arc<Account>,
@@ -78,14 +78,14 @@ pub(super) struct Desk<P> {
 }
 
 /// A comparator that panics when it is dropped does not keep the router from going.
-impl<P> Drop for Desk<P> {
+impl<P> Drop for RunContext<P> {
     fn drop(&mut self) {
         let comparator = self.comparator.take();
         let _ = contained(|| drop(comparator));
     }
 }
 
-impl<P> Desk<P> {
+impl<P> RunContext<P> {
     fn is_late(&self, since: Duration, now: Duration) -> bool {
         self.deadline.is_some_and(|deadline| now.saturating_sub(since) > deadline)
     }
@@ -94,8 +94,8 @@ impl<P> Desk<P> {
     pub(super) fn claim(
         &self,
         candidate: &Arc<Candidate>,
-        answered: &Answered<P>,
-        at: Moment,
+        answered: &PrimaryAnswer<P>,
+        at: HandOverTime,
     ) -> Claim {
         Claim::new(candidate, &self.notices, at.unix, || answered.wanted())
     }
@@ -105,9 +105,9 @@ impl<P> Desk<P> {
         if !self.notices.are_empty()
             && let Some(_telling) = self.telling.try_lock()
         {
-            let used = thread_cpu_time();
+            let meter = Meter::of_short_work();
             self.empty_notices();
-            self.charge(used);
+            meter.charge(&self.account, &*self.clock);
         }
     }
 
@@ -118,7 +118,7 @@ impl<P> Desk<P> {
     }
 
     fn empty_notices(&self) {
-        while let Some(Notice { wanted, candidate, cause, time }) = self.notices.take() {
+        while let Some(DropNotice { wanted, candidate, cause, time }) = self.notices.take() {
             let mut dropped = Dropped::new(wanted.primary, candidate, cause);
             dropped.prediction_id = wanted.prediction_id;
             dropped.time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
@@ -170,10 +170,10 @@ impl<P> Desk<P> {
     /// runs that completed and those that panicked.
     pub(super) fn conclude(
         &self,
-        answered: Answered<P>,
+        answered: PrimaryAnswer<P>,
         candidate: Run<P>,
         queue_wait: Duration,
-        at: Moment,
+        at: HandOverTime,
         settle: impl FnOnce() -> Option<Claim>,
     ) {
         let kind = candidate.outcome.as_ref().err().map(ModelError::kind);
@@ -207,24 +207,15 @@ impl<P> Desk<P> {
         comparison.agreement = agreement;
         self.sinks.record(&comparison);
     }
-
-    /// Charges the processor time this thread has used since `before`, and where that is charged
-    /// as well, the time it waited for a processor.
-    fn charge(&self, before: Duration) -> Duration {
-        let now = thread_cpu_time();
-        let used = now.saturating_sub(before).saturating_add(self.account.queued());
-        self.account.charge(used, self.clock.monotonic());
-        now
-    }
 }
 
 /// A candidate to be run.
 pub(super) struct ShadowRun<P, C> {
-    pub(super) desk: Arc<Desk<P>>,
+    pub(super) desk: Arc<RunContext<P>>,
     pub(super) candidate: Arc<Candidate>,
-    pub(super) answered: Answered<P>,
+    pub(super) answered: PrimaryAnswer<P>,
     pub(super) call: C,
-    pub(super) at: Moment,
+    pub(super) at: HandOverTime,
 }
 
 impl<P, C> Job for ShadowRun<P, C>
@@ -261,27 +252,28 @@ where
             }
             return;
         }
-        let used = thread_cpu_time();
+        let meter = Meter::start(&desk.account);
         let begun = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(call))
             .unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
         let service_time = begun.elapsed();
         // Before the sinks, which may block and keep the budget from knowing.
-        let used = desk.charge(used);
+        meter.charge(&desk.account, &*desk.clock);
+        let meter = Meter::of_short_work();
         let side = Run::new(candidate.version(), outcome, service_time);
         desk.conclude(answered, side, now.saturating_sub(at.monotonic), at, || running.settle());
-        desk.charge(used);
+        meter.charge(&desk.account, &*desk.clock);
     }
 }
 
 /// A candidate that has run elsewhere, to be compared.
 #[cfg(any(feature = "async", test))]
 pub(super) struct Finished<P> {
-    pub(super) desk: Arc<Desk<P>>,
+    pub(super) desk: Arc<RunContext<P>>,
     pub(super) candidate: Arc<Candidate>,
-    pub(super) answered: Answered<P>,
+    pub(super) answered: PrimaryAnswer<P>,
     pub(super) side: Run<P>,
-    pub(super) at: Moment,
+    pub(super) at: HandOverTime,
 }
 
 #[cfg(any(feature = "async", test))]
@@ -292,8 +284,8 @@ impl<P: Send> Job for Finished<P> {
 
     fn run(self: Box<Self>, running: &Running) {
         let Finished { desk, answered, side, at, .. } = *self;
-        let used = thread_cpu_time();
+        let meter = Meter::of_short_work();
         desk.conclude(answered, side, Duration::ZERO, at, || running.settle());
-        desk.charge(used);
+        meter.charge(&desk.account, &*desk.clock);
     }
 }

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use proptest::prelude::*;
@@ -20,6 +20,7 @@ use crate::{
         key::KeyHasher,
         sink::{ComparisonSink, FanOut, MemorySink},
     },
+    cpu_time,
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     value::Value,
@@ -87,12 +88,21 @@ impl Bench {
     }
 }
 
-fn wanted() -> Wanted {
+/// A run that takes two milliseconds of processor time.
+fn spin() -> Result<f64, ModelError> {
+    let begun = cpu_time::to_charge();
+    while cpu_time::to_charge() - begun < Duration::from_millis(2) {
+        std::hint::spin_loop();
+    }
+    Ok(1.0)
+}
+
+fn wanted() -> ShadowRequest {
     answered(Some("user-42")).wanted()
 }
 
-fn answered(key: Option<&str>) -> Answered<f64> {
-    Answered {
+fn answered(key: Option<&str>) -> PrimaryAnswer<f64> {
+    PrimaryAnswer {
         prediction_id: PredictionId::from_u128(5),
         revision: 9,
         targeting_key: key.map(Into::into),
@@ -146,7 +156,7 @@ fn key_and_features_are_recorded_only_when_asked_for() {
     let bench = Bench::new(policy().record_targeting_key().record_features());
     assert!(bench.line.records_features());
     let features = || Some(Value::List(vec![2.0_f64.into()]));
-    let with_features = || Answered { features: features(), ..answered(Some("user-42")) };
+    let with_features = || PrimaryAnswer { features: features(), ..answered(Some("user-42")) };
     bench.line.offer(&bench.candidate, wanted, || (with_features(), || Ok(1.0))).unwrap();
     bench.settle();
     let seen = bench.seen.take();
@@ -176,9 +186,10 @@ fn nothing_is_copied_where_there_is_no_room() {
     let bench = Bench::new(policy().queue(1));
     let _release = bench.occupy();
     bench.offer(|| Ok(1.0)).unwrap();
-    let refused = bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
-        panic!("copied although the queue is full")
-    });
+    let refused =
+        bench.line.offer(&bench.candidate, wanted, || -> (PrimaryAnswer<f64>, fn() -> _) {
+            panic!("copied although the queue is full")
+        });
     assert_eq!(refused, Err(DropCause::QueueFull));
     assert_eq!(bench.candidate.counts().dropped(DropCause::QueueFull), 1);
     drop(_release);
@@ -190,7 +201,7 @@ fn a_panic_while_copying_stays_off_the_request_and_gives_its_place_back() {
     let bench = Bench::new(policy().queue(1));
     for _ in 0..3 {
         let refused =
-            bench.line.offer(&bench.candidate, wanted, || -> (Answered<f64>, fn() -> _) {
+            bench.line.offer(&bench.candidate, wanted, || -> (PrimaryAnswer<f64>, fn() -> _) {
                 panic!("a clone that panics")
             });
         assert_eq!(refused, Err(DropCause::Panic));
@@ -239,20 +250,13 @@ fn a_run_that_ends_exactly_at_the_deadline_counts() {
 
 #[test]
 fn a_spent_budget_refuses_and_time_refills_it() {
-    let budget = Budget::cpu_percent(1.0).burst(Duration::ZERO);
+    let budget = Budget::cpu_percent(0.1).burst(Duration::ZERO);
     let bench = Bench::new(policy().budget(budget));
-    let spin = || {
-        let begun = budget::thread_cpu_time();
-        while budget::thread_cpu_time() - begun < Duration::from_millis(2) {
-            std::hint::spin_loop();
-        }
-        Ok(1.0)
-    };
     bench.offer(spin).unwrap();
     bench.settle();
     assert_eq!(bench.offer(spin), Err(DropCause::Budget));
-    // Two milliseconds at one percent take at least two hundred to earn.
-    bench.clock.advance(Duration::from_millis(199));
+    // Two milliseconds at a thousandth take at least two thousand to earn.
+    bench.clock.advance(Duration::from_millis(1_999));
     assert_eq!(bench.offer(spin), Err(DropCause::Budget));
     bench.clock.advance(Duration::from_secs(3600));
     bench.offer(spin).unwrap();
@@ -270,6 +274,28 @@ fn a_run_in_the_queue_is_lost_when_the_one_before_it_spends_the_budget() {
     let counts = bench.settle();
     assert_adds_up(&counts);
     assert_eq!((counts.completed(), counts.dropped(DropCause::Budget)), (1, 1));
+}
+
+#[test]
+fn while_the_budget_is_overdrawn_one_run_may_wait_for_it() {
+    let bench = Bench::new(policy().budget(Budget::cpu_percent(0.25).burst(Duration::ZERO)));
+    bench.offer(spin).unwrap();
+    // Two milliseconds at a four-hundredth are paid off in 800: until then the thread naps.
+    let until = Instant::now() + LONG;
+    while bench.candidate.counts().completed() == 0 {
+        assert!(Instant::now() < until, "the first run did not end");
+        std::thread::yield_now();
+    }
+    let mut refused = 0;
+    while bench.offer(|| Ok(1.0)).is_err() {
+        refused += 1;
+        assert!(Instant::now() < until, "nothing was ever taken on");
+        std::thread::yield_now();
+    }
+    bench.clock.advance(Duration::from_secs(2));
+    let counts = bench.settle();
+    assert_adds_up(&counts);
+    assert_eq!((counts.completed(), counts.dropped(DropCause::Budget)), (2, refused));
 }
 
 #[test]

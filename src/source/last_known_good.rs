@@ -76,7 +76,7 @@ impl LastKnownGood {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = format!("{MAGIC} sha256={} saved={}\n", digest(text), now.as_secs());
         self.write(&header, text)
-            .map_err(|error| LastKnownGoodError::of(&self.path, Kind::Unwritable, Some(error)))
+            .map_err(|error| LastKnownGoodError::of(&self.path, ErrorKind::Unwritable, Some(error)))
     }
 
     fn write(&self, header: &str, text: &str) -> io::Result<()> {
@@ -113,8 +113,9 @@ impl LastKnownGood {
     ///
     /// When the file is damaged, or there but not readable.
     pub fn load(&self) -> Result<Option<LastKnownGoodFlags>, LastKnownGoodError> {
-        let unreadable = |error| LastKnownGoodError::of(&self.path, Kind::Unreadable, Some(error));
-        let damaged = |what| LastKnownGoodError::of(&self.path, Kind::Damaged(what), None);
+        let unreadable =
+            |error| LastKnownGoodError::of(&self.path, ErrorKind::Unreadable, Some(error));
+        let damaged = |what| LastKnownGoodError::of(&self.path, ErrorKind::Damaged(what), None);
 
         let file = match File::open(&self.path) {
             Ok(file) => file,
@@ -182,12 +183,12 @@ pub(crate) fn digest(text: &str) -> String {
 #[derive(Debug)]
 pub struct LastKnownGoodError {
     path: PathBuf,
-    kind: Kind,
+    kind: ErrorKind,
     source: Option<io::Error>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ErrorKind {
     Unreadable,
     Unwritable,
     Damaged(&'static str),
@@ -195,13 +196,13 @@ enum Kind {
 
 impl LastKnownGoodError {
     #[cold]
-    fn of(path: &Path, kind: Kind, source: Option<io::Error>) -> LastKnownGoodError {
+    fn of(path: &Path, kind: ErrorKind, source: Option<io::Error>) -> LastKnownGoodError {
         LastKnownGoodError { path: path.to_owned(), kind, source }
     }
 
     /// Whether the file was there and readable, but not what was saved.
     pub fn is_damaged(&self) -> bool {
-        matches!(self.kind, Kind::Damaged(_))
+        matches!(self.kind, ErrorKind::Damaged(_))
     }
 }
 
@@ -209,9 +210,11 @@ impl fmt::Display for LastKnownGoodError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match self.kind {
-            Kind::Unreadable => write!(f, "last-known-good file `{path}` cannot be read"),
-            Kind::Unwritable => write!(f, "last-known-good file `{path}` cannot be written"),
-            Kind::Damaged(what) => write!(f, "last-known-good file `{path}` is damaged: {what}"),
+            ErrorKind::Unreadable => write!(f, "last-known-good file `{path}` cannot be read"),
+            ErrorKind::Unwritable => write!(f, "last-known-good file `{path}` cannot be written"),
+            ErrorKind::Damaged(what) => {
+                write!(f, "last-known-good file `{path}` is damaged: {what}")
+            }
         }
     }
 }

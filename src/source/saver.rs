@@ -11,17 +11,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Saves documents on a thread that lives while there is something to save. Only the newest is
 /// saved where several come in the meantime.
-pub(super) struct Saver(Arc<Shared>);
+pub(super) struct Saver(Arc<SaverState>);
 
-struct Shared {
+struct SaverState {
     source: Cow<'static, str>,
     file: LastKnownGood,
-    state: Mutex<State>,
+    state: Mutex<Unsaved>,
     idle: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Unsaved {
     /// What is not saved yet.
     unsaved: Option<String>,
     /// A thread is at it.
@@ -31,7 +31,7 @@ struct State {
 impl Saver {
     pub(super) fn new(source: Cow<'static, str>, file: LastKnownGood) -> Saver {
         let (state, idle) = (Mutex::default(), Condvar::new());
-        Saver(Arc::new(Shared { source, file, state, idle }))
+        Saver(Arc::new(SaverState { source, file, state, idle }))
     }
 
     pub(super) fn file(&self) -> &LastKnownGood {
@@ -59,7 +59,7 @@ impl Saver {
     }
 }
 
-impl Shared {
+impl SaverState {
     /// Saves until there is nothing more to save. A service does not suffer from a full disk before
     /// its next start: only logged.
     fn save(&self) {
@@ -76,7 +76,7 @@ impl Shared {
         }
     }
 
-    fn rest(&self, mut state: parking_lot::MutexGuard<'_, State>) {
+    fn rest(&self, mut state: parking_lot::MutexGuard<'_, Unsaved>) {
         state.is_busy = false;
         drop(state);
         self.idle.notify_all();

@@ -13,12 +13,12 @@ use parking_lot::{Condvar, Mutex};
 /// How a worker is woken.
 #[derive(Debug, Default)]
 pub(super) struct Signal {
-    state: Mutex<State>,
+    state: Mutex<SignalState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SignalState {
     stopping: bool,
     woken: bool,
 }

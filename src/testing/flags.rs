@@ -31,10 +31,10 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct TestFlags(Arc<Mutex<State>>);
+pub struct TestFlags(Arc<Mutex<FlagsState>>);
 
 #[derive(Default)]
-struct State {
+struct FlagsState {
     /// `None` until the source is to have delivered.
     set: Option<FlagSet>,
     stores: Vec<FlagUpdates>,

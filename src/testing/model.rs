@@ -30,19 +30,19 @@ use crate::model::{Model, ModelError, ModelErrorKind};
 pub struct PuppetModel<P>(Arc<Puppet<P>>);
 
 struct Puppet<P> {
-    state: Mutex<State<P>>,
+    state: Mutex<PuppetState<P>>,
     changed: Condvar,
 }
 
-struct State<P> {
-    does: Does<P>,
+struct PuppetState<P> {
+    does: Behaviour<P>,
     loaded: bool,
     held: bool,
     calls: u64,
 }
 
 #[derive(Clone)]
-enum Does<P> {
+enum Behaviour<P> {
     Answer(P),
     Fail(ModelErrorKind),
     Panic,
@@ -51,23 +51,24 @@ enum Does<P> {
 impl<P> PuppetModel<P> {
     /// A model that answers with this.
     pub fn answering(output: P) -> PuppetModel<P> {
-        let state = State { does: Does::Answer(output), loaded: true, held: false, calls: 0 };
+        let state =
+            PuppetState { does: Behaviour::Answer(output), loaded: true, held: false, calls: 0 };
         PuppetModel(Arc::new(Puppet { state: Mutex::new(state), changed: Condvar::new() }))
     }
 
     /// Answer with this from now on.
     pub fn answer(&self, output: P) {
-        self.0.state.lock().does = Does::Answer(output);
+        self.0.state.lock().does = Behaviour::Answer(output);
     }
 
     /// Fail in this way from now on.
     pub fn fail(&self, kind: ModelErrorKind) {
-        self.0.state.lock().does = Does::Fail(kind);
+        self.0.state.lock().does = Behaviour::Fail(kind);
     }
 
     /// Panic from now on.
     pub fn panic(&self) {
-        self.0.state.lock().does = Does::Panic;
+        self.0.state.lock().does = Behaviour::Panic;
     }
 
     /// Hold every call up until [`release`](PuppetModel::release).
@@ -109,9 +110,9 @@ impl<F: ?Sized, P: Clone + Send> Model<F, P> for PuppetModel<P> {
         let does = state.does.clone();
         drop(state);
         match does {
-            Does::Answer(output) => Ok(output),
-            Does::Fail(kind) => Err(ModelError::of_kind(kind, "told to fail by a test")),
-            Does::Panic => panic!("told to panic by a test"),
+            Behaviour::Answer(output) => Ok(output),
+            Behaviour::Fail(kind) => Err(ModelError::of_kind(kind, "told to fail by a test")),
+            Behaviour::Panic => panic!("told to panic by a test"),
         }
     }
 

@@ -8,9 +8,9 @@ use super::{
     model,
     quoted::quoted,
     segment::Segment,
-    settings::Settings,
+    settings::UnleashOptions,
     strategy,
-    tree::{Constraint, FeatureToggle, Parent, Sticky, Variant, Variants, Wanted},
+    tree::{Constraint, FeatureToggle, Parent, ParentCondition, Stickiness, Variant, Variants},
 };
 use crate::{
     hash::Murmur3,
@@ -22,24 +22,24 @@ const VARIANTS: u32 = 86_028_157;
 
 /// Why a strategy or a segment cannot be compiled, and so poisons what it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct CompileError {
     /// Where, from the item's own object on.
     pub(super) path: String,
     pub(super) found: String,
     pub(super) expected: &'static str,
 }
 
-impl Fault {
+impl CompileError {
     pub(super) fn new(
         path: impl Into<String>,
         found: impl Into<String>,
         expected: &'static str,
-    ) -> Fault {
-        Fault { path: path.into(), found: found.into(), expected }
+    ) -> CompileError {
+        CompileError { path: path.into(), found: found.into(), expected }
     }
 
     /// The same, seen from what holds the item.
-    pub(super) fn within(mut self, place: &str, index: usize) -> Fault {
+    pub(super) fn within(mut self, place: &str, index: usize) -> CompileError {
         self.path = format!("/{place}/{index}{}", self.path);
         self
     }
@@ -47,15 +47,15 @@ impl Fault {
 
 /// Compiles a feature. A fault is of a strategy of it: the toggle is poisoned.
 pub(super) fn feature(
-    settings: &Arc<Settings>,
+    settings: &Arc<UnleashOptions>,
     feature: &model::Feature<'_>,
-) -> (FeatureToggle, Option<Fault>) {
+) -> (FeatureToggle, Option<CompileError>) {
     let mut last = None;
     let strategies = feature.strategies.iter().enumerate().map(|(index, strategy)| {
         strategy::strategy(settings, &feature.name, strategy, &mut last)
             .map_err(|fault| fault.within("strategies", index))
     });
-    let (strategies, fault) = match strategies.collect::<Result<Box<[_]>, Fault>>() {
+    let (strategies, fault) = match strategies.collect::<Result<Box<[_]>, CompileError>>() {
         Ok(strategies) => (strategies, None),
         Err(fault) => (Box::default(), Some(fault)),
     };
@@ -65,7 +65,7 @@ pub(super) fn feature(
     segments.dedup();
     let sticky = match feature.variants.first() {
         Some(variant) => variant_sticky(variant.stickiness.as_deref()),
-        None => Sticky::Default,
+        None => Stickiness::Default,
     };
     let mut toggle = FeatureToggle {
         name: (&*feature.name).into(),
@@ -92,7 +92,7 @@ pub(super) fn segment(segment: &model::Segment<'_>) -> Segment {
 pub(super) fn constraints(
     constraints: &[model::Constraint<'_>],
     last: &mut Option<Arc<Field>>,
-) -> Result<Box<[Constraint]>, Fault> {
+) -> Result<Box<[Constraint]>, CompileError> {
     let compiled = constraints.iter().enumerate().map(|(index, constraint)| {
         constraint::constraint(constraint, last).map_err(|fault| fault.within("constraints", index))
     });
@@ -103,7 +103,7 @@ pub(super) fn constraints(
 pub(super) fn variants(
     variants: &[model::Variant<'_>],
     overridable: bool,
-    sticky: Sticky,
+    sticky: Stickiness,
     group: &str,
 ) -> Variants {
     let mut total = 0_u32;
@@ -133,11 +133,11 @@ pub(super) fn variants(
 
 /// What a split of variants hangs on. There, `random` is the name of a property like any other,
 /// and the time is nothing to hang on.
-pub(super) fn variant_sticky(stickiness: Option<&str>) -> Sticky {
+pub(super) fn variant_sticky(stickiness: Option<&str>) -> Stickiness {
     match stickiness {
-        None | Some("default") => Sticky::Default,
-        Some("currentTime") => Sticky::Random,
-        Some(name) => Sticky::Field(Field::named(name)),
+        None | Some("default") => Stickiness::Default,
+        Some("currentTime") => Stickiness::Random,
+        Some(name) => Stickiness::Field(Field::named(name)),
     }
 }
 
@@ -168,7 +168,7 @@ fn parents(dependencies: &[model::Dependency<'_>]) -> Box<[Parent]> {
     let mut places = crate::hash::Names::default();
     let mut parents: Vec<Parent> = Vec::new();
     for (index, dependency) in dependencies.iter().enumerate() {
-        let wanted = Wanted {
+        let wanted = ParentCondition {
             enabled: dependency.enabled.unwrap_or(true),
             variants: dependency.variants.iter().map(|name| &**name).collect(),
         };
@@ -202,8 +202,8 @@ fn metadata(feature: &model::Feature<'_>) -> Map {
 }
 
 /// A name that must fit between quotes.
-pub(super) fn fitting(member: &str, text: &str) -> Result<String, Fault> {
+pub(super) fn fitting(member: &str, text: &str) -> Result<String, CompileError> {
     quoted(text).ok_or_else(|| {
-        Fault::new(member, "a quote, or a backslash at the end", "text without them")
+        CompileError::new(member, "a quote, or a backslash at the end", "text without them")
     })
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    compile::{Fault, fitting},
+    compile::{CompileError, fitting},
     field::Field,
     lowercase::Needle,
     model,
     network::Network,
-    shape::{Misshapen, Shaped},
+    shape::{ShapeError, TypedValue},
     tree::{Constraint, Order, Test},
 };
 use crate::flag::pattern::Pattern;
@@ -22,7 +22,7 @@ const BACKSLASH: &str = "a backslash at the end";
 pub(super) fn constraint(
     constraint: &model::Constraint<'_>,
     last: &mut Option<Arc<Field>>,
-) -> Result<Constraint, Fault> {
+) -> Result<Constraint, CompileError> {
     let inverted = constraint.inverted.unwrap_or(false);
     let lower = constraint.case_insensitive.unwrap_or(false);
     let operator = &*constraint.operator;
@@ -61,7 +61,7 @@ pub(super) fn constraint(
         "SEMVER_GTE" => return version(constraint, last, "SEMVER_GTE", Order::GreaterOrEqual),
         unknown => {
             let found = format!("`{}`", shortened(unknown));
-            return Err(Fault::new("/operator", found, "an operator of Unleash"));
+            return Err(CompileError::new("/operator", found, "an operator of Unleash"));
         }
     };
     Ok(Constraint { field: field(constraint, last)?, operator, test, inverted })
@@ -70,7 +70,7 @@ pub(super) fn constraint(
 fn field(
     constraint: &model::Constraint<'_>,
     last: &mut Option<Arc<Field>>,
-) -> Result<Arc<Field>, Fault> {
+) -> Result<Arc<Field>, CompileError> {
     let name = &*constraint.context_name;
     if let Some(last) = last.as_ref().filter(|last| last.name() == name) {
         return Ok(Arc::clone(last));
@@ -86,28 +86,30 @@ fn field(
 
 fn texts<'m>(
     constraint: &'m model::Constraint<'_>,
-) -> Result<impl Iterator<Item = &'m str>, Fault> {
+) -> Result<impl Iterator<Item = &'m str>, CompileError> {
     match constraint.values.iter().position(|value| value.ends_with('\\')) {
-        Some(index) => Err(Fault::new(format!("/values/{index}"), BACKSLASH, "text without it")),
+        Some(index) => {
+            Err(CompileError::new(format!("/values/{index}"), BACKSLASH, "text without it"))
+        }
         None => Ok(constraint.values.iter().map(|value| &**value)),
     }
 }
 
-fn some_texts(constraint: &model::Constraint<'_>) -> Result<Box<[Box<str>]>, Fault> {
+fn some_texts(constraint: &model::Constraint<'_>) -> Result<Box<[Box<str>]>, CompileError> {
     if constraint.values.is_empty() {
-        return Err(Fault::new("/values", "nothing", "at least one value"));
+        return Err(CompileError::new("/values", "nothing", "at least one value"));
     }
     Ok(texts(constraint)?.map(Into::into).collect())
 }
 
-fn needles(constraint: &model::Constraint<'_>) -> Result<Box<[Needle]>, Fault> {
+fn needles(constraint: &model::Constraint<'_>) -> Result<Box<[Needle]>, CompileError> {
     Ok(some_texts(constraint)?.iter().map(|text| Needle::new(text)).collect())
 }
 
-fn pattern(constraint: &model::Constraint<'_>, lower: bool) -> Result<Test, Fault> {
+fn pattern(constraint: &model::Constraint<'_>, lower: bool) -> Result<Test, CompileError> {
     let text = constraint.value.as_deref().unwrap_or_default();
     if text.ends_with('\\') {
-        return Err(Fault::new("/value", BACKSLASH, "a pattern without it"));
+        return Err(CompileError::new("/value", BACKSLASH, "a pattern without it"));
     }
     Ok(match Pattern::new(text, lower) {
         Some(pattern) => Test::Pattern(Box::new(pattern)),
@@ -116,23 +118,23 @@ fn pattern(constraint: &model::Constraint<'_>, lower: bool) -> Result<Test, Faul
 }
 
 /// A comparison by the kind of value that is written there, whatever the operator's name says.
-fn compared(constraint: &model::Constraint<'_>, order: Order) -> Result<Test, Fault> {
+fn compared(constraint: &model::Constraint<'_>, order: Order) -> Result<Test, CompileError> {
     let expected = "a number, a semantic version or a date";
     let Some(value) = constraint.value.as_deref() else {
-        return Err(Fault::new("/value", "nothing", expected));
+        return Err(CompileError::new("/value", "nothing", expected));
     };
-    match Shaped::read(value) {
-        Ok(Shaped::Number(number)) => Ok(Test::Number(number, order)),
-        Ok(Shaped::Date(date)) => Ok(Test::Date(date, order)),
-        Ok(Shaped::Version(version)) => Ok(Test::Version(version, order)),
+    match TypedValue::read(value) {
+        Ok(TypedValue::Number(number)) => Ok(Test::Number(number, order)),
+        Ok(TypedValue::Date(date)) => Ok(Test::Date(date, order)),
+        Ok(TypedValue::Version(version)) => Ok(Test::Version(version, order)),
         Err(misshapen) => {
             let found = format!("`{}`", shortened(value));
             let expected = match misshapen {
-                Misshapen::Date => "a date that there is",
-                Misshapen::Version => "a strict semantic version",
-                Misshapen::Other => expected,
+                ShapeError::Date => "a date that there is",
+                ShapeError::Version => "a strict semantic version",
+                ShapeError::Other => expected,
             };
-            Err(Fault::new("/value", found, expected))
+            Err(CompileError::new("/value", found, expected))
         }
     }
 }
@@ -142,7 +144,7 @@ fn version(
     last: &mut Option<Arc<Field>>,
     operator: &'static str,
     order: Order,
-) -> Result<Constraint, Fault> {
+) -> Result<Constraint, CompileError> {
     if constraint.value.as_deref().is_some_and(|value| value.starts_with('v')) {
         // Never met, not even when it is inverted, and its field never read.
         let field = Arc::new(Field::named(&constraint.context_name));

@@ -1,12 +1,12 @@
 //! Toggles that depend on others.
 
 use super::{
-    evaluate::{Match, Scene},
-    trace::Watcher,
+    evaluate::{Evaluator, Match},
+    trace::Tracer,
     tree::{FeatureToggle, Parent},
 };
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     /// Whether every toggle that this one depends on is as it has to be. A parent that has parents
     /// itself never is.
     #[inline(never)]
@@ -14,7 +14,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         self.child = Some(&toggle.name);
         let satisfied = toggle.dependencies.iter().all(|parent| {
             let satisfied = self.parent(parent);
-            self.watcher.operator(
+            self.tracer.operator(
                 || format!("/dependencies/{}", parent.place),
                 &parent.feature,
                 satisfied,
@@ -28,11 +28,11 @@ impl<'a, W: Watcher> Scene<'a, W> {
     fn parent(&mut self, parent: &'a Parent) -> bool {
         let rules = self.set.get(&parent.feature).and_then(|flag| flag.rules::<FeatureToggle>());
         let Some(rules) = rules.filter(|rules| rules.dependencies.is_empty()) else {
-            self.watcher
+            self.tracer
                 .note(|| format!("parent `{}` is not there or has parents itself", parent.feature));
             return false;
         };
-        self.watcher.note(|| format!("parent `{}` is asked", parent.feature));
+        self.tracer.note(|| format!("parent `{}` is asked", parent.feature));
         let matched = self.matched(rules);
         let enabled =
             rules.enabled && matches!(matched, Match::Strategy(..) | Match::Unconditional);

@@ -6,19 +6,19 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    compile::{self, Fault},
+    compile::{self, CompileError},
     constraint::shortened,
     model,
     problems::Problems,
     segment::{Segment, Segments},
-    settings::Settings,
+    settings::UnleashOptions,
     tree::FeatureToggle,
 };
 use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, ProblemSeverity};
 
 /// Reads client features, which replace everything there is, or events, which change it.
 pub(super) fn read(
-    settings: &Arc<Settings>,
+    settings: &Arc<UnleashOptions>,
     previous: &FlagSet,
     text: &str,
 ) -> Result<FlagSet, DocumentError> {
@@ -28,7 +28,7 @@ pub(super) fn read(
             error,
         )
     })?;
-    let mut state = State::new(settings, previous);
+    let mut state = SetBuilder::new(settings, previous);
     match (document.events, document.features) {
         (Some(events), _) => {
             for (index, event) in events.into_iter().enumerate() {
@@ -48,8 +48,8 @@ pub(super) fn read(
 }
 
 /// A set in the making.
-struct State<'s> {
-    settings: &'s Arc<Settings>,
+struct SetBuilder<'s> {
+    settings: &'s Arc<UnleashOptions>,
     set: FlagSet,
     segments: Segments,
     problems: Problems,
@@ -59,11 +59,11 @@ struct State<'s> {
     moved: bool,
 }
 
-impl<'s> State<'s> {
-    fn new(settings: &'s Arc<Settings>, previous: &FlagSet) -> State<'s> {
+impl<'s> SetBuilder<'s> {
+    fn new(settings: &'s Arc<UnleashOptions>, previous: &FlagSet) -> SetBuilder<'s> {
         // What belongs to no flag and no segment belongs to the document it was in.
         let known = previous.problems().iter().filter(|problem| !problem.key.is_empty());
-        State {
+        SetBuilder {
             settings,
             set: previous.clone(),
             segments: previous.shared::<Segments>().cloned().unwrap_or_default(),
@@ -139,7 +139,7 @@ impl<'s> State<'s> {
         let feature: model::Feature<'_> = match parsed(raw) {
             Ok(feature) => feature,
             Err(wrong) => {
-                let called: model::Called<'_> = parsed(raw).unwrap_or_default();
+                let called: model::ItemName<'_> = parsed(raw).unwrap_or_default();
                 let problem = match called.name {
                     Some(name) => {
                         self.problems.forget(&name);
@@ -153,7 +153,7 @@ impl<'s> State<'s> {
         self.problems.forget(&feature.name);
         let (toggle, fault) = compile::feature(self.settings, &feature);
         if let Some(fault) = fault {
-            self.problems.push(poison(&feature.name, &fault.path, &fault));
+            self.problems.push(poisoned_problem(&feature.name, &fault.path, &fault));
         }
         let name: Arc<str> = (&*feature.name).into();
         if !toggle.segments.is_empty() {
@@ -178,12 +178,12 @@ impl<'s> State<'s> {
                 self.problems.forget(&called(&id));
                 let compiled = compile::segment(&segment);
                 if let Segment::Poisoned(fault) = &compiled {
-                    self.problems.push(poison(&called(&id), &fault.path, fault));
+                    self.problems.push(poisoned_problem(&called(&id), &fault.path, fault));
                 }
                 self.segments.insert(&id, compiled);
             }
             Err(wrong) => {
-                let known: model::Called<'_> = parsed(raw).unwrap_or_default();
+                let known: model::ItemName<'_> = parsed(raw).unwrap_or_default();
                 let problem = match known.id {
                     Some(id) => {
                         let id = id.to_string();
@@ -199,7 +199,7 @@ impl<'s> State<'s> {
     }
 
     fn finish(self) -> FlagSet {
-        let State { set, segments, problems, changed, moved, .. } = self;
+        let SetBuilder { set, segments, problems, changed, moved, .. } = self;
         let mut problems = problems.into_list();
         let toggle = |flag: &Flag| missing(flag.rules::<FeatureToggle>()?, &segments);
         if moved {
@@ -217,7 +217,7 @@ fn called(id: &str) -> String {
     format!("segment {id}")
 }
 
-fn poison(key: &str, path: &str, fault: &Fault) -> FlagProblem {
+fn poisoned_problem(key: &str, path: &str, fault: &CompileError) -> FlagProblem {
     let expected = format!("{}; until then, what uses it is off for everybody", fault.expected);
     FlagProblem::warning(key, path, &fault.found, expected)
 }
@@ -251,25 +251,25 @@ fn is_of_segment(problem: &FlagProblem) -> bool {
 }
 
 /// Why an item could not be read.
-struct Wrong {
+struct ItemError {
     path: String,
     found: String,
     expected: String,
 }
 
-impl Wrong {
+impl ItemError {
     fn problem(self, key: &str, place: &str) -> FlagProblem {
         FlagProblem::rejected(key, format!("{place}{}", self.path), self.found, self.expected)
     }
 }
 
-fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Wrong> {
+fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ItemError> {
     serde_json::from_str(raw.get()).or_else(|_| reread(raw))
 }
 
 /// Reads an item that cannot be read once more, to say where it went wrong.
 #[cold]
-fn reread<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Wrong> {
+fn reread<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ItemError> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let mut path: String = error.path().iter().map(step).collect();
@@ -277,17 +277,19 @@ fn reread<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Wrong> {
         let message = message.split(" at line ").next().unwrap_or_default();
         if let Some(field) = message.strip_prefix("missing field `") {
             path = format!("{path}/{}", field.trim_end_matches('`'));
-            return Wrong { path, found: "nothing".to_owned(), expected: "a value".to_owned() };
+            return ItemError { path, found: "nothing".to_owned(), expected: "a value".to_owned() };
         }
         let message = message.strip_prefix("invalid type: ").unwrap_or(message);
         let message = message.strip_prefix("invalid value: ").unwrap_or(message);
         match message.rsplit_once(", expected ") {
-            Some((found, expected)) => {
-                Wrong { path, found: shortened(plain(found)), expected: plain(expected).to_owned() }
-            }
+            Some((found, expected)) => ItemError {
+                path,
+                found: shortened(plain(found)),
+                expected: plain(expected).to_owned(),
+            },
             None => {
                 let expected = "what the client api gives".to_owned();
-                Wrong { path, found: shortened(message), expected }
+                ItemError { path, found: shortened(message), expected }
             }
         }
     })

@@ -5,9 +5,9 @@ use super::{
     field::Field,
     network::any_contains,
     segment::{Segment, Segments},
-    settings::Settings,
-    trace::{Recorder, Unwatched, Watcher},
-    tree::{Base, Constraint, CustomCall, FeatureToggle, Strategy, Test, Variant},
+    settings::UnleashOptions,
+    trace::{TraceRecorder, Tracer, Untraced},
+    tree::{Constraint, CustomCall, FeatureToggle, Strategy, StrategyKind, Test, Variant},
 };
 use crate::{
     clock::Clock,
@@ -25,14 +25,14 @@ static ON: Value = Value::Bool(true);
 static OFF: Value = Value::Bool(false);
 
 /// What one evaluation can see.
-pub(super) struct Scene<'a, W> {
+pub(super) struct Evaluator<'a, W> {
     pub(super) context: &'a dyn EvaluationContext,
     /// The targeting key, an empty one included.
     pub(super) key: Option<&'a str>,
     /// The key stands in for one that the context does not have.
     pub(super) stand_in: bool,
     pub(super) clock: &'a dyn Clock,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a UnleashOptions,
     pub(super) set: &'a FlagSet,
     asked: &'a FeatureToggle,
     /// The toggle that is asked, while one of its parents is evaluated: a parent's split without a
@@ -43,7 +43,7 @@ pub(super) struct Scene<'a, W> {
     last: Option<(&'a Field, &'a str)>,
     /// A split wanted a key and there was none.
     pub(super) missing_key: bool,
-    pub(super) watcher: W,
+    pub(super) tracer: W,
 }
 
 /// What a toggle answered.
@@ -65,15 +65,15 @@ pub(super) enum Match<'a> {
     Poisoned,
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     #[inline]
     pub(super) fn new(
         toggle: &'a FeatureToggle,
         request: &Request<'a>,
         set: &'a FlagSet,
-        watcher: W,
-    ) -> Scene<'a, W> {
-        Scene {
+        tracer: W,
+    ) -> Evaluator<'a, W> {
+        Evaluator {
             context: request.context,
             key: request.key_override.or_else(|| request.context.targeting_key()),
             stand_in: request.key_override.is_some(),
@@ -84,7 +84,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             child: None,
             last: None,
             missing_key: false,
-            watcher,
+            tracer,
         }
     }
 
@@ -92,7 +92,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     pub(super) fn resolve(&mut self) -> Outcome<'a> {
         let toggle = self.asked;
         if !toggle.enabled {
-            self.watcher.note(|| "the toggle is switched off".to_owned());
+            self.tracer.note(|| "the toggle is switched off".to_owned());
             return self.off();
         }
         if !toggle.dependencies.is_empty() && !self.dependencies(toggle) {
@@ -127,7 +127,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     #[inline]
     pub(super) fn matched(&mut self, toggle: &'a FeatureToggle) -> Match<'a> {
         if toggle.poisoned || !toggle.segments.is_empty() && !self.segments_are_whole(toggle) {
-            self.watcher.note(|| "a strategy cannot be compiled, so the toggle is off".to_owned());
+            self.tracer.note(|| "a strategy cannot be compiled, so the toggle is off".to_owned());
             return Match::Poisoned;
         }
         if toggle.strategies.is_empty() {
@@ -168,7 +168,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             return false;
         }
         let holds = self.base(strategy, index);
-        self.watcher.operator(|| format!("/strategies/{index}"), &strategy.name, holds);
+        self.tracer.operator(|| format!("/strategies/{index}"), &strategy.name, holds);
         holds
     }
 
@@ -190,7 +190,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
                 }
             }
             let path = || format!("/strategies/{index}/segments/{place}");
-            self.watcher.operator(path, "segment", met);
+            self.tracer.operator(path, "segment", met);
             if !met {
                 return false;
             }
@@ -203,7 +203,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         let field = &*constraint.field;
         let met = match self.last {
             Some((last, text)) if std::ptr::eq(last, field) => constraint.test.is_met_by(text),
-            _ => match self.lent(field) {
+            _ => match self.borrowed(field) {
                 Some(text) => {
                     self.last = Some((field, text));
                     constraint.test.is_met_by(text)
@@ -212,7 +212,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             },
         };
         let met = met != constraint.inverted;
-        self.watcher.operator(path, constraint.operator, met);
+        self.tracer.operator(path, constraint.operator, met);
         met
     }
 
@@ -234,28 +234,28 @@ impl<'a, W: Watcher> Scene<'a, W> {
     #[inline]
     fn base(&mut self, strategy: &'a Strategy, index: usize) -> bool {
         match &strategy.base {
-            Base::Always => true,
-            Base::Rollout(rollout) => self.rolled_out(rollout, index),
+            StrategyKind::Always => true,
+            StrategyKind::Rollout(rollout) => self.rolled_out(rollout, index),
             other => self.other_base(other),
         }
     }
 
     #[inline(never)]
-    fn other_base(&mut self, base: &'a Base) -> bool {
+    fn other_base(&mut self, base: &'a StrategyKind) -> bool {
         let mut room = ShortText::default();
         match base {
-            Base::Always => true,
-            Base::Never | Base::Rollout(_) => false,
-            Base::UserWithId(ids) => {
+            StrategyKind::Always => true,
+            StrategyKind::Never | StrategyKind::Rollout(_) => false,
+            StrategyKind::UserWithId(ids) => {
                 let id = self.text(&Field::UserId, &mut room);
                 id.is_some_and(|id| ids.contain(id))
             }
-            Base::RemoteAddress(networks) => {
+            StrategyKind::RemoteAddress(networks) => {
                 let address = self.text(&Field::RemoteAddress, &mut room);
                 address.is_some_and(|address| any_contains(networks, address))
             }
-            Base::Random(percent) => u64::from(self.settings.below(99)) + 1 < *percent,
-            Base::Custom(call) => self.custom(call),
+            StrategyKind::Random(percent) => u64::from(self.settings.below(99)) + 1 < *percent,
+            StrategyKind::Custom(call) => self.custom(call),
         }
     }
 
@@ -289,13 +289,14 @@ impl<'a> Outcome<'a> {
             on: Some(self.enabled),
             missing_key: self.missing_key,
             outcome,
+            truncates: false,
         }
     }
 }
 
 impl Evaluate for FeatureToggle {
     fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
-        Scene::new(self, request, set, Unwatched).resolve().evaluation(self)
+        Evaluator::new(self, request, set, Untraced).resolve().evaluation(self)
     }
 
     fn explain<'a>(
@@ -303,9 +304,9 @@ impl Evaluate for FeatureToggle {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scene = Scene::new(self, request, set, Recorder::default());
+        let mut scene = Evaluator::new(self, request, set, TraceRecorder::default());
         let evaluation = scene.resolve().evaluation(self);
-        (evaluation, scene.watcher.trace)
+        (evaluation, scene.tracer.trace)
     }
 
     fn metadata(&self) -> &Map {

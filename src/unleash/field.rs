@@ -4,7 +4,7 @@ use std::{fmt::Write, io};
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-use super::{evaluate::Scene, trace::Watcher};
+use super::{evaluate::Evaluator, trace::Tracer};
 use crate::value::{ShortText, ValueRef};
 
 /// A field of the context.
@@ -45,10 +45,10 @@ impl Field {
     }
 }
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     /// The text of a field as the context holds it, if it is one that is mostly asked for.
     #[inline]
-    pub(super) fn lent(&mut self, field: &'a Field) -> Option<&'a str> {
+    pub(super) fn borrowed(&mut self, field: &'a Field) -> Option<&'a str> {
         let text = match field {
             Field::Property(name) => match self.context.attribute(name) {
                 Some(ValueRef::Text(text)) => text,
@@ -57,7 +57,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Field::UserId => self.key?,
             _ => return None,
         };
-        self.watcher.read(field.name(), Some(text));
+        self.tracer.read(field.name(), Some(text));
         Some(text)
     }
 
@@ -76,7 +76,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             Field::AppName => self.attribute("appName", room).or(self.app_name()),
             Field::CurrentTime => self.current_time(room),
         };
-        self.watcher.read(field.name(), text);
+        self.tracer.read(field.name(), text);
         text
     }
 
@@ -84,7 +84,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
     pub(super) fn number(&mut self, field: &'a Field) -> Option<f64> {
         let Field::Property(name) = field else { return None };
         // A watcher is shown the text.
-        if W::WATCHES {
+        if W::TRACES {
             return None;
         }
         match self.context.attribute(name)? {

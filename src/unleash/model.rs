@@ -47,11 +47,11 @@ pub(super) struct Feature<'a> {
     pub(super) name: Text<'a>,
     pub(super) enabled: bool,
     #[serde(borrow, default)]
-    pub(super) strategies: Many<Strategy<'a>>,
+    pub(super) strategies: NullableList<Strategy<'a>>,
     #[serde(borrow, default)]
-    pub(super) variants: Many<Variant<'a>>,
+    pub(super) variants: NullableList<Variant<'a>>,
     #[serde(borrow, default)]
-    pub(super) dependencies: Many<Dependency<'a>>,
+    pub(super) dependencies: NullableList<Dependency<'a>>,
     #[serde(borrow)]
     pub(super) project: Option<Text<'a>>,
     #[serde(borrow, rename = "type")]
@@ -67,11 +67,11 @@ pub(super) struct Strategy<'a> {
     #[serde(borrow, default)]
     pub(super) parameters: Parameters<'a>,
     #[serde(borrow, default)]
-    pub(super) constraints: Many<Constraint<'a>>,
+    pub(super) constraints: NullableList<Constraint<'a>>,
     #[serde(default)]
-    pub(super) segments: Many<i64>,
+    pub(super) segments: NullableList<i64>,
     #[serde(borrow, default)]
-    pub(super) variants: Many<Variant<'a>>,
+    pub(super) variants: NullableList<Variant<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ pub(super) struct Constraint<'a> {
     pub(super) case_insensitive: Option<bool>,
     pub(super) inverted: Option<bool>,
     #[serde(borrow, default)]
-    pub(super) values: Many<Text<'a>>,
+    pub(super) values: NullableList<Text<'a>>,
     #[serde(borrow)]
     pub(super) value: Option<Text<'a>>,
 }
@@ -101,7 +101,7 @@ pub(super) struct Variant<'a> {
     #[serde(borrow)]
     pub(super) payload: Option<Payload<'a>>,
     #[serde(borrow, default)]
-    pub(super) overrides: Many<Override<'a>>,
+    pub(super) overrides: NullableList<Override<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ pub(super) struct Override<'a> {
     #[serde(borrow)]
     pub(super) context_name: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) values: Many<Text<'a>>,
+    pub(super) values: NullableList<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -127,34 +127,34 @@ pub(super) struct Dependency<'a> {
     pub(super) feature: Text<'a>,
     pub(super) enabled: Option<bool>,
     #[serde(borrow, default)]
-    pub(super) variants: Many<Text<'a>>,
+    pub(super) variants: NullableList<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Segment<'a> {
     pub(super) id: i64,
     #[serde(borrow, default)]
-    pub(super) constraints: Many<Constraint<'a>>,
+    pub(super) constraints: NullableList<Constraint<'a>>,
 }
 
 /// What a malformed item is called, as far as that can still be read.
 #[derive(Default, Deserialize)]
-pub(super) struct Called<'a> {
+pub(super) struct ItemName<'a> {
     #[serde(borrow)]
     pub(super) name: Option<Text<'a>>,
     pub(super) id: Option<i64>,
 }
 
 /// A list that may be `null`.
-pub(super) struct Many<T>(Vec<T>);
+pub(super) struct NullableList<T>(Vec<T>);
 
-impl<T> Default for Many<T> {
-    fn default() -> Many<T> {
-        Many(Vec::new())
+impl<T> Default for NullableList<T> {
+    fn default() -> NullableList<T> {
+        NullableList(Vec::new())
     }
 }
 
-impl<T> Deref for Many<T> {
+impl<T> Deref for NullableList<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -162,9 +162,9 @@ impl<T> Deref for Many<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Many<T>, D::Error> {
-        Ok(Many(Option::deserialize(deserializer)?.unwrap_or_default()))
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for NullableList<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NullableList<T>, D::Error> {
+        Ok(NullableList(Option::deserialize(deserializer)?.unwrap_or_default()))
     }
 }
 

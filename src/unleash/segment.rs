@@ -4,20 +4,20 @@ use std::{any::Any, sync::Arc};
 
 use crate::hash::NameSet;
 
-use super::{compile::Fault, tree::Constraint};
-use crate::flag::{Shared, table::Table};
+use super::{compile::CompileError, tree::Constraint};
+use crate::flag::{SetData, table::ShardedTable};
 
 #[derive(Clone)]
 pub(super) enum Segment {
     Constraints(Arc<[Constraint]>),
     /// One of its constraints cannot be compiled: whatever uses it is off for everybody.
-    Poisoned(Arc<Fault>),
+    Poisoned(Arc<CompileError>),
 }
 
 /// The segments of one set, by the text of their number.
 #[derive(Clone, Default)]
 pub(super) struct Segments {
-    table: Table<Segment>,
+    table: ShardedTable<Segment>,
     /// Those that were malformed when last they came.
     malformed: NameSet<Box<str>>,
 }
@@ -58,8 +58,8 @@ impl Segments {
     }
 }
 
-impl Shared for Segments {
-    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn Shared>> {
+impl SetData for Segments {
+    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn SetData>> {
         let mended = self.mended(previous.downcast_ref()?)?;
         Some(Arc::new(mended))
     }

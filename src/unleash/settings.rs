@@ -13,7 +13,7 @@ pub(super) type Custom = dyn Fn(&Map, &dyn EvaluationContext) -> bool + Send + S
 pub(super) type Random = dyn Fn() -> u64 + Send + Sync;
 
 #[derive(Clone, Default)]
-pub(super) struct Settings {
+pub(super) struct UnleashOptions {
     pub(super) app_name: Option<Box<str>>,
     pub(super) environment: Option<Box<str>>,
     pub(super) host_name: Option<Box<str>>,
@@ -22,7 +22,7 @@ pub(super) struct Settings {
     pub(super) exposures: Option<EvaluationCounts>,
 }
 
-impl Settings {
+impl UnleashOptions {
     pub(super) fn strategy(&self, name: &str) -> Option<Arc<Custom>> {
         let custom = self.strategies.iter().rev().find(|(known, _)| **known == *name);
         custom.map(|(_, strategy)| Arc::clone(strategy))
@@ -39,7 +39,7 @@ impl Settings {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for UnleashOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let strategies: Vec<_> = self.strategies.iter().map(|(name, _)| name).collect();
         f.debug_struct("Settings")

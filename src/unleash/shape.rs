@@ -7,7 +7,7 @@ use crate::flag::semver::Version;
 
 /// A value to compare with.
 #[derive(Debug)]
-pub(super) enum Shaped {
+pub(super) enum TypedValue {
     Date(DateTime<Utc>),
     /// A strict semantic version.
     Version(Box<str>),
@@ -16,37 +16,37 @@ pub(super) enum Shaped {
 
 /// Why a text has no such value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misshapen {
+pub(super) enum ShapeError {
     Date,
     Version,
     Other,
 }
 
-impl Shaped {
+impl TypedValue {
     /// Reads a value: as a date, else as a version, else as a number.
-    pub(super) fn read(text: &str) -> Result<Shaped, Misshapen> {
+    pub(super) fn read(text: &str) -> Result<TypedValue, ShapeError> {
         let text = text.trim_matches([' ', '\t']);
         if is_date(text) {
-            return text.parse().map(Shaped::Date).map_err(|_| Misshapen::Date);
+            return text.parse().map(TypedValue::Date).map_err(|_| ShapeError::Date);
         }
         if is_version(text) {
             return match Version::strict(text) {
-                Some(_) => Ok(Shaped::Version(text.into())),
-                None => Err(Misshapen::Version),
+                Some(_) => Ok(TypedValue::Version(text.into())),
+                None => Err(ShapeError::Version),
             };
         }
         if is_number(text)
             && let Ok(number) = text.parse()
         {
-            return Ok(Shaped::Number(number));
+            return Ok(TypedValue::Number(number));
         }
-        Err(Misshapen::Other)
+        Err(ShapeError::Other)
     }
 }
 
 /// `2026-11-22T13:26:52Z`, with three digits of a fraction or none, and any offset.
 fn is_date(text: &str) -> bool {
-    let mut rest = Rest(text.as_bytes());
+    let mut rest = Remainder(text.as_bytes());
     rest.pattern(b"dddd-dd-ddTdd:dd:dd")
         && (!rest.starts(b'.') || rest.pattern(b".ddd"))
         && (rest.pattern(b"Z") || rest.pattern(b"+dd:dd") || rest.pattern(b"-dd:dd"))
@@ -55,7 +55,7 @@ fn is_date(text: &str) -> bool {
 
 /// Three numbers, then identifiers after `-`, then identifiers after `+`.
 fn is_version(text: &str) -> bool {
-    let mut rest = Rest(text.as_bytes());
+    let mut rest = Remainder(text.as_bytes());
     rest.digits()
         && rest.pattern(b".")
         && rest.digits()
@@ -68,7 +68,7 @@ fn is_version(text: &str) -> bool {
 
 /// `5`, `-5.`, `5.5e-3`; neither `.5` nor `5e`.
 fn is_number(text: &str) -> bool {
-    let mut rest = Rest(text.as_bytes());
+    let mut rest = Remainder(text.as_bytes());
     let whole = rest.integer();
     if rest.pattern(b".") {
         rest.digits();
@@ -78,9 +78,9 @@ fn is_number(text: &str) -> bool {
 }
 
 /// What is left of a text.
-struct Rest<'t>(&'t [u8]);
+struct Remainder<'t>(&'t [u8]);
 
-impl Rest<'_> {
+impl Remainder<'_> {
     fn starts(&self, byte: u8) -> bool {
         self.0.first() == Some(&byte)
     }
@@ -133,13 +133,13 @@ mod tests {
     use super::*;
 
     fn shape(text: &str) -> &'static str {
-        match Shaped::read(text) {
-            Ok(Shaped::Date(_)) => "date",
-            Ok(Shaped::Version(_)) => "version",
-            Ok(Shaped::Number(_)) => "number",
-            Err(Misshapen::Date) => "bad date",
-            Err(Misshapen::Version) => "bad version",
-            Err(Misshapen::Other) => "nothing",
+        match TypedValue::read(text) {
+            Ok(TypedValue::Date(_)) => "date",
+            Ok(TypedValue::Version(_)) => "version",
+            Ok(TypedValue::Number(_)) => "number",
+            Err(ShapeError::Date) => "bad date",
+            Err(ShapeError::Version) => "bad version",
+            Err(ShapeError::Other) => "nothing",
         }
     }
 

@@ -12,8 +12,8 @@ use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 use self::{
     data::Data,
     fetch::Connection,
-    report::{Counted, Report},
-    settings::Settings,
+    report::{PendingCounts, UsageReport},
+    settings::SourceSettings,
 };
 use crate::source::{
     FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
@@ -42,7 +42,7 @@ use crate::{
 /// ```
 #[must_use]
 pub struct Source {
-    settings: Settings,
+    settings: SourceSettings,
     name: Cow<'static, str>,
     dialect: Unleash,
     impact: ImpactMetrics,
@@ -55,7 +55,7 @@ impl Source {
     /// `https://unleash.example.com/api`.
     pub fn new(url: impl Into<String>, token: impl Into<Box<str>>) -> Source {
         Source {
-            settings: Settings::new(url.into(), token.into()),
+            settings: SourceSettings::new(url.into(), token.into()),
             name: Cow::Borrowed("unleash"),
             dialect: Unleash::new(),
             impact: ImpactMetrics::new(),
@@ -213,12 +213,12 @@ impl FlagSource for Source {
         if self.settings.metrics.is_some() {
             dialect = dialect.with_evaluation_counts(&exposures);
         }
-        let counted = Counted {
+        let counted = PendingCounts {
             exposures,
             impact: self.impact,
             strategies: dialect.strategies().map(str::to_owned).collect(),
         };
-        let report = Report::new(&connection, &self.settings, counted, self.name.clone())?;
+        let report = UsageReport::new(&connection, &self.settings, counted, self.name.clone())?;
         let data = Data::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
         let settings = self.settings;
         let reporting = settings.metrics.map(|interval| {

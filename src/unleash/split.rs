@@ -4,21 +4,21 @@ use std::fmt::Write;
 
 use super::{
     compile::prefix,
-    evaluate::{ROLLOUTS, Scene},
+    evaluate::{Evaluator, ROLLOUTS},
     field::Field,
-    trace::Watcher,
-    tree::{Rollout, Sticky, Variant, Variants},
+    trace::Tracer,
+    tree::{Rollout, Stickiness, Variant, Variants},
 };
 use crate::{flag::Reason, value::ShortText};
 
-impl<'a, W: Watcher> Scene<'a, W> {
+impl<'a, W: Tracer> Evaluator<'a, W> {
     /// Whether the key's bucket is among those that are in.
     #[inline]
     pub(super) fn rolled_out(&mut self, rollout: &'a Rollout, index: usize) -> bool {
-        let mut room = Room::default();
+        let mut room = SplitKeyBuffer::default();
         let key = match self.sticky(&rollout.sticky, &mut room) {
             Some(key) => key,
-            None if matches!(rollout.sticky, Sticky::Field(_)) => return false,
+            None if matches!(rollout.sticky, Stickiness::Field(_)) => return false,
             None => {
                 let number = self.settings.below(9_999) + 1;
                 let drawn = &mut room.drawn;
@@ -34,19 +34,23 @@ impl<'a, W: Watcher> Scene<'a, W> {
         state.write(key.as_bytes());
         let (bucket, percent) = (state.finish() % 100, rollout.percent);
         let share = if bucket < percent { (0, percent) } else { (percent, 100) };
-        self.watcher.bucket(|| format!("/strategies/{index}"), bucket, share, 100);
+        self.tracer.bucket(|| format!("/strategies/{index}"), bucket, share, 100);
         bucket < percent
     }
 
     /// What a split hangs on, if the context has it.
     #[inline]
-    fn sticky<'t>(&mut self, sticky: &'a Sticky, room: &'t mut Room) -> Option<&'t str>
+    fn sticky<'t>(
+        &mut self,
+        sticky: &'a Stickiness,
+        room: &'t mut SplitKeyBuffer,
+    ) -> Option<&'t str>
     where
         'a: 't,
     {
-        let Room { user, other, .. } = room;
+        let SplitKeyBuffer { user, other, .. } = room;
         match sticky {
-            Sticky::Default => match self.user(user) {
+            Stickiness::Default => match self.user(user) {
                 None => {
                     let session = self.text(&Field::SessionId, other);
                     self.missing_key |= session.is_none() && !self.stand_in;
@@ -54,13 +58,13 @@ impl<'a, W: Watcher> Scene<'a, W> {
                 }
                 user => user,
             },
-            Sticky::Field(Field::UserId) => {
+            Stickiness::Field(Field::UserId) => {
                 let user = self.user(user);
                 self.missing_key |= user.is_none() && !self.stand_in;
                 user
             }
-            Sticky::Field(field) => self.text(field, other),
-            Sticky::Random => None,
+            Stickiness::Field(field) => self.text(field, other),
+            Stickiness::Random => None,
         }
     }
 
@@ -93,7 +97,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
         if let [variant] = &*variants.list {
             return Some((variant, None));
         }
-        let mut room = Room::default();
+        let mut room = SplitKeyBuffer::default();
         let bucket = match self.sticky(&variants.sticky, &mut room) {
             Some(key) => {
                 let mut state = variants.prefix;
@@ -108,7 +112,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
             }
         };
         let variant = variants.list.iter().find(|variant| bucket < variant.end)?;
-        self.watcher.bucket(
+        self.tracer.bucket(
             || match strategy {
                 Some(index) => format!("/strategies/{index}/variants"),
                 None => "/variants".to_owned(),
@@ -139,7 +143,7 @@ impl<'a, W: Watcher> Scene<'a, W> {
 
 /// Room for the text that a split hangs on.
 #[derive(Default)]
-struct Room {
+struct SplitKeyBuffer {
     user: ShortText,
     other: ShortText,
     drawn: ShortText,

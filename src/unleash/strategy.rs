@@ -3,53 +3,53 @@
 use std::sync::Arc;
 
 use super::{
-    compile::{Fault, constraints, fitting, prefix, variant_sticky, variants},
+    compile::{CompileError, constraints, fitting, prefix, variant_sticky, variants},
     evaluate::ROLLOUTS,
     field::Field,
     model,
     network::Network,
-    settings::Settings,
-    tree::{Base, CustomCall, Rollout, Sticky, Strategy},
+    settings::UnleashOptions,
+    tree::{CustomCall, Rollout, Stickiness, Strategy, StrategyKind},
 };
 use crate::flag::Reason;
 
 pub(super) fn strategy(
-    settings: &Arc<Settings>,
+    settings: &Arc<UnleashOptions>,
     toggle: &str,
     strategy: &model::Strategy<'_>,
     last: &mut Option<Arc<Field>>,
-) -> Result<Strategy, Fault> {
+) -> Result<Strategy, CompileError> {
     let parameters = &strategy.parameters;
     let base = match &*strategy.name {
-        "default" => Base::Always,
+        "default" => StrategyKind::Always,
         "userWithId" => match parameters.get("userIds") {
             Some(ids) => user_with_id(ids)?,
-            None => Base::Never,
+            None => StrategyKind::Never,
         },
         "flexibleRollout" => match whole(parameters.get("rollout")) {
             Some(percent) => {
                 let sticky = match parameters.get("stickiness") {
-                    None | Some("default") => Sticky::Default,
-                    Some("random") => Sticky::Random,
-                    Some(name) => Sticky::Field(sticky_field(name)?),
+                    None | Some("default") => Stickiness::Default,
+                    Some("random") => Stickiness::Random,
+                    Some(name) => Stickiness::Field(sticky_field(name)?),
                 };
                 rollout(toggle, percent, "rollout", sticky, parameters.get("groupId"))?
             }
-            None => Base::Never,
+            None => StrategyKind::Never,
         },
         "gradualRolloutUserId" => gradual(toggle, parameters, Field::UserId)?,
         "gradualRolloutSessionId" => gradual(toggle, parameters, Field::SessionId)?,
         "gradualRolloutRandom" => {
-            whole(parameters.get("percentage")).map_or(Base::Never, Base::Random)
+            whole(parameters.get("percentage")).map_or(StrategyKind::Never, StrategyKind::Random)
         }
         "remoteAddress" => match parameters.get("IPs") {
             Some(addresses) => remote_address(addresses)?,
-            None => Base::Never,
+            None => StrategyKind::Never,
         },
         "applicationHostname" => {
             host_name(settings, parameters.get("hostNames").unwrap_or_default())?
         }
-        custom => Base::Custom(Box::new(CustomCall {
+        custom => StrategyKind::Custom(Box::new(CustomCall {
             strategy: settings.strategy(custom),
             parameters: parameters.iter().collect(),
         })),
@@ -59,9 +59,11 @@ pub(super) fn strategy(
     let sticky = variant_sticky(parameters.get("stickiness"));
     let constrained = !constraints.is_empty() || !strategy.segments.is_empty();
     let reason = match &base {
-        Base::Rollout(_) => Reason::Split,
-        Base::Random(percent) if *percent < 100 => Reason::Split,
-        Base::Always | Base::Never | Base::Random(_) if !constrained => Reason::Default,
+        StrategyKind::Rollout(_) => Reason::Split,
+        StrategyKind::Random(percent) if *percent < 100 => Reason::Split,
+        StrategyKind::Always | StrategyKind::Never | StrategyKind::Random(_) if !constrained => {
+            Reason::Default
+        }
         _ => Reason::TargetingMatch,
     };
     Ok(Strategy {
@@ -79,24 +81,28 @@ fn whole(parameter: Option<&str>) -> Option<u64> {
     parameter?.parse().ok()
 }
 
-fn user_with_id(ids: &str) -> Result<Base, Fault> {
+fn user_with_id(ids: &str) -> Result<StrategyKind, CompileError> {
     let ids = || ids.split(',').map(str::trim);
     if ids().any(|id| id.ends_with('\\')) {
-        return Err(Fault::new(
+        return Err(CompileError::new(
             "/parameters/userIds",
             "an id with a backslash at the end",
             "ids without it",
         ));
     }
-    Ok(Base::UserWithId(ids().collect()))
+    Ok(StrategyKind::UserWithId(ids().collect()))
 }
 
-fn gradual(toggle: &str, parameters: &model::Parameters<'_>, by: Field) -> Result<Base, Fault> {
+fn gradual(
+    toggle: &str,
+    parameters: &model::Parameters<'_>,
+    by: Field,
+) -> Result<StrategyKind, CompileError> {
     match (whole(parameters.get("percentage")), parameters.get("groupId")) {
         (Some(percent), Some(group)) => {
-            rollout(toggle, percent, "percentage", Sticky::Field(by), Some(group))
+            rollout(toggle, percent, "percentage", Stickiness::Field(by), Some(group))
         }
-        _ => Ok(Base::Never),
+        _ => Ok(StrategyKind::Never),
     }
 }
 
@@ -104,22 +110,22 @@ fn rollout(
     toggle: &str,
     percent: u64,
     parameter: &str,
-    sticky: Sticky,
+    sticky: Stickiness,
     group: Option<&str>,
-) -> Result<Base, Fault> {
+) -> Result<StrategyKind, CompileError> {
     let group = match group {
         Some(group) => Some(fitting("/parameters/groupId", group)?),
         None => None,
     };
     if percent > 100 {
         let path = format!("/parameters/{parameter}");
-        return Err(Fault::new(path, percent.to_string(), "at most 100"));
+        return Err(CompileError::new(path, percent.to_string(), "at most 100"));
     }
     Ok(match (percent, &sticky) {
-        (0, _) => Base::Never,
+        (0, _) => StrategyKind::Never,
         // Whoever has nothing to hang on is drawn for, and everybody is in.
-        (100, Sticky::Default | Sticky::Random) => Base::Always,
-        _ => Base::Rollout(Rollout {
+        (100, Stickiness::Default | Stickiness::Random) => StrategyKind::Always,
+        _ => StrategyKind::Rollout(Rollout {
             percent: percent as u32,
             sticky,
             prefix: prefix(ROLLOUTS, group.as_deref().unwrap_or(toggle)),
@@ -128,7 +134,7 @@ fn rollout(
     })
 }
 
-fn sticky_field(name: &str) -> Result<Field, Fault> {
+fn sticky_field(name: &str) -> Result<Field, CompileError> {
     let field = Field::named(name);
     if let Field::Property(name) = &field {
         fitting("/parameters/stickiness", name)?;
@@ -136,22 +142,22 @@ fn sticky_field(name: &str) -> Result<Field, Fault> {
     Ok(field)
 }
 
-fn remote_address(addresses: &str) -> Result<Base, Fault> {
+fn remote_address(addresses: &str) -> Result<StrategyKind, CompileError> {
     let addresses = addresses.split(',').map(str::trim);
     let addresses = addresses
         .map(|address| fitting("/parameters/IPs", address))
-        .collect::<Result<Vec<_>, Fault>>()?;
+        .collect::<Result<Vec<_>, CompileError>>()?;
     let networks = addresses.iter().filter_map(|address| Network::read(address));
-    Ok(Base::RemoteAddress(networks.collect()))
+    Ok(StrategyKind::RemoteAddress(networks.collect()))
 }
 
 /// The host's name does not change, so that nothing of this is left for evaluation.
-fn host_name(settings: &Settings, names: &str) -> Result<Base, Fault> {
+fn host_name(settings: &UnleashOptions, names: &str) -> Result<StrategyKind, CompileError> {
     let names = names.split(',').map(str::trim);
     let names = names
         .map(|name| fitting("/parameters/hostNames", name))
-        .collect::<Result<Vec<_>, Fault>>()?;
+        .collect::<Result<Vec<_>, CompileError>>()?;
     let here = settings.host_name.as_deref().map(str::to_lowercase);
     let named = here.is_some_and(|here| names.iter().any(|name| name.to_lowercase() == here));
-    Ok(if named { Base::Always } else { Base::Never })
+    Ok(if named { StrategyKind::Always } else { StrategyKind::Never })
 }

@@ -5,9 +5,9 @@ use crate::{
     value::Value,
 };
 
-pub(super) trait Watcher {
+pub(super) trait Tracer {
     /// Whether anything is done with what it sees.
-    const WATCHES: bool = true;
+    const TRACES: bool = true;
 
     fn read(&mut self, field: &str, text: Option<&str>);
     fn operator(&mut self, path: impl FnOnce() -> String, operator: &str, result: bool);
@@ -17,10 +17,10 @@ pub(super) trait Watcher {
 }
 
 /// Sees nothing and costs nothing.
-pub(super) struct Unwatched;
+pub(super) struct Untraced;
 
-impl Watcher for Unwatched {
-    const WATCHES: bool = false;
+impl Tracer for Untraced {
+    const TRACES: bool = false;
 
     #[inline(always)]
     fn read(&mut self, _: &str, _: Option<&str>) {}
@@ -34,11 +34,11 @@ impl Watcher for Unwatched {
 
 /// Writes everything down.
 #[derive(Default)]
-pub(super) struct Recorder {
+pub(super) struct TraceRecorder {
     pub(super) trace: EvaluationTrace,
 }
 
-impl Watcher for Recorder {
+impl Tracer for TraceRecorder {
     fn read(&mut self, field: &str, text: Option<&str>) {
         let value = text.map_or(Value::Null, Value::from);
         self.trace.steps.push(TraceStep::Read { attribute: field.to_owned(), value });

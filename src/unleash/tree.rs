@@ -9,7 +9,7 @@ use super::{
     field::Field,
     lowercase::Needle,
     network::{Network, any_contains},
-    settings::{Custom, Settings},
+    settings::{Custom, UnleashOptions},
 };
 use crate::{
     flag::{Outcome, Reason, pattern::Pattern, semver::Version},
@@ -28,7 +28,7 @@ pub(super) struct FeatureToggle {
     /// The segments of all strategies, each once.
     pub(super) segments: Box<[Box<str>]>,
     pub(super) variants: Variants,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Arc<UnleashOptions>,
     pub(super) metadata: Map,
 }
 
@@ -60,19 +60,19 @@ pub(super) struct Parent {
     /// Where it is first named.
     pub(super) place: usize,
     pub(super) feature: Box<str>,
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) wanted: Vec<ParentCondition>,
 }
 
 /// What a parent has to be like.
-pub(super) struct Wanted {
+pub(super) struct ParentCondition {
     pub(super) enabled: bool,
     /// One of these; any when there are none.
-    pub(super) variants: Texts,
+    pub(super) variants: TextSet,
 }
 
 pub(super) struct Strategy {
     pub(super) name: Box<str>,
-    pub(super) base: Base,
+    pub(super) base: StrategyKind,
     pub(super) constraints: Box<[Constraint]>,
     pub(super) segments: Box<[Box<str>]>,
     pub(super) variants: Variants,
@@ -81,10 +81,10 @@ pub(super) struct Strategy {
 }
 
 /// What a strategy asks apart from its constraints.
-pub(super) enum Base {
+pub(super) enum StrategyKind {
     Always,
     Never,
-    UserWithId(Texts),
+    UserWithId(TextSet),
     Rollout(Rollout),
     /// On when a random number of 1 to 99 is below this.
     Random(u64),
@@ -101,7 +101,7 @@ pub(super) struct CustomCall {
 pub(super) struct Rollout {
     /// How many of 100 buckets are in.
     pub(super) percent: u32,
-    pub(super) sticky: Sticky,
+    pub(super) sticky: Stickiness,
     /// The state after the group and its colon.
     pub(super) prefix: Murmur3,
     /// The group is the name of the toggle that is asked, which for a parent is its child.
@@ -109,7 +109,7 @@ pub(super) struct Rollout {
 }
 
 /// What a split hangs on.
-pub(super) enum Sticky {
+pub(super) enum Stickiness {
     /// The user, else the session, else nothing.
     Default,
     Random,
@@ -122,7 +122,7 @@ pub(super) struct Variants {
     pub(super) total: u32,
     /// Whether a variant has an override.
     pub(super) overridden: bool,
-    pub(super) sticky: Sticky,
+    pub(super) sticky: Stickiness,
     /// The state after the group and its colon.
     pub(super) prefix: Murmur3,
 }
@@ -133,7 +133,7 @@ pub(super) struct Variant {
     pub(super) end: u32,
     pub(super) payload: Option<(Box<str>, Box<str>)>,
     pub(super) value: Value,
-    pub(super) overrides: Box<[(Field, Texts)]>,
+    pub(super) overrides: Box<[(Field, TextSet)]>,
     /// Which of the toggle's outcomes it is.
     pub(super) outcome: u32,
 }
@@ -148,7 +148,7 @@ pub(super) struct Constraint {
 
 pub(super) enum Test {
     Never,
-    OneOf(Texts),
+    OneOf(TextSet),
     Starts(Box<[Box<str>]>),
     Ends(Box<[Box<str>]>),
     Contains(Box<[Box<str>]>),
@@ -171,13 +171,13 @@ pub(super) enum Order {
     GreaterOrEqual,
 }
 
-impl Sticky {
+impl Stickiness {
     /// Whether a random choice is what was asked for.
     pub(super) fn is_random(&self) -> bool {
         match self {
-            Sticky::Default => false,
-            Sticky::Random => true,
-            Sticky::Field(field) => field.name() == "random",
+            Stickiness::Default => false,
+            Stickiness::Random => true,
+            Stickiness::Field(field) => field.name() == "random",
         }
     }
 }
@@ -251,7 +251,7 @@ impl Test {
 }
 
 /// A set of texts.
-pub(super) enum Texts {
+pub(super) enum TextSet {
     Few(Box<[Box<str>]>),
     Many(NameSet<Box<str>>),
 }
@@ -259,30 +259,30 @@ pub(super) enum Texts {
 /// Lists at most this long are scanned, which is faster than hashing.
 const SCANNED: usize = 8;
 
-impl Texts {
+impl TextSet {
     #[inline]
     pub(super) fn contain(&self, text: &str) -> bool {
         match self {
-            Texts::Few(texts) => texts.iter().any(|known| **known == *text),
-            Texts::Many(texts) => texts.contains(text),
+            TextSet::Few(texts) => texts.iter().any(|known| **known == *text),
+            TextSet::Many(texts) => texts.contains(text),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Texts::Few(texts) => texts.is_empty(),
-            Texts::Many(texts) => texts.is_empty(),
+            TextSet::Few(texts) => texts.is_empty(),
+            TextSet::Many(texts) => texts.is_empty(),
         }
     }
 }
 
-impl<S: Into<Box<str>>> FromIterator<S> for Texts {
-    fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> Texts {
+impl<S: Into<Box<str>>> FromIterator<S> for TextSet {
+    fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> TextSet {
         let texts: Box<[Box<str>]> = texts.into_iter().map(Into::into).collect();
         if texts.len() <= SCANNED {
-            Texts::Few(texts)
+            TextSet::Few(texts)
         } else {
-            Texts::Many(texts.into_iter().collect())
+            TextSet::Many(texts.into_iter().collect())
         }
     }
 }

@@ -163,7 +163,7 @@ impl Live {
         let place = self.current.load(Ordering::Relaxed);
         let Some(stage) = self.stages.get(place).and_then(OnceLock::get) else { return };
         let arm = request.arm;
-        if let Some(count) = stage.requests.mine().get(arm.index() * 2) {
+        if let Some(count) = stage.requests.of_this_thread().get(arm.index() * 2) {
             count.fetch_add(1, Ordering::Relaxed);
         }
         let key = request.key.map(|key| of_text(key, self.salt));
@@ -206,7 +206,7 @@ impl Live {
     #[cold]
     fn rare(&self, stage: &Stage, key: Option<(u64, u64)>, request: &Request<'_>) {
         if request.failed
-            && let Some(count) = stage.requests.mine().get(request.arm.index() * 2 + 1)
+            && let Some(count) = stage.requests.of_this_thread().get(request.arm.index() * 2 + 1)
         {
             count.fetch_add(1, Ordering::Relaxed);
         }

@@ -73,7 +73,10 @@ fn miss(suite: &Path, case: &Json, generation: Fractional) -> Option<String> {
     }
     let found = plain.of_type(expected);
     let default = value_of(&options["default"]);
-    let value = serde_json::to_value(found.value.unwrap_or(&default)).unwrap();
+    let value = match found.value {
+        Some(_) if expected == ValueType::Integer => json!(found.integer(0).value),
+        value => serde_json::to_value(value.unwrap_or(&default)).unwrap(),
+    };
     let metadata = serde_json::to_value(found.metadata).unwrap();
     for (field, expected) in case["expect"].as_object().expect("a case expects something") {
         let equal = match field.as_str() {

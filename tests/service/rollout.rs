@@ -46,10 +46,55 @@ pub async fn a_bad_v2_is_rolled_back_and_a_retry_is_a_persons<C: Client>(
     let last = rollout["transitions"].as_array().unwrap().last().unwrap().clone();
     assert!(last["sentence"].as_str().unwrap().contains("v2 is worse than v1"), "{last}");
 
+    let report = shown(&client, |report| report["rollout"]["phase"] == "RolledBack").await;
+    assert_eq!(report["headline"]["standing"], "bad", "{}", report["headline"]);
+    let failures = &report["metrics"][0];
+    assert_eq!((&failures["name"], &failures["finding"]), (&json!("failures"), &json!("worse")));
+    let enough = failures["worse"]["threshold"].as_f64().unwrap();
+    assert!(failures["worse"]["ln_e"].as_f64().unwrap() >= enough, "{failures}");
+    assert!(report["decision"]["evidence"]["tally"]["metrics"]["failures"]["worse"].is_u64());
+    let page = client.send(Ask::get("/")).await;
+    let page = String::from_utf8(page.body).unwrap();
+    for words in ["RolledBack", "v2 is worse than v1", "The sums, to recompute it"] {
+        assert!(page.contains(words), "{words}");
+    }
+
     let refused = client.send(command("/rollout/resume", "of-the-test", "why not")).await;
     assert_eq!(refused.status, 409, "{}", refused.json());
     let refused = client.send(command("/rollout/retry", "of-the-test", "")).await;
     assert_eq!(refused.status, 400);
+}
+
+pub async fn a_good_v2_climbs_before_the_eyes_of_who_looks_at_the_page<C: Client>(
+    client: impl AsyncFn(Service) -> C,
+) {
+    let mut site = rolling(Candidate::Good);
+    site.config.traffic = Some(100);
+    let client = client(site.service()).await;
+    let report = shown(&client, |report| report["rollout"]["share"] == 5.0).await;
+    assert_eq!(report["rollout"]["phase"], "Ramping");
+    assert_eq!(report["rollout"]["stages"][0]["progress"], "done");
+    assert_eq!(report["rollout"]["stages"][1]["progress"], "current");
+    assert_eq!(report["gates"].as_array().unwrap().len(), 14);
+    assert_eq!(report["metrics"].as_array().unwrap().len(), 3);
+    // The truth was told of each answer, and both versions' answers are known.
+    let right_and_wrong = report["agreement"]["right_and_wrong"].as_array().unwrap();
+    assert!(right_and_wrong[0].as_u64().unwrap() > 100, "{right_and_wrong:?}");
+    assert_eq!(report["agreement"]["confusion"].as_array().unwrap().len(), 10);
+    assert!(!report["series"][0]["points"].as_array().unwrap().is_empty());
+}
+
+/// The report, once it says so: it is rendered at most once a second.
+async fn shown(client: &impl Client, wanted: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let report = client.send(Ask::get("/report.json")).await.answer();
+        if wanted(&report) {
+            return report;
+        }
+        assert!(Instant::now() < deadline, "{report}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 pub async fn commands_want_the_token_and_a_reason<C: Client>(client: impl AsyncFn(Service) -> C) {

@@ -29,6 +29,7 @@ macro_rules! test_service {
         ]);
         test_service!($attribute, $client, rollout: [
             a_bad_v2_is_rolled_back_and_a_retry_is_a_persons,
+            a_good_v2_climbs_before_the_eyes_of_who_looks_at_the_page,
             commands_want_the_token_and_a_reason,
             a_service_without_a_rollout_says_so,
         ]);

@@ -33,6 +33,7 @@ impl Site {
             comparisons: folder.path().join("comparisons").join("comparisons.jsonl"),
             models: in_repository("examples/models"),
             rollout: None,
+            traffic: None,
             rollout_token: None,
         };
         let site = Site { folder, config };

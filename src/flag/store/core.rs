@@ -14,8 +14,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     FlagSnapshot, FlagsStatus, SnapshotCell,
+    listeners::StatusListeners,
     status::{Delivery, Progress},
-    watchers::Watchers,
 };
 use crate::{
     clock::Clock,
@@ -50,7 +50,7 @@ pub(crate) struct Core {
     progress: Mutex<Progress>,
     changed: Condvar,
     callbacks: Mutex<Callbacks>,
-    watchers: Watchers,
+    watchers: StatusListeners,
 }
 
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Core {
             }),
             changed: Condvar::new(),
             callbacks: Mutex::default(),
-            watchers: Watchers::default(),
+            watchers: StatusListeners::default(),
         }
     }
 
@@ -183,7 +183,7 @@ impl Core {
         tracing::debug!(target: "modelgate::source", source = &*name, revision, "published");
         log_problems(&name, &problems);
         self.announce();
-        self.tell_watchers();
+        self.notify_listeners();
         true
     }
 

@@ -4,17 +4,26 @@ use super::FlagSnapshot;
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{BorrowedDetails, ErrorCode, EvaluationDetails, Reason, Request, ValueType},
+    flag::{
+        BorrowedDetails, ErrorCode, EvaluationDetails, Reason, Request, ValueType,
+        value_type::truncated,
+    },
     value::{Map, Value},
 };
 
 /// A type a flag can be read as: `bool`, `i64`, `f64`, `String`, [`Map`], and [`Value`] for
-/// whatever it is. An integer is a float as well; a float is no integer, even a whole one.
+/// whatever it is. An integer is a float as well; a float is an integer, less its fraction, only in
+/// the flags of flagd and LaunchDarkly, whose own SDKs read it so.
 pub trait FlagValue: Sized + sealed::Sealed {
     #[doc(hidden)]
     fn of(value: &Value) -> Option<Self>;
     #[doc(hidden)]
     fn value(&self) -> Value;
+    /// The value without its fraction, for an integer.
+    #[doc(hidden)]
+    fn truncated(_: &Value) -> Option<Self> {
+        None
+    }
     /// Whether a flag that is a switch beside its value answers as the switch.
     #[doc(hidden)]
     const SWITCH: bool = false;
@@ -25,7 +34,7 @@ mod sealed {
 }
 
 macro_rules! flag_value {
-    ($($type:ty => $read:expr $(, switch: $switch:expr)?;)*) => {
+    ($($type:ty => $read:expr $(, switch: $switch:expr)? $(, truncated: $truncated:expr)?;)*) => {
         $(
             impl sealed::Sealed for $type {}
             impl FlagValue for $type {
@@ -36,13 +45,16 @@ macro_rules! flag_value {
                     Value::from(self.clone())
                 }
                 $(const SWITCH: bool = $switch;)?
+                $(fn truncated(value: &Value) -> Option<$type> {
+                    $truncated(value)
+                })?
             }
         )*
     };
 }
 flag_value! {
     bool => Value::as_bool, switch: true;
-    i64 => Value::as_i64;
+    i64 => Value::as_i64, truncated: truncated;
     f64 => Value::as_f64;
     String => |value: &Value| value.as_str().map(str::to_owned);
     Map => |value: &Value| value.as_map().cloned();
@@ -72,7 +84,9 @@ pub(super) fn read<'a, T: FlagValue>(
     let answer = if T::SWITCH { answer.of_type(ValueType::Boolean) } else { answer };
     let defaulted =
         |default, error| BorrowedDetails { variant: None, error, ..answer }.map(|_| default);
-    match answer.value.map(T::of) {
+    let read =
+        |value| T::of(value).or_else(|| if answer.truncates { T::truncated(value) } else { None });
+    match answer.value.map(read) {
         _ if answer.error.is_some() => defaulted(default, answer.error),
         Some(Some(value)) => answer.map(|_| value),
         Some(None) => {
@@ -100,6 +114,7 @@ fn unanswered<'a, T>(
         on: None,
         missing_key: false,
         outcome: 0,
+        truncates: false,
     }
 }
 

@@ -12,7 +12,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use super::{
-    Sent, Settings,
+    SourceSettings, SyncedDocument,
     message::{SYNC_FLAGS, SyncFlagsRequest, SyncFlagsResponse},
 };
 use crate::source::{
@@ -36,7 +36,7 @@ pub(super) struct Stream {
 }
 
 /// How a stream ended that nothing was wrong with.
-pub(super) enum Ended {
+pub(super) enum StreamEnd {
     /// Our own deadline passed.
     OurTime,
     /// The server's did.
@@ -44,7 +44,7 @@ pub(super) enum Ended {
 }
 
 /// A stream that ended otherwise than it should.
-pub(super) struct Failure {
+pub(super) struct StreamFailure {
     pub(super) error: SourceError,
     /// The status code's name.
     pub(super) code: String,
@@ -53,7 +53,7 @@ pub(super) struct Failure {
 }
 
 impl Stream {
-    pub(super) fn new(settings: &Settings) -> Result<Stream, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Stream, SourceError> {
         let scheme = if settings.tls { "https" } else { "http" };
         let host = match settings.host.contains(':') && !settings.host.starts_with('[') {
             true => format!("[{}]", settings.host),
@@ -103,7 +103,10 @@ impl Stream {
     }
 
     /// Follows one stream, and counts how it went.
-    pub(super) async fn follow(&self, documents: &mut Documents) -> Result<Ended, Failure> {
+    pub(super) async fn follow(
+        &self,
+        documents: &mut Documents,
+    ) -> Result<StreamEnd, StreamFailure> {
         self.meter.requested();
         let result = self.read(documents).await;
         if let Err(failure) = &result {
@@ -114,7 +117,7 @@ impl Stream {
     }
 
     /// Opens a stream and delivers what it brings until it ends or its time is up.
-    async fn read(&self, documents: &mut Documents) -> Result<Ended, Failure> {
+    async fn read(&self, documents: &mut Documents) -> Result<StreamEnd, StreamFailure> {
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(self.max_bytes);
         let mut request = Request::new(self.request.clone());
         if let Some(selector) = &self.selector {
@@ -142,14 +145,15 @@ impl Stream {
                 None => next.await,
                 Some(ends) => match tokio::time::timeout_at(ends, next).await {
                     Ok(message) => message,
-                    Err(_) => return Ok(Ended::OurTime),
+                    Err(_) => return Ok(StreamEnd::OurTime),
                 },
             };
             match message {
                 Ok(Some(message)) => {
                     self.meter.received(message.flag_configuration.len());
                     self.meter.succeeded();
-                    let text = Sent::text(&message.flag_configuration, &message.context());
+                    let text =
+                        SyncedDocument::text(&message.flag_configuration, &message.context());
                     // A set that cannot be read leaves the stream open: the next may be better.
                     if let Err(error) = documents.deliver(text, None) {
                         documents.sink.report(error);
@@ -158,10 +162,10 @@ impl Stream {
                 Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),
                 // The server's own limit, and what it is for.
                 Err(status) if status.code() == Code::DeadlineExceeded => {
-                    return Ok(Ended::ServersTime);
+                    return Ok(StreamEnd::ServersTime);
                 }
                 Err(status) => {
-                    let mut failure = Failure::from(status);
+                    let mut failure = StreamFailure::from(status);
                     if let Some(page) = page {
                         failure.error = SourceError::with_source(page, failure.error);
                     }
@@ -172,8 +176,8 @@ impl Stream {
     }
 }
 
-impl From<Status> for Failure {
-    fn from(status: Status) -> Failure {
+impl From<Status> for StreamFailure {
+    fn from(status: Status) -> StreamFailure {
         let (code, number) = (name(status.code()), status.code() as u16);
         // Its own text is of many lines, and shows what is behind it as `Debug` does.
         let mut text = format!("sync stream: {code}: {}", status.message());
@@ -186,7 +190,7 @@ impl From<Status> for Failure {
             cause = error.source();
         }
         let error = SourceError::new(text);
-        Failure { error, code: code.to_owned(), number }
+        StreamFailure { error, code: code.to_owned(), number }
     }
 }
 

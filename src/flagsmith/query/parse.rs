@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::{Comparison, Filter, Operand, Place, Query, Selector, Step, Wanted, translated};
+use super::{
+    Comparison, Filter, FilterPath, Operand, PatternOperand, Query, Selector, Step, translated,
+};
 use crate::flag::pattern::Pattern;
 
 /// How deep filters and parentheses may nest.
@@ -272,9 +274,11 @@ impl<'t> Parser<'t> {
         let pattern = match self.operand()? {
             Operand::Literal(Json::String(pattern)) => {
                 Pattern::new(&translated(&pattern, whole), false)
-                    .map_or(Wanted::Malformed, |pattern| Wanted::Compiled(pattern.into()))
+                    .map_or(PatternOperand::Malformed, |pattern| {
+                        PatternOperand::Compiled(pattern.into())
+                    })
             }
-            other => Wanted::Read(other),
+            other => PatternOperand::Read(other),
         };
         self.blank();
         self.eat(")")?;
@@ -302,14 +306,14 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn place(&mut self) -> Option<Place> {
+    fn place(&mut self) -> Option<FilterPath> {
         let absolute = self.eat("$").is_some();
         if absolute {
             self.absolute = true;
         } else {
             self.eat("@")?;
         }
-        Some(Place { absolute, steps: self.steps()? })
+        Some(FilterPath { absolute, steps: self.steps()? })
     }
 
     fn number(&mut self) -> Option<Operand> {

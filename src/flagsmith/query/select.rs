@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use regex::Regex;
 use serde_json::Value as Json;
 
-use super::{Comparison, Filter, Operand, Place, Query, Selector, Step, Wanted, translated};
+use super::{
+    Comparison, Filter, FilterPath, Operand, PatternOperand, Query, Selector, Step, translated,
+};
 
 impl Query {
     /// The first node that the path leads to. Looks at `left` nodes at most, and takes off those
@@ -119,9 +121,9 @@ impl<'d> Selection<'d> {
                 let Some(text) = self.value(text, current) else { return false };
                 let Some(text) = text.as_str() else { return false };
                 match pattern {
-                    Wanted::Compiled(pattern) => pattern.is_found_in(text),
-                    Wanted::Malformed => false,
-                    Wanted::Read(pattern) => {
+                    PatternOperand::Compiled(pattern) => pattern.is_found_in(text),
+                    PatternOperand::Malformed => false,
+                    PatternOperand::Read(pattern) => {
                         let pattern = self.value(pattern, current);
                         let pattern = pattern.as_deref().and_then(Json::as_str);
                         pattern
@@ -133,7 +135,7 @@ impl<'d> Selection<'d> {
         }
     }
 
-    fn nodes(&mut self, place: &Place, current: &'d Json) -> Vec<&'d Json> {
+    fn nodes(&mut self, place: &FilterPath, current: &'d Json) -> Vec<&'d Json> {
         self.follow(&place.steps, if place.absolute { self.root } else { current })
     }
 

@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use super::{
     document::Environment,
-    news::{Known, Listener, News},
+    news::{KnownState, Listener, StreamNews},
     pages::{Pages, next_page},
-    settings::Settings,
+    settings::SourceSettings,
 };
 use crate::source::{
     SourceError,
@@ -40,7 +40,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &Settings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
         settings.check_key()?;
         let client = Client::new(&settings.http, Some(("x-environment-key", &settings.key)))?;
         let headers = settings.headers();
@@ -108,9 +108,9 @@ impl Connection {
     }
 
     /// Keeps the store fed for as long as it is polled.
-    pub(super) async fn follow(mut self, environment: Environment, settings: Settings) {
-        let (tell, news) = watch::channel(News::default());
-        let (know, known) = watch::channel(Known::new(settings.client_key.clone()));
+    pub(super) async fn follow(mut self, environment: Environment, settings: SourceSettings) {
+        let (tell, news) = watch::channel(StreamNews::default());
+        let (know, known) = watch::channel(KnownState::new(settings.client_key.clone()));
         let listener = self.listener.take();
         let listening = async move {
             match listener {
@@ -128,9 +128,9 @@ impl Connection {
     async fn keep_polling(
         mut self,
         mut environment: Environment,
-        settings: Settings,
-        know: watch::Sender<Known>,
-        mut news: watch::Receiver<News>,
+        settings: SourceSettings,
+        know: watch::Sender<KnownState>,
+        mut news: watch::Receiver<StreamNews>,
     ) {
         let (first, max) = settings.retry;
         let mut backoff = Backoff::new(first, max);
@@ -171,14 +171,14 @@ impl Connection {
             }
             tokio::select! {
                 () = key.pause(pause) => {}
-                () = heard(&mut news) => {}
+                () = changed(&mut news) => {}
             }
         }
     }
 }
 
 /// Returns when there is news, and the last request is not all too recent.
-async fn heard(news: &mut watch::Receiver<News>) {
+async fn changed(news: &mut watch::Receiver<StreamNews>) {
     tokio::time::sleep(SOONEST).await;
     if news.changed().await.is_err() {
         std::future::pending::<()>().await;

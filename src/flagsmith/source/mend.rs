@@ -12,7 +12,7 @@ const FEATURES: &str = "/feature_states/";
 const SEGMENTS: &str = "/project/segments/";
 const IDENTITIES: &str = "/identity_overrides/";
 
-type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+type MembersByName<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// The document with what is malformed in it as it was in `previous`, or without it where that
 /// has none. `None` when nothing is malformed, or nothing of it can be mended.
@@ -28,8 +28,8 @@ pub(super) fn mended(text: &str, problems: &[FlagProblem], previous: &str) -> Op
     if features.is_empty() && segments.is_empty() && identities.is_empty() {
         return None;
     }
-    let mut members: Members<'_> = serde_json::from_str(text).ok()?;
-    let held: Members<'_> = serde_json::from_str(previous).unwrap_or_default();
+    let mut members: MembersByName<'_> = serde_json::from_str(text).ok()?;
+    let held: MembersByName<'_> = serde_json::from_str(previous).unwrap_or_default();
     let replaced = [
         ("feature_states", list(&members, &held, "feature_states", &features, feature)?),
         (
@@ -47,14 +47,15 @@ pub(super) fn mended(text: &str, problems: &[FlagProblem], previous: &str) -> Op
 }
 
 fn project(
-    members: &Members<'_>,
-    held: &Members<'_>,
+    members: &MembersByName<'_>,
+    held: &MembersByName<'_>,
     bad: &[usize],
 ) -> Option<Option<Box<RawValue>>> {
     if bad.is_empty() {
         return Some(None);
     }
-    let mut project: Members<'_> = serde_json::from_str(members.get("project")?.get()).ok()?;
+    let mut project: MembersByName<'_> =
+        serde_json::from_str(members.get("project")?.get()).ok()?;
     let held = held.get("project").and_then(|held| serde_json::from_str(held.get()).ok());
     let segments = list(&project, &held.unwrap_or_default(), "segments", bad, segment)??;
     project.insert(Cow::Borrowed("segments"), &segments);
@@ -63,8 +64,8 @@ fn project(
 
 /// The list `name` without its bad items; `Some(None)` when there are none of them.
 fn list(
-    members: &Members<'_>,
-    held: &Members<'_>,
+    members: &MembersByName<'_>,
+    held: &MembersByName<'_>,
     name: &str,
     bad: &[usize],
     identity: fn(&RawValue) -> Option<String>,
@@ -88,14 +89,14 @@ fn list(
 
 fn feature(item: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
-    struct State {
+    struct FeatureStateId {
         feature: Feature,
     }
     #[derive(Deserialize)]
     struct Feature {
         name: String,
     }
-    serde_json::from_str(item.get()).ok().map(|State { feature }| feature.name)
+    serde_json::from_str(item.get()).ok().map(|FeatureStateId { feature }| feature.name)
 }
 
 fn segment(item: &RawValue) -> Option<String> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{sync::watch, time::Instant};
 
-use super::{moment::moment, settings::Settings};
+use super::{moment::moment, settings::SourceSettings};
 use crate::source::{
     SourceError,
     network::{Address, Backoff, Client, Failure, Secret, client},
@@ -22,7 +22,7 @@ const REFUSED: Duration = Duration::from_secs(600);
 
 /// What the document says that the listener has to know.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct KnownState {
     key: Option<Secret>,
     /// The key is given, whatever the document says.
     fixed: bool,
@@ -31,7 +31,7 @@ pub(super) struct Known {
 
 /// What was said.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct News {
+pub(super) struct StreamNews {
     /// When the environment was changed last; 0 when nobody has said so yet. Seconds since 1970.
     pub(super) updated_at: f64,
 }
@@ -49,9 +49,9 @@ struct Event<'a> {
     updated_at: &'a RawValue,
 }
 
-impl Known {
-    pub(super) fn new(key: Option<Secret>) -> Known {
-        Known { fixed: key.is_some(), key, updated_at: None }
+impl KnownState {
+    pub(super) fn new(key: Option<Secret>) -> KnownState {
+        KnownState { fixed: key.is_some(), key, updated_at: None }
     }
 
     pub(super) fn learn(&mut self, key: Option<&Secret>, updated_at: Option<f64>) {
@@ -62,7 +62,7 @@ impl Known {
     }
 }
 
-impl News {
+impl StreamNews {
     /// Whether this is news to somebody who has a document of this moment.
     fn hear(&mut self, data: &str, held: Option<f64>) -> bool {
         let said = serde_json::from_str::<Event<'_>>(data).ok();
@@ -80,7 +80,7 @@ impl News {
 
 impl Listener {
     /// `None` when nobody is to be listened to.
-    pub(super) fn new(settings: &Settings) -> Result<Option<Listener>, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Option<Listener>, SourceError> {
         let Some(url) = &settings.realtime else { return Ok(None) };
         client::url(url, "/sse/environments/")?;
         Ok(Some(Listener {
@@ -96,8 +96,8 @@ impl Listener {
     /// polling shows whether anything is really wrong.
     pub(super) async fn listen(
         self,
-        mut known: watch::Receiver<Known>,
-        tell: &watch::Sender<News>,
+        mut known: watch::Receiver<KnownState>,
+        tell: &watch::Sender<StreamNews>,
     ) {
         let (first, max) = self.retry;
         let mut backoff = Backoff::new(first, max);
@@ -128,8 +128,8 @@ impl Listener {
     async fn hear(
         &self,
         key: Option<&Secret>,
-        known: &watch::Receiver<Known>,
-        tell: &watch::Sender<News>,
+        known: &watch::Receiver<KnownState>,
+        tell: &watch::Sender<StreamNews>,
     ) -> Result<Infallible, Failure> {
         let url = self.url(key)?;
         let mut events = self.client.stream(&url, &[], self.silence).await?;
@@ -160,32 +160,32 @@ mod tests {
 
     #[test]
     fn news_is_what_is_newer_than_the_document_and_was_not_said_before() {
-        let mut news = News::default();
+        let mut news = StreamNews::default();
         assert!(!news.hear(r#"{"updated_at": 100}"#, Some(100.0)));
         assert!(!news.hear(r#"{"updated_at": 99.9}"#, Some(100.0)));
         assert!(news.hear(r#"{"updated_at": 100.5}"#, Some(100.0)));
         assert!(!news.hear(r#"{"updated_at": 100.5}"#, Some(100.0)), "said again");
         assert!(!news.hear(r#"{"updated_at": 100.2}"#, None), "out of order");
         assert!(news.hear(r#"{"last_updated_at": 101, "more": []}"#, Some(100.5)));
-        assert_eq!(news, News { updated_at: 101.0 });
+        assert_eq!(news, StreamNews { updated_at: 101.0 });
     }
 
     #[test]
     fn what_cannot_be_read_is_news_and_leaves_what_was_said() {
-        let mut news = News { updated_at: 7.0 };
+        let mut news = StreamNews { updated_at: 7.0 };
         for data in ["", "{", "[]", "7", r#"{"updated_at": null}"#, r#"{"updated_at": "soon"}"#] {
             assert!(news.hear(data, Some(9.0)), "{data}");
         }
-        assert_eq!(news, News { updated_at: 7.0 });
+        assert_eq!(news, StreamNews { updated_at: 7.0 });
     }
 
     #[test]
     fn a_given_key_counts_before_that_of_the_document() {
-        let key = |known: &Known| known.key.as_ref().map(|key| key.reveal().to_owned());
-        let mut known = Known::new(None);
+        let key = |known: &KnownState| known.key.as_ref().map(|key| key.reveal().to_owned());
+        let mut known = KnownState::new(None);
         known.learn(Some(&Secret::new("of the document")), Some(1.0));
         assert_eq!(key(&known).as_deref(), Some("of the document"));
-        let mut known = Known::new(Some(Secret::new("given")));
+        let mut known = KnownState::new(Some(Secret::new("given")));
         known.learn(Some(&Secret::new("of the document")), Some(1.0));
         assert_eq!(key(&known).as_deref(), Some("given"));
     }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use reqwest::Url;
 use serde::Serialize;
 
-use super::settings::Settings;
+use super::settings::SourceSettings;
 use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
@@ -21,7 +21,7 @@ const MOST_FEATURES: usize = 50_000;
 /// The server keeps a count in 32 bits with a sign; what is above comes with the next report.
 const MOST: u64 = i32::MAX as u64;
 
-pub(super) struct Report {
+pub(super) struct UsageReport {
     client: Client,
     /// Where on and off are told apart; `None` where the server has no such place.
     second: Option<Url>,
@@ -53,18 +53,18 @@ struct Evaluation<'r> {
     count: u64,
 }
 
-impl Report {
+impl UsageReport {
     pub(super) fn new(
         client: &Client,
-        settings: &Settings,
+        settings: &SourceSettings,
         exposures: EvaluationCounts,
         source: Cow<'static, str>,
-    ) -> Result<Report, SourceError> {
+    ) -> Result<UsageReport, SourceError> {
         let base = settings.url.trim_end_matches('/');
         let second = base.strip_suffix("/v1");
         let second = second.map(|base| client::url(base, "/v2/analytics/flags/")).transpose()?;
         let headers = settings.headers().into_iter();
-        Ok(Report {
+        Ok(UsageReport {
             key: client.key_changes(),
             client: client.clone(),
             second,
@@ -155,7 +155,7 @@ impl Report {
     }
 }
 
-impl Reporter for Report {
+impl Reporter for UsageReport {
     fn collect(&mut self) {
         if self.key.take() {
             self.refused = false;

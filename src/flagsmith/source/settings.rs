@@ -17,7 +17,7 @@ pub(super) const REALTIME: &str = "https://realtime.flagsmith.com";
 const SERVER_KEY: &str = "ser.";
 
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct SourceSettings {
     pub(super) key: Key,
     pub(super) url: Address,
     /// `None` when nobody is to be listened to.
@@ -33,9 +33,9 @@ pub(super) struct Settings {
     pub(super) http: HttpSettings,
 }
 
-impl Settings {
-    pub(super) fn new(key: Box<str>) -> Settings {
-        Settings {
+impl SourceSettings {
+    pub(super) fn new(key: Box<str>) -> SourceSettings {
+        SourceSettings {
             key: Key::new(key),
             url: API.into(),
             realtime: None,
@@ -82,11 +82,11 @@ mod tests {
 
     #[test]
     fn a_client_side_key_is_refused_and_not_shown() {
-        assert!(Settings::new("ser.hidden".into()).check_key().is_ok());
+        assert!(SourceSettings::new("ser.hidden".into()).check_key().is_ok());
         for key in ["hidden", "", "SER.hidden"] {
-            let error = Settings::new(key.into()).check_key().unwrap_err();
+            let error = SourceSettings::new(key.into()).check_key().unwrap_err();
             assert!(!error.to_string().contains("hidden"), "{error}");
         }
-        assert!(!format!("{:?}", Settings::new("ser.hidden".into())).contains("hidden"));
+        assert!(!format!("{:?}", SourceSettings::new("ser.hidden".into())).contains("hidden"));
     }
 }

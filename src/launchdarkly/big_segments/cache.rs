@@ -18,9 +18,9 @@ use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
 pub use self::preparing::Prepare;
-use self::{fetch::Kept, preparing::Ticket};
+use self::{fetch::CacheEntries, preparing::Ticket};
 use crate::{
-    flag::{store::SnapshotCell, table::Table},
+    flag::{store::SnapshotCell, table::ShardedTable},
     launchdarkly::big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
     source::SourceError,
 };
@@ -88,7 +88,7 @@ pub trait Store: Send + Sync + 'static {
 /// Looking a context up takes no lock, and allocates only where one has to be fetched. Clones share
 /// one cache; its thread ends with the last of them.
 #[derive(Clone)]
-pub struct Cache(Arc<Shared>);
+pub struct Cache(Arc<CacheState>);
 
 /// How a [`Cache`] is kept. The defaults are those of the vendor's clients.
 #[derive(Clone, Debug)]
@@ -100,12 +100,12 @@ pub struct CacheBuilder {
     stale_after: Duration,
 }
 
-struct Shared {
+struct CacheState {
     settings: CacheBuilder,
     /// For requests: a copy of what the thread has.
-    members: SnapshotCell<Table<Arc<Members>>>,
-    kept: Mutex<Kept>,
-    wanted: Sender<Wanted>,
+    members: SnapshotCell<ShardedTable<Arc<Membership>>>,
+    kept: Mutex<CacheEntries>,
+    wanted: Sender<FetchRequest>,
     threads: OnceLock<Box<[Thread]>>,
     status: AtomicU8,
     /// Milliseconds after `started`.
@@ -114,7 +114,7 @@ struct Shared {
 }
 
 /// What the store said of one context.
-struct Members {
+struct Membership {
     segments: Names<Box<str>, bool>,
     fetched: Instant,
     /// Fetching them anew did not work.
@@ -126,7 +126,7 @@ struct Members {
 }
 
 /// A context to be fetched, and who waits for it.
-struct Wanted {
+struct FetchRequest {
     key: Box<str>,
     ticket: Option<Ticket>,
     asked: Instant,
@@ -177,9 +177,9 @@ impl CacheBuilder {
     /// When the thread cannot be started.
     pub fn build(self, store: impl Store) -> Result<Cache, SourceError> {
         let (wanted, asked) = crossbeam_channel::bounded(QUEUE);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(CacheState {
             settings: self,
-            members: SnapshotCell::new(Table::default()),
+            members: SnapshotCell::new(ShardedTable::default()),
             kept: Mutex::default(),
             wanted,
             threads: OnceLock::new(),
@@ -225,7 +225,7 @@ impl Cache {
     }
 }
 
-impl Shared {
+impl CacheState {
     fn status(&self) -> BigSegmentsStatus {
         let status = match self.status.load(Ordering::Relaxed) {
             0 => BigSegmentsStatus::Healthy,
@@ -239,14 +239,14 @@ impl Shared {
         if silence > patience { status.max(BigSegmentsStatus::Stale) } else { status }
     }
 
-    fn is_fresh(&self, members: &Members) -> bool {
+    fn is_fresh(&self, members: &Membership) -> bool {
         members.fetched.elapsed() < self.settings.fresh_for
     }
 
     /// Has a context fetched, and says whether it will be.
     #[cold]
     fn want(&self, key: &str, ticket: Option<Ticket>) -> bool {
-        let wanted = || Wanted { key: key.into(), ticket, asked: Instant::now() };
+        let wanted = || FetchRequest { key: key.into(), ticket, asked: Instant::now() };
         let sent = !self.wanted.is_full() && self.wanted.try_send(wanted()).is_ok();
         if sent {
             self.wake();
@@ -260,7 +260,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for CacheState {
     fn drop(&mut self) {
         self.wake();
     }

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use super::who::{counts, key_of};
+use super::context_snapshot::{counts, key_of};
 use crate::flag::Request;
 
 /// The bit of users, and how many other kinds have one: more than anybody has, and those beyond are

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::who::{counts, key_of};
+use super::context_snapshot::{counts, key_of};
 use crate::{flag::Request, hash::Seed};
 
 /// How many are remembered: sixteen times what the vendor's clients do, in 128 KiB.

@@ -2,16 +2,16 @@
 
 use smallvec::SmallVec;
 
-use crate::launchdarkly::{evaluate::Met, trace::Watcher};
+use crate::launchdarkly::{evaluate::PrerequisiteVisit, trace::Tracer};
 
 /// The prerequisites that an evaluation looked at, in order.
 #[derive(Default)]
 pub(super) struct Tally<'a> {
-    pub(super) met: SmallVec<[Met<'a>; 4]>,
+    pub(super) visits: SmallVec<[PrerequisiteVisit<'a>; 4]>,
 }
 
-impl<'a> Watcher<'a> for Tally<'a> {
-    fn met(&mut self, met: Met<'a>) {
-        self.met.push(met);
+impl<'a> Tracer<'a> for Tally<'a> {
+    fn prerequisite(&mut self, visits: PrerequisiteVisit<'a>) {
+        self.visits.push(visits);
     }
 }

@@ -22,10 +22,10 @@ pub(super) struct Data {
     set: FlagSet,
     /// The version of every item that is there or was; deleting leaves it behind, so that an older
     /// change that comes late changes nothing.
-    versions: Names<(Kind, Box<str>), u64>,
+    versions: Names<(ItemKind, Box<str>), u64>,
     /// The items' texts, for the file; `None` when there is no file, and until everything has
     /// arrived: what is only a part must not take its place.
-    texts: Option<Texts>,
+    texts: Option<DocumentTexts>,
     /// Whether the texts are no longer what the file was given.
     changed: bool,
     saved: Option<Instant>,
@@ -34,13 +34,13 @@ pub(super) struct Data {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+enum ItemKind {
     Flag,
     Segment,
 }
 
 #[derive(Default, Deserialize, Serialize)]
-struct Texts {
+struct DocumentTexts {
     #[serde(default)]
     flags: BTreeMap<String, Box<RawValue>>,
     #[serde(default)]
@@ -116,10 +116,11 @@ impl Data {
     /// # Errors
     /// When it cannot be read as a whole; what was there stays.
     pub(super) fn replace(&mut self, document: &str) -> Result<(), SourceError> {
-        let texts: Texts = parsed("flag data", document)?;
+        let texts: DocumentTexts = parsed("flag data", document)?;
         let set = self.dialect.compile(document)?;
         self.versions.clear();
-        for (kind, items) in [(Kind::Flag, &texts.flags), (Kind::Segment, &texts.segments)] {
+        for (kind, items) in [(ItemKind::Flag, &texts.flags), (ItemKind::Segment, &texts.segments)]
+        {
             for (key, text) in items {
                 self.versions.insert((kind, key.as_str().into()), version(text).version);
             }
@@ -156,8 +157,8 @@ impl Data {
         }
         let text = patch.data.get();
         let changed = match kind {
-            Kind::Flag => self.dialect.with_flag(&self.set, key, text),
-            Kind::Segment => self.dialect.with_segment(&self.set, key, text),
+            ItemKind::Flag => self.dialect.with_flag(&self.set, key, text),
+            ItemKind::Segment => self.dialect.with_segment(&self.set, key, text),
         };
         match changed {
             Ok(set) => {
@@ -185,20 +186,20 @@ impl Data {
         Ok(())
     }
 
-    fn remove(&mut self, kind: Kind, key: &str, version: u64) {
+    fn remove(&mut self, kind: ItemKind, key: &str, version: u64) {
         if !self.is_newer(kind, key, version) {
             return;
         }
         let set = match kind {
-            Kind::Flag => self.set.clone().without_problems_of(key).without(key),
-            Kind::Segment => self.dialect.without_segment(&self.set, key),
+            ItemKind::Flag => self.set.clone().without_problems_of(key).without(key),
+            ItemKind::Segment => self.dialect.without_segment(&self.set, key),
         };
         self.note(kind, key, None);
         self.deliver(set);
     }
 
     /// Whether this version is newer than what is known of the item; if so, remembers it.
-    fn is_newer(&mut self, kind: Kind, key: &str, version: u64) -> bool {
+    fn is_newer(&mut self, kind: ItemKind, key: &str, version: u64) -> bool {
         let known = self.versions.entry((kind, key.into()));
         match known {
             std::collections::hash_map::Entry::Occupied(known) if *known.get() >= version => false,
@@ -210,12 +211,12 @@ impl Data {
     }
 
     /// Keeps an item's text for the file.
-    fn note(&mut self, kind: Kind, key: &str, text: Option<&RawValue>) {
+    fn note(&mut self, kind: ItemKind, key: &str, text: Option<&RawValue>) {
         let Some(texts) = &mut self.texts else { return };
         self.changed = true;
         let texts = match kind {
-            Kind::Flag => &mut texts.flags,
-            Kind::Segment => &mut texts.segments,
+            ItemKind::Flag => &mut texts.flags,
+            ItemKind::Segment => &mut texts.segments,
         };
         match text {
             Some(text) => drop(texts.insert(key.to_owned(), text.to_owned())),
@@ -246,9 +247,9 @@ impl Data {
 
 /// The flag or segment that a path names; `None` for what this version of the protocol does not
 /// have.
-fn place(path: &str) -> Option<(Kind, &str)> {
-    let flag = path.strip_prefix("/flags/").map(|key| (Kind::Flag, key));
-    flag.or_else(|| Some((Kind::Segment, path.strip_prefix("/segments/")?)))
+fn place(path: &str) -> Option<(ItemKind, &str)> {
+    let flag = path.strip_prefix("/flags/").map(|key| (ItemKind::Flag, key));
+    flag.or_else(|| Some((ItemKind::Segment, path.strip_prefix("/segments/")?)))
 }
 
 /// The version of an item; 0 where it has none that can be read.

@@ -14,7 +14,7 @@ use self::context::Privacy;
 pub use self::dual_reads::DualReads;
 pub(super) use self::{
     diagnostic::{Vitals, first as first_diagnostic, keep_telling as keep_diagnosing},
-    report::Report,
+    report::EventReport,
 };
 use crate::{prediction_id::PredictionId, source::network::Address};
 
@@ -31,7 +31,9 @@ use crate::{prediction_id::PredictionId, source::network::Address};
 /// # What leaves the process
 ///
 /// A summary holds no context. The others do: the keys of its kinds always, its attributes only
-/// [if you say so](Events::all_attributes_private). The vendor's own clients send all
+/// [if you say so](Events::all_attributes_private), and then without those that are private: for
+/// [all contexts](Events::private_attribute), or for
+/// [the one that says so](crate::Context::with_private). The vendor's own clients send all
 /// attributes unless told not to.
 ///
 /// # What it costs a request

@@ -9,7 +9,7 @@ use crate::source::network::{Address, HttpSettings, Key};
 pub(super) const LEAST_INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct SourceSettings {
     pub(super) key: Key,
     pub(super) stream_url: Address,
     /// `None` where there is nothing to poll.
@@ -27,9 +27,9 @@ pub(super) struct Settings {
     pub(super) http: HttpSettings,
 }
 
-impl Settings {
-    pub(super) fn new(key: Box<str>) -> Settings {
-        Settings {
+impl SourceSettings {
+    pub(super) fn new(key: Box<str>) -> SourceSettings {
+        SourceSettings {
             key: Key::new(key),
             stream_url: "https://stream.launchdarkly.com".into(),
             poll_url: Some("https://sdk.launchdarkly.com".into()),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::Url;
 use tokio::time::Instant;
 
-use super::{data::Data, events::Vitals, settings::Settings};
+use super::{data::Data, events::Vitals, settings::SourceSettings};
 use crate::source::{
     SourceError,
     network::{Answer, Backoff, Client, Conditions, Failure, Meter, client, jittered},
@@ -24,7 +24,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &Settings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
         let client = Client::new(&settings.http, Some(("authorization", &settings.key)))?;
         let filtered = |base: &str, path: &str| {
             let mut url = client::url(base, path)?;
@@ -91,7 +91,7 @@ impl Connection {
 }
 
 /// Keeps the store fed for as long as it is polled.
-pub(super) async fn follow(mut connection: Connection, mut data: Data, settings: Settings) {
+pub(super) async fn follow(mut connection: Connection, mut data: Data, settings: SourceSettings) {
     let new = |(first, max)| Backoff::new(first, max);
     let (mut backoff, mut refusals) = (new(settings.retry), new(settings.retry_refused));
     let mut polled: Option<Instant> = None;

@@ -22,9 +22,9 @@ use parking_lot::{Condvar, Mutex};
 use super::stats::Counters;
 use crate::model::ModelError;
 
-pub(super) struct Queue<R, P>(Mutex<State<R, P>>);
+pub(super) struct Queue<R, P>(Mutex<QueueState<R, P>>);
 
-struct State<R, P> {
+struct QueueState<R, P> {
     waiting: VecDeque<Entry<R, P>>,
     running: usize,
 }
@@ -32,24 +32,24 @@ struct State<R, P> {
 struct Entry<R, P> {
     row: R,
     since: Instant,
-    seat: Arc<Seat<P>>,
+    waiter: Arc<Waiter<P>>,
 }
 
 /// Where one caller waits.
-pub(super) struct Seat<P> {
-    told: Mutex<Told<P>>,
+pub(super) struct Waiter<P> {
+    delivery: Mutex<Delivery<P>>,
     wake: Condvar,
 }
 
-enum Told<P> {
+enum Delivery<P> {
     Nothing,
     Lead,
     Answer(Result<P, ModelError>),
 }
 
-impl<P> Seat<P> {
-    fn tell(&self, what: Told<P>) {
-        *self.told.lock() = what;
+impl<P> Waiter<P> {
+    fn deliver(&self, what: Delivery<P>) {
+        *self.delivery.lock() = what;
         self.wake.notify_one();
     }
 }
@@ -68,45 +68,45 @@ pub(super) enum Arrival<P> {
     /// Run its row at once.
     Alone,
     /// Wait.
-    Wait(Arc<Seat<P>>, Instant),
+    Wait(Arc<Waiter<P>>, Instant),
     /// Go: too many wait.
     Full,
 }
 
 /// What came of waiting.
-pub(super) enum Turn<R, P> {
+pub(super) enum WaitOutcome<R, P> {
     /// Another ran the row.
     Answered(Result<P, ModelError>),
     /// Run it, and these with it.
-    Lead(Vec<Companion<R, P>>),
+    Lead(Vec<QueuedRow<R, P>>),
 }
 
 /// A row of another caller, who waits for its answer.
-pub(super) struct Companion<R, P> {
+pub(super) struct QueuedRow<R, P> {
     pub(super) row: R,
-    seat: Option<Arc<Seat<P>>>,
+    waiter: Option<Arc<Waiter<P>>>,
 }
 
-impl<R, P> Companion<R, P> {
+impl<R, P> QueuedRow<R, P> {
     pub(super) fn answer(mut self, answer: Result<P, ModelError>) {
-        if let Some(seat) = self.seat.take() {
-            seat.tell(Told::Answer(answer));
+        if let Some(waiter) = self.waiter.take() {
+            waiter.deliver(Delivery::Answer(answer));
         }
     }
 }
 
-impl<R, P> Drop for Companion<R, P> {
+impl<R, P> Drop for QueuedRow<R, P> {
     /// Whatever goes wrong, nobody waits for ever.
     fn drop(&mut self) {
-        if let Some(seat) = self.seat.take() {
-            seat.tell(Told::Answer(Err(ModelError::new("the batch was lost"))));
+        if let Some(waiter) = self.waiter.take() {
+            waiter.deliver(Delivery::Answer(Err(ModelError::new("the batch was lost"))));
         }
     }
 }
 
 impl<R, P> Queue<R, P> {
     pub(super) fn new() -> Queue<R, P> {
-        Queue(Mutex::new(State { waiting: VecDeque::new(), running: 0 }))
+        Queue(Mutex::new(QueueState { waiting: VecDeque::new(), running: 0 }))
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -120,64 +120,66 @@ impl<R, P> Queue<R, P> {
         }
         // The copy is the caller's code: not under the lock.
         let (row, since) = (copy(), Instant::now());
-        let seat = Arc::new(Seat { told: Mutex::new(Told::Nothing), wake: Condvar::new() });
+        let waiter =
+            Arc::new(Waiter { delivery: Mutex::new(Delivery::Nothing), wake: Condvar::new() });
         let mut state = self.0.lock();
         if let Some(arrival) = state.at_once(bounds) {
             return arrival;
         }
-        state.waiting.push_back(Entry { row, since, seat: Arc::clone(&seat) });
-        Arrival::Wait(seat, since)
+        state.waiting.push_back(Entry { row, since, waiter: Arc::clone(&waiter) });
+        Arrival::Wait(waiter, since)
     }
 
     /// Waits for the answer, or for the turn to run.
     pub(super) fn wait(
         &self,
-        seat: &Arc<Seat<P>>,
+        waiter: &Arc<Waiter<P>>,
         since: Instant,
         bounds: &Bounds,
         counters: &Counters,
-    ) -> Turn<R, P> {
+    ) -> WaitOutcome<R, P> {
         // A delay beyond the clock's end is none.
         let mut until = since.checked_add(bounds.delay);
-        let mut told = seat.told.lock();
+        let mut delivery = waiter.delivery.lock();
         loop {
-            match std::mem::replace(&mut *told, Told::Nothing) {
-                Told::Answer(answer) => return Turn::Answered(answer),
-                Told::Lead => {
-                    drop(told);
+            match std::mem::replace(&mut *delivery, Delivery::Nothing) {
+                Delivery::Answer(answer) => return WaitOutcome::Answered(answer),
+                Delivery::Lead => {
+                    drop(delivery);
                     counters.waited(since.elapsed());
-                    return Turn::Lead(self.0.lock().take(bounds.rows, counters));
+                    return WaitOutcome::Lead(self.0.lock().take(bounds.rows, counters));
                 }
-                Told::Nothing => {}
+                Delivery::Nothing => {}
             }
             let Some(moment) = until else {
-                seat.wake.wait(&mut told);
+                waiter.wake.wait(&mut delivery);
                 continue;
             };
-            if seat.wake.wait_until(&mut told, moment).timed_out() && matches!(*told, Told::Nothing)
+            if waiter.wake.wait_until(&mut delivery, moment).timed_out()
+                && matches!(*delivery, Delivery::Nothing)
             {
-                drop(told);
-                if let Some(companions) = self.lead_unasked(seat, bounds, counters) {
+                drop(delivery);
+                if let Some(companions) = self.lead_overdue(waiter, bounds, counters) {
                     counters.waited(since.elapsed());
-                    return Turn::Lead(companions);
+                    return WaitOutcome::Lead(companions);
                 }
                 // Its batch has begun just now, or its turn has come.
                 until = None;
-                told = seat.told.lock();
+                delivery = waiter.delivery.lock();
             }
         }
     }
 
     /// Takes a row that has waited for too long out of the queue, and others with it.
     #[cold]
-    fn lead_unasked(
+    fn lead_overdue(
         &self,
-        seat: &Arc<Seat<P>>,
+        waiter: &Arc<Waiter<P>>,
         bounds: &Bounds,
         counters: &Counters,
-    ) -> Option<Vec<Companion<R, P>>> {
+    ) -> Option<Vec<QueuedRow<R, P>>> {
         let mut state = self.0.lock();
-        let place = state.waiting.iter().position(|entry| Arc::ptr_eq(&entry.seat, seat))?;
+        let place = state.waiting.iter().position(|entry| Arc::ptr_eq(&entry.waiter, waiter))?;
         let own = state.waiting.remove(place);
         state.running = state.running.saturating_add(1);
         let companions = state.take(bounds.rows, counters);
@@ -193,7 +195,7 @@ impl<R, P> Queue<R, P> {
     }
 }
 
-impl<R, P> State<R, P> {
+impl<R, P> QueueState<R, P> {
     /// What a caller is to do, unless it is to wait.
     fn at_once(&mut self, bounds: &Bounds) -> Option<Arrival<P>> {
         if self.running < bounds.concurrency && self.waiting.is_empty() {
@@ -204,11 +206,11 @@ impl<R, P> State<R, P> {
     }
 
     /// The first that wait: as many as fill a batch, less the leader's own.
-    fn take(&mut self, rows: usize, counters: &Counters) -> Vec<Companion<R, P>> {
+    fn take(&mut self, rows: usize, counters: &Counters) -> Vec<QueuedRow<R, P>> {
         let count = self.waiting.len().min(rows.saturating_sub(1));
         let taken = self.waiting.drain(..count).map(|entry| {
             counters.waited(entry.since.elapsed());
-            Companion { row: entry.row, seat: Some(entry.seat) }
+            QueuedRow { row: entry.row, waiter: Some(entry.waiter) }
         });
         taken.collect()
     }
@@ -232,8 +234,8 @@ impl<R, P> Drop for Running<'_, R, P> {
             state.running = state.running.saturating_sub(1);
         }
         drop(state);
-        if let Some(Entry { row, seat, .. }) = next {
-            seat.tell(Told::Lead);
+        if let Some(Entry { row, waiter, .. }) = next {
+            waiter.deliver(Delivery::Lead);
             // The leader has its own row; a copy's `Drop` is the caller's code.
             crate::contain::contained(|| drop(row));
         }

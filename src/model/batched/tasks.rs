@@ -23,9 +23,10 @@ use super::{Batched, BatchedStats, full, queue::Bounds, run, stats::Counters};
 use crate::{
     AsyncModel,
     contain::contained,
+    cpu_time,
     model::{Model, ModelError, ModelFuture},
     router::{Input, Output},
-    shadow::{Inside, Tab, is_shadow, thread_cpu_time},
+    shadow::{AccountHandle, ShadowScope, is_shadow},
 };
 
 /// Threads for batches that are overdue. There is an end to them: a model that hangs for ever is
@@ -45,21 +46,21 @@ pub struct AsyncBatched<F: Input + ?Sized, P: Output> {
 
 /// Stops the threads when the last handle goes; they themselves hold only what is shared.
 struct Owner<F: Input + ?Sized, P: Output> {
-    shared: Arc<Shared<F, P>>,
+    shared: Arc<AsyncBatcher<F, P>>,
     /// The same model for rows of shadows, apart: no live row waits in a batch with one of them.
-    aside: OnceCell<Arc<Shared<F, P>>>,
+    aside: OnceCell<Arc<AsyncBatcher<F, P>>>,
 }
 
-struct Shared<F: Input + ?Sized, P> {
+struct AsyncBatcher<F: Input + ?Sized, P> {
     model: Arc<dyn Model<F, P>>,
     bounds: Bounds,
     thread: &'static str,
     counters: Counters,
-    state: Mutex<State<F::Owned, P>>,
+    state: Mutex<TaskQueue<F::Owned, P>>,
     changed: Condvar,
 }
 
-struct State<R, P> {
+struct TaskQueue<R, P> {
     waiting: VecDeque<Task<R, P>>,
     /// Batches that run.
     running: usize,
@@ -76,7 +77,7 @@ struct Task<R, P> {
     /// The row is a shadow's.
     shadow: bool,
     /// What it is charged to, where a budget applies.
-    tab: Option<Tab>,
+    account: Option<AccountHandle>,
 }
 
 impl<M: Model<F, P> + 'static, F: Input + ?Sized, P: Output> Batched<M, F, P> {
@@ -98,16 +99,16 @@ impl<M: Model<F, P> + 'static, F: Input + ?Sized, P: Output> Batched<M, F, P> {
     ///
     /// When a thread cannot be started.
     pub fn into_async(self) -> io::Result<AsyncBatched<F, P>> {
-        let model: Arc<dyn Model<F, P>> = Arc::new(Behind(self.shared));
-        let shared = Shared::start(model, self.bounds, "modelgate-batch")?;
+        let model: Arc<dyn Model<F, P>> = Arc::new(Unbatched(self.shared));
+        let shared = AsyncBatcher::start(model, self.bounds, "modelgate-batch")?;
         Ok(AsyncBatched { owner: Arc::new(Owner { shared, aside: OnceCell::new() }) })
     }
 }
 
 /// The model behind a [`Batched`].
-struct Behind<M, F: Input + ?Sized, P>(Arc<super::Shared<M, F, P>>);
+struct Unbatched<M, F: Input + ?Sized, P>(Arc<super::SyncBatcher<M, F, P>>);
 
-impl<M: Model<F, P>, F: Input + ?Sized, P: Output> Model<F, P> for Behind<M, F, P> {
+impl<M: Model<F, P>, F: Input + ?Sized, P: Output> Model<F, P> for Unbatched<M, F, P> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
         self.0.model.predict(features)
     }
@@ -150,14 +151,15 @@ impl<F: Input + ?Sized, P: Output> AsyncModel<F, P> for AsyncBatched<F, P> {
 
 impl<F: Input + ?Sized, P: Output> Owner<F, P> {
     /// Where the calling code's rows go.
-    fn lane(&self) -> Result<&Arc<Shared<F, P>>, ModelError> {
+    fn lane(&self) -> Result<&Arc<AsyncBatcher<F, P>>, ModelError> {
         match is_shadow() {
             true => self.aside.get_or_try_init(|| {
                 let Bounds { rows, queue, .. } = self.shared.bounds;
                 // One batch at a time, and however late none beside it.
                 let bounds = Bounds { rows, queue, concurrency: 1, delay: Duration::MAX };
                 let model = Arc::clone(&self.shared.model);
-                Shared::start(model, bounds, "modelgate-batch-shadow").map_err(ModelError::new)
+                AsyncBatcher::start(model, bounds, "modelgate-batch-shadow")
+                    .map_err(ModelError::new)
             }),
             false => Ok(&self.shared),
         }
@@ -166,18 +168,18 @@ impl<F: Input + ?Sized, P: Output> Owner<F, P> {
 
 type Answer<P> = oneshot::Receiver<Result<P, ModelError>>;
 
-impl<F: Input + ?Sized, P: Output> Shared<F, P> {
+impl<F: Input + ?Sized, P: Output> AsyncBatcher<F, P> {
     fn start(
         model: Arc<dyn Model<F, P>>,
         bounds: Bounds,
         thread: &'static str,
-    ) -> io::Result<Arc<Shared<F, P>>> {
-        let shared = Arc::new(Shared {
+    ) -> io::Result<Arc<AsyncBatcher<F, P>>> {
+        let shared = Arc::new(AsyncBatcher {
             model,
             bounds,
             thread,
             counters: Counters::new(),
-            state: Mutex::new(State {
+            state: Mutex::new(TaskQueue {
                 waiting: VecDeque::new(),
                 running: 0,
                 threads: 0,
@@ -186,7 +188,7 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
             }),
             changed: Condvar::new(),
         });
-        let hired = (0..=bounds.concurrency).try_for_each(|_| shared.hire());
+        let hired = (0..=bounds.concurrency).try_for_each(|_| shared.start_thread());
         if let Err(error) = hired {
             shared.stop();
             return Err(error);
@@ -206,7 +208,8 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
 
     fn queue(&self, row: F::Owned) -> Result<Answer<P>, ModelError> {
         let (answer, answered) = oneshot::channel();
-        let task = Task { row, since: Instant::now(), answer, shadow: is_shadow(), tab: Tab::of_this_thread() };
+        let (shadow, account) = (is_shadow(), AccountHandle::of_this_thread());
+        let task = Task { row, since: Instant::now(), answer, shadow, account };
         let mut gone = Vec::new();
         let mut state = self.state.lock();
         if state.waiting.len() >= self.bounds.queue {
@@ -236,7 +239,7 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
         }
     }
 
-    fn hire(self: &Arc<Self>) -> io::Result<()> {
+    fn start_thread(self: &Arc<Self>) -> io::Result<()> {
         let number = {
             let mut state = self.state.lock();
             state.threads = state.threads.saturating_add(1);
@@ -261,7 +264,7 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
             if overdue {
                 self.counters.overdue();
             }
-            if alone && let Err(error) = self.hire() {
+            if alone && let Err(error) = self.start_thread() {
                 tracing::warn!(
                     target: "modelgate::model",
                     %error,
@@ -286,14 +289,17 @@ impl<F: Input + ?Sized, P: Output> Shared<F, P> {
         let rows: Vec<&F> = tasks.iter().map(|task| task.row.borrow()).collect();
         // All of a queue's rows are shadows', or none.
         let first = tasks.first().filter(|task| task.shadow);
-        let inside = first.map(|task| Inside::enter(task.tab.clone()));
-        let before = inside.as_ref().map(|_| thread_cpu_time());
+        let inside = first.map(|task| ShadowScope::enter(task.account.clone()));
+        let before = inside.as_ref().map(|_| cpu_time::to_charge());
         let answers = run::all(&*self.model, &rows, &self.counters);
         drop((rows, inside));
         if let Some(before) = before {
-            let used = thread_cpu_time().saturating_sub(before);
+            let used = cpu_time::to_charge().saturating_sub(before);
             let each = used / u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-            tasks.iter().filter_map(|task| task.tab.as_ref()).for_each(|tab| tab.charge(each));
+            tasks
+                .iter()
+                .filter_map(|task| task.account.as_ref())
+                .for_each(|account| account.charge(each));
         }
         for (task, answer) in tasks.into_iter().zip(answers) {
             // Wakes the caller, whose executor may run it right here; it may also have gone.
@@ -354,7 +360,7 @@ struct Batch<R, P> {
     alone: bool,
 }
 
-impl<R, P> State<R, P> {
+impl<R, P> TaskQueue<R, P> {
     /// Takes out the rows whose callers have gone.
     fn abandoned(&mut self) -> Vec<Task<R, P>> {
         if !self.waiting.iter().any(|task| task.answer.is_canceled()) {

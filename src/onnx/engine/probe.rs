@@ -24,7 +24,7 @@ const MOST_ELEMENTS: usize = 1 << 20;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum ProbeResult {
     /// Both answer the same.
     Same,
     /// They differ, or the engine fails where the interpreter does not.
@@ -58,7 +58,9 @@ pub(super) fn fails(
         Rows::Exactly(count) => count,
         Rows::Any => 2,
     };
-    let Some(given) = made_up(inputs, count, features).filter(|_| settled) else { return false };
+    let Some(given) = probe_inputs(inputs, count, features).filter(|_| settled) else {
+        return false;
+    };
     let budget = Cell::new(BUDGET);
     let answer = catch_unwind(AssertUnwindSafe(|| program.run(given.iter(), &budget)));
     !matches!(answer, Ok(Ok(_))) && budget.get() > 0
@@ -71,21 +73,21 @@ pub(super) fn compare(
     inputs: &[TensorInfo],
     rows: Rows,
     features: Option<usize>,
-) -> Finding {
+) -> ProbeResult {
     let counts: &[usize] = match rows {
         Rows::Any => &[3, 1],
         Rows::Exactly(1) => &[1],
         Rows::Exactly(_) => &[0],
     };
-    let mut all = Finding::Unknown;
+    let mut all = ProbeResult::Unknown;
     for count in counts {
         let count = match rows {
             Rows::Exactly(exactly) => exactly,
             Rows::Any => *count,
         };
         match once(plan, reference, inputs, count, features) {
-            Finding::Same => all = Finding::Same,
-            Finding::Unknown => {}
+            ProbeResult::Same => all = ProbeResult::Same,
+            ProbeResult::Unknown => {}
             other => return other,
         }
     }
@@ -98,8 +100,8 @@ fn once(
     inputs: &[TensorInfo],
     rows: usize,
     features: Option<usize>,
-) -> Finding {
-    let Some(given) = made_up(inputs, rows, features) else { return Finding::Unknown };
+) -> ProbeResult {
+    let Some(given) = probe_inputs(inputs, rows, features) else { return ProbeResult::Unknown };
     let budget = Cell::new(BUDGET);
     let expected = catch_unwind(AssertUnwindSafe(|| reference.run(given.iter(), &budget)));
     let found = || catch_unwind(AssertUnwindSafe(|| plan.run(given.iter())));
@@ -109,16 +111,16 @@ fn once(
                 && input.shape.iter().flatten().all(|axis| matches!(axis, AxisSize::Fixed(_)))
         });
         if only_floats && budget.get() > 0 && !matches!(found(), Ok(Ok(_))) {
-            return Finding::Broken;
+            return ProbeResult::Broken;
         }
-        return Finding::Unknown;
+        return ProbeResult::Unknown;
     };
-    let Ok(Ok(found)) = found() else { return Finding::Different };
+    let Ok(Ok(found)) = found() else { return ProbeResult::Different };
     let same = expected
         .iter()
         .enumerate()
         .all(|(place, expected)| found.tensor(place).is_some_and(|found| agree(expected, &found)));
-    if same { Finding::Same } else { Finding::Different }
+    if same { ProbeResult::Same } else { ProbeResult::Different }
 }
 
 fn agree(expected: &Tensor, found: &Tensor) -> bool {
@@ -176,7 +178,11 @@ impl Numbers {
     }
 }
 
-fn made_up(inputs: &[TensorInfo], rows: usize, features: Option<usize>) -> Option<Vec<Tensor>> {
+fn probe_inputs(
+    inputs: &[TensorInfo],
+    rows: usize,
+    features: Option<usize>,
+) -> Option<Vec<Tensor>> {
     let mut numbers = Numbers(0x6d6f_6465_6c67_6174);
     let mut named: HashMap<&str, usize> = HashMap::new();
     let mut all = Vec::with_capacity(inputs.len());

@@ -22,7 +22,7 @@ use ort::{
 pub(super) use self::file::File;
 pub use self::library::{Runtime, RuntimeError};
 use self::pool::Pool;
-use super::{Document, Graph, Told, guarded};
+use super::{Document, Graph, ParsedFile, guarded};
 use crate::{
     model::ModelError,
     onnx::{EngineError, LoadError, TensorInfo},
@@ -54,7 +54,7 @@ pub(in crate::onnx) struct Plan {
     /// A session for shadows, made when the first of them comes: what a shadow holds, a live request
     /// waits for.
     aside: OnceCell<Pool<Worker>>,
-    maker: Maker,
+    maker: SessionFactory,
     inputs: Box<[Box<str>]>,
 }
 
@@ -66,13 +66,13 @@ struct Worker {
 }
 
 /// What sessions are made of.
-struct Maker {
+struct SessionFactory {
     bytes: Arc<Vec<u8>>,
     runtime: Runtime,
     outputs: Box<[Box<str>]>,
 }
 
-impl Maker {
+impl SessionFactory {
     fn workers(&self, count: usize) -> Result<Pool<Worker>, EngineError> {
         let mut builder = builder(&self.runtime)?;
         let mut workers = Vec::new();
@@ -93,7 +93,7 @@ impl Plan {
         outputs: &[&str],
     ) -> Result<Plan, LoadError> {
         guarded("preparing the graph", || {
-            let maker = Maker {
+            let maker = SessionFactory {
                 bytes: Arc::clone(&file.bytes),
                 runtime: file.runtime.clone(),
                 outputs: outputs.iter().map(|name| Box::from(*name)).collect(),
@@ -105,7 +105,11 @@ impl Plan {
     }
 
     /// Runs the plan on one input of this shape.
-    pub(super) fn run_rows(&self, shape: &[usize], rows: &[f32]) -> Result<Given, ModelError> {
+    pub(super) fn run_rows(
+        &self,
+        shape: &[usize],
+        rows: &[f32],
+    ) -> Result<SessionOutputs, ModelError> {
         let input = TensorRef::from_array_view((shape, rows)).map_err(failed)?;
         self.run_values([input.into()].into_iter())
     }
@@ -114,7 +118,7 @@ impl Plan {
     pub(super) fn run<'a>(
         &self,
         inputs: impl Iterator<Item = &'a Tensor>,
-    ) -> Result<Given, ModelError> {
+    ) -> Result<SessionOutputs, ModelError> {
         let inputs: Vec<SessionInputValue<'_>> =
             inputs.map(to_engine).collect::<Result<_, _>>().map_err(failed)?;
         self.run_values(inputs.into_iter())
@@ -123,7 +127,7 @@ impl Plan {
     fn run_values<'a>(
         &self,
         inputs: impl Iterator<Item = SessionInputValue<'a>>,
-    ) -> Result<Given, ModelError> {
+    ) -> Result<SessionOutputs, ModelError> {
         let inputs: Vec<(&str, SessionInputValue<'a>)> =
             self.inputs.iter().map(|name| &**name).zip(inputs).collect();
         let workers = match is_shadow() {
@@ -133,7 +137,7 @@ impl Plan {
             false => &self.workers,
         };
         let mut taken = workers.take();
-        let worker = taken.as_mut().and_then(pool::Taken::get);
+        let worker = taken.as_mut().and_then(pool::Borrowed::get);
         let Some(Worker { session, options }) = worker else {
             return Err(ModelError::new("there are no sessions"));
         };
@@ -147,7 +151,7 @@ impl Plan {
 }
 
 /// The outputs, or the names of types that no tensor of ours has.
-type Given = Vec<Result<Tensor, String>>;
+type SessionOutputs = Vec<Result<Tensor, String>>;
 
 fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
     let builder = Session::builder(&runtime.library.environment)?

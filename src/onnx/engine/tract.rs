@@ -13,7 +13,7 @@ use tract_onnx::tract_hir::internal::{
 };
 
 pub(super) use self::rewrite::keep_nan;
-use super::{Document, Graph, Rows, Told, guarded};
+use super::{Document, Graph, ParsedFile, Rows, guarded};
 use crate::{
     model::{Label, ModelError},
     onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},

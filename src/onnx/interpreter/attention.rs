@@ -6,11 +6,11 @@ use super::{
     gather::concatenated,
     indexing::transposed,
     reduction::softmax_of,
-    value::{self, Fault, Outcome, Value, ensure, floats, from_floats, one},
+    value::{self, OperatorError, Outcome, Value, ensure, floats, from_floats, one},
 };
 
 /// `[batch, sequence, heads * size]` as `[batch, heads, sequence, size]`.
-fn by_heads(x: &Tensor, heads: i64) -> Result<Tensor, Fault> {
+fn by_heads(x: &Tensor, heads: i64) -> Result<Tensor, OperatorError> {
     let [batch, sequence, width] = *x.shape() else { return Ok(x.clone()) };
     let heads = usize::try_from(heads).unwrap_or(0);
     ensure!(heads > 0 && width % heads == 0, "{heads} heads of a width of {width}");
@@ -18,7 +18,7 @@ fn by_heads(x: &Tensor, heads: i64) -> Result<Tensor, Fault> {
     transposed(&split, &[0, 2, 1, 3])
 }
 
-fn from_heads(x: &Tensor) -> Result<Tensor, Fault> {
+fn from_heads(x: &Tensor) -> Result<Tensor, OperatorError> {
     let [batch, heads, sequence, size] = *x.shape() else { return Ok(x.clone()) };
     let moved = transposed(x, &[0, 2, 1, 3])?;
     value::tensor(&[batch, sequence, heads * size], moved.into_data())
@@ -36,7 +36,7 @@ pub(super) fn attention(call: &Call<'_>) -> Outcome {
         v = concatenated(&[past_v, &v], 2)?;
     }
     let ([batch, heads, rows, size], [_, kv_heads, columns, _]) = (q.shape(), k.shape()) else {
-        return Err(Fault::new("expected three or four axes"));
+        return Err(OperatorError::new("expected three or four axes"));
     };
     let (batch, heads, rows, columns, size) = (*batch, *heads, *rows, *columns, *size);
     ensure!(*kv_heads > 0 && heads % kv_heads == 0, "{heads} heads over {kv_heads}");
@@ -119,7 +119,7 @@ struct Mask {
 }
 
 impl Mask {
-    fn of(call: &Call<'_>, columns: usize) -> Result<Mask, Fault> {
+    fn of(call: &Call<'_>, columns: usize) -> Result<Mask, OperatorError> {
         let Some(mask) = call.maybe(3)? else {
             return Ok(Mask { values: vec![0.0], shape: vec![1; 4] });
         };
@@ -153,7 +153,7 @@ pub(super) fn rotary(call: &Call<'_>) -> Outcome {
     let flat = x.shape().len() == 3;
     let heads = by_heads(x, call.int("num_heads", 0))?;
     let [batch, count, sequence, size] = *heads.shape() else {
-        return Err(Fault::new("expected three or four axes"));
+        return Err(OperatorError::new("expected three or four axes"));
     };
     let turned = match usize::try_from(call.int("rotary_embedding_dim", 0)).unwrap_or(0) {
         0 => size,
@@ -161,7 +161,7 @@ pub(super) fn rotary(call: &Call<'_>) -> Outcome {
     };
     ensure!(turned <= size && turned % 2 == 0, "{turned} of {size} are turned");
     let half = turned / 2;
-    let cache = |place| -> Result<Vec<f64>, Fault> { floats(call.tensor(place)?) };
+    let cache = |place| -> Result<Vec<f64>, OperatorError> { floats(call.tensor(place)?) };
     let (cos, sin) = (cache(1)?, cache(2)?);
     let places = call.indices(3)?;
     let interleaved = call.flag("interleaved");
@@ -171,7 +171,7 @@ pub(super) fn rotary(call: &Call<'_>) -> Outcome {
         let at = match &places {
             Some(places) => {
                 let place = places.get(sample * sequence + step).copied().unwrap_or(0);
-                usize::try_from(place).map_err(|_| Fault::new("a position below 0"))?
+                usize::try_from(place).map_err(|_| OperatorError::new("a position below 0"))?
             }
             None => sample * sequence + step,
         };
@@ -198,7 +198,7 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
     let k = by_heads(call.tensor(1)?, kv_heads)?;
     let v = by_heads(call.tensor(2)?, kv_heads)?;
     let ([batch, heads, steps, d_k], [_, shared, _, _]) = (q.shape(), k.shape()) else {
-        return Err(Fault::new("expected three axes"));
+        return Err(OperatorError::new("expected three axes"));
     };
     let (batch, heads, steps, d_k, shared) = (*batch, *heads, *steps, *d_k, *shared);
     let d_v = v.shape()[3];
@@ -209,14 +209,14 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
         "gated" => (true, false),
         "delta" => (false, true),
         "gated_delta" => (true, true),
-        other => return Err(Fault::new(format!("update_rule `{other}`"))),
+        other => return Err(OperatorError::new(format!("update_rule `{other}`"))),
     };
     let scale = match call.float("scale", 0.0) {
         0.0 => 1.0 / (d_k as f64).sqrt(),
         scale => scale,
     };
     // One number a head, or one for each of its keys.
-    let per_head = |place, wanted: bool| -> Result<Option<(Vec<f64>, usize)>, Fault> {
+    let per_head = |place, wanted: bool| -> Result<Option<(Vec<f64>, usize)>, OperatorError> {
         let Some(tensor) = call.maybe(place)?.filter(|_| wanted) else { return Ok(None) };
         let each = floats(tensor)?;
         let tokens = batch * steps;

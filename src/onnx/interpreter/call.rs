@@ -6,7 +6,7 @@ use tract_onnx::pb::{AttributeProto, NodeProto};
 
 use super::{
     Body, Run, Scope, Tensor,
-    value::{self, Fault, Value},
+    value::{self, OperatorError, Value},
 };
 
 /// One node with what it was given.
@@ -63,42 +63,46 @@ impl<'a> Call<'a> {
     }
 
     /// A graph in an attribute.
-    pub(super) fn body(&self, name: &str) -> Result<&'a Body, Fault> {
+    pub(super) fn body(&self, name: &str) -> Result<&'a Body, OperatorError> {
         let body = self.graphs.get(name).map(|body| &**body);
-        body.ok_or_else(|| Fault::new(format!("there is no graph `{name}`")))
+        body.ok_or_else(|| OperatorError::new(format!("there is no graph `{name}`")))
     }
 
     /// The tensor at a place, which must be there.
-    pub(super) fn tensor(&self, place: usize) -> Result<&Tensor, Fault> {
-        self.maybe(place)?.ok_or_else(|| Fault::new(format!("input {place} is missing")))
+    pub(super) fn tensor(&self, place: usize) -> Result<&Tensor, OperatorError> {
+        self.maybe(place)?.ok_or_else(|| OperatorError::new(format!("input {place} is missing")))
     }
 
     /// The tensor at a place, if one was given.
-    pub(super) fn maybe(&self, place: usize) -> Result<Option<&Tensor>, Fault> {
+    pub(super) fn maybe(&self, place: usize) -> Result<Option<&Tensor>, OperatorError> {
         match self.inputs.get(place) {
             Some(Some(Value::Tensor(tensor))) => Ok(Some(tensor)),
             None | Some(None) => Ok(None),
-            Some(Some(_)) => Err(Fault::new(format!("input {place} is no tensor"))),
+            Some(Some(_)) => Err(OperatorError::new(format!("input {place} is no tensor"))),
         }
     }
 
-    pub(super) fn value(&self, place: usize) -> Result<Value, Fault> {
+    pub(super) fn value(&self, place: usize) -> Result<Value, OperatorError> {
         let value = self.inputs.get(place).cloned().flatten();
-        value.ok_or_else(|| Fault::new(format!("input {place} is missing")))
+        value.ok_or_else(|| OperatorError::new(format!("input {place} is missing")))
     }
 
     /// All tensors that were given.
-    pub(super) fn tensors(&self) -> Result<Vec<&Tensor>, Fault> {
+    pub(super) fn tensors(&self) -> Result<Vec<&Tensor>, OperatorError> {
         (0..self.inputs.len()).map(|place| self.tensor(place)).collect()
     }
 
     /// The integers of an input, if it was given.
-    pub(super) fn indices(&self, place: usize) -> Result<Option<Vec<i64>>, Fault> {
+    pub(super) fn indices(&self, place: usize) -> Result<Option<Vec<i64>>, OperatorError> {
         self.maybe(place)?.map(value::indices).transpose()
     }
 
     /// Integers that older versions have in an attribute and newer in an input.
-    pub(super) fn ints_or(&self, name: &str, place: usize) -> Result<Option<Vec<i64>>, Fault> {
+    pub(super) fn ints_or(
+        &self,
+        name: &str,
+        place: usize,
+    ) -> Result<Option<Vec<i64>>, OperatorError> {
         match self.ints(name) {
             Some(ints) => Ok(Some(ints.to_vec())),
             None => self.indices(place),
@@ -106,9 +110,9 @@ impl<'a> Call<'a> {
     }
 
     /// Takes work from what the caller is ready to wait for.
-    pub(super) fn spend(&self, multiplications: usize) -> Result<(), Fault> {
+    pub(super) fn spend(&self, multiplications: usize) -> Result<(), OperatorError> {
         let left = self.run.budget.get().checked_sub(multiplications as u64);
         self.run.budget.set(left.unwrap_or(0));
-        left.map(|_| ()).ok_or_else(|| Fault::new("it takes more work than was allowed"))
+        left.map(|_| ()).ok_or_else(|| OperatorError::new("it takes more work than was allowed"))
     }
 }

@@ -4,17 +4,19 @@ use super::{
     call::Call,
     gather,
     indexing::{self, Lanes},
-    value::{self, Fault, Outcome, Value, ensure, zeros},
+    value::{self, OperatorError, Outcome, Value, ensure, zeros},
 };
 use crate::tensor::Tensor;
 
 /// A loop that runs longer answers no request.
 const MOST_ROUNDS: i64 = 1 << 20;
 
-fn truth(value: &Value) -> Result<bool, Fault> {
-    let Value::Tensor(tensor) = value else { return Err(Fault::new("a condition is no tensor")) };
+fn truth(value: &Value) -> Result<bool, OperatorError> {
+    let Value::Tensor(tensor) = value else {
+        return Err(OperatorError::new("a condition is no tensor"));
+    };
     let first = value::bools(tensor)?.first().copied();
-    first.ok_or_else(|| Fault::new("a condition of no elements"))
+    first.ok_or_else(|| OperatorError::new("a condition of no elements"))
 }
 
 pub(super) fn branch(call: &Call<'_>) -> Outcome {
@@ -23,10 +25,10 @@ pub(super) fn branch(call: &Call<'_>) -> Outcome {
 }
 
 /// The results of the rounds, one under the other.
-fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, Fault> {
+fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, OperatorError> {
     let tensors = parts.iter().map(|part| match part {
         Value::Tensor(tensor) => Ok(&**tensor),
-        _ => Err(Fault::new("a round gave no tensor")),
+        _ => Err(OperatorError::new("a round gave no tensor")),
     });
     let mut tensors: Vec<&Tensor> = tensors.collect::<Result<_, _>>()?;
     if reverse {
@@ -68,7 +70,7 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
         let condition = Value::Tensor(value::tensor(&[], vec![true].into())?.into());
         let inputs = [number, condition].into_iter().chain(carried).collect();
         let mut outputs = body.run(call, inputs)?.into_iter();
-        go = truth(&outputs.next().ok_or_else(|| Fault::new("a round gave nothing"))?)?;
+        go = truth(&outputs.next().ok_or_else(|| OperatorError::new("a round gave nothing"))?)?;
         carried = outputs.by_ref().take(count).collect();
         ensure!(carried.len() == count, "a round gave too little");
         for (all, part) in scanned.iter_mut().zip(outputs) {
@@ -84,7 +86,7 @@ pub(super) fn scan(call: &Call<'_>) -> Outcome {
     let body = call.body("body")?;
     let count = usize::try_from(call.int("num_scan_inputs", 0)).unwrap_or(0);
     let states =
-        call.inputs.len().checked_sub(count).ok_or_else(|| Fault::new("too few inputs"))?;
+        call.inputs.len().checked_sub(count).ok_or_else(|| OperatorError::new("too few inputs"))?;
     let list = |name: &str, len: usize| -> Vec<i64> {
         call.ints(name).map_or_else(|| vec![0; len], <[i64]>::to_vec)
     };

@@ -4,7 +4,7 @@ use super::{
     Tensor,
     call::Call,
     indexing::{coordinates, ravel, strides},
-    value::{self, Fault, Outcome, all, ensure, floats, from_floats, one},
+    value::{self, OperatorError, Outcome, all, ensure, floats, from_floats, one},
 };
 
 /// How a window moves over the spatial axes.
@@ -21,7 +21,7 @@ pub(super) fn positive(
     name: &str,
     rank: usize,
     default: usize,
-) -> Result<Vec<usize>, Fault> {
+) -> Result<Vec<usize>, OperatorError> {
     let Some(list) = call.ints(name).filter(|list| !list.is_empty()) else {
         return Ok(vec![default; rank]);
     };
@@ -34,7 +34,7 @@ impl Window {
         call: &Call<'_>,
         spatial: &[usize],
         kernel: &[usize],
-    ) -> Result<Window, Fault> {
+    ) -> Result<Window, OperatorError> {
         let rank = spatial.len();
         let steps = positive(call, "strides", rank, 1)?;
         let gaps = positive(call, "dilations", rank, 1)?;
@@ -60,7 +60,7 @@ impl Window {
                         if mode == "SAME_UPPER" { (less, more) } else { (more, less) };
                 }
             }
-            other => return Err(Fault::new(format!("auto_pad `{other}`"))),
+            other => return Err(OperatorError::new(format!("auto_pad `{other}`"))),
         }
         Ok(Window { kernel: kernel.to_vec(), steps, gaps, before, after })
     }
@@ -71,7 +71,7 @@ impl Window {
     }
 
     /// How many places it comes to along each axis.
-    pub(super) fn made(&self, spatial: &[usize], ceil: bool) -> Result<Vec<usize>, Fault> {
+    pub(super) fn made(&self, spatial: &[usize], ceil: bool) -> Result<Vec<usize>, OperatorError> {
         let along = |at: usize| {
             let room = spatial[at] as i64 + self.before[at] + self.after[at] - self.reach(at);
             ensure!(room >= 0, "a window of {} over {}", self.reach(at), spatial[at]);
@@ -110,10 +110,10 @@ pub(super) fn convolved(
     (x, x_shape): (&[f64], &[usize]),
     (w, w_shape): (&[f64], &[usize]),
     bias: Option<&[f64]>,
-) -> Result<(Vec<f64>, Vec<usize>), Fault> {
+) -> Result<(Vec<f64>, Vec<usize>), OperatorError> {
     ensure!(x_shape.len() > 2 && x_shape.len() == w_shape.len(), "{x_shape:?} and {w_shape:?}");
     let ([n, channels], spatial) = (&x_shape[..2], &x_shape[2..]) else {
-        return Err(Fault::new("no channels"));
+        return Err(OperatorError::new("no channels"));
     };
     let (features, each, kernel) = (w_shape[0], w_shape[1], &w_shape[2..]);
     let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
@@ -212,7 +212,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     }
     let sizes = (0..rank).map(|at| usize::try_from(whole[at] - before[at] - after[at]).ok());
     let made: Option<Vec<usize>> = sizes.collect();
-    let made = made.ok_or_else(|| Fault::new("more is cut off than there is"))?;
+    let made = made.ok_or_else(|| OperatorError::new("more is cut off than there is"))?;
     let features = each * groups;
     let shape = [&[n, features], &*made].concat();
     let total = value::count(&shape)?;
@@ -258,7 +258,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
 pub(super) fn deformable(call: &Call<'_>) -> Outcome {
     let (x, w, offset) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let ([n, channels, height, width], [features, each, kh, kw]) = (x.shape(), w.shape()) else {
-        return Err(Fault::new("it is no image"));
+        return Err(OperatorError::new("it is no image"));
     };
     let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
     let offset_groups = usize::try_from(call.int("offset_group", 1)).unwrap_or(0);
@@ -328,12 +328,12 @@ pub(super) fn deformable(call: &Call<'_>) -> Outcome {
 /// Windows put back to where they were taken from, and added where they lie on each other.
 pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let sizes = |place| -> Result<Vec<usize>, Fault> {
+    let sizes = |place| -> Result<Vec<usize>, OperatorError> {
         let list = call.indices(place)?.unwrap_or_default();
         Ok(list.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect())
     };
     let (image, block) = (sizes(1)?, sizes(2)?);
-    let [n, rows, columns] = *x.shape() else { return Err(Fault::new("no columns")) };
+    let [n, rows, columns] = *x.shape() else { return Err(OperatorError::new("no columns")) };
     ensure!(image.len() == block.len() && block.iter().all(|size| *size > 0), "{block:?}");
     let window = Window::of(call, &image, &block)?;
     let made = window.made(&image, false)?;
@@ -360,7 +360,7 @@ pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
 pub(super) fn causal(call: &Call<'_>) -> Outcome {
     let (x, w) = (call.tensor(0)?, call.tensor(1)?);
     let ([n, channels, _], [_, _, k]) = (x.shape(), w.shape()) else {
-        return Err(Fault::new("expected three axes"));
+        return Err(OperatorError::new("expected three axes"));
     };
     ensure!(*k > 0, "an empty kernel");
     let past = match call.maybe(3)? {
@@ -376,7 +376,7 @@ pub(super) fn causal(call: &Call<'_>) -> Outcome {
     let swish = match &*call.text("activation", "none") {
         "none" => false,
         "silu" | "swish" => true,
-        other => return Err(Fault::new(format!("activation `{other}`"))),
+        other => return Err(OperatorError::new(format!("activation `{other}`"))),
     };
     let own = strides(padded.shape());
     let made = coordinates(x.shape()).map(|at| {

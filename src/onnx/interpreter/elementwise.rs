@@ -4,7 +4,9 @@ use super::{
     Dtype, Tensor, TensorData,
     call::Call,
     indexing,
-    value::{self, Fault, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide},
+    value::{
+        self, OperatorError, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide,
+    },
 };
 
 /// A function of floats.
@@ -40,7 +42,7 @@ pub(super) fn asks(call: &Call<'_>, ask: impl Fn(f64) -> bool) -> Outcome {
 pub(super) fn paired<T: Copy>(
     (a, a_shape): (&[T], &[usize]),
     (b, b_shape): (&[T], &[usize]),
-) -> Result<(Vec<(T, T)>, Vec<usize>), Fault> {
+) -> Result<(Vec<(T, T)>, Vec<usize>), OperatorError> {
     let shape = indexing::broadcast(&[a_shape, b_shape])?;
     let left = indexing::places(a_shape, &shape);
     let right = indexing::places(b_shape, &shape);
@@ -51,8 +53,8 @@ pub(super) fn arithmetic(
     a: &Tensor,
     b: &Tensor,
     of_floats: impl Fn(f64, f64) -> f64,
-    of_integers: impl Fn(i128, i128) -> Result<i128, Fault>,
-) -> Result<Tensor, Fault> {
+    of_integers: impl Fn(i128, i128) -> Result<i128, OperatorError>,
+) -> Result<Tensor, OperatorError> {
     ensure!(a.dtype() == b.dtype(), "found {} and {}", a.dtype(), b.dtype());
     if is_float(a.dtype()) {
         let (x, y) = (floats(a)?, floats(b)?);
@@ -76,8 +78,9 @@ pub(super) fn binary(
 }
 
 pub(super) fn divide(call: &Call<'_>) -> Outcome {
-    let integers =
-        |x: i128, y: i128| x.checked_div(y).ok_or_else(|| Fault::new("an integer is divided by 0"));
+    let integers = |x: i128, y: i128| {
+        x.checked_div(y).ok_or_else(|| OperatorError::new("an integer is divided by 0"))
+    };
     one(arithmetic(call.tensor(0)?, call.tensor(1)?, |x, y| x / y, integers)?)
 }
 
@@ -117,10 +120,10 @@ pub(super) fn folded(
     call: &Call<'_>,
     of_floats: fn(f64, f64) -> f64,
     of_integers: fn(i128, i128) -> i128,
-) -> Result<Tensor, Fault> {
+) -> Result<Tensor, OperatorError> {
     let tensors = call.tensors()?;
     let Some((first, rest)) = tensors.split_first() else {
-        return Err(Fault::new("there are no inputs"));
+        return Err(OperatorError::new("there are no inputs"));
     };
     rest.iter().try_fold((*first).clone(), |all, next| {
         arithmetic(&all, next, of_floats, |x, y| Ok(of_integers(x, y)))
@@ -205,7 +208,7 @@ pub(super) fn shift(call: &Call<'_>) -> Outcome {
     let left = match &*call.text("direction", "") {
         "LEFT" => true,
         "RIGHT" => false,
-        other => return Err(Fault::new(format!("direction `{other}`"))),
+        other => return Err(OperatorError::new(format!("direction `{other}`"))),
     };
     let integers = |x: i128, by: i128| {
         let beyond = !(0..width).contains(&by);
@@ -235,7 +238,7 @@ pub(super) fn bitwise_not(call: &Call<'_>) -> Outcome {
 pub(super) fn clip(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     if is_float(x.dtype()) {
-        let bound = |name, place, default| -> Result<f64, Fault> {
+        let bound = |name, place, default| -> Result<f64, OperatorError> {
             match call.maybe(place)? {
                 Some(tensor) => Ok(floats(tensor)?.first().copied().unwrap_or(default)),
                 None => Ok(call.float(name, default)),
@@ -245,7 +248,7 @@ pub(super) fn clip(call: &Call<'_>) -> Outcome {
         let high = bound("max", 2, f64::INFINITY)?;
         return unary(call, |value| smaller(larger(value, low), high));
     }
-    let bound = |place| -> Result<Option<i128>, Fault> {
+    let bound = |place| -> Result<Option<i128>, OperatorError> {
         Ok(call.maybe(place)?.map(wide).transpose()?.and_then(|values| values.first().copied()))
     };
     let (low, high) = (bound(1)?, bound(2)?);
@@ -283,7 +286,7 @@ pub(super) fn swish_gated(call: &Call<'_>) -> Outcome {
     ensure!(a.shape() == b.shape(), "shapes {:?} and {:?}", a.shape(), b.shape());
     let alpha = call.float("alpha", 1.0);
     let gate = |x: f64, y: f64| x * sigmoid(alpha * x) * y;
-    one(arithmetic(a, b, gate, |_, _| Err(Fault::new("found integers, expected floats")))?)
+    one(arithmetic(a, b, gate, |_, _| Err(OperatorError::new("found integers, expected floats")))?)
 }
 
 /// The slope of negative elements, for each channel or element.

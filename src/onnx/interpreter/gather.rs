@@ -4,14 +4,14 @@ use super::{
     Tensor, TensorData,
     call::Call,
     indexing::{self, Lanes, coordinates, ravel, strides},
-    value::{self, Fault, Outcome, all, ensure, indices, one, pick, pick_or},
+    value::{self, OperatorError, Outcome, all, ensure, indices, one, pick, pick_or},
 };
 
 /// An index, counted from the end where it is negative.
-fn index(at: i64, size: usize) -> Result<usize, Fault> {
+fn index(at: i64, size: usize) -> Result<usize, OperatorError> {
     let from_start = if at < 0 { at + size as i64 } else { at };
     let found = usize::try_from(from_start).ok().filter(|at| *at < size);
-    found.ok_or_else(|| Fault::new(format!("index {at} of {size}")))
+    found.ok_or_else(|| OperatorError::new(format!("index {at} of {size}")))
 }
 
 pub(super) fn gather(call: &Call<'_>) -> Outcome {
@@ -34,7 +34,7 @@ pub(super) fn gather(call: &Call<'_>) -> Outcome {
 }
 
 /// For each element of the indices, its place in `x` along the axis.
-fn element_places(x: &[usize], at: &Tensor, axis: usize) -> Result<Vec<usize>, Fault> {
+fn element_places(x: &[usize], at: &Tensor, axis: usize) -> Result<Vec<usize>, OperatorError> {
     ensure!(at.shape().len() == x.len(), "indices of {} axes, of {}", at.shape().len(), x.len());
     let own = strides(x);
     let fits = at.shape().iter().zip(x).enumerate().all(|(a, (i, s))| a == axis || i <= s);
@@ -54,9 +54,13 @@ pub(super) fn gather_elements(call: &Call<'_>) -> Outcome {
 }
 
 /// The starts of the slices that tuples of indices name, and the size of such a slice.
-fn slice_starts(x: &[usize], at: &Tensor, batch: usize) -> Result<(Vec<usize>, Vec<usize>), Fault> {
+fn slice_starts(
+    x: &[usize],
+    at: &Tensor,
+    batch: usize,
+) -> Result<(Vec<usize>, Vec<usize>), OperatorError> {
     let Some((depth, tuples)) = at.shape().split_last() else {
-        return Err(Fault::new("the indices are a single number"));
+        return Err(OperatorError::new("the indices are a single number"));
     };
     ensure!(
         batch + depth <= x.len() && batch <= tuples.len() && x[..batch] == at.shape()[..batch],
@@ -89,7 +93,12 @@ pub(super) fn gather_nd(call: &Call<'_>) -> Outcome {
 }
 
 /// Puts the elements of `updates` to these places of `x`, or combines them with what is there.
-fn scatter_to(x: &Tensor, places: &[usize], updates: &Tensor, how: &str) -> Result<Tensor, Fault> {
+fn scatter_to(
+    x: &Tensor,
+    places: &[usize],
+    updates: &Tensor,
+    how: &str,
+) -> Result<Tensor, OperatorError> {
     ensure!(places.len() == updates.data().len(), "{} updates", updates.data().len());
     ensure!(x.dtype() == updates.dtype(), "found {}, expected {}", updates.dtype(), x.dtype());
     if how == "none" {
@@ -100,7 +109,7 @@ fn scatter_to(x: &Tensor, places: &[usize], updates: &Tensor, how: &str) -> Resu
         let joined = value::join(&[x.data(), updates.data()])?;
         return value::tensor(x.shape(), pick(&joined, &from));
     }
-    let unknown = || Fault::new(format!("reduction `{how}`"));
+    let unknown = || OperatorError::new(format!("reduction `{how}`"));
     if value::is_float(x.dtype()) {
         let apply: fn(f64, f64) -> f64 = match how {
             "add" => |x, y| x + y,
@@ -162,7 +171,7 @@ pub(super) fn tensor_scatter(call: &Call<'_>) -> Outcome {
         ensure!(at.iter().zip(cache.shape()).all(|(at, size)| at < size), "shapes differ");
         Ok(ravel(&at, &own))
     });
-    let places: Vec<usize> = places.collect::<Result<_, Fault>>()?;
+    let places: Vec<usize> = places.collect::<Result<_, OperatorError>>()?;
     one(scatter_to(cache, &places, update, "none")?)
 }
 
@@ -170,8 +179,8 @@ pub(super) fn concat(call: &Call<'_>) -> Outcome {
     one(concatenated(&call.tensors()?, call.int("axis", 0))?)
 }
 
-pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, Fault> {
-    let Some(first) = tensors.first() else { return Err(Fault::new("nothing to join")) };
+pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, OperatorError> {
+    let Some(first) = tensors.first() else { return Err(OperatorError::new("nothing to join")) };
     let axis = indexing::axis(axis, first.shape().len())?;
     let mut shape = first.shape().to_vec();
     shape[axis] = 0;
@@ -200,7 +209,12 @@ pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, Fau
 }
 
 /// Part of a tensor along an axis.
-pub(super) fn part(x: &Tensor, axis: usize, from: usize, size: usize) -> Result<Tensor, Fault> {
+pub(super) fn part(
+    x: &Tensor,
+    axis: usize,
+    from: usize,
+    size: usize,
+) -> Result<Tensor, OperatorError> {
     let lanes = Lanes::of(x.shape(), axis);
     ensure!(from + size <= lanes.size, "elements {from} to {} of {}", from + size, lanes.size);
     let mut places = Vec::with_capacity(lanes.outer * size * lanes.inner);
@@ -218,13 +232,13 @@ pub(super) fn part_sizes(
     size: usize,
     given: Option<Vec<i64>>,
     count: usize,
-) -> Result<Vec<usize>, Fault> {
+) -> Result<Vec<usize>, OperatorError> {
     match given {
         Some(sizes) => {
             let sizes: Option<Vec<usize>> =
                 sizes.iter().map(|size| usize::try_from(*size).ok()).collect();
             let sizes = sizes.filter(|sizes| sizes.iter().sum::<usize>() == size);
-            sizes.ok_or_else(|| Fault::new(format!("the parts do not make {size}")))
+            sizes.ok_or_else(|| OperatorError::new(format!("the parts do not make {size}")))
         }
         None => {
             let each = size.div_ceil(count.max(1));
@@ -289,7 +303,7 @@ pub(super) fn slice(call: &Call<'_>) -> Outcome {
 }
 
 /// The elements at these indices of each axis.
-pub(super) fn picked(x: &Tensor, lists: &[Vec<usize>]) -> Result<Tensor, Fault> {
+pub(super) fn picked(x: &Tensor, lists: &[Vec<usize>]) -> Result<Tensor, OperatorError> {
     let own = strides(x.shape());
     let mut places = vec![0];
     for (list, stride) in lists.iter().zip(own) {
@@ -308,7 +322,7 @@ pub(super) fn expand(call: &Call<'_>) -> Outcome {
     let wanted = call.indices(1)?.unwrap_or_default();
     let wanted: Option<Vec<usize>> =
         wanted.iter().map(|size| usize::try_from(*size).ok()).collect();
-    let wanted = wanted.ok_or_else(|| Fault::new("an axis of less than nothing"))?;
+    let wanted = wanted.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
     let shape = indexing::broadcast(&[x.shape(), &wanted])?;
     one(value::tensor(&shape, pick(x.data(), &indexing::places(x.shape(), &shape)))?)
 }
@@ -347,13 +361,13 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
         let size = *size as i64;
         let whole = size + before + after;
         ensure!(whole >= 0, "an axis of {size} is cut by more than it has");
-        let source = |at: i64| -> Result<Option<usize>, Fault> {
+        let source = |at: i64| -> Result<Option<usize>, OperatorError> {
             let at = at - before;
             let inside = (0..size).contains(&at);
             let from = match &*mode {
                 _ if inside => at,
                 "constant" => return Ok(None),
-                _ if size == 0 => return Err(Fault::new("an axis of 0 has no edge")),
+                _ if size == 0 => return Err(OperatorError::new("an axis of 0 has no edge")),
                 "edge" => at.clamp(0, size - 1),
                 "wrap" => at.rem_euclid(size),
                 "reflect" if size == 1 => 0,
@@ -361,7 +375,7 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
                     let turn = at.rem_euclid(2 * (size - 1));
                     turn.min(2 * (size - 1) - turn)
                 }
-                other => return Err(Fault::new(format!("mode `{other}`"))),
+                other => return Err(OperatorError::new(format!("mode `{other}`"))),
             };
             Ok(Some(from as usize))
         };
@@ -396,7 +410,7 @@ pub(super) fn center_crop_pad(call: &Call<'_>) -> Outcome {
     let mut shape = x.shape().to_vec();
     for (axis, size) in axes.iter().zip(&wanted) {
         let size = usize::try_from(*size).ok();
-        shape[*axis] = size.ok_or_else(|| Fault::new("an axis of less than nothing"))?;
+        shape[*axis] = size.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
     }
     value::count(&shape)?;
     let own = strides(x.shape());

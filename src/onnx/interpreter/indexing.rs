@@ -2,7 +2,7 @@
 
 use super::{
     Tensor,
-    value::{self, Fault, ensure},
+    value::{self, OperatorError, ensure},
 };
 
 /// How far apart neighbours along each axis are.
@@ -15,18 +15,18 @@ pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
 }
 
 /// An axis, counted from the end where it is negative.
-pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, Fault> {
+pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, OperatorError> {
     let from_start = if axis < 0 { axis + rank as i64 } else { axis };
     let found = usize::try_from(from_start).ok().filter(|axis| *axis < rank.max(1));
-    found.ok_or_else(|| Fault::new(format!("axis {axis} of {rank}")))
+    found.ok_or_else(|| OperatorError::new(format!("axis {axis} of {rank}")))
 }
 
-pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, Fault> {
+pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OperatorError> {
     list.iter().map(|at| axis(*at, rank)).collect()
 }
 
 /// The shape that all these broadcast to.
-pub(super) fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+pub(super) fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, OperatorError> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let mut all = vec![1; rank];
     for shape in shapes {
@@ -117,7 +117,7 @@ impl Lanes {
 }
 
 /// The elements in another order of axes.
-pub(super) fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor, Fault> {
+pub(super) fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor, OperatorError> {
     let own = strides(tensor.shape());
     let shape: Vec<usize> = order.iter().map(|axis| tensor.shape()[*axis]).collect();
     let steps: Vec<usize> = order.iter().map(|axis| own[*axis]).collect();

@@ -5,7 +5,7 @@ use super::{
     call::Call,
     indexing::Lanes,
     reduction::log_sum_exp,
-    value::{self, Fault, Outcome, Value, ensure, floats, from_floats},
+    value::{self, OperatorError, Outcome, Value, ensure, floats, from_floats},
 };
 
 pub(super) fn negative_log_likelihood(call: &Call<'_>) -> Outcome {
@@ -27,9 +27,9 @@ pub(super) fn softmax_cross_entropy(call: &Call<'_>) -> Outcome {
     Ok(vec![Value::Tensor(loss.into()), Value::Tensor(logs.into())])
 }
 
-fn of_logs(call: &Call<'_>, logs: &Tensor) -> Result<Tensor, Fault> {
+fn of_logs(call: &Call<'_>, logs: &Tensor) -> Result<Tensor, OperatorError> {
     ensure!(logs.shape().len() >= 2, "shape {:?} has no classes", logs.shape());
-    let classes = call.indices(1)?.ok_or_else(|| Fault::new("no classes"))?;
+    let classes = call.indices(1)?.ok_or_else(|| OperatorError::new("no classes"))?;
     let shape = call.tensor(1)?.shape();
     let lanes = Lanes::of(logs.shape(), 1);
     ensure!(classes.len() == lanes.outer * lanes.inner, "{} classes", classes.len());
@@ -43,7 +43,8 @@ fn of_logs(call: &Call<'_>, logs: &Tensor) -> Result<Tensor, Fault> {
             continue;
         }
         let at = usize::try_from(*class).ok().filter(|at| *at < lanes.size);
-        let at = at.ok_or_else(|| Fault::new(format!("class {class} of {}", lanes.size)))?;
+        let at =
+            at.ok_or_else(|| OperatorError::new(format!("class {class} of {}", lanes.size)))?;
         let weight = weights.as_ref().map_or(1.0, |w| w.get(at).copied().unwrap_or(1.0));
         losses.push(-values[lane[at]] * weight);
         total += weight;
@@ -53,6 +54,6 @@ fn of_logs(call: &Call<'_>, logs: &Tensor) -> Result<Tensor, Fault> {
         "none" => value::tensor(shape, from_floats(logs.dtype(), losses)),
         "sum" => value::tensor(&[], from_floats(logs.dtype(), vec![sum])),
         "mean" => value::tensor(&[], from_floats(logs.dtype(), vec![sum / total])),
-        other => Err(Fault::new(format!("reduction `{other}`"))),
+        other => Err(OperatorError::new(format!("reduction `{other}`"))),
     }
 }

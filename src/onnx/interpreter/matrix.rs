@@ -4,7 +4,9 @@ use super::{
     Tensor,
     call::Call,
     indexing::{self, broadcast, places, transposed},
-    value::{self, Fault, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide},
+    value::{
+        self, OperatorError, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide,
+    },
 };
 
 /// A product as `numpy.matmul` makes it, of elements as they come.
@@ -12,7 +14,7 @@ pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Ou
     call: &Call<'_>,
     (a, a_shape): (&[T], &[usize]),
     (b, b_shape): (&[T], &[usize]),
-) -> Result<(Vec<T>, Vec<usize>), Fault> {
+) -> Result<(Vec<T>, Vec<usize>), OperatorError> {
     ensure!(!a_shape.is_empty() && !b_shape.is_empty(), "a single number is no matrix");
     let (row, column) = (a_shape.len() == 1, b_shape.len() == 1);
     let a_shape = if row { vec![1, a_shape[0]] } else { a_shape.to_vec() };
@@ -48,7 +50,7 @@ pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Ou
 }
 
 /// A product of tensors of one type.
-pub(super) fn matmul_of(call: &Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor, Fault> {
+pub(super) fn matmul_of(call: &Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor, OperatorError> {
     ensure!(a.dtype() == b.dtype(), "found {} and {}", a.dtype(), b.dtype());
     if is_float(a.dtype()) {
         let (x, y) = (floats(a)?, floats(b)?);
@@ -65,7 +67,7 @@ pub(super) fn matmul(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn gemm(call: &Call<'_>) -> Outcome {
-    let turned = |place, name| -> Result<Tensor, Fault> {
+    let turned = |place, name| -> Result<Tensor, OperatorError> {
         let tensor = call.tensor(place)?;
         ensure!(tensor.shape().len() == 2, "shape {:?}, expected a matrix", tensor.shape());
         if call.flag(name) { transposed(tensor, &[1, 0]) } else { Ok(tensor.clone()) }
@@ -105,22 +107,25 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     let terms: Vec<&str> = left.split(',').collect();
     ensure!(terms.len() == tensors.len(), "{} inputs for `{equation}`", tensors.len());
     // The axes that an ellipsis stands for get letters that nobody writes.
-    let named = |term: &str, rank: Option<usize>, most: usize| -> Result<Vec<char>, Fault> {
-        let Some((before, after)) = term.split_once("...") else {
-            return Ok(term.chars().collect());
+    let named =
+        |term: &str, rank: Option<usize>, most: usize| -> Result<Vec<char>, OperatorError> {
+            let Some((before, after)) = term.split_once("...") else {
+                return Ok(term.chars().collect());
+            };
+            let letters = before.chars().count() + after.chars().count();
+            let hidden = match rank {
+                Some(rank) => {
+                    rank.checked_sub(letters).ok_or_else(|| OperatorError::new("too few axes"))?
+                }
+                None => most,
+            };
+            let fill = (most - hidden..most).filter_map(|at| char::from_digit(at as u32, 36));
+            Ok(before
+                .chars()
+                .chain(fill.map(|digit| digit.to_ascii_lowercase()))
+                .chain(after.chars())
+                .collect())
         };
-        let letters = before.chars().count() + after.chars().count();
-        let hidden = match rank {
-            Some(rank) => rank.checked_sub(letters).ok_or_else(|| Fault::new("too few axes"))?,
-            None => most,
-        };
-        let fill = (most - hidden..most).filter_map(|at| char::from_digit(at as u32, 36));
-        Ok(before
-            .chars()
-            .chain(fill.map(|digit| digit.to_ascii_lowercase()))
-            .chain(after.chars())
-            .collect())
-    };
     let hidden = terms.iter().zip(&tensors).filter(|(term, _)| term.contains("..."));
     let most = hidden
         .map(|(term, tensor)| tensor.shape().len().saturating_sub(term.chars().count() - 3))
@@ -153,7 +158,10 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
         sizes.keys().filter(|letter| !result.contains(letter)).copied().collect();
     let all: Vec<char> = result.iter().chain(&summed).copied().collect();
     let size = |letter: &char| {
-        sizes.get(letter).copied().ok_or_else(|| Fault::new(format!("nothing has `{letter}`")))
+        sizes
+            .get(letter)
+            .copied()
+            .ok_or_else(|| OperatorError::new(format!("nothing has `{letter}`")))
     };
     let shape: Vec<usize> = all.iter().map(size).collect::<Result<_, _>>()?;
     call.spend(value::count(&shape)?)?;
@@ -172,13 +180,15 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     let (kept, gone) = shape.split_at(result.len());
     let each: usize = gone.iter().product();
     let values = products.chunks(each.max(1)).map(|chunk| chunk.iter().sum()).collect();
-    let first = tensors.first().ok_or_else(|| Fault::new("there are no inputs"))?;
+    let first = tensors.first().ok_or_else(|| OperatorError::new("there are no inputs"))?;
     one(value::tensor(kept, from_floats(first.dtype(), values))?)
 }
 
 pub(super) fn determinant(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let [outer @ .., n, columns] = x.shape() else { return Err(Fault::new("it is no matrix")) };
+    let [outer @ .., n, columns] = x.shape() else {
+        return Err(OperatorError::new("it is no matrix"));
+    };
     ensure!(n == columns, "{n} rows of {columns}");
     let values = floats(x)?;
     let made = values.chunks((n * n).max(1)).map(|matrix| {

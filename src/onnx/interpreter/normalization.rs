@@ -4,7 +4,7 @@ use super::{
     Tensor,
     call::Call,
     indexing::{self, Lanes, places},
-    value::{self, Fault, Outcome, all, ensure, floats, from_floats, one},
+    value::{self, OperatorError, Outcome, all, ensure, floats, from_floats, one},
 };
 
 fn moments(values: &[f64]) -> (f64, f64) {
@@ -14,13 +14,13 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, variance)
 }
 
-fn channels(x: &Tensor) -> Result<Lanes, Fault> {
+fn channels(x: &Tensor) -> Result<Lanes, OperatorError> {
     ensure!(x.shape().len() >= 2, "shape {:?} has no channels", x.shape());
     Ok(Lanes::of(x.shape(), 1))
 }
 
 /// A number for each channel.
-fn per_channel(call: &Call<'_>, place: usize, count: usize) -> Result<Vec<f64>, Fault> {
+fn per_channel(call: &Call<'_>, place: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
     let values = floats(call.tensor(place)?)?;
     ensure!(values.len() == count, "input {place}: {} values for {count} channels", values.len());
     Ok(values)
@@ -68,7 +68,7 @@ pub(super) fn batch(call: &Call<'_>) -> Outcome {
 fn grouped(
     call: &Call<'_>,
     groups: usize,
-    factor: impl Fn(usize) -> Result<(f64, f64), Fault>,
+    factor: impl Fn(usize) -> Result<(f64, f64), OperatorError>,
 ) -> Outcome {
     let x = call.tensor(0)?;
     let lanes = channels(x)?;
@@ -104,7 +104,7 @@ pub(super) fn group(call: &Call<'_>) -> Outcome {
         let at = if by_group { channel * groups / count.max(1) } else { channel };
         match (scale.get(at), bias.get(at)) {
             (Some(scale), Some(bias)) => Ok((*scale, *bias)),
-            _ => Err(Fault::new("too few scales")),
+            _ => Err(OperatorError::new("too few scales")),
         }
     })
 }

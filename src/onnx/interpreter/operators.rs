@@ -8,7 +8,7 @@ use super::{
     control, convolution, elementwise as each, gather, is_standard, loss, matrix, normalization,
     pooling, quantization as quantized, recurrent, reduction, resize, selection, sequences, shapes,
     signal, text,
-    value::{Fault, Outcome, all, one},
+    value::{OperatorError, Outcome, all, one},
 };
 use crate::onnx::ml;
 
@@ -29,7 +29,8 @@ pub(super) fn find(node: &NodeProto) -> Option<Run> {
 /// An operator of ONNX-ML.
 fn of_rows(call: &Call<'_>) -> Outcome {
     let tensors = call.tensors()?;
-    all(ml::evaluate(call.node, &tensors).map_err(|error| Fault::new(format!("{error:#}")))?)
+    all(ml::evaluate(call.node, &tensors)
+        .map_err(|error| OperatorError::new(format!("{error:#}")))?)
 }
 
 fn of_microsoft(name: &str) -> Option<Run> {

@@ -6,15 +6,15 @@ use super::{
     convolution::{Window, positive},
     elementwise::larger,
     indexing::{coordinates, ravel, strides},
-    value::{self, Fault, Outcome, all, ensure, floats, from_floats, one},
+    value::{self, OperatorError, Outcome, all, ensure, floats, from_floats, one},
 };
 
-fn image(x: &Tensor) -> Result<(usize, &[usize]), Fault> {
+fn image(x: &Tensor) -> Result<(usize, &[usize]), OperatorError> {
     ensure!(x.shape().len() > 2, "shape {:?} is no image", x.shape());
     Ok((x.shape()[0] * x.shape()[1], &x.shape()[2..]))
 }
 
-fn window(call: &Call<'_>, spatial: &[usize]) -> Result<(Window, Vec<usize>), Fault> {
+fn window(call: &Call<'_>, spatial: &[usize]) -> Result<(Window, Vec<usize>), OperatorError> {
     let kernel = positive(call, "kernel_shape", spatial.len(), 1)?;
     let window = Window::of(call, spatial, &kernel)?;
     let made = window.made(spatial, call.flag("ceil_mode"))?;
@@ -134,7 +134,7 @@ pub(super) fn max_back(call: &Call<'_>) -> Outcome {
     for (place, value) in value::indices(places)?.iter().zip(floats(x)?) {
         let at = super::indexing::unravel(usize::try_from(*place).unwrap_or(0), &own);
         let to = y.get_mut(ravel(&at, &steps));
-        *to.ok_or_else(|| Fault::new(format!("index {place} is outside")))? = value;
+        *to.ok_or_else(|| OperatorError::new(format!("index {place} is outside")))? = value;
     }
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
@@ -142,7 +142,9 @@ pub(super) fn max_back(call: &Call<'_>) -> Outcome {
 /// Regions of images, each brought to one size.
 pub(super) fn regions(call: &Call<'_>) -> Outcome {
     let (x, rois, batch) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
-    let [_, channels, height, width] = *x.shape() else { return Err(Fault::new("no image")) };
+    let [_, channels, height, width] = *x.shape() else {
+        return Err(OperatorError::new("no image"));
+    };
     let size = |name| usize::try_from(call.int(name, 1)).unwrap_or(1).max(1);
     let (out_height, out_width) = (size("output_height"), size("output_width"));
     let scale = call.float("spatial_scale", 1.0);
@@ -156,7 +158,9 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
     let (values, corners, samples) = (floats(x)?, floats(rois)?, value::indices(batch)?);
     let mut y = Vec::new();
     for (corners, sample) in corners.chunks(4).zip(&samples) {
-        let [x1, y1, x2, y2] = *corners else { return Err(Fault::new("a region of 4 numbers")) };
+        let [x1, y1, x2, y2] = *corners else {
+            return Err(OperatorError::new("a region of 4 numbers"));
+        };
         let (left, top) = (x1 * scale - shift, y1 * scale - shift);
         let (mut wide, mut high) = (x2 * scale - shift - left, y2 * scale - shift - top);
         if !half {
@@ -168,7 +172,7 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
         };
         let (rows, columns) = (grid(cell_h), grid(cell_w));
         let sample = usize::try_from(*sample).ok().filter(|at| *at < x.shape()[0]);
-        let sample = sample.ok_or_else(|| Fault::new("a region of no image"))?;
+        let sample = sample.ok_or_else(|| OperatorError::new("a region of no image"))?;
         for channel in 0..channels {
             let plane = &values[(sample * channels + channel) * height * width..][..height * width];
             for (row, column) in (0..out_height).flat_map(|r| (0..out_width).map(move |c| (r, c))) {
@@ -214,9 +218,9 @@ fn bilinear(y: f64, x: f64, height: usize, width: usize) -> Vec<(usize, f64)> {
 pub(super) fn non_max_suppression(call: &Call<'_>) -> Outcome {
     let (boxes, scores) = (call.tensor(0)?, call.tensor(1)?);
     let ([n, count, 4], [_, classes, _]) = (boxes.shape(), scores.shape()) else {
-        return Err(Fault::new("expected boxes of [batch, boxes, 4]"));
+        return Err(OperatorError::new("expected boxes of [batch, boxes, 4]"));
     };
-    let number = |place, default: f64| -> Result<f64, Fault> {
+    let number = |place, default: f64| -> Result<f64, OperatorError> {
         let given = call.maybe(place)?.map(floats).transpose()?;
         Ok(given.and_then(|values| values.first().copied()).unwrap_or(default))
     };

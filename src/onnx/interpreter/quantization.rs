@@ -6,22 +6,24 @@ use super::{
     convolution::convolved,
     indexing::{self, places},
     matrix::product,
-    value::{self, Fault, Outcome, all, ensure, floats, from_floats, from_wide, is_float, one},
+    value::{
+        self, OperatorError, Outcome, all, ensure, floats, from_floats, from_wide, is_float, one,
+    },
 };
 
 /// The smallest and largest number of a type.
-fn range(dtype: Dtype) -> Result<(f64, f64), Fault> {
+fn range(dtype: Dtype) -> Result<(f64, f64), OperatorError> {
     Ok(match dtype {
         Dtype::I8 => (-128.0, 127.0),
         Dtype::U8 => (0.0, 255.0),
         Dtype::I16 => (-32_768.0, 32_767.0),
         Dtype::U16 => (0.0, 65_535.0),
         Dtype::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
-        other => return Err(Fault::new(format!("nothing is quantised to {other}"))),
+        other => return Err(OperatorError::new(format!("nothing is quantised to {other}"))),
     })
 }
 
-fn saturated(value: f64, zero: f64, dtype: Dtype) -> Result<i128, Fault> {
+fn saturated(value: f64, zero: f64, dtype: Dtype) -> Result<i128, OperatorError> {
     let (low, high) = range(dtype)?;
     let value = value.round_ties_even() + zero;
     Ok(if value.is_nan() { zero as i128 } else { value.clamp(low, high) as i128 })
@@ -29,7 +31,11 @@ fn saturated(value: f64, zero: f64, dtype: Dtype) -> Result<i128, Fault> {
 
 /// For each element of `x`, the place of its scale: one for all, for each index of an axis, or for
 /// each block along it.
-fn scale_places(call: &Call<'_>, x: &[usize], scale: &[usize]) -> Result<Vec<usize>, Fault> {
+fn scale_places(
+    call: &Call<'_>,
+    x: &[usize],
+    scale: &[usize],
+) -> Result<Vec<usize>, OperatorError> {
     let rank = x.len();
     let block = call.int("block_size", 0);
     if scale.iter().product::<usize>() == 1 && block == 0 {
@@ -114,7 +120,7 @@ pub(super) fn dynamic(call: &Call<'_>) -> Outcome {
 
 /// What a shape of scales or zero points stands for: one for all, or one for each index of an axis
 /// counted from the end.
-fn shifted(x: &Tensor, zero: Option<&Tensor>, axis: usize) -> Result<Vec<f64>, Fault> {
+fn shifted(x: &Tensor, zero: Option<&Tensor>, axis: usize) -> Result<Vec<f64>, OperatorError> {
     let mut values = floats(x)?;
     let Some(zero) = zero else { return Ok(values) };
     let zeros = floats(zero)?;
@@ -124,7 +130,7 @@ fn shifted(x: &Tensor, zero: Option<&Tensor>, axis: usize) -> Result<Vec<f64>, F
     Ok(values)
 }
 
-fn factor_places(x: &[usize], factor: &[usize], axis: usize) -> Result<Vec<usize>, Fault> {
+fn factor_places(x: &[usize], factor: &[usize], axis: usize) -> Result<Vec<usize>, OperatorError> {
     let count: usize = factor.iter().product();
     if count == 1 {
         return Ok(vec![0; x.iter().product()]);
@@ -155,7 +161,7 @@ pub(super) fn conv_integer(call: &Call<'_>) -> Outcome {
 }
 
 /// A factor for each element of a result, from factors for all or for each index of an axis.
-fn factors(tensor: &Tensor, shape: &[usize], axis: usize) -> Result<Vec<f64>, Fault> {
+fn factors(tensor: &Tensor, shape: &[usize], axis: usize) -> Result<Vec<f64>, OperatorError> {
     let values = floats(tensor)?;
     Ok(factor_places(shape, tensor.shape(), axis)?.into_iter().map(|at| values[at]).collect())
 }
@@ -205,7 +211,7 @@ pub(super) fn qlinear_conv(call: &Call<'_>) -> Outcome {
 
 /// `QLinearAdd` and `QLinearMul` of `com.microsoft`.
 pub(super) fn qlinear_binary(call: &Call<'_>, apply: fn(f64, f64) -> f64) -> Outcome {
-    let operand = |place| -> Result<(Vec<f64>, &[usize]), Fault> {
+    let operand = |place| -> Result<(Vec<f64>, &[usize]), OperatorError> {
         let x = call.tensor(place)?;
         let scale = floats(call.tensor(place + 1)?)?.first().copied().unwrap_or(1.0);
         let mut values = shifted(x, call.maybe(place + 2)?, 0)?;

@@ -4,12 +4,16 @@ use super::{
     Tensor,
     call::Call,
     elementwise::{sigmoid, softplus},
-    value::{self, Fault, Outcome, all, ensure, floats, from_floats},
+    value::{self, OperatorError, Outcome, all, ensure, floats, from_floats},
 };
 
 type Activation = Box<dyn Fn(f64) -> f64>;
 
-fn activation(name: &str, alpha: Option<f64>, beta: Option<f64>) -> Result<Activation, Fault> {
+fn activation(
+    name: &str,
+    alpha: Option<f64>,
+    beta: Option<f64>,
+) -> Result<Activation, OperatorError> {
     let or = |given: Option<f64>, default| given.unwrap_or(default);
     Ok(match &*name.to_ascii_lowercase() {
         "sigmoid" => Box::new(sigmoid),
@@ -41,7 +45,7 @@ fn activation(name: &str, alpha: Option<f64>, beta: Option<f64>) -> Result<Activ
             let a = or(alpha, 1.0);
             Box::new(move |x: f64| if x < 0.0 { a * x.exp_m1() } else { x })
         }
-        other => return Err(Fault::new(format!("activation `{other}`"))),
+        other => return Err(OperatorError::new(format!("activation `{other}`"))),
     })
 }
 
@@ -73,16 +77,20 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
     };
     let x = call.tensor(0)?;
     let by_batch = call.flag("layout");
-    let [first, second, input] = *x.shape() else { return Err(Fault::new("expected 3 axes")) };
+    let [first, second, input] = *x.shape() else {
+        return Err(OperatorError::new("expected 3 axes"));
+    };
     let (time, batch) = if by_batch { (second, first) } else { (first, second) };
     let (w, r) = (call.tensor(1)?, call.tensor(2)?);
-    let [directions, _, hidden] = *r.shape() else { return Err(Fault::new("R has no 3 axes")) };
+    let [directions, _, hidden] = *r.shape() else {
+        return Err(OperatorError::new("R has no 3 axes"));
+    };
     let sizes = Sizes { input, hidden };
     let reverse = match &*call.text("direction", "forward") {
         "forward" => vec![false],
         "reverse" => vec![true],
         "bidirectional" => vec![false, true],
-        other => return Err(Fault::new(format!("direction `{other}`"))),
+        other => return Err(OperatorError::new(format!("direction `{other}`"))),
     };
     ensure!(
         reverse.len() == directions
@@ -93,7 +101,7 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
         r.shape()
     );
     call.spend(directions * time * batch * gates * hidden * (input + hidden))?;
-    let part = |place, each: usize| -> Result<Vec<f64>, Fault> {
+    let part = |place, each: usize| -> Result<Vec<f64>, OperatorError> {
         let values = match call.maybe(place)? {
             Some(tensor) => floats(tensor)?,
             None => vec![0.0; directions * each],
@@ -174,7 +182,7 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
     }
     let dtype = x.dtype();
     let mut y = value::tensor(&[time, directions, batch, hidden], from_floats(dtype, y))?;
-    let state = |values| -> Result<Tensor, Fault> {
+    let state = |values| -> Result<Tensor, OperatorError> {
         let state = value::tensor(&[directions, batch, hidden], from_floats(dtype, values))?;
         if by_batch { super::indexing::transposed(&state, &[1, 0, 2]) } else { Ok(state) }
     };

@@ -5,7 +5,9 @@ use super::{
     call::Call,
     elementwise::{larger, smaller},
     indexing::{self, Lanes},
-    value::{self, Fault, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide},
+    value::{
+        self, OperatorError, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide,
+    },
 };
 
 /// What a reduction makes of floats, and of integers where it is exact for them.
@@ -101,7 +103,7 @@ fn groups(shape: &[usize], axes: &[usize]) -> (Vec<Vec<usize>>, Vec<usize>, Vec<
 pub(super) fn reduce(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let Some(reduction) = named(&call.node.op_type) else {
-        return Err(Fault::new("it is no reduction"));
+        return Err(OperatorError::new("it is no reduction"));
     };
     let rank = x.shape().len();
     let list = call.ints_or("axes", 1)?.unwrap_or_default();
@@ -172,7 +174,11 @@ pub(super) fn arg(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Outcome {
 }
 
 /// Each lane replaced by what is made of it.
-pub(super) fn along(x: &Tensor, axis: i64, make: impl Fn(&mut [f64])) -> Result<Tensor, Fault> {
+pub(super) fn along(
+    x: &Tensor,
+    axis: i64,
+    make: impl Fn(&mut [f64]),
+) -> Result<Tensor, OperatorError> {
     let axis = indexing::axis(axis, x.shape().len())?;
     let mut values = floats(x)?;
     for lane in Lanes::of(x.shape(), axis).lanes() {

@@ -4,7 +4,7 @@ use super::{
     Tensor,
     call::Call,
     indexing::{self, Lanes, coordinates},
-    value::{self, Fault, Outcome, ensure, floats, from_floats, one},
+    value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
 
 /// One axis that changes its size.
@@ -21,7 +21,7 @@ struct Axis {
 
 impl Axis {
     /// Where an element of the new axis lies on the old one.
-    fn source(&self, at: usize, mode: &str) -> Result<f64, Fault> {
+    fn source(&self, at: usize, mode: &str) -> Result<f64, OperatorError> {
         let (x, old) = (at as f64, self.old as f64);
         Ok(match mode {
             "half_pixel" => (x + 0.5) / self.scale - 0.5,
@@ -44,13 +44,17 @@ impl Axis {
                     }
                 }
             }
-            other => return Err(Fault::new(format!("coordinate_transformation_mode `{other}`"))),
+            other => {
+                return Err(OperatorError::new(format!(
+                    "coordinate_transformation_mode `{other}`"
+                )));
+            }
         })
     }
 }
 
 /// How much of which neighbours makes an element.
-fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, Fault> {
+fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, OperatorError> {
     let mode = call.text("mode", "nearest");
     let low = x.floor();
     let scale = if call.flag("antialias") { scale.min(1.0) } else { 1.0 };
@@ -70,7 +74,7 @@ fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, Fault> {
                 "round_prefer_ceil" => (x + 0.5).floor(),
                 "floor" => low,
                 "ceil" => x.ceil(),
-                other => return Err(Fault::new(format!("nearest_mode `{other}`"))),
+                other => return Err(OperatorError::new(format!("nearest_mode `{other}`"))),
             };
             vec![(at as i64, 1.0)]
         }
@@ -79,7 +83,7 @@ fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, Fault> {
             let a = call.float("cubic_coeff_a", -0.75);
             spread(2.0, &move |x| cubic(x, a))
         }
-        other => return Err(Fault::new(format!("mode `{other}`"))),
+        other => return Err(OperatorError::new(format!("mode `{other}`"))),
     })
 }
 
@@ -148,14 +152,14 @@ pub(super) fn resize(call: &Call<'_>) -> Outcome {
 }
 
 /// The axes that change, and how.
-fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, Fault> {
+fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
     let rank = x.shape().len();
     let old_form = call.node.op_type == "Upsample" || call.opset() < 11;
     let axes = match call.ints("axes") {
         Some(axes) => indexing::axes(axes, rank)?,
         None => (0..rank).collect(),
     };
-    let list = |place| -> Result<Option<Vec<f64>>, Fault> {
+    let list = |place| -> Result<Option<Vec<f64>>, OperatorError> {
         Ok(call.maybe(place)?.map(floats).transpose()?.filter(|list| !list.is_empty()))
     };
     let scales = match call.floats("scales") {
@@ -165,7 +169,7 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, Fault> {
     let sizes = if old_form { None } else { list(3)? };
     let region = if old_form { None } else { list(1)? };
     let given = scales.as_ref().or(sizes.as_ref());
-    let given = given.ok_or_else(|| Fault::new("neither scales nor sizes"))?;
+    let given = given.ok_or_else(|| OperatorError::new("neither scales nor sizes"))?;
     ensure!(given.len() == axes.len(), "{} scales or sizes of {} axes", given.len(), axes.len());
     let ratios: Vec<f64> = match (&scales, &sizes) {
         (Some(scales), _) => scales.clone(),
@@ -207,7 +211,7 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, Fault> {
 }
 
 /// One axis made of weighted parts of itself.
-fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, Fault> {
+fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, OperatorError> {
     let exact = taps.iter().all(|taps| matches!(taps[..], [(_, 1.0)]));
     if exact {
         let mut lists: Vec<Vec<usize>> =
@@ -251,7 +255,7 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
     let (values, places) = (floats(x)?, floats(grid)?);
     let (area, out_area): (usize, usize) = (spatial.iter().product(), made.iter().product());
     let steps = indexing::strides(spatial);
-    let place_of = |at: &[i64]| -> Result<Option<usize>, Fault> {
+    let place_of = |at: &[i64]| -> Result<Option<usize>, OperatorError> {
         let mut place = 0;
         for (axis, at) in at.iter().enumerate() {
             let size = spatial[axis] as i64;
@@ -260,7 +264,7 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
                 "zeros" => return Ok(None),
                 "border" => (*at).clamp(0, size - 1),
                 "reflection" => reflected(*at as f64, size as f64, corners) as i64,
-                other => return Err(Fault::new(format!("padding_mode `{other}`"))),
+                other => return Err(OperatorError::new(format!("padding_mode `{other}`"))),
             };
             place += at.clamp(0, size - 1) as usize * steps[axis];
         }
@@ -294,7 +298,7 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
                     "cubic" | "bicubic" => (-1..=2)
                         .map(|step| (low as i64 + step, cubic(step as f64 - rest, -0.75)))
                         .collect(),
-                    other => return Err(Fault::new(format!("mode `{other}`"))),
+                    other => return Err(OperatorError::new(format!("mode `{other}`"))),
                 });
             }
             let counts: Vec<usize> = lists.iter().map(Vec::len).collect();

@@ -6,19 +6,21 @@ use super::{
     Dtype, Tensor, TensorData,
     call::Call,
     indexing::{self, Lanes, coordinates, places, ravel, strides, transposed},
-    value::{self, Fault, Outcome, all, bools, ensure, floats, from_floats, is_float, one, pick},
+    value::{
+        self, OperatorError, Outcome, all, bools, ensure, floats, from_floats, is_float, one, pick,
+    },
 };
 
 pub(super) fn constant(call: &Call<'_>) -> Outcome {
     let Some(attribute) = call.node.attribute.iter().find(|a| a.name.starts_with("value")) else {
-        return Err(Fault::new("it has no value that is supported"));
+        return Err(OperatorError::new("it has no value that is supported"));
     };
     let text = |text: &Vec<u8>| Box::<str>::from(String::from_utf8_lossy(text));
     let scalar = |data: TensorData| value::tensor(&[], data);
     one(match &*attribute.name {
         "value" => {
             let tensor = attribute.t.as_ref();
-            value::from_proto(tensor.ok_or_else(|| Fault::new("its value is no tensor"))?)?
+            value::from_proto(tensor.ok_or_else(|| OperatorError::new("its value is no tensor"))?)?
         }
         "value_float" => scalar(vec![attribute.f].into())?,
         "value_int" => scalar(vec![attribute.i].into())?,
@@ -26,14 +28,14 @@ pub(super) fn constant(call: &Call<'_>) -> Outcome {
         "value_floats" => Tensor::vector(attribute.floats.clone()),
         "value_ints" => Tensor::vector(attribute.ints.clone()),
         "value_strings" => Tensor::vector(attribute.strings.iter().map(text).collect::<Vec<_>>()),
-        other => return Err(Fault::new(format!("its `{other}` is not supported"))),
+        other => return Err(OperatorError::new(format!("its `{other}` is not supported"))),
     })
 }
 
-fn sizes(tensor: &Tensor) -> Result<Vec<usize>, Fault> {
+fn sizes(tensor: &Tensor) -> Result<Vec<usize>, OperatorError> {
     let sizes = value::indices(tensor)?;
     let sizes: Option<Vec<usize>> = sizes.iter().map(|size| usize::try_from(*size).ok()).collect();
-    sizes.ok_or_else(|| Fault::new("an axis of less than nothing"))
+    sizes.ok_or_else(|| OperatorError::new("an axis of less than nothing"))
 }
 
 pub(super) fn constant_of_shape(call: &Call<'_>) -> Outcome {
@@ -49,7 +51,8 @@ pub(super) fn constant_of_shape(call: &Call<'_>) -> Outcome {
 
 pub(super) fn range(call: &Call<'_>) -> Outcome {
     let (start, limit, step) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
-    let first = |values: Vec<f64>| values.first().copied().ok_or_else(|| Fault::new("no number"));
+    let first =
+        |values: Vec<f64>| values.first().copied().ok_or_else(|| OperatorError::new("no number"));
     if is_float(start.dtype()) {
         let (start_at, limit) = (first(floats(start)?)?, first(floats(limit)?)?);
         let step = first(floats(step)?)?;
@@ -59,19 +62,20 @@ pub(super) fn range(call: &Call<'_>) -> Outcome {
         let values = (0..count as usize).map(|at| start_at + at as f64 * step).collect();
         return one(Tensor::vector(from_floats(start.dtype(), values)));
     }
-    let number = |tensor: &Tensor| -> Result<i128, Fault> {
-        value::wide(tensor)?.first().copied().ok_or_else(|| Fault::new("no number"))
+    let number = |tensor: &Tensor| -> Result<i128, OperatorError> {
+        value::wide(tensor)?.first().copied().ok_or_else(|| OperatorError::new("no number"))
     };
     let (from, to, by) = (number(start)?, number(limit)?, number(step)?);
     ensure!(by != 0, "a step of 0");
     let count = (to - from + by - by.signum()) / by;
-    let count = usize::try_from(count.max(0)).map_err(|_| Fault::new("too many numbers"))?;
+    let count =
+        usize::try_from(count.max(0)).map_err(|_| OperatorError::new("too many numbers"))?;
     value::count(&[count])?;
     let values = (0..count).map(|at| from + at as i128 * by).collect();
     one(Tensor::vector(value::from_wide(start.dtype(), values)))
 }
 
-pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, Fault> {
+pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, OperatorError> {
     if x.dtype() == to {
         return Ok(x.clone());
     }
@@ -79,12 +83,15 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, Fault> {
         (TensorData::Text(texts), _) if is_float(to) => {
             let parsed = texts.iter().map(|text| text.trim().parse::<f64>());
             let parsed: Result<Vec<f64>, _> = parsed.collect();
-            from_floats(to, parsed.map_err(|_| Fault::new("a text is no number"))?)
+            from_floats(to, parsed.map_err(|_| OperatorError::new("a text is no number"))?)
         }
         (TensorData::Text(texts), _) => {
             let parsed: Result<Vec<i128>, _> =
                 texts.iter().map(|text| text.trim().parse::<i128>()).collect();
-            value::from_wide(to, parsed.map_err(|_| Fault::new("a text is no whole number"))?)
+            value::from_wide(
+                to,
+                parsed.map_err(|_| OperatorError::new("a text is no whole number"))?,
+            )
         }
         (_, Dtype::Text) => written(x)?.into(),
         (_, Dtype::Bool) if is_float(x.dtype()) => {
@@ -100,7 +107,7 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, Fault> {
     value::tensor(x.shape(), data)
 }
 
-fn written(x: &Tensor) -> Result<Vec<Box<str>>, Fault> {
+fn written(x: &Tensor) -> Result<Vec<Box<str>>, OperatorError> {
     let shown = |value: f64, short: String| -> Box<str> {
         if value.is_nan() {
             "NaN".into()
@@ -175,7 +182,7 @@ pub(super) fn non_zero(call: &Call<'_>) -> Outcome {
 }
 
 /// How two elements of a tensor stand to each other.
-fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, Fault> {
+fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, OperatorError> {
     if let TensorData::Text(texts) = x.data() {
         return Ok(Box::new(move |a, b| texts[a].cmp(&texts[b])));
     }
@@ -248,8 +255,8 @@ pub(super) fn top_k(call: &Call<'_>) -> Outcome {
     };
     let lanes = Lanes::of(x.shape(), axis);
     let count = usize::try_from(count).ok().filter(|count| *count <= lanes.size);
-    let count =
-        count.ok_or_else(|| Fault::new(format!("more than the {} there are", lanes.size)))?;
+    let count = count
+        .ok_or_else(|| OperatorError::new(format!("more than the {} there are", lanes.size)))?;
     let compare = order(x)?;
     let largest = call.int("largest", 1) != 0;
     let mut shape = x.shape().to_vec();
@@ -276,7 +283,7 @@ pub(super) fn one_hot(call: &Call<'_>) -> Outcome {
     let depth = floats(depth)?.first().copied().unwrap_or(0.0) as i64;
     let rank = at.shape().len() + 1;
     let axis = indexing::axis(call.int("axis", -1), rank)?;
-    let size = usize::try_from(depth).map_err(|_| Fault::new("a depth below 0"))?;
+    let size = usize::try_from(depth).map_err(|_| OperatorError::new("a depth below 0"))?;
     ensure!(values.data().len() == 2, "{} values", values.data().len());
     let list = floats(at)?;
     let mut shape = at.shape().to_vec();
@@ -301,7 +308,7 @@ pub(super) fn eye_like(call: &Call<'_>) -> Outcome {
         Some(attribute) => value::dtype(attribute.i)?,
         None => x.dtype(),
     };
-    let [rows, columns] = *x.shape() else { return Err(Fault::new("it is no matrix")) };
+    let [rows, columns] = *x.shape() else { return Err(OperatorError::new("it is no matrix")) };
     let offset = call.int("k", 0);
     let values = (0..rows * columns)
         .map(|place| i128::from((place % columns) as i64 == (place / columns) as i64 + offset));
@@ -310,7 +317,7 @@ pub(super) fn eye_like(call: &Call<'_>) -> Outcome {
 
 pub(super) fn trilu(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let [.., rows, columns] = *x.shape() else { return Err(Fault::new("it is no matrix")) };
+    let [.., rows, columns] = *x.shape() else { return Err(OperatorError::new("it is no matrix")) };
     let offset = call.indices(1)?.and_then(|list| list.first().copied()).unwrap_or(0);
     let upper = call.int("upper", 1) != 0;
     let from: Vec<Option<usize>> = (0..x.data().len())
@@ -346,7 +353,7 @@ pub(super) fn reverse_sequence(call: &Call<'_>) -> Outcome {
 
 pub(super) fn depth_to_space(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let [n, c, h, w] = *x.shape() else { return Err(Fault::new("it is no image")) };
+    let [n, c, h, w] = *x.shape() else { return Err(OperatorError::new("it is no image")) };
     let block = usize::try_from(call.int("blocksize", 0)).unwrap_or(0);
     ensure!(block > 0 && c % (block * block) == 0, "blocks of {block} in {c} channels");
     let depth = c / (block * block);
@@ -362,7 +369,7 @@ pub(super) fn depth_to_space(call: &Call<'_>) -> Outcome {
 
 pub(super) fn space_to_depth(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let [n, c, h, w] = *x.shape() else { return Err(Fault::new("it is no image")) };
+    let [n, c, h, w] = *x.shape() else { return Err(OperatorError::new("it is no image")) };
     let block = usize::try_from(call.int("blocksize", 0)).unwrap_or(0);
     ensure!(block > 0 && h % block == 0 && w % block == 0, "blocks of {block} in {h} by {w}");
     let split = value::tensor(&[n, c, h / block, block, w / block, block], x.data().clone())?;

@@ -6,30 +6,32 @@ use super::{
     call::Call,
     gather::{concatenated, part, part_sizes},
     indexing,
-    value::{self, Fault, Outcome, Value, ensure, one},
+    value::{self, OperatorError, Outcome, Value, ensure, one},
 };
 use crate::tensor::Tensor;
 
-fn sequence(call: &Call<'_>, place: usize) -> Result<Arc<Vec<Value>>, Fault> {
+fn sequence(call: &Call<'_>, place: usize) -> Result<Arc<Vec<Value>>, OperatorError> {
     match call.value(place)? {
         Value::Sequence(values) => Ok(values),
-        _ => Err(Fault::new(format!("input {place} is no sequence"))),
+        _ => Err(OperatorError::new(format!("input {place} is no sequence"))),
     }
 }
 
-fn tensors(values: &[Value]) -> Result<Vec<&Tensor>, Fault> {
+fn tensors(values: &[Value]) -> Result<Vec<&Tensor>, OperatorError> {
     let each = values.iter().map(|value| match value {
         Value::Tensor(tensor) => Ok(&**tensor),
-        _ => Err(Fault::new("a sequence holds no tensor")),
+        _ => Err(OperatorError::new("a sequence holds no tensor")),
     });
     each.collect()
 }
 
 /// An output that is a sequence comes out as one tensor, if its parts are alike: one more axis, in
 /// front, for the place in the sequence.
-pub(super) fn joined(values: &[Value]) -> Result<Tensor, Fault> {
+pub(super) fn joined(values: &[Value]) -> Result<Tensor, OperatorError> {
     let parts = tensors(values)?;
-    let Some(first) = parts.first() else { return Err(Fault::new("the sequence is empty")) };
+    let Some(first) = parts.first() else {
+        return Err(OperatorError::new("the sequence is empty"));
+    };
     ensure!(
         parts.iter().all(|part| part.shape() == first.shape()),
         "the tensors of the sequence differ in shape"
@@ -47,13 +49,13 @@ pub(super) fn empty(_: &Call<'_>) -> Outcome {
     Ok(vec![Value::Sequence(Arc::new(Vec::new()))])
 }
 
-fn index(call: &Call<'_>, place: usize, size: usize) -> Result<Option<usize>, Fault> {
+fn index(call: &Call<'_>, place: usize, size: usize) -> Result<Option<usize>, OperatorError> {
     let Some(at) = call.indices(place)?.and_then(|list| list.first().copied()) else {
         return Ok(None);
     };
     let from_start = if at < 0 { at + size as i64 } else { at };
-    let found =
-        usize::try_from(from_start).map_err(|_| Fault::new(format!("place {at} of {size}")));
+    let found = usize::try_from(from_start)
+        .map_err(|_| OperatorError::new(format!("place {at} of {size}")));
     found.map(Some)
 }
 
@@ -61,7 +63,7 @@ pub(super) fn at(call: &Call<'_>) -> Outcome {
     let values = sequence(call, 0)?;
     let place = index(call, 1, values.len())?.unwrap_or(0);
     let value = values.get(place).cloned();
-    Ok(vec![value.ok_or_else(|| Fault::new(format!("place {place} of {}", values.len())))?])
+    Ok(vec![value.ok_or_else(|| OperatorError::new(format!("place {place} of {}", values.len())))?])
 }
 
 pub(super) fn insert(call: &Call<'_>) -> Outcome {
@@ -141,9 +143,10 @@ pub(super) fn map(call: &Call<'_>) -> Outcome {
     let mut outputs: Vec<Vec<Value>> = vec![Vec::new(); body.outputs.len()];
     for place in 0..first.len() {
         let inputs = (0..call.inputs.len()).map(|input| match call.value(input)? {
-            Value::Sequence(values) => {
-                values.get(place).cloned().ok_or_else(|| Fault::new("sequences of two lengths"))
-            }
+            Value::Sequence(values) => values
+                .get(place)
+                .cloned()
+                .ok_or_else(|| OperatorError::new("sequences of two lengths")),
             value => Ok(value),
         });
         let made = body.run(call, inputs.collect::<Result<_, _>>()?)?;
@@ -163,7 +166,7 @@ pub(super) fn has_element(call: &Call<'_>) -> Outcome {
 
 pub(super) fn element(call: &Call<'_>) -> Outcome {
     match call.value(0)? {
-        Value::Nothing => Err(Fault::new("the optional holds nothing")),
+        Value::Nothing => Err(OperatorError::new("the optional holds nothing")),
         value => Ok(vec![value]),
     }
 }

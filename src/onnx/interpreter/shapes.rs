@@ -4,7 +4,7 @@ use super::{
     Dtype, Tensor,
     call::Call,
     indexing,
-    value::{self, Fault, Outcome, ensure, one},
+    value::{self, OperatorError, Outcome, ensure, one},
 };
 
 fn with_shape(tensor: &Tensor, shape: &[usize]) -> Outcome {
@@ -26,11 +26,10 @@ pub(super) fn reshape(call: &Call<'_>) -> Outcome {
             }
             0 if !zero_stays => {
                 let own = x.shape().get(place).copied();
-                own.ok_or_else(|| Fault::new(format!("there is no axis {place} to keep")))?
+                own.ok_or_else(|| OperatorError::new(format!("there is no axis {place} to keep")))?
             }
-            size => {
-                usize::try_from(*size).map_err(|_| Fault::new(format!("an axis of size {size}")))?
-            }
+            size => usize::try_from(*size)
+                .map_err(|_| OperatorError::new(format!("an axis of size {size}")))?,
         });
     }
     if let Some(place) = open {
@@ -124,7 +123,8 @@ pub(super) fn bit_cast(call: &Call<'_>) -> Outcome {
                 .into()
         };
     }
-    let misfit = || Fault::new(format!("found {}, expected a type as wide as {to}", x.dtype()));
+    let misfit =
+        || OperatorError::new(format!("found {}, expected a type as wide as {to}", x.dtype()));
     let data: Data = match to {
         Dtype::I8 | Dtype::U8 | Dtype::Bool => {
             let bits: Vec<u8> = match x.data() {

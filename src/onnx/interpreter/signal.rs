@@ -6,7 +6,7 @@ use super::{
     Dtype, Tensor,
     call::Call,
     indexing::{self, Lanes},
-    value::{self, Fault, Outcome, ensure, floats, from_floats, one},
+    value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
 
 /// The discrete transform of a lane of complex numbers.
@@ -37,7 +37,7 @@ fn transformed(lane: &[(f64, f64)], inverse: bool) -> Vec<(f64, f64)> {
 pub(super) fn dft(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let rank = x.shape().len();
-    let [.., parts] = *x.shape() else { return Err(Fault::new("a single number")) };
+    let [.., parts] = *x.shape() else { return Err(OperatorError::new("a single number")) };
     ensure!(rank >= 2 && (parts == 1 || parts == 2), "shape {:?}", x.shape());
     let axis = match call.indices(2)?.and_then(|list| list.first().copied()) {
         Some(axis) => axis,
@@ -90,15 +90,16 @@ pub(super) fn stft(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let step = call.indices(1)?.and_then(|list| list.first().copied()).unwrap_or(0);
     let step = usize::try_from(step).ok().filter(|step| *step > 0);
-    let step = step.ok_or_else(|| Fault::new("a step of 0"))?;
+    let step = step.ok_or_else(|| OperatorError::new("a step of 0"))?;
     let window = call.maybe(2)?.map(floats).transpose()?;
     let length = call.indices(3)?.and_then(|list| list.first().copied());
     let length = length.and_then(|length| usize::try_from(length).ok());
-    let length = length.or(window.as_ref().map(Vec::len)).ok_or_else(|| Fault::new("no length"))?;
+    let length =
+        length.or(window.as_ref().map(Vec::len)).ok_or_else(|| OperatorError::new("no length"))?;
     let (batch, whole, parts) = match *x.shape() {
         [batch, whole] => (batch, whole, 1),
         [batch, whole, parts @ 1..=2] => (batch, whole, parts),
-        _ => return Err(Fault::new(format!("shape {:?}", x.shape()))),
+        _ => return Err(OperatorError::new(format!("shape {:?}", x.shape()))),
     };
     ensure!(length > 0 && whole >= length, "frames of {length} in {whole}");
     let half = call.int("onesided", 1) != 0;
@@ -129,7 +130,7 @@ pub(super) fn stft(call: &Call<'_>) -> Outcome {
 /// `HannWindow`, `HammingWindow`, `BlackmanWindow`.
 pub(super) fn window(call: &Call<'_>) -> Outcome {
     let size = call.indices(0)?.and_then(|list| list.first().copied()).unwrap_or(0);
-    let size = usize::try_from(size).map_err(|_| Fault::new("a size below 0"))?;
+    let size = usize::try_from(size).map_err(|_| OperatorError::new("a size below 0"))?;
     value::count(&[size])?;
     let span = if call.int("periodic", 1) != 0 { size as f64 } else { size as f64 - 1.0 };
     let [a, b, c] = match &*call.node.op_type {
@@ -147,9 +148,9 @@ pub(super) fn window(call: &Call<'_>) -> Outcome {
 
 /// Weights that gather the bins of a spectrum into bands as wide as the ear hears them.
 pub(super) fn mel(call: &Call<'_>) -> Outcome {
-    let number = |place| -> Result<f64, Fault> {
+    let number = |place| -> Result<f64, OperatorError> {
         let first = floats(call.tensor(place)?)?.first().copied();
-        first.ok_or_else(|| Fault::new(format!("input {place} is empty")))
+        first.ok_or_else(|| OperatorError::new(format!("input {place} is empty")))
     };
     let (bands, length, rate) = (number(0)? as usize, number(1)?, number(2)?);
     let (low, high) = (number(3)?, number(4)?);

@@ -8,7 +8,7 @@ use super::{
     Dtype, Tensor,
     call::Call,
     indexing,
-    value::{self, Fault, Outcome, all, ensure, from_floats, one, texts},
+    value::{self, OperatorError, Outcome, all, ensure, from_floats, one, texts},
 };
 
 pub(super) fn concat(call: &Call<'_>) -> Outcome {
@@ -66,7 +66,8 @@ fn parts_of<'t>(text: &'t str, delimiter: &str, most: Option<usize>) -> Vec<&'t 
 pub(super) fn regex(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let pattern = format!("^(?:{})$", call.text("pattern", ""));
-    let pattern = Regex::new(&pattern).map_err(|error| Fault::new(format!("pattern: {error}")))?;
+    let pattern =
+        Regex::new(&pattern).map_err(|error| OperatorError::new(format!("pattern: {error}")))?;
     let found: Vec<bool> = texts(x)?.iter().map(|text| pattern.is_match(text)).collect();
     one(value::tensor(x.shape(), found.into())?)
 }
@@ -94,7 +95,7 @@ pub(super) fn normalize(call: &Call<'_>) -> Outcome {
     match x.shape() {
         [_] => one(value::tensor(&[kept.len()], kept.into())?),
         [1, _] => one(value::tensor(&[1, kept.len()], kept.into())?),
-        shape => Err(Fault::new(format!("words are left out of rows of shape {shape:?}"))),
+        shape => Err(OperatorError::new(format!("words are left out of rows of shape {shape:?}"))),
     }
 }
 
@@ -108,7 +109,7 @@ pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
     let pad = call.text("pad_value", "#");
     let by_letter = expression.is_empty() && separators.iter().all(String::is_empty);
     let compiled = |pattern: &str| {
-        Regex::new(pattern).map_err(|error| Fault::new(format!("`{pattern}`: {error}")))
+        Regex::new(pattern).map_err(|error| OperatorError::new(format!("`{pattern}`: {error}")))
     };
     let token = if expression.is_empty() || expression == "." {
         None
@@ -165,7 +166,7 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
             texts.into_iter().map(|text| Word::Text(text.into())).collect()
         }
         (_, Some(ints)) => ints.iter().copied().map(Word::Int).collect(),
-        _ => return Err(Fault::new("it has no pool")),
+        _ => return Err(OperatorError::new("it has no pool")),
     };
     let starts = call.ints("ngram_counts").unwrap_or_default();
     let columns = call.ints("ngram_indexes").unwrap_or_default();
@@ -179,8 +180,9 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
         let start = usize::try_from(*start).unwrap_or(0);
         let end =
             starts.get(place + 1).map_or(pool.len(), |end| usize::try_from(*end).unwrap_or(0));
-        let part =
-            pool.get(start..end).ok_or_else(|| Fault::new("ngram_counts beyond the pool"))?;
+        let part = pool
+            .get(start..end)
+            .ok_or_else(|| OperatorError::new("ngram_counts beyond the pool"))?;
         for gram in part.chunks(length) {
             if (shortest..=longest).contains(&(length as i64)) {
                 known.insert(gram, number);
@@ -198,7 +200,7 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
         [] => (1, 1),
         [each] => (1, each),
         [rows, each] => (rows, each),
-        _ => return Err(Fault::new(format!("shape {:?}", x.shape()))),
+        _ => return Err(OperatorError::new(format!("shape {:?}", x.shape()))),
     };
     let mode = call.text("mode", "TF");
     let mut made = vec![0.0; value::count(&[rows, width])?];
@@ -227,7 +229,7 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
                 "TF" => count,
                 "IDF" => weight,
                 "TFIDF" => count * weight,
-                other => return Err(Fault::new(format!("mode `{other}`"))),
+                other => return Err(OperatorError::new(format!("mode `{other}`"))),
             };
         }
     }

@@ -18,34 +18,34 @@ pub(super) enum Value {
 
 /// Why a node gives nothing.
 #[derive(Debug)]
-pub(super) struct Fault(pub(super) Box<str>);
+pub(super) struct OperatorError(pub(super) Box<str>);
 
-impl Fault {
+impl OperatorError {
     #[cold]
-    pub(super) fn new(words: impl Into<Box<str>>) -> Fault {
-        Fault(words.into())
+    pub(super) fn new(words: impl Into<Box<str>>) -> OperatorError {
+        OperatorError(words.into())
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for OperatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl From<crate::tensor::TensorError> for Fault {
-    fn from(error: crate::tensor::TensorError) -> Fault {
-        Fault::new(error.to_string())
+impl From<crate::tensor::TensorError> for OperatorError {
+    fn from(error: crate::tensor::TensorError) -> OperatorError {
+        OperatorError::new(error.to_string())
     }
 }
 
-pub(super) type Outcome = Result<Vec<Value>, Fault>;
+pub(super) type Outcome = Result<Vec<Value>, OperatorError>;
 
 /// Leaves with a fault where a condition does not hold.
 macro_rules! ensure {
     ($condition:expr, $($words:tt)*) => {
         if !$condition {
-            return Err($crate::onnx::interpreter::value::Fault::new(format!($($words)*)));
+            return Err($crate::onnx::interpreter::value::OperatorError::new(format!($($words)*)));
         }
     };
 }
@@ -86,16 +86,16 @@ pub(super) fn all(tensors: impl IntoIterator<Item = Tensor>) -> Outcome {
 const MOST_ELEMENTS: usize = 1 << 28;
 
 /// A tensor of this shape, which the elements fill.
-pub(super) fn tensor(shape: &[usize], data: TensorData) -> Result<Tensor, Fault> {
+pub(super) fn tensor(shape: &[usize], data: TensorData) -> Result<Tensor, OperatorError> {
     Ok(Tensor::new(shape, data)?)
 }
 
 /// The number of elements of a shape, if that is no madness.
-pub(super) fn count(shape: &[usize]) -> Result<usize, Fault> {
+pub(super) fn count(shape: &[usize]) -> Result<usize, OperatorError> {
     let product = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     product
         .filter(|product| *product <= MOST_ELEMENTS)
-        .ok_or_else(|| Fault::new(format!("shape {shape:?} is too large")))
+        .ok_or_else(|| OperatorError::new(format!("shape {shape:?} is too large")))
 }
 
 pub(super) fn is_float(dtype: Dtype) -> bool {
@@ -103,7 +103,7 @@ pub(super) fn is_float(dtype: Dtype) -> bool {
 }
 
 /// The elements as 64-bit floats.
-pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, Fault> {
+pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, OperatorError> {
     Ok(match tensor.data() {
         TensorData::F32(values) => values.iter().map(|v| f64::from(*v)).collect(),
         TensorData::F64(values) => values.clone(),
@@ -113,7 +113,7 @@ pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, Fault> {
 }
 
 /// The elements as wide integers.
-pub(super) fn wide(tensor: &Tensor) -> Result<Vec<i128>, Fault> {
+pub(super) fn wide(tensor: &Tensor) -> Result<Vec<i128>, OperatorError> {
     Ok(match tensor.data() {
         TensorData::I64(values) => values.iter().map(|v| i128::from(*v)).collect(),
         TensorData::I32(values) => values.iter().map(|v| i128::from(*v)).collect(),
@@ -124,27 +124,29 @@ pub(super) fn wide(tensor: &Tensor) -> Result<Vec<i128>, Fault> {
         TensorData::U16(values) => values.iter().map(|v| i128::from(*v)).collect(),
         TensorData::U8(values) => values.iter().map(|v| i128::from(*v)).collect(),
         TensorData::Bool(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        other => return Err(Fault::new(format!("found {}, expected integers", other.dtype()))),
+        other => {
+            return Err(OperatorError::new(format!("found {}, expected integers", other.dtype())));
+        }
     })
 }
 
 /// The elements as sizes, axes or indices.
-pub(super) fn indices(tensor: &Tensor) -> Result<Vec<i64>, Fault> {
+pub(super) fn indices(tensor: &Tensor) -> Result<Vec<i64>, OperatorError> {
     let values = wide(tensor)?;
     Ok(values.into_iter().map(|v| v.clamp(i64::MIN.into(), i64::MAX.into()) as i64).collect())
 }
 
-pub(super) fn bools(tensor: &Tensor) -> Result<&[bool], Fault> {
+pub(super) fn bools(tensor: &Tensor) -> Result<&[bool], OperatorError> {
     tensor.as_bool().ok_or_else(|| mistyped(tensor, "bool"))
 }
 
-pub(super) fn texts(tensor: &Tensor) -> Result<&[Box<str>], Fault> {
+pub(super) fn texts(tensor: &Tensor) -> Result<&[Box<str>], OperatorError> {
     tensor.as_text().ok_or_else(|| mistyped(tensor, "text"))
 }
 
 #[cold]
-pub(super) fn mistyped(tensor: &Tensor, expected: &str) -> Fault {
-    Fault::new(format!("found {}, expected {expected}", tensor.dtype()))
+pub(super) fn mistyped(tensor: &Tensor, expected: &str) -> OperatorError {
+    OperatorError::new(format!("found {}, expected {expected}", tensor.dtype()))
 }
 
 /// 64-bit floats rounded to a type.
@@ -203,7 +205,7 @@ pub(super) fn pick_or(
     data: &TensorData,
     places: &[Option<usize>],
     fill: &TensorData,
-) -> Result<TensorData, Fault> {
+) -> Result<TensorData, OperatorError> {
     ensure!(data.dtype() == fill.dtype(), "found {}, expected {}", fill.dtype(), data.dtype());
     let joined = join(&[data, fill])?;
     let outside = data.len();
@@ -213,9 +215,9 @@ pub(super) fn pick_or(
 }
 
 /// The elements of several, one after the other.
-pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, Fault> {
+pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, OperatorError> {
     let Some((first, rest)) = parts.split_first() else {
-        return Err(Fault::new("nothing to join"));
+        return Err(OperatorError::new("nothing to join"));
     };
     let mut joined = (*first).clone();
     for part in rest {
@@ -227,7 +229,7 @@ pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, Fault> {
                     })*
                     (all, more) => {
                         let (found, expected) = (more.dtype(), all.dtype());
-                        return Err(Fault::new(format!("found {found}, expected {expected}")));
+                        return Err(OperatorError::new(format!("found {found}, expected {expected}")));
                     }
                 }
             };
@@ -246,16 +248,16 @@ pub(super) fn zeros(dtype: Dtype, count: usize) -> TensorData {
 }
 
 /// The type of this number in ONNX's own list of them.
-pub(super) fn dtype(number: i64) -> Result<Dtype, Fault> {
+pub(super) fn dtype(number: i64) -> Result<Dtype, OperatorError> {
     let known = i32::try_from(number).ok().and_then(crate::onnx::describe::dtype);
-    known.ok_or_else(|| Fault::new(format!("element type {number} is not supported")))
+    known.ok_or_else(|| OperatorError::new(format!("element type {number} is not supported")))
 }
 
 /// A tensor of the file.
-pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, Fault> {
+pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
     let sizes = proto.dims.iter().map(|size| usize::try_from(*size).ok());
     let shape: Option<Vec<usize>> = sizes.collect();
-    let shape = shape.ok_or_else(|| Fault::new("an axis of less than nothing"))?;
+    let shape = shape.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
     let dtype = dtype(proto.data_type.into())?;
     let raw = &*proto.raw_data;
     macro_rules! numbers {
@@ -301,7 +303,7 @@ pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, Fault> {
             let texts = proto.string_data.iter();
             let texts = texts.map(|text| std::str::from_utf8(text).map(Box::<str>::from));
             let texts: Result<Vec<_>, _> = texts.collect();
-            texts.map_err(|_| Fault::new("a text is not UTF-8"))?.into()
+            texts.map_err(|_| OperatorError::new("a text is not UTF-8"))?.into()
         }
     };
     Ok(Tensor::new(shape, data)?)

@@ -9,7 +9,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     operator::{Fact, FromNode, Operator, input},
     rows,
 };
@@ -18,7 +18,7 @@ use super::{
 pub(super) struct ArrayFeatureExtractor;
 
 impl FromNode for ArrayFeatureExtractor {
-    fn from_node(_: &NodeProto) -> Result<ArrayFeatureExtractor, Flaw> {
+    fn from_node(_: &NodeProto) -> Result<ArrayFeatureExtractor, NodeError> {
         Ok(ArrayFeatureExtractor)
     }
 }

@@ -2,7 +2,7 @@
 
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, tensor_proto::DataType};
 
-use super::Flaw;
+use super::NodeError;
 
 /// The attributes of a node. Absent lists are empty; a value of another type than the
 /// specification's is a flaw.
@@ -10,7 +10,7 @@ pub(super) struct Attributes<'a>(&'a NodeProto);
 
 /// `AttributeProto.AttributeType`.
 #[derive(Clone, Copy)]
-enum Kind {
+enum AttributeType {
     Float = 1,
     Int = 2,
     Text = 3,
@@ -25,53 +25,59 @@ impl<'a> Attributes<'a> {
         Attributes(node)
     }
 
-    fn find(&self, name: &str, kind: Kind) -> Result<Option<&'a AttributeProto>, Flaw> {
+    fn find(
+        &self,
+        name: &str,
+        kind: AttributeType,
+    ) -> Result<Option<&'a AttributeProto>, NodeError> {
         let Some(found) = self.0.attribute.iter().find(|attribute| attribute.name == name) else {
             return Ok(None);
         };
         // The oldest files state no type.
         if found.r#type != 0 && found.r#type != kind as i32 {
-            return Err(Flaw::damaged(format!("its attribute `{name}` has another type")));
+            return Err(NodeError::damaged(format!("its attribute `{name}` has another type")));
         }
         Ok(Some(found))
     }
 
-    pub(super) fn int(&self, name: &str, default: i64) -> Result<i64, Flaw> {
-        Ok(self.find(name, Kind::Int)?.map_or(default, |found| found.i))
+    pub(super) fn int(&self, name: &str, default: i64) -> Result<i64, NodeError> {
+        Ok(self.find(name, AttributeType::Int)?.map_or(default, |found| found.i))
     }
 
-    pub(super) fn float(&self, name: &str, default: f32) -> Result<f32, Flaw> {
-        Ok(self.find(name, Kind::Float)?.map_or(default, |found| found.f))
+    pub(super) fn float(&self, name: &str, default: f32) -> Result<f32, NodeError> {
+        Ok(self.find(name, AttributeType::Float)?.map_or(default, |found| found.f))
     }
 
-    pub(super) fn text(&self, name: &str, default: &'a str) -> Result<&'a str, Flaw> {
-        self.find(name, Kind::Text)?.map_or(Ok(default), |found| text(name, &found.s))
+    pub(super) fn text(&self, name: &str, default: &'a str) -> Result<&'a str, NodeError> {
+        self.find(name, AttributeType::Text)?.map_or(Ok(default), |found| text(name, &found.s))
     }
 
-    pub(super) fn ints(&self, name: &str) -> Result<&'a [i64], Flaw> {
-        Ok(self.find(name, Kind::Ints)?.map_or(&[], |found| &found.ints))
+    pub(super) fn ints(&self, name: &str) -> Result<&'a [i64], NodeError> {
+        Ok(self.find(name, AttributeType::Ints)?.map_or(&[], |found| &found.ints))
     }
 
-    pub(super) fn floats(&self, name: &str) -> Result<&'a [f32], Flaw> {
-        Ok(self.find(name, Kind::Floats)?.map_or(&[], |found| &found.floats))
+    pub(super) fn floats(&self, name: &str) -> Result<&'a [f32], NodeError> {
+        Ok(self.find(name, AttributeType::Floats)?.map_or(&[], |found| &found.floats))
     }
 
-    pub(super) fn texts(&self, name: &str) -> Result<Vec<&'a str>, Flaw> {
-        let found = self.find(name, Kind::Texts)?;
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<&'a str>, NodeError> {
+        let found = self.find(name, AttributeType::Texts)?;
         let texts = found.map_or(&[][..], |found| &found.strings);
         texts.iter().map(|bytes| text(name, bytes)).collect()
     }
 
-    pub(super) fn tensor(&self, name: &str) -> Result<Option<Values>, Flaw> {
-        match self.find(name, Kind::Tensor)?.map(|found| found.t.as_ref()) {
+    pub(super) fn tensor(&self, name: &str) -> Result<Option<Values>, NodeError> {
+        match self.find(name, AttributeType::Tensor)?.map(|found| found.t.as_ref()) {
             None => Ok(None),
             Some(Some(tensor)) => values(name, tensor).map(Some),
-            Some(None) => Err(Flaw::damaged(format!("its attribute `{name}` holds no tensor"))),
+            Some(None) => {
+                Err(NodeError::damaged(format!("its attribute `{name}` holds no tensor")))
+            }
         }
     }
 
     /// Numbers given as floats, or as a tensor under `name_as_tensor`.
-    pub(super) fn numbers(&self, name: &str) -> Result<Vec<f64>, Flaw> {
+    pub(super) fn numbers(&self, name: &str) -> Result<Vec<f64>, NodeError> {
         match self.tensor(&format!("{name}_as_tensor"))? {
             Some(values) => values.floats(name),
             None => Ok(self.floats(name)?.iter().copied().map(f64::from).collect()),
@@ -79,9 +85,9 @@ impl<'a> Attributes<'a> {
     }
 }
 
-fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Flaw> {
+fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, NodeError> {
     std::str::from_utf8(bytes)
-        .map_err(|_| Flaw::damaged(format!("its attribute `{name}` is not UTF-8")))
+        .map_err(|_| NodeError::damaged(format!("its attribute `{name}` is not UTF-8")))
 }
 
 /// The elements of a tensor.
@@ -106,18 +112,18 @@ impl Values {
     }
 
     /// The elements, if they are floats.
-    pub(super) fn floats(self, name: &str) -> Result<Vec<f64>, Flaw> {
+    pub(super) fn floats(self, name: &str) -> Result<Vec<f64>, NodeError> {
         match self {
             Values::F32(values) => Ok(values.into_iter().map(f64::from).collect()),
             Values::F64(values) => Ok(values),
-            _ => Err(Flaw::damaged(format!("its attribute `{name}` holds no floats"))),
+            _ => Err(NodeError::damaged(format!("its attribute `{name}` holds no floats"))),
         }
     }
 }
 
 /// The elements of a tensor of this name.
-pub(super) fn values(name: &str, tensor: &TensorProto) -> Result<Values, Flaw> {
-    let damaged = |what: &str| Flaw::damaged(format!("its attribute `{name}` {what}"));
+pub(super) fn values(name: &str, tensor: &TensorProto) -> Result<Values, NodeError> {
+    let damaged = |what: &str| NodeError::damaged(format!("its attribute `{name}` {what}"));
     if !tensor.external_data.is_empty() {
         return Err(damaged("keeps its values in another file"));
     }
@@ -151,7 +157,11 @@ pub(super) fn values(name: &str, tensor: &TensorProto) -> Result<Values, Flaw> {
                 .map(|bytes| text(name, bytes).map(str::to_owned))
                 .collect::<Result<_, _>>()?,
         ),
-        _ => return Err(Flaw::Unsupported("an attribute has an element type that is not read")),
+        _ => {
+            return Err(NodeError::Unsupported(
+                "an attribute has an element type that is not read",
+            ));
+        }
     };
     Ok(values)
 }

@@ -8,7 +8,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, input},
 };
@@ -19,7 +19,7 @@ pub(super) struct Binarizer {
 }
 
 impl FromNode for Binarizer {
-    fn from_node(node: &NodeProto) -> Result<Binarizer, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<Binarizer, NodeError> {
         Ok(Binarizer { threshold: Attributes::of(node).float("threshold", 0.0)? })
     }
 }

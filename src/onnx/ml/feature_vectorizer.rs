@@ -8,7 +8,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, input},
     rows,
@@ -21,14 +21,14 @@ pub(super) struct FeatureVectorizer {
 }
 
 impl FromNode for FeatureVectorizer {
-    fn from_node(node: &NodeProto) -> Result<FeatureVectorizer, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<FeatureVectorizer, NodeError> {
         let widths = Attributes::of(node).ints("inputdimensions")?;
         if !widths.is_empty() && widths.len() != node.input.len() {
-            return Err(Flaw::damaged("its `inputdimensions` are not as many as its inputs"));
+            return Err(NodeError::damaged("its `inputdimensions` are not as many as its inputs"));
         }
         let widths = widths.iter().map(|width| usize::try_from(*width)).collect::<Result<_, _>>();
         let widths =
-            widths.map_err(|_| Flaw::damaged("one of its `inputdimensions` is negative"))?;
+            widths.map_err(|_| NodeError::damaged("one of its `inputdimensions` is negative"))?;
         Ok(FeatureVectorizer { widths })
     }
 }

@@ -8,7 +8,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, RowChange, input},
     rows,
@@ -22,7 +22,7 @@ pub(super) enum Imputer {
 }
 
 impl FromNode for Imputer {
-    fn from_node(node: &NodeProto) -> Result<Imputer, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<Imputer, NodeError> {
         let attributes = Attributes::of(node);
         let floats = attributes.floats("imputed_value_floats")?;
         let ints = attributes.ints("imputed_value_int64s")?;
@@ -35,7 +35,7 @@ impl FromNode for Imputer {
                 replaced: attributes.int("replaced_value_int64", 0)?,
                 by: ints.into(),
             }),
-            _ => Err(Flaw::damaged(
+            _ => Err(NodeError::damaged(
                 "found none or both of `imputed_value_floats` and `imputed_value_int64s`",
             )),
         }

@@ -8,7 +8,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::{Attributes, Values},
     operator::{Fact, FromNode, Operator, input},
     rows,
@@ -69,7 +69,7 @@ impl Keys {
 }
 
 /// The one of these attributes that is there.
-fn one_of(attributes: &Attributes<'_>, kind: &str) -> Result<Option<Values>, Flaw> {
+fn one_of(attributes: &Attributes<'_>, kind: &str) -> Result<Option<Values>, NodeError> {
     let texts = attributes.texts(&format!("{kind}_strings"))?;
     let ints = attributes.ints(&format!("{kind}_int64s"))?;
     let floats = attributes.floats(&format!("{kind}_floats"))?;
@@ -81,17 +81,21 @@ fn one_of(attributes: &Attributes<'_>, kind: &str) -> Result<Option<Values>, Fla
         }
         (true, ints, [], None) => Ok(Some(Values::I64(ints.to_vec()))),
         (true, [], floats, None) => Ok(Some(Values::F32(floats.to_vec()))),
-        _ => Err(Flaw::damaged(format!("found several of its `{kind}_..` lists"))),
+        _ => Err(NodeError::damaged(format!("found several of its `{kind}_..` lists"))),
     }
 }
 
 impl FromNode for LabelEncoder {
-    fn from_node(node: &NodeProto) -> Result<LabelEncoder, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<LabelEncoder, NodeError> {
         let attributes = Attributes::of(node);
         let (keys, values) = match (one_of(&attributes, "keys")?, one_of(&attributes, "values")?) {
             (Some(keys), Some(values)) => (keys, values),
             (None, None) => return LabelEncoder::of_classes(&attributes),
-            _ => return Err(Flaw::damaged("found keys without values, or values without keys")),
+            _ => {
+                return Err(NodeError::damaged(
+                    "found keys without values, or values without keys",
+                ));
+            }
         };
         let (keys, count) = Keys::new(keys);
         let length = match &values {
@@ -104,7 +108,7 @@ impl FromNode for LabelEncoder {
             Values::Texts(values) => values.len(),
         };
         if count != length {
-            return Err(Flaw::damaged(format!("found {count} keys and {length} values")));
+            return Err(NodeError::damaged(format!("found {count} keys and {length} values")));
         }
         let default = default(&attributes, &values)?;
         Ok(LabelEncoder { keys, values, default, back: None })
@@ -112,7 +116,7 @@ impl FromNode for LabelEncoder {
 }
 
 /// What an unknown element becomes.
-fn default(attributes: &Attributes<'_>, values: &Values) -> Result<Values, Flaw> {
+fn default(attributes: &Attributes<'_>, values: &Values) -> Result<Values, NodeError> {
     let int = || attributes.int("default_int64", -1);
     let float = || attributes.float("default_float", -0.0);
     let tensor = attributes.tensor("default_tensor")?;
@@ -125,7 +129,7 @@ fn default(attributes: &Attributes<'_>, values: &Values) -> Result<Values, Flaw>
         (Values::I16(_), None) => Values::I16(vec![-1]),
         (Values::F32(_), None) => Values::F32(vec![float()?]),
         (Values::F64(_), None) => Values::F64(vec![-0.0]),
-        (Values::U8(_), _) => return Err(Flaw::damaged("found values of 8-bit integers")),
+        (Values::U8(_), _) => return Err(NodeError::damaged("found values of 8-bit integers")),
         (_, Some(tensor)) => tensor,
     };
     let one = match (values, &default) {
@@ -135,20 +139,24 @@ fn default(attributes: &Attributes<'_>, values: &Values) -> Result<Values, Flaw>
         (Values::I16(_), Values::I16(default)) => default.len(),
         (Values::F32(_), Values::F32(default)) => default.len(),
         (Values::F64(_), Values::F64(default)) => default.len(),
-        _ => return Err(Flaw::damaged("its `default_tensor` has another type than its values")),
+        _ => {
+            return Err(NodeError::damaged(
+                "its `default_tensor` has another type than its values",
+            ));
+        }
     };
     match one {
         1 => Ok(default),
-        count => Err(Flaw::damaged(format!("found {count} values in its `default_tensor`"))),
+        count => Err(NodeError::damaged(format!("found {count} values in its `default_tensor`"))),
     }
 }
 
 impl LabelEncoder {
     /// The first version of the operator: texts and the numbers of their places.
-    fn of_classes(attributes: &Attributes<'_>) -> Result<LabelEncoder, Flaw> {
+    fn of_classes(attributes: &Attributes<'_>) -> Result<LabelEncoder, NodeError> {
         let classes = attributes.texts("classes_strings")?;
         if classes.is_empty() {
-            return Err(Flaw::damaged("found no keys"));
+            return Err(NodeError::damaged("found no keys"));
         }
         let count = i64::try_from(classes.len()).unwrap_or(i64::MAX);
         let back = LabelEncoder {

@@ -2,7 +2,7 @@
 
 use tract_onnx::tract_hir::internal::{DatumType, Tensor, TractResult, format_err};
 
-use super::{Flaw, attributes::Attributes, rows};
+use super::{NodeError, attributes::Attributes, rows};
 
 /// The classes of a classifier, in order.
 #[derive(Clone, Debug)]
@@ -17,12 +17,14 @@ impl Labels {
         attributes: &Attributes<'_>,
         numbers: &str,
         texts: &str,
-    ) -> Result<Labels, Flaw> {
+    ) -> Result<Labels, NodeError> {
         let (ints, strings) = (attributes.ints(numbers)?, attributes.texts(texts)?);
         match (ints.is_empty(), strings.is_empty()) {
             (false, true) => Ok(Labels::Numbers(ints.into())),
             (true, false) => Ok(Labels::Texts(strings.into_iter().map(str::to_owned).collect())),
-            _ => Err(Flaw::damaged(format!("found none or both of `{numbers}` and `{texts}`"))),
+            _ => {
+                Err(NodeError::damaged(format!("found none or both of `{numbers}` and `{texts}`")))
+            }
         }
     }
 

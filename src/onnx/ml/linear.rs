@@ -8,7 +8,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     dot::dot,
     labels::Labels,
@@ -28,9 +28,9 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(weights: &[f32], intercepts: &[f32], scores: usize) -> Result<Sums, Flaw> {
+    fn new(weights: &[f32], intercepts: &[f32], scores: usize) -> Result<Sums, NodeError> {
         if weights.is_empty() || scores == 0 || !weights.len().is_multiple_of(scores) {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} coefficients for {scores} scores",
                 weights.len()
             )));
@@ -75,7 +75,7 @@ pub(super) struct LinearClassifier {
 }
 
 impl FromNode for LinearClassifier {
-    fn from_node(node: &NodeProto) -> Result<LinearClassifier, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<LinearClassifier, NodeError> {
         let attributes = Attributes::of(node);
         let labels = Labels::read(&attributes, "classlabels_ints", "classlabels_strings")?;
         let weights = attributes.floats("coefficients")?;
@@ -89,7 +89,7 @@ impl FromNode for LinearClassifier {
         };
         let fits = scores == labels.len() || (scores == 1 && labels.len() == 2);
         if !fits {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} classes for {scores} scores",
                 labels.len()
             )));
@@ -179,14 +179,14 @@ pub(super) struct LinearRegressor {
 }
 
 impl FromNode for LinearRegressor {
-    fn from_node(node: &NodeProto) -> Result<LinearRegressor, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<LinearRegressor, NodeError> {
         let attributes = Attributes::of(node);
         let targets = attributes.int("targets", 1)?;
         let targets = usize::try_from(targets)
-            .map_err(|_| Flaw::damaged(format!("found {targets} targets")))?;
+            .map_err(|_| NodeError::damaged(format!("found {targets} targets")))?;
         let intercepts = attributes.floats("intercepts")?;
         if !intercepts.is_empty() && intercepts.len() != targets {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} intercepts for {targets} targets",
                 intercepts.len()
             )));

@@ -7,7 +7,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, RowChange, input},
     rows,
@@ -25,12 +25,12 @@ pub(super) enum Normalizer {
 }
 
 impl FromNode for Normalizer {
-    fn from_node(node: &NodeProto) -> Result<Normalizer, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<Normalizer, NodeError> {
         match Attributes::of(node).text("norm", "MAX")? {
             "MAX" => Ok(Normalizer::Max),
             "L1" => Ok(Normalizer::L1),
             "L2" => Ok(Normalizer::L2),
-            other => Err(Flaw::damaged(format!("there is no norm `{other}`"))),
+            other => Err(NodeError::damaged(format!("there is no norm `{other}`"))),
         }
     }
 }

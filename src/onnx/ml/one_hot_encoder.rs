@@ -10,7 +10,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, input},
     rows,
@@ -31,7 +31,7 @@ enum Categories {
 }
 
 impl FromNode for OneHotEncoder {
-    fn from_node(node: &NodeProto) -> Result<OneHotEncoder, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<OneHotEncoder, NodeError> {
         let attributes = Attributes::of(node);
         let (ints, texts) = (attributes.ints("cats_int64s")?, attributes.texts("cats_strings")?);
         let categories = match (ints.len(), texts.len()) {
@@ -41,7 +41,11 @@ impl FromNode for OneHotEncoder {
             (0, count) if count > 0 => {
                 Categories::Texts(texts.into_iter().map(Box::from).zip(0..).collect(), count)
             }
-            _ => return Err(Flaw::damaged("found none or both of `cats_int64s`, `cats_strings`")),
+            _ => {
+                return Err(NodeError::damaged(
+                    "found none or both of `cats_int64s`, `cats_strings`",
+                ));
+            }
         };
         Ok(OneHotEncoder { categories, zeros: attributes.int("zeros", 1)? != 0 })
     }

@@ -11,7 +11,7 @@ use tract_onnx::{
     },
 };
 
-use super::{Flaw, labels::Labels};
+use super::{NodeError, labels::Labels};
 
 /// The element type and shape of an input or output.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ pub(super) trait RowChange {
 
 /// Makes an operator from a node.
 pub(super) trait FromNode: Operator + Sized {
-    fn from_node(node: &NodeProto) -> Result<Self, Flaw>;
+    fn from_node(node: &NodeProto) -> Result<Self, NodeError>;
 }
 
 /// The engine's view of a node, before the types and shapes are known.

@@ -1,6 +1,6 @@
 //! What is done to scores last.
 
-use super::{Flaw, attributes::Attributes};
+use super::{NodeError, attributes::Attributes};
 
 /// `post_transform`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,26 +13,26 @@ pub(super) enum PostTransform {
 }
 
 impl PostTransform {
-    pub(super) fn read(attributes: &Attributes<'_>) -> Result<PostTransform, Flaw> {
+    pub(super) fn read(attributes: &Attributes<'_>) -> Result<PostTransform, NodeError> {
         match attributes.text("post_transform", "NONE")? {
             "NONE" => Ok(PostTransform::None),
             "SOFTMAX" => Ok(PostTransform::Softmax),
             "LOGISTIC" => Ok(PostTransform::Logistic),
             "SOFTMAX_ZERO" => Ok(PostTransform::SoftmaxZero),
             "PROBIT" => Ok(PostTransform::Probit),
-            other => Err(Flaw::damaged(format!("there is no post-transform `{other}`"))),
+            other => Err(NodeError::damaged(format!("there is no post-transform `{other}`"))),
         }
     }
 
     /// The number that `TreeEnsemble` gives it.
-    pub(super) fn from_number(number: i64) -> Result<PostTransform, Flaw> {
+    pub(super) fn from_number(number: i64) -> Result<PostTransform, NodeError> {
         match number {
             0 => Ok(PostTransform::None),
             1 => Ok(PostTransform::Softmax),
             2 => Ok(PostTransform::Logistic),
             3 => Ok(PostTransform::SoftmaxZero),
             4 => Ok(PostTransform::Probit),
-            other => Err(Flaw::damaged(format!("there is no post-transform {other}"))),
+            other => Err(NodeError::damaged(format!("there is no post-transform {other}"))),
         }
     }
 

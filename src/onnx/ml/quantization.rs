@@ -12,7 +12,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, input},
     rows::f32s,
@@ -59,7 +59,7 @@ pub(super) struct Quantize {
 }
 
 impl FromNode for Quantize {
-    fn from_node(node: &NodeProto) -> Result<Quantize, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<Quantize, NodeError> {
         Ok(Quantize { axis: Attributes::of(node).int("axis", 1)? })
     }
 }
@@ -105,7 +105,7 @@ pub(super) struct Dequantize {
 }
 
 impl FromNode for Dequantize {
-    fn from_node(node: &NodeProto) -> Result<Dequantize, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<Dequantize, NodeError> {
         Ok(Dequantize { axis: Attributes::of(node).int("axis", 1)? })
     }
 }

@@ -6,7 +6,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, RowChange, input},
     rows,
@@ -19,7 +19,7 @@ pub(super) struct Scaler {
 }
 
 impl FromNode for Scaler {
-    fn from_node(node: &NodeProto) -> Result<Scaler, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<Scaler, NodeError> {
         let attributes = Attributes::of(node);
         let (offset, scale) = (attributes.floats("offset")?, attributes.floats("scale")?);
         let pairs: Box<[(f32, f32)]> = match (offset, scale) {
@@ -30,7 +30,7 @@ impl FromNode for Scaler {
             (offset, scale) if offset.len() == scale.len() => {
                 offset.iter().copied().zip(scale.iter().copied()).collect()
             }
-            _ => return Err(Flaw::damaged("its `offset` and `scale` differ in length")),
+            _ => return Err(NodeError::damaged("its `offset` and `scale` differ in length")),
         };
         Ok(Scaler { offset_and_scale: pairs })
     }

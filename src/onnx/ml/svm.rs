@@ -6,7 +6,7 @@ mod regressor;
 
 pub(super) use self::{classifier::SvmClassifier, regressor::SvmRegressor};
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     dot::{dot, square_distance},
 };
@@ -21,12 +21,12 @@ enum Kernel {
 }
 
 impl Kernel {
-    fn read(attributes: &Attributes<'_>) -> Result<Kernel, Flaw> {
+    fn read(attributes: &Attributes<'_>) -> Result<Kernel, NodeError> {
         let (gamma, coef0, degree) = match attributes.floats("kernel_params")? {
             [] => (0.0, 0.0, 0.0),
             [gamma, coef0, degree] => (*gamma, *coef0, *degree),
             other => {
-                return Err(Flaw::damaged(format!("found {} kernel parameters", other.len())));
+                return Err(NodeError::damaged(format!("found {} kernel parameters", other.len())));
             }
         };
         match attributes.text("kernel_type", "LINEAR")? {
@@ -34,7 +34,7 @@ impl Kernel {
             "POLY" => Ok(Kernel::Poly { gamma, coef0, degree }),
             "RBF" => Ok(Kernel::Rbf { gamma }),
             "SIGMOID" => Ok(Kernel::Sigmoid { gamma, coef0 }),
-            other => Err(Flaw::damaged(format!("there is no kernel `{other}`"))),
+            other => Err(NodeError::damaged(format!("there is no kernel `{other}`"))),
         }
     }
 
@@ -67,9 +67,9 @@ struct Vectors {
 }
 
 impl Vectors {
-    fn new(kernel: Kernel, values: &[f32], count: usize) -> Result<Vectors, Flaw> {
+    fn new(kernel: Kernel, values: &[f32], count: usize) -> Result<Vectors, NodeError> {
         if count == 0 || values.is_empty() || !values.len().is_multiple_of(count) {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} numbers for {count} support vectors",
                 values.len()
             )));

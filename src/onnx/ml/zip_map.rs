@@ -7,7 +7,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Flaw,
+    NodeError,
     attributes::Attributes,
     labels::Labels,
     operator::{Fact, FromNode, Operator, input},
@@ -19,7 +19,7 @@ pub(super) struct ZipMap {
 }
 
 impl FromNode for ZipMap {
-    fn from_node(node: &NodeProto) -> Result<ZipMap, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<ZipMap, NodeError> {
         let attributes = Attributes::of(node);
         let labels = Labels::read(&attributes, "classlabels_int64s", "classlabels_strings")?;
         Ok(ZipMap { classes: labels.len() })

@@ -18,7 +18,7 @@ use super::super::sync::{AtomicU64, Ordering};
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct State(AtomicU64);
+pub(crate) struct BreakerState(AtomicU64);
 
 /// What a call that was let through must show when it reports how it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +47,9 @@ enum Phase {
 
 /// The word taken apart.
 #[derive(Clone, Copy)]
-struct Word(u64);
+struct PackedState(u64);
 
-impl Word {
+impl PackedState {
     fn phase(self) -> Phase {
         match self.0 & ((1 << PHASE_BITS) - 1) {
             0 => Phase::Closed,
@@ -67,7 +67,7 @@ impl Word {
     }
 
     fn is_of(self, ticket: Ticket) -> bool {
-        self.epoch() == Word(ticket.0).epoch()
+        self.epoch() == PackedState(ticket.0).epoch()
     }
 
     /// The same state with another value.
@@ -82,9 +82,9 @@ impl Word {
     }
 }
 
-impl State {
-    pub(crate) fn closed() -> State {
-        State(AtomicU64::new(0))
+impl BreakerState {
+    pub(crate) fn closed() -> BreakerState {
+        BreakerState(AtomicU64::new(0))
     }
 
     /// Lets a call through, if the breaker is closed. Relaxed, here and everywhere: the word orders
@@ -98,13 +98,13 @@ impl State {
     /// Lets one call through as the probe, once the rest is over.
     pub(crate) fn probe(&self, now: Milliseconds, rest: Milliseconds) -> Option<Ticket> {
         let word = self.0.load(Ordering::Relaxed);
-        match Word(word).phase() {
+        match PackedState(word).phase() {
             // It closed just now.
             Phase::Closed => return Some(Ticket(word)),
-            Phase::Resting | Phase::Probing if now < Word(word).value() => return None,
+            Phase::Resting | Phase::Probing if now < PackedState(word).value() => return None,
             Phase::Resting | Phase::Probing => {}
         }
-        let probing = Word(word).next(Phase::Probing, now.saturating_add(rest));
+        let probing = PackedState(word).next(Phase::Probing, now.saturating_add(rest));
         // Who loses this race has seen another take the probe.
         self.0
             .compare_exchange(word, probing, Ordering::Relaxed, Ordering::Relaxed)
@@ -114,12 +114,12 @@ impl State {
 
     /// Whether a call would be let through now.
     pub(crate) fn would_pass(&self, now: impl FnOnce() -> Milliseconds) -> bool {
-        let word = Word(self.0.load(Ordering::Relaxed));
+        let word = PackedState(self.0.load(Ordering::Relaxed));
         word.phase() == Phase::Closed || now() >= word.value()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        Word(self.0.load(Ordering::Relaxed)).phase() == Phase::Closed
+        PackedState(self.0.load(Ordering::Relaxed)).phase() == Phase::Closed
     }
 
     #[inline]
@@ -168,12 +168,16 @@ impl State {
     }
 
     /// Changes the word, if the ticket is of its epoch; returns what it was before.
-    fn change(&self, ticket: Ticket, change: impl Fn(Word) -> Option<u64>) -> Option<Word> {
+    fn change(
+        &self,
+        ticket: Ticket,
+        change: impl Fn(PackedState) -> Option<u64>,
+    ) -> Option<PackedState> {
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
-                Word(word).is_of(ticket).then(|| change(Word(word))).flatten()
+                PackedState(word).is_of(ticket).then(|| change(PackedState(word))).flatten()
             })
             .ok()
-            .map(Word)
+            .map(PackedState)
     }
 }

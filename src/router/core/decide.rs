@@ -13,7 +13,7 @@ use crate::{
         breaker::Ticket,
         clamp::{self, ExplainedClamp},
         slot::Handle,
-        table::{Candidates, Table},
+        table::{Candidates, RoutingTable},
     },
     version::Version,
 };
@@ -31,7 +31,7 @@ struct Picked<'t> {
 
 impl Picked<'_> {
     #[inline]
-    fn own<M: Handle>(self, table: &Table<M>) -> Choice {
+    fn own<M: Handle>(self, table: &RoutingTable<M>) -> Choice {
         let Picked { slot, reason, cause, variant, ticket, wanted } = self;
         let variant = table.text(slot, variant);
         Choice { slot, reason, cause, variant, ticket, wanted }
@@ -46,7 +46,7 @@ impl<M: Handle> Core<M> {
     #[inline(always)]
     pub(crate) fn choose(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         context: &dyn EvaluationContext,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
@@ -56,7 +56,7 @@ impl<M: Handle> Core<M> {
     #[inline(always)]
     fn choose_by(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         request: &Request<'_>,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
@@ -75,7 +75,7 @@ impl<M: Handle> Core<M> {
     #[inline(always)]
     fn pick<'t>(
         &'t self,
-        table: &'t Table<M>,
+        table: &'t RoutingTable<M>,
         request: &Request<'t>,
         probe: bool,
     ) -> Option<Picked<'t>> {
@@ -88,7 +88,7 @@ impl<M: Handle> Core<M> {
 
     /// What the flags named, or the fallback version and why.
     #[inline(always)]
-    fn settle<'t>(&self, table: &Table<M>, answer: Answer<'t>, probe: bool) -> Picked<'t> {
+    fn settle<'t>(&self, table: &RoutingTable<M>, answer: Answer<'t>, probe: bool) -> Picked<'t> {
         let (place, cause) = match (answer.version, answer.cause) {
             (Some(name), cause) => match table.place(name) {
                 Some(place) => (place, cause),
@@ -111,7 +111,7 @@ impl<M: Handle> Core<M> {
     #[inline(always)]
     fn settle_on<'t>(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         place: usize,
         reason: Reason,
         cause: Option<FallbackCause>,
@@ -130,7 +130,7 @@ impl<M: Handle> Core<M> {
         match admitted {
             Ok(ticket) => Picked { slot: place, reason, cause, variant, ticket, wanted: None },
             Err(cause) => {
-                let (slot, ticket) = self.stand_in(table, Some(place), probe);
+                let (slot, ticket) = self.fallback_for(table, Some(place), probe);
                 let cause = Some(cause);
                 Picked { slot, reason, cause, variant, ticket, wanted: Some(place) }
             }
@@ -141,7 +141,7 @@ impl<M: Handle> Core<M> {
     /// would have kept everybody from it is the better reason; a breaker's one probe is not spent.
     fn hold_back<'t>(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         place: usize,
         answer: Answer<'t>,
         probe: bool,
@@ -150,7 +150,7 @@ impl<M: Handle> Core<M> {
             Some(slot) => slot.admits(&*self.settings.clock, false),
             None => Err(FallbackCause::UnknownVersion),
         };
-        let (slot, ticket) = self.stand_in(table, Some(place), probe);
+        let (slot, ticket) = self.fallback_for(table, Some(place), probe);
         Picked {
             slot,
             reason: answer.reason,
@@ -164,11 +164,11 @@ impl<M: Handle> Core<M> {
     #[cold]
     fn without_key(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         request: &Request<'_>,
         probe: bool,
     ) -> Result<Choice, KeyRefused> {
-        let (slot, ticket) = self.stand_in(table, None, probe);
+        let (slot, ticket) = self.fallback_for(table, None, probe);
         let fallback = Choice {
             slot,
             reason: Reason::MissingKey,
@@ -198,7 +198,7 @@ impl<M: Handle> Core<M> {
     #[inline]
     pub(crate) fn candidates(
         &self,
-        table: &Table<M>,
+        table: &RoutingTable<M>,
         context: &dyn EvaluationContext,
         chosen: usize,
         id: PredictionId,
@@ -265,7 +265,7 @@ impl<M: Handle> Core<M> {
     }
 }
 
-impl<M: Handle> Table<M> {
+impl<M: Handle> RoutingTable<M> {
     #[inline]
     fn version(&self, slot: usize) -> Version {
         self.slots.get(slot).map_or_else(|| Version::new(""), |slot| slot.version.clone())

@@ -1,6 +1,6 @@
 //! Each decision as an event on the trace of its request.
 
-use super::{Choice, Core, Handle, Table};
+use super::{Choice, Core, Handle, RoutingTable};
 use crate::flag::Reason;
 
 impl<M: Handle> Core<M> {
@@ -10,7 +10,7 @@ impl<M: Handle> Core<M> {
     /// The user's key, which the conventions have a name for, is not in it: a trace is kept where
     /// others read it.
     #[cold]
-    pub(super) fn trace(&self, table: &Table<M>, choice: &Choice) {
+    pub(super) fn trace(&self, table: &RoutingTable<M>, choice: &Choice) {
         let answering = table.slots.get(choice.slot).map(|slot| slot.version.as_str());
         tracing::event!(
             name: "feature_flag.evaluation",

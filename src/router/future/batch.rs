@@ -8,8 +8,8 @@ use futures::{
 };
 
 use super::{
-    AsyncModelRouter, Inner, Started,
-    compute::{Computed, Report, compute},
+    AsyncModelRouter, AsyncRouterState, Started,
+    compute::{CallReport, Computed, compute},
     hosted::Hosted,
     lane::{Lane, Refused},
 };
@@ -17,7 +17,7 @@ use crate::{
     context::EvaluationContext,
     model::{Model, ModelError},
     router::{
-        Answered, Input, Output, PredictError, Prediction,
+        Input, Output, PredictError, Prediction, ServedAnswer,
         batch::{CHUNK, ask_chunk},
         call::Called,
         conclude,
@@ -25,7 +25,7 @@ use crate::{
         registered::AnyModel,
         shadowing::Served,
         slot::Slot,
-        table::Table,
+        table::RoutingTable,
     },
 };
 
@@ -38,7 +38,7 @@ struct Waiting {
 }
 
 /// A row and what came of asking for it.
-type Asked<P> = (Waiting, Result<Called<P>, PredictError>);
+type BatchedCall<P> = (Waiting, Result<Called<P>, PredictError>);
 
 impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     /// Answers many rows, each for its own context: one result a row, in order.
@@ -83,14 +83,14 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     }
 }
 
-impl<F: ?Sized + Input, P: Output> Inner<F, P> {
+impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     async fn run_batch(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         started: Vec<Result<Started<F, P>, PredictError>>,
         features: &[Arc<F::Owned>],
     ) -> Vec<Result<Prediction<P>, PredictError>> {
-        let mut answered: Vec<Option<Result<Answered<P>, PredictError>>> =
+        let mut answered: Vec<Option<Result<ServedAnswer<P>, PredictError>>> =
             features.iter().map(|_| None).collect();
         let mut put = |row: usize, answer| {
             if let Some(place) = answered.get_mut(row) {
@@ -123,7 +123,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                         let choice = self.core.fall_back(table, choice, Some(&error));
                         waiting.push(Waiting { row, choice, first: first.or(Some(error)) });
                     }
-                    Ok(called) => put(row, Ok(Answered { choice, called, first })),
+                    Ok(called) => put(row, Ok(ServedAnswer { choice, called, first })),
                 }
             }
         }
@@ -140,15 +140,15 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// Offers the row to its shadows, and makes the caller's answer of it.
     fn finish_row(
         &self,
-        table: &Table<Hosted<F, P>>,
+        table: &RoutingTable<Hosted<F, P>>,
         started: Started<F, P>,
-        answered: Option<Result<Answered<P>, PredictError>>,
+        answered: Option<Result<ServedAnswer<P>, PredictError>>,
         features: &F,
     ) -> Result<Prediction<P>, PredictError> {
         let Started { id, choice, candidates, key, .. } = started;
         let named = self.core.named(&choice);
         // Every decided row belongs to one group, and every group answers each row.
-        let nothing = || Ok(Answered { choice, called: Called::not_loaded(), first: None });
+        let nothing = || Ok(ServedAnswer { choice, called: Called::not_loaded(), first: None });
         let answered = answered.unwrap_or_else(nothing)?;
         if !candidates.is_empty()
             && let Some(served) =
@@ -163,11 +163,11 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
     /// Asks one version for many rows. Boxed, so that the future of a batch stays small.
     fn ask_many<'a>(
         &'a self,
-        table: &'a Table<Hosted<F, P>>,
+        table: &'a RoutingTable<Hosted<F, P>>,
         place: usize,
         rows: Vec<Waiting>,
         features: &'a [Arc<F::Owned>],
-    ) -> BoxFuture<'a, Vec<Asked<P>>> {
+    ) -> BoxFuture<'a, Vec<BatchedCall<P>>> {
         async move {
             let Some((slot, Ok(hosted))) = table.slots.get(place).map(|slot| (slot, &slot.model))
             else {
@@ -183,7 +183,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
                         let (features, ticket) = (features.get(waiting.row), waiting.choice.ticket);
                         async move {
                             let clock = &self.core.settings.clock;
-                            let report = Report::new(Some(slot), [ticket], clock);
+                            let report = CallReport::new(Some(slot), [ticket], clock);
                             match features {
                                 Some(features) => self.call(hosted, report, features).await,
                                 None => Ok(Called::not_loaded()),
@@ -218,7 +218,7 @@ impl<F: ?Sized + Input, P: Output> Inner<F, P> {
             ask_chunk(&*model, &rows, finite)
         };
         let tickets = rows.iter().map(|waiting| waiting.choice.ticket);
-        let report = Report::new(Some(slot), tickets, &self.core.settings.clock);
+        let report = CallReport::new(Some(slot), tickets, &self.core.settings.clock);
         match compute(lane, self.deadline.as_ref(), report, Vec::as_slice, work).await {
             Computed::Done(called) => called.into_iter().map(Ok).collect(),
             Computed::Late(error, waited) => {

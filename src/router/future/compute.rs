@@ -23,7 +23,7 @@ use crate::{
 
 /// Who is told how a call ended. The thread that computed tells when it was in time; who notices
 /// that it was not tells otherwise: the caller, or, when that one has gone, the timer.
-pub(super) struct Report {
+pub(super) struct CallReport {
     /// `None` for a joined candidate, whose calls are the comparison's.
     slot: Option<Slot<()>>,
     /// One for each row.
@@ -31,14 +31,14 @@ pub(super) struct Report {
     clock: Arc<dyn Clock>,
 }
 
-impl Report {
+impl CallReport {
     pub(super) fn new<M>(
         slot: Option<&Slot<M>>,
         tickets: impl IntoIterator<Item = Ticket>,
         clock: &Arc<dyn Clock>,
-    ) -> Report {
+    ) -> CallReport {
         let slot = slot.map(Slot::without_model);
-        Report { slot, tickets: tickets.into_iter().collect(), clock: Arc::clone(clock) }
+        CallReport { slot, tickets: tickets.into_iter().collect(), clock: Arc::clone(clock) }
     }
 
     pub(super) fn ended<P>(&self, called: &[Called<P>]) {
@@ -110,7 +110,7 @@ pub(super) enum Computed<R> {
 pub(super) async fn compute<P: 'static, R: Send + 'static>(
     lane: &Arc<Lane>,
     deadline: Option<&(Duration, Timer)>,
-    report: Report,
+    report: CallReport,
     rows: fn(&R) -> &[Called<P>],
     work: impl FnOnce() -> R + Send + 'static,
 ) -> Computed<R> {
@@ -135,7 +135,7 @@ pub(super) async fn compute<P: 'static, R: Send + 'static>(
     };
     let deadline =
         deadline.and_then(|(limit, timer)| Some((*limit, started.checked_add(*limit)?, timer)));
-    let mut asked = Asked { lane, call, report, deadline, over: false };
+    let mut asked = PendingCall { lane, call, report, deadline, over: false };
     let answer = match deadline {
         None => answered.await,
         Some((limit, moment, timer)) => {
@@ -165,15 +165,15 @@ pub(super) async fn compute<P: 'static, R: Send + 'static>(
 }
 
 /// A call that somebody waits for.
-struct Asked<'a> {
+struct PendingCall<'a> {
     lane: &'a Arc<Lane>,
     call: Arc<Call>,
-    report: Arc<Report>,
+    report: Arc<CallReport>,
     deadline: Option<(Duration, Instant, &'a Timer)>,
     over: bool,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         if self.over {
             return;
@@ -186,7 +186,7 @@ impl Drop for Asked<'_> {
             }
             GivenUp::Running => {
                 if let Some((limit, moment, timer)) = self.deadline {
-                    let orphan = Orphan {
+                    let orphan = OrphanedCall {
                         lane: Arc::clone(self.lane),
                         call: Arc::clone(&self.call),
                         report: Arc::clone(&self.report),
@@ -201,14 +201,14 @@ impl Drop for Asked<'_> {
 }
 
 /// A running call whose caller has gone: the timer looks after its deadline.
-struct Orphan {
+struct OrphanedCall {
     lane: Arc<Lane>,
     call: Arc<Call>,
-    report: Arc<Report>,
+    report: Arc<CallReport>,
     limit: Duration,
 }
 
-impl Wake for Orphan {
+impl Wake for OrphanedCall {
     fn wake(self: Arc<Self>) {
         if matches!(self.lane.overdue(&self.call), GivenUp::Running) {
             self.report.late(self.limit);

@@ -45,11 +45,7 @@ impl<F: ?Sized, P> Hosted<F, P> {
 
 impl<F: ?Sized, P> Clone for Hosted<F, P> {
     fn clone(&self) -> Hosted<F, P> {
-        Hosted {
-            model: self.model.clone(),
-            lane: self.lane.clone(),
-            runtime: self.runtime.clone(),
-        }
+        Hosted { model: self.model.clone(), lane: self.lane.clone(), runtime: self.runtime.clone() }
     }
 }
 

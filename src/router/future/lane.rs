@@ -33,7 +33,7 @@ pub(crate) type Job = Box<dyn FnOnce(Running) + Send>;
 /// them: a model that never returns must not keep its service from stopping.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    shared: Arc<Shared>,
+    shared: Arc<LaneShared>,
 }
 
 /// A computation that was not taken.
@@ -75,21 +75,21 @@ impl Call {
         self.stage.load(Ordering::Relaxed) == stage
     }
 
-    fn goes(&self, stage: u64) {
+    fn set_stage(&self, stage: u64) {
         self.stage.store(stage, Ordering::Relaxed);
     }
 }
 
-struct Shared {
+struct LaneShared {
     /// Threads that are not written off, at most.
     threads: usize,
     queue: usize,
-    state: Mutex<State>,
+    state: Mutex<LaneState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct LaneState {
     waiting: VecDeque<(Arc<Call>, Job)>,
     /// Threads that have been started and have not ended.
     alive: usize,
@@ -106,15 +106,15 @@ struct State {
 impl Lane {
     /// A lane without threads yet.
     pub(crate) fn new(threads: usize, queue: usize) -> Lane {
-        let (state, changed) = (Mutex::new(State::default()), Condvar::new());
+        let (state, changed) = (Mutex::new(LaneState::default()), Condvar::new());
         let (threads, queue) = (threads.max(1), queue.max(1));
-        Lane { shared: Arc::new(Shared { threads, queue, state, changed }) }
+        Lane { shared: Arc::new(LaneShared { threads, queue, state, changed }) }
     }
 
     /// Starts every thread now, rather than when there is work for it.
     pub(crate) fn fill(&self) -> io::Result<()> {
         (0..self.shared.threads).try_for_each(|_| {
-            let number = self.shared.lock().hire();
+            let number = self.shared.lock().add_thread();
             self.shared.start(number)
         })
     }
@@ -133,7 +133,7 @@ impl Lane {
                 return Err(Refused::Full);
             }
             state.waiting.push_back((Arc::clone(&call), job));
-            shared.see_to(&mut state)
+            shared.thread_needed(&mut state)
         };
         match hired {
             Some(number) if shared.start(number).is_err() && call.is_stranded(shared) => {
@@ -169,9 +169,9 @@ impl Lane {
             if !call.is(RUNNING) {
                 return GivenUp::Ended;
             }
-            call.goes(OVERDUE);
+            call.set_stage(OVERDUE);
             state.overdue = state.overdue.saturating_add(1);
-            self.shared.see_to(&mut state)
+            self.shared.thread_needed(&mut state)
         };
         if let Some(number) = hired
             && let Err(error) = self.shared.start(number)
@@ -223,7 +223,7 @@ impl Drop for Lane {
 
 impl Call {
     /// Whether the call waits and nobody is there to take it; then it is taken back.
-    fn is_stranded(&self, shared: &Shared) -> bool {
+    fn is_stranded(&self, shared: &LaneShared) -> bool {
         let taken = {
             let mut state = shared.lock();
             if state.alive > 0 { None } else { state.take(self) }
@@ -232,25 +232,25 @@ impl Call {
     }
 }
 
-impl State {
+impl LaneState {
     /// Takes a waiting call out of the queue.
     fn take(&mut self, call: &Call) -> Option<Job> {
         let place = self.waiting.iter().position(|(other, _)| std::ptr::eq(&**other, call))?;
-        call.goes(OVER);
+        call.set_stage(OVER);
         self.waiting.remove(place).map(|(_, job)| job)
     }
 
     /// Counts a thread that is about to be started.
-    fn hire(&mut self) -> usize {
+    fn add_thread(&mut self) -> usize {
         self.alive = self.alive.saturating_add(1);
         self.started = self.started.saturating_add(1);
         self.started
     }
 }
 
-impl Shared {
+impl LaneShared {
     // A panic under the lock is not possible: no user's code runs there.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -258,12 +258,12 @@ impl Shared {
         self.threads.saturating_add(MOST_WRITTEN_OFF)
     }
 
-    fn is_hung(&self, state: &State) -> bool {
+    fn is_hung(&self, state: &LaneState) -> bool {
         state.overdue >= self.most_threads()
     }
 
     /// Sees to it that somebody takes what waits: wakes a thread, or says that one is to be started.
-    fn see_to(&self, state: &mut State) -> Option<usize> {
+    fn thread_needed(&self, state: &mut LaneState) -> Option<usize> {
         if state.waiting.is_empty() {
             return None;
         }
@@ -272,7 +272,7 @@ impl Shared {
             return None;
         }
         let standing = state.alive.saturating_sub(state.overdue);
-        (standing < self.threads && state.alive < self.most_threads()).then(|| state.hire())
+        (standing < self.threads && state.alive < self.most_threads()).then(|| state.add_thread())
     }
 
     fn start(self: &Arc<Self>, number: usize) -> io::Result<()> {
@@ -287,7 +287,7 @@ impl Shared {
         let mut state = self.lock();
         loop {
             if let Some((call, job)) = state.waiting.pop_front() {
-                call.goes(RUNNING);
+                call.set_stage(RUNNING);
                 drop(state);
                 let running = Running { shared: Arc::clone(&self), call: Some(call) };
                 // Models are contained where they are called; this is for what is dropped after
@@ -312,7 +312,7 @@ impl Shared {
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for LaneShared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").field("threads", &self.threads).finish_non_exhaustive()
     }
@@ -320,7 +320,7 @@ impl std::fmt::Debug for Shared {
 
 /// A call that runs; it ends when this is dropped, at the latest.
 pub(crate) struct Running {
-    shared: Arc<Shared>,
+    shared: Arc<LaneShared>,
     call: Option<Arc<Call>>,
 }
 
@@ -337,7 +337,7 @@ impl Running {
         if overdue {
             state.overdue = state.overdue.saturating_sub(1);
         }
-        call.goes(OVER);
+        call.set_stage(OVER);
         !overdue
     }
 }

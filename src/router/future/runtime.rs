@@ -19,7 +19,7 @@ use super::{compute::late, model::AsyncModel};
 use crate::{
     model::{Model, ModelError, ModelErrorKind},
     router::{Input, Output},
-    shadow::{Marked, Tab},
+    shadow::{AccountHandle, Marked},
 };
 
 /// Runs futures, as the executor of a runtime does; see
@@ -186,7 +186,8 @@ impl<F: Input + ?Sized, P: Output> Detached<F, P> {
     fn spawned(&self, spawner: &dyn Spawner, features: &F) -> Result<P, ModelError> {
         let (model, features) = (Arc::clone(&self.model), features.to_owned());
         let call = async move { model.predict(features.borrow()).await };
-        let call = AssertUnwindSafe(Marked::new(call, Tab::of_this_thread())).catch_unwind();
+        let call =
+            AssertUnwindSafe(Marked::new(call, AccountHandle::of_this_thread())).catch_unwind();
         let (call, abort) = abortable(call);
         let (answer, answered) = oneshot::channel();
         spawner.spawn(Box::pin(async move {
@@ -228,7 +229,9 @@ impl<F: Input + ?Sized, P: Output> Model<F, P> for Detached<F, P> {
 }
 
 /// Runs what waits on a thread of its own, so that an executor's worker need not.
-pub(super) async fn on_a_thread<T: Send + 'static>(work: impl Fn() -> T + Send + Sync + 'static) -> T {
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl Fn() -> T + Send + Sync + 'static,
+) -> T {
     let work = Arc::new(work);
     let (done, waited) = oneshot::channel();
     let theirs = Arc::clone(&work);

@@ -11,7 +11,7 @@ use futures::{
 };
 
 use super::{
-    compute::{Report, late},
+    compute::{CallReport, late},
     model::{AsyncModel, Guarded},
 };
 use crate::{
@@ -26,10 +26,10 @@ pub(super) async fn wait<F: ?Sized + Sync, P>(
     features: &F,
     finite: FiniteCheck<P>,
     deadline: Option<&(Duration, Timer)>,
-    report: Report,
+    report: CallReport,
 ) -> Called<P> {
     let started = Instant::now();
-    let mut asked = Asked(Some(report));
+    let mut asked = AwaitedCall(Some(report));
     // Made inside the block, so that a panic before the first await is caught as well.
     let answer = AssertUnwindSafe(async { Guarded::new(model.predict(features)).await });
     let answer = std::pin::pin!(answer.catch_unwind());
@@ -55,9 +55,9 @@ pub(super) async fn wait<F: ?Sized + Sync, P>(
 }
 
 /// A call that somebody waits for.
-struct Asked(Option<Report>);
+struct AwaitedCall(Option<CallReport>);
 
-impl Asked {
+impl AwaitedCall {
     fn ended<P>(&mut self, called: &Called<P>) {
         if let Some(report) = self.0.take() {
             report.ended(std::slice::from_ref(called));
@@ -65,7 +65,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for AwaitedCall {
     fn drop(&mut self) {
         // The caller has gone before the answer.
         if let Some(report) = &self.0 {

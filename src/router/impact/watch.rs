@@ -9,7 +9,7 @@ use super::{ImpactMetric, ImpactValue};
 use crate::{
     router::{
         stats::{FallbackCounters, VersionCounters},
-        table::Table,
+        table::RoutingTable,
     },
     shadow::{Candidate, DropCause},
     version::Version,
@@ -18,42 +18,42 @@ use crate::{
 /// What one router counts. It holds the counters and nothing else of the router, so that the last
 /// figures can be taken when the router is gone, and a source that has this does not keep alive the
 /// router that has the source.
-pub(crate) struct Feed {
+pub(crate) struct ImpactFeed {
     router: String,
-    watched: Mutex<Watched>,
+    watched: Mutex<WatchedCounters>,
 }
 
 #[derive(Default)]
-struct Watched {
-    fallbacks: Vec<Watch<FallbackCounters>>,
-    versions: Vec<Watch<VersionCounters>>,
-    candidates: Vec<Watch<Candidate>>,
+struct WatchedCounters {
+    fallbacks: Vec<CounterWatch<FallbackCounters>>,
+    versions: Vec<CounterWatch<VersionCounters>>,
+    candidates: Vec<CounterWatch<Candidate>>,
 }
 
-struct Watch<T> {
+struct CounterWatch<T> {
     name: Version,
     counters: Arc<T>,
-    taken: Taken,
+    taken: LastTaken,
 }
 
 /// What was taken already, by metric and label.
 #[derive(Default)]
-struct Taken {
+struct LastTaken {
     counts: BTreeMap<(&'static str, &'static str), u64>,
     service_time: Option<Histogram>,
 }
 
 /// Where figures go, with the labels that are the same for all of them.
-struct Figures<'t> {
+struct MetricWriter<'t> {
     router: &'t str,
     subject: (&'static str, &'t Version),
-    taken: &'t mut Taken,
+    taken: &'t mut LastTaken,
     metrics: &'t mut Vec<ImpactMetric>,
 }
 
-impl Feed {
-    pub(super) fn new(router: String) -> Feed {
-        Feed { router, watched: Mutex::default() }
+impl ImpactFeed {
+    pub(super) fn new(router: String) -> ImpactFeed {
+        ImpactFeed { router, watched: Mutex::default() }
     }
 
     /// Counts what no version is to blame for.
@@ -62,7 +62,7 @@ impl Feed {
     }
 
     /// Counts the versions of this table from now on, and goes on counting those it knows.
-    pub(crate) fn watch<M>(&self, table: &Table<M>) {
+    pub(crate) fn watch<M>(&self, table: &RoutingTable<M>) {
         let mut watched = self.watched.lock();
         for slot in &table.slots {
             watch(&mut watched.versions, slot.version.clone(), &slot.counters);
@@ -73,7 +73,7 @@ impl Feed {
     }
 
     pub(super) fn take(&self, metrics: &mut Vec<ImpactMetric>) {
-        let Watched { fallbacks, versions, candidates } = &mut *self.watched.lock();
+        let WatchedCounters { fallbacks, versions, candidates } = &mut *self.watched.lock();
         let router = &*self.router;
         take_each(fallbacks, router, "version", metrics, take_fallbacks);
         take_each(versions, router, "version", metrics, take_version);
@@ -81,25 +81,25 @@ impl Feed {
     }
 }
 
-fn watch<T>(watches: &mut Vec<Watch<T>>, name: Version, counters: &Arc<T>) {
+fn watch<T>(watches: &mut Vec<CounterWatch<T>>, name: Version, counters: &Arc<T>) {
     if !watches.iter().any(|known| Arc::ptr_eq(&known.counters, counters)) {
         let counters = Arc::clone(counters);
-        watches.push(Watch { name, counters, taken: Taken::default() });
+        watches.push(CounterWatch { name, counters, taken: LastTaken::default() });
     }
 }
 
 fn take_each<T>(
-    watches: &mut Vec<Watch<T>>,
+    watches: &mut Vec<CounterWatch<T>>,
     router: &str,
     key: &'static str,
     metrics: &mut Vec<ImpactMetric>,
-    take: impl Fn(&T, Figures<'_>),
+    take: impl Fn(&T, MetricWriter<'_>),
 ) {
     watches.retain_mut(|watch| {
         // Looked at before it is taken: whoever still holds the counters may still count.
         let in_use = Arc::strong_count(&watch.counters) > 1;
         let subject = (key, &watch.name);
-        take(&watch.counters, Figures { router, subject, taken: &mut watch.taken, metrics });
+        take(&watch.counters, MetricWriter { router, subject, taken: &mut watch.taken, metrics });
         in_use
     });
 }
@@ -107,13 +107,13 @@ fn take_each<T>(
 const FALLBACKS: (&str, &str) =
     ("modelgate_fallbacks_total", "Requests that the fallback version answered for another.");
 
-fn take_fallbacks(counters: &FallbackCounters, mut figures: Figures<'_>) {
+fn take_fallbacks(counters: &FallbackCounters, mut figures: MetricWriter<'_>) {
     for (cause, count) in counters.read().iter() {
         figures.count(FALLBACKS, ("cause", cause), count);
     }
 }
 
-fn take_version(counters: &VersionCounters, mut figures: Figures<'_>) {
+fn take_version(counters: &VersionCounters, mut figures: MetricWriter<'_>) {
     let answers = ("modelgate_answers_total", "Answers that went to callers.");
     for (reason, count) in counters.answers().iter() {
         figures.count(answers, ("reason", reason), count);
@@ -133,7 +133,7 @@ fn take_version(counters: &VersionCounters, mut figures: Figures<'_>) {
     }
 }
 
-fn take_candidate(candidate: &Candidate, mut figures: Figures<'_>) {
+fn take_candidate(candidate: &Candidate, mut figures: MetricWriter<'_>) {
     let counts = candidate.counts();
     let completed = ("modelgate_shadows_completed_total", "Shadow runs that came to an end.");
     let mut agreement =
@@ -155,7 +155,7 @@ fn take_candidate(candidate: &Candidate, mut figures: Figures<'_>) {
 
 type Named = (&'static str, &'static str);
 
-impl Figures<'_> {
+impl MetricWriter<'_> {
     /// What was added to this counter; nothing is taken when that is nothing.
     fn count(&mut self, metric: Named, label: Named, count: u64) -> u64 {
         let taken = self.taken.counts.entry((metric.0, label.1)).or_default();

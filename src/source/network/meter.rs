@@ -14,10 +14,10 @@ use crate::{clock::Clock, flag::store::ConnectionStatus};
 ///
 /// Everything is relaxed: each figure is right by itself, and nothing else hangs on it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Meter(Arc<Figures>);
+pub(crate) struct Meter(Arc<ConnectionFigures>);
 
 #[derive(Debug, Default)]
-struct Figures {
+struct ConnectionFigures {
     /// The store's, once the source is watched; nothing is asked of a server before.
     clock: OnceLock<Arc<dyn Clock>>,
     streaming: AtomicBool,
@@ -29,15 +29,15 @@ struct Figures {
     report_failures: AtomicU64,
     /// One more than the status; 0 for none yet.
     status: AtomicU32,
-    requested: Moment,
-    succeeded: Moment,
+    requested: AtomicMoment,
+    succeeded: AtomicMoment,
 }
 
 /// One more than the nanoseconds of the store's clock; 0 for never.
 #[derive(Debug, Default)]
-struct Moment(AtomicU64);
+struct AtomicMoment(AtomicU64);
 
-impl Moment {
+impl AtomicMoment {
     fn is(&self, now: Option<Duration>) {
         let Some(now) = now else { return };
         let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);

@@ -20,10 +20,10 @@ const MOST: usize = 2;
 #[derive(Clone)]
 pub(crate) struct Resolver {
     under_way: Arc<AtomicUsize>,
-    look_up: LookUp,
+    look_up: Lookup,
 }
 
-type LookUp = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
 impl Default for Resolver {
     fn default() -> Resolver {
@@ -32,7 +32,7 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    fn with(look_up: LookUp) -> Resolver {
+    fn with(look_up: Lookup) -> Resolver {
         Resolver { under_way: Arc::default(), look_up }
     }
 
@@ -41,7 +41,7 @@ impl Resolver {
     /// # Errors
     /// What the system says; and that earlier look-ups have not come back.
     pub(crate) async fn addresses(&self, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let Some(place) = Place::take(&self.under_way) else {
+        let Some(place) = LookUpPermit::take(&self.under_way) else {
             let text = "earlier name look-ups have not come back";
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         };
@@ -58,18 +58,18 @@ impl Resolver {
 }
 
 /// A look-up that is under way.
-struct Place(Arc<AtomicUsize>);
+struct LookUpPermit(Arc<AtomicUsize>);
 
-impl Place {
-    fn take(under_way: &Arc<AtomicUsize>) -> Option<Place> {
+impl LookUpPermit {
+    fn take(under_way: &Arc<AtomicUsize>) -> Option<LookUpPermit> {
         // Relaxed: only the number matters.
         let more = |count| (count < MOST).then_some(count + 1);
         under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Place(Arc::clone(under_way)))
+        Some(LookUpPermit(Arc::clone(under_way)))
     }
 }
 
-impl Drop for Place {
+impl Drop for LookUpPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

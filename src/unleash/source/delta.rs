@@ -20,7 +20,7 @@ pub(super) struct Deltas {
 
 impl Deltas {
     /// Whether it is worth asking for them.
-    pub(super) fn may_be_had(&self) -> bool {
+    pub(super) fn is_supported(&self) -> bool {
         self.again.is_none_or(|moment| moment <= Instant::now())
     }
 
@@ -49,11 +49,11 @@ impl Deltas {
         if data.apply(text)? {
             self.known.etag = etag;
         }
-        self.well();
+        self.succeeded();
         Ok(())
     }
 
-    pub(super) fn well(&mut self) {
+    pub(super) fn succeeded(&mut self) {
         (self.failures, self.again) = (0, None);
     }
 

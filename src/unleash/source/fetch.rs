@@ -8,7 +8,7 @@ use reqwest::{
 };
 use tokio::time::Instant;
 
-use super::{data::Data, delta::Deltas, settings::Settings};
+use super::{data::Data, delta::Deltas, settings::SourceSettings};
 use crate::source::{
     SourceError, chain,
     network::{Answer, Backoff, Changes, Client, Conditions, Failure, client, jittered},
@@ -56,7 +56,7 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &Settings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
         let client = Client::new(&settings.http, Some(("authorization", &settings.token)))?;
         let filtered = |path: &str| {
             let mut url = client::url(&settings.url, path)?;
@@ -95,14 +95,14 @@ impl Connection {
 
     /// Asks once; the answer's headers, when it brought something new.
     async fn poll(&mut self, data: &mut Data) -> Result<Option<HeaderMap>, Failure> {
-        let Some(deltas) = self.deltas.as_ref().filter(|deltas| deltas.may_be_had()) else {
+        let Some(deltas) = self.deltas.as_ref().filter(|deltas| deltas.is_supported()) else {
             return self.poll_features(data).await;
         };
         let asked = self.client.get_with(&self.changes, &deltas.known, &self.headers()).await;
         let Some(deltas) = &mut self.deltas else { return Ok(None) };
         let answer = asked.and_then(|answer| match answer {
             Answer::Unchanged => {
-                deltas.well();
+                deltas.succeeded();
                 data.confirm();
                 Ok(None)
             }
@@ -199,7 +199,7 @@ impl Connection {
     }
 
     /// Keeps the store fed for as long as it is polled.
-    pub(super) async fn follow(mut self, mut data: Data, settings: Settings) {
+    pub(super) async fn follow(mut self, mut data: Data, settings: SourceSettings) {
         let (first, max) = settings.retry;
         let mut backoff = Backoff::new(first, max);
         let mut mode = if settings.streams { Mode::Streams } else { Mode::Polls };

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     fetch::{Connection, SPECIFICATION},
     impact::{Impact, Reported},
-    settings::Settings,
+    settings::SourceSettings,
 };
 use crate::{
     flag::{EvaluationCount, EvaluationCounts},
@@ -28,7 +28,7 @@ use crate::{
 /// Reports that fail are merged into the next for at most this many toggles.
 const MOST_TOGGLES: usize = 50_000;
 
-pub(super) struct Report {
+pub(super) struct UsageReport {
     client: Client,
     register: Url,
     metrics: Url,
@@ -36,7 +36,7 @@ pub(super) struct Report {
     app_name: String,
     instance_id: String,
     connection_id: String,
-    counted: Counted,
+    counted: PendingCounts,
     source: Cow<'static, str>,
     started: Duration,
     /// What was counted since, together with what could not be sent before.
@@ -57,24 +57,24 @@ pub(super) struct Report {
 const MOST_REQUESTS: usize = 32;
 
 /// A part of what was counted.
-struct Part {
+struct ReportPart {
     toggles: BTreeMap<Arc<str>, Usage>,
     impact: Impact,
 }
 
-impl Part {
+impl ReportPart {
     /// Two halves, unless it cannot be split.
-    fn split(mut self) -> Result<[Part; 2], Part> {
+    fn split(mut self) -> Result<[ReportPart; 2], ReportPart> {
         if !self.impact.is_empty() && !self.toggles.is_empty() {
             let impact = self.impact.take();
-            return Ok([Part { toggles: BTreeMap::new(), impact }, self]);
+            return Ok([ReportPart { toggles: BTreeMap::new(), impact }, self]);
         }
         let middle = self.toggles.keys().nth(self.toggles.len() / 2).map(Arc::clone);
         match middle {
             Some(middle) if self.toggles.len() > 1 => {
                 let toggles = self.toggles.split_off(&middle);
                 let impact = self.impact.take();
-                Ok([Part { toggles, impact }, self])
+                Ok([ReportPart { toggles, impact }, self])
             }
             _ => Err(self),
         }
@@ -82,7 +82,7 @@ impl Part {
 }
 
 /// What there is to tell the server.
-pub(super) struct Counted {
+pub(super) struct PendingCounts {
     pub(super) exposures: EvaluationCounts,
     pub(super) impact: ImpactMetrics,
     /// The names of custom strategies.
@@ -147,14 +147,14 @@ const STRATEGIES: &[&str] = &[
     "applicationHostname",
 ];
 
-impl Report {
+impl UsageReport {
     pub(super) fn new(
         connection: &Connection,
-        settings: &Settings,
-        counted: Counted,
+        settings: &SourceSettings,
+        counted: PendingCounts,
         source: Cow<'static, str>,
-    ) -> Result<Report, SourceError> {
-        Ok(Report {
+    ) -> Result<UsageReport, SourceError> {
+        Ok(UsageReport {
             token: connection.client.key_changes(),
             client: connection.client.clone(),
             register: client::url(&settings.url, "/client/register")?,
@@ -254,7 +254,8 @@ impl Report {
             return Ok(());
         }
         // Taken out first: a report that is cut off is not sent again either.
-        let all = Part { toggles: std::mem::take(&mut self.toggles), impact: self.impact.take() };
+        let all =
+            ReportPart { toggles: std::mem::take(&mut self.toggles), impact: self.impact.take() };
         let start = std::mem::replace(&mut self.started, stop);
         let (mut parts, mut requests, mut lost) = (vec![all], 0, Vec::new());
         while let Some(part) = parts.pop() {
@@ -286,7 +287,12 @@ impl Report {
         Ok(())
     }
 
-    async fn post(&self, part: &Part, start: Duration, stop: Duration) -> Result<(), Failure> {
+    async fn post(
+        &self,
+        part: &ReportPart,
+        start: Duration,
+        stop: Duration,
+    ) -> Result<(), Failure> {
         let metrics = Metrics {
             app_name: &self.app_name,
             instance_id: &self.instance_id,
@@ -303,7 +309,7 @@ impl Report {
         self.client.post(&self.metrics, &self.headers(), body).await.map(|_| ())
     }
 
-    fn give_back(&mut self, mut part: Part) {
+    fn give_back(&mut self, mut part: ReportPart) {
         self.toggles.append(&mut part.toggles);
         if !part.impact.is_empty() {
             self.impact = part.impact;
@@ -366,13 +372,13 @@ impl Report {
     }
 }
 
-impl Reporter for Report {
+impl Reporter for UsageReport {
     fn collect(&mut self) {
-        Report::collect(self);
+        UsageReport::collect(self);
     }
 
     async fn round(&mut self, interval: Duration, backoff: &mut Backoff) -> Duration {
-        Report::round(self, interval, backoff).await
+        UsageReport::round(self, interval, backoff).await
     }
 
     async fn last_words(&mut self) {

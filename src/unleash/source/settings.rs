@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct SourceSettings {
     pub(super) url: Address,
     pub(super) token: Key,
     pub(super) app_name: String,
@@ -25,7 +25,7 @@ pub(super) struct Settings {
     pub(super) http: HttpSettings,
 }
 
-impl Settings {
+impl SourceSettings {
     /// The environment of the flags, which a token names: `project:environment.secret`.
     pub(super) fn environment(&self) -> Option<String> {
         let token = self.token.current();
@@ -34,8 +34,8 @@ impl Settings {
         Some(environment.to_owned()).filter(|environment| !environment.is_empty())
     }
 
-    pub(super) fn new(url: String, token: Box<str>) -> Settings {
-        Settings {
+    pub(super) fn new(url: String, token: Box<str>) -> SourceSettings {
+        SourceSettings {
             url: url.into(),
             token: Key::new(token),
             app_name: "modelgate".to_owned(),

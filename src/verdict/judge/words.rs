@@ -99,9 +99,8 @@ pub(super) fn sentence(
         _ => counted(judged.pairs, "pair"),
     };
     let mut text = format!("{name}: {head}: {}", what(metric.kind, judged));
-    if let Some((low, high)) = judged.interval {
-        text +=
-            &format!(" (between {} and {})", number(metric.kind, low), amount(metric.kind, high));
+    if let Some(interval) = judged.interval {
+        text += &format!(" ({})", between(metric.kind, interval));
     }
     text += &format!(" on {pairs}");
     match judged.expected_pairs {
@@ -117,24 +116,51 @@ pub(super) fn sentence(
     text
 }
 
+/// The interval in the words of the estimate: a difference is so much less or so much more, and
+/// nobody has to ask what a minus in front of "less often" means.
+fn between(kind: MetricKind, (low, high): (f64, f64)) -> String {
+    let signed = match kind {
+        MetricKind::Failures
+        | MetricKind::Accuracy
+        | MetricKind::Late
+        | MetricKind::Noise
+        | MetricKind::Loss
+        | MetricKind::Outcome => true,
+        MetricKind::Disagreement
+        | MetricKind::Distance
+        | MetricKind::LiveFailures
+        | MetricKind::LiveLate => false,
+    };
+    if !signed || low >= 0.0 {
+        format!("between {} and {}", number(kind, low), amount(kind, high))
+    } else if high <= 0.0 {
+        format!("between {} and {}", number(kind, -high), amount(kind, -low))
+    } else {
+        format!("between {} less and {} more", amount(kind, -low), amount(kind, high))
+    }
+}
+
 /// What was found, as a part of a sentence.
 fn what(kind: MetricKind, judged: &MetricJudgement) -> String {
     let Some(estimate) = judged.estimate else { return "no estimate".to_owned() };
-    let direction = if estimate < 0.0 { "less" } else { "more" };
     let size = amount(kind, estimate.abs());
+    let same = number(kind, estimate) == "0";
+    let word = if estimate < 0.0 { "less" } else { "more" };
+    let often = if same { "as often".to_owned() } else { format!("{size} {word} often") };
     match kind {
-        MetricKind::Failures => format!("it failed {size} {direction} often"),
-        MetricKind::Accuracy => format!("it was wrong {size} {direction} often"),
-        MetricKind::Late => format!("it was late {size} {direction} often"),
-        MetricKind::Noise => {
-            format!("it disagreed {size} {direction} often than the champion with itself")
-        }
+        MetricKind::Failures => format!("it failed {often}"),
+        MetricKind::Accuracy => format!("it was wrong {often}"),
+        MetricKind::Late => format!("it was late {often}"),
+        MetricKind::Noise if same => "it disagreed as often as the champion with itself".to_owned(),
+        MetricKind::Noise => format!("it disagreed {often} than the champion with itself"),
         MetricKind::Disagreement => format!("they disagreed on {size} of the pairs"),
         MetricKind::Distance => format!("they were {size} apart"),
-        MetricKind::Loss => format!("it lost {size} {direction}"),
+        MetricKind::Loss if same => "it lost as much".to_owned(),
+        MetricKind::Loss => format!("it lost {size} {word}"),
         MetricKind::LiveFailures => format!("its users failed {size} times as often"),
         MetricKind::LiveLate => format!("its users waited too long {size} times as often"),
-        MetricKind::Outcome => format!("its users' value was {size} {direction}"),
+        MetricKind::Outcome if same => "its users' value was the same".to_owned(),
+        MetricKind::Outcome => format!("its users' value was {size} {word}"),
     }
 }
 
@@ -149,5 +175,13 @@ mod tests {
         let written = [0.0, 0.012_345, -0.5, 1.0, 11.741_8, 1_204.4, -1e-12].map(short);
         assert_eq!(written, ["0", "0.0123", "-0.5", "1", "11.7", "1204", "0"]);
         assert_eq!(percent(0.123), "12.3 %");
+    }
+
+    #[test]
+    fn an_interval_takes_its_side_from_words_and_not_from_a_minus() {
+        let accuracy = |interval| between(MetricKind::Accuracy, interval);
+        assert_eq!(accuracy((0.02, 0.05)), "between 2 and 5 points");
+        assert_eq!(accuracy((-0.05, -0.02)), "between 2 and 5 points");
+        assert_eq!(accuracy((-0.05, 0.02)), "between 5 points less and 2 points more");
     }
 }

@@ -1,8 +1,8 @@
 //! The flagd dialect beside `flagd-evaluation-engine`.
 
 pub mod case;
+pub mod corrected;
 pub mod coverage;
-pub mod disagreements;
 pub mod expression;
 pub mod fractional;
 pub mod generate;

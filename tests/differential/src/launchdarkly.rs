@@ -8,6 +8,7 @@ pub mod clause;
 pub mod complete;
 pub mod context;
 pub mod coverage;
+pub mod dates;
 pub mod disagreements;
 pub mod flag;
 pub mod generate;

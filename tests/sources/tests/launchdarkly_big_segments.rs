@@ -258,6 +258,22 @@ fn the_thread_ends_with_the_last_handle_and_a_panic_of_the_store_ends_nothing() 
     eventually("the thread has let go of the store", || Arc::strong_count(&store.0) == 1);
 }
 
+/// The wake-up that ends a thread comes before the channel closes: one that is just about to park
+/// must not miss both.
+#[test]
+fn no_thread_outlives_its_cache_however_soon_that_goes() {
+    let stores: Vec<Store> = (0..300)
+        .map(|_| {
+            let store = Store::new();
+            drop(calm().build(store.clone()).unwrap().prepare("user-key"));
+            store
+        })
+        .collect();
+    eventually("all threads have let go of their stores", || {
+        stores.iter().all(|store| Arc::strong_count(&store.0) == 1)
+    });
+}
+
 #[test]
 fn a_store_that_fails_is_asked_once_for_each_context() {
     let store = Store::new();

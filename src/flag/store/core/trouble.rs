@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Core, Progress};
 use crate::{
-    flag::store::{status::Standing, watchers::Watcher},
+    flag::store::{listeners::StatusListener, status::Standing},
     source::{SourceError, chain},
 };
 
@@ -33,7 +33,7 @@ impl Core {
         if let Some(name) = recovered {
             tracing::info!(target: "modelgate::source", source = &*name, "source is well again");
         }
-        self.tell_watchers();
+        self.notify_listeners();
     }
 
     /// Notes that something failed; `refused` when trying again soon will not mend it.
@@ -55,7 +55,7 @@ impl Core {
         drop(progress);
         drop(writer);
         self.changed.notify_all();
-        self.tell_watchers();
+        self.notify_listeners();
         let Some((notable, attempts, name)) = noted else { return };
         let name = &*name;
         if refused && notable {
@@ -102,8 +102,8 @@ impl Core {
     }
 
     /// Calls back when the state of a source becomes another.
-    pub(in crate::flag::store) fn on_status_change(&self, watcher: Watcher) {
-        self.watchers.add(watcher);
+    pub(in crate::flag::store) fn on_status_change(&self, listener: StatusListener) {
+        self.watchers.add(listener);
     }
 
     /// Takes down what the watchers are to be told, in the order in which it came to be.
@@ -117,7 +117,7 @@ impl Core {
     }
 
     /// Holds no lock while they are told.
-    pub(super) fn tell_watchers(&self) {
-        self.watchers.tell(|| self.is_closed());
+    pub(super) fn notify_listeners(&self) {
+        self.watchers.notify(|| self.is_closed());
     }
 }

@@ -15,18 +15,18 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::{Members, Shared, Store, Ticket, Wanted, place};
+use super::{CacheState, FetchRequest, Membership, Store, Ticket, place};
 use crate::{
     contain::contained,
-    flag::table::Table,
+    flag::table::ShardedTable,
     launchdarkly::big_segments::BigSegmentsStatus,
     source::{SourceError, chain},
 };
 
 /// What the cache holds, for the thread that changes it.
 #[derive(Default)]
-pub(super) struct Kept {
-    table: Table<Arc<Members>>,
+pub(super) struct CacheEntries {
+    table: ShardedTable<Arc<Membership>>,
     /// From the one that came first.
     order: VecDeque<Arc<str>>,
 }
@@ -36,15 +36,15 @@ pub(super) struct Kept {
 const FETCHERS: usize = 4;
 
 /// Contexts that are being fetched, and who else waits for each.
-type UnderWay = Mutex<HashMap<Box<str>, Vec<Ticket>>>;
+type PendingFetches = Mutex<HashMap<Box<str>, Vec<Ticket>>>;
 
 /// Asks the store for as long as anybody has the cache.
 pub(super) fn start(
-    shared: &Arc<Shared>,
-    asked: Receiver<Wanted>,
+    shared: &Arc<CacheState>,
+    asked: Receiver<FetchRequest>,
     store: impl Store,
 ) -> Result<(), SourceError> {
-    let (store, under_way) = (Arc::new(store), Arc::<UnderWay>::default());
+    let (store, under_way) = (Arc::new(store), Arc::<PendingFetches>::default());
     let mut threads = Vec::with_capacity(FETCHERS);
     let start = |run: Box<dyn FnOnce() + Send>| {
         thread::Builder::new()
@@ -68,7 +68,7 @@ pub(super) fn start(
 
 /// Asks whether the store is up to date, on a thread of its own: also while contexts keep coming,
 /// or hang.
-fn keep_polling(shared: &Weak<Shared>, store: &impl Store) {
+fn keep_polling(shared: &Weak<CacheState>, store: &impl Store) {
     let mut due = Instant::now();
     loop {
         {
@@ -84,14 +84,17 @@ fn keep_polling(shared: &Weak<Shared>, store: &impl Store) {
 }
 
 fn keep_fetching(
-    shared: &Weak<Shared>,
-    asked: &Receiver<Wanted>,
+    shared: &Weak<CacheState>,
+    asked: &Receiver<FetchRequest>,
     store: &impl Store,
-    under_way: &UnderWay,
+    under_way: &PendingFetches,
 ) {
     loop {
         let wanted = match asked.try_recv() {
             Ok(wanted) => wanted,
+            // Nobody has the cache any more, though its sender is there for a moment longer: the wake-up
+            // that says so comes before it goes.
+            Err(TryRecvError::Empty) if shared.strong_count() == 0 => return,
             Err(TryRecvError::Empty) => {
                 thread::park();
                 continue;
@@ -99,7 +102,7 @@ fn keep_fetching(
             Err(TryRecvError::Disconnected) => return,
         };
         let Some(shared) = shared.upgrade() else { return };
-        let Wanted { key, ticket, asked } = wanted;
+        let FetchRequest { key, ticket, asked } = wanted;
         {
             let mut under_way = under_way.lock();
             if let Some(waiting) = under_way.get_mut(&key) {
@@ -117,7 +120,7 @@ fn keep_fetching(
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Asks whether the store is up to date.
-fn poll(shared: &Shared, store: &impl Store) {
+fn poll(shared: &CacheState, store: &impl Store) {
     let status = match ask(|| store.last_up_to_date()) {
         Ok(Some(moment)) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -144,7 +147,7 @@ fn poll(shared: &Shared, store: &impl Store) {
 }
 
 /// Fetches one context, unless that was done a moment ago, and says whether it is there and fresh.
-fn fetch(shared: &Shared, store: &impl Store, key: &str, asked: Instant) -> bool {
+fn fetch(shared: &CacheState, store: &impl Store, key: &str, asked: Instant) -> bool {
     let known = shared.kept.lock().table.get(key).map(Arc::clone);
     // Several requests may have missed it before the first was served; and a store that fails is
     // not asked again for the same context before a good answer would be.
@@ -163,7 +166,7 @@ fn fetch(shared: &Shared, store: &impl Store, key: &str, asked: Instant) -> bool
             (known.map(|known| known.segments.clone()).unwrap_or_default(), true)
         }
     };
-    let members = Arc::new(Members {
+    let members = Arc::new(Membership {
         segments,
         fetched: Instant::now(),
         failed: has_failed,
@@ -176,8 +179,8 @@ fn fetch(shared: &Shared, store: &impl Store, key: &str, asked: Instant) -> bool
     !has_failed
 }
 
-impl Kept {
-    fn insert(&mut self, key: &str, members: Arc<Members>, most: usize) {
+impl CacheEntries {
+    fn insert(&mut self, key: &str, members: Arc<Membership>, most: usize) {
         if self.table.get(key).is_some() {
             self.table.insert(key.into(), members);
             return;
@@ -186,7 +189,7 @@ impl Kept {
         let mut chances = self.order.len().saturating_mul(2);
         while self.order.len() >= most {
             let Some(first) = self.order.pop_front() else { break };
-            let used = |members: &Arc<Members>| members.used.swap(false, Ordering::Relaxed);
+            let used = |members: &Arc<Membership>| members.used.swap(false, Ordering::Relaxed);
             if chances > 0 && self.table.get(&first).is_some_and(used) {
                 chances -= 1;
                 self.order.push_back(first);

@@ -21,12 +21,12 @@ pub(super) struct Ticket(Arc<Outcome>);
 
 #[derive(Default)]
 struct Outcome {
-    state: Mutex<State>,
+    state: Mutex<WaitState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct WaitState {
     done: Option<bool>,
     waker: Option<Waker>,
 }

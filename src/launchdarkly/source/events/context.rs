@@ -3,7 +3,7 @@
 use serde_json::{Map as Members, Value as Json, json};
 
 use crate::{
-    launchdarkly::{Part, Who, components},
+    launchdarkly::{ContextSnapshot, SingleContext, components},
     value::Value,
 };
 
@@ -21,6 +21,18 @@ struct Attribute {
     steps: Vec<Box<str>>,
 }
 
+impl Attribute {
+    /// `None` for a reference that is none.
+    fn parse(written: &str) -> Option<Attribute> {
+        let steps = match written.strip_prefix('/') {
+            None if written.is_empty() => return None,
+            None => vec![written.into()],
+            Some(path) => components(path)?,
+        };
+        Some(Attribute { written: written.to_owned(), steps })
+    }
+}
+
 impl Default for Privacy {
     fn default() -> Privacy {
         Privacy { all: true, attributes: Vec::new() }
@@ -30,13 +42,8 @@ impl Default for Privacy {
 impl Privacy {
     /// Hides this attribute. A reference that is none hides nothing.
     pub(super) fn add(&mut self, attribute: &str) {
-        let steps = match attribute.strip_prefix('/') {
-            None if attribute.is_empty() => None,
-            None => Some(vec![attribute.into()]),
-            Some(path) => components(path),
-        };
-        match steps {
-            Some(steps) => self.attributes.push(Attribute { written: attribute.to_owned(), steps }),
+        match Attribute::parse(attribute) {
+            Some(attribute) => self.attributes.push(attribute),
             None => tracing::warn!(
                 target: "modelgate::source",
                 "a private attribute is named by no reference: it hides nothing"
@@ -45,7 +52,7 @@ impl Privacy {
     }
 
     /// A context as an event shows it. Where `anonymous` are hidden, these show nothing else.
-    pub(super) fn shown(&self, who: &Who, hides_anonymous: bool) -> Json {
+    pub(super) fn shown(&self, who: &ContextSnapshot, hides_anonymous: bool) -> Json {
         match &who.parts[..] {
             [part] => {
                 let mut shown = self.part(part, hides_anonymous);
@@ -64,15 +71,20 @@ impl Privacy {
         }
     }
 
-    fn part(&self, part: &Part, hides_anonymous: bool) -> Members<String, Json> {
+    fn part(&self, part: &SingleContext, hides_anonymous: bool) -> Members<String, Json> {
         let mut shown = Members::new();
         let mut redacted = Vec::new();
         shown.insert("key".to_owned(), json!(part.key));
         let all = self.all || hides_anonymous && part.anonymous;
+        // What the context itself keeps private holds for nothing but this context.
+        let own: Vec<Attribute> =
+            part.private.iter().filter_map(|written| Attribute::parse(written)).collect();
+        let private: Vec<&Attribute> = self.attributes.iter().chain(&own).collect();
         for (name, value) in &part.attributes {
             if all {
                 redacted.push(reference(name));
-            } else if let Some(value) = self.attribute(&mut vec![name], value, &mut redacted) {
+            } else if let Some(value) = shown_value(&private, &mut vec![name], value, &mut redacted)
+            {
                 shown.insert(name.to_string(), value);
             }
         }
@@ -84,38 +96,38 @@ impl Privacy {
         }
         shown
     }
+}
 
-    /// A value without its private members; `None` where it is private itself. No deeper than the
-    /// paths of private attributes.
-    fn attribute<'v>(
-        &self,
-        path: &mut Vec<&'v str>,
-        value: &'v Value,
-        redacted: &mut Vec<String>,
-    ) -> Option<Json> {
-        let begins = |attribute: &&Attribute| {
-            let steps = attribute.steps.iter().map(|step| &**step);
-            steps.take(path.len()).eq(path.iter().copied())
-        };
-        let here: Vec<&Attribute> = self.attributes.iter().filter(begins).collect();
-        if let Some(private) = here.iter().find(|private| private.steps.len() == path.len()) {
-            redacted.push(private.written.clone());
-            return None;
-        }
-        match value {
-            Value::Map(members) if !here.is_empty() => {
-                let mut shown = Members::new();
-                for (name, value) in members.iter() {
-                    path.push(name);
-                    if let Some(value) = self.attribute(path, value, redacted) {
-                        shown.insert(name.to_owned(), value);
-                    }
-                    path.pop();
+/// A value without its private members; `None` where it is private itself. No deeper than the paths
+/// of private attributes.
+fn shown_value<'v>(
+    private: &[&Attribute],
+    path: &mut Vec<&'v str>,
+    value: &'v Value,
+    redacted: &mut Vec<String>,
+) -> Option<Json> {
+    let begins = |attribute: &&&Attribute| {
+        let steps = attribute.steps.iter().map(|step| &**step);
+        steps.take(path.len()).eq(path.iter().copied())
+    };
+    let here: Vec<&Attribute> = private.iter().filter(begins).copied().collect();
+    if let Some(private) = here.iter().find(|private| private.steps.len() == path.len()) {
+        redacted.push(private.written.clone());
+        return None;
+    }
+    match value {
+        Value::Map(members) if !here.is_empty() => {
+            let mut shown = Members::new();
+            for (name, value) in members.iter() {
+                path.push(name);
+                if let Some(value) = shown_value(&here, path, value, redacted) {
+                    shown.insert(name.to_owned(), value);
                 }
-                Some(Json::Object(shown))
+                path.pop();
             }
-            value => Some(json!(value)),
+            Some(Json::Object(shown))
         }
+        value => Some(json!(value)),
     }
 }
 
@@ -132,7 +144,7 @@ fn reference(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn user(anonymous: bool) -> Part {
+    fn user(anonymous: bool) -> SingleContext {
         let address = [("street", "Elm"), ("city", "Oz")];
         let address = Value::Map(
             address.map(|(name, value)| (name, Value::from(value))).into_iter().collect(),
@@ -142,11 +154,12 @@ mod tests {
             ("address".into(), address),
             ("/a~b".into(), Value::from(1_i64)),
         ];
-        Part { kind: "user".into(), key: "u".into(), anonymous, attributes }
+        let (kind, key) = ("user".into(), "u".into());
+        SingleContext { kind, key, anonymous, attributes, private: Vec::new() }
     }
 
-    fn shown(privacy: &Privacy, part: Part) -> Json {
-        privacy.shown(&Who { parts: vec![part] }, true)
+    fn shown(privacy: &Privacy, part: SingleContext) -> Json {
+        privacy.shown(&ContextSnapshot { parts: vec![part] }, true)
     }
 
     #[test]
@@ -177,10 +190,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_context_keeps_private_is_left_out_of_that_context_alone() {
+        let mut privacy = Privacy { all: false, attributes: Vec::new() };
+        privacy.add("name");
+        let private = ["/address/street", "/~1a~0b", "", "/", "name"].map(Into::into).to_vec();
+        let organization = SingleContext { kind: "organization".into(), ..user(false) };
+        let who =
+            ContextSnapshot { parts: vec![SingleContext { private, ..user(false) }, organization] };
+        let shown = privacy.shown(&who, true);
+        assert_eq!(
+            shown["user"],
+            json!({"key": "u", "address": {"city": "Oz"}, "_meta": {
+                "redactedAttributes": ["name", "/address/street", "/~1a~0b"]}})
+        );
+        assert_eq!(
+            shown["organization"],
+            json!({"key": "u", "address": {"street": "Elm", "city": "Oz"}, "/a~b": 1,
+                "_meta": {"redactedAttributes": ["name"]}})
+        );
+    }
+
+    #[test]
     fn whoever_is_anonymous_shows_nothing_where_that_is_hidden() {
         let privacy = Privacy { all: false, attributes: Vec::new() };
-        let organization = Part { kind: "organization".into(), ..user(false) };
-        let who = Who { parts: vec![user(true), organization] };
+        let organization = SingleContext { kind: "organization".into(), ..user(false) };
+        let who = ContextSnapshot { parts: vec![user(true), organization] };
         let hidden = privacy.shown(&who, true);
         assert_eq!(hidden["kind"], "multi");
         assert_eq!(

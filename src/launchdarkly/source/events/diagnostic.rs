@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::{now, uuid};
 use crate::{
-    launchdarkly::source::settings::Settings,
+    launchdarkly::source::settings::SourceSettings,
     source::{chain, network::Client},
 };
 
@@ -87,10 +87,10 @@ pub(in crate::launchdarkly::source) async fn keep_telling(
 }
 
 /// What the client says when it begins.
-pub(in crate::launchdarkly::source) fn first(settings: &Settings) -> Option<Json> {
+pub(in crate::launchdarkly::source) fn first(settings: &SourceSettings) -> Option<Json> {
     let events = settings.events.as_ref()?;
     let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let defaults = Settings::new(Box::default());
+    let defaults = SourceSettings::new(Box::default());
     // By its end the service knows which of its keys this is.
     let key = settings.key.current();
     let key = key.reveal();

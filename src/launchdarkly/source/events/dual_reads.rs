@@ -19,7 +19,7 @@ use crate::{
         Comparison, Run,
         sink::{ComparisonSink, SinkCounts},
     },
-    launchdarkly::{Part, Who},
+    launchdarkly::{ContextSnapshot, SingleContext},
     version::Version,
 };
 
@@ -57,9 +57,9 @@ const CAPACITY: usize = 10_000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct DualReads(Arc<Shared>);
+pub struct DualReads(Arc<DualReadsState>);
 
-struct Shared {
+struct DualReadsState {
     flag: Box<str>,
     old: Version,
     new: Version,
@@ -89,7 +89,7 @@ impl DualReads {
         new: impl Into<Version>,
     ) -> DualReads {
         let (queue, noted) = crossbeam_channel::bounded(CAPACITY);
-        DualReads(Arc::new(Shared {
+        DualReads(Arc::new(DualReadsState {
             flag: flag.into(),
             old: old.into(),
             new: new.into(),
@@ -109,11 +109,12 @@ impl DualReads {
     }
 
     fn event(&self, read: DualRead, privacy: &Privacy) -> Json {
-        let user = Part {
+        let user = SingleContext {
             kind: "user".into(),
             key: read.key,
             anonymous: read.is_hashed,
             attributes: Vec::new(),
+            private: Vec::new(),
         };
         let mut measurements =
             vec![json!({"key": "invoked", "values": {"old": true, "new": true}})];
@@ -127,7 +128,7 @@ impl DualReads {
         json!({
             "kind": "migration_op",
             "creationDate": read.time,
-            "context": privacy.shown(&Who { parts: vec![user] }, true),
+            "context": privacy.shown(&ContextSnapshot { parts: vec![user] }, true),
             "operation": "read",
             "evaluation": {"key": self.0.flag, "value": read.stage, "default": "off"},
             "measurements": measurements,

@@ -3,13 +3,13 @@
 use serde_json::{Value as Json, json};
 
 use super::context::Privacy;
-use crate::launchdarkly::{Noted, SingleAnswer, Who};
+use crate::launchdarkly::{ContextSnapshot, Note, SingleAnswer};
 
 /// The events of what a request left.
-pub(super) fn events(noted: Noted, privacy: &Privacy) -> Vec<Json> {
+pub(super) fn events(noted: Note, privacy: &Privacy) -> Vec<Json> {
     match noted {
-        Noted::Seen { time, who } => vec![index(time, &who, privacy)],
-        Noted::Answer(answer) => {
+        Note::Seen { time, who } => vec![index(time, &who, privacy)],
+        Note::Answer(answer) => {
             let mut events = Vec::new();
             if answer.as_debug {
                 events.push(single("debug", &answer, privacy.shown(&answer.who, false)));
@@ -22,7 +22,7 @@ pub(super) fn events(noted: Noted, privacy: &Privacy) -> Vec<Json> {
     }
 }
 
-fn index(time: u64, who: &Who, privacy: &Privacy) -> Json {
+fn index(time: u64, who: &ContextSnapshot, privacy: &Privacy) -> Json {
     json!({"kind": "index", "creationDate": time, "context": privacy.shown(who, false)})
 }
 

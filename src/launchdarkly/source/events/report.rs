@@ -44,7 +44,7 @@ const TURN: usize = 200;
 /// The version of the events' form.
 const SCHEMA: &str = "4";
 
-pub(in crate::launchdarkly::source) struct Report {
+pub(in crate::launchdarkly::source) struct EventReport {
     client: Client,
     bulk: Url,
     settings: Events,
@@ -63,7 +63,7 @@ pub(in crate::launchdarkly::source) struct Report {
     key: Changes,
 }
 
-impl Report {
+impl EventReport {
     pub(in crate::launchdarkly::source) fn new(
         client: Client,
         url: &str,
@@ -71,8 +71,8 @@ impl Report {
         dual_reads: Vec<DualReads>,
         vitals: Arc<Vitals>,
         source: Cow<'static, str>,
-    ) -> Result<Report, SourceError> {
-        Ok(Report {
+    ) -> Result<EventReport, SourceError> {
+        Ok(EventReport {
             key: client.key_changes(),
             client,
             bulk: client::url(url, "/bulk")?,
@@ -146,8 +146,8 @@ impl Report {
         }
         let was_empty = self.summary.is_empty();
         let (ledger, summary) = (&self.ledger, &mut self.summary);
-        self.exposures.take_each(|exposure, witness| {
-            if let Some(beside) = ledger.beside(witness) {
+        self.exposures.take_each(|exposure, observer| {
+            if let Some(beside) = ledger.summary_entry(observer) {
                 summary.add(exposure, beside);
             }
         });

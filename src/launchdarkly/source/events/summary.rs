@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use crate::{flag::EvaluationCount, launchdarkly::Beside, value::Value};
+use crate::{flag::EvaluationCount, launchdarkly::SummaryEntry, value::Value};
 
 /// While nothing can be sent, counts are kept of this many flags, versions and variations.
 const MOST_COUNTERS: usize = 50_000;
@@ -25,11 +25,11 @@ struct Feature {
     default: Value,
     context_kinds: BTreeSet<Box<str>>,
     #[serde(serialize_with = "listed")]
-    counters: BTreeMap<Which, Counter>,
+    counters: BTreeMap<SummaryKey, Counter>,
 }
 
 /// The version of the flag, unless there is no such flag, and the place of the variation.
-type Which = (Option<u64>, Option<usize>);
+type SummaryKey = (Option<u64>, Option<usize>);
 
 struct Counter {
     value: Value,
@@ -47,7 +47,7 @@ struct Event<'s> {
 }
 
 #[derive(Serialize)]
-struct Line<'s> {
+struct SummaryLine<'s> {
     value: &'s Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
@@ -59,13 +59,13 @@ struct Line<'s> {
 }
 
 fn listed<S: Serializer>(
-    counters: &BTreeMap<Which, Counter>,
+    counters: &BTreeMap<SummaryKey, Counter>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(Some(counters.len()))?;
     for (&(version, variation), Counter { value, count }) in counters {
         let unknown = version.is_none();
-        list.serialize_element(&Line { value, version, variation, unknown, count: *count })?;
+        list.serialize_element(&SummaryLine { value, version, variation, unknown, count: *count })?;
     }
     list.end()
 }
@@ -90,7 +90,7 @@ impl Summary {
     }
 
     /// The answers of a flag.
-    pub(super) fn add(&mut self, exposure: EvaluationCount, beside: Beside<'_>) {
+    pub(super) fn add(&mut self, exposure: EvaluationCount, beside: SummaryEntry<'_>) {
         // What has no variation answered with the caller's default.
         let value = exposure.value.unwrap_or_else(|| beside.default.clone());
         let which = (Some(exposure.version.unwrap_or_default()), exposure.variation);
@@ -98,11 +98,18 @@ impl Summary {
     }
 
     /// The answers of a flag that is not there.
-    pub(super) fn add_missed(&mut self, key: &str, count: u64, beside: Beside<'_>) {
+    pub(super) fn add_missed(&mut self, key: &str, count: u64, beside: SummaryEntry<'_>) {
         self.count(key, (None, None), beside.default.clone(), count, beside);
     }
 
-    fn count(&mut self, key: &str, which: Which, value: Value, count: u64, beside: Beside<'_>) {
+    fn count(
+        &mut self,
+        key: &str,
+        which: SummaryKey,
+        value: Value,
+        count: u64,
+        beside: SummaryEntry<'_>,
+    ) {
         if self.counters >= MOST_COUNTERS {
             return;
         }

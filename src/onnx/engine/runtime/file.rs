@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::{Document, Graph, Runtime, Told};
+use super::{Document, Graph, ParsedFile, Runtime};
 use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
@@ -42,7 +42,7 @@ pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadErro
             *output = map.describe();
         }
     }
-    let told = Told::read(bytes);
+    let parsed_file = ParsedFile::read(bytes);
     let bytes = match &maps[..] {
         [] => bytes.to_vec(),
         maps => zip_map::replace(bytes, maps).ok_or_else(damaged)?,
@@ -51,7 +51,7 @@ pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadErro
     let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
     let inputs = inputs.map(Value::describe).collect();
     let file = File { bytes: Arc::new(bytes), runtime: runtime.clone() };
-    Ok(Document { inputs, outputs, told, graph: Graph::Runtime(file) })
+    Ok(Document { inputs, outputs, parsed_file, graph: Graph::Runtime(file) })
 }
 
 // The fields of ONNX's messages that are read here, by the numbers of its `onnx.proto`.
@@ -98,11 +98,11 @@ struct Value {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(message, optional, tag = "2")]
-    kind: Option<Kind>,
+    kind: Option<TypeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Kind {
+struct TypeProto {
     #[prost(message, optional, tag = "1")]
     tensor: Option<TensorKind>,
 }

@@ -22,27 +22,27 @@ impl<T> Pool<T> {
     }
 
     /// The next that is idle; `None` only for a pool of none.
-    pub(super) fn take(&self) -> Option<Taken<'_, T>> {
+    pub(super) fn take(&self) -> Option<Borrowed<'_, T>> {
         if self.take.capacity() == Some(0) {
             return None;
         }
-        Some(Taken { thing: Some(self.take.recv().ok()?), pool: self })
+        Some(Borrowed { thing: Some(self.take.recv().ok()?), pool: self })
     }
 }
 
 /// One of a pool's; it goes back when it is dropped, after a panic too.
-pub(super) struct Taken<'a, T> {
+pub(super) struct Borrowed<'a, T> {
     thing: Option<T>,
     pool: &'a Pool<T>,
 }
 
-impl<T> Taken<'_, T> {
+impl<T> Borrowed<'_, T> {
     pub(super) fn get(&mut self) -> Option<&mut T> {
         self.thing.as_mut()
     }
 }
 
-impl<T> Drop for Taken<'_, T> {
+impl<T> Drop for Borrowed<'_, T> {
     fn drop(&mut self) {
         if let Some(thing) = self.thing.take() {
             let _ = self.pool.give.try_send(thing);

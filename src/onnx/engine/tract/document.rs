@@ -10,7 +10,7 @@ use tract_onnx::{
     tract_hir::internal::Framework,
 };
 
-use super::{Document, Graph, Told, functions, limits, rewrite};
+use super::{Document, Graph, ParsedFile, functions, limits, rewrite};
 use crate::{
     onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, interpreter, ml},
     tensor::Dtype,
@@ -45,8 +45,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
     let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
     let inputs = inputs.map(describe).collect();
     let outputs = graph.output.iter().map(|output| describe_output(output, graph)).collect();
-    let told = Told::read(bytes);
-    Ok(Document { inputs, outputs, told, graph: Graph::Tract(Box::new(proto)) })
+    let parsed_file = ParsedFile::read(bytes);
+    Ok(Document { inputs, outputs, parsed_file, graph: Graph::Tract(Box::new(proto)) })
 }
 
 /// A `ZipMap` comes out as the scores it is made of.
@@ -99,8 +99,8 @@ fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
             } else {
                 match ml::check(node) {
                     Ok(()) => continue,
-                    Err(ml::Flaw::Unsupported(why)) => why,
-                    Err(ml::Flaw::Damaged(what)) => {
+                    Err(ml::NodeError::Unsupported(why)) => why,
+                    Err(ml::NodeError::Damaged(what)) => {
                         let (name, operator) = (node_name(node), &node.op_type);
                         return Err(LoadError::NotOnnx {
                             detail: format!("its node `{name}` ({operator}) is damaged: {what}")

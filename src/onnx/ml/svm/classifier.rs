@@ -7,7 +7,7 @@ use tract_onnx::{
 
 use super::{
     super::{
-        Flaw,
+        NodeError,
         attributes::Attributes,
         dot::dot,
         labels::Labels,
@@ -53,11 +53,11 @@ struct Pairwise {
 const MOST_CLASSES: usize = 1 << 12;
 
 impl FromNode for SvmClassifier {
-    fn from_node(node: &NodeProto) -> Result<SvmClassifier, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<SvmClassifier, NodeError> {
         let attributes = Attributes::of(node);
         let labels = Labels::read(&attributes, "classlabels_ints", "classlabels_strings")?;
         if labels.len() > MOST_CLASSES {
-            return Err(Flaw::damaged(format!("found {} classes", labels.len())));
+            return Err(NodeError::damaged(format!("found {} classes", labels.len())));
         }
         let machine = match attributes.ints("vectors_per_class")? {
             [] => linear(&attributes, &labels)?,
@@ -67,17 +67,17 @@ impl FromNode for SvmClassifier {
     }
 }
 
-fn linear(attributes: &Attributes<'_>, labels: &Labels) -> Result<Machine, Flaw> {
+fn linear(attributes: &Attributes<'_>, labels: &Labels) -> Result<Machine, NodeError> {
     let coefficients = attributes.floats("coefficients")?;
     if coefficients.is_empty() || !coefficients.len().is_multiple_of(labels.len().max(1)) {
-        return Err(Flaw::damaged(format!(
+        return Err(NodeError::damaged(format!(
             "found {} coefficients for {} classes",
             coefficients.len(),
             labels.len()
         )));
     }
     let Some(rho) = attributes.floats("rho")?.first() else {
-        return Err(Flaw::damaged("expected a `rho`"));
+        return Err(NodeError::damaged("expected a `rho`"));
     };
     Ok(Machine::Linear {
         coefficients: coefficients.into(),
@@ -91,10 +91,12 @@ impl Pairwise {
         attributes: &Attributes<'_>,
         labels: &Labels,
         counts: &[i64],
-    ) -> Result<Pairwise, Flaw> {
+    ) -> Result<Pairwise, NodeError> {
         let classes = labels.len();
         if counts.len() != classes {
-            return Err(Flaw::damaged("its `vectors_per_class` are not as many as its classes"));
+            return Err(NodeError::damaged(
+                "its `vectors_per_class` are not as many as its classes",
+            ));
         }
         let mut total = 0_usize;
         let mut spans = Vec::with_capacity(classes);
@@ -102,7 +104,7 @@ impl Pairwise {
             let start = total;
             let end = usize::try_from(*count).ok().and_then(|count| start.checked_add(count));
             total =
-                end.ok_or_else(|| Flaw::damaged("found a bad number of vectors for a class"))?;
+                end.ok_or_else(|| NodeError::damaged("found a bad number of vectors for a class"))?;
             spans.push((start, total));
         }
         let kernel = Kernel::read(attributes)?;
@@ -110,7 +112,7 @@ impl Pairwise {
         let pairs = classes.saturating_mul(classes.saturating_sub(1)) / 2;
         let coefficients = attributes.floats("coefficients")?;
         if Some(coefficients.len()) != total.checked_mul(classes.saturating_sub(1)) {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} coefficients for {classes} classes and {total} vectors",
                 coefficients.len()
             )));
@@ -122,7 +124,7 @@ impl Pairwise {
             || slopes.len() != offsets.len()
             || !(slopes.is_empty() || sized(slopes.len()))
         {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "its `rho`, `prob_a` and `prob_b` are not as many as its {pairs} pairs of classes"
             )));
         }

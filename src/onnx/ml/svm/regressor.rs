@@ -7,7 +7,7 @@ use tract_onnx::{
 
 use super::{
     super::{
-        Flaw,
+        NodeError,
         attributes::Attributes,
         dot::dot,
         operator::{Fact, FromNode, Operator, input},
@@ -29,11 +29,11 @@ pub(in super::super) struct SvmRegressor {
 }
 
 impl FromNode for SvmRegressor {
-    fn from_node(node: &NodeProto) -> Result<SvmRegressor, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<SvmRegressor, NodeError> {
         let attributes = Attributes::of(node);
         let coefficients = attributes.floats("coefficients")?;
         let count = usize::try_from(attributes.int("n_supports", 0)?)
-            .map_err(|_| Flaw::damaged("found a negative number of support vectors"))?;
+            .map_err(|_| NodeError::damaged("found a negative number of support vectors"))?;
         let vectors = match count {
             0 => None,
             count => {
@@ -42,13 +42,13 @@ impl FromNode for SvmRegressor {
             }
         };
         if coefficients.is_empty() || (count > 0 && coefficients.len() != count) {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} coefficients for {count} support vectors",
                 coefficients.len()
             )));
         }
         let [rho] = attributes.floats("rho")? else {
-            return Err(Flaw::damaged("expected one `rho`"));
+            return Err(NodeError::damaged("expected one `rho`"));
         };
         Ok(SvmRegressor {
             vectors,

@@ -12,7 +12,7 @@ use tract_onnx::{
 
 use super::{
     super::{
-        Flaw,
+        NodeError,
         attributes::Attributes,
         labels::Labels,
         operator::{Fact, FromNode, Operator, RowClassifier, input},
@@ -23,12 +23,12 @@ use super::{
     forest::Forest,
     nodes::{self, Votes},
     scores::Aggregate,
-    table::Table,
+    table::TreeTable,
 };
 
 #[derive(Clone, Debug)]
 pub(in super::super) struct TreeEnsembleClassifier {
-    table: Arc<Table>,
+    table: Arc<TreeTable>,
     labels: Labels,
     base_values: Box<[f64]>,
     post_transform: PostTransform,
@@ -45,7 +45,7 @@ enum Decision {
 }
 
 impl FromNode for TreeEnsembleClassifier {
-    fn from_node(node: &NodeProto) -> Result<TreeEnsembleClassifier, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<TreeEnsembleClassifier, NodeError> {
         let attributes = Attributes::of(node);
         let labels = Labels::read(&attributes, "classlabels_int64s", "classlabels_strings")?;
         let names = Votes {
@@ -62,7 +62,7 @@ impl FromNode for TreeEnsembleClassifier {
             (values, classes) => values == classes,
         };
         if !fits {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} base values for {} classes",
                 base_values.len(),
                 labels.len()
@@ -129,7 +129,7 @@ impl<T: Float> Classifier<T> {
         let forest = Forest::new(&parsed.table);
         let base_values = parsed.base_values.iter().map(|value| T::near(*value)).collect();
         // The forest is all that runs.
-        let table = Arc::new(Table::default());
+        let table = Arc::new(TreeTable::default());
         Classifier { parsed: TreeEnsembleClassifier { table, ..parsed }, forest, base_values }
     }
 

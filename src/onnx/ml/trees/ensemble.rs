@@ -2,14 +2,14 @@
 
 use super::{
     super::{
-        Flaw,
+        NodeError,
         attributes::{Attributes, Values},
     },
-    table::{Child, Split, Table, Test},
+    table::{Child, Split, Test, TreeTable},
 };
 
 /// Reads and checks the trees of a node.
-pub(super) fn read(attributes: &Attributes<'_>, targets: usize) -> Result<Table, Flaw> {
+pub(super) fn read(attributes: &Attributes<'_>, targets: usize) -> Result<TreeTable, NodeError> {
     let features = attributes.ints("nodes_featureids")?;
     let yes = attributes.ints("nodes_truenodeids")?;
     let no = attributes.ints("nodes_falsenodeids")?;
@@ -19,15 +19,15 @@ pub(super) fn read(attributes: &Attributes<'_>, targets: usize) -> Result<Table,
     let thresholds = floats(attributes, "nodes_splits")?;
     let modes = match attributes.tensor("nodes_modes")? {
         Some(Values::U8(modes)) => modes,
-        _ => return Err(Flaw::damaged("expected its `nodes_modes` as 8-bit integers")),
+        _ => return Err(NodeError::damaged("expected its `nodes_modes` as 8-bit integers")),
     };
     let count = features.len();
     let lengths =
         [yes.len(), no.len(), yes_leaf.len(), no_leaf.len(), thresholds.len(), modes.len()];
     if lengths != [count; 6] || missing.len() > count {
-        return Err(Flaw::damaged("its lists of nodes differ in length"));
+        return Err(NodeError::damaged("its lists of nodes differ in length"));
     }
-    let mut table = Table { targets, ..Table::default() };
+    let mut table = TreeTable { targets, ..TreeTable::default() };
     let members = match attributes.tensor("membership_values")? {
         Some(values) => values.floats("membership_values")?,
         None => Vec::new(),
@@ -36,7 +36,7 @@ pub(super) fn read(attributes: &Attributes<'_>, targets: usize) -> Result<Table,
     let mut sets = members.split(|member| member.is_nan()).map(Box::<[f64]>::from);
     let child = |leaf: i64, place: i64| {
         let place = usize::try_from(place)
-            .map_err(|_| Flaw::damaged("a branch leads to a node that does not exist"))?;
+            .map_err(|_| NodeError::damaged("a branch leads to a node that does not exist"))?;
         Ok(if leaf == 0 { Child::Split(place) } else { Child::Leaf(place) })
     };
     let leads = yes.iter().zip(yes_leaf).zip(no.iter().zip(no_leaf));
@@ -51,16 +51,16 @@ pub(super) fn read(attributes: &Attributes<'_>, targets: usize) -> Result<Table,
             5 => Test::NotEqual,
             6 => {
                 let set = sets.next().ok_or_else(|| {
-                    Flaw::damaged("it has fewer sets of members than splits that ask for one")
+                    NodeError::damaged("it has fewer sets of members than splits that ask for one")
                 })?;
                 table.sets.push(set);
                 Test::Member(table.sets.len() - 1)
             }
-            other => return Err(Flaw::damaged(format!("there is no node mode {other}"))),
+            other => return Err(NodeError::damaged(format!("there is no node mode {other}"))),
         };
         table.splits.push(Split {
             feature: usize::try_from(*feature)
-                .map_err(|_| Flaw::damaged("a split asks for a feature that no row has"))?,
+                .map_err(|_| NodeError::damaged("a split asks for a feature that no row has"))?,
             test,
             threshold: *threshold,
             missing_is_true: missing.get(place).is_some_and(|missing| *missing != 0),
@@ -76,20 +76,20 @@ pub(super) fn read(attributes: &Attributes<'_>, targets: usize) -> Result<Table,
     let targets = attributes.ints("leaf_targetids")?;
     let weights = floats(attributes, "leaf_weights")?;
     if targets.len() != weights.len() {
-        return Err(Flaw::damaged("its lists of leaves differ in length"));
+        return Err(NodeError::damaged("its lists of leaves differ in length"));
     }
     for (target, weight) in targets.iter().zip(weights) {
         let target = usize::try_from(*target)
-            .map_err(|_| Flaw::damaged("a leaf votes for a class that does not exist"))?;
+            .map_err(|_| NodeError::damaged("a leaf votes for a class that does not exist"))?;
         table.leaves.push((table.votes.len(), table.votes.len() + 1));
         table.votes.push((target, weight));
     }
     table.check()
 }
 
-fn floats(attributes: &Attributes<'_>, name: &str) -> Result<Vec<f64>, Flaw> {
+fn floats(attributes: &Attributes<'_>, name: &str) -> Result<Vec<f64>, NodeError> {
     match attributes.tensor(name)? {
         Some(values) => values.floats(name),
-        None => Err(Flaw::damaged(format!("expected an attribute `{name}`"))),
+        None => Err(NodeError::damaged(format!("expected an attribute `{name}`"))),
     }
 }

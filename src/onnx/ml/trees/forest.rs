@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::{
     float::Float,
-    table::{Child, MOST_FEATURES, Split, Table, Test},
+    table::{Child, MOST_FEATURES, Split, Test, TreeTable},
 };
 
 /// What a node asks.
@@ -126,13 +126,13 @@ pub(super) enum Leaves<T> {
 const DEEPEST: u32 = 8;
 
 impl<T: Float> Forest<T> {
-    pub(super) fn new(table: &Table) -> Forest<T> {
-        let mut laying = Laying { nodes: Vec::new() };
+    pub(super) fn new(table: &TreeTable) -> Forest<T> {
+        let mut layout_builder = LayoutBuilder { nodes: Vec::new() };
         let roots: Box<[(u32, u32)]> =
-            table.roots.iter().map(|root| laying.tree(table, *root)).collect();
-        let nodes = laying.nodes;
+            table.roots.iter().map(|root| layout_builder.tree(table, *root)).collect();
+        let nodes = layout_builder.nodes;
         let splits =
-            || nodes.iter().filter(|laid| laid.leaf.is_none()).map(|n| n.node.question.feature);
+            || nodes.iter().filter(|placed| placed.leaf.is_none()).map(|n| n.node.question.feature);
         let marks = Marks::EQUAL | Marks::SMALLER | Marks::MEMBER;
         let rule = if splits().any(|feature| feature & Marks::MEMBER != 0) {
             Rule::Members
@@ -153,8 +153,8 @@ impl<T: Float> Forest<T> {
                 (Layout::Complete { depth, questions }, Leaves::new(table, &at))
             }
             _ => {
-                let at: Vec<Option<usize>> = nodes.iter().map(|laid| laid.leaf).collect();
-                let nodes = nodes.iter().map(|laid| laid.node).collect();
+                let at: Vec<Option<usize>> = nodes.iter().map(|placed| placed.leaf).collect();
+                let nodes = nodes.iter().map(|placed| placed.node).collect();
                 let groups = roots.chunks(LANES).map(Group::new).collect();
                 let leaves = Leaves::new(table, &at);
                 (Layout::Linked(Linked { nodes, roots, groups }), leaves)
@@ -195,7 +195,7 @@ impl Group {
 /// The questions of trees completed to this depth, and the leaf at each place below them. What is
 /// below a leaf asks nothing and leads to that leaf.
 fn complete<T: Float>(
-    nodes: &[Laid<T>],
+    nodes: &[PlacedNode<T>],
     roots: &[(u32, u32)],
     depth: u32,
 ) -> (Box<[Question<T>]>, Vec<Option<usize>>) {
@@ -208,34 +208,34 @@ fn complete<T: Float>(
         for _ in 0..depth {
             let mut below = Vec::with_capacity(level.len().saturating_mul(2));
             for place in level {
-                let laid = nodes.get(place as usize);
-                questions.push(laid.map_or(Question::NONE, |laid| laid.node.question));
-                let next = laid.map_or(place, |laid| laid.node.next);
+                let placed = nodes.get(place as usize);
+                questions.push(placed.map_or(Question::NONE, |placed| placed.node.question));
+                let next = placed.map_or(place, |placed| placed.node.next);
                 // A leaf leads to itself, whatever the answer.
-                let leaf = laid.is_none_or(|laid| laid.leaf.is_some());
+                let leaf = placed.is_none_or(|placed| placed.leaf.is_some());
                 below.extend([next, if leaf { next } else { next.saturating_add(1) }]);
             }
             level = below;
         }
         leaves.extend(
-            level.iter().map(|place| nodes.get(*place as usize).and_then(|laid| laid.leaf)),
+            level.iter().map(|place| nodes.get(*place as usize).and_then(|placed| placed.leaf)),
         );
     }
     (questions.into(), leaves)
 }
 
-struct Laid<T> {
+struct PlacedNode<T> {
     node: Node<T>,
     leaf: Option<usize>,
 }
 
-struct Laying<T> {
-    nodes: Vec<Laid<T>>,
+struct LayoutBuilder<T> {
+    nodes: Vec<PlacedNode<T>>,
 }
 
-impl<T: Float> Laying<T> {
+impl<T: Float> LayoutBuilder<T> {
     /// Lays a tree out level by level, and says where it starts and how deep it is.
-    fn tree(&mut self, table: &Table, root: Child) -> (u32, u32) {
+    fn tree(&mut self, table: &TreeTable, root: Child) -> (u32, u32) {
         let start = self.reserve();
         let mut deepest = 0;
         let mut next = VecDeque::from([(root, start, 0_u32)]);
@@ -245,21 +245,21 @@ impl<T: Float> Laying<T> {
                 Child::Split(split) => table.splits.get(split),
                 Child::Leaf(_) => None,
             };
-            let laid = match (split, child) {
+            let placed = match (split, child) {
                 (Some(split), _) => {
                     let (question, if_false, if_true) = question(split);
                     let (first, second) = (self.reserve(), self.reserve());
                     next.push_back((if_false, first, depth.saturating_add(1)));
                     next.push_back((if_true, second, depth.saturating_add(1)));
-                    Laid { node: Node { question, next: first }, leaf: None }
+                    PlacedNode { node: Node { question, next: first }, leaf: None }
                 }
                 (None, Child::Leaf(leaf) | Child::Split(leaf)) => {
                     let node = Node { question: Question::NONE, next: place };
-                    Laid { node, leaf: Some(leaf) }
+                    PlacedNode { node, leaf: Some(leaf) }
                 }
             };
             if let Some(found) = self.nodes.get_mut(place as usize) {
-                *found = laid;
+                *found = placed;
             }
         }
         (start, deepest)
@@ -269,7 +269,7 @@ impl<T: Float> Laying<T> {
         // The table holds fewer splits than a quarter of what fits.
         let place = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let node = Node { question: Question::NONE, next: place };
-        self.nodes.push(Laid { node, leaf: None });
+        self.nodes.push(PlacedNode { node, leaf: None });
         place
     }
 }
@@ -303,14 +303,14 @@ fn question<T: Float>(split: &Split) -> (Question<T>, Child, Child) {
 
 impl<T: Float> Leaves<T> {
     /// The votes at each place where there is a leaf.
-    fn new(table: &Table, places: &[Option<usize>]) -> Leaves<T> {
+    fn new(table: &TreeTable, places: &[Option<usize>]) -> Leaves<T> {
         // Plus zero: no weight is what sums start from.
         let weight = |weight: f64| T::near(weight) + T::ZERO;
         let target = |target: usize| u32::try_from(target).unwrap_or(u32::MAX);
         let votes = |leaf: &Option<usize>| leaf.map(|leaf| table.votes_of(leaf));
         if places.iter().filter_map(votes).all(|votes| votes.len() == 1) {
-            let first = places.iter().map(|laid| {
-                votes(laid).and_then(|votes| votes.first().copied()).unwrap_or_default()
+            let first = places.iter().map(|placed| {
+                votes(placed).and_then(|votes| votes.first().copied()).unwrap_or_default()
             });
             return match table.targets {
                 1 => Leaves::One(first.map(|(_, value)| weight(value)).collect()),

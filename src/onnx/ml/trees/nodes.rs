@@ -2,8 +2,8 @@
 //! of a node, nodes known by the number of their tree and their own.
 
 use super::{
-    super::{Flaw, attributes::Attributes},
-    table::{Child, Split, Table, Test},
+    super::{NodeError, attributes::Attributes},
+    table::{Child, Split, Test, TreeTable},
 };
 
 /// The attributes that hold the votes of the leaves.
@@ -18,12 +18,12 @@ pub(super) struct Votes {
 struct Places(Vec<((i64, i64), usize)>);
 
 impl Places {
-    fn of(trees: &[i64], ids: &[i64]) -> Result<Places, Flaw> {
+    fn of(trees: &[i64], ids: &[i64]) -> Result<Places, NodeError> {
         let keys = trees.iter().copied().zip(ids.iter().copied());
         let mut places: Vec<_> = keys.zip(0..).collect();
         places.sort_unstable();
         if places.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
-            return Err(Flaw::damaged("a node stands twice in a tree"));
+            return Err(NodeError::damaged("a node stands twice in a tree"));
         }
         Ok(Places(places))
     }
@@ -34,7 +34,7 @@ impl Places {
     }
 }
 
-fn test(mode: &str) -> Result<Option<Test>, Flaw> {
+fn test(mode: &str) -> Result<Option<Test>, NodeError> {
     Ok(Some(match mode {
         "BRANCH_LEQ" => Test::AtMost,
         "BRANCH_LT" => Test::Below,
@@ -43,7 +43,7 @@ fn test(mode: &str) -> Result<Option<Test>, Flaw> {
         "BRANCH_EQ" => Test::Equal,
         "BRANCH_NEQ" => Test::NotEqual,
         "LEAF" => return Ok(None),
-        other => return Err(Flaw::damaged(format!("there is no node mode `{other}`"))),
+        other => return Err(NodeError::damaged(format!("there is no node mode `{other}`"))),
     }))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn read(
     attributes: &Attributes<'_>,
     names: &Votes,
     targets: usize,
-) -> Result<Table, Flaw> {
+) -> Result<TreeTable, NodeError> {
     let (trees, ids) = (attributes.ints("nodes_treeids")?, attributes.ints("nodes_nodeids")?);
     let features = attributes.ints("nodes_featureids")?;
     let yes = attributes.ints("nodes_truenodeids")?;
@@ -63,11 +63,11 @@ pub(super) fn read(
     let count = trees.len();
     let lengths = [ids.len(), features.len(), yes.len(), no.len(), thresholds.len(), modes.len()];
     if lengths != [count; 6] || missing.len() > count {
-        return Err(Flaw::damaged("its lists of nodes differ in length"));
+        return Err(NodeError::damaged("its lists of nodes differ in length"));
     }
     let places = Places::of(trees, ids)?;
     let tests = modes.into_iter().map(test).collect::<Result<Vec<_>, _>>()?;
-    let mut table = Table { targets, ..Table::default() };
+    let mut table = TreeTable { targets, ..TreeTable::default() };
     // The place of each node among the splits or among the leaves.
     let mut children = Vec::with_capacity(count);
     let (mut splits, mut leaves) = (0, 0);
@@ -82,14 +82,16 @@ pub(super) fn read(
     }
     let child = |tree: i64, id: i64| {
         let place = places.find(tree, id).and_then(|place| children.get(place));
-        place.copied().ok_or_else(|| Flaw::damaged("a branch leads to a node that does not exist"))
+        place
+            .copied()
+            .ok_or_else(|| NodeError::damaged("a branch leads to a node that does not exist"))
     };
     let questions = trees.iter().zip(features).zip(yes).zip(no).zip(&thresholds).zip(&tests);
     for (place, (((((tree, feature), yes), no), threshold), test)) in questions.enumerate() {
         let Some(test) = *test else { continue };
         table.splits.push(Split {
             feature: usize::try_from(*feature)
-                .map_err(|_| Flaw::damaged("a split asks for a feature that no row has"))?,
+                .map_err(|_| NodeError::damaged("a split asks for a feature that no row has"))?,
             test,
             threshold: *threshold,
             missing_is_true: missing.get(place).is_some_and(|missing| *missing != 0),
@@ -113,24 +115,24 @@ fn read_votes(
     places: &Places,
     children: &[Child],
     leaves: usize,
-    table: &mut Table,
-) -> Result<(), Flaw> {
+    table: &mut TreeTable,
+) -> Result<(), NodeError> {
     let (trees, nodes) = (attributes.ints(names.trees)?, attributes.ints(names.nodes)?);
     let targets = attributes.ints(names.targets)?;
     let weights = attributes.numbers(names.weights)?;
     if [nodes.len(), targets.len(), weights.len()] != [trees.len(); 3] {
-        return Err(Flaw::damaged("its lists of votes differ in length"));
+        return Err(NodeError::damaged("its lists of votes differ in length"));
     }
     let mut votes = Vec::with_capacity(trees.len());
     for (((tree, node), target), weight) in trees.iter().zip(nodes).zip(targets).zip(weights) {
         let target = usize::try_from(*target).ok().filter(|target| *target < table.targets);
-        let target =
-            target.ok_or_else(|| Flaw::damaged("a leaf votes for a class that does not exist"))?;
+        let target = target
+            .ok_or_else(|| NodeError::damaged("a leaf votes for a class that does not exist"))?;
         match places.find(*tree, *node).and_then(|place| children.get(place)) {
             Some(Child::Leaf(leaf)) => votes.push((*leaf, (target, weight))),
             // Nobody counts what is not at a leaf.
             Some(Child::Split(_)) => {}
-            None => return Err(Flaw::damaged("a vote is cast at a node that does not exist")),
+            None => return Err(NodeError::damaged("a vote is cast at a node that does not exist")),
         }
     }
     // Stable: a leaf's votes stay in the order of the file.

@@ -11,7 +11,7 @@ use tract_onnx::{
 
 use super::{
     super::{
-        Flaw,
+        NodeError,
         attributes::Attributes,
         operator::{Fact, FromNode, Operator, input},
         post_transform::PostTransform,
@@ -22,13 +22,13 @@ use super::{
     forest::Forest,
     nodes::{self, Votes},
     scores::Aggregate,
-    table::Table,
+    table::TreeTable,
 };
 
 /// What both say: trees, and what becomes of the votes.
 #[derive(Clone, Debug)]
 struct Parsed {
-    table: Arc<Table>,
+    table: Arc<TreeTable>,
     aggregate: Aggregate,
     base_values: Box<[f64]>,
     post_transform: PostTransform,
@@ -36,9 +36,9 @@ struct Parsed {
     keeps_type: bool,
 }
 
-fn targets(attributes: &Attributes<'_>) -> Result<usize, Flaw> {
+fn targets(attributes: &Attributes<'_>) -> Result<usize, NodeError> {
     let targets = attributes.int("n_targets", 1)?;
-    usize::try_from(targets).map_err(|_| Flaw::damaged(format!("found {targets} targets")))
+    usize::try_from(targets).map_err(|_| NodeError::damaged(format!("found {targets} targets")))
 }
 
 impl Parsed {
@@ -92,7 +92,7 @@ parsed_operator!(TreeEnsembleRegressor, "TreeEnsembleRegressor");
 parsed_operator!(TreeEnsemble, "TreeEnsemble");
 
 impl FromNode for TreeEnsembleRegressor {
-    fn from_node(node: &NodeProto) -> Result<TreeEnsembleRegressor, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<TreeEnsembleRegressor, NodeError> {
         let attributes = Attributes::of(node);
         let names = Votes {
             trees: "target_treeids",
@@ -103,7 +103,7 @@ impl FromNode for TreeEnsembleRegressor {
         let table = nodes::read(&attributes, &names, targets(&attributes)?)?;
         let base_values = attributes.numbers("base_values")?;
         if !base_values.is_empty() && base_values.len() != table.targets {
-            return Err(Flaw::damaged(format!(
+            return Err(NodeError::damaged(format!(
                 "found {} base values for {} targets",
                 base_values.len(),
                 table.targets
@@ -120,7 +120,7 @@ impl FromNode for TreeEnsembleRegressor {
 }
 
 impl FromNode for TreeEnsemble {
-    fn from_node(node: &NodeProto) -> Result<TreeEnsemble, Flaw> {
+    fn from_node(node: &NodeProto) -> Result<TreeEnsemble, NodeError> {
         let attributes = Attributes::of(node);
         let table = ensemble::read(&attributes, targets(&attributes)?)?;
         Ok(TreeEnsemble(Parsed {
@@ -153,7 +153,7 @@ impl<T: Float> Regressor<T> {
         };
         let base_values = parsed.base_values.iter().map(|value| T::near(*value)).collect();
         // The forest is all that runs.
-        let table = Arc::new(Table { targets: parsed.table.targets, ..Table::default() });
+        let table = Arc::new(TreeTable { targets: parsed.table.targets, ..TreeTable::default() });
         Regressor { name, forest, base_values, divisor, parsed: Parsed { table, ..parsed } }
     }
 

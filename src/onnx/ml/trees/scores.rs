@@ -3,10 +3,10 @@
 use smallvec::SmallVec;
 
 use super::{
-    super::{Flaw, attributes::Attributes},
+    super::{NodeError, attributes::Attributes},
     float::Float,
     forest::{Forest, LANES, Leaves},
-    walk::{Arrive, NARROW, Row},
+    walk::{LeafVisitor, NARROW, Row},
 };
 
 /// `aggregate_function`.
@@ -19,24 +19,24 @@ pub(super) enum Aggregate {
 }
 
 impl Aggregate {
-    pub(super) fn read(attributes: &Attributes<'_>) -> Result<Aggregate, Flaw> {
+    pub(super) fn read(attributes: &Attributes<'_>) -> Result<Aggregate, NodeError> {
         match attributes.text("aggregate_function", "SUM")? {
             "AVERAGE" => Ok(Aggregate::Average),
             "SUM" => Ok(Aggregate::Sum),
             "MIN" => Ok(Aggregate::Min),
             "MAX" => Ok(Aggregate::Max),
-            other => Err(Flaw::damaged(format!("there is no aggregate function `{other}`"))),
+            other => Err(NodeError::damaged(format!("there is no aggregate function `{other}`"))),
         }
     }
 
     /// The number that `TreeEnsemble` gives it.
-    pub(super) fn from_number(number: i64) -> Result<Aggregate, Flaw> {
+    pub(super) fn from_number(number: i64) -> Result<Aggregate, NodeError> {
         match number {
             0 => Ok(Aggregate::Average),
             1 => Ok(Aggregate::Sum),
             2 => Ok(Aggregate::Min),
             3 => Ok(Aggregate::Max),
-            other => Err(Flaw::damaged(format!("there is no aggregate function {other}"))),
+            other => Err(NodeError::damaged(format!("there is no aggregate function {other}"))),
         }
     }
 
@@ -138,18 +138,18 @@ impl<T: Float> Counting<'_, T> {
     fn together<R: Row<T>>(&mut self, rows: impl Iterator<Item = [R; LANES]>) {
         let rows: SmallVec<[[R; LANES]; BLOCK / LANES]> = rows.collect();
         if !rows.is_empty() {
-            self.count(0, Together(&rows));
+            self.count(0, RowBlock(&rows));
         }
     }
 
     /// The row at this place.
     fn alone(&mut self, place: usize, row: impl Row<T>) {
-        self.count(place, Alone(row));
+        self.count(place, SingleRow(row));
     }
 
     /// Each kind of leaf gets loops of its own, without a question inside.
     #[inline(always)]
-    fn count(&mut self, row: usize, walkers: impl Walkers<T>) {
+    fn count(&mut self, row: usize, walkers: impl Lanes<T>) {
         let Counting { forest, aggregate, scores } = self;
         let (targets, aggregate) = (forest.targets, *aggregate);
         macro_rules! walk {
@@ -203,22 +203,22 @@ impl<T: Float> Counting<'_, T> {
 }
 
 /// One row, or several together.
-trait Walkers<T> {
-    fn walk(self, forest: &Forest<T>, arrive: &mut impl Arrive);
+trait Lanes<T> {
+    fn walk(self, forest: &Forest<T>, arrive: &mut impl LeafVisitor);
 }
 
-struct Alone<R>(R);
+struct SingleRow<R>(R);
 
-impl<T: Float, R: Row<T>> Walkers<T> for Alone<R> {
-    fn walk(self, forest: &Forest<T>, arrive: &mut impl Arrive) {
+impl<T: Float, R: Row<T>> Lanes<T> for SingleRow<R> {
+    fn walk(self, forest: &Forest<T>, arrive: &mut impl LeafVisitor) {
         forest.walk_row(self.0, arrive);
     }
 }
 
-struct Together<'a, R>(&'a [[R; LANES]]);
+struct RowBlock<'a, R>(&'a [[R; LANES]]);
 
-impl<T: Float, R: Row<T>> Walkers<T> for Together<'_, R> {
-    fn walk(self, forest: &Forest<T>, arrive: &mut impl Arrive) {
+impl<T: Float, R: Row<T>> Lanes<T> for RowBlock<'_, R> {
+    fn walk(self, forest: &Forest<T>, arrive: &mut impl LeafVisitor) {
         forest.walk_rows(self.0, arrive);
     }
 }
@@ -230,7 +230,7 @@ struct Counter<'a, T, C> {
     count: C,
 }
 
-impl<T: Float, C: Fn(&mut [T], u32)> Arrive for Counter<'_, T, C> {
+impl<T: Float, C: Fn(&mut [T], u32)> LeafVisitor for Counter<'_, T, C> {
     #[inline(always)]
     fn row(&mut self, leaves: &[u32]) {
         let start = self.row.saturating_mul(self.targets);

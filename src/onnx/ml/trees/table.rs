@@ -1,10 +1,10 @@
 //! Trees as a file states them, checked.
 
-use super::super::Flaw;
+use super::super::NodeError;
 
 /// The trees of a node.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Table {
+pub(super) struct TreeTable {
     pub(super) splits: Vec<Split>,
     /// Where the votes of each leaf start and end.
     pub(super) leaves: Vec<(usize, usize)>,
@@ -54,27 +54,27 @@ const MOST_TARGETS: usize = 1 << 16;
 /// The place of a feature leaves room for four marks beside it.
 pub(super) const MOST_FEATURES: usize = 1 << 28;
 
-impl Table {
+impl TreeTable {
     /// Refuses trees that do not end, and numbers out of range.
-    pub(super) fn check(self) -> Result<Table, Flaw> {
+    pub(super) fn check(self) -> Result<TreeTable, NodeError> {
         if self.roots.is_empty() {
-            return Err(Flaw::damaged("found no trees"));
+            return Err(NodeError::damaged("found no trees"));
         }
         if self.targets == 0 || self.targets > MOST_TARGETS {
-            return Err(Flaw::damaged(format!("found {} targets", self.targets)));
+            return Err(NodeError::damaged(format!("found {} targets", self.targets)));
         }
         if self.votes.iter().any(|(target, _)| *target >= self.targets) {
-            return Err(Flaw::damaged("a leaf votes for a class that does not exist"));
+            return Err(NodeError::damaged("a leaf votes for a class that does not exist"));
         }
         let votes = self.votes.len();
         if self.leaves.iter().any(|(start, end)| start > end || *end > votes) {
-            return Err(Flaw::damaged("a leaf has votes that do not exist"));
+            return Err(NodeError::damaged("a leaf has votes that do not exist"));
         }
         if self.splits.iter().any(|split| split.feature >= MOST_FEATURES) {
-            return Err(Flaw::damaged("a split asks for a feature that no row has"));
+            return Err(NodeError::damaged("a split asks for a feature that no row has"));
         }
         if self.splits.len() > u32::MAX as usize / 4 || self.sets.len() > 1 << 24 {
-            return Err(Flaw::damaged("found more splits than can be counted"));
+            return Err(NodeError::damaged("found more splits than can be counted"));
         }
         // Reached once at most, by all trees together: so no circle, and no more to keep than the
         // file holds.
@@ -87,17 +87,19 @@ impl Table {
                     let (Some(split), Some(reached)) =
                         (self.splits.get(place), reached.get_mut(place))
                     else {
-                        return Err(Flaw::damaged("a branch leads to a node that does not exist"));
+                        return Err(NodeError::damaged(
+                            "a branch leads to a node that does not exist",
+                        ));
                     };
                     if std::mem::replace(reached, true) {
-                        return Err(Flaw::damaged(
+                        return Err(NodeError::damaged(
                             "two branches lead to one node, or one leads back to the first",
                         ));
                     }
                     next.extend([split.if_true, split.if_false]);
                 }
                 Child::Leaf(_) => {
-                    return Err(Flaw::damaged("a branch leads to a node that does not exist"));
+                    return Err(NodeError::damaged("a branch leads to a node that does not exist"));
                 }
             }
         }

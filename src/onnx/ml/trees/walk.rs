@@ -43,9 +43,9 @@ impl<T: Float> Passes<T> for Marked {
 }
 
 #[derive(Clone, Copy)]
-struct Members<'a, T>(&'a [Box<[T]>]);
+struct SetMember<'a, T>(&'a [Box<[T]>]);
 
-impl<T: Float> Passes<T> for Members<'_, T> {
+impl<T: Float> Passes<T> for SetMember<'_, T> {
     fn passes(self, question: Question<T>, value: T) -> bool {
         if question.feature & Marks::MEMBER == 0 {
             return Marked.passes(question, value);
@@ -92,7 +92,7 @@ impl<T: Float> Row<T> for &[T] {
 }
 
 /// What is done with the leaves that walks arrive at.
-pub(super) trait Arrive {
+pub(super) trait LeafVisitor {
     /// The walks of a row down some trees, in order.
     fn row(&mut self, leaves: &[u32]);
     /// The walks of rows, from the first of them on, down one tree.
@@ -101,12 +101,12 @@ pub(super) trait Arrive {
 
 impl<T: Float> Forest<T> {
     /// Walks one row down all trees, in their order.
-    pub(super) fn walk_row(&self, row: impl Row<T>, arrive: &mut impl Arrive) {
+    pub(super) fn walk_row(&self, row: impl Row<T>, arrive: &mut impl LeafVisitor) {
         self.with_rule(RowWalk { row, arrive });
     }
 
     /// Walks rows, together, down all trees, in their order.
-    pub(super) fn walk_rows<R: Row<T>>(&self, rows: &[[R; LANES]], arrive: &mut impl Arrive) {
+    pub(super) fn walk_rows<R: Row<T>>(&self, rows: &[[R; LANES]], arrive: &mut impl LeafVisitor) {
         self.with_rule(RowsWalk { rows, arrive });
     }
 
@@ -118,7 +118,7 @@ impl<T: Float> Forest<T> {
             (Rule::Below, false) => self.with_layout(Below, walk),
             (Rule::Below, true) => self.with_layout(OrMissing(Below), walk),
             (Rule::Marked, _) => self.with_layout(OrMissing(Marked), walk),
-            (Rule::Members, _) => self.with_layout(OrMissing(Members(&self.sets)), walk),
+            (Rule::Members, _) => self.with_layout(OrMissing(SetMember(&self.sets)), walk),
         }
     }
 
@@ -217,7 +217,7 @@ struct RowWalk<'a, R, A> {
     arrive: &'a mut A,
 }
 
-impl<T: Float, R: Row<T>, A: Arrive> Walk<T> for RowWalk<'_, R, A> {
+impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowWalk<'_, R, A> {
     #[inline(always)]
     fn linked(self, passes: impl Passes<T>, trees: &Linked<T>) {
         for Group { roots, count, depth } in &trees.groups {
@@ -251,7 +251,7 @@ struct RowsWalk<'a, R, A> {
     arrive: &'a mut A,
 }
 
-impl<T: Float, R: Row<T>, A: Arrive> Walk<T> for RowsWalk<'_, R, A> {
+impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowsWalk<'_, R, A> {
     #[inline(always)]
     fn linked(self, passes: impl Passes<T>, trees: &Linked<T>) {
         for (root, depth) in &trees.roots {

@@ -61,6 +61,15 @@ impl Official {
             error_code: None,
         })
     }
+
+    /// The value that a rule comes to by itself; nothing for an error.
+    pub fn value(&self, flag: &str, rule: &Json, attributes: &Map<String, Json>) -> Option<Json> {
+        // A list is handed back as JSON, where text alone could be a number.
+        let listed = Json::Array(vec![rule.clone()]);
+        let text = self.0.apply(flag, &listed.to_string(), &context(attributes)).ok()??;
+        let value: Json = serde_json::from_str(&text).ok()?;
+        value.get(0).cloned()
+    }
 }
 
 impl Default for Official {

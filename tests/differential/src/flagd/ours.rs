@@ -1,9 +1,9 @@
 //! What modelgate answers: from a set compiled at once, and from one built flag by flag.
 
 use modelgate::{FlagSet, OwnedContext, clock::SystemClock, flagd::Flagd, value::Value};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
-use super::case::{Answer, Case};
+use super::case::{Answer, Case, Expected};
 use crate::random::Random;
 
 /// The answer from the definition compiled as a whole.
@@ -65,8 +65,12 @@ fn ask(set: &FlagSet, case: &Case) -> Answer {
     }
     let clock = SystemClock::new();
     let evaluation = set.evaluate_at(&case.flag, &context, &clock).of_type(case.expected.ours());
+    let read = |value: &Value| match case.expected {
+        Expected::Integer => json!(evaluation.integer(0).value),
+        _ => serde_json::to_value(value).unwrap(),
+    };
     Answer {
-        value: evaluation.value.map(|value| serde_json::to_value(value).unwrap()),
+        value: evaluation.value.map(read),
         variant: evaluation.variant.map(str::to_owned),
         reason: evaluation.reason.as_str().to_owned(),
         error_code: evaluation.error.map(|code| code.as_str().to_owned()),

@@ -12,11 +12,13 @@ pub fn variant(
 ) -> Option<Json> {
     let arguments: Vec<Json> = arguments.iter().map(|one| resolved(one, flag, context)).collect();
     let (first, rest) = arguments.split_first()?;
+    let implied = || match context.get("targetingKey") {
+        Some(Json::String(key)) if !key.is_empty() => Some(format!("{flag}{key}")),
+        _ => None,
+    };
     let (key, entries) = match first {
-        Json::Array(_) => match context.get("targetingKey") {
-            Some(Json::String(key)) if !key.is_empty() => (format!("{flag}{key}"), &*arguments),
-            _ => return None,
-        },
+        Json::Array(_) => (implied()?, &*arguments),
+        Json::Null => (implied()?, rest),
         Json::String(key) => (key.clone(), rest),
         _ => return None,
     };
@@ -25,7 +27,7 @@ pub fn variant(
         let entry = entry.as_array()?;
         let variant = entry.first().filter(|one| !one.is_array() && !one.is_object())?;
         let weight = match entry.get(1) {
-            None => 1.0,
+            None | Some(Json::Null) => 1.0,
             Some(weight) => weight.as_f64()?,
         };
         if weight.fract() != 0.0 || weight > 2_147_483_647.0 {
@@ -68,15 +70,13 @@ fn resolved(value: &Json, flag: &str, context: &Map<String, Json>) -> Json {
                 "$flagd.flagKey" => flag.into(),
                 name => context.get(name).cloned().unwrap_or(Json::Null),
             },
-            Some((operator, Json::Array(parts))) if operator == "cat" => parts
-                .iter()
-                .map(|part| match resolved(part, flag, context) {
-                    Json::String(text) => text,
-                    Json::Null => String::new(),
-                    other => other.to_string(),
-                })
-                .collect::<String>()
-                .into(),
+            Some((operator, Json::Array(parts))) if operator == "cat" => {
+                let parts: Vec<Json> =
+                    parts.iter().map(|part| resolved(part, flag, context)).collect();
+                let joined: String = parts.iter().filter_map(Json::as_str).collect();
+                // Of several parts, without the blanks around the whole.
+                if parts.len() > 1 { joined.trim().into() } else { joined.into() }
+            }
             _ => value.clone(),
         },
         value => value.clone(),

@@ -2,7 +2,7 @@
 //! decides, and what the input has to look like for it. What we answer instead is not left open:
 //! it is what [`reference`](super::reference) says.
 
-use super::{big_segments, case::Case, complete};
+use super::{big_segments, case::Case, complete, context, dates, reference};
 
 pub struct Disagreement {
     pub name: &'static str,
@@ -24,6 +24,25 @@ pub const DISAGREEMENTS: &[Disagreement] = &[
         concerns: |case| {
             let segments = case.environment["segments"].as_object();
             segments.into_iter().flatten().any(|(_, segment)| big_segments::is_big(segment))
+        },
+    },
+    Disagreement {
+        name: "an empty `bucketBy`",
+        why: "the vendor's Go and Python SDKs: none, and so the key; the crate: MALFORMED_FLAG",
+        concerns: |case| {
+            let environment = complete::completed(&case.environment);
+            reference::by_key(&environment) != environment
+        },
+    },
+    Disagreement {
+        name: "a date that only the crate reads",
+        why: "the vendor's Go and Python SDKs: no leap second, a colon in the offset, capital letters",
+        concerns: |case| {
+            // The official evaluator's own view of what is absent does not count here.
+            let environment = complete::completed(&case.environment);
+            let singles = context::singles(&case.context);
+            dates::refused(&environment, &case.context, &singles)
+                != (environment, case.context.clone())
         },
     },
     Disagreement {

@@ -11,7 +11,7 @@ use super::{
     big_segments,
     case::{Answer, Case},
     complete::completed,
-    context,
+    context, dates,
     official::{self, Official},
 };
 
@@ -19,6 +19,8 @@ use super::{
 pub fn answer(case: &Case) -> Option<Answer> {
     let singles = context::singles(&case.context);
     let environment = completed(&case.environment);
+    let environment = by_key(&environment);
+    let (environment, asking) = dates::refused(&environment, &case.context, &singles);
     let mut environment =
         big_segments::with_lists(environment, &singles, case.memberships.as_ref());
     let mut prerequisites = HashMap::new();
@@ -38,7 +40,7 @@ pub fn answer(case: &Case) -> Option<Answer> {
     if !official.refused.is_empty() || !lists_readable {
         return None;
     }
-    let context = official::context(&case.context);
+    let context = official::context(&asking);
     let chain = Chain {
         flags: environment["flags"].as_object()?,
         prerequisites: &prerequisites,
@@ -63,6 +65,22 @@ pub fn answer(case: &Case) -> Option<Answer> {
         answer.reason["bigSegmentsStatus"] = json!(status);
     }
     Some(answer)
+}
+
+/// The environment without any `bucketBy` that is empty: for the vendor's Go and Python SDKs there is
+/// none, and so the key counts, where the official Rust evaluator finds the flag malformed.
+pub fn by_key(environment: &Json) -> Json {
+    match environment {
+        Json::Array(elements) => elements.iter().map(by_key).collect(),
+        Json::Object(members) => Json::Object(
+            members
+                .iter()
+                .filter(|(name, value)| *name != "bucketBy" || **value != "")
+                .map(|(name, value)| (name.clone(), by_key(value)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
 }
 
 /// Whether the official evaluator reads what the flag serves; where it cannot, it reads on.

@@ -57,6 +57,39 @@ fn attributes_are_reported_when_that_is_asked_for_except_private_ones() {
 }
 
 #[test]
+fn what_a_context_keeps_private_is_in_no_event_whatever_carries_it() {
+    let tracked = json!({"trackEvents": true, "debugEventsUntilDate": 4_000_000_000_000_u64});
+    let server = LaunchDarkly::start(&data([flag("m", tracked)]));
+    let flags = store(source(&server).events(public(&server)));
+    let address: modelgate::value::Map =
+        [("street", "hidden"), ("city", "Oz")].into_iter().collect();
+    let meta: modelgate::value::Map =
+        [("privateAttributes", modelgate::value::Value::from(vec!["plan", "/address/street"]))]
+            .into_iter()
+            .collect();
+    let organization = Context::new("acme")
+        .with("plan", "hidden")
+        .with("email", "shown")
+        .with("address", &address)
+        .with("_meta", &meta);
+    let both = Context::new("u")
+        .with("email", "hidden")
+        .with("plan", "shown")
+        .with_private("email")
+        .with_kind("organization", &organization);
+    flags.string("m", &both, "v0");
+    let payload = last_payload(flags, &server);
+    let expected = json!({"kind": "multi",
+        "user": {"key": "u", "plan": "shown", "_meta": {"redactedAttributes": ["email"]}},
+        "organization": {"key": "acme", "email": "shown", "address": {"city": "Oz"},
+            "_meta": {"redactedAttributes": ["plan", "/address/street"]}}});
+    for kind in ["index", "feature", "debug"] {
+        assert_eq!(payload.of_kind(kind)[0]["context"], expected, "{kind}");
+    }
+    assert!(!json!(payload.events).to_string().contains("hidden"));
+}
+
+#[test]
 fn answers_are_reported_one_by_one_where_the_flag_asks_for_it() {
     let tracked_rule = json!([{"id": "eu", "variation": 1, "trackEvents": true, "clauses": [
         {"contextKind": "user", "attribute": "region", "op": "in", "values": ["eu"]}]}]);

@@ -4,7 +4,7 @@
 use prost::Message;
 
 use super::{
-    Axis, AxisSize, Kind, Shape, TensorInfo, TensorKind, Value,
+    Axis, AxisSize, Shape, TensorInfo, TensorKind, TypeProto, Value,
     wire::{append, fields},
 };
 use crate::tensor::Dtype;
@@ -136,6 +136,6 @@ impl ZipMap {
         let free = Axis { size: None, name: None };
         let shape = Shape { axes: vec![free.clone(), free] };
         let tensor = TensorKind { element: FLOAT, shape: Some(shape) };
-        Value { name: self.output.clone(), kind: Some(Kind { tensor: Some(tensor) }) }
+        Value { name: self.output.clone(), kind: Some(TypeProto { tensor: Some(tensor) }) }
     }
 }

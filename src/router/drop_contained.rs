@@ -7,15 +7,15 @@ use crate::{
 
 /// A model whose `Drop` may panic. The last to let go of a retired model is often a request that
 /// looks up the next table, or a thread at its end, where a panic would abort the process.
-pub(crate) struct Kept<M>(Option<M>);
+pub(crate) struct DropContained<M>(Option<M>);
 
-impl<M> Kept<M> {
-    pub(crate) fn new(model: M) -> Kept<M> {
-        Kept(Some(model))
+impl<M> DropContained<M> {
+    pub(crate) fn new(model: M) -> DropContained<M> {
+        DropContained(Some(model))
     }
 }
 
-impl<M> Drop for Kept<M> {
+impl<M> Drop for DropContained<M> {
     fn drop(&mut self) {
         let model = self.0.take();
         if contained(|| drop(model)).is_none() {
@@ -24,7 +24,7 @@ impl<M> Drop for Kept<M> {
     }
 }
 
-impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for Kept<M> {
+impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for DropContained<M> {
     #[inline]
     fn predict(&self, features: &F) -> Result<P, ModelError> {
         match &self.0 {
@@ -50,7 +50,7 @@ impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for Kept<M> {
 }
 
 #[cfg(feature = "async")]
-impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for Kept<M> {
+impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for DropContained<M> {
     fn predict<'a>(&'a self, features: &'a F) -> crate::model::ModelFuture<'a, P> {
         match &self.0 {
             Some(model) => model.predict(features),
@@ -71,19 +71,19 @@ impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for Kept<
 }
 
 /// A model that is loaded later, and proves itself then: until it has, it counts as not loaded.
-pub(crate) struct Unproved<F: ?Sized, P, M> {
+pub(crate) struct CheckedWhenLoaded<F: ?Sized, P, M> {
     model: M,
     checks: Vec<Acceptance<F, P>>,
     proved: once_cell::sync::OnceCell<()>,
 }
 
-impl<F: ?Sized, P, M> Unproved<F, P, M> {
-    pub(crate) fn new(model: M, checks: Vec<Acceptance<F, P>>) -> Unproved<F, P, M> {
-        Unproved { model, checks, proved: once_cell::sync::OnceCell::new() }
+impl<F: ?Sized, P, M> CheckedWhenLoaded<F, P, M> {
+    pub(crate) fn new(model: M, checks: Vec<Acceptance<F, P>>) -> CheckedWhenLoaded<F, P, M> {
+        CheckedWhenLoaded { model, checks, proved: once_cell::sync::OnceCell::new() }
     }
 }
 
-impl<F, P, M> Model<F, P> for Unproved<F, P, M>
+impl<F, P, M> Model<F, P> for CheckedWhenLoaded<F, P, M>
 where
     F: ?Sized + Send + Sync,
     P: Send + Sync,

@@ -9,7 +9,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-
 #[cfg(feature = "async")]
 use std::{
     future::Future,
@@ -19,11 +18,13 @@ use std::{
 
 use super::budget::Account;
 use crate::clock::Clock;
+#[cfg(feature = "async")]
+use crate::cpu_time;
 
 thread_local! {
     /// Apart from [`PAYS`], so that a live request reads one flag and registers no destructor.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    static PAYS: RefCell<Option<Tab>> = const { RefCell::new(None) };
+    static PAYS: RefCell<Option<AccountHandle>> = const { RefCell::new(None) };
 }
 
 /// Whether the calling code runs for a shadow, not for the answer of a live request.
@@ -52,14 +53,14 @@ pub fn is_shadow() -> bool {
 
 /// The budget that a shadow's work is charged to, for work done elsewhere than on its thread.
 #[derive(Clone)]
-pub(crate) struct Tab {
+pub(crate) struct AccountHandle {
     account: Arc<Account>,
     clock: Arc<dyn Clock>,
 }
 
-impl Tab {
-    pub(super) fn new(account: &Arc<Account>, clock: &Arc<dyn Clock>) -> Tab {
-        Tab { account: Arc::clone(account), clock: Arc::clone(clock) }
+impl AccountHandle {
+    pub(super) fn new(account: &Arc<Account>, clock: &Arc<dyn Clock>) -> AccountHandle {
+        AccountHandle { account: Arc::clone(account), clock: Arc::clone(clock) }
     }
 
     /// Takes processor time that was used for the shadow.
@@ -68,9 +69,9 @@ impl Tab {
         self.account.charge(used, self.clock.monotonic());
     }
 
-    /// The tab of the shadow that this thread runs for just now.
+    /// The account of the shadow that this thread runs for just now.
     #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only futures run elsewhere"))]
-    pub(crate) fn of_this_thread() -> Option<Tab> {
+    pub(crate) fn of_this_thread() -> Option<AccountHandle> {
         match is_shadow() {
             true => PAYS.with(|pays| pays.try_borrow().ok()?.clone()),
             false => None,
@@ -80,25 +81,25 @@ impl Tab {
 
 /// While this lives, the calling thread runs for a shadow.
 #[must_use]
-pub(crate) struct Inside {
+pub(crate) struct ShadowScope {
     before: bool,
-    paid: Option<Tab>,
+    paid: Option<AccountHandle>,
 }
 
-impl Inside {
-    /// `tab` is `None` where no budget applies.
-    pub(crate) fn enter(tab: Option<Tab>) -> Inside {
+impl ShadowScope {
+    /// `account` is `None` where no budget applies.
+    pub(crate) fn enter(account: Option<AccountHandle>) -> ShadowScope {
         let paid = PAYS.with(|pays| pays.try_borrow_mut().map_or(None, |mut pays| pays.take()));
         PAYS.with(|pays| {
             if let Ok(mut pays) = pays.try_borrow_mut() {
-                *pays = tab;
+                *pays = account;
             }
         });
-        Inside { before: INSIDE.with(|inside| inside.replace(true)), paid }
+        ShadowScope { before: INSIDE.with(|inside| inside.replace(true)), paid }
     }
 }
 
-impl Drop for Inside {
+impl Drop for ShadowScope {
     fn drop(&mut self) {
         INSIDE.with(|inside| inside.set(self.before));
         let paid = self.paid.take();
@@ -116,13 +117,13 @@ impl Drop for Inside {
 pub(crate) struct Marked<F> {
     future: Option<Pin<Box<F>>>,
     /// Who pays for the processor time of the polls; `None` where no budget applies.
-    tab: Option<Tab>,
+    account: Option<AccountHandle>,
 }
 
 #[cfg(feature = "async")]
 impl<F: Future> Marked<F> {
-    pub(crate) fn new(future: F, tab: Option<Tab>) -> Marked<F> {
-        Marked { future: Some(Box::pin(future)), tab }
+    pub(crate) fn new(future: F, account: Option<AccountHandle>) -> Marked<F> {
+        Marked { future: Some(Box::pin(future)), account }
     }
 }
 
@@ -131,13 +132,13 @@ impl<F: Future> Future for Marked<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let before = self.tab.as_ref().map(|_| super::thread_cpu_time());
+        let before = self.account.as_ref().map(|_| cpu_time::to_charge());
         let polled = {
-            let _inside = Inside::enter(self.tab.clone());
+            let _inside = ShadowScope::enter(self.account.clone());
             self.future.as_mut().map_or(Poll::Pending, |future| future.as_mut().poll(context))
         };
-        if let (Some(tab), Some(before)) = (&self.tab, before) {
-            tab.charge(super::thread_cpu_time().saturating_sub(before));
+        if let (Some(account), Some(before)) = (&self.account, before) {
+            account.charge(cpu_time::to_charge().saturating_sub(before));
         }
         polled
     }
@@ -146,7 +147,7 @@ impl<F: Future> Future for Marked<F> {
 #[cfg(feature = "async")]
 impl<F> Drop for Marked<F> {
     fn drop(&mut self) {
-        let _inside = Inside::enter(self.tab.take());
+        let _inside = ShadowScope::enter(self.account.take());
         self.future = None;
     }
 }
@@ -159,10 +160,10 @@ mod tests {
     fn a_thread_is_a_shadow_s_only_inside() {
         assert!(!is_shadow());
         {
-            let _outer = Inside::enter(None);
+            let _outer = ShadowScope::enter(None);
             assert!(is_shadow());
             {
-                let _inner = Inside::enter(None);
+                let _inner = ShadowScope::enter(None);
                 assert!(is_shadow());
             }
             assert!(is_shadow());
@@ -170,6 +171,7 @@ mod tests {
         }
         assert!(!is_shadow());
     }
+
     #[cfg(feature = "async")]
     #[test]
     fn a_marked_future_is_a_shadow_s_in_its_polls_and_when_it_is_dropped() {

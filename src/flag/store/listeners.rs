@@ -7,25 +7,25 @@ use parking_lot::Mutex;
 use super::SourceStatus;
 use crate::contain::contained;
 
-pub(super) type Watcher = Arc<dyn Fn(&SourceStatus) + Send + Sync>;
+pub(super) type StatusListener = Arc<dyn Fn(&SourceStatus) + Send + Sync>;
 
 /// So many changes may wait for a watcher that is slow; beyond that the oldest are not told.
 const MOST_PENDING: usize = 1024;
 
 #[derive(Default)]
-pub(super) struct Watchers(Mutex<Inner>);
+pub(super) struct StatusListeners(Mutex<ListenersState>);
 
 #[derive(Default)]
-struct Inner {
-    list: Vec<Watcher>,
+struct ListenersState {
+    list: Vec<StatusListener>,
     pending: VecDeque<SourceStatus>,
     /// One thread tells at a time, so that changes are told in order.
     telling: bool,
 }
 
-impl Watchers {
-    pub(super) fn add(&self, watcher: Watcher) {
-        self.0.lock().list.push(watcher);
+impl StatusListeners {
+    pub(super) fn add(&self, listener: StatusListener) {
+        self.0.lock().list.push(listener);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -46,7 +46,7 @@ impl Watchers {
     }
 
     /// Tells what is pending until there is nothing more, or until this says so.
-    pub(super) fn tell(&self, is_closed: impl Fn() -> bool) {
+    pub(super) fn notify(&self, is_closed: impl Fn() -> bool) {
         loop {
             let (status, list) = {
                 let mut inner = self.0.lock();
@@ -58,11 +58,11 @@ impl Watchers {
                 inner.telling = true;
                 (status, inner.list.clone())
             };
-            for watcher in list {
+            for listener in list {
                 if is_closed() {
                     break;
                 }
-                if contained(|| watcher(&status)).is_none() {
+                if contained(|| listener(&status)).is_none() {
                     tracing::error!(
                         target: "modelgate::source",
                         source = &*status.name,

@@ -4,8 +4,8 @@ use super::{
     big_segments::BigSegmentsStatus,
     operator::{number, whole},
     reference::is_kind,
-    trace::Watcher,
-    tree::{Attribute, Bucket, Clause, Kind},
+    trace::Tracer,
+    tree::{Attribute, Bucket, Clause, ContextKind},
     visited::Visited,
 };
 use crate::{context::EvaluationContext, flag::FlagSet, value::ValueRef};
@@ -14,7 +14,7 @@ use crate::{context::EvaluationContext, flag::FlagSet, value::ValueRef};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-pub(super) struct Scene<'a, W> {
+pub(super) struct Evaluator<'a, W> {
     pub(super) set: &'a FlagSet,
     pub(super) context: &'a dyn EvaluationContext,
     /// The key of the context itself, which is of kind `user`; empty where the caller says so.
@@ -24,12 +24,12 @@ pub(super) struct Scene<'a, W> {
     /// Prerequisites, with the variation they served.
     pub(super) flags: Visited<Option<u32>>,
     pub(super) segments: Visited<bool>,
-    pub(super) watcher: W,
+    pub(super) tracer: W,
 }
 
 /// The context of one kind.
 #[derive(Clone, Copy)]
-pub(super) struct Individual<'a> {
+pub(super) struct KindContext<'a> {
     kind: &'a str,
     pub(super) key: &'a str,
     context: &'a dyn EvaluationContext,
@@ -39,15 +39,15 @@ pub(super) struct Individual<'a> {
 /// is 2^60.
 const SCALE: f32 = 0x0fff_ffff_ffff_ffff_i64 as f32;
 
-impl<'a, W: Watcher<'a>> Scene<'a, W> {
+impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
     #[inline]
     pub(super) fn new(
         context: &'a dyn EvaluationContext,
         key_override: Option<&'a str>,
         set: &'a FlagSet,
-        watcher: W,
-    ) -> Scene<'a, W> {
-        Scene {
+        tracer: W,
+    ) -> Evaluator<'a, W> {
+        Evaluator {
             set,
             context,
             key: key_override.or_else(|| context.targeting_key()),
@@ -55,7 +55,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
             big_segments: None,
             flags: Visited::new(),
             segments: Visited::new(),
-            watcher,
+            tracer,
         }
     }
 
@@ -74,22 +74,22 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
 
     /// The context of a kind, if it is there.
     #[inline]
-    pub(super) fn individual(&self, kind: &'a Kind) -> Option<Individual<'a>> {
+    pub(super) fn individual(&self, kind: &'a ContextKind) -> Option<KindContext<'a>> {
         match (kind, self.key) {
-            (Kind::User, Some(key)) => {
-                Some(Individual { kind: "user", key, context: self.context })
+            (ContextKind::User, Some(key)) => {
+                Some(KindContext { kind: "user", key, context: self.context })
             }
-            (Kind::User, None) => self.other("user"),
-            (Kind::Other(kind), _) => self.other(kind),
-            (Kind::Nowhere, _) => None,
+            (ContextKind::User, None) => self.other("user"),
+            (ContextKind::Other(kind), _) => self.other(kind),
+            (ContextKind::Nowhere, _) => None,
         }
     }
 
     #[inline(never)]
-    fn other(&self, kind: &'a str) -> Option<Individual<'a>> {
+    fn other(&self, kind: &'a str) -> Option<KindContext<'a>> {
         let context = self.context.kind(kind)?;
         let key = context.targeting_key().filter(|key| !key.is_empty())?;
-        Some(Individual { kind, key, context })
+        Some(KindContext { kind, key, context })
     }
 
     /// Whether a clause holds.
@@ -100,7 +100,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
                 let value = match self.individual(kind) {
                     Some(individual) => {
                         let value = individual.read(attribute);
-                        self.watcher.read(individual.kind, attribute, value);
+                        self.tracer.read(individual.kind, attribute, value);
                         value
                     }
                     None => None,
@@ -123,11 +123,11 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
                 (test.name(), any != *negate)
             }
             Clause::Invalid { reference } => {
-                self.watcher.note(|| format!("clause {index}: `{reference}` names no attribute"));
+                self.tracer.note(|| format!("clause {index}: `{reference}` names no attribute"));
                 return Err(Malformed);
             }
         };
-        self.watcher.clause(index, operator, result);
+        self.tracer.clause(index, operator, result);
         Ok(result)
     }
 
@@ -135,11 +135,11 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
     #[inline]
     pub(super) fn bucket(&mut self, bucket: &'a Bucket) -> Result<(f32, bool), Malformed> {
         if let Attribute::Invalid(reference) = &bucket.by {
-            self.watcher.note(|| format!("bucketBy: `{reference}` names no attribute"));
+            self.tracer.note(|| format!("bucketBy: `{reference}` names no attribute"));
             return Err(Malformed);
         }
         let individual = self.individual(&bucket.kind);
-        if bucket.kind == Kind::User
+        if bucket.kind == ContextKind::User
             && bucket.by == Attribute::Key
             && individual.is_none_or(|individual| individual.key.is_empty())
         {
@@ -147,7 +147,7 @@ impl<'a, W: Watcher<'a>> Scene<'a, W> {
         }
         let Some(individual) = individual else { return Ok((0.0, false)) };
         let value = individual.read(&bucket.by);
-        self.watcher.read(individual.kind, &bucket.by, value);
+        self.tracer.read(individual.kind, &bucket.by, value);
         Ok((value.and_then(|value| place(bucket, value)).unwrap_or(0.0), true))
     }
 }
@@ -167,7 +167,7 @@ fn place(bucket: &Bucket, value: ValueRef<'_>) -> Option<f32> {
     Some((hash.finish() >> 4) as f32 / SCALE)
 }
 
-impl<'a> Individual<'a> {
+impl<'a> KindContext<'a> {
     #[inline]
     fn read(self, attribute: &'a Attribute) -> Option<ValueRef<'a>> {
         match attribute {

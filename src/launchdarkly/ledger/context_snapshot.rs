@@ -9,40 +9,48 @@ use crate::{
 
 /// An owned copy of a context of one or several kinds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Who {
-    pub(crate) parts: Vec<Part>,
+pub(crate) struct ContextSnapshot {
+    pub(crate) parts: Vec<SingleContext>,
 }
 
 /// The context of one kind.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Part {
+pub(crate) struct SingleContext {
     pub(crate) kind: Box<str>,
     pub(crate) key: Box<str>,
     pub(crate) anonymous: bool,
     /// All others that a context may have, `name` among them.
     pub(crate) attributes: Vec<(Box<str>, Value)>,
+    /// What of it must not be sent, as its owner wrote it: names and paths.
+    pub(crate) private: Vec<Box<str>>,
 }
 
-impl Who {
-    pub(super) fn of(request: &Request<'_>) -> Who {
+impl ContextSnapshot {
+    pub(super) fn of(request: &Request<'_>) -> ContextSnapshot {
         let mut parts = Vec::new();
         if let Some(key) = key_of(request) {
-            let mut user = Part::of("user", key, request.context);
+            let mut user = SingleContext::of("user", key, request.context);
             // A key that was drawn identifies nobody.
             user.anonymous |= request.key_override.is_some();
             parts.push(user);
         }
         request.context.visit_kinds(&mut |kind, context| {
-            if counts(kind, context) && !parts.iter().any(|part: &Part| *part.kind == *kind) {
-                parts.push(Part::of(kind, context.targeting_key().unwrap_or_default(), context));
+            if counts(kind, context)
+                && !parts.iter().any(|part: &SingleContext| *part.kind == *kind)
+            {
+                parts.push(SingleContext::of(
+                    kind,
+                    context.targeting_key().unwrap_or_default(),
+                    context,
+                ));
             }
         });
-        Who { parts }
+        ContextSnapshot { parts }
     }
 }
 
-impl Part {
-    fn of(kind: &str, key: &str, context: &dyn EvaluationContext) -> Part {
+impl SingleContext {
+    fn of(kind: &str, key: &str, context: &dyn EvaluationContext) -> SingleContext {
         let mut attributes = Vec::new();
         context.visit_attributes(&mut |name, value| {
             let counts = match name {
@@ -55,8 +63,25 @@ impl Part {
             }
         });
         let anonymous = matches!(context.attribute("anonymous"), Some(ValueRef::Bool(true)));
-        Part { kind: kind.into(), key: key.into(), anonymous, attributes }
+        let private = private(context);
+        SingleContext { kind: kind.into(), key: key.into(), anonymous, attributes, private }
     }
+}
+
+/// What a context keeps to itself: what it says, and what the vendor's own JSON form of a context
+/// says in its `_meta`, for those that carry it as it came.
+fn private(context: &dyn EvaluationContext) -> Vec<Box<str>> {
+    let mut private = Vec::new();
+    context.visit_private(&mut |attribute| private.push(attribute.into()));
+    if let Some(ValueRef::Map(meta)) = context.attribute("_meta")
+        && let Some(ValueRef::List(listed)) = meta.member("privateAttributes")
+    {
+        private.extend((0..listed.len()).filter_map(|index| match listed.element(index) {
+            Some(ValueRef::Text(attribute)) => Some(attribute.into()),
+            _ => None,
+        }));
+    }
+    private
 }
 
 /// The key of the request's context itself, which is of kind `user`.
@@ -67,7 +92,7 @@ pub(super) fn key_of<'a>(request: &Request<'a>) -> Option<&'a str> {
 
 /// Whether there is a context of any kind.
 #[inline]
-pub(super) fn is_anybody(request: &Request<'_>) -> bool {
+pub(super) fn has_context(request: &Request<'_>) -> bool {
     let mut any = key_of(request).is_some();
     if !any {
         request.context.visit_kinds(&mut |kind, context| any = any || counts(kind, context));

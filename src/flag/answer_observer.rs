@@ -11,7 +11,7 @@ use crate::value::Value;
     not(feature = "launchdarkly"),
     allow(dead_code, reason = "of the sources here one has witnesses, and it is a feature")
 )]
-pub(crate) struct Answered<'a> {
+pub(crate) struct ObservedAnswer<'a> {
     pub(crate) flag: &'a Flag,
     pub(crate) set: &'a FlagSet,
     pub(crate) request: &'a Request<'a>,
@@ -22,6 +22,6 @@ pub(crate) struct Answered<'a> {
 pub(crate) type CallersDefault<'a> = Option<&'a dyn Fn() -> Value>;
 
 /// Sees the answers of one compiled flag, on the way of the requests that ask: it may not wait.
-pub(crate) trait Witness: Any + Send + Sync {
-    fn answered(&self, answer: &Answered<'_>);
+pub(crate) trait AnswerObserver: Any + Send + Sync {
+    fn answered(&self, answer: &ObservedAnswer<'_>);
 }

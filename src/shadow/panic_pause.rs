@@ -25,9 +25,9 @@ const COUNT: u64 = (1 << COUNT_BITS) - 1;
 /// Panics in a row and, in milliseconds of monotonic time, the end of the pause, in one word: two
 /// threads that end runs at once leave the state that one of them meant.
 #[derive(Debug, Default)]
-pub(super) struct Rest(AtomicU64);
+pub(super) struct PanicPause(AtomicU64);
 
-impl Rest {
+impl PanicPause {
     /// Whether the candidate is to be left alone now.
     #[inline]
     pub(super) fn is_on(&self, now: impl FnOnce() -> Duration) -> bool {
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_pause_ends_by_time_or_by_an_answer() {
-        let rest = Rest::default();
+        let rest = PanicPause::default();
         let at = Duration::from_millis;
         (0..3).for_each(|_| rest.panicked(at(500)));
         assert!(rest.is_on(|| at(1_499)) && !rest.is_on(|| at(1_500)));

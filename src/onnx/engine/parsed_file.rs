@@ -17,13 +17,13 @@ const I64: i32 = 7;
 const TEXT: i32 = 8;
 
 /// What was read of a file. Large tensors stay in its bytes.
-pub(super) struct Told(Model);
+pub(super) struct ParsedFile(Model);
 
-impl Told {
+impl ParsedFile {
     /// What a file says; a file that an engine has read already, so nothing rather than an error
     /// where it is damaged.
-    pub(super) fn read(bytes: &[u8]) -> Told {
-        Told(Model::decode(Bytes::copy_from_slice(bytes)).unwrap_or_default())
+    pub(super) fn read(bytes: &[u8]) -> ParsedFile {
+        ParsedFile(Model::decode(Bytes::copy_from_slice(bytes)).unwrap_or_default())
     }
 
     pub(super) fn metadata(&self, key: &str) -> Option<&str> {
