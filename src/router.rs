@@ -243,7 +243,8 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
     /// Puts a version in, or replaces it, while requests go on. The model is checked first; then
     /// one atomic swap makes it current, and the old one is freed after its last user.
     ///
-    /// A thread that has stopped making requests counts as a user until it makes another or ends.
+    /// It is freed on a thread of our own, within a tenth of a second of its last user's end: never by
+    /// a request, and whatever threads are idle.
     ///
     /// # Errors
     ///
