@@ -11,11 +11,13 @@
 //! A line gives `{"outputs": [...]}`, or `{"load_error": text}` where the file cannot serve, or
 //! `{"error": text}` where this request fails. NaN and the infinities are the texts `"NaN"`,
 //! `"Infinity"` and `"-Infinity"` in both directions; with `"options": {"non_finite": "allowed"}`
-//! they go to the model and come back, else they are refused.
+//! they go to the model and come back, else they are refused. `"options": {"axes": {"height": 320}}`
+//! says the sizes of axes that the file leaves open.
 //!
 //! A model is kept from one line to the next as long as its file stays as it was.
 
 use std::{
+    collections::BTreeMap,
     env,
     error::Error,
     fs,
@@ -53,11 +55,14 @@ struct NamedTensor {
     data: Vec<Value>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct Options {
     #[serde(default)]
     non_finite: NonFinite,
+    /// Sizes of axes that the file leaves open.
+    #[serde(default)]
+    axes: BTreeMap<String, usize>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq)]
@@ -112,20 +117,20 @@ fn engine() -> Result<Engine, Box<dyn Error>> {
 
 /// The model of the line before.
 #[derive(Default)]
-struct Kept(Option<(PathBuf, SystemTime, NonFinite, onnx::Graph)>);
+struct Kept(Option<(PathBuf, SystemTime, Options, onnx::Graph)>);
 
 impl Kept {
     fn graph(
         &mut self,
         path: &Path,
-        non_finite: NonFinite,
+        options: &Options,
         engine: &Engine,
     ) -> Result<onnx::Graph, onnx::LoadError> {
         let changed = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         if let (Some((known, time, option, graph)), Some(changed)) = (&self.0, changed)
             && known == path
             && *time == changed
-            && *option == non_finite
+            && option == options
         {
             return Ok(graph.clone());
         }
@@ -133,13 +138,15 @@ impl Kept {
             Engine::Tract => onnx::Graph::builder(),
             Engine::Runtime(runtime) => runtime.builder(),
         };
-        let allowed = match non_finite {
+        let allowed = match options.non_finite {
             NonFinite::Refused => NonFiniteInput::Refused,
             NonFinite::Missing => NonFiniteInput::Missing,
             NonFinite::Allowed => NonFiniteInput::Allowed,
         };
+        let axes = options.axes.iter();
+        let loader = axes.fold(loader, |loader, (name, size)| loader.axis(&**name, *size));
         let graph = loader.non_finite(allowed).load_graph(path)?;
-        self.0 = changed.map(|changed| (path.to_owned(), changed, non_finite, graph.clone()));
+        self.0 = changed.map(|changed| (path.to_owned(), changed, options.clone(), graph.clone()));
         Ok(graph)
     }
 }
@@ -150,7 +157,7 @@ fn answer(line: &str, engine: &Engine, kept: &mut Kept) -> Value {
         Err(error) => return json!({ "error": format!("the request: {error}") }),
     };
     let non_finite = request.options.non_finite;
-    let graph = match kept.graph(&request.model, non_finite, engine) {
+    let graph = match kept.graph(&request.model, &request.options, engine) {
         Ok(graph) => graph,
         Err(error) => return json!({ "load_error": chain(&error) }),
     };

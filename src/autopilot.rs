@@ -15,6 +15,8 @@
 //!
 //! The guide has the whole of it: [rolling out by itself](crate::guide::autopilot).
 
+#[cfg(any(feature = "http", feature = "object-store"))]
+mod background;
 mod builder;
 mod command;
 mod error;

@@ -1,5 +1,6 @@
 //! ONNX graphs, run by tract or ONNX Runtime.
 
+mod axes;
 mod builder;
 mod columns;
 mod describe;
@@ -17,6 +18,8 @@ mod select;
 mod sidecar;
 #[cfg(all(test, feature = "onnx"))]
 mod tests;
+#[cfg(all(feature = "onnx", feature = "ort"))]
+mod verify;
 
 #[cfg(feature = "onnx")]
 use std::path::Path;
@@ -25,15 +28,16 @@ use std::{borrow::Cow, fmt, sync::Arc};
 #[cfg(feature = "ort")]
 pub use self::engine::{Runtime, RuntimeError};
 pub use self::{
+    axes::AxisSizes,
     builder::{BatchAxis, Loader, NonFiniteInput},
-    columns::ColumnClassifier,
+    columns::{ColumnClassifier, TextClassifier},
     describe::{AxisSize, TensorInfo},
     graph::Graph,
     load_error::{EngineError, LoadError, UnsupportedOperator},
     regressor::{Regressor, VectorModel},
 };
 use self::{
-    engine::{Document, Engine, Outputs, Plan, Rows},
+    engine::{Beside, Document, Engine, Outputs, Plan, Rows},
     schema::{Classes, ClassifierMetadata},
     select::Selection,
     sidecar::Sidecar,

@@ -400,7 +400,7 @@ fn the_status_serializes_with_everything_a_page_needs() {
     let status = serde_json::to_value(autopilot.status()).unwrap();
     assert_eq!((&status["phase"], &status["stage"]), (&json!("Ramping"), &json!(2)));
     assert_eq!(status["share"], json!(25.0));
-    assert_eq!(status["gates"].as_array().unwrap().len(), 14);
+    assert_eq!(status["gates"].as_array().unwrap().len(), 15);
     let stages = status["stages"].as_array().unwrap();
     let progress: Vec<_> = stages.iter().map(|stage| stage["progress"].as_str().unwrap()).collect();
     assert_eq!(progress, ["done", "done", "current", "to_come", "to_come"]);

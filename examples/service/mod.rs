@@ -18,7 +18,7 @@ use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
 use modelgate::{
     Classification, Features, ModelRouter, Shadow,
-    compare::{ProbabilityDistance, sink::JsonlSink},
+    compare::{ProbabilityDistance, key::KeyHasher, sink::JsonlSink},
     flag::store::{FlagsStatus, SourceState},
     report::{LivePage, Report},
     router::stats::RouterStats,
@@ -84,6 +84,9 @@ impl Service {
         // Everybody is meant to get v2; how many do is the autopilot's to say. Whichever answers, the
         // other runs beside it.
         let rollout = Rollout::start(config)?;
+        // The state outlives this process, so users must be known by the same hash in the next one. A
+        // service of one's own takes the secret from where it keeps its others.
+        let hasher = KeyHasher::new("an example's secret, known to everybody")?;
         let router = match candidate {
             Candidate::Better => {
                 router.model("v1", Failing { model: digits.model("v1")?, one_of: 40 })
@@ -101,6 +104,7 @@ impl Service {
                 Shadow::always()
                     .candidate("v2")
                     .candidate("v1")
+                    .key_hasher(hasher)
                     // Nothing else of this example needs the machine.
                     .budget(Budget::unlimited()),
             )

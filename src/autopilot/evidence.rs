@@ -37,6 +37,12 @@ pub trait Evidence: Send + Sync + 'static {
     /// belongs to it.
     fn veto(&self, attempt: u32) -> Option<String>;
 
+    /// Whether it counts each user once, and knows them by the hash of their keys: then every process of
+    /// a fleet must make the same hash of a key. Default: no.
+    fn knows_users(&self) -> bool {
+        false
+    }
+
     /// Whom this process has counted, for the others not to count again; `None` where that does not
     /// matter. Asked for once a minute.
     fn seen(&self) -> Option<Vec<u8>> {

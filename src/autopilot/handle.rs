@@ -189,6 +189,11 @@ impl Autopilot {
         &self.plan().candidate
     }
 
+    /// Whether users must be known by the same hash in every process.
+    pub(crate) fn knows_users_together(&self) -> bool {
+        self.shared().knows_users_together()
+    }
+
     pub(crate) fn seed(&self) -> u32 {
         self.plan().seed
     }

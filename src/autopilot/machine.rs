@@ -2,21 +2,29 @@
 //!
 //! A pure function. Every pair of phase and event has an answer; none panics, reads a clock or waits.
 
+mod carry;
+mod order;
+
 use std::time::Duration;
 
+pub(super) use self::carry::replan;
+use self::{carry::conclude, order::order};
 use super::{
-    command::{Command, CommandError, Order},
+    command::{Command, CommandError},
     gate::{self, Gate, GateOutcome, GateReport},
     phase::{Phase, Running},
     plan::{OnUndecided, Plan},
     stage::Share,
-    state::{Breakers, State},
+    state::{Boots, Breakers, State},
     sums::Sums,
-    transition::{Cause, Transition},
+    transition::Cause,
 };
 
 /// Breakers are counted over this long.
 const BREAKER_WINDOW: Duration = Duration::from_secs(600);
+
+/// New starts of processes are counted over this long.
+const RESTART_WINDOW: Duration = Duration::from_secs(3_600);
 
 /// When a decision is made, and by whom.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +101,7 @@ fn observe(plan: &Plan, state: &mut State, sums: &Sums, elapsed: Duration) {
     }
     // A replica that is gone for good takes its count with it.
     state.breaker.opens = state.breaker.opens.min(sums.breaker_opens);
+    observe_boots(state, sums, elapsed);
     let observed = match state.phase {
         // Time in which nothing could be learned is no time observed.
         Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding => {
@@ -106,106 +115,28 @@ fn observe(plan: &Plan, state: &mut State, sums: &Sums, elapsed: Duration) {
     }
 }
 
+/// Takes in how many processes started, by the hour.
+fn observe_boots(state: &mut State, sums: &Sums, elapsed: u64) {
+    let known = state.boots.known.min(sums.boots);
+    if state.phase == Phase::Waiting {
+        // The fleet itself is just starting.
+        state.boots = Boots { known: sums.boots, window_ms: 0, ..state.boots };
+        return;
+    }
+    let window_ms = state.boots.window_ms.saturating_add(elapsed);
+    state.boots = Boots { known, window_ms, ..state.boots };
+    if u128::from(window_ms) >= RESTART_WINDOW.as_millis() {
+        let started = sums.boots.saturating_sub(known);
+        let usual = match state.share {
+            Share::NOBODY => state.boots.usual.max(started),
+            _ => state.boots.usual,
+        };
+        state.boots = Boots { known: sums.boots, window_ms: 0, usual };
+    }
+}
+
 fn go(to: Phase, cause: Cause, sentence: impl Into<String>) -> Act {
     Act::Go { to, cause, sentence: sentence.into() }
-}
-
-/// What a person's word comes to.
-fn order(
-    plan: &Plan,
-    state: &mut State,
-    command: &Command,
-    gates: &[GateReport],
-) -> Result<Act, CommandError> {
-    let Command { order, reason } = command;
-    if reason.trim().is_empty() {
-        return Err(CommandError::NoReason);
-    }
-    let phase = state.phase;
-    let not_now = |expected| CommandError::NotNow { command: order.name(), phase, expected };
-    match (order, phase) {
-        (Order::Abort, Phase::RolledBack | Phase::Released) => {
-            Err(not_now("one before RolledBack or Released"))
-        }
-        (Order::Abort, _) => {
-            Ok(go(Phase::RolledBack, Cause::Aborted, format!("aborted: {reason}")))
-        }
-        (Order::Pause, Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding) => {
-            let from = phase.running().unwrap_or(Running::Shadowing);
-            Ok(go(Phase::Paused { from }, Cause::PausedByOperator, format!("paused: {reason}")))
-        }
-        (Order::Pause, _) => Err(not_now("Shadowing, Ramping or Guarding")),
-        (Order::Resume, Phase::Paused { from }) => {
-            // What has to be taken back is not resumed first.
-            match rolls_back(gates) {
-                Some(act) => Ok(act),
-                None => Ok(go(from.into(), Cause::Resumed, format!("resumed: {reason}"))),
-            }
-        }
-        (Order::Resume, _) => Err(not_now("Paused")),
-        (Order::Retry, Phase::RolledBack) => {
-            let cooled = Duration::from_millis(state.dwell_ms);
-            match plan.cool_down.checked_sub(cooled).filter(|left| !left.is_zero()) {
-                Some(left) => Err(CommandError::CoolingDown { left }),
-                None => {
-                    state.attempt = state.attempt.saturating_add(1);
-                    Ok(go(
-                        Phase::Shadowing,
-                        Cause::Retried,
-                        format!(
-                            "attempt {}, which needs twice the evidence of the one before: {reason}",
-                            state.attempt.saturating_add(1)
-                        ),
-                    ))
-                }
-            }
-        }
-        (Order::Retry, _) => Err(not_now("RolledBack")),
-        (Order::Approve { waived }, _) => approve(plan, state, waived, reason),
-    }
-}
-
-fn approve(
-    plan: &Plan,
-    state: &mut State,
-    waived: &[Gate],
-    reason: &str,
-) -> Result<Act, CommandError> {
-    let phase = state.phase;
-    let running = match phase.running() {
-        Some(running @ (Running::Shadowing | Running::Ramping { .. })) => running,
-        _ => {
-            return Err(CommandError::NotNow {
-                command: "approve",
-                phase,
-                expected: "Shadowing or Ramping, paused or not",
-            });
-        }
-    };
-    if let Some(gate) = waived.iter().find(|gate| !gate.is_waivable()) {
-        return Err(CommandError::NotWaivable(*gate));
-    }
-    if waived.is_empty() {
-        if !gate::asks_approval(plan, running) {
-            return Err(CommandError::NothingToApprove { phase });
-        }
-        if state.approved {
-            return Err(CommandError::ApprovedAlready { phase });
-        }
-    }
-    state.approved = true;
-    let fresh = waived.iter().filter(|gate| !state.waived.contains(gate)).copied();
-    let fresh: Vec<Gate> = fresh.collect();
-    state.waived.extend(fresh);
-    let names: Vec<&str> = waived.iter().map(|gate| gate.as_str()).collect();
-    let sentence = match names.as_slice() {
-        [] => format!("the next stage is approved: {reason}"),
-        names => format!(
-            "the next stage is approved, without waiting for {}: {reason}",
-            names.join(", ")
-        ),
-    };
-    Ok(go(phase, Cause::Approved, sentence))
 }
 
 /// What the evidence comes to.
@@ -331,145 +262,4 @@ fn advance(plan: &Plan, sums: &Sums, from: Running) -> Act {
             format!("{pairs} pairs: {shown}; {} answers everybody, guarded", plan.candidate),
         ),
     }
-}
-
-/// Carries a decision out on the state.
-fn conclude(
-    plan: &Plan,
-    state: &mut State,
-    sums: &Sums,
-    act: Act,
-    now: Now<'_>,
-    gates: Vec<GateReport>,
-) -> Vec<GateReport> {
-    let Act::Go { to, cause, sentence } = act else { return gates };
-    let from = state.phase;
-    if to != from {
-        enter(plan, state, to, cause, now.at);
-    }
-    if cause == Cause::Retried {
-        begin(state, sums);
-    }
-    record(state, from, cause, sentence, sums, now);
-    match to == from {
-        true => gates,
-        false => gate::look(plan, state, sums),
-    }
-}
-
-/// Adds a transition to the history.
-fn record(
-    state: &mut State,
-    from: Phase,
-    cause: Cause,
-    sentence: String,
-    sums: &Sums,
-    now: Now<'_>,
-) {
-    let transition = Transition {
-        rev: state.rev,
-        attempt: state.attempt,
-        at: now.at,
-        from,
-        to: state.phase,
-        share: state.share,
-        cause,
-        sentence,
-        by: now.by.to_owned(),
-        evidence: sums.findings.clone(),
-        previous: state.last_digest(),
-        digest: String::new(),
-    };
-    let surplus =
-        state.transitions.len().saturating_add(1).saturating_sub(super::state::TRANSITIONS);
-    state.transitions.drain(..surplus.min(state.transitions.len()));
-    state.transitions.push(transition.sealed());
-    let old = state.transitions.len().saturating_sub(super::state::WITH_SUMS);
-    state.transitions.iter_mut().take(old).for_each(Transition::without_sums);
-}
-
-fn enter(plan: &Plan, state: &mut State, to: Phase, cause: Cause, at: u64) {
-    let share = match to {
-        Phase::Waiting | Phase::Shadowing | Phase::RolledBack => Share::NOBODY,
-        Phase::Ramping { stage } => plan.share(stage),
-        Phase::Guarding | Phase::Released => Share::EVERYBODY,
-        // What is paused keeps its share.
-        Phase::Paused { .. } => state.share,
-    };
-    let resumed = cause == Cause::Resumed;
-    let raised = share > state.share;
-    // A pause that comes before an announced raise does not bring it forward, nor does its end.
-    if !to.is_paused() && !resumed {
-        // A raise is announced, so that the replicas make it together; everything else is at once.
-        let lead = u64::try_from(plan.lead.as_millis()).unwrap_or(u64::MAX);
-        state.previous_share = if raised { state.share } else { share };
-        state.effective_at = if raised { at.saturating_add(lead) } else { at };
-    }
-    state.share = share;
-    state.phase = to;
-    state.entered_at = at;
-    // A resumed stage is observed anew: what was paused has a reason to be looked at longer.
-    state.dwell_ms = 0;
-    state.quiet_ms = 0;
-    state.held_ms = 0;
-    state.held_by = None;
-    if !to.is_paused() && !resumed {
-        state.waived.clear();
-        state.approved = false;
-    }
-    match to {
-        Phase::Ramping { .. } | Phase::Guarding if !resumed => state.stages_entered_at.push(at),
-        Phase::Waiting | Phase::Shadowing if !resumed => state.stages_entered_at.clear(),
-        _ => {}
-    }
-}
-
-/// A new attempt begins with nothing known.
-fn begin(state: &mut State, sums: &Sums) {
-    state.arrived = 0;
-    state.signal = false;
-    state.breaker = Breakers { opens: sums.breaker_opens, window_ms: 0 };
-    state.closed.clear();
-}
-
-/// Follows another plan from now on: the candidate, or what it is judged by, was replaced.
-///
-/// A new candidate begins anew. New rules for the same one make another attempt of it, unless it was
-/// rolled back, which only a person undoes, or released.
-pub(super) fn replan(
-    plan: &Plan,
-    config_hash: &str,
-    state: &State,
-    sums: &Sums,
-    now: Now<'_>,
-) -> State {
-    let mut next = state.clone();
-    next.rev = state.rev.saturating_add(1);
-    next.tick.by = now.by.to_owned();
-    next.tick.at = now.at;
-    next.tick.count = state.tick.count.saturating_add(1);
-    next.config_hash = config_hash.to_owned();
-    let new_candidate = state.artefact != plan.artefact;
-    let from = state.phase;
-    next.artefact.clone_from(&plan.artefact);
-    next.candidate = plan.candidate.to_string();
-    let sentence = match (new_candidate, from) {
-        (true, _) => {
-            next.attempt = 0;
-            enter(plan, &mut next, Phase::Waiting, Cause::NewPlan, now.at);
-            begin(&mut next, sums);
-            format!("the candidate is {} now: it begins anew", plan.artefact)
-        }
-        (false, Phase::RolledBack | Phase::Released) => {
-            "the rules are others now, which changes nothing here".to_owned()
-        }
-        (false, _) => {
-            next.attempt = state.attempt.saturating_add(1);
-            enter(plan, &mut next, Phase::Waiting, Cause::NewPlan, now.at);
-            begin(&mut next, sums);
-            "the rules are others now: another attempt begins".to_owned()
-        }
-    };
-    record(&mut next, from, Cause::NewPlan, sentence, sums, now);
-    next
 }

@@ -314,6 +314,10 @@ impl Shared {
         self.wake(|woken| woken.store = true);
     }
 
+    pub(super) fn knows_users_together(&self) -> bool {
+        self.store.is_shared() && self.evidence.knows_users()
+    }
+
     pub(super) fn status(&self) -> AutopilotStatus {
         let published = self.keeper.lock().published.clone();
         let published =

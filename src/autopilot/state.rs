@@ -45,6 +45,9 @@ pub(super) struct State {
     pub(super) held_ms: u64,
     /// Milliseconds without the breaker opening anew; see `breaker`.
     pub(super) breaker: Breakers,
+    /// Processes that started anew.
+    #[serde(default)]
+    pub(super) boots: Boots,
     /// What had arrived at the last tick.
     pub(super) arrived: u64,
     /// Whether a signal has been bad and not recovered yet.
@@ -66,6 +69,15 @@ pub(super) struct State {
 pub(super) struct Breakers {
     pub(super) opens: u64,
     pub(super) window_ms: u64,
+}
+
+/// How many processes had started, when that was last looked at from anew, and how many start in such
+/// a time while nobody reaches the candidate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Boots {
+    pub(super) known: u64,
+    pub(super) window_ms: u64,
+    pub(super) usual: u64,
 }
 
 /// Who decided last.
@@ -99,6 +111,7 @@ impl State {
             quiet_ms: 0,
             held_ms: 0,
             breaker: Breakers::default(),
+            boots: Boots::default(),
             arrived: 0,
             signal: false,
             approved: false,

@@ -3,10 +3,15 @@
 mod error;
 mod file;
 mod memory;
+#[cfg(feature = "object-store")]
+mod object;
+mod probe;
 
 use sha2::{Digest, Sha256};
 
-pub use self::{error::StoreError, file::FileStore, memory::MemoryStore};
+#[cfg(feature = "object-store")]
+pub use self::object::ObjectStore;
+pub use self::{error::StoreError, file::FileStore, memory::MemoryStore, probe::probe};
 
 /// Where the replicas of a fleet keep the document they agree on, and their tallies.
 ///
@@ -58,6 +63,13 @@ pub trait StateStore: Send + Sync + 'static {
     ///
     /// When the store does not answer.
     fn remove(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Whether anybody but this process reads what is written: other replicas, or this one when it is
+    /// restarted. Where it is so, users must be known by the same hash everywhere, and a router
+    /// without a [key hasher](crate::Shadow::key_hasher) of its own is refused. Default: yes.
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 impl<S: StateStore + ?Sized> StateStore for std::sync::Arc<S> {
@@ -72,6 +84,9 @@ impl<S: StateStore + ?Sized> StateStore for std::sync::Arc<S> {
     }
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         (**self).remove(name)
+    }
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
     }
 }
 

@@ -92,6 +92,8 @@ pub(super) struct Sums {
     pub(super) eligible: usize,
     /// Those of them that follow another plan.
     pub(super) strangers: usize,
+    /// How many processes have counted for this attempt, those that are gone included.
+    pub(super) boots: u64,
     /// Why a writer found that somebody else changed what it writes.
     pub(super) conflict: Option<String>,
 }

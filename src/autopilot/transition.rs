@@ -44,6 +44,8 @@ pub enum Cause {
     SampleRatio,
     /// Most replicas follow another plan.
     Configuration,
+    /// Processes keep starting anew while the candidate answers.
+    Restarts,
     /// Nothing arrived to judge by.
     NoData,
     /// It was held for too long.
@@ -74,6 +76,7 @@ impl Cause {
             Cause::BreakerOpened => "breaker_opened",
             Cause::SampleRatio => "sample_ratio",
             Cause::Configuration => "configuration",
+            Cause::Restarts => "restarts",
             Cause::NoData => "no_data",
             Cause::HeldTooLong => "held_too_long",
             Cause::PausedTooLong => "paused_too_long",

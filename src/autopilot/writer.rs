@@ -6,6 +6,8 @@
 
 mod flagd;
 #[cfg(feature = "http")]
+mod flagsmith;
+#[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod launchdarkly;
@@ -21,7 +23,9 @@ use serde_json::Value;
 
 pub use self::flagd::FlagdFile;
 #[cfg(feature = "http")]
-pub use self::{launchdarkly::LaunchDarkly, unleash::Unleash, webhook::Webhook};
+pub use self::{
+    flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash, webhook::Webhook,
+};
 use super::{Cause, Phase, Share};
 
 /// What is to be seen elsewhere.

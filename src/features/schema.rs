@@ -313,6 +313,28 @@ impl Schema {
         }
     }
 
+    /// A row that fits, from numbers between 0 and 1.
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    pub(crate) fn random_row(&self, share: &mut dyn FnMut() -> f64) -> Vec<f32> {
+        let value = |field: &Field| {
+            if field.optional && share() < 0.1 {
+                return f32::NAN;
+            }
+            let (low, high) = field.range.unwrap_or((-100.0, 100.0));
+            let (from, to) = (f64::from(low), f64::from(high));
+            let value = from + share() * (to - from);
+            match field.kind {
+                FieldType::Number => (value as f32).clamp(low, high),
+                FieldType::Boolean => f32::from(u8::from(share() < 0.5)),
+                // Halves to the nearest; a range without a whole number has none to give.
+                FieldType::Integer => {
+                    (value.round() as f32).clamp(low.ceil(), high.floor().max(low.ceil()))
+                }
+            }
+        };
+        self.fields.iter().map(value).collect()
+    }
+
     /// A model that reads rows, as a model that reads [`Features`].
     pub fn model<M>(self, model: M) -> SchemaModel<M> {
         SchemaModel::new(self, model)

@@ -1,6 +1,7 @@
 //! A classifier whose inputs are the columns of a table, each of its own type.
 
 mod column;
+mod text;
 
 use std::{fmt, sync::Arc};
 
@@ -8,6 +9,7 @@ use crate::hash::{NameSet, Names};
 use smallvec::SmallVec;
 
 use self::column::Column;
+pub use self::text::TextClassifier;
 use super::{
     AxisSize, Document, LARGEST_BATCH, LoadError, Loader, Outputs, Plan, Rows, TensorInfo,
     describe::shape_text,
@@ -113,6 +115,27 @@ impl ColumnClassifier {
         self.0.inputs.iter().map(|input| &input.description)
     }
 
+    /// Rows that fit, for two engines to be compared over: the golden ones among them.
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    pub(super) fn random_rows(
+        &self,
+        count: usize,
+        share: &mut dyn FnMut() -> f64,
+    ) -> Vec<Features> {
+        let golden = self.0.golden.iter().map(|(features, _)| features.clone());
+        let mut rows: Vec<Features> = golden.take(count / 2).collect();
+        while rows.len() < count {
+            rows.push(Features::row(self.0.columns.iter().map(|column| column.random(share))));
+        }
+        rows
+    }
+
+    /// How far answers may be off, as the sidecar says.
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    pub(super) fn tolerance(&self) -> f32 {
+        self.0.tolerance
+    }
+
     /// The SHA-256 of the file, in lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.0.sha256
@@ -130,6 +153,7 @@ impl ColumnClassifier {
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
     ) -> Result<ColumnClassifier, LoadError> {
+        options.check_axes_are_fixed()?;
         let mut said = schema::said(&document, sidecar, &sha256)?;
         let inputs = document.inputs.iter().map(Input::new).collect::<Result<Vec<_>, _>>()?;
         let columns = columns(&inputs, options, &mut said)?;
@@ -351,6 +375,38 @@ impl ColumnPlans {
         self.scores(&outputs, 1, 0)
     }
 
+    /// Answers rows, as many at once as may be.
+    fn many<'a>(
+        &self,
+        rows: impl ExactSizeIterator<Item = Result<Row<'a>, ModelError>>,
+    ) -> Vec<Result<Classification, ModelError>> {
+        let plan = self.batch_plan().filter(|_| rows.len() > 1);
+        let mut answers = Vec::with_capacity(rows.len());
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            let read: Vec<Result<Row<'_>, ModelError>> =
+                rows.by_ref().take(LARGEST_BATCH).collect();
+            let good: Vec<&Row<'_>> = read.iter().filter_map(|row| row.as_ref().ok()).collect();
+            let plan = plan.filter(|_| !good.is_empty());
+            let outputs = plan.and_then(|plan| self.run(plan, &good).ok());
+            let count = good.len();
+            let mut place = 0_usize;
+            for row in &read {
+                answers.push(match (row, &outputs) {
+                    (Err(error), _) => Err(error.clone()),
+                    (Ok(_), Some(outputs)) => {
+                        let answer = self.scores(outputs, count, place);
+                        place = place.saturating_add(1);
+                        answer
+                    }
+                    // The batch failed as a whole: a row that would succeed alone still must.
+                    (Ok(row), None) => self.one(row),
+                });
+            }
+        }
+        answers
+    }
+
     fn scores(
         &self,
         outputs: &Outputs,
@@ -399,32 +455,7 @@ impl Model<Features, Classification> for ColumnClassifier {
     }
 
     fn predict_batch(&self, rows: &[&Features]) -> Vec<Result<Classification, ModelError>> {
-        let table = &*self.0;
-        let Some(plan) = table.batch_plan().filter(|_| rows.len() > 1) else {
-            return rows.iter().map(|row| self.predict(row)).collect();
-        };
-        let mut answers = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(LARGEST_BATCH) {
-            let read: Vec<Result<Row<'_>, ModelError>> =
-                rows.iter().map(|row| table.row(row)).collect();
-            let good: Vec<&Row<'_>> = read.iter().filter_map(|row| row.as_ref().ok()).collect();
-            let outputs = if good.is_empty() { None } else { table.run(plan, &good).ok() };
-            let count = good.len();
-            let mut place = 0_usize;
-            for row in &read {
-                answers.push(match (row, &outputs) {
-                    (Err(error), _) => Err(error.clone()),
-                    (Ok(_), Some(outputs)) => {
-                        let answer = table.scores(outputs, count, place);
-                        place = place.saturating_add(1);
-                        answer
-                    }
-                    // The batch failed as a whole: a row that would succeed alone still must.
-                    (Ok(row), None) => table.one(row),
-                });
-            }
-        }
-        answers
+        self.0.many(rows.iter().map(|row| self.0.row(row)))
     }
 }
 

@@ -48,6 +48,15 @@ pub enum AxisSize {
     Free,
 }
 
+impl AxisSize {
+    pub(super) fn fixed(&self) -> Option<usize> {
+        match self {
+            AxisSize::Fixed(size) => Some(*size),
+            AxisSize::Named(_) | AxisSize::Free => None,
+        }
+    }
+}
+
 impl fmt::Display for AxisSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

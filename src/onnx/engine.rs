@@ -1,5 +1,6 @@
 //! The engines that run graphs, behind one face.
 
+mod external;
 #[cfg(feature = "onnx")]
 mod forms;
 mod outputs;
@@ -13,13 +14,18 @@ mod tract;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub(super) use self::outputs::Outputs;
 use self::parsed_file::ParsedFile;
+#[cfg(all(feature = "onnx", feature = "ort"))]
+pub(super) use self::probe::{Numbers, probe_inputs};
 #[cfg(feature = "ort")]
 pub use self::runtime::{Runtime, RuntimeError};
 #[cfg(feature = "onnx")]
 pub(super) use self::tract::{from_engine, to_engine};
-use super::{EngineError, LoadError, TensorInfo};
+pub(super) use self::{external::Beside, outputs::Outputs};
+use super::{
+    AxisSize, EngineError, LoadError, TensorInfo,
+    axes::{self, Axis},
+};
 #[cfg(feature = "onnx")]
 use super::{
     UnsupportedOperator,
@@ -42,12 +48,12 @@ pub(super) enum Engine {
 
 impl Engine {
     /// Reads and checks the bytes of a file; a panic over them comes back as an error.
-    pub(super) fn read(&self, bytes: &[u8]) -> Result<Document, LoadError> {
+    pub(super) fn read(&self, bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadError> {
         match self {
             #[cfg(feature = "onnx")]
-            Engine::Tract => tract::read(bytes),
+            Engine::Tract => tract::read(bytes, beside),
             #[cfg(feature = "ort")]
-            Engine::Runtime(runtime) => runtime::read(bytes, runtime),
+            Engine::Runtime(runtime) => runtime::read(bytes, beside, runtime),
         }
     }
 }
@@ -62,6 +68,7 @@ pub(super) enum Rows {
 }
 
 /// An ONNX file, read and checked.
+#[derive(Clone)]
 pub(super) struct Document {
     pub(super) inputs: Vec<TensorInfo>,
     pub(super) outputs: Vec<TensorInfo>,
@@ -70,6 +77,7 @@ pub(super) struct Document {
 }
 
 /// What an engine makes its plans from.
+#[derive(Clone)]
 enum Graph {
     #[cfg(feature = "onnx")]
     Tract(Box<tract::Proto>),
@@ -90,6 +98,30 @@ impl Document {
         probabilities: &str,
     ) -> Option<Vec<Label>> {
         self.parsed_file.class_labels(label, probabilities)
+    }
+
+    /// Decides the size of an axis.
+    pub(super) fn fix(&mut self, axis: &Axis, size: usize) {
+        for (input, place) in &axis.places {
+            let shape = self.inputs.get_mut(*input).and_then(|input| input.shape.as_mut());
+            if let Some(axis) = shape.and_then(|shape| shape.get_mut(*place)) {
+                *axis = AxisSize::Fixed(size);
+            }
+        }
+        for found in self.outputs.iter_mut().flat_map(|output| output.shape.iter_mut().flatten()) {
+            if let AxisSize::Named(name) = found
+                && axes::mentions(name, &axis.name)
+            {
+                *found = if *name == axis.name { AxisSize::Fixed(size) } else { AxisSize::Free };
+            }
+        }
+        match &mut self.graph {
+            #[cfg(feature = "onnx")]
+            Graph::Tract(proto) => tract::fix(proto, &axis.name, &self.inputs),
+            // It takes any sizes; others than these are refused before.
+            #[cfg(feature = "ort")]
+            Graph::Runtime(_) => {}
+        }
     }
 
     /// Makes a graph of which NaN comes out where it went in.
@@ -205,7 +237,7 @@ impl Plan {
                     Ok(program) if !probe::fails(&program, inputs, rows, features, only_rows) => {
                         Ok(Plan::Interpreted(program))
                     }
-                    _ => Err(error),
+                    _ => Err(about_axes(error, inputs, features)),
                 };
             }
         };
@@ -299,6 +331,19 @@ impl Plan {
             #[cfg(feature = "ort")]
             Plan::Runtime(_) => Box::new(|| true),
         }
+    }
+}
+
+/// An engine's refusal, where axes that the file leaves open may be why.
+#[cfg(feature = "onnx")]
+#[cold]
+fn about_axes(error: LoadError, inputs: &[TensorInfo], features: Option<usize>) -> LoadError {
+    let axes = axes::open(inputs, 1);
+    match error {
+        LoadError::Engine { source, .. } if features.is_none() && !axes.is_empty() => {
+            LoadError::OpenAxes { axes, source }
+        }
+        error => error,
     }
 }
 

@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::{fmt, sync::Arc};
 
+use smallvec::SmallVec;
+
 use super::{
-    AxisSize, BatchAxis, Document, LoadError, Loader, NonFiniteInput, Plan, Rows, TensorInfo,
-    describe::shape_text, select,
+    AxisSize, AxisSizes, BatchAxis, Document, LoadError, Loader, NonFiniteInput, Plan, Rows,
+    TensorInfo, axes::Axis, describe::shape_text, select,
 };
 use crate::{
     model::{Model, ModelError},
@@ -34,12 +36,25 @@ use crate::{
 pub struct Graph(Arc<LoadedGraph>);
 
 struct LoadedGraph {
-    plan: Plan,
+    /// For each of the sizes that were asked for; one for all, else.
+    forms: Vec<Form>,
+    /// Axes of several sizes, or of bounded ones.
+    axes: Vec<Axis>,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     non_finite: NonFiniteInput,
     sha256: Box<str>,
 }
+
+/// The graph, made ready for some sizes.
+struct Form {
+    /// Of the axes of several sizes, in their order.
+    sizes: Vec<usize>,
+    plan: Plan,
+}
+
+/// More combinations of sizes than anybody prepares for.
+const MOST_FORMS: usize = 64;
 
 impl Graph {
     /// Loads the graph in a file, with every option at its default.
@@ -108,19 +123,21 @@ impl Graph {
                 .collect::<Result<_, _>>()?,
         };
         let names: Vec<&str> = outputs.iter().map(|output| &*output.name).collect();
-        let build = |rows| Plan::build(&document, rows, options.features, &names);
-        let plan = match options.batch {
-            BatchAxis::Pinned(count) => build(Rows::Exactly(count))?,
-            BatchAxis::Symbolic => build(Rows::Any)?,
-            BatchAxis::Automatic => match build(Rows::Any) {
-                Ok(plan) => plan,
-                // The first refusal is the one to show: it is about the graph as it stands.
-                Err(error) => build(Rows::Exactly(1)).map_err(|_| error)?,
-            },
-        };
+        let axes = options.axes.iter().filter(|(_, sizes)| !matches!(sizes, AxisSizes::Fixed(_)));
+        let axes = axes.map(|(name, sizes)| Axis::find(name, sizes, &document.inputs));
+        let axes: Vec<Axis> = axes.collect::<Result<_, _>>()?;
+        let mut forms = Vec::new();
+        for sizes in combinations(&axes)? {
+            let mut document = document.clone();
+            let several = axes.iter().filter(|axis| !axis.sizes.prepared().is_empty());
+            for (axis, size) in several.zip(&sizes) {
+                document.fix(axis, *size);
+            }
+            forms.push(Form { plan: prepare_plan(&document, options, &names)?, sizes });
+        }
         let inputs = document.inputs;
         let non_finite = options.non_finite;
-        Ok(Graph(Arc::new(LoadedGraph { plan, inputs, outputs, non_finite, sha256 })))
+        Ok(Graph(Arc::new(LoadedGraph { forms, axes, inputs, outputs, non_finite, sha256 })))
     }
 }
 
@@ -149,12 +166,77 @@ impl Model<Tensors, Tensors> for Graph {
             }
         }
         check_names(&graph.inputs, &ordered)?;
-        let given = graph.plan.run(ordered.into_iter())?;
+        let plan = graph.plan(&ordered)?;
+        let given = plan.run(ordered.into_iter())?;
         let mut outputs = Tensors::new();
         for (output, tensor) in graph.outputs.iter().zip(given.into_tensors(graph.outputs.len())) {
             outputs.insert(output.name.clone(), tensor?);
         }
         Ok(outputs)
+    }
+}
+
+/// A plan for as many rows as come, or for one where that is all that runs.
+fn prepare_plan(document: &Document, options: &Loader, names: &[&str]) -> Result<Plan, LoadError> {
+    let build = |rows| Plan::build(document, rows, options.features, names);
+    match options.batch {
+        BatchAxis::Pinned(count) => build(Rows::Exactly(count)),
+        BatchAxis::Symbolic => build(Rows::Any),
+        BatchAxis::Automatic => match build(Rows::Any) {
+            Ok(plan) => Ok(plan),
+            // The first refusal is the one to show: it is about the graph as it stands.
+            Err(error) => build(Rows::Exactly(1)).map_err(|_| error),
+        },
+    }
+}
+
+/// Every combination of the sizes that the graph is prepared for.
+fn combinations(axes: &[Axis]) -> Result<Vec<Vec<usize>>, LoadError> {
+    let mut all: Vec<Vec<usize>> = vec![Vec::new()];
+    for sizes in axes.iter().map(|axis| axis.sizes.prepared()).filter(|sizes| !sizes.is_empty()) {
+        if all.len().saturating_mul(sizes.len()) > MOST_FORMS {
+            return Err(LoadError::Option {
+                option: "axis",
+                found: format!("more than {MOST_FORMS} combinations of sizes").into(),
+                expected: "fewer sizes, or a range".into(),
+            });
+        }
+        let longer = |known: &Vec<usize>| {
+            let known = known.clone();
+            sizes.iter().map(move |size| [&*known, &[*size]].concat())
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    Ok(all)
+}
+
+impl LoadedGraph {
+    /// The plan for inputs of these sizes.
+    fn plan(&self, tensors: &[&Tensor]) -> Result<&Plan, ModelError> {
+        let mut wanted: SmallVec<[usize; 4]> = SmallVec::new();
+        for axis in &self.axes {
+            for (input, place) in &axis.places {
+                let shape = tensors.get(*input).map_or(&[][..], |tensor| tensor.shape());
+                let found = shape.get(*place).copied().unwrap_or(0);
+                if !axis.sizes.allows(found) {
+                    let name = self.inputs.get(*input).map_or("", |input| &*input.name);
+                    return Err(ModelError::invalid_input(
+                        format_args!("inputs.{name}: axis `{}`", axis.name),
+                        found,
+                        &axis.sizes,
+                    ));
+                }
+                if !axis.sizes.prepared().is_empty()
+                    && axis.places.first() == Some(&(*input, *place))
+                {
+                    wanted.push(found);
+                }
+            }
+        }
+        let form = self.forms.iter().find(|form| *form.sizes == *wanted);
+        // Every combination of allowed sizes has its form.
+        let form = form.ok_or_else(|| ModelError::new("no form of the graph has these sizes"))?;
+        Ok(&form.plan)
     }
 }
 

@@ -19,12 +19,14 @@ mod call;
 mod control;
 mod convolution;
 mod elementwise;
+mod fourier;
 mod gather;
 mod indexing;
 mod loss;
 mod matrix;
 mod normalization;
 mod operators;
+mod order;
 mod pooling;
 mod quantization;
 mod recurrent;
@@ -192,7 +194,7 @@ impl Subgraph {
             constants.insert(tensor.name.clone(), Value::Tensor(Arc::new(value)));
         }
         let mut nodes = Vec::with_capacity(proto.node.len());
-        for node in &proto.node {
+        for node in order::sorted(&proto.node) {
             let unknown = || Unknown {
                 domain: if node.domain.is_empty() { "ai.onnx" } else { &*node.domain }.to_owned(),
                 operator: node.op_type.clone(),

@@ -39,10 +39,22 @@ pub enum LoadError {
         /// Each such operator once.
         operators: Vec<UnsupportedOperator>,
     },
-    /// Weights are kept in a file of their own, which no pin would cover.
+    /// Weights are kept in a file beside the model, and the model is given as bytes, which stand
+    /// beside nothing.
     ExternalData {
         /// The first such tensor.
         tensor: Box<str>,
+    },
+    /// Weights that are kept in a file beside the model cannot be read from there.
+    ExternalFile {
+        /// The tensor.
+        tensor: Box<str>,
+        /// The file, as the model names it.
+        file: Box<str>,
+        /// What is wrong with the file, or with what the tensor says about it.
+        found: Box<str>,
+        /// What it should be.
+        expected: Box<str>,
     },
     /// There is no input of the name asked for, or none that can be chosen without one.
     NoSuchInput {
@@ -76,6 +88,14 @@ pub enum LoadError {
         /// The types that fit.
         expected: Box<str>,
     },
+    /// The engine refused the graph, whose inputs have axes of open sizes beside the one for rows: say
+    /// them with [`Loader::axis`](crate::onnx::Loader::axis).
+    OpenAxes {
+        /// The axes: by their names, or by input and place where they have none (`x[2]`).
+        axes: Vec<Box<str>>,
+        /// The engine's own words.
+        source: EngineError,
+    },
     /// An option of the builder makes no sense.
     Option {
         /// The option.
@@ -99,6 +119,23 @@ pub enum LoadError {
     /// The model does not answer the golden rows of its sidecar as it should; which row, and what
     /// was found and expected, is in here.
     Golden(AcceptanceError),
+    /// The model does not answer as the engine that it was to be
+    /// [verified against](crate::onnx::Loader::verify_against).
+    Differs {
+        /// The random row, counted from 0.
+        row: usize,
+        /// What the models were asked.
+        input: Box<str>,
+        /// What this model answered.
+        found: Box<str>,
+        /// What the other engine answered.
+        expected: Box<str>,
+    },
+    /// The engine that the model was to be verified against cannot load it.
+    Unverified {
+        /// Why not.
+        source: Box<LoadError>,
+    },
     /// The engine refused the graph.
     Engine {
         /// What was being done: `preparing the graph`, `running a first row`.
@@ -186,8 +223,12 @@ impl fmt::Display for LoadError {
             }
             LoadError::ExternalData { tensor } => write!(
                 f,
-                "tensor `{tensor}` keeps its weights in another file: save the model as one file"
+                "tensor `{tensor}` keeps its weights in another file: load the model from its own, or \
+                 save it as one"
             ),
+            LoadError::ExternalFile { tensor, file, found, expected } => {
+                write!(f, "weights of `{tensor}` in `{file}`: found {found}, expected {expected}")
+            }
             LoadError::NoSuchInput { expected, found } => {
                 write!(f, "input: found {}, expected {expected}", list(found))
             }
@@ -207,6 +248,23 @@ impl fmt::Display for LoadError {
                 write!(f, "schema in {from}: {field}: found {found}, expected {expected}")
             }
             LoadError::Golden(_) => f.write_str("the model failed its golden rows"),
+            LoadError::Differs { row, input, found, expected } => write!(
+                f,
+                "the model differs from ONNX Runtime's answer to random row {row}: for {input}, found \
+                 {found}, expected {expected}"
+            ),
+            LoadError::Unverified { .. } => {
+                f.write_str("ONNX Runtime cannot load the model, to verify its answers")
+            }
+            LoadError::OpenAxes { axes, .. } => {
+                let first = axes.first().map_or("", |axis| axis);
+                write!(
+                    f,
+                    "the engine cannot prepare the graph for every size of {}: say the sizes with \
+                     `axis(\"{first}\", size)`",
+                    list(axes)
+                )
+            }
             LoadError::Engine { step, .. } => write!(f, "the engine failed while {step}"),
             LoadError::Panicked { step, message } => {
                 write!(f, "the engine panicked while {step}: {message}")
@@ -226,8 +284,9 @@ impl Error for LoadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             LoadError::Io { source, .. } => Some(source),
-            LoadError::Engine { source, .. } => Some(source),
+            LoadError::Engine { source, .. } | LoadError::OpenAxes { source, .. } => Some(source),
             LoadError::Golden(source) => Some(source),
+            LoadError::Unverified { source } => Some(source),
             _ => None,
         }
     }

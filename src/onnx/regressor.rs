@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::{fmt, sync::Arc};
 
+#[cfg(all(feature = "onnx", feature = "ort"))]
+use super::verify;
 use super::{
     BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Plan, Rows, TensorInfo,
     engine, not_finite, schema, select, sidecar::Sidecar, wrong_length,
@@ -102,6 +104,22 @@ macro_rules! of_numbers {
                 let model = $type(Arc::new(core));
                 model.acceptance().accept(&model).map_err(LoadError::Golden)?;
                 Ok(model)
+            }
+
+            #[cfg(all(feature = "onnx", feature = "ort"))]
+            pub(super) fn verify(&self, reference: &$type) -> Result<(), LoadError> {
+                let VectorPlans { schema, features, non_finite, tolerance, .. } = &*self.0;
+                let rows = verify::rows(schema.as_ref(), *features, *non_finite);
+                let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+                verify::compare(
+                    (self, reference),
+                    &rows,
+                    |found: &$answer, expected| {
+                        verify::numbers_agree(*tolerance, $slice(found), $slice(expected))
+                    },
+                    verify::some,
+                    |answer| verify::some($slice(answer)),
+                )
             }
 
             /// The number of values in a row.

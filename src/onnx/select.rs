@@ -155,6 +155,7 @@ pub(super) fn row_shape(
     document: &Document,
     options: &Loader,
 ) -> Result<(Box<[usize]>, Option<usize>), LoadError> {
+    options.check_axes_are_fixed()?;
     let inputs = &document.inputs;
     let no_input = |expected: String| LoadError::NoSuchInput {
         expected: expected.into(),
@@ -205,7 +206,18 @@ pub(super) fn row_shape(
             (AxisSize::Fixed(0), ..) => return Err(wrong("at least one value in a row")),
             (AxisSize::Fixed(size), ..) => *size,
             (_, 0, Some(features)) if rest.len() == 1 => features,
-            _ => return Err(wrong("a known number of values in a row: say it with `features(n)`")),
+            _ if rest.len() == 1 => {
+                return Err(wrong("a known number of values in a row: say it with `features(n)`"));
+            }
+            (axis, ..) => {
+                let name = match axis {
+                    AxisSize::Named(name) => name.to_string(),
+                    _ => format!("{}[{}]", input.name, place + 1),
+                };
+                return Err(wrong(&format!(
+                    "a known size of `{name}`: say it with `axis(\"{name}\", size)`"
+                )));
+            }
         });
     }
     let product = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));

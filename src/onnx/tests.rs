@@ -33,7 +33,7 @@ fn plain_classifiers_run_without_the_engine_and_answer_the_same() {
         ("tests/data/text_label.onnx", Some("probabilities")),
     ] {
         let bytes = std::fs::read(format!("{root}/{file}")).unwrap();
-        let (document, _) = Classifier::builder().document(&bytes).unwrap();
+        let (document, _) = Classifier::builder().document(&bytes, None).unwrap();
         let model = Classifier::from_bytes(&bytes).unwrap();
         assert!(matches!(model.0.plan, Plan::Direct(_)), "{file}");
         let mut names: Vec<&str> = model.0.selection.label.iter().map(|name| &**name).collect();

@@ -446,6 +446,20 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
                 });
             }
         }
+        // Each process would make another hash of the same user, and count it once more.
+        let shared = self.autopilots.iter().find(|autopilot| autopilot.knows_users_together());
+        if let Some(autopilot) = shared
+            && self.shadows.iter().any(|shadow| !shadow.has_key_hasher())
+        {
+            return Err(BuildError::Setting {
+                field: "shadow.key_hasher",
+                found: format!(
+                    "none, with autopilot `{}` and a store that other processes read",
+                    autopilot.name()
+                ),
+                expected: "`Shadow::key_hasher` with one secret for every process",
+            });
+        }
         for shadow in &self.shadows {
             shadow.validate().map_err(BuildError::Shadow)?;
             shadow.candidates.iter().try_for_each(|version| registered("shadow", version))?;

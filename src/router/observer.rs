@@ -73,7 +73,7 @@ impl<M: Handle> Core<M> {
         Some(ObservedRequest {
             slot,
             asked: slot == choice.slot,
-            held_back: choice.cause.is_some_and(is_held_back),
+            held_back: matches!(choice.cause, Some(FallbackCause::HeldBack)),
         })
     }
 
@@ -101,11 +101,6 @@ impl<M: Handle> Core<M> {
             let _ = contained(|| observer.answered(&answer));
         }
     }
-}
-
-#[inline]
-fn is_held_back(cause: FallbackCause) -> bool {
-    cause.as_str() == "held_back"
 }
 
 /// The observers of a router.

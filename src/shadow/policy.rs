@@ -181,6 +181,10 @@ impl Shadow {
         self
     }
 
+    pub(crate) fn has_key_hasher(&self) -> bool {
+        self.hasher.is_some()
+    }
+
     /// Puts the targeting key itself into comparisons. Off by default: it identifies a person.
     pub fn record_targeting_key(mut self) -> Shadow {
         self.targeting_key = true;

@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -68,6 +68,7 @@ pub(super) struct Live {
     stages: Box<[OnceLock<Box<Stage>>]>,
     /// Where the current attempt's begin.
     begin: AtomicUsize,
+    attempt: AtomicU32,
     seen: Seen,
     salt: u64,
     late: Vec<(String, u64)>,
@@ -109,6 +110,7 @@ impl Live {
             current: AtomicUsize::new(OFF),
             stages: (0..STAGES * ATTEMPTS).map(|_| OnceLock::new()).collect(),
             begin: AtomicUsize::new(0),
+            attempt: AtomicU32::new(0),
             seen: Seen::new(if wanted { users } else { 1 }),
             salt: of_text(config_hash, 0).0,
             late: late.map(|m| (m.name.clone(), m.limit_us.unwrap_or(u64::MAX))).collect(),
@@ -126,10 +128,12 @@ impl Live {
         let place = usize::try_from(stage).ok().filter(|stage| *stage < STAGES);
         let Some(place) = place.map(|stage| begin.saturating_add(stage)) else { return false };
         let Some(cell) = self.stages.get(place) else { return false };
+        // By the fleet's numbers: replicas that started in different attempts tell each other whom they saw.
+        let attempt = self.attempt.load(Ordering::Relaxed);
         let begun = cell.get_or_init(|| {
             Box::new(Stage {
                 share,
-                salts: [Arm::Candidate, Arm::HeldBack].map(|arm| salt(place, arm)),
+                salts: [Arm::Candidate, Arm::HeldBack].map(|arm| salt(attempt, stage, arm)),
                 requests: Sharded::new(Default::default),
                 keys: Default::default(),
                 both: AtomicU64::new(0),
@@ -148,8 +152,9 @@ impl Live {
     }
 
     /// Another attempt: no stage has begun.
-    pub(super) fn reset(&self) {
+    pub(super) fn reset(&self, attempt: u32) {
         self.leave();
+        self.attempt.store(attempt, Ordering::Relaxed);
         self.begin.fetch_add(STAGES, Ordering::Relaxed);
     }
 
@@ -314,7 +319,7 @@ fn of_text(text: &str, salt: u64) -> (u64, u64) {
     (hash, splitmix64(hash ^ 0x5851_F42D_4C95_7F2D))
 }
 
-/// The same key in another stage or arm is another entry of the filter.
-fn salt(stage: usize, arm: Arm) -> u64 {
-    splitmix64((stage as u64) << 1 | arm.index() as u64)
+/// The same key in another attempt, stage or arm is another entry of the filter.
+fn salt(attempt: u32, stage: u32, arm: Arm) -> u64 {
+    splitmix64(u64::from(attempt) << 32 | u64::from(stage) << 1 | arm.index() as u64)
 }

@@ -192,7 +192,7 @@ impl<P, L> Verdict<P, L> {
         let mut state = state.lock();
         state.reset(plan);
         seen.clear();
-        live.reset();
+        live.reset(attempt);
         *before.lock() = None;
         current.store(attempt, Ordering::Relaxed);
     }

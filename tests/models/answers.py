@@ -1,9 +1,12 @@
 """Writes models down with ONNX Runtime's answers: `NAME.onnx` and `NAME.json`, with inputs and outputs
 by name, floats as their bits (NaN and infinities have no JSON), and what kind of row each is.
 """
+import gzip
+import io
 import json
 import pathlib
 import sys
+import tarfile
 
 import numpy as np
 import onnx
@@ -78,7 +81,10 @@ def write(name, model, inputs, tags, with_edges=True):
             kinds, plain = edges(plain, model)
             inputs = {key: plain}
     content = model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # What is rounded to 8 bits together depends on how many threads share a batch.
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     given = session.run(None, inputs)
     outputs = {}
     for described, value in zip(session.get_outputs(), given):
@@ -111,3 +117,18 @@ def list_unrun(name, model, tags):
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
     operators = sorted({node.op_type for node in model.graph.node})
     MODELS.append({"name": name, "rows": 0, "operators": operators, "opset": 17, "tags": tags})
+
+
+def pack(archive, models):
+    """Puts the models into an archive: the same bytes for the same files, with no times and no owners."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        names = ["manifest.json"] + [f"{model['name']}.{end}" for model in models for end in ("onnx", "json")]
+        for name in names:
+            if (FOLDER / name).exists():
+                content = (FOLDER / name).read_bytes()
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+    with open(archive, "wb") as file:
+        file.write(gzip.compress(plain.getvalue(), mtime=0))

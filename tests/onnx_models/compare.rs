@@ -10,14 +10,24 @@ use modelgate::{
 
 use crate::answers::Answers;
 
-fn near(found: f64, expected: f64) -> bool {
+/// How far a number may be off, and ten times as far as a share of itself.
+pub const ROUNDING: f64 = 1e-5;
+
+/// The same of numbers of 16 bits, of which a step is a thousandth.
+pub const ROUNDING_OF_HALVES: f64 = 5e-4;
+
+fn near(found: f64, expected: f64, rounding: f64) -> bool {
     found == expected
         || (found.is_nan() && expected.is_nan())
-        || (found - expected).abs() <= 1e-5_f64.max(1e-4 * expected.abs())
+        || (found - expected).abs() <= rounding.max(10.0 * rounding * expected.abs())
 }
 
 /// The places at which two lists differ, and what the first of them holds there.
-fn differences(found: &Tensor, expected: &Tensor) -> Result<Vec<(usize, String)>, String> {
+fn differences(
+    found: &Tensor,
+    expected: &Tensor,
+    rounding: f64,
+) -> Result<Vec<(usize, String)>, String> {
     fn of<T: std::fmt::Debug>(
         found: &[T],
         expected: &[T],
@@ -32,10 +42,10 @@ fn differences(found: &Tensor, expected: &Tensor) -> Result<Vec<(usize, String)>
     if found.shape() != expected.shape() {
         return Err(format!("shape {:?} for {:?}", found.shape(), expected.shape()));
     }
-    let near32 = |a: &f32, b: &f32| near((*a).into(), (*b).into());
+    let near32 = |a: &f32, b: &f32| near((*a).into(), (*b).into(), rounding);
     match (found.data(), expected.data()) {
         (TensorData::F32(a), TensorData::F32(b)) => Ok(of(a, b, near32)),
-        (TensorData::F64(a), TensorData::F64(b)) => Ok(of(a, b, |a, b| near(*a, *b))),
+        (TensorData::F64(a), TensorData::F64(b)) => Ok(of(a, b, |a, b| near(*a, *b, rounding))),
         (TensorData::I64(a), TensorData::I64(b)) => Ok(of(a, b, |a, b| a == b)),
         (TensorData::I32(a), TensorData::I32(b)) => Ok(of(a, b, |a, b| a == b)),
         (TensorData::Bool(a), TensorData::Bool(b)) => Ok(of(a, b, |a, b| a == b)),
@@ -112,6 +122,7 @@ pub fn differs(
     answers: Option<&Answers>,
     spared: &[&str],
     non_finite: NonFiniteInput,
+    rounding: f64,
 ) -> Result<(), String> {
     let options = onnx::Classifier::builder().non_finite(non_finite);
     let graph = options.graph_from_bytes(file);
@@ -124,7 +135,8 @@ pub fn differs(
     for (name, expected) in &answers.outputs {
         let expected = expected.tensor();
         let Some(found) = found.get(name) else { return Err(format!("no output `{name}`")) };
-        let places = differences(found, &expected).map_err(|what| format!("`{name}`: {what}"))?;
+        let places =
+            differences(found, &expected, rounding).map_err(|what| format!("`{name}`: {what}"))?;
         let width = (expected.data().len() / answers.kinds.len().max(1)).max(1);
         let kind = |place: usize| answers.kinds.get(place / width).map_or("?", |kind| &**kind);
         let mut places = places.into_iter().filter(|(place, _)| !spared.contains(&kind(*place)));
@@ -138,7 +150,39 @@ pub fn differs(
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    classified(&options, file, &graph, answers, spared)
+    classified(&options, file, &graph, answers, spared)?;
+    of_texts(&options, file, answers)
+}
+
+/// A classifier of one text is loaded as one, too, and its texts are answered alone and in a batch.
+fn of_texts(options: &onnx::Loader, file: &[u8], answers: &Answers) -> Result<(), String> {
+    let input = answers.inputs.values().next().filter(|_| answers.inputs.len() == 1);
+    let Some(input) =
+        input.filter(|input| input.r#type == "text" && input.shape.get(1) == Some(&1))
+    else {
+        return Ok(());
+    };
+    let floats = answers.outputs.values().find(|output| output.r#type == "f32");
+    let labels = answers.outputs.values().find(|output| output.r#type == "text");
+    let (Some(scores), Some(labels)) = (floats, labels) else { return Ok(()) };
+    let model = options.text_from_bytes(file);
+    let model = model.map_err(|error| format!("as a model of texts: {}", chain(&error)))?;
+    let (input, labels, scores) = (input.tensor(), labels.tensor(), scores.tensor());
+    let texts: Vec<&str> = input.as_text().unwrap().iter().map(|text| &**text).collect();
+    let alone = texts.iter().map(|text| model.predict(text)).collect::<Vec<_>>();
+    for found in [alone, model.predict_batch(&texts)] {
+        for (row, found) in found.into_iter().enumerate() {
+            let found = found.map_err(|error| format!("text {row}: {error}"))?;
+            let expected = &scores.as_f32().unwrap()[row * model.classes()..][..model.classes()];
+            let pairs = found.probabilities.iter().zip(expected);
+            let same = pairs.into_iter().all(|(a, b)| near((*a).into(), (*b).into(), ROUNDING));
+            let label = modelgate::model::Label::Text(labels.as_text().unwrap()[row].clone());
+            if !same || found.label != label {
+                return Err(format!("text {row}: {found:?} for {label} {expected:?}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A classifier of one row is loaded as one, too, and its rows are answered alone.
@@ -183,7 +227,7 @@ fn classified(
                 .probabilities
                 .iter()
                 .zip(expected_scores)
-                .all(|(a, b)| near((*a).into(), (*b).into()));
+                .all(|(a, b)| near((*a).into(), (*b).into(), ROUNDING));
         if !same {
             return Err(format!("row {row} alone: {found:?} for {expected} {expected_scores:?}"));
         }

@@ -68,6 +68,11 @@ pub const NOT_EXPORTED: &[(&[&str], &str)] = &[
     ),
     (&["xgboost_dart", "xgboost_linear"], "onnxmltools reads only the booster `gbtree`"),
     (&["xgboost_targets"], "XGBoost itself does not print trees with several targets a leaf"),
+    (
+        &["labels_chain", "regressor_chain", "transformed_target"],
+        "skl2onnx has no converter for chains and transformed targets",
+    ),
+    (&["lightgbm_fair", "lightgbm_mape"], "onnxmltools does not know these objectives"),
     (&["catboost_deep"], "CatBoost exports symmetric trees only"),
 ];
 

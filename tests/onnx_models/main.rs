@@ -30,8 +30,13 @@ fn judge(matrix: &Matrix, listed: &Listed) -> Result<Verdict, String> {
     let name = listed.name.as_str();
     let answers = (listed.rows > 0).then(|| matrix.answers(name));
     let file = matrix.file(name);
-    let differs =
-        |spared| compare::differs(file, answers.as_ref(), spared, NonFiniteInput::Allowed);
+    let rounding = match listed.tags.iter().any(|tag| tag == "half") {
+        true => compare::ROUNDING_OF_HALVES,
+        false => compare::ROUNDING,
+    };
+    let differs = |spared| {
+        compare::differs(file, answers.as_ref(), spared, NonFiniteInput::Allowed, rounding)
+    };
     let known = KNOWN.iter().find(|known| known.models.contains(&name));
     let not_loaded = NOT_LOADED.iter().find(|(models, ..)| models.contains(&name));
     let verdict = match (differs(&[]), known, not_loaded) {
@@ -46,7 +51,7 @@ fn judge(matrix: &Matrix, listed: &Listed) -> Result<Verdict, String> {
         let spared = known.map_or(&[][..], |known| known.rows);
         let ordinary = answers.and_then(Answers::ordinary);
         if let (Ok(_), Some(ordinary)) = (&verdict, ordinary) {
-            compare::differs(file, Some(&ordinary), spared, NonFiniteInput::Refused)?;
+            compare::differs(file, Some(&ordinary), spared, NonFiniteInput::Refused, rounding)?;
         }
     }
     verdict

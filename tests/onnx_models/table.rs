@@ -29,11 +29,14 @@ const GROUPS: &[(&str, &str)] = &[
     ("categories", "scikit-learn: categories"),
     ("pipeline", "scikit-learn: pipelines and `ColumnTransformer`"),
     ("opset", "scikit-learn: operator sets 9 to 22"),
+    ("several labels", "scikit-learn: several labels at once"),
+    ("texts", "scikit-learn: classifiers of texts"),
     ("texts and maps", "scikit-learn: texts and maps"),
     ("xgboost", "XGBoost"),
     ("lightgbm", "LightGBM"),
     ("catboost", "CatBoost"),
     ("pytorch", "PyTorch"),
+    ("network", "recurrent, attending, of 8 and of 16 bits"),
 ];
 
 /// The table's text.

@@ -102,9 +102,6 @@ def compare(expected, given, rtol, atol):
         return f"type {given.dtype}, expected {expected.dtype}"
     if expected.dtype.kind == "f":
         rtol = max(rtol, 2e-3) if expected.dtype == np.float16 else rtol
-        # What is 0 but for the rounding of 32-bit floats is as near as the largest element's step.
-        largest = np.abs(expected[np.isfinite(expected)].astype(np.float64)).max(initial=1.0)
-        atol = max(atol, 1e-6 * largest)
         if np.allclose(given.astype(np.float64), expected.astype(np.float64), rtol=rtol, atol=atol, equal_nan=True):
             return None
         return f"off by {np.nanmax(np.abs(given.astype(np.float64) - expected.astype(np.float64)))}"

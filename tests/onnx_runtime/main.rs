@@ -2,6 +2,8 @@
 #![cfg(feature = "ort")]
 
 mod library;
+#[cfg(feature = "onnx")]
+mod verified;
 
 use std::{path::PathBuf, sync::Arc, thread};
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Evidence, Findings, sums};
 use crate::{
     autopilot::Share,
-    verdict::{Tally, Verdict},
+    verdict::{Tally, Unit, Verdict},
 };
 
 /// The guard's probability of a false alarm, in a sense: it sounds once in a million pairs.
@@ -59,12 +59,27 @@ where
         ))
     }
 
+    fn knows_users(&self) -> bool {
+        let config = self.config();
+        config.unit != Unit::Request && config.metrics.iter().any(|metric| metric.kind.is_paired())
+    }
+
     fn seen(&self) -> Option<Vec<u8>> {
-        Some(Verdict::seen(self))
+        // Whom the shadows scored, then whom live requests brought; the first begins with its length.
+        let (scored, live) = (Verdict::seen(self), self.seen_live());
+        let mut bytes = (scored.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(scored);
+        bytes.extend(live);
+        Some(bytes)
     }
 
     fn merge_seen(&self, other: &[u8]) {
-        if let Err(error) = Verdict::merge_seen(self, other) {
+        let parts = other.split_first_chunk().and_then(|(length, rest)| {
+            rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+        });
+        let Some((scored, live)) = parts else { return };
+        let merged = Verdict::merge_seen(self, scored).and_then(|()| self.merge_seen_live(live));
+        if let Err(error) = merged {
             tracing::debug!(target: "modelgate::autopilot", error = %error, "whom another process counted was left out");
         }
     }

@@ -78,10 +78,12 @@ impl Replica {
             if is_gone {
                 fleet.gone.insert(tally.replica.clone(), tally.clone());
             }
+            sums.boots = sums.boots.saturating_add(1);
             add(sums, tally);
             counts.push(&tally.counts);
         }
         for tally in state.closed.values() {
+            sums.boots = sums.boots.saturating_add(1);
             add(sums, tally);
             counts.push(&tally.counts);
         }

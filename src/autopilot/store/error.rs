@@ -30,6 +30,14 @@ impl StoreError {
         }
     }
 
+    /// The name of a document is none.
+    #[cold]
+    pub(super) fn bad_name(name: &str) -> StoreError {
+        StoreError::plain(format!(
+            "name: found `{name}`, expected a-z, 0-9, -, . and / between them"
+        ))
+    }
+
     #[cold]
     pub(crate) fn plain(message: impl Into<String>) -> StoreError {
         StoreError { message: message.into(), conflict: false, source: None }

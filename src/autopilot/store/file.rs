@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Expect, StateStore, StoreError, Tag, is_name};
+use super::{Expect, StateStore, StoreError, Tag, is_name, probe};
 
 const LOCK: &str = "state.lock";
 
@@ -47,20 +47,10 @@ impl FileStore {
         };
         make_folder(&store.folder).map_err(|error| failed("cannot be made", error))?;
         store.try_locks().map_err(|error| failed("its locks do not hold", error))?;
-        let probe = format!("probe-{}", store.unique.to_ascii_lowercase());
-        let first = store.store(&probe, b"1", Expect::Absent)?;
-        let second = store.store(&probe, b"2", Expect::Tag(first.clone()))?;
-        let late = store.store(&probe, b"3", Expect::Tag(first));
-        let read = store.load(&probe)?;
-        store.remove(&probe)?;
-        let refused = late.is_err_and(|error| error.is_conflict());
-        match refused && read == Some((b"2".to_vec(), second)) {
-            true => Ok(store),
-            false => Err(StoreError::plain(format!(
-                "{}: does not keep what is written to it, so it cannot hold the state of a fleet",
-                store.folder.display()
-            ))),
-        }
+        probe(&store).map_err(|error| {
+            StoreError::new(format!("{}: cannot be used", store.folder.display()), error)
+        })?;
+        Ok(store)
     }
 
     /// Locks of one process must keep another handle out.
@@ -83,9 +73,7 @@ impl FileStore {
     fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
         match is_name(name) && name != LOCK {
             true => Ok(self.folder.join(name)),
-            false => Err(StoreError::plain(format!(
-                "name: found `{name}`, expected a-z, 0-9, -, . and / between them"
-            ))),
+            false => Err(StoreError::bad_name(name)),
         }
     }
 

@@ -55,4 +55,8 @@ impl StateStore for MemoryStore {
         self.0.lock().documents.remove(name);
         Ok(())
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }

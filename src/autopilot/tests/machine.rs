@@ -77,7 +77,7 @@ fn at(plan: &Plan, phase: Phase) -> State {
 }
 
 /// What can be wrong, each alone; the sums and the change to the state that make it so.
-const WRONGS: usize = 12;
+const WRONGS: usize = 13;
 
 fn wrong(number: usize, sums: &mut Sums, state: &mut State, plan: &mut Plan) {
     match number {
@@ -94,7 +94,8 @@ fn wrong(number: usize, sums: &mut Sums, state: &mut State, plan: &mut Plan) {
         }
         8 => state.dwell_ms = 0,
         9 => sums.findings.pairs = 99,
-        10 => sums.findings.metrics.push(metric(MetricRole::Guardrail, MetricFinding::Undecided)),
+        10 => sums.boots = state.boots.known + 10,
+        11 => sums.findings.metrics.push(metric(MetricRole::Guardrail, MetricFinding::Undecided)),
         _ => plan.stages.iter_mut().for_each(|stage| stage.approval = true),
     }
 }
@@ -156,18 +157,18 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
                 let worse = set & 0b111 != 0;
                 let exposed = phase.running().is_some();
                 if order.is_none() && exposed && worse {
-                    assert_eq!(next.phase, Phase::RolledBack, "{phase}, {set:012b}");
+                    assert_eq!(next.phase, Phase::RolledBack, "{phase}, {set:013b}");
                 }
                 if next.phase == Phase::RolledBack {
                     assert_eq!((next.share, next.previous_share), (Share::NOBODY, Share::NOBODY));
                 }
                 if next.share > state.share {
                     // Arms are compared where there are two of them.
-                    let split = if phase == Phase::Shadowing { 0 } else { 1 << 5 };
+                    let split = if phase == Phase::Shadowing { 0 } else { 1 << 5 | 1 << 10 };
                     assert_eq!(
-                        set & (0b0111_1101_1111 | split),
+                        set & (0b1011_1101_1111 | split),
                         0,
-                        "raised although {set:012b}, by {order:?}"
+                        "raised although {set:013b}, by {order:?}"
                     );
                     assert_eq!(next.previous_share, state.share);
                     assert_eq!(next.effective_at, 1_000_000 + 30_000);
@@ -487,6 +488,60 @@ fn another_candidate_begins_anew_and_other_rules_make_another_attempt() {
         }
         assert_eq!(next.config_hash, "other");
         verify_history(&next.transitions).unwrap();
+    }
+}
+
+#[test]
+fn a_candidate_that_ends_its_processes_is_paused_and_a_deployment_is_not() {
+    let plan = plan();
+    let mut sums = good();
+    sums.boots = 3;
+    let mut state = at(&plan, Phase::Ramping { stage: 1 });
+    state.boots.known = 3;
+    // Every process starts anew once an hour.
+    for hour in 0..5 {
+        for _ in 0..60 {
+            sums.findings.pairs += 1;
+            state.dwell_ms = 0;
+            state = tick(&plan, &state, &sums, MINUTE);
+            assert_eq!(state.phase, Phase::Ramping { stage: 1 }, "{hour}");
+        }
+        sums.boots += 3;
+    }
+    for _ in 0..3 {
+        sums.boots += 3;
+        state.dwell_ms = 0;
+        state = tick(&plan, &state, &sums, MINUTE);
+    }
+    let last = state.transitions.last().unwrap();
+    assert_eq!((state.phase.is_paused(), last.cause), (true, Cause::Restarts));
+    // Whoever resumes it has looked.
+    state = told(&plan, &state, &sums, Order::Resume).unwrap();
+    state = tick(&plan, &state, &sums, MINUTE);
+    assert_eq!(state.phase, Phase::Ramping { stage: 1 });
+}
+
+#[test]
+fn processes_that_always_start_anew_are_no_news() {
+    let plan = plan();
+    let mut sums = good();
+    let mut state = at(&plan, Phase::Shadowing);
+    // Twenty an hour, before anybody reaches the candidate and after.
+    for minute in 0..180 {
+        sums.boots += u64::from(minute % 3 == 0);
+        sums.findings.pairs += 1;
+        state.dwell_ms = 0;
+        state = tick(&plan, &state, &sums, MINUTE);
+    }
+    assert_eq!(state.boots.usual, 20);
+    state.phase = Phase::Ramping { stage: 1 };
+    state.share = plan.share(1);
+    for minute in 0..180 {
+        sums.boots += u64::from(minute % 3 == 0);
+        sums.findings.pairs += 1;
+        state.dwell_ms = 0;
+        state = tick(&plan, &state, &sums, MINUTE);
+        assert_eq!(state.phase, Phase::Ramping { stage: 1 }, "{minute}");
     }
 }
 

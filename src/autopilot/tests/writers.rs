@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::autopilot::{
     Cause, Phase, Share,
-    writer::{FlagdFile, Intent, LaunchDarkly, ShareWriter, Unleash, Webhook, Written},
+    writer::{FlagdFile, Flagsmith, Intent, LaunchDarkly, ShareWriter, Unleash, Webhook, Written},
 };
 
 /// A server that holds one document, and remembers what it was asked.
@@ -69,8 +69,12 @@ async fn answer(
     (StatusCode::OK, Json(document))
 }
 
-/// What the two vendors make of a write.
+/// What the vendors make of a write.
 fn apply(document: &mut Value, method: &Method, body: Value) {
+    if *method == Method::PUT && document["results"].is_array() {
+        document["results"][0] = body;
+        return;
+    }
     if *method == Method::PUT {
         let id = document["id"].clone();
         *document = body;
@@ -225,6 +229,63 @@ fn launchdarkly_is_asked_for_an_approval_where_it_wants_one() {
     assert_eq!(asked.0, "POST");
     assert_eq!(asked.1, "/api/v2/flags/ml/model/environments/production/approval-requests");
     assert_eq!(asked.2["instructions"][0]["rolloutWeights"]["id-v2"], 5_000);
+}
+
+/// The list that Flagsmith answers with, of which a write replaces the first.
+fn flagsmith_states(candidate: f64) -> Value {
+    json!({"results": [
+        {"id": 7, "feature": 3, "enabled": true, "feature_state_value": "v1", "updated_at": "then",
+         "feature_segment": null, "identity": null, "multivariate_feature_state_values": [
+            {"id": 70, "multivariate_feature_option": 11, "percentage_allocation": candidate},
+            {"id": 71, "multivariate_feature_option": 12, "percentage_allocation": 0.0}]},
+        {"id": 8, "feature": 3, "enabled": true, "feature_segment": 5, "identity": null,
+         "multivariate_feature_state_values": [
+            {"id": 72, "multivariate_feature_option": 11, "percentage_allocation": 100.0}]},
+    ]})
+}
+
+#[test]
+fn flagsmith_shows_each_stage_and_a_persons_edit_stays() {
+    let (server, url) = StandIn::start(flagsmith_states(0.0));
+    let writer = Flagsmith::new(&url, "key", "environment", 3, 11).unwrap();
+    assert!(!format!("{writer:?}").contains("environment"));
+    let document = Arc::clone(&server.document);
+    let allocation = |state: usize| {
+        document.lock().unwrap()["results"][state]["multivariate_feature_state_values"][0]
+            ["percentage_allocation"]
+            .as_f64()
+    };
+    drive(
+        &writer,
+        |percent| {
+            assert_eq!(allocation(0), Some(percent));
+            assert_eq!(allocation(1), Some(100.0), "a segment's own value stays");
+            // What the server counts and dates itself is nobody's edit.
+            document.lock().unwrap()["results"][0]["updated_at"] = json!(percent.to_string());
+        },
+        || document.lock().unwrap()["results"][0]["feature_state_value"] = json!("v0"),
+        || assert_eq!(allocation(0), Some(5.0)),
+    );
+    let writes = server.writes();
+    assert_eq!(writes.len(), 7, "what is there already is not written: {writes:?}");
+    assert!(writes.iter().all(|(method, at, body)| {
+        method == "PUT"
+            && at == "/api/v1/environments/environment/featurestates/7/"
+            && body["multivariate_feature_state_values"][1]["id"] == 71
+    }));
+}
+
+#[test]
+fn flagsmith_without_the_option_is_left_alone_and_a_refusal_is_no_conflict() {
+    let (server, url) = StandIn::start(flagsmith_states(0.0));
+    let other = Flagsmith::new(&url, "key", "environment", 3, 99).unwrap();
+    assert!(other.write(&intent(1, 5.0), None).unwrap_err().is_conflict());
+    assert!(server.writes().is_empty());
+    // As an environment with change requests does.
+    *server.refuses.lock().unwrap() = Some(403);
+    let writer = Flagsmith::new(&url, "key", "environment", 3, 11).unwrap();
+    let refused = writer.write(&intent(1, 5.0), None).unwrap_err();
+    assert!(!refused.is_conflict() && refused.to_string().contains("403"), "{refused}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Requests of writers, one at a time, on the thread that writes.
 
-use parking_lot::Mutex;
+use std::time::Duration;
+
 use reqwest::{
     Method,
     header::{AUTHORIZATION, CONTENT_TYPE},
@@ -8,16 +9,20 @@ use reqwest::{
 use serde_json::Value;
 
 use super::WriteError;
+use crate::autopilot::background::{Background, Unanswered};
 use crate::source::{
     SourceError,
     network::{Client, HttpSettings, Secret},
 };
 
-/// An HTTP client with a small runtime of its own: writers run where there is none.
+/// A request has a time limit of its own; this is for what comes before and after it.
+const SPARE: Duration = Duration::from_secs(5);
+
+/// An HTTP client with an event loop of its own: writers run where there is none.
 pub(super) struct Http {
     client: Client,
     authorization: Option<Secret>,
-    runtime: Mutex<tokio::runtime::Runtime>,
+    background: Background,
 }
 
 impl Http {
@@ -25,10 +30,9 @@ impl Http {
     pub(super) fn new(authorization: Option<String>) -> Result<Http, SourceError> {
         let authorization = authorization.map(Secret::new);
         let client = Client::new(&HttpSettings::new(), None)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime
-            .map_err(|error| SourceError::with_source("a runtime could not be started", error))?;
-        Ok(Http { client, authorization, runtime: Mutex::new(runtime) })
+        let background = Background::start("modelgate-autopilot-http")
+            .map_err(|error| SourceError::with_source("a thread could not be started", error))?;
+        Ok(Http { client, authorization, background })
     }
 
     /// What the server answered: its status, and its body if that is JSON.
@@ -38,25 +42,32 @@ impl Http {
         url: &str,
         body: Option<(&str, &Value)>,
     ) -> Result<(u16, Value), WriteError> {
-        let failed = |error: reqwest::Error| {
+        fn failed(error: reqwest::Error) -> WriteError {
             WriteError::new("the server could not be asked", error.without_url())
-        };
-        self.runtime.lock().block_on(async {
-            let client = self
-                .client
-                .http()
-                .map_err(|error| WriteError::new("the client could not be made", error))?;
-            let mut request = client.request(method, url).timeout(self.client.timeout());
-            if let Some(authorization) = &self.authorization {
-                request = request.header(AUTHORIZATION, authorization.reveal());
-            }
-            if let Some((content_type, body)) = body {
-                request = request.header(CONTENT_TYPE, content_type).body(body.to_string());
-            }
+        }
+        let client = self
+            .client
+            .http()
+            .map_err(|error| WriteError::new("the client could not be made", error))?;
+        let mut request = client.request(method, url).timeout(self.client.timeout());
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.reveal());
+        }
+        if let Some((content_type, body)) = body {
+            request = request.header(CONTENT_TYPE, content_type).body(body.to_string());
+        }
+        let patience = self.client.timeout().saturating_add(SPARE);
+        let answered = self.background.wait(patience, async move {
             let response = request.send().await.map_err(failed)?;
             let status = response.status().as_u16();
             let text = response.text().await.map_err(failed)?;
             Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+        });
+        answered.unwrap_or_else(|unanswered| {
+            Err(WriteError::plain(match unanswered {
+                Unanswered::Late => "the server has not answered in time",
+                Unanswered::Gone => "the client panicked",
+            }))
         })
     }
 

@@ -159,6 +159,42 @@ impl Column {
         }
     }
 
+    /// A value that passes its own check, from numbers between 0 and 1.
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    pub(super) fn random(&self, share: &mut dyn FnMut() -> f64) -> FeatureValue {
+        const LETTERS: &[u8] = b"eeetttaaooiinnsshrdlu  .,;!?-ABC012\n";
+        if self.optional && share() < 0.1 {
+            return FeatureValue::Null;
+        }
+        let place = |share: f64, count: usize| ((share * count as f64) as usize).min(count - 1);
+        let integer = !matches!(self.dtype, Dtype::F32 | Dtype::F64 | Dtype::F16);
+        let (low, high) = match (self.range, integer) {
+            (Some((low, high)), _) => (f64::from(low), f64::from(high)),
+            (None, true) => (0.0, 10.0),
+            (None, false) => (-100.0, 100.0),
+        };
+        let number = low + share() * (high - low);
+        match self.kind {
+            FeatureType::Text if !self.values.is_empty() => {
+                let at = place(share(), self.values.len());
+                self.values.get(at).map_or(FeatureValue::Null, |v| FeatureValue::Text(v.clone()))
+            }
+            FeatureType::Text => {
+                let length = place(share(), 80);
+                let letter = |at: usize| LETTERS.get(at).copied().map_or('e', char::from);
+                let text: String =
+                    (0..length).map(|_| letter(place(share(), LETTERS.len()))).collect();
+                FeatureValue::Text(text.into())
+            }
+            FeatureType::Boolean => FeatureValue::Number(f64::from(u8::from(share() < 0.5))),
+            FeatureType::Integer => {
+                FeatureValue::Number(number.round().clamp(low.ceil(), high.floor().max(low.ceil())))
+            }
+            // As the model will see it.
+            FeatureType::Number => FeatureValue::Number(f64::from(number as f32).clamp(low, high)),
+        }
+    }
+
     /// Adds a checked value to its input.
     // Checked: whole, and within the type.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

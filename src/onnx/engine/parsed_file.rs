@@ -17,6 +17,7 @@ const I64: i32 = 7;
 const TEXT: i32 = 8;
 
 /// What was read of a file. Large tensors stay in its bytes.
+#[derive(Clone)]
 pub(super) struct ParsedFile(Model);
 
 impl ParsedFile {

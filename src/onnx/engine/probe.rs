@@ -58,7 +58,7 @@ pub(super) fn fails(
         Rows::Exactly(count) => count,
         Rows::Any => 2,
     };
-    let Some(given) = probe_inputs(inputs, count, features).filter(|_| settled) else {
+    let Some(given) = probe_inputs(inputs, count, features, SEED).filter(|_| settled) else {
         return false;
     };
     let budget = Cell::new(BUDGET);
@@ -101,7 +101,9 @@ fn once(
     rows: usize,
     features: Option<usize>,
 ) -> ProbeResult {
-    let Some(given) = probe_inputs(inputs, rows, features) else { return ProbeResult::Unknown };
+    let Some(given) = probe_inputs(inputs, rows, features, SEED) else {
+        return ProbeResult::Unknown;
+    };
     let budget = Cell::new(BUDGET);
     let expected = catch_unwind(AssertUnwindSafe(|| reference.run(given.iter(), &budget)));
     let found = || catch_unwind(AssertUnwindSafe(|| plan.run(given.iter())));
@@ -156,9 +158,14 @@ fn agree(expected: &Tensor, found: &Tensor) -> bool {
 }
 
 /// Numbers that look random, and are the same each time.
-struct Numbers(u64);
+pub(in crate::onnx) struct Numbers(u64);
 
 impl Numbers {
+    #[cfg(feature = "ort")]
+    pub(in crate::onnx) fn new(seed: u64) -> Numbers {
+        Numbers(seed)
+    }
+
     fn next(&mut self) -> u64 {
         // splitmix64, from its public description.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -168,7 +175,7 @@ impl Numbers {
     }
 
     /// From -2 to 2.
-    fn float(&mut self) -> f64 {
+    pub(in crate::onnx) fn float(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 51) as f64 - 2.0
     }
 
@@ -178,12 +185,17 @@ impl Numbers {
     }
 }
 
-fn probe_inputs(
+/// Made for the probe: the same each time.
+const SEED: u64 = 0x6d6f_6465_6c67_6174;
+
+/// Tensors for these inputs, if they can be made up: of open axes, the first is as long as there are rows.
+pub(in crate::onnx) fn probe_inputs(
     inputs: &[TensorInfo],
     rows: usize,
     features: Option<usize>,
+    seed: u64,
 ) -> Option<Vec<Tensor>> {
-    let mut numbers = Numbers(0x6d6f_6465_6c67_6174);
+    let mut numbers = Numbers(seed);
     let mut named: HashMap<&str, usize> = HashMap::new();
     let mut all = Vec::with_capacity(inputs.len());
     for input in inputs {

@@ -5,6 +5,7 @@ mod library;
 mod pool;
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -22,7 +23,7 @@ use ort::{
 pub(super) use self::file::File;
 pub use self::library::{Runtime, RuntimeError};
 use self::pool::Pool;
-use super::{Document, Graph, ParsedFile, guarded};
+use super::{Beside, Document, Graph, ParsedFile, external, guarded};
 use crate::{
     model::ModelError,
     onnx::{EngineError, LoadError, TensorInfo},
@@ -44,8 +45,12 @@ fn failed(error: ort::Error) -> ModelError {
 }
 
 /// Reads and checks the bytes of a file; a panic over them comes back as an error.
-pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadError> {
-    guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, runtime)))?
+pub(super) fn read(
+    bytes: &[u8],
+    beside: &Beside<'_>,
+    runtime: &Runtime,
+) -> Result<Document, LoadError> {
+    guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, beside, runtime)))?
 }
 
 /// A graph made ready to run.
@@ -68,6 +73,8 @@ struct Worker {
 /// What sessions are made of.
 struct SessionFactory {
     bytes: Arc<Vec<u8>>,
+    /// Files of weights, by the names that the model has for them.
+    beside: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
     runtime: Runtime,
     outputs: Box<[Box<str>]>,
 }
@@ -75,6 +82,10 @@ struct SessionFactory {
 impl SessionFactory {
     fn workers(&self, count: usize) -> Result<Pool<Worker>, EngineError> {
         let mut builder = builder(&self.runtime)?;
+        for (name, bytes) in &*self.beside {
+            let bytes = Arc::clone(bytes);
+            builder = builder.with_external_initializer_file_in_memory(&**name, bytes)?;
+        }
         let mut workers = Vec::new();
         for _ in 0..count {
             let session = builder.commit_from_memory(&self.bytes)?;
@@ -95,6 +106,7 @@ impl Plan {
         guarded("preparing the graph", || {
             let maker = SessionFactory {
                 bytes: Arc::clone(&file.bytes),
+                beside: Arc::clone(&file.beside),
                 runtime: file.runtime.clone(),
                 outputs: outputs.iter().map(|name| Box::from(*name)).collect(),
             };

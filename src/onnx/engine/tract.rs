@@ -5,6 +5,7 @@ mod document;
 mod functions;
 mod limits;
 mod rewrite;
+mod sizes;
 
 use tract_onnx::tract_hir::internal::{
     Arc, DatumType, DimFact, HashMap, InferenceFact, InferenceModel, InferenceModelExt,
@@ -12,8 +13,8 @@ use tract_onnx::tract_hir::internal::{
     Tensor as EngineTensor, ToDim, TractResult, TypedRunnableModel, format_err, tvec,
 };
 
-pub(super) use self::rewrite::keep_nan;
-use super::{Document, Graph, ParsedFile, Rows, guarded};
+pub(super) use self::{rewrite::keep_nan, sizes::fix};
+use super::{Beside, Document, Graph, ParsedFile, Rows, external, guarded};
 use crate::{
     model::{Label, ModelError},
     onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},
@@ -259,6 +260,6 @@ impl From<tract_onnx::prelude::TractError> for EngineError {
 }
 
 /// Reads and checks the bytes of a file; a panic over them comes back as an error.
-pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
-    guarded("reading the file", || Ok::<_, EngineError>(document::read(bytes)))?
+pub(super) fn read(bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadError> {
+    guarded("reading the file", || Ok::<_, EngineError>(document::read(bytes, beside)))?
 }

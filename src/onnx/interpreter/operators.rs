@@ -47,6 +47,7 @@ fn of_microsoft(name: &str) -> Option<Run> {
         "QuantizeLinear" => quantized::quantize,
         "DequantizeLinear" => quantized::dequantize,
         "Gelu" => each::gelu,
+        "DynamicQuantizeLSTM" => recurrent::dynamic_lstm,
         _ => return None,
     })
 }

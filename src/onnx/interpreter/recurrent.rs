@@ -1,5 +1,8 @@
 //! Recurrent layers: both directions, lengths for each sample, every activation.
 
+mod dynamic;
+
+pub(super) use self::dynamic::dynamic_lstm;
 use super::{
     Tensor,
     call::Call,
@@ -169,7 +172,10 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
                 let from = if by_batch { sample * time + at } else { at * batch + sample };
                 let x = &xs[from * input..(from + 1) * input];
                 match kind {
-                    "LSTM" => lstm(call, &sizes, &weights, &chosen, clip, x, &mut h, &mut c),
+                    "LSTM" => {
+                        let seen = h.clone();
+                        lstm(call, &sizes, &weights, &chosen, clip, x, &seen, &mut h, &mut c);
+                    }
                     "GRU" => gru(call, &sizes, &weights, &chosen, clip, x, &mut h),
                     _ => h = simple(&sizes, &weights, &chosen, clip, x, &h),
                 }
@@ -225,13 +231,14 @@ fn lstm(
     act: &[Activation],
     clip: Option<f64>,
     x: &[f64],
+    // The state of before, as the gates see it.
+    seen: &[f64],
     h: &mut [f64],
     c: &mut [f64],
 ) {
     let n = sizes.hidden;
-    let before = h.to_vec();
     let coupled = call.flag("input_forget");
-    let raw = |gate_at: usize, at: usize| gate(sizes, weights, gate_at * n + at, x, &before);
+    let raw = |gate_at: usize, at: usize| gate(sizes, weights, gate_at * n + at, x, seen);
     let peep =
         |which: usize, at: usize| weights.peepholes.get(which * n + at).copied().unwrap_or(0.0);
     for at in 0..n {

@@ -5,34 +5,10 @@ use std::f64::consts::PI;
 use super::{
     Dtype, Tensor,
     call::Call,
+    fourier::{self, transformed},
     indexing::{self, Lanes},
     value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
-
-/// The discrete transform of a lane of complex numbers.
-fn transformed(lane: &[(f64, f64)], inverse: bool) -> Vec<(f64, f64)> {
-    let n = lane.len();
-    let sign = if inverse { 1.0 } else { -1.0 };
-    let scale = if inverse { 1.0 / n as f64 } else { 1.0 };
-    // Each angle once, exactly reduced.
-    let turns: Vec<(f64, f64)> = (0..n)
-        .map(|at| {
-            let angle = sign * 2.0 * PI * at as f64 / n as f64;
-            (angle.cos(), angle.sin())
-        })
-        .collect();
-    (0..n)
-        .map(|k| {
-            let mut sum = (0.0, 0.0);
-            for (t, (re, im)) in lane.iter().enumerate() {
-                let (c, s) = turns[k * t % n];
-                sum.0 += re * c - im * s;
-                sum.1 += re * s + im * c;
-            }
-            (sum.0 * scale, sum.1 * scale)
-        })
-        .collect()
-}
 
 pub(super) fn dft(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
@@ -61,6 +37,8 @@ pub(super) fn dft(call: &Call<'_>) -> Outcome {
     shape[axis] = kept;
     shape[rank - 1] = made_parts;
     let to = Lanes { size: kept, ..lanes };
+    let is_single = x.dtype() != Dtype::F64 && parts == 2 && !back_to_real;
+    let round = if is_single { fourier::single } else { fourier::exact };
     let mut made = vec![0.0; value::count(&shape)?];
     for (from, to) in lanes.lanes().zip(to.lanes()) {
         let mut lane: Vec<(f64, f64)> = from
@@ -76,7 +54,7 @@ pub(super) fn dft(call: &Call<'_>) -> Outcome {
             }
         }
         lane.resize(length, (0.0, 0.0));
-        for (place, (re, im)) in to.into_iter().zip(transformed(&lane, inverse)) {
+        for (place, (re, im)) in to.into_iter().zip(transformed(&lane, inverse, round)) {
             made[place * made_parts] = re;
             if made_parts == 2 {
                 made[place * 2 + 1] = im;
@@ -120,7 +98,7 @@ pub(super) fn stft(call: &Call<'_>) -> Outcome {
                     )
                 })
                 .collect();
-            let spectrum = transformed(&lane, false);
+            let spectrum = transformed(&lane, false, fourier::exact);
             made.extend(spectrum.into_iter().take(kept).flat_map(|(re, im)| [re, im]));
         }
     }

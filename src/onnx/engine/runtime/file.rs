@@ -3,22 +3,29 @@
 mod wire;
 mod zip_map;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use prost::Message;
 
-use super::{Document, Graph, ParsedFile, Runtime};
+use super::{Beside, Document, Graph, ParsedFile, Runtime, external::Files};
 use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
+#[derive(Clone)]
 pub(in crate::onnx::engine) struct File {
     /// Shared with the plans, which make another session of it should a shadow come.
     pub(super) bytes: Arc<Vec<u8>>,
+    /// Files of weights, by the names that the model has for them.
+    pub(super) beside: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
     pub(super) runtime: Runtime,
 }
 
 /// Reads and checks the bytes of a file.
-pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadError> {
+pub(super) fn read(
+    bytes: &[u8],
+    beside: &Beside<'_>,
+    runtime: &Runtime,
+) -> Result<Document, LoadError> {
     let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
     if bytes.is_empty() {
         return Err(not_onnx("the file is empty"));
@@ -32,9 +39,16 @@ pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadErro
     if model.operator_sets.is_empty() {
         return Err(not_onnx("it names no operator set"));
     }
-    if let Some(tensor) = graph.initializers.iter().find(|tensor| tensor.is_elsewhere()) {
-        return Err(LoadError::ExternalData { tensor: tensor.name.as_str().into() });
+    let mut files = Files::new(beside);
+    for tensor in graph.initializers.iter().filter(|tensor| tensor.is_elsewhere()) {
+        let entries = tensor.external_data.iter().map(|entry| (&*entry.key, &*entry.value));
+        files.bytes(&tensor.name, (&tensor.dims, tensor.element), entries)?;
     }
+    // The library would look for these by itself, and anywhere.
+    if let Some(name) = graph.nodes.iter().find_map(Node::elsewhere) {
+        return Err(LoadError::ExternalData { tensor: name.into() });
+    }
+    let beside = Arc::new(files.done()?);
     let mut outputs: Vec<TensorInfo> = graph.outputs.iter().map(Value::describe).collect();
     let maps = zip_map::find(bytes).ok_or_else(damaged)?;
     for map in &maps {
@@ -50,7 +64,7 @@ pub(super) fn read(bytes: &[u8], runtime: &Runtime) -> Result<Document, LoadErro
     let initial = |name: &str| graph.initializers.iter().any(|tensor| tensor.name == name);
     let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
     let inputs = inputs.map(Value::describe).collect();
-    let file = File { bytes: Arc::new(bytes), runtime: runtime.clone() };
+    let file = File { bytes: Arc::new(bytes), beside, runtime: runtime.clone() };
     Ok(Document { inputs, outputs, parsed_file, graph: Graph::Runtime(file) })
 }
 
@@ -69,6 +83,8 @@ struct OperatorSet {}
 
 #[derive(Clone, PartialEq, Message)]
 struct GraphFields {
+    #[prost(message, repeated, tag = "1")]
+    nodes: Vec<Node>,
     #[prost(message, repeated, tag = "5")]
     initializers: Vec<Initializer>,
     #[prost(message, repeated, tag = "11")]
@@ -78,11 +94,56 @@ struct GraphFields {
 }
 
 #[derive(Clone, PartialEq, Message)]
+struct Node {
+    #[prost(message, repeated, tag = "5")]
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Attribute {
+    #[prost(message, optional, tag = "5")]
+    tensor: Option<Initializer>,
+    #[prost(message, optional, boxed, tag = "6")]
+    graph: Option<Box<GraphFields>>,
+    #[prost(message, repeated, tag = "10")]
+    tensors: Vec<Initializer>,
+    #[prost(message, repeated, tag = "11")]
+    graphs: Vec<GraphFields>,
+}
+
+impl Node {
+    /// The first tensor within the node whose weights are in another file.
+    fn elsewhere(&self) -> Option<&str> {
+        self.attributes.iter().find_map(|attribute| {
+            let graphs = attribute.graph.iter().map(|graph| &**graph).chain(&attribute.graphs);
+            let own = attribute.tensor.iter().chain(&attribute.tensors);
+            let within = graphs.clone().flat_map(|graph| &graph.initializers);
+            let tensor = own.chain(within).find(|tensor| tensor.is_elsewhere());
+            tensor
+                .map(|tensor| &*tensor.name)
+                .or_else(|| graphs.flat_map(|graph| &graph.nodes).find_map(Node::elsewhere))
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
 struct Initializer {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    element: i32,
     #[prost(string, tag = "8")]
     name: String,
     #[prost(message, repeated, tag = "13")]
-    external_data: Vec<OperatorSet>,
+    external_data: Vec<Entry>,
     #[prost(int32, tag = "14")]
     data_location: i32,
 }
@@ -145,7 +206,8 @@ impl Axis {
     fn describe(&self) -> AxisSize {
         match (self.size, self.name.as_deref()) {
             (Some(size), _) => usize::try_from(size).map_or(AxisSize::Free, AxisSize::Fixed),
-            (None, Some(name)) if !name.is_empty() => AxisSize::Named(name.into()),
+            // Some exporters write a mark of question where they know no name.
+            (None, Some(name)) if !name.is_empty() && name != "?" => AxisSize::Named(name.into()),
             _ => AxisSize::Free,
         }
     }

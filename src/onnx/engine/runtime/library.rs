@@ -34,7 +34,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The library is version 1.17 or later, from [its releases] or from the Python package
+/// The library is version 1.18 or later, from [its releases] or from the Python package
 /// (`pip install onnxruntime` has it in `onnxruntime/capi`). A process loads it once and keeps it;
 /// nothing of it is built or downloaded with this crate.
 ///

@@ -4,20 +4,22 @@ use std::collections::HashSet;
 
 use tract_onnx::{
     pb::{
-        GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size,
-        type_proto::Value as Type,
+        GraphProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataLocation,
+        tensor_shape_proto::dimension::Value as Size, type_proto::Value as Type,
     },
     tract_hir::internal::Framework,
 };
 
-use super::{Document, Graph, ParsedFile, functions, limits, rewrite};
+use super::{
+    Beside, Document, Graph, ParsedFile, external::Files, functions, limits, rewrite, sizes,
+};
 use crate::{
     onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, interpreter, ml},
     tensor::Dtype,
 };
 
 /// Reads and checks the bytes of a file that the engine has every operator for.
-pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
+pub(super) fn read(bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadError> {
     let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
     if bytes.is_empty() {
         return Err(not_onnx("the file is empty"));
@@ -35,12 +37,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, LoadError> {
         return Err(not_onnx("it names no operator set"));
     }
     functions::inline(&mut proto)?;
-    rewrite::split_double_gemm(&mut proto);
+    let mut files = Files::new(beside);
+    if let Some(graph) = &mut proto.graph {
+        bring_weights(graph, &mut files)?;
+        sizes::forget_question_marks(graph);
+    }
+    let beside: usize = files.done()?.values().map(|bytes| bytes.len()).sum();
+    rewrite::split_gemm(&mut proto);
     let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
     check_operators(graph)?;
-    check_weights(graph)?;
     check_outputs(graph)?;
-    limits::check(graph, bytes.len())?;
+    limits::check(graph, bytes.len().saturating_add(beside))?;
     let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
     let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
     let inputs = inputs.map(describe).collect();
@@ -71,7 +78,10 @@ fn describe(value: &ValueInfoProto) -> TensorInfo {
             Some(Size::DimValue(size)) => {
                 usize::try_from(*size).map_or(AxisSize::Free, AxisSize::Fixed)
             }
-            Some(Size::DimParam(name)) if !name.is_empty() => AxisSize::Named(name.as_str().into()),
+            // Some exporters write a mark of question where they know no name.
+            Some(Size::DimParam(name)) if !name.is_empty() && name != "?" => {
+                AxisSize::Named(name.as_str().into())
+            }
             _ => AxisSize::Free,
         });
         sizes.collect()
@@ -154,12 +164,33 @@ fn advice(operator: &str) -> &'static str {
     }
 }
 
-fn check_weights(graph: &GraphProto) -> Result<(), LoadError> {
-    let outside = graph.initializer.iter().find(|tensor| !tensor.external_data.is_empty());
-    match outside {
-        Some(tensor) => Err(LoadError::ExternalData { tensor: tensor.name.as_str().into() }),
-        None => Ok(()),
+/// Reads the weights that are kept in other files into the graph, and those within it.
+fn bring_weights(graph: &mut GraphProto, files: &mut Files<'_>) -> Result<(), LoadError> {
+    for tensor in &mut graph.initializer {
+        bring(tensor, files)?;
     }
+    for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
+        for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
+            bring(tensor, files)?;
+        }
+        for graph in attribute.g.iter_mut().chain(&mut attribute.graphs) {
+            bring_weights(graph, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn bring(tensor: &mut TensorProto, files: &mut Files<'_>) -> Result<(), LoadError> {
+    let is_elsewhere = tensor.data_location == Some(DataLocation::External as i32);
+    if !is_elsewhere && tensor.external_data.is_empty() {
+        return Ok(());
+    }
+    let entries = tensor.external_data.iter().map(|entry| (&*entry.key, &*entry.value));
+    let bytes = files.bytes(&tensor.name, (&tensor.dims, tensor.data_type), entries)?;
+    tensor.raw_data = bytes.to_vec();
+    tensor.external_data.clear();
+    tensor.data_location = None;
+    Ok(())
 }
 
 /// An output that nothing makes would be a panic in the engine.

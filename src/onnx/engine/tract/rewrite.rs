@@ -44,10 +44,10 @@ pub(in crate::onnx::engine) fn keep_nan(model: &mut ModelProto) {
     }
 }
 
-/// Takes the addition out of each `Gemm` of a graph with 64-bit floats: the engine multiplies it
+/// Takes the addition out of each `Gemm` of a graph with floats of 64 or 16 bits: the engine multiplies it
 /// by a 32-bit one.
-pub(super) fn split_double_gemm(model: &mut ModelProto) {
-    let Some(graph) = model.graph.as_mut().filter(|graph| has_doubles(graph)) else { return };
+pub(super) fn split_gemm(model: &mut ModelProto) {
+    let Some(graph) = model.graph.as_mut().filter(|graph| has_other_floats(graph)) else { return };
     for mut node in std::mem::take(&mut graph.node) {
         let plain = |name: &str| {
             let mut found = node.attribute.iter().filter(|attribute| attribute.name == name);
@@ -70,12 +70,13 @@ pub(super) fn split_double_gemm(model: &mut ModelProto) {
     }
 }
 
-fn has_doubles(graph: &GraphProto) -> bool {
-    let double = DataType::Double as i32;
-    graph.initializer.iter().any(|tensor| tensor.data_type == double)
+fn has_other_floats(graph: &GraphProto) -> bool {
+    let is_other =
+        |element| element == DataType::Double as i32 || element == DataType::Float16 as i32;
+    graph.initializer.iter().any(|tensor| is_other(tensor.data_type))
         || graph.input.iter().any(|input| {
             let found = input.r#type.as_ref().and_then(|found| found.value.as_ref());
-            matches!(found, Some(Type::TensorType(tensor)) if tensor.elem_type == double)
+            matches!(found, Some(Type::TensorType(tensor)) if is_other(tensor.elem_type))
         })
 }
 

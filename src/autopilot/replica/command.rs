@@ -1,0 +1,84 @@
+//! A person's word, committed for the whole fleet.
+
+use std::time::Duration;
+
+use super::{Replica, Time};
+use crate::autopilot::{
+    command::{Command, CommandError, Order},
+    evidence::Evidence,
+    machine::{self, Now},
+    store::{Expect, StateStore, StoreError},
+};
+
+impl Replica {
+    /// Carries out a person's word, for the whole fleet.
+    pub(in crate::autopilot) fn command(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        command: Command,
+        time: Time,
+    ) -> Result<(), CommandError> {
+        if command.reason.trim().is_empty() {
+            return Err(CommandError::NoReason);
+        }
+        let abort = command.order == Order::Abort;
+        let done = self.commit_command(store, evidence, &command, time);
+        match &done {
+            Err(CommandError::StoreUnavailable { .. }) if abort => {
+                self.view.aborting = Some(command);
+                self.publish();
+            }
+            _ if abort => self.aborted(),
+            _ => {}
+        }
+        done
+    }
+
+    pub(super) fn commit_command(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        command: &Command,
+        time: Time,
+    ) -> Result<(), CommandError> {
+        let unavailable =
+            |error: &StoreError| CommandError::StoreUnavailable { why: crate::error_chain(error) };
+        let mut last = None;
+        // Each conflict is somebody else's success; the fleet commits a few times a period.
+        for _ in 0..10 {
+            match self.try_command(store, evidence, command, time) {
+                Ok(done) => return done,
+                Err(error) if error.is_conflict() => last = Some(error),
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
+        Err(last.as_ref().map_or(CommandError::NotRunning, unavailable))
+    }
+
+    fn try_command(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        command: &Command,
+        time: Time,
+    ) -> Result<Result<(), CommandError>, StoreError> {
+        self.read(store, evidence, time)?;
+        let Some(seen) = self.view.seen.clone() else { return Ok(Err(CommandError::NotRunning)) };
+        let sums = self.hear(store, evidence, &seen.state, time)?.sums;
+        let id = self.id.clone();
+        // A command is no observation: it adds no time.
+        let now = Now { elapsed: Duration::ZERO, at: time.unix, by: &id };
+        let step = machine::step(&self.plan, &seen.state, &sums, Some(command), now);
+        if let Some(refused) = step.refused {
+            return Ok(Err(refused));
+        }
+        // Nor does it take the next tick's turn: the time since the last is still to be counted.
+        let mut next = step.state;
+        next.tick = seen.state.tick.clone();
+        let tag = store.store(&self.state_name(), &next.to_bytes(), Expect::Tag(seen.tag))?;
+        self.view.gates = step.gates;
+        self.adopt(next, tag, evidence, time);
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,61 @@
+//! The sizes of axes in a file: names that are none, and names that the caller gives a size.
+
+use tract_onnx::pb::{
+    GraphProto, ModelProto, ValueInfoProto,
+    tensor_shape_proto::{Dimension, dimension::Value as Size},
+    type_proto::Value as Type,
+};
+
+use crate::onnx::{AxisSize, TensorInfo, axes};
+
+/// Some exporters write a mark of question where they know no name. To the engine that is one, and all
+/// axes of one name have one size.
+pub(super) fn forget_question_marks(graph: &mut GraphProto) {
+    each(graph, &mut |axis| {
+        if matches!(&axis.value, Some(Size::DimParam(name)) if name == "?") {
+            axis.value = None;
+        }
+    });
+}
+
+/// Writes the sizes of the inputs, some of which are decided now, into the file. What it says about sizes
+/// elsewhere is forgotten where it speaks of axes that no input has any more.
+pub(in crate::onnx::engine) fn fix(model: &mut ModelProto, name: &str, inputs: &[TensorInfo]) {
+    let Some(graph) = &mut model.graph else { return };
+    let still = |axis: &str| {
+        let axes = inputs.iter().flat_map(|input| input.shape.iter().flatten());
+        axes.into_iter().any(|known| matches!(known, AxisSize::Named(known) if **known == *axis))
+    };
+    each(graph, &mut |axis| {
+        if matches!(&axis.value, Some(Size::DimParam(found))
+            if axes::mentions(found, name) || !still(found))
+        {
+            axis.value = None;
+        }
+    });
+    for described in inputs {
+        let input = graph.input.iter_mut().find(|input| *input.name == *described.name);
+        let axes = input.and_then(shape).into_iter().flatten();
+        for (axis, size) in axes.zip(described.shape.iter().flatten()) {
+            if let Some(size) = size.fixed().and_then(|size| i64::try_from(size).ok()) {
+                axis.value = Some(Size::DimValue(size));
+            }
+        }
+    }
+}
+
+fn shape(value: &mut ValueInfoProto) -> Option<&mut Vec<Dimension>> {
+    match value.r#type.as_mut()?.value.as_mut()? {
+        Type::TensorType(tensor) => tensor.shape.as_mut().map(|shape| &mut shape.dim),
+    }
+}
+
+fn each(graph: &mut GraphProto, visit: &mut dyn FnMut(&mut Dimension)) {
+    let values = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
+    values.filter_map(shape).flatten().for_each(&mut *visit);
+    for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
+        for graph in attribute.g.iter_mut().chain(&mut attribute.graphs) {
+            each(graph, visit);
+        }
+    }
+}

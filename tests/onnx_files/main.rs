@@ -1,0 +1,6 @@
+//! Weights in files beside a model, and axes that a file leaves open.
+#![cfg(feature = "onnx")]
+
+mod axes;
+mod beside;
+mod write;
