@@ -14,9 +14,12 @@
 
 mod payments;
 
-use std::{env, error::Error, process::ExitCode};
+use std::{env, error::Error, process::ExitCode, time::Duration};
 
-use modelgate::launchdarkly::{self, DualReads};
+use modelgate::{
+    Context,
+    launchdarkly::{self, CustomEvent, DualReads},
+};
 
 fn main() -> ExitCode {
     let Ok(key) = env::var("LAUNCHDARKLY_SDK_KEY") else {
@@ -41,9 +44,14 @@ fn run(key: String, relay: Option<String>) -> Result<(), Box<dyn Error>> {
         Some(url) => source.relay(url),
         None => source,
     };
+    // Counted by a metric of this key, where LaunchDarkly has one.
+    let client = source.client();
     let router = payments::router("ml-model-version", source)
         .shadow(payments::shadow().record_targeting_key())
         .sink(dual_reads)
         .build()?;
-    payments::serve(&router)
+    let served = payments::serve(&router);
+    client.track(CustomEvent::new("example-ended"), &Context::new("example"));
+    client.flush_blocking(Duration::from_secs(2));
+    served
 }

@@ -126,7 +126,14 @@ impl Flag {
         if let Some(counted) = &self.counted {
             // First, so that whoever takes the count finds what the witness noted.
             if let Some(observer) = counted.observer() {
-                observer.answered(&ObservedAnswer { flag: self, set, request, default });
+                let with_reason = false;
+                observer.answered(&ObservedAnswer {
+                    flag: self,
+                    set,
+                    request,
+                    default,
+                    with_reason,
+                });
             }
             counted.count(evaluation.outcome as usize);
         }

@@ -109,10 +109,13 @@
 
 pub mod big_segments;
 mod compile;
+mod context_json;
 mod detail;
 mod document;
 mod evaluate;
 mod evaluator;
+mod flags_state;
+mod hook;
 #[cfg(feature = "launchdarkly")]
 mod ledger;
 mod model;
@@ -121,6 +124,7 @@ mod reference;
 mod segment;
 #[cfg(feature = "launchdarkly")]
 mod source;
+mod tally;
 mod trace;
 mod tree;
 mod variation;
@@ -130,13 +134,20 @@ mod walk;
 use std::{fmt, sync::Arc};
 
 #[cfg(feature = "launchdarkly")]
-pub use self::source::{DualReads, Events, Source};
+pub use self::source::{Client, DualReads, Events, Source};
 use self::{
-    big_segments::BigSegments, evaluator::Evaluator, segment::Segments, trace::Untraced,
+    big_segments::BigSegments,
+    evaluator::Evaluator,
+    hook::{Hooked, Hooks},
+    segment::Segments,
+    trace::Untraced,
     tree::LaunchDarklyFlag,
 };
 pub use self::{
+    context_json::{ContextError, context_from_json, context_to_json},
     detail::{Detail, ErrorKind, Reason, ReasonKind},
+    flags_state::{FlagsState, FlagsStateOptions},
+    hook::{CustomEvent, EvaluationSeries, Hook, HookError, TrackSeries},
     variation::Variation,
 };
 #[cfg(feature = "launchdarkly")]
@@ -154,6 +165,7 @@ use crate::{
 pub struct LaunchDarkly {
     big_segments: Option<Arc<dyn BigSegments>>,
     exposures: Option<EvaluationCounts>,
+    hooks: Option<Arc<Hooks>>,
     #[cfg(feature = "launchdarkly")]
     ledger: Option<Arc<Ledger>>,
 }
@@ -192,6 +204,21 @@ impl LaunchDarkly {
         LaunchDarkly { exposures: Some(counts.clone()), ..self }
     }
 
+    /// Runs this around the evaluation of the flags compiled from now on; may be called again for
+    /// more.
+    #[must_use]
+    pub fn with_hook(self, hook: impl Hook) -> LaunchDarkly {
+        let mut hooks = self.hooks.as_deref().cloned().unwrap_or_default();
+        hooks.add(Arc::new(hook));
+        LaunchDarkly { hooks: Some(Arc::new(hooks)), ..self }
+    }
+
+    /// The hooks, in their order.
+    #[cfg(feature = "launchdarkly")]
+    fn hooks(&self) -> Arc<Hooks> {
+        self.hooks.clone().unwrap_or_default()
+    }
+
     /// Notes here what else is reported of the answers that are counted.
     #[cfg(feature = "launchdarkly")]
     pub(crate) fn with_ledger(self, ledger: Arc<Ledger>) -> LaunchDarkly {
@@ -209,7 +236,8 @@ impl LaunchDarkly {
     }
 
     fn flag(&self, key: impl Into<Arc<str>>, flag: LaunchDarklyFlag) -> Flag {
-        let Some(exposures) = &self.exposures else { return Flag::new(key, flag) };
+        let key = key.into();
+        let Some(exposures) = &self.exposures else { return self.bare(key, flag) };
         let variations = flag.variations.iter().cloned().enumerate();
         let variations = variations.map(|(index, value)| Outcome {
             variation: Some(index),
@@ -223,7 +251,17 @@ impl LaunchDarkly {
         let observer = self.ledger.as_ref().map(|ledger| ledger.observer(&flag));
         #[cfg(not(feature = "launchdarkly"))]
         let observer = None;
-        Flag::new(key, flag).counted_in(exposures, version, outcomes, observer)
+        self.bare(key, flag).counted_in(exposures, version, outcomes, observer)
+    }
+
+    fn bare(&self, key: Arc<str>, flag: LaunchDarklyFlag) -> Flag {
+        match &self.hooks {
+            None => Flag::new(key, flag),
+            Some(hooks) => {
+                let hooked = Hooked { flag, key: Arc::clone(&key), hooks: Arc::clone(hooks) };
+                Flag::new(key, hooked)
+            }
+        }
     }
 
     /// Compiles a whole document: `{"flags": {...}, "segments": {...}}`, bare or as the `data` of a
@@ -274,7 +312,7 @@ impl LaunchDarkly {
         key: &str,
         context: &'a dyn EvaluationContext,
     ) -> Detail<'a> {
-        match set.get(key).and_then(|flag| flag.rules::<LaunchDarklyFlag>()) {
+        match set.get(key).and_then(LaunchDarklyFlag::of) {
             Some(flag) => Evaluator::new(context, None, set, Untraced).detail(flag),
             None => Detail {
                 value: None,

@@ -16,6 +16,8 @@ pub(crate) struct ObservedAnswer<'a> {
     pub(crate) set: &'a FlagSet,
     pub(crate) request: &'a Request<'a>,
     pub(crate) default: CallersDefault<'a>,
+    /// Whether the caller was told why.
+    pub(crate) with_reason: bool,
 }
 
 /// Makes the value that a caller falls back to; `None` where it has none, as routers do.

@@ -83,6 +83,10 @@ impl<'c> Compiler<'c> {
             sampling_ratio: data.sampling_ratio.map_or(1, natural),
             in_summaries: !data.exclude_from_summaries.unwrap_or_default(),
         };
+        let client_side = match data.client_side_availability {
+            Some(availability) => availability.using_environment_id,
+            None => data.client_side,
+        };
         LaunchDarklyFlag {
             key,
             on: data.on.unwrap_or_default(),
@@ -95,6 +99,7 @@ impl<'c> Compiler<'c> {
             metadata: Map::new(),
             version: data.version.map_or(0, natural),
             tracking,
+            client_side: client_side.unwrap_or_default(),
         }
     }
 

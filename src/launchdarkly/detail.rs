@@ -64,6 +64,8 @@ pub enum ReasonKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// The flags are not there yet.
+    ClientNotReady,
     /// There is no such flag.
     FlagNotFound,
     /// The flag's data makes no sense: a variation that is not there, a circle of prerequisites or
@@ -93,6 +95,7 @@ impl ErrorKind {
     /// The vendor's spelling: `FLAG_NOT_FOUND`, `MALFORMED_FLAG`, and so on.
     pub fn as_str(self) -> &'static str {
         match self {
+            ErrorKind::ClientNotReady => "CLIENT_NOT_READY",
             ErrorKind::FlagNotFound => "FLAG_NOT_FOUND",
             ErrorKind::MalformedFlag => "MALFORMED_FLAG",
             ErrorKind::UserNotSpecified => "USER_NOT_SPECIFIED",

@@ -5,12 +5,13 @@ use smallvec::SmallVec;
 use super::{
     detail::{Detail, ErrorKind, Reason, ReasonKind},
     evaluator::{Evaluator, Malformed},
+    hook::Hooked,
     trace::{Place, TraceRecorder, Tracer, Untraced},
     tree::{LaunchDarklyFlag, Prerequisite, Rollout, Rule, Serve, Variation},
     visited::VisitStage,
 };
 use crate::{
-    flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, FlagSet, Request},
+    flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, Flag, FlagSet, Request},
     value::Map,
 };
 
@@ -83,6 +84,20 @@ impl<'a> Evaluated<'a> {
 }
 
 impl LaunchDarklyFlag {
+    /// The rules of a flag, with or without hooks around them, if they are of this dialect.
+    #[inline]
+    pub(super) fn of(flag: &Flag) -> Option<&LaunchDarklyFlag> {
+        match flag.rules::<LaunchDarklyFlag>() {
+            Some(flag) => Some(flag),
+            None => LaunchDarklyFlag::inside(flag),
+        }
+    }
+
+    #[cold]
+    fn inside(flag: &Flag) -> Option<&LaunchDarklyFlag> {
+        flag.rules::<Hooked>().map(|hooked| &hooked.flag)
+    }
+
     fn off(&self, why: Cause<'static>) -> Evaluated<'static> {
         served(self.off, why)
     }
@@ -180,7 +195,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
         returned: bool,
     ) -> FlagQuery<'a> {
         let key = &*prerequisite.key;
-        let flag = self.set.get(key).and_then(|flag| flag.rules::<LaunchDarklyFlag>());
+        let flag = self.set.get(key).and_then(LaunchDarklyFlag::of);
         let Some(flag) = flag else {
             self.tracer.note(|| format!("prerequisite `{key}`: there is no such flag"));
             return FlagQuery::Fails;
@@ -309,14 +324,33 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
 
     pub(super) fn detail(&mut self, flag: &'a LaunchDarklyFlag) -> Detail<'a> {
         let evaluated = self.evaluated(flag);
+        self.detailed(flag, &evaluated)
+    }
+
+    /// What the flag came to, in the vendor's own terms.
+    pub(super) fn detailed(
+        &self,
+        flag: &'a LaunchDarklyFlag,
+        evaluated: &Evaluated<'a>,
+    ) -> Detail<'a> {
         let detail = evaluated.detail(flag);
         let reason = Reason { big_segments_status: self.big_segments, ..detail.reason };
         Detail { reason, ..detail }
     }
 
     #[inline]
-    fn evaluation(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluation<'a> {
+    pub(super) fn evaluation(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluation<'a> {
         let evaluated = self.evaluated(flag);
+        self.neutral(flag, &evaluated)
+    }
+
+    /// What the flag came to, in neutral terms.
+    #[inline]
+    pub(super) fn neutral(
+        &self,
+        flag: &'a LaunchDarklyFlag,
+        evaluated: &Evaluated<'a>,
+    ) -> Evaluation<'a> {
         let (reason, error) = match evaluated.why {
             _ if evaluated.split => (flag::Reason::Split, None),
             Cause::Off | Cause::PrerequisiteFailed(_) => (flag::Reason::Disabled, None),
@@ -342,6 +376,19 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
     }
 }
 
+impl<'a> Evaluator<'a, TraceRecorder> {
+    pub(super) fn explanation(
+        mut self,
+        flag: &'a LaunchDarklyFlag,
+    ) -> (Evaluation<'a>, EvaluationTrace) {
+        let evaluation = self.evaluation(flag);
+        if let Some(status) = self.big_segments {
+            self.tracer.note(|| format!("big segments: {status}"));
+        }
+        (evaluation, self.tracer.trace)
+    }
+}
+
 enum FlagQuery<'a> {
     Holds,
     Fails,
@@ -352,7 +399,7 @@ enum FlagQuery<'a> {
 
 fn code(kind: ErrorKind) -> ErrorCode {
     match kind {
-        ErrorKind::FlagNotFound => ErrorCode::FlagNotFound,
+        ErrorKind::ClientNotReady | ErrorKind::FlagNotFound => ErrorCode::FlagNotFound,
         ErrorKind::MalformedFlag => ErrorCode::ParseError,
         ErrorKind::UserNotSpecified => ErrorCode::TargetingKeyMissing,
         ErrorKind::WrongType => ErrorCode::TypeMismatch,
@@ -369,13 +416,8 @@ impl Evaluate for LaunchDarklyFlag {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scene =
-            Evaluator::new(request.context, request.key_override, set, TraceRecorder::default());
-        let evaluation = scene.evaluation(self);
-        if let Some(status) = scene.big_segments {
-            scene.tracer.note(|| format!("big segments: {status}"));
-        }
-        (evaluation, scene.tracer.trace)
+        Evaluator::new(request.context, request.key_override, set, TraceRecorder::default())
+            .explanation(self)
     }
 
     fn metadata(&self) -> &Map {

@@ -10,7 +10,6 @@ mod context_snapshot;
 mod kinds;
 mod missed;
 mod recent;
-mod tally;
 
 use std::{
     any::Any,
@@ -23,10 +22,12 @@ use std::{
 use crossbeam_channel::{Receiver, Sender};
 
 pub(crate) use self::context_snapshot::{ContextSnapshot, SingleContext};
-use self::{kinds::Kinds, missed::Missed, recent::Recent, tally::Tally};
+use self::{kinds::Kinds, missed::Missed, recent::Recent};
 use super::{
-    detail::{Detail, ReasonKind},
+    detail::Detail,
     evaluator::Evaluator,
+    hook::CustomEvent,
+    tally::Tally,
     tree::{LaunchDarklyFlag, Tracking},
 };
 use crate::{
@@ -58,6 +59,17 @@ pub(crate) enum Note {
         who: ContextSnapshot,
     },
     Answer(Box<SingleAnswer>),
+    /// A context that the service tells of.
+    Identified {
+        time: u64,
+        who: ContextSnapshot,
+    },
+    /// Something that a context did.
+    Custom {
+        time: u64,
+        who: ContextSnapshot,
+        event: Box<CustomEvent>,
+    },
 }
 
 /// An answer that is reported by itself.
@@ -130,6 +142,26 @@ impl Ledger {
         }
         self.missed.count(key, self.kinds.of(request), default);
         self.seen(request);
+    }
+
+    /// The service tells of a context; whether that is noted.
+    pub(super) fn identify(&self, request: &Request<'_>) -> bool {
+        if !self.takes_contexts() || !context_snapshot::has_context(request) {
+            return false;
+        }
+        // Told of by this, it needs no event of its own.
+        self.recent.is_new(self.recent.identity(request));
+        self.offer(|time| Note::Identified { time, who: ContextSnapshot::of(request) }, request)
+    }
+
+    /// The context did something; whether that is noted.
+    pub(super) fn track(&self, event: CustomEvent, request: &Request<'_>) -> bool {
+        if !self.takes_contexts() || !context_snapshot::has_context(request) {
+            return false;
+        }
+        self.seen(request);
+        let event = Box::new(event);
+        self.offer(|time| Note::Custom { time, who: ContextSnapshot::of(request), event }, request)
     }
 
     /// Takes what was noted since the last time.
@@ -250,6 +282,7 @@ impl Ledger {
     }
 
     /// Notes an answer that is reported by itself, if this one is.
+    #[expect(clippy::too_many_arguments, reason = "all of one answer, once")]
     fn single(
         &self,
         flag: &LaunchDarklyFlag,
@@ -258,12 +291,13 @@ impl Ledger {
         request: &Request<'_>,
         default: impl FnOnce() -> Value,
         prerequisite_of: Option<&str>,
+        with_reason: bool,
     ) {
         let tracking = &flag.tracking;
         if !self.may_report(tracking, request) {
             return;
         }
-        let explained = is_explained(flag, detail);
+        let explained = flag.is_explained(&detail.reason);
         let as_feature = (tracking.all || explained) && self.is_sampled(tracking.sampling_ratio);
         let as_debug = self.debugs(tracking, request) && self.is_sampled(tracking.sampling_ratio);
         if !as_feature && !as_debug {
@@ -279,7 +313,9 @@ impl Ledger {
                 variation: detail.variation_index,
                 value: detail.value.unwrap_or(&default).clone(),
                 default,
-                reason: explained.then(|| serde_json::to_value(detail.reason).ok()).flatten(),
+                reason: (explained || with_reason)
+                    .then(|| serde_json::to_value(detail.reason).ok())
+                    .flatten(),
                 prerequisite_of: prerequisite_of.map(Into::into),
                 sampling_ratio: tracking.sampling_ratio,
                 in_summaries: tracking.in_summaries,
@@ -289,19 +325,6 @@ impl Ledger {
         };
         self.offer(make, request);
     }
-}
-
-/// Whether an answer is reported with its reason, whatever the flag says of the others: it came of
-/// a rule that is tracked, or of an experiment.
-fn is_explained(flag: &LaunchDarklyFlag, detail: &Detail<'_>) -> bool {
-    let reason = &detail.reason;
-    let rule = || flag.rules.get(reason.rule_index?);
-    reason.in_experiment
-        || match reason.kind {
-            ReasonKind::Fallthrough => flag.tracking.fallthrough,
-            ReasonKind::RuleMatch => rule().is_some_and(|rule| rule.tracked),
-            _ => false,
-        }
 }
 
 impl FlagObserver {
@@ -321,7 +344,7 @@ impl FlagObserver {
         kinds: u64,
         answer: &ObservedAnswer<'a>,
     ) {
-        let ObservedAnswer { set, request, .. } = *answer;
+        let ObservedAnswer { set, request, with_reason, .. } = *answer;
         let mut scene =
             Evaluator::new(request.context, request.key_override, set, Tally::default());
         let detail = scene.detail(flag);
@@ -335,11 +358,21 @@ impl FlagObserver {
             counted.count(visits.variation.map_or(0, |index| index as usize + 1));
             if let Some(evaluated) = visits.evaluated {
                 let (detail, of) = (evaluated.detail(visits.flag), Some(&*visits.of.key));
-                self.ledger.single(visits.flag, visits.key, &detail, request, || Value::Null, of);
+                let null = || Value::Null;
+                self.ledger.single(
+                    visits.flag,
+                    visits.key,
+                    &detail,
+                    request,
+                    null,
+                    of,
+                    with_reason,
+                );
             }
         }
         let default = || answer.default.map_or(Value::Null, |default| default());
-        self.ledger.single(flag, answer.flag.key(), &detail, request, default, None);
+        let key = answer.flag.key();
+        self.ledger.single(flag, key, &detail, request, default, None, with_reason);
     }
 }
 
@@ -350,7 +383,7 @@ impl AnswerObserver for FlagObserver {
         if self.ledger.closed.load(Ordering::Relaxed) || !context_snapshot::has_context(request) {
             return;
         }
-        let Some(flag) = answer.flag.rules::<LaunchDarklyFlag>() else { return };
+        let Some(flag) = LaunchDarklyFlag::of(answer.flag) else { return };
         if let (None, Some(default)) = (self.default.get(), answer.default) {
             let _ = self.default.set(default());
         }

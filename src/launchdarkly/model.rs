@@ -27,6 +27,16 @@ pub(super) struct FlagData {
     pub(super) debug_events_until_date: Option<Whole>,
     pub(super) sampling_ratio: Option<Whole>,
     pub(super) exclude_from_summaries: Option<bool>,
+    pub(super) client_side_availability: Option<AvailabilityData>,
+    /// The same in data from before there was the above.
+    pub(super) client_side: Option<bool>,
+}
+
+/// To which SDKs beside those of servers a flag is available.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AvailabilityData {
+    pub(super) using_environment_id: Option<bool>,
 }
 
 impl FlagData {

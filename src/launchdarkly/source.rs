@@ -2,13 +2,23 @@
 
 mod data;
 mod events;
+mod identity;
+mod sdk;
 mod settings;
 mod stream;
 
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
-pub use self::events::{DualReads, Events};
-use self::{data::Data, events::EventReport, settings::SourceSettings};
+use self::{
+    data::Data,
+    events::EventReport,
+    sdk::{Flush, Line, Reporting, Wired},
+    settings::SourceSettings,
+};
+pub use self::{
+    events::{DualReads, Events},
+    sdk::Client,
+};
 use crate::source::{
     FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription,
     network::{HttpSettings, client},
@@ -42,13 +52,16 @@ pub struct Source {
     dialect: LaunchDarkly,
     dual_reads: Vec<DualReads>,
     last_known_good: Option<LastKnownGood>,
+    line: Arc<Line>,
 }
 
 impl Source {
     /// The flags of the environment that this SDK key belongs to.
     pub fn new(sdk_key: impl Into<Box<str>>) -> Source {
+        let settings = SourceSettings::new(sdk_key.into());
         Source {
-            settings: SourceSettings::new(sdk_key.into()),
+            line: Line::new(&settings.key),
+            settings,
             name: Cow::Borrowed("launchdarkly"),
             dialect: LaunchDarkly::new(),
             dual_reads: Vec::new(),
@@ -87,7 +100,9 @@ impl Source {
         self
     }
 
-    /// Asks for the flags of this payload filter only.
+    /// Asks for the flags of this payload filter only. A key that none can have (other characters than
+    /// letters, digits, `.`, `_` and `-`, or one of those three at its beginning) is not sent: all flags
+    /// come, and the source's status and the log say why.
     pub fn payload_filter(mut self, key: impl Into<String>) -> Source {
         self.settings.filter = Some(key.into());
         self
@@ -108,6 +123,28 @@ impl Source {
     pub fn retry_refused(mut self, first: Duration, max: Duration) -> Source {
         self.settings.retry_refused = (first, max);
         self
+    }
+
+    /// Names the program, and its version, with every request. A tag that LaunchDarkly does not take (1 to
+    /// 64 letters, digits, `.`, `_` and `-`) is not sent, which the source's status and the log say.
+    pub fn application(mut self, id: impl Into<String>, version: impl Into<String>) -> Source {
+        self.settings.identity.application = Some(id.into());
+        self.settings.identity.application_version = Some(version.into());
+        self
+    }
+
+    /// Names the library, and its version, that wraps this one, with every request.
+    pub fn wrapper(mut self, name: impl Into<String>, version: Option<&str>) -> Source {
+        let name = Some(name.into()).filter(|name| !name.is_empty());
+        let version = version.filter(|version| !version.is_empty()).map(str::to_owned);
+        self.settings.identity.wrapper = name.map(|name| (name, version));
+        self
+    }
+
+    /// For custom events, and for evaluation in LaunchDarkly's own terms. Taken before the source is
+    /// given away.
+    pub fn client(&self) -> Client {
+        Client::new(Arc::clone(&self.line))
     }
 
     /// Changes the SDK key while the source runs.
@@ -175,6 +212,8 @@ impl FlagSource for Source {
         let network = sink.network()?;
         sink.watch(connection.meter());
         let mut dialect = self.dialect;
+        let hooks = dialect.hooks();
+        let mut reporting = None;
         let mut tasks = Vec::new();
         if let (Some(url), Some(events)) = (self.settings.events_url(), &self.settings.events) {
             let (client, vitals) = (connection.client.clone(), Arc::clone(&connection.vitals));
@@ -187,13 +226,24 @@ impl FlagSource for Source {
                 tasks.push(network.spawn(telling));
             }
             let name = self.name.clone();
-            let report =
-                EventReport::new(client, url, events.clone(), self.dual_reads, vitals, name)?;
+            let (flushes, asked) = Flush::channel();
+            let report = EventReport::new(
+                client,
+                url,
+                events.clone(),
+                self.dual_reads,
+                vitals,
+                name,
+                asked,
+            )?;
             let (exposures, ledger) = report.noting();
+            reporting = Some(Reporting { ledger: Arc::clone(&ledger), flushes });
             dialect = dialect.with_evaluation_counts(&exposures).with_ledger(ledger);
             tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));
         }
-        let data = Data::start(self.name, dialect, self.last_known_good, sink);
+        self.line.wire(Wired { hooks, reporting });
+        let remarks = self.settings.problems();
+        let data = Data::start(self.name, dialect, self.last_known_good, remarks, sink);
         tasks.push(network.spawn(stream::follow(connection, data, self.settings)));
         Ok(Subscription::on_drop(move || drop(tasks)))
     }

@@ -22,11 +22,9 @@ pub(super) struct LaunchDarklyFlag {
     pub(super) variations: Box<[Value]>,
     pub(super) metadata: Map,
     pub(super) version: u64,
-    #[cfg_attr(
-        not(feature = "launchdarkly"),
-        allow(dead_code, reason = "the source reports, and it is a feature")
-    )]
     pub(super) tracking: Tracking,
+    /// Whether SDKs of browsers may know of it.
+    pub(super) client_side: bool,
 }
 
 /// Which of its answers a flag wants reported, and how.
@@ -66,10 +64,6 @@ pub(super) struct Targets {
 pub(super) struct Rule {
     pub(super) id: Box<str>,
     /// Whether its answers are to be reported one by one.
-    #[cfg_attr(
-        not(feature = "launchdarkly"),
-        allow(dead_code, reason = "the source reports, and it is a feature")
-    )]
     pub(super) tracked: bool,
     pub(super) clauses: Box<[Clause]>,
     pub(super) serve: Serve,

@@ -32,6 +32,8 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
+#[cfg(feature = "launchdarkly")]
+pub(crate) use self::backoff::no_sooner;
 #[cfg(feature = "flagd")]
 pub(crate) use self::connector::Connector;
 #[cfg(any(feature = "flagsmith", feature = "launchdarkly", feature = "unleash"))]

@@ -3,7 +3,7 @@
 use crate::{
     context::EvaluationContext,
     flag::Request,
-    launchdarkly::reference::is_kind,
+    launchdarkly::{context_json::private_attributes, reference::is_kind},
     value::{Value, ValueRef},
 };
 
@@ -63,25 +63,9 @@ impl SingleContext {
             }
         });
         let anonymous = matches!(context.attribute("anonymous"), Some(ValueRef::Bool(true)));
-        let private = private(context);
+        let private = private_attributes(context);
         SingleContext { kind: kind.into(), key: key.into(), anonymous, attributes, private }
     }
-}
-
-/// What a context keeps to itself: what it says, and what the vendor's own JSON form of a context
-/// says in its `_meta`, for those that carry it as it came.
-fn private(context: &dyn EvaluationContext) -> Vec<Box<str>> {
-    let mut private = Vec::new();
-    context.visit_private(&mut |attribute| private.push(attribute.into()));
-    if let Some(ValueRef::Map(meta)) = context.attribute("_meta")
-        && let Some(ValueRef::List(listed)) = meta.member("privateAttributes")
-    {
-        private.extend((0..listed.len()).filter_map(|index| match listed.element(index) {
-            Some(ValueRef::Text(attribute)) => Some(attribute.into()),
-            _ => None,
-        }));
-    }
-    private
 }
 
 /// The key of the request's context itself, which is of kind `user`.

@@ -30,6 +30,8 @@ pub(super) struct Data {
     changed: bool,
     saved: Option<Instant>,
     last_good: LastGood,
+    /// What is wrong with the settings: the status says so beside what is wrong with the data.
+    remarks: Vec<FlagProblem>,
     pub(super) sink: FlagUpdates,
 }
 
@@ -83,8 +85,13 @@ impl Data {
         source: Cow<'static, str>,
         dialect: LaunchDarkly,
         file: Option<LastKnownGood>,
+        remarks: Vec<FlagProblem>,
         sink: FlagUpdates,
     ) -> Data {
+        for problem in &remarks {
+            let (source, problem) = (&*source, problem.to_string());
+            tracing::warn!(target: "modelgate::source", source, problem, "a setting is left out");
+        }
         let last_good = LastGood::new(source, file);
         let mut data = Data {
             set: FlagSet::new(),
@@ -93,6 +100,7 @@ impl Data {
             changed: false,
             saved: None,
             last_good,
+            remarks,
             sink,
             dialect,
         };
@@ -118,6 +126,8 @@ impl Data {
     pub(super) fn replace(&mut self, document: &str) -> Result<(), SourceError> {
         let texts: DocumentTexts = parsed("flag data", document)?;
         let set = self.dialect.compile(document)?;
+        let problems = set.problems().iter().chain(&self.remarks).cloned().collect();
+        let set = set.with_problems(problems);
         self.versions.clear();
         for (kind, items) in [(ItemKind::Flag, &texts.flags), (ItemKind::Segment, &texts.segments)]
         {
@@ -142,12 +152,15 @@ impl Data {
         self.last_good.save();
     }
 
-    /// One flag or segment. A change that is not newer than what is there changes nothing, and one
-    /// that is malformed leaves the last good form in force.
+    /// One flag or segment. A change that is not newer than what is there changes nothing.
+    ///
+    /// # Errors
+    /// When it is malformed, the event or the item in it. The last good form stays in force.
     pub(super) fn patch(&mut self, event: &str) -> Result<(), SourceError> {
         let patch: Patch<'_> = parsed("patch", event)?;
         let Some((kind, key)) = place(&patch.path) else { return Ok(()) };
-        let Versioned { version, deleted } = version(patch.data);
+        // What has no version that can be read may be newer than anything.
+        let Versioned { version, deleted } = parsed("patch", patch.data.get())?;
         if deleted {
             self.remove(kind, key, version);
             return Ok(());
@@ -169,9 +182,11 @@ impl Data {
                 let known = self.set.problems().iter();
                 let mut problems: Vec<FlagProblem> =
                     known.filter(|known| known.key != problem.key).cloned().collect();
+                let error = SourceError::new(format!("patch is malformed: {problem}"));
                 problems.push(problem);
                 let set = self.set.clone().with_problems(problems);
                 self.deliver(set);
+                return Err(error);
             }
         }
         Ok(())

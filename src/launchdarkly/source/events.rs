@@ -25,6 +25,7 @@ use crate::{prediction_id::PredictionId, source::network::Address};
 /// | `summary` | every answer that a router or [`Flags`](crate::Flags) went by: a count for each flag, version and variation |
 /// | `index` | every context, once in 5 minutes |
 /// | `feature`, `debug` | single answers of the flags, rules and experiments that ask for it |
+/// | `identify`, `custom` | what the service [tells](super::Client) |
 /// | `migration_op` | the comparisons of a shadow, where [`DualReads`] is one of the sinks |
 /// | diagnostics | the client itself: its settings, and what it had to drop |
 ///
@@ -78,6 +79,7 @@ pub struct Events {
     pub(super) interval: Duration,
     pub(super) capacity: usize,
     pub(super) contexts: bool,
+    pub(super) omit_anonymous: bool,
     pub(super) privacy: Privacy,
     pub(super) gzip: bool,
     pub(super) retry: Duration,
@@ -98,6 +100,7 @@ impl Events {
             interval: Duration::from_secs(5),
             capacity: 10_000,
             contexts: true,
+            omit_anonymous: false,
             privacy: Privacy::default(),
             gzip: true,
             retry: Duration::from_secs(1),
@@ -127,10 +130,18 @@ impl Events {
         self
     }
 
-    /// Whether `index`, `feature` and `debug` events are sent: those that have a context; `true`
-    /// otherwise.
+    /// Whether events are sent that have a context: `index`, `feature`, `debug`, `identify` and `custom`;
+    /// `true` otherwise.
     pub fn contexts(mut self, contexts: bool) -> Events {
         self.contexts = contexts;
+        self
+    }
+
+    /// Whether `index` and `identify` events leave out contexts that are anonymous; `false` otherwise. Of
+    /// several kinds those that are not are still sent, and so are the other events, in which an anonymous
+    /// context has no attributes.
+    pub fn omit_anonymous(mut self, omit: bool) -> Events {
+        self.omit_anonymous = omit;
         self
     }
 
@@ -171,7 +182,7 @@ impl Events {
 }
 
 /// A UUID of version 4: unique, and good for nothing else.
-fn uuid() -> String {
+pub(super) fn uuid() -> String {
     let id = PredictionId::generate().as_u128();
     let (high, low) = ((id >> 64) as u64, id as u64);
     format!(

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-use super::events::Events;
-use crate::source::network::{Address, HttpSettings, Key};
+use super::{
+    events::Events,
+    identity::{Identity, is_filter},
+};
+use crate::{
+    flag::FlagProblem,
+    source::network::{Address, HttpSettings, Key},
+};
 
 /// LaunchDarkly asks its clients not to poll more often.
 pub(super) const LEAST_INTERVAL: Duration = Duration::from_secs(30);
@@ -20,6 +26,7 @@ pub(super) struct SourceSettings {
     pub(super) streams: bool,
     pub(super) interval: Duration,
     pub(super) filter: Option<String>,
+    pub(super) identity: Identity,
     pub(super) retry: (Duration, Duration),
     /// After a refusal.
     pub(super) retry_refused: (Duration, Duration),
@@ -38,11 +45,33 @@ impl SourceSettings {
             streams: true,
             interval: LEAST_INTERVAL,
             filter: None,
+            identity: Identity::new(),
             retry: (Duration::from_secs(1), Duration::from_secs(30)),
             retry_refused: (Duration::from_secs(300), Duration::from_secs(3600)),
             silence: Duration::from_secs(300),
             http: HttpSettings::new(),
         }
+    }
+
+    /// The payload filter, if it can be one.
+    pub(super) fn valid_filter(&self) -> Option<&str> {
+        self.filter.as_deref().filter(|key| is_filter(key))
+    }
+
+    /// How requests are sent, and by whom.
+    pub(super) fn http(&self) -> HttpSettings {
+        let headers = self.identity.headers().into_iter();
+        headers.fold(self.http.clone(), |http, (name, value)| http.header(name, value))
+    }
+
+    /// What of all this cannot be as it is, and is left out.
+    pub(super) fn problems(&self) -> Vec<FlagProblem> {
+        let filter = self.filter.as_deref().filter(|key| !is_filter(key)).map(|key| {
+            let expected = "a letter or digit, then letters, digits, `.`, `_` or `-`; it is not sent, \
+                            and all flags come";
+            FlagProblem::warning("", "/payload_filter", format!("{key:?}"), expected)
+        });
+        filter.into_iter().chain(self.identity.problems()).collect()
     }
 
     /// Where events go; `None`: nowhere.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{data::Data, events::Vitals, settings::SourceSettings};
 use crate::source::{
     SourceError,
-    network::{Answer, Backoff, Client, Conditions, Failure, Meter, client, jittered},
+    network::{Answer, Backoff, Client, Conditions, Failure, Meter, client, no_sooner},
 };
 
 /// A stream that lasted this long was well: the next pause is a short one again.
@@ -25,10 +25,10 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
-        let client = Client::new(&settings.http, Some(("authorization", &settings.key)))?;
+        let client = Client::new(&settings.http(), Some(("authorization", &settings.key)))?;
         let filtered = |base: &str, path: &str| {
             let mut url = client::url(base, path)?;
-            if let Some(filter) = &settings.filter {
+            if let Some(filter) = settings.valid_filter() {
                 url.query_pairs_mut().append_pair("filter", filter);
             }
             Ok::<_, SourceError>(url)
@@ -113,7 +113,7 @@ pub(super) async fn follow(mut connection: Connection, mut data: Data, settings:
         let Some(failure) = failure else {
             backoff.reset();
             refusals.reset();
-            key.pause(jittered(settings.interval)).await;
+            key.pause(no_sooner(settings.interval)).await;
             continue;
         };
         if failure.is_rekeyed() {

@@ -50,6 +50,12 @@ pub(crate) fn jittered(interval: Duration) -> Duration {
     scaled(interval, 0.9 + 0.2 * random())
 }
 
+/// An interval, or up to a twentieth more: for whom a server asks not to come more often.
+#[cfg(feature = "launchdarkly")]
+pub(crate) fn no_sooner(interval: Duration) -> Duration {
+    scaled(interval, 1.0 + 0.05 * random())
+}
+
 fn scaled(duration: Duration, factor: f64) -> Duration {
     Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }

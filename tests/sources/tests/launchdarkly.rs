@@ -93,18 +93,78 @@ fn a_segment_changes_without_its_flags() {
 }
 
 #[test]
-fn a_malformed_flag_keeps_its_last_good_form_and_says_so() {
+fn a_malformed_patch_opens_the_stream_anew_keeps_the_last_good_form_and_says_so() {
     let server = LaunchDarkly::start(&data(1, "v1"));
     let flags = store(source(&server.url()));
     flags.wait_ready(PATIENCE).unwrap();
-    server.patch_flag("m", r#"{"key": "m", "version": 2, "on": "yes"}"#);
-    let status = expect(&flags, |status| !status.sources[0].problems.is_empty());
+    let malformed = r#"{"key": "m", "version": 2, "on": "yes"}"#;
+    server.set_data(&format!(r#"{{"flags": {{"m": {malformed}}}, "segments": {{}}}}"#));
+    server.patch_flag("m", malformed);
+    eventually("the stream anew", || server.streams().len() == 2);
+    // What it begins with is no better, and is no reason to come again.
+    let status = expect(&flags, |status| {
+        status.sources[0].is_ready() && !status.sources[0].problems.is_empty()
+    });
     assert_eq!(status.sources[0].problems[0].key, "m");
     expect_text(&flags, "m", "v1");
     server.patch_flag("m", &flag(3, "v3"));
     expect_text(&flags, "m", "v3");
     expect(&flags, |status| status.sources[0].problems.is_empty());
-    assert_eq!(server.streams().len(), 1);
+}
+
+#[test]
+fn the_status_says_that_a_patch_is_malformed() {
+    let long = Duration::from_secs(3600);
+    for (patch, said) in [
+        (r#"{"key": "m", "version": 2, "on": "yes"}"#, "patch is malformed: flag `m` at /on"),
+        (r#"{"key": "m", "version": "2"}"#, "patch is malformed"),
+        ("true", "patch is malformed"),
+    ] {
+        let server = LaunchDarkly::start(&data(1, "v1"));
+        let flags = store(source(&server.url()).relay(server.url()).retry(long, long).events(None));
+        flags.wait_ready(PATIENCE).unwrap();
+        server.patch_flag("m", patch);
+        let status = expect(&flags, |status| status.sources[0].is_stale());
+        assert!(reason(&status).starts_with(said), "{status:?}");
+        expect_text(&flags, "m", "v1");
+    }
+}
+
+#[test]
+fn requests_say_who_asks_and_leave_out_what_may_not_be_sent() {
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let events = launchdarkly::Events::new().url(server.url()).diagnostics(None);
+    let good = source(&server.url())
+        .application("shop", "1.2")
+        .wrapper("wrapping", Some("3.4"))
+        .events(events);
+    let client = good.client();
+    let flags = store(good);
+    flags.wait_ready(PATIENCE).unwrap();
+    client.identify(&Context::new("u"));
+    assert!(client.flush_blocking(PATIENCE));
+    let instance = "x-launchdarkly-instance-id";
+    let (stream, events) = (&server.streams()[0].1, &server.payloads()[0].headers);
+    for headers in [stream, events] {
+        let tags = "application-id/shop application-version/1.2";
+        assert_eq!(headers["x-launchdarkly-tags"], tags);
+        assert_eq!(headers["x-launchdarkly-wrapper"], "wrapping/3.4");
+        assert_eq!(headers[instance], stream[instance]);
+    }
+    let bad = source(&server.url()).application("a b", "1.2").payload_filter("a b");
+    let flags = store(bad.wrapper("", Some("1")));
+    flags.wait_ready(PATIENCE).unwrap();
+    let (url, headers) = server.streams().pop().unwrap();
+    assert_eq!(url, "/all");
+    assert_eq!(headers["x-launchdarkly-tags"], "application-version/1.2");
+    assert!(headers.get("x-launchdarkly-wrapper").is_none());
+    assert_ne!(headers[instance], stream[instance]);
+    let problems = flags.status().sources[0].problems.clone();
+    let paths: Vec<_> = problems.iter().map(|problem| &*problem.path).collect();
+    assert_eq!(paths, ["/payload_filter", "/application"]);
+    server.patch_flag("m", &flag(2, "v2"));
+    expect_text(&flags, "m", "v2");
+    assert_eq!(flags.status().sources[0].problems.len(), 2, "as long as the settings are these");
 }
 
 #[test]

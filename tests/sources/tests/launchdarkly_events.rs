@@ -8,6 +8,8 @@ mod counts;
 mod delivery;
 #[path = "launchdarkly_events/dual_reads.rs"]
 mod dual_reads;
+#[path = "launchdarkly_events/telling.rs"]
+mod telling;
 
 use std::time::Duration;
 

@@ -3,12 +3,26 @@
 use serde_json::{Value as Json, json};
 
 use super::context::Privacy;
-use crate::launchdarkly::{ContextSnapshot, Note, SingleAnswer};
+use crate::launchdarkly::{ContextSnapshot, CustomEvent, Note, SingleAnswer};
 
 /// The events of what a request left.
-pub(super) fn events(noted: Note, privacy: &Privacy) -> Vec<Json> {
+pub(super) fn events(noted: Note, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
+    let named = |mut who: ContextSnapshot| {
+        if omit_anonymous {
+            who.parts.retain(|part| !part.anonymous);
+        }
+        (!who.parts.is_empty()).then_some(who)
+    };
     match noted {
-        Note::Seen { time, who } => vec![index(time, &who, privacy)],
+        Note::Seen { time, who } => {
+            named(who).map(|who| of_context("index", time, &who, privacy)).into_iter().collect()
+        }
+        Note::Identified { time, who } => {
+            named(who).map(|who| of_context("identify", time, &who, privacy)).into_iter().collect()
+        }
+        Note::Custom { time, who, event } => {
+            vec![custom(time, &event, privacy.shown(&who, true))]
+        }
         Note::Answer(answer) => {
             let mut events = Vec::new();
             if answer.as_debug {
@@ -22,8 +36,21 @@ pub(super) fn events(noted: Note, privacy: &Privacy) -> Vec<Json> {
     }
 }
 
-fn index(time: u64, who: &ContextSnapshot, privacy: &Privacy) -> Json {
-    json!({"kind": "index", "creationDate": time, "context": privacy.shown(who, false)})
+fn of_context(kind: &str, time: u64, who: &ContextSnapshot, privacy: &Privacy) -> Json {
+    json!({"kind": kind, "creationDate": time, "context": privacy.shown(who, false)})
+}
+
+fn custom(time: u64, custom: &CustomEvent, context: Json) -> Json {
+    let key = custom.key();
+    let mut event = json!({"kind": "custom", "creationDate": time, "key": key, "context": context});
+    let data = custom.data_value().map(|data| ("data", json!(data)));
+    let metric = custom.metric_value().filter(|value| value.is_finite());
+    let metric = metric.map(|value| ("metricValue", json!(value)));
+    if let Some(members) = event.as_object_mut() {
+        let named = |(name, value): (&str, Json)| (name.to_owned(), value);
+        members.extend(data.into_iter().chain(metric).map(named));
+    }
+    event
 }
 
 fn single(kind: &str, answer: &SingleAnswer, context: Json) -> Json {

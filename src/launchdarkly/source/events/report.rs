@@ -6,7 +6,7 @@ use reqwest::{
     Url,
     header::{DATE, HeaderMap},
 };
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     DualReads, Events, Vitals, now, outbox,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     flag::EvaluationCounts,
-    launchdarkly::Ledger,
+    launchdarkly::{Ledger, source::sdk::Flush},
     source::{
         SourceError, chain,
         network::{Changes, Client, Failure, Stopped, client},
@@ -61,6 +61,9 @@ pub(in crate::launchdarkly::source) struct EventReport {
     refused: bool,
     /// Of the key: a new one may be taken.
     key: Changes,
+    flushes: mpsc::Receiver<Flush>,
+    /// Whoever waits for the round that comes.
+    waiting: Vec<Flush>,
 }
 
 impl EventReport {
@@ -71,6 +74,7 @@ impl EventReport {
         dual_reads: Vec<DualReads>,
         vitals: Arc<Vitals>,
         source: Cow<'static, str>,
+        flushes: mpsc::Receiver<Flush>,
     ) -> Result<EventReport, SourceError> {
         Ok(EventReport {
             key: client.key_changes(),
@@ -86,6 +90,8 @@ impl EventReport {
             pending: None,
             rest_until: None,
             refused: false,
+            flushes,
+            waiting: Vec::new(),
         })
     }
 
@@ -102,21 +108,39 @@ impl EventReport {
                 forgotten = Instant::now();
                 self.ledger.forget_contexts();
             }
-            let mut round = Box::pin(self.round());
-            tokio::select! {
-                () = &mut round => {}
-                () = stopped.wait() => {
-                    // What of it has arrived need not be sent once more.
-                    let _ = tokio::time::timeout(PARTING, round).await;
-                    break;
+            let is_over = {
+                let mut round = Box::pin(self.round());
+                tokio::select! {
+                    () = &mut round => false,
+                    () = stopped.wait() => {
+                        // What of it has arrived need not be sent once more.
+                        let _ = tokio::time::timeout(PARTING, round).await;
+                        true
+                    }
                 }
+            };
+            if is_over {
+                break;
             }
+            self.answer_flushes();
         }
         self.rest_until = None;
+        while let Ok(flush) = self.flushes.try_recv() {
+            self.waiting.push(flush);
+        }
         self.round().await;
+        self.answer_flushes();
     }
 
-    /// Whether it was told to stop before the pause was over.
+    /// Says to whoever waited for the round how it went.
+    fn answer_flushes(&mut self) {
+        let all_sent = self.pending.is_none() && !self.refused;
+        for flush in self.waiting.drain(..) {
+            flush.done(all_sent);
+        }
+    }
+
+    /// Whether it was told to stop before the pause was over, or a flush cut it short.
     async fn collect_for(&mut self, pause: Duration, stopped: &mut Stopped) -> bool {
         // A pause past the end of time is a very long one.
         let end = Instant::now().checked_add(pause);
@@ -125,6 +149,13 @@ impl EventReport {
             tokio::select! {
                 () = tokio::time::sleep(left.min(COLLECT)) => {}
                 () = stopped.wait() => return true,
+                Some(flush) = self.flushes.recv() => {
+                    self.waiting.push(flush);
+                    while let Ok(flush) = self.flushes.try_recv() {
+                        self.waiting.push(flush);
+                    }
+                    return false;
+                }
             }
             self.collect();
             if left <= COLLECT {
@@ -179,7 +210,8 @@ impl EventReport {
         let mut turn = 0;
         let noted: Vec<_> = self.ledger.take().collect();
         for noted in noted {
-            for event in outbox::events(noted, &self.settings.privacy) {
+            for event in outbox::events(noted, &self.settings.privacy, self.settings.omit_anonymous)
+            {
                 writer.add(&event);
             }
             turn += 1;

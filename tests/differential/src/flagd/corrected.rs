@@ -238,11 +238,10 @@ impl<'c> Corrected<'c> {
                 let mut operands = Vec::with_capacity(arguments.len());
                 for argument in arguments {
                     let operand = self.evaluate(argument, scope);
-                    if operand.is_err() && operands.len() > 1 && operation::is_comparison(operator)
-                    {
+                    if operand.is_err() && operands.len() > 1 && operation::is_lazy(operator) {
                         self.note(
-                            "an operand that a comparison may not need",
-                            "flagd's Go core evaluates all: one that fails is a PARSE_ERROR; the crate stops at the first two that do not hold",
+                            "an operand that may not be needed",
+                            "flagd's Go core evaluates all of a comparison or a sum: one that fails is a PARSE_ERROR; the crate stops early",
                         );
                     }
                     operands.push(operand?);

@@ -63,8 +63,9 @@ fn what_a_context_keeps_private_is_in_no_event_whatever_carries_it() {
     let flags = store(source(&server).events(public(&server)));
     let address: modelgate::value::Map =
         [("street", "hidden"), ("city", "Oz")].into_iter().collect();
+    let private = ["plan", "/address/street"].map(modelgate::value::Value::from);
     let meta: modelgate::value::Map =
-        [("privateAttributes", modelgate::value::Value::from(vec!["plan", "/address/street"]))]
+        [("privateAttributes", modelgate::value::Value::from(private.to_vec()))]
             .into_iter()
             .collect();
     let organization = Context::new("acme")

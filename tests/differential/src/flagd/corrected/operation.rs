@@ -61,6 +61,17 @@ const CORRECTIONS: &[Correction] = &[
         core: |operator, operands, _| core::arithmetic(operator, operands),
     },
     Correction {
+        name: "arithmetic with what is too large for a float",
+        why: "flagd's Go core has floats only; the crate keeps 64 bits of an integer",
+        concerns: |operator, operands, _| {
+            let large = |one: &Value| number(one).is_ok_and(|one| one.abs() >= EXACT as f64);
+            is_arithmetic(operator)
+                && (operands.iter().any(large)
+                    || core::arithmetic(operator, operands).is_ok_and(|result| large(&result)))
+        },
+        core: |operator, operands, _| core::arithmetic(operator, operands),
+    },
+    Correction {
         name: "the text of a boolean, a list or an object",
         why: "flagd's Go core: there is none: PARSE_ERROR; the crate writes their JSON",
         concerns: |operator, operands, _| {
@@ -115,6 +126,23 @@ const CORRECTIONS: &[Correction] = &[
         core: |_, operands, _| core::substr(operands),
     },
     Correction {
+        name: "an offset that is text",
+        why: "flagd's Go core reads its digits; the crate: an error, or none",
+        concerns: |operator, operands, _| {
+            operator == "substr" && operands.iter().skip(1).any(|offset| !is_number(offset))
+        },
+        core: |_, operands, _| core::substr(operands),
+    },
+    Correction {
+        name: "a zero below zero",
+        why: "flagd's Go core has it, and its text is `-0`; the crate: zero",
+        concerns: |operator, operands, _| {
+            is_arithmetic(operator)
+                && core::arithmetic(operator, operands).is_ok_and(|result| is_below_zero(&result))
+        },
+        core: |operator, operands, _| core::arithmetic(operator, operands),
+    },
+    Correction {
         name: "a list that is searched for what is no text",
         why: "flagd's Go core: numbers among texts, no list or object in a list, an error for what it cannot look for",
         concerns: |operator, operands, _| {
@@ -141,6 +169,23 @@ const CORRECTIONS: &[Correction] = &[
                 && matches!(operands, [needle, Value::Text(_), ..] if !matches!(needle, Value::Text(_)))
         },
         core: |_, operands, _| core::member(operands),
+    },
+    Correction {
+        name: "something searched for in neither list nor text",
+        why: "flagd's Go core: false; the crate searches an object's names",
+        concerns: |operator, operands, _| {
+            operator == "in"
+                && matches!(operands, [_, place, ..] if !matches!(place, Value::List(_) | Value::Text(_)))
+        },
+        core: |_, operands, _| core::member(operands),
+    },
+    Correction {
+        name: "the truth of the list that an operator came to",
+        why: "flagd's Go core: `!` and `!!` go by its first element",
+        concerns: |operator, operands, listed| {
+            matches!(operator, "!" | "!!") && !listed && matches!(operands, [Value::List(_)])
+        },
+        core: core::not,
     },
     Correction {
         name: "the truth of an object without members",
@@ -264,16 +309,36 @@ fn same(ours: &Value, theirs: &Value) -> bool {
         (Value::List(a), Value::List(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
         }
-        (a, b) if is_number(a) && is_number(b) => number(a) == number(b),
+        (Value::Int(a), Value::Int(b)) => a == b,
+        (Value::Int(whole), Value::Float(float)) | (Value::Float(float), Value::Int(whole)) => {
+            *float == *whole as f64
+                && whole.unsigned_abs() <= EXACT
+                && !is_below_zero(&Value::Float(*float))
+        }
+        (Value::Float(a), Value::Float(b)) => {
+            a == b && a.is_sign_negative() == b.is_sign_negative()
+        }
         (a, b) => a == b,
     }
 }
+
+fn is_below_zero(value: &Value) -> bool {
+    matches!(value, Value::Float(zero) if *zero == 0.0 && zero.is_sign_negative())
+}
+
+/// Up to here every whole number is a float.
+const EXACT: u64 = 1 << 53;
 
 fn class(value: &Value) -> &'static str {
     if is_number(value) { "number" } else { value.type_name() }
 }
 
-pub(super) fn is_comparison(operator: &str) -> bool {
+/// Whether the crate may leave out operands after the second.
+pub(super) fn is_lazy(operator: &str) -> bool {
+    is_arithmetic(operator) || is_comparison(operator)
+}
+
+fn is_comparison(operator: &str) -> bool {
     matches!(operator, "==" | "!=" | "===" | "!==" | "<" | "<=" | ">" | ">=")
 }
 

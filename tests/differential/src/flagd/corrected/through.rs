@@ -11,6 +11,11 @@ use super::{
     variable::{Inner, Scope},
 };
 
+const NO_LIST: (&str, &str) = (
+    "an operator that goes through what is no list",
+    "flagd's Go core: a list, null or an error, nothing for a constant; the crate: objects and single values too",
+);
+
 impl Corrected<'_> {
     pub(super) fn through(&self, operator: &str, arguments: &[Json], scope: Scope<'_>) -> Outcome {
         let subject = match arguments.first() {
@@ -49,10 +54,7 @@ impl Corrected<'_> {
                 "flagd's Go core: values, as they are written; the crate evaluates them first",
             );
         } else if written.is_none() && !matches!(subject, Some(Value::List(_))) {
-            self.note(
-                "an operator that goes through what is no list",
-                "flagd's Go core: a list, null or an error, nothing for a constant; the crate: objects and single values too",
-            );
+            self.note(NO_LIST.0, NO_LIST.1);
         } else if operator == "reduce" {
             self.note(
                 "what `reduce` keeps",
@@ -84,6 +86,10 @@ impl Corrected<'_> {
         if nothing {
             let empty = Value::List(Vec::new());
             return Ok(if quantifier { Value::Bool(operator == "none") } else { empty });
+        }
+        if let Value::Map(_) = subject {
+            // Without being asked: its members have another order each time.
+            self.note(NO_LIST.0, NO_LIST.1);
         }
         let Value::List(list) = subject else { return Err(Failed) };
         let (mut mapped, mut kept) = (Vec::new(), Vec::new());

@@ -10,6 +10,11 @@ use super::{
     value,
 };
 
+const THROUGH_A_LIST: (&str, &str) = (
+    "a path through a list, or with empty segments",
+    "flagd's Go core: a word stands for the first element, empty segments are skipped",
+);
+
 /// What `var` reads from.
 #[derive(Clone, Copy)]
 pub enum Scope<'s> {
@@ -109,10 +114,7 @@ impl Corrected<'_> {
                     "flagd's Go core: it stands in for null as for nothing; the crate: null is there",
                 );
             } else if path.contains('.') {
-                self.note(
-                    "a path through a list, or with empty segments",
-                    "flagd's Go core: a word stands for the first element, empty segments are skipped",
-                );
+                self.note(THROUGH_A_LIST.0, THROUGH_A_LIST.1);
             }
         }
         Ok(outcome)
@@ -128,9 +130,13 @@ impl Corrected<'_> {
             if path.is_empty() || path.starts_with('.') { vec![0] } else { scope.levels() };
         let last = levels.len() - 1;
         for (index, level) in levels.into_iter().enumerate() {
-            let found = follow(&self.data(scope.out(level)), path).unwrap_or_default();
+            let data = self.data(scope.out(level));
+            let found = follow(&data, path).unwrap_or_default();
             if found == Value::Null {
                 continue;
+            }
+            if let (Value::List(_), false) = (&data, path.is_empty()) {
+                self.note(THROUGH_A_LIST.0, THROUGH_A_LIST.1);
             }
             if level > 0 {
                 self.note(

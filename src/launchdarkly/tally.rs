@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::launchdarkly::{evaluate::PrerequisiteVisit, trace::Tracer};
+use super::{evaluate::PrerequisiteVisit, trace::Tracer};
 
 /// The prerequisites that an evaluation looked at, in order.
 #[derive(Default)]

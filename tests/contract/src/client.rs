@@ -1,0 +1,297 @@
+//! One client of the harness, and its commands.
+
+use std::time::Duration;
+
+use modelgate::{
+    Flags, OwnedContext,
+    launchdarkly::{
+        Client, CustomEvent, Events, FlagsState, FlagsStateOptions, Source, Variation,
+        context_from_json, context_to_json,
+    },
+    source::HttpSettings,
+    value::Value,
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    hooks,
+    params::{
+        self, Command, Configuration, ContextBuild, Custom, Evaluate, EvaluateAll, Identified,
+        OneContext,
+    },
+};
+
+/// How long a client may take to get its flags, unless the harness says otherwise.
+const START: Duration = Duration::from_secs(5);
+
+pub struct TestClient {
+    flags: Flags,
+    client: Client,
+}
+
+/// What came of it.
+pub enum Created {
+    Ready(TestClient),
+    /// It was not asked for as it must be.
+    Invalid(String),
+    Failed(String),
+}
+
+impl TestClient {
+    pub fn new(configuration: Configuration) -> Created {
+        let patience = configuration.start_wait_time_ms.filter(|wait| *wait > 0);
+        let patience = patience.map_or(START, Duration::from_millis);
+        let init_can_fail = configuration.init_can_fail;
+        let source = match source(configuration) {
+            Ok(source) => source,
+            Err(error) => return Created::Invalid(error),
+        };
+        let client = source.client();
+        let flags = match Flags::builder().source(source).build() {
+            Ok(flags) => flags,
+            Err(error) => return Created::Failed(error.to_string()),
+        };
+        match flags.wait_ready(patience) {
+            Err(error) if !init_can_fail => Created::Failed(error.to_string()),
+            _ => Created::Ready(TestClient { flags, client }),
+        }
+    }
+
+    /// The answer; null where there is nothing to say.
+    pub fn run(&self, command: Command) -> Result<Json, String> {
+        let missing = || format!("`{}`: found no parameters", command.command);
+        match command.command.as_str() {
+            "evaluate" => self.evaluate(command.evaluate.ok_or_else(missing)?),
+            "evaluateAll" => self.evaluate_all(&command.evaluate_all.ok_or_else(missing)?),
+            "customEvent" => self.custom_event(command.custom_event.ok_or_else(missing)?),
+            "identifyEvent" => {
+                self.client.identify(&command.identify_event.ok_or_else(missing)?.context());
+                Ok(Json::Null)
+            }
+            "flushEvents" => {
+                self.client.flush();
+                Ok(Json::Null)
+            }
+            "contextBuild" => Ok(built(command.context_build.ok_or_else(missing)?)),
+            "contextConvert" => {
+                let input = command.context_convert.ok_or_else(missing)?.input;
+                Ok(written(context_from_json(&input).map_err(|error| error.to_string())))
+            }
+            "secureModeHash" => {
+                let context = command.secure_mode_hash.ok_or_else(missing)?.context();
+                Ok(json!({"result": self.client.secure_mode_hash(&context)}))
+            }
+            // Not claimed: there is no such store.
+            "getBigSegmentStoreStatus" => Ok(json!({"available": false, "stale": false})),
+            other => Err(format!("`{other}`: this command is of no capability that is claimed")),
+        }
+    }
+
+    fn evaluate(&self, asked: Evaluate) -> Result<Json, String> {
+        let context = asked.who.context();
+        let snapshot = self.flags.snapshot();
+        let client = if asked.detail { self.client.with_reasons() } else { self.client.clone() };
+        let (key, default) = (&*asked.flag_key, &asked.default_value);
+        let wrong = || format!("`defaultValue`: found {default}, expected the type of the value");
+        let answer = match asked.value_type.as_deref().unwrap_or("any") {
+            "bool" => {
+                let default = default.as_bool().ok_or_else(wrong)?;
+                answered(client.boolean(&snapshot, key, &context, default), |value| json!(value))
+            }
+            "int" => {
+                let default = default.as_f64().ok_or_else(wrong)? as i64;
+                answered(client.integer(&snapshot, key, &context, default), |value| json!(value))
+            }
+            "double" => {
+                let default = default.as_f64().ok_or_else(wrong)?;
+                answered(client.double(&snapshot, key, &context, default), |value| json!(value))
+            }
+            "string" => {
+                let default = default.as_str().ok_or_else(wrong)?;
+                answered(client.string(&snapshot, key, &context, default), |value| json!(value))
+            }
+            "any" => {
+                let default = value(default)?;
+                answered(client.json(&snapshot, key, &context, &default), |value| json!(value))
+            }
+            other => return Err(format!("`valueType`: found `{other}`")),
+        };
+        Ok(if asked.detail { answer } else { json!({"value": answer["value"]}) })
+    }
+
+    fn evaluate_all(&self, asked: &EvaluateAll) -> Result<Json, String> {
+        let mut options = FlagsStateOptions::new();
+        if asked.with_reasons {
+            options = options.with_reasons();
+        }
+        if asked.client_side_only {
+            options = options.client_side_only();
+        }
+        if asked.details_only_for_tracked_flags {
+            options = options.details_only_for_tracked_flags();
+        }
+        let state = FlagsState::of(&self.flags.snapshot(), &asked.who.context(), options);
+        Ok(json!({"state": state}))
+    }
+
+    fn custom_event(&self, told: Custom) -> Result<Json, String> {
+        let mut event = CustomEvent::new(&*told.event_key);
+        if !(told.data.is_null() && (told.omit_null_data || told.metric_value.is_none())) {
+            event = event.data(value(&told.data)?);
+        }
+        if let Some(metric) = told.metric_value {
+            event = event.metric(metric);
+        }
+        self.client.track(event, &told.who.context());
+        Ok(Json::Null)
+    }
+}
+
+fn answered<T>(variation: Variation<'_, T>, value: impl FnOnce(T) -> Json) -> Json {
+    json!({
+        "variationIndex": variation.variation_index,
+        "reason": variation.reason,
+        "value": value(variation.value),
+    })
+}
+
+impl Identified {
+    /// The context; one without a key, which flags answer with an error, for what is none.
+    fn context(&self) -> OwnedContext {
+        let given = self.context.as_ref().or(self.user.as_ref());
+        given.and_then(|json| context_from_json(&json.to_string()).ok()).unwrap_or_default()
+    }
+}
+
+/// Built with the builder, and written.
+fn built(asked: ContextBuild) -> Json {
+    let one = |one: OneContext| {
+        if one.key.is_empty() {
+            return Err("context: found an empty key".to_owned());
+        }
+        let mut context = OwnedContext::new(one.key);
+        if let Some(name) = one.name {
+            context = context.with("name", name);
+        }
+        if let Some(anonymous) = one.anonymous {
+            context = context.with("anonymous", anonymous);
+        }
+        for (name, json) in &one.custom {
+            context = context.with(name.as_str(), value(json)?);
+        }
+        let context =
+            one.private.into_iter().fold(context, |context, name| context.with_private(name));
+        Ok((one.kind.unwrap_or_else(|| "user".to_owned()), context))
+    };
+    let kinds = asked.single.into_iter().chain(asked.multi.unwrap_or_default());
+    let context = kinds.map(one).collect::<Result<Vec<_>, String>>().map(|kinds| {
+        let (users, others): (Vec<_>, Vec<_>) =
+            kinds.into_iter().partition(|(kind, _)| kind == "user");
+        let user = users.into_iter().next().map(|(_, user)| user).unwrap_or_default();
+        others.into_iter().fold(user, |context, (kind, one)| context.with_kind(kind, one))
+    });
+    written(context)
+}
+
+fn written(context: Result<OwnedContext, String>) -> Json {
+    let text = context.and_then(|context| context_to_json(&context).map_err(|e| e.to_string()));
+    match text {
+        Ok(output) => json!({"output": output}),
+        Err(error) => json!({"error": error}),
+    }
+}
+
+fn value(json: &Json) -> Result<Value, String> {
+    serde_json::from_value(json.clone()).map_err(|error| error.to_string())
+}
+
+/// The source that the harness asks for.
+fn source(configuration: Configuration) -> Result<Source, String> {
+    let Configuration { credential, service_endpoints, streaming, polling, .. } = configuration;
+    if streaming.is_none() && polling.is_none() && configuration.data_system.is_some() {
+        return Err("`dataSystem`: found, expected `streaming` or `polling`".to_owned());
+    }
+    let given = |url: Option<String>| url.filter(|url| !url.is_empty());
+    let mut source = Source::new(credential).dialect(hooks::dialect(configuration.hooks));
+    let mut filter = configuration.payload_filter;
+    match (streaming, polling) {
+        (None, Some(polling)) => {
+            filter = filter.or(polling.filter);
+            if let Some(url) = given(polling.base_uri).or(given(service_endpoints.polling)) {
+                source = source.base_urls(url.clone(), url);
+            }
+            let interval = polling.poll_interval_ms.map_or(Duration::ZERO, Duration::from_millis);
+            source = source.polling(interval);
+        }
+        (streaming, _) => {
+            let (url, delay) = match streaming {
+                Some(streaming) => {
+                    filter = filter.or(streaming.filter);
+                    (given(streaming.base_uri), streaming.initial_retry_delay_ms)
+                }
+                None => (None, None),
+            };
+            if let Some(url) = url.or(given(service_endpoints.streaming)) {
+                // The vendor's SDKs poll nothing while a stream is away.
+                source = source.relay(url);
+            }
+            if let Some(delay) = delay {
+                source = source.retry(Duration::from_millis(delay), Duration::from_secs(30));
+            }
+        }
+    }
+    if let Some(filter) = filter {
+        source = source.payload_filter(filter);
+    }
+    if let Some(tags) = configuration.tags {
+        let id = tags.application_id.unwrap_or_default();
+        source = source.application(id, tags.application_version.unwrap_or_default());
+    }
+    if let Some(wrapper) = configuration.wrapper {
+        source = source.wrapper(wrapper.name, wrapper.version.as_deref());
+    }
+    source = source.settings(settings(configuration.tls, configuration.proxy)?);
+    Ok(source
+        .events(configuration.events.map(|asked| events(asked, given(service_endpoints.events)))))
+}
+
+fn settings(
+    tls: Option<params::Tls>,
+    proxy: Option<params::Proxy>,
+) -> Result<HttpSettings, String> {
+    let mut settings = HttpSettings::new();
+    if let Some(tls) = tls {
+        if tls.skip_verify_peer {
+            return Err("`skipVerifyPeer`: every certificate is verified".to_owned());
+        }
+        if let Some(path) = tls.custom_ca_file.filter(|path| !path.is_empty()) {
+            let pem = std::fs::read(&path).map_err(|error| format!("`{path}`: {error}"))?;
+            settings = settings.root_certificates(pem);
+        }
+    }
+    if let Some(url) = proxy.and_then(|proxy| proxy.http_proxy).filter(|url| !url.is_empty()) {
+        settings = settings.proxy(url);
+    }
+    Ok(settings)
+}
+
+fn events(asked: params::Events, url: Option<String>) -> Events {
+    let mut events = Events::new()
+        .all_attributes_private(asked.all_attributes_private)
+        .omit_anonymous(asked.omit_anonymous_contexts)
+        .gzip(asked.enable_gzip.unwrap_or(false))
+        .diagnostics(asked.enable_diagnostics.then_some(Duration::from_secs(900)));
+    if let Some(url) = asked.base_uri.filter(|url| !url.is_empty()).or(url) {
+        events = events.url(url);
+    }
+    if let Some(capacity) = asked.capacity.filter(|capacity| *capacity > 0) {
+        events = events.capacity(capacity);
+    }
+    if let Some(interval) = asked.flush_interval_ms.filter(|interval| *interval > 0) {
+        events = events.flush_interval(Duration::from_millis(interval));
+    }
+    asked
+        .global_private_attributes
+        .iter()
+        .fold(events, |events, name| events.private_attribute(name))
+}
