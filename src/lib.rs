@@ -134,6 +134,8 @@ mod hash;
 mod latency;
 mod parallel;
 mod prediction_id;
+mod process;
+mod reaper;
 mod sharded;
 #[cfg(feature = "async")]
 mod timer;

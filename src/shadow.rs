@@ -14,6 +14,8 @@ mod scope;
 
 #[cfg(feature = "async")]
 pub(crate) use self::scope::AccountHandle;
+#[cfg(feature = "async")]
+pub(crate) use self::scope::Marked;
 pub use self::{
     budget::Budget,
     counts::{DropCause, ShadowCounts},

@@ -7,19 +7,19 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    thread::JoinHandle,
     time::Instant,
 };
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::contain::contained;
+use crate::{contain::contained, process::Home};
 
-/// Wakes futures when their time has come. Its thread ends when it is dropped.
+/// Wakes futures when their time has come. Its thread ends when it is dropped; nobody waits for
+/// that, for the last future may be dropped in a request, and what wakes may take its time.
 #[derive(Debug)]
 pub(crate) struct Timer {
     shared: Arc<TimerShared>,
-    thread: Option<JoinHandle<()>>,
+    home: Home,
 }
 
 #[derive(Debug, Default)]
@@ -40,10 +40,8 @@ impl Timer {
     pub(crate) fn start() -> io::Result<Timer> {
         let shared = Arc::new(TimerShared::default());
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("modelgate-timer".into())
-            .spawn(move || theirs.run())?;
-        Ok(Timer { shared, thread: Some(thread) })
+        std::thread::Builder::new().name("modelgate-timer".into()).spawn(move || theirs.run())?;
+        Ok(Timer { shared, home: Home::here() })
     }
 
     /// A future that is ready at `moment`.
@@ -93,13 +91,10 @@ impl TimerShared {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.shared.state.lock().stopped = true;
-        self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // The last future may be dropped by a waker, on the timer's own thread.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
+        // In a forked child the lock may be held by a thread that is not there.
+        if self.home.is_here() {
+            self.shared.state.lock().stopped = true;
+            self.shared.changed.notify_all();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A lazy model is loaded once, by whoever asks for it, and by a request only if that was wanted.
 
+mod support;
+
 use std::{
     error::Error,
     sync::{
@@ -16,6 +18,8 @@ use modelgate::{
     model::{FnModel, LazyModel, ModelErrorKind},
     model_fn,
 };
+
+use support::{Gate, OpensAtTheEnd};
 
 type Doubler = FnModel<fn(&i32) -> Result<i32, ModelError>>;
 
@@ -97,5 +101,55 @@ fn a_request_loads_it_where_that_was_asked_for_and_leaves_a_failure_alone_for_a_
     assert_eq!(loads.load(Ordering::SeqCst), 1);
     clock.advance(Duration::from_millis(1));
     assert_eq!(model.predict(&1).unwrap(), 2);
+    assert_eq!(loads.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn requests_that_wait_for_a_loader_do_not_try_it_one_after_the_other() {
+    let (gate, loads) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let _open = OpensAtTheEnd(gate.clone());
+    let (waits, counts) = (gate.clone(), Arc::clone(&loads));
+    let loader = move || {
+        counts.fetch_add(1, Ordering::SeqCst);
+        waits.pass();
+        Err::<Doubler, _>("the disk is away")
+    };
+    let model = Arc::new(LazyModel::new(loader).load_on_request());
+    let (about_to_ask, asking) = std::sync::mpsc::channel();
+    let requests: Vec<_> = (0..8)
+        .map(|_| {
+            let (model, about_to_ask) = (Arc::clone(&model), about_to_ask.clone());
+            thread::spawn(move || {
+                about_to_ask.send(()).unwrap();
+                model.predict(&1).unwrap_err()
+            })
+        })
+        .collect();
+    (0..8).for_each(|_| asking.recv().unwrap());
+    gate.wait_for(1);
+    gate.open();
+    for request in requests {
+        assert_eq!(request.join().unwrap().kind(), ModelErrorKind::NotLoaded);
+    }
+    assert_eq!(loads.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn callers_of_load_that_waited_for_an_attempt_fail_with_it_and_a_later_one_tries_again() {
+    let (gate, loads) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let _open = OpensAtTheEnd(gate.clone());
+    let (waits, counts) = (gate.clone(), Arc::clone(&loads));
+    let loader = move || {
+        counts.fetch_add(1, Ordering::SeqCst);
+        waits.pass();
+        Err::<Doubler, _>("the disk is away")
+    };
+    let model = Arc::new(LazyModel::new(loader));
+    let theirs = Arc::clone(&model);
+    let first = thread::spawn(move || theirs.load().map(drop).unwrap_err().to_string());
+    gate.wait_for(1);
+    gate.open();
+    assert_eq!(first.join().unwrap(), "the model could not be loaded");
+    assert!(model.load().is_err());
     assert_eq!(loads.load(Ordering::SeqCst), 2);
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
 
 use super::{Model, ModelError, ModelErrorKind};
 use crate::{
@@ -44,7 +45,11 @@ pub struct LazyModel<M> {
     clock: Arc<dyn Clock>,
     /// When a request may next try, in milliseconds of the clock; 0: now.
     next_try: AtomicU64,
+    /// What the last attempt failed with.
+    failure: Mutex<Option<Failure>>,
 }
+
+type Failure = Arc<dyn Error + Send + Sync>;
 
 type Loader<M> = Box<dyn Fn() -> Result<M, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
@@ -61,6 +66,7 @@ impl<M> LazyModel<M> {
             retry_after: Duration::from_secs(30),
             clock: Arc::new(SystemClock::new()),
             next_try: AtomicU64::new(0),
+            failure: Mutex::new(None),
         }
     }
 
@@ -88,16 +94,37 @@ impl<M> LazyModel<M> {
     }
 
     /// Loads the model if it is not loaded yet. Of several callers at once one loads it, and the
-    /// others wait for that one. After a failure the next call tries again.
+    /// others wait for that one, and fail with it if it fails. After a failure the next call tries
+    /// again.
     ///
     /// # Errors
     ///
     /// When the loader fails or panics.
     pub fn load(&self) -> Result<&M, LazyLoadError> {
-        self.model.get_or_try_init(|| match catch_unwind(AssertUnwindSafe(|| (self.loader)())) {
-            Ok(Ok(model)) => Ok(model),
-            Ok(Err(error)) => Err(LazyLoadError(error)),
-            Err(payload) => Err(LazyLoadError(Box::new(ModelError::panicked(payload)))),
+        let known = self.failure.lock().clone();
+        self.load_unless_failed_since(known)
+    }
+
+    fn load_unless_failed_since(&self, known: Option<Failure>) -> Result<&M, LazyLoadError> {
+        self.model.get_or_try_init(|| {
+            // Those who waited for an attempt that failed do not try one after the other.
+            let failure = self.failure.lock().clone();
+            if let Some(error) = failure
+                && !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &error))
+            {
+                return Err(LazyLoadError(error));
+            }
+            let error: Failure = match catch_unwind(AssertUnwindSafe(|| (self.loader)())) {
+                Ok(Ok(model)) => return Ok(model),
+                Ok(Err(error)) => Arc::from(error),
+                Err(payload) => Arc::new(ModelError::panicked(payload)),
+            };
+            // Before it is known, so that no request comes in between.
+            let next =
+                milliseconds(self.clock.monotonic()).saturating_add(milliseconds(self.retry_after));
+            self.next_try.store(next, Ordering::Relaxed);
+            *self.failure.lock() = Some(Arc::clone(&error));
+            Err(LazyLoadError(error))
         })
     }
 
@@ -128,14 +155,13 @@ impl<M> LazyModel<M> {
         if is_shadow() {
             return Err(not_loaded("the model is not loaded, and no shadow loads it"));
         }
-        let now = milliseconds(self.clock.monotonic());
-        // Relaxed: a request that sees an older time tries once more than it need.
-        if now < self.next_try.load(Ordering::Relaxed) {
+        // Looked at before the time: whatever fails in between is this request's failure as well.
+        let known = self.failure.lock().clone();
+        // Relaxed: a request that sees an older time is told of the failure.
+        if milliseconds(self.clock.monotonic()) < self.next_try.load(Ordering::Relaxed) {
             return Err(not_loaded("the model could not be loaded, and is not tried again yet"));
         }
-        self.load().map_err(|error| {
-            let next = now.saturating_add(milliseconds(self.retry_after));
-            self.next_try.store(next, Ordering::Relaxed);
+        self.load_unless_failed_since(known).map_err(|error| {
             ModelError::with_source(
                 ModelErrorKind::NotLoaded,
                 "the model could not be loaded",
@@ -188,7 +214,7 @@ impl<M> fmt::Debug for LazyModel<M> {
 
 /// Loading a [`LazyModel`] failed; why is in `source()`.
 #[derive(Debug)]
-pub struct LazyLoadError(Box<dyn Error + Send + Sync>);
+pub struct LazyLoadError(Failure);
 
 impl fmt::Display for LazyLoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

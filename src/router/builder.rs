@@ -324,7 +324,9 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             }),
         })?;
         let Parts { core, shadowing, finite, .. } = parts;
-        Ok(ModelRouter { inner: Arc::new(super::RouterState { core, shadowing, finite }) })
+        let _ending = shadowing.ending(&core);
+        let state = super::RouterState { _ending, core, shadowing, finite };
+        Ok(ModelRouter { inner: Arc::new(state) })
     }
 
     /// What both kinds of router are made of.

@@ -34,6 +34,7 @@ use crate::{
         store::{FlagSnapshot, Flags, SnapshotCell, SnapshotListener},
     },
     model::{ModelError, ModelErrorKind},
+    reaper,
     shadow::Shadow,
     version::Version,
 };
@@ -247,16 +248,28 @@ impl<M: Handle> Core<M> {
     }
 
     fn change(&self, change: impl FnOnce(&mut Control<M>)) {
-        let replaced = {
+        self.replace(|control| {
+            change(control);
+            None
+        });
+    }
+
+    /// As [`change`](Self::change), where models go out that are returned.
+    fn replace(&self, change: impl FnOnce(&mut Control<M>) -> Option<M>) {
+        let (gone, replaced) = {
             let mut control = self.control.lock();
-            change(&mut control);
+            let gone = change(&mut control);
             // Published under the lock: two changes cannot overtake each other.
             let table = control.table(&self.settings, &self.counts);
             self.feeds.iter().for_each(|feed| feed.watch(&table));
-            self.table.replace(Arc::new(table))
+            (gone, self.table.replace(Arc::new(table)))
         };
-        // After the lock: this may free a model, whose `Drop` may ask this very router something.
-        drop(replaced);
+        // After the change: few requests come to a version that lets go of what it holds.
+        if let Some(gone) = gone {
+            gone.retired();
+        }
+        // The last request that still has it must not free the models in it.
+        reaper::bury(replaced);
     }
 }
 

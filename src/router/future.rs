@@ -5,18 +5,21 @@ mod compute;
 mod hosted;
 mod lane;
 pub(crate) mod model;
+mod runtime;
 mod wait;
 
 use std::{borrow::Borrow, fmt, future::Future, sync::Arc, time::Duration};
 
 use futures::future::{join, join_all};
 
-pub(crate) use self::model::Blocking;
+pub(crate) use self::runtime::{Blocking, Runtime};
+pub use self::runtime::{Spawned, Spawner};
 use self::{
     compute::{CallReport, Computed, compute},
     hosted::{Hosted, Lanes},
     lane::Refused,
     model::AsyncModel,
+    runtime::on_a_thread,
     wait::wait,
 };
 use super::{
@@ -26,6 +29,7 @@ use super::{
     call::{Called, FiniteCheck, call},
     conclude,
     core::{Choice, Core, KeyRefused},
+    ending::Ending,
     operate::operations,
     registered::AnyModel,
     shadowing::{self, ComparedOn, Joined, Served, Shadowing},
@@ -36,16 +40,19 @@ use crate::{
     flag::store::{Flags, FlagsStatus, NotReadyError},
     model::{Acceptance, Model},
     prediction_id::PredictionId,
+    process::Home,
+    shadow::{Marked, ShadowScope, is_shadow},
     timer::Timer,
     version::Version,
 };
 
 /// What a builder knows of the async side.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Compute {
     threads: Option<usize>,
     queue: Option<usize>,
     deadline: Option<Duration>,
+    spawner: Option<Arc<dyn Spawner>>,
 }
 
 /// Requests that may wait for the pool before further ones are refused.
@@ -108,6 +115,20 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
+    /// Async only: where detached shadows of models that wait ([`AsyncModel`](crate::AsyncModel))
+    /// are polled. Default: on the shadows' own threads, with the tokio runtime around them in which
+    /// [`build_async`](Self::build_async) was called, if there was one (feature `tokio`): its timers
+    /// and sockets work there, and none of its threads is taken from a live request. That suits
+    /// tokio, actix, and every model that brings its own runtime or needs none.
+    ///
+    /// With a spawner the shadows run among the other tasks of that executor: they share its threads
+    /// with live requests. A shadow's thread waits for each, so that queue, deadline and budget hold
+    /// all the same.
+    pub fn spawner(mut self, spawner: impl Spawner) -> RouterBuilder<F, P> {
+        self.compute.spawner = Some(Arc::new(spawner));
+        self
+    }
+
     /// Builds an [`AsyncModelRouter`].
     ///
     /// # Errors
@@ -115,13 +136,16 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// [`BuildError`], naming the setting.
     pub fn build_async(self) -> Result<AsyncModelRouter<F, P>, BuildError> {
         self.compute.validate()?;
-        let Compute { threads, queue, deadline } = self.compute;
+        let Compute { threads, queue, deadline, spawner } = self.compute.clone();
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        let lanes =
-            Lanes { threads: threads.unwrap_or_else(processors), queue: queue.unwrap_or(QUEUE) };
+        let lanes = Lanes {
+            threads: threads.unwrap_or_else(processors),
+            queue: queue.unwrap_or(QUEUE),
+            runtime: Runtime::here(spawner),
+        };
         let fallbacks = self.fallbacks.clone();
         let hosted = |version: &Version, model| {
-            let hosted = Hosted::new(model, lanes);
+            let hosted = Hosted::new(model, &lanes);
             match fallbacks.contains(version) {
                 true => hosted.filled().map_err(BuildError::Thread),
                 false => Ok(hosted),
@@ -132,7 +156,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             Some(limit) => Some((limit, Timer::start().map_err(BuildError::Thread)?)),
             None => None,
         };
-        let inner = AsyncRouterState { core, shadowing, finite, lanes, deadline };
+        let (home, _ending) = (Home::here(), shadowing.ending(&core));
+        let inner = AsyncRouterState { _ending, home, core, shadowing, finite, lanes, deadline };
         Ok(AsyncModelRouter { inner: Arc::new(inner) })
     }
 }
@@ -164,6 +189,9 @@ pub struct AsyncModelRouter<F: ?Sized, P> {
 }
 
 struct AsyncRouterState<F: ?Sized, P> {
+    // First: what follows is then not the last to go.
+    _ending: Ending,
+    home: Home,
     core: Arc<Core<Hosted<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -263,7 +291,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
         model: AnyModel<F, P>,
         acceptance: &Acceptance<F, P>,
     ) -> Result<(), OperateError> {
-        let (checked, hosted) = (model.check(acceptance), Hosted::new(model, self.inner.lanes));
+        let (checked, hosted) = (model.check(acceptance), Hosted::new(model, &self.inner.lanes));
         self.inner.core.install_checked(version.clone(), checked, hosted)?;
         self.inner.shadowing.forgive(&version);
         Ok(())
@@ -271,6 +299,33 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
 }
 
 operations!(AsyncModelRouter);
+
+impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
+    /// As [`wait_ready`](Self::wait_ready), without holding up the thread that polls this.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReadyError`](crate::flag::store::NotReadyError), when `timeout` passes first.
+    pub async fn ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
+        let flags = self.inner.core.flags.clone();
+        on_a_thread(move || flags.wait_ready(timeout)).await
+    }
+
+    /// As [`flush`](Self::flush), without holding up the thread that polls this: where that thread
+    /// drives the runtime which the shadows wait for, only this one comes to its end.
+    pub async fn flushed(&self, timeout: Duration) -> bool {
+        let inner = Arc::clone(&self.inner);
+        on_a_thread(move || inner.shadowing.flush(timeout)).await
+    }
+
+    /// Ends what runs beside the answers; see
+    /// [`ModelRouter::shutdown`](crate::ModelRouter::shutdown). Nothing of it holds up the thread
+    /// that polls this.
+    pub async fn shutdown(&self, timeout: Duration) -> bool {
+        let inner = Arc::clone(&self.inner);
+        on_a_thread(move || inner.shadowing.shutdown(timeout)).await
+    }
+}
 
 impl Refused {
     /// What a caller is told, or the failure that has the next version asked.
@@ -293,6 +348,9 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         table: &Arc<RoutingTable<Hosted<F, P>>>,
         context: &dyn EvaluationContext,
     ) -> Result<Started<F, P>, PredictError> {
+        if !self.home.is_here() {
+            return Err(PredictError::stopped());
+        }
         let id = PredictionId::generate();
         let choice = self
             .core
@@ -365,7 +423,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         let called = match hosted {
             Some(hosted) => {
                 let report = CallReport::new::<()>(None, [], &self.core.settings.clock);
-                self.call(hosted, report, features).await
+                Marked::new(self.call(hosted, report, features), None).await
             }
             None => Ok(Called::not_loaded()),
         };
@@ -400,7 +458,11 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             (AnyModel::Compute(model), Some(lane)) => {
                 let (model, features, finite) =
                     (Arc::clone(model), Arc::clone(features), self.finite);
-                let work = move || call(&*model, (*features).borrow(), finite);
+                let for_shadow = is_shadow();
+                let work = move || {
+                    let _inside = for_shadow.then(|| ShadowScope::enter(None));
+                    call(&*model, (*features).borrow(), finite)
+                };
                 match compute(lane, deadline, report, std::slice::from_ref, work).await {
                     Computed::Done(called) => Ok(called),
                     Computed::Late(error, waited) => Ok(Called::failed(error, waited)),

@@ -23,7 +23,9 @@ impl<P: Clone + Send + Sync + 'static> Output for P {}
 /// when that version fails, and runs others in its shadow.
 ///
 /// A clone is another handle on the same router: put one into `axum::extract::State`,
-/// `actix_web::web::Data` or a `static`. When the last handle goes, its threads stop.
+/// `actix_web::web::Data` or a `static`. When the last handle goes, its threads stop and its
+/// models are freed, and whoever dropped it does not wait for that: a program that ends should call
+/// [`shutdown`](Self::shutdown) first.
 ///
 /// ```
 /// use modelgate::{Context, ModelRouter, Rollout, model_fn};

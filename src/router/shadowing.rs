@@ -5,7 +5,8 @@ use std::{borrow::Borrow, sync::Arc, time::Duration};
 use super::{
     BuildError, Input, Output, ServedAnswer,
     call::{Called, FiniteCheck, call, checked},
-    core::Choice,
+    core::{Choice, Core},
+    ending::Ending,
     slot::Handle,
     table::{Candidate, Counts, RoutingTable},
 };
@@ -13,13 +14,14 @@ use crate::{
     clock::Clock,
     compare::{
         Comparator, Run,
-        sink::{ComparisonSink, FanOut},
+        sink::{ComparisonSink, FanOut, SinkError},
     },
     contain::contained,
     context::EvaluationContext,
     model::{Model, ModelError, ModelErrorKind},
     parallel::JoinPool,
     prediction_id::PredictionId,
+    process::Home,
     shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowScope, ShadowStats},
     value::Value,
     version::Version,
@@ -30,7 +32,8 @@ pub(crate) type FeatureRecorder<F> = Option<fn(&F) -> Value>;
 
 /// A handle that can give a model to run in shadow.
 pub(crate) trait Shadowable<F: ?Sized, P>: Handle {
-    fn shadow(&self) -> Arc<dyn Model<F, P>>;
+    /// `limit` is for models that can be given up.
+    fn shadow(&self, limit: Option<Duration>) -> Arc<dyn Model<F, P>>;
 }
 
 /// One line a policy.
@@ -38,9 +41,10 @@ pub(crate) struct Shadowing<F: ?Sized, P> {
     lines: Arc<[PolicyLine<P>]>,
     describe: FeatureRecorder<F>,
     finite: FiniteCheck<P>,
+    home: Home,
 }
 
-struct PolicyLine<P> {
+pub(crate) struct PolicyLine<P> {
     line: ShadowLine<P>,
     /// Where a joined policy's candidates run beside the primary.
     join_pool: Option<JoinPool>,
@@ -130,7 +134,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             Ok(PolicyLine { line, join_pool })
         };
         let lines = policies.iter().map(line).collect::<Result<_, BuildError>>()?;
-        Ok(Shadowing { lines, describe, finite })
+        Ok(Shadowing { lines, describe, finite, home: Home::here() })
+    }
+
+    /// Sees to the end of these lines and of the core they belong to.
+    pub(crate) fn ending<M: Handle>(&self, core: &Arc<Core<M>>) -> Ending {
+        Ending::of(core, &self.lines)
     }
 
     /// What the table asks for the counts of a candidate.
@@ -166,11 +175,15 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             .and_then(|first| self.lines.get(first.policy))
             .and_then(|line| line.join_pool.as_ref());
         let Some(pool) = pool else { return (answer(), Vec::new()) };
+        if !self.home.is_here() {
+            let lost = |candidate| Joined { candidate, called: None };
+            return (answer(), joined.into_iter().map(lost).collect());
+        }
         let finite = self.finite;
         let runs: Vec<_> = joined
             .iter()
             .filter_map(|candidate| {
-                let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow();
+                let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow(None);
                 let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
                 Some(move || {
                     let _inside = ShadowScope::enter(None);
@@ -205,7 +218,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             }
             let Some((line, counts)) = self.find(table, candidate) else { continue };
             let Some(Called { outcome, service_time }) = called else {
-                line.refuse(counts, DropCause::QueueFull, || served.wanted());
+                line.refuse(counts, self.no_room(), || served.wanted());
                 continue;
             };
             // Copies the answer and describes the features, by code of the user's.
@@ -239,6 +252,10 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 continue;
             }
             let Some((line, counts)) = self.find(table, *candidate) else { continue };
+            if !self.home.is_here() {
+                line.refuse(counts, DropCause::Shutdown, || served.wanted());
+                continue;
+            }
             let Some(Ok(model)) = table.slots.get(candidate.slot).map(|slot| &slot.model) else {
                 continue;
             };
@@ -248,7 +265,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 || served.wanted(),
                 || {
                     let owned = features.to_owned();
-                    let (model, finite) = (model.shadow(), self.finite);
+                    let (model, finite) = (model.shadow(line.deadline()), self.finite);
                     let run = move || {
                         let features: &F = owned.borrow();
                         model.predict(features).and_then(|output| checked(output, finite))
@@ -257,6 +274,11 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 },
             );
         }
+    }
+
+    /// Why a joined candidate could not be run.
+    fn no_room(&self) -> DropCause {
+        if self.home.is_here() { DropCause::QueueFull } else { DropCause::Shutdown }
     }
 
     fn find<'a, M>(
@@ -297,22 +319,52 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
 
     /// Waits until everything handed over so far has been recorded.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
-        let started = std::time::Instant::now();
-        self.lines.iter().all(|line| {
-            let left = timeout.saturating_sub(started.elapsed());
-            match line.line.flush(left) {
-                Ok(in_time) => in_time,
-                Err(error) => {
-                    tracing::warn!(
-                        target: "modelgate::compare",
-                        error = %crate::error_chain(&error),
-                        "a comparison sink could not be flushed"
-                    );
-                    false
-                }
-            }
-        })
+        self.within(timeout, ShadowLine::flush)
     }
+
+    /// The same, and then stops the threads.
+    pub(crate) fn shutdown(&self, timeout: Duration) -> bool {
+        self.within(timeout, ShadowLine::shutdown)
+    }
+
+    /// On a thread of its own: a sink that takes longer must not hold the caller beyond `timeout`.
+    fn within(&self, timeout: Duration, what: Waits<P>) -> bool {
+        if !self.home.is_here() {
+            return false;
+        }
+        let lines = Arc::clone(&self.lines);
+        let (done, ended) = crossbeam_channel::bounded(1);
+        let wait = move || {
+            let all = for_all(&lines, timeout, what);
+            drop(lines);
+            // The caller may have given up.
+            let _ = done.send(all);
+        };
+        match std::thread::Builder::new().name("modelgate-flush".into()).spawn(wait) {
+            Ok(_) => ended.recv_timeout(timeout).unwrap_or(false),
+            Err(_) => for_all(&self.lines, timeout, what),
+        }
+    }
+}
+
+/// Something to be waited for at each line.
+type Waits<P> = fn(&ShadowLine<P>, Duration) -> Result<bool, SinkError>;
+
+fn for_all<P>(lines: &[PolicyLine<P>], timeout: Duration, what: Waits<P>) -> bool {
+    let started = std::time::Instant::now();
+    // Each gets its turn, whatever came of the one before.
+    lines.iter().fold(true, |all, line| {
+        let left = timeout.saturating_sub(started.elapsed());
+        let in_time = what(&line.line, left).unwrap_or_else(|error| {
+            tracing::warn!(
+                target: "modelgate::compare",
+                error = %crate::error_chain(&error),
+                "a comparison sink could not be flushed"
+            );
+            false
+        });
+        all && in_time
+    })
 }
 
 /// The targeting key, if there is one.

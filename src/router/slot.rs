@@ -18,6 +18,9 @@ pub(crate) trait Handle: Clone + Send + Sync + 'static {
 
     /// The version was blocked, or is no longer.
     fn blocked(&self, _blocked: bool) {}
+
+    /// The version is asked no more, but by requests that are under way.
+    fn retired(&self) {}
 }
 
 /// A version in a routing table. A clone copies pointers.

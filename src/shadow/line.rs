@@ -104,6 +104,11 @@ impl<P: Send + 'static> ShadowLine<P> {
         }
     }
 
+    /// After this time an outcome counts no more.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.desk.deadline
+    }
+
     /// Whether [`PrimaryAnswer::features`] is wanted.
     pub(crate) fn records_features(&self) -> bool {
         self.records_features
@@ -245,9 +250,20 @@ impl<P: Send + 'static> ShadowLine<P> {
         Ok(ended && told)
     }
 
+    /// As [`flush`](Self::flush), and then stops the threads: what has not ended by then is lost.
+    pub(crate) fn shutdown(&self, timeout: Duration) -> Result<bool, SinkError> {
+        let until = Instant::now() + timeout.min(Duration::from_secs(86_400));
+        let left = || until.saturating_duration_since(Instant::now());
+        let ended = self.pool.flush(timeout);
+        self.pool.shutdown(left().min(self.pool.grace));
+        let told = self.desk.tell_of_all_drops(left());
+        self.desk.sinks.flush()?;
+        Ok(ended && told)
+    }
+
     /// What dropping the line does to its runs, while it can still be asked what became of them.
     #[cfg(test)]
-    pub(super) fn shutdown(&self) -> Result<(), SinkError> {
+    pub(super) fn stop(&self) -> Result<(), SinkError> {
         self.pool.shutdown(self.pool.grace);
         self.desk.tell_of_all_drops(self.pool.grace);
         self.desk.sinks.flush()

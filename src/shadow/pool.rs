@@ -208,7 +208,10 @@ impl Pool {
     /// by itself.
     pub(super) fn shutdown(&self, grace: Duration) {
         let mut threads = self.threads.lock();
-        self.shared.closed.store(true, Ordering::SeqCst);
+        if self.shared.closed.swap(true, Ordering::SeqCst) {
+            // Those who still run have been waited for.
+            return self.lose_all();
+        }
         // Pairs with the fence in `Place::send`: either the sender sees `closed` and empties the
         // queue itself, or its job is in the queue by now.
         fence(Ordering::SeqCst);

@@ -9,9 +9,17 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+#[cfg(feature = "async")]
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use super::budget::Account;
 use crate::clock::Clock;
+#[cfg(feature = "async")]
+use crate::cpu_time;
 
 thread_local! {
     /// Apart from [`PAYS`], so that a live request reads one flag and registers no destructor.
@@ -61,7 +69,7 @@ impl AccountHandle {
         self.account.charge(used, self.clock.monotonic());
     }
 
-    /// The tab of the shadow that this thread runs for just now.
+    /// The account of the shadow that this thread runs for just now.
     #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only futures run elsewhere"))]
     pub(crate) fn of_this_thread() -> Option<AccountHandle> {
         match is_shadow() {
@@ -104,6 +112,46 @@ impl Drop for ShadowScope {
     }
 }
 
+/// A future that runs for a shadow: in each of its polls, and when it is dropped.
+#[cfg(feature = "async")]
+pub(crate) struct Marked<F> {
+    future: Option<Pin<Box<F>>>,
+    /// Who pays for the processor time of the polls; `None` where no budget applies.
+    account: Option<AccountHandle>,
+}
+
+#[cfg(feature = "async")]
+impl<F: Future> Marked<F> {
+    pub(crate) fn new(future: F, account: Option<AccountHandle>) -> Marked<F> {
+        Marked { future: Some(Box::pin(future)), account }
+    }
+}
+
+#[cfg(feature = "async")]
+impl<F: Future> Future for Marked<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let before = self.account.as_ref().map(|_| cpu_time::to_charge());
+        let polled = {
+            let _inside = ShadowScope::enter(self.account.clone());
+            self.future.as_mut().map_or(Poll::Pending, |future| future.as_mut().poll(context))
+        };
+        if let (Some(account), Some(before)) = (&self.account, before) {
+            account.charge(cpu_time::to_charge().saturating_sub(before));
+        }
+        polled
+    }
+}
+
+#[cfg(feature = "async")]
+impl<F> Drop for Marked<F> {
+    fn drop(&mut self) {
+        let _inside = ShadowScope::enter(self.account.take());
+        self.future = None;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +170,32 @@ mod tests {
             assert!(!std::thread::spawn(is_shadow).join().unwrap());
         }
         assert!(!is_shadow());
+    }
+
+    #[cfg(feature = "async")]
+    #[test]
+    fn a_marked_future_is_a_shadow_s_in_its_polls_and_when_it_is_dropped() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        struct Looks(Arc<AtomicBool>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                self.0.store(is_shadow(), Ordering::SeqCst);
+            }
+        }
+        let dropped_inside = Arc::new(AtomicBool::new(false));
+        let looks = Looks(Arc::clone(&dropped_inside));
+        let mut polls = 0;
+        let future = std::future::poll_fn(move |context| {
+            let _moved_in = &looks;
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls == 3 { Poll::Ready(is_shadow()) } else { Poll::Pending }
+        });
+        let mut marked = Marked::new(future, None);
+        assert!(futures::executor::block_on(&mut marked));
+        assert!(!is_shadow());
+        drop(marked);
+        assert!(dropped_inside.load(Ordering::SeqCst) && !is_shadow());
     }
 }

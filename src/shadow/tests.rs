@@ -373,7 +373,7 @@ fn shutting_down_loses_what_is_queued_and_refuses_the_rest() {
     }
     std::thread::scope(|scope| {
         let line = &bench.line;
-        let down = scope.spawn(move || line.shutdown());
+        let down = scope.spawn(move || line.stop());
         // The queue is emptied at once, while the running one still runs.
         while bench.candidate.counts().dropped(DropCause::Shutdown) < 5 {
             std::thread::yield_now();
@@ -382,7 +382,7 @@ fn shutting_down_loses_what_is_queued_and_refuses_the_rest() {
         drop(release);
         down.join().unwrap().unwrap();
     });
-    bench.line.shutdown().unwrap();
+    bench.line.stop().unwrap();
     let counts = bench.candidate.counts();
     assert_adds_up(&counts);
     assert_eq!((counts.completed(), counts.dropped(DropCause::Shutdown)), (1, 6));
@@ -693,7 +693,7 @@ proptest! {
                     while offered.load(Ordering::SeqCst) < after.min(wanted) {
                         std::thread::yield_now();
                     }
-                    line.shutdown().unwrap();
+                    line.stop().unwrap();
                 });
             }
         });

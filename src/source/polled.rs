@@ -16,7 +16,7 @@ use futures::{
 };
 
 use super::{FlagSource, FlagUpdates, SourceError, Subscription};
-use crate::{flag::FlagSet, router::future::model::block_on};
+use crate::{flag::FlagSet, router::future::Runtime};
 
 /// A source that asks an async closure for all flags, at once and then again and again: a table of
 /// yours, a configuration service with a client of its own.
@@ -26,8 +26,9 @@ use crate::{flag::FlagSet, router::future::model::block_on};
 /// taken for that one. A row that is wrong need not cost the others: give the set
 /// [its problem](FlagSet::with_problem).
 ///
-/// The closure's futures are polled on a thread of the source's own. One that needs a runtime
-/// around it is spawned there, and its task awaited here:
+/// The closure's futures are polled on a thread of the source's own; timers and sockets of the tokio
+/// runtime in which the store is built work there (feature `tokio`). One that needs another runtime,
+/// or is to run on its threads, is spawned there, and its task awaited here:
 ///
 /// ```
 /// use std::time::Duration;
@@ -104,6 +105,7 @@ where
         }
         let (stop, mut stopped) = oneshot::channel::<()>();
         let (wake, pause) = crossbeam_channel::bounded::<()>(0);
+        let runtime = Runtime::here(None);
         std::thread::Builder::new()
             .name("modelgate-polled".into())
             .spawn(move || {
@@ -112,7 +114,7 @@ where
                     let asked = Instant::now();
                     // The closure runs inside, so that its own panic is caught as well.
                     let fetched = AssertUnwindSafe(async { fetch().await }).catch_unwind();
-                    let fetched = match block_on(select(pin!(fetched), &mut stopped)) {
+                    let fetched = match runtime.block_on(select(pin!(fetched), &mut stopped)) {
                         Either::Left((fetched, _)) => fetched,
                         Either::Right(_) => return,
                     };

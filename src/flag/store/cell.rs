@@ -4,14 +4,15 @@
 //!
 //! The value stands behind a small lock, its number (the epoch) beside it in an atomic. A writer
 //! changes both while it holds the lock. A reader keeps the last value it saw, with its epoch, in
-//! a thread-local cache:
+//! a thread-local cache. Weakly: what keeps it alive is a handle of this thread's own, lent out by
+//! the cell, which takes all such handles back when the value is replaced and when it goes itself.
 //!
 //! 1. the epoch equals the cached one: the cached value is served. One acquire load, a short scan
-//!    of thread-local memory and a count that no other thread sees;
+//!    of thread-local memory and a count that no other thread writes;
 //! 2. it differs: the reader *tries* the lock, and takes the new value and its epoch together;
 //! 3. the lock is held, so a writer is swapping at this moment: the cached value is served, and
-//!    the next read looks again. Only a thread's first read has nothing to serve and waits, for
-//!    the length of a pointer swap.
+//!    the next read looks again. Only a thread that has nothing to serve waits, for the length of
+//!    a pointer swap: at its first read, and when it has missed a value altogether.
 //!
 //! # Why it is right
 //!
@@ -27,66 +28,84 @@
 //! cached one differs and it goes to step 2; should that meet yet another writer, it serves the
 //! old value once and tries again at its next read, because its cached epoch still differs.
 //!
-//! `tests/loom` checks these three over every interleaving of small programs.
+//! *Never kept.* Handles are lent under the read lock and taken back under the write lock: none of
+//! an old value is lent after a newer one stands. So a thread that stops reading keeps nothing.
+//!
+//! `tests/loom` checks these four over every interleaving of small programs.
 //!
 //! # What it costs
 //!
-//! A thread that stops reading keeps its last value alive until it reads this cell again, looks
-//! up any cell whose value changed, or ends. A guard is not `Send`: it cannot cross an `await` in
-//! a future that moves between threads.
+//! A read in the midst of a `publish` keeps the old value until its guard is dropped; the last of
+//! them does not free it, [`reaper`](crate::reaper) does.
 
 use std::{
     any::Any,
     cell::RefCell,
     ops::Deref,
-    rc::Rc,
     sync::{Arc, Weak},
 };
 
-use super::sync::{AtomicU64, Ordering, PoisonError, RwLock, TryLockError, thread_local};
+use super::sync::{AtomicU64, Mutex, Ordering, PoisonError, RwLock, TryLockError, thread_local};
+use crate::reaper;
 
 /// One value for many readers. See the module's documentation.
 pub(crate) struct SnapshotCell<T> {
     pub(super) epoch: AtomicU64,
     pub(super) current: RwLock<Arc<T>>,
+    /// What the caches of threads have of the current value. Only locked by those who hold
+    /// `current`.
+    pub(super) lent: Mutex<Lent<T>>,
     /// Names the cell in the caches. A cache entry holds it weakly, so the address is not used
     /// again for another cell while an entry for this one is left.
     identity: Arc<()>,
 }
 
-/// The value as it was at one moment, for one thread.
-// `Rc` makes the count thread-local, `Arc` keeps the value.
-#[expect(clippy::redundant_allocation)]
-pub(crate) struct Guard<T>(Rc<Arc<T>>);
-
-/// What a new value has replaced: the value before, and what the writing thread still had in its
-/// cache.
-pub(crate) struct Replaced<T> {
-    _old: Arc<T>,
-    _cached: Vec<Entry>,
+/// One handle for each thread that has read the value.
+pub(super) struct Lent<T> {
+    pub(super) handles: Vec<Arc<Arc<T>>>,
+    /// At this length those of threads that have ended are thrown out.
+    full: usize,
 }
+
+/// Handles that are kept without looking whether their threads are still there.
+pub(super) const FEW: usize = 32;
+
+impl<T> Lent<T> {
+    const fn new() -> Lent<T> {
+        Lent { handles: Vec::new(), full: FEW }
+    }
+
+    fn lend(&mut self, handle: &Arc<Arc<T>>) {
+        if self.handles.len() >= self.full {
+            self.handles.retain(|handle| Arc::weak_count(handle) > 0);
+            self.full = self.handles.len().saturating_mul(2).max(FEW);
+        }
+        self.handles.push(Arc::clone(handle));
+    }
+}
+
+/// The value as it was at one moment, for one thread.
+// The outer count is written by one thread alone, the inner one keeps the value.
+#[expect(clippy::redundant_allocation)]
+pub(crate) struct Guard<T>(Arc<Arc<T>>);
 
 struct Entry {
     /// The address of the cell's identity, beside it so that the scan follows no pointer.
     address: usize,
     identity: Weak<()>,
     epoch: u64,
-    /// An `Rc<Arc<T>>`.
-    value: Rc<dyn Any>,
+    /// An `Arc<T>`.
+    value: Weak<dyn Any + Send + Sync>,
+}
+
+impl Entry {
+    fn value<T: Send + Sync + 'static>(&self) -> Option<Guard<T>> {
+        self.value.upgrade()?.downcast::<Arc<T>>().ok().map(Guard)
+    }
 }
 
 thread_local! {
     static CACHE: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What the cache has of a cell whose newest value it does not have.
-enum Cached<T> {
-    /// A value that has been replaced since.
-    Old(Guard<T>),
-    /// Nothing: the first read of this thread.
-    Absent,
-    /// The thread is in the middle of changing its cache.
-    Gone,
 }
 
 impl<T: Send + Sync + 'static> SnapshotCell<T> {
@@ -94,35 +113,43 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
         SnapshotCell {
             epoch: AtomicU64::new(0),
             current: RwLock::new(Arc::new(value)),
+            lent: Mutex::new(Lent::new()),
             identity: Arc::new(()),
         }
     }
 
-    /// Puts `value` in the place of the current one, which is dropped.
+    /// Puts `value` in the place of the current one, which is freed here if nobody reads it just
+    /// now, and on the reaper's thread otherwise.
     pub(crate) fn publish(&self, value: Arc<T>) {
-        // After the lock: freeing a large value takes a while, and its `Drop` may read this cell.
-        drop(self.replace(value));
+        let old = self.replace(value);
+        match Arc::strong_count(&old) {
+            // After the lock: freeing a large value takes a while, and its `Drop` may read this
+            // cell.
+            1 => drop(old),
+            _ => reaper::bury(old),
+        }
     }
 
-    /// Puts `value` in the place of the current one. What it replaces is returned: for those who
-    /// hold a lock of their own that its `Drop` might want.
+    /// Puts `value` in the place of the current one, which is returned: for those whose readers
+    /// must not free it.
     #[must_use]
-    pub(crate) fn replace(&self, value: Arc<T>) -> Replaced<T> {
-        let old = {
+    pub(crate) fn replace(&self, value: Arc<T>) -> Arc<T> {
+        let (old, lent) = {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
             let old = std::mem::replace(&mut *current, value);
             // Only writers change it, and they hold the lock. Release pairs with the acquire in
             // `load`; inside the lock, so that `read` finds value and epoch together.
             let epoch = self.epoch.load(Ordering::Relaxed);
             self.epoch.store(epoch.wrapping_add(1), Ordering::Release);
-            old
+            let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+            (old, std::mem::replace(&mut *lent, Lent::new()))
         };
-        // A thread that only writes would otherwise keep a value it once read: perhaps an older
-        // one than `old`, of which it is the last user.
-        Replaced { _old: old, _cached: forget(&self.identity) }
+        // These are many, perhaps, but none is the last.
+        drop(lent);
+        old
     }
 
-    /// The current value. Waits for nobody, but for a thread's first read of this cell.
+    /// The current value. Waits for nobody, but where this thread has none to serve.
     #[inline]
     pub(crate) fn load(&self) -> Guard<T> {
         let epoch = self.epoch.load(Ordering::Acquire);
@@ -133,89 +160,75 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
             if entry.epoch != epoch {
                 return None;
             }
-            Rc::clone(&entry.value).downcast::<Arc<T>>().ok()
+            entry.value()
         });
         match fresh {
-            Ok(Some(value)) => Guard(value),
+            Ok(Some(value)) => value,
             _ => self.look(),
         }
     }
 
     /// The current value, to keep or to send to another thread. Takes the lock.
     pub(crate) fn load_full(&self) -> Arc<T> {
-        self.read().0
+        self.read()
     }
 
     /// Everything but the usual case.
     #[cold]
     fn look(&self) -> Guard<T> {
         let cached = CACHE.try_with(|cache| {
-            let Ok(cache) = cache.try_borrow() else { return Cached::Gone };
+            let cache = cache.try_borrow().ok()?;
             let address = address(&self.identity);
-            let entry = cache.iter().find(|entry| entry.address == address);
-            match entry.and_then(|entry| Rc::clone(&entry.value).downcast::<Arc<T>>().ok()) {
-                Some(value) => Cached::Old(Guard(value)),
-                None => Cached::Absent,
-            }
+            cache.iter().find(|entry| entry.address == address)?.value()
         });
-        match cached {
-            Ok(Cached::Old(guard)) => self.refresh(guard),
-            Ok(Cached::Absent) => self.first(),
-            Ok(Cached::Gone) | Err(_) => Guard(Rc::new(self.read().0)),
-        }
-    }
-
-    fn refresh(&self, cached: Guard<T>) -> Guard<T> {
-        let (value, epoch) = match self.current.try_read() {
-            Ok(current) => (Arc::clone(&current), self.epoch.load(Ordering::Relaxed)),
-            Err(TryLockError::Poisoned(current)) => {
-                (Arc::clone(current.get_ref()), self.epoch.load(Ordering::Relaxed))
-            }
-            Err(TryLockError::WouldBlock) => return cached,
+        let current = match cached {
+            Ok(Some(cached)) => match self.current.try_read() {
+                Ok(current) => current,
+                Err(TryLockError::Poisoned(current)) => current.into_inner(),
+                Err(TryLockError::WouldBlock) => return cached,
+            },
+            _ => self.current.read().unwrap_or_else(PoisonError::into_inner),
         };
-        self.keep(value, epoch)
+        let value = Arc::new(Arc::clone(&current));
+        let lent = match self.lent.try_lock() {
+            Ok(lent) => Some(lent),
+            Err(TryLockError::Poisoned(lent)) => Some(lent.into_inner()),
+            // Another reader: this one's next read looks again.
+            Err(TryLockError::WouldBlock) => None,
+        };
+        if let Some(mut lent) = lent {
+            // Relaxed: the lock orders it. No writer is here, so it is this value's.
+            let epoch = self.epoch.load(Ordering::Relaxed);
+            if self.keep(&value, epoch) {
+                lent.lend(&value);
+            }
+        }
+        drop(current);
+        Guard(value)
     }
 
-    fn first(&self) -> Guard<T> {
-        let (value, epoch) = self.read();
-        self.keep(value, epoch)
+    fn read(&self) -> Arc<T> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn read(&self) -> (Arc<T>, u64) {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        // Relaxed: the lock orders it. No writer is here, so it is this value's.
-        (Arc::clone(&current), self.epoch.load(Ordering::Relaxed))
-    }
-
-    fn keep(&self, value: Arc<T>, epoch: u64) -> Guard<T> {
-        let value = Rc::new(value);
+    /// Whether it is in the cache now. Runs no user's code: the cache keeps nothing alive.
+    fn keep(&self, value: &Arc<Arc<T>>, epoch: u64) -> bool {
+        let weak = Arc::downgrade(value);
         let entry = Entry {
             address: address(&self.identity),
             identity: Arc::downgrade(&self.identity),
             epoch,
-            value: Rc::clone(&value) as Rc<dyn Any>,
+            value: weak,
         };
-        let mut entry = Some(entry);
-        // `replaced` outlives the borrow: dropping a value may read this very cache.
-        let replaced = CACHE.try_with(|cache| {
-            let mut replaced = Vec::new();
-            if let Ok(mut cache) = cache.try_borrow_mut() {
-                let address = address(&self.identity);
-                replaced = remove(&mut cache, |other| {
-                    other.address == address || other.identity.strong_count() == 0
-                });
-                cache.extend(entry.take());
-            }
-            replaced
+        let kept = CACHE.try_with(|cache| {
+            let Ok(mut cache) = cache.try_borrow_mut() else { return false };
+            cache.retain(|other| {
+                other.address != entry.address && other.identity.strong_count() > 0
+            });
+            cache.push(entry);
+            true
         });
-        drop(replaced);
-        Guard(value)
-    }
-}
-
-impl<T> Drop for SnapshotCell<T> {
-    fn drop(&mut self) {
-        drop(forget(&self.identity));
+        kept.unwrap_or(false)
     }
 }
 
@@ -231,7 +244,7 @@ impl<T> Guard<T> {
     /// The value, to keep or to send to another thread.
     #[cfg(feature = "async")]
     pub(crate) fn to_arc(&self) -> Arc<T> {
-        Arc::clone(&self.0)
+        Arc::clone(&*self.0)
     }
 }
 
@@ -243,27 +256,4 @@ impl<T> std::fmt::Debug for SnapshotCell<T> {
 
 fn address(identity: &Arc<()>) -> usize {
     Arc::as_ptr(identity).addr()
-}
-
-/// Takes this thread's entry for the cell out of the cache; the caller drops it.
-fn forget(identity: &Arc<()>) -> Vec<Entry> {
-    CACHE
-        .try_with(|cache| match cache.try_borrow_mut() {
-            Ok(mut cache) => remove(&mut cache, |entry| entry.address == address(identity)),
-            Err(_) => Vec::new(),
-        })
-        .unwrap_or_default()
-}
-
-fn remove(cache: &mut Vec<Entry>, matches: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-    let mut removed = Vec::new();
-    let mut position = 0;
-    while let Some(entry) = cache.get(position) {
-        if matches(entry) {
-            removed.push(cache.swap_remove(position));
-        } else {
-            position += 1;
-        }
-    }
-    removed
 }

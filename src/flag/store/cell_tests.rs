@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::cell::SnapshotCell;
+use super::cell::{FEW, SnapshotCell};
 
 #[test]
 fn a_read_after_a_publish_sees_it() {
@@ -65,39 +65,65 @@ fn the_old_value_is_freed_by_publish_when_nobody_reads_it() {
     assert!(weak.upgrade().is_none());
 }
 
+/// Runs `then` while a thread that has read the cell goes on, and reads no more.
+fn beside_an_idle_reader(cell: &SnapshotCell<u32>, then: impl FnOnce()) {
+    let (end, ended) = mpsc::channel::<()>();
+    let (read, has_read) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            read.send(*cell.load()).unwrap();
+            ended.recv_timeout(Duration::from_secs(30)).unwrap();
+        });
+        has_read.recv().unwrap();
+        then();
+        end.send(()).unwrap();
+    });
+}
+
 #[test]
-fn a_dropped_cell_leaves_nothing_in_the_caches_of_threads_that_still_read() {
+fn an_idle_thread_keeps_no_replaced_value() {
+    let value = Arc::new(1);
+    let weak = Arc::downgrade(&value);
+    let cell = SnapshotCell::new(0);
+    cell.publish(value);
+    beside_an_idle_reader(&cell, || {
+        cell.publish(Arc::new(2));
+        assert!(weak.upgrade().is_none());
+    });
+}
+
+#[test]
+fn an_idle_thread_keeps_nothing_of_a_cell_that_is_gone() {
     let value = Arc::new(1);
     let weak = Arc::downgrade(&value);
     let cell = Arc::new(SnapshotCell::new(0));
     cell.publish(value);
-    let other = SnapshotCell::new(());
-    let (drop_cell, dropped) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        let reader = Arc::clone(&cell);
-        let weak = weak.clone();
-        let other = &other;
-        scope.spawn(move || {
-            assert_eq!(*reader.load(), 1);
-            drop(reader);
-            dropped.recv_timeout(Duration::from_secs(30)).unwrap();
-            assert!(weak.upgrade().is_some(), "this thread's cache still holds it");
-            let _ = other.load();
-            assert!(weak.upgrade().is_none(), "a miss purges what belonged to dead cells");
-        });
-        // The reader may still hold its handle: whoever is last drops the cell.
-        let mut cell = cell;
-        loop {
-            match Arc::try_unwrap(cell) {
-                Ok(last) => break drop(last),
-                Err(shared) => {
-                    cell = shared;
-                    thread::yield_now();
-                }
-            }
-        }
-        drop_cell.send(()).unwrap();
+    let (end, ended) = mpsc::channel::<()>();
+    let theirs = Arc::clone(&cell);
+    let (read, has_read) = mpsc::channel();
+    let idle = thread::spawn(move || {
+        assert_eq!(*theirs.load(), 1);
+        drop(theirs);
+        read.send(()).unwrap();
+        ended.recv_timeout(Duration::from_secs(30)).unwrap();
     });
+    has_read.recv().unwrap();
+    drop(cell);
+    assert!(weak.upgrade().is_none());
+    end.send(()).unwrap();
+    idle.join().unwrap();
+}
+
+#[test]
+fn handles_of_threads_that_have_ended_are_not_kept() {
+    let cell = SnapshotCell::new(1);
+    for _ in 0..FEW * 8 {
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(*cell.load(), 1));
+        });
+    }
+    let lent = cell.lent.lock().unwrap();
+    assert!(lent.handles.len() <= FEW * 2, "{}", lent.handles.len());
 }
 
 struct ReadsOnDrop(Arc<SnapshotCell<u32>>, Arc<AtomicU64>);

@@ -3,7 +3,7 @@
 
 pub(crate) use std::{
     sync::{
-        PoisonError, RwLock, TryLockError,
+        Mutex, PoisonError, RwLock, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
     thread_local,

@@ -74,7 +74,9 @@ struct Task<R, P> {
     row: R,
     since: Instant,
     answer: oneshot::Sender<Result<P, ModelError>>,
-    /// What a shadow's row is charged to.
+    /// The row is a shadow's.
+    shadow: bool,
+    /// What it is charged to, where a budget applies.
     account: Option<AccountHandle>,
 }
 
@@ -206,8 +208,8 @@ impl<F: Input + ?Sized, P: Output> AsyncBatcher<F, P> {
 
     fn queue(&self, row: F::Owned) -> Result<Answer<P>, ModelError> {
         let (answer, answered) = oneshot::channel();
-        let task =
-            Task { row, since: Instant::now(), answer, account: AccountHandle::of_this_thread() };
+        let (shadow, account) = (is_shadow(), AccountHandle::of_this_thread());
+        let task = Task { row, since: Instant::now(), answer, shadow, account };
         let mut gone = Vec::new();
         let mut state = self.state.lock();
         if state.waiting.len() >= self.bounds.queue {
@@ -286,8 +288,8 @@ impl<F: Input + ?Sized, P: Output> AsyncBatcher<F, P> {
         }
         let rows: Vec<&F> = tasks.iter().map(|task| task.row.borrow()).collect();
         // All of a queue's rows are shadows', or none.
-        let account = tasks.first().and_then(|task| task.account.clone());
-        let inside = account.map(|account| ShadowScope::enter(Some(account)));
+        let first = tasks.first().filter(|task| task.shadow);
+        let inside = first.map(|task| ShadowScope::enter(task.account.clone()));
         let before = inside.as_ref().map(|_| cpu_time::to_charge());
         let answers = run::all(&*self.model, &rows, &self.counters);
         drop((rows, inside));

@@ -22,13 +22,13 @@ impl<M: Handle> Core<M> {
     /// Puts a version in, or replaces it; the old model is freed after its last user.
     pub(crate) fn install(&self, version: Version, model: Result<M, Arc<str>>) {
         let policy = self.settings.breaker_of(&version);
-        self.change(|control| {
+        self.replace(|control| {
             let known = control.slots.iter_mut().find(|slot| slot.version == version);
             match known {
                 // The counts go on; a breaker's grudge against the old model does not.
                 Some(slot) => {
-                    slot.model = model;
                     slot.breaker = Arc::new(Breaker::new(policy));
+                    std::mem::replace(&mut slot.model, model).ok()
                 }
                 None => {
                     let mut slot = Slot::new(version, model, policy);
@@ -37,6 +37,7 @@ impl<M: Handle> Core<M> {
                         slot.counters = control.retired.swap_remove(place).1;
                     }
                     control.slots.push(slot);
+                    None
                 }
             }
         });
@@ -71,15 +72,15 @@ impl<M: Handle> Core<M> {
         if self.settings.fallbacks.iter().any(|fallback| *fallback == *version) {
             return Err(OperateError::IsFallback(version.into()));
         }
-        self.change(|control| {
-            for slot in control.slots.iter().filter(|slot| slot.version == *version) {
-                if control.retired.len() >= MOST_RETIRED {
-                    control.retired.remove(0);
-                }
-                control.retired.push((slot.version.clone(), Arc::clone(&slot.counters)));
+        self.replace(|control| {
+            let place = control.slots.iter().position(|slot| slot.version == *version)?;
+            let slot = control.slots.remove(place);
+            if control.retired.len() >= MOST_RETIRED {
+                control.retired.remove(0);
             }
-            control.slots.retain(|slot| slot.version != *version);
+            control.retired.push((slot.version, slot.counters));
             control.pin = control.pin.take().filter(|pin| *pin != *version);
+            slot.model.ok()
         });
         Ok(())
     }

@@ -200,6 +200,12 @@ impl Lane {
         let _ = contained(|| drop(withdrawn));
     }
 
+    /// No thread lingers from now on. What waits still runs, and so does what comes after all.
+    pub(crate) fn retire(&self) {
+        self.shared.lock().released = true;
+        self.shared.changed.notify_all();
+    }
+
     /// Threads alive, and those of them that are overdue: the models of the interleavings ask.
     #[cfg(test)]
     #[allow(dead_code)]
@@ -211,8 +217,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.shared.lock().released = true;
-        self.shared.changed.notify_all();
+        self.retire();
     }
 }
 

@@ -3,25 +3,22 @@
 use std::{
     fmt,
     future::Future,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
+    pin::Pin,
+    task::{Context, Poll},
 };
 
-use crate::{
-    contain::contained,
-    model::{Model, ModelError},
-};
+use crate::{contain::contained, model::ModelError};
 
 /// The answer of an [`AsyncModel`], once it is there.
 pub type ModelFuture<'a, P> = Pin<Box<dyn Future<Output = Result<P, ModelError>> + Send + 'a>>;
 
 /// A model version that waits for something else: an inference server, a feature store.
 ///
-/// Its future is polled by the caller's runtime when it answers a request; as a detached shadow it
-/// is polled on a thread of the router's, so a model that needs a runtime around it should bring
-/// its handle along. Dropping the future must give the call up.
+/// Its future is polled by the caller's runtime when it answers a request. As a detached shadow it
+/// is polled on a thread of the router's, where timers and sockets of the tokio runtime in which the
+/// router was built work as well (feature `tokio`); for another runtime see
+/// [`RouterBuilder::spawner`](crate::RouterBuilder::spawner). Dropping the future must give the call
+/// up.
 pub trait AsyncModel<F: ?Sized, P>: Send + Sync {
     /// Scores one set of features.
     ///
@@ -151,43 +148,5 @@ impl<P> Drop for Guarded<'_, P> {
     fn drop(&mut self) {
         let future = self.0.take();
         let _ = contained(|| drop(future));
-    }
-}
-
-/// An async model waited for on the calling thread.
-pub(crate) struct Blocking<M>(pub(crate) M);
-
-impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
-    fn predict(&self, features: &F) -> Result<P, ModelError> {
-        block_on(self.0.predict(features))
-    }
-
-    fn is_loaded(&self) -> bool {
-        self.0.is_loaded()
-    }
-
-    fn load(&self) -> Result<(), ModelError> {
-        block_on(self.0.load())
-    }
-}
-
-/// Waits for a future on this thread. Not `futures::executor::block_on`, which panics where that
-/// executor is already running: a router may be built, and its versions checked, in there.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(answer) => return answer,
-            Poll::Pending => thread::park(),
-        }
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use crate::router::breaker::state::{State, Ticket};
+use crate::router::breaker::state::{BreakerState, Ticket};
 
 const REST: u64 = 30_000;
 
-fn failed(state: &State, ticket: Ticket) -> bool {
+fn failed(state: &BreakerState, ticket: Ticket) -> bool {
     state.failed(ticket, 2, 0, REST)
 }
 
 /// A version that answers again is asked again, whatever happened before.
-fn comes_back(state: &State) {
+fn comes_back(state: &BreakerState) {
     if !state.is_closed() {
         assert!(state.pass().is_none());
         assert!(state.probe(REST - 1, REST).is_none(), "it rests its whole time");
@@ -28,7 +28,7 @@ fn comes_back(state: &State) {
 #[test]
 fn a_success_amid_failures_never_leaves_it_open_for_good() {
     loom::model(|| {
-        let state = Arc::new(State::closed());
+        let state = Arc::new(BreakerState::closed());
         let ticket = state.pass().unwrap();
         let failing = {
             let state = Arc::clone(&state);
@@ -45,7 +45,7 @@ fn a_success_amid_failures_never_leaves_it_open_for_good() {
 #[test]
 fn two_that_fail_together_open_it_once() {
     loom::model(|| {
-        let state = Arc::new(State::closed());
+        let state = Arc::new(BreakerState::closed());
         let ticket = state.pass().unwrap();
         let other = {
             let state = Arc::clone(&state);
@@ -61,7 +61,7 @@ fn two_that_fail_together_open_it_once() {
 #[test]
 fn one_of_two_takes_the_probe() {
     loom::model(|| {
-        let state = Arc::new(State::closed());
+        let state = Arc::new(BreakerState::closed());
         let ticket = state.pass().unwrap();
         assert!(!failed(&state, ticket) && failed(&state, ticket));
         let other = {
@@ -76,7 +76,7 @@ fn one_of_two_takes_the_probe() {
 #[test]
 fn a_call_from_before_the_rest_meets_the_probe_and_changes_nothing() {
     loom::model(|| {
-        let state = Arc::new(State::closed());
+        let state = Arc::new(BreakerState::closed());
         let old = state.pass().unwrap();
         assert!(!failed(&state, old) && failed(&state, old));
         let late = {

@@ -13,7 +13,7 @@ mod store {
         pub(crate) use std::sync::{PoisonError, TryLockError};
 
         pub(crate) use loom::sync::{
-            RwLock,
+            Mutex, RwLock,
             atomic::{AtomicU64, Ordering},
         };
 
@@ -59,6 +59,12 @@ mod router {
     pub(crate) mod breaker {
         #[path = "../../../src/router/breaker/state.rs"]
         pub(crate) mod state;
+    }
+}
+
+mod reaper {
+    pub(crate) fn bury<T>(value: std::sync::Arc<T>) {
+        drop(value);
     }
 }
 

@@ -92,6 +92,30 @@ fn two_writers_leave_the_value_and_the_epoch_of_one_of_them() {
 }
 
 #[test]
+fn a_reader_that_reads_no_more_keeps_nothing() {
+    loom::model(|| {
+        let freed = Arc::new(Count::new(0));
+        let cell = Arc::new(SnapshotCell::new(value(1, &freed)));
+        let end = loom::sync::Arc::new(loom::sync::Notify::new());
+        let reader = {
+            let (cell, end) = (Arc::clone(&cell), loom::sync::Arc::clone(&end));
+            thread::spawn(move || {
+                let _ = read(&cell);
+                drop(cell);
+                // Idle from here on.
+                end.wait();
+            })
+        };
+        cell.publish(Arc::new(value(2, &freed)));
+        end.notify();
+        reader.join().unwrap();
+        assert_eq!(freed.load(Ordering::Relaxed), 1, "the old one, and not the new one");
+        drop(cell);
+        assert_eq!(freed.load(Ordering::Relaxed), 2);
+    });
+}
+
+#[test]
 fn every_value_is_freed_once_its_last_user_is_gone() {
     loom::model(|| {
         let freed = Arc::new(Count::new(0));

@@ -1,0 +1,146 @@
+//! Freeing what others may still hold, on a thread of our own.
+//!
+//! The last to let go of a model, a table or a router is often a live request, and what is freed
+//! may take its time: an engine's memory, a user's `Drop`, the grace of a shadow. So one more
+//! handle is kept here until it is the last.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::contain::contained;
+
+/// How often the thread looks, at first and at last.
+const SOON: Duration = Duration::from_millis(1);
+const LATER: Duration = Duration::from_millis(100);
+
+/// Frees the value when nobody else holds it, a tenth of a second later at most.
+///
+/// There is a thread for this only while something waits. Where the system has none to give, what
+/// waits goes on waiting until the next call.
+pub(crate) fn bury<T: Send + Sync + ?Sized + 'static>(value: Arc<T>) {
+    let mut state = REAPER.state.lock();
+    state.waiting.push(Box::new(value));
+    see_to_it(state);
+}
+
+static REAPER: Reaper = Reaper {
+    state: Mutex::new(State { waiting: Vec::new(), watched: false }),
+    changed: Condvar::new(),
+};
+
+struct Reaper {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    waiting: Vec<Box<dyn Buried>>,
+    /// Whether a thread looks after those that wait.
+    watched: bool,
+}
+
+trait Buried: Send {
+    fn is_last(&self) -> bool;
+}
+
+impl<T: Send + Sync + ?Sized> Buried for Arc<T> {
+    fn is_last(&self) -> bool {
+        Arc::strong_count(self) == 1
+    }
+}
+
+impl State {
+    fn take_last(&mut self) -> Vec<Box<dyn Buried>> {
+        self.waiting.extract_if(.., |buried| buried.is_last()).collect()
+    }
+}
+
+/// Has a thread look after those that wait.
+fn see_to_it(mut state: MutexGuard<'_, State>) {
+    if state.watched || state.waiting.is_empty() {
+        drop(state);
+        REAPER.changed.notify_one();
+        return;
+    }
+    state.watched = true;
+    drop(state);
+    let thread = std::thread::Builder::new().name("modelgate-reaper".into()).spawn(watch);
+    if thread.is_err() {
+        REAPER.state.lock().watched = false;
+    }
+}
+
+fn watch() {
+    let mut pause = SOON;
+    let mut state = REAPER.state.lock();
+    loop {
+        let free = state.take_last();
+        if !free.is_empty() {
+            // Whatever these do when they are freed, another thread looks after the rest.
+            state.watched = false;
+            see_to_it(state);
+            for one in free {
+                let _ = contained(|| drop(one));
+            }
+            state = REAPER.state.lock();
+            if state.watched {
+                return;
+            }
+            state.watched = true;
+            pause = SOON;
+        } else if state.waiting.is_empty() {
+            state.watched = false;
+            return;
+        } else {
+            let rung = !REAPER.changed.wait_for(&mut state, pause).timed_out();
+            pause = if rung { SOON } else { pause.saturating_mul(2).min(LATER) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Says on which thread it was freed, after whatever it is told to wait for.
+    struct Tells(mpsc::Sender<String>, Option<mpsc::Receiver<()>>);
+
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            if let Some(wait) = &self.1 {
+                let _ = wait.recv_timeout(PATIENCE);
+            }
+            let thread = std::thread::current();
+            let _ = self.0.send(thread.name().unwrap_or_default().to_owned());
+        }
+    }
+
+    #[test]
+    fn the_last_user_does_not_free_it() {
+        let (freed, told) = mpsc::channel();
+        let value = Arc::new(Tells(freed, None));
+        bury(Arc::clone(&value));
+        assert!(told.try_recv().is_err());
+        drop(value);
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "modelgate-reaper");
+    }
+
+    #[test]
+    fn one_that_takes_its_time_holds_up_no_other() {
+        let (go_on, wait) = mpsc::channel();
+        let ((slow, slow_told), (quick, quick_told)) = (mpsc::channel(), mpsc::channel());
+        bury(Arc::new(Tells(slow, Some(wait))));
+        let later = Arc::new(Tells(quick, None));
+        bury(Arc::clone(&later));
+        drop(later);
+        assert_eq!(quick_told.recv_timeout(PATIENCE).unwrap(), "modelgate-reaper");
+        assert!(slow_told.try_recv().is_err());
+        go_on.send(()).unwrap();
+        slow_told.recv_timeout(PATIENCE).unwrap();
+    }
+}

@@ -1,0 +1,339 @@
+//! Where the futures of async models are polled when no request does: as detached shadows, when
+//! they are checked, and when they are loaded.
+
+use std::{
+    borrow::Borrow,
+    fmt,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, channel::oneshot, future::abortable};
+use parking_lot::{Condvar, Mutex};
+
+use super::{compute::late, model::AsyncModel};
+use crate::{
+    model::{Model, ModelError, ModelErrorKind},
+    router::{Input, Output},
+    shadow::{AccountHandle, Marked},
+};
+
+/// Runs futures, as the executor of a runtime does; see
+/// [`RouterBuilder::spawner`](crate::RouterBuilder::spawner). Closures are spawners:
+///
+/// ```
+/// use modelgate::router::{Spawned, Spawner};
+///
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// let handle = runtime.handle().clone();
+/// let spawner = move |future: Spawned| drop(handle.spawn(future));
+/// # let _: &dyn Spawner = &spawner;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait Spawner: Send + Sync + 'static {
+    /// Has the future run to its end. One that is dropped instead counts as a lost shadow.
+    fn spawn(&self, future: Spawned);
+}
+
+/// What a [`Spawner`] is to run.
+pub type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl<T: Fn(Spawned) + Send + Sync + 'static> Spawner for T {
+    fn spawn(&self, future: Spawned) {
+        self(future);
+    }
+}
+
+/// The runtime that a router's futures need around them.
+#[derive(Clone, Default)]
+pub(crate) struct Runtime {
+    spawner: Option<Arc<dyn Spawner>>,
+    around: around::Around,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("spawner", &self.spawner.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// The one in which this is called, if there is one.
+    pub(crate) fn here(spawner: Option<Arc<dyn Spawner>>) -> Runtime {
+        Runtime { spawner, around: around::Around::here() }
+    }
+
+    /// Waits for a future on this thread.
+    ///
+    /// # Errors
+    ///
+    /// Where this thread is the one that drives the runtime around it, and the future does not get
+    /// on without.
+    pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> Result<T, ModelError> {
+        let _entered = self.around.enter();
+        let mut driven = around::Driven::default();
+        let waited = poll_until(future, |bell| driven.wait(bell));
+        waited.ok_or_else(|| {
+            ModelError::of_kind(
+                ModelErrorKind::Failed,
+                "called on the thread that drives the runtime which the model waits for: call it \
+                 on another, by `spawn_blocking` say",
+            )
+        })
+    }
+}
+
+impl Runtime {
+    /// Waits for a future on a thread of ours, which drives no runtime.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let _entered = self.around.enter();
+        let mut future = pin!(future);
+        loop {
+            if let Some(answer) = poll_until(future.as_mut(), |bell| bell.wait_until(None)) {
+                return answer;
+            }
+        }
+    }
+}
+
+/// Polls the future here whenever it is woken; `None` when `wait` gives up.
+fn poll_until<T>(
+    future: impl Future<Output = T>,
+    mut wait: impl FnMut(&Arc<Bell>) -> bool,
+) -> Option<T> {
+    let (bell, mut future) = (Arc::new(Bell::default()), pin!(future));
+    let waker = Waker::from(Arc::clone(&bell));
+    loop {
+        if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(answer);
+        }
+        if !wait(&bell) {
+            return None;
+        }
+    }
+}
+
+/// Remembers that it was rung. Not `futures::executor::block_on`, which panics where that executor
+/// is already running (a router may be built, and its versions checked, in there); and not the
+/// thread's own token, which the future's code may use up: by parking the thread, or by waiting in a
+/// library that does.
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    /// `false` when the moment has come first.
+    fn wait_until(&self, moment: Option<Instant>) -> bool {
+        let mut rung = self.rung.lock();
+        while !*rung {
+            match moment {
+                None => self.changed.wait(&mut rung),
+                Some(moment) if self.changed.wait_until(&mut rung, moment).timed_out() => break,
+                Some(_) => {}
+            }
+        }
+        std::mem::take(&mut *rung)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        *self.rung.lock() = true;
+        self.changed.notify_one();
+    }
+}
+
+/// An async model waited for on the calling thread: for its checks.
+pub(crate) struct Blocking<M>(pub(crate) M);
+
+impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
+    fn predict(&self, features: &F) -> Result<P, ModelError> {
+        Runtime::default().wait_for(self.0.predict(features))?
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.0.is_loaded()
+    }
+
+    fn load(&self) -> Result<(), ModelError> {
+        Runtime::default().wait_for(self.0.load())?
+    }
+}
+
+/// An async model as a detached shadow.
+pub(super) struct Detached<F: ?Sized, P> {
+    pub(super) model: Arc<dyn AsyncModel<F, P>>,
+    pub(super) runtime: Runtime,
+    /// How long a call may take. One that is woken no more, because its runtime has gone or is
+    /// driven by nobody, holds the shadow's thread no longer.
+    pub(super) limit: Option<Duration>,
+}
+
+impl<F: Input + ?Sized, P: Output> Detached<F, P> {
+    fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, ModelError> {
+        let limit = self.limit.unwrap_or(LONGEST);
+        let moment = Instant::now().checked_add(limit);
+        poll_until(future, |bell| bell.wait_until(moment)).ok_or_else(|| late(limit))
+    }
+
+    /// On an executor of the service's, while this thread waits.
+    fn spawned(&self, spawner: &dyn Spawner, features: &F) -> Result<P, ModelError> {
+        let (model, features) = (Arc::clone(&self.model), features.to_owned());
+        let call = async move { model.predict(features.borrow()).await };
+        let call =
+            AssertUnwindSafe(Marked::new(call, AccountHandle::of_this_thread())).catch_unwind();
+        let (call, abort) = abortable(call);
+        let (answer, answered) = oneshot::channel();
+        spawner.spawn(Box::pin(async move {
+            if let Ok(called) = call.await {
+                // Nobody may be waiting any more.
+                let _ = answer.send(called);
+            }
+        }));
+        let called = self.within(answered).inspect_err(|_| abort.abort())?;
+        match called {
+            Ok(outcome) => outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload))),
+            // The executor dropped it. That is a run that did not end in time, not a failure of the
+            // model's.
+            Err(oneshot::Canceled) => Err(ModelError::of_kind(
+                ModelErrorKind::Deadline,
+                "the executor dropped the call before its end",
+            )),
+        }
+    }
+}
+
+/// For policies without a deadline.
+const LONGEST: Duration = Duration::from_secs(60);
+
+impl<F: Input + ?Sized, P: Output> Model<F, P> for Detached<F, P> {
+    fn predict(&self, features: &F) -> Result<P, ModelError> {
+        match &self.runtime.spawner {
+            Some(spawner) => self.spawned(&**spawner, features),
+            None => {
+                let _entered = self.runtime.around.enter();
+                self.within(self.model.predict(features))?
+            }
+        }
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.model.is_loaded()
+    }
+}
+
+/// Runs what waits on a thread of its own, so that an executor's worker need not.
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl Fn() -> T + Send + Sync + 'static,
+) -> T {
+    let work = Arc::new(work);
+    let (done, waited) = oneshot::channel();
+    let theirs = Arc::clone(&work);
+    let thread = std::thread::Builder::new().name("modelgate-wait".into()).spawn(move || {
+        let result = theirs();
+        drop(theirs);
+        // Nobody may be waiting any more.
+        let _ = done.send(result);
+    });
+    match thread {
+        Ok(_) => match waited.await {
+            Ok(result) => result,
+            // It panicked, as it would have here.
+            Err(oneshot::Canceled) => work(),
+        },
+        // Where the system has no thread left, it is waited for here.
+        Err(_) => work(),
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod around {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        task::Wake,
+        time::{Duration, Instant},
+    };
+
+    use tokio::runtime::{EnterGuard, Handle};
+
+    use super::Bell;
+
+    /// The tokio runtime in which the router was built.
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct Around(Option<Handle>);
+
+    impl Around {
+        pub(super) fn here() -> Around {
+            Around(Handle::try_current().ok())
+        }
+
+        /// Lets this thread use its timers and sockets. It runs nothing of the runtime's.
+        pub(super) fn enter(&self) -> Option<EnterGuard<'_>> {
+            // One in which the caller is already is the caller's choice.
+            match Handle::try_current() {
+                Ok(_) => None,
+                Err(_) => self.0.as_ref().map(Handle::enter),
+            }
+        }
+    }
+
+    /// A runtime that runs nothing for so long is taken for one that waits for this very thread.
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// Whether somebody else drives the runtime around this thread.
+    #[derive(Default)]
+    pub(super) struct Driven(Arc<AtomicBool>);
+
+    impl Driven {
+        /// Waits for the bell; `false` when the runtime runs nothing meanwhile.
+        pub(super) fn wait(&mut self, bell: &Arc<Bell>) -> bool {
+            let Ok(handle) = Handle::try_current() else { return bell.wait_until(None) };
+            if !self.0.load(Ordering::Acquire) {
+                let (driven, rings) = (Arc::clone(&self.0), Arc::clone(bell));
+                handle.spawn(async move {
+                    driven.store(true, Ordering::Release);
+                    rings.wake();
+                });
+                return bell.wait_until(Instant::now().checked_add(PATIENCE));
+            }
+            bell.wait_until(None)
+        }
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+mod around {
+    use std::sync::Arc;
+
+    use super::Bell;
+
+    /// No runtime needs to be around.
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct Around;
+
+    impl Around {
+        pub(super) fn here() -> Around {
+            Around
+        }
+
+        pub(super) fn enter(&self) {}
+    }
+
+    #[derive(Default)]
+    pub(super) struct Driven;
+
+    impl Driven {
+        pub(super) fn wait(&mut self, bell: &Arc<Bell>) -> bool {
+            bell.wait_until(None)
+        }
+    }
+}
