@@ -43,6 +43,7 @@ fn version(stats: &VersionStats) -> Version {
         ("panic", stats.panics),
         ("not finite", stats.non_finite),
         ("deadline", stats.deadlines),
+        ("overloaded", stats.overloaded),
     ];
     Version {
         version: stats.version.to_string(),

@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     contain::contained,
+    cpu_time,
     model::{Model, ModelError},
 };
 
@@ -159,6 +160,8 @@ pub(crate) struct Blocking<M>(pub(crate) M);
 
 impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
+        // The future may compute on any thread.
+        cpu_time::is_spent_elsewhere();
         block_on(self.0.predict(features))
     }
 
