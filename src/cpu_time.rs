@@ -1,6 +1,6 @@
 //! The time that threads and the process have spent on processors.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 /// The processor time that the calling thread has used so far; `None` where the platform does not
 /// tell.
@@ -24,6 +24,34 @@ pub(crate) fn to_charge() -> Duration {
         static STARTED: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
         STARTED.get_or_init(std::time::Instant::now).elapsed()
     })
+}
+
+thread_local! {
+    static ELSEWHERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that what is being measured on this thread is computed on other threads as well, or for
+/// others as well: what this thread uses says nothing then.
+pub(crate) fn is_spent_elsewhere() {
+    ELSEWHERE.set(true);
+}
+
+/// Does the work, and measures, if `wanted`, the processor time that this thread uses for it; `None`
+/// where the platform does not tell, or the work [is done elsewhere](is_spent_elsewhere).
+#[inline]
+pub(crate) fn measure<T>(wanted: bool, work: impl FnOnce() -> T) -> (T, Option<Duration>) {
+    if !wanted {
+        return (work(), None);
+    }
+    let outer = ELSEWHERE.replace(false);
+    let before = of_this_thread();
+    let result = work();
+    let after = of_this_thread();
+    let used = match (before, after, ELSEWHERE.replace(outer)) {
+        (Some(before), Some(after), false) => Some(after.saturating_sub(before)),
+        _ => None,
+    };
+    (result, used)
 }
 
 /// The processor time that all threads of the process have used so far. Where there is no such
@@ -72,6 +100,17 @@ mod tests {
             std::hint::spin_loop();
         }
         assert!(to_charge() > before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_computed_elsewhere_has_no_time_of_this_thread() {
+        assert_eq!(measure(false, || 1), (1, None));
+        let (inner, outer) = measure(true, || measure(true, is_spent_elsewhere).1);
+        assert_eq!(inner, None);
+        assert!(outer.is_some(), "a part that was measured by itself says nothing of the whole");
+        assert_eq!(measure(true, is_spent_elsewhere).1, None);
+        assert!(measure(true, || ()).1.is_some());
     }
 
     #[cfg(unix)]

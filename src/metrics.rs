@@ -37,6 +37,7 @@ use crate::{
 /// | `modelgate_service_seconds` | gauge | `version`, `quantile` (`0.5`, `0.9`, `0.99`, `1`) |
 /// | `modelgate_shadows_completed_total` | counter | `candidate`, `agreement` (`agreed`, `disagreed`, `not_compared`) |
 /// | `modelgate_shadows_dropped_total` | counter | `candidate`, `cause` |
+/// | `modelgate_shadow_cpu_seconds` | gauge | `candidate`, `side` (`primary`, `candidate`), `quantile`: processor time on both sides of the same comparisons; `modelgate_service_seconds` is by the clock |
 /// | `modelgate_shadows_waiting` | gauge | |
 /// | `modelgate_comparisons_total` | counter | `outcome` (`recorded`, `dropped`, `failed`): what sinks made of them |
 /// | `modelgate_version_eligible` | gauge | `version`: 1 while it may answer |
@@ -105,6 +106,23 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
         ] {
             let labels = [router.clone(), candidate.clone(), ("agreement", agreement.to_owned())];
             counter("modelgate_shadows_completed_total", labels, count);
+        }
+        // Distributions have no sum: those of the policy that compared most.
+        if let Some(most) = all.iter().filter(same).max_by_key(|one| one.candidate_cpu().count) {
+            for (side, time) in
+                [("primary", most.primary_cpu()), ("candidate", most.candidate_cpu())]
+            {
+                for (quantile, time) in quantiles(&time) {
+                    let labels = [
+                        router.clone(),
+                        candidate.clone(),
+                        ("side", side.to_owned()),
+                        ("quantile", quantile.to_owned()),
+                    ];
+                    metrics::gauge!("modelgate_shadow_cpu_seconds", &labels)
+                        .set(time.as_secs_f64());
+                }
+            }
         }
         for cause in DropCause::ALL {
             let labels = [router.clone(), candidate.clone(), ("cause", cause.as_str().to_owned())];

@@ -52,7 +52,7 @@ pub use self::{
     prediction::PredictErrorKind,
 };
 use self::{
-    call::{Called, FiniteCheck, call},
+    call::{Called, FiniteCheck, measured_call},
     core::{Choice, Core, KeyRefused},
     drop_contained::DropContained,
     ending::Ending,
@@ -144,7 +144,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let RouterState { core, shadowing, .. } = &*self.inner;
         let table = core.table.load();
         let id = PredictionId::generate();
-        let choice =
+        let mut choice =
             core.choose(&table, context, true).map_err(|KeyRefused| PredictError::missing_key())?;
         core.count(&table, &choice);
         let named = core.named(&choice);
@@ -154,6 +154,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             core.observe(&table, named, &answered, (shadowing::key(context), id));
             return conclude(&table, answered, id);
         }
+        choice.is_compared = shadowing.has_room(&candidates);
         let (answered, joined) = shadowing
             .run_joined(&table, &candidates, features, || self.answer(&table, choice, features));
         self.shadow(
@@ -234,7 +235,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let Some((slot, Ok(model))) = slot.map(|slot| (slot, &slot.model)) else {
             return Called::not_loaded();
         };
-        let called = call(&**model, features, self.inner.finite);
+        let called = measured_call(&**model, features, self.inner.finite, choice.is_compared);
         let clock = &*self.inner.core.settings.clock;
         slot.finished(&called.outcome, called.service_time, choice.ticket, clock);
         called

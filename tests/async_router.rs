@@ -400,6 +400,47 @@ fn a_request_that_was_given_up_in_the_queue_never_runs() {
 }
 
 #[test]
+fn shadows_of_requests_without_an_answer_are_wanted_and_dropped_as_unanswered() {
+    for joined in [true, false] {
+        let gate = Gate::new();
+        let _open = OpensAtTheEnd(gate.clone());
+        let waits = gate.clone();
+        let shadow = modelgate::Shadow::always().candidate("v2").budget(Budget::unlimited());
+        let router = ModelRouter::<[f32], &'static str>::builder("m")
+            .model(
+                "v1",
+                model_fn(move |_: &[f32]| {
+                    waits.pass();
+                    Ok("v1")
+                }),
+            )
+            .model("v2", model_fn(|_: &[f32]| Ok("v2")))
+            .fallback("v1")
+            .source(modelgate::Rollout::everyone("v1").flag("m").unwrap())
+            .shadow(if joined { shadow.joined() } else { shadow })
+            .compute_threads(1)
+            .compute_queue(1)
+            .build_async()
+            .unwrap();
+        let context = Context::new("user-1");
+        let ask = || Box::pin(router.predict(&context, vec![]));
+        let mut running = ask();
+        assert!(poll_once(&mut running).is_pending());
+        gate.wait_for(1);
+        let mut given_up = ask();
+        assert!(poll_once(&mut given_up).is_pending());
+        assert!(block_on(ask()).unwrap_err().is_overloaded());
+        drop(given_up);
+        gate.open();
+        assert!(block_on(running).is_ok());
+        assert!(router.flush(support::PATIENCE));
+        let counts = router.stats().shadows[0].candidates[0].clone();
+        assert_eq!((counts.wanted(), counts.completed()), (3, 1), "{counts:?}");
+        assert_eq!(counts.dropped(DropCause::Unanswered), 2, "{counts:?}");
+    }
+}
+
+#[test]
 fn a_request_too_many_is_refused_at_once() {
     let (router, gate, running) = busy(1);
     let _open = OpensAtTheEnd(gate.clone());

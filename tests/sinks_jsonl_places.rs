@@ -7,9 +7,12 @@ use std::{
     time::Duration,
 };
 
-use modelgate::compare::{
-    Agreement, Comparison, Run,
-    sink::{ComparisonSink, JsonlSink},
+use modelgate::{
+    compare::{
+        Agreement, Comparison, Run,
+        sink::{ComparisonSink, JsonlSink},
+    },
+    shadow::{DropCause, Dropped},
 };
 
 /// A comparison that carries this number as its revision.
@@ -190,8 +193,9 @@ fn the_queue_is_bounded_by_bytes_as_well_as_by_lines() {
 fn every_record_says_its_schema_and_is_as_the_schema_says() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("comparisons.jsonl");
-    let sink = JsonlSink::create(&path).unwrap();
+    let sink = JsonlSink::builder(&path).dropped_runs().create().unwrap();
     let mut full = numbered(1);
+    full.primary.cpu_time = Some(Duration::from_micros(7));
     full.targeting_key = Some("user-42".into());
     full.features = Some(3.into());
     full.candidate.outcome =
@@ -199,6 +203,7 @@ fn every_record_says_its_schema_and_is_as_the_schema_says() {
     full.agreement = Agreement::of("score", false).with_distance(0.5);
     sink.record(&numbered(0));
     sink.record(&full);
+    ComparisonSink::<f64>::dropped(&sink, &Dropped::new("v1", "v2", DropCause::Unanswered));
     sink.flush().unwrap();
 
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/comparisons.schema.json");
@@ -249,6 +254,12 @@ fn problems(
         if value.get(field.as_str().unwrap()).is_none() {
             found.push(format!("{} is missing", field.as_str().unwrap()));
         }
+    }
+    let applies = schema.get("if").map(|condition| problems(root, condition, value).is_empty());
+    if let (Some(false), Some(otherwise)) = (applies, schema.get("else")) {
+        // Only what it requires: its fields are named elsewhere.
+        let named = |found: &String| !found.ends_with("is not in the schema");
+        found.extend(problems(root, otherwise, value).into_iter().filter(named));
     }
     if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object())
     {

@@ -409,6 +409,40 @@ fn different_is_not_worse_and_a_shadow_that_is_slow_condemns_nobody() {
 }
 
 #[test]
+fn lateness_goes_by_processor_time_where_both_sides_know_it() {
+    let late = || Metric::late(Duration::from_millis(1));
+    let cpu = Duration::from_micros;
+    let verdict = builder().metric(late()).build().unwrap();
+    for user in 0..1_000 {
+        // By the clock the shadow took seconds; what it computed took longer for one user in ten.
+        let mut comparison = pair(user, Ok(0), Ok(0));
+        comparison.candidate.service_time = Duration::from_secs(5);
+        comparison.primary.cpu_time = Some(cpu(100));
+        comparison.candidate.cpu_time = Some(cpu(if user % 10 == 0 { 1_100 } else { 900 }));
+        verdict.record(&comparison);
+    }
+    let expected = Counts::Paired { worse: 100, same: 900, better: 0, both_bad: 0 };
+    assert_eq!(verdict.tally().metrics["late"], expected);
+
+    // Both in shadow: by processor time where it is known, else by the clock.
+    let verdict = builder().again("v1-again").metric(late()).build().unwrap();
+    for user in 0..20 {
+        let mut candidate = pair(user, Ok(0), Ok(0));
+        let mut again = pair(user, Ok(0), Ok(0));
+        again.candidate.version = "v1-again".into();
+        candidate.candidate.service_time = Duration::from_secs(5);
+        if user < 15 {
+            candidate.candidate.cpu_time = Some(cpu(900));
+            again.candidate.cpu_time = Some(cpu(900));
+        }
+        verdict.record(&candidate);
+        verdict.record(&again);
+    }
+    let expected = Counts::Paired { worse: 5, same: 15, better: 0, both_bad: 0 };
+    assert_eq!(verdict.tally().metrics["late"], expected);
+}
+
+#[test]
 fn a_champion_that_disagrees_with_itself_is_the_measure_of_its_candidate() {
     let verdict = builder().again("v1-again").metric(Metric::noise()).metric(Metric::failures());
     let verdict = verdict.build().unwrap();
@@ -627,6 +661,11 @@ fn too_many_missing_pairs_stop_an_advance() {
     let judgement = verdict.judge();
     assert_eq!(judgement.overall, Overall::Hold);
     assert!(judgement.why[0].contains("are missing"), "{judgement}");
+    // Those of which only the number is known are missing, too.
+    let before = verdict.tally().pairs.missing();
+    ComparisonSink::<i64>::dropped_untold(&verdict, &"v2".into(), 1_000);
+    ComparisonSink::<i64>::dropped_untold(&verdict, &"v3".into(), 1_000);
+    assert_eq!(verdict.tally().pairs.missing(), before + 1_000);
     // Those of other versions are somebody else's.
     ComparisonSink::<i64>::dropped(&verdict, &Dropped::new("v1", "v3", DropCause::Deadline));
     assert_eq!(verdict.tally().pairs.scored, 2_000);

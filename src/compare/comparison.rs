@@ -46,8 +46,17 @@ pub struct Run<P> {
     pub version: Version,
     /// What it answered, or why it did not.
     pub outcome: Result<P, ModelError>,
-    /// How long the model took, measured alike on both sides.
+    /// How long the model took by the clock on the wall, measured alike on both sides. Where a
+    /// shadow had to share its processor, it holds the others' time as well.
     pub service_time: Duration,
+    /// The processor time that the model took on the thread that called it: what can be compared
+    /// between an answer and its shadow, as long as a model computes on that thread alone.
+    ///
+    /// `None` where nobody can say: on a platform that does not tell, for an async model, for a row
+    /// of a batch, for a model of this crate that computes on threads of its own, and for an answer
+    /// during which the shadows' budget had no room. What a model of yours has other threads or
+    /// machines do is not in it.
+    pub cpu_time: Option<Duration>,
 }
 
 impl<P> Run<P> {
@@ -57,7 +66,14 @@ impl<P> Run<P> {
         outcome: Result<P, ModelError>,
         service_time: Duration,
     ) -> Run<P> {
-        Run { version: version.into(), outcome, service_time }
+        Run { version: version.into(), outcome, service_time, cpu_time: None }
+    }
+
+    /// With the processor time it took.
+    #[must_use]
+    pub fn with_cpu_time(mut self, cpu_time: impl Into<Option<Duration>>) -> Run<P> {
+        self.cpu_time = cpu_time.into();
+        self
     }
 }
 
@@ -148,13 +164,17 @@ struct Shown<'a, P> {
 impl<P: Serialize> Serialize for Shown<'_, P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Shown { side: shown, shows_features } = *self;
-        let mut side = serializer.serialize_struct("Side", 3)?;
+        let fields = 3 + usize::from(shown.cpu_time.is_some());
+        let mut side = serializer.serialize_struct("Side", fields)?;
         side.serialize_field("version", &shown.version)?;
         match &shown.outcome {
             Ok(output) => side.serialize_field("output", output)?,
             Err(error) => side.serialize_field("error", &Failure { error, shows_features })?,
         }
         side.serialize_field("service_us", &whole(shown.service_time.as_micros()))?;
+        if let Some(time) = shown.cpu_time {
+            side.serialize_field("cpu_us", &whole(time.as_micros()))?;
+        }
         side.end()
     }
 }
@@ -207,6 +227,15 @@ mod tests {
                 + r#""message":"model failed: no such table"},"service_us":90},"#
                 + r#""queue_wait_us":12,"agrees":null,"distance":null,"measure":"none"}"#
         );
+    }
+
+    #[test]
+    fn a_side_says_its_processor_time_where_it_is_known() {
+        let mut comparison = example();
+        comparison.primary = comparison.primary.with_cpu_time(Duration::from_micros(79));
+        let json = serde_json::to_value(&comparison).unwrap();
+        assert_eq!(json["primary"]["cpu_us"], 79);
+        assert!(json["candidate"].get("cpu_us").is_none());
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use self::{
     memory::MemorySink,
 };
 use super::Comparison;
-use crate::shadow::Dropped;
+use crate::{shadow::Dropped, version::Version};
 
 /// Where comparisons go: a log, a file, a queue, a database of yours.
 ///
@@ -50,10 +50,18 @@ pub trait ComparisonSink<P>: Send + Sync {
     /// that panicked is recorded, with the panic as its outcome.
     ///
     /// Called on the shadow side, like `record`: what a request has to drop waits for that in a
-    /// queue of bounded length. Drops that found it full no sink hears of; they are counted
-    /// ([`ShadowStats::untold_drops`](crate::shadow::ShadowStats::untold_drops)).
+    /// queue of bounded length. Of those that found it full a sink hears the number, by
+    /// [`dropped_untold`](Self::dropped_untold).
     fn dropped(&self, dropped: &Dropped) {
         let _ = dropped;
+    }
+
+    /// Hears how many further runs of this candidate came to no comparison, of which
+    /// [`dropped`](Self::dropped) could not tell because too many came at once. They are among
+    /// [`ShadowStats::untold_drops`](crate::shadow::ShadowStats::untold_drops). By default it does
+    /// nothing.
+    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+        let _ = (candidate, runs);
     }
 
     /// Waits, for a bounded time, until everything recorded so far is where it belongs.
@@ -87,6 +95,9 @@ impl<P, S: ComparisonSink<P> + ?Sized> ComparisonSink<P> for Arc<S> {
     fn dropped(&self, dropped: &Dropped) {
         (**self).dropped(dropped);
     }
+    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+        (**self).dropped_untold(candidate, runs);
+    }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()
     }
@@ -102,6 +113,9 @@ impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
     }
     fn dropped(&self, dropped: &Dropped) {
         (**self).dropped(dropped);
+    }
+    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+        (**self).dropped_untold(candidate, runs);
     }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()

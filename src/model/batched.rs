@@ -16,7 +16,7 @@ use self::{
     stats::Counters,
 };
 use super::{Model, ModelError, ModelErrorKind};
-use crate::{router::Input, shadow::is_shadow};
+use crate::{cpu_time, router::Input, shadow::is_shadow};
 
 /// A model whose callers' rows run as one batch when they arrive together.
 ///
@@ -146,6 +146,8 @@ impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P
             }
             Arrival::Wait(waiter, since) => (waiter, since),
         };
+        // Others compute for this row, or this thread for the rows of others.
+        cpu_time::is_spent_elsewhere();
         let companions = match queue.wait(&waiter, since, bounds, counters) {
             WaitOutcome::Answered(answer) => return answer,
             WaitOutcome::Lead(companions) => companions,

@@ -169,7 +169,8 @@ pub(super) fn ask_chunk<F: ?Sized, P>(
         Some(outcomes) if outcomes.len() == rows.len() => outcomes
             .into_iter()
             .map(|outcome| outcome.and_then(|output| checked(output, finite)))
-            .map(|outcome| Called { outcome, service_time })
+            // A row's share of a batch says nothing of a row alone.
+            .map(|outcome| Called { outcome, service_time, cpu_time: None })
             .collect(),
         // A panic, or a model that loses count: one by one, so that one row fails alone.
         _ => rows.iter().map(|row| call(model, row, finite)).collect(),

@@ -8,6 +8,7 @@ use std::{
 use super::{breaker::Ticket, slot::Slot};
 use crate::{
     clock::Clock,
+    cpu_time,
     model::{Model, ModelError, ModelErrorKind},
 };
 
@@ -19,6 +20,8 @@ pub(crate) type FiniteCheck<P> = Option<fn(&P) -> bool>;
 pub(crate) struct Called<P> {
     pub(crate) outcome: Result<P, ModelError>,
     pub(crate) service_time: Duration,
+    /// Only where it was asked for and is known.
+    pub(crate) cpu_time: Option<Duration>,
 }
 
 impl<P> Called<P> {
@@ -26,14 +29,31 @@ impl<P> Called<P> {
     #[cfg(feature = "async")]
     #[cold]
     pub(crate) fn failed(error: ModelError, service_time: Duration) -> Called<P> {
-        Called { outcome: Err(error), service_time }
+        Called { outcome: Err(error), service_time, cpu_time: None }
     }
 
     /// There was nothing to call.
     #[cold]
     pub(crate) fn not_loaded() -> Called<P> {
-        Called { outcome: Err(ModelError::not_loaded()), service_time: Duration::ZERO }
+        Called {
+            outcome: Err(ModelError::not_loaded()),
+            service_time: Duration::ZERO,
+            cpu_time: None,
+        }
     }
+}
+
+/// Asks a model, and measures its processor time as well if that is wanted: two system calls, so
+/// only where the answer is going to be compared.
+#[inline]
+pub(crate) fn measured_call<F: ?Sized, P>(
+    model: &dyn Model<F, P>,
+    features: &F,
+    finite: FiniteCheck<P>,
+    wanted: bool,
+) -> Called<P> {
+    let (called, cpu_time) = cpu_time::measure(wanted, || call(model, features, finite));
+    Called { cpu_time, ..called }
 }
 
 /// Asks a model. A panic in it ends here, as an error.
@@ -49,7 +69,8 @@ pub(crate) fn call<F: ?Sized, P>(
     let outcome = catch_unwind(AssertUnwindSafe(|| model.predict(features)));
     let service_time = started.elapsed();
     let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
-    Called { outcome: outcome.and_then(|output| checked(output, finite)), service_time }
+    let outcome = outcome.and_then(|output| checked(output, finite));
+    Called { outcome, service_time, cpu_time: None }
 }
 
 /// Refuses an answer that is not finite.

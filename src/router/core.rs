@@ -105,6 +105,8 @@ pub(crate) struct Choice {
     pub(crate) variant: Option<SmolStr>,
     /// What the breaker of the slot wants to see when the call has ended.
     pub(crate) ticket: Ticket,
+    /// Whether the answer is going to be compared, so that its processor time is measured.
+    pub(crate) is_compared: bool,
     /// The slot the flags named, when the fallback stands in for it.
     wanted: Option<usize>,
 }

@@ -26,7 +26,7 @@ use super::{
     BuildError, Decision, Explanation, Input, OperateError, Output, PredictError, Prediction,
     RouterBuilder, RouterStats, ServedAnswer,
     builder::Parts,
-    call::{Called, FiniteCheck, call},
+    call::{Called, FiniteCheck, measured_call},
     conclude,
     core::{Choice, Core, KeyRefused},
     ending::Ending,
@@ -338,6 +338,28 @@ impl Refused {
     }
 }
 
+/// A request with shadows that has no answer yet. Dropped before it has one, it counts its runs.
+struct Unanswered<'a, F: ?Sized + Input, P: Output> {
+    shadowing: &'a Shadowing<F, P>,
+    table: &'a RoutingTable<Hosted<F, P>>,
+    candidates: &'a [Candidate],
+    slot: usize,
+    of: (Option<&'a str>, PredictionId),
+}
+
+impl<F: ?Sized + Input, P: Output> Unanswered<'_, F, P> {
+    /// There is an answer.
+    fn end(mut self) {
+        self.candidates = &[];
+    }
+}
+
+impl<F: ?Sized + Input, P: Output> Drop for Unanswered<'_, F, P> {
+    fn drop(&mut self) {
+        self.shadowing.unanswered(self.table, self.candidates, self.slot, self.of);
+    }
+}
+
 impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
         self.start_from(&self.core.table.load().to_arc(), context)
@@ -352,12 +374,13 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             return Err(PredictError::stopped());
         }
         let id = PredictionId::generate();
-        let choice = self
+        let mut choice = self
             .core
             .choose(table, context, true)
             .map_err(|KeyRefused| PredictError::missing_key())?;
         self.core.count(table, &choice);
         let candidates = self.core.candidates(table, context, choice.slot, id);
+        choice.is_compared = self.shadowing.has_room(&candidates);
         let key = match candidates.is_empty() && self.core.named(&choice).is_none() {
             true => None,
             false => shadowing::key(context).map(Box::from),
@@ -372,6 +395,14 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     ) -> Result<Prediction<P>, PredictError> {
         let Started { table, id, choice, candidates, key } = started;
         let named = self.core.named(&choice);
+        // Also when the caller gives the request up.
+        let unanswered = Unanswered {
+            shadowing: &self.shadowing,
+            table: &table,
+            candidates: &candidates,
+            slot: choice.slot,
+            of: (key.as_deref(), id),
+        };
         let (join_pool, detached): (Candidates, Candidates) =
             candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
         let (answered, joined) = join(
@@ -380,6 +411,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         )
         .await;
         let answered = answered?;
+        unanswered.end();
         let (choice, called) = (&answered.choice, &answered.called);
         if !candidates.is_empty()
             && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
@@ -422,7 +454,8 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         let hosted = table.slots.get(candidate.slot).and_then(|slot| slot.model.as_ref().ok());
         let called = match hosted {
             Some(hosted) => {
-                let report = CallReport::new::<()>(None, [], &self.core.settings.clock);
+                let report =
+                    CallReport::new::<()>(None, [], &self.core.settings.clock).measured(true);
                 Marked::new(self.call(hosted, report, features), None).await
             }
             None => Ok(Called::not_loaded()),
@@ -441,7 +474,8 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         let Some((slot, Ok(hosted))) = slot.map(|slot| (slot, &slot.model)) else {
             return Ok(Called::not_loaded());
         };
-        let report = CallReport::new(Some(slot), [choice.ticket], &self.core.settings.clock);
+        let report = CallReport::new(Some(slot), [choice.ticket], &self.core.settings.clock)
+            .measured(choice.is_compared);
         let called = self.call(hosted, report, features).await;
         called.or_else(|refused| refused.otherwise(choice.slot == table.fallback))
     }
@@ -459,9 +493,10 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
                 let (model, features, finite) =
                     (Arc::clone(model), Arc::clone(features), self.finite);
                 let for_shadow = is_shadow();
+                let measured = report.is_measured;
                 let work = move || {
                     let _inside = for_shadow.then(|| ShadowScope::enter(None));
-                    call(&*model, (*features).borrow(), finite)
+                    measured_call(&*model, (*features).borrow(), finite, measured)
                 };
                 match compute(lane, deadline, report, std::slice::from_ref, work).await {
                     Computed::Done(called) => Ok(called),

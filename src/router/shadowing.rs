@@ -4,7 +4,7 @@ use std::{borrow::Borrow, sync::Arc, time::Duration};
 
 use super::{
     BuildError, Input, Output, ServedAnswer,
-    call::{Called, FiniteCheck, call, checked},
+    call::{Called, FiniteCheck, checked, measured_call},
     core::{Choice, Core},
     ending::Ending,
     slot::Handle,
@@ -108,7 +108,7 @@ impl<P> Joined<P> {
             ModelErrorKind::Panicked,
             "what goes into the run, or came out of it, panicked",
         );
-        let called = Called { outcome: Err(error), service_time: Duration::ZERO };
+        let called = Called { outcome: Err(error), service_time: Duration::ZERO, cpu_time: None };
         Joined { candidate, called: Some(called) }
     }
 }
@@ -160,6 +160,15 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         self.lines.get(candidate.policy).is_some_and(|line| line.join_pool.is_some())
     }
 
+    /// Whether one of these will probably be compared: a look at a few numbers, which may be stale.
+    #[inline]
+    pub(crate) fn has_room(&self, candidates: &[Candidate]) -> bool {
+        candidates.iter().any(|candidate| {
+            let line = self.lines.get(candidate.policy);
+            line.is_some_and(|line| line.join_pool.is_some() || line.line.has_room())
+        })
+    }
+
     /// Runs `answer`, and the joined candidates beside it.
     pub(crate) fn run_joined<M: Shadowable<F, P>>(
         &self,
@@ -187,7 +196,10 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
                 Some(move || {
                     let _inside = ShadowScope::enter(None);
-                    Joined { candidate, called: Some(call(&*model, features.borrow(), finite)) }
+                    Joined {
+                        candidate,
+                        called: Some(measured_call(&*model, features.borrow(), finite, true)),
+                    }
                 })
             })
             .collect();
@@ -217,10 +229,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 continue;
             }
             let Some((line, counts)) = self.find(table, candidate) else { continue };
-            let Some(Called { outcome, service_time }) = called else {
+            let Some(called) = called else {
                 line.refuse(counts, self.no_room(), || served.wanted());
                 continue;
             };
+            let side = Run::new(counts.version(), called.outcome, called.service_time)
+                .with_cpu_time(called.cpu_time);
             // Copies the answer and describes the features, by code of the user's.
             let Some(answered) = contained(|| self.answered(line, served, features)) else {
                 line.refuse(counts, DropCause::Panic, || served.wanted());
@@ -228,14 +242,35 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             };
             match on {
                 ComparedOn::Caller => {
-                    line.record_finished(counts, answered, outcome, service_time);
+                    line.record_finished(counts, answered, side);
                 }
                 #[cfg(feature = "async")]
                 ComparedOn::ShadowThread => {
                     // A refusal is counted where it happens.
-                    let _ = line.offer_finished(counts, answered, outcome, service_time);
+                    let _ = line.offer_finished(counts, answered, side);
                 }
             }
+        }
+    }
+
+    /// Counts the runs of a request that got no answer: there is nothing to compare them with.
+    #[cfg(feature = "async")]
+    pub(crate) fn unanswered<M>(
+        &self,
+        table: &RoutingTable<M>,
+        candidates: &[Candidate],
+        slot: usize,
+        (key, id): (Option<&str>, PredictionId),
+    ) {
+        let Some(slot) = table.slots.get(slot) else { return };
+        for candidate in candidates {
+            let Some((line, counts)) = self.find(table, *candidate) else { continue };
+            line.refuse(counts, DropCause::Unanswered, || shadow::ShadowRequest {
+                prediction_id: id,
+                revision: table.revision,
+                targeting_key: key.map(Box::from),
+                primary: slot.version.clone(),
+            });
         }
     }
 
@@ -309,7 +344,8 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 served.version,
                 served.called.outcome.clone(),
                 served.called.service_time,
-            ),
+            )
+            .with_cpu_time(served.called.cpu_time),
         }
     }
 

@@ -3,12 +3,17 @@
 use std::{
     fmt,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
 };
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::panic_pause::PanicPause;
-use crate::{sharded::Sharded, version::Version};
+use crate::{
+    latency::{Latencies, Latency},
+    sharded::Sharded,
+    version::Version,
+};
 
 /// Why a shadow run that was wanted did not come to an answer in time.
 ///
@@ -88,6 +93,10 @@ pub(crate) struct Candidate {
     /// Requests write to them.
     shards: Sharded<Shard>,
     warned: AtomicBool,
+    /// Drops of which sinks have not heard, and will hear the number.
+    untold: AtomicU64,
+    /// Processor time of the answers and of the candidate's runs. Only shadow threads write to them.
+    cpu_times: [Latencies; 2],
     pub(super) rest: PanicPause,
 }
 
@@ -116,6 +125,8 @@ impl Candidate {
             version,
             shards: Sharded::new(Shard::default),
             warned: AtomicBool::new(false),
+            untold: AtomicU64::new(0),
+            cpu_times: [Latencies::new(), Latencies::new()],
             rest: PanicPause::default(),
         }
     }
@@ -174,6 +185,29 @@ impl Candidate {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// There was no room to tell sinks of a drop.
+    #[cold]
+    pub(super) fn untold(&self) {
+        self.untold.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many drops there was no room to tell of, since this was last asked.
+    pub(super) fn take_untold(&self) -> u64 {
+        match self.untold.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.untold.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    /// What an answer and the candidate's run took of processor time, where both are known.
+    pub(super) fn took(&self, primary: Option<Duration>, candidate: Option<Duration>) {
+        let [of_primary, of_candidate] = &self.cpu_times;
+        if let (Some(primary), Some(candidate)) = (primary, candidate) {
+            of_primary.count(primary);
+            of_candidate.count(candidate);
+        }
+    }
+
     /// The sums over all shards.
     pub(crate) fn counts(&self) -> ShadowCounts {
         let sum = |count: fn(&Shard) -> &AtomicU64| {
@@ -199,6 +233,8 @@ impl Candidate {
             passed_over: sum(|s| &s.passed_over),
             refused: sum(|s| &s.refused),
             handed_over: sum(|s| &s.handed_over),
+            primary_cpu: Latencies::read(self.cpu_times.iter().take(1)),
+            candidate_cpu: Latencies::read(self.cpu_times.iter().skip(1)),
         }
     }
 }
@@ -217,6 +253,8 @@ pub struct ShadowCounts {
     disagreed: u64,
     not_compared: u64,
     dropped: [u64; DropCause::COUNT],
+    primary_cpu: Latency,
+    candidate_cpu: Latency,
 }
 
 impl ShadowCounts {
@@ -278,6 +316,19 @@ impl ShadowCounts {
         self.dropped.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    /// The processor time of the answers that were compared: of those pairs of which both sides
+    /// [know it](crate::compare::Run::cpu_time), so that it can be held against
+    /// [`candidate_cpu`](Self::candidate_cpu). A version's
+    /// [service time](crate::router::stats::VersionStats::service_time) is by the clock on the wall, and cannot.
+    pub fn primary_cpu(&self) -> Latency {
+        self.primary_cpu
+    }
+
+    /// The processor time of the candidate's runs, of the same pairs.
+    pub fn candidate_cpu(&self) -> Latency {
+        self.candidate_cpu
+    }
+
     /// Runs handed over that have not ended yet.
     pub fn pending(&self) -> u64 {
         self.wanted().saturating_sub(self.completed()).saturating_sub(self.dropped_in_all())
@@ -285,10 +336,10 @@ impl ShadowCounts {
 }
 
 /// As a map: `candidate`, `wanted`, `completed`, `agreed`, `disagreed`, `not_compared`, `pending`,
-/// `passed_over`, and `dropped` by cause.
+/// `passed_over`, `dropped` by cause, and `primary_cpu` and `candidate_cpu` as distributions.
 impl Serialize for ShadowCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut counts = serializer.serialize_struct("ShadowCounts", 9)?;
+        let mut counts = serializer.serialize_struct("ShadowCounts", 11)?;
         counts.serialize_field("candidate", &self.candidate)?;
         counts.serialize_field("wanted", &self.wanted())?;
         counts.serialize_field("completed", &self.completed())?;
@@ -298,6 +349,8 @@ impl Serialize for ShadowCounts {
         counts.serialize_field("pending", &self.pending())?;
         counts.serialize_field("passed_over", &self.passed_over)?;
         counts.serialize_field("dropped", &Dropped(self))?;
+        counts.serialize_field("primary_cpu", &self.primary_cpu)?;
+        counts.serialize_field("candidate_cpu", &self.candidate_cpu)?;
         counts.end()
     }
 }

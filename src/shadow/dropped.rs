@@ -2,7 +2,8 @@
 //!
 //! A run may be dropped on the path of a request, where no sink may be called: it would be
 //! somebody else's code. So what is known of it is put into a bounded queue, which the shadow
-//! threads empty. A drop that finds the queue full is counted, and no sink hears of it.
+//! threads empty. Of drops that find the queue full sinks hear the number, with the next notice of
+//! that candidate.
 
 use std::{
     sync::{
@@ -79,7 +80,7 @@ pub(crate) struct ShadowRequest {
 #[derive(Debug)]
 pub(super) struct DropNotice {
     pub(super) wanted: ShadowRequest,
-    pub(super) candidate: Version,
+    pub(super) candidate: Arc<Candidate>,
     pub(super) cause: DropCause,
     pub(super) time: Duration,
 }
@@ -108,7 +109,8 @@ impl DropNotices {
     /// Never waits. Answers whether it is time to empty the queue: once for every half of it.
     pub(super) fn put(&self, notice: DropNotice) -> bool {
         let Some((sender, _)) = &self.queue else { return false };
-        if sender.try_send(notice).is_err() {
+        if let Err(full) = sender.try_send(notice) {
+            full.into_inner().candidate.untold();
             self.untold.fetch_add(1, Ordering::Relaxed);
         }
         sender.len() == ROOM / 2
@@ -123,7 +125,7 @@ impl DropNotices {
         self.queue.as_ref().is_none_or(|(_, receiver)| receiver.is_empty())
     }
 
-    /// Drops that no sink has heard of, because the queue was full.
+    /// Drops of which sinks hear the number only, because the queue was full.
     pub(super) fn untold(&self) -> u64 {
         self.untold.load(Ordering::Relaxed)
     }
@@ -154,7 +156,12 @@ impl Claim {
     }
 
     /// It came to an answer or an error, which is in a comparison.
-    pub(super) fn completed(self, agrees: Option<bool>) {
+    pub(super) fn completed(
+        self,
+        agrees: Option<bool>,
+        (primary, candidate): (Option<Duration>, Option<Duration>),
+    ) {
+        self.candidate.took(primary, candidate);
         self.candidate.rest.end();
         self.candidate.completed(agrees);
     }
@@ -174,7 +181,7 @@ impl Claim {
     pub(super) fn dropped(self, cause: DropCause) {
         self.candidate.dropped(cause);
         if let Some(wanted) = self.wanted {
-            let candidate = self.candidate.version().clone();
+            let candidate = self.candidate;
             self.notices.put(DropNotice { wanted, candidate, cause, time: self.time });
         }
     }
@@ -193,7 +200,7 @@ mod tests {
         };
         DropNotice {
             wanted,
-            candidate: Version::new("v2"),
+            candidate: Arc::new(Candidate::new(Version::new("v2"))),
             cause: DropCause::Budget,
             time: Duration::ZERO,
         }

@@ -109,6 +109,12 @@ impl<P: Send + 'static> ShadowLine<P> {
         self.desk.deadline
     }
 
+    /// Whether a run would be taken on, as far as the budget goes.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.desk.account.has_room(&*self.desk.clock) || self.pool.has_napper()
+    }
+
     /// Whether [`PrimaryAnswer::features`] is wanted.
     pub(crate) fn records_features(&self) -> bool {
         self.records_features
@@ -134,7 +140,7 @@ impl<P: Send + 'static> ShadowLine<P> {
             return refuse(DropCause::Resting);
         }
         // What there is no room for yet may wait, if a thread wakes when there is.
-        if !self.desk.account.has_room(&*self.desk.clock) && !self.pool.has_napper() {
+        if !self.has_room() {
             return refuse(DropCause::Budget);
         }
         let place = match self.pool.reserve() {
@@ -163,8 +169,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         &self,
         candidate: &Arc<Candidate>,
         answered: PrimaryAnswer<P>,
-        outcome: Result<P, ModelError>,
-        service_time: Duration,
+        side: Run<P>,
     ) -> Result<(), DropCause> {
         let place = match self.pool.reserve() {
             Ok(place) => place,
@@ -178,7 +183,7 @@ impl<P: Send + 'static> ShadowLine<P> {
             desk: self.desk.clone(),
             candidate: candidate.clone(),
             answered,
-            side: Run::new(candidate.version(), outcome, service_time),
+            side,
             at: self.now(),
         }));
         Ok(())
@@ -190,8 +195,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         &self,
         candidate: &Arc<Candidate>,
         answered: PrimaryAnswer<P>,
-        outcome: Result<P, ModelError>,
-        service_time: Duration,
+        side: Run<P>,
     ) {
         candidate.handed_over();
         let at = self.now();
@@ -199,7 +203,6 @@ impl<P: Send + 'static> ShadowLine<P> {
         if !self.desk.admits(answered.targeting_key.as_deref()) {
             return claim.passed_over();
         }
-        let side = Run::new(candidate.version(), outcome, service_time);
         let mut claim = Some(claim);
         let concluded = catch_unwind(AssertUnwindSafe(|| {
             self.desk.conclude(answered, side, Duration::ZERO, at, || claim.take());
@@ -217,7 +220,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     /// candidates elsewhere. Never waits.
     pub(crate) fn refuse(
         &self,
-        candidate: &Candidate,
+        candidate: &Arc<Candidate>,
         cause: DropCause,
         wanted: impl FnOnce() -> ShadowRequest,
     ) {
@@ -228,7 +231,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         }
         let half_full = desk.notices.put(DropNotice {
             wanted: wanted(),
-            candidate: candidate.version().clone(),
+            candidate: Arc::clone(candidate),
             cause,
             time: desk.clock.unix(),
         });
@@ -321,7 +324,8 @@ pub struct ShadowStats {
     pub comparator_panics: u64,
     /// How often a sink panicked.
     pub sink_panics: u64,
-    /// Dropped runs that no sink has heard of, because too many came at once.
+    /// Dropped runs of which sinks have heard, or will hear, the number only, because too many came at
+    /// once.
     pub untold_drops: u64,
     /// What became of the comparisons, summed over all sinks.
     pub sinks: SinkCounts,

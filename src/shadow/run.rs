@@ -26,6 +26,7 @@ use crate::{
         sink::{ComparisonSink, FanOut},
     },
     contain::contained,
+    cpu_time,
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     value::Value,
@@ -119,12 +120,16 @@ impl<P> RunContext<P> {
 
     fn empty_notices(&self) {
         while let Some(DropNotice { wanted, candidate, cause, time }) = self.notices.take() {
-            let mut dropped = Dropped::new(wanted.primary, candidate, cause);
+            let mut dropped = Dropped::new(wanted.primary, candidate.version().clone(), cause);
             dropped.prediction_id = wanted.prediction_id;
             dropped.time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
             dropped.revision = wanted.revision;
             dropped.key_hash = wanted.targeting_key.as_deref().map(|key| self.hasher.hash(key));
             self.sinks.dropped(&dropped);
+            let untold = candidate.take_untold();
+            if untold > 0 {
+                self.sinks.dropped_untold(candidate.version(), untold);
+            }
         }
     }
 
@@ -191,7 +196,8 @@ impl<P> RunContext<P> {
         if kind == Some(ModelErrorKind::Panicked) {
             claim.panicked(self.clock.monotonic());
         } else {
-            claim.completed(agreement.agrees());
+            let cpu_times = (answered.primary.cpu_time, candidate.cpu_time);
+            claim.completed(agreement.agrees(), cpu_times);
         }
         if self.sinks.is_empty() {
             return;
@@ -254,13 +260,13 @@ where
         }
         let meter = Meter::start(&desk.account);
         let begun = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(call))
-            .unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
+        let (outcome, cpu_time) = cpu_time::measure(true, || catch_unwind(AssertUnwindSafe(call)));
         let service_time = begun.elapsed();
+        let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
         // Before the sinks, which may block and keep the budget from knowing.
         meter.charge(&desk.account, &*desk.clock);
         let meter = Meter::of_short_work();
-        let side = Run::new(candidate.version(), outcome, service_time);
+        let side = Run::new(candidate.version(), outcome, service_time).with_cpu_time(cpu_time);
         desk.conclude(answered, side, now.saturating_sub(at.monotonic), at, || running.settle());
         meter.charge(&desk.account, &*desk.clock);
     }

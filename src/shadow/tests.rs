@@ -298,6 +298,34 @@ fn while_the_budget_is_overdrawn_one_run_may_wait_for_it() {
     assert_eq!((counts.completed(), counts.dropped(DropCause::Budget)), (2, refused));
 }
 
+#[cfg(unix)]
+#[test]
+fn the_processor_time_of_both_sides_is_recorded_and_counted_where_both_are_known() {
+    let bench = Bench::new(policy());
+    let known = || {
+        let mut answered = answered(None);
+        answered.primary.cpu_time = Some(Duration::from_millis(1));
+        answered
+    };
+    bench.line.offer(&bench.candidate, wanted, || (known(), spin)).unwrap();
+    bench.line.offer(&bench.candidate, wanted, || (answered(None), spin)).unwrap();
+    let elsewhere = || {
+        cpu_time::is_spent_elsewhere();
+        Ok(1.0)
+    };
+    bench.line.offer(&bench.candidate, wanted, || (known(), elsewhere)).unwrap();
+    let counts = bench.settle();
+    let times = |run: &Comparison<f64>| (run.primary.cpu_time, run.candidate.cpu_time);
+    let seen: Vec<_> = bench.seen.take().iter().map(times).collect();
+    let two = Duration::from_millis(2);
+    assert_eq!(seen[0].0, Some(Duration::from_millis(1)));
+    assert!(seen[0].1.unwrap() >= two && seen[0].1.unwrap() < two * 10, "{seen:?}");
+    assert!(seen[1].0.is_none() && seen[1].1.is_some() && seen[2].1.is_none(), "{seen:?}");
+    assert_eq!((counts.primary_cpu().count, counts.candidate_cpu().count), (1, 1));
+    assert_eq!(counts.primary_cpu().max, Duration::from_millis(1));
+    assert!(counts.candidate_cpu().max >= two);
+}
+
 #[test]
 fn a_sink_that_blocks_holds_no_caller() {
     let (release, wait) = sync_channel::<()>(0);
@@ -352,8 +380,9 @@ fn finished_runs_are_compared_here_or_on_a_shadow_thread() {
     ];
     for outcome in outcomes {
         let took = Duration::from_micros(7);
-        bench.line.record_finished(&bench.candidate, answered(None), outcome.clone(), took);
-        bench.line.offer_finished(&bench.candidate, answered(None), outcome, took).unwrap();
+        let side = Run::new("v2", outcome, took);
+        bench.line.record_finished(&bench.candidate, answered(None), side.clone());
+        bench.line.offer_finished(&bench.candidate, answered(None), side).unwrap();
     }
     bench.line.refuse(&bench.candidate, DropCause::QueueFull, wanted);
     let counts = bench.settle();
@@ -457,7 +486,7 @@ fn threads_have_names_and_are_gone_after_the_drop() {
 
 /// A sink that keeps what it hears of drops.
 #[derive(Default)]
-struct Hearer(parking_lot::Mutex<Vec<Dropped>>);
+struct Hearer(parking_lot::Mutex<Vec<Dropped>>, AtomicU64);
 
 impl ComparisonSink<f64> for Hearer {
     fn record(&self, _: &Comparison<f64>) {}
@@ -465,12 +494,34 @@ impl ComparisonSink<f64> for Hearer {
     fn dropped(&self, dropped: &Dropped) {
         self.0.lock().push(dropped.clone());
     }
+
+    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+        assert_eq!(candidate.as_str(), "v2");
+        self.1.fetch_add(runs, Ordering::SeqCst);
+    }
 }
 
 impl Hearer {
     fn causes(&self) -> Vec<DropCause> {
         self.0.lock().iter().map(|dropped| dropped.cause).collect()
     }
+}
+
+#[test]
+fn of_drops_that_come_too_many_at_once_a_sink_hears_the_number() {
+    let hearer = Arc::new(Hearer::default());
+    let bench = Bench::with_sinks(policy().queue(1), FanOut::new().and(hearer.clone()));
+    let release = bench.occupy();
+    bench.offer(|| Ok(1.0)).unwrap();
+    for _ in 0..3_000 {
+        assert_eq!(bench.offer(|| Ok(1.0)), Err(DropCause::QueueFull));
+    }
+    drop(release);
+    let counts = bench.settle();
+    assert_eq!(counts.dropped(DropCause::QueueFull), 3_000);
+    let (told, untold) = (hearer.causes().len() as u64, hearer.1.load(Ordering::SeqCst));
+    assert!(untold > 0 && told + untold == 3_000, "{told} {untold}");
+    assert_eq!(bench.line.stats().untold_drops, untold);
 }
 
 #[test]
@@ -536,7 +587,8 @@ fn a_filter_passes_over_whom_it_does_not_want_and_is_not_asked_about_nobody() {
             (answered(key), call)
         };
         bench.line.offer(&bench.candidate, wanted, prepare).unwrap();
-        bench.line.record_finished(&bench.candidate, answered(key), Ok(1.0), Duration::ZERO);
+        let side = Run::new("v2", Ok(1.0), Duration::ZERO);
+        bench.line.record_finished(&bench.candidate, answered(key), side);
     }
     let counts = bench.settle();
     assert_eq!((counts.passed_over(), counts.wanted(), counts.completed()), (2, 4, 4));

@@ -102,10 +102,15 @@ impl<P, L> Metric<P, L> {
     /// `late`: which of the two versions took longer than this *in shadow*. A signal, with a point
     /// of margin.
     ///
-    /// A shadow runs at the lowest priority, the champion does not: their times cannot be
-    /// compared. So this compares the candidate's shadow with that of the champion under its second
-    /// name ([`VerdictBuilder::again`](super::VerdictBuilder::again)), on the same request; without
-    /// that name nothing is scored, and it cannot be made a guardrail.
+    /// By the clock on the wall a shadow cannot be compared with a live answer: it may have had to
+    /// share its processor. So this compares the candidate's shadow with that of the champion under its
+    /// second name ([`VerdictBuilder::again`](super::VerdictBuilder::again)), on the same request: by
+    /// processor time where both [know theirs](crate::compare::Run::cpu_time), else by the clock.
+    ///
+    /// Without that name it compares the processor time of the shadow with that of the live answer,
+    /// and scores nothing where one of them is not known. That says what a model computes, not what
+    /// it waits for; and a model that runs seldom finds its data less often in the processor's
+    /// caches. So it cannot be made a guardrail then.
     pub fn late(limit: Duration) -> Metric<P, L> {
         let mut metric = Metric::new("late", MetricKind::Late, Role::Signal).margin(0.01);
         metric.config.limit_us = Some(micros(limit));

@@ -426,6 +426,14 @@ impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
             (key, dropped.prediction_id, since_epoch(dropped.time)),
         );
     }
+
+    /// Missing pairs, whatever their cause: nobody knows whose they were.
+    fn dropped_untold(&self, candidate: &crate::Version, runs: u64) {
+        let Inner { plan, state, .. } = &*self.inner;
+        if *candidate == plan.candidate {
+            state.lock().untold(runs);
+        }
+    }
 }
 
 /// Counts users and failures of the stage that the ramp is in, by arm: the candidate's, and those

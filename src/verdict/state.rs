@@ -218,6 +218,12 @@ impl<P, L> State<P, L> {
         }
     }
 
+    /// Runs that came to no comparison, and of which nothing else is known.
+    pub(super) fn untold(&mut self, runs: u64) {
+        let count = self.pairs.dropped.entry("untold".to_owned()).or_default();
+        *count = count.saturating_add(runs);
+    }
+
     /// Counts in a metric, and notes the point on its line.
     fn count(&mut self, place: usize, change: impl FnOnce(&mut Counts)) {
         if let (Some(counts), Some(line)) =

@@ -10,7 +10,7 @@ use crate::compare::{
     Comparison,
     sink::{ComparisonSink, SinkCounts, SinkError},
 };
-use crate::{contain::contained, model::ModelError, shadow::Dropped};
+use crate::{contain::contained, model::ModelError, shadow::Dropped, version::Version};
 
 /// Passes each comparison to several sinks, in order. One that panics is counted as failed and
 /// keeps nothing from the others.
@@ -70,6 +70,12 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     fn dropped(&self, dropped: &Dropped) {
         for sink in &self.sinks {
             self.guarded(|| sink.dropped(dropped));
+        }
+    }
+
+    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+        for sink in &self.sinks {
+            self.guarded(|| sink.dropped_untold(candidate, runs));
         }
     }
 

@@ -59,12 +59,17 @@ use crate::{
 /// | `key_hash` | the user's keyed hash, 32 hexadecimal digits, or `null` |
 /// | `targeting_key` | the user's key, only if the policy asks for it |
 /// | `features` | the features, only if the policy asks for them |
-/// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us`; what a `message` says of the features is left out unless the policy asks for them |
+/// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us` (by the clock), `cpu_us` (processor time, where it is known); what a `message` says of the features is left out unless the policy asks for them |
 /// | `candidate` | the same |
 /// | `queue_wait_us` | how long the candidate's run waited for a thread, in microseconds |
 /// | `agrees` | `true`, `false`, or `null` when nothing was compared |
 /// | `distance` | a number, or `null` |
 /// | `measure` | what the comparator measured |
+///
+/// A run that came to no comparison, where they are asked for
+/// ([`dropped_runs`](JsonlBuilder::dropped_runs)), has `time`, `schema`, `prediction_id`, `revision`,
+/// `key_hash`, of `primary` and `candidate` the `version`, and `dropped`: the
+/// [cause](crate::shadow::DropCause), by its name.
 ///
 /// A number that JSON cannot say, NaN or an infinity, is `null`.
 ///
@@ -327,8 +332,8 @@ impl JsonlBuilder {
 /// A run that was dropped, as a line.
 #[derive(Serialize)]
 struct DroppedLine<'a> {
-    schema: u32,
     time: u64,
+    schema: u32,
     prediction_id: PredictionId,
     revision: u64,
     key_hash: Option<KeyHash>,
@@ -346,8 +351,8 @@ impl DroppedLine<'_> {
     fn of(dropped: &Dropped) -> DroppedLine<'_> {
         let time = dropped.time.duration_since(UNIX_EPOCH).unwrap_or_default();
         DroppedLine {
-            schema: 1,
             time: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            schema: 1,
             prediction_id: dropped.prediction_id,
             revision: dropped.revision,
             key_hash: dropped.key_hash,

@@ -16,7 +16,8 @@ use crate::compare::{
 /// at `warn`, a disagreement at `info`, everything else at `debug`.
 ///
 /// The fields are `version`, `candidate`, `revision`, `prediction_id`, `agrees`, `distance`,
-/// `measure`, `primary_us`, `candidate_us`, `queue_wait_us` and, where a side failed,
+/// `measure`, `primary_us` and `candidate_us` (by the clock), `primary_cpu_us` and `candidate_cpu_us`
+/// (processor time, where it is known), `queue_wait_us` and, where a side failed,
 /// `primary_error` and `error`: the failure and its causes,
 /// [without features](crate::ModelError::redacted). Neither outputs nor features nor anything of
 /// the user is in it.
@@ -64,6 +65,10 @@ fn error_of<P>(side: &Run<P>) -> Option<impl tracing::Value> {
     Some(tracing::field::display(error.redacted()))
 }
 
+fn cpu_us<P>(side: &Run<P>) -> Option<u64> {
+    Some(side.cpu_time?.as_micros() as u64)
+}
+
 impl<P> ComparisonSink<P> for TracingSink {
     fn record(&self, comparison: &Comparison<P>) {
         let failed = comparison.primary.outcome.is_err() || comparison.candidate.outcome.is_err();
@@ -88,6 +93,8 @@ impl<P> ComparisonSink<P> for TracingSink {
                     measure = comparison.agreement.measure(),
                     primary_us = comparison.primary.service_time.as_micros() as u64,
                     candidate_us = comparison.candidate.service_time.as_micros() as u64,
+                    primary_cpu_us = cpu_us(&comparison.primary),
+                    candidate_cpu_us = cpu_us(&comparison.candidate),
                     queue_wait_us = comparison.queue_wait.as_micros() as u64,
                     primary_error = error_of(&comparison.primary),
                     error = error_of(&comparison.candidate),

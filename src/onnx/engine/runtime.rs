@@ -25,6 +25,7 @@ pub use self::library::{Runtime, RuntimeError};
 use self::pool::Pool;
 use super::{Beside, Document, Graph, ParsedFile, external, guarded};
 use crate::{
+    cpu_time,
     model::ModelError,
     onnx::{EngineError, LoadError, TensorInfo},
     shadow::is_shadow,
@@ -153,6 +154,9 @@ impl Plan {
         let Some(Worker { session, options }) = worker else {
             return Err(ModelError::new("there are no sessions"));
         };
+        if self.maker.runtime.thread_count() != 1 {
+            cpu_time::is_spent_elsewhere();
+        }
         let run = || {
             let outputs = session.run_with_options(inputs, options).map_err(failed)?;
             outputs.iter().map(|(_, value)| from_engine(&value)).collect()

@@ -34,7 +34,7 @@ impl Picked<'_> {
     fn own<M: Handle>(self, table: &RoutingTable<M>) -> Choice {
         let Picked { slot, reason, cause, variant, ticket, wanted } = self;
         let variant = table.text(slot, variant);
-        Choice { slot, reason, cause, variant, ticket, wanted }
+        Choice { slot, reason, cause, variant, ticket, is_compared: false, wanted }
     }
 }
 
@@ -175,6 +175,7 @@ impl<M: Handle> Core<M> {
             cause: Some(FallbackCause::MissingKey),
             variant: None,
             ticket,
+            is_compared: false,
             wanted: None,
         };
         match self.settings.missing_key {

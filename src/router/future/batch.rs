@@ -147,9 +147,17 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     ) -> Result<Prediction<P>, PredictError> {
         let Started { id, choice, candidates, key, .. } = started;
         let named = self.core.named(&choice);
+        let slot = choice.slot;
         // Every decided row belongs to one group, and every group answers each row.
         let nothing = || Ok(ServedAnswer { choice, called: Called::not_loaded(), first: None });
-        let answered = answered.unwrap_or_else(nothing)?;
+        let answered = match answered.unwrap_or_else(nothing) {
+            Ok(answered) => answered,
+            Err(refused) => {
+                let of = (key.as_deref(), id);
+                self.shadowing.unanswered(table, &candidates, slot, of);
+                return Err(refused);
+            }
+        };
         if !candidates.is_empty()
             && let Some(served) =
                 Served::new(table, &answered.choice, &answered.called, key.as_deref(), id)

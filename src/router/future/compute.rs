@@ -28,6 +28,8 @@ pub(super) struct CallReport {
     slot: Option<Slot<()>>,
     /// One for each row.
     tickets: SmallVec<[Ticket; 1]>,
+    /// Whether the processor time of the call is wanted.
+    pub(super) is_measured: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -38,7 +40,12 @@ impl CallReport {
         clock: &Arc<dyn Clock>,
     ) -> CallReport {
         let slot = slot.map(Slot::without_model);
-        CallReport { slot, tickets: tickets.into_iter().collect(), clock: Arc::clone(clock) }
+        let tickets = tickets.into_iter().collect();
+        CallReport { slot, tickets, is_measured: false, clock: Arc::clone(clock) }
+    }
+
+    pub(super) fn measured(self, is_measured: bool) -> CallReport {
+        CallReport { is_measured, ..self }
     }
 
     pub(super) fn ended<P>(&self, called: &[Called<P>]) {

@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{compute::late, model::AsyncModel};
 use crate::{
+    cpu_time,
     model::{Model, ModelError, ModelErrorKind},
     router::{Input, Output},
     shadow::{AccountHandle, Marked},
@@ -154,6 +155,8 @@ pub(crate) struct Blocking<M>(pub(crate) M);
 
 impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
+        // The future may compute on any thread.
+        cpu_time::is_spent_elsewhere();
         Runtime::default().wait_for(self.0.predict(features))?
     }
 
@@ -214,6 +217,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 impl<F: Input + ?Sized, P: Output> Model<F, P> for Detached<F, P> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
+        cpu_time::is_spent_elsewhere();
         match &self.runtime.spawner {
             Some(spawner) => self.spawned(&**spawner, features),
             None => {

@@ -48,8 +48,8 @@ pub(super) async fn wait<F: ?Sized + Sync, P>(
     };
     let service_time = started.elapsed();
     let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
-    let called =
-        Called { outcome: outcome.and_then(|output| checked(output, finite)), service_time };
+    let outcome = outcome.and_then(|output| checked(output, finite));
+    let called = Called { outcome, service_time, cpu_time: None };
     asked.ended(&called);
     called
 }

@@ -69,6 +69,8 @@ struct RecordedRun {
     error: Option<RecordedError>,
     #[serde(default)]
     service_us: Option<u64>,
+    #[serde(default)]
+    cpu_us: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -154,7 +156,9 @@ fn run<P: DeserializeOwned>(run: RecordedRun, side: &str) -> Result<Run<P>, Stri
             .map_err(|error| format!("{side}.output: {error}"))?),
         (None, None) => return Err(format!("{side}: found neither `output` nor `error`")),
     };
-    Ok(Run::new(run.version, outcome, Duration::from_micros(run.service_us.unwrap_or(0))))
+    let service_time = Duration::from_micros(run.service_us.unwrap_or(0));
+    Ok(Run::new(run.version, outcome, service_time)
+        .with_cpu_time(run.cpu_us.map(Duration::from_micros)))
 }
 
 fn agreement(agrees: Option<bool>, distance: Option<f64>, measure: Option<&str>) -> Agreement {

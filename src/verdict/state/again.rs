@@ -14,6 +14,7 @@ struct Half {
     disagrees: Option<bool>,
     failed: bool,
     micros: u64,
+    cpu_micros: Option<u64>,
 }
 
 #[derive(Default)]
@@ -98,7 +99,11 @@ impl<P, L> State<P, L> {
                     }
                 }
                 Observer::Late(limit) if !candidate.failed && !champion.failed => {
-                    let late = (candidate.micros > *limit, champion.micros > *limit);
+                    let (c, p) = match (candidate.cpu_micros, champion.cpu_micros) {
+                        (Some(c), Some(p)) => (c, p),
+                        _ => (candidate.micros, champion.micros),
+                    };
+                    let late = (c > *limit, p > *limit);
                     self.count(place, |counts| counts.pair(late.0, late.1));
                 }
                 _ => {}
@@ -109,5 +114,10 @@ impl<P, L> State<P, L> {
 
 fn half<P>(comparison: &Comparison<P>, disagrees: Option<bool>) -> Half {
     let run = &comparison.candidate;
-    Half { disagrees, failed: run.outcome.is_err(), micros: micros(run.service_time) }
+    Half {
+        disagrees,
+        failed: run.outcome.is_err(),
+        micros: micros(run.service_time),
+        cpu_micros: run.cpu_time.map(micros),
+    }
 }

@@ -54,6 +54,18 @@ impl<P, L> State<P, L> {
                         self.count_in(&slices, place, |counts| counts.distance(far, metric, id));
                     }
                 }
+                // Between an answer and a shadow only processor time can be compared.
+                Observer::Late(limit) if !metric.both_in_shadow => {
+                    if let (Ok(_), Ok(_), Some(p), Some(c)) = (
+                        &champion.outcome,
+                        &candidate.outcome,
+                        champion.cpu_time,
+                        candidate.cpu_time,
+                    ) {
+                        let late = (micros(c) > *limit, micros(p) > *limit);
+                        self.count_in(&slices, place, |counts| counts.pair(late.0, late.1));
+                    }
+                }
                 // Noise and lateness wait for the champion's own shadow.
                 Observer::Late(_)
                 | Observer::Noise
