@@ -60,9 +60,12 @@ pub(crate) struct SnapshotCell<T> {
     identity: Arc<()>,
 }
 
+/// One thread's own: the outer count is written by that thread alone, the inner one keeps the value.
+pub(super) type Handle<T> = Arc<Arc<T>>;
+
 /// One handle for each thread that has read the value.
 pub(super) struct Lent<T> {
-    pub(super) handles: Vec<Arc<Arc<T>>>,
+    pub(super) handles: Vec<Handle<T>>,
     /// At this length those of threads that have ended are thrown out.
     full: usize,
 }
@@ -75,7 +78,7 @@ impl<T> Lent<T> {
         Lent { handles: Vec::new(), full: FEW }
     }
 
-    fn lend(&mut self, handle: &Arc<Arc<T>>) {
+    fn lend(&mut self, handle: &Handle<T>) {
         if self.handles.len() >= self.full {
             self.handles.retain(|handle| Arc::weak_count(handle) > 0);
             self.full = self.handles.len().saturating_mul(2).max(FEW);
@@ -85,9 +88,7 @@ impl<T> Lent<T> {
 }
 
 /// The value as it was at one moment, for one thread.
-// The outer count is written by one thread alone, the inner one keeps the value.
-#[expect(clippy::redundant_allocation)]
-pub(crate) struct Guard<T>(Arc<Arc<T>>);
+pub(crate) struct Guard<T>(Handle<T>);
 
 struct Entry {
     /// The address of the cell's identity, beside it so that the scan follows no pointer.
@@ -212,7 +213,7 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
     }
 
     /// Whether it is in the cache now. Runs no user's code: the cache keeps nothing alive.
-    fn keep(&self, value: &Arc<Arc<T>>, epoch: u64) -> bool {
+    fn keep(&self, value: &Handle<T>, epoch: u64) -> bool {
         let weak = Arc::downgrade(value);
         let entry = Entry {
             address: address(&self.identity),
