@@ -108,12 +108,12 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(60);
 
     /// Says on which thread it was freed, after whatever it is told to wait for.
-    struct Tells(mpsc::Sender<String>, Option<mpsc::Receiver<()>>);
+    struct Tells(mpsc::Sender<String>, Option<Mutex<mpsc::Receiver<()>>>);
 
     impl Drop for Tells {
         fn drop(&mut self) {
             if let Some(wait) = &self.1 {
-                let _ = wait.recv_timeout(PATIENCE);
+                let _ = wait.lock().recv_timeout(PATIENCE);
             }
             let thread = std::thread::current();
             let _ = self.0.send(thread.name().unwrap_or_default().to_owned());
@@ -134,7 +134,7 @@ mod tests {
     fn one_that_takes_its_time_holds_up_no_other() {
         let (go_on, wait) = mpsc::channel();
         let ((slow, slow_told), (quick, quick_told)) = (mpsc::channel(), mpsc::channel());
-        bury(Arc::new(Tells(slow, Some(wait))));
+        bury(Arc::new(Tells(slow, Some(Mutex::new(wait)))));
         let later = Arc::new(Tells(quick, None));
         bury(Arc::clone(&later));
         drop(later);
