@@ -51,8 +51,10 @@ impl<T: Send + Sync + ?Sized> Buried for Arc<T> {
 }
 
 impl State {
-    fn take_last(&mut self) -> Vec<Box<dyn Buried>> {
-        self.waiting.extract_if(.., |buried| buried.is_last()).collect()
+    /// One that nobody else holds.
+    fn take_last(&mut self) -> Option<Box<dyn Buried>> {
+        let place = self.waiting.iter().position(|buried| buried.is_last())?;
+        Some(self.waiting.swap_remove(place))
     }
 }
 
@@ -75,14 +77,11 @@ fn watch() {
     let mut pause = SOON;
     let mut state = REAPER.state.lock();
     loop {
-        let free = state.take_last();
-        if !free.is_empty() {
-            // Whatever these do when they are freed, another thread looks after the rest.
+        if let Some(free) = state.take_last() {
+            // Whatever this does when it is freed, another thread looks after the rest.
             state.watched = false;
             see_to_it(state);
-            for one in free {
-                let _ = contained(|| drop(one));
-            }
+            let _ = contained(|| drop(free));
             state = REAPER.state.lock();
             if state.watched {
                 return;

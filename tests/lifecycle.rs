@@ -226,7 +226,7 @@ fn a_router_that_could_not_be_built_leaves_nothing() {
 }
 
 #[test]
-fn a_hung_shadow_holds_the_drop_no_longer_than_the_grace() {
+fn a_hung_shadow_holds_the_shutdown_no_longer_than_its_time_and_the_grace() {
     let _alone = alone();
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
@@ -244,6 +244,12 @@ fn a_hung_shadow_holds_the_drop_no_longer_than_the_grace() {
         router.predict(&Context::new("user-1"), &[]).unwrap();
     }
     gate.wait_for(1);
+    assert!(!router.shutdown(Duration::from_millis(10)));
+    let pending = || -> u64 {
+        let policies = router.stats().shadows;
+        policies.iter().flat_map(|policy| &policy.candidates).map(|one| one.pending()).sum()
+    };
+    until("those that wait are lost, and the one that hangs", || pending() == 0);
     drop(router);
     // It is left to end by itself.
     running(&["modelgate-shado"]);
