@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A line of the labels is `prediction_id,label`. Where the output's name ends in `.json` it is the
-//! same content as data.
+//! same content as data. A user is one piece of evidence; `--unit request` takes every line for a
+//! user of its own, for services that know no users.
 
 mod records;
 
@@ -13,13 +14,13 @@ use std::{collections::HashMap, error::Error, process::ExitCode};
 
 use modelgate::{
     report::{Recorded, Report},
-    verdict::read_labels,
+    verdict::{Unit, read_labels},
 };
 
-use self::records::{Arguments, name_problems, open, tell_of_problems};
+use self::records::{Arguments, name_problems, open, tell_of_problems, unit};
 
-const USAGE: &str =
-    "usage: report COMPARISONS.jsonl [--labels LABELS.csv] [--title TEXT] -o REPORT.html";
+const USAGE: &str = "usage: report COMPARISONS.jsonl [--labels LABELS.csv] [--unit key|request] [--title TEXT] \
+     -o REPORT.html";
 
 fn main() -> ExitCode {
     let options = match Options::of(std::env::args().skip(1)) {
@@ -38,22 +39,29 @@ fn main() -> ExitCode {
     }
 }
 
-#[derive(Default)]
 struct Options {
     comparisons: String,
     labels: Option<String>,
+    unit: Unit,
     title: Option<String>,
     output: String,
 }
 
 impl Options {
     fn of(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-        let mut options = Options::default();
+        let mut options = Options {
+            comparisons: String::new(),
+            labels: None,
+            unit: Unit::Key,
+            title: None,
+            output: String::new(),
+        };
         let mut arguments = Arguments::new(arguments);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.value();
             match argument.as_str() {
                 "--labels" => options.labels = Some(value()?),
+                "--unit" => options.unit = unit(&value()?)?,
                 "--title" => options.title = Some(value()?),
                 "-o" | "--output" => options.output = value()?,
                 flag if flag.starts_with('-') => return Err(format!("{flag}: not an option")),
@@ -78,7 +86,8 @@ fn report(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let path = &options.comparisons;
     let title = options.title.clone().unwrap_or_else(|| path.clone());
-    let Recorded { report, replayed, .. } = Report::of_records(title, open(path)?, labels)?;
+    let Recorded { report, replayed, .. } =
+        Report::of_records(title, options.unit, open(path)?, labels)?;
     tell_of_problems(path, &replayed);
     match options.output.ends_with(".json") {
         true => std::fs::write(&options.output, report.json())?,

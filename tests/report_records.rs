@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use modelgate::{
     report::Report,
-    verdict::{RecordedLabel, read_labels},
+    verdict::{RecordedLabel, Unit, read_labels},
 };
 
 fn records(pairs: u32, differing: u32) -> (String, String) {
@@ -34,7 +34,8 @@ fn labels(text: &str) -> HashMap<modelgate::PredictionId, RecordedLabel> {
 #[test]
 fn a_candidate_that_is_wrong_more_often_is_reported_as_worse_with_all_that_shows_it() {
     let (lines, truth) = records(4_000, 10);
-    let recorded = Report::of_records("digits", lines.as_bytes(), labels(&truth)).unwrap();
+    let recorded =
+        Report::of_records("digits", Unit::Key, lines.as_bytes(), labels(&truth)).unwrap();
     assert_eq!(recorded.replayed.comparisons, 4_000);
     let json: serde_json::Value = serde_json::from_str(&recorded.report.json()).unwrap();
     let accuracy = json["metrics"].as_array().unwrap().iter().find(|m| m["name"] == "accuracy");
@@ -50,7 +51,8 @@ fn a_candidate_that_is_wrong_more_often_is_reported_as_worse_with_all_that_shows
 #[test]
 fn a_file_without_records_is_a_report_that_says_so() {
     for lines in ["", "\n\n", "no json\n", "{\"neither\": \"record\"}\n"] {
-        let recorded = Report::of_records("digits", lines.as_bytes(), HashMap::new()).unwrap();
+        let recorded =
+            Report::of_records("digits", Unit::Key, lines.as_bytes(), HashMap::new()).unwrap();
         assert_eq!(recorded.report.headline(), "There is no data yet.");
     }
 }
@@ -59,7 +61,8 @@ fn a_file_without_records_is_a_report_that_says_so() {
 fn unreadable_lines_are_named_and_stop_nothing() {
     let (lines, _) = records(50, 7);
     let broken = lines.replacen('\n', "\n{\"time\":\n", 1);
-    let recorded = Report::of_records("digits", broken.as_bytes(), HashMap::new()).unwrap();
+    let recorded =
+        Report::of_records("digits", Unit::Key, broken.as_bytes(), HashMap::new()).unwrap();
     assert_eq!((recorded.replayed.comparisons, recorded.replayed.malformed), (50, 1));
     assert_eq!(recorded.replayed.problems[0].line, 2);
 }
@@ -68,9 +71,10 @@ fn unreadable_lines_are_named_and_stop_nothing() {
 fn a_record_cut_off_at_the_end_of_the_file_is_malformed_and_a_whole_one_without_newline_is_not() {
     let (lines, _) = records(3, 7);
     let whole = lines.trim_end();
-    let recorded = Report::of_records("digits", whole.as_bytes(), HashMap::new()).unwrap();
+    let recorded =
+        Report::of_records("digits", Unit::Key, whole.as_bytes(), HashMap::new()).unwrap();
     assert_eq!((recorded.replayed.comparisons, recorded.replayed.malformed), (3, 0));
     let cut = &whole[..whole.len() - 5];
-    let recorded = Report::of_records("digits", cut.as_bytes(), HashMap::new()).unwrap();
+    let recorded = Report::of_records("digits", Unit::Key, cut.as_bytes(), HashMap::new()).unwrap();
     assert_eq!((recorded.replayed.comparisons, recorded.replayed.malformed), (2, 1));
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use modelgate::verdict::{LineProblem, Replayed};
+use modelgate::verdict::{LineProblem, Replayed, Unit};
 
 /// Arguments, one after the other. `--name=value` is `--name value`.
 pub struct Arguments<I> {
@@ -38,6 +38,15 @@ impl<I: Iterator<Item = String>> Arguments<I> {
     pub fn value(&mut self) -> Result<String, String> {
         let value = self.given.take().or_else(|| self.rest.next());
         value.ok_or_else(|| format!("{}: found nothing, expected a value", self.name))
+    }
+}
+
+/// What counts once: `key` or `request`.
+pub fn unit(text: &str) -> Result<Unit, String> {
+    match text {
+        "key" => Ok(Unit::Key),
+        "request" => Ok(Unit::Request),
+        other => Err(format!("--unit: found `{other}`, expected key or request")),
     }
 }
 

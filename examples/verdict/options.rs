@@ -2,7 +2,7 @@
 
 use modelgate::verdict::{Metric, MetricKind, Unit, stats::budget::ErrorBudget};
 
-use super::records::Arguments;
+use super::records::{Arguments, unit};
 
 pub const USAGE: &str = "usage: verdict [comparisons.jsonl...] [options]
   --labels FILE          lines `prediction_id,label`: judges accuracy as well
@@ -75,13 +75,7 @@ impl Options {
                     options.min_pairs =
                         pairs.parse().map_err(|_| format!("{name}: found `{pairs}`"))?;
                 }
-                "--unit" => {
-                    options.unit = match value()?.as_str() {
-                        "key" => Unit::Key,
-                        "request" => Unit::Request,
-                        other => return Err(format!("--unit: found `{other}`")),
-                    };
-                }
+                "--unit" => options.unit = unit(&value()?)?,
                 other if other.starts_with("--") => return Err(format!("unknown option {other}")),
                 _ => options.files.push(name),
             }

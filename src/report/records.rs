@@ -64,21 +64,24 @@ impl Report {
     /// A report of the records of a [`JsonlSink`](crate::compare::sink::JsonlSink), of any form that
     /// it has ever written, and of labels by prediction id where there are any.
     ///
-    /// The candidate is that of the first record. Failures and disagreement are judged, and with
+    /// The candidate is that of the first record. `unit` says what is one piece of evidence: with
+    /// [`Unit::Key`] records without a user's key are counted and not scored, and
+    /// [`Unit::Request`] claims that no user comes back. Failures and disagreement are judged, and with
     /// labels accuracy, by the roles and margins that the metrics have unless told otherwise. A line
     /// that is no record is counted and named, and stops nothing; a file without any is a report
     /// that says that it has no data.
     ///
     /// ```
     /// use std::collections::HashMap;
-    /// use modelgate::report::Report;
+    /// use modelgate::{report::Report, verdict::Unit};
     ///
     /// let records = br#"{"time":1,"prediction_id":"00000000000000000000000000000001","revision":1,
     /// "key_hash":null,"primary":{"version":"v1","output":3,"service_us":80},"candidate":{"version":
     /// "v2","output":3,"service_us":90},"queue_wait_us":1,"agrees":true,"distance":null,
     /// "measure":"label"}"#;
     /// let line: Vec<u8> = records.iter().copied().filter(|byte| *byte != b'\n').collect();
-    /// let recorded = Report::of_records("ml-model-version", line.as_slice(), HashMap::new())?;
+    /// let recorded =
+    ///     Report::of_records("ml-model-version", Unit::Key, line.as_slice(), HashMap::new())?;
     /// assert_eq!(recorded.replayed.comparisons, 1);
     /// # Ok::<(), modelgate::report::RecordsError>(())
     /// ```
@@ -88,6 +91,7 @@ impl Report {
     /// [`RecordsError`], when reading fails.
     pub fn of_records(
         title: impl Into<String>,
+        unit: Unit,
         mut jsonl: impl BufRead,
         labels: HashMap<PredictionId, RecordedLabel>,
     ) -> Result<Recorded, RecordsError> {
@@ -99,16 +103,13 @@ impl Report {
         };
         let mut verdict =
             Verdict::<RecordedOutput, RecordedLabel>::builder(first.candidate.version)
+                .unit(unit)
                 .metric(Metric::failures())
                 .metric(Metric::disagreement())
                 .recorded_classes()
                 .show_disagreements(shown);
         if !labels.is_empty() {
             verdict = verdict.metric(Metric::recorded_accuracy()).open_labels(labels.len());
-        }
-        if first.key_hash.is_none() {
-            // Without keys nothing would be scored: a record is then taken for a user of its own.
-            verdict = verdict.unit(crate::verdict::Unit::Request);
         }
         let verdict = verdict.build().map_err(RecordsError::Verdict)?;
         let mut timed = Timed::new(Cursor::new(begin).chain(jsonl));
@@ -132,8 +133,6 @@ fn shown(output: &RecordedOutput) -> String {
 struct Record {
     #[serde(default)]
     time: u64,
-    #[serde(default)]
-    key_hash: Option<serde::de::IgnoredAny>,
     primary: Side,
     candidate: Side,
     #[serde(default)]
