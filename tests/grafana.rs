@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use modelgate::{
     Context, ModelError, ModelRouter, Shadow,
     autopilot::{Autopilot, Stage, store::FileStore},
+    compare::key::KeyHasher,
     flag::store::ConnectionStatus,
     metrics::{publish_autopilot_metrics, publish_metrics, publish_source_metrics},
     model_fn,
@@ -27,6 +28,7 @@ fn scraped() -> String {
         .store(FileStore::open(folder.path()).unwrap())
         .build()
         .unwrap();
+    let hasher = KeyHasher::new("one secret for every process").unwrap();
     let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
         .model("v1", model_fn(|features: &[f32]| Ok(features.iter().sum())))
         .model(
@@ -35,7 +37,7 @@ fn scraped() -> String {
         )
         .fallback("v1")
         .source(autopilot.as_source("ml-model-version").unwrap())
-        .shadow(Shadow::always().candidate("v2").joined())
+        .shadow(Shadow::always().candidate("v2").joined().key_hasher(hasher))
         .sink(verdict)
         .autopilot(&autopilot)
         .build()

@@ -93,7 +93,8 @@ impl<'a> BorrowedDetails<'a> {
     ///
     /// let flags = Flagd::new().compile(r#"{"flags": {"top-k": {
     ///     "state": "ENABLED", "variants": {"few": 3.7}, "defaultVariant": "few"}}}"#)?;
-    /// let details = flags.evaluate("top-k", &Context::new("user-42"));
+    /// let user = Context::new("user-42");
+    /// let details = flags.evaluate("top-k", &user);
     /// assert_eq!((details.integer(0).value, details.float(0.0).value), (3, 3.7));
     /// # Ok::<(), modelgate::flag::DocumentError>(())
     /// ```

@@ -94,14 +94,15 @@ fn what_a_router_counted_last_is_taken_after_it_is_gone_and_then_it_is_forgotten
     let gone = router(&impact);
     gone.predict(&Context::new("user-1"), &[1.0, 0.0]).unwrap();
     drop(gone);
-    assert_eq!(count(&impact.take(), "modelgate_answers_total", &[]), 1);
-    // It is freed on a thread of its own.
+    let mut answers = count(&impact.take(), "modelgate_answers_total", &[]);
+    // Its shadows end and it is freed on a thread of its own.
     let until = Instant::now() + Duration::from_secs(60);
     while !impact.0.lock().is_empty() {
         assert!(Instant::now() < until, "the router is remembered");
-        assert_eq!(impact.take(), []);
+        answers += count(&impact.take(), "modelgate_answers_total", &[]);
         std::thread::yield_now();
     }
+    assert_eq!(answers, 1);
 }
 
 #[test]
