@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     prediction_id::PredictionId,
-    verdict::{Metric, RecordedLabel, RecordedOutput, Replayed, Verdict, VerdictError},
+    verdict::{Metric, RecordedLabel, RecordedOutput, Replayed, Unit, Verdict, VerdictError},
 };
 
 /// A report of what was recorded, and what was read for it.
