@@ -24,7 +24,7 @@ pub trait AsyncModel<F: ?Sized, P>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// As [`Model::predict`].
+    /// As [`Model::predict`](crate::Model::predict).
     fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P>;
 
     /// Whether the model can answer now. Routers do not send requests to one that cannot: a server
