@@ -49,7 +49,7 @@ fn a_library_that_does_not_serve_is_told_apart() {
     let old = pretender(folder.path(), "1.10.2");
     let error = onnx::Runtime::load_from(&old).unwrap_err();
     assert!(matches!(error, onnx::RuntimeError::Version { .. }), "{error}");
-    assert!(error.to_string().ends_with("found 1.10.2, expected 1.17 or later"), "{error}");
+    assert!(error.to_string().ends_with("found 1.10.2, expected 1.18 or later"), "{error}");
 
     let empty = pretender(folder.path(), "1.99.0");
     for _ in 0..2 {

@@ -1,5 +1,10 @@
 //! Where the futures of async models are polled when no request does: as detached shadows, when
 //! they are checked, and when they are loaded.
+// Without tokio there is nothing to enter and nothing to drive.
+#![cfg_attr(
+    not(feature = "tokio"),
+    allow(clippy::let_unit_value, clippy::default_constructed_unit_structs)
+)]
 
 use std::{
     borrow::Borrow,
