@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --no-default-features --bench clamp`
 
+#[path = "../tests/support/not_worse.rs"]
+mod not_worse;
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},
@@ -11,47 +14,12 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use modelgate::{
     Context, ModelRouter, Rollout,
-    autopilot::{
-        Autopilot, Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share, Stage, draw,
-        store::MemoryStore,
-    },
+    autopilot::{Autopilot, Stage, draw, store::MemoryStore},
     model_fn,
 };
-use serde_json::Value;
+use not_worse::NotWorse;
 
 const NAME: &str = "ml-model-version";
-
-/// Evidence that lets everything pass.
-#[derive(Clone)]
-struct NotWorse;
-
-impl Evidence for NotWorse {
-    fn config_hash(&self) -> String {
-        String::new()
-    }
-    fn begin(&self, _attempt: u32) {}
-    fn enter(&self, _stage: usize, _share: Share) {}
-    fn counts(&self) -> Value {
-        Value::Null
-    }
-    fn judge(&self, _counts: &[&Value], _attempt: u32, _stage: usize) -> Findings {
-        Findings {
-            pairs: 1_000,
-            metrics: vec![MetricSum {
-                name: "failures".to_owned(),
-                role: MetricRole::Guardrail,
-                finding: MetricFinding::NotWorse,
-                ln_e_worse: 0.0,
-                expected_pairs: None,
-                sentence: String::new(),
-            }],
-            ..Findings::default()
-        }
-    }
-    fn veto(&self, _attempt: u32) -> Option<String> {
-        None
-    }
-}
 
 /// One that waits at 25 %, and then looks at its store so seldom that it disturbs nothing.
 fn autopilot() -> Autopilot {

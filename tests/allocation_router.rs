@@ -3,6 +3,8 @@
 
 #[path = "support/counting.rs"]
 mod counting;
+#[path = "support/not_worse.rs"]
+mod not_worse;
 mod support;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
@@ -165,7 +167,7 @@ fn a_shadow_for_which_there_is_no_budget_copies_nothing() {
 
 #[test]
 fn a_decision_under_an_autopilot_allocates_nothing_whoever_asks() {
-    let evidence = scripted::NotWorse;
+    let evidence = not_worse::NotWorse;
     let stage = |percent| Stage::percent(percent).for_at_least(Duration::ZERO);
     let autopilot = Autopilot::builder("flag", "v2")
         .stages([stage(25.0), stage(50.0).approval()])
@@ -196,41 +198,5 @@ fn a_decision_under_an_autopilot_allocates_nothing_whoever_asks() {
             black_box(router.predict(&context, &[1.0]).unwrap());
         });
         assert_eq!(count, 0, "{key}");
-    }
-}
-
-/// Evidence that lets everything pass.
-mod scripted {
-    use modelgate::autopilot::{Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share};
-    use serde_json::Value;
-
-    #[derive(Clone)]
-    pub struct NotWorse;
-
-    impl Evidence for NotWorse {
-        fn config_hash(&self) -> String {
-            String::new()
-        }
-        fn begin(&self, _attempt: u32) {}
-        fn enter(&self, _stage: usize, _share: Share) {}
-        fn counts(&self) -> Value {
-            Value::Null
-        }
-        fn judge(&self, _counts: &[&Value], _attempt: u32, _stage: usize) -> Findings {
-            Findings {
-                metrics: vec![MetricSum {
-                    name: "failures".to_owned(),
-                    role: MetricRole::Guardrail,
-                    finding: MetricFinding::NotWorse,
-                    ln_e_worse: 0.0,
-                    expected_pairs: None,
-                    sentence: String::new(),
-                }],
-                ..Findings::default()
-            }
-        }
-        fn veto(&self, _attempt: u32) -> Option<String> {
-            None
-        }
     }
 }

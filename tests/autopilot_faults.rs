@@ -1,5 +1,7 @@
 //! A store that is slow, full, gone or broken touches no request.
 
+#[path = "support/not_worse.rs"]
+mod not_worse;
 mod support;
 
 use std::{
@@ -13,14 +15,13 @@ use std::{
 use modelgate::{
     Context, FallbackCause, ModelRouter,
     autopilot::{
-        Autopilot, CommandError, Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share,
-        Stage,
+        Autopilot, CommandError, Stage,
         store::{Expect, MemoryStore, StateStore, StoreError, Tag},
     },
     model_fn,
 };
+use not_worse::NotWorse;
 use parking_lot::{Condvar, Mutex};
-use serde_json::Value;
 use support::{ByHand, serving};
 
 const FLAG: &str = "ml-model-version";
@@ -95,37 +96,6 @@ impl StateStore for Moody {
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         self.answer(true)?;
         self.store.remove(name)
-    }
-}
-
-#[derive(Clone)]
-struct NotWorse;
-
-impl Evidence for NotWorse {
-    fn config_hash(&self) -> String {
-        String::new()
-    }
-    fn begin(&self, _attempt: u32) {}
-    fn enter(&self, _stage: usize, _share: Share) {}
-    fn counts(&self) -> Value {
-        Value::Null
-    }
-    fn judge(&self, _counts: &[&Value], _attempt: u32, _stage: usize) -> Findings {
-        Findings {
-            pairs: 1_000,
-            metrics: vec![MetricSum {
-                name: "failures".to_owned(),
-                role: MetricRole::Guardrail,
-                finding: MetricFinding::NotWorse,
-                ln_e_worse: 0.0,
-                expected_pairs: None,
-                sentence: String::new(),
-            }],
-            ..Findings::default()
-        }
-    }
-    fn veto(&self, _attempt: u32) -> Option<String> {
-        None
     }
 }
 

@@ -4,6 +4,9 @@
 //! `tests/servers/stores.sh start FOLDER` starts the servers and prints the variables that say where they
 //! are. A store without its variable is skipped, except where `CI` is `true`.
 
+#[path = "../../../tests/support/not_worse.rs"]
+mod not_worse;
+
 use std::{
     env,
     process::Command,
@@ -15,15 +18,15 @@ use std::{
 use modelgate::{
     Context, ModelRouter, Rollout,
     autopilot::{
-        Autopilot, Evidence, Findings, MetricFinding, MetricRole, MetricSum, Phase, Share, Stage,
+        Autopilot, Phase, Stage,
         store::{Expect, ObjectStore, StateStore, probe},
         verify_history,
     },
     model_fn,
 };
 use modelgate_stores::{PostgreSql, Redis};
+use not_worse::NotWorse;
 use object_store::{aws::AmazonS3Builder, azure::MicrosoftAzureBuilder};
-use serde_json::{Value, json};
 
 /// The value of a variable; `None`, with a word, where the server is not there.
 fn variable(name: &str) -> Option<String> {
@@ -103,34 +106,6 @@ fn loses_nothing(store: &dyn StateStore) {
         }
     });
     assert_eq!(store.load("count").unwrap().unwrap().0, b"80");
-}
-
-#[derive(Clone)]
-struct NotWorse;
-
-impl Evidence for NotWorse {
-    fn config_hash(&self) -> String {
-        String::new()
-    }
-    fn begin(&self, _attempt: u32) {}
-    fn enter(&self, _stage: usize, _share: Share) {}
-    fn counts(&self) -> Value {
-        json!(1)
-    }
-    fn judge(&self, _counts: &[&Value], _attempt: u32, _stage: usize) -> Findings {
-        let metric = MetricSum {
-            name: "failures".to_owned(),
-            role: MetricRole::Guardrail,
-            finding: MetricFinding::NotWorse,
-            ln_e_worse: 0.0,
-            expected_pairs: None,
-            sentence: String::new(),
-        };
-        Findings { pairs: 1_000, metrics: vec![metric], ..Findings::default() }
-    }
-    fn veto(&self, _attempt: u32) -> Option<String> {
-        None
-    }
 }
 
 /// Three replicas climb to 50 %; the server is killed: the share falls, no request does; it is started
