@@ -128,7 +128,8 @@ pub fn arithmetic(operator: &str, operands: &[Value]) -> Outcome {
     let first = numbers[0];
     let rest = numbers[1..].iter().copied();
     Ok(from_float(match operator {
-        "+" => rest.fold(first, |a, b| a + b),
+        // From zero: the sum of zeros below zero is none.
+        "+" => numbers.iter().fold(0.0, |a, b| a + b),
         "*" => rest.fold(first, |a, b| a * b),
         "-" if numbers.len() == 1 => -first,
         "-" => rest.fold(first, |a, b| a - b),

@@ -246,6 +246,7 @@ impl Corrected<'_> {
             if !alike(outcome.as_ref().ok(), theirs.as_ref()) {
                 self.note(one.name, one.why);
             }
+            self.note_float(outcome.as_ref().ok(), theirs.as_ref());
             return outcome;
         }
         if !finite && let Some(outcome) = core::operation(operator, spread, listed) {
@@ -256,6 +257,16 @@ impl Corrected<'_> {
             return outcome;
         }
         theirs.ok_or(Failed)
+    }
+
+    /// Names what can only be told from a text: a number that is the same, and written otherwise.
+    pub(super) fn note_float(&self, ours: Option<&Value>, theirs: Option<&Value>) {
+        if alike(ours, theirs) && ours != theirs {
+            self.note(
+                "a whole number that stays a float",
+                "flagd's Go core writes 1.0 as 1; the crate keeps it as it began, and its text is 1.0",
+            );
+        }
     }
 
     fn versions(&self, operands: &[Value], theirs: Option<Value>) -> Outcome {

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::{
     Corrected, Outcome,
     core::{self, Failed, number},
+    has_object,
     operation::alike,
     value,
     variable::{Inner, Scope},
@@ -37,6 +38,7 @@ impl Corrected<'_> {
             if !alike(outcome.as_ref().ok(), theirs.as_ref()) {
                 self.explain(operator, arguments, scope);
             }
+            self.note_float(outcome.as_ref().ok(), theirs.as_ref());
         }
         outcome
     }
@@ -48,7 +50,8 @@ impl Corrected<'_> {
             (_, Some(_)) | (None, _) => None,
             (Some(rule), _) => self.evaluate(rule, scope).ok(),
         };
-        if written.is_some_and(|list| list.iter().any(Json::is_object)) {
+        let is_rule = |element| has_object(element, &|_| true);
+        if written.is_some_and(|list| list.iter().any(is_rule)) {
             self.note(
                 "a written list of rules to go through",
                 "flagd's Go core: values, as they are written; the crate evaluates them first",
