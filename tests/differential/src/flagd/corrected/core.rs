@@ -128,6 +128,7 @@ pub fn arithmetic(operator: &str, operands: &[Value]) -> Outcome {
     let first = numbers[0];
     let rest = numbers[1..].iter().copied();
     Ok(from_float(match operator {
+        "+" if numbers.len() == 1 => first,
         // From zero: the sum of zeros below zero is none.
         "+" => numbers.iter().fold(0.0, |a, b| a + b),
         "*" => rest.fold(first, |a, b| a * b),

@@ -171,15 +171,6 @@ const CORRECTIONS: &[Correction] = &[
         core: |_, operands, _| core::member(operands),
     },
     Correction {
-        name: "something searched for in neither list nor text",
-        why: "flagd's Go core: false; the crate searches an object's names",
-        concerns: |operator, operands, _| {
-            operator == "in"
-                && matches!(operands, [_, place, ..] if !matches!(place, Value::List(_) | Value::Text(_)))
-        },
-        core: |_, operands, _| core::member(operands),
-    },
-    Correction {
         name: "the truth of the list that an operator came to",
         why: "flagd's Go core: `!` and `!!` go by its first element",
         concerns: |operator, operands, listed| {
