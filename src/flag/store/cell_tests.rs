@@ -71,7 +71,10 @@ fn beside_an_idle_reader(cell: &SnapshotCell<u32>, then: impl FnOnce()) {
     let (read, has_read) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(move || {
-            read.send(*cell.load()).unwrap();
+            // The guard is gone before the other thread hears of it: a reader who holds one may
+            // keep its value.
+            let value = *cell.load();
+            read.send(value).unwrap();
             ended.recv_timeout(Duration::from_secs(30)).unwrap();
         });
         has_read.recv().unwrap();
