@@ -663,8 +663,8 @@ fn too_many_missing_pairs_stop_an_advance() {
     assert!(judgement.why[0].contains("are missing"), "{judgement}");
     // Those of which only the number is known are missing, too.
     let before = verdict.tally().pairs.missing();
-    ComparisonSink::<i64>::dropped_untold(&verdict, &"v2".into(), 1_000);
-    ComparisonSink::<i64>::dropped_untold(&verdict, &"v3".into(), 1_000);
+    ComparisonSink::<i64>::dropped_unreported(&verdict, &"v2".into(), 1_000);
+    ComparisonSink::<i64>::dropped_unreported(&verdict, &"v3".into(), 1_000);
     assert_eq!(verdict.tally().pairs.missing(), before + 1_000);
     // Those of other versions are somebody else's.
     ComparisonSink::<i64>::dropped(&verdict, &Dropped::new("v1", "v3", DropCause::Deadline));

@@ -1,51 +1,51 @@
-//! What a person's word comes to.
+//! What becomes of a command that a person gave.
 
 use std::time::Duration;
 
-use super::{Act, go, rolls_back};
+use super::{Action, go, rolls_back};
 use crate::autopilot::{
-    command::{Command, CommandError, Order},
+    command::{Command, CommandError, CommandKind},
     gate::{self, Gate, GateReport},
     phase::{Phase, Running},
-    plan::Plan,
-    state::State,
+    plan::RolloutPlan,
+    state::RolloutState,
     transition::Cause,
 };
 
 /// Carries it out on the state, or refuses it.
-pub(super) fn order(
-    plan: &Plan,
-    state: &mut State,
+pub(super) fn execute(
+    plan: &RolloutPlan,
+    state: &mut RolloutState,
     command: &Command,
     gates: &[GateReport],
-) -> Result<Act, CommandError> {
-    let Command { order, reason } = command;
+) -> Result<Action, CommandError> {
+    let Command { kind, reason } = command;
     if reason.trim().is_empty() {
         return Err(CommandError::NoReason);
     }
     let phase = state.phase;
-    let not_now = |expected| CommandError::NotNow { command: order.name(), phase, expected };
-    match (order, phase) {
-        (Order::Abort, Phase::RolledBack | Phase::Released) => {
+    let not_now = |expected| CommandError::NotNow { command: kind.name(), phase, expected };
+    match (kind, phase) {
+        (CommandKind::Abort, Phase::RolledBack | Phase::Released) => {
             Err(not_now("one before RolledBack or Released"))
         }
-        (Order::Abort, _) => {
+        (CommandKind::Abort, _) => {
             Ok(go(Phase::RolledBack, Cause::Aborted, format!("aborted: {reason}")))
         }
-        (Order::Pause, Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding) => {
+        (CommandKind::Pause, Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding) => {
             let from = phase.running().unwrap_or(Running::Shadowing);
             Ok(go(Phase::Paused { from }, Cause::PausedByOperator, format!("paused: {reason}")))
         }
-        (Order::Pause, _) => Err(not_now("Shadowing, Ramping or Guarding")),
-        (Order::Resume, Phase::Paused { from }) => {
+        (CommandKind::Pause, _) => Err(not_now("Shadowing, Ramping or Guarding")),
+        (CommandKind::Resume, Phase::Paused { from }) => {
             // What has to be taken back is not resumed first.
             match rolls_back(gates) {
                 Some(act) => Ok(act),
                 None => Ok(go(from.into(), Cause::Resumed, format!("resumed: {reason}"))),
             }
         }
-        (Order::Resume, _) => Err(not_now("Paused")),
-        (Order::Retry, Phase::RolledBack) => {
+        (CommandKind::Resume, _) => Err(not_now("Paused")),
+        (CommandKind::Retry, Phase::RolledBack) => {
             let cooled = Duration::from_millis(state.dwell_ms);
             match plan.cool_down.checked_sub(cooled).filter(|left| !left.is_zero()) {
                 Some(left) => Err(CommandError::CoolingDown { left }),
@@ -62,17 +62,17 @@ pub(super) fn order(
                 }
             }
         }
-        (Order::Retry, _) => Err(not_now("RolledBack")),
-        (Order::Approve { waived }, _) => approve(plan, state, waived, reason),
+        (CommandKind::Retry, _) => Err(not_now("RolledBack")),
+        (CommandKind::Approve { waived }, _) => approve(plan, state, waived, reason),
     }
 }
 
 fn approve(
-    plan: &Plan,
-    state: &mut State,
+    plan: &RolloutPlan,
+    state: &mut RolloutState,
     waived: &[Gate],
     reason: &str,
-) -> Result<Act, CommandError> {
+) -> Result<Action, CommandError> {
     let phase = state.phase;
     let running = match phase.running() {
         Some(running @ (Running::Shadowing | Running::Ramping { .. })) => running,

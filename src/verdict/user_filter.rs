@@ -15,17 +15,17 @@ const BITS_A_USER: u64 = 16;
 const HASHES: u32 = 7;
 
 /// Users, as bits. Two bytes a user expected; a union of filters is an OR.
-pub(super) struct Seen {
+pub(super) struct UserFilter {
     blocks: Box<[[AtomicU64; WORDS]]>,
 }
 
-impl Seen {
+impl UserFilter {
     pub(super) const MOST: u64 = 1 << 26;
 
-    pub(super) fn new(users: u64) -> Seen {
-        let bits = users.clamp(1, Seen::MOST) * BITS_A_USER;
+    pub(super) fn new(users: u64) -> UserFilter {
+        let bits = users.clamp(1, UserFilter::MOST) * BITS_A_USER;
         let blocks = bits.div_ceil(BITS_OF_A_BLOCK).next_power_of_two();
-        Seen { blocks: (0..blocks).map(|_| Default::default()).collect() }
+        UserFilter { blocks: (0..blocks).map(|_| Default::default()).collect() }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_user_is_new_once_and_few_others_are_taken_for_known() {
-        let seen = Seen::new(100_000);
+        let seen = UserFilter::new(100_000);
         let dropped = (0..100_000).filter(|n| !seen.insert(hash(*n))).count();
         assert!((0..100_000).all(|n| seen.contains(hash(n)) && !seen.insert(hash(n))));
         assert!(dropped < 500, "{dropped}");
@@ -129,14 +129,14 @@ mod tests {
 
     #[test]
     fn hashes_that_only_count_up_are_told_apart() {
-        let seen = Seen::new(10_000);
+        let seen = UserFilter::new(10_000);
         let key = |n: u128| KeyHash::from_bytes(n.to_be_bytes());
         assert_eq!((0..10_000).filter(|n| !seen.insert(of_key(&key(*n), 0))).count(), 0);
     }
 
     #[test]
     fn filters_of_two_processes_add_up() {
-        let (one, other) = (Seen::new(1_000), Seen::new(1_000));
+        let (one, other) = (UserFilter::new(1_000), UserFilter::new(1_000));
         (0..500).for_each(|n| assert!(one.insert(hash(n)) || n > 0));
         (400..900).for_each(|n| assert!(other.insert(hash(n)) || n > 400));
         one.merge(&other.to_bytes()).unwrap();

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Shared;
+use super::RunnerShared;
 use crate::autopilot::{
     Cause, Transition,
     store::{Expect, StoreError},
@@ -17,41 +17,45 @@ use crate::autopilot::{
 };
 
 /// What fails is tried again after this long; what another replica should write, too.
-const AGAIN: Duration = Duration::from_secs(60);
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// What a writer left behind, for whichever replica writes next.
 #[derive(Serialize, Deserialize)]
-struct Left {
+struct WriterRecord {
     rev: u64,
     written: Written,
 }
 
 /// How far this process is with a transition.
 #[derive(Clone, Copy)]
-struct Tried {
+struct WriteAttempt {
     rev: u64,
     at: Duration,
     done: bool,
 }
 
-impl Shared {
-    pub(super) fn write_for_ever(&self) {
+impl RunnerShared {
+    pub(super) fn run_writers(&self) {
         let mut tried = HashMap::new();
         let pause = self.pace.period.min(Duration::from_secs(1));
         loop {
             for writer in &self.writers {
-                let writing = AssertUnwindSafe(|| self.see_to(writer, &mut tried));
-                if catch_unwind(writing).is_err() {
+                let attempt = AssertUnwindSafe(|| self.write_if_due(writer, &mut tried));
+                if catch_unwind(attempt).is_err() {
                     tracing::error!(target: "modelgate::autopilot", autopilot = %self.plan.autopilot, "a writer panicked");
                 }
             }
-            if self.wait(pause, |woken| std::mem::take(&mut woken.writers)) {
+            if self.wait(pause, |flags| std::mem::take(&mut flags.writers)) {
                 return;
             }
         }
     }
 
-    fn see_to(&self, writer: &Arc<dyn ShareWriter>, tried: &mut HashMap<String, Tried>) {
+    fn write_if_due(
+        &self,
+        writer: &Arc<dyn ShareWriter>,
+        tried: &mut HashMap<String, WriteAttempt>,
+    ) {
         let (transition, own) = {
             let view = self.view.lock();
             let Some(transition) = view.state().and_then(|state| state.transitions.last()) else {
@@ -65,12 +69,12 @@ impl Shared {
             .entry(name.clone())
             .and_modify(|known| {
                 if is_new {
-                    *known = Tried { rev: transition.rev, at: now, done: false };
+                    *known = WriteAttempt { rev: transition.rev, at: now, done: false };
                 }
             })
-            .or_insert(Tried { rev: transition.rev, at: now, done: false });
+            .or_insert(WriteAttempt { rev: transition.rev, at: now, done: false });
         // Whoever committed it writes at once; the others if that one has not.
-        let due = (is_new && own) || now.saturating_sub(known.at) >= AGAIN;
+        let due = (is_new && own) || now.saturating_sub(known.at) >= RETRY_AFTER;
         if known.done || !due {
             return;
         }
@@ -88,7 +92,7 @@ impl Shared {
                 error.is_conflict()
             }
         };
-        tried.insert(name, Tried { rev: transition.rev, at: now, done });
+        tried.insert(name, WriteAttempt { rev: transition.rev, at: now, done });
     }
 
     fn write(
@@ -122,7 +126,7 @@ impl Shared {
             |error: StoreError| WriteError::new("the store did not do what was asked", error);
         let place = format!("{}/writer/{name}.json", self.prefix);
         let found = self.store.load(&place).map_err(&stored)?;
-        let left: Option<Left> =
+        let left: Option<WriterRecord> =
             found.as_ref().and_then(|(bytes, _)| serde_json::from_slice(bytes).ok());
         if left.as_ref().is_some_and(|left| left.rev >= transition.rev) {
             return Ok(());
@@ -144,7 +148,7 @@ impl Shared {
                 *self.conflict.lock() = Some((transition.rev, error.to_string()));
             }
         })?;
-        let left = Left { rev: transition.rev, written };
+        let left = WriterRecord { rev: transition.rev, written };
         let bytes = serde_json::to_vec(&left).unwrap_or_default();
         let expect = found.map_or(Expect::Absent, |(_, tag)| Expect::Tag(tag));
         match self.store.store(&place, &bytes, expect) {

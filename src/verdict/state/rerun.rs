@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Class, Comparison, NONE, Observer, Plan, PredictionId, State, micros};
+use super::{Class, Comparison, NONE, Observer, PredictionId, VerdictPlan, VerdictState, micros};
 use crate::verdict::id_map::IdMap;
 
 /// Requests that wait for their other half.
@@ -10,7 +10,7 @@ const ROOM: usize = 10_000;
 
 /// What one shadow of a request showed.
 #[derive(Clone, Copy)]
-struct Half {
+struct ShadowResult {
     disagrees: Option<bool>,
     failed: bool,
     micros: u64,
@@ -18,29 +18,29 @@ struct Half {
 }
 
 #[derive(Default)]
-struct Halves {
-    candidate: Option<Half>,
-    champion: Option<Half>,
+struct ShadowResults {
+    candidate: Option<ShadowResult>,
+    champion: Option<ShadowResult>,
 }
 
 /// Bounded: the oldest makes room.
-pub(super) struct Again {
+pub(super) struct RerunJoin {
     wanted: bool,
-    halves: IdMap<Halves>,
+    halves: IdMap<ShadowResults>,
     order: VecDeque<PredictionId>,
 }
 
-impl Again {
-    pub(super) fn new(wanted: bool) -> Again {
-        Again { wanted, halves: IdMap::default(), order: VecDeque::new() }
+impl RerunJoin {
+    pub(super) fn new(wanted: bool) -> RerunJoin {
+        RerunJoin { wanted, halves: IdMap::default(), order: VecDeque::new() }
     }
 
     fn put(
         &mut self,
         id: PredictionId,
-        place: impl FnOnce(&mut Halves) -> &mut Option<Half>,
-        half: Half,
-    ) -> Option<(Half, Half)> {
+        place: impl FnOnce(&mut ShadowResults) -> &mut Option<ShadowResult>,
+        half: ShadowResult,
+    ) -> Option<(ShadowResult, ShadowResult)> {
         if !self.halves.contains_key(&id) {
             self.order.push_back(id);
             if self.order.len() > ROOM
@@ -60,9 +60,9 @@ impl Again {
     }
 }
 
-impl<P, L> State<P, L> {
+impl<P, L> VerdictState<P, L> {
     /// The champion's own shadow.
-    pub(super) fn again(&mut self, plan: &Plan<P, L>, comparison: &Comparison<P>) {
+    pub(super) fn record_rerun(&mut self, plan: &VerdictPlan<P, L>, comparison: &Comparison<P>) {
         let classes: (Class, Class) =
             (self.class(&comparison.primary), self.class(&comparison.candidate));
         let disagrees = match comparison.agreement.agrees() {
@@ -70,26 +70,28 @@ impl<P, L> State<P, L> {
             None => (classes.0 != NONE && classes.1 != NONE).then_some(classes.0 != classes.1),
         };
         let half = half(comparison, disagrees);
-        let joined = self.again.put(comparison.prediction_id, |halves| &mut halves.champion, half);
+        let joined =
+            self.rerun_join.put(comparison.prediction_id, |halves| &mut halves.champion, half);
         self.joined(plan, joined);
     }
 
     /// The shadow of a scored candidate.
     pub(super) fn join_candidate(
         &mut self,
-        plan: &Plan<P, L>,
+        plan: &VerdictPlan<P, L>,
         comparison: &Comparison<P>,
         disagrees: Option<bool>,
     ) {
-        if !self.again.wanted {
+        if !self.rerun_join.wanted {
             return;
         }
         let half = half(comparison, disagrees);
-        let joined = self.again.put(comparison.prediction_id, |halves| &mut halves.candidate, half);
+        let joined =
+            self.rerun_join.put(comparison.prediction_id, |halves| &mut halves.candidate, half);
         self.joined(plan, joined);
     }
 
-    fn joined(&mut self, plan: &Plan<P, L>, joined: Option<(Half, Half)>) {
+    fn joined(&mut self, plan: &VerdictPlan<P, L>, joined: Option<(ShadowResult, ShadowResult)>) {
         let Some((candidate, champion)) = joined else { return };
         for (place, observer) in plan.observers.iter().enumerate() {
             match observer {
@@ -112,9 +114,9 @@ impl<P, L> State<P, L> {
     }
 }
 
-fn half<P>(comparison: &Comparison<P>, disagrees: Option<bool>) -> Half {
+fn half<P>(comparison: &Comparison<P>, disagrees: Option<bool>) -> ShadowResult {
     let run = &comparison.candidate;
-    Half {
+    ShadowResult {
         disagrees,
         failed: run.outcome.is_err(),
         micros: micros(run.service_time),

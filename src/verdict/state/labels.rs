@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{State, since_epoch};
+use super::{VerdictState, since_epoch};
 use crate::{
     compare::{Comparison, Run},
     contain::contained,
@@ -10,16 +10,16 @@ use crate::{
     verdict::{
         ClassCoverage, LabelOutcome,
         classes::{Class, NONE},
-        labels::{Found, KeptPair, KeptRun, ThrownOut, Waiting},
-        plan::Plan,
+        labels::{Evicted, LabelJoin, LabelMatch, PendingPair, PendingRun},
+        plan::VerdictPlan,
     },
 };
 
-impl<P, L> State<P, L> {
+impl<P, L> VerdictState<P, L> {
     /// Keeps a pair until its label comes, or scores it if that has come.
     pub(super) fn wait(
         &mut self,
-        plan: &Plan<P, L>,
+        plan: &VerdictPlan<P, L>,
         comparison: &Comparison<P>,
         (champion, candidate): (&Run<P>, &Run<P>),
         (champion_class, candidate_class): (Class, Class),
@@ -27,14 +27,14 @@ impl<P, L> State<P, L> {
         reversed: bool,
     ) {
         let Some(waiting) = &mut self.waiting else { return };
-        let keep = |run: &Run<P>, class| KeptRun {
+        let keep = |run: &Run<P>, class| PendingRun {
             failed: run.outcome.is_err(),
             class,
             output: plan
                 .keep
                 .and_then(|keep| contained(|| run.outcome.as_ref().ok().map(keep)).flatten()),
         };
-        let pair = KeptPair {
+        let pair = PendingPair {
             champion: keep(champion, champion_class),
             candidate: keep(candidate, candidate_class),
             slices: slices.clone(),
@@ -47,7 +47,7 @@ impl<P, L> State<P, L> {
             None => (Some(pair), None),
         };
         let out = waiting.put(id, since_epoch(comparison.time), waits);
-        self.thrown_out(out);
+        self.count_evicted(out);
         if !reversed {
             self.labels.pairs += 1;
             self.cover(champion_class, candidate_class, |class| class.pairs += 1);
@@ -57,7 +57,7 @@ impl<P, L> State<P, L> {
         }
     }
 
-    fn thrown_out(&mut self, out: ThrownOut) {
+    fn count_evicted(&mut self, out: Evicted) {
         self.labels.expired += out.pairs;
         self.labels.unknown += out.labels;
     }
@@ -87,24 +87,24 @@ impl<P, L> State<P, L> {
     /// Takes a label in.
     pub(in crate::verdict) fn label(
         &mut self,
-        plan: &Plan<P, L>,
+        plan: &VerdictPlan<P, L>,
         id: PredictionId,
         label: L,
     ) -> LabelOutcome {
         let Some(waiting) = &mut self.waiting else { return LabelOutcome::NotScored };
         match waiting.find(id) {
-            Found::Pair(pair) => self.score(plan, id, &pair, &label),
-            Found::Duplicate => {
+            LabelMatch::Pair(pair) => self.score(plan, id, &pair, &label),
+            LabelMatch::Duplicate => {
                 self.labels.duplicate += 1;
                 LabelOutcome::Duplicate
             }
-            Found::Repeated => {
+            LabelMatch::Repeated => {
                 self.labels.repeated += 1;
                 LabelOutcome::Repeated
             }
-            Found::Nothing => match waiting.put_early(id, label) {
+            LabelMatch::Nothing => match waiting.put_early(id, label) {
                 Some(out) => {
-                    self.thrown_out(out);
+                    self.count_evicted(out);
                     LabelOutcome::Waits
                 }
                 None => {
@@ -117,8 +117,8 @@ impl<P, L> State<P, L> {
 
     /// Gives up on the labels that have not come.
     pub(in crate::verdict) fn close_labels(&mut self) {
-        if let Some(out) = self.waiting.as_mut().map(Waiting::close) {
-            self.thrown_out(out);
+        if let Some(out) = self.waiting.as_mut().map(LabelJoin::close) {
+            self.count_evicted(out);
         }
     }
 }
