@@ -119,8 +119,8 @@ pub enum LoadError {
     /// The model does not answer the golden rows of its sidecar as it should; which row, and what
     /// was found and expected, is in here.
     Golden(AcceptanceError),
-    /// The model does not answer as the engine that it was to be
-    /// [verified against](crate::onnx::Loader::verify_against).
+    /// The model does not answer as the engine that it was to be verified against
+    /// (`Loader::verify_against`).
     Differs {
         /// The random row, counted from 0.
         row: usize,

@@ -77,7 +77,7 @@ pub async fn a_good_v2_climbs_before_the_eyes_of_who_looks_at_the_page<C: Client
     assert_eq!(report["rollout"]["phase"], "Ramping");
     assert_eq!(report["rollout"]["stages"][0]["progress"], "done");
     assert_eq!(report["rollout"]["stages"][1]["progress"], "current");
-    assert_eq!(report["gates"].as_array().unwrap().len(), 14);
+    assert_eq!(report["gates"].as_array().unwrap().len(), 15);
     assert_eq!(report["metrics"].as_array().unwrap().len(), 4);
     // The truth was told of each answer, and both versions' answers are known.
     let right_and_wrong = report["agreement"]["right_and_wrong"].as_array().unwrap();
