@@ -1,10 +1,11 @@
 //! Two versions of a digits model behind actix-web: routed by a flag file, v2 shadowed,
-//! comparisons written to a file. The same service as `axum.rs`, to the byte.
+//! comparisons written to a file. The same service as `examples/axum.rs`, to the byte.
 //!
 //! ```sh
-//! cargo run --release --example actix
+//! cargo run --release --manifest-path examples/actix/Cargo.toml
 //! ```
 
+#[path = "../../service/mod.rs"]
 pub mod service;
 
 use std::{error::Error, panic::AssertUnwindSafe};

@@ -1,9 +1,10 @@
 //! The actix example, driven without a network.
 
-#[path = "../examples/actix.rs"]
+#[path = "../src/main.rs"]
 #[allow(dead_code)]
 mod example;
 #[macro_use]
+#[path = "../../../tests/service/mod.rs"]
 mod service;
 
 use actix_web::{

@@ -1,7 +1,7 @@
 //! The least that an actix-web service needs: data, a handler, errors as statuses.
 //!
 //! ```sh
-//! cargo run --example actix_minimal
+//! cargo run --manifest-path examples/actix/Cargo.toml --bin minimal
 //! curl -s localhost:8080/predict -H 'x-user-id: user-42' -H 'content-type: application/json' \
 //!      -d '{"amount": 120, "age": 31}'
 //! ```
