@@ -1,0 +1,11 @@
+//! ONNX models: what loads, what is refused, and what is answered.
+
+#![cfg(feature = "onnx")]
+
+mod columns;
+mod exported;
+mod heldout;
+mod load;
+mod regressor;
+mod schema;
+mod text;
