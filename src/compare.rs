@@ -7,6 +7,7 @@ pub mod key;
 mod probability_distance;
 mod same_label;
 pub mod sink;
+mod slices;
 mod tolerance;
 mod top_k;
 
@@ -16,6 +17,7 @@ pub use self::{
     comparison::{Comparison, Run},
     probability_distance::{HasProbabilities, ProbabilityDistance},
     same_label::{HasLabel, SameLabel},
+    slices::Slices,
     tolerance::{Numeric, Tolerance},
     top_k::TopK,
 };

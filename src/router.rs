@@ -56,7 +56,7 @@ use self::{
     core::{Choice, Core, KeyRefused},
     drop_contained::DropContained,
     ending::Ending,
-    shadowing::{ComparedOn, Joined, Served, Shadowable, Shadowing},
+    shadowing::{Asker, ComparedOn, Joined, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, RoutingTable},
 };
@@ -162,7 +162,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             &candidates,
             &answered,
             joined,
-            (shadowing::key(context), features, id),
+            (context, features, id),
         );
         core.observe(&table, named, &answered, (shadowing::key(context), id));
         conclude(&table, answered, id)
@@ -175,10 +175,10 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         candidates: &[Candidate],
         answered: &ServedAnswer<P>,
         joined: Vec<Joined<P>>,
-        (key, features, id): (Option<&str>, &F, PredictionId),
+        (context, features, id): (&dyn EvaluationContext, &F, PredictionId),
     ) {
         let shadowing = &self.inner.shadowing;
-        let served = Served::new(table, &answered.choice, &answered.called, key, id);
+        let served = Served::new(table, &answered.choice, &answered.called, Asker::Here(context), id);
         let Some(served) = served else { return };
         shadowing.compare_joined(table, &served, features, joined, ComparedOn::Caller);
         let detached: Candidates =

@@ -32,10 +32,11 @@ use super::{
     ending::Ending,
     operate::operations,
     registered::AnyModel,
-    shadowing::{self, ComparedOn, Joined, Served, Shadowing},
+    shadowing::{self, Asker, ComparedOn, Joined, Served, Shadowing},
     table::{Candidate, Candidates, RoutingTable},
 };
 use crate::{
+    compare::Slices,
     context::EvaluationContext,
     flag::store::{Flags, FlagsStatus, NotReadyError},
     model::{Acceptance, Model},
@@ -223,6 +224,8 @@ struct Started<F: ?Sized + Input, P: Output> {
     candidates: Candidates,
     /// Kept only for requests with shadows, or with an observer.
     key: Option<Box<str>>,
+    /// What the sinks said of the context, for requests with shadows.
+    slices: Slices,
 }
 
 impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
@@ -385,7 +388,8 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
-        Ok(Started { table: Arc::clone(table), id, choice, candidates, key })
+        let slices = self.shadowing.slices(&candidates, context);
+        Ok(Started { table: Arc::clone(table), id, choice, candidates, key, slices })
     }
 
     async fn run(
@@ -393,7 +397,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         started: Started<F, P>,
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
-        let Started { table, id, choice, candidates, key } = started;
+        let Started { table, id, choice, candidates, key, slices } = started;
         let named = self.core.named(&choice);
         // Also when the caller gives the request up.
         let unanswered = Unanswered {
@@ -414,7 +418,8 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         unanswered.end();
         let (choice, called) = (&answered.choice, &answered.called);
         if !candidates.is_empty()
-            && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
+            && let Some(served) =
+                Served::new(&table, choice, called, Asker::Gone(key.as_deref(), &slices), id)
         {
             let features: &F = (*features).borrow();
             let on = ComparedOn::ShadowThread;

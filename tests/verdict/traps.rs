@@ -499,7 +499,7 @@ fn closures_that_panic_count_as_the_worst_and_stop_nothing() {
     let verdict = builder()
         .metric(Metric::distance("far", |_: &i64, _: &i64| -> f64 { panic!("far") }))
         .metric(Metric::loss("loss", |_: &i64, _: &i64| -> f64 { panic!("loss") }).margin(0.1))
-        .by("slice", |_| panic!("slice"))
+        .by_comparison("slice", |_| panic!("slice"))
         .score(0.0..=1.0, |_: &i64| panic!("score"))
         .drift("drift", 0.0..=1.0, |_| panic!("drift"))
         .show_disagreements(|_| panic!("show"))
@@ -518,7 +518,7 @@ fn closures_that_panic_count_as_the_worst_and_stop_nothing() {
 fn a_slice_in_which_the_candidate_is_worse_is_named_and_rolls_nothing_back() {
     let verdict = builder()
         .metric(Metric::failures())
-        .by("half", |comparison| Some((comparison.prediction_id.as_u128() % 2).to_string()))
+        .by_comparison("half", |comparison| Some((comparison.prediction_id.as_u128() % 2).to_string()))
         .build()
         .unwrap();
     for user in 0..4_000_u64 {

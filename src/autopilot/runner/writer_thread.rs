@@ -1,7 +1,7 @@
-//! The thread that has the writers write.
+//! The thread that has a writer write.
 
 use std::{
-    collections::HashMap,
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -35,27 +35,22 @@ struct WriteAttempt {
 }
 
 impl RunnerShared {
-    pub(super) fn run_writers(&self) {
-        let mut tried = HashMap::new();
+    pub(super) fn run_writer(&self, writer: &Arc<dyn ShareWriter>) {
+        let mut tried = None;
         let pause = self.pace.period.min(Duration::from_secs(1));
+        let heard = Cell::new(0);
         loop {
-            for writer in &self.writers {
-                let attempt = AssertUnwindSafe(|| self.write_if_due(writer, &mut tried));
-                if catch_unwind(attempt).is_err() {
-                    tracing::error!(target: "modelgate::autopilot", autopilot = %self.plan.autopilot, "a writer panicked");
-                }
+            let attempt = AssertUnwindSafe(|| self.write_if_due(&**writer, &mut tried));
+            if catch_unwind(attempt).is_err() {
+                tracing::error!(target: "modelgate::autopilot", autopilot = %self.plan.autopilot, "a writer panicked");
             }
-            if self.wait(pause, |flags| std::mem::take(&mut flags.writers)) {
+            if self.wait(pause, |flags| heard.replace(flags.writers) != flags.writers) {
                 return;
             }
         }
     }
 
-    fn write_if_due(
-        &self,
-        writer: &Arc<dyn ShareWriter>,
-        tried: &mut HashMap<String, WriteAttempt>,
-    ) {
+    fn write_if_due(&self, writer: &dyn ShareWriter, tried: &mut Option<WriteAttempt>) {
         let (transition, own) = {
             let view = self.view.lock();
             let Some(transition) = view.state().and_then(|state| state.transitions.last()) else {
@@ -63,28 +58,24 @@ impl RunnerShared {
             };
             (transition.clone(), view.id() == transition.by)
         };
-        let (name, now) = (writer.name().into_owned(), self.time().monotonic);
-        let is_new = tried.get(&name).is_none_or(|tried| tried.rev != transition.rev);
-        let known = *tried
-            .entry(name.clone())
-            .and_modify(|known| {
-                if is_new {
-                    *known = WriteAttempt { rev: transition.rev, at: now, done: false };
-                }
-            })
-            .or_insert(WriteAttempt { rev: transition.rev, at: now, done: false });
+        let now = self.time().monotonic;
+        let known = tried.filter(|tried| tried.rev == transition.rev);
+        let is_new = known.is_none();
+        let known = known.unwrap_or(WriteAttempt { rev: transition.rev, at: now, done: false });
+        *tried = Some(known);
         // Whoever committed it writes at once; the others if that one has not.
         let due = (is_new && own) || now.saturating_sub(known.at) >= RETRY_AFTER;
         if known.done || !due {
             return;
         }
-        let done = match self.write(&**writer, &name, &transition) {
+        let name = writer.name();
+        let done = match self.write(writer, &name, &transition) {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(
                     target: "modelgate::autopilot",
                     autopilot = %self.plan.autopilot,
-                    writer = name,
+                    writer = &*name,
                     error = %crate::error_chain(&error),
                     "the share could not be written where people look"
                 );
@@ -92,7 +83,7 @@ impl RunnerShared {
                 error.is_conflict()
             }
         };
-        tried.insert(name, WriteAttempt { rev: transition.rev, at: now, done });
+        *tried = Some(WriteAttempt { rev: transition.rev, at: now, done });
     }
 
     fn write(
@@ -101,18 +92,17 @@ impl RunnerShared {
         name: &str,
         transition: &Transition,
     ) -> Result<(), WriteError> {
-        let since = self.conflict.lock().as_ref().map(|(since, _)| *since);
-        let agreed =
-            transition.cause == Cause::Resumed && since.is_some_and(|at| transition.rev > at);
-        match (since, agreed) {
-            (None, _) => self.write_over(writer, name, transition, false),
-            (Some(_), true) => {
-                *self.conflict.lock() = None;
-                self.write_over(writer, name, transition, true)
+        let agreed = {
+            let mut conflicts = self.conflicts.lock();
+            let since = conflicts.values().map(|(since, _)| *since).max();
+            let resumed = transition.cause == Cause::Resumed;
+            // Nothing is written by any writer until somebody has resumed.
+            if since.is_some_and(|since| !resumed || transition.rev <= since) {
+                return Ok(());
             }
-            // Nothing is written until somebody has resumed.
-            (Some(_), false) => Ok(()),
-        }
+            conflicts.remove(name).is_some()
+        };
+        self.write_over(writer, name, transition, agreed)
     }
 
     fn write_over(
@@ -145,7 +135,8 @@ impl RunnerShared {
         };
         let written = writer.write(&intent, last.as_ref()).inspect_err(|error| {
             if error.is_conflict() {
-                *self.conflict.lock() = Some((transition.rev, error.to_string()));
+                let found = (transition.rev, error.to_string());
+                self.conflicts.lock().insert(name.to_owned(), found);
             }
         })?;
         let left = WriterRecord { rev: transition.rev, written };
