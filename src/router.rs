@@ -157,13 +157,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         choice.is_compared = shadowing.has_room(&candidates);
         let (answered, joined) = shadowing
             .run_joined(&table, &candidates, features, || self.answer(&table, choice, features));
-        self.shadow(
-            &table,
-            &candidates,
-            &answered,
-            joined,
-            (context, features, id),
-        );
+        self.shadow(&table, &candidates, &answered, joined, (context, features, id));
         core.observe(&table, named, &answered, (shadowing::key(context), id));
         conclude(&table, answered, id)
     }
@@ -178,7 +172,8 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         (context, features, id): (&dyn EvaluationContext, &F, PredictionId),
     ) {
         let shadowing = &self.inner.shadowing;
-        let served = Served::new(table, &answered.choice, &answered.called, Asker::Here(context), id);
+        let served =
+            Served::new(table, &answered.choice, &answered.called, Asker::Here(context), id);
         let Some(served) = served else { return };
         shadowing.compare_joined(table, &served, features, joined, ComparedOn::Caller);
         let detached: Candidates =

@@ -127,11 +127,8 @@ fn milliseconds(time: SystemTime) -> u64 {
 
 impl<P: Serialize> Serialize for Comparison<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let optional = [
-            self.targeting_key.is_some(),
-            self.features.is_some(),
-            !self.slices.is_empty(),
-        ];
+        let optional =
+            [self.targeting_key.is_some(), self.features.is_some(), !self.slices.is_empty()];
         let optional = optional.map(usize::from).iter().sum::<usize>();
         let mut record = serializer.serialize_struct("Comparison", 11 + optional)?;
         record.serialize_field("time", &milliseconds(self.time))?;

@@ -183,7 +183,7 @@ impl<P, L> VerdictState<P, L> {
             self.pairs.unkeyed += 1;
             return false;
         };
-        if seen.insert(user_filter::of_key(key, window)) {
+        if seen.insert_looking(user_filter::of_key(key, window)) {
             return true;
         }
         self.pairs.repeated += 1;

@@ -6,5 +6,7 @@ mod not_worse;
 mod support;
 
 mod clamp;
+mod draw;
 mod faults;
+mod rollout;
 mod store;

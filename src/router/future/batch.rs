@@ -160,8 +160,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         };
         let asker = Asker::Gone(key.as_deref(), &slices);
         if !candidates.is_empty()
-            && let Some(served) =
-                Served::new(table, &answered.choice, &answered.called, asker, id)
+            && let Some(served) = Served::new(table, &answered.choice, &answered.called, asker, id)
         {
             self.shadowing.offer(table, &candidates, &served, features);
         }

@@ -19,7 +19,21 @@ impl<P, L> Verdict<P, L> {
                 1 + u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / window.max(1)
             }
         };
-        !self.inner.seen.contains(user_filter::of_key(key, window))
+        self.inner.seen.wants(user_filter::of_key(key, window))
+    }
+
+    /// About how many users are left whom no pair has been scored of, if those who come go on
+    /// coming as they do now: `scored * new / (1 - new)`, where `new` is the share of users not seen
+    /// before among the last one or two thousand looks (Good and Turing's estimate of what is
+    /// unseen: Good, Biometrika 40, 1953). `None` before a thousand.
+    ///
+    /// A [sample](crate::Shadow::sample) draws the same users for ever, so that a verdict by users
+    /// runs out of them: where this is less than the pairs that a metric still
+    /// [needs](crate::verdict::MetricJudgement::expected_pairs), draw more.
+    pub fn users_left(&self) -> Option<u64> {
+        let new = self.inner.seen.unseen_share()?;
+        let left = self.scored() as f64 * new / (1.0 - new).max(1e-3);
+        Some(left as u64)
     }
 
     /// The users scored so far, as bits: for other processes that judge the same candidate with
