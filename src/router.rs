@@ -22,6 +22,7 @@ pub(crate) mod model_router;
 mod observer;
 mod operate;
 pub(crate) mod prediction;
+mod publication;
 mod registered;
 mod shadowing;
 mod slot;

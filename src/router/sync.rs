@@ -3,7 +3,8 @@
 
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "async")]
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::Condvar;
+pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Starts a named thread that nobody waits for.
 #[cfg(feature = "async")]

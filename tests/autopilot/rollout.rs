@@ -18,6 +18,7 @@ use modelgate::{
         verify_history,
     },
     clock::ManualClock,
+    compare::key::KeyHasher,
     model_fn,
     verdict::{Metric, Verdict},
 };
@@ -84,6 +85,7 @@ impl Service {
             .clock(Arc::clone(&clock) as _)
             .build()
             .unwrap();
+        let hasher = KeyHasher::new([7; 32]).unwrap();
         let breaks = Arc::clone(&broken);
         let router = ModelRouter::<[f32], f32>::builder(FLAG)
             .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
@@ -95,10 +97,9 @@ impl Service {
                 }),
             )
             .fallback("v1")
-            .without_breaker()
             .source(ByHand::with(&serving(FLAG, "v2")))
             // Both, so that either is shadowed while the other answers.
-            .shadow(Shadow::always().candidate("v2").candidate("v1").joined())
+            .shadow(Shadow::always().candidate("v2").candidate("v1").key_hasher(hasher).joined())
             .sink(verdict.clone())
             .observer(verdict)
             .autopilot(&autopilot)

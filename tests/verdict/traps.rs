@@ -826,7 +826,7 @@ fn a_flag_that_follows_the_outcome_fools_it_and_the_guide_says_so() {
 fn a_sample_of_the_same_users_runs_out_of_them_and_says_so() {
     for first_sight in [false, true] {
         let verdict = Verdict::<f32>::builder("v2").build().unwrap();
-        let shadow = Shadow::always().candidate("v2").sample(10.0).joined();
+        let shadow = Shadow::always().candidate("v2").sample(50.0).joined();
         let router = ModelRouter::<[f32], f32>::builder("flag")
             .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
             .model("v2", model_fn(|_: &[f32]| Ok(1.0)))
@@ -842,17 +842,17 @@ fn a_sample_of_the_same_users_runs_out_of_them_and_says_so() {
                 router.predict(&Context::new(&key), &[1.0]).unwrap();
             }
         };
-        day(2_000);
+        day(500);
         assert_eq!(verdict.users_left(), None, "too few requests to say");
         let scored = verdict.tally().pairs.scored;
-        assert!((150..=250).contains(&scored), "a tenth of two thousand: {scored}");
+        assert!((200..=300).contains(&scored), "half of five hundred: {scored}");
         // The same users come every day, and none of them is new.
-        (0..20).for_each(|_| day(2_000));
+        (0..16).for_each(|_| day(500));
         assert_eq!(verdict.tally().pairs.scored, scored, "first_sight: {first_sight}");
         let left = verdict.users_left().unwrap();
         assert!(left <= scored / 10, "{left} of {scored} left: as good as none");
         // New users are seen to come.
-        day(40_000);
+        day(4_000);
         assert!(verdict.users_left().unwrap() > scored, "{:?}", verdict.users_left());
     }
 }

@@ -1,5 +1,5 @@
-//! The snapshot cell, the router's breaker and the lanes of its versions, compiled from the crate's own source over loom's
-//! doubles, and run through every interleaving of small programs:
+//! The snapshot cell, the publication of a router's table, its breaker and the lanes of its versions, compiled from the
+//! crate's own source over loom's doubles, and run through every interleaving of small programs:
 //!
 //! ```text
 //! cargo test --manifest-path tests/loom/Cargo.toml
@@ -30,8 +30,17 @@ mod store {
     pub(crate) mod cell;
 }
 
+mod flag {
+    pub(crate) mod store {
+        pub(crate) use crate::store::cell::SnapshotCell;
+    }
+}
+
 #[path = "."]
 mod router {
+    #[path = "../../../src/router/publication.rs"]
+    pub(crate) mod publication;
+
     pub(crate) mod sync {
         pub(crate) use std::sync::PoisonError;
 
@@ -76,6 +85,8 @@ mod contain {
 
 #[cfg(test)]
 mod breaker;
+#[cfg(test)]
+mod clamp;
 #[cfg(test)]
 mod lane;
 #[cfg(test)]
