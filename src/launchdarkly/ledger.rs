@@ -8,8 +8,8 @@
 
 mod context_snapshot;
 mod kinds;
-mod unknown_flags;
 mod recent;
+mod unknown_flags;
 
 use std::{
     any::Any,
@@ -22,7 +22,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender};
 
 pub(crate) use self::context_snapshot::{ContextSnapshot, SingleContext};
-use self::{kinds::KindNames, unknown_flags::UnknownFlags, recent::Recent};
+use self::{kinds::KindNames, recent::Recent, unknown_flags::UnknownFlags};
 use super::{
     detail::Detail,
     evaluator::Evaluator,
