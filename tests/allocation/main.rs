@@ -1,0 +1,15 @@
+//! What a decision allocates, and what is kept: counted by an allocator.
+
+#[path = "../support/counting.rs"]
+mod counting;
+#[path = "../support/not_worse.rs"]
+mod not_worse;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod flags;
+mod flagsmith;
+mod launchdarkly;
+mod router;
+mod unleash;
+mod verdict;
