@@ -120,11 +120,11 @@ mod hook;
 mod ledger;
 mod model;
 mod operator;
+mod prerequisite_recorder;
 mod reference;
 mod segment;
 #[cfg(feature = "launchdarkly")]
 mod source;
-mod tally;
 mod trace;
 mod tree;
 mod variation;
@@ -138,7 +138,7 @@ pub use self::source::{Client, DualReads, Events, Source};
 use self::{
     big_segments::BigSegments,
     evaluator::Evaluator,
-    hook::{Hooked, Hooks},
+    hook::{HookedFlag, Hooks},
     segment::Segments,
     trace::Untraced,
     tree::LaunchDarklyFlag,
@@ -152,7 +152,7 @@ pub use self::{
 };
 #[cfg(feature = "launchdarkly")]
 pub(crate) use self::{
-    ledger::{ContextSnapshot, Ledger, Note, SingleAnswer, SingleContext, SummaryEntry},
+    ledger::{ContextSnapshot, Ledger, LedgerEntry, SingleAnswer, SingleContext, SummaryEntry},
     reference::components,
 };
 use crate::{
@@ -266,7 +266,7 @@ impl LaunchDarkly {
         match &self.hooks {
             None => Flag::new(key, flag),
             Some(hooks) => {
-                let hooked = Hooked { flag, key: Arc::clone(&key), hooks: Arc::clone(hooks) };
+                let hooked = HookedFlag { flag, key: Arc::clone(&key), hooks: Arc::clone(hooks) };
                 Flag::new(key, hooked)
             }
         }

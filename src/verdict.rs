@@ -20,12 +20,12 @@ mod live;
 mod metric;
 mod plan;
 mod replay;
-mod seen;
 mod sink;
 mod state;
 pub mod stats;
 mod tally;
 mod timeline;
+mod user_filter;
 
 pub use self::{
     config::{MetricConfig, MetricKind, Unit, VerdictConfig},

@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::OsString,
+    iter,
     path::{Path, PathBuf},
 };
 
@@ -83,8 +84,9 @@ impl Config {
 /// A path of the repository: from the current folder if that is the repository, as with
 /// `cargo run`, and otherwise from where this example was built.
 pub fn in_repository(path: &str) -> PathBuf {
-    match Path::new("examples/models").is_dir() {
-        true => PathBuf::from(path),
-        false => Path::new(env!("CARGO_MANIFEST_DIR")).join(path),
-    }
+    // The actix service is a package of its own, inside of the repository.
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut folders = iter::once(Path::new("")).chain(built_from);
+    let found = folders.find(|folder| folder.join("examples/models").is_dir());
+    found.unwrap_or(Path::new("")).join(path)
 }

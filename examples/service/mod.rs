@@ -1,4 +1,4 @@
-//! The prediction service without a web framework: `axum.rs` and `actix.rs` put HTTP around it.
+//! The prediction service without a web framework: `axum.rs` and `actix/` put HTTP around it.
 //!
 //! Every method takes what was received and gives a [`Reply`], so that both services answer alike
 //! to the byte.

@@ -9,7 +9,7 @@ use tokio::{
 
 /// Drives the requests of a client. It may be made, used and dropped on any thread, one that drives
 /// another event loop included.
-pub(super) struct Background {
+pub(super) struct BackgroundRuntime {
     handle: Handle,
     /// Dropped, it ends the thread.
     _stop: oneshot::Sender<()>,
@@ -17,15 +17,15 @@ pub(super) struct Background {
 
 /// Why nothing came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unanswered {
+pub(super) enum RequestError {
     /// It took too long, and was given up.
     Late,
     /// It panicked, or the thread has ended.
     Gone,
 }
 
-impl Background {
-    pub(super) fn start(name: &str) -> io::Result<Background> {
+impl BackgroundRuntime {
+    pub(super) fn start(name: &str) -> io::Result<BackgroundRuntime> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(2)
@@ -39,7 +39,7 @@ impl Background {
             // A look-up of a name may hang: nobody waits for it.
             runtime.shutdown_background();
         })?;
-        Ok(Background { handle, _stop: stop })
+        Ok(BackgroundRuntime { handle, _stop: stop })
     }
 
     /// Waits for a request, for so long at most.
@@ -47,7 +47,7 @@ impl Background {
         &self,
         patience: Duration,
         request: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Unanswered> {
+    ) -> Result<T, RequestError> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let task = self.handle.spawn(async move {
             // Whoever asked may have given up.
@@ -56,8 +56,8 @@ impl Background {
         receiver.recv_timeout(patience).map_err(|error| {
             task.abort();
             match error {
-                mpsc::RecvTimeoutError::Timeout => Unanswered::Late,
-                mpsc::RecvTimeoutError::Disconnected => Unanswered::Gone,
+                mpsc::RecvTimeoutError::Timeout => RequestError::Late,
+                mpsc::RecvTimeoutError::Disconnected => RequestError::Gone,
             }
         })
     }

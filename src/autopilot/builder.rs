@@ -6,8 +6,8 @@ use super::{
     AutopilotError,
     evidence::Evidence,
     handle::Autopilot,
-    plan::{OnNoData, OnUndecided, OnWorse, Plan},
-    replica::Pace,
+    plan::{OnNoData, OnUndecided, OnWorse, RolloutPlan},
+    replica::ReplicaTiming,
     stage::{Share, Stage},
     store::StateStore,
     writer::ShareWriter,
@@ -20,8 +20,8 @@ use crate::{
 /// Settings of an autopilot under construction; made by [`Autopilot::builder`].
 #[must_use = "a builder does nothing until it is built"]
 pub struct AutopilotBuilder {
-    plan: Plan,
-    pace: Pace,
+    plan: RolloutPlan,
+    pace: ReplicaTiming,
     evidence: Option<Arc<dyn Evidence>>,
     store: Option<Arc<dyn StateStore>>,
     writers: Vec<Arc<dyn ShareWriter>>,
@@ -37,8 +37,8 @@ impl std::fmt::Debug for AutopilotBuilder {
 impl AutopilotBuilder {
     pub(super) fn new(name: String, candidate: Version) -> AutopilotBuilder {
         AutopilotBuilder {
-            plan: Plan::new(name, candidate),
-            pace: Pace::default(),
+            plan: RolloutPlan::new(name, candidate),
+            pace: ReplicaTiming::default(),
             evidence: None,
             store: None,
             writers: Vec::new(),
@@ -202,7 +202,7 @@ impl AutopilotBuilder {
     }
 }
 
-fn validate(plan: &Plan, pace: &Pace) -> Result<(), AutopilotError> {
+fn validate(plan: &RolloutPlan, pace: &ReplicaTiming) -> Result<(), AutopilotError> {
     let setting =
         |field, found: String, expected| Err(AutopilotError::Setting { field, found, expected });
     if plan.autopilot.is_empty() {

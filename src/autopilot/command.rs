@@ -7,12 +7,12 @@ use super::{gate::Gate, phase::Phase};
 /// What a person tells a rollout, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Command {
-    pub(super) order: Order,
+    pub(super) kind: CommandKind,
     pub(super) reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum CommandKind {
     Approve { waived: Vec<Gate> },
     Pause,
     Resume,
@@ -20,14 +20,14 @@ pub(super) enum Order {
     Retry,
 }
 
-impl Order {
+impl CommandKind {
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Order::Approve { .. } => "approve",
-            Order::Pause => "pause",
-            Order::Resume => "resume",
-            Order::Abort => "abort",
-            Order::Retry => "retry",
+            CommandKind::Approve { .. } => "approve",
+            CommandKind::Pause => "pause",
+            CommandKind::Resume => "resume",
+            CommandKind::Abort => "abort",
+            CommandKind::Retry => "retry",
         }
     }
 }

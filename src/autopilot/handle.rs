@@ -8,11 +8,11 @@ use std::{
 
 use super::{
     AutopilotBuilder, AutopilotError, AutopilotStatus, CommandError, Gate, Transition,
-    command::{Command, Order},
+    command::{Command, CommandKind},
     evidence::Evidence,
-    plan::Plan,
-    replica::Pace,
-    runner::{Asked, Runner, Shared},
+    plan::RolloutPlan,
+    replica::ReplicaTiming,
+    runner::{PendingCommand, Runner, RunnerShared},
     store::StateStore,
     writer::ShareWriter,
 };
@@ -47,8 +47,8 @@ impl Autopilot {
     }
 
     pub(super) fn start(
-        plan: Plan,
-        pace: Pace,
+        plan: RolloutPlan,
+        pace: ReplicaTiming,
         evidence: Arc<dyn Evidence>,
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
@@ -59,11 +59,11 @@ impl Autopilot {
         Ok(Autopilot { runner: Arc::new(runner) })
     }
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &RunnerShared {
         self.runner.shared()
     }
 
-    pub(super) fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &RolloutPlan {
         &self.shared().plan
     }
 
@@ -88,7 +88,7 @@ impl Autopilot {
     ///
     /// [`CommandError`], when that makes no sense now or could not be written down.
     pub fn approve(&self, reason: impl Into<String>) -> Result<(), CommandError> {
-        self.order(Order::Approve { waived: Vec::new() }, reason.into())
+        self.submit(CommandKind::Approve { waived: Vec::new() }, reason.into())
     }
 
     /// Approves the next stage without waiting for these gates: of [`Dwell`](Gate::Dwell),
@@ -104,7 +104,7 @@ impl Autopilot {
         gates: impl IntoIterator<Item = Gate>,
         reason: impl Into<String>,
     ) -> Result<(), CommandError> {
-        self.order(Order::Approve { waived: gates.into_iter().collect() }, reason.into())
+        self.submit(CommandKind::Approve { waived: gates.into_iter().collect() }, reason.into())
     }
 
     /// Keeps the share where it is until [`resume`](Self::resume). What is worse is taken back all the
@@ -114,7 +114,7 @@ impl Autopilot {
     ///
     /// [`CommandError`], when nothing goes on that could be paused, or it could not be written down.
     pub fn pause(&self, reason: impl Into<String>) -> Result<(), CommandError> {
-        self.order(Order::Pause, reason.into())
+        self.submit(CommandKind::Pause, reason.into())
     }
 
     /// Lets a paused rollout go on. The stage is observed for its whole time again.
@@ -123,7 +123,7 @@ impl Autopilot {
     ///
     /// [`CommandError`], when it is not paused, or it could not be written down.
     pub fn resume(&self, reason: impl Into<String>) -> Result<(), CommandError> {
-        self.order(Order::Resume, reason.into())
+        self.submit(CommandKind::Resume, reason.into())
     }
 
     /// Takes the rollout back. On this process nobody reaches the candidate from this moment on, even
@@ -133,7 +133,7 @@ impl Autopilot {
     ///
     /// [`CommandError`], when it is rolled back or released already, or could not be written down yet.
     pub fn abort(&self, reason: impl Into<String>) -> Result<(), CommandError> {
-        let command = Command { order: Order::Abort, reason: reason.into() };
+        let command = Command { kind: CommandKind::Abort, reason: reason.into() };
         if command.reason.trim().is_empty() {
             return Err(CommandError::NoReason);
         }
@@ -148,7 +148,7 @@ impl Autopilot {
     /// [`CommandError`], when it is not rolled back, when it was rolled back a moment ago, or it
     /// could not be written down.
     pub fn retry(&self, reason: impl Into<String>) -> Result<(), CommandError> {
-        self.order(Order::Retry, reason.into())
+        self.submit(CommandKind::Retry, reason.into())
     }
 
     /// Every transition from now on. Up to a hundred wait for a receiver that is slow; more are
@@ -157,8 +157,8 @@ impl Autopilot {
         self.shared().subscribe()
     }
 
-    fn order(&self, order: Order, reason: String) -> Result<(), CommandError> {
-        self.send(Command { order, reason })
+    fn submit(&self, kind: CommandKind, reason: String) -> Result<(), CommandError> {
+        self.send(Command { kind, reason })
     }
 
     fn send(&self, command: Command) -> Result<(), CommandError> {
@@ -166,7 +166,7 @@ impl Autopilot {
             return Err(CommandError::NoReason);
         }
         let (reply, answer) = mpsc::sync_channel(1);
-        self.shared().ask(Asked { command, reply });
+        self.shared().submit(PendingCommand { command, reply });
         match answer.recv_timeout(ANSWER) {
             Ok(done) => done,
             Err(mpsc::RecvTimeoutError::Timeout) => Err(CommandError::StoreUnavailable {

@@ -3,20 +3,20 @@
 //! A pure function. Every pair of phase and event has an answer; none panics, reads a clock or waits.
 
 mod carry;
-mod order;
+mod execute;
 
 use std::time::Duration;
 
 pub(super) use self::carry::replan;
-use self::{carry::conclude, order::order};
+use self::{carry::conclude, execute::execute};
 use super::{
     command::{Command, CommandError},
     gate::{self, Gate, GateOutcome, GateReport},
     phase::{Phase, Running},
-    plan::{OnUndecided, Plan},
+    plan::{OnUndecided, RolloutPlan},
     stage::Share,
-    state::{Boots, Breakers, State},
-    sums::Sums,
+    state::{Breakers, ProcessStarts, RolloutState},
+    sums::FleetSums,
     transition::Cause,
 };
 
@@ -28,7 +28,7 @@ const RESTART_WINDOW: Duration = Duration::from_secs(3_600);
 
 /// When a decision is made, and by whom.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Now<'a> {
+pub(super) struct DecisionContext<'a> {
     /// Time since the last decision in which the fleet was observed.
     pub(super) elapsed: Duration,
     /// Milliseconds since 1970.
@@ -40,7 +40,7 @@ pub(super) struct Now<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     /// The next state; its revision is one more.
-    pub(super) state: State,
+    pub(super) state: RolloutState,
     /// How each gate stood.
     pub(super) gates: Vec<GateReport>,
     /// Why the command was not carried out.
@@ -48,7 +48,7 @@ pub(super) struct Step {
 }
 
 /// What a tick comes to.
-enum Act {
+enum Action {
     Stay,
     Go { to: Phase, cause: Cause, sentence: String },
 }
@@ -56,11 +56,11 @@ enum Act {
 /// Decides. The first that applies of: the command, a gate that takes the rollout back, one that
 /// pauses it, one that holds it, and else the next phase.
 pub(super) fn step(
-    plan: &Plan,
-    state: &State,
-    sums: &Sums,
+    plan: &RolloutPlan,
+    state: &RolloutState,
+    sums: &FleetSums,
     command: Option<&Command>,
-    now: Now<'_>,
+    now: DecisionContext<'_>,
 ) -> Step {
     let mut next = state.clone();
     next.rev = state.rev.saturating_add(1);
@@ -71,7 +71,7 @@ pub(super) fn step(
     let gates = gate::look(plan, &next, sums);
 
     if let Some(command) = command {
-        return match order(plan, &mut next, command, &gates) {
+        return match execute(plan, &mut next, command, &gates) {
             Ok(act) => {
                 let gates = conclude(plan, &mut next, sums, act, now, gates);
                 Step { state: next, gates, refused: None }
@@ -85,7 +85,7 @@ pub(super) fn step(
 }
 
 /// Takes the time and the arrivals of this tick into the state.
-fn observe(plan: &Plan, state: &mut State, sums: &Sums, elapsed: Duration) {
+fn observe(plan: &RolloutPlan, state: &mut RolloutState, sums: &FleetSums, elapsed: Duration) {
     let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let findings = &sums.findings;
     let arrived = [findings.pairs, findings.keys_let_through, findings.keys_held_back.unwrap_or(0)];
@@ -116,49 +116,49 @@ fn observe(plan: &Plan, state: &mut State, sums: &Sums, elapsed: Duration) {
 }
 
 /// Takes in how many processes started, by the hour.
-fn observe_boots(state: &mut State, sums: &Sums, elapsed: u64) {
+fn observe_boots(state: &mut RolloutState, sums: &FleetSums, elapsed: u64) {
     let known = state.boots.known.min(sums.boots);
     if state.phase == Phase::Waiting {
         // The fleet itself is just starting.
-        state.boots = Boots { known: sums.boots, window_ms: 0, ..state.boots };
+        state.boots = ProcessStarts { known: sums.boots, window_ms: 0, ..state.boots };
         return;
     }
     let window_ms = state.boots.window_ms.saturating_add(elapsed);
-    state.boots = Boots { known, window_ms, ..state.boots };
+    state.boots = ProcessStarts { known, window_ms, ..state.boots };
     if u128::from(window_ms) >= RESTART_WINDOW.as_millis() {
         let started = sums.boots.saturating_sub(known);
         let usual = match state.share {
             Share::NOBODY => state.boots.usual.max(started),
             _ => state.boots.usual,
         };
-        state.boots = Boots { known: sums.boots, window_ms: 0, usual };
+        state.boots = ProcessStarts { known: sums.boots, window_ms: 0, usual };
     }
 }
 
-fn go(to: Phase, cause: Cause, sentence: impl Into<String>) -> Act {
-    Act::Go { to, cause, sentence: sentence.into() }
+fn go(to: Phase, cause: Cause, sentence: impl Into<String>) -> Action {
+    Action::Go { to, cause, sentence: sentence.into() }
 }
 
 /// What the evidence comes to.
 fn decide(
-    plan: &Plan,
-    state: &mut State,
-    sums: &Sums,
+    plan: &RolloutPlan,
+    state: &mut RolloutState,
+    sums: &FleetSums,
     gates: &[GateReport],
     elapsed: Duration,
-) -> Act {
+) -> Action {
     if state.phase.running().is_some()
         && let Some(act) = rolls_back(gates)
     {
         return act;
     }
     match state.phase {
-        Phase::Released | Phase::RolledBack => Act::Stay,
+        Phase::Released | Phase::RolledBack => Action::Stay,
         Phase::Waiting => match gates.iter().find(|report| !report.outcome.lets_pass()) {
             // A plan that most do not follow does not begin.
             Some(report) => {
                 state.held_by = Some(report.gate);
-                Act::Stay
+                Action::Stay
             }
             None => go(
                 Phase::Shadowing,
@@ -170,7 +170,7 @@ fn decide(
             ),
         },
         Phase::Paused { .. } => match u128::from(state.dwell_ms) >= plan.max_pause.as_millis() {
-            false => Act::Stay,
+            false => Action::Stay,
             true => go(
                 Phase::RolledBack,
                 Cause::PausedTooLong,
@@ -184,7 +184,7 @@ fn decide(
     }
 }
 
-fn rolls_back(gates: &[GateReport]) -> Option<Act> {
+fn rolls_back(gates: &[GateReport]) -> Option<Action> {
     gates.iter().find_map(|report| match &report.outcome {
         GateOutcome::RollsBack { cause, why } => Some(go(Phase::RolledBack, *cause, why.clone())),
         _ => None,
@@ -192,13 +192,13 @@ fn rolls_back(gates: &[GateReport]) -> Option<Act> {
 }
 
 fn proceed(
-    plan: &Plan,
-    state: &mut State,
-    sums: &Sums,
+    plan: &RolloutPlan,
+    state: &mut RolloutState,
+    sums: &FleetSums,
     gates: &[GateReport],
     from: Running,
     elapsed: Duration,
-) -> Act {
+) -> Action {
     let stands = gates.iter().find(|report| !report.outcome.lets_pass());
     state.held_by = stands.map(|report| report.gate);
     match stands.map(|report| (report.gate, &report.outcome)) {
@@ -213,7 +213,7 @@ fn proceed(
                 state.held_ms = state.held_ms.saturating_add(elapsed);
             }
             match limited && u128::from(state.held_ms) >= plan.max_hold.as_millis() {
-                false => Act::Stay,
+                false => Action::Stay,
                 true => go(
                     Phase::Paused { from },
                     Cause::HeldTooLong,
@@ -221,13 +221,13 @@ fn proceed(
                 ),
             }
         }
-        Some(_) => Act::Stay,
+        Some(_) => Action::Stay,
         None => advance(plan, sums, from),
     }
 }
 
 /// Exactly one stage on.
-fn advance(plan: &Plan, sums: &Sums, from: Running) -> Act {
+fn advance(plan: &RolloutPlan, sums: &FleetSums, from: Running) -> Action {
     let next = match from {
         Running::Guarding => {
             return go(

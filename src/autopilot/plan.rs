@@ -48,7 +48,7 @@ pub enum OnNoData {
 /// Everything a decision depends on but the evidence. Serialised for its hash: replicas whose plans
 /// differ do not decide together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Plan {
+pub(super) struct RolloutPlan {
     pub(super) autopilot: String,
     pub(super) candidate: Version,
     /// Tells one candidate from another of the same name.
@@ -72,9 +72,9 @@ pub(super) struct Plan {
     pub(super) lead: Duration,
 }
 
-impl Plan {
-    pub(super) fn new(autopilot: String, candidate: Version) -> Plan {
-        Plan {
+impl RolloutPlan {
+    pub(super) fn new(autopilot: String, candidate: Version) -> RolloutPlan {
+        RolloutPlan {
             autopilot,
             artefact: candidate.to_string(),
             candidate,

@@ -11,19 +11,19 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use self::fleet::Heard;
-pub(super) use self::share::Gatekeeper;
+use self::fleet::Heartbeat;
+pub(super) use self::share::ShareGate;
 use super::{
     command::{Command, CommandError},
     evidence::Evidence,
     gate::GateReport,
-    machine::{self, Now},
+    machine::{self, DecisionContext},
     phase::Phase,
-    plan::Plan,
-    state::State,
+    plan::RolloutPlan,
+    state::RolloutState,
     store::{Expect, StateStore, StoreError, Tag},
     sums::MetricSum,
-    tally::Tally,
+    tally::ReplicaTally,
     transition::Transition,
 };
 
@@ -32,7 +32,7 @@ const SHARE_SEEN: Duration = Duration::from_secs(60);
 
 /// How often a replica looks, and how long it trusts what it saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pace {
+pub(super) struct ReplicaTiming {
     pub(super) period: Duration,
     /// Without an answer of the store for this long the share grows no more.
     pub(super) freeze: Duration,
@@ -42,9 +42,9 @@ pub(super) struct Pace {
     pub(super) fold: Duration,
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace {
+impl Default for ReplicaTiming {
+    fn default() -> ReplicaTiming {
+        ReplicaTiming {
             period: Duration::from_secs(10),
             freeze: Duration::from_secs(120),
             lapse: Duration::from_secs(900),
@@ -55,7 +55,7 @@ impl Default for Pace {
 
 /// The time, twice.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Time {
+pub(super) struct ClockReading {
     /// Since any fixed moment of this process; never goes back.
     pub(super) monotonic: Duration,
     /// Milliseconds since 1970; may jump.
@@ -64,7 +64,7 @@ pub(super) struct Time {
 
 /// How the candidate fares on this process's routers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Local {
+pub(super) struct LocalHealth {
     pub(super) eligible: bool,
     pub(super) breaker_opens: u64,
     pub(super) conflict: Option<String>,
@@ -72,8 +72,8 @@ pub(super) struct Local {
 
 /// The state as this replica last read or wrote it.
 #[derive(Clone, Debug)]
-struct Seen {
-    state: Arc<State>,
+struct StoredState {
+    state: Arc<RolloutState>,
     tag: Tag,
     /// When this share was first seen announced, by our own time.
     announced: Duration,
@@ -81,9 +81,9 @@ struct Seen {
 
 /// What a replica knows: enough to say whom it lets through while the store keeps it waiting.
 #[derive(Clone, Debug, Default)]
-pub(super) struct View {
+pub(super) struct ReplicaView {
     id: String,
-    seen: Option<Seen>,
+    seen: Option<StoredState>,
     read_at: Option<Duration>,
     /// The evidence of this process condemned the candidate.
     veto: Option<String>,
@@ -97,27 +97,32 @@ pub(super) struct View {
 }
 
 pub(super) struct Replica {
-    plan: Arc<Plan>,
-    pace: Pace,
+    plan: Arc<RolloutPlan>,
+    pace: ReplicaTiming,
     id: String,
     prefix: String,
     config_hash: String,
     seq: u64,
-    view: View,
+    view: ReplicaView,
     /// Where others look while a store keeps this one waiting.
-    outlet: Arc<Mutex<View>>,
+    published_view: Arc<Mutex<ReplicaView>>,
     ticked_at: Duration,
     /// What the evidence counts for: of which candidate, in which attempt.
     begun: Option<(String, u32)>,
-    heard: BTreeMap<String, Heard>,
+    heartbeats: BTreeMap<String, Heartbeat>,
     /// When whom the evidence has counted was last shared.
     shared_at: Option<Duration>,
     /// The last revision whose transitions were handed on.
-    told: Option<u64>,
+    reported_rev: Option<u64>,
 }
 
 impl Replica {
-    pub(super) fn new(plan: Arc<Plan>, pace: Pace, id: String, evidence: &str) -> Replica {
+    pub(super) fn new(
+        plan: Arc<RolloutPlan>,
+        pace: ReplicaTiming,
+        id: String,
+        evidence: &str,
+    ) -> Replica {
         Replica {
             prefix: slug(&plan.autopilot),
             config_hash: plan.hash(evidence),
@@ -125,13 +130,13 @@ impl Replica {
             pace,
             id,
             seq: 0,
-            view: View::default(),
-            outlet: Arc::default(),
+            view: ReplicaView::default(),
+            published_view: Arc::default(),
             ticked_at: Duration::ZERO,
             begun: None,
-            heard: BTreeMap::new(),
+            heartbeats: BTreeMap::new(),
             shared_at: None,
-            told: None,
+            reported_rev: None,
         }
     }
 
@@ -144,20 +149,20 @@ impl Replica {
         format!("{}/state.json", self.prefix)
     }
 
-    pub(super) fn state(&self) -> Option<&State> {
+    pub(super) fn state(&self) -> Option<&RolloutState> {
         self.view.state()
     }
 
     /// Where what this replica knows is to be seen, without waiting for it.
-    pub(super) fn outlet(&self) -> Arc<Mutex<View>> {
-        Arc::clone(&self.outlet)
+    pub(super) fn published_view(&self) -> Arc<Mutex<ReplicaView>> {
+        Arc::clone(&self.published_view)
     }
 
     fn publish(&self) {
-        let mut outlet = self.outlet.lock();
+        let mut published_view = self.published_view.lock();
         // Somebody who aborts does not wait for this replica either.
-        let aborting = outlet.aborting.take().or_else(|| self.view.aborting.clone());
-        *outlet = View { aborting, id: self.id.clone(), ..self.view.clone() };
+        let aborting = published_view.aborting.take().or_else(|| self.view.aborting.clone());
+        *published_view = ReplicaView { aborting, id: self.id.clone(), ..self.view.clone() };
     }
 
     /// Looks, tells the others, and decides for all if nobody else has lately.
@@ -165,8 +170,8 @@ impl Replica {
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
-        local: &Local,
-        time: Time,
+        local: &LocalHealth,
+        time: ClockReading,
     ) {
         let polled = self.try_poll(store, evidence, local, time);
         // That somebody else was first is how it should be.
@@ -184,11 +189,11 @@ impl Replica {
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
-        local: &Local,
-        time: Time,
+        local: &LocalHealth,
+        time: ClockReading,
     ) -> Result<(), StoreError> {
         // Its own evidence needs no store.
-        self.look_at_own(evidence);
+        self.check_own_evidence(evidence);
         self.read(store, evidence, time)?;
         self.tell(store, evidence, local, time)?;
         if let Some(command) = self.view.aborting.clone() {
@@ -207,11 +212,11 @@ impl Replica {
     /// The fleet knows of an abort.
     fn aborted(&mut self) {
         self.view.aborting = None;
-        self.outlet.lock().aborting = None;
+        self.published_view.lock().aborting = None;
     }
 
     /// Stops on its own evidence, whatever the others know.
-    fn look_at_own(&mut self, evidence: &dyn Evidence) {
+    fn check_own_evidence(&mut self, evidence: &dyn Evidence) {
         let Some((_, attempt)) = self.begun else { return };
         if self.view.veto.is_none()
             && let Some(why) = evidence.veto(attempt)
@@ -233,12 +238,12 @@ impl Replica {
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
-        time: Time,
+        time: ClockReading,
     ) -> Result<(), StoreError> {
         let name = self.state_name();
         match store.load(&name)? {
             Some((bytes, tag)) => {
-                let state = State::parse(&bytes).map_err(|error| {
+                let state = RolloutState::parse(&bytes).map_err(|error| {
                     StoreError::new(format!("{name} cannot be followed"), error)
                 })?;
                 let forgotten =
@@ -253,8 +258,8 @@ impl Replica {
             }
             None => {
                 let state = match &self.view.seen {
-                    Some(seen) => State::clone(&seen.state),
-                    None => State::new(&self.plan, &self.config_hash, time.unix),
+                    Some(seen) => RolloutState::clone(&seen.state),
+                    None => RolloutState::new(&self.plan, &self.config_hash, time.unix),
                 };
                 let tag = store.store(&name, &state.to_bytes(), Expect::Absent)?;
                 self.adopt(state, tag, evidence, time);
@@ -265,7 +270,13 @@ impl Replica {
         Ok(())
     }
 
-    fn adopt(&mut self, state: State, tag: Tag, evidence: &dyn Evidence, time: Time) {
+    fn adopt(
+        &mut self,
+        state: RolloutState,
+        tag: Tag,
+        evidence: &dyn Evidence,
+        time: ClockReading,
+    ) {
         let (ticked, announced) = match &self.view.seen {
             Some(seen) => (
                 seen.state.tick.count != state.tick.count,
@@ -293,7 +304,7 @@ impl Replica {
             self.shared_at = None;
             self.view.veto = None;
         }
-        self.view.seen = Some(Seen { state: Arc::new(state), tag, announced });
+        self.view.seen = Some(StoredState { state: Arc::new(state), tag, announced });
         self.publish();
     }
 
@@ -302,15 +313,15 @@ impl Replica {
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
-        local: &Local,
-        time: Time,
+        local: &LocalHealth,
+        time: ClockReading,
     ) -> Result<(), StoreError> {
         let Some((artefact, attempt)) = self.begun.clone() else { return Ok(()) };
         self.seq = self.seq.saturating_add(1);
         let guarding = self.state().is_some_and(|state| {
             matches!(state.phase.running(), Some(super::phase::Running::Guarding))
         });
-        let tally = Tally {
+        let tally = ReplicaTally {
             schema: super::state::SCHEMA,
             replica: self.id.clone(),
             seq: self.seq,
@@ -335,7 +346,7 @@ impl Replica {
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
-        time: Time,
+        time: ClockReading,
     ) -> Result<(), StoreError> {
         let since = self.shared_at.map(|at| time.monotonic.saturating_sub(at));
         if since.is_some_and(|since| since < SHARE_SEEN.min(self.pace.period * 6)) {
@@ -361,18 +372,18 @@ impl Replica {
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
-        time: Time,
+        time: ClockReading,
     ) -> Result<(), StoreError> {
         let since = time.monotonic.saturating_sub(self.ticked_at);
         if since < self.pace.period {
             return Ok(());
         }
         let Some(seen) = self.view.seen.clone() else { return Ok(()) };
-        let fleet = self.hear(store, evidence, &seen.state, time)?;
+        let fleet = self.read_fleet(store, evidence, &seen.state, time)?;
         let (sums, gone) = (fleet.sums, fleet.gone);
         let id = self.id.clone();
         let elapsed = since.min(self.pace.period * 2);
-        let now = Now { elapsed, at: time.unix, by: &id };
+        let now = DecisionContext { elapsed, at: time.unix, by: &id };
         let next = match seen.state.config_hash == self.config_hash {
             true => {
                 let mut step = machine::step(&self.plan, &seen.state, &sums, None, now);
@@ -394,27 +405,29 @@ impl Replica {
         for name in gone.keys().chain(&fleet.stale) {
             // Folded, or of an attempt that is over: one left behind is removed the next time.
             let _ = store.remove(&format!("{}/tally/{name}.json", self.prefix));
-            self.heard.remove(name);
+            self.heartbeats.remove(name);
         }
         Ok(())
     }
 
     /// The transitions that have not been handed on yet, oldest first.
-    pub(super) fn news(&mut self) -> Vec<Transition> {
+    pub(super) fn new_transitions(&mut self) -> Vec<Transition> {
         let Some(seen) = &self.view.seen else { return Vec::new() };
         let transitions = seen.state.transitions.iter();
-        let news = match self.told {
+        let new_transitions = match self.reported_rev {
             // What happened before this process started is history, not news.
             None => Vec::new(),
-            Some(told) => transitions.filter(|one| one.rev > told).cloned().collect(),
+            Some(reported_rev) => {
+                transitions.filter(|one| one.rev > reported_rev).cloned().collect()
+            }
         };
-        self.told = Some(self.told.unwrap_or(0).max(seen.state.rev));
-        news
+        self.reported_rev = Some(self.reported_rev.unwrap_or(0).max(seen.state.rev));
+        new_transitions
     }
 }
 
 /// The state that must be restored in the store, if it forgot something that happened.
-fn forgotten(mine: &State, found: &State) -> Option<State> {
+fn forgotten(mine: &RolloutState, found: &RolloutState) -> Option<RolloutState> {
     if found.rev < mine.rev {
         return Some(mine.clone());
     }
@@ -423,7 +436,7 @@ fn forgotten(mine: &State, found: &State) -> Option<State> {
     let undone = mine.phase == Phase::RolledBack
         && !matches!(found.phase, Phase::RolledBack)
         && found.config_hash == mine.config_hash;
-    (same && undone).then(|| State { rev: found.rev.saturating_add(1), ..mine.clone() })
+    (same && undone).then(|| RolloutState { rev: found.rev.saturating_add(1), ..mine.clone() })
 }
 
 /// The folder of an autopilot's documents: its name, where that is a folder's name.

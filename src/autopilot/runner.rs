@@ -1,7 +1,7 @@
 //! The threads of an autopilot: one that talks to the store, and one that keeps the share right while
 //! the first waits.
 
-mod writing;
+mod writer_thread;
 
 use std::{
     io,
@@ -20,8 +20,8 @@ use super::{
     AutopilotStatus, CommandError, Transition,
     command::Command,
     evidence::Evidence,
-    plan::Plan,
-    replica::{Gatekeeper, Local, Pace, Replica, Time, View},
+    plan::RolloutPlan,
+    replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareGate},
     stage::Share,
     status,
     store::StateStore,
@@ -30,48 +30,48 @@ use super::{
 use crate::{clock::Clock, prediction_id::PredictionId, router::clamp::Clamped};
 
 /// Transitions that wait for a slow receiver.
-const NEWS: usize = 100;
+const TRANSITION_BUFFER: usize = 100;
 
 /// A command and who waits for what comes of it.
-pub(super) struct Asked {
+pub(super) struct PendingCommand {
     pub(super) command: Command,
     pub(super) reply: SyncSender<Result<(), CommandError>>,
 }
 
 /// What the threads and the handles share.
-pub(super) struct Shared {
-    pub(super) plan: Arc<Plan>,
-    pace: Pace,
+pub(super) struct RunnerShared {
+    pub(super) plan: Arc<RolloutPlan>,
+    pace: ReplicaTiming,
     evidence: Arc<dyn Evidence>,
     store: Arc<dyn StateStore>,
     clock: Arc<dyn Clock>,
-    view: Arc<Mutex<View>>,
-    keeper: Mutex<Keeper>,
+    view: Arc<Mutex<ReplicaView>>,
+    control: Mutex<ShareControl>,
     /// A writer found something else than it left: at which revision, and in words.
     conflict: Mutex<Option<(u64, String)>>,
     writers: Vec<Arc<dyn ShareWriter>>,
     prefix: String,
     subscribers: Mutex<Vec<SyncSender<Transition>>>,
-    asked: Mutex<Vec<Asked>>,
-    wake: Wake,
+    pending_commands: Mutex<Vec<PendingCommand>>,
+    wake: WakeSignal,
 }
 
 /// What is in force on the routers.
 #[derive(Default)]
-struct Keeper {
-    gatekeeper: Gatekeeper,
+struct ShareControl {
+    gate: ShareGate,
     routers: Vec<Weak<dyn Clamped>>,
     published: Option<(Share, String)>,
 }
 
 #[derive(Default)]
-struct Wake {
-    woken: Mutex<Woken>,
+struct WakeSignal {
+    flags: Mutex<WakeFlags>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Woken {
+struct WakeFlags {
     /// Somebody asked the store's thread for something.
     store: bool,
     /// Something changed that the share depends on.
@@ -83,13 +83,13 @@ struct Woken {
 
 /// The threads. They end when this is dropped; it does not wait for a store that hangs.
 pub(super) struct Runner {
-    shared: Arc<Shared>,
+    shared: Arc<RunnerShared>,
 }
 
 impl Runner {
     pub(super) fn start(
-        plan: Plan,
-        pace: Pace,
+        plan: RolloutPlan,
+        pace: ReplicaTiming,
         evidence: Arc<dyn Evidence>,
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
@@ -99,159 +99,160 @@ impl Runner {
         let id = PredictionId::generate();
         let hash = evidence.config_hash();
         let replica = Replica::new(Arc::clone(&plan), pace, id.to_string(), &hash);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(RunnerShared {
             plan,
             pace,
             evidence,
             store,
             clock,
-            view: replica.outlet(),
-            keeper: Mutex::default(),
+            view: replica.published_view(),
+            control: Mutex::default(),
             conflict: Mutex::default(),
             writers,
             prefix: replica.prefix().to_owned(),
             subscribers: Mutex::default(),
-            asked: Mutex::default(),
-            wake: Wake::default(),
+            pending_commands: Mutex::default(),
+            wake: WakeSignal::default(),
         });
         let runner = Runner { shared };
-        let polling = Arc::clone(&runner.shared);
+        let store_thread = Arc::clone(&runner.shared);
         thread::Builder::new()
             .name("modelgate-autopilot".into())
-            .spawn(move || polling.poll_for_ever(replica, id.as_u128() as u64))?;
-        let keeping = Arc::clone(&runner.shared);
+            .spawn(move || store_thread.run_polling(replica, id.as_u128() as u64))?;
+        let share_thread = Arc::clone(&runner.shared);
         thread::Builder::new()
             .name("modelgate-autopilot-share".into())
-            .spawn(move || keeping.keep_for_ever())?;
+            .spawn(move || share_thread.run_share_control())?;
         if !runner.shared.writers.is_empty() {
-            let writing = Arc::clone(&runner.shared);
+            let writer_thread = Arc::clone(&runner.shared);
             thread::Builder::new()
                 .name("modelgate-autopilot-write".into())
-                .spawn(move || writing.write_for_ever())?;
+                .spawn(move || writer_thread.run_writers())?;
         }
         Ok(runner)
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &RunnerShared {
         &self.shared
     }
 }
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.shared.wake.woken.lock().stopped = true;
+        self.shared.wake.flags.lock().stopped = true;
         self.shared.wake.changed.notify_all();
     }
 }
 
-impl Shared {
-    fn time(&self) -> Time {
+impl RunnerShared {
+    fn time(&self) -> ClockReading {
         let unix = u64::try_from(self.clock.unix().as_millis()).unwrap_or(u64::MAX);
-        Time { monotonic: self.clock.monotonic(), unix }
+        ClockReading { monotonic: self.clock.monotonic(), unix }
     }
 
     /// The store's thread.
-    fn poll_for_ever(&self, mut replica: Replica, mut random: u64) {
+    fn run_polling(&self, mut replica: Replica, mut random: u64) {
         loop {
             // The store and the evidence are the user's code: one that panics is as one that fails.
-            let turn = catch_unwind(AssertUnwindSafe(|| self.turn(&mut replica)));
-            if turn.is_err() {
+            let polled = catch_unwind(AssertUnwindSafe(|| self.poll_once(&mut replica)));
+            if polled.is_err() {
                 tracing::error!(
                     target: "modelgate::autopilot",
                     autopilot = %self.plan.autopilot,
                     "the store or the evidence panicked"
                 );
             }
-            self.wake(|woken| (woken.share, woken.writers) = (true, true));
+            self.wake(|flags| (flags.share, flags.writers) = (true, true));
             // A fifth more or less, so that a fleet started at once does not ask at once.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let fifth = (random >> 33) as f64 / f64::from(1_u32 << 31);
             let pause = self.pace.period.mul_f64(0.8 + 0.4 * fifth);
-            let stopped = self.wait(pause, |woken| std::mem::take(&mut woken.store));
+            let stopped = self.wait(pause, |flags| std::mem::take(&mut flags.store));
             if stopped {
                 return;
             }
         }
     }
 
-    fn turn(&self, replica: &mut Replica) {
+    fn poll_once(&self, replica: &mut Replica) {
         loop {
-            let asked = std::mem::take(&mut *self.asked.lock());
-            if asked.is_empty() {
+            let pending_commands = std::mem::take(&mut *self.pending_commands.lock());
+            if pending_commands.is_empty() {
                 break;
             }
-            for Asked { command, reply } in asked {
+            for PendingCommand { command, reply } in pending_commands {
                 let done = replica.command(&*self.store, &*self.evidence, command, self.time());
                 // In force here by the time the caller hears of it.
-                self.settle();
+                self.apply_share();
                 // Whoever asked may have given up by now.
                 let _ = reply.send(done);
             }
         }
         let local = self.local();
         replica.poll(&*self.store, &*self.evidence, &local, self.time());
-        self.settle();
-        for transition in replica.news() {
-            self.tell(&transition);
+        self.apply_share();
+        for transition in replica.new_transitions() {
+            self.notify(&transition);
         }
     }
 
     /// The thread that lets go of the share when nothing is heard.
-    fn keep_for_ever(&self) {
+    fn run_share_control(&self) {
         let pause = (self.pace.period / 4).min(Duration::from_secs(1));
         loop {
-            if catch_unwind(AssertUnwindSafe(|| self.settle())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.apply_share())).is_err() {
                 tracing::error!(
                     target: "modelgate::autopilot",
                     autopilot = %self.plan.autopilot,
                     "the evidence panicked"
                 );
             }
-            if self.wait(pause, |woken| std::mem::take(&mut woken.share)) {
+            if self.wait(pause, |flags| std::mem::take(&mut flags.share)) {
                 return;
             }
         }
     }
 
-    fn wake(&self, change: impl FnOnce(&mut Woken)) {
-        change(&mut self.wake.woken.lock());
+    fn wake(&self, change: impl FnOnce(&mut WakeFlags)) {
+        change(&mut self.wake.flags.lock());
         self.wake.changed.notify_all();
     }
 
     /// Waits for a change, or for this long; `true` when it is over.
-    fn wait(&self, pause: Duration, due: impl Fn(&mut Woken) -> bool) -> bool {
-        let mut woken = self.wake.woken.lock();
+    fn wait(&self, pause: Duration, due: impl Fn(&mut WakeFlags) -> bool) -> bool {
+        let mut flags = self.wake.flags.lock();
         let until = std::time::Instant::now() + pause;
         loop {
-            if woken.stopped {
+            if flags.stopped {
                 return true;
             }
-            if due(&mut woken) || self.wake.changed.wait_until(&mut woken, until).timed_out() {
-                return woken.stopped;
+            if due(&mut flags) || self.wake.changed.wait_until(&mut flags, until).timed_out() {
+                return flags.stopped;
             }
         }
     }
 
     /// Publishes the share on every router, where it changed.
-    fn settle(&self) {
-        let mut keeper = self.keeper.lock();
+    fn apply_share(&self) {
+        let mut control = self.control.lock();
         let view = self.view.lock().clone();
         let (share, why) =
-            keeper.gatekeeper.settle(&view, &self.plan, &self.pace, &*self.evidence, self.time());
-        let settled = (share, why);
-        if keeper.published.as_ref() != Some(&settled) {
-            publish(&keeper.routers, &self.plan.autopilot, &settled);
-            keeper.published = Some(settled);
+            control.gate.decide(&view, &self.plan, &self.pace, &*self.evidence, self.time());
+        let decided = (share, why);
+        if control.published.as_ref() != Some(&decided) {
+            publish(&control.routers, &self.plan.autopilot, &decided);
+            control.published = Some(decided);
         }
-        keeper.routers.retain(|router| router.strong_count() > 0);
+        control.routers.retain(|router| router.strong_count() > 0);
     }
 
     /// How the candidate fares on the routers: on the worst of them.
-    fn local(&self) -> Local {
-        let routers: Vec<_> = self.keeper.lock().routers.iter().filter_map(Weak::upgrade).collect();
+    fn local(&self) -> LocalHealth {
+        let routers: Vec<_> =
+            self.control.lock().routers.iter().filter_map(Weak::upgrade).collect();
         let health: Vec<_> =
             routers.iter().map(|router| router.health(&self.plan.candidate)).collect();
-        Local {
+        LocalHealth {
             eligible: !health.is_empty()
                 && health.iter().all(|one| one.is_some_and(|one| one.eligible)),
             breaker_opens: health.iter().flatten().map(|one| one.breaker_opens).sum(),
@@ -259,7 +260,7 @@ impl Shared {
         }
     }
 
-    fn tell(&self, transition: &Transition) {
+    fn notify(&self, transition: &Transition) {
         tracing::info!(
             target: "modelgate::autopilot",
             autopilot = %self.plan.autopilot,
@@ -279,14 +280,14 @@ impl Shared {
     }
 
     pub(super) fn subscribe(&self) -> mpsc::Receiver<Transition> {
-        let (sender, receiver) = mpsc::sync_channel(NEWS);
+        let (sender, receiver) = mpsc::sync_channel(TRANSITION_BUFFER);
         self.subscribers.lock().push(sender);
         receiver
     }
 
-    pub(super) fn ask(&self, asked: Asked) {
-        self.asked.lock().push(asked);
-        self.wake(|woken| woken.store = true);
+    pub(super) fn submit(&self, command: PendingCommand) {
+        self.pending_commands.lock().push(command);
+        self.wake(|flags| flags.store = true);
     }
 
     /// Nobody on this process is let through any more, before the store knows.
@@ -300,18 +301,18 @@ impl Shared {
             released
         };
         if !released {
-            self.settle();
+            self.apply_share();
         }
     }
 
     pub(super) fn attach(&self, router: Weak<dyn Clamped>) {
-        let mut keeper = self.keeper.lock();
-        if let Some(published) = &keeper.published {
+        let mut control = self.control.lock();
+        if let Some(published) = &control.published {
             publish(std::slice::from_ref(&router), &self.plan.autopilot, published);
         }
-        keeper.routers.push(router);
-        drop(keeper);
-        self.wake(|woken| woken.store = true);
+        control.routers.push(router);
+        drop(control);
+        self.wake(|flags| flags.store = true);
     }
 
     pub(super) fn knows_users_together(&self) -> bool {
@@ -319,7 +320,7 @@ impl Shared {
     }
 
     pub(super) fn status(&self) -> AutopilotStatus {
-        let published = self.keeper.lock().published.clone();
+        let published = self.control.lock().published.clone();
         let published =
             published.unwrap_or_else(|| (Share::NOBODY, "nothing has been read yet".to_owned()));
         let view = self.view.lock().clone();

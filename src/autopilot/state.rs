@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    gate::Gate, phase::Phase, plan::Plan, stage::Share, tally::Tally, transition::Transition,
+    gate::Gate, phase::Phase, plan::RolloutPlan, stage::Share, tally::ReplicaTally,
+    transition::Transition,
 };
 
 /// The form of the document. Another form is not read: a replica that does not understand it lets
@@ -19,7 +20,7 @@ pub(super) const WITH_SUMS: usize = 12;
 
 /// What the fleet agrees on. Replaced as a whole by compare-and-swap, a revision at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct State {
+pub(super) struct RolloutState {
     pub(super) schema: u32,
     pub(super) rev: u64,
     pub(super) autopilot: String,
@@ -47,7 +48,7 @@ pub(super) struct State {
     pub(super) breaker: Breakers,
     /// Processes that started anew.
     #[serde(default)]
-    pub(super) boots: Boots,
+    pub(super) boots: ProcessStarts,
     /// What had arrived at the last tick.
     pub(super) arrived: u64,
     /// Whether a signal has been bad and not recovered yet.
@@ -61,7 +62,7 @@ pub(super) struct State {
     pub(super) tick: Tick,
     pub(super) transitions: Vec<Transition>,
     /// Tallies of replicas that have long been gone.
-    pub(super) closed: BTreeMap<String, Tally>,
+    pub(super) closed: BTreeMap<String, ReplicaTally>,
 }
 
 /// How often the candidate's breaker had opened, and when that was last looked at from anew.
@@ -74,7 +75,7 @@ pub(super) struct Breakers {
 /// How many processes had started, when that was last looked at from anew, and how many start in such
 /// a time while nobody reaches the candidate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Boots {
+pub(super) struct ProcessStarts {
     pub(super) known: u64,
     pub(super) window_ms: u64,
     pub(super) usual: u64,
@@ -90,10 +91,10 @@ pub(super) struct Tick {
     pub(super) count: u64,
 }
 
-impl State {
+impl RolloutState {
     /// Where every rollout begins.
-    pub(super) fn new(plan: &Plan, config_hash: &str, at: u64) -> State {
-        State {
+    pub(super) fn new(plan: &RolloutPlan, config_hash: &str, at: u64) -> RolloutState {
+        RolloutState {
             schema: SCHEMA,
             rev: 0,
             autopilot: plan.autopilot.clone(),
@@ -111,7 +112,7 @@ impl State {
             quiet_ms: 0,
             held_ms: 0,
             breaker: Breakers::default(),
-            boots: Boots::default(),
+            boots: ProcessStarts::default(),
             arrived: 0,
             signal: false,
             approved: false,
@@ -124,12 +125,12 @@ impl State {
     }
 
     /// Reads a document.
-    pub(super) fn parse(bytes: &[u8]) -> Result<State, BadState> {
-        let state: State =
-            serde_json::from_slice(bytes).map_err(|error| BadState(error.to_string()))?;
+    pub(super) fn parse(bytes: &[u8]) -> Result<RolloutState, StateParseError> {
+        let state: RolloutState =
+            serde_json::from_slice(bytes).map_err(|error| StateParseError(error.to_string()))?;
         match state.schema {
             SCHEMA => Ok(state),
-            other => Err(BadState(format!("schema: found {other}, expected {SCHEMA}"))),
+            other => Err(StateParseError(format!("schema: found {other}, expected {SCHEMA}"))),
         }
     }
 
@@ -145,12 +146,12 @@ impl State {
 
 /// A document that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BadState(String);
+pub(super) struct StateParseError(String);
 
-impl fmt::Display for BadState {
+impl fmt::Display for StateParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "state.json cannot be read: {}", self.0)
     }
 }
 
-impl std::error::Error for BadState {}
+impl std::error::Error for StateParseError {}

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{
     gate::{self, Gate, GateOutcome, GateReport},
     phase::{Phase, Running},
-    plan::Plan,
-    replica::{Time, View},
+    plan::RolloutPlan,
+    replica::{ClockReading, ReplicaView},
     stage::Share,
     sums::MetricSum,
     transition::Transition,
@@ -103,11 +103,11 @@ pub enum StageProgress {
 }
 
 pub(super) fn status(
-    plan: &Plan,
-    view: &View,
+    plan: &RolloutPlan,
+    view: &ReplicaView,
     (share, why): (Share, String),
     metrics: Vec<MetricSum>,
-    time: Time,
+    time: ClockReading,
 ) -> AutopilotStatus {
     let state = view.state();
     let phase = state.map(|state| state.phase);
@@ -147,7 +147,7 @@ pub(super) fn status(
 }
 
 /// What the fleet's last decision was held by; in this process's words, where it looked itself.
-fn held_by(view: &View, gate: Option<Gate>) -> Option<GateReport> {
+fn held_by(view: &ReplicaView, gate: Option<Gate>) -> Option<GateReport> {
     let gate = gate?;
     let known = view.gates.iter().find(|report| report.gate == gate);
     let known = known.filter(|report| !report.outcome.lets_pass()).cloned();
@@ -157,7 +157,7 @@ fn held_by(view: &View, gate: Option<Gate>) -> Option<GateReport> {
     }))
 }
 
-fn stages(plan: &Plan, view: &View) -> Vec<StageStatus> {
+fn stages(plan: &RolloutPlan, view: &ReplicaView) -> Vec<StageStatus> {
     let state = view.state();
     let current = state.and_then(|state| match state.phase {
         Phase::Released => Some(usize::MAX),
@@ -208,7 +208,7 @@ fn stages(plan: &Plan, view: &View) -> Vec<StageStatus> {
         .collect()
 }
 
-fn headline(plan: &Plan, status: &AutopilotStatus) -> String {
+fn headline(plan: &RolloutPlan, status: &AutopilotStatus) -> String {
     let candidate = &plan.candidate;
     let whom = match status.share {
         0.0 => format!("{candidate} answers nobody"),

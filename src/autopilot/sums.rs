@@ -78,7 +78,7 @@ pub struct Findings {
 /// The evidence of the fleet and the state of its replicas at one tick: what
 /// [`step`](super::machine::step) decides by.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Sums {
+pub(super) struct FleetSums {
     pub(super) findings: Findings,
     /// Why a replica stopped sending users to the candidate on its own evidence.
     pub(super) veto: Option<String>,
@@ -98,7 +98,7 @@ pub(super) struct Sums {
     pub(super) conflict: Option<String>,
 }
 
-impl Sums {
+impl FleetSums {
     /// Whether the candidate can answer on more than half of the replicas that are heard.
     pub(super) fn quorum(&self) -> bool {
         self.eligible * 2 > self.replicas

@@ -7,7 +7,7 @@ use super::state::SCHEMA;
 /// What one replica has counted in this attempt. Cumulative, and written by nobody else: read late,
 /// twice or out of order, the newest is all there is to know.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tally {
+pub(super) struct ReplicaTally {
     pub(super) schema: u32,
     /// Random, a process: one that is restarted is another replica.
     pub(super) replica: String,
@@ -26,9 +26,9 @@ pub(super) struct Tally {
     pub(super) counts: serde_json::Value,
 }
 
-impl Tally {
-    pub(super) fn parse(bytes: &[u8]) -> Option<Tally> {
-        let tally: Tally = serde_json::from_slice(bytes).ok()?;
+impl ReplicaTally {
+    pub(super) fn parse(bytes: &[u8]) -> Option<ReplicaTally> {
+        let tally: ReplicaTally = serde_json::from_slice(bytes).ok()?;
         (tally.schema == SCHEMA && !tally.replica.is_empty()).then_some(tally)
     }
 

@@ -9,15 +9,15 @@ mod writers;
 use std::time::Duration;
 
 use super::{
-    plan::Plan,
+    plan::RolloutPlan,
     stage::Stage,
-    sums::{Findings, MetricFinding, MetricRole, MetricSum, Sums},
+    sums::{Findings, FleetSums, MetricFinding, MetricRole, MetricSum},
 };
 
 /// Stages of 5, 25 and 50 %, ten minutes each; a shadow of five.
-fn plan() -> Plan {
+fn plan() -> RolloutPlan {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let mut plan = Plan::new("test".to_owned(), "v2".into());
+    let mut plan = RolloutPlan::new("test".to_owned(), "v2".into());
     plan.shadow = minutes(5);
     plan.stages =
         [5.0, 25.0, 50.0].map(|percent| Stage::percent(percent).for_at_least(minutes(10))).into();
@@ -37,8 +37,8 @@ fn metric(role: MetricRole, finding: MetricFinding) -> MetricSum {
 }
 
 /// Sums by which everything is as it should be.
-fn good() -> Sums {
-    Sums {
+fn good() -> FleetSums {
+    FleetSums {
         findings: Findings {
             pairs: 1_000,
             keys_let_through: 500,
@@ -49,6 +49,6 @@ fn good() -> Sums {
         },
         replicas: 3,
         eligible: 3,
-        ..Sums::default()
+        ..FleetSums::default()
     }
 }

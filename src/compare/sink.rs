@@ -51,16 +51,16 @@ pub trait ComparisonSink<P>: Send + Sync {
     ///
     /// Called on the shadow side, like `record`: what a request has to drop waits for that in a
     /// queue of bounded length. Of those that found it full a sink hears the number, by
-    /// [`dropped_untold`](Self::dropped_untold).
+    /// [`dropped_unreported`](Self::dropped_unreported).
     fn dropped(&self, dropped: &Dropped) {
         let _ = dropped;
     }
 
     /// Hears how many further runs of this candidate came to no comparison, of which
     /// [`dropped`](Self::dropped) could not tell because too many came at once. They are among
-    /// [`ShadowStats::untold_drops`](crate::shadow::ShadowStats::untold_drops). By default it does
+    /// [`ShadowStats::unreported_drops`](crate::shadow::ShadowStats::unreported_drops). By default it does
     /// nothing.
-    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
         let _ = (candidate, runs);
     }
 
@@ -95,8 +95,8 @@ impl<P, S: ComparisonSink<P> + ?Sized> ComparisonSink<P> for Arc<S> {
     fn dropped(&self, dropped: &Dropped) {
         (**self).dropped(dropped);
     }
-    fn dropped_untold(&self, candidate: &Version, runs: u64) {
-        (**self).dropped_untold(candidate, runs);
+    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
+        (**self).dropped_unreported(candidate, runs);
     }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()
@@ -114,8 +114,8 @@ impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
     fn dropped(&self, dropped: &Dropped) {
         (**self).dropped(dropped);
     }
-    fn dropped_untold(&self, candidate: &Version, runs: u64) {
-        (**self).dropped_untold(candidate, runs);
+    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
+        (**self).dropped_unreported(candidate, runs);
     }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()

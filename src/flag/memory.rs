@@ -49,7 +49,7 @@ impl MemoryLimit {
     }
 }
 
-/// What the parts of a document cost a dialect at most, in bytes. `tests/allocation_flags.rs` holds
+/// What the parts of a document cost a dialect at most, in bytes. `tests/allocation/memory.rs` holds
 /// them against what is measured.
 pub(crate) struct Costs {
     /// How many objects and lists flags and segments stand within.

@@ -94,7 +94,7 @@ pub(crate) struct Candidate {
     shards: Sharded<Shard>,
     warned: AtomicBool,
     /// Drops of which sinks have not heard, and will hear the number.
-    untold: AtomicU64,
+    unreported: AtomicU64,
     /// Processor time of the answers and of the candidate's runs. Only shadow threads write to them.
     cpu_times: [Latencies; 2],
     pub(super) rest: PanicPause,
@@ -125,7 +125,7 @@ impl Candidate {
             version,
             shards: Sharded::new(Shard::default),
             warned: AtomicBool::new(false),
-            untold: AtomicU64::new(0),
+            unreported: AtomicU64::new(0),
             cpu_times: [Latencies::new(), Latencies::new()],
             rest: PanicPause::default(),
         }
@@ -187,15 +187,15 @@ impl Candidate {
 
     /// There was no room to tell sinks of a drop.
     #[cold]
-    pub(super) fn untold(&self) {
-        self.untold.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn unreported(&self) {
+        self.unreported.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many drops there was no room to tell of, since this was last asked.
-    pub(super) fn take_untold(&self) -> u64 {
-        match self.untold.load(Ordering::Relaxed) {
+    pub(super) fn take_unreported(&self) -> u64 {
+        match self.unreported.load(Ordering::Relaxed) {
             0 => 0,
-            _ => self.untold.swap(0, Ordering::Relaxed),
+            _ => self.unreported.swap(0, Ordering::Relaxed),
         }
     }
 

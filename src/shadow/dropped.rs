@@ -93,12 +93,12 @@ const ROOM: usize = 1_024;
 pub(super) struct DropNotices {
     /// `None` where there is no sink to tell.
     queue: Option<(Sender<DropNotice>, Receiver<DropNotice>)>,
-    untold: AtomicU64,
+    unreported: AtomicU64,
 }
 
 impl DropNotices {
     pub(super) fn new(wanted: bool) -> DropNotices {
-        DropNotices { queue: wanted.then(|| bounded(ROOM)), untold: AtomicU64::new(0) }
+        DropNotices { queue: wanted.then(|| bounded(ROOM)), unreported: AtomicU64::new(0) }
     }
 
     /// Whether anybody wants to know.
@@ -110,8 +110,8 @@ impl DropNotices {
     pub(super) fn put(&self, notice: DropNotice) -> bool {
         let Some((sender, _)) = &self.queue else { return false };
         if let Err(full) = sender.try_send(notice) {
-            full.into_inner().candidate.untold();
-            self.untold.fetch_add(1, Ordering::Relaxed);
+            full.into_inner().candidate.unreported();
+            self.unreported.fetch_add(1, Ordering::Relaxed);
         }
         sender.len() == ROOM / 2
     }
@@ -126,8 +126,8 @@ impl DropNotices {
     }
 
     /// Drops of which sinks hear the number only, because the queue was full.
-    pub(super) fn untold(&self) -> u64 {
-        self.untold.load(Ordering::Relaxed)
+    pub(super) fn unreported(&self) -> u64 {
+        self.unreported.load(Ordering::Relaxed)
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
         let notices = DropNotices::new(true);
         let called: Vec<usize> = (0..ROOM + 3).filter(|_| notices.put(notice())).collect();
         assert_eq!(called, [ROOM / 2 - 1]);
-        assert_eq!(notices.untold(), 3);
+        assert_eq!(notices.unreported(), 3);
         assert_eq!(std::iter::from_fn(|| notices.take()).count(), ROOM);
         assert!(notices.are_empty());
     }
@@ -220,6 +220,6 @@ mod tests {
     fn nothing_is_kept_where_nobody_wants_to_know() {
         let notices = DropNotices::new(false);
         assert!(!notices.put(notice()) && notices.take().is_none());
-        assert_eq!(notices.untold(), 0);
+        assert_eq!(notices.unreported(), 0);
     }
 }

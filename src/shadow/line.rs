@@ -288,7 +288,7 @@ impl<P: Send + 'static> ShadowLine<P> {
             waiting: self.pool.waiting(),
             comparator_panics: self.desk.comparator_panics.load(Ordering::Relaxed),
             sink_panics: self.desk.sinks.panics(),
-            untold_drops: self.desk.notices.untold(),
+            unreported_drops: self.desk.notices.unreported(),
             sinks: self.desk.sinks.counts(),
         }
     }
@@ -326,7 +326,7 @@ pub struct ShadowStats {
     pub sink_panics: u64,
     /// Dropped runs of which sinks have heard, or will hear, the number only, because too many came at
     /// once.
-    pub untold_drops: u64,
+    pub unreported_drops: u64,
     /// What became of the comparisons, summed over all sinks.
     pub sinks: SinkCounts,
 }

@@ -126,9 +126,9 @@ impl<P> RunContext<P> {
             dropped.revision = wanted.revision;
             dropped.key_hash = wanted.targeting_key.as_deref().map(|key| self.hasher.hash(key));
             self.sinks.dropped(&dropped);
-            let untold = candidate.take_untold();
-            if untold > 0 {
-                self.sinks.dropped_untold(candidate.version(), untold);
+            let unreported = candidate.take_unreported();
+            if unreported > 0 {
+                self.sinks.dropped_unreported(candidate.version(), unreported);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{plan::Plan, stats::rounding::splitmix64};
+use super::{plan::VerdictPlan, stats::rounding::splitmix64};
 use crate::{compare::Comparison, contain::contained, prediction_id::PredictionId};
 
 /// How many of each.
@@ -47,7 +47,7 @@ pub(super) struct Reservoir {
 
 impl Reservoir {
     /// Keeps it if it is one of those; only then are answers written out.
-    pub(super) fn offer<P, L>(&mut self, plan: &Plan<P, L>, comparison: &Comparison<P>) {
+    pub(super) fn offer<P, L>(&mut self, plan: &VerdictPlan<P, L>, comparison: &Comparison<P>) {
         let id = comparison.prediction_id;
         let far = comparison.agreement.distance().unwrap_or(0.0);
         let number = id.as_u128();
@@ -93,7 +93,7 @@ fn put<T>(kept: &mut Vec<T>, new: T, order: impl Fn(&T, &T) -> std::cmp::Orderin
     kept.truncate(KEPT);
 }
 
-fn show<P, L>(plan: &Plan<P, L>, comparison: &Comparison<P>) -> Option<Disagreement> {
+fn show<P, L>(plan: &VerdictPlan<P, L>, comparison: &Comparison<P>) -> Option<Disagreement> {
     let show = plan.shown.as_ref()?;
     let (Ok(champion), Ok(candidate)) =
         (&comparison.primary.outcome, &comparison.candidate.outcome)

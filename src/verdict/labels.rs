@@ -11,7 +11,7 @@ use super::{
 use crate::prediction_id::PredictionId;
 
 /// What is kept of one version's answer until its label comes.
-pub(super) struct KeptRun<P> {
+pub(super) struct PendingRun<P> {
     pub(super) failed: bool,
     pub(super) class: Class,
     /// Only where a loss needs it.
@@ -19,16 +19,16 @@ pub(super) struct KeptRun<P> {
 }
 
 /// What is kept of a pair until its label comes.
-pub(super) struct KeptPair<P> {
-    pub(super) champion: KeptRun<P>,
-    pub(super) candidate: KeptRun<P>,
+pub(super) struct PendingPair<P> {
+    pub(super) champion: PendingRun<P>,
+    pub(super) candidate: PendingRun<P>,
     pub(super) slices: SmallVec<[u16; 2]>,
     /// Whether the candidate answered and the champion ran in its shadow.
     pub(super) reversed: bool,
 }
 
 enum Entry<P> {
-    Waits(KeptPair<P>),
+    Waits(PendingPair<P>),
     Labelled,
 }
 
@@ -49,15 +49,15 @@ pub enum LabelOutcome {
 }
 
 /// What a label found.
-pub(super) enum Found<P> {
-    Pair(KeptPair<P>),
+pub(super) enum LabelMatch<P> {
+    Pair(PendingPair<P>),
     Duplicate,
     Repeated,
     Nothing,
 }
 
 /// Bounded in every direction: the oldest makes room.
-pub(super) struct Waiting<P, L> {
+pub(super) struct LabelJoin<P, L> {
     capacity: usize,
     patience: Duration,
     newest: Duration,
@@ -71,7 +71,7 @@ pub(super) struct Waiting<P, L> {
 
 /// What making room threw out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ThrownOut {
+pub(super) struct Evicted {
     pub(super) pairs: u64,
     pub(super) labels: u64,
 }
@@ -79,10 +79,10 @@ pub(super) struct ThrownOut {
 /// Ids of repeats that are remembered.
 const REPEATS: usize = 10_000;
 
-impl<P, L> Waiting<P, L> {
+impl<P, L> LabelJoin<P, L> {
     /// Room for so many pairs, so many labels without a pair, and a wait of so long.
-    pub(super) fn new(capacity: usize, patience: Duration) -> Waiting<P, L> {
-        Waiting {
+    pub(super) fn new(capacity: usize, patience: Duration) -> LabelJoin<P, L> {
+        LabelJoin {
             capacity,
             patience,
             newest: Duration::ZERO,
@@ -112,8 +112,8 @@ impl<P, L> Waiting<P, L> {
         &mut self,
         id: PredictionId,
         time: Duration,
-        pair: Option<KeptPair<P>>,
-    ) -> ThrownOut {
+        pair: Option<PendingPair<P>>,
+    ) -> Evicted {
         // A clock that goes back makes nobody expire sooner.
         self.newest = self.newest.max(time);
         self.entries.insert(id, pair.map_or(Entry::Labelled, Entry::Waits));
@@ -121,8 +121,8 @@ impl<P, L> Waiting<P, L> {
         self.make_room()
     }
 
-    fn make_room(&mut self) -> ThrownOut {
-        let mut out = ThrownOut::default();
+    fn make_room(&mut self) -> Evicted {
+        let mut out = Evicted::default();
         while let Some((id, time)) = self.order.front().copied() {
             let late = self.newest.saturating_sub(time) > self.patience;
             if self.order.len() <= self.capacity && !late {
@@ -147,25 +147,25 @@ impl<P, L> Waiting<P, L> {
         }
     }
 
-    pub(super) fn find(&mut self, id: PredictionId) -> Found<P> {
+    pub(super) fn find(&mut self, id: PredictionId) -> LabelMatch<P> {
         match self.entries.get_mut(&id) {
             Some(entry) => match std::mem::replace(entry, Entry::Labelled) {
-                Entry::Waits(pair) => Found::Pair(pair),
-                Entry::Labelled => Found::Duplicate,
+                Entry::Waits(pair) => LabelMatch::Pair(pair),
+                Entry::Labelled => LabelMatch::Duplicate,
             },
-            None if self.repeated.contains_key(&id) => Found::Repeated,
-            None => Found::Nothing,
+            None if self.repeated.contains_key(&id) => LabelMatch::Repeated,
+            None => LabelMatch::Nothing,
         }
     }
 
     /// Keeps a label without a pair; a second one for the same id is ignored, and answers `None`.
-    pub(super) fn put_early(&mut self, id: PredictionId, label: L) -> Option<ThrownOut> {
+    pub(super) fn put_early(&mut self, id: PredictionId, label: L) -> Option<Evicted> {
         if self.early.contains_key(&id) {
             return None;
         }
         self.early.insert(id, label);
         self.early_order.push_back(id);
-        let mut out = ThrownOut::default();
+        let mut out = Evicted::default();
         while self.early_order.len() > self.capacity.max(1) {
             if let Some(oldest) = self.early_order.pop_front()
                 && self.early.remove(&oldest).is_some()
@@ -177,9 +177,9 @@ impl<P, L> Waiting<P, L> {
     }
 
     /// Gives up on all that still waits: no further label will come.
-    pub(super) fn close(&mut self) -> ThrownOut {
+    pub(super) fn close(&mut self) -> Evicted {
         let waiting = self.entries.values().filter(|entry| matches!(entry, Entry::Waits(_)));
-        let out = ThrownOut { pairs: waiting.count() as u64, labels: self.early.len() as u64 };
+        let out = Evicted { pairs: waiting.count() as u64, labels: self.early.len() as u64 };
         for entry in self.entries.values_mut() {
             *entry = Entry::Labelled;
         }

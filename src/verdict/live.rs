@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::{
     ArmCounts, KeySample, MetricKind, OutcomeCounts, StageCounts, VerdictConfig, id_map::IdMap,
-    seen::Seen, stats::rounding::splitmix64,
+    stats::rounding::splitmix64, user_filter::UserFilter,
 };
 use crate::{prediction_id::PredictionId, sharded::Sharded};
 
@@ -54,7 +54,7 @@ impl Arm {
 }
 
 /// One live request, as far as a verdict wants to know.
-pub(super) struct Request<'a> {
+pub(super) struct LiveRequest<'a> {
     pub(super) id: PredictionId,
     pub(super) key: Option<&'a str>,
     pub(super) arm: Arm,
@@ -62,18 +62,18 @@ pub(super) struct Request<'a> {
     pub(super) time: Duration,
 }
 
-pub(super) struct Live {
+pub(super) struct LiveCounts {
     current: AtomicUsize,
     /// Of the attempts, one after the other.
     stages: Box<[OnceLock<Box<Stage>>]>,
     /// Where the current attempt's begin.
     begin: AtomicUsize,
     attempt: AtomicU32,
-    seen: Seen,
+    seen: UserFilter,
     salt: u64,
     late: Vec<(String, u64)>,
     outcomes: Vec<(String, (f64, f64))>,
-    open: Mutex<Open>,
+    open: Mutex<OpenPredictions>,
 }
 
 struct Stage {
@@ -83,11 +83,11 @@ struct Stage {
     requests: Sharded<[AtomicU64; 4]>,
     keys: [AtomicU64; 2],
     both: AtomicU64,
-    rare: Mutex<[Rare; 2]>,
+    rare: Mutex<[RareEvents; 2]>,
 }
 
 #[derive(Default)]
-struct Rare {
+struct RareEvents {
     failed: KeySample,
     late: BTreeMap<String, KeySample>,
     outcomes: BTreeMap<String, OutcomeCounts>,
@@ -95,29 +95,29 @@ struct Rare {
 
 /// In which arm and stage a prediction was made; bounded, the oldest makes room.
 #[derive(Default)]
-struct Open {
+struct OpenPredictions {
     arms: IdMap<(usize, Arm)>,
     order: VecDeque<PredictionId>,
 }
 
-impl Live {
-    pub(super) fn new(config: &VerdictConfig, config_hash: &str, users: u64) -> Live {
+impl LiveCounts {
+    pub(super) fn new(config: &VerdictConfig, config_hash: &str, users: u64) -> LiveCounts {
         let late = config.metrics.iter().filter(|metric| metric.kind == MetricKind::LiveLate);
         let outcomes = config.metrics.iter().filter(|metric| metric.kind == MetricKind::Outcome);
         // Users are only looked up where a live metric asks.
         let wanted = config.metrics.iter().any(|metric| !metric.kind.is_paired());
-        Live {
+        LiveCounts {
             current: AtomicUsize::new(OFF),
             stages: (0..STAGES * ATTEMPTS).map(|_| OnceLock::new()).collect(),
             begin: AtomicUsize::new(0),
             attempt: AtomicU32::new(0),
-            seen: Seen::new(if wanted { users } else { 1 }),
+            seen: UserFilter::new(if wanted { users } else { 1 }),
             salt: of_text(config_hash, 0).0,
             late: late.map(|m| (m.name.clone(), m.limit_us.unwrap_or(u64::MAX))).collect(),
             outcomes: outcomes
                 .map(|metric| (metric.name.clone(), metric.range.unwrap_or((0.0, 1.0))))
                 .collect(),
-            open: Mutex::new(Open::default()),
+            open: Mutex::new(OpenPredictions::default()),
         }
     }
 
@@ -164,7 +164,7 @@ impl Live {
     }
 
     #[inline]
-    pub(super) fn answered(&self, request: &Request<'_>) {
+    pub(super) fn answered(&self, request: &LiveRequest<'_>) {
         let place = self.current.load(Ordering::Relaxed);
         let Some(stage) = self.stages.get(place).and_then(OnceLock::get) else { return };
         let arm = request.arm;
@@ -189,7 +189,7 @@ impl Live {
     }
 
     #[cold]
-    fn first(&self, stage: &Stage, place: usize, key: (u64, u64), request: &Request<'_>) {
+    fn first(&self, stage: &Stage, place: usize, key: (u64, u64), request: &LiveRequest<'_>) {
         if let Some(count) = stage.keys.get(request.arm.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -209,7 +209,7 @@ impl Live {
     }
 
     #[cold]
-    fn rare(&self, stage: &Stage, key: Option<(u64, u64)>, request: &Request<'_>) {
+    fn rare(&self, stage: &Stage, key: Option<(u64, u64)>, request: &LiveRequest<'_>) {
         if request.failed
             && let Some(count) = stage.requests.of_this_thread().get(request.arm.index() * 2 + 1)
         {
@@ -260,7 +260,7 @@ impl Live {
         begun.map(|(stage, counts)| (stage, counts.counts())).collect()
     }
 
-    pub(super) fn seen(&self) -> &Seen {
+    pub(super) fn seen(&self) -> &UserFilter {
         &self.seen
     }
 }

@@ -27,23 +27,23 @@ pub(super) enum Observer<P, L> {
 type SliceOf<P> = Arc<dyn Fn(&Comparison<P>) -> Option<String> + Send + Sync>;
 type NumberOf<P> = Arc<dyn Fn(&Comparison<P>) -> Option<f64> + Send + Sync>;
 type ScoreOf<P> = Arc<dyn Fn(&P) -> Option<f64> + Send + Sync>;
-type Shown<P> = Arc<dyn Fn(&P) -> String + Send + Sync>;
+type FormatOutput<P> = Arc<dyn Fn(&P) -> String + Send + Sync>;
 type Redaction = Arc<dyn Fn(&mut Disagreement) + Send + Sync>;
-type Kept<P> = fn(&P) -> P;
+type CloneOutput<P> = fn(&P) -> P;
 
 /// A number in a range, in so many bins.
-pub(super) struct Watched<P> {
+pub(super) struct WatchedNumber<P> {
     pub(super) name: String,
     pub(super) range: (f64, f64),
     pub(super) of: NumberOf<P>,
 }
 
-impl<P> Watched<P> {
+impl<P> WatchedNumber<P> {
     pub(super) const BINS: usize = 10;
 }
 
 /// What a verdict was made of; never changes.
-pub(super) struct Plan<P, L> {
+pub(super) struct VerdictPlan<P, L> {
     pub(super) config: VerdictConfig,
     pub(super) config_hash: String,
     pub(super) attempt: u32,
@@ -55,11 +55,11 @@ pub(super) struct Plan<P, L> {
     pub(super) observers: Vec<Observer<P, L>>,
     pub(super) slices: Vec<SliceOf<P>>,
     pub(super) score: Option<((f64, f64), ScoreOf<P>)>,
-    pub(super) watched: Vec<Watched<P>>,
-    pub(super) shown: Option<Shown<P>>,
+    pub(super) watched: Vec<WatchedNumber<P>>,
+    pub(super) shown: Option<FormatOutput<P>>,
     pub(super) redaction: Option<Redaction>,
     /// Copies an answer until its label comes; where a loss needs it.
-    pub(super) keep: Option<Kept<P>>,
+    pub(super) keep: Option<CloneOutput<P>>,
     pub(super) needs_labels: bool,
     /// Whether answers whose comparator says nothing are compared by their classes.
     pub(super) compares_classes: bool,

@@ -16,10 +16,10 @@ use super::{
     StageMark, Tally, TallyMismatch, TimelinePoint, Unit, VerdictBuilder, VerdictConfig,
     classes::Classes,
     judge,
-    live::{Arm, Live, Request},
-    plan::Plan,
-    seen::{self, Seen},
-    state::{State, since_epoch},
+    live::{Arm, LiveCounts, LiveRequest},
+    plan::VerdictPlan,
+    state::{VerdictState, since_epoch},
+    user_filter::{self, UserFilter},
 };
 use crate::{
     compare::{Comparison, key::KeyHash, sink::ComparisonSink},
@@ -60,14 +60,14 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Verdict<P, L = ()> {
-    inner: Arc<Inner<P, L>>,
+    inner: Arc<VerdictShared<P, L>>,
 }
 
-struct Inner<P, L> {
-    plan: Plan<P, L>,
-    state: Mutex<State<P, L>>,
-    seen: Seen,
-    live: Live,
+struct VerdictShared<P, L> {
+    plan: VerdictPlan<P, L>,
+    state: Mutex<VerdictState<P, L>>,
+    seen: UserFilter,
+    live: LiveCounts,
     /// What earlier runs of this process have counted.
     before: Mutex<Option<Tally>>,
     attempt: AtomicU32,
@@ -112,18 +112,18 @@ impl<P, L> Verdict<P, L> {
         VerdictBuilder::new(candidate.as_ref())
     }
 
-    pub(super) fn made(
-        plan: Plan<P, L>,
+    pub(super) fn from_parts(
+        plan: VerdictPlan<P, L>,
         classes: Option<Box<dyn Classes<P, L>>>,
-        seen: Seen,
-        live: Live,
+        seen: UserFilter,
+        live: LiveCounts,
         open_labels: usize,
         patience: Duration,
     ) -> Verdict<P, L> {
         let attempt = AtomicU32::new(plan.attempt);
-        let state = Mutex::new(State::new(&plan, classes, open_labels, patience));
+        let state = Mutex::new(VerdictState::new(&plan, classes, open_labels, patience));
         let before = Mutex::new(None);
-        Verdict { inner: Arc::new(Inner { plan, state, seen, live, before, attempt }) }
+        Verdict { inner: Arc::new(VerdictShared { plan, state, seen, live, before, attempt }) }
     }
 
     /// What was asked.
@@ -188,7 +188,7 @@ impl<P, L> Verdict<P, L> {
     /// Forgets all that was counted, and begins this attempt: each may spend half the error of the
     /// one before. Live stages begin anew; of these, 64 attempts can be told apart in one process.
     pub fn begin_attempt(&self, attempt: u32) {
-        let Inner { plan, state, seen, live, before, attempt: current } = &*self.inner;
+        let VerdictShared { plan, state, seen, live, before, attempt: current } = &*self.inner;
         let mut state = state.lock();
         state.reset(plan);
         seen.clear();
@@ -248,7 +248,7 @@ impl<P, L> Verdict<P, L> {
                 1 + u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / window.max(1)
             }
         };
-        !self.inner.seen.contains(seen::of_key(key, window))
+        !self.inner.seen.contains(user_filter::of_key(key, window))
     }
 
     /// The users scored so far, as bits: for other processes that judge the same candidate with
@@ -383,7 +383,7 @@ impl<P, L> Verdict<P, L> {
         cause: &'static str,
         request: (Option<&KeyHash>, PredictionId, Duration),
     ) {
-        let Inner { plan, seen, .. } = &*self.inner;
+        let VerdictShared { plan, seen, .. } = &*self.inner;
         if plan.is_pair(versions.0, versions.1) {
             self.inner.state.lock().dropped(plan, seen, cause, request);
         }
@@ -428,10 +428,10 @@ impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
     }
 
     /// Missing pairs, whatever their cause: nobody knows whose they were.
-    fn dropped_untold(&self, candidate: &crate::Version, runs: u64) {
-        let Inner { plan, state, .. } = &*self.inner;
+    fn dropped_unreported(&self, candidate: &crate::Version, runs: u64) {
+        let VerdictShared { plan, state, .. } = &*self.inner;
         if *candidate == plan.candidate {
-            state.lock().untold(runs);
+            state.lock().unreported(runs);
         }
     }
 }
@@ -444,7 +444,7 @@ impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
 impl<P: Send + Sync, L: Send + Sync> AnswerObserver for Verdict<P, L> {
     #[inline]
     fn answered(&self, answer: &LiveAnswer<'_>) {
-        let Inner { live, plan, .. } = &*self.inner;
+        let VerdictShared { live, plan, .. } = &*self.inner;
         if !live.is_on() || *answer.named != plan.candidate {
             return;
         }
@@ -454,7 +454,7 @@ impl<P: Send + Sync, L: Send + Sync> AnswerObserver for Verdict<P, L> {
             // Blocked, or left alone by its breaker: no comparison.
             (false, false) => return,
         };
-        live.answered(&Request {
+        live.answered(&LiveRequest {
             id: answer.prediction_id,
             key: answer.targeting_key,
             arm,

@@ -1,9 +1,9 @@
 //! What a verdict has counted so far, and how a pair of answers is scored.
 
-mod again;
+mod labels;
+mod rerun;
 mod scored;
 mod tally;
-mod waiting;
 
 use std::{
     collections::HashMap,
@@ -13,16 +13,16 @@ use std::{
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use self::again::Again;
+use self::rerun::RerunJoin;
 use super::{
     ClassCoverage, Counts, DriftCounts, LabelCounts, PairCounts, ScoreCounts, TimeCounts, Unit,
     classes::{Class, Classes, NONE},
     disagreements::Reservoir,
-    labels::Waiting,
-    plan::{Observer, Plan, Watched},
-    seen::{self, Seen},
+    labels::LabelJoin,
+    plan::{Observer, VerdictPlan, WatchedNumber},
     stats::e_detector::EDetector,
     timeline::{StageMark, Timeline},
+    user_filter::{self, UserFilter},
 };
 use crate::{
     compare::{Comparison, Run, key::KeyHash},
@@ -38,7 +38,7 @@ const MOST_CLASS_PAIRS: usize = 4_096;
 /// A user is watched once a day after promotion.
 const DAY: u64 = 86_400_000;
 
-pub(super) struct State<P, L> {
+pub(super) struct VerdictState<P, L> {
     counts: Vec<Counts>,
     slices: Vec<(String, Vec<Counts>)>,
     slice_numbers: HashMap<String, u16>,
@@ -54,8 +54,8 @@ pub(super) struct State<P, L> {
     scores: Option<ScoreCounts>,
     drift: Vec<DriftCounts>,
     times: TimeCounts,
-    waiting: Option<Waiting<P, L>>,
-    again: Again,
+    waiting: Option<LabelJoin<P, L>>,
+    rerun_join: RerunJoin,
     pub(super) timelines: Vec<Timeline>,
     /// Stages of the ramp: number, share, and what each metric had observed when it began.
     stages: Vec<(u32, u32, Vec<u64>)>,
@@ -72,20 +72,20 @@ enum Pairing {
     /// The candidate answered, the champion ran in its shadow.
     Reversed,
     /// The champion ran in its own shadow.
-    Again,
+    Rerun,
     Other,
 }
 
-impl<P, L> State<P, L> {
+impl<P, L> VerdictState<P, L> {
     pub(super) fn new(
-        plan: &Plan<P, L>,
+        plan: &VerdictPlan<P, L>,
         classes: Option<Box<dyn Classes<P, L>>>,
         open_labels: usize,
         patience: Duration,
-    ) -> State<P, L> {
+    ) -> VerdictState<P, L> {
         let none = || plan.observers.iter().map(Observer::no_counts).collect::<Vec<_>>();
-        let bins = vec![0; Watched::<P>::BINS];
-        State {
+        let bins = vec![0; WatchedNumber::<P>::BINS];
+        VerdictState {
             counts: none(),
             slices: Vec::new(),
             slice_numbers: HashMap::new(),
@@ -106,8 +106,8 @@ impl<P, L> State<P, L> {
                 champion: vec![0; TimeCounts::BINS],
                 candidate: vec![0; TimeCounts::BINS],
             },
-            waiting: plan.needs_labels.then(|| Waiting::new(open_labels, patience)),
-            again: Again::new(plan.again.is_some()),
+            waiting: plan.needs_labels.then(|| LabelJoin::new(open_labels, patience)),
+            rerun_join: RerunJoin::new(plan.again.is_some()),
             timelines: plan.observers.iter().map(|_| Timeline::new()).collect(),
             stages: Vec::new(),
             disagreements: Reservoir::default(),
@@ -122,9 +122,9 @@ impl<P, L> State<P, L> {
     }
 
     /// Begins anew.
-    pub(super) fn reset(&mut self, plan: &Plan<P, L>) {
+    pub(super) fn reset(&mut self, plan: &VerdictPlan<P, L>) {
         let (open, patience) = self.open;
-        *self = State::new(plan, self.classes.take(), open, patience);
+        *self = VerdictState::new(plan, self.classes.take(), open, patience);
     }
 
     /// A stage of the ramp begins, unless it is known to have begun.
@@ -146,10 +146,15 @@ impl<P, L> State<P, L> {
     }
 
     /// Takes a comparison in.
-    pub(super) fn record(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {
+    pub(super) fn record(
+        &mut self,
+        plan: &VerdictPlan<P, L>,
+        seen: &UserFilter,
+        comparison: &Comparison<P>,
+    ) {
         match plan.pairing(&comparison.primary, &comparison.candidate) {
             Pairing::Other => self.pairs.other_versions += 1,
-            Pairing::Again => self.again(plan, comparison),
+            Pairing::Rerun => self.record_rerun(plan, comparison),
             Pairing::Reversed => self.reversed(plan, seen, comparison),
             Pairing::Forward => self.forward(plan, seen, comparison),
         }
@@ -158,8 +163,8 @@ impl<P, L> State<P, L> {
     /// Whether this is the user's first pair; counts it if not. Knows nothing of the outcome.
     fn is_first(
         &mut self,
-        plan: &Plan<P, L>,
-        seen: &Seen,
+        plan: &VerdictPlan<P, L>,
+        seen: &UserFilter,
         key: Option<&KeyHash>,
         id: PredictionId,
         time: Duration,
@@ -178,7 +183,7 @@ impl<P, L> State<P, L> {
             self.pairs.unkeyed += 1;
             return false;
         };
-        if seen.insert(seen::of_key(key, window)) {
+        if seen.insert(user_filter::of_key(key, window)) {
             return true;
         }
         self.pairs.repeated += 1;
@@ -194,8 +199,8 @@ impl<P, L> State<P, L> {
     /// other cause is a missing pair.
     pub(super) fn dropped(
         &mut self,
-        plan: &Plan<P, L>,
-        seen: &Seen,
+        plan: &VerdictPlan<P, L>,
+        seen: &UserFilter,
         cause: &'static str,
         (key, id, time): (Option<&KeyHash>, PredictionId, Duration),
     ) {
@@ -219,8 +224,8 @@ impl<P, L> State<P, L> {
     }
 
     /// Runs that came to no comparison, and of which nothing else is known.
-    pub(super) fn untold(&mut self, runs: u64) {
-        let count = self.pairs.dropped.entry("untold".to_owned()).or_default();
+    pub(super) fn unreported(&mut self, runs: u64) {
+        let count = self.pairs.dropped.entry("unreported".to_owned()).or_default();
         *count = count.saturating_add(runs);
     }
 
@@ -235,7 +240,11 @@ impl<P, L> State<P, L> {
     }
 
     /// The numbers of the slices a comparison lies in.
-    fn slices_of(&mut self, plan: &Plan<P, L>, comparison: &Comparison<P>) -> SmallVec<[u16; 2]> {
+    fn slices_of(
+        &mut self,
+        plan: &VerdictPlan<P, L>,
+        comparison: &Comparison<P>,
+    ) -> SmallVec<[u16; 2]> {
         let mut numbers = SmallVec::new();
         for (name, slice) in plan.config.slices.iter().zip(&plan.slices) {
             let Some(part) = contained(|| slice(comparison)).flatten() else { continue };
@@ -281,7 +290,7 @@ impl<P, L> State<P, L> {
     }
 }
 
-impl<P, L> Plan<P, L> {
+impl<P, L> VerdictPlan<P, L> {
     fn pairing(&self, primary: &Run<P>, shadow: &Run<P>) -> Pairing {
         let is_champion = |version: &crate::Version| match &self.champion {
             Some(champion) => champion == version,
@@ -292,7 +301,7 @@ impl<P, L> Plan<P, L> {
         } else if primary.version == self.candidate && is_champion(&shadow.version) {
             Pairing::Reversed
         } else if self.again.as_ref() == Some(&shadow.version) && is_champion(&primary.version) {
-            Pairing::Again
+            Pairing::Rerun
         } else {
             Pairing::Other
         }

@@ -1,4 +1,4 @@
-//! What both services promise, tested without a network; `service_axum.rs` and `service_actix.rs`
+//! What both services promise, tested without a network; `service_axum.rs` and `examples/actix/`
 //! say how a request is sent.
 
 #[macro_use]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the versions whose kept predictions tests/verdict_real_data.rs judges, as ONNX models:
+"""Trains the versions whose kept predictions tests/verdict/real_data.rs judges, as ONNX models:
 `train.py FOLDER`. Needs scikit-learn and skl2onnx.
 
 Each pair of versions has a folder of its own: `rows.csv` (fold, label, features), and a champion and

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Gate, GateOutcome, GateReport};
 use crate::autopilot::{
     phase::{Phase, Running},
-    plan::{OnNoData, OnUndecided, OnWorse, Plan},
-    state::State,
-    sums::{MetricFinding, MetricRole, Sums},
+    plan::{OnNoData, OnUndecided, OnWorse, RolloutPlan},
+    state::RolloutState,
+    sums::{FleetSums, MetricFinding, MetricRole},
     transition::Cause,
 };
 
@@ -32,7 +32,11 @@ fn passed_unless(bad: bool, otherwise: impl FnOnce() -> GateOutcome) -> GateOutc
 }
 
 /// How every gate stands, in order. `state` has this tick's times in it already.
-pub(in crate::autopilot) fn look(plan: &Plan, state: &State, sums: &Sums) -> Vec<GateReport> {
+pub(in crate::autopilot) fn look(
+    plan: &RolloutPlan,
+    state: &RolloutState,
+    sums: &FleetSums,
+) -> Vec<GateReport> {
     let one = |gate: Gate| {
         let outcome = match outcome(plan, state, sums, gate) {
             GateOutcome::Holds { .. } if state.waived.contains(&gate) => GateOutcome::Waived,
@@ -43,7 +47,7 @@ pub(in crate::autopilot) fn look(plan: &Plan, state: &State, sums: &Sums) -> Vec
     Gate::ALL.into_iter().map(one).collect()
 }
 
-fn outcome(plan: &Plan, state: &State, sums: &Sums, gate: Gate) -> GateOutcome {
+fn outcome(plan: &RolloutPlan, state: &RolloutState, sums: &FleetSums, gate: Gate) -> GateOutcome {
     let Some(running) = state.phase.running() else {
         return match (state.phase, gate) {
             (Phase::Waiting, Gate::Eligible) => eligible(plan, sums),
@@ -97,14 +101,14 @@ fn outcome(plan: &Plan, state: &State, sums: &Sums, gate: Gate) -> GateOutcome {
     }
 }
 
-fn on_worse(plan: &Plan, cause: Cause, why: String) -> GateOutcome {
+fn on_worse(plan: &RolloutPlan, cause: Cause, why: String) -> GateOutcome {
     match plan.on_worse {
         OnWorse::RollBack => GateOutcome::RollsBack { cause, why },
         OnWorse::Pause => GateOutcome::Pauses { cause, why },
     }
 }
 
-fn worse(plan: &Plan, sums: &Sums, guarding: bool) -> GateOutcome {
+fn worse(plan: &RolloutPlan, sums: &FleetSums, guarding: bool) -> GateOutcome {
     if guarding && let Some(why) = &sums.alarm {
         return on_worse(plan, Cause::Alarm, why.clone());
     }
@@ -118,7 +122,7 @@ fn worse(plan: &Plan, sums: &Sums, guarding: bool) -> GateOutcome {
     }
 }
 
-fn breaker(plan: &Plan, state: &State, sums: &Sums) -> GateOutcome {
+fn breaker(plan: &RolloutPlan, state: &RolloutState, sums: &FleetSums) -> GateOutcome {
     let opens = sums.breaker_opens.saturating_sub(state.breaker.opens);
     passed_unless(plan.breaker_opens > 0 && opens >= plan.breaker_opens, || {
         GateOutcome::RollsBack {
@@ -131,7 +135,7 @@ fn breaker(plan: &Plan, state: &State, sums: &Sums) -> GateOutcome {
     })
 }
 
-fn eligible(plan: &Plan, sums: &Sums) -> GateOutcome {
+fn eligible(plan: &RolloutPlan, sums: &FleetSums) -> GateOutcome {
     passed_unless(!sums.quorum(), || {
         holds(format!(
             "{} can answer on {} of {} replicas, which is not most of them",
@@ -140,7 +144,7 @@ fn eligible(plan: &Plan, sums: &Sums) -> GateOutcome {
     })
 }
 
-fn sample_ratio(sums: &Sums) -> GateOutcome {
+fn sample_ratio(sums: &FleetSums) -> GateOutcome {
     let findings = &sums.findings;
     if findings.ln_sample_ratio >= SAMPLE_RATIO.ln() {
         return GateOutcome::Pauses {
@@ -157,7 +161,7 @@ fn sample_ratio(sums: &Sums) -> GateOutcome {
     })
 }
 
-fn configuration(sums: &Sums) -> GateOutcome {
+fn configuration(sums: &FleetSums) -> GateOutcome {
     passed_unless(sums.strangers * 2 > sums.replicas, || GateOutcome::Pauses {
         cause: Cause::Configuration,
         why: format!("{} of {} replicas follow another plan", sums.strangers, sums.replicas),
@@ -166,7 +170,7 @@ fn configuration(sums: &Sums) -> GateOutcome {
 
 /// A candidate that ends its process takes what it counted with it. One new start of each process is a
 /// deployment.
-fn restarts(plan: &Plan, state: &State, sums: &Sums) -> GateOutcome {
+fn restarts(plan: &RolloutPlan, state: &RolloutState, sums: &FleetSums) -> GateOutcome {
     let started = sums.boots.saturating_sub(state.boots.known);
     let usual = state.boots.usual.max(sums.replicas as u64).max(1);
     passed_unless(started > usual.saturating_mul(RESTARTS), || GateOutcome::Pauses {
@@ -180,12 +184,12 @@ fn restarts(plan: &Plan, state: &State, sums: &Sums) -> GateOutcome {
 }
 
 /// How long nothing may arrive before that is said.
-pub(in crate::autopilot) fn grace(plan: &Plan, state: &State) -> Duration {
+pub(in crate::autopilot) fn grace(plan: &RolloutPlan, state: &RolloutState) -> Duration {
     let dwell = state.phase.running().map_or(Duration::ZERO, |running| asked(plan, running));
     plan.no_data.unwrap_or_else(|| (dwell / 10).max(Duration::from_secs(3600)))
 }
 
-fn no_data(plan: &Plan, state: &State, guarding: bool) -> GateOutcome {
+fn no_data(plan: &RolloutPlan, state: &RolloutState, guarding: bool) -> GateOutcome {
     let (grace, quiet) = (grace(plan, state), Duration::from_millis(state.quiet_ms));
     if quiet < grace {
         return GateOutcome::Passed;
@@ -203,7 +207,7 @@ fn no_data(plan: &Plan, state: &State, guarding: bool) -> GateOutcome {
 }
 
 /// How long a phase lasts at least.
-pub(in crate::autopilot) fn asked(plan: &Plan, running: Running) -> Duration {
+pub(in crate::autopilot) fn asked(plan: &RolloutPlan, running: Running) -> Duration {
     match running {
         Running::Shadowing => plan.shadow,
         Running::Ramping { stage } => plan.stage(stage).map_or(Duration::ZERO, |stage| stage.dwell),
@@ -211,14 +215,14 @@ pub(in crate::autopilot) fn asked(plan: &Plan, running: Running) -> Duration {
     }
 }
 
-fn dwell(plan: &Plan, state: &State, running: Running) -> GateOutcome {
+fn dwell(plan: &RolloutPlan, state: &RolloutState, running: Running) -> GateOutcome {
     let (asked, dwelt) = (asked(plan, running), Duration::from_millis(state.dwell_ms));
     passed_unless(dwelt < asked, || {
         holds(format!("{} of {} have been observed", words(dwelt), words(asked)))
     })
 }
 
-fn min_pairs(plan: &Plan, sums: &Sums, running: Running) -> GateOutcome {
+fn min_pairs(plan: &RolloutPlan, sums: &FleetSums, running: Running) -> GateOutcome {
     let stage = match running {
         Running::Ramping { stage } => plan.stage(stage),
         _ => None,
@@ -237,7 +241,7 @@ fn min_pairs(plan: &Plan, sums: &Sums, running: Running) -> GateOutcome {
     }
 }
 
-fn coverage(sums: &Sums) -> GateOutcome {
+fn coverage(sums: &FleetSums) -> GateOutcome {
     let percent = |part: f64| (part * 1000.0).round() / 10.0;
     let findings = &sums.findings;
     if findings.lost > MOST_LOST || findings.lost.is_nan() {
@@ -257,7 +261,7 @@ fn coverage(sums: &Sums) -> GateOutcome {
     }
 }
 
-fn undecided(plan: &Plan, sums: &Sums) -> GateOutcome {
+fn undecided(plan: &RolloutPlan, sums: &FleetSums) -> GateOutcome {
     if plan.on_undecided == OnUndecided::Advance {
         return GateOutcome::NotApplicable;
     }
@@ -282,21 +286,21 @@ fn undecided(plan: &Plan, sums: &Sums) -> GateOutcome {
     }
 }
 
-fn bad_signal(sums: &Sums) -> Option<String> {
+fn bad_signal(sums: &FleetSums) -> Option<String> {
     let signals = sums.findings.metrics.iter().filter(|metric| metric.role == MetricRole::Signal);
     let worst = signals.max_by(|one, other| one.ln_e_worse.total_cmp(&other.ln_e_worse))?;
     Some(format!("signal {} is bad: {}", worst.name, worst.sentence))
 }
 
 /// Whether a signal holds, from whether it did.
-pub(in crate::autopilot) fn signal(was: bool, sums: &Sums) -> bool {
+pub(in crate::autopilot) fn signal(was: bool, sums: &FleetSums) -> bool {
     let limit = if was { 0.0 } else { SIGNAL_BAD.ln() };
     let mut signals =
         sums.findings.metrics.iter().filter(|metric| metric.role == MetricRole::Signal);
     signals.any(|metric| metric.ln_e_worse >= limit)
 }
 
-fn approval(plan: &Plan, state: &State, running: Running) -> GateOutcome {
+fn approval(plan: &RolloutPlan, state: &RolloutState, running: Running) -> GateOutcome {
     match asks_approval(plan, running) {
         false => GateOutcome::NotApplicable,
         true => passed_unless(!state.approved, || {
@@ -306,7 +310,7 @@ fn approval(plan: &Plan, state: &State, running: Running) -> GateOutcome {
 }
 
 /// Whether the stage after this one asks for an approval.
-pub(in crate::autopilot) fn asks_approval(plan: &Plan, running: Running) -> bool {
+pub(in crate::autopilot) fn asks_approval(plan: &RolloutPlan, running: Running) -> bool {
     let next = match running {
         Running::Shadowing => 1,
         Running::Ramping { stage } => stage.saturating_add(1),

@@ -1,26 +1,26 @@
 //! Carrying a decision out.
 
-use super::{Act, Now};
+use super::{Action, DecisionContext};
 use crate::autopilot::{
     gate::{self, GateReport},
     phase::Phase,
-    plan::Plan,
+    plan::RolloutPlan,
     stage::Share,
-    state::{Boots, Breakers, State},
-    sums::Sums,
+    state::{Breakers, ProcessStarts, RolloutState},
+    sums::FleetSums,
     transition::{Cause, Transition},
 };
 
 /// Carries a decision out on the state.
 pub(super) fn conclude(
-    plan: &Plan,
-    state: &mut State,
-    sums: &Sums,
-    act: Act,
-    now: Now<'_>,
+    plan: &RolloutPlan,
+    state: &mut RolloutState,
+    sums: &FleetSums,
+    act: Action,
+    now: DecisionContext<'_>,
     gates: Vec<GateReport>,
 ) -> Vec<GateReport> {
-    let Act::Go { to, cause, sentence } = act else { return gates };
+    let Action::Go { to, cause, sentence } = act else { return gates };
     let from = state.phase;
     if to != from {
         enter(plan, state, to, cause, now.at);
@@ -28,7 +28,9 @@ pub(super) fn conclude(
     match cause {
         Cause::Retried => begin(state, sums),
         // Whoever resumes it has looked at why it was paused.
-        Cause::Resumed => state.boots = Boots { known: sums.boots, window_ms: 0, ..state.boots },
+        Cause::Resumed => {
+            state.boots = ProcessStarts { known: sums.boots, window_ms: 0, ..state.boots }
+        }
         _ => {}
     }
     record(state, from, cause, sentence, sums, now);
@@ -40,12 +42,12 @@ pub(super) fn conclude(
 
 /// Adds a transition to the history.
 fn record(
-    state: &mut State,
+    state: &mut RolloutState,
     from: Phase,
     cause: Cause,
     sentence: String,
-    sums: &Sums,
-    now: Now<'_>,
+    sums: &FleetSums,
+    now: DecisionContext<'_>,
 ) {
     let transition = Transition {
         rev: state.rev,
@@ -72,7 +74,7 @@ fn record(
     state.transitions.iter_mut().take(old).for_each(Transition::without_sums);
 }
 
-fn enter(plan: &Plan, state: &mut State, to: Phase, cause: Cause, at: u64) {
+fn enter(plan: &RolloutPlan, state: &mut RolloutState, to: Phase, cause: Cause, at: u64) {
     let share = match to {
         Phase::Waiting | Phase::Shadowing | Phase::RolledBack => Share::NOBODY,
         Phase::Ramping { stage } => plan.share(stage),
@@ -109,11 +111,11 @@ fn enter(plan: &Plan, state: &mut State, to: Phase, cause: Cause, at: u64) {
 }
 
 /// A new attempt begins with nothing known.
-fn begin(state: &mut State, sums: &Sums) {
+fn begin(state: &mut RolloutState, sums: &FleetSums) {
     state.arrived = 0;
     state.signal = false;
     state.breaker = Breakers { opens: sums.breaker_opens, window_ms: 0 };
-    state.boots = Boots::default();
+    state.boots = ProcessStarts::default();
     state.closed.clear();
 }
 
@@ -122,12 +124,12 @@ fn begin(state: &mut State, sums: &Sums) {
 /// A new candidate begins anew. New rules for the same one make another attempt of it, unless it was
 /// rolled back, which only a person undoes, or released.
 pub(in crate::autopilot) fn replan(
-    plan: &Plan,
+    plan: &RolloutPlan,
     config_hash: &str,
-    state: &State,
-    sums: &Sums,
-    now: Now<'_>,
-) -> State {
+    state: &RolloutState,
+    sums: &FleetSums,
+    now: DecisionContext<'_>,
+) -> RolloutState {
     let mut next = state.clone();
     next.rev = state.rev.saturating_add(1);
     next.tick.by = now.by.to_owned();

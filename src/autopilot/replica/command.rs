@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Replica, Time};
+use super::{ClockReading, Replica};
 use crate::autopilot::{
-    command::{Command, CommandError, Order},
+    command::{Command, CommandError, CommandKind},
     evidence::Evidence,
-    machine::{self, Now},
+    machine::{self, DecisionContext},
     store::{Expect, StateStore, StoreError},
 };
 
@@ -17,12 +17,12 @@ impl Replica {
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         command: Command,
-        time: Time,
+        time: ClockReading,
     ) -> Result<(), CommandError> {
         if command.reason.trim().is_empty() {
             return Err(CommandError::NoReason);
         }
-        let abort = command.order == Order::Abort;
+        let abort = command.kind == CommandKind::Abort;
         let done = self.commit_command(store, evidence, &command, time);
         match &done {
             Err(CommandError::StoreUnavailable { .. }) if abort => {
@@ -40,7 +40,7 @@ impl Replica {
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         command: &Command,
-        time: Time,
+        time: ClockReading,
     ) -> Result<(), CommandError> {
         let unavailable =
             |error: &StoreError| CommandError::StoreUnavailable { why: crate::error_chain(error) };
@@ -61,14 +61,14 @@ impl Replica {
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         command: &Command,
-        time: Time,
+        time: ClockReading,
     ) -> Result<Result<(), CommandError>, StoreError> {
         self.read(store, evidence, time)?;
         let Some(seen) = self.view.seen.clone() else { return Ok(Err(CommandError::NotRunning)) };
-        let sums = self.hear(store, evidence, &seen.state, time)?.sums;
+        let sums = self.read_fleet(store, evidence, &seen.state, time)?.sums;
         let id = self.id.clone();
         // A command is no observation: it adds no time.
-        let now = Now { elapsed: Duration::ZERO, at: time.unix, by: &id };
+        let now = DecisionContext { elapsed: Duration::ZERO, at: time.unix, by: &id };
         let step = machine::step(&self.plan, &seen.state, &sums, Some(command), now);
         if let Some(refused) = step.refused {
             return Ok(Err(refused));

@@ -2,51 +2,55 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Replica, Time};
+use super::{ClockReading, Replica};
 use crate::autopilot::{
     evidence::Evidence,
     phase::{Phase, Running},
-    state::State,
+    state::RolloutState,
     store::{StateStore, StoreError},
-    sums::Sums,
-    tally::Tally,
+    sums::FleetSums,
+    tally::ReplicaTally,
 };
 
 /// When another replica's tally was last seen to change, by our own time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heard {
+pub(super) struct Heartbeat {
     seq: u64,
     at: Duration,
 }
 
 /// Everything that could be heard of the fleet.
 pub(super) struct Fleet {
-    pub(super) sums: Sums,
+    pub(super) sums: FleetSums,
     /// Fresh replicas that follow this one's plan.
     pub(super) like_this: usize,
     /// Tallies of this attempt whose replicas are gone, to be kept in the state.
-    pub(super) gone: BTreeMap<String, Tally>,
+    pub(super) gone: BTreeMap<String, ReplicaTally>,
     /// Replicas that are gone and counted for an attempt that is over.
     pub(super) stale: Vec<String>,
 }
 
 impl Replica {
     /// Reads every tally and adds them up.
-    pub(super) fn hear(
+    pub(super) fn read_fleet(
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
-        state: &State,
-        time: Time,
+        state: &RolloutState,
+        time: ClockReading,
     ) -> Result<Fleet, StoreError> {
         let mut tallies = Vec::new();
         for name in store.list(&format!("{}/tally/", self.prefix))? {
             // One that cannot be read, or is gone by now, says nothing.
             let Some((bytes, _)) = store.load(&name)? else { continue };
-            tallies.extend(Tally::parse(&bytes));
+            tallies.extend(ReplicaTally::parse(&bytes));
         }
-        let mut fleet =
-            Fleet { sums: Sums::default(), like_this: 0, gone: BTreeMap::new(), stale: Vec::new() };
+        let mut fleet = Fleet {
+            sums: FleetSums::default(),
+            like_this: 0,
+            gone: BTreeMap::new(),
+            stale: Vec::new(),
+        };
         let sums = &mut fleet.sums;
         let mut counts = Vec::new();
         for tally in &tallies {
@@ -100,18 +104,18 @@ impl Replica {
         Ok(fleet)
     }
 
-    fn silent_for(&mut self, tally: &Tally, time: Time) -> Duration {
-        let known = self.heard.get(&tally.replica).copied();
-        let heard = match known {
-            Some(heard) if heard.seq == tally.seq => heard,
-            _ => Heard { seq: tally.seq, at: time.monotonic },
+    fn silent_for(&mut self, tally: &ReplicaTally, time: ClockReading) -> Duration {
+        let known = self.heartbeats.get(&tally.replica).copied();
+        let heartbeat = match known {
+            Some(heartbeat) if heartbeat.seq == tally.seq => heartbeat,
+            _ => Heartbeat { seq: tally.seq, at: time.monotonic },
         };
-        self.heard.insert(tally.replica.clone(), heard);
-        time.monotonic.saturating_sub(heard.at)
+        self.heartbeats.insert(tally.replica.clone(), heartbeat);
+        time.monotonic.saturating_sub(heartbeat.at)
     }
 }
 
-fn add(sums: &mut Sums, tally: &Tally) {
+fn add(sums: &mut FleetSums, tally: &ReplicaTally) {
     sums.breaker_opens = sums.breaker_opens.saturating_add(tally.breaker_opens);
     if sums.veto.is_none() {
         sums.veto.clone_from(&tally.veto);

@@ -2,34 +2,34 @@
 
 use std::time::Duration;
 
-use super::{Time, View};
+use super::{ClockReading, ReplicaView};
 use crate::autopilot::{
     command::Command,
     evidence::Evidence,
     phase::{Phase, Running},
-    plan::Plan,
-    replica::Pace,
+    plan::RolloutPlan,
+    replica::ReplicaTiming,
     stage::Share,
-    state::State,
+    state::RolloutState,
     sums::MetricSum,
 };
 
 /// Says whom to let through, from what the replica knows and how old that is.
 #[derive(Debug, Default)]
-pub(in crate::autopilot) struct Gatekeeper {
+pub(in crate::autopilot) struct ShareGate {
     in_force: Share,
     entered: Option<(u32, usize, Share)>,
 }
 
-impl Gatekeeper {
+impl ShareGate {
     /// The share to let through now, and why; tells the evidence when it changes.
-    pub(in crate::autopilot) fn settle(
+    pub(in crate::autopilot) fn decide(
         &mut self,
-        view: &View,
-        plan: &Plan,
-        pace: &Pace,
+        view: &ReplicaView,
+        plan: &RolloutPlan,
+        pace: &ReplicaTiming,
         evidence: &dyn Evidence,
-        time: Time,
+        time: ClockReading,
     ) -> (Share, String) {
         let (share, why) = self.share(view, plan, pace, time);
         self.in_force = share;
@@ -49,7 +49,13 @@ impl Gatekeeper {
         (share, why)
     }
 
-    fn share(&self, view: &View, plan: &Plan, pace: &Pace, time: Time) -> (Share, String) {
+    fn share(
+        &self,
+        view: &ReplicaView,
+        plan: &RolloutPlan,
+        pace: &ReplicaTiming,
+        time: ClockReading,
+    ) -> (Share, String) {
         let nobody = |why: &str| (Share::NOBODY, why.to_owned());
         let Some(state) = view.state() else { return nobody("the state has not been read yet") };
         if let Some(veto) = &view.veto {
@@ -77,8 +83,8 @@ impl Gatekeeper {
     }
 }
 
-impl View {
-    pub(in crate::autopilot) fn state(&self) -> Option<&State> {
+impl ReplicaView {
+    pub(in crate::autopilot) fn state(&self) -> Option<&RolloutState> {
         self.seen.as_ref().map(|seen| &*seen.state)
     }
 
@@ -88,7 +94,7 @@ impl View {
     }
 
     /// How long ago the store last answered.
-    pub(in crate::autopilot) fn age(&self, time: Time) -> Option<Duration> {
+    pub(in crate::autopilot) fn age(&self, time: ClockReading) -> Option<Duration> {
         self.read_at.map(|read_at| time.monotonic.saturating_sub(read_at))
     }
 
@@ -108,14 +114,14 @@ impl View {
 
     /// Whether a raise that was announced is in force. By the wall clock, so that the fleet raises
     /// together; one that is far behind waits no longer than twice the announcement.
-    fn is_due(&self, plan: &Plan, time: Time) -> bool {
+    fn is_due(&self, plan: &RolloutPlan, time: ClockReading) -> bool {
         let Some(seen) = &self.seen else { return false };
         let waited = time.monotonic.saturating_sub(seen.announced);
         time.unix >= seen.state.effective_at || waited >= plan.lead * 2
     }
 }
 
-fn words(plan: &Plan, state: &State, announced: bool) -> String {
+fn words(plan: &RolloutPlan, state: &RolloutState, announced: bool) -> String {
     let of = plan.stages.len().saturating_add(1);
     let phase = match state.phase {
         Phase::Ramping { stage } => format!("stage {stage} of {of}"),

@@ -9,7 +9,7 @@ use object_store::{
 };
 
 use super::{Expect, StateStore, StoreError, Tag, is_name};
-use crate::autopilot::background::{Background, Unanswered};
+use crate::autopilot::background::{BackgroundRuntime, RequestError};
 
 /// What takes longer than this is given up; the client's own retries included.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct ObjectStore {
     objects: Arc<dyn Objects>,
     prefix: String,
-    background: Background,
+    background: BackgroundRuntime,
 }
 
 impl fmt::Debug for ObjectStore {
@@ -58,7 +58,7 @@ impl ObjectStore {
         objects: Arc<dyn Objects>,
         prefix: impl Into<String>,
     ) -> Result<ObjectStore, StoreError> {
-        let background = Background::start("modelgate-object-store")
+        let background = BackgroundRuntime::start("modelgate-object-store")
             .map_err(|error| StoreError::new("a thread could not be started", error))?;
         let prefix = prefix.into().trim_matches('/').to_owned();
         let store = ObjectStore { objects, prefix, background };
@@ -85,10 +85,10 @@ impl ObjectStore {
     ) -> Result<Result<T, Error>, StoreError> {
         self.background.wait(PATIENCE, request).map_err(|error| {
             StoreError::plain(match error {
-                Unanswered::Late => {
+                RequestError::Late => {
                     format!("{what}: the bucket has not answered for {} s", PATIENCE.as_secs())
                 }
-                Unanswered::Gone => format!("{what}: the client panicked"),
+                RequestError::Gone => format!("{what}: the client panicked"),
             })
         })
     }

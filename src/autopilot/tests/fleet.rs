@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use super::plan;
 use crate::autopilot::{
     Evidence, Findings, MetricFinding, MetricRole, MetricSum, Phase, Share,
-    command::{Command, Order},
-    plan::Plan,
-    replica::{Gatekeeper, Local, Pace, Replica, Time, View},
-    state::State,
+    command::{Command, CommandKind},
+    plan::RolloutPlan,
+    replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareGate},
+    state::RolloutState,
     store::{Expect, MemoryStore, StateStore, StoreError, Tag},
     transition::verify_history,
 };
@@ -129,8 +129,8 @@ impl StateStore for Network {
     }
 }
 
-fn pace() -> Pace {
-    Pace {
+fn pace() -> ReplicaTiming {
+    ReplicaTiming {
         period: Duration::from_secs(PERIOD),
         freeze: Duration::from_secs(FREEZE),
         lapse: Duration::from_secs(LAPSE),
@@ -142,7 +142,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn model_plan() -> Plan {
+fn model_plan() -> RolloutPlan {
     let mut plan = plan();
     plan.shadow = seconds(DWELLS[0]);
     for (stage, dwell) in plan.stages.iter_mut().zip(&DWELLS[1..]) {
@@ -156,72 +156,77 @@ fn model_plan() -> Plan {
 /// One process.
 struct Process {
     replica: Replica,
-    keeper: Gatekeeper,
-    view: Arc<parking_lot::Mutex<View>>,
+    gate: ShareGate,
+    view: Arc<parking_lot::Mutex<ReplicaView>>,
     evidence: Made,
     link: Network,
     boots: u64,
     booted: u64,
     due: u64,
     skew: i64,
-    heard: Option<u64>,
+    heartbeats: Option<u64>,
     share: Share,
 }
 
-fn replica(plan: &Arc<Plan>, id: u64) -> Replica {
+fn replica(plan: &Arc<RolloutPlan>, id: u64) -> Replica {
     Replica::new(Arc::clone(plan), pace(), format!("{id:032x}"), "")
 }
 
 impl Process {
-    fn new(plan: &Arc<Plan>, store: &MemoryStore, place: u64, random: &mut Random) -> Process {
+    fn new(
+        plan: &Arc<RolloutPlan>,
+        store: &MemoryStore,
+        place: u64,
+        random: &mut Random,
+    ) -> Process {
         let replica = replica(plan, place);
         Process {
-            view: replica.outlet(),
+            view: replica.published_view(),
             replica,
-            keeper: Gatekeeper::default(),
+            gate: ShareGate::default(),
             evidence: Made::default(),
             link: Network { store: store.clone(), cut_off: Arc::default() },
             boots: place,
             booted: 0,
             due: random.below(PERIOD),
             skew: random.below(10_000) as i64 - 5_000,
-            heard: None,
+            heartbeats: None,
             share: Share::NOBODY,
         }
     }
 
-    fn restart(&mut self, plan: &Arc<Plan>, now: u64, random: &mut Random) {
+    fn restart(&mut self, plan: &Arc<RolloutPlan>, now: u64, random: &mut Random) {
         self.boots += 100;
         self.replica = replica(plan, self.boots);
-        self.view = self.replica.outlet();
-        self.keeper = Gatekeeper::default();
+        self.view = self.replica.published_view();
+        self.gate = ShareGate::default();
         self.evidence = Made::default();
         self.booted = now;
         self.due = now + random.below(PERIOD);
-        self.heard = None;
+        self.heartbeats = None;
     }
 
-    fn time(&self, now: u64) -> Time {
+    fn time(&self, now: u64) -> ClockReading {
         let unix = (now as i64 + 1_000_000) * 1_000 + self.skew;
         // Each process has a monotonic clock of its own.
-        Time { monotonic: seconds(now - self.booted + 7), unix: unix as u64 }
+        ClockReading { monotonic: seconds(now - self.booted + 7), unix: unix as u64 }
     }
 
-    fn step(&mut self, plan: &Plan, now: u64, bad: bool, random: &mut Random) {
+    fn step(&mut self, plan: &RolloutPlan, now: u64, bad: bool, random: &mut Random) {
         let time = self.time(now);
         if now >= self.due {
             self.due = now + (PERIOD as f64 * (0.8 + 0.4 * random.next())) as u64;
             if bad && self.share > Share::NOBODY && random.one_in(0.05) {
                 *self.evidence.veto.lock().unwrap() = true;
             }
-            let local = Local { eligible: true, ..Local::default() };
+            let local = LocalHealth { eligible: true, ..LocalHealth::default() };
             self.replica.poll(&self.link, &self.evidence, &local, time);
             if !self.is_cut_off() {
-                self.heard = Some(now);
+                self.heartbeats = Some(now);
             }
         }
         let view = self.view.lock();
-        self.share = self.keeper.settle(&view, plan, &pace(), &self.evidence, time).0;
+        self.share = self.gate.decide(&view, plan, &pace(), &self.evidence, time).0;
     }
 
     fn is_cut_off(&self) -> bool {
@@ -229,17 +234,17 @@ impl Process {
     }
 
     fn silent_for(&self, now: u64) -> u64 {
-        self.heard.map_or(u64::MAX, |heard| now - heard)
+        self.heartbeats.map_or(u64::MAX, |heartbeats| now - heartbeats)
     }
 }
 
-fn committed(store: &MemoryStore) -> Option<State> {
+fn committed(store: &MemoryStore) -> Option<RolloutState> {
     let (bytes, _) = store.load("test/state.json").unwrap()?;
-    Some(State::parse(&bytes).unwrap())
+    Some(RolloutState::parse(&bytes).unwrap())
 }
 
 #[derive(Default)]
-struct Tried {
+struct WriteAttempt {
     steps: u64,
     rolled_back: u64,
     finished: u64,
@@ -247,7 +252,7 @@ struct Tried {
 }
 
 /// One rollout with everything that happens to it.
-fn run(seed: u64, tried: &mut Tried) {
+fn run(seed: u64, tried: &mut WriteAttempt) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     (0..10).for_each(|_| {
         let _ = random.next();
@@ -257,7 +262,7 @@ fn run(seed: u64, tried: &mut Tried) {
     let mut fleet: Vec<Process> =
         (0..count).map(|place| Process::new(&plan, &store, place, &mut random)).collect();
     let bad_from = random.one_in(1.0 / 3.0).then(|| 300 + random.below(4_700));
-    let (mut rolled_back, mut raised, mut last): (Option<u64>, u64, Option<State>) =
+    let (mut rolled_back, mut raised, mut last): (Option<u64>, u64, Option<RolloutState>) =
         (None, 0, None);
     let mut read = Vec::new();
     for now in 0..7_000 {
@@ -279,7 +284,7 @@ fn run(seed: u64, tried: &mut Tried) {
         // Only what changed needs to be read again: most seconds nobody is due.
         let Some((bytes, _)) = store.load("test/state.json").unwrap() else { continue };
         if bytes != read {
-            let state = State::parse(&bytes).unwrap();
+            let state = RolloutState::parse(&bytes).unwrap();
             if let Some(last) = &last {
                 assert!(state.rev > last.rev, "seed {seed}: a revision twice");
                 let (from, to) = (last.share, state.share);
@@ -335,8 +340,8 @@ fn run(seed: u64, tried: &mut Tried) {
     tried.finished += u64::from(state.phase == Phase::Guarding);
 }
 
-fn run_all(seeds: std::ops::Range<u64>) -> Tried {
-    let mut tried = Tried::default();
+fn run_all(seeds: std::ops::Range<u64>) -> WriteAttempt {
+    let mut tried = WriteAttempt::default();
     seeds.for_each(|seed| run(seed, &mut tried));
     assert!(
         tried.rolled_back >= 15 && tried.finished >= 30,
@@ -361,7 +366,7 @@ fn no_fleet_breaks_what_is_promised_whatever_happens_to_it_second_half() {
 
 /// A fleet without accidents, for what is tried by hand.
 struct Calm {
-    plan: Arc<Plan>,
+    plan: Arc<RolloutPlan>,
     store: MemoryStore,
     fleet: Vec<Process>,
     now: Cell<u64>,
@@ -387,7 +392,7 @@ impl Calm {
     }
 
     #[track_caller]
-    fn run_until(&mut self, what: impl Fn(&State) -> bool) {
+    fn run_until(&mut self, what: impl Fn(&RolloutState) -> bool) {
         for _ in 0..20_000 {
             self.run(1);
             if committed(&self.store).is_some_and(|state| what(&state)) {
@@ -401,11 +406,11 @@ impl Calm {
         self.fleet.iter().map(|process| process.share.percent()).collect()
     }
 
-    fn tell(&mut self, process: usize, order: Order) {
+    fn tell(&mut self, process: usize, kind: CommandKind) {
         let now = self.now.get();
         let Process { replica, link, evidence, .. } = &mut self.fleet[process];
-        let time = Time { monotonic: seconds(now + 7), unix: (1_000_000 + now) * 1_000 };
-        let command = Command { order, reason: "because".to_owned() };
+        let time = ClockReading { monotonic: seconds(now + 7), unix: (1_000_000 + now) * 1_000 };
+        let command = Command { kind, reason: "because".to_owned() };
         replica.command(link, evidence, command, time).unwrap();
     }
 
@@ -481,11 +486,11 @@ fn a_rollback_that_the_store_lost_is_committed_again() {
     let mut fleet = Calm::new(3);
     fleet.run_until(|state| state.phase == AT_25);
     let before = fleet.store.load("test/state.json").unwrap().unwrap().0;
-    fleet.tell(1, Order::Abort);
+    fleet.tell(1, CommandKind::Abort);
     fleet.run(PERIOD * 2);
     assert_eq!(fleet.shares(), [0.0; 3]);
     // The write is gone, and somebody has committed others on top of what was there before.
-    let mut other = State::parse(&before).unwrap();
+    let mut other = RolloutState::parse(&before).unwrap();
     other.rev += 50;
     fleet.store.store("test/state.json", &other.to_bytes(), Expect::Any).unwrap();
     fleet.run(PERIOD * 2);
@@ -535,7 +540,11 @@ fn the_sums_are_those_of_one_process_whatever_was_restarted_repeated_and_reorder
         let loaded = names.iter().map(|name| fleet.store.load(name).unwrap().unwrap().0);
         loaded
             .map(|bytes| {
-                crate::autopilot::tally::Tally::parse(&bytes).unwrap().counts.as_u64().unwrap()
+                crate::autopilot::tally::ReplicaTally::parse(&bytes)
+                    .unwrap()
+                    .counts
+                    .as_u64()
+                    .unwrap()
             })
             .sum()
     };
@@ -554,10 +563,10 @@ fn the_sums_are_those_of_one_process_whatever_was_restarted_repeated_and_reorder
     zombie = text.replace("\"replica\":\"", "\"replica\":\"f").into_bytes();
     fleet.store.store("test/tally/f.json", &zombie, Expect::Any).unwrap();
     fleet.run_until(|state| state.phase == AT_25);
-    let told = committed(&fleet.store).unwrap().transitions.last().unwrap().evidence.pairs;
+    let counted = committed(&fleet.store).unwrap().transitions.last().unwrap().evidence.pairs;
     fleet.store.remove("test/tally/f.json").unwrap();
     let mine = sum(&fleet);
-    assert!(told <= mine, "{told} of {mine}: the zombie was counted");
+    assert!(counted <= mine, "{counted} of {mine}: the zombie was counted");
 }
 
 #[test]
@@ -567,7 +576,7 @@ fn a_replica_taken_for_gone_goes_on_as_another_with_nothing() {
     let mut state = committed(&fleet.store).unwrap();
     let name = format!("test/tally/{:032x}.json", 0);
     let tally = fleet.store.load(&name).unwrap().unwrap().0;
-    let tally = crate::autopilot::tally::Tally::parse(&tally).unwrap();
+    let tally = crate::autopilot::tally::ReplicaTally::parse(&tally).unwrap();
     state.closed.insert(tally.replica.clone(), tally);
     state.rev += 1;
     fleet.store.store("test/state.json", &state.to_bytes(), Expect::Any).unwrap();
@@ -581,11 +590,11 @@ fn a_replica_taken_for_gone_goes_on_as_another_with_nothing() {
 fn a_retry_begins_on_every_replica_with_nothing() {
     let mut fleet = Calm::new(3);
     fleet.run_until(|state| state.phase == AT_25);
-    fleet.tell(2, Order::Abort);
+    fleet.tell(2, CommandKind::Abort);
     // Twice the cool-down: some of the time between two decisions is nobody's to count.
     fleet.run(7_200);
     assert_eq!(fleet.shares(), [0.0; 3]);
-    fleet.tell(0, Order::Retry);
+    fleet.tell(0, CommandKind::Retry);
     fleet.run(PERIOD * 2);
     for process in &fleet.fleet {
         assert_eq!(*process.evidence.attempts.lock().unwrap(), [0, 1]);
@@ -605,10 +614,12 @@ fn thousands_of_turns_of_two_leaders_commit_each_revision_once() {
             scope.spawn(move || {
                 let mut replica = replica(plan, place);
                 let (evidence, local) =
-                    (Made::default(), Local { eligible: true, ..Local::default() });
+                    (Made::default(), LocalHealth { eligible: true, ..LocalHealth::default() });
                 for turn in 0..500 {
-                    let time =
-                        Time { monotonic: seconds(turn * PERIOD), unix: turn * PERIOD * 1_000 };
+                    let time = ClockReading {
+                        monotonic: seconds(turn * PERIOD),
+                        unix: turn * PERIOD * 1_000,
+                    };
                     replica.poll(store, &evidence, &local, time);
                     let mine =
                         replica.state().filter(|state| state.tick.by == format!("{place:032x}"));
@@ -634,7 +645,7 @@ fn an_abort_that_cannot_be_written_is_in_force_here_and_written_later() {
     fleet.cut_off(0, true);
     let now = fleet.now.get();
     let time = fleet.fleet[0].time(now);
-    let command = Command { order: Order::Abort, reason: "because".to_owned() };
+    let command = Command { kind: CommandKind::Abort, reason: "because".to_owned() };
     let Process { replica, link, evidence, .. } = &mut fleet.fleet[0];
     assert!(replica.command(link, evidence, command, time).is_err());
     fleet.run(1);

@@ -6,29 +6,39 @@ use super::{good, metric, plan};
 use crate::autopilot::{
     Cause, CommandError, Gate, MetricFinding, MetricRole, OnNoData, OnUndecided, OnWorse, Phase,
     Running, Share,
-    command::{Command, Order},
-    machine::{Now, Step, replan, step},
-    plan::Plan,
+    command::{Command, CommandKind},
+    machine::{DecisionContext, Step, replan, step},
+    plan::RolloutPlan,
     stage::Stage,
-    state::State,
-    sums::Sums,
+    state::RolloutState,
+    sums::FleetSums,
     transition::verify_history,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn now(elapsed: Duration) -> Now<'static> {
-    Now { elapsed, at: 1_000_000, by: "replica" }
+fn now(elapsed: Duration) -> DecisionContext<'static> {
+    DecisionContext { elapsed, at: 1_000_000, by: "replica" }
 }
 
-fn tick(plan: &Plan, state: &State, sums: &Sums, elapsed: Duration) -> State {
+fn tick(
+    plan: &RolloutPlan,
+    state: &RolloutState,
+    sums: &FleetSums,
+    elapsed: Duration,
+) -> RolloutState {
     let Step { state, refused, .. } = step(plan, state, sums, None, now(elapsed));
     assert_eq!(refused, None);
     state
 }
 
-fn told(plan: &Plan, state: &State, sums: &Sums, order: Order) -> Result<State, CommandError> {
-    let command = Command { order, reason: "because".to_owned() };
+fn commanded(
+    plan: &RolloutPlan,
+    state: &RolloutState,
+    sums: &FleetSums,
+    kind: CommandKind,
+) -> Result<RolloutState, CommandError> {
+    let command = Command { kind, reason: "because".to_owned() };
     let step = step(plan, state, sums, Some(&command), now(Duration::ZERO));
     match step.refused {
         Some(refused) => {
@@ -39,8 +49,8 @@ fn told(plan: &Plan, state: &State, sums: &Sums, order: Order) -> Result<State, 
     }
 }
 
-fn approve() -> Order {
-    Order::Approve { waived: Vec::new() }
+fn approve() -> CommandKind {
+    CommandKind::Approve { waived: Vec::new() }
 }
 
 /// Every phase there is.
@@ -61,8 +71,8 @@ fn phases() -> Vec<Phase> {
 }
 
 /// A state in this phase as a rollout would have come to it, observed for an hour.
-fn at(plan: &Plan, phase: Phase) -> State {
-    let mut state = State::new(plan, "hash", 0);
+fn at(plan: &RolloutPlan, phase: Phase) -> RolloutState {
+    let mut state = RolloutState::new(plan, "hash", 0);
     state.phase = phase;
     state.share = match phase.running() {
         Some(Running::Shadowing) => Share::NOBODY,
@@ -79,7 +89,7 @@ fn at(plan: &Plan, phase: Phase) -> State {
 /// What can be wrong, each alone; the sums and the change to the state that make it so.
 const WRONGS: usize = 13;
 
-fn wrong(number: usize, sums: &mut Sums, state: &mut State, plan: &mut Plan) {
+fn wrong(number: usize, sums: &mut FleetSums, state: &mut RolloutState, plan: &mut RolloutPlan) {
     match number {
         0 => sums.veto = Some("own evidence".to_owned()),
         1 => sums.findings.metrics.push(metric(MetricRole::Guardrail, MetricFinding::Worse)),
@@ -122,12 +132,12 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
     let orders = [
         None,
         Some(approve()),
-        Some(Order::Approve { waived: vec![Gate::Undecided] }),
-        Some(Order::Approve { waived: vec![Gate::Worse] }),
-        Some(Order::Pause),
-        Some(Order::Resume),
-        Some(Order::Abort),
-        Some(Order::Retry),
+        Some(CommandKind::Approve { waived: vec![Gate::Undecided] }),
+        Some(CommandKind::Approve { waived: vec![Gate::Worse] }),
+        Some(CommandKind::Pause),
+        Some(CommandKind::Resume),
+        Some(CommandKind::Abort),
+        Some(CommandKind::Retry),
     ];
     let mut tried = 0_u64;
     for phase in phases() {
@@ -139,13 +149,12 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
             }
             // Every event with every pair of wrongs; more of them with the tick alone.
             let orders = if set.count_ones() <= 2 { &orders[..] } else { &orders[..1] };
-            for order in orders {
-                let command =
-                    order.clone().map(|order| Command { order, reason: "because".into() });
+            for kind in orders {
+                let command = kind.clone().map(|kind| Command { kind, reason: "because".into() });
                 let step = step(&plan, &state, &sums, command.as_ref(), now(Duration::ZERO));
                 tried += 1;
                 let next = &step.state;
-                assert!(allowed(phase, next.phase), "{phase} -> {} by {order:?}", next.phase);
+                assert!(allowed(phase, next.phase), "{phase} -> {} by {kind:?}", next.phase);
                 if step.refused.is_some() {
                     assert_eq!(*next, state);
                     continue;
@@ -156,7 +165,7 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
                 // A rollback is judged before everything else that the evidence could bring about.
                 let worse = set & 0b111 != 0;
                 let exposed = phase.running().is_some();
-                if order.is_none() && exposed && worse {
+                if kind.is_none() && exposed && worse {
                     assert_eq!(next.phase, Phase::RolledBack, "{phase}, {set:013b}");
                 }
                 if next.phase == Phase::RolledBack {
@@ -168,7 +177,7 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
                     assert_eq!(
                         set & (0b1011_1101_1111 | split),
                         0,
-                        "raised although {set:013b}, by {order:?}"
+                        "raised although {set:013b}, by {kind:?}"
                     );
                     assert_eq!(next.previous_share, state.share);
                     assert_eq!(next.effective_at, 1_000_000 + 30_000);
@@ -183,7 +192,7 @@ fn every_phase_and_event_and_set_of_gates_has_one_lawful_outcome() {
 #[test]
 fn a_good_candidate_climbs_one_stage_at_a_time_to_its_release() {
     let (plan, mut sums) = (plan(), good());
-    let mut state = State::new(&plan, "hash", 0);
+    let mut state = RolloutState::new(&plan, "hash", 0);
     let mut seen = Vec::new();
     for minute in 0..200 {
         sums.findings.pairs += 10;
@@ -227,7 +236,7 @@ fn no_data_is_neither_a_pass_nor_a_failure() {
     assert_eq!(state.transitions.last().unwrap().cause, Cause::NoData);
     assert_eq!(state.share.percent(), 5.0, "the share stays");
 
-    let plan = Plan { on_no_data: OnNoData::RollBack, ..plan };
+    let plan = RolloutPlan { on_no_data: OnNoData::RollBack, ..plan };
     let mut state = at(&plan, Phase::Ramping { stage: 1 });
     (0..181).for_each(|_| state = tick(&plan, &state, &sums, MINUTE));
     assert_eq!(state.phase, Phase::RolledBack);
@@ -280,7 +289,7 @@ fn worse_and_ready_in_the_same_tick_is_rolled_back() {
 
 #[test]
 fn worse_pauses_where_that_is_asked_for() {
-    let plan = Plan { on_worse: OnWorse::Pause, ..plan() };
+    let plan = RolloutPlan { on_worse: OnWorse::Pause, ..plan() };
     let mut sums = good();
     sums.findings.metrics[0].finding = MetricFinding::Worse;
     let state = tick(&plan, &at(&plan, Phase::Ramping { stage: 2 }), &sums, MINUTE);
@@ -297,16 +306,16 @@ fn an_approval_is_asked_for_last_and_lasts_for_one_stage() {
     let state = at(&plan, Phase::Ramping { stage: 1 });
     let held = tick(&plan, &state, &sums, MINUTE);
     assert_eq!((held.phase, held.held_by), (Phase::Ramping { stage: 1 }, Some(Gate::Approval)));
-    let approved = told(&plan, &held, &sums, approve()).unwrap();
+    let approved = commanded(&plan, &held, &sums, approve()).unwrap();
     assert_eq!(approved.phase, held.phase, "the next tick goes on");
     assert_eq!(
-        told(&plan, &approved, &sums, approve()).unwrap_err(),
+        commanded(&plan, &approved, &sums, approve()).unwrap_err(),
         CommandError::ApprovedAlready { phase: held.phase }
     );
     let next = tick(&plan, &approved, &sums, MINUTE);
     assert_eq!((next.phase, next.approved), (Phase::Ramping { stage: 2 }, false));
     assert_eq!(
-        told(&plan, &next, &sums, approve()).unwrap_err(),
+        commanded(&plan, &next, &sums, approve()).unwrap_err(),
         CommandError::NothingToApprove { phase: next.phase }
     );
     let mut worse = good();
@@ -321,8 +330,8 @@ fn what_was_waived_is_waived_for_one_stage_and_written_down() {
     sums.findings.metrics[0].finding = MetricFinding::Undecided;
     let state = at(&plan, Phase::Ramping { stage: 1 });
     assert_eq!(tick(&plan, &state, &sums, MINUTE).held_by, Some(Gate::Undecided));
-    let waived = Order::Approve { waived: vec![Gate::Undecided] };
-    let waived = told(&plan, &state, &sums, waived).unwrap();
+    let waived = CommandKind::Approve { waived: vec![Gate::Undecided] };
+    let waived = commanded(&plan, &state, &sums, waived).unwrap();
     let last = waived.transitions.last().unwrap();
     assert_eq!(last.cause, Cause::Approved);
     assert!(last.sentence.contains("undecided") && last.sentence.contains("because"), "{last}");
@@ -332,14 +341,14 @@ fn what_was_waived_is_waived_for_one_stage_and_written_down() {
     dwelt.dwell_ms = 3_600_000;
     assert_eq!(tick(&plan, &dwelt, &sums, MINUTE).held_by, Some(Gate::Undecided), "only once");
     for gate in [Gate::Worse, Gate::Veto, Gate::Breaker, Gate::SampleRatio, Gate::Approval] {
-        let refused = told(&plan, &state, &sums, Order::Approve { waived: vec![gate] });
+        let refused = commanded(&plan, &state, &sums, CommandKind::Approve { waived: vec![gate] });
         assert_eq!(refused.unwrap_err(), CommandError::NotWaivable(gate));
     }
 }
 
 #[test]
 fn going_on_undecided_is_asked_for_and_said() {
-    let plan = Plan { on_undecided: OnUndecided::Advance, ..plan() };
+    let plan = RolloutPlan { on_undecided: OnUndecided::Advance, ..plan() };
     let mut sums = good();
     sums.findings.metrics[0].finding = MetricFinding::Undecided;
     let next = tick(&plan, &at(&plan, Phase::Ramping { stage: 1 }), &sums, MINUTE);
@@ -367,7 +376,8 @@ fn a_signal_does_not_flap() {
         signal.ln_e_worse = evidence.ln();
         sums.findings.metrics.truncate(1);
         sums.findings.metrics.push(signal.clone());
-        state = tick(&plan, &State { phase: Phase::Shadowing, ..state }, &sums, Duration::ZERO);
+        state =
+            tick(&plan, &RolloutState { phase: Phase::Shadowing, ..state }, &sums, Duration::ZERO);
         held.push(state.signal);
     }
     assert_eq!(held, [false, false, true, true, true, false, false]);
@@ -397,24 +407,24 @@ fn what_is_held_for_too_long_is_paused() {
 #[test]
 fn commands_are_refused_with_the_phase_and_what_was_expected() {
     let (plan, sums) = (plan(), good());
-    let refused = |phase, order| told(&plan, &at(&plan, phase), &sums, order).unwrap_err();
+    let refused = |phase, kind| commanded(&plan, &at(&plan, phase), &sums, kind).unwrap_err();
     assert_eq!(
-        refused(Phase::Waiting, Order::Pause).to_string(),
+        refused(Phase::Waiting, CommandKind::Pause).to_string(),
         "pause: found phase Waiting, expected Shadowing, Ramping or Guarding"
     );
     assert_eq!(
-        refused(Phase::Released, Order::Abort).to_string(),
+        refused(Phase::Released, CommandKind::Abort).to_string(),
         "abort: found phase Released, expected one before RolledBack or Released"
     );
     assert_eq!(
-        refused(Phase::Ramping { stage: 2 }, Order::Retry).to_string(),
+        refused(Phase::Ramping { stage: 2 }, CommandKind::Retry).to_string(),
         "retry: found phase Ramping (stage 2), expected RolledBack"
     );
     assert_eq!(
-        refused(Phase::Shadowing, Order::Resume).to_string(),
+        refused(Phase::Shadowing, CommandKind::Resume).to_string(),
         "resume: found phase Shadowing, expected Paused"
     );
-    let empty = Command { order: Order::Abort, reason: " ".to_owned() };
+    let empty = Command { kind: CommandKind::Abort, reason: " ".to_owned() };
     let step = step(&plan, &at(&plan, Phase::Shadowing), &sums, Some(&empty), now(MINUTE));
     assert_eq!(step.refused, Some(CommandError::NoReason));
 }
@@ -425,11 +435,11 @@ fn a_retry_waits_for_the_cool_down_and_begins_with_nothing() {
     let mut state = at(&plan, Phase::RolledBack);
     state.dwell_ms = 3_599_000;
     assert_eq!(
-        told(&plan, &state, &sums, Order::Retry).unwrap_err(),
+        commanded(&plan, &state, &sums, CommandKind::Retry).unwrap_err(),
         CommandError::CoolingDown { left: Duration::from_secs(1) }
     );
     state.dwell_ms = 3_600_000;
-    let again = told(&plan, &state, &sums, Order::Retry).unwrap();
+    let again = commanded(&plan, &state, &sums, CommandKind::Retry).unwrap();
     assert_eq!((again.phase, again.attempt, again.share), (Phase::Shadowing, 1, Share::NOBODY));
     assert_eq!(again.transitions.last().unwrap().cause, Cause::Retried);
     assert!(again.closed.is_empty() && again.waived.is_empty());
@@ -439,10 +449,10 @@ fn a_retry_waits_for_the_cool_down_and_begins_with_nothing() {
 fn a_pause_before_an_announced_raise_brings_nothing_forward() {
     let (plan, sums) = (plan(), good());
     let raised = tick(&plan, &at(&plan, Phase::Ramping { stage: 1 }), &sums, MINUTE);
-    let paused = told(&plan, &raised, &sums, Order::Pause).unwrap();
-    let announced = |state: &State| (state.previous_share, state.share, state.effective_at);
+    let paused = commanded(&plan, &raised, &sums, CommandKind::Pause).unwrap();
+    let announced = |state: &RolloutState| (state.previous_share, state.share, state.effective_at);
     assert_eq!(announced(&paused), announced(&raised));
-    let resumed = told(&plan, &paused, &sums, Order::Resume).unwrap();
+    let resumed = commanded(&plan, &paused, &sums, CommandKind::Resume).unwrap();
     assert_eq!(announced(&resumed), announced(&raised));
 }
 
@@ -452,7 +462,7 @@ fn what_is_resumed_while_it_is_worse_is_rolled_back() {
     let mut sums = good();
     sums.findings.metrics[0].finding = MetricFinding::Worse;
     let paused = at(&plan, Phase::Paused { from: Running::Ramping { stage: 2 } });
-    let state = told(&plan, &paused, &sums, Order::Resume).unwrap();
+    let state = commanded(&plan, &paused, &sums, CommandKind::Resume).unwrap();
     assert_eq!(state.phase, Phase::RolledBack);
 }
 
@@ -471,9 +481,9 @@ fn the_guard_takes_a_finished_rollout_back() {
 #[test]
 fn another_candidate_begins_anew_and_other_rules_make_another_attempt() {
     let (plan, sums) = (plan(), good());
-    let other = Plan { artefact: "v2-b".to_owned(), ..plan.clone() };
+    let other = RolloutPlan { artefact: "v2-b".to_owned(), ..plan.clone() };
     for phase in phases() {
-        let state = State { attempt: 2, ..at(&plan, phase) };
+        let state = RolloutState { attempt: 2, ..at(&plan, phase) };
         let next = replan(&other, "other", &state, &sums, now(Duration::ZERO));
         assert_eq!((next.phase, next.attempt, next.share), (Phase::Waiting, 0, Share::NOBODY));
         let next = replan(&plan, "other", &state, &sums, now(Duration::ZERO));
@@ -516,7 +526,7 @@ fn a_candidate_that_ends_its_processes_is_paused_and_a_deployment_is_not() {
     let last = state.transitions.last().unwrap();
     assert_eq!((state.phase.is_paused(), last.cause), (true, Cause::Restarts));
     // Whoever resumes it has looked.
-    state = told(&plan, &state, &sums, Order::Resume).unwrap();
+    state = commanded(&plan, &state, &sums, CommandKind::Resume).unwrap();
     state = tick(&plan, &state, &sums, MINUTE);
     assert_eq!(state.phase, Phase::Ramping { stage: 1 });
 }
@@ -567,7 +577,7 @@ fn the_breaker_counts_within_ten_minutes() {
 #[test]
 fn a_history_that_was_touched_does_not_verify() {
     let (plan, mut sums) = (plan(), good());
-    let mut state = State::new(&plan, "hash", 0);
+    let mut state = RolloutState::new(&plan, "hash", 0);
     for _ in 0..40 {
         sums.findings.pairs += 10;
         state = tick(&plan, &state, &sums, MINUTE);
@@ -601,8 +611,8 @@ fn old_sums_are_dropped_and_what_they_prove_is_kept() {
     sums.findings.judgement = serde_json::json!({"long": "sums"});
     let mut state = at(&plan, Phase::Shadowing);
     for _ in 0..80 {
-        state = told(&plan, &state, &sums, Order::Pause).unwrap();
-        state = told(&plan, &state, &sums, Order::Resume).unwrap();
+        state = commanded(&plan, &state, &sums, CommandKind::Pause).unwrap();
+        state = commanded(&plan, &state, &sums, CommandKind::Resume).unwrap();
     }
     assert_eq!(state.transitions.len(), 100);
     verify_history(&state.transitions).unwrap();

@@ -9,11 +9,11 @@ use crate::{
     ModelError,
     autopilot::{
         Evidence as _, Phase, Share, Stage,
-        command::{Command, Order},
+        command::{Command, CommandKind},
         draw,
-        plan::Plan,
-        replica::{Gatekeeper, Local, Pace, Replica, Time},
-        state::State,
+        plan::RolloutPlan,
+        replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ShareGate},
+        state::RolloutState,
         store::{MemoryStore, StateStore as _},
         transition::{Cause, verify_history},
     },
@@ -77,10 +77,10 @@ const WELL: World = World {
 };
 
 struct Service {
-    plan: Arc<Plan>,
+    plan: Arc<RolloutPlan>,
     verdict: Verdict<f64>,
     replica: Replica,
-    keeper: Gatekeeper,
+    gate: ShareGate,
     store: MemoryStore,
     away: super::fleet::Network,
     hasher: KeyHasher,
@@ -91,7 +91,7 @@ struct Service {
     exposed: u64,
 }
 
-fn plan() -> Plan {
+fn plan() -> RolloutPlan {
     let mut plan = super::plan();
     plan.autopilot = "scenario".to_owned();
     plan.shadow = Duration::from_secs(1_800);
@@ -102,7 +102,7 @@ fn plan() -> Plan {
 }
 
 impl Service {
-    fn new(seed: u64, plan: Plan) -> Service {
+    fn new(seed: u64, plan: RolloutPlan) -> Service {
         let verdict = Verdict::builder("v2")
             .against("v1")
             .metric(Metric::failures().margin(0.01))
@@ -114,13 +114,13 @@ impl Service {
         Service {
             replica: Replica::new(
                 Arc::clone(&plan),
-                Pace::default(),
+                ReplicaTiming::default(),
                 format!("{seed:032x}"),
                 &hash,
             ),
             plan,
             verdict,
-            keeper: Gatekeeper::default(),
+            gate: ShareGate::default(),
             away: super::fleet::Network::over(&store),
             store,
             hasher: KeyHasher::new([7; 32]).unwrap(),
@@ -132,9 +132,9 @@ impl Service {
         }
     }
 
-    fn time(&self) -> Time {
+    fn time(&self) -> ClockReading {
         let unix = 1_700_000_000_000 + self.now.as_millis() as u64;
-        Time { monotonic: self.now, unix }
+        ClockReading { monotonic: self.now, unix }
     }
 
     /// Ten seconds: the users of that time, then a look.
@@ -146,12 +146,12 @@ impl Service {
         }
         self.now += TICK;
         self.away.cut_off(world.store_away);
-        let (time, local) = (self.time(), Local { eligible: true, ..Local::default() });
+        let (time, local) = (self.time(), LocalHealth { eligible: true, ..LocalHealth::default() });
         self.replica.poll(&self.away, &self.verdict, &local, time);
-        let view = self.replica.outlet();
+        let view = self.replica.published_view();
         let view = view.lock();
-        let pace = Pace::default();
-        self.share = self.keeper.settle(&view, &self.plan, &pace, &self.verdict, time).0;
+        let pace = ReplicaTiming::default();
+        self.share = self.gate.decide(&view, &self.plan, &pace, &self.verdict, time).0;
     }
 
     fn request(&mut self, world: World) {
@@ -184,9 +184,9 @@ impl Service {
         self.verdict.record(&pair);
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> RolloutState {
         let name = format!("{}/state.json", self.plan.autopilot);
-        State::parse(&self.store.load(&name).unwrap().unwrap().0).unwrap()
+        RolloutState::parse(&self.store.load(&name).unwrap().unwrap().0).unwrap()
     }
 
     fn phase(&self) -> Phase {
@@ -209,8 +209,8 @@ impl Service {
         (0..minutes * 6).for_each(|_| self.tick(world));
     }
 
-    fn tell(&mut self, order: Order) {
-        let command = Command { order, reason: "because".to_owned() };
+    fn tell(&mut self, kind: CommandKind) {
+        let command = Command { kind, reason: "because".to_owned() };
         let time = self.time();
         self.replica.command(&self.away, &self.verdict, command, time).unwrap();
     }
@@ -368,7 +368,7 @@ fn what_gets_worse_while_it_waits_or_is_paused_is_taken_back() {
 
     let mut service = Service::new(14, plan());
     service.run_to(WELL, 4, at(1));
-    service.tell(Order::Pause);
+    service.tell(CommandKind::Pause);
     service.run(WELL, 5);
     service.run_to(World { candidate_fails: 0.1, ..WELL }, 1, ROLLED_BACK);
 
@@ -395,9 +395,9 @@ fn a_base_rate_that_rises_with_the_share_is_nobodys_fault() {
 fn a_retry_asks_for_twice_the_evidence() {
     let mut service = Service::new(17, plan());
     service.run_to(WELL, 4, at(1));
-    service.tell(Order::Abort);
+    service.tell(CommandKind::Abort);
     service.run(WELL, 70);
-    service.tell(Order::Retry);
+    service.tell(CommandKind::Retry);
     service.run_to(WELL, 12, at(1));
     let threshold = service.verdict.judge().metrics[0].threshold.not_worse;
     assert!((threshold - (1.0_f64 / 0.025).ln()).abs() < 1e-9, "{threshold}");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Intent, ShareWriter, WriteError, Written, http::Http, unchanged};
+use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
 use crate::source::SourceError;
 
 /// Writes the share into one option of a multivariate flag, by Flagsmith's admin API: the option that is
@@ -19,7 +19,7 @@ pub struct Flagsmith {
     states: String,
     feature: u64,
     option: u64,
-    http: Http,
+    http: WriterClient,
 }
 
 impl std::fmt::Debug for Flagsmith {
@@ -52,7 +52,7 @@ impl Flagsmith {
             states: format!("{url}/api/v1/environments/{environment}/featurestates/"),
             feature,
             option,
-            http: Http::new(Some(format!("Api-Key {api_key}")))?,
+            http: WriterClient::new(Some(format!("Api-Key {api_key}")))?,
         })
     }
 

@@ -9,7 +9,7 @@ use reqwest::{
 use serde_json::Value;
 
 use super::WriteError;
-use crate::autopilot::background::{Background, Unanswered};
+use crate::autopilot::background::{BackgroundRuntime, RequestError};
 use crate::source::{
     SourceError,
     network::{Client, HttpSettings, Secret},
@@ -19,20 +19,20 @@ use crate::source::{
 const SPARE: Duration = Duration::from_secs(5);
 
 /// An HTTP client with an event loop of its own: writers run where there is none.
-pub(super) struct Http {
+pub(super) struct WriterClient {
     client: Client,
     authorization: Option<Secret>,
-    background: Background,
+    background: BackgroundRuntime,
 }
 
-impl Http {
+impl WriterClient {
     /// A client that sends this as `authorization`.
-    pub(super) fn new(authorization: Option<String>) -> Result<Http, SourceError> {
+    pub(super) fn new(authorization: Option<String>) -> Result<WriterClient, SourceError> {
         let authorization = authorization.map(Secret::new);
         let client = Client::new(&HttpSettings::new(), None)?;
-        let background = Background::start("modelgate-autopilot-http")
+        let background = BackgroundRuntime::start("modelgate-autopilot-http")
             .map_err(|error| SourceError::with_source("a thread could not be started", error))?;
-        Ok(Http { client, authorization, background })
+        Ok(WriterClient { client, authorization, background })
     }
 
     /// What the server answered: its status, and its body if that is JSON.
@@ -65,8 +65,8 @@ impl Http {
         });
         answered.unwrap_or_else(|unanswered| {
             Err(WriteError::plain(match unanswered {
-                Unanswered::Late => "the server has not answered in time",
-                Unanswered::Gone => "the client panicked",
+                RequestError::Late => "the server has not answered in time",
+                RequestError::Gone => "the client panicked",
             }))
         })
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Intent, ShareWriter, WriteError, Written, http::Http, unchanged};
+use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
 use crate::{autopilot::Share, source::SourceError};
 
 const SEMANTIC_PATCH: &str = "application/json; domain-model=launchdarkly.semanticpatch";
@@ -19,7 +19,7 @@ pub struct LaunchDarkly {
     environment: String,
     candidate: String,
     champion: String,
-    http: Http,
+    http: WriterClient,
 }
 
 impl std::fmt::Debug for LaunchDarkly {
@@ -46,7 +46,7 @@ impl LaunchDarkly {
             environment: environment.to_owned(),
             candidate: candidate.to_owned(),
             champion: champion.to_owned(),
-            http: Http::new(Some(token.to_owned()))?,
+            http: WriterClient::new(Some(token.to_owned()))?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Intent, ShareWriter, WriteError, Written, http::Http, unchanged};
+use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
 use crate::source::SourceError;
 
 /// Writes the share into the `rollout` parameter of one strategy, by Unleash's admin API.
@@ -16,7 +16,7 @@ use crate::source::SourceError;
 /// An Unleash with change requests refuses the write, which is then tried again.
 pub struct Unleash {
     url: String,
-    http: Http,
+    http: WriterClient,
 }
 
 impl std::fmt::Debug for Unleash {
@@ -42,7 +42,7 @@ impl Unleash {
             "{}/api/admin/projects/{project}/features/{feature}/environments/{environment}/strategies/{strategy}",
             url.trim_end_matches('/')
         );
-        Ok(Unleash { url, http: Http::new(Some(token.to_owned()))? })
+        Ok(Unleash { url, http: WriterClient::new(Some(token.to_owned()))? })
     }
 }
 

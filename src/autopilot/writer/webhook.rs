@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Intent, ShareWriter, WriteError, Written, http::Http};
+use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient};
 use crate::source::SourceError;
 
 /// Posts each transition as JSON: the intent, with a `text` that Slack and its like show.
 pub struct Webhook {
     url: String,
-    http: Http,
+    http: WriterClient,
 }
 
 impl std::fmt::Debug for Webhook {
@@ -28,7 +28,7 @@ impl Webhook {
     ///
     /// When no client can be made.
     pub fn new(url: impl Into<String>) -> Result<Webhook, SourceError> {
-        Ok(Webhook { url: url.into(), http: Http::new(None)? })
+        Ok(Webhook { url: url.into(), http: WriterClient::new(None)? })
     }
 }
 

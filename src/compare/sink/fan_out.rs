@@ -73,9 +73,9 @@ impl<P> ComparisonSink<P> for FanOut<P> {
         }
     }
 
-    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
         for sink in &self.sinks {
-            self.guarded(|| sink.dropped_untold(candidate, runs));
+            self.guarded(|| sink.dropped_unreported(candidate, runs));
         }
     }
 

@@ -13,7 +13,7 @@ impl ComparisonSink<f64> for Hearer {
         self.0.lock().push(dropped.clone());
     }
 
-    fn dropped_untold(&self, candidate: &Version, runs: u64) {
+    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
         assert_eq!(candidate.as_str(), "v2");
         self.1.fetch_add(runs, Ordering::SeqCst);
     }
@@ -37,9 +37,9 @@ fn of_drops_that_come_too_many_at_once_a_sink_hears_the_number() {
     drop(release);
     let counts = bench.settle();
     assert_eq!(counts.dropped(DropCause::QueueFull), 3_000);
-    let (told, untold) = (hearer.causes().len() as u64, hearer.1.load(Ordering::SeqCst));
-    assert!(untold > 0 && told + untold == 3_000, "{told} {untold}");
-    assert_eq!(bench.line.stats().untold_drops, untold);
+    let (told, unreported) = (hearer.causes().len() as u64, hearer.1.load(Ordering::SeqCst));
+    assert!(unreported > 0 && told + unreported == 3_000, "{told} {unreported}");
+    assert_eq!(bench.line.stats().unreported_drops, unreported);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_sink_hears_of_each_drop_with_its_cause_and_whose_it_was() {
         );
         assert_eq!(dropped.key_hash, Some(hasher.hash("user-42")));
     }
-    assert_eq!(bench.line.stats().untold_drops, 0);
+    assert_eq!(bench.line.stats().unreported_drops, 0);
 }
 
 #[test]

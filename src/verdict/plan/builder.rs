@@ -2,16 +2,19 @@
 
 use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc, time::Duration};
 
-use super::{Kept, Observer, Plan, Redaction, ScoreOf, Shown, SliceOf, VerdictError, Watched};
+use super::{
+    CloneOutput, FormatOutput, Observer, Redaction, ScoreOf, SliceOf, VerdictError, VerdictPlan,
+    WatchedNumber,
+};
 use crate::{
     compare::{Comparison, HasLabel},
     verdict::{
         Disagreement, Metric, MetricKind, Unit, Verdict, VerdictConfig,
         classes::{ClassTable, Classes},
-        live::Live,
+        live::LiveCounts,
         metric::Observes,
-        seen::Seen,
         stats::budget::ErrorBudget,
+        user_filter::UserFilter,
     },
     version::Version,
 };
@@ -28,10 +31,10 @@ pub struct VerdictBuilder<P, L = ()> {
     pub(super) metrics: Vec<Metric<P, L>>,
     pub(super) slices: Vec<SliceOf<P>>,
     pub(super) score: Option<((f64, f64), ScoreOf<P>)>,
-    pub(super) watched: Vec<Watched<P>>,
-    pub(super) shown: Option<Shown<P>>,
+    pub(super) watched: Vec<WatchedNumber<P>>,
+    pub(super) shown: Option<FormatOutput<P>>,
     pub(super) redaction: Option<Redaction>,
-    pub(super) keep: Option<Kept<P>>,
+    pub(super) keep: Option<CloneOutput<P>>,
     pub(super) classes: Option<Box<dyn Classes<P, L>>>,
     pub(super) expected_users: u64,
     pub(super) open_labels: usize,
@@ -172,7 +175,7 @@ impl<P, L> VerdictBuilder<P, L> {
         of: impl Fn(&Comparison<P>) -> Option<f64> + Send + Sync + 'static,
     ) -> VerdictBuilder<P, L> {
         let range = (*range.start(), *range.end());
-        self.watched.push(Watched { name: name.into(), range, of: Arc::new(of) });
+        self.watched.push(WatchedNumber { name: name.into(), range, of: Arc::new(of) });
         self
     }
 
@@ -258,7 +261,7 @@ impl<P: Clone, L> VerdictBuilder<P, L> {
         let compares_classes =
             observers.iter().any(|observer| matches!(observer, Observer::Accuracy));
         let needs_labels = config.metrics.iter().any(|metric| metric.kind.needs_labels());
-        let plan = Plan {
+        let plan = VerdictPlan {
             config_hash: config.hash(),
             attempt: self.attempt,
             candidate: Version::new(&config.candidate),
@@ -270,15 +273,15 @@ impl<P: Clone, L> VerdictBuilder<P, L> {
             watched: self.watched,
             shown: self.shown,
             redaction: self.redaction,
-            keep: self.keep.or(losses.then_some(P::clone as Kept<P>)),
+            keep: self.keep.or(losses.then_some(P::clone as CloneOutput<P>)),
             needs_labels,
             compares_classes,
             config,
         };
-        let live = Live::new(&plan.config, &plan.config_hash, self.expected_users);
-        let seen = Seen::new(self.expected_users);
+        let live = LiveCounts::new(&plan.config, &plan.config_hash, self.expected_users);
+        let seen = UserFilter::new(self.expected_users);
         let open = if needs_labels { self.open_labels } else { 0 };
-        Ok(Verdict::made(plan, classes, seen, live, open, self.label_patience))
+        Ok(Verdict::from_parts(plan, classes, seen, live, open, self.label_patience))
     }
 }
 

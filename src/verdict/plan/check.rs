@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use super::VerdictBuilder;
 use crate::{
-    verdict::{MetricConfig, MetricKind, Role, Unit, seen::Seen},
+    verdict::{MetricConfig, MetricKind, Role, Unit, user_filter::UserFilter},
     version::Version,
 };
 
@@ -44,7 +44,7 @@ impl<P, L> VerdictBuilder<P, L> {
                 return Err(VerdictError::new(field, share, "a number from 0 to 1"));
             }
         }
-        if !(1..=Seen::MOST).contains(&self.expected_users) {
+        if !(1..=UserFilter::MOST).contains(&self.expected_users) {
             let expected = "1 to 67108864 users";
             return Err(VerdictError::new("expected_users", self.expected_users, expected));
         }

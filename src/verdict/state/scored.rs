@@ -1,18 +1,23 @@
 //! Scoring a pair: what its answers say at once, and what its label says later.
 
 use super::{
-    Class, Comparison, Counts, DAY, MOST_CLASS_PAIRS, NONE, Observer, Plan, PredictionId, Run,
-    Seen, SmallVec, State, TimeCounts, Watched, contained, micros, millis, refused, seen,
-    since_epoch,
+    Class, Comparison, Counts, DAY, MOST_CLASS_PAIRS, NONE, Observer, PredictionId, Run, SmallVec,
+    TimeCounts, UserFilter, VerdictPlan, VerdictState, WatchedNumber, contained, micros, millis,
+    refused, since_epoch, user_filter,
 };
 use crate::verdict::{
     LabelOutcome, MetricConfig,
-    labels::{KeptPair, KeptRun},
+    labels::{PendingPair, PendingRun},
     stats::rounding,
 };
 
-impl<P, L> State<P, L> {
-    pub(super) fn forward(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {
+impl<P, L> VerdictState<P, L> {
+    pub(super) fn forward(
+        &mut self,
+        plan: &VerdictPlan<P, L>,
+        seen: &UserFilter,
+        comparison: &Comparison<P>,
+    ) {
         let (champion, candidate) = (&comparison.primary, &comparison.candidate);
         let id = comparison.prediction_id;
         if !self.is_first(
@@ -85,7 +90,7 @@ impl<P, L> State<P, L> {
     /// Figures that decide nothing.
     fn note_figures(
         &mut self,
-        plan: &Plan<P, L>,
+        plan: &VerdictPlan<P, L>,
         comparison: &Comparison<P>,
         classes: (Class, Class),
     ) {
@@ -112,8 +117,8 @@ impl<P, L> State<P, L> {
                 && number.is_finite()
             {
                 let place = ((number.clamp(low, high) - low) / (high - low)
-                    * Watched::<P>::BINS as f64) as usize;
-                counts.observe(place.min(Watched::<P>::BINS - 1));
+                    * WatchedNumber::<P>::BINS as f64) as usize;
+                counts.observe(place.min(WatchedNumber::<P>::BINS - 1));
             }
         }
         for (bins, run) in
@@ -126,7 +131,12 @@ impl<P, L> State<P, L> {
     }
 
     /// A pair the other way round, after promotion: it only feeds the detectors.
-    pub(super) fn reversed(&mut self, plan: &Plan<P, L>, seen: &Seen, comparison: &Comparison<P>) {
+    pub(super) fn reversed(
+        &mut self,
+        plan: &VerdictPlan<P, L>,
+        seen: &UserFilter,
+        comparison: &Comparison<P>,
+    ) {
         let (candidate, champion) = (&comparison.primary, &comparison.candidate);
         if refused(candidate) && refused(champion) {
             return;
@@ -134,7 +144,7 @@ impl<P, L> State<P, L> {
         if let Some(key) = &comparison.key_hash {
             // In windows of their own, beyond any that a unit has.
             let window = u64::MAX - millis(since_epoch(comparison.time)) / DAY;
-            if !seen.insert(seen::of_key(key, window)) {
+            if !seen.insert(user_filter::of_key(key, window)) {
                 return;
             }
         }
@@ -151,9 +161,9 @@ impl<P, L> State<P, L> {
     /// Scores a pair by its label.
     pub(super) fn score(
         &mut self,
-        plan: &Plan<P, L>,
+        plan: &VerdictPlan<P, L>,
         id: PredictionId,
-        pair: &KeptPair<P>,
+        pair: &PendingPair<P>,
         label: &L,
     ) -> LabelOutcome {
         let (champion, candidate) = (&pair.champion, &pair.candidate);
@@ -164,12 +174,12 @@ impl<P, L> State<P, L> {
             let Some(metric) = plan.config.metrics.get(place) else { continue };
             match observer {
                 Observer::Accuracy => {
-                    let known = |run: &KeptRun<P>| run.failed || run.class != NONE;
+                    let known = |run: &PendingRun<P>| run.failed || run.class != NONE;
                     let Some(truth) = truth.filter(|_| known(champion) && known(candidate)) else {
                         continue;
                     };
                     scored = true;
-                    let wrong = |run: &KeptRun<P>| run.failed || run.class != truth;
+                    let wrong = |run: &PendingRun<P>| run.failed || run.class != truth;
                     let (c, p) = (wrong(candidate), wrong(champion));
                     if pair.reversed {
                         let d = f64::from(u8::from(c)) - f64::from(u8::from(p));
@@ -185,7 +195,7 @@ impl<P, L> State<P, L> {
                 }
                 Observer::Loss(loss) => {
                     scored = true;
-                    let lost = |run: &KeptRun<P>| match &run.output {
+                    let lost = |run: &PendingRun<P>| match &run.output {
                         Some(output) => contained(|| loss(output, label)).unwrap_or(f64::NAN),
                         None => metric.bound,
                     };
@@ -219,7 +229,7 @@ impl<P, L> State<P, L> {
 
 /// Whether the two disagree: by the comparator, or by their classes.
 fn disagrees<P, L>(
-    plan: &Plan<P, L>,
+    plan: &VerdictPlan<P, L>,
     comparison: &Comparison<P>,
     (champion, candidate): (Class, Class),
 ) -> Option<bool> {

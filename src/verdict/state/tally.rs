@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{NONE, Observer, Plan, State};
+use super::{NONE, Observer, VerdictPlan, VerdictState};
 use crate::verdict::{AgreementCounts, Counts, LabelCounts, Tally};
 
-impl<P, L> State<P, L> {
-    pub(in crate::verdict) fn tally(&self, plan: &Plan<P, L>) -> Tally {
+impl<P, L> VerdictState<P, L> {
+    pub(in crate::verdict) fn tally(&self, plan: &VerdictPlan<P, L>) -> Tally {
         let mut tally = Tally::new(plan.config_hash.clone(), plan.attempt);
         let named = |counts: &[Counts]| -> BTreeMap<String, Counts> {
             plan.config

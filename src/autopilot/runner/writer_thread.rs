@@ -1,0 +1,160 @@
+//! The thread that has the writers write.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::RunnerShared;
+use crate::autopilot::{
+    Cause, Transition,
+    store::{Expect, StoreError},
+    writer::{Intent, ShareWriter, WriteError, Written},
+};
+
+/// What fails is tried again after this long; what another replica should write, too.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// What a writer left behind, for whichever replica writes next.
+#[derive(Serialize, Deserialize)]
+struct WriterRecord {
+    rev: u64,
+    written: Written,
+}
+
+/// How far this process is with a transition.
+#[derive(Clone, Copy)]
+struct WriteAttempt {
+    rev: u64,
+    at: Duration,
+    done: bool,
+}
+
+impl RunnerShared {
+    pub(super) fn run_writers(&self) {
+        let mut tried = HashMap::new();
+        let pause = self.pace.period.min(Duration::from_secs(1));
+        loop {
+            for writer in &self.writers {
+                let attempt = AssertUnwindSafe(|| self.write_if_due(writer, &mut tried));
+                if catch_unwind(attempt).is_err() {
+                    tracing::error!(target: "modelgate::autopilot", autopilot = %self.plan.autopilot, "a writer panicked");
+                }
+            }
+            if self.wait(pause, |flags| std::mem::take(&mut flags.writers)) {
+                return;
+            }
+        }
+    }
+
+    fn write_if_due(
+        &self,
+        writer: &Arc<dyn ShareWriter>,
+        tried: &mut HashMap<String, WriteAttempt>,
+    ) {
+        let (transition, own) = {
+            let view = self.view.lock();
+            let Some(transition) = view.state().and_then(|state| state.transitions.last()) else {
+                return;
+            };
+            (transition.clone(), view.id() == transition.by)
+        };
+        let (name, now) = (writer.name().into_owned(), self.time().monotonic);
+        let is_new = tried.get(&name).is_none_or(|tried| tried.rev != transition.rev);
+        let known = *tried
+            .entry(name.clone())
+            .and_modify(|known| {
+                if is_new {
+                    *known = WriteAttempt { rev: transition.rev, at: now, done: false };
+                }
+            })
+            .or_insert(WriteAttempt { rev: transition.rev, at: now, done: false });
+        // Whoever committed it writes at once; the others if that one has not.
+        let due = (is_new && own) || now.saturating_sub(known.at) >= RETRY_AFTER;
+        if known.done || !due {
+            return;
+        }
+        let done = match self.write(&**writer, &name, &transition) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(
+                    target: "modelgate::autopilot",
+                    autopilot = %self.plan.autopilot,
+                    writer = name,
+                    error = %crate::error_chain(&error),
+                    "the share could not be written where people look"
+                );
+                // A conflict is a person's to solve.
+                error.is_conflict()
+            }
+        };
+        tried.insert(name, WriteAttempt { rev: transition.rev, at: now, done });
+    }
+
+    fn write(
+        &self,
+        writer: &dyn ShareWriter,
+        name: &str,
+        transition: &Transition,
+    ) -> Result<(), WriteError> {
+        let since = self.conflict.lock().as_ref().map(|(since, _)| *since);
+        let agreed =
+            transition.cause == Cause::Resumed && since.is_some_and(|at| transition.rev > at);
+        match (since, agreed) {
+            (None, _) => self.write_over(writer, name, transition, false),
+            (Some(_), true) => {
+                *self.conflict.lock() = None;
+                self.write_over(writer, name, transition, true)
+            }
+            // Nothing is written until somebody has resumed.
+            (Some(_), false) => Ok(()),
+        }
+    }
+
+    fn write_over(
+        &self,
+        writer: &dyn ShareWriter,
+        name: &str,
+        transition: &Transition,
+        agreed: bool,
+    ) -> Result<(), WriteError> {
+        let stored =
+            |error: StoreError| WriteError::new("the store did not do what was asked", error);
+        let place = format!("{}/writer/{name}.json", self.prefix);
+        let found = self.store.load(&place).map_err(&stored)?;
+        let left: Option<WriterRecord> =
+            found.as_ref().and_then(|(bytes, _)| serde_json::from_slice(bytes).ok());
+        if left.as_ref().is_some_and(|left| left.rev >= transition.rev) {
+            return Ok(());
+        }
+        let last = left.map(|left| left.written).filter(|_| !agreed);
+        let intent = Intent {
+            autopilot: self.plan.autopilot.clone(),
+            candidate: self.plan.candidate.to_string(),
+            rev: transition.rev,
+            attempt: transition.attempt,
+            from: transition.from,
+            to: transition.to,
+            share: transition.share,
+            cause: transition.cause,
+            sentence: transition.sentence.clone(),
+        };
+        let written = writer.write(&intent, last.as_ref()).inspect_err(|error| {
+            if error.is_conflict() {
+                *self.conflict.lock() = Some((transition.rev, error.to_string()));
+            }
+        })?;
+        let left = WriterRecord { rev: transition.rev, written };
+        let bytes = serde_json::to_vec(&left).unwrap_or_default();
+        let expect = found.map_or(Expect::Absent, |(_, tag)| Expect::Tag(tag));
+        match self.store.store(&place, &bytes, expect) {
+            // Another replica wrote the same, or something newer.
+            Err(error) if !error.is_conflict() => Err(stored(error)),
+            _ => Ok(()),
+        }
+    }
+}

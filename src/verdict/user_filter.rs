@@ -1,0 +1,146 @@
+//! Which users have been scored: a Bloom filter.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::compare::key::KeyHash;
+
+use super::{TallyMismatch, stats::rounding::splitmix64};
+
+/// A block is one cache line.
+const WORDS: usize = 8;
+const BITS_OF_A_BLOCK: u64 = 512;
+/// Bits for each user expected: with seven of them set in one block, one user in some 300 is taken
+/// for another at the end. Such a user's pair is dropped, whatever its outcome: harmless.
+const BITS_A_USER: u64 = 16;
+const HASHES: u32 = 7;
+
+/// Users, as bits. Two bytes a user expected; a union of filters is an OR.
+pub(super) struct UserFilter {
+    blocks: Box<[[AtomicU64; WORDS]]>,
+}
+
+impl UserFilter {
+    pub(super) const MOST: u64 = 1 << 26;
+
+    pub(super) fn new(users: u64) -> UserFilter {
+        let bits = users.clamp(1, UserFilter::MOST) * BITS_A_USER;
+        let blocks = bits.div_ceil(BITS_OF_A_BLOCK).next_power_of_two();
+        UserFilter { blocks: (0..blocks).map(|_| Default::default()).collect() }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.blocks.len() * WORDS * 8
+    }
+
+    /// The block and the bits in it: of a hash that is uniform.
+    fn place(&self, (high, low): (u64, u64)) -> (Option<&[AtomicU64; WORDS]>, [u64; WORDS]) {
+        let mut masks = [0; WORDS];
+        for hash in 0..HASHES {
+            // Nine bits: the word, and the bit in it.
+            let bits = low >> (hash * 9);
+            if let Some(mask) = masks.get_mut((bits >> 6 & 7) as usize) {
+                *mask |= 1 << (bits & 63);
+            }
+        }
+        (self.block(high), masks)
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, hash: (u64, u64)) -> bool {
+        let Some(block) = self.block(hash.0) else { return false };
+        (0..HASHES).all(|nth| {
+            let bits = hash.1 >> (nth * 9);
+            let word = block.get((bits >> 6 & 7) as usize);
+            word.is_some_and(|word| word.load(Ordering::Relaxed) >> (bits & 63) & 1 == 1)
+        })
+    }
+
+    #[inline]
+    fn block(&self, high: u64) -> Option<&[AtomicU64; WORDS]> {
+        let block = ((u128::from(high) * self.blocks.len() as u128) >> 64) as usize;
+        self.blocks.get(block)
+    }
+
+    /// Answers whether it was new.
+    pub(super) fn insert(&self, hash: (u64, u64)) -> bool {
+        // Most are known, and a line that is only read is not fought over.
+        if self.contains(hash) {
+            return false;
+        }
+        let (block, masks) = self.place(hash);
+        let Some(block) = block else { return true };
+        let mut new = false;
+        for (word, mask) in block.iter().zip(masks) {
+            if mask != 0 {
+                new |= word.fetch_or(mask, Ordering::Relaxed) & mask != mask;
+            }
+        }
+        new
+    }
+
+    pub(super) fn clear(&self) {
+        self.blocks.iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let words = self.blocks.iter().flatten();
+        words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect()
+    }
+
+    pub(super) fn merge(&self, bytes: &[u8]) -> Result<(), TallyMismatch> {
+        if bytes.len() != self.bytes() {
+            return Err(TallyMismatch::new("seen (bytes)", bytes.len(), self.bytes()));
+        }
+        for (word, bytes) in self.blocks.iter().flatten().zip(bytes.chunks_exact(8)) {
+            let bits = bytes.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+            word.fetch_or(bits, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// A user's hash, in a window. Mixed once more: a file of records may hold hashes made by somebody
+/// else, numbered from 1 for all we know, and the filter needs every bit to be worth a coin.
+pub(super) fn of_key(key: &KeyHash, window: u64) -> (u64, u64) {
+    let number = u128::from_be_bytes(*key.as_bytes());
+    let salt = if window == 0 { 0 } else { splitmix64(window) };
+    let (high, low) = ((number >> 64) as u64 ^ salt, number as u64 ^ salt.rotate_left(32));
+    (splitmix64(high ^ splitmix64(low)), splitmix64(low ^ splitmix64(!high)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(n: u64) -> (u64, u64) {
+        (splitmix64(n), splitmix64(n ^ 0xABCD_EF01_2345_6789))
+    }
+
+    #[test]
+    fn a_user_is_new_once_and_few_others_are_taken_for_known() {
+        let seen = UserFilter::new(100_000);
+        let dropped = (0..100_000).filter(|n| !seen.insert(hash(*n))).count();
+        assert!((0..100_000).all(|n| seen.contains(hash(n)) && !seen.insert(hash(n))));
+        assert!(dropped < 500, "{dropped}");
+        let wrong = (100_000..200_000).filter(|n| seen.contains(hash(*n))).count();
+        assert!(wrong < 1_000, "{wrong}");
+        assert_eq!(seen.bytes(), 256 << 10);
+    }
+
+    #[test]
+    fn hashes_that_only_count_up_are_told_apart() {
+        let seen = UserFilter::new(10_000);
+        let key = |n: u128| KeyHash::from_bytes(n.to_be_bytes());
+        assert_eq!((0..10_000).filter(|n| !seen.insert(of_key(&key(*n), 0))).count(), 0);
+    }
+
+    #[test]
+    fn filters_of_two_processes_add_up() {
+        let (one, other) = (UserFilter::new(1_000), UserFilter::new(1_000));
+        (0..500).for_each(|n| assert!(one.insert(hash(n)) || n > 0));
+        (400..900).for_each(|n| assert!(other.insert(hash(n)) || n > 400));
+        one.merge(&other.to_bytes()).unwrap();
+        assert!((0..900).all(|n| one.contains(hash(n))));
+        assert!(one.merge(&[0; 8]).is_err());
+    }
+}

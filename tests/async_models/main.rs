@@ -1,0 +1,12 @@
+//! Models that answer later: the promises of the router, awaited.
+
+#![cfg(feature = "async")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batch;
+mod batched;
+mod hangs;
+mod router;
+mod shadows;

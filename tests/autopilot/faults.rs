@@ -1,0 +1,198 @@
+//! A store that is slow, full, gone or broken touches no request.
+
+use crate::not_worse;
+use crate::support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use modelgate::{
+    Context, FallbackCause, ModelRouter,
+    autopilot::{
+        Autopilot, CommandError, Stage,
+        store::{Expect, MemoryStore, StateStore, StoreError, Tag},
+    },
+    model_fn,
+};
+use not_worse::NotWorse;
+use parking_lot::{Condvar, Mutex};
+use support::{ByHand, serving};
+
+const FLAG: &str = "ml-model-version";
+
+/// How a store is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+enum Mood {
+    Well,
+    Gone,
+    Full,
+    Panics,
+    Hangs,
+}
+
+#[derive(Clone, Default)]
+struct Moody {
+    store: MemoryStore,
+    mood: Arc<AtomicU8>,
+    over: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Moody {
+    fn is(&self, mood: Mood) {
+        self.mood.store(mood as u8, Ordering::Relaxed);
+    }
+
+    fn answer(&self, writes: bool) -> Result<(), StoreError> {
+        let mood = self.mood.load(Ordering::Relaxed);
+        match mood {
+            mood if mood == Mood::Gone as u8 => Err(StoreError::new("gone", "no route to it")),
+            mood if mood == Mood::Full as u8 && writes => {
+                Err(StoreError::new("cannot be written", std::io::Error::other("disk full")))
+            }
+            mood if mood == Mood::Panics as u8 => panic!("a store that panics"),
+            mood if mood == Mood::Hangs as u8 => {
+                let (over, changed) = &*self.over;
+                let mut over = over.lock();
+                while !*over {
+                    changed.wait(&mut over);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whoever hangs is let go when the test is over.
+struct LetsGo(Moody);
+
+impl Drop for LetsGo {
+    fn drop(&mut self) {
+        *self.0.over.0.lock() = true;
+        self.0.over.1.notify_all();
+    }
+}
+
+impl StateStore for Moody {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+        self.answer(false)?;
+        self.store.load(name)
+    }
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+        self.answer(true)?;
+        self.store.store(name, bytes, expect)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.answer(false)?;
+        self.store.list(prefix)
+    }
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.answer(true)?;
+        self.store.remove(name)
+    }
+}
+
+fn autopilot(store: &Moody) -> Autopilot {
+    let stage = |percent| Stage::percent(percent).for_at_least(Duration::ZERO);
+    Autopilot::builder(FLAG, "v2")
+        .stages([stage(50.0), stage(75.0).approval()])
+        .shadow_for(Duration::ZERO)
+        .require(&NotWorse)
+        .store(store.clone())
+        .every(Duration::from_millis(10))
+        .freshness(Duration::from_millis(100), Duration::from_millis(400))
+        .build()
+        .unwrap()
+}
+
+fn router(autopilot: &Autopilot) -> ModelRouter<[f32], f32> {
+    ModelRouter::builder(FLAG)
+        .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
+        .model("v2", model_fn(|_: &[f32]| Ok(2.0)))
+        .fallback("v1")
+        .source(ByHand::with(&serving(FLAG, "v2")))
+        .autopilot(autopilot)
+        .build()
+        .unwrap()
+}
+
+#[track_caller]
+fn until(what: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !what() {
+        assert!(Instant::now() < deadline, "not within a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Every request is answered, by this version.
+#[track_caller]
+fn all_answered_by(router: &ModelRouter<[f32], f32>, version: &str) {
+    for n in 0..200 {
+        let answer = router.predict(&Context::new(&format!("user-{n}")), &[]).unwrap();
+        assert_eq!(answer.version().as_str(), version);
+    }
+}
+
+#[test]
+fn a_store_that_is_away_from_the_start_lets_nobody_through_and_fails_no_request() {
+    for mood in [Mood::Gone, Mood::Full, Mood::Panics, Mood::Hangs] {
+        let store = Moody::default();
+        let _let_go = LetsGo(store.clone());
+        store.is(mood);
+        let autopilot = autopilot(&store);
+        let router = router(&autopilot);
+        all_answered_by(&router, "v1");
+        let decision = router.decide(&Context::new("user-1")).unwrap();
+        assert_eq!(decision.fallback(), Some(FallbackCause::HeldBack), "{mood:?}");
+        assert!(autopilot.status().phase.is_none() || mood == Mood::Full, "{mood:?}");
+        if mood != Mood::Hangs {
+            store.is(Mood::Well);
+            until(|| autopilot.status().share == 50.0);
+        }
+    }
+}
+
+#[test]
+fn a_store_that_goes_away_takes_the_share_with_it_in_time_and_gives_it_back() {
+    for mood in [Mood::Gone, Mood::Panics, Mood::Hangs] {
+        let store = Moody::default();
+        let let_go = LetsGo(store.clone());
+        let autopilot = autopilot(&store);
+        let router = router(&autopilot);
+        until(|| autopilot.status().share == 50.0);
+        store.is(mood);
+        until(|| autopilot.status().share == 0.0);
+        all_answered_by(&router, "v1");
+        let status = autopilot.status();
+        assert!(status.share_because.contains("the state is lost"), "{mood:?}: {status:?}");
+        assert_eq!(
+            status.agreed_share, 50.0,
+            "{mood:?}: what the fleet agreed on is another thing"
+        );
+        store.is(Mood::Well);
+        drop(let_go);
+        until(|| autopilot.status().share == 50.0);
+    }
+}
+
+#[test]
+fn an_abort_needs_no_store_to_be_in_force() {
+    let store = Moody::default();
+    let _let_go = LetsGo(store.clone());
+    let autopilot = autopilot(&store);
+    let router = router(&autopilot);
+    until(|| autopilot.status().share == 50.0);
+    store.is(Mood::Gone);
+    let done = autopilot.abort("support calls");
+    assert!(matches!(done, Err(CommandError::StoreUnavailable { .. })), "{done:?}");
+    all_answered_by(&router, "v1");
+    store.is(Mood::Well);
+    until(|| autopilot.status().phase.is_some_and(|phase| phase.name() == "RolledBack"));
+}

@@ -1,0 +1,10 @@
+//! The autopilot: its clamp on requests, its store, and what a broken store may not do.
+
+#[path = "../support/not_worse.rs"]
+mod not_worse;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clamp;
+mod faults;
+mod store;

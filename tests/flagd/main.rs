@@ -1,0 +1,5 @@
+//! flagd: definitions, expressions, and the matrix of its operators.
+
+mod definitions;
+mod expressions;
+mod matrix;

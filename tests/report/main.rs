@@ -1,0 +1,4 @@
+//! The report: of records, and of a verdict.
+
+mod records;
+mod verdict;

@@ -1,0 +1,460 @@
+//! Whatever a model or a source does: the caller has the right answer of the right version.
+
+use crate::support;
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use modelgate::{
+    Context, EvaluationContext, FallbackCause, FlagSource, Model, ModelError, ModelRouter, Reason,
+    RouterBuilder,
+    clock::ManualClock,
+    flag::store::SourceState,
+    model::{Acceptance, LazyModel, ModelErrorKind},
+    model_fn,
+    router::{BreakerPolicy, stats::VersionState},
+    source::{FlagUpdates, SourceError, Subscription},
+};
+use parking_lot::Mutex;
+use support::{
+    ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
+};
+
+const FLAG: &str = "ml-model-version";
+
+type Router = ModelRouter<[f64], f64>;
+
+/// v1 answers 1.0 plus the features and is the fallback; flags send everybody to v2.
+fn builder(v2: impl Model<[f64], f64> + 'static) -> RouterBuilder<[f64], f64> {
+    ModelRouter::builder(FLAG)
+        .model("v1", Puppet::new(1.0))
+        .model("v2", v2)
+        .fallback("v1")
+        .source(ByHand::with(&serving(FLAG, "v2")))
+        .breaker(BreakerPolicy::disabled())
+}
+
+/// One request, and one in a batch: both answered alike.
+fn ask(router: &Router) -> (String, f64, Option<FallbackCause>) {
+    let user = Context::new("user-1");
+    let alone = router.predict(&user, &[0.5]).unwrap();
+    let rows: [(&dyn EvaluationContext, &[f64]); 1] = [(&user, &[0.5])];
+    let together = router.predict_batch(&rows).remove(0).unwrap();
+    assert_eq!(alone.version(), together.version());
+    assert_eq!(alone.output(), together.output());
+    assert_eq!(alone.fallback(), together.fallback());
+    (alone.version().to_string(), *alone.output(), alone.fallback())
+}
+
+fn fell_back(kind: ModelErrorKind) -> (String, f64, Option<FallbackCause>) {
+    ("v1".to_owned(), 1.5, Some(FallbackCause::Failed(kind)))
+}
+
+#[test]
+fn a_panic_whose_payload_panics_too_is_one_failed_call() {
+    quiet_panics();
+    let router = builder(model_fn(|_: &[f64]| panic_nastily())).build().unwrap();
+    for _ in 0..10 {
+        assert_eq!(ask(&router), fell_back(ModelErrorKind::Panicked));
+    }
+    let stats = router.stats();
+    // A batch of one that panics is asked again row by row: the row's own panic is what counts.
+    assert_eq!((stats.versions[1].panics, stats.versions[1].answered.total()), (20, 0));
+    assert_eq!(stats.versions[0].answered.total(), 20);
+}
+
+#[test]
+fn a_batch_that_loses_count_is_asked_row_by_row() {
+    struct Forgetful(usize);
+    impl Model<[f64], f64> for Forgetful {
+        fn predict(&self, row: &[f64]) -> Result<f64, ModelError> {
+            Ok(2.0 + row[0])
+        }
+        fn predict_batch(&self, rows: &[&[f64]]) -> Vec<Result<f64, ModelError>> {
+            (0..rows.len() + self.0 - 1).map(|_| Ok(99.0)).collect()
+        }
+    }
+    for answers in [0, 2] {
+        let router = builder(Forgetful(answers)).build().unwrap();
+        assert_eq!(ask(&router), ("v2".to_owned(), 2.5, None));
+    }
+}
+
+#[test]
+fn a_check_for_nan_that_panics_is_the_versions_failure() {
+    #[derive(Clone, Debug)]
+    struct Odd(f64);
+    impl modelgate::model::FiniteOutput for Odd {
+        fn is_finite(&self) -> bool {
+            assert!(self.0 < 2.0, "cannot look at this");
+            true
+        }
+    }
+    quiet_panics();
+    let router = ModelRouter::<[f64], Odd>::builder(FLAG)
+        .model("v1", model_fn(|_: &[f64]| Ok(Odd(1.0))))
+        .model("v2", model_fn(|_: &[f64]| Ok(Odd(2.0))))
+        .fallback("v1")
+        .source(ByHand::with(&serving(FLAG, "v2")))
+        .refuse_non_finite()
+        .build()
+        .unwrap();
+    let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
+    assert_eq!((answer.version().as_str(), answer.output().0), ("v1", 1.0));
+    assert_eq!(answer.fallback(), Some(FallbackCause::Failed(ModelErrorKind::Panicked)));
+}
+
+struct DropsBadly(f64);
+
+impl Model<[f64], f64> for DropsBadly {
+    fn predict(&self, row: &[f64]) -> Result<f64, ModelError> {
+        Ok(self.0 + row.iter().sum::<f64>())
+    }
+}
+
+impl Drop for DropsBadly {
+    fn drop(&mut self) {
+        panic_nastily();
+    }
+}
+
+#[test]
+fn a_model_that_panics_when_it_is_dropped_hurts_neither_operators_nor_requests() {
+    quiet_panics();
+    let router = builder(DropsBadly(2.0)).build().unwrap();
+    assert_eq!(ask(&router).1, 2.5);
+    router.install("v2", DropsBadly(20.0), &Acceptance::new()).unwrap();
+    assert_eq!(ask(&router).1, 20.5);
+    router.retire("v2").unwrap();
+    assert_eq!(ask(&router).2, Some(FallbackCause::UnknownVersion));
+
+    // The last user is a request that looks up the next table.
+    router.install("v2", DropsBadly(2.0), &Acceptance::new()).unwrap();
+    assert_eq!(ask(&router).1, 2.5);
+    std::thread::scope(|scope| {
+        scope.spawn(|| router.retire("v2").unwrap()).join().unwrap();
+    });
+    assert_eq!(ask(&router), ("v1".to_owned(), 1.5, Some(FallbackCause::UnknownVersion)));
+
+    // The last user is a thread at its end, where a panic would abort the process.
+    router.install("v2", DropsBadly(2.0), &Acceptance::new()).unwrap();
+    let (asked, has_asked) = mpsc::channel();
+    let (end, ends) = mpsc::channel::<()>();
+    let theirs = router.clone();
+    let thread = std::thread::spawn(move || {
+        assert_eq!(ask(&theirs).1, 2.5);
+        drop(theirs);
+        asked.send(()).unwrap();
+        let _ = ends.recv();
+    });
+    has_asked.recv_timeout(PATIENCE).unwrap();
+    router.retire("v2").unwrap();
+    drop(router);
+    drop(end);
+    thread.join().unwrap();
+}
+
+/// A model that asks its router something when it goes.
+struct LooksBack(Arc<Mutex<Option<Router>>>, mpsc::Sender<usize>);
+
+impl Model<[f64], f64> for LooksBack {
+    fn predict(&self, _: &[f64]) -> Result<f64, ModelError> {
+        Ok(2.0)
+    }
+}
+
+impl Drop for LooksBack {
+    fn drop(&mut self) {
+        let router = self.0.lock().take();
+        if let Some(router) = router {
+            let _ = self.1.send(router.versions().len() + router.stats().versions.len());
+        }
+    }
+}
+
+#[test]
+fn a_model_may_ask_its_router_when_it_goes_whoever_lets_go_of_it() {
+    let (send, receive) = mpsc::channel();
+    let slot = Arc::default();
+    let router = builder(LooksBack(Arc::clone(&slot), send)).build().unwrap();
+    *slot.lock() = Some(router.clone());
+    let (done, is_done) = mpsc::channel();
+    // On a thread of its own, so that a deadlock fails the test and does not hang it.
+    std::thread::spawn(move || {
+        router.predict(&Context::new("user-1"), &[]).unwrap();
+        // Another thread retires the version; this one still has it in its cache ...
+        let theirs = router.clone();
+        std::thread::spawn(move || theirs.retire("v2").unwrap()).join().unwrap();
+        // ... and lets go of it as it changes something itself.
+        router.unpin();
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(PATIENCE).expect("a deadlock");
+    assert_eq!(receive.recv_timeout(PATIENCE).unwrap(), 2, "one version is left");
+}
+
+#[test]
+fn a_callers_mistake_does_not_cost_a_recovering_version_its_trial() {
+    let v2 = Puppet::new(2.0);
+    let clock = Arc::new(ManualClock::default());
+    let router = builder(v2.clone())
+        .breaker(BreakerPolicy::new(1, Duration::from_secs(30)))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let ask = || router.predict(&Context::new("user-1"), &[]).unwrap().fallback();
+    v2.behave(Mood::Errors);
+    ask();
+    assert_eq!(ask(), Some(FallbackCause::BreakerOpen));
+    clock.advance(Duration::from_secs(30));
+    v2.behave(Mood::RefusesInput);
+    assert_eq!(ask(), Some(FallbackCause::Failed(ModelErrorKind::InvalidInput)));
+    v2.behave(Mood::Answers);
+    assert_eq!(ask(), None, "the next request is the trial");
+    assert_eq!(router.stats().versions[1].state, VersionState::Eligible);
+}
+
+#[test]
+fn a_version_that_is_loaded_later_proves_itself_then() {
+    let good = || LazyModel::new(|| Ok::<_, std::io::Error>(Puppet::new(2.0)));
+    let golden = |expected: f64| {
+        Acceptance::<[f64], f64>::new().golden([(vec![0.5], expected)], |expected, found| {
+            match expected == found {
+                true => Ok(()),
+                false => Err(format!("found {found}, expected {expected}")),
+            }
+        })
+    };
+    for (expected, eligible) in [(2.5, true), (7.0, false)] {
+        let router = builder(good()).check("v2", golden(expected)).build().unwrap();
+        assert_eq!(ask(&router).2, Some(FallbackCause::Ineligible), "not loaded yet");
+        assert_eq!(router.stats().versions[1].state, VersionState::NotLoaded);
+        let loaded = router.load("v2");
+        assert_eq!(loaded.is_ok(), eligible, "{loaded:?}");
+        match eligible {
+            true => assert_eq!(ask(&router), ("v2".to_owned(), 2.5, None)),
+            false => {
+                let error = loaded.unwrap_err().to_string();
+                assert!(error.contains("golden row 0: found 2.5, expected 7"), "{error}");
+                assert_eq!(ask(&router).2, Some(FallbackCause::Ineligible));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_that_sleeps_holds_its_own_callers_only() {
+    let gate = Gate::new();
+    let _open = OpensAtTheEnd(gate.clone());
+    let sleeps = gate.clone();
+    let source = ByHand::with(&serving(FLAG, "v2"));
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .model("v1", Puppet::new(1.0))
+        .model(
+            "v2",
+            model_fn(move |_: &[f64]| {
+                sleeps.pass();
+                Ok(2.0)
+            }),
+        )
+        .fallback("v1")
+        .source(source.clone())
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| router.predict(&Context::new("user-1"), &[]).unwrap());
+        gate.wait_for(1);
+        // Meanwhile flags change, versions come and go, others are answered.
+        source.publish(&serving(FLAG, "v1"));
+        router.install("v3", Puppet::new(3.0), &Acceptance::new()).unwrap();
+        router.retire("v2").unwrap();
+        assert_eq!(router.predict(&Context::new("user-2"), &[]).unwrap().version(), "v1");
+        gate.open();
+        let answer = slow.join().unwrap();
+        assert_eq!((answer.version().as_str(), *answer.output()), ("v2", 2.0));
+    });
+}
+
+#[test]
+fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
+    let source = ByHand::with(&serving(FLAG, "v2"));
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .model("v1", Puppet::new(1.0))
+        .model("v2", Puppet::new(2.0))
+        .fallback("v1")
+        .source(source.clone())
+        .build()
+        .unwrap();
+    let compile = |text: &str| modelgate::flagd::Flagd::new().compile(text);
+    let garbage = [
+        "",
+        "{",
+        "[]",
+        "null",
+        r#"{"flags": 7}"#,
+        r#"{"flags": {"ml-model-version": {"state": "ENABLED", "variants": {"it": "v1"}, "#,
+        "\u{0}\u{1}\u{2}",
+    ];
+    for text in garbage {
+        source.sink().report(compile(text).unwrap_err().into());
+        let answer = router.predict(&Context::new("user-1"), &[0.5]).unwrap();
+        assert_eq!((answer.version().as_str(), *answer.output()), ("v2", 2.5), "{text:?}");
+        assert!(!answer.fell_back());
+    }
+    // A flag of another shape is refused by name, and keeps its last good form.
+    let bad = compile(
+        r#"{"flags": {"ml-model-version": {"state": "PERHAPS", "variants": {"it": "v1"}},
+            "other": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"}}}"#,
+    );
+    source.sink().replace(bad.unwrap());
+    assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
+    assert!(router.flags().boolean("other", &Context::new("user-1"), false), "its neighbour");
+    for _ in 0..100 {
+        source.sink().report(SourceError::new("lost"));
+        source.publish(&serving(FLAG, "v2"));
+        assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
+    }
+}
+
+/// A source whose thread panics when the test says so.
+struct Fragile(mpsc::Receiver<()>);
+
+impl FlagSource for Fragile {
+    fn name(&self) -> Cow<'static, str> {
+        "fragile".into()
+    }
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+        sink.replace(support::flags(&serving(FLAG, "v2")));
+        std::thread::spawn(move || {
+            let _sink = sink;
+            let _ = self.0.recv();
+            panic!("the source panicked, as the test asked");
+        });
+        Ok(Subscription::on_drop(|| panic!("and again when it is stopped")))
+    }
+}
+
+#[test]
+fn a_source_that_panics_on_its_thread_is_stale_and_its_flags_stay() {
+    quiet_panics();
+    let (panic, panics) = mpsc::channel();
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .model("v1", Puppet::new(1.0))
+        .model("v2", Puppet::new(2.0))
+        .fallback("v1")
+        .source(Fragile(panics))
+        .build()
+        .unwrap();
+    panic.send(()).unwrap();
+    let stale = router.flags().wait_until(PATIENCE, |status| status.sources[0].is_stale());
+    assert!(stale, "{:?}", router.status());
+    let state = router.status().sources[0].state.clone();
+    let reason = "the source panicked".to_owned();
+    assert_eq!(state, SourceState::Stale { reason, attempts: 1 });
+    assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
+    drop(router);
+}
+
+#[test]
+fn a_callback_that_panics_nastily_does_not_silence_the_others() {
+    quiet_panics();
+    let source = ByHand::with(&serving(FLAG, "v2"));
+    let flags = modelgate::Flags::builder().source(source.clone()).build().unwrap();
+    let (send, told) = mpsc::channel();
+    flags.on_change(|_| panic_nastily());
+    flags.on_change(move |snapshot| send.send(snapshot.revision()).unwrap());
+    source.publish(&serving(FLAG, "v1"));
+    source.publish(&serving(FLAG, "v2"));
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn a_source_that_keeps_failing_never_passes_for_one_that_answered() {
+    let source = ByHand::silent();
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .model("v1", Puppet::new(1.0))
+        .model("v2", Puppet::new(2.0))
+        .fallback("v1")
+        .source(source.clone())
+        .build()
+        .unwrap();
+    source.sink().report(SourceError::new("connection refused"));
+    let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
+    assert_eq!((answer.version().as_str(), answer.reason()), ("v1", Reason::NotReady));
+    assert_eq!(answer.fallback(), Some(FallbackCause::NotReady));
+}
+
+#[cfg(feature = "file")]
+#[test]
+fn a_flag_file_half_written_deleted_or_replaced_leaves_the_right_version_answering() {
+    use std::fs;
+
+    use support::until;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.json");
+    fs::write(&path, serving(FLAG, "v2")).unwrap();
+    let file = modelgate::source::FileSource::watch(&path).poll_interval(Duration::from_millis(50));
+    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+        .model("v1", Puppet::new(1.0))
+        .model("v2", Puppet::new(2.0))
+        .fallback("v1")
+        .source(file)
+        .build()
+        .unwrap();
+    let version = || {
+        let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
+        assert!(!answer.fell_back());
+        answer.version().to_string()
+    };
+    let stale = |what: &str| {
+        let came = router.flags().wait_until(PATIENCE, |status| status.sources[0].is_stale());
+        assert!(came, "{what}: {:?}", router.status());
+    };
+    assert_eq!(version(), "v2", "ready at once");
+
+    let whole = serving(FLAG, "v1");
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    stale("half-written");
+    assert_eq!(version(), "v2");
+
+    fs::write(&path, &whole).unwrap();
+    until("the whole file", || version() == "v1");
+
+    fs::remove_file(&path).unwrap();
+    stale("deleted");
+    assert_eq!(version(), "v1");
+
+    let next = folder.path().join("next.json");
+    fs::write(&next, serving(FLAG, "v2")).unwrap();
+    fs::rename(&next, &path).unwrap();
+    until("the file put in its place", || version() == "v2");
+    until("ready again", || router.status().sources[0].is_ready());
+}
+
+#[cfg(feature = "onnx")]
+#[test]
+fn an_input_of_the_wrong_length_is_refused_with_what_was_expected() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v1.onnx");
+    let load = || modelgate::onnx::Classifier::load(file).unwrap();
+    let router = ModelRouter::<[f32], modelgate::Classification>::builder(FLAG)
+        .model("v1", load())
+        .model("v2", load())
+        .fallback("v1")
+        .source(ByHand::with(&serving(FLAG, "v2")))
+        .breaker(BreakerPolicy::new(1, Duration::from_secs(30)))
+        .build()
+        .unwrap();
+    let user = Context::new("user-1");
+    for _ in 0..3 {
+        let error = router.predict(&user, &[0.0; 3]).unwrap_err();
+        assert!(error.is_invalid_input(), "{error:?}");
+        let message = error.model_error().unwrap().to_string();
+        assert!(message.contains('3') && message.contains("64"), "{message}");
+    }
+    let answer = router.predict(&user, &[0.0; 64]).unwrap();
+    assert_eq!(answer.version(), "v2", "no breaker has opened");
+}

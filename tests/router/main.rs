@@ -1,0 +1,17 @@
+//! The router: decisions, fallbacks, failures, and what the usual hand-written glue gets wrong.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batched;
+mod breaker;
+mod consistency;
+mod contexts;
+mod eligibility;
+mod fallbacks;
+mod faults;
+mod lazy_model;
+mod promises;
+mod rollout;
+mod serialized;
+mod traps;

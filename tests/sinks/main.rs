@@ -1,0 +1,5 @@
+//! Sinks of comparisons: files, and events.
+
+mod events;
+mod jsonl;
+mod places;

@@ -1,0 +1,4 @@
+//! Frozen assignments, which no release may change.
+
+mod flagd;
+mod launchdarkly;
