@@ -122,7 +122,7 @@ impl Choice {
 
 /// The context has no targeting key and the policy is to refuse.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyRefused;
+pub(crate) struct MissingKeyError;
 
 impl<M: Handle> Core<M> {
     pub(crate) fn new(
@@ -259,18 +259,17 @@ impl<M: Handle> Core<M> {
 
     /// As [`change`](Self::change), where models go out that are returned.
     fn replace(&self, change: impl FnOnce(&mut Control<M>) -> Option<M>) {
-        let (gone, replaced) =
-            publication::change(&self.control, &self.table, change, |control| {
-                let table = control.table(&self.settings, &self.counts);
-                self.feeds.iter().for_each(|feed| feed.watch(&table));
-                table
-            });
+        let (gone, replaced) = publication::change(&self.control, &self.table, change, |control| {
+            let table = control.table(&self.settings, &self.counts);
+            self.feeds.iter().for_each(|feed| feed.watch(&table));
+            table
+        });
         // After the change: few requests come to a version that lets go of what it holds.
         if let Some(gone) = gone {
             gone.retired();
         }
         // The last request that still has it must not free the models in it.
-        reaper::bury(replaced);
+        reaper::drop_when_last(replaced);
     }
 }
 

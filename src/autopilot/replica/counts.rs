@@ -25,9 +25,9 @@ impl Replica {
     ) -> Result<(), StoreError> {
         let Some((artefact, attempt)) = self.begun.clone() else { return Ok(()) };
         self.seq = self.seq.saturating_add(1);
-        let guarding = self.state().is_some_and(|state| {
-            matches!(state.phase.running(), Some(Running::Guarding))
-        });
+        let guarding = self
+            .state()
+            .is_some_and(|state| matches!(state.phase.running(), Some(Running::Guarding)));
         let tally = ReplicaTally {
             schema: SCHEMA,
             replica: self.id.clone(),
