@@ -20,12 +20,10 @@ use super::{
     evidence::Evidence,
     gate::GateReport,
     machine::{self, DecisionContext},
-    phase::Phase,
     plan::RolloutPlan,
     state::RolloutState,
     store::{Expect, StateStore, StoreError, Tag},
     sums::MetricSum,
-    tally::ReplicaTally,
     transition::Transition,
 };
 

@@ -9,6 +9,7 @@ use crate::{
         OperateError, RouterStats,
         breaker::Breaker,
         clamp::Health,
+        publication,
         slot::{Handle, Slot},
     },
     shadow::ShadowStats,
