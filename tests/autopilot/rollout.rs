@@ -187,6 +187,8 @@ fn a_candidate_that_breaks_at_a_quarter_of_the_users_is_taken_back() {
     assert!(service.by_candidate > 0);
     service.broken.store(true, Ordering::SeqCst);
     service.go_on_until(|service| service.phase() == Some(Phase::RolledBack));
+    // What was decided is in force when the look is over.
+    service.look();
     let before = service.by_candidate;
     service.go_on();
     assert_eq!(service.by_candidate, before, "nobody any more");
