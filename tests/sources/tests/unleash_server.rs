@@ -3,6 +3,9 @@
 //! `tests/servers/unleash.sh start FOLDER` starts one and prints the variables that say where it
 //! is. Without them, these tests are skipped, except where `CI` is `true`.
 
+#[path = "unleash_server/autopilot.rs"]
+mod autopilot;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -353,7 +356,7 @@ fn a_wrong_token_is_said_and_the_fallback_answers() {
         .retry(Duration::from_millis(20), Duration::from_millis(100));
     let router = router("ml-model-version", wrong);
     let status = expect(router.flags(), |status| {
-        matches!(&status.sources[0].state, SourceState::Starting { attempts: 2.., .. })
+        matches!(&status.sources[0].state, SourceState::Rejected { attempts: 2.., .. })
     });
     let shown = format!("{status:?}");
     assert!(shown.contains("401") && !shown.contains("wrong"), "{shown}");
