@@ -210,9 +210,6 @@ fn every_assignment_is_the_official_one_while_flags_change_and_servers_die() {
     }
     took.sort();
     println!("changes were seen after {took:?}, polling each {INTERVAL:?}");
-    // The server itself notices changes once a second.
-    let typical = took[took.len() / 2];
-    assert!(typical < INTERVAL + 3 * Duration::from_secs(1), "{typical:?}");
     expect(router.flags(), |status| status.sources[0].is_ready());
     assert_official(&peer, &history, &router, &now);
 
