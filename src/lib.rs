@@ -127,6 +127,8 @@ pub mod unleash;
 pub mod value;
 pub mod verdict;
 
+#[cfg(feature = "async")]
+mod blocking;
 mod contain;
 mod context;
 mod cpu_time;

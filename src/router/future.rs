@@ -19,7 +19,6 @@ use self::{
     hosted::{Hosted, Lanes},
     lane::LaneError,
     model::AsyncModel,
-    runtime::run_on_thread,
     wait::wait,
 };
 use super::{
@@ -36,6 +35,7 @@ use super::{
     table::{Candidate, Candidates, RoutingTable},
 };
 use crate::{
+    blocking::run_on_thread,
     context::EvaluationContext,
     flag::store::{Flags, FlagsStatus, NotReadyError},
     model::{Acceptance, Model},
@@ -310,8 +310,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     ///
     /// [`NotReadyError`](crate::flag::store::NotReadyError), when `timeout` passes first.
     pub async fn ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
-        let flags = self.inner.core.flags.clone();
-        run_on_thread(move || flags.wait_ready(timeout)).await
+        self.inner.core.flags.ready(timeout).await
     }
 
     /// As [`flush`](Self::flush), without holding up the thread that polls this: where that thread
