@@ -134,6 +134,7 @@ mod context;
 mod cpu_time;
 mod hash;
 mod latency;
+mod mismatch;
 mod parallel;
 mod prediction_id;
 mod process;

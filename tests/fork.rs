@@ -17,7 +17,7 @@ use modelgate::{
     router::PredictErrorKind,
     shadow::{Budget, DropCause},
 };
-use support::{test_flags, PATIENCE, Puppet, serving, until};
+use support::{PATIENCE, Puppet, serving, test_flags, until};
 
 const FLAG: &str = "ml-model-version";
 

@@ -13,7 +13,7 @@ use modelgate::{
     source::FileSource,
 };
 use parking_lot::{Mutex, MutexGuard};
-use support::{test_flags, Gate, OpensAtTheEnd, PATIENCE, Puppet, serving, until};
+use support::{Gate, OpensAtTheEnd, PATIENCE, Puppet, serving, test_flags, until};
 
 const FLAG: &str = "ml-model-version";
 

@@ -19,10 +19,9 @@ use modelgate::testing::TestFlags;
 use modelgate::{
     Context, Flags, ModelRouter,
     metrics::{publish_metrics, publish_source_metrics},
-    source::SourceError,
 };
 use parking_lot::Mutex;
-use support::{test_flags, flags as compiled_flags, Mood, Puppet, serving};
+use support::{Mood, Puppet, flags as compiled_flags, serving, test_flags};
 
 /// Keeps every counter and gauge by its name and labels.
 #[derive(Default)]

@@ -17,6 +17,7 @@ mod resolver;
 mod secret;
 mod settings;
 mod tls;
+pub(crate) mod url;
 
 use std::{
     future::Future,
@@ -40,7 +41,7 @@ pub(crate) use self::connector::Connector;
 pub(crate) use self::secret::Address;
 pub(crate) use self::{
     backoff::{Backoff, jittered},
-    client::{Answer, Client, Conditions, public_part},
+    client::{Answer, Client, Conditions},
     events::Events,
     failure::Failure,
     key::{Changes, Key},
@@ -49,6 +50,7 @@ pub(crate) use self::{
     resolver::Resolver,
     secret::Secret,
     tls::provider as tls_provider,
+    url::public_part,
 };
 pub use self::{key::KeyHandle, settings::HttpSettings};
 use super::SourceError;

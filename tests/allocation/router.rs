@@ -15,7 +15,7 @@ use modelgate::{
     model_fn,
     shadow::{Budget, DropCause},
 };
-use support::{test_flags, Gate, OpensAtTheEnd, settled};
+use support::{Gate, OpensAtTheEnd, settled, test_flags};
 
 fn targeting(rule: &str) -> String {
     format!(

@@ -19,7 +19,7 @@ use modelgate::{
         stats::{VersionState, VersionStats},
     },
 };
-use support::{test_flags, flags as compiled_flags, Gate, OpensAtTheEnd, Puppet, serving, until};
+use support::{Gate, OpensAtTheEnd, Puppet, flags as compiled_flags, serving, test_flags, until};
 
 const FLAG: &str = "ml-model-version";
 /// Of a call. The fallback is called anew and has as long: enough for a machine that is busy.
@@ -177,10 +177,8 @@ fn a_version_without_room_leaves_the_request_to_the_fallback() {
 fn blocking_a_hung_version_frees_those_who_wait_for_its_threads() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, test_flags(&serving(FLAG, "v2")))
-        .compute_threads(1)
-        .build_async()
-        .unwrap();
+    let router =
+        builder(&gate, test_flags(&serving(FLAG, "v2"))).compute_threads(1).build_async().unwrap();
     let mut running = Box::pin(ask(&router));
     assert!(poll_once(&mut running).is_pending());
     gate.wait_for(1);

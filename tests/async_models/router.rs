@@ -24,8 +24,8 @@ use modelgate::{
 };
 use parking_lot::Mutex;
 use support::{
-    test_flags, flags as compiled_flags, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
-    settled, until,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, flags as compiled_flags, panic_nastily,
+    quiet_panics, serving, settled, test_flags, until,
 };
 
 const FLAG: &str = "ml-model-version";

@@ -21,7 +21,7 @@ use modelgate::{
     shadow::{Budget, DropCause, is_shadow},
 };
 use parking_lot::Mutex;
-use support::{test_flags, PATIENCE, serving, settled};
+use support::{PATIENCE, serving, settled, test_flags};
 
 const FLAG: &str = "ml-model-version";
 

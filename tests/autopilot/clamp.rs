@@ -23,7 +23,7 @@ use modelgate::{
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::{test_flags, flags as compiled_flags, serving};
+use support::{flags as compiled_flags, serving, test_flags};
 
 const FLAG: &str = "ml-model-version";
 

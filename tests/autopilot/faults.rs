@@ -21,7 +21,7 @@ use modelgate::{
 };
 use not_worse::NotWorse;
 use parking_lot::{Condvar, Mutex};
-use support::{test_flags, serving};
+use support::{serving, test_flags};
 
 const FLAG: &str = "ml-model-version";
 

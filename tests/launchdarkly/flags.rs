@@ -10,7 +10,7 @@ use modelgate::{
     flag::ProblemSeverity, launchdarkly::LaunchDarkly, router::MissingKey,
 };
 use serde_json::json;
-use support::{Puppet};
+use support::Puppet;
 
 #[test]
 fn a_bad_item_is_named_and_leaves_its_neighbours_alone() {

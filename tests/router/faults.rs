@@ -21,7 +21,8 @@ use modelgate::{
 };
 use parking_lot::Mutex;
 use support::{
-    test_flags, flags as compiled_flags, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, flags as compiled_flags, panic_nastily,
+    quiet_panics, serving, test_flags,
 };
 
 const FLAG: &str = "ml-model-version";

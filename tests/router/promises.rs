@@ -16,7 +16,7 @@ use modelgate::{
     model_fn,
     router::{BreakerPolicy, MissingKey, OperateError, stats::VersionState},
 };
-use support::{test_flags, flags as compiled_flags, Mood, Puppet, quiet_panics, serving};
+use support::{Mood, Puppet, flags as compiled_flags, quiet_panics, serving, test_flags};
 
 const FLAG: &str = "ml-model-version";
 
@@ -43,7 +43,8 @@ fn the_flag_names_the_version_and_a_change_acts_on_the_next_request() {
 
     source.replace(compiled_flags(
         r#"{"flags": {"ml-model-version": {"state": "DISABLED", "defaultVariant": "on",
-            "variants": {"on": "v2"}}}}"#));
+            "variants": {"on": "v2"}}}}"#,
+    ));
     let killed = router.predict(&user, &[0.5]).unwrap();
     assert_eq!((killed.version().as_str(), *killed.output()), ("v1", 1.5));
     assert_eq!(killed.reason(), Reason::Disabled);

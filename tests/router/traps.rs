@@ -17,9 +17,8 @@ use modelgate::{
     model_fn,
     router::{MissingKey, stats::VersionState},
     shadow::Budget,
-    source::SourceError,
 };
-use support::{test_flags, Mood, PATIENCE, Puppet, quiet_panics, serving, settled};
+use support::{Mood, PATIENCE, Puppet, quiet_panics, serving, settled, test_flags};
 
 const FLAG: &str = "ml-model-version";
 

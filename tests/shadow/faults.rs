@@ -22,8 +22,8 @@ use modelgate::{
 };
 use std::time::Duration;
 use support::{
-    test_flags, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
-    settled, until,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving, settled,
+    test_flags, until,
 };
 
 const FLAG: &str = "ml-model-version";

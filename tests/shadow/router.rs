@@ -13,7 +13,8 @@ use modelgate::{
     value::Value,
 };
 use support::{
-    test_flags, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, quiet_panics, serving, settled, settled_in,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, quiet_panics, serving, settled, settled_in,
+    test_flags,
 };
 
 const FLAG: &str = "ml-model-version";
