@@ -13,7 +13,6 @@ use modelgate::{
 };
 use serde_json::{Value as Json, json};
 
-
 fn compile(document: &Json) -> FlagSet {
     let flags = Flagsmith::new().compile(&document.to_string()).unwrap();
     assert!(flags.problems().is_empty(), "{:?}", flags.problems());

@@ -1,5 +1,4 @@
 //! Flagsmith: environments, and the table of its operators.
 
-
 mod environments;
 mod operators;

@@ -1,7 +1,6 @@
 //! Unleash's documents and events: what is refused and how that is said, what an update changes,
 //! what a bad strategy does.
 
-
 use modelgate::testing::TestFlags;
 use modelgate::{
     Context, FlagSet, Flags, clock::ManualClock, flag::ProblemSeverity, unleash::Unleash,
