@@ -291,7 +291,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
-    /// Has what the router counts carried, under this name, to where its flags come from.
+    /// Reports what the router counts, under this name, to where its flags come from.
     #[cfg(feature = "unleash-dialect")]
     pub fn impact_metrics(
         mut self,
@@ -302,9 +302,10 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
-    /// Lets an autopilot say how many of the users whom the flags send to its candidate reach it.
+    /// Lets an autopilot limit how many of the users whom the flags send to its candidate reach it.
     ///
-    /// It can only lower that. Several autopilots, each with a candidate of its own, go side by side.
+    /// It can only lower their number. Several autopilots, each with a candidate of its own, may run side by
+    /// side.
     pub fn autopilot(mut self, autopilot: &Autopilot) -> RouterBuilder<F, P> {
         self.autopilots.push(autopilot.clone());
         self

@@ -168,8 +168,8 @@ impl Shadow {
     }
 
     /// How long a router that is dropped or shut down waits for shadows that are running; 1
-    /// second by default. Those still waiting for a thread are lost to the
-    /// [`Shutdown`](crate::shadow::DropCause::Shutdown) at once.
+    /// second by default. Those still waiting for a thread are dropped at once, as
+    /// [`Shutdown`](crate::shadow::DropCause::Shutdown).
     pub fn grace(mut self, grace: Duration) -> Shadow {
         self.grace = grace;
         self

@@ -187,14 +187,14 @@ impl Drop for Task {
     }
 }
 
-/// Tells a task that it is to end.
+/// Signals a task to end.
 pub(crate) struct StopSignal(Option<oneshot::Receiver<()>>);
 
 impl StopSignal {
     /// Returns when the task is to end. May be dropped and called again.
     pub(crate) async fn wait(&mut self) {
         if let Some(stopped) = &mut self.0 {
-            // An error is the sender dropped, which is how it is told.
+            // An error means that the sender was dropped, which is the signal.
             let _ = stopped.await;
             self.0 = None;
         }
