@@ -21,6 +21,7 @@ use modelgate::{
     compare::Tolerance,
     flag::store::SourceState,
     model_fn,
+    shadow::Budget,
     unleash::{self, ImpactMetrics},
 };
 use modelgate_source_tests::{
@@ -300,7 +301,8 @@ fn what_a_router_counts_is_among_the_impact_metrics_of_the_server() {
         .model("v2", model_fn(|x: &[f64]| Ok(x[0] + 1.0)))
         .fallback("v1")
         .source(source)
-        .shadow(Shadow::always().candidate("v2").queue(4096))
+        // Every one is wanted here, also of a machine that has little to spare.
+        .shadow(Shadow::always().candidate("v2").queue(4096).budget(Budget::unlimited()))
         .compare(Tolerance::absolute(0.5))
         .impact_metrics("fraud", &impact)
         .build()
@@ -320,6 +322,7 @@ fn what_a_router_counts_is_among_the_impact_metrics_of_the_server() {
     }
     assert_eq!(answers.len(), 2);
     // The last of them are reported by the end of the router.
+    assert!(router.flush(PATIENCE));
     drop(router);
     let figure = |name: &str, labels: &[(&str, &str)]| {
         let of_app = [("appName", &*app), ("environment", "development"), ("router", "fraud")];
@@ -339,7 +342,7 @@ fn what_a_router_counts_is_among_the_impact_metrics_of_the_server() {
         let labels = [("candidate", "v2"), ("agreement", agreement)];
         figure("modelgate_shadows_completed_total", &labels)
     };
-    assert_eq!(shadows("disagreed"), Some(answers["v1"]));
+    eventually("all shadows are there", || shadows("disagreed") == Some(answers["v1"]));
     assert_eq!(shadows("agreed"), None);
     assert_eq!(figure("modelgate_shadow_disagreement", &[("candidate", "v2")]), Some(1.0));
     real.archive();
