@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{
     not_worse::NotWorse,
-    support::{ByHand, serving},
+    support::{serving, test_flags},
 };
 
 const FLAG: &str = "ml-model-version";
@@ -87,7 +87,7 @@ fn a_conflict_that_one_replica_found_is_over_when_somebody_resumes_on_another() 
             .model("v2", model_fn(|_: &[f32]| Ok(2.0)))
             .fallback("v1")
             .autopilot(&autopilot)
-            .source(ByHand::with(&serving(FLAG, "v2")))
+            .source(test_flags(&serving(FLAG, "v2")))
             .build()
             .unwrap();
         (autopilot, router)
