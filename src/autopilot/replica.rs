@@ -64,7 +64,8 @@ pub(super) struct ClockReading {
 pub(super) struct LocalHealth {
     pub(super) eligible: bool,
     pub(super) breaker_opens: u64,
-    pub(super) conflict: Option<String>,
+    /// What a writer found changed: at which revision, and in words.
+    pub(super) conflict: Option<(u64, String)>,
 }
 
 /// The state as this replica last read or wrote it.

@@ -261,7 +261,7 @@ impl RunnerShared {
             eligible: !health.is_empty()
                 && health.iter().all(|one| one.is_some_and(|one| one.eligible)),
             breaker_opens: health.iter().flatten().map(|one| one.breaker_opens).sum(),
-            conflict: self.conflicts.lock().values().next().map(|(_, why)| why.clone()),
+            conflict: self.conflicts.lock().values().max().cloned(),
         }
     }
 

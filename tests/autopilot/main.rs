@@ -10,3 +10,4 @@ mod draw;
 mod faults;
 mod rollout;
 mod store;
+mod writers;

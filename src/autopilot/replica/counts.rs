@@ -40,7 +40,8 @@ impl Replica {
             breaker_opens: local.breaker_opens,
             veto: self.view.veto.clone(),
             alarm: if guarding { evidence.alarm(self.view.replicas.max(1)) } else { None },
-            conflict: local.conflict.clone(),
+            conflict: local.conflict.as_ref().map(|(_, why)| why.clone()),
+            conflict_rev: local.conflict.as_ref().map_or(0, |(rev, _)| *rev),
             counts: evidence.counts(),
         };
         let name = format!("{}/tally/{}.json", self.prefix, self.id);

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::RunnerShared;
 use crate::autopilot::{
-    Cause, Transition,
+    Transition,
+    state::RolloutState,
     store::{Expect, StoreError},
     writer::{Intent, ShareWriter, WriteError, Written},
 };
@@ -51,13 +52,13 @@ impl RunnerShared {
     }
 
     fn write_if_due(&self, writer: &dyn ShareWriter, tried: &mut Option<WriteAttempt>) {
-        let (transition, own) = {
+        let (state, own) = {
             let view = self.view.lock();
-            let Some(transition) = view.state().and_then(|state| state.transitions.last()) else {
-                return;
-            };
-            (transition.clone(), view.id() == transition.by)
+            let Some(state) = view.shared_state() else { return };
+            let own = state.transitions.last().is_some_and(|last| last.by == view.id());
+            (state, own)
         };
+        let Some(transition) = state.transitions.last() else { return };
         let now = self.time().monotonic;
         let known = tried.filter(|tried| tried.rev == transition.rev);
         let is_new = known.is_none();
@@ -69,7 +70,7 @@ impl RunnerShared {
             return;
         }
         let name = writer.name();
-        let done = match self.write(writer, &name, &transition) {
+        let done = match self.write(writer, &name, transition, &state) {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(
@@ -91,18 +92,17 @@ impl RunnerShared {
         writer: &dyn ShareWriter,
         name: &str,
         transition: &Transition,
+        state: &RolloutState,
     ) -> Result<(), WriteError> {
         let agreed = {
             let mut conflicts = self.conflicts.lock();
-            let since = conflicts.values().map(|(since, _)| *since).max();
-            let resumed = transition.cause == Cause::Resumed;
             // Nothing is written by any writer until somebody has resumed.
-            if since.is_some_and(|since| !resumed || transition.rev <= since) {
+            if conflicts.values().any(|(since, _)| !state.resumed_after(*since)) {
                 return Ok(());
             }
             conflicts.remove(name).is_some()
         };
-        self.write_over(writer, name, transition, agreed)
+        self.write_over(writer, name, transition, state, agreed)
     }
 
     fn write_over(
@@ -110,6 +110,7 @@ impl RunnerShared {
         writer: &dyn ShareWriter,
         name: &str,
         transition: &Transition,
+        state: &RolloutState,
         agreed: bool,
     ) -> Result<(), WriteError> {
         let stored =
@@ -121,7 +122,9 @@ impl RunnerShared {
         if left.as_ref().is_some_and(|left| left.rev >= transition.rev) {
             return Ok(());
         }
-        let last = left.map(|left| left.written).filter(|_| !agreed);
+        // Whoever resumes may do so on another replica than the one that found the conflict.
+        let last = left.filter(|left| !agreed && !state.conflict_resolved_after(left.rev));
+        let last = last.map(|left| left.written);
         let intent = Intent {
             autopilot: self.plan.autopilot.clone(),
             candidate: self.plan.candidate.to_string(),
@@ -135,8 +138,9 @@ impl RunnerShared {
         };
         let written = writer.write(&intent, last.as_ref()).inspect_err(|error| {
             if error.is_conflict() {
-                let found = (transition.rev, error.to_string());
-                self.conflicts.lock().insert(name.to_owned(), found);
+                // Only who resumes from now on can have seen what is there.
+                let now = self.view.lock().state().map_or(transition.rev, |state| state.rev);
+                self.conflicts.lock().insert(name.to_owned(), (now, error.to_string()));
             }
         })?;
         let left = WriterRecord { rev: transition.rev, written };
