@@ -3,6 +3,7 @@
 mod agreement;
 mod comparator;
 mod comparison;
+mod cosine_similarity;
 pub mod key;
 mod probability_distance;
 mod same_label;
@@ -14,6 +15,7 @@ pub use self::{
     agreement::Agreement,
     comparator::Comparator,
     comparison::{Comparison, Run},
+    cosine_similarity::CosineSimilarity,
     probability_distance::{HasProbabilities, ProbabilityDistance},
     same_label::{HasLabel, SameLabel},
     tolerance::{Numeric, Tolerance},

@@ -120,11 +120,11 @@ mod hook;
 mod ledger;
 mod model;
 mod operator;
+mod prerequisite_recorder;
 mod reference;
 mod segment;
 #[cfg(feature = "launchdarkly")]
 mod source;
-mod tally;
 mod trace;
 mod tree;
 mod variation;
@@ -138,7 +138,7 @@ pub use self::source::{Client, DualReads, Events, Source};
 use self::{
     big_segments::BigSegments,
     evaluator::Evaluator,
-    hook::{Hooked, Hooks},
+    hook::{HookedFlag, Hooks},
     segment::Segments,
     trace::Untraced,
     tree::LaunchDarklyFlag,
@@ -152,12 +152,12 @@ pub use self::{
 };
 #[cfg(feature = "launchdarkly")]
 pub(crate) use self::{
-    ledger::{ContextSnapshot, Ledger, Note, SingleAnswer, SingleContext, SummaryEntry},
+    ledger::{ContextSnapshot, Ledger, LedgerEntry, SingleAnswer, SingleContext, SummaryEntry},
     reference::components,
 };
 use crate::{
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, Outcome},
+    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcome},
 };
 
 /// Reads LaunchDarkly flag data.
@@ -166,6 +166,7 @@ pub struct LaunchDarkly {
     big_segments: Option<Arc<dyn BigSegments>>,
     exposures: Option<EvaluationCounts>,
     hooks: Option<Arc<Hooks>>,
+    memory: MemoryLimit,
     #[cfg(feature = "launchdarkly")]
     ledger: Option<Arc<Ledger>>,
 }
@@ -174,6 +175,13 @@ impl LaunchDarkly {
     /// The dialect without a store of big segments.
     pub fn new() -> LaunchDarkly {
         LaunchDarkly::default()
+    }
+
+    /// The memory in bytes that compiling one document may take; otherwise eight times its size,
+    /// and for any document 32 MiB.
+    #[must_use]
+    pub fn with_max_memory(self, bytes: u64) -> LaunchDarkly {
+        LaunchDarkly { memory: MemoryLimit::bytes(bytes), ..self }
     }
 
     /// Asks this store who is in a big segment.
@@ -258,7 +266,7 @@ impl LaunchDarkly {
         match &self.hooks {
             None => Flag::new(key, flag),
             Some(hooks) => {
-                let hooked = Hooked { flag, key: Arc::clone(&key), hooks: Arc::clone(hooks) };
+                let hooked = HookedFlag { flag, key: Arc::clone(&key), hooks: Arc::clone(hooks) };
                 Flag::new(key, hooked)
             }
         }
@@ -270,7 +278,8 @@ impl LaunchDarkly {
     /// [problems](FlagSet::problems); it never takes its neighbours with it.
     ///
     /// # Errors
-    /// When the text is not JSON, or has neither flags nor segments.
+    /// When the text is not JSON, or has neither flags nor segments, or would take
+    /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         document::compile(self, crate::dialect::without_mark(text))
     }

@@ -12,7 +12,7 @@ mod load_error;
 #[cfg(feature = "onnx")]
 mod ml;
 mod names;
-mod regressor;
+mod numbers;
 mod schema;
 mod select;
 mod sidecar;
@@ -34,7 +34,7 @@ pub use self::{
     describe::{AxisSize, TensorInfo},
     graph::Graph,
     load_error::{EngineError, LoadError, UnsupportedOperator},
-    regressor::{Regressor, VectorModel},
+    numbers::{MultiLabelClassifier, Regressor, VectorModel},
 };
 use self::{
     engine::{Beside, Document, Engine, Outputs, Plan, Rows},

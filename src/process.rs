@@ -6,15 +6,15 @@
 
 /// The process in which something was made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Home(u32);
+pub(crate) struct OwnerProcess(u32);
 
-impl Home {
-    pub(crate) fn here() -> Home {
-        Home(std::process::id())
+impl OwnerProcess {
+    pub(crate) fn current() -> OwnerProcess {
+        OwnerProcess(std::process::id())
     }
 
     /// `false` in a child that was forked since. One system call.
-    pub(crate) fn is_here(self) -> bool {
+    pub(crate) fn is_current(self) -> bool {
         self.0 == std::process::id()
     }
 }

@@ -11,55 +11,55 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::contain::contained;
 
 /// How often the thread looks, at first and at last.
-const SOON: Duration = Duration::from_millis(1);
-const LATER: Duration = Duration::from_millis(100);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Frees the value when nobody else holds it, a tenth of a second later at most.
 ///
 /// There is a thread for this only while something waits. Where the system has none to give, what
 /// waits goes on waiting until the next call.
-pub(crate) fn bury<T: Send + Sync + ?Sized + 'static>(value: Arc<T>) {
+pub(crate) fn drop_when_last<T: Send + Sync + ?Sized + 'static>(value: Arc<T>) {
     let mut state = REAPER.state.lock();
     state.waiting.push(Box::new(value));
-    see_to_it(state);
+    ensure_watcher(state);
 }
 
 static REAPER: Reaper = Reaper {
-    state: Mutex::new(State { waiting: Vec::new(), watched: false }),
+    state: Mutex::new(ReaperState { waiting: Vec::new(), watched: false }),
     changed: Condvar::new(),
 };
 
 struct Reaper {
-    state: Mutex<State>,
+    state: Mutex<ReaperState>,
     changed: Condvar,
 }
 
-struct State {
-    waiting: Vec<Box<dyn Buried>>,
+struct ReaperState {
+    waiting: Vec<Box<dyn Reapable>>,
     /// Whether a thread looks after those that wait.
     watched: bool,
 }
 
-trait Buried: Send {
+trait Reapable: Send {
     fn is_last(&self) -> bool;
 }
 
-impl<T: Send + Sync + ?Sized> Buried for Arc<T> {
+impl<T: Send + Sync + ?Sized> Reapable for Arc<T> {
     fn is_last(&self) -> bool {
         Arc::strong_count(self) == 1
     }
 }
 
-impl State {
+impl ReaperState {
     /// One that nobody else holds.
-    fn take_last(&mut self) -> Option<Box<dyn Buried>> {
-        let place = self.waiting.iter().position(|buried| buried.is_last())?;
+    fn take_last(&mut self) -> Option<Box<dyn Reapable>> {
+        let place = self.waiting.iter().position(|value| value.is_last())?;
         Some(self.waiting.swap_remove(place))
     }
 }
 
 /// Has a thread look after those that wait.
-fn see_to_it(mut state: MutexGuard<'_, State>) {
+fn ensure_watcher(mut state: MutexGuard<'_, ReaperState>) {
     if state.watched || state.waiting.is_empty() {
         drop(state);
         REAPER.changed.notify_one();
@@ -74,26 +74,26 @@ fn see_to_it(mut state: MutexGuard<'_, State>) {
 }
 
 fn watch() {
-    let mut pause = SOON;
+    let mut pause = SHORTEST_PAUSE;
     let mut state = REAPER.state.lock();
     loop {
         if let Some(free) = state.take_last() {
             // Whatever this does when it is freed, another thread looks after the rest.
             state.watched = false;
-            see_to_it(state);
+            ensure_watcher(state);
             let _ = contained(|| drop(free));
             state = REAPER.state.lock();
             if state.watched {
                 return;
             }
             state.watched = true;
-            pause = SOON;
+            pause = SHORTEST_PAUSE;
         } else if state.waiting.is_empty() {
             state.watched = false;
             return;
         } else {
-            let rung = !REAPER.changed.wait_for(&mut state, pause).timed_out();
-            pause = if rung { SOON } else { pause.saturating_mul(2).min(LATER) };
+            let woken = !REAPER.changed.wait_for(&mut state, pause).timed_out();
+            pause = if woken { SHORTEST_PAUSE } else { pause.saturating_mul(2).min(LONGEST_PAUSE) };
         }
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     fn the_last_user_does_not_free_it() {
         let (freed, told) = mpsc::channel();
         let value = Arc::new(Tells(freed, None));
-        bury(Arc::clone(&value));
+        drop_when_last(Arc::clone(&value));
         assert!(told.try_recv().is_err());
         drop(value);
         assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "modelgate-reaper");
@@ -133,9 +133,9 @@ mod tests {
     fn one_that_takes_its_time_holds_up_no_other() {
         let (go_on, wait) = mpsc::channel();
         let ((slow, slow_told), (quick, quick_told)) = (mpsc::channel(), mpsc::channel());
-        bury(Arc::new(Tells(slow, Some(Mutex::new(wait)))));
+        drop_when_last(Arc::new(Tells(slow, Some(Mutex::new(wait)))));
         let later = Arc::new(Tells(quick, None));
-        bury(Arc::clone(&later));
+        drop_when_last(Arc::clone(&later));
         drop(later);
         assert_eq!(quick_told.recv_timeout(PATIENCE).unwrap(), "modelgate-reaper");
         assert!(slow_told.try_recv().is_err());

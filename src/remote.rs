@@ -163,20 +163,20 @@ impl Status {
 }
 
 /// A try that failed.
-struct Failed {
+struct FailedAttempt {
     error: Error,
     /// If it may be tried again: after how long at the earliest.
     again: Option<Duration>,
 }
 
-impl From<Error> for Failed {
-    fn from(error: Error) -> Failed {
-        Failed { error, again: None }
+impl From<Error> for FailedAttempt {
+    fn from(error: Error) -> FailedAttempt {
+        FailedAttempt { error, again: None }
     }
 }
 
-impl From<Failed> for Error {
-    fn from(failed: Failed) -> Error {
+impl From<FailedAttempt> for Error {
+    fn from(failed: FailedAttempt) -> Error {
         failed.error
     }
 }

@@ -8,8 +8,8 @@ mod call;
 pub(crate) mod clamp;
 mod core;
 pub(crate) mod decision;
+mod deferred_drop;
 mod drop_contained;
-mod ending;
 pub(crate) mod error;
 #[cfg(feature = "async")]
 pub(crate) mod future;
@@ -53,10 +53,10 @@ pub use self::{
 };
 use self::{
     call::{Called, FiniteCheck, measured_call},
-    core::{Choice, Core, KeyRefused},
+    core::{Choice, Core, MissingKeyError},
+    deferred_drop::DeferredDrop,
     drop_contained::DropContained,
-    ending::Ending,
-    shadowing::{ComparedOn, Joined, Served, Shadowable, Shadowing},
+    shadowing::{ComparedOn, JoinedShadow, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, RoutingTable},
 };
@@ -89,7 +89,7 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for SharedModel<F, P> {
 
 struct RouterState<F: ?Sized, P> {
     // First: what follows is then not the last to go.
-    _ending: Ending,
+    _deferred_drop: DeferredDrop,
     core: Arc<Core<SharedModel<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -144,8 +144,9 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         let RouterState { core, shadowing, .. } = &*self.inner;
         let table = core.table.load();
         let id = PredictionId::generate();
-        let mut choice =
-            core.choose(&table, context, true).map_err(|KeyRefused| PredictError::missing_key())?;
+        let mut choice = core
+            .choose(&table, context, true)
+            .map_err(|MissingKeyError| PredictError::missing_key())?;
         core.count(&table, &choice);
         let named = core.named(&choice);
         let candidates = core.candidates(&table, context, choice.slot, id);
@@ -174,7 +175,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         table: &RoutingTable<SharedModel<F, P>>,
         candidates: &[Candidate],
         answered: &ServedAnswer<P>,
-        joined: Vec<Joined<P>>,
+        joined: Vec<JoinedShadow<P>>,
         (key, features, id): (Option<&str>, &F, PredictionId),
     ) {
         let shadowing = &self.inner.shadowing;

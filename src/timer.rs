@@ -12,14 +12,14 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::{contain::contained, process::Home};
+use crate::{contain::contained, process::OwnerProcess};
 
 /// Wakes futures when their time has come. Its thread ends when it is dropped; nobody waits for
 /// that, for the last future may be dropped in a request, and what wakes may take its time.
 #[derive(Debug)]
 pub(crate) struct Timer {
     shared: Arc<TimerShared>,
-    home: Home,
+    owner: OwnerProcess,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Timer {
         let shared = Arc::new(TimerShared::default());
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new().name("modelgate-timer".into()).spawn(move || theirs.run())?;
-        Ok(Timer { shared, home: Home::here() })
+        Ok(Timer { shared, owner: OwnerProcess::current() })
     }
 
     /// A future that is ready at `moment`.
@@ -92,7 +92,7 @@ impl TimerShared {
 impl Drop for Timer {
     fn drop(&mut self) {
         // In a forked child the lock may be held by a thread that is not there.
-        if self.home.is_here() {
+        if self.owner.is_current() {
             self.shared.state.lock().stopped = true;
             self.shared.changed.notify_all();
         }

@@ -31,14 +31,14 @@ pub(super) enum Quantifier {
 /// What an operator goes through: a written list as it is written, or what an operator comes to.
 /// Anything else written is no list.
 fn subject<'a: 's, 's, W: Tracer>(
-    scene: &mut Evaluator<'a, W>,
+    evaluator: &mut Evaluator<'a, W>,
     written: &'a Expression,
     scope: Scope<'s>,
 ) -> Answer<'s> {
     match written {
-        Expression::Constant(Value::List(_) | Value::Map(_)) => evaluate(written, scene, scope),
+        Expression::Constant(Value::List(_) | Value::Map(_)) => evaluate(written, evaluator, scope),
         Expression::Constant(_) => Ok(Operand::NULL),
-        operator => evaluate(operator, scene, scope),
+        operator => evaluate(operator, evaluator, scope),
     }
 }
 
@@ -57,18 +57,18 @@ fn each(
 }
 
 pub(super) fn map<'a: 's, 's, W: Tracer>(
-    scene: &mut Evaluator<'a, W>,
+    evaluator: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
     let mut mapped = Vec::new();
     if let [list, body, ..] = arguments {
-        let list = subject(scene, list, scope)?;
+        let list = subject(evaluator, list, scope)?;
         if !list.is_null() {
             each(&list, |item| {
-                scene.visit()?;
+                evaluator.visit()?;
                 let inner = Scope::Element { item, outer: &scope };
-                mapped.push(evaluate(body, scene, inner)?.into_value());
+                mapped.push(evaluate(body, evaluator, inner)?.into_value());
                 Ok(true)
             })?;
         }
@@ -77,18 +77,18 @@ pub(super) fn map<'a: 's, 's, W: Tracer>(
 }
 
 pub(super) fn filter<'a: 's, 's, W: Tracer>(
-    scene: &mut Evaluator<'a, W>,
+    evaluator: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
     let mut kept = Vec::new();
     if let [list, body, ..] = arguments {
-        let list = subject(scene, list, scope)?;
+        let list = subject(evaluator, list, scope)?;
         if !list.is_null() {
             each(&list, |item| {
-                scene.visit()?;
+                evaluator.visit()?;
                 let inner = Scope::Element { item, outer: &scope };
-                if truthy(evaluate(body, scene, inner)?.borrow()) {
+                if truthy(evaluate(body, evaluator, inner)?.borrow()) {
                     kept.push(item.to_value());
                 }
                 Ok(true)
@@ -100,16 +100,16 @@ pub(super) fn filter<'a: 's, 's, W: Tracer>(
 
 /// What `reduce` keeps is of its start's type throughout: a boolean, a number or text.
 pub(super) fn reduce<'a: 's, 's, W: Tracer>(
-    scene: &mut Evaluator<'a, W>,
+    evaluator: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
 ) -> Answer<'s> {
     let [list, body, start, ..] = arguments else { return Ok(Operand::Owned(Value::Int(0))) };
-    let mut result = match evaluate(start, scene, scope)?.into_value() {
+    let mut result = match evaluate(start, evaluator, scope)?.into_value() {
         value @ (Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => value,
         _ => return Err(EvaluationFailed),
     };
-    let list = subject(scene, list, scope)?;
+    let list = subject(evaluator, list, scope)?;
     if list.is_null() {
         return Ok(Operand::Owned(Value::Int(0)));
     }
@@ -117,9 +117,9 @@ pub(super) fn reduce<'a: 's, 's, W: Tracer>(
         if matches!(current, ValueRef::Null) {
             return Ok(true);
         }
-        scene.visit()?;
+        evaluator.visit()?;
         let step = Scope::Step { current, accumulator: result.borrow(), outer: &scope };
-        let value = evaluate(body, scene, step)?;
+        let value = evaluate(body, evaluator, step)?;
         let value = value.borrow();
         result = match &result {
             Value::Bool(_) => Value::Bool(truthy(value)),
@@ -139,12 +139,12 @@ pub(super) fn reduce<'a: 's, 's, W: Tracer>(
 }
 
 pub(super) fn quantify<'a: 's, 's, W: Tracer>(
-    scene: &mut Evaluator<'a, W>,
+    evaluator: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
     quantifier: Quantifier,
 ) -> Answer<'s> {
-    let list = subject(scene, arguments.first().ok_or(EvaluationFailed)?, scope)?;
+    let list = subject(evaluator, arguments.first().ok_or(EvaluationFailed)?, scope)?;
     if !truthy(list.borrow()) {
         return Ok(matches!(quantifier, Quantifier::None).into());
     }
@@ -152,9 +152,9 @@ pub(super) fn quantify<'a: 's, 's, W: Tracer>(
     let stop_at = !matches!(quantifier, Quantifier::Every);
     let mut stopped = false;
     each(&list, |item| {
-        scene.visit()?;
+        evaluator.visit()?;
         let inner = Scope::Element { item, outer: &scope };
-        stopped = truthy(evaluate(body, scene, inner)?.borrow()) == stop_at;
+        stopped = truthy(evaluate(body, evaluator, inner)?.borrow()) == stop_at;
         Ok(!stopped)
     })?;
     let some = matches!(quantifier, Quantifier::Some);

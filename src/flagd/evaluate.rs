@@ -462,9 +462,9 @@ impl Evaluate for FlagdFlag {
         request: &Request<'a>,
         _: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scene = Evaluator::new(self, request, TraceRecorder::new(self));
-        let evaluation = scene.flag();
-        (evaluation, scene.tracer.trace)
+        let mut evaluator = Evaluator::new(self, request, TraceRecorder::new(self));
+        let evaluation = evaluator.flag();
+        (evaluation, evaluator.tracer.trace)
     }
 
     fn metadata(&self) -> &Map {

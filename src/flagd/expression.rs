@@ -130,28 +130,28 @@ pub(super) type Answer<'s> = Result<Operand<'s>, EvaluationFailed>;
 
 pub(super) fn evaluate<'a: 's, 's, W: Tracer>(
     expression: &'a Expression,
-    scene: &mut Evaluator<'a, W>,
+    evaluator: &mut Evaluator<'a, W>,
     scope: Scope<'s>,
 ) -> Answer<'s> {
     match expression {
         Expression::Constant(value) => Ok(Operand::Borrowed(value.borrow())),
-        Expression::Variable(variable) => scene.variable(variable, scope),
-        Expression::Call(call) => scene.call(call, scope),
+        Expression::Variable(variable) => evaluator.variable(variable, scope),
+        Expression::Call(call) => evaluator.call(call, scope),
         Expression::Split(split) => {
-            let value = match scene.split(split, scope)? {
+            let value = match evaluator.split(split, scope)? {
                 Chosen::Share(share) => split.constant(share),
                 Chosen::Value(value) => value,
             };
-            scene.tracer.operator(split.place, "fractional", value.borrow());
+            evaluator.tracer.operator(split.place, "fractional", value.borrow());
             Ok(value)
         }
         Expression::List(elements) => elements
             .iter()
-            .map(|element| evaluate(element, scene, scope).map(Operand::into_value))
+            .map(|element| evaluate(element, evaluator, scope).map(Operand::into_value))
             .collect::<Result<Vec<_>, EvaluationFailed>>()
             .map(|values| Operand::Owned(Value::List(values))),
         Expression::Fail(place) => {
-            scene.tracer.failed(*place, "");
+            evaluator.tracer.failed(*place, "");
             Err(EvaluationFailed)
         }
     }

@@ -6,8 +6,8 @@ use crate::hash::Names;
 
 use super::{
     model::{
-        ClauseData, FlagData, RolloutData, SegmentData, SegmentRuleData, ServeData, TargetData,
-        Whole,
+        ClauseData, FlagData, LenientInteger, RolloutData, SegmentData, SegmentRuleData, ServeData,
+        TargetData,
     },
     operator::Test,
     reference::{attribute, kind},
@@ -18,7 +18,7 @@ use super::{
     },
 };
 use crate::{
-    flag::FlagProblem,
+    flag::{FlagProblem, ProblemList},
     hash::Sha1,
     value::{Map, Value},
 };
@@ -30,12 +30,12 @@ const REMARKS: usize = 20;
 pub(super) struct Compiler<'c> {
     /// What the remarks are about.
     name: &'c str,
-    remarks: &'c mut Vec<FlagProblem>,
+    remarks: &'c mut ProblemList,
     left: usize,
 }
 
 impl<'c> Compiler<'c> {
-    pub(super) fn new(name: &'c str, remarks: &'c mut Vec<FlagProblem>) -> Compiler<'c> {
+    pub(super) fn new(name: &'c str, remarks: &'c mut ProblemList) -> Compiler<'c> {
         Compiler { name, remarks, left: REMARKS }
     }
 
@@ -73,7 +73,7 @@ impl<'c> Compiler<'c> {
             Serve::Variation(_) => false,
             Serve::Rollout(rollout) => rollout.experiment,
         };
-        let natural = |Whole(number): Whole| u64::try_from(number).unwrap_or(0);
+        let natural = |LenientInteger(number): LenientInteger| u64::try_from(number).unwrap_or(0);
         let tracking = Tracking {
             all: data.track_events.unwrap_or_default(),
             fallthrough: data.track_events_fallthrough.unwrap_or_default(),
@@ -109,7 +109,8 @@ impl<'c> Compiler<'c> {
         let rules = data.rules.unwrap_or_default().into_iter().enumerate();
         let rules = rules.map(|(index, rule)| self.segment_rule(&prefix, index, rule)).collect();
         let members = if data.unbounded.unwrap_or_default() {
-            let name = data.generation.map(|Whole(generation)| format!("{key}.g{generation}"));
+            let name =
+                data.generation.map(|LenientInteger(generation)| format!("{key}.g{generation}"));
             if name.is_none() {
                 self.remark(|| "/generation".to_owned(), "nothing", "the generation of its list");
             }
@@ -207,7 +208,11 @@ struct Serving<'s, 'c> {
 }
 
 impl Serving<'_, '_> {
-    fn variation(&mut self, Whole(index): Whole, path: impl FnOnce() -> String) -> Variation {
+    fn variation(
+        &mut self,
+        LenientInteger(index): LenientInteger,
+        path: impl FnOnce() -> String,
+    ) -> Variation {
         let variation = u32::try_from(index).ok().filter(|index| (*index as usize) < self.count);
         if variation.is_none() {
             let expected = match self.count {
@@ -222,7 +227,7 @@ impl Serving<'_, '_> {
     /// A fixed variation goes before a rollout; data without either is malformed once it is reached.
     fn serve(
         &mut self,
-        variation: Option<Whole>,
+        variation: Option<LenientInteger>,
         rollout: Option<RolloutData>,
         path: impl Fn() -> String,
     ) -> Serve {
@@ -244,7 +249,7 @@ impl Serving<'_, '_> {
     fn rollout(&mut self, rollout: RolloutData, path: impl Fn() -> String) -> Rollout {
         let experiment = rollout.kind.as_deref() == Some("experiment");
         let prefix = match rollout.seed {
-            Some(Whole(seed)) => {
+            Some(LenientInteger(seed)) => {
                 let mut prefix = Sha1::new();
                 // Writing to a hash cannot fail.
                 let _ = write!(prefix, "{seed}.");

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{
     detail::{Detail, ErrorKind, Reason, ReasonKind},
     evaluator::{Evaluator, Malformed},
-    hook::Hooked,
+    hook::HookedFlag,
     trace::{Place, TraceRecorder, Tracer, Untraced},
     tree::{LaunchDarklyFlag, Prerequisite, Rollout, Rule, Serve, Variation},
     visited::VisitStage,
@@ -95,7 +95,7 @@ impl LaunchDarklyFlag {
 
     #[cold]
     fn inside(flag: &Flag) -> Option<&LaunchDarklyFlag> {
-        flag.rules::<Hooked>().map(|hooked| &hooked.flag)
+        flag.rules::<HookedFlag>().map(|hooked| &hooked.flag)
     }
 
     fn off(&self, why: Cause<'static>) -> Evaluated<'static> {

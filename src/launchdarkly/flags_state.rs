@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::{
     detail::{Detail, Reason, ReasonKind},
     evaluator::Evaluator,
-    tally::Tally,
+    prerequisite_recorder::PrerequisiteRecorder,
     tree::LaunchDarklyFlag,
 };
 use crate::{context::EvaluationContext, flag::store::FlagSnapshot, value::Value};
@@ -108,7 +108,7 @@ impl FlagsState {
     ) -> FlagsState {
         let mut state = FlagsState { flags: BTreeMap::new(), is_valid: flags.is_ready() };
         for set in flags.sources().filter_map(|(_, set)| set) {
-            if !Evaluator::new(context, None, set, Tally::default()).has_context() {
+            if !Evaluator::new(context, None, set, PrerequisiteRecorder::default()).has_context() {
                 return FlagsState { is_valid: false, flags: BTreeMap::new() };
             }
             for flag in set.iter() {
@@ -118,10 +118,11 @@ impl FlagsState {
                     state.flags.remove(flag.key());
                     continue;
                 }
-                let mut scene = Evaluator::new(context, None, set, Tally::default());
-                let detail = scene.detail(rules);
+                let mut evaluator =
+                    Evaluator::new(context, None, set, PrerequisiteRecorder::default());
+                let detail = evaluator.detail(rules);
                 let mut prerequisites: Vec<Box<str>> = Vec::new();
-                for visit in scene.tracer.visits {
+                for visit in evaluator.tracer.visits {
                     if std::ptr::eq(visit.of, rules)
                         && !prerequisites.iter().any(|key| **key == *visit.key)
                     {

@@ -273,18 +273,18 @@ fn run_stage<T>(
 }
 
 /// A flag with hooks around it. One without is not wrapped: it pays nothing for them.
-pub(super) struct Hooked {
+pub(super) struct HookedFlag {
     pub(super) flag: LaunchDarklyFlag,
     /// What the flag is asked for by.
     pub(super) key: Arc<str>,
     pub(super) hooks: Arc<Hooks>,
 }
 
-impl Evaluate for Hooked {
+impl Evaluate for HookedFlag {
     fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
-        let mut scene = Evaluator::new(request.context, request.key_override, set, Untraced);
+        let mut evaluator = Evaluator::new(request.context, request.key_override, set, Untraced);
         if !request.counted {
-            return scene.evaluation(&self.flag);
+            return evaluator.evaluation(&self.flag);
         }
         let series = EvaluationSeries {
             flag_key: &self.key,
@@ -293,9 +293,9 @@ impl Evaluate for Hooked {
             method: "evaluate",
         };
         let data = self.hooks.before(&series);
-        let evaluated = scene.evaluated(&self.flag);
-        self.hooks.after(&series, data, &scene.detailed(&self.flag, &evaluated));
-        scene.neutral(&self.flag, &evaluated)
+        let evaluated = evaluator.evaluated(&self.flag);
+        self.hooks.after(&series, data, &evaluator.detailed(&self.flag, &evaluated));
+        evaluator.neutral(&self.flag, &evaluated)
     }
 
     fn explain<'a>(

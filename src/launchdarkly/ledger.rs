@@ -8,8 +8,8 @@
 
 mod context_snapshot;
 mod kinds;
-mod missed;
 mod recent;
+mod unknown_flags;
 
 use std::{
     any::Any,
@@ -22,12 +22,12 @@ use std::{
 use crossbeam_channel::{Receiver, Sender};
 
 pub(crate) use self::context_snapshot::{ContextSnapshot, SingleContext};
-use self::{kinds::Kinds, missed::Missed, recent::Recent};
+use self::{kinds::KindNames, recent::Recent, unknown_flags::UnknownFlags};
 use super::{
     detail::Detail,
     evaluator::Evaluator,
     hook::CustomEvent,
-    tally::Tally,
+    prerequisite_recorder::PrerequisiteRecorder,
     tree::{LaunchDarklyFlag, Tracking},
 };
 use crate::{
@@ -39,11 +39,11 @@ use crate::{
 pub(crate) struct Ledger {
     /// Whether anything may be noted that has a context in it.
     contexts: bool,
-    queue: Sender<Note>,
-    noted: Receiver<Note>,
+    queue: Sender<LedgerEntry>,
+    noted: Receiver<LedgerEntry>,
     recent: Recent,
-    kinds: Kinds,
-    missed: Missed,
+    kinds: KindNames,
+    unknown_flags: UnknownFlags,
     dropped: AtomicU64,
     closed: AtomicBool,
     /// The server's clock, in milliseconds since 1970, when it last said.
@@ -52,7 +52,7 @@ pub(crate) struct Ledger {
 }
 
 /// What a request left for the source to report.
-pub(crate) enum Note {
+pub(crate) enum LedgerEntry {
     /// A context that was not seen for a while.
     Seen {
         time: u64,
@@ -116,8 +116,8 @@ impl Ledger {
             queue,
             noted,
             recent: Recent::new(),
-            kinds: Kinds::new(),
-            missed: Missed::new(),
+            kinds: KindNames::new(),
+            unknown_flags: UnknownFlags::new(),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             server_time: AtomicU64::new(0),
@@ -140,7 +140,7 @@ impl Ledger {
         if self.closed.load(Ordering::Relaxed) || !context_snapshot::has_context(request) {
             return;
         }
-        self.missed.count(key, self.kinds.of(request), default);
+        self.unknown_flags.count(key, self.kinds.of(request), default);
         self.seen(request);
     }
 
@@ -151,7 +151,10 @@ impl Ledger {
         }
         // Told of by this, it needs no event of its own.
         self.recent.is_new(self.recent.identity(request));
-        self.offer(|time| Note::Identified { time, who: ContextSnapshot::of(request) }, request)
+        self.offer(
+            |time| LedgerEntry::Identified { time, who: ContextSnapshot::of(request) },
+            request,
+        )
     }
 
     /// The context did something; whether that is noted.
@@ -161,18 +164,21 @@ impl Ledger {
         }
         self.seen(request);
         let event = Box::new(event);
-        self.offer(|time| Note::Custom { time, who: ContextSnapshot::of(request), event }, request)
+        self.offer(
+            |time| LedgerEntry::Custom { time, who: ContextSnapshot::of(request), event },
+            request,
+        )
     }
 
     /// Takes what was noted since the last time.
-    pub(crate) fn take(&self) -> impl Iterator<Item = Note> {
+    pub(crate) fn take(&self) -> impl Iterator<Item = LedgerEntry> {
         // No more than there is now: requests go on noting.
         self.noted.try_iter().take(self.noted.len())
     }
 
     /// Takes how often flags were asked for that are not there.
     pub(crate) fn take_missed(&self, mut each: impl FnMut(&str, u64, SummaryEntry<'_>)) {
-        self.missed.take(|key, count, default, kinds| {
+        self.unknown_flags.take(|key, count, default, kinds| {
             each(
                 key,
                 count,
@@ -242,13 +248,15 @@ impl Ledger {
 
     #[cold]
     fn is_new(&self, identity: u64, request: &Request<'_>) {
-        if !self.offer(|time| Note::Seen { time, who: ContextSnapshot::of(request) }, request) {
+        if !self
+            .offer(|time| LedgerEntry::Seen { time, who: ContextSnapshot::of(request) }, request)
+        {
             self.recent.forget(identity);
         }
     }
 
     /// Puts a copy into the queue, unless that is full.
-    fn offer(&self, make: impl FnOnce(u64) -> Note, request: &Request<'_>) -> bool {
+    fn offer(&self, make: impl FnOnce(u64) -> LedgerEntry, request: &Request<'_>) -> bool {
         let offered =
             !self.queue.is_full() && self.queue.try_send(make(milliseconds(request))).is_ok();
         if !offered {
@@ -305,7 +313,7 @@ impl Ledger {
         }
         let make = |time| {
             let default = default();
-            Note::Answer(Box::new(SingleAnswer {
+            LedgerEntry::Answer(Box::new(SingleAnswer {
                 time,
                 who: ContextSnapshot::of(request),
                 flag: key.into(),
@@ -345,10 +353,14 @@ impl FlagObserver {
         answer: &ObservedAnswer<'a>,
     ) {
         let ObservedAnswer { set, request, with_reason, .. } = *answer;
-        let mut scene =
-            Evaluator::new(request.context, request.key_override, set, Tally::default());
-        let detail = scene.detail(flag);
-        for visits in scene.tracer.visits {
+        let mut evaluator = Evaluator::new(
+            request.context,
+            request.key_override,
+            set,
+            PrerequisiteRecorder::default(),
+        );
+        let detail = evaluator.detail(flag);
+        for visits in evaluator.tracer.visits {
             let Some(counted) = set.get(visits.key).and_then(|flag| flag.counted()) else {
                 continue;
             };

@@ -18,14 +18,14 @@ pub(super) struct FlagData {
     pub(super) context_targets: Option<Vec<TargetData>>,
     pub(super) rules: Option<Vec<RuleData>>,
     pub(super) fallthrough: Option<ServeData>,
-    pub(super) off_variation: Option<Whole>,
+    pub(super) off_variation: Option<LenientInteger>,
     pub(super) variations: Option<Vec<Value>>,
     pub(super) salt: Option<Box<str>>,
-    pub(super) version: Option<Whole>,
+    pub(super) version: Option<LenientInteger>,
     pub(super) track_events: Option<bool>,
     pub(super) track_events_fallthrough: Option<bool>,
-    pub(super) debug_events_until_date: Option<Whole>,
-    pub(super) sampling_ratio: Option<Whole>,
+    pub(super) debug_events_until_date: Option<LenientInteger>,
+    pub(super) sampling_ratio: Option<LenientInteger>,
     pub(super) exclude_from_summaries: Option<bool>,
     pub(super) client_side_availability: Option<AvailabilityData>,
     /// The same in data from before there was the above.
@@ -42,7 +42,7 @@ pub(super) struct AvailabilityData {
 impl FlagData {
     /// A flag that gives everybody this value.
     pub(super) fn of_value(value: Value) -> FlagData {
-        let everybody = ServeData { variation: Some(Whole(0)), rollout: None };
+        let everybody = ServeData { variation: Some(LenientInteger(0)), rollout: None };
         FlagData {
             on: Some(true),
             variations: Some(vec![value]),
@@ -55,7 +55,7 @@ impl FlagData {
 #[derive(Deserialize)]
 pub(super) struct PrerequisiteData {
     pub(super) key: Option<Box<str>>,
-    pub(super) variation: Option<Whole>,
+    pub(super) variation: Option<LenientInteger>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +63,7 @@ pub(super) struct PrerequisiteData {
 pub(super) struct TargetData {
     pub(super) context_kind: Option<Box<str>>,
     pub(super) values: Option<Vec<Box<str>>>,
-    pub(super) variation: Option<Whole>,
+    pub(super) variation: Option<LenientInteger>,
 }
 
 #[derive(Deserialize)]
@@ -72,13 +72,13 @@ pub(super) struct RuleData {
     pub(super) id: Option<Box<str>>,
     pub(super) track_events: Option<bool>,
     pub(super) clauses: Option<Vec<ClauseData>>,
-    pub(super) variation: Option<Whole>,
+    pub(super) variation: Option<LenientInteger>,
     pub(super) rollout: Option<RolloutData>,
 }
 
 #[derive(Deserialize, Default)]
 pub(super) struct ServeData {
-    pub(super) variation: Option<Whole>,
+    pub(super) variation: Option<LenientInteger>,
     pub(super) rollout: Option<RolloutData>,
 }
 
@@ -88,13 +88,13 @@ pub(super) struct RolloutData {
     pub(super) kind: Option<Box<str>>,
     pub(super) context_kind: Option<Box<str>>,
     pub(super) bucket_by: Option<Box<str>>,
-    pub(super) seed: Option<Whole>,
+    pub(super) seed: Option<LenientInteger>,
     pub(super) variations: Option<Vec<ShareData>>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct ShareData {
-    pub(super) variation: Option<Whole>,
+    pub(super) variation: Option<LenientInteger>,
     pub(super) weight: Option<f32>,
     pub(super) untracked: Option<bool>,
 }
@@ -122,7 +122,7 @@ pub(super) struct SegmentData {
     pub(super) salt: Option<Box<str>>,
     pub(super) unbounded: Option<bool>,
     pub(super) unbounded_context_kind: Option<Box<str>>,
-    pub(super) generation: Option<Whole>,
+    pub(super) generation: Option<LenientInteger>,
 }
 
 #[derive(Deserialize)]
@@ -136,26 +136,26 @@ pub(super) struct SegmentRuleData {
 
 /// A whole number, however it is written: `1.0` is one as well, and a fraction loses its fraction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Whole(pub(super) i64);
+pub(super) struct LenientInteger(pub(super) i64);
 
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Whole, D::Error> {
-        struct WholeVisitor;
-        impl Visitor<'_> for WholeVisitor {
-            type Value = Whole;
+impl<'de> Deserialize<'de> for LenientInteger {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LenientInteger, D::Error> {
+        struct LenientIntegerVisitor;
+        impl Visitor<'_> for LenientIntegerVisitor {
+            type Value = LenientInteger;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a whole number")
             }
-            fn visit_i64<E>(self, value: i64) -> Result<Whole, E> {
-                Ok(Whole(value))
+            fn visit_i64<E>(self, value: i64) -> Result<LenientInteger, E> {
+                Ok(LenientInteger(value))
             }
-            fn visit_u64<E>(self, value: u64) -> Result<Whole, E> {
-                Ok(Whole(i64::try_from(value).unwrap_or(i64::MAX)))
+            fn visit_u64<E>(self, value: u64) -> Result<LenientInteger, E> {
+                Ok(LenientInteger(i64::try_from(value).unwrap_or(i64::MAX)))
             }
-            fn visit_f64<E>(self, value: f64) -> Result<Whole, E> {
-                Ok(Whole(value as i64))
+            fn visit_f64<E>(self, value: f64) -> Result<LenientInteger, E> {
+                Ok(LenientInteger(value as i64))
             }
         }
-        deserializer.deserialize_i64(WholeVisitor)
+        deserializer.deserialize_i64(LenientIntegerVisitor)
     }
 }

@@ -12,7 +12,7 @@ use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 use self::{
     data::Data,
     events::EventReport,
-    sdk::{Flush, Line, Reporting, Wired},
+    sdk::{ClientState, Flush, Reporting, SourceLink},
     settings::SourceSettings,
 };
 pub use self::{
@@ -52,7 +52,7 @@ pub struct Source {
     dialect: LaunchDarkly,
     dual_reads: Vec<DualReads>,
     last_known_good: Option<LastKnownGood>,
-    line: Arc<Line>,
+    client_state: Arc<ClientState>,
 }
 
 impl Source {
@@ -60,7 +60,7 @@ impl Source {
     pub fn new(sdk_key: impl Into<Box<str>>) -> Source {
         let settings = SourceSettings::new(sdk_key.into());
         Source {
-            line: Line::new(&settings.key),
+            client_state: ClientState::new(&settings.key),
             settings,
             name: Cow::Borrowed("launchdarkly"),
             dialect: LaunchDarkly::new(),
@@ -144,7 +144,7 @@ impl Source {
     /// For custom events, and for evaluation in LaunchDarkly's own terms. Taken before the source is
     /// given away.
     pub fn client(&self) -> Client {
-        Client::new(Arc::clone(&self.line))
+        Client::new(Arc::clone(&self.client_state))
     }
 
     /// Changes the SDK key while the source runs.
@@ -241,7 +241,7 @@ impl FlagSource for Source {
             dialect = dialect.with_evaluation_counts(&exposures).with_ledger(ledger);
             tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));
         }
-        self.line.wire(Wired { hooks, reporting });
+        self.client_state.connect(SourceLink { hooks, reporting });
         let remarks = self.settings.problems();
         let data = Data::start(self.name, dialect, self.last_known_good, remarks, sink);
         tasks.push(network.spawn(stream::follow(connection, data, self.settings)));

@@ -43,7 +43,7 @@ pub struct Builder {
     pub(super) outputs: Option<Vec<Box<str>>>,
     pub(super) features: Option<usize>,
     pub(super) classes: Option<usize>,
-    pub(super) expected: Vec<Expected>,
+    pub(super) expected: Vec<ExpectedTensor>,
     pub(super) allow_non_finite: bool,
     pub(super) max_rows: usize,
     pub(super) deadline: Duration,
@@ -59,7 +59,7 @@ pub struct Builder {
 
 /// What an input or output is expected to be.
 #[derive(Clone, Debug)]
-pub(super) struct Expected {
+pub(super) struct ExpectedTensor {
     pub(super) side: &'static str,
     pub(super) name: Box<str>,
     pub(super) dtype: Dtype,
@@ -176,7 +176,7 @@ impl Builder {
         dtype: Dtype,
         shape: Vec<Option<usize>>,
     ) -> Builder {
-        self.expected.push(Expected { side, name, dtype, shape });
+        self.expected.push(ExpectedTensor { side, name, dtype, shape });
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Builder, Error,
-    builder::Expected,
+    builder::ExpectedTensor,
     wire::{self, Metadata, TensorInfo},
 };
 use crate::tensor::Dtype;
@@ -94,9 +94,9 @@ fn named<'a>(side: &str, name: &str, tensors: &'a [TensorInfo]) -> Result<&'a Te
     })
 }
 
-impl Expected {
+impl ExpectedTensor {
     fn check(&self, tensors: &[TensorInfo]) -> Result<(), Error> {
-        let Expected { side, name, dtype, shape } = self;
+        let ExpectedTensor { side, name, dtype, shape } = self;
         let found = named(side, name, tensors)?;
         if wire::datatype(*dtype) != &*found.datatype {
             let field = format_args!("{side}.{name}: datatype");

@@ -13,11 +13,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    Builder, Error, Failed,
+    Builder, Error, FailedAttempt,
     checked::Checked,
     limit::Limit,
     transport::{Request, Transport},
-    wire::{Question, Reply},
+    wire::{InferenceRequest, InferenceResponse},
     words,
 };
 use crate::{
@@ -148,9 +148,9 @@ impl Core {
     pub(super) async fn ask(
         &self,
         checked: &Checked,
-        question: Question,
+        question: InferenceRequest,
         ends: Instant,
-    ) -> Result<Reply, ModelError> {
+    ) -> Result<InferenceResponse, ModelError> {
         let shared = &self.shared;
         let place = shared.limit.place().await?;
         let left = ends.saturating_duration_since(Instant::now());
@@ -181,14 +181,15 @@ impl SharedConnection {
         &self,
         request: Request,
         ends: Instant,
-    ) -> Result<super::transport::Answered, Error> {
+    ) -> Result<super::transport::RawResponse, Error> {
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
         let mut left = self.options.retries;
         loop {
-            let Failed { error, again } = match self.transport.infer(request.clone(), ends).await {
-                Ok(answered) => return Ok(answered),
-                Err(failed) => failed,
-            };
+            let FailedAttempt { error, again } =
+                match self.transport.infer(request.clone(), ends).await {
+                    Ok(answered) => return Ok(answered),
+                    Err(failed) => failed,
+                };
             if Instant::now() >= ends {
                 return Err(Error::Deadline { limit: self.options.deadline });
             }

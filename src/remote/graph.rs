@@ -7,7 +7,7 @@ use super::{
     checked::Checked,
     core::Core,
     rows,
-    wire::{self, Question},
+    wire::{self, InferenceRequest},
 };
 use crate::{
     AsyncModel,
@@ -88,7 +88,8 @@ async fn predict(core: &Core, tensors: &Tensors) -> Result<Tensors, ModelError> 
     check(core, checked, tensors)?;
     let options = &core.shared.options;
     let inputs = tensors.iter().map(|(name, tensor)| (name.into(), tensor.clone())).collect();
-    let question = Question { inputs, outputs: options.outputs.clone().unwrap_or_default() };
+    let question =
+        InferenceRequest { inputs, outputs: options.outputs.clone().unwrap_or_default() };
     let mut reply = core.within(core.ask(checked, question, ends), ends).await?;
     rows::same_version(&options.version, &reply)?;
     for described in &checked.outputs {

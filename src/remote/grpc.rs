@@ -14,12 +14,12 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use self::message::{
-    Infer, Inferred, MODEL_INFER, MODEL_METADATA, MODEL_READY, Model, Named, Nothing, Ready,
-    SERVER_METADATA, SERVER_READY, Server, Wanted,
+    EmptyRequest, MODEL_INFER, MODEL_METADATA, MODEL_READY, Model, ModelInferRequest,
+    ModelInferResponse, ModelName, Ready, RequestedOutput, SERVER_METADATA, SERVER_READY, Server,
 };
 use super::{
-    Builder, Error, Failed, TensorInfo,
-    wire::{self, Metadata, Question, Reply},
+    Builder, Error, FailedAttempt, TensorInfo,
+    wire::{self, InferenceRequest, InferenceResponse, Metadata},
     words,
 };
 use crate::source::network::tls_provider;
@@ -29,17 +29,17 @@ use crate::tensor::{Dtype, TensorData, Tensors};
 pub(super) struct Grpc {
     channel: Channel,
     headers: MetadataMap,
-    model: Named,
+    model: ModelName,
     timeout: Duration,
     max_bytes: u64,
 }
 
 /// A message that is ready to be sent any number of times; its tensors are shared.
 #[derive(Clone)]
-pub(super) struct Sendable(Infer);
+pub(super) struct EncodedRequest(ModelInferRequest);
 
 /// An answer as it came.
-pub(super) struct Answered(Inferred);
+pub(super) struct RawResponse(ModelInferResponse);
 
 impl Grpc {
     /// To be called where the event loop is known.
@@ -78,7 +78,7 @@ impl Grpc {
         Ok(Grpc {
             channel: endpoint.connect_lazy(),
             headers,
-            model: Named {
+            model: ModelName {
                 name: builder.model.to_string(),
                 version: builder.version.as_deref().unwrap_or_default().to_owned(),
             },
@@ -92,7 +92,7 @@ impl Grpc {
         if model.ready {
             return Ok(None);
         }
-        let server: Ready = self.ask(SERVER_READY, Nothing {}).await?;
+        let server: Ready = self.ask(SERVER_READY, EmptyRequest {}).await?;
         Ok(Some(match server.ready {
             true => "server says that the model is not",
             false => "server says that it is not itself",
@@ -100,7 +100,7 @@ impl Grpc {
     }
 
     pub(super) async fn metadata(&self) -> Result<Metadata, Error> {
-        let server: Server = self.ask(SERVER_METADATA, Nothing {}).await?;
+        let server: Server = self.ask(SERVER_METADATA, EmptyRequest {}).await?;
         let model: Model = self.ask(MODEL_METADATA, self.model.clone()).await?;
         let tensors = |tensors: Vec<message::Tensor>| {
             let described = |tensor: message::Tensor| TensorInfo {
@@ -120,8 +120,8 @@ impl Grpc {
         })
     }
 
-    pub(super) fn request(&self, question: &Question) -> Sendable {
-        let mut infer = Infer {
+    pub(super) fn request(&self, question: &InferenceRequest) -> EncodedRequest {
+        let mut infer = ModelInferRequest {
             model_name: self.model.name.clone(),
             model_version: self.model.version.clone(),
             inputs: Vec::with_capacity(question.inputs.len()),
@@ -141,16 +141,20 @@ impl Grpc {
             wire::to_bytes(tensor.data(), &mut bytes);
             infer.raw.push(bytes.into());
         }
-        let wanted = question.outputs.iter().map(|name| Wanted { name: name.to_string() });
+        let wanted = question.outputs.iter().map(|name| RequestedOutput { name: name.to_string() });
         infer.outputs.extend(wanted);
-        Sendable(infer)
+        EncodedRequest(infer)
     }
 
     /// One try. The future may be dropped at any time, which ends the request.
-    pub(super) async fn infer(&self, request: Sendable, ends: Instant) -> Result<Answered, Failed> {
+    pub(super) async fn infer(
+        &self,
+        request: EncodedRequest,
+        ends: Instant,
+    ) -> Result<RawResponse, FailedAttempt> {
         let left = ends.saturating_duration_since(Instant::now());
         let answer = self.call(MODEL_INFER, request.0, left).await;
-        answer.map(Answered).map_err(|status| self.failed(status))
+        answer.map(RawResponse).map_err(|status| self.failed(status))
     }
 
     async fn ask<Q, A>(&self, method: &'static str, question: Q) -> Result<A, Error>
@@ -186,14 +190,14 @@ impl Grpc {
         calls.unary(request, path, codec).await.map(tonic::Response::into_inner)
     }
 
-    fn failed(&self, status: Status) -> Failed {
+    fn failed(&self, status: Status) -> FailedAttempt {
         let message = words::bounded(status.message());
         // What is not the server's own word comes with a cause.
         let broke = std::error::Error::source(&status).is_some();
         let code = status.code();
         match code {
             Code::NotFound => {
-                let Named { name, version } = &self.model;
+                let ModelName { name, version } = &self.model;
                 let version = (!version.is_empty()).then(|| version.as_str().into());
                 Error::Gone { model: name.as_str().into(), version, message }.into()
             }
@@ -202,15 +206,15 @@ impl Grpc {
             }
             Code::Unavailable if broke && is_connect(&status) => {
                 let error = Error::Unreachable { source: status.into() };
-                Failed { error, again: Some(Duration::ZERO) }
+                FailedAttempt { error, again: Some(Duration::ZERO) }
             }
             Code::Unavailable if !broke => {
                 let error = Error::Grpc { code: name(code), message };
-                Failed { error, again: Some(Duration::ZERO) }
+                FailedAttempt { error, again: Some(Duration::ZERO) }
             }
             _ if broke => {
                 let error = Error::Broken { source: status.into() };
-                Failed { error, again: Some(Duration::ZERO) }
+                FailedAttempt { error, again: Some(Duration::ZERO) }
             }
             code => Error::Grpc { code: name(code), message }.into(),
         }
@@ -237,9 +241,9 @@ fn is_connect(status: &Status) -> bool {
     false
 }
 
-impl Answered {
-    pub(super) fn read(self) -> Result<Reply, Error> {
-        let Inferred { model_version, outputs: given, raw } = self.0;
+impl RawResponse {
+    pub(super) fn read(self) -> Result<InferenceResponse, Error> {
+        let ModelInferResponse { model_version, outputs: given, raw } = self.0;
         if !raw.is_empty() && raw.len() != given.len() {
             return Err(Error::mismatch("raw_output_contents", raw.len(), given.len()));
         }
@@ -260,7 +264,7 @@ impl Answered {
                 return Err(Error::mismatch(field, "two of this name", "one"));
             }
         }
-        Ok(Reply { version: model_version, outputs })
+        Ok(InferenceResponse { version: model_version, outputs })
     }
 }
 

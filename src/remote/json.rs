@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Error,
-    wire::{self, Question, Reply, TensorInfo},
+    wire::{self, InferenceRequest, InferenceResponse, TensorInfo},
 };
 use crate::tensor::{Dtype, F16, TensorData, Tensors};
 
@@ -27,7 +27,7 @@ pub(super) struct Body {
 /// # Errors
 /// Numbers that JSON has no words for.
 pub(super) fn request(
-    question: &Question,
+    question: &InferenceRequest,
     binary: bool,
     timeout: Option<std::time::Duration>,
 ) -> Result<Body, crate::model::ModelError> {
@@ -184,7 +184,7 @@ struct Parameters {
 }
 
 /// What an answer says; `json` is how much of it is JSON.
-pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<Reply, Error> {
+pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<InferenceResponse, Error> {
     let (text, mut behind) = match json {
         None => (body, &[][..]),
         Some(length) => body.split_at_checked(length).ok_or_else(|| {
@@ -217,7 +217,7 @@ pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<Reply, Error> {
             return Err(Error::mismatch(field, "two of this name", "one"));
         }
     }
-    Ok(Reply { version: answer.model_version.unwrap_or_default(), outputs })
+    Ok(InferenceResponse { version: answer.model_version.unwrap_or_default(), outputs })
 }
 
 /// Where it is unreadable, without what is there.
@@ -355,8 +355,11 @@ mod tests {
     use super::*;
     use crate::tensor::Tensor;
 
-    fn question(data: impl Into<TensorData>) -> Question {
-        Question { inputs: vec![("x".into(), Tensor::row(data))], outputs: vec!["y".into()] }
+    fn question(data: impl Into<TensorData>) -> InferenceRequest {
+        InferenceRequest {
+            inputs: vec![("x".into(), Tensor::row(data))],
+            outputs: vec!["y".into()],
+        }
     }
 
     #[test]

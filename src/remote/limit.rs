@@ -52,7 +52,7 @@ impl Limit {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(overloaded());
         }
-        let _waits = Waits(&self.waiting);
+        let _waits = WaitingCount(&self.waiting);
         // The semaphore is never closed.
         Arc::clone(&self.places).acquire_owned().await.map_err(|_| overloaded())
     }
@@ -71,9 +71,9 @@ impl Limit {
 }
 
 /// One that waits, until it is dropped.
-struct Waits<'a>(&'a AtomicUsize);
+struct WaitingCount<'a>(&'a AtomicUsize);
 
-impl Drop for Waits<'_> {
+impl Drop for WaitingCount<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

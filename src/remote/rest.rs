@@ -9,9 +9,9 @@ use reqwest::{
 };
 
 use super::{
-    Builder, Error, Failed,
+    Builder, Error, FailedAttempt,
     json::{self, Described, Server},
-    wire::{Metadata, Reply},
+    wire::{InferenceResponse, Metadata},
     words,
 };
 use crate::source::network::{
@@ -37,25 +37,25 @@ pub(super) struct Rest {
 
 /// A body that is ready to be sent any number of times.
 #[derive(Clone)]
-pub(super) struct Sendable {
+pub(super) struct EncodedRequest {
     bytes: Bytes,
     json: Option<usize>,
 }
 
-impl From<json::Body> for Sendable {
-    fn from(body: json::Body) -> Sendable {
-        Sendable { bytes: body.bytes.into(), json: body.json }
+impl From<json::Body> for EncodedRequest {
+    fn from(body: json::Body) -> EncodedRequest {
+        EncodedRequest { bytes: body.bytes.into(), json: body.json }
     }
 }
 
 /// An answer as it came.
-pub(super) struct Answered {
+pub(super) struct RawResponse {
     body: Vec<u8>,
     json: Option<usize>,
 }
 
-impl Answered {
-    pub(super) fn read(&self) -> Result<Reply, Error> {
+impl RawResponse {
+    pub(super) fn read(&self) -> Result<InferenceResponse, Error> {
         json::reply(&self.body, self.json)
     }
 }
@@ -139,8 +139,11 @@ impl Rest {
     }
 
     /// One try. The future may be dropped at any time, which ends the request.
-    pub(super) async fn infer(&self, request: Sendable) -> Result<Answered, Failed> {
-        let Sendable { bytes, json } = request;
+    pub(super) async fn infer(
+        &self,
+        request: EncodedRequest,
+    ) -> Result<RawResponse, FailedAttempt> {
+        let EncodedRequest { bytes, json } = request;
         let mut builder = self.request(Method::POST, &self.infer)?.body(bytes);
         builder = match json {
             None => builder.header(CONTENT_TYPE, "application/json"),
@@ -155,7 +158,7 @@ impl Rest {
         });
         let json = json.transpose()?;
         let body = self.body(response).await?;
-        Ok(Answered { body, json })
+        Ok(RawResponse { body, json })
     }
 
     /// A request with the token, where there is one.
@@ -165,7 +168,7 @@ impl Rest {
     }
 
     /// The body of a success, which may be no larger than allowed.
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failed> {
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, FailedAttempt> {
         let cut = |error: reqwest::Error| Error::Broken { source: Box::new(error.without_url()) };
         if !response.status().is_success() {
             return Err(self.refused(response).await);
@@ -181,7 +184,7 @@ impl Rest {
         Ok(body)
     }
 
-    async fn refused(&self, mut response: Response) -> Failed {
+    async fn refused(&self, mut response: Response) -> FailedAttempt {
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let retry_after: Option<Duration> = header(RETRY_AFTER).and_then(wait);
@@ -204,7 +207,7 @@ impl Rest {
             // Without the header, the server does not say that asking again helps.
             503 if retry_after.is_some() => {
                 let error = Error::Status { status, message, retry_after };
-                Failed { error, again: retry_after }
+                FailedAttempt { error, again: retry_after }
             }
             status => Error::Status { status, message, retry_after }.into(),
         }
@@ -213,7 +216,7 @@ impl Rest {
 
 /// A request that came to no answer. It may be sent again unless it was damaged to begin with:
 /// a model's answer changes nothing on the server.
-fn broken(error: reqwest::Error) -> Failed {
+fn broken(error: reqwest::Error) -> FailedAttempt {
     let again = (!error.is_builder()).then_some(Duration::ZERO);
     let connecting = error.is_connect();
     // The URL may hold a key in its query.
@@ -222,5 +225,5 @@ fn broken(error: reqwest::Error) -> Failed {
         true => Error::Unreachable { source },
         false => Error::Broken { source },
     };
-    Failed { error, again }
+    FailedAttempt { error, again }
 }

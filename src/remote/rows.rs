@@ -4,7 +4,7 @@ use super::{
     Error,
     checked::{Checked, RowFormat},
     core::Core,
-    wire::{Question, Reply},
+    wire::{InferenceRequest, InferenceResponse},
 };
 use crate::{
     model::{Classification, Label, ModelError, classification::argmax},
@@ -136,7 +136,7 @@ async fn ask(
     let tensor = Tensor::new(shape, data).map_err(ModelError::new)?;
     let mut outputs: Vec<Box<str>> = classifier.label.iter().cloned().collect();
     outputs.push(classifier.probabilities.clone());
-    let question = Question { inputs: vec![(classifier.input.clone(), tensor)], outputs };
+    let question = InferenceRequest { inputs: vec![(classifier.input.clone(), tensor)], outputs };
     let reply = core.ask(checked, question, ends).await?;
     let mut scores = read(&core.shared.options.version, classifier, &reply, sent)?;
     scores.truncate(rows.len());
@@ -147,7 +147,7 @@ async fn ask(
 fn read(
     version: &Option<Box<str>>,
     classifier: &RowFormat,
-    reply: &Reply,
+    reply: &InferenceResponse,
     rows: usize,
 ) -> Result<Vec<Classification>, Error> {
     same_version(version, reply)?;
@@ -197,7 +197,10 @@ fn read(
     Ok(scores.collect())
 }
 
-pub(super) fn same_version(version: &Option<Box<str>>, reply: &Reply) -> Result<(), Error> {
+pub(super) fn same_version(
+    version: &Option<Box<str>>,
+    reply: &InferenceResponse,
+) -> Result<(), Error> {
     match version {
         Some(version) if !reply.version.is_empty() && **version != *reply.version => {
             let found = super::words::bounded(&reply.version);
@@ -211,7 +214,7 @@ pub(super) fn same_version(version: &Option<Box<str>>, reply: &Reply) -> Result<
     }
 }
 
-pub(super) fn output<'a>(reply: &'a Reply, name: &str) -> Result<&'a Tensor, Error> {
+pub(super) fn output<'a>(reply: &'a InferenceResponse, name: &str) -> Result<&'a Tensor, Error> {
     reply
         .outputs
         .get(name)

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "grpc")]
 use super::grpc::{self, Grpc};
 use super::{
-    Builder, Error, Failed,
+    Builder, Error, FailedAttempt,
     checked::Checked,
     json,
     rest::{self, Rest},
-    wire::{Metadata, Question, Reply},
+    wire::{InferenceRequest, InferenceResponse, Metadata},
 };
 use crate::model::ModelError;
 
@@ -22,16 +22,16 @@ pub(super) enum Transport {
 /// A request that is ready to be sent any number of times.
 #[derive(Clone)]
 pub(super) enum Request {
-    Rest(rest::Sendable),
+    Rest(rest::EncodedRequest),
     #[cfg(feature = "grpc")]
-    Grpc(Box<grpc::Sendable>),
+    Grpc(Box<grpc::EncodedRequest>),
 }
 
 /// An answer that is yet to be read.
-pub(super) enum Answered {
-    Rest(rest::Answered),
+pub(super) enum RawResponse {
+    Rest(rest::RawResponse),
     #[cfg(feature = "grpc")]
-    Grpc(Box<grpc::Answered>),
+    Grpc(Box<grpc::RawResponse>),
 }
 
 impl Transport {
@@ -70,7 +70,7 @@ impl Transport {
 
     pub(super) fn request(
         &self,
-        question: &Question,
+        question: &InferenceRequest,
         checked: &Checked,
         left: Duration,
     ) -> Result<Request, ModelError> {
@@ -91,14 +91,14 @@ impl Transport {
         request: Request,
         #[cfg_attr(not(feature = "grpc"), expect(unused_variables, reason = "gRPC passes it on"))]
         ends: Instant,
-    ) -> Result<Answered, Failed> {
+    ) -> Result<RawResponse, FailedAttempt> {
         match (self, request) {
             (Transport::Rest(rest), Request::Rest(request)) => {
-                rest.infer(request).await.map(Answered::Rest)
+                rest.infer(request).await.map(RawResponse::Rest)
             }
             #[cfg(feature = "grpc")]
             (Transport::Grpc(grpc), Request::Grpc(request)) => {
-                grpc.infer(*request, ends).await.map(|answer| Answered::Grpc(Box::new(answer)))
+                grpc.infer(*request, ends).await.map(|answer| RawResponse::Grpc(Box::new(answer)))
             }
             #[cfg(feature = "grpc")]
             _ => Err(Error::malformed("request", "it is for the other protocol").into()),
@@ -106,12 +106,12 @@ impl Transport {
     }
 }
 
-impl Answered {
-    pub(super) fn read(self) -> Result<Reply, Error> {
+impl RawResponse {
+    pub(super) fn read(self) -> Result<InferenceResponse, Error> {
         match self {
-            Answered::Rest(answered) => answered.read(),
+            RawResponse::Rest(answered) => answered.read(),
             #[cfg(feature = "grpc")]
-            Answered::Grpc(answered) => answered.read(),
+            RawResponse::Grpc(answered) => answered.read(),
         }
     }
 }

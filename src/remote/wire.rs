@@ -5,14 +5,14 @@ use crate::tensor::{Dtype, F16, Tensor, TensorData, Tensors};
 
 /// A request: tensors, and the names of the outputs that are wanted; all if none.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct InferenceRequest {
     pub(super) inputs: Vec<(Box<str>, Tensor)>,
     pub(super) outputs: Vec<Box<str>>,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct InferenceResponse {
     /// Empty when the server does not say.
     pub(super) version: String,
     pub(super) outputs: Tensors,

@@ -5,7 +5,7 @@ mod markup;
 mod sections;
 mod style;
 
-use self::markup::{Cut, Page, put};
+use self::markup::{Page, Truncated, put};
 use super::{
     content::{Content, Standing},
     figure::Moment,
@@ -21,7 +21,7 @@ pub(super) fn page(content: &Content, refresh: Option<u32>) -> String {
     if let Some(seconds) = refresh {
         put!(page; "<meta http-equiv=\"refresh\" content=\"" {seconds} "\">");
     }
-    put!(page; "<title>" {Cut(&content.title, 160)} ": rollout report</title><style>");
+    put!(page; "<title>" {Truncated(&content.title, 160)} ": rollout report</title><style>");
     page.markup(style::SHEET);
     put!(page; "</style></head><body><a class=\"skip\" href=\"#main\">To the report</a><header>");
     headline(&mut page, content);
@@ -40,11 +40,11 @@ pub(super) fn page(content: &Content, refresh: Option<u32>) -> String {
 }
 
 fn headline(page: &mut Page, content: &Content) {
-    put!(page; "<p class=\"over\">Rollout report</p><h1>" {Cut(&content.title, 160)} "</h1><p class=\"headline\">");
+    put!(page; "<p class=\"over\">Rollout report</p><h1>" {Truncated(&content.title, 160)} "</h1><p class=\"headline\">");
     badge(page, content.headline.standing, standing_word(content.headline.standing));
-    put!(page; " " {Cut(&content.headline.sentence, 600)} "</p>");
+    put!(page; " " {Truncated(&content.headline.sentence, 600)} "</p>");
     let (Some(champion), Some(candidate)) = (&content.champion, &content.candidate) else { return };
-    put!(page; "<p class=\"soft\">Champion <b>" {Cut(champion, 80)} "</b>, candidate <b>" {Cut(candidate, 80)}
+    put!(page; "<p class=\"soft\">Champion <b>" {Truncated(champion, 80)} "</b>, candidate <b>" {Truncated(candidate, 80)}
         "</b></p>");
 }
 

@@ -22,7 +22,7 @@ use crate::{
 pub(super) const CHUNK: usize = 64;
 
 /// A row that has been decided and waits for its version.
-struct Pending<'a, F: ?Sized> {
+struct DecidedRow<'a, F: ?Sized> {
     context: &'a dyn EvaluationContext,
     features: &'a F,
     id: PredictionId,
@@ -31,7 +31,7 @@ struct Pending<'a, F: ?Sized> {
 }
 
 /// A row that waits for the version in its choice.
-struct Waiting<'a, F: ?Sized> {
+struct AssignedRow<'a, F: ?Sized> {
     row: usize,
     features: &'a F,
     choice: Choice,
@@ -53,42 +53,43 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
         let core = &*self.inner.core;
         let table = core.table.load();
         let table: &RoutingTable<SharedModel<F, P>> = &table;
-        let mut pending: Vec<Option<Pending<'_, F>>> = Vec::with_capacity(rows.len());
+        let mut pending: Vec<Option<DecidedRow<'_, F>>> = Vec::with_capacity(rows.len());
         for (context, features) in rows {
             let id = PredictionId::generate();
             pending.push(core.choose(table, *context, true).ok().map(|choice| {
                 core.count(table, &choice);
                 let candidates = core.candidates(table, *context, choice.slot, id);
-                Pending { context: *context, features: *features, id, choice, candidates }
+                DecidedRow { context: *context, features: *features, id, choice, candidates }
             }));
         }
 
         let mut answered: Vec<Option<ServedAnswer<P>>> = Vec::with_capacity(rows.len());
         answered.resize_with(rows.len(), || None);
-        let mut waiting: Vec<Waiting<'_, F>> = pending
+        let mut waiting: Vec<AssignedRow<'_, F>> = pending
             .iter()
             .enumerate()
             .filter_map(|(row, pending)| {
-                let Pending { features, choice, .. } = pending.as_ref()?;
-                Some(Waiting { row, features: *features, choice: choice.clone(), first: None })
+                let DecidedRow { features, choice, .. } = pending.as_ref()?;
+                Some(AssignedRow { row, features: *features, choice: choice.clone(), first: None })
             })
             .collect();
         // Each round takes the rows that failed one fallback further, and there is a last one.
         while !waiting.is_empty() {
             let mut failed = Vec::new();
             for place in 0..table.slots.len() {
-                let (group, others) =
-                    waiting.into_iter().partition(|row: &Waiting<'_, F>| row.choice.slot == place);
+                let (group, others) = waiting
+                    .into_iter()
+                    .partition(|row: &AssignedRow<'_, F>| row.choice.slot == place);
                 waiting = others;
                 let called = self.ask_many(table, place, &group);
-                for (Waiting { row, features, choice, first }, called) in
+                for (AssignedRow { row, features, choice, first }, called) in
                     group.into_iter().zip(called)
                 {
                     match called.outcome {
                         Err(error) if place != table.fallback => {
                             let choice = core.fall_back(table, choice, Some(&error));
                             let first = first.or(Some(error));
-                            failed.push(Waiting { row, features, choice, first });
+                            failed.push(AssignedRow { row, features, choice, first });
                         }
                         outcome => {
                             let called = Called { outcome, ..called };
@@ -118,7 +119,7 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
     fn finish_row(
         &self,
         table: &RoutingTable<SharedModel<F, P>>,
-        pending: &Pending<'_, F>,
+        pending: &DecidedRow<'_, F>,
         answered: ServedAnswer<P>,
     ) -> Result<Prediction<P>, PredictError> {
         if !pending.candidates.is_empty() {
@@ -140,7 +141,7 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
         &self,
         table: &RoutingTable<SharedModel<F, P>>,
         place: usize,
-        rows: &[Waiting<'_, F>],
+        rows: &[AssignedRow<'_, F>],
     ) -> Vec<Called<P>> {
         let Some(slot) = table.slots.get(place) else { return Vec::new() };
         let Ok(model) = &slot.model else {

@@ -117,7 +117,7 @@ impl Binding {
         flags: &'a [Option<Bound>],
         clamps: &[Clamp],
         request: &Request<'a>,
-    ) -> Answer<'a> {
+    ) -> BindingAnswer<'a> {
         match &self.kind {
             BindingKind::Value { field, .. } => by_value(flags, clamps, request, |evaluation| {
                 named_by_value(evaluation, field.as_deref())
@@ -172,7 +172,7 @@ impl From<String> for Binding {
 
 /// What the flags said.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer<'a> {
+pub(crate) struct BindingAnswer<'a> {
     /// The version they name; `None` is the fallback version.
     pub(crate) version: Option<&'a str>,
     pub(crate) variant: Option<&'a str>,
@@ -185,9 +185,9 @@ pub(crate) struct Answer<'a> {
     pub(crate) held_back: bool,
 }
 
-impl Answer<'_> {
-    fn none(reason: Reason, cause: FallbackCause) -> Answer<'static> {
-        Answer {
+impl BindingAnswer<'_> {
+    fn none(reason: Reason, cause: FallbackCause) -> BindingAnswer<'static> {
+        BindingAnswer {
             version: None,
             variant: None,
             reason,
@@ -222,9 +222,9 @@ fn by_value<'a>(
     clamps: &[Clamp],
     request: &Request<'a>,
     name: impl FnOnce(&Evaluation<'a>) -> Option<&'a str>,
-) -> Answer<'a> {
+) -> BindingAnswer<'a> {
     let Some(flag) = flags.first().and_then(Option::as_ref) else {
-        return Answer::none(Reason::Error, FallbackCause::FlagNotFound);
+        return BindingAnswer::none(Reason::Error, FallbackCause::FlagNotFound);
     };
     let evaluation = flag.answer(request);
     // Whatever a flag that is off still has for a value, it routes to nobody.
@@ -233,7 +233,7 @@ fn by_value<'a>(
     if !held_back {
         flag.count(&evaluation, request);
     }
-    Answer {
+    BindingAnswer {
         version,
         variant: evaluation.variant,
         reason: evaluation.reason,
@@ -253,7 +253,7 @@ fn by_switches<'a>(
     request: &Request<'a>,
     switches: &'a [Switch],
     otherwise: Option<&'a Version>,
-) -> Answer<'a> {
+) -> BindingAnswer<'a> {
     let mut off = None;
     let mut wrong = None;
     let mut missing_key = false;
@@ -272,7 +272,7 @@ fn by_switches<'a>(
         }
         match switched {
             Switched::On => {
-                return Answer {
+                return BindingAnswer {
                     version: Some(&switch.version),
                     variant: evaluation.variant,
                     reason: evaluation.reason,
@@ -294,11 +294,11 @@ fn by_switches<'a>(
     let baseline = otherwise.map(Version::as_str);
     match (wrong, off) {
         (Some((reason, cause)), _) => {
-            Answer { version: baseline, missing_key, ..Answer::none(reason, cause) }
+            BindingAnswer { version: baseline, missing_key, ..BindingAnswer::none(reason, cause) }
         }
         (None, off) => {
             let (reason, variant) = off.unwrap_or((Reason::Default, None));
-            Answer {
+            BindingAnswer {
                 version: baseline,
                 missing_key,
                 variant,

@@ -53,7 +53,7 @@ pub struct RouterBuilder<F: ?Sized, P> {
     feeds: Vec<Arc<ImpactFeed>>,
     autopilots: Vec<Autopilot>,
     #[cfg(feature = "async")]
-    pub(super) compute: super::future::Compute,
+    pub(super) compute: super::future::ComputeSettings,
 }
 
 impl<F: ?Sized, P> fmt::Debug for RouterBuilder<F, P> {
@@ -90,7 +90,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             feeds: Vec::new(),
             autopilots: Vec::new(),
             #[cfg(feature = "async")]
-            compute: super::future::Compute::default(),
+            compute: super::future::ComputeSettings::default(),
         }
     }
 
@@ -324,8 +324,8 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             }),
         })?;
         let Parts { core, shadowing, finite, .. } = parts;
-        let _ending = shadowing.ending(&core);
-        let state = super::RouterState { _ending, core, shadowing, finite };
+        let _deferred_drop = shadowing.deferred_drop(&core);
+        let state = super::RouterState { _deferred_drop, core, shadowing, finite };
         Ok(ModelRouter { inner: Arc::new(state) })
     }
 

@@ -121,7 +121,7 @@ impl Choice {
 
 /// The context has no targeting key and the policy is to refuse.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyRefused;
+pub(crate) struct MissingKeyError;
 
 impl<M: Handle> Core<M> {
     pub(crate) fn new(
@@ -271,7 +271,7 @@ impl<M: Handle> Core<M> {
             gone.retired();
         }
         // The last request that still has it must not free the models in it.
-        reaper::bury(replaced);
+        reaper::drop_when_last(replaced);
     }
 }
 

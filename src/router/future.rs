@@ -17,9 +17,9 @@ pub use self::runtime::{Spawned, Spawner};
 use self::{
     compute::{CallReport, Computed, compute},
     hosted::{Hosted, Lanes},
-    lane::Refused,
+    lane::LaneError,
     model::AsyncModel,
-    runtime::on_a_thread,
+    runtime::run_on_thread,
     wait::wait,
 };
 use super::{
@@ -28,11 +28,11 @@ use super::{
     builder::Parts,
     call::{Called, FiniteCheck, measured_call},
     conclude,
-    core::{Choice, Core, KeyRefused},
-    ending::Ending,
+    core::{Choice, Core, MissingKeyError},
+    deferred_drop::DeferredDrop,
     operate::operations,
     registered::AnyModel,
-    shadowing::{self, ComparedOn, Joined, Served, Shadowing},
+    shadowing::{self, ComparedOn, JoinedShadow, Served, Shadowing},
     table::{Candidate, Candidates, RoutingTable},
 };
 use crate::{
@@ -40,7 +40,7 @@ use crate::{
     flag::store::{Flags, FlagsStatus, NotReadyError},
     model::{Acceptance, Model},
     prediction_id::PredictionId,
-    process::Home,
+    process::OwnerProcess,
     shadow::{Marked, ShadowScope, is_shadow},
     timer::Timer,
     version::Version,
@@ -48,7 +48,7 @@ use crate::{
 
 /// What a builder knows of the async side.
 #[derive(Clone, Default)]
-pub(crate) struct Compute {
+pub(crate) struct ComputeSettings {
     threads: Option<usize>,
     queue: Option<usize>,
     deadline: Option<Duration>,
@@ -64,18 +64,20 @@ const MOST_THREADS: usize = 1_024;
 /// The queue's memory is taken when it is made.
 const LONGEST_QUEUE: usize = 1 << 20;
 
-impl Compute {
+impl ComputeSettings {
     fn validate(&self) -> Result<(), BuildError> {
         let wrong =
             |field, found: String, expected| Err(BuildError::Setting { field, found, expected });
         match *self {
-            Compute { threads: Some(threads), .. } if !(1..=MOST_THREADS).contains(&threads) => {
+            ComputeSettings { threads: Some(threads), .. }
+                if !(1..=MOST_THREADS).contains(&threads) =>
+            {
                 wrong("compute_threads", threads.to_string(), "1 to 1024")
             }
-            Compute { queue: Some(queue), .. } if !(1..=LONGEST_QUEUE).contains(&queue) => {
+            ComputeSettings { queue: Some(queue), .. } if !(1..=LONGEST_QUEUE).contains(&queue) => {
                 wrong("compute_queue", queue.to_string(), "1 to 1048576")
             }
-            Compute { deadline: Some(Duration::ZERO), .. } => {
+            ComputeSettings { deadline: Some(Duration::ZERO), .. } => {
                 wrong("deadline", "0 s".to_owned(), "more than 0 s")
             }
             _ => Ok(()),
@@ -136,7 +138,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// [`BuildError`], naming the setting.
     pub fn build_async(self) -> Result<AsyncModelRouter<F, P>, BuildError> {
         self.compute.validate()?;
-        let Compute { threads, queue, deadline, spawner } = self.compute.clone();
+        let ComputeSettings { threads, queue, deadline, spawner } = self.compute.clone();
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let lanes = Lanes {
             threads: threads.unwrap_or_else(processors),
@@ -156,8 +158,9 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             Some(limit) => Some((limit, Timer::start().map_err(BuildError::Thread)?)),
             None => None,
         };
-        let (home, _ending) = (Home::here(), shadowing.ending(&core));
-        let inner = AsyncRouterState { _ending, home, core, shadowing, finite, lanes, deadline };
+        let (owner, _deferred_drop) = (OwnerProcess::current(), shadowing.deferred_drop(&core));
+        let inner =
+            AsyncRouterState { _deferred_drop, owner, core, shadowing, finite, lanes, deadline };
         Ok(AsyncModelRouter { inner: Arc::new(inner) })
     }
 }
@@ -190,8 +193,8 @@ pub struct AsyncModelRouter<F: ?Sized, P> {
 
 struct AsyncRouterState<F: ?Sized, P> {
     // First: what follows is then not the last to go.
-    _ending: Ending,
-    home: Home,
+    _deferred_drop: DeferredDrop,
+    owner: OwnerProcess,
     core: Arc<Core<Hosted<F, P>>>,
     shadowing: Shadowing<F, P>,
     finite: FiniteCheck<P>,
@@ -216,7 +219,7 @@ impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
 }
 
 /// A request that has been decided and is about to run.
-struct Started<F: ?Sized + Input, P: Output> {
+struct DecidedRequest<F: ?Sized + Input, P: Output> {
     table: Arc<RoutingTable<Hosted<F, P>>>,
     id: PredictionId,
     choice: Choice,
@@ -308,14 +311,14 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     /// [`NotReadyError`](crate::flag::store::NotReadyError), when `timeout` passes first.
     pub async fn ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
         let flags = self.inner.core.flags.clone();
-        on_a_thread(move || flags.wait_ready(timeout)).await
+        run_on_thread(move || flags.wait_ready(timeout)).await
     }
 
     /// As [`flush`](Self::flush), without holding up the thread that polls this: where that thread
     /// drives the runtime which the shadows wait for, only this one comes to its end.
     pub async fn flushed(&self, timeout: Duration) -> bool {
         let inner = Arc::clone(&self.inner);
-        on_a_thread(move || inner.shadowing.flush(timeout)).await
+        run_on_thread(move || inner.shadowing.flush(timeout)).await
     }
 
     /// Ends what runs beside the answers; see
@@ -323,23 +326,23 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     /// that polls this.
     pub async fn shutdown(&self, timeout: Duration) -> bool {
         let inner = Arc::clone(&self.inner);
-        on_a_thread(move || inner.shadowing.shutdown(timeout)).await
+        run_on_thread(move || inner.shadowing.shutdown(timeout)).await
     }
 }
 
-impl Refused {
+impl LaneError {
     /// What a caller is told, or the failure that has the next version asked.
     fn otherwise<P>(self, is_last: bool) -> Result<Called<P>, PredictError> {
         match (self, is_last) {
             (refused, false) => Ok(Called::failed(refused.into_model_error(), Duration::ZERO)),
-            (Refused::Full | Refused::Hung, true) => Err(PredictError::overloaded()),
-            (Refused::Stopped, true) => Err(PredictError::stopped()),
+            (LaneError::Full | LaneError::Hung, true) => Err(PredictError::overloaded()),
+            (LaneError::Stopped, true) => Err(PredictError::stopped()),
         }
     }
 }
 
 /// A request with shadows that has no answer yet. Dropped before it has one, it counts its runs.
-struct Unanswered<'a, F: ?Sized + Input, P: Output> {
+struct UnansweredShadows<'a, F: ?Sized + Input, P: Output> {
     shadowing: &'a Shadowing<F, P>,
     table: &'a RoutingTable<Hosted<F, P>>,
     candidates: &'a [Candidate],
@@ -347,21 +350,21 @@ struct Unanswered<'a, F: ?Sized + Input, P: Output> {
     of: (Option<&'a str>, PredictionId),
 }
 
-impl<F: ?Sized + Input, P: Output> Unanswered<'_, F, P> {
+impl<F: ?Sized + Input, P: Output> UnansweredShadows<'_, F, P> {
     /// There is an answer.
     fn end(mut self) {
         self.candidates = &[];
     }
 }
 
-impl<F: ?Sized + Input, P: Output> Drop for Unanswered<'_, F, P> {
+impl<F: ?Sized + Input, P: Output> Drop for UnansweredShadows<'_, F, P> {
     fn drop(&mut self) {
         self.shadowing.unanswered(self.table, self.candidates, self.slot, self.of);
     }
 }
 
 impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
-    fn start(&self, context: &dyn EvaluationContext) -> Result<Started<F, P>, PredictError> {
+    fn start(&self, context: &dyn EvaluationContext) -> Result<DecidedRequest<F, P>, PredictError> {
         self.start_from(&self.core.table.load().to_arc(), context)
     }
 
@@ -369,15 +372,15 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         &self,
         table: &Arc<RoutingTable<Hosted<F, P>>>,
         context: &dyn EvaluationContext,
-    ) -> Result<Started<F, P>, PredictError> {
-        if !self.home.is_here() {
+    ) -> Result<DecidedRequest<F, P>, PredictError> {
+        if !self.owner.is_current() {
             return Err(PredictError::stopped());
         }
         let id = PredictionId::generate();
         let mut choice = self
             .core
             .choose(table, context, true)
-            .map_err(|KeyRefused| PredictError::missing_key())?;
+            .map_err(|MissingKeyError| PredictError::missing_key())?;
         self.core.count(table, &choice);
         let candidates = self.core.candidates(table, context, choice.slot, id);
         choice.is_compared = self.shadowing.has_room(&candidates);
@@ -385,18 +388,18 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
-        Ok(Started { table: Arc::clone(table), id, choice, candidates, key })
+        Ok(DecidedRequest { table: Arc::clone(table), id, choice, candidates, key })
     }
 
     async fn run(
         &self,
-        started: Started<F, P>,
+        started: DecidedRequest<F, P>,
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
-        let Started { table, id, choice, candidates, key } = started;
+        let DecidedRequest { table, id, choice, candidates, key } = started;
         let named = self.core.named(&choice);
         // Also when the caller gives the request up.
-        let unanswered = Unanswered {
+        let unanswered = UnansweredShadows {
             shadowing: &self.shadowing,
             table: &table,
             candidates: &candidates,
@@ -450,7 +453,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         table: &RoutingTable<Hosted<F, P>>,
         candidate: Candidate,
         features: &Arc<F::Owned>,
-    ) -> Joined<P> {
+    ) -> JoinedShadow<P> {
         let hosted = table.slots.get(candidate.slot).and_then(|slot| slot.model.as_ref().ok());
         let called = match hosted {
             Some(hosted) => {
@@ -461,7 +464,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             None => Ok(Called::not_loaded()),
         };
         // A lane without room is the candidate's loss, never the caller's.
-        Joined { candidate, called: called.ok() }
+        JoinedShadow { candidate, called: called.ok() }
     }
 
     async fn ask(
@@ -486,7 +489,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         hosted: &Hosted<F, P>,
         report: CallReport,
         features: &Arc<F::Owned>,
-    ) -> Result<Called<P>, Refused> {
+    ) -> Result<Called<P>, LaneError> {
         let deadline = self.deadline.as_ref();
         match (&hosted.model, &hosted.lane) {
             (AnyModel::Compute(model), Some(lane)) => {

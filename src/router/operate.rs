@@ -16,7 +16,10 @@ macro_rules! operations {
                 &self,
                 context: &dyn EvaluationContext,
             ) -> Result<Decision, PredictError> {
-                self.inner.core.decide(context).map_err(|KeyRefused| PredictError::missing_key())
+                self.inner
+                    .core
+                    .decide(context)
+                    .map_err(|MissingKeyError| PredictError::missing_key())
             }
 
             /// Which version would answer, and every step that leads there: each rule, each attribute
@@ -29,7 +32,10 @@ macro_rules! operations {
                 &self,
                 context: &dyn EvaluationContext,
             ) -> Result<Explanation, PredictError> {
-                self.inner.core.explain(context).map_err(|KeyRefused| PredictError::missing_key())
+                self.inner
+                    .core
+                    .explain(context)
+                    .map_err(|MissingKeyError| PredictError::missing_key())
             }
 
             /// Takes a version out. Flags that still name it are answered by the fallback version.

@@ -6,7 +6,7 @@ use super::{
     BuildError, Input, Output, ServedAnswer,
     call::{Called, FiniteCheck, checked, measured_call},
     core::{Choice, Core},
-    ending::Ending,
+    deferred_drop::DeferredDrop,
     slot::Handle,
     table::{Candidate, Counts, RoutingTable},
 };
@@ -21,7 +21,7 @@ use crate::{
     model::{Model, ModelError, ModelErrorKind},
     parallel::JoinPool,
     prediction_id::PredictionId,
-    process::Home,
+    process::OwnerProcess,
     shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowScope, ShadowStats},
     value::Value,
     version::Version,
@@ -41,7 +41,7 @@ pub(crate) struct Shadowing<F: ?Sized, P> {
     lines: Arc<[PolicyLine<P>]>,
     describe: FeatureRecorder<F>,
     finite: FiniteCheck<P>,
-    home: Home,
+    owner: OwnerProcess,
 }
 
 pub(crate) struct PolicyLine<P> {
@@ -88,7 +88,7 @@ impl<'a, P> Served<'a, P> {
 }
 
 /// A candidate that ran beside the primary; `None` when it could not be run.
-pub(crate) struct Joined<P> {
+pub(crate) struct JoinedShadow<P> {
     pub(crate) candidate: Candidate,
     pub(crate) called: Option<Called<P>>,
 }
@@ -101,15 +101,15 @@ pub(crate) enum ComparedOn {
     ShadowThread,
 }
 
-impl<P> Joined<P> {
+impl<P> JoinedShadow<P> {
     #[cold]
-    fn panicked(candidate: Candidate) -> Joined<P> {
+    fn panicked(candidate: Candidate) -> JoinedShadow<P> {
         let error = ModelError::of_kind(
             ModelErrorKind::Panicked,
             "what goes into the run, or came out of it, panicked",
         );
         let called = Called { outcome: Err(error), service_time: Duration::ZERO, cpu_time: None };
-        Joined { candidate, called: Some(called) }
+        JoinedShadow { candidate, called: Some(called) }
     }
 }
 
@@ -134,12 +134,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             Ok(PolicyLine { line, join_pool })
         };
         let lines = policies.iter().map(line).collect::<Result<_, BuildError>>()?;
-        Ok(Shadowing { lines, describe, finite, home: Home::here() })
+        Ok(Shadowing { lines, describe, finite, owner: OwnerProcess::current() })
     }
 
     /// Sees to the end of these lines and of the core they belong to.
-    pub(crate) fn ending<M: Handle>(&self, core: &Arc<Core<M>>) -> Ending {
-        Ending::of(core, &self.lines)
+    pub(crate) fn deferred_drop<M: Handle>(&self, core: &Arc<Core<M>>) -> DeferredDrop {
+        DeferredDrop::of(core, &self.lines)
     }
 
     /// What the table asks for the counts of a candidate.
@@ -176,7 +176,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         candidates: &[Candidate],
         features: &F,
         answer: impl FnOnce() -> ServedAnswer<P>,
-    ) -> (ServedAnswer<P>, Vec<Joined<P>>) {
+    ) -> (ServedAnswer<P>, Vec<JoinedShadow<P>>) {
         let joined: Vec<Candidate> =
             candidates.iter().copied().filter(|candidate| self.is_joined(candidate)).collect();
         let pool = joined
@@ -184,8 +184,8 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             .and_then(|first| self.lines.get(first.policy))
             .and_then(|line| line.join_pool.as_ref());
         let Some(pool) = pool else { return (answer(), Vec::new()) };
-        if !self.home.is_here() {
-            let lost = |candidate| Joined { candidate, called: None };
+        if !self.owner.is_current() {
+            let lost = |candidate| JoinedShadow { candidate, called: None };
             return (answer(), joined.into_iter().map(lost).collect());
         }
         let finite = self.finite;
@@ -196,7 +196,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
                 Some(move || {
                     let _inside = ShadowScope::enter(None);
-                    Joined {
+                    JoinedShadow {
                         candidate,
                         called: Some(measured_call(&*model, features.borrow(), finite, true)),
                     }
@@ -206,8 +206,8 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         let (answered, mut results) = pool.run(answer, runs.into_iter());
         // One without a result panicked outside the model: when its features were copied, say.
         for candidate in joined {
-            if !results.iter().any(|result: &Joined<P>| result.candidate == candidate) {
-                results.push(Joined::panicked(candidate));
+            if !results.iter().any(|result: &JoinedShadow<P>| result.candidate == candidate) {
+                results.push(JoinedShadow::panicked(candidate));
             }
         }
         (answered, results)
@@ -221,10 +221,10 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         table: &RoutingTable<M>,
         served: &Served<'_, P>,
         features: &F,
-        joined: Vec<Joined<P>>,
+        joined: Vec<JoinedShadow<P>>,
         on: ComparedOn,
     ) {
-        for Joined { candidate, called } in joined {
+        for JoinedShadow { candidate, called } in joined {
             if served.is_by(table, candidate) {
                 continue;
             }
@@ -287,7 +287,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 continue;
             }
             let Some((line, counts)) = self.find(table, *candidate) else { continue };
-            if !self.home.is_here() {
+            if !self.owner.is_current() {
                 line.refuse(counts, DropCause::Shutdown, || served.wanted());
                 continue;
             }
@@ -313,7 +313,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
 
     /// Why a joined candidate could not be run.
     fn no_room(&self) -> DropCause {
-        if self.home.is_here() { DropCause::QueueFull } else { DropCause::Shutdown }
+        if self.owner.is_current() { DropCause::QueueFull } else { DropCause::Shutdown }
     }
 
     fn find<'a, M>(
@@ -365,7 +365,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
 
     /// On a thread of its own: a sink that takes longer must not hold the caller beyond `timeout`.
     fn within(&self, timeout: Duration, what: Waits<P>) -> bool {
-        if !self.home.is_here() {
+        if !self.owner.is_current() {
             return false;
         }
         let lines = Arc::clone(&self.lines);

@@ -128,23 +128,23 @@ impl Network {
     /// Runs a task until it ends or its handle is dropped.
     pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> Task {
         let task = self.handle.spawn(task);
-        Task { end: End::Abort(task.abort_handle()), network: Arc::clone(self) }
+        Task { end: TaskEnd::Abort(task.abort_handle()), network: Arc::clone(self) }
     }
 
     /// Runs a task that is told when its handle is dropped, and then has a moment to say what it
     /// still has to say.
-    pub(crate) fn spawn_until<F>(self: &Arc<Self>, task: impl FnOnce(Stopped) -> F) -> Task
+    pub(crate) fn spawn_until<F>(self: &Arc<Self>, task: impl FnOnce(StopSignal) -> F) -> Task
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let (stop, stopped) = oneshot::channel();
         let speaking = self.speaking.clone();
-        let task = task(Stopped(Some(stopped)));
+        let task = task(StopSignal(Some(stopped)));
         self.handle.spawn(async move {
             let _speaking = speaking;
             task.await;
         });
-        Task { end: End::Tell(Some(stop)), network: Arc::clone(self) }
+        Task { end: TaskEnd::Tell(Some(stop)), network: Arc::clone(self) }
     }
 }
 
@@ -165,13 +165,13 @@ impl Drop for Network {
 
 /// A running task; dropping it ends the task at its next wait.
 pub(crate) struct Task {
-    end: End,
+    end: TaskEnd,
     /// The thread ends with the last of its tasks.
     #[expect(dead_code, reason = "held to keep the thread")]
     network: Arc<Network>,
 }
 
-enum End {
+enum TaskEnd {
     Abort(tokio::task::AbortHandle),
     Tell(Option<oneshot::Sender<()>>),
 }
@@ -179,16 +179,16 @@ enum End {
 impl Drop for Task {
     fn drop(&mut self) {
         match &mut self.end {
-            End::Abort(task) => task.abort(),
-            End::Tell(stop) => drop(stop.take()),
+            TaskEnd::Abort(task) => task.abort(),
+            TaskEnd::Tell(stop) => drop(stop.take()),
         }
     }
 }
 
 /// Tells a task that it is to end.
-pub(crate) struct Stopped(Option<oneshot::Receiver<()>>);
+pub(crate) struct StopSignal(Option<oneshot::Receiver<()>>);
 
-impl Stopped {
+impl StopSignal {
     /// Returns when the task is to end. May be dropped and called again.
     pub(crate) async fn wait(&mut self) {
         if let Some(stopped) = &mut self.0 {

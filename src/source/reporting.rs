@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::Instant;
 
-use super::network::{Backoff, Failure, Stopped};
+use super::network::{Backoff, Failure, StopSignal};
 
 /// How often counts are collected: those of flags that were replaced since take memory.
 const COLLECT: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub(crate) async fn keep_reporting(
     mut reporter: impl Reporter,
     interval: Duration,
     retry: (Duration, Duration),
-    mut stopped: Stopped,
+    mut stopped: StopSignal,
 ) {
     let (first, max) = retry;
     let mut backoff = Backoff::new(first, max);
@@ -57,7 +57,11 @@ pub(crate) async fn keep_reporting(
 }
 
 /// Whether it was told to stop before the pause was over.
-async fn collect_for(reporter: &mut impl Reporter, pause: Duration, stopped: &mut Stopped) -> bool {
+async fn collect_for(
+    reporter: &mut impl Reporter,
+    pause: Duration,
+    stopped: &mut StopSignal,
+) -> bool {
     // A pause past the end of time is a very long one.
     let end = Instant::now().checked_add(pause);
     loop {

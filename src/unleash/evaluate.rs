@@ -304,9 +304,9 @@ impl Evaluate for FeatureToggle {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        let mut scene = Evaluator::new(self, request, set, TraceRecorder::default());
-        let evaluation = scene.resolve().evaluation(self);
-        (evaluation, scene.tracer.trace)
+        let mut evaluator = Evaluator::new(self, request, set, TraceRecorder::default());
+        let evaluation = evaluator.resolve().evaluation(self);
+        (evaluation, evaluator.tracer.trace)
     }
 
     fn metadata(&self) -> &Map {

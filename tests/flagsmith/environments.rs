@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use crate::support;
 
 fn compile(document: &Json) -> FlagSet {
-    let flags = Flagsmith::new().compile(&document.to_string()).unwrap();
+    let flags = Flagsmith::new().with_max_memory(1 << 30).compile(&document.to_string()).unwrap();
     assert!(flags.problems().is_empty(), "{:?}", flags.problems());
     flags
 }
@@ -647,7 +647,7 @@ fn value_switch_and_variant_bind_to_versions_and_off_routes_to_nobody() {
 
 #[test]
 fn hostile_documents_take_bounded_time_and_memory() {
-    let dialect = Flagsmith::new();
+    let dialect = Flagsmith::new().with_max_memory(1 << 30);
     let user = Context::new("u").with("a", "b");
     let environment = r#""environment": {"key": "e"}"#;
     // Deep nesting is refused, without the rest.

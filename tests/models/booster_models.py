@@ -18,8 +18,11 @@ def boosters():
         def make(model=model):
             model.fit(data[:TRAIN], target[:TRAIN], **more)
             if isinstance(model, xgboost.XGBRanker):
-                # Only what is inside it has a converter.
-                model = model.get_booster()
+                # Only what is inside it has a converter, which takes any ranking for classes, and its base
+                # score for a probability.
+                scores, model = model.predict(data[TRAIN:]), model.get_booster()
+                model.set_param({"objective": "reg:squarederror"})
+                assert np.allclose(model.inplace_predict(data[TRAIN:]), scores)
             exported = convert_xgboost(model, initial_types=[("X", MltFloat([None, WIDTH]))],
                                        target_opset=with_opset)
             write(name, exported, {"X": data[TRAIN:]}, ["xgboost"])

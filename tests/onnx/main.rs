@@ -6,6 +6,5 @@ mod columns;
 mod exported;
 mod heldout;
 mod load;
-mod regressor;
 mod schema;
 mod text;

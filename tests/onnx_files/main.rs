@@ -3,4 +3,5 @@
 
 mod axes;
 mod beside;
+mod numbers;
 mod write;

@@ -27,6 +27,10 @@ pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
+pub fn int(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: 2, i: value, ..AttributeProto::default() }
+}
+
 /// A tensor of 32-bit floats, of these axes: a number, or a name.
 pub fn value(name: &str, axes: &[&str]) -> ValueInfoProto {
     let dim = axes.iter().map(|axis| Dimension {
@@ -53,6 +57,16 @@ pub fn floats(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
         name: name.into(),
         dims: dims.into(),
         data_type: 1,
+        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        ..TensorProto::default()
+    }
+}
+
+pub fn integers(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: 7,
         raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         ..TensorProto::default()
     }

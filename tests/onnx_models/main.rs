@@ -10,6 +10,7 @@
 mod answers;
 mod compare;
 mod known;
+mod numbers;
 mod table;
 
 use std::{

@@ -127,7 +127,7 @@ impl<T: Send + Sync + 'static> SnapshotCell<T> {
             // After the lock: freeing a large value takes a while, and its `Drop` may read this
             // cell.
             1 => drop(old),
-            _ => reaper::bury(old),
+            _ => reaper::drop_when_last(old),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
-        network::{Backoff, Changes, Client, Failure, Stopped, client, jittered},
+        network::{Backoff, Changes, Client, Failure, StopSignal, client, jittered},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
 };
@@ -82,7 +82,7 @@ impl UsageReport {
         self,
         interval: Duration,
         retry: (Duration, Duration),
-        stopped: Stopped,
+        stopped: StopSignal,
     ) {
         keep_reporting(self, interval, retry, stopped).await;
     }

@@ -12,11 +12,11 @@ const USER: u64 = 1;
 const OTHERS: usize = 63;
 
 /// Which kind has which bit. A kind keeps the one it got first.
-pub(super) struct Kinds(Box<[OnceLock<Box<str>>]>);
+pub(super) struct KindNames(Box<[OnceLock<Box<str>>]>);
 
-impl Kinds {
-    pub(super) fn new() -> Kinds {
-        Kinds((0..OTHERS).map(|_| OnceLock::new()).collect())
+impl KindNames {
+    pub(super) fn new() -> KindNames {
+        KindNames((0..OTHERS).map(|_| OnceLock::new()).collect())
     }
 
     /// The kinds of a request's context.

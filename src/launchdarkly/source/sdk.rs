@@ -52,19 +52,19 @@ const FLUSHES: usize = 64;
 /// told.
 #[derive(Clone)]
 pub struct Client {
-    line: Arc<Line>,
+    client_state: Arc<ClientState>,
     with_reasons: bool,
 }
 
 /// What a source and its clients share.
-pub(super) struct Line {
+pub(super) struct ClientState {
     key: Key,
     clock: SystemClock,
-    wired: OnceLock<Wired>,
+    link: OnceLock<SourceLink>,
 }
 
 /// There once the source has started.
-pub(super) struct Wired {
+pub(super) struct SourceLink {
     pub(super) hooks: Arc<Hooks>,
     pub(super) reporting: Option<Reporting>,
 }
@@ -89,15 +89,15 @@ impl Flush {
     }
 }
 
-impl Line {
-    pub(super) fn new(key: &Key) -> Arc<Line> {
-        let (clock, wired) = (SystemClock::new(), OnceLock::new());
-        Arc::new(Line { key: key.clone(), clock, wired })
+impl ClientState {
+    pub(super) fn new(key: &Key) -> Arc<ClientState> {
+        let (clock, link) = (SystemClock::new(), OnceLock::new());
+        Arc::new(ClientState { key: key.clone(), clock, link })
     }
 
-    pub(super) fn wire(&self, wired: Wired) {
+    pub(super) fn connect(&self, link: SourceLink) {
         // A source starts once.
-        let _ = self.wired.set(wired);
+        let _ = self.link.set(link);
     }
 
     fn request<'a>(&'a self, context: &'a dyn EvaluationContext) -> Request<'a> {
@@ -105,7 +105,7 @@ impl Line {
     }
 
     fn reporting(&self) -> Option<&Reporting> {
-        self.wired.get()?.reporting.as_ref()
+        self.link.get()?.reporting.as_ref()
     }
 }
 
@@ -113,15 +113,15 @@ impl Line {
 /// of one revision; flags of other dialects are not there. Each answer is counted and reported as the
 /// vendor's SDKs do, under the default that is given.
 impl Client {
-    pub(super) fn new(line: Arc<Line>) -> Client {
-        Client { line, with_reasons: false }
+    pub(super) fn new(client_state: Arc<ClientState>) -> Client {
+        Client { client_state, with_reasons: false }
     }
 
     /// The same client, whose events of single answers say why each flag answered: what the vendor's
     /// SDKs report where the caller asks for the detail of a variation.
     #[must_use]
     pub fn with_reasons(&self) -> Client {
-        Client { line: Arc::clone(&self.line), with_reasons: true }
+        Client { client_state: Arc::clone(&self.client_state), with_reasons: true }
     }
 
     /// The answer as a boolean.
@@ -205,7 +205,8 @@ impl Client {
         typed: impl FnOnce(Detail<'a>) -> Variation<'a, T>,
         value: impl FnOnce(&T) -> Value,
     ) -> Variation<'a, T> {
-        let hooks = self.line.wired.get().map(|wired| &*wired.hooks).filter(|all| !all.is_empty());
+        let hooks =
+            self.client_state.link.get().map(|link| &*link.hooks).filter(|all| !all.is_empty());
         let Some(hooks) = hooks else { return typed(self.detail(flags, key, context, &default)) };
         let series = EvaluationSeries { flag_key: key, context, default: Some(&default), method };
         let data = hooks.before(&series);
@@ -230,7 +231,7 @@ impl Client {
     ) -> Detail<'a> {
         let error =
             |kind| Detail { value: None, variation_index: None, reason: Reason::error(kind) };
-        let request = self.line.request(context);
+        let request = self.client_state.request(context);
         let sets = || flags.sources().filter_map(|(_, set)| set);
         let found = sets().filter_map(|set| Some((set, set.get(key)?))).last();
         let found = found.and_then(|(set, flag)| Some((set, flag, LaunchDarklyFlag::of(flag)?)));
@@ -269,21 +270,21 @@ impl Client {
 impl Client {
     /// Tells of something that a context did; whether it will be reported.
     pub fn track(&self, event: CustomEvent, context: &dyn EvaluationContext) -> bool {
-        let Some(wired) = self.line.wired.get() else { return false };
-        let request = self.line.request(context);
-        let copy = (!wired.hooks.is_empty()).then(|| event.clone());
+        let Some(link) = self.client_state.link.get() else { return false };
+        let request = self.client_state.request(context);
+        let copy = (!link.hooks.is_empty()).then(|| event.clone());
         let told = |reporting: &Reporting| reporting.ledger.track(event, &request);
-        let is_told = wired.reporting.as_ref().is_some_and(told);
+        let is_told = link.reporting.as_ref().is_some_and(told);
         if let Some(event) = &copy {
-            wired.hooks.tracked(&TrackSeries { context, event });
+            link.hooks.tracked(&TrackSeries { context, event });
         }
         is_told
     }
 
     /// Tells of a context and its attributes, without asking for a flag; whether it will be reported.
     pub fn identify(&self, context: &dyn EvaluationContext) -> bool {
-        let request = self.line.request(context);
-        self.line.reporting().is_some_and(|reporting| reporting.ledger.identify(&request))
+        let request = self.client_state.request(context);
+        self.client_state.reporting().is_some_and(|reporting| reporting.ledger.identify(&request))
     }
 
     /// Asks for everything noted so far to be sent now, and does not wait for it.
@@ -298,7 +299,7 @@ impl Client {
         if !self.ask(move |all_sent| {
             let _ = done.send(all_sent);
         }) {
-            return self.line.reporting().is_none();
+            return self.client_state.reporting().is_none();
         }
         // An error is the source that ended meanwhile.
         outcome.await.unwrap_or(false)
@@ -310,14 +311,14 @@ impl Client {
         if !self.ask(move |all_sent| {
             let _ = done.send(all_sent);
         }) {
-            return self.line.reporting().is_none();
+            return self.client_state.reporting().is_none();
         }
         outcome.recv_timeout(timeout).unwrap_or(false)
     }
 
     /// Whether there is anybody to ask.
     fn ask(&self, done: impl FnOnce(bool) + Send + 'static) -> bool {
-        let reporting = self.line.reporting();
+        let reporting = self.client_state.reporting();
         reporting.is_some_and(|one| one.flushes.try_send(Flush(Box::new(done))).is_ok())
     }
 
@@ -326,7 +327,7 @@ impl Client {
     /// `None` for a context without a key of any kind.
     pub fn secure_mode_hash(&self, context: &dyn EvaluationContext) -> Option<String> {
         let name = full_name(context)?;
-        let key = self.line.key.current();
+        let key = self.client_state.key.current();
         let mut hash: Hmac<Sha256> = Hmac::new_from_slice(key.reveal().as_bytes()).ok()?;
         hash.update(name.as_bytes());
         let hash = hash.finalize().into_bytes();
@@ -385,8 +386,8 @@ mod tests {
 
     #[test]
     fn a_secure_mode_hash_is_hmac_sha256_by_the_sdk_key() {
-        let line = Line::new(&Key::new("sdk-01234567-89ab-cdef-0123-456789abcdef"));
-        let hash = Client::new(line).secure_mode_hash(&Context::new("user-key-123"));
+        let client_state = ClientState::new(&Key::new("sdk-01234567-89ab-cdef-0123-456789abcdef"));
+        let hash = Client::new(client_state).secure_mode_hash(&Context::new("user-key-123"));
         // Computed with Python's hmac.
         let expected = "73df666a13f2c474e50aa34ca5a761e89abb737fb139ff65fdde7fa85c9dcacd";
         assert_eq!(hash.as_deref(), Some(expected));

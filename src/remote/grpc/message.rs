@@ -11,11 +11,11 @@ pub(super) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer
 
 /// `ServerReadyRequest` and `ServerMetadataRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Nothing {}
+pub(super) struct EmptyRequest {}
 
 /// `ModelReadyRequest` and `ModelMetadataRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Named {
+pub(super) struct ModelName {
     #[prost(string, tag = "1")]
     pub(super) name: String,
     #[prost(string, tag = "2")]
@@ -88,7 +88,7 @@ pub(super) struct Contents {
 
 /// `ModelInferRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Infer {
+pub(super) struct ModelInferRequest {
     #[prost(string, tag = "1")]
     pub(super) model_name: String,
     #[prost(string, tag = "2")]
@@ -96,21 +96,21 @@ pub(super) struct Infer {
     #[prost(message, repeated, tag = "5")]
     pub(super) inputs: Vec<Tensor>,
     #[prost(message, repeated, tag = "6")]
-    pub(super) outputs: Vec<Wanted>,
+    pub(super) outputs: Vec<RequestedOutput>,
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub(super) raw: Vec<Bytes>,
 }
 
 /// `InferRequestedOutputTensor`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Wanted {
+pub(super) struct RequestedOutput {
     #[prost(string, tag = "1")]
     pub(super) name: String,
 }
 
 /// `ModelInferResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Inferred {
+pub(super) struct ModelInferResponse {
     #[prost(string, tag = "2")]
     pub(super) model_version: String,
     #[prost(message, repeated, tag = "5")]

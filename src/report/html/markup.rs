@@ -72,9 +72,9 @@ macro_rules! put {
 pub(crate) use put;
 
 /// A text cut where it gets too long to read, with a mark that it was.
-pub(crate) struct Cut<'a>(pub(crate) &'a str, pub(crate) usize);
+pub(crate) struct Truncated<'a>(pub(crate) &'a str, pub(crate) usize);
 
-impl fmt::Display for Cut<'_> {
+impl fmt::Display for Truncated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.char_indices().nth(self.1) {
             Some((end, _)) => write!(f, "{}…", self.0.get(..end).unwrap_or_default()),
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_between_characters() {
-        assert_eq!(Cut("äöü", 2).to_string(), "äö…");
-        assert_eq!(Cut("äö", 2).to_string(), "äö");
+        assert_eq!(Truncated("äöü", 2).to_string(), "äö…");
+        assert_eq!(Truncated("äö", 2).to_string(), "äö");
     }
 }

@@ -2,14 +2,14 @@
 
 use smol_str::SmolStr;
 
-use super::{Choice, Core, KeyRefused};
+use super::{Choice, Core, MissingKeyError};
 use crate::{
     context::EvaluationContext,
     flag::{EvaluationTrace, Reason, Request},
     prediction_id::PredictionId,
     router::{
         Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey,
-        binding::{Answer, clamp_key},
+        binding::{BindingAnswer, clamp_key},
         breaker::Ticket,
         clamp::{self, ExplainedClamp},
         slot::Handle,
@@ -20,7 +20,7 @@ use crate::{
 
 /// A [`Choice`] that still borrows: copying one copies pointers.
 #[derive(Clone, Copy)]
-struct Picked<'t> {
+struct BorrowedChoice<'t> {
     slot: usize,
     reason: Reason,
     cause: Option<FallbackCause>,
@@ -29,10 +29,10 @@ struct Picked<'t> {
     wanted: Option<usize>,
 }
 
-impl Picked<'_> {
+impl BorrowedChoice<'_> {
     #[inline]
     fn own<M: Handle>(self, table: &RoutingTable<M>) -> Choice {
-        let Picked { slot, reason, cause, variant, ticket, wanted } = self;
+        let BorrowedChoice { slot, reason, cause, variant, ticket, wanted } = self;
         let variant = table.text(slot, variant);
         Choice { slot, reason, cause, variant, ticket, is_compared: false, wanted }
     }
@@ -49,7 +49,7 @@ impl<M: Handle> Core<M> {
         table: &RoutingTable<M>,
         context: &dyn EvaluationContext,
         probe: bool,
-    ) -> Result<Choice, KeyRefused> {
+    ) -> Result<Choice, MissingKeyError> {
         self.choose_by(table, &self.request(context), probe)
     }
 
@@ -59,7 +59,7 @@ impl<M: Handle> Core<M> {
         table: &RoutingTable<M>,
         request: &Request<'_>,
         probe: bool,
-    ) -> Result<Choice, KeyRefused> {
+    ) -> Result<Choice, MissingKeyError> {
         match self.pick(table, request, probe) {
             Some(picked) => Ok(picked.own(table)),
             None => self.without_key(table, request, probe),
@@ -78,7 +78,7 @@ impl<M: Handle> Core<M> {
         table: &'t RoutingTable<M>,
         request: &Request<'t>,
         probe: bool,
-    ) -> Option<Picked<'t>> {
+    ) -> Option<BorrowedChoice<'t>> {
         if let Some(pinned) = table.pin {
             return Some(self.settle_on(table, pinned, Reason::Pinned, None, None, probe));
         }
@@ -88,7 +88,12 @@ impl<M: Handle> Core<M> {
 
     /// What the flags named, or the fallback version and why.
     #[inline(always)]
-    fn settle<'t>(&self, table: &RoutingTable<M>, answer: Answer<'t>, probe: bool) -> Picked<'t> {
+    fn settle<'t>(
+        &self,
+        table: &RoutingTable<M>,
+        answer: BindingAnswer<'t>,
+        probe: bool,
+    ) -> BorrowedChoice<'t> {
         let (place, cause) = match (answer.version, answer.cause) {
             (Some(name), cause) => match table.place(name) {
                 Some(place) => (place, cause),
@@ -117,22 +122,24 @@ impl<M: Handle> Core<M> {
         cause: Option<FallbackCause>,
         variant: Option<&'t str>,
         probe: bool,
-    ) -> Picked<'t> {
+    ) -> BorrowedChoice<'t> {
         // The last fallback version is asked in any case: there is nobody behind it.
         if place == table.fallback {
             let ticket = Ticket::default();
-            return Picked { slot: place, reason, cause, variant, ticket, wanted: None };
+            return BorrowedChoice { slot: place, reason, cause, variant, ticket, wanted: None };
         }
         let admitted = match table.slots.get(place) {
             Some(slot) => slot.admits(&*self.settings.clock, probe),
             None => Err(FallbackCause::UnknownVersion),
         };
         match admitted {
-            Ok(ticket) => Picked { slot: place, reason, cause, variant, ticket, wanted: None },
+            Ok(ticket) => {
+                BorrowedChoice { slot: place, reason, cause, variant, ticket, wanted: None }
+            }
             Err(cause) => {
                 let (slot, ticket) = self.fallback_for(table, Some(place), probe);
                 let cause = Some(cause);
-                Picked { slot, reason, cause, variant, ticket, wanted: Some(place) }
+                BorrowedChoice { slot, reason, cause, variant, ticket, wanted: Some(place) }
             }
         }
     }
@@ -143,15 +150,15 @@ impl<M: Handle> Core<M> {
         &self,
         table: &RoutingTable<M>,
         place: usize,
-        answer: Answer<'t>,
+        answer: BindingAnswer<'t>,
         probe: bool,
-    ) -> Picked<'t> {
+    ) -> BorrowedChoice<'t> {
         let admitted = match table.slots.get(place) {
             Some(slot) => slot.admits(&*self.settings.clock, false),
             None => Err(FallbackCause::UnknownVersion),
         };
         let (slot, ticket) = self.fallback_for(table, Some(place), probe);
-        Picked {
+        BorrowedChoice {
             slot,
             reason: answer.reason,
             cause: Some(admitted.err().unwrap_or(FallbackCause::HeldBack)),
@@ -167,7 +174,7 @@ impl<M: Handle> Core<M> {
         table: &RoutingTable<M>,
         request: &Request<'_>,
         probe: bool,
-    ) -> Result<Choice, KeyRefused> {
+    ) -> Result<Choice, MissingKeyError> {
         let (slot, ticket) = self.fallback_for(table, None, probe);
         let fallback = Choice {
             slot,
@@ -179,7 +186,7 @@ impl<M: Handle> Core<M> {
             wanted: None,
         };
         match self.settings.missing_key {
-            MissingKey::Refuse => Err(KeyRefused),
+            MissingKey::Refuse => Err(MissingKeyError),
             MissingKey::Fallback => Ok(fallback),
             MissingKey::Random => {
                 let drawn = PredictionId::generate().to_string();
@@ -190,7 +197,7 @@ impl<M: Handle> Core<M> {
                     return Ok(fallback);
                 }
                 let picked = self.settle(table, answer, probe);
-                Ok(Picked { reason: Reason::MissingKey, ..picked }.own(table))
+                Ok(BorrowedChoice { reason: Reason::MissingKey, ..picked }.own(table))
             }
         }
     }
@@ -211,7 +218,10 @@ impl<M: Handle> Core<M> {
         table.candidates(&request, chosen, id)
     }
 
-    pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, KeyRefused> {
+    pub(crate) fn decide(
+        &self,
+        context: &dyn EvaluationContext,
+    ) -> Result<Decision, MissingKeyError> {
         let table = self.table.load();
         let request = self.request(context);
         // Not by way of `choose`: a `Choice` in between is copied once more.
@@ -230,7 +240,7 @@ impl<M: Handle> Core<M> {
     pub(crate) fn explain(
         &self,
         context: &dyn EvaluationContext,
-    ) -> Result<Explanation, KeyRefused> {
+    ) -> Result<Explanation, MissingKeyError> {
         let table = self.table.load();
         let request = Request { counted: false, ..self.request(context) };
         let choice = self.choose_by(&table, &request, false)?;

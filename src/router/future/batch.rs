@@ -8,10 +8,10 @@ use futures::{
 };
 
 use super::{
-    AsyncModelRouter, AsyncRouterState, Started,
+    AsyncModelRouter, AsyncRouterState, DecidedRequest,
     compute::{CallReport, Computed, compute},
     hosted::Hosted,
-    lane::{Lane, Refused},
+    lane::{Lane, LaneError},
 };
 use crate::{
     context::EvaluationContext,
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A row that waits for the version in its choice.
-struct Waiting {
+struct AssignedRow {
     row: usize,
     choice: Choice,
     /// What the first version asked said, if one failed.
@@ -38,7 +38,7 @@ struct Waiting {
 }
 
 /// A row and what came of asking for it.
-type BatchedCall<P> = (Waiting, Result<Called<P>, PredictError>);
+type BatchedCall<P> = (AssignedRow, Result<Called<P>, PredictError>);
 
 impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     /// Answers many rows, each for its own context: one result a row, in order.
@@ -87,7 +87,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     async fn run_batch(
         &self,
         table: &RoutingTable<Hosted<F, P>>,
-        started: Vec<Result<Started<F, P>, PredictError>>,
+        started: Vec<Result<DecidedRequest<F, P>, PredictError>>,
         features: &[Arc<F::Owned>],
     ) -> Vec<Result<Prediction<P>, PredictError>> {
         let mut answered: Vec<Option<Result<ServedAnswer<P>, PredictError>>> =
@@ -97,17 +97,18 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
                 *place = Some(answer);
             }
         };
-        let mut waiting: Vec<Waiting> = started
+        let mut waiting: Vec<AssignedRow> = started
             .iter()
             .enumerate()
             .filter_map(|(row, started)| {
                 let choice = started.as_ref().ok()?.choice.clone();
-                Some(Waiting { row, choice, first: None })
+                Some(AssignedRow { row, choice, first: None })
             })
             .collect();
         // Each round takes the rows that failed one fallback further, and there is a last one.
         while !waiting.is_empty() {
-            let mut groups: Vec<Vec<Waiting>> = table.slots.iter().map(|_| Vec::new()).collect();
+            let mut groups: Vec<Vec<AssignedRow>> =
+                table.slots.iter().map(|_| Vec::new()).collect();
             for row in waiting.drain(..) {
                 if let Some(group) = groups.get_mut(row.choice.slot) {
                     group.push(row);
@@ -116,12 +117,12 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             let groups = groups.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
             let asked = groups.map(|(place, rows)| self.ask_many(table, place, rows, features));
             for (waited, called) in join_all(asked).await.into_iter().flatten() {
-                let Waiting { row, choice, first } = waited;
+                let AssignedRow { row, choice, first } = waited;
                 match called {
                     Err(refused) => put(row, Err(refused)),
                     Ok(Called { outcome: Err(error), .. }) if choice.slot != table.fallback => {
                         let choice = self.core.fall_back(table, choice, Some(&error));
-                        waiting.push(Waiting { row, choice, first: first.or(Some(error)) });
+                        waiting.push(AssignedRow { row, choice, first: first.or(Some(error)) });
                     }
                     Ok(called) => put(row, Ok(ServedAnswer { choice, called, first })),
                 }
@@ -141,11 +142,11 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     fn finish_row(
         &self,
         table: &RoutingTable<Hosted<F, P>>,
-        started: Started<F, P>,
+        started: DecidedRequest<F, P>,
         answered: Option<Result<ServedAnswer<P>, PredictError>>,
         features: &F,
     ) -> Result<Prediction<P>, PredictError> {
-        let Started { id, choice, candidates, key, .. } = started;
+        let DecidedRequest { id, choice, candidates, key, .. } = started;
         let named = self.core.named(&choice);
         let slot = choice.slot;
         // Every decided row belongs to one group, and every group answers each row.
@@ -173,7 +174,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         &'a self,
         table: &'a RoutingTable<Hosted<F, P>>,
         place: usize,
-        rows: Vec<Waiting>,
+        rows: Vec<AssignedRow>,
         features: &'a [Arc<F::Owned>],
     ) -> BoxFuture<'a, Vec<BatchedCall<P>>> {
         async move {
@@ -181,13 +182,13 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             else {
                 return rows.into_iter().map(|row| (row, Ok(Called::not_loaded()))).collect();
             };
-            let called: Vec<Result<Called<P>, Refused>> = match (&hosted.model, &hosted.lane) {
+            let called: Vec<Result<Called<P>, LaneError>> = match (&hosted.model, &hosted.lane) {
                 (AnyModel::Compute(model), Some(lane)) => {
                     let chunk = |rows| self.chunk(slot, (model, lane), rows, features);
                     join_all(rows.chunks(CHUNK).map(chunk)).await.into_iter().flatten().collect()
                 }
                 _ => {
-                    let one = |waiting: &Waiting| {
+                    let one = |waiting: &AssignedRow| {
                         let (features, ticket) = (features.get(waiting.row), waiting.choice.ticket);
                         async move {
                             let clock = &self.core.settings.clock;
@@ -215,9 +216,9 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         &self,
         slot: &Slot<Hosted<F, P>>,
         (model, lane): (&Arc<dyn Model<F, P>>, &Arc<Lane>),
-        rows: &[Waiting],
+        rows: &[AssignedRow],
         features: &[Arc<F::Owned>],
-    ) -> Vec<Result<Called<P>, Refused>> {
+    ) -> Vec<Result<Called<P>, LaneError>> {
         let mine: Vec<Arc<F::Owned>> =
             rows.iter().filter_map(|waiting| features.get(waiting.row)).map(Arc::clone).collect();
         let (model, finite) = (Arc::clone(model), self.finite);

@@ -12,7 +12,7 @@ use futures::{
 };
 use smallvec::SmallVec;
 
-use super::lane::{Call, GivenUp, Job, Lane, MOST_WRITTEN_OFF, Refused};
+use super::lane::{AbandonOutcome, Job, Lane, LaneCall, LaneError, MOST_WRITTEN_OFF};
 use crate::{
     clock::Clock,
     contain::contained,
@@ -84,19 +84,19 @@ pub(super) fn late(after: Duration) -> ModelError {
     ModelError::of_kind(ModelErrorKind::Deadline, format!("no answer within {after:?}"))
 }
 
-impl Refused {
+impl LaneError {
     /// What the caller is told where another version can be asked.
     pub(super) fn into_model_error(self) -> ModelError {
         match self {
-            Refused::Full => ModelError::of_kind(
+            LaneError::Full => ModelError::of_kind(
                 ModelErrorKind::Overloaded,
                 "too many requests wait for the version's threads",
             ),
-            Refused::Hung => ModelError::of_kind(
+            LaneError::Hung => ModelError::of_kind(
                 ModelErrorKind::Overloaded,
                 format!("the version hangs: its threads and {MOST_WRITTEN_OFF} more are held up"),
             ),
-            Refused::Stopped => ModelError::of_kind(
+            LaneError::Stopped => ModelError::of_kind(
                 ModelErrorKind::NotLoaded,
                 "the version's threads were let go, or could not be started",
             ),
@@ -109,7 +109,7 @@ pub(super) enum Computed<R> {
     Done(R),
     /// The deadline passed.
     Late(ModelError, Duration),
-    Refused(Refused),
+    Refused(LaneError),
 }
 
 /// Runs `work` on the lane. Dropping the future before a thread is free means that it never runs;
@@ -150,7 +150,7 @@ pub(super) async fn compute<P: 'static, R: Send + 'static>(
                 Either::Left((answer, _)) => answer,
                 Either::Right(((), answered)) => match lane.overdue(&asked.call) {
                     // It has ended just now, and the answer is on its way.
-                    GivenUp::Ended => answered.await,
+                    AbandonOutcome::Ended => answered.await,
                     given_up => {
                         asked.over = true;
                         asked.report.late(limit);
@@ -166,7 +166,7 @@ pub(super) async fn compute<P: 'static, R: Send + 'static>(
         Ok(result) => Computed::Done(result),
         Err(oneshot::Canceled) => {
             asked.report.refused();
-            Computed::Refused(Refused::Stopped)
+            Computed::Refused(LaneError::Stopped)
         }
     }
 }
@@ -174,7 +174,7 @@ pub(super) async fn compute<P: 'static, R: Send + 'static>(
 /// A call that somebody waits for.
 struct PendingCall<'a> {
     lane: &'a Arc<Lane>,
-    call: Arc<Call>,
+    call: Arc<LaneCall>,
     report: Arc<CallReport>,
     deadline: Option<(Duration, Instant, &'a Timer)>,
     over: bool,
@@ -187,11 +187,11 @@ impl Drop for PendingCall<'_> {
         }
         // The caller has gone before the answer.
         match self.lane.give_up(&self.call) {
-            GivenUp::NeverRan(job) => {
+            AbandonOutcome::NeverRan(job) => {
                 self.report.given_up();
                 let _ = contained(|| drop(job));
             }
-            GivenUp::Running => {
+            AbandonOutcome::Running => {
                 if let Some((limit, moment, timer)) = self.deadline {
                     let orphan = OrphanedCall {
                         lane: Arc::clone(self.lane),
@@ -202,7 +202,7 @@ impl Drop for PendingCall<'_> {
                     timer.wake_at(moment, Waker::from(Arc::new(orphan)));
                 }
             }
-            GivenUp::Ended => {}
+            AbandonOutcome::Ended => {}
         }
     }
 }
@@ -210,14 +210,14 @@ impl Drop for PendingCall<'_> {
 /// A running call whose caller has gone: the timer looks after its deadline.
 struct OrphanedCall {
     lane: Arc<Lane>,
-    call: Arc<Call>,
+    call: Arc<LaneCall>,
     report: Arc<CallReport>,
     limit: Duration,
 }
 
 impl Wake for OrphanedCall {
     fn wake(self: Arc<Self>) {
-        if matches!(self.lane.overdue(&self.call), GivenUp::Running) {
+        if matches!(self.lane.overdue(&self.call), AbandonOutcome::Running) {
             self.report.late(self.limit);
         }
     }

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use super::{
     lane::Lane,
-    runtime::{Detached, Runtime},
+    runtime::{DetachedModel, Runtime},
 };
 use crate::{
     model::{Model, ModelError},
@@ -83,7 +83,7 @@ impl<F: Input + ?Sized, P: Output> Shadowable<F, P> for Hosted<F, P> {
             AnyModel::Compute(model) => Arc::clone(model),
             AnyModel::Waiting(model) => {
                 let (model, runtime) = (Arc::clone(model), self.runtime.clone());
-                Arc::new(Detached { model, runtime, limit })
+                Arc::new(DetachedModel { model, runtime, limit })
             }
         }
     }

@@ -26,8 +26,8 @@ use crate::contain::contained;
 /// breaker's, and at last the operator's.
 pub(crate) const MOST_WRITTEN_OFF: usize = 32;
 
-/// One computation. It says through [`Running::end`] when it has its result.
-pub(crate) type Job = Box<dyn FnOnce(Running) + Send>;
+/// One computation. It says through [`RunningCall::end`] when it has its result.
+pub(crate) type Job = Box<dyn FnOnce(RunningCall) + Send>;
 
 /// The handle of a lane. When it is dropped, the threads end once nothing waits; nobody waits for
 /// them: a model that never returns must not keep its service from stopping.
@@ -38,7 +38,7 @@ pub(crate) struct Lane {
 
 /// A computation that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum LaneError {
     /// Too many wait.
     Full,
     /// Every thread there may be is written off.
@@ -49,7 +49,7 @@ pub(crate) enum Refused {
 }
 
 /// What became of a call that is given up.
-pub(crate) enum GivenUp {
+pub(crate) enum AbandonOutcome {
     /// It has not run and will not. What it would have run is the caller's to drop.
     NeverRan(Job),
     /// It is running.
@@ -60,7 +60,7 @@ pub(crate) enum GivenUp {
 
 /// A call in a lane.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct LaneCall {
     /// One of the stages below. Only read and written under the lane's lock.
     stage: AtomicU64,
 }
@@ -70,7 +70,7 @@ const RUNNING: u64 = 1;
 const OVERDUE: u64 = 2;
 const OVER: u64 = 3;
 
-impl Call {
+impl LaneCall {
     fn is(&self, stage: u64) -> bool {
         self.stage.load(Ordering::Relaxed) == stage
     }
@@ -90,7 +90,7 @@ struct LaneShared {
 
 #[derive(Default)]
 struct LaneState {
-    waiting: VecDeque<(Arc<Call>, Job)>,
+    waiting: VecDeque<(Arc<LaneCall>, Job)>,
     /// Threads that have been started and have not ended.
     alive: usize,
     /// Threads that wait for work, those that have been woken for it among them.
@@ -120,54 +120,54 @@ impl Lane {
     }
 
     /// Has `job` run, unless there is no room.
-    pub(crate) fn submit(&self, job: Job) -> Result<Arc<Call>, Refused> {
+    pub(crate) fn submit(&self, job: Job) -> Result<Arc<LaneCall>, LaneError> {
         let shared = &self.shared;
-        let call = Arc::new(Call { stage: AtomicU64::new(WAITING) });
+        let call = Arc::new(LaneCall { stage: AtomicU64::new(WAITING) });
         let hired = {
             let mut state = shared.lock();
             if shared.is_hung(&state) {
-                return Err(Refused::Hung);
+                return Err(LaneError::Hung);
             }
             // Those who are idle take one each.
             if state.waiting.len() >= shared.queue.saturating_add(state.idle) {
-                return Err(Refused::Full);
+                return Err(LaneError::Full);
             }
             state.waiting.push_back((Arc::clone(&call), job));
             shared.thread_needed(&mut state)
         };
         match hired {
             Some(number) if shared.start(number).is_err() && call.is_stranded(shared) => {
-                Err(Refused::Stopped)
+                Err(LaneError::Stopped)
             }
             _ => Ok(call),
         }
     }
 
     /// The caller of this call has gone: if it waits, it never runs.
-    pub(crate) fn give_up(&self, call: &Call) -> GivenUp {
+    pub(crate) fn give_up(&self, call: &LaneCall) -> AbandonOutcome {
         let mut state = self.shared.lock();
         match call.stage.load(Ordering::Relaxed) {
             WAITING => match state.take(call) {
-                Some(job) => GivenUp::NeverRan(job),
-                None => GivenUp::Ended,
+                Some(job) => AbandonOutcome::NeverRan(job),
+                None => AbandonOutcome::Ended,
             },
-            RUNNING => GivenUp::Running,
-            _ => GivenUp::Ended,
+            RUNNING => AbandonOutcome::Running,
+            _ => AbandonOutcome::Ended,
         }
     }
 
     /// The deadline of this call has passed. If it waits, it never runs; if it runs, its thread is
     /// written off.
-    pub(crate) fn overdue(&self, call: &Call) -> GivenUp {
+    pub(crate) fn overdue(&self, call: &LaneCall) -> AbandonOutcome {
         let given_up = self.give_up(call);
-        if !matches!(given_up, GivenUp::Running) {
+        if !matches!(given_up, AbandonOutcome::Running) {
             return given_up;
         }
         let hired = {
             let mut state = self.shared.lock();
             // It may have ended just now, or another may have seen this.
             if !call.is(RUNNING) {
-                return GivenUp::Ended;
+                return AbandonOutcome::Ended;
             }
             call.set_stage(OVERDUE);
             state.overdue = state.overdue.saturating_add(1);
@@ -182,7 +182,7 @@ impl Lane {
                 "the compute threads of a version are held up, and no other could be started"
             );
         }
-        GivenUp::Running
+        AbandonOutcome::Running
     }
 
     /// Lets the threads go, and what waits for them; or lets them linger again.
@@ -221,7 +221,7 @@ impl Drop for Lane {
     }
 }
 
-impl Call {
+impl LaneCall {
     /// Whether the call waits and nobody is there to take it; then it is taken back.
     fn is_stranded(&self, shared: &LaneShared) -> bool {
         let taken = {
@@ -234,7 +234,7 @@ impl Call {
 
 impl LaneState {
     /// Takes a waiting call out of the queue.
-    fn take(&mut self, call: &Call) -> Option<Job> {
+    fn take(&mut self, call: &LaneCall) -> Option<Job> {
         let place = self.waiting.iter().position(|(other, _)| std::ptr::eq(&**other, call))?;
         call.set_stage(OVER);
         self.waiting.remove(place).map(|(_, job)| job)
@@ -289,7 +289,7 @@ impl LaneShared {
             if let Some((call, job)) = state.waiting.pop_front() {
                 call.set_stage(RUNNING);
                 drop(state);
-                let running = Running { shared: Arc::clone(&self), call: Some(call) };
+                let running = RunningCall { shared: Arc::clone(&self), call: Some(call) };
                 // Models are contained where they are called; this is for what is dropped after
                 // them.
                 let _ = contained(|| job(running));
@@ -319,12 +319,12 @@ impl std::fmt::Debug for LaneShared {
 }
 
 /// A call that runs; it ends when this is dropped, at the latest.
-pub(crate) struct Running {
+pub(crate) struct RunningCall {
     shared: Arc<LaneShared>,
-    call: Option<Arc<Call>>,
+    call: Option<Arc<LaneCall>>,
 }
 
-impl Running {
+impl RunningCall {
     /// The call has its result; `true` if that is in time.
     pub(crate) fn end(mut self) -> bool {
         self.ended()
@@ -342,7 +342,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCall {
     fn drop(&mut self) {
         self.ended();
     }

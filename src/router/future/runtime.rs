@@ -58,7 +58,7 @@ impl<T: Fn(Spawned) + Send + Sync + 'static> Spawner for T {
 #[derive(Clone, Default)]
 pub(crate) struct Runtime {
     spawner: Option<Arc<dyn Spawner>>,
-    around: around::Around,
+    ambient: ambient::AmbientRuntime,
 }
 
 impl fmt::Debug for Runtime {
@@ -70,7 +70,7 @@ impl fmt::Debug for Runtime {
 impl Runtime {
     /// The one in which this is called, if there is one.
     pub(crate) fn here(spawner: Option<Arc<dyn Spawner>>) -> Runtime {
-        Runtime { spawner, around: around::Around::here() }
+        Runtime { spawner, ambient: ambient::AmbientRuntime::here() }
     }
 
     /// Waits for a future on this thread.
@@ -80,9 +80,9 @@ impl Runtime {
     /// Where this thread is the one that drives the runtime around it, and the future does not get
     /// on without.
     pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> Result<T, ModelError> {
-        let _entered = self.around.enter();
-        let mut driven = around::Driven::default();
-        let waited = poll_until(future, |bell| driven.wait(bell));
+        let _entered = self.ambient.enter();
+        let mut driven = ambient::DriverCheck::default();
+        let waited = poll_until(future, |parker| driven.wait(parker));
         waited.ok_or_else(|| {
             ModelError::of_kind(
                 ModelErrorKind::Failed,
@@ -96,10 +96,10 @@ impl Runtime {
 impl Runtime {
     /// Waits for a future on a thread of ours, which drives no runtime.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        let _entered = self.around.enter();
+        let _entered = self.ambient.enter();
         let mut future = pin!(future);
         loop {
-            if let Some(answer) = poll_until(future.as_mut(), |bell| bell.wait_until(None)) {
+            if let Some(answer) = poll_until(future.as_mut(), |parker| parker.wait_until(None)) {
                 return answer;
             }
         }
@@ -109,15 +109,15 @@ impl Runtime {
 /// Polls the future here whenever it is woken; `None` when `wait` gives up.
 fn poll_until<T>(
     future: impl Future<Output = T>,
-    mut wait: impl FnMut(&Arc<Bell>) -> bool,
+    mut wait: impl FnMut(&Arc<Parker>) -> bool,
 ) -> Option<T> {
-    let (bell, mut future) = (Arc::new(Bell::default()), pin!(future));
-    let waker = Waker::from(Arc::clone(&bell));
+    let (parker, mut future) = (Arc::new(Parker::default()), pin!(future));
+    let waker = Waker::from(Arc::clone(&parker));
     loop {
         if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(answer);
         }
-        if !wait(&bell) {
+        if !wait(&parker) {
             return None;
         }
     }
@@ -128,29 +128,29 @@ fn poll_until<T>(
 /// thread's own token, which the future's code may use up: by parking the thread, or by waiting in a
 /// library that does.
 #[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
+struct Parker {
+    notified: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Bell {
+impl Parker {
     /// `false` when the moment has come first.
     fn wait_until(&self, moment: Option<Instant>) -> bool {
-        let mut rung = self.rung.lock();
-        while !*rung {
+        let mut notified = self.notified.lock();
+        while !*notified {
             match moment {
-                None => self.changed.wait(&mut rung),
-                Some(moment) if self.changed.wait_until(&mut rung, moment).timed_out() => break,
+                None => self.changed.wait(&mut notified),
+                Some(moment) if self.changed.wait_until(&mut notified, moment).timed_out() => break,
                 Some(_) => {}
             }
         }
-        std::mem::take(&mut *rung)
+        std::mem::take(&mut *notified)
     }
 }
 
-impl Wake for Bell {
+impl Wake for Parker {
     fn wake(self: Arc<Self>) {
-        *self.rung.lock() = true;
+        *self.notified.lock() = true;
         self.changed.notify_one();
     }
 }
@@ -175,7 +175,7 @@ impl<F: ?Sized, P> Model<F, P> for Blocking<Arc<dyn AsyncModel<F, P>>> {
 }
 
 /// An async model as a detached shadow.
-pub(super) struct Detached<F: ?Sized, P> {
+pub(super) struct DetachedModel<F: ?Sized, P> {
     pub(super) model: Arc<dyn AsyncModel<F, P>>,
     pub(super) runtime: Runtime,
     /// How long a call may take. One that is woken no more, because its runtime has gone or is
@@ -183,11 +183,11 @@ pub(super) struct Detached<F: ?Sized, P> {
     pub(super) limit: Option<Duration>,
 }
 
-impl<F: Input + ?Sized, P: Output> Detached<F, P> {
+impl<F: Input + ?Sized, P: Output> DetachedModel<F, P> {
     fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, ModelError> {
         let limit = self.limit.unwrap_or(LONGEST);
         let moment = Instant::now().checked_add(limit);
-        poll_until(future, |bell| bell.wait_until(moment)).ok_or_else(|| late(limit))
+        poll_until(future, |parker| parker.wait_until(moment)).ok_or_else(|| late(limit))
     }
 
     /// On an executor of the service's, while this thread waits.
@@ -220,13 +220,13 @@ impl<F: Input + ?Sized, P: Output> Detached<F, P> {
 /// For policies without a deadline.
 const LONGEST: Duration = Duration::from_secs(60);
 
-impl<F: Input + ?Sized, P: Output> Model<F, P> for Detached<F, P> {
+impl<F: Input + ?Sized, P: Output> Model<F, P> for DetachedModel<F, P> {
     fn predict(&self, features: &F) -> Result<P, ModelError> {
         cpu_time::is_spent_elsewhere();
         match &self.runtime.spawner {
             Some(spawner) => self.spawned(&**spawner, features),
             None => {
-                let _entered = self.runtime.around.enter();
+                let _entered = self.runtime.ambient.enter();
                 self.within(self.model.predict(features))?
             }
         }
@@ -238,15 +238,15 @@ impl<F: Input + ?Sized, P: Output> Model<F, P> for Detached<F, P> {
 }
 
 /// Runs what waits on a thread of its own, so that an executor's worker need not.
-pub(super) async fn on_a_thread<T: Send + 'static>(
+pub(super) async fn run_on_thread<T: Send + 'static>(
     work: impl Fn() -> T + Send + Sync + 'static,
 ) -> T {
     let work = Arc::new(work);
     let (done, waited) = oneshot::channel();
-    let theirs = Arc::clone(&work);
+    let thread_work = Arc::clone(&work);
     let thread = std::thread::Builder::new().name("modelgate-wait".into()).spawn(move || {
-        let result = theirs();
-        drop(theirs);
+        let result = thread_work();
+        drop(thread_work);
         // Nobody may be waiting any more.
         let _ = done.send(result);
     });
@@ -262,7 +262,7 @@ pub(super) async fn on_a_thread<T: Send + 'static>(
 }
 
 #[cfg(feature = "tokio")]
-mod around {
+mod ambient {
     use std::{
         sync::{
             Arc,
@@ -274,15 +274,15 @@ mod around {
 
     use tokio::runtime::{EnterGuard, Handle};
 
-    use super::Bell;
+    use super::Parker;
 
     /// The tokio runtime in which the router was built.
     #[derive(Clone, Debug, Default)]
-    pub(super) struct Around(Option<Handle>);
+    pub(super) struct AmbientRuntime(Option<Handle>);
 
-    impl Around {
-        pub(super) fn here() -> Around {
-            Around(Handle::try_current().ok())
+    impl AmbientRuntime {
+        pub(super) fn here() -> AmbientRuntime {
+            AmbientRuntime(Handle::try_current().ok())
         }
 
         /// Lets this thread use its timers and sockets. It runs nothing of the runtime's.
@@ -300,49 +300,49 @@ mod around {
 
     /// Whether somebody else drives the runtime around this thread.
     #[derive(Default)]
-    pub(super) struct Driven(Arc<AtomicBool>);
+    pub(super) struct DriverCheck(Arc<AtomicBool>);
 
-    impl Driven {
+    impl DriverCheck {
         /// Waits for the bell; `false` when the runtime runs nothing meanwhile.
-        pub(super) fn wait(&mut self, bell: &Arc<Bell>) -> bool {
-            let Ok(handle) = Handle::try_current() else { return bell.wait_until(None) };
+        pub(super) fn wait(&mut self, parker: &Arc<Parker>) -> bool {
+            let Ok(handle) = Handle::try_current() else { return parker.wait_until(None) };
             if !self.0.load(Ordering::Acquire) {
-                let (driven, rings) = (Arc::clone(&self.0), Arc::clone(bell));
+                let (driven, waker) = (Arc::clone(&self.0), Arc::clone(parker));
                 handle.spawn(async move {
                     driven.store(true, Ordering::Release);
-                    rings.wake();
+                    waker.wake();
                 });
-                return bell.wait_until(Instant::now().checked_add(PATIENCE));
+                return parker.wait_until(Instant::now().checked_add(PATIENCE));
             }
-            bell.wait_until(None)
+            parker.wait_until(None)
         }
     }
 }
 
 #[cfg(not(feature = "tokio"))]
-mod around {
+mod ambient {
     use std::sync::Arc;
 
-    use super::Bell;
+    use super::Parker;
 
     /// No runtime needs to be around.
     #[derive(Clone, Debug, Default)]
-    pub(super) struct Around;
+    pub(super) struct AmbientRuntime;
 
-    impl Around {
-        pub(super) fn here() -> Around {
-            Around
+    impl AmbientRuntime {
+        pub(super) fn here() -> AmbientRuntime {
+            AmbientRuntime
         }
 
         pub(super) fn enter(&self) {}
     }
 
     #[derive(Default)]
-    pub(super) struct Driven;
+    pub(super) struct DriverCheck;
 
-    impl Driven {
-        pub(super) fn wait(&mut self, bell: &Arc<Bell>) -> bool {
-            bell.wait_until(None)
+    impl DriverCheck {
+        pub(super) fn wait(&mut self, parker: &Arc<Parker>) -> bool {
+            parker.wait_until(None)
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::source::SourceError;
 /// An HTTP client of one source. A clone shares its connections.
 #[derive(Clone)]
 pub(crate) struct Client {
-    setup: Arc<Setup>,
+    setup: Arc<ClientSetup>,
     /// Sent in this header.
     key: Option<(HeaderName, Key)>,
     meter: Meter,
@@ -30,7 +30,7 @@ pub(crate) struct Client {
 
 /// What the client is made of when its first request is sent, on the network thread: reading the
 /// platform's certificates takes long enough to be felt where a service starts.
-struct Setup {
+struct ClientSetup {
     headers: HeaderMap,
     user_agent: HeaderValue,
     proxy: Option<reqwest::Proxy>,
@@ -81,7 +81,7 @@ impl Client {
                 SourceError::with_source("proxy URL is malformed", error.without_url())
             })
         });
-        let setup = Setup {
+        let setup = ClientSetup {
             headers,
             user_agent: header_value("user-agent", &settings.user_agent)?,
             proxy: proxy.transpose()?,
@@ -378,7 +378,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SourceError>
     Ok(found)
 }
 
-impl Setup {
+impl ClientSetup {
     fn make(&self) -> Result<reqwest::Client, SourceError> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls()?)

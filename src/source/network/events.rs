@@ -16,7 +16,7 @@ use sse_stream::SseByteStream;
 use super::{Changes, Failure, Meter, Streaming};
 use crate::source::SourceError;
 
-type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, StreamError>> + Send>>;
 
 /// An open stream.
 pub(crate) struct Events {
@@ -69,11 +69,13 @@ impl Events {
         let watched =
             futures_util::stream::unfold(Box::pin(chunks), move |mut chunks| async move {
                 match tokio::time::timeout(silence, chunks.next()).await {
-                    Ok(Some(chunk)) => Some((chunk.map_err(|error| Cut(error.into())), chunks)),
+                    Ok(Some(chunk)) => {
+                        Some((chunk.map_err(|error| StreamError(error.into())), chunks))
+                    }
                     Ok(None) => None,
                     Err(_) => {
                         let error = format!("nothing came for {}", seconds(silence));
-                        Some((Err(Cut(SourceError::new(error).into())), chunks))
+                        Some((Err(StreamError(SourceError::new(error).into())), chunks))
                     }
                 }
             });
@@ -87,7 +89,7 @@ impl Events {
             let pending = counted.fetch_add(length, Ordering::Relaxed).saturating_add(length);
             if pending > max_bytes {
                 let error = format!("event: found more than {max_bytes} bytes");
-                return Err(Cut(SourceError::new(error).into()));
+                return Err(StreamError(SourceError::new(error).into()));
             }
             Ok(chunk)
         });
@@ -141,15 +143,15 @@ fn seconds(time: Duration) -> String {
 
 /// What cut a stream off, on its way through the parser.
 #[derive(Debug)]
-struct Cut(Failure);
+struct StreamError(Failure);
 
-impl std::fmt::Display for Cut {
+impl std::fmt::Display for StreamError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.error.fmt(f)
     }
 }
 
-impl std::error::Error for Cut {
+impl std::error::Error for StreamError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.0.error)
     }
@@ -157,7 +159,7 @@ impl std::error::Error for Cut {
 
 fn cause(error: sse_stream::Error) -> Failure {
     match error {
-        sse_stream::Error::Body(body) => match body.downcast::<Cut>() {
+        sse_stream::Error::Body(body) => match body.downcast::<StreamError>() {
             Ok(cut) => cut.0,
             Err(body) => SourceError::with_source("stream broke off", body).into(),
         },

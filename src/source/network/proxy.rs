@@ -11,19 +11,19 @@ use reqwest::Url;
 pub(crate) struct Proxies {
     http: Option<Url>,
     https: Option<Url>,
-    exempt: Vec<Exempt>,
+    exempt: Vec<NoProxyEntry>,
 }
 
 /// An entry of `NO_PROXY`: `*`, an address, a network, a domain with all below it; of one port, or
 /// of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Exempt {
-    whom: Whom,
+struct NoProxyEntry {
+    whom: ExemptHost,
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Whom {
+enum ExemptHost {
     Everybody,
     Network(IpNet),
     Domain(String),
@@ -56,7 +56,7 @@ impl Proxies {
             return None;
         }
         let exempt = named("NO_PROXY").unwrap_or_default();
-        let exempt = exempt.split(',').filter_map(Exempt::read).collect();
+        let exempt = exempt.split(',').filter_map(NoProxyEntry::read).collect();
         Some(Proxies { http, https, exempt })
     }
 
@@ -72,8 +72,8 @@ impl Proxies {
     }
 }
 
-impl Exempt {
-    fn read(entry: &str) -> Option<Exempt> {
+impl NoProxyEntry {
+    fn read(entry: &str) -> Option<NoProxyEntry> {
         let entry = entry.trim();
         // A bare address of version 6 has colons, and no port.
         let (whom, port) = match entry.rsplit_once(':') {
@@ -85,16 +85,16 @@ impl Exempt {
         let whom = whom.trim_start_matches('[').trim_end_matches(']');
         let whom = match whom {
             "" => return None,
-            "*" => Whom::Everybody,
+            "*" => ExemptHost::Everybody,
             whom => match (whom.parse::<IpNet>(), whom.parse::<IpAddr>()) {
-                (Ok(network), _) => Whom::Network(network),
-                (_, Ok(address)) => Whom::Network(address.into()),
-                _ => Whom::Domain(
+                (Ok(network), _) => ExemptHost::Network(network),
+                (_, Ok(address)) => ExemptHost::Network(address.into()),
+                _ => ExemptHost::Domain(
                     whom.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase(),
                 ),
             },
         };
-        Some(Exempt { whom, port })
+        Some(NoProxyEntry { whom, port })
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
@@ -103,11 +103,11 @@ impl Exempt {
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
         match &self.whom {
-            Whom::Everybody => true,
-            Whom::Network(network) => {
+            ExemptHost::Everybody => true,
+            ExemptHost::Network(network) => {
                 host.parse::<IpAddr>().is_ok_and(|address| network.contains(&address))
             }
-            Whom::Domain(domain) => {
+            ExemptHost::Domain(domain) => {
                 let host = host.to_ascii_lowercase();
                 host.strip_suffix(&**domain)
                     .is_some_and(|before| before.is_empty() || before.ends_with('.'))

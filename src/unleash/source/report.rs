@@ -19,7 +19,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
-        network::{Backoff, Changes, Client, Failure, Stopped, client, jittered},
+        network::{Backoff, Changes, Client, Failure, StopSignal, client, jittered},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
     unleash::ImpactMetrics,
@@ -175,7 +175,7 @@ impl UsageReport {
     }
 
     /// Registers, and reports at this interval and once more at the end.
-    pub(super) async fn keep_sending(self, interval: Duration, stopped: Stopped) {
+    pub(super) async fn keep_sending(self, interval: Duration, stopped: StopSignal) {
         let retry = self.retry;
         keep_reporting(self, interval, retry, stopped).await;
     }

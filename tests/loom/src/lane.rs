@@ -9,7 +9,7 @@ use loom::{
     sync::{Condvar, Mutex},
 };
 
-use crate::router::future::lane::{GivenUp, Job, Lane};
+use crate::router::future::lane::{AbandonOutcome, Job, Lane};
 
 /// Counts to a number, and lets others wait for it.
 #[derive(Clone)]
@@ -90,7 +90,7 @@ fn a_thread_that_hangs_is_replaced_and_one_that_comes_back_is_not_one_too_many()
             }))
             .unwrap();
         begun.wait_for(1);
-        assert!(matches!(lane.overdue(&hung), GivenUp::Running));
+        assert!(matches!(lane.overdue(&hung), AbandonOutcome::Running));
         assert_eq!(lane.counts(), (1, 1));
         lane.submit(job(&ran)).unwrap();
         ran.wait_for(1);
@@ -117,12 +117,12 @@ fn a_call_at_its_deadline_is_counted_by_one_side() {
             }))
             .unwrap();
         let counted_late = match lane.overdue(&call) {
-            GivenUp::NeverRan(_) => {
+            AbandonOutcome::NeverRan(_) => {
                 assert_eq!(*over.0.0.lock().unwrap(), 0);
                 return;
             }
-            GivenUp::Running => 1,
-            GivenUp::Ended => 0,
+            AbandonOutcome::Running => 1,
+            AbandonOutcome::Ended => 0,
         };
         over.wait_for(1);
         assert_eq!(counted_late + *in_time.0.0.lock().unwrap(), 1);

@@ -3,10 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::context::Privacy;
-use crate::launchdarkly::{ContextSnapshot, CustomEvent, Note, SingleAnswer};
+use crate::launchdarkly::{ContextSnapshot, CustomEvent, LedgerEntry, SingleAnswer};
 
 /// The events of what a request left.
-pub(super) fn events(noted: Note, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
+pub(super) fn events(noted: LedgerEntry, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
     let named = |mut who: ContextSnapshot| {
         if omit_anonymous {
             who.parts.retain(|part| !part.anonymous);
@@ -14,16 +14,16 @@ pub(super) fn events(noted: Note, privacy: &Privacy, omit_anonymous: bool) -> Ve
         (!who.parts.is_empty()).then_some(who)
     };
     match noted {
-        Note::Seen { time, who } => {
+        LedgerEntry::Seen { time, who } => {
             named(who).map(|who| of_context("index", time, &who, privacy)).into_iter().collect()
         }
-        Note::Identified { time, who } => {
+        LedgerEntry::Identified { time, who } => {
             named(who).map(|who| of_context("identify", time, &who, privacy)).into_iter().collect()
         }
-        Note::Custom { time, who, event } => {
+        LedgerEntry::Custom { time, who, event } => {
             vec![custom(time, &event, privacy.shown(&who, true))]
         }
-        Note::Answer(answer) => {
+        LedgerEntry::Answer(answer) => {
             let mut events = Vec::new();
             if answer.as_debug {
                 events.push(single("debug", &answer, privacy.shown(&answer.who, false)));

@@ -18,7 +18,7 @@ use crate::{
     launchdarkly::{Ledger, source::sdk::Flush},
     source::{
         SourceError, chain,
-        network::{Changes, Client, Failure, Stopped, client},
+        network::{Changes, Client, Failure, StopSignal, client},
     },
 };
 
@@ -101,7 +101,7 @@ impl EventReport {
     }
 
     /// Sends what there is at the interval, and once more at the end.
-    pub(in crate::launchdarkly::source) async fn keep_sending(mut self, mut stopped: Stopped) {
+    pub(in crate::launchdarkly::source) async fn keep_sending(mut self, mut stopped: StopSignal) {
         let mut forgotten = Instant::now();
         while !self.collect_for(self.settings.interval, &mut stopped).await {
             if forgotten.elapsed() >= KNOWN {
@@ -141,7 +141,7 @@ impl EventReport {
     }
 
     /// Whether it was told to stop before the pause was over, or a flush cut it short.
-    async fn collect_for(&mut self, pause: Duration, stopped: &mut Stopped) -> bool {
+    async fn collect_for(&mut self, pause: Duration, stopped: &mut StopSignal) -> bool {
         // A pause past the end of time is a very long one.
         let end = Instant::now().checked_add(pause);
         loop {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     super::{
         super::{content::Latency, figure::Micros},
-        markup::{Cut, Page, put},
+        markup::{Page, Truncated, put},
     },
     At, HEIGHT, WIDTH, open_drawing,
     scale::Scale,
@@ -49,7 +49,7 @@ pub(in super::super) fn latency(page: &mut Page, all: &[Latency], reading: &str)
     for (latency, class) in drawn() {
         put!(page; "<span class=\"key\"><svg aria-hidden=\"true\" viewBox=\"0 0 1000 300\" "
             "preserveAspectRatio=\"none\"><path class=\"" {class} "\" d=\"M0 150H1000\"/></svg>"
-            {Cut(&latency.version, 40)} ", " {&latency.measured} "</span> ");
+            {Truncated(&latency.version, 40)} ", " {&latency.measured} "</span> ");
     }
     put!(page; "<span>across: time, by decades; up: share of calls</span></p></div>");
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     super::{
         super::figure::Whole,
-        markup::{Cut, Page, put},
+        markup::{Page, Truncated, put},
     },
     At, HEIGHT, WIDTH, open_drawing,
     scale::Scale,
@@ -120,7 +120,7 @@ pub(in super::super) fn lines(page: &mut Page, chart: &Lines<'_>) {
         legend(page, rule.class, rule.name);
     }
     for (count, stage) in chart.marks {
-        put!(page; "<span class=\"stage-mark\">│ " {Cut(stage, 40)} " from pair " {Whole(*count)} "</span> ");
+        put!(page; "<span class=\"stage-mark\">│ " {Truncated(stage, 40)} " from pair " {Whole(*count)} "</span> ");
     }
     put!(page; "<span>across: pairs</span></p></div>");
 }

@@ -6,7 +6,7 @@ use super::super::{
         figure::{Percent, Short, Whole},
     },
     chart,
-    markup::{Cut, Page, put},
+    markup::{Page, Truncated, put},
 };
 
 /// How much of a text that a model or a caller wrote is shown.
@@ -66,11 +66,11 @@ fn confusion(page: &mut Page, found: &Agreement) {
         "<table class=\"confusion\"><caption>What the champion said (rows) and the candidate (columns)"
         "</caption><thead><tr><td></td>");
     for class in &found.classes {
-        put!(page; "<th scope=\"col\">" {Cut(class, 16)} "</th>");
+        put!(page; "<th scope=\"col\">" {Truncated(class, 16)} "</th>");
     }
     put!(page; "</tr></thead><tbody>");
     for (place, (class, row)) in found.classes.iter().zip(&found.confusion).enumerate() {
-        put!(page; "<tr><th scope=\"row\">" {Cut(class, 16)} "</th>");
+        put!(page; "<tr><th scope=\"row\">" {Truncated(class, 16)} "</th>");
         for (column, count) in row.iter().enumerate() {
             let weight = (*count as f64 / most).sqrt();
             let same = if column == place { "number same" } else { "number" };
@@ -90,7 +90,7 @@ fn commonest(page: &mut Page, found: &Agreement) {
         "<table><caption>The commonest differences</caption><thead><tr><th scope=\"col\">Champion</th>"
         "<th scope=\"col\">Candidate</th><th scope=\"col\" class=\"number\">Pairs</th></tr></thead><tbody>");
     for (champion, candidate, count) in &found.commonest {
-        put!(page; "<tr><td>" {Cut(champion, LONGEST)} "</td><td>" {Cut(candidate, LONGEST)}
+        put!(page; "<tr><td>" {Truncated(champion, LONGEST)} "</td><td>" {Truncated(candidate, LONGEST)}
             "</td><td class=\"number\">" {Whole(*count)} "</td></tr>");
     }
     put!(page; "</tbody></table></div>");
@@ -119,7 +119,7 @@ fn list(page: &mut Page, caption: &str, rows: &[Disagreement]) {
     }
     put!(page; "<th scope=\"col\">Prediction</th></tr></thead><tbody>");
     for row in rows {
-        put!(page; "<tr><td>" {Cut(&row.champion, LONGEST)} "</td><td>" {Cut(&row.candidate, LONGEST)}
+        put!(page; "<tr><td>" {Truncated(&row.champion, LONGEST)} "</td><td>" {Truncated(&row.candidate, LONGEST)}
             "</td><td class=\"number\">");
         match row.distance {
             Some(distance) => put!(page; {Short(distance)}),
@@ -127,12 +127,12 @@ fn list(page: &mut Page, caption: &str, rows: &[Disagreement]) {
         }
         put!(page; "</td>");
         if labels {
-            put!(page; "<td>" {Cut(row.label.as_deref().unwrap_or("–"), LONGEST)} "</td>");
+            put!(page; "<td>" {Truncated(row.label.as_deref().unwrap_or("–"), LONGEST)} "</td>");
         }
         if features {
-            put!(page; "<td>" {Cut(row.features.as_deref().unwrap_or("–"), 120)} "</td>");
+            put!(page; "<td>" {Truncated(row.features.as_deref().unwrap_or("–"), 120)} "</td>");
         }
-        put!(page; "<td><code class=\"id\">" {Cut(&row.prediction_id, 32)} "</code></td></tr>");
+        put!(page; "<td><code class=\"id\">" {Truncated(&row.prediction_id, 32)} "</code></td></tr>");
     }
     put!(page; "</tbody></table></div>");
 }

@@ -6,7 +6,7 @@ use super::super::{
         figure::{Micros, Whole},
     },
     chart,
-    markup::{Cut, Page, put},
+    markup::{Page, Truncated, put},
 };
 
 pub(super) fn latency(page: &mut Page, content: &Content) {
@@ -31,7 +31,7 @@ pub(super) fn latency(page: &mut Page, content: &Content) {
         "<th scope=\"col\" class=\"number\">p90</th><th scope=\"col\" class=\"number\">p99</th><th scope=\"col\" class=\"number\">longest</th></tr></thead>"
         "<tbody>");
     for latency in content.latency.iter().filter(|latency| latency.count > 0) {
-        put!(page; "<tr><th scope=\"row\">" {Cut(&latency.version, 40)} "</th><td>"
+        put!(page; "<tr><th scope=\"row\">" {Truncated(&latency.version, 40)} "</th><td>"
             {&latency.measured} "</td><td class=\"number\">" {Whole(latency.count)} "</td>");
         for micros in [latency.p50_us, latency.p90_us, latency.p99_us, latency.max_us] {
             put!(page; "<td class=\"number\">" {Micros(micros)} "</td>");

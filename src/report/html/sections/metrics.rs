@@ -7,7 +7,7 @@ use super::super::{
     },
     badge,
     chart::{self, Band, Line, Lines, Rule},
-    markup::{Cut, Page, put},
+    markup::{Page, Truncated, put},
 };
 
 /// A difference in the metric's own unit.
@@ -48,7 +48,7 @@ pub(super) fn forest(page: &mut Page, content: &Content) {
     put!(page; "</span><span role=\"columnheader\">Finding</span></div>");
     for metric in &content.metrics {
         let metric = &finite(metric);
-        put!(page; "<div role=\"row\"><span role=\"rowheader\"><b>" {Cut(&metric.name, 80)} "</b> <small>"
+        put!(page; "<div role=\"row\"><span role=\"rowheader\"><b>" {Truncated(&metric.name, 80)} "</b> <small>"
             {&metric.role} "</small></span><span role=\"cell\" class=\"plot-cell\">");
         chart::forest_bar(page, metric, &reading(metric));
         put!(page; "<small>");
@@ -91,7 +91,7 @@ fn reading(metric: &Metric) -> String {
 }
 
 fn details(page: &mut Page, metric: &Metric) {
-    put!(page; "<article class=\"metric\"><h3>" {Cut(&metric.name, 80)} "</h3><p>" {Cut(&metric.sentence, 600)}
+    put!(page; "<article class=\"metric\"><h3>" {Truncated(&metric.name, 80)} "</h3><p>" {Truncated(&metric.sentence, 600)}
         "</p><dl class=\"figures\">");
     // Where neither has a value of its own, the two have one together.
     if metric.champion.is_some() || metric.candidate.is_some() {
@@ -127,7 +127,7 @@ fn evidence(page: &mut Page, name: &str, evidence: Option<Evidence>) {
 
 pub(super) fn over_time(page: &mut Page, content: &Content) {
     for series in content.series.iter().filter(|series| !series.points.is_empty()) {
-        put!(page; "<article class=\"metric\"><h3>" {Cut(&series.metric, 80)} "</h3>");
+        put!(page; "<article class=\"metric\"><h3>" {Truncated(&series.metric, 80)} "</h3>");
         difference_chart(page, series);
         evidence_chart(page, series);
         put!(page; "</article>");

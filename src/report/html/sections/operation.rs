@@ -6,7 +6,7 @@ use super::super::{
         figure::{Seconds, Whole},
     },
     badge,
-    markup::{Cut, Page, put},
+    markup::{Page, Truncated, put},
 };
 
 pub(super) fn health(page: &mut Page, content: &Content) {
@@ -35,7 +35,7 @@ fn versions(page: &mut Page, content: &Content) {
         "<th scope=\"col\" class=\"number\">Answered</th><th scope=\"col\">Fallback stood in</th>"
         "<th scope=\"col\">Failures</th></tr></thead><tbody>");
     for version in &content.versions {
-        put!(page; "<tr><th scope=\"row\">" {Cut(&version.version, 40)} "</th><td>");
+        put!(page; "<tr><th scope=\"row\">" {Truncated(&version.version, 40)} "</th><td>");
         badge(page, version.standing, &version.state);
         put!(page; "</td><td class=\"number\">" {Whole(version.answered)} "</td><td>");
         counts(page, &version.replaced);
@@ -55,7 +55,7 @@ fn shadows(page: &mut Page, content: &Content) {
         "<th scope=\"col\" class=\"number\">Wanted</th><th scope=\"col\" class=\"number\">Completed</th><th scope=\"col\">Dropped</th></tr>"
         "</thead><tbody>");
     for shadow in &content.shadows {
-        put!(page; "<tr><th scope=\"row\">" {Cut(&shadow.candidate, 40)} "</th><td class=\"number\">"
+        put!(page; "<tr><th scope=\"row\">" {Truncated(&shadow.candidate, 40)} "</th><td class=\"number\">"
             {Whole(shadow.wanted)} "</td><td class=\"number\">" {Whole(shadow.completed)} "</td><td>");
         counts(page, &shadow.dropped);
         put!(page; "</td></tr>");
@@ -72,7 +72,7 @@ fn sources(page: &mut Page, content: &Content) {
         "<th scope=\"col\" class=\"number\">Age</th><th scope=\"col\" class=\"number\">Flags</th><th scope=\"col\" class=\"number\">Problems</th></tr></thead>"
         "<tbody>");
     for source in &content.sources {
-        put!(page; "<tr><th scope=\"row\">" {Cut(&source.name, 60)} "</th><td>");
+        put!(page; "<tr><th scope=\"row\">" {Truncated(&source.name, 60)} "</th><td>");
         badge(page, source.standing, &source.state);
         put!(page; "</td><td class=\"number\">");
         match source.age_seconds {

@@ -14,7 +14,7 @@ use crate::{hash::Seed, value::Value};
 /// reported.
 const PLACES: usize = 256;
 
-pub(super) struct Missed {
+pub(super) struct UnknownFlags {
     seed: Seed,
     places: Box<[OnceLock<Flag>]>,
 }
@@ -27,10 +27,10 @@ struct Flag {
     count: AtomicU64,
 }
 
-impl Missed {
-    pub(super) fn new() -> Missed {
+impl UnknownFlags {
+    pub(super) fn new() -> UnknownFlags {
         let places = (0..PLACES).map(|_| OnceLock::new()).collect();
-        Missed { seed: Seed::default(), places }
+        UnknownFlags { seed: Seed::default(), places }
     }
 
     pub(super) fn count(&self, key: &str, kinds: u64, default: &dyn Fn() -> Value) {

@@ -6,11 +6,11 @@ use super::{evaluate::PrerequisiteVisit, trace::Tracer};
 
 /// The prerequisites that an evaluation looked at, in order.
 #[derive(Default)]
-pub(super) struct Tally<'a> {
+pub(super) struct PrerequisiteRecorder<'a> {
     pub(super) visits: SmallVec<[PrerequisiteVisit<'a>; 4]>,
 }
 
-impl<'a> Tracer<'a> for Tally<'a> {
+impl<'a> Tracer<'a> for PrerequisiteRecorder<'a> {
     fn prerequisite(&mut self, visits: PrerequisiteVisit<'a>) {
         self.visits.push(visits);
     }

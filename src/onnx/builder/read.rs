@@ -1,0 +1,96 @@
+//! Reading a file within its limits and by its pins.
+
+use std::{fmt::Write, fs::File, io::Read, path::Path};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    super::{AxisSizes, Beside, Document, LoadError, axes::Axis},
+    BatchAxis, Loader, NonFiniteInput,
+};
+
+impl Loader {
+    pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
+        let failed = |source| LoadError::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(failed)?;
+        let stated = file.metadata().map_err(failed)?.len();
+        self.check_size(stated)?;
+        let mut bytes = Vec::new();
+        // The file may grow between the two, or be a pipe that states no size.
+        file.take(self.max_file_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    fn check_size(&self, found: u64) -> Result<(), LoadError> {
+        if found > self.max_file_bytes {
+            return Err(LoadError::TooLarge { found, limit: self.max_file_bytes });
+        }
+        Ok(())
+    }
+
+    /// Reads the document in these bytes, which came from this file.
+    pub(in crate::onnx) fn document(
+        &self,
+        bytes: &[u8],
+        path: Option<&Path>,
+    ) -> Result<(Document, Box<str>), LoadError> {
+        self.check_size(bytes.len() as u64)?;
+        if self.batch == BatchAxis::Pinned(0) {
+            return Err(LoadError::Option {
+                option: "batch",
+                found: "Pinned(0)".into(),
+                expected: "at least 1 row".into(),
+            });
+        }
+        for (_, pin) in &self.external_sha256 {
+            check_pin("external_sha256", pin)?;
+        }
+        let sha256 = hexadecimal(&Sha256::digest(bytes));
+        if let Some(pin) = &self.sha256 {
+            check_pin("sha256", pin)?;
+            if !pin.eq_ignore_ascii_case(&sha256) {
+                return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
+            }
+        }
+        let beside = Beside {
+            folder: path.map(|path| match path.parent() {
+                Some(folder) if folder != Path::new("") => folder.to_owned(),
+                _ => ".".into(),
+            }),
+            pins: &self.external_sha256,
+            is_pinned: self.sha256.is_some(),
+            limit: self.max_file_bytes,
+        };
+        let mut document = self.engine.read(bytes, &beside)?;
+        for (name, sizes) in &self.axes {
+            let axis = Axis::find(name, sizes, &document.inputs)?;
+            if let AxisSizes::Fixed(size) = sizes {
+                document.fix(&axis, *size);
+            }
+        }
+        if self.non_finite != NonFiniteInput::Refused {
+            document.keep_nan();
+        }
+        Ok((document, sha256))
+    }
+}
+
+fn check_pin(option: &'static str, pin: &str) -> Result<(), LoadError> {
+    if pin.len() == 64 && pin.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(LoadError::Option {
+        option,
+        found: format!("{} characters", pin.chars().count()).into(),
+        expected: "64 hexadecimal digits".into(),
+    })
+}
+
+pub(in crate::onnx) fn hexadecimal(bytes: &[u8]) -> Box<str> {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
+}

@@ -1,0 +1,287 @@
+//! Running graphs that answer rows with numbers.
+
+use super::{
+    super::{
+        BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Outputs, Plan, Rows,
+        TensorInfo, engine, not_finite, schema, select, sidecar::Sidecar, wrong_length,
+    },
+    layout::{self, Answer, Layout},
+};
+use crate::{features::Schema, model::ModelError, tensor::Dtype};
+
+/// A graph made ready to answer rows with numbers.
+pub(super) struct NumberPlans {
+    plan: Plan,
+    rows: Rows,
+    /// The shape of one row, its first axis being 1.
+    row_shape: Box<[usize]>,
+    pub(super) features: usize,
+    layout: Layout,
+    pub(super) output: TensorInfo,
+    pub(super) non_finite: NonFiniteInput,
+    pub(super) schema: Option<Schema>,
+    pub(super) golden: Vec<(Vec<f32>, Vec<f32>)>,
+    pub(super) tolerance: f32,
+    pub(super) sha256: Box<str>,
+}
+
+/// A plan that is still to show where it puts the numbers of a row.
+struct Unproven<'a> {
+    plan: &'a Plan,
+    rows: Rows,
+    row_shape: &'a [usize],
+    features: usize,
+    output: &'a TensorInfo,
+    answer: Answer,
+    /// Whether the plan gives labels beside the numbers.
+    labelled: bool,
+}
+
+impl NumberPlans {
+    pub(super) fn prepare(
+        mut document: Document,
+        options: &Loader,
+        sha256: Box<str>,
+        sidecar: Option<Sidecar>,
+        answer: Answer,
+    ) -> Result<NumberPlans, LoadError> {
+        let mut said = schema::said(&document, sidecar, &sha256)?;
+        let optional = said.features.iter().flatten().any(|feature| feature.optional);
+        let mut non_finite = options.non_finite;
+        if optional && non_finite == NonFiniteInput::Refused {
+            document.keep_nan();
+            non_finite = NonFiniteInput::Missing;
+        }
+        let (row_shape, fixed) = select::row_shape(&document, options)?;
+        let features = row_shape.iter().product();
+        let output = output_of(&document, options, answer)?;
+        let label = match answer {
+            Answer::Number | Answer::Numbers => None,
+            Answer::Labels => {
+                document.outputs.iter().find(|output| output.dtype == Some(Dtype::I64))
+            }
+        };
+        let mut names = vec![&*output.name];
+        names.extend(label.map(|label| &*label.name));
+        let build = |rows| {
+            let plan = Plan::build(&document, rows, options.features, &names)?;
+            let labelled = label.is_some();
+            let unproven = Unproven {
+                plan: &plan,
+                rows,
+                row_shape: &row_shape,
+                features,
+                output: &output,
+                answer,
+                labelled,
+            };
+            let layout = unproven.prove()?;
+            Ok((plan, rows, layout))
+        };
+        let (plan, rows, layout) = match (fixed, options.batch) {
+            (Some(count), _) | (None, BatchAxis::Pinned(count)) => build(Rows::Exactly(count))?,
+            (None, BatchAxis::Symbolic) => build(Rows::Any)?,
+            (None, BatchAxis::Automatic) => match build(Rows::Any) {
+                Ok(built) => built,
+                // Some graphs only run row by row. The first refusal is the one to show.
+                Err(error) => build(Rows::Exactly(1)).map_err(|_| error)?,
+            },
+        };
+        if answer == Answer::Number && layout.width() != 1 {
+            return Err(LoadError::Shape {
+                tensor: output.name.clone(),
+                found: format!("{} numbers a row", layout.width()).into(),
+                expected: "1; several are loaded with `load_vector`".into(),
+            });
+        }
+        let schema = schema::of_rows(&mut said, features)?;
+        let tolerance = said.tolerance.unwrap_or(schema::TOLERANCE);
+        let golden = schema::golden_numbers(&mut said, schema.as_ref(), features)?;
+        Ok(NumberPlans {
+            plan,
+            rows,
+            row_shape,
+            features,
+            layout,
+            output,
+            non_finite,
+            schema,
+            golden,
+            tolerance,
+            sha256,
+        })
+    }
+
+    /// How many numbers a row is answered with.
+    pub(super) fn width(&self) -> usize {
+        self.layout.width()
+    }
+
+    pub(super) fn check(&self, row: &[f32]) -> Result<(), ModelError> {
+        if row.len() != self.features {
+            return Err(wrong_length(row.len(), self.features));
+        }
+        if self.non_finite.allows(row, f32::is_finite, f32::is_nan) {
+            return Ok(());
+        }
+        Err(not_finite(row, self.non_finite))
+    }
+
+    /// Answers a checked row.
+    pub(super) fn one(&self, row: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let count = if let Rows::Exactly(count) = self.rows { count } else { 1 };
+        let outputs = self.plan.run_rows(&shape(&self.row_shape, count), &row.repeat(count))?;
+        self.numbers(&outputs, count, 0)
+    }
+
+    /// The numbers of one row among `count`.
+    fn numbers(&self, outputs: &Outputs, count: usize, row: usize) -> Result<Vec<f32>, ModelError> {
+        let numbers = outputs.f32s(0).and_then(|values| self.layout.row(values, count, row));
+        numbers.ok_or_else(|| {
+            ModelError::new(format!(
+                "output `{}`: found {} {:?}, expected {} numbers for each of {count} rows",
+                self.output.name,
+                outputs.type_name(0),
+                outputs.shape(0),
+                self.width()
+            ))
+        })
+    }
+
+    /// Answers rows, as many at once as may be.
+    pub(super) fn many(&self, rows: &[&[f32]]) -> Vec<Result<Vec<f32>, ModelError>> {
+        let most = if let Rows::Exactly(count) = self.rows { count } else { LARGEST_BATCH };
+        rows.chunks(most.max(1)).flat_map(|rows| self.chunk(rows)).collect()
+    }
+
+    fn chunk(&self, rows: &[&[f32]]) -> Vec<Result<Vec<f32>, ModelError>> {
+        let checked: Vec<Result<(), ModelError>> = rows.iter().map(|row| self.check(row)).collect();
+        let good = || rows.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+        let mut flat: Vec<f32> = good().flat_map(|(row, _)| row.iter().copied()).collect();
+        let found = good().count();
+        let run = if let Rows::Exactly(count) = self.rows { count } else { found };
+        if let Some((last, _)) = good().next_back() {
+            (found..run).for_each(|_| flat.extend_from_slice(last));
+        }
+        let outputs = match found {
+            0 => None,
+            _ => self.plan.run_rows(&shape(&self.row_shape, run), &flat).ok(),
+        };
+        let mut place = 0_usize;
+        rows.iter()
+            .zip(checked)
+            .map(|(row, checked)| {
+                checked?;
+                let answer = outputs.as_ref().and_then(|all| self.numbers(all, run, place).ok());
+                place = place.saturating_add(1);
+                // A batch that fails as a whole: a row that would succeed alone still must.
+                answer.map_or_else(|| self.one(row), Ok)
+            })
+            .collect()
+    }
+}
+
+impl Unproven<'_> {
+    /// Runs first rows: what they give settles where the numbers of a row stand.
+    fn prove(&self) -> Result<Layout, LoadError> {
+        let count = if let Rows::Exactly(count) = self.rows { count } else { SEVERAL };
+        let outputs = self.run(count, &vec![0.0; count.saturating_mul(self.features)])?;
+        let found = outputs.shape(0).to_vec();
+        let wrong = |expected: String| LoadError::Shape {
+            tensor: self.output.name.clone(),
+            found: format!("{found:?}").into(),
+            expected: expected.into(),
+        };
+        let Some(values) = outputs.f32s(0) else {
+            return Err(LoadError::Dtype {
+                tensor: self.output.name.clone(),
+                found: outputs.type_name(0).into(),
+                expected: "f32".into(),
+            });
+        };
+        let axis = match self.rows {
+            Rows::Any => {
+                let alone = self.run(1, &vec![0.0; self.features])?;
+                layout::growing_axis(alone.shape(0), &found, count)
+            }
+            Rows::Exactly(_) => self.fixed_axis(&found, count)?,
+        };
+        let layout = axis.and_then(|axis| Some((axis, Layout::of(&found, axis, count)?)));
+        let Some((axis, layout)) = layout else {
+            return Err(wrong(format!("as many numbers for each of {count} rows")));
+        };
+        if self.answer != Answer::Labels {
+            return Ok(layout);
+        }
+        let labels = self.labelled.then(|| outputs.len(1).checked_div(count)).flatten();
+        let layout = layout.of_labels(&found, axis, labels);
+        layout.filter(|layout| (0..count).all(|row| layout.adds_up(values, count, row))).ok_or_else(
+            || {
+                wrong(
+                    "the probability of each of several labels, or of no and of yes for each (one                      class a row is loaded with `load`)"
+                        .to_owned(),
+                )
+            },
+        )
+    }
+
+    /// The axis of a fixed number of rows. Where several have that size, the rows tell, turned round.
+    fn fixed_axis(&self, shape: &[usize], count: usize) -> Result<Option<usize>, LoadError> {
+        let axes = layout::fixed_axes(shape, count);
+        if axes.len() < 2 || count < 2 {
+            return Ok(axes.first().copied());
+        }
+        let values = count.saturating_mul(self.features);
+        let rows: Vec<f32> = (0..values).map(|place| (place % 89) as f32 / 89.0).collect();
+        let turned: Vec<f32> = rows.chunks(self.features.max(1)).rev().flatten().copied().collect();
+        let (given, turned) = (self.run(count, &rows)?, self.run(count, &turned)?);
+        let (Some(given), Some(turned)) = (given.f32s(0), turned.f32s(0)) else { return Ok(None) };
+        Ok(axes.into_iter().find(|axis| layout::is_reversed(shape, *axis, given, turned)))
+    }
+
+    fn run(&self, count: usize, rows: &[f32]) -> Result<Outputs, LoadError> {
+        let shape = shape(self.row_shape, count);
+        engine::guarded("running a first row", || self.plan.run_rows(&shape, rows))
+    }
+}
+
+/// A number of rows that no axis of an output has by chance as one and as this.
+const SEVERAL: usize = 3;
+
+fn shape(row: &[usize], rows: usize) -> Box<[usize]> {
+    let mut shape: Box<[usize]> = row.into();
+    if let Some(first) = shape.first_mut() {
+        *first = rows;
+    }
+    shape
+}
+
+/// The output that is asked for, or the first of floats; of labels, a sequence of floats as well, whose
+/// type no tensor has.
+fn output_of(
+    document: &Document,
+    options: &Loader,
+    answer: Answer,
+) -> Result<TensorInfo, LoadError> {
+    let outputs = &document.outputs;
+    let asked = options.outputs.as_ref().and_then(|names| names.first());
+    let of_type = |dtype| outputs.iter().find(|output| output.dtype == dtype);
+    let found = match asked {
+        Some(name) => outputs.iter().find(|output| output.name == *name),
+        None => {
+            of_type(Some(Dtype::F32)).or_else(|| of_type(None).filter(|_| answer == Answer::Labels))
+        }
+    };
+    found.cloned().ok_or_else(|| {
+        let expected = asked.map_or_else(|| "f32".to_owned(), |name| name.to_string());
+        select::no_output(&expected, outputs)
+    })
+}
+
+/// Whether all numbers are as near as a golden row asks for.
+pub(super) fn within(tolerance: f32, expected: &[f32], found: &[f32]) -> Result<(), String> {
+    let near = |a: f32, b: f32| a == b || (a - b).abs() <= tolerance * a.abs().max(1.0);
+    let fits = expected.len() == found.len()
+        && expected.iter().zip(found).all(|(expected, found)| near(*expected, *found));
+    if fits { Ok(()) } else { Err(format!("found {found:?}, expected {expected:?}")) }
+}
