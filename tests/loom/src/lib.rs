@@ -1,4 +1,5 @@
-//! The snapshot cell, the router's breaker and the lanes of its versions, compiled from the crate's own source over loom's
+//! The snapshot cell, the router's breaker, the lanes of its versions and the parking of the
+//! shadows' threads, compiled from the crate's own source over loom's
 //! doubles, and run through every interleaving of small programs:
 //!
 //! ```text
@@ -62,6 +63,24 @@ mod router {
     }
 }
 
+#[path = "."]
+mod shadow {
+    pub(crate) mod sync {
+        pub(crate) use loom::{
+            sync::atomic::{AtomicBool, Ordering, fence},
+            thread::{Thread, current, park},
+        };
+
+        /// Time never passes: only whoever ends a pause ends it.
+        pub(crate) fn park_timeout(_: std::time::Duration) {
+            park();
+        }
+    }
+
+    #[path = "../../../src/shadow/parker.rs"]
+    pub(crate) mod parker;
+}
+
 mod reaper {
     pub(crate) fn bury<T>(value: std::sync::Arc<T>) {
         drop(value);
@@ -80,3 +99,5 @@ mod breaker;
 mod lane;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod parker;
