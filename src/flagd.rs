@@ -101,6 +101,7 @@ mod evaluate;
 mod expression;
 mod fractional;
 mod membership;
+mod operand;
 mod operator;
 mod place;
 mod remark;
@@ -109,6 +110,7 @@ mod source;
 mod text;
 mod trace;
 mod tree;
+mod variable;
 
 use std::sync::Arc;
 

@@ -142,6 +142,7 @@ mod exposure;
 mod hashing;
 mod identity;
 mod lookup;
+mod membership;
 mod property;
 mod python;
 mod query;

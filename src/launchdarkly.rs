@@ -121,6 +121,7 @@ mod ledger;
 mod model;
 mod operator;
 mod prerequisite_recorder;
+mod prerequisites;
 mod reference;
 mod segment;
 #[cfg(feature = "launchdarkly")]

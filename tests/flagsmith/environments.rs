@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use modelgate::testing::TestFlags;
 use modelgate::{
     Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, Reason,
     clock::{ManualClock, SystemClock},
@@ -11,8 +12,6 @@ use modelgate::{
     value::Value,
 };
 use serde_json::{Value as Json, json};
-
-use crate::support;
 
 fn compile(document: &Json) -> FlagSet {
     let flags = Flagsmith::new().with_max_memory(1 << 30).compile(&document.to_string()).unwrap();
@@ -522,10 +521,10 @@ fn a_bad_update_keeps_the_last_good_form_of_what_it_gets_wrong() {
     bad["feature_states"].as_array_mut().unwrap().push(json!({
         "feature": {"id": 2, "name": "new"}, "enabled": true, "feature_state_value": 2,
     }));
-    let source = support::ByHand::silent();
+    let source = TestFlags::silent();
     let flags = Flags::builder().source(source.clone()).build().unwrap();
     let publish = |document: &Json| {
-        source.sink().replace(Flagsmith::new().compile(&document.to_string()).unwrap());
+        source.replace(Flagsmith::new().compile(&document.to_string()).unwrap());
     };
     let answers = || {
         let europe = Context::new("u").with("region", "eu");
