@@ -17,6 +17,7 @@ mod bound;
 mod constant;
 pub(crate) mod evaluation;
 mod evaluation_counts;
+pub(crate) mod memory;
 #[cfg(any(
     feature = "flagsmith-dialect",
     feature = "launchdarkly-dialect",
@@ -24,6 +25,7 @@ mod evaluation_counts;
 ))]
 pub(crate) mod pattern;
 mod problem;
+pub(crate) mod problem_list;
 pub(crate) mod semver;
 pub(crate) mod set;
 pub(crate) mod split;
@@ -40,11 +42,14 @@ pub(crate) use self::{
     bound::Bound,
     evaluation::{Evaluation, Reason},
     evaluation_counts::{Counted, Outcome},
+    memory::{Costs, MemoryLimit, PartCosts},
+    problem_list::ProblemList,
     set::{FlagSet, SetData},
 };
 pub use self::{
     evaluation::{BorrowedDetails, ErrorCode, EvaluationDetails, EvaluationTrace, TraceStep},
     evaluation_counts::{EvaluationCount, EvaluationCounts},
+    memory::DocumentTooLarge,
     problem::{DocumentError, FlagProblem, ProblemSeverity},
     value_type::ValueType,
 };

@@ -71,8 +71,11 @@
 //!
 //! # Limits
 //!
-//! A rule nests at most 256 deep; all uses of `$evaluators` in one document add up to at most
-//! 1,000,000 nodes. A rule that goes through more than 1,000,000 elements, or whose `reduce` piles
+//! A flag is read when it nests at most 127 deep, and its rule at most 256 deep with all that
+//! `$evaluators` put in. All uses of `$evaluators` in one document, and all copies of its metadata
+//! in flags that have their own, add up to at most 100,000 nodes and members, or one for 64 bytes of
+//! it where that is more. What compiling a definition may take of memory is bounded:
+//! [`Flagd::with_max_memory`]. A rule that goes through more than 1,000,000 elements, or whose `reduce` piles
 //! up more than a mebibyte, answers [`PARSE_ERROR`](crate::flag::ErrorCode::ParseError).
 //!
 //! # What allocates
@@ -98,6 +101,7 @@ mod evaluate;
 mod expression;
 mod fractional;
 mod membership;
+mod operand;
 mod operator;
 mod place;
 mod remark;
@@ -106,6 +110,7 @@ mod source;
 mod text;
 mod trace;
 mod tree;
+mod variable;
 
 use std::sync::Arc;
 
@@ -113,7 +118,7 @@ use std::sync::Arc;
 pub use self::source::Source;
 use self::tree::FlagdOptions;
 use crate::{
-    flag::{DocumentError, Flag, FlagProblem, FlagSet},
+    flag::{DocumentError, Flag, FlagProblem, FlagSet, MemoryLimit},
     value::Map,
 };
 
@@ -138,6 +143,7 @@ pub struct Flagd {
     settings: Arc<FlagdOptions>,
     /// Whether somebody said which generation of `fractional` to follow.
     chosen: bool,
+    memory: MemoryLimit,
 }
 
 impl Flagd {
@@ -150,7 +156,8 @@ impl Flagd {
     #[must_use]
     pub fn with_fractional(self, fractional: Fractional) -> Flagd {
         let static_context = self.settings.static_context.clone();
-        Flagd { settings: Arc::new(FlagdOptions { fractional, static_context }), chosen: true }
+        let settings = Arc::new(FlagdOptions { fractional, static_context });
+        Flagd { settings, chosen: true, ..self }
     }
 
     /// Attributes that every context has unless it brings its own: what a flagd server sends along
@@ -159,16 +166,24 @@ impl Flagd {
     pub fn with_static_context(self, static_context: Map) -> Flagd {
         let fractional = self.settings.fractional;
         let settings = Arc::new(FlagdOptions { fractional, static_context });
-        Flagd { settings, chosen: self.chosen }
+        Flagd { settings, ..self }
+    }
+
+    /// The memory in bytes that compiling one definition may take; otherwise eight times its size,
+    /// and for any definition 32 MiB.
+    #[must_use]
+    pub fn with_max_memory(self, bytes: u64) -> Flagd {
+        Flagd { memory: MemoryLimit::bytes(bytes), ..self }
     }
 
     /// Compiles a whole definition. A flag that is wrong is left out and reported in the set's
     /// [problems](FlagSet::problems); it never takes its neighbours with it.
     ///
     /// # Errors
-    /// When the text is not JSON, is nested more than 127 deep, or is not a definition.
+    /// When the text is not JSON or not a definition, or would take
+    /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::compile(&self.settings, crate::dialect::without_mark(text))
+        document::compile(&self.settings, self.memory, crate::dialect::without_mark(text))
     }
 
     /// Compiles one flag: what stands under its key in a definition.
@@ -176,6 +191,6 @@ impl Flagd {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn compile_flag(&self, key: &str, text: &str) -> Result<Flag, FlagProblem> {
-        document::compile_flag(&self.settings, key, text)
+        document::compile_flag(&self.settings, self.memory, key, text)
     }
 }

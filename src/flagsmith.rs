@@ -142,6 +142,7 @@ mod exposure;
 mod hashing;
 mod identity;
 mod lookup;
+mod membership;
 mod property;
 mod python;
 mod query;
@@ -169,7 +170,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, FlagProblem, FlagSet, Request},
+    flag::{DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request},
     value::Map,
 };
 
@@ -217,6 +218,7 @@ struct FlagsmithOptions {
     generation: Generation,
     order: VariantOrder,
     exposures: Option<EvaluationCounts>,
+    memory: MemoryLimit,
 }
 
 /// Reads Flagsmith's environments.
@@ -260,12 +262,21 @@ impl Flagsmith {
         self
     }
 
+    /// The memory in bytes that compiling one document may take; otherwise eight times its size,
+    /// and for any document 32 MiB.
+    #[must_use]
+    pub fn with_max_memory(mut self, bytes: u64) -> Flagsmith {
+        self.settings.memory = MemoryLimit::bytes(bytes);
+        self
+    }
+
     /// Compiles an environment document or an evaluation context, whichever it is. A feature, a
     /// segment or an identity that is wrong is left out and reported in the set's
     /// [problems](FlagSet::problems); it never takes its neighbours with it.
     ///
     /// # Errors
-    /// When the text is not JSON or neither of the two.
+    /// When the text is not JSON or neither of the two, or would take
+    /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         document::compile(&self.settings, crate::dialect::without_mark(text))
     }
@@ -291,6 +302,7 @@ impl Flagsmith {
     /// What is wrong with the segment, and where; or that the set is not one of Flagsmith's.
     pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
         let segments = segments_of(flags)?;
+        document::admit_item(&segments.environment, text)?;
         let segment = document::segment(&segments.environment, None, "", text)?;
         let flags = without_problems_of_segment(flags, segments, &segment.id);
         let faults = segment.faults("");

@@ -121,6 +121,7 @@ mod ledger;
 mod model;
 mod operator;
 mod prerequisite_recorder;
+mod prerequisites;
 mod reference;
 mod segment;
 #[cfg(feature = "launchdarkly")]
@@ -157,7 +158,7 @@ pub(crate) use self::{
 };
 use crate::{
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, Outcome},
+    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcome},
 };
 
 /// Reads LaunchDarkly flag data.
@@ -166,6 +167,7 @@ pub struct LaunchDarkly {
     big_segments: Option<Arc<dyn BigSegments>>,
     exposures: Option<EvaluationCounts>,
     hooks: Option<Arc<Hooks>>,
+    memory: MemoryLimit,
     #[cfg(feature = "launchdarkly")]
     ledger: Option<Arc<Ledger>>,
 }
@@ -174,6 +176,13 @@ impl LaunchDarkly {
     /// The dialect without a store of big segments.
     pub fn new() -> LaunchDarkly {
         LaunchDarkly::default()
+    }
+
+    /// The memory in bytes that compiling one document may take; otherwise eight times its size,
+    /// and for any document 32 MiB.
+    #[must_use]
+    pub fn with_max_memory(self, bytes: u64) -> LaunchDarkly {
+        LaunchDarkly { memory: MemoryLimit::bytes(bytes), ..self }
     }
 
     /// Asks this store who is in a big segment.
@@ -270,7 +279,8 @@ impl LaunchDarkly {
     /// [problems](FlagSet::problems); it never takes its neighbours with it.
     ///
     /// # Errors
-    /// When the text is not JSON, or has neither flags nor segments.
+    /// When the text is not JSON, or has neither flags nor segments, or would take
+    /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         document::compile(self, crate::dialect::without_mark(text))
     }

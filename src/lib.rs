@@ -127,11 +127,14 @@ pub mod unleash;
 pub mod value;
 pub mod verdict;
 
+#[cfg(feature = "async")]
+mod blocking;
 mod contain;
 mod context;
 mod cpu_time;
 mod hash;
 mod latency;
+mod mismatch;
 mod parallel;
 mod prediction_id;
 mod process;

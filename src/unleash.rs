@@ -151,7 +151,7 @@ pub use crate::router::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, FlagSet, Request},
+    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Request},
     value::Map,
 };
 
@@ -214,6 +214,13 @@ impl Unleash {
         self.with(|settings| settings.exposures = Some(counts.clone()))
     }
 
+    /// The memory in bytes that compiling one document may take; otherwise eight times its size,
+    /// and for any document 32 MiB.
+    #[must_use]
+    pub fn with_max_memory(self, bytes: u64) -> Unleash {
+        self.with(|settings| settings.memory = MemoryLimit::bytes(bytes))
+    }
+
     /// The names of the custom strategies that somebody answers for.
     #[cfg(feature = "unleash")]
     pub(crate) fn strategies(&self) -> impl Iterator<Item = &str> {
@@ -230,7 +237,8 @@ impl Unleash {
     /// takes its neighbours with it.
     ///
     /// # Errors
-    /// When the text is not JSON, or has neither `features` nor `events`.
+    /// When the text is not JSON, or has neither `features` nor `events`, or would take
+    /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
         document::read(&self.settings, &FlagSet::new(), crate::dialect::without_mark(text))
     }

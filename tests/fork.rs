@@ -17,7 +17,7 @@ use modelgate::{
     router::PredictErrorKind,
     shadow::{Budget, DropCause},
 };
-use support::{ByHand, PATIENCE, Puppet, serving, until};
+use support::{PATIENCE, Puppet, serving, test_flags, until};
 
 const FLAG: &str = "ml-model-version";
 
@@ -53,7 +53,7 @@ fn builder(freed: &Arc<AtomicUsize>) -> RouterBuilder<[f64], f64> {
         .model("v2", Freed(Arc::clone(freed)))
         .model("v3", Puppet::new(3.0))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(policy())
         .shadow(Shadow::always().candidate("v3").joined())
 }

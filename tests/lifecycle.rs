@@ -13,7 +13,7 @@ use modelgate::{
     source::FileSource,
 };
 use parking_lot::{Mutex, MutexGuard};
-use support::{ByHand, Gate, OpensAtTheEnd, PATIENCE, Puppet, serving, until};
+use support::{Gate, OpensAtTheEnd, PATIENCE, Puppet, serving, test_flags, until};
 
 const FLAG: &str = "ml-model-version";
 
@@ -161,7 +161,7 @@ fn a_retired_version_keeps_no_idle_thread_and_no_model_though_requests_are_under
     });
     let router = builder(model_fn(move |_: &[f64]| Ok(Arc::strong_count(&held) as f64)))
         .model("v3", slow)
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .compute_threads(1)
         .build_async()
         .unwrap();
@@ -236,7 +236,7 @@ fn a_hung_shadow_holds_the_shutdown_no_longer_than_its_time_and_the_grace() {
         Ok(1.0)
     });
     let router = builder(v2)
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(shadow().grace(Duration::from_millis(10)))
         .build()
         .unwrap();
@@ -301,7 +301,7 @@ fn a_router_may_be_used_and_dropped_by_a_threads_own_destructors() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     for used_before in [false, true] {
         let router = builder(Puppet::new(2.0))
-            .source(ByHand::with(&serving(FLAG, "v2")))
+            .source(test_flags(&serving(FLAG, "v2")))
             .shadow(Shadow::always().candidate("v1").budget(Budget::unlimited()))
             .build()
             .unwrap();
@@ -332,7 +332,7 @@ fn a_router_may_be_dropped_by_its_own_sink() {
     let _open = OpensAtTheEnd(gate.clone());
     let waits = gate.clone();
     let router = builder(Puppet::new(2.0))
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(shadow().grace(Duration::from_millis(10)))
         .sink(move |_: &Comparison<f64>| {
             waits.pass();
@@ -370,7 +370,7 @@ fn what_was_accepted_is_written_when_flushed_and_shut_down() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("comparisons.jsonl");
     let router = builder(Puppet::new(2.0))
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(shadow().queue(1_000))
         .sink(JsonlSink::create(&path).unwrap())
         .build()

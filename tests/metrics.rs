@@ -15,13 +15,13 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
     with_local_recorder,
 };
+use modelgate::testing::TestFlags;
 use modelgate::{
     Context, Flags, ModelRouter,
     metrics::{publish_metrics, publish_source_metrics},
-    source::SourceError,
 };
 use parking_lot::Mutex;
-use support::{ByHand, Mood, Puppet, serving};
+use support::{Mood, Puppet, flags as compiled_flags, serving, test_flags};
 
 /// Keeps every counter and gauge by its name and labels.
 #[derive(Default)]
@@ -66,7 +66,7 @@ fn counts_are_published_as_they_stand_however_often() {
         .model("v1", Puppet::new(1.0))
         .model("v2", v2.clone())
         .fallback("v1")
-        .source(ByHand::with(&serving("ml-model-version", "v2")))
+        .source(test_flags(&serving("ml-model-version", "v2")))
         .build()
         .unwrap();
     let ask = || router.predict(&Context::new("user-1"), &[]).unwrap();
@@ -88,22 +88,22 @@ fn counts_are_published_as_they_stand_however_often() {
 
 #[test]
 fn a_source_says_how_fresh_its_flags_are() {
-    let source = ByHand::silent();
+    let source = TestFlags::silent();
     let flags = Flags::builder().source(source.clone()).build().unwrap();
     let published = || {
         let kept = Kept::default();
         with_local_recorder(&kept, || publish_source_metrics("flags", &flags.status()));
         kept
     };
-    let labels = "store=flags source=by-hand";
+    let labels = "store=flags source=test";
     let gauge = |name: &str| published().gauge(&format!("modelgate_source_{name} {labels}"));
     assert_eq!(gauge("ready"), Some(0.0));
     assert_eq!(gauge("age_seconds"), Some(f64::INFINITY), "an alert must not miss it");
-    source.publish(&serving("m", "v2"));
+    source.replace(compiled_flags(&serving("m", "v2")));
     assert_eq!((gauge("ready"), gauge("flags")), (Some(1.0), Some(1.0)));
     assert!(gauge("age_seconds").unwrap().is_finite());
-    source.sink().report(SourceError::new("away"));
-    source.sink().report(SourceError::new("away"));
+    source.fail("away");
+    source.fail("away");
     assert_eq!((gauge("ready"), gauge("failed_attempts")), (Some(0.0), Some(2.0)));
     // It has no connection.
     assert_eq!(published().count(&format!("modelgate_connection_requests_total {labels}")), None);

@@ -138,3 +138,53 @@ mod file {
         assert_eq!(problems[0].key, "ml-model-version");
     }
 }
+
+/// A source whose task runs on the runtime that is around when it is made.
+#[cfg(feature = "tokio")]
+struct TaskSource(tokio::runtime::Handle);
+
+#[cfg(feature = "tokio")]
+impl modelgate::FlagSource for TaskSource {
+    fn name(&self) -> std::borrow::Cow<'static, str> {
+        "task".into()
+    }
+
+    fn subscribe(
+        self: Box<Self>,
+        updates: modelgate::source::FlagUpdates,
+    ) -> Result<modelgate::source::Subscription, modelgate::source::SourceError> {
+        let task = self.0.spawn(async move { updates.replace(FlagSet::new()) });
+        Ok(modelgate::source::Subscription::on_drop(move || task.abort()))
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn on_one_thread_a_blocking_wait_says_what_it_held_up_and_an_awaited_one_works() {
+    use tokio::runtime::{Builder, Handle};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let source = TaskSource(Handle::current());
+        let flags = Flags::builder().source(source).build().unwrap();
+        // The only thread waits, so that the task cannot run, however long the wait is.
+        let error = flags.wait_ready(Duration::from_millis(1)).unwrap_err();
+        assert!(error.held_up_runtime() && !error.is_rejected(), "{error:?}");
+        assert!(error.to_string().contains("await `Flags::ready` instead"), "{error}");
+        flags.ready(PATIENCE).await.unwrap();
+        flags.wait_ready(Duration::ZERO).unwrap();
+
+        let source = TaskSource(Handle::current());
+        let flags = Flags::builder().source(source).build().unwrap();
+        assert!(!flags.wait_ready(Duration::ZERO).unwrap_err().held_up_runtime());
+        let waiting = tokio::task::spawn_blocking(move || flags.wait_ready(PATIENCE));
+        waiting.await.unwrap().unwrap();
+    });
+    let many = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    many.block_on(async {
+        let source = TaskSource(Handle::current());
+        let flags = Flags::builder().source(source).build().unwrap();
+        flags.wait_ready(PATIENCE).unwrap();
+    });
+}

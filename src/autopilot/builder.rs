@@ -83,7 +83,8 @@ impl AutopilotBuilder {
         self
     }
 
-    /// Writes each stage where people look, off the safety path. Several may be given.
+    /// Writes each stage to where people look, such as the vendor's dashboard. Safety does not depend on
+    /// it. Several may be given.
     pub fn writer(mut self, writer: impl ShareWriter) -> AutopilotBuilder {
         self.writers.push(Arc::new(writer));
         self
@@ -103,7 +104,7 @@ impl AutopilotBuilder {
         self
     }
 
-    /// How many scored pairs a step asks for that names none of its own. Default: 100.
+    /// How many scored pairs a step needs if it names no number of its own. Default: 100.
     pub fn min_pairs(mut self, pairs: u64) -> AutopilotBuilder {
         self.plan.min_pairs = pairs;
         self
@@ -134,7 +135,7 @@ impl AutopilotBuilder {
         self
     }
 
-    /// After how long without anything to judge by that is said. Default: a tenth of the step, at
+    /// After how long without any data the `no_data` gate holds. Default: a tenth of the step, at
     /// least an hour.
     pub fn no_data_after(mut self, grace: Duration) -> AutopilotBuilder {
         self.plan.no_data = Some(grace);
@@ -174,8 +175,8 @@ impl AutopilotBuilder {
         self
     }
 
-    /// For how long without an answer of the store the share may still grow, and for how long it may
-    /// stand. Default: 2 minutes and 15 minutes.
+    /// How long the share may still grow while the store does not answer, and how long it may stay in
+    /// force. Default: 2 minutes and 15 minutes.
     pub fn freshness(mut self, freeze: Duration, lapse: Duration) -> AutopilotBuilder {
         (self.pace.freeze, self.pace.lapse) = (freeze, lapse);
         self
@@ -187,7 +188,7 @@ impl AutopilotBuilder {
         self
     }
 
-    /// Builds the autopilot and starts its threads. Nobody is let through before the state was read.
+    /// Builds the autopilot and starts its threads. Nobody is let through until the state has been read.
     ///
     /// # Errors
     ///

@@ -77,7 +77,7 @@ impl Autopilot {
     ///
     /// # Errors
     ///
-    /// When the flag's key, or the candidate's name, is none.
+    /// When the flag's key or the candidate's name is not valid.
     pub fn as_source(&self, flag: impl Into<String>) -> Result<Flag, RolloutError> {
         Rollout::everyone(self.plan().candidate.as_str()).flag(&flag.into())
     }
@@ -112,12 +112,12 @@ impl Autopilot {
     ///
     /// # Errors
     ///
-    /// [`CommandError`], when nothing goes on that could be paused, or it could not be written down.
+    /// [`CommandError`], when there is nothing to pause, or it could not be written down.
     pub fn pause(&self, reason: impl Into<String>) -> Result<(), CommandError> {
         self.submit(CommandKind::Pause, reason.into())
     }
 
-    /// Lets a paused rollout go on. The stage is observed for its whole time again.
+    /// Resumes a paused rollout. The stage is observed for its whole time again.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ impl Autopilot {
         self.send(command)
     }
 
-    /// Begins another attempt of what was rolled back. It needs twice the evidence of the one before.
+    /// Begins another attempt after a rollback. It needs twice the evidence of the one before.
     ///
     /// # Errors
     ///

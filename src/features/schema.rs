@@ -1,11 +1,16 @@
 //! What a model reads: its features by name, in its own order.
 
-use std::{error::Error, fmt, ops::RangeInclusive};
+mod error;
+mod field;
+
+use std::ops::RangeInclusive;
 
 use crate::hash::{NameSet, Names};
 
+pub use self::error::SchemaError;
+use self::field::{Field, FieldType};
 use super::{
-    FeatureValue, Features, SchemaModel,
+    Features, SchemaModel,
     value::{Name, Quoted},
 };
 use crate::ModelError;
@@ -37,22 +42,6 @@ pub struct Schema {
     places: Names<Box<str>, usize>,
     ignored: NameSet<Box<str>>,
     shape: Box<[usize]>,
-}
-
-#[derive(Clone, Debug)]
-struct Field {
-    name: Box<str>,
-    kind: FieldType,
-    range: Option<(f32, f32)>,
-    /// Whether it may be left out.
-    optional: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum FieldType {
-    Number,
-    Integer,
-    Boolean,
 }
 
 impl Schema {
@@ -348,85 +337,3 @@ pub(super) const UNSET: f32 = f32::NAN;
 fn unknown(name: &str) -> ModelError {
     ModelError::unknown_name(Name(name), "only names of the schema")
 }
-
-impl Field {
-    /// The value as the model reads it, or what was expected.
-    fn read(&self, value: &FeatureValue) -> Result<f32, Expectation> {
-        let number = match (value, self.kind) {
-            (FeatureValue::Number(number), _) => *number,
-            (FeatureValue::Bool(value), FieldType::Boolean) => f64::from(u8::from(*value)),
-            (FeatureValue::Null, _) if self.optional => return Ok(UNSET),
-            _ => return Err(self.expectation()),
-        };
-        if !number.is_finite() {
-            return Err(Expectation::Finite);
-        }
-        let narrow = number as f32;
-        if !narrow.is_finite() {
-            return Err(Expectation::WithinF32);
-        }
-        let of_kind = match self.kind {
-            FieldType::Number => true,
-            FieldType::Integer => number.fract() == 0.0,
-            FieldType::Boolean => number == 0.0 || number == 1.0,
-        };
-        let in_range = self.range.is_none_or(|(low, high)| low <= narrow && narrow <= high);
-        if of_kind && in_range { Ok(narrow) } else { Err(self.expectation()) }
-    }
-
-    fn expectation(&self) -> Expectation {
-        match (self.kind, self.range) {
-            (kind, Some((low, high))) => Expectation::Range(kind, low, high),
-            (kind, None) => Expectation::Kind(kind),
-        }
-    }
-}
-
-/// What a value should have been; a message only when one is asked for.
-enum Expectation {
-    Kind(FieldType),
-    Range(FieldType, f32, f32),
-    Finite,
-    WithinF32,
-}
-
-impl fmt::Display for Expectation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = |kind: &FieldType| match kind {
-            FieldType::Number => "a number",
-            FieldType::Integer => "a whole number",
-            FieldType::Boolean => "a boolean",
-        };
-        match self {
-            Expectation::Kind(of) => f.write_str(kind(of)),
-            Expectation::Range(of, low, high) => write!(f, "{} from {low} to {high}", kind(of)),
-            Expectation::Finite => f.write_str("a finite number"),
-            Expectation::WithinF32 => {
-                write!(f, "a number from {:e} to {:e}", f32::MIN, f32::MAX)
-            }
-        }
-    }
-}
-
-/// A schema that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaError(Box<str>);
-
-impl SchemaError {
-    #[cold]
-    pub(crate) fn new(
-        field: impl fmt::Display,
-        found: impl fmt::Display,
-        expected: impl fmt::Display,
-    ) -> SchemaError {
-        SchemaError(format!("schema: {field}: found {found}, expected {expected}").into())
-    }
-}
-
-impl fmt::Display for SchemaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for SchemaError {}

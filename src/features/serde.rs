@@ -96,6 +96,12 @@ impl<'de> Visitor<'de> for FeatureValueVisitor {
     fn visit_u64<E>(self, number: u64) -> Result<FeatureValue, E> {
         Ok(FeatureValue::Number(number as f64))
     }
+    fn visit_i128<E>(self, number: i128) -> Result<FeatureValue, E> {
+        Ok(FeatureValue::Number(number as f64))
+    }
+    fn visit_u128<E>(self, number: u128) -> Result<FeatureValue, E> {
+        Ok(FeatureValue::Number(number as f64))
+    }
     fn visit_bool<E>(self, value: bool) -> Result<FeatureValue, E> {
         Ok(FeatureValue::Bool(value))
     }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use super::DocumentTooLarge;
+
 /// Something wrong in one flag: where, what was found, what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
@@ -96,6 +98,18 @@ impl DocumentError {
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> DocumentError {
         DocumentError { message: message.into(), source: Some(source.into()) }
+    }
+
+    /// The sizes, where the document was refused for the memory that it would take.
+    pub fn too_large(&self) -> Option<&DocumentTooLarge> {
+        self.source.as_ref()?.downcast_ref()
+    }
+}
+
+impl From<DocumentTooLarge> for DocumentError {
+    #[cold]
+    fn from(error: DocumentTooLarge) -> DocumentError {
+        DocumentError::with_source("document is too large", error)
     }
 }
 

@@ -7,6 +7,7 @@ mod core;
 pub(crate) mod details;
 pub(crate) mod flags;
 mod listeners;
+mod not_ready;
 mod snapshot;
 mod status;
 mod sync;
@@ -21,6 +22,7 @@ pub(crate) use self::{
 };
 pub use self::{
     flags::{FlagsBuilder, StartError},
+    not_ready::NotReadyError,
     snapshot::FlagSnapshot,
-    status::{ConnectionStatus, FlagsStatus, NotReadyError, SourceState, SourceStatus},
+    status::{ConnectionStatus, FlagsStatus, SourceState, SourceStatus},
 };

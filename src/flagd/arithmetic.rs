@@ -3,7 +3,7 @@
 use super::{
     coercion::{from_float, number},
     evaluate::EvaluationFailed,
-    expression::Operands,
+    operand::Operands,
     operator::Operator,
 };
 use crate::value::{Value, ValueRef};

@@ -3,7 +3,8 @@
 use super::{
     coercion::{number, truthy, whole, write_text},
     evaluate::{EvaluationFailed, Evaluator},
-    expression::{Answer, Operand, Operands, Scope, evaluate},
+    expression::{Answer, evaluate},
+    operand::{Operand, Operands, Scope},
     trace::Tracer,
     tree::Expression,
 };

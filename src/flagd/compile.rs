@@ -13,23 +13,28 @@ use super::{
     },
 };
 use crate::{
-    flag::{FlagProblem, split::Shares},
+    flag::{FlagProblem, ProblemList, split::Shares},
     value::{Map, Value},
 };
 
 /// How deep a rule may nest, shared evaluators included. JSON itself is read 127 deep.
 const DEPTH: usize = 256;
 
-/// How many nodes all uses of shared evaluators of one document may add up to: a few lines of
-/// evaluators that use each other twice could otherwise fill any memory.
-const EXPANSION: usize = 1_000_000;
+/// How many nodes all uses of shared evaluators of one document, and how many members all copies of
+/// its metadata, may add up to in any case: a few lines of evaluators that use each other twice could
+/// otherwise fill any memory.
+const REPEATED: usize = 100_000;
+
+/// In a large document they may add up to one for so many of its bytes.
+const BYTES_A_REPEATED: usize = 64;
 
 /// What the flags of one document share.
 pub(super) struct DocumentContext<'d> {
     pub(super) settings: &'d Arc<FlagdOptions>,
     pub(super) metadata: Arc<Map>,
     evaluators: Option<&'d Map>,
-    expanded: usize,
+    /// How many nodes and members may still be repeated.
+    repeats: usize,
 }
 
 impl<'d> DocumentContext<'d> {
@@ -37,8 +42,21 @@ impl<'d> DocumentContext<'d> {
         settings: &'d Arc<FlagdOptions>,
         evaluators: Option<&'d Map>,
         metadata: &Arc<Map>,
+        bytes: usize,
     ) -> DocumentContext<'d> {
-        DocumentContext { settings, metadata: Arc::clone(metadata), evaluators, expanded: 0 }
+        let repeats = REPEATED.max(bytes / BYTES_A_REPEATED);
+        DocumentContext { settings, metadata: Arc::clone(metadata), evaluators, repeats }
+    }
+
+    /// Whether so much may be repeated once more.
+    pub(super) fn repeat(&mut self, many: usize) -> bool {
+        match self.repeats.checked_sub(many) {
+            Some(left) => {
+                self.repeats = left;
+                true
+            }
+            None => false,
+        }
     }
 }
 
@@ -79,7 +97,7 @@ pub(super) struct Compiler<'c, 'd> {
     pub(super) shared: &'c mut DocumentContext<'d>,
     pub(super) key: &'c str,
     variants: &'c [Variant],
-    pub(super) problems: &'c mut Vec<FlagProblem>,
+    pub(super) problems: &'c mut ProblemList,
     pub(super) places: Places,
     /// The shared evaluators that are being expanded, outermost first.
     expanding: Vec<&'d str>,
@@ -95,7 +113,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
         shared: &'c mut DocumentContext<'d>,
         key: &'c str,
         variants: &'c [Variant],
-        problems: &'c mut Vec<FlagProblem>,
+        problems: &'c mut ProblemList,
     ) -> Compiler<'c, 'd> {
         let (places, expanding, levels) = (Places::new(), Vec::new(), vec![Box::from([0])]);
         Compiler { shared, key, variants, problems, places, expanding, depth: 0, levels }
@@ -175,12 +193,9 @@ impl<'c, 'd> Compiler<'c, 'd> {
         value: &Value,
         spot: ValuePosition,
     ) -> Compiled<Expression> {
-        if !self.expanding.is_empty() {
-            self.shared.expanded += 1;
-            if self.shared.expanded > EXPANSION {
-                let expected = format!("at most {EXPANSION} nodes from `$evaluators` in all");
-                return Err(self.rejected(spot, "rules that multiply each other", expected));
-            }
+        if !self.expanding.is_empty() && !self.shared.repeat(1) {
+            let expected = format!("at most {REPEATED} nodes from `$evaluators` in all");
+            return Err(self.rejected(spot, "rules that multiply each other", expected));
         }
         match value {
             Value::List(values) => {

@@ -1,107 +1,219 @@
 //! Reading a definition: its flags, shared evaluators and metadata.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
+
+use serde::{
+    Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use super::{
     compile::{CompileError, Compiler, DocumentContext},
     tree::{Body, FlagdFlag, FlagdOptions, Outcome, Variant, variant},
 };
 use crate::{
-    flag::{DocumentError, Flag, FlagProblem, FlagSet},
+    flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, MemoryLimit, PartCosts, ProblemList},
     value::{Map, Value},
 };
 
-pub(super) fn compile(settings: &Arc<FlagdOptions>, text: &str) -> Result<FlagSet, DocumentError> {
-    let document: Value = serde_json::from_str(text)
-        .map_err(|error| DocumentError::with_source("flag definition is not valid JSON", error))?;
-    let Value::Map(document) = &document else {
-        return Err(DocumentError::new(format!(
-            "flag definition: found {}, expected an object",
-            document.type_name()
-        )));
-    };
-    let mut problems = Vec::new();
-    let metadata = Arc::new(match object(document, "metadata", &mut problems) {
-        Some(metadata) => scalars("", metadata, &mut problems),
+/// What a definition costs, by the sizes of the types here and in [`tree`](super::tree).
+const COSTS: Costs = Costs {
+    depth: 2,
+    wrapper: None,
+    item: 350,
+    kept: PartCosts { object: 110, list: 10, element: 40, name: 30, text: 50, byte: 2 },
+    working: PartCosts { object: 450, list: 150, element: 120, name: 160, text: 60, byte: 3 },
+};
+
+pub(super) fn compile(
+    settings: &Arc<FlagdOptions>,
+    memory: MemoryLimit,
+    text: &str,
+) -> Result<FlagSet, DocumentError> {
+    memory.admit(text, &COSTS)?;
+    let parts = parts(text)?;
+    let mut problems = ProblemList::default();
+    let metadata = object(parts.metadata, "metadata", &mut problems);
+    let metadata = Arc::new(match metadata {
+        Some(metadata) => scalars("", &metadata, &mut problems),
         None => Map::new(),
     });
-    let evaluators = object(document, "$evaluators", &mut problems);
-    let mut shared = DocumentContext::new(settings, evaluators, &metadata);
-    let mut compiled = Vec::new();
-    let mut add = |key: &str, definition: &Value, problems: &mut Vec<FlagProblem>| {
-        if let Some(flag) = flag(&mut shared, key, definition, problems) {
-            compiled.push(Flag::new(key, flag));
+    let evaluators = object(parts.evaluators, "$evaluators", &mut problems);
+    let shared = DocumentContext::new(settings, evaluators.as_ref(), &metadata, text.len());
+    let mut flags = Flags { shared, problems, set: FlagSet::new() };
+    let read = match parts.flags.map(RawValue::get) {
+        Some(text) if text.starts_with('{') => {
+            serde_json::Deserializer::from_str(text).deserialize_map(&mut flags)
+        }
+        Some(text) if text.starts_with('[') => {
+            serde_json::Deserializer::from_str(text).deserialize_seq(&mut flags)
+        }
+        other => {
+            return Err(DocumentError::new(format!(
+                "flag definition: `flags`: found {}, expected an object or an array",
+                found(other.and_then(|text| serde_json::from_str(text).ok()).as_ref())
+            )));
         }
     };
-    match document.get("flags") {
-        Some(Value::Map(flags)) => {
-            for (key, definition) in flags.iter() {
-                add(key, definition, &mut problems);
-            }
-        }
-        Some(Value::List(flags)) => {
-            for (index, definition) in flags.iter().enumerate() {
-                match definition.get("key") {
-                    Some(Value::Text(key)) => add(key, definition, &mut problems),
-                    key => problems.push(FlagProblem::rejected(
-                        "",
-                        format!("/flags/{index}/key"),
-                        found(key),
-                        "text that names the flag",
-                    )),
+    read.map_err(invalid)?;
+    let Flags { problems, set, .. } = flags;
+    let metadata = Map::clone(&metadata);
+    Ok(set.with_metadata(metadata).with_problems(problems.into_list()))
+}
+
+fn invalid(error: serde_json::Error) -> DocumentError {
+    DocumentError::with_source("flag definition is not valid JSON", error)
+}
+
+/// The members of a definition, as they stand in its text; of a repeated one the last.
+#[derive(Default)]
+struct Parts<'d> {
+    flags: Option<&'d RawValue>,
+    evaluators: Option<&'d RawValue>,
+    metadata: Option<&'d RawValue>,
+}
+
+fn parts(text: &str) -> Result<Parts<'_>, DocumentError> {
+    if !text.trim_start().starts_with('{') {
+        let other: Value = serde_json::from_str(text).map_err(invalid)?;
+        return Err(DocumentError::new(format!(
+            "flag definition: found {}, expected an object",
+            other.type_name()
+        )));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let parts = deserializer.deserialize_map(PartsVisitor).map_err(invalid)?;
+    deserializer.end().map_err(invalid)?;
+    Ok(parts)
+}
+
+struct PartsVisitor;
+
+impl<'d> Visitor<'d> for PartsVisitor {
+    type Value = Parts<'d>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'d>>(self, mut map: A) -> Result<Parts<'d>, A::Error> {
+        let mut parts = Parts::default();
+        while let Some(name) = map.next_key::<Box<str>>()? {
+            match &*name {
+                "flags" => parts.flags = Some(map.next_value()?),
+                "$evaluators" => parts.evaluators = Some(map.next_value()?),
+                "metadata" => parts.metadata = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        flags => {
-            return Err(DocumentError::new(format!(
-                "flag definition: `flags`: found {}, expected an object or an array",
-                found(flags)
-            )));
+        Ok(parts)
+    }
+}
+
+/// The flags so far. Each is read by itself: what was compiled of it is all that is left when the
+/// next one comes.
+struct Flags<'d> {
+    shared: DocumentContext<'d>,
+    problems: ProblemList,
+    set: FlagSet,
+}
+
+impl Flags<'_> {
+    fn read(&mut self, key: &str, text: &RawValue) {
+        match serde_json::from_str(text.get()) {
+            Ok(definition) => self.add(key, &definition),
+            Err(error) => self.refuse(key, unreadable(key, &error)),
         }
     }
-    let metadata = Map::clone(&metadata);
-    let set: FlagSet = compiled.into_iter().collect();
-    Ok(set.with_metadata(metadata).with_problems(problems))
+
+    /// Of a key that comes twice the last form counts.
+    fn add(&mut self, key: &str, definition: &Value) {
+        match try_flag(&mut self.shared, key, definition, &mut self.problems) {
+            Ok(flag) => self.set = std::mem::take(&mut self.set).with(Flag::new(key, flag)),
+            Err(problem) => self.refuse(key, problem),
+        }
+    }
+
+    fn refuse(&mut self, key: &str, problem: FlagProblem) {
+        self.problems.push(problem);
+        if self.set.get(key).is_some() {
+            self.set = std::mem::take(&mut self.set).without(key);
+        }
+    }
+}
+
+impl<'d> Visitor<'d> for &mut Flags<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array")
+    }
+
+    fn visit_map<A: MapAccess<'d>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((key, text)) = map.next_entry::<Box<str>, &RawValue>()? {
+            self.read(&key, text);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'d>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut index = 0_usize;
+        while let Some(text) = list.next_element::<&RawValue>()? {
+            let path = |member: &str| format!("/flags/{index}{member}");
+            match serde_json::from_str::<Value>(text.get()) {
+                Ok(definition) => match definition.get("key") {
+                    Some(Value::Text(key)) => self.add(key, &definition),
+                    key => {
+                        let expected = "text that names the flag";
+                        let found = found(key);
+                        self.problems.push(FlagProblem::rejected(
+                            "",
+                            path("/key"),
+                            found,
+                            expected,
+                        ));
+                    }
+                },
+                Err(error) => {
+                    let problem = FlagProblem { path: path(""), ..unreadable("", &error) };
+                    self.problems.push(problem);
+                }
+            }
+            index = index.saturating_add(1);
+        }
+        Ok(())
+    }
+}
+
+/// A flag that is JSON as far as its end goes, and no further.
+#[cold]
+fn unreadable(key: &str, error: &serde_json::Error) -> FlagProblem {
+    FlagProblem::rejected(key, "", error.to_string(), "JSON that nests at most 127 deep")
 }
 
 pub(super) fn compile_flag(
     settings: &Arc<FlagdOptions>,
+    memory: MemoryLimit,
     key: &str,
     text: &str,
 ) -> Result<Flag, FlagProblem> {
-    let definition: Value = serde_json::from_str(text)
-        .map_err(|error| FlagProblem::rejected(key, "", error.to_string(), "a JSON object"))?;
-    let mut problems = Vec::new();
-    let mut shared = DocumentContext::new(settings, None, &Arc::default());
-    match flag(&mut shared, key, &definition, &mut problems) {
-        Some(flag) => Ok(Flag::new(key, flag)),
-        None => Err(problems.into_iter().next_back().unwrap_or_else(|| {
-            FlagProblem::rejected(key, "", definition.type_name(), "a flag definition")
-        })),
-    }
-}
-
-/// Compiles one flag; `None` when it is refused, and the last problem says why.
-fn flag(
-    shared: &mut DocumentContext<'_>,
-    key: &str,
-    definition: &Value,
-    problems: &mut Vec<FlagProblem>,
-) -> Option<FlagdFlag> {
-    match try_flag(shared, key, definition, problems) {
-        Ok(flag) => Some(flag),
-        Err(problem) => {
-            problems.push(problem);
-            None
-        }
-    }
+    let refused = |error: String| FlagProblem::rejected(key, "", error, "a JSON object");
+    memory.admit_item(key, text, &COSTS)?;
+    let definition: Value =
+        serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
+    let mut shared = DocumentContext::new(settings, None, &Arc::default(), text.len());
+    let flag = try_flag(&mut shared, key, &definition, &mut ProblemList::default())?;
+    Ok(Flag::new(key, flag))
 }
 
 fn try_flag(
     shared: &mut DocumentContext<'_>,
     key: &str,
     definition: &Value,
-    problems: &mut Vec<FlagProblem>,
+    problems: &mut ProblemList,
 ) -> Result<FlagdFlag, FlagProblem> {
     let wrong = |path: &str, value: Option<&Value>, expected: &str| {
         FlagProblem::rejected(key, path, found(value), expected)
@@ -143,7 +255,12 @@ fn try_flag(
     };
     let metadata = match definition.get("metadata") {
         None | Some(Value::Null) => Arc::clone(&shared.metadata),
+        Some(Value::Map(own)) if own.is_empty() => Arc::clone(&shared.metadata),
         Some(Value::Map(own)) => {
+            if !shared.repeat(shared.metadata.len()) {
+                let expected = "less metadata of the set, which every such flag repeats";
+                return Err(wrong("/metadata", Some(&Value::Map(own.clone())), expected));
+            }
             let mut merged = Map::clone(&shared.metadata);
             for (name, value) in scalars(key, own, problems).iter() {
                 merged.insert(name, value.clone());
@@ -178,7 +295,7 @@ fn try_flag(
 }
 
 /// The scalar members of metadata; others mean nothing to flagd.
-fn scalars(key: &str, metadata: &Map, problems: &mut Vec<FlagProblem>) -> Map {
+fn scalars(key: &str, metadata: &Map, problems: &mut ProblemList) -> Map {
     let scalar = |value: &Value| {
         matches!(value, Value::Text(_) | Value::Bool(_) | Value::Int(_) | Value::Float(_))
     };
@@ -194,16 +311,15 @@ fn scalars(key: &str, metadata: &Map, problems: &mut Vec<FlagProblem>) -> Map {
         .collect()
 }
 
-fn object<'d>(document: &'d Map, name: &str, problems: &mut Vec<FlagProblem>) -> Option<&'d Map> {
-    match document.get(name)? {
-        Value::Map(map) => Some(map),
-        Value::Null => None,
-        other => {
-            let path = format!("/{name}");
-            problems.push(FlagProblem::warning("", path, other.type_name(), "an object"));
-            None
-        }
-    }
+fn object(text: Option<&RawValue>, name: &str, problems: &mut ProblemList) -> Option<Map> {
+    let (found, expected) = match serde_json::from_str(text?.get()) {
+        Ok(Value::Map(map)) => return Some(map),
+        Ok(Value::Null) => return None,
+        Ok(other) => (other.type_name().to_owned(), "an object"),
+        Err(error) => (error.to_string(), "JSON that nests at most 127 deep"),
+    };
+    problems.push(FlagProblem::warning("", format!("/{name}"), found, expected));
+    None
 }
 
 /// What stands somewhere, in words.

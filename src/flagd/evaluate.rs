@@ -3,9 +3,10 @@
 use super::{
     answer,
     coercion::{first_truthy, loose_equal, ordered, parse, strict_equal, truthy, whole},
-    expression::{Operand, Scope, evaluate},
+    expression::evaluate,
     fractional::Chosen,
     membership,
+    operand::Scope,
     trace::{TraceRecorder, Tracer, Untraced},
     tree::{
         Attribute, Body, Branches, Check, Condition, Expression, FlagdFlag, Outcome, Rule, Split,
@@ -469,11 +470,5 @@ impl Evaluate for FlagdFlag {
 
     fn metadata(&self) -> &Map {
         &self.metadata
-    }
-}
-
-impl Operand<'_> {
-    pub(super) fn is_list(&self) -> bool {
-        matches!(self.borrow(), ValueRef::List(_))
     }
 }

@@ -1,8 +1,6 @@
 //! `in`, and the operators on whole lists that only flagd's Go core has.
 
-use super::{
-    coercion::number, evaluate::EvaluationFailed, expression::Operands, operator::Operator,
-};
+use super::{coercion::number, evaluate::EvaluationFailed, operand::Operands, operator::Operator};
 use crate::value::{Sequence, ValueRef};
 
 /// `in`: a part of text, or an element of a list; false for any other place.

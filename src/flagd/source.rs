@@ -25,7 +25,7 @@ use crate::{
     source::{
         FlagSource, FlagUpdates, SourceError, Subscription, chain,
         documents::Documents,
-        network::{Backoff, Proxies, Secret, client},
+        network::{Backoff, Proxies, Secret, url},
     },
 };
 use crate::{
@@ -86,7 +86,7 @@ impl SourceSettings {
     /// The proxy on the way to the server: that which was given, or that of the environment.
     fn proxy(&self) -> Result<Option<Url>, SourceError> {
         if let Some(proxy) = &self.proxy {
-            return client::proxy(proxy.reveal()).map(Some);
+            return url::proxy(proxy.reveal()).map(Some);
         }
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         let is_here = host.eq_ignore_ascii_case("localhost")

@@ -5,7 +5,8 @@ use std::fmt;
 use super::{
     coercion::{number, whole, write_text},
     evaluate::{EvaluationFailed, Evaluator},
-    expression::{Answer, Operand, Operands, Scope},
+    expression::Answer,
+    operand::{Operand, Operands, Scope},
     trace::Tracer,
     tree::Call,
 };

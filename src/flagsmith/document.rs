@@ -17,7 +17,21 @@ use super::{
     segments::{DocumentProblem, Identities, ProblemSubject, RankedSegment, Segments},
     tree::{FeatureState, Segment},
 };
-use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet};
+use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, ProblemList};
+
+/// What a document costs, by the sizes of the types in [`environment_document`](api),
+/// [`evaluation_context`](engine) and [`tree`](super::tree).
+const COSTS: Costs = Costs {
+    depth: 2,
+    wrapper: None,
+    item: 1950,
+    kept: PartCosts { object: 90, list: 30, element: 40, name: 10, text: 45, byte: 2 },
+    working: PartCosts { object: 300, list: 80, element: 120, name: 120, text: 60, byte: 3 },
+};
+
+/// Up to this size in bytes a document is tried in one go, which is faster; a larger one is read
+/// item by item, so that only one item at a time is there in both forms.
+const IN_ONE_GO: usize = 1 << 20;
 
 /// The fields of either shape: their items read, or left as they stand in the text.
 #[derive(Deserialize)]
@@ -50,8 +64,11 @@ type Items<'a> =
     DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
 
 pub(super) fn compile(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
+    settings.memory.admit(text, &COSTS)?;
     // A document without a fault is read in one go; any other item by item.
-    if let Ok(document) = serde_json::from_str::<FullDocument<'_>>(text) {
+    if text.len() <= IN_ONE_GO
+        && let Ok(document) = serde_json::from_str::<FullDocument<'_>>(text)
+    {
         let mut reader = Reader::new(document.environment(settings)?);
         reader.whole(document);
         return Ok(reader.finish());
@@ -92,12 +109,18 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
         .map_err(|error| DocumentError::with_source(format!("cannot read `{name}`"), error))
 }
 
+/// Lets a feature or segment in that comes by itself, unless it would take too much memory.
+pub(super) fn admit_item(environment: &Environment, text: &str) -> Result<(), FlagProblem> {
+    environment.settings.memory.admit_item("", text, &COSTS)
+}
+
 /// Compiles one feature as `set` has them.
 pub(super) fn feature(
     environment: &Arc<Environment>,
     path: &str,
     text: &str,
 ) -> Result<Flag, FlagProblem> {
+    admit_item(environment, text)?;
     Ok(flag(environment, state(environment, path, text)?))
 }
 
@@ -153,7 +176,7 @@ struct Reader {
     places: Names<Arc<str>, usize>,
     identities: Identities,
     refused: Vec<DocumentProblem>,
-    problems: Vec<FlagProblem>,
+    problems: ProblemList,
 }
 
 impl Reader {
@@ -165,7 +188,7 @@ impl Reader {
             places: Names::default(),
             identities: Identities::default(),
             refused: Vec::new(),
-            problems: Vec::new(),
+            problems: ProblemList::default(),
         }
     }
 
@@ -296,7 +319,7 @@ impl Reader {
         let segments =
             Segments::new(self.environment, self.segments, self.identities, self.refused);
         let flags: FlagSet = self.flags.into_iter().collect();
-        flags.with_shared(segments).with_problems(self.problems)
+        flags.with_shared(segments).with_problems(self.problems.into_list())
     }
 }
 

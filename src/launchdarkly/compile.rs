@@ -18,7 +18,7 @@ use super::{
     },
 };
 use crate::{
-    flag::FlagProblem,
+    flag::{FlagProblem, ProblemList},
     hash::Sha1,
     value::{Map, Value},
 };
@@ -30,12 +30,12 @@ const REMARKS: usize = 20;
 pub(super) struct Compiler<'c> {
     /// What the remarks are about.
     name: &'c str,
-    remarks: &'c mut Vec<FlagProblem>,
+    remarks: &'c mut ProblemList,
     left: usize,
 }
 
 impl<'c> Compiler<'c> {
-    pub(super) fn new(name: &'c str, remarks: &'c mut Vec<FlagProblem>) -> Compiler<'c> {
+    pub(super) fn new(name: &'c str, remarks: &'c mut ProblemList) -> Compiler<'c> {
         Compiler { name, remarks, left: REMARKS }
     }
 

@@ -15,10 +15,23 @@ use super::{
     tree::{LaunchDarklyFlag, Segment},
     walk::{DocumentVisitor, walk},
 };
-use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, table::ShardedTable};
+use crate::flag::{
+    Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, ProblemList, table::ShardedTable,
+};
 use crate::value::Value;
 
+/// What flag data costs, by the sizes of the types in [`model`](super::model) and
+/// [`tree`](super::tree).
+const COSTS: Costs = Costs {
+    depth: 2,
+    wrapper: Some(("data", 1)),
+    item: 1750,
+    kept: PartCosts { object: 130, list: 30, element: 40, name: 30, text: 50, byte: 2 },
+    working: PartCosts { object: 450, list: 80, element: 60, name: 100, text: 30, byte: 1 },
+};
+
 pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
+    dialect.memory.admit(text, &COSTS)?;
     // Mostly all is well, and the text need be read only once.
     let mut good = DocumentReader::of(dialect);
     let (reading, found) = match walk(text, &mut good) {
@@ -37,7 +50,7 @@ pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, Doc
     let DocumentReader { flags, segments, rejected, problems, .. } = reading;
     let shared = Segments { table: segments, rejected: rejected.into(), ..dialect.no_segments() };
     let set: FlagSet = flags.into_iter().collect();
-    Ok(set.with_shared(shared).with_problems(problems))
+    Ok(set.with_shared(shared).with_problems(problems.into_list()))
 }
 
 fn unreadable(error: serde_json::Error) -> DocumentError {
@@ -55,7 +68,7 @@ struct DocumentReader<'c> {
     flags: Vec<Flag>,
     segments: ShardedTable<Arc<Segment>>,
     rejected: Vec<Box<str>>,
-    problems: Vec<FlagProblem>,
+    problems: ProblemList,
 }
 
 impl<'c> DocumentReader<'c> {
@@ -65,7 +78,7 @@ impl<'c> DocumentReader<'c> {
             flags: Vec::new(),
             segments: ShardedTable::default(),
             rejected: Vec::new(),
-            problems: Vec::new(),
+            problems: ProblemList::default(),
         }
     }
 }
@@ -126,6 +139,7 @@ pub(super) fn with_flag(
     key: &str,
     text: &str,
 ) -> Result<FlagSet, FlagProblem> {
+    dialect.memory.admit_item(key, text, &COSTS)?;
     let mut problems = kept_problems(set, key);
     let data = item(text, || key.to_owned())?;
     let set = match compiled_flag(key, data, &mut problems) {
@@ -137,7 +151,7 @@ pub(super) fn with_flag(
     } else {
         set
     };
-    Ok(set.with_problems(problems))
+    Ok(set.with_problems(problems.into_list()))
 }
 
 pub(super) fn with_segment(
@@ -146,15 +160,16 @@ pub(super) fn with_segment(
     key: &str,
     text: &str,
 ) -> Result<FlagSet, FlagProblem> {
+    dialect.memory.admit_item(&segment_name(key), text, &COSTS)?;
     let mut problems = kept_problems(set, &segment_name(key));
     let data = item(text, || segment_name(key))?;
     let compiled = compiled_segment(key, data, &mut problems);
-    Ok(changed(dialect, set, key, compiled).with_problems(problems))
+    Ok(changed(dialect, set, key, compiled).with_problems(problems.into_list()))
 }
 
 pub(super) fn without_segment(dialect: &LaunchDarkly, set: &FlagSet, key: &str) -> FlagSet {
     let problems = kept_problems(set, &segment_name(key));
-    changed(dialect, set, key, None).with_problems(problems)
+    changed(dialect, set, key, None).with_problems(problems.into_list())
 }
 
 /// The set with another form of one segment, or without it.
@@ -176,7 +191,7 @@ fn changed(dialect: &LaunchDarkly, set: &FlagSet, key: &str, segment: Option<Seg
     set.clone().with_shared(shared)
 }
 
-fn kept_problems(set: &FlagSet, name: &str) -> Vec<FlagProblem> {
+fn kept_problems(set: &FlagSet, name: &str) -> ProblemList {
     set.problems().iter().filter(|problem| problem.key != name).cloned().collect()
 }
 
@@ -189,27 +204,18 @@ fn segment_name(key: &str) -> String {
 fn compiled_flag(
     key: &str,
     data: FlagData,
-    problems: &mut Vec<FlagProblem>,
+    problems: &mut ProblemList,
 ) -> Option<LaunchDarklyFlag> {
     let deleted = data.deleted.unwrap_or_default();
     (!deleted).then(|| Compiler::new(key, problems).flag(key, data))
 }
 
 /// Compiles one segment; `None` when the data only says that it was deleted.
-fn compiled_segment(
-    key: &str,
-    data: SegmentData,
-    problems: &mut Vec<FlagProblem>,
-) -> Option<Segment> {
+fn compiled_segment(key: &str, data: SegmentData, problems: &mut ProblemList) -> Option<Segment> {
     if data.deleted.unwrap_or_default() {
         return None;
     }
-    let before = problems.len();
-    let compiled = Compiler::new(key, problems).segment(key, data);
-    for problem in problems.iter_mut().skip(before) {
-        problem.key = segment_name(key);
-    }
-    Some(compiled)
+    Some(Compiler::new(&segment_name(key), problems).segment(key, data))
 }
 
 fn item<'d, T: Deserialize<'d>>(

@@ -1,14 +1,11 @@
 //! Evaluating a flag: prerequisites, targets, rules, fallthrough.
 
-use smallvec::SmallVec;
-
 use super::{
     detail::{Detail, ErrorKind, Reason, ReasonKind},
     evaluator::{Evaluator, Malformed},
     hook::HookedFlag,
     trace::{Place, TraceRecorder, Tracer, Untraced},
     tree::{LaunchDarklyFlag, Prerequisite, Rollout, Rule, Serve, Variation},
-    visited::VisitStage,
 };
 use crate::{
     flag::{self, ErrorCode, Evaluate, Evaluation, EvaluationTrace, Flag, FlagSet, Request},
@@ -34,7 +31,7 @@ pub(super) enum Cause<'a> {
     Error(ErrorKind),
 }
 
-const MALFORMED: Evaluated<'static> =
+pub(super) const MALFORMED: Evaluated<'static> =
     Evaluated { variation: None, why: Cause::Error(ErrorKind::MalformedFlag), split: false };
 
 /// A prerequisite that was looked at, and what it served.
@@ -98,11 +95,11 @@ impl LaunchDarklyFlag {
         flag.rules::<HookedFlag>().map(|hooked| &hooked.flag)
     }
 
-    fn off(&self, why: Cause<'static>) -> Evaluated<'static> {
+    pub(super) fn off(&self, why: Cause<'static>) -> Evaluated<'static> {
         served(self.off, why)
     }
 
-    fn failed<'a>(&self, prerequisite: &'a Prerequisite) -> Evaluated<'a> {
+    pub(super) fn failed<'a>(&self, prerequisite: &'a Prerequisite) -> Evaluated<'a> {
         served(self.off, Cause::PrerequisiteFailed(&prerequisite.key))
     }
 }
@@ -134,119 +131,9 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
         self.decide(flag)
     }
 
-    /// What a flag serves because of its prerequisites; `None` when they hold. They are gone through
-    /// depth first, with a stack of our own: data may chain them as deep as it likes.
-    #[inline(never)]
-    fn prerequisites(&mut self, root: &'a LaunchDarklyFlag) -> Option<Evaluated<'a>> {
-        let mut frames: SmallVec<[(&'a LaunchDarklyFlag, usize); 4]> = SmallVec::new();
-        frames.push((root, 0));
-        self.flags.open(root);
-        let mut returned = false;
-        while let Some((flag, next)) = frames.last_mut() {
-            let flag = *flag;
-            let evaluated = match flag.prerequisites.get(*next) {
-                Some(prerequisite) => {
-                    match self.prerequisite(flag, prerequisite, std::mem::take(&mut returned)) {
-                        FlagQuery::Holds => {
-                            *next += 1;
-                            continue;
-                        }
-                        FlagQuery::Fails => flag.failed(prerequisite),
-                        FlagQuery::Enter(inner) => {
-                            self.flags.open(inner);
-                            self.tracer.enters("flags", &inner.key);
-                            frames.push((inner, 0));
-                            continue;
-                        }
-                        FlagQuery::Malformed => return Some(MALFORMED),
-                    }
-                }
-                None if frames.len() == 1 => return None,
-                None => self.decide(flag),
-            };
-            if frames.len() == 1 || matches!(evaluated.why, Cause::Error(_)) {
-                return Some(evaluated);
-            }
-            // The flag above asks again, and is then told what was found.
-            self.flags.close(flag, evaluated.variation);
-            self.tracer.leaves();
-            frames.pop();
-            returned = true;
-            if let Some((of, next)) = frames.last()
-                && let Some(prerequisite) = of.prerequisites.get(*next)
-            {
-                let (key, variation) = (&*prerequisite.key, evaluated.variation);
-                self.tracer.prerequisite(PrerequisiteVisit {
-                    flag,
-                    of,
-                    key,
-                    variation,
-                    evaluated: Some(evaluated),
-                });
-            }
-        }
-        None
-    }
-
-    fn prerequisite(
-        &mut self,
-        of: &'a LaunchDarklyFlag,
-        prerequisite: &'a Prerequisite,
-        returned: bool,
-    ) -> FlagQuery<'a> {
-        let key = &*prerequisite.key;
-        let flag = self.set.get(key).and_then(LaunchDarklyFlag::of);
-        let Some(flag) = flag else {
-            self.tracer.note(|| format!("prerequisite `{key}`: there is no such flag"));
-            return FlagQuery::Fails;
-        };
-        match self.flags.stage(flag) {
-            VisitStage::Open => {
-                self.tracer.note(|| format!("prerequisite `{key}` refers to itself"));
-                FlagQuery::Malformed
-            }
-            VisitStage::Done(variation) => {
-                if !returned {
-                    self.tracer.prerequisite(PrerequisiteVisit {
-                        flag,
-                        of,
-                        key,
-                        variation,
-                        evaluated: None,
-                    });
-                }
-                let holds = variation.map(i64::from) == Some(prerequisite.variation);
-                self.tracer.note(|| match (holds, variation) {
-                    (true, _) => format!("prerequisite `{key}` holds"),
-                    (false, Some(index)) => {
-                        let wanted = prerequisite.variation;
-                        format!("prerequisite `{key}` serves variation {index}, not {wanted}")
-                    }
-                    (false, None) => format!("prerequisite `{key}` serves no variation"),
-                });
-                if holds { FlagQuery::Holds } else { FlagQuery::Fails }
-            }
-            VisitStage::New if flag.on => FlagQuery::Enter(flag),
-            VisitStage::New if flag.off == Some(None) => FlagQuery::Malformed,
-            VisitStage::New => {
-                let evaluated = flag.off(Cause::Off);
-                let variation = evaluated.variation;
-                self.tracer.prerequisite(PrerequisiteVisit {
-                    flag,
-                    of,
-                    key,
-                    variation,
-                    evaluated: Some(evaluated),
-                });
-                self.tracer.note(|| format!("prerequisite `{key}` is off"));
-                FlagQuery::Fails
-            }
-        }
-    }
-
     /// What a flag serves that is on, and whose prerequisites hold.
     #[inline]
-    fn decide(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
+    pub(super) fn decide(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
         self.tracer.at(Place::Top);
         for targets in &flag.targets {
             if let Some(individual) = self.individual(&targets.kind)
@@ -387,14 +274,6 @@ impl<'a> Evaluator<'a, TraceRecorder> {
         }
         (evaluation, self.tracer.trace)
     }
-}
-
-enum FlagQuery<'a> {
-    Holds,
-    Fails,
-    Malformed,
-    /// Not known yet.
-    Enter(&'a LaunchDarklyFlag),
 }
 
 fn code(kind: ErrorKind) -> ErrorCode {

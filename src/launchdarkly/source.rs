@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::source::{
     FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription,
-    network::{HttpSettings, client},
+    network::{HttpSettings, url},
 };
 use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
 
@@ -221,7 +221,7 @@ impl FlagSource for Source {
                 (events.diagnostics, events::first_diagnostic(&self.settings))
             {
                 let (client, vitals) = (client.clone(), Arc::clone(&vitals));
-                let url = client::url(url, "/diagnostic")?;
+                let url = url::join(url, "/diagnostic")?;
                 let telling = events::keep_diagnosing(client, url, first, vitals, interval);
                 tasks.push(network.spawn(telling));
             }

@@ -1,4 +1,6 @@
-//! Putting a router together, and refusing what cannot work.
+//! Putting a router together.
+
+mod validate;
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -289,7 +291,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
-    /// Has what the router counts carried, under this name, to where its flags come from.
+    /// Reports what the router counts, under this name, to where its flags come from.
     #[cfg(feature = "unleash-dialect")]
     pub fn impact_metrics(
         mut self,
@@ -300,9 +302,10 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
         self
     }
 
-    /// Lets an autopilot say how many of the users whom the flags send to its candidate reach it.
+    /// Lets an autopilot limit how many of the users whom the flags send to its candidate reach it.
     ///
-    /// It can only lower that. Several autopilots, each with a candidate of its own, go side by side.
+    /// It can only lower their number. Several autopilots, each with a candidate of its own, may run side by
+    /// side.
     pub fn autopilot(mut self, autopilot: &Autopilot) -> RouterBuilder<F, P> {
         self.autopilots.push(autopilot.clone());
         self
@@ -396,75 +399,6 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
             self.feeds.into(),
         );
         Ok(Parts { core, shadowing, finite: self.finite })
-    }
-
-    fn validate(&self) -> Result<(), BuildError> {
-        if self.versions.is_empty() {
-            return Err(BuildError::NoVersions);
-        }
-        if self.flags.is_some() && self.own_sources {
-            return Err(BuildError::FlagsAndSources);
-        }
-        for (place, registered) in self.versions.iter().enumerate() {
-            if self.versions.iter().skip(place + 1).any(|v| v.version == registered.version) {
-                return Err(BuildError::RepeatedVersion(registered.version.clone()));
-            }
-        }
-        let registered = |field, version: &Version| match self
-            .versions
-            .iter()
-            .any(|registered| registered.version == *version)
-        {
-            true => Ok(()),
-            false => Err(BuildError::UnknownVersion {
-                field,
-                version: version.clone(),
-                registered: self.versions.iter().map(|v| v.version.clone()).collect(),
-            }),
-        };
-        if self.fallbacks.is_empty() {
-            return Err(BuildError::NoFallback);
-        }
-        for (place, fallback) in self.fallbacks.iter().enumerate() {
-            registered("fallback", fallback)?;
-            if self.fallbacks.iter().skip(place + 1).any(|other| other == fallback) {
-                return Err(BuildError::RepeatedFallback(fallback.clone()));
-            }
-        }
-        self.binding.versions().try_for_each(|version| registered("binding", version))?;
-        self.checks.iter().try_for_each(|(version, _)| registered("check", version))?;
-        for (place, autopilot) in self.autopilots.iter().enumerate() {
-            registered("autopilot", autopilot.candidate())?;
-            let others = self.autopilots.iter().skip(place + 1);
-            if self.fallbacks.contains(autopilot.candidate())
-                || others.into_iter().any(|other| other.candidate() == autopilot.candidate())
-            {
-                return Err(BuildError::Setting {
-                    field: "autopilot",
-                    found: format!("candidate `{}`", autopilot.candidate()),
-                    expected: "a candidate that is no fallback, and one autopilot for it",
-                });
-            }
-        }
-        // Each process would make another hash of the same user, and count it once more.
-        let shared = self.autopilots.iter().find(|autopilot| autopilot.knows_users_together());
-        if let Some(autopilot) = shared
-            && self.shadows.iter().any(|shadow| !shadow.has_key_hasher())
-        {
-            return Err(BuildError::Setting {
-                field: "shadow.key_hasher",
-                found: format!(
-                    "none, with autopilot `{}` and a store that other processes read",
-                    autopilot.name()
-                ),
-                expected: "`Shadow::key_hasher` with one secret for every process",
-            });
-        }
-        for shadow in &self.shadows {
-            shadow.validate().map_err(BuildError::Shadow)?;
-            shadow.candidates.iter().try_for_each(|version| registered("shadow", version))?;
-        }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 use super::{Budget, Sampler};
 use crate::{
     compare::key::{KeyHash, KeyHasher},
+    mismatch::Mismatch,
     version::Version,
 };
 
@@ -167,8 +168,8 @@ impl Shadow {
     }
 
     /// How long a router that is dropped or shut down waits for shadows that are running; 1
-    /// second by default. Those still waiting for a thread are lost to the
-    /// [`Shutdown`](crate::shadow::DropCause::Shutdown) at once.
+    /// second by default. Those still waiting for a thread are dropped at once, as
+    /// [`Shutdown`](crate::shadow::DropCause::Shutdown).
     pub fn grace(mut self, grace: Duration) -> Shadow {
         self.grace = grace;
         self
@@ -226,8 +227,8 @@ impl Shadow {
     }
 
     pub(crate) fn validate(&self) -> Result<(), ShadowError> {
-        let wrong = |field, found: String, expected| {
-            Err(ShadowError { field, found, expected, source: None })
+        let wrong = |field, found: String, expected: &str| {
+            Err(ShadowError { mismatch: Mismatch::new(field, found, expected), source: None })
         };
         if let Trigger::Flag(key) = &self.trigger
             && key.is_empty()
@@ -271,31 +272,31 @@ const MOST_THREADS: usize = 1024;
 /// A [`Shadow`] policy cannot be put to work.
 #[derive(Debug)]
 pub struct ShadowError {
-    field: &'static str,
-    found: String,
-    expected: &'static str,
+    mismatch: Mismatch,
     source: Option<io::Error>,
 }
 
 impl ShadowError {
     pub(super) fn no_thread(source: io::Error) -> ShadowError {
         ShadowError {
-            field: "threads",
-            found: "a system that starts no more".into(),
-            expected: "as many as asked for",
+            mismatch: Mismatch::new(
+                "threads",
+                "a system that starts no more",
+                "as many as asked for",
+            ),
             source: Some(source),
         }
     }
 
     /// The setting that is wrong.
     pub fn field(&self) -> &'static str {
-        self.field
+        self.mismatch.field
     }
 }
 
 impl fmt::Display for ShadowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "shadow {}: found {}, expected {}", self.field, self.found, self.expected)
+        write!(f, "shadow {}", self.mismatch)
     }
 }
 

@@ -11,8 +11,8 @@ use super::{
     Dialect, FlagSource, FlagUpdates, SourceError, Subscription, default_dialect,
     documents::Documents,
     network::{
-        Answer, Backoff, Client, Conditions, Failure, HttpSettings, Key, KeyHandle, client,
-        jittered, public_part,
+        Answer, Backoff, Client, Conditions, Failure, HttpSettings, Key, KeyHandle, jittered,
+        public_part, url,
     },
 };
 use crate::source::LastKnownGood;
@@ -156,7 +156,7 @@ impl FlagSource for HttpSource {
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
-        let url = client::url(&self.url, "")?;
+        let url = url::join(&self.url, "")?;
         let key = self.key.as_ref().map(|(header, key)| (&**header, key));
         let client = Client::new(&self.settings, key)?;
         let network = sink.network()?;

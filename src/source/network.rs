@@ -17,6 +17,7 @@ mod resolver;
 mod secret;
 mod settings;
 mod tls;
+pub(crate) mod url;
 
 use std::{
     future::Future,
@@ -40,7 +41,7 @@ pub(crate) use self::connector::Connector;
 pub(crate) use self::secret::Address;
 pub(crate) use self::{
     backoff::{Backoff, jittered},
-    client::{Answer, Client, Conditions, public_part},
+    client::{Answer, Client, Conditions},
     events::Events,
     failure::Failure,
     key::{Changes, Key},
@@ -49,6 +50,7 @@ pub(crate) use self::{
     resolver::Resolver,
     secret::Secret,
     tls::provider as tls_provider,
+    url::public_part,
 };
 pub use self::{key::KeyHandle, settings::HttpSettings};
 use super::SourceError;
@@ -185,14 +187,14 @@ impl Drop for Task {
     }
 }
 
-/// Tells a task that it is to end.
+/// Signals a task to end.
 pub(crate) struct StopSignal(Option<oneshot::Receiver<()>>);
 
 impl StopSignal {
     /// Returns when the task is to end. May be dropped and called again.
     pub(crate) async fn wait(&mut self) {
         if let Some(stopped) = &mut self.0 {
-            // An error is the sender dropped, which is how it is told.
+            // An error means that the sender was dropped, which is the signal.
             let _ = stopped.await;
             self.0 = None;
         }

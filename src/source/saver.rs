@@ -24,7 +24,7 @@ struct SaverState {
 struct Unsaved {
     /// What is not saved yet.
     unsaved: Option<String>,
-    /// A thread is at it.
+    /// A thread is saving.
     is_busy: bool,
 }
 

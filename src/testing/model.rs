@@ -1,4 +1,4 @@
-//! A model that does as it is told.
+//! A model whose behaviour a test decides.
 
 use std::{fmt, sync::Arc};
 
@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::model::{Model, ModelError, ModelErrorKind};
 
-/// A model that answers as a test tells it to, whatever it is asked. A clone is another handle on
+/// A model that answers as a test decides, whatever its input. A clone is another handle on
 /// the same model: give one to the router and keep one.
 ///
 /// ```
@@ -100,7 +100,7 @@ impl<P> PuppetModel<P> {
 }
 
 impl<F: ?Sized, P: Clone + Send> Model<F, P> for PuppetModel<P> {
-    // Panicking is what it is told to.
+    // The test asked for the panic.
     #[allow(clippy::panic)]
     fn predict(&self, _: &F) -> Result<P, ModelError> {
         let mut state = self.0.state.lock();

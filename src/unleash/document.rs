@@ -14,7 +14,17 @@ use super::{
     settings::UnleashOptions,
     tree::FeatureToggle,
 };
-use crate::flag::{DocumentError, Flag, FlagProblem, FlagSet, ProblemSeverity};
+use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, ProblemSeverity};
+
+/// What client features cost, by the sizes of the types in [`model`](super::model) and
+/// [`tree`](super::tree). Those of a hydration stand within an event.
+const COSTS: Costs = Costs {
+    depth: 2,
+    wrapper: Some(("events", 2)),
+    item: 1600,
+    kept: PartCosts { object: 150, list: 30, element: 40, name: 10, text: 50, byte: 2 },
+    working: PartCosts { object: 400, list: 80, element: 80, name: 120, text: 60, byte: 3 },
+};
 
 /// Reads client features, which replace everything there is, or events, which change it.
 pub(super) fn read(
@@ -22,6 +32,7 @@ pub(super) fn read(
     previous: &FlagSet,
     text: &str,
 ) -> Result<FlagSet, DocumentError> {
+    settings.memory.admit(text, &COSTS)?;
     let document: model::Document<'_> = serde_json::from_str(text).map_err(|error| {
         DocumentError::with_source(
             "features of unleash are not as its client api gives them",
@@ -129,9 +140,8 @@ impl<'s> SetBuilder<'s> {
             self.segments = mended;
         }
         // The set's own way of keeping what was good goes by its problems.
-        let problems = std::mem::take(&mut self.problems).into_list();
-        let set = std::mem::take(&mut self.set).with_problems(problems);
-        self.problems = set.problems().iter().cloned().collect();
+        let rejected = self.problems.rejected().cloned().collect();
+        let set = std::mem::take(&mut self.set).with_problems(rejected);
         self.set = set.keeping_last_good(&previous);
     }
 
@@ -208,7 +218,7 @@ impl<'s> SetBuilder<'s> {
         } else {
             problems.extend(changed.iter().filter_map(|name| toggle(set.get(name)?)));
         }
-        set.with_shared(segments).with_problems(problems)
+        set.with_shared(segments).with_problems(problems.into_list())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::hash::Names;
 
-use crate::flag::FlagProblem;
+use crate::flag::{FlagProblem, ProblemList, ProblemSeverity};
 
 /// Problems in the order they were found. Those of one thing can be dropped without going through
 /// those of all others.
@@ -30,7 +30,13 @@ impl Problems {
         }
     }
 
-    pub(super) fn into_list(self) -> Vec<FlagProblem> {
+    /// Those because of which something was refused.
+    pub(super) fn rejected(&self) -> impl Iterator<Item = &FlagProblem> {
+        let all = self.list.iter().flatten();
+        all.filter(|problem| problem.severity == ProblemSeverity::Rejected)
+    }
+
+    pub(super) fn into_list(self) -> ProblemList {
         self.list.into_iter().flatten().collect()
     }
 }

@@ -7,7 +7,12 @@ use std::{
     sync::Arc,
 };
 
-use crate::{contain::contained, context::EvaluationContext, flag::EvaluationCounts, value::Map};
+use crate::{
+    contain::contained,
+    context::EvaluationContext,
+    flag::{EvaluationCounts, MemoryLimit},
+    value::Map,
+};
 
 pub(super) type Custom = dyn Fn(&Map, &dyn EvaluationContext) -> bool + Send + Sync;
 pub(super) type Random = dyn Fn() -> u64 + Send + Sync;
@@ -20,6 +25,7 @@ pub(super) struct UnleashOptions {
     pub(super) strategies: Vec<(Box<str>, Arc<Custom>)>,
     pub(super) random: Option<Arc<Random>>,
     pub(super) exposures: Option<EvaluationCounts>,
+    pub(super) memory: MemoryLimit,
 }
 
 impl UnleashOptions {

@@ -73,10 +73,7 @@ static NUMBERS_ARE_TEXT: LazyLock<bool> = LazyLock::new(|| {
                 fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f.write_str("a number")
                 }
-                fn visit_i64<E>(self, _: i64) -> Result<Probe, E> {
-                    Ok(Probe(false))
-                }
-                fn visit_u64<E>(self, _: u64) -> Result<Probe, E> {
+                fn visit_f64<E>(self, _: f64) -> Result<Probe, E> {
                     Ok(Probe(false))
                 }
                 fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Probe, A::Error> {
@@ -87,7 +84,8 @@ static NUMBERS_ARE_TEXT: LazyLock<bool> = LazyLock::new(|| {
             deserializer.deserialize_any(ProbeVisitor)
         }
     }
-    serde_json::from_str::<Probe>("1").is_ok_and(|probe| probe.0)
+    // A fraction: whole numbers that fit 64 bits are numbers either way.
+    serde_json::from_str::<Probe>("1.5").is_ok_and(|probe| probe.0)
 });
 
 /// The number that a text is, as `serde_json` reads it where it does not keep the text.
@@ -141,6 +139,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
         Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Int))
     }
+    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Int))
+    }
+    fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Int))
+    }
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
         Ok(Value::Float(value))
     }
@@ -155,6 +159,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(value) = list.next_element()? {
             values.push(value);
         }
+        values.shrink_to_fit();
         Ok(Value::List(values))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {

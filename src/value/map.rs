@@ -99,6 +99,7 @@ impl<K: Into<Box<str>>, V: Into<Value>> FromIterator<(K, V)> for Map {
                 }
             }
         }
+        entries.shrink_to_fit();
         let mut sorted: Vec<(&str, u32)> =
             entries.iter().zip(0..).map(|((key, _), place)| (&**key, place)).collect();
         sorted.sort_unstable();

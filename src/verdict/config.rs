@@ -57,7 +57,7 @@ pub struct MetricConfig {
     pub name: String,
     /// How it observes.
     pub kind: MetricKind,
-    /// What it may bring about.
+    /// What it may do to the rollout: roll it back, hold it up, or nothing.
     pub role: Role,
     /// How much worse counts as not worse, in the metric's own unit. For a share it is a
     /// difference of shares (0.01 is one point), for a loss a difference of losses. `None`: it has

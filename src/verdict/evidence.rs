@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Judgement, Tally, VerdictConfig, config::hex, judge};
+use crate::mismatch::Mismatch;
 
 /// A judgement, and everything it was made from: to be stored with a decision, and verified later.
 ///
@@ -61,7 +62,7 @@ impl Evidence {
     /// configuration, or what the judgement says.
     pub fn verify(&self) -> Result<(), EvidenceMismatch> {
         let wrong = |field: &str, found: String, expected: String| {
-            Err(EvidenceMismatch { field: field.to_owned(), found, expected })
+            Err(EvidenceMismatch(Mismatch::new(field.to_owned(), found, expected)))
         };
         if self.schema != 1 {
             return wrong("schema", self.schema.to_string(), "1".to_owned());
@@ -104,32 +105,24 @@ fn compare(path: &str, found: &Value, expected: &Value) -> Result<(), EvidenceMi
     if same {
         Ok(())
     } else {
-        Err(EvidenceMismatch {
-            field: path.to_owned(),
-            found: found.to_string(),
-            expected: expected.to_string(),
-        })
+        Err(EvidenceMismatch(Mismatch::new(path.to_owned(), found, expected)))
     }
 }
 
 /// The evidence does not say what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EvidenceMismatch {
-    field: String,
-    found: String,
-    expected: String,
-}
+pub struct EvidenceMismatch(Mismatch<String>);
 
 impl EvidenceMismatch {
     /// The field: `judgement.metrics[0].ln_e_worse`.
     pub fn field(&self) -> &str {
-        &self.field
+        &self.0.field
     }
 }
 
 impl fmt::Display for EvidenceMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: found {}, expected {}", self.field, self.found, self.expected)
+        self.0.fmt(f)
     }
 }
 

@@ -78,7 +78,7 @@ pub struct MetricJudgement {
     pub name: String,
     /// How it observes.
     pub kind: MetricKind,
-    /// What it may bring about.
+    /// What it may do to the rollout: roll it back, hold it up, or nothing.
     pub role: Role,
     /// What the evidence says.
     pub finding: Finding,
@@ -101,7 +101,7 @@ pub struct MetricJudgement {
     pub ln_e_better: Option<f64>,
     /// `ln E` of "not better by the margin".
     pub ln_e_not_better: Option<f64>,
-    /// What each takes.
+    /// What each of these must reach.
     pub threshold: Thresholds,
     /// Observations: pairs, failing users, or values.
     pub pairs: u64,
@@ -158,7 +158,7 @@ pub struct LabelHealth {
     pub joined: u64,
     /// Pairs whose label did not come.
     pub expired: u64,
-    /// Pairs that still wait.
+    /// Pairs still waiting for their label.
     pub open: u64,
     /// Second labels for the same pair.
     pub duplicate: u64,
@@ -191,7 +191,7 @@ pub struct SampleRatio {
     pub ln_bayes_factor: f64,
     /// The p value, valid at all times.
     pub p: f64,
-    /// Whether it is: the Bayes factor is at least 1,000.
+    /// Whether the split is wrong: the Bayes factor is at least 1,000.
     pub mismatch: bool,
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::compare::HasLabel;
 
-/// One question about a candidate: what is observed, and what it may bring about.
+/// One question about a candidate: what is observed, and what the answer may do to the rollout.
 ///
 /// `P` is what the models answer, `L` what the truth turns out to be.
 ///
@@ -102,8 +102,8 @@ impl<P, L> Metric<P, L> {
     /// `late`: which of the two versions took longer than this *in shadow*. A signal, with a point
     /// of margin.
     ///
-    /// By the clock on the wall a shadow cannot be compared with a live answer: it may have had to
-    /// share its processor. So this compares the candidate's shadow with that of the champion under its
+    /// By wall-clock time a shadow cannot be compared with a live answer: it may have had to share its
+    /// processor. So this compares the candidate's shadow with that of the champion under its
     /// second name ([`VerdictBuilder::again`](super::VerdictBuilder::again)), on the same request: by
     /// processor time where both [know theirs](crate::compare::Run::cpu_time), else by the clock.
     ///
@@ -134,7 +134,8 @@ impl<P, L> Metric<P, L> {
     /// A number that comes later and is given to
     /// [`Verdict::outcome`](super::Verdict::outcome), within this range: of the users answered by
     /// the candidate, against those held back. Larger is better, unless
-    /// [said otherwise](Metric::smaller_is_better). A signal: its method holds in the limit only.
+    /// [said otherwise](Metric::smaller_is_better). A signal: its method is exact only in the limit of
+    /// many users.
     pub fn outcome(name: impl Into<String>, range: std::ops::RangeInclusive<f64>) -> Metric<P, L> {
         let mut metric = Metric::new(name, MetricKind::Outcome, Role::Signal);
         metric.config.range = Some((*range.start(), *range.end()));
@@ -153,7 +154,7 @@ impl<P, L> Metric<P, L> {
         self.margin(limit)
     }
 
-    /// For a live metric: how many times the others' rate is allowed.
+    /// For a live metric: the rate allowed, as a multiple of that of the users held back.
     pub fn at_most_times(mut self, ratio: f64) -> Metric<P, L> {
         self.config.ratio = Some(ratio);
         self
@@ -170,7 +171,7 @@ impl<P, L> Metric<P, L> {
         self
     }
 
-    /// For an outcome of which less is better.
+    /// Says that smaller outcomes are better.
     pub fn smaller_is_better(mut self) -> Metric<P, L> {
         self.config.larger_is_better = false;
         self

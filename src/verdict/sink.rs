@@ -107,7 +107,7 @@ pub struct GuardJudgement {
 }
 
 impl<P, L> Verdict<P, L> {
-    /// A verdict on this version, to be adjusted first.
+    /// Begins a verdict on this version.
     pub fn builder(candidate: impl AsRef<str>) -> VerdictBuilder<P, L> {
         VerdictBuilder::new(candidate.as_ref())
     }
@@ -131,13 +131,13 @@ impl<P, L> Verdict<P, L> {
         &self.inner.plan.config
     }
 
-    /// What the evidence says now. Costs microseconds, and may be asked as often as one likes: that
-    /// is what the evidence is made for.
+    /// What the evidence says now. Costs microseconds, and may be asked as often as you like: the
+    /// evidence is valid at every look.
     pub fn judge(&self) -> Judgement {
         judge(self.config(), &self.tally())
     }
 
-    /// The judgement with all that it was made from.
+    /// The judgement with everything it was made from.
     pub fn evidence(&self) -> Evidence {
         Evidence::new(self.config().clone(), self.tally())
     }

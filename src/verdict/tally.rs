@@ -11,6 +11,7 @@ pub use self::{
     live::{ArmCounts, KeySample, OutcomeCounts, StageCounts},
     paired::{Counts, DriftCounts, ScoreCounts},
 };
+use crate::mismatch::Mismatch;
 
 /// All that a verdict has counted: whole numbers, and nothing else.
 ///
@@ -178,11 +179,7 @@ impl TimeCounts {
 
 /// Two tallies answer different questions, or were made in another way: they cannot be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TallyMismatch {
-    field: &'static str,
-    found: String,
-    expected: String,
-}
+pub struct TallyMismatch(Mismatch);
 
 impl TallyMismatch {
     pub(super) fn new(
@@ -190,18 +187,18 @@ impl TallyMismatch {
         found: impl fmt::Display,
         expected: impl fmt::Display,
     ) -> TallyMismatch {
-        TallyMismatch { field, found: found.to_string(), expected: expected.to_string() }
+        TallyMismatch(Mismatch::new(field, found, expected))
     }
 
     /// What differs: `config_hash`, `attempt`, or the part of the tally.
     pub fn field(&self) -> &str {
-        self.field
+        self.0.field
     }
 }
 
 impl fmt::Display for TallyMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tally {}: found {}, expected {}", self.field, self.found, self.expected)
+        write!(f, "tally {}", self.0)
     }
 }
 

@@ -7,9 +7,11 @@ mod not_worse;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod documents;
 mod flags;
 mod flagsmith;
 mod launchdarkly;
+mod memory;
 mod router;
 mod unleash;
 mod verdict;

@@ -15,7 +15,7 @@ use modelgate::{
     model_fn,
     shadow::{Budget, DropCause},
 };
-use support::{ByHand, Gate, OpensAtTheEnd, settled};
+use support::{Gate, OpensAtTheEnd, settled, test_flags};
 
 fn targeting(rule: &str) -> String {
     format!(
@@ -45,7 +45,7 @@ fn builder(binding: impl Into<Binding>, flags: &str) -> RouterBuilder<[f32], f32
         .model("v1", model_fn(|row: &[f32]| Ok(row.iter().sum())))
         .model("v2", model_fn(|row: &[f32]| Ok(row.iter().product())))
         .fallback("v1")
-        .source(ByHand::with(flags))
+        .source(test_flags(flags))
 }
 
 fn context() -> Context<'static> {
@@ -132,7 +132,7 @@ fn a_shadow_for_which_there_is_no_room_copies_nothing() {
             }),
         )
         .fallback("v1")
-        .source(ByHand::with(&targeting("null")))
+        .source(test_flags(&targeting("null")))
         .shadow(Shadow::always().candidate("v2").queue(1).budget(Budget::unlimited()))
         .build()
         .unwrap();

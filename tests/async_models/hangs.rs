@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::{executor::block_on, future::join_all};
+use modelgate::testing::TestFlags;
 use modelgate::{
     AsyncModelRouter, Context, FallbackCause, ModelRouter, RouterBuilder,
     model::ModelErrorKind,
@@ -18,7 +19,7 @@ use modelgate::{
         stats::{VersionState, VersionStats},
     },
 };
-use support::{ByHand, Gate, OpensAtTheEnd, Puppet, serving, until};
+use support::{Gate, OpensAtTheEnd, Puppet, flags as compiled_flags, serving, test_flags, until};
 
 const FLAG: &str = "ml-model-version";
 /// Of a call. The fallback is called anew and has as long: enough for a machine that is busy.
@@ -31,7 +32,7 @@ const WRITTEN_OFF: usize = 32;
 type Router = AsyncModelRouter<[f64], f64>;
 
 /// v1 answers; v2, to which the flags send everybody, hangs at the gate.
-fn builder(gate: &Gate, source: ByHand) -> RouterBuilder<[f64], f64> {
+fn builder(gate: &Gate, source: TestFlags) -> RouterBuilder<[f64], f64> {
     let hangs = gate.clone();
     ModelRouter::builder(FLAG)
         .model("v1", Puppet::new(1.0))
@@ -72,7 +73,7 @@ fn stats_of(router: &Router, version: &str) -> VersionStats {
 fn a_version_that_hangs_never_takes_the_fallback_with_it_however_often_it_is_probed() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, ByHand::with(&serving(FLAG, "v2")))
+    let router = builder(&gate, test_flags(&serving(FLAG, "v2")))
         .compute_threads(AT_ONCE)
         .deadline(DEADLINE)
         .build_async()
@@ -95,7 +96,7 @@ fn a_version_that_hangs_never_takes_the_fallback_with_it_however_often_it_is_pro
 fn a_version_whose_hung_calls_come_back_is_asked_again() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, ByHand::with(&serving(FLAG, "v2")))
+    let router = builder(&gate, test_flags(&serving(FLAG, "v2")))
         .compute_threads(AT_ONCE)
         .deadline(DEADLINE)
         .build_async()
@@ -110,7 +111,7 @@ fn a_version_whose_hung_calls_come_back_is_asked_again() {
 fn callers_that_leave_a_hung_version_cost_a_healthy_one_nothing() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let source = ByHand::with(&serving(FLAG, "v2"));
+    let source = test_flags(&serving(FLAG, "v2"));
     let router = builder(&gate, source.clone())
         .compute_threads(2)
         .deadline(Duration::from_secs(20))
@@ -123,7 +124,7 @@ fn callers_that_leave_a_hung_version_cost_a_healthy_one_nothing() {
         drop(leaves);
     }
     router.block("v2").unwrap();
-    source.publish(&serving(FLAG, "v1"));
+    source.replace(compiled_flags(&serving(FLAG, "v1")));
     for _ in 0..10 {
         assert_eq!(block_on(ask(&router)), ("v1".to_owned(), None));
     }
@@ -133,7 +134,7 @@ fn callers_that_leave_a_hung_version_cost_a_healthy_one_nothing() {
 fn a_call_whose_caller_has_left_counts_at_its_deadline_and_its_thread_is_replaced() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, ByHand::with(&serving(FLAG, "v2")))
+    let router = builder(&gate, test_flags(&serving(FLAG, "v2")))
         .compute_threads(1)
         .deadline(Duration::from_millis(50))
         .breaker(BreakerPolicy::new(2, Duration::from_secs(3_600)))
@@ -155,7 +156,7 @@ fn a_call_whose_caller_has_left_counts_at_its_deadline_and_its_thread_is_replace
 fn a_version_without_room_leaves_the_request_to_the_fallback() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, ByHand::with(&serving(FLAG, "v2")))
+    let router = builder(&gate, test_flags(&serving(FLAG, "v2")))
         .compute_threads(1)
         .compute_queue(1)
         .build_async()
@@ -176,10 +177,8 @@ fn a_version_without_room_leaves_the_request_to_the_fallback() {
 fn blocking_a_hung_version_frees_those_who_wait_for_its_threads() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, ByHand::with(&serving(FLAG, "v2")))
-        .compute_threads(1)
-        .build_async()
-        .unwrap();
+    let router =
+        builder(&gate, test_flags(&serving(FLAG, "v2"))).compute_threads(1).build_async().unwrap();
     let mut running = Box::pin(ask(&router));
     assert!(poll_once(&mut running).is_pending());
     gate.wait_for(1);

@@ -24,8 +24,8 @@ use modelgate::{
 };
 use parking_lot::Mutex;
 use support::{
-    ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
-    settled, until,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, flags as compiled_flags, panic_nastily,
+    quiet_panics, serving, settled, test_flags, until,
 };
 
 const FLAG: &str = "ml-model-version";
@@ -37,7 +37,7 @@ fn builder() -> RouterBuilder<[f64], f64> {
     ModelRouter::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::disabled())
 }
 
@@ -224,7 +224,7 @@ fn an_async_model_runs_in_the_shadow_as_well() {
             .async_model("v3", Waits(1))
             .async_model("v4", Waits(3))
             .fallback("v1")
-            .source(ByHand::with(&serving(FLAG, "v1")))
+            .source(test_flags(&serving(FLAG, "v1")))
             .shadow(
                 policy.candidate("v2").candidate("v3").candidate("v4").budget(Budget::unlimited()),
             )
@@ -258,7 +258,7 @@ fn a_version_that_is_late_is_replaced_after_the_deadline() {
         .async_model("v1", async_model_fn(|_: &[f64]| Box::pin(async { Ok(1.5) })))
         .model("v2", slow)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .deadline(Duration::from_millis(20))
         .build_async()
         .unwrap();
@@ -291,7 +291,7 @@ fn an_async_version_that_never_answers_is_given_up_after_the_deadline() {
         .async_model("v1", async_model_fn(|_: &[f64]| Box::pin(async { Ok(1.5) })))
         .async_model("v2", Never(Arc::clone(&given_up)))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::disabled())
         .deadline(Duration::from_millis(20))
         .build_async()
@@ -319,7 +319,7 @@ fn a_version_that_hangs_cannot_take_every_thread_from_the_others() {
         .model("v1", v1.clone())
         .model("v2", hangs)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::disabled())
         .compute_threads(1)
         .deadline(Duration::from_secs(1))
@@ -347,7 +347,7 @@ fn when_both_are_late_the_error_says_so() {
         .model("v1", Arc::clone(&slow))
         .model("v2", slow)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .deadline(Duration::from_millis(10))
         .build_async()
         .unwrap();
@@ -370,7 +370,7 @@ fn busy(
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", slow)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .compute_threads(1)
         .compute_queue(queue)
         .build_async()
@@ -466,7 +466,7 @@ fn dropping_the_router_leaves_running_requests_their_answers() {
 
 #[test]
 fn the_decision_is_taken_when_the_request_is_made() {
-    let source = ByHand::with(&serving(FLAG, "v2"));
+    let source = test_flags(&serving(FLAG, "v2"));
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
@@ -475,7 +475,7 @@ fn the_decision_is_taken_when_the_request_is_made() {
         .build_async()
         .unwrap();
     let before = ask(&router);
-    source.publish(&serving(FLAG, "v1"));
+    source.replace(compiled_flags(&serving(FLAG, "v1")));
     router.retire("v2").unwrap();
     assert_eq!(block_on(before), ("v2".to_owned(), 2.5, None));
     assert_eq!(block_on(ask(&router)).0, "v1");
@@ -489,7 +489,7 @@ fn joined_shadows_run_beside_the_primary_and_a_full_pool_is_their_loss_alone() {
         .async_model("v1", async_model_fn(|_: &[f64]| Box::pin(async { Ok(1.0) })))
         .model("v2", v2.clone())
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(Shadow::always().candidate("v2").joined().queue(1_000).budget(Budget::unlimited()))
         .sink(sink.clone())
         .compute_threads(1)
@@ -512,7 +512,7 @@ fn a_joined_shadow_that_is_late_is_lost_to_the_deadline() {
         .async_model("v1", Waits(0))
         .async_model("v2", async_model_fn(|_: &[f64]| Box::pin(std::future::pending())))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(Shadow::always().candidate("v2").joined())
         .deadline(Duration::from_millis(100))
         .build_async()

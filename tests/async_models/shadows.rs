@@ -21,7 +21,7 @@ use modelgate::{
     shadow::{Budget, DropCause, is_shadow},
 };
 use parking_lot::Mutex;
-use support::{ByHand, PATIENCE, serving, settled};
+use support::{PATIENCE, serving, settled, test_flags};
 
 const FLAG: &str = "ml-model-version";
 
@@ -30,7 +30,7 @@ fn builder(v2: impl AsyncModel<[f64], f64> + 'static) -> RouterBuilder<[f64], f6
         .model("v1", model_fn(|_: &[f64]| Ok(1.0)))
         .async_model("v2", v2)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
 }
 
 fn shadow() -> Shadow {

@@ -23,7 +23,7 @@ use modelgate::{
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::{ByHand, serving};
+use support::{flags as compiled_flags, serving, test_flags};
 
 const FLAG: &str = "ml-model-version";
 
@@ -124,7 +124,7 @@ fn key(n: u32) -> String {
 #[test]
 fn a_held_back_request_is_answered_by_the_fallback_with_a_reason_of_its_own() {
     let (autopilot, _evidence) = at_25_percent();
-    let router = router(&autopilot).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let router = router(&autopilot).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     until(|| autopilot.status().share == 25.0);
     let (mut through, mut held) = (0, 0);
     for n in 0..400 {
@@ -154,7 +154,7 @@ fn a_held_back_request_is_answered_by_the_fallback_with_a_reason_of_its_own() {
 fn whoever_has_no_key_waits_for_everybody() {
     let (autopilot, _evidence) = at_25_percent();
     let router = router(&autopilot)
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .missing_key(modelgate::router::MissingKey::Random)
         .build()
         .unwrap();
@@ -173,7 +173,7 @@ fn whoever_has_no_key_waits_for_everybody() {
 #[test]
 fn growing_keeps_everybody_and_a_retry_returns_the_same_users() {
     let (autopilot, evidence) = at_25_percent();
-    let router = router(&autopilot).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let router = router(&autopilot).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     let through = || -> Vec<u32> {
         let reached = |n: &u32| router.decide(&Context::new(&key(*n))).unwrap().version() == "v2";
         (0..2_000).filter(reached).collect()
@@ -199,7 +199,7 @@ fn growing_keeps_everybody_and_a_retry_returns_the_same_users() {
 #[test]
 fn the_vendors_switch_and_the_operator_are_stronger_and_nobody_unmeant_is_reached() {
     let (autopilot, _evidence) = at_25_percent();
-    let flags = ByHand::with(&serving(FLAG, "v2"));
+    let flags = test_flags(&serving(FLAG, "v2"));
     let router = router(&autopilot).source(flags.clone()).build().unwrap();
     until(|| autopilot.status().share == 25.0);
     let through = (0..1_000).map(key).find(|key| draw(FLAG, key) < 25_000).unwrap();
@@ -219,11 +219,11 @@ fn the_vendors_switch_and_the_operator_are_stronger_and_nobody_unmeant_is_reache
     }
     router.unblock("v2").unwrap();
 
-    flags.publish(&serving(FLAG, "v1"));
+    flags.replace(compiled_flags(&serving(FLAG, "v1")));
     assert_eq!(ask(&through), ("v1".to_owned(), None), "the flag does not name it");
-    flags.publish(&serving(FLAG, "v2").replace("ENABLED", "DISABLED"));
+    flags.replace(compiled_flags(&serving(FLAG, "v2").replace("ENABLED", "DISABLED")));
     assert_eq!(ask(&through), ("v1".to_owned(), Some(FallbackCause::FlagDisabled)));
-    flags.publish(&serving(FLAG, "v2"));
+    flags.replace(compiled_flags(&serving(FLAG, "v2")));
     assert_eq!(ask(&through).0, "v2");
 }
 
@@ -235,7 +235,7 @@ fn a_breakers_probe_is_not_spent_on_somebody_held_back() {
         .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
         .model("v2", model_fn(|_: &[f32]| Err(ModelError::new("broken"))))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .clock(clock.clone())
         .autopilot(&autopilot)
         .build()
@@ -283,7 +283,7 @@ fn the_vendor_hears_of_no_exposure_of_those_held_back() {
 #[test]
 fn explain_shows_the_draw_and_the_share() {
     let (autopilot, _evidence) = at_25_percent();
-    let router = router(&autopilot).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let router = router(&autopilot).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     until(|| autopilot.status().share == 25.0);
     let held = (0..1_000).map(key).find(|key| draw(FLAG, key) >= 25_000).unwrap();
     let explained = router.explain(&Context::new(&held)).unwrap().autopilot.unwrap();
@@ -308,7 +308,7 @@ fn without_a_vendor_the_autopilot_is_the_flags_source() {
 #[test]
 fn an_abort_is_in_force_when_it_returns_and_is_latched() {
     let (autopilot, _evidence) = at_25_percent();
-    let router = router(&autopilot).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let router = router(&autopilot).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     let news = autopilot.subscribe();
     until(|| autopilot.status().share == 25.0);
     autopilot.abort("support calls").unwrap();
@@ -327,7 +327,7 @@ fn an_abort_is_in_force_when_it_returns_and_is_latched() {
 #[test]
 fn a_replicas_own_evidence_stops_it_at_once_and_the_fleet_soon() {
     let (autopilot, evidence) = at_25_percent();
-    let _router = router(&autopilot).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let _router = router(&autopilot).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     until(|| autopilot.status().share == 25.0);
     *evidence.veto.lock() = Some("three of three failed".to_owned());
     until(|| autopilot.status().phase == Some(Phase::RolledBack));
@@ -346,7 +346,7 @@ fn a_candidate_that_nobody_has_waits() {
         .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
         .try_model("v2", failed)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .autopilot(&autopilot)
         .build()
         .unwrap();
@@ -391,7 +391,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
 #[test]
 fn the_status_serializes_with_everything_a_page_needs() {
     let (autopilot, _evidence) = at_25_percent();
-    let _router = router(&autopilot).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let _router = router(&autopilot).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     until(|| {
         let status = autopilot.status();
         let held = status.held_by.is_some_and(|held| held.gate.as_str() == "approval");

@@ -21,7 +21,7 @@ use modelgate::{
 };
 use not_worse::NotWorse;
 use parking_lot::{Condvar, Mutex};
-use support::{ByHand, serving};
+use support::{serving, test_flags};
 
 const FLAG: &str = "ml-model-version";
 
@@ -116,7 +116,7 @@ fn router(autopilot: &Autopilot) -> ModelRouter<[f32], f32> {
         .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
         .model("v2", model_fn(|_: &[f32]| Ok(2.0)))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .autopilot(autopilot)
         .build()
         .unwrap()

@@ -224,8 +224,11 @@ fn evaluators_that_multiply_are_stopped() {
 #[test]
 fn deep_and_wide_rules_are_bounded() {
     let deep = format!("{}1{}", r#"{"!": ["#.repeat(5_000), "]}".repeat(5_000));
-    let document = format!(r#"{{"flags": {{"flag": {}}}}}"#, targeting(&deep));
-    assert!(Flagd::new().compile(&document).is_err());
+    let plain = targeting("null");
+    let document = format!(r#"{{"flags": {{"flag": {}, "plain": {plain}}}}}"#, targeting(&deep));
+    let flags = compile(&document);
+    assert_eq!((flags.len(), flags.problems().len()), (1, 1), "its neighbour is there");
+    assert!(flags.problems()[0].expected.contains("127"), "{:?}", flags.problems());
 
     // Each evaluator is as deep as JSON may be, and uses the next.
     let mut evaluators = String::from("{");

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use modelgate::testing::TestFlags;
 use modelgate::{
     Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, Reason,
     clock::{ManualClock, SystemClock},
@@ -12,10 +13,8 @@ use modelgate::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::support;
-
 fn compile(document: &Json) -> FlagSet {
-    let flags = Flagsmith::new().compile(&document.to_string()).unwrap();
+    let flags = Flagsmith::new().with_max_memory(1 << 30).compile(&document.to_string()).unwrap();
     assert!(flags.problems().is_empty(), "{:?}", flags.problems());
     flags
 }
@@ -522,10 +521,10 @@ fn a_bad_update_keeps_the_last_good_form_of_what_it_gets_wrong() {
     bad["feature_states"].as_array_mut().unwrap().push(json!({
         "feature": {"id": 2, "name": "new"}, "enabled": true, "feature_state_value": 2,
     }));
-    let source = support::ByHand::silent();
+    let source = TestFlags::silent();
     let flags = Flags::builder().source(source.clone()).build().unwrap();
     let publish = |document: &Json| {
-        source.sink().replace(Flagsmith::new().compile(&document.to_string()).unwrap());
+        source.replace(Flagsmith::new().compile(&document.to_string()).unwrap());
     };
     let answers = || {
         let europe = Context::new("u").with("region", "eu");
@@ -647,7 +646,7 @@ fn value_switch_and_variant_bind_to_versions_and_off_routes_to_nobody() {
 
 #[test]
 fn hostile_documents_take_bounded_time_and_memory() {
-    let dialect = Flagsmith::new();
+    let dialect = Flagsmith::new().with_max_memory(1 << 30);
     let user = Context::new("u").with("a", "b");
     let environment = r#""environment": {"key": "e"}"#;
     // Deep nesting is refused, without the rest.

@@ -4,12 +4,13 @@ use crate::data;
 use crate::support;
 
 use data::{asks, compile, flag, kind, segment_flag, user, value};
+use modelgate::testing::TestFlags;
 use modelgate::{
     Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, OwnedContext, Reason,
     flag::ProblemSeverity, launchdarkly::LaunchDarkly, router::MissingKey,
 };
 use serde_json::json;
-use support::{ByHand, Puppet};
+use support::Puppet;
 
 #[test]
 fn a_bad_item_is_named_and_leaves_its_neighbours_alone() {
@@ -164,22 +165,22 @@ fn a_mended_item_is_no_problem_any_more() {
 
 #[test]
 fn a_malformed_flag_or_segment_keeps_its_last_good_form() {
-    let source = ByHand::silent();
+    let source = TestFlags::silent();
     let flags = Flags::builder().source(source.clone()).build().unwrap();
     let user = user();
     let ask = |key: &str| flags.string(key, &user, "default");
-    source.sink().replace(compile(json!({
+    source.replace(compile(json!({
         "flags": {"kept": segment_flag(json!(["beta"])), "other": flag(json!([]))},
         "segments": {"beta": {"included": ["user-1"]}},
     })));
     assert_eq!((&*ask("kept"), &*ask("other")), ("yes", "no"));
     let other = json!({"on": true, "variations": ["new"], "fallthrough": {"variation": 0}});
-    source.sink().replace(compile(json!({
+    source.replace(compile(json!({
         "flags": {"kept": {"on": 1}, "other": other},
         "segments": {"beta": {"included": "user-1"}},
     })));
     assert_eq!((&*ask("kept"), &*ask("other")), ("yes", "new"));
-    source.sink().replace(compile(json!({
+    source.replace(compile(json!({
         "flags": {"kept": segment_flag(json!(["beta"]))}, "segments": {},
     })));
     assert_eq!(ask("kept"), "no");
@@ -191,7 +192,7 @@ fn a_router_is_bound_to_a_string_flag_and_an_off_flag_falls_back() {
         compile(json!({"flags": {"model": {"on": on, "variations": ["v1", "v2"],
             "offVariation": 1, "fallthrough": {"variation": 1}}}}))
     };
-    let source = ByHand::silent();
+    let source = TestFlags::silent();
     let router = ModelRouter::<[f64], f64>::builder("model")
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
@@ -200,9 +201,9 @@ fn a_router_is_bound_to_a_string_flag_and_an_off_flag_falls_back() {
         .build()
         .unwrap();
     let user = Context::new("user-1");
-    source.sink().replace(document(true));
+    source.replace(document(true));
     assert_eq!(router.decide(&user).unwrap().version().as_str(), "v2");
-    source.sink().replace(document(false));
+    source.replace(document(false));
     let off = router.decide(&user).unwrap();
     assert_eq!((off.version().as_str(), off.reason()), ("v1", Reason::Disabled));
     assert_eq!(off.fallback(), Some(FallbackCause::FlagDisabled));

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 const LONG: usize = 10_000;
 
 fn compile(document: &Json) -> FlagSet {
-    LaunchDarkly::new().compile(&document.to_string()).unwrap()
+    LaunchDarkly::new().with_max_memory(1 << 30).compile(&document.to_string()).unwrap()
 }
 
 fn outcome(detail: Detail<'_>) -> String {
@@ -111,7 +111,7 @@ fn a_flag_of_a_hundred_thousand_rules_is_compiled_and_evaluated() {
         r#"{{"flags": {{"flag": {{"on": true, "variations": [1, 2], "rules": [{rules}
             {{"variation": 1, "clauses": []}}]}}}}}}"#
     );
-    let flags = LaunchDarkly::new().compile(&text).unwrap();
+    let flags = LaunchDarkly::new().with_max_memory(1 << 30).compile(&text).unwrap();
     assert_eq!(ask(&flags, "flag"), "RULE_MATCH 2");
     assert!(flags.problems().len() < 100, "remarks are bounded: {}", flags.problems().len());
 }

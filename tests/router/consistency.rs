@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use modelgate::testing::TestFlags;
 use modelgate::{
     Context, EvaluationContext, FlagSet, ModelRouter, PredictionId, Reason, Rollout, Shadow,
     compare::{Comparison, Tolerance, sink::MemorySink},
@@ -17,7 +18,7 @@ use modelgate::{
     model_fn,
     shadow::Budget,
 };
-use support::{ByHand, PATIENCE, Puppet, flags, settled, until};
+use support::{PATIENCE, Puppet, flags, settled, until};
 
 const FLAG: &str = "ml-model-version";
 
@@ -51,7 +52,7 @@ fn of_one_revision(comparisons: &[Comparison<f64>], told: &Told) {
 fn version_and_shadow_of_a_request_come_from_one_revision() {
     let asked = 3_000;
     for policy in [Shadow::flag("shadow"), Shadow::flag("shadow").joined()] {
-        let source = ByHand::default();
+        let source = TestFlags::silent();
         let sink = Arc::new(MemorySink::new(10 * asked));
         let router = ModelRouter::<[f64], f64>::builder(FLAG)
             .model("v1", Puppet::new(1.0))
@@ -63,12 +64,12 @@ fn version_and_shadow_of_a_request_come_from_one_revision() {
             .build()
             .unwrap();
         let sets = [pair("v1", "v2"), pair("v2", "v1")];
-        source.sink().replace(sets[0].clone());
+        source.replace(sets[0].clone());
         let (done, flips) = (AtomicBool::new(false), AtomicUsize::new(0));
         let mut told = Told::new();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let sink = source.sink();
+                let sink = source.clone();
                 while !done.load(Ordering::Relaxed) {
                     let flips = flips.fetch_add(1, Ordering::Relaxed) + 1;
                     sink.replace(sets[flips % 2].clone());
@@ -126,7 +127,7 @@ fn version_and_shadow_of_a_request_come_from_one_revision() {
 
 #[test]
 fn a_change_acts_on_the_next_request_of_the_thread_that_made_it() {
-    let source = ByHand::default();
+    let source = TestFlags::silent();
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
@@ -143,7 +144,7 @@ fn a_change_acts_on_the_next_request_of_the_thread_that_made_it() {
             }
         });
         for turn in 0..2_000 {
-            source.sink().replace(sets[turn % 2].clone());
+            source.replace(sets[turn % 2].clone());
             let expected = ["v1", "v2"][turn % 2];
             assert_eq!(router.decide(&Context::new("user-1")).unwrap().version(), expected);
         }
@@ -153,7 +154,7 @@ fn a_change_acts_on_the_next_request_of_the_thread_that_made_it() {
 
 #[test]
 fn nobody_is_moved_by_growth_updates_installs_or_retirements() {
-    let source = ByHand::default();
+    let source = TestFlags::silent();
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
@@ -173,7 +174,7 @@ fn nobody_is_moved_by_growth_updates_installs_or_retirements() {
             let other = Rollout::everyone("v1").flag(&format!("other-{n}")).unwrap();
             set = set.with(other);
         }
-        source.sink().replace(set);
+        source.replace(set);
     };
     let mut before: Option<Vec<bool>> = None;
     for (percent, extra) in [(5.0, 0), (25.0, 3), (25.0, 0), (50.0, 7), (100.0, 1)] {

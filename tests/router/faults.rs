@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use modelgate::testing::TestFlags;
 use modelgate::{
     Context, EvaluationContext, FallbackCause, FlagSource, Model, ModelError, ModelRouter, Reason,
     RouterBuilder,
@@ -20,7 +21,8 @@ use modelgate::{
 };
 use parking_lot::Mutex;
 use support::{
-    ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, flags as compiled_flags, panic_nastily,
+    quiet_panics, serving, test_flags,
 };
 
 const FLAG: &str = "ml-model-version";
@@ -33,7 +35,7 @@ fn builder(v2: impl Model<[f64], f64> + 'static) -> RouterBuilder<[f64], f64> {
         .model("v1", Puppet::new(1.0))
         .model("v2", v2)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::disabled())
 }
 
@@ -98,7 +100,7 @@ fn a_check_for_nan_that_panics_is_the_versions_failure() {
         .model("v1", model_fn(|_: &[f64]| Ok(Odd(1.0))))
         .model("v2", model_fn(|_: &[f64]| Ok(Odd(2.0))))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .refuse_non_finite()
         .build()
         .unwrap();
@@ -250,7 +252,7 @@ fn a_model_that_sleeps_holds_its_own_callers_only() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
     let sleeps = gate.clone();
-    let source = ByHand::with(&serving(FLAG, "v2"));
+    let source = test_flags(&serving(FLAG, "v2"));
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model(
@@ -268,7 +270,7 @@ fn a_model_that_sleeps_holds_its_own_callers_only() {
         let slow = scope.spawn(|| router.predict(&Context::new("user-1"), &[]).unwrap());
         gate.wait_for(1);
         // Meanwhile flags change, versions come and go, others are answered.
-        source.publish(&serving(FLAG, "v1"));
+        source.replace(compiled_flags(&serving(FLAG, "v1")));
         router.install("v3", Puppet::new(3.0), &Acceptance::new()).unwrap();
         router.retire("v2").unwrap();
         assert_eq!(router.predict(&Context::new("user-2"), &[]).unwrap().version(), "v1");
@@ -280,7 +282,7 @@ fn a_model_that_sleeps_holds_its_own_callers_only() {
 
 #[test]
 fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
-    let source = ByHand::with(&serving(FLAG, "v2"));
+    let source = test_flags(&serving(FLAG, "v2"));
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
@@ -299,7 +301,7 @@ fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
         "\u{0}\u{1}\u{2}",
     ];
     for text in garbage {
-        source.sink().report(compile(text).unwrap_err().into());
+        source.fail(compile(text).unwrap_err().to_string());
         let answer = router.predict(&Context::new("user-1"), &[0.5]).unwrap();
         assert_eq!((answer.version().as_str(), *answer.output()), ("v2", 2.5), "{text:?}");
         assert!(!answer.fell_back());
@@ -309,12 +311,12 @@ fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
         r#"{"flags": {"ml-model-version": {"state": "PERHAPS", "variants": {"it": "v1"}},
             "other": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"}}}"#,
     );
-    source.sink().replace(bad.unwrap());
+    source.replace(bad.unwrap());
     assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
     assert!(router.flags().boolean("other", &Context::new("user-1"), false), "its neighbour");
     for _ in 0..100 {
-        source.sink().report(SourceError::new("lost"));
-        source.publish(&serving(FLAG, "v2"));
+        source.fail("lost");
+        source.replace(compiled_flags(&serving(FLAG, "v2")));
         assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
     }
 }
@@ -361,19 +363,19 @@ fn a_source_that_panics_on_its_thread_is_stale_and_its_flags_stay() {
 #[test]
 fn a_callback_that_panics_nastily_does_not_silence_the_others() {
     quiet_panics();
-    let source = ByHand::with(&serving(FLAG, "v2"));
+    let source = test_flags(&serving(FLAG, "v2"));
     let flags = modelgate::Flags::builder().source(source.clone()).build().unwrap();
     let (send, told) = mpsc::channel();
     flags.on_change(|_| panic_nastily());
     flags.on_change(move |snapshot| send.send(snapshot.revision()).unwrap());
-    source.publish(&serving(FLAG, "v1"));
-    source.publish(&serving(FLAG, "v2"));
+    source.replace(compiled_flags(&serving(FLAG, "v1")));
+    source.replace(compiled_flags(&serving(FLAG, "v2")));
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [2, 3]);
 }
 
 #[test]
 fn a_source_that_keeps_failing_never_passes_for_one_that_answered() {
-    let source = ByHand::silent();
+    let source = TestFlags::silent();
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
@@ -381,7 +383,7 @@ fn a_source_that_keeps_failing_never_passes_for_one_that_answered() {
         .source(source.clone())
         .build()
         .unwrap();
-    source.sink().report(SourceError::new("connection refused"));
+    source.fail("connection refused");
     let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
     assert_eq!((answer.version().as_str(), answer.reason()), ("v1", Reason::NotReady));
     assert_eq!(answer.fallback(), Some(FallbackCause::NotReady));
@@ -444,7 +446,7 @@ fn an_input_of_the_wrong_length_is_refused_with_what_was_expected() {
         .model("v1", load())
         .model("v2", load())
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::new(1, Duration::from_secs(30)))
         .build()
         .unwrap();

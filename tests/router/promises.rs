@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use modelgate::testing::TestFlags;
 use modelgate::{
     Binding, BuildError, Context, EvaluationContext, FallbackCause, ModelRouter, Reason,
     RouterBuilder,
@@ -15,7 +16,7 @@ use modelgate::{
     model_fn,
     router::{BreakerPolicy, MissingKey, OperateError, stats::VersionState},
 };
-use support::{ByHand, Mood, Puppet, quiet_panics, serving};
+use support::{Mood, Puppet, flags as compiled_flags, quiet_panics, serving, test_flags};
 
 const FLAG: &str = "ml-model-version";
 
@@ -31,7 +32,7 @@ fn puppets() -> (Puppet, Puppet) {
 #[test]
 fn the_flag_names_the_version_and_a_change_acts_on_the_next_request() {
     let (v1, v2) = puppets();
-    let source = ByHand::with(&serving(FLAG, "v2"));
+    let source = test_flags(&serving(FLAG, "v2"));
     let router = builder(&v1, &v2).source(source.clone()).build().unwrap();
     let user = Context::new("user-1");
 
@@ -40,10 +41,10 @@ fn the_flag_names_the_version_and_a_change_acts_on_the_next_request() {
     assert_eq!((answer.reason(), answer.fallback()), (Reason::Static, None));
     assert_eq!(answer.variant(), Some("it"));
 
-    source.publish(
+    source.replace(compiled_flags(
         r#"{"flags": {"ml-model-version": {"state": "DISABLED", "defaultVariant": "on",
             "variants": {"on": "v2"}}}}"#,
-    );
+    ));
     let killed = router.predict(&user, &[0.5]).unwrap();
     assert_eq!((killed.version().as_str(), *killed.output()), ("v1", 1.5));
     assert_eq!(killed.reason(), Reason::Disabled);
@@ -82,7 +83,7 @@ fn whatever_is_wrong_with_the_flag_the_fallback_answers_and_says_what() {
     ];
     for (flags, cause, reason) in cases {
         let (v1, v2) = puppets();
-        let source = ByHand::with(&format!(r#"{{"flags": {flags}}}"#));
+        let source = test_flags(&format!(r#"{{"flags": {flags}}}"#));
         let router = builder(&v1, &v2).source(source).build().unwrap();
         let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
         assert_eq!(answer.version(), "v1", "{flags}");
@@ -97,7 +98,7 @@ fn whatever_is_wrong_with_the_flag_the_fallback_answers_and_says_what() {
 #[test]
 fn before_any_flag_has_arrived_the_answer_says_so() {
     let (v1, v2) = puppets();
-    let source = ByHand::silent();
+    let source = TestFlags::silent();
     let router = builder(&v1, &v2).source(source.clone()).build().unwrap();
     let user = Context::new("user-1");
     assert_eq!(router.decide(&user).unwrap().fallback(), Some(FallbackCause::NotReady));
@@ -105,7 +106,7 @@ fn before_any_flag_has_arrived_the_answer_says_so() {
     assert_eq!((answer.version().as_str(), answer.reason()), ("v1", Reason::NotReady));
     assert!(router.wait_ready(Duration::ZERO).is_err());
 
-    source.publish(&serving(FLAG, "v2"));
+    source.replace(compiled_flags(&serving(FLAG, "v2")));
     router.wait_ready(Duration::ZERO).unwrap();
     assert_eq!(router.predict(&user, &[]).unwrap().version(), "v2");
 }
@@ -122,7 +123,7 @@ fn a_version_that_misbehaves_is_replaced_in_the_same_request() {
     for (mood, kind) in moods {
         let (v1, v2) = puppets();
         let router = builder(&v1, &v2)
-            .source(ByHand::with(&serving(FLAG, "v2")))
+            .source(test_flags(&serving(FLAG, "v2")))
             .refuse_non_finite()
             .build()
             .unwrap();
@@ -145,7 +146,7 @@ fn a_version_that_misbehaves_is_replaced_in_the_same_request() {
 fn when_the_fallback_fails_too_the_error_names_both() {
     quiet_panics();
     let (v1, v2) = puppets();
-    let router = builder(&v1, &v2).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let router = builder(&v1, &v2).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     v1.behave(Mood::RefusesInput);
     v2.behave(Mood::Panics);
     let error = router.predict(&Context::new("user-1"), &[]).unwrap_err();
@@ -163,7 +164,7 @@ fn a_version_that_keeps_failing_is_left_alone_and_tried_again() {
     let (v1, v2) = puppets();
     let clock = Arc::new(ManualClock::default());
     let router = builder(&v1, &v2)
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::new(3, Duration::from_secs(30)))
         .clock(clock.clone())
         .build()
@@ -190,7 +191,7 @@ fn a_version_that_keeps_failing_is_left_alone_and_tried_again() {
 fn wrong_input_never_opens_the_breaker() {
     let (v1, v2) = puppets();
     let router = builder(&v1, &v2)
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::new(1, Duration::from_secs(30)))
         .build()
         .unwrap();
@@ -209,7 +210,7 @@ const SPLIT: &str = r#"{"flags": {"ml-model-version": {"state": "ENABLED",
 fn a_caller_without_a_key_is_treated_as_the_policy_says() {
     let router = |policy| {
         let (v1, v2) = puppets();
-        builder(&v1, &v2).source(ByHand::with(SPLIT)).missing_key(policy).build().unwrap()
+        builder(&v1, &v2).source(test_flags(SPLIT)).missing_key(policy).build().unwrap()
     };
     for nobody in [Context::anonymous(), Context::new("")] {
         let fallback = router(MissingKey::Fallback).predict(&nobody, &[]).unwrap();
@@ -231,7 +232,7 @@ fn a_caller_without_a_key_is_treated_as_the_policy_says() {
     // A flag that does not split answers everybody alike, key or not.
     let (v1, v2) = puppets();
     let everybody = builder(&v1, &v2)
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .missing_key(MissingKey::Refuse)
         .build()
         .unwrap();
@@ -241,7 +242,7 @@ fn a_caller_without_a_key_is_treated_as_the_policy_says() {
 #[test]
 fn a_split_is_sticky_and_has_its_share() {
     let (v1, v2) = puppets();
-    let router = builder(&v1, &v2).source(ByHand::with(SPLIT)).build().unwrap();
+    let router = builder(&v1, &v2).source(test_flags(SPLIT)).build().unwrap();
     let mut share = 0;
     for n in 0..10_000 {
         let key = n.to_string();
@@ -271,7 +272,7 @@ fn ordered_switches_choose_the_first_that_is_on() {
             .model("v2", v2)
             .model("v3", Puppet::new(3.0))
             .fallback("v1")
-            .source(ByHand::with(&format!(r#"{{"flags": {{{flags}}}}}"#)))
+            .source(test_flags(&format!(r#"{{"flags": {{{flags}}}}}"#)))
             .build()
             .unwrap();
         let decision = router.decide(&Context::new("user-1")).unwrap();
@@ -300,7 +301,7 @@ fn an_object_flag_names_its_version_in_a_field() {
         .model("v1", v1)
         .model("v2", v2)
         .fallback("v1")
-        .source(ByHand::with(
+        .source(test_flags(
             r#"{"flags": {"ml-model-version": {"state": "ENABLED", "defaultVariant": "new",
                 "variants": {"new": {"version": "v2", "threshold": 0.7}}}}}"#,
         ))
@@ -313,7 +314,7 @@ fn an_object_flag_names_its_version_in_a_field() {
 #[test]
 fn operators_pin_and_block_above_every_flag() {
     let (v1, v2) = puppets();
-    let router = builder(&v1, &v2).source(ByHand::with(&serving(FLAG, "v2"))).build().unwrap();
+    let router = builder(&v1, &v2).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
     let user = Context::new("user-1");
     let ask = || {
         let answer = router.predict(&user, &[]).unwrap();
@@ -341,7 +342,7 @@ fn versions_come_and_go_while_the_router_runs_and_the_old_model_is_freed() {
         .model("v1", v1)
         .model("v2", model_fn(move |_: &[f64]| Ok(Arc::strong_count(&held) as f64)))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .build()
         .unwrap();
     let user = Context::new("user-1");
@@ -372,7 +373,7 @@ fn a_version_that_did_not_load_does_not_stop_the_service() {
         .model("v1", v1)
         .try_model("v2", missing())
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .build()
         .unwrap();
     let user = Context::new("user-1");
@@ -406,7 +407,7 @@ fn a_batch_answers_each_row_as_it_would_alone() {
         .model("v1", Puppet::new(1.0))
         .model("v2", v2)
         .fallback("v1")
-        .source(ByHand::with(SPLIT))
+        .source(test_flags(SPLIT))
         .breaker(BreakerPolicy::disabled())
         .build()
         .unwrap();
@@ -464,12 +465,12 @@ fn routers_share_one_store() {
 #[test]
 fn an_explanation_shows_the_flag_its_source_and_its_steps() {
     let (v1, v2) = puppets();
-    let router = builder(&v1, &v2).source(ByHand::with(SPLIT)).build().unwrap();
+    let router = builder(&v1, &v2).source(test_flags(SPLIT)).build().unwrap();
     let user = Context::new("user-1");
     let explanation = router.explain(&user).unwrap();
     assert_eq!(explanation.decision, router.decide(&user).unwrap());
     let [flag] = explanation.flags.as_slice() else { panic!("{explanation:?}") };
-    assert_eq!((flag.key.as_str(), flag.source.as_deref()), (FLAG, Some("by-hand")));
+    assert_eq!((flag.key.as_str(), flag.source.as_deref()), (FLAG, Some("test")));
     assert!(
         flag.trace.steps.iter().any(|s| matches!(s, modelgate::flag::TraceStep::Bucket { .. })),
         "{:?}",

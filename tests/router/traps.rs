@@ -4,6 +4,7 @@ use crate::support;
 
 use std::{fs, sync::Arc, time::Duration};
 
+use modelgate::testing::TestFlags;
 use modelgate::{
     Context, FallbackCause, Features, ModelRouter, Reason, RouterBuilder, Shadow,
     compare::{
@@ -16,9 +17,8 @@ use modelgate::{
     model_fn,
     router::{MissingKey, stats::VersionState},
     shadow::Budget,
-    source::SourceError,
 };
-use support::{ByHand, Mood, PATIENCE, Puppet, quiet_panics, serving, settled};
+use support::{Mood, PATIENCE, Puppet, quiet_panics, serving, settled, test_flags};
 
 const FLAG: &str = "ml-model-version";
 
@@ -27,7 +27,7 @@ fn builder(v2: Puppet, version: &str) -> RouterBuilder<[f64], f64> {
         .model("v1", Puppet::new(1.0))
         .model("v2", v2)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, version)))
+        .source(test_flags(&serving(FLAG, version)))
 }
 
 fn shadow() -> Shadow {
@@ -49,7 +49,7 @@ fn reordered_json_keys_never_change_an_answer() {
     let router = ModelRouter::<Features, f64>::builder(FLAG)
         .model("v1", schema.model(weighted))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .build()
         .unwrap();
     let user = Context::new("user-1");
@@ -101,7 +101,7 @@ fn a_corrupt_file_of_v2_does_not_stop_the_service_and_a_good_one_is_installed_la
         .model("v1", Puppet::new(1.0))
         .try_model("v2", load())
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v2")))
+        .source(test_flags(&serving(FLAG, "v2")))
         .build()
         .unwrap();
     let user = Context::new("user-1");
@@ -142,7 +142,7 @@ fn users_without_an_id_do_not_share_a_bucket() {
             .model("v1", Puppet::new(1.0))
             .model("v2", Puppet::new(2.0))
             .fallback("v1")
-            .source(ByHand::with(split))
+            .source(test_flags(split))
             .missing_key(policy)
             .build()
             .unwrap()
@@ -203,7 +203,7 @@ fn a_log_that_nobody_listens_to_is_counted() {
 
 #[test]
 fn defaults_are_not_served_in_silence_while_the_first_sync_keeps_failing() {
-    let source = ByHand::silent();
+    let source = TestFlags::silent();
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .fallback("v1")
@@ -211,7 +211,7 @@ fn defaults_are_not_served_in_silence_while_the_first_sync_keeps_failing() {
         .build()
         .unwrap();
     for _ in 0..3 {
-        source.sink().report(SourceError::new("connection refused"));
+        source.fail("connection refused");
     }
     let status = router.status();
     assert!(!status.ready);
@@ -224,7 +224,7 @@ fn defaults_are_not_served_in_silence_while_the_first_sync_keeps_failing() {
     assert_eq!(answer.fallback(), Some(FallbackCause::NotReady));
     assert_eq!(router.stats().fallbacks.get("not_ready"), 1);
     let error = router.wait_ready(Duration::ZERO).unwrap_err();
-    assert!(error.to_string().contains("`by-hand`"), "{error}");
+    assert!(error.to_string().contains("`test`"), "{error}");
     assert!(error.to_string().contains("connection refused"), "{error}");
 }
 
@@ -244,7 +244,7 @@ fn a_slow_model_does_not_stand_on_the_event_loop() {
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .model("v1", slow)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .compute_threads(2)
         .build_async()
         .unwrap();

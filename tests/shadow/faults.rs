@@ -22,8 +22,8 @@ use modelgate::{
 };
 use std::time::Duration;
 use support::{
-    ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving,
-    settled, until,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, panic_nastily, quiet_panics, serving, settled,
+    test_flags, until,
 };
 
 const FLAG: &str = "ml-model-version";
@@ -41,7 +41,7 @@ fn builder(v2: impl Model<[f64], f64> + 'static) -> RouterBuilder<[f64], f64> {
         .model("v1", Puppet::new(1.0))
         .model("v2", v2)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .compare(Tolerance::absolute(0.1))
 }
 
@@ -336,7 +336,7 @@ fn an_answer_whose_copy_panics_is_the_shadows_loss() {
             .model("v1", model_fn(|row: &[f64]| Ok(Unclonable(row[0]))))
             .model("v2", model_fn(|row: &[f64]| Ok(Unclonable(row[0]))))
             .fallback("v1")
-            .source(ByHand::with(&serving(FLAG, "v1")))
+            .source(test_flags(&serving(FLAG, "v1")))
             .shadow(policy)
             .build()
             .unwrap();
@@ -376,7 +376,7 @@ fn features_whose_copy_panics_are_the_shadows_loss() {
             .model("v1", model_fn(|features: &Uncopied| Ok(features.0)))
             .model("v2", model_fn(|features: &Uncopied| Ok(features.0)))
             .fallback("v1")
-            .source(ByHand::with(&serving(FLAG, "v1")))
+            .source(test_flags(&serving(FLAG, "v1")))
             .shadow(policy)
             .build()
             .unwrap();

@@ -13,7 +13,8 @@ use modelgate::{
     value::Value,
 };
 use support::{
-    ByHand, Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, quiet_panics, serving, settled, settled_in,
+    Gate, Mood, OpensAtTheEnd, PATIENCE, Puppet, quiet_panics, serving, settled, settled_in,
+    test_flags,
 };
 
 const FLAG: &str = "ml-model-version";
@@ -37,7 +38,7 @@ fn builder(flags: &str) -> RouterBuilder<[f64], f64> {
         .model("v3", Puppet::new(3.0))
         .model("v4", Puppet::new(4.0))
         .fallback("v1")
-        .source(ByHand::with(flags))
+        .source(test_flags(flags))
         .compare(Tolerance::absolute(0.5))
 }
 
@@ -160,7 +161,7 @@ fn the_candidate_that_answers_is_left_out_and_a_fallback_is_compared_under_its_o
             .model("v2", v2.clone())
             .model("v3", Puppet::new(3.0))
             .fallback("v1")
-            .source(ByHand::with(&serving(FLAG, "v2")))
+            .source(test_flags(&serving(FLAG, "v2")))
             .shadow(normal(policy.candidate("v2").candidate("v3")))
             .sink(sink.clone())
             .build()
@@ -188,7 +189,7 @@ fn a_request_that_nobody_could_answer_is_shown_with_its_error() {
         .model("v1", v1)
         .model("v2", Puppet::new(2.0))
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(normal(Shadow::always().candidate("v2")))
         .compare(Tolerance::absolute(0.5))
         .sink(sink.clone())
@@ -408,7 +409,7 @@ fn a_shadow_sees_the_features_of_its_own_request() {
         .model("v1", Echo)
         .model("v2", Echo)
         .fallback("v1")
-        .source(ByHand::with(&serving(FLAG, "v1")))
+        .source(test_flags(&serving(FLAG, "v1")))
         .shadow(normal(Shadow::always().candidate("v2")).threads(2))
         .compare(Tolerance::absolute(0.0))
         .sink(sink.clone())

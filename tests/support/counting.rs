@@ -11,10 +11,16 @@ thread_local! {
     // Per thread: the test harness's own threads allocate whenever they like.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
     static HELD: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(0) };
 }
 
+// A block that grows counts as one that grows in place, as the system does it with large ones.
 fn hold(bytes: isize) {
-    HELD.with(|held| held.set(held.get() + bytes));
+    let held = HELD.with(|held| {
+        held.set(held.get() + bytes);
+        held.get()
+    });
+    MOST.with(|most| most.set(most.get().max(held)));
 }
 
 // SAFETY: every call is handed on to the system's allocator as it came.
@@ -51,4 +57,13 @@ pub fn held<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.with(Cell::get);
     let made = work();
     (made, usize::try_from(HELD.with(Cell::get) - before).unwrap_or(0))
+}
+
+/// What `work` makes, and how many bytes this thread held at most meanwhile, beyond those from before.
+#[allow(dead_code)] // Not every test that counts asks for it.
+pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = HELD.with(Cell::get);
+    MOST.with(|most| most.set(before));
+    let made = work();
+    (made, usize::try_from(MOST.with(Cell::get) - before).unwrap_or(0))
 }

@@ -2,7 +2,6 @@
 #![allow(dead_code)]
 
 use std::{
-    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -11,12 +10,12 @@ use std::{
 };
 
 use modelgate::{
-    FlagSet, FlagSource, Model, ModelError,
+    FlagSet, Model, ModelError,
     flag::{FlagProblem, ProblemSeverity},
     flagd::Flagd,
     router::stats::RouterStats,
     shadow::ShadowCounts,
-    source::{FlagUpdates, SourceError, Subscription},
+    testing::TestFlags,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -36,44 +35,11 @@ pub fn serving(flag: &str, version: &str) -> String {
     )
 }
 
-/// A source whose test holds the other end.
-#[derive(Clone, Default)]
-pub struct ByHand {
-    sink: Arc<Mutex<Option<FlagUpdates>>>,
-    first: Option<FlagSet>,
-}
-
-impl ByHand {
-    /// One that has delivered nothing yet.
-    pub fn silent() -> ByHand {
-        ByHand::default()
-    }
-
-    /// One that delivers these flags at once.
-    pub fn with(definition: &str) -> ByHand {
-        ByHand { first: Some(flags(definition)), ..ByHand::default() }
-    }
-
-    pub fn publish(&self, definition: &str) {
-        self.sink().replace(flags(definition));
-    }
-
-    pub fn sink(&self) -> FlagUpdates {
-        self.sink.lock().clone().expect("the router is built before the test publishes")
-    }
-}
-
-impl FlagSource for ByHand {
-    fn name(&self) -> Cow<'static, str> {
-        "by-hand".into()
-    }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
-        if let Some(first) = self.first.clone() {
-            sink.replace(first);
-        }
-        *self.sink.lock() = Some(sink);
-        Ok(Subscription::none())
-    }
+/// A source of the flags of this definition, which the test may change.
+pub fn test_flags(definition: &str) -> TestFlags {
+    let source = TestFlags::silent();
+    source.replace(flags(definition));
+    source
 }
 
 /// How a [`Puppet`] behaves.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 fn compile(features: &Json, segments: &Json) -> FlagSet {
     let document = json!({"version": 2, "features": features, "segments": segments});
-    Unleash::new().compile(&document.to_string()).unwrap()
+    Unleash::new().with_max_memory(1 << 30).compile(&document.to_string()).unwrap()
 }
 
 fn on(flags: &FlagSet, name: &str) -> Option<bool> {
@@ -135,7 +135,7 @@ fn hostile_documents_are_bounded() {
         let text = format!(
             r#"{{"features": [{{"name": "t", "enabled": true, "strategies": {strategies}}}]}}"#
         );
-        Unleash::new().compile(&text).unwrap()
+        Unleash::new().with_max_memory(1 << 30).compile(&text).unwrap()
     };
 
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));

@@ -1,13 +1,11 @@
 //! Unleash's documents and events: what is refused and how that is said, what an update changes,
 //! what a bad strategy does.
 
-use crate::support;
-
+use modelgate::testing::TestFlags;
 use modelgate::{
     Context, FlagSet, Flags, clock::ManualClock, flag::ProblemSeverity, unleash::Unleash,
 };
 use serde_json::{Value as Json, json};
-use support::ByHand;
 
 fn compile(features: &Json, segments: &Json) -> FlagSet {
     let document = json!({"version": 2, "features": features, "segments": segments});
@@ -179,10 +177,10 @@ fn a_malformed_update_keeps_the_last_good_form() {
 
 #[test]
 fn a_published_document_keeps_what_it_got_wrong_as_it_was() {
-    let source = ByHand::silent();
+    let source = TestFlags::silent();
     let flags = Flags::builder().source(source.clone()).build().unwrap();
     let publish = |features: Json, segments: Json| {
-        source.sink().replace(compile(&features, &segments));
+        source.replace(compile(&features, &segments));
         let context = Context::new("user-1").with("region", "eu");
         ["a", "b"].map(|name| flags.boolean(name, &context, false))
     };

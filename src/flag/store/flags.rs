@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{
     Core, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener,
-    SourceStatus, details,
+    SourceStatus, details, not_ready::RuntimeCheck,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -135,11 +135,49 @@ impl Flags {
     ///
     /// When one has not within `timeout`, and at once when one is
     /// [rejected](crate::flag::store::SourceState::Rejected); the error names it and why.
+    ///
+    /// This blocks. In a task, and wherever a source of your own runs on the thread that would wait,
+    /// use [`ready`](Self::ready).
     pub fn wait_ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
+        if self.is_ready() {
+            return Ok(());
+        }
+        let runtime = RuntimeCheck::begin();
         self.wait_until(timeout, |status| status.ready || status.has_rejected());
         let status = self.status();
         // It may have come between the two looks.
-        if status.ready { Ok(()) } else { Err(NotReadyError::of(&status)) }
+        if status.ready {
+            return Ok(());
+        }
+        // Who asks only whether it is ready has held up nobody.
+        let held_up = !timeout.is_zero() && runtime.was_held_up();
+        Err(NotReadyError::of(&status, held_up))
+    }
+
+    /// As [`wait_ready`](Self::wait_ready), for tasks: it holds up neither the executor nor a source
+    /// whose own task runs on the same thread. Needs no particular runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_ready`](Self::wait_ready).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use modelgate::{FlagSet, Flags};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let flags = Flags::from(FlagSet::new());
+    /// flags.ready(Duration::from_secs(10)).await?;
+    /// # Ok::<(), modelgate::flag::store::NotReadyError>(())
+    /// # }).unwrap();
+    /// ```
+    #[cfg(feature = "async")]
+    pub async fn ready(&self, timeout: Duration) -> Result<(), NotReadyError> {
+        if self.is_ready() {
+            return Ok(());
+        }
+        let flags = self.clone();
+        crate::blocking::run_on_thread(move || flags.wait_ready(timeout)).await
     }
 
     /// Waits until `condition` holds of the status, and says whether it did within `timeout`.

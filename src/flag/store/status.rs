@@ -1,6 +1,6 @@
 //! What a store says about itself and its sources.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
 
@@ -336,66 +336,6 @@ impl Progress {
         }
     }
 }
-
-/// A store was not ready in time: the sources that have not delivered, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NotReadyError {
-    /// Name, failed attempts and last error of each.
-    missing: Vec<(String, u64, Option<String>)>,
-    rejected: bool,
-}
-
-impl NotReadyError {
-    pub(super) fn of(status: &FlagsStatus) -> NotReadyError {
-        let rejected = status.has_rejected();
-        let missing = status
-            .sources
-            .iter()
-            .filter(|source| source.required)
-            .filter_map(|source| match &source.state {
-                SourceState::Starting { attempts, last_error } => {
-                    Some((source.name.clone(), *attempts, last_error.clone()))
-                }
-                SourceState::Rejected { reason, attempts } if !source.is_stale() => {
-                    Some((source.name.clone(), *attempts, Some(reason.clone())))
-                }
-                _ => None,
-            })
-            .collect();
-        NotReadyError { missing, rejected }
-    }
-
-    /// Whether one of them is refused by its origin: waiting longer will hardly help.
-    pub fn is_rejected(&self) -> bool {
-        self.rejected
-    }
-
-    /// The names of the sources that have not delivered.
-    pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.missing.iter().map(|(name, ..)| &**name)
-    }
-}
-
-impl fmt::Display for NotReadyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("flags are not ready")?;
-        for (position, (name, attempts, error)) in self.missing.iter().enumerate() {
-            f.write_str(if position == 0 { ": " } else { "; " })?;
-            write!(f, "source `{name}` has delivered nothing")?;
-            match (attempts, error) {
-                (_, None) => {}
-                (1, Some(error)) => write!(f, " after 1 failed attempt ({error})")?,
-                (attempts, Some(error)) => {
-                    write!(f, " after {attempts} failed attempts (the last: {error})")?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Error for NotReadyError {}
 
 fn seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     age.map(|age| age.as_secs_f64()).serialize(serializer)

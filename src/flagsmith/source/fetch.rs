@@ -16,7 +16,7 @@ use super::{
 };
 use crate::source::{
     SourceError,
-    network::{Answer, Backoff, Client, Conditions, Failure, client, jittered},
+    network::{Answer, Backoff, Client, Conditions, Failure, jittered, url},
 };
 
 /// All pages of a document together may take as long as this many requests: while they come,
@@ -51,7 +51,7 @@ impl Connection {
         }
         Ok(Connection {
             client,
-            document: client::url(&settings.url, "/environment-document/")?,
+            document: url::join(&settings.url, "/environment-document/")?,
             headers: headers.into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
             known: Conditions::default(),
             listener: Listener::new(settings)?,

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{moment::moment, settings::SourceSettings};
 use crate::source::{
     SourceError,
-    network::{Address, Backoff, Client, Failure, Secret, client},
+    network::{Address, Backoff, Client, Failure, Secret, url},
 };
 
 /// A connection that lasted this long was well: the next pause is a short one again. The service
@@ -82,7 +82,7 @@ impl Listener {
     /// `None` when nobody is to be listened to.
     pub(super) fn new(settings: &SourceSettings) -> Result<Option<Listener>, SourceError> {
         let Some(url) = &settings.realtime else { return Ok(None) };
-        client::url(url, "/sse/environments/")?;
+        url::join(url, "/sse/environments/")?;
         Ok(Some(Listener {
             // Without the server-side key: it is none of this service's business.
             client: Client::new(&settings.http, None)?,
@@ -146,7 +146,7 @@ impl Listener {
     }
 
     fn url(&self, key: Option<&Secret>) -> Result<Url, SourceError> {
-        let mut url = client::url(&self.url, "")?;
+        let mut url = url::join(&self.url, "")?;
         if let (Ok(mut path), Some(key)) = (url.path_segments_mut(), key) {
             path.pop_if_empty().extend(["sse", "environments", key.reveal(), "stream"]);
         }

@@ -10,7 +10,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
-        network::{Backoff, Changes, Client, Failure, StopSignal, client, jittered},
+        network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
 };
@@ -62,13 +62,13 @@ impl UsageReport {
     ) -> Result<UsageReport, SourceError> {
         let base = settings.url.trim_end_matches('/');
         let second = base.strip_suffix("/v1");
-        let second = second.map(|base| client::url(base, "/v2/analytics/flags/")).transpose()?;
+        let second = second.map(|base| url::join(base, "/v2/analytics/flags/")).transpose()?;
         let headers = settings.headers().into_iter();
         Ok(UsageReport {
             key: client.key_changes(),
             client: client.clone(),
             second,
-            first: client::url(base, "/analytics/flags/")?,
+            first: url::join(base, "/analytics/flags/")?,
             headers: headers.map(|(name, value)| (name, value.to_owned())).collect(),
             exposures,
             source,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{data::Data, events::Vitals, settings::SourceSettings};
 use crate::source::{
     SourceError,
-    network::{Answer, Backoff, Client, Conditions, Failure, Meter, client, no_sooner},
+    network::{Answer, Backoff, Client, Conditions, Failure, Meter, no_sooner, url},
 };
 
 /// A stream that lasted this long was well: the next pause is a short one again.
@@ -27,7 +27,7 @@ impl Connection {
     pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
         let client = Client::new(&settings.http(), Some(("authorization", &settings.key)))?;
         let filtered = |base: &str, path: &str| {
-            let mut url = client::url(base, path)?;
+            let mut url = url::join(base, path)?;
             if let Some(filter) = settings.valid_filter() {
                 url.query_pairs_mut().append_pair("filter", filter);
             }

@@ -8,10 +8,11 @@ use futures::{
 };
 
 use super::{
-    AsyncModelRouter, AsyncRouterState, DecidedRequest,
+    AsyncModelRouter, AsyncRouterState,
     compute::{CallReport, Computed, compute},
     hosted::Hosted,
     lane::{Lane, LaneError},
+    request::DecidedRequest,
 };
 use crate::{
     context::EvaluationContext,

@@ -237,30 +237,6 @@ impl<F: Input + ?Sized, P: Output> Model<F, P> for DetachedModel<F, P> {
     }
 }
 
-/// Runs what waits on a thread of its own, so that an executor's worker need not.
-pub(super) async fn run_on_thread<T: Send + 'static>(
-    work: impl Fn() -> T + Send + Sync + 'static,
-) -> T {
-    let work = Arc::new(work);
-    let (done, waited) = oneshot::channel();
-    let thread_work = Arc::clone(&work);
-    let thread = std::thread::Builder::new().name("modelgate-wait".into()).spawn(move || {
-        let result = thread_work();
-        drop(thread_work);
-        // Nobody may be waiting any more.
-        let _ = done.send(result);
-    });
-    match thread {
-        Ok(_) => match waited.await {
-            Ok(result) => result,
-            // It panicked, as it would have here.
-            Err(oneshot::Canceled) => work(),
-        },
-        // Where the system has no thread left, it is waited for here.
-        Err(_) => work(),
-    }
-}
-
 #[cfg(feature = "tokio")]
 mod ambient {
     use std::{

@@ -1,10 +1,15 @@
 //! Requests: conditional GET, POST, and the opening of a stream.
 
+mod setup;
+
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use self::setup::{ClientSetup, certificates};
+use super::{Changes, Events, Failure, HttpSettings, Key, Meter};
+use crate::source::SourceError;
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
     header::{
@@ -12,10 +17,6 @@ use reqwest::{
         IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
     },
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-
-use super::{Changes, Events, Failure, HttpSettings, Key, Meter, Proxies, Resolver};
-use crate::source::SourceError;
 
 /// An HTTP client of one source. A clone shares its connections.
 #[derive(Clone)]
@@ -26,21 +27,6 @@ pub(crate) struct Client {
     meter: Meter,
     timeout: Duration,
     max_bytes: u64,
-}
-
-/// What the client is made of when its first request is sent, on the network thread: reading the
-/// platform's certificates takes long enough to be felt where a service starts.
-struct ClientSetup {
-    headers: HeaderMap,
-    user_agent: HeaderValue,
-    proxy: Option<reqwest::Proxy>,
-    certificates: Vec<CertificateDer<'static>>,
-    connect_timeout: Duration,
-    /// How many idle connections are kept.
-    idle: usize,
-    /// What is offered to a server behind TLS.
-    protocols: &'static [&'static str],
-    made: OnceLock<Result<reqwest::Client, String>>,
 }
 
 /// What the source has already, so that the server need not send it again.
@@ -298,47 +284,6 @@ impl Client {
     }
 }
 
-/// A URL of a server, with the path of one of its resources added.
-///
-/// # Errors
-/// When it is no `http` or `https` URL.
-pub(crate) fn url(base: &str, path: &str) -> Result<Url, SourceError> {
-    if !base.starts_with("http://") && !base.starts_with("https://") {
-        return Err(SourceError::new("URL must start with `http://` or `https://`"));
-    }
-    let base = if path.is_empty() { base } else { base.trim_end_matches('/') };
-    Url::parse(&format!("{base}{path}"))
-        .map_err(|error| SourceError::with_source("URL is malformed", error))
-}
-
-/// The URL of an HTTP proxy to which tunnels are asked of.
-///
-/// # Errors
-/// When it is none; the error does not show it.
-#[cfg(feature = "flagd")]
-pub(crate) fn proxy(text: &str) -> Result<Url, SourceError> {
-    let url = Url::parse(text)
-        .map_err(|error| SourceError::with_source("proxy URL is malformed", error))?;
-    if url.scheme() != "http" || !url.has_host() {
-        return Err(SourceError::new("proxy: found another URL, expected `http://host:port`"));
-    }
-    Ok(url)
-}
-
-/// What of a URL may be shown: scheme, host and port. Users, passwords and queries are secrets, and
-/// paths may hold tokens.
-pub(crate) fn public_part(text: &str) -> String {
-    let Ok(url) = Url::parse(text) else { return "[a malformed URL]".to_owned() };
-    // With a slash in it a password ends up there, and the user is taken for the host.
-    if url.path().contains('@') {
-        return "[a URL with an unescaped password]".to_owned();
-    }
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let path = if matches!(url.path(), "" | "/") { "" } else { "/…" };
-    format!("{}://{host}{port}{path}", url.scheme())
-}
-
 fn refused(response: &Response) -> Failure {
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     Failure::of_status(response.status().as_u16(), retry_after.and_then(wait))
@@ -368,73 +313,9 @@ pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, Sourc
     Ok(value)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SourceError> {
-    let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| SourceError::with_source("root certificates are malformed", error))?;
-    if found.is_empty() && !pem.is_empty() {
-        return Err(SourceError::new("root certificates: found none, expected PEM"));
-    }
-    Ok(found)
-}
-
-impl ClientSetup {
-    fn make(&self) -> Result<reqwest::Client, SourceError> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls()?)
-            .default_headers(self.headers.clone())
-            .user_agent(self.user_agent.clone())
-            .connect_timeout(self.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(self.idle);
-        builder = builder.dns_resolver(Arc::new(Resolver::default()));
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.clone());
-        } else if let Some(proxies) = Proxies::of_environment() {
-            // The client's own reading of the environment knows no exemption of one port.
-            let to = move |url: &Url| proxies.for_url(url).cloned();
-            builder = builder.no_proxy().proxy(reqwest::Proxy::custom(to));
-        }
-        builder.build().map_err(|error| {
-            SourceError::with_source("HTTP client could not be made", error.without_url())
-        })
-    }
-
-    /// rustls with the platform's certificates and those given.
-    fn tls(&self) -> Result<rustls::ClientConfig, SourceError> {
-        let failed = |error| SourceError::with_source("TLS could not be set up", error);
-        let provider = super::tls_provider()?;
-        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
-            self.certificates.iter().cloned(),
-            Arc::clone(&provider),
-        )
-        .map_err(failed)?;
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(failed)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        config.alpn_protocols =
-            self.protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        Ok(config)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_is_added_to_a_base_with_or_without_a_slash() {
-        for base in ["https://flags.example.com/api", "https://flags.example.com/api/"] {
-            let url = url(base, "/client/features").unwrap();
-            assert_eq!(url.as_str(), "https://flags.example.com/api/client/features");
-        }
-        for base in ["flags.example.com", "ftp://flags.example.com", ""] {
-            assert!(url(base, "/x").is_err(), "{base}");
-        }
-    }
 
     #[test]
     fn a_wait_is_read_in_seconds_and_as_a_date() {

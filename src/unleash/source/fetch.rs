@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{data::Data, delta::Deltas, settings::SourceSettings};
 use crate::source::{
     SourceError, chain,
-    network::{Answer, Backoff, Changes, Client, Conditions, Failure, client, jittered},
+    network::{Answer, Backoff, Changes, Client, Conditions, Failure, jittered, url},
 };
 
 /// The version of Unleash's client specification whose answers are understood.
@@ -59,7 +59,7 @@ impl Connection {
     pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
         let client = Client::new(&settings.http, Some(("authorization", &settings.token)))?;
         let filtered = |path: &str| {
-            let mut url = client::url(&settings.url, path)?;
+            let mut url = url::join(&settings.url, path)?;
             if !settings.filters.is_empty() {
                 url.query_pairs_mut().extend_pairs(&settings.filters);
             }

@@ -19,7 +19,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         SourceError, chain,
-        network::{Backoff, Changes, Client, Failure, StopSignal, client, jittered},
+        network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
     unleash::ImpactMetrics,
@@ -157,8 +157,8 @@ impl UsageReport {
         Ok(UsageReport {
             token: connection.client.key_changes(),
             client: connection.client.clone(),
-            register: client::url(&settings.url, "/client/register")?,
-            metrics: client::url(&settings.url, "/client/metrics")?,
+            register: url::join(&settings.url, "/client/register")?,
+            metrics: url::join(&settings.url, "/client/metrics")?,
             headers: connection.headers.clone(),
             app_name: settings.app_name.clone(),
             instance_id: settings.instance_id.clone(),

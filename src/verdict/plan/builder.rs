@@ -61,7 +61,7 @@ impl<P, L> VerdictBuilder<P, L> {
         }
     }
 
-    /// The version that the candidate is judged against. Without it, whichever answers.
+    /// The version that the candidate is judged against. Without it: whichever version answered.
     pub fn against(mut self, champion: impl AsRef<str>) -> VerdictBuilder<P, L> {
         self.config.champion = Some(champion.as_ref().to_owned());
         self
@@ -74,7 +74,7 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// Asks this, too.
+    /// Adds a metric: one more question about the candidate.
     pub fn metric(mut self, metric: Metric<P, L>) -> VerdictBuilder<P, L> {
         self.metrics.push(metric);
         self
@@ -93,8 +93,8 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// Which attempt this is, from 0: each may spend half of what the one before might. Count on
-    /// when the same candidate is tried again, or when its question has changed.
+    /// Which attempt this is, from 0: each may spend half of what the one before might. Raise it by
+    /// one when the same candidate is tried again, or when a metric or margin has changed.
     pub fn attempt(mut self, attempt: u32) -> VerdictBuilder<P, L> {
         self.attempt = attempt;
         self
@@ -144,8 +144,8 @@ impl<P, L> VerdictBuilder<P, L> {
     /// Shows the paired metrics for parts of the traffic as well: `slice` names the part a
     /// comparison is of (a country, a tenant), from the features, which must then be
     /// [recorded](crate::Shadow::record_features), or anything else in it. Slices are watched, and
-    /// listed where the candidate is worse at a false discovery rate of 10 %. A hundred are told
-    /// apart.
+    /// listed where the candidate is worse at a false discovery rate of 10 %. At most
+    /// a hundred slices are kept apart.
     pub fn by(
         mut self,
         name: impl Into<String>,
@@ -189,7 +189,7 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// Called with each disagreement before it is kept, to take out what nobody may read.
+    /// Called with each disagreement before it is kept, to remove what nobody may read.
     pub fn redact(
         mut self,
         redaction: impl Fn(&mut Disagreement) + Send + Sync + 'static,
@@ -205,8 +205,8 @@ where
     P::Label: ToOwned<Owned: Eq + Hash + Send + Sync> + Eq + Hash + fmt::Display + 'static,
     L: Borrow<P::Label>,
 {
-    /// Counts which class of the champion's met which of the candidate's, for the table of
-    /// agreement, where no [`accuracy`](Metric::accuracy) is asked for: that counts them anyway.
+    /// Counts pairs of classes, the champion's and the candidate's, for the report's table of
+    /// agreement. [`accuracy`](Metric::accuracy) counts them anyway.
     pub fn classes(self) -> VerdictBuilder<P, L> {
         self.telling_apart(Box::new(ClassTable::<P::Label>::default()))
     }

@@ -4,6 +4,7 @@ use std::{error::Error, fmt};
 
 use super::VerdictBuilder;
 use crate::{
+    mismatch::Mismatch,
     verdict::{MetricConfig, MetricKind, Role, Unit, user_filter::UserFilter},
     version::Version,
 };
@@ -132,27 +133,23 @@ fn check_range(field: &'static str, (low, high): (f64, f64)) -> Result<(), Verdi
 
 /// A verdict cannot be made as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerdictError {
-    field: &'static str,
-    found: String,
-    expected: &'static str,
-}
+pub struct VerdictError(Mismatch);
 
 impl VerdictError {
     #[cold]
     fn new(field: &'static str, found: impl fmt::Display, expected: &'static str) -> VerdictError {
-        VerdictError { field, found: found.to_string(), expected }
+        VerdictError(Mismatch::new(field, found, expected))
     }
 
     /// The setting that is wrong.
     pub fn field(&self) -> &str {
-        self.field
+        self.0.field
     }
 }
 
 impl fmt::Display for VerdictError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: found {}, expected {}", self.field, self.found, self.expected)
+        self.0.fmt(f)
     }
 }
 

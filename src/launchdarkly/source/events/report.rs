@@ -18,7 +18,7 @@ use crate::{
     launchdarkly::{Ledger, source::sdk::Flush},
     source::{
         SourceError, chain,
-        network::{Changes, Client, Failure, StopSignal, client},
+        network::{Changes, Client, Failure, StopSignal, url},
     },
 };
 
@@ -79,7 +79,7 @@ impl EventReport {
         Ok(EventReport {
             key: client.key_changes(),
             client,
-            bulk: client::url(url, "/bulk")?,
+            bulk: url::join(url, "/bulk")?,
             exposures: EvaluationCounts::new(),
             ledger: Ledger::new(settings.contexts, settings.capacity),
             settings,

@@ -1,0 +1,255 @@
+//! How much memory compiling a document may take: found out from its text, before anything is made
+//! of it.
+
+use std::{error::Error, fmt};
+
+use super::{DocumentError, FlagProblem};
+
+/// How many times its own size a document may take, unless a limit was given.
+const TIMES: u64 = 8;
+
+/// What every document may take, unless a limit was given: small ones are never refused.
+const ALWAYS: u64 = 32 << 20;
+
+/// The memory that compiling one document may take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MemoryLimit(Option<u64>);
+
+impl MemoryLimit {
+    pub(crate) fn bytes(bytes: u64) -> MemoryLimit {
+        MemoryLimit(Some(bytes))
+    }
+
+    /// Lets a document in, or refuses it by what it would come to.
+    pub(crate) fn admit(self, text: &str, costs: &Costs) -> Result<(), DocumentError> {
+        Ok(self.check(text, costs)?)
+    }
+
+    /// The same of one flag or segment of this name.
+    pub(crate) fn admit_item(
+        self,
+        key: &str,
+        text: &str,
+        costs: &Costs,
+    ) -> Result<(), FlagProblem> {
+        self.check(text, costs).map_err(|DocumentTooLarge { bytes, memory, limit }| {
+            let found = format!("{bytes} bytes that may take {memory} bytes of memory");
+            FlagProblem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`"))
+        })
+    }
+
+    fn check(self, text: &str, costs: &Costs) -> Result<(), DocumentTooLarge> {
+        let bytes = text.len() as u64;
+        let limit = self.0.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS));
+        let memory = costs.of(text);
+        if memory <= limit {
+            return Ok(());
+        }
+        Err(DocumentTooLarge { bytes, memory, limit })
+    }
+}
+
+/// What the parts of a document cost a dialect at most, in bytes. `tests/allocation/memory.rs` holds
+/// them against what is measured.
+pub(crate) struct Costs {
+    /// How many objects and lists flags and segments stand within.
+    pub(crate) depth: u32,
+    /// A member of the document under which they stand deeper, and by how much.
+    pub(crate) wrapper: Option<(&'static str, u32)>,
+    /// A flag or segment with its own members, or what stands in its place.
+    pub(crate) item: u64,
+    /// What is kept of the parts of one.
+    pub(crate) kept: PartCosts,
+    /// What is needed besides while one is compiled, which is over before the next one begins.
+    pub(crate) working: PartCosts,
+}
+
+/// What the parts of a flag or segment cost.
+pub(crate) struct PartCosts {
+    /// An object, with its first member.
+    pub(crate) object: u64,
+    /// A list, with its first element.
+    pub(crate) list: u64,
+    /// Another member or element.
+    pub(crate) element: u64,
+    /// The name of a member.
+    pub(crate) name: u64,
+    /// A text of few bytes.
+    pub(crate) text: u64,
+    /// Each further byte of a text or a name.
+    pub(crate) byte: u64,
+}
+
+/// So many bytes a text has before they count.
+const FEW: u64 = 8;
+
+impl Costs {
+    /// Goes over the text once. What is no JSON costs something or other: it will be refused anyway.
+    fn of(&self, text: &str) -> u64 {
+        let mut rest = text.as_bytes();
+        let (mut kept, mut working, mut most) = (0_u64, 0_u64, 0_u64);
+        let (mut depth, mut items) = (0_u32, self.depth);
+        // Whether the last thing that began where an item has its members is a list: of items, then.
+        let mut is_list = false;
+        while let Some((byte, after)) = rest.split_first() {
+            rest = after;
+            let part: fn(&PartCosts) -> u64 = match byte {
+                b'{' | b'[' => {
+                    depth = depth.saturating_add(1);
+                    if depth == items.saturating_add(1) {
+                        is_list = *byte == b'[';
+                    }
+                    match byte {
+                        b'{' => |costs| costs.object,
+                        _ => |costs| costs.list,
+                    }
+                }
+                b'}' | b']' => {
+                    depth = depth.saturating_sub(1);
+                    continue;
+                }
+                b',' => |costs| costs.element,
+                b'"' => {
+                    let (string, after) = string(rest);
+                    rest = after;
+                    if let Some((name, deeper)) = self.wrapper
+                        && depth == 1
+                        // An escaped one may be any name.
+                        && (string == name.as_bytes() || string.contains(&b'\\'))
+                    {
+                        items = self.depth.saturating_add(deeper);
+                    }
+                    let more = (string.len() as u64).saturating_sub(FEW);
+                    kept = kept.saturating_add(self.kept.byte.saturating_mul(more));
+                    working = working.saturating_add(self.working.byte.saturating_mul(more));
+                    match is_name(rest) {
+                        true => |costs| costs.name,
+                        false => |costs| costs.text,
+                    }
+                }
+                _ => continue,
+            };
+            let own = items.saturating_add(1);
+            let is_item = match byte {
+                b'{' | b'[' => depth <= items,
+                b',' => depth <= items || (depth == own && is_list),
+                _ => false,
+            };
+            // What an item costs has its own members in it.
+            let is_own = match byte {
+                b'"' => depth <= own && is_name(rest),
+                b'[' => false,
+                _ => depth == own,
+            };
+            if is_item {
+                kept = kept.saturating_add(self.item);
+                most = most.max(std::mem::take(&mut working));
+            } else if !is_own {
+                kept = kept.saturating_add(part(&self.kept));
+                working = working.saturating_add(part(&self.working));
+            }
+        }
+        kept.saturating_add(most.max(working))
+    }
+}
+
+/// Whether the string before this names a member.
+fn is_name(rest: &[u8]) -> bool {
+    rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+}
+
+/// A string as it is written, without its quotes, and what follows it.
+fn string(text: &[u8]) -> (&[u8], &[u8]) {
+    let mut escaped = false;
+    let end = text.iter().position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    let (string, rest) = text.split_at(end.unwrap_or(text.len()));
+    (string, rest.get(1..).unwrap_or_default())
+}
+
+/// A document that would take more memory than it may: nothing of it is used, what was good stays
+/// in force. See [`DocumentError::too_large`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DocumentTooLarge {
+    /// The document's size in bytes.
+    pub bytes: u64,
+    /// What compiling it may take at most, in bytes.
+    pub memory: u64,
+    /// What it may take, in bytes: what the dialect's `with_max_memory` was given, or else eight
+    /// times the document's size, and for any document 32 MiB.
+    pub limit: u64,
+}
+
+impl fmt::Display for DocumentTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DocumentTooLarge { bytes, memory, limit } = self;
+        write!(
+            f,
+            "document of {bytes} bytes: compiling it may take {memory} bytes of memory, expected at \
+             most {limit}: `with_max_memory` of its dialect allows more"
+        )
+    }
+}
+
+impl Error for DocumentTooLarge {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COSTS: Costs = Costs {
+        depth: 2,
+        wrapper: Some(("data", 1)),
+        item: 1_000_000,
+        kept: PartCosts {
+            object: 100_000,
+            list: 10_000,
+            element: 1_000,
+            name: 100,
+            text: 10,
+            byte: 1,
+        },
+        working: PartCosts { object: 0, list: 0, element: 0, name: 0, text: 0, byte: 0 },
+    };
+
+    #[test]
+    fn a_document_costs_what_its_parts_do() {
+        assert_eq!(COSTS.of(r#"{"flags": {}}"#), 2_000_000);
+        assert_eq!(COSTS.of(r#"{"flags": {"a": 1, "b": {"x": [1, 2], "y": {}}}}"#), 3_111_000);
+        assert_eq!(COSTS.of(r#"{"flags": {"a": {"x": {"y": "z"}}}}"#), 2_100_110);
+        assert_eq!(COSTS.of(r#"{"project": {"segments": [1, 2, 3]}}"#), 4_010_000);
+        assert_eq!(COSTS.of(r#"{"a": "{[,\"{[,\\"}"#), 1_000_012);
+        assert_eq!(COSTS.of(r#"{"data": {"flags": {"a": {}, "b": 1}}}"#), 4_000_000);
+        assert_eq!(COSTS.of(r#"{"d\u0061ta": {"flags": {"a": {}}}}"#), 3_000_001);
+        assert_eq!(COSTS.of(r#"}}]"open"#), 10);
+    }
+
+    #[test]
+    fn of_what_is_over_when_the_next_flag_begins_only_the_most_counts() {
+        let working = PartCosts { object: 0, list: 0, element: 0, name: 0, text: 5, byte: 0 };
+        let kept = PartCosts { object: 0, list: 0, element: 0, name: 0, text: 0, byte: 0 };
+        let costs = Costs { depth: 2, wrapper: None, item: 0, kept, working };
+        let text = r#"{"flags": {"a": {"x": "1"}, "b": {"x": ["1", "2", "3"]}, "c": "1"}}"#;
+        assert_eq!(costs.of(text), 15);
+    }
+
+    #[test]
+    fn small_documents_are_never_refused_and_a_limit_of_ones_own_counts_alone() {
+        let small = r#"{"flags": {"a": 1, "b": 2}}"#;
+        let admit = |limit: MemoryLimit, text: &str| limit.admit(text, &COSTS);
+        assert!(admit(MemoryLimit::default(), small).is_ok());
+        assert!(admit(MemoryLimit::bytes(3_000_000), small).is_ok());
+        let error = admit(MemoryLimit::bytes(2_999_999), small).unwrap_err();
+        let too_large = *error.too_large().unwrap();
+        let expected = DocumentTooLarge { bytes: 27, memory: 3_000_000, limit: 2_999_999 };
+        assert_eq!(too_large, expected);
+        assert!(too_large.to_string().contains("with_max_memory"), "{too_large}");
+        let many = format!(r#"{{"flags": [{}0]}}"#, "0,".repeat(100));
+        let error = admit(MemoryLimit::default(), &many).unwrap_err();
+        assert_eq!(error.too_large().unwrap().limit, 32 << 20);
+    }
+}
