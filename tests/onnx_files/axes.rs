@@ -176,5 +176,5 @@ fn a_graph_that_no_engine_prepares_for_any_size_says_which_axes_to_fix() {
     assert!(std::error::Error::source(&error).is_some());
     let loader = onnx::Graph::builder().axis("height", 4).axis("x[3]", 2);
     let drawn = loader.graph_from_bytes(&file).unwrap().predict(&image(4, 2)).unwrap();
-    assert!((0..8).contains(&drawn.get("y").unwrap().as_i64().unwrap()[0]));
+    assert_eq!(drawn.get("y").unwrap().shape(), [1, 1]);
 }
