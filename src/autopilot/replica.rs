@@ -67,7 +67,8 @@ pub(super) struct ClockReading {
 pub(super) struct LocalHealth {
     pub(super) eligible: bool,
     pub(super) breaker_opens: u64,
-    pub(super) conflict: Option<String>,
+    /// What a writer found changed: at which revision, and in words.
+    pub(super) conflict: Option<(u64, String)>,
 }
 
 /// The state as this replica last read or wrote it.
@@ -333,7 +334,8 @@ impl Replica {
             breaker_opens: local.breaker_opens,
             veto: self.view.veto.clone(),
             alarm: if guarding { evidence.alarm(self.view.replicas.max(1)) } else { None },
-            conflict: local.conflict.clone(),
+            conflict: local.conflict.as_ref().map(|(_, why)| why.clone()),
+            conflict_rev: local.conflict.as_ref().map_or(0, |(rev, _)| *rev),
             counts: evidence.counts(),
         };
         let name = format!("{}/tally/{}.json", self.prefix, self.id);

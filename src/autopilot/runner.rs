@@ -256,7 +256,7 @@ impl RunnerShared {
             eligible: !health.is_empty()
                 && health.iter().all(|one| one.is_some_and(|one| one.eligible)),
             breaker_opens: health.iter().flatten().map(|one| one.breaker_opens).sum(),
-            conflict: self.conflict.lock().clone().map(|(_, why)| why),
+            conflict: self.conflict.lock().clone(),
         }
     }
 

@@ -5,8 +5,12 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    gate::Gate, phase::Phase, plan::RolloutPlan, stage::Share, tally::ReplicaTally,
-    transition::Transition,
+    gate::Gate,
+    phase::Phase,
+    plan::RolloutPlan,
+    stage::Share,
+    tally::ReplicaTally,
+    transition::{Cause, Transition},
 };
 
 /// The form of the document. Another form is not read: a replica that does not understand it lets
@@ -92,6 +96,19 @@ pub(super) struct Tick {
 }
 
 impl RolloutState {
+    /// Whether somebody has let the rollout go on after this revision.
+    pub(super) fn resumed_after(&self, rev: u64) -> bool {
+        self.transitions.iter().any(|one| one.rev > rev && one.cause == Cause::Resumed)
+    }
+
+    /// Whether, after this revision, the rollout was paused because somebody else had changed what a
+    /// writer writes, and was let go on after that.
+    pub(super) fn conflict_resolved_after(&self, rev: u64) -> bool {
+        let mut later = self.transitions.iter().filter(|one| one.rev > rev);
+        let conflict = later.find(|one| one.cause == Cause::Conflict);
+        conflict.is_some_and(|conflict| self.resumed_after(conflict.rev))
+    }
+
     /// Where every rollout begins.
     pub(super) fn new(plan: &RolloutPlan, config_hash: &str, at: u64) -> RolloutState {
         RolloutState {

@@ -22,6 +22,9 @@ pub(super) struct ReplicaTally {
     pub(super) veto: Option<String>,
     pub(super) alarm: Option<String>,
     pub(super) conflict: Option<String>,
+    /// At which revision: a person who resumed after it has agreed to what is there.
+    #[serde(default)]
+    pub(super) conflict_rev: u64,
     /// What the evidence counts.
     pub(super) counts: serde_json::Value,
 }

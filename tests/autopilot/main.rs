@@ -8,3 +8,4 @@ mod support;
 mod clamp;
 mod faults;
 mod store;
+mod writers;

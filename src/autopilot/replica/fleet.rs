@@ -66,7 +66,7 @@ impl Replica {
                 sums.replicas += 1;
                 sums.eligible += usize::from(tally.eligible);
                 // A replica that is gone looks at no vendor any more.
-                if sums.conflict.is_none() {
+                if sums.conflict.is_none() && !state.resumed_after(tally.conflict_rev) {
                     sums.conflict.clone_from(&tally.conflict);
                 }
                 sums.strangers += usize::from(!follows);

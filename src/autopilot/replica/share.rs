@@ -1,6 +1,6 @@
 //! Whom a replica lets through.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{ClockReading, ReplicaView};
 use crate::autopilot::{
@@ -86,6 +86,11 @@ impl ShareGate {
 impl ReplicaView {
     pub(in crate::autopilot) fn state(&self) -> Option<&RolloutState> {
         self.seen.as_ref().map(|seen| &*seen.state)
+    }
+
+    /// The same, to keep.
+    pub(in crate::autopilot) fn shared_state(&self) -> Option<Arc<RolloutState>> {
+        self.seen.as_ref().map(|seen| Arc::clone(&seen.state))
     }
 
     /// By what name this replica commits.

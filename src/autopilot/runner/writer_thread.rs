@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::RunnerShared;
 use crate::autopilot::{
-    Cause, Transition,
+    Transition,
+    state::RolloutState,
     store::{Expect, StoreError},
     writer::{Intent, ShareWriter, WriteError, Written},
 };
@@ -56,13 +57,13 @@ impl RunnerShared {
         writer: &Arc<dyn ShareWriter>,
         tried: &mut HashMap<String, WriteAttempt>,
     ) {
-        let (transition, own) = {
+        let (state, own) = {
             let view = self.view.lock();
-            let Some(transition) = view.state().and_then(|state| state.transitions.last()) else {
-                return;
-            };
-            (transition.clone(), view.id() == transition.by)
+            let Some(state) = view.shared_state() else { return };
+            let own = state.transitions.last().is_some_and(|last| last.by == view.id());
+            (state, own)
         };
+        let Some(transition) = state.transitions.last() else { return };
         let (name, now) = (writer.name().into_owned(), self.time().monotonic);
         let is_new = tried.get(&name).is_none_or(|tried| tried.rev != transition.rev);
         let known = *tried
@@ -78,7 +79,7 @@ impl RunnerShared {
         if known.done || !due {
             return;
         }
-        let done = match self.write(&**writer, &name, &transition) {
+        let done = match self.write(&**writer, &name, transition, &state) {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(
@@ -100,19 +101,16 @@ impl RunnerShared {
         writer: &dyn ShareWriter,
         name: &str,
         transition: &Transition,
+        state: &RolloutState,
     ) -> Result<(), WriteError> {
         let since = self.conflict.lock().as_ref().map(|(since, _)| *since);
-        let agreed =
-            transition.cause == Cause::Resumed && since.is_some_and(|at| transition.rev > at);
-        match (since, agreed) {
-            (None, _) => self.write_over(writer, name, transition, false),
-            (Some(_), true) => {
-                *self.conflict.lock() = None;
-                self.write_over(writer, name, transition, true)
-            }
+        let agreed = since.is_some_and(|since| state.resumed_after(since));
+        if since.is_some() && !agreed {
             // Nothing is written until somebody has resumed.
-            (Some(_), false) => Ok(()),
+            return Ok(());
         }
+        *self.conflict.lock() = None;
+        self.write_over(writer, name, transition, state, agreed)
     }
 
     fn write_over(
@@ -120,6 +118,7 @@ impl RunnerShared {
         writer: &dyn ShareWriter,
         name: &str,
         transition: &Transition,
+        state: &RolloutState,
         agreed: bool,
     ) -> Result<(), WriteError> {
         let stored =
@@ -131,7 +130,9 @@ impl RunnerShared {
         if left.as_ref().is_some_and(|left| left.rev >= transition.rev) {
             return Ok(());
         }
-        let last = left.map(|left| left.written).filter(|_| !agreed);
+        // Whoever resumes may do so on another replica than the one that found the conflict.
+        let last = left.filter(|left| !agreed && !state.conflict_resolved_after(left.rev));
+        let last = last.map(|left| left.written);
         let intent = Intent {
             autopilot: self.plan.autopilot.clone(),
             candidate: self.plan.candidate.to_string(),
@@ -145,7 +146,9 @@ impl RunnerShared {
         };
         let written = writer.write(&intent, last.as_ref()).inspect_err(|error| {
             if error.is_conflict() {
-                *self.conflict.lock() = Some((transition.rev, error.to_string()));
+                // Only who resumes from now on can have seen what is there.
+                let now = self.view.lock().state().map_or(transition.rev, |state| state.rev);
+                *self.conflict.lock() = Some((now, error.to_string()));
             }
         })?;
         let left = WriterRecord { rev: transition.rev, written };

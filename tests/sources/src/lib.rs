@@ -9,6 +9,7 @@ pub mod load;
 pub mod proxy;
 pub mod soak;
 pub mod tls;
+pub mod tunnel;
 pub mod unleash;
 pub mod unleash_admin;
 pub mod vendor;
@@ -21,7 +22,7 @@ use modelgate::{
 };
 
 /// Long enough for any machine; nothing waits it out unless the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until the status is so.
 #[track_caller]

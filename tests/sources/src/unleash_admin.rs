@@ -56,6 +56,11 @@ impl Peer {
         })
     }
 
+    /// A token for the admin API.
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
     /// Whether the server may be killed and started.
     pub fn is_ours(&self) -> bool {
         self.folder.is_some()
@@ -151,12 +156,25 @@ impl Peer {
 }
 
 impl RealFlag<'_> {
+    fn environment_path(&self) -> String {
+        format!("projects/default/features/{}/environments/development", self.name)
+    }
+
+    /// Where the admin API has its strategy.
+    pub fn strategy_path(&self) -> String {
+        format!("{}/strategies/{}", self.environment_path(), self.strategy)
+    }
+
+    /// What the server calls its strategy.
+    pub fn strategy_id(&self) -> &str {
+        &self.strategy
+    }
+
     pub fn change(&mut self, wanted: Wanted) {
-        let name = &self.name;
-        let environment = format!("projects/default/features/{name}/environments/development");
+        let environment = self.environment_path();
         if (Wanted { on: self.wanted.on, ..wanted }) != self.wanted {
-            let path = format!("{environment}/strategies/{}", self.strategy);
-            self.peer.admin("PUT", &path, Some(&strategy(name, &wanted)));
+            let edited = strategy(&self.name, &wanted);
+            self.peer.admin("PUT", &self.strategy_path(), Some(&edited));
         }
         if wanted.on != self.wanted.on {
             let switch = if wanted.on { "on" } else { "off" };

@@ -1,15 +1,14 @@
 //! `flagd::Source` against a stand-in for the daemon's sync service.
 
-use std::{
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-    time::Duration,
-};
+use std::{io::Write, net::TcpListener, time::Duration};
 
 use modelgate::{Context, Flags, flagd};
 use modelgate_source_tests::{
-    PATIENCE, attempts, eventually, expect, expect_text, flagd::Flagd, proxy::Proxy, reason,
+    PATIENCE, attempts, eventually, expect, expect_text,
+    flagd::Flagd,
+    proxy::Proxy,
+    reason,
+    tunnel::{head_of, tunnel_to},
 };
 
 fn serving(version: &str) -> String {
@@ -270,7 +269,7 @@ fn a_proxy_that_refuses_is_named_and_its_password_is_not() {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            head_of(&mut stream);
+            let _ = head_of(&mut stream);
             let _ = stream.write_all(b"HTTP/1.1 407 Who are you\r\n\r\n");
         }
     });
@@ -281,36 +280,4 @@ fn a_proxy_that_refuses_is_named_and_its_password_is_not() {
     let flags = store(source);
     let status = expect(&flags, |status| reason(status).contains("407 Who are you"));
     assert!(!reason(&status).contains("hidden"), "{status:?}");
-}
-
-fn head_of(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
-}
-
-/// A proxy that opens tunnels to this server, wherever they are wanted to; and the heads of its
-/// requests.
-fn tunnel_to(server: std::net::SocketAddr) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (tell, heads) = mpsc::channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut client = stream.unwrap();
-            let head = head_of(&mut client);
-            client.write_all(b"HTTP/1.1 200 Go on\r\n\r\n").unwrap();
-            let upstream = TcpStream::connect(server).unwrap();
-            let (mut from, mut to) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-            let (mut from, mut to) = (upstream, client);
-            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-            let _ = tell.send(head);
-        }
-    });
-    (address, heads)
 }

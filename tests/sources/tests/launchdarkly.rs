@@ -12,6 +12,8 @@ use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     launchdarkly::LaunchDarkly,
     proxy::{Fault, Proxy},
+    tls::{Authority, Terminator},
+    tunnel::tunnel_to,
 };
 
 const KEY: &str = "sdk-hidden";
@@ -234,6 +236,41 @@ fn a_new_key_is_tried_at_once_and_opens_the_stream_anew() {
     assert_eq!(keys, [KEY, "sdk-second", "sdk-third"]);
     assert_eq!(flags.status().sources[0].connection.as_ref().unwrap().failures, 1, "the refusal");
     assert!(key.set("not\na key").is_err());
+}
+
+#[test]
+fn flags_and_events_pass_through_a_proxy_to_a_host_of_an_authority_of_ones_own() {
+    let ours = Authority::new("ours");
+    for scheme in ["https", "http"] {
+        let server = LaunchDarkly::start(&data(1, "v1"));
+        let certified = ours.certify("flags.invalid");
+        let terminator = Terminator::before(server.address, certified, b"http/1.1");
+        let behind = if scheme == "https" { terminator.address() } else { server.address };
+        let (proxy, heads) = tunnel_to(behind);
+        // A name that only the proxy knows.
+        let url = format!("{scheme}://flags.invalid:8030");
+        let settings = HttpSettings::new()
+            .timeout(PATIENCE)
+            .proxy(format!("http://user:p%40ss@{proxy}"))
+            .root_certificates(ours.pem());
+        let events = launchdarkly::Events::new()
+            .url(&url)
+            .flush_interval(Duration::from_millis(5))
+            .diagnostics(None);
+        let flags = store(source(&url).settings(settings).events(events));
+        flags.wait_ready(PATIENCE).unwrap();
+        server.patch_flag("m", &flag(2, "v2"));
+        expect_text(&flags, "m", "v2");
+        eventually("what was evaluated is told", || !server.events("summary").is_empty());
+        let head = heads.recv_timeout(PATIENCE).unwrap().to_ascii_lowercase();
+        let asked = match scheme {
+            "https" => "connect flags.invalid:8030 http/1.1\r\n",
+            _ => "get http://flags.invalid:8030/all http/1.1\r\n",
+        };
+        assert!(head.starts_with(asked), "{head}");
+        // user:p@ss
+        assert!(head.contains("proxy-authorization: basic dxnlcjpwqhnz\r\n"), "{head}");
+    }
 }
 
 #[test]

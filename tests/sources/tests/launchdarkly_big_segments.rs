@@ -209,7 +209,10 @@ fn a_store_that_hangs_is_none_that_is_well() {
     let quick =
         calm().poll_interval(Duration::from_millis(1)).stale_after(Duration::from_millis(500));
     let cache = quick.build(store.clone()).unwrap();
-    well(&cache);
+    eventually("well", || {
+        store.synchronized(now());
+        cache.status() == BigSegmentsStatus::Healthy
+    });
     store.hold(true);
     let waiting = cache.prepare("user-key");
     eventually("stale", || cache.status() == BigSegmentsStatus::Stale);

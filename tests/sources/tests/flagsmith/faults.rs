@@ -108,7 +108,9 @@ fn a_server_that_wants_to_be_left_alone_is() {
     server.set(Place::Document, Answer::Well);
     expect_text(&flags, "m", "v1");
     assert!(started.elapsed() >= Duration::from_secs(1));
-    assert_eq!(server.asked(Place::Document).iter().filter(|asked| !asked.well).count(), 1);
+    let refused = server.asked(Place::Document).iter().filter(|asked| !asked.well).count();
+    // Once, or once a second where this thread was not let go on.
+    assert!((1..=1 + started.elapsed().as_secs() as usize).contains(&refused), "{refused}");
 }
 
 #[test]
