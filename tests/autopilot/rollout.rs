@@ -22,7 +22,7 @@ use modelgate::{
     model_fn,
     verdict::{Metric, Verdict},
 };
-use support::{ByHand, serving, until};
+use support::{serving, test_flags, until};
 
 const FLAG: &str = "ml-model-version";
 const PERIOD: Duration = Duration::from_millis(10);
@@ -97,7 +97,7 @@ impl Service {
                 }),
             )
             .fallback("v1")
-            .source(ByHand::with(&serving(FLAG, "v2")))
+            .source(test_flags(&serving(FLAG, "v2")))
             // Both, so that either is shadowed while the other answers.
             .shadow(Shadow::always().candidate("v2").candidate("v1").key_hasher(hasher).joined())
             .sink(verdict.clone())
