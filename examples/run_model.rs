@@ -38,6 +38,9 @@ use serde_json::{Value, json};
 
 const USAGE: &str = "usage: run_model [--engine tract|ort] < requests.jsonl > answers.jsonl";
 
+const DATATYPES: &str =
+    "BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, FP32, FP64, BYTES";
+
 #[derive(Deserialize)]
 struct Request {
     model: PathBuf,
@@ -91,12 +94,13 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let mut kept = Kept::default();
     let mut out = io::stdout().lock();
-    for line in io::stdin().lock().lines() {
+    for line in io::stdin().lock().split(b'\n') {
         let Ok(line) = line else { return ExitCode::FAILURE };
-        if line.trim().is_empty() {
-            continue;
-        }
-        let answer = answer(&line, &engine, &mut kept);
+        let answer = match str::from_utf8(&line) {
+            Ok(line) if line.trim().is_empty() => continue,
+            Ok(line) => answer(line, &engine, &mut kept),
+            Err(error) => json!({ "error": format!("the request: {error}") }),
+        };
         // Each line is flushed: who asks may wait for it.
         if writeln!(out, "{answer}").and_then(|()| out.flush()).is_err() {
             return ExitCode::FAILURE;
@@ -239,7 +243,7 @@ fn read(shape: Vec<usize>, datatype: &str, values: &[Value]) -> Result<Tensor, B
         "FP64" => each(values, "a number", float)?.into(),
         "BYTES" => each(values, "a text", |value| value.as_str().map(Box::<str>::from))?.into(),
         other => {
-            return Err(format!("datatype: found {other}, expected one of the protocol").into());
+            return Err(format!("datatype: found {other}, expected one of {DATATYPES}").into());
         }
     };
     Ok(Tensor::new(shape, data)?)

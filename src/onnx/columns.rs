@@ -1,27 +1,28 @@
 //! A classifier whose inputs are the columns of a table, each of its own type.
 
 mod column;
+mod input;
+mod plans;
 mod text;
 
 use std::{fmt, sync::Arc};
 
-use crate::hash::{NameSet, Names};
-use smallvec::SmallVec;
-
-use self::column::Column;
 pub use self::text::TextClassifier;
+use self::{
+    column::Column,
+    input::Input,
+    plans::{BatchRun, ColumnPlans},
+};
 use super::{
-    AxisSize, Document, LARGEST_BATCH, LoadError, Loader, Outputs, Plan, Rows, TensorInfo,
-    describe::shape_text,
-    engine, read_scores,
+    Document, LoadError, Loader, Plan, Rows, TensorInfo,
     schema::{self, Classes},
     select::Selection,
     sidecar::Sidecar,
 };
 use crate::{
-    features::{FeatureValue, Features, Name},
+    features::Features,
+    hash::Names,
     model::{Acceptance, Classification, Label, Model, ModelError},
-    tensor::Tensor,
 };
 
 /// A classifier whose inputs are the columns of a table, numbers and texts among them: it takes
@@ -46,43 +47,6 @@ use crate::{
 /// `values` of a text. A model that refuses texts it does not know needs either.
 #[derive(Clone)]
 pub struct ColumnClassifier(Arc<ColumnPlans>);
-
-struct ColumnPlans {
-    /// For one row.
-    plan: Plan,
-    many: BatchRun,
-    inputs: Vec<Input>,
-    columns: Vec<Column>,
-    places: Names<Box<str>, usize>,
-    ignored: NameSet<Box<str>>,
-    selection: Selection,
-    classes: usize,
-    names: Classes,
-    golden: Vec<(Features, Classification)>,
-    tolerance: f32,
-    sha256: Box<str>,
-}
-
-/// How many rows are run.
-enum BatchRun {
-    /// At once, by a plan of their own.
-    Plan(Plan),
-    /// At once, by the plan for one.
-    Same,
-    OneByOne,
-}
-
-/// One input: a run of columns.
-struct Input {
-    description: TensorInfo,
-    dtype: crate::tensor::Dtype,
-    width: usize,
-}
-
-/// The values of a row, in the order of the columns.
-type Row<'a> = SmallVec<[&'a FeatureValue; 32]>;
-
-static MISSING: FeatureValue = FeatureValue::Null;
 
 impl ColumnClassifier {
     /// Loads the classifier in a file, with every option at its default.
@@ -250,205 +214,6 @@ fn columns(
         .collect()
 }
 
-impl Input {
-    fn new(description: &TensorInfo) -> Result<Input, LoadError> {
-        let wrong = |expected: &str| LoadError::Shape {
-            tensor: description.name.clone(),
-            found: shape_text(description.shape.as_deref()).into(),
-            expected: expected.into(),
-        };
-        let width = match description.shape.as_deref() {
-            Some([AxisSize::Fixed(count), ..]) if *count != 1 => {
-                return Err(wrong("a first axis for any number of rows"));
-            }
-            Some([_]) => 1,
-            Some([_, AxisSize::Fixed(width)]) if (1..=MOST_COLUMNS).contains(width) => *width,
-            _ => return Err(wrong("[rows] or [rows, columns], with a number of columns")),
-        };
-        let Some(dtype) = description.dtype else {
-            return Err(LoadError::Dtype {
-                tensor: description.name.clone(),
-                found: "?".into(),
-                expected: "a type that is supported".into(),
-            });
-        };
-        Ok(Input { description: description.clone(), dtype, width })
-    }
-
-    fn shape(&self, rows: usize) -> Vec<usize> {
-        match self.description.shape.as_deref() {
-            Some([_]) => vec![rows],
-            _ => vec![rows, self.width],
-        }
-    }
-}
-
-/// An input of more columns is a mistake in the file.
-const MOST_COLUMNS: usize = 1 << 20;
-
-impl ColumnPlans {
-    /// The values of these features in the order of the columns, each checked.
-    fn row<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
-        if !features.is_named() {
-            return self.ordered(features);
-        }
-        let mut row: SmallVec<[Option<&FeatureValue>; 32]> =
-            SmallVec::from_elem(None, self.columns.len());
-        for (name, value) in features.entries() {
-            let place = self.places.get(name).copied();
-            let Some((column, slot)) =
-                place.and_then(|place| Some((self.columns.get(place)?, row.get_mut(place)?)))
-            else {
-                if self.ignored.contains(name) {
-                    continue;
-                }
-                let expected = "only names of the model's features";
-                return Err(ModelError::unknown_name(Name(name), expected));
-            };
-            if slot.is_some() {
-                let (found, expected) = ("a second value", "each name once");
-                return Err(ModelError::wrong_form(Name(name), found, expected));
-            }
-            column
-                .check(value)
-                .map_err(|expected| ModelError::invalid_input(Name(name), value, expected))?;
-            *slot = Some(value);
-        }
-        let value = |(value, column): (Option<&'a FeatureValue>, &Column)| match value {
-            Some(value) => Ok(value),
-            None if column.optional => Ok(&MISSING),
-            None => {
-                let expected = column.expectation();
-                Err(ModelError::wrong_form(Name(&column.name), "nothing", expected))
-            }
-        };
-        row.into_iter().zip(&self.columns).map(value).collect()
-    }
-
-    fn ordered<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
-        if features.len() != self.columns.len() {
-            return Err(ModelError::wrong_form(
-                "features",
-                format_args!("{} values", features.len()),
-                format_args!("{} values", self.columns.len()),
-            ));
-        }
-        let check = |(place, (value, column)): (usize, (&'a FeatureValue, &Column))| {
-            column.check(value).map(|()| value).map_err(|expected| {
-                let field = format_args!("features[{place}] ({})", column.name).to_string();
-                ModelError::invalid_input(field, value, expected)
-            })
-        };
-        features.values().iter().zip(&self.columns).enumerate().map(check).collect()
-    }
-
-    /// Runs checked rows.
-    fn run(&self, plan: &Plan, rows: &[&Row<'_>]) -> Result<Outputs, ModelError> {
-        let mut tensors = Vec::with_capacity(self.inputs.len());
-        let mut first = 0_usize;
-        for input in &self.inputs {
-            let end = first.saturating_add(input.width);
-            let mut data = column::room(input.dtype, rows.len().saturating_mul(input.width));
-            for row in rows {
-                let values = row.get(first..end).unwrap_or_default();
-                let columns = self.columns.get(first..end).unwrap_or_default();
-                for (value, column) in values.iter().zip(columns) {
-                    column.push(value, &mut data);
-                }
-            }
-            tensors.push(Tensor::new(input.shape(rows.len()), data).map_err(ModelError::new)?);
-            first = end;
-        }
-        plan.run(tensors.iter())
-    }
-
-    fn batch_plan(&self) -> Option<&Plan> {
-        match &self.many {
-            BatchRun::Plan(plan) => Some(plan),
-            BatchRun::Same => Some(&self.plan),
-            BatchRun::OneByOne => None,
-        }
-    }
-
-    fn one(&self, row: &Row<'_>) -> Result<Classification, ModelError> {
-        let outputs = self.run(&self.plan, &[row])?;
-        self.scores(&outputs, 1, 0)
-    }
-
-    /// Answers rows, as many at once as may be.
-    fn many<'a>(
-        &self,
-        rows: impl ExactSizeIterator<Item = Result<Row<'a>, ModelError>>,
-    ) -> Vec<Result<Classification, ModelError>> {
-        let plan = self.batch_plan().filter(|_| rows.len() > 1);
-        let mut answers = Vec::with_capacity(rows.len());
-        let mut rows = rows.peekable();
-        while rows.peek().is_some() {
-            let read: Vec<Result<Row<'_>, ModelError>> =
-                rows.by_ref().take(LARGEST_BATCH).collect();
-            let good: Vec<&Row<'_>> = read.iter().filter_map(|row| row.as_ref().ok()).collect();
-            let plan = plan.filter(|_| !good.is_empty());
-            let outputs = plan.and_then(|plan| self.run(plan, &good).ok());
-            let count = good.len();
-            let mut place = 0_usize;
-            for row in &read {
-                answers.push(match (row, &outputs) {
-                    (Err(error), _) => Err(error.clone()),
-                    (Ok(_), Some(outputs)) => {
-                        let answer = self.scores(outputs, count, place);
-                        place = place.saturating_add(1);
-                        answer
-                    }
-                    // The batch failed as a whole: a row that would succeed alone still must.
-                    (Ok(row), None) => self.one(row),
-                });
-            }
-        }
-        answers
-    }
-
-    fn scores(
-        &self,
-        outputs: &Outputs,
-        rows: usize,
-        row: usize,
-    ) -> Result<Classification, ModelError> {
-        read_scores(&self.selection, &self.names, self.classes, outputs, rows, row)
-    }
-
-    /// Runs a first row and a first batch, which settle the number of classes.
-    fn prove(&mut self, graph: schema::Graph, said: &mut Sidecar) -> Result<(), LoadError> {
-        let examples = Features::row(self.columns.iter().map(Column::example));
-        let first = self.golden.first().map_or(examples, |(features, _)| features.clone());
-        let row = self
-            .row(&first)
-            .map_err(|error| said.wrong("golden[0]", error, "features that fit the model"))?;
-        let run = |plan: &Plan, rows: &[&Row<'_>]| {
-            engine::guarded("running a first row", || self.run(plan, rows))
-        };
-        let classes = self.selection.prove(&run(&self.plan, &[&row])?, 1)?;
-        let batch = self.batch_plan().map(|plan| run(plan, &[&row, &row, &row]));
-        let proven = batch.is_some_and(|outputs| {
-            let count = outputs.and_then(|outputs| self.selection.prove(&outputs, 3));
-            count.is_ok_and(|count| count == classes)
-        });
-        let answer = {
-            self.classes = classes;
-            self.one(&row)
-        };
-        drop(row);
-        if !proven {
-            self.many = BatchRun::OneByOne;
-        }
-        self.names = Classes::new(graph, said, classes)?;
-        if let Ok(answer) = answer {
-            let label = self.names.named(answer.label);
-            self.names.check(&label);
-        }
-        Ok(())
-    }
-}
-
 impl Model<Features, Classification> for ColumnClassifier {
     fn predict(&self, features: &Features) -> Result<Classification, ModelError> {
         self.0.one(&self.0.row(features)?)
@@ -461,7 +226,7 @@ impl Model<Features, Classification> for ColumnClassifier {
 
 impl fmt::Debug for ColumnClassifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnnxColumns")
+        f.debug_struct("ColumnClassifier")
             .field("features", &self.0.columns.len())
             .field("classes", &self.0.classes)
             .field("sha256", &self.0.sha256)

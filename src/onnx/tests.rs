@@ -1,6 +1,7 @@
 //! What can only be seen from inside.
 
 use super::*;
+use crate::model::{Classification, Model};
 
 #[test]
 fn the_prepared_graphs_go_with_the_last_user() {

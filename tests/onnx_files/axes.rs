@@ -5,6 +5,7 @@ use modelgate::{
     onnx::{self, AxisSize},
     tensor::{Tensor, Tensors},
 };
+use tract_onnx::pb::ValueInfoProto;
 
 use crate::write::{ints, model, node, value};
 
@@ -153,4 +154,27 @@ fn a_mark_of_question_is_no_name() {
     assert_eq!(graph.inputs()[0].shape.as_ref().unwrap()[2..], [AxisSize::Free, AxisSize::Free]);
     let outputs = graph.predict(&image(2, 3)).unwrap();
     assert_eq!(outputs.get("y").unwrap().shape(), [1, 1, 2, 3]);
+}
+
+#[test]
+fn a_graph_that_no_engine_prepares_for_any_size_says_which_axes_to_fix() {
+    // The interpreter does not draw; the engine does, and flattens no two open axes into one.
+    let file = model(
+        vec![node("Flatten", &["x"], "flat"), node("Multinomial", &["flat"], "y")],
+        vec![value("x", &["batch", "1", "height", ""])],
+        vec![ValueInfoProto { name: "y".into(), ..ValueInfoProto::default() }],
+        Vec::new(),
+    );
+    let error = onnx::Graph::from_bytes(&file).unwrap_err();
+    let onnx::LoadError::OpenAxes { axes, .. } = &error else { panic!("{error}") };
+    assert_eq!(axes.iter().map(|axis| &**axis).collect::<Vec<_>>(), ["height", "x[3]"]);
+    assert_eq!(
+        error.to_string(),
+        "the engine cannot prepare the graph for every size of `height`, `x[3]`: say the sizes with \
+         `axis(\"height\", size)`"
+    );
+    assert!(std::error::Error::source(&error).is_some());
+    let loader = onnx::Graph::builder().axis("height", 4).axis("x[3]", 2);
+    let drawn = loader.graph_from_bytes(&file).unwrap().predict(&image(4, 2)).unwrap();
+    assert_eq!(drawn.get("y").unwrap().shape(), [1, 1]);
 }

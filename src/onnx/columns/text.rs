@@ -4,7 +4,9 @@ use std::fmt;
 
 use smallvec::smallvec;
 
-use super::{ColumnClassifier, ColumnPlans, Document, LoadError, Loader, Row, Sidecar, TensorInfo};
+use super::{
+    ColumnClassifier, ColumnPlans, Document, LoadError, Loader, Sidecar, TensorInfo, plans::Row,
+};
 use crate::{
     features::FeatureValue,
     model::{Acceptance, Classification, Label, Model, ModelError},

@@ -3,8 +3,8 @@
 use super::{
     Dtype, Tensor, TensorData,
     call::Call,
-    gather::concatenated,
     indexing::transposed,
+    parts::concatenated,
     reduction::softmax_of,
     value::{self, OperatorError, Outcome, Value, ensure, floats, from_floats, one},
 };

@@ -2,8 +2,8 @@
 
 use super::{
     call::Call,
-    gather,
     indexing::{self, Lanes},
+    parts,
     value::{self, OperatorError, Outcome, Value, ensure, zeros},
 };
 use crate::tensor::Tensor;
@@ -47,7 +47,7 @@ fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, OperatorE
         .map(|tensor| value::tensor(&shape, tensor.data().clone()))
         .collect::<Result<_, _>>()?;
     let all: Vec<&Tensor> = raised.iter().collect();
-    Ok(Value::Tensor(gather::concatenated(&all, axis as i64)?.into()))
+    Ok(Value::Tensor(parts::concatenated(&all, axis as i64)?.into()))
 }
 
 pub(super) fn repeat(call: &Call<'_>) -> Outcome {
@@ -107,7 +107,7 @@ pub(super) fn scan(call: &Call<'_>) -> Outcome {
         let mut given = carried;
         for (tensor, axis, reversed) in &inputs {
             let at = if *reversed { rounds - 1 - round } else { round };
-            let part = gather::part(tensor, *axis, at, 1)?;
+            let part = parts::part(tensor, *axis, at, 1)?;
             let mut shape = part.shape().to_vec();
             shape.remove(*axis);
             given.push(Value::Tensor(value::tensor(&shape, part.into_data())?.into()));

@@ -370,7 +370,7 @@ pub(super) fn causal(call: &Call<'_>) -> Outcome {
             value::tensor(&shape, value::zeros(x.dtype(), value::count(&shape)?))?
         }
     };
-    let padded = super::gather::concatenated(&[&past, x], 2)?;
+    let padded = super::parts::concatenated(&[&past, x], 2)?;
     let (values, weights) = (floats(&padded)?, floats(w)?);
     let bias = call.maybe(2)?.map(floats).transpose()?;
     let swish = match &*call.text("activation", "none") {
@@ -387,5 +387,5 @@ pub(super) fn causal(call: &Call<'_>) -> Outcome {
         if swish { sum * super::elementwise::sigmoid(sum) } else { sum }
     });
     let y: Tensor = value::tensor(x.shape(), from_floats(x.dtype(), made.collect()))?;
-    all([y, super::gather::part(&padded, 2, padded.shape()[2] - (k - 1), k - 1)?])
+    all([y, super::parts::part(&padded, 2, padded.shape()[2] - (k - 1), k - 1)?])
 }

@@ -217,7 +217,7 @@ fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, 
         let mut lists: Vec<Vec<usize>> =
             x.shape().iter().map(|size| (0..*size).collect()).collect();
         lists[axis] = taps.iter().flatten().map(|(at, _)| *at).collect();
-        return super::gather::picked(x, &lists);
+        return super::parts::picked(x, &lists);
     }
     let values = floats(x)?;
     let mut shape = x.shape().to_vec();

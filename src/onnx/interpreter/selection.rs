@@ -165,7 +165,7 @@ pub(super) fn compress(call: &Call<'_>) -> Outcome {
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
     let mut lists: Vec<Vec<usize>> = x.shape().iter().map(|size| (0..*size).collect()).collect();
     lists[axis] = kept(x.shape()[axis]);
-    one(super::gather::picked(x, &lists)?)
+    one(super::parts::picked(x, &lists)?)
 }
 
 pub(super) fn non_zero(call: &Call<'_>) -> Outcome {
@@ -240,7 +240,7 @@ pub(super) fn unique(call: &Call<'_>) -> Outcome {
         Some(axis) => {
             let mut lists: Vec<Vec<usize>> = x.shape().iter().map(|s| (0..*s).collect()).collect();
             lists[axis] = leaders;
-            super::gather::picked(x, &lists)?
+            super::parts::picked(x, &lists)?
         }
     };
     all([distinct, Tensor::vector(first), Tensor::vector(inverse), Tensor::vector(counts)])

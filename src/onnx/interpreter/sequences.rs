@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     call::Call,
-    gather::{concatenated, part, part_sizes},
     indexing,
+    parts::{concatenated, part, part_sizes},
     value::{self, OperatorError, Outcome, Value, ensure, one},
 };
 use crate::tensor::Tensor;

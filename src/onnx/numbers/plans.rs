@@ -3,7 +3,10 @@
 use super::{
     super::{
         BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Outputs, Plan, Rows,
-        TensorInfo, engine, not_finite, schema, select, sidecar::Sidecar, wrong_length,
+        TensorInfo, engine,
+        row::{not_finite, wrong_length},
+        schema, select,
+        sidecar::Sidecar,
     },
     layout::{self, Answer, Layout},
 };

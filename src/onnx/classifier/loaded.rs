@@ -1,0 +1,249 @@
+//! A graph made ready to classify rows.
+
+use super::super::{
+    BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Outputs, Plan, Rows,
+    TensorInfo, engine,
+    row::{not_finite, wrong_length},
+    schema::{self, ClassifierMetadata},
+    scores::read_scores,
+    select::{self, Selection},
+    sidecar::Sidecar,
+};
+use crate::{
+    features::Schema,
+    model::{Classification, ModelError},
+};
+
+/// A graph made ready to classify rows, with what is known about it.
+pub(in crate::onnx) struct LoadedClassifier {
+    /// For one row; also for many when there is no other.
+    pub(in crate::onnx) plan: Plan,
+    /// How many rows that plan takes.
+    pub(in crate::onnx) rows: Rows,
+    /// For many rows, where that is another plan.
+    pub(in crate::onnx) batch_plan: Option<Plan>,
+    /// The shape of one row, its first axis being 1.
+    pub(in crate::onnx) row_shape: Box<[usize]>,
+    pub(in crate::onnx) features: usize,
+    pub(in crate::onnx) classes: usize,
+    pub(in crate::onnx) selection: Selection,
+    pub(in crate::onnx) non_finite: NonFiniteInput,
+    pub(in crate::onnx) inputs: Vec<TensorInfo>,
+    pub(in crate::onnx) outputs: Vec<TensorInfo>,
+    pub(in crate::onnx) sha256: Box<str>,
+    pub(in crate::onnx) metadata: ClassifierMetadata,
+}
+
+impl LoadedClassifier {
+    pub(in crate::onnx) fn check(&self, row: &[f32]) -> Result<(), ModelError> {
+        if row.len() != self.features {
+            return Err(wrong_length(row.len(), self.features));
+        }
+        if self.non_finite.allows(row, f32::is_finite, f32::is_nan) {
+            return Ok(());
+        }
+        Err(not_finite(row, self.non_finite))
+    }
+
+    pub(in crate::onnx) fn one(&self, row: &[f32]) -> Result<Classification, ModelError> {
+        if let Some(answer) = self.plan.answer(row) {
+            let Classification { label, probabilities } = answer?;
+            return Ok(Classification { label: self.metadata.classes.named(label), probabilities });
+        }
+        match self.rows {
+            Rows::Any | Rows::Exactly(1) => {
+                let outputs = self.plan.run_rows(&self.row_shape, row)?;
+                self.scores(&outputs, 1, 0)
+            }
+            Rows::Exactly(count) => {
+                let padded = row.repeat(count);
+                let outputs = self.plan.run_rows(&self.shape(count), &padded)?;
+                self.scores(&outputs, count, 0)
+            }
+        }
+    }
+
+    pub(in crate::onnx) fn largest_batch(&self) -> usize {
+        match (&self.batch_plan, self.rows) {
+            (Some(_), _) | (None, Rows::Any) => LARGEST_BATCH,
+            (None, Rows::Exactly(count)) => count.max(1),
+        }
+    }
+
+    /// Answers at most [`largest_batch`](Self::largest_batch) rows.
+    pub(in crate::onnx) fn many(
+        &self,
+        rows: &[&[f32]],
+        answers: &mut Vec<Result<Classification, ModelError>>,
+    ) {
+        if let [row] = rows {
+            answers.push(self.check(row).and_then(|()| self.one(row)));
+            return;
+        }
+        let checked: Vec<Result<(), ModelError>> = rows.iter().map(|row| self.check(row)).collect();
+        let mut flat: Vec<f32> = Vec::with_capacity(rows.len().saturating_mul(self.features));
+        let mut count = 0_usize;
+        let mut last: &[f32] = &[];
+        for (row, checked) in rows.iter().zip(&checked) {
+            if checked.is_ok() {
+                flat.extend_from_slice(row);
+                count += 1;
+                last = row;
+            }
+        }
+        let (plan, run) = match (&self.batch_plan, self.rows) {
+            (Some(plan), _) => (plan, count),
+            (None, Rows::Any) => (&self.plan, count),
+            (None, Rows::Exactly(exactly)) => (&self.plan, exactly),
+        };
+        for _ in count..run {
+            flat.extend_from_slice(last);
+        }
+        // All rows bad: nothing to run, and no engine is asked about a batch of none.
+        let outputs = if count == 0 { None } else { plan.run_rows(&self.shape(run), &flat).ok() };
+        let mut place = 0;
+        for (row, checked) in rows.iter().zip(checked) {
+            answers.push(checked.and_then(|()| {
+                let answer = match &outputs {
+                    Some(outputs) => self.scores(outputs, run, place),
+                    // The batch failed as a whole: a row that would succeed alone still must.
+                    None => self.one(row),
+                };
+                place += 1;
+                answer
+            }));
+        }
+    }
+
+    pub(in crate::onnx) fn shape(&self, rows: usize) -> Box<[usize]> {
+        let mut shape = self.row_shape.clone();
+        if let Some(first) = shape.first_mut() {
+            *first = rows;
+        }
+        shape
+    }
+
+    pub(in crate::onnx) fn scores(
+        &self,
+        outputs: &Outputs,
+        rows: usize,
+        row: usize,
+    ) -> Result<Classification, ModelError> {
+        read_scores(&self.selection, &self.metadata.classes, self.classes, outputs, rows, row)
+    }
+}
+
+impl LoadedClassifier {
+    /// Prepares a document's graph and proves that it runs.
+    pub(in crate::onnx) fn prepare(
+        mut document: Document,
+        options: &Loader,
+        bytes: usize,
+        sha256: Box<str>,
+        sidecar: Option<Sidecar>,
+    ) -> Result<LoadedClassifier, LoadError> {
+        let said = schema::said(&document, sidecar, &sha256)?;
+        // A feature that may be left out reads as NaN.
+        let optional = said.features.iter().flatten().any(|feature| feature.optional);
+        if optional && options.non_finite == NonFiniteInput::Refused {
+            document.keep_nan();
+        }
+        let (row_shape, fixed) = select::row_shape(&document, options)?;
+        let features = row_shape.iter().product();
+        let mut selection = Selection::choose(&document, options)?;
+        let names = selection.names();
+        let build = |rows| Plan::build(&document, rows, options.features, &names);
+        let label = selection.label.as_deref();
+        let probabilities = names.last().copied().unwrap_or_default();
+        let direct = match fixed {
+            None => document.direct(&row_shape, label, probabilities),
+            Some(_) => None,
+        };
+        let (plan, rows, batch_plan) = match (direct, fixed, options.batch) {
+            (Some(plan), ..) => (plan, Rows::Any, None),
+            (None, Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
+            (None, None, BatchAxis::Pinned(count)) => {
+                (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
+            }
+            (None, None, BatchAxis::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
+            (None, None, BatchAxis::Automatic)
+                if bytes <= TWO_PLANS && document.gains_by_two_plans() =>
+            {
+                // Some graphs only run row by row: they do, then.
+                (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
+            }
+            (None, None, BatchAxis::Automatic) => match build(Rows::Any) {
+                Ok(plan) => (plan, Rows::Any, None),
+                Err(_) => (build(Rows::Exactly(1))?, Rows::Exactly(1), None),
+            },
+        };
+        drop(names);
+        let graph = schema::Graph::of(&document, &selection);
+        let Document { inputs, outputs, .. } = document;
+        let mut classifier = LoadedClassifier {
+            plan,
+            rows,
+            batch_plan,
+            row_shape,
+            features,
+            classes: 0,
+            selection: Selection::default(),
+            non_finite: options.non_finite,
+            inputs,
+            outputs,
+            sha256,
+            metadata: ClassifierMetadata::default(),
+        };
+        classifier.classes = classifier.prove(&mut selection)?;
+        classifier.selection = selection;
+        classifier.tell(said, graph)?;
+        Ok(classifier)
+    }
+
+    /// Says what is known about the model, and holds that against what it answers.
+    fn tell(&mut self, said: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
+        self.metadata = ClassifierMetadata::rows(said, graph, self.features, self.classes)?;
+        // A feature that may be left out reads as NaN.
+        let optional = self.metadata.schema.as_ref().is_some_and(Schema::has_optional);
+        if optional && self.non_finite == NonFiniteInput::Refused {
+            self.non_finite = NonFiniteInput::Missing;
+        }
+        if let Ok(first) = self.one(&vec![0.0; self.features]) {
+            self.metadata.classes.check(&first.label);
+        }
+        Ok(())
+    }
+
+    /// Runs a first row, and a first batch, of zeros: what they give settles the number of
+    /// classes. A batch plan that does not give what it should is dropped.
+    fn prove(&mut self, selection: &mut Selection) -> Result<usize, LoadError> {
+        let alone = match self.rows {
+            Rows::Exactly(count) => count,
+            Rows::Any => 1,
+        };
+        let run = |plan: &Plan, rows: usize| {
+            let zeros = vec![0.0; rows.saturating_mul(self.features)];
+            engine::guarded("running a first row", || plan.run_rows(&self.shape(rows), &zeros))
+        };
+        let classes = selection.prove(&run(&self.plan, alone)?, alone)?;
+        if self.rows == Rows::Any {
+            selection.prove(&run(&self.plan, 2)?, 2)?;
+        }
+        let proven = self.batch_plan.as_ref().is_some_and(|plan| {
+            let outputs = run(plan, 3).ok();
+            outputs.is_some_and(|outputs| selection.prove(&outputs, 3).is_ok_and(|n| n == classes))
+        });
+        if !proven && self.batch_plan.take().is_some() {
+            tracing::debug!(
+                target: "modelgate::model",
+                sha256 = &*self.sha256,
+                "a batch does not run at once: its rows are run one by one"
+            );
+        }
+        Ok(classes)
+    }
+}
+
+/// Files up to this many bytes get a plan of their own for batches; above, the weights held twice
+/// would cost more than the microsecond it saves.
+const TWO_PLANS: usize = 32 << 20;

@@ -1,0 +1,218 @@
+//! Graphs made ready to classify the rows of a table.
+
+use smallvec::SmallVec;
+
+use super::{
+    super::{
+        LARGEST_BATCH, LoadError, Outputs, Plan, engine,
+        schema::{self, Classes},
+        scores::read_scores,
+        select::Selection,
+        sidecar::Sidecar,
+    },
+    column::{self, Column},
+    input::Input,
+};
+use crate::{
+    features::{FeatureValue, Features, Name},
+    hash::{NameSet, Names},
+    model::{Classification, ModelError},
+    tensor::Tensor,
+};
+
+pub(super) struct ColumnPlans {
+    /// For one row.
+    pub(super) plan: Plan,
+    pub(super) many: BatchRun,
+    pub(super) inputs: Vec<Input>,
+    pub(super) columns: Vec<Column>,
+    pub(super) places: Names<Box<str>, usize>,
+    pub(super) ignored: NameSet<Box<str>>,
+    pub(super) selection: Selection,
+    pub(super) classes: usize,
+    pub(super) names: Classes,
+    pub(super) golden: Vec<(Features, Classification)>,
+    pub(super) tolerance: f32,
+    pub(super) sha256: Box<str>,
+}
+
+/// How many rows are run.
+pub(super) enum BatchRun {
+    /// At once, by a plan of their own.
+    Plan(Plan),
+    /// At once, by the plan for one.
+    Same,
+    OneByOne,
+}
+
+/// The values of a row, in the order of the columns.
+pub(super) type Row<'a> = SmallVec<[&'a FeatureValue; 32]>;
+
+static MISSING: FeatureValue = FeatureValue::Null;
+
+impl ColumnPlans {
+    /// The values of these features in the order of the columns, each checked.
+    pub(super) fn row<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
+        if !features.is_named() {
+            return self.ordered(features);
+        }
+        let mut row: SmallVec<[Option<&FeatureValue>; 32]> =
+            SmallVec::from_elem(None, self.columns.len());
+        for (name, value) in features.entries() {
+            let place = self.places.get(name).copied();
+            let Some((column, slot)) =
+                place.and_then(|place| Some((self.columns.get(place)?, row.get_mut(place)?)))
+            else {
+                if self.ignored.contains(name) {
+                    continue;
+                }
+                let expected = "only names of the model's features";
+                return Err(ModelError::unknown_name(Name(name), expected));
+            };
+            if slot.is_some() {
+                let (found, expected) = ("a second value", "each name once");
+                return Err(ModelError::wrong_form(Name(name), found, expected));
+            }
+            column
+                .check(value)
+                .map_err(|expected| ModelError::invalid_input(Name(name), value, expected))?;
+            *slot = Some(value);
+        }
+        let value = |(value, column): (Option<&'a FeatureValue>, &Column)| match value {
+            Some(value) => Ok(value),
+            None if column.optional => Ok(&MISSING),
+            None => {
+                let expected = column.expectation();
+                Err(ModelError::wrong_form(Name(&column.name), "nothing", expected))
+            }
+        };
+        row.into_iter().zip(&self.columns).map(value).collect()
+    }
+
+    fn ordered<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
+        if features.len() != self.columns.len() {
+            return Err(ModelError::wrong_form(
+                "features",
+                format_args!("{} values", features.len()),
+                format_args!("{} values", self.columns.len()),
+            ));
+        }
+        let check = |(place, (value, column)): (usize, (&'a FeatureValue, &Column))| {
+            column.check(value).map(|()| value).map_err(|expected| {
+                let field = format_args!("features[{place}] ({})", column.name).to_string();
+                ModelError::invalid_input(field, value, expected)
+            })
+        };
+        features.values().iter().zip(&self.columns).enumerate().map(check).collect()
+    }
+
+    /// Runs checked rows.
+    fn run(&self, plan: &Plan, rows: &[&Row<'_>]) -> Result<Outputs, ModelError> {
+        let mut tensors = Vec::with_capacity(self.inputs.len());
+        let mut first = 0_usize;
+        for input in &self.inputs {
+            let end = first.saturating_add(input.width);
+            let mut data = column::room(input.dtype, rows.len().saturating_mul(input.width));
+            for row in rows {
+                let values = row.get(first..end).unwrap_or_default();
+                let columns = self.columns.get(first..end).unwrap_or_default();
+                for (value, column) in values.iter().zip(columns) {
+                    column.push(value, &mut data);
+                }
+            }
+            tensors.push(Tensor::new(input.shape(rows.len()), data).map_err(ModelError::new)?);
+            first = end;
+        }
+        plan.run(tensors.iter())
+    }
+
+    fn batch_plan(&self) -> Option<&Plan> {
+        match &self.many {
+            BatchRun::Plan(plan) => Some(plan),
+            BatchRun::Same => Some(&self.plan),
+            BatchRun::OneByOne => None,
+        }
+    }
+
+    pub(super) fn one(&self, row: &Row<'_>) -> Result<Classification, ModelError> {
+        let outputs = self.run(&self.plan, &[row])?;
+        self.scores(&outputs, 1, 0)
+    }
+
+    /// Answers rows, as many at once as may be.
+    pub(super) fn many<'a>(
+        &self,
+        rows: impl ExactSizeIterator<Item = Result<Row<'a>, ModelError>>,
+    ) -> Vec<Result<Classification, ModelError>> {
+        let plan = self.batch_plan().filter(|_| rows.len() > 1);
+        let mut answers = Vec::with_capacity(rows.len());
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            let read: Vec<Result<Row<'_>, ModelError>> =
+                rows.by_ref().take(LARGEST_BATCH).collect();
+            let good: Vec<&Row<'_>> = read.iter().filter_map(|row| row.as_ref().ok()).collect();
+            let plan = plan.filter(|_| !good.is_empty());
+            let outputs = plan.and_then(|plan| self.run(plan, &good).ok());
+            let count = good.len();
+            let mut place = 0_usize;
+            for row in &read {
+                answers.push(match (row, &outputs) {
+                    (Err(error), _) => Err(error.clone()),
+                    (Ok(_), Some(outputs)) => {
+                        let answer = self.scores(outputs, count, place);
+                        place = place.saturating_add(1);
+                        answer
+                    }
+                    // The batch failed as a whole: a row that would succeed alone still must.
+                    (Ok(row), None) => self.one(row),
+                });
+            }
+        }
+        answers
+    }
+
+    fn scores(
+        &self,
+        outputs: &Outputs,
+        rows: usize,
+        row: usize,
+    ) -> Result<Classification, ModelError> {
+        read_scores(&self.selection, &self.names, self.classes, outputs, rows, row)
+    }
+
+    /// Runs a first row and a first batch, which settle the number of classes.
+    pub(super) fn prove(
+        &mut self,
+        graph: schema::Graph,
+        said: &mut Sidecar,
+    ) -> Result<(), LoadError> {
+        let examples = Features::row(self.columns.iter().map(Column::example));
+        let first = self.golden.first().map_or(examples, |(features, _)| features.clone());
+        let row = self
+            .row(&first)
+            .map_err(|error| said.wrong("golden[0]", error, "features that fit the model"))?;
+        let run = |plan: &Plan, rows: &[&Row<'_>]| {
+            engine::guarded("running a first row", || self.run(plan, rows))
+        };
+        let classes = self.selection.prove(&run(&self.plan, &[&row])?, 1)?;
+        let batch = self.batch_plan().map(|plan| run(plan, &[&row, &row, &row]));
+        let proven = batch.is_some_and(|outputs| {
+            let count = outputs.and_then(|outputs| self.selection.prove(&outputs, 3));
+            count.is_ok_and(|count| count == classes)
+        });
+        let answer = {
+            self.classes = classes;
+            self.one(&row)
+        };
+        drop(row);
+        if !proven {
+            self.many = BatchRun::OneByOne;
+        }
+        self.names = Classes::new(graph, said, classes)?;
+        if let Ok(answer) = answer {
+            let label = self.names.named(answer.label);
+            self.names.check(&label);
+        }
+        Ok(())
+    }
+}

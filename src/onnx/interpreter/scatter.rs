@@ -1,0 +1,93 @@
+//! Operators that write elements to given places.
+
+use super::{
+    Tensor,
+    call::Call,
+    gather::{element_places, index, slice_starts},
+    indexing::{self, coordinates, ravel, strides},
+    value::{self, OperatorError, Outcome, ensure, one, pick},
+};
+
+/// Puts the elements of `updates` to these places of `x`, or combines them with what is there.
+fn scatter_to(
+    x: &Tensor,
+    places: &[usize],
+    updates: &Tensor,
+    how: &str,
+) -> Result<Tensor, OperatorError> {
+    ensure!(places.len() == updates.data().len(), "{} updates", updates.data().len());
+    ensure!(x.dtype() == updates.dtype(), "found {}, expected {}", updates.dtype(), x.dtype());
+    if how == "none" {
+        let mut from: Vec<usize> = (0..x.data().len()).collect();
+        for (number, place) in places.iter().enumerate() {
+            from[*place] = x.data().len() + number;
+        }
+        let joined = value::join(&[x.data(), updates.data()])?;
+        return value::tensor(x.shape(), pick(&joined, &from));
+    }
+    let unknown = || OperatorError::new(format!("reduction `{how}`"));
+    if value::is_float(x.dtype()) {
+        let apply: fn(f64, f64) -> f64 = match how {
+            "add" => |x, y| x + y,
+            "mul" => |x, y| x * y,
+            "max" => super::elementwise::larger,
+            "min" => super::elementwise::smaller,
+            _ => return Err(unknown()),
+        };
+        let mut values = value::floats(x)?;
+        for (place, update) in places.iter().zip(value::floats(updates)?) {
+            values[*place] = apply(values[*place], update);
+        }
+        return value::tensor(x.shape(), value::from_floats(x.dtype(), values));
+    }
+    let apply: fn(i128, i128) -> i128 = match how {
+        "add" => |x, y| x + y,
+        "mul" => |x, y| x.wrapping_mul(y),
+        "max" => i128::max,
+        "min" => i128::min,
+        _ => return Err(unknown()),
+    };
+    let mut values = value::wide(x)?;
+    for (place, update) in places.iter().zip(value::wide(updates)?) {
+        values[*place] = apply(values[*place], update);
+    }
+    value::tensor(x.shape(), value::from_wide(x.dtype(), values))
+}
+
+pub(super) fn scatter_elements(call: &Call<'_>) -> Outcome {
+    let (x, at, updates) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
+    let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
+    let places = element_places(x.shape(), at, axis)?;
+    one(scatter_to(x, &places, updates, &call.text("reduction", "none"))?)
+}
+
+pub(super) fn scatter_nd(call: &Call<'_>) -> Outcome {
+    let (x, at, updates) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
+    let (starts, inner) = slice_starts(x.shape(), at, 0)?;
+    let size: usize = inner.iter().product();
+    value::count(&[starts.len(), size])?;
+    let places: Vec<usize> = starts.into_iter().flat_map(|start| start..start + size).collect();
+    one(scatter_to(x, &places, updates, &call.text("reduction", "none"))?)
+}
+
+/// Writes rows into a cache, at a place for each sample.
+pub(super) fn tensor_scatter(call: &Call<'_>) -> Outcome {
+    let (cache, update) = (call.tensor(0)?, call.tensor(1)?);
+    let rank = cache.shape().len();
+    let axis = indexing::axis(call.int("axis", -2), rank)?;
+    ensure!(axis > 0 && update.shape().len() == rank, "axis {axis} of {rank}");
+    let starts = call.indices(2)?.unwrap_or_else(|| vec![0; cache.shape()[0]]);
+    let circular = call.text("mode", "linear") == "circular";
+    let own = strides(cache.shape());
+    let places = coordinates(update.shape()).map(|mut at| {
+        let start = starts.get(at[0]).copied().unwrap_or(0);
+        let size = cache.shape()[axis];
+        let to = start + at[axis] as i64;
+        let to = if circular { to.rem_euclid(size.max(1) as i64) } else { to };
+        at[axis] = index(to, size)?;
+        ensure!(at.iter().zip(cache.shape()).all(|(at, size)| at < size), "shapes differ");
+        Ok(ravel(&at, &own))
+    });
+    let places: Vec<usize> = places.collect::<Result<_, OperatorError>>()?;
+    one(scatter_to(cache, &places, update, "none")?)
+}
