@@ -14,6 +14,9 @@ use crate::contain::contained;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
+/// Threads that go on beside each other while there is something to free.
+const MOST_WATCHERS: usize = 8;
+
 /// Frees the value when nobody else holds it, a tenth of a second later at most.
 ///
 /// There is a thread for this only while something waits. Where the system has none to give, what
@@ -25,7 +28,7 @@ pub(crate) fn drop_when_last<T: Send + Sync + ?Sized + 'static>(value: Arc<T>) {
 }
 
 static REAPER: Reaper = Reaper {
-    state: Mutex::new(ReaperState { waiting: Vec::new(), watched: false }),
+    state: Mutex::new(ReaperState { waiting: Vec::new(), watchers: 0 }),
     changed: Condvar::new(),
 };
 
@@ -36,8 +39,8 @@ struct Reaper {
 
 struct ReaperState {
     waiting: Vec<Box<dyn Reapable>>,
-    /// Whether a thread looks after those that wait.
-    watched: bool,
+    /// Threads that look after those that wait; one that is freeing a value is none of them.
+    watchers: usize,
 }
 
 trait Reapable: Send {
@@ -60,41 +63,48 @@ impl ReaperState {
 
 /// Has a thread look after those that wait.
 fn ensure_watcher(mut state: MutexGuard<'_, ReaperState>) {
-    if state.watched || state.waiting.is_empty() {
+    if state.watchers > 0 || state.waiting.is_empty() {
         drop(state);
         REAPER.changed.notify_one();
         return;
     }
-    state.watched = true;
+    state.watchers = 1;
     drop(state);
     let thread = std::thread::Builder::new().name("modelgate-reaper".into()).spawn(watch);
     if thread.is_err() {
-        REAPER.state.lock().watched = false;
+        leave(&mut REAPER.state.lock());
     }
 }
 
+fn leave(state: &mut ReaperState) {
+    state.watchers = state.watchers.saturating_sub(1);
+}
+
+/// Where many values are free at once a few threads take turns: starting one for each would take longer
+/// than a store that changes all the time takes to replace them.
 fn watch() {
     let mut pause = SHORTEST_PAUSE;
     let mut state = REAPER.state.lock();
     loop {
         if let Some(free) = state.take_last() {
             // Whatever this does when it is freed, another thread looks after the rest.
-            state.watched = false;
+            leave(&mut state);
             ensure_watcher(state);
             let _ = contained(|| drop(free));
             state = REAPER.state.lock();
-            if state.watched {
-                return;
-            }
-            state.watched = true;
+            state.watchers = state.watchers.saturating_add(1);
             pause = SHORTEST_PAUSE;
-        } else if state.waiting.is_empty() {
-            state.watched = false;
-            return;
-        } else {
-            let woken = !REAPER.changed.wait_for(&mut state, pause).timed_out();
-            pause = if woken { SHORTEST_PAUSE } else { pause.saturating_mul(2).min(LONGEST_PAUSE) };
+            if state.watchers <= MOST_WATCHERS {
+                continue;
+            }
         }
+        // One is enough to wait.
+        if state.waiting.is_empty() || state.watchers > 1 {
+            leave(&mut state);
+            return;
+        }
+        let woken = !REAPER.changed.wait_for(&mut state, pause).timed_out();
+        pause = if woken { SHORTEST_PAUSE } else { pause.saturating_mul(2).min(LONGEST_PAUSE) };
     }
 }
 
@@ -141,5 +151,16 @@ mod tests {
         assert!(slow_told.try_recv().is_err());
         go_on.send(()).unwrap();
         slow_told.recv_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn many_that_are_free_at_once_are_all_freed() {
+        let (freed, told) = mpsc::channel();
+        let held: Vec<_> = (0..5_000).map(|_| Arc::new(Tells(freed.clone(), None))).collect();
+        held.iter().for_each(|value| drop_when_last(Arc::clone(value)));
+        drop(held);
+        for _ in 0..5_000 {
+            told.recv_timeout(PATIENCE).unwrap();
+        }
     }
 }

@@ -6,11 +6,13 @@ mod counts;
 mod dropped;
 mod line;
 mod panic_pause;
+mod parker;
 pub(crate) mod policy;
 mod pool;
 mod run;
 mod sample;
 mod scope;
+mod sync;
 
 #[cfg(feature = "async")]
 pub(crate) use self::scope::AccountHandle;

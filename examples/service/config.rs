@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     iter,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Which v2 is rolled out.
@@ -50,6 +51,8 @@ pub struct Config {
     /// `MODELGATE_TRAFFIC`: so many made-up users a second ask the service from within, and tell it
     /// the truth right after; without it nobody asks but those who do.
     pub traffic: Option<u32>,
+    /// `MODELGATE_STAGE_SECONDS`: how long each stage of that rollout lasts at least; 5 seconds.
+    pub stage: Duration,
     /// `MODELGATE_ROLLOUT_TOKEN`: what commands to the rollout must carry; without it there are none.
     pub rollout_token: Option<String>,
 }
@@ -65,6 +68,7 @@ impl Config {
             let text = env::var_os(variable).map(OsString::into_string).and_then(Result::ok);
             text.filter(|text| !text.is_empty())
         };
+        let seconds = text("MODELGATE_STAGE_SECONDS").and_then(|seconds| seconds.parse().ok());
         Config {
             address: env::var_os("MODELGATE_ADDR")
                 .map(OsString::into_string)
@@ -76,6 +80,7 @@ impl Config {
             models: path("MODELGATE_MODELS", "examples/models"),
             rollout: text("MODELGATE_ROLLOUT").and_then(|name| Candidate::named(&name)),
             traffic: text("MODELGATE_TRAFFIC").and_then(|users| users.parse().ok()),
+            stage: seconds.map_or(Duration::from_secs(5), Duration::from_secs),
             rollout_token: text("MODELGATE_ROLLOUT_TOKEN"),
         }
     }

@@ -50,13 +50,13 @@ impl Rollout {
         let seconds = Duration::from_secs;
         let folder = config.comparisons.with_file_name("rollout");
         let stages =
-            [5.0, 25.0, 50.0].map(|percent| Stage::percent(percent).for_at_least(seconds(5)));
+            [5.0, 25.0, 50.0].map(|percent| Stage::percent(percent).for_at_least(config.stage));
         let autopilot = Autopilot::builder("ml-model-version", "v2")
             .stages(stages)
-            .shadow_for(seconds(5))
+            .shadow_for(config.stage)
             .guard_for(seconds(30))
             .cool_down(seconds(5))
-            .every(Duration::from_millis(500))
+            .every(config.stage / 10)
             .require(&verdict)
             .store(FileStore::open(folder)?)
             .build()?;

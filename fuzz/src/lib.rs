@@ -2,6 +2,8 @@
 
 pub mod damage;
 mod exercise;
+mod growth;
 pub mod onnx;
 
 pub use exercise::{flagd, flagsmith, launchdarkly, unleash};
+pub use growth::growth;

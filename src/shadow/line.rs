@@ -112,7 +112,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     /// Whether a run would be taken on, as far as the budget goes.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.desk.account.has_room(&*self.desk.clock) || self.pool.has_napper()
+        self.desk.account.has_room(&*self.desk.clock) || self.pool.has_pausing_thread()
     }
 
     /// Whether [`PrimaryAnswer::features`] is wanted.

@@ -7,15 +7,15 @@
 //! take as well; they park, and are unparked.
 //!
 //! Unparking a thread is a system call of some microseconds, on the request's path. So while shadows
-//! cost as much as they may, a thread does not wait to be woken: it naps until the budget
-//! has room again, one run may wait for that meanwhile, and nobody rings.
+//! cost as much as they may, a thread does not wait to be woken: it pauses until the budget
+//! has room again, one run may wait for that meanwhile, and nobody unparks it.
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     },
-    thread::{JoinHandle, Thread},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     counts::DropCause,
     dropped::Claim,
+    parker::Parker,
     scope::{AccountHandle, ShadowScope},
 };
 pub(super) use crate::contain::contained;
@@ -77,13 +78,13 @@ struct Shared {
     /// Jobs accepted in an even and in an odd phase that have not ended.
     open: [AtomicUsize; 2],
     alive: AtomicUsize,
-    /// Threads that nap, and will look for a job when they wake.
-    napping: AtomicUsize,
-    /// Those who wait in `flush`, for whom naps are cut short.
+    /// Threads that pause, and will look for a job when that is over.
+    pausing: AtomicUsize,
+    /// Those who wait in `flush`, for whom pauses are cut short.
     flushing: AtomicUsize,
     hooks: Hooks,
     /// One for each thread.
-    bells: Box<[Bell]>,
+    parkers: Box<[Parker]>,
     /// Held while `open` or `alive` is looked at by one who waits on `changed`.
     watch: Mutex<()>,
     changed: Condvar,
@@ -113,10 +114,10 @@ impl Pool {
             phase: AtomicUsize::new(0),
             open: [AtomicUsize::new(0), AtomicUsize::new(0)],
             alive: AtomicUsize::new(0),
-            napping: AtomicUsize::new(0),
+            pausing: AtomicUsize::new(0),
             flushing: AtomicUsize::new(0),
             hooks,
-            bells: (0..threads).map(|_| Bell::default()).collect(),
+            parkers: (0..threads).map(|_| Parker::default()).collect(),
             watch: Mutex::new(()),
             changed: Condvar::new(),
         });
@@ -166,16 +167,16 @@ impl Pool {
         Ok(Place { pool: self, phase, sent: false })
     }
 
-    /// Whether a thread naps for which no job waits yet. A stale answer lets one wait more or less.
+    /// Whether a thread pauses for which no job waits yet. A stale answer lets one wait more or less.
     #[inline]
-    pub(super) fn has_napper(&self) -> bool {
-        let napping = self.shared.napping.load(Ordering::Relaxed);
-        napping > 0 && napping > self.waiting()
+    pub(super) fn has_pausing_thread(&self) -> bool {
+        let pausing = self.shared.pausing.load(Ordering::Relaxed);
+        pausing > 0 && pausing > self.waiting()
     }
 
     /// Wakes a thread, to do what is to be done between jobs.
     pub(super) fn wake(&self) {
-        self.shared.ring_one();
+        self.shared.unpark_one();
     }
 
     /// Jobs that wait for a thread.
@@ -194,7 +195,7 @@ impl Pool {
             return false;
         };
         self.shared.flushing.fetch_add(1, Ordering::SeqCst);
-        self.shared.ring_all();
+        self.shared.unpark_all();
         let ended = (0..2).all(|_| {
             let old = self.shared.phase.fetch_add(1, Ordering::SeqCst) % 2;
             self.shared.wait(until, || self.shared.open(old).load(Ordering::SeqCst) == 0)
@@ -220,7 +221,7 @@ impl Pool {
             // The channel cannot be closed: this pool holds both ends.
             let _ = self.sender.send(Message::Stop);
         }
-        self.shared.ring_all();
+        self.shared.unpark_all();
         let until = Instant::now() + grace.min(LONGEST);
         let ended = self.shared.wait(until, || self.shared.alive.load(Ordering::SeqCst) == 0);
         for running in &self.running {
@@ -254,7 +255,7 @@ impl Pool {
             let _ = self.sender.send(Message::Stop);
         }
         if stops > 0 {
-            self.shared.ring_all();
+            self.shared.unpark_all();
         }
     }
 }
@@ -280,9 +281,9 @@ impl Place<'_> {
         self.sent = true;
         // The channel cannot be closed: the pool holds both ends.
         let _ = self.pool.sender.send(Message::Job(job, self.phase));
-        // Pairs with the fences in `shutdown` and in `sleep`.
+        // Pairs with the fences in `shutdown` and in `Parker::park`.
         fence(Ordering::SeqCst);
-        self.pool.shared.ring_one();
+        self.pool.shared.unpark_one();
         if self.pool.shared.closed.load(Ordering::SeqCst) {
             self.pool.lose_all();
         }
@@ -298,91 +299,34 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Wakes one thread.
-#[derive(Default)]
-struct Bell {
-    asleep: AtomicBool,
-    napping: AtomicBool,
-    thread: OnceLock<Thread>,
-}
-
-impl Bell {
-    fn ring(&self) -> bool {
-        // The load spares threads that are awake the write.
-        let asleep =
-            self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst);
-        if asleep && let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
-        asleep
-    }
-
-    /// Sleeps until rung, unless there is something to do.
-    fn sleep(&self, queue: &Receiver<Message>) {
-        self.asleep.store(true, Ordering::SeqCst);
-        // Pairs with the fence in `Place::send`: either the sender sees that this thread is asleep,
-        // or this thread sees what was sent.
-        fence(Ordering::SeqCst);
-        if queue.is_empty() {
-            std::thread::park();
-        }
-        self.asleep.store(false, Ordering::SeqCst);
-    }
-
-    /// Ends a nap.
-    fn rouse(&self) {
-        if self.napping.load(Ordering::SeqCst)
-            && let Some(thread) = self.thread.get()
-        {
-            thread.unpark();
-        }
-    }
-
-    /// Sleeps for so long, whatever is sent meanwhile, unless it is over before that.
-    fn nap(&self, pause: Duration, is_over: impl Fn() -> bool) {
-        self.napping.store(true, Ordering::SeqCst);
-        // Pairs with the one in `ring_all`: either that sees the nap, or this the reason.
-        fence(Ordering::SeqCst);
-        let until = Instant::now() + pause.min(LONGEST_NAP);
-        while !is_over() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            std::thread::park_timeout(left);
-        }
-        self.napping.store(false, Ordering::SeqCst);
-    }
-}
-
-/// A longer pause is not napped away: what waited for its end would be of no interest any more.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
+/// A longer pause is not waited for: what waited for its end would be of no interest any more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Sleeps until there is something to do; naps while that would be in vain.
-    fn rest(&self, bell: &Bell, queue: &Receiver<Message>) {
+    /// Parks until there is something to do; pauses while that would be in vain.
+    fn rest(&self, parker: &Parker, queue: &Receiver<Message>) {
         let is_wanted =
             || self.closed.load(Ordering::SeqCst) || self.flushing.load(Ordering::SeqCst) > 0;
         let pause = contained(&self.hooks.pause).flatten();
-        match pause.filter(|pause| *pause <= LONGEST_NAP && !is_wanted()) {
+        match pause.filter(|pause| *pause <= LONGEST_PAUSE && !is_wanted()) {
             Some(pause) => {
-                self.napping.fetch_add(1, Ordering::SeqCst);
-                bell.nap(pause, is_wanted);
-                self.napping.fetch_sub(1, Ordering::SeqCst);
+                self.pausing.fetch_add(1, Ordering::SeqCst);
+                parker.pause(pause, is_wanted);
+                self.pausing.fetch_sub(1, Ordering::SeqCst);
             }
-            None => bell.sleep(queue),
+            None => parker.park(|| !queue.is_empty()),
         }
     }
 
-    fn ring_one(&self) {
-        let _ = self.bells.iter().any(Bell::ring);
+    fn unpark_one(&self) {
+        let _ = self.parkers.iter().any(Parker::unpark);
     }
 
-    fn ring_all(&self) {
+    fn unpark_all(&self) {
         fence(Ordering::SeqCst);
-        self.bells.iter().for_each(|bell| {
-            bell.ring();
-            bell.rouse();
+        self.parkers.iter().for_each(|parker| {
+            parker.unpark();
+            parker.end_pause();
         });
     }
 
@@ -427,21 +371,21 @@ impl Drop for Alive {
 }
 
 fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Running) {
-    let Some(bell) = shared.bells.get(number) else { return };
-    let _ = bell.thread.set(std::thread::current());
+    let Some(parker) = shared.parkers.get(number) else { return };
+    parker.attach();
     loop {
         let (job, phase) = match queue.try_recv() {
             Ok(Message::Job(job, phase)) => (job, phase),
             Err(TryRecvError::Empty) => {
                 contained(&shared.hooks.between);
-                shared.rest(bell, queue);
+                shared.rest(parker, queue);
                 continue;
             }
             Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return,
         };
-        // A ring may have gone to this thread just when it found work by itself: pass it on.
+        // This thread may have been unparked just when it found work by itself: pass it on.
         if !queue.is_empty() {
-            shared.ring_one();
+            shared.unpark_one();
         }
         shared.waiting.fetch_sub(1, Ordering::Relaxed);
         if shared.closed.load(Ordering::SeqCst) {

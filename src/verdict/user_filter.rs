@@ -83,17 +83,20 @@ impl UserFilter {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let words = self.blocks.iter().flatten();
-        words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect()
+        let mut bytes = Vec::with_capacity(self.bytes());
+        for word in self.blocks.iter().flatten() {
+            bytes.extend_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+        }
+        bytes
     }
 
     pub(super) fn merge(&self, bytes: &[u8]) -> Result<(), TallyMismatch> {
         if bytes.len() != self.bytes() {
             return Err(TallyMismatch::new("seen (bytes)", bytes.len(), self.bytes()));
         }
-        for (word, bytes) in self.blocks.iter().flatten().zip(bytes.chunks_exact(8)) {
-            let bits = bytes.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-            word.fetch_or(bits, Ordering::Relaxed);
+        let (words, _) = bytes.as_chunks();
+        for (word, bytes) in self.blocks.iter().flatten().zip(words) {
+            word.fetch_or(u64::from_le_bytes(*bytes), Ordering::Relaxed);
         }
         Ok(())
     }

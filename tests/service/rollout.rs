@@ -71,7 +71,7 @@ pub async fn a_good_v2_climbs_before_the_eyes_of_who_looks_at_the_page<C: Client
     client: impl AsyncFn(Service) -> C,
 ) {
     let mut site = rolling(Candidate::Good);
-    site.config.traffic = Some(100);
+    site.config.traffic = Some(300);
     let client = client(site.service()).await;
     let report = shown(&client, |report| report["rollout"]["share"] == 5.0).await;
     assert_eq!(report["rollout"]["phase"], "Ramping");

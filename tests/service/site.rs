@@ -34,6 +34,7 @@ impl Site {
             models: in_repository("examples/models"),
             rollout: None,
             traffic: None,
+            stage: Duration::from_secs(1),
             rollout_token: None,
         };
         let site = Site { folder, config };

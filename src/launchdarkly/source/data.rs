@@ -124,8 +124,9 @@ impl Data {
     /// # Errors
     /// When it cannot be read as a whole; what was there stays.
     pub(super) fn replace(&mut self, document: &str) -> Result<(), SourceError> {
-        let texts: DocumentTexts = parsed("flag data", document)?;
+        // First: it refuses what would take too much memory.
         let set = self.dialect.compile(document)?;
+        let texts: DocumentTexts = parsed("flag data", document)?;
         let problems = set.problems().iter().chain(&self.remarks).cloned().collect();
         let set = set.with_problems(problems);
         self.versions.clear();

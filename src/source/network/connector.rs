@@ -123,7 +123,38 @@ impl tower_service::Service<Uri> for Connector {
 
 #[cfg(test)]
 mod tests {
-    use super::decoded;
+    use std::{sync::Mutex, time::Duration};
+
+    use super::{Connector, Resolver, decoded};
+
+    /// Held by the test for as long as names are to hang.
+    static HANGS: Mutex<()> = Mutex::new(());
+
+    #[test]
+    fn a_name_that_hangs_holds_up_no_other_source() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        // One thread for everything that blocks: were the look-up on it, the other would wait.
+        let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+        let hanging = HANGS.lock().unwrap();
+        runtime.block_on(async {
+            let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = server.local_addr().unwrap().port();
+            let uri = format!("http://localhost:{port}").parse().unwrap();
+            let resolver = Resolver::with(|_, port| {
+                drop(HANGS.lock());
+                Ok(vec![([127, 0, 0, 1], port).into()])
+            });
+            let hung = tokio::spawn(Connector { resolver, proxy: None }.connect(uri));
+            tokio::task::yield_now().await;
+            let uri = format!("http://localhost:{port}").parse().unwrap();
+            let other = Connector::new(None).connect(uri);
+            tokio::time::timeout(Duration::from_secs(120), other).await.unwrap().unwrap();
+            assert!(!hung.is_finished());
+            drop(hanging);
+            let hung = tokio::time::timeout(Duration::from_secs(120), hung).await;
+            hung.unwrap().unwrap().unwrap();
+        });
+    }
 
     #[test]
     fn credentials_are_decoded() {

@@ -23,7 +23,7 @@ pub(crate) struct Resolver {
     look_up: Lookup,
 }
 
-type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+pub(super) type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
 impl Default for Resolver {
     fn default() -> Resolver {
@@ -32,7 +32,7 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    fn with(look_up: Lookup) -> Resolver {
+    pub(super) fn with(look_up: Lookup) -> Resolver {
         Resolver { under_way: Arc::default(), look_up }
     }
 

@@ -1,4 +1,5 @@
-//! The snapshot cell, the router's breaker and the lanes of its versions, compiled from the crate's own source over loom's
+//! The snapshot cell, the router's breaker, the lanes of its versions and the parking of the
+//! shadows' threads, compiled from the crate's own source over loom's
 //! doubles, and run through every interleaving of small programs:
 //!
 //! ```text
@@ -62,8 +63,66 @@ mod router {
     }
 }
 
+#[path = "."]
+mod shadow {
+    pub(crate) mod sync {
+        use std::sync::Arc;
+
+        pub(crate) use loom::sync::atomic::{AtomicBool, Ordering, fence};
+        use loom::sync::{Condvar, Mutex};
+
+        /// As the standard library's, with a token that stays until it is used: loom's own is lost
+        /// when its thread comes to wait for a lock in between.
+        #[derive(Clone, Default)]
+        pub(crate) struct Thread(Arc<Token>);
+
+        struct Token {
+            there: Mutex<bool>,
+            changed: Condvar,
+        }
+
+        impl Default for Token {
+            fn default() -> Token {
+                Token { there: Mutex::new(false), changed: Condvar::new() }
+            }
+        }
+
+        impl Thread {
+            pub(crate) fn unpark(&self) {
+                *self.0.there.lock().unwrap() = true;
+                self.0.changed.notify_one();
+            }
+        }
+
+        loom::thread_local! {
+            static CURRENT: Thread = Thread::default();
+        }
+
+        pub(crate) fn current() -> Thread {
+            CURRENT.with(Clone::clone)
+        }
+
+        pub(crate) fn park() {
+            let Thread(token) = current();
+            let mut there = token.there.lock().unwrap();
+            while !*there {
+                there = token.changed.wait(there).unwrap();
+            }
+            *there = false;
+        }
+
+        /// Time never passes: only whoever ends a pause ends it.
+        pub(crate) fn park_timeout(_: std::time::Duration) {
+            park();
+        }
+    }
+
+    #[path = "../../../src/shadow/parker.rs"]
+    pub(crate) mod parker;
+}
+
 mod reaper {
-    pub(crate) fn bury<T>(value: std::sync::Arc<T>) {
+    pub(crate) fn drop_when_last<T>(value: std::sync::Arc<T>) {
         drop(value);
     }
 }
@@ -80,3 +139,5 @@ mod breaker;
 mod lane;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod parker;
