@@ -142,6 +142,7 @@ pub enum Fractional {
 pub struct Flagd {
     settings: Arc<FlagdOptions>,
     /// Whether somebody said which generation of `fractional` to follow.
+    #[cfg_attr(not(feature = "flagd"), allow(dead_code, reason = "a live source says it"))]
     chosen: bool,
     memory: MemoryLimit,
 }

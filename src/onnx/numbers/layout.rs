@@ -134,7 +134,11 @@ impl Layout {
     /// Whether what is left out of one row among `count` is what the rest leaves to 1.
     pub(super) fn adds_up(&self, output: &[f32], count: usize, row: usize) -> bool {
         let Some(all) = self.whole_row(output, count, row) else { return false };
-        let is_one = |no: f32, yes: f32| !((no + yes - 1.0).abs() > ROUNDING);
+        // Made-up rows may have no probabilities: NaN says nothing against the form.
+        let is_one = |no: f32, yes: f32| {
+            let sum = no + yes;
+            sum.is_nan() || (sum - 1.0).abs() <= ROUNDING
+        };
         match self.read {
             Read::All => true,
             Read::Seconds => all.chunks_exact(2).all(|pair| match pair {

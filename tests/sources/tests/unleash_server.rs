@@ -308,7 +308,11 @@ fn what_a_router_counts_is_among_the_impact_metrics_of_the_server() {
         .build()
         .unwrap();
     router.wait_ready(PATIENCE).unwrap();
-    eventually("the flag is there", || router.flags().snapshot().flag(&flag).is_some());
+    // For requests, that is: a snapshot may be read by another reader a moment earlier.
+    eventually("the flag is there", || {
+        let decision = router.decide(&Context::new("user-1")).unwrap();
+        decision.fallback() != Some(FallbackCause::FlagNotFound)
+    });
     let mut answers = BTreeMap::<String, f64>::new();
     for number in (0..5).flat_map(|_| 0..USERS) {
         let (user, _) = user(number);
