@@ -67,7 +67,8 @@ fn failing(how: &'static str) -> impl modelgate::Model<Features, f32> {
 
 fn router(folder: &tempfile::TempDir, records: bool) -> ModelRouter<Features, f32> {
     let policy = |candidate: &str| {
-        let policy = Shadow::always().candidate(candidate);
+        let policy =
+            Shadow::always().candidate(candidate).budget(modelgate::shadow::Budget::unlimited());
         if records { policy.record_features() } else { policy }
     };
     let mut builder = ModelRouter::<Features, f32>::builder("version")

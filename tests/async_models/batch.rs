@@ -87,7 +87,11 @@ fn a_failing_row_falls_back_alone_and_shadows_see_what_was_served() {
         .model("v1", model_fn(|row: &[f32]| Ok(row[0])))
         .model("v2", Adds(0.5, Arc::default()))
         .model("v3", model_fn(|row: &[f32]| Ok(row[0] + 0.25)))
-        .shadow(modelgate::Shadow::always().candidate("v3"))
+        .shadow(
+            modelgate::Shadow::always()
+                .candidate("v3")
+                .budget(modelgate::shadow::Budget::unlimited()),
+        )
         .sink(Arc::clone(&seen))
         .build_async()
         .unwrap();

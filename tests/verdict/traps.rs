@@ -710,7 +710,12 @@ fn a_shadow_of_a_user_who_has_been_scored_does_not_run() {
         )
         .fallback("v1")
         .source(Rollout::everyone("v1").flag("flag").unwrap())
-        .shadow(Shadow::always().candidate("v2").first_sight(&verdict))
+        .shadow(
+            Shadow::always()
+                .candidate("v2")
+                .first_sight(&verdict)
+                .budget(modelgate::shadow::Budget::unlimited()),
+        )
         .sink(verdict.clone())
         .build()
         .unwrap();

@@ -37,7 +37,9 @@ fn router(impact: &ImpactMetrics) -> ModelRouter<[f64], f64> {
         .model("v3", model_fn(|x: &[f64]| Ok(x[0] + x[1])))
         .fallback("v1")
         .source(split)
-        .shadow(Shadow::always().candidate("v3").queue(4096))
+        .shadow(
+            Shadow::always().candidate("v3").queue(4096).budget(crate::shadow::Budget::unlimited()),
+        )
         .compare(Tolerance::absolute(0.0))
         .impact_metrics("fraud", impact)
         .build()

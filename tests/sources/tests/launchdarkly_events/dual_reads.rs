@@ -39,7 +39,11 @@ fn router(
 fn comparisons_have_the_form_of_dual_reads() {
     let server = LaunchDarkly::start(&data([flag("m", json!({}))]));
     let dual_reads = DualReads::new("fraud-migration", "v1", "v2");
-    let shadow = Shadow::always().candidate("v1").candidate("v2").record_targeting_key();
+    let shadow = Shadow::always()
+        .candidate("v1")
+        .candidate("v2")
+        .record_targeting_key()
+        .budget(modelgate::shadow::Budget::unlimited());
     let router = router(&server, &dual_reads, shadow);
     let in_eu = Context::new("in-eu").with("region", "eu");
     router.predict(&user("agrees"), &[1.0]).unwrap();
@@ -90,7 +94,11 @@ fn comparisons_have_the_form_of_dual_reads() {
 fn without_its_key_a_comparison_is_told_by_a_hash() {
     let server = LaunchDarkly::start(&data([flag("m", json!({}))]));
     let dual_reads = DualReads::new("fraud-migration", "v1", "v2");
-    let router = router(&server, &dual_reads, Shadow::always().candidate("v2"));
+    let router = router(
+        &server,
+        &dual_reads,
+        Shadow::always().candidate("v2").budget(modelgate::shadow::Budget::unlimited()),
+    );
     router.predict(&user("secret-user"), &[1.0]).unwrap();
     router.predict(&Context::anonymous(), &[1.0]).unwrap();
     assert!(router.flush(PATIENCE));

@@ -26,7 +26,12 @@ fn router(source: unleash::Source) -> Router {
         .model("v2", model_fn(|x: &[f64]| Ok(x[0] + 1.0)))
         .fallback("v2")
         .source(source.impact_metrics(&impact))
-        .shadow(Shadow::always().candidate("v2").queue(4096))
+        .shadow(
+            Shadow::always()
+                .candidate("v2")
+                .queue(4096)
+                .budget(modelgate::shadow::Budget::unlimited()),
+        )
         .compare(Tolerance::absolute(0.5))
         .impact_metrics("fraud", &impact)
         .build()
