@@ -8,6 +8,7 @@ pub mod key;
 mod probability_distance;
 mod same_label;
 pub mod sink;
+mod slices;
 mod tolerance;
 mod top_k;
 
@@ -18,6 +19,7 @@ pub use self::{
     cosine_similarity::CosineSimilarity,
     probability_distance::{HasProbabilities, ProbabilityDistance},
     same_label::{HasLabel, SameLabel},
+    slices::Slices,
     tolerance::{Numeric, Tolerance},
     top_k::TopK,
 };

@@ -22,6 +22,7 @@ pub(crate) mod model_router;
 mod observer;
 mod operate;
 pub(crate) mod prediction;
+mod publication;
 mod registered;
 mod shadowing;
 mod slot;
@@ -56,7 +57,7 @@ use self::{
     core::{Choice, Core, MissingKeyError},
     deferred_drop::DeferredDrop,
     drop_contained::DropContained,
-    shadowing::{ComparedOn, JoinedShadow, Served, Shadowable, Shadowing},
+    shadowing::{Asker, ComparedOn, JoinedShadow, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, RoutingTable},
 };
@@ -158,13 +159,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         choice.is_compared = shadowing.has_room(&candidates);
         let (answered, joined) = shadowing
             .run_joined(&table, &candidates, features, || self.answer(&table, choice, features));
-        self.shadow(
-            &table,
-            &candidates,
-            &answered,
-            joined,
-            (shadowing::key(context), features, id),
-        );
+        self.shadow(&table, &candidates, &answered, joined, (context, features, id));
         core.observe(&table, named, &answered, (shadowing::key(context), id));
         conclude(&table, answered, id)
     }
@@ -176,10 +171,11 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         candidates: &[Candidate],
         answered: &ServedAnswer<P>,
         joined: Vec<JoinedShadow<P>>,
-        (key, features, id): (Option<&str>, &F, PredictionId),
+        (context, features, id): (&dyn EvaluationContext, &F, PredictionId),
     ) {
         let shadowing = &self.inner.shadowing;
-        let served = Served::new(table, &answered.choice, &answered.called, key, id);
+        let served =
+            Served::new(table, &answered.choice, &answered.called, Asker::Here(context), id);
         let Some(served) = served else { return };
         shadowing.compare_joined(table, &served, features, joined, ComparedOn::Caller);
         let detached: Candidates =

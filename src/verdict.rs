@@ -12,6 +12,7 @@ mod config;
 mod disagreements;
 mod evidence;
 mod finding;
+mod handle;
 mod id_map;
 mod judge;
 mod judgement;
@@ -20,7 +21,6 @@ mod live;
 mod metric;
 mod plan;
 mod replay;
-mod sink;
 mod state;
 pub mod stats;
 mod tally;
@@ -32,6 +32,7 @@ pub use self::{
     disagreements::{Disagreement, Disagreements},
     evidence::{Evidence, EvidenceMismatch},
     finding::{Finding, Overall, Role},
+    handle::{GuardJudgement, OutcomeReceipt, Verdict},
     judge::{agreement_figures, expected_pairs, judge, judge_within},
     judgement::{
         AgreementFigures, DriftJudgement, Health, Judgement, LabelHealth, MetricJudgement,
@@ -41,7 +42,6 @@ pub use self::{
     metric::Metric,
     plan::{VerdictBuilder, VerdictError},
     replay::{LabelFile, LineProblem, RecordedLabel, RecordedOutput, Replayed, read_labels},
-    sink::{GuardJudgement, OutcomeReceipt, Verdict},
     tally::{
         AgreementCounts, ArmCounts, ClassCoverage, Counts, DriftCounts, KeySample, LabelCounts,
         OutcomeCounts, PairCounts, ScoreCounts, StageCounts, Tally, TallyMismatch, TimeCounts,

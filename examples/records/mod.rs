@@ -68,6 +68,12 @@ pub fn tell_of_problems(path: &str, replayed: &Replayed) {
         eprintln!("{path}: {} of {} lines unreadable", replayed.malformed, replayed.lines);
     }
     name_problems(path, &replayed.problems);
+    if replayed.without_slice > 0 {
+        eprintln!(
+            "{} comparisons do not say their slice: no verdict by the context stood beside the sink",
+            replayed.without_slice
+        );
+    }
     if replayed.unused_labels > 0 {
         eprintln!("{} labels belong to no comparison", replayed.unused_labels);
     }

@@ -4,6 +4,8 @@
 //! wall clock that jumps gains nobody anything. Only `effective_at` is wall time.
 
 mod command;
+mod counts;
+mod document;
 mod fleet;
 mod share;
 
@@ -18,17 +20,12 @@ use super::{
     evidence::Evidence,
     gate::GateReport,
     machine::{self, DecisionContext},
-    phase::Phase,
     plan::RolloutPlan,
     state::RolloutState,
     store::{Expect, StateStore, StoreError, Tag},
     sums::MetricSum,
-    tally::ReplicaTally,
     transition::Transition,
 };
-
-/// How often replicas tell each other whom they have counted, at a period of ten seconds.
-const SHARE_SEEN: Duration = Duration::from_secs(60);
 
 /// How often a replica looks, and how long it trusts what it saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -234,141 +231,6 @@ impl Replica {
         }
     }
 
-    /// Reads the state, makes the first, or restores what the store forgot.
-    fn read(
-        &mut self,
-        store: &dyn StateStore,
-        evidence: &dyn Evidence,
-        time: ClockReading,
-    ) -> Result<(), StoreError> {
-        let name = self.state_name();
-        match store.load(&name)? {
-            Some((bytes, tag)) => {
-                let state = RolloutState::parse(&bytes).map_err(|error| {
-                    StoreError::new(format!("{name} cannot be followed"), error)
-                })?;
-                let forgotten =
-                    self.view.seen.as_ref().and_then(|seen| forgotten(&seen.state, &state));
-                match forgotten {
-                    None => self.adopt(state, tag, evidence, time),
-                    Some(mine) => {
-                        let tag = store.store(&name, &mine.to_bytes(), Expect::Tag(tag))?;
-                        self.adopt(mine, tag, evidence, time);
-                    }
-                }
-            }
-            None => {
-                let state = match &self.view.seen {
-                    Some(seen) => RolloutState::clone(&seen.state),
-                    None => RolloutState::new(&self.plan, &self.config_hash, time.unix),
-                };
-                let tag = store.store(&name, &state.to_bytes(), Expect::Absent)?;
-                self.adopt(state, tag, evidence, time);
-            }
-        }
-        self.view.read_at = Some(time.monotonic);
-        self.publish();
-        Ok(())
-    }
-
-    fn adopt(
-        &mut self,
-        state: RolloutState,
-        tag: Tag,
-        evidence: &dyn Evidence,
-        time: ClockReading,
-    ) {
-        let (ticked, announced) = match &self.view.seen {
-            Some(seen) => (
-                seen.state.tick.count != state.tick.count,
-                match seen.state.effective_at == state.effective_at {
-                    true => seen.announced,
-                    false => time.monotonic,
-                },
-            ),
-            None => (true, time.monotonic),
-        };
-        if ticked {
-            self.ticked_at = time.monotonic;
-        }
-        let begins = (state.artefact.clone(), state.attempt);
-        let folded = state.closed.contains_key(&self.id);
-        if folded {
-            // The fleet took this process for gone: what it counted until then is kept, and it goes
-            // on as another, with nothing.
-            self.id = crate::prediction_id::PredictionId::generate().to_string();
-            self.seq = 0;
-        }
-        if folded || self.begun.as_ref() != Some(&begins) {
-            evidence.begin(state.attempt);
-            self.begun = Some(begins);
-            self.shared_at = None;
-            self.view.veto = None;
-        }
-        self.view.seen = Some(StoredState { state: Arc::new(state), tag, announced });
-        self.publish();
-    }
-
-    /// Writes what this process counts.
-    fn tell(
-        &mut self,
-        store: &dyn StateStore,
-        evidence: &dyn Evidence,
-        local: &LocalHealth,
-        time: ClockReading,
-    ) -> Result<(), StoreError> {
-        let Some((artefact, attempt)) = self.begun.clone() else { return Ok(()) };
-        self.seq = self.seq.saturating_add(1);
-        let guarding = self.state().is_some_and(|state| {
-            matches!(state.phase.running(), Some(super::phase::Running::Guarding))
-        });
-        let tally = ReplicaTally {
-            schema: super::state::SCHEMA,
-            replica: self.id.clone(),
-            seq: self.seq,
-            at: time.unix,
-            config_hash: self.config_hash.clone(),
-            artefact,
-            attempt,
-            eligible: local.eligible,
-            breaker_opens: local.breaker_opens,
-            veto: self.view.veto.clone(),
-            alarm: if guarding { evidence.alarm(self.view.replicas.max(1)) } else { None },
-            conflict: local.conflict.as_ref().map(|(_, why)| why.clone()),
-            conflict_rev: local.conflict.as_ref().map_or(0, |(rev, _)| *rev),
-            counts: evidence.counts(),
-        };
-        let name = format!("{}/tally/{}.json", self.prefix, self.id);
-        store.store(&name, &tally.to_bytes(), Expect::Any)?;
-        Ok(())
-    }
-
-    /// Tells the others whom this process has counted, and hears whom they have.
-    fn share_seen(
-        &mut self,
-        store: &dyn StateStore,
-        evidence: &dyn Evidence,
-        time: ClockReading,
-    ) -> Result<(), StoreError> {
-        let since = self.shared_at.map(|at| time.monotonic.saturating_sub(at));
-        if since.is_some_and(|since| since < SHARE_SEEN.min(self.pace.period * 6)) {
-            return Ok(());
-        }
-        self.shared_at = Some(time.monotonic);
-        let (Some((_, attempt)), Some(seen)) = (&self.begun, evidence.seen()) else {
-            return Ok(());
-        };
-        let folder = format!("{}/seen-{attempt}/", self.prefix);
-        let own = format!("{folder}{}", self.id);
-        for name in store.list(&folder)?.into_iter().filter(|name| *name != own) {
-            if let Some((bytes, _)) = store.load(&name)? {
-                evidence.merge_seen(&bytes);
-            }
-        }
-        store.store(&own, &seen, Expect::Any)?;
-        Ok(())
-    }
-
     /// Decides for the fleet, if nobody has for a period.
     fn lead(
         &mut self,
@@ -426,19 +288,6 @@ impl Replica {
         self.reported_rev = Some(self.reported_rev.unwrap_or(0).max(seen.state.rev));
         new_transitions
     }
-}
-
-/// The state that must be restored in the store, if it forgot something that happened.
-fn forgotten(mine: &RolloutState, found: &RolloutState) -> Option<RolloutState> {
-    if found.rev < mine.rev {
-        return Some(mine.clone());
-    }
-    // A rollback is left by a new attempt or another candidate, and by nothing else.
-    let same = found.artefact == mine.artefact && found.attempt == mine.attempt;
-    let undone = mine.phase == Phase::RolledBack
-        && !matches!(found.phase, Phase::RolledBack)
-        && found.config_hash == mine.config_hash;
-    (same && undone).then(|| RolloutState { rev: found.rev.saturating_add(1), ..mine.clone() })
 }
 
 /// The folder of an autopilot's documents: its name, where that is a folder's name.

@@ -1,9 +1,10 @@
-//! The threads of an autopilot: one that talks to the store, and one that keeps the share right while
-//! the first waits.
+//! The threads of an autopilot: one that talks to the store, one that keeps the share right while the
+//! first waits, and one a writer.
 
 mod writer_thread;
 
 use std::{
+    collections::BTreeMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -47,8 +48,8 @@ pub(super) struct RunnerShared {
     clock: Arc<dyn Clock>,
     view: Arc<Mutex<ReplicaView>>,
     control: Mutex<ShareControl>,
-    /// A writer found something else than it left: at which revision, and in words.
-    conflict: Mutex<Option<(u64, String)>>,
+    /// The writers that found something else than they left: at which revision, and in words.
+    conflicts: Mutex<BTreeMap<String, (u64, String)>>,
     writers: Vec<Arc<dyn ShareWriter>>,
     prefix: String,
     subscribers: Mutex<Vec<SyncSender<Transition>>>,
@@ -76,8 +77,8 @@ struct WakeFlags {
     store: bool,
     /// Something changed that the share depends on.
     share: bool,
-    /// Something may be to be written.
-    writers: bool,
+    /// Counts what may be to be written.
+    writers: u64,
     stopped: bool,
 }
 
@@ -107,7 +108,7 @@ impl Runner {
             clock,
             view: replica.published_view(),
             control: Mutex::default(),
-            conflict: Mutex::default(),
+            conflicts: Mutex::default(),
             writers,
             prefix: replica.prefix().to_owned(),
             subscribers: Mutex::default(),
@@ -123,11 +124,12 @@ impl Runner {
         thread::Builder::new()
             .name("modelgate-autopilot-share".into())
             .spawn(move || share_thread.run_share_control())?;
-        if !runner.shared.writers.is_empty() {
-            let writer_thread = Arc::clone(&runner.shared);
+        // One each: a vendor that never answers keeps no other from being told.
+        for writer in &runner.shared.writers {
+            let (shared, writer) = (Arc::clone(&runner.shared), Arc::clone(writer));
             thread::Builder::new()
                 .name("modelgate-autopilot-write".into())
-                .spawn(move || writer_thread.run_writers())?;
+                .spawn(move || shared.run_writer(&writer))?;
         }
         Ok(runner)
     }
@@ -162,7 +164,10 @@ impl RunnerShared {
                     "the store or the evidence panicked"
                 );
             }
-            self.wake(|flags| (flags.share, flags.writers) = (true, true));
+            self.wake(|flags| {
+                flags.share = true;
+                flags.writers = flags.writers.wrapping_add(1);
+            });
             // A fifth more or less, so that a fleet started at once does not ask at once.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let fifth = (random >> 33) as f64 / f64::from(1_u32 << 31);
@@ -256,7 +261,7 @@ impl RunnerShared {
             eligible: !health.is_empty()
                 && health.iter().all(|one| one.is_some_and(|one| one.eligible)),
             breaker_opens: health.iter().flatten().map(|one| one.breaker_opens).sum(),
-            conflict: self.conflict.lock().clone(),
+            conflict: self.conflicts.lock().values().max().cloned(),
         }
     }
 

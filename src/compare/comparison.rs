@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{Agreement, key::KeyHash};
+use super::{Agreement, Slices, key::KeyHash};
 use crate::{model::ModelError, prediction_id::PredictionId, value::Value, version::Version};
 
 /// What two versions made of one request.
@@ -28,6 +28,9 @@ pub struct Comparison<P> {
     pub targeting_key: Option<Box<str>>,
     /// The features, if the policy asks for them.
     pub features: Option<Value>,
+    /// The parts of the traffic that the request belongs to, as the
+    /// [sinks](crate::compare::sink::ComparisonSink::slices) tell them apart.
+    pub slices: Slices,
     /// The version that answered the caller.
     pub primary: Run<P>,
     /// The version that ran in its shadow.
@@ -99,6 +102,7 @@ impl<P> Comparison<P> {
             key_hash: None,
             targeting_key: None,
             features: None,
+            slices: Slices::default(),
             primary,
             candidate,
             queue_wait: Duration::ZERO,
@@ -124,7 +128,8 @@ fn milliseconds(time: SystemTime) -> u64 {
 impl<P: Serialize> Serialize for Comparison<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let optional =
-            usize::from(self.targeting_key.is_some()) + usize::from(self.features.is_some());
+            [self.targeting_key.is_some(), self.features.is_some(), !self.slices.is_empty()];
+        let optional = optional.map(usize::from).iter().sum::<usize>();
         let mut record = serializer.serialize_struct("Comparison", 11 + optional)?;
         record.serialize_field("time", &milliseconds(self.time))?;
         record.serialize_field("schema", &SCHEMA)?;
@@ -136,6 +141,9 @@ impl<P: Serialize> Serialize for Comparison<P> {
         }
         if let Some(features) = &self.features {
             record.serialize_field("features", features)?;
+        }
+        if !self.slices.is_empty() {
+            record.serialize_field("slices", &self.slices)?;
         }
         // Where the features stand, an error may quote them.
         let shows_features = self.features.is_some();

@@ -15,8 +15,8 @@ pub use self::{
     log::TracingSink,
     memory::MemorySink,
 };
-use super::Comparison;
-use crate::{shadow::Dropped, version::Version};
+use super::{Comparison, Slices};
+use crate::{context::EvaluationContext, shadow::Dropped, version::Version};
 
 /// Where comparisons go: a log, a file, a queue, a database of yours.
 ///
@@ -64,6 +64,17 @@ pub trait ComparisonSink<P>: Send + Sync {
         let _ = (candidate, runs);
     }
 
+    /// Names the parts of the traffic that a request belongs to, for sinks that tell them apart by
+    /// the request's context, which is gone when the comparison is there: what is said here is in
+    /// [`Comparison::slices`], for every sink of the router. By default it names none.
+    ///
+    /// Called on the request's own thread, for requests with a shadow: when it is handed over, or,
+    /// by an async router, before the version answers. Look an attribute up, and return.
+    fn slices(&self, context: &dyn EvaluationContext) -> Slices {
+        let _ = context;
+        Slices::default()
+    }
+
     /// Waits, for a bounded time, until everything recorded so far is where it belongs.
     ///
     /// # Errors
@@ -98,6 +109,9 @@ impl<P, S: ComparisonSink<P> + ?Sized> ComparisonSink<P> for Arc<S> {
     fn dropped_unreported(&self, candidate: &Version, runs: u64) {
         (**self).dropped_unreported(candidate, runs);
     }
+    fn slices(&self, context: &dyn EvaluationContext) -> Slices {
+        (**self).slices(context)
+    }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()
     }
@@ -116,6 +130,9 @@ impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
     }
     fn dropped_unreported(&self, candidate: &Version, runs: u64) {
         (**self).dropped_unreported(candidate, runs);
+    }
+    fn slices(&self, context: &dyn EvaluationContext) -> Slices {
+        (**self).slices(context)
     }
     fn flush(&self) -> Result<(), SinkError> {
         (**self).flush()

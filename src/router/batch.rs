@@ -7,7 +7,7 @@ use super::{
     call::{Called, FiniteCheck, call, checked},
     conclude,
     core::Choice,
-    shadowing,
+    shadowing::{self, Asker},
     table::{Candidates, RoutingTable},
 };
 use crate::{
@@ -124,8 +124,8 @@ impl<F: Input + ?Sized, P: Output> ModelRouter<F, P> {
     ) -> Result<Prediction<P>, PredictError> {
         if !pending.candidates.is_empty() {
             let (choice, called) = (&answered.choice, &answered.called);
-            let key = shadowing::key(pending.context);
-            if let Some(served) = Served::new(table, choice, called, key, pending.id) {
+            let asker = Asker::Here(pending.context);
+            if let Some(served) = Served::new(table, choice, called, asker, pending.id) {
                 let shadowing = &self.inner.shadowing;
                 shadowing.offer(table, &pending.candidates, &served, pending.features);
             }

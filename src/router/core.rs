@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use smol_str::SmolStr;
 
 use super::{
@@ -22,8 +21,10 @@ use super::{
     clamp::{Clamp, Clamped},
     impact::ImpactFeed,
     observer::Observers,
+    publication,
     slot::{Handle, Slot},
     stats::{FallbackCounters, VersionCounters},
+    sync::Mutex,
     table::{Counts, RoutingTable},
 };
 use crate::{
@@ -258,14 +259,11 @@ impl<M: Handle> Core<M> {
 
     /// As [`change`](Self::change), where models go out that are returned.
     fn replace(&self, change: impl FnOnce(&mut Control<M>) -> Option<M>) {
-        let (gone, replaced) = {
-            let mut control = self.control.lock();
-            let gone = change(&mut control);
-            // Published under the lock: two changes cannot overtake each other.
+        let (gone, replaced) = publication::change(&self.control, &self.table, change, |control| {
             let table = control.table(&self.settings, &self.counts);
             self.feeds.iter().for_each(|feed| feed.watch(&table));
-            (gone, self.table.replace(Arc::new(table)))
-        };
+            table
+        });
         // After the change: few requests come to a version that lets go of what it holds.
         if let Some(gone) = gone {
             gone.retired();

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Clock,
     compare::{
-        Comparator, Run,
+        Comparator, Run, Slices,
         sink::{ComparisonSink, FanOut, SinkError},
     },
     contain::contained,
@@ -54,9 +54,37 @@ pub(crate) struct PolicyLine<P> {
 pub(crate) struct Served<'a, P> {
     id: PredictionId,
     revision: u64,
-    key: Option<&'a str>,
+    asker: Asker<'a>,
     version: &'a Version,
     called: &'a Called<P>,
+}
+
+/// Who asked, as far as comparisons want to know.
+#[derive(Clone, Copy)]
+pub(crate) enum Asker<'a> {
+    /// The request's context is still there.
+    Here(&'a dyn EvaluationContext),
+    /// It is gone: the targeting key and the slices it left.
+    #[cfg(feature = "async")]
+    Gone(Option<&'a str>, &'a Slices),
+}
+
+impl<'a> Asker<'a> {
+    fn key(self) -> Option<&'a str> {
+        match self {
+            Asker::Here(context) => key(context),
+            #[cfg(feature = "async")]
+            Asker::Gone(key, _) => key,
+        }
+    }
+
+    fn slices<P: Send + 'static>(self, line: &ShadowLine<P>) -> Slices {
+        match self {
+            Asker::Here(context) => line.slices(context),
+            #[cfg(feature = "async")]
+            Asker::Gone(_, slices) => slices.clone(),
+        }
+    }
 }
 
 impl<'a, P> Served<'a, P> {
@@ -64,11 +92,11 @@ impl<'a, P> Served<'a, P> {
         table: &'a RoutingTable<M>,
         choice: &Choice,
         called: &'a Called<P>,
-        key: Option<&'a str>,
+        asker: Asker<'a>,
         id: PredictionId,
     ) -> Option<Served<'a, P>> {
         let version = &table.slots.get(choice.slot)?.version;
-        Some(Served { id, revision: table.revision, key, version, called })
+        Some(Served { id, revision: table.revision, asker, version, called })
     }
 
     /// Whether the candidate itself answered: as the fallback of a version that failed, say. To
@@ -81,7 +109,7 @@ impl<'a, P> Served<'a, P> {
         shadow::ShadowRequest {
             prediction_id: self.id,
             revision: self.revision,
-            targeting_key: self.key.map(Box::from),
+            targeting_key: self.asker.key().map(Box::from),
             primary: self.version.clone(),
         }
     }
@@ -167,6 +195,18 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
             let line = self.lines.get(candidate.policy);
             line.is_some_and(|line| line.join_pool.is_some() || line.line.has_room())
         })
+    }
+
+    /// What the sinks of these candidates say of a request whose context will be gone.
+    #[cfg(feature = "async")]
+    pub(crate) fn slices(
+        &self,
+        candidates: &[Candidate],
+        context: &dyn EvaluationContext,
+    ) -> Slices {
+        // The sinks are the router's, the same for each policy.
+        let line = candidates.first().and_then(|first| self.lines.get(first.policy));
+        line.map(|line| line.line.slices(context)).unwrap_or_default()
     }
 
     /// Runs `answer`, and the joined candidates beside it.
@@ -335,11 +375,12 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         shadow::PrimaryAnswer {
             prediction_id: served.id,
             revision: served.revision,
-            targeting_key: served.key.map(Box::from),
+            targeting_key: served.asker.key().map(Box::from),
             features: self
                 .describe
                 .filter(|_| line.records_features())
                 .map(|describe| describe(features)),
+            slices: served.asker.slices(line),
             primary: Run::new(
                 served.version,
                 served.called.outcome.clone(),

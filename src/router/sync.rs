@@ -1,9 +1,10 @@
 //! What the router's own protocols synchronise with. A file of its own so that the models in
 //! `tests/loom` compile the very same code over loom's doubles of these.
 
-pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "async")]
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::Condvar;
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Starts a named thread that nobody waits for.
 #[cfg(feature = "async")]

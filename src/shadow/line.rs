@@ -24,10 +24,11 @@ use super::{
 use crate::{
     clock::Clock,
     compare::{
-        Comparator, Run,
+        Comparator, Run, Slices,
         key::KeyHasher,
         sink::{ComparisonSink, FanOut, SinkCounts, SinkError},
     },
+    context::EvaluationContext,
     model::ModelError,
     version::Version,
 };
@@ -118,6 +119,11 @@ impl<P: Send + 'static> ShadowLine<P> {
     /// Whether [`PrimaryAnswer::features`] is wanted.
     pub(crate) fn records_features(&self) -> bool {
         self.records_features
+    }
+
+    /// The parts of the traffic that the sinks say a request belongs to.
+    pub(crate) fn slices(&self, context: &dyn EvaluationContext) -> Slices {
+        self.desk.sinks.slices(context)
     }
 
     /// Hands a run over. `prepare` copies what the run needs, and is called only once there is

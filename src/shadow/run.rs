@@ -21,7 +21,7 @@ use super::{
 use crate::{
     clock::Clock,
     compare::{
-        Agreement, Comparator, Comparison, Run,
+        Agreement, Comparator, Comparison, Run, Slices,
         key::KeyHasher,
         sink::{ComparisonSink, FanOut},
     },
@@ -41,6 +41,7 @@ pub(crate) struct PrimaryAnswer<P> {
     pub(crate) targeting_key: Option<Box<str>>,
     /// Only where [`ShadowLine::records_features`](super::ShadowLine::records_features).
     pub(crate) features: Option<Value>,
+    pub(crate) slices: Slices,
     pub(crate) primary: Run<P>,
 }
 
@@ -209,6 +210,7 @@ impl<P> RunContext<P> {
         comparison.key_hash = answered.targeting_key.as_deref().map(|key| self.hasher.hash(key));
         comparison.targeting_key = answered.targeting_key.filter(|_| self.keeps_targeting_key);
         comparison.features = answered.features;
+        comparison.slices = answered.slices;
         comparison.queue_wait = queue_wait;
         comparison.agreement = agreement;
         self.sinks.record(&comparison);

@@ -21,7 +21,7 @@ use super::*;
 use crate::{
     clock::{Clock, ManualClock},
     compare::{
-        Agreement, Comparator, Comparison, Run, Tolerance,
+        Agreement, Comparator, Comparison, Run, Slices, Tolerance,
         key::KeyHasher,
         sink::{ComparisonSink, FanOut, MemorySink},
     },
@@ -112,6 +112,7 @@ fn answered(key: Option<&str>) -> PrimaryAnswer<f64> {
         revision: 9,
         targeting_key: key.map(Into::into),
         features: None,
+        slices: Slices::default(),
         primary: Run::new("v1", Ok(1.0), Duration::from_micros(3)),
     }
 }

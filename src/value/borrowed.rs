@@ -167,6 +167,16 @@ impl AsValue for String {
     }
 }
 
+impl<'a> ValueRef<'a> {
+    /// The text, if this is one.
+    pub fn as_str(self) -> Option<&'a str> {
+        match self {
+            ValueRef::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 impl ValueRef<'_> {
     /// The JSON type name: `null`, `boolean`, `number`, `string`, `array`, `object`.
     pub fn type_name(self) -> &'static str {

@@ -10,7 +10,12 @@ use super::{
     Disagreement, VerdictConfig,
     metric::{Distance, Loss},
 };
-use crate::{compare::Comparison, version::Version};
+use crate::{
+    compare::{Comparison, Slices},
+    contain::contained,
+    context::EvaluationContext,
+    version::Version,
+};
 
 /// What a metric looks at.
 pub(super) enum Observer<P, L> {
@@ -24,12 +29,21 @@ pub(super) enum Observer<P, L> {
     Live,
 }
 
-type SliceOf<P> = Arc<dyn Fn(&Comparison<P>) -> Option<String> + Send + Sync>;
 type NumberOf<P> = Arc<dyn Fn(&Comparison<P>) -> Option<f64> + Send + Sync>;
 type ScoreOf<P> = Arc<dyn Fn(&P) -> Option<f64> + Send + Sync>;
 type FormatOutput<P> = Arc<dyn Fn(&P) -> String + Send + Sync>;
 type Redaction = Arc<dyn Fn(&mut Disagreement) + Send + Sync>;
 type CloneOutput<P> = fn(&P) -> P;
+
+type SliceByContext = Arc<dyn Fn(&dyn EvaluationContext) -> Option<String> + Send + Sync>;
+type SliceByComparison<P> = Arc<dyn Fn(&Comparison<P>) -> Option<String> + Send + Sync>;
+
+/// What tells a part of the traffic from the others.
+pub(super) enum SliceOf<P> {
+    /// Asked at the request, whose comparison says the answer.
+    Context(SliceByContext),
+    Comparison(SliceByComparison<P>),
+}
 
 /// A number in a range, in so many bins.
 pub(super) struct WatchedNumber<P> {
@@ -53,7 +67,8 @@ pub(super) struct VerdictPlan<P, L> {
     pub(super) again: Option<Version>,
     /// In the order of the configuration.
     pub(super) observers: Vec<Observer<P, L>>,
-    pub(super) slices: Vec<SliceOf<P>>,
+    /// By their names.
+    pub(super) slices: Vec<(Arc<str>, SliceOf<P>)>,
     pub(super) score: Option<((f64, f64), ScoreOf<P>)>,
     pub(super) watched: Vec<WatchedNumber<P>>,
     pub(super) shown: Option<FormatOutput<P>>,
@@ -63,4 +78,36 @@ pub(super) struct VerdictPlan<P, L> {
     pub(super) needs_labels: bool,
     /// Whether answers whose comparator says nothing are compared by their classes.
     pub(super) compares_classes: bool,
+}
+
+impl<P, L> VerdictPlan<P, L> {
+    /// The parts of the traffic that a request with this context belongs to.
+    pub(super) fn slices_by(&self, context: &dyn EvaluationContext) -> Slices {
+        let mut slices = Slices::default();
+        for (name, slice) in &self.slices {
+            if let SliceOf::Context(slice) = slice
+                && let Some(part) = contained(|| slice(context)).flatten()
+            {
+                slices.insert(Arc::clone(name), part);
+            }
+        }
+        slices
+    }
+}
+
+impl<P> SliceOf<P> {
+    /// Calls `found` with the part of this name that a comparison belongs to.
+    pub(super) fn part<T>(
+        &self,
+        name: &str,
+        comparison: &Comparison<P>,
+        found: impl FnOnce(&str) -> T,
+    ) -> Option<T> {
+        match self {
+            SliceOf::Context(_) => comparison.slices.part(name).map(found),
+            SliceOf::Comparison(slice) => {
+                contained(|| slice(comparison)).flatten().as_deref().map(found)
+            }
+        }
+    }
 }

@@ -30,6 +30,11 @@ pub struct Replayed {
     pub comparisons: u64,
     /// Records of dropped runs.
     pub dropped: u64,
+    /// Comparisons that do not say which part of the traffic they belong to by a name that the
+    /// verdict asks for ([`VerdictBuilder::by`](super::VerdictBuilder::by)): no verdict by the
+    /// context stood beside the sink that wrote them, or the context did not say. They are judged,
+    /// and in no slice of that name.
+    pub without_slice: u64,
     /// Lines that could not be read.
     pub malformed: u64,
     /// The first of these.
@@ -105,6 +110,7 @@ where
             match line::parse::<P>(text) {
                 Ok(Line::Comparison(comparison)) => {
                     replayed.comparisons += 1;
+                    replayed.without_slice += u64::from(self.misses_slice(&comparison));
                     self.take(&comparison);
                     if let Some(label) = labels.remove(&comparison.prediction_id) {
                         self.label(comparison.prediction_id, label);

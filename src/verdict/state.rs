@@ -183,7 +183,7 @@ impl<P, L> VerdictState<P, L> {
             self.pairs.unkeyed += 1;
             return false;
         };
-        if seen.insert(user_filter::of_key(key, window)) {
+        if seen.insert_looking(user_filter::of_key(key, window)) {
             return true;
         }
         self.pairs.repeated += 1;
@@ -246,9 +246,9 @@ impl<P, L> VerdictState<P, L> {
         comparison: &Comparison<P>,
     ) -> SmallVec<[u16; 2]> {
         let mut numbers = SmallVec::new();
-        for (name, slice) in plan.config.slices.iter().zip(&plan.slices) {
-            let Some(part) = contained(|| slice(comparison)).flatten() else { continue };
-            let part = format!("{name}={part}");
+        for (name, slice) in &plan.slices {
+            let part = slice.part(name, comparison, |part| format!("{name}={part}"));
+            let Some(part) = part else { continue };
             if let Some(known) = self.slice_numbers.get(&part) {
                 numbers.push(*known);
             } else if let Ok(new) = u16::try_from(self.slices.len())

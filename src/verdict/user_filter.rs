@@ -14,9 +14,16 @@ const BITS_OF_A_BLOCK: u64 = 512;
 const BITS_A_USER: u64 = 16;
 const HASHES: u32 = 7;
 
+/// Of so many of the last looks it is known whether they found somebody new: of at least half as
+/// many.
+const REMEMBERED: u64 = 2_000;
+
 /// Users, as bits. Two bytes a user expected; a union of filters is an OR.
 pub(super) struct UserFilter {
     blocks: Box<[[AtomicU64; WORDS]]>,
+    /// Of the last looks: how many there were, and how many found somebody new. Two threads at
+    /// once may count one too few, which moves an estimate and nothing else.
+    looks: [AtomicU64; 2],
 }
 
 impl UserFilter {
@@ -25,7 +32,8 @@ impl UserFilter {
     pub(super) fn new(users: u64) -> UserFilter {
         let bits = users.clamp(1, UserFilter::MOST) * BITS_A_USER;
         let blocks = bits.div_ceil(BITS_OF_A_BLOCK).next_power_of_two();
-        UserFilter { blocks: (0..blocks).map(|_| Default::default()).collect() }
+        let blocks = (0..blocks).map(|_| Default::default()).collect();
+        UserFilter { blocks, looks: Default::default() }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -78,7 +86,40 @@ impl UserFilter {
         new
     }
 
+    /// The same, and remembers the answer for [`unseen_share`](Self::unseen_share).
+    pub(super) fn insert_looking(&self, hash: (u64, u64)) -> bool {
+        let new = self.insert(hash);
+        self.looked(new);
+        new
+    }
+
+    /// Whether the user is new. One who is not has been looked at thereby: nobody will insert them.
+    pub(super) fn wants(&self, hash: (u64, u64)) -> bool {
+        let known = self.contains(hash);
+        if known {
+            self.looked(false);
+        }
+        !known
+    }
+
+    fn looked(&self, new: bool) {
+        let [looks, found] = &self.looks;
+        found.fetch_add(u64::from(new), Ordering::Relaxed);
+        if looks.fetch_add(1, Ordering::Relaxed) + 1 >= REMEMBERED {
+            for count in &self.looks {
+                count.store(count.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The share of the last looks that found somebody new; `None` after too few.
+    pub(super) fn unseen_share(&self) -> Option<f64> {
+        let [looks, found] = self.looks.each_ref().map(|count| count.load(Ordering::Relaxed));
+        (looks >= REMEMBERED / 2).then(|| found as f64 / looks as f64)
+    }
+
     pub(super) fn clear(&self) {
+        self.looks.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         self.blocks.iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
     }
 

@@ -4,10 +4,13 @@ use crate::not_worse;
 use crate::support;
 
 use std::{
+    borrow::Cow,
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
+    thread::ThreadId,
     time::{Duration, Instant},
 };
 
@@ -16,6 +19,7 @@ use modelgate::{
     autopilot::{
         Autopilot, CommandError, Stage,
         store::{Expect, MemoryStore, StateStore, StoreError, Tag},
+        writer::{Intent, ShareWriter, WriteError, Written},
     },
     model_fn,
 };
@@ -40,6 +44,8 @@ enum Mood {
 struct Moody {
     store: MemoryStore,
     mood: Arc<AtomicU8>,
+    /// The threads that have called it.
+    callers: Arc<Mutex<HashSet<ThreadId>>>,
     over: Arc<(Mutex<bool>, Condvar)>,
 }
 
@@ -49,6 +55,7 @@ impl Moody {
     }
 
     fn answer(&self, writes: bool) -> Result<(), StoreError> {
+        self.callers.lock().insert(std::thread::current().id());
         let mood = self.mood.load(Ordering::Relaxed);
         match mood {
             mood if mood == Mood::Gone as u8 => Err(StoreError::new("gone", "no route to it")),
@@ -195,4 +202,88 @@ fn an_abort_needs_no_store_to_be_in_force() {
     all_answered_by(&router, "v1");
     store.is(Mood::Well);
     until(|| autopilot.status().phase.is_some_and(|phase| phase.name() == "RolledBack"));
+}
+
+#[test]
+fn no_request_ever_calls_the_store_however_it_is() {
+    for mood in [Mood::Well, Mood::Gone, Mood::Full, Mood::Panics, Mood::Hangs] {
+        let store = Moody::default();
+        let let_go = LetsGo(store.clone());
+        let autopilot = autopilot(&store);
+        let router = router(&autopilot);
+        until(|| autopilot.status().share == 50.0);
+        store.is(mood);
+        // Whether the share stands or has lapsed by then, all are answered while the store is so:
+        // one that hangs is let go only afterwards.
+        let requests: Vec<_> = (0..2)
+            .map(|thread| {
+                let router = router.clone();
+                std::thread::spawn(move || {
+                    for n in 0..5_000 {
+                        let key = format!("user-{thread}-{n}");
+                        router.predict(&Context::new(&key), &[]).unwrap();
+                        router.decide(&Context::new(&key)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        until(|| requests.iter().all(std::thread::JoinHandle::is_finished));
+        let callers = store.callers.lock().clone();
+        assert!(!callers.is_empty());
+        for request in requests {
+            assert!(!callers.contains(&request.thread().id()), "{mood:?}");
+            request.join().unwrap();
+        }
+        assert!(!callers.contains(&std::thread::current().id()), "nor does asking how it stands");
+        drop(let_go);
+    }
+}
+
+/// What a writer was told last, and whether it ever comes back.
+#[derive(Clone)]
+struct Told {
+    name: &'static str,
+    hangs: Option<Moody>,
+    intents: Arc<Mutex<Vec<Intent>>>,
+}
+
+impl ShareWriter for Told {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.into()
+    }
+    fn write(&self, intent: &Intent, _: Option<&Written>) -> Result<Written, WriteError> {
+        self.intents.lock().push(intent.clone());
+        if let Some(hangs) = &self.hangs {
+            // Only its answer is of interest, which comes when the test is over.
+            let _ = hangs.answer(true);
+        }
+        Ok(Written(serde_json::Value::Null))
+    }
+}
+
+#[test]
+fn a_vendor_that_never_answers_a_writer_delays_no_step_no_request_and_no_other_writer() {
+    let vendor = Moody::default();
+    vendor.is(Mood::Hangs);
+    let _let_go = LetsGo(vendor.clone());
+    let told = |name, hangs| Told { name, hangs, intents: Arc::default() };
+    let (hung, well) = (told("hung", Some(vendor)), told("well", None));
+    let stage = |percent| Stage::percent(percent).for_at_least(Duration::ZERO);
+    let autopilot = Autopilot::builder(FLAG, "v2")
+        .stages([stage(25.0), stage(50.0), stage(75.0)])
+        .shadow_for(Duration::ZERO)
+        .guard_for(Duration::ZERO)
+        .require(&NotWorse)
+        .store(MemoryStore::new())
+        .writer(hung.clone())
+        .writer(well.clone())
+        .every(Duration::from_millis(10))
+        .build()
+        .unwrap();
+    let router = router(&autopilot);
+    until(|| autopilot.status().phase.is_some_and(|phase| phase.name() == "Released"));
+    until(|| autopilot.status().share == 100.0);
+    all_answered_by(&router, "v2");
+    until(|| well.intents.lock().last().is_some_and(|last| last.to.name() == "Released"));
+    assert_eq!(hung.intents.lock().len(), 1, "it has never come back from the first");
 }

@@ -6,6 +6,8 @@ mod not_worse;
 mod support;
 
 mod clamp;
+mod draw;
 mod faults;
+mod rollout;
 mod store;
 mod writers;

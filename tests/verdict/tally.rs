@@ -16,7 +16,9 @@ fn verdict() -> Verdict<i64, i64> {
         .metric(Metric::disagreement().at_most(0.2))
         .metric(Metric::accuracy())
         .metric(Metric::loss("loss", |a: &i64, t: &i64| (a - t).abs() as f64 / 10.0).margin(0.1))
-        .by("parity", |comparison| Some((comparison.prediction_id.as_u128() % 2).to_string()))
+        .by_comparison("parity", |comparison| {
+            Some((comparison.prediction_id.as_u128() % 2).to_string())
+        })
         .score(0.0..=5.0, |answer: &i64| Some(*answer as f64))
         .expected_users(10_000)
         .open_labels(1_000)

@@ -1,4 +1,25 @@
-//! What would fool a careless verdict.
+//! What would fool a careless verdict. Each of these is a test, here or where it is named:
+//!
+//! | what would fool it | test |
+//! |---|---|
+//! | a user who comes ten times | `simulation::ten_pairs_a_user_fool_the_unit_of_requests_and_not_that_of_users` |
+//! | users whom the flag never meant, as control | `live::a_version_that_was_blocked_and_one_that_was_not_meant_are_no_control` |
+//! | a shadow that is slow because its threads are idle ones | `different_is_not_worse_and_a_shadow_that_is_slow_condemns_nobody` |
+//! | an input that both refuse, or the candidate alone | `an_input_that_both_refuse_is_no_pair_and_one_that_only_the_candidate_refuses_is_its_failure` |
+//! | runs lost because of the candidate, and others | `a_deadline_is_the_candidates_failure_and_a_full_queue_is_a_missing_pair`, `too_many_missing_pairs_stop_an_advance` |
+//! | NaN | `a_loss_that_is_no_number_is_the_worst_of_the_version_that_gave_it` |
+//! | margins and losses at the ends of their range | `infinite_and_huge_losses_are_cut_and_shown`, `what_cannot_be_asked_is_refused_with_the_field_that_is_wrong` |
+//! | evidence beyond what a number holds | `huge_counts_are_judged` |
+//! | a base rate that rises while the share does | `live::a_rising_rate_of_failures_is_nobodys_fault_when_the_share_rises_with_it` |
+//! | restarts, duplicates, other orders | `a_verdict_goes_on_after_a_restart_as_if_there_had_been_none`, `tally::*` |
+//! | worse in one guardrail, ready in the others | `worse_in_one_guardrail_rolls_back_whatever_the_others_say` |
+//! | another try of the same candidate | `each_attempt_asks_for_twice_the_evidence_of_the_one_before` |
+//! | another margin, half-way | `another_margin_is_another_question_whose_sums_are_never_mixed` |
+//! | a flag whose targeting follows what came out | `a_flag_that_follows_the_outcome_fools_it_and_the_guide_says_so` |
+//! | labels of one class only | `labels_of_one_class_only_hold_the_candidate_up` |
+//! | labels late, twice, unknown, of a repeat | `labels_are_joined_whenever_they_come_and_counted_when_they_cannot_be` |
+//! | two versions that never disagree | `no_difference_for_ever_is_not_worse_at_exactly_pair_903` |
+//! | a sample that draws the same users for ever | `a_sample_of_the_same_users_runs_out_of_them_and_says_so` |
 
 use std::{
     sync::{
@@ -9,7 +30,7 @@ use std::{
 };
 
 use modelgate::{
-    Context, ModelError, ModelRouter, PredictionId, Rollout, Shadow,
+    Context, EvaluationContext, ModelError, ModelRouter, PredictionId, Rollout, Shadow,
     compare::{
         Agreement, Comparison, Run,
         key::{KeyHash, KeyHasher},
@@ -17,7 +38,7 @@ use modelgate::{
     },
     model::ModelErrorKind,
     model_fn,
-    shadow::{DropCause, Dropped},
+    shadow::{Budget, DropCause, Dropped},
     verdict::{
         Counts, Evidence, Finding, LabelOutcome, Metric, Overall, Role, Tally, Unit, Verdict,
         VerdictBuilder, judge,
@@ -499,7 +520,7 @@ fn closures_that_panic_count_as_the_worst_and_stop_nothing() {
     let verdict = builder()
         .metric(Metric::distance("far", |_: &i64, _: &i64| -> f64 { panic!("far") }))
         .metric(Metric::loss("loss", |_: &i64, _: &i64| -> f64 { panic!("loss") }).margin(0.1))
-        .by("slice", |_| panic!("slice"))
+        .by_comparison("slice", |_| panic!("slice"))
         .score(0.0..=1.0, |_: &i64| panic!("score"))
         .drift("drift", 0.0..=1.0, |_| panic!("drift"))
         .show_disagreements(|_| panic!("show"))
@@ -518,7 +539,9 @@ fn closures_that_panic_count_as_the_worst_and_stop_nothing() {
 fn a_slice_in_which_the_candidate_is_worse_is_named_and_rolls_nothing_back() {
     let verdict = builder()
         .metric(Metric::failures())
-        .by("half", |comparison| Some((comparison.prediction_id.as_u128() % 2).to_string()))
+        .by_comparison("half", |comparison| {
+            Some((comparison.prediction_id.as_u128() % 2).to_string())
+        })
         .build()
         .unwrap();
     for user in 0..4_000_u64 {
@@ -781,4 +804,137 @@ fn timelines_are_thin_and_end_at_the_present() {
     assert!((50..=201).contains(&line.points.len()), "{}", line.points.len());
     assert!(line.points.windows(2).all(|pair| pair[0].pairs < pair[1].pairs));
     assert_eq!(line.points.last().map(|point| point.pairs), Some(5_003));
+}
+
+/// What a bandit does: it gives the candidate the users for whom it knows that it does well. Pairs
+/// on the same input stay honest about those who were asked; nobody can see who was not.
+#[test]
+fn a_flag_that_follows_the_outcome_fools_it_and_the_guide_says_so() {
+    let verdict = builder().metric(Metric::failures()).build().unwrap();
+    for user in 0..2_000_u64 {
+        // It would fail for every fifth user, and these are never shadowed.
+        if user % 5 != 0 {
+            verdict.record(&pair(user, Ok(0), Ok(0)));
+        }
+    }
+    assert_eq!(verdict.judge().metric("failures").unwrap().finding, Finding::Equivalent);
+    let guide = include_str!("../../src/guide/verdict.md");
+    assert!(guide.contains("steered by the outcomes"), "the limit is written down");
+}
+
+#[test]
+fn a_sample_of_the_same_users_runs_out_of_them_and_says_so() {
+    for first_sight in [false, true] {
+        let verdict = Verdict::<f32>::builder("v2").build().unwrap();
+        let shadow = Shadow::always().candidate("v2").sample(50.0).joined();
+        let router = ModelRouter::<[f32], f32>::builder("flag")
+            .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
+            .model("v2", model_fn(|_: &[f32]| Ok(1.0)))
+            .fallback("v1")
+            .source(Rollout::everyone("v1").flag("flag").unwrap())
+            .shadow(if first_sight { shadow.first_sight(&verdict) } else { shadow })
+            .sink(verdict.clone())
+            .build()
+            .unwrap();
+        let day = |users: u64| {
+            for user in 0..users {
+                let key = format!("user-{user}");
+                router.predict(&Context::new(&key), &[1.0]).unwrap();
+            }
+        };
+        day(500);
+        assert_eq!(verdict.users_left(), None, "too few requests to say");
+        let scored = verdict.tally().pairs.scored;
+        assert!((200..=300).contains(&scored), "half of five hundred: {scored}");
+        // The same users come every day, and none of them is new.
+        (0..16).for_each(|_| day(500));
+        assert_eq!(verdict.tally().pairs.scored, scored, "first_sight: {first_sight}");
+        let left = verdict.users_left().unwrap();
+        assert!(left <= scored / 10, "{left} of {scored} left: as good as none");
+        // New users are seen to come.
+        day(4_000);
+        assert!(verdict.users_left().unwrap() > scored, "{:?}", verdict.users_left());
+    }
+}
+
+#[test]
+fn slices_by_the_context_are_those_of_the_request_live_and_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comparisons.jsonl");
+    let sink = Arc::new(JsonlSink::create(&path).unwrap());
+    let sliced = || {
+        Verdict::<f32>::builder("v2")
+            .against("v1")
+            .metric(Metric::failures())
+            .by("country", |context| Some(context.attribute("country")?.as_str()?.to_owned()))
+            .by("broken", |_| panic!("a slice that panics"))
+            .build()
+            .unwrap()
+    };
+    let live = sliced();
+    let router = |policy: Shadow| {
+        ModelRouter::<[f32], f32>::builder("flag")
+            .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
+            .model(
+                "v2",
+                model_fn(|features: &[f32]| match features {
+                    [1.0, ..] => Err(ModelError::new("not in this country")),
+                    _ => Ok(1.0),
+                }),
+            )
+            .fallback("v1")
+            .source(Rollout::everyone("v1").flag("flag").unwrap())
+            .shadow(policy)
+            .sink(live.clone())
+            .sink(Arc::clone(&sink))
+            .build()
+            .unwrap()
+    };
+    let hasher = || KeyHasher::new([7; 32]).unwrap();
+    let policy = || Shadow::always().candidate("v2").key_hasher(hasher());
+    let roomy = Budget::cpu_percent(100.0);
+    let (joined, detached) = (
+        router(policy().joined()),
+        router(policy().budget(roomy).deadline(Duration::from_secs(600))),
+    );
+    for user in 0..1_000_u32 {
+        let key = format!("user-{user}");
+        let country = if user % 4 == 0 { "se" } else { "no" };
+        let context = Context::new(&key).with("country", country);
+        let features = [if country == "se" && user % 8 == 0 { 1.0 } else { 0.0 }];
+        joined.predict(&context, &features).unwrap();
+    }
+    // A request without the attribute is in no slice, and a detached shadow carries its own.
+    let context = Context::new("somebody");
+    joined.predict(&context, &[0.0]).unwrap();
+    let context = Context::new("somebody-else").with("country", "dk");
+    detached.predict(&context, &[0.0]).unwrap();
+    let context = Context::new("one-of-many").with("country", "fi");
+    let many: [(&dyn EvaluationContext, &[f32]); 1] = [(&context, &[0.0])];
+    detached.predict_batch(&many).into_iter().for_each(|answer| drop(answer.unwrap()));
+    assert!(detached.flush(Duration::from_secs(30)));
+
+    let tally = live.tally();
+    let pairs = |slice: &str| match tally.slices.get(slice).map(|slice| &slice["failures"]) {
+        Some(Counts::Paired { worse, same, .. }) => (*worse, *same),
+        other => panic!("{slice}: {other:?}"),
+    };
+    assert_eq!(pairs("country=se"), (125, 125));
+    assert_eq!(pairs("country=no"), (0, 750));
+    assert_eq!((pairs("country=dk"), pairs("country=fi")), ((0, 1), (0, 1)));
+    let judgement = live.judge();
+    assert_eq!(judgement.slices[0].slice, "country=se");
+
+    // The records carry them: a replay makes the same of them, and says where they do not.
+    JsonlSink::flush(&sink).unwrap();
+    let records = std::fs::read_to_string(&path).unwrap();
+    let again = sliced();
+    let read = again.replay(records.as_bytes()).unwrap();
+    assert_eq!(again.tally().slices, tally.slices);
+    assert_eq!(read.without_slice, read.comparisons, "none says anything of `broken`");
+    let other = Verdict::<f32>::builder("v2").by("tenant", |_| None).build().unwrap();
+    let read = other.replay(records.as_bytes()).unwrap();
+    assert_eq!(read.without_slice, read.comparisons);
+    let other = Verdict::<f32>::builder("v2").by("country", |_| None).build().unwrap();
+    assert_eq!(other.replay(records.as_bytes()).unwrap().without_slice, 1);
 }

@@ -1,7 +1,7 @@
-//! The thread that has the writers write.
+//! The thread that has a writer write.
 
 use std::{
-    collections::HashMap,
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -36,27 +36,22 @@ struct WriteAttempt {
 }
 
 impl RunnerShared {
-    pub(super) fn run_writers(&self) {
-        let mut tried = HashMap::new();
+    pub(super) fn run_writer(&self, writer: &Arc<dyn ShareWriter>) {
+        let mut tried = None;
         let pause = self.pace.period.min(Duration::from_secs(1));
+        let heard = Cell::new(0);
         loop {
-            for writer in &self.writers {
-                let attempt = AssertUnwindSafe(|| self.write_if_due(writer, &mut tried));
-                if catch_unwind(attempt).is_err() {
-                    tracing::error!(target: "modelgate::autopilot", autopilot = %self.plan.autopilot, "a writer panicked");
-                }
+            let attempt = AssertUnwindSafe(|| self.write_if_due(&**writer, &mut tried));
+            if catch_unwind(attempt).is_err() {
+                tracing::error!(target: "modelgate::autopilot", autopilot = %self.plan.autopilot, "a writer panicked");
             }
-            if self.wait(pause, |flags| std::mem::take(&mut flags.writers)) {
+            if self.wait(pause, |flags| heard.replace(flags.writers) != flags.writers) {
                 return;
             }
         }
     }
 
-    fn write_if_due(
-        &self,
-        writer: &Arc<dyn ShareWriter>,
-        tried: &mut HashMap<String, WriteAttempt>,
-    ) {
+    fn write_if_due(&self, writer: &dyn ShareWriter, tried: &mut Option<WriteAttempt>) {
         let (state, own) = {
             let view = self.view.lock();
             let Some(state) = view.shared_state() else { return };
@@ -64,28 +59,24 @@ impl RunnerShared {
             (state, own)
         };
         let Some(transition) = state.transitions.last() else { return };
-        let (name, now) = (writer.name().into_owned(), self.time().monotonic);
-        let is_new = tried.get(&name).is_none_or(|tried| tried.rev != transition.rev);
-        let known = *tried
-            .entry(name.clone())
-            .and_modify(|known| {
-                if is_new {
-                    *known = WriteAttempt { rev: transition.rev, at: now, done: false };
-                }
-            })
-            .or_insert(WriteAttempt { rev: transition.rev, at: now, done: false });
+        let now = self.time().monotonic;
+        let known = tried.filter(|tried| tried.rev == transition.rev);
+        let is_new = known.is_none();
+        let known = known.unwrap_or(WriteAttempt { rev: transition.rev, at: now, done: false });
+        *tried = Some(known);
         // Whoever committed it writes at once; the others if that one has not.
         let due = (is_new && own) || now.saturating_sub(known.at) >= RETRY_AFTER;
         if known.done || !due {
             return;
         }
-        let done = match self.write(&**writer, &name, transition, &state) {
+        let name = writer.name();
+        let done = match self.write(writer, &name, transition, &state) {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(
                     target: "modelgate::autopilot",
                     autopilot = %self.plan.autopilot,
-                    writer = name,
+                    writer = &*name,
                     error = %crate::error_chain(&error),
                     "the share could not be written where people look"
                 );
@@ -93,7 +84,7 @@ impl RunnerShared {
                 error.is_conflict()
             }
         };
-        tried.insert(name, WriteAttempt { rev: transition.rev, at: now, done });
+        *tried = Some(WriteAttempt { rev: transition.rev, at: now, done });
     }
 
     fn write(
@@ -103,13 +94,14 @@ impl RunnerShared {
         transition: &Transition,
         state: &RolloutState,
     ) -> Result<(), WriteError> {
-        let since = self.conflict.lock().as_ref().map(|(since, _)| *since);
-        let agreed = since.is_some_and(|since| state.resumed_after(since));
-        if since.is_some() && !agreed {
-            // Nothing is written until somebody has resumed.
-            return Ok(());
-        }
-        *self.conflict.lock() = None;
+        let agreed = {
+            let mut conflicts = self.conflicts.lock();
+            // Nothing is written by any writer until somebody has resumed.
+            if conflicts.values().any(|(since, _)| !state.resumed_after(*since)) {
+                return Ok(());
+            }
+            conflicts.remove(name).is_some()
+        };
         self.write_over(writer, name, transition, state, agreed)
     }
 
@@ -148,7 +140,7 @@ impl RunnerShared {
             if error.is_conflict() {
                 // Only who resumes from now on can have seen what is there.
                 let now = self.view.lock().state().map_or(transition.rev, |state| state.rev);
-                *self.conflict.lock() = Some((now, error.to_string()));
+                self.conflicts.lock().insert(name.to_owned(), (now, error.to_string()));
             }
         })?;
         let left = WriterRecord { rev: transition.rev, written };

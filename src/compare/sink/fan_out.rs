@@ -7,10 +7,13 @@ use std::{
 };
 
 use crate::compare::{
-    Comparison,
+    Comparison, Slices,
     sink::{ComparisonSink, SinkCounts, SinkError},
 };
-use crate::{contain::contained, model::ModelError, shadow::Dropped, version::Version};
+use crate::{
+    contain::contained, context::EvaluationContext, model::ModelError, shadow::Dropped,
+    version::Version,
+};
 
 /// Passes each comparison to several sinks, in order. One that panics is counted as failed and
 /// keeps nothing from the others.
@@ -77,6 +80,14 @@ impl<P> ComparisonSink<P> for FanOut<P> {
         for sink in &self.sinks {
             self.guarded(|| sink.dropped_unreported(candidate, runs));
         }
+    }
+
+    fn slices(&self, context: &dyn EvaluationContext) -> Slices {
+        let mut slices = Slices::default();
+        for sink in &self.sinks {
+            slices.append(self.guarded(|| sink.slices(context)).unwrap_or_default());
+        }
+        slices
     }
 
     /// Flushes every sink, and reports the first failure.

@@ -59,6 +59,7 @@ use crate::{
 /// | `key_hash` | the user's keyed hash, 32 hexadecimal digits, or `null` |
 /// | `targeting_key` | the user's key, only if the policy asks for it |
 /// | `features` | the features, only if the policy asks for them |
+/// | `slices` | the parts of the traffic it belongs to, by name, where a verdict tells them [apart](crate::verdict::VerdictBuilder::by) |
 /// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us` (by the clock), `cpu_us` (processor time, where it is known); what a `message` says of the features is left out unless the policy asks for them |
 /// | `candidate` | the same |
 /// | `queue_wait_us` | how long the candidate's run waited for a thread, in microseconds |

@@ -70,7 +70,7 @@ font-size:.94rem;margin:.2rem 0}
 .meter{height:.6rem;border:1px solid var(--soft);border-radius:.3rem;overflow:hidden}
 .meter i{display:block;height:100%;background:var(--blue)}
 .chart{margin:.6rem 0 1.1rem}
-.plot{position:relative;height:11rem;margin:0 1.2rem 1.5rem 4.6rem}
+.plot{position:relative;height:11rem;margin:0 2.1rem 1.5rem 4.6rem}
 .plot.low{height:6rem}.plot.low,.plot.bare{margin-left:1.2rem}
 .plot>svg{width:100%;height:100%;display:block;overflow:visible;border-bottom:1px solid var(--soft)}
 .plot .y,.plot .x{position:absolute;font-size:.78rem;color:var(--soft);white-space:nowrap;font-variant-numeric:tabular-nums}

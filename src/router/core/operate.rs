@@ -9,6 +9,7 @@ use crate::{
         OperateError, RouterStats,
         breaker::Breaker,
         clamp::Health,
+        publication,
         slot::{Handle, Slot},
     },
     shadow::ShadowStats,
@@ -126,7 +127,7 @@ impl<M: Handle> Core<M> {
     pub(crate) fn candidate_health(&self, version: &Version) -> Option<Health> {
         // Read outside the lock: whether a model is loaded is asked of the model.
         let (slot, pin) = {
-            let control = self.control.lock();
+            let control = publication::lock(&self.control);
             let slot = control.slots.iter().find(|slot| slot.version == *version)?.clone();
             (slot, control.pin.clone())
         };
@@ -140,12 +141,12 @@ impl<M: Handle> Core<M> {
     }
 
     pub(crate) fn versions(&self) -> Vec<Version> {
-        self.control.lock().slots.iter().map(|slot| slot.version.clone()).collect()
+        publication::lock(&self.control).slots.iter().map(|slot| slot.version.clone()).collect()
     }
 
     pub(crate) fn load(&self, version: &str) -> Result<(), OperateError> {
         let model = {
-            let control = self.control.lock();
+            let control = publication::lock(&self.control);
             let slot = control.slots.iter().find(|slot| slot.version == *version);
             slot.ok_or_else(|| OperateError::UnknownVersion(version.into()))?.model.clone()
         };
@@ -162,7 +163,7 @@ impl<M: Handle> Core<M> {
     pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
         // Read outside the lock: whether a model is loaded is asked of the model.
         let (revision, slots) = {
-            let control = self.control.lock();
+            let control = publication::lock(&self.control);
             (control.snapshot.revision(), control.slots.clone())
         };
         RouterStats {
@@ -174,7 +175,7 @@ impl<M: Handle> Core<M> {
     }
 
     fn registered(&self, version: &str) -> Result<(), OperateError> {
-        match self.control.lock().slots.iter().any(|slot| slot.version == *version) {
+        match publication::lock(&self.control).slots.iter().any(|slot| slot.version == *version) {
             true => Ok(()),
             false => Err(OperateError::UnknownVersion(version.into())),
         }

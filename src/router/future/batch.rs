@@ -24,7 +24,7 @@ use crate::{
         conclude,
         core::Choice,
         registered::AnyModel,
-        shadowing::Served,
+        shadowing::{Asker, Served},
         slot::Slot,
         table::RoutingTable,
     },
@@ -147,7 +147,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         answered: Option<Result<ServedAnswer<P>, PredictError>>,
         features: &F,
     ) -> Result<Prediction<P>, PredictError> {
-        let DecidedRequest { id, choice, candidates, key, .. } = started;
+        let DecidedRequest { id, choice, candidates, key, slices, .. } = started;
         let named = self.core.named(&choice);
         let slot = choice.slot;
         // Every decided row belongs to one group, and every group answers each row.
@@ -160,9 +160,9 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
                 return Err(refused);
             }
         };
+        let asker = Asker::Gone(key.as_deref(), &slices);
         if !candidates.is_empty()
-            && let Some(served) =
-                Served::new(table, &answered.choice, &answered.called, key.as_deref(), id)
+            && let Some(served) = Served::new(table, &answered.choice, &answered.called, asker, id)
         {
             self.shadowing.offer(table, &candidates, &served, features);
         }

@@ -12,6 +12,7 @@ use super::{
     wait::wait,
 };
 use crate::{
+    compare::Slices,
     context::EvaluationContext,
     prediction_id::PredictionId,
     router::{
@@ -20,7 +21,7 @@ use crate::{
         conclude,
         core::{Choice, MissingKeyError},
         registered::AnyModel,
-        shadowing::{self, ComparedOn, JoinedShadow, Served, Shadowing},
+        shadowing::{self, Asker, ComparedOn, JoinedShadow, Served, Shadowing},
         table::{Candidate, Candidates, RoutingTable},
     },
     shadow::{Marked, ShadowScope, is_shadow},
@@ -34,6 +35,8 @@ pub(super) struct DecidedRequest<F: ?Sized + Input, P: Output> {
     pub(super) candidates: Candidates,
     /// Kept only for requests with shadows, or with an observer.
     pub(super) key: Option<Box<str>>,
+    /// What the sinks said of the context, for requests with shadows.
+    pub(super) slices: Slices,
 }
 
 impl LaneError {
@@ -97,7 +100,8 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             true => None,
             false => shadowing::key(context).map(Box::from),
         };
-        Ok(DecidedRequest { table: Arc::clone(table), id, choice, candidates, key })
+        let slices = self.shadowing.slices(&candidates, context);
+        Ok(DecidedRequest { table: Arc::clone(table), id, choice, candidates, key, slices })
     }
 
     pub(super) async fn run(
@@ -105,7 +109,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         started: DecidedRequest<F, P>,
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
-        let DecidedRequest { table, id, choice, candidates, key } = started;
+        let DecidedRequest { table, id, choice, candidates, key, slices } = started;
         let named = self.core.named(&choice);
         // Also when the caller gives the request up.
         let unanswered = UnansweredShadows {
@@ -126,7 +130,8 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         unanswered.end();
         let (choice, called) = (&answered.choice, &answered.called);
         if !candidates.is_empty()
-            && let Some(served) = Served::new(&table, choice, called, key.as_deref(), id)
+            && let Some(served) =
+                Served::new(&table, choice, called, Asker::Gone(key.as_deref(), &slices), id)
         {
             let features: &F = (*features).borrow();
             let on = ComparedOn::ShadowThread;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     compare::{Comparison, HasLabel},
+    context::EvaluationContext,
     verdict::{
         Disagreement, Metric, MetricKind, Unit, Verdict, VerdictConfig,
         classes::{ClassTable, Classes},
@@ -29,7 +30,7 @@ pub struct VerdictBuilder<P, L = ()> {
     pub(super) attempt: u32,
     pub(super) again: Option<Version>,
     pub(super) metrics: Vec<Metric<P, L>>,
-    pub(super) slices: Vec<SliceOf<P>>,
+    pub(super) slices: Vec<(Arc<str>, SliceOf<P>)>,
     pub(super) score: Option<((f64, f64), ScoreOf<P>)>,
     pub(super) watched: Vec<WatchedNumber<P>>,
     pub(super) shown: Option<FormatOutput<P>>,
@@ -141,18 +142,48 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// Shows the paired metrics for parts of the traffic as well: `slice` names the part a
-    /// comparison is of (a country, a tenant), from the features, which must then be
-    /// [recorded](crate::Shadow::record_features), or anything else in it. Slices are watched, and
-    /// listed where the candidate is worse at a false discovery rate of 10 %. At most
-    /// a hundred slices are kept apart.
+    /// Shows the paired metrics for parts of the traffic as well: `slice` names the part that a
+    /// request belongs to (its country, its tenant), from its context. Slices are watched, and
+    /// listed where the candidate is worse at a false discovery rate of 10 %. At most a
+    /// hundred slices are kept apart.
+    ///
+    /// `slice` is called on the request's thread, for requests with a shadow: when it is handed
+    /// over, or, by an async router, before the version answers. What it says is part of the
+    /// [comparison](crate::compare::Comparison::slices), so that the records of a
+    /// [`JsonlSink`](crate::compare::sink::JsonlSink) beside the verdict can be
+    /// [replayed](Verdict::replay) with their slices: name nothing in it that a record may not
+    /// hold. A run that came to no comparison is in no slice.
+    ///
+    /// ```
+    /// use modelgate::verdict::{Metric, Verdict};
+    ///
+    /// let verdict = Verdict::<f32>::builder("v2")
+    ///     .metric(Metric::failures())
+    ///     .by("country", |context| Some(context.attribute("country")?.as_str()?.to_owned()))
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn by(
-        mut self,
+        self,
+        name: impl Into<String>,
+        slice: impl Fn(&dyn EvaluationContext) -> Option<String> + Send + Sync + 'static,
+    ) -> VerdictBuilder<P, L> {
+        self.sliced(name.into(), SliceOf::Context(Arc::new(slice)))
+    }
+
+    /// The same from the comparison, on the shadow side: from the features, where they are
+    /// [recorded](crate::Shadow::record_features), or anything else in it.
+    pub fn by_comparison(
+        self,
         name: impl Into<String>,
         slice: impl Fn(&Comparison<P>) -> Option<String> + Send + Sync + 'static,
     ) -> VerdictBuilder<P, L> {
-        self.config.slices.push(name.into());
-        self.slices.push(Arc::new(slice));
+        self.sliced(name.into(), SliceOf::Comparison(Arc::new(slice)))
+    }
+
+    fn sliced(mut self, name: String, slice: SliceOf<P>) -> VerdictBuilder<P, L> {
+        self.slices.push((name.as_str().into(), slice));
+        self.config.slices.push(name);
         self
     }
 

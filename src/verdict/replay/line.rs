@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    compare::{Agreement, Comparison, Run, key::KeyHash},
+    compare::{Agreement, Comparison, Run, Slices, key::KeyHash},
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     shadow::DropCause,
@@ -44,6 +44,8 @@ struct Record {
     targeting_key: Option<Box<str>>,
     #[serde(default)]
     features: Option<Value>,
+    #[serde(default)]
+    slices: Slices,
     primary: RecordedRun,
     candidate: RecordedRun,
     #[serde(default)]
@@ -131,6 +133,7 @@ pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String>
     comparison.key_hash = key;
     comparison.targeting_key = record.targeting_key;
     comparison.features = record.features;
+    comparison.slices = record.slices;
     comparison.queue_wait = Duration::from_micros(record.queue_wait_us.unwrap_or(0));
     comparison.agreement = agreement(record.agrees, record.distance, record.measure.as_deref());
     Ok(Line::Comparison(Box::new(comparison)))

@@ -1,6 +1,6 @@
-//! The snapshot cell, the router's breaker, the lanes of its versions and the parking of the
-//! shadows' threads, compiled from the crate's own source over loom's
-//! doubles, and run through every interleaving of small programs:
+//! The snapshot cell, the publication of a router's table, its breaker, the lanes of its versions and
+//! the parking of the shadows' threads, compiled from the crate's own source over loom's doubles, and
+//! run through every interleaving of small programs:
 //!
 //! ```text
 //! cargo test --manifest-path tests/loom/Cargo.toml
@@ -31,8 +31,17 @@ mod store {
     pub(crate) mod cell;
 }
 
+mod flag {
+    pub(crate) mod store {
+        pub(crate) use crate::store::cell::SnapshotCell;
+    }
+}
+
 #[path = "."]
 mod router {
+    #[path = "../../../src/router/publication.rs"]
+    pub(crate) mod publication;
+
     pub(crate) mod sync {
         pub(crate) use std::sync::PoisonError;
 
@@ -135,6 +144,8 @@ mod contain {
 
 #[cfg(test)]
 mod breaker;
+#[cfg(test)]
+mod clamp;
 #[cfg(test)]
 mod lane;
 #[cfg(test)]

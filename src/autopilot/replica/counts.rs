@@ -1,0 +1,77 @@
+//! What one replica tells the others: what it has counted, and of whom.
+
+use std::time::Duration;
+
+use super::{ClockReading, LocalHealth, Replica};
+use crate::autopilot::{
+    evidence::Evidence,
+    phase::Running,
+    state::SCHEMA,
+    store::{Expect, StateStore, StoreError},
+    tally::ReplicaTally,
+};
+
+/// How often replicas tell each other whom they have counted, at a period of ten seconds.
+const SHARE_SEEN: Duration = Duration::from_secs(60);
+
+impl Replica {
+    /// Writes what this process counts.
+    pub(super) fn tell(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        local: &LocalHealth,
+        time: ClockReading,
+    ) -> Result<(), StoreError> {
+        let Some((artefact, attempt)) = self.begun.clone() else { return Ok(()) };
+        self.seq = self.seq.saturating_add(1);
+        let guarding = self
+            .state()
+            .is_some_and(|state| matches!(state.phase.running(), Some(Running::Guarding)));
+        let tally = ReplicaTally {
+            schema: SCHEMA,
+            replica: self.id.clone(),
+            seq: self.seq,
+            at: time.unix,
+            config_hash: self.config_hash.clone(),
+            artefact,
+            attempt,
+            eligible: local.eligible,
+            breaker_opens: local.breaker_opens,
+            veto: self.view.veto.clone(),
+            alarm: if guarding { evidence.alarm(self.view.replicas.max(1)) } else { None },
+            conflict: local.conflict.as_ref().map(|(_, why)| why.clone()),
+            conflict_rev: local.conflict.as_ref().map_or(0, |(rev, _)| *rev),
+            counts: evidence.counts(),
+        };
+        let name = format!("{}/tally/{}.json", self.prefix, self.id);
+        store.store(&name, &tally.to_bytes(), Expect::Any)?;
+        Ok(())
+    }
+
+    /// Tells the others whom this process has counted, and hears whom they have.
+    pub(super) fn share_seen(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        time: ClockReading,
+    ) -> Result<(), StoreError> {
+        let since = self.shared_at.map(|at| time.monotonic.saturating_sub(at));
+        if since.is_some_and(|since| since < SHARE_SEEN.min(self.pace.period * 6)) {
+            return Ok(());
+        }
+        self.shared_at = Some(time.monotonic);
+        let (Some((_, attempt)), Some(seen)) = (&self.begun, evidence.seen()) else {
+            return Ok(());
+        };
+        let folder = format!("{}/seen-{attempt}/", self.prefix);
+        let own = format!("{folder}{}", self.id);
+        for name in store.list(&folder)?.into_iter().filter(|name| *name != own) {
+            if let Some((bytes, _)) = store.load(&name)? {
+                evidence.merge_seen(&bytes);
+            }
+        }
+        store.store(&own, &seen, Expect::Any)?;
+        Ok(())
+    }
+}

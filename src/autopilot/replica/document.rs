@@ -1,0 +1,101 @@
+//! The fleet's document, as one replica reads it: the newest it has ever seen, whatever the store forgets.
+
+use std::sync::Arc;
+
+use super::{ClockReading, Replica, StoredState};
+use crate::autopilot::{
+    evidence::Evidence,
+    phase::Phase,
+    state::RolloutState,
+    store::{Expect, StateStore, StoreError, Tag},
+};
+
+impl Replica {
+    /// Reads the state, makes the first, or restores what the store forgot.
+    pub(super) fn read(
+        &mut self,
+        store: &dyn StateStore,
+        evidence: &dyn Evidence,
+        time: ClockReading,
+    ) -> Result<(), StoreError> {
+        let name = self.state_name();
+        match store.load(&name)? {
+            Some((bytes, tag)) => {
+                let state = RolloutState::parse(&bytes).map_err(|error| {
+                    StoreError::new(format!("{name} cannot be followed"), error)
+                })?;
+                let forgotten =
+                    self.view.seen.as_ref().and_then(|seen| forgotten(&seen.state, &state));
+                match forgotten {
+                    None => self.adopt(state, tag, evidence, time),
+                    Some(mine) => {
+                        let tag = store.store(&name, &mine.to_bytes(), Expect::Tag(tag))?;
+                        self.adopt(mine, tag, evidence, time);
+                    }
+                }
+            }
+            None => {
+                let state = match &self.view.seen {
+                    Some(seen) => RolloutState::clone(&seen.state),
+                    None => RolloutState::new(&self.plan, &self.config_hash, time.unix),
+                };
+                let tag = store.store(&name, &state.to_bytes(), Expect::Absent)?;
+                self.adopt(state, tag, evidence, time);
+            }
+        }
+        self.view.read_at = Some(time.monotonic);
+        self.publish();
+        Ok(())
+    }
+
+    pub(super) fn adopt(
+        &mut self,
+        state: RolloutState,
+        tag: Tag,
+        evidence: &dyn Evidence,
+        time: ClockReading,
+    ) {
+        let (ticked, announced) = match &self.view.seen {
+            Some(seen) => (
+                seen.state.tick.count != state.tick.count,
+                match seen.state.effective_at == state.effective_at {
+                    true => seen.announced,
+                    false => time.monotonic,
+                },
+            ),
+            None => (true, time.monotonic),
+        };
+        if ticked {
+            self.ticked_at = time.monotonic;
+        }
+        let begins = (state.artefact.clone(), state.attempt);
+        let folded = state.closed.contains_key(&self.id);
+        if folded {
+            // The fleet took this process for gone: what it counted until then is kept, and it goes
+            // on as another, with nothing.
+            self.id = crate::prediction_id::PredictionId::generate().to_string();
+            self.seq = 0;
+        }
+        if folded || self.begun.as_ref() != Some(&begins) {
+            evidence.begin(state.attempt);
+            self.begun = Some(begins);
+            self.shared_at = None;
+            self.view.veto = None;
+        }
+        self.view.seen = Some(StoredState { state: Arc::new(state), tag, announced });
+        self.publish();
+    }
+}
+
+/// The state that must be restored in the store, if it forgot something that happened.
+fn forgotten(mine: &RolloutState, found: &RolloutState) -> Option<RolloutState> {
+    if found.rev < mine.rev {
+        return Some(mine.clone());
+    }
+    // A rollback is left by a new attempt or another candidate, and by nothing else.
+    let same = found.artefact == mine.artefact && found.attempt == mine.attempt;
+    let undone = mine.phase == Phase::RolledBack
+        && !matches!(found.phase, Phase::RolledBack)
+        && found.config_hash == mine.config_hash;
+    (same && undone).then(|| RolloutState { rev: found.rev.saturating_add(1), ..mine.clone() })
+}
