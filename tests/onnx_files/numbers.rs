@@ -101,15 +101,15 @@ fn linear(columns: &[[f32; 2]], last: &str) -> Vec<u8> {
 const ROWS: [[f32; 2]; 4] = [[1.0, 0.0], [0.0, 1.0], [3.0, -2.0], [0.5, 0.25]];
 
 /// What a router compares and a verdict counts when it answers four rows and shadows them.
-fn shadowed<P: Clone + Send + Sync + 'static>(
+fn shadowed<P>(
     champion: impl Model<[f32], P> + 'static,
     candidate: impl Model<[f32], P> + 'static,
-    comparator: impl Comparator<P> + Send + Sync + 'static,
+    comparator: impl Comparator<P> + 'static,
     metric: Metric<P, P>,
     truth: impl Fn(&P) -> P,
 ) -> (Vec<Comparison<P>>, Verdict<P, P>)
 where
-    P: modelgate::model::FiniteOutput,
+    P: modelgate::model::FiniteOutput + Clone + Send + Sync + 'static,
 {
     let kept = Arc::new(MemorySink::new(10));
     let verdict = Verdict::<P, P>::builder("v2")
