@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use modelgate::{
-    Features, flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly,
-    unleash::Unleash,
+    Features, flagd::Flagd, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash,
 };
 
 /// How many parts the smaller document has. What is quadratic in them takes a million steps.
@@ -66,11 +65,7 @@ type Place = (&'static str, &'static str, fn(&str));
 const PLACES: &[Place] = &[
     (r#"{"flags":{"#, "}}", flagd),
     (r#"{"flags":{"f":{"state":"ENABLED","variants":{"#, "}}}}", flagd),
-    (
-        r#"{"flags":{"f":{"state":"ENABLED","variants":{},"targeting":{"if":["#,
-        "]}}}}",
-        flagd,
-    ),
+    (r#"{"flags":{"f":{"state":"ENABLED","variants":{},"targeting":{"if":["#, "]}}}}", flagd),
     (r#"{"flags":{"#, "}}", launchdarkly),
     (r#"{"segments":{"#, "}}", launchdarkly),
     (r#"{"flags":{"f":{"rules":[{"clauses":["#, "]}]}}}", launchdarkly),

@@ -123,7 +123,7 @@ impl Service {
         for _ in 0..40 {
             self.users += 1;
             let key = format!("user-{}", self.users);
-            let odd = if self.users % 2 == 0 { 0.0 } else { 1.0 };
+            let odd = if self.users.is_multiple_of(2) { 0.0 } else { 1.0 };
             let answer = self.router.predict(&Context::new(&key), &[odd]).unwrap();
             self.by_candidate += u64::from(answer.version().as_str() == "v2");
         }
