@@ -27,6 +27,28 @@ fn shutting_down_loses_what_is_queued_and_refuses_the_rest() {
 }
 
 #[test]
+fn a_run_that_meets_the_shutdown_is_counted_once_and_every_thread_ends() {
+    for round in 0..500 {
+        let bench = Bench::new(policy().grace(LONG).threads(1 + round % 2));
+        let met = std::sync::Barrier::new(3);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    met.wait();
+                    let _ = bench.offer(|| Ok(1.0));
+                });
+            }
+            met.wait();
+            let begun = std::time::Instant::now();
+            bench.line.stop().unwrap();
+            // A thread that sleeps on is waited for until the grace has passed.
+            assert!(begun.elapsed() < LONG, "round {round}");
+        });
+        assert_adds_up(&bench.candidate.counts());
+    }
+}
+
+#[test]
 fn a_model_that_never_returns_does_not_hang_the_drop_and_is_counted_once() {
     let bench = Bench::new(policy().grace(Duration::from_millis(1)));
     let release = bench.occupy();
