@@ -78,7 +78,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
 
     /// Async only: how many requests may wait for the threads of each version. A further one is
     /// answered by the fallback; where that has no room either, it is
-    /// [refused](PredictError::is_overloaded) at once. Default: 1,024.
+    /// [refused](crate::PredictError::is_overloaded) at once. Default: 1,024.
     pub fn compute_queue(mut self, requests: usize) -> RouterBuilder<F, P> {
         self.compute.queue = Some(requests);
         self
