@@ -3,91 +3,26 @@
 //!
 //! `cargo bench --no-default-features --bench store`
 
+#[path = "../tests/support/moody_store.rs"]
+mod moody_store;
 #[path = "../tests/support/not_worse.rs"]
 mod not_worse;
 
 use std::{
     hint::black_box,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use modelgate::{
     Context, ModelRouter, Rollout,
-    autopilot::{
-        Autopilot, Stage,
-        store::{Expect, MemoryStore, StateStore, StoreError, Tag},
-    },
+    autopilot::{Autopilot, Stage},
     model_fn,
 };
+use moody_store::{LetsGo, Mood, Moody};
 use not_worse::NotWorse;
 
 const NAME: &str = "ml-model-version";
 const REQUESTS: usize = 500_000;
-
-/// How the store is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(u8)]
-enum Mood {
-    Well,
-    Gone,
-    Full,
-    Slow,
-    Hangs,
-}
-
-#[derive(Clone, Default)]
-struct Moody {
-    store: MemoryStore,
-    mood: Arc<AtomicU8>,
-    over: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Moody {
-    fn answer(&self, writes: bool) -> Result<(), StoreError> {
-        let mood = self.mood.load(Ordering::Relaxed);
-        if mood == Mood::Gone as u8 || (mood == Mood::Full as u8 && writes) {
-            return Err(StoreError::new("store", "it does not do it"));
-        }
-        if mood == Mood::Slow as u8 {
-            std::thread::sleep(Duration::from_secs(1));
-        }
-        if mood == Mood::Hangs as u8 {
-            let mut over = self.over.0.lock().unwrap_or_else(PoisonError::into_inner);
-            while !*over {
-                over = self.over.1.wait(over).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-        Ok(())
-    }
-
-    fn let_go(&self) {
-        *self.over.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.over.1.notify_all();
-    }
-}
-
-impl StateStore for Moody {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
-        self.answer(false)?;
-        self.store.load(name)
-    }
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
-        self.answer(true)?;
-        self.store.store(name, bytes, expect)
-    }
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.answer(false)?;
-        self.store.list(prefix)
-    }
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
-        self.answer(true)?;
-        self.store.remove(name)
-    }
-}
 
 fn measure(mood: Mood) {
     let store = Moody::default();
@@ -113,7 +48,8 @@ fn measure(mood: Mood) {
         assert!(Instant::now() < deadline, "{}", autopilot.status());
         std::thread::sleep(Duration::from_millis(10));
     }
-    store.mood.store(mood as u8, Ordering::Relaxed);
+    store.is(mood);
+    let let_go = LetsGo(store);
     let keys: Vec<String> = (0..1_000).map(|n| format!("user-{n:012}")).collect();
     let mut times: Vec<Duration> = (0..REQUESTS)
         .map(|n| {
@@ -123,7 +59,7 @@ fn measure(mood: Mood) {
             started.elapsed()
         })
         .collect();
-    store.let_go();
+    drop(let_go);
     times.sort_unstable();
     let at = |share: f64| times[((REQUESTS - 1) as f64 * share) as usize];
     println!("{mood:?}: p50 {:?}, p99 {:?}, p99.9 {:?}", at(0.5), at(0.99), at(0.999));

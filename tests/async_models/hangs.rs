@@ -56,6 +56,14 @@ fn ask(router: &Router) -> impl Future<Output = (String, Option<FallbackCause>)>
     }
 }
 
+fn asked_at_once(gate: &Gate) -> Router {
+    builder(gate, test_flags(&serving(FLAG, "v2")))
+        .compute_threads(AT_ONCE)
+        .deadline(DEADLINE)
+        .build_async()
+        .unwrap()
+}
+
 fn ask_at_once(router: &Router) -> Vec<(String, Option<FallbackCause>)> {
     block_on(join_all((0..AT_ONCE).map(|_| ask(router))))
 }
@@ -73,11 +81,7 @@ fn stats_of(router: &Router, version: &str) -> VersionStats {
 fn a_version_that_hangs_never_takes_the_fallback_with_it_however_often_it_is_probed() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, test_flags(&serving(FLAG, "v2")))
-        .compute_threads(AT_ONCE)
-        .deadline(DEADLINE)
-        .build_async()
-        .unwrap();
+    let router = asked_at_once(&gate);
     let mut refused = 0;
     for (version, cause) in (0..20).flat_map(|_| ask_at_once(&router)) {
         assert_eq!(version, "v1");
@@ -96,11 +100,7 @@ fn a_version_that_hangs_never_takes_the_fallback_with_it_however_often_it_is_pro
 fn a_version_whose_hung_calls_come_back_is_asked_again() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
-    let router = builder(&gate, test_flags(&serving(FLAG, "v2")))
-        .compute_threads(AT_ONCE)
-        .deadline(DEADLINE)
-        .build_async()
-        .unwrap();
+    let router = asked_at_once(&gate);
     let overloaded = Some(FallbackCause::Failed(ModelErrorKind::Overloaded));
     until("v2 is refused", || ask_at_once(&router).iter().any(|(_, cause)| *cause == overloaded));
     gate.open();

@@ -1,16 +1,12 @@
 //! A store that is slow, full, gone or broken touches no request.
 
+use crate::moody_store;
 use crate::not_worse;
 use crate::support;
 
 use std::{
     borrow::Cow,
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    thread::ThreadId,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,92 +14,17 @@ use modelgate::{
     Context, FallbackCause, ModelRouter,
     autopilot::{
         Autopilot, CommandError, Stage,
-        store::{Expect, MemoryStore, StateStore, StoreError, Tag},
+        store::MemoryStore,
         writer::{Intent, ShareWriter, WriteError, Written},
     },
     model_fn,
 };
+use moody_store::{LetsGo, Mood, Moody};
 use not_worse::NotWorse;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use support::{serving, test_flags};
 
 const FLAG: &str = "ml-model-version";
-
-/// How a store is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(u8)]
-enum Mood {
-    Well,
-    Gone,
-    Full,
-    Panics,
-    Hangs,
-}
-
-#[derive(Clone, Default)]
-struct Moody {
-    store: MemoryStore,
-    mood: Arc<AtomicU8>,
-    /// The threads that have called it.
-    callers: Arc<Mutex<HashSet<ThreadId>>>,
-    over: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Moody {
-    fn is(&self, mood: Mood) {
-        self.mood.store(mood as u8, Ordering::Relaxed);
-    }
-
-    fn answer(&self, writes: bool) -> Result<(), StoreError> {
-        self.callers.lock().insert(std::thread::current().id());
-        let mood = self.mood.load(Ordering::Relaxed);
-        match mood {
-            mood if mood == Mood::Gone as u8 => Err(StoreError::new("gone", "no route to it")),
-            mood if mood == Mood::Full as u8 && writes => {
-                Err(StoreError::new("cannot be written", std::io::Error::other("disk full")))
-            }
-            mood if mood == Mood::Panics as u8 => panic!("a store that panics"),
-            mood if mood == Mood::Hangs as u8 => {
-                let (over, changed) = &*self.over;
-                let mut over = over.lock();
-                while !*over {
-                    changed.wait(&mut over);
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Whoever hangs is let go when the test is over.
-struct LetsGo(Moody);
-
-impl Drop for LetsGo {
-    fn drop(&mut self) {
-        *self.0.over.0.lock() = true;
-        self.0.over.1.notify_all();
-    }
-}
-
-impl StateStore for Moody {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
-        self.answer(false)?;
-        self.store.load(name)
-    }
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
-        self.answer(true)?;
-        self.store.store(name, bytes, expect)
-    }
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.answer(false)?;
-        self.store.list(prefix)
-    }
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
-        self.answer(true)?;
-        self.store.remove(name)
-    }
-}
 
 fn autopilot(store: &Moody) -> Autopilot {
     let stage = |percent| Stage::percent(percent).for_at_least(Duration::ZERO);
@@ -206,7 +127,7 @@ fn an_abort_needs_no_store_to_be_in_force() {
 
 #[test]
 fn no_request_ever_calls_the_store_however_it_is() {
-    for mood in [Mood::Well, Mood::Gone, Mood::Full, Mood::Panics, Mood::Hangs] {
+    for mood in [Mood::Well, Mood::Gone, Mood::Full, Mood::Slow, Mood::Panics, Mood::Hangs] {
         let store = Moody::default();
         let let_go = LetsGo(store.clone());
         let autopilot = autopilot(&store);
