@@ -5,12 +5,14 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use crate::hash::{Names, Seed};
+use hashbrown::{HashTable, hash_table::Entry};
+
+use crate::hash::Seed;
 
 /// Enough shards that one of them is short to copy: 80 entries with 5,000 in all.
 const SHARDS: usize = 64;
 
-type Shard<V> = Names<Arc<str>, V>;
+type Shard<V> = HashTable<(Arc<str>, V)>;
 
 /// Named things, of which a changed copy shares all but one shard with the original.
 pub(crate) struct ShardedTable<V> {
@@ -32,23 +34,31 @@ impl<V: Clone> Default for ShardedTable<V> {
 impl<V: Clone> ShardedTable<V> {
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
-        self.shards.get(shard(name))?.get(name)
+        let hash = hash(name);
+        let (_, value) = self.shards.get(shard(hash))?.find(hash, |(own, _)| **own == *name)?;
+        Some(value)
     }
 
     /// Adds or replaces one. In place when nobody else holds the table, so that building one stays
     /// linear.
     pub(crate) fn insert(&mut self, name: Arc<str>, value: V) {
-        if let Some(shard) = Arc::make_mut(&mut self.shards).get_mut(shard(&name)) {
-            Arc::make_mut(shard).insert(name, value);
+        let hash = hash(&name);
+        let Some(shard) = Arc::make_mut(&mut self.shards).get_mut(shard(hash)) else { return };
+        match Arc::make_mut(shard).entry(hash, |(own, _)| *own == name, rehash) {
+            Entry::Occupied(mut entry) => entry.get_mut().1 = value,
+            Entry::Vacant(entry) => drop(entry.insert((name, value))),
         }
     }
 
     /// Removes one, and says whether it was there.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let hash = hash(name);
+        // Nothing is copied for one that is not there.
         self.get(name).is_some()
-            && Arc::make_mut(&mut self.shards)
-                .get_mut(shard(name))
-                .is_some_and(|shard| Arc::make_mut(shard).remove(name).is_some())
+            && Arc::make_mut(&mut self.shards).get_mut(shard(hash)).is_some_and(|shard| {
+                let found = Arc::make_mut(shard).find_entry(hash, |(own, _)| **own == *name);
+                found.map(|entry| drop(entry.remove())).is_ok()
+            })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -61,15 +71,26 @@ impl<V: Clone> ShardedTable<V> {
 
     /// Every value, in no particular order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.shards.iter().flat_map(|shard| shard.values())
+        self.shards.iter().flat_map(|shard| shard.iter().map(|(_, value)| value))
     }
 }
 
 /// One for all tables: a name is in the same shard of each.
 static SEED: LazyLock<Seed> = LazyLock::new(Seed::default);
 
+/// Found out once for a name: it chooses the shard and the place in it.
 #[inline]
-fn shard(name: &str) -> usize {
-    // The high bits: the low ones place the name inside the shard's own table.
-    (SEED.hash_one(name) >> 32) as usize % SHARDS
+fn hash(name: &str) -> u64 {
+    SEED.hash_one(name)
+}
+
+fn rehash<V>((name, _): &(Arc<str>, V)) -> u64 {
+    hash(name)
+}
+
+/// By bits from the middle: the low ones choose the place inside a shard, the high ones tell apart
+/// those that meet there.
+#[inline]
+fn shard(hash: u64) -> usize {
+    (hash >> 32) as usize % SHARDS
 }

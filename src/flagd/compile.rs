@@ -8,8 +8,8 @@ use super::{
     operator::Operator,
     place::{Place, Places, Step},
     tree::{
-        Attribute, Branches, BucketBy, Call, Expression, FlagdOptions, Outcome, Path, Rule, Split,
-        Variable, Variant, variant,
+        Attribute, Branches, BucketBy, Call, ComputedPath, ComputedRule, Expression, FlagdOptions,
+        LevelPath, NestedPath, Outcome, Path, Rule, Split, Variable, Variant, variant,
     },
 };
 use crate::{
@@ -156,7 +156,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
         Ok(match self.expression(value, spot)? {
             Expression::Constant(value) => Rule::Serve(self.outcome(&value, spot)),
             Expression::Split(split) => Rule::Split(split),
-            expression => Rule::Computed { expression, branch },
+            expression => Rule::Computed(Box::new(ComputedRule { expression, branch })),
         })
     }
 
@@ -368,7 +368,8 @@ impl<'c, 'd> Compiler<'c, 'd> {
         };
         let fallback = match (arguments, listed) {
             ([_, fallback], true) => {
-                Some(self.expression(fallback, ValuePosition::argument(place, 1, part))?)
+                let spot = ValuePosition::argument(place, 1, part);
+                Some(Box::new(self.expression(fallback, spot)?))
             }
             _ => None,
         };
@@ -391,7 +392,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             }
             Some(value @ (Value::Map(_) | Value::List(_))) => {
                 let expression = self.expression(value, ValuePosition::argument(place, 0, part))?;
-                let path = Path::Computed { expression, listed };
+                let path = Path::Computed(Box::new(ComputedPath { expression, listed }));
                 return Ok(self.read(path, fallback, data, true));
             }
             Some(value) => {
@@ -413,7 +414,8 @@ impl<'c, 'd> Compiler<'c, 'd> {
             DataSource::Levels(index) => {
                 self.remark_hidden(index, put_in, path, place);
                 let segments = path.split('.').filter(|segment| !segment.is_empty());
-                Path::Level(attribute(path), segments.map(Box::from).collect())
+                let segments = segments.map(Box::from).collect();
+                Path::Level(Box::new(LevelPath { attribute: attribute(path), segments }))
             }
         };
         drop(number);
@@ -423,7 +425,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
     fn read(
         &self,
         path: Path,
-        fallback: Option<Expression>,
+        fallback: Option<Box<Expression>>,
         data: DataSource,
         put_in: bool,
     ) -> Expression {
@@ -550,10 +552,12 @@ impl<'c, 'd> Compiler<'c, 'd> {
     }
 
     pub(super) fn operator(&mut self, spot: ValuePosition, name: &str) -> Place {
-        let here = self.here(spot);
         match Operator::named(name) {
-            Some(operator) => self.places.known(here, operator.name()),
-            None => self.places.name(here, name),
+            Some(operator) => self.places.operator(spot.parent, spot.index, operator),
+            None => {
+                let here = self.here(spot);
+                self.places.name(here, name)
+            }
         }
     }
 }
@@ -575,7 +579,7 @@ fn attribute(path: &str) -> Attribute {
         ("$flagd", [name]) if **name == *"flagKey" => Attribute::FlagKey,
         ("targetingKey" | "$flagd", _) => Attribute::Nowhere,
         (name, []) => Attribute::Named(name.into()),
-        (name, _) => Attribute::Nested(name.into(), rest),
+        (name, _) => Attribute::Nested(Box::new(NestedPath { name: name.into(), segments: rest })),
     }
 }
 

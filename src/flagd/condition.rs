@@ -54,7 +54,7 @@ impl Compiler<'_, '_> {
                             if listed || is_test(argument) {
                                 return this.condition(argument, spot);
                             }
-                            this.expression(argument, spot).map(Condition::FirstTruth)
+                            Ok(Condition::FirstTruth(Box::new(this.expression(argument, spot)?)))
                         })?;
                         return Ok(Condition::Not(place, Box::new(condition)));
                     }
@@ -63,17 +63,21 @@ impl Compiler<'_, '_> {
             }
         }
         Ok(match self.expression(value, spot)? {
-            Expression::Call(call) if !call.listed => Condition::Truth(Expression::Call(call)),
+            Expression::Call(call) if !call.listed => truth(Expression::Call(call)),
             Expression::Call(mut call) => match check(call.operator, &mut call.arguments) {
                 Some((attribute, test)) => {
                     let (place, operator) = (call.place, call.operator);
                     Condition::Check(Box::new(Check { place, operator, attribute, test }))
                 }
-                None => Condition::Truth(Expression::Call(call)),
+                None => truth(Expression::Call(call)),
             },
-            expression => Condition::Truth(expression),
+            expression => truth(expression),
         })
     }
+}
+
+fn truth(expression: Expression) -> Condition {
+    Condition::Truth(Box::new(expression))
 }
 
 /// Whether a rule never comes to a list.

@@ -21,9 +21,9 @@ use crate::{
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: None,
-    item: 350,
-    kept: PartCosts { object: 110, list: 10, element: 40, name: 30, text: 50, byte: 2 },
-    working: PartCosts { object: 450, list: 150, element: 120, name: 160, text: 60, byte: 3 },
+    item: 345,
+    kept: PartCosts { object: 67, list: 5, element: 37, name: 18, text: 10, byte: 3 },
+    working: PartCosts { object: 150, list: 40, element: 40, name: 125, text: 30, byte: 2 },
 };
 
 pub(super) fn compile(

@@ -9,7 +9,7 @@ use super::{
     operand::Scope,
     trace::{TraceRecorder, Tracer, Untraced},
     tree::{
-        Attribute, Body, Branches, Check, Condition, Expression, FlagdFlag, Outcome, Rule, Split,
+        Attribute, Body, Branches, Check, ComputedRule, Condition, FlagdFlag, Outcome, Rule, Split,
         Test,
     },
 };
@@ -70,8 +70,8 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     #[inline(never)]
     fn read_other(&self, attribute: &'a Attribute) -> Option<ValueRef<'a>> {
         match attribute {
-            Attribute::Nested(name, path) => {
-                at_path(self.named(name)?, path.iter().map(|segment| &**segment))
+            Attribute::Nested(path) => {
+                at_path(self.named(&path.name)?, path.segments.iter().map(|segment| &**segment))
             }
             Attribute::Timestamp => Some(ValueRef::Int(self.timestamp())),
             Attribute::FlagKey => Some(ValueRef::Text(&self.flag.key)),
@@ -191,8 +191,8 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
                     self.tracer.decided(self.flag.name(*outcome));
                     return Ok(*outcome);
                 }
-                Rule::Computed { expression, branch } => {
-                    let outcome = self.compute(expression, *branch)?;
+                Rule::Computed(rule) => {
+                    let outcome = self.compute(rule)?;
                     self.tracer.decided(self.flag.name(outcome));
                     return Ok(outcome);
                 }
@@ -212,15 +212,11 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     }
 
     #[inline(never)]
-    fn compute(
-        &mut self,
-        expression: &'a Expression,
-        branch: bool,
-    ) -> Result<Outcome, EvaluationFailed> {
-        let value = evaluate(expression, self, Scope::Data)?;
+    fn compute(&mut self, rule: &'a ComputedRule) -> Result<Outcome, EvaluationFailed> {
+        let value = evaluate(&rule.expression, self, Scope::Data)?;
         match value.borrow() {
             // The core evaluates what a branch comes to once more. Data never becomes a rule here.
-            map @ ValueRef::Map(_) if branch && is_rule(map) => Err(EvaluationFailed),
+            map @ ValueRef::Map(_) if rule.branch && is_rule(map) => Err(EvaluationFailed),
             value => self.flag.named(value),
         }
     }

@@ -1,5 +1,9 @@
 //! Where the operators of a rule stand, kept small: a pointer is only spelled out when asked for.
 
+use std::num::NonZeroU32;
+
+use super::operator::Operator;
+
 /// The place of an operator, as an index into the flag's steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
@@ -9,39 +13,43 @@ impl Place {
     pub(super) const ROOT: Place = Place(0);
 }
 
-/// One step on the way to a place.
+/// The last steps on the way to a place, and the place they begin at.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
-    parent: u32,
-    member: Member,
+pub(super) enum Step {
+    Root,
+    /// A member of any name. What is rare is boxed twice: a flag has a step for each operator.
+    Name(u32, Box<Box<str>>),
+    /// An operator, which may be an element of a list.
+    Operator(u32, Operator, Option<Element>),
+    Element(u32, Element),
 }
 
-#[derive(Clone, Debug)]
-enum Member {
-    Root(&'static str),
-    Name(Box<str>),
-    Known(&'static str),
-    Index(u32),
-}
+/// An element of a list, counted from one so that none takes no room.
+type Element = NonZeroU32;
 
 #[derive(Debug)]
 pub(super) struct Places(Vec<Step>);
 
 impl Places {
     pub(super) fn new() -> Places {
-        Places(vec![Step { parent: 0, member: Member::Root("/targeting") }])
+        Places(vec![Step::Root])
     }
 
-    pub(super) fn known(&mut self, parent: Place, name: &'static str) -> Place {
-        self.push(parent, Member::Known(name))
+    pub(super) fn operator(
+        &mut self,
+        parent: Place,
+        index: Option<usize>,
+        operator: Operator,
+    ) -> Place {
+        self.push(Step::Operator(parent.0, operator, index.map(element)))
     }
 
     pub(super) fn name(&mut self, parent: Place, name: &str) -> Place {
-        self.push(parent, Member::Name(name.into()))
+        self.push(Step::Name(parent.0, Box::new(name.into())))
     }
 
     pub(super) fn index(&mut self, parent: Place, index: usize) -> Place {
-        self.push(parent, Member::Index(index as u32))
+        self.push(Step::Element(parent.0, element(index)))
     }
 
     pub(super) fn pointer(&self, place: Place) -> String {
@@ -52,29 +60,45 @@ impl Places {
         self.0.into()
     }
 
-    fn push(&mut self, parent: Place, member: Member) -> Place {
-        self.0.push(Step { parent: parent.0, member });
+    fn push(&mut self, step: Step) -> Place {
+        self.0.push(step);
         Place((self.0.len() - 1) as u32)
     }
+}
+
+fn element(index: usize) -> Element {
+    Element::MIN.saturating_add(index as u32)
 }
 
 /// The JSON pointer of a place, from the flag's own object on.
 pub(super) fn pointer(steps: &[Step], place: Place) -> String {
     let mut members = Vec::new();
     let mut at = place.0;
+    let index = |element: &Element| element.get() - 1;
     while let Some(step) = steps.get(at as usize) {
-        members.push(match &step.member {
-            Member::Root(name) => (*name).to_owned(),
-            Member::Known(name) => format!("/{name}"),
-            Member::Name(name) => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
-            Member::Index(index) => format!("/{index}"),
-        });
+        let (parent, member) = match step {
+            Step::Root => (at, "/targeting".to_owned()),
+            Step::Name(parent, name) => {
+                (*parent, format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+            }
+            Step::Operator(parent, operator, None) => (*parent, member(*operator)),
+            Step::Operator(parent, operator, Some(element)) => {
+                (*parent, format!("/{}{}", index(element), member(*operator)))
+            }
+            Step::Element(parent, element) => (*parent, format!("/{}", index(element))),
+        };
+        members.push(member);
         // A parent is always made before its children.
-        if step.parent >= at {
+        if parent >= at {
             break;
         }
-        at = step.parent;
+        at = parent;
     }
     members.reverse();
     members.concat()
+}
+
+/// An operator as a member. `/` is one of them.
+fn member(operator: Operator) -> String {
+    format!("/{}", operator.name().replace('/', "~1"))
 }

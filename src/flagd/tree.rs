@@ -1,4 +1,5 @@
-//! A flag's compiled form.
+//! A flag's compiled form. What is rare stands in a box of its own, so that the usual is small: a
+//! document compiles to a few times its size.
 
 use std::sync::Arc;
 
@@ -60,12 +61,14 @@ pub(super) enum Rule {
     /// The first branch whose condition holds, or the last rule.
     If(Box<Branches>),
     Split(Box<Split>),
-    /// Any other expression: its value names the variant.
-    Computed {
-        expression: Expression,
-        /// Whether a branch of `if` gives it.
-        branch: bool,
-    },
+    Computed(Box<ComputedRule>),
+}
+
+/// Any other expression: its value names the variant.
+pub(super) struct ComputedRule {
+    pub(super) expression: Expression,
+    /// Whether a branch of `if` gives it.
+    pub(super) branch: bool,
 }
 
 pub(super) struct Branches {
@@ -81,9 +84,9 @@ pub(super) enum Condition {
     All(Place, Box<[Condition]>),
     Any(Place, Box<[Condition]>),
     Not(Place, Box<Condition>),
-    Truth(Expression),
+    Truth(Box<Expression>),
     /// Of a list that has elements, the truth of the first one.
-    FirstTruth(Expression),
+    FirstTruth(Box<Expression>),
 }
 
 pub(super) struct Check {
@@ -153,7 +156,7 @@ pub(super) struct Call {
 pub(super) struct Variable {
     pub(super) path: Path,
     /// What stands in for nothing and for `null`.
-    pub(super) fallback: Option<Expression>,
+    pub(super) fallback: Option<Box<Expression>>,
     /// Whose data is read, as steps outwards through the operators that go through lists: the first
     /// that has something. All but the last stand for what is put into the rule beforehand.
     pub(super) levels: Box<[u8]>,
@@ -166,12 +169,24 @@ pub(super) enum Path {
     Attribute(Attribute),
     /// The whole of the rule's data.
     Everything,
-    /// A member of one level's data, which is the rule's at the outermost; empty for all of it.
-    Level(Attribute, Box<[Box<str>]>),
+    Level(Box<LevelPath>),
     /// The data at hand if it is text, a number or a boolean.
     Bare,
-    /// Named by the rule itself: in a list if it was written so.
-    Computed { expression: Expression, listed: bool },
+    Computed(Box<ComputedPath>),
+}
+
+/// A member of one level's data, which is the rule's at the outermost.
+pub(super) struct LevelPath {
+    pub(super) attribute: Attribute,
+    /// Empty for all of the data.
+    pub(super) segments: Box<[Box<str>]>,
+}
+
+/// A path that the rule itself names.
+pub(super) struct ComputedPath {
+    pub(super) expression: Expression,
+    /// Whether it was written in a list.
+    pub(super) listed: bool,
 }
 
 pub(super) enum Attribute {
@@ -184,9 +199,15 @@ pub(super) enum Attribute {
     /// `$flagd` itself.
     Flagd,
     Named(Box<str>),
-    Nested(Box<str>, Box<[Box<str>]>),
+    Nested(Box<NestedPath>),
     /// A path that leads nowhere, whatever the context.
     Nowhere,
+}
+
+/// A member of an attribute, or of a member of it.
+pub(super) struct NestedPath {
+    pub(super) name: Box<str>,
+    pub(super) segments: Box<[Box<str>]>,
 }
 
 /// A `fractional` operator.
@@ -234,7 +255,7 @@ impl Attribute {
             Attribute::FlagKey => "$flagd.flagKey".to_owned(),
             Attribute::Flagd => "$flagd".to_owned(),
             Attribute::Named(name) => name.clone().into(),
-            Attribute::Nested(name, path) => format!("{name}.{}", path.join(".")),
+            Attribute::Nested(path) => format!("{}.{}", path.name, path.segments.join(".")),
             Attribute::Nowhere => "nowhere".to_owned(),
         }
     }

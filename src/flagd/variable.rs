@@ -23,7 +23,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
                 Scope::Element { item, .. } if is_scalar(item) => Some(Operand::Borrowed(item)),
                 _ => None,
             },
-            Path::Level(..) | Path::Computed { .. } => return self.by_level(variable, scope),
+            Path::Level(_) | Path::Computed(_) => return self.by_level(variable, scope),
         };
         self.or_fallback(found, variable, scope)
     }
@@ -54,19 +54,19 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         for (index, level) in variable.levels.iter().enumerate() {
             let scope = scope.out(*level);
             let found = match &variable.path {
-                Path::Level(attribute, path) => match scope {
-                    Scope::Data if path.is_empty() => {
+                Path::Level(path) => match scope {
+                    Scope::Data if path.segments.is_empty() => {
                         Some(Operand::Owned(Value::Map(self.everything())))
                     }
-                    Scope::Data if matches!(attribute, Attribute::Flagd) => {
+                    Scope::Data if matches!(path.attribute, Attribute::Flagd) => {
                         Some(Operand::Owned(Value::Map(self.flagd())))
                     }
-                    Scope::Data => self.read(attribute).map(Operand::Borrowed),
-                    scope => inner(scope, path.iter().map(|segment| &**segment)),
+                    Scope::Data => self.read(&path.attribute).map(Operand::Borrowed),
+                    scope => inner(scope, path.segments.iter().map(|segment| &**segment)),
                 },
-                Path::Computed { expression, listed } => {
-                    let path = evaluate(expression, self, scope)?;
-                    match (path.borrow(), listed) {
+                Path::Computed(named) => {
+                    let path = evaluate(&named.expression, self, scope)?;
+                    match (path.borrow(), named.listed) {
                         (path @ ValueRef::Text(_), true) => self.computed(path, scope)?,
                         (_, true) => return Err(EvaluationFailed),
                         (path, false) => self.computed(path, scope)?,

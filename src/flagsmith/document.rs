@@ -24,9 +24,9 @@ use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, P
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: None,
-    item: 1950,
-    kept: PartCosts { object: 90, list: 30, element: 40, name: 10, text: 45, byte: 2 },
-    working: PartCosts { object: 300, list: 80, element: 120, name: 120, text: 60, byte: 3 },
+    item: 1590,
+    kept: PartCosts { object: 198, list: 2, element: 45, name: 2, text: 2, byte: 1 },
+    working: PartCosts { object: 100, list: 20, element: 112, name: 20, text: 10, byte: 1 },
 };
 
 /// Up to this size in bytes a document is tried in one go, which is faster; a larger one is read

@@ -149,13 +149,14 @@ impl FeatureStateJson<'_> {
             place,
         });
         let kind = self.feature.kind.map_or("STANDARD".into(), |Name(kind)| kind);
+        let variants = by_priority(variants.collect());
         FeatureState {
-            prefix: Prefix::of_identities(&key, &environment.key),
+            prefix: Prefix::of_splits(&variants, &key, &environment.key),
             key,
             enabled: self.enabled,
             value: self.feature_state_value.0,
             priority: priority(self.feature_segment.and_then(|segment| segment.priority)),
-            variants: by_priority(variants.collect()),
+            variants,
             metadata: metadata([
                 ("feature_id", number(self.feature.id)),
                 ("feature_type", Value::from(&*kind)),

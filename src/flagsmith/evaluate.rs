@@ -204,9 +204,9 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         cause: Cause<'a>,
         missing_key: bool,
     ) -> Decision<'a> {
-        if !state.splits() {
+        let Some(prefix) = &state.prefix else {
             return Decision { state, cause, choice: VariantChoice::None, missing_key };
-        }
+        };
         let Some(identity) = self.identity else {
             return Decision { state, cause, choice: VariantChoice::None, missing_key: true };
         };
@@ -217,7 +217,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             Engine::Python => {
                 let whole = |hash: &mut Md5| identity.hash_key(hash);
                 let percentage = match identity.given_key() {
-                    None => state.prefix.below_100(&state.key, rest, whole),
+                    None => prefix.below_100(&state.key, rest, whole),
                     Some(key) => Prefix::new(&state.key).below_100(
                         &state.key,
                         |hash| given(hash, key),
@@ -233,7 +233,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             }
             Engine::Rust => {
                 let percentage = match identity.given_key() {
-                    None => state.prefix.percentage(rest),
+                    None => prefix.percentage(rest),
                     Some(key) => Prefix::new(&state.key).percentage(|hash| given(hash, key)),
                 };
                 let chosen = state.variants.iter().position(|variant| {

@@ -88,14 +88,15 @@ impl FeatureJson {
             priority: variant.priority.unwrap_or(f64::INFINITY),
             place,
         });
+        let variants = by_priority(variants.collect());
         FeatureState {
             name: self.name.into(),
-            prefix: Prefix::of_identities(&self.key, &environment.key),
+            prefix: Prefix::of_splits(&variants, &self.key, &environment.key),
             key: self.key,
             enabled: self.enabled,
             value: self.value.0,
             priority: priority(self.priority),
-            variants: by_priority(variants.collect()),
+            variants,
             metadata: self.metadata,
         }
     }

@@ -1,5 +1,6 @@
 //! Where an identity stands in a percentage split.
 
+use super::tree::Variant;
 use crate::hash::Md5;
 
 /// The hash of what a split is salted with, and of the comma after it.
@@ -20,6 +21,16 @@ impl Prefix {
         hash.write(environment.as_bytes());
         hash.write(b"_");
         Prefix(hash)
+    }
+
+    /// The same where a state gives identities different variants: it has some, and is salted.
+    pub(super) fn of_splits(
+        variants: &[Variant],
+        salt: &str,
+        environment: &str,
+    ) -> Option<Box<Prefix>> {
+        let splits = !variants.is_empty() && !salt.is_empty();
+        splits.then(|| Box::new(Prefix::of_identities(salt, environment)))
     }
 
     /// The percentage, from 0 to 100 inclusive, of the text that `write` writes.

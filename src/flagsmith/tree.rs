@@ -11,8 +11,8 @@ pub(super) struct FeatureState {
     pub(super) name: Arc<str>,
     /// What its splits are salted with; empty when it has no splits.
     pub(super) key: Box<str>,
-    /// For the identities without a key of their own.
-    pub(super) prefix: Prefix,
+    /// For the identities without a key of their own, where they get different variants.
+    pub(super) prefix: Option<Box<Prefix>>,
     pub(super) enabled: bool,
     pub(super) value: Value,
     /// Lower is stronger; infinity when there is none.
@@ -20,14 +20,6 @@ pub(super) struct FeatureState {
     /// By priority.
     pub(super) variants: Box<[Variant]>,
     pub(super) metadata: Map,
-}
-
-impl FeatureState {
-    /// Whether identities get different variants of it.
-    #[inline]
-    pub(super) fn splits(&self) -> bool {
-        !self.variants.is_empty() && !self.key.is_empty()
-    }
 }
 
 #[derive(Clone, Debug)]

@@ -25,9 +25,9 @@ use crate::value::Value;
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: Some(("data", 1)),
-    item: 1750,
-    kept: PartCosts { object: 130, list: 30, element: 40, name: 30, text: 50, byte: 2 },
-    working: PartCosts { object: 450, list: 80, element: 60, name: 100, text: 30, byte: 1 },
+    item: 1480,
+    kept: PartCosts { object: 158, list: 5, element: 37, name: 5, text: 5, byte: 2 },
+    working: PartCosts { object: 220, list: 40, element: 90, name: 60, text: 30, byte: 1 },
 };
 
 pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {

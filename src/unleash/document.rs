@@ -21,9 +21,9 @@ use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, P
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: Some(("events", 2)),
-    item: 1600,
-    kept: PartCosts { object: 150, list: 30, element: 40, name: 10, text: 50, byte: 2 },
-    working: PartCosts { object: 400, list: 80, element: 80, name: 120, text: 60, byte: 3 },
+    item: 1510,
+    kept: PartCosts { object: 132, list: 5, element: 41, name: 5, text: 5, byte: 2 },
+    working: PartCosts { object: 200, list: 40, element: 135, name: 60, text: 30, byte: 2 },
 };
 
 /// Reads client features, which replace everything there is, or events, which change it.

@@ -8,6 +8,12 @@ use super::Value;
 /// place and its last value.
 #[derive(Clone, Default)]
 pub struct Map {
+    /// Boxed, so that every [`Value`] takes three words, not six.
+    members: Option<Box<Members>>,
+}
+
+#[derive(Clone, Default)]
+struct Members {
     entries: Vec<(Box<str>, Value)>,
     /// Positions in key order, so that a wide object is searched, not scanned.
     order: Vec<u32>,
@@ -19,31 +25,33 @@ const SCANNED: usize = 8;
 impl Map {
     /// An object without members.
     pub const fn new() -> Map {
-        Map { entries: Vec::new(), order: Vec::new() }
+        Map { members: None }
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        if self.entries.len() <= SCANNED {
-            return self.entries.iter().find(|(name, _)| &**name == key).map(|(_, value)| value);
+        let Members { entries, order } = &**self.members.as_ref()?;
+        if entries.len() <= SCANNED {
+            return entries.iter().find(|(name, _)| &**name == key).map(|(_, value)| value);
         }
-        let found = self.search(key).ok()?;
-        let position = *self.order.get(found)? as usize;
-        self.entries.get(position).map(|(_, value)| value)
+        let found = search(entries, order, key).ok()?;
+        let position = *order.get(found)? as usize;
+        entries.get(position).map(|(_, value)| value)
     }
 
     /// Sets `key`, and returns the value it had.
     pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
-        match self.search(&key) {
+        let Members { entries, order } = &mut **self.members.get_or_insert_default();
+        match search(entries, order, &key) {
             Ok(found) => {
-                let position = *self.order.as_slice().get(found)? as usize;
-                let (_, held) = self.entries.get_mut(position)?;
+                let position = *order.get(found)? as usize;
+                let (_, held) = entries.get_mut(position)?;
                 Some(std::mem::replace(held, value))
             }
             Err(place) => {
-                self.order.insert(place, self.entries.len() as u32);
-                self.entries.push((key, value));
+                order.insert(place, entries.len() as u32);
+                entries.push((key, value));
                 None
             }
         }
@@ -51,24 +59,28 @@ impl Map {
 
     /// The number of members.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries().len()
     }
 
     /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.members.is_none()
     }
 
     /// The members, in the order they were written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.entries.iter().map(|(key, value)| (&**key, value))
+        self.entries().iter().map(|(key, value)| (&**key, value))
     }
 
-    fn search(&self, key: &str) -> Result<usize, usize> {
-        self.order.binary_search_by(|position| {
-            self.entries.get(*position as usize).map_or("", |(name, _)| name).cmp(key)
-        })
+    fn entries(&self) -> &[(Box<str>, Value)] {
+        self.members.as_ref().map_or(&[], |members| &members.entries)
     }
+}
+
+fn search(entries: &[(Box<str>, Value)], order: &[u32], key: &str) -> Result<usize, usize> {
+    order.binary_search_by(|position| {
+        entries.get(*position as usize).map_or("", |(name, _)| name).cmp(key)
+    })
 }
 
 impl PartialEq for Map {
@@ -99,11 +111,14 @@ impl<K: Into<Box<str>>, V: Into<Value>> FromIterator<(K, V)> for Map {
                 }
             }
         }
+        if entries.is_empty() {
+            return Map::new();
+        }
         entries.shrink_to_fit();
         let mut sorted: Vec<(&str, u32)> =
             entries.iter().zip(0..).map(|((key, _), place)| (&**key, place)).collect();
         sorted.sort_unstable();
         let order = sorted.into_iter().map(|(_, place)| place).collect();
-        Map { entries, order }
+        Map { members: Some(Box::new(Members { entries, order })) }
     }
 }

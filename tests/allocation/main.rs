@@ -2,6 +2,8 @@
 
 #[path = "../support/counting.rs"]
 mod counting;
+#[path = "../../benches/support/mod.rs"]
+mod definitions;
 #[path = "../support/not_worse.rs"]
 mod not_worse;
 #[path = "../support/mod.rs"]

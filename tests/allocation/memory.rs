@@ -11,6 +11,7 @@ use modelgate::{
 
 use crate::{
     counting,
+    definitions::{Dialect, Rules},
     documents::{HOSTILE, Shape, USUAL},
 };
 
@@ -99,6 +100,33 @@ fn usual_documents_are_let_in_at_any_size() {
             assert!(said <= 8.0, "{name}, {}: {said} x", shape.name);
         }
     }
+}
+
+/// Without a space between anything, and of as many rules as a flag has.
+#[test]
+fn the_flags_of_the_benchmarks_are_let_in_at_any_size() {
+    let mut wrong = Vec::new();
+    for (name, rules) in Dialect::ALL.into_iter().flat_map(|name| Rules::ALL.map(|r| (name, r))) {
+        let text = name.definition(rules, 500);
+        let compile = dialect(name.name());
+        let said = said(compile, &text);
+        let of_size = |bytes: usize| bytes as f64 / text.len() as f64;
+        let ((set, kept), peak) =
+            counting::peak(|| counting::held(|| compile(&text, Some(u64::MAX)).unwrap()));
+        println!(
+            "{:12} {:45} taken {:5.1} x, said {said:5.1} x, kept {:5.1} x: {} flags of {} bytes",
+            name.name(),
+            rules.name(),
+            of_size(peak),
+            of_size(kept),
+            set.len(),
+            text.len() / 500
+        );
+        if said > 8.0 || of_size(peak) > said {
+            wrong.push(format!("{}, {}: {said} x", name.name(), rules.name()));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use flagsmith_flag_engine::{
     types::{FlagsmithValue, FlagsmithValueType},
 };
 
-use modelgate::flagsmith::{Engine, Flagsmith, VariantOrder};
+use modelgate::flagsmith::{self, Flagsmith, VariantOrder};
 
 use crate::{
     contender::{Contender, Entry},
@@ -27,7 +27,7 @@ pub const ENTRIES: &[Entry] = &[
         title: "modelgate, `Flagsmith::feature`",
         build: |task| {
             let flagsmith = Flagsmith::new()
-                .with_engine(Engine::Rust)
+                .with_engine(flagsmith::Engine::Rust)
                 .with_variant_order(VariantOrder::Document);
             ours::asked(task, move |set, key, context| {
                 let feature = flagsmith.feature(set, key, context).unwrap();
