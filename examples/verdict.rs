@@ -70,9 +70,9 @@ fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(path) => Some(read_labels(open(path)?)?),
         None => None,
     };
-    let Some(candidate) = options.candidate.clone().or_else(|| first_candidate(&options.files))
-    else {
-        return Err("no record names a candidate: is this a file of comparisons?".into());
+    let candidate = match &options.candidate {
+        Some(candidate) => candidate.clone(),
+        None => first_candidate(&options.files)?,
     };
     let mut builder = Verdict::<RecordedOutput, RecordedLabel>::builder(candidate)
         .unit(options.unit)
@@ -128,11 +128,19 @@ fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// The candidate of the first record.
-fn first_candidate(files: &[String]) -> Option<String> {
-    let lines = files.iter().filter_map(|path| Some(BufReader::new(File::open(path).ok()?)));
-    let mut records = lines.flat_map(|file| file.split(b'\n').map_while(Result::ok));
-    records.find_map(|line| {
-        let record: serde_json::Value = serde_json::from_slice(&line).ok()?;
-        record.get("candidate")?.get("version")?.as_str().map(str::to_owned)
-    })
+fn first_candidate(files: &[String]) -> Result<String, String> {
+    for path in files {
+        let failed = |error| format!("{path}: {error}");
+        let file = BufReader::new(File::open(path).map_err(failed)?);
+        for line in file.split(b'\n') {
+            let line = line.map_err(failed)?;
+            let record: Option<serde_json::Value> = serde_json::from_slice(&line).ok();
+            let version = record.as_ref().and_then(|record| record.pointer("/candidate/version"));
+            if let Some(version) = version.and_then(serde_json::Value::as_str) {
+                return Ok(version.to_owned());
+            }
+        }
+    }
+    let files = files.join(", ");
+    Err(format!("{files}: no record names a candidate: is this a file of comparisons?"))
 }
