@@ -8,7 +8,7 @@ mod memory;
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-pub(crate) use self::fan_out::FanOut;
+pub(crate) use self::{fan_out::FanOut, jsonl::UNREPORTED};
 pub use self::{
     channel::ChannelSink,
     jsonl::{JsonlBuilder, JsonlSink},
