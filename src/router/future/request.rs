@@ -131,8 +131,7 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         shadows.end();
         let (choice, called, (key, id)) = (&answered.choice, &answered.called, shadows.asker());
         if !shadows.candidates.is_empty()
-            && let Some(served) =
-                Served::new(&table, choice, called, Asker::Gone(key, &slices), id)
+            && let Some(served) = Served::new(&table, choice, called, Asker::Gone(key, &slices), id)
         {
             let features: &F = (*features).borrow();
             let on = ComparedOn::ShadowThread;
