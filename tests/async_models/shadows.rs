@@ -14,8 +14,8 @@ use std::{
 
 use futures::executor::block_on;
 use modelgate::{
-    AsyncModel, AsyncModelRouter, Context, EvaluationContext as _, ModelError, ModelRouter,
-    RouterBuilder, Shadow, async_model_fn,
+    AsyncModel, AsyncModelRouter, Context, ModelError, ModelRouter, RouterBuilder, Shadow,
+    async_model_fn,
     model::ModelFuture,
     model_fn,
     shadow::{Budget, DropCause, is_shadow},
