@@ -11,13 +11,13 @@
 #[path = "verdict/made_up.rs"]
 mod made_up;
 #[path = "verdict/options.rs"]
-mod options;
+pub mod options;
 mod records;
 
 use std::{
     error::Error,
     fs::File,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     process::ExitCode,
 };
 
@@ -39,7 +39,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let done = if options.files.is_empty() { made_up::show() } else { judge(&options) };
+    let done = match options.files.is_empty() {
+        true => made_up::show(),
+        false => judge(&options, &mut io::stdout()),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,7 +68,8 @@ struct Read {
     replayed: Replayed,
 }
 
-fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
+/// Judges the files, and prints it.
+pub fn judge(options: &Options, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let labels = match &options.labels {
         Some(path) => Some(read_labels(open(path)?)?),
         None => None,
@@ -114,9 +118,10 @@ fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let judgement = verdict.judge();
     if options.json {
-        println!("{}", serde_json::to_string(&Printed { judgement: &judgement, read: &read })?);
+        let printed = Printed { judgement: &judgement, read: &read };
+        writeln!(out, "{}", serde_json::to_string(&printed)?)?;
     } else {
-        println!("{judgement}");
+        writeln!(out, "{judgement}")?;
     }
     for Read { file, replayed } in &read {
         tell_of_problems(file, replayed);

@@ -96,7 +96,7 @@ footer{border-top:1px solid var(--edge);margin-top:2rem;font-size:.84rem;color:v
 .forest-table>[role=row]{grid-template-columns:1fr}.forest-table .head [role=columnheader]:not(:nth-child(2)){display:none}
 .evidence{grid-template-columns:1fr}.plot{margin-left:3.8rem}.metric{padding:.7rem}
 table{font-size:.82rem}th,td{padding-right:.45rem}tr>:last-child{padding-right:0}.history{padding-left:1.4rem}
-.id{display:inline-block;min-width:8.5rem;white-space:normal;word-break:break-all}
+.id{display:inline-block;min-width:6.5rem;white-space:normal;word-break:break-all}
 .confusion th,.confusion td{padding:.25rem .3rem}}
 @media print{:root{--ink:#000;--soft:#444;--paper:#fff;--panel:#fff;--edge:#bbb;--blue:#1b5cb8;--green:#14683d;--red:#a8201a;--amber:#7a4b00}
 html{font-size:11px}.skip{display:none}.wide{overflow:visible}pre{max-height:none}section,article,tr{break-inside:avoid}}
