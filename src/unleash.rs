@@ -151,9 +151,7 @@ pub use crate::router::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{
-        DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Request, pattern::PatternLimit,
-    },
+    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Request, pattern::PatternLimit},
     value::Map,
 };
 

@@ -58,6 +58,10 @@ impl PatternLimit {
     }
 
     /// The same of one flag or segment of this name.
+    #[cfg_attr(
+        not(any(feature = "flagsmith-dialect", feature = "launchdarkly-dialect")),
+        allow(dead_code, reason = "Unleash's come in documents")
+    )]
     pub(crate) fn item<T>(
         self,
         key: &str,
@@ -70,11 +74,7 @@ impl PatternLimit {
         Err(FlagProblem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`")))
     }
 
-    fn counted<T>(
-        self,
-        text: &str,
-        compile: impl FnOnce() -> T,
-    ) -> (T, Option<DocumentTooLarge>) {
+    fn counted<T>(self, text: &str, compile: impl FnOnce() -> T) -> (T, Option<DocumentTooLarge>) {
         let bytes = text.len() as u64;
         let limit = self.0.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS));
         let counting = Counting(COUNT.replace(Some(Count { limit, spent: 0 })));
