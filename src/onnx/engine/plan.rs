@@ -14,10 +14,9 @@ use super::{
     },
     forms, outputs, probe, tract,
 };
-use super::{
-    super::{LoadError, TensorInfo},
-    Document, Graph, Outputs, Rows,
-};
+#[cfg(feature = "onnx")]
+use super::super::TensorInfo;
+use super::{super::LoadError, Document, Graph, Outputs, Rows};
 use crate::{
     model::{Classification, ModelError},
     tensor::Tensor,
