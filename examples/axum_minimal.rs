@@ -2,11 +2,10 @@
 //!
 //! ```sh
 //! cargo run --example axum_minimal
-//! curl -s localhost:8080/predict -H 'x-user-id: user-42' -H 'content-type: application/json' \
-//!      -d '{"amount": 120, "age": 31}'
+//! curl -s localhost:8080/predict -H 'x-user-id: user-42' --json '{"amount": 120, "age": 31}'
 //! ```
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use axum::{Json, Router, extract::State, http::HeaderMap, http::StatusCode, routing::post};
 use modelgate::{Context, ModelRouter, Rollout, Shadow, compare::Tolerance, model_fn};
@@ -51,7 +50,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .shadow(Shadow::always().candidate("v2"))
         .compare(Tolerance::absolute(0.1))
         .build()?;
-    let app = Router::new().route("/predict", post(predict)).with_state(models);
-    axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
+    let app = Router::new().route("/predict", post(predict)).with_state(models.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+    let told_to_stop = async { drop(tokio::signal::ctrl_c().await) };
+    axum::serve(listener, app).with_graceful_shutdown(told_to_stop).await?;
+    models.shutdown(Duration::from_secs(5)); // Ends what still runs in shadow.
     Ok(())
 }

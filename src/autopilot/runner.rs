@@ -1,6 +1,7 @@
 //! The threads of an autopilot: one that talks to the store, one that keeps the share right while the
 //! first waits, and one a writer.
 
+mod writer_record;
 mod writer_thread;
 
 use std::{

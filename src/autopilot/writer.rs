@@ -26,10 +26,10 @@ pub use self::flagd::FlagdFile;
 pub use self::{
     flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash, webhook::Webhook,
 };
-use super::{Cause, Phase, Share};
+use super::{Cause, Phase, Share, Transition, plan::RolloutPlan};
 
 /// What is to be seen elsewhere.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Intent {
     /// The autopilot's name.
@@ -50,6 +50,23 @@ pub struct Intent {
     pub cause: Cause,
     /// Why, in words.
     pub sentence: String,
+}
+
+impl Intent {
+    /// What a transition asks for.
+    pub(super) fn of(plan: &RolloutPlan, transition: &Transition) -> Intent {
+        Intent {
+            autopilot: plan.autopilot.clone(),
+            candidate: plan.candidate.to_string(),
+            rev: transition.rev,
+            attempt: transition.attempt,
+            from: transition.from,
+            to: transition.to,
+            share: transition.share,
+            cause: transition.cause,
+            sentence: transition.sentence.clone(),
+        }
+    }
 }
 
 /// What a writer left behind, as it reads it back: what it finds there the next time, unless somebody
@@ -124,7 +141,7 @@ impl Error for WriteError {
 }
 
 /// Refuses where what is found is neither what was left behind nor what is to be written.
-fn unchanged(
+pub(super) fn unchanged(
     what: &str,
     found: &Value,
     wanted: &Value,

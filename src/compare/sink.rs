@@ -8,13 +8,13 @@ mod memory;
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-pub(crate) use self::fan_out::FanOut;
 pub use self::{
     channel::ChannelSink,
     jsonl::{JsonlBuilder, JsonlSink},
     log::TracingSink,
     memory::MemorySink,
 };
+pub(crate) use self::{fan_out::FanOut, jsonl::UNREPORTED};
 use super::{Comparison, Slices};
 use crate::{context::EvaluationContext, shadow::Dropped, version::Version};
 

@@ -111,7 +111,6 @@ impl Graph {
                 found: document.inputs.iter().map(|input| input.name.clone()).collect(),
             });
         }
-        document.inputs.iter().try_for_each(check_size)?;
         let outputs: Vec<TensorInfo> = match &options.outputs {
             None => document.outputs.clone(),
             Some(names) => names
@@ -261,26 +260,6 @@ fn check_names(inputs: &[TensorInfo], tensors: &[&Tensor]) -> Result<(), ModelEr
     }
     Ok(())
 }
-
-/// What is as large as an input may be made while the graph is prepared.
-fn check_size(input: &TensorInfo) -> Result<(), LoadError> {
-    let axes = input.shape.as_deref().unwrap_or_default();
-    let sizes = axes.iter().filter_map(|axis| match axis {
-        AxisSize::Fixed(size) => Some(*size),
-        AxisSize::Named(_) | AxisSize::Free => None,
-    });
-    let elements = sizes.fold(1_usize, usize::saturating_mul);
-    if elements <= MOST_ELEMENTS {
-        return Ok(());
-    }
-    Err(LoadError::Shape {
-        tensor: input.name.clone(),
-        found: shape_text(input.shape.as_deref()).into(),
-        expected: "at most 2^26 elements".into(),
-    })
-}
-
-const MOST_ELEMENTS: usize = 1 << 26;
 
 fn check(
     input: &TensorInfo,

@@ -100,6 +100,9 @@ pub(super) struct Unknown {
 /// Work that a caller is ready to wait for, in multiplications.
 pub(super) type Budget = Cell<u64>;
 
+/// What it takes at least to run an operator.
+const STEP: usize = 128;
+
 /// The names that a run knows.
 struct Scope<'a> {
     outer: Option<&'a Scope<'a>>,
@@ -251,6 +254,8 @@ impl Subgraph {
                 });
             }
             let call = Call { node, graphs: &step.graphs, inputs, scope, run };
+            // Loops within loops come to much work however small each step is.
+            call.spend(STEP)?;
             let outputs = (step.run)(&call).map_err(|fault| {
                 let name = node.output.first().map_or("", |name| &**name);
                 OperatorError::new(format!("{} (`{name}`): {fault}", node.op_type))

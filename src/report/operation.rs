@@ -3,17 +3,17 @@
 use super::content::{Content, Count, Latency, Shadow, Source, Standing, Version};
 use crate::{
     flag::store::{FlagsStatus, SourceState},
+    latency,
     router::stats::{Counts, RouterStats, VersionState, VersionStats},
-    shadow::DropCause,
+    shadow::{DropCause, ShadowCounts},
 };
 
 pub(super) fn fill_stats(content: &mut Content, stats: &RouterStats) {
     content.versions = stats.versions.iter().map(version).collect();
-    content.latency.extend(stats.versions.iter().map(latency));
-    content.shadows = stats
-        .shadows
-        .iter()
-        .flat_map(|line| &line.candidates)
+    content.latency.extend(stats.versions.iter().map(service_time));
+    let candidates = || stats.shadows.iter().flat_map(|line| &line.candidates);
+    content.latency.extend(candidates().flat_map(processor_times));
+    content.shadows = candidates()
         .map(|candidate| {
             let dropped = DropCause::ALL.into_iter().map(|cause| Count {
                 name: cause.as_str().to_owned(),
@@ -63,18 +63,37 @@ fn counts(counts: &Counts) -> Vec<Count> {
     counts.iter().map(|(name, count)| Count { name: name.to_owned(), count }).collect()
 }
 
-fn latency(stats: &VersionStats) -> Latency {
-    let micros = |time: std::time::Duration| time.as_nanos() as f64 / 1e3;
-    let time = &stats.service_time;
+/// Of both sides of the comparisons in which both are known.
+fn processor_times(counts: &ShadowCounts) -> Vec<Latency> {
+    let candidate = counts.candidate();
+    let sides = [
+        (format!("compared with {candidate}"), "answering a caller, processor time"),
+        (candidate.to_string(), "in shadow, processor time"),
+    ];
+    let times = [counts.primary_cpu(), counts.candidate_cpu()];
+    let known = sides.into_iter().zip(times).filter(|(_, time)| time.count > 0);
+    known.map(|((version, place), time)| summary(version, place, &time)).collect()
+}
+
+fn service_time(stats: &VersionStats) -> Latency {
+    let version = stats.version.to_string();
     Latency {
-        version: stats.version.to_string(),
-        measured: "answering a caller".to_owned(),
+        buckets: stats.service_times.clone(),
+        ..summary(version, "answering a caller, by the clock", &stats.service_time)
+    }
+}
+
+fn summary(version: String, measured: &str, time: &latency::Latency) -> Latency {
+    let micros = |time: std::time::Duration| time.as_nanos() as f64 / 1e3;
+    Latency {
+        version,
+        measured: measured.to_owned(),
         count: time.count,
         p50_us: micros(time.p50),
         p90_us: micros(time.p90),
         p99_us: micros(time.p99),
         max_us: micros(time.max),
-        buckets: stats.service_times.clone(),
+        buckets: Vec::new(),
     }
 }
 

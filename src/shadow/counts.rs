@@ -185,18 +185,16 @@ impl Candidate {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// There was no room to tell sinks of a drop.
+    /// There was no room to tell sinks of a drop. Answers whether it is the first since they heard
+    /// the number.
     #[cold]
-    pub(super) fn unreported(&self) {
-        self.unreported.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn unreported(&self) -> bool {
+        self.unreported.fetch_add(1, Ordering::Relaxed) == 0
     }
 
     /// How many drops there was no room to tell of, since this was last asked.
     pub(super) fn take_unreported(&self) -> u64 {
-        match self.unreported.load(Ordering::Relaxed) {
-            0 => 0,
-            _ => self.unreported.swap(0, Ordering::Relaxed),
-        }
+        self.unreported.swap(0, Ordering::Relaxed)
     }
 
     /// What an answer and the candidate's run took of processor time, where both are known.

@@ -2,8 +2,8 @@
 //!
 //! A run may be dropped on the path of a request, where no sink may be called: it would be
 //! somebody else's code. So what is known of it is put into a bounded queue, which the shadow
-//! threads empty. Of drops that find the queue full sinks hear the number, with the next notice of
-//! that candidate.
+//! threads empty. Of drops that find the queue full sinks hear the number by candidate, once what
+//! is in it has been told.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::counts::{Candidate, DropCause};
 use crate::{compare::key::KeyHash, prediction_id::PredictionId, version::Version};
@@ -93,12 +93,18 @@ const ROOM: usize = 1_024;
 pub(super) struct DropNotices {
     /// `None` where there is no sink to tell.
     queue: Option<(Sender<DropNotice>, Receiver<DropNotice>)>,
+    /// Candidates of which there are numbers to be told: each about once, however many drops it has.
+    behind: (Sender<Arc<Candidate>>, Receiver<Arc<Candidate>>),
     unreported: AtomicU64,
 }
 
 impl DropNotices {
     pub(super) fn new(wanted: bool) -> DropNotices {
-        DropNotices { queue: wanted.then(|| bounded(ROOM)), unreported: AtomicU64::new(0) }
+        DropNotices {
+            queue: wanted.then(|| bounded(ROOM)),
+            behind: unbounded(),
+            unreported: AtomicU64::new(0),
+        }
     }
 
     /// Whether anybody wants to know.
@@ -110,7 +116,11 @@ impl DropNotices {
     pub(super) fn put(&self, notice: DropNotice) -> bool {
         let Some((sender, _)) = &self.queue else { return false };
         if let Err(full) = sender.try_send(notice) {
-            full.into_inner().candidate.unreported();
+            let candidate = full.into_inner().candidate;
+            if candidate.unreported() {
+                // Both ends are here: it cannot be closed.
+                let _ = self.behind.0.send(candidate);
+            }
             self.unreported.fetch_add(1, Ordering::Relaxed);
         }
         sender.len() == ROOM / 2
@@ -121,8 +131,16 @@ impl DropNotices {
         self.queue.as_ref().and_then(|(_, receiver)| receiver.try_recv().ok())
     }
 
+    /// The next candidate of which there is a number to be told, and the number.
+    pub(super) fn take_unreported(&self) -> Option<(Arc<Candidate>, u64)> {
+        let candidate = self.behind.1.try_recv().ok()?;
+        let runs = candidate.take_unreported();
+        Some((candidate, runs))
+    }
+
     pub(super) fn are_empty(&self) -> bool {
         self.queue.as_ref().is_none_or(|(_, receiver)| receiver.is_empty())
+            && self.behind.1.is_empty()
     }
 
     /// Drops of which sinks hear the number only, because the queue was full.
@@ -213,6 +231,8 @@ mod tests {
         assert_eq!(called, [ROOM / 2 - 1]);
         assert_eq!(notices.unreported(), 3);
         assert_eq!(std::iter::from_fn(|| notices.take()).count(), ROOM);
+        assert!(!notices.are_empty(), "three numbers are to be told");
+        assert_eq!(std::iter::from_fn(|| notices.take_unreported()).count(), 3);
         assert!(notices.are_empty());
     }
 

@@ -24,9 +24,13 @@ impl Parker {
     /// Wakes the thread if it is parked, and says whether it was. Whoever has work for it makes that
     /// visible and passes a `SeqCst` fence before.
     pub(crate) fn unpark(&self) -> bool {
-        // The load spares threads that are awake the write.
-        let parked =
-            self.parked.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst);
+        // The load spares threads that are awake the write, and who comes second writes nothing: the
+        // only `false` that can follow a `true` is that of whoever wakes the thread, or its own.
+        let parked = self.parked.load(Ordering::SeqCst)
+            && self
+                .parked
+                .compare_exchange(true, false, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok();
         if parked && let Some(thread) = self.thread.get() {
             thread.unpark();
         }

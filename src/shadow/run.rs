@@ -127,9 +127,11 @@ impl<P> RunContext<P> {
             dropped.revision = wanted.revision;
             dropped.key_hash = wanted.targeting_key.as_deref().map(|key| self.hasher.hash(key));
             self.sinks.dropped(&dropped);
-            let unreported = candidate.take_unreported();
-            if unreported > 0 {
-                self.sinks.dropped_unreported(candidate.version(), unreported);
+        }
+        // Last: of a candidate that other candidates' drops left no room for there may be no notice.
+        while let Some((candidate, runs)) = self.notices.take_unreported() {
+            if runs > 0 {
+                self.sinks.dropped_unreported(candidate.version(), runs);
             }
         }
     }

@@ -28,7 +28,7 @@ pub struct Replayed {
     pub lines: u64,
     /// Comparisons.
     pub comparisons: u64,
-    /// Records of dropped runs.
+    /// Dropped runs: records of them, and the numbers in records of several.
     pub dropped: u64,
     /// Comparisons that do not say which part of the traffic they belong to by a name that the
     /// verdict asks for ([`VerdictBuilder::by`](super::VerdictBuilder::by)): no verdict by the
@@ -70,6 +70,12 @@ where
     /// it has ever written: the sums, and so the judgement, are to the bit those of a verdict that
     /// saw the same comparisons live in the same order. A line that is no record is counted and
     /// named, and stops nothing.
+    ///
+    /// Runs that came to no comparison are those that the file has
+    /// ([`JsonlBuilder::dropped_runs`](crate::compare::sink::JsonlBuilder::dropped_runs)); without
+    /// them the replay knows of no missing pair. What the sink itself lost, because its queue was
+    /// full or the disk failed, is in no file: a verdict beside it saw more, by as many as
+    /// [`JsonlSink::counts`](crate::compare::sink::JsonlSink::counts) says.
     ///
     /// For files whose outputs have types of their own, use
     /// [`RecordedOutput`] as `P` and [`RecordedLabel`] as `L`.
@@ -124,6 +130,10 @@ where
                         dropped.cause,
                         request,
                     );
+                }
+                Ok(Line::Unreported(candidate, runs)) => {
+                    replayed.dropped = replayed.dropped.saturating_add(runs);
+                    self.take_unreported(&candidate, runs);
                 }
                 Err(problem) => replayed.malformed(number, problem),
             }

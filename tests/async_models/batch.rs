@@ -1,10 +1,14 @@
 //! Many rows at once, by the async router: as the sync one answers them.
+use crate::support;
+
 use std::{
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    task::{Context as TaskContext, Waker},
     time::Duration,
 };
 
@@ -15,8 +19,10 @@ use modelgate::{
     compare::sink::MemorySink,
     model::{Acceptance, async_model_with},
     model_fn,
-    router::OperateError,
+    router::{BreakerPolicy, OperateError},
+    shadow::{Budget, DropCause},
 };
+use support::{Gate, OpensAtTheEnd, until};
 
 const FLAG: &str = "version";
 
@@ -133,6 +139,69 @@ fn a_chunk_past_its_deadline_falls_back() {
         assert!(matches!(answer.fallback(), Some(FallbackCause::Failed(_))));
     }
     drop(release);
+}
+
+/// v1 answers at the gate, with v2 in its shadow.
+fn held_up(gate: &Gate) -> AsyncModelRouter<[f32], f32> {
+    let held = gate.clone();
+    builder(Rollout::everyone("v1"))
+        .model(
+            "v1",
+            model_fn(move |row: &[f32]| {
+                held.pass();
+                Ok(row[0])
+            }),
+        )
+        .model("v2", model_fn(|row: &[f32]| Ok(row[0])))
+        .shadow(modelgate::Shadow::always().candidate("v2").budget(Budget::unlimited()))
+        .compute_threads(1)
+        .deadline(Duration::from_millis(50))
+        .breaker(BreakerPolicy::disabled())
+        .build_async()
+        .unwrap()
+}
+
+#[test]
+fn rows_of_a_batch_that_is_given_up_are_wanted_and_dropped_as_unanswered() {
+    let gate = Gate::new();
+    let _open = OpensAtTheEnd(gate.clone());
+    let router = held_up(&gate);
+    let user = Context::new("user-1");
+    let ask = || {
+        let rows = (0..3).map(|row| (&user as &dyn EvaluationContext, vec![row as f32]));
+        Box::pin(router.predict_batch(rows.collect()))
+    };
+    let unanswered = || {
+        let counts = router.stats().shadows[0].candidates[0].clone();
+        assert_eq!(counts.wanted(), counts.dropped(DropCause::Unanswered), "{counts:?}");
+        counts.wanted()
+    };
+    drop(ask());
+    assert_eq!(unanswered(), 3, "decided, and never polled");
+    let mut running = ask();
+    assert!(running.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
+    gate.wait_for(1);
+    drop(running);
+    assert_eq!(unanswered(), 6);
+    drop(router.predict(&user, vec![1.0]));
+    assert_eq!(unanswered(), 7);
+}
+
+#[test]
+fn a_chunk_whose_caller_has_left_counts_at_its_deadline_and_its_thread_is_replaced() {
+    let gate = Gate::new();
+    let _open = OpensAtTheEnd(gate.clone());
+    let router = held_up(&gate);
+    let user = Context::new("user-1");
+    for hung in 1..=2 {
+        let rows = vec![(&user as &dyn EvaluationContext, vec![1.0]); 3];
+        let mut leaves = Box::pin(router.predict_batch(rows));
+        assert!(leaves.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
+        // The second runs on the thread that stands in for the first's.
+        gate.wait_for(hung);
+        drop(leaves);
+        until("each row is counted", || router.stats().versions[0].deadlines == 3 * hung as u64);
+    }
 }
 
 #[test]

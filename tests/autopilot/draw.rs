@@ -16,19 +16,30 @@ fn parts() -> impl Iterator<Item = String> {
     (0..PARTS).map(|part| format!("part-{part}"))
 }
 
+/// The part that a user is in.
+fn part(flags: &FlagSet, vendor: &str, key: &str) -> usize {
+    let (clock, context) = (ManualClock::default(), Context::new(key));
+    if vendor == "unleash rollout" {
+        // The first of the shares that has the user.
+        let is_on = |part: &usize| {
+            let answer = flags.evaluate_at(&format!("share-{part}"), &context, &clock);
+            answer.value.and_then(|value| value.as_bool()) == Some(true)
+        };
+        return (0..PARTS).find(is_on).unwrap_or_else(|| panic!("{key} is in no share"));
+    }
+    let answer = flags.evaluate_at(NAME, &context, &clock);
+    let name = answer.variant.or(answer.value.and_then(|value| value.as_str()));
+    let name = name.unwrap_or_else(|| panic!("{vendor}: no part for {key}"));
+    name.strip_prefix("part-").unwrap().parse().unwrap()
+}
+
 /// How far the counts of both draws are from those of independent ones: Pearson's statistic on the
 /// table of each part of the vendor's by each tenth of ours.
 fn statistic(flags: &FlagSet, vendor: &str) -> f64 {
-    let clock = ManualClock::default();
     let mut table = [[0_u32; 10]; PARTS];
     for user in 0..USERS {
         let key = format!("user-{user}");
-        let context = Context::new(&key);
-        let answer = flags.evaluate_at(NAME, &context, &clock);
-        let name = answer.variant.or(answer.value.and_then(|value| value.as_str()));
-        let name = name.unwrap_or_else(|| panic!("{vendor}: no part for {key}"));
-        let part: usize = name.strip_prefix("part-").unwrap().parse().unwrap();
-        table[part][draw(NAME, &key) as usize / 10_000] += 1;
+        table[part(flags, vendor, &key)][draw(NAME, &key) as usize / 10_000] += 1;
     }
     let rows = table.map(|row| f64::from(row.iter().sum::<u32>()));
     let columns: [f64; 10] =
@@ -74,6 +85,18 @@ fn compiled(vendor: &str) -> FlagSet {
                 "strategies": [{"name": "default"}]});
             Unleash::new().compile(&text(json!({"features": [feature]}))).unwrap()
         }
+        // Gradual rollouts of ten shares over one group, whose users each larger one keeps.
+        "unleash rollout" => {
+            let features: Vec<Value> = (0..PARTS)
+                .map(|part| {
+                    let rollout = (10 * (part + 1)).to_string();
+                    json!({"name": format!("share-{part}"), "enabled": true,
+                        "strategies": [{"name": "flexibleRollout", "parameters":
+                            {"rollout": rollout, "stickiness": "userId", "groupId": NAME}}]})
+                })
+                .collect();
+            Unleash::new().compile(&text(json!({"features": features}))).unwrap()
+        }
         _ => {
             let options: Vec<Value> = parts()
                 .enumerate()
@@ -105,7 +128,7 @@ fn whom_the_autopilot_draws_is_independent_of_each_vendors_split() {
     // 81 degrees of freedom: five standard deviations of that distribution above its mean. The keys
     // are fixed, so the figures are as well.
     let bound = 81.0 + 5.0 * (2.0_f64 * 81.0).sqrt();
-    for vendor in ["flagd", "launchdarkly", "unleash", "flagsmith"] {
+    for vendor in ["flagd", "launchdarkly", "unleash", "unleash rollout", "flagsmith"] {
         let statistic = statistic(&compiled(vendor), vendor);
         println!("{vendor}: {statistic:.1}");
         assert!(statistic < bound, "{vendor}: {statistic}, at most {bound}");

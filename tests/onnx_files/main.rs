@@ -3,5 +3,6 @@
 
 mod axes;
 mod beside;
+mod hostile;
 mod numbers;
 mod write;

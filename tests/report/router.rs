@@ -1,7 +1,10 @@
 //! The report of a router alone.
 
+use std::time::Duration;
+
 use modelgate::{
-    Context, ModelError, ModelRouter, Rollout, model::ModelErrorKind, model_fn, report::Report,
+    Context, ModelError, ModelRouter, Rollout, Shadow, model::ModelErrorKind, model_fn,
+    report::Report, shadow::Budget,
 };
 
 /// A version that took no more work failed for another reason than one that broke: the page says so.
@@ -34,4 +37,34 @@ fn a_version_that_had_no_room_is_shown_as_overloaded_and_not_as_an_error() {
         serde_json::json!([{"name": "error", "count": 1}, {"name": "overloaded", "count": 2}]);
     assert_eq!(candidate["failures"], failures, "{json}");
     assert!(report.html().contains("overloaded"));
+}
+
+/// By the clock a shadow and a live answer cannot be compared; by what they use of a processor they can.
+#[cfg(unix)]
+#[test]
+fn the_processor_time_of_both_sides_stands_beside_the_time_by_the_clock() {
+    let router = ModelRouter::<[f32], f32>::builder("flag")
+        .model("v1", model_fn(|_: &[f32]| Ok(1.0)))
+        .model("v2", model_fn(|_: &[f32]| Ok(1.0)))
+        .fallback("v1")
+        .source(Rollout::everyone("v1").flag("flag").unwrap())
+        .shadow(Shadow::always().candidate("v2").budget(Budget::unlimited()))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        router.predict(&Context::new("user-1"), &[1.0]).unwrap();
+    }
+    assert!(router.flush(Duration::from_secs(60)));
+    let report = Report::builder("flag").router(&router).build();
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    let shown = |version: &str, measured: &str| {
+        let rows = json["latency"].as_array().unwrap().iter();
+        rows.filter(|row| row["version"] == version && row["measured"] == measured)
+            .map(|row| row["count"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!(shown("v1", "answering a caller, by the clock"), 3, "{json}");
+    assert_eq!(shown("compared with v2", "answering a caller, processor time"), 3, "{json}");
+    assert_eq!(shown("v2", "in shadow, processor time"), 3, "{json}");
+    assert!(report.html().contains("in shadow, processor time"));
 }

@@ -1,5 +1,6 @@
 //! Comparisons as lines of JSON in a file.
 
+mod dropped;
 mod file;
 mod rotation;
 mod writer;
@@ -12,13 +13,15 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
+pub(crate) use self::dropped::UNREPORTED;
 use self::{
+    dropped::{DroppedLine, UnreportedLine},
     file::RotatingFile,
     rotation::Rotation,
     writer::{Message, write_all_that_comes},
@@ -26,10 +29,8 @@ use self::{
 use crate::{
     compare::{
         Comparison,
-        key::KeyHash,
         sink::{ComparisonSink, SinkCounts, SinkError},
     },
-    prediction_id::PredictionId,
     shadow::Dropped,
     version::Version,
 };
@@ -70,7 +71,9 @@ use crate::{
 /// A run that came to no comparison, where they are asked for
 /// ([`dropped_runs`](JsonlBuilder::dropped_runs)), has `time`, `schema`, `prediction_id`, `revision`,
 /// `key_hash`, of `primary` and `candidate` the `version`, and `dropped`: the
-/// [cause](crate::shadow::DropCause), by its name.
+/// [cause](crate::shadow::DropCause), by its name. Of runs that were dropped too many at once
+/// ([`dropped_unreported`](ComparisonSink::dropped_unreported)) one line has `time`, `schema`, the
+/// `version` of the `candidate`, `dropped`, which is `unreported`, and `runs`, their number.
 ///
 /// A number that JSON cannot say, NaN or an infinity, is `null`.
 ///
@@ -264,6 +267,9 @@ impl JsonlBuilder {
     /// [replay](crate::verdict::Verdict::replay) knows of it: `schema`, `time`, `prediction_id`,
     /// `revision` and `key_hash` as in a record, `primary` and `candidate` with their `version` alone, and
     /// `dropped`, the cause. Off by default: such a line is no comparison.
+    ///
+    /// What this sink itself could not take or write is in no line: it is in
+    /// [`counts`](JsonlSink::counts), and only there.
     pub fn dropped_runs(mut self) -> JsonlBuilder {
         self.dropped_runs = true;
         self
@@ -330,40 +336,6 @@ impl JsonlBuilder {
     }
 }
 
-/// A run that was dropped, as a line.
-#[derive(Serialize)]
-struct DroppedLine<'a> {
-    time: u64,
-    schema: u32,
-    prediction_id: PredictionId,
-    revision: u64,
-    key_hash: Option<KeyHash>,
-    primary: Named<'a>,
-    candidate: Named<'a>,
-    dropped: &'static str,
-}
-
-#[derive(Serialize)]
-struct Named<'a> {
-    version: &'a Version,
-}
-
-impl DroppedLine<'_> {
-    fn of(dropped: &Dropped) -> DroppedLine<'_> {
-        let time = dropped.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        DroppedLine {
-            time: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
-            schema: 1,
-            prediction_id: dropped.prediction_id,
-            revision: dropped.revision,
-            key_hash: dropped.key_hash,
-            primary: Named { version: &dropped.primary },
-            candidate: Named { version: &dropped.candidate },
-            dropped: dropped.cause.as_str(),
-        }
-    }
-}
-
 impl<P: Serialize> ComparisonSink<P> for JsonlSink {
     fn record(&self, comparison: &Comparison<P>) {
         self.write(comparison);
@@ -372,6 +344,12 @@ impl<P: Serialize> ComparisonSink<P> for JsonlSink {
     fn dropped(&self, dropped: &Dropped) {
         if self.dropped_runs {
             self.write(&DroppedLine::of(dropped));
+        }
+    }
+
+    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
+        if self.dropped_runs {
+            self.write(&UnreportedLine::of(candidate, runs, SystemTime::now()));
         }
     }
 

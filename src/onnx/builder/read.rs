@@ -5,7 +5,10 @@ use std::{fmt::Write, fs::File, io::Read, path::Path};
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::{AxisSizes, Beside, Document, LoadError, axes::Axis},
+    super::{
+        AxisSize, AxisSizes, Beside, Document, LoadError, TensorInfo, axes::Axis,
+        describe::shape_text,
+    },
     BatchAxis, Loader, NonFiniteInput,
 };
 
@@ -68,11 +71,31 @@ impl Loader {
                 document.fix(&axis, *size);
             }
         }
+        document.inputs.iter().try_for_each(check_elements)?;
         if self.non_finite != NonFiniteInput::Refused {
             document.keep_nan();
         }
         Ok((document, sha256))
     }
+}
+
+/// The most elements of an input: 256 MiB of 32-bit floats.
+const MOST_ELEMENTS: usize = 1 << 26;
+
+/// What is as large as an input may be made while the model is prepared. An axis of none does not hide
+/// how long the others are.
+fn check_elements(input: &TensorInfo) -> Result<(), LoadError> {
+    let axes = input.shape.as_deref().unwrap_or_default();
+    let sizes = axes.iter().filter_map(AxisSize::fixed);
+    let elements = sizes.fold(1_usize, |product, size| product.saturating_mul(size.max(1)));
+    if elements <= MOST_ELEMENTS {
+        return Ok(());
+    }
+    Err(LoadError::Shape {
+        tensor: input.name.clone(),
+        found: shape_text(input.shape.as_deref()).into(),
+        expected: "at most 2^26 elements along its fixed axes".into(),
+    })
 }
 
 fn check_pin(option: &'static str, pin: &str) -> Result<(), LoadError> {

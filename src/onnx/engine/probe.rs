@@ -209,10 +209,11 @@ pub(in crate::onnx) fn probe_inputs(
                 (AxisSize::Free, ..) => 4,
             });
         }
-        let count = shape.iter().try_fold(1_usize, |all, size| all.checked_mul(*size))?;
-        if count > MOST_ELEMENTS {
+        let along = |all: usize, size: &usize| all.checked_mul((*size).max(1));
+        if shape.iter().try_fold(1, along)? > MOST_ELEMENTS {
             return None;
         }
+        let count = shape.iter().product();
         macro_rules! bits {
             ($type:ty) => {
                 (0..count).map(|_| <$type>::from(numbers.bit())).collect::<Vec<$type>>().into()

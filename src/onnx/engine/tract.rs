@@ -52,7 +52,9 @@ impl Plan {
             }
             graph.select_output_outlets(&outlets)?;
             settle_inputs(&mut graph, inputs, rows, features)?;
-            Ok(Plan { runnable: graph.into_optimized()?.into_runnable()? })
+            let typed = graph.into_typed()?;
+            limits::check_facts(&typed)?;
+            Ok(Plan { runnable: typed.into_optimized()?.into_runnable()? })
         })
     }
 

@@ -123,11 +123,12 @@ pub(super) fn convolved(
     );
     let window = Window::of(call, spatial, kernel)?;
     let made = window.made(spatial, false)?;
-    let (area, out_area): (usize, usize) = (spatial.iter().product(), made.iter().product());
-    let kernel_area: usize = kernel.iter().product();
     let shape = [&[*n, features], &*made].concat();
     let total = value::count(&shape)?;
-    call.spend(total.saturating_mul(each * kernel_area))?;
+    value::count(&[&*made, kernel].concat())?;
+    let (area, out_area): (usize, usize) = (spatial.iter().product(), made.iter().product());
+    let kernel_area: usize = kernel.iter().product();
+    call.spend(total.max(out_area).saturating_mul(each.max(1).saturating_mul(kernel_area)))?;
     let sources: Vec<Vec<Option<usize>>> = coordinates(&made)
         .map(|to| coordinates(kernel).map(|at| window.source(&to, &at, spatial)).collect())
         .collect();
@@ -216,6 +217,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     let features = each * groups;
     let shape = [&[n, features], &*made].concat();
     let total = value::count(&shape)?;
+    value::count(&[spatial, kernel].concat())?;
     let (area, kernel_area): (usize, usize) = (spatial.iter().product(), kernel.iter().product());
     call.spend(n.saturating_mul(channels * area).saturating_mul(each * kernel_area))?;
     let (values, weights) = (floats(x)?, floats(w)?);

@@ -40,16 +40,18 @@ pub(super) fn asks(call: &Call<'_>, ask: impl Fn(f64) -> bool) -> Outcome {
 
 /// Both inputs' elements, broadcast to one shape.
 pub(super) fn paired<T: Copy>(
+    call: &Call<'_>,
     (a, a_shape): (&[T], &[usize]),
     (b, b_shape): (&[T], &[usize]),
 ) -> Result<(Vec<(T, T)>, Vec<usize>), OperatorError> {
-    let shape = indexing::broadcast(&[a_shape, b_shape])?;
+    let shape = indexing::broadcast(call, &[a_shape, b_shape])?;
     let left = indexing::places(a_shape, &shape);
     let right = indexing::places(b_shape, &shape);
     Ok((left.into_iter().zip(right).map(|(l, r)| (a[l], b[r])).collect(), shape))
 }
 
 pub(super) fn arithmetic(
+    call: &Call<'_>,
     a: &Tensor,
     b: &Tensor,
     of_floats: impl Fn(f64, f64) -> f64,
@@ -58,12 +60,12 @@ pub(super) fn arithmetic(
     ensure!(a.dtype() == b.dtype(), "found {} and {}", a.dtype(), b.dtype());
     if is_float(a.dtype()) {
         let (x, y) = (floats(a)?, floats(b)?);
-        let (pairs, shape) = paired((&x, a.shape()), (&y, b.shape()))?;
+        let (pairs, shape) = paired(call, (&x, a.shape()), (&y, b.shape()))?;
         let values = pairs.into_iter().map(|(x, y)| of_floats(x, y)).collect();
         return value::tensor(&shape, from_floats(a.dtype(), values));
     }
     let (x, y) = (wide(a)?, wide(b)?);
-    let (pairs, shape) = paired((&x, a.shape()), (&y, b.shape()))?;
+    let (pairs, shape) = paired(call, (&x, a.shape()), (&y, b.shape()))?;
     let values = pairs.into_iter().map(|(x, y)| of_integers(x, y)).collect::<Result<_, _>>()?;
     value::tensor(&shape, from_wide(a.dtype(), values))
 }
@@ -74,14 +76,14 @@ pub(super) fn binary(
     of_integers: fn(i128, i128) -> i128,
 ) -> Outcome {
     let integers = |x, y| Ok(of_integers(x, y));
-    one(arithmetic(call.tensor(0)?, call.tensor(1)?, of_floats, integers)?)
+    one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, of_floats, integers)?)
 }
 
 pub(super) fn divide(call: &Call<'_>) -> Outcome {
     let integers = |x: i128, y: i128| {
         x.checked_div(y).ok_or_else(|| OperatorError::new("an integer is divided by 0"))
     };
-    one(arithmetic(call.tensor(0)?, call.tensor(1)?, |x, y| x / y, integers)?)
+    one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, |x, y| x / y, integers)?)
 }
 
 pub(super) fn modulo(call: &Call<'_>) -> Outcome {
@@ -94,7 +96,7 @@ pub(super) fn modulo(call: &Call<'_>) -> Outcome {
         let rest = x % y;
         Ok(if like_c || rest == 0 || (rest < 0) == (y < 0) { rest } else { rest + y })
     };
-    one(arithmetic(call.tensor(0)?, call.tensor(1)?, of_floats, of_integers)?)
+    one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, of_floats, of_integers)?)
 }
 
 /// The type is that of the base, whatever that of the exponent.
@@ -102,7 +104,7 @@ pub(super) fn power(call: &Call<'_>) -> Outcome {
     let (base, exponent) = (call.tensor(0)?, call.tensor(1)?);
     if !is_float(base.dtype()) && !is_float(exponent.dtype()) {
         let (x, y) = (wide(base)?, wide(exponent)?);
-        let (pairs, shape) = paired((&x, base.shape()), (&y, exponent.shape()))?;
+        let (pairs, shape) = paired(call, (&x, base.shape()), (&y, exponent.shape()))?;
         let values = pairs.into_iter().map(|(x, y)| match u32::try_from(y) {
             Ok(y) => x.wrapping_pow(y),
             Err(_) => (x as f64).powf(y as f64) as i128,
@@ -110,7 +112,7 @@ pub(super) fn power(call: &Call<'_>) -> Outcome {
         return one(value::tensor(&shape, from_wide(base.dtype(), values.collect()))?);
     }
     let (x, y) = (floats(base)?, floats(exponent)?);
-    let (pairs, shape) = paired((&x, base.shape()), (&y, exponent.shape()))?;
+    let (pairs, shape) = paired(call, (&x, base.shape()), (&y, exponent.shape()))?;
     let values = pairs.into_iter().map(|(x, y)| x.powf(y)).collect();
     one(value::tensor(&shape, from_floats(base.dtype(), values))?)
 }
@@ -126,7 +128,7 @@ pub(super) fn folded(
         return Err(OperatorError::new("there are no inputs"));
     };
     rest.iter().try_fold((*first).clone(), |all, next| {
-        arithmetic(&all, next, of_floats, |x, y| Ok(of_integers(x, y)))
+        arithmetic(call, &all, next, of_floats, |x, y| Ok(of_integers(x, y)))
     })
 }
 
@@ -155,11 +157,11 @@ pub(super) fn compared(
     ensure!(a.dtype() == b.dtype(), "found {} and {}", a.dtype(), b.dtype());
     let (values, shape): (Vec<bool>, _) = if is_float(a.dtype()) {
         let (x, y) = (floats(a)?, floats(b)?);
-        let (pairs, shape) = paired((&x, a.shape()), (&y, b.shape()))?;
+        let (pairs, shape) = paired(call, (&x, a.shape()), (&y, b.shape()))?;
         (pairs.iter().map(|(x, y)| of_floats(x, y)).collect(), shape)
     } else {
         let (x, y) = (wide(a)?, wide(b)?);
-        let (pairs, shape) = paired((&x, a.shape()), (&y, b.shape()))?;
+        let (pairs, shape) = paired(call, (&x, a.shape()), (&y, b.shape()))?;
         (pairs.iter().map(|(x, y)| of_integers(x, y)).collect(), shape)
     };
     one(value::tensor(&shape, values.into())?)
@@ -168,7 +170,7 @@ pub(super) fn compared(
 pub(super) fn equal(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     if let (TensorData::Text(x), TensorData::Text(y)) = (a.data(), b.data()) {
-        let shape = indexing::broadcast(&[a.shape(), b.shape()])?;
+        let shape = indexing::broadcast(call, &[a.shape(), b.shape()])?;
         let left = indexing::places(a.shape(), &shape);
         let right = indexing::places(b.shape(), &shape);
         let values: Vec<bool> = left.into_iter().zip(right).map(|(l, r)| x[l] == y[r]).collect();
@@ -180,7 +182,7 @@ pub(super) fn equal(call: &Call<'_>) -> Outcome {
 pub(super) fn logical(call: &Call<'_>, apply: fn(bool, bool) -> bool) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     let (x, y) = (value::bools(a)?, value::bools(b)?);
-    let (pairs, shape) = paired((x, a.shape()), (y, b.shape()))?;
+    let (pairs, shape) = paired(call, (x, a.shape()), (y, b.shape()))?;
     let values: Vec<bool> = pairs.into_iter().map(|(x, y)| apply(x, y)).collect();
     one(value::tensor(&shape, values.into())?)
 }
@@ -225,7 +227,7 @@ pub(super) fn shift(call: &Call<'_>) -> Outcome {
             (false, false) => x >> by,
         })
     };
-    one(arithmetic(a, b, |x, _| x, integers)?)
+    one(arithmetic(call, a, b, |x, _| x, integers)?)
 }
 
 pub(super) fn bitwise_not(call: &Call<'_>) -> Outcome {
@@ -286,14 +288,16 @@ pub(super) fn swish_gated(call: &Call<'_>) -> Outcome {
     ensure!(a.shape() == b.shape(), "shapes {:?} and {:?}", a.shape(), b.shape());
     let alpha = call.float("alpha", 1.0);
     let gate = |x: f64, y: f64| x * sigmoid(alpha * x) * y;
-    one(arithmetic(a, b, gate, |_, _| Err(OperatorError::new("found integers, expected floats")))?)
+    one(arithmetic(call, a, b, gate, |_, _| {
+        Err(OperatorError::new("found integers, expected floats"))
+    })?)
 }
 
 /// The slope of negative elements, for each channel or element.
 pub(super) fn parametric(call: &Call<'_>) -> Outcome {
     let slope = |x: f64, slope: f64| if x < 0.0 { x * slope } else { x };
     let (x, slopes) = (call.tensor(0)?, call.tensor(1)?);
-    one(arithmetic(x, slopes, slope, |x, s| Ok(if x < 0 { x * s } else { x }))?)
+    one(arithmetic(call, x, slopes, slope, |x, s| Ok(if x < 0 { x * s } else { x }))?)
 }
 
 /// Batches of training: what is dropped is random, so only what drops nothing has an answer.

@@ -2,6 +2,7 @@
 
 use super::{
     Tensor,
+    call::Call,
     value::{self, OperatorError, ensure},
 };
 
@@ -25,8 +26,9 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OperatorErro
     list.iter().map(|at| axis(*at, rank)).collect()
 }
 
-/// The shape that all these broadcast to.
-pub(super) fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, OperatorError> {
+/// The shape that all these broadcast to. As many elements are taken from what the caller is ready to
+/// wait for: small inputs may come to a large one.
+pub(super) fn broadcast(call: &Call<'_>, shapes: &[&[usize]]) -> Result<Vec<usize>, OperatorError> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let mut all = vec![1; rank];
     for shape in shapes {
@@ -37,7 +39,7 @@ pub(super) fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, OperatorError
             ensure!(*size == 1 || size == common, "shapes {shapes:?} do not go together");
         }
     }
-    value::count(&all)?;
+    call.spend(value::count(&all)?)?;
     Ok(all)
 }
 

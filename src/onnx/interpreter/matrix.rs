@@ -23,7 +23,7 @@ pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Ou
     let (b_outer, b_matrix) = b_shape.split_at(b_shape.len() - 2);
     let (m, k, n) = (a_matrix[0], a_matrix[1], b_matrix[1]);
     ensure!(k == b_matrix[0], "shapes {a_shape:?} and {b_shape:?} do not go together");
-    let outer = broadcast(&[a_outer, b_outer])?;
+    let outer = broadcast(call, &[a_outer, b_outer])?;
     let mut shape = [&*outer, &[m, n]].concat();
     call.spend(value::count(&shape)?.saturating_mul(k))?;
     let mut c = vec![T::default(); shape.iter().product()];
@@ -78,7 +78,9 @@ pub(super) fn gemm(call: &Call<'_>) -> Outcome {
         ensure!(alpha == 1.0 && beta == 1.0, "integers multiplied by a fraction");
         let product = matmul_of(call, &a, &b)?;
         return one(match call.maybe(2)? {
-            Some(c) => super::elementwise::arithmetic(&product, c, |x, _| x, |x, y| Ok(x + y))?,
+            Some(c) => {
+                super::elementwise::arithmetic(call, &product, c, |x, _| x, |x, y| Ok(x + y))?
+            }
             None => product,
         });
     }
@@ -86,7 +88,7 @@ pub(super) fn gemm(call: &Call<'_>) -> Outcome {
     let (mut values, shape) = product(call, (&x, a.shape()), (&y, b.shape()))?;
     values.iter_mut().for_each(|value| *value *= alpha);
     if let Some(c) = call.maybe(2)? {
-        ensure!(broadcast(&[c.shape(), &shape])? == shape, "shape {:?} of C", c.shape());
+        ensure!(broadcast(call, &[c.shape(), &shape])? == shape, "shape {:?} of C", c.shape());
         let added = floats(c)?;
         for (value, place) in values.iter_mut().zip(places(c.shape(), &shape)) {
             *value += beta * added[place];

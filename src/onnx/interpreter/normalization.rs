@@ -131,7 +131,7 @@ pub(super) fn layer(call: &Call<'_>) -> Outcome {
     }
     for (place, apply) in [(1, (|x, s| x * s) as fn(f64, f64) -> f64), (2, |x, b| x + b)] {
         if let Some(factor) = call.maybe(place)? {
-            let fits = indexing::broadcast(&[factor.shape(), x.shape()])? == x.shape();
+            let fits = indexing::broadcast(call, &[factor.shape(), x.shape()])? == x.shape();
             ensure!(fits, "shape {:?} of input {place}", factor.shape());
             let factors = floats(factor)?;
             for (value, at) in values.iter_mut().zip(places(factor.shape(), x.shape())) {

@@ -160,7 +160,7 @@ pub(super) fn expand(call: &Call<'_>) -> Outcome {
     let wanted: Option<Vec<usize>> =
         wanted.iter().map(|size| usize::try_from(*size).ok()).collect();
     let wanted = wanted.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
-    let shape = indexing::broadcast(&[x.shape(), &wanted])?;
+    let shape = indexing::broadcast(call, &[x.shape(), &wanted])?;
     value::count(&shape)?;
     one(value::tensor(&shape, pick(x.data(), &indexing::places(x.shape(), &shape)))?)
 }

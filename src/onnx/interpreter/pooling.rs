@@ -18,7 +18,7 @@ fn window(call: &Call<'_>, spatial: &[usize]) -> Result<(Window, Vec<usize>), Op
     let kernel = positive(call, "kernel_shape", spatial.len(), 1)?;
     let window = Window::of(call, spatial, &kernel)?;
     let made = window.made(spatial, call.flag("ceil_mode"))?;
-    call.spend(made.iter().chain(&kernel).product())?;
+    call.spend(value::count(&[&*made, &*kernel].concat())?)?;
     Ok((window, made))
 }
 

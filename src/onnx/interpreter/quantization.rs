@@ -219,7 +219,7 @@ pub(super) fn qlinear_binary(call: &Call<'_>, apply: fn(f64, f64) -> f64) -> Out
         Ok((values, x.shape()))
     };
     let ((x, x_shape), (y, y_shape)) = (operand(0)?, operand(3)?);
-    let (pairs, shape) = super::elementwise::paired((&x, x_shape), (&y, y_shape))?;
+    let (pairs, shape) = super::elementwise::paired(call, (&x, x_shape), (&y, y_shape))?;
     let values: Vec<f64> = pairs.into_iter().map(|(x, y)| apply(x, y)).collect();
     quantized_to(call, 6, (values, &shape))
 }

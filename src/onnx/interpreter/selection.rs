@@ -140,7 +140,7 @@ pub(super) fn cast_like(call: &Call<'_>) -> Outcome {
 
 pub(super) fn choose(call: &Call<'_>) -> Outcome {
     let (condition, x, y) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
-    let shape = indexing::broadcast(&[condition.shape(), x.shape(), y.shape()])?;
+    let shape = indexing::broadcast(call, &[condition.shape(), x.shape(), y.shape()])?;
     let asked = bools(condition)?;
     let left = places(x.shape(), &shape);
     let right = places(y.shape(), &shape);

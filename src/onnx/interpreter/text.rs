@@ -14,7 +14,7 @@ use super::{
 pub(super) fn concat(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     let (x, y) = (texts(a)?, texts(b)?);
-    let shape = indexing::broadcast(&[a.shape(), b.shape()])?;
+    let shape = indexing::broadcast(call, &[a.shape(), b.shape()])?;
     let left = indexing::places(a.shape(), &shape);
     let right = indexing::places(b.shape(), &shape);
     let joined = left.into_iter().zip(right).map(|(l, r)| [&*x[l], &*y[r]].concat().into());

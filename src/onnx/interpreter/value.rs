@@ -82,19 +82,22 @@ pub(super) fn all(tensors: impl IntoIterator<Item = Tensor>) -> Outcome {
     Ok(tensors.into_iter().map(|tensor| Value::Tensor(Arc::new(tensor))).collect())
 }
 
-/// More elements than any tensor of a model has.
-const MOST_ELEMENTS: usize = 1 << 28;
+/// The most elements of a tensor: 512 MiB of the widest.
+const MOST_ELEMENTS: usize = 1 << 26;
 
 /// A tensor of this shape, which the elements fill.
 pub(super) fn tensor(shape: &[usize], data: TensorData) -> Result<Tensor, OperatorError> {
     Ok(Tensor::new(shape, data)?)
 }
 
-/// The number of elements of a shape, if that is no madness.
+/// The number of elements of a shape, if that is no madness. An axis of none does not hide how long the
+/// others are: what is computed along them would be as long.
 pub(super) fn count(shape: &[usize]) -> Result<usize, OperatorError> {
-    let product = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    let along = |product: usize, size: &usize| product.checked_mul((*size).max(1));
+    let product = shape.iter().try_fold(1_usize, along);
     product
         .filter(|product| *product <= MOST_ELEMENTS)
+        .map(|product| if shape.contains(&0) { 0 } else { product })
         .ok_or_else(|| OperatorError::new(format!("shape {shape:?} is too large")))
 }
 

@@ -147,26 +147,20 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         answered: Option<Result<ServedAnswer<P>, PredictError>>,
         features: &F,
     ) -> Result<Prediction<P>, PredictError> {
-        let DecidedRequest { id, choice, candidates, key, slices, .. } = started;
+        let DecidedRequest { choice, mut shadows, slices, .. } = started;
         let named = self.core.named(&choice);
-        let slot = choice.slot;
         // Every decided row belongs to one group, and every group answers each row.
         let nothing = || Ok(ServedAnswer { choice, called: Called::not_loaded(), first: None });
-        let answered = match answered.unwrap_or_else(nothing) {
-            Ok(answered) => answered,
-            Err(refused) => {
-                let of = (key.as_deref(), id);
-                self.shadowing.unanswered(table, &candidates, slot, of);
-                return Err(refused);
-            }
-        };
-        let asker = Asker::Gone(key.as_deref(), &slices);
-        if !candidates.is_empty()
+        let answered = answered.unwrap_or_else(nothing)?;
+        shadows.end();
+        let (key, id) = shadows.asker();
+        let asker = Asker::Gone(key, &slices);
+        if !shadows.candidates.is_empty()
             && let Some(served) = Served::new(table, &answered.choice, &answered.called, asker, id)
         {
-            self.shadowing.offer(table, &candidates, &served, features);
+            self.shadowing.offer(table, &shadows.candidates, &served, features);
         }
-        self.core.observe(table, named, &answered, (key.as_deref(), id));
+        self.core.observe(table, named, &answered, (key, id));
         conclude(table, answered, id)
     }
 

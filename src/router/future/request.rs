@@ -21,7 +21,7 @@ use crate::{
         conclude,
         core::{Choice, MissingKeyError},
         registered::AnyModel,
-        shadowing::{self, Asker, ComparedOn, JoinedShadow, Served, Shadowing},
+        shadowing::{self, Asker, ComparedOn, JoinedShadow, Served},
         table::{Candidate, Candidates, RoutingTable},
     },
     shadow::{Marked, ShadowScope, is_shadow},
@@ -30,11 +30,8 @@ use crate::{
 /// A request that has been decided and is about to run.
 pub(super) struct DecidedRequest<F: ?Sized + Input, P: Output> {
     pub(super) table: Arc<RoutingTable<Hosted<F, P>>>,
-    pub(super) id: PredictionId,
     pub(super) choice: Choice,
-    pub(super) candidates: Candidates,
-    /// Kept only for requests with shadows, or with an observer.
-    pub(super) key: Option<Box<str>>,
+    pub(super) shadows: PendingShadows<F, P>,
     /// What the sinks said of the context, for requests with shadows.
     pub(super) slices: Slices,
 }
@@ -50,38 +47,48 @@ impl LaneError {
     }
 }
 
-/// A request with shadows that has no answer yet. Dropped before it has one, it counts its runs.
-struct UnansweredShadows<'a, F: ?Sized + Input, P: Output> {
-    shadowing: &'a Shadowing<F, P>,
-    table: &'a RoutingTable<Hosted<F, P>>,
-    candidates: &'a [Candidate],
+/// The shadows of a request that has no answer yet. Dropped before it has one, its runs are counted:
+/// also when the caller gives the request up, whether or not it was ever polled.
+pub(super) struct PendingShadows<F: ?Sized + Input, P: Output> {
+    pub(super) id: PredictionId,
+    /// Kept only for requests with shadows, or with an observer.
+    pub(super) key: Option<Box<str>>,
+    pub(super) candidates: Candidates,
     slot: usize,
-    of: (Option<&'a str>, PredictionId),
+    /// Whom to tell; `None` when there is nothing to be told, or no longer.
+    of: Option<(Arc<AsyncRouterState<F, P>>, Arc<RoutingTable<Hosted<F, P>>>)>,
 }
 
-impl<F: ?Sized + Input, P: Output> UnansweredShadows<'_, F, P> {
+impl<F: ?Sized + Input, P: Output> PendingShadows<F, P> {
     /// There is an answer.
-    fn end(mut self) {
-        self.candidates = &[];
+    pub(super) fn end(&mut self) {
+        self.of = None;
+    }
+
+    /// Whose request it is.
+    pub(super) fn asker(&self) -> (Option<&str>, PredictionId) {
+        (self.key.as_deref(), self.id)
     }
 }
 
-impl<F: ?Sized + Input, P: Output> Drop for UnansweredShadows<'_, F, P> {
+impl<F: ?Sized + Input, P: Output> Drop for PendingShadows<F, P> {
     fn drop(&mut self) {
-        self.shadowing.unanswered(self.table, self.candidates, self.slot, self.of);
+        if let Some((state, table)) = self.of.take() {
+            state.shadowing.unanswered(&table, &self.candidates, self.slot, self.asker());
+        }
     }
 }
 
 impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
     pub(super) fn start(
-        &self,
+        self: &Arc<Self>,
         context: &dyn EvaluationContext,
     ) -> Result<DecidedRequest<F, P>, PredictError> {
         self.start_from(&self.core.table.load().to_arc(), context)
     }
 
     pub(super) fn start_from(
-        &self,
+        self: &Arc<Self>,
         table: &Arc<RoutingTable<Hosted<F, P>>>,
         context: &dyn EvaluationContext,
     ) -> Result<DecidedRequest<F, P>, PredictError> {
@@ -101,7 +108,9 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
             false => shadowing::key(context).map(Box::from),
         };
         let slices = self.shadowing.slices(&candidates, context);
-        Ok(DecidedRequest { table: Arc::clone(table), id, choice, candidates, key, slices })
+        let of = (!candidates.is_empty()).then(|| (Arc::clone(self), Arc::clone(table)));
+        let shadows = PendingShadows { id, key, candidates, slot: choice.slot, of };
+        Ok(DecidedRequest { table: Arc::clone(table), choice, shadows, slices })
     }
 
     pub(super) async fn run(
@@ -109,36 +118,27 @@ impl<F: ?Sized + Input, P: Output> AsyncRouterState<F, P> {
         started: DecidedRequest<F, P>,
         features: Arc<F::Owned>,
     ) -> Result<Prediction<P>, PredictError> {
-        let DecidedRequest { table, id, choice, candidates, key, slices } = started;
+        let DecidedRequest { table, choice, mut shadows, slices } = started;
         let named = self.core.named(&choice);
-        // Also when the caller gives the request up.
-        let unanswered = UnansweredShadows {
-            shadowing: &self.shadowing,
-            table: &table,
-            candidates: &candidates,
-            slot: choice.slot,
-            of: (key.as_deref(), id),
-        };
         let (join_pool, detached): (Candidates, Candidates) =
-            candidates.iter().copied().partition(|candidate| self.shadowing.is_joined(candidate));
+            shadows.candidates.iter().copied().partition(|one| self.shadowing.is_joined(one));
         let (answered, joined) = join(
             self.answer(&table, choice, &features),
             join_all(join_pool.iter().map(|candidate| self.join(&table, *candidate, &features))),
         )
         .await;
         let answered = answered?;
-        unanswered.end();
-        let (choice, called) = (&answered.choice, &answered.called);
-        if !candidates.is_empty()
-            && let Some(served) =
-                Served::new(&table, choice, called, Asker::Gone(key.as_deref(), &slices), id)
+        shadows.end();
+        let (choice, called, (key, id)) = (&answered.choice, &answered.called, shadows.asker());
+        if !shadows.candidates.is_empty()
+            && let Some(served) = Served::new(&table, choice, called, Asker::Gone(key, &slices), id)
         {
             let features: &F = (*features).borrow();
             let on = ComparedOn::ShadowThread;
             self.shadowing.compare_joined(&table, &served, features, joined, on);
             self.shadowing.offer(&table, &detached, &served, features);
         }
-        self.core.observe(&table, named, &answered, (key.as_deref(), id));
+        self.core.observe(&table, named, &answered, (key, id));
         conclude(&table, answered, id)
     }
 

@@ -43,6 +43,37 @@ fn of_drops_that_come_too_many_at_once_a_sink_hears_the_number() {
 }
 
 #[test]
+fn a_sink_hears_the_number_of_a_candidate_that_others_left_no_room_for() {
+    /// The numbers by candidate.
+    #[derive(Default)]
+    struct Numbers(parking_lot::Mutex<Vec<(Version, u64)>>);
+    impl ComparisonSink<f64> for Numbers {
+        fn record(&self, _: &Comparison<f64>) {}
+        fn dropped_unreported(&self, candidate: &Version, runs: u64) {
+            self.0.lock().push((candidate.clone(), runs));
+        }
+    }
+
+    let numbers = Arc::new(Numbers::default());
+    let bench = Bench::with_sinks(policy(), FanOut::new().and(numbers.clone()));
+    let release = bench.occupy();
+    let other = bench.line.candidate(&Version::new("v3"));
+    let wanted = || ShadowRequest {
+        prediction_id: PredictionId::from_u128(5),
+        revision: 9,
+        targeting_key: None,
+        primary: Version::new("v1"),
+    };
+    for _ in 0..1_024 {
+        bench.line.refuse(&bench.candidate, DropCause::Unanswered, wanted);
+    }
+    bench.line.refuse(&other, DropCause::Unanswered, wanted);
+    drop(release);
+    bench.settle();
+    assert_eq!(*numbers.0.lock(), [(Version::new("v3"), 1)]);
+}
+
+#[test]
 fn a_sink_hears_of_each_drop_with_its_cause_and_whose_it_was() {
     let hearer = Arc::new(Hearer::default());
     let hasher = KeyHasher::new([1; 16]).unwrap();

@@ -94,6 +94,16 @@ impl<P, L> Verdict<P, L> {
     }
 }
 
+impl<P, L> Verdict<P, L> {
+    /// Missing pairs, whatever their cause: nobody knows whose they were.
+    pub(in crate::verdict) fn take_unreported(&self, candidate: &crate::Version, runs: u64) {
+        let VerdictShared { plan, state, .. } = &*self.inner;
+        if *candidate == plan.candidate {
+            state.lock().unreported(runs);
+        }
+    }
+}
+
 impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
     fn record(&self, comparison: &Comparison<P>) {
         self.take(comparison);
@@ -112,12 +122,8 @@ impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
         self.inner.plan.slices_by(context)
     }
 
-    /// Missing pairs, whatever their cause: nobody knows whose they were.
     fn dropped_unreported(&self, candidate: &crate::Version, runs: u64) {
-        let VerdictShared { plan, state, .. } = &*self.inner;
-        if *candidate == plan.candidate {
-            state.lock().unreported(runs);
-        }
+        self.take_unreported(candidate, runs);
     }
 }
 

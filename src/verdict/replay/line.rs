@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    compare::{Agreement, Comparison, Run, Slices, key::KeyHash},
+    compare::{Agreement, Comparison, Run, Slices, key::KeyHash, sink::UNREPORTED},
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     shadow::DropCause,
@@ -20,6 +20,8 @@ use crate::{
 pub(super) enum Line<P> {
     Comparison(Box<Comparison<P>>),
     Dropped(DroppedRun),
+    /// So many runs of this candidate, of which nothing else is known.
+    Unreported(Version, u64),
 }
 
 pub(super) struct DroppedRun {
@@ -59,6 +61,13 @@ struct Record {
     /// Of a record of a dropped run: why.
     #[serde(default)]
     dropped: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UnreportedRuns {
+    candidate: RecordedRun,
+    dropped: String,
+    runs: u64,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +120,18 @@ const MEASURES: [&str; 9] = [
 ];
 
 pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String> {
-    let record: Record = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let record: Record = match serde_json::from_slice(line) {
+        Ok(record) => record,
+        // Such a line has no fields that a record lacks, and none of a request.
+        Err(error) => {
+            return match serde_json::from_slice(line) {
+                Ok(UnreportedRuns { candidate, dropped, runs }) if dropped == UNREPORTED => {
+                    Ok(Line::Unreported(candidate.version, runs))
+                }
+                _ => Err(error.to_string()),
+            };
+        }
+    };
     let key = record.key_hash.as_deref().map(key_hash).transpose()?;
     let time = Duration::from_millis(record.time.unwrap_or(0));
     if let Some(cause) = &record.dropped {

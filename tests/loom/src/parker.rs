@@ -158,6 +158,23 @@ fn a_thread_that_is_about_to_park_never_misses_a_job() {
 }
 
 #[test]
+fn a_job_that_meets_the_shutdown_runs_or_is_lost_and_the_thread_ends() {
+    model(|| {
+        let pool = Pool::new(1);
+        let worker = pool.start(0);
+        let sender = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || pool.send())
+        };
+        pool.close();
+        sender.join().unwrap();
+        worker.join().unwrap();
+        pool.lose_all();
+        assert_eq!(pool.ended(), 1, "counted once");
+    });
+}
+
+#[test]
 fn two_threads_both_end_whoever_takes_the_job() {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(2);

@@ -2,11 +2,10 @@
 //!
 //! ```sh
 //! cargo run --manifest-path examples/actix/Cargo.toml --bin minimal
-//! curl -s localhost:8080/predict -H 'x-user-id: user-42' -H 'content-type: application/json' \
-//!      -d '{"amount": 120, "age": 31}'
+//! curl -s localhost:8080/predict -H 'x-user-id: user-42' --json '{"amount": 120, "age": 31}'
 //! ```
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use actix_web::{App, HttpRequest, HttpServer, error, post, web};
 use modelgate::{Context, ModelRouter, Rollout, Shadow, compare::Tolerance, model_fn};
@@ -52,7 +51,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .shadow(Shadow::always().candidate("v2"))
         .compare(Tolerance::absolute(0.1))
         .build()?;
-    let app = move || App::new().app_data(web::Data::new(models.clone())).service(predict);
+    let shared = web::Data::new(models.clone());
+    let app = move || App::new().app_data(shared.clone()).service(predict);
     HttpServer::new(app).bind(("127.0.0.1", 8080))?.run().await?;
+    models.shutdown(Duration::from_secs(5)); // Ends what still runs in shadow.
     Ok(())
 }

@@ -9,8 +9,13 @@ use crate::verdict::stats::{
     rate_ratio::{self, Stage},
 };
 
-const RUNS: u64 = 200;
+/// A median of so many is within a twentieth of that of ever so many.
+const RUNS: u64 = 2_000;
+/// Of equal versions, which are watched for a whole day.
+const EQUAL_RUNS: u64 = 200;
 const ALPHA: f64 = 0.05;
+/// The part of the users who are scored in shadow.
+const IN_SHADOW: f64 = 0.1;
 
 /// Requests a second, and how often each version fails.
 struct Case {
@@ -18,8 +23,12 @@ struct Case {
     rate: f64,
     champion: f64,
     candidate: f64,
-    /// What the design's simulation found for this one: minutes and users at 5 %; 0 for equal versions.
-    known: (f64, f64),
+    /// Minutes and users at 5 %, as the simulation found them by which the rules were chosen: medians of
+    /// 300 rollouts; 0 for equal versions.
+    chosen: (f64, f64),
+    /// The same by the same rule in 20,000 rollouts, made with another program and other numbers. Of
+    /// medians of 300, nineteen in twenty are from 8.8 to 11.3 minutes in the fourth case, for instance.
+    expected: (f64, f64),
 }
 
 const fn case(
@@ -27,21 +36,28 @@ const fn case(
     rate: f64,
     champion: f64,
     candidate: f64,
-    known: (f64, f64),
+    chosen: (f64, f64),
+    expected: (f64, f64),
 ) -> Case {
-    Case { name, rate, champion, candidate, known }
+    Case { name, rate, champion, candidate, chosen, expected }
 }
 
 const CASES: [Case; 8] = [
-    case("equal, 0.5 %, 20/s", 20.0, 0.005, 0.005, (0.0, 0.0)),
-    case("equal, 2 %, 2/s", 2.0, 0.02, 0.02, (0.0, 0.0)),
-    case("0.5 → 1 %, 20/s", 20.0, 0.005, 0.01, (31.4, 1_871.0)),
-    case("0.5 → 1.5 %, 20/s", 20.0, 0.005, 0.015, (9.3, 545.0)),
-    case("0.5 → 5 %, 20/s", 20.0, 0.005, 0.05, (1.2, 74.0)),
-    case("0.5 → 5 %, 0.5/s", 0.5, 0.005, 0.05, (36.4, 55.0)),
-    case("0.5 → 50 %, 20/s", 20.0, 0.005, 0.5, (0.17, 10.5)),
-    case("0.5 → 50 %, 0.5/s", 0.5, 0.005, 0.5, (2.7, 4.0)),
+    case("equal, 0.5 %, 20/s", 20.0, 0.005, 0.005, (0.0, 0.0), (0.0, 0.0)),
+    case("equal, 2 %, 2/s", 2.0, 0.02, 0.02, (0.0, 0.0), (0.0, 0.0)),
+    case("0.5 → 1 %, 20/s", 20.0, 0.005, 0.01, (31.4, 1_871.0), (32.3, 1_942.0)),
+    case("0.5 → 1.5 %, 20/s", 20.0, 0.005, 0.015, (9.3, 545.0), (10.2, 607.0)),
+    case("0.5 → 5 %, 20/s", 20.0, 0.005, 0.05, (1.2, 74.0), (1.17, 70.0)),
+    case("0.5 → 5 %, 0.5/s", 0.5, 0.005, 0.05, (36.4, 55.0), (40.3, 61.0)),
+    case("0.5 → 50 %, 20/s", 20.0, 0.005, 0.5, (0.17, 10.5), (0.17, 11.0)),
+    case("0.5 → 50 %, 0.5/s", 0.5, 0.005, 0.5, (2.7, 4.0), (2.5, 4.0)),
 ];
+
+impl Case {
+    fn is_equal(&self) -> bool {
+        self.champion == self.candidate
+    }
+}
 
 /// When it was rolled back, in minutes, and how many users had reached the candidate by then.
 type Outcome = Option<(f64, f64)>;
@@ -64,33 +80,72 @@ impl Random {
     }
 }
 
-/// At 5 %, looked at every ten seconds, for a day.
-fn ours(case: &Case, random: &mut Random) -> Outcome {
-    let (mut stage, mut exposed) = (Stage { share: 0.05, candidate: 0, held_back: 0 }, 0.0);
-    for look in 1..=8_640_u32 {
-        let (users, failed) = random.users(case.rate * 10.0 * 0.05, case.candidate);
-        exposed += users;
-        stage.candidate += failed as u64;
-        stage.held_back += random.arrivals(case.rate * 10.0 * 0.95 * case.champion) as u64;
-        if rate_ratio::ln_e_above(&[stage], 1.0) >= (1.0 / ALPHA).ln() {
-            return Some((f64::from(look) / 6.0, exposed));
-        }
-    }
-    None
+fn live(failed: u64, held_back: u64, alpha: f64) -> bool {
+    let stage = Stage { share: 0.05, candidate: failed, held_back };
+    rate_ratio::ln_e_above(&[stage], 1.0) >= (1.0 / alpha).ln()
 }
 
-/// A tenth of the users in shadow, nobody exposed, for a day.
+fn paired(worse: u64, better: u64, alpha: f64) -> bool {
+    grid::ln_e_above(&grid::ternary(worse, 0, better), 0.5) >= (1.0 / alpha).ln()
+}
+
+/// Looks every ten seconds for a day. A look counts where the candidate failed since the last one: no
+/// other raises the evidence.
+fn each_look(mut look: impl FnMut() -> (bool, f64)) -> Outcome {
+    (1..=8_640_u32).find_map(|number| {
+        let (over, exposed) = look();
+        over.then_some((f64::from(number) / 6.0, exposed))
+    })
+}
+
+/// At 5 %.
+fn ours(case: &Case, random: &mut Random) -> Outcome {
+    let (mut failed, mut held_back, mut exposed) = (0, 0, 0.0);
+    each_look(|| {
+        let (users, failures) = random.users(case.rate * 10.0 * 0.05, case.candidate);
+        exposed += users;
+        failed += failures as u64;
+        held_back += random.arrivals(case.rate * 10.0 * 0.95 * case.champion) as u64;
+        (failures > 0.0 && live(failed, held_back, ALPHA), exposed)
+    })
+}
+
+/// A tenth of the users in shadow, nobody exposed.
 fn in_shadow(case: &Case, random: &mut Random) -> Outcome {
     let (mut worse, mut better) = (0, 0);
-    let pairs = case.rate * 10.0 * 0.1;
-    for look in 1..=8_640_u32 {
-        worse += random.arrivals(pairs * case.candidate * (1.0 - case.champion)) as u64;
+    let pairs = case.rate * 10.0 * IN_SHADOW;
+    each_look(|| {
+        let failed = random.arrivals(pairs * case.candidate * (1.0 - case.champion));
+        worse += failed as u64;
         better += random.arrivals(pairs * case.champion * (1.0 - case.candidate)) as u64;
-        if grid::ln_e_above(&grid::ternary(worse, 0, better), 0.5) >= (1.0 / ALPHA).ln() {
-            return Some((f64::from(look) / 6.0, 0.0));
+        (failed > 0.0 && paired(worse, better, ALPHA), 0.0)
+    })
+}
+
+/// As a rollout does it that the guide sets up: at 5 %, with everybody in shadow, whoever answers. The
+/// two metrics share the error, and a failure counts in both.
+fn both(case: &Case, random: &mut Random) -> Outcome {
+    let (mut worse, mut better, mut failed, mut held_back, mut exposed) = (0, 0, 0, 0, 0.0);
+    let (p, q) = (case.candidate, case.champion);
+    each_look(|| {
+        let mut new = 0;
+        for (share, is_candidate) in [(0.05, true), (0.95, false)] {
+            let users = case.rate * 10.0 * share;
+            let mut some = |rate: f64| random.arrivals(users * rate) as u64;
+            let [only_new, only_old, both] = [p * (1.0 - q), q * (1.0 - p), p * q].map(&mut some);
+            worse += only_new;
+            better += only_old;
+            if is_candidate {
+                failed += only_new + both;
+                exposed += (only_new + both + some(1.0 - p)) as f64;
+            } else {
+                held_back += only_old + both;
+            }
+            new += only_new + if is_candidate { both } else { 0 };
         }
-    }
-    None
+        let over = live(failed, held_back, ALPHA / 2.0) || paired(worse, better, ALPHA / 2.0);
+        (new > 0 && over, exposed)
+    })
 }
 
 /// Each minute, fewer than 99 % that succeed, or nobody, is a failed check; five of them roll back. A
@@ -156,10 +211,11 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 }
 
 fn summary(case: &Case, rule: fn(&Case, &mut Random) -> Outcome) -> Summary {
-    let outcomes: Vec<Outcome> = (0..RUNS).map(|run| rule(case, &mut Random::new(run))).collect();
+    let runs = if case.is_equal() { EQUAL_RUNS } else { RUNS };
+    let outcomes: Vec<Outcome> = (0..runs).map(|run| rule(case, &mut Random::new(run))).collect();
     let caught: Vec<(f64, f64)> = outcomes.iter().flatten().copied().collect();
     Summary {
-        caught: caught.len() as f64 / RUNS as f64,
+        caught: caught.len() as f64 / runs as f64,
         minutes: median(caught.iter().map(|one| one.0).collect()),
         exposed: median(caught.iter().map(|one| one.1).collect()),
     }
@@ -182,32 +238,41 @@ fn cell(summary: &Summary, equal: bool) -> String {
 #[test]
 fn no_later_and_nobody_more_than_the_rules_of_others_and_the_guide_shows_it() {
     let mut table = String::from(
-        "| | Flagger | GrowthBook | live at 5 % | in shadow |\n|---|---|---|---|---|\n",
+        "| | Flagger | GrowthBook | live at 5 % | a tenth in shadow | live, all in shadow |\n|---|---|---|---|---|---|\n",
     );
     for case in &CASES {
-        let rules = [flagger, growthbook, ours, in_shadow].map(|rule| summary(case, rule));
-        let equal = case.champion == case.candidate;
-        let [of_flagger, of_growthbook, live, shadow] = &rules;
-        if equal {
-            // Three standard deviations above the promise.
-            for one in [live, shadow] {
+        let rules = [flagger, growthbook, ours, in_shadow, both].map(|rule| summary(case, rule));
+        let [of_flagger, of_growthbook, live, shadow, both] = &rules;
+        for one in [live, shadow, both] {
+            if case.is_equal() {
+                // Three standard deviations above the promise.
                 assert!(one.caught <= 0.097, "{}: {}", case.name, one.caught);
-            }
-        } else {
-            assert!(live.caught >= 0.99 && shadow.caught >= 0.99, "{}", case.name);
-            let (minutes, users) = case.known;
-            // The median of 200 runs is off by a fifth now and then, or by one look.
-            assert!(live.minutes <= minutes * 1.25 + 0.17, "{}: {}", case.name, live.minutes);
-            assert!(live.exposed <= users * 1.25 + 2.0, "{}: {}", case.name, live.exposed);
-            assert!(live.minutes <= of_growthbook.minutes, "{}", case.name);
-            assert!(live.exposed <= of_growthbook.exposed * 1.1, "{}", case.name);
-            // A threshold that catches it at all is compared, where it always does.
-            if of_flagger.caught >= 0.99 {
-                assert!(live.minutes <= of_flagger.minutes, "{}", case.name);
-                assert!(live.exposed <= of_flagger.exposed, "{}", case.name);
+            } else {
+                assert!(one.caught >= 0.999, "{}: {}", case.name, one.caught);
             }
         }
-        let cells = rules.each_ref().map(|rule| cell(rule, equal));
+        if !case.is_equal() {
+            let near = |found: f64, expected: f64, step: f64| {
+                (found - expected).abs() <= expected * 0.08 + step
+            };
+            let (minutes, users) = case.expected;
+            assert!(near(live.minutes, minutes, 0.17), "{}: {}", case.name, live.minutes);
+            assert!(near(live.exposed, users, 1.0), "{}: {}", case.name, live.exposed);
+            // What a rollout does is no later than what was found, of one rule, when they were chosen.
+            let (minutes, users) = case.chosen;
+            assert!(both.minutes <= minutes + 0.01, "{}: {}", case.name, both.minutes);
+            assert!(both.exposed <= users + 0.5, "{}: {}", case.name, both.exposed);
+            for ours in [live, both] {
+                assert!(ours.minutes <= of_growthbook.minutes, "{}", case.name);
+                assert!(ours.exposed <= of_growthbook.exposed, "{}", case.name);
+                // A threshold that catches it at all is compared, where it always does.
+                if of_flagger.caught >= 0.99 {
+                    assert!(ours.minutes <= of_flagger.minutes, "{}", case.name);
+                    assert!(ours.exposed <= of_flagger.exposed, "{}", case.name);
+                }
+            }
+        }
+        let cells = rules.each_ref().map(|rule| cell(rule, case.is_equal()));
         writeln!(table, "| {} | {} |", case.name, cells.join(" | ")).unwrap();
     }
     let guide = include_str!("../../../guide/autopilot.md");

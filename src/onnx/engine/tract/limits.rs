@@ -3,12 +3,18 @@
 
 use std::collections::HashMap;
 
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use tract_onnx::{
+    pb::{AttributeProto, GraphProto, NodeProto, TensorProto},
+    tract_hir::internal::{TractResult, TypedModel, format_err},
+};
 
 use crate::onnx::LoadError;
 
 /// The most elements of a tensor that a graph makes by saying a size: 256 MiB of 32-bit floats.
 const MOST_ELEMENTS: u64 = 1 << 26;
+
+/// The most elements of a tensor that a graph makes on its way: a GiB of 32-bit floats.
+const MOST_BETWEEN: i64 = 1 << 28;
 
 /// The largest kernel, padding, step, count: beyond it what is computed from them overflows or takes
 /// memory without end.
@@ -36,14 +42,43 @@ const SIZED: [(&str, &[usize]); 6] = [
     ("Tile", &[1]),
 ];
 
+/// Operators whose inputs broadcast to one shape: small constants may come to a large one.
+const BROADCAST: [&str; 23] = [
+    "Add",
+    "And",
+    "BitShift",
+    "BitwiseAnd",
+    "BitwiseOr",
+    "BitwiseXor",
+    "Div",
+    "Equal",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+    "Max",
+    "Mean",
+    "Min",
+    "Mod",
+    "Mul",
+    "Or",
+    "Pow",
+    "Sub",
+    "Sum",
+    "Where",
+    "Xor",
+];
+
 /// Checks the sizes that stand in a file of so many bytes.
 pub(super) fn check(graph: &GraphProto, bytes: usize) -> Result<(), LoadError> {
     let mut graphs = vec![graph];
     while let Some(graph) = graphs.pop() {
         let mut sizes: HashMap<&str, u64> = HashMap::new();
+        let mut shapes: HashMap<&str, Vec<u64>> = HashMap::new();
         for tensor in &graph.initializer {
             check_tensor(tensor, &tensor.name, bytes)?;
             sizes.insert(&tensor.name, product(tensor));
+            shapes.insert(&tensor.name, shape(tensor));
         }
         for node in &graph.node {
             for attribute in &node.attribute {
@@ -52,7 +87,15 @@ pub(super) fn check(graph: &GraphProto, bytes: usize) -> Result<(), LoadError> {
                 let made = node.output.first().filter(|_| node.op_type == "Constant");
                 if let (Some(output), Some(tensor)) = (made, &attribute.t) {
                     sizes.insert(output, product(tensor));
+                    shapes.insert(output, shape(tensor));
                 }
+            }
+            if let Some(made) = broadcast(node, &shapes) {
+                let elements = made.iter().fold(1_u64, |all, size| all.saturating_mul(*size));
+                if elements > MOST_ELEMENTS {
+                    return Err(too_large(node, "makes more than 2^26 elements of constants"));
+                }
+                shapes.extend(node.output.first().map(|output| (&**output, made)));
             }
             let sized = SIZED.iter().find(|(operator, _)| *operator == node.op_type);
             let places = sized.map_or(&[][..], |(_, places)| places);
@@ -97,13 +140,47 @@ fn check_attribute(
 /// No element takes less than half a byte.
 fn check_tensor(tensor: &TensorProto, name: &str, bytes: usize) -> Result<(), LoadError> {
     let mut dims = tensor.dims.iter().map(|size| usize::try_from(*size).ok());
-    let elements = dims.try_fold(1_usize, |product, size| product.checked_mul(size?));
+    let elements = dims.try_fold(1_usize, |product, size| product.checked_mul(size?.max(1)));
     match elements {
         Some(elements) if elements <= bytes.saturating_mul(2) => Ok(()),
         _ => Err(LoadError::NotOnnx {
             detail: format!("its tensor `{name}` says that it is larger than the file").into(),
         }),
     }
+}
+
+fn shape(tensor: &TensorProto) -> Vec<u64> {
+    tensor.dims.iter().map(|size| size.unsigned_abs()).collect()
+}
+
+/// The shape that a node's inputs broadcast to, where all of them are known.
+fn broadcast(node: &NodeProto, shapes: &HashMap<&str, Vec<u64>>) -> Option<Vec<u64>> {
+    if !BROADCAST.contains(&&*node.op_type) {
+        return None;
+    }
+    let inputs = node.input.iter().map(|input| shapes.get(&**input));
+    let inputs = inputs.collect::<Option<Vec<_>>>()?;
+    let rank = inputs.iter().map(|shape| shape.len()).max()?;
+    let along = |axis: usize| {
+        // Counted from the last axis, as broadcasting counts.
+        inputs.iter().filter_map(|shape| shape.iter().rev().nth(axis)).copied().max()
+    };
+    Some((0..rank).rev().filter_map(along).collect())
+}
+
+/// What is made while a graph runs, and has a size that is known by then.
+pub(super) fn check_facts(graph: &TypedModel) -> TractResult<()> {
+    for node in &graph.nodes {
+        for output in &node.outputs {
+            let sizes = output.fact.shape.iter().filter_map(|size| size.to_i64().ok());
+            let elements = sizes.fold(1, |all: i64, size| all.saturating_mul(size.max(1)));
+            if elements > MOST_BETWEEN {
+                let (name, operator) = (&node.name, node.op.name());
+                return Err(format_err!("`{name}` ({operator}) makes more than 2^28 elements"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the integers of a tensor come to when they are the sizes of axes.
