@@ -68,10 +68,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     fn check(&mut self, check: &'a Check) -> Result<bool, EvaluationFailed> {
         let found = self.read(&check.attribute).unwrap_or_default();
         match (&check.test, found) {
-            (
-                Test::Equal { value: Value::Text(text), negated },
-                ValueRef::Text(found),
-            ) => {
+            (Test::Equal { value: Value::Text(text), negated }, ValueRef::Text(found)) => {
                 let holds = (*found == **text) != *negated;
                 self.tracer.operator(check.place, check.operator.name(), ValueRef::Bool(holds));
                 Ok(holds)

@@ -3,8 +3,11 @@
 #[cfg(feature = "onnx")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "onnx")]
+use super::super::TensorInfo;
 #[cfg(feature = "ort")]
 use super::runtime;
+use super::{super::LoadError, Document, Graph, Outputs, Rows};
 #[cfg(feature = "onnx")]
 use super::{
     super::{
@@ -14,9 +17,6 @@ use super::{
     },
     forms, outputs, probe, tract,
 };
-#[cfg(feature = "onnx")]
-use super::super::TensorInfo;
-use super::{super::LoadError, Document, Graph, Outputs, Rows};
 use crate::{
     model::{Classification, ModelError},
     tensor::Tensor,
