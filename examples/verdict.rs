@@ -11,13 +11,13 @@
 #[path = "verdict/made_up.rs"]
 mod made_up;
 #[path = "verdict/options.rs"]
-mod options;
+pub mod options;
 mod records;
 
 use std::{
     error::Error,
     fs::File,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     process::ExitCode,
 };
 
@@ -39,7 +39,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let done = if options.files.is_empty() { made_up::show() } else { judge(&options) };
+    let done = match options.files.is_empty() {
+        true => made_up::show(),
+        false => judge(&options, &mut io::stdout()),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,14 +68,15 @@ struct Read {
     replayed: Replayed,
 }
 
-fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
+/// Judges the files, and prints it.
+pub fn judge(options: &Options, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let labels = match &options.labels {
         Some(path) => Some(read_labels(open(path)?)?),
         None => None,
     };
-    let Some(candidate) = options.candidate.clone().or_else(|| first_candidate(&options.files))
-    else {
-        return Err("no record names a candidate: is this a file of comparisons?".into());
+    let candidate = match &options.candidate {
+        Some(candidate) => candidate.clone(),
+        None => first_candidate(&options.files)?,
     };
     let mut builder = Verdict::<RecordedOutput, RecordedLabel>::builder(candidate)
         .unit(options.unit)
@@ -114,9 +118,10 @@ fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let judgement = verdict.judge();
     if options.json {
-        println!("{}", serde_json::to_string(&Printed { judgement: &judgement, read: &read })?);
+        let printed = Printed { judgement: &judgement, read: &read };
+        writeln!(out, "{}", serde_json::to_string(&printed)?)?;
     } else {
-        println!("{judgement}");
+        writeln!(out, "{judgement}")?;
     }
     for Read { file, replayed } in &read {
         tell_of_problems(file, replayed);
@@ -128,11 +133,19 @@ fn judge(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// The candidate of the first record.
-fn first_candidate(files: &[String]) -> Option<String> {
-    let lines = files.iter().filter_map(|path| Some(BufReader::new(File::open(path).ok()?)));
-    let mut records = lines.flat_map(|file| file.split(b'\n').map_while(Result::ok));
-    records.find_map(|line| {
-        let record: serde_json::Value = serde_json::from_slice(&line).ok()?;
-        record.get("candidate")?.get("version")?.as_str().map(str::to_owned)
-    })
+fn first_candidate(files: &[String]) -> Result<String, String> {
+    for path in files {
+        let failed = |error| format!("{path}: {error}");
+        let file = BufReader::new(File::open(path).map_err(failed)?);
+        for line in file.split(b'\n') {
+            let line = line.map_err(failed)?;
+            let record: Option<serde_json::Value> = serde_json::from_slice(&line).ok();
+            let version = record.as_ref().and_then(|record| record.pointer("/candidate/version"));
+            if let Some(version) = version.and_then(serde_json::Value::as_str) {
+                return Ok(version.to_owned());
+            }
+        }
+    }
+    let files = files.join(", ");
+    Err(format!("{files}: no record names a candidate: is this a file of comparisons?"))
 }

@@ -292,7 +292,7 @@ fn decision(evidence: &verdict::Evidence) -> Decision {
             }
             (Some(margin), _) => format!("margin {}", Short(margin)),
             (None, _) => match metric.ratio {
-                Some(ratio) => format!("at most {} times", Short(ratio)),
+                Some(ratio) => format!("at most × {}", Short(ratio)),
                 None => "no margin".to_owned(),
             },
         };

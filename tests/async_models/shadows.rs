@@ -19,6 +19,7 @@ use modelgate::{
     model::ModelFuture,
     model_fn,
     shadow::{Budget, DropCause, is_shadow},
+    verdict::{Counts, Metric, Verdict},
 };
 use parking_lot::Mutex;
 use support::{PATIENCE, serving, settled, test_flags};
@@ -322,4 +323,63 @@ fn a_spawner_that_drops_or_forgets_its_futures_costs_the_shadows_and_nothing_els
     let late = std::mem::take(&mut *kept.lock());
     late.into_iter().for_each(block_on);
     assert_eq!(settled(&router.stats(), "v2").completed(), 0);
+}
+
+/// Lets others go first, once.
+async fn once_more() {
+    let mut waited = false;
+    poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+#[test]
+fn slices_by_the_context_are_those_of_the_awaited_request() {
+    let verdict = Verdict::<f64>::builder("v2")
+        .against("v1")
+        .metric(Metric::failures())
+        .by("country", |context| Some(context.attribute("country")?.as_str()?.to_owned()))
+        .build()
+        .unwrap();
+    let fails = async_model_fn(|features: &[f64]| {
+        let refused = features.first() == Some(&1.0);
+        Box::pin(async move {
+            // The slice is the request's own, not that of whoever runs it last.
+            once_more().await;
+            if refused { Err(ModelError::new("not in this country")) } else { Ok(1.0) }
+        })
+    });
+    for joined in [true, false] {
+        let policy = shadow().deadline(Duration::from_secs(600));
+        let policy = if joined { policy.joined() } else { policy };
+        let router =
+            builder(fails.clone()).shadow(policy).sink(verdict.clone()).build_async().unwrap();
+        let ask = |user: usize| {
+            let (router, country) = (&router, if user % 4 == 0 { "se" } else { "no" });
+            async move {
+                let key = format!("user-{joined}-{user}");
+                let context = Context::new(&key).with("country", country);
+                let features = vec![if user % 8 == 0 { 1.0 } else { 0.0 }];
+                router.predict(&context, features).await.unwrap();
+            }
+        };
+        // Ten at a time on one thread, so that their awaits interleave.
+        for ten in 0..10 {
+            block_on(futures::future::join_all((ten * 10..ten * 10 + 10).map(ask)));
+            assert!(router.flush(PATIENCE));
+        }
+        let context = Context::new("somebody");
+        block_on(router.predict(&context, vec![0.0])).unwrap();
+        assert!(router.flush(PATIENCE));
+    }
+    let tally = verdict.tally();
+    let pairs = |slice: &str| match tally.slices.get(slice).map(|slice| &slice["failures"]) {
+        Some(Counts::Paired { worse, same, .. }) => (*worse, *same),
+        other => panic!("{slice}: {other:?}"),
+    };
+    // Of a hundred users twice: every fourth is from one country, half of whom it refuses.
+    assert_eq!((pairs("country=se"), pairs("country=no")), ((26, 24), (0, 150)));
+    assert_eq!(tally.slices.len(), 2, "who names no country is in no slice");
 }

@@ -3,6 +3,7 @@
 
 mod axes;
 mod beside;
+mod faces;
 mod hostile;
 mod numbers;
 mod write;

@@ -1,5 +1,6 @@
 //! The verdict: its numbers, its evidence, and what would fool a careless one.
 
+mod example;
 mod golden;
 mod live;
 #[cfg(feature = "onnx")]

@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -655,4 +656,41 @@ fn an_abort_that_cannot_be_written_is_in_force_here_and_written_later() {
     fleet.run(PERIOD * 4);
     assert_eq!(fleet.shares(), [0.0; 2]);
     assert_eq!(committed(&fleet.store).unwrap().phase, Phase::RolledBack);
+}
+
+/// When each tally is stored, and what it says, by second.
+fn tallies(worse_from: u64) -> Vec<(u64, String, u64, bool)> {
+    let mut fleet = Calm::new(3);
+    let mut told = BTreeMap::new();
+    let mut found = Vec::new();
+    for second in 0..3_000 {
+        *fleet.fleet[0].evidence.veto.lock().unwrap() = second >= worse_from;
+        // Traffic comes as it comes, whatever is found.
+        fleet.fleet.iter().for_each(|process| *process.evidence.pairs.lock().unwrap() = second);
+        fleet.run(1);
+        for name in fleet.store.list("").unwrap() {
+            let Some((bytes, tag)) = fleet.store.load(&name).unwrap() else { continue };
+            if !name.contains("/tally/") || told.insert(name.clone(), tag.clone()) == Some(tag) {
+                continue;
+            }
+            let tally: Value = serde_json::from_slice(&bytes).unwrap();
+            let counts = tally["counts"].as_u64().unwrap();
+            found.push((second, name, counts, tally["veto"].is_string()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_tally_is_told_by_the_clock_and_never_by_what_it_holds() {
+    let (good, bad) = (tallies(u64::MAX), tallies(700));
+    let without_flag = |told: &[(u64, String, u64, bool)]| -> Vec<(u64, String, u64)> {
+        told.iter().map(|(second, name, counts, _)| (*second, name.clone(), *counts)).collect()
+    };
+    assert!(good.len() > 100, "{}", good.len());
+    assert_eq!(without_flag(&good), without_flag(&bad), "same times, same counts");
+    // What was found is a flag beside the counts, told at the next turn and not before.
+    assert!(good.iter().all(|(.., veto)| !veto));
+    let first = bad.iter().find(|(.., veto)| *veto).unwrap().0;
+    assert!((700..700 + 2 * PERIOD).contains(&first), "{first}");
 }

@@ -52,6 +52,7 @@ th{font-weight:600}
 th.number,td.number{text-align:right;white-space:nowrap}
 .confusion,.narrow{min-width:min(100%,22rem)}
 .id{white-space:nowrap}
+.settings td{overflow-wrap:anywhere}
 .confusion th,.confusion td{padding:.25rem .55rem;text-align:right}
 .confusion td{background:color-mix(in srgb,var(--blue) calc(var(--w,0)*34%),transparent)}
 .confusion .same{font-weight:700}
@@ -94,7 +95,9 @@ footer{border-top:1px solid var(--edge);margin-top:2rem;font-size:.84rem;color:v
 @media(max-width:40rem){body{padding:1rem .8rem 3rem}h1{font-size:1.4rem}
 .forest-table>[role=row]{grid-template-columns:1fr}.forest-table .head [role=columnheader]:not(:nth-child(2)){display:none}
 .evidence{grid-template-columns:1fr}.plot{margin-left:3.8rem}.metric{padding:.7rem}
-table{font-size:.88rem}th,td{padding-right:.7rem}.history{padding-left:1.4rem}}
+table{font-size:.82rem}th,td{padding-right:.45rem}tr>:last-child{padding-right:0}.history{padding-left:1.4rem}
+.id{display:inline-block;min-width:6.5rem;white-space:normal;word-break:break-all}
+.confusion th,.confusion td{padding:.25rem .3rem}}
 @media print{:root{--ink:#000;--soft:#444;--paper:#fff;--panel:#fff;--edge:#bbb;--blue:#1b5cb8;--green:#14683d;--red:#a8201a;--amber:#7a4b00}
 html{font-size:11px}.skip{display:none}.wide{overflow:visible}pre{max-height:none}section,article,tr{break-inside:avoid}}
 ";

@@ -13,7 +13,8 @@ pub(super) fn decision(page: &mut Page, content: &Content) {
          looks. So it may be looked at after every request.</p>"
         "<p>Worse: ln E⁺(½) ≥ ln(1/a). Not worse by the margin g: ln E⁻((1+g)/2) ≥ ln(1/a). \
          E is the weighted mean over stakes c of ∏ (1 − c + c·x/m)^count, with x from 0 to 1.</p>"
-        "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Table: Settings\"><table>"
+        "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Table: Settings\">\
+         <table class=\"settings\">"
         "<caption>Settings, frozen when the attempt began</caption><tbody>"
         "<tr><th scope=\"row\">Configuration</th><td><code>" {&decision.config_hash} "</code></td></tr>");
     for (name, value) in &decision.settings {

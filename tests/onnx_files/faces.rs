@@ -1,0 +1,189 @@
+//! No panic leaves a model, whatever its file holds and whatever it is asked: every face of it answers, or
+//! says what is wrong.
+
+use std::{
+    env, fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use modelgate::{
+    Features, Model, ModelError,
+    features::FeatureValue,
+    onnx::{AxisSize, Classifier, ColumnClassifier, Graph, Loader, NonFiniteInput, TextClassifier},
+    tensor::{Dtype, F16, Tensor, TensorData, Tensors},
+};
+
+#[path = "../../fuzz/src/damage.rs"]
+mod damage;
+
+/// How often each file is damaged; `MODELGATE_DAMAGES` makes it more.
+const DAMAGES: u64 = 3;
+
+/// A file is loaded as one of these, drives what came of it, and names itself.
+const FACES: [(&str, fn(&Loader, &[u8])); 8] = [
+    ("classifier", |loader, bytes| {
+        if let Ok(model) = loader.from_bytes(bytes) {
+            rows(&model, model.input_len());
+        }
+    }),
+    ("classifier of 8 features", |loader, bytes| {
+        if let Ok(model) = loader.clone().features(8).from_bytes(bytes) {
+            rows(&model, model.input_len());
+        }
+    }),
+    ("regressor", |loader, bytes| {
+        if let Ok(model) = loader.regressor_from_bytes(bytes) {
+            rows::<f32>(&model, model.input_len());
+        }
+    }),
+    ("vector", |loader, bytes| {
+        if let Ok(model) = loader.vector_from_bytes(bytes) {
+            rows::<Vec<f32>>(&model, model.input_len());
+        }
+    }),
+    ("several labels", |loader, bytes| {
+        if let Ok(model) = loader.multi_label_from_bytes(bytes) {
+            rows(&model, model.input_len());
+        }
+    }),
+    ("columns", |loader, bytes| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        if let Ok(model) = loader.load_columns(file.path()) {
+            columns(&model);
+        }
+    }),
+    ("text", |loader, bytes| {
+        if let Ok(model) = loader.text_from_bytes(bytes) {
+            texts(&model);
+        }
+    }),
+    ("graph", |loader, bytes| {
+        if let Ok(model) = loader.graph_from_bytes(bytes) {
+            tensors(&model);
+        }
+    }),
+];
+
+/// A model of rows: rows as it wants them, too short ones, none, and numbers that are none.
+fn rows<O>(model: &impl Model<[f32], O>, width: usize) {
+    let good = vec![0.5; width];
+    let odd = [f32::NAN, f32::INFINITY, -1e38, 1e-40].repeat(width.div_ceil(4));
+    let given: [&[f32]; 4] = [&good, &odd[..width], &good[..width.saturating_sub(1)], &[]];
+    for row in given {
+        let answer = model.predict(row);
+        if row.len() != width {
+            assert!(invalid(&answer), "a row of {} for {width}", row.len());
+        }
+    }
+    let answers = model.predict_batch(&given);
+    assert_eq!(answers.len(), given.len());
+    assert!(width == 0 || invalid(&answers[3]));
+    assert!(model.predict_batch(&[]).is_empty());
+}
+
+fn invalid<O>(answer: &Result<O, ModelError>) -> bool {
+    answer.as_ref().is_err_and(ModelError::is_invalid_input)
+}
+
+fn columns(model: &ColumnClassifier) {
+    let names: Vec<String> = model.names().map(str::to_owned).collect();
+    let all = |value: FeatureValue| Features::named(names.iter().map(|name| (name, value.clone())));
+    let given = [
+        all(1.0.into()),
+        all("a".into()),
+        all(f64::NAN.into()),
+        all(i64::MAX.into()),
+        Features::row([1.0, 2.0]),
+        Features::named::<&str, f64>([]),
+    ];
+    for features in &given {
+        let _ = model.predict(features);
+    }
+    let answers = model.predict_batch(&given.each_ref());
+    assert_eq!(answers.len(), given.len());
+}
+
+fn texts(model: &TextClassifier) {
+    for text in ["", "free offer", "\u{0}\u{fffd}é 😀", &"long ".repeat(2_000)] {
+        let _ = model.predict(text);
+    }
+    assert_eq!(model.predict_batch(&["a", ""]).len(), 2);
+}
+
+/// One row of each input, two rows, a tensor of another shape and type, and nothing at all.
+fn tensors(model: &Graph) {
+    for rows in [1, 2] {
+        let mut given = Tensors::new();
+        for input in model.inputs() {
+            let axes = input.shape.as_deref().unwrap_or_default();
+            let size = |(place, axis): (usize, &AxisSize)| match axis {
+                AxisSize::Fixed(size) => *size,
+                _ if place == 0 => rows,
+                _ => 2,
+            };
+            let shape: Vec<usize> = axes.iter().enumerate().map(size).collect();
+            if shape.iter().product::<usize>() > 1 << 16 {
+                return;
+            }
+            let data = ones(input.dtype, shape.iter().product());
+            given.insert(&*input.name, Tensor::new(shape, data).unwrap());
+        }
+        let _ = model.predict(&given);
+        let _ = model.predict_batch(&[&given, &given]);
+    }
+    let mut odd = Tensors::new();
+    for input in model.inputs() {
+        let data = TensorData::F64(vec![f64::NAN; 6]);
+        odd.insert(&*input.name, Tensor::new([1, 2, 3, 1, 1], data).unwrap());
+    }
+    let _ = model.predict(&odd);
+    if !model.inputs().is_empty() {
+        assert!(invalid(&model.predict(&Tensors::new())));
+    }
+}
+
+fn ones(dtype: Option<Dtype>, count: usize) -> TensorData {
+    match dtype {
+        Some(Dtype::F64) => vec![1.0_f64; count].into(),
+        Some(Dtype::F16) => vec![F16::from_f32(1.0); count].into(),
+        Some(Dtype::I64) => vec![1_i64; count].into(),
+        Some(Dtype::I32) => vec![1_i32; count].into(),
+        Some(Dtype::I8) => vec![1_i8; count].into(),
+        Some(Dtype::U8) => vec![1_u8; count].into(),
+        Some(Dtype::Bool) => vec![true; count].into(),
+        Some(Dtype::Text) => vec![Box::<str>::from("a"); count].into(),
+        _ => vec![1.0_f32; count].into(),
+    }
+}
+
+#[test]
+fn no_panic_leaves_a_model_by_any_face_whatever_its_file_holds() {
+    let damages = env::var("MODELGATE_DAMAGES").map_or(DAMAGES, |count| count.parse().unwrap());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/onnx");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut escaped = Vec::new();
+    for (place, file) in files.iter().enumerate() {
+        let whole = fs::read(file).unwrap();
+        for seed in 0..damages {
+            // The first time as it is.
+            let damaged = (seed > 0).then(|| damage::damage(&whole, seed + 1_000 * place as u64));
+            let bytes = damaged.flatten().unwrap_or_else(|| whole.clone());
+            // Two faces in turn, so that all come by.
+            for turn in [0, 4] {
+                let (face, drive) = FACES[(place + seed as usize + turn) % FACES.len()];
+                for non_finite in [NonFiniteInput::Refused, NonFiniteInput::Allowed] {
+                    let loader = Classifier::builder().non_finite(non_finite);
+                    if catch_unwind(AssertUnwindSafe(|| drive(&loader, &bytes))).is_err() {
+                        escaped.push(format!("{}, {seed}: {face}", file.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(files.len() > 40);
+    assert_eq!(escaped, [""; 0]);
+}
