@@ -170,7 +170,10 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request},
+    flag::{
+        DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request,
+        pattern::PatternLimit,
+    },
     value::Map,
 };
 
@@ -219,6 +222,7 @@ struct FlagsmithOptions {
     order: VariantOrder,
     exposures: Option<EvaluationCounts>,
     memory: MemoryLimit,
+    patterns: PatternLimit,
 }
 
 /// Reads Flagsmith's environments.
@@ -263,10 +267,11 @@ impl Flagsmith {
     }
 
     /// The memory in bytes that compiling one document may take; otherwise eight times its size,
-    /// and for any document 32 MiB.
+    /// and for any document 32 MiB. Its regular expressions are counted apart, with the same limit.
     #[must_use]
     pub fn with_max_memory(mut self, bytes: u64) -> Flagsmith {
         self.settings.memory = MemoryLimit::bytes(bytes);
+        self.settings.patterns = PatternLimit::bytes(bytes);
         self
     }
 
@@ -303,7 +308,9 @@ impl Flagsmith {
     pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
         let segments = segments_of(flags)?;
         document::admit_item(&segments.environment, text)?;
-        let segment = document::segment(&segments.environment, None, "", text)?;
+        let environment = &segments.environment;
+        let compile = || document::segment(environment, None, "", text);
+        let segment = environment.settings.patterns.item("", text, compile)?;
         let flags = without_problems_of_segment(flags, segments, &segment.id);
         let faults = segment.faults("");
         let flags = flags.with_shared(segments.with(segment));

@@ -158,7 +158,10 @@ pub(crate) use self::{
 };
 use crate::{
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcome},
+    flag::{
+        DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcome,
+        pattern::PatternLimit,
+    },
 };
 
 /// Reads LaunchDarkly flag data.
@@ -168,6 +171,7 @@ pub struct LaunchDarkly {
     exposures: Option<EvaluationCounts>,
     hooks: Option<Arc<Hooks>>,
     memory: MemoryLimit,
+    patterns: PatternLimit,
     #[cfg(feature = "launchdarkly")]
     ledger: Option<Arc<Ledger>>,
 }
@@ -179,10 +183,11 @@ impl LaunchDarkly {
     }
 
     /// The memory in bytes that compiling one document may take; otherwise eight times its size,
-    /// and for any document 32 MiB.
+    /// and for any document 32 MiB. Its regular expressions are counted apart, with the same limit.
     #[must_use]
     pub fn with_max_memory(self, bytes: u64) -> LaunchDarkly {
-        LaunchDarkly { memory: MemoryLimit::bytes(bytes), ..self }
+        let (memory, patterns) = (MemoryLimit::bytes(bytes), PatternLimit::bytes(bytes));
+        LaunchDarkly { memory, patterns, ..self }
     }
 
     /// Asks this store who is in a big segment.

@@ -38,7 +38,7 @@ pub use self::{
 };
 use self::{
     classifier::LoadedClassifier,
-    engine::{Beside, Document, Engine, Outputs, Plan, Rows},
+    engine::{Document, Engine, ExternalData, Outputs, Plan, Rows},
 };
 
 /// Rows are run in batches of at most this many, so that a large request needs no more memory for

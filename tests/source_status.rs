@@ -2,33 +2,25 @@
 
 #![cfg(feature = "file")]
 
-use std::{borrow::Cow, sync::mpsc, time::Duration};
+use std::{sync::mpsc, time::Duration};
 
 use modelgate::{
-    Context, FlagSet, FlagSource, Flags,
+    Context, FlagSet, Flags,
     flag::store::SourceState,
     flagd::Flagd,
-    source::{FileSource, FlagUpdates, SourceError, Subscription},
+    source::{FileSource, FlagUpdates, SourceError, Subscription, source_fn},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A source that does what the test says.
-struct Scripted(mpsc::Sender<FlagUpdates>);
-
-impl FlagSource for Scripted {
-    fn name(&self) -> Cow<'static, str> {
-        "scripted".into()
-    }
-    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, SourceError> {
-        self.0.send(updates).unwrap();
-        Ok(Subscription::none())
-    }
-}
-
+/// A store, and what its one source would deliver with.
 fn scripted() -> (Flags, FlagUpdates) {
     let (send, receive) = mpsc::channel();
-    let flags = Flags::builder().source(Scripted(send)).build().unwrap();
+    let source = source_fn("scripted", move |updates| {
+        send.send(updates).unwrap();
+        Ok(Subscription::none())
+    });
+    let flags = Flags::builder().source(source).build().unwrap();
     (flags, receive.recv().unwrap())
 }
 

@@ -1,14 +1,18 @@
 //! Regular expressions, compiled when a flag is: matching takes no lock and allocates nothing.
 
+mod limit;
+
 use std::fmt;
 
-use regex::Regex;
 use regex_automata::{
     Anchored, Input,
     dfa::{Automaton, dense, dense::DFA},
+    meta::{self, Regex},
     nfa::thompson,
     util::syntax,
 };
+
+pub(crate) use self::limit::PatternLimit;
 
 /// How large the table of one pattern may grow, in bytes. One that would be larger (large Unicode
 /// classes with repetitions) is matched by the general engine.
@@ -16,6 +20,11 @@ const TABLE_LIMIT: usize = 256 * 1024;
 
 /// How large a pattern may be on the way to a table, in bytes.
 const TABLE_SOURCE_LIMIT: usize = 256 * 1024;
+
+/// How large a pattern of the general engine may be on the way, and how large what it remembers of
+/// texts, in bytes: as the `regex` crate has it.
+const GENERAL_LIMIT: usize = 10 << 20;
+const GENERAL_MEMORY: usize = 2 << 20;
 
 /// How many steps back matching with backtracking may take.
 #[cfg(feature = "flagsmith-dialect")]
@@ -44,10 +53,12 @@ enum Engine {
 
 impl Pattern {
     /// Compiles a pattern; `None` when it is malformed, or larger than the `regex` crate's own
-    /// limit of 10 mebibytes.
+    /// limit of 10 mebibytes, or when its document has passed its [limit](PatternLimit) already.
     pub(crate) fn new(text: &str, case_insensitive: bool) -> Option<Pattern> {
-        let general =
-            || regex::RegexBuilder::new(text).case_insensitive(case_insensitive).build().ok();
+        if limit::is_passed() {
+            return None;
+        }
+        let general = || general(text, case_insensitive);
         let of = |alphabet| table(text, case_insensitive, alphabet);
         let engine = match of(Alphabet::Unicode) {
             Some(table) => Engine::Table(table),
@@ -59,6 +70,7 @@ impl Pattern {
                 }
             }
         };
+        limit::spend(engine.memory());
         Some(Pattern { text: text.into(), engine })
     }
 
@@ -70,11 +82,16 @@ impl Pattern {
         let anchored = format!(r"\A(?:{})", python_syntax(text));
         let pattern = Pattern::new(&anchored, false).map(|pattern| pattern.engine);
         let engine = pattern.or_else(|| {
+            if limit::is_passed() {
+                return None;
+            }
             let built = fancy_regex::RegexBuilder::new(&anchored)
                 .backtrack_limit(BACKTRACK_LIMIT)
                 .delegate_size_limit(TABLE_SOURCE_LIMIT)
                 .build();
-            Some(Engine::Backtracking(Box::new(built.ok()?)))
+            let engine = Engine::Backtracking(Box::new(built.ok()?));
+            limit::spend(engine.memory());
+            Some(engine)
         })?;
         Some(Pattern { text: text.into(), engine })
     }
@@ -88,6 +105,22 @@ impl Pattern {
             Engine::General(general) | Engine::Both(_, general) => general.is_match(text),
             #[cfg(feature = "flagsmith-dialect")]
             Engine::Backtracking(pattern) => pattern.is_match(text).unwrap_or(false),
+        }
+    }
+}
+
+impl Engine {
+    /// What it takes in bytes, without what it remembers while it searches.
+    fn memory(&self) -> usize {
+        match self {
+            Engine::Table(table) => table.memory_usage(),
+            Engine::General(general) => general.memory_usage(),
+            Engine::Both(table, general) => {
+                table.memory_usage().saturating_add(general.memory_usage())
+            }
+            // It does not tell; its parts are patterns of the general engine, of at most this.
+            #[cfg(feature = "flagsmith-dialect")]
+            Engine::Backtracking(_) => TABLE_SOURCE_LIMIT,
         }
     }
 }
@@ -147,6 +180,14 @@ enum Alphabet {
     /// Text that is ASCII, and classes without what lies outside of it: `\w` alone has more than
     /// 100,000 characters there.
     Ascii,
+}
+
+fn general(text: &str, case_insensitive: bool) -> Option<Regex> {
+    let config = meta::Config::new()
+        .nfa_size_limit(Some(GENERAL_LIMIT))
+        .hybrid_cache_capacity(GENERAL_MEMORY);
+    let syntax = syntax::Config::new().case_insensitive(case_insensitive);
+    Regex::builder().configure(config).syntax(syntax).build(text).ok()
 }
 
 fn table(text: &str, case_insensitive: bool, alphabet: Alphabet) -> Option<DfaTable> {

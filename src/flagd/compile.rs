@@ -1,64 +1,25 @@
 //! Compiling a rule from its JSON.
 
-use std::sync::Arc;
+mod document;
+mod list;
+mod split;
+mod variable;
+
+pub(super) use self::document::DocumentContext;
+use self::document::REPEATED;
 
 use super::{
-    Fractional,
-    fractional::weight,
     operator::Operator,
     place::{Place, Places, Step},
-    tree::{
-        Attribute, Branches, BucketBy, Call, ComputedPath, ComputedRule, Expression, FlagdOptions,
-        LevelPath, NestedPath, Outcome, Path, Rule, Split, Variable, Variant, variant,
-    },
+    tree::{Branches, Call, ComputedRule, Expression, Outcome, Rule, Variant, variant},
 };
 use crate::{
-    flag::{FlagProblem, ProblemList, split::Shares},
+    flag::{FlagProblem, ProblemList},
     value::{Map, Value},
 };
 
 /// How deep a rule may nest, shared evaluators included. JSON itself is read 127 deep.
 const DEPTH: usize = 256;
-
-/// How many nodes all uses of shared evaluators of one document, and how many members all copies of
-/// its metadata, may add up to in any case: a few lines of evaluators that use each other twice could
-/// otherwise fill any memory.
-const REPEATED: usize = 100_000;
-
-/// In a large document they may add up to one for so many of its bytes.
-const BYTES_A_REPEATED: usize = 64;
-
-/// What the flags of one document share.
-pub(super) struct DocumentContext<'d> {
-    pub(super) settings: &'d Arc<FlagdOptions>,
-    pub(super) metadata: Arc<Map>,
-    evaluators: Option<&'d Map>,
-    /// How many nodes and members may still be repeated.
-    repeats: usize,
-}
-
-impl<'d> DocumentContext<'d> {
-    pub(super) fn new(
-        settings: &'d Arc<FlagdOptions>,
-        evaluators: Option<&'d Map>,
-        metadata: &Arc<Map>,
-        bytes: usize,
-    ) -> DocumentContext<'d> {
-        let repeats = REPEATED.max(bytes / BYTES_A_REPEATED);
-        DocumentContext { settings, metadata: Arc::clone(metadata), evaluators, repeats }
-    }
-
-    /// Whether so much may be repeated once more.
-    pub(super) fn repeat(&mut self, many: usize) -> bool {
-        match self.repeats.checked_sub(many) {
-            Some(left) => {
-                self.repeats = left;
-                true
-            }
-            None => false,
-        }
-    }
-}
 
 /// Why a rule has no compiled form.
 #[derive(Debug)]
@@ -275,230 +236,6 @@ impl<'c, 'd> Compiler<'c, 'd> {
         Ok(Expression::Call(Box::new(Call { place, operator, arguments, listed })))
     }
 
-    /// An operator that goes through a list. A list that is written out is taken as it is written.
-    fn through(
-        &mut self,
-        operator: Operator,
-        arguments: &[Value],
-        place: Place,
-        data: DataSource,
-    ) -> Compiled<Expression> {
-        let mut compiled = Vec::with_capacity(arguments.len());
-        for (index, argument) in arguments.iter().enumerate() {
-            let spot = ValuePosition::argument(place, index, data);
-            compiled.push(match (index, argument) {
-                (0, Value::List(values)) => {
-                    if values.iter().any(|value| matches!(value, Value::Map(_))) {
-                        self.warn(spot, "a written list of rules", "values: they stay as written");
-                    }
-                    Expression::Constant(argument.clone())
-                }
-                // The flag's key is a constant anywhere else; here it is what an operator came to, and
-                // no list.
-                (0, Value::Map(_)) => match self.expression(argument, spot)? {
-                    Expression::Constant(Value::Text(_)) => {
-                        let path = Path::Attribute(Attribute::FlagKey);
-                        self.read(path, None, DataSource::Context, false)
-                    }
-                    expression => expression,
-                },
-                (1, body) => self.body(operator, body, spot)?,
-                _ => self.expression(argument, spot)?,
-            });
-        }
-        let arguments = compiled.into();
-        Ok(Expression::Call(Box::new(Call { place, operator, arguments, listed: true })))
-    }
-
-    /// The rule for each element.
-    fn body(
-        &mut self,
-        operator: Operator,
-        body: &Value,
-        spot: ValuePosition,
-    ) -> Compiled<Expression> {
-        let any_value = matches!(operator, Operator::Map | Operator::Filter);
-        if !any_value && !matches!(body, Value::Map(_)) {
-            let place = self.here(spot);
-            self.problem(place, body.type_name(), "an operator");
-            return Ok(Expression::Fail(place));
-        }
-        let data = self.inside(operator, spot.data);
-        let mut body = self.expression(body, ValuePosition { data, ..spot })?;
-        if let Expression::Variable(variable) = &mut body {
-            variable.whole_rule = !any_value;
-        }
-        Ok(body)
-    }
-
-    /// What `var` reads from inside of an operator that goes through a list. `filter` and `none` put
-    /// what the data around them has into the rule before they begin, `some` that and then what the
-    /// element has, `all` what the element has: so an attribute of the context wins over a member of
-    /// the element that has its name.
-    fn inside(&mut self, operator: Operator, around: DataSource) -> DataSource {
-        let around = match around {
-            DataSource::Context => AT_HAND,
-            DataSource::Levels(index) => index,
-        };
-        let around = self.levels.get(around).map_or(&[][..], |levels| levels);
-        let put_in = around.split_last().map_or(&[][..], |(_, before)| before);
-        let mut levels: Vec<u8> = put_in.iter().map(|level| level.saturating_add(1)).collect();
-        levels.extend(match operator {
-            Operator::Filter | Operator::None => &[1][..],
-            Operator::Some => &[1, 0],
-            Operator::Every => &[0],
-            _ => &[],
-        });
-        levels.push(0);
-        self.levels.push(levels.into());
-        DataSource::Levels(self.levels.len() - 1)
-    }
-
-    fn variable(
-        &mut self,
-        arguments: &[Value],
-        listed: bool,
-        place: Place,
-        data: DataSource,
-    ) -> Compiled<Expression> {
-        // What a variable is made of sees one level's data at a time.
-        let part = match data {
-            DataSource::Context => DataSource::Context,
-            DataSource::Levels(_) => DataSource::Levels(AT_HAND),
-        };
-        let fallback = match (arguments, listed) {
-            ([_, fallback], true) => {
-                let spot = ValuePosition::argument(place, 1, part);
-                Some(Box::new(self.expression(fallback, spot)?))
-            }
-            _ => None,
-        };
-        let mut number = String::new();
-        let mut put_in = true;
-        let path = match arguments.first() {
-            None => "",
-            Some(Value::Null) if !listed => {
-                return Ok(self.read(Path::Bare, None, data, false));
-            }
-            Some(Value::Text(path)) => {
-                put_in = listed || !(path.is_empty() || path.starts_with('.'));
-                path
-            }
-            Some(value @ (Value::Int(_) | Value::Float(_))) if !listed => {
-                if super::coercion::write_text(value.borrow(), &mut number).is_err() {
-                    return Ok(Expression::Fail(place));
-                }
-                &*number
-            }
-            Some(value @ (Value::Map(_) | Value::List(_))) => {
-                let expression = self.expression(value, ValuePosition::argument(place, 0, part))?;
-                let path = Path::Computed(Box::new(ComputedPath { expression, listed }));
-                return Ok(self.read(path, fallback, data, true));
-            }
-            Some(value) => {
-                self.problem(place, value.type_name(), "a path");
-                return Ok(Expression::Fail(place));
-            }
-        };
-        if path.ends_with(".length") {
-            self.problem(place, format!("`{path}`"), "a path that all engines read alike");
-        }
-        let path = match data {
-            DataSource::Context => match path {
-                "$flagd.flagKey" if fallback.is_none() => {
-                    return Ok(Expression::Constant(self.key.into()));
-                }
-                path if path.split('.').all(str::is_empty) => Path::Everything,
-                path => Path::Attribute(attribute(path)),
-            },
-            DataSource::Levels(index) => {
-                self.remark_hidden(index, put_in, path, place);
-                let segments = path.split('.').filter(|segment| !segment.is_empty());
-                let segments = segments.map(Box::from).collect();
-                Path::Level(Box::new(LevelPath { attribute: attribute(path), segments }))
-            }
-        };
-        drop(number);
-        Ok(self.read(path, fallback, data, put_in))
-    }
-
-    fn read(
-        &self,
-        path: Path,
-        fallback: Option<Box<Expression>>,
-        data: DataSource,
-        put_in: bool,
-    ) -> Expression {
-        let levels = match data {
-            DataSource::Levels(index) if put_in => index,
-            _ => AT_HAND,
-        };
-        let levels = self.levels.get(levels).cloned().unwrap_or_default();
-        Expression::Variable(Box::new(Variable { path, fallback, levels, whole_rule: false }))
-    }
-
-    fn split(
-        &mut self,
-        arguments: &[Value],
-        listed: bool,
-        place: Place,
-        data: DataSource,
-    ) -> Compiled<Expression> {
-        let arguments = arguments
-            .iter()
-            .enumerate()
-            .map(|(index, value)| {
-                self.expression(value, ValuePosition::argument(place, index, data))
-            })
-            .collect::<Compiled<Box<[_]>>>()?;
-        let generation = self.shared.settings.fractional;
-        let is_key = |expression: &Expression| match expression {
-            Expression::Variable(variable) => {
-                matches!(variable.path, Path::Attribute(Attribute::Key))
-                    && variable.fallback.is_none()
-            }
-            _ => false,
-        };
-        let bucket_by = match arguments.first() {
-            Some(_) if !listed => BucketBy::Listed,
-            None => BucketBy::Nothing,
-            Some(Expression::Constant(Value::Null)) => match generation {
-                Fractional::V3 => BucketBy::Nothing,
-                _ => BucketBy::First(true),
-            },
-            Some(Expression::List(_) | Expression::Constant(Value::List(_))) => BucketBy::Implied,
-            Some(first) if is_key(first) => BucketBy::Key,
-            Some(Expression::Call(call)) if call.operator == Operator::Cat => {
-                BucketBy::First(call.arguments.iter().any(is_key))
-            }
-            Some(_) => BucketBy::First(false),
-        };
-        self.remark_bucket_by(&arguments, place);
-        let entries = match bucket_by {
-            BucketBy::Implied => &*arguments,
-            _ => arguments.get(1..).unwrap_or_default(),
-        };
-        let constants: Option<Vec<(&Value, u32)>> =
-            entries.iter().map(|entry| constant_entry(entry, generation)).collect();
-        let (mut shares, mut outcomes) = (None, Box::default());
-        if let (Some(constants), true) = (constants, listed) {
-            shares = Shares::new(constants.iter().map(|(_, weight)| *weight));
-            outcomes = constants
-                .iter()
-                .map(|(value, _)| named(self.variants, value))
-                .collect::<Box<[Outcome]>>();
-            if shares.is_none() {
-                self.problem(place, "weights that sum to nothing", "a sum from 1 to 2^31 - 1");
-            }
-        }
-        let prefix = match bucket_by {
-            BucketBy::Implied => generation.prefix(self.key),
-            _ => crate::hash::Murmur3::new(0),
-        };
-        let split = Split { place, bucket_by, prefix, shares, outcomes, arguments };
-        Ok(Expression::Split(Box::new(split)))
-    }
-
     /// Puts a shared evaluator in the place of its name.
     fn expand<T>(
         &mut self,
@@ -565,33 +302,6 @@ impl<'c, 'd> Compiler<'c, 'd> {
 /// The only member of an object that has one.
 pub(super) fn single(map: &Map) -> Option<(&str, &Value)> {
     map.iter().next().filter(|_| map.len() == 1)
-}
-
-/// The attribute that a path of the context names.
-fn attribute(path: &str) -> Attribute {
-    let mut segments = path.split('.').filter(|segment| !segment.is_empty());
-    let (first, rest) = (segments.next().unwrap_or_default(), segments);
-    let rest: Box<[Box<str>]> = rest.map(Box::from).collect();
-    match (first, &*rest) {
-        ("targetingKey", []) => Attribute::Key,
-        ("$flagd", []) => Attribute::Flagd,
-        ("$flagd", [name]) if **name == *"timestamp" => Attribute::Timestamp,
-        ("$flagd", [name]) if **name == *"flagKey" => Attribute::FlagKey,
-        ("targetingKey" | "$flagd", _) => Attribute::Nowhere,
-        (name, []) => Attribute::Named(name.into()),
-        (name, _) => Attribute::Nested(Box::new(NestedPath { name: name.into(), segments: rest })),
-    }
-}
-
-/// The variant and weight of a share that is a constant.
-fn constant_entry(expression: &Expression, generation: Fractional) -> Option<(&Value, u32)> {
-    let Expression::Constant(Value::List(members)) = expression else { return None };
-    let variant = members.first()?;
-    if matches!(variant, Value::List(_) | Value::Map(_)) {
-        return None;
-    }
-    let weight = members.get(1).map_or(Some(1), |value| weight(value.borrow(), generation))?;
-    Some((variant, weight))
 }
 
 /// The variant that a constant names.

@@ -65,6 +65,10 @@ type Items<'a> =
 
 pub(super) fn compile(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
     settings.memory.admit(text, &COSTS)?;
+    settings.patterns.document(text, || read(settings, text))
+}
+
+fn read(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
     // A document without a fault is read in one go; any other item by item.
     if text.len() <= IN_ONE_GO
         && let Ok(document) = serde_json::from_str::<FullDocument<'_>>(text)
@@ -121,7 +125,8 @@ pub(super) fn feature(
     text: &str,
 ) -> Result<Flag, FlagProblem> {
     admit_item(environment, text)?;
-    Ok(flag(environment, state(environment, path, text)?))
+    let compile = || Ok(flag(environment, state(environment, path, text)?));
+    environment.settings.patterns.item("", text, compile)
 }
 
 fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {

@@ -32,6 +32,10 @@ const COSTS: Costs = Costs {
 
 pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
     dialect.memory.admit(text, &COSTS)?;
+    dialect.patterns.document(text, || read(dialect, text))
+}
+
+fn read(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
     // Mostly all is well, and the text need be read only once.
     let mut good = DocumentReader::of(dialect);
     let (reading, found) = match walk(text, &mut good) {
@@ -142,7 +146,9 @@ pub(super) fn with_flag(
     dialect.memory.admit_item(key, text, &COSTS)?;
     let mut problems = kept_problems(set, key);
     let data = item(text, || key.to_owned())?;
-    let set = match compiled_flag(key, data, &mut problems) {
+    let compiled =
+        dialect.patterns.item(key, text, || Ok(compiled_flag(key, data, &mut problems)))?;
+    let set = match compiled {
         Some(flag) => set.clone().with(dialect.flag(key, flag)),
         None => set.clone().without(key),
     };
@@ -160,10 +166,12 @@ pub(super) fn with_segment(
     key: &str,
     text: &str,
 ) -> Result<FlagSet, FlagProblem> {
-    dialect.memory.admit_item(&segment_name(key), text, &COSTS)?;
-    let mut problems = kept_problems(set, &segment_name(key));
-    let data = item(text, || segment_name(key))?;
-    let compiled = compiled_segment(key, data, &mut problems);
+    let name = segment_name(key);
+    dialect.memory.admit_item(&name, text, &COSTS)?;
+    let mut problems = kept_problems(set, &name);
+    let data = item(text, || name.clone())?;
+    let compile = || Ok(compiled_segment(key, data, &mut problems));
+    let compiled = dialect.patterns.item(&name, text, compile)?;
     Ok(changed(dialect, set, key, compiled).with_problems(problems.into_list()))
 }
 

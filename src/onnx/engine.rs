@@ -22,7 +22,7 @@ pub(super) use self::probe::{Numbers, probe_inputs};
 pub use self::runtime::{Runtime, RuntimeError};
 #[cfg(feature = "onnx")]
 pub(super) use self::tract::{from_engine, to_engine};
-pub(super) use self::{external::Beside, outputs::Outputs, plan::Plan};
+pub(super) use self::{external::ExternalData, outputs::Outputs, plan::Plan};
 #[cfg(feature = "onnx")]
 use super::ml::Direct;
 use super::{
@@ -42,12 +42,16 @@ pub(super) enum Engine {
 
 impl Engine {
     /// Reads and checks the bytes of a file; a panic over them comes back as an error.
-    pub(super) fn read(&self, bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadError> {
+    pub(super) fn read(
+        &self,
+        bytes: &[u8],
+        external_data: &ExternalData<'_>,
+    ) -> Result<Document, LoadError> {
         match self {
             #[cfg(feature = "onnx")]
-            Engine::Tract => tract::read(bytes, beside),
+            Engine::Tract => tract::read(bytes, external_data),
             #[cfg(feature = "ort")]
-            Engine::Runtime(runtime) => runtime::read(bytes, beside, runtime),
+            Engine::Runtime(runtime) => runtime::read(bytes, external_data, runtime),
         }
     }
 }

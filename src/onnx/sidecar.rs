@@ -19,7 +19,7 @@ use crate::{features::Features, model::Label};
 pub(super) enum SidecarPath {
     /// Beside the model, if there is one.
     #[default]
-    Beside,
+    BesideModel,
     /// Here.
     At(PathBuf),
     Nowhere,
@@ -103,7 +103,7 @@ impl Sidecar {
     ) -> Result<Option<Sidecar>, LoadError> {
         let (path, needed) = match (place, model) {
             (SidecarPath::At(path), _) => (path.clone(), true),
-            (SidecarPath::Beside, Some(model)) => (model.with_extension("schema.json"), false),
+            (SidecarPath::BesideModel, Some(model)) => (model.with_extension("schema.json"), false),
             _ => return Ok(None),
         };
         let failed = |source| LoadError::Io { path: path.clone(), source };

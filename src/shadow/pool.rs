@@ -52,7 +52,7 @@ impl Running {
 }
 
 pub(super) struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolState>,
     sender: Sender<Message>,
     queue: Receiver<Message>,
     running: Vec<Arc<Running>>,
@@ -68,7 +68,7 @@ enum Message {
     Stop,
 }
 
-struct Shared {
+struct PoolState {
     capacity: usize,
     /// Places taken in the queue.
     waiting: AtomicUsize,
@@ -107,7 +107,7 @@ impl Pool {
         hooks: Hooks,
     ) -> std::io::Result<Pool> {
         let (sender, queue) = unbounded();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PoolState {
             capacity,
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -302,7 +302,7 @@ impl Drop for Place<'_> {
 /// A longer pause is not waited for: what waited for its end would be of no interest any more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-impl Shared {
+impl PoolState {
     /// Parks until there is something to do; pauses while that would be in vain.
     fn rest(&self, parker: &Parker, queue: &Receiver<Message>) {
         let is_wanted =
@@ -361,7 +361,7 @@ impl Shared {
 }
 
 /// Says when a thread has ended, however it ends.
-struct Alive(Arc<Shared>);
+struct Alive(Arc<PoolState>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
@@ -370,7 +370,7 @@ impl Drop for Alive {
     }
 }
 
-fn work(shared: &Shared, number: usize, queue: &Receiver<Message>, running: &Running) {
+fn work(shared: &PoolState, number: usize, queue: &Receiver<Message>, running: &Running) {
     let Some(parker) = shared.parkers.get(number) else { return };
     parker.attach();
     loop {

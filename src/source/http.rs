@@ -11,7 +11,7 @@ use super::{
     Dialect, FlagSource, FlagUpdates, SourceError, Subscription, default_dialect,
     documents::Documents,
     network::{
-        Answer, Backoff, Client, Conditions, Failure, HttpSettings, Key, KeyHandle, jittered,
+        Backoff, Client, Conditions, Failure, Fetched, HttpSettings, Key, KeyHandle, jittered,
         public_part, url,
     },
 };
@@ -208,8 +208,8 @@ async fn fetch(
     known: &mut Conditions,
 ) -> Result<(), Failure> {
     match client.get(url, known).await? {
-        Answer::Unchanged => documents.confirm(),
-        Answer::Document { text, conditions, .. } => {
+        Fetched::Unchanged => documents.confirm(),
+        Fetched::Document { text, conditions, .. } => {
             documents.deliver(text, conditions.etag.as_deref())?;
             // Only now: the tag of a document that was refused must not make the next answer
             // "unchanged".

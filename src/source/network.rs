@@ -41,7 +41,7 @@ pub(crate) use self::connector::Connector;
 pub(crate) use self::secret::Address;
 pub(crate) use self::{
     backoff::{Backoff, jittered},
-    client::{Answer, Client, Conditions},
+    client::{Client, Conditions, Fetched},
     events::Events,
     failure::Failure,
     key::{Changes, Key},

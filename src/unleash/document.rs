@@ -33,6 +33,14 @@ pub(super) fn read(
     text: &str,
 ) -> Result<FlagSet, DocumentError> {
     settings.memory.admit(text, &COSTS)?;
+    settings.patterns.document(text, || compile(settings, previous, text))
+}
+
+fn compile(
+    settings: &Arc<UnleashOptions>,
+    previous: &FlagSet,
+    text: &str,
+) -> Result<FlagSet, DocumentError> {
     let document: model::Document<'_> = serde_json::from_str(text).map_err(|error| {
         DocumentError::with_source(
             "features of unleash are not as its client api gives them",

@@ -1,63 +1,18 @@
 //! Rows of callers in futures, run together on threads of the model's own.
-use std::{
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread::{self, ThreadId},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread, time::Duration};
 
-use futures::{executor::block_on, future::join_all};
+use futures::{FutureExt, executor::block_on, future::join_all};
 use modelgate::{
-    AsyncModelRouter, Context, Model, ModelError, ModelRouter, Rollout, Shadow, async_model_fn,
+    AsyncModelRouter, Context, ModelRouter, Rollout, Shadow, async_model_fn,
     compare::{Tolerance, sink::MemorySink},
     model::{AsyncBatched, Batched},
     model_fn,
 };
 
-/// Doubles its row. A row of 0 is held until it is let go; 13 panics.
-struct Doubles {
-    entered: Sender<()>,
-    go: Mutex<Receiver<()>>,
-    ran: Mutex<Vec<(Vec<f32>, ThreadId)>>,
-}
-
-struct Handle {
-    entered: Receiver<()>,
-    go: Sender<()>,
-    model: Arc<Doubles>,
-}
-
-fn doubles() -> Handle {
-    let (enter, entered) = channel();
-    let (go, gone) = channel();
-    let model = Doubles { entered: enter, go: Mutex::new(gone), ran: Mutex::default() };
-    Handle { entered, go, model: Arc::new(model) }
-}
-
-impl Model<[f32], f32> for Doubles {
-    fn predict(&self, row: &[f32]) -> Result<f32, ModelError> {
-        self.predict_batch(&[row]).remove(0)
-    }
-
-    fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<f32, ModelError>> {
-        let values = rows.iter().map(|row| row[0]).collect();
-        self.ran.lock().unwrap().push((values, thread::current().id()));
-        let one = |row: &&[f32]| {
-            if row[0] == 13.0 {
-                panic!("thirteen");
-            }
-            if row[0] == 0.0 {
-                let _ = self.entered.send(());
-                // The test may have ended.
-                let _ = self.go.lock().unwrap().recv();
-            }
-            Ok(row[0] * 2.0)
-        };
-        rows.iter().map(one).collect()
-    }
-}
+use crate::{
+    doubles::{Doubles, doubles},
+    support::until,
+};
 
 type Doubling = AsyncBatched<[f32], f32>;
 
@@ -68,18 +23,6 @@ fn one_at_a_time(model: &Arc<Doubles>) -> Doubling {
 
 fn slow(model: &Arc<Doubles>, delay: Duration) -> Doubling {
     Batched::new(Arc::clone(model)).concurrency(1).max_delay(delay).into_async().unwrap()
-}
-
-fn wait_until(mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < until, "it did not happen");
-        thread::yield_now();
-    }
-}
-
-fn batches(model: &Doubles) -> Vec<Vec<f32>> {
-    model.ran.lock().unwrap().iter().map(|(rows, _)| rows.clone()).collect()
 }
 
 #[test]
@@ -94,7 +37,7 @@ fn futures_that_wait_together_run_as_one_batch_and_not_on_their_executor() {
     assert_eq!(block_on(held).unwrap(), 0.0);
     let answers: Vec<f32> = block_on(join_all(rows)).into_iter().map(Result::unwrap).collect();
     assert_eq!(answers, [2.0, 4.0, 6.0]);
-    assert_eq!(batches(&handle.model), [vec![0.0], vec![1.0, 2.0, 3.0]]);
+    assert_eq!(handle.model.batches(), [vec![0.0], vec![1.0, 2.0, 3.0]]);
     let here = thread::current().id();
     assert!(handle.model.ran.lock().unwrap().iter().all(|(_, thread)| *thread != here));
     let stats = batched.stats();
@@ -113,7 +56,7 @@ fn a_caller_that_gives_up_takes_its_row_out_of_the_batch() {
     handle.go.send(()).unwrap();
     block_on(held).unwrap();
     assert_eq!((block_on(first).unwrap(), block_on(third).unwrap()), (2.0, 6.0));
-    assert_eq!(batches(&handle.model), [vec![0.0], vec![1.0, 3.0]]);
+    assert_eq!(handle.model.batches(), [vec![0.0], vec![1.0, 3.0]]);
     assert_eq!(batched.stats().abandoned, 1);
 }
 
@@ -173,7 +116,7 @@ fn dropping_the_model_fails_the_rows_that_wait_and_ends_its_threads() {
     handle.go.send(()).unwrap();
     assert_eq!(block_on(held).unwrap(), 0.0, "the batch that runs ends as it would");
     // The threads are the last to hold the model.
-    wait_until(|| Arc::strong_count(&handle.model) == 1);
+    until("its threads end", || Arc::strong_count(&handle.model) == 1);
 }
 
 #[test]
@@ -239,13 +182,16 @@ fn behind_a_router_a_late_row_is_given_up_and_the_fallback_answers() {
     let batched = one_at_a_time(&handle.model);
     let router = router(batched.clone());
     let user = Context::new("user");
-    assert_eq!(*block_on(router.predict(&user, vec![0.0])).unwrap().output(), -1.0);
+    let mut late = Box::pin(router.predict(&user, vec![0.0]));
+    // It runs before its deadline is looked at again, however busy the machine is.
+    assert!((&mut late).now_or_never().is_none());
     handle.entered.recv().unwrap();
+    assert_eq!(*block_on(late).unwrap().output(), -1.0);
     // The model is held: this one never runs.
     assert_eq!(*block_on(router.predict(&user, vec![7.0])).unwrap().output(), -1.0);
     handle.go.send(()).unwrap();
     assert_eq!(block_on(batched.submit(vec![8.0])).unwrap(), 16.0);
-    assert_eq!(batches(&handle.model), [vec![0.0], vec![8.0]]);
+    assert_eq!(handle.model.batches(), [vec![0.0], vec![8.0]]);
     assert_eq!((batched.stats().abandoned, router.stats().versions[1].deadlines), (1, 2));
 }
 
@@ -265,6 +211,6 @@ fn it_serves_as_a_shadow_candidate() {
         .unwrap();
     let user = Context::new("user");
     assert_eq!(*block_on(router.predict(&user, vec![4.0])).unwrap().output(), -1.0);
-    wait_until(|| !batches(&handle.model).is_empty());
-    assert_eq!(batches(&handle.model), [vec![4.0]]);
+    until("the shadow runs", || !handle.model.batches().is_empty());
+    assert_eq!(handle.model.batches(), [vec![4.0]]);
 }

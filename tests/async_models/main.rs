@@ -2,6 +2,8 @@
 
 #![cfg(feature = "async")]
 
+#[path = "../support/doubles.rs"]
+mod doubles;
 #[path = "../support/mod.rs"]
 mod support;
 

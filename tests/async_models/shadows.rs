@@ -354,14 +354,13 @@ fn slices_by_the_context_are_those_of_the_awaited_request() {
     for joined in [true, false] {
         let policy = shadow().deadline(Duration::from_secs(600));
         let policy = if joined { policy.joined() } else { policy };
-        let router =
-            builder(fails.clone()).shadow(policy).sink(verdict.clone()).build_async().unwrap();
+        let router = builder(fails).shadow(policy).sink(verdict.clone()).build_async().unwrap();
         let ask = |user: usize| {
-            let (router, country) = (&router, if user % 4 == 0 { "se" } else { "no" });
+            let (router, country) = (&router, if user.is_multiple_of(4) { "se" } else { "no" });
             async move {
                 let key = format!("user-{joined}-{user}");
                 let context = Context::new(&key).with("country", country);
-                let features = vec![if user % 8 == 0 { 1.0 } else { 0.0 }];
+                let features = vec![if user.is_multiple_of(8) { 1.0 } else { 0.0 }];
                 router.predict(&context, features).await.unwrap();
             }
         };

@@ -20,8 +20,11 @@ mod damage;
 /// How often each file is damaged; `MODELGATE_DAMAGES` makes it more.
 const DAMAGES: u64 = 3;
 
+/// Reads a file, and asks what it is.
+type Face = fn(&Loader, &[u8]);
+
 /// A file is loaded as one of these, drives what came of it, and names itself.
-const FACES: [(&str, fn(&Loader, &[u8])); 8] = [
+const FACES: [(&str, Face); 8] = [
     ("classifier", |loader, bytes| {
         if let Ok(model) = loader.from_bytes(bytes) {
             rows(&model, model.input_len());

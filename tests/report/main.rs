@@ -1,5 +1,6 @@
 //! The report: of records, and of a verdict.
 
+mod live;
 mod records;
 mod router;
 mod verdict;

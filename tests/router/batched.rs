@@ -1,13 +1,6 @@
 //! Rows of callers on threads, run together.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread::{self, ThreadId},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use modelgate::{
     Context, Model, ModelError, ModelRouter, Rollout,
@@ -15,75 +8,16 @@ use modelgate::{
     model_fn,
 };
 
-/// Doubles its row. A row of 0 is held until it is let go; a negative one is refused; 13 panics
-/// wherever it stands; 99 makes a batch lose an answer.
-struct Doubles {
-    entered: Sender<()>,
-    go: Mutex<Receiver<()>>,
-    ran: Mutex<Vec<(Vec<f32>, ThreadId)>>,
-}
-
-struct Handle {
-    entered: Receiver<()>,
-    go: Sender<()>,
-    model: Arc<Doubles>,
-}
-
-fn doubles() -> Handle {
-    let (enter, entered) = channel();
-    let (go, gone) = channel();
-    let model = Doubles { entered: enter, go: Mutex::new(gone), ran: Mutex::default() };
-    Handle { entered, go, model: Arc::new(model) }
-}
-
-impl Doubles {
-    fn one(&self, row: &[f32]) -> Result<f32, ModelError> {
-        match row[0] {
-            0.0 => {
-                self.entered.send(()).unwrap();
-                self.go.lock().unwrap().recv().unwrap();
-                Ok(0.0)
-            }
-            13.0 => panic!("thirteen"),
-            value if value < 0.0 => Err(ModelError::invalid_input("row", value, "at least 0")),
-            value => Ok(value * 2.0),
-        }
-    }
-
-    fn note(&self, rows: Vec<f32>) {
-        self.ran.lock().unwrap().push((rows, thread::current().id()));
-    }
-}
-
-impl Model<[f32], f32> for Doubles {
-    fn predict(&self, row: &[f32]) -> Result<f32, ModelError> {
-        self.note(vec![row[0]]);
-        self.one(row)
-    }
-
-    fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<f32, ModelError>> {
-        self.note(rows.iter().map(|row| row[0]).collect());
-        let mut answers: Vec<_> = rows.iter().map(|row| self.one(row)).collect();
-        if rows.iter().any(|row| row[0] == 99.0) {
-            answers.pop();
-        }
-        answers
-    }
-}
+use crate::{
+    doubles::{Doubles, Handle, doubles},
+    support::until,
+};
 
 type Doubling = Batched<Arc<Doubles>, [f32], f32>;
 
 /// One batch at a time, and no row in a hurry.
 fn one_at_a_time(model: &Arc<Doubles>) -> Doubling {
     Batched::new(Arc::clone(model)).concurrency(1).max_delay(Duration::from_secs(3_600))
-}
-
-fn wait_until(mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < until, "it did not happen");
-        thread::yield_now();
-    }
 }
 
 /// Asks for these rows while the model is held, in this order, and returns their answers.
@@ -94,16 +28,12 @@ fn together(handle: &Handle, batched: &Doubling, rows: &[f32]) -> Vec<Result<f32
         let mut callers = Vec::new();
         for (place, row) in rows.iter().enumerate() {
             callers.push(scope.spawn(move || batched.predict(&[*row])));
-            wait_until(|| batched.stats().waiting == place as u64 + 1);
+            until("the row waits", || batched.stats().waiting == place as u64 + 1);
         }
         handle.go.send(()).unwrap();
         assert_eq!(held.join().unwrap().unwrap(), 0.0);
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
     })
-}
-
-fn batches(model: &Doubles) -> Vec<Vec<f32>> {
-    model.ran.lock().unwrap().iter().map(|(rows, _)| rows.clone()).collect()
 }
 
 #[test]
@@ -123,7 +53,7 @@ fn rows_that_arrive_while_the_model_is_busy_run_as_one_batch() {
     let answers = together(&handle, &batched, &[1.0, 2.0, 3.0, 4.0, 5.0]);
     let answers: Vec<f32> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers, [2.0, 4.0, 6.0, 8.0, 10.0]);
-    assert_eq!(batches(&handle.model), [vec![0.0], vec![1.0, 2.0, 3.0, 4.0, 5.0]]);
+    assert_eq!(handle.model.batches(), [vec![0.0], vec![1.0, 2.0, 3.0, 4.0, 5.0]]);
     let stats = batched.stats();
     assert_eq!((stats.rows, stats.batches, stats.largest, stats.overdue), (6, 2, 5, 0));
     assert_eq!((stats.waiting, stats.queue_wait.count), (0, 5));
@@ -134,7 +64,7 @@ fn no_batch_is_larger_than_asked_for_and_the_first_come_are_first() {
     let handle = doubles();
     let batched = one_at_a_time(&handle.model).max_rows(2);
     together(&handle, &batched, &[1.0, 2.0, 3.0, 4.0, 5.0]);
-    assert_eq!(batches(&handle.model), [vec![0.0], vec![1.0, 2.0], vec![3.0, 4.0], vec![5.0]]);
+    assert_eq!(handle.model.batches(), [vec![0.0], vec![1.0, 2.0], vec![3.0, 4.0], vec![5.0]]);
 }
 
 #[test]
@@ -200,7 +130,7 @@ fn a_full_queue_refuses_at_once_and_says_so() {
         let held = scope.spawn(|| batched.predict(&[0.0]));
         handle.entered.recv().unwrap();
         let waits = scope.spawn(|| batched.predict(&[1.0]));
-        wait_until(|| batched.stats().waiting == 1);
+        until("they wait", || batched.stats().waiting == 1);
         let refused = batched.predict(&[2.0]).unwrap_err();
         // Before anything is asserted: nobody is left waiting.
         handle.go.send(()).unwrap();
@@ -238,7 +168,7 @@ fn every_caller_gets_the_answer_of_its_own_row_whatever_the_bounds() {
         assert_eq!(stats.rows, (CALLERS * ROWS) as u64);
         assert!(stats.largest <= rows as u64);
         assert_eq!(stats.waiting, 0);
-        assert!(batches(&handle.model).len() as u64 == stats.batches);
+        assert!(handle.model.batches().len() as u64 == stats.batches);
     }
 }
 
@@ -258,7 +188,7 @@ fn a_router_falls_back_for_the_row_that_panics_and_for_no_other() {
         let held = scope.spawn(|| ask(0.0));
         handle.entered.recv().unwrap();
         let callers = [1.0, 13.0, 3.0].map(|row| scope.spawn(move || *ask(row).output()));
-        wait_until(|| batched.stats().waiting == 3);
+        until("they wait", || batched.stats().waiting == 3);
         handle.go.send(()).unwrap();
         held.join().unwrap();
         assert_eq!(callers.map(|caller| caller.join().unwrap()), [2.0, -1.0, 6.0]);

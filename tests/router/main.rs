@@ -1,5 +1,7 @@
 //! The router: decisions, fallbacks, failures, and what the usual hand-written glue gets wrong.
 
+#[path = "../support/doubles.rs"]
+mod doubles;
 #[path = "../support/mod.rs"]
 mod support;
 

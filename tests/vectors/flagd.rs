@@ -4,15 +4,14 @@
 //! the code agreed with the vendor's own cases. To add flags or keys, write it anew and see that
 //! the difference only adds.
 
-use std::{env, fs, path::Path};
-
 use modelgate::{
-    FlagSet, OwnedContext,
     clock::ManualClock,
     flagd::{Flagd, Fractional},
     value::Value,
 };
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
+
+use crate::frozen;
 
 const GENERATIONS: [(&str, Fractional); 3] =
     [("v1", Fractional::V1), ("v2", Fractional::V2), ("v3", Fractional::V3)];
@@ -60,49 +59,18 @@ fn contexts() -> Vec<(String, Value)> {
         .collect()
 }
 
-fn assignments(flags: &FlagSet) -> Json {
-    let clock = ManualClock::default();
-    let mut keys: Vec<_> = flags.iter().map(|flag| flag.key()).collect();
-    keys.sort_unstable();
-    let assigned = keys.into_iter().map(|flag| {
-        let users = contexts().into_iter().map(|(key, account)| {
-            let context = OwnedContext::new(&*key).with("account", account);
-            let answer = flags.evaluate_at(flag, &context, &clock).string("error");
-            (key, json!(answer.value))
-        });
-        (flag.to_owned(), Json::Object(users.collect()))
-    });
-    Json::Object(assigned.collect())
-}
-
 #[test]
 fn no_assignment_ever_changes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    let definition = fs::read_to_string(folder.join("flagd-flags.json")).unwrap();
+    let definition = frozen::read("flagd-flags.json");
+    let (clock, users) = (ManualClock::default(), contexts());
     let mut found = Map::new();
     for (name, generation) in GENERATIONS {
         let flags = Flagd::new().with_fractional(generation).compile(&definition).unwrap();
         assert_eq!((flags.len(), flags.problems().len()), (7, 0), "{:?}", flags.problems());
-        found.insert(name.to_owned(), assignments(&flags));
+        let assigned = frozen::assignments(&flags, &users, |flag, context| {
+            flags.evaluate_at(flag, context, &clock).string("error").value.to_string()
+        });
+        found.insert(name.to_owned(), assigned);
     }
-    let found = Json::Object(found);
-    let file = folder.join("flagd-assignments.json");
-    if env::var_os("MODELGATE_WRITE_VECTORS").is_some() {
-        fs::write(&file, format!("{found:#}\n")).unwrap();
-    }
-    let frozen: Json = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let mut moved = Vec::new();
-    let mut count = 0;
-    for (generation, flags) in frozen.as_object().unwrap() {
-        for (flag, users) in flags.as_object().unwrap() {
-            for (user, version) in users.as_object().unwrap() {
-                count += 1;
-                if found[generation][flag][user] != *version {
-                    moved.push(format!("{generation} {flag} {user:?}: was {version}"));
-                }
-            }
-        }
-    }
-    assert!(moved.is_empty(), "{} assignments changed:\n{}", moved.len(), moved.join("\n"));
-    assert_eq!(count, 3 * 7 * contexts().len(), "every flag, generation and key is frozen");
+    frozen::hold(&Json::Object(found), "flagd-assignments.json", 3 * 7 * users.len());
 }

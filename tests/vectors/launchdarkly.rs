@@ -4,10 +4,9 @@
 //! `MODELGATE_WRITE_VECTORS=1`, when the code agreed with the vendor's own cases and evaluator. To add
 //! flags or keys, write it anew and see that the difference only adds.
 
-use std::{env, fs, path::Path};
+use modelgate::{launchdarkly::LaunchDarkly, value::Value};
 
-use modelgate::{FlagSet, OwnedContext, launchdarkly::LaunchDarkly, value::Value};
-use serde_json::{Value as Json, json};
+use crate::frozen;
 
 /// The keys as services have them, each with an `account` of another type.
 fn contexts() -> Vec<(String, Value)> {
@@ -42,44 +41,16 @@ fn contexts() -> Vec<(String, Value)> {
         .collect()
 }
 
-fn assignments(flags: &FlagSet) -> Json {
-    let launchdarkly = LaunchDarkly::new();
-    let mut keys: Vec<_> = flags.iter().map(|flag| flag.key()).collect();
-    keys.sort_unstable();
-    let assigned = keys.into_iter().map(|flag| {
-        let users = contexts().into_iter().map(|(key, account)| {
-            let context = OwnedContext::new(&*key).with("account", account);
-            let detail = launchdarkly.detail(flags, flag, &context);
-            let experiment = if detail.reason.in_experiment { "*" } else { "" };
-            (key, json!(format!("{}{experiment}", detail.string("error").value)))
-        });
-        (flag.to_owned(), Json::Object(users.collect()))
-    });
-    Json::Object(assigned.collect())
-}
-
 #[test]
 fn no_assignment_ever_changes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    let document = fs::read_to_string(folder.join("launchdarkly-flags.json")).unwrap();
-    let flags = LaunchDarkly::new().compile(&document).unwrap();
+    let launchdarkly = LaunchDarkly::new();
+    let flags = launchdarkly.compile(&frozen::read("launchdarkly-flags.json")).unwrap();
     assert_eq!((flags.len(), flags.problems().len()), (5, 0), "{:?}", flags.problems());
-    let found = assignments(&flags);
-    let file = folder.join("launchdarkly-assignments.json");
-    if env::var_os("MODELGATE_WRITE_VECTORS").is_some() {
-        fs::write(&file, format!("{found:#}\n")).unwrap();
-    }
-    let frozen: Json = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let mut moved = Vec::new();
-    let mut count = 0;
-    for (flag, users) in frozen.as_object().unwrap() {
-        for (user, variation) in users.as_object().unwrap() {
-            count += 1;
-            if found[flag][user] != *variation {
-                moved.push(format!("{flag} {user:?}: was {variation}"));
-            }
-        }
-    }
-    assert!(moved.is_empty(), "{} assignments changed:\n{}", moved.len(), moved.join("\n"));
-    assert_eq!(count, 5 * contexts().len(), "every flag and key is frozen");
+    let users = contexts();
+    let found = frozen::assignments(&flags, &users, |flag, context| {
+        let detail = launchdarkly.detail(&flags, flag, context);
+        let experiment = if detail.reason.in_experiment { "*" } else { "" };
+        format!("{}{experiment}", detail.string("error").value)
+    });
+    frozen::hold(&found, "launchdarkly-assignments.json", 5 * users.len());
 }

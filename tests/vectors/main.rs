@@ -1,4 +1,5 @@
 //! Frozen assignments, which no release may change.
 
 mod flagd;
+mod frozen;
 mod launchdarkly;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::source::{
     SourceError,
-    network::{Answer, Backoff, Client, Conditions, Failure, jittered, url},
+    network::{Backoff, Client, Conditions, Failure, Fetched, jittered, url},
 };
 
 /// All pages of a document together may take as long as this many requests: while they come,
@@ -66,7 +66,7 @@ impl Connection {
     ) -> Result<bool, Failure> {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, &**value)).collect();
         let answer = self.client.get_with(&self.document, &self.known, &headers).await?;
-        let Answer::Document { text, conditions, headers: answered } = answer else {
+        let Fetched::Document { text, conditions, headers: answered } = answer else {
             environment.confirm();
             return Ok(false);
         };
@@ -100,7 +100,7 @@ impl Connection {
                 return Err(SourceError::new(error).into());
             }
             let page = self.client.get_with(&url, &Conditions::default(), headers).await?;
-            let Answer::Document { text, headers: answered, .. } = page else { break };
+            let Fetched::Document { text, headers: answered, .. } = page else { break };
             pages.add(&text)?;
             next = next_page(&answered);
         }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{data::Data, events::Vitals, settings::SourceSettings};
 use crate::source::{
     SourceError,
-    network::{Answer, Backoff, Client, Conditions, Failure, Meter, no_sooner, url},
+    network::{Backoff, Client, Conditions, Failure, Fetched, Meter, no_sooner, url},
 };
 
 /// A stream that lasted this long was well: the next pause is a short one again.
@@ -51,8 +51,8 @@ impl Connection {
     async fn poll(&mut self, data: &mut Data) -> Result<(), Failure> {
         let Some(url) = &self.poll else { return Ok(()) };
         match self.client.get(url, &self.known).await? {
-            Answer::Unchanged => data.confirm(),
-            Answer::Document { text, conditions, .. } => {
+            Fetched::Unchanged => data.confirm(),
+            Fetched::Document { text, conditions, .. } => {
                 data.replace(&text)?;
                 // Only now: what was refused must not make the next answer "unchanged".
                 self.known = Conditions { etag: conditions.etag, last_modified: None };

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     super::{
-        AxisSize, AxisSizes, Beside, Document, LoadError, TensorInfo, axes::Axis,
+        AxisSize, AxisSizes, Document, ExternalData, LoadError, TensorInfo, axes::Axis,
         describe::shape_text,
     },
     BatchAxis, Loader, NonFiniteInput,
@@ -55,7 +55,7 @@ impl Loader {
                 return Err(LoadError::PinMismatch { found: sha256, expected: pin.clone() });
             }
         }
-        let beside = Beside {
+        let external_data = ExternalData {
             folder: path.map(|path| match path.parent() {
                 Some(folder) if folder != Path::new("") => folder.to_owned(),
                 _ => ".".into(),
@@ -64,7 +64,7 @@ impl Loader {
             is_pinned: self.sha256.is_some(),
             limit: self.max_file_bytes,
         };
-        let mut document = self.engine.read(bytes, &beside)?;
+        let mut document = self.engine.read(bytes, &external_data)?;
         for (name, sizes) in &self.axes {
             let axis = Axis::find(name, sizes, &document.inputs)?;
             if let AxisSizes::Fixed(size) = sizes {

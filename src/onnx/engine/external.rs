@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::onnx::{LoadError, builder::hexadecimal};
 
 /// Where files of weights may be, and what they must be.
-pub(in crate::onnx) struct Beside<'a> {
+pub(in crate::onnx) struct ExternalData<'a> {
     /// The model's folder; bytes have none.
     pub(in crate::onnx) folder: Option<PathBuf>,
     /// The SHA-256 of files, in hexadecimal.
@@ -90,13 +90,13 @@ fn element_bytes(element: i32) -> Option<u64> {
 
 /// The files that were read, by the names that the model has for them.
 pub(super) struct Files<'a> {
-    beside: &'a Beside<'a>,
+    external_data: &'a ExternalData<'a>,
     known: BTreeMap<Box<str>, Arc<[u8]>>,
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(beside: &'a Beside<'a>) -> Files<'a> {
-        Files { beside, known: BTreeMap::new() }
+    pub(super) fn new(external_data: &'a ExternalData<'a>) -> Files<'a> {
+        Files { external_data, known: BTreeMap::new() }
     }
 
     /// The bytes of a tensor of this shape and element type, which says these entries about them.
@@ -106,7 +106,7 @@ impl<'a> Files<'a> {
         shape: (&[i64], i32),
         entries: impl Iterator<Item = (&'t str, &'t str)>,
     ) -> Result<&[u8], LoadError> {
-        if self.beside.folder.is_none() {
+        if self.external_data.folder.is_none() {
             return Err(LoadError::ExternalData { tensor: tensor.into() });
         }
         self.part(&Part::read(tensor, shape, entries)?)
@@ -114,7 +114,7 @@ impl<'a> Files<'a> {
 
     fn part(&mut self, part: &Part<'_>) -> Result<&[u8], LoadError> {
         if !self.known.contains_key(part.file) {
-            let bytes = self.beside.read(part)?;
+            let bytes = self.external_data.read(part)?;
             self.known.insert(part.file.into(), bytes.into());
         }
         let all = self.known.get(part.file).map_or(&[][..], |bytes| bytes);
@@ -134,7 +134,7 @@ impl<'a> Files<'a> {
     ///
     /// When a file is pinned that the model does not have.
     pub(super) fn done(self) -> Result<BTreeMap<Box<str>, Arc<[u8]>>, LoadError> {
-        match self.beside.pins.iter().find(|(file, _)| !self.known.contains_key(file)) {
+        match self.external_data.pins.iter().find(|(file, _)| !self.known.contains_key(file)) {
             None => Ok(self.known),
             Some((file, _)) => Err(LoadError::Option {
                 option: "external_sha256",
@@ -148,7 +148,7 @@ impl<'a> Files<'a> {
     }
 }
 
-impl Beside<'_> {
+impl ExternalData<'_> {
     /// Reads a whole file, and holds it against its pin.
     fn read(&self, part: &Part<'_>) -> Result<Vec<u8>, LoadError> {
         let Part { tensor, file, .. } = *part;

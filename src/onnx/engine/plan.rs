@@ -3,8 +3,11 @@
 #[cfg(feature = "onnx")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "onnx")]
+use super::super::TensorInfo;
 #[cfg(feature = "ort")]
 use super::runtime;
+use super::{super::LoadError, Document, Graph, Outputs, Rows};
 #[cfg(feature = "onnx")]
 use super::{
     super::{
@@ -13,10 +16,6 @@ use super::{
         ml::Direct,
     },
     forms, outputs, probe, tract,
-};
-use super::{
-    super::{LoadError, TensorInfo},
-    Document, Graph, Outputs, Rows,
 };
 use crate::{
     model::{Classification, ModelError},

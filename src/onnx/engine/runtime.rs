@@ -23,7 +23,7 @@ use ort::{
 pub(super) use self::file::File;
 pub use self::library::{Runtime, RuntimeError};
 use self::pool::Pool;
-use super::{Beside, Document, Graph, ParsedFile, external, guarded};
+use super::{Document, ExternalData, Graph, ParsedFile, external, guarded};
 use crate::{
     cpu_time,
     model::ModelError,
@@ -48,10 +48,10 @@ fn failed(error: ort::Error) -> ModelError {
 /// Reads and checks the bytes of a file; a panic over them comes back as an error.
 pub(super) fn read(
     bytes: &[u8],
-    beside: &Beside<'_>,
+    external_data: &ExternalData<'_>,
     runtime: &Runtime,
 ) -> Result<Document, LoadError> {
-    guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, beside, runtime)))?
+    guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, external_data, runtime)))?
 }
 
 /// A graph made ready to run.
@@ -75,7 +75,7 @@ struct Worker {
 struct SessionFactory {
     bytes: Arc<Vec<u8>>,
     /// Files of weights, by the names that the model has for them.
-    beside: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
+    external_data: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
     runtime: Runtime,
     outputs: Box<[Box<str>]>,
 }
@@ -83,7 +83,7 @@ struct SessionFactory {
 impl SessionFactory {
     fn workers(&self, count: usize) -> Result<Pool<Worker>, EngineError> {
         let mut builder = builder(&self.runtime)?;
-        for (name, bytes) in &*self.beside {
+        for (name, bytes) in &*self.external_data {
             let bytes = Arc::clone(bytes);
             builder = builder.with_external_initializer_file_in_memory(&**name, bytes)?;
         }
@@ -107,7 +107,7 @@ impl Plan {
         guarded("preparing the graph", || {
             let maker = SessionFactory {
                 bytes: Arc::clone(&file.bytes),
-                beside: Arc::clone(&file.beside),
+                external_data: Arc::clone(&file.external_data),
                 runtime: file.runtime.clone(),
                 outputs: outputs.iter().map(|name| Box::from(*name)).collect(),
             };

@@ -14,7 +14,7 @@ use tract_onnx::tract_hir::internal::{
 };
 
 pub(super) use self::{rewrite::keep_nan, sizes::fix};
-use super::{Beside, Document, Graph, ParsedFile, Rows, external, guarded};
+use super::{Document, ExternalData, Graph, ParsedFile, Rows, external, guarded};
 use crate::{
     model::{Label, ModelError},
     onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},
@@ -262,6 +262,6 @@ impl From<tract_onnx::prelude::TractError> for EngineError {
 }
 
 /// Reads and checks the bytes of a file; a panic over them comes back as an error.
-pub(super) fn read(bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadError> {
-    guarded("reading the file", || Ok::<_, EngineError>(document::read(bytes, beside)))?
+pub(super) fn read(bytes: &[u8], external_data: &ExternalData<'_>) -> Result<Document, LoadError> {
+    guarded("reading the file", || Ok::<_, EngineError>(document::read(bytes, external_data)))?
 }

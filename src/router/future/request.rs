@@ -47,6 +47,9 @@ impl LaneError {
     }
 }
 
+/// The router that decided a request, and the table by which it did.
+type DecidedBy<F, P> = (Arc<AsyncRouterState<F, P>>, Arc<RoutingTable<Hosted<F, P>>>);
+
 /// The shadows of a request that has no answer yet. Dropped before it has one, its runs are counted:
 /// also when the caller gives the request up, whether or not it was ever polled.
 pub(super) struct PendingShadows<F: ?Sized + Input, P: Output> {
@@ -56,7 +59,7 @@ pub(super) struct PendingShadows<F: ?Sized + Input, P: Output> {
     pub(super) candidates: Candidates,
     slot: usize,
     /// Whom to tell; `None` when there is nothing to be told, or no longer.
-    of: Option<(Arc<AsyncRouterState<F, P>>, Arc<RoutingTable<Hosted<F, P>>>)>,
+    of: Option<DecidedBy<F, P>>,
 }
 
 impl<F: ?Sized + Input, P: Output> PendingShadows<F, P> {

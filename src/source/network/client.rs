@@ -38,7 +38,7 @@ pub(crate) struct Conditions {
 
 /// What the server answered to a GET.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Fetched {
     /// What the source has is what there is.
     Unchanged,
     /// A body, what makes the next request conditional, and all headers.
@@ -124,7 +124,7 @@ impl Client {
 
     /// A GET that asks only for what is new. A redirect, like any other answer that is neither 200
     /// nor 304, is a failure.
-    pub(crate) async fn get(&self, url: &Url, known: &Conditions) -> Result<Answer, Failure> {
+    pub(crate) async fn get(&self, url: &Url, known: &Conditions) -> Result<Fetched, Failure> {
         self.get_with(url, known, &[]).await
     }
 
@@ -133,7 +133,7 @@ impl Client {
         url: &Url,
         known: &Conditions,
         headers: &[(&'static str, &str)],
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Fetched, Failure> {
         self.meter.requested();
         let answer = self.ask(url, known, headers).await;
         match &answer {
@@ -148,7 +148,7 @@ impl Client {
         url: &Url,
         known: &Conditions,
         headers: &[(&'static str, &str)],
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Fetched, Failure> {
         let mut request = self.request(Method::GET, url, headers)?.timeout(self.timeout);
         if let Some(etag) = &known.etag {
             request = request.header(IF_NONE_MATCH, etag);
@@ -161,7 +161,7 @@ impl Client {
         let asked = known.etag.is_some() || known.last_modified.is_some();
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if asked => return Ok(Answer::Unchanged),
+            StatusCode::NOT_MODIFIED if asked => return Ok(Fetched::Unchanged),
             _ => return Err(refused(&response).at(url)),
         }
         let headers = response.headers().clone();
@@ -169,7 +169,7 @@ impl Client {
             |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let conditions = Conditions { etag: text(ETAG), last_modified: text(LAST_MODIFIED) };
         let text = self.text(response).await?;
-        Ok(Answer::Document { text, conditions, headers })
+        Ok(Fetched::Document { text, conditions, headers })
     }
 
     /// A POST of JSON. The answer's headers, when its status is one of success.

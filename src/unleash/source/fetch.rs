@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{data::Data, delta::Deltas, settings::SourceSettings};
 use crate::source::{
     SourceError, chain,
-    network::{Answer, Backoff, Changes, Client, Conditions, Failure, jittered, url},
+    network::{Backoff, Changes, Client, Conditions, Failure, Fetched, jittered, url},
 };
 
 /// The version of Unleash's client specification whose answers are understood.
@@ -101,12 +101,12 @@ impl Connection {
         let asked = self.client.get_with(&self.changes, &deltas.known, &self.headers()).await;
         let Some(deltas) = &mut self.deltas else { return Ok(None) };
         let answer = asked.and_then(|answer| match answer {
-            Answer::Unchanged => {
+            Fetched::Unchanged => {
                 deltas.succeeded();
                 data.confirm();
                 Ok(None)
             }
-            Answer::Document { text, conditions, headers } => {
+            Fetched::Document { text, conditions, headers } => {
                 deltas.apply(data, &text, conditions.etag)?;
                 Ok(Some(headers))
             }
@@ -134,11 +134,11 @@ impl Connection {
 
     async fn poll_features(&mut self, data: &mut Data) -> Result<Option<HeaderMap>, Failure> {
         match self.client.get_with(&self.features, &self.known, &self.headers()).await? {
-            Answer::Unchanged => {
+            Fetched::Unchanged => {
                 data.confirm();
                 Ok(None)
             }
-            Answer::Document { text, conditions, headers } => {
+            Fetched::Document { text, conditions, headers } => {
                 data.replace(text, conditions.etag.as_deref())?;
                 // Only now: the tag of what was refused must not make the next answer "unchanged".
                 self.known = Conditions { etag: conditions.etag, last_modified: None };

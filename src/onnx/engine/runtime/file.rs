@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use prost::Message;
 
-use super::{Beside, Document, Graph, ParsedFile, Runtime, external::Files};
+use super::{Document, ExternalData, Graph, ParsedFile, Runtime, external::Files};
 use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
@@ -16,14 +16,14 @@ pub(in crate::onnx::engine) struct File {
     /// Shared with the plans, which make another session of it should a shadow come.
     pub(super) bytes: Arc<Vec<u8>>,
     /// Files of weights, by the names that the model has for them.
-    pub(super) beside: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
+    pub(super) external_data: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
     pub(super) runtime: Runtime,
 }
 
 /// Reads and checks the bytes of a file.
 pub(super) fn read(
     bytes: &[u8],
-    beside: &Beside<'_>,
+    external_data: &ExternalData<'_>,
     runtime: &Runtime,
 ) -> Result<Document, LoadError> {
     let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
@@ -39,7 +39,7 @@ pub(super) fn read(
     if model.operator_sets.is_empty() {
         return Err(not_onnx("it names no operator set"));
     }
-    let mut files = Files::new(beside);
+    let mut files = Files::new(external_data);
     for tensor in graph.initializers.iter().filter(|tensor| tensor.is_elsewhere()) {
         let entries = tensor.external_data.iter().map(|entry| (&*entry.key, &*entry.value));
         files.bytes(&tensor.name, (&tensor.dims, tensor.element), entries)?;
@@ -48,7 +48,7 @@ pub(super) fn read(
     if let Some(name) = graph.nodes.iter().find_map(Node::elsewhere) {
         return Err(LoadError::ExternalData { tensor: name.into() });
     }
-    let beside = Arc::new(files.done()?);
+    let external_data = Arc::new(files.done()?);
     let mut outputs: Vec<TensorInfo> = graph.outputs.iter().map(Value::describe).collect();
     let maps = zip_map::find(bytes).ok_or_else(damaged)?;
     for map in &maps {
@@ -64,7 +64,7 @@ pub(super) fn read(
     let initial = |name: &str| graph.initializers.iter().any(|tensor| tensor.name == name);
     let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
     let inputs = inputs.map(Value::describe).collect();
-    let file = File { bytes: Arc::new(bytes), beside, runtime: runtime.clone() };
+    let file = File { bytes: Arc::new(bytes), external_data, runtime: runtime.clone() };
     Ok(Document { inputs, outputs, parsed_file, graph: Graph::Runtime(file) })
 }
 

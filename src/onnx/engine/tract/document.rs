@@ -11,7 +11,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Beside, Document, Graph, ParsedFile, external::Files, functions, limits, rewrite, sizes,
+    Document, ExternalData, Graph, ParsedFile, external::Files, functions, limits, rewrite, sizes,
 };
 use crate::{
     onnx::{AxisSize, LoadError, TensorInfo, UnsupportedOperator, describe, interpreter, ml},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Reads and checks the bytes of a file that the engine has every operator for.
-pub(super) fn read(bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadError> {
+pub(super) fn read(bytes: &[u8], external_data: &ExternalData<'_>) -> Result<Document, LoadError> {
     let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
     if bytes.is_empty() {
         return Err(not_onnx("the file is empty"));
@@ -37,17 +37,17 @@ pub(super) fn read(bytes: &[u8], beside: &Beside<'_>) -> Result<Document, LoadEr
         return Err(not_onnx("it names no operator set"));
     }
     functions::inline(&mut proto)?;
-    let mut files = Files::new(beside);
+    let mut files = Files::new(external_data);
     if let Some(graph) = &mut proto.graph {
         bring_weights(graph, &mut files)?;
         sizes::forget_question_marks(graph);
     }
-    let beside: usize = files.done()?.values().map(|bytes| bytes.len()).sum();
+    let external_bytes: usize = files.done()?.values().map(|bytes| bytes.len()).sum();
     rewrite::split_gemm(&mut proto);
     let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
     check_operators(graph)?;
     check_outputs(graph)?;
-    limits::check(graph, bytes.len().saturating_add(beside))?;
+    limits::check(graph, bytes.len().saturating_add(external_bytes))?;
     let initial: HashSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
     let inputs = graph.input.iter().filter(|input| !initial.contains(&*input.name));
     let inputs = inputs.map(describe).collect();

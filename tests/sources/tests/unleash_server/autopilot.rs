@@ -86,7 +86,7 @@ impl Rollout<'_> {
             let record = self.store.load(&record).unwrap();
             let record = record.map(|(bytes, _)| serde_json::from_slice::<Value>(&bytes).unwrap());
             record.is_some_and(|record| {
-                record["written"]["parameters"]["rollout"] == percent.to_string()
+                record["written"]["parameters"]["rollout"] == percent.to_string().as_str()
             })
         });
         assert_eq!(self.strategy()["parameters"]["rollout"], percent.to_string());
