@@ -331,7 +331,16 @@ impl RunnerShared {
             published.unwrap_or_else(|| (Share::NOBODY, "nothing has been read yet".to_owned()));
         let view = self.view.lock().clone();
         let metrics = view.metrics();
-        status::status(&self.plan, &view, published, metrics, self.time())
+        status::status(&self.plan, &view, published, metrics, self.overruled(), self.time())
+    }
+
+    /// Whether an operator decides on any of the routers, and the share does not.
+    fn overruled(&self) -> bool {
+        let routers: Vec<_> =
+            self.control.lock().routers.iter().filter_map(Weak::upgrade).collect();
+        routers.iter().any(|router| {
+            router.health(&self.plan.candidate).is_some_and(|health| health.overruled)
+        })
     }
 }
 

@@ -65,6 +65,9 @@ pub struct AutopilotStatus {
     pub state_age_seconds: Option<f64>,
     /// Why the store did not do what was asked, if it did not.
     pub problem: Option<String>,
+    /// Whether an operator blocks the candidate, or pins a version, on a router of this process: then the
+    /// share decides nothing there, and its live answers are no evidence.
+    pub overruled: bool,
 }
 
 /// One step of a rollout, as it went.
@@ -107,6 +110,7 @@ pub(super) fn status(
     view: &ReplicaView,
     (share, why): (Share, String),
     metrics: Vec<MetricSum>,
+    overruled: bool,
     time: ClockReading,
 ) -> AutopilotStatus {
     let state = view.state();
@@ -141,6 +145,7 @@ pub(super) fn status(
         rev: state.map_or(0, |state| state.rev),
         state_age_seconds: view.age(time).map(|age| age.as_secs_f64()),
         problem: view.problem.clone(),
+        overruled,
     };
     status.headline = headline(plan, &status);
     status
@@ -236,13 +241,15 @@ fn headline(plan: &RolloutPlan, status: &AutopilotStatus) -> String {
         }
         (Some(_), None) => "it goes on".to_owned(),
     };
-    match status.state_age_seconds {
-        Some(age) if age > 120.0 => format!(
-            "{whom}; {then}; the store has not answered for {}",
-            gate::words(Duration::try_from_secs_f64(age).unwrap_or_default())
-        ),
-        _ => format!("{whom}; {then}"),
+    let mut headline = format!("{whom}; {then}");
+    if status.overruled {
+        headline.push_str("; an operator blocks it or pins a version here, and live answers are no evidence meanwhile");
     }
+    if let Some(age) = status.state_age_seconds.filter(|age| *age > 120.0) {
+        headline.push_str("; the store has not answered for ");
+        headline.push_str(&gate::words(Duration::try_from_secs_f64(age).unwrap_or_default()));
+    }
+    headline
 }
 
 impl fmt::Display for AutopilotStatus {

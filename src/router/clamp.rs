@@ -146,7 +146,7 @@ pub(crate) trait Clamped: Send + Sync {
 pub(crate) struct Health {
     /// Whether it is loaded and has passed its checks.
     pub(crate) eligible: bool,
-    /// Whether an operator blocks it, or pins another.
+    /// Whether an operator blocks it, or pins a version.
     pub(crate) overruled: bool,
     /// How often its breaker has opened.
     pub(crate) breaker_opens: u64,

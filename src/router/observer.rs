@@ -8,7 +8,7 @@ use super::{
     slot::Handle,
     table::RoutingTable,
 };
-use crate::{contain::contained, prediction_id::PredictionId, version::Version};
+use crate::{Reason, contain::contained, prediction_id::PredictionId, version::Version};
 
 /// Is told of each answer that a router gives, on the path of the request: for counting who was
 /// answered by what. It cannot change the answer.
@@ -27,12 +27,14 @@ pub struct LiveAnswer<'a> {
     pub prediction_id: PredictionId,
     /// The user's targeting key, if there is one.
     pub targeting_key: Option<&'a str>,
-    /// The version that the flags named.
+    /// The version that the flags named, or that is pinned.
     pub named: &'a Version,
     /// Whether that version was asked.
     pub asked: bool,
     /// Whether an autopilot kept the user from it.
     pub held_back: bool,
+    /// Whether an operator pinned that version: neither the flags nor a share named it.
+    pub pinned: bool,
     /// Whether the version that was asked first failed, whoever answered then.
     pub failed: bool,
     /// How long the version that answered, or failed last, took.
@@ -48,6 +50,7 @@ impl<'a> LiveAnswer<'a> {
             named,
             asked: true,
             held_back: false,
+            pinned: false,
             failed: false,
             service_time: Duration::ZERO,
         }
@@ -60,6 +63,7 @@ pub(crate) struct ObservedRequest {
     slot: usize,
     asked: bool,
     held_back: bool,
+    pinned: bool,
 }
 
 impl<M: Handle> Core<M> {
@@ -74,6 +78,7 @@ impl<M: Handle> Core<M> {
             slot,
             asked: slot == choice.slot,
             held_back: matches!(choice.cause, Some(FallbackCause::HeldBack)),
+            pinned: choice.reason == Reason::Pinned,
         })
     }
 
@@ -94,6 +99,7 @@ impl<M: Handle> Core<M> {
             named: &slot.version,
             asked: named.asked,
             held_back: named.held_back,
+            pinned: named.pinned,
             failed: answered.first.is_some() || answered.called.outcome.is_err(),
             service_time: answered.called.service_time,
         };

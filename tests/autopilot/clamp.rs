@@ -20,6 +20,7 @@ use modelgate::{
     flag::EvaluationCounts,
     model_fn,
     unleash::Unleash,
+    verdict::{Finding, Metric, Overall, Verdict},
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -225,6 +226,88 @@ fn the_vendors_switch_and_the_operator_are_stronger_and_nobody_unmeant_is_reache
     assert_eq!(ask(&through), ("v1".to_owned(), Some(FallbackCause::FlagDisabled)));
     flags.replace(compiled_flags(&serving(FLAG, "v2")));
     assert_eq!(ask(&through).0, "v2");
+}
+
+#[test]
+fn what_an_operator_decides_is_no_evidence_and_the_status_says_so() {
+    let (autopilot, _evidence) = at_25_percent();
+    let verdict = Verdict::<f32>::builder("v2").metric(Metric::live_failures()).build().unwrap();
+    let router = router(&autopilot)
+        .source(test_flags(&serving(FLAG, "v2")))
+        .observer(verdict.clone())
+        .build()
+        .unwrap();
+    until(|| autopilot.status().share == 25.0);
+    verdict.enter_stage(1, 25_000);
+    let everybody_asks = || {
+        (0..400).for_each(|n| drop(router.predict(&Context::new(&key(n)), &[]).unwrap()));
+        let tally = verdict.tally();
+        let live = &tally.live[&1];
+        (live.candidate.requests, live.held_back.requests, live.both)
+    };
+    let through = (0..400).filter(|n| draw(FLAG, &key(*n)) < 25_000).count() as u64;
+    let counted = everybody_asks();
+    assert_eq!(counted, (through, 400 - through, 0));
+    assert!(!autopilot.status().overruled);
+
+    type Act<'a> = &'a dyn Fn();
+    let pin = |version| router.pin(version).unwrap();
+    let acts: [(Act<'_>, Act<'_>); 3] = [
+        (&|| pin("v2"), &|| router.unpin()),
+        (&|| pin("v1"), &|| router.unpin()),
+        (&|| router.block("v2").unwrap(), &|| router.unblock("v2").unwrap()),
+    ];
+    for (does, undoes) in acts {
+        does();
+        assert_eq!(everybody_asks(), counted, "it counts neither for the candidate nor against");
+        let status = autopilot.status();
+        assert!(status.overruled && status.headline.contains("no evidence"), "{status}");
+        assert_eq!(status.agreed_share, 25.0, "the rollout is where it was");
+        undoes();
+        assert!(!autopilot.status().overruled);
+    }
+    assert_eq!(everybody_asks(), (2 * through, 2 * (400 - through), 0));
+}
+
+/// Users whom the flag does not mean answer by the champion, too: they are no control.
+#[test]
+fn where_the_flag_means_a_region_that_fails_more_its_own_users_are_the_control() {
+    let (autopilot, _evidence) = at_25_percent();
+    let verdict = Verdict::<f32>::builder("v2").metric(Metric::live_failures()).build().unwrap();
+    let fails = |row: &[f32]| match row {
+        [1.0, ..] => Err(ModelError::new("what this region asks is hard")),
+        _ => Ok(1.0),
+    };
+    let router = ModelRouter::<[f32], f32>::builder(FLAG)
+        .model("v1", model_fn(fails))
+        .model("v2", model_fn(fails))
+        .fallback("v1")
+        .source(test_flags(
+            r#"{"flags": {"ml-model-version": {"state": "ENABLED", "defaultVariant": "old",
+                "variants": {"old": "v1", "new": "v2"},
+                "targeting": {"if": [{"==": [{"var": "region"}, "eu"]}, "new", "old"]}}}}"#,
+        ))
+        .autopilot(&autopilot)
+        .observer(verdict.clone())
+        .build()
+        .unwrap();
+    until(|| autopilot.status().share == 25.0);
+    verdict.enter_stage(1, 25_000);
+    for n in 0..6_000 {
+        // One in ten fails there, whichever version answers, and one in a thousand elsewhere.
+        let (region, hard) = if n % 2 == 0 { ("eu", n % 20 == 0) } else { ("us", n % 999 == 0) };
+        let row = [f32::from(u8::from(hard))];
+        drop(router.predict(&Context::new(&key(n)).with("region", region), &row));
+    }
+    let tally = verdict.tally();
+    let live = &tally.live[&1];
+    assert_eq!(live.candidate.requests + live.held_back.requests, 3_000, "those of the region");
+    assert_eq!(live.failures().candidate + live.failures().held_back, 300);
+    let judgement = verdict.judge();
+    let failures = judgement.metric("live_failures").unwrap();
+    assert_ne!(failures.finding, Finding::Worse, "{}", failures.sentence);
+    assert_ne!(judgement.overall, Overall::RollBack, "{judgement}");
+    assert!(!judgement.health.sample_ratio.unwrap().mismatch, "{judgement}");
 }
 
 #[test]

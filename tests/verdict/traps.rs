@@ -3,7 +3,7 @@
 //! | what would fool it | test |
 //! |---|---|
 //! | a user who comes ten times | `simulation::ten_pairs_a_user_fool_the_unit_of_requests_and_not_that_of_users` |
-//! | users whom the flag never meant, as control | `live::a_version_that_was_blocked_and_one_that_was_not_meant_are_no_control` |
+//! | users whom the flag never meant, as control | `live::a_version_that_was_blocked_and_one_that_was_not_meant_are_no_control`, and through a router, `where_the_flag_means_a_region_that_fails_more_its_own_users_are_the_control` of the autopilot's |
 //! | a shadow that is slow because its threads are idle ones | `different_is_not_worse_and_a_shadow_that_is_slow_condemns_nobody` |
 //! | an input that both refuse, or the candidate alone | `an_input_that_both_refuse_is_no_pair_and_one_that_only_the_candidate_refuses_is_its_failure` |
 //! | runs lost because of the candidate, and others | `a_deadline_is_the_candidates_failure_and_a_full_queue_is_a_missing_pair`, `too_many_missing_pairs_stop_an_advance` |

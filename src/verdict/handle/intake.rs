@@ -136,7 +136,8 @@ impl<P: Send + Sync, L: Send + Sync> AnswerObserver for Verdict<P, L> {
     #[inline]
     fn answered(&self, answer: &LiveAnswer<'_>) {
         let VerdictShared { live, plan, .. } = &*self.inner;
-        if !live.is_on() || *answer.named != plan.candidate {
+        // Where it is pinned nobody is held back, and there is nothing to compare it with.
+        if !live.is_on() || answer.pinned || *answer.named != plan.candidate {
             return;
         }
         let arm = match (answer.asked, answer.held_back) {
