@@ -189,7 +189,7 @@ fn a_document_of_expressions_that_take_too_much_is_refused_and_says_what_allows_
     // What any document may have would take this test minutes to fill.
     const LIMIT: u64 = 60_000;
     let said = |error: DocumentError| error.too_large().unwrap().to_string();
-    let many = |one: &str| vec![one; 4].join(",");
+    let many = |one: &str| [one; 4].join(",");
     let clause = format!(r#"{{"attribute": "a", "op": "matches", "values": ["{PATTERN}"]}}"#);
     counts_patterns(
         format!(
