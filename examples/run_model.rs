@@ -77,7 +77,7 @@ enum NonFinite {
     Allowed,
 }
 
-enum Engine {
+pub(crate) enum Engine {
     Tract,
     Runtime(onnx::Runtime),
 }
@@ -92,21 +92,31 @@ fn main() -> ExitCode {
     };
     // A panic of an engine is caught and told as an error; its trace would only stand in between.
     std::panic::set_hook(Box::new(|_| {}));
+    match serve(io::stdin().lock(), &mut io::stdout().lock(), &engine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Gives one line for each line that is not blank.
+pub(crate) fn serve(
+    requests: impl BufRead,
+    answers: &mut impl Write,
+    engine: &Engine,
+) -> io::Result<()> {
     let mut kept = Kept::default();
-    let mut out = io::stdout().lock();
-    for line in io::stdin().lock().split(b'\n') {
-        let Ok(line) = line else { return ExitCode::FAILURE };
+    for line in requests.split(b'\n') {
+        let line = line?;
         let answer = match str::from_utf8(&line) {
             Ok(line) if line.trim().is_empty() => continue,
-            Ok(line) => answer(line, &engine, &mut kept),
+            Ok(line) => answer(line, engine, &mut kept),
             Err(error) => json!({ "error": format!("the request: {error}") }),
         };
         // Each line is flushed: who asks may wait for it.
-        if writeln!(out, "{answer}").and_then(|()| out.flush()).is_err() {
-            return ExitCode::FAILURE;
-        }
+        writeln!(answers, "{answer}")?;
+        answers.flush()?;
     }
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 fn engine() -> Result<Engine, Box<dyn Error>> {

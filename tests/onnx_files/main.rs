@@ -6,4 +6,6 @@ mod beside;
 mod faces;
 mod hostile;
 mod numbers;
+#[cfg(feature = "ort")]
+mod run_model;
 mod write;
