@@ -212,6 +212,12 @@ pub const HOSTILE: [(&str, &[Shape]); 4] = [
                 r#""a-name-of-which-nobody-would-expect-that-anything-bears-it-in-full-%":{"key":"a-name-of-which-nobody-would-expect-that-anything-bears-it-in-full-%"}"#,
                 "}}",
             ),
+            shape(
+                "switched off, without rules",
+                r#"{"flags": {"#,
+                r#""a-team-s-feature-that-is-not-released-%": {"key": "a-team-s-feature-that-is-not-released-%", "version": 1, "on": false, "variations": [true], "offVariation": 0}"#,
+                "}}",
+            ),
             shape("flags under data", r#"{"data": {"flags": {"#, r#""%":{}"#, "}}}"),
             shape("flags that are none", r#"{"flags": {"#, r#""%":0"#, "}}"),
             shape("values", r#"{"flagValues": {"#, r#""%":0"#, "}}"),

@@ -122,7 +122,7 @@ impl Plan {
         match self {
             #[cfg(feature = "onnx")]
             Plan::Direct(direct) => {
-                let outputs = direct.many(rows).ok_or_else(no_class)?;
+                let outputs = caught(|| direct.many(rows).ok_or_else(no_class))?;
                 Ok(Outputs::Direct(outputs::DirectOutputs::new(direct, outputs)))
             }
             #[cfg(feature = "onnx")]
@@ -147,7 +147,7 @@ impl Plan {
     ) -> Option<Result<Classification, ModelError>> {
         match self {
             #[cfg(feature = "onnx")]
-            Plan::Direct(direct) => Some(direct.one(row).ok_or_else(no_class)),
+            Plan::Direct(direct) => Some(caught(|| direct.one(row).ok_or_else(no_class))),
             _ => {
                 let _ = row;
                 None
