@@ -31,8 +31,9 @@ pub fn print(plan: &Plan) {
     let swapped = Arc::new(ArcSwap::new(Arc::clone(&sets[0])));
     let locked = Arc::new(RwLock::new(Arc::clone(&sets[0])));
     let by_store = |user: usize| fed.flags.boolean(&key, &contexts[user], false);
-    let by_swap =
-        |user: usize| swapped.load().evaluate_at(&key, &contexts[user], &clock).boolean(false).value;
+    let by_swap = |user: usize| {
+        swapped.load().evaluate_at(&key, &contexts[user], &clock).boolean(false).value
+    };
     let by_lock = |user: usize| {
         let set = Arc::clone(&locked.read().unwrap());
         set.evaluate_at(&key, &contexts[user], &clock).boolean(false).value
