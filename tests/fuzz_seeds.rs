@@ -6,6 +6,8 @@ mod exercise;
 #[path = "../fuzz/src/onnx.rs"]
 mod onnx;
 
+#[cfg(feature = "onnx")]
+use std::io::Read;
 use std::{fs, path::Path};
 
 type Exercise = fn(&[u8]);
@@ -42,4 +44,20 @@ fn every_seed_is_survived() {
 #[test]
 fn every_onnx_file_is_loaded_or_refused() {
     every_seed_of("onnx", onnx::onnx, 20);
+}
+
+/// What fuzzing with coverage has kept: files that each reach a place of the code that no other does.
+#[cfg(feature = "onnx")]
+#[test]
+fn every_file_that_fuzzing_kept_is_loaded_or_refused() {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/onnx_corpus.tar.gz");
+    let archive = flate2::read::GzDecoder::new(fs::File::open(archive).unwrap());
+    let mut files = 0;
+    for file in tar::Archive::new(archive).entries().unwrap() {
+        let mut input = Vec::new();
+        file.unwrap().read_to_end(&mut input).unwrap();
+        onnx::onnx(&input);
+        files += usize::from(!input.is_empty());
+    }
+    assert!(files > 600, "{files}");
 }
