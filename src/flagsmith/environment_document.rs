@@ -221,7 +221,7 @@ impl IdentityJson<'_> {
         for state in self.identity_features {
             let mut state = state.compile(environment);
             // An identity's own features have no variants.
-            (state.variants, state.key) = Default::default();
+            (state.variants, state.key, state.prefix) = Default::default();
             state.priority = f64::NEG_INFINITY;
             states.push(state);
         }

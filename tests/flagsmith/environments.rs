@@ -103,6 +103,19 @@ fn document() -> Json {
 }
 
 #[test]
+fn an_identitys_own_feature_has_no_variants() {
+    let mut document = document();
+    let values = document["feature_states"][0]["multivariate_feature_state_values"].clone();
+    let own = &mut document["identity_overrides"][0]["identity_features"][0];
+    own["multivariate_feature_state_values"] = values;
+    let flags = compile(&document);
+    let vip = Context::new("vip");
+    let details = flags.evaluate("model", &vip);
+    assert_eq!(details.variant, None);
+    assert_eq!(details.string("none").value, "pinned");
+}
+
+#[test]
 fn an_environment_document_serves_segments_identities_and_variants() {
     let flags = compile(&document());
     let dialect = Flagsmith::new();

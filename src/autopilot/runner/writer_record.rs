@@ -219,7 +219,10 @@ mod tests {
             meanwhile.into_iter().for_each(|happens| happens());
             *self.shows.lock() = Some(intent.rev);
             if std::mem::take(&mut *self.hangs.lock()) {
-                return Err(WriteError::plain("the server has not answered in time"));
+                return Err(WriteError::new(
+                    "nothing was heard",
+                    "the server has not answered in time",
+                ));
             }
             Ok(Written(json!(*self.shows.lock())))
         }
