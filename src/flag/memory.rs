@@ -11,6 +11,11 @@ const TIMES: u64 = 8;
 /// What every document may take, unless a limit was given: small ones are never refused.
 const ALWAYS: u64 = 32 << 20;
 
+/// What a document of so many bytes may take, where a limit was given or none.
+pub(super) fn allowed(given: Option<u64>, bytes: u64) -> u64 {
+    given.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS))
+}
+
 /// The memory that compiling one document may take.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MemoryLimit(Option<u64>);
@@ -40,7 +45,7 @@ impl MemoryLimit {
 
     fn check(self, text: &str, costs: &Costs) -> Result<(), DocumentTooLarge> {
         let bytes = text.len() as u64;
-        let limit = self.0.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS));
+        let limit = allowed(self.0, bytes);
         let memory = costs.of(text);
         if memory <= limit {
             return Ok(());

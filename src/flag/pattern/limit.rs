@@ -7,15 +7,9 @@
 
 use std::cell::Cell;
 
-use crate::flag::{DocumentError, DocumentTooLarge, FlagProblem};
+use crate::flag::{DocumentError, DocumentTooLarge, FlagProblem, memory::allowed};
 
-/// How many times its own size a document's patterns may take, unless a limit was given.
-const TIMES: u64 = 8;
-
-/// What the patterns of any document may take, unless a limit was given.
-const ALWAYS: u64 = 32 << 20;
-
-/// The memory that the patterns of one document may take.
+/// The memory that the patterns of one document may take: as much as its text is allowed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PatternLimit(Option<u64>);
 
@@ -76,7 +70,7 @@ impl PatternLimit {
 
     fn counted<T>(self, text: &str, compile: impl FnOnce() -> T) -> (T, Option<DocumentTooLarge>) {
         let bytes = text.len() as u64;
-        let limit = self.0.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS));
+        let limit = allowed(self.0, bytes);
         let counting = Counting(COUNT.replace(Some(Count { limit, spent: 0 })));
         let compiled = compile();
         let spent = COUNT.get().map_or(0, |count| count.spent);
