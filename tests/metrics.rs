@@ -118,7 +118,9 @@ fn policies_with_one_candidate_have_counts_of_their_own_and_one_published_sum() 
         .model("v2", Puppet::new(2.0))
         .fallback("v1")
         .flags(both)
-        .shadow(Shadow::flag("asks-for-it").candidate("v2").sample(30.0).budget(Budget::unlimited()))
+        .shadow(
+            Shadow::flag("asks-for-it").candidate("v2").sample(30.0).budget(Budget::unlimited()),
+        )
         .shadow(Shadow::always().candidate("v2").budget(Budget::unlimited()))
         .compare(modelgate::compare::Tolerance::absolute(0.1))
         .build()
@@ -138,7 +140,11 @@ fn policies_with_one_candidate_have_counts_of_their_own_and_one_published_sum() 
             "modelgate_shadows_completed_total router=fraud candidate=v2 agreement=disagreed",
         );
         assert_eq!(published, Some(counted.iter().sum()), "{counted:?}");
-        assert_eq!(counted.iter().sum::<u64>(), 200, "a candidate runs once a request: {counted:?}");
+        assert_eq!(
+            counted.iter().sum::<u64>(),
+            200,
+            "a candidate runs once a request: {counted:?}"
+        );
     }
     let counted = asked_for.stats().shadows.iter().map(|one| one.candidates[0].disagreed()).min();
     assert!(counted > Some(0), "each policy counts its own");

@@ -194,6 +194,7 @@ fn no_debug_output_or_error_shows_a_user_a_query_a_key_or_a_token() {
         assert!(!shown.contains("hidden") && !shown.contains("den@"), "{shown}");
     }
     // It is of use all the same: the host is there.
-    let with_host = shown.iter().filter(|shown| shown.contains("https://flags.example.com")).count();
+    let with_host =
+        shown.iter().filter(|shown| shown.contains("https://flags.example.com")).count();
     assert!(with_host >= 9, "{with_host}: {shown:#?}");
 }

@@ -244,7 +244,10 @@ mod quota {
                 ]
             };
             let files: Vec<(String, String)> = [
-                ("proc/self/cgroup".into(), "1:name=systemd:/x\n4:cpuacct,cpu:/pods/pod/app\n".into()),
+                (
+                    "proc/self/cgroup".into(),
+                    "1:name=systemd:/x\n4:cpuacct,cpu:/pods/pod/app\n".into(),
+                ),
                 (
                     "proc/self/mountinfo".into(),
                     "31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpuacct,cpu\n".into(),

@@ -345,7 +345,8 @@ fn a_flagd_file_is_replaced_where_it_is_and_stays_readable_for_whom_it_was() {
     let volume = folder.path().join("volume");
     std::fs::create_dir(&volume).unwrap();
     let (link, file) = (folder.path().join("flags.json"), volume.join("flags.json"));
-    let document = json!({"flags": {"model": {"targeting": {"fractional": [["v1", 1], ["v2", 1]]}}}});
+    let document =
+        json!({"flags": {"model": {"targeting": {"fractional": [["v1", 1], ["v2", 1]]}}}});
     // As some editors write it.
     std::fs::write(&file, format!("\u{feff}{document}")).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();

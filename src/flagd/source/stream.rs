@@ -95,10 +95,7 @@ impl Stream {
     }
 
     /// Follows one stream, and counts how it went.
-    pub(super) async fn follow(
-        &self,
-        documents: &mut Documents,
-    ) -> Result<(), StreamFailure> {
+    pub(super) async fn follow(&self, documents: &mut Documents) -> Result<(), StreamFailure> {
         self.meter.requested();
         let result = self.read(documents).await;
         if let Err(failure) = &result {
