@@ -30,7 +30,16 @@ pub(super) enum PythonValue<'t> {
 
 impl<'t> PythonValue<'t> {
     /// The engine reads numbers out of text.
+    #[inline]
     pub(super) fn of_text(text: &'t str) -> PythonValue<'t> {
+        // Most text is none, and its first byte says so.
+        match text.as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => PythonValue::of_digits(text),
+            _ => PythonValue::Text(text),
+        }
+    }
+
+    fn of_digits(text: &'t str) -> PythonValue<'t> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text),
@@ -169,7 +178,11 @@ impl Constant {
                     .zip(version)
                     .is_some_and(|(version, other)| comparison.of(Some(version.precedence(&other))))
             }
-            PythonValue::Text(text) => comparison.of(Some(text.cmp(&self.text))),
+            PythonValue::Text(text) => match comparison {
+                Comparison::Equal => *text == *self.text,
+                Comparison::NotEqual => *text != *self.text,
+                _ => comparison.of(Some(text.cmp(&self.text))),
+            },
         }
     }
 
