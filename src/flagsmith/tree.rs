@@ -88,7 +88,7 @@ impl RuleKind {
     }
 
     /// Folds results, and stops as soon as the answer is known.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fold<'p, T>(
         self,
         parts: &'p [T],
