@@ -339,7 +339,10 @@ impl BigSegments for Cache {
             members.used.store(true, Ordering::Relaxed);
         }
         let age = members.fetched.elapsed();
-        if !waits && age >= shared.settings.fresh_for && !members.wanted.swap(true, Ordering::Relaxed) {
+        if !waits
+            && age >= shared.settings.fresh_for
+            && !members.wanted.swap(true, Ordering::Relaxed)
+        {
             members.wanted.store(shared.want(key, None), Ordering::Relaxed);
         }
         let status = match () {

@@ -219,10 +219,7 @@ impl<M: Handle> Core<M> {
     }
 
     #[inline]
-    pub(crate) fn decide(
-        &self,
-        context: &dyn EvaluationContext,
-    ) -> Result<Decision, PredictError> {
+    pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, PredictError> {
         let table = self.table.load();
         let request = self.request(context);
         // Not by way of `choose`, and with the caller's own error: what is in between is copied once
