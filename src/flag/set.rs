@@ -64,6 +64,7 @@ impl FlagSet {
     }
 
     /// The flag `key`.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<&Flag> {
         self.flags.get(key)
     }

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::{condition::Condition, hashing::Prefix};
-use crate::value::{Map, Value};
+use crate::{
+    flag::table::NameHash,
+    value::{Map, Value},
+};
 
 /// One state of a feature: the environment's, or the one a segment or an identity has instead.
 #[derive(Debug)]
 pub(super) struct FeatureState {
     pub(super) name: Arc<str>,
+    /// What its overrides are found by.
+    pub(super) name_hash: NameHash,
     /// What its splits are salted with; empty when it has no splits.
     pub(super) key: Box<str>,
     /// For the identities without a key of their own, where they get different variants.
@@ -83,7 +88,7 @@ impl RuleKind {
     }
 
     /// Folds results, and stops as soon as the answer is known.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fold<'p, T>(
         self,
         parts: &'p [T],
