@@ -100,7 +100,7 @@ impl<'t> PythonValue<'t> {
 
 impl Subject<'_> {
     /// Lends the value as the engine holds it. There is none for null.
-    #[inline]
+    #[inline(always)]
     pub(super) fn with_value<T>(&self, read: impl FnOnce(PythonValue<'_>) -> T) -> Option<T> {
         // What most conditions read, without another question of its type.
         if let Subject::Text(text) = self {
