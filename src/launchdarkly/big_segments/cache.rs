@@ -32,7 +32,8 @@ const QUEUE: usize = 1000;
 /// DynamoDB, a table of yours.
 ///
 /// Both methods may wait as long as they must: they are called on threads of the
-/// [`Cache`]'s own, several at a time. One that panics has failed.
+/// [`Cache`]'s own, the first for four contexts at a time. One that panics has failed. A context that the store
+/// hangs over delays no other, while fewer than four of them hang at once: let a client time out.
 pub trait Store: Send + Sync + 'static {
     /// The segments of one context, by the names under which the store lists them
     /// (`beta-users.g2`): `true` for those that it is in, `false` for those that it is kept out of.
