@@ -205,11 +205,8 @@ fn flags_are_fetched_and_fetched_again() {
 
 #[test]
 fn a_header_that_changes_is_sent_at_once_and_no_other() {
-    let server = Server::new(vec![
-        Reply::Text("401 Unauthorized", String::new()),
-        good("1"),
-        good("2"),
-    ]);
+    let server =
+        Server::new(vec![Reply::Text("401 Unauthorized", String::new()), good("1"), good("2")]);
     let hour = Duration::from_secs(3600);
     let source = quick(server.url()).interval(hour).retry(hour, hour);
     let (source, token) = source.changing_header("Authorization", "Bearer first");
