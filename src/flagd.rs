@@ -187,6 +187,12 @@ impl Flagd {
         document::compile(&self.settings, self.memory, crate::dialect::without_mark(text))
     }
 
+    /// Says whether a definition may be compiled, before anybody makes a copy of it.
+    #[cfg(feature = "flagd")]
+    fn admit(&self, text: &str) -> Result<(), DocumentError> {
+        document::admit(self.memory, crate::dialect::without_mark(text))
+    }
+
     /// Compiles one flag: what stands under its key in a definition.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod panic_pause;
 mod parker;
 pub(crate) mod policy;
 mod pool;
+mod queue;
 mod run;
 mod sample;
 mod scope;

@@ -27,6 +27,11 @@ const COSTS: Costs = Costs {
     working: PartCosts { object: 150, list: 40, element: 40, name: 125, text: 30, byte: 2 },
 };
 
+#[cfg(feature = "flagd")]
+pub(super) fn admit(memory: MemoryLimit, text: &str) -> Result<(), DocumentError> {
+    memory.admit(text, &COSTS)
+}
+
 pub(super) fn compile(
     settings: &Arc<FlagdOptions>,
     memory: MemoryLimit,

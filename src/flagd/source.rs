@@ -32,7 +32,7 @@ use crate::{
     flag::{DocumentError, FlagProblem, FlagSet},
     flagd::Flagd,
     source::LastKnownGood,
-    value::{Map, Value},
+    value::Map,
 };
 
 /// Flags of a flagd server: its in-process sync protocol (`flagd.sync.v1`), where the server sends
@@ -262,20 +262,26 @@ impl FlagSource for Source {
             Stream::new(&self.settings)?
         };
         sink.watch(stream.meter());
+        let dialect = self.dialect.clone();
         let sent = SyncedDocument::new(self.dialect);
         let documents = Documents::start(self.name, Box::new(sent), self.last_known_good, sink);
-        let task = network.spawn(follow(stream, documents, Arc::new(self.settings)));
+        let task = network.spawn(follow(stream, dialect, documents, Arc::new(self.settings)));
         Ok(Subscription::on_drop(move || drop(task)))
     }
 }
 
-async fn follow(stream: Stream, mut documents: Documents, settings: Arc<SourceSettings>) {
+async fn follow(
+    stream: Stream,
+    dialect: Flagd,
+    mut documents: Documents,
+    settings: Arc<SourceSettings>,
+) {
     let (first, max) = settings.retry;
     let mut backoff = Backoff::new(first, max);
     loop {
         let before = documents.delivered();
         let opened = Instant::now();
-        let ended = stream.follow(&mut documents).await;
+        let ended = stream.follow(&dialect, &mut documents).await;
         // What a stream is well for is that it brings flags, or lasts.
         let was_well = documents.delivered() != before;
         if was_well {
@@ -320,6 +326,15 @@ struct SyncedDocument {
     said: AtomicBool,
 }
 
+/// The members of that text.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Sent<'t> {
+    #[serde(rename = "flagConfiguration", default)]
+    flags: Cow<'t, str>,
+    #[serde(rename = "syncContext", default)]
+    context: Cow<'t, Map>,
+}
+
 impl SyncedDocument {
     fn new(dialect: Flagd) -> SyncedDocument {
         SyncedDocument { dialect, said: AtomicBool::new(false) }
@@ -345,27 +360,28 @@ impl SyncedDocument {
         set.with_problems(problems)
     }
 
-    /// The flags and what every context is to have besides its own.
-    fn text(flags: &str, context: &Map) -> String {
-        let mut document = Map::new();
-        document.insert("flagConfiguration", flags);
-        document.insert("syncContext", Value::Map(context.clone()));
-        Value::Map(document).to_string()
+    /// The flags and what every context is to have besides its own. Flags that would take too much
+    /// memory are refused before there is a copy of them.
+    fn text(dialect: &Flagd, flags: &str, context: &Map) -> Result<String, DocumentError> {
+        dialect.admit(flags)?;
+        let document = Sent { flags: Cow::Borrowed(flags), context: Cow::Borrowed(context) };
+        serde_json::to_string(&document)
+            .map_err(|error| DocumentError::with_source("no text of what was sent", error))
     }
 }
 
 impl Dialect for SyncedDocument {
     fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        let document: Map = serde_json::from_str(text)
+        let Sent { flags, context } = serde_json::from_str(text)
             .map_err(|error| DocumentError::with_source("not what a flagd server sends", error))?;
-        let flags = document.get("flagConfiguration").and_then(Value::as_str).unwrap_or_default();
-        let set = match document.get("syncContext").and_then(Value::as_map) {
-            Some(context) if !context.is_empty() => {
-                self.dialect.clone().with_static_context(context.clone()).compile(flags)
+        let set = match context.is_empty() {
+            true => self.dialect.compile(&flags),
+            false => {
+                let context = context.into_owned();
+                self.dialect.clone().with_static_context(context).compile(&flags)
             }
-            _ => self.dialect.compile(flags),
         };
-        Ok(self.with_generation_checked(set?, flags))
+        Ok(self.with_generation_checked(set?, &flags))
     }
 }
 
@@ -388,7 +404,7 @@ impl fmt::Debug for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flagd::Fractional;
+    use crate::{flagd::Fractional, value::Value};
 
     #[test]
     fn a_generation_that_nobody_chose_is_a_problem_of_flags_that_split() {
@@ -397,7 +413,7 @@ mod tests {
                 r#"{{"flags": {{"f": {{"state": "ENABLED", "variants": {{"a": 1, "b": 2}},
                     "defaultVariant": "a", "targeting": {rule}}}}}}}"#
             );
-            SyncedDocument::text(&flags, &Map::new())
+            SyncedDocument::text(&Flagd::new(), &flags, &Map::new()).unwrap()
         };
         let split = flag(r#"{"fractional" : [["a", 1], ["b", 1]]}"#);
         let plain = flag(r#"{"if": [{"==": [{"var": "fractional"}, "fractional"]}, "b"]}"#);
@@ -409,5 +425,22 @@ mod tests {
         for generation in [Fractional::V1, Fractional::V2, Fractional::V3] {
             assert_eq!(problems(Flagd::new().with_fractional(generation), &split), 0);
         }
+    }
+
+    #[test]
+    fn flags_that_would_take_too_much_memory_are_refused_before_they_are_copied() {
+        let flags = r#"{"flags": {"f": {"state": "ENABLED", "variants": {"a": 1}}}}"#;
+        let context: Map = [("region", "eu")].into_iter().collect();
+        let text =
+            |limit| SyncedDocument::text(&Flagd::new().with_max_memory(limit), flags, &context);
+        let refused = text(100).unwrap_err();
+        let sizes = refused.too_large().unwrap();
+        assert_eq!((sizes.bytes, sizes.limit), (flags.len() as u64, 100));
+        let text = text(10_000).unwrap();
+        assert_eq!(SyncedDocument::new(Flagd::new()).compile(&text).unwrap().len(), 1);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let document = document.as_map().unwrap();
+        assert_eq!(document.get("flagConfiguration").and_then(Value::as_str), Some(flags));
+        assert_eq!(document.get("syncContext").and_then(Value::as_map), Some(&context));
     }
 }

@@ -13,19 +13,19 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+        atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
     counts::DropCause,
     dropped::Claim,
     parker::Parker,
+    queue::{JobQueue, Next},
     scope::{AccountHandle, ShadowScope},
 };
 pub(super) use crate::contain::contained;
@@ -53,26 +53,20 @@ impl Running {
 
 pub(super) struct Pool {
     shared: Arc<PoolState>,
-    sender: Sender<Message>,
-    queue: Receiver<Message>,
     running: Vec<Arc<Running>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     flushing: Mutex<()>,
     pub(super) grace: Duration,
 }
 
-enum Message {
-    /// A job, and the phase it was accepted in.
-    Job(Box<dyn Job>, usize),
-    /// For one thread: end.
-    Stop,
-}
+/// A job, and the phase it was accepted in.
+type QueuedJob = (Box<dyn Job>, usize);
 
 struct PoolState {
     capacity: usize,
     /// Places taken in the queue.
     waiting: AtomicUsize,
-    closed: AtomicBool,
+    queue: JobQueue<QueuedJob>,
     /// Flips with every wait in `flush`; its parity says where new jobs are counted.
     phase: AtomicUsize,
     /// Jobs accepted in an even and in an odd phase that have not ended.
@@ -83,8 +77,6 @@ struct PoolState {
     /// Those who wait in `flush`, for whom pauses are cut short.
     flushing: AtomicUsize,
     hooks: Hooks,
-    /// One for each thread.
-    parkers: Box<[Parker]>,
     /// Held while `open` or `alive` is looked at by one who waits on `changed`.
     watch: Mutex<()>,
     changed: Condvar,
@@ -106,34 +98,29 @@ impl Pool {
         account: &AccountHandle,
         hooks: Hooks,
     ) -> std::io::Result<Pool> {
-        let (sender, queue) = unbounded();
         let shared = Arc::new(PoolState {
             capacity,
             waiting: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
+            queue: JobQueue::new(threads),
             phase: AtomicUsize::new(0),
             open: [AtomicUsize::new(0), AtomicUsize::new(0)],
             alive: AtomicUsize::new(0),
             pausing: AtomicUsize::new(0),
             flushing: AtomicUsize::new(0),
             hooks,
-            parkers: (0..threads).map(|_| Parker::default()).collect(),
             watch: Mutex::new(()),
             changed: Condvar::new(),
         });
         let running: Vec<Arc<Running>> = (0..threads).map(|_| Arc::default()).collect();
         let pool = Pool {
             shared,
-            sender,
-            queue,
             running,
             threads: Mutex::new(Vec::new()),
             flushing: Mutex::new(()),
             grace,
         };
         for (number, running) in pool.running.iter().enumerate() {
-            let (shared, queue, running) =
-                (pool.shared.clone(), pool.queue.clone(), running.clone());
+            let (shared, running) = (pool.shared.clone(), running.clone());
             pool.shared.alive.fetch_add(1, Ordering::SeqCst);
             let (alive, account) = (Alive(shared), account.clone());
             // Should this fail, `alive` is dropped with the closure, and the threads that did
@@ -142,7 +129,7 @@ impl Pool {
                 .name(format!("modelgate-shadow-{number}"))
                 .spawn(move || {
                     let _inside = ShadowScope::enter(Some(account));
-                    work(&alive.0, number, &queue, &running);
+                    work(&alive.0, number, &running);
                 })?;
             pool.threads.lock().push(thread);
         }
@@ -152,7 +139,7 @@ impl Pool {
     /// Takes a place in the queue. Writes nothing when there is none.
     #[inline]
     pub(super) fn reserve(&self) -> Result<Place<'_>, DropCause> {
-        if self.shared.closed.load(Ordering::Relaxed) {
+        if self.shared.queue.may_be_closed() {
             return Err(DropCause::Shutdown);
         }
         // Relaxed: the count only bounds; what is in the queue is published by the channel.
@@ -176,7 +163,7 @@ impl Pool {
 
     /// Wakes a thread, to do what is to be done between jobs.
     pub(super) fn wake(&self) {
-        self.shared.unpark_one();
+        self.shared.queue.unpark_one();
     }
 
     /// Jobs that wait for a thread.
@@ -195,7 +182,7 @@ impl Pool {
             return false;
         };
         self.shared.flushing.fetch_add(1, Ordering::SeqCst);
-        self.shared.unpark_all();
+        self.shared.queue.unpark_all();
         let ended = (0..2).all(|_| {
             let old = self.shared.phase.fetch_add(1, Ordering::SeqCst) % 2;
             self.shared.wait(until, || self.shared.open(old).load(Ordering::SeqCst) == 0)
@@ -209,19 +196,10 @@ impl Pool {
     /// by itself.
     pub(super) fn shutdown(&self, grace: Duration) {
         let mut threads = self.threads.lock();
-        if self.shared.closed.swap(true, Ordering::SeqCst) {
+        if !self.shared.queue.close(threads.len(), |job| self.shared.lose(job)) {
             // Those who still run have been waited for.
-            return self.lose_all();
+            return;
         }
-        // Pairs with the fence in `Place::send`: either the sender sees `closed` and empties the
-        // queue itself, or its job is in the queue by now.
-        fence(Ordering::SeqCst);
-        self.lose_all();
-        for _ in threads.iter() {
-            // The channel cannot be closed: this pool holds both ends.
-            let _ = self.sender.send(Message::Stop);
-        }
-        self.shared.unpark_all();
         let until = Instant::now() + grace.min(LONGEST);
         let ended = self.shared.wait(until, || self.shared.alive.load(Ordering::SeqCst) == 0);
         for running in &self.running {
@@ -229,33 +207,11 @@ impl Pool {
                 claim.dropped(DropCause::Shutdown);
             }
         }
-        self.lose_all();
+        self.shared.queue.lose_all(|job| self.shared.lose(job));
         for thread in threads.drain(..) {
             if ended || thread.is_finished() {
                 let _ = thread.join();
             }
-        }
-    }
-
-    /// Counts everything in the queue as lost.
-    fn lose_all(&self) {
-        let mut stops = 0_usize;
-        while let Ok(message) = self.queue.try_recv() {
-            match message {
-                Message::Job(job, phase) => {
-                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-                    lose(job);
-                    self.shared.ended(phase);
-                }
-                Message::Stop => stops = stops.saturating_add(1),
-            }
-        }
-        // These were for the threads.
-        for _ in 0..stops {
-            let _ = self.sender.send(Message::Stop);
-        }
-        if stops > 0 {
-            self.shared.unpark_all();
         }
     }
 }
@@ -279,14 +235,8 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     pub(super) fn send(mut self, job: Box<dyn Job>) {
         self.sent = true;
-        // The channel cannot be closed: the pool holds both ends.
-        let _ = self.pool.sender.send(Message::Job(job, self.phase));
-        // Pairs with the fences in `shutdown` and in `Parker::park`.
-        fence(Ordering::SeqCst);
-        self.pool.shared.unpark_one();
-        if self.pool.shared.closed.load(Ordering::SeqCst) {
-            self.pool.lose_all();
-        }
+        let shared = &self.pool.shared;
+        shared.queue.send((job, self.phase), |job| shared.lose(job));
     }
 }
 
@@ -304,9 +254,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl PoolState {
     /// Parks until there is something to do; pauses while that would be in vain.
-    fn rest(&self, parker: &Parker, queue: &Receiver<Message>) {
-        let is_wanted =
-            || self.closed.load(Ordering::SeqCst) || self.flushing.load(Ordering::SeqCst) > 0;
+    fn rest(&self, parker: &Parker) {
+        let is_wanted = || self.queue.is_closed() || self.flushing.load(Ordering::SeqCst) > 0;
         let pause = contained(&self.hooks.pause).flatten();
         match pause.filter(|pause| *pause <= LONGEST_PAUSE && !is_wanted()) {
             Some(pause) => {
@@ -314,20 +263,15 @@ impl PoolState {
                 parker.pause(pause, is_wanted);
                 self.pausing.fetch_sub(1, Ordering::SeqCst);
             }
-            None => parker.park(|| !queue.is_empty()),
+            None => parker.park(|| !self.queue.is_empty()),
         }
     }
 
-    fn unpark_one(&self) {
-        let _ = self.parkers.iter().any(Parker::unpark);
-    }
-
-    fn unpark_all(&self) {
-        fence(Ordering::SeqCst);
-        self.parkers.iter().for_each(|parker| {
-            parker.unpark();
-            parker.end_pause();
-        });
+    /// A job that nobody will run.
+    fn lose(&self, (job, phase): QueuedJob) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        lose(job);
+        self.ended(phase);
     }
 
     /// The count of the jobs accepted in a phase of this parity.
@@ -370,25 +314,22 @@ impl Drop for Alive {
     }
 }
 
-fn work(shared: &PoolState, number: usize, queue: &Receiver<Message>, running: &Running) {
-    let Some(parker) = shared.parkers.get(number) else { return };
+fn work(shared: &PoolState, number: usize, running: &Running) {
+    let Some(parker) = shared.queue.parker(number) else { return };
     parker.attach();
     loop {
-        let (job, phase) = match queue.try_recv() {
-            Ok(Message::Job(job, phase)) => (job, phase),
-            Err(TryRecvError::Empty) => {
+        let (job, phase, is_lost) = match shared.queue.next() {
+            Next::Run((job, phase)) => (job, phase, false),
+            Next::Lose((job, phase)) => (job, phase, true),
+            Next::Rest => {
                 contained(&shared.hooks.between);
-                shared.rest(parker, queue);
+                shared.rest(parker);
                 continue;
             }
-            Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return,
+            Next::Stop => return,
         };
-        // This thread may have been unparked just when it found work by itself: pass it on.
-        if !queue.is_empty() {
-            shared.unpark_one();
-        }
         shared.waiting.fetch_sub(1, Ordering::Relaxed);
-        if shared.closed.load(Ordering::SeqCst) {
+        if is_lost {
             lose(job);
         } else {
             *running.0.lock() = Some(job.claim());

@@ -15,6 +15,7 @@ use super::{
     SourceSettings, SyncedDocument,
     message::{SYNC_FLAGS, SyncFlagsRequest, SyncFlagsResponse},
 };
+use crate::flagd::Flagd;
 use crate::source::{
     SourceError,
     documents::Documents,
@@ -95,9 +96,13 @@ impl Stream {
     }
 
     /// Follows one stream, and counts how it went.
-    pub(super) async fn follow(&self, documents: &mut Documents) -> Result<(), StreamFailure> {
+    pub(super) async fn follow(
+        &self,
+        dialect: &Flagd,
+        documents: &mut Documents,
+    ) -> Result<(), StreamFailure> {
         self.meter.requested();
-        let result = self.read(documents).await;
+        let result = self.read(dialect, documents).await;
         if let Err(failure) = &result {
             self.meter.failed();
             self.meter.answered(failure.number);
@@ -107,7 +112,7 @@ impl Stream {
 
     /// Opens a stream and delivers what it brings until it ends, or until its time is up: its
     /// deadline of ours, or one of the server's.
-    async fn read(&self, documents: &mut Documents) -> Result<(), StreamFailure> {
+    async fn read(&self, dialect: &Flagd, documents: &mut Documents) -> Result<(), StreamFailure> {
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(self.max_bytes);
         let mut request = Request::new(self.request.clone());
         if let Some(selector) = &self.selector {
@@ -142,10 +147,14 @@ impl Stream {
                 Ok(Some(message)) => {
                     self.meter.received(message.flag_configuration.len());
                     self.meter.succeeded();
-                    let text =
-                        SyncedDocument::text(&message.flag_configuration, &message.context());
+                    let flags = &message.flag_configuration;
+                    let text = SyncedDocument::text(dialect, flags, &message.context());
+                    drop(message);
+                    let delivered = text
+                        .map_err(SourceError::from)
+                        .and_then(|text| documents.deliver(text, None));
                     // A set that cannot be read leaves the stream open: the next may be better.
-                    if let Err(error) = documents.deliver(text, None) {
+                    if let Err(error) = delivered {
                         documents.sink.report(error);
                     }
                 }

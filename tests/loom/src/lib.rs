@@ -1,5 +1,5 @@
 //! The snapshot cell, the publication of a router's table, its breaker, the lanes of its versions and
-//! the parking of the shadows' threads, compiled from the crate's own source over loom's doubles, and
+//! the shadows' queue with the parking of their threads, compiled from the crate's own source over loom's doubles, and
 //! run through every interleaving of small programs:
 //!
 //! ```text
@@ -75,10 +75,50 @@ mod router {
 #[path = "."]
 mod shadow {
     pub(crate) mod sync {
-        use std::sync::Arc;
+        use std::{collections::VecDeque, sync::Arc};
 
         pub(crate) use loom::sync::atomic::{AtomicBool, Ordering, fence};
-        use loom::sync::{Condvar, Mutex};
+        use loom::sync::{Condvar, Mutex, atomic::AtomicUsize};
+
+        /// As the channel, which loom cannot look into: whoever sends and whoever takes are ordered
+        /// by a lock, and whether it is empty is told without one.
+        struct Channel<T> {
+            messages: Mutex<VecDeque<T>>,
+            length: AtomicUsize,
+        }
+
+        pub(crate) struct Sender<T>(Arc<Channel<T>>);
+        pub(crate) struct Receiver<T>(Arc<Channel<T>>);
+
+        pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+            let channel = Arc::new(Channel {
+                messages: Mutex::new(VecDeque::new()),
+                length: AtomicUsize::new(0),
+            });
+            (Sender(Arc::clone(&channel)), Receiver(channel))
+        }
+
+        impl<T> Sender<T> {
+            pub(crate) fn send(&self, message: T) -> Result<(), T> {
+                let mut messages = self.0.messages.lock().unwrap();
+                messages.push_back(message);
+                self.0.length.store(messages.len(), Ordering::SeqCst);
+                Ok(())
+            }
+        }
+
+        impl<T> Receiver<T> {
+            pub(crate) fn try_recv(&self) -> Result<T, ()> {
+                let mut messages = self.0.messages.lock().unwrap();
+                let message = messages.pop_front();
+                self.0.length.store(messages.len(), Ordering::SeqCst);
+                message.ok_or(())
+            }
+
+            pub(crate) fn is_empty(&self) -> bool {
+                self.0.length.load(Ordering::SeqCst) == 0
+            }
+        }
 
         /// As the standard library's, with a token that stays until it is used: loom's own is lost
         /// when its thread comes to wait for a lock in between.
@@ -128,6 +168,8 @@ mod shadow {
 
     #[path = "../../../src/shadow/parker.rs"]
     pub(crate) mod parker;
+    #[path = "../../../src/shadow/queue.rs"]
+    pub(crate) mod queue;
 }
 
 mod reaper {

@@ -1,134 +1,61 @@
 //! The shadows' threads: a job that was handed over is taken and a pool that closes ends them,
 //! whatever meets whatever. A thread that sleeps for ever fails the model.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use loom::{
     model::Builder,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     thread,
 };
 
-use crate::shadow::parker::Parker;
+use crate::shadow::{
+    parker::Parker,
+    queue::{JobQueue, Next},
+};
 
-enum Message {
-    Job,
-    Stop,
-}
-
-/// What the pool has around a parker: the queue, which is a channel there, and its steps in order.
+/// What the pool has around its queue: threads that take from it, and counts.
 struct Pool {
-    queue: Mutex<VecDeque<Message>>,
-    /// How many are in it. Whoever is about to park looks here: loom forgets that a thread was
-    /// unparked when it comes to wait for a lock.
-    queued: AtomicUsize,
-    parkers: Vec<Parker>,
-    closed: AtomicBool,
+    queue: JobQueue<()>,
+    threads: usize,
     ran: AtomicUsize,
     lost: AtomicUsize,
 }
 
 impl Pool {
     fn new(threads: usize) -> Arc<Pool> {
-        Arc::new(Pool {
-            queue: Mutex::new(VecDeque::new()),
-            queued: AtomicUsize::new(0),
-            parkers: (0..threads).map(|_| Parker::default()).collect(),
-            closed: AtomicBool::new(false),
-            ran: AtomicUsize::new(0),
-            lost: AtomicUsize::new(0),
-        })
+        let (ran, lost) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Pool { queue: JobQueue::new(threads), threads, ran, lost })
     }
 
     fn start(self: &Arc<Pool>, number: usize) -> thread::JoinHandle<()> {
         let pool = Arc::clone(self);
         thread::spawn(move || {
-            let parker = &pool.parkers[number];
+            let parker = pool.queue.parker(number).unwrap();
             parker.attach();
             loop {
-                match pool.pop() {
-                    Some(Message::Job) => {
-                        if pool.has_work() {
-                            pool.unpark_one();
-                        }
-                        pool.ran.fetch_add(1, Ordering::SeqCst);
-                    }
-                    Some(Message::Stop) => return,
-                    None => parker.park(|| pool.has_work()),
+                match pool.queue.next() {
+                    Next::Run(()) => drop(pool.ran.fetch_add(1, Ordering::SeqCst)),
+                    Next::Lose(()) => pool.lose(()),
+                    Next::Rest => parker.park(|| !pool.queue.is_empty()),
+                    Next::Stop => return,
                 }
             }
         })
     }
 
-    fn has_work(&self) -> bool {
-        self.queued.load(Ordering::SeqCst) > 0
-    }
-
-    fn push(&self, message: Message) {
-        let mut queue = self.queue.lock().unwrap();
-        queue.push_back(message);
-        self.queued.store(queue.len(), Ordering::SeqCst);
-    }
-
-    fn pop(&self) -> Option<Message> {
-        let mut queue = self.queue.lock().unwrap();
-        let message = queue.pop_front();
-        self.queued.store(queue.len(), Ordering::SeqCst);
-        message
-    }
-
-    fn unpark_one(&self) {
-        let _ = self.parkers.iter().any(Parker::unpark);
-    }
-
-    fn unpark_all(&self) {
-        fence(Ordering::SeqCst);
-        for parker in &self.parkers {
-            parker.unpark();
-            parker.end_pause();
-        }
-    }
-
     /// As a request hands a job over.
     fn send(&self) {
-        self.push(Message::Job);
-        fence(Ordering::SeqCst);
-        self.unpark_one();
-        if self.closed.load(Ordering::SeqCst) {
-            self.lose_all();
-        }
+        self.queue.send((), |job| self.lose(job));
     }
 
     /// As a shutdown ends the threads.
-    fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        self.lose_all();
-        for _ in &self.parkers {
-            self.push(Message::Stop);
-        }
-        self.unpark_all();
+    fn close(&self) -> bool {
+        self.queue.close(self.threads, |job| self.lose(job))
     }
 
-    fn lose_all(&self) {
-        let mut stops = 0;
-        while let Some(message) = self.pop() {
-            match message {
-                Message::Job => {
-                    self.lost.fetch_add(1, Ordering::SeqCst);
-                }
-                Message::Stop => stops += 1,
-            }
-        }
-        for _ in 0..stops {
-            self.push(Message::Stop);
-        }
-        if stops > 0 {
-            self.unpark_all();
-        }
+    fn lose(&self, (): ()) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
     }
 
     fn ended(&self) -> usize {
@@ -149,11 +76,13 @@ fn a_thread_that_is_about_to_park_never_misses_a_job() {
         let pool = Pool::new(1);
         let worker = pool.start(0);
         pool.send();
-        pool.push(Message::Stop);
-        fence(Ordering::SeqCst);
-        pool.unpark_one();
+        // Only what has run, or is lost by the closing, was not forgotten.
+        while pool.ran.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        assert!(pool.close());
         worker.join().unwrap();
-        assert_eq!(pool.ran.load(Ordering::SeqCst), 1);
+        assert_eq!(pool.ended(), 1);
     });
 }
 
@@ -166,10 +95,10 @@ fn a_job_that_meets_the_shutdown_runs_or_is_lost_and_the_thread_ends() {
             let pool = Arc::clone(&pool);
             thread::spawn(move || pool.send())
         };
-        pool.close();
+        assert!(pool.close());
         sender.join().unwrap();
         worker.join().unwrap();
-        pool.lose_all();
+        pool.queue.lose_all(|job| pool.lose(job));
         assert_eq!(pool.ended(), 1, "counted once");
     });
 }
@@ -182,11 +111,11 @@ fn two_threads_both_end_whoever_takes_the_job() {
         let pool = Pool::new(2);
         let workers = [pool.start(0), pool.start(1)];
         pool.send();
-        pool.close();
+        assert!(pool.close());
         for worker in workers {
             worker.join().unwrap();
         }
-        pool.lose_all();
+        pool.queue.lose_all(|job| pool.lose(job));
         assert_eq!(pool.ended(), 1);
     });
 }
