@@ -1,4 +1,4 @@
-//! A classifier whose inputs are the columns of a table, each of its own type.
+//! [`ColumnClassifier`]: the named columns of a table in, each of its own type, classes out.
 
 mod column;
 mod input;
@@ -25,13 +25,13 @@ use crate::{
     model::{Acceptance, Classification, Label, Model, ModelError},
 };
 
-/// A classifier whose inputs are the columns of a table, numbers and texts among them: it takes
+/// A classifier whose inputs are the columns of a table, of numbers or strings: it takes
 /// [`Features`].
 ///
 /// This is what scikit-learn's `ColumnTransformer` becomes when it is exported with an input for
-/// each column: the names of the inputs are the names of the features, and their element types are
-/// what each may hold. A [sidecar](Loader::sidecar) may narrow them, give others their names,
-/// and is needed where one input holds several columns, whose names no exporter writes.
+/// each column: the names of the inputs are the names of the features, and the element types say
+/// what each may hold. A [sidecar](Loader::sidecar) may narrow the types and rename features; it
+/// is required where one input holds several columns, as no exporter writes their names.
 ///
 /// ```no_run
 /// use modelgate::{Features, Model, features::FeatureValue, onnx};
@@ -43,8 +43,8 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Loading runs a first row: the first golden row of the sidecar, or zeros and the first of the
-/// `values` of a text. A model that refuses texts it does not know needs either.
+/// Loading runs a first row: the sidecar's first golden row, or else zeros and, for a string
+/// feature, the first of its `values`. A model that refuses unknown strings needs one or the other.
 #[derive(Clone)]
 pub struct ColumnClassifier(Arc<ColumnPlans>);
 
@@ -79,7 +79,8 @@ impl ColumnClassifier {
         self.0.inputs.iter().map(|input| &input.description)
     }
 
-    /// Rows that fit, for two engines to be compared over: the golden ones among them.
+    /// Valid rows for comparing two engines, the golden ones among them. `share` draws uniformly
+    /// from 0 to 1.
     #[cfg(all(feature = "onnx", feature = "ort"))]
     pub(super) fn random_rows(
         &self,
@@ -94,7 +95,7 @@ impl ColumnClassifier {
         rows
     }
 
-    /// How far answers may be off, as the sidecar says.
+    /// How far probabilities may be off: the sidecar's tolerance, or the default.
     #[cfg(all(feature = "onnx", feature = "ort"))]
     pub(super) fn tolerance(&self) -> f32 {
         self.0.tolerance
