@@ -49,6 +49,16 @@ pub enum AxisSize {
 }
 
 impl AxisSize {
+    /// The size in a `TensorShapeProto.Dimension` with this `dim_value` or `dim_param`.
+    pub(super) fn new(value: Option<i64>, param: Option<&str>) -> AxisSize {
+        match (value, param) {
+            (Some(size), _) => usize::try_from(size).map_or(AxisSize::Free, AxisSize::Fixed),
+            // Some exporters write a question mark where they know no name.
+            (None, Some(name)) if !name.is_empty() && name != "?" => AxisSize::Named(name.into()),
+            _ => AxisSize::Free,
+        }
+    }
+
     pub(super) fn fixed(&self) -> Option<usize> {
         match self {
             AxisSize::Fixed(size) => Some(*size),
