@@ -9,8 +9,8 @@ use std::{
 
 use super::rotation::{Rotation, rotate};
 
-/// Files that were written to and closed may wait for the next flush; beyond this many the oldest
-/// is brought to the disk at once, so that they cannot use up the process's open files.
+/// How many files that were written to and closed may wait for the next flush. Beyond them the oldest
+/// is synced at once, so that they cannot use up the process's open files.
 const MOST_UNSYNCED: usize = 8;
 
 /// Appends whole lines. After any error the file is closed, and the next line opens it again,
@@ -29,7 +29,7 @@ pub(super) struct RotatingFile {
 
 struct Open {
     file: File,
-    /// Where the file is once every link has been followed: old files stay on its volume.
+    /// The path without symbolic links: old files stay on the same volume.
     place: PathBuf,
     identity: Identity,
     is_regular: bool,
@@ -112,8 +112,8 @@ impl RotatingFile {
         if self.unsynced.len() > MOST_UNSYNCED
             && let Some(oldest) = self.unsynced.pop_front()
         {
-            // The flush that follows syncs nothing of it; an error here is an error of that disk,
-            // which the next write or flush meets as well.
+            // The next flush does not sync this file. An error is one of its disk, which the next write
+            // or flush meets as well.
             let _ = sync(&oldest);
         }
     }
@@ -144,8 +144,7 @@ impl RotatingFile {
         }
     }
 
-    /// Brings to the disk all that was written since this was last called, in whichever file it
-    /// is by now.
+    /// Syncs all that was written since this was last called, in whichever file it is by now.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         while let Some(file) = self.unsynced.front() {
             sync(file)?;
@@ -261,6 +260,7 @@ fn mode_of(_: &File) -> Option<u32> {
 
 /// Every record begins like this; nothing else is ever cut off.
 const BEGINNING: &[u8] = br#"{"time":"#;
+
 /// Sees to it that the file ends in a newline, and returns its length. An incomplete record of
 /// ours is cut off. Any other unfinished line is not ours to remove: it is ended.
 fn mend(path: &Path, file: &File, length: u64) -> io::Result<u64> {
