@@ -28,6 +28,7 @@ mod tally;
 mod timeline;
 mod user_filter;
 
+pub(crate) use self::{config::hex, evidence::TOLERANCE as EVIDENCE_TOLERANCE};
 pub use self::{
     config::{MetricConfig, MetricKind, Unit, VerdictConfig},
     disagreements::{Disagreement, Disagreements},

@@ -178,7 +178,9 @@ impl<P: Serialize> Serialize for RunRecord<'_, P> {
         record.serialize_field("version", &run.version)?;
         match &run.outcome {
             Ok(output) => record.serialize_field("output", output)?,
-            Err(error) => record.serialize_field("error", &ErrorRecord { error, shows_features })?,
+            Err(error) => {
+                record.serialize_field("error", &ErrorRecord { error, shows_features })?
+            }
         }
         record.serialize_field("service_us", &whole(run.service_time.as_micros()))?;
         if let Some(time) = run.cpu_time {

@@ -1,8 +1,6 @@
 //! Comparing vectors by their direction.
 
-use super::{
-    Agreement, Comparator, HasProbabilities, measure, probability_distance::comparable,
-};
+use super::{Agreement, Comparator, HasProbabilities, measure, probability_distance::comparable};
 
 /// Compares vectors by the cosine of the angle between them: for embeddings, whose length says
 /// nothing.

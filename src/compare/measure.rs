@@ -12,15 +12,5 @@ pub(super) const TOP_K_ORDER: &str = "top_k_order";
 pub(super) const COSINE: &str = "cosine";
 
 /// All of them, by which a record's measure is recognised.
-pub(crate) const ALL: [&str; 10] = [
-    NONE,
-    CUSTOM,
-    LABEL,
-    SCORE,
-    ARGMAX,
-    MAX_DISTANCE,
-    TOTAL_VARIATION,
-    TOP_K,
-    TOP_K_ORDER,
-    COSINE,
-];
+pub(crate) const ALL: [&str; 10] =
+    [NONE, CUSTOM, LABEL, SCORE, ARGMAX, MAX_DISTANCE, TOTAL_VARIATION, TOP_K, TOP_K_ORDER, COSINE];

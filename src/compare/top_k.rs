@@ -1,8 +1,6 @@
 //! Comparing the leading classes of two rankings.
 
-use super::{
-    Agreement, Comparator, HasProbabilities, measure, probability_distance::comparable,
-};
+use super::{Agreement, Comparator, HasProbabilities, measure, probability_distance::comparable};
 
 /// Compares the `k` likeliest classes, as a set or in order.
 ///

@@ -32,7 +32,7 @@ pub struct Evidence {
 
 /// How far a number may be off, relative to it: the logarithms of two platforms may differ in their
 /// last bits, and sums of many of them in a few more.
-const TOLERANCE: f64 = 1e-9;
+pub(crate) const TOLERANCE: f64 = 1e-9;
 
 /// The form of the records that this version writes and verifies.
 const SCHEMA: u32 = 1;

@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{
-    ArmCounts, KeySample, MetricKind, OutcomeCounts, OutcomeReceipt, StageCounts, VerdictConfig, id_map::IdMap,
-    stats::rounding::splitmix64, user_filter::UserFilter,
+    ArmCounts, KeySample, MetricKind, OutcomeCounts, OutcomeReceipt, StageCounts, VerdictConfig,
+    id_map::IdMap, stats::rounding::splitmix64, user_filter::UserFilter,
 };
 use crate::{prediction_id::PredictionId, sharded::Sharded};
 
@@ -203,7 +203,13 @@ impl LiveCounts {
     }
 
     #[cold]
-    fn first(&self, stage: &StageCounters, place: usize, key: (u64, u64), request: &LiveRequest<'_>) {
+    fn first(
+        &self,
+        stage: &StageCounters,
+        place: usize,
+        key: (u64, u64),
+        request: &LiveRequest<'_>,
+    ) {
         if let Some(count) = stage.keys.get(request.arm.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }

@@ -250,10 +250,7 @@ pub fn read_labels(mut csv: impl BufRead) -> io::Result<LabelFile> {
 }
 
 /// The id and the label of a line; `None` for a first line that names the columns.
-fn label_of(
-    line: &[u8],
-    is_first: bool,
-) -> Result<Option<(PredictionId, RecordedLabel)>, String> {
+fn label_of(line: &[u8], is_first: bool) -> Result<Option<(PredictionId, RecordedLabel)>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
     let fields = fields(text);
     let (Some(id), Some(label)) = (fields.first(), fields.get(1)) else {

@@ -1,4 +1,4 @@
-//! The share in a flagd file.
+//! A writer of flagd's files.
 
 use std::{
     borrow::Cow,
@@ -14,8 +14,8 @@ use super::{Intent, ShareWriter, WriteError, Written, unchanged};
 /// Writes the share into the weights of a flag's `fractional`, in a file in flagd's format.
 ///
 /// The flag's targeting has to be `{"fractional": [["candidate", weight], ["champion", weight]]}`,
-/// with the variants' names in either order; anything else is left alone and told. Weights are
-/// thousandths of a percent.
+/// with the variants' names in either order; anything else is left as it is, and is a conflict. Weights
+/// are thousandths of a percent.
 #[derive(Debug)]
 pub struct FlagdFile {
     path: PathBuf,
@@ -42,7 +42,8 @@ impl FlagdFile {
 
     /// Whether this is a split between the two, and nothing else.
     fn is_split(&self, fractional: &Value) -> bool {
-        // Every share has to be one of the two by name: an expression for the key is not.
+        // Each entry must name one of the two. An expression for the bucketing key, which may come first,
+        // does not.
         let names: Option<Vec<&str>> = fractional.as_array().and_then(|shares| {
             shares.iter().map(|share| share.get(0).and_then(Value::as_str)).collect()
         });
@@ -95,7 +96,8 @@ impl ShareWriter for FlagdFile {
     }
 }
 
-/// Writes beside, and renames: whoever watches the file sees the old one or the new one.
+/// Writes a temporary file and renames it, so that whoever watches the file sees the old one or the new
+/// one.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let beside = path.with_extension("modelgate.tmp");
     let mut file = fs::File::create(&beside)?;

@@ -9,7 +9,9 @@ use crate::{
         comparison::{SCHEMA, milliseconds},
         key::KeyHash,
     },
-    prediction_id::PredictionId, shadow::Dropped, version::Version,
+    prediction_id::PredictionId,
+    shadow::Dropped,
+    version::Version,
 };
 
 /// The cause given for runs of which only the number is known.

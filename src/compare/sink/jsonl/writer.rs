@@ -12,11 +12,7 @@ pub(super) enum Message {
 }
 
 /// Writes until the sink is gone and the queue is empty.
-pub(super) fn write_queued(
-    mut file: RotatingFile,
-    queue: &Receiver<Message>,
-    counts: &LineCounts,
-) {
+pub(super) fn write_queued(mut file: RotatingFile, queue: &Receiver<Message>, counts: &LineCounts) {
     let mut failing = false;
     let mut lost: Option<io::Error> = None;
     for message in queue {
