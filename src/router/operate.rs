@@ -16,10 +16,7 @@ macro_rules! operations {
                 &self,
                 context: &dyn EvaluationContext,
             ) -> Result<Decision, PredictError> {
-                self.inner
-                    .core
-                    .decide(context)
-                    .map_err(|MissingKeyError| PredictError::missing_key())
+                self.inner.core.decide(context)
             }
 
             /// Which version would answer, and every step that leads there: each rule, each attribute

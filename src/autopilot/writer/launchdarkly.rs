@@ -7,7 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::{autopilot::Share, source::SourceError};
+use crate::{
+    autopilot::Share,
+    source::{SourceError, network::public_part},
+};
 
 const SEMANTIC_PATCH: &str = "application/json; domain-model=launchdarkly.semanticpatch";
 
@@ -27,9 +30,11 @@ pub struct LaunchDarkly {
     requested: Mutex<Option<u64>>,
 }
 
+/// A URL may hold a user and a password.
 impl std::fmt::Debug for LaunchDarkly {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LaunchDarkly").field("url", &self.url).finish_non_exhaustive()
+        let url = public_part(&self.url);
+        f.debug_struct("LaunchDarkly").field("url", &url).finish_non_exhaustive()
     }
 }
 

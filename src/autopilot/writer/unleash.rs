@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::source::SourceError;
+use crate::source::{SourceError, network::public_part};
 
 /// Writes the share into the `rollout` parameter of one strategy, by Unleash's admin API.
 ///
@@ -19,9 +19,11 @@ pub struct Unleash {
     http: WriterClient,
 }
 
+/// A URL may hold a user and a password.
 impl std::fmt::Debug for Unleash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unleash").field("url", &self.url).finish_non_exhaustive()
+        let url = public_part(&self.url);
+        f.debug_struct("Unleash").field("url", &url).finish_non_exhaustive()
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct RotatingFile {
     open: Option<Open>,
     /// Written to since the last flush, and closed since.
     unsynced: VecDeque<File>,
+    /// Why one of them did not get there: the next flush says so, for the system tells it only once.
+    sync_error: Option<io::Error>,
     /// The folder has new names that a power cut would lose.
     renamed: bool,
     rotation_failed: bool,
@@ -51,6 +53,7 @@ impl RotatingFile {
             mode,
             open: Some(open),
             unsynced: VecDeque::new(),
+            sync_error: None,
             renamed: true,
             rotation_failed: false,
         })
@@ -112,9 +115,7 @@ impl RotatingFile {
         if self.unsynced.len() > MOST_UNSYNCED
             && let Some(oldest) = self.unsynced.pop_front()
         {
-            // The next flush does not sync this file. An error is one of its disk, which the next write
-            // or flush meets as well.
-            let _ = sync(&oldest);
+            self.sync_error = sync(&oldest).err().or(self.sync_error.take());
         }
     }
 
@@ -146,6 +147,9 @@ impl RotatingFile {
 
     /// Syncs all that was written since this was last called, in whichever file it is by now.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        if let Some(error) = self.sync_error.take() {
+            return Err(error);
+        }
         while let Some(file) = self.unsynced.front() {
             sync(file)?;
             self.unsynced.pop_front();
