@@ -99,47 +99,37 @@ where
     }
 }
 
+/// The methods of a pointer to a sink: those of the sink.
+macro_rules! of_the_pointee {
+    () => {
+        fn record(&self, comparison: &Comparison<P>) {
+            (**self).record(comparison);
+        }
+        fn dropped(&self, dropped: &Dropped) {
+            (**self).dropped(dropped);
+        }
+        fn dropped_unreported(&self, candidate: &Version, runs: u64) {
+            (**self).dropped_unreported(candidate, runs);
+        }
+        fn slices(&self, context: &dyn EvaluationContext) -> Slices {
+            (**self).slices(context)
+        }
+        fn flush(&self) -> Result<(), SinkError> {
+            (**self).flush()
+        }
+        fn counts(&self) -> SinkCounts {
+            (**self).counts()
+        }
+    };
+}
+
 impl<P, S: ComparisonSink<P> + ?Sized> ComparisonSink<P> for Arc<S> {
-    fn record(&self, comparison: &Comparison<P>) {
-        (**self).record(comparison);
-    }
-    fn dropped(&self, dropped: &Dropped) {
-        (**self).dropped(dropped);
-    }
-    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
-        (**self).dropped_unreported(candidate, runs);
-    }
-    fn slices(&self, context: &dyn EvaluationContext) -> Slices {
-        (**self).slices(context)
-    }
-    fn flush(&self) -> Result<(), SinkError> {
-        (**self).flush()
-    }
-    fn counts(&self) -> SinkCounts {
-        (**self).counts()
-    }
+    of_the_pointee!();
 }
 
 // Not for every `Box<S>`: a box of a closure is a closure already.
 impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
-    fn record(&self, comparison: &Comparison<P>) {
-        (**self).record(comparison);
-    }
-    fn dropped(&self, dropped: &Dropped) {
-        (**self).dropped(dropped);
-    }
-    fn dropped_unreported(&self, candidate: &Version, runs: u64) {
-        (**self).dropped_unreported(candidate, runs);
-    }
-    fn slices(&self, context: &dyn EvaluationContext) -> Slices {
-        (**self).slices(context)
-    }
-    fn flush(&self) -> Result<(), SinkError> {
-        (**self).flush()
-    }
-    fn counts(&self) -> SinkCounts {
-        (**self).counts()
-    }
+    of_the_pointee!();
 }
 
 /// What became of the comparisons given to a sink.

@@ -151,3 +151,26 @@ pub(super) fn verify(of: &Findings) -> Result<(), String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Metric, Verdict};
+
+    #[test]
+    fn findings_carry_the_verdicts_own_limits_and_the_shares_as_they_are() {
+        let labelled = Metric::<i64, i64>::accuracy();
+        let verdict = Verdict::builder("v2").metric(labelled).max_missing(0.3).min_coverage(0.5);
+        let verdict = verdict.build().unwrap();
+        let mut tally = verdict.tally();
+        tally.labels.joined = 6;
+        tally.labels.expired = 4;
+        let counts = serde_json::to_value(&tally).unwrap();
+        let findings = judge(verdict.config(), &[&counts], 0, 0);
+        assert_eq!((findings.max_lost, findings.min_labelled), (Some(0.3), Some(0.5)));
+        assert_eq!((findings.labelled, findings.labels_uneven), (Some(0.6), None));
+        let watched = Verdict::builder("v2").metric(Metric::<i64, i64>::accuracy().watch());
+        let watched = watched.build().unwrap();
+        assert_eq!(judge(watched.config(), &[], 0, 0).labelled, None);
+    }
+}

@@ -15,7 +15,7 @@ use crate::autopilot::{
     plan::RolloutPlan,
     stage::Stage,
     state::RolloutState,
-    sums::FleetSums,
+    sums::{Findings, FleetSums},
     transition::verify_history,
 };
 

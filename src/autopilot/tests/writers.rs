@@ -63,7 +63,10 @@ async fn answer(
         if let Some(status) = refused.filter(|_| method != Method::POST) {
             return (StatusCode::from_u16(status).unwrap(), Json(json!({})));
         }
-        apply(&mut server.document.lock().unwrap(), &method, body);
+        // A request for an approval changes nothing yet.
+        if method != Method::POST {
+            apply(&mut server.document.lock().unwrap(), &method, body);
+        }
     }
     let document = server.document.lock().unwrap().clone();
     (StatusCode::OK, Json(document))

@@ -104,6 +104,36 @@ fn without_a_guardrail_nothing_goes_on() {
 }
 
 #[test]
+fn missing_pairs_and_labels_hold_by_the_limits_of_the_evidence() {
+    let plan = plan();
+    let state = at(&plan, Phase::Shadowing);
+    let held = |change: &dyn Fn(&mut Findings)| {
+        let mut sums = good();
+        change(&mut sums.findings);
+        tick(&plan, &state, &sums, MINUTE).held_by
+    };
+    let coverage = Some(Gate::Coverage);
+    assert_eq!(held(&|findings| findings.lost = 0.1), None);
+    assert_eq!(held(&|findings| findings.lost = 0.11), coverage);
+    assert_eq!(held(&|findings| findings.lost = f64::NAN), coverage);
+    let lost = |lost: f64, max: f64| {
+        held(&|findings| (findings.lost, findings.max_lost) = (lost, Some(max)))
+    };
+    assert_eq!((lost(0.25, 0.3), lost(0.05, 0.02)), (None, coverage));
+    assert_eq!(held(&|findings| findings.labelled = Some(0.8)), None);
+    assert_eq!(held(&|findings| findings.labelled = Some(0.79)), coverage);
+    let labelled = |labelled: f64, min: f64| {
+        held(&|findings| (findings.labelled, findings.min_labelled) = (Some(labelled), Some(min)))
+    };
+    assert_eq!((labelled(0.6, 0.5), labelled(0.9, 0.95)), (None, coverage));
+    let uneven = held(&|findings| {
+        findings.labelled = Some(1.0);
+        findings.labels_uneven = Some("of one class only".to_owned());
+    });
+    assert_eq!(uneven, coverage);
+}
+
+#[test]
 fn a_signal_does_not_flap() {
     let plan = plan();
     let mut sums = good();
