@@ -50,7 +50,7 @@ impl BackgroundRuntime {
     ) -> Result<T, RequestError> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let task = self.handle.spawn(async move {
-            // Whoever asked may have given up.
+            // The caller may have stopped waiting.
             let _ = sender.send(request.await);
         });
         receiver.recv_timeout(patience).map_err(|error| {

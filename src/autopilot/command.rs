@@ -1,10 +1,10 @@
-//! What a person can tell a rollout.
+//! The commands that a person can give a rollout.
 
 use std::{fmt, time::Duration};
 
 use super::{gate::Gate, phase::Phase};
 
-/// What a person tells a rollout, and why.
+/// A command, and why a person gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Command {
     pub(super) kind: CommandKind,

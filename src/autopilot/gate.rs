@@ -30,7 +30,7 @@ pub enum Gate {
     SampleRatio,
     /// Most replicas follow this plan.
     Configuration,
-    /// Processes do not keep starting anew while the candidate answers.
+    /// Processes do not keep restarting while the candidate answers.
     Restarts,
     /// Data arrives to judge by.
     NoData,

@@ -28,6 +28,25 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// A clone is another handle of the same autopilot. It ends when the last handle is dropped, including
 /// those of its routers; its share stays in force on a router that outlives it.
+///
+/// ```
+/// use std::time::Duration;
+/// use modelgate::{
+///     autopilot::{Autopilot, Stage, store::MemoryStore},
+///     verdict::{Metric, Verdict},
+/// };
+///
+/// let verdict = Verdict::<f32>::builder("v2").against("v1").metric(Metric::failures()).build()?;
+/// let day = Duration::from_secs(24 * 3600);
+/// let autopilot = Autopilot::builder("ml-model-version", "v2")
+///     .stages([5.0, 25.0, 50.0].map(|percent| Stage::percent(percent).for_at_least(day)))
+///     .require(&verdict)
+///     .store(MemoryStore::new())
+///     .build()?;
+/// // Then give both to the router: `.sink(verdict.clone()).autopilot(&autopilot)`.
+/// assert_eq!(autopilot.status().share, 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Autopilot {
     runner: Arc<Runner>,

@@ -189,9 +189,9 @@ impl RunnerShared {
             }
             for PendingCommand { command, reply } in pending_commands {
                 let done = replica.command(&*self.store, &*self.evidence, command, self.time());
-                // In force here by the time the caller hears of it.
+                // Applied before the caller gets its reply.
                 self.apply_share();
-                // Whoever asked may have given up by now.
+                // The caller may have stopped waiting.
                 let _ = reply.send(done);
             }
         }

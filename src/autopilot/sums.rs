@@ -95,7 +95,7 @@ pub(super) struct FleetSums {
     pub(super) alarm: Option<String>,
     /// How often the candidate's breaker opened lately, over the fleet.
     pub(super) breaker_opens: u64,
-    /// Replicas heard lately.
+    /// Replicas whose tally has changed within the last three periods.
     pub(super) replicas: usize,
     /// Those of them on which the candidate can answer.
     pub(super) eligible: usize,
@@ -108,7 +108,7 @@ pub(super) struct FleetSums {
 }
 
 impl FleetSums {
-    /// Whether the candidate can answer on more than half of the replicas that are heard.
+    /// Whether the candidate can answer on more than half of these replicas.
     pub(super) fn quorum(&self) -> bool {
         self.eligible * 2 > self.replicas
     }

@@ -78,6 +78,24 @@ pub struct Written(pub Value);
 /// Shows the share where people look; see the [module](self).
 ///
 /// Writing must be idempotent: the same intent may come again, after a restart for instance.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use modelgate::autopilot::writer::{Intent, ShareWriter, WriteError, Written};
+///
+/// /// Prints each transition. Nobody else can change what was printed, so `last` does not matter.
+/// struct Terminal;
+///
+/// impl ShareWriter for Terminal {
+///     fn name(&self) -> Cow<'static, str> {
+///         "terminal".into()
+///     }
+///     fn write(&self, intent: &Intent, _last: Option<&Written>) -> Result<Written, WriteError> {
+///         println!("{}: {} at {}", intent.autopilot, intent.candidate, intent.share);
+///         Ok(Written(intent.rev.into()))
+///     }
+/// }
+/// ```
 pub trait ShareWriter: Send + Sync + 'static {
     /// A short name, unique in an autopilot: `a-z`, `0-9` and `-`.
     fn name(&self) -> Cow<'static, str>;

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use sha2::Sha256;
 
 /// A targeting key, hashed with a secret: the same user always has the same hash, and without the
-/// secret nobody can tell whose it is. 32 hexadecimal digits when shown.
+/// secret nobody can find out whose it is. It displays as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 16]);
 

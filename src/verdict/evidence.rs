@@ -13,6 +13,18 @@ use crate::mismatch::Mismatch;
 ///
 /// Serializes as JSON. `examples/verify_evidence.py` of the repository verifies one from the
 /// formulas alone.
+///
+/// ```
+/// use modelgate::verdict::Verdict;
+///
+/// let verdict = Verdict::<f32>::builder("v2").build()?;
+/// let mut evidence = verdict.evidence();
+/// evidence.verify()?;
+/// evidence.tally.pairs.scored += 1;
+/// let mismatch = evidence.verify().unwrap_err();
+/// assert_eq!(mismatch.field(), "judgement.why[0]");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Evidence {

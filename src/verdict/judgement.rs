@@ -27,7 +27,7 @@ pub struct Judgement {
     pub metrics: Vec<MetricJudgement>,
     /// Whether the data can be trusted.
     pub health: Health,
-    /// Slices in which the candidate is worse, at a false discovery rate of 10 %: to be looked at.
+    /// Slices in which the candidate is worse, at a false discovery rate of 10 %. They decide nothing.
     pub slices: Vec<SliceJudgement>,
     /// The hash of the configuration.
     pub config_hash: String,
@@ -89,9 +89,9 @@ pub struct MetricJudgement {
     pub interval: Option<(f64, f64)>,
     /// How much worse counts as not worse (of a disagreement or distance: the most allowed).
     pub margin: Option<f64>,
-    /// The champion's own value, where it can be told.
+    /// The champion's own value, where it is known.
     pub champion: Option<f64>,
-    /// The candidate's own value, where it can be told.
+    /// The candidate's own value, where it is known.
     pub candidate: Option<f64>,
     /// `ln E` of "worse"; 0 is no evidence either way.
     pub ln_e_worse: f64,
@@ -166,7 +166,7 @@ pub struct LabelHealth {
     pub repeated: u64,
     /// Labels for an id that is not known.
     pub unknown: u64,
-    /// Labels joined to a pair whose class or loss cannot be told, which scored nothing.
+    /// Labels joined to a pair whose class or loss is not known, which scored nothing.
     pub not_scored: u64,
     /// The share of the pairs due that have a label.
     pub coverage: Option<f64>,

@@ -44,7 +44,7 @@ pub enum LabelOutcome {
     Duplicate,
     /// The pair was left out, as its user had been scored; the label is ignored.
     Repeated,
-    /// It scored nothing: no metric needs labels, or the class and loss cannot be told.
+    /// It scored nothing: no metric needs labels, or the class or loss is not known.
     NotScored,
 }
 

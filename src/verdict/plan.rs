@@ -38,7 +38,7 @@ type CloneOutput<P> = fn(&P) -> P;
 type SliceByContext = Arc<dyn Fn(&dyn EvaluationContext) -> Option<String> + Send + Sync>;
 type SliceByComparison<P> = Arc<dyn Fn(&Comparison<P>) -> Option<String> + Send + Sync>;
 
-/// What tells a part of the traffic from the others.
+/// How a slice is decided.
 pub(super) enum SliceOf<P> {
     /// Called with the context at the request; the comparison carries the answer.
     Context(SliceByContext),

@@ -32,7 +32,7 @@ pub struct Replayed {
     pub dropped: u64,
     /// Comparisons without the part of a slice that the verdict asks for
     /// ([`VerdictBuilder::by`](super::VerdictBuilder::by)): no such verdict was attached when they were
-    /// recorded, or the request's context did not tell. They are judged, but in no slice of that
+    /// recorded, or it named no part for the request's context. They are judged, but in no slice of that
     /// name.
     pub without_slice: u64,
     /// Lines that could not be read.
@@ -94,6 +94,21 @@ where
     ///
     /// Where the type of the outputs is not at hand, use [`RecordedOutput`] as `P` and
     /// [`RecordedLabel`] as `L`.
+    ///
+    /// ```
+    /// use modelgate::verdict::{RecordedLabel, RecordedOutput, Unit, Verdict};
+    ///
+    /// let verdict = Verdict::<RecordedOutput, RecordedLabel>::builder("v2")
+    ///     .unit(Unit::Request) // the record below names no user
+    ///     .build()?;
+    /// let file = r#"{"time":1700000000000,"schema":1,"prediction_id":"00000000000000000000000000000001",
+    ///     "primary":{"version":"v1","output":"cat"},"candidate":{"version":"v2","output":"dog"},
+    ///     "agrees":false,"measure":"label"}"#.replace('\n', "");
+    /// let replayed = verdict.replay(file.as_bytes())?;
+    /// assert_eq!((replayed.comparisons, replayed.malformed), (1, 0));
+    /// println!("{}", verdict.judge());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

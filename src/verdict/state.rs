@@ -121,7 +121,7 @@ impl<P, L> VerdictState<P, L> {
         }
     }
 
-    /// Begins anew.
+    /// Forgets all that was counted.
     pub(super) fn reset(&mut self, plan: &VerdictPlan<P, L>) {
         let (open, patience) = self.open;
         *self = VerdictState::new(plan, self.classes.take(), open, patience);

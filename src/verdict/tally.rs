@@ -100,7 +100,7 @@ pub struct LabelCounts {
     pub repeated: u64,
     /// For an id that was never seen or has been forgotten.
     pub unknown: u64,
-    /// Pairs whose class or loss could not be told, so that the label scored nothing.
+    /// Pairs whose class or loss is not known, so that the label scored nothing.
     pub not_scored: u64,
     /// By the class that a version predicted: `candidate` or `champion`, then the class.
     pub by_class: BTreeMap<String, BTreeMap<String, ClassCoverage>>,

@@ -115,10 +115,10 @@ fn begin(state: &mut RolloutState, sums: &FleetSums) {
     state.closed.clear();
 }
 
-/// Follows another plan from now on: the candidate, or what it is judged by, was replaced.
+/// The next state under another plan, when the candidate or what it is judged by was replaced.
 ///
-/// A new candidate begins anew. New rules for the same one make another attempt of it, unless it was
-/// rolled back, which only a person undoes, or released.
+/// Another artefact begins a rollout of its own. Another plan for the same one makes another attempt,
+/// unless it was rolled back, which only a person can undo, or released.
 pub(in crate::autopilot) fn replan(
     plan: &RolloutPlan,
     config_hash: &str,

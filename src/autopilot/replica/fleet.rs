@@ -22,7 +22,7 @@ pub(super) struct Heartbeat {
 /// What this replica has read of the fleet.
 pub(super) struct Fleet {
     pub(super) sums: FleetSums,
-    /// Replicas heard lately that follow this one's plan.
+    /// Those of the replicas heard lately that follow this one's plan.
     pub(super) same_plan: usize,
     /// Tallies of this attempt whose replicas are gone, to be kept in the state.
     pub(super) gone: BTreeMap<String, ReplicaTally>,

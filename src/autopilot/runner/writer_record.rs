@@ -367,7 +367,7 @@ mod tests {
         assert_eq!(newer.take(6, 121).unwrap(), Turn::Done);
         *vendor.shows.lock() = Some(99);
         assert!(newer.take(7, 122).unwrap_err().is_conflict());
-        // It holds nobody up who asks later, and is told to everybody.
+        // A conflict leaves no claim: the next replica finds it at once.
         assert!(older.take(8, 122).unwrap_err().is_conflict());
         assert_eq!(*vendor.shows.lock(), Some(99));
     }

@@ -58,7 +58,7 @@ impl<P, L> Verdict<P, L> {
         self.inner.state.lock().record(&self.inner.plan, &self.inner.seen, comparison);
     }
 
-    /// Whether a comparison lacks the part of a slice that only its request's context could tell.
+    /// Whether a comparison lacks the part of a slice that is decided from the request's context.
     pub(in crate::verdict) fn misses_slice(&self, comparison: &Comparison<P>) -> bool {
         let asked = self.inner.plan.slices.iter();
         asked

@@ -22,7 +22,7 @@ pub(super) struct RotatingFile {
     open: Option<Open>,
     /// Written to since the last flush, and closed since.
     unsynced: VecDeque<File>,
-    /// Why one of them did not get there: the next flush says so, for the system tells it only once.
+    /// The error of syncing one of them at once, which the system reports only once: for the next flush.
     sync_error: Option<io::Error>,
     /// The folder has new names that a power cut would lose.
     renamed: bool,
@@ -201,7 +201,7 @@ impl Open {
         let file = options.open(path)?;
         let metadata = file.metadata()?;
         let is_regular = metadata.is_file();
-        // Only a regular file has an end that can be looked at.
+        // Only a regular file has an end that can be read.
         let length = if is_regular { mend(path, &file, metadata.len())? } else { metadata.len() };
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let identity = Identity::of(&metadata);
@@ -209,7 +209,7 @@ impl Open {
     }
 }
 
-/// What tells whether a path still leads to the file that is open.
+/// The identity of a file, by which one sees whether a path still leads to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity {
     #[cfg(unix)]

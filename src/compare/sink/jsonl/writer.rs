@@ -46,7 +46,7 @@ pub(super) fn write_queued(mut file: RotatingFile, queue: &Receiver<Message>, co
                     Some(error) => Err(error),
                     None => file.sync(),
                 };
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = reply.try_send(result);
             }
         }
