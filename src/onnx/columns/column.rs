@@ -54,10 +54,9 @@ impl Column {
         let kind = match (feature.r#type, self.kind) {
             (None, own) => own,
             (Some(stated), own) if stated == own => own,
-            (
-                Some(stated @ (FeatureType::Integer | FeatureType::Boolean)),
-                FeatureType::Number,
-            ) => stated,
+            (Some(stated @ (FeatureType::Integer | FeatureType::Boolean)), FeatureType::Number) => {
+                stated
+            }
             (Some(FeatureType::Boolean), FeatureType::Integer) => FeatureType::Boolean,
             (Some(stated), _) => {
                 let expected = format!("a type that fits an input of {}", self.dtype);

@@ -98,8 +98,8 @@ impl Window {
     ) -> Option<usize> {
         let mut place = 0;
         for at in 0..spatial.len() {
-            let from =
-                (to[at] * self.strides[at] + within[at] * self.dilations[at]) as i64 - self.before[at];
+            let from = (to[at] * self.strides[at] + within[at] * self.dilations[at]) as i64
+                - self.before[at];
             let from = usize::try_from(from).ok().filter(|from| *from < spatial[at])?;
             place = place * spatial[at] + from;
         }
@@ -238,7 +238,8 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
             let mut to = 0;
             let mut inside = true;
             for axis in 0..rank {
-                let at = (from[axis] * strides[axis] + at[axis] * dilations[axis]) as i64 - before[axis];
+                let at =
+                    (from[axis] * strides[axis] + at[axis] * dilations[axis]) as i64 - before[axis];
                 inside &= (0..made[axis] as i64).contains(&at);
                 to = to * made[axis] + usize::try_from(at).unwrap_or(0);
             }

@@ -75,8 +75,8 @@ pub(super) fn average(call: &Call<'_>) -> Outcome {
             // Elements that `ceil_mode` adds beyond the padding do not count.
             let padded = |at: &&Vec<usize>| {
                 (0..spatial.len()).all(|axis| {
-                    let from =
-                        (to[axis] * window.strides[axis] + at[axis] * window.dilations[axis]) as i64;
+                    let from = (to[axis] * window.strides[axis] + at[axis] * window.dilations[axis])
+                        as i64;
                     from < spatial[axis] as i64 + window.before[axis] + window.after[axis]
                 })
             };
