@@ -11,8 +11,8 @@
 //! | named tensors | named tensors | [`Graph`] |
 //!
 //! Each is loaded by [`Loader`], which checks the file, prepares its graph and runs it once, so that what
-//! cannot run is refused with a [`LoadError`] before any request. The [guide](crate::guide::onnx) tells
-//! how to export models and [which operators](crate::guide::onnx_operators) there are.
+//! cannot run is refused with a [`LoadError`] before any request. The [guide](crate::guide::models) tells
+//! how to export models, which operators there are, and how to name features and classes.
 
 mod axes;
 mod builder;

@@ -119,13 +119,13 @@ impl ColumnClassifier {
         sidecar: Option<Sidecar>,
     ) -> Result<ColumnClassifier, LoadError> {
         options.check_axes_are_fixed()?;
-        let mut said = schema::said(&document, sidecar, &sha256)?;
+        let mut declared = schema::declared(&document, sidecar, &sha256)?;
         let inputs = document.inputs.iter().map(Input::new).collect::<Result<Vec<_>, _>>()?;
-        let columns = columns(&inputs, options, &mut said)?;
+        let columns = columns(&inputs, options, &mut declared)?;
         let places: Names<Box<str>, usize> =
             columns.iter().map(|column| column.name.clone()).zip(0..).collect();
         if places.len() != columns.len() {
-            return Err(said.wrong("features", "a name twice", "each name once"));
+            return Err(declared.wrong("features", "a name twice", "each name once"));
         }
         let selection = Selection::choose(&document, options)?;
         let names = selection.names();
@@ -145,23 +145,23 @@ impl ColumnClassifier {
             inputs,
             columns,
             places,
-            ignored: std::mem::take(&mut said.also_accept).into_iter().collect(),
+            ignored: std::mem::take(&mut declared.also_accept).into_iter().collect(),
             selection,
             classes: 0,
             names: Classes::default(),
             golden: Vec::new(),
-            tolerance: said.tolerance.unwrap_or(schema::TOLERANCE),
+            tolerance: declared.tolerance.unwrap_or(schema::TOLERANCE),
             sha256,
         };
-        for (place, row) in std::mem::take(&mut said.golden).into_iter().enumerate() {
+        for (place, row) in std::mem::take(&mut declared.golden).into_iter().enumerate() {
             let Some(label) = row.label else {
                 let field = format_args!("golden[{place}].label");
-                return Err(said.wrong(field, "nothing", "the label that is right"));
+                return Err(declared.wrong(field, "nothing", "the label that is right"));
             };
             let scores = Classification { label, probabilities: row.probabilities };
             table.golden.push((row.features, scores));
         }
-        table.prove(graph, &mut said)?;
+        table.prove(graph, &mut declared)?;
         let model = ColumnClassifier(Arc::new(table));
         model.acceptance().accept(&model).map_err(LoadError::Golden)?;
         Ok(model)
@@ -172,10 +172,10 @@ impl ColumnClassifier {
 fn columns(
     inputs: &[Input],
     options: &Loader,
-    said: &mut Sidecar,
+    declared: &mut Sidecar,
 ) -> Result<Vec<Column>, LoadError> {
     let width: usize = inputs.iter().fold(0, |width, input| width.saturating_add(input.width));
-    let Some(features) = said.features.take() else {
+    let Some(features) = declared.features.take() else {
         if let Some(wide) = inputs.iter().find(|input| input.width != 1) {
             return Err(LoadError::Schema {
                 from: "the model file".into(),
@@ -194,7 +194,7 @@ fn columns(
         return Ok(inputs.iter().map(column).collect());
     };
     if features.len() != width {
-        return Err(said.wrong(
+        return Err(declared.wrong(
             "features",
             features.len(),
             format_args!("{width}, as the model has columns"),
@@ -209,7 +209,7 @@ fn columns(
             Column::plain(feature.name.clone(), dtype, options.non_finite)
                 .described(feature)
                 .map_err(|(field, found, expected)| {
-                    said.wrong(format_args!("features[{place}].{field}"), found, expected)
+                    declared.wrong(format_args!("features[{place}].{field}"), found, expected)
                 })
         })
         .collect()

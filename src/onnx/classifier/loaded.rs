@@ -142,9 +142,9 @@ impl LoadedClassifier {
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
     ) -> Result<LoadedClassifier, LoadError> {
-        let said = schema::said(&document, sidecar, &sha256)?;
+        let declared = schema::declared(&document, sidecar, &sha256)?;
         // A feature that may be left out reads as NaN.
-        let optional = said.features.iter().flatten().any(|feature| feature.optional);
+        let optional = declared.features.iter().flatten().any(|feature| feature.optional);
         if optional && options.non_finite == NonFiniteInput::Refused {
             document.keep_nan();
         }
@@ -196,13 +196,13 @@ impl LoadedClassifier {
         };
         classifier.classes = classifier.prove(&mut selection)?;
         classifier.selection = selection;
-        classifier.describe(said, graph)?;
+        classifier.describe(declared, graph)?;
         Ok(classifier)
     }
 
     /// Fills in the metadata, and checks the classes against an answer.
-    fn describe(&mut self, said: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
-        self.metadata = ClassifierMetadata::rows(said, graph, self.features, self.classes)?;
+    fn describe(&mut self, declared: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
+        self.metadata = ClassifierMetadata::rows(declared, graph, self.features, self.classes)?;
         // A feature that may be left out reads as NaN.
         let optional = self.metadata.schema.as_ref().is_some_and(Schema::has_optional);
         if optional && self.non_finite == NonFiniteInput::Refused {

@@ -186,13 +186,13 @@ impl ColumnPlans {
     pub(super) fn prove(
         &mut self,
         graph: schema::Graph,
-        said: &mut Sidecar,
+        declared: &mut Sidecar,
     ) -> Result<(), LoadError> {
         let examples = Features::row(self.columns.iter().map(Column::example));
         let first = self.golden.first().map_or(examples, |(features, _)| features.clone());
         let row = self
             .row(&first)
-            .map_err(|error| said.wrong("golden[0]", error, "features that fit the model"))?;
+            .map_err(|error| declared.wrong("golden[0]", error, "features that fit the model"))?;
         let run = |plan: &Plan, rows: &[&Row<'_>]| {
             engine::guarded("running a first row", || self.run(plan, rows))
         };
@@ -210,7 +210,7 @@ impl ColumnPlans {
         if !proven {
             self.many = BatchRun::OneByOne;
         }
-        self.names = Classes::new(graph, said, classes)?;
+        self.names = Classes::new(graph, declared, classes)?;
         if let Ok(answer) = answer {
             let label = self.names.named(answer.label);
             self.names.check(&label);
