@@ -171,7 +171,7 @@ use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
     flag::{
-        DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request,
+        DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Problem, Request,
         pattern::PatternLimit,
     },
     value::Map,
@@ -291,7 +291,7 @@ impl Flagsmith {
     ///
     /// # Errors
     /// What is wrong with the feature, and where; or that the set is not one of Flagsmith's.
-    pub fn with_feature(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_feature(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, Problem> {
         let segments = segments_of(flags)?;
         let flag = document::feature(&segments.environment, "", text)?;
         let key = flag.key().to_owned();
@@ -305,7 +305,7 @@ impl Flagsmith {
     ///
     /// # Errors
     /// What is wrong with the segment, and where; or that the set is not one of Flagsmith's.
-    pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, Problem> {
         let segments = segments_of(flags)?;
         document::admit_item(&segments.environment, text)?;
         let environment = &segments.environment;
@@ -380,10 +380,10 @@ fn clock() -> &'static dyn Clock {
     &*CLOCK
 }
 
-fn segments_of(flags: &FlagSet) -> Result<&Segments, FlagProblem> {
+fn segments_of(flags: &FlagSet) -> Result<&Segments, Problem> {
     flags.shared().ok_or_else(|| {
         let expected = "a set that Flagsmith's dialect compiled";
-        FlagProblem::rejected("", "", "another set of flags", expected)
+        Problem::rejected("", "", "another set of flags", expected)
     })
 }
 
@@ -392,7 +392,7 @@ fn without_problems_of_segment(flags: &FlagSet, segments: &Segments, id: &str) -
     let Some(path) = segments.refused_at(id) else {
         return flags.clone();
     };
-    let inside = |problem: &&FlagProblem| match problem.path.strip_prefix(path) {
+    let inside = |problem: &&Problem| match problem.path.strip_prefix(path) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
         None => false,
     };

@@ -159,7 +159,7 @@ pub(crate) use self::{
 use crate::{
     context::EvaluationContext,
     flag::{
-        DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcome,
+        DocumentError, EvaluationCounts, Flag, FlagSet, MemoryLimit, Outcome, Problem,
         pattern::PatternLimit,
     },
 };
@@ -295,7 +295,7 @@ impl LaunchDarkly {
     ///
     /// # Errors
     /// What is wrong with it, and where; `set` stays good.
-    pub fn with_flag(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_flag(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, Problem> {
         document::with_flag(self, set, key, text)
     }
 
@@ -304,12 +304,7 @@ impl LaunchDarkly {
     ///
     /// # Errors
     /// What is wrong with it, and where; `set` stays good.
-    pub fn with_segment(
-        &self,
-        set: &FlagSet,
-        key: &str,
-        text: &str,
-    ) -> Result<FlagSet, FlagProblem> {
+    pub fn with_segment(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, Problem> {
         document::with_segment(self, set, key, text)
     }
 

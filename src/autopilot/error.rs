@@ -1,11 +1,11 @@
 //! What can be wrong with an autopilot's settings.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error as StdError, fmt, io};
 
 /// An autopilot that cannot be built.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum AutopilotError {
+pub enum Error {
     /// A setting is outside what it can be.
     Setting {
         /// The setting.
@@ -15,35 +15,35 @@ pub enum AutopilotError {
         /// What it can be.
         expected: &'static str,
     },
-    /// Nothing to judge by: [`AutopilotBuilder::require`](super::AutopilotBuilder::require).
+    /// Nothing to judge by: [`Builder::require`](super::Builder::require).
     NoEvidence,
-    /// Nowhere to keep the state: [`AutopilotBuilder::store`](super::AutopilotBuilder::store).
+    /// Nowhere to keep the state: [`Builder::store`](super::Builder::store).
     NoStore,
     /// The operating system refused a thread.
     Thread(io::Error),
 }
 
-impl fmt::Display for AutopilotError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AutopilotError::Setting { field, found, expected } => {
+            Error::Setting { field, found, expected } => {
                 write!(f, "{field}: found {found}, expected {expected}")
             }
-            AutopilotError::NoEvidence => {
+            Error::NoEvidence => {
                 f.write_str("require: found nothing, expected evidence to judge the candidate by")
             }
-            AutopilotError::NoStore => {
+            Error::NoStore => {
                 f.write_str("store: found none, expected where the fleet keeps its state")
             }
-            AutopilotError::Thread(_) => f.write_str("a thread could not be started"),
+            Error::Thread(_) => f.write_str("a thread could not be started"),
         }
     }
 }
 
-impl Error for AutopilotError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            AutopilotError::Thread(source) => Some(source),
+            Error::Thread(source) => Some(source),
             _ => None,
         }
     }

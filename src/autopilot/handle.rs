@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AutopilotBuilder, AutopilotError, AutopilotStatus, CommandError, Gate, Transition,
+    Builder, CommandError, Error, Gate, Status, Transition,
     command::{Command, CommandKind},
     evidence::Evidence,
     plan::RolloutPlan,
@@ -16,10 +16,7 @@ use super::{
     store::StateStore,
     writer::ShareWriter,
 };
-use crate::{
-    Rollout, clock::Clock, flag::Flag, rollout::RolloutError, router::clamp::Clamped,
-    version::Version,
-};
+use crate::{Rollout, clock::Clock, flag::Flag, rollout, router::clamp::Clamped, version::Version};
 
 /// How long a command waits for the store.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -42,8 +39,8 @@ impl fmt::Debug for Autopilot {
 impl Autopilot {
     /// An autopilot for a candidate. Its name belongs to the draw and to the state: rollouts one after
     /// the other under one name let the same users through first.
-    pub fn builder(name: impl Into<String>, candidate: impl Into<Version>) -> AutopilotBuilder {
-        AutopilotBuilder::new(name.into(), candidate.into())
+    pub fn builder(name: impl Into<String>, candidate: impl Into<Version>) -> Builder {
+        Builder::new(name.into(), candidate.into())
     }
 
     pub(super) fn start(
@@ -53,9 +50,9 @@ impl Autopilot {
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Autopilot, AutopilotError> {
-        let runner = Runner::start(plan, pace, evidence, store, writers, clock)
-            .map_err(AutopilotError::Thread)?;
+    ) -> Result<Autopilot, Error> {
+        let runner =
+            Runner::start(plan, pace, evidence, store, writers, clock).map_err(Error::Thread)?;
         Ok(Autopilot { runner: Arc::new(runner) })
     }
 
@@ -68,7 +65,7 @@ impl Autopilot {
     }
 
     /// What the rollout looks like now.
-    pub fn status(&self) -> AutopilotStatus {
+    pub fn status(&self) -> Status {
         self.shared().status()
     }
 
@@ -78,7 +75,7 @@ impl Autopilot {
     /// # Errors
     ///
     /// When the flag's key or the candidate's name is not valid.
-    pub fn as_source(&self, flag: impl Into<String>) -> Result<Flag, RolloutError> {
+    pub fn as_source(&self, flag: impl Into<String>) -> Result<Flag, rollout::Error> {
         Rollout::everyone(self.plan().candidate.as_str()).flag(&flag.into())
     }
 

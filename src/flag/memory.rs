@@ -3,7 +3,7 @@
 
 use std::{error::Error, fmt};
 
-use super::{DocumentError, FlagProblem};
+use super::{DocumentError, Problem};
 
 /// How many times its own size a document may take, unless a limit was given.
 const TIMES: u64 = 8;
@@ -31,15 +31,10 @@ impl MemoryLimit {
     }
 
     /// The same of one flag or segment of this name.
-    pub(crate) fn admit_item(
-        self,
-        key: &str,
-        text: &str,
-        costs: &Costs,
-    ) -> Result<(), FlagProblem> {
+    pub(crate) fn admit_item(self, key: &str, text: &str, costs: &Costs) -> Result<(), Problem> {
         self.check(text, costs).map_err(|DocumentTooLarge { bytes, memory, limit }| {
             let found = format!("{bytes} bytes that may take {memory} bytes of memory");
-            FlagProblem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`"))
+            Problem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`"))
         })
     }
 

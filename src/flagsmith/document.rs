@@ -17,7 +17,7 @@ use super::{
     segments::{DocumentProblem, Identities, ProblemSubject, RankedSegment, Segments},
     tree::{FeatureState, Segment},
 };
-use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, ProblemList};
+use crate::flag::{Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, ProblemList};
 
 /// What a document costs, by the sizes of the types in [`environment_document`](api),
 /// [`evaluation_context`](engine) and [`tree`](super::tree).
@@ -114,7 +114,7 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
 }
 
 /// Lets a feature or segment in that comes by itself, unless it would take too much memory.
-pub(super) fn admit_item(environment: &Environment, text: &str) -> Result<(), FlagProblem> {
+pub(super) fn admit_item(environment: &Environment, text: &str) -> Result<(), Problem> {
     environment.settings.memory.admit_item("", text, &COSTS)
 }
 
@@ -123,7 +123,7 @@ pub(super) fn feature(
     environment: &Arc<Environment>,
     path: &str,
     text: &str,
-) -> Result<Flag, FlagProblem> {
+) -> Result<Flag, Problem> {
     admit_item(environment, text)?;
     let compile = || Ok(flag(environment, state(environment, path, text)?));
     environment.settings.patterns.item("", text, compile)
@@ -140,7 +140,7 @@ fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {
     }
 }
 
-fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, FlagProblem> {
+fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, Problem> {
     match environment.shape {
         Shape::Context => {
             let state: engine::FeatureJson = item("", path, text)?;
@@ -159,7 +159,7 @@ pub(super) fn segment(
     id: Option<&str>,
     path: &str,
     text: &str,
-) -> Result<Segment, FlagProblem> {
+) -> Result<Segment, Problem> {
     match environment.shape {
         Shape::Context => {
             let segment: engine::SegmentJson = item("", path, text)?;

@@ -130,7 +130,7 @@ pub enum Unit {
 /// Everything that changes what a verdict's sums mean or decide. Serializes; its SHA-256 names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct VerdictConfig {
+pub struct Config {
     /// The version judged.
     pub candidate: String,
     /// The version it is judged against; `None` is whichever answered.
@@ -153,9 +153,9 @@ pub struct VerdictConfig {
     pub rules: u32,
 }
 
-impl VerdictConfig {
-    pub(super) fn new(candidate: impl Into<String>) -> VerdictConfig {
-        VerdictConfig {
+impl Config {
+    pub(super) fn new(candidate: impl Into<String>) -> Config {
+        Config {
             candidate: candidate.into(),
             champion: None,
             unit: Unit::default(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Judgement, Tally, VerdictConfig, config::hex, judge};
+use super::{Config, Judgement, Tally, config::hex, judge};
 use crate::mismatch::Mismatch;
 
 /// A judgement, and everything it was made from: to be stored with a decision, and verified later.
@@ -21,7 +21,7 @@ pub struct Evidence {
     /// The version of this crate.
     pub modelgate: String,
     /// What was asked.
-    pub config: VerdictConfig,
+    pub config: Config,
     /// The sums.
     pub tally: Tally,
     /// What follows.
@@ -35,7 +35,7 @@ const TOLERANCE: f64 = 1e-9;
 
 impl Evidence {
     /// Judges these sums, and keeps all of it.
-    pub fn new(config: VerdictConfig, tally: Tally) -> Evidence {
+    pub fn new(config: Config, tally: Tally) -> Evidence {
         let judgement = judge(&config, &tally);
         let mut evidence = Evidence {
             schema: 1,

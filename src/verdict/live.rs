@@ -16,7 +16,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    ArmCounts, KeySample, MetricKind, OutcomeCounts, StageCounts, VerdictConfig, id_map::IdMap,
+    ArmCounts, Config, KeySample, MetricKind, OutcomeCounts, StageCounts, id_map::IdMap,
     stats::rounding::splitmix64, user_filter::UserFilter,
 };
 use crate::{prediction_id::PredictionId, sharded::Sharded};
@@ -101,7 +101,7 @@ struct OpenPredictions {
 }
 
 impl LiveCounts {
-    pub(super) fn new(config: &VerdictConfig, config_hash: &str, users: u64) -> LiveCounts {
+    pub(super) fn new(config: &Config, config_hash: &str, users: u64) -> LiveCounts {
         let late = config.metrics.iter().filter(|metric| metric.kind == MetricKind::LiveLate);
         let outcomes = config.metrics.iter().filter(|metric| metric.kind == MetricKind::Outcome);
         // Users are only looked up where a live metric asks.

@@ -31,7 +31,7 @@ pub struct Replayed {
     /// Dropped runs: records of them, and the numbers in records of several.
     pub dropped: u64,
     /// Comparisons that do not say which part of the traffic they belong to by a name that the
-    /// verdict asks for ([`VerdictBuilder::by`](super::VerdictBuilder::by)): no verdict by the
+    /// verdict asks for ([`Builder::by`](super::Builder::by)): no verdict by the
     /// context stood beside the sink that wrote them, or the context did not say. They are judged,
     /// and in no slice of that name.
     pub without_slice: u64,

@@ -13,9 +13,8 @@ use std::{
 use modelgate::{
     Context, FallbackCause, ModelError, ModelRouter, Reason, Rollout, RouterBuilder,
     autopilot::{
-        Autopilot, AutopilotBuilder, AutopilotError, CommandError, Evidence, Findings,
-        MetricFinding, MetricRole, MetricSum, Phase, Share, Stage, draw, store::MemoryStore,
-        verify_history,
+        self, Autopilot, CommandError, Evidence, Findings, MetricFinding, MetricRole, MetricSum,
+        Phase, Share, Stage, draw, store::MemoryStore, verify_history,
     },
     flag::EvaluationCounts,
     model_fn,
@@ -78,7 +77,7 @@ impl Evidence for Scripted {
 }
 
 /// Stages that end as soon as the evidence lets them.
-fn hurried(evidence: &Scripted) -> AutopilotBuilder {
+fn hurried(evidence: &Scripted) -> autopilot::Builder {
     let stage = |percent| Stage::percent(percent).for_at_least(Duration::ZERO);
     Autopilot::builder(FLAG, "v2")
         .stages([stage(5.0), stage(25.0), stage(50.0)])
@@ -445,7 +444,7 @@ fn a_candidate_that_nobody_has_waits() {
 #[test]
 fn settings_that_cannot_work_are_refused_by_name() {
     let evidence = Scripted::new(MetricFinding::NotWorse);
-    let refused = |builder: AutopilotBuilder| builder.build().unwrap_err().to_string();
+    let refused = |builder: autopilot::Builder| builder.build().unwrap_err().to_string();
     let stages = |percents: [f64; 2]| hurried(&evidence).stages(percents.map(Stage::percent));
     assert_eq!(
         refused(stages([25.0, 5.0])),
@@ -455,9 +454,9 @@ fn settings_that_cannot_work_are_refused_by_name() {
     assert!(refused(hurried(&evidence).every(Duration::ZERO)).starts_with("every: found 0ns"));
     assert!(matches!(
         Autopilot::builder("a", "v2").require(&evidence).build(),
-        Err(AutopilotError::NoStore)
+        Err(autopilot::Error::NoStore)
     ));
-    assert!(matches!(Autopilot::builder("a", "v2").build(), Err(AutopilotError::NoEvidence)));
+    assert!(matches!(Autopilot::builder("a", "v2").build(), Err(autopilot::Error::NoEvidence)));
 
     let autopilot = hurried(&evidence).build().unwrap();
     let unknown = ModelRouter::<[f32], f32>::builder(FLAG)

@@ -36,16 +36,16 @@ use modelgate::{
         key::{KeyHash, KeyHasher},
         sink::{ComparisonSink, JsonlSink},
     },
-    model::ModelErrorKind,
+    model::ErrorKind,
     model_fn,
     shadow::{Budget, DropCause, Dropped},
     verdict::{
-        Counts, Evidence, Finding, LabelOutcome, Metric, Overall, Role, Tally, Unit, Verdict,
-        VerdictBuilder, judge,
+        self, Counts, Evidence, Finding, LabelOutcome, Metric, Overall, Role, Tally, Unit, Verdict,
+        judge,
     },
 };
 
-type Answer = Result<i64, ModelErrorKind>;
+type Answer = Result<i64, ErrorKind>;
 
 fn key(user: u64) -> KeyHash {
     KeyHasher::new([7; 32]).unwrap().hash(&format!("user-{user}"))
@@ -65,7 +65,7 @@ fn pair(user: u64, champion: Answer, candidate: Answer) -> Comparison<i64> {
     comparison
 }
 
-fn builder() -> VerdictBuilder<i64, i64> {
+fn builder() -> verdict::Builder<i64, i64> {
     Verdict::builder("v2").against("v1")
 }
 
@@ -76,7 +76,7 @@ fn id(user: u64) -> PredictionId {
 #[test]
 fn an_input_that_both_refuse_is_no_pair_and_one_that_only_the_candidate_refuses_is_its_failure() {
     let verdict = builder().metric(Metric::failures()).build().unwrap();
-    let refused = Err(ModelErrorKind::InvalidInput);
+    let refused = Err(ErrorKind::InvalidInput);
     verdict.record(&pair(1, refused, refused));
     verdict.record(&pair(2, Ok(1), refused));
     verdict.record(&pair(3, refused, Ok(1)));
@@ -96,10 +96,10 @@ fn a_candidate_that_panics_is_worse_after_few_pairs_and_not_after_one() {
     let verdict = builder().metric(Metric::failures()).build().unwrap();
     for user in 0..4 {
         assert_eq!(verdict.judge().overall, Overall::Hold, "{user}");
-        verdict.record(&pair(user, Ok(1), Err(ModelErrorKind::Panicked)));
+        verdict.record(&pair(user, Ok(1), Err(ErrorKind::Panicked)));
     }
     for user in 4..14 {
-        verdict.record(&pair(user, Ok(1), Err(ModelErrorKind::Panicked)));
+        verdict.record(&pair(user, Ok(1), Err(ErrorKind::Panicked)));
     }
     let judgement = verdict.judge();
     assert_eq!(judgement.overall, Overall::RollBack);
@@ -211,7 +211,7 @@ fn huge_counts_are_judged() {
 fn a_user_is_scored_once_and_one_without_a_key_never() {
     let verdict = builder().metric(Metric::failures()).build().unwrap();
     for request in 0..50 {
-        let mut comparison = pair(request, Ok(1), Err(ModelErrorKind::Failed));
+        let mut comparison = pair(request, Ok(1), Err(ErrorKind::Failed));
         comparison.key_hash = Some(key(request % 5));
         assert_eq!(verdict.wants(&key(request % 5), Duration::ZERO), request < 5);
         verdict.record(&comparison);
@@ -547,7 +547,7 @@ fn a_slice_in_which_the_candidate_is_worse_is_named_and_rolls_nothing_back() {
     for user in 0..4_000_u64 {
         // In one half it fails now and then, in the other the champion does.
         let fails = user % 40 < 2;
-        let failed = Err(ModelErrorKind::Failed);
+        let failed = Err(ErrorKind::Failed);
         verdict.record(&match (fails, user % 2) {
             (true, 0) => pair(user, Ok(0), failed),
             (true, _) => pair(user, failed, Ok(0)),
@@ -600,7 +600,7 @@ fn evidence_says_when_anything_in_it_was_changed() {
 
 #[test]
 fn what_cannot_be_asked_is_refused_with_the_field_that_is_wrong() {
-    let refused = |builder: VerdictBuilder<i64, i64>| builder.build().unwrap_err().to_string();
+    let refused = |builder: verdict::Builder<i64, i64>| builder.build().unwrap_err().to_string();
     assert_eq!(
         refused(builder().metric(Metric::failures().margin(f64::NAN))),
         "metric: found margin of `failures`: NaN, expected from 0 to half the bound (a limit: to the bound)"

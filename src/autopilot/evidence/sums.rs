@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Findings, MetricFinding, MetricRole, MetricSum};
 use crate::verdict::{
-    Finding, Judgement, MetricConfig, MetricJudgement, Role, Tally, VerdictConfig, judge_within,
+    self, Finding, Judgement, MetricConfig, MetricJudgement, Role, Tally, judge_within,
     stats::budget::ErrorBudget,
 };
 
@@ -16,18 +16,18 @@ const OF_THE_FLEET: f64 = 0.75;
 /// What a judgement was made of: enough to make it again.
 #[derive(Serialize, Deserialize)]
 struct Made {
-    config: VerdictConfig,
+    config: verdict::Config,
     tally: Tally,
 }
 
-fn fleet_budget(config: &VerdictConfig) -> ErrorBudget {
+fn fleet_budget(config: &verdict::Config) -> ErrorBudget {
     let budget = config.budget;
     ErrorBudget { rollback: budget.rollback * OF_THE_FLEET, promote: budget.promote }
 }
 
 /// The tallies of all replicas, added up and judged. One that does not fit is left out.
 pub(in crate::autopilot) fn judge(
-    config: &VerdictConfig,
+    config: &verdict::Config,
     counts: &[&Value],
     attempt: u32,
     stage: usize,
@@ -60,7 +60,7 @@ pub(in crate::autopilot) fn judge(
     findings
 }
 
-fn findings(config: &VerdictConfig, judgement: &Judgement) -> Findings {
+fn findings(config: &verdict::Config, judgement: &Judgement) -> Findings {
     let health = &judgement.health;
     let metrics = judgement.metrics.iter().zip(&config.metrics);
     let seen =
@@ -110,7 +110,7 @@ fn metric(judged: &MetricJudgement, config: &MetricConfig) -> MetricSum {
 }
 
 /// Why one replica's own counts condemn the candidate, within the part of the budget that is theirs.
-pub(in crate::autopilot) fn veto(config: &VerdictConfig, own: &Tally) -> Option<String> {
+pub(in crate::autopilot) fn veto(config: &verdict::Config, own: &Tally) -> Option<String> {
     let budget = ErrorBudget {
         rollback: config.budget.rollback * (1.0 - OF_THE_FLEET),
         promote: config.budget.promote,

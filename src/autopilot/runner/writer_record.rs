@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::writer_thread::RETRY_AFTER;
 use crate::autopilot::{
-    store::{Expect, StateStore, StoreError, Tag},
+    store::{self, Expect, StateStore, Tag},
     writer::{Intent, ShareWriter, WriteError, Written},
 };
 
@@ -180,7 +180,7 @@ impl WriterTurn<'_> {
     }
 }
 
-fn failed(error: StoreError) -> WriteError {
+fn failed(error: store::Error) -> WriteError {
     WriteError::new("the store did not do what was asked", error)
 }
 

@@ -1,6 +1,6 @@
 //! Whether a store keeps what is promised of it, tried before anything depends on it.
 
-use super::{Expect, StateStore, StoreError};
+use super::{Error, Expect, StateStore};
 
 /// Tries whether a store keeps what [`StateStore`] promises: makes a document, replaces it, tries to
 /// replace and to make it once more, which must fail, reads and removes it.
@@ -10,7 +10,7 @@ use super::{Expect, StateStore, StoreError};
 /// # Errors
 ///
 /// What the store answered, or what it does not keep.
-pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), StoreError> {
+pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), Error> {
     let unique = crate::prediction_id::PredictionId::generate().to_string();
     let name = format!("probe-{}", unique.to_ascii_lowercase());
     let tried = try_out(store, &name);
@@ -19,17 +19,14 @@ pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), StoreError> {
     match (tried?, removed) {
         (_, Err(error)) => Err(error),
         (None, Ok(())) => Ok(()),
-        (Some(what), Ok(())) => Err(StoreError::plain(format!(
-            "the store {what}, so it cannot hold the state of a fleet"
-        ))),
+        (Some(what), Ok(())) => {
+            Err(Error::plain(format!("the store {what}, so it cannot hold the state of a fleet")))
+        }
     }
 }
 
 /// What the store does not keep.
-fn try_out(
-    store: &(impl StateStore + ?Sized),
-    name: &str,
-) -> Result<Option<&'static str>, StoreError> {
+fn try_out(store: &(impl StateStore + ?Sized), name: &str) -> Result<Option<&'static str>, Error> {
     let first = store.store(name, b"1", Expect::Absent)?;
     let second = store.store(name, b"2", Expect::Tag(first.clone()))?;
     let late = store.store(name, b"3", Expect::Tag(first));

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::{autopilot::Share, source::SourceError};
+use crate::{autopilot::Share, source};
 
 const SEMANTIC_PATCH: &str = "application/json; domain-model=launchdarkly.semanticpatch";
 
@@ -40,7 +40,7 @@ impl LaunchDarkly {
         token: &str,
         (project, environment, flag): (&str, &str, &str),
         (candidate, champion): (&str, &str),
-    ) -> Result<LaunchDarkly, SourceError> {
+    ) -> Result<LaunchDarkly, source::Error> {
         Ok(LaunchDarkly {
             url: format!("{}/api/v2/flags/{project}/{flag}", url.trim_end_matches('/')),
             environment: environment.to_owned(),

@@ -9,7 +9,7 @@ use tracing::Level;
 
 use crate::compare::{
     Comparison, Run,
-    sink::{ComparisonSink, SinkCounts},
+    sink::{ComparisonSink, Counts},
 };
 
 /// Writes each comparison as a `tracing` event of the target `modelgate::compare`: a failed side
@@ -27,7 +27,7 @@ use crate::compare::{
 /// What is beyond counts as dropped.
 ///
 /// Without a subscriber, or with one that does not listen at that level, nothing is written
-/// anywhere: such a comparison counts as dropped in [`SinkCounts`](crate::compare::sink::SinkCounts).
+/// anywhere: such a comparison counts as dropped in [`Counts`](crate::compare::sink::Counts).
 #[derive(Debug)]
 pub struct TracingSink {
     recorded: AtomicU64,
@@ -111,8 +111,8 @@ impl<P> ComparisonSink<P> for TracingSink {
         }
     }
 
-    fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    fn counts(&self) -> Counts {
+        Counts {
             recorded: self.recorded.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             failed: 0,

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 
-use crate::flag::{DocumentError, DocumentTooLarge, FlagProblem, memory::allowed};
+use crate::flag::{DocumentError, DocumentTooLarge, Problem, memory::allowed};
 
 /// The memory that the patterns of one document may take: as much as its text is allowed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,12 +60,12 @@ impl PatternLimit {
         self,
         key: &str,
         text: &str,
-        compile: impl FnOnce() -> Result<T, FlagProblem>,
-    ) -> Result<T, FlagProblem> {
+        compile: impl FnOnce() -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let (compiled, refused) = self.counted(text, compile);
         let Some(DocumentTooLarge { memory, limit, .. }) = refused else { return compiled };
         let found = format!("patterns that take more than {memory} bytes of memory");
-        Err(FlagProblem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`")))
+        Err(Problem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`")))
     }
 
     fn counted<T>(self, text: &str, compile: impl FnOnce() -> T) -> (T, Option<DocumentTooLarge>) {

@@ -1,11 +1,11 @@
 //! What to do, and why.
 
-use crate::verdict::{Finding, Health, MetricJudgement, Overall, Role, VerdictConfig};
+use crate::verdict::{Config, Finding, Health, MetricJudgement, Overall, Role};
 
 use super::words::{counted, percent};
 
 pub(super) fn of(
-    config: &VerdictConfig,
+    config: &Config,
     metrics: &[MetricJudgement],
     health: &Health,
 ) -> (Overall, Vec<String>) {

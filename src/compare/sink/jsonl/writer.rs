@@ -4,7 +4,7 @@ use std::{io, sync::atomic::Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Counts, file::RotatingFile};
+use super::{LineCounts, file::RotatingFile};
 
 pub(super) enum Message {
     Line(Vec<u8>),
@@ -15,7 +15,7 @@ pub(super) enum Message {
 pub(super) fn write_all_that_comes(
     mut file: RotatingFile,
     queue: &Receiver<Message>,
-    counts: &Counts,
+    counts: &LineCounts,
 ) {
     let mut failing = false;
     let mut lost: Option<io::Error> = None;
@@ -57,7 +57,7 @@ pub(super) fn write_all_that_comes(
     }
 }
 
-fn append(file: &mut RotatingFile, line: Vec<u8>, counts: &Counts) -> io::Result<()> {
+fn append(file: &mut RotatingFile, line: Vec<u8>, counts: &LineCounts) -> io::Result<()> {
     let result = file.append(&line);
     counts.waiting.fetch_sub(line.len(), Ordering::Relaxed);
     result
