@@ -189,6 +189,31 @@ fn a_retired_version_keeps_no_idle_thread_and_no_model_though_requests_are_under
 }
 
 #[test]
+fn a_blocked_version_keeps_no_idle_thread_and_has_them_again_when_it_is_not() {
+    let _alone = alone();
+    let router = builder(Puppet::new(2.0))
+        .source(test_flags(&serving(FLAG, "v2")))
+        .compute_threads(1)
+        .build_async()
+        .unwrap();
+    let ask = || {
+        let answer = router.predict(&Context::new("user-1"), vec![]);
+        futures::executor::block_on(answer).unwrap().version().to_string()
+    };
+    let lingering = || our_threads().iter().filter(|name| *name == "modelgate-compu").count();
+    assert_eq!(ask(), "v2");
+    until("those of v1 and v2 have begun", || lingering() == 2);
+    router.block("v2").unwrap();
+    until("that of v2 ends", || lingering() == 1);
+    assert_eq!(ask(), "v1");
+    router.unblock("v2").unwrap();
+    assert_eq!(ask(), "v2");
+    until("v2 has a thread again", || lingering() == 2);
+    drop(router);
+    nothing_runs();
+}
+
+#[test]
 fn two_hundred_routers_leak_neither_threads_nor_files() {
     let _alone = alone();
     let whole = Whole::new();

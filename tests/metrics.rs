@@ -17,8 +17,9 @@ use metrics::{
 };
 use modelgate::testing::TestFlags;
 use modelgate::{
-    Context, Flags, ModelRouter,
+    Context, Flags, ModelRouter, Shadow,
     metrics::{publish_metrics, publish_source_metrics},
+    shadow::Budget,
 };
 use parking_lot::Mutex;
 use support::{Mood, Puppet, flags as compiled_flags, serving, test_flags};
@@ -84,6 +85,131 @@ fn counts_are_published_as_they_stand_however_often() {
     assert_eq!(counted("modelgate_answers_total router=fraud version=v1 reason=STATIC"), 1);
     assert_eq!(counted("modelgate_failures_total router=fraud version=v2 kind=error"), 1);
     assert_eq!(counted("modelgate_fallbacks_total router=fraud version=v2 cause=error"), 1);
+}
+
+/// A router with two policies that run the same candidate, one of them beside each answer.
+fn twice_shadowed() -> ModelRouter<[f64], f64> {
+    let unlimited = |shadow: Shadow| shadow.candidate("v2").budget(Budget::unlimited());
+    ModelRouter::<[f64], f64>::builder("ml-model-version")
+        .model("v1", Puppet::new(1.0))
+        .model("v2", Puppet::new(2.0))
+        .fallback("v1")
+        .source(test_flags(&serving("ml-model-version", "v1")))
+        .shadow(unlimited(Shadow::flag("asks-for-it")))
+        .shadow(unlimited(Shadow::always()))
+        .compare(modelgate::compare::Tolerance::absolute(0.1))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn policies_with_one_candidate_have_counts_of_their_own_and_one_published_sum() {
+    let router = twice_shadowed();
+    let both = Flags::builder()
+        .source(test_flags(&format!(
+            r#"{{"flags": {{"ml-model-version": {}, "asks-for-it": {}}}}}"#,
+            r#"{"state": "ENABLED", "variants": {"v1": "v1"}, "defaultVariant": "v1"}"#,
+            r#"{"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"}"#
+        )))
+        .build()
+        .unwrap();
+    let asked_for = ModelRouter::<[f64], f64>::builder("ml-model-version")
+        .model("v1", Puppet::new(1.0))
+        .model("v2", Puppet::new(2.0))
+        .fallback("v1")
+        .flags(both)
+        .shadow(
+            Shadow::flag("asks-for-it").candidate("v2").sample(30.0).budget(Budget::unlimited()),
+        )
+        .shadow(Shadow::always().candidate("v2").budget(Budget::unlimited()))
+        .compare(modelgate::compare::Tolerance::absolute(0.1))
+        .build()
+        .unwrap();
+    for router in [&router, &asked_for] {
+        for user in 0..200 {
+            router.predict(&Context::new(format!("user-{user}").as_str()), &[]).unwrap();
+            assert!(router.flush(std::time::Duration::from_secs(60)));
+        }
+        let stats = router.stats();
+        let counted: Vec<u64> =
+            stats.shadows.iter().map(|policy| policy.candidates[0].disagreed()).collect();
+        assert_eq!(counted.len(), 2);
+        let kept = Kept::default();
+        with_local_recorder(&kept, || publish_metrics("fraud", &stats));
+        let published = kept.count(
+            "modelgate_shadows_completed_total router=fraud candidate=v2 agreement=disagreed",
+        );
+        assert_eq!(published, Some(counted.iter().sum()), "{counted:?}");
+        assert_eq!(
+            counted.iter().sum::<u64>(),
+            200,
+            "a candidate runs once a request: {counted:?}"
+        );
+    }
+    let counted = asked_for.stats().shadows.iter().map(|one| one.candidates[0].disagreed()).min();
+    assert!(counted > Some(0), "each policy counts its own");
+}
+
+#[test]
+fn a_published_counter_never_falls_when_its_version_is_retired_and_comes_back() {
+    let router = ModelRouter::<[f64], f64>::builder("ml-model-version")
+        .model("v1", Puppet::new(1.0))
+        .model("v2", Puppet::new(2.0))
+        .fallback("v1")
+        .source(test_flags(&serving("ml-model-version", "v2")))
+        .build()
+        .unwrap();
+    // As Prometheus' client has it from another: what it is told is what it shows.
+    let answers = || {
+        let kept = Kept::default();
+        with_local_recorder(&kept, || publish_metrics("fraud", &router.stats()));
+        kept.count("modelgate_answers_total router=fraud version=v2 reason=STATIC")
+    };
+    let ask = || router.predict(&Context::new("user-1"), &[]).unwrap();
+    (0..10).for_each(|_| drop(ask()));
+    assert_eq!(answers(), Some(10));
+    for again in 1..=3 {
+        router.retire("v2").unwrap();
+        assert_eq!(answers(), None, "it is not there");
+        drop(ask());
+        router.install("v2", Puppet::new(2.0), &modelgate::model::Acceptance::new()).unwrap();
+        drop(ask());
+        assert_eq!(answers(), Some(10 + again));
+    }
+}
+
+#[test]
+fn a_call_without_room_has_a_figure_and_no_service_time() {
+    let full = modelgate::model_fn(|_: &[f64]| {
+        let kind = modelgate::model::ModelErrorKind::Overloaded;
+        Err::<f64, _>(modelgate::ModelError::of_kind(kind, "no room"))
+    });
+    let router = ModelRouter::<[f64], f64>::builder("ml-model-version")
+        .model("v1", Puppet::new(1.0))
+        .model("v2", full)
+        .fallback("v1")
+        .source(test_flags(&serving("ml-model-version", "v2")))
+        .build()
+        .unwrap();
+    (0..3).for_each(|_| drop(router.predict(&Context::new("user-1"), &[]).unwrap()));
+    let stats = router.stats();
+    let v2 = stats.versions.iter().find(|one| one.version == "v2").unwrap();
+    assert_eq!((v2.overloaded, v2.errors, v2.service_time.count), (3, 0, 0));
+    let kept = Kept::default();
+    with_local_recorder(&kept, || publish_metrics("fraud", &stats));
+    let failures = |kind: &str| {
+        kept.count(&format!("modelgate_failures_total router=fraud version=v2 kind={kind}"))
+    };
+    assert_eq!((failures("overloaded"), failures("error")), (Some(3), Some(0)));
+}
+
+#[test]
+fn a_decision_without_an_answer_changes_no_figure_of_the_router() {
+    // What the flags count, `tests/unleash/router.rs` asks.
+    let router = twice_shadowed();
+    let before = serde_json::to_value(router.stats()).unwrap();
+    (0..5).for_each(|_| drop(router.decide(&Context::new("user-1")).unwrap()));
+    assert_eq!(serde_json::to_value(router.stats()).unwrap(), before);
 }
 
 #[test]

@@ -99,3 +99,102 @@ fn every_dialect_reads_a_document_with_a_byte_order_mark() {
     assert_eq!(Flagsmith::new().compile(&format!("\u{feff}{environment}")).is_ok(), bare);
     assert!(bare);
 }
+
+/// Whatever is made with an address, a key or a token, and the errors of those that cannot be used.
+#[cfg(all(
+    feature = "flagd",
+    feature = "flagsmith",
+    feature = "launchdarkly",
+    feature = "remote",
+    feature = "unleash"
+))]
+#[test]
+fn no_debug_output_or_error_shows_a_user_a_query_a_key_or_a_token() {
+    use modelgate::{
+        Shadow,
+        autopilot::writer,
+        compare::key::KeyHasher,
+        flagd, flagsmith, launchdarkly, remote,
+        source::{EnvironmentSource, HttpSettings, HttpSource},
+        unleash,
+    };
+
+    const URL: &str = "https://user:hidden@flags.example.com/hidden/api?token=hidden#hidden";
+    // A slash or a hash in a password makes another URL of it, or none.
+    const BROKEN: [&str; 4] = [
+        "https://user:hid/den@flags.example.com/x",
+        "https://user:1#hidden@flags.example.com",
+        "https://user:hidden@[flags",
+        "user:hidden@flags.example.com",
+    ];
+    let settings = || {
+        HttpSettings::new()
+            .header("authorization", "hidden")
+            .proxy("http://user:hidden@proxy:3128")
+            .root_certificates("hidden")
+    };
+    let events = launchdarkly::Events::new().url(URL);
+    let launchdarkly = launchdarkly::Source::new("sdk-hidden");
+    let unleash = unleash::Source::new(URL, "*:hidden.hidden").settings(settings());
+    let flagsmith = flagsmith::Source::new("ser.hidden").url(URL).client_key("hidden");
+    let http = HttpSource::poll(URL).settings(settings()).header("x-key", "hidden");
+    let flagd = flagd::Source::new("flags.example.com", 8015);
+    let remote = remote::Classifier::builder(URL, "fraud").token("hidden").http(settings());
+    let hasher = KeyHasher::new("hidden hidden hidden").unwrap();
+    let shown: Vec<String> = [
+        format!("{:?}", settings()),
+        format!("{:?} {:?}", launchdarkly.key_handle(), launchdarkly.client()),
+        format!("{:?}", launchdarkly.relay(URL).events(events.clone()).settings(settings())),
+        format!("{:?}", launchdarkly::Source::new("hidden").base_urls(URL, URL)),
+        format!("{events:?}"),
+        format!("{:?} {unleash:?}", unleash.token_handle()),
+        format!("{:?} {:?}", flagsmith.key_handle(), flagsmith.realtime_url(URL)),
+        format!("{:?}", http.changing_header("x-other", "hidden")),
+        format!("{:?}", flagd.proxy("http://user:hidden@proxy:3128")),
+        format!("{:?}", EnvironmentSource::new()),
+        format!("{remote:?} {:?} {:?}", remote.clone().start(), remote.clone().start_graph()),
+        format!("{:?}", writer::LaunchDarkly::new(URL, "hidden", ("p", "e", "f"), ("c", "d"))),
+        format!("{:?}", writer::Unleash::new(URL, "hidden", ("p", "f"), ("e", "s"))),
+        format!("{:?}", writer::Flagsmith::new(URL, "hidden", "hidden", 1, 2)),
+        format!("{:?}", writer::Webhook::new(URL)),
+        format!("{hasher:?} {:?}", Shadow::always().key_hasher(hasher.clone())),
+        format!("{:?}", Context::new("hidden").with("hobby", "hidden")),
+    ]
+    .into_iter()
+    .chain(BROKEN.iter().flat_map(|url| {
+        let url = *url;
+        let why = |source: Flags| format!("{:?}", source.status());
+        let started = |flags: Result<Flags, modelgate::flag::store::StartError>| match flags {
+            Ok(flags) => why(flags),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        [
+            format!("{:?}", unleash::Source::new(url, "hidden")),
+            format!("{:?}", flagsmith::Source::new("ser.hidden").url(url).realtime_url(url)),
+            format!("{:?}", launchdarkly::Source::new("hidden").relay(url)),
+            format!("{:?}", HttpSource::poll(url)),
+            format!("{:?}", remote::Classifier::builder(url, "fraud").start()),
+            format!("{:?}", writer::LaunchDarkly::new(url, "hidden", ("p", "e", "f"), ("c", "d"))),
+            format!("{:?}", writer::Unleash::new(url, "hidden", ("p", "f"), ("e", "s"))),
+            started(Flags::builder().source(HttpSource::poll(url)).build()),
+            started(Flags::builder().source(unleash::Source::new(url, "hidden")).build()),
+            started(
+                Flags::builder().source(launchdarkly::Source::new("hidden").relay(url)).build(),
+            ),
+            started(
+                Flags::builder()
+                    .source(HttpSource::poll("http://127.0.0.1:9").settings(settings().proxy(url)))
+                    .build(),
+            ),
+            started(Flags::builder().source(flagd::Source::new("127.0.0.1", 9).proxy(url)).build()),
+        ]
+    }))
+    .collect();
+    for shown in &shown {
+        assert!(!shown.contains("hidden") && !shown.contains("den@"), "{shown}");
+    }
+    // It is of use all the same: the host is there.
+    let with_host =
+        shown.iter().filter(|shown| shown.contains("https://flags.example.com")).count();
+    assert!(with_host >= 9, "{with_host}: {shown:#?}");
+}

@@ -18,9 +18,9 @@ if ! command -v wrk >/dev/null; then
   fi
 fi
 
-cargo build --release --quiet --example axum --example http_constant --example http_shadowed \
-  --example http_busy
-programs=target/release/examples
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+cargo build --release --quiet --manifest-path benches/http/Cargo.toml
+programs=$CARGO_TARGET_DIR/release
 folder="$(mktemp -d)"
 server=""
 stop() {
@@ -109,11 +109,11 @@ echo "$(date -u +%Y-%m-%d), $cores cores, $(uname -sr), $(rustc --version | cut 
 case " $PARTS " in *" cpu "*)
   flags "$quarter" off
   for round in $(seq "$ROUNDS"); do
-    for program in http_constant bare axum; do
+    for program in constant bare axum; do
       for connections in 1 16 64; do
         # A new process each time: the models' own time is that of this very load.
         if [ "$program" = bare ]; then
-          MODELGATE_BARE=1 start "$on_server" http_constant
+          MODELGATE_BARE=1 start "$on_server" constant
         else
           start "$on_server" "$program"
         fi
@@ -137,7 +137,7 @@ case " $PARTS " in *" cpu "*)
   echo "|---|---|---|---|---|---|---|---|---|---|---|"
   for connections in 1 16 64; do
     model="$(median "$folder/model.$connections" 1)"
-    c="$folder/cpu.http_constant.$connections" s="$folder/cpu.axum.$connections"
+    c="$folder/cpu.constant.$connections" s="$folder/cpu.axum.$connections"
     cc="$(median "$c" 5)" sc="$(median "$s" 5)" bc="$(median "$folder/cpu.bare.$connections" 5)"
     echo "| $connections | $cc | $bc | $sc | $model | $(ratio "$(awk -v a="$sc" -v b="$model" 'BEGIN {print a - b}')" "$cc") | $(ratio "$sc" "$bc") | $(median "$c" 2) / $(median "$c" 3) | $(median "$s" 2) / $(median "$s" 3) | $(median "$c" 1) | $(median "$s" 1) |"
   done
@@ -147,7 +147,7 @@ esac
 
 case " $PARTS " in *" shadow "*)
   flags null off
-  start "$on_server" http_shadowed
+  start "$on_server" shadowed
   warm_up
   full="$(measure 64 | cut -d' ' -f1)"
   # At half load 64 connections wait so long between requests that they make half as many.
@@ -186,7 +186,7 @@ case " $PARTS " in *" busy "*)
   echo "|---|---|---|---|---|"
   for place in pool handler; do
     if [ "$place" = handler ]; then export MODELGATE_IN_PLACE=1; else unset MODELGATE_IN_PLACE; fi
-    start "" http_busy
+    start "" busy
     wrk -t 1 -c 8 -d "$((SECONDS_EACH + 2))s" -s benches/http/post.lua \
       "http://$MODELGATE_ADDR/predict" >"$folder/predictions" &
     clients=$!

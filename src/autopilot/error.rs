@@ -1,23 +1,23 @@
-//! What can be wrong with an autopilot's settings.
+//! Why an autopilot cannot be built.
 
 use std::{error::Error as StdError, fmt, io};
 
 /// An autopilot that cannot be built.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Error {
-    /// A setting is outside what it can be.
+pub enum AutopilotError {
+    /// A setting is out of range.
     Setting {
         /// The setting.
         field: &'static str,
-        /// What it was set to.
+        /// Its value.
         found: String,
-        /// What it can be.
+        /// The values that it can have.
         expected: &'static str,
     },
-    /// Nothing to judge by: [`Builder::require`](super::Builder::require).
+    /// No evidence to judge by was given: [`AutopilotBuilder::require`](super::AutopilotBuilder::require).
     NoEvidence,
-    /// Nowhere to keep the state: [`Builder::store`](super::Builder::store).
+    /// No store was given: [`AutopilotBuilder::store`](super::AutopilotBuilder::store).
     NoStore,
     /// The operating system refused a thread.
     Thread(io::Error),

@@ -1,7 +1,7 @@
 //! A map from names to shared things that copies pointers only when one of them changes.
 
 use std::{
-    hash::BuildHasher,
+    hash::{BuildHasher, Hasher},
     sync::{Arc, LazyLock},
 };
 
@@ -34,7 +34,12 @@ impl<V: Clone> Default for ShardedTable<V> {
 impl<V: Clone> ShardedTable<V> {
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
-        let hash = hash(name);
+        self.find(NameHash::new(name), name)
+    }
+
+    /// The same for a name whose hash is at hand.
+    #[inline]
+    pub(crate) fn find(&self, NameHash(hash): NameHash, name: &str) -> Option<&V> {
         let (_, value) = self.shards.get(shard(hash))?.find(hash, |(own, _)| **own == *name)?;
         Some(value)
     }
@@ -42,7 +47,7 @@ impl<V: Clone> ShardedTable<V> {
     /// Adds or replaces one. In place when nobody else holds the table, so that building one stays
     /// linear.
     pub(crate) fn insert(&mut self, name: Arc<str>, value: V) {
-        let hash = hash(&name);
+        let NameHash(hash) = NameHash::new(&name);
         let Some(shard) = Arc::make_mut(&mut self.shards).get_mut(shard(hash)) else { return };
         match Arc::make_mut(shard).entry(hash, |(own, _)| *own == name, rehash) {
             Entry::Occupied(mut entry) => entry.get_mut().1 = value,
@@ -52,7 +57,7 @@ impl<V: Clone> ShardedTable<V> {
 
     /// Removes one, and says whether it was there.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
-        let hash = hash(name);
+        let NameHash(hash) = NameHash::new(name);
         // Nothing is copied for one that is not there.
         self.get(name).is_some()
             && Arc::make_mut(&mut self.shards).get_mut(shard(hash)).is_some_and(|shard| {
@@ -78,14 +83,23 @@ impl<V: Clone> ShardedTable<V> {
 /// One for all tables: a name is in the same shard of each.
 static SEED: LazyLock<Seed> = LazyLock::new(Seed::default);
 
-/// Found out once for a name: it chooses the shard and the place in it.
-#[inline]
-fn hash(name: &str) -> u64 {
-    SEED.hash_one(name)
+/// What a name hashes to, in every table of this process: it chooses the shard and the place in it.
+/// For names that are looked up again and again, found out once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameHash(u64);
+
+impl NameHash {
+    #[inline]
+    pub(crate) fn new(name: &str) -> NameHash {
+        let mut hasher = SEED.build_hasher();
+        // The bytes alone: what `str` adds to tell where it ends is for those that are hashed with more.
+        hasher.write(name.as_bytes());
+        NameHash(hasher.finish())
+    }
 }
 
 fn rehash<V>((name, _): &(Arc<str>, V)) -> u64 {
-    hash(name)
+    NameHash::new(name).0
 }
 
 /// By bits from the middle: the low ones choose the place inside a shard, the high ones tell apart

@@ -19,7 +19,7 @@ use std::{
 use reqwest::Url;
 use tokio::time::Instant;
 
-use self::stream::{Stream, StreamEnd};
+use self::stream::{Stream, StreamFailure};
 use crate::{
     dialect::Dialect,
     source::{
@@ -283,12 +283,14 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<SourceSe
         }
         let failure = match ended {
             // Nothing is wrong, and a deadline of nothing is no reason to open streams in a loop.
-            Ok(StreamEnd::OurTime) if opened.elapsed() >= first => continue,
-            Ok(StreamEnd::ServersTime) if was_well && opened.elapsed() >= first => continue,
-            Ok(_) => {
+            Ok(()) if was_well && opened.elapsed() >= first => continue,
+            Ok(()) if was_well => {
                 documents.pause(backoff.pause(None)).await;
                 continue;
             }
+            // The whole set comes first on every stream: one that brought none is no server's that
+            // is well, or was given no time to be one.
+            Ok(()) => StreamFailure::of_nothing(),
             Err(failure) => failure,
         };
         let fatal = settings.fatal.contains(&failure.code);

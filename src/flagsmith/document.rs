@@ -24,7 +24,8 @@ use crate::flag::{Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, Probl
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: None,
-    item: 1590,
+    dear: None,
+    item: 1200,
     kept: PartCosts { object: 198, list: 2, element: 45, name: 2, text: 2, byte: 1 },
     working: PartCosts { object: 100, list: 20, element: 112, name: 20, text: 10, byte: 1 },
 };
@@ -64,8 +65,7 @@ type Items<'a> =
     DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
 
 pub(super) fn compile(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
-    settings.memory.admit(text, &COSTS)?;
-    settings.patterns.document(text, || read(settings, text))
+    settings.memory.compile(text, &COSTS, || read(settings, text))
 }
 
 fn read(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
@@ -113,9 +113,13 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
         .map_err(|error| DocumentError::with_source(format!("cannot read `{name}`"), error))
 }
 
-/// Lets a feature or segment in that comes by itself, unless it would take too much memory.
-pub(super) fn admit_item(environment: &Environment, text: &str) -> Result<(), Problem> {
-    environment.settings.memory.admit_item("", text, &COSTS)
+/// Compiles one segment that comes by itself.
+pub(super) fn segment_by_itself(
+    environment: &Environment,
+    text: &str,
+) -> Result<Segment, FlagProblem> {
+    let compile = || segment(environment, None, "", text);
+    environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
 
 /// Compiles one feature as `set` has them.
@@ -123,10 +127,9 @@ pub(super) fn feature(
     environment: &Arc<Environment>,
     path: &str,
     text: &str,
-) -> Result<Flag, Problem> {
-    admit_item(environment, text)?;
+) -> Result<Flag, FlagProblem> {
     let compile = || Ok(flag(environment, state(environment, path, text)?));
-    environment.settings.patterns.item("", text, compile)
+    environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
 
 fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {

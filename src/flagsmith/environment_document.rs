@@ -14,7 +14,10 @@ use super::{
     read::{Name, Scalar, or_default},
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
-use crate::value::{Map, Value};
+use crate::{
+    flag::table::NameHash,
+    value::{Map, Value},
+};
 
 #[derive(Deserialize)]
 pub(super) struct ProjectJson<S> {
@@ -161,6 +164,7 @@ impl FeatureStateJson<'_> {
                 ("feature_id", number(self.feature.id)),
                 ("feature_type", Value::from(&*kind)),
             ]),
+            name_hash: NameHash::new(&self.feature.name),
             name: self.feature.name.into(),
         }
     }

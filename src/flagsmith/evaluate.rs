@@ -145,7 +145,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
 
     #[inline]
     pub(super) fn decide(&mut self, state: &'a FeatureState) -> Decision<'a> {
-        match self.segments.and_then(|segments| segments.overrides(&state.name)) {
+        match self.segments.and_then(|segments| segments.overrides(state)) {
             None => self.serve(state, self.default_cause(), false),
             Some(overrides) if overrides.reads_flags => self.dependent(state, overrides),
             Some(overrides) => self.first(state, overrides),
@@ -326,7 +326,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         if !self.walk().enter(flag) {
             return None;
         }
-        let decision = match self.segments.and_then(|segments| segments.overrides(&state.name)) {
+        let decision = match self.segments.and_then(|segments| segments.overrides(state)) {
             Some(overrides) if overrides.reads_flags => {
                 self.among_all(state, overrides, Evaluator::remembered_segment)
             }

@@ -14,7 +14,10 @@ use super::{
     read::{Scalar, given, or_default, shortened},
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
-use crate::{flag::Problem, value::Map};
+use crate::{
+    flag::{FlagProblem, table::NameHash},
+    value::Map,
+};
 
 #[derive(Deserialize)]
 pub(super) struct EnvironmentJson {
@@ -90,6 +93,7 @@ impl FeatureJson {
         });
         let variants = by_priority(variants.collect());
         FeatureState {
+            name_hash: NameHash::new(&self.name),
             name: self.name.into(),
             prefix: Prefix::of_splits(&variants, &self.key, &environment.key),
             key: self.key,

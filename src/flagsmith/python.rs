@@ -30,7 +30,16 @@ pub(super) enum PythonValue<'t> {
 
 impl<'t> PythonValue<'t> {
     /// The engine reads numbers out of text.
+    #[inline]
     pub(super) fn of_text(text: &'t str) -> PythonValue<'t> {
+        // Most text is none, and its first byte says so.
+        match text.as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => PythonValue::of_digits(text),
+            _ => PythonValue::Text(text),
+        }
+    }
+
+    fn of_digits(text: &'t str) -> PythonValue<'t> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text),
@@ -91,8 +100,12 @@ impl<'t> PythonValue<'t> {
 
 impl Subject<'_> {
     /// Lends the value as the engine holds it. There is none for null.
-    #[inline]
+    #[inline(always)]
     pub(super) fn with_value<T>(&self, read: impl FnOnce(PythonValue<'_>) -> T) -> Option<T> {
+        // What most conditions read, without another question of its type.
+        if let Subject::Text(text) = self {
+            return Some(read(PythonValue::of_text(text)));
+        }
         Some(match self.kind() {
             SubjectType::Null => return None,
             SubjectType::Bool(value) => read(PythonValue::Bool(value)),
@@ -130,14 +143,22 @@ pub(super) struct Constant {
     text: Box<str>,
     /// The digits of an integer, without leading zeros.
     integer: Option<(bool, Box<str>)>,
+    /// The same, where it has no more than 64 bits.
+    small: Option<i64>,
     float: Option<f64>,
     is_version: bool,
 }
 
 impl Constant {
     pub(super) fn new(text: Box<str>) -> Constant {
+        let integer = integer(&text);
+        let small = integer.as_ref().and_then(|(is_negative, digits)| match is_negative {
+            true => format!("-{digits}").parse().ok(),
+            false => digits.parse().ok(),
+        });
         Constant {
-            integer: integer(&text),
+            integer,
+            small,
             float: float(&text),
             is_version: text.ends_with(":semver"),
             text,
@@ -150,6 +171,9 @@ impl Constant {
             PythonValue::Bool(value) => {
                 let constant = !matches!(&*self.text, "False" | "false");
                 comparison.of(Some(value.cmp(&constant)))
+            }
+            PythonValue::Int(value) if self.small.is_some() => {
+                comparison.of(self.small.map(|small| value.cmp(&small)))
             }
             PythonValue::Int(_) | PythonValue::Large { .. } => {
                 self.integer.as_ref().is_some_and(|constant| {
@@ -169,7 +193,11 @@ impl Constant {
                     .zip(version)
                     .is_some_and(|(version, other)| comparison.of(Some(version.precedence(&other))))
             }
-            PythonValue::Text(text) => comparison.of(Some(text.cmp(&self.text))),
+            PythonValue::Text(text) => match comparison {
+                Comparison::Equal => *text == *self.text,
+                Comparison::NotEqual => *text != *self.text,
+                _ => comparison.of(Some(text.cmp(&self.text))),
+            },
         }
     }
 
@@ -307,6 +335,40 @@ pub(super) fn text_of(value: &crate::value::Value) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_are_compared_by_their_size_whatever_that_is() {
+        let texts = [
+            "-99999999999999999999",
+            "-9223372036854775809",
+            "-9223372036854775808",
+            "-8",
+            "-07",
+            "-0",
+            "7",
+            "+08",
+            "9223372036854775807",
+            "9223372036854775808",
+            "99999999999999999999",
+        ];
+        for (place, text) in texts.iter().enumerate() {
+            let held = text.strip_prefix('+').unwrap_or(text);
+            for (other, constant) in texts.iter().enumerate() {
+                let constant = Constant::new((*constant).into());
+                for (comparison, expected) in [
+                    (Comparison::Equal, place == other),
+                    (Comparison::NotEqual, place != other),
+                    (Comparison::Greater, place > other),
+                    (Comparison::GreaterOrEqual, place >= other),
+                    (Comparison::Less, place < other),
+                    (Comparison::LessOrEqual, place <= other),
+                ] {
+                    let found = constant.holds(comparison, PythonValue::of_text(held));
+                    assert_eq!(found, expected, "{text} {comparison:?} {constant:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_trait_has_the_text_that_python_gives_it() {

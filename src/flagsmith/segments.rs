@@ -101,10 +101,10 @@ impl Segments {
         Segments { environment, segments: table, overrides, identities, refused, end }
     }
 
-    /// What overrides the feature of this name, if anything does.
+    /// What overrides a feature, if anything does.
     #[inline]
-    pub(super) fn overrides(&self, name: &str) -> Option<&Overrides> {
-        self.overrides.get(name).map(|overrides| &**overrides)
+    pub(super) fn overrides(&self, state: &FeatureState) -> Option<&Overrides> {
+        self.overrides.find(state.name_hash, &state.name).map(|overrides| &**overrides)
     }
 
     /// Every segment, in the order of the document. Allocates.

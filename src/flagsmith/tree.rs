@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::{condition::Condition, hashing::Prefix};
-use crate::value::{Map, Value};
+use crate::{
+    flag::table::NameHash,
+    value::{Map, Value},
+};
 
 /// One state of a feature: the environment's, or the one a segment or an identity has instead.
 #[derive(Debug)]
 pub(super) struct FeatureState {
     pub(super) name: Arc<str>,
+    /// What its overrides are found by.
+    pub(super) name_hash: NameHash,
     /// What its splits are salted with; empty when it has no splits.
     pub(super) key: Box<str>,
     /// For the identities without a key of their own, where they get different variants.
@@ -83,17 +88,20 @@ impl RuleKind {
     }
 
     /// Folds results, and stops as soon as the answer is known.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fold<'p, T>(
         self,
         parts: &'p [T],
         mut matches: impl FnMut(usize, &'p T) -> bool,
     ) -> bool {
-        let mut parts = parts.iter().enumerate();
-        match self {
-            RuleKind::All => parts.all(|(index, part)| matches(index, part)),
-            RuleKind::Any => parts.any(|(index, part)| matches(index, part)),
-            RuleKind::None => !parts.any(|(index, part)| matches(index, part)),
+        // One loop for all kinds, so that what is called in it is inlined once: one that does not match
+        // decides ALL, one that does the others.
+        let decisive = self != RuleKind::All;
+        for (index, part) in parts.iter().enumerate() {
+            if matches(index, part) == decisive {
+                return self == RuleKind::Any;
+            }
         }
+        self != RuleKind::Any
     }
 }

@@ -1,6 +1,6 @@
 //! MD5, fed piece by piece: for spreading keys over buckets, never for security.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use md5::block_api::compress;
 
@@ -36,7 +36,7 @@ impl Md5 {
         };
         free.copy_from_slice(first);
         bytes = rest;
-        compress(&mut self.state, &[self.block]);
+        compress(&mut self.state, slice::from_ref(&self.block));
         let (blocks, rest) = bytes.as_chunks::<64>();
         compress(&mut self.state, blocks);
         self.block = [0; 64];
@@ -54,13 +54,13 @@ impl Md5 {
             *byte = 0x80;
         }
         if filled >= 56 {
-            compress(&mut self.state, &[self.block]);
+            compress(&mut self.state, slice::from_ref(&self.block));
             self.block = [0; 64];
         }
         if let Some(place) = self.block.last_chunk_mut() {
             *place = self.length.wrapping_mul(8).to_le_bytes();
         }
-        compress(&mut self.state, &[self.block]);
+        compress(&mut self.state, slice::from_ref(&self.block));
         self.state.map(u32::swap_bytes)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It is no protection against anybody here: a vendor's buckets are specified by it.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use sha1::block_api::compress;
 
@@ -55,7 +55,7 @@ impl Sha1 {
         let free = self.block.get_mut(filled..).unwrap_or_default();
         let Some((head, rest)) = bytes.split_at_checked(free.len()) else { return };
         free.copy_from_slice(head);
-        compress(&mut self.state, &[self.block]);
+        compress(&mut self.state, slice::from_ref(&self.block));
         let (blocks, rest) = rest.as_chunks::<BLOCK>();
         compress(&mut self.state, blocks);
         if let Some(place) = self.block.get_mut(..rest.len()) {
@@ -90,13 +90,13 @@ impl Sha1 {
             rest.fill(0);
         }
         if filled >= LENGTH_AT {
-            compress(&mut self.state, &[self.block]);
+            compress(&mut self.state, slice::from_ref(&self.block));
             self.block = [0; BLOCK];
         }
         if let Some(place) = self.block.last_chunk_mut() {
             *place = self.length.wrapping_mul(8).to_be_bytes();
         }
-        compress(&mut self.state, &[self.block]);
+        compress(&mut self.state, slice::from_ref(&self.block));
     }
 }
 

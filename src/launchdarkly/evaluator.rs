@@ -153,7 +153,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
 }
 
 /// The place of an attribute's value; only text and whole numbers have one.
-#[inline]
+#[inline(always)]
 fn place(bucket: &Bucket, value: ValueRef<'_>) -> Option<f32> {
     let mut hash = bucket.prefix;
     match value {

@@ -111,7 +111,7 @@ impl Binding {
     }
 
     /// What the flags answer for this context.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn choose<'a>(
         &'a self,
         flags: &'a [Option<Bound>],
@@ -196,6 +196,14 @@ impl BindingAnswer<'_> {
             held_back: false,
         }
     }
+
+    /// A flag could not be read: what the first of those says.
+    #[cold]
+    fn is_wrong(&mut self, reason: Reason, cause: FallbackCause) {
+        if self.cause.is_none() {
+            (self.reason, self.cause, self.variant) = (reason, Some(cause), None);
+        }
+    }
 }
 
 /// Whether an autopilot keeps this user from the version.
@@ -246,7 +254,7 @@ fn by_value<'a>(
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn by_switches<'a>(
     flags: &'a [Option<Bound>],
     clamps: &[Clamp],
@@ -254,16 +262,23 @@ fn by_switches<'a>(
     switches: &'a [Switch],
     otherwise: Option<&'a Version>,
 ) -> BindingAnswer<'a> {
-    let mut off = None;
-    let mut wrong = None;
-    let mut missing_key = false;
-    for (switch, flag) in switches.iter().zip(flags) {
-        let Some(flag) = flag else {
-            wrong = wrong.or(Some((Reason::Error, FallbackCause::FlagNotFound)));
+    // What the first switch that was off says, unless one is wrong: then the first of those does.
+    let mut answer = BindingAnswer {
+        version: otherwise.map(Version::as_str),
+        variant: None,
+        reason: Reason::Default,
+        cause: None,
+        missing_key: false,
+        held_back: false,
+    };
+    let mut is_any_off = false;
+    for (place, switch) in switches.iter().enumerate() {
+        let Some(flag) = flags.get(place).and_then(Option::as_ref) else {
+            answer.is_wrong(Reason::Error, FallbackCause::FlagNotFound);
             continue;
         };
         let evaluation = flag.answer(request);
-        missing_key |= evaluation.missing_key;
+        answer.missing_key |= evaluation.missing_key;
         let switched = switched(&evaluation);
         let held_back =
             matches!(switched, Switched::On) && held_back(clamps, &switch.version, request);
@@ -281,33 +296,18 @@ fn by_switches<'a>(
                     held_back,
                 };
             }
-            Switched::Off => off = off.or(Some((evaluation.reason, evaluation.variant))),
-            Switched::Wrong(cause) => {
-                let reason = match cause {
-                    FallbackCause::WrongType => Reason::Error,
-                    _ => evaluation.reason,
-                };
-                wrong = wrong.or(Some((reason, cause)));
+            Switched::Off if answer.cause.is_none() && !is_any_off => {
+                is_any_off = true;
+                (answer.reason, answer.variant) = (evaluation.reason, evaluation.variant);
             }
+            Switched::Off => {}
+            Switched::Wrong(FallbackCause::WrongType) => {
+                answer.is_wrong(Reason::Error, FallbackCause::WrongType);
+            }
+            Switched::Wrong(cause) => answer.is_wrong(evaluation.reason, cause),
         }
     }
-    let baseline = otherwise.map(Version::as_str);
-    match (wrong, off) {
-        (Some((reason, cause)), _) => {
-            BindingAnswer { version: baseline, missing_key, ..BindingAnswer::none(reason, cause) }
-        }
-        (None, off) => {
-            let (reason, variant) = off.unwrap_or((Reason::Default, None));
-            BindingAnswer {
-                version: baseline,
-                missing_key,
-                variant,
-                reason,
-                cause: None,
-                held_back: false,
-            }
-        }
-    }
+    answer
 }
 
 enum Switched {

@@ -16,10 +16,7 @@ macro_rules! operations {
                 &self,
                 context: &dyn EvaluationContext,
             ) -> Result<Decision, PredictError> {
-                self.inner
-                    .core
-                    .decide(context)
-                    .map_err(|MissingKeyError| PredictError::missing_key())
+                self.inner.core.decide(context)
             }
 
             /// Which version would answer, and every step that leads there: each rule, each attribute
@@ -58,7 +55,9 @@ macro_rules! operations {
 
             /// Sends every request to this version, whatever the flags say, until [`unpin`](Self::unpin).
             ///
-            /// It still falls back when the version fails.
+            /// It still falls back when the version fails. While a version is pinned, live answers are no
+            /// evidence to a [verdict](crate::verdict) or an [autopilot](crate::autopilot): nobody is held
+            /// back then, and there is nothing to compare with.
             ///
             /// # Errors
             ///

@@ -97,7 +97,7 @@ mod quota {
         let mounted = root.join(mounted.trim_start_matches('/'));
         // In a container without a namespace of its own the path is the host's, and the mount
         // begins somewhere down that path.
-        let below = path.strip_prefix(top).or_else(|| (top == "/").then_some(path)).unwrap_or("");
+        let below = path.strip_prefix(&*top).unwrap_or("");
         let mut folder: PathBuf = mounted.join(below.trim_start_matches('/'));
         let mut found: Option<Quota> = None;
         loop {
@@ -114,7 +114,7 @@ mod quota {
 
     /// The mount point and what of the hierarchy it shows, if this line of `mountinfo` mounts it:
     /// `30 23 0:26 /shown /mount/point rw,... shared:9 - cgroup2 cgroup2 rw,...`
-    fn mount(line: &str, version: Version) -> Option<(&str, &str)> {
+    fn mount(line: &str, version: Version) -> Option<(String, String)> {
         let (place, kind) = line.split_once(" - ")?;
         let mut place = place.split(' ').skip(3);
         let (shown, point) = (place.next()?, place.next()?);
@@ -126,7 +126,13 @@ mod quota {
             }
             _ => false,
         };
-        fits.then_some((point, shown))
+        fits.then(|| (unescaped(point), unescaped(shown)))
+    }
+
+    /// A path as it is: `mountinfo` writes its spaces, tabs, line ends and backslashes in octal.
+    fn unescaped(path: &str) -> String {
+        let marks = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+        marks.iter().fold(path.to_owned(), |path, (mark, meant)| path.replace(mark, meant))
     }
 
     fn of_folder(folder: &Path, version: Version) -> Option<Quota> {
@@ -229,6 +235,70 @@ mod quota {
         }
 
         #[test]
+        fn the_tightest_limit_on_the_way_up_holds_in_version_one_as_well() {
+            let quotas = |folder: &str, quota: &str, period: &str| {
+                let folder = format!("sys/fs/cgroup/cpu/{folder}");
+                [
+                    (format!("{folder}/cpu.cfs_quota_us"), format!("{quota}\n")),
+                    (format!("{folder}/cpu.cfs_period_us"), format!("{period}\n")),
+                ]
+            };
+            let files: Vec<(String, String)> = [
+                (
+                    "proc/self/cgroup".into(),
+                    "1:name=systemd:/x\n4:cpuacct,cpu:/pods/pod/app\n".into(),
+                ),
+                (
+                    "proc/self/mountinfo".into(),
+                    "31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpuacct,cpu\n".into(),
+                ),
+                // The period alone says nothing.
+                ("sys/fs/cgroup/cpu/pods/cpu.cfs_period_us".into(), "100000\n".into()),
+            ]
+            .into_iter()
+            .chain(quotas("", "-1", "100000"))
+            .chain(quotas("pods/pod", "30000", "50000"))
+            .chain(quotas("pods/pod/app", "-1", "100000"))
+            .collect();
+            let files: Vec<(&str, &str)> = files.iter().map(|(a, b)| (&**a, &**b)).collect();
+            assert_eq!(found(&files), Some((0.6, 50)));
+        }
+
+        #[test]
+        fn of_two_hierarchies_with_a_limit_the_tighter_holds() {
+            let mounts = format!(
+                "31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n{}",
+                TWO.replace("/sys/fs/cgroup ", "/sys/fs/cgroup/unified ")
+            );
+            for (one, two, share) in [("50000", "80000", 0.5), ("90000", "80000", 0.8)] {
+                let two = format!("{two} 100000\n");
+                let files = [
+                    ("proc/self/cgroup", "4:cpu:/app\n0::/app\n"),
+                    ("proc/self/mountinfo", &*mounts),
+                    ("sys/fs/cgroup/cpu/app/cpu.cfs_quota_us", one),
+                    ("sys/fs/cgroup/cpu/app/cpu.cfs_period_us", "100000"),
+                    ("sys/fs/cgroup/unified/app/cpu.max", &two),
+                ];
+                assert_eq!(found(&files), Some((share, 100)));
+            }
+        }
+
+        #[test]
+        fn a_mount_may_have_a_space_in_its_name_and_groups_below_that_are_not_shown() {
+            let files = [
+                // The host's path of a group, seen where only the container's own is mounted.
+                ("proc/self/cgroup", "0::/kubepods/pod 1/app\n"),
+                (
+                    "proc/self/mountinfo",
+                    "30 23 0:26 /kubepods/pod\\0401 /my\\040groups rw - cgroup2 cgroup2 rw\n",
+                ),
+                ("my groups/cpu.max", "150000 100000\n"),
+                ("my groups/app/cpu.max", "max 100000\n"),
+            ];
+            assert_eq!(found(&files), Some((1.5, 100)));
+        }
+
+        #[test]
         fn files_that_make_no_sense_are_no_limit() {
             for (group, mounts, max) in [
                 ("", TWO, "50000 100000"),
@@ -247,5 +317,26 @@ mod quota {
                 assert_eq!(found(&files), None, "{group} {mounts} {max}");
             }
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_are_those_that_this_thread_may_run_on() {
+        // The mask is the thread's own, as a container's set of processors is.
+        let pinned = std::thread::spawn(|| {
+            let all = rustix::thread::sched_getaffinity(None).unwrap();
+            let first = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).unwrap();
+            let mut one = rustix::thread::CpuSet::new();
+            one.set(first);
+            rustix::thread::sched_setaffinity(None, &one).unwrap();
+            (f64::from(all.count()), processors(), Allowance::read().processors)
+        });
+        let (before, after, allowed) = pinned.join().unwrap();
+        assert!(before >= after && after == 1.0, "{before} {after}");
+        assert!(allowed <= 1.0, "{allowed}");
     }
 }

@@ -245,6 +245,31 @@ mod with_tokio {
         assert_eq!(ask(&router).await, 2.0);
     }
 
+    #[tokio::test]
+    async fn waiting_on_the_thread_that_drives_a_source_says_so_and_awaiting_works() {
+        use modelgate::{Flags, source::Polled};
+
+        let source = Polled::every(Duration::from_secs(3_600), "table", || async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(support::flags(&serving(FLAG, "v1")))
+        });
+        let flags = Flags::builder().source(source).build().unwrap();
+        let router = ModelRouter::<[f64], f64>::builder(FLAG)
+            .model("v1", model_fn(|_: &[f64]| Ok(1.0)))
+            .fallback("v1")
+            .flags(flags.clone())
+            .build()
+            .unwrap();
+        let error = router.wait_ready(Duration::from_millis(50)).unwrap_err();
+        assert!(error.held_up_runtime(), "{error}");
+        assert!(error.to_string().contains("await `Flags::ready` instead"), "{error}");
+        // Nothing of the router's waits for the runtime.
+        assert_eq!(*router.predict(&Context::new("user-1"), &[]).unwrap().output(), 1.0);
+        assert!(router.flush(PATIENCE));
+        flags.ready(PATIENCE).await.unwrap();
+        router.wait_ready(Duration::ZERO).unwrap();
+    }
+
     #[test]
     fn a_polled_source_finds_the_runtime_too() {
         use modelgate::{Flags, source::Polled};

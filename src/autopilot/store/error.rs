@@ -1,4 +1,4 @@
-//! What can go wrong in a store.
+//! Errors of stores.
 
 use std::{error::Error as StdError, fmt};
 
@@ -10,8 +10,8 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-impl Error {
-    /// The store failed, for this reason.
+impl StoreError {
+    /// The store failed, with this cause.
     #[cold]
     pub fn new(
         message: impl Into<String>,
@@ -20,17 +20,17 @@ impl Error {
         Error { message: message.into(), conflict: false, source: Some(source.into()) }
     }
 
-    /// The document is not as it was expected: somebody else was first.
+    /// The document is not as expected: another replica was first.
     #[cold]
-    pub fn conflict(name: &str) -> Error {
-        Error {
-            message: format!("{name} is not as it was expected: somebody else was first"),
+    pub fn conflict(name: &str) -> StoreError {
+        StoreError {
+            message: format!("{name} is not as it was expected: another replica was first"),
             conflict: true,
             source: None,
         }
     }
 
-    /// The name of a document is none.
+    /// A name that no document can have.
     #[cold]
     pub(super) fn bad_name(name: &str) -> Error {
         Error::plain(format!("name: found `{name}`, expected a-z, 0-9, -, . and / between them"))
@@ -41,7 +41,7 @@ impl Error {
         Error { message: message.into(), conflict: false, source: None }
     }
 
-    /// Whether somebody else was first, and nothing was changed.
+    /// Whether another replica was first, and nothing was changed.
     pub fn is_conflict(&self) -> bool {
         self.conflict
     }

@@ -63,7 +63,10 @@ async fn answer(
         if let Some(status) = refused.filter(|_| method != Method::POST) {
             return (StatusCode::from_u16(status).unwrap(), Json(json!({})));
         }
-        apply(&mut server.document.lock().unwrap(), &method, body);
+        // A request for an approval changes nothing yet.
+        if method != Method::POST {
+            apply(&mut server.document.lock().unwrap(), &method, body);
+        }
     }
     let document = server.document.lock().unwrap().clone();
     (StatusCode::OK, Json(document))
@@ -223,9 +226,18 @@ fn launchdarkly_shows_each_stage_and_a_persons_edit_stays() {
 fn launchdarkly_is_asked_for_an_approval_where_it_wants_one() {
     let (server, url) = StandIn::start(launchdarkly_flag());
     *server.refuses.lock().unwrap() = Some(405);
-    let refused = launchdarkly(&url).write(&intent(1, 5.0), None).unwrap_err();
-    assert!(!refused.is_conflict() && refused.to_string().contains("an approval was asked for"));
-    let asked = server.writes().pop().unwrap();
+    let writer = launchdarkly(&url);
+    // Tried again as often as it takes, and asked once.
+    for _ in 0..3 {
+        let refused = writer.write(&intent(1, 5.0), None).unwrap_err();
+        assert!(
+            !refused.is_conflict() && refused.to_string().contains("an approval was asked for")
+        );
+    }
+    let requests = server.writes().into_iter().filter(|(method, ..)| method == "POST");
+    let mut requests: Vec<_> = requests.collect();
+    let asked = requests.remove(0);
+    assert!(requests.is_empty(), "{requests:?}");
     assert_eq!(asked.0, "POST");
     assert_eq!(asked.1, "/api/v2/flags/ml/model/environments/production/approval-requests");
     assert_eq!(asked.2["instructions"][0]["rolloutWeights"]["id-v2"], 5_000);
@@ -334,4 +346,32 @@ fn a_flagd_file_shows_each_stage_and_a_persons_edit_stays() {
         assert!(writer.write(&intent(1, 5.0), None).unwrap_err().is_conflict(), "{other}");
         assert_eq!(read()["flags"]["model"]["targeting"], other);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_flagd_file_is_replaced_where_it_is_and_stays_readable_for_whom_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let volume = folder.path().join("volume");
+    std::fs::create_dir(&volume).unwrap();
+    let (link, file) = (folder.path().join("flags.json"), volume.join("flags.json"));
+    let document =
+        json!({"flags": {"model": {"targeting": {"fractional": [["v1", 1], ["v2", 1]]}}}});
+    // As some editors write it.
+    std::fs::write(&file, format!("\u{feff}{document}")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    // What another replica, process 1 of its own container, is writing just now.
+    std::fs::write(link.with_extension("modelgate.tmp"), "theirs").unwrap();
+    let writer = FlagdFile::new(&link, "model", "v2", "v1");
+    writer.write(&intent(1, 5.0), None).unwrap();
+    let read: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(read["flags"]["model"]["targeting"]["fractional"][0], json!(["v2", 5000]));
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(std::fs::read_dir(&volume).unwrap().count(), 1, "nothing is left beside it");
+    let theirs = std::fs::read_to_string(link.with_extension("modelgate.tmp")).unwrap();
+    assert_eq!(theirs, "theirs");
 }

@@ -1,4 +1,4 @@
-//! The share in a flagd file.
+//! A writer of flagd's files.
 
 use std::{
     borrow::Cow,
@@ -10,12 +10,13 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, unchanged};
+use crate::{dialect::without_mark, prediction_id::PredictionId};
 
 /// Writes the share into the weights of a flag's `fractional`, in a file in flagd's format.
 ///
 /// The flag's targeting has to be `{"fractional": [["candidate", weight], ["champion", weight]]}`,
-/// with the variants' names in either order; anything else is left alone and told. Weights are
-/// thousandths of a percent.
+/// with the variants' names in either order; anything else is left as it is, and is a conflict. Weights
+/// are thousandths of a percent.
 #[derive(Debug)]
 pub struct FlagdFile {
     path: PathBuf,
@@ -42,7 +43,8 @@ impl FlagdFile {
 
     /// Whether this is a split between the two, and nothing else.
     fn is_split(&self, fractional: &Value) -> bool {
-        // Every share has to be one of the two by name: an expression for the key is not.
+        // Each entry must name one of the two. An expression for the bucketing key, which may come first,
+        // does not.
         let names: Option<Vec<&str>> = fractional.as_array().and_then(|shares| {
             shares.iter().map(|share| share.get(0).and_then(Value::as_str)).collect()
         });
@@ -65,7 +67,7 @@ impl ShareWriter for FlagdFile {
             |what: &str, error| WriteError::new(format!("{}: {what}", self.path.display()), error);
         let text =
             fs::read_to_string(&self.path).map_err(|error| failed("cannot be read", error))?;
-        let mut document: Value = serde_json::from_str(&text)
+        let mut document: Value = serde_json::from_str(without_mark(&text))
             .map_err(|error| failed("is no JSON", std::io::Error::from(error)))?;
         let flag = document.get_mut("flags").and_then(|flags| flags.get_mut(&self.flag));
         let targeting = flag.and_then(|flag| flag.get_mut("targeting"));
@@ -95,11 +97,24 @@ impl ShareWriter for FlagdFile {
     }
 }
 
-/// Writes beside, and renames: whoever watches the file sees the old one or the new one.
+/// Writes a temporary file and renames it, so that whoever watches the file sees the old one or the new
+/// one. Where the path is a symbolic link, the file that it leads to is replaced; the new file has the
+/// permissions of the old one. The temporary name is unique: replicas in containers of their own may
+/// share the volume, and each of them be process 1.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let beside = path.with_extension("modelgate.tmp");
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    let path = fs::canonicalize(path)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", PredictionId::generate()));
+    let beside = path.with_file_name(name);
+    let written = (|| {
+        let mut file = fs::File::create_new(&beside)?;
+        file.set_permissions(fs::metadata(&path)?.permissions())?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
 }

@@ -35,14 +35,6 @@ pub(super) struct Stream {
     max_bytes: usize,
 }
 
-/// How a stream ended that nothing was wrong with.
-pub(super) enum StreamEnd {
-    /// Our own deadline passed.
-    OurTime,
-    /// The server's did.
-    ServersTime,
-}
-
 /// A stream that ended otherwise than it should.
 pub(super) struct StreamFailure {
     pub(super) error: source::Error,
@@ -103,10 +95,7 @@ impl Stream {
     }
 
     /// Follows one stream, and counts how it went.
-    pub(super) async fn follow(
-        &self,
-        documents: &mut Documents,
-    ) -> Result<StreamEnd, StreamFailure> {
+    pub(super) async fn follow(&self, documents: &mut Documents) -> Result<(), StreamFailure> {
         self.meter.requested();
         let result = self.read(documents).await;
         if let Err(failure) = &result {
@@ -116,8 +105,9 @@ impl Stream {
         result
     }
 
-    /// Opens a stream and delivers what it brings until it ends or its time is up.
-    async fn read(&self, documents: &mut Documents) -> Result<StreamEnd, StreamFailure> {
+    /// Opens a stream and delivers what it brings until it ends, or until its time is up: its
+    /// deadline of ours, or one of the server's.
+    async fn read(&self, documents: &mut Documents) -> Result<(), StreamFailure> {
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(self.max_bytes);
         let mut request = Request::new(self.request.clone());
         if let Some(selector) = &self.selector {
@@ -145,7 +135,7 @@ impl Stream {
                 None => next.await,
                 Some(ends) => match tokio::time::timeout_at(ends, next).await {
                     Ok(message) => message,
-                    Err(_) => return Ok(StreamEnd::OurTime),
+                    Err(_) => return Ok(()),
                 },
             };
             match message {
@@ -162,7 +152,7 @@ impl Stream {
                 Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),
                 // The server's own limit, and what it is for.
                 Err(status) if status.code() == Code::DeadlineExceeded => {
-                    return Ok(StreamEnd::ServersTime);
+                    return Ok(());
                 }
                 Err(status) => {
                     let mut failure = StreamFailure::from(status);
@@ -173,6 +163,13 @@ impl Stream {
                 }
             }
         }
+    }
+}
+
+impl StreamFailure {
+    /// A stream whose time was up before it brought any flags.
+    pub(super) fn of_nothing() -> StreamFailure {
+        Status::deadline_exceeded("the stream's time was up before it brought flags").into()
     }
 }
 

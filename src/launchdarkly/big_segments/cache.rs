@@ -15,7 +15,7 @@ use std::{
 
 use crate::hash::Names;
 use crossbeam_channel::Sender;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 pub use self::preparing::Prepare;
 use self::{fetch::CacheEntries, preparing::Ticket};
@@ -32,7 +32,8 @@ const QUEUE: usize = 1000;
 /// DynamoDB, a table of yours.
 ///
 /// Both methods may wait as long as they must: they are called on threads of the
-/// [`Cache`]'s own, several at a time. One that panics has failed.
+/// [`Cache`]'s own, the first for four contexts at a time. One that panics has failed. A context that the store
+/// hangs over delays no other, while fewer than four of them hang at once: let a client time out.
 pub trait Store: Send + Sync + 'static {
     /// The segments of one context, by the names under which the store lists them
     /// (`beta-users.g2`): `true` for those that it is in, `false` for those that it is kept out of.
@@ -60,7 +61,9 @@ pub trait Store: Send + Sync + 'static {
 /// - one that was fetched longer ago than a client may keep it is fetched again, and what is
 ///   there serves meanwhile; if that has become too old, the status is `STALE`;
 /// - [`prepare`](Cache::prepare) fetches a context beforehand, for a caller who wants
-///   the vendor's own answer at the first request: as soon as a user logs in, for instance.
+///   the vendor's own answer at the first request: as soon as a user logs in, for instance;
+/// - [`wait`](CacheBuilder::wait) has evaluations wait as the vendor's do, for services that would
+///   rather be late than be told `STORE_ERROR` at a user's first request.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,7 +89,7 @@ pub trait Store: Send + Sync + 'static {
 /// ```
 ///
 /// Looking a context up takes no lock, and allocates only where one has to be fetched. Clones share
-/// one cache; its thread ends with the last of them.
+/// one cache; its threads end with the last of them.
 #[derive(Clone)]
 pub struct Cache(Arc<CacheState>);
 
@@ -98,6 +101,7 @@ pub struct CacheBuilder {
     fresh_for: Duration,
     poll_interval: Duration,
     stale_after: Duration,
+    wait: Duration,
 }
 
 struct CacheState {
@@ -110,6 +114,8 @@ struct CacheState {
     status: AtomicU8,
     /// Milliseconds after `started`.
     polled: AtomicU64,
+    /// Whether that is more than 0, for those who wait for it.
+    first_poll: (Mutex<bool>, Condvar),
     started: Instant,
 }
 
@@ -139,6 +145,7 @@ impl Default for CacheBuilder {
             fresh_for: Duration::from_secs(5),
             poll_interval: Duration::from_secs(5),
             stale_after: Duration::from_secs(120),
+            wait: Duration::ZERO,
         }
     }
 }
@@ -171,6 +178,17 @@ impl CacheBuilder {
         self
     }
 
+    /// How long the evaluation of a flag may wait for the store, about a context that it does not know
+    /// or has known for longer than [`fresh_for`](Self::fresh_for); not at all otherwise.
+    ///
+    /// With this the first answer for a context is the vendor's own, and costs what the vendor's
+    /// costs: a question to the store, in the midst of the request and on its thread. Only flags
+    /// that refer to a big segment wait. After this time the rules decide, as they do without it.
+    pub fn wait(mut self, at_most: Duration) -> CacheBuilder {
+        self.wait = at_most;
+        self
+    }
+
     /// Starts the cache's threads, which ask the store at once whether it is up to date.
     ///
     /// # Errors
@@ -185,6 +203,7 @@ impl CacheBuilder {
             threads: OnceLock::new(),
             status: AtomicU8::new(place(BigSegmentsStatus::StoreError)),
             polled: AtomicU64::new(0),
+            first_poll: Default::default(),
             started: Instant::now(),
         });
         fetch::start(&shared, asked, store)?;
@@ -219,7 +238,8 @@ impl Cache {
         preparing
     }
 
-    /// How the store is, as far as is known.
+    /// How the store is, as far as is known. Where evaluations [wait](CacheBuilder::wait), this waits
+    /// for the first answer as well.
     pub fn status(&self) -> BigSegmentsStatus {
         self.0.status()
     }
@@ -227,6 +247,9 @@ impl Cache {
 
 impl CacheState {
     fn status(&self) -> BigSegmentsStatus {
+        if !self.settings.wait.is_zero() && self.polled.load(Ordering::Acquire) == 0 {
+            self.wait_for_poll();
+        }
         let status = match self.status.load(Ordering::Relaxed) {
             0 => BigSegmentsStatus::Healthy,
             1 => BigSegmentsStatus::Stale,
@@ -241,6 +264,33 @@ impl CacheState {
 
     fn is_fresh(&self, members: &Membership) -> bool {
         members.fetched.elapsed() < self.settings.fresh_for
+    }
+
+    #[cold]
+    fn wait_for_poll(&self) {
+        let end = Instant::now().checked_add(self.settings.wait);
+        let (polled, changed) = &self.first_poll;
+        let mut polled = polled.lock();
+        while !*polled {
+            match end {
+                Some(end) if changed.wait_until(&mut polled, end).timed_out() => return,
+                Some(_) => {}
+                None => changed.wait(&mut polled),
+            }
+        }
+    }
+
+    /// Has a context fetched that is not known or not fresh, and waits for that as long as the caller
+    /// may.
+    #[cold]
+    fn wait_for(&self, key: &str) {
+        let known = self.members.load().get(key).map(Arc::clone);
+        if known.is_some_and(|members| self.is_fresh(&members)) {
+            return;
+        }
+        let (ticket, preparing) = Ticket::new();
+        self.want(key, Some(ticket));
+        preparing.wait(self.settings.wait);
     }
 
     /// Has a context fetched, and says whether it will be.
@@ -277,6 +327,10 @@ fn place(status: BigSegmentsStatus) -> u8 {
 impl BigSegments for Cache {
     fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer {
         let shared = &*self.0;
+        let waits = !shared.settings.wait.is_zero();
+        if waits {
+            shared.wait_for(key);
+        }
         let known = shared.members.load();
         let Some(members) = known.get(key) else {
             shared.want(key, None);
@@ -286,7 +340,10 @@ impl BigSegments for Cache {
             members.used.store(true, Ordering::Relaxed);
         }
         let age = members.fetched.elapsed();
-        if age >= shared.settings.fresh_for && !members.wanted.swap(true, Ordering::Relaxed) {
+        if !waits
+            && age >= shared.settings.fresh_for
+            && !members.wanted.swap(true, Ordering::Relaxed)
+        {
             members.wanted.store(shared.want(key, None), Ordering::Relaxed);
         }
         let status = match () {

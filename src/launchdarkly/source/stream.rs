@@ -152,6 +152,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_is_tried_again_after_five_minutes_and_at_last_every_hour() {
+        let (first, max) = SourceSettings::new("sdk-key".into()).retry_refused;
+        let mut refusals = Backoff::new(first, max);
+        let minutes: Vec<u64> = (0..8).map(|_| refusals.pause(None).as_secs() / 60).collect();
+        // Each is cut by up to a half at random.
+        for (pause, most) in minutes.iter().zip([5, 10, 20, 40, 60, 60, 60, 60]) {
+            assert!((most / 2..=most).contains(pause), "{minutes:?}");
+        }
+    }
+
+    #[test]
     fn only_what_may_pass_is_tried_again() {
         for status in [400, 408, 429, 500, 502, 503, 302, 204] {
             assert!(!is_permanent(status), "{status}");

@@ -8,7 +8,7 @@ use crate::{
     flag::{EvaluationTrace, Reason, Request},
     prediction_id::PredictionId,
     router::{
-        Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey,
+        Decision, ExplainedFlag, Explanation, FallbackCause, MissingKey, PredictError,
         binding::{BindingAnswer, clamp_key},
         breaker::Ticket,
         clamp::{self, ExplainedClamp},
@@ -218,15 +218,16 @@ impl<M: Handle> Core<M> {
         table.candidates(&request, chosen, id)
     }
 
-    pub(crate) fn decide(
-        &self,
-        context: &dyn EvaluationContext,
-    ) -> Result<Decision, MissingKeyError> {
+    #[inline]
+    pub(crate) fn decide(&self, context: &dyn EvaluationContext) -> Result<Decision, PredictError> {
         let table = self.table.load();
         let request = self.request(context);
-        // Not by way of `choose`: a `Choice` in between is copied once more.
+        // Not by way of `choose`, and with the caller's own error: what is in between is copied once
+        // more.
         let Some(picked) = self.pick(&table, &request, false) else {
-            return Ok(table.decision(self.without_key(&table, &request, false)?));
+            let choice = self.without_key(&table, &request, false);
+            let choice = choice.map_err(|MissingKeyError| PredictError::missing_key())?;
+            return Ok(table.decision(choice));
         };
         Ok(Decision {
             version: table.version(picked.slot),

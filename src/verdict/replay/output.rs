@@ -129,10 +129,10 @@ impl Metric<RecordedOutput, RecordedLabel> {
     }
 }
 
-impl Builder<RecordedOutput, RecordedLabel> {
-    /// [`classes`](Builder::classes) of recorded answers.
-    pub fn recorded_classes(self) -> Builder<RecordedOutput, RecordedLabel> {
-        self.telling_apart(Box::new(RecordedClasses::default()))
+impl VerdictBuilder<RecordedOutput, RecordedLabel> {
+    /// [`classes`](VerdictBuilder::classes) of recorded answers.
+    pub fn recorded_classes(self) -> VerdictBuilder<RecordedOutput, RecordedLabel> {
+        self.with_classes(Box::new(RecordedClasses::default()))
     }
 }
 

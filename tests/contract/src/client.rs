@@ -6,6 +6,7 @@ use modelgate::{
     Flags, OwnedContext,
     launchdarkly::{
         Client, CustomEvent, Events, FlagsState, FlagsStateOptions, Source, Variation,
+        big_segments::{self, BigSegmentsStatus},
         context_from_json, context_to_json,
     },
     source::HttpSettings,
@@ -14,7 +15,7 @@ use modelgate::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    hooks,
+    big_segments as callback, hooks,
     params::{
         self, Command, Configuration, ContextBuild, Custom, Evaluate, EvaluateAll, Identified,
         OneContext,
@@ -27,6 +28,7 @@ const START: Duration = Duration::from_secs(5);
 pub struct TestClient {
     flags: Flags,
     client: Client,
+    big_segments: Option<big_segments::Cache>,
 }
 
 /// What came of it.
@@ -38,11 +40,16 @@ pub enum Created {
 }
 
 impl TestClient {
-    pub fn create(configuration: Configuration) -> Created {
+    pub fn create(mut configuration: Configuration) -> Created {
         let patience = configuration.start_wait_time_ms.filter(|wait| *wait > 0);
         let patience = patience.map_or(START, Duration::from_millis);
         let init_can_fail = configuration.init_can_fail;
-        let source = match source(configuration) {
+        let big_segments = configuration.big_segments.take().map(callback::cache).transpose();
+        let big_segments = match big_segments {
+            Ok(big_segments) => big_segments,
+            Err(error) => return Created::Failed(error),
+        };
+        let source = match source(configuration, big_segments.as_ref()) {
             Ok(source) => source,
             Err(error) => return Created::Invalid(error),
         };
@@ -53,7 +60,7 @@ impl TestClient {
         };
         match flags.wait_ready(patience) {
             Err(error) if !init_can_fail => Created::Failed(error.to_string()),
-            _ => Created::Ready(TestClient { flags, client }),
+            _ => Created::Ready(TestClient { flags, client, big_segments }),
         }
     }
 
@@ -82,10 +89,17 @@ impl TestClient {
                 let context = command.secure_mode_hash.ok_or_else(missing)?.context();
                 Ok(json!({"result": self.client.secure_mode_hash(&context)}))
             }
-            // Not claimed: there is no such store.
-            "getBigSegmentStoreStatus" => Ok(json!({"available": false, "stale": false})),
+            "getBigSegmentStoreStatus" => Ok(self.big_segment_store_status()),
             other => Err(format!("`{other}`: this command is of no capability that is claimed")),
         }
+    }
+
+    fn big_segment_store_status(&self) -> Json {
+        let status = self.big_segments.as_ref().map(big_segments::Cache::status);
+        json!({
+            "available": status.is_some_and(|status| status < BigSegmentsStatus::StoreError),
+            "stale": status == Some(BigSegmentsStatus::Stale),
+        })
     }
 
     fn evaluate(&self, asked: Evaluate) -> Result<Json, String> {
@@ -207,13 +221,20 @@ fn value(json: &Json) -> Result<Value, String> {
 }
 
 /// The source that the harness asks for.
-fn source(configuration: Configuration) -> Result<Source, String> {
+fn source(
+    configuration: Configuration,
+    big_segments: Option<&big_segments::Cache>,
+) -> Result<Source, String> {
     let Configuration { credential, service_endpoints, streaming, polling, .. } = configuration;
     if streaming.is_none() && polling.is_none() && configuration.data_system.is_some() {
         return Err("`dataSystem`: found, expected `streaming` or `polling`".to_owned());
     }
     let given = |url: Option<String>| url.filter(|url| !url.is_empty());
-    let mut source = Source::new(credential).dialect(hooks::dialect(configuration.hooks));
+    let mut dialect = hooks::dialect(configuration.hooks);
+    if let Some(cache) = big_segments {
+        dialect = dialect.with_big_segments(cache.clone());
+    }
+    let mut source = Source::new(credential).dialect(dialect);
     let mut filter = configuration.payload_filter;
     match (streaming, polling) {
         (None, Some(polling)) => {

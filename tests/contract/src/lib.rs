@@ -1,5 +1,6 @@
 //! The REST service that LaunchDarkly's SDK test harness asks of every SDK: see the README.
 
+mod big_segments;
 mod client;
 mod hooks;
 mod params;
@@ -29,7 +30,7 @@ use self::{
 };
 
 /// What the harness may ask for: only what is true. The README says what is not here, and why.
-pub const CAPABILITIES: [&str; 28] = [
+pub const CAPABILITIES: [&str; 29] = [
     "server-side",
     "server-side-polling",
     "strongly-typed",
@@ -38,6 +39,7 @@ pub const CAPABILITIES: [&str; 28] = [
     "all-flags-details-only-for-tracked-flags",
     "context-type",
     "user-type",
+    "big-segments",
     "secure-mode-hash",
     "service-endpoints",
     "tags",

@@ -39,6 +39,19 @@ pub struct Configuration {
     pub tags: Option<Tags>,
     pub hooks: Option<Hooks>,
     pub wrapper: Option<Wrapper>,
+    pub big_segments: Option<BigSegments>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BigSegments {
+    pub callback_uri: String,
+    pub user_cache_size: Option<usize>,
+    pub user_cache_time_ms: Option<u64>,
+    /// The specification writes the second, harnesses the first.
+    #[serde(alias = "statusPollIntervalMS")]
+    pub status_poll_interval_ms: Option<u64>,
+    pub stale_after_ms: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]

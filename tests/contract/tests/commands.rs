@@ -269,6 +269,54 @@ fn contexts_are_built_converted_and_hashed() {
 }
 
 #[test]
+fn big_segments_are_asked_of_the_harness_in_the_midst_of_an_evaluation() {
+    let data = json!({"flags": {"m": {"key": "m", "version": 1, "on": true, "salt": "s",
+        "variations": ["out", "in"], "fallthrough": {"variation": 0}, "rules": [
+            {"id": "r", "variation": 1, "clauses": [
+                {"attribute": "", "op": "segmentMatch", "values": ["beta"]}]}]}},
+        "segments": {"beta": {"key": "beta", "version": 1, "unbounded": true, "generation": 2}}});
+    let (harness, server) = (Harness::start(), LaunchDarkly::start(&data.to_string()));
+    let told: Arc<Mutex<Vec<Json>>> = Arc::default();
+    let members = |State(told): State<Arc<Mutex<Vec<Json>>>>, body: String| async move {
+        told.lock().unwrap().push(serde_json::from_str(&body).unwrap());
+        json!({"values": {"beta.g2": true, "other.g1": null}}).to_string()
+    };
+    // In a year that is far away the store is never stale.
+    let metadata = || async { json!({"lastUpToDate": 32_503_680_000_000_u64}).to_string() };
+    let app = Router::new()
+        .route("/store/getMembership", post(members))
+        .route("/store/getMetadata", post(metadata))
+        .with_state(Arc::clone(&told));
+    let url = serve(&harness.runtime, app) + "/store";
+    let client = harness.client(
+        &server,
+        json!({"bigSegments": {"callbackUri": url, "userCacheSize": 10, "userCacheTimeMs": 600_000,
+            "statusPollIntervalMs": 600_000, "staleAfterMs": 600_000}}),
+    );
+    let status = client.run("getBigSegmentStoreStatus", Json::Null);
+    assert_eq!(status, json!({"available": true, "stale": false}));
+    for _ in 0..2 {
+        let answer = client.evaluate("m", "string", json!("none"), true);
+        assert_eq!(answer["value"], "in");
+        assert_eq!(answer["reason"]["bigSegmentsStatus"], "HEALTHY");
+    }
+    // The base64 of the SHA-256 of `ada`, by Python's hashlib; asked for once.
+    let hash = "/e5DDUC9V97qwYbNl5ADPQ8G+QmogG585ucXq3x9UCk=";
+    assert_eq!(*told.lock().unwrap(), [json!({"contextHash": hash})]);
+    client.close();
+}
+
+#[test]
+fn a_store_of_big_segments_that_fails_is_told_of() {
+    let (harness, server) = (Harness::start(), LaunchDarkly::start(&data()));
+    let url = serve(&harness.runtime, Router::new());
+    let client = harness.client(&server, json!({"bigSegments": {"callbackUri": url}}));
+    let status = client.run("getBigSegmentStoreStatus", Json::Null);
+    assert_eq!(status, json!({"available": false, "stale": false}));
+    client.close();
+}
+
+#[test]
 fn hooks_tell_of_their_stages_unless_they_fail() {
     let (harness, server) = (Harness::start(), LaunchDarkly::start(&data()));
     let told: Arc<Mutex<Vec<Json>>> = Arc::default();

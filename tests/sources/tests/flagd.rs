@@ -230,6 +230,19 @@ fn a_server_whose_time_is_always_up_is_not_asked_in_a_loop() {
 }
 
 #[test]
+fn a_server_that_ends_every_stream_before_it_brings_flags_is_no_server_that_is_starting() {
+    let server = Flagd::start(&serving("v1"));
+    server.break_streams(tonic::Code::DeadlineExceeded);
+    let flags = store(quick(&server));
+    let status = expect(&flags, |status| reason(status).contains("before it brought flags"));
+    assert!(!status.ready, "{status:?}");
+    server.publish(&serving("v1"));
+    expect_text(&flags, "m", "v1");
+    server.break_streams(tonic::Code::DeadlineExceeded);
+    expect(&flags, |status| status.sources[0].is_stale());
+}
+
+#[test]
 fn deadlines_past_the_end_of_time_are_none() {
     let server = Flagd::start(&serving("v1"));
     let source = quick(&server)

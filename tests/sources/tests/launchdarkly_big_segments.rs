@@ -159,6 +159,60 @@ fn a_context_that_was_not_is_visible_as_such_and_fetched_beside_the_request() {
 }
 
 #[test]
+fn an_evaluation_that_may_wait_has_the_vendors_answer_at_the_first_request() {
+    let store = Store::new();
+    store.list(HASH_OF_USER_KEY, "beta.g2", true);
+    let cache = calm().wait(PATIENCE).build(store.clone()).unwrap();
+    let (dialect, set) = flags(&cache);
+    let user = Context::new("user-key");
+    let asked = || answer(dialect.detail(&set, "m", &user));
+    let in_it = ("in".to_owned(), Some(BigSegmentsStatus::Healthy));
+    assert_eq!(asked(), in_it, "nobody prepared it, and the store had not been asked how it is");
+    store.list(HASH_OF_USER_KEY, "beta.g2", false);
+    assert_eq!((asked(), store.questions()), (in_it, 1), "it is kept");
+    store.set_down(true);
+    let nobody = Context::new("somebody-else");
+    let failed = ("out".to_owned(), Some(BigSegmentsStatus::StoreError));
+    assert_eq!(answer(dialect.detail(&set, "m", &nobody)), failed);
+    assert_eq!(answer(dialect.detail(&set, "m", &nobody)), failed);
+    assert_eq!(store.questions(), 2, "a store that fails is not asked again at once");
+}
+
+#[test]
+fn an_evaluation_that_may_wait_is_never_served_what_is_no_longer_fresh() {
+    let store = Store::new();
+    let cache = calm().fresh_for(Duration::ZERO).wait(PATIENCE).build(store.clone()).unwrap();
+    let (dialect, set) = flags(&cache);
+    let user = Context::new("user-key");
+    for (is_in, value) in [(true, "in"), (false, "out"), (true, "in")] {
+        store.list(HASH_OF_USER_KEY, "beta.g2", is_in);
+        let found = answer(dialect.detail(&set, "m", &user));
+        assert_eq!(found, (value.to_owned(), Some(BigSegmentsStatus::Healthy)));
+    }
+    assert_eq!(store.questions(), 3);
+}
+
+#[test]
+fn an_evaluation_waits_no_longer_than_it_may() {
+    let store = Store::new();
+    store.hold(true);
+    let cache = calm().wait(Duration::from_millis(1)).build(store.clone()).unwrap();
+    let (dialect, set) = flags(&cache);
+    let user = Context::new("user-key");
+    let late = ("out".to_owned(), Some(BigSegmentsStatus::StoreError));
+    assert_eq!(answer(dialect.detail(&set, "m", &user)), late);
+    store.hold(false);
+}
+
+#[test]
+fn a_store_that_is_down_from_the_start_is_known_to_be_by_whoever_waits() {
+    let store = Store::new();
+    store.set_down(true);
+    let cache = calm().wait(hour()).build(store.clone()).unwrap();
+    assert_eq!(cache.status(), BigSegmentsStatus::StoreError);
+}
+
+#[test]
 fn memberships_are_fetched_again_and_serve_meanwhile() {
     let store = Store::new();
     store.list(HASH_OF_USER_KEY, "beta.g2", true);

@@ -12,11 +12,7 @@ pub(super) enum Message {
 }
 
 /// Writes until the sink is gone and the queue is empty.
-pub(super) fn write_all_that_comes(
-    mut file: RotatingFile,
-    queue: &Receiver<Message>,
-    counts: &LineCounts,
-) {
+pub(super) fn write_queued(mut file: RotatingFile, queue: &Receiver<Message>, counts: &LineCounts) {
     let mut failing = false;
     let mut lost: Option<io::Error> = None;
     for message in queue {
@@ -50,7 +46,7 @@ pub(super) fn write_all_that_comes(
                     Some(error) => Err(error),
                     None => file.sync(),
                 };
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = reply.try_send(result);
             }
         }

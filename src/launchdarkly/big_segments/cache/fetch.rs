@@ -132,9 +132,9 @@ fn poll(shared: &CacheState, store: &impl Store) {
         Ok(None) => BigSegmentsStatus::Stale,
         Err(error) => {
             let error = chain(&error);
-            // Once, and not with every question.
-            if shared.status() != BigSegmentsStatus::StoreError
-                || shared.polled.load(Ordering::Relaxed) == 0
+            // Once, and not with every question. The first answer is this one: nobody waits for it here.
+            if shared.polled.load(Ordering::Relaxed) == 0
+                || shared.status() != BigSegmentsStatus::StoreError
             {
                 tracing::warn!(target: "modelgate::source", error, "the store of big segments failed");
             }
@@ -142,8 +142,12 @@ fn poll(shared: &CacheState, store: &impl Store) {
         }
     };
     let polled = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-    shared.polled.store(polled, Ordering::Relaxed);
+    // Release pairs with the acquire in `status`: whoever sees that there was an answer sees it.
     shared.status.store(place(status), Ordering::Relaxed);
+    shared.polled.store(polled, Ordering::Release);
+    let (is_polled, changed) = &shared.first_poll;
+    *is_polled.lock() = true;
+    changed.notify_all();
 }
 
 /// Fetches one context, unless that was done a moment ago, and says whether it is there and fresh.

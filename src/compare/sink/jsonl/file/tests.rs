@@ -78,6 +78,9 @@ fn a_closed_file_waits_for_the_next_flush_and_only_so_many_do() {
         file.append(b"aaa\n").unwrap();
     }
     assert_eq!(file.unsynced.len(), MOST_UNSYNCED);
+    file.sync_error = Some(io::Error::other("a file did not get to the disk before the flush"));
+    assert!(file.sync().unwrap_err().to_string().contains("before the flush"));
+    file.sync().unwrap();
 }
 
 #[test]
