@@ -170,7 +170,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request},
+    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Problem, Request},
     value::Map,
 };
 

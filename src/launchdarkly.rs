@@ -158,7 +158,7 @@ pub(crate) use self::{
 };
 use crate::{
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcomes},
+    flag::{DocumentError, EvaluationCounts, Flag, FlagSet, MemoryLimit, Outcomes, Problem},
 };
 
 /// Reads LaunchDarkly flag data.

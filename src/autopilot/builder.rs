@@ -59,14 +59,14 @@ impl Builder {
     }
 
     /// How long the candidate at least runs in shadow before anybody reaches it. Default: an hour.
-    pub fn shadow_for(mut self, time: Duration) -> AutopilotBuilder {
+    pub fn shadow_for(mut self, time: Duration) -> Builder {
         self.plan.shadow = time;
         self
     }
 
     /// How long the rollout can still be rolled back once everybody reaches the candidate. Default: seven
     /// days.
-    pub fn guard_for(mut self, time: Duration) -> AutopilotBuilder {
+    pub fn guard_for(mut self, time: Duration) -> Builder {
         self.plan.guard = time;
         self
     }
@@ -78,21 +78,21 @@ impl Builder {
     }
 
     /// Where the replicas keep the document that they agree on. Required.
-    pub fn store(mut self, store: impl StateStore) -> AutopilotBuilder {
+    pub fn store(mut self, store: impl StateStore) -> Builder {
         self.store = Some(Arc::new(store));
         self
     }
 
     /// Writes each stage to where people look, such as the vendor's dashboard. Whom a replica lets
     /// through does not depend on it. May be called several times.
-    pub fn writer(mut self, writer: impl ShareWriter) -> AutopilotBuilder {
+    pub fn writer(mut self, writer: impl ShareWriter) -> Builder {
         self.writers.push(Arc::new(writer));
         self
     }
 
     /// What tells this candidate from another registered under the same name, such as the hash of the
     /// model's file. Another artefact begins a rollout of its own. Default: the version's name.
-    pub fn artefact(mut self, artefact: impl Into<String>) -> AutopilotBuilder {
+    pub fn artefact(mut self, artefact: impl Into<String>) -> Builder {
         self.plan.artefact = artefact.into();
         self
     }
@@ -105,13 +105,13 @@ impl Builder {
     }
 
     /// How many scored pairs a stage needs unless it sets a number of its own. Default: 100.
-    pub fn min_pairs(mut self, pairs: u64) -> AutopilotBuilder {
+    pub fn min_pairs(mut self, pairs: u64) -> Builder {
         self.plan.min_pairs = pairs;
         self
     }
 
     /// How many users must have been held back in a stage, for comparison. Default: 30.
-    pub fn min_held_back(mut self, users: u64) -> AutopilotBuilder {
+    pub fn min_held_back(mut self, users: u64) -> Builder {
         self.plan.min_held_back = users;
         self
     }
@@ -143,13 +143,13 @@ impl Builder {
     }
 
     /// How long a stage may be held before it is paused. Default: seven days.
-    pub fn max_hold(mut self, time: Duration) -> AutopilotBuilder {
+    pub fn max_hold(mut self, time: Duration) -> Builder {
         self.plan.max_hold = time;
         self
     }
 
     /// How long a pause may last before the rollout is rolled back. Default: thirty days.
-    pub fn max_pause(mut self, time: Duration) -> AutopilotBuilder {
+    pub fn max_pause(mut self, time: Duration) -> Builder {
         self.plan.max_pause = time;
         self
     }
@@ -162,14 +162,14 @@ impl Builder {
 
     /// How many times the candidate's breaker must open within ten minutes, over the fleet, for a
     /// rollback; 0 is never. Default: 3.
-    pub fn breaker_opens(mut self, opens: u64) -> AutopilotBuilder {
+    pub fn breaker_opens(mut self, opens: u64) -> Builder {
         self.plan.breaker_opens = opens;
         self
     }
 
     /// How often a replica polls the store, give or take a fifth. A raise is announced three times this
     /// long ahead. Default: ten seconds.
-    pub fn every(mut self, period: Duration) -> AutopilotBuilder {
+    pub fn every(mut self, period: Duration) -> Builder {
         self.timing.period = period;
         self.plan.lead = period.saturating_mul(3);
         self
@@ -177,13 +177,13 @@ impl Builder {
 
     /// For how long without an answer of the store the share may still grow, and for how long it stays in
     /// force. Default: 2 minutes and 15 minutes.
-    pub fn freshness(mut self, freeze: Duration, lapse: Duration) -> AutopilotBuilder {
+    pub fn freshness(mut self, freeze: Duration, lapse: Duration) -> Builder {
         (self.timing.freeze, self.timing.lapse) = (freeze, lapse);
         self
     }
 
     /// The clock by which stages and periods are timed. Default: the system's.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> AutopilotBuilder {
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Builder {
         self.clock = Some(clock);
         self
     }
@@ -192,20 +192,19 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`AutopilotError`], naming the setting.
-    pub fn build(self) -> Result<Autopilot, AutopilotError> {
-        let AutopilotBuilder { plan, timing, evidence, store, writers, clock } = self;
+    /// [`Error`], naming the setting.
+    pub fn build(self) -> Result<Autopilot, Error> {
+        let Builder { plan, timing, evidence, store, writers, clock } = self;
         validate(&plan, &timing)?;
-        let evidence = evidence.ok_or(AutopilotError::NoEvidence)?;
-        let store = store.ok_or(AutopilotError::NoStore)?;
+        let evidence = evidence.ok_or(Error::NoEvidence)?;
+        let store = store.ok_or(Error::NoStore)?;
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         Autopilot::start(plan, timing, evidence, store, writers, clock)
     }
 }
 
-fn validate(plan: &RolloutPlan, timing: &ReplicaTiming) -> Result<(), AutopilotError> {
-    let setting =
-        |field, found: String, expected| Err(AutopilotError::Setting { field, found, expected });
+fn validate(plan: &RolloutPlan, timing: &ReplicaTiming) -> Result<(), Error> {
+    let setting = |field, found: String, expected| Err(Error::Setting { field, found, expected });
     if plan.autopilot.is_empty() {
         return setting("name", "nothing".to_owned(), "a name");
     }

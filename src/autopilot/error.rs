@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, io};
 /// An autopilot that cannot be built.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum AutopilotError {
+pub enum Error {
     /// A setting is out of range.
     Setting {
         /// The setting.
@@ -15,9 +15,9 @@ pub enum AutopilotError {
         /// The values that it can have.
         expected: &'static str,
     },
-    /// No evidence to judge by was given: [`AutopilotBuilder::require`](super::AutopilotBuilder::require).
+    /// No evidence to judge by was given: [`Builder::require`](super::AutopilotBuilder::require).
     NoEvidence,
-    /// No store was given: [`AutopilotBuilder::store`](super::AutopilotBuilder::store).
+    /// No store was given: [`Builder::store`](super::AutopilotBuilder::store).
     NoStore,
     /// The operating system refused a thread.
     Thread(io::Error),

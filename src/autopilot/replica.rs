@@ -189,7 +189,7 @@ impl Replica {
         evidence: &dyn Evidence,
         local: &LocalHealth,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         // First, as it needs no store.
         self.check_own_evidence(evidence);
         self.read(store, evidence, time)?;

@@ -213,7 +213,7 @@ fn stages(plan: &RolloutPlan, view: &ReplicaView) -> Vec<StageStatus> {
         .collect()
 }
 
-fn headline(plan: &RolloutPlan, status: &AutopilotStatus, freeze: Duration) -> String {
+fn headline(plan: &RolloutPlan, status: &Status, freeze: Duration) -> String {
     let candidate = &plan.candidate;
     let whom = match status.share {
         0.0 => format!("{candidate} answers nobody"),

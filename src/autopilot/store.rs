@@ -46,9 +46,9 @@ pub trait StateStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::is_conflict`] when the document is not as expected: nothing was changed then.
+    /// [`Error::is_conflict`] when the document is not as expected: nothing was changed then.
     /// With any other error it may or may not have been.
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError>;
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, Error>;
 
     /// The names of the documents that begin with `prefix`, in any order.
     ///

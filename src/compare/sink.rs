@@ -79,8 +79,8 @@ pub trait ComparisonSink<P>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// A [`SinkError`] when that took too long or failed.
-    fn flush(&self) -> Result<(), SinkError> {
+    /// A [`Error`] when that took too long or failed.
+    fn flush(&self) -> Result<(), Error> {
         Ok(())
     }
 
@@ -114,10 +114,10 @@ macro_rules! of_the_pointee {
         fn slices(&self, context: &dyn EvaluationContext) -> Slices {
             (**self).slices(context)
         }
-        fn flush(&self) -> Result<(), SinkError> {
+        fn flush(&self) -> Result<(), Error> {
             (**self).flush()
         }
-        fn counts(&self) -> SinkCounts {
+        fn counts(&self) -> Counts {
             (**self).counts()
         }
     };

@@ -114,10 +114,7 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
 }
 
 /// Compiles one segment that comes by itself.
-pub(super) fn segment_by_itself(
-    environment: &Environment,
-    text: &str,
-) -> Result<Segment, FlagProblem> {
+pub(super) fn segment_by_itself(environment: &Environment, text: &str) -> Result<Segment, Problem> {
     let compile = || segment(environment, None, "", text);
     environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
@@ -127,7 +124,7 @@ pub(super) fn feature(
     environment: &Arc<Environment>,
     path: &str,
     text: &str,
-) -> Result<Flag, FlagProblem> {
+) -> Result<Flag, Problem> {
     let compile = || Ok(flag(environment, state(environment, path, text)?));
     environment.settings.memory.compile_item("", text, &COSTS, compile)
 }

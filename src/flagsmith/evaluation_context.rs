@@ -15,7 +15,7 @@ use super::{
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
 use crate::{
-    flag::{FlagProblem, table::NameHash},
+    flag::{Problem, table::NameHash},
     value::Map,
 };
 

@@ -16,7 +16,7 @@ use super::{
     },
 };
 use crate::{
-    flag::{FlagProblem, ProblemList},
+    flag::{Problem, ProblemList},
     hash::{Names, Sha1},
     value::Value,
 };

@@ -16,7 +16,7 @@ use super::{
     walk::{DocumentVisitor, walk},
 };
 use crate::flag::{
-    Costs, DocumentError, FlagProblem, FlagSet, PartCosts, ProblemList, table::ShardedTable,
+    Costs, DocumentError, FlagSet, PartCosts, Problem, ProblemList, table::ShardedTable,
 };
 use crate::value::Value;
 
@@ -153,7 +153,7 @@ pub(super) fn with_flag(
     set: &FlagSet,
     key: &str,
     text: &str,
-) -> Result<FlagSet, FlagProblem> {
+) -> Result<FlagSet, Problem> {
     let mut problems = kept_problems(set, key);
     let name = key.into();
     let compile = || {

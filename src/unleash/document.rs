@@ -15,7 +15,7 @@ use super::{
     tree::FeatureToggle,
 };
 use crate::flag::{
-    Costs, DocumentError, Flag, FlagProblem, FlagSet, Outcomes, PartCosts, ProblemSeverity,
+    Costs, DocumentError, Flag, FlagSet, Outcomes, PartCosts, Problem, ProblemSeverity,
 };
 
 /// What client features cost, by the sizes of the types in [`model`](super::model) and

@@ -127,7 +127,7 @@ pub enum Unit {
     Request,
 }
 
-/// Everything that changes what a verdict's sums mean or decide. Its [hash](VerdictConfig::hash) is
+/// Everything that changes what a verdict's sums mean or decide. Its [hash](Config::hash) is
 /// kept with the sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

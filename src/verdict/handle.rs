@@ -93,7 +93,7 @@ impl<P, L> Verdict<P, L> {
     }
 
     /// The question that this verdict answers.
-    pub fn config(&self) -> &VerdictConfig {
+    pub fn config(&self) -> &Config {
         &self.inner.plan.config
     }
 

@@ -36,7 +36,7 @@ pub fn judge(config: &Config, tally: &Tally) -> Judgement {
 /// Judges with another error budget than the configuration's: for several judges who divide it, as
 /// where each replica looks at its own counts and the fleet at their sum. `budget` is that of the
 /// first attempt.
-pub fn judge_within(config: &VerdictConfig, tally: &Tally, budget: ErrorBudget) -> Judgement {
+pub fn judge_within(config: &Config, tally: &Tally, budget: ErrorBudget) -> Judgement {
     let budget = budget.of_attempt(tally.attempt);
     let metrics: Vec<MetricJudgement> =
         config.metrics.iter().map(|metric| of_metric(config, metric, tally, budget)).collect();
@@ -114,7 +114,7 @@ fn unjudged(config: &Config, metric: &MetricConfig, budget: ErrorBudget) -> Metr
 }
 
 /// The slices in which a paired difference is worse, by e-BH over all slices and metrics.
-fn slices(config: &VerdictConfig, tally: &Tally) -> Vec<SliceJudgement> {
+fn slices(config: &Config, tally: &Tally) -> Vec<SliceJudgement> {
     let difference = |name: &str| {
         config.metric(name).is_some_and(|metric| {
             metric.kind.is_paired()

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{
-    ArmCounts, KeySample, MetricKind, OutcomeCounts, OutcomeReceipt, StageCounts, VerdictConfig,
+    ArmCounts, Config, KeySample, MetricKind, OutcomeCounts, OutcomeReceipt, StageCounts,
     id_map::IdMap, stats::rounding::splitmix64, user_filter::UserFilter,
 };
 use crate::{prediction_id::PredictionId, sharded::Sharded};

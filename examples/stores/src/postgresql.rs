@@ -34,7 +34,10 @@ impl PostgreSql {
     }
 
     /// With the connection there is, or a new one. One that failed is not used again.
-    fn with<T>(&self, call: impl FnOnce(&mut Client) -> Result<T, Error>) -> Result<T, store::Error> {
+    fn with<T>(
+        &self,
+        call: impl FnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, store::Error> {
         let failed = |error| store::Error::new("postgresql did not do what was asked", error);
         let mut held = self.connection.lock().unwrap_or_else(|held| held.into_inner());
         let mut client = match held.take() {

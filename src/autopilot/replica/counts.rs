@@ -55,7 +55,7 @@ impl Replica {
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let since = self.exchanged_at.map(|at| time.monotonic.saturating_sub(at));
         let pause = EXCHANGE_SEEN.min(self.timing.period.saturating_mul(6));
         if since.is_some_and(|since| since < pause) {

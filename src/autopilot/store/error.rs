@@ -10,7 +10,7 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-impl StoreError {
+impl Error {
     /// The store failed, with this cause.
     #[cold]
     pub fn new(
@@ -22,8 +22,8 @@ impl StoreError {
 
     /// The document is not as expected: another replica was first.
     #[cold]
-    pub fn conflict(name: &str) -> StoreError {
-        StoreError {
+    pub fn conflict(name: &str) -> Error {
+        Error {
             message: format!("{name} is not as it was expected: another replica was first"),
             conflict: true,
             source: None,

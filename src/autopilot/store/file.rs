@@ -34,8 +34,8 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] with what the folder does not support.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, StoreError> {
+    /// [`Error`] with what the folder does not support.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, Error> {
         let folder = folder.into();
         let store = FileStore {
             folder,

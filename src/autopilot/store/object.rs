@@ -138,11 +138,12 @@ impl StateStore for ObjectStore {
         })?;
         match put {
             Ok(put) => Ok(tag(put.e_tag.as_deref(), put.version.as_deref())),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
-                Err(StoreError::conflict(name))
-            }
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Err(Error::conflict(name)),
             // The object was removed meanwhile.
-            Err(Error::NotFound { .. }) if replaces => Err(StoreError::conflict(name)),
+            Err(object_store::Error::NotFound { .. }) if replaces => Err(Error::conflict(name)),
             Err(error) => Err(failed(name, error)),
         }
     }

@@ -27,10 +27,7 @@ pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), Error> {
 }
 
 /// The first promise that the store does not keep, in words.
-fn try_out(
-    store: &(impl StateStore + ?Sized),
-    name: &str,
-) -> Result<Option<&'static str>, StoreError> {
+fn try_out(store: &(impl StateStore + ?Sized), name: &str) -> Result<Option<&'static str>, Error> {
     let first = store.store(name, b"1", Expect::Absent)?;
     let second = store.store(name, b"2", Expect::Tag(first.clone()))?;
     let late = store.store(name, b"3", Expect::Tag(first));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
 use crate::{
     autopilot::Share,
-    source::{SourceError, network::public_part},
+    source::{self, network::public_part},
 };
 
 const SEMANTIC_PATCH: &str = "application/json; domain-model=launchdarkly.semanticpatch";

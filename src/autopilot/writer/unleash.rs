@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::source::{SourceError, network::public_part};
+use crate::source::{self, network::public_part};
 
 /// Writes the share into the `rollout` parameter of one strategy, by Unleash's admin API.
 ///

@@ -287,8 +287,8 @@ impl JsonlBuilder {
     ///
     /// # Errors
     ///
-    /// [`SinkError`] naming what cannot be: a setting, the file, the thread.
-    pub fn create(self) -> Result<JsonlSink, SinkError> {
+    /// [`Error`] naming what cannot be: a setting, the file, the thread.
+    pub fn create(self) -> Result<JsonlSink, Error> {
         if !(1..=LONGEST_QUEUE).contains(&self.queue) {
             return Err(Error::invalid(format!(
                 "queue: found {}, expected 1 to {LONGEST_QUEUE} lines",

@@ -27,7 +27,7 @@ use crate::compare::{
 /// that log would wait.
 ///
 /// Without a subscriber that listens at an event's level, the comparison counts as dropped too
-/// ([`SinkCounts`](crate::compare::sink::SinkCounts)).
+/// ([`Counts`](crate::compare::sink::Counts)).
 #[derive(Debug)]
 pub struct TracingSink {
     recorded: AtomicU64,

@@ -31,7 +31,7 @@ struct Contents<P> {
 impl<P> MemorySink<P> {
     /// Keeps at most this many comparisons.
     pub fn new(capacity: usize) -> MemorySink<P> {
-        let contents = Contents { comparisons: VecDeque::new(), counts: SinkCounts::default() };
+        let contents = Contents { comparisons: VecDeque::new(), counts: Counts::default() };
         MemorySink { contents: Mutex::new(contents), arrived: Condvar::new(), capacity }
     }
 
@@ -92,7 +92,7 @@ impl<P: Clone + Send> ComparisonSink<P> for MemorySink<P> {
         self.arrived.notify_all();
     }
 
-    fn counts(&self) -> SinkCounts {
+    fn counts(&self) -> Counts {
         self.contents.lock().counts
     }
 }

@@ -68,13 +68,13 @@ impl<P, L> Builder<P, L> {
 
     /// The second name under which the champion is registered and shadowed, so that the verdict learns
     /// how often it disagrees with itself and how long it takes in shadow.
-    pub fn again(mut self, name: impl Into<Version>) -> VerdictBuilder<P, L> {
+    pub fn again(mut self, name: impl Into<Version>) -> Builder<P, L> {
         self.again = Some(name.into());
         self
     }
 
     /// Adds a metric.
-    pub fn metric(mut self, metric: Metric<P, L>) -> VerdictBuilder<P, L> {
+    pub fn metric(mut self, metric: Metric<P, L>) -> Builder<P, L> {
         self.metrics.push(metric);
         self
     }
@@ -94,7 +94,7 @@ impl<P, L> Builder<P, L> {
 
     /// The number of this attempt, from 0: each may spend half the error of the one before. Raise it by
     /// one when the same candidate is tried again, or a metric or margin has changed.
-    pub fn attempt(mut self, attempt: u32) -> VerdictBuilder<P, L> {
+    pub fn attempt(mut self, attempt: u32) -> Builder<P, L> {
         self.attempt = attempt;
         self
     }
@@ -122,7 +122,7 @@ impl<P, L> Builder<P, L> {
     /// How many users are expected (with [`Unit::KeyPer`], in all windows together), up to 2^26;
     /// 100,000 by default. Each takes two to four bytes of memory. With more users than expected, more
     /// of their pairs are left out as repeats, whatever their outcome.
-    pub fn expected_users(mut self, users: u64) -> VerdictBuilder<P, L> {
+    pub fn expected_users(mut self, users: u64) -> Builder<P, L> {
         self.expected_users = users;
         self
     }
@@ -236,12 +236,12 @@ where
 {
     /// Counts pairs of classes, the champion's and the candidate's, for the report's table of
     /// agreement. [`accuracy`](Metric::accuracy) counts them anyway.
-    pub fn classes(self) -> VerdictBuilder<P, L> {
+    pub fn classes(self) -> Builder<P, L> {
         self.with_classes(Box::new(ClassTable::<P::Label>::default()))
     }
 }
 
-impl<P, L> VerdictBuilder<P, L> {
+impl<P, L> Builder<P, L> {
     pub(in crate::verdict) fn with_classes(
         mut self,
         classes: Box<dyn Classes<P, L>>,
@@ -251,12 +251,12 @@ impl<P, L> VerdictBuilder<P, L> {
     }
 }
 
-impl<P: Clone, L> VerdictBuilder<P, L> {
+impl<P: Clone, L> Builder<P, L> {
     /// Builds the verdict.
     ///
     /// # Errors
     ///
-    /// [`VerdictError`] naming the setting that cannot be: a name that is empty or used twice, a margin, bound,
+    /// [`Error`] naming the setting that cannot be: a name that is empty or used twice, a margin, bound,
     /// range or budget out of its range, a loss without a margin, noise without a second champion.
     pub fn build(mut self) -> Result<Verdict<P, L>, Error> {
         if self.metrics.is_empty() {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     compare::{Agreement, Comparison, Run, Slices, key::KeyHash, measure, sink::UNREPORTED},
-    model::{ModelError, ModelErrorKind},
+    model::{ErrorKind, ModelError},
     prediction_id::PredictionId,
     shadow::DropCause,
     value::Value,

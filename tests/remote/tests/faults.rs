@@ -10,7 +10,8 @@ use std::{
 use futures::executor::block_on;
 use modelgate::{
     AsyncModel, AsyncModelRouter, Classification, FallbackCause, ModelError, ModelRouter, Rollout,
-    model::{ErrorKind, Label}, model_fn, remote,
+    model::{ErrorKind, Label},
+    model_fn, remote,
 };
 use modelgate_remote_tests::{Fault, StandIn, document, until};
 use serde_json::json;

@@ -3,7 +3,11 @@
 use std::{error::Error, time::Duration};
 
 use futures::executor::block_on;
-use modelgate::{AsyncModel, ModelError, model::{ErrorKind, Label}, remote};
+use modelgate::{
+    AsyncModel, ModelError,
+    model::{ErrorKind, Label},
+    remote,
+};
 use modelgate_remote_tests::{
     grpc::{Fault, GrpcStandIn, inferred},
     until,

@@ -11,7 +11,10 @@ use std::{
 
 use modelgate::{
     Context, FlagSet,
-    launchdarkly::{Detail, LaunchDarkly, big_segments::{BigSegments, BigSegmentsStatus, self}},
+    launchdarkly::{
+        Detail, LaunchDarkly,
+        big_segments::{self, BigSegments, BigSegmentsStatus},
+    },
     source,
 };
 use modelgate_source_tests::{PATIENCE, eventually};
