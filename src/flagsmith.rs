@@ -170,10 +170,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{
-        DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request,
-        pattern::PatternLimit,
-    },
+    flag::{DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request},
     value::Map,
 };
 
@@ -222,7 +219,6 @@ struct FlagsmithOptions {
     order: VariantOrder,
     exposures: Option<EvaluationCounts>,
     memory: MemoryLimit,
-    patterns: PatternLimit,
 }
 
 /// Reads Flagsmith's environments.
@@ -267,11 +263,10 @@ impl Flagsmith {
     }
 
     /// The memory in bytes that compiling one document may take; otherwise eight times its size,
-    /// and for any document 32 MiB. Its regular expressions are counted apart, with the same limit.
+    /// and for any document 32 MiB.
     #[must_use]
     pub fn with_max_memory(mut self, bytes: u64) -> Flagsmith {
         self.settings.memory = MemoryLimit::bytes(bytes);
-        self.settings.patterns = PatternLimit::bytes(bytes);
         self
     }
 
@@ -307,10 +302,7 @@ impl Flagsmith {
     /// What is wrong with the segment, and where; or that the set is not one of Flagsmith's.
     pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
         let segments = segments_of(flags)?;
-        document::admit_item(&segments.environment, text)?;
-        let environment = &segments.environment;
-        let compile = || document::segment(environment, None, "", text);
-        let segment = environment.settings.patterns.item("", text, compile)?;
+        let segment = document::segment_by_itself(&segments.environment, text)?;
         let flags = without_problems_of_segment(flags, segments, &segment.id);
         let faults = segment.faults("");
         let flags = flags.with_shared(segments.with(segment));

@@ -65,8 +65,7 @@ type Items<'a> =
     DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
 
 pub(super) fn compile(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
-    settings.memory.admit(text, &COSTS)?;
-    settings.patterns.document(text, || read(settings, text))
+    settings.memory.compile(text, &COSTS, || read(settings, text))
 }
 
 fn read(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
@@ -114,9 +113,13 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
         .map_err(|error| DocumentError::with_source(format!("cannot read `{name}`"), error))
 }
 
-/// Lets a feature or segment in that comes by itself, unless it would take too much memory.
-pub(super) fn admit_item(environment: &Environment, text: &str) -> Result<(), FlagProblem> {
-    environment.settings.memory.admit_item("", text, &COSTS)
+/// Compiles one segment that comes by itself.
+pub(super) fn segment_by_itself(
+    environment: &Environment,
+    text: &str,
+) -> Result<Segment, FlagProblem> {
+    let compile = || segment(environment, None, "", text);
+    environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
 
 /// Compiles one feature as `set` has them.
@@ -125,9 +128,8 @@ pub(super) fn feature(
     path: &str,
     text: &str,
 ) -> Result<Flag, FlagProblem> {
-    admit_item(environment, text)?;
     let compile = || Ok(flag(environment, state(environment, path, text)?));
-    environment.settings.patterns.item("", text, compile)
+    environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
 
 fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {

@@ -43,8 +43,7 @@ const _: () = assert!(
 );
 
 pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
-    dialect.memory.admit(text, &COSTS)?;
-    dialect.patterns.document(text, || read(dialect, text))
+    dialect.memory.compile(text, &COSTS, || read(dialect, text))
 }
 
 fn read(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
@@ -155,12 +154,13 @@ pub(super) fn with_flag(
     key: &str,
     text: &str,
 ) -> Result<FlagSet, FlagProblem> {
-    dialect.memory.admit_item(key, text, &COSTS)?;
     let mut problems = kept_problems(set, key);
-    let data = item(text, || key.to_owned())?;
     let name = key.into();
-    let compile = || Ok(compiled_flag(&name, data, &mut problems));
-    let set = match dialect.patterns.item(key, text, compile)? {
+    let compile = || {
+        let data = item(text, || key.to_owned())?;
+        Ok(compiled_flag(&name, data, &mut problems))
+    };
+    let set = match dialect.memory.compile_item(key, text, &COSTS, compile)? {
         Some(flag) => set.clone().with(dialect.flag(name, flag)),
         None => set.clone().without(key),
     };
@@ -179,11 +179,12 @@ pub(super) fn with_segment(
     text: &str,
 ) -> Result<FlagSet, FlagProblem> {
     let name = segment_name(key);
-    dialect.memory.admit_item(&name, text, &COSTS)?;
     let mut problems = kept_problems(set, &name);
-    let data = item(text, || name.clone())?;
-    let compile = || Ok(compiled_segment(key, data, &mut problems));
-    let compiled = dialect.patterns.item(&name, text, compile)?;
+    let compile = || {
+        let data = item(text, || name.clone())?;
+        Ok(compiled_segment(key, data, &mut problems))
+    };
+    let compiled = dialect.memory.compile_item(&name, text, &COSTS, compile)?;
     Ok(changed(dialect, set, key, compiled).with_problems(problems.into_list()))
 }
 

@@ -35,8 +35,7 @@ pub(super) fn read(
     previous: &FlagSet,
     text: &str,
 ) -> Result<FlagSet, DocumentError> {
-    settings.memory.admit(text, &COSTS)?;
-    settings.patterns.document(text, || compile(settings, previous, text))
+    settings.memory.compile(text, &COSTS, || compile(settings, previous, text))
 }
 
 fn compile(
