@@ -1,6 +1,7 @@
 //! Is the candidate better, worse, equal, or not known yet?
 //!
-//! A verdict is made of three parts, each usable alone:
+//! A [`Verdict`] collects what the shadows answered and says so at any time. The guide
+//! [explains it](crate::guide::verdict) from the beginning. Below it are three parts, each usable alone:
 //!
 //! - [`stats`]: the numbers, pure functions;
 //! - [`Tally`]: what was counted, whole numbers that add up over processes and restarts;
@@ -27,6 +28,7 @@ mod tally;
 mod timeline;
 mod user_filter;
 
+pub(crate) use self::{config::hex, evidence::TOLERANCE as EVIDENCE_TOLERANCE};
 pub use self::{
     config::{MetricConfig, MetricKind, Unit, VerdictConfig},
     disagreements::{Disagreement, Disagreements},

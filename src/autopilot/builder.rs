@@ -1,4 +1,4 @@
-//! Putting an autopilot together, and refusing what cannot work.
+//! The settings of an autopilot, and which are refused.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
 #[must_use = "a builder does nothing until it is built"]
 pub struct AutopilotBuilder {
     plan: RolloutPlan,
-    pace: ReplicaTiming,
+    timing: ReplicaTiming,
     evidence: Option<Arc<dyn Evidence>>,
     store: Option<Arc<dyn StateStore>>,
     writers: Vec<Arc<dyn ShareWriter>>,
@@ -38,7 +38,7 @@ impl AutopilotBuilder {
     pub(super) fn new(name: String, candidate: Version) -> AutopilotBuilder {
         AutopilotBuilder {
             plan: RolloutPlan::new(name, candidate),
-            pace: ReplicaTiming::default(),
+            timing: ReplicaTiming::default(),
             evidence: None,
             store: None,
             writers: Vec::new(),
@@ -46,8 +46,8 @@ impl AutopilotBuilder {
         }
     }
 
-    /// The steps, each at a larger share than the one before. A last one of 100 % says how long
-    /// everybody is guarded, and whether somebody has to approve that. Default: 5 % for a day, 25 %
+    /// The stages, each with a larger share than the one before. A last one of 100 % sets how long the
+    /// candidate is guarded once everybody reaches it, and whether that needs an approval. Default: 5 % for a day, 25 %
     /// and 50 % for two days each, then 100 %, guarded for seven.
     pub fn stages(mut self, stages: impl IntoIterator<Item = Stage>) -> AutopilotBuilder {
         self.plan.stages = stages.into_iter().collect();
@@ -58,14 +58,14 @@ impl AutopilotBuilder {
         self
     }
 
-    /// How long the candidate runs in shadow at least before anybody reaches it. Default: an hour.
+    /// How long the candidate at least runs in shadow before anybody reaches it. Default: an hour.
     pub fn shadow_for(mut self, time: Duration) -> AutopilotBuilder {
         self.plan.shadow = time;
         self
     }
 
-    /// How long the rollout can still be taken back once everybody reaches the candidate. Default:
-    /// seven days.
+    /// How long the rollout can still be rolled back once everybody reaches the candidate. Default: seven
+    /// days.
     pub fn guard_for(mut self, time: Duration) -> AutopilotBuilder {
         self.plan.guard = time;
         self
@@ -77,21 +77,21 @@ impl AutopilotBuilder {
         self
     }
 
-    /// Where the replicas keep what they agree on. Required.
+    /// Where the replicas keep the document that they agree on. Required.
     pub fn store(mut self, store: impl StateStore) -> AutopilotBuilder {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Writes each stage to where people look, such as the vendor's dashboard. Safety does not depend on
-    /// it. Several may be given.
+    /// Writes each stage to where people look, such as the vendor's dashboard. Whom a replica lets
+    /// through does not depend on it. May be called several times.
     pub fn writer(mut self, writer: impl ShareWriter) -> AutopilotBuilder {
         self.writers.push(Arc::new(writer));
         self
     }
 
-    /// Tells this candidate from another that is registered under the same name: the hash of the
-    /// model's file, say. Another artefact begins a rollout of its own. Default: the version's name.
+    /// What tells this candidate from another registered under the same name, such as the hash of the
+    /// model's file. Another artefact begins a rollout of its own. Default: the version's name.
     pub fn artefact(mut self, artefact: impl Into<String>) -> AutopilotBuilder {
         self.plan.artefact = artefact.into();
         self
@@ -104,13 +104,13 @@ impl AutopilotBuilder {
         self
     }
 
-    /// How many scored pairs a step needs if it names no number of its own. Default: 100.
+    /// How many scored pairs a stage needs unless it sets a number of its own. Default: 100.
     pub fn min_pairs(mut self, pairs: u64) -> AutopilotBuilder {
         self.plan.min_pairs = pairs;
         self
     }
 
-    /// How many users must have been held back in a step, for comparison. Default: 30.
+    /// How many users must have been held back in a stage, for comparison. Default: 30.
     pub fn min_held_back(mut self, users: u64) -> AutopilotBuilder {
         self.plan.min_held_back = users;
         self
@@ -135,20 +135,20 @@ impl AutopilotBuilder {
         self
     }
 
-    /// After how long without any data the `no_data` gate holds. Default: a tenth of the step, at
+    /// After how long without any data the `no_data` gate holds. Default: a tenth of the stage's time, at
     /// least an hour.
     pub fn no_data_after(mut self, grace: Duration) -> AutopilotBuilder {
         self.plan.no_data = Some(grace);
         self
     }
 
-    /// How long a step may be held before it is paused. Default: seven days.
+    /// How long a stage may be held before it is paused. Default: seven days.
     pub fn max_hold(mut self, time: Duration) -> AutopilotBuilder {
         self.plan.max_hold = time;
         self
     }
 
-    /// How long a pause may last before the rollout is taken back. Default: thirty days.
+    /// How long a pause may last before the rollout is rolled back. Default: thirty days.
     pub fn max_pause(mut self, time: Duration) -> AutopilotBuilder {
         self.plan.max_pause = time;
         self
@@ -160,29 +160,29 @@ impl AutopilotBuilder {
         self
     }
 
-    /// How often the candidate's breaker may open within ten minutes, over the fleet, before that
-    /// takes the rollout back; 0 is never. Default: 3.
+    /// How many times the candidate's breaker must open within ten minutes, over the fleet, for a
+    /// rollback; 0 is never. Default: 3.
     pub fn breaker_opens(mut self, opens: u64) -> AutopilotBuilder {
         self.plan.breaker_opens = opens;
         self
     }
 
-    /// How often a replica looks at the store, give or take a fifth. A raise is announced three times
-    /// this long ahead. Default: ten seconds.
+    /// How often a replica polls the store, give or take a fifth. A raise is announced three times this
+    /// long ahead. Default: ten seconds.
     pub fn every(mut self, period: Duration) -> AutopilotBuilder {
-        self.pace.period = period;
-        self.plan.lead = period * 3;
+        self.timing.period = period;
+        self.plan.lead = period.saturating_mul(3);
         self
     }
 
-    /// How long the share may still grow while the store does not answer, and how long it may stay in
+    /// For how long without an answer of the store the share may still grow, and for how long it stays in
     /// force. Default: 2 minutes and 15 minutes.
     pub fn freshness(mut self, freeze: Duration, lapse: Duration) -> AutopilotBuilder {
-        (self.pace.freeze, self.pace.lapse) = (freeze, lapse);
+        (self.timing.freeze, self.timing.lapse) = (freeze, lapse);
         self
     }
 
-    /// The clock. Default: the system's.
+    /// The clock by which stages and periods are timed. Default: the system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> AutopilotBuilder {
         self.clock = Some(clock);
         self
@@ -194,16 +194,16 @@ impl AutopilotBuilder {
     ///
     /// [`AutopilotError`], naming the setting.
     pub fn build(self) -> Result<Autopilot, AutopilotError> {
-        let AutopilotBuilder { plan, pace, evidence, store, writers, clock } = self;
-        validate(&plan, &pace)?;
+        let AutopilotBuilder { plan, timing, evidence, store, writers, clock } = self;
+        validate(&plan, &timing)?;
         let evidence = evidence.ok_or(AutopilotError::NoEvidence)?;
         let store = store.ok_or(AutopilotError::NoStore)?;
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        Autopilot::start(plan, pace, evidence, store, writers, clock)
+        Autopilot::start(plan, timing, evidence, store, writers, clock)
     }
 }
 
-fn validate(plan: &RolloutPlan, pace: &ReplicaTiming) -> Result<(), AutopilotError> {
+fn validate(plan: &RolloutPlan, timing: &ReplicaTiming) -> Result<(), AutopilotError> {
     let setting =
         |field, found: String, expected| Err(AutopilotError::Setting { field, found, expected });
     if plan.autopilot.is_empty() {
@@ -220,13 +220,13 @@ fn validate(plan: &RolloutPlan, pace: &ReplicaTiming) -> Result<(), AutopilotErr
         }
         before = stage.share;
     }
-    if pace.period < Duration::from_millis(10) {
-        return setting("every", format!("{:?}", pace.period), "at least 10 ms");
+    if timing.period < Duration::from_millis(10) {
+        return setting("every", format!("{:?}", timing.period), "at least 10 ms");
     }
-    if pace.freeze < pace.period || pace.lapse < pace.freeze {
+    if timing.freeze < timing.period || timing.lapse < timing.freeze {
         return setting(
             "freshness",
-            format!("{:?} and {:?}", pace.freeze, pace.lapse),
+            format!("{:?} and {:?}", timing.freeze, timing.lapse),
             "at least the period, and the second no shorter than the first",
         );
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with an autopilot's settings.
+//! Why an autopilot cannot be built.
 
 use std::{error::Error, fmt, io};
 
@@ -6,18 +6,18 @@ use std::{error::Error, fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AutopilotError {
-    /// A setting is outside what it can be.
+    /// A setting is out of range.
     Setting {
         /// The setting.
         field: &'static str,
-        /// What it was set to.
+        /// Its value.
         found: String,
-        /// What it can be.
+        /// The values that it can have.
         expected: &'static str,
     },
-    /// Nothing to judge by: [`AutopilotBuilder::require`](super::AutopilotBuilder::require).
+    /// No evidence to judge by was given: [`AutopilotBuilder::require`](super::AutopilotBuilder::require).
     NoEvidence,
-    /// Nowhere to keep the state: [`AutopilotBuilder::store`](super::AutopilotBuilder::store).
+    /// No store was given: [`AutopilotBuilder::store`](super::AutopilotBuilder::store).
     NoStore,
     /// The operating system refused a thread.
     Thread(io::Error),

@@ -160,6 +160,25 @@ fn an_outcome_counts_for_the_version_that_answered_and_once() {
 }
 
 #[test]
+fn of_several_outcomes_each_counts_once() {
+    let verdict = builder()
+        .metric(Metric::outcome("minutes", 0.0..=60.0))
+        .metric(Metric::outcome("sales", 0.0..=1.0))
+        .build()
+        .unwrap();
+    verdict.enter_stage(1, 50_000);
+    let id = ask(&verdict, "a", false, false);
+    assert_eq!(verdict.outcome_of("minutes", id, f64::NAN), OutcomeReceipt::Unknown);
+    for _ in 0..2 {
+        let minutes = verdict.outcome_of("minutes", id, 5.0);
+        let sales = verdict.outcome_of("sales", id, 1.0);
+        assert_eq!(minutes, sales);
+    }
+    let outcomes = &verdict.tally().live[&1].candidate.outcomes;
+    assert_eq!((outcomes["minutes"].n, outcomes["sales"].n), (1, 1));
+}
+
+#[test]
 fn another_attempt_begins_with_nothing_counted() {
     let verdict = builder().metric(Metric::live_failures()).build().unwrap();
     for attempt in 0..3 {

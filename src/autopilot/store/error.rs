@@ -1,4 +1,4 @@
-//! What can go wrong in a store.
+//! Errors of stores.
 
 use std::{error::Error, fmt};
 
@@ -11,7 +11,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// The store failed, for this reason.
+    /// The store failed, with this cause.
     #[cold]
     pub fn new(
         message: impl Into<String>,
@@ -20,17 +20,17 @@ impl StoreError {
         StoreError { message: message.into(), conflict: false, source: Some(source.into()) }
     }
 
-    /// The document is not as it was expected: somebody else was first.
+    /// The document is not as expected: another replica was first.
     #[cold]
     pub fn conflict(name: &str) -> StoreError {
         StoreError {
-            message: format!("{name} is not as it was expected: somebody else was first"),
+            message: format!("{name} is not as it was expected: another replica was first"),
             conflict: true,
             source: None,
         }
     }
 
-    /// The name of a document is none.
+    /// A name that no document can have.
     #[cold]
     pub(super) fn bad_name(name: &str) -> StoreError {
         StoreError::plain(format!(
@@ -43,7 +43,7 @@ impl StoreError {
         StoreError { message: message.into(), conflict: false, source: None }
     }
 
-    /// Whether somebody else was first, and nothing was changed.
+    /// Whether another replica was first, and nothing was changed.
     pub fn is_conflict(&self) -> bool {
         self.conflict
     }

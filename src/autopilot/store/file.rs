@@ -14,11 +14,11 @@ const LOCK: &str = "state.lock";
 /// Documents in a folder that every replica of the fleet can reach: on one machine, or on a volume
 /// whose locks work.
 ///
-/// A document is written beside its place, synced, and renamed; replacing one under a condition
-/// takes a lock on a file of its own, which the system releases when a process dies. That is enough
-/// for local file systems, and for NFS 4 and SMB with locking. It is not for NFS 3 without a lock
-/// daemon, nor for object storage mounted as files: take a store with conditional writes there.
-/// [`open`](FileStore::open) tries what can be tried.
+/// A document is written to a temporary file, synced, and renamed; replacing one under a condition takes
+/// a lock on a file of its own, which the system releases when a process dies. That is enough for local
+/// file systems, and for NFS 4 and SMB with locking. It is not for NFS 3 without a lock daemon, nor for
+/// object storage mounted as files: use a store with conditional writes there. [`open`](FileStore::open)
+/// tests what one process can test.
 ///
 /// The folder belongs to the fleet, and its files are readable by its owner alone.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Uses a folder, which is made where there is none, and tries it: writes, syncs, renames, locks.
+    /// Opens a folder, created if need be, and tests it: whether it can be written, renamed in and locked.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], saying what the folder cannot do.
+    /// [`StoreError`] with what the folder does not support.
     pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, StoreError> {
         let folder = folder.into();
         let store = FileStore {
@@ -53,7 +53,7 @@ impl FileStore {
         Ok(store)
     }
 
-    /// Locks of one process must keep another handle out.
+    /// Tests that a lock keeps another handle out.
     fn try_locks(&self) -> io::Result<()> {
         let name = self.folder.join(format!("probe-{}.lock", self.unique));
         let result = (|| {
@@ -96,7 +96,7 @@ impl FileStore {
             let _ = fs::remove_file(&temporary);
         }
         written?;
-        // The name is part of what must survive a power cut; not every system can sync a folder.
+        // So that the name survives a power cut too; not every system can sync a folder.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
@@ -151,7 +151,7 @@ impl StateStore for FileStore {
             self.write(&path, bytes).map_err(failed)?;
             return Ok(Tag::of(bytes));
         }
-        // Held until it is dropped at the end; the system drops it when the process is killed.
+        // Held to the end of the function; the system releases it when the process is killed.
         let lock = open_lock(&self.folder.join(LOCK)).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let found = read(&path).map_err(failed)?.map(|bytes| Tag::of(&bytes));

@@ -11,16 +11,16 @@ use object_store::{
 use super::{Expect, StateStore, StoreError, Tag, is_name};
 use crate::autopilot::background::{BackgroundRuntime, RequestError};
 
-/// What takes longer than this is given up; the client's own retries included.
+/// Requests that take longer, the client's own retries included, are cancelled.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Documents in a bucket of S3, Google Cloud Storage, Azure Blob Storage, or of what speaks like one
-/// of them, by the crate [`object_store`], whose clients it takes as they are.
+/// Documents in a bucket of S3, Google Cloud Storage, Azure Blob Storage, or of a server with the
+/// protocol of one of them, through any client of the crate [`object_store`].
 ///
-/// A document is replaced by a conditional put: `If-None-Match` and `If-Match` at S3 and Azure, the
-/// generation at Google's. Not everything that speaks S3 honours them. [`open`](ObjectStore::open) tries it
-/// and refuses what does not, `object_store`'s own local folder among them: take a
-/// [`FileStore`](super::FileStore) there.
+/// A document is replaced by a conditional put: `If-None-Match` and `If-Match` on S3 and Azure, the
+/// generation on Google Cloud Storage. Not every server with the protocol of S3 honours them.
+/// [`open`](ObjectStore::open) tests that, and refuses a bucket that does not. So does the local folder
+/// of `object_store`, for which there is [`FileStore`](super::FileStore).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -48,8 +48,8 @@ impl fmt::Debug for ObjectStore {
 }
 
 impl ObjectStore {
-    /// Uses a bucket, below a prefix, which may be empty. Writes an object there, replaces and removes
-    /// it: the client needs the right to read, write, list and delete below the prefix.
+    /// Opens a bucket below a prefix, which may be empty, and tests it with an object of its own. The
+    /// client needs the rights to read, write, list and delete below the prefix.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl ObjectStore {
         path.map_err(|error| StoreError::new("the prefix is not a path of objects", error))
     }
 
-    /// Runs a request where there is an event loop, and waits.
+    /// Runs a request in the background, and waits for it.
     fn wait<T: Send + 'static>(
         &self,
         what: &str,
@@ -98,7 +98,7 @@ fn failed(what: &str, error: Error) -> StoreError {
     StoreError::new(format!("{what}: the bucket did not do what was asked"), error)
 }
 
-/// Both, as which of them is compared depends on the bucket; neither may contain a line break.
+/// Both, since which of them a put compares depends on the bucket. Neither may contain a line break.
 fn tag(e_tag: Option<&str>, version: Option<&str>) -> Tag {
     Tag::new(format!("{}\n{}", e_tag.unwrap_or_default(), version.unwrap_or_default()))
 }
@@ -141,7 +141,7 @@ impl StateStore for ObjectStore {
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
                 Err(StoreError::conflict(name))
             }
-            // It was removed meanwhile.
+            // The object was removed meanwhile.
             Err(Error::NotFound { .. }) if replaces => Err(StoreError::conflict(name)),
             Err(error) => Err(failed(name, error)),
         }

@@ -1,11 +1,12 @@
-//! Whether a store keeps what is promised of it, tried before anything depends on it.
+//! Testing that a store keeps its promises, before a rollout depends on them.
 
 use super::{Expect, StateStore, StoreError};
 
-/// Tries whether a store keeps what [`StateStore`] promises: makes a document, replaces it, tries to
-/// replace and to make it once more, which must fail, reads and removes it.
+/// Tests whether a store keeps what [`StateStore`] promises: creates a document and replaces it, tries
+/// to replace and to create it once more, which must fail, then reads and removes it.
 ///
-/// The stores here try themselves when they are opened. For one of your own: call it once at the start.
+/// The stores of this crate test themselves when they are opened. Call it for one of your own when a
+/// service starts.
 ///
 /// # Errors
 ///
@@ -14,7 +15,7 @@ pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), StoreError> {
     let unique = crate::prediction_id::PredictionId::generate().to_string();
     let name = format!("probe-{}", unique.to_ascii_lowercase());
     let tried = try_out(store, &name);
-    // Left behind, it harms nobody.
+    // A document that stays behind does no harm.
     let removed = store.remove(&name);
     match (tried?, removed) {
         (_, Err(error)) => Err(error),
@@ -25,7 +26,7 @@ pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), StoreError> {
     }
 }
 
-/// What the store does not keep.
+/// The first promise that the store does not keep, in words.
 fn try_out(
     store: &(impl StateStore + ?Sized),
     name: &str,

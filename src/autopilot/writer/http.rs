@@ -1,4 +1,4 @@
-//! Requests of writers, one at a time, on the thread that writes.
+//! The HTTP requests of writers, each waited for on the writer's thread.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::source::{
     network::{Client, HttpSettings, Secret},
 };
 
-/// A request has a time limit of its own; this is for what comes before and after it.
+/// What is waited beyond the request's own timeout, before the request is cancelled.
 const SPARE: Duration = Duration::from_secs(5);
 
-/// An HTTP client with an event loop of its own: writers run where there is none.
+/// An HTTP client with a runtime of its own, as writers run on plain threads.
 pub(super) struct WriterClient {
     client: Client,
     authorization: Option<Secret>,

@@ -1,4 +1,4 @@
-//! Telling a channel.
+//! A writer that posts to a webhook.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient};
 use crate::source::SourceError;
 
-/// Posts each transition as JSON: the intent, with a `text` that Slack and its like show.
+/// Posts transitions as JSON: the intent, with a `text` that Slack and similar services show.
 pub struct Webhook {
     url: String,
     http: WriterClient,

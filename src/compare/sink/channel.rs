@@ -1,4 +1,4 @@
-//! Comparisons sent through a channel.
+//! A sink that sends comparisons through a channel.
 
 use std::{
     fmt,
@@ -34,8 +34,8 @@ pub struct ChannelSink<P> {
 }
 
 impl<P> ChannelSink<P> {
-    /// A sink, and the end to receive from; the channel holds up to `capacity` comparisons, and
-    /// never more than a million: room for them is taken at once.
+    /// A sink, and the receiving end of its channel. The channel holds up to `capacity` comparisons, a
+    /// million at most; memory for them is taken at once.
     pub fn new(capacity: usize) -> (ChannelSink<P>, Receiver<Comparison<P>>) {
         let (sender, receiver) = sync_channel(capacity.min(1_000_000));
         let sink = ChannelSink { sender, recorded: AtomicU64::new(0), dropped: AtomicU64::new(0) };

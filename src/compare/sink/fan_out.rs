@@ -1,4 +1,4 @@
-//! One comparison, several sinks.
+//! Several sinks as one.
 
 use std::{
     fmt,
@@ -15,8 +15,8 @@ use crate::{
     version::Version,
 };
 
-/// Passes each comparison to several sinks, in order. One that panics is counted as failed and
-/// keeps nothing from the others.
+/// Passes each comparison to several sinks, in order. A panic of one is counted as a failure, and the
+/// others are called all the same.
 #[must_use]
 pub(crate) struct FanOut<P> {
     sinks: Vec<Box<dyn ComparisonSink<P>>>,
@@ -24,12 +24,12 @@ pub(crate) struct FanOut<P> {
 }
 
 impl<P> FanOut<P> {
-    /// Passes comparisons to nobody yet.
+    /// Without sinks.
     pub(crate) fn new() -> FanOut<P> {
         FanOut { sinks: Vec::new(), panics: AtomicU64::new(0) }
     }
 
-    /// And to this sink.
+    /// With this sink as well.
     pub(crate) fn and(mut self, sink: impl ComparisonSink<P> + 'static) -> FanOut<P> {
         self.sinks.push(Box::new(sink));
         self
@@ -117,7 +117,7 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     }
 }
 
-/// A sink that panics when it is dropped keeps neither the others nor the router from going.
+/// A sink that panics when it is dropped does not keep the others from being dropped.
 impl<P> Drop for FanOut<P> {
     fn drop(&mut self) {
         for sink in self.sinks.drain(..) {

@@ -1,4 +1,4 @@
-//! What to do, and why.
+//! The recommendation over all metrics, and its reasons.
 
 use crate::verdict::{Finding, Health, MetricJudgement, Overall, Role, VerdictConfig};
 
@@ -10,7 +10,7 @@ pub(super) fn of(
     health: &Health,
 ) -> (Overall, Vec<String>) {
     let judged = || config.metrics.iter().zip(metrics);
-    // Before anything that could hold it up.
+    // Judged first: nothing that would hold a candidate up keeps it from being rolled back.
     let worse: Vec<String> = judged()
         .filter(|(metric, judged)| metric.may_roll_back() && judged.finding == Finding::Worse)
         .map(|(metric, _)| format!("{} is worse", metric.name))

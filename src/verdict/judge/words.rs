@@ -1,4 +1,4 @@
-//! The sentence that a person reads.
+//! The sentence about each metric, for people.
 
 use crate::verdict::{Finding, MetricConfig, MetricJudgement, MetricKind, VerdictConfig};
 
@@ -24,7 +24,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{} %", short(share * 100.0))
 }
 
-/// Three digits that count, no more zeros than needed.
+/// Three significant digits, without trailing zeros.
 fn short(number: f64) -> String {
     if number == 0.0 {
         return "0".to_owned();

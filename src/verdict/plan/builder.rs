@@ -35,7 +35,6 @@ pub struct VerdictBuilder<P, L = ()> {
     pub(super) watched: Vec<WatchedNumber<P>>,
     pub(super) shown: Option<FormatOutput<P>>,
     pub(super) redaction: Option<Redaction>,
-    pub(super) keep: Option<CloneOutput<P>>,
     pub(super) classes: Option<Box<dyn Classes<P, L>>>,
     pub(super) expected_users: u64,
     pub(super) open_labels: usize,
@@ -54,7 +53,6 @@ impl<P, L> VerdictBuilder<P, L> {
             watched: Vec::new(),
             shown: None,
             redaction: None,
-            keep: None,
             classes: None,
             expected_users: 100_000,
             open_labels: 100_000,
@@ -68,14 +66,14 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// The second name under which the champion is registered and shadowed, so that it is known how
-    /// often it disagrees with itself and how long it takes in shadow.
+    /// The second name under which the champion is registered and shadowed, so that the verdict learns
+    /// how often it disagrees with itself and how long it takes in shadow.
     pub fn again(mut self, name: impl Into<Version>) -> VerdictBuilder<P, L> {
         self.again = Some(name.into());
         self
     }
 
-    /// Adds a metric: one more question about the candidate.
+    /// Adds a metric.
     pub fn metric(mut self, metric: Metric<P, L>) -> VerdictBuilder<P, L> {
         self.metrics.push(metric);
         self
@@ -94,8 +92,8 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// Which attempt this is, from 0: each may spend half of what the one before might. Raise it by
-    /// one when the same candidate is tried again, or when a metric or margin has changed.
+    /// The number of this attempt, from 0: each may spend half the error of the one before. Raise it by
+    /// one when the same candidate is tried again, or a metric or margin has changed.
     pub fn attempt(mut self, attempt: u32) -> VerdictBuilder<P, L> {
         self.attempt = attempt;
         self
@@ -122,8 +120,8 @@ impl<P, L> VerdictBuilder<P, L> {
     }
 
     /// How many users are expected (with [`Unit::KeyPer`], in all windows together), up to 2^26;
-    /// 100,000 by default. Two bytes of memory each; with
-    /// more users than expected more pairs are dropped as repeats, whatever their outcome.
+    /// 100,000 by default. Each takes two to four bytes of memory. With more users than expected, more
+    /// of their pairs are left out as repeats, whatever their outcome.
     pub fn expected_users(mut self, users: u64) -> VerdictBuilder<P, L> {
         self.expected_users = users;
         self
@@ -197,8 +195,8 @@ impl<P, L> VerdictBuilder<P, L> {
         self
     }
 
-    /// Watches whether a number (a feature, a score) moves out of its first distribution: in ten
-    /// bins of this range.
+    /// Watches whether the distribution of a number (a feature, a score) moves away from that of its
+    /// first thousand values, over ten bins of this range.
     pub fn drift(
         mut self,
         name: impl Into<String>,
@@ -239,12 +237,12 @@ where
     /// Counts pairs of classes, the champion's and the candidate's, for the report's table of
     /// agreement. [`accuracy`](Metric::accuracy) counts them anyway.
     pub fn classes(self) -> VerdictBuilder<P, L> {
-        self.telling_apart(Box::new(ClassTable::<P::Label>::default()))
+        self.with_classes(Box::new(ClassTable::<P::Label>::default()))
     }
 }
 
 impl<P, L> VerdictBuilder<P, L> {
-    pub(in crate::verdict) fn telling_apart(
+    pub(in crate::verdict) fn with_classes(
         mut self,
         classes: Box<dyn Classes<P, L>>,
     ) -> VerdictBuilder<P, L> {
@@ -254,11 +252,11 @@ impl<P, L> VerdictBuilder<P, L> {
 }
 
 impl<P: Clone, L> VerdictBuilder<P, L> {
-    /// Makes the verdict.
+    /// Builds the verdict.
     ///
     /// # Errors
     ///
-    /// [`VerdictError`] naming what cannot be: a name that is empty or used twice, a margin, bound,
+    /// [`VerdictError`] naming the setting that cannot be: a name that is empty or used twice, a margin, bound,
     /// range or budget out of its range, a loss without a margin, noise without a second champion.
     pub fn build(mut self) -> Result<Verdict<P, L>, VerdictError> {
         if self.metrics.is_empty() {
@@ -304,7 +302,7 @@ impl<P: Clone, L> VerdictBuilder<P, L> {
             watched: self.watched,
             shown: self.shown,
             redaction: self.redaction,
-            keep: self.keep.or(losses.then_some(P::clone as CloneOutput<P>)),
+            keep: losses.then_some(P::clone as CloneOutput<P>),
             needs_labels,
             compares_classes,
             config,

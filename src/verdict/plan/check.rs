@@ -1,4 +1,4 @@
-//! What a verdict cannot be made of.
+//! Which settings a verdict refuses.
 
 use std::{error::Error, fmt};
 
@@ -131,7 +131,7 @@ fn check_range(field: &'static str, (low, high): (f64, f64)) -> Result<(), Verdi
     }
 }
 
-/// A verdict cannot be made as asked.
+/// A verdict cannot be built from these settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictError(Mismatch);
 

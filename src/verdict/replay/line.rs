@@ -1,7 +1,7 @@
 //! One line of a recorded file.
 //!
-//! Forms so far: the first, without a number; form 1, which added `schema`. Fields that are not
-//! known are passed over, those that no metric needs may be missing.
+//! There are two forms: the first, which had no number, and form 1, which added `schema`. Unknown
+//! fields are ignored, and fields that no metric needs may be missing.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    compare::{Agreement, Comparison, Run, Slices, key::KeyHash, sink::UNREPORTED},
+    compare::{Agreement, Comparison, Run, Slices, key::KeyHash, measure, sink::UNREPORTED},
     model::{ModelError, ModelErrorKind},
     prediction_id::PredictionId,
     shadow::DropCause,
@@ -20,7 +20,7 @@ use crate::{
 pub(super) enum Line<P> {
     Comparison(Box<Comparison<P>>),
     Dropped(DroppedRun),
-    /// So many runs of this candidate, of which nothing else is known.
+    /// This many runs of this candidate, of which nothing else is known.
     Unreported(Version, u64),
 }
 
@@ -73,7 +73,7 @@ struct UnreportedRuns {
 #[derive(Deserialize)]
 struct RecordedRun {
     version: Version,
-    /// `null` is an output as well: a number that JSON cannot say.
+    /// `null` is an output too: NaN or an infinity, which JSON cannot express.
     #[serde(default, deserialize_with = "present")]
     output: Option<Box<RawValue>>,
     #[serde(default)]
@@ -106,23 +106,10 @@ const KINDS: [ModelErrorKind; 7] = [
     ModelErrorKind::Overloaded,
 ];
 
-/// What the comparators of this crate call what they measure.
-const MEASURES: [&str; 9] = [
-    "none",
-    "custom",
-    "label",
-    "score",
-    "argmax",
-    "max_distance",
-    "total_variation",
-    "top_k",
-    "top_k_order",
-];
-
 pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String> {
     let record: Record = match serde_json::from_slice(line) {
         Ok(record) => record,
-        // Such a line has no fields that a record lacks, and none of a request.
+        // A line about several runs has none of a request's fields, so it does not parse as a record.
         Err(error) => {
             return match serde_json::from_slice(line) {
                 Ok(UnreportedRuns { candidate, dropped, runs }) if dropped == UNREPORTED => {
@@ -186,7 +173,7 @@ fn run<P: DeserializeOwned>(run: RecordedRun, side: &str) -> Result<Run<P>, Stri
 
 fn agreement(agrees: Option<bool>, distance: Option<f64>, measure: Option<&str>) -> Agreement {
     let Some(agrees) = agrees else { return Agreement::not_compared() };
-    let known = measure.and_then(|name| MEASURES.into_iter().find(|known| *known == name));
+    let known = measure.and_then(|name| measure::ALL.into_iter().find(|known| *known == name));
     let agreement = Agreement::of(known.unwrap_or("recorded"), agrees);
     distance.map_or(agreement, |distance| agreement.with_distance(distance))
 }

@@ -132,7 +132,7 @@ impl Metric<RecordedOutput, RecordedLabel> {
 impl VerdictBuilder<RecordedOutput, RecordedLabel> {
     /// [`classes`](VerdictBuilder::classes) of recorded answers.
     pub fn recorded_classes(self) -> VerdictBuilder<RecordedOutput, RecordedLabel> {
-        self.telling_apart(Box::new(RecordedClasses::default()))
+        self.with_classes(Box::new(RecordedClasses::default()))
     }
 }
 
