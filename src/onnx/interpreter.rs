@@ -58,7 +58,7 @@ use self::{
 };
 use crate::{
     model::ModelError,
-    tensor::{Dtype, Tensor, TensorData},
+    tensor::{Data, Dtype, Tensor},
 };
 
 /// A graph that can be interpreted, as each of its operators is known.

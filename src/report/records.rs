@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     prediction_id::PredictionId,
-    verdict::{Metric, RecordedLabel, RecordedOutput, Replayed, Unit, Verdict, VerdictError},
+    verdict::{self, Metric, RecordedLabel, RecordedOutput, Replayed, Unit, Verdict},
 };
 
 /// A report of recorded comparisons, and what was read for it.
@@ -33,7 +33,7 @@ pub enum RecordsError {
     /// Reading failed.
     Io(io::Error),
     /// The records could not be judged.
-    Verdict(VerdictError),
+    Verdict(verdict::Error),
 }
 
 impl std::fmt::Display for RecordsError {

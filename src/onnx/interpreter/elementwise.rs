@@ -1,7 +1,7 @@
 //! Operators on one element at a time, or on elements at the same index of several tensors.
 
 use super::{
-    Dtype, Tensor, TensorData,
+    Data, Dtype, Tensor,
     call::Call,
     indexing,
     value::{
@@ -170,7 +170,7 @@ pub(super) fn compared(
 
 pub(super) fn equal(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
-    if let (TensorData::Text(x), TensorData::Text(y)) = (a.data(), b.data()) {
+    if let (Data::Text(x), Data::Text(y)) = (a.data(), b.data()) {
         let shape = indexing::broadcast(call, &[a.shape(), b.shape()])?;
         let left = indexing::places(a.shape(), &shape);
         let right = indexing::places(b.shape(), &shape);

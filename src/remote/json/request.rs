@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{
     model::ModelError,
     remote::wire::{self, InferenceRequest},
-    tensor::TensorData,
+    tensor::Data,
 };
 
 /// The body of a request.
@@ -90,9 +90,9 @@ fn write<T: serde::Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
     let _ = serde_json::to_writer(json, value);
 }
 
-fn elements(json: &mut Vec<u8>, name: &str, data: &TensorData) -> Result<(), ModelError> {
+fn elements(json: &mut Vec<u8>, name: &str, data: &Data) -> Result<(), ModelError> {
     match data {
-        TensorData::F32(values) => {
+        Data::F32(values) => {
             finite(name, values, |value| value.is_finite())?;
             json.push(b'[');
             for (place, value) in values.iter().enumerate() {
@@ -112,24 +112,24 @@ fn elements(json: &mut Vec<u8>, name: &str, data: &TensorData) -> Result<(), Mod
             }
             json.push(b']');
         }
-        TensorData::F64(values) => {
+        Data::F64(values) => {
             finite(name, values, |value| value.is_finite())?;
             write(json, values);
         }
-        TensorData::I64(values) => write(json, values),
-        TensorData::I32(values) => write(json, values),
-        TensorData::F16(values) => {
+        Data::I64(values) => write(json, values),
+        Data::I32(values) => write(json, values),
+        Data::F16(values) => {
             finite(name, values, |value| value.is_finite())?;
             write(json, &values.iter().map(|value| value.to_f32()).collect::<Vec<f32>>());
         }
-        TensorData::I16(values) => write(json, values),
-        TensorData::I8(values) => write(json, values),
-        TensorData::U64(values) => write(json, values),
-        TensorData::U32(values) => write(json, values),
-        TensorData::U16(values) => write(json, values),
-        TensorData::U8(values) => write(json, values),
-        TensorData::Bool(values) => write(json, values),
-        TensorData::Text(values) => write(json, values),
+        Data::I16(values) => write(json, values),
+        Data::I8(values) => write(json, values),
+        Data::U64(values) => write(json, values),
+        Data::U32(values) => write(json, values),
+        Data::U16(values) => write(json, values),
+        Data::U8(values) => write(json, values),
+        Data::Bool(values) => write(json, values),
+        Data::Text(values) => write(json, values),
     }
     Ok(())
 }
