@@ -41,7 +41,7 @@ pub(crate) use self::{
     answer_observer::{AnswerObserver, CallersDefault, ObservedAnswer},
     bound::Bound,
     evaluation::{Evaluation, Reason},
-    evaluation_counts::{Counted, Outcome},
+    evaluation_counts::{Counted, Outcomes, SwitchedOutcome},
     memory::{Costs, MemoryLimit, PartCosts},
     problem_list::ProblemList,
     set::{FlagSet, SetData},
@@ -91,7 +91,7 @@ impl Flag {
         mut self,
         exposures: &EvaluationCounts,
         version: Option<u64>,
-        outcomes: impl IntoIterator<Item = Outcome>,
+        outcomes: Outcomes,
         observer: Option<Box<dyn AnswerObserver>>,
     ) -> Flag {
         self.counted = Some(exposures.open(Arc::clone(&self.key), version, outcomes, observer));

@@ -159,7 +159,7 @@ pub(crate) use self::{
 use crate::{
     context::EvaluationContext,
     flag::{
-        DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcome,
+        DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcomes,
         pattern::PatternLimit,
     },
 };
@@ -249,17 +249,9 @@ impl LaunchDarkly {
         }
     }
 
-    fn flag(&self, key: impl Into<Arc<str>>, flag: LaunchDarklyFlag) -> Flag {
-        let key = key.into();
+    fn flag(&self, key: Arc<str>, flag: LaunchDarklyFlag) -> Flag {
         let Some(exposures) = &self.exposures else { return self.bare(key, flag) };
-        let variations = flag.variations.iter().cloned().enumerate();
-        let variations = variations.map(|(index, value)| Outcome {
-            variation: Some(index),
-            value: Some(value),
-            ..Outcome::default()
-        });
-        // In the order of `Evaluation::outcome`.
-        let outcomes: Vec<_> = std::iter::once(Outcome::default()).chain(variations).collect();
+        let outcomes = Outcomes::Variations(Arc::clone(&flag.variations));
         let version = Some(flag.version);
         #[cfg(feature = "launchdarkly")]
         let observer = self.ledger.as_ref().map(|ledger| ledger.observer(&flag));

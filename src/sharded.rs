@@ -30,14 +30,9 @@ struct CacheLines<T>(T);
 impl<T> Sharded<T> {
     /// A shard for each thread that can run at once, made by `make`.
     pub(crate) fn new(make: impl Fn() -> T) -> Sharded<T> {
-        Sharded::at_most(MOST, make)
-    }
-
-    /// No more shards than this, a power of two, where there are many of them.
-    pub(crate) fn at_most(most: usize, make: impl Fn() -> T) -> Sharded<T> {
         let threads = threads();
         // Twice as many: threads are numbered as they come, so two busy ones may meet.
-        let count = (threads * 2).next_power_of_two().min(most);
+        let count = (threads * 2).next_power_of_two().min(MOST);
         Sharded {
             first: CacheLines(make()),
             others: (1..count).map(|_| CacheLines(make())).collect(),
@@ -61,8 +56,7 @@ impl<T> Sharded<T> {
     }
 }
 
-/// How many threads can run at once. Asked once: the answer is read from several files, and a
-/// document of thousands of flags makes as many counters.
+/// How many threads can run at once. Asked once: the answer is read from several files.
 fn threads() -> usize {
     static THREADS: OnceLock<usize> = OnceLock::new();
     *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
@@ -70,7 +64,7 @@ fn threads() -> usize {
 
 /// A number of the calling thread's own, from 0.
 #[inline]
-fn thread_number() -> usize {
+pub(crate) fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };

@@ -3,32 +3,29 @@
 //! Counting is on the way of every decision: it takes no lock, allocates nothing, and threads do
 //! not share what they write to.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+mod places;
+
+use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
+use self::places::{OpenPlaces, Places};
 use super::AnswerObserver;
-use crate::{sharded::Sharded, value::Value};
+use crate::value::Value;
 
-/// More shards than this cost more memory, with thousands of flags, than they spare time.
-const SHARDS: usize = 8;
+/// The answers that a flag can give, in the order of [`Evaluation::outcome`](super::Evaluation).
+pub(crate) enum Outcomes {
+    /// In the dialects that tell on and off from the variant.
+    Switched(Box<[SwitchedOutcome]>),
+    /// The caller's own default first, then the flag's variations: the flag's own list, for values
+    /// may be large.
+    Variations(Arc<[Value]>),
+}
 
-/// Outcomes that are counted in place.
-const INLINE: usize = 8;
-
-/// One of the answers that a flag can give.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Outcome {
-    pub(crate) variation: Option<usize>,
+/// One of the answers that a flag of such a dialect can give.
+pub(crate) struct SwitchedOutcome {
+    pub(crate) on: bool,
     pub(crate) variant: Option<Arc<str>>,
-    pub(crate) on: Option<bool>,
-    pub(crate) value: Option<Value>,
 }
 
 /// How often a flag gave one of its answers.
@@ -78,33 +75,38 @@ pub struct EvaluationCount {
 /// # Ok::<(), modelgate::flag::DocumentError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct EvaluationCounts(Arc<Mutex<Vec<Arc<Counted>>>>);
+pub struct EvaluationCounts(Arc<Mutex<CountedFlags>>);
+
+/// The flags that are counted, and where the next one will be.
+#[derive(Default)]
+struct CountedFlags {
+    flags: Vec<Arc<Counted>>,
+    places: OpenPlaces,
+}
 
 /// The counts of one compiled flag.
 pub(crate) struct Counted {
     key: Arc<str>,
     version: Option<u64>,
-    outcomes: Box<[Outcome]>,
-    counts: Sharded<Counts>,
+    outcomes: Outcomes,
+    counts: Places,
     observer: Option<Box<dyn AnswerObserver>>,
 }
 
-struct Counts {
-    first: [AtomicU64; INLINE],
-    others: Box<[AtomicU64]>,
+impl Outcomes {
+    fn len(&self) -> usize {
+        match self {
+            Outcomes::Switched(outcomes) => outcomes.len(),
+            Outcomes::Variations(values) => values.len().saturating_add(1),
+        }
+    }
 }
 
 impl Counted {
     /// Counts one answer. What is none of the outcomes is not counted.
     #[inline]
     pub(crate) fn count(&self, outcome: usize) {
-        let counts = self.counts.of_this_thread();
-        let count =
-            counts.first.get(outcome).or_else(|| counts.others.get(outcome.checked_sub(INLINE)?));
-        if let Some(count) = count {
-            // Relaxed: only the sum matters, and it loses nothing.
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+        self.counts.count(outcome);
     }
 
     #[inline]
@@ -113,18 +115,27 @@ impl Counted {
     }
 
     fn take(&self, mut taken: impl FnMut(EvaluationCount, Option<&dyn AnswerObserver>)) {
-        for (place, outcome) in self.outcomes.iter().enumerate() {
-            let shard = |counts: &Counts| {
-                let others = || counts.others.get(place.checked_sub(INLINE)?);
-                let count = counts.first.get(place).or_else(others);
-                count.map_or(0, |count| count.swap(0, Ordering::Relaxed))
-            };
-            let count = self.counts.iter().map(shard).sum();
+        for outcome in 0..self.outcomes.len() {
+            let count = self.counts.take(outcome);
             if count > 0 {
-                let Outcome { variation, variant, on, value } = outcome.clone();
-                let (flag, version) = (Arc::clone(&self.key), self.version);
-                let one = EvaluationCount { flag, version, variation, variant, on, value, count };
-                taken(one, self.observer());
+                taken(self.counted(outcome, count), self.observer());
+            }
+        }
+    }
+
+    fn counted(&self, outcome: usize, count: u64) -> EvaluationCount {
+        let (flag, version) = (Arc::clone(&self.key), self.version);
+        match &self.outcomes {
+            Outcomes::Switched(outcomes) => {
+                let outcome = outcomes.get(outcome);
+                let variant = outcome.and_then(|outcome| outcome.variant.clone());
+                let on = outcome.map(|outcome| outcome.on);
+                EvaluationCount { flag, version, variation: None, variant, on, value: None, count }
+            }
+            Outcomes::Variations(values) => {
+                let variation = outcome.checked_sub(1);
+                let value = variation.and_then(|variation| values.get(variation).cloned());
+                EvaluationCount { flag, version, variation, variant: None, on: None, value, count }
             }
         }
     }
@@ -141,18 +152,14 @@ impl EvaluationCounts {
         &self,
         key: Arc<str>,
         version: Option<u64>,
-        outcomes: impl IntoIterator<Item = Outcome>,
+        outcomes: Outcomes,
         observer: Option<Box<dyn AnswerObserver>>,
     ) -> Arc<Counted> {
-        let outcomes: Box<[Outcome]> = outcomes.into_iter().collect();
-        let others = outcomes.len().saturating_sub(INLINE);
-        let counts = Sharded::at_most(SHARDS, || Counts {
-            first: Default::default(),
-            others: (0..others).map(|_| AtomicU64::new(0)).collect(),
-        });
-        let counted = Arc::new(Counted { key, version, outcomes, counts, observer });
-        self.0.lock().push(Arc::clone(&counted));
-        counted
+        let mut counted = self.0.lock();
+        let counts = counted.places.take(outcomes.len());
+        let flag = Arc::new(Counted { key, version, outcomes, counts, observer });
+        counted.flags.push(Arc::clone(&flag));
+        flag
     }
 
     /// What was counted since the last time. Each answer is taken exactly once.
@@ -167,7 +174,7 @@ impl EvaluationCounts {
         &self,
         mut taken: impl FnMut(EvaluationCount, Option<&dyn AnswerObserver>),
     ) {
-        self.0.lock().retain(|counted| {
+        self.0.lock().flags.retain(|counted| {
             // Looked at before it is taken: whoever still holds the flag may still count.
             let in_use = Arc::strong_count(counted) > 1;
             counted.take(&mut taken);
@@ -178,7 +185,9 @@ impl EvaluationCounts {
 
 impl fmt::Debug for EvaluationCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exposures").field("flags", &self.0.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Exposures")
+            .field("flags", &self.0.lock().flags.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -188,8 +197,9 @@ mod tests {
 
     use super::*;
 
-    fn outcomes(count: usize) -> Vec<Outcome> {
-        (0..count).map(|n| Outcome { variation: Some(n), ..Outcome::default() }).collect()
+    /// The caller's default, and variations.
+    fn outcomes(count: usize) -> Outcomes {
+        Outcomes::Variations(vec![Value::Null; count - 1].into())
     }
 
     fn counted(ledger: &EvaluationCounts) -> Vec<(String, Option<usize>, u64)> {
@@ -202,15 +212,16 @@ mod tests {
         let ledger = EvaluationCounts::new();
         let flag = ledger.open("a".into(), None, outcomes(11), None);
         let mut seen = [0; 11];
+        let place = |variation: Option<usize>| variation.map_or(0, |variation| variation + 1);
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..1_100).for_each(|turn| flag.count(turn % 11)));
             }
             for _ in 0..50 {
-                counted(&ledger).into_iter().for_each(|(_, n, count)| seen[n.unwrap()] += count);
+                counted(&ledger).into_iter().for_each(|(_, n, count)| seen[place(n)] += count);
             }
         });
-        counted(&ledger).into_iter().for_each(|(_, n, count)| seen[n.unwrap()] += count);
+        counted(&ledger).into_iter().for_each(|(_, n, count)| seen[place(n)] += count);
         assert_eq!(seen, [400; 11]);
     }
 
@@ -225,8 +236,8 @@ mod tests {
         drop(old);
         let mut taken = counted(&ledger);
         taken.sort();
-        assert_eq!(taken, [("a".to_owned(), Some(0), 1), ("a".to_owned(), Some(1), 1)]);
-        assert_eq!(ledger.0.lock().len(), 1);
+        assert_eq!(taken, [("a".to_owned(), None, 1), ("a".to_owned(), Some(0), 1)]);
+        assert_eq!(ledger.0.lock().flags.len(), 1);
         assert!(ledger.take().is_empty());
     }
 }

@@ -61,6 +61,9 @@ pub(crate) struct Costs {
     pub(crate) depth: u32,
     /// A member of the document under which they stand deeper, and by how much.
     pub(crate) wrapper: Option<(&'static str, u32)>,
+    /// A list that a flag may have, and what each of its elements costs besides: each answer of a
+    /// flag is counted.
+    pub(crate) dear: Option<(&'static str, u64)>,
     /// A flag or segment with its own members, or what stands in its place.
     pub(crate) item: u64,
     /// What is kept of the parts of one.
@@ -96,6 +99,8 @@ impl Costs {
         let (mut depth, mut items) = (0_u32, self.depth);
         // Whether the last thing that began where an item has its members is a list: of items, then.
         let mut is_list = false;
+        // What each further element of the item's own list costs besides.
+        let mut dear = 0;
         while let Some((byte, after)) = rest.split_first() {
             rest = after;
             let part: fn(&PartCosts) -> u64 = match byte {
@@ -124,6 +129,12 @@ impl Costs {
                     {
                         items = self.depth.saturating_add(deeper);
                     }
+                    if depth == items.saturating_add(1) && is_name(rest) {
+                        dear = self.dear.map_or(0, |(name, cost)| {
+                            let may_be = string == name.as_bytes() || string.contains(&b'\\');
+                            u64::from(may_be).saturating_mul(cost)
+                        });
+                    }
                     let more = (string.len() as u64).saturating_sub(FEW);
                     kept = kept.saturating_add(self.kept.byte.saturating_mul(more));
                     working = working.saturating_add(self.working.byte.saturating_mul(more));
@@ -150,6 +161,9 @@ impl Costs {
                 kept = kept.saturating_add(self.item);
                 most = most.max(std::mem::take(&mut working));
             } else if !is_own {
+                if *byte == b',' && depth == own.saturating_add(1) {
+                    kept = kept.saturating_add(dear);
+                }
                 kept = kept.saturating_add(part(&self.kept));
                 working = working.saturating_add(part(&self.working));
             }
@@ -209,6 +223,7 @@ mod tests {
     const COSTS: Costs = Costs {
         depth: 2,
         wrapper: Some(("data", 1)),
+        dear: Some(("answers", 3)),
         item: 1_000_000,
         kept: PartCosts {
             object: 100_000,
@@ -231,13 +246,18 @@ mod tests {
         assert_eq!(COSTS.of(r#"{"data": {"flags": {"a": {}, "b": 1}}}"#), 4_000_000);
         assert_eq!(COSTS.of(r#"{"d\u0061ta": {"flags": {"a": {}}}}"#), 3_000_001);
         assert_eq!(COSTS.of(r#"}}]"open"#), 10);
+        assert_eq!(
+            COSTS.of(r#"{"flags": {"a": {"answers": [1, [2, 3]], "b": [1, 2]}}}"#),
+            2_033_003
+        );
+        assert_eq!(COSTS.of(r#"{"flags": {"a": {"\u0061nswers": [1, 2, 3]}}}"#), 2_012_010);
     }
 
     #[test]
     fn of_what_is_over_when_the_next_flag_begins_only_the_most_counts() {
         let working = PartCosts { object: 0, list: 0, element: 0, name: 0, text: 5, byte: 0 };
         let kept = PartCosts { object: 0, list: 0, element: 0, name: 0, text: 0, byte: 0 };
-        let costs = Costs { depth: 2, wrapper: None, item: 0, kept, working };
+        let costs = Costs { depth: 2, wrapper: None, dear: None, item: 0, kept, working };
         let text = r#"{"flags": {"a": {"x": "1"}, "b": {"x": ["1", "2", "3"]}, "c": "1"}}"#;
         assert_eq!(costs.of(text), 15);
     }

@@ -201,8 +201,13 @@ impl FlagSet {
     /// The same set with this flag added or replaced. Copies one shard's pointers.
     #[must_use]
     pub fn with(mut self, flag: Flag) -> FlagSet {
-        self.flags.insert(Arc::clone(&flag.key), flag);
+        self.insert(flag);
         self
+    }
+
+    /// Adds or replaces this flag.
+    pub(crate) fn insert(&mut self, flag: Flag) {
+        self.flags.insert(Arc::clone(&flag.key), flag);
     }
 
     /// The same set without the flag `key`.

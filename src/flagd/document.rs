@@ -21,6 +21,7 @@ use crate::{
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: None,
+    dear: None,
     item: 345,
     kept: PartCosts { object: 67, list: 5, element: 37, name: 18, text: 10, byte: 3 },
     working: PartCosts { object: 150, list: 40, element: 40, name: 125, text: 30, byte: 2 },

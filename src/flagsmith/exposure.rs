@@ -4,7 +4,7 @@ use super::{
     evaluate::{Decision, VariantChoice},
     tree::FeatureState,
 };
-use crate::flag::Outcome;
+use crate::flag::{Outcomes, SwitchedOutcome};
 
 const OFF: u32 = 0;
 const ON: u32 = 1;
@@ -13,15 +13,11 @@ const CONTROL: u32 = 2;
 const VARIANTS: usize = 3;
 
 /// Off, on, the control, and the variants of the environment's state.
-pub(super) fn outcomes(state: &FeatureState) -> Vec<Outcome> {
-    let on = |variant: Option<&str>| Outcome {
-        on: Some(true),
-        variant: variant.map(Into::into),
-        ..Outcome::default()
-    };
-    let off = Outcome { on: Some(false), ..Outcome::default() };
+pub(super) fn outcomes(state: &FeatureState) -> Outcomes {
+    let on = |variant: Option<&str>| SwitchedOutcome { on: true, variant: variant.map(Into::into) };
+    let off = SwitchedOutcome { on: false, variant: None };
     let variants = state.variants.iter().map(|variant| on(variant.name.as_deref()));
-    [off, on(None), on(Some("control"))].into_iter().chain(variants).collect()
+    Outcomes::Switched([off, on(None), on(Some("control"))].into_iter().chain(variants).collect())
 }
 
 /// Which of them a decision for this feature is. An override gives the feature's variants other

@@ -63,6 +63,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     }
 
     /// Conditions and nested rules must both hold; a rule without either holds.
+    #[inline(always)]
     fn rule(&mut self, segment: &'a Segment, index: usize, rule: &'a Rule) -> bool {
         self.tracer.enter(|| format!("/rules/{index}"));
         let holds = (rule.conditions.is_empty()
@@ -70,18 +71,24 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
                 self.condition(segment, index, condition)
             }))
             && (rule.rules.is_empty()
-                || rule.kind.fold(&rule.rules, |index, rule| self.rule(segment, index, rule)));
+                || rule.kind.fold(&rule.rules, |index, rule| self.nested(segment, index, rule)));
         self.tracer.leave();
         holds
     }
 
-    #[inline]
+    #[inline(never)]
+    fn nested(&mut self, segment: &'a Segment, index: usize, rule: &'a Rule) -> bool {
+        self.rule(segment, index, rule)
+    }
+
+    #[inline(always)]
     fn condition(&mut self, segment: &'a Segment, index: usize, condition: &'a Condition) -> bool {
         self.tracer.enter(|| format!("/conditions/{index}"));
         let subject = self.read(&condition.property);
         let result = match (&condition.test, &subject) {
             (Test::Split(limit), _) => self.is_within(segment, condition, &subject, *limit),
             (Test::IsNotSet, subject) => subject.is_none(),
+            (Test::Python(check), Some(subject)) => check.passes(subject),
             (test, Some(subject)) => test.passes(subject),
             (_, None) => false,
         };

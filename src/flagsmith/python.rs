@@ -100,7 +100,7 @@ impl<'t> PythonValue<'t> {
 
 impl Subject<'_> {
     /// Lends the value as the engine holds it. There is none for null.
-    #[inline]
+    #[inline(always)]
     pub(super) fn with_value<T>(&self, read: impl FnOnce(PythonValue<'_>) -> T) -> Option<T> {
         // What most conditions read, without another question of its type.
         if let Subject::Text(text) = self {
@@ -335,6 +335,40 @@ pub(super) fn text_of(value: &crate::value::Value) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_are_compared_by_their_size_whatever_that_is() {
+        let texts = [
+            "-99999999999999999999",
+            "-9223372036854775809",
+            "-9223372036854775808",
+            "-8",
+            "-07",
+            "-0",
+            "7",
+            "+08",
+            "9223372036854775807",
+            "9223372036854775808",
+            "99999999999999999999",
+        ];
+        for (place, text) in texts.iter().enumerate() {
+            let held = text.strip_prefix('+').unwrap_or(text);
+            for (other, constant) in texts.iter().enumerate() {
+                let constant = Constant::new((*constant).into());
+                for (comparison, expected) in [
+                    (Comparison::Equal, place == other),
+                    (Comparison::NotEqual, place != other),
+                    (Comparison::Greater, place > other),
+                    (Comparison::GreaterOrEqual, place >= other),
+                    (Comparison::Less, place < other),
+                    (Comparison::LessOrEqual, place <= other),
+                ] {
+                    let found = constant.holds(comparison, PythonValue::of_text(held));
+                    assert_eq!(found, expected, "{text} {comparison:?} {constant:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_trait_has_the_text_that_python_gives_it() {

@@ -94,11 +94,14 @@ impl RuleKind {
         parts: &'p [T],
         mut matches: impl FnMut(usize, &'p T) -> bool,
     ) -> bool {
-        let mut parts = parts.iter().enumerate();
-        match self {
-            RuleKind::All => parts.all(|(index, part)| matches(index, part)),
-            RuleKind::Any => parts.any(|(index, part)| matches(index, part)),
-            RuleKind::None => !parts.any(|(index, part)| matches(index, part)),
+        // One loop for all kinds, so that what is called in it is inlined once: one that does not match
+        // decides ALL, one that does the others.
+        let decisive = self != RuleKind::All;
+        for (index, part) in parts.iter().enumerate() {
+            if matches(index, part) == decisive {
+                return self == RuleKind::Any;
+            }
         }
+        self != RuleKind::Any
     }
 }

@@ -1,8 +1,6 @@
 //! Compiling flags and segments from their data.
 
-use std::{collections::hash_map::Entry, fmt::Write};
-
-use crate::hash::Names;
+use std::{collections::hash_map::Entry, fmt::Write, sync::Arc};
 
 use super::{
     model::{
@@ -19,8 +17,8 @@ use super::{
 };
 use crate::{
     flag::{FlagProblem, ProblemList},
-    hash::Sha1,
-    value::{Map, Value},
+    hash::{Names, Sha1},
+    value::Value,
 };
 
 /// How many remarks one flag or segment may have: a hundred thousand rules may all be wrong alike.
@@ -40,9 +38,12 @@ impl<'c> Compiler<'c> {
     }
 
     /// `key` is the one that the flag stands under, for data that does not repeat it.
-    pub(super) fn flag(&mut self, key: &str, data: FlagData) -> LaunchDarklyFlag {
-        let key = data.key.unwrap_or_else(|| key.into());
-        let variations: Box<[Value]> = data.variations.unwrap_or_default().into();
+    pub(super) fn flag(&mut self, key: &Arc<str>, data: FlagData) -> LaunchDarklyFlag {
+        let key = match data.key {
+            Some(own) if *own != **key => own.into(),
+            _ => Arc::clone(key),
+        };
+        let variations: Arc<[Value]> = data.variations.unwrap_or_default().into();
         let salt = data.salt.unwrap_or_default();
         let mut serving =
             Serving { count: variations.len(), prefix: prefix(&key, &salt), compiler: self };
@@ -96,7 +97,6 @@ impl<'c> Compiler<'c> {
             rules,
             fallthrough,
             variations,
-            metadata: Map::new(),
             version: data.version.map_or(0, natural),
             tracking,
             client_side: client_side.unwrap_or_default(),

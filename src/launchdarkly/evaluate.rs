@@ -12,6 +12,9 @@ use crate::{
     value::Map,
 };
 
+/// The vendor's flags have none.
+static NO_METADATA: Map = Map::new();
+
 /// What a flag came to.
 #[derive(Clone, Copy)]
 pub(super) struct Evaluated<'a> {
@@ -250,7 +253,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
             variant: None,
             reason,
             error,
-            metadata: &flag.metadata,
+            metadata: &NO_METADATA,
             on: None,
             missing_key: self.missing_key,
             truncates: true,
@@ -300,6 +303,6 @@ impl Evaluate for LaunchDarklyFlag {
     }
 
     fn metadata(&self) -> &Map {
-        &self.metadata
+        &NO_METADATA
     }
 }

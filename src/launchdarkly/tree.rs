@@ -1,17 +1,18 @@
 //! Flags and segments as they are evaluated: everything read, split, hashed and looked up that can
 //! be when they are compiled.
 
-use crate::hash::{NameSet, Names};
+use std::sync::Arc;
 
 use super::operator::Test;
 use crate::{
-    hash::Sha1,
-    value::{Map, Value},
+    hash::{NameSet, Names, Sha1},
+    value::Value,
 };
 
 /// A flag.
 pub(super) struct LaunchDarklyFlag {
-    pub(super) key: Box<str>,
+    /// Mostly the one that the flag stands under, and then the same text.
+    pub(super) key: Arc<str>,
     pub(super) on: bool,
     /// `None`: off, the flag leaves its value to the caller.
     pub(super) off: Option<Variation>,
@@ -19,8 +20,8 @@ pub(super) struct LaunchDarklyFlag {
     pub(super) targets: Box<[Targets]>,
     pub(super) rules: Box<[Rule]>,
     pub(super) fallthrough: Serve,
-    pub(super) variations: Box<[Value]>,
-    pub(super) metadata: Map,
+    /// Whoever counts the answers has them as well.
+    pub(super) variations: Arc<[Value]>,
     pub(super) version: u64,
     pub(super) tracking: Tracking,
     /// Whether SDKs of browsers may know of it.

@@ -28,6 +28,8 @@ pub(crate) struct RoutingTable<M> {
     pub(crate) route: Box<[Option<Bound>]>,
     pub(crate) shadows: Box<[ShadowRoute]>,
     pub(crate) slots: Box<[Slot<M>]>,
+    /// The names of their versions, at hand for the scan of each request.
+    names: Box<[Box<str>]>,
     /// The fallback versions in the order in which they are asked.
     pub(crate) fallbacks: Box<[usize]>,
     pub(crate) first_fallback: usize,
@@ -91,6 +93,7 @@ impl<M: Handle> RoutingTable<M> {
             ready: snapshot.is_ready(),
             route: binding.resolve(snapshot),
             shadows,
+            names: slots.iter().map(|slot| slot.version.as_str().into()).collect(),
             slots: slots.into(),
             first_fallback: fallbacks.first().copied().unwrap_or(0),
             fallback: fallbacks.last().copied().unwrap_or(0),
@@ -103,7 +106,7 @@ impl<M: Handle> RoutingTable<M> {
     /// The slot of the version of this name. A handful of short names: a scan beats hashing.
     #[inline]
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.version.as_str() == name)
+        self.names.iter().position(|own| **own == *name)
     }
 
     /// The candidates to run beside the version in `chosen`, drawn before any outcome is known.

@@ -14,15 +14,18 @@ use super::{
     settings::UnleashOptions,
     tree::FeatureToggle,
 };
-use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, ProblemSeverity};
+use crate::flag::{
+    Costs, DocumentError, Flag, FlagProblem, FlagSet, Outcomes, PartCosts, ProblemSeverity,
+};
 
 /// What client features cost, by the sizes of the types in [`model`](super::model) and
 /// [`tree`](super::tree). Those of a hydration stand within an event.
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: Some(("events", 2)),
-    item: 1510,
-    kept: PartCosts { object: 132, list: 5, element: 41, name: 5, text: 5, byte: 2 },
+    dear: None,
+    item: 800,
+    kept: PartCosts { object: 200, list: 5, element: 41, name: 5, text: 5, byte: 2 },
     working: PartCosts { object: 200, list: 40, element: 135, name: 60, text: 30, byte: 2 },
 };
 
@@ -177,12 +180,11 @@ impl<'s> SetBuilder<'s> {
         if !toggle.segments.is_empty() {
             self.changed.push(Arc::clone(&name));
         }
-        let outcomes: Vec<_> = match &self.settings.exposures {
-            Some(_) => toggle.outcomes().collect(),
-            None => Vec::new(),
-        };
+        let exposures = self.settings.exposures.as_ref();
+        let counted =
+            exposures.map(|counts| (counts, Outcomes::Switched(toggle.outcomes().collect())));
         let mut flag = Flag::new(name, toggle);
-        if let Some(exposures) = &self.settings.exposures {
+        if let Some((exposures, outcomes)) = counted {
             flag = flag.counted_in(exposures, None, outcomes, None);
         }
         self.set = std::mem::take(&mut self.set).with(flag);

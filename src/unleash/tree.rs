@@ -12,7 +12,7 @@ use super::{
     settings::{Custom, UnleashOptions},
 };
 use crate::{
-    flag::{Outcome, Reason, pattern::Pattern, semver::Version},
+    flag::{Reason, SwitchedOutcome, pattern::Pattern, semver::Version},
     hash::Murmur3,
     value::{Map, Value},
 };
@@ -43,15 +43,16 @@ impl FeatureToggle {
     }
 
     /// What the toggle can answer, in the order of the numbers.
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
-        let bare = [false, true].map(|on| Outcome { on: Some(on), ..Outcome::default() });
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = SwitchedOutcome> {
+        let bare = [false, true].map(|on| SwitchedOutcome { on, variant: None });
         let lists = self.strategies.iter().map(|strategy| &strategy.variants);
         let variants = lists.chain([&self.variants]).flat_map(|variants| &variants.list);
-        bare.into_iter().chain(variants.map(|variant| Outcome {
-            on: Some(true),
-            variant: Some((&*variant.name).into()),
-            ..Outcome::default()
-        }))
+        bare.into_iter().chain(
+            variants.map(|variant| SwitchedOutcome {
+                on: true,
+                variant: Some((&*variant.name).into()),
+            }),
+        )
     }
 }
 

@@ -75,6 +75,12 @@ pub const USUAL: [(&str, &[Shape]); 4] = [
                 "}}",
             ),
             shape(
+                "switched off, without rules",
+                r#"{"flags": {"#,
+                r#""a-team-s-feature-that-is-not-released-%": {"key": "a-team-s-feature-that-is-not-released-%", "version": 1, "on": false, "variations": [true], "offVariation": 0}"#,
+                "}}",
+            ),
+            shape(
                 "a segment of many users",
                 r#"{"flags": {}, "segments": {"beta": {"key": "beta", "version": 1, "salt": "a", "rules": [], "excluded": [], "included": ["#,
                 r#""2f6f1b0e-4b1c-4bfa-9d55-1d0a1c5a8a10-%""#,
@@ -212,15 +218,27 @@ pub const HOSTILE: [(&str, &[Shape]); 4] = [
                 r#""a-name-of-which-nobody-would-expect-that-anything-bears-it-in-full-%":{"key":"a-name-of-which-nobody-would-expect-that-anything-bears-it-in-full-%"}"#,
                 "}}",
             ),
-            shape(
-                "switched off, without rules",
-                r#"{"flags": {"#,
-                r#""a-team-s-feature-that-is-not-released-%": {"key": "a-team-s-feature-that-is-not-released-%", "version": 1, "on": false, "variations": [true], "offVariation": 0}"#,
-                "}}",
-            ),
             shape("flags under data", r#"{"data": {"flags": {"#, r#""%":{}"#, "}}}"),
             shape("flags that are none", r#"{"flags": {"#, r#""%":0"#, "}}"),
             shape("values", r#"{"flagValues": {"#, r#""%":0"#, "}}"),
+            shape(
+                "flags of 8 variations",
+                r#"{"flags": {"#,
+                r#""%":{"variations":[0,0,0,0,0,0,0,0]}"#,
+                "}}",
+            ),
+            shape(
+                "flags of 16 variations",
+                r#"{"flags": {"#,
+                r#""%":{"variations":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}"#,
+                "}}",
+            ),
+            shape(
+                "flags of 64 variations",
+                r#"{"flags": {"#,
+                r#""%":{"variations":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}"#,
+                "}}",
+            ),
             shape("segments without anything", r#"{"segments": {"#, r#""%":{}"#, "}}"),
             shape("segments that are none", r#"{"segments": {"#, r#""%":0"#, "}}"),
             shape(
@@ -365,6 +383,12 @@ pub const HOSTILE: [(&str, &[Shape]); 4] = [
                 "]}]}",
             ),
             shape(
+                "features of 15 variants",
+                r#"{"features": ["#,
+                r##"{"name":"%","enabled":true,"variants":[{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1},{"name":"a","weight":1}]}"##,
+                "]}",
+            ),
+            shape(
                 "overrides",
                 r#"{"features": [{"name": "f", "enabled": true, "variants": [{"name":"a","weight":1,"overrides":["#,
                 r#"{"contextName":"userId","values":["1"]}"#,
@@ -405,6 +429,12 @@ pub const HOSTILE: [(&str, &[Shape]); 4] = [
                 r#"{"api_key": "k", "feature_states": [{"feature":{"id":1,"name":"f"},"enabled":true,"multivariate_feature_state_values":["#,
                 r#"{"multivariate_feature_option":{},"percentage_allocation":1}"#,
                 "]}]}",
+            ),
+            shape(
+                "features of 14 variants",
+                r#"{"api_key": "k", "feature_states": ["#,
+                r##"{"feature":{"id":1,"name":"%"},"enabled":true,"multivariate_feature_state_values":[{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1},{"multivariate_feature_option":{},"percentage_allocation":1}]}"##,
+                "]}",
             ),
             shape(
                 "segments without anything",

@@ -204,6 +204,28 @@ fn flags_are_fetched_and_fetched_again() {
 }
 
 #[test]
+fn a_header_that_changes_is_sent_at_once_and_no_other() {
+    let server =
+        Server::new(vec![Reply::Text("401 Unauthorized", String::new()), good("1"), good("2")]);
+    let hour = Duration::from_secs(3600);
+    let source = quick(server.url()).interval(hour).retry(hour, hour);
+    let (source, token) = source.changing_header("Authorization", "Bearer first");
+    let flags = build(source);
+    let sent = |head: String| {
+        let line = head.lines().find(|line| line.starts_with("authorization: "));
+        line.unwrap().trim_end().to_owned()
+    };
+    assert_eq!(sent(server.next_request()), "authorization: bearer first");
+    // Within the hour that it would have waited.
+    token.set("Bearer second").unwrap();
+    assert_eq!(sent(server.next_request()), "authorization: bearer second");
+    expect_text(&flags, "a", "1");
+    token.set("Bearer third").unwrap();
+    assert_eq!(sent(server.next_request()), "authorization: bearer third");
+    expect_text(&flags, "a", "2");
+}
+
+#[test]
 fn unchanged_flags_are_confirmed_by_their_tag_and_not_published_again() {
     let server = Server::new(vec![
         Reply::Text("200 OK\r\nETag: \"one\"", document("1")),

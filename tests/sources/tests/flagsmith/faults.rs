@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modelgate::{Context, source::HttpSettings};
+use modelgate::{Context, flagsmith, source::HttpSettings};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
-    flagsmith::{Answer, Flagsmith, Place},
+    flagsmith::{Answer, Flagsmith, Place, SERVER_KEY},
     proxy::{Fault, Proxy},
 };
 use serde_json::json;
@@ -96,6 +96,29 @@ fn a_key_that_is_refused_is_tried_seldom_and_works_again_when_it_is_mended() {
     assert!(started.elapsed() >= Duration::from_millis(540), "{:?}", started.elapsed());
     server.set(Place::Document, Answer::Well);
     expect_text(&flags, "m", "v1");
+}
+
+#[test]
+fn a_new_key_is_tried_at_once() {
+    let server = Flagsmith::start(environment("v1"));
+    let hour = Duration::from_secs(3600);
+    let source = flagsmith::Source::new("ser.old")
+        .url(server.url())
+        .interval(hour)
+        .analytics(None)
+        .retry(hour, hour)
+        .settings(HttpSettings::new().timeout(PATIENCE));
+    let key = source.key_handle();
+    let flags = store(source);
+    eventually("the old one is refused", || server.asked(Place::Document).len() == 1);
+    assert!(key.set("public").is_err(), "none of a server");
+    // Within the hour that it would have waited.
+    key.set(SERVER_KEY).unwrap();
+    expect_text(&flags, "m", "v1");
+    let asked = server.asked(Place::Document);
+    let keys: Vec<_> =
+        asked.iter().map(|asked| asked.headers["x-environment-key"].clone()).collect();
+    assert_eq!(keys, ["ser.old", SERVER_KEY]);
 }
 
 #[test]
