@@ -170,10 +170,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{
-        DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request,
-        pattern::PatternLimit,
-    },
+    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Problem, Request},
     value::Map,
 };
 
@@ -222,7 +219,6 @@ struct FlagsmithOptions {
     order: VariantOrder,
     exposures: Option<EvaluationCounts>,
     memory: MemoryLimit,
-    patterns: PatternLimit,
 }
 
 /// Reads Flagsmith's environments.
@@ -267,11 +263,10 @@ impl Flagsmith {
     }
 
     /// The memory in bytes that compiling one document may take; otherwise eight times its size,
-    /// and for any document 32 MiB. Its regular expressions are counted apart, with the same limit.
+    /// and for any document 32 MiB.
     #[must_use]
     pub fn with_max_memory(mut self, bytes: u64) -> Flagsmith {
         self.settings.memory = MemoryLimit::bytes(bytes);
-        self.settings.patterns = PatternLimit::bytes(bytes);
         self
     }
 
@@ -291,7 +286,7 @@ impl Flagsmith {
     ///
     /// # Errors
     /// What is wrong with the feature, and where; or that the set is not one of Flagsmith's.
-    pub fn with_feature(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_feature(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, Problem> {
         let segments = segments_of(flags)?;
         let flag = document::feature(&segments.environment, "", text)?;
         let key = flag.key().to_owned();
@@ -305,12 +300,9 @@ impl Flagsmith {
     ///
     /// # Errors
     /// What is wrong with the segment, and where; or that the set is not one of Flagsmith's.
-    pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, Problem> {
         let segments = segments_of(flags)?;
-        document::admit_item(&segments.environment, text)?;
-        let environment = &segments.environment;
-        let compile = || document::segment(environment, None, "", text);
-        let segment = environment.settings.patterns.item("", text, compile)?;
+        let segment = document::segment_by_itself(&segments.environment, text)?;
         let flags = without_problems_of_segment(flags, segments, &segment.id);
         let faults = segment.faults("");
         let flags = flags.with_shared(segments.with(segment));
@@ -380,10 +372,10 @@ fn clock() -> &'static dyn Clock {
     &*CLOCK
 }
 
-fn segments_of(flags: &FlagSet) -> Result<&Segments, FlagProblem> {
+fn segments_of(flags: &FlagSet) -> Result<&Segments, Problem> {
     flags.shared().ok_or_else(|| {
         let expected = "a set that Flagsmith's dialect compiled";
-        FlagProblem::rejected("", "", "another set of flags", expected)
+        Problem::rejected("", "", "another set of flags", expected)
     })
 }
 
@@ -392,7 +384,7 @@ fn without_problems_of_segment(flags: &FlagSet, segments: &Segments, id: &str) -
     let Some(path) = segments.refused_at(id) else {
         return flags.clone();
     };
-    let inside = |problem: &&FlagProblem| match problem.path.strip_prefix(path) {
+    let inside = |problem: &&Problem| match problem.path.strip_prefix(path) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
         None => false,
     };

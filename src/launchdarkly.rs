@@ -158,10 +158,7 @@ pub(crate) use self::{
 };
 use crate::{
     context::EvaluationContext,
-    flag::{
-        DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcomes,
-        pattern::PatternLimit,
-    },
+    flag::{DocumentError, EvaluationCounts, Flag, FlagSet, MemoryLimit, Outcomes, Problem},
 };
 
 /// Reads LaunchDarkly flag data.
@@ -171,7 +168,6 @@ pub struct LaunchDarkly {
     exposures: Option<EvaluationCounts>,
     hooks: Option<Arc<Hooks>>,
     memory: MemoryLimit,
-    patterns: PatternLimit,
     #[cfg(feature = "launchdarkly")]
     ledger: Option<Arc<Ledger>>,
 }
@@ -183,11 +179,10 @@ impl LaunchDarkly {
     }
 
     /// The memory in bytes that compiling one document may take; otherwise eight times its size,
-    /// and for any document 32 MiB. Its regular expressions are counted apart, with the same limit.
+    /// and for any document 32 MiB.
     #[must_use]
     pub fn with_max_memory(self, bytes: u64) -> LaunchDarkly {
-        let (memory, patterns) = (MemoryLimit::bytes(bytes), PatternLimit::bytes(bytes));
-        LaunchDarkly { memory, patterns, ..self }
+        LaunchDarkly { memory: MemoryLimit::bytes(bytes), ..self }
     }
 
     /// Asks this store who is in a big segment.
@@ -287,7 +282,7 @@ impl LaunchDarkly {
     ///
     /// # Errors
     /// What is wrong with it, and where; `set` stays good.
-    pub fn with_flag(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_flag(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, Problem> {
         document::with_flag(self, set, key, text)
     }
 
@@ -296,12 +291,7 @@ impl LaunchDarkly {
     ///
     /// # Errors
     /// What is wrong with it, and where; `set` stays good.
-    pub fn with_segment(
-        &self,
-        set: &FlagSet,
-        key: &str,
-        text: &str,
-    ) -> Result<FlagSet, FlagProblem> {
+    pub fn with_segment(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, Problem> {
         document::with_segment(self, set, key, text)
     }
 

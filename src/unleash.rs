@@ -151,7 +151,7 @@ pub use crate::router::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
 use crate::{
     clock::Clock,
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Request, pattern::PatternLimit},
+    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Request},
     value::Map,
 };
 
@@ -215,13 +215,10 @@ impl Unleash {
     }
 
     /// The memory in bytes that compiling one document may take; otherwise eight times its size,
-    /// and for any document 32 MiB. Its regular expressions are counted apart, with the same limit.
+    /// and for any document 32 MiB.
     #[must_use]
     pub fn with_max_memory(self, bytes: u64) -> Unleash {
-        self.with(|settings| {
-            settings.memory = MemoryLimit::bytes(bytes);
-            settings.patterns = PatternLimit::bytes(bytes);
-        })
+        self.with(|settings| settings.memory = MemoryLimit::bytes(bytes))
     }
 
     /// The names of the custom strategies that somebody answers for.

@@ -10,8 +10,12 @@ use modelgate::{
     Context, Features, ModelError, ModelRouter, Rollout, Shadow,
     compare::sink::{JsonlSink, TracingSink},
     features::Schema,
+    flag::{DocumentError, DocumentTooLarge},
+    flagsmith::Flagsmith,
+    launchdarkly::LaunchDarkly,
     model::LazyModel,
     model_fn,
+    unleash::Unleash,
 };
 
 /// A log that is read back.
@@ -172,61 +176,72 @@ fn a_panic_wrapped_in_another_error_is_redacted_as_well() {
 /// Sixteen characters that come to hundreds of kilobytes: the text does not tell.
 const PATTERN: &str = "^\\\\w+@\\\\w+\\\\.\\\\w+$";
 
-/// Holds a dialect to what it says of the memory of regular expressions.
-fn counts_patterns(document: String, compile: impl Fn(&str, Option<u64>) -> Result<usize, String>) {
-    assert!(document.len() < 1_000, "{}", document.len());
-    let refused = compile(&document, None).unwrap_err();
-    assert!(refused.contains("`with_max_memory`"), "{refused}");
-    assert_eq!(compile(&document, Some(u64::MAX)), Ok(1));
+/// Holds a dialect to one limit for all that a document comes to: what its text weighs leaves no room
+/// for its regular expressions, be it as much as they take.
+fn counts_patterns(
+    document: impl Fn(&str) -> String,
+    compile: impl Fn(&str, u64) -> Result<usize, DocumentTooLarge>,
+) {
+    // What any document may have would take this test minutes to fill.
+    const ROOM: u64 = 60_000;
+    for ignored in ["", &"x".repeat(400_000)] {
+        let document = document(ignored);
+        let weight = compile(&document, 0).unwrap_err().memory;
+        let refused = compile(&document, weight + ROOM).unwrap_err();
+        assert_eq!((refused.bytes, refused.limit), (document.len() as u64, weight + ROOM));
+        assert!(refused.memory > weight + ROOM, "{refused}");
+        assert!(refused.to_string().contains("`with_max_memory`"), "{refused}");
+        assert_eq!(compile(&document, u64::MAX), Ok(1));
+    }
 }
 
 #[test]
 fn a_document_of_expressions_that_take_too_much_is_refused_and_says_what_allows_it() {
-    use modelgate::{
-        flag::DocumentError, flagsmith::Flagsmith, launchdarkly::LaunchDarkly, unleash::Unleash,
-    };
-
-    // What any document may have would take this test minutes to fill.
-    const LIMIT: u64 = 60_000;
-    let said = |error: DocumentError| error.too_large().unwrap().to_string();
+    let sizes = |error: DocumentError| *error.too_large().unwrap();
     let many = |one: &str| [one; 4].join(",");
     let clause = format!(r#"{{"attribute": "a", "op": "matches", "values": ["{PATTERN}"]}}"#);
     counts_patterns(
-        format!(
-            r#"{{"flags": {{"f": {{"key": "f", "version": 1, "on": true, "variations": [true],
-                "rules": [{{"variation": 0, "clauses": [{}]}}]}}}}, "segments": {{}}}}"#,
-            many(&clause)
-        ),
+        |ignored| {
+            format!(
+                r#"{{"flags": {{"f": {{"key": "f", "version": 1, "on": true, "variations": [true],
+                "rules": [{{"variation": 0, "clauses": [{}]}}]}}}}, "segments": {{}}, "x": "{ignored}"}}"#,
+                many(&clause)
+            )
+        },
         |text, limit| {
-            let dialect = LaunchDarkly::new().with_max_memory(limit.unwrap_or(LIMIT));
-            dialect.compile(text).map(|set| set.len()).map_err(said)
+            let dialect = LaunchDarkly::new().with_max_memory(limit);
+            dialect.compile(text).map(|set| set.len()).map_err(sizes)
         },
     );
     let constraint =
         format!(r#"{{"contextName": "a", "operator": "REGEX", "value": "{PATTERN}"}}"#);
     counts_patterns(
-        format!(
-            r#"{{"version": 2, "features": [{{"name": "f", "enabled": true, "strategies":
-                [{{"name": "default", "constraints": [{}]}}]}}]}}"#,
-            many(&constraint)
-        ),
+        |ignored| {
+            format!(
+                r#"{{"version": 2, "features": [{{"name": "f", "enabled": true, "strategies":
+                [{{"name": "default", "constraints": [{}]}}]}}], "x": "{ignored}"}}"#,
+                many(&constraint)
+            )
+        },
         |text, limit| {
-            let dialect = Unleash::new().with_max_memory(limit.unwrap_or(LIMIT));
-            dialect.compile(text).map(|set| set.len()).map_err(said)
+            let dialect = Unleash::new().with_max_memory(limit);
+            dialect.compile(text).map(|set| set.len()).map_err(sizes)
         },
     );
     let condition = format!(r#"{{"property": "a", "operator": "REGEX", "value": "{PATTERN}"}}"#);
     counts_patterns(
-        format!(
-            r#"{{"environment": {{"key": "e", "name": "e"}},
+        |ignored| {
+            format!(
+                r#"{{"environment": {{"key": "e", "name": "e"}},
                 "features": {{"f": {{"key": "1", "name": "f", "enabled": true, "value": null}}}},
                 "segments": {{"s": {{"key": "1", "name": "s", "rules":
-                [{{"type": "ALL", "conditions": [{}]}}]}}}}}}"#,
-            many(&condition)
-        ),
+                [{{"type": "ALL", "conditions": [{}]}}]}}}}, "x": "{ignored}"}}"#,
+                many(&condition)
+            )
+        },
         |text, limit| {
-            let dialect = Flagsmith::new().with_max_memory(limit.unwrap_or(LIMIT));
-            dialect.compile(text).map(|set| set.len()).map_err(said)
+            let dialect = Flagsmith::new().with_max_memory(limit);
+            dialect.compile(text).map(|set| set.len()).map_err(sizes)
         },
     );
 }

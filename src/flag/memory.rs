@@ -1,20 +1,21 @@
 //! How much memory compiling a document may take: found out from its text, before anything is made
-//! of it.
+//! of it. Only what its patterns come to is counted as they are compiled, within the same limit.
 
 use std::{error::Error, fmt};
 
-use super::{DocumentError, FlagProblem};
+#[cfg(any(
+    feature = "flagsmith-dialect",
+    feature = "launchdarkly-dialect",
+    feature = "unleash-dialect"
+))]
+use super::pattern;
+use super::{DocumentError, Problem};
 
 /// How many times its own size a document may take, unless a limit was given.
 const TIMES: u64 = 8;
 
 /// What every document may take, unless a limit was given: small ones are never refused.
 const ALWAYS: u64 = 32 << 20;
-
-/// What a document of so many bytes may take, where a limit was given or none.
-pub(super) fn allowed(given: Option<u64>, bytes: u64) -> u64 {
-    given.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS))
-}
 
 /// The memory that compiling one document may take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,32 +26,78 @@ impl MemoryLimit {
         MemoryLimit(Some(bytes))
     }
 
-    /// Lets a document in, or refuses it by what it would come to.
+    /// Lets a document without patterns in, or refuses it by what it would come to.
     pub(crate) fn admit(self, text: &str, costs: &Costs) -> Result<(), DocumentError> {
-        Ok(self.check(text, costs)?)
+        Ok(self.weigh(text, costs).admit()?)
+    }
+
+    /// The same of one flag of this name.
+    pub(crate) fn admit_item(self, key: &str, text: &str, costs: &Costs) -> Result<(), Problem> {
+        self.weigh(text, costs).admit().map_err(|too_large| too_large.of_item(key))
+    }
+
+    /// Compiles a document that may have patterns, or refuses it by what it comes to.
+    #[cfg(any(
+        feature = "flagsmith-dialect",
+        feature = "launchdarkly-dialect",
+        feature = "unleash-dialect"
+    ))]
+    pub(crate) fn compile<T>(
+        self,
+        text: &str,
+        costs: &Costs,
+        compile: impl FnOnce() -> Result<T, DocumentError>,
+    ) -> Result<T, DocumentError> {
+        self.weigh(text, costs).compile(compile)?
     }
 
     /// The same of one flag or segment of this name.
-    pub(crate) fn admit_item(
+    #[cfg(any(feature = "flagsmith-dialect", feature = "launchdarkly-dialect"))]
+    pub(crate) fn compile_item<T>(
         self,
         key: &str,
         text: &str,
         costs: &Costs,
-    ) -> Result<(), FlagProblem> {
-        self.check(text, costs).map_err(|DocumentTooLarge { bytes, memory, limit }| {
-            let found = format!("{bytes} bytes that may take {memory} bytes of memory");
-            FlagProblem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`"))
-        })
+        compile: impl FnOnce() -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let compiled = self.weigh(text, costs).compile(compile);
+        compiled.map_err(|too_large| too_large.of_item(key))?
     }
 
-    fn check(self, text: &str, costs: &Costs) -> Result<(), DocumentTooLarge> {
+    fn weigh(self, text: &str, costs: &Costs) -> Weighed {
         let bytes = text.len() as u64;
-        let limit = allowed(self.0, bytes);
-        let memory = costs.of(text);
-        if memory <= limit {
-            return Ok(());
+        let limit = self.0.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS));
+        Weighed { bytes, memory: costs.of(text), limit }
+    }
+}
+
+/// A document's text, what it comes to without its patterns, and what all of it may.
+struct Weighed {
+    bytes: u64,
+    memory: u64,
+    limit: u64,
+}
+
+impl Weighed {
+    fn admit(&self) -> Result<(), DocumentTooLarge> {
+        let Weighed { bytes, memory, limit } = *self;
+        match memory > limit {
+            true => Err(DocumentTooLarge { bytes, memory, limit }),
+            false => Ok(()),
         }
-        Err(DocumentTooLarge { bytes, memory, limit })
+    }
+
+    /// The patterns have what is left.
+    #[cfg(any(
+        feature = "flagsmith-dialect",
+        feature = "launchdarkly-dialect",
+        feature = "unleash-dialect"
+    ))]
+    fn compile<T>(self, compile: impl FnOnce() -> T) -> Result<T, DocumentTooLarge> {
+        self.admit()?;
+        let (compiled, patterns) = pattern::counted(self.limit - self.memory, compile);
+        Weighed { memory: self.memory.saturating_add(patterns), ..self }.admit()?;
+        Ok(compiled)
     }
 }
 
@@ -196,7 +243,8 @@ fn string(text: &[u8]) -> (&[u8], &[u8]) {
 pub struct DocumentTooLarge {
     /// The document's size in bytes.
     pub bytes: u64,
-    /// What compiling it may take at most, in bytes.
+    /// What compiling it may take at most, in bytes; with its regular expressions, where it is they
+    /// that are too many: as far as they were compiled.
     pub memory: u64,
     /// What it may take, in bytes: what the dialect's `with_max_memory` was given, or else eight
     /// times the document's size, and for any document 32 MiB.
@@ -215,6 +263,15 @@ impl fmt::Display for DocumentTooLarge {
 }
 
 impl Error for DocumentTooLarge {}
+
+impl DocumentTooLarge {
+    /// The same of a flag or segment that came by itself.
+    fn of_item(self, key: &str) -> Problem {
+        let DocumentTooLarge { bytes, memory, limit } = self;
+        let found = format!("{bytes} bytes that may take {memory} bytes of memory");
+        Problem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`"))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -276,5 +333,25 @@ mod tests {
         let many = format!(r#"{{"flags": [{}0]}}"#, "0,".repeat(100));
         let error = admit(MemoryLimit::default(), &many).unwrap_err();
         assert_eq!(error.too_large().unwrap().limit, 32 << 20);
+    }
+
+    #[cfg(any(feature = "flagsmith-dialect", feature = "launchdarkly-dialect"))]
+    #[test]
+    fn the_patterns_of_a_flag_that_comes_by_itself_have_what_its_text_leaves() {
+        let text = r#"{"flags": {"a": 1, "b": 2}}"#;
+        let one = |limit: u64| {
+            let patterns = || pattern::Pattern::new(r"^\w+@\w+$", false).into_iter().count();
+            MemoryLimit::bytes(limit).compile_item("beta", text, &COSTS, || Ok(patterns()))
+        };
+        assert_eq!(one(u64::MAX).unwrap(), 1);
+        for limit in [2_999_999, 3_000_000, 3_010_000] {
+            let problem = one(limit).unwrap_err();
+            assert_eq!(problem.key, "beta");
+            assert!(
+                problem.to_string().contains(&format!("{limit}: `with_max_memory`")),
+                "{problem}"
+            );
+        }
+        assert_eq!(one(4_000_000).unwrap(), 1);
     }
 }

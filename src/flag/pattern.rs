@@ -12,7 +12,7 @@ use regex_automata::{
     util::syntax,
 };
 
-pub(crate) use self::limit::PatternLimit;
+pub(crate) use self::limit::counted;
 
 /// How large the table of one pattern may grow, in bytes. One that would be larger (large Unicode
 /// classes with repetitions) is matched by the general engine.
@@ -53,7 +53,7 @@ enum Engine {
 
 impl Pattern {
     /// Compiles a pattern; `None` when it is malformed, or larger than the `regex` crate's own
-    /// limit of 10 mebibytes, or when its document has passed its [limit](PatternLimit) already.
+    /// limit of 10 mebibytes, or when those of its document take [more than they may](counted) already.
     pub(crate) fn new(text: &str, case_insensitive: bool) -> Option<Pattern> {
         if limit::is_passed() {
             return None;

@@ -23,13 +23,13 @@ use self::stream::{Stream, StreamFailure};
 use crate::{
     dialect::Dialect,
     source::{
-        FlagSource, FlagUpdates, SourceError, Subscription, chain,
+        self, FlagSource, FlagUpdates, Subscription, chain,
         documents::Documents,
         network::{Backoff, Proxies, Secret, url},
     },
 };
 use crate::{
-    flag::{DocumentError, FlagProblem, FlagSet},
+    flag::{DocumentError, FlagSet, Problem},
     flagd::Flagd,
     source::LastKnownGood,
     value::{Map, Value},
@@ -84,7 +84,7 @@ struct SourceSettings {
 
 impl SourceSettings {
     /// The proxy on the way to the server: that which was given, or that of the environment.
-    fn proxy(&self) -> Result<Option<Url>, SourceError> {
+    fn proxy(&self) -> Result<Option<Url>, source::Error> {
         if let Some(proxy) = &self.proxy {
             return url::proxy(proxy.reveal()).map(Some);
         }
@@ -137,7 +137,7 @@ impl Source {
     ///
     /// # Errors
     /// When one of them is not what it should be; the error names it.
-    pub fn from_environment() -> Result<Source, SourceError> {
+    pub fn from_environment() -> Result<Source, source::Error> {
         environment::read(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))
@@ -245,13 +245,13 @@ impl FlagSource for Source {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         if let Some(path) = self.offline {
             #[cfg(feature = "file")]
             return Box::new(crate::source::FileSource::watch(path).dialect(self.dialect))
                 .subscribe(sink);
             #[cfg(not(feature = "file"))]
-            return Err(SourceError::new(format!(
+            return Err(source::Error::new(format!(
                 "flags of the file {} need the feature `file`",
                 path.display()
             )));
@@ -298,7 +298,7 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<SourceSe
         let cause = chain(&failure.error);
         if fatal {
             let text = format!("{} is fatal: not tried again", failure.code);
-            documents.sink.reject(SourceError::with_source(text, failure.error));
+            documents.sink.reject(source::Error::with_source(text, failure.error));
             return;
         }
         if matches!(&*failure.code, "UNAUTHENTICATED" | "PERMISSION_DENIED") {
@@ -340,7 +340,7 @@ impl SyncedDocument {
         }
         let found = "`fractional`, whose generation nobody chose";
         let expected = "`Source::dialect` with `Flagd::with_fractional`";
-        let one = FlagProblem::warning("", "/flags", found, expected);
+        let one = Problem::warning("", "/flags", found, expected);
         let problems = set.problems().iter().cloned().chain([one]).collect();
         set.with_problems(problems)
     }

@@ -17,7 +17,7 @@ use super::{
     segments::{DocumentProblem, Identities, ProblemSubject, RankedSegment, Segments},
     tree::{FeatureState, Segment},
 };
-use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, ProblemList};
+use crate::flag::{Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, ProblemList};
 
 /// What a document costs, by the sizes of the types in [`environment_document`](api),
 /// [`evaluation_context`](engine) and [`tree`](super::tree).
@@ -65,8 +65,7 @@ type Items<'a> =
     DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
 
 pub(super) fn compile(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
-    settings.memory.admit(text, &COSTS)?;
-    settings.patterns.document(text, || read(settings, text))
+    settings.memory.compile(text, &COSTS, || read(settings, text))
 }
 
 fn read(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
@@ -114,9 +113,10 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
         .map_err(|error| DocumentError::with_source(format!("cannot read `{name}`"), error))
 }
 
-/// Lets a feature or segment in that comes by itself, unless it would take too much memory.
-pub(super) fn admit_item(environment: &Environment, text: &str) -> Result<(), FlagProblem> {
-    environment.settings.memory.admit_item("", text, &COSTS)
+/// Compiles one segment that comes by itself.
+pub(super) fn segment_by_itself(environment: &Environment, text: &str) -> Result<Segment, Problem> {
+    let compile = || segment(environment, None, "", text);
+    environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
 
 /// Compiles one feature as `set` has them.
@@ -124,10 +124,9 @@ pub(super) fn feature(
     environment: &Arc<Environment>,
     path: &str,
     text: &str,
-) -> Result<Flag, FlagProblem> {
-    admit_item(environment, text)?;
+) -> Result<Flag, Problem> {
     let compile = || Ok(flag(environment, state(environment, path, text)?));
-    environment.settings.patterns.item("", text, compile)
+    environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
 
 fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {
@@ -141,7 +140,7 @@ fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {
     }
 }
 
-fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, FlagProblem> {
+fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, Problem> {
     match environment.shape {
         Shape::Context => {
             let state: engine::FeatureJson = item("", path, text)?;
@@ -160,7 +159,7 @@ pub(super) fn segment(
     id: Option<&str>,
     path: &str,
     text: &str,
-) -> Result<Segment, FlagProblem> {
+) -> Result<Segment, Problem> {
     match environment.shape {
         Shape::Context => {
             let segment: engine::SegmentJson = item("", path, text)?;

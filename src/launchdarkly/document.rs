@@ -16,7 +16,7 @@ use super::{
     walk::{DocumentVisitor, walk},
 };
 use crate::flag::{
-    Costs, DocumentError, FlagProblem, FlagSet, PartCosts, ProblemList, table::ShardedTable,
+    Costs, DocumentError, FlagSet, PartCosts, Problem, ProblemList, table::ShardedTable,
 };
 use crate::value::Value;
 
@@ -43,8 +43,7 @@ const _: () = assert!(
 );
 
 pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
-    dialect.memory.admit(text, &COSTS)?;
-    dialect.patterns.document(text, || read(dialect, text))
+    dialect.memory.compile(text, &COSTS, || read(dialect, text))
 }
 
 fn read(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
@@ -154,13 +153,14 @@ pub(super) fn with_flag(
     set: &FlagSet,
     key: &str,
     text: &str,
-) -> Result<FlagSet, FlagProblem> {
-    dialect.memory.admit_item(key, text, &COSTS)?;
+) -> Result<FlagSet, Problem> {
     let mut problems = kept_problems(set, key);
-    let data = item(text, || key.to_owned())?;
     let name = key.into();
-    let compile = || Ok(compiled_flag(&name, data, &mut problems));
-    let set = match dialect.patterns.item(key, text, compile)? {
+    let compile = || {
+        let data = item(text, || key.to_owned())?;
+        Ok(compiled_flag(&name, data, &mut problems))
+    };
+    let set = match dialect.memory.compile_item(key, text, &COSTS, compile)? {
         Some(flag) => set.clone().with(dialect.flag(name, flag)),
         None => set.clone().without(key),
     };
@@ -177,13 +177,14 @@ pub(super) fn with_segment(
     set: &FlagSet,
     key: &str,
     text: &str,
-) -> Result<FlagSet, FlagProblem> {
+) -> Result<FlagSet, Problem> {
     let name = segment_name(key);
-    dialect.memory.admit_item(&name, text, &COSTS)?;
     let mut problems = kept_problems(set, &name);
-    let data = item(text, || name.clone())?;
-    let compile = || Ok(compiled_segment(key, data, &mut problems));
-    let compiled = dialect.patterns.item(&name, text, compile)?;
+    let compile = || {
+        let data = item(text, || name.clone())?;
+        Ok(compiled_segment(key, data, &mut problems))
+    };
+    let compiled = dialect.memory.compile_item(&name, text, &COSTS, compile)?;
     Ok(changed(dialect, set, key, compiled).with_problems(problems.into_list()))
 }
 
@@ -241,7 +242,7 @@ fn compiled_segment(key: &str, data: SegmentData, problems: &mut ProblemList) ->
 fn item<'d, T: Deserialize<'d>>(
     text: &'d str,
     name: impl FnOnce() -> String,
-) -> Result<T, FlagProblem> {
+) -> Result<T, Problem> {
     serde_json::from_str(text).map_err(|error| problem::<T>(&name(), text, &error))
 }
 
@@ -251,7 +252,7 @@ fn problem<'d, T: Deserialize<'d>>(
     name: &str,
     text: &'d str,
     error: &serde_json::Error,
-) -> FlagProblem {
+) -> Problem {
     let mut path = String::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     if let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
@@ -276,5 +277,5 @@ fn problem<'d, T: Deserialize<'d>>(
         Some(start) if start.len() < found.len() => format!("{start}..."),
         _ => found.to_owned(),
     };
-    FlagProblem::rejected(name, path, found, expected)
+    Problem::rejected(name, path, found, expected)
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     contain::contained,
     context::EvaluationContext,
-    flag::{EvaluationCounts, MemoryLimit, pattern::PatternLimit},
+    flag::{EvaluationCounts, MemoryLimit},
     value::Map,
 };
 
@@ -26,7 +26,6 @@ pub(super) struct UnleashOptions {
     pub(super) random: Option<Arc<Random>>,
     pub(super) exposures: Option<EvaluationCounts>,
     pub(super) memory: MemoryLimit,
-    pub(super) patterns: PatternLimit,
 }
 
 impl UnleashOptions {
