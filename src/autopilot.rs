@@ -42,16 +42,16 @@ mod transition;
 pub mod writer;
 
 pub use self::{
-    builder::AutopilotBuilder,
+    builder::Builder,
     command::CommandError,
-    error::AutopilotError,
+    error::Error,
     evidence::Evidence,
     gate::{Gate, GateOutcome, GateReport},
     handle::Autopilot,
     phase::{Phase, Running},
     plan::{OnNoData, OnUndecided, OnWorse},
     stage::{Share, Stage},
-    status::{AutopilotStatus, StageProgress, StageStatus},
+    status::{StageProgress, StageStatus, Status},
     sums::{Findings, MetricFinding, MetricRole, MetricSum},
     transition::{Cause, Mismatch, Transition, verify, verify_history},
 };

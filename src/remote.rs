@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc, sync::atomic::Ordering, time::Duration};
 use self::core::Core;
 pub use self::{builder::Builder, error::Error, graph::Graph, wire::TensorInfo};
 use crate::model::{Classification, ModelError};
-use crate::{AsyncModel, model::ModelFuture};
+use crate::{AsyncModel, model::PredictFuture};
 
 /// A classifier on another machine, by the Open Inference Protocol (v2): one row of `f32` in,
 /// [`Classification`] out.
@@ -107,7 +107,7 @@ impl Classifier {
 }
 
 impl AsyncModel<[f32], Classification> for Classifier {
-    fn predict<'a>(&'a self, row: &'a [f32]) -> ModelFuture<'a, Classification> {
+    fn predict<'a>(&'a self, row: &'a [f32]) -> PredictFuture<'a, Classification> {
         Box::pin(rows::one(&self.0, row))
     }
 
@@ -115,7 +115,7 @@ impl AsyncModel<[f32], Classification> for Classifier {
         self.0.is_ready()
     }
 
-    fn load(&self) -> ModelFuture<'_, ()> {
+    fn load(&self) -> PredictFuture<'_, ()> {
         Box::pin(async { Ok(self.check().await?) })
     }
 }

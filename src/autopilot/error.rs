@@ -1,11 +1,11 @@
 //! Why an autopilot cannot be built.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error as StdError, fmt, io};
 
 /// An autopilot that cannot be built.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum AutopilotError {
+pub enum Error {
     /// A setting is out of range.
     Setting {
         /// The setting.
@@ -15,35 +15,35 @@ pub enum AutopilotError {
         /// The values that it can have.
         expected: &'static str,
     },
-    /// No evidence to judge by was given: [`AutopilotBuilder::require`](super::AutopilotBuilder::require).
+    /// No evidence to judge by was given: [`Builder::require`](super::AutopilotBuilder::require).
     NoEvidence,
-    /// No store was given: [`AutopilotBuilder::store`](super::AutopilotBuilder::store).
+    /// No store was given: [`Builder::store`](super::AutopilotBuilder::store).
     NoStore,
     /// The operating system refused a thread.
     Thread(io::Error),
 }
 
-impl fmt::Display for AutopilotError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AutopilotError::Setting { field, found, expected } => {
+            Error::Setting { field, found, expected } => {
                 write!(f, "{field}: found {found}, expected {expected}")
             }
-            AutopilotError::NoEvidence => {
+            Error::NoEvidence => {
                 f.write_str("require: found nothing, expected evidence to judge the candidate by")
             }
-            AutopilotError::NoStore => {
+            Error::NoStore => {
                 f.write_str("store: found none, expected where the fleet keeps its state")
             }
-            AutopilotError::Thread(_) => f.write_str("a thread could not be started"),
+            Error::Thread(_) => f.write_str("a thread could not be started"),
         }
     }
 }
 
-impl Error for AutopilotError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            AutopilotError::Thread(source) => Some(source),
+            Error::Thread(source) => Some(source),
             _ => None,
         }
     }

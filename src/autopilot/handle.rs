@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AutopilotBuilder, AutopilotError, AutopilotStatus, CommandError, Gate, Transition,
+    Builder, CommandError, Error, Gate, Status, Transition,
     command::{Command, CommandKind},
     evidence::Evidence,
     plan::RolloutPlan,
@@ -16,10 +16,7 @@ use super::{
     store::StateStore,
     writer::ShareWriter,
 };
-use crate::{
-    Rollout, clock::Clock, flag::Flag, rollout::RolloutError, router::clamp::Clamped,
-    version::Version,
-};
+use crate::{Rollout, clock::Clock, flag::Flag, rollout, router::clamp::Clamped, version::Version};
 
 /// How long a command waits for the store.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
@@ -61,8 +58,8 @@ impl fmt::Debug for Autopilot {
 impl Autopilot {
     /// An autopilot for a candidate. Users are drawn by the autopilot's name, so that successive rollouts
     /// under one name let the same users through first; the fleet's state is kept under it as well.
-    pub fn builder(name: impl Into<String>, candidate: impl Into<Version>) -> AutopilotBuilder {
-        AutopilotBuilder::new(name.into(), candidate.into())
+    pub fn builder(name: impl Into<String>, candidate: impl Into<Version>) -> Builder {
+        Builder::new(name.into(), candidate.into())
     }
 
     pub(super) fn start(
@@ -72,9 +69,9 @@ impl Autopilot {
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Autopilot, AutopilotError> {
-        let runner = Runner::start(plan, timing, evidence, store, writers, clock)
-            .map_err(AutopilotError::Thread)?;
+    ) -> Result<Autopilot, Error> {
+        let runner =
+            Runner::start(plan, timing, evidence, store, writers, clock).map_err(Error::Thread)?;
         Ok(Autopilot { runner: Arc::new(runner) })
     }
 
@@ -87,7 +84,7 @@ impl Autopilot {
     }
 
     /// The present state of the rollout.
-    pub fn status(&self) -> AutopilotStatus {
+    pub fn status(&self) -> Status {
         self.shared().status()
     }
 
@@ -97,7 +94,7 @@ impl Autopilot {
     /// # Errors
     ///
     /// When the flag's key or the candidate's name is not valid.
-    pub fn as_source(&self, flag: impl Into<String>) -> Result<Flag, RolloutError> {
+    pub fn as_source(&self, flag: impl Into<String>) -> Result<Flag, rollout::Error> {
         Rollout::everyone(self.plan().candidate.as_str()).flag(&flag.into())
     }
 
@@ -166,7 +163,7 @@ impl Autopilot {
     /// # Errors
     ///
     /// [`CommandError`], when it is not rolled back, when the
-    /// [cool-down](AutopilotBuilder::cool_down) is not over, or the command could not be committed.
+    /// [cool-down](Builder::cool_down) is not over, or the command could not be committed.
     pub fn retry(&self, reason: impl Into<String>) -> Result<(), CommandError> {
         self.submit(CommandKind::Retry, reason.into())
     }

@@ -22,7 +22,7 @@ use super::{
     machine::{self, DecisionContext},
     plan::RolloutPlan,
     state::RolloutState,
-    store::{Expect, StateStore, StoreError, Tag},
+    store::{self, Expect, StateStore, Tag},
     sums::MetricSum,
     transition::Transition,
 };
@@ -189,7 +189,7 @@ impl Replica {
         evidence: &dyn Evidence,
         local: &LocalHealth,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         // First, as it needs no store.
         self.check_own_evidence(evidence);
         self.read(store, evidence, time)?;
@@ -199,7 +199,7 @@ impl Replica {
             if let Err(CommandError::StoreUnavailable { why }) =
                 self.commit_command(store, evidence, &command, time)
             {
-                return Err(StoreError::plain(why));
+                return Err(store::Error::plain(why));
             }
             self.forget_abort();
         }
@@ -238,7 +238,7 @@ impl Replica {
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let since = time.monotonic.saturating_sub(self.ticked_at);
         if since < self.timing.period {
             return Ok(());

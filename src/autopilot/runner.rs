@@ -19,7 +19,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    AutopilotStatus, CommandError, Transition,
+    CommandError, Status, Transition,
     command::Command,
     evidence::Evidence,
     plan::RolloutPlan,
@@ -326,7 +326,7 @@ impl RunnerShared {
         self.store.is_shared() && self.evidence.knows_users()
     }
 
-    pub(super) fn status(&self) -> AutopilotStatus {
+    pub(super) fn status(&self) -> Status {
         let published = self.control.lock().published.clone();
         let published =
             published.unwrap_or_else(|| (Share::NOBODY, "nothing has been read yet".to_owned()));

@@ -20,7 +20,7 @@ use crate::version::Version;
 /// It displays as its headline, one sentence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct AutopilotStatus {
+pub struct Status {
     /// The autopilot's name.
     pub autopilot: String,
     /// The version it rolls out.
@@ -112,7 +112,7 @@ pub(super) fn status(
     metrics: Vec<MetricSum>,
     overruled: bool,
     time: ClockReading,
-) -> AutopilotStatus {
+) -> Status {
     let state = view.state();
     let phase = state.map(|state| state.phase);
     let held_by = state.and_then(|state| held_by(view, state.held_by));
@@ -123,7 +123,7 @@ pub(super) fn status(
         phase,
         Some(Phase::Waiting | Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding)
     ) && held_by.as_ref().is_none_or(|held| held.gate == Gate::Dwell);
-    let mut status = AutopilotStatus {
+    let mut status = Status {
         autopilot: plan.autopilot.clone(),
         candidate: plan.candidate.clone(),
         artefact: plan.artefact.clone(),
@@ -213,7 +213,7 @@ fn stages(plan: &RolloutPlan, view: &ReplicaView) -> Vec<StageStatus> {
         .collect()
 }
 
-fn headline(plan: &RolloutPlan, status: &AutopilotStatus, freeze: Duration) -> String {
+fn headline(plan: &RolloutPlan, status: &Status, freeze: Duration) -> String {
     let candidate = &plan.candidate;
     let whom = match status.share {
         0.0 => format!("{candidate} answers nobody"),
@@ -252,7 +252,7 @@ fn headline(plan: &RolloutPlan, status: &AutopilotStatus, freeze: Duration) -> S
     headline
 }
 
-impl fmt::Display for AutopilotStatus {
+impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline)
     }

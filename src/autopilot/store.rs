@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 #[cfg(feature = "object-store")]
 pub use self::object::ObjectStore;
-pub use self::{error::StoreError, file::FileStore, memory::MemoryStore, probe::probe};
+pub use self::{error::Error, file::FileStore, memory::MemoryStore, probe::probe};
 
 /// Where the replicas of a fleet keep the document they agree on, and their tallies.
 ///
@@ -31,7 +31,7 @@ pub use self::{error::StoreError, file::FileStore, memory::MemoryStore, probe::p
 /// let late = store.store("state.json", b"3", Expect::Tag(first)).unwrap_err();
 /// assert!(late.is_conflict());
 /// assert_eq!(store.load("state.json")?.map(|(bytes, _)| bytes), Some(b"2".to_vec()));
-/// # Ok::<(), modelgate::autopilot::store::StoreError>(())
+/// # Ok::<(), modelgate::autopilot::store::Error>(())
 /// ```
 pub trait StateStore: Send + Sync + 'static {
     /// A document and its tag; `None` where there is none.
@@ -39,30 +39,30 @@ pub trait StateStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store does not answer.
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError>;
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, Error>;
 
     /// Replaces or creates a document as a whole, provided that it is as `expect` says. A reader sees the
     /// old document or the new one, never a part of either.
     ///
     /// # Errors
     ///
-    /// [`StoreError::is_conflict`] when the document is not as expected: nothing was changed then.
+    /// [`Error::is_conflict`] when the document is not as expected: nothing was changed then.
     /// With any other error it may or may not have been.
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError>;
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, Error>;
 
     /// The names of the documents that begin with `prefix`, in any order.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
 
     /// Removes a document, if it is there.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
-    fn remove(&self, name: &str) -> Result<(), StoreError>;
+    fn remove(&self, name: &str) -> Result<(), Error>;
 
     /// Whether anybody but this process reads what is written: other replicas, or this one after a
     /// restart. Then the hash of a user's key must be the same in all of them, and a router without a
@@ -73,16 +73,16 @@ pub trait StateStore: Send + Sync + 'static {
 }
 
 impl<S: StateStore + ?Sized> StateStore for std::sync::Arc<S> {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, Error> {
         (**self).load(name)
     }
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, Error> {
         (**self).store(name, bytes, expect)
     }
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         (**self).list(prefix)
     }
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), Error> {
         (**self).remove(name)
     }
     fn is_shared(&self) -> bool {

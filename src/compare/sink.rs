@@ -6,7 +6,7 @@ mod jsonl;
 mod log;
 mod memory;
 
-use std::{error::Error, fmt, io, sync::Arc};
+use std::{error::Error as StdError, fmt, io, sync::Arc};
 
 pub use self::{
     channel::ChannelSink,
@@ -58,7 +58,7 @@ pub trait ComparisonSink<P>: Send + Sync {
 
     /// Hears how many further runs of this candidate came to no comparison, of which
     /// [`dropped`](Self::dropped) could not tell because too many came at once. They are among
-    /// [`ShadowStats::unreported_drops`](crate::shadow::ShadowStats::unreported_drops). By default it does
+    /// [`shadow::Stats::unreported_drops`](crate::shadow::Stats::unreported_drops). By default it does
     /// nothing.
     fn dropped_unreported(&self, candidate: &Version, runs: u64) {
         let _ = (candidate, runs);
@@ -79,14 +79,14 @@ pub trait ComparisonSink<P>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// A [`SinkError`] when that took too long or failed.
-    fn flush(&self) -> Result<(), SinkError> {
+    /// A [`Error`] when that took too long or failed.
+    fn flush(&self) -> Result<(), Error> {
         Ok(())
     }
 
     /// What became of the comparisons so far; zeros for a sink that does not count.
-    fn counts(&self) -> SinkCounts {
-        SinkCounts::default()
+    fn counts(&self) -> Counts {
+        Counts::default()
     }
 }
 
@@ -114,10 +114,10 @@ macro_rules! of_the_pointee {
         fn slices(&self, context: &dyn EvaluationContext) -> Slices {
             (**self).slices(context)
         }
-        fn flush(&self) -> Result<(), SinkError> {
+        fn flush(&self) -> Result<(), Error> {
             (**self).flush()
         }
-        fn counts(&self) -> SinkCounts {
+        fn counts(&self) -> Counts {
             (**self).counts()
         }
     };
@@ -135,7 +135,7 @@ impl<P> ComparisonSink<P> for Box<dyn ComparisonSink<P>> {
 /// What became of the comparisons given to a sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct SinkCounts {
+pub struct Counts {
     /// Stored, written or passed on.
     pub recorded: u64,
     /// Dropped for want of room.
@@ -146,33 +146,33 @@ pub struct SinkCounts {
 
 /// A sink could not be opened or flushed.
 #[derive(Debug)]
-pub struct SinkError {
+pub struct Error {
     message: String,
     kind: io::ErrorKind,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-impl SinkError {
+impl Error {
     /// The sink failed, for this reason.
     #[cold]
     pub fn new(
         message: impl Into<String>,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> SinkError {
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Error {
         let source = source.into();
         let kind = source.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, |e| e.kind());
-        SinkError { message: message.into(), kind, source: Some(source) }
+        Error { message: message.into(), kind, source: Some(source) }
     }
 
     /// The sink did not finish in time.
     #[cold]
-    pub fn timed_out(message: impl Into<String>) -> SinkError {
-        SinkError { message: message.into(), kind: io::ErrorKind::TimedOut, source: None }
+    pub fn timed_out(message: impl Into<String>) -> Error {
+        Error { message: message.into(), kind: io::ErrorKind::TimedOut, source: None }
     }
 
     #[cold]
-    pub(crate) fn invalid(message: impl Into<String>) -> SinkError {
-        SinkError { message: message.into(), kind: io::ErrorKind::InvalidInput, source: None }
+    pub(crate) fn invalid(message: impl Into<String>) -> Error {
+        Error { message: message.into(), kind: io::ErrorKind::InvalidInput, source: None }
     }
 
     /// The kind of failure, as an I/O error's; [`Other`](io::ErrorKind::Other) for a source that is none.
@@ -186,14 +186,14 @@ impl SinkError {
     }
 }
 
-impl fmt::Display for SinkError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl Error for SinkError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }

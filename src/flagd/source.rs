@@ -25,13 +25,13 @@ use self::{
 use crate::{
     dialect::Dialect,
     source::{
-        FlagSource, FlagUpdates, SourceError, Subscription, chain,
+        self, FlagSource, FlagUpdates, Subscription, chain,
         documents::Documents,
         network::{Backoff, Secret},
     },
 };
 use crate::{
-    flag::{DocumentError, FlagProblem, FlagSet},
+    flag::{DocumentError, FlagSet, Problem},
     flagd::Flagd,
     source::LastKnownGood,
     value::{Map, Value},
@@ -85,7 +85,7 @@ impl Source {
     ///
     /// # Errors
     /// When one of them is not what it should be; the error names it.
-    pub fn from_environment() -> Result<Source, SourceError> {
+    pub fn from_environment() -> Result<Source, source::Error> {
         environment::read(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))
@@ -193,13 +193,13 @@ impl FlagSource for Source {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         if let Some(path) = self.offline {
             #[cfg(feature = "file")]
             return Box::new(crate::source::FileSource::watch(path).dialect(self.dialect))
                 .subscribe(sink);
             #[cfg(not(feature = "file"))]
-            return Err(SourceError::new(format!(
+            return Err(source::Error::new(format!(
                 "flags of the file {} need the feature `file`",
                 path.display()
             )));
@@ -246,7 +246,7 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<SourceSe
         let cause = chain(&failure.error);
         if fatal {
             let text = format!("{} is fatal: not tried again", failure.code);
-            documents.sink.reject(SourceError::with_source(text, failure.error));
+            documents.sink.reject(source::Error::with_source(text, failure.error));
             return;
         }
         if matches!(&*failure.code, "UNAUTHENTICATED" | "PERMISSION_DENIED") {
@@ -288,7 +288,7 @@ impl SyncedDocument {
         }
         let found = "`fractional`, whose generation nobody chose";
         let expected = "`Source::dialect` with `Flagd::with_fractional`";
-        let one = FlagProblem::warning("", "/flags", found, expected);
+        let one = Problem::warning("", "/flags", found, expected);
         let problems = set.problems().iter().cloned().chain([one]).collect();
         set.with_problems(problems)
     }

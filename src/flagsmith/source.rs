@@ -15,7 +15,7 @@ use self::{
     document::Environment, fetch::Connection, report::UsageReport, settings::SourceSettings,
 };
 use crate::source::{
-    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
+    self, FlagSource, FlagUpdates, KeyHandle, Subscription, network::HttpSettings,
 };
 use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
 
@@ -182,7 +182,7 @@ impl FlagSource for Source {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         let connection = Connection::new(&self.settings)?;
         let network = sink.network()?;
         // Not the real-time service's: what it says keeps nothing fresh.

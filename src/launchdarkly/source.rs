@@ -20,7 +20,7 @@ pub use self::{
     sdk::Client,
 };
 use crate::source::{
-    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription,
+    self, FlagSource, FlagUpdates, KeyHandle, Subscription,
     network::{HttpSettings, url},
 };
 use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
@@ -207,7 +207,7 @@ impl FlagSource for Source {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         let connection = stream::Connection::new(&self.settings)?;
         let network = sink.network()?;
         sink.watch(connection.meter());

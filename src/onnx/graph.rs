@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{Model, ModelError},
-    tensor::{F16, Tensor, TensorData, Tensors},
+    tensor::{Data, F16, Tensor, Tensors},
 };
 
 /// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
@@ -287,9 +287,9 @@ fn check(
         }
     }
     let allowed = match tensor.data() {
-        TensorData::F32(values) => non_finite.allows(values, f32::is_finite, f32::is_nan),
-        TensorData::F64(values) => non_finite.allows(values, f64::is_finite, f64::is_nan),
-        TensorData::F16(values) => non_finite.allows(values, F16::is_finite, F16::is_nan),
+        Data::F32(values) => non_finite.allows(values, f32::is_finite, f32::is_nan),
+        Data::F64(values) => non_finite.allows(values, f64::is_finite, f64::is_nan),
+        Data::F16(values) => non_finite.allows(values, F16::is_finite, F16::is_nan),
         _ => true,
     };
     if !allowed {

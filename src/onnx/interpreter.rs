@@ -55,7 +55,7 @@ use self::{
 };
 use crate::{
     model::ModelError,
-    tensor::{Dtype, Tensor, TensorData},
+    tensor::{Data, Dtype, Tensor},
 };
 
 /// A graph that can be interpreted: each of its operators is known.

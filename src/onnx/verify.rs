@@ -10,7 +10,7 @@ use crate::{
     features::{Features, Schema},
     model::{Classification, Model, ModelError},
     onnx::NonFiniteInput,
-    tensor::{F16, TensorData, Tensors},
+    tensor::{Data, F16, Tensors},
 };
 
 /// How many rows are tried, each alone and all as a batch.
@@ -123,28 +123,24 @@ pub(super) fn classes_agree(tolerance: f32) -> impl Fn(&Classification, &Classif
 }
 
 pub(super) fn tensors_agree(found: &Tensors, expected: &Tensors) -> bool {
-    let wide = |data: &TensorData| -> Option<Vec<f32>> {
+    let wide = |data: &Data| -> Option<Vec<f32>> {
         Some(match data {
-            TensorData::F32(values) => values.clone(),
-            TensorData::F64(values) => values.iter().map(|value| *value as f32).collect(),
-            TensorData::F16(values) => values.iter().map(|value| F16::to_f32(*value)).collect(),
+            Data::F32(values) => values.clone(),
+            Data::F64(values) => values.iter().map(|value| *value as f32).collect(),
+            Data::F16(values) => values.iter().map(|value| F16::to_f32(*value)).collect(),
             _ => return None,
         })
     };
     // A number just beside the middle of two steps may go to either.
-    let steps = |found: &TensorData, expected: &TensorData| match (found, expected) {
-        (TensorData::I8(a), TensorData::I8(b)) => {
-            Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1))
-        }
-        (TensorData::U8(a), TensorData::U8(b)) => {
-            Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1))
-        }
+    let steps = |found: &Data, expected: &Data| match (found, expected) {
+        (Data::I8(a), Data::I8(b)) => Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1)),
+        (Data::U8(a), Data::U8(b)) => Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1)),
         _ => None,
     };
     expected.iter().all(|(name, expected)| {
         found.get(name).is_some_and(|found| {
             // Half precision keeps three digits.
-            let is_half = matches!(found.data(), TensorData::F16(_));
+            let is_half = matches!(found.data(), Data::F16(_));
             let tolerance = if is_half { 2e-3 } else { TOLERANCE };
             let same = || match (wide(found.data()), wide(expected.data())) {
                 (Some(found), Some(expected)) => numbers_agree(tolerance, &found, &expected),
@@ -196,9 +192,9 @@ fn show_classes(answer: &Classification) -> String {
 fn show_tensors(tensors: &Tensors) -> String {
     let each = tensors.iter().map(|(name, tensor)| {
         let data = match tensor.data() {
-            TensorData::F32(values) => some(values),
-            TensorData::F64(values) => some(values),
-            TensorData::I64(values) => some(values),
+            Data::F32(values) => some(values),
+            Data::F64(values) => some(values),
+            Data::I64(values) => some(values),
             other => format!("{} of {}", other.len(), other.dtype()),
         };
         format!("`{name}` {:?} {data}", tensor.shape())

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
-use crate::model::{ModelError, ModelErrorKind};
+use crate::model::{ErrorKind, ModelError};
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -153,14 +153,14 @@ impl Error {
         }
     }
 
-    fn kind(&self) -> ModelErrorKind {
+    fn kind(&self) -> ErrorKind {
         match self {
-            Error::NotReady { .. } => ModelErrorKind::NotLoaded,
-            Error::Overloaded { .. } => ModelErrorKind::Overloaded,
+            Error::NotReady { .. } => ErrorKind::NotLoaded,
+            Error::Overloaded { .. } => ErrorKind::Overloaded,
             Error::Deadline { .. } | Error::Grpc { code: "DEADLINE_EXCEEDED", .. } => {
-                ModelErrorKind::Deadline
+                ErrorKind::Deadline
             }
-            _ => ModelErrorKind::Failed,
+            _ => ErrorKind::Failed,
         }
     }
 }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     AsyncModel,
-    model::{ModelError, ModelFuture},
-    tensor::{Tensor, TensorData, Tensors},
+    model::{ModelError, PredictFuture},
+    tensor::{Data, Tensor, Tensors},
 };
 
 /// A graph of any inputs and outputs on another machine: named [`Tensors`] in, named tensors out.
@@ -69,7 +69,7 @@ impl Graph {
 }
 
 impl AsyncModel<Tensors, Tensors> for Graph {
-    fn predict<'a>(&'a self, tensors: &'a Tensors) -> ModelFuture<'a, Tensors> {
+    fn predict<'a>(&'a self, tensors: &'a Tensors) -> PredictFuture<'a, Tensors> {
         Box::pin(predict(&self.0, tensors))
     }
 
@@ -77,7 +77,7 @@ impl AsyncModel<Tensors, Tensors> for Graph {
         self.0.is_ready()
     }
 
-    fn load(&self) -> ModelFuture<'_, ()> {
+    fn load(&self) -> PredictFuture<'_, ()> {
         Box::pin(async { Ok(self.check().await?) })
     }
 }
@@ -164,9 +164,9 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
             return Err(ModelError::unknown_name(field, expected));
         }
         let finite = match tensor.data() {
-            TensorData::F32(values) => values.iter().all(|value| value.is_finite()),
-            TensorData::F64(values) => values.iter().all(|value| value.is_finite()),
-            TensorData::F16(values) => values.iter().all(|value| value.is_finite()),
+            Data::F32(values) => values.iter().all(|value| value.is_finite()),
+            Data::F64(values) => values.iter().all(|value| value.is_finite()),
+            Data::F16(values) => values.iter().all(|value| value.is_finite()),
             _ => true,
         };
         let shared = &core.shared;

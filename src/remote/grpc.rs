@@ -23,7 +23,7 @@ use super::{
     words,
 };
 use crate::source::network::{code_name, tls_provider};
-use crate::tensor::{Dtype, TensorData, Tensors};
+use crate::tensor::{Data, Dtype, Tensors};
 
 /// A model of a server.
 pub(super) struct Grpc {
@@ -268,25 +268,25 @@ impl RawResponse {
     }
 }
 
-fn contents(dtype: Dtype, contents: message::Contents) -> Option<TensorData> {
+fn contents(dtype: Dtype, contents: message::Contents) -> Option<Data> {
     Some(match dtype {
-        Dtype::F32 => TensorData::F32(contents.floats),
-        Dtype::F64 => TensorData::F64(contents.doubles),
-        Dtype::I64 => TensorData::I64(contents.longs),
-        Dtype::I32 => TensorData::I32(contents.ints),
-        Dtype::Bool => TensorData::Bool(contents.bools),
+        Dtype::F32 => Data::F32(contents.floats),
+        Dtype::F64 => Data::F64(contents.doubles),
+        Dtype::I64 => Data::I64(contents.longs),
+        Dtype::I32 => Data::I32(contents.ints),
+        Dtype::Bool => Data::Bool(contents.bools),
         // The protocol has no list for 16-bit floats: they come as raw bytes.
         Dtype::F16 => return None,
-        Dtype::I16 => TensorData::I16(narrowed(contents.ints)?),
-        Dtype::I8 => TensorData::I8(narrowed(contents.ints)?),
-        Dtype::U64 => TensorData::U64(contents.unsigned_longs),
-        Dtype::U32 => TensorData::U32(contents.unsigned),
-        Dtype::U16 => TensorData::U16(narrowed(contents.unsigned)?),
-        Dtype::U8 => TensorData::U8(narrowed(contents.unsigned)?),
+        Dtype::I16 => Data::I16(narrowed(contents.ints)?),
+        Dtype::I8 => Data::I8(narrowed(contents.ints)?),
+        Dtype::U64 => Data::U64(contents.unsigned_longs),
+        Dtype::U32 => Data::U32(contents.unsigned),
+        Dtype::U16 => Data::U16(narrowed(contents.unsigned)?),
+        Dtype::U8 => Data::U8(narrowed(contents.unsigned)?),
         Dtype::Text => {
             let texts = contents.texts.iter();
             let texts = texts.map(|text| std::str::from_utf8(text).ok().map(Into::into));
-            TensorData::Text(texts.collect::<Option<_>>()?)
+            Data::Text(texts.collect::<Option<_>>()?)
         }
     })
 }

@@ -12,7 +12,7 @@ use super::{
     Error,
     wire::{self, InferenceRequest, InferenceResponse, TensorInfo},
 };
-use crate::tensor::{Dtype, F16, TensorData, Tensors};
+use crate::tensor::{Data, Dtype, F16, Tensors};
 
 /// A request's body.
 #[derive(Clone, Debug)]
@@ -95,13 +95,9 @@ fn write<T: serde::Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
     let _ = serde_json::to_writer(json, value);
 }
 
-fn elements(
-    json: &mut Vec<u8>,
-    name: &str,
-    data: &TensorData,
-) -> Result<(), crate::model::ModelError> {
+fn elements(json: &mut Vec<u8>, name: &str, data: &Data) -> Result<(), crate::model::ModelError> {
     match data {
-        TensorData::F32(values) => {
+        Data::F32(values) => {
             finite(name, values, |value| value.is_finite())?;
             json.push(b'[');
             for (place, value) in values.iter().enumerate() {
@@ -121,24 +117,24 @@ fn elements(
             }
             json.push(b']');
         }
-        TensorData::F64(values) => {
+        Data::F64(values) => {
             finite(name, values, |value| value.is_finite())?;
             write(json, values);
         }
-        TensorData::I64(values) => write(json, values),
-        TensorData::I32(values) => write(json, values),
-        TensorData::F16(values) => {
+        Data::I64(values) => write(json, values),
+        Data::I32(values) => write(json, values),
+        Data::F16(values) => {
             finite(name, values, |value| value.is_finite())?;
             write(json, &values.iter().map(|value| value.to_f32()).collect::<Vec<f32>>());
         }
-        TensorData::I16(values) => write(json, values),
-        TensorData::I8(values) => write(json, values),
-        TensorData::U64(values) => write(json, values),
-        TensorData::U32(values) => write(json, values),
-        TensorData::U16(values) => write(json, values),
-        TensorData::U8(values) => write(json, values),
-        TensorData::Bool(values) => write(json, values),
-        TensorData::Text(values) => write(json, values),
+        Data::I16(values) => write(json, values),
+        Data::I8(values) => write(json, values),
+        Data::U64(values) => write(json, values),
+        Data::U32(values) => write(json, values),
+        Data::U16(values) => write(json, values),
+        Data::U8(values) => write(json, values),
+        Data::Bool(values) => write(json, values),
+        Data::Text(values) => write(json, values),
     }
     Ok(())
 }
@@ -234,7 +230,7 @@ fn unreadable(error: &serde_json::Error) -> Error {
 }
 
 /// The elements, as a list or as lists in lists, which the protocol allows.
-fn read(dtype: Dtype, text: &str) -> Result<TensorData, serde_json::Error> {
+fn read(dtype: Dtype, text: &str) -> Result<Data, serde_json::Error> {
     fn list<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_json::Error> {
         let opened =
             text.bytes().take_while(|byte| matches!(byte, b'[' | b' ' | b'\n' | b'\r' | b'\t'));
@@ -252,22 +248,22 @@ fn read(dtype: Dtype, text: &str) -> Result<TensorData, serde_json::Error> {
         values.into_iter().map(|value| value.unwrap_or(nan)).collect()
     }
     Ok(match dtype {
-        Dtype::F32 => TensorData::F32(floats(list(text)?, f32::NAN)),
-        Dtype::F64 => TensorData::F64(floats(list(text)?, f64::NAN)),
-        Dtype::I64 => TensorData::I64(list(text)?),
-        Dtype::I32 => TensorData::I32(list(text)?),
+        Dtype::F32 => Data::F32(floats(list(text)?, f32::NAN)),
+        Dtype::F64 => Data::F64(floats(list(text)?, f64::NAN)),
+        Dtype::I64 => Data::I64(list(text)?),
+        Dtype::I32 => Data::I32(list(text)?),
         Dtype::F16 => {
             let values = floats(list(text)?, f32::NAN);
-            TensorData::F16(values.into_iter().map(F16::from_f32).collect())
+            Data::F16(values.into_iter().map(F16::from_f32).collect())
         }
-        Dtype::I16 => TensorData::I16(list(text)?),
-        Dtype::I8 => TensorData::I8(list(text)?),
-        Dtype::U64 => TensorData::U64(list(text)?),
-        Dtype::U32 => TensorData::U32(list(text)?),
-        Dtype::U16 => TensorData::U16(list(text)?),
-        Dtype::U8 => TensorData::U8(list(text)?),
-        Dtype::Bool => TensorData::Bool(list(text)?),
-        Dtype::Text => TensorData::Text(list(text)?),
+        Dtype::I16 => Data::I16(list(text)?),
+        Dtype::I8 => Data::I8(list(text)?),
+        Dtype::U64 => Data::U64(list(text)?),
+        Dtype::U32 => Data::U32(list(text)?),
+        Dtype::U16 => Data::U16(list(text)?),
+        Dtype::U8 => Data::U8(list(text)?),
+        Dtype::Bool => Data::Bool(list(text)?),
+        Dtype::Text => Data::Text(list(text)?),
     })
 }
 
@@ -355,7 +351,7 @@ mod tests {
     use super::*;
     use crate::tensor::Tensor;
 
-    fn question(data: impl Into<TensorData>) -> InferenceRequest {
+    fn question(data: impl Into<Data>) -> InferenceRequest {
         InferenceRequest {
             inputs: vec![("x".into(), Tensor::row(data))],
             outputs: vec!["y".into()],
@@ -379,7 +375,7 @@ mod tests {
             assert_eq!((read.as_f64().unwrap() as f32).to_bits(), sent.to_bits());
         }
         let body = json["inputs"][0]["data"].to_string();
-        assert_eq!(self::read(Dtype::F32, &body).unwrap(), TensorData::F32(values));
+        assert_eq!(self::read(Dtype::F32, &body).unwrap(), Data::F32(values));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{Classification, Label, ModelError, classification::argmax},
-    tensor::{Tensor, TensorData},
+    tensor::{Data, Tensor},
 };
 
 /// Answers one row.
@@ -125,8 +125,8 @@ async fn ask(
     let padding = rows.last().into_iter().cycle().take(sent.saturating_sub(rows.len()));
     let values = rows.iter().chain(padding).flat_map(|row| row.iter());
     let data = match classifier.wide {
-        false => TensorData::F32(values.copied().collect()),
-        true => TensorData::F64(values.map(|value| f64::from(*value)).collect()),
+        false => Data::F32(values.copied().collect()),
+        true => Data::F64(values.map(|value| f64::from(*value)).collect()),
     };
     let mut shape = vec![sent];
     match &classifier.row {
@@ -155,8 +155,8 @@ fn read(
     let tensor = output(reply, name)?;
     let wide: Vec<f32>;
     let all: &[f32] = match tensor.data() {
-        TensorData::F32(values) => values,
-        TensorData::F64(values) => {
+        Data::F32(values) => values,
+        Data::F64(values) => {
             wide = values.iter().map(|value| *value as f32).collect();
             &wide
         }
@@ -223,9 +223,9 @@ pub(super) fn output<'a>(reply: &'a InferenceResponse, name: &str) -> Result<&'a
 
 fn labels(name: &str, tensor: &Tensor, rows: usize) -> Result<Vec<Label>, Error> {
     let labels: Vec<Label> = match tensor.data() {
-        TensorData::I64(values) => values.iter().map(|value| Label::Int(*value)).collect(),
-        TensorData::I32(values) => values.iter().map(|value| Label::Int((*value).into())).collect(),
-        TensorData::Text(values) => values.iter().map(|value| Label::Text(value.clone())).collect(),
+        Data::I64(values) => values.iter().map(|value| Label::Int(*value)).collect(),
+        Data::I32(values) => values.iter().map(|value| Label::Int((*value).into())).collect(),
+        Data::Text(values) => values.iter().map(|value| Label::Text(value.clone())).collect(),
         other => {
             let field = format_args!("outputs.{name}: datatype");
             return Err(Error::mismatch(field, other.dtype(), "i64, i32 or text"));

@@ -1,6 +1,6 @@
 //! What a server says of an error, without what it may repeat of the features.
 
-use crate::tensor::{Tensor, TensorData};
+use crate::tensor::{Data, Tensor};
 
 /// Longer explanations are cut.
 pub(super) const LONGEST: usize = 512;
@@ -25,7 +25,7 @@ pub(super) fn bounded(said: &str) -> Box<str> {
 /// Servers like to quote what they were sent. Every number with a fraction or an exponent goes,
 /// and every whole number that is among the features; where texts were sent, all goes.
 pub(super) fn without_features(said: &str, inputs: &[(Box<str>, Tensor)]) -> Box<str> {
-    if inputs.iter().any(|(_, tensor)| matches!(tensor.data(), TensorData::Text(_))) {
+    if inputs.iter().any(|(_, tensor)| matches!(tensor.data(), Data::Text(_))) {
         return "".into();
     }
     let mut kept = String::with_capacity(said.len());
@@ -55,18 +55,18 @@ fn is_of_number(letter: char) -> bool {
 
 fn is_sent(whole: f64, inputs: &[(Box<str>, Tensor)]) -> bool {
     inputs.iter().any(|(_, tensor)| match tensor.data() {
-        TensorData::F32(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::F64(values) => values.contains(&whole),
-        TensorData::I64(values) => values.iter().any(|value| *value as f64 == whole),
-        TensorData::I32(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::F16(values) => values.iter().any(|value| f64::from(value.to_f32()) == whole),
-        TensorData::U64(values) => values.iter().any(|value| *value as f64 == whole),
-        TensorData::I16(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::I8(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::U32(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::U16(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::U8(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::Bool(_) | TensorData::Text(_) => false,
+        Data::F32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::F64(values) => values.contains(&whole),
+        Data::I64(values) => values.iter().any(|value| *value as f64 == whole),
+        Data::I32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::F16(values) => values.iter().any(|value| f64::from(value.to_f32()) == whole),
+        Data::U64(values) => values.iter().any(|value| *value as f64 == whole),
+        Data::I16(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::I8(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::U32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::U16(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::U8(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::Bool(_) | Data::Text(_) => false,
     })
 }
 
@@ -74,7 +74,7 @@ fn is_sent(whole: f64, inputs: &[(Box<str>, Tensor)]) -> bool {
 mod tests {
     use super::*;
 
-    fn inputs(data: impl Into<TensorData>) -> Vec<(Box<str>, Tensor)> {
+    fn inputs(data: impl Into<Data>) -> Vec<(Box<str>, Tensor)> {
         vec![("x".into(), Tensor::vector(data))]
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     prediction_id::PredictionId,
-    verdict::{Metric, RecordedLabel, RecordedOutput, Replayed, Unit, Verdict, VerdictError},
+    verdict::{self, Metric, RecordedLabel, RecordedOutput, Replayed, Unit, Verdict},
 };
 
 /// A report of what was recorded, and what was read for it.
@@ -33,7 +33,7 @@ pub enum RecordsError {
     /// It could not be read.
     Io(io::Error),
     /// It could not be judged.
-    Verdict(VerdictError),
+    Verdict(verdict::Error),
 }
 
 impl std::fmt::Display for RecordsError {

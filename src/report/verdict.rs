@@ -12,7 +12,7 @@ use super::{
 };
 use crate::verdict::{
     self, AgreementFigures, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind,
-    MetricTimeline, Overall, Role, TimeCounts, VerdictConfig,
+    MetricTimeline, Overall, Role, TimeCounts,
 };
 
 /// More classes than this are no table that anybody reads.
@@ -74,7 +74,7 @@ fn standing(metric: &MetricJudgement) -> Standing {
     }
 }
 
-fn row(config: &VerdictConfig, metric: &MetricJudgement) -> Metric {
+fn row(config: &verdict::Config, metric: &MetricJudgement) -> Metric {
     let asked = config.metric(&metric.name);
     let role = match metric.role {
         Role::Guardrail => "guardrail",
@@ -110,7 +110,7 @@ fn margin(metric: &MetricJudgement, asked: Option<&MetricConfig>) -> Option<f64>
     }
 }
 
-fn series(config: &VerdictConfig, judgement: &Judgement, line: MetricTimeline) -> Option<Series> {
+fn series(config: &verdict::Config, judgement: &Judgement, line: MetricTimeline) -> Option<Series> {
     let metric = judgement.metric(&line.name)?;
     let points = line.points.iter().map(|point| Point {
         pairs: point.pairs,

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 use reqwest::Url;
 
 use super::{
-    Dialect, FlagSource, FlagUpdates, SourceError, Subscription, default_dialect,
+    Dialect, Error, FlagSource, FlagUpdates, Subscription, default_dialect,
     documents::Documents,
     network::{
         Backoff, Client, Conditions, Failure, Fetched, HttpSettings, Key, KeyHandle, jittered,
@@ -155,7 +155,7 @@ impl FlagSource for HttpSource {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
         let url = url::join(&self.url, "")?;
         let key = self.key.as_ref().map(|(header, key)| (&**header, key));
         let client = Client::new(&self.settings, key)?;

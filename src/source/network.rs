@@ -57,7 +57,7 @@ pub(crate) use self::{
     url::public_part,
 };
 pub use self::{key::KeyHandle, settings::HttpSettings};
-use super::SourceError;
+use super::Error;
 
 /// How long dropping waits for the thread: tasks end at their next wait; what they are in the
 /// middle of, compiling a large document, may take longer and ends by itself.
@@ -73,7 +73,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(crate) struct NetworkSlot(Mutex<Weak<Network>>);
 
 impl NetworkSlot {
-    pub(crate) fn get(&self) -> Result<Arc<Network>, SourceError> {
+    pub(crate) fn get(&self) -> Result<Arc<Network>, Error> {
         let mut slot = self.0.lock();
         if let Some(network) = slot.upgrade() {
             return Ok(network);
@@ -95,8 +95,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn start() -> Result<Network, SourceError> {
-        let failed = |error| SourceError::with_source("network thread could not be started", error);
+    pub(crate) fn start() -> Result<Network, Error> {
+        let failed = |error| Error::with_source("network thread could not be started", error);
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             // Name look-ups block, and are few.

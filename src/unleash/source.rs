@@ -16,7 +16,7 @@ use self::{
     settings::SourceSettings,
 };
 use crate::source::{
-    FlagSource, FlagUpdates, KeyHandle, SourceError, Subscription, network::HttpSettings,
+    self, FlagSource, FlagUpdates, KeyHandle, Subscription, network::HttpSettings,
 };
 use crate::{
     flag::EvaluationCounts,
@@ -204,7 +204,7 @@ impl FlagSource for Source {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         let connection = Connection::new(&self.settings)?;
         let network = sink.network()?;
         sink.watch(connection.client.meter());

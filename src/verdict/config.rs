@@ -127,11 +127,11 @@ pub enum Unit {
     Request,
 }
 
-/// Everything that changes what a verdict's sums mean or decide. Its [hash](VerdictConfig::hash) is
+/// Everything that changes what a verdict's sums mean or decide. Its [hash](Config::hash) is
 /// kept with the sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct VerdictConfig {
+pub struct Config {
     /// The version judged.
     pub candidate: String,
     /// The version it is judged against; `None` is whichever answered.
@@ -154,9 +154,9 @@ pub struct VerdictConfig {
     pub rules: u32,
 }
 
-impl VerdictConfig {
-    pub(super) fn new(candidate: impl Into<String>) -> VerdictConfig {
-        VerdictConfig {
+impl Config {
+    pub(super) fn new(candidate: impl Into<String>) -> Config {
+        Config {
             candidate: candidate.into(),
             champion: None,
             unit: Unit::default(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Judgement, Tally, VerdictConfig, config::hex, judge};
+use super::{Config, Judgement, Tally, config::hex, judge};
 use crate::mismatch::Mismatch;
 
 /// A judgement, and everything it was made from: to be stored with a decision, and verified later.
@@ -33,7 +33,7 @@ pub struct Evidence {
     /// The version of this crate.
     pub modelgate: String,
     /// The question.
-    pub config: VerdictConfig,
+    pub config: Config,
     /// The sums.
     pub tally: Tally,
     /// The judgement that follows.
@@ -51,7 +51,7 @@ const SCHEMA: u32 = 1;
 
 impl Evidence {
     /// Judges these sums, and keeps the judgement with them.
-    pub fn new(config: VerdictConfig, tally: Tally) -> Evidence {
+    pub fn new(config: Config, tally: Tally) -> Evidence {
         let judgement = judge(&config, &tally);
         let mut evidence = Evidence {
             schema: SCHEMA,

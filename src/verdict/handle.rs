@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 
 pub use self::{intake::OutcomeReceipt, watch::GuardJudgement};
 use super::{
-    Evidence, Judgement, Tally, TallyMismatch, VerdictBuilder, VerdictConfig, classes::Classes,
-    judge, live::LiveCounts, plan::VerdictPlan, state::VerdictState, user_filter::UserFilter,
+    Builder, Config, Evidence, Judgement, Tally, TallyMismatch, classes::Classes, judge,
+    live::LiveCounts, plan::VerdictPlan, state::VerdictState, user_filter::UserFilter,
 };
 
 /// Decides whether a candidate is worse, not worse, better or equal, from what its shadows
@@ -74,8 +74,8 @@ impl<P, L> Clone for Verdict<P, L> {
 
 impl<P, L> Verdict<P, L> {
     /// Begins a verdict on this version.
-    pub fn builder(candidate: impl AsRef<str>) -> VerdictBuilder<P, L> {
-        VerdictBuilder::new(candidate.as_ref())
+    pub fn builder(candidate: impl AsRef<str>) -> Builder<P, L> {
+        Builder::new(candidate.as_ref())
     }
 
     pub(super) fn from_parts(
@@ -93,7 +93,7 @@ impl<P, L> Verdict<P, L> {
     }
 
     /// The question that this verdict answers.
-    pub fn config(&self) -> &VerdictConfig {
+    pub fn config(&self) -> &Config {
         &self.inner.plan.config
     }
 
@@ -132,7 +132,7 @@ impl<P, L> Verdict<P, L> {
     /// # Errors
     ///
     /// [`TallyMismatch`] when those sums answer another question: the configuration or the attempt
-    /// has changed. Begin a new [attempt](VerdictBuilder::attempt) then.
+    /// has changed. Begin a new [attempt](Builder::attempt) then.
     pub fn resume(&self, earlier: &Tally) -> Result<(), TallyMismatch> {
         let mut sum = self.own_tally();
         let mut before = self.inner.before.lock();

@@ -7,8 +7,8 @@ mod paired;
 mod words;
 
 use super::{
-    AgreementFigures, Counts, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind, Role,
-    SliceJudgement, Tally, Thresholds, VerdictConfig,
+    AgreementFigures, Config, Counts, Finding, Judgement, MetricConfig, MetricJudgement,
+    MetricKind, Role, SliceJudgement, Tally, Thresholds,
     stats::{
         agreement,
         budget::ErrorBudget,
@@ -29,14 +29,14 @@ const SCORES: f64 = 0.05;
 ///
 /// The configuration's error budget is halved for each attempt before this one
 /// ([`Tally::attempt`]).
-pub fn judge(config: &VerdictConfig, tally: &Tally) -> Judgement {
+pub fn judge(config: &Config, tally: &Tally) -> Judgement {
     judge_within(config, tally, config.budget)
 }
 
 /// Judges with another error budget than the configuration's: for several judges who divide it, as
 /// where each replica looks at its own counts and the fleet at their sum. `budget` is that of the
 /// first attempt.
-pub fn judge_within(config: &VerdictConfig, tally: &Tally, budget: ErrorBudget) -> Judgement {
+pub fn judge_within(config: &Config, tally: &Tally, budget: ErrorBudget) -> Judgement {
     let budget = budget.of_attempt(tally.attempt);
     let metrics: Vec<MetricJudgement> =
         config.metrics.iter().map(|metric| of_metric(config, metric, tally, budget)).collect();
@@ -56,17 +56,13 @@ pub fn judge_within(config: &VerdictConfig, tally: &Tally, budget: ErrorBudget) 
 }
 
 /// The evidence that each finding of this metric takes.
-fn thresholds(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) -> Thresholds {
+fn thresholds(config: &Config, metric: &MetricConfig, budget: ErrorBudget) -> Thresholds {
     let sharing = if metric.may_roll_back() { config.rollback_metrics() } else { 1 };
     Thresholds { worse: budget.ln_rollback(sharing), not_worse: budget.ln_promote() }
 }
 
 /// The judgement of a paired metric by these sums alone; `None` without data.
-pub(super) fn of_counts(
-    config: &VerdictConfig,
-    name: &str,
-    counts: &Counts,
-) -> Option<MetricJudgement> {
+pub(super) fn of_counts(config: &Config, name: &str, counts: &Counts) -> Option<MetricJudgement> {
     let metric = config.metric(name)?;
     let mut judged = unjudged(config, metric, config.budget);
     paired::judge(&mut judged, metric, counts);
@@ -74,7 +70,7 @@ pub(super) fn of_counts(
 }
 
 fn of_metric(
-    config: &VerdictConfig,
+    config: &Config,
     metric: &MetricConfig,
     tally: &Tally,
     budget: ErrorBudget,
@@ -95,7 +91,7 @@ fn of_metric(
     judged
 }
 
-fn unjudged(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) -> MetricJudgement {
+fn unjudged(config: &Config, metric: &MetricConfig, budget: ErrorBudget) -> MetricJudgement {
     MetricJudgement {
         name: metric.name.clone(),
         kind: metric.kind,
@@ -118,7 +114,7 @@ fn unjudged(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) 
 }
 
 /// The slices in which a paired difference is worse, by e-BH over all slices and metrics.
-fn slices(config: &VerdictConfig, tally: &Tally) -> Vec<SliceJudgement> {
+fn slices(config: &Config, tally: &Tally) -> Vec<SliceJudgement> {
     let difference = |name: &str| {
         config.metric(name).is_some_and(|metric| {
             metric.kind.is_paired()

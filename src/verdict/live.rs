@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{
-    ArmCounts, KeySample, MetricKind, OutcomeCounts, OutcomeReceipt, StageCounts, VerdictConfig,
+    ArmCounts, Config, KeySample, MetricKind, OutcomeCounts, OutcomeReceipt, StageCounts,
     id_map::IdMap, stats::rounding::splitmix64, user_filter::UserFilter,
 };
 use crate::{prediction_id::PredictionId, sharded::Sharded};
@@ -114,7 +114,7 @@ struct OpenPrediction {
 }
 
 impl LiveCounts {
-    pub(super) fn new(config: &VerdictConfig, config_hash: &str, users: u64) -> LiveCounts {
+    pub(super) fn new(config: &Config, config_hash: &str, users: u64) -> LiveCounts {
         let late = config.metrics.iter().filter(|metric| metric.kind == MetricKind::LiveLate);
         let outcomes = config.metrics.iter().filter(|metric| metric.kind == MetricKind::Outcome);
         // Users are only looked up where a live metric asks.

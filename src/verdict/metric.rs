@@ -80,7 +80,7 @@ impl<P, L> Metric<P, L> {
 
     /// `noise`: whether the candidate disagrees with the champion more often than the champion with
     /// itself, on the same request. Needs the champion registered and shadowed a second time, under
-    /// the name given to [`VerdictBuilder::again`](super::VerdictBuilder::again). A signal, with
+    /// the name given to [`Builder::again`](super::Builder::again). A signal, with
     /// two points of margin; equivalent means that what differs is noise.
     pub fn noise() -> Metric<P, L> {
         Metric::new("noise", MetricKind::Noise, Role::Signal).margin(0.02)
@@ -104,7 +104,7 @@ impl<P, L> Metric<P, L> {
     ///
     /// The wall-clock time of a shadow cannot be compared with that of a live answer: it may have had to
     /// share its processor. So this compares the candidate's shadow with that of the champion under its
-    /// second name ([`VerdictBuilder::again`](super::VerdictBuilder::again)), on the same request: by
+    /// second name ([`Builder::again`](super::VerdictBuilder::again)), on the same request: by
     /// processor time where both [know theirs](crate::compare::Run::cpu_time), else by the clock.
     ///
     /// Without that name it compares the processor time of the shadow with that of the live answer,

@@ -5,9 +5,9 @@ mod check;
 
 use std::sync::Arc;
 
-pub use self::{builder::VerdictBuilder, check::VerdictError};
+pub use self::{builder::Builder, check::Error};
 use super::{
-    Disagreement, VerdictConfig,
+    Config, Disagreement,
     metric::{Distance, Loss},
 };
 use crate::{
@@ -58,7 +58,7 @@ impl<P> WatchedNumber<P> {
 
 /// What a verdict is made of; never changes.
 pub(super) struct VerdictPlan<P, L> {
-    pub(super) config: VerdictConfig,
+    pub(super) config: Config,
     pub(super) config_hash: String,
     pub(super) attempt: u32,
     pub(super) candidate: Version,

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     compare::{Comparison, Run, key::KeyHash},
     contain::contained,
-    model::ModelErrorKind,
+    model::ErrorKind,
     prediction_id::PredictionId,
 };
 
@@ -326,7 +326,7 @@ impl<P, L> Observer<P, L> {
 }
 
 pub(super) fn refused<P>(run: &Run<P>) -> bool {
-    run.outcome.as_ref().is_err_and(|error| error.kind() == ModelErrorKind::InvalidInput)
+    run.outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidInput)
 }
 
 pub(super) fn millis(time: Duration) -> u64 {

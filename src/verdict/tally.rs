@@ -23,7 +23,7 @@ use crate::mismatch::Mismatch;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tally {
-    /// [`VerdictConfig::hash`](super::VerdictConfig::hash) of the question these sums answer.
+    /// [`Config::hash`](super::Config::hash) of the question these sums answer.
     pub config_hash: String,
     /// The attempt, from 0.
     pub attempt: u32,

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use modelgate::{
     Context, ModelError, ModelRouter, Rollout,
-    autopilot::{
-        Autopilot, AutopilotBuilder, AutopilotError, CommandError, MetricFinding, Phase, Share,
-        Stage, draw,
-    },
+    autopilot::{self, Autopilot, CommandError, MetricFinding, Phase, Share, Stage, draw},
     model_fn,
     verdict::{Metric, Verdict},
 };
@@ -116,7 +113,7 @@ fn a_candidate_that_nobody_has_waits() {
 #[test]
 fn settings_that_cannot_work_are_refused_by_name() {
     let evidence = Scripted::new(MetricFinding::NotWorse);
-    let refused = |builder: AutopilotBuilder| builder.build().unwrap_err().to_string();
+    let refused = |builder: autopilot::Builder| builder.build().unwrap_err().to_string();
     let stages = |percents: [f64; 2]| hurried(&evidence).stages(percents.map(Stage::percent));
     assert_eq!(
         refused(stages([25.0, 5.0])),
@@ -126,9 +123,9 @@ fn settings_that_cannot_work_are_refused_by_name() {
     assert!(refused(hurried(&evidence).every(Duration::ZERO)).starts_with("every: found 0ns"));
     assert!(matches!(
         Autopilot::builder("a", "v2").require(&evidence).build(),
-        Err(AutopilotError::NoStore)
+        Err(autopilot::Error::NoStore)
     ));
-    assert!(matches!(Autopilot::builder("a", "v2").build(), Err(AutopilotError::NoEvidence)));
+    assert!(matches!(Autopilot::builder("a", "v2").build(), Err(autopilot::Error::NoEvidence)));
 
     let autopilot = hurried(&evidence).build().unwrap();
     let unknown = ModelRouter::<[f32], f32>::builder(FLAG)

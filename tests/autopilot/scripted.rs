@@ -11,8 +11,8 @@ use std::{
 use modelgate::{
     ModelRouter, RouterBuilder,
     autopilot::{
-        Autopilot, AutopilotBuilder, Evidence, Findings, MetricFinding, MetricRole, MetricSum,
-        Share, Stage, store::MemoryStore,
+        self, Autopilot, Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share, Stage,
+        store::MemoryStore,
     },
     model_fn,
 };
@@ -71,7 +71,7 @@ impl Evidence for Scripted {
 }
 
 /// Stages that end as soon as the evidence lets them.
-pub fn hurried(evidence: &Scripted) -> AutopilotBuilder {
+pub fn hurried(evidence: &Scripted) -> autopilot::Builder {
     let stage = |percent| Stage::percent(percent).for_at_least(Duration::ZERO);
     Autopilot::builder(FLAG, "v2")
         .stages([stage(5.0), stage(25.0), stage(50.0)])

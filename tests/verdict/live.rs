@@ -5,10 +5,10 @@ use std::time::Duration;
 use modelgate::{
     Context, ModelError, ModelRouter, PredictionId, Rollout, Version, model_fn,
     router::{AnswerObserver, LiveAnswer},
-    verdict::{Finding, Metric, OutcomeReceipt, Overall, Verdict, VerdictBuilder},
+    verdict::{self, Finding, Metric, OutcomeReceipt, Overall, Verdict},
 };
 
-fn builder() -> VerdictBuilder<f32> {
+fn builder() -> verdict::Builder<f32> {
     Verdict::builder("v2").against("v1")
 }
 

@@ -43,16 +43,16 @@ use modelgate::{
         key::{KeyHash, KeyHasher},
         sink::{ComparisonSink, JsonlSink},
     },
-    model::ModelErrorKind,
+    model::ErrorKind,
     model_fn,
     shadow::{Budget, DropCause, Dropped},
     verdict::{
-        Counts, Evidence, Finding, LabelOutcome, Metric, Overall, Role, Tally, Unit, Verdict,
-        VerdictBuilder, judge,
+        self, Counts, Evidence, Finding, LabelOutcome, Metric, Overall, Role, Tally, Unit, Verdict,
+        judge,
     },
 };
 
-type Answer = Result<i64, ModelErrorKind>;
+type Answer = Result<i64, ErrorKind>;
 
 fn key(user: u64) -> KeyHash {
     KeyHasher::new([7; 32]).unwrap().hash(&format!("user-{user}"))
@@ -72,7 +72,7 @@ fn pair(user: u64, champion: Answer, candidate: Answer) -> Comparison<i64> {
     comparison
 }
 
-fn builder() -> VerdictBuilder<i64, i64> {
+fn builder() -> verdict::Builder<i64, i64> {
     Verdict::builder("v2").against("v1")
 }
 
@@ -83,7 +83,7 @@ fn id(user: u64) -> PredictionId {
 #[test]
 fn an_input_that_both_refuse_is_no_pair_and_one_that_only_the_candidate_refuses_is_its_failure() {
     let verdict = builder().metric(Metric::failures()).build().unwrap();
-    let refused = Err(ModelErrorKind::InvalidInput);
+    let refused = Err(ErrorKind::InvalidInput);
     verdict.record(&pair(1, refused, refused));
     verdict.record(&pair(2, Ok(1), refused));
     verdict.record(&pair(3, refused, Ok(1)));
@@ -103,10 +103,10 @@ fn a_candidate_that_panics_is_worse_after_few_pairs_and_not_after_one() {
     let verdict = builder().metric(Metric::failures()).build().unwrap();
     for user in 0..4 {
         assert_eq!(verdict.judge().overall, Overall::Hold, "{user}");
-        verdict.record(&pair(user, Ok(1), Err(ModelErrorKind::Panicked)));
+        verdict.record(&pair(user, Ok(1), Err(ErrorKind::Panicked)));
     }
     for user in 4..14 {
-        verdict.record(&pair(user, Ok(1), Err(ModelErrorKind::Panicked)));
+        verdict.record(&pair(user, Ok(1), Err(ErrorKind::Panicked)));
     }
     let judgement = verdict.judge();
     assert_eq!(judgement.overall, Overall::RollBack);

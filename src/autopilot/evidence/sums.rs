@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{Findings, MetricFinding, MetricRole, MetricSum};
 use crate::verdict::{
-    EVIDENCE_TOLERANCE as TOLERANCE, Finding, Judgement, MetricConfig, MetricJudgement, Role,
-    Tally, VerdictConfig, judge_within, stats::budget::ErrorBudget,
+    self, EVIDENCE_TOLERANCE as TOLERANCE, Finding, Judgement, MetricConfig, MetricJudgement, Role,
+    Tally, judge_within, stats::budget::ErrorBudget,
 };
 
 /// The fleet's part of the error budget for rollbacks. The rest is for the replicas, each of which tests
@@ -16,18 +16,18 @@ const FLEET_PART: f64 = 0.75;
 /// What a judgement was made from: enough to recompute it.
 #[derive(Serialize, Deserialize)]
 struct JudgedSums {
-    config: VerdictConfig,
+    config: verdict::Config,
     tally: Tally,
 }
 
-fn fleet_budget(config: &VerdictConfig) -> ErrorBudget {
+fn fleet_budget(config: &verdict::Config) -> ErrorBudget {
     let budget = config.budget;
     ErrorBudget { rollback: budget.rollback * FLEET_PART, promote: budget.promote }
 }
 
 /// The tallies of all replicas, added up and judged. One that does not fit is left out.
 pub(in crate::autopilot) fn judge(
-    config: &VerdictConfig,
+    config: &verdict::Config,
     counts: &[&Value],
     attempt: u32,
     stage: usize,
@@ -60,7 +60,7 @@ pub(in crate::autopilot) fn judge(
     findings
 }
 
-fn findings(config: &VerdictConfig, judgement: &Judgement) -> Findings {
+fn findings(config: &verdict::Config, judgement: &Judgement) -> Findings {
     let health = &judgement.health;
     let metrics = judgement.metrics.iter().zip(&config.metrics);
     let seen =
@@ -111,7 +111,7 @@ fn metric(judged: &MetricJudgement, config: &MetricConfig) -> MetricSum {
 }
 
 /// Why one replica's own counts show the candidate to be worse, within the replicas' part of the budget.
-pub(in crate::autopilot) fn veto(config: &VerdictConfig, own: &Tally) -> Option<String> {
+pub(in crate::autopilot) fn veto(config: &verdict::Config, own: &Tally) -> Option<String> {
     let budget = ErrorBudget {
         rollback: config.budget.rollback * (1.0 - FLEET_PART),
         promote: config.budget.promote,

@@ -7,7 +7,7 @@ use crate::autopilot::{
     command::{Command, CommandError, CommandKind},
     evidence::Evidence,
     machine::{self, DecisionContext},
-    store::{Expect, StateStore, StoreError},
+    store::{self, Expect, StateStore},
 };
 
 impl Replica {
@@ -43,8 +43,9 @@ impl Replica {
         command: &Command,
         time: ClockReading,
     ) -> Result<(), CommandError> {
-        let unavailable =
-            |error: &StoreError| CommandError::StoreUnavailable { why: crate::error_chain(error) };
+        let unavailable = |error: &store::Error| CommandError::StoreUnavailable {
+            why: crate::error_chain(error),
+        };
         let mut last = None;
         // A conflict means that another replica has committed, which happens a few times a period.
         for _ in 0..10 {
@@ -63,7 +64,7 @@ impl Replica {
         evidence: &dyn Evidence,
         command: &Command,
         time: ClockReading,
-    ) -> Result<Result<(), CommandError>, StoreError> {
+    ) -> Result<Result<(), CommandError>, store::Error> {
         self.read(store, evidence, time)?;
         let Some(seen) = self.view.seen.clone() else { return Ok(Err(CommandError::NotRunning)) };
         let sums = self.read_fleet(store, evidence, &seen.state, time)?.sums;

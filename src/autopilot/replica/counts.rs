@@ -7,7 +7,7 @@ use crate::autopilot::{
     evidence::Evidence,
     phase::Running,
     state::SCHEMA,
-    store::{Expect, StateStore, StoreError},
+    store::{self, Expect, StateStore},
     tally::ReplicaTally,
 };
 
@@ -22,7 +22,7 @@ impl Replica {
         evidence: &dyn Evidence,
         local: &LocalHealth,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let Some((artefact, attempt)) = self.begun.clone() else { return Ok(()) };
         self.seq = self.seq.saturating_add(1);
         let guarding = self
@@ -55,7 +55,7 @@ impl Replica {
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let since = self.exchanged_at.map(|at| time.monotonic.saturating_sub(at));
         let pause = EXCHANGE_SEEN.min(self.timing.period.saturating_mul(6));
         if since.is_some_and(|since| since < pause) {

@@ -7,7 +7,7 @@ use crate::autopilot::{
     evidence::Evidence,
     phase::Phase,
     state::RolloutState,
-    store::{Expect, StateStore, StoreError, Tag},
+    store::{self, Expect, StateStore, Tag},
 };
 
 impl Replica {
@@ -17,12 +17,12 @@ impl Replica {
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let name = self.state_name();
         match store.load(&name)? {
             Some((bytes, tag)) => {
                 let state = RolloutState::parse(&bytes).map_err(|error| {
-                    StoreError::new(format!("{name} cannot be followed"), error)
+                    store::Error::new(format!("{name} cannot be followed"), error)
                 })?;
                 let lost = self.view.seen.as_ref().and_then(|seen| lost(&seen.state, &state));
                 match lost {

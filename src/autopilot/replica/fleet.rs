@@ -7,7 +7,7 @@ use crate::autopilot::{
     evidence::Evidence,
     phase::{Phase, Running},
     state::RolloutState,
-    store::{StateStore, StoreError},
+    store::{self, StateStore},
     sums::FleetSums,
     tally::ReplicaTally,
 };
@@ -38,7 +38,7 @@ impl Replica {
         evidence: &dyn Evidence,
         state: &RolloutState,
         time: ClockReading,
-    ) -> Result<Fleet, StoreError> {
+    ) -> Result<Fleet, store::Error> {
         let mut tallies = Vec::new();
         for name in store.list(&format!("{}/tally/", self.prefix))? {
             // One that cannot be parsed, or has been removed since, is left out.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::writer_thread::RETRY_AFTER;
 use crate::autopilot::{
-    store::{Expect, StateStore, StoreError, Tag},
+    store::{self, Expect, StateStore, Tag},
     writer::{Intent, ShareWriter, WriteError, Written},
 };
 
@@ -194,7 +194,7 @@ impl WriterTurn<'_> {
     }
 }
 
-fn failed(error: StoreError) -> WriteError {
+fn failed(error: store::Error) -> WriteError {
     WriteError::new("the store did not do what was asked", error)
 }
 

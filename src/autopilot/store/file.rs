@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Expect, StateStore, StoreError, Tag, is_name, probe};
+use super::{Error, Expect, StateStore, Tag, is_name, probe};
 
 const LOCK: &str = "state.lock";
 
@@ -34,21 +34,20 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] with what the folder does not support.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, StoreError> {
+    /// [`Error`] with what the folder does not support.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, Error> {
         let folder = folder.into();
         let store = FileStore {
             folder,
             unique: crate::prediction_id::PredictionId::generate().to_string(),
             written: AtomicU64::new(0),
         };
-        let failed = |what: &str, error| {
-            StoreError::new(format!("{}: {what}", store.folder.display()), error)
-        };
+        let failed =
+            |what: &str, error| Error::new(format!("{}: {what}", store.folder.display()), error);
         make_folder(&store.folder).map_err(|error| failed("cannot be made", error))?;
         store.try_locks().map_err(|error| failed("its locks do not hold", error))?;
         probe(&store).map_err(|error| {
-            StoreError::new(format!("{}: cannot be used", store.folder.display()), error)
+            Error::new(format!("{}: cannot be used", store.folder.display()), error)
         })?;
         Ok(store)
     }
@@ -70,10 +69,10 @@ impl FileStore {
         result
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
+    fn path(&self, name: &str) -> Result<PathBuf, Error> {
         match is_name(name) && name != LOCK {
             true => Ok(self.folder.join(name)),
-            false => Err(StoreError::bad_name(name)),
+            false => Err(Error::bad_name(name)),
         }
     }
 
@@ -132,21 +131,19 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 impl StateStore for FileStore {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, Error> {
         let path = self.path(name)?;
-        let found = read(&path).map_err(|error| {
-            StoreError::new(format!("{}: cannot be read", path.display()), error)
-        })?;
+        let found = read(&path)
+            .map_err(|error| Error::new(format!("{}: cannot be read", path.display()), error))?;
         Ok(found.map(|bytes| {
             let tag = Tag::of(&bytes);
             (bytes, tag)
         }))
     }
 
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, Error> {
         let path = self.path(name)?;
-        let failed =
-            |error| StoreError::new(format!("{}: cannot be written", path.display()), error);
+        let failed = |error| Error::new(format!("{}: cannot be written", path.display()), error);
         if expect == Expect::Any {
             self.write(&path, bytes).map_err(failed)?;
             return Ok(Tag::of(bytes));
@@ -161,17 +158,16 @@ impl StateStore for FileStore {
             Expect::Any => true,
         };
         if !fits {
-            return Err(StoreError::conflict(name));
+            return Err(Error::conflict(name));
         }
         self.write(&path, bytes).map_err(failed)?;
         Ok(Tag::of(bytes))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let (folder, _) = prefix.rsplit_once('/').unwrap_or_default();
         let path = self.folder.join(folder);
-        let failed =
-            |error| StoreError::new(format!("{}: cannot be listed", path.display()), error);
+        let failed = |error| Error::new(format!("{}: cannot be listed", path.display()), error);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -192,11 +188,11 @@ impl StateStore for FileStore {
         Ok(names)
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.path(name)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::new(format!("{}: cannot be removed", path.display()), error))
+                Err(Error::new(format!("{}: cannot be removed", path.display()), error))
             }
             _ => Ok(()),
         }

@@ -23,7 +23,7 @@ use crate::autopilot::{
     plan::RolloutPlan,
     replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareInForce},
     state::RolloutState,
-    store::{Expect, MemoryStore, StateStore, StoreError, Tag},
+    store::{self, Expect, MemoryStore, StateStore, Tag},
     transition::verify_history,
 };
 
@@ -107,28 +107,28 @@ impl Network {
         *self.cut_off.lock().unwrap() = cut_off;
     }
 
-    fn reach(&self) -> Result<(), StoreError> {
+    fn reach(&self) -> Result<(), store::Error> {
         match *self.cut_off.lock().unwrap() {
-            true => Err(StoreError::plain("cut off")),
+            true => Err(store::Error::plain("cut off")),
             false => Ok(()),
         }
     }
 }
 
 impl StateStore for Network {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, store::Error> {
         self.reach()?;
         self.store.load(name)
     }
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, store::Error> {
         self.reach()?;
         self.store.store(name, bytes, expect)
     }
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, store::Error> {
         self.reach()?;
         self.store.list(prefix)
     }
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), store::Error> {
         self.reach()?;
         self.store.remove(name)
     }

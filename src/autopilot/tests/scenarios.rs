@@ -167,7 +167,7 @@ impl Service {
             number if number < world.candidate_fails => Err(ModelError::new("made up")),
             number if number < world.candidate_fails + world.nan => {
                 // What a router makes of an answer that is no number.
-                Err(ModelError::of_kind(crate::model::ModelErrorKind::NonFinite, "NaN"))
+                Err(ModelError::of_kind(crate::model::ErrorKind::NonFinite, "NaN"))
             }
             _ => Ok(0.5),
         };

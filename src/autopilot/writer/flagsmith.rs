@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::source::SourceError;
+use crate::source;
 
 /// Writes the share into one option of a multivariate flag, by Flagsmith's admin API: the option that is
 /// the candidate. The flag's own value is the champion, and has what the options leave.
@@ -46,7 +46,7 @@ impl Flagsmith {
         environment: &str,
         feature: u64,
         option: u64,
-    ) -> Result<Flagsmith, SourceError> {
+    ) -> Result<Flagsmith, source::Error> {
         let url = url.trim_end_matches('/');
         Ok(Flagsmith {
             states: format!("{url}/api/v1/environments/{environment}/featurestates/"),

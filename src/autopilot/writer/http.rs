@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::WriteError;
 use crate::autopilot::background::{BackgroundRuntime, RequestError};
 use crate::source::{
-    SourceError,
+    self,
     network::{Client, HttpSettings, Secret},
 };
 
@@ -27,11 +27,11 @@ pub(super) struct WriterClient {
 
 impl WriterClient {
     /// A client that sends this as `authorization`.
-    pub(super) fn new(authorization: Option<String>) -> Result<WriterClient, SourceError> {
+    pub(super) fn new(authorization: Option<String>) -> Result<WriterClient, source::Error> {
         let authorization = authorization.map(Secret::new);
         let client = Client::new(&HttpSettings::new(), None)?;
         let background = BackgroundRuntime::start("modelgate-autopilot-http")
-            .map_err(|error| SourceError::with_source("a thread could not be started", error))?;
+            .map_err(|error| source::Error::with_source("a thread could not be started", error))?;
         Ok(WriterClient { client, authorization, background })
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
 use crate::{
     autopilot::Share,
-    source::{SourceError, network::public_part},
+    source::{self, network::public_part},
 };
 
 const SEMANTIC_PATCH: &str = "application/json; domain-model=launchdarkly.semanticpatch";
@@ -50,7 +50,7 @@ impl LaunchDarkly {
         token: &str,
         (project, environment, flag): (&str, &str, &str),
         (candidate, champion): (&str, &str),
-    ) -> Result<LaunchDarkly, SourceError> {
+    ) -> Result<LaunchDarkly, source::Error> {
         Ok(LaunchDarkly {
             url: format!("{}/api/v2/flags/{project}/{flag}", url.trim_end_matches('/')),
             environment: environment.to_owned(),

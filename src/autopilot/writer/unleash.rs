@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::source::{SourceError, network::public_part};
+use crate::source::{self, network::public_part};
 
 /// Writes the share into the `rollout` parameter of one strategy, by Unleash's admin API.
 ///
@@ -39,7 +39,7 @@ impl Unleash {
         token: &str,
         (project, feature): (&str, &str),
         (environment, strategy): (&str, &str),
-    ) -> Result<Unleash, SourceError> {
+    ) -> Result<Unleash, source::Error> {
         let url = format!(
             "{}/api/admin/projects/{project}/features/{feature}/environments/{environment}/strategies/{strategy}",
             url.trim_end_matches('/')

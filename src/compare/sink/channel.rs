@@ -10,7 +10,7 @@ use std::{
 
 use crate::compare::{
     Comparison,
-    sink::{ComparisonSink, SinkCounts},
+    sink::{ComparisonSink, Counts},
 };
 
 /// Sends each comparison through a bounded channel. Never waits: when the channel is full, or
@@ -52,8 +52,8 @@ impl<P: Clone + Send> ComparisonSink<P> for ChannelSink<P> {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    fn counts(&self) -> Counts {
+        Counts {
             recorded: self.recorded.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             failed: 0,
@@ -83,6 +83,6 @@ mod tests {
         assert_eq!(receiver.try_iter().count(), 1);
         drop(receiver);
         sink.record(&Comparison::new(side(), side()));
-        assert_eq!(sink.counts(), SinkCounts { recorded: 1, dropped: 2, failed: 0 });
+        assert_eq!(sink.counts(), Counts { recorded: 1, dropped: 2, failed: 0 });
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::compare::{
     Comparison, Slices,
-    sink::{ComparisonSink, SinkCounts, SinkError},
+    sink::{ComparisonSink, Counts, Error},
 };
 use crate::{
     contain::contained, context::EvaluationContext, model::ModelError, shadow::Dropped,
@@ -91,12 +91,12 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     }
 
     /// Flushes every sink, and reports the first failure.
-    fn flush(&self) -> Result<(), SinkError> {
+    fn flush(&self) -> Result<(), Error> {
         let mut first = Ok(());
         for sink in &self.sinks {
             let flushed = self
                 .guarded(|| sink.flush())
-                .unwrap_or_else(|| Err(SinkError::new("sink failed", "it panicked")));
+                .unwrap_or_else(|| Err(Error::new("sink failed", "it panicked")));
             if first.is_ok() {
                 first = flushed;
             }
@@ -105,8 +105,8 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     }
 
     /// The sums over all sinks; a panic counts as a failure.
-    fn counts(&self) -> SinkCounts {
-        let mut sum = SinkCounts { failed: self.panics(), ..SinkCounts::default() };
+    fn counts(&self) -> Counts {
+        let mut sum = Counts { failed: self.panics(), ..Counts::default() };
         for sink in &self.sinks {
             let counts = self.guarded(|| sink.counts()).unwrap_or_default();
             sum.recorded = sum.recorded.saturating_add(counts.recorded);
@@ -155,6 +155,6 @@ mod tests {
         sinks.record(&Comparison::new(side(), side()));
         assert_eq!(kept.len(), 2);
         assert_eq!(sinks.panics(), 2);
-        assert_eq!(sinks.counts(), SinkCounts { recorded: 2, dropped: 0, failed: 2 });
+        assert_eq!(sinks.counts(), Counts { recorded: 2, dropped: 0, failed: 2 });
     }
 }

@@ -29,7 +29,7 @@ use self::{
 use crate::{
     compare::{
         Comparison,
-        sink::{ComparisonSink, SinkCounts, SinkError},
+        sink::{ComparisonSink, Counts, Error},
     },
     shadow::Dropped,
     version::Version,
@@ -60,7 +60,7 @@ use crate::{
 /// | `key_hash` | the user's keyed hash, 32 hexadecimal digits, or `null` |
 /// | `targeting_key` | the user's key, only if the policy asks for it |
 /// | `features` | the features, only if the policy asks for them |
-/// | `slices` | the parts of the traffic it belongs to, by name, where a verdict tells them [apart](crate::verdict::VerdictBuilder::by) |
+/// | `slices` | the parts of the traffic it belongs to, by name, where a verdict tells them [apart](crate::verdict::Builder::by) |
 /// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us` (by the clock), `cpu_us` (processor time, where it is known); what a `message` says of the features is left out unless the policy asks for them |
 /// | `candidate` | the same |
 /// | `queue_wait_us` | how long the candidate's run waited for a thread, in microseconds |
@@ -146,8 +146,8 @@ impl JsonlSink {
     ///
     /// # Errors
     ///
-    /// [`SinkError`] when the file cannot be opened or the thread cannot be started.
-    pub fn create(path: impl AsRef<Path>) -> Result<JsonlSink, SinkError> {
+    /// [`Error`] when the file cannot be opened or the thread cannot be started.
+    pub fn create(path: impl AsRef<Path>) -> Result<JsonlSink, Error> {
         JsonlSink::builder(path).create()
     }
 
@@ -168,25 +168,25 @@ impl JsonlSink {
     ///
     /// # Errors
     ///
-    /// [`SinkError`] when that took longer than the builder's `patience`, when a record has been
+    /// [`Error`] when that took longer than the builder's `patience`, when a record has been
     /// lost to an error of the file since the last flush, when the file has been removed since it
     /// was written to, or when the disk does not confirm.
-    pub fn flush(&self) -> Result<(), SinkError> {
+    pub fn flush(&self) -> Result<(), Error> {
         let until = Instant::now() + self.patience.min(Duration::from_secs(86_400));
         let late = || {
-            SinkError::timed_out(format!(
+            Error::timed_out(format!(
                 "`{}` was not flushed within {:?}",
                 self.path.display(),
                 self.patience
             ))
         };
-        let ended = || SinkError::new("the writer ended", "its thread is gone");
+        let ended = || Error::new("the writer ended", "its thread is gone");
         let (reply, done) = bounded(1);
         let lines = self.lines.as_ref().ok_or_else(ended)?;
         lines.send_deadline(Message::Flush(reply), until).map_err(|_| late())?;
         match done.recv_deadline(until) {
             Ok(result) => result.map_err(|error| {
-                SinkError::new(format!("cannot write `{}`", self.path.display()), error)
+                Error::new(format!("cannot write `{}`", self.path.display()), error)
             }),
             Err(RecvTimeoutError::Timeout) => Err(late()),
             Err(RecvTimeoutError::Disconnected) => Err(ended()),
@@ -221,8 +221,8 @@ impl JsonlSink {
     }
 
     /// Records written, dropped because the queue was full, and lost to an error.
-    pub fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    pub fn counts(&self) -> Counts {
+        Counts {
             recorded: self.counts.recorded.load(Ordering::Relaxed),
             dropped: self.counts.dropped.load(Ordering::Relaxed),
             failed: self.counts.failed.load(Ordering::Relaxed),
@@ -287,28 +287,26 @@ impl JsonlBuilder {
     ///
     /// # Errors
     ///
-    /// [`SinkError`] naming what cannot be: a setting, the file, the thread.
-    pub fn create(self) -> Result<JsonlSink, SinkError> {
+    /// [`Error`] naming what cannot be: a setting, the file, the thread.
+    pub fn create(self) -> Result<JsonlSink, Error> {
         if !(1..=LONGEST_QUEUE).contains(&self.queue) {
-            return Err(SinkError::invalid(format!(
+            return Err(Error::invalid(format!(
                 "queue: found {}, expected 1 to {LONGEST_QUEUE} lines",
                 self.queue
             )));
         }
         if self.queue_bytes == 0 {
-            return Err(SinkError::invalid("queue_bytes: found 0, expected at least 1"));
+            return Err(Error::invalid("queue_bytes: found 0, expected at least 1"));
         }
         if let Some(Rotation { bytes, keep }) = self.rotation
             && (bytes == 0 || keep == 0)
         {
-            return Err(SinkError::invalid(format!(
+            return Err(Error::invalid(format!(
                 "rotate: found {bytes} bytes and {keep} files to keep, expected at least 1 of each"
             )));
         }
-        let file =
-            RotatingFile::open(self.path.clone(), self.rotation, self.mode).map_err(|error| {
-                SinkError::new(format!("cannot open `{}`", self.path.display()), error)
-            })?;
+        let file = RotatingFile::open(self.path.clone(), self.rotation, self.mode)
+            .map_err(|error| Error::new(format!("cannot open `{}`", self.path.display()), error))?;
         let (lines, queue) = bounded(self.queue);
         let (end, ended) = bounded(1);
         let counts = Arc::new(LineCounts::default());
@@ -322,7 +320,7 @@ impl JsonlBuilder {
                     let _ = end.try_send(());
                 }
             })
-            .map_err(|error| SinkError::new("cannot start the thread `modelgate-jsonl`", error))?;
+            .map_err(|error| Error::new("cannot start the thread `modelgate-jsonl`", error))?;
         Ok(JsonlSink {
             lines: Some(lines),
             ended,
@@ -353,11 +351,11 @@ impl<P: Serialize> ComparisonSink<P> for JsonlSink {
         }
     }
 
-    fn flush(&self) -> Result<(), SinkError> {
+    fn flush(&self) -> Result<(), Error> {
         JsonlSink::flush(self)
     }
 
-    fn counts(&self) -> SinkCounts {
+    fn counts(&self) -> Counts {
         JsonlSink::counts(self)
     }
 }

@@ -9,7 +9,7 @@ use tracing::Level;
 
 use crate::compare::{
     Comparison, Run,
-    sink::{ComparisonSink, SinkCounts},
+    sink::{ComparisonSink, Counts},
 };
 
 /// Writes each comparison as a `tracing` event with the target `modelgate::compare`: a failed run at
@@ -27,7 +27,7 @@ use crate::compare::{
 /// that log would wait.
 ///
 /// Without a subscriber that listens at an event's level, the comparison counts as dropped too
-/// ([`SinkCounts`](crate::compare::sink::SinkCounts)).
+/// ([`Counts`](crate::compare::sink::Counts)).
 #[derive(Debug)]
 pub struct TracingSink {
     recorded: AtomicU64,
@@ -111,8 +111,8 @@ impl<P> ComparisonSink<P> for TracingSink {
         }
     }
 
-    fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    fn counts(&self) -> Counts {
+        Counts {
             recorded: self.recorded.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             failed: 0,

@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::compare::{
     Comparison,
-    sink::{ComparisonSink, SinkCounts},
+    sink::{ComparisonSink, Counts},
 };
 
 /// Keeps the newest comparisons in memory, for tests and for a page that shows them. When it is full
@@ -25,13 +25,13 @@ pub struct MemorySink<P> {
 
 struct Contents<P> {
     comparisons: VecDeque<Comparison<P>>,
-    counts: SinkCounts,
+    counts: Counts,
 }
 
 impl<P> MemorySink<P> {
     /// Keeps at most this many comparisons.
     pub fn new(capacity: usize) -> MemorySink<P> {
-        let contents = Contents { comparisons: VecDeque::new(), counts: SinkCounts::default() };
+        let contents = Contents { comparisons: VecDeque::new(), counts: Counts::default() };
         MemorySink { contents: Mutex::new(contents), arrived: Condvar::new(), capacity }
     }
 
@@ -92,7 +92,7 @@ impl<P: Clone + Send> ComparisonSink<P> for MemorySink<P> {
         self.arrived.notify_all();
     }
 
-    fn counts(&self) -> SinkCounts {
+    fn counts(&self) -> Counts {
         self.contents.lock().counts
     }
 }
@@ -118,7 +118,7 @@ mod tests {
         let kept: Vec<u8> =
             sink.comparisons().into_iter().map(|c| c.primary.outcome.unwrap()).collect();
         assert_eq!(kept, [3, 4]);
-        assert_eq!(sink.counts(), SinkCounts { recorded: 5, dropped: 3, failed: 0 });
+        assert_eq!(sink.counts(), Counts { recorded: 5, dropped: 3, failed: 0 });
         assert!(!sink.wait_for(6, Duration::ZERO));
     }
 }

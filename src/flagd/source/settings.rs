@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use reqwest::Url;
 
 use crate::source::{
-    SourceError,
+    self,
     network::{Proxies, Secret, url},
 };
 
@@ -51,7 +51,7 @@ impl SourceSettings {
     }
 
     /// The proxy on the way to the server: that which was given, or that of the environment.
-    pub(super) fn proxy(&self) -> Result<Option<Url>, SourceError> {
+    pub(super) fn proxy(&self) -> Result<Option<Url>, source::Error> {
         if let Some(proxy) = &self.proxy {
             return url::proxy(proxy.reveal()).map(Some);
         }

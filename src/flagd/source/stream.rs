@@ -16,7 +16,7 @@ use super::{
     message::{SYNC_FLAGS, SyncFlagsRequest, SyncFlagsResponse},
 };
 use crate::source::{
-    SourceError,
+    self,
     documents::Documents,
     network::{Connector, Meter, code_name, tls_provider},
 };
@@ -37,7 +37,7 @@ pub(super) struct Stream {
 
 /// A stream that ended otherwise than it should.
 pub(super) struct StreamFailure {
-    pub(super) error: SourceError,
+    pub(super) error: source::Error,
     /// The status code's name.
     pub(super) code: String,
     /// The status code itself.
@@ -45,7 +45,7 @@ pub(super) struct StreamFailure {
 }
 
 impl Stream {
-    pub(super) fn new(settings: &SourceSettings) -> Result<Stream, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Stream, source::Error> {
         let scheme = if settings.tls { "https" } else { "http" };
         let host = match settings.host.contains(':') && !settings.host.starts_with('[') {
             true => format!("[{}]", settings.host),
@@ -53,13 +53,13 @@ impl Stream {
         };
         let address = format!("{scheme}://{host}:{}", settings.port);
         let malformed = |error| {
-            SourceError::with_source(format!("host `{}` is malformed", settings.host), error)
+            source::Error::with_source(format!("host `{}` is malformed", settings.host), error)
         };
         let mut endpoint = Endpoint::from_shared(address)
             .map_err(malformed)?
             .connect_timeout(settings.deadline)
             .user_agent(settings.provider.clone())
-            .map_err(|error| SourceError::with_source("provider id is malformed", error))?;
+            .map_err(|error| source::Error::with_source("provider id is malformed", error))?;
         if let Some(interval) = settings.keep_alive {
             endpoint =
                 endpoint.http2_keep_alive_interval(interval.min(YEAR)).keep_alive_while_idle(true);
@@ -68,11 +68,11 @@ impl Stream {
             tls_provider()?;
             endpoint = endpoint
                 .tls_config(tls(settings.certificate.as_deref())?)
-                .map_err(|error| SourceError::with_source("TLS could not be set up", error))?;
+                .map_err(|error| source::Error::with_source("TLS could not be set up", error))?;
         }
         let selector = settings.selector.as_ref().map(|selector| {
             selector.parse().map_err(|error| {
-                SourceError::with_source(format!("selector `{selector}` is malformed"), error)
+                source::Error::with_source(format!("selector `{selector}` is malformed"), error)
             })
         });
         Ok(Stream {
@@ -157,7 +157,7 @@ impl Stream {
                 Err(status) => {
                     let mut failure = StreamFailure::from(status);
                     if let Some(page) = page {
-                        failure.error = SourceError::with_source(page, failure.error);
+                        failure.error = source::Error::with_source(page, failure.error);
                     }
                     return Err(failure);
                 }
@@ -186,7 +186,7 @@ impl From<Status> for StreamFailure {
             }
             cause = error.source();
         }
-        let error = SourceError::new(text);
+        let error = source::Error::new(text);
         StreamFailure { error, code: code.to_owned(), number }
     }
 }
@@ -198,10 +198,10 @@ fn page(metadata: &tonic::metadata::MetadataMap) -> Option<String> {
     (!is_grpc).then(|| format!("content type: found `{found}`, expected `application/grpc`"))
 }
 
-fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, SourceError> {
+fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, source::Error> {
     let Some(path) = certificate else { return Ok(ClientTlsConfig::new().with_native_roots()) };
     let pem = fs::read(path).map_err(|error| {
-        SourceError::with_source(format!("certificate {} is not readable", path.display()), error)
+        source::Error::with_source(format!("certificate {} is not readable", path.display()), error)
     })?;
     Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
 }
@@ -211,7 +211,7 @@ fn channel(
     endpoint: &Endpoint,
     socket: Option<&Path>,
     proxy: Option<Url>,
-) -> Result<Channel, SourceError> {
+) -> Result<Channel, source::Error> {
     let Some(path) = socket else {
         return Ok(endpoint.connect_with_connector_lazy(Connector::new(proxy)));
     };
@@ -224,10 +224,10 @@ fn channel(
     endpoint: &Endpoint,
     socket: Option<&Path>,
     proxy: Option<Url>,
-) -> Result<Channel, SourceError> {
+) -> Result<Channel, source::Error> {
     match socket {
         None => Ok(endpoint.connect_with_connector_lazy(Connector::new(proxy))),
-        Some(_) => Err(SourceError::new("this platform has no Unix sockets")),
+        Some(_) => Err(source::Error::new("this platform has no Unix sockets")),
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     settings::SourceSettings,
 };
 use crate::source::{
-    SourceError,
+    self,
     network::{Backoff, Client, Conditions, Failure, Fetched, jittered, url},
 };
 
@@ -40,13 +40,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, source::Error> {
         settings.check_key()?;
         let client = Client::new(&settings.http, Some(("x-environment-key", &settings.key)))?;
         let headers = settings.headers();
         for (name, value) in &headers {
             HeaderValue::try_from(*value).map_err(|error| {
-                SourceError::with_source(format!("header `{name}` cannot be sent"), error)
+                source::Error::with_source(format!("header `{name}` cannot be sent"), error)
             })?;
         }
         Ok(Connection {
@@ -74,7 +74,7 @@ impl Connection {
         let pages = tokio::time::timeout(patience, self.pages(text, &answered, &headers));
         let text = pages.await.map_err(|_| {
             let error = format!("pages of the answer took more than {} s", patience.as_secs_f64());
-            Failure::from(SourceError::new(error))
+            Failure::from(source::Error::new(error))
         })??;
         let is_new = environment.deliver(text)?;
         // Only now: what was refused must not make the next answer "unchanged".
@@ -97,7 +97,7 @@ impl Connection {
             url.query_pairs_mut().append_pair("page_id", &id);
             if !seen.insert(id) {
                 let error = "answer: found a page that leads back to one before it";
-                return Err(SourceError::new(error).into());
+                return Err(source::Error::new(error).into());
             }
             let page = self.client.get_with(&url, &Conditions::default(), headers).await?;
             let Fetched::Document { text, headers: answered, .. } = page else { break };

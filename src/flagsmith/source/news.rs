@@ -9,7 +9,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{moment::moment, settings::SourceSettings};
 use crate::source::{
-    SourceError,
+    self,
     network::{Address, Backoff, Client, Failure, Secret, url},
 };
 
@@ -80,7 +80,7 @@ impl StreamNews {
 
 impl Listener {
     /// `None` when nobody is to be listened to.
-    pub(super) fn new(settings: &SourceSettings) -> Result<Option<Listener>, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Option<Listener>, source::Error> {
         let Some(url) = &settings.realtime else { return Ok(None) };
         url::join(url, "/sse/environments/")?;
         Ok(Some(Listener {
@@ -145,7 +145,7 @@ impl Listener {
         }
     }
 
-    fn url(&self, key: Option<&Secret>) -> Result<Url, SourceError> {
+    fn url(&self, key: Option<&Secret>) -> Result<Url, source::Error> {
         let mut url = url::join(&self.url, "")?;
         if let (Ok(mut path), Some(key)) = (url.path_segments_mut(), key) {
             path.pop_if_empty().extend(["sse", "environments", key.reveal(), "stream"]);

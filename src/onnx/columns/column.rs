@@ -6,7 +6,7 @@ use crate::{
         NonFiniteInput,
         sidecar::{Feature, FeatureType},
     },
-    tensor::{Dtype, F16, TensorData},
+    tensor::{Data, Dtype, F16},
 };
 
 /// One feature.
@@ -198,26 +198,26 @@ impl Column {
     /// Adds a checked value to its input.
     // Checked: whole, and within the type.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    pub(super) fn push(&self, value: &FeatureValue, into: &mut TensorData) {
+    pub(super) fn push(&self, value: &FeatureValue, into: &mut Data) {
         let number = match value {
             FeatureValue::Number(number) => *number,
             FeatureValue::Bool(value) => f64::from(u8::from(*value)),
             _ => f64::NAN,
         };
         match into {
-            TensorData::F32(values) => values.push(number as f32),
-            TensorData::F64(values) => values.push(number),
-            TensorData::I64(values) => values.push(number as i64),
-            TensorData::I32(values) => values.push(number as i32),
-            TensorData::F16(values) => values.push(F16::from_f32(number as f32)),
-            TensorData::I16(values) => values.push(number as i16),
-            TensorData::I8(values) => values.push(number as i8),
-            TensorData::U64(values) => values.push(number as u64),
-            TensorData::U32(values) => values.push(number as u32),
-            TensorData::U16(values) => values.push(number as u16),
-            TensorData::U8(values) => values.push(number as u8),
-            TensorData::Bool(values) => values.push(number == 1.0),
-            TensorData::Text(values) => values.push(match value {
+            Data::F32(values) => values.push(number as f32),
+            Data::F64(values) => values.push(number),
+            Data::I64(values) => values.push(number as i64),
+            Data::I32(values) => values.push(number as i32),
+            Data::F16(values) => values.push(F16::from_f32(number as f32)),
+            Data::I16(values) => values.push(number as i16),
+            Data::I8(values) => values.push(number as i8),
+            Data::U64(values) => values.push(number as u64),
+            Data::U32(values) => values.push(number as u32),
+            Data::U16(values) => values.push(number as u16),
+            Data::U8(values) => values.push(number as u8),
+            Data::Bool(values) => values.push(number == 1.0),
+            Data::Text(values) => values.push(match value {
                 FeatureValue::Text(text) => text.clone(),
                 _ => "".into(),
             }),
@@ -226,20 +226,20 @@ impl Column {
 }
 
 /// Room for so many elements of a type.
-pub(super) fn room(dtype: Dtype, count: usize) -> TensorData {
+pub(super) fn room(dtype: Dtype, count: usize) -> Data {
     match dtype {
-        Dtype::F32 => TensorData::F32(Vec::with_capacity(count)),
-        Dtype::F64 => TensorData::F64(Vec::with_capacity(count)),
-        Dtype::I64 => TensorData::I64(Vec::with_capacity(count)),
-        Dtype::I32 => TensorData::I32(Vec::with_capacity(count)),
-        Dtype::F16 => TensorData::F16(Vec::with_capacity(count)),
-        Dtype::I16 => TensorData::I16(Vec::with_capacity(count)),
-        Dtype::I8 => TensorData::I8(Vec::with_capacity(count)),
-        Dtype::U64 => TensorData::U64(Vec::with_capacity(count)),
-        Dtype::U32 => TensorData::U32(Vec::with_capacity(count)),
-        Dtype::U16 => TensorData::U16(Vec::with_capacity(count)),
-        Dtype::U8 => TensorData::U8(Vec::with_capacity(count)),
-        Dtype::Bool => TensorData::Bool(Vec::with_capacity(count)),
-        Dtype::Text => TensorData::Text(Vec::with_capacity(count)),
+        Dtype::F32 => Data::F32(Vec::with_capacity(count)),
+        Dtype::F64 => Data::F64(Vec::with_capacity(count)),
+        Dtype::I64 => Data::I64(Vec::with_capacity(count)),
+        Dtype::I32 => Data::I32(Vec::with_capacity(count)),
+        Dtype::F16 => Data::F16(Vec::with_capacity(count)),
+        Dtype::I16 => Data::I16(Vec::with_capacity(count)),
+        Dtype::I8 => Data::I8(Vec::with_capacity(count)),
+        Dtype::U64 => Data::U64(Vec::with_capacity(count)),
+        Dtype::U32 => Data::U32(Vec::with_capacity(count)),
+        Dtype::U16 => Data::U16(Vec::with_capacity(count)),
+        Dtype::U8 => Data::U8(Vec::with_capacity(count)),
+        Dtype::Bool => Data::Bool(Vec::with_capacity(count)),
+        Dtype::Text => Data::Text(Vec::with_capacity(count)),
     }
 }

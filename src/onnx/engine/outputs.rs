@@ -4,7 +4,7 @@
 use super::tract;
 #[cfg(feature = "onnx")]
 use crate::onnx::ml::Direct;
-use crate::tensor::TensorData;
+use crate::tensor::Data;
 use crate::{
     model::{Label, ModelError},
     tensor::Tensor,
@@ -61,9 +61,9 @@ impl Outputs {
                     return None;
                 }
                 Some(match data {
-                    TensorData::I64(values) => Label::Int(*values.get(place)?),
-                    TensorData::I32(values) => Label::Int((*values.get(place)?).into()),
-                    TensorData::Text(values) => Label::Text(values.get(place)?.clone()),
+                    Data::I64(values) => Label::Int(*values.get(place)?),
+                    Data::I32(values) => Label::Int((*values.get(place)?).into()),
+                    Data::Text(values) => Label::Text(values.get(place)?.clone()),
                     _ => return None,
                 })
             }

@@ -13,7 +13,7 @@ use std::{
 use super::{Rows, tract};
 use crate::{
     onnx::{AxisSize, TensorInfo, interpreter::Program},
-    tensor::{Dtype, F16, Tensor, TensorData},
+    tensor::{Data, Dtype, F16, Tensor},
 };
 
 /// As many multiplications as may be spent on a question.
@@ -144,13 +144,13 @@ fn agree(expected: &Tensor, found: &Tensor) -> bool {
         Iterator::all(&mut pairs, |(a, b)| a.abs_diff(b) <= 1)
     };
     match (expected.data(), found.data()) {
-        (TensorData::F32(a), TensorData::F32(b)) => floats(wide(a), wide(b)),
-        (TensorData::F64(a), TensorData::F64(b)) => floats(a.clone(), b.clone()),
-        (TensorData::F16(a), TensorData::F16(b)) => floats(half(a), half(b)),
-        (TensorData::I8(a), TensorData::I8(b)) => {
+        (Data::F32(a), Data::F32(b)) => floats(wide(a), wide(b)),
+        (Data::F64(a), Data::F64(b)) => floats(a.clone(), b.clone()),
+        (Data::F16(a), Data::F16(b)) => floats(half(a), half(b)),
+        (Data::I8(a), Data::I8(b)) => {
             step(&mut a.iter().zip(b).map(|(a, b)| (i32::from(*a), i32::from(*b))))
         }
-        (TensorData::U8(a), TensorData::U8(b)) => {
+        (Data::U8(a), Data::U8(b)) => {
             step(&mut a.iter().zip(b).map(|(a, b)| (i32::from(*a), i32::from(*b))))
         }
         (a, b) => a == b,
@@ -219,7 +219,7 @@ pub(in crate::onnx) fn probe_inputs(
                 (0..count).map(|_| <$type>::from(numbers.bit())).collect::<Vec<$type>>().into()
             };
         }
-        let data: TensorData = match input.dtype? {
+        let data: Data = match input.dtype? {
             Dtype::F32 => (0..count).map(|_| numbers.float() as f32).collect::<Vec<_>>().into(),
             Dtype::F64 => (0..count).map(|_| numbers.float()).collect::<Vec<_>>().into(),
             Dtype::F16 => {

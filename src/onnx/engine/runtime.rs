@@ -29,7 +29,7 @@ use crate::{
     model::ModelError,
     onnx::{EngineError, LoadError, TensorInfo},
     shadow::is_shadow,
-    tensor::{F16, Tensor, TensorData},
+    tensor::{Data, F16, Tensor},
 };
 
 impl<R> From<ort::Error<R>> for EngineError {
@@ -182,23 +182,23 @@ fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
 fn to_engine(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
     let shape = tensor.shape();
     Ok(match tensor.data() {
-        TensorData::F32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::F64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::I64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::I32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::F16(values) => {
+        Data::F32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::F64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::I64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::I32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::F16(values) => {
             let values: Vec<half::f16> =
                 values.iter().map(|value| half::f16::from_bits(value.to_bits())).collect();
             ort::value::Tensor::from_array((shape, values))?.into()
         }
-        TensorData::I16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::I8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::Bool(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::Text(values) => {
+        Data::I16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::I8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::Bool(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::Text(values) => {
             let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
             ort::value::Tensor::from_string_array((shape, &*values))?.into()
         }
@@ -215,7 +215,7 @@ fn from_engine(value: &DynValue) -> Result<Result<Tensor, String>, ModelError> {
             value.try_extract_tensor::<$type>().map_err(failed)?.1.to_vec().into()
         };
     }
-    let data: TensorData = match ty {
+    let data: Data = match ty {
         TensorElementType::Float32 => elements!(f32),
         TensorElementType::Float64 => elements!(f64),
         TensorElementType::Int64 => elements!(i64),

@@ -18,7 +18,7 @@ use super::{Document, ExternalData, Graph, ParsedFile, Rows, external, guarded};
 use crate::{
     model::{Label, ModelError},
     onnx::{AxisSize, EngineError, LoadError, TensorInfo, ml},
-    tensor::{F16, Tensor, TensorData},
+    tensor::{Data, F16, Tensor},
 };
 
 /// What the file says, as the engine reads it.
@@ -193,23 +193,23 @@ impl Outputs {
 pub(in crate::onnx) fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
     let shape = tensor.shape();
     match tensor.data() {
-        TensorData::F32(values) => EngineTensor::from_shape(shape, values),
-        TensorData::F64(values) => EngineTensor::from_shape(shape, values),
-        TensorData::I64(values) => EngineTensor::from_shape(shape, values),
-        TensorData::I32(values) => EngineTensor::from_shape(shape, values),
-        TensorData::F16(values) => {
+        Data::F32(values) => EngineTensor::from_shape(shape, values),
+        Data::F64(values) => EngineTensor::from_shape(shape, values),
+        Data::I64(values) => EngineTensor::from_shape(shape, values),
+        Data::I32(values) => EngineTensor::from_shape(shape, values),
+        Data::F16(values) => {
             let values: Vec<half::f16> =
                 values.iter().map(|value| half::f16::from_bits(value.to_bits())).collect();
             EngineTensor::from_shape(shape, &values)
         }
-        TensorData::I16(values) => EngineTensor::from_shape(shape, values),
-        TensorData::I8(values) => EngineTensor::from_shape(shape, values),
-        TensorData::U64(values) => EngineTensor::from_shape(shape, values),
-        TensorData::U32(values) => EngineTensor::from_shape(shape, values),
-        TensorData::U16(values) => EngineTensor::from_shape(shape, values),
-        TensorData::U8(values) => EngineTensor::from_shape(shape, values),
-        TensorData::Bool(values) => EngineTensor::from_shape(shape, values),
-        TensorData::Text(values) => {
+        Data::I16(values) => EngineTensor::from_shape(shape, values),
+        Data::I8(values) => EngineTensor::from_shape(shape, values),
+        Data::U64(values) => EngineTensor::from_shape(shape, values),
+        Data::U32(values) => EngineTensor::from_shape(shape, values),
+        Data::U16(values) => EngineTensor::from_shape(shape, values),
+        Data::U8(values) => EngineTensor::from_shape(shape, values),
+        Data::Bool(values) => EngineTensor::from_shape(shape, values),
+        Data::Text(values) => {
             let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
             tract_onnx::tract_hir::internal::tensor1(&values).into_shape(shape)
         }
@@ -218,7 +218,7 @@ pub(in crate::onnx) fn to_engine(tensor: &Tensor) -> TractResult<EngineTensor> {
 
 pub(in crate::onnx) fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
     let view = tensor.as_plain_ram()?;
-    let data: TensorData = match tensor.datum_type() {
+    let data: Data = match tensor.datum_type() {
         DatumType::F32 => view.as_slice::<f32>().ok()?.to_vec().into(),
         DatumType::F64 => view.as_slice::<f64>().ok()?.to_vec().into(),
         DatumType::I64 => view.as_slice::<i64>().ok()?.to_vec().into(),

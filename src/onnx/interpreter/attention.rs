@@ -1,7 +1,7 @@
 //! Attention, and what goes with it.
 
 use super::{
-    Dtype, Tensor, TensorData,
+    Data, Dtype, Tensor,
     call::Call,
     indexing::transposed,
     parts::concatenated,
@@ -124,7 +124,7 @@ impl Mask {
             return Ok(Mask { values: vec![0.0], shape: vec![1; 4] });
         };
         let values = match mask.data() {
-            TensorData::Bool(values) => {
+            Data::Bool(values) => {
                 values.iter().map(|v| if *v { 0.0 } else { f64::NEG_INFINITY }).collect()
             }
             _ => floats(mask)?,

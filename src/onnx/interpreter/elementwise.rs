@@ -1,7 +1,7 @@
 //! Operators that look at one element, or at two in the same place, at a time.
 
 use super::{
-    Dtype, Tensor, TensorData,
+    Data, Dtype, Tensor,
     call::Call,
     indexing,
     value::{
@@ -169,7 +169,7 @@ pub(super) fn compared(
 
 pub(super) fn equal(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
-    if let (TensorData::Text(x), TensorData::Text(y)) = (a.data(), b.data()) {
+    if let (Data::Text(x), Data::Text(y)) = (a.data(), b.data()) {
         let shape = indexing::broadcast(call, &[a.shape(), b.shape()])?;
         let left = indexing::places(a.shape(), &shape);
         let right = indexing::places(b.shape(), &shape);

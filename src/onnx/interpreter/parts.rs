@@ -1,7 +1,7 @@
 //! Operators that join tensors and cut them into parts.
 
 use super::{
-    Tensor, TensorData,
+    Data, Tensor,
     call::Call,
     indexing::{self, Lanes, coordinates, strides},
     value::{self, OperatorError, Outcome, all, ensure, one, pick, pick_or},
@@ -29,7 +29,7 @@ pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, Ope
         parts.push((start, lanes.size * lanes.inner));
         start += tensor.data().len();
     }
-    let data: Vec<&TensorData> = tensors.iter().map(|tensor| tensor.data()).collect();
+    let data: Vec<&Data> = tensors.iter().map(|tensor| tensor.data()).collect();
     let outer = shape.iter().take(axis).product::<usize>();
     let mut places = Vec::with_capacity(start);
     for outer in 0..outer {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{
-    Dtype, Tensor, TensorData,
+    Data, Dtype, Tensor,
     call::Call,
     indexing::{self, Lanes, coordinates, places, ravel, strides, transposed},
     value::{
@@ -16,7 +16,7 @@ pub(super) fn constant(call: &Call<'_>) -> Outcome {
         return Err(OperatorError::new("it has no value that is supported"));
     };
     let text = |text: &Vec<u8>| Box::<str>::from(String::from_utf8_lossy(text));
-    let scalar = |data: TensorData| value::tensor(&[], data);
+    let scalar = |data: Data| value::tensor(&[], data);
     one(match &*attribute.name {
         "value" => {
             let tensor = attribute.t.as_ref();
@@ -80,12 +80,12 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, OperatorError> {
         return Ok(x.clone());
     }
     let data = match (x.data(), to) {
-        (TensorData::Text(texts), _) if is_float(to) => {
+        (Data::Text(texts), _) if is_float(to) => {
             let parsed = texts.iter().map(|text| text.trim().parse::<f64>());
             let parsed: Result<Vec<f64>, _> = parsed.collect();
             from_floats(to, parsed.map_err(|_| OperatorError::new("a text is no number"))?)
         }
-        (TensorData::Text(texts), _) => {
+        (Data::Text(texts), _) => {
             let parsed: Result<Vec<i128>, _> =
                 texts.iter().map(|text| text.trim().parse::<i128>()).collect();
             value::from_wide(
@@ -118,14 +118,12 @@ fn written(x: &Tensor) -> Result<Vec<Box<str>>, OperatorError> {
         }
     };
     Ok(match x.data() {
-        TensorData::F32(values) => {
-            values.iter().map(|v| shown((*v).into(), v.to_string())).collect()
-        }
-        TensorData::F64(values) => values.iter().map(|v| shown(*v, v.to_string())).collect(),
-        TensorData::F16(values) => {
+        Data::F32(values) => values.iter().map(|v| shown((*v).into(), v.to_string())).collect(),
+        Data::F64(values) => values.iter().map(|v| shown(*v, v.to_string())).collect(),
+        Data::F16(values) => {
             values.iter().map(|v| shown(v.to_f32().into(), v.to_string())).collect()
         }
-        TensorData::Bool(values) => values.iter().map(|v| v.to_string().into()).collect(),
+        Data::Bool(values) => values.iter().map(|v| v.to_string().into()).collect(),
         _ => value::wide(x)?.iter().map(|value| value.to_string().into()).collect(),
     })
 }
@@ -183,7 +181,7 @@ pub(super) fn non_zero(call: &Call<'_>) -> Outcome {
 
 /// How two elements of a tensor stand to each other.
 fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, OperatorError> {
-    if let TensorData::Text(texts) = x.data() {
+    if let Data::Text(texts) = x.data() {
         return Ok(Box::new(move |a, b| texts[a].cmp(&texts[b])));
     }
     if is_float(x.dtype()) {

@@ -105,7 +105,7 @@ pub(super) fn transpose(call: &Call<'_>) -> Outcome {
 
 /// The bits as they are, under another type of the same width.
 pub(super) fn bit_cast(call: &Call<'_>) -> Outcome {
-    use super::TensorData as Data;
+    use super::Data;
     use crate::tensor::F16;
     let x = call.tensor(0)?;
     let to = value::dtype(call.int("to", 0))?;

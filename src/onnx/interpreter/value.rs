@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use tract_onnx::pb::TensorProto;
 
-use super::{Dtype, Tensor, TensorData};
+use super::{Data, Dtype, Tensor};
 use crate::tensor::F16;
 
 /// What a node takes or gives.
@@ -33,8 +33,8 @@ impl fmt::Display for OperatorError {
     }
 }
 
-impl From<crate::tensor::TensorError> for OperatorError {
-    fn from(error: crate::tensor::TensorError) -> OperatorError {
+impl From<crate::tensor::ShapeError> for OperatorError {
+    fn from(error: crate::tensor::ShapeError) -> OperatorError {
         OperatorError::new(error.to_string())
     }
 }
@@ -55,19 +55,19 @@ pub(super) use ensure;
 macro_rules! each {
     ($data:expr, $values:ident => $run:expr) => {
         match $data {
-            TensorData::F32($values) => $run,
-            TensorData::F64($values) => $run,
-            TensorData::F16($values) => $run,
-            TensorData::I64($values) => $run,
-            TensorData::I32($values) => $run,
-            TensorData::I16($values) => $run,
-            TensorData::I8($values) => $run,
-            TensorData::U64($values) => $run,
-            TensorData::U32($values) => $run,
-            TensorData::U16($values) => $run,
-            TensorData::U8($values) => $run,
-            TensorData::Bool($values) => $run,
-            TensorData::Text($values) => $run,
+            Data::F32($values) => $run,
+            Data::F64($values) => $run,
+            Data::F16($values) => $run,
+            Data::I64($values) => $run,
+            Data::I32($values) => $run,
+            Data::I16($values) => $run,
+            Data::I8($values) => $run,
+            Data::U64($values) => $run,
+            Data::U32($values) => $run,
+            Data::U16($values) => $run,
+            Data::U8($values) => $run,
+            Data::Bool($values) => $run,
+            Data::Text($values) => $run,
         }
     };
 }
@@ -86,7 +86,7 @@ pub(super) fn all(tensors: impl IntoIterator<Item = Tensor>) -> Outcome {
 const MOST_ELEMENTS: usize = 1 << 26;
 
 /// A tensor of this shape, which the elements fill.
-pub(super) fn tensor(shape: &[usize], data: TensorData) -> Result<Tensor, OperatorError> {
+pub(super) fn tensor(shape: &[usize], data: Data) -> Result<Tensor, OperatorError> {
     Ok(Tensor::new(shape, data)?)
 }
 
@@ -108,9 +108,9 @@ pub(super) fn is_float(dtype: Dtype) -> bool {
 /// The elements as 64-bit floats.
 pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, OperatorError> {
     Ok(match tensor.data() {
-        TensorData::F32(values) => values.iter().map(|v| f64::from(*v)).collect(),
-        TensorData::F64(values) => values.clone(),
-        TensorData::F16(values) => values.iter().map(|v| f64::from(v.to_f32())).collect(),
+        Data::F32(values) => values.iter().map(|v| f64::from(*v)).collect(),
+        Data::F64(values) => values.clone(),
+        Data::F16(values) => values.iter().map(|v| f64::from(v.to_f32())).collect(),
         _ => wide(tensor)?.into_iter().map(|value| value as f64).collect(),
     })
 }
@@ -118,15 +118,15 @@ pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, OperatorError> {
 /// The elements as wide integers.
 pub(super) fn wide(tensor: &Tensor) -> Result<Vec<i128>, OperatorError> {
     Ok(match tensor.data() {
-        TensorData::I64(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::I32(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::I16(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::I8(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U64(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U32(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U16(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U8(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::Bool(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I64(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I32(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I16(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I8(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U64(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U32(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U16(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U8(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::Bool(values) => values.iter().map(|v| i128::from(*v)).collect(),
         other => {
             return Err(OperatorError::new(format!("found {}, expected integers", other.dtype())));
         }
@@ -153,7 +153,7 @@ pub(super) fn mistyped(tensor: &Tensor, expected: &str) -> OperatorError {
 }
 
 /// 64-bit floats rounded to a type.
-pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> TensorData {
+pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> Data {
     match dtype {
         Dtype::F64 => values.into(),
         Dtype::F16 => values.into_iter().map(half).collect::<Vec<_>>().into(),
@@ -176,7 +176,7 @@ fn toward(near: f32, value: f64) -> u32 {
 }
 
 /// Wide integers wrapped to a type.
-pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> TensorData {
+pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> Data {
     macro_rules! wrapped {
         ($type:ty) => {
             values.into_iter().map(|value| value as $type).collect::<Vec<$type>>().into()
@@ -199,16 +199,16 @@ pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> TensorData {
 /// The elements at these places.
 // Texts are among the types.
 #[allow(clippy::clone_on_copy)]
-pub(super) fn pick(data: &TensorData, places: &[usize]) -> TensorData {
+pub(super) fn pick(data: &Data, places: &[usize]) -> Data {
     each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into())
 }
 
 /// The elements at these places, and others where there is none: the first of `fill`.
 pub(super) fn pick_or(
-    data: &TensorData,
+    data: &Data,
     places: &[Option<usize>],
-    fill: &TensorData,
-) -> Result<TensorData, OperatorError> {
+    fill: &Data,
+) -> Result<Data, OperatorError> {
     ensure!(data.dtype() == fill.dtype(), "found {}, expected {}", fill.dtype(), data.dtype());
     let joined = join(&[data, fill])?;
     let outside = data.len();
@@ -218,7 +218,7 @@ pub(super) fn pick_or(
 }
 
 /// The elements of several, one after the other.
-pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, OperatorError> {
+pub(super) fn join(parts: &[&Data]) -> Result<Data, OperatorError> {
     let Some((first, rest)) = parts.split_first() else {
         return Err(OperatorError::new("nothing to join"));
     };
@@ -227,7 +227,7 @@ pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, OperatorError> {
         macro_rules! extended {
             ($($variant:ident)*) => {
                 match (&mut joined, part) {
-                    $((TensorData::$variant(all), TensorData::$variant(more)) => {
+                    $((Data::$variant(all), Data::$variant(more)) => {
                         all.extend_from_slice(more);
                     })*
                     (all, more) => {
@@ -243,7 +243,7 @@ pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, OperatorError> {
 }
 
 /// Zeros, or empty texts.
-pub(super) fn zeros(dtype: Dtype, count: usize) -> TensorData {
+pub(super) fn zeros(dtype: Dtype, count: usize) -> Data {
     match dtype {
         Dtype::Text => vec![Box::<str>::from(""); count].into(),
         dtype => from_wide(dtype, vec![0; count]),
@@ -273,7 +273,7 @@ pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
             }
         };
     }
-    let data: TensorData = match dtype {
+    let data: Data = match dtype {
         Dtype::F32 => numbers!(f32, proto.float_data),
         Dtype::F64 => numbers!(f64, proto.double_data),
         Dtype::I64 => numbers!(i64, proto.int64_data),
@@ -285,20 +285,16 @@ pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
         Dtype::U32 => numbers!(u32, [0_u32; 0]),
         Dtype::U64 => numbers!(u64, [0_u64; 0]),
         Dtype::F16 => {
-            let bits: TensorData = numbers!(u16, proto.int32_data);
+            let bits: Data = numbers!(u16, proto.int32_data);
             match bits {
-                TensorData::U16(bits) => {
-                    bits.into_iter().map(F16::from_bits).collect::<Vec<_>>().into()
-                }
+                Data::U16(bits) => bits.into_iter().map(F16::from_bits).collect::<Vec<_>>().into(),
                 other => other,
             }
         }
         Dtype::Bool => {
-            let bits: TensorData = numbers!(u8, proto.int32_data);
+            let bits: Data = numbers!(u8, proto.int32_data);
             match bits {
-                TensorData::U8(bits) => {
-                    bits.into_iter().map(|bit| bit != 0).collect::<Vec<_>>().into()
-                }
+                Data::U8(bits) => bits.into_iter().map(|bit| bit != 0).collect::<Vec<_>>().into(),
                 other => other,
             }
         }

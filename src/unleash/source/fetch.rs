@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{data::Data, delta::Deltas, settings::SourceSettings};
 use crate::source::{
-    SourceError, chain,
+    self, chain,
     network::{Backoff, Changes, Client, Conditions, Failure, Fetched, jittered, url},
 };
 
@@ -56,14 +56,14 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, source::Error> {
         let client = Client::new(&settings.http, Some(("authorization", &settings.token)))?;
         let filtered = |path: &str| {
             let mut url = url::join(&settings.url, path)?;
             if !settings.filters.is_empty() {
                 url.query_pairs_mut().extend_pairs(&settings.filters);
             }
-            Ok::<_, SourceError>(url)
+            Ok::<_, source::Error>(url)
         };
         let headers = vec![
             ("unleash-client-spec", SPECIFICATION.to_owned()),
@@ -75,7 +75,7 @@ impl Connection {
         ];
         for (name, value) in &headers {
             HeaderValue::try_from(value).map_err(|error| {
-                SourceError::with_source(format!("header `{name}` cannot be sent"), error)
+                source::Error::with_source(format!("header `{name}` cannot be sent"), error)
             })?;
         }
         Ok(Connection {
@@ -193,7 +193,7 @@ impl Connection {
         if failure.status == Some(404) && !base.ends_with("/api") {
             let text =
                 format!("{}: expected the URL of an API, which ends in `/api`", failure.error);
-            failure.error = SourceError::new(text);
+            failure.error = source::Error::new(text);
         }
         failure
     }

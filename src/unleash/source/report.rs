@@ -20,7 +20,7 @@ use super::{
 use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
-        SourceError, chain,
+        self, chain,
         network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
@@ -86,7 +86,7 @@ impl UsageReport {
         settings: &SourceSettings,
         counted: PendingCounts,
         source: Cow<'static, str>,
-    ) -> Result<UsageReport, SourceError> {
+    ) -> Result<UsageReport, source::Error> {
         Ok(UsageReport {
             token: connection.client.key_changes(),
             client: connection.client.clone(),

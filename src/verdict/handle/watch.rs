@@ -90,7 +90,7 @@ impl<P, L> Verdict<P, L> {
     }
 
     /// The disagreements that were kept
-    /// ([`VerdictBuilder::show_disagreements`](crate::verdict::VerdictBuilder::show_disagreements)).
+    /// ([`Builder::show_disagreements`](crate::verdict::Builder::show_disagreements)).
     pub fn disagreements(&self) -> Disagreements {
         self.inner.state.lock().disagreements.all()
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::verdict::{
-    ClassCoverage, Counts, DriftJudgement, Health, LabelHealth, MetricJudgement, SampleRatio,
-    Tally, VerdictConfig,
+    ClassCoverage, Config, Counts, DriftJudgement, Health, LabelHealth, MetricJudgement,
+    SampleRatio, Tally,
     stats::{budget, drift, sample_ratio},
 };
 
@@ -29,7 +29,7 @@ const DRIFT: f64 = 0.05;
 /// Observations until the first of those looks; each later one comes when they have doubled.
 const FIRST_LOOK: u64 = 500;
 
-pub(super) fn of(config: &VerdictConfig, tally: &Tally, metrics: &[MetricJudgement]) -> Health {
+pub(super) fn of(config: &Config, tally: &Tally, metrics: &[MetricJudgement]) -> Health {
     let pairs = &tally.pairs;
     let mut health = Health {
         pairs: pairs.scored,
@@ -69,7 +69,7 @@ pub(super) fn of(config: &VerdictConfig, tally: &Tally, metrics: &[MetricJudgeme
     health
 }
 
-fn notes(config: &VerdictConfig, tally: &Tally, health: &mut Health) {
+fn notes(config: &Config, tally: &Tally, health: &mut Health) {
     let mut notes = Vec::new();
     if health.too_much_missing {
         notes.push(format!(
@@ -173,7 +173,7 @@ fn sample_ratio(tally: &Tally) -> Option<SampleRatio> {
     })
 }
 
-fn labels(config: &VerdictConfig, tally: &Tally) -> LabelHealth {
+fn labels(config: &Config, tally: &Tally) -> LabelHealth {
     let counts = &tally.labels;
     let ended = counts.joined.saturating_add(counts.expired);
     let uneven = counts.by_class.iter().find_map(|(version, classes)| uneven(version, classes));

@@ -1,11 +1,11 @@
 //! The recommendation over all metrics, and its reasons.
 
-use crate::verdict::{Finding, Health, MetricJudgement, Overall, Role, VerdictConfig};
+use crate::verdict::{Config, Finding, Health, MetricJudgement, Overall, Role};
 
 use super::words::{counted, percent};
 
 pub(super) fn of(
-    config: &VerdictConfig,
+    config: &Config,
     metrics: &[MetricJudgement],
     health: &Health,
 ) -> (Overall, Vec<String>) {

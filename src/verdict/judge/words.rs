@@ -1,6 +1,6 @@
 //! The sentence about each metric, for people.
 
-use crate::verdict::{Finding, MetricConfig, MetricJudgement, MetricKind, VerdictConfig};
+use crate::verdict::{Config, Finding, MetricConfig, MetricJudgement, MetricKind};
 
 /// `1,204 pairs`, `1 pair`.
 pub(super) fn counted(count: u64, what: &str) -> String {
@@ -60,11 +60,7 @@ fn number(kind: MetricKind, value: f64) -> String {
     }
 }
 
-pub(super) fn sentence(
-    config: &VerdictConfig,
-    metric: &MetricConfig,
-    judged: &MetricJudgement,
-) -> String {
+pub(super) fn sentence(config: &Config, metric: &MetricConfig, judged: &MetricJudgement) -> String {
     let candidate = &config.candidate;
     let champion = config.champion.as_deref().unwrap_or("the champion");
     let name = &metric.name;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     compare::{Agreement, Comparison, Run, Slices, key::KeyHash, measure, sink::UNREPORTED},
-    model::{ModelError, ModelErrorKind},
+    model::{ErrorKind, ModelError},
     prediction_id::PredictionId,
     shadow::DropCause,
     value::Value,
@@ -96,14 +96,14 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
-const KINDS: [ModelErrorKind; 7] = [
-    ModelErrorKind::InvalidInput,
-    ModelErrorKind::Failed,
-    ModelErrorKind::Panicked,
-    ModelErrorKind::NonFinite,
-    ModelErrorKind::Deadline,
-    ModelErrorKind::NotLoaded,
-    ModelErrorKind::Overloaded,
+const KINDS: [ErrorKind; 7] = [
+    ErrorKind::InvalidInput,
+    ErrorKind::Failed,
+    ErrorKind::Panicked,
+    ErrorKind::NonFinite,
+    ErrorKind::Deadline,
+    ErrorKind::NotLoaded,
+    ErrorKind::Overloaded,
 ];
 
 pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String> {
@@ -160,7 +160,7 @@ fn run<P: DeserializeOwned>(run: RecordedRun, side: &str) -> Result<Run<P>, Stri
             let kind = error.kind.as_deref().unwrap_or_default();
             let kind = KINDS.into_iter().find(|known| known.as_str() == kind);
             let message = error.message.unwrap_or_default();
-            Err(ModelError::of_kind(kind.unwrap_or(ModelErrorKind::Failed), message))
+            Err(ModelError::of_kind(kind.unwrap_or(ErrorKind::Failed), message))
         }
         (None, Some(output)) => Ok(serde_json::from_str(output.get())
             .map_err(|error| format!("{side}.output: {error}"))?),

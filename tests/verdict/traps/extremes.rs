@@ -125,7 +125,7 @@ fn closures_that_panic_count_as_the_worst_and_stop_nothing() {
 
 #[test]
 fn what_cannot_be_asked_is_refused_with_the_field_that_is_wrong() {
-    let refused = |builder: VerdictBuilder<i64, i64>| builder.build().unwrap_err().to_string();
+    let refused = |builder: verdict::Builder<i64, i64>| builder.build().unwrap_err().to_string();
     assert_eq!(
         refused(builder().metric(Metric::failures().margin(f64::NAN))),
         "metric: found margin of `failures`: NaN, expected from 0 to half the bound (a limit: to the bound)"

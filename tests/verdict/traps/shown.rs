@@ -14,7 +14,7 @@ fn a_slice_in_which_the_candidate_is_worse_is_named_and_rolls_nothing_back() {
     for user in 0..4_000_u64 {
         // In one half it fails now and then, in the other the champion does.
         let fails = user % 40 < 2;
-        let failed = Err(ModelErrorKind::Failed);
+        let failed = Err(ErrorKind::Failed);
         verdict.record(&match (fails, user % 2) {
             (true, 0) => pair(user, Ok(0), failed),
             (true, _) => pair(user, failed, Ok(0)),

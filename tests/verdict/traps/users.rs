@@ -6,7 +6,7 @@ use super::*;
 fn a_user_is_scored_once_and_one_without_a_key_never() {
     let verdict = builder().metric(Metric::failures()).build().unwrap();
     for request in 0..50 {
-        let mut comparison = pair(request, Ok(1), Err(ModelErrorKind::Failed));
+        let mut comparison = pair(request, Ok(1), Err(ErrorKind::Failed));
         comparison.key_hash = Some(key(request % 5));
         assert_eq!(verdict.wants(&key(request % 5), Duration::ZERO), request < 5);
         verdict.record(&comparison);
