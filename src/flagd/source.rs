@@ -214,7 +214,7 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<SourceSe
         let before = documents.delivered();
         let opened = Instant::now();
         let ended = stream.follow(&mut documents).await;
-        // What a stream is well for is that it brings flags, or lasts.
+        // A stream has worked once it has brought flags.
         let was_well = documents.delivered() != before;
         if was_well {
             backoff.reset();

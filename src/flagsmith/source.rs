@@ -84,9 +84,8 @@ impl Source {
         self
     }
 
-    /// The client-side key by which the real-time service knows the environment. Otherwise it is
-    /// taken from the environment document, which is the same key, and the service is listened to
-    /// from the first document on.
+    /// The client-side key by which the real-time service knows the environment. Otherwise the key is
+    /// taken from the environment document, and listening begins once the first document has arrived.
     pub fn client_key(mut self, key: impl Into<Box<str>>) -> Source {
         self.settings.client_key = Some(crate::source::network::Secret::new(key));
         self
@@ -113,8 +112,19 @@ impl Source {
         self
     }
 
-    /// Changes the environment key while the source runs: the handle is to be kept before the source is given
-    /// away.
+    /// A handle that replaces the server-side key while the source runs. Take it before the source is moved
+    /// into the builder. A key that does not begin with `ser.` is refused, and the old one stays.
+    ///
+    /// ```no_run
+    /// use modelgate::{Flags, flagsmith};
+    ///
+    /// let source = flagsmith::Source::new("ser.old");
+    /// let key = source.key_handle();
+    /// let flags = Flags::builder().source(source).build()?;
+    /// // Later, when the secret store has a new key:
+    /// key.set("ser.new")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key_handle(&self) -> KeyHandle {
         KeyHandle::new(&self.settings.key, settings::check_key)
     }
@@ -127,8 +137,8 @@ impl Source {
         interval => settings.interval;
 
         /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
-        /// 5 minutes otherwise. Each pause is cut by up to a half at random. What will hardly mend
-        /// itself, a key that is refused for instance, is tried again at the longest pause.
+        /// 5 minutes otherwise. Each pause is cut by up to a half at random. A failure that is
+        /// unlikely to pass, such as a key that is refused, is retried at the longest pause.
         retry => settings.retry;
 
         /// How long the real-time service may be silent before its connection counts as dead;

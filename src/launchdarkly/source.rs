@@ -1,4 +1,4 @@
-//! Flags of LaunchDarkly, by its stream, and what it is told of their use.
+//! Flags of LaunchDarkly, streamed or polled, and the events that report their use.
 
 mod data;
 mod events;
@@ -125,13 +125,14 @@ impl Source {
         self
     }
 
-    /// For custom events, and for evaluation in LaunchDarkly's own terms. Taken before the source is
-    /// given away.
+    /// A client for custom events, and for evaluation in LaunchDarkly's own terms. Take it before the
+    /// source is moved into the builder.
     pub fn client(&self) -> Client {
         Client::new(Arc::clone(&self.client_state))
     }
 
-    /// Changes the SDK key while the source runs.
+    /// A handle that replaces the SDK key while the source runs. Take it before the source is moved into
+    /// the builder.
     ///
     /// ```no_run
     /// use modelgate::{Flags, launchdarkly};
@@ -139,7 +140,7 @@ impl Source {
     /// let source = launchdarkly::Source::new("sdk-old");
     /// let key = source.key_handle();
     /// let flags = Flags::builder().source(source).build()?;
-    /// // Later, when the secret store says so:
+    /// // Later, when the secret store has a new key:
     /// key.set("sdk-new")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

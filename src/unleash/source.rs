@@ -95,7 +95,7 @@ impl Source {
         self
     }
 
-    /// Only the flags whose names begin so.
+    /// Only the flags whose names begin with this prefix.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Source {
         self.settings.filters.push(("namePrefix", prefix.into()));
         self
@@ -114,8 +114,8 @@ impl Source {
         self
     }
 
-    /// Reports with the usage what these routers count, so that the server can set it beside the
-    /// flags: its impact metrics. Labels are completed by `appName` and, where the token says it,
+    /// Reports, along with usage, what these routers count: the server shows it beside the flags as
+    /// impact metrics. Labels are completed by `appName` and, where the token says it,
     /// `environment`. Nothing is reported while [`metrics`](Source::metrics) is `None`.
     ///
     /// ```no_run
@@ -138,8 +138,8 @@ impl Source {
         self
     }
 
-    /// Changes the token while the source runs: the handle is to be kept before the source is given
-    /// away.
+    /// A handle that replaces the token while the source runs. Take it before the source is moved into
+    /// the builder.
     pub fn token_handle(&self) -> KeyHandle {
         KeyHandle::new(&self.settings.token, |_| Ok(()))
     }
