@@ -9,7 +9,7 @@ use modelgate::{
     PredictionId, Version,
     compare::{Agreement, Comparison, Run, key::KeyHasher, sink::ComparisonSink},
     router::{AnswerObserver, LiveAnswer},
-    verdict::{Metric, Unit, Verdict, VerdictBuilder},
+    verdict::{self, Metric, Unit, Verdict},
 };
 
 const PAIRS: usize = 20_000;
@@ -28,12 +28,12 @@ fn pairs() -> Vec<Comparison<i64>> {
     (0..PAIRS).map(pair).collect()
 }
 
-fn builder() -> VerdictBuilder<i64, i64> {
+fn builder() -> verdict::Builder<i64, i64> {
     Verdict::builder("v2").against("v1").metric(Metric::failures()).metric(Metric::disagreement())
 }
 
 /// A verdict in which every pair counts and that has met as many as it keeps.
-fn warm(builder: VerdictBuilder<i64, i64>, pairs: &[Comparison<i64>]) -> Verdict<i64, i64> {
+fn warm(builder: verdict::Builder<i64, i64>, pairs: &[Comparison<i64>]) -> Verdict<i64, i64> {
     let verdict = builder.unit(Unit::Request).open_labels(PAIRS / 2).build().unwrap();
     pairs.iter().for_each(|pair| verdict.record(pair));
     verdict

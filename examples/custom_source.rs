@@ -23,7 +23,7 @@ use modelgate::{
     Context, FlagSet, FlagSource, Flags,
     flag::store::SourceState,
     flagd::Flagd,
-    source::{FlagUpdates, SourceError, Subscription},
+    source::{self, FlagUpdates, Subscription},
 };
 
 /// A folder with one flagd flag in each file.
@@ -36,7 +36,7 @@ impl FlagSource for FolderSource {
         "folder".into()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         // The first look happens here, so that a router is ready as soon as it is built.
         let mut seen = HashMap::new();
         sink.replace(FlagSet::new());
@@ -76,7 +76,7 @@ fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagUpdates) {
     // Trouble is reported, and what was good stays in force.
     let flags = match read() {
         Ok(flags) => flags,
-        Err(error) => return sink.report(SourceError::with_source("folder not read", error)),
+        Err(error) => return sink.report(source::Error::with_source("folder not read", error)),
     };
     let present: HashSet<String> = flags.iter().map(|(key, _)| key.clone()).collect();
     let mut all_good = true;
@@ -90,7 +90,7 @@ fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagUpdates) {
                 seen.insert(key, text);
             }
             Err(problem) => {
-                sink.report(SourceError::new(problem.to_string()));
+                sink.report(source::Error::new(problem.to_string()));
                 all_good = false;
             }
         }

@@ -31,7 +31,7 @@ use modelgate::{
     Model,
     model::FiniteOutput,
     onnx::{self, NonFiniteInput},
-    tensor::{F16, Tensor, TensorData, Tensors},
+    tensor::{Data, F16, Tensor, Tensors},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -232,7 +232,7 @@ fn read(shape: Vec<usize>, datatype: &str, values: &[Value]) -> Result<Tensor, B
             integer.and_then(|integer| T::try_from(integer).ok())
         })
     }
-    let data: TensorData = match datatype {
+    let data: Data = match datatype {
         "BOOL" => each(values, "true or false", |value| match value.as_u64() {
             Some(bit @ 0..=1) => Some(bit == 1),
             _ => value.as_bool(),
@@ -274,19 +274,19 @@ fn write(name: &str, tensor: &Tensor) -> NamedTensor {
             .collect()
     }
     let (datatype, data) = match tensor.data() {
-        TensorData::Bool(values) => ("BOOL", each(values)),
-        TensorData::U8(values) => ("UINT8", each(values)),
-        TensorData::U16(values) => ("UINT16", each(values)),
-        TensorData::U32(values) => ("UINT32", each(values)),
-        TensorData::U64(values) => ("UINT64", each(values)),
-        TensorData::I8(values) => ("INT8", each(values)),
-        TensorData::I16(values) => ("INT16", each(values)),
-        TensorData::I32(values) => ("INT32", each(values)),
-        TensorData::I64(values) => ("INT64", each(values)),
-        TensorData::F16(values) => ("FP16", floats(values.iter().map(|v| f64::from(v.to_f32())))),
-        TensorData::F32(values) => ("FP32", floats(values.iter().map(|v| f64::from(*v)))),
-        TensorData::F64(values) => ("FP64", floats(values.iter().copied())),
-        TensorData::Text(values) => ("BYTES", values.iter().map(|v| (&**v).into()).collect()),
+        Data::Bool(values) => ("BOOL", each(values)),
+        Data::U8(values) => ("UINT8", each(values)),
+        Data::U16(values) => ("UINT16", each(values)),
+        Data::U32(values) => ("UINT32", each(values)),
+        Data::U64(values) => ("UINT64", each(values)),
+        Data::I8(values) => ("INT8", each(values)),
+        Data::I16(values) => ("INT16", each(values)),
+        Data::I32(values) => ("INT32", each(values)),
+        Data::I64(values) => ("INT64", each(values)),
+        Data::F16(values) => ("FP16", floats(values.iter().map(|v| f64::from(v.to_f32())))),
+        Data::F32(values) => ("FP32", floats(values.iter().map(|v| f64::from(*v)))),
+        Data::F64(values) => ("FP64", floats(values.iter().copied())),
+        Data::Text(values) => ("BYTES", values.iter().map(|v| (&**v).into()).collect()),
         other => ("?", vec![format!("{} elements", other.dtype()).into()]),
     };
     NamedTensor {

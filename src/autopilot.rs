@@ -1,19 +1,21 @@
-//! Rolling a candidate out by itself: forward only on evidence, back at once, over a whole fleet.
+//! Automatic rollouts: forward only on evidence, back at once, over a whole fleet.
 //!
-//! A vendor's flag says who *may* get the candidate. An [`Autopilot`] says how many of them do: 5 %,
+//! A vendor's flag says who *may* get the candidate. An [`Autopilot`] decides how many of them do: 5 %,
 //! then 25 %, then 50 %, then all, each step only once the evidence shows that the candidate is not
 //! worse by more than was allowed. It can only lower what the flag gives. The vendor's kill switch,
-//! [`block`](crate::ModelRouter::block) and [`pin`](crate::ModelRouter::pin) are stronger than it.
+//! [`block`](crate::ModelRouter::block) and [`pin`](crate::ModelRouter::pin) override it; while one of
+//! them does, live answers are no evidence.
 //!
-//! Who is let through is [drawn](draw) by the targeting key. A user once let through stays so while the
-//! share grows. One who is held back is answered by the fallback version, with the cause
+//! Who is let through is [drawn](draw) by the targeting key. A user who is let through stays so while
+//! the share grows. One who is held back is answered by the fallback version, with the cause
 //! [`HeldBack`](crate::FallbackCause::HeldBack), which is no failure and no alarm; the vendor
 //! hears of no exposure.
 //!
 //! The replicas of a service agree through one small document in a [`StateStore`](store::StateStore),
-//! replaced by compare-and-swap, and one tally each, which add up. No request ever waits for any of it.
+//! replaced by compare-and-swap, and through one tally each, which add up. No request waits for any of
+//! it.
 //!
-//! The guide has the whole of it: [rolling out by itself](crate::guide::autopilot).
+//! The [guide](crate::guide::autopilot) explains phases, gates and limits.
 
 #[cfg(any(feature = "http", feature = "object-store"))]
 mod background;
@@ -40,26 +42,18 @@ mod transition;
 pub mod writer;
 
 pub use self::{
-    builder::AutopilotBuilder,
+    builder::Builder,
     command::CommandError,
-    error::AutopilotError,
+    error::Error,
     evidence::Evidence,
     gate::{Gate, GateOutcome, GateReport},
     handle::Autopilot,
     phase::{Phase, Running},
     plan::{OnNoData, OnUndecided, OnWorse},
     stage::{Share, Stage},
-    status::{AutopilotStatus, StageProgress, StageStatus},
+    status::{StageProgress, StageStatus, Status},
     sums::{Findings, MetricFinding, MetricRole, MetricSum},
     transition::{Cause, Mismatch, Transition, verify, verify_history},
 };
 pub use crate::router::clamp::{ExplainedClamp, draw};
-
-/// Bytes in hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+use crate::verdict::hex;

@@ -5,6 +5,7 @@ mod comparator;
 mod comparison;
 mod cosine_similarity;
 pub mod key;
+pub(crate) mod measure;
 mod probability_distance;
 mod same_label;
 pub mod sink;

@@ -50,7 +50,7 @@ pub use self::{
     evaluation::{BorrowedDetails, ErrorCode, EvaluationDetails, EvaluationTrace, TraceStep},
     evaluation_counts::{EvaluationCount, EvaluationCounts},
     memory::DocumentTooLarge,
-    problem::{DocumentError, FlagProblem, ProblemSeverity},
+    problem::{DocumentError, Problem, ProblemSeverity},
     value_type::ValueType,
 };
 use crate::{

@@ -118,7 +118,7 @@ use std::sync::Arc;
 pub use self::source::Source;
 use self::tree::FlagdOptions;
 use crate::{
-    flag::{DocumentError, Flag, FlagProblem, FlagSet, MemoryLimit},
+    flag::{DocumentError, Flag, FlagSet, MemoryLimit, Problem},
     value::Map,
 };
 
@@ -197,7 +197,7 @@ impl Flagd {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn compile_flag(&self, key: &str, text: &str) -> Result<Flag, FlagProblem> {
+    pub fn compile_flag(&self, key: &str, text: &str) -> Result<Flag, Problem> {
         document::compile_flag(&self.settings, self.memory, key, text)
     }
 }

@@ -170,7 +170,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, FlagProblem, FlagSet, MemoryLimit, Request},
+    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Problem, Request},
     value::Map,
 };
 
@@ -286,7 +286,7 @@ impl Flagsmith {
     ///
     /// # Errors
     /// What is wrong with the feature, and where; or that the set is not one of Flagsmith's.
-    pub fn with_feature(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_feature(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, Problem> {
         let segments = segments_of(flags)?;
         let flag = document::feature(&segments.environment, "", text)?;
         let key = flag.key().to_owned();
@@ -300,7 +300,7 @@ impl Flagsmith {
     ///
     /// # Errors
     /// What is wrong with the segment, and where; or that the set is not one of Flagsmith's.
-    pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, Problem> {
         let segments = segments_of(flags)?;
         let segment = document::segment_by_itself(&segments.environment, text)?;
         let flags = without_problems_of_segment(flags, segments, &segment.id);
@@ -372,10 +372,10 @@ fn clock() -> &'static dyn Clock {
     &*CLOCK
 }
 
-fn segments_of(flags: &FlagSet) -> Result<&Segments, FlagProblem> {
+fn segments_of(flags: &FlagSet) -> Result<&Segments, Problem> {
     flags.shared().ok_or_else(|| {
         let expected = "a set that Flagsmith's dialect compiled";
-        FlagProblem::rejected("", "", "another set of flags", expected)
+        Problem::rejected("", "", "another set of flags", expected)
     })
 }
 
@@ -384,7 +384,7 @@ fn without_problems_of_segment(flags: &FlagSet, segments: &Segments, id: &str) -
     let Some(path) = segments.refused_at(id) else {
         return flags.clone();
     };
-    let inside = |problem: &&FlagProblem| match problem.path.strip_prefix(path) {
+    let inside = |problem: &&Problem| match problem.path.strip_prefix(path) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
         None => false,
     };

@@ -158,7 +158,7 @@ pub(crate) use self::{
 };
 use crate::{
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, Flag, FlagProblem, FlagSet, MemoryLimit, Outcomes},
+    flag::{DocumentError, EvaluationCounts, Flag, FlagSet, MemoryLimit, Outcomes, Problem},
 };
 
 /// Reads LaunchDarkly flag data.
@@ -282,7 +282,7 @@ impl LaunchDarkly {
     ///
     /// # Errors
     /// What is wrong with it, and where; `set` stays good.
-    pub fn with_flag(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, FlagProblem> {
+    pub fn with_flag(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, Problem> {
         document::with_flag(self, set, key, text)
     }
 
@@ -291,12 +291,7 @@ impl LaunchDarkly {
     ///
     /// # Errors
     /// What is wrong with it, and where; `set` stays good.
-    pub fn with_segment(
-        &self,
-        set: &FlagSet,
-        key: &str,
-        text: &str,
-    ) -> Result<FlagSet, FlagProblem> {
+    pub fn with_segment(&self, set: &FlagSet, key: &str, text: &str) -> Result<FlagSet, Problem> {
         document::with_segment(self, set, key, text)
     }
 

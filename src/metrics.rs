@@ -19,12 +19,11 @@ use parking_lot::{Condvar, Mutex};
 
 pub use self::{autopilot::publish_autopilot_metrics, sources::publish_source_metrics};
 use crate::{
-    autopilot::AutopilotStatus,
-    compare::sink::SinkCounts,
+    compare::sink,
     flag::store::FlagsStatus,
     latency::Latency,
     router::{RouterStats, stats::VersionState},
-    shadow::{DropCause, ShadowCounts},
+    shadow::{self, DropCause},
 };
 
 /// Publishes what `stats` says to the installed recorder, under the label `router`.
@@ -90,19 +89,19 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
     // Several policies may run one candidate: its figures are their sum.
     let all: Vec<_> = stats.shadows.iter().flat_map(|shadow| &shadow.candidates).collect();
     for (place, first) in all.iter().enumerate() {
-        let same = |other: &&&ShadowCounts| other.candidate() == first.candidate();
+        let same = |other: &&&shadow::Counts| other.candidate() == first.candidate();
         if all.iter().take(place).any(|other| same(&other)) {
             continue;
         }
-        let sum = |count: &dyn Fn(&ShadowCounts) -> u64| -> u64 {
+        let sum = |count: &dyn Fn(&shadow::Counts) -> u64| -> u64 {
             all.iter().filter(same).map(|counts| count(counts)).sum()
         };
         let candidate = ("candidate", first.candidate().to_string());
         let router = ("router", router.clone());
         for (agreement, count) in [
-            ("agreed", sum(&ShadowCounts::agreed)),
-            ("disagreed", sum(&ShadowCounts::disagreed)),
-            ("not_compared", sum(&ShadowCounts::not_compared)),
+            ("agreed", sum(&shadow::Counts::agreed)),
+            ("disagreed", sum(&shadow::Counts::disagreed)),
+            ("not_compared", sum(&shadow::Counts::not_compared)),
         ] {
             let labels = [router.clone(), candidate.clone(), ("agreement", agreement.to_owned())];
             counter("modelgate_shadows_completed_total", labels, count);
@@ -139,7 +138,7 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
 fn publish_sinks(router: &str, stats: &RouterStats) {
     let waiting: usize = stats.shadows.iter().map(|line| line.waiting).sum();
     metrics::gauge!("modelgate_shadows_waiting", "router" => router.to_owned()).set(waiting as f64);
-    let sum = |count: fn(&SinkCounts) -> u64| stats.shadows.iter().map(|s| count(&s.sinks)).sum();
+    let sum = |count: fn(&sink::Counts) -> u64| stats.shadows.iter().map(|s| count(&s.sinks)).sum();
     for (outcome, count) in [
         ("recorded", sum(|sinks| sinks.recorded)),
         ("dropped", sum(|sinks| sinks.dropped)),
@@ -237,7 +236,7 @@ impl MetricsReporter {
     /// When the operating system refuses a thread.
     pub fn start_autopilot(
         every: Duration,
-        status: impl Fn() -> AutopilotStatus + Send + 'static,
+        status: impl Fn() -> crate::autopilot::Status + Send + 'static,
     ) -> io::Result<MetricsReporter> {
         MetricsReporter::keep(every, move || publish_autopilot_metrics(&status()))
     }

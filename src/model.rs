@@ -15,11 +15,11 @@ pub use self::{
     acceptance::{Acceptance, AcceptanceError},
     batched::{Batched, BatchedStats},
     classification::Label,
-    error::ModelErrorKind,
+    error::ErrorKind,
     finite_output::FiniteOutput,
     function::FnModel,
     lazy::{LazyLoadError, LazyModel},
 };
 pub(crate) use self::{classification::Classification, error::ModelError, interface::Model};
 #[cfg(feature = "async")]
-pub use crate::router::future::model::{AsyncFnModel, ModelFuture, async_model_with};
+pub use crate::router::future::model::{AsyncFnModel, PredictFuture, async_model_with};

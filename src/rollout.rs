@@ -2,4 +2,4 @@
 
 pub(crate) mod definition;
 
-pub use self::definition::{AttributeCondition, Condition, RolloutError, Schedule, Shares};
+pub use self::definition::{AttributeCondition, Condition, Error, Schedule, Shares};

@@ -21,10 +21,10 @@ pub(crate) use self::scope::AccountHandle;
 pub(crate) use self::scope::Marked;
 pub use self::{
     budget::Budget,
-    counts::{DropCause, ShadowCounts},
+    counts::{Counts, DropCause},
     dropped::Dropped,
-    line::ShadowStats,
-    policy::ShadowError,
+    line::Stats,
+    policy::Error,
     scope::is_shadow,
 };
 pub(crate) use self::{

@@ -48,6 +48,8 @@ mod polled;
 pub(crate) mod reporting;
 #[cfg(feature = "http")]
 mod saver;
+#[cfg(feature = "http")]
+mod setters;
 mod sink;
 mod subscription;
 #[cfg(test)]
@@ -68,10 +70,12 @@ pub use self::network::{HttpSettings, KeyHandle};
 pub(crate) use self::network::{Meter, NetworkSlot};
 #[cfg(feature = "async")]
 pub use self::polled::Polled;
+#[cfg(feature = "http")]
+pub(crate) use self::setters::setters;
 pub use self::{
-    closure::{SourceFn, source_fn},
+    closure::{FnSource, source_fn},
     environment::EnvironmentSource,
-    error::SourceError,
+    error::Error,
     last_known_good::{LastKnownGood, LastKnownGoodError, LastKnownGoodFlags},
     sink::FlagUpdates,
     subscription::Subscription,
@@ -92,9 +96,9 @@ fn default_dialect() -> Box<dyn Dialect> {
 
 /// Calls the dialect, which may be the user's code.
 #[cfg(any(feature = "file", feature = "http"))]
-fn compile(dialect: &dyn Dialect, text: &str) -> Result<FlagSet, SourceError> {
+fn compile(dialect: &dyn Dialect, text: &str) -> Result<FlagSet, Error> {
     match crate::contain::contained(|| dialect.compile(without_mark(text))) {
         Some(compiled) => Ok(compiled?),
-        None => Err(SourceError::new("the dialect panicked")),
+        None => Err(Error::new("the dialect panicked")),
     }
 }

@@ -61,7 +61,7 @@ impl fmt::Display for Dtype {
 /// The elements of a [`Tensor`], in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum TensorData {
+pub enum Data {
     /// 32-bit floats.
     F32(Vec<f32>),
     /// 64-bit floats.
@@ -90,23 +90,23 @@ pub enum TensorData {
     Text(Vec<Box<str>>),
 }
 
-impl TensorData {
+impl Data {
     /// The number of elements.
     pub fn len(&self) -> usize {
         match self {
-            TensorData::F32(values) => values.len(),
-            TensorData::F64(values) => values.len(),
-            TensorData::I64(values) => values.len(),
-            TensorData::I32(values) => values.len(),
-            TensorData::F16(values) => values.len(),
-            TensorData::I16(values) => values.len(),
-            TensorData::I8(values) => values.len(),
-            TensorData::U64(values) => values.len(),
-            TensorData::U32(values) => values.len(),
-            TensorData::U16(values) => values.len(),
-            TensorData::U8(values) => values.len(),
-            TensorData::Bool(values) => values.len(),
-            TensorData::Text(values) => values.len(),
+            Data::F32(values) => values.len(),
+            Data::F64(values) => values.len(),
+            Data::I64(values) => values.len(),
+            Data::I32(values) => values.len(),
+            Data::F16(values) => values.len(),
+            Data::I16(values) => values.len(),
+            Data::I8(values) => values.len(),
+            Data::U64(values) => values.len(),
+            Data::U32(values) => values.len(),
+            Data::U16(values) => values.len(),
+            Data::U8(values) => values.len(),
+            Data::Bool(values) => values.len(),
+            Data::Text(values) => values.len(),
         }
     }
 
@@ -118,19 +118,19 @@ impl TensorData {
     /// The element type.
     pub fn dtype(&self) -> Dtype {
         match self {
-            TensorData::F32(_) => Dtype::F32,
-            TensorData::F64(_) => Dtype::F64,
-            TensorData::I64(_) => Dtype::I64,
-            TensorData::I32(_) => Dtype::I32,
-            TensorData::F16(_) => Dtype::F16,
-            TensorData::I16(_) => Dtype::I16,
-            TensorData::I8(_) => Dtype::I8,
-            TensorData::U64(_) => Dtype::U64,
-            TensorData::U32(_) => Dtype::U32,
-            TensorData::U16(_) => Dtype::U16,
-            TensorData::U8(_) => Dtype::U8,
-            TensorData::Bool(_) => Dtype::Bool,
-            TensorData::Text(_) => Dtype::Text,
+            Data::F32(_) => Dtype::F32,
+            Data::F64(_) => Dtype::F64,
+            Data::I64(_) => Dtype::I64,
+            Data::I32(_) => Dtype::I32,
+            Data::F16(_) => Dtype::F16,
+            Data::I16(_) => Dtype::I16,
+            Data::I8(_) => Dtype::I8,
+            Data::U64(_) => Dtype::U64,
+            Data::U32(_) => Dtype::U32,
+            Data::U16(_) => Dtype::U16,
+            Data::U8(_) => Dtype::U8,
+            Data::Bool(_) => Dtype::Bool,
+            Data::Text(_) => Dtype::Text,
         }
     }
 }
@@ -146,12 +146,12 @@ impl TensorData {
 ///
 /// let error = Tensor::new([2, 3], vec![1.0_f32]).unwrap_err();
 /// assert_eq!(error.to_string(), "shape [2, 3]: found 1 value, expected 6 values");
-/// # Ok::<(), modelgate::tensor::TensorError>(())
+/// # Ok::<(), modelgate::tensor::ShapeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     shape: Box<[usize]>,
-    data: TensorData,
+    data: Data,
 }
 
 impl Tensor {
@@ -160,26 +160,23 @@ impl Tensor {
     /// # Errors
     ///
     /// When the number of elements is not the product of the shape.
-    pub fn new(
-        shape: impl Into<Vec<usize>>,
-        data: impl Into<TensorData>,
-    ) -> Result<Tensor, TensorError> {
+    pub fn new(shape: impl Into<Vec<usize>>, data: impl Into<Data>) -> Result<Tensor, ShapeError> {
         let (shape, data) = (shape.into(), data.into());
         let expected = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
         if expected != Some(data.len()) {
-            return Err(TensorError { shape, found: data.len(), expected });
+            return Err(ShapeError { shape, found: data.len(), expected });
         }
         Ok(Tensor { shape: shape.into(), data })
     }
 
     /// A tensor of rank 1.
-    pub fn vector(data: impl Into<TensorData>) -> Tensor {
+    pub fn vector(data: impl Into<Data>) -> Tensor {
         let data = data.into();
         Tensor { shape: Box::new([data.len()]), data }
     }
 
     /// A tensor of shape `[1, n]`: one row of a batch.
-    pub fn row(data: impl Into<TensorData>) -> Tensor {
+    pub fn row(data: impl Into<Data>) -> Tensor {
         let data = data.into();
         Tensor { shape: Box::new([1, data.len()]), data }
     }
@@ -190,12 +187,12 @@ impl Tensor {
     }
 
     /// The elements, in row-major order.
-    pub fn data(&self) -> &TensorData {
+    pub fn data(&self) -> &Data {
         &self.data
     }
 
     /// The elements, taken out.
-    pub fn into_data(self) -> TensorData {
+    pub fn into_data(self) -> Data {
         self.data
     }
 
@@ -207,16 +204,16 @@ impl Tensor {
 
 macro_rules! elements {
     ($($variant:ident, $type:ty, $access:ident;)*) => {
-        $(impl From<Vec<$type>> for TensorData {
-            fn from(values: Vec<$type>) -> TensorData {
-                TensorData::$variant(values)
+        $(impl From<Vec<$type>> for Data {
+            fn from(values: Vec<$type>) -> Data {
+                Data::$variant(values)
             }
         })*
         impl Tensor {
             $(#[doc = concat!("The elements, if they are `", stringify!($type), "`.")]
             pub fn $access(&self) -> Option<&[$type]> {
                 match &self.data {
-                    TensorData::$variant(values) => Some(values),
+                    Data::$variant(values) => Some(values),
                     _ => None,
                 }
             })*
@@ -241,13 +238,13 @@ elements! {
 
 /// A shape and a number of elements that do not go together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorError {
+pub struct ShapeError {
     shape: Vec<usize>,
     found: usize,
     expected: Option<usize>,
 }
 
-impl fmt::Display for TensorError {
+impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.found == 1 { "" } else { "s" };
         write!(f, "shape {:?}: found {} value{plural}, expected ", self.shape, self.found)?;
@@ -259,7 +256,7 @@ impl fmt::Display for TensorError {
     }
 }
 
-impl Error for TensorError {}
+impl Error for ShapeError {}
 
 /// Tensors by name, in order: what a graph of several inputs takes, and what it gives.
 ///

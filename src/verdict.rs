@@ -1,10 +1,11 @@
 //! Is the candidate better, worse, equal, or not known yet?
 //!
-//! A verdict is made of three parts, each usable alone:
+//! A [`Verdict`] collects what the shadows answered and says so at any time. The guide
+//! [explains it](crate::guide::verdict) from the beginning. Below it are three parts, each usable alone:
 //!
 //! - [`stats`]: the numbers, pure functions;
 //! - [`Tally`]: what was counted, whole numbers that add up over processes and restarts;
-//! - [`judge`]: from a [`VerdictConfig`] and a [`Tally`] to a [`Judgement`], the same bits for the
+//! - [`judge`]: from a [`Config`] and a [`Tally`] to a [`Judgement`], the same bits for the
 //!   same sums.
 
 mod classes;
@@ -27,8 +28,9 @@ mod tally;
 mod timeline;
 mod user_filter;
 
+pub(crate) use self::{config::hex, evidence::TOLERANCE as EVIDENCE_TOLERANCE};
 pub use self::{
-    config::{MetricConfig, MetricKind, Unit, VerdictConfig},
+    config::{Config, MetricConfig, MetricKind, Unit},
     disagreements::{Disagreement, Disagreements},
     evidence::{Evidence, EvidenceMismatch},
     finding::{Finding, Overall, Role},
@@ -40,7 +42,7 @@ pub use self::{
     },
     labels::LabelOutcome,
     metric::Metric,
-    plan::{VerdictBuilder, VerdictError},
+    plan::{Builder, Error},
     replay::{LabelFile, LineProblem, RecordedLabel, RecordedOutput, Replayed, read_labels},
     tally::{
         AgreementCounts, ArmCounts, ClassCoverage, Counts, DriftCounts, KeySample, LabelCounts,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use modelgate::{Features, Model, ModelError, features::Schema, model::ModelErrorKind, model_fn};
+use modelgate::{Features, Model, ModelError, features::Schema, model::ErrorKind, model_fn};
 use proptest::prelude::*;
 
 fn json(text: &str) -> Features {
@@ -16,7 +16,7 @@ fn ab() -> Schema {
 
 fn refusal(schema: &Schema, text: &str) -> String {
     let error = schema.row(&json(text)).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::InvalidInput, "{error}");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     error.to_string()
 }
 

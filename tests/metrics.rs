@@ -181,7 +181,7 @@ fn a_published_counter_never_falls_when_its_version_is_retired_and_comes_back() 
 #[test]
 fn a_call_without_room_has_a_figure_and_no_service_time() {
     let full = modelgate::model_fn(|_: &[f64]| {
-        let kind = modelgate::model::ModelErrorKind::Overloaded;
+        let kind = modelgate::model::ErrorKind::Overloaded;
         Err::<f64, _>(modelgate::ModelError::of_kind(kind, "no room"))
     });
     let router = ModelRouter::<[f64], f64>::builder("ml-model-version")

@@ -12,7 +12,7 @@ use modelgate::{
     Context, Model, ModelError, ModelRouter, Rollout, RouterBuilder, Shadow,
     compare::{
         Comparison,
-        sink::{ComparisonSink, SinkError},
+        sink::{self, ComparisonSink},
     },
     model_fn,
     shadow::{Budget, DropCause},
@@ -165,7 +165,7 @@ struct Stuck(Gate);
 impl ComparisonSink<f64> for Stuck {
     fn record(&self, _: &Comparison<f64>) {}
 
-    fn flush(&self) -> Result<(), SinkError> {
+    fn flush(&self) -> Result<(), sink::Error> {
         self.0.pass();
         Ok(())
     }

@@ -8,7 +8,7 @@ use modelgate::{
     Context, FlagSet, Flags,
     flag::store::SourceState,
     flagd::Flagd,
-    source::{FileSource, FlagUpdates, SourceError, Subscription, source_fn},
+    source::{self, FileSource, FlagUpdates, Subscription, source_fn},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,16 +27,16 @@ fn scripted() -> (Flags, FlagUpdates) {
 #[test]
 fn nobody_waits_for_a_source_that_is_refused() {
     let (flags, updates) = scripted();
-    updates.report(SourceError::new("no route"));
+    updates.report(source::Error::new("no route"));
     assert!(!flags.wait_ready(Duration::ZERO).unwrap_err().is_rejected());
-    updates.reject(SourceError::new("who are you"));
+    updates.reject(source::Error::new("who are you"));
     let error = flags.wait_ready(Duration::MAX).unwrap_err();
     assert!(error.is_rejected() && error.to_string().contains("who are you"), "{error}");
     let status = &flags.status().sources[0];
     assert!(status.is_rejected() && !status.is_stale(), "there is nothing to be stale");
     updates.replace(FlagSet::new());
     flags.wait_ready(PATIENCE).unwrap();
-    updates.reject(SourceError::new("who are you"));
+    updates.reject(source::Error::new("who are you"));
     assert!(flags.is_ready(), "what was delivered stays in force");
     flags.wait_ready(Duration::ZERO).unwrap();
     updates.confirm();
@@ -58,19 +58,19 @@ fn every_change_of_a_state_is_told_once_and_in_order() {
         };
         tell.send(format!("{} {state}", source.name)).unwrap();
     });
-    updates.report(SourceError::new("no route"));
-    updates.reject(SourceError::new("who are you"));
-    updates.reject(SourceError::new("who are you"));
+    updates.report(source::Error::new("no route"));
+    updates.reject(source::Error::new("who are you"));
+    updates.reject(source::Error::new("who are you"));
     updates.replace(FlagSet::new());
     updates.replace(FlagSet::new());
-    updates.report(SourceError::new("lost"));
-    updates.report(SourceError::new("still lost"));
+    updates.report(source::Error::new("lost"));
+    updates.report(source::Error::new("still lost"));
     updates.confirm();
     let all: Vec<String> = told.try_iter().collect();
     let wanted = ["rejected", "ready", "stale", "ready"].map(|state| format!("scripted {state}"));
     assert_eq!(all, wanted);
     drop(flags);
-    updates.report(SourceError::new("after the end"));
+    updates.report(source::Error::new("after the end"));
     assert!(told.try_recv().is_err());
 }
 

@@ -152,7 +152,7 @@ impl modelgate::FlagSource for TaskSource {
     fn subscribe(
         self: Box<Self>,
         updates: modelgate::source::FlagUpdates,
-    ) -> Result<modelgate::source::Subscription, modelgate::source::SourceError> {
+    ) -> Result<modelgate::source::Subscription, modelgate::source::Error> {
         let task = self.0.spawn(async move { updates.replace(FlagSet::new()) });
         Ok(modelgate::source::Subscription::on_drop(move || task.abort()))
     }

@@ -13,7 +13,7 @@ use std::{
 
 use modelgate::{
     Context, FlagSet, FlagSource, Flags,
-    source::{FlagUpdates, SourceError, Subscription},
+    source::{self, FlagUpdates, Subscription},
 };
 
 mod dialect;
@@ -157,7 +157,7 @@ impl FlagSource for Hand {
     fn name(&self) -> Cow<'static, str> {
         "hand".into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         *self.0.lock().unwrap() = Some(sink);
         Ok(Subscription::none())
     }

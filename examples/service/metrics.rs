@@ -2,7 +2,7 @@
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use modelgate::{
-    autopilot::AutopilotStatus,
+    autopilot,
     flag::store::FlagsStatus,
     metrics::{publish_autopilot_metrics, publish_metrics, publish_source_metrics},
     router::stats::RouterStats,
@@ -29,7 +29,7 @@ impl Metrics {
         &self,
         stats: &RouterStats,
         status: &FlagsStatus,
-        rollout: Option<&AutopilotStatus>,
+        rollout: Option<&autopilot::Status>,
     ) -> String {
         metrics::with_local_recorder(&self.0, || {
             publish_metrics("ml-model-version", stats);

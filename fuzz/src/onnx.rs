@@ -3,7 +3,7 @@
 use modelgate::{
     Model,
     onnx::{self, NonFiniteInput},
-    tensor::{Tensor, TensorData, Tensors},
+    tensor::{Data, Tensor, Tensors},
 };
 
 /// Loads a file in both ways and, where that succeeds, runs a first row.
@@ -18,7 +18,7 @@ pub fn onnx(input: &[u8]) {
                 Some([_, modelgate::onnx::AxisSize::Fixed(width)]) => (*width).min(1 << 16),
                 _ => 1,
             };
-            let data = TensorData::F32(vec![1.0; width]);
+            let data = Data::F32(vec![1.0; width]);
             if let Ok(tensor) = Tensor::new([1, width], data) {
                 tensors.insert(&*described.name, tensor);
             }

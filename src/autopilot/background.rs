@@ -1,4 +1,4 @@
-//! An event loop on a thread of its own, for clients that need one where there may be none.
+//! An async runtime on a thread of its own, for clients that need one where there may be none.
 
 use std::{future::Future, io, sync::mpsc, thread, time::Duration};
 
@@ -7,18 +7,18 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Drives the requests of a client. It may be made, used and dropped on any thread, one that drives
-/// another event loop included.
+/// Drives the requests of an async client. It may be created, used and dropped on any thread, even on
+/// one that drives another runtime.
 pub(super) struct BackgroundRuntime {
     handle: Handle,
-    /// Dropped, it ends the thread.
+    /// Its drop ends the thread.
     _stop: oneshot::Sender<()>,
 }
 
-/// Why nothing came of a request.
+/// Why a request gave no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestError {
-    /// It took too long, and was given up.
+    /// It took too long, and was cancelled.
     Late,
     /// It panicked, or the thread has ended.
     Gone,
@@ -34,15 +34,15 @@ impl BackgroundRuntime {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // An error is the sender dropped, which is how it is stopped.
+            // The error of a dropped sender, which is how it is stopped.
             let _ = runtime.block_on(stopped);
-            // A look-up of a name may hang: nobody waits for it.
+            // Not waiting for a name lookup, which may hang.
             runtime.shutdown_background();
         })?;
         Ok(BackgroundRuntime { handle, _stop: stop })
     }
 
-    /// Waits for a request, for so long at most.
+    /// Waits for a request, for `patience` at most.
     pub(super) fn wait<T: Send + 'static>(
         &self,
         patience: Duration,
@@ -50,7 +50,7 @@ impl BackgroundRuntime {
     ) -> Result<T, RequestError> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let task = self.handle.spawn(async move {
-            // Whoever asked may have given up.
+            // The caller may have stopped waiting.
             let _ = sender.send(request.await);
         });
         receiver.recv_timeout(patience).map_err(|error| {

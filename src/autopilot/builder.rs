@@ -1,9 +1,9 @@
-//! Putting an autopilot together, and refusing what cannot work.
+//! The settings of an autopilot, and which are refused.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AutopilotError,
+    Error,
     evidence::Evidence,
     handle::Autopilot,
     plan::{OnNoData, OnUndecided, OnWorse, RolloutPlan},
@@ -19,26 +19,26 @@ use crate::{
 
 /// Settings of an autopilot under construction; made by [`Autopilot::builder`].
 #[must_use = "a builder does nothing until it is built"]
-pub struct AutopilotBuilder {
+pub struct Builder {
     plan: RolloutPlan,
-    pace: ReplicaTiming,
+    timing: ReplicaTiming,
     evidence: Option<Arc<dyn Evidence>>,
     store: Option<Arc<dyn StateStore>>,
     writers: Vec<Arc<dyn ShareWriter>>,
     clock: Option<Arc<dyn Clock>>,
 }
 
-impl std::fmt::Debug for AutopilotBuilder {
+impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AutopilotBuilder").field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("Builder").field("plan", &self.plan).finish_non_exhaustive()
     }
 }
 
-impl AutopilotBuilder {
-    pub(super) fn new(name: String, candidate: Version) -> AutopilotBuilder {
-        AutopilotBuilder {
+impl Builder {
+    pub(super) fn new(name: String, candidate: Version) -> Builder {
+        Builder {
             plan: RolloutPlan::new(name, candidate),
-            pace: ReplicaTiming::default(),
+            timing: ReplicaTiming::default(),
             evidence: None,
             store: None,
             writers: Vec::new(),
@@ -46,10 +46,10 @@ impl AutopilotBuilder {
         }
     }
 
-    /// The steps, each at a larger share than the one before. A last one of 100 % says how long
-    /// everybody is guarded, and whether somebody has to approve that. Default: 5 % for a day, 25 %
+    /// The stages, each with a larger share than the one before. A last one of 100 % sets how long the
+    /// candidate is guarded once everybody reaches it, and whether that needs an approval. Default: 5 % for a day, 25 %
     /// and 50 % for two days each, then 100 %, guarded for seven.
-    pub fn stages(mut self, stages: impl IntoIterator<Item = Stage>) -> AutopilotBuilder {
+    pub fn stages(mut self, stages: impl IntoIterator<Item = Stage>) -> Builder {
         self.plan.stages = stages.into_iter().collect();
         if let Some(last) = self.plan.stages.pop_if(|last| last.share == Share::EVERYBODY) {
             self.plan.guard = last.dwell;
@@ -58,132 +58,132 @@ impl AutopilotBuilder {
         self
     }
 
-    /// How long the candidate runs in shadow at least before anybody reaches it. Default: an hour.
-    pub fn shadow_for(mut self, time: Duration) -> AutopilotBuilder {
+    /// How long the candidate at least runs in shadow before anybody reaches it. Default: an hour.
+    pub fn shadow_for(mut self, time: Duration) -> Builder {
         self.plan.shadow = time;
         self
     }
 
-    /// How long the rollout can still be taken back once everybody reaches the candidate. Default:
-    /// seven days.
-    pub fn guard_for(mut self, time: Duration) -> AutopilotBuilder {
+    /// How long the rollout can still be rolled back once everybody reaches the candidate. Default: seven
+    /// days.
+    pub fn guard_for(mut self, time: Duration) -> Builder {
         self.plan.guard = time;
         self
     }
 
     /// What the candidate is judged by. Required.
-    pub fn require(mut self, evidence: &(impl Evidence + Clone)) -> AutopilotBuilder {
+    pub fn require(mut self, evidence: &(impl Evidence + Clone)) -> Builder {
         self.evidence = Some(Arc::new(evidence.clone()));
         self
     }
 
-    /// Where the replicas keep what they agree on. Required.
-    pub fn store(mut self, store: impl StateStore) -> AutopilotBuilder {
+    /// Where the replicas keep the document that they agree on. Required.
+    pub fn store(mut self, store: impl StateStore) -> Builder {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Writes each stage to where people look, such as the vendor's dashboard. Safety does not depend on
-    /// it. Several may be given.
-    pub fn writer(mut self, writer: impl ShareWriter) -> AutopilotBuilder {
+    /// Writes each stage to where people look, such as the vendor's dashboard. Whom a replica lets
+    /// through does not depend on it. May be called several times.
+    pub fn writer(mut self, writer: impl ShareWriter) -> Builder {
         self.writers.push(Arc::new(writer));
         self
     }
 
-    /// Tells this candidate from another that is registered under the same name: the hash of the
-    /// model's file, say. Another artefact begins a rollout of its own. Default: the version's name.
-    pub fn artefact(mut self, artefact: impl Into<String>) -> AutopilotBuilder {
+    /// What tells this candidate from another registered under the same name, such as the hash of the
+    /// model's file. Another artefact begins a rollout of its own. Default: the version's name.
+    pub fn artefact(mut self, artefact: impl Into<String>) -> Builder {
         self.plan.artefact = artefact.into();
         self
     }
 
     /// Draws other users than the last rollout of this name did. Default: 0, the [published](super::draw)
     /// draw.
-    pub fn reseed(mut self, seed: u32) -> AutopilotBuilder {
+    pub fn reseed(mut self, seed: u32) -> Builder {
         self.plan.seed = seed;
         self
     }
 
-    /// How many scored pairs a step needs if it names no number of its own. Default: 100.
-    pub fn min_pairs(mut self, pairs: u64) -> AutopilotBuilder {
+    /// How many scored pairs a stage needs unless it sets a number of its own. Default: 100.
+    pub fn min_pairs(mut self, pairs: u64) -> Builder {
         self.plan.min_pairs = pairs;
         self
     }
 
-    /// How many users must have been held back in a step, for comparison. Default: 30.
-    pub fn min_held_back(mut self, users: u64) -> AutopilotBuilder {
+    /// How many users must have been held back in a stage, for comparison. Default: 30.
+    pub fn min_held_back(mut self, users: u64) -> Builder {
         self.plan.min_held_back = users;
         self
     }
 
     /// What happens when a guardrail is worse. Default: [`OnWorse::RollBack`].
-    pub fn on_worse(mut self, what: OnWorse) -> AutopilotBuilder {
+    pub fn on_worse(mut self, what: OnWorse) -> Builder {
         self.plan.on_worse = what;
         self
     }
 
     /// What happens while a guardrail is undecided. Default: [`OnUndecided::Hold`].
-    pub fn on_undecided(mut self, what: OnUndecided) -> AutopilotBuilder {
+    pub fn on_undecided(mut self, what: OnUndecided) -> Builder {
         self.plan.on_undecided = what;
         self
     }
 
     /// What happens when nothing arrives for three times the [grace](Self::no_data_after). Default:
     /// [`OnNoData::Pause`].
-    pub fn on_no_data(mut self, what: OnNoData) -> AutopilotBuilder {
+    pub fn on_no_data(mut self, what: OnNoData) -> Builder {
         self.plan.on_no_data = what;
         self
     }
 
-    /// After how long without any data the `no_data` gate holds. Default: a tenth of the step, at
+    /// After how long without any data the `no_data` gate holds. Default: a tenth of the stage's time, at
     /// least an hour.
-    pub fn no_data_after(mut self, grace: Duration) -> AutopilotBuilder {
+    pub fn no_data_after(mut self, grace: Duration) -> Builder {
         self.plan.no_data = Some(grace);
         self
     }
 
-    /// How long a step may be held before it is paused. Default: seven days.
-    pub fn max_hold(mut self, time: Duration) -> AutopilotBuilder {
+    /// How long a stage may be held before it is paused. Default: seven days.
+    pub fn max_hold(mut self, time: Duration) -> Builder {
         self.plan.max_hold = time;
         self
     }
 
-    /// How long a pause may last before the rollout is taken back. Default: thirty days.
-    pub fn max_pause(mut self, time: Duration) -> AutopilotBuilder {
+    /// How long a pause may last before the rollout is rolled back. Default: thirty days.
+    pub fn max_pause(mut self, time: Duration) -> Builder {
         self.plan.max_pause = time;
         self
     }
 
     /// How long after a rollback a retry is refused. Default: an hour.
-    pub fn cool_down(mut self, time: Duration) -> AutopilotBuilder {
+    pub fn cool_down(mut self, time: Duration) -> Builder {
         self.plan.cool_down = time;
         self
     }
 
-    /// How often the candidate's breaker may open within ten minutes, over the fleet, before that
-    /// takes the rollout back; 0 is never. Default: 3.
-    pub fn breaker_opens(mut self, opens: u64) -> AutopilotBuilder {
+    /// How many times the candidate's breaker must open within ten minutes, over the fleet, for a
+    /// rollback; 0 is never. Default: 3.
+    pub fn breaker_opens(mut self, opens: u64) -> Builder {
         self.plan.breaker_opens = opens;
         self
     }
 
-    /// How often a replica looks at the store, give or take a fifth. A raise is announced three times
-    /// this long ahead. Default: ten seconds.
-    pub fn every(mut self, period: Duration) -> AutopilotBuilder {
-        self.pace.period = period;
-        self.plan.lead = period * 3;
+    /// How often a replica polls the store, give or take a fifth. A raise is announced three times this
+    /// long ahead. Default: ten seconds.
+    pub fn every(mut self, period: Duration) -> Builder {
+        self.timing.period = period;
+        self.plan.lead = period.saturating_mul(3);
         self
     }
 
-    /// How long the share may still grow while the store does not answer, and how long it may stay in
+    /// For how long without an answer of the store the share may still grow, and for how long it stays in
     /// force. Default: 2 minutes and 15 minutes.
-    pub fn freshness(mut self, freeze: Duration, lapse: Duration) -> AutopilotBuilder {
-        (self.pace.freeze, self.pace.lapse) = (freeze, lapse);
+    pub fn freshness(mut self, freeze: Duration, lapse: Duration) -> Builder {
+        (self.timing.freeze, self.timing.lapse) = (freeze, lapse);
         self
     }
 
-    /// The clock. Default: the system's.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> AutopilotBuilder {
+    /// The clock by which stages and periods are timed. Default: the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Builder {
         self.clock = Some(clock);
         self
     }
@@ -192,20 +192,19 @@ impl AutopilotBuilder {
     ///
     /// # Errors
     ///
-    /// [`AutopilotError`], naming the setting.
-    pub fn build(self) -> Result<Autopilot, AutopilotError> {
-        let AutopilotBuilder { plan, pace, evidence, store, writers, clock } = self;
-        validate(&plan, &pace)?;
-        let evidence = evidence.ok_or(AutopilotError::NoEvidence)?;
-        let store = store.ok_or(AutopilotError::NoStore)?;
+    /// [`Error`], naming the setting.
+    pub fn build(self) -> Result<Autopilot, Error> {
+        let Builder { plan, timing, evidence, store, writers, clock } = self;
+        validate(&plan, &timing)?;
+        let evidence = evidence.ok_or(Error::NoEvidence)?;
+        let store = store.ok_or(Error::NoStore)?;
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        Autopilot::start(plan, pace, evidence, store, writers, clock)
+        Autopilot::start(plan, timing, evidence, store, writers, clock)
     }
 }
 
-fn validate(plan: &RolloutPlan, pace: &ReplicaTiming) -> Result<(), AutopilotError> {
-    let setting =
-        |field, found: String, expected| Err(AutopilotError::Setting { field, found, expected });
+fn validate(plan: &RolloutPlan, timing: &ReplicaTiming) -> Result<(), Error> {
+    let setting = |field, found: String, expected| Err(Error::Setting { field, found, expected });
     if plan.autopilot.is_empty() {
         return setting("name", "nothing".to_owned(), "a name");
     }
@@ -220,13 +219,13 @@ fn validate(plan: &RolloutPlan, pace: &ReplicaTiming) -> Result<(), AutopilotErr
         }
         before = stage.share;
     }
-    if pace.period < Duration::from_millis(10) {
-        return setting("every", format!("{:?}", pace.period), "at least 10 ms");
+    if timing.period < Duration::from_millis(10) {
+        return setting("every", format!("{:?}", timing.period), "at least 10 ms");
     }
-    if pace.freeze < pace.period || pace.lapse < pace.freeze {
+    if timing.freeze < timing.period || timing.lapse < timing.freeze {
         return setting(
             "freshness",
-            format!("{:?} and {:?}", pace.freeze, pace.lapse),
+            format!("{:?} and {:?}", timing.freeze, timing.lapse),
             "at least the period, and the second no shorter than the first",
         );
     }

@@ -1,10 +1,10 @@
-//! What a person can tell a rollout.
+//! The commands that a person can give a rollout.
 
 use std::{fmt, time::Duration};
 
 use super::{gate::Gate, phase::Phase};
 
-/// What a person tells a rollout, and why.
+/// A command, and why a person gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Command {
     pub(super) kind: CommandKind,
@@ -36,21 +36,21 @@ impl CommandKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// It makes no sense in this phase.
+    /// It does not apply in this phase.
     NotNow {
         /// The command.
         command: &'static str,
         /// The phase.
         phase: Phase,
-        /// The phases in which it does.
+        /// The phases in which it applies.
         expected: &'static str,
     },
-    /// A retry before the time to look into the last failure was over.
+    /// A retry within the [cool-down](super::Builder::cool_down) after a rollback.
     CoolingDown {
         /// How much of it is left.
         left: Duration,
     },
-    /// The next stage asks for no approval, and no gate was named to waive.
+    /// The next stage needs no approval, and no gate was named to waive.
     NothingToApprove {
         /// The phase.
         phase: Phase,
@@ -60,12 +60,12 @@ pub enum CommandError {
         /// The phase.
         phase: Phase,
     },
-    /// This gate protects users, or the evidence: nobody can waive it.
+    /// This gate protects users or the evidence, and cannot be waived.
     NotWaivable(Gate),
-    /// A command without a reason.
+    /// It has no reason.
     NoReason,
-    /// The state could not be changed in time. An abort is in force on this process all the same, and
-    /// is committed as soon as the store answers.
+    /// The state could not be changed in time. An abort is in force in this process all the same, and is
+    /// committed as soon as the store answers.
     StoreUnavailable {
         /// What the store said.
         why: String,

@@ -1,49 +1,49 @@
-//! What can be wrong with an autopilot's settings.
+//! Why an autopilot cannot be built.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error as StdError, fmt, io};
 
 /// An autopilot that cannot be built.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum AutopilotError {
-    /// A setting is outside what it can be.
+pub enum Error {
+    /// A setting is out of range.
     Setting {
         /// The setting.
         field: &'static str,
-        /// What it was set to.
+        /// Its value.
         found: String,
-        /// What it can be.
+        /// The values that it can have.
         expected: &'static str,
     },
-    /// Nothing to judge by: [`AutopilotBuilder::require`](super::AutopilotBuilder::require).
+    /// No evidence to judge by was given: [`Builder::require`](super::Builder::require).
     NoEvidence,
-    /// Nowhere to keep the state: [`AutopilotBuilder::store`](super::AutopilotBuilder::store).
+    /// No store was given: [`Builder::store`](super::Builder::store).
     NoStore,
     /// The operating system refused a thread.
     Thread(io::Error),
 }
 
-impl fmt::Display for AutopilotError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AutopilotError::Setting { field, found, expected } => {
+            Error::Setting { field, found, expected } => {
                 write!(f, "{field}: found {found}, expected {expected}")
             }
-            AutopilotError::NoEvidence => {
+            Error::NoEvidence => {
                 f.write_str("require: found nothing, expected evidence to judge the candidate by")
             }
-            AutopilotError::NoStore => {
+            Error::NoStore => {
                 f.write_str("store: found none, expected where the fleet keeps its state")
             }
-            AutopilotError::Thread(_) => f.write_str("a thread could not be started"),
+            Error::Thread(_) => f.write_str("a thread could not be started"),
         }
     }
 }
 
-impl Error for AutopilotError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            AutopilotError::Thread(source) => Some(source),
+            Error::Thread(source) => Some(source),
             _ => None,
         }
     }

@@ -8,53 +8,54 @@ use serde_json::Value;
 use super::stage::Share;
 use super::sums::{Findings, MetricFinding, MetricRole, MetricSum};
 
-/// What an autopilot judges a candidate by: counts in every replica, that add up.
+/// What an autopilot judges a candidate by: counts of every replica, which add up.
 ///
-/// A [`Verdict`](crate::verdict::Verdict) is one. Implement it for evidence of your own; the
-/// autopilot calls it from its thread, never from a request.
+/// A [`Verdict`](crate::verdict::Verdict) is such evidence. Implement the trait for your own; the
+/// autopilot calls it from its threads, never on the path of a request.
 pub trait Evidence: Send + Sync + 'static {
-    /// What the evidence is judged by, as a hash: replicas where it differs do not decide together.
+    /// A hash of the rules that the evidence is judged by: replicas with different ones do not decide
+    /// together.
     fn config_hash(&self) -> String;
 
-    /// Forgets what was counted: another attempt begins. Called once for each that this process sees,
-    /// the first included.
+    /// Forgets what was counted: this attempt begins. Called once for each attempt that this process
+    /// sees, the first included.
     fn begin(&self, attempt: u32);
 
-    /// Users are divided by this share from now on. Each stage has one share; stage 0 is nobody, and
-    /// the last is everybody. Called when the share in force changes.
+    /// From now on, this share of the users reaches the candidate. Each stage has one share: stage 0
+    /// nobody, the last everybody. Called when the share in force changes.
     fn enter(&self, stage: usize, share: Share);
 
     /// What this process has counted in this attempt.
     fn counts(&self) -> Value;
 
-    /// Judges the counts of all replicas together; each is what [`counts`](Self::counts) returned on
-    /// one. Those that cannot be read are left out.
+    /// Judges the counts of all replicas together, each as its [`counts`](Self::counts) returned them.
+    /// Those that cannot be read are left out.
     fn judge(&self, counts: &[&Value], attempt: u32, stage: usize) -> Findings;
 
-    /// Whether what this process alone has counted condemns the candidate; and why.
+    /// Why what this process alone has counted shows the candidate to be worse, if it does.
     ///
-    /// It is one more look at the same users, so it must be paid for: a part of the error budget
-    /// belongs to it.
+    /// This is one more test on the same users, so it must have a part of the error budget.
     fn veto(&self, attempt: u32) -> Option<String>;
 
-    /// Whether it counts each user once, and knows them by the hash of their keys: then every process of
-    /// a fleet must make the same hash of a key. Default: no.
+    /// Whether it tells users apart by the hash of their keys: then every process of a fleet must make
+    /// the same hash of a key. Default: no.
     fn knows_users(&self) -> bool {
         false
     }
 
-    /// Whom this process has counted, for the others not to count again; `None` where that does not
-    /// matter. Asked for once a minute.
+    /// Which users this process has counted, so that no other counts them again; `None` where that does
+    /// not matter. Called about once a minute.
     fn seen(&self) -> Option<Vec<u8>> {
         None
     }
 
-    /// Takes in whom another process has counted: what its [`seen`](Self::seen) returned.
+    /// Adds the users that another process has counted, as its [`seen`](Self::seen) returned them.
     fn merge_seen(&self, other: &[u8]) {
         let _ = other;
     }
 
-    /// Whether the guard after 100 % sounds on this process; and why.
+    /// Why the guard after 100 % raises its alarm in this process, if it does. Each of so many replicas
+    /// has a guard.
     fn alarm(&self, replicas: usize) -> Option<String> {
         let _ = replicas;
         None

@@ -1,48 +1,50 @@
-//! What must be passed before a rollout goes on.
+//! The gates that a rollout must pass before it goes on.
 
-mod look;
+mod evaluate;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::look::{asked, asks_approval, grace, look, signal, words};
+pub(super) use self::evaluate::{
+    evaluate, grace, in_words, needs_approval, required_dwell, signal_holds,
+};
 use super::transition::Cause;
 
-/// What must be passed before a rollout goes on, in the order in which it is looked at.
+/// A condition that must hold before a rollout goes on, in the order in which they are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Gate {
     /// No replica has stopped on its own evidence.
     Veto,
-    /// No guardrail is worse, and no guard sounds.
+    /// No guardrail is worse, and no guard raises its alarm.
     Worse,
     /// The candidate's breaker does not keep opening.
     Breaker,
-    /// Nobody else changed what a writer writes.
+    /// Nobody else has changed what a writer writes.
     Conflict,
     /// The candidate can answer on most replicas.
     Eligible,
-    /// Users arrive in the arms by the share, and in one only.
+    /// Users arrive in the arms by the share, and each in one arm.
     SampleRatio,
     /// Most replicas follow this plan.
     Configuration,
-    /// Processes do not keep starting anew while the candidate answers.
+    /// Processes do not keep restarting while the candidate answers.
     Restarts,
-    /// Something arrives to judge by.
+    /// Data arrives to judge by.
     NoData,
     /// The phase has lasted long enough.
     Dwell,
     /// Enough pairs were scored, and enough users held back.
     MinPairs,
-    /// Not too much was lost or left without a label.
+    /// Not too many pairs are missing or without a label.
     Coverage,
     /// Every guardrail is known not to be worse by its margin.
     Undecided,
     /// No signal is bad.
     Signal,
-    /// Somebody approved the next stage, where it asks for that.
+    /// Somebody has approved the next stage, where it needs that.
     Approval,
 }
 
@@ -66,7 +68,7 @@ impl Gate {
         Gate::Approval,
     ];
 
-    /// A stable name for logs and metrics.
+    /// The gate's stable name, for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Gate::Veto => "veto",
@@ -87,8 +89,8 @@ impl Gate {
         }
     }
 
-    /// Whether a person may let a stage pass without it. Those that protect users or the evidence
-    /// stand.
+    /// Whether a person may waive it for a stage. Those that protect users or the evidence cannot be
+    /// waived.
     pub(super) fn is_waivable(self) -> bool {
         matches!(
             self,
@@ -114,21 +116,21 @@ pub enum GateOutcome {
     NotApplicable,
     /// Somebody waived it for this stage.
     Waived,
-    /// It keeps the rollout where it is, for as long as it says so.
+    /// It keeps the rollout where it is until it is passed.
     Holds {
         /// Why.
         why: String,
     },
-    /// It pauses the rollout: a person has to look.
+    /// It pauses the rollout, for a person to look at.
     Pauses {
-        /// What kind of transition that makes.
+        /// The cause of the transition.
         cause: Cause,
         /// Why.
         why: String,
     },
-    /// It takes the rollout back.
+    /// It rolls the rollout back.
     RollsBack {
-        /// What kind of transition that makes.
+        /// The cause of the transition.
         cause: Cause,
         /// Why.
         why: String,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AutopilotBuilder, AutopilotError, AutopilotStatus, CommandError, Gate, Transition,
+    Builder, CommandError, Error, Gate, Status, Transition,
     command::{Command, CommandKind},
     evidence::Evidence,
     plan::RolloutPlan,
@@ -16,18 +16,34 @@ use super::{
     store::StateStore,
     writer::ShareWriter,
 };
-use crate::{
-    Rollout, clock::Clock, flag::Flag, rollout::RolloutError, router::clamp::Clamped,
-    version::Version,
-};
+use crate::{Rollout, clock::Clock, flag::Flag, rollout, router::clamp::Clamped, version::Version};
 
 /// How long a command waits for the store.
-const ANSWER: Duration = Duration::from_secs(10);
+const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Rolls a candidate out by itself; see the [module](super).
+/// An automatic rollout; see the [module](super).
 ///
-/// A clone is another handle. The autopilot ends when the last is dropped, that of its routers
-/// included; its share stays in force on a router that outlives it.
+/// A clone is another handle of the same autopilot. It ends when the last handle is dropped, including
+/// those of its routers; its share stays in force on a router that outlives it.
+///
+/// ```
+/// use std::time::Duration;
+/// use modelgate::{
+///     autopilot::{Autopilot, Stage, store::MemoryStore},
+///     verdict::{Metric, Verdict},
+/// };
+///
+/// let verdict = Verdict::<f32>::builder("v2").against("v1").metric(Metric::failures()).build()?;
+/// let day = Duration::from_secs(24 * 3600);
+/// let autopilot = Autopilot::builder("ml-model-version", "v2")
+///     .stages([5.0, 25.0, 50.0].map(|percent| Stage::percent(percent).for_at_least(day)))
+///     .require(&verdict)
+///     .store(MemoryStore::new())
+///     .build()?;
+/// // Then give both to the router: `.sink(verdict.clone()).autopilot(&autopilot)`.
+/// assert_eq!(autopilot.status().share, 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Autopilot {
     runner: Arc<Runner>,
@@ -40,22 +56,22 @@ impl fmt::Debug for Autopilot {
 }
 
 impl Autopilot {
-    /// An autopilot for a candidate. Its name belongs to the draw and to the state: rollouts one after
-    /// the other under one name let the same users through first.
-    pub fn builder(name: impl Into<String>, candidate: impl Into<Version>) -> AutopilotBuilder {
-        AutopilotBuilder::new(name.into(), candidate.into())
+    /// An autopilot for a candidate. Users are drawn by the autopilot's name, so that successive rollouts
+    /// under one name let the same users through first; the fleet's state is kept under it as well.
+    pub fn builder(name: impl Into<String>, candidate: impl Into<Version>) -> Builder {
+        Builder::new(name.into(), candidate.into())
     }
 
     pub(super) fn start(
         plan: RolloutPlan,
-        pace: ReplicaTiming,
+        timing: ReplicaTiming,
         evidence: Arc<dyn Evidence>,
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Autopilot, AutopilotError> {
-        let runner = Runner::start(plan, pace, evidence, store, writers, clock)
-            .map_err(AutopilotError::Thread)?;
+    ) -> Result<Autopilot, Error> {
+        let runner =
+            Runner::start(plan, timing, evidence, store, writers, clock).map_err(Error::Thread)?;
         Ok(Autopilot { runner: Arc::new(runner) })
     }
 
@@ -67,38 +83,38 @@ impl Autopilot {
         &self.shared().plan
     }
 
-    /// What the rollout looks like now.
-    pub fn status(&self) -> AutopilotStatus {
+    /// The present state of the rollout.
+    pub fn status(&self) -> Status {
         self.shared().status()
     }
 
-    /// A flag that names the candidate for everybody, for teams without a vendor: how many it reaches
-    /// is the autopilot's alone.
+    /// A flag that names the candidate for everybody, for teams without a vendor: then the autopilot alone
+    /// decides how many users it reaches.
     ///
     /// # Errors
     ///
     /// When the flag's key or the candidate's name is not valid.
-    pub fn as_source(&self, flag: impl Into<String>) -> Result<Flag, RolloutError> {
+    pub fn as_source(&self, flag: impl Into<String>) -> Result<Flag, rollout::Error> {
         Rollout::everyone(self.plan().candidate.as_str()).flag(&flag.into())
     }
 
-    /// Approves the next stage, which [asks for it](super::Stage::approval).
+    /// Approves the next stage, where it [needs that](super::Stage::approval).
     ///
     /// # Errors
     ///
-    /// [`CommandError`], when that makes no sense now or could not be written down.
+    /// [`CommandError`], when there is nothing to approve, or the approval could not be committed.
     pub fn approve(&self, reason: impl Into<String>) -> Result<(), CommandError> {
         self.submit(CommandKind::Approve { waived: Vec::new() }, reason.into())
     }
 
-    /// Approves the next stage without waiting for these gates: of [`Dwell`](Gate::Dwell),
-    /// [`MinPairs`](Gate::MinPairs), [`Coverage`](Gate::Coverage), [`Undecided`](Gate::Undecided) and
-    /// [`Signal`](Gate::Signal). For the present stage only; it is written down.
+    /// Approves the next stage and waives these gates for the present one: any of
+    /// [`Dwell`](Gate::Dwell), [`MinPairs`](Gate::MinPairs), [`Coverage`](Gate::Coverage),
+    /// [`Undecided`](Gate::Undecided) and [`Signal`](Gate::Signal). The history records it.
     ///
     /// # Errors
     ///
-    /// [`CommandError`], when that makes no sense now, or could not be written down, or a gate
-    /// protects users.
+    /// [`CommandError`], when there is no next stage, a gate cannot be waived, or the approval could not
+    /// be committed.
     pub fn approve_waiving(
         &self,
         gates: impl IntoIterator<Item = Gate>,
@@ -107,12 +123,12 @@ impl Autopilot {
         self.submit(CommandKind::Approve { waived: gates.into_iter().collect() }, reason.into())
     }
 
-    /// Keeps the share where it is until [`resume`](Self::resume). What is worse is taken back all the
-    /// same.
+    /// Keeps the share where it is until [`resume`](Self::resume). A candidate that turns out to be worse
+    /// is rolled back all the same.
     ///
     /// # Errors
     ///
-    /// [`CommandError`], when there is nothing to pause, or it could not be written down.
+    /// [`CommandError`], when there is nothing to pause, or the pause could not be committed.
     pub fn pause(&self, reason: impl Into<String>) -> Result<(), CommandError> {
         self.submit(CommandKind::Pause, reason.into())
     }
@@ -121,17 +137,18 @@ impl Autopilot {
     ///
     /// # Errors
     ///
-    /// [`CommandError`], when it is not paused, or it could not be written down.
+    /// [`CommandError`], when it is not paused, or the command could not be committed.
     pub fn resume(&self, reason: impl Into<String>) -> Result<(), CommandError> {
         self.submit(CommandKind::Resume, reason.into())
     }
 
-    /// Takes the rollout back. On this process nobody reaches the candidate from this moment on, even
-    /// if the store does not answer.
+    /// Rolls the rollout back. In this process nobody reaches the candidate from this moment on, even if
+    /// the store does not answer.
     ///
     /// # Errors
     ///
-    /// [`CommandError`], when it is rolled back or released already, or could not be written down yet.
+    /// [`CommandError`], when it is rolled back or released already, or the abort could not be committed
+    /// yet.
     pub fn abort(&self, reason: impl Into<String>) -> Result<(), CommandError> {
         let command = Command { kind: CommandKind::Abort, reason: reason.into() };
         if command.reason.trim().is_empty() {
@@ -141,18 +158,18 @@ impl Autopilot {
         self.send(command)
     }
 
-    /// Begins another attempt after a rollback. It needs twice the evidence of the one before.
+    /// Begins another attempt after a rollback, at half the error of the one before.
     ///
     /// # Errors
     ///
-    /// [`CommandError`], when it is not rolled back, when it was rolled back a moment ago, or it
-    /// could not be written down.
+    /// [`CommandError`], when it is not rolled back, when the
+    /// [cool-down](Builder::cool_down) is not over, or the command could not be committed.
     pub fn retry(&self, reason: impl Into<String>) -> Result<(), CommandError> {
         self.submit(CommandKind::Retry, reason.into())
     }
 
-    /// Every transition from now on. Up to a hundred wait for a receiver that is slow; more are
-    /// dropped, and are in the [status](Self::status) all the same.
+    /// Every transition from now on. Up to a hundred wait for a slow receiver; further ones are dropped,
+    /// and can be found in the [status](Self::status).
     pub fn subscribe(&self) -> mpsc::Receiver<Transition> {
         self.shared().subscribe()
     }
@@ -167,10 +184,10 @@ impl Autopilot {
         }
         let (reply, answer) = mpsc::sync_channel(1);
         self.shared().submit(PendingCommand { command, reply });
-        match answer.recv_timeout(ANSWER) {
+        match answer.recv_timeout(COMMAND_PATIENCE) {
             Ok(done) => done,
             Err(mpsc::RecvTimeoutError::Timeout) => Err(CommandError::StoreUnavailable {
-                why: format!("it has not answered for {} s", ANSWER.as_secs()),
+                why: format!("it has not answered for {} s", COMMAND_PATIENCE.as_secs()),
             }),
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(CommandError::NotRunning),
         }
@@ -189,7 +206,7 @@ impl Autopilot {
         &self.plan().candidate
     }
 
-    /// Whether users must be known by the same hash in every process.
+    /// Whether the hash of a user's key must be the same in every process.
     pub(crate) fn knows_users_together(&self) -> bool {
         self.shared().knows_users_together()
     }

@@ -1,14 +1,15 @@
-//! The decision itself: from a state, the fleet's sums and perhaps a command to the next state.
+//! The state machine: from a state, the fleet's sums and perhaps a command to the next state.
 //!
-//! A pure function. Every pair of phase and event has an answer; none panics, reads a clock or waits.
+//! A pure and total function: every pair of phase and event has a result, and none panics, reads a clock
+//! or waits.
 
-mod carry;
+mod apply;
 mod execute;
 
 use std::time::Duration;
 
-pub(super) use self::carry::replan;
-use self::{carry::conclude, execute::execute};
+pub(super) use self::apply::replan;
+use self::{apply::apply, execute::execute};
 use super::{
     command::{Command, CommandError},
     gate::{self, Gate, GateOutcome, GateReport},
@@ -20,10 +21,10 @@ use super::{
     transition::Cause,
 };
 
-/// Breakers are counted over this long.
+/// The opening of breakers is counted over windows of this length.
 const BREAKER_WINDOW: Duration = Duration::from_secs(600);
 
-/// New starts of processes are counted over this long.
+/// Restarts of processes are counted over windows of this length.
 const RESTART_WINDOW: Duration = Duration::from_secs(3_600);
 
 /// When a decision is made, and by whom.
@@ -36,7 +37,7 @@ pub(super) struct DecisionContext<'a> {
     pub(super) by: &'a str,
 }
 
-/// What came of a tick.
+/// The result of a tick.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     /// The next state; its revision is one more.
@@ -47,14 +48,14 @@ pub(super) struct Step {
     pub(super) refused: Option<CommandError>,
 }
 
-/// What a tick comes to.
+/// What a tick decides.
 enum Action {
     Stay,
     Go { to: Phase, cause: Cause, sentence: String },
 }
 
-/// Decides. The first that applies of: the command, a gate that takes the rollout back, one that
-/// pauses it, one that holds it, and else the next phase.
+/// Decides. The first of these that applies: the command, a gate that rolls back, the first gate that
+/// pauses or holds, and else the next phase.
 pub(super) fn step(
     plan: &RolloutPlan,
     state: &RolloutState,
@@ -68,42 +69,42 @@ pub(super) fn step(
     next.tick.at = now.at;
     next.tick.count = state.tick.count.saturating_add(1);
     observe(plan, &mut next, sums, now.elapsed);
-    let gates = gate::look(plan, &next, sums);
+    let gates = gate::evaluate(plan, &next, sums);
 
     if let Some(command) = command {
         return match execute(plan, &mut next, command, &gates) {
             Ok(act) => {
-                let gates = conclude(plan, &mut next, sums, act, now, gates);
+                let gates = apply(plan, &mut next, sums, act, now, gates);
                 Step { state: next, gates, refused: None }
             }
             Err(refused) => Step { state: state.clone(), gates, refused: Some(refused) },
         };
     }
     let act = decide(plan, &mut next, sums, &gates, now.elapsed);
-    let gates = conclude(plan, &mut next, sums, act, now, gates);
+    let gates = apply(plan, &mut next, sums, act, now, gates);
     Step { state: next, gates, refused: None }
 }
 
-/// Takes the time and the arrivals of this tick into the state.
+/// Adds the time and the arrivals of this tick to the state.
 fn observe(plan: &RolloutPlan, state: &mut RolloutState, sums: &FleetSums, elapsed: Duration) {
     let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let findings = &sums.findings;
     let arrived = [findings.pairs, findings.keys_let_through, findings.keys_held_back.unwrap_or(0)];
     let arrived = arrived.into_iter().fold(0, u64::saturating_add);
-    // A tally that comes late, or is new with its replica, may lower the sum: that is news as well.
+    // A sum that falls is an arrival too: a replica has begun another attempt, or its tally is gone.
     let quiet = arrived == state.arrived;
     state.arrived = arrived;
     state.quiet_ms = if quiet { state.quiet_ms.saturating_add(elapsed) } else { 0 };
-    state.signal = gate::signal(state.signal, sums);
+    state.signal = gate::signal_holds(state.signal, sums);
     state.breaker.window_ms = state.breaker.window_ms.saturating_add(elapsed);
     if u128::from(state.breaker.window_ms) >= BREAKER_WINDOW.as_millis() {
         state.breaker = Breakers { opens: sums.breaker_opens, window_ms: 0 };
     }
-    // A replica that is gone for good takes its count with it.
+    // The fleet's count falls when a replica is gone for good.
     state.breaker.opens = state.breaker.opens.min(sums.breaker_opens);
     observe_boots(state, sums, elapsed);
     let observed = match state.phase {
-        // Time in which nothing could be learned is no time observed.
+        // Time in which nothing could be learned does not count as observed.
         Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding => {
             sums.quorum()
                 && u128::from(state.quiet_ms) < gate::grace(plan, state).as_millis().max(1)
@@ -115,11 +116,11 @@ fn observe(plan: &RolloutPlan, state: &mut RolloutState, sums: &FleetSums, elaps
     }
 }
 
-/// Takes in how many processes started, by the hour.
+/// Counts how many processes have started, by windows.
 fn observe_boots(state: &mut RolloutState, sums: &FleetSums, elapsed: u64) {
     let known = state.boots.known.min(sums.boots);
     if state.phase == Phase::Waiting {
-        // The fleet itself is just starting.
+        // The fleet itself is starting, which is no restart.
         state.boots = ProcessStarts { known: sums.boots, window_ms: 0, ..state.boots };
         return;
     }
@@ -139,7 +140,7 @@ fn go(to: Phase, cause: Cause, sentence: impl Into<String>) -> Action {
     Action::Go { to, cause, sentence: sentence.into() }
 }
 
-/// What the evidence comes to.
+/// What the gates decide.
 fn decide(
     plan: &RolloutPlan,
     state: &mut RolloutState,
@@ -155,7 +156,7 @@ fn decide(
     match state.phase {
         Phase::Released | Phase::RolledBack => Action::Stay,
         Phase::Waiting => match gates.iter().find(|report| !report.outcome.lets_pass()) {
-            // A plan that most do not follow does not begin.
+            // A plan that most replicas do not follow does not begin.
             Some(report) => {
                 state.held_by = Some(report.gate);
                 Action::Stay
@@ -174,7 +175,7 @@ fn decide(
             true => go(
                 Phase::RolledBack,
                 Cause::PausedTooLong,
-                format!("paused for {}, and nobody resumed it", gate::words(plan.max_pause)),
+                format!("paused for {}, and nobody resumed it", gate::in_words(plan.max_pause)),
             ),
         },
         Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding => {
@@ -199,14 +200,14 @@ fn proceed(
     from: Running,
     elapsed: Duration,
 ) -> Action {
-    let stands = gates.iter().find(|report| !report.outcome.lets_pass());
-    state.held_by = stands.map(|report| report.gate);
-    match stands.map(|report| (report.gate, &report.outcome)) {
+    let closed = gates.iter().find(|report| !report.outcome.lets_pass());
+    state.held_by = closed.map(|report| report.gate);
+    match closed.map(|report| (report.gate, &report.outcome)) {
         Some((_, GateOutcome::Pauses { cause, why })) => {
             go(Phase::Paused { from }, *cause, why.clone())
         }
         Some((gate, GateOutcome::Holds { why })) => {
-            // The dwell ends by itself, silence has a limit of its own, and a guard only watches.
+            // A dwell ends by itself, a lack of data has a limit of its own, and a guard only watches.
             let limited = !matches!(gate, Gate::Dwell | Gate::NoData) && from != Running::Guarding;
             if limited {
                 let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -217,7 +218,7 @@ fn proceed(
                 true => go(
                     Phase::Paused { from },
                     Cause::HeldTooLong,
-                    format!("held for {}: {why}", gate::words(plan.max_hold)),
+                    format!("held for {}: {why}", gate::in_words(plan.max_hold)),
                 ),
             }
         }
@@ -226,7 +227,7 @@ fn proceed(
     }
 }
 
-/// Exactly one stage on.
+/// Goes on by exactly one stage.
 fn advance(plan: &RolloutPlan, sums: &FleetSums, from: Running) -> Action {
     let next = match from {
         Running::Guarding => {
@@ -236,7 +237,7 @@ fn advance(plan: &RolloutPlan, sums: &FleetSums, from: Running) -> Action {
                 format!(
                     "{} answered everybody for {} and nothing was found against it",
                     plan.candidate,
-                    gate::words(plan.guard)
+                    gate::in_words(plan.guard)
                 ),
             );
         }

@@ -1,10 +1,10 @@
-//! Where a rollout stands.
+//! The phases of a rollout.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a rollout stands.
+/// The phase that a rollout is in.
 ///
 /// How many users reach the candidate and whether the rollout goes on are two different things: a
 /// paused rollout keeps its share.
@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "phase")]
 #[non_exhaustive]
 pub enum Phase {
-    /// For the candidate to be able to answer on most replicas.
+    /// It waits until the candidate can answer on most replicas.
     Waiting,
     /// Nobody reaches the candidate; it runs in shadow.
     Shadowing,
-    /// Some do.
+    /// Some users reach the candidate.
     Ramping {
         /// Which stage, from 1.
         stage: usize,
     },
-    /// Everybody does, and the rollout can still be taken back.
+    /// Everybody reaches the candidate, and the rollout can still be rolled back.
     Guarding,
-    /// It neither goes on nor back until somebody says so, or the candidate turns out to be worse.
+    /// The share stays until somebody resumes or aborts it, or the candidate turns out to be worse.
     Paused {
-        /// What it goes on with.
+        /// The phase that it resumes with.
         from: Running,
     },
     /// Nobody reaches the candidate; only a retry, or another candidate, leads out of this.
@@ -63,7 +63,7 @@ impl Phase {
         }
     }
 
-    /// What runs, or would if it were not paused.
+    /// The phase that runs, or is paused.
     pub(super) fn running(self) -> Option<Running> {
         match self {
             Phase::Shadowing => Some(Running::Shadowing),

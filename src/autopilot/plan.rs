@@ -1,4 +1,4 @@
-//! What a rollout is to do, settled before it starts.
+//! The plan of a rollout, fixed before it starts.
 
 use std::time::Duration;
 
@@ -12,40 +12,41 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What happens when a guardrail is worse for certain.
+/// What happens when a guardrail is worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum OnWorse {
-    /// Nobody reaches the candidate any more.
+    /// It is rolled back.
     #[default]
     RollBack,
-    /// The share stays as it is, and somebody is asked. For metrics that are not trusted yet.
+    /// It is paused and the share stays, for a person to decide: for metrics that are not trusted yet.
     Pause,
 }
 
-/// What happens when a guardrail is still undecided once everything else is there.
+/// What happens when a guardrail is undecided and every gate before it is passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum OnUndecided {
-    /// It waits, and pauses after the longest hold.
+    /// It waits, and is paused after the longest hold.
     #[default]
     Hold,
-    /// It goes on. Ships on the absence of evidence: every transition says so.
+    /// It goes on, for want of evidence against the candidate. Every transition says so.
     Advance,
 }
 
-/// What happens when nothing arrives to judge by for three times the grace.
+/// What happens when no data arrives for three times the
+/// [grace](super::Builder::no_data_after).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum OnNoData {
-    /// It pauses, the share stays.
+    /// It is paused, and the share stays.
     #[default]
     Pause,
-    /// Nobody reaches the candidate any more.
+    /// It is rolled back.
     RollBack,
 }
 
-/// Everything a decision depends on but the evidence. Serialised for its hash: replicas whose plans
+/// Everything that a decision depends on besides the evidence. Serialised for its hash: replicas whose plans
 /// differ do not decide together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct RolloutPlan {
@@ -68,7 +69,7 @@ pub(super) struct RolloutPlan {
     pub(super) on_worse: OnWorse,
     pub(super) on_undecided: OnUndecided,
     pub(super) on_no_data: OnNoData,
-    /// How raises are announced ahead: part of the plan, as replicas must agree on it.
+    /// How long ahead raises are announced: part of the plan, as replicas must agree on it.
     pub(super) lead: Duration,
 }
 

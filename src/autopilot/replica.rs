@@ -1,7 +1,7 @@
-//! One process's part in the fleet: what it reads, writes, decides, and lets through meanwhile.
+//! A replica: what one process reads, writes and decides for the fleet, and whom it lets through.
 //!
-//! Times are handed in, so that the whole protocol runs on a virtual clock. Ages are monotonic: a
-//! wall clock that jumps gains nobody anything. Only `effective_at` is wall time.
+//! Times are passed in, so that the whole protocol can run on a virtual clock. Ages are monotonic: a wall
+//! clock that jumps makes nothing older. Only `effective_at` is wall time.
 
 mod command;
 mod counts;
@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use self::fleet::Heartbeat;
-pub(super) use self::share::ShareGate;
+pub(super) use self::share::ShareInForce;
 use super::{
     command::{Command, CommandError},
     evidence::Evidence,
@@ -22,20 +22,20 @@ use super::{
     machine::{self, DecisionContext},
     plan::RolloutPlan,
     state::RolloutState,
-    store::{Expect, StateStore, StoreError, Tag},
+    store::{self, Expect, StateStore, Tag},
     sums::MetricSum,
     transition::Transition,
 };
 
-/// How often a replica looks, and how long it trusts what it saw.
+/// How often a replica polls the store, and how long it trusts what it has read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ReplicaTiming {
     pub(super) period: Duration,
-    /// Without an answer of the store for this long the share grows no more.
+    /// The share stops growing when the store has not answered for this long.
     pub(super) freeze: Duration,
-    /// For this long: nobody is let through.
+    /// Nobody is let through when it has not answered for this long.
     pub(super) lapse: Duration,
-    /// A tally that has not changed for this long is of a replica that is gone.
+    /// A replica is gone when its tally has not changed for this long, which is then kept in the state.
     pub(super) fold: Duration,
 }
 
@@ -50,21 +50,21 @@ impl Default for ReplicaTiming {
     }
 }
 
-/// The time, twice.
+/// The time by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ClockReading {
-    /// Since any fixed moment of this process; never goes back.
+    /// Since a fixed moment in this process; never goes back.
     pub(super) monotonic: Duration,
     /// Milliseconds since 1970; may jump.
     pub(super) unix: u64,
 }
 
-/// How the candidate fares on this process's routers.
+/// The candidate's health on this process's routers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LocalHealth {
     pub(super) eligible: bool,
     pub(super) breaker_opens: u64,
-    /// What a writer found changed: at which revision, and in words.
+    /// That a writer found something changed by another: at which revision, and in words.
     pub(super) conflict: Option<(u64, String)>,
 }
 
@@ -73,19 +73,19 @@ pub(super) struct LocalHealth {
 struct StoredState {
     state: Arc<RolloutState>,
     tag: Tag,
-    /// When this share was first seen announced, by our own time.
+    /// When this share was first read, by this process's monotonic clock.
     announced: Duration,
 }
 
-/// What a replica knows: enough to say whom it lets through while the store keeps it waiting.
+/// What a replica knows: enough to decide whom it lets through while the store keeps it waiting.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReplicaView {
     id: String,
     seen: Option<StoredState>,
     read_at: Option<Duration>,
-    /// The evidence of this process condemned the candidate.
+    /// Why this process's own evidence shows the candidate to be worse.
     veto: Option<String>,
-    /// Somebody aborted here, and the store does not know it yet.
+    /// An abort given to this process that has not been committed yet.
     aborting: Option<Command>,
     pub(super) gates: Vec<GateReport>,
     pub(super) replicas: usize,
@@ -96,28 +96,28 @@ pub(super) struct ReplicaView {
 
 pub(super) struct Replica {
     plan: Arc<RolloutPlan>,
-    pace: ReplicaTiming,
+    timing: ReplicaTiming,
     id: String,
     prefix: String,
     config_hash: String,
     seq: u64,
     view: ReplicaView,
-    /// Where others look while a store keeps this one waiting.
+    /// A copy for other threads, which do not wait for this one.
     published_view: Arc<Mutex<ReplicaView>>,
     ticked_at: Duration,
-    /// What the evidence counts for: of which candidate, in which attempt.
+    /// What the evidence counts for: which artefact, and which attempt.
     begun: Option<(String, u32)>,
     heartbeats: BTreeMap<String, Heartbeat>,
-    /// When whom the evidence has counted was last shared.
-    shared_at: Option<Duration>,
-    /// The last revision whose transitions were handed on.
+    /// When the users counted were last exchanged.
+    exchanged_at: Option<Duration>,
+    /// The last revision whose transitions were reported.
     reported_rev: Option<u64>,
 }
 
 impl Replica {
     pub(super) fn new(
         plan: Arc<RolloutPlan>,
-        pace: ReplicaTiming,
+        timing: ReplicaTiming,
         id: String,
         evidence: &str,
     ) -> Replica {
@@ -125,7 +125,7 @@ impl Replica {
             prefix: slug(&plan.autopilot),
             config_hash: plan.hash(evidence),
             plan,
-            pace,
+            timing,
             id,
             seq: 0,
             view: ReplicaView::default(),
@@ -133,7 +133,7 @@ impl Replica {
             ticked_at: Duration::ZERO,
             begun: None,
             heartbeats: BTreeMap::new(),
-            shared_at: None,
+            exchanged_at: None,
             reported_rev: None,
         }
     }
@@ -151,19 +151,19 @@ impl Replica {
         self.view.state()
     }
 
-    /// Where what this replica knows is to be seen, without waiting for it.
+    /// What this replica knows, for other threads.
     pub(super) fn published_view(&self) -> Arc<Mutex<ReplicaView>> {
         Arc::clone(&self.published_view)
     }
 
     fn publish(&self) {
         let mut published_view = self.published_view.lock();
-        // Somebody who aborts does not wait for this replica either.
+        // Another thread may have set an abort there, without waiting for this one.
         let aborting = published_view.aborting.take().or_else(|| self.view.aborting.clone());
         *published_view = ReplicaView { aborting, id: self.id.clone(), ..self.view.clone() };
     }
 
-    /// Looks, tells the others, and decides for all if nobody else has lately.
+    /// Reads the state, writes this replica's tally, and decides for the fleet if no other has lately.
     pub(super) fn poll(
         &mut self,
         store: &dyn StateStore,
@@ -172,7 +172,7 @@ impl Replica {
         time: ClockReading,
     ) {
         let polled = self.try_poll(store, evidence, local, time);
-        // That somebody else was first is how it should be.
+        // A conflict is another replica's success.
         self.view.problem = match polled {
             Err(error) if !error.is_conflict() => Some(crate::error_chain(&error)),
             _ => None,
@@ -189,31 +189,32 @@ impl Replica {
         evidence: &dyn Evidence,
         local: &LocalHealth,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
-        // Its own evidence needs no store.
+    ) -> Result<(), store::Error> {
+        // First, as it needs no store.
         self.check_own_evidence(evidence);
         self.read(store, evidence, time)?;
-        self.tell(store, evidence, local, time)?;
+        self.write_tally(store, evidence, local, time)?;
         if let Some(command) = self.view.aborting.clone() {
-            // Refused: it has been rolled back, or released, by somebody else meanwhile.
+            // A refusal means that it has been rolled back or released meanwhile.
             if let Err(CommandError::StoreUnavailable { why }) =
                 self.commit_command(store, evidence, &command, time)
             {
-                return Err(StoreError::plain(why));
+                return Err(store::Error::plain(why));
             }
-            self.aborted();
+            self.forget_abort();
         }
-        self.lead(store, evidence, time)?;
-        self.share_seen(store, evidence, time)
+        self.decide_for_fleet(store, evidence, time)?;
+        self.exchange_seen(store, evidence, time)
     }
 
-    /// The fleet knows of an abort.
-    fn aborted(&mut self) {
+    /// Forgets an abort that the fleet knows of.
+    fn forget_abort(&mut self) {
         self.view.aborting = None;
         self.published_view.lock().aborting = None;
     }
 
-    /// Stops on its own evidence, whatever the others know.
+    /// Lets nobody through when its own evidence shows the candidate to be worse, whatever the others
+    /// know.
     fn check_own_evidence(&mut self, evidence: &dyn Evidence) {
         let Some((_, attempt)) = self.begun else { return };
         if self.view.veto.is_none()
@@ -231,22 +232,23 @@ impl Replica {
         }
     }
 
-    /// Decides for the fleet, if nobody has for a period.
-    fn lead(
+    /// Decides for the fleet, if no replica has for a period.
+    fn decide_for_fleet(
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let since = time.monotonic.saturating_sub(self.ticked_at);
-        if since < self.pace.period {
+        if since < self.timing.period {
             return Ok(());
         }
         let Some(seen) = self.view.seen.clone() else { return Ok(()) };
         let fleet = self.read_fleet(store, evidence, &seen.state, time)?;
         let (sums, gone) = (fleet.sums, fleet.gone);
         let id = self.id.clone();
-        let elapsed = since.min(self.pace.period * 2);
+        // A fleet that was away has not observed the time of its absence.
+        let elapsed = since.min(self.timing.period.saturating_mul(2));
         let now = DecisionContext { elapsed, at: time.unix, by: &id };
         let next = match seen.state.config_hash == self.config_hash {
             true => {
@@ -257,8 +259,8 @@ impl Replica {
                     .extend(gone.iter().map(|(id, tally)| (id.clone(), tally.clone())));
                 step.state
             }
-            // This plan is not the fleet's, unless most follow it by now.
-            false if fleet.like_this * 2 > sums.replicas => {
+            // Another plan becomes the fleet's once most replicas follow it.
+            false if fleet.same_plan * 2 > sums.replicas => {
                 machine::replan(&self.plan, &self.config_hash, &seen.state, &sums, now)
             }
             false => return Ok(()),
@@ -267,19 +269,20 @@ impl Replica {
         self.adopt(next, tag, evidence, time);
         self.view.read_at = Some(time.monotonic);
         for name in gone.keys().chain(&fleet.stale) {
-            // Folded, or of an attempt that is over: one left behind is removed the next time.
+            // Kept in the state, or of an attempt that is over. If it cannot be removed, the next decision
+            // tries again.
             let _ = store.remove(&format!("{}/tally/{name}.json", self.prefix));
             self.heartbeats.remove(name);
         }
         Ok(())
     }
 
-    /// The transitions that have not been handed on yet, oldest first.
+    /// The transitions that have not been reported yet, oldest first.
     pub(super) fn new_transitions(&mut self) -> Vec<Transition> {
         let Some(seen) = &self.view.seen else { return Vec::new() };
         let transitions = seen.state.transitions.iter();
         let new_transitions = match self.reported_rev {
-            // What happened before this process started is history, not news.
+            // What happened before this process started is not reported.
             None => Vec::new(),
             Some(reported_rev) => {
                 transitions.filter(|one| one.rev > reported_rev).cloned().collect()
@@ -290,7 +293,8 @@ impl Replica {
     }
 }
 
-/// The folder of an autopilot's documents: its name, where that is a folder's name.
+/// The folder of an autopilot's documents: its name, or where that is no name of a folder, what is left
+/// of it with a hash.
 fn slug(name: &str) -> String {
     let plain: String = name
         .chars()

@@ -1,5 +1,5 @@
-//! The threads of an autopilot: one that talks to the store, one that keeps the share right while the
-//! first waits, and one a writer.
+//! The threads of an autopilot: one polls the store, one keeps the share up to date while the first
+//! waits, and each writer has one.
 
 mod writer_record;
 mod writer_thread;
@@ -19,11 +19,11 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    AutopilotStatus, CommandError, Transition,
+    CommandError, Status, Transition,
     command::Command,
     evidence::Evidence,
     plan::RolloutPlan,
-    replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareGate},
+    replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareInForce},
     stage::Share,
     status,
     store::StateStore,
@@ -34,7 +34,7 @@ use crate::{clock::Clock, prediction_id::PredictionId, router::clamp::Clamped};
 /// Transitions that wait for a slow receiver.
 const TRANSITION_BUFFER: usize = 100;
 
-/// A command and who waits for what comes of it.
+/// A command, and where its result is waited for.
 pub(super) struct PendingCommand {
     pub(super) command: Command,
     pub(super) reply: SyncSender<Result<(), CommandError>>,
@@ -43,13 +43,13 @@ pub(super) struct PendingCommand {
 /// What the threads and the handles share.
 pub(super) struct RunnerShared {
     pub(super) plan: Arc<RolloutPlan>,
-    pace: ReplicaTiming,
+    timing: ReplicaTiming,
     evidence: Arc<dyn Evidence>,
     store: Arc<dyn StateStore>,
     clock: Arc<dyn Clock>,
     view: Arc<Mutex<ReplicaView>>,
     control: Mutex<ShareControl>,
-    /// The writers that found something else than they left: at which revision, and in words.
+    /// By writer, a conflict that it found: at which revision, and in words.
     conflicts: Mutex<BTreeMap<String, (u64, String)>>,
     writers: Vec<Arc<dyn ShareWriter>>,
     prefix: String,
@@ -61,7 +61,7 @@ pub(super) struct RunnerShared {
 /// What is in force on the routers.
 #[derive(Default)]
 struct ShareControl {
-    gate: ShareGate,
+    in_force: ShareInForce,
     routers: Vec<Weak<dyn Clamped>>,
     published: Option<(Share, String)>,
 }
@@ -74,16 +74,16 @@ struct WakeSignal {
 
 #[derive(Default)]
 struct WakeFlags {
-    /// Somebody asked the store's thread for something.
+    /// A command is pending, or a router was attached.
     store: bool,
     /// Something changed that the share depends on.
     share: bool,
-    /// Counts what may be to be written.
+    /// Rises with each poll, after which there may be something to write. Several threads wait for it.
     writers: u64,
     stopped: bool,
 }
 
-/// The threads. They end when this is dropped; it does not wait for a store that hangs.
+/// Ends the threads when it is dropped, without waiting for a store that hangs.
 pub(super) struct Runner {
     shared: Arc<RunnerShared>,
 }
@@ -91,7 +91,7 @@ pub(super) struct Runner {
 impl Runner {
     pub(super) fn start(
         plan: RolloutPlan,
-        pace: ReplicaTiming,
+        timing: ReplicaTiming,
         evidence: Arc<dyn Evidence>,
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
@@ -100,10 +100,10 @@ impl Runner {
         let plan = Arc::new(plan);
         let id = PredictionId::generate();
         let hash = evidence.config_hash();
-        let replica = Replica::new(Arc::clone(&plan), pace, id.to_string(), &hash);
+        let replica = Replica::new(Arc::clone(&plan), timing, id.to_string(), &hash);
         let shared = Arc::new(RunnerShared {
             plan,
-            pace,
+            timing,
             evidence,
             store,
             clock,
@@ -125,7 +125,7 @@ impl Runner {
         thread::Builder::new()
             .name("modelgate-autopilot-share".into())
             .spawn(move || share_thread.run_share_control())?;
-        // One each: a vendor that never answers keeps no other from being told.
+        // One for each writer: a vendor that never answers delays no other.
         for writer in &runner.shared.writers {
             let (shared, writer) = (Arc::clone(&runner.shared), Arc::clone(writer));
             thread::Builder::new()
@@ -153,10 +153,10 @@ impl RunnerShared {
         ClockReading { monotonic: self.clock.monotonic(), unix }
     }
 
-    /// The store's thread.
+    /// Polls the store until the autopilot ends.
     fn run_polling(&self, mut replica: Replica, mut random: u64) {
         loop {
-            // The store and the evidence are the user's code: one that panics is as one that fails.
+            // The store and the evidence may be the user's code: a panic is treated as a failure.
             let polled = catch_unwind(AssertUnwindSafe(|| self.poll_once(&mut replica)));
             if polled.is_err() {
                 tracing::error!(
@@ -169,10 +169,11 @@ impl RunnerShared {
                 flags.share = true;
                 flags.writers = flags.writers.wrapping_add(1);
             });
-            // A fifth more or less, so that a fleet started at once does not ask at once.
+            // A fifth more or less, so that replicas started together do not poll together. Knuth's linear
+            // congruential generator, whose high bits are random enough for that.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let fifth = (random >> 33) as f64 / f64::from(1_u32 << 31);
-            let pause = self.pace.period.mul_f64(0.8 + 0.4 * fifth);
+            let pause = self.timing.period.mul_f64(0.8 + 0.4 * fifth);
             let stopped = self.wait(pause, |flags| std::mem::take(&mut flags.store));
             if stopped {
                 return;
@@ -188,9 +189,9 @@ impl RunnerShared {
             }
             for PendingCommand { command, reply } in pending_commands {
                 let done = replica.command(&*self.store, &*self.evidence, command, self.time());
-                // In force here by the time the caller hears of it.
+                // Applied before the caller gets its reply.
                 self.apply_share();
-                // Whoever asked may have given up by now.
+                // The caller may have stopped waiting.
                 let _ = reply.send(done);
             }
         }
@@ -202,9 +203,9 @@ impl RunnerShared {
         }
     }
 
-    /// The thread that lets go of the share when nothing is heard.
+    /// Applies the share until the autopilot ends: it falls by time alone when the store does not answer.
     fn run_share_control(&self) {
-        let pause = (self.pace.period / 4).min(Duration::from_secs(1));
+        let pause = (self.timing.period / 4).min(Duration::from_secs(1));
         loop {
             if catch_unwind(AssertUnwindSafe(|| self.apply_share())).is_err() {
                 tracing::error!(
@@ -224,7 +225,7 @@ impl RunnerShared {
         self.wake.changed.notify_all();
     }
 
-    /// Waits for a change, or for this long; `true` when it is over.
+    /// Waits for a change, for this long at most. Returns whether the autopilot has ended.
     fn wait(&self, pause: Duration, due: impl Fn(&mut WakeFlags) -> bool) -> bool {
         let mut flags = self.wake.flags.lock();
         let until = std::time::Instant::now() + pause;
@@ -243,7 +244,7 @@ impl RunnerShared {
         let mut control = self.control.lock();
         let view = self.view.lock().clone();
         let (share, why) =
-            control.gate.decide(&view, &self.plan, &self.pace, &*self.evidence, self.time());
+            control.in_force.update(&view, &self.plan, &self.timing, &*self.evidence, self.time());
         let decided = (share, why);
         if control.published.as_ref() != Some(&decided) {
             publish(&control.routers, &self.plan.autopilot, &decided);
@@ -252,7 +253,7 @@ impl RunnerShared {
         control.routers.retain(|router| router.strong_count() > 0);
     }
 
-    /// How the candidate fares on the routers: on the worst of them.
+    /// The candidate's health over this process's routers: it must be able to answer on each of them.
     fn local(&self) -> LocalHealth {
         let routers: Vec<_> =
             self.control.lock().routers.iter().filter_map(Weak::upgrade).collect();
@@ -296,7 +297,7 @@ impl RunnerShared {
         self.wake(|flags| flags.store = true);
     }
 
-    /// Nobody on this process is let through any more, before the store knows.
+    /// From now on nobody in this process is let through, before the abort is committed.
     pub(super) fn abort_here(&self, command: &Command) {
         let released = {
             let mut view = self.view.lock();
@@ -325,16 +326,17 @@ impl RunnerShared {
         self.store.is_shared() && self.evidence.knows_users()
     }
 
-    pub(super) fn status(&self) -> AutopilotStatus {
+    pub(super) fn status(&self) -> Status {
         let published = self.control.lock().published.clone();
         let published =
             published.unwrap_or_else(|| (Share::NOBODY, "nothing has been read yet".to_owned()));
         let view = self.view.lock().clone();
         let metrics = view.metrics();
-        status::status(&self.plan, &view, published, metrics, self.overruled(), self.time())
+        let (freeze, overruled) = (self.timing.freeze, self.overruled());
+        status::status(&self.plan, freeze, &view, published, metrics, overruled, self.time())
     }
 
-    /// Whether an operator decides on any of the routers, and the share does not.
+    /// Whether an operator's pin or block overrides the share on any of the routers.
     fn overruled(&self) -> bool {
         let routers: Vec<_> =
             self.control.lock().routers.iter().filter_map(Weak::upgrade).collect();

@@ -1,4 +1,4 @@
-//! The steps of a rollout.
+//! The stages of a rollout.
 
 use std::{fmt, time::Duration};
 
@@ -17,9 +17,9 @@ impl Share {
     /// Everybody.
     pub const EVERYBODY: Share = Share(WHOLE);
 
-    /// This many percent, rounded to a thousandth; cut to 0 to 100, and NaN is nothing.
+    /// This many percent, rounded to a thousandth and clamped to 0 to 100; NaN is 0.
     pub fn from_percent(percent: f64) -> Share {
-        // A float that does not fit an integer is cut to its range, and NaN becomes 0.
+        // `as` saturates, and makes NaN 0.
         Share(((percent * f64::from(WHOLE) / 100.0).round() as u32).min(WHOLE))
     }
 
@@ -40,8 +40,8 @@ impl fmt::Display for Share {
     }
 }
 
-/// One step of a rollout: which share of users reaches the candidate, for how long at least, and what
-/// must be there before the next step.
+/// One stage of a rollout: which share of users reaches the candidate, for how long at least, and what
+/// else is needed before the next stage.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,7 +64,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A step at this share of the users whom the flag names. It lasts at least a day.
+    /// A stage with this share of the users to whom the flag gives the candidate. It lasts at least a day
+    /// unless [set otherwise](Stage::for_at_least).
     pub fn percent(percent: f64) -> Stage {
         Stage {
             share: Share::from_percent(percent),
@@ -74,29 +75,30 @@ impl Stage {
         }
     }
 
-    /// How much *observed* time the step takes at least: time in which no replica was running, or
-    /// nothing arrived to judge by, does not count.
+    /// How much *observed* time the stage takes at least: time in which no replica was running, or no
+    /// data arrived, does not count.
     #[must_use]
     pub fn for_at_least(mut self, dwell: Duration) -> Stage {
         self.dwell = dwell;
         self
     }
 
-    /// How many scored pairs there must be before the step can end. Default: the autopilot's own.
+    /// How many scored pairs there must be before the stage can end. Default: the autopilot's
+    /// [number](super::Builder::min_pairs).
     #[must_use]
     pub fn min_pairs(mut self, pairs: u64) -> Stage {
         self.min_pairs = Some(pairs);
         self
     }
 
-    /// Somebody has to [approve](super::Autopilot::approve) before this step begins.
+    /// Somebody has to [approve](super::Autopilot::approve) before this stage begins.
     #[must_use]
     pub fn approval(mut self) -> Stage {
         self.approval = true;
         self
     }
 
-    /// The share.
+    /// The share of users.
     pub fn share(&self) -> Share {
         self.share
     }

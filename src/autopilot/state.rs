@@ -13,13 +13,12 @@ use super::{
     transition::{Cause, Transition},
 };
 
-/// The form of the document. Another form is not read: a replica that does not understand it lets
-/// nobody through.
+/// The form of the document. A replica does not read another form, and lets nobody through then.
 pub(super) const SCHEMA: u32 = 1;
 
 /// Transitions kept in the document.
 pub(super) const TRANSITIONS: usize = 100;
-/// Of those, the newest keep the sums that they were decided by, the others a digest of them.
+/// How many of them, the newest, keep the sums that they were decided by; the others keep a digest.
 pub(super) const WITH_SUMS: usize = 12;
 
 /// What the fleet agrees on. Replaced as a whole by compare-and-swap, a revision at a time.
@@ -34,26 +33,26 @@ pub(super) struct RolloutState {
     pub(super) attempt: u32,
     pub(super) phase: Phase,
     pub(super) share: Share,
-    /// In force until `effective_at`.
+    /// The share in force until `effective_at`.
     pub(super) previous_share: Share,
-    /// Milliseconds since 1970.
+    /// When `share` takes effect, in milliseconds since 1970.
     pub(super) effective_at: u64,
     /// When the phase began, by the clock of the replica that committed it: for people.
     pub(super) entered_at: u64,
     /// When each stage began, from stage 1 on; the last is the guard.
     pub(super) stages_entered_at: Vec<u64>,
-    /// Observed milliseconds in this phase.
+    /// For how many milliseconds this phase has been observed.
     pub(super) dwell_ms: u64,
     /// Milliseconds since anything arrived.
     pub(super) quiet_ms: u64,
     /// Milliseconds for which something other than the dwell has kept the phase from ending.
     pub(super) held_ms: u64,
-    /// Milliseconds without the breaker opening anew; see `breaker`.
+    /// How often the candidate's breakers have opened.
     pub(super) breaker: Breakers,
-    /// Processes that started anew.
+    /// How many processes have started.
     #[serde(default)]
     pub(super) boots: ProcessStarts,
-    /// What had arrived at the last tick.
+    /// Pairs and users that had arrived by the last tick.
     pub(super) arrived: u64,
     /// Whether a signal has been bad and not recovered yet.
     pub(super) signal: bool,
@@ -61,23 +60,24 @@ pub(super) struct RolloutState {
     pub(super) approved: bool,
     /// Gates that somebody waived for the present stage.
     pub(super) waived: Vec<Gate>,
-    /// What holds, in words; empty where nothing does.
+    /// The gate that held the last decision, if one did.
     pub(super) held_by: Option<Gate>,
     pub(super) tick: Tick,
     pub(super) transitions: Vec<Transition>,
-    /// Tallies of replicas that have long been gone.
+    /// The tallies of replicas that are gone, by id.
     pub(super) closed: BTreeMap<String, ReplicaTally>,
 }
 
-/// How often the candidate's breaker had opened, and when that was last looked at from anew.
+/// How often the candidate's breakers had opened when the present window began, and how long that is
+/// ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Breakers {
     pub(super) opens: u64,
     pub(super) window_ms: u64,
 }
 
-/// How many processes had started, when that was last looked at from anew, and how many start in such
-/// a time while nobody reaches the candidate.
+/// How many processes had started when the present window began, how long that is ago, and how many
+/// start in a window at most while nobody reaches the candidate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProcessStarts {
     pub(super) known: u64,
@@ -85,31 +85,30 @@ pub(super) struct ProcessStarts {
     pub(super) usual: u64,
 }
 
-/// Who decided last.
+/// The last decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tick {
     pub(super) by: String,
     /// Milliseconds since 1970, by that replica's clock.
     pub(super) at: u64,
-    /// Counts the decisions, so that a reader sees that one was made.
+    /// The number of decisions so far, by which a reader sees that one was made.
     pub(super) count: u64,
 }
 
 impl RolloutState {
-    /// Whether somebody has let the rollout go on after this revision.
+    /// Whether somebody has resumed the rollout after this revision.
     pub(super) fn resumed_after(&self, rev: u64) -> bool {
         self.transitions.iter().any(|one| one.rev > rev && one.cause == Cause::Resumed)
     }
 
-    /// Whether, after this revision, the rollout was paused because somebody else had changed what a
-    /// writer writes, and was let go on after that.
+    /// Whether, after this revision, the rollout was paused by a writer's conflict and then resumed.
     pub(super) fn conflict_resolved_after(&self, rev: u64) -> bool {
         let mut later = self.transitions.iter().filter(|one| one.rev > rev);
         let conflict = later.find(|one| one.cause == Cause::Conflict);
         conflict.is_some_and(|conflict| self.resumed_after(conflict.rev))
     }
 
-    /// Where every rollout begins.
+    /// The state in which every rollout begins.
     pub(super) fn new(plan: &RolloutPlan, config_hash: &str, at: u64) -> RolloutState {
         RolloutState {
             schema: SCHEMA,
@@ -152,7 +151,7 @@ impl RolloutState {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        // Maps with text for keys, numbers and lists: this cannot fail.
+        // Maps with text keys, numbers and lists always serialize.
         serde_json::to_vec(self).unwrap_or_default()
     }
 

@@ -1,4 +1,4 @@
-//! What a rollout looks like from outside.
+//! The status of a rollout, for people and pages.
 
 use std::{fmt, time::Duration};
 
@@ -15,49 +15,48 @@ use super::{
 };
 use crate::version::Version;
 
-/// What a rollout looks like from this process: what is in force here, and what the fleet agreed on.
+/// A rollout as this process sees it: what is in force here, and what the fleet has agreed on.
 ///
-/// Its `Display` is one sentence.
+/// It displays as its headline, one sentence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct AutopilotStatus {
+pub struct Status {
     /// The autopilot's name.
     pub autopilot: String,
     /// The version it rolls out.
     pub candidate: Version,
     /// What tells this candidate from another of the same name.
     pub artefact: String,
-    /// All of it in one sentence.
+    /// Who reaches the candidate, and what happens next, in one sentence.
     pub headline: String,
-    /// Where the rollout stands; `None` before the state was first read.
+    /// The phase; `None` before the state was first read.
     #[serde(flatten)]
     pub phase: Option<Phase>,
-    /// The share of users that this process lets through now, in percent: read back from what its
-    /// routers use.
+    /// The share of users that this process's routers let through now, in percent.
     pub share: f64,
-    /// Why that is what it is.
+    /// Why it is that share.
     pub share_because: String,
-    /// The share that the fleet agreed on, in percent.
+    /// The share that the fleet has agreed on, in percent.
     pub agreed_share: f64,
-    /// From when on, in milliseconds since 1970, where it was raised and is not in force yet.
+    /// When an announced raise to that share takes effect, in milliseconds since 1970.
     pub raise_at: Option<u64>,
     /// When the phase began, in milliseconds since 1970.
     pub since: Option<u64>,
     /// The attempt, from 0.
     pub attempt: u32,
-    /// Whether it goes on by itself.
+    /// Whether it goes on by itself, with time at most.
     pub advancing: bool,
-    /// What keeps it where it is, if anything does.
+    /// The gate that holds it, if one does.
     pub held_by: Option<GateReport>,
     /// Every stage, the shadow first and the guard last.
     pub stages: Vec<StageStatus>,
-    /// Every gate, in order, as this process last saw it; empty where another always decided.
+    /// Every gate, in order, as of this process's last decision; empty where others have always decided.
     pub gates: Vec<GateReport>,
-    /// The metrics as of the last transition, or as of the last time this process decided.
+    /// The metrics as this process last judged them, or else as of the last transition.
     pub metrics: Vec<MetricSum>,
     /// What happened, oldest first; at most the last hundred.
     pub transitions: Vec<Transition>,
-    /// Replicas heard lately, as this process last saw it; 0 where another always decided.
+    /// Replicas heard lately, as of this process's last decision; 0 where others have always decided.
     pub replicas: usize,
     /// The revision of the state.
     pub rev: u64,
@@ -65,12 +64,12 @@ pub struct AutopilotStatus {
     pub state_age_seconds: Option<f64>,
     /// Why the store did not do what was asked, if it did not.
     pub problem: Option<String>,
-    /// Whether an operator blocks the candidate, or pins a version, on a router of this process: then the
-    /// share decides nothing there, and its live answers are no evidence.
+    /// Whether an operator has blocked the candidate or pinned a version on a router of this process.
+    /// Then the share decides nothing there, and the live answers are no evidence.
     pub overruled: bool,
 }
 
-/// One step of a rollout, as it went.
+/// One stage of a rollout, and how far it is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StageStatus {
@@ -84,22 +83,22 @@ pub struct StageStatus {
     pub entered_at: Option<u64>,
     /// How long it has been observed, in seconds, while it goes on.
     pub dwelt_seconds: Option<f64>,
-    /// How long it is to be observed at least, in seconds.
+    /// How long it must be observed, in seconds.
     pub asked_seconds: f64,
-    /// How many scored pairs it asks for.
+    /// How many scored pairs it needs.
     pub min_pairs: Option<u64>,
-    /// Whether it begins only with somebody's approval.
+    /// Whether it needs an approval to begin.
     pub approval: bool,
 }
 
-/// Whether a stage is over.
+/// How far a stage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StageProgress {
     /// It is over.
     Done,
-    /// It goes on, paused or not.
+    /// It is the present one, paused or not.
     Current,
     /// It is to come.
     ToCome,
@@ -107,12 +106,13 @@ pub enum StageProgress {
 
 pub(super) fn status(
     plan: &RolloutPlan,
+    freeze: Duration,
     view: &ReplicaView,
     (share, why): (Share, String),
     metrics: Vec<MetricSum>,
     overruled: bool,
     time: ClockReading,
-) -> AutopilotStatus {
+) -> Status {
     let state = view.state();
     let phase = state.map(|state| state.phase);
     let held_by = state.and_then(|state| held_by(view, state.held_by));
@@ -123,7 +123,7 @@ pub(super) fn status(
         phase,
         Some(Phase::Waiting | Phase::Shadowing | Phase::Ramping { .. } | Phase::Guarding)
     ) && held_by.as_ref().is_none_or(|held| held.gate == Gate::Dwell);
-    let mut status = AutopilotStatus {
+    let mut status = Status {
         autopilot: plan.autopilot.clone(),
         candidate: plan.candidate.clone(),
         artefact: plan.artefact.clone(),
@@ -147,11 +147,11 @@ pub(super) fn status(
         problem: view.problem.clone(),
         overruled,
     };
-    status.headline = headline(plan, &status);
+    status.headline = headline(plan, &status, freeze);
     status
 }
 
-/// What the fleet's last decision was held by; in this process's words, where it looked itself.
+/// The gate that held the fleet's last decision, with the reason where this process has evaluated it.
 fn held_by(view: &ReplicaView, gate: Option<Gate>) -> Option<GateReport> {
     let gate = gate?;
     let known = view.gates.iter().find(|report| report.gate == gate);
@@ -191,7 +191,7 @@ fn stages(plan: &RolloutPlan, view: &ReplicaView) -> Vec<StageStatus> {
             progress,
             entered_at: entered(place),
             dwelt_seconds: dwelt,
-            asked_seconds: gate::asked(plan, running).as_secs_f64(),
+            asked_seconds: gate::required_dwell(plan, running).as_secs_f64(),
             min_pairs: match running {
                 Running::Guarding => None,
                 _ => Some(stage.and_then(|stage| stage.min_pairs).unwrap_or(plan.min_pairs)),
@@ -213,7 +213,7 @@ fn stages(plan: &RolloutPlan, view: &ReplicaView) -> Vec<StageStatus> {
         .collect()
 }
 
-fn headline(plan: &RolloutPlan, status: &AutopilotStatus) -> String {
+fn headline(plan: &RolloutPlan, status: &Status, freeze: Duration) -> String {
     let candidate = &plan.candidate;
     let whom = match status.share {
         0.0 => format!("{candidate} answers nobody"),
@@ -222,7 +222,7 @@ fn headline(plan: &RolloutPlan, status: &AutopilotStatus) -> String {
     };
     let then = match (status.phase, &status.held_by) {
         (None, _) => status.share_because.clone(),
-        (Some(Phase::Waiting), _) => "it waits for it to be able to answer".to_owned(),
+        (Some(Phase::Waiting), _) => "the rollout waits until it can answer".to_owned(),
         (Some(Phase::Released), _) => "it is released".to_owned(),
         (Some(Phase::RolledBack), _) => match status.transitions.last() {
             Some(last) => format!("it was rolled back: {}", last.sentence),
@@ -245,14 +245,14 @@ fn headline(plan: &RolloutPlan, status: &AutopilotStatus) -> String {
     if status.overruled {
         headline.push_str("; an operator blocks it or pins a version here, and live answers are no evidence meanwhile");
     }
-    if let Some(age) = status.state_age_seconds.filter(|age| *age > 120.0) {
+    if let Some(age) = status.state_age_seconds.filter(|age| *age > freeze.as_secs_f64()) {
         headline.push_str("; the store has not answered for ");
-        headline.push_str(&gate::words(Duration::try_from_secs_f64(age).unwrap_or_default()));
+        headline.push_str(&gate::in_words(Duration::try_from_secs_f64(age).unwrap_or_default()));
     }
     headline
 }
 
-impl fmt::Display for AutopilotStatus {
+impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline)
     }

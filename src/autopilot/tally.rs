@@ -1,15 +1,15 @@
-//! What one replica has counted since it started, for the others to read.
+//! What a replica has counted since it started, for the others to read.
 
 use serde::{Deserialize, Serialize};
 
 use super::state::SCHEMA;
 
-/// What one replica has counted in this attempt. Cumulative, and written by nobody else: read late,
-/// twice or out of order, the newest is all there is to know.
+/// What a replica has counted in this attempt. It is cumulative and has one writer, so the newest alone
+/// matters, whether it is read late, twice or out of order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct ReplicaTally {
     pub(super) schema: u32,
-    /// Random, a process: one that is restarted is another replica.
+    /// A random id for each process: one that is restarted is another replica.
     pub(super) replica: String,
     pub(super) seq: u64,
     /// Milliseconds since 1970, for people.
@@ -22,7 +22,7 @@ pub(super) struct ReplicaTally {
     pub(super) veto: Option<String>,
     pub(super) alarm: Option<String>,
     pub(super) conflict: Option<String>,
-    /// At which revision: a person who resumed after it has agreed to what is there.
+    /// The revision at which the conflict was found: a resumption after it accepts what is there.
     #[serde(default)]
     pub(super) conflict_rev: u64,
     /// What the evidence counts.
@@ -36,7 +36,7 @@ impl ReplicaTally {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        // Text and numbers: this cannot fail.
+        // Text and numbers always serialize.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }

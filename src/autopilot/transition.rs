@@ -1,4 +1,4 @@
-//! What happened to a rollout, and how to check that it did.
+//! The history of a rollout, which can be verified.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{phase::Phase, stage::Share, sums::Findings};
 
-/// The member that stands for sums that were dropped.
+/// The member that holds the digest in place of sums that were dropped.
 const DROPPED: &str = "sha256";
 
 /// Why a transition happened.
@@ -20,7 +20,7 @@ pub enum Cause {
     Started,
     /// Every gate was passed.
     Advanced,
-    /// The rollout was watched to its end.
+    /// The guard's time is over.
     Released,
     /// Somebody aborted it.
     Aborted,
@@ -32,34 +32,34 @@ pub enum Cause {
     Approved,
     /// Somebody began another attempt.
     Retried,
-    /// A replica's own evidence said that the candidate is worse.
+    /// A replica's own evidence shows the candidate to be worse.
     Veto,
-    /// The fleet's evidence says that a guardrail is worse.
+    /// The fleet's evidence shows a guardrail to be worse.
     Worse,
-    /// The guard after 100 % sounded.
+    /// The guard after 100 % raised its alarm.
     Alarm,
     /// The candidate's breaker opened too often.
     BreakerOpened,
-    /// Users do not arrive in the arms by the share, or in both.
+    /// Users do not arrive in the arms by the share, or arrive in both.
     SampleRatio,
     /// Most replicas follow another plan.
     Configuration,
-    /// Processes keep starting anew while the candidate answers.
+    /// Processes keep restarting while the candidate answers.
     Restarts,
-    /// Nothing arrived to judge by.
+    /// No data arrived.
     NoData,
     /// It was held for too long.
     HeldTooLong,
     /// It was paused for too long.
     PausedTooLong,
-    /// The candidate is another one now, or is judged by other rules.
+    /// The candidate or the plan was replaced.
     NewPlan,
-    /// Somebody else changed the vendor's flag.
+    /// Somebody else changed what a writer writes.
     Conflict,
 }
 
 impl Cause {
-    /// A stable name for logs and metrics.
+    /// The cause's stable name, for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Cause::Started => "started",
@@ -92,12 +92,12 @@ impl fmt::Display for Cause {
     }
 }
 
-/// One change of a rollout's phase, or a decision of a person that changed none, with everything it
-/// was decided by.
+/// A change of a rollout's phase, or a command that changed none, with the evidence that it was decided
+/// by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The revision of the state that it made.
+    /// The revision of the state after it.
     pub rev: u64,
     /// The attempt, from 0.
     pub attempt: u32,
@@ -115,7 +115,7 @@ pub struct Transition {
     pub sentence: String,
     /// Which replica committed it.
     pub by: String,
-    /// What it was decided by.
+    /// The evidence that it was decided by.
     pub evidence: Findings,
     /// The digest of the transition before; empty for the first.
     pub previous: String,
@@ -130,8 +130,8 @@ impl Transition {
         self
     }
 
-    /// Drops the sums, which may be long, and keeps their digest: the transition's own still holds.
-    pub(super) fn without_sums(&mut self) {
+    /// Drops the sums, which may be long, and keeps their digest: the transition's own remains valid.
+    pub(super) fn drop_sums(&mut self) {
         self.evidence.judgement = digest_of(&self.evidence.judgement);
     }
 
@@ -143,7 +143,7 @@ impl Transition {
     }
 }
 
-/// Sums by their own digest: it stays when they are dropped.
+/// The digest that stands for the sums, whether they were dropped or not.
 fn digest_of(judgement: &Value) -> Value {
     match judgement.get(DROPPED) {
         Some(_) => judgement.clone(),
@@ -169,7 +169,7 @@ impl fmt::Display for Transition {
     }
 }
 
-/// Recomputes a transition's digest, and what its evidence says from the evidence's own sums.
+/// Recomputes a transition's digest and, from the sums in its evidence, the findings.
 ///
 /// # Errors
 ///
@@ -185,7 +185,7 @@ pub fn verify(transition: &Transition) -> Result<(), Mismatch> {
     }
 }
 
-/// [`verify`] for a whole history, oldest first: each transition must hold, and follow the one before.
+/// [`verify`] for a history, oldest first: each transition must be valid, and follow the one before.
 ///
 /// # Errors
 ///
@@ -216,7 +216,7 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the transition of revision {} does not hold: {}", self.rev, self.what)
+        write!(f, "the transition of revision {} is not valid: {}", self.rev, self.what)
     }
 }
 

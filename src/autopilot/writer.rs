@@ -1,8 +1,8 @@
-//! Writing the stage where people look: to the vendor's own page, a channel, a file.
+//! Writers, which show a rollout's stage where people look: on the vendor's page, in a channel, in a file.
 //!
-//! Off the safety path: whom a replica lets through depends on none of it. One replica writes, on a
-//! thread of its own, after a transition was committed; what fails is tried again. What somebody else
-//! changed meanwhile is never overwritten: the rollout is paused, and says so.
+//! Whom a replica lets through depends on none of them. After a transition one replica writes, on a
+//! thread of its own, and tries again what fails. What somebody else has changed is never overwritten:
+//! the rollout is paused, and the status says so.
 
 mod flagd;
 #[cfg(feature = "http")]
@@ -28,7 +28,7 @@ pub use self::{
 };
 use super::{Cause, Phase, Share, Transition, plan::RolloutPlan};
 
-/// What is to be seen elsewhere.
+/// What a writer is to show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Intent {
@@ -36,7 +36,7 @@ pub struct Intent {
     pub autopilot: String,
     /// The version that rolls out.
     pub candidate: String,
-    /// The revision of the transition: the same one is the same intent.
+    /// The revision of the transition: an intent with the same revision is the same.
     pub rev: u64,
     /// The attempt, from 0.
     pub attempt: u32,
@@ -69,26 +69,44 @@ impl Intent {
     }
 }
 
-/// What a writer left behind, as it reads it back: what it finds there the next time, unless somebody
-/// else was there.
+/// What a writer has written, as it reads it back: what it finds there the next time, unless somebody
+/// else has changed it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Written(pub Value);
 
-/// Writes the share where people look; see the [module](self).
+/// Shows the share where people look; see the [module](self).
 ///
-/// Idempotent: the same intent may come again, after a restart for instance.
+/// Writing must be idempotent: the same intent may come again, after a restart for instance.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use modelgate::autopilot::writer::{Intent, ShareWriter, WriteError, Written};
+///
+/// /// Prints each transition. Nobody else can change what was printed, so `last` does not matter.
+/// struct Terminal;
+///
+/// impl ShareWriter for Terminal {
+///     fn name(&self) -> Cow<'static, str> {
+///         "terminal".into()
+///     }
+///     fn write(&self, intent: &Intent, _last: Option<&Written>) -> Result<Written, WriteError> {
+///         println!("{}: {} at {}", intent.autopilot, intent.candidate, intent.share);
+///         Ok(Written(intent.rev.into()))
+///     }
+/// }
+/// ```
 pub trait ShareWriter: Send + Sync + 'static {
     /// A short name, unique in an autopilot: `a-z`, `0-9` and `-`.
     fn name(&self) -> Cow<'static, str>;
 
-    /// Writes an intent. `last` is what the last one left behind; `None` where there was none, or where
-    /// a person has agreed to what is there now.
+    /// Writes an intent. `last` is what was written last; `None` where nothing was, or where a person has
+    /// accepted what is there now.
     ///
     /// # Errors
     ///
-    /// [`WriteError::is_conflict`], when something else is there than `last`: nothing was written.
-    /// Any other is tried again, at most once a minute.
+    /// [`WriteError::is_conflict`], when something other than `last` is there: nothing was written. After
+    /// any other error the intent is tried again, once a minute at most.
     fn write(&self, intent: &Intent, last: Option<&Written>) -> Result<Written, WriteError>;
 }
 
@@ -101,7 +119,7 @@ pub struct WriteError {
 }
 
 impl WriteError {
-    /// It could not be written, for this reason.
+    /// It could not be written, with this cause.
     #[cold]
     pub fn new(
         message: impl Into<String>,
@@ -110,7 +128,7 @@ impl WriteError {
         WriteError { message: message.into(), conflict: false, source: Some(source.into()) }
     }
 
-    /// Somebody else changed what is there; in words.
+    /// Somebody else has changed what is there, as these words say.
     #[cold]
     pub fn conflict(message: impl Into<String>) -> WriteError {
         WriteError { message: message.into(), conflict: true, source: None }
@@ -140,7 +158,7 @@ impl Error for WriteError {
     }
 }
 
-/// Refuses where what is found is neither what was left behind nor what is to be written.
+/// Refuses when what is found is neither what was written last nor what is to be written.
 pub(super) fn unchanged(
     what: &str,
     found: &Value,

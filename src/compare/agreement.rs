@@ -1,4 +1,6 @@
-//! What a comparator found.
+//! What a comparator finds.
+
+use super::measure;
 
 /// Whether two answers agree, and how far apart they are.
 ///
@@ -18,17 +20,17 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// The answers agree, or do not, by this measure: a short stable name for reports.
+    /// Whether the answers agree by this measure, which is a short, stable name for records.
     pub fn of(measure: &'static str, agrees: bool) -> Agreement {
         Agreement { agrees: Some(agrees), distance: None, measure }
     }
 
     /// Nothing was compared: one side failed, or no comparator is set.
     pub fn not_compared() -> Agreement {
-        Agreement { agrees: None, distance: None, measure: "none" }
+        Agreement { agrees: None, distance: None, measure: measure::NONE }
     }
 
-    /// With the distance between the answers, in the measure's own unit. NaN counts as none.
+    /// With the distance between the answers, in the measure's own unit. NaN is no distance.
     #[must_use]
     pub fn with_distance(mut self, distance: f64) -> Agreement {
         self.distance = (!distance.is_nan()).then_some(distance);
@@ -40,20 +42,20 @@ impl Agreement {
         self.agrees
     }
 
-    /// How far apart the answers are; `None` when that has no number.
+    /// How far apart the answers are; `None` when the measure has no distance.
     pub fn distance(&self) -> Option<f64> {
         self.distance
     }
 
-    /// What was measured.
+    /// The name of what was measured.
     pub fn measure(&self) -> &'static str {
         self.measure
     }
 }
 
-/// For closures that only know yes or no; the measure is called `custom`.
+/// For closures that know only yes or no; the measure is called `custom`.
 impl From<bool> for Agreement {
     fn from(agrees: bool) -> Agreement {
-        Agreement::of("custom", agrees)
+        Agreement::of(measure::CUSTOM, agrees)
     }
 }

@@ -6,10 +6,10 @@ use super::Agreement;
 
 /// Says whether a candidate's answer agrees with the primary's.
 ///
-/// Called on the shadow side, for every pair of answers that both succeeded. A comparator that
-/// panics yields [`Agreement::not_compared`] and is counted.
+/// Called on the shadow side when both versions answered. A comparator that panics yields
+/// [`Agreement::not_compared`], and the panic is counted.
 ///
-/// Any closure is one; spell its argument types out, the compiler needs them:
+/// Any closure of this form is a comparator; its argument types have to be written out:
 ///
 /// ```
 /// use modelgate::compare::{Agreement, Comparator};

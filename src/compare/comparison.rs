@@ -1,4 +1,4 @@
-//! One pair of answers.
+//! The answers of two versions to one request.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use super::{Agreement, Slices, key::KeyHash};
 use crate::{model::ModelError, prediction_id::PredictionId, value::Value, version::Version};
 
-/// What two versions made of one request.
+/// What two versions answered to one request.
 ///
 /// The user's targeting key and the features are left out unless the
 /// [`Shadow`](crate::Shadow) policy asks for them.
@@ -16,7 +16,7 @@ use crate::{model::ModelError, prediction_id::PredictionId, value::Value, versio
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Comparison<P> {
-    /// The answer that the caller got.
+    /// The id of the answer that the caller got.
     pub prediction_id: PredictionId,
     /// When the answer was given.
     pub time: SystemTime,
@@ -49,21 +49,21 @@ pub struct Run<P> {
     pub version: Version,
     /// What it answered, or why it did not.
     pub outcome: Result<P, ModelError>,
-    /// How long the model took by the clock on the wall, measured alike on both sides. Where a
-    /// shadow had to share its processor, it holds the others' time as well.
+    /// How long the model took by the wall clock, measured alike for both versions. Where a shadow had
+    /// to share its processor, the others' time is in it.
     pub service_time: Duration,
-    /// The processor time that the model took on the thread that called it: what can be compared
-    /// between an answer and its shadow, as long as a model computes on that thread alone.
+    /// The processor time that the model took on the thread that called it: this can be compared
+    /// between an answer and its shadow, as long as a model computes on that thread alone. What your
+    /// model has other threads or machines do is not in it.
     ///
-    /// `None` where nobody can say: on a platform that does not tell, for an async model, for a row
-    /// of a batch, for a model of this crate that computes on threads of its own, and for an answer
-    /// during which the shadows' budget had no room. What a model of yours has other threads or
-    /// machines do is not in it.
+    /// `None` where it is not known: on a platform that does not tell, for an async model, for a row of
+    /// a batch, for a model of this crate that computes on threads of its own, and for an answer
+    /// during which the shadows' budget had no room.
     pub cpu_time: Option<Duration>,
 }
 
 impl<P> Run<P> {
-    /// A side.
+    /// One version's run, with no processor time known.
     pub fn new(
         version: impl Into<Version>,
         outcome: Result<P, ModelError>,
@@ -81,8 +81,8 @@ impl<P> Run<P> {
 }
 
 impl<P> Comparison<P> {
-    /// A comparison of these two sides, with a new id and nothing else filled in: for tests of
-    /// your own sinks.
+    /// A comparison of these two runs, with a new id and nothing else filled in: for tests of your own
+    /// sinks.
     ///
     /// ```
     /// use std::time::Duration;
@@ -111,17 +111,17 @@ impl<P> Comparison<P> {
     }
 }
 
-/// The number of the form in which comparisons are written. Fields may be added to a form; one that
-/// changes its meaning makes a new form.
-const SCHEMA: u32 = 1;
+/// The number of the form in which comparisons are written. Fields may be added to a form; a field
+/// that changes its meaning makes a new one.
+pub(super) const SCHEMA: u32 = 1;
 
-/// Times as whole numbers: a duration beyond `u64` cannot come from a clock.
+/// Saturating: no clock gives a duration beyond `u64`.
 fn whole(time: u128) -> u64 {
     u64::try_from(time).unwrap_or(u64::MAX)
 }
 
-/// Since 1970-01-01 UTC; a time before that cannot come from a router's clock.
-fn milliseconds(time: SystemTime) -> u64 {
+/// Since 1970-01-01 UTC; 0 for a time before that, which no router's clock gives.
+pub(super) fn milliseconds(time: SystemTime) -> u64 {
     whole(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis())
 }
 
@@ -145,10 +145,10 @@ impl<P: Serialize> Serialize for Comparison<P> {
         if !self.slices.is_empty() {
             record.serialize_field("slices", &self.slices)?;
         }
-        // Where the features stand, an error may quote them.
+        // Where the features are recorded, an error may quote them.
         let shows_features = self.features.is_some();
-        record.serialize_field("primary", &Shown { side: &self.primary, shows_features })?;
-        record.serialize_field("candidate", &Shown { side: &self.candidate, shows_features })?;
+        record.serialize_field("primary", &RunRecord { run: &self.primary, shows_features })?;
+        record.serialize_field("candidate", &RunRecord { run: &self.candidate, shows_features })?;
         record.serialize_field("queue_wait_us", &whole(self.queue_wait.as_micros()))?;
         record.serialize_field("agrees", &self.agreement.agrees())?;
         record.serialize_field("distance", &self.agreement.distance())?;
@@ -157,51 +157,54 @@ impl<P: Serialize> Serialize for Comparison<P> {
     }
 }
 
-/// An error is shown without what may hold features.
+/// Without what an error says of the features.
 impl<P: Serialize> Serialize for Run<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Shown { side: self, shows_features: false }.serialize(serializer)
+        RunRecord { run: self, shows_features: false }.serialize(serializer)
     }
 }
 
-struct Shown<'a, P> {
-    side: &'a Run<P>,
+/// A run as records carry it.
+struct RunRecord<'a, P> {
+    run: &'a Run<P>,
     shows_features: bool,
 }
 
-impl<P: Serialize> Serialize for Shown<'_, P> {
+impl<P: Serialize> Serialize for RunRecord<'_, P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Shown { side: shown, shows_features } = *self;
-        let fields = 3 + usize::from(shown.cpu_time.is_some());
-        let mut side = serializer.serialize_struct("Side", fields)?;
-        side.serialize_field("version", &shown.version)?;
-        match &shown.outcome {
-            Ok(output) => side.serialize_field("output", output)?,
-            Err(error) => side.serialize_field("error", &Failure { error, shows_features })?,
+        let RunRecord { run, shows_features } = *self;
+        let fields = 3 + usize::from(run.cpu_time.is_some());
+        let mut record = serializer.serialize_struct("Run", fields)?;
+        record.serialize_field("version", &run.version)?;
+        match &run.outcome {
+            Ok(output) => record.serialize_field("output", output)?,
+            Err(error) => {
+                record.serialize_field("error", &ErrorRecord { error, shows_features })?
+            }
         }
-        side.serialize_field("service_us", &whole(shown.service_time.as_micros()))?;
-        if let Some(time) = shown.cpu_time {
-            side.serialize_field("cpu_us", &whole(time.as_micros()))?;
+        record.serialize_field("service_us", &whole(run.service_time.as_micros()))?;
+        if let Some(time) = run.cpu_time {
+            record.serialize_field("cpu_us", &whole(time.as_micros()))?;
         }
-        side.end()
+        record.end()
     }
 }
 
-struct Failure<'a> {
+struct ErrorRecord<'a> {
     error: &'a ModelError,
     shows_features: bool,
 }
 
-impl Serialize for Failure<'_> {
+impl Serialize for ErrorRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut failure = serializer.serialize_struct("Failure", 2)?;
-        failure.serialize_field("kind", self.error.kind().as_str())?;
+        let mut record = serializer.serialize_struct("Error", 2)?;
+        record.serialize_field("kind", self.error.kind().as_str())?;
         let message = match self.shows_features {
             true => self.error.detailed().to_string(),
             false => self.error.redacted().to_string(),
         };
-        failure.serialize_field("message", &message)?;
-        failure.end()
+        record.serialize_field("message", &message)?;
+        record.end()
     }
 }
 
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_side_says_its_processor_time_where_it_is_known() {
+    fn a_run_carries_its_processor_time_where_it_is_known() {
         let mut comparison = example();
         comparison.primary = comparison.primary.with_cpu_time(Duration::from_micros(79));
         let json = serde_json::to_value(&comparison).unwrap();
@@ -261,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_quote_features_only_where_the_features_stand_as_well() {
+    fn errors_quote_features_only_where_the_features_are_recorded_as_well() {
         let mut comparison = example();
         let found = ModelError::invalid_input("features.income", 123_456, "less");
         comparison.primary.outcome = Err(found);

@@ -1,6 +1,6 @@
-//! Comparing directions.
+//! Comparing vectors by their direction.
 
-use super::{Agreement, Comparator, HasProbabilities, probability_distance::comparable};
+use super::{Agreement, Comparator, HasProbabilities, measure, probability_distance::comparable};
 
 /// Compares vectors by the cosine of the angle between them: for embeddings, whose length says
 /// nothing.
@@ -27,7 +27,8 @@ pub struct CosineSimilarity {
 }
 
 impl CosineSimilarity {
-    /// The largest error of a cosine in 64 bits, so that `at_least(1.0)` lets the same direction agree.
+    /// More than the rounding error of a cosine in 64 bits, so that `at_least(1.0)` lets the same
+    /// direction agree.
     const ROUNDING: f64 = 1e-12;
 
     /// Agrees when the cosine is at least this: a number from -1 to 1. NaN lets nothing agree.
@@ -38,13 +39,13 @@ impl CosineSimilarity {
 
 impl<P: HasProbabilities> Comparator<P> for CosineSimilarity {
     fn compare(&self, primary: &P, candidate: &P) -> Agreement {
-        const MEASURE: &str = "cosine";
+        const MEASURE: &str = measure::COSINE;
         let (a, b) = (primary.probabilities(), candidate.probabilities());
         if !comparable(a, b) {
             return Agreement::of(MEASURE, false);
         }
         let Some(cosine) = cosine(a, b) else {
-            // Both without a direction, or one of them.
+            // One of them is all zeros, or both are.
             let same = a.iter().chain(b).all(|number| *number == 0.0);
             let agreement = Agreement::of(MEASURE, same);
             return if same { agreement.with_distance(0.0) } else { agreement };

@@ -11,12 +11,12 @@ use serde::{Serialize, Serializer};
 use sha2::Sha256;
 
 /// A targeting key, hashed with a secret: the same user always has the same hash, and without the
-/// secret nobody can tell whose it is. 32 hexadecimal digits when shown.
+/// secret nobody can find out whose it is. It displays as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 16]);
 
 impl KeyHash {
-    /// The hash.
+    /// The bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -80,8 +80,8 @@ impl KeyHasher {
     /// A hasher with a random secret that nobody learns: its hashes cannot be joined with those of
     /// another process, nor with those of this one after a restart.
     pub fn random() -> KeyHasher {
-        // The standard library's own randomness: 128 bits of the system's, behind a keyed
-        // function, which is as long as the hash.
+        // `RandomState` is keyed with 128 bits of the system's randomness, as many as a hash keeps; its
+        // keyed hash expands them to a secret of 256.
         let random = RandomState::new();
         let secret: Vec<u8> = (0..4_u8)
             .flat_map(|part| random.hash_one(("modelgate key hash", part)).to_le_bytes())
@@ -105,7 +105,7 @@ impl KeyHasher {
     }
 }
 
-/// The secret stays hidden.
+/// Without the secret.
 impl fmt::Debug for KeyHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyHasher(..)")

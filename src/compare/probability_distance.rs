@@ -1,8 +1,8 @@
 //! Comparing probability vectors.
 
-use super::{Agreement, Comparator};
+use super::{Agreement, Comparator, measure};
 
-/// A prediction that is a probability, or another weight, for each class in a fixed order.
+/// A prediction with a probability, or another weight, for each class in a fixed order.
 pub trait HasProbabilities {
     /// One number for each class.
     fn probabilities(&self) -> &[f32];
@@ -72,7 +72,7 @@ impl ProbabilityDistance {
         ProbabilityDistance { distance: Distance::TotalVariation, tolerance, argmax: false }
     }
 
-    /// Wants the same most likely class as well.
+    /// Agrees only when the most likely class is the same as well.
     pub fn and_argmax(mut self) -> ProbabilityDistance {
         self.argmax = true;
         self
@@ -80,9 +80,9 @@ impl ProbabilityDistance {
 
     fn measure(&self) -> &'static str {
         match self.distance {
-            Distance::Max if self.tolerance == f64::INFINITY => "argmax",
-            Distance::Max => "max_distance",
-            Distance::TotalVariation => "total_variation",
+            Distance::Max if self.tolerance == f64::INFINITY => measure::ARGMAX,
+            Distance::Max => measure::MAX_DISTANCE,
+            Distance::TotalVariation => measure::TOTAL_VARIATION,
         }
     }
 }
@@ -108,7 +108,7 @@ pub(super) fn comparable(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().chain(b).all(|number| number.is_finite())
 }
 
-/// The place of the first largest number.
+/// The index of the first largest number.
 fn argmax(numbers: &[f32]) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
     for (place, number) in numbers.iter().enumerate() {

@@ -1,10 +1,10 @@
-//! Comparing labels.
+//! Comparing predicted classes.
 
-use super::{Agreement, Comparator};
+use super::{Agreement, Comparator, measure};
 
 /// A prediction that names a class.
 pub trait HasLabel {
-    /// What a class is called.
+    /// The type by which a class is named.
     type Label: PartialEq + ?Sized;
 
     /// The class predicted.
@@ -23,7 +23,7 @@ macro_rules! is_its_own_label {
 }
 is_its_own_label!(bool, i32, i64, u32, u64, usize, str, String, &'static str);
 
-/// Agrees when both answers name the same class. No distance.
+/// Agrees when both answers name the same class. It measures no distance.
 ///
 /// ```
 /// use modelgate::compare::{Comparator, SameLabel};
@@ -35,7 +35,7 @@ pub struct SameLabel;
 
 impl<P: HasLabel> Comparator<P> for SameLabel {
     fn compare(&self, primary: &P, candidate: &P) -> Agreement {
-        Agreement::of("label", primary.label() == candidate.label())
+        Agreement::of(measure::LABEL, primary.label() == candidate.label())
     }
 }
 

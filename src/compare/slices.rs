@@ -1,4 +1,4 @@
-//! Which parts of the traffic a request belongs to.
+//! The parts of the traffic that a request belongs to.
 
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// By this name the request belongs to this part. The first part of a name counts.
+    /// Adds the part that the request belongs to in the slice of this name. The first part given for a
+    /// name stays.
     pub fn insert(&mut self, name: impl Into<Arc<str>>, part: impl Into<Box<str>>) {
         let name = name.into();
         if self.part(&name).is_none() {
@@ -33,13 +34,13 @@ impl Slices {
         }
     }
 
-    /// The part that the request belongs to by this name.
+    /// The part that the request belongs to in the slice of this name.
     pub fn part(&self, name: &str) -> Option<&str> {
         let (_, part) = self.parts.iter().find(|(known, _)| **known == *name)?;
         Some(part)
     }
 
-    /// Whether it is not known of any part.
+    /// Whether no part is known.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }

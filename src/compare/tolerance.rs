@@ -1,6 +1,6 @@
 //! Comparing numbers.
 
-use super::{Agreement, Comparator};
+use super::{Agreement, Comparator, measure};
 
 /// A prediction that is one number, or several in a fixed order.
 pub trait Numeric {
@@ -44,8 +44,8 @@ impl<T: Numeric, const N: usize> Numeric for [T; N] {
     }
 }
 
-/// Agrees when every number is close to its counterpart: within the absolute tolerance, or within
-/// the relative one, whichever is kinder. The distance is the largest absolute difference.
+/// Agrees when every number is close to its counterpart: within the absolute tolerance or within the
+/// relative one. The distance is the largest absolute difference.
 ///
 /// NaN agrees with nothing, itself included, and leaves no distance; so do answers of different
 /// lengths. Two empty answers agree. An infinity agrees with itself.
@@ -82,7 +82,7 @@ impl Tolerance {
     }
 
     fn allows(&self, primary: f64, candidate: f64, difference: f64) -> bool {
-        // An infinite number has room for any relative difference; it must not agree with all.
+        // Relative to an infinity any difference is small: it must not agree with everything.
         difference == 0.0
             || difference <= self.absolute
             || (difference.is_finite()
@@ -97,17 +97,17 @@ impl<P: Numeric> Comparator<P> for Tolerance {
             let (a, b) = match (primary.score(index), candidate.score(index)) {
                 (Some(a), Some(b)) => (a, b),
                 (None, None) => break,
-                _ => return Agreement::of("score", false),
+                _ => return Agreement::of(measure::SCORE, false),
             };
             if a.is_nan() || b.is_nan() {
-                return Agreement::of("score", false);
+                return Agreement::of(measure::SCORE, false);
             }
             // Not a subtraction alone: infinity minus itself is NaN.
             let difference = if a == b { 0.0 } else { (a - b).abs() };
             agrees &= self.allows(a, b, difference);
             distance = distance.max(difference);
         }
-        Agreement::of("score", agrees).with_distance(distance)
+        Agreement::of(measure::SCORE, agrees).with_distance(distance)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Comparing rankings.
+//! Comparing the leading classes of two rankings.
 
-use super::{Agreement, Comparator, HasProbabilities, probability_distance::comparable};
+use super::{Agreement, Comparator, HasProbabilities, measure, probability_distance::comparable};
 
 /// Compares the `k` likeliest classes, as a set or in order.
 ///
@@ -26,14 +26,14 @@ pub struct TopK {
 }
 
 impl TopK {
-    /// Agrees when the same `k` classes lead, in whatever order. The distance is the share that
-    /// only one side has.
+    /// Agrees when the same `k` classes lead, in whatever order. The distance is the share of the `k`
+    /// classes that only one answer has.
     pub fn set(k: usize) -> TopK {
         TopK::overlap(k, 1.0)
     }
 
-    /// Agrees when the two sides have at least this share of their `k` leading classes in common.
-    /// The distance is the share that only one side has.
+    /// Agrees when the two answers have at least this share of their `k` leading classes in common. The
+    /// distance is the share of the `k` classes that only one answer has.
     pub fn overlap(k: usize, at_least: f64) -> TopK {
         TopK { k, overlap: at_least, ordered: false }
     }
@@ -47,7 +47,7 @@ impl TopK {
 
 impl<P: HasProbabilities> Comparator<P> for TopK {
     fn compare(&self, primary: &P, candidate: &P) -> Agreement {
-        let measure = if self.ordered { "top_k_order" } else { "top_k" };
+        let measure = if self.ordered { measure::TOP_K_ORDER } else { measure::TOP_K };
         let (a, b) = (primary.probabilities(), candidate.probabilities());
         if !comparable(a, b) {
             return Agreement::of(measure, false);

@@ -9,7 +9,7 @@ use std::{error::Error, fmt};
     feature = "unleash-dialect"
 ))]
 use super::pattern;
-use super::{DocumentError, FlagProblem};
+use super::{DocumentError, Problem};
 
 /// How many times its own size a document may take, unless a limit was given.
 const TIMES: u64 = 8;
@@ -32,12 +32,7 @@ impl MemoryLimit {
     }
 
     /// The same of one flag of this name.
-    pub(crate) fn admit_item(
-        self,
-        key: &str,
-        text: &str,
-        costs: &Costs,
-    ) -> Result<(), FlagProblem> {
+    pub(crate) fn admit_item(self, key: &str, text: &str, costs: &Costs) -> Result<(), Problem> {
         self.weigh(text, costs).admit().map_err(|too_large| too_large.of_item(key))
     }
 
@@ -63,8 +58,8 @@ impl MemoryLimit {
         key: &str,
         text: &str,
         costs: &Costs,
-        compile: impl FnOnce() -> Result<T, FlagProblem>,
-    ) -> Result<T, FlagProblem> {
+        compile: impl FnOnce() -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let compiled = self.weigh(text, costs).compile(compile);
         compiled.map_err(|too_large| too_large.of_item(key))?
     }
@@ -271,10 +266,10 @@ impl Error for DocumentTooLarge {}
 
 impl DocumentTooLarge {
     /// The same of a flag or segment that came by itself.
-    fn of_item(self, key: &str) -> FlagProblem {
+    fn of_item(self, key: &str) -> Problem {
         let DocumentTooLarge { bytes, memory, limit } = self;
         let found = format!("{bytes} bytes that may take {memory} bytes of memory");
-        FlagProblem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`"))
+        Problem::rejected(key, "", found, format!("at most {limit}: `with_max_memory`"))
     }
 }
 

@@ -7,7 +7,7 @@ use super::DocumentTooLarge;
 /// Something wrong in one flag: where, what was found, what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct FlagProblem {
+pub struct Problem {
     /// The flag's key.
     pub key: String,
     /// The place inside the flag, as a JSON pointer (`/targeting/if/0`); empty for the flag itself.
@@ -20,7 +20,7 @@ pub struct FlagProblem {
     pub severity: ProblemSeverity,
 }
 
-/// How bad a [`FlagProblem`] is.
+/// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub enum ProblemSeverity {
     Rejected,
 }
 
-impl FlagProblem {
+impl Problem {
     /// A flag that was refused: give the set [this problem](crate::FlagSet::with_problem) and not
     /// the flag, and its last good form stays in force.
     pub fn rejected(
@@ -39,8 +39,8 @@ impl FlagProblem {
         path: impl Into<String>,
         found: impl Into<String>,
         expected: impl Into<String>,
-    ) -> FlagProblem {
-        FlagProblem {
+    ) -> Problem {
+        Problem {
             key: key.as_ref().to_owned(),
             path: path.into(),
             found: found.into(),
@@ -55,15 +55,15 @@ impl FlagProblem {
         path: impl Into<String>,
         found: impl Into<String>,
         expected: impl Into<String>,
-    ) -> FlagProblem {
-        FlagProblem {
+    ) -> Problem {
+        Problem {
             severity: ProblemSeverity::Warning,
-            ..FlagProblem::rejected(key, path, found, expected)
+            ..Problem::rejected(key, path, found, expected)
         }
     }
 }
 
-impl fmt::Display for FlagProblem {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -1,6 +1,6 @@
 //! The problems of one document, as they are found.
 
-use super::{FlagProblem, ProblemSeverity};
+use super::{Problem, ProblemSeverity};
 
 /// How many remarks one document may have: all its flags may be wrong alike. Flags that were refused
 /// are listed all, because what was good of them stays in force.
@@ -9,12 +9,12 @@ const REMARKS: usize = 1_000;
 /// Problems in the order they were found; of the remarks only the first, and the number of the rest.
 #[derive(Default)]
 pub(crate) struct ProblemList {
-    list: Vec<FlagProblem>,
+    list: Vec<Problem>,
     remarks: usize,
 }
 
 impl ProblemList {
-    pub(crate) fn push(&mut self, problem: FlagProblem) {
+    pub(crate) fn push(&mut self, problem: Problem) {
         if problem.severity == ProblemSeverity::Warning {
             self.remarks = self.remarks.saturating_add(1);
             if self.remarks > REMARKS {
@@ -26,7 +26,7 @@ impl ProblemList {
 
     /// Drops those that this is not true of.
     #[cfg(feature = "unleash-dialect")]
-    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&FlagProblem) -> bool) {
+    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&Problem) -> bool) {
         let remarks = &mut self.remarks;
         self.list.retain(|problem| {
             let kept = is_kept(problem);
@@ -37,25 +37,25 @@ impl ProblemList {
         });
     }
 
-    pub(crate) fn into_list(self) -> Vec<FlagProblem> {
+    pub(crate) fn into_list(self) -> Vec<Problem> {
         let mut list = self.list;
         let more = self.remarks.saturating_sub(REMARKS);
         if more > 0 {
             let found = format!("{more} more remarks, which are not listed");
-            list.push(FlagProblem::warning("", "", found, format!("at most {REMARKS}")));
+            list.push(Problem::warning("", "", found, format!("at most {REMARKS}")));
         }
         list
     }
 }
 
-impl Extend<FlagProblem> for ProblemList {
-    fn extend<I: IntoIterator<Item = FlagProblem>>(&mut self, problems: I) {
+impl Extend<Problem> for ProblemList {
+    fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
         problems.into_iter().for_each(|problem| self.push(problem));
     }
 }
 
-impl FromIterator<FlagProblem> for ProblemList {
-    fn from_iter<I: IntoIterator<Item = FlagProblem>>(problems: I) -> ProblemList {
+impl FromIterator<Problem> for ProblemList {
+    fn from_iter<I: IntoIterator<Item = Problem>>(problems: I) -> ProblemList {
         let mut list = ProblemList::default();
         list.extend(problems);
         list
@@ -68,12 +68,12 @@ mod tests {
 
     #[test]
     fn remarks_beyond_some_are_counted_and_refusals_are_all_listed() {
-        let remark = |number: usize| FlagProblem::warning(number.to_string(), "", "a", "b");
+        let remark = |number: usize| Problem::warning(number.to_string(), "", "a", "b");
         let mut list: ProblemList = (0..REMARKS).map(remark).collect();
-        list.push(FlagProblem::rejected("bad", "", "a", "b"));
+        list.push(Problem::rejected("bad", "", "a", "b"));
         assert_eq!(list.list.len(), REMARKS + 1);
         list.extend((0..5).map(remark));
-        list.extend((0..REMARKS).map(|_| FlagProblem::rejected("bad", "", "a", "b")));
+        list.extend((0..REMARKS).map(|_| Problem::rejected("bad", "", "a", "b")));
         let list = list.into_list();
         assert_eq!(list.len(), 2 * REMARKS + 2);
         assert_eq!(list.last().unwrap().found, "5 more remarks, which are not listed");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    BorrowedDetails, ErrorCode, Evaluation, EvaluationTrace, Flag, FlagProblem, ProblemSeverity,
+    BorrowedDetails, ErrorCode, Evaluation, EvaluationTrace, Flag, Problem, ProblemSeverity,
     Reason, Request, TraceStep, table::ShardedTable,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub struct FlagSet {
     flags: ShardedTable<Flag>,
     shared: Option<Arc<dyn SetData>>,
     metadata: Arc<Map>,
-    problems: Arc<[FlagProblem]>,
+    problems: Arc<[Problem]>,
     revision: Option<Arc<str>>,
     sequence: Option<u64>,
 }
@@ -169,7 +169,7 @@ impl FlagSet {
     /// What was wrong with the document this set was made from. A flag that was
     /// [refused](ProblemSeverity::Rejected) is not in the set; publishing the set keeps its last good
     /// form in force.
-    pub fn problems(&self) -> &[FlagProblem] {
+    pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
@@ -238,12 +238,12 @@ impl FlagSet {
     /// [refused](ProblemSeverity::Rejected) and is not in the set, its last good form stays in
     /// force when the set is published; its neighbours are not touched.
     #[must_use]
-    pub fn with_problem(mut self, problem: FlagProblem) -> FlagSet {
+    pub fn with_problem(mut self, problem: Problem) -> FlagSet {
         self.problems = self.problems.iter().cloned().chain([problem]).collect();
         self
     }
 
-    pub(crate) fn with_problems(mut self, problems: Vec<FlagProblem>) -> FlagSet {
+    pub(crate) fn with_problems(mut self, problems: Vec<Problem>) -> FlagSet {
         self.problems = problems.into();
         self
     }

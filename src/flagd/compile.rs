@@ -14,7 +14,7 @@ use super::{
     tree::{Branches, Call, ComputedRule, Expression, Outcome, Rule, Variant, variant},
 };
 use crate::{
-    flag::{FlagProblem, ProblemList},
+    flag::{Problem, ProblemList},
     value::{Map, Value},
 };
 
@@ -26,7 +26,7 @@ const DEPTH: usize = 256;
 pub(super) enum CompileError {
     /// The flag answers `PARSE_ERROR`; the problem is already noted.
     Broken,
-    Rejected(Box<FlagProblem>),
+    Rejected(Box<Problem>),
 }
 
 /// What `var` reads from at some place of the rule.

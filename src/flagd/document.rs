@@ -13,7 +13,7 @@ use super::{
     tree::{Body, FlagdFlag, FlagdOptions, Outcome, Variant, variant},
 };
 use crate::{
-    flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, MemoryLimit, PartCosts, ProblemList},
+    flag::{Costs, DocumentError, Flag, FlagSet, MemoryLimit, PartCosts, Problem, ProblemList},
     value::{Map, Value},
 };
 
@@ -143,7 +143,7 @@ impl Flags<'_> {
         }
     }
 
-    fn refuse(&mut self, key: &str, problem: FlagProblem) {
+    fn refuse(&mut self, key: &str, problem: Problem) {
         self.problems.push(problem);
         if self.set.get(key).is_some() {
             self.set = std::mem::take(&mut self.set).without(key);
@@ -175,16 +175,11 @@ impl<'d> Visitor<'d> for &mut Flags<'_> {
                     key => {
                         let expected = "text that names the flag";
                         let found = found(key);
-                        self.problems.push(FlagProblem::rejected(
-                            "",
-                            path("/key"),
-                            found,
-                            expected,
-                        ));
+                        self.problems.push(Problem::rejected("", path("/key"), found, expected));
                     }
                 },
                 Err(error) => {
-                    let problem = FlagProblem { path: path(""), ..unreadable("", &error) };
+                    let problem = Problem { path: path(""), ..unreadable("", &error) };
                     self.problems.push(problem);
                 }
             }
@@ -196,8 +191,8 @@ impl<'d> Visitor<'d> for &mut Flags<'_> {
 
 /// A flag that is JSON as far as its end goes, and no further.
 #[cold]
-fn unreadable(key: &str, error: &serde_json::Error) -> FlagProblem {
-    FlagProblem::rejected(key, "", error.to_string(), "JSON that nests at most 127 deep")
+fn unreadable(key: &str, error: &serde_json::Error) -> Problem {
+    Problem::rejected(key, "", error.to_string(), "JSON that nests at most 127 deep")
 }
 
 pub(super) fn compile_flag(
@@ -205,8 +200,8 @@ pub(super) fn compile_flag(
     memory: MemoryLimit,
     key: &str,
     text: &str,
-) -> Result<Flag, FlagProblem> {
-    let refused = |error: String| FlagProblem::rejected(key, "", error, "a JSON object");
+) -> Result<Flag, Problem> {
+    let refused = |error: String| Problem::rejected(key, "", error, "a JSON object");
     memory.admit_item(key, text, &COSTS)?;
     let definition: Value =
         serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
@@ -220,9 +215,9 @@ fn try_flag(
     key: &str,
     definition: &Value,
     problems: &mut ProblemList,
-) -> Result<FlagdFlag, FlagProblem> {
+) -> Result<FlagdFlag, Problem> {
     let wrong = |path: &str, value: Option<&Value>, expected: &str| {
-        FlagProblem::rejected(key, path, found(value), expected)
+        Problem::rejected(key, path, found(value), expected)
     };
     let Value::Map(definition) = definition else {
         return Err(wrong("", Some(definition), "an object"));
@@ -243,7 +238,7 @@ fn try_flag(
     for variant in variants.iter().filter(|variant| super::answer::is_escaped(&variant.name)) {
         let found = format!("`{}`, which no rule can answer with", variant.name);
         let expected = "a name without quotes, backslashes, `<`, `>`, `&` and control characters";
-        problems.push(FlagProblem::warning(key, "/variants", found, expected));
+        problems.push(Problem::warning(key, "/variants", found, expected));
     }
     let default = match definition.get("defaultVariant") {
         None | Some(Value::Null) => Outcome::Default,
@@ -253,7 +248,7 @@ fn try_flag(
             if default == Outcome::Unknown {
                 let found = format!("`{name}`");
                 let expected = "the name of a variant, or null";
-                problems.push(FlagProblem::warning(key, "/defaultVariant", found, expected));
+                problems.push(Problem::warning(key, "/defaultVariant", found, expected));
             }
             default
         }
@@ -308,7 +303,7 @@ fn scalars(key: &str, metadata: &Map, problems: &mut ProblemList) -> Map {
     for (name, value) in metadata.iter().filter(|(_, value)| !scalar(value)) {
         let path = format!("/metadata/{}", name.replace('~', "~0").replace('/', "~1"));
         let expected = "text, a number or a boolean";
-        problems.push(FlagProblem::warning(key, path, value.type_name(), expected));
+        problems.push(Problem::warning(key, path, value.type_name(), expected));
     }
     metadata
         .iter()
@@ -324,7 +319,7 @@ fn object(text: Option<&RawValue>, name: &str, problems: &mut ProblemList) -> Op
         Ok(other) => (other.type_name().to_owned(), "an object"),
         Err(error) => (error.to_string(), "JSON that nests at most 127 deep"),
     };
-    problems.push(FlagProblem::warning("", format!("/{name}"), found, expected));
+    problems.push(Problem::warning("", format!("/{name}"), found, expected));
     None
 }
 

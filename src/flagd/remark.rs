@@ -6,7 +6,7 @@ use super::{
     place::Place,
     tree::Expression,
 };
-use crate::{flag::FlagProblem, value::Value};
+use crate::{flag::Problem, value::Value};
 
 impl Compiler<'_, '_> {
     /// Marks forms on which flagd's engines visibly differ: most often the Go core, which is what
@@ -119,7 +119,7 @@ impl Compiler<'_, '_> {
 
     pub(super) fn problem(&mut self, place: Place, found: impl Into<String>, expected: &str) {
         let path = self.places.pointer(place);
-        self.problems.push(FlagProblem::warning(self.key, path, found, expected));
+        self.problems.push(Problem::warning(self.key, path, found, expected));
     }
 
     #[cold]
@@ -131,7 +131,7 @@ impl Compiler<'_, '_> {
     ) -> CompileError {
         let place = self.here(spot);
         let path = self.places.pointer(place);
-        CompileError::Rejected(Box::new(FlagProblem::rejected(self.key, path, found, expected)))
+        CompileError::Rejected(Box::new(Problem::rejected(self.key, path, found, expected)))
     }
 }
 

@@ -2,12 +2,12 @@
 
 mod environment;
 mod message;
+mod settings;
 mod stream;
 
 use std::{
     borrow::Cow,
     fmt,
-    net::IpAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,20 +16,22 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Url;
 use tokio::time::Instant;
 
-use self::stream::{Stream, StreamFailure};
+use self::{
+    settings::SourceSettings,
+    stream::{Stream, StreamFailure},
+};
 use crate::{
     dialect::Dialect,
     source::{
-        FlagSource, FlagUpdates, SourceError, Subscription, chain,
+        self, FlagSource, FlagUpdates, Subscription, chain,
         documents::Documents,
-        network::{Backoff, Proxies, Secret, url},
+        network::{Backoff, Secret},
     },
 };
 use crate::{
-    flag::{DocumentError, FlagProblem, FlagSet},
+    flag::{DocumentError, FlagSet, Problem},
     flagd::Flagd,
     source::LastKnownGood,
     value::Map,
@@ -62,65 +64,11 @@ pub struct Source {
     offline: Option<PathBuf>,
 }
 
-/// How the server is reached.
-#[derive(Clone, Debug)]
-struct SourceSettings {
-    host: String,
-    port: u16,
-    tls: bool,
-    certificate: Option<PathBuf>,
-    socket: Option<PathBuf>,
-    selector: Option<String>,
-    provider: String,
-    deadline: Duration,
-    stream_deadline: Option<Duration>,
-    keep_alive: Option<Duration>,
-    retry: (Duration, Duration),
-    grace: Duration,
-    fatal: Vec<String>,
-    max_bytes: usize,
-    proxy: Option<Secret>,
-}
-
-impl SourceSettings {
-    /// The proxy on the way to the server: that which was given, or that of the environment.
-    fn proxy(&self) -> Result<Option<Url>, SourceError> {
-        if let Some(proxy) = &self.proxy {
-            return url::proxy(proxy.reveal()).map(Some);
-        }
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let is_here = host.eq_ignore_ascii_case("localhost")
-            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        let proxies = Proxies::of_environment().filter(|_| !is_here);
-        Ok(proxies.and_then(|proxies| {
-            let proxy = proxies.to(self.tls, &self.host, self.port)?;
-            // Those that want to be spoken to otherwise are other sources'.
-            (proxy.scheme() == "http").then(|| proxy.clone())
-        }))
-    }
-}
-
 impl Source {
     /// The sync service of the server at this host, ordinarily on port 8015.
     pub fn new(host: impl Into<String>, port: u16) -> Source {
         Source {
-            settings: SourceSettings {
-                host: host.into(),
-                port,
-                tls: false,
-                certificate: None,
-                socket: None,
-                selector: None,
-                provider: concat!("modelgate/", env!("CARGO_PKG_VERSION")).to_owned(),
-                deadline: Duration::from_millis(500),
-                stream_deadline: Some(Duration::from_secs(600)),
-                keep_alive: None,
-                retry: (Duration::from_secs(1), Duration::from_secs(12)),
-                grace: Duration::from_secs(5),
-                fatal: Vec::new(),
-                max_bytes: 64 << 20,
-                proxy: None,
-            },
+            settings: SourceSettings::new(host.into(), port),
             name: Cow::Borrowed("flagd"),
             dialect: Flagd::new(),
             last_known_good: None,
@@ -137,16 +85,10 @@ impl Source {
     ///
     /// # Errors
     /// When one of them is not what it should be; the error names it.
-    pub fn from_environment() -> Result<Source, SourceError> {
+    pub fn from_environment() -> Result<Source, source::Error> {
         environment::read(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))
-    }
-
-    /// The source's name in the status; `flagd` otherwise.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
-        self.name = name.into();
-        self
     }
 
     /// Encrypts the connection, trusting the platform's certificates.
@@ -204,13 +146,6 @@ impl Source {
         self
     }
 
-    /// The pause after a failure, which doubles with each further one up to `max`; 1 and 12
-    /// seconds otherwise. Each pause is cut by up to a half at random.
-    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
-        self.settings.retry = (first, max);
-        self
-    }
-
     /// How long a lost stream may take to come back before the status says that the server is away;
     /// 5 seconds otherwise.
     pub fn grace_period(mut self, grace: Duration) -> Source {
@@ -227,16 +162,19 @@ impl Source {
         self
     }
 
-    /// Compiles the flags with this dialect: another generation of `fractional`, for instance.
-    pub fn dialect(mut self, dialect: Flagd) -> Source {
-        self.dialect = dialect;
-        self
-    }
+    source::setters! { Source:
+        /// The source's name in the status; `flagd` otherwise.
+        name => name;
 
-    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
-        self.last_known_good = Some(LastKnownGood::at(path));
-        self
+        /// The pause after a failure, which doubles with each further one up to `max`; 1 and 12
+        /// seconds otherwise. Each pause is cut by up to a half at random.
+        retry => settings.retry;
+
+        /// Compiles the flags with this dialect: another generation of `fractional`, for instance.
+        dialect(Flagd) => dialect;
+
+        /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+        last_known_good => last_known_good;
     }
 }
 
@@ -245,13 +183,13 @@ impl FlagSource for Source {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         if let Some(path) = self.offline {
             #[cfg(feature = "file")]
             return Box::new(crate::source::FileSource::watch(path).dialect(self.dialect))
                 .subscribe(sink);
             #[cfg(not(feature = "file"))]
-            return Err(SourceError::new(format!(
+            return Err(source::Error::new(format!(
                 "flags of the file {} need the feature `file`",
                 path.display()
             )));
@@ -282,7 +220,7 @@ async fn follow(
         let before = documents.delivered();
         let opened = Instant::now();
         let ended = stream.follow(&dialect, &mut documents).await;
-        // What a stream is well for is that it brings flags, or lasts.
+        // A stream has worked once it has brought flags.
         let was_well = documents.delivered() != before;
         if was_well {
             backoff.reset();
@@ -304,7 +242,7 @@ async fn follow(
         let cause = chain(&failure.error);
         if fatal {
             let text = format!("{} is fatal: not tried again", failure.code);
-            documents.sink.reject(SourceError::with_source(text, failure.error));
+            documents.sink.reject(source::Error::with_source(text, failure.error));
             return;
         }
         if matches!(&*failure.code, "UNAUTHENTICATED" | "PERMISSION_DENIED") {
@@ -355,7 +293,7 @@ impl SyncedDocument {
         }
         let found = "`fractional`, whose generation nobody chose";
         let expected = "`Source::dialect` with `Flagd::with_fractional`";
-        let one = FlagProblem::warning("", "/flags", found, expected);
+        let one = Problem::warning("", "/flags", found, expected);
         let problems = set.problems().iter().cloned().chain([one]).collect();
         set.with_problems(problems)
     }

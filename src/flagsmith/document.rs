@@ -17,7 +17,7 @@ use super::{
     segments::{DocumentProblem, Identities, ProblemSubject, RankedSegment, Segments},
     tree::{FeatureState, Segment},
 };
-use crate::flag::{Costs, DocumentError, Flag, FlagProblem, FlagSet, PartCosts, ProblemList};
+use crate::flag::{Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, ProblemList};
 
 /// What a document costs, by the sizes of the types in [`environment_document`](api),
 /// [`evaluation_context`](engine) and [`tree`](super::tree).
@@ -114,10 +114,7 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
 }
 
 /// Compiles one segment that comes by itself.
-pub(super) fn segment_by_itself(
-    environment: &Environment,
-    text: &str,
-) -> Result<Segment, FlagProblem> {
+pub(super) fn segment_by_itself(environment: &Environment, text: &str) -> Result<Segment, Problem> {
     let compile = || segment(environment, None, "", text);
     environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
@@ -127,7 +124,7 @@ pub(super) fn feature(
     environment: &Arc<Environment>,
     path: &str,
     text: &str,
-) -> Result<Flag, FlagProblem> {
+) -> Result<Flag, Problem> {
     let compile = || Ok(flag(environment, state(environment, path, text)?));
     environment.settings.memory.compile_item("", text, &COSTS, compile)
 }
@@ -143,7 +140,7 @@ fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {
     }
 }
 
-fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, FlagProblem> {
+fn state(environment: &Environment, path: &str, text: &str) -> Result<FeatureState, Problem> {
     match environment.shape {
         Shape::Context => {
             let state: engine::FeatureJson = item("", path, text)?;
@@ -162,7 +159,7 @@ pub(super) fn segment(
     id: Option<&str>,
     path: &str,
     text: &str,
-) -> Result<Segment, FlagProblem> {
+) -> Result<Segment, Problem> {
     match environment.shape {
         Shape::Context => {
             let segment: engine::SegmentJson = item("", path, text)?;

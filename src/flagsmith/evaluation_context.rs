@@ -15,7 +15,7 @@ use super::{
     tree::{FeatureState, Reads, Rule, RuleKind, Segment, Variant},
 };
 use crate::{
-    flag::{FlagProblem, table::NameHash},
+    flag::{Problem, table::NameHash},
     value::Map,
 };
 
@@ -185,20 +185,20 @@ impl Condition {
 
 impl Segment {
     /// The conditions that can never match, for the problems of the set; `path` is the segment's.
-    pub(super) fn faults(&self, path: &str) -> Vec<FlagProblem> {
+    pub(super) fn faults(&self, path: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         faults_of(&self.rules, path, &mut problems);
         problems
     }
 }
 
-fn faults_of(rules: &[Rule], path: &str, problems: &mut Vec<FlagProblem>) {
+fn faults_of(rules: &[Rule], path: &str, problems: &mut Vec<Problem>) {
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("{path}/rules/{index}");
         for (index, condition) in rule.conditions.iter().enumerate() {
             if let Some(fault) = &condition.fault {
                 let path = format!("{path}/conditions/{index}");
-                problems.push(FlagProblem::warning("", path, fault.found.clone(), fault.expected));
+                problems.push(Problem::warning("", path, fault.found.clone(), fault.expected));
             }
         }
         faults_of(&rule.rules, &path, problems);

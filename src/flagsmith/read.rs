@@ -9,14 +9,14 @@ use serde::{
 use serde_json::Value as Json;
 
 use super::{Engine, condition::ConditionValue, python};
-use crate::{flag::FlagProblem, value::Value};
+use crate::{flag::Problem, value::Value};
 
 /// Reads an item that stands at `path`.
 pub(super) fn item<'a, T: Deserialize<'a>>(
     key: &str,
     path: &str,
     text: &'a str,
-) -> Result<T, FlagProblem> {
+) -> Result<T, Problem> {
     match serde_json::from_str(text) {
         Ok(item) => Ok(item),
         Err(_) => Err(refusal::<T>(key, path, text)),
@@ -25,10 +25,10 @@ pub(super) fn item<'a, T: Deserialize<'a>>(
 
 /// Reads the item again, slowly, to find out where it is wrong.
 #[cold]
-fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> FlagProblem {
+fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Problem {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
-        return FlagProblem::rejected(key, path, "more after its end", "one JSON value");
+        return Problem::rejected(key, path, "more after its end", "one JSON value");
     };
     let mut place = path.to_owned();
     for segment in error.path().iter() {
@@ -46,15 +46,15 @@ fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Flag
     let message = message.split(" at line ").next().unwrap_or(&message);
     if let Some(field) = message.strip_prefix("missing field `") {
         let field = field.trim_end_matches('`');
-        return FlagProblem::rejected(key, place, "nothing", format!("a field `{field}`"));
+        return Problem::rejected(key, place, "nothing", format!("a field `{field}`"));
     }
     match message.split_once(", expected ") {
         Some((found, expected)) => {
             let found = found.strip_prefix("unknown variant ").unwrap_or(found);
             let found = found.split_once(": ").map_or(found, |(_, found)| found);
-            FlagProblem::rejected(key, place, shortened(found), expected)
+            Problem::rejected(key, place, shortened(found), expected)
         }
-        None => FlagProblem::rejected(key, place, shortened(message), "what Flagsmith serves"),
+        None => Problem::rejected(key, place, shortened(message), "what Flagsmith serves"),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     },
 };
 use crate::{
-    flag::{FlagProblem, ProblemList},
+    flag::{Problem, ProblemList},
     hash::{Names, Sha1},
     value::Value,
 };
@@ -194,7 +194,7 @@ impl<'c> Compiler<'c> {
     fn remark(&mut self, path: impl FnOnce() -> String, found: &str, expected: &str) {
         if let Some(left) = self.left.checked_sub(1) {
             self.left = left;
-            self.remarks.push(FlagProblem::warning(self.name, path(), found, expected));
+            self.remarks.push(Problem::warning(self.name, path(), found, expected));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
     walk::{DocumentVisitor, walk},
 };
 use crate::flag::{
-    Costs, DocumentError, FlagProblem, FlagSet, PartCosts, ProblemList, table::ShardedTable,
+    Costs, DocumentError, FlagSet, PartCosts, Problem, ProblemList, table::ShardedTable,
 };
 use crate::value::Value;
 
@@ -153,7 +153,7 @@ pub(super) fn with_flag(
     set: &FlagSet,
     key: &str,
     text: &str,
-) -> Result<FlagSet, FlagProblem> {
+) -> Result<FlagSet, Problem> {
     let mut problems = kept_problems(set, key);
     let name = key.into();
     let compile = || {
@@ -177,7 +177,7 @@ pub(super) fn with_segment(
     set: &FlagSet,
     key: &str,
     text: &str,
-) -> Result<FlagSet, FlagProblem> {
+) -> Result<FlagSet, Problem> {
     let name = segment_name(key);
     let mut problems = kept_problems(set, &name);
     let compile = || {
@@ -242,7 +242,7 @@ fn compiled_segment(key: &str, data: SegmentData, problems: &mut ProblemList) ->
 fn item<'d, T: Deserialize<'d>>(
     text: &'d str,
     name: impl FnOnce() -> String,
-) -> Result<T, FlagProblem> {
+) -> Result<T, Problem> {
     serde_json::from_str(text).map_err(|error| problem::<T>(&name(), text, &error))
 }
 
@@ -252,7 +252,7 @@ fn problem<'d, T: Deserialize<'d>>(
     name: &str,
     text: &'d str,
     error: &serde_json::Error,
-) -> FlagProblem {
+) -> Problem {
     let mut path = String::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     if let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
@@ -277,5 +277,5 @@ fn problem<'d, T: Deserialize<'d>>(
         Some(start) if start.len() < found.len() => format!("{start}..."),
         _ => found.to_owned(),
     };
-    FlagProblem::rejected(name, path, found, expected)
+    Problem::rejected(name, path, found, expected)
 }

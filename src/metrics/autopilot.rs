@@ -1,6 +1,6 @@
 //! How a rollout goes, for the `metrics` facade.
 
-use crate::autopilot::AutopilotStatus;
+use crate::autopilot;
 
 const PHASES: [&str; 7] =
     ["Waiting", "Shadowing", "Ramping", "Guarding", "Paused", "RolledBack", "Released"];
@@ -17,7 +17,7 @@ const PHASES: [&str; 7] =
 /// | `modelgate_autopilot_ln_e` | gauge | `metric` | the logarithm of the evidence that it is worse |
 /// | `modelgate_autopilot_replicas` | gauge | | heard lately |
 /// | `modelgate_autopilot_state_age_seconds` | gauge | | since the store answered; infinite if it never has |
-pub fn publish_autopilot_metrics(status: &AutopilotStatus) {
+pub fn publish_autopilot_metrics(status: &autopilot::Status) {
     let gauge = |name: &'static str, value: f64| {
         let candidate = status.candidate.to_string();
         metrics::gauge!(name, "autopilot" => status.autopilot.clone(), "candidate" => candidate)

@@ -15,7 +15,7 @@ use self::{
     queue::{Arrival, Bounds, Queue, WaitOutcome},
     stats::Counters,
 };
-use super::{Model, ModelError, ModelErrorKind};
+use super::{ErrorKind, Model, ModelError};
 use crate::{cpu_time, router::Input, shadow::is_shadow};
 
 /// A model whose callers' rows run as one batch when they arrive together.
@@ -107,7 +107,7 @@ impl<M, F: Input + ?Sized, P> Batched<M, F, P> {
     }
 
     /// How many rows may wait; a further one fails at once
-    /// ([`Overloaded`](ModelErrorKind::Overloaded)), and its router answers with the fallback
+    /// ([`Overloaded`](ErrorKind::Overloaded)), and its router answers with the fallback
     /// version. At least 1. Default: 1,024.
     #[must_use]
     pub fn queue(mut self, rows: usize) -> Batched<M, F, P> {
@@ -189,7 +189,7 @@ impl<M: Model<F, P>, F: Input + ?Sized, P: Send> Model<F, P> for Batched<M, F, P
 #[cold]
 fn full(rows: usize) -> ModelError {
     let message = format!("too many requests: {rows} rows already wait for a batch");
-    ModelError::of_kind(ModelErrorKind::Overloaded, message)
+    ModelError::of_kind(ErrorKind::Overloaded, message)
 }
 
 impl<M, F: Input + ?Sized, P> Clone for Batched<M, F, P> {

@@ -36,7 +36,7 @@ use std::{any::Any, borrow::Cow, error::Error, fmt};
 pub struct ModelError(std::sync::Arc<ErrorParts>);
 
 struct ErrorParts {
-    kind: ModelErrorKind,
+    kind: ErrorKind,
     message: Cow<'static, str>,
     /// What may be logged, where the message or its causes may hold features.
     redacted: Option<Cow<'static, str>>,
@@ -46,7 +46,7 @@ struct ErrorParts {
 /// What kind of failure a [`ModelError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ModelErrorKind {
+pub enum ErrorKind {
     /// The caller's features do not fit the model: its caller is to blame, not the model.
     InvalidInput,
     /// The model returned an error.
@@ -63,17 +63,17 @@ pub enum ModelErrorKind {
     Overloaded,
 }
 
-impl ModelErrorKind {
+impl ErrorKind {
     /// A stable name for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
-            ModelErrorKind::InvalidInput => "invalid_input",
-            ModelErrorKind::Failed => "error",
-            ModelErrorKind::Panicked => "panic",
-            ModelErrorKind::NonFinite => "non_finite",
-            ModelErrorKind::Deadline => "deadline",
-            ModelErrorKind::NotLoaded => "not_loaded",
-            ModelErrorKind::Overloaded => "overloaded",
+            ErrorKind::InvalidInput => "invalid_input",
+            ErrorKind::Failed => "error",
+            ErrorKind::Panicked => "panic",
+            ErrorKind::NonFinite => "non_finite",
+            ErrorKind::Deadline => "deadline",
+            ErrorKind::NotLoaded => "not_loaded",
+            ErrorKind::Overloaded => "overloaded",
         }
     }
 }
@@ -85,11 +85,7 @@ impl ModelError {
     /// is for one that quotes features.
     #[cold]
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
-        ModelError::build(
-            ModelErrorKind::Failed,
-            Cow::Borrowed("model failed"),
-            Some(source.into()),
-        )
+        ModelError::build(ErrorKind::Failed, Cow::Borrowed("model failed"), Some(source.into()))
     }
 
     /// The model failed, for a reason whose text may hold features: it is shown to the caller, and
@@ -112,10 +108,10 @@ impl ModelError {
     /// `found` is left out of logs; [`wrong_form`](ModelError::wrong_form) is for a size or a type.
     ///
     /// ```
-    /// use modelgate::{ModelError, model::ModelErrorKind};
+    /// use modelgate::{ModelError, model::ErrorKind};
     ///
     /// let error = ModelError::invalid_input("features", "3 values", "64 values");
-    /// assert_eq!(error.kind(), ModelErrorKind::InvalidInput);
+    /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
     /// assert_eq!(error.to_string(), "features: found 3 values, expected 64 values");
     /// ```
     #[cold]
@@ -146,7 +142,7 @@ impl ModelError {
         expected: impl fmt::Display,
     ) -> ModelError {
         ModelError::build(
-            ModelErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             format!("{field}: found {found}, expected {expected}").into(),
             None,
         )
@@ -164,13 +160,13 @@ impl ModelError {
 
     /// A failure of this kind, in these words, which are logged.
     #[cold]
-    pub fn of_kind(kind: ModelErrorKind, message: impl Into<Cow<'static, str>>) -> ModelError {
+    pub fn of_kind(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> ModelError {
         ModelError::build(kind, message.into(), None)
     }
 
     #[cold]
     pub(crate) fn not_loaded() -> ModelError {
-        ModelError::of_kind(ModelErrorKind::NotLoaded, "the model is not loaded")
+        ModelError::of_kind(ErrorKind::NotLoaded, "the model is not loaded")
     }
 
     #[cold]
@@ -187,12 +183,8 @@ impl ModelError {
         {
             std::mem::forget(again);
         }
-        ModelError::build(
-            ModelErrorKind::Panicked,
-            format!("model panicked: {message}").into(),
-            None,
-        )
-        .redacted_as("model panicked")
+        ModelError::build(ErrorKind::Panicked, format!("model panicked: {message}").into(), None)
+            .redacted_as("model panicked")
     }
 
     /// Shows only this where features must not be seen.
@@ -211,7 +203,7 @@ impl ModelError {
     /// A failure of this kind, in these words, for this reason.
     #[cold]
     pub(crate) fn with_source(
-        kind: ModelErrorKind,
+        kind: ErrorKind,
         message: &'static str,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> ModelError {
@@ -219,7 +211,7 @@ impl ModelError {
     }
 
     fn build(
-        kind: ModelErrorKind,
+        kind: ErrorKind,
         message: Cow<'static, str>,
         source: Option<Box<dyn Error + Send + Sync>>,
     ) -> ModelError {
@@ -227,7 +219,7 @@ impl ModelError {
     }
 
     /// What kind of failure this is.
-    pub fn kind(&self) -> ModelErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
@@ -251,7 +243,7 @@ impl ModelError {
 
     /// Whether the caller's features were at fault rather than the model.
     pub fn is_invalid_input(&self) -> bool {
-        self.0.kind == ModelErrorKind::InvalidInput
+        self.0.kind == ErrorKind::InvalidInput
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether a prediction holds NaN or an infinity.
 
 use super::Classification;
-use crate::tensor::{Tensor, TensorData, Tensors};
+use crate::tensor::{Data, Tensor, Tensors};
 
 /// A prediction that can say whether all its numbers are finite, so that a router can treat NaN
 /// and infinities as a failure of the model.
@@ -85,9 +85,9 @@ impl FiniteOutput for Classification {
 impl FiniteOutput for Tensor {
     fn is_finite(&self) -> bool {
         match self.data() {
-            TensorData::F32(values) => values.is_finite(),
-            TensorData::F64(values) => values.is_finite(),
-            TensorData::F16(values) => values.iter().all(|value| value.is_finite()),
+            Data::F32(values) => values.is_finite(),
+            Data::F64(values) => values.is_finite(),
+            Data::F16(values) => values.iter().all(|value| value.is_finite()),
             _ => true,
         }
     }

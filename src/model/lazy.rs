@@ -14,7 +14,7 @@ use std::{
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::{Model, ModelError, ModelErrorKind};
+use super::{ErrorKind, Model, ModelError};
 use crate::{
     clock::{Clock, SystemClock},
     shadow::is_shadow,
@@ -24,15 +24,15 @@ use crate::{
 ///
 /// A request never loads it, unless [`load_on_request`](Self::load_on_request) asked for that: a
 /// request that meets an unloaded model gets an error of the kind
-/// [`NotLoaded`](ModelErrorKind::NotLoaded), and its router answers with the fallback version.
+/// [`NotLoaded`](ErrorKind::NotLoaded), and its router answers with the fallback version.
 ///
 /// ```
-/// use modelgate::{Model, ModelError, model::{LazyModel, ModelErrorKind}, model_fn};
+/// use modelgate::{Model, ModelError, model::{ErrorKind, LazyModel}, model_fn};
 ///
 /// let model = LazyModel::new(|| {
 ///     Ok::<_, std::io::Error>(model_fn(|text: &str| Ok::<_, ModelError>(text.len())))
 /// });
-/// assert_eq!(model.predict("four").unwrap_err().kind(), ModelErrorKind::NotLoaded);
+/// assert_eq!(model.predict("four").unwrap_err().kind(), ErrorKind::NotLoaded);
 /// model.load()?;
 /// assert_eq!(model.predict("four")?, 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -147,8 +147,7 @@ impl<M> LazyModel<M> {
 
     #[cold]
     fn load_for_request(&self) -> Result<&M, ModelError> {
-        let not_loaded =
-            |message: &'static str| ModelError::of_kind(ModelErrorKind::NotLoaded, message);
+        let not_loaded = |message: &'static str| ModelError::of_kind(ErrorKind::NotLoaded, message);
         if !self.on_request {
             return Err(not_loaded("the model is not loaded"));
         }
@@ -162,11 +161,7 @@ impl<M> LazyModel<M> {
             return Err(not_loaded("the model could not be loaded, and is not tried again yet"));
         }
         self.load_unless_failed_since(known).map_err(|error| {
-            ModelError::with_source(
-                ModelErrorKind::NotLoaded,
-                "the model could not be loaded",
-                error,
-            )
+            ModelError::with_source(ErrorKind::NotLoaded, "the model could not be loaded", error)
         })
     }
 }
@@ -194,11 +189,7 @@ impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for LazyModel<M> {
 
     fn load(&self) -> Result<(), ModelError> {
         LazyModel::load(self).map(drop).map_err(|error| {
-            ModelError::with_source(
-                ModelErrorKind::NotLoaded,
-                "the model could not be loaded",
-                error,
-            )
+            ModelError::with_source(ErrorKind::NotLoaded, "the model could not be loaded", error)
         })
     }
 }

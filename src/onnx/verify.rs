@@ -1,4 +1,4 @@
-//! A model's answers held against another engine's, on random rows, before it may serve.
+//! Compares a model's answers with those of another engine, on random rows, before it may serve.
 
 use std::fmt;
 
@@ -10,23 +10,23 @@ use crate::{
     features::{Features, Schema},
     model::{Classification, Model, ModelError},
     onnx::NonFiniteInput,
-    tensor::{F16, TensorData, Tensors},
+    tensor::{Data, F16, Tensors},
 };
 
-/// How many rows are tried, each alone and all as a batch.
+/// How many rows are compared, each alone and all as a batch.
 const ROWS: usize = 64;
 
-/// Tensors may be large: fewer of them.
+/// How many sets of tensors are compared: fewer, as they may be large.
 const TENSORS: u64 = 8;
 
-/// The same rows each time.
+/// Fixed, so that the rows are the same at each loading.
 const SEED: u64 = 0x7665_7269_6679;
 
 /// As far as two engines may be apart that add up in another order, in units of the larger of 1 and the
 /// number itself.
 const TOLERANCE: f32 = 1e-4;
 
-/// Runs both on these rows.
+/// Runs both models on these rows and compares their answers.
 pub(super) fn compare<F: ?Sized, P>(
     (ours, theirs): (&dyn Model<F, P>, &dyn Model<F, P>),
     rows: &[&F],
@@ -91,7 +91,7 @@ pub(super) fn rows(
     (0..ROWS).map(row).collect()
 }
 
-/// Tensors for the inputs of a graph, if they can be made up.
+/// Random tensors for the inputs of a graph, if valid ones can be generated.
 pub(super) fn tensors(inputs: &[TensorInfo]) -> Vec<Tensors> {
     let sized = |place: u64| {
         let given = probe_inputs(inputs, 1 + place as usize % 3, None, SEED.wrapping_add(place))?;
@@ -111,7 +111,7 @@ pub(super) fn numbers_agree(tolerance: f32, found: &[f32], expected: &[f32]) -> 
         && found.iter().zip(expected).all(|(found, expected)| near(*found, *expected, tolerance))
 }
 
-/// The same probabilities, and the same label where that is no matter of the last digit.
+/// Compares the probabilities, and the labels unless the two best are too close to tell apart.
 pub(super) fn classes_agree(tolerance: f32) -> impl Fn(&Classification, &Classification) -> bool {
     move |found, expected| {
         let mut sorted = expected.probabilities.clone();
@@ -123,28 +123,24 @@ pub(super) fn classes_agree(tolerance: f32) -> impl Fn(&Classification, &Classif
 }
 
 pub(super) fn tensors_agree(found: &Tensors, expected: &Tensors) -> bool {
-    let wide = |data: &TensorData| -> Option<Vec<f32>> {
+    let wide = |data: &Data| -> Option<Vec<f32>> {
         Some(match data {
-            TensorData::F32(values) => values.clone(),
-            TensorData::F64(values) => values.iter().map(|value| *value as f32).collect(),
-            TensorData::F16(values) => values.iter().map(|value| F16::to_f32(*value)).collect(),
+            Data::F32(values) => values.clone(),
+            Data::F64(values) => values.iter().map(|value| *value as f32).collect(),
+            Data::F16(values) => values.iter().map(|value| F16::to_f32(*value)).collect(),
             _ => return None,
         })
     };
-    // A number just beside the middle of two steps may go to either.
-    let steps = |found: &TensorData, expected: &TensorData| match (found, expected) {
-        (TensorData::I8(a), TensorData::I8(b)) => {
-            Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1))
-        }
-        (TensorData::U8(a), TensorData::U8(b)) => {
-            Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1))
-        }
+    // Quantised: a number halfway between two steps may be rounded to either.
+    let steps = |found: &Data, expected: &Data| match (found, expected) {
+        (Data::I8(a), Data::I8(b)) => Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1)),
+        (Data::U8(a), Data::U8(b)) => Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1)),
         _ => None,
     };
     expected.iter().all(|(name, expected)| {
         found.get(name).is_some_and(|found| {
-            // Half precision keeps three digits.
-            let is_half = matches!(found.data(), TensorData::F16(_));
+            // Half precision has about three decimal digits.
+            let is_half = matches!(found.data(), Data::F16(_));
             let tolerance = if is_half { 2e-3 } else { TOLERANCE };
             let same = || match (wide(found.data()), wide(expected.data())) {
                 (Some(found), Some(expected)) => numbers_agree(tolerance, &found, &expected),
@@ -156,7 +152,7 @@ pub(super) fn tensors_agree(found: &Tensors, expected: &Tensors) -> bool {
     })
 }
 
-/// Some of many values.
+/// Formats the first few of many values.
 pub(super) fn some<T: fmt::Debug>(values: &[T]) -> String {
     const SHOWN: usize = 16;
     match values.get(..SHOWN) {
@@ -196,9 +192,9 @@ fn show_classes(answer: &Classification) -> String {
 fn show_tensors(tensors: &Tensors) -> String {
     let each = tensors.iter().map(|(name, tensor)| {
         let data = match tensor.data() {
-            TensorData::F32(values) => some(values),
-            TensorData::F64(values) => some(values),
-            TensorData::I64(values) => some(values),
+            Data::F32(values) => some(values),
+            Data::F64(values) => some(values),
+            Data::I64(values) => some(values),
             other => format!("{} of {}", other.len(), other.dtype()),
         };
         format!("`{name}` {:?} {data}", tensor.shape())
@@ -207,7 +203,7 @@ fn show_tensors(tensors: &Tensors) -> String {
 }
 
 impl Loader {
-    /// Loads the same model into the engine that it is held against.
+    /// Loads the same model into the engine that it is compared with.
     pub(super) fn reference<M>(
         &self,
         load: impl FnOnce(&Loader) -> Result<M, LoadError>,

@@ -1,4 +1,4 @@
-//! The protocol over gRPC.
+//! The protocol's gRPC form.
 
 mod message;
 
@@ -18,14 +18,13 @@ use self::message::{
     ModelInferResponse, ModelName, Ready, RequestedOutput, SERVER_METADATA, SERVER_READY, Server,
 };
 use super::{
-    Builder, Error, FailedAttempt, TensorInfo,
+    Builder, Error, FailedAttempt, TensorInfo, redact,
     wire::{self, InferenceRequest, InferenceResponse, Metadata},
-    words,
 };
-use crate::source::network::tls_provider;
-use crate::tensor::{Dtype, TensorData, Tensors};
+use crate::source::network::{code_name, tls_provider};
+use crate::tensor::{Data, Dtype, Tensors};
 
-/// A model of a server.
+/// A client for one model of a server.
 pub(super) struct Grpc {
     channel: Channel,
     headers: MetadataMap,
@@ -34,15 +33,15 @@ pub(super) struct Grpc {
     max_bytes: u64,
 }
 
-/// A message that is ready to be sent any number of times; its tensors are shared.
+/// An encoded request, which can be sent any number of times; clones share its tensors.
 #[derive(Clone)]
 pub(super) struct EncodedRequest(ModelInferRequest);
 
-/// An answer as it came.
+/// An answer that has not been read yet.
 pub(super) struct RawResponse(ModelInferResponse);
 
 impl Grpc {
-    /// To be called where the event loop is known.
+    /// Must be called inside the runtime that is to drive the connection.
     pub(super) fn new(builder: &Builder) -> Result<Grpc, Error> {
         let http = &builder.http;
         let failed = |error: tonic::transport::Error| Error::Client { source: error.into() };
@@ -133,7 +132,7 @@ impl Grpc {
             infer.inputs.push(message::Tensor {
                 name: name.to_string(),
                 datatype: wire::datatype(tensor.dtype()).to_owned(),
-                // No tensor in memory has an axis longer than this.
+                // Cannot fail: no tensor in memory has an axis longer than `i64::MAX`.
                 shape: sizes.map(|size| i64::try_from(*size).unwrap_or(i64::MAX)).collect(),
                 contents: None,
             });
@@ -146,7 +145,7 @@ impl Grpc {
         EncodedRequest(infer)
     }
 
-    /// One try. The future may be dropped at any time, which ends the request.
+    /// One attempt. The future may be dropped at any time, which cancels the request.
     pub(super) async fn infer(
         &self,
         request: EncodedRequest,
@@ -191,8 +190,8 @@ impl Grpc {
     }
 
     fn failed(&self, status: Status) -> FailedAttempt {
-        let message = words::bounded(status.message());
-        // What is not the server's own word comes with a cause.
+        let message = redact::bounded(status.message());
+        // A status that `tonic` made up itself has a source; one from the server has none.
         let broke = std::error::Error::source(&status).is_some();
         let code = status.code();
         match code {
@@ -209,19 +208,19 @@ impl Grpc {
                 FailedAttempt { error, again: Some(Duration::ZERO) }
             }
             Code::Unavailable if !broke => {
-                let error = Error::Grpc { code: name(code), message };
+                let error = Error::Grpc { code: code_name(code), message };
                 FailedAttempt { error, again: Some(Duration::ZERO) }
             }
             _ if broke => {
                 let error = Error::Broken { source: status.into() };
                 FailedAttempt { error, again: Some(Duration::ZERO) }
             }
-            code => Error::Grpc { code: name(code), message }.into(),
+            code => Error::Grpc { code: code_name(code), message }.into(),
         }
     }
 }
 
-/// Whether it is the decoder that found a message too large.
+/// Whether the status comes from our own decoder, which found the message too large.
 fn is_ours(status: &Status) -> bool {
     status.message().contains("decoded message length too large")
 }
@@ -268,52 +267,29 @@ impl RawResponse {
     }
 }
 
-fn contents(dtype: Dtype, contents: message::Contents) -> Option<TensorData> {
+fn contents(dtype: Dtype, contents: message::Contents) -> Option<Data> {
     Some(match dtype {
-        Dtype::F32 => TensorData::F32(contents.floats),
-        Dtype::F64 => TensorData::F64(contents.doubles),
-        Dtype::I64 => TensorData::I64(contents.longs),
-        Dtype::I32 => TensorData::I32(contents.ints),
-        Dtype::Bool => TensorData::Bool(contents.bools),
-        // The protocol has no list for 16-bit floats: they come as raw bytes.
+        Dtype::F32 => Data::F32(contents.floats),
+        Dtype::F64 => Data::F64(contents.doubles),
+        Dtype::I64 => Data::I64(contents.longs),
+        Dtype::I32 => Data::I32(contents.ints),
+        Dtype::Bool => Data::Bool(contents.bools),
+        // The protocol has no field for 16-bit floats: they come as raw contents.
         Dtype::F16 => return None,
-        Dtype::I16 => TensorData::I16(narrowed(contents.ints)?),
-        Dtype::I8 => TensorData::I8(narrowed(contents.ints)?),
-        Dtype::U64 => TensorData::U64(contents.unsigned_longs),
-        Dtype::U32 => TensorData::U32(contents.unsigned),
-        Dtype::U16 => TensorData::U16(narrowed(contents.unsigned)?),
-        Dtype::U8 => TensorData::U8(narrowed(contents.unsigned)?),
+        Dtype::I16 => Data::I16(narrowed(contents.ints)?),
+        Dtype::I8 => Data::I8(narrowed(contents.ints)?),
+        Dtype::U64 => Data::U64(contents.unsigned_longs),
+        Dtype::U32 => Data::U32(contents.unsigned),
+        Dtype::U16 => Data::U16(narrowed(contents.unsigned)?),
+        Dtype::U8 => Data::U8(narrowed(contents.unsigned)?),
         Dtype::Text => {
             let texts = contents.texts.iter();
             let texts = texts.map(|text| std::str::from_utf8(text).ok().map(Into::into));
-            TensorData::Text(texts.collect::<Option<_>>()?)
+            Data::Text(texts.collect::<Option<_>>()?)
         }
     })
 }
 
 fn narrowed<W, N: TryFrom<W>>(values: Vec<W>) -> Option<Vec<N>> {
     values.into_iter().map(|value| N::try_from(value).ok()).collect()
-}
-
-/// The code as gRPC spells it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

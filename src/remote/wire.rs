@@ -1,9 +1,10 @@
-//! What goes over the wire whatever the transport: tensors, their types, their bytes.
+//! What both transports share: requests, answers, and the protocol's types and binary representation
+//! of tensors.
 
 use super::Error;
-use crate::tensor::{Dtype, F16, Tensor, TensorData, Tensors};
+use crate::tensor::{Data, Dtype, F16, Tensor, Tensors};
 
-/// A request: tensors, and the names of the outputs that are wanted; all if none.
+/// A request: tensors, and the names of the outputs to return; all if there are none.
 #[derive(Clone, Debug)]
 pub(super) struct InferenceRequest {
     pub(super) inputs: Vec<(Box<str>, Tensor)>,
@@ -13,12 +14,12 @@ pub(super) struct InferenceRequest {
 /// An answer.
 #[derive(Debug)]
 pub(super) struct InferenceResponse {
-    /// Empty when the server does not say.
+    /// Empty if the server does not state it.
     pub(super) version: String,
     pub(super) outputs: Tensors,
 }
 
-/// What the server says of itself and of the model.
+/// The metadata of a server and of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata {
     pub(super) server: String,
@@ -29,15 +30,15 @@ pub(super) struct Metadata {
     pub(super) outputs: Vec<TensorInfo>,
 }
 
-/// An input or output of a model on a server, as the server's metadata states it.
+/// An input or output of a model on an inference server, from the model's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TensorInfo {
     /// Its name.
     pub name: Box<str>,
-    /// Its element type in the protocol's words: `FP32`, `INT64`, `BYTES`.
+    /// Its element type, as the protocol spells it: `FP32`, `INT64`, `BYTES`.
     pub datatype: Box<str>,
-    /// The size of each axis; -1 where it is not fixed.
+    /// The size of each axis; -1 for any size.
     pub shape: Vec<i64>,
 }
 
@@ -47,7 +48,7 @@ impl std::fmt::Display for TensorInfo {
     }
 }
 
-/// The protocol's name of a type.
+/// The protocol's name for a type.
 pub(super) fn datatype(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::F32 => "FP32",
@@ -66,7 +67,7 @@ pub(super) fn datatype(dtype: Dtype) -> &'static str {
     }
 }
 
-/// The type of that name, if we have it.
+/// The type with this name in the protocol, if it is supported.
 pub(super) fn dtype(datatype: &str) -> Option<Dtype> {
     const KNOWN: [Dtype; 13] = [
         Dtype::F32,
@@ -94,8 +95,8 @@ pub(super) fn output_dtype(name: &str, datatype: &str) -> Result<Dtype, Error> {
     })
 }
 
-/// An output of an answer; its shape must be that of its elements.
-pub(super) fn output(name: &str, shape: &[i64], data: TensorData) -> Result<Tensor, Error> {
+/// An output of an answer, if its shape fits the number of its elements.
+pub(super) fn output(name: &str, shape: &[i64], data: Data) -> Result<Tensor, Error> {
     let sizes: Option<Vec<usize>> = shape.iter().map(|size| usize::try_from(*size).ok()).collect();
     let found = data.len();
     let tensor = sizes.and_then(|sizes| Tensor::new(sizes, data).ok());
@@ -108,26 +109,27 @@ pub(super) fn output(name: &str, shape: &[i64], data: TensorData) -> Result<Tens
     })
 }
 
-/// The elements as bytes, little end first; a text after its length.
-pub(super) fn to_bytes(data: &TensorData, bytes: &mut Vec<u8>) {
+/// Appends the elements in the protocol's binary representation: little-endian, and a string behind its
+/// length in 4 bytes.
+pub(super) fn to_bytes(data: &Data, bytes: &mut Vec<u8>) {
     match data {
-        TensorData::F32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::F64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::I64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::I32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::F16(values) => {
+        Data::F32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::F64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::I64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::I32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::F16(values) => {
             values.iter().for_each(|v| bytes.extend(v.to_bits().to_le_bytes()));
         }
-        TensorData::I16(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::I8(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::U64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::U32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::U16(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        TensorData::U8(values) => bytes.extend_from_slice(values),
-        TensorData::Bool(values) => bytes.extend(values.iter().map(|v| u8::from(*v))),
-        TensorData::Text(values) => {
+        Data::I16(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::I8(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::U64(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::U32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::U16(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
+        Data::U8(values) => bytes.extend_from_slice(values),
+        Data::Bool(values) => bytes.extend(values.iter().map(|v| u8::from(*v))),
+        Data::Text(values) => {
             for text in values {
-                // Longer than a u32 can say fits no request.
+                // Cannot happen in practice: a string over 4 GiB exceeds every limit on requests.
                 let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
                 bytes.extend(length.to_le_bytes());
                 bytes.extend_from_slice(text.as_bytes());
@@ -136,28 +138,26 @@ pub(super) fn to_bytes(data: &TensorData, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The elements that these bytes are.
-pub(super) fn from_bytes(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<TensorData, Error> {
+/// Reads elements in the protocol's binary representation.
+pub(super) fn from_bytes(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Data, Error> {
     fn fixed<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Option<Vec<T>> {
         let (chunks, rest) = bytes.as_chunks::<N>();
         rest.is_empty().then(|| chunks.iter().map(|chunk| read(*chunk)).collect())
     }
     let data = match dtype {
-        Dtype::F32 => fixed(bytes, f32::from_le_bytes).map(TensorData::F32),
-        Dtype::F64 => fixed(bytes, f64::from_le_bytes).map(TensorData::F64),
-        Dtype::I64 => fixed(bytes, i64::from_le_bytes).map(TensorData::I64),
-        Dtype::I32 => fixed(bytes, i32::from_le_bytes).map(TensorData::I32),
-        Dtype::F16 => {
-            fixed(bytes, |bits| F16::from_bits(u16::from_le_bytes(bits))).map(TensorData::F16)
-        }
-        Dtype::I16 => fixed(bytes, i16::from_le_bytes).map(TensorData::I16),
-        Dtype::I8 => fixed(bytes, i8::from_le_bytes).map(TensorData::I8),
-        Dtype::U64 => fixed(bytes, u64::from_le_bytes).map(TensorData::U64),
-        Dtype::U32 => fixed(bytes, u32::from_le_bytes).map(TensorData::U32),
-        Dtype::U16 => fixed(bytes, u16::from_le_bytes).map(TensorData::U16),
-        Dtype::U8 => Some(TensorData::U8(bytes.to_vec())),
-        Dtype::Bool => Some(TensorData::Bool(bytes.iter().map(|byte| *byte != 0).collect())),
-        Dtype::Text => texts(bytes).map(TensorData::Text),
+        Dtype::F32 => fixed(bytes, f32::from_le_bytes).map(Data::F32),
+        Dtype::F64 => fixed(bytes, f64::from_le_bytes).map(Data::F64),
+        Dtype::I64 => fixed(bytes, i64::from_le_bytes).map(Data::I64),
+        Dtype::I32 => fixed(bytes, i32::from_le_bytes).map(Data::I32),
+        Dtype::F16 => fixed(bytes, |bits| F16::from_bits(u16::from_le_bytes(bits))).map(Data::F16),
+        Dtype::I16 => fixed(bytes, i16::from_le_bytes).map(Data::I16),
+        Dtype::I8 => fixed(bytes, i8::from_le_bytes).map(Data::I8),
+        Dtype::U64 => fixed(bytes, u64::from_le_bytes).map(Data::U64),
+        Dtype::U32 => fixed(bytes, u32::from_le_bytes).map(Data::U32),
+        Dtype::U16 => fixed(bytes, u16::from_le_bytes).map(Data::U16),
+        Dtype::U8 => Some(Data::U8(bytes.to_vec())),
+        Dtype::Bool => Some(Data::Bool(bytes.iter().map(|byte| *byte != 0).collect())),
+        Dtype::Text => texts(bytes).map(Data::Text),
     };
     data.ok_or_else(|| {
         Error::mismatch(
@@ -188,26 +188,26 @@ mod tests {
     fn every_type_comes_back_from_its_bytes() {
         let odd = [f32::NAN, f32::INFINITY, -0.0, f32::MIN_POSITIVE / 4.0, 0.1];
         for data in [
-            TensorData::F64(vec![0.1, -1e300]),
-            TensorData::I64(vec![i64::MIN, 7]),
-            TensorData::I32(vec![i32::MAX]),
-            TensorData::U8(vec![0, 255]),
-            TensorData::F16(vec![F16::from_f32(0.1)]),
-            TensorData::I16(vec![i16::MIN]),
-            TensorData::I8(vec![i8::MIN, 7]),
-            TensorData::U64(vec![u64::MAX]),
-            TensorData::U32(vec![u32::MAX]),
-            TensorData::U16(vec![u16::MAX]),
-            TensorData::Bool(vec![true, false]),
-            TensorData::Text(vec!["".into(), "Käse".into()]),
+            Data::F64(vec![0.1, -1e300]),
+            Data::I64(vec![i64::MIN, 7]),
+            Data::I32(vec![i32::MAX]),
+            Data::U8(vec![0, 255]),
+            Data::F16(vec![F16::from_f32(0.1)]),
+            Data::I16(vec![i16::MIN]),
+            Data::I8(vec![i8::MIN, 7]),
+            Data::U64(vec![u64::MAX]),
+            Data::U32(vec![u32::MAX]),
+            Data::U16(vec![u16::MAX]),
+            Data::Bool(vec![true, false]),
+            Data::Text(vec!["".into(), "Käse".into()]),
         ] {
             let mut bytes = Vec::new();
             to_bytes(&data, &mut bytes);
             assert_eq!(from_bytes("x", data.dtype(), &bytes).unwrap(), data);
         }
         let mut bytes = Vec::new();
-        to_bytes(&TensorData::F32(odd.to_vec()), &mut bytes);
-        let TensorData::F32(back) = from_bytes("x", Dtype::F32, &bytes).unwrap() else {
+        to_bytes(&Data::F32(odd.to_vec()), &mut bytes);
+        let Data::F32(back) = from_bytes("x", Dtype::F32, &bytes).unwrap() else {
             panic!("another type")
         };
         assert!(back.iter().zip(odd).all(|(back, sent)| back.to_bits() == sent.to_bits()));
@@ -223,7 +223,7 @@ mod tests {
         ] {
             assert!(from_bytes("x", dtype, bytes).is_err(), "{dtype}: {bytes:?}");
         }
-        assert!(output("x", &[-1, 2], TensorData::F32(vec![])).is_err());
-        assert!(output("x", &[i64::MAX, i64::MAX], TensorData::F32(vec![])).is_err());
+        assert!(output("x", &[-1, 2], Data::F32(vec![])).is_err());
+        assert!(output("x", &[i64::MAX, i64::MAX], Data::F32(vec![])).is_err());
     }
 }

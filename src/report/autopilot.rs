@@ -4,9 +4,9 @@ use super::{
     content::{Content, Event, Gate, Headline, Progress, Rollout, Stage, Standing},
     figure::{Moment, Seconds},
 };
-use crate::autopilot::{AutopilotStatus, GateOutcome, Phase, StageProgress, StageStatus};
+use crate::autopilot::{self, GateOutcome, Phase, StageProgress, StageStatus};
 
-pub(super) fn fill(content: &mut Content, status: &AutopilotStatus) {
+pub(super) fn fill(content: &mut Content, status: &autopilot::Status) {
     content.candidate = Some(status.candidate.to_string());
     content.headline = Headline { sentence: status.headline.clone(), standing: standing(status) };
     content.rollout = Some(Rollout {
@@ -51,7 +51,7 @@ pub(super) fn fill(content: &mut Content, status: &AutopilotStatus) {
         .collect();
 }
 
-fn standing(status: &AutopilotStatus) -> Standing {
+fn standing(status: &autopilot::Status) -> Standing {
     match status.phase {
         None => Standing::Neutral,
         Some(Phase::RolledBack) => Standing::Bad,
@@ -63,7 +63,7 @@ fn standing(status: &AutopilotStatus) -> Standing {
     }
 }
 
-fn advancing(status: &AutopilotStatus) -> String {
+fn advancing(status: &autopilot::Status) -> String {
     let why = status.held_by.as_ref().and_then(|held| match &held.outcome {
         GateOutcome::Holds { why } | GateOutcome::Pauses { why, .. } => Some(why.as_str()),
         _ => None,
@@ -77,7 +77,7 @@ fn advancing(status: &AutopilotStatus) -> String {
 }
 
 /// The stages, and where a rollback ended them.
-fn stages(status: &AutopilotStatus) -> Vec<Stage> {
+fn stages(status: &autopilot::Status) -> Vec<Stage> {
     let mut stages: Vec<Stage> = status.stages.iter().map(stage).collect();
     let last = status.transitions.last().map(|last| last.from);
     let ended = match (status.phase, last) {

@@ -1,11 +1,11 @@
-//! What a router has counted and how its flags are, as sections of a report.
+//! What a router has counted and the state of its flags, as sections of a report.
 
 use super::content::{Content, Count, Latency, Shadow, Source, Standing, Version};
 use crate::{
     flag::store::{FlagsStatus, SourceState},
     latency,
     router::stats::{Counts, RouterStats, VersionState, VersionStats},
-    shadow::{DropCause, ShadowCounts},
+    shadow::{self, DropCause},
 };
 
 pub(super) fn fill_stats(content: &mut Content, stats: &RouterStats) {
@@ -64,7 +64,7 @@ fn counts(counts: &Counts) -> Vec<Count> {
 }
 
 /// Of both sides of the comparisons in which both are known.
-fn processor_times(counts: &ShadowCounts) -> Vec<Latency> {
+fn processor_times(counts: &shadow::Counts) -> Vec<Latency> {
     let candidate = counts.candidate();
     let sides = [
         (format!("compared with {candidate}"), "answering a caller, processor time"),

@@ -1,11 +1,11 @@
 //! Flags written in code, as the flagd definitions they stand for.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use serde_json::{Value as Json, json};
 
 use crate::{
-    flag::{Flag, FlagProblem},
+    flag::{Flag, Problem},
     flagd::Flagd,
     value::Value,
 };
@@ -25,7 +25,7 @@ const WHOLE: u32 = 100_000;
 ///     .when(Condition::attribute("region").equals("eu"), "v2")
 ///     .flag("ml-model-version")?;
 /// assert_eq!(flag.key(), "ml-model-version");
-/// # Ok::<(), modelgate::rollout::RolloutError>(())
+/// # Ok::<(), modelgate::rollout::Error>(())
 /// ```
 ///
 /// Users are told apart by the context's targeting key together with the flag's key: two flags
@@ -88,7 +88,7 @@ impl Rollout {
     ///     let read = |key| flags.evaluate_at(key, &context, &clock).string("").value;
     ///     assert_eq!(read("model") == "v2", read("prompt") == "long");
     /// }
-    /// # Ok::<(), modelgate::rollout::RolloutError>(())
+    /// # Ok::<(), modelgate::rollout::Error>(())
     /// ```
     pub fn salt(mut self, salt: impl Into<String>) -> Rollout {
         self.salt = Some(salt.into());
@@ -99,16 +99,16 @@ impl Rollout {
     ///
     /// # Errors
     /// A percentage that is none, shares of more than 100 percent, stages that go back in time.
-    pub fn flag(&self, key: &str) -> Result<Flag, RolloutError> {
+    pub fn flag(&self, key: &str) -> Result<Flag, Error> {
         let definition = self.to_json()?;
-        Flagd::new().compile_flag(key, &definition).map_err(RolloutError::Definition)
+        Flagd::new().compile_flag(key, &definition).map_err(Error::Definition)
     }
 
     /// The flag as it stands in a flagd definition, under its key.
     ///
     /// # Errors
     /// As [`flag`](Rollout::flag).
-    pub fn to_json(&self) -> Result<String, RolloutError> {
+    pub fn to_json(&self) -> Result<String, Error> {
         let targeting = self.targeting()?.unwrap_or(json!({}));
         let definition = json!({
             "state": "ENABLED",
@@ -134,7 +134,7 @@ impl Rollout {
         versions
     }
 
-    fn targeting(&self) -> Result<Option<Json>, RolloutError> {
+    fn targeting(&self) -> Result<Option<Json>, Error> {
         let mut branches = Vec::new();
         for (condition, version) in &self.conditions {
             branches.extend([condition.0.clone(), json!(version)]);
@@ -143,7 +143,7 @@ impl Rollout {
         for stage in &self.stages {
             if let Some(from) = stage.from {
                 if last.is_some_and(|last| last >= from) {
-                    return Err(RolloutError::Order { from });
+                    return Err(Error::Order { from });
                 }
                 let time = json!({"<": [{"var": "$flagd.timestamp"}, from.as_secs()]});
                 branches.extend([time, before]);
@@ -162,25 +162,21 @@ impl Rollout {
 }
 
 /// The candidates come first on the range, so that one that grows only gains users.
-fn fractional(
-    shares: &[(String, f64)],
-    rest: &str,
-    salt: Option<&str>,
-) -> Result<Json, RolloutError> {
+fn fractional(shares: &[(String, f64)], rest: &str, salt: Option<&str>) -> Result<Json, Error> {
     let (mut entries, mut total) = (Vec::new(), 0_u32);
     if let Some(salt) = salt {
         entries.push(json!({"cat": [format!("{salt}/"), {"var": "targetingKey"}]}));
     }
     for (version, percent) in shares {
         if !(0.0..=100.0).contains(percent) {
-            return Err(RolloutError::Percent { version: version.clone(), percent: *percent });
+            return Err(Error::Percent { version: version.clone(), percent: *percent });
         }
         // At most 100,000 by the check above.
         let weight = (percent * f64::from(WHOLE / 100)).round() as u32;
         total += weight;
         if total > WHOLE {
             let percent = shares.iter().map(|(_, percent)| percent).sum();
-            return Err(RolloutError::Sum { percent });
+            return Err(Error::Sum { percent });
         }
         entries.push(json!([version, weight]));
     }
@@ -227,7 +223,7 @@ impl Shares {
 ///     .stage(monday + 2 * day, 100.0)
 ///     .or("v1")
 ///     .flag("ml-model-version")?;
-/// # Ok::<(), modelgate::rollout::RolloutError>(())
+/// # Ok::<(), modelgate::rollout::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
@@ -325,7 +321,7 @@ impl AttributeCondition {
 /// A rollout that cannot be.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum RolloutError {
+pub enum Error {
     /// A share that is no percentage.
     Percent {
         /// The version it was for.
@@ -344,26 +340,26 @@ pub enum RolloutError {
         from: Duration,
     },
     /// A definition that the dialect refuses.
-    Definition(FlagProblem),
+    Definition(Problem),
 }
 
-impl fmt::Display for RolloutError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RolloutError::Percent { version, percent } => {
+            Error::Percent { version, percent } => {
                 write!(f, "version `{version}`: found {percent} percent, expected 0 to 100")
             }
-            RolloutError::Sum { percent } => {
+            Error::Sum { percent } => {
                 write!(f, "shares: found {percent} percent in all, expected at most 100")
             }
-            RolloutError::Order { from } => write!(
+            Error::Order { from } => write!(
                 f,
                 "stage at {} s: found a time not after the stage before, expected a later one",
                 from.as_secs()
             ),
-            RolloutError::Definition(problem) => problem.fmt(f),
+            Error::Definition(problem) => problem.fmt(f),
         }
     }
 }
 
-impl Error for RolloutError {}
+impl StdError for Error {}

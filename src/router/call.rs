@@ -9,7 +9,7 @@ use super::{breaker::Ticket, slot::Slot};
 use crate::{
     clock::Clock,
     cpu_time,
-    model::{Model, ModelError, ModelErrorKind},
+    model::{ErrorKind, Model, ModelError},
 };
 
 /// Whether an answer is free of NaN and infinities, where the router refuses them.
@@ -89,7 +89,7 @@ fn finite_or<P>(output: P, is_finite: fn(&P) -> bool) -> Result<P, ModelError> {
     match checked {
         Ok(Some(output)) => Ok(output),
         Ok(None) => Err(ModelError::of_kind(
-            ModelErrorKind::NonFinite,
+            ErrorKind::NonFinite,
             "the model answered with NaN or an infinity",
         )),
         Err(payload) => Err(ModelError::panicked(payload)),
@@ -107,7 +107,7 @@ impl<M> Slot<M> {
         clock: &dyn Clock,
     ) {
         // One that was refused for want of room took no time of the model's.
-        let refused = matches!(outcome, Err(error) if error.kind() == ModelErrorKind::Overloaded);
+        let refused = matches!(outcome, Err(error) if error.kind() == ErrorKind::Overloaded);
         if !refused {
             self.counters.took(service_time);
         }
@@ -129,7 +129,7 @@ impl<M> Slot<M> {
     #[cfg(feature = "async")]
     #[cold]
     pub(crate) fn refused(&self, ticket: Ticket, clock: &dyn Clock) {
-        self.counters.failed(ModelErrorKind::Overloaded);
+        self.counters.failed(ErrorKind::Overloaded);
         self.breaker.learned_nothing(ticket, clock);
     }
 

@@ -34,7 +34,7 @@ use crate::{
         Reason,
         store::{FlagSnapshot, Flags, SnapshotCell, SnapshotListener},
     },
-    model::{ModelError, ModelErrorKind},
+    model::{ErrorKind, ModelError},
     reaper,
     shadow::Shadow,
     version::Version,
@@ -214,7 +214,7 @@ impl<M: Handle> Core<M> {
         choice: Choice,
         failure: Option<&ModelError>,
     ) -> Choice {
-        let kind = failure.map_or(ModelErrorKind::Failed, ModelError::kind);
+        let kind = failure.map_or(ErrorKind::Failed, ModelError::kind);
         let cause = FallbackCause::Failed(kind);
         self.count_fallback(table, cause, Some(choice.slot));
         let (slot, ticket) = self.fallback_for(table, Some(choice.slot), true);

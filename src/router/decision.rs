@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::clamp::ExplainedClamp;
 use crate::{
     flag::{ErrorCode, EvaluationTrace, Reason},
-    model::ModelErrorKind,
+    model::ErrorKind,
     version::Version,
 };
 
@@ -89,7 +89,7 @@ pub enum FallbackCause {
     /// no failure of the version: its flag named it, and would have been followed without an autopilot.
     HeldBack,
     /// The version was asked and did not answer.
-    Failed(ModelErrorKind),
+    Failed(ErrorKind),
 }
 
 impl FallbackCause {
@@ -112,13 +112,13 @@ impl FallbackCause {
             FallbackCause::BreakerOpen => 10,
             FallbackCause::HeldBack => 18,
             FallbackCause::Failed(kind) => match kind {
-                ModelErrorKind::InvalidInput => 11,
-                ModelErrorKind::Failed => 12,
-                ModelErrorKind::Panicked => 13,
-                ModelErrorKind::NonFinite => 14,
-                ModelErrorKind::Deadline => 15,
-                ModelErrorKind::NotLoaded => 16,
-                ModelErrorKind::Overloaded => 17,
+                ErrorKind::InvalidInput => 11,
+                ErrorKind::Failed => 12,
+                ErrorKind::Panicked => 13,
+                ErrorKind::NonFinite => 14,
+                ErrorKind::Deadline => 15,
+                ErrorKind::NotLoaded => 16,
+                ErrorKind::Overloaded => 17,
             },
         }
     }
@@ -160,7 +160,7 @@ impl FallbackCause {
                 | FallbackCause::Blocked
                 | FallbackCause::HeldBack
                 | FallbackCause::MissingKey
-                | FallbackCause::Failed(ModelErrorKind::InvalidInput)
+                | FallbackCause::Failed(ErrorKind::InvalidInput)
         )
     }
 }

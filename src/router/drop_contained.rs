@@ -51,7 +51,7 @@ impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for DropContained<M> {
 
 #[cfg(feature = "async")]
 impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for DropContained<M> {
-    fn predict<'a>(&'a self, features: &'a F) -> crate::model::ModelFuture<'a, P> {
+    fn predict<'a>(&'a self, features: &'a F) -> crate::model::PredictFuture<'a, P> {
         match &self.0 {
             Some(model) => model.predict(features),
             None => Box::pin(async { Err(ModelError::not_loaded()) }),
@@ -62,7 +62,7 @@ impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for DropC
         self.0.as_ref().is_some_and(crate::AsyncModel::is_loaded)
     }
 
-    fn load(&self) -> crate::model::ModelFuture<'_, ()> {
+    fn load(&self) -> crate::model::PredictFuture<'_, ()> {
         match &self.0 {
             Some(model) => model.load(),
             None => Box::pin(async { Err(ModelError::not_loaded()) }),

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::{flag::store::StartError, shadow::ShadowError, version::Version};
+use crate::{flag::store::StartError, shadow, version::Version};
 
 /// A router that cannot be built.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub enum BuildError {
     /// A source cannot work at all.
     Source(StartError),
     /// A shadow policy cannot be put to work.
-    Shadow(ShadowError),
+    Shadow(shadow::Error),
     /// The operating system refused a thread.
     Thread(std::io::Error),
 }

@@ -55,7 +55,9 @@ macro_rules! operations {
 
             /// Sends every request to this version, whatever the flags say, until [`unpin`](Self::unpin).
             ///
-            /// It still falls back when the version fails.
+            /// It still falls back when the version fails. While a version is pinned, live answers are no
+            /// evidence to a [verdict](crate::verdict) or an [autopilot](crate::autopilot): nobody is held
+            /// back then, and there is nothing to compare with.
             ///
             /// # Errors
             ///

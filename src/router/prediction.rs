@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use super::{Decision, FallbackCause};
 use crate::{
     flag::Reason,
-    model::{ModelError, ModelErrorKind, error::LazyText},
+    model::{ErrorKind, ModelError, error::LazyText},
     prediction_id::PredictionId,
     version::Version,
 };
@@ -110,15 +110,15 @@ impl<P: Serialize> Serialize for Prediction<P> {
 /// [`kind`](PredictError::kind) says which, for a service that turns it into a status:
 ///
 /// ```
-/// use modelgate::{PredictError, model::ModelErrorKind, router::PredictErrorKind};
+/// use modelgate::{PredictError, model::ErrorKind, router::PredictErrorKind};
 ///
 /// fn status(error: &PredictError) -> u16 {
 ///     match error.kind() {
 ///         PredictErrorKind::MissingKey => 400,
-///         PredictErrorKind::Model(ModelErrorKind::InvalidInput) => 422,
-///         PredictErrorKind::Model(ModelErrorKind::Deadline) => 504,
+///         PredictErrorKind::Model(ErrorKind::InvalidInput) => 422,
+///         PredictErrorKind::Model(ErrorKind::Deadline) => 504,
 ///         PredictErrorKind::Overloaded | PredictErrorKind::Stopped => 503,
-///         PredictErrorKind::Model(ModelErrorKind::Overloaded | ModelErrorKind::NotLoaded) => 503,
+///         PredictErrorKind::Model(ErrorKind::Overloaded | ErrorKind::NotLoaded) => 503,
 ///         _ => 500,
 ///     }
 /// }
@@ -139,7 +139,7 @@ struct ErrorParts {
 #[non_exhaustive]
 pub enum PredictErrorKind {
     /// The version asked last did not answer, for this reason.
-    Model(ModelErrorKind),
+    Model(ErrorKind),
     /// A split wanted a targeting key, the context had none, and the policy is to
     /// [refuse](crate::router::MissingKey::Refuse).
     MissingKey,
@@ -151,7 +151,7 @@ pub enum PredictErrorKind {
 
 impl PredictErrorKind {
     /// A stable name for logs, metrics and responses: a model's is that of its own
-    /// [kind](ModelErrorKind::as_str).
+    /// [kind](ErrorKind::as_str).
     pub fn as_str(self) -> &'static str {
         match self {
             PredictErrorKind::Model(kind) => kind.as_str(),
@@ -222,7 +222,7 @@ impl PredictError {
     pub fn kind(&self) -> PredictErrorKind {
         match self.0.kind {
             ErrorCause::Model => PredictErrorKind::Model(
-                self.0.source.as_ref().map_or(ModelErrorKind::Failed, ModelError::kind),
+                self.0.source.as_ref().map_or(ErrorKind::Failed, ModelError::kind),
             ),
             ErrorCause::MissingKey => PredictErrorKind::MissingKey,
             ErrorCause::Overloaded => PredictErrorKind::Overloaded,
@@ -284,7 +284,7 @@ impl PredictError {
 
     /// Whether every answer came too late.
     pub fn is_deadline(&self) -> bool {
-        self.0.source.as_ref().is_some_and(|error| error.kind() == ModelErrorKind::Deadline)
+        self.0.source.as_ref().is_some_and(|error| error.kind() == ErrorKind::Deadline)
     }
 
     /// Whether too many requests were waiting for the compute pool: a 503.

@@ -14,15 +14,15 @@ use crate::{
     clock::Clock,
     compare::{
         Comparator, Run, Slices,
-        sink::{ComparisonSink, FanOut, SinkError},
+        sink::{self, ComparisonSink, FanOut},
     },
     contain::contained,
     context::EvaluationContext,
-    model::{Model, ModelError, ModelErrorKind},
+    model::{ErrorKind, Model, ModelError},
     parallel::JoinPool,
     prediction_id::PredictionId,
     process::OwnerProcess,
-    shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowScope, ShadowStats},
+    shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowScope},
     value::Value,
     version::Version,
 };
@@ -133,7 +133,7 @@ impl<P> JoinedShadow<P> {
     #[cold]
     fn panicked(candidate: Candidate) -> JoinedShadow<P> {
         let error = ModelError::of_kind(
-            ModelErrorKind::Panicked,
+            ErrorKind::Panicked,
             "what goes into the run, or came out of it, panicked",
         );
         let called = Called { outcome: Err(error), service_time: Duration::ZERO, cpu_time: None };
@@ -390,7 +390,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         }
     }
 
-    pub(crate) fn stats(&self) -> Vec<ShadowStats> {
+    pub(crate) fn stats(&self) -> Vec<shadow::Stats> {
         self.lines.iter().map(|line| line.line.stats()).collect()
     }
 
@@ -425,7 +425,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
 }
 
 /// Something to be waited for at each line.
-type Waits<P> = fn(&ShadowLine<P>, Duration) -> Result<bool, SinkError>;
+type Waits<P> = fn(&ShadowLine<P>, Duration) -> Result<bool, sink::Error>;
 
 fn for_all<P>(lines: &[PolicyLine<P>], timeout: Duration, what: Waits<P>) -> bool {
     let started = std::time::Instant::now();

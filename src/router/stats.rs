@@ -12,8 +12,7 @@ pub use crate::latency::Latency;
 
 use super::FallbackCause;
 use crate::{
-    flag::Reason, latency::Latencies, model::ModelErrorKind, shadow::ShadowStats, sharded::Sharded,
-    version::Version,
+    flag::Reason, latency::Latencies, model::ErrorKind, shadow, sharded::Sharded, version::Version,
 };
 
 /// The counters of one version. Written by the thread that served the request, each to a shard of
@@ -37,25 +36,25 @@ struct Shard {
 
 const FAILURES: usize = 7;
 
-const FAILURE_KINDS: [ModelErrorKind; FAILURES] = [
-    ModelErrorKind::InvalidInput,
-    ModelErrorKind::Failed,
-    ModelErrorKind::Panicked,
-    ModelErrorKind::NonFinite,
-    ModelErrorKind::Deadline,
-    ModelErrorKind::NotLoaded,
-    ModelErrorKind::Overloaded,
+const FAILURE_KINDS: [ErrorKind; FAILURES] = [
+    ErrorKind::InvalidInput,
+    ErrorKind::Failed,
+    ErrorKind::Panicked,
+    ErrorKind::NonFinite,
+    ErrorKind::Deadline,
+    ErrorKind::NotLoaded,
+    ErrorKind::Overloaded,
 ];
 
-fn failure(kind: ModelErrorKind) -> usize {
+fn failure(kind: ErrorKind) -> usize {
     match kind {
-        ModelErrorKind::InvalidInput => 0,
-        ModelErrorKind::Failed => 1,
-        ModelErrorKind::Panicked => 2,
-        ModelErrorKind::NonFinite => 3,
-        ModelErrorKind::Deadline => 4,
-        ModelErrorKind::NotLoaded => 5,
-        ModelErrorKind::Overloaded => 6,
+        ErrorKind::InvalidInput => 0,
+        ErrorKind::Failed => 1,
+        ErrorKind::Panicked => 2,
+        ErrorKind::NonFinite => 3,
+        ErrorKind::Deadline => 4,
+        ErrorKind::NotLoaded => 5,
+        ErrorKind::Overloaded => 6,
     }
 }
 
@@ -86,7 +85,7 @@ impl VersionCounters {
     }
 
     #[cold]
-    pub(crate) fn failed(&self, kind: ModelErrorKind) {
+    pub(crate) fn failed(&self, kind: ErrorKind) {
         self.count(|shard| shard.failed.get(failure(kind)));
     }
 
@@ -163,7 +162,7 @@ impl VersionCounters {
         FAILURE_KINDS.map(|kind| (kind.as_str(), self.failed_by(kind)))
     }
 
-    fn failed_by(&self, kind: ModelErrorKind) -> u64 {
+    fn failed_by(&self, kind: ErrorKind) -> u64 {
         self.sum(|shard| shard.failed.get(failure(kind)))
     }
 
@@ -174,12 +173,12 @@ impl VersionCounters {
             state,
             answered: self.answers(),
             replaced: self.replacements(),
-            invalid_inputs: failed(ModelErrorKind::InvalidInput),
-            errors: failed(ModelErrorKind::Failed),
-            panics: failed(ModelErrorKind::Panicked),
-            non_finite: failed(ModelErrorKind::NonFinite),
-            deadlines: failed(ModelErrorKind::Deadline),
-            overloaded: failed(ModelErrorKind::Overloaded),
+            invalid_inputs: failed(ErrorKind::InvalidInput),
+            errors: failed(ErrorKind::Failed),
+            panics: failed(ErrorKind::Panicked),
+            non_finite: failed(ErrorKind::NonFinite),
+            deadlines: failed(ErrorKind::Deadline),
+            overloaded: failed(ErrorKind::Overloaded),
             given_up: self.sum(|shard| Some(&shard.given_up)),
             service_time: self.service_time(),
             service_times: self.buckets(),
@@ -263,7 +262,7 @@ pub struct RouterStats {
     /// Each version.
     pub versions: Vec<VersionStats>,
     /// Each shadow candidate.
-    pub shadows: Vec<ShadowStats>,
+    pub shadows: Vec<shadow::Stats>,
 }
 
 /// What a router has counted for one version.

@@ -207,7 +207,7 @@ impl Candidate {
     }
 
     /// The sums over all shards.
-    pub(crate) fn counts(&self) -> ShadowCounts {
+    pub(crate) fn counts(&self) -> Counts {
         let sum = |count: fn(&Shard) -> &AtomicU64| {
             self.shards
                 .iter()
@@ -222,7 +222,7 @@ impl Candidate {
                 *total = total.wrapping_add(count.load(Ordering::Relaxed));
             }
         }
-        ShadowCounts {
+        Counts {
             candidate: self.version.clone(),
             agreed,
             disagreed,
@@ -242,7 +242,7 @@ impl Candidate {
 /// Each run that was wanted is handed over or refused; each one handed over ends as completed or
 /// dropped, by exactly one cause. So at rest `wanted = completed + dropped`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShadowCounts {
+pub struct Counts {
     candidate: Version,
     handed_over: u64,
     refused: u64,
@@ -255,7 +255,7 @@ pub struct ShadowCounts {
     candidate_cpu: Latency,
 }
 
-impl ShadowCounts {
+impl Counts {
     /// The candidate.
     pub fn candidate(&self) -> &Version {
         &self.candidate
@@ -335,9 +335,9 @@ impl ShadowCounts {
 
 /// As a map: `candidate`, `wanted`, `completed`, `agreed`, `disagreed`, `not_compared`, `pending`,
 /// `passed_over`, `dropped` by cause, and `primary_cpu` and `candidate_cpu` as distributions.
-impl Serialize for ShadowCounts {
+impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut counts = serializer.serialize_struct("ShadowCounts", 11)?;
+        let mut counts = serializer.serialize_struct("Counts", 11)?;
         counts.serialize_field("candidate", &self.candidate)?;
         counts.serialize_field("wanted", &self.wanted())?;
         counts.serialize_field("completed", &self.completed())?;
@@ -353,7 +353,7 @@ impl Serialize for ShadowCounts {
     }
 }
 
-struct Dropped<'a>(&'a ShadowCounts);
+struct Dropped<'a>(&'a Counts);
 
 impl Serialize for Dropped<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Shadow, ShadowCounts, ShadowError,
+    Counts, Error, Shadow,
     budget::Account,
     counts::{Candidate, DropCause},
     dropped::{DropNotice, DropNotices, ShadowRequest},
@@ -26,7 +26,7 @@ use crate::{
     compare::{
         Comparator, Run, Slices,
         key::KeyHasher,
-        sink::{ComparisonSink, FanOut, SinkCounts, SinkError},
+        sink::{self, ComparisonSink, FanOut},
     },
     context::EvaluationContext,
     model::ModelError,
@@ -53,7 +53,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         comparator: Option<Box<dyn Comparator<P>>>,
         sinks: FanOut<P>,
         clock: Arc<dyn Clock>,
-    ) -> Result<ShadowLine<P>, ShadowError> {
+    ) -> Result<ShadowLine<P>, Error> {
         policy.validate()?;
         let desk = Arc::new(RunContext {
             comparator,
@@ -76,7 +76,7 @@ impl<P: Send + 'static> ShadowLine<P> {
             pause: Box::new(move || paid.account.until_room(&*paid.clock)),
         };
         let pool = Pool::start(policy.threads, policy.queue, policy.grace, &account, hooks)
-            .map_err(ShadowError::no_thread)?;
+            .map_err(Error::no_thread)?;
         Ok(ShadowLine {
             pool,
             desk,
@@ -251,7 +251,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     /// Waits until every run handed over before this call has ended and its comparison is where
     /// it belongs. Answers `false` when the runs took longer than `timeout`; the sinks bound
     /// their own waiting.
-    pub(crate) fn flush(&self, timeout: Duration) -> Result<bool, SinkError> {
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<bool, sink::Error> {
         let until = Instant::now() + timeout.min(Duration::from_secs(86_400));
         let ended = self.pool.flush(timeout);
         let told = self.desk.tell_of_all_drops(until.saturating_duration_since(Instant::now()));
@@ -260,7 +260,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     }
 
     /// As [`flush`](Self::flush), and then stops the threads: what has not ended by then is lost.
-    pub(crate) fn shutdown(&self, timeout: Duration) -> Result<bool, SinkError> {
+    pub(crate) fn shutdown(&self, timeout: Duration) -> Result<bool, sink::Error> {
         let until = Instant::now() + timeout.min(Duration::from_secs(86_400));
         let left = || until.saturating_duration_since(Instant::now());
         let ended = self.pool.flush(timeout);
@@ -272,14 +272,14 @@ impl<P: Send + 'static> ShadowLine<P> {
 
     /// What dropping the line does to its runs, while it can still be asked what became of them.
     #[cfg(test)]
-    pub(super) fn stop(&self) -> Result<(), SinkError> {
+    pub(super) fn stop(&self) -> Result<(), sink::Error> {
         self.pool.shutdown(self.pool.grace);
         self.desk.tell_of_all_drops(self.pool.grace);
         self.desk.sinks.flush()
     }
 
     /// The candidates the policy declares, and those that a flag has named.
-    fn counts(&self) -> Vec<ShadowCounts> {
+    fn counts(&self) -> Vec<Counts> {
         let candidates = self.candidates.lock();
         let counts = candidates.iter().map(|candidate| candidate.counts());
         counts
@@ -288,8 +288,8 @@ impl<P: Send + 'static> ShadowLine<P> {
     }
 
     /// What became of all runs so far.
-    pub(crate) fn stats(&self) -> ShadowStats {
-        ShadowStats {
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
             candidates: self.counts(),
             waiting: self.pool.waiting(),
             comparator_panics: self.desk.comparator_panics.load(Ordering::Relaxed),
@@ -321,9 +321,9 @@ impl<P> fmt::Debug for ShadowLine<P> {
 /// What became of a router's shadows and comparisons.
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
-pub struct ShadowStats {
+pub struct Stats {
     /// The counts of each candidate that the policy declares or a flag has named.
-    pub candidates: Vec<ShadowCounts>,
+    pub candidates: Vec<Counts>,
     /// Shadows that wait for a thread.
     pub waiting: usize,
     /// How often the comparator panicked.
@@ -334,5 +334,5 @@ pub struct ShadowStats {
     /// once.
     pub unreported_drops: u64,
     /// What became of the comparisons, summed over all sinks.
-    pub sinks: SinkCounts,
+    pub sinks: sink::Counts,
 }

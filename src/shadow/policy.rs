@@ -1,6 +1,6 @@
 //! The user's policy: when a candidate runs in the shadow, and what it may cost.
 
-use std::{error::Error, fmt, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use super::{Budget, Sampler};
 use crate::{
@@ -199,7 +199,7 @@ impl Shadow {
     }
 
     /// Asks this function, before a candidate runs, whether a run for this user is wanted; one that
-    /// is not is passed over, and counts as [such](crate::shadow::ShadowCounts::passed_over), neither
+    /// is not is passed over, and counts as [such](crate::shadow::Counts::passed_over), neither
     /// as wanted nor as dropped. For work that would be wasted: a user who has been scored already.
     ///
     /// It is asked on the shadow side, and for requests with a targeting key only. Candidates that
@@ -226,9 +226,9 @@ impl Shadow {
         Sampler::percent(self.sample)
     }
 
-    pub(crate) fn validate(&self) -> Result<(), ShadowError> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let wrong = |field, found: String, expected: &str| {
-            Err(ShadowError { mismatch: Mismatch::new(field, found, expected), source: None })
+            Err(Error { mismatch: Mismatch::new(field, found, expected), source: None })
         };
         if let Trigger::Flag(key) = &self.trigger
             && key.is_empty()
@@ -271,14 +271,14 @@ const MOST_THREADS: usize = 1024;
 
 /// A [`Shadow`] policy cannot be put to work.
 #[derive(Debug)]
-pub struct ShadowError {
+pub struct Error {
     mismatch: Mismatch,
     source: Option<io::Error>,
 }
 
-impl ShadowError {
-    pub(super) fn no_thread(source: io::Error) -> ShadowError {
-        ShadowError {
+impl Error {
+    pub(super) fn no_thread(source: io::Error) -> Error {
+        Error {
             mismatch: Mismatch::new(
                 "threads",
                 "a system that starts no more",
@@ -294,15 +294,15 @@ impl ShadowError {
     }
 }
 
-impl fmt::Display for ShadowError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "shadow {}", self.mismatch)
     }
 }
 
-impl Error for ShadowError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source as &(dyn Error + 'static))
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 

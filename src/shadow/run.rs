@@ -27,7 +27,7 @@ use crate::{
     },
     contain::contained,
     cpu_time,
-    model::{ModelError, ModelErrorKind},
+    model::{ErrorKind, ModelError},
     prediction_id::PredictionId,
     value::Value,
 };
@@ -185,8 +185,8 @@ impl<P> RunContext<P> {
         settle: impl FnOnce() -> Option<Claim>,
     ) {
         let kind = candidate.outcome.as_ref().err().map(ModelError::kind);
-        if kind == Some(ModelErrorKind::Deadline)
-            || (kind != Some(ModelErrorKind::Panicked)
+        if kind == Some(ErrorKind::Deadline)
+            || (kind != Some(ErrorKind::Panicked)
                 && self.is_late(at.monotonic, self.clock.monotonic()))
         {
             if let Some(claim) = settle() {
@@ -196,7 +196,7 @@ impl<P> RunContext<P> {
         }
         let agreement = self.agreement(&answered.primary.outcome, &candidate.outcome);
         let Some(claim) = settle() else { return };
-        if kind == Some(ModelErrorKind::Panicked) {
+        if kind == Some(ErrorKind::Panicked) {
             claim.panicked(self.clock.monotonic());
         } else {
             let cpu_times = (answered.primary.cpu_time, candidate.cpu_time);

@@ -26,7 +26,7 @@ use crate::{
         sink::{ComparisonSink, FanOut, MemorySink},
     },
     cpu_time,
-    model::{ModelError, ModelErrorKind},
+    model::{ErrorKind, ModelError},
     prediction_id::PredictionId,
     value::Value,
     version::Version,
@@ -73,7 +73,7 @@ impl Bench {
         self.line.offer(&self.candidate, wanted, || (answered(Some("user-42")), call))
     }
 
-    fn settle(&self) -> ShadowCounts {
+    fn settle(&self) -> Counts {
         assert!(self.line.flush(LONG).unwrap(), "runs did not end");
         self.candidate.counts()
     }
@@ -117,7 +117,7 @@ fn answered(key: Option<&str>) -> PrimaryAnswer<f64> {
     }
 }
 
-fn assert_adds_up(counts: &ShadowCounts) {
+fn assert_adds_up(counts: &Counts) {
     assert_eq!(counts.wanted(), counts.handed_over() + counts.refused(), "{counts:?}");
     assert_eq!(counts.wanted(), counts.completed() + counts.dropped_in_all(), "{counts:?}");
     assert_eq!(counts.pending(), 0, "{counts:?}");
@@ -184,7 +184,7 @@ fn an_error_of_the_candidate_is_completed_and_a_panic_is_lost_and_both_are_shown
         .into_iter()
         .map(|run| (run.candidate.outcome.unwrap_err().kind(), run.agreement.agrees()))
         .collect();
-    assert_eq!(kinds, [(ModelErrorKind::Failed, None), (ModelErrorKind::Panicked, None)]);
+    assert_eq!(kinds, [(ErrorKind::Failed, None), (ErrorKind::Panicked, None)]);
 }
 
 #[test]
@@ -303,8 +303,8 @@ fn finished_runs_are_compared_here_or_on_a_shadow_thread() {
     let bench = Bench::new(policy().deadline(Duration::from_millis(10)));
     let outcomes = [
         Ok(1.0),
-        Err(ModelError::of_kind(ModelErrorKind::Panicked, "model panicked")),
-        Err(ModelError::of_kind(ModelErrorKind::Deadline, "too late")),
+        Err(ModelError::of_kind(ErrorKind::Panicked, "model panicked")),
+        Err(ModelError::of_kind(ErrorKind::Deadline, "too late")),
     ];
     for outcome in outcomes {
         let took = Duration::from_micros(7);

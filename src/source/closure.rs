@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{FlagSource, FlagUpdates, SourceError, Subscription};
+use super::{Error, FlagSource, FlagUpdates, Subscription};
 
 /// A closure as a [`FlagSource`]; made by [`source_fn`].
-pub struct SourceFn<T> {
+pub struct FnSource<T> {
     name: Cow<'static, str>,
     subscribe: T,
 }
@@ -36,27 +36,27 @@ pub struct SourceFn<T> {
 /// assert_eq!(flags.string("ml-model-version", &Context::new("user-42"), "v1"), "v2");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn source_fn<T>(name: impl Into<Cow<'static, str>>, subscribe: T) -> SourceFn<T>
+pub fn source_fn<T>(name: impl Into<Cow<'static, str>>, subscribe: T) -> FnSource<T>
 where
-    T: FnOnce(FlagUpdates) -> Result<Subscription, SourceError> + Send + 'static,
+    T: FnOnce(FlagUpdates) -> Result<Subscription, Error> + Send + 'static,
 {
-    SourceFn { name: name.into(), subscribe }
+    FnSource { name: name.into(), subscribe }
 }
 
-impl<T> FlagSource for SourceFn<T>
+impl<T> FlagSource for FnSource<T>
 where
-    T: FnOnce(FlagUpdates) -> Result<Subscription, SourceError> + Send + 'static,
+    T: FnOnce(FlagUpdates) -> Result<Subscription, Error> + Send + 'static,
 {
     fn name(&self) -> Cow<'static, str> {
         self.name.clone()
     }
-    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
         (self.subscribe)(updates)
     }
 }
 
-impl<T> fmt::Debug for SourceFn<T> {
+impl<T> fmt::Debug for FnSource<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SourceFn").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("FnSource").field("name", &self.name).finish_non_exhaustive()
     }
 }

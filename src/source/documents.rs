@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Dialect, FlagUpdates, SourceError, compile,
+    Dialect, Error, FlagUpdates, compile,
     last_good::{LastGood, named},
 };
 use crate::source::{LastKnownGood, digest};
@@ -40,7 +40,7 @@ impl Documents {
     ///
     /// # Errors
     /// When it is none that the dialect can read; what was delivered before stays in force.
-    pub(crate) fn deliver(&mut self, text: String, tag: Option<&str>) -> Result<(), SourceError> {
+    pub(crate) fn deliver(&mut self, text: String, tag: Option<&str>) -> Result<(), Error> {
         let sum = digest(&text);
         if self.good.as_ref() == Some(&sum) {
             self.sink.confirm();
@@ -76,7 +76,7 @@ impl Documents {
         {
             tokio::time::sleep_until(grace).await;
             let away = "the server is away for longer than the grace period";
-            self.sink.report(SourceError::new(format!("{away}: {cause}")));
+            self.sink.report(Error::new(format!("{away}: {cause}")));
             return tokio::time::sleep_until(end).await;
         }
         tokio::time::sleep(pause).await;

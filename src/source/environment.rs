@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{FlagSource, FlagUpdates, SourceError, Subscription};
+use super::{Error, FlagSource, FlagUpdates, Subscription};
 use crate::{
     flag::{Flag, FlagSet},
     value::Value,
@@ -120,7 +120,7 @@ impl FlagSource for EnvironmentSource {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("environment")
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
         sink.replace(self.read());
         Ok(Subscription::none())
     }

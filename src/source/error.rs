@@ -1,53 +1,53 @@
 //! Why a source did not deliver.
 
-use std::{borrow::Cow, error::Error, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use crate::flag::DocumentError;
 
 /// Why a source could not start or could not deliver.
 #[derive(Debug)]
-pub struct SourceError {
+pub struct Error {
     message: Cow<'static, str>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-impl SourceError {
+impl Error {
     /// An error in these words.
     #[cold]
-    pub fn new(message: impl Into<Cow<'static, str>>) -> SourceError {
-        SourceError { message: message.into(), source: None }
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Error {
+        Error { message: message.into(), source: None }
     }
 
     /// An error in these words, caused by another.
     #[cold]
     pub fn with_source(
         message: impl Into<Cow<'static, str>>,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> SourceError {
-        SourceError { message: message.into(), source: Some(source.into()) }
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Error {
+        Error { message: message.into(), source: Some(source.into()) }
     }
 }
 
-impl From<DocumentError> for SourceError {
-    fn from(error: DocumentError) -> SourceError {
-        SourceError::with_source("document refused", error)
+impl From<DocumentError> for Error {
+    fn from(error: DocumentError) -> Error {
+        Error::with_source("document refused", error)
     }
 }
 
-impl fmt::Display for SourceError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl Error for SourceError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 
 /// The error and its causes in one line, for a status and for logs.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn StdError) -> String {
     use fmt::Write;
 
     let mut text = error.to_string();

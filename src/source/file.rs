@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use self::watch::Watch;
 use super::{
-    Dialect, FlagSource, FlagUpdates, SourceError, Subscription, compile, default_dialect,
+    Dialect, Error, FlagSource, FlagUpdates, Subscription, compile, default_dialect,
     worker::{Signal, Wake, Worker},
 };
 
@@ -124,7 +124,7 @@ impl FlagSource for FileSource {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
         let signal = Arc::new(Signal::default());
         // Watched before it is read: a change in between is not missed.
         let mut watch = Watch::start(&self.path, self.notices, Arc::clone(&signal));
@@ -152,7 +152,7 @@ impl FlagSource for FileSource {
                 reader.read();
             }
         })
-        .map_err(|error| SourceError::with_source("thread could not be started", error))?;
+        .map_err(|error| Error::with_source("thread could not be started", error))?;
         Ok(Subscription::on_drop(move || drop(worker)))
     }
 }
@@ -185,7 +185,7 @@ impl Reader {
         }
     }
 
-    fn try_read(&mut self) -> Result<(), SourceError> {
+    fn try_read(&mut self) -> Result<(), Error> {
         let text = read(&self.path, self.max_bytes)?;
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         if self.good == Some(digest) {
@@ -215,31 +215,31 @@ fn is_yaml(path: &Path) -> bool {
 
 /// The same document as JSON, which is what dialects read.
 #[cfg(feature = "yaml")]
-fn json_of(yaml: &str) -> Result<String, SourceError> {
+fn json_of(yaml: &str) -> Result<String, Error> {
     serde_saphyr::from_str::<crate::value::Value>(yaml)
         .map(|document| document.to_string())
-        .map_err(|error| SourceError::with_source("file is not YAML", error))
+        .map_err(|error| Error::with_source("file is not YAML", error))
 }
 
 #[cfg(not(feature = "yaml"))]
-fn json_of(_: &str) -> Result<String, SourceError> {
-    Err(SourceError::new("file is YAML, which needs the feature `yaml`"))
+fn json_of(_: &str) -> Result<String, Error> {
+    Err(Error::new("file is YAML, which needs the feature `yaml`"))
 }
 
-fn read(path: &Path, max_bytes: u64) -> Result<String, SourceError> {
+fn read(path: &Path, max_bytes: u64) -> Result<String, Error> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SourceError::new("file is missing"),
-        _ => SourceError::with_source("file cannot be read", error),
+        io::ErrorKind::NotFound => Error::new("file is missing"),
+        _ => Error::with_source("file cannot be read", error),
     };
     // Looked at before it is opened: opening a pipe waits for its other end.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(SourceError::new("file is not a regular file"));
+        return Err(Error::new("file is not a regular file"));
     }
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > max_bytes {
-        return Err(SourceError::new(format!("file is larger than {max_bytes} bytes")));
+        return Err(Error::new(format!("file is larger than {max_bytes} bytes")));
     }
-    String::from_utf8(bytes).map_err(|error| SourceError::with_source("file is not UTF-8", error))
+    String::from_utf8(bytes).map_err(|error| Error::with_source("file is not UTF-8", error))
 }

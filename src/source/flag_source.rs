@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{FlagUpdates, SourceError, Subscription};
+use super::{Error, FlagUpdates, Subscription};
 use crate::flag::{Flag, FlagSet};
 
 /// Where flags come from: a file, a vendor's stream, your own configuration service.
@@ -13,7 +13,7 @@ use crate::flag::{Flag, FlagSet};
 ///
 /// ```
 /// use std::{borrow::Cow, sync::mpsc, thread, time::Duration};
-/// use modelgate::{FlagSet, FlagSource, Flags, source::{FlagUpdates, SourceError, Subscription}};
+/// use modelgate::{FlagSet, FlagSource, Flags, source::{self, FlagUpdates, Subscription}};
 ///
 /// /// Flags that somebody else sends through a channel.
 /// struct Received(mpsc::Receiver<FlagSet>);
@@ -22,7 +22,7 @@ use crate::flag::{Flag, FlagSet};
 ///     fn name(&self) -> Cow<'static, str> {
 ///         "channel".into()
 ///     }
-///     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+///     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
 ///         // The thread ends when the sender is dropped, or at the first set after the store.
 ///         thread::spawn(move || {
 ///             for set in self.0 {
@@ -53,14 +53,14 @@ pub trait FlagSource: Send + 'static {
     ///
     /// Only what trying again will not mend, a malformed URL for instance; the store is then not
     /// built. Anything that may pass belongs in [`FlagUpdates::report`] while you keep trying.
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError>;
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error>;
 }
 
 impl<S: FlagSource + ?Sized> FlagSource for Box<S> {
     fn name(&self) -> Cow<'static, str> {
         (**self).name()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
         (*self).subscribe(sink)
     }
 }
@@ -70,7 +70,7 @@ impl FlagSource for FlagSet {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("static")
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
         sink.replace(*self);
         Ok(Subscription::none())
     }
@@ -81,7 +81,7 @@ impl FlagSource for Flag {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("static")
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
         sink.replace(FlagSet::new().with(*self));
         Ok(Subscription::none())
     }

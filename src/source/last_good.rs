@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Dialect, FlagUpdates, SourceError, compile, saver::Saver};
+use super::{Dialect, Error, FlagUpdates, compile, saver::Saver};
 use crate::{
     flag::FlagSet,
     source::{LastKnownGood, digest},
@@ -54,14 +54,13 @@ impl LastGood {
     fn load(
         &self,
         dialect: &dyn Dialect,
-    ) -> Result<Option<(FlagSet, std::time::Duration, String)>, SourceError> {
+    ) -> Result<Option<(FlagSet, std::time::Duration, String)>, Error> {
         let ignored = "last-known-good file ignored";
         let Some(saver) = &self.saver else { return Ok(None) };
-        let loaded =
-            saver.file().load().map_err(|error| SourceError::with_source(ignored, error))?;
+        let loaded = saver.file().load().map_err(|error| Error::with_source(ignored, error))?;
         let Some(saved) = loaded else { return Ok(None) };
-        let set = compile(dialect, saved.text())
-            .map_err(|error| SourceError::with_source(ignored, error))?;
+        let set =
+            compile(dialect, saved.text()).map_err(|error| Error::with_source(ignored, error))?;
         let set = named(set, None, &digest(saved.text()));
         Ok(Some((set, saved.age(), saved.text().to_owned())))
     }

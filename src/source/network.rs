@@ -16,6 +16,8 @@ mod proxy;
 mod resolver;
 mod secret;
 mod settings;
+#[cfg(any(feature = "flagd", feature = "grpc"))]
+mod status_code;
 mod tls;
 pub(crate) mod url;
 
@@ -39,6 +41,8 @@ pub(crate) use self::backoff::no_sooner;
 pub(crate) use self::connector::Connector;
 #[cfg(any(feature = "flagsmith", feature = "launchdarkly", feature = "unleash"))]
 pub(crate) use self::secret::Address;
+#[cfg(any(feature = "flagd", feature = "grpc"))]
+pub(crate) use self::status_code::code_name;
 pub(crate) use self::{
     backoff::{Backoff, jittered},
     client::{Client, Conditions, Fetched},
@@ -53,7 +57,7 @@ pub(crate) use self::{
     url::public_part,
 };
 pub use self::{key::KeyHandle, settings::HttpSettings};
-use super::SourceError;
+use super::Error;
 
 /// How long dropping waits for the thread: tasks end at their next wait; what they are in the
 /// middle of, compiling a large document, may take longer and ends by itself.
@@ -69,7 +73,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(crate) struct NetworkSlot(Mutex<Weak<Network>>);
 
 impl NetworkSlot {
-    pub(crate) fn get(&self) -> Result<Arc<Network>, SourceError> {
+    pub(crate) fn get(&self) -> Result<Arc<Network>, Error> {
         let mut slot = self.0.lock();
         if let Some(network) = slot.upgrade() {
             return Ok(network);
@@ -91,8 +95,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn start() -> Result<Network, SourceError> {
-        let failed = |error| SourceError::with_source("network thread could not be started", error);
+    pub(crate) fn start() -> Result<Network, Error> {
+        let failed = |error| Error::with_source("network thread could not be started", error);
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             // Name look-ups block, and are few.

@@ -15,7 +15,7 @@ use futures::{
     future::{Either, select},
 };
 
-use super::{FlagSource, FlagUpdates, SourceError, Subscription};
+use super::{Error, FlagSource, FlagUpdates, Subscription};
 use crate::{flag::FlagSet, router::future::Runtime};
 
 /// A source that asks an async closure for all flags, at once and then again and again: a table of
@@ -32,10 +32,7 @@ use crate::{flag::FlagSet, router::future::Runtime};
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::{
-///     FlagSet, Flags, Rollout, flag::FlagProblem,
-///     source::{Polled, SourceError},
-/// };
+/// use modelgate::{FlagSet, Flags, Rollout, flag::Problem, source::{self, Polled}};
 ///
 /// #[derive(Clone)]
 /// struct Pool;
@@ -46,14 +43,14 @@ use crate::{flag::FlagSet, router::future::Runtime};
 ///     }
 /// }
 ///
-/// async fn read(pool: Pool) -> Result<FlagSet, SourceError> {
+/// async fn read(pool: Pool) -> Result<FlagSet, source::Error> {
 ///     let rows = pool.rows().await;
-///     let rows = rows.map_err(|error| SourceError::with_source("table not read", error))?;
+///     let rows = rows.map_err(|error| source::Error::with_source("table not read", error))?;
 ///     Ok(rows.into_iter().fold(FlagSet::new(), |set, (key, candidate, percent)| {
 ///         match Rollout::percent(candidate, percent).or("v1").flag(&key) {
 ///             Ok(flag) => set.with(flag),
 ///             // The flag's last good form stays in force, and the status names it.
-///             Err(error) => set.with_problem(FlagProblem::rejected(
+///             Err(error) => set.with_problem(Problem::rejected(
 ///                 key, "/percent", percent.to_string(), error.to_string(),
 ///             )),
 ///         }
@@ -65,7 +62,7 @@ use crate::{flag::FlagSet, router::future::Runtime};
 /// // let tokio = tokio::runtime::Handle::current();
 /// let table = Polled::every(Duration::from_secs(5), "postgres", move || {
 ///     let task = tokio.spawn(read(Pool));
-///     async move { task.await.unwrap_or_else(|end| Err(SourceError::with_source("task", end))) }
+///     async move { task.await.unwrap_or_else(|end| Err(source::Error::with_source("task", end))) }
 /// });
 /// let flags = Flags::builder().source(table).build()?;
 /// flags.wait_ready(Duration::from_secs(30))?;
@@ -81,7 +78,7 @@ pub struct Polled<T> {
 impl<T, R> Polled<T>
 where
     T: FnMut() -> R + Send + 'static,
-    R: Future<Output = Result<FlagSet, SourceError>> + 'static,
+    R: Future<Output = Result<FlagSet, Error>> + 'static,
 {
     /// Asks `fetch` so often: this long lies between an answer and the next question.
     pub fn every(interval: Duration, name: impl Into<Cow<'static, str>>, fetch: T) -> Polled<T> {
@@ -92,16 +89,16 @@ where
 impl<T, R> FlagSource for Polled<T>
 where
     T: FnMut() -> R + Send + 'static,
-    R: Future<Output = Result<FlagSet, SourceError>> + 'static,
+    R: Future<Output = Result<FlagSet, Error>> + 'static,
 {
     fn name(&self) -> Cow<'static, str> {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
         let Polled { interval, mut fetch, .. } = *self;
         if interval.is_zero() {
-            return Err(SourceError::new("interval: found 0 s, expected more than 0 s"));
+            return Err(Error::new("interval: found 0 s, expected more than 0 s"));
         }
         let (stop, mut stopped) = oneshot::channel::<()>();
         let (wake, pause) = crossbeam_channel::bounded::<()>(0);
@@ -121,7 +118,7 @@ where
                     match fetched {
                         Ok(Ok(set)) => deliver(&updates, set, &mut revision),
                         Ok(Err(error)) => updates.report(error),
-                        Err(_) => updates.report(SourceError::new("the closure panicked")),
+                        Err(_) => updates.report(Error::new("the closure panicked")),
                     }
                     let next = asked.checked_add(interval).unwrap_or(asked);
                     let ended = pause.recv_timeout(next.saturating_duration_since(Instant::now()));
@@ -130,7 +127,7 @@ where
                     }
                 }
             })
-            .map_err(|error| SourceError::with_source("thread not started", error))?;
+            .map_err(|error| Error::with_source("thread not started", error))?;
         Ok(Subscription::on_drop(move || {
             drop(stop);
             drop(wake);
@@ -167,7 +164,7 @@ mod tests {
     use super::*;
     use crate::{
         flag::{
-            Flag, FlagProblem,
+            Flag, Problem,
             store::{Flags, SourceState},
         },
         source::testing::PATIENCE,
@@ -186,8 +183,8 @@ mod tests {
                     0 => Ok(good),
                     1 => Ok(FlagSet::new()
                         .with(Flag::constant("b", 2))
-                        .with_problem(FlagProblem::rejected("a", "/percent", "130", "0 to 100"))),
-                    2 => Err(SourceError::new("no connection")),
+                        .with_problem(Problem::rejected("a", "/percent", "130", "0 to 100"))),
+                    2 => Err(Error::new("no connection")),
                     _ => Ok(FlagSet::new().with(Flag::constant("a", 4))),
                 }
             }

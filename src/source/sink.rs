@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::SourceError;
+use super::Error;
 use crate::flag::{Flag, FlagSet, store::Core};
 
 /// The store's end of one source. Clone it into threads and tasks.
@@ -73,7 +73,7 @@ impl FlagUpdates {
 
     /// Trouble. What was delivered stays in force and counts as stale; before the first delivery
     /// the source is still starting, and this is one more failed attempt.
-    pub fn report(&self, error: SourceError) {
+    pub fn report(&self, error: Error) {
         if let Some(core) = self.core() {
             core.report(self.source, &error, false);
         }
@@ -83,7 +83,7 @@ impl FlagUpdates {
     /// request. Like [`report`](FlagUpdates::report), and the status says
     /// [rejected](crate::flag::store::SourceState::Rejected) until the source delivers or confirms:
     /// [`Flags::wait_ready`](crate::Flags::wait_ready) does not wait for it.
-    pub fn reject(&self, error: SourceError) {
+    pub fn reject(&self, error: Error) {
         if let Some(core) = self.core() {
             core.report(self.source, &error, true);
         }
@@ -96,10 +96,10 @@ impl FlagUpdates {
 
     /// The thread of the store's network sources.
     #[cfg(feature = "http")]
-    pub(crate) fn network(&self) -> Result<Arc<super::network::Network>, SourceError> {
+    pub(crate) fn network(&self) -> Result<Arc<super::network::Network>, Error> {
         match self.core.upgrade() {
             Some(core) => core.network.get(),
-            None => Err(SourceError::new("the store is gone")),
+            None => Err(Error::new("the store is gone")),
         }
     }
 
@@ -126,7 +126,7 @@ impl Drop for FlagUpdates {
     /// A source that panics takes its sink with it: nobody else would say that no more is coming.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.report(SourceError::new("the source panicked"));
+            self.report(Error::new("the source panicked"));
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, sync::mpsc, time::Duration};
 
-use super::{FlagSource, FlagUpdates, SourceError, Subscription};
+use super::{Error, FlagSource, FlagUpdates, Subscription};
 use crate::{
     context::Context,
-    flag::{DocumentError, Flag, FlagProblem, FlagSet, store::Flags},
+    flag::{DocumentError, Flag, FlagSet, Problem, store::Flags},
     value::{Map, Value},
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn constants(text: &str) -> Result<FlagSet, DocumentError> {
     let problems = document
         .iter()
         .filter(|(_, value)| bad(value))
-        .map(|(key, _)| FlagProblem::rejected(key, "", "\"!bad\"", "anything else"))
+        .map(|(key, _)| Problem::rejected(key, "", "\"!bad\"", "anything else"))
         .collect();
     let flags = document.iter().filter(|(_, value)| !bad(value));
     Ok(flags
@@ -45,7 +45,7 @@ impl FlagSource for Scripted {
     fn name(&self) -> Cow<'static, str> {
         self.0.into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
         self.1.send(sink).unwrap();
         Ok(Subscription::none())
     }

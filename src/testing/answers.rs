@@ -107,11 +107,11 @@ impl DecisionBuilder {
 /// An error of this kind, as a router gives it.
 ///
 /// ```
-/// use modelgate::{model::ModelErrorKind, router::PredictErrorKind, testing::predict_error};
+/// use modelgate::{model::ErrorKind, router::PredictErrorKind, testing::predict_error};
 ///
-/// let error = predict_error(PredictErrorKind::Model(ModelErrorKind::Deadline));
+/// let error = predict_error(PredictErrorKind::Model(ErrorKind::Deadline));
 /// assert!(error.is_deadline());
-/// assert_eq!(error.kind(), PredictErrorKind::Model(ModelErrorKind::Deadline));
+/// assert_eq!(error.kind(), PredictErrorKind::Model(ErrorKind::Deadline));
 /// ```
 pub fn predict_error(kind: PredictErrorKind) -> PredictError {
     match kind {

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::{
     flag::{Flag, FlagSet, store::Flags},
-    source::{FlagSource, FlagUpdates, SourceError, Subscription},
+    source::{self, FlagSource, FlagUpdates, Subscription},
     value::Value,
 };
 
@@ -86,7 +86,7 @@ impl TestFlags {
     pub fn fail(&self, message: impl Into<String>) {
         let message = message.into();
         for store in &self.0.lock().stores {
-            store.report(SourceError::new(message.clone()));
+            store.report(source::Error::new(message.clone()));
         }
     }
 
@@ -114,7 +114,7 @@ impl FlagSource for TestFlags {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("test")
     }
-    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
         let mut state = self.0.lock();
         if let Some(set) = &state.set {
             updates.replace(set.clone());

@@ -4,13 +4,13 @@ use std::{fmt, sync::Arc};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::model::{Model, ModelError, ModelErrorKind};
+use crate::model::{ErrorKind, Model, ModelError};
 
 /// A model that answers as a test decides, whatever its input. A clone is another handle on
 /// the same model: give one to the router and keep one.
 ///
 /// ```
-/// use modelgate::{Context, ModelRouter, Rollout, model::ModelErrorKind, testing::PuppetModel};
+/// use modelgate::{Context, ModelRouter, Rollout, model::ErrorKind, testing::PuppetModel};
 ///
 /// let v2 = PuppetModel::answering(2.0_f32);
 /// let router = ModelRouter::<[f32], f32>::builder("ml-model-version")
@@ -22,7 +22,7 @@ use crate::model::{Model, ModelError, ModelErrorKind};
 ///
 /// let user = Context::new("user-42");
 /// assert_eq!(*router.predict(&user, &[])?.output(), 2.0);
-/// v2.fail(ModelErrorKind::Failed);
+/// v2.fail(ErrorKind::Failed);
 /// assert_eq!(*router.predict(&user, &[])?.output(), 1.0);
 /// assert_eq!(v2.calls(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,7 +44,7 @@ struct PuppetState<P> {
 #[derive(Clone)]
 enum Behaviour<P> {
     Answer(P),
-    Fail(ModelErrorKind),
+    Fail(ErrorKind),
     Panic,
 }
 
@@ -62,7 +62,7 @@ impl<P> PuppetModel<P> {
     }
 
     /// Fail in this way from now on.
-    pub fn fail(&self, kind: ModelErrorKind) {
+    pub fn fail(&self, kind: ErrorKind) {
         self.0.state.lock().does = Behaviour::Fail(kind);
     }
 

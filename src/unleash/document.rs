@@ -15,7 +15,7 @@ use super::{
     tree::FeatureToggle,
 };
 use crate::flag::{
-    Costs, DocumentError, Flag, FlagProblem, FlagSet, Outcomes, PartCosts, ProblemSeverity,
+    Costs, DocumentError, Flag, FlagSet, Outcomes, PartCosts, Problem, ProblemSeverity,
 };
 
 /// What client features cost, by the sizes of the types in [`model`](super::model) and
@@ -122,12 +122,7 @@ impl<'s> SetBuilder<'s> {
             (kind, ..) => {
                 let known = "a feature, a segment or features, in an event of a known type";
                 let found = format!("an event of type `{}` without them", shortened(kind));
-                self.problems.push(FlagProblem::warning(
-                    "",
-                    format!("/events/{index}"),
-                    found,
-                    known,
-                ));
+                self.problems.push(Problem::warning("", format!("/events/{index}"), found, known));
             }
         }
     }
@@ -236,13 +231,13 @@ fn called(id: &str) -> String {
     format!("segment {id}")
 }
 
-fn poisoned_problem(key: &str, path: &str, fault: &CompileError) -> FlagProblem {
+fn poisoned_problem(key: &str, path: &str, fault: &CompileError) -> Problem {
     let expected = format!("{}; until then, what uses it is off for everybody", fault.expected);
-    FlagProblem::warning(key, path, &fault.found, expected)
+    Problem::warning(key, path, &fault.found, expected)
 }
 
 /// The first segment that a toggle names and that switches it off.
-fn missing(toggle: &FeatureToggle, segments: &Segments) -> Option<FlagProblem> {
+fn missing(toggle: &FeatureToggle, segments: &Segments) -> Option<Problem> {
     if toggle.segments.is_empty() {
         return None;
     }
@@ -258,14 +253,14 @@ fn missing(toggle: &FeatureToggle, segments: &Segments) -> Option<FlagProblem> {
             let path = format!("/strategies/{index}/segments/{place}");
             let expected = "a segment that can be evaluated; until then, the toggle is off for \
                             everybody";
-            return Some(FlagProblem::warning(&toggle.name, path, found, expected));
+            return Some(Problem::warning(&toggle.name, path, found, expected));
         }
     }
     None
 }
 
 /// Whether a problem is one that [`missing`] finds.
-fn is_of_segment(problem: &FlagProblem) -> bool {
+fn is_of_segment(problem: &Problem) -> bool {
     problem.severity == ProblemSeverity::Warning && problem.path.contains("/segments/")
 }
 
@@ -277,8 +272,8 @@ struct ItemError {
 }
 
 impl ItemError {
-    fn problem(self, key: &str, place: &str) -> FlagProblem {
-        FlagProblem::rejected(key, format!("{place}{}", self.path), self.found, self.expected)
+    fn problem(self, key: &str, place: &str) -> Problem {
+        Problem::rejected(key, format!("{place}{}", self.path), self.found, self.expected)
     }
 }
 

@@ -2,18 +2,18 @@
 
 use crate::hash::Names;
 
-use crate::flag::{FlagProblem, ProblemList, ProblemSeverity};
+use crate::flag::{Problem, ProblemList, ProblemSeverity};
 
 /// Problems in the order they were found. Those of one thing can be dropped without going through
 /// those of all others.
 #[derive(Default)]
 pub(super) struct Problems {
-    list: Vec<Option<FlagProblem>>,
+    list: Vec<Option<Problem>>,
     places: Names<String, Vec<usize>>,
 }
 
 impl Problems {
-    pub(super) fn push(&mut self, problem: FlagProblem) {
+    pub(super) fn push(&mut self, problem: Problem) {
         self.places.entry(problem.key.clone()).or_default().push(self.list.len());
         self.list.push(Some(problem));
     }
@@ -31,7 +31,7 @@ impl Problems {
     }
 
     /// Those because of which something was refused.
-    pub(super) fn rejected(&self) -> impl Iterator<Item = &FlagProblem> {
+    pub(super) fn rejected(&self) -> impl Iterator<Item = &Problem> {
         let all = self.list.iter().flatten();
         all.filter(|problem| problem.severity == ProblemSeverity::Rejected)
     }
@@ -41,8 +41,8 @@ impl Problems {
     }
 }
 
-impl FromIterator<FlagProblem> for Problems {
-    fn from_iter<I: IntoIterator<Item = FlagProblem>>(problems: I) -> Problems {
+impl FromIterator<Problem> for Problems {
+    fn from_iter<I: IntoIterator<Item = Problem>>(problems: I) -> Problems {
         let mut all = Problems::default();
         problems.into_iter().for_each(|problem| all.push(problem));
         all

@@ -1,21 +1,21 @@
-//! Classes, as small numbers.
+//! Predicted classes, interned as small numbers.
 
 use std::{borrow::Borrow, collections::HashMap, fmt::Display, hash::Hash};
 
 use crate::compare::HasLabel;
 
-/// A class as this process numbers it.
+/// The number of a class in this process.
 pub(super) type Class = u16;
-/// No class: the version failed, named none, or there are too many.
+/// No class: the version failed or named none, or there are too many.
 pub(super) const NONE: Class = Class::MAX;
-/// More classes than this are not told apart.
+/// Classes beyond this many have no number. Below [`NONE`], so that no class is taken for it.
 const MOST: usize = 60_000;
 
 /// Numbers the classes that versions name.
 pub(super) trait Classes<P, L>: Send {
-    /// The class of this answer: a new one if it has not been met. Allocates for new ones only.
+    /// The class of this answer, numbered when it is first met; only then does it allocate.
     fn predicted(&mut self, output: &P) -> Class;
-    /// The class that is this truth; `None` when it cannot be told.
+    /// The class of this label; `None` when it names none.
     fn truth(&self, label: &L) -> Option<Class>;
     /// What a class is called.
     fn name(&self, class: Class) -> &str;
@@ -40,16 +40,16 @@ where
         if let Some(known) = self.numbers.get(class) {
             return *known;
         }
-        let number = Class::try_from(self.names.len()).unwrap_or(NONE);
         if self.names.len() >= MOST {
             return NONE;
         }
+        let number = Class::try_from(self.names.len()).unwrap_or(NONE);
         self.names.push(class.to_string());
         self.numbers.insert(class.to_owned(), number);
         number
     }
 
-    /// A truth that nobody predicted is a class all the same: every prediction of it is wrong.
+    /// [`NONE`] for a label that no version has predicted: by it every prediction is wrong.
     pub(super) fn known(&self, class: &K) -> Class {
         self.numbers.get(class).copied().unwrap_or(NONE)
     }

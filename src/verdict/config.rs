@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Role, stats::budget::ErrorBudget};
 
-/// The version of the grid, the bins and the rules below: part of the hash.
+/// Raised whenever the grid, the bins or the rules of judging change: part of the hash.
 const RULES: u32 = 1;
 
 /// How a metric observes.
@@ -59,11 +59,11 @@ pub struct MetricConfig {
     pub kind: MetricKind,
     /// What it may do to the rollout: roll it back, hold it up, or nothing.
     pub role: Role,
-    /// How much worse counts as not worse, in the metric's own unit. For a share it is a
-    /// difference of shares (0.01 is one point), for a loss a difference of losses. `None`: it has
-    /// none, and is only ever shown, or worse.
+    /// How much worse counts as not worse, in the metric's own unit: for a share a difference of
+    /// shares (0.01 is one point), for a loss a difference of losses. Of a disagreement or a distance
+    /// it is the most allowed. Without a margin a metric is never found not worse.
     pub margin: Option<f64>,
-    /// What a difference of 1 stands for: losses and distances are divided by it, and cut.
+    /// The largest loss, distance or difference told apart: they are divided by it, and clipped to it.
     pub bound: f64,
     /// The longest time that is not late, in microseconds.
     pub limit_us: Option<u64>,
@@ -114,23 +114,24 @@ impl MetricConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// A user, once an attempt: the first pair of each key hash. Asserts nothing about a user's
-    /// later requests, which may all be alike.
+    /// A user, once an attempt: the first pair of each key hash. Assumes nothing about a user's later
+    /// requests, which may all be alike.
     #[default]
     Key,
-    /// A user, once in each of these many milliseconds. Asserts that what happened to a user in
-    /// one window says nothing about the next, given how the versions differ.
+    /// A user, once in each window of this many milliseconds. Asserts that, given how the versions
+    /// differ, what happened to a user in one window says nothing about the next.
     KeyPer(u64),
-    /// A request. Asserts that requests are independent of each other, as they are when each is
-    /// about another thing and a user seldom comes twice. With ten requests a user that end alike,
-    /// it calls half of all equal candidates worse (300 users, simulated).
+    /// A request. Asserts that requests are independent of each other, as they nearly are when users
+    /// seldom come twice. Where each user makes ten requests that end alike, half of all equal
+    /// candidates are called worse (300 users, simulated).
     Request,
 }
 
-/// Everything that changes what a verdict's sums mean or decide. Serializes; its SHA-256 names it.
+/// Everything that changes what a verdict's sums mean or decide. Its [hash](Config::hash) is
+/// kept with the sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct VerdictConfig {
+pub struct Config {
     /// The version judged.
     pub candidate: String,
     /// The version it is judged against; `None` is whichever answered.
@@ -143,19 +144,19 @@ pub struct VerdictConfig {
     pub budget: ErrorBudget,
     /// Pairs that must be scored before a candidate may advance.
     pub min_pairs: u64,
-    /// The largest share of wanted pairs that may be missing for a candidate to advance.
+    /// The largest share of the wanted pairs that may be missing for a candidate to advance.
     pub max_missing: f64,
-    /// The smallest share of labels that must have come for a candidate to advance.
+    /// The smallest share of the pairs due that must have a label for a candidate to advance.
     pub min_coverage: f64,
-    /// The slices shown.
+    /// The names by which slices are shown.
     pub slices: Vec<String>,
-    /// The version of the rules.
+    /// The version of the rules of judging.
     pub rules: u32,
 }
 
-impl VerdictConfig {
-    pub(super) fn new(candidate: impl Into<String>) -> VerdictConfig {
-        VerdictConfig {
+impl Config {
+    pub(super) fn new(candidate: impl Into<String>) -> Config {
+        Config {
             candidate: candidate.into(),
             champion: None,
             unit: Unit::default(),
@@ -172,7 +173,7 @@ impl VerdictConfig {
     /// SHA-256 of this configuration as compact JSON, in hexadecimal digits. Sums under different
     /// hashes are never added.
     pub fn hash(&self) -> String {
-        // Numbers, text and lists always serialize; a name for the impossible keeps it total.
+        // Numbers, text and lists always serialize.
         hex(&Sha256::digest(serde_json::to_vec(self).unwrap_or_default()))
     }
 
@@ -187,7 +188,8 @@ impl VerdictConfig {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+/// The bytes in lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

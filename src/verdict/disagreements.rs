@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{plan::VerdictPlan, stats::rounding::splitmix64};
 use crate::{compare::Comparison, contain::contained, prediction_id::PredictionId};
 
-/// How many of each.
-const KEPT: usize = 10;
+/// How many of the worst are kept, and how many drawn at random.
+const ROOM: usize = 10;
 
 /// A request on which the two versions disagreed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Disagreement {
     pub features: Option<serde_json::Value>,
 }
 
-/// The disagreements kept by a verdict. Of this process alone.
+/// The disagreements kept by a verdict, those of this process alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Disagreements {
@@ -38,7 +38,8 @@ pub struct Disagreements {
     pub random: Vec<Disagreement>,
 }
 
-/// Keeps the worst by distance, and those with the smallest draw.
+/// Keeps the worst by distance, and those whose ids hash lowest: a uniform sample, and the same one
+/// in a replay.
 #[derive(Default)]
 pub(super) struct Reservoir {
     worst: Vec<(f64, Disagreement)>,
@@ -46,11 +47,12 @@ pub(super) struct Reservoir {
 }
 
 impl Reservoir {
-    /// Keeps it if it is one of those; only then are answers written out.
+    /// Keeps it if it is one of those; only then are its answers formatted.
     pub(super) fn offer<P, L>(&mut self, plan: &VerdictPlan<P, L>, comparison: &Comparison<P>) {
         let id = comparison.prediction_id;
         let far = comparison.agreement.distance().unwrap_or(0.0);
         let number = id.as_u128();
+        // Rotated, so that the sample does not depend on how values are rounded by the same id.
         let draw = splitmix64((number as u64).rotate_left(17) ^ (number >> 64) as u64);
         let is_far = room(&self.worst, |(least, _)| far > *least);
         let is_drawn = room(&self.drawn, |(most, _)| draw < *most);
@@ -84,13 +86,13 @@ impl Reservoir {
 }
 
 fn room<T>(kept: &[T], beats: impl Fn(&T) -> bool) -> bool {
-    kept.len() < KEPT || kept.last().is_some_and(beats)
+    kept.len() < ROOM || kept.last().is_some_and(beats)
 }
 
 fn put<T>(kept: &mut Vec<T>, new: T, order: impl Fn(&T, &T) -> std::cmp::Ordering) {
     kept.push(new);
     kept.sort_by(order);
-    kept.truncate(KEPT);
+    kept.truncate(ROOM);
 }
 
 fn show<P, L>(plan: &VerdictPlan<P, L>, comparison: &Comparison<P>) -> Option<Disagreement> {

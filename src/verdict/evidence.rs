@@ -1,4 +1,4 @@
-//! A judgement with all that it was made from, so that anybody can make it again.
+//! A judgement with all that it was made from, so that anybody can recompute it.
 
 use std::{error::Error, fmt};
 
@@ -6,39 +6,55 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Judgement, Tally, VerdictConfig, config::hex, judge};
+use super::{Config, Judgement, Tally, config::hex, judge};
 use crate::mismatch::Mismatch;
 
 /// A judgement, and everything it was made from: to be stored with a decision, and verified later.
 ///
 /// Serializes as JSON. `examples/verify_evidence.py` of the repository verifies one from the
 /// formulas alone.
+///
+/// ```
+/// use modelgate::verdict::Verdict;
+///
+/// let verdict = Verdict::<f32>::builder("v2").build()?;
+/// let mut evidence = verdict.evidence();
+/// evidence.verify()?;
+/// evidence.tally.pairs.scored += 1;
+/// let mismatch = evidence.verify().unwrap_err();
+/// assert_eq!(mismatch.field(), "judgement.why[0]");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// The form of this record: 1.
+    /// The version of this record's form: 1.
     pub schema: u32,
     /// The version of this crate.
     pub modelgate: String,
-    /// What was asked.
-    pub config: VerdictConfig,
+    /// The question.
+    pub config: Config,
     /// The sums.
     pub tally: Tally,
-    /// What follows.
+    /// The judgement that follows.
     pub judgement: Judgement,
     /// SHA-256 of the fields above as compact JSON, in hexadecimal digits.
     pub digest: String,
 }
 
-/// How far a number may be off: another machine's logarithms may differ in their last bits.
-const TOLERANCE: f64 = 1e-9;
+/// How far a number may be off, relative to it: the logarithms of two platforms may differ in their
+/// last bits, and sums of many of them in a few more.
+pub(crate) const TOLERANCE: f64 = 1e-9;
+
+/// The form of the records that this version writes and verifies.
+const SCHEMA: u32 = 1;
 
 impl Evidence {
-    /// Judges these sums, and keeps all of it.
-    pub fn new(config: VerdictConfig, tally: Tally) -> Evidence {
+    /// Judges these sums, and keeps the judgement with them.
+    pub fn new(config: Config, tally: Tally) -> Evidence {
         let judgement = judge(&config, &tally);
         let mut evidence = Evidence {
-            schema: 1,
+            schema: SCHEMA,
             modelgate: env!("CARGO_PKG_VERSION").to_owned(),
             config,
             tally,
@@ -54,18 +70,18 @@ impl Evidence {
         hex(&Sha256::digest(serde_json::to_vec(&fields).unwrap_or_default()))
     }
 
-    /// Makes the judgement again from the sums, and compares.
+    /// Judges the sums again, and compares.
     ///
     /// # Errors
     ///
-    /// [`EvidenceMismatch`] naming the first field that is another one: the digest, the hash of the
-    /// configuration, or what the judgement says.
+    /// [`EvidenceMismatch`] naming the first field that differs: the schema, the hash of the
+    /// configuration, a part of the judgement, or the digest.
     pub fn verify(&self) -> Result<(), EvidenceMismatch> {
         let wrong = |field: &str, found: String, expected: String| {
             Err(EvidenceMismatch(Mismatch::new(field.to_owned(), found, expected)))
         };
-        if self.schema != 1 {
-            return wrong("schema", self.schema.to_string(), "1".to_owned());
+        if self.schema != SCHEMA {
+            return wrong("schema", self.schema.to_string(), SCHEMA.to_string());
         }
         if self.tally.config_hash != self.config.hash() {
             return wrong("tally.config_hash", self.tally.config_hash.clone(), self.config.hash());
@@ -109,12 +125,12 @@ fn compare(path: &str, found: &Value, expected: &Value) -> Result<(), EvidenceMi
     }
 }
 
-/// The evidence does not say what follows from it.
+/// A record of evidence contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvidenceMismatch(Mismatch<String>);
 
 impl EvidenceMismatch {
-    /// The field: `judgement.metrics[0].ln_e_worse`.
+    /// The path of the field, such as `judgement.metrics[0].ln_e_worse`.
     pub fn field(&self) -> &str {
         &self.0.field
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Finding {
     /// The candidate is worse than the champion, by however little.
     Worse,
-    /// The candidate is not worse by the margin; it may be a little worse, equal or better.
+    /// The candidate is not worse by the margin; it may be worse by less, equal or better.
     NotWorse,
     /// The candidate is better, by however little.
     Better,
@@ -31,7 +31,7 @@ impl Finding {
         matches!(self, Finding::NotWorse | Finding::Better | Finding::Equivalent)
     }
 
-    /// The word, in snake case.
+    /// The finding in snake case, as it serializes.
     pub fn as_str(self) -> &'static str {
         match self {
             Finding::Worse => "worse",
@@ -61,16 +61,16 @@ impl fmt::Display for Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overall {
-    /// A guardrail is worse for certain: take the candidate back.
+    /// A guardrail is worse: take the candidate back.
     RollBack,
-    /// Every guardrail is not worse by its margin for certain: the candidate may get more traffic.
+    /// Every guardrail is not worse by its margin: the candidate may get more traffic.
     Advance,
     /// Neither: go on watching.
     Hold,
 }
 
 impl Overall {
-    /// The word, in snake case.
+    /// The recommendation in snake case, as it serializes.
     pub fn as_str(self) -> &'static str {
         match self {
             Overall::RollBack => "roll_back",
@@ -91,7 +91,7 @@ impl fmt::Display for Overall {
     }
 }
 
-/// What a metric may bring about.
+/// What a metric may do to a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -99,6 +99,6 @@ pub enum Role {
     Guardrail,
     /// Holds the candidate up while it is worse; never rolls back.
     Signal,
-    /// Is shown.
+    /// Is shown, and decides nothing.
     Watch,
 }

@@ -1,4 +1,4 @@
-//! The verdict itself: a sink of comparisons that can be asked.
+//! The verdict itself: a sink of comparisons that can be asked for a judgement.
 
 mod intake;
 mod users;
@@ -17,15 +17,15 @@ use parking_lot::Mutex;
 
 pub use self::{intake::OutcomeReceipt, watch::GuardJudgement};
 use super::{
-    Evidence, Judgement, Tally, TallyMismatch, VerdictBuilder, VerdictConfig, classes::Classes,
-    judge, live::LiveCounts, plan::VerdictPlan, state::VerdictState, user_filter::UserFilter,
+    Builder, Config, Evidence, Judgement, Tally, TallyMismatch, classes::Classes, judge,
+    live::LiveCounts, plan::VerdictPlan, state::VerdictState, user_filter::UserFilter,
 };
 
 /// Decides whether a candidate is worse, not worse, better or equal, from what its shadows
 /// answered; safe to ask after every request.
 ///
-/// It is a [`ComparisonSink`](crate::compare::sink::ComparisonSink): give the router one handle, and keep another. A clone is the same
-/// verdict.
+/// It is a [`ComparisonSink`](crate::compare::sink::ComparisonSink), and with live metrics an observer
+/// of the router as well: give the router one handle, and keep another. A clone is the same verdict.
 ///
 /// ```
 /// use modelgate::{
@@ -61,7 +61,7 @@ struct VerdictShared<P, L> {
     state: Mutex<VerdictState<P, L>>,
     seen: UserFilter,
     live: LiveCounts,
-    /// What earlier runs of this process have counted.
+    /// What earlier processes counted, given to [`Verdict::resume`].
     before: Mutex<Option<Tally>>,
     attempt: AtomicU32,
 }
@@ -74,8 +74,8 @@ impl<P, L> Clone for Verdict<P, L> {
 
 impl<P, L> Verdict<P, L> {
     /// Begins a verdict on this version.
-    pub fn builder(candidate: impl AsRef<str>) -> VerdictBuilder<P, L> {
-        VerdictBuilder::new(candidate.as_ref())
+    pub fn builder(candidate: impl AsRef<str>) -> Builder<P, L> {
+        Builder::new(candidate.as_ref())
     }
 
     pub(super) fn from_parts(
@@ -92,13 +92,13 @@ impl<P, L> Verdict<P, L> {
         Verdict { inner: Arc::new(VerdictShared { plan, state, seen, live, before, attempt }) }
     }
 
-    /// What was asked.
-    pub fn config(&self) -> &VerdictConfig {
+    /// The question that this verdict answers.
+    pub fn config(&self) -> &Config {
         &self.inner.plan.config
     }
 
-    /// What the evidence says now. Costs microseconds, and may be asked as often as you like: the
-    /// evidence is valid at every look.
+    /// What the evidence says now. Costs microseconds, and may be called as often as you like: the
+    /// error rates hold for all looks together.
     pub fn judge(&self) -> Judgement {
         judge(self.config(), &self.tally())
     }
@@ -108,11 +108,11 @@ impl<P, L> Verdict<P, L> {
         Evidence::new(self.config().clone(), self.tally())
     }
 
-    /// All that has been counted.
+    /// All that has been counted, by earlier processes too ([`resume`](Verdict::resume)).
     pub fn tally(&self) -> Tally {
         let mut tally = self.own_tally();
         if let Some(before) = &*self.inner.before.lock() {
-            // It was checked when it was taken in.
+            // `resume` has checked that it can be added.
             let _ = tally.merge(before);
         }
         tally
@@ -127,20 +127,19 @@ impl<P, L> Verdict<P, L> {
         tally
     }
 
-    /// Goes on from what an earlier process has counted: from then on its sums are part of this
-    /// verdict's.
+    /// Continues from what an earlier process has counted: its sums become part of this verdict's.
     ///
     /// # Errors
     ///
     /// [`TallyMismatch`] when those sums answer another question: the configuration or the attempt
-    /// has changed. Begin a new [attempt](VerdictBuilder::attempt) then.
+    /// has changed. Begin a new [attempt](Builder::attempt) then.
     pub fn resume(&self, earlier: &Tally) -> Result<(), TallyMismatch> {
         let mut sum = self.own_tally();
         let mut before = self.inner.before.lock();
         if let Some(before) = &*before {
             sum.merge(before)?;
         }
-        // The test is the same for what has not been counted yet.
+        // A trial: it must fit what is counted here as well as what was taken in before.
         sum.merge(earlier)?;
         match &mut *before {
             Some(before) => before.merge(earlier),
@@ -151,8 +150,8 @@ impl<P, L> Verdict<P, L> {
         }
     }
 
-    /// Forgets all that was counted, and begins this attempt: each may spend half the error of the
-    /// one before. Live stages begin anew; of these, 64 attempts can be told apart in one process.
+    /// Forgets all that was counted, and begins this attempt, which may spend half the error of the one
+    /// before. Live stages begin anew; after 64 calls in one process no further stage can be entered.
     pub fn begin_attempt(&self, attempt: u32) {
         let VerdictShared { plan, state, seen, live, before, attempt: current } = &*self.inner;
         let mut state = state.lock();
@@ -163,7 +162,7 @@ impl<P, L> Verdict<P, L> {
         current.store(attempt, Ordering::Relaxed);
     }
 
-    /// The attempt, from 0.
+    /// The number of the attempt, from 0.
     pub fn attempt(&self) -> u32 {
         self.inner.attempt.load(Ordering::Relaxed)
     }

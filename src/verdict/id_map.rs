@@ -1,4 +1,4 @@
-//! A map by prediction id: cheaper than the standard one, and as safe from chosen ids.
+//! A map by prediction id, with a hash cheaper than the standard one and seeded like it.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,8 @@ use crate::prediction_id::PredictionId;
 
 pub(super) type IdMap<V> = HashMap<PredictionId, V, IdHash>;
 
-/// Two rounds of SplitMix64 with a seed of this map's own: ids in a file may be anybody's.
+/// Two rounds of SplitMix64 with a random seed for each map: the ids in a file may have been chosen to
+/// collide.
 pub(super) struct IdHash(u64);
 
 impl Default for IdHash {

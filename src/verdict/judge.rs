@@ -7,8 +7,8 @@ mod paired;
 mod words;
 
 use super::{
-    AgreementFigures, Counts, Finding, Judgement, MetricConfig, MetricJudgement, MetricKind, Role,
-    SliceJudgement, Tally, Thresholds, VerdictConfig,
+    AgreementFigures, Config, Counts, Finding, Judgement, MetricConfig, MetricJudgement,
+    MetricKind, Role, SliceJudgement, Tally, Thresholds,
     stats::{
         agreement,
         budget::ErrorBudget,
@@ -17,23 +17,26 @@ use super::{
     },
 };
 
-/// The error of each end of a shown interval.
+/// The probability with which each end of a shown interval is missed.
 const SHOWN: f64 = 0.025;
 /// The false discovery rate of slices.
 const SLICES: f64 = 0.1;
+/// The level at which the drift of scores between the versions is shown.
+const SCORES: f64 = 0.05;
 
 /// Judges these sums under this configuration: the same bits for the same sums, whoever asks,
 /// whenever.
 ///
 /// The configuration's error budget is halved for each attempt before this one
 /// ([`Tally::attempt`]).
-pub fn judge(config: &VerdictConfig, tally: &Tally) -> Judgement {
+pub fn judge(config: &Config, tally: &Tally) -> Judgement {
     judge_within(config, tally, config.budget)
 }
 
-/// Judges with another error budget (of the first attempt) than the configuration's: for one who
-/// looks at a part of the data besides somebody who looks at all of it, and shares the budget.
-pub fn judge_within(config: &VerdictConfig, tally: &Tally, budget: ErrorBudget) -> Judgement {
+/// Judges with another error budget than the configuration's: for several judges who divide it, as
+/// where each replica looks at its own counts and the fleet at their sum. `budget` is that of the
+/// first attempt.
+pub fn judge_within(config: &Config, tally: &Tally, budget: ErrorBudget) -> Judgement {
     let budget = budget.of_attempt(tally.attempt);
     let metrics: Vec<MetricJudgement> =
         config.metrics.iter().map(|metric| of_metric(config, metric, tally, budget)).collect();
@@ -53,17 +56,13 @@ pub fn judge_within(config: &VerdictConfig, tally: &Tally, budget: ErrorBudget) 
 }
 
 /// The evidence that each finding of this metric takes.
-fn thresholds(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) -> Thresholds {
+fn thresholds(config: &Config, metric: &MetricConfig, budget: ErrorBudget) -> Thresholds {
     let sharing = if metric.may_roll_back() { config.rollback_metrics() } else { 1 };
     Thresholds { worse: budget.ln_rollback(sharing), not_worse: budget.ln_promote() }
 }
 
 /// The judgement of a paired metric by these sums alone; `None` without data.
-pub(super) fn of_counts(
-    config: &VerdictConfig,
-    name: &str,
-    counts: &Counts,
-) -> Option<MetricJudgement> {
+pub(super) fn of_counts(config: &Config, name: &str, counts: &Counts) -> Option<MetricJudgement> {
     let metric = config.metric(name)?;
     let mut judged = unjudged(config, metric, config.budget);
     paired::judge(&mut judged, metric, counts);
@@ -71,7 +70,7 @@ pub(super) fn of_counts(
 }
 
 fn of_metric(
-    config: &VerdictConfig,
+    config: &Config,
     metric: &MetricConfig,
     tally: &Tally,
     budget: ErrorBudget,
@@ -92,7 +91,7 @@ fn of_metric(
     judged
 }
 
-fn unjudged(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) -> MetricJudgement {
+fn unjudged(config: &Config, metric: &MetricConfig, budget: ErrorBudget) -> MetricJudgement {
     MetricJudgement {
         name: metric.name.clone(),
         kind: metric.kind,
@@ -114,8 +113,8 @@ fn unjudged(config: &VerdictConfig, metric: &MetricConfig, budget: ErrorBudget) 
     }
 }
 
-/// The slices in which a paired difference is worse.
-fn slices(config: &VerdictConfig, tally: &Tally) -> Vec<SliceJudgement> {
+/// The slices in which a paired difference is worse, by e-BH over all slices and metrics.
+fn slices(config: &Config, tally: &Tally) -> Vec<SliceJudgement> {
     let difference = |name: &str| {
         config.metric(name).is_some_and(|metric| {
             metric.kind.is_paired()
@@ -171,7 +170,7 @@ pub fn agreement_figures(tally: &Tally) -> AgreementFigures {
     let share = |part: u64| (labelled > 0.0).then(|| part as f64 / labelled);
     let scores = counts.scores.as_ref().filter(|scores| scores.n > 0);
     let moments = scores.map(super::ScoreCounts::moments);
-    let moved = scores.and_then(|s| drift::compare(&s.champion, &s.candidate, 0.05));
+    let moved = scores.and_then(|s| drift::compare(&s.champion, &s.candidate, SCORES));
     AgreementFigures {
         churn: kappa.map(|kappa| 1.0 - kappa.observed),
         kappa: kappa.map(|kappa| kappa.kappa),
@@ -189,13 +188,14 @@ pub fn agreement_figures(tally: &Tally) -> AgreementFigures {
     }
 }
 
-/// About how many pairs it takes until a paired share is decided, for traffic of which `worse` is
-/// the share of pairs bad for the candidate only, and `better` that of pairs bad for the champion
-/// only: until the candidate is worse, or not worse by `margin`, each at the error probability
-/// `alpha`. `None` when it would take more than ten million, or the shares are none.
+/// About how many pairs it takes to decide a metric that compares two yes-or-no observations, for
+/// traffic in which `worse` is the share of pairs bad for the candidate only and `better` that of
+/// pairs bad for the champion only: until the candidate is worse, or not worse by `margin`, each at
+/// the error probability `alpha`. `None` when it would take more than ten million pairs, or an
+/// argument is out of range (shares that add up to at most 1, a margin from 0 to 0.5).
 ///
-/// It is what pairs in exactly these shares would take. Chance makes half of all rollouts quicker
-/// and half slower, some twice as slow.
+/// It is what pairs in exactly these shares would take. By chance about half of all rollouts take
+/// less and half more, a few twice as many.
 ///
 /// ```
 /// use modelgate::verdict::expected_pairs;
@@ -208,10 +208,8 @@ pub fn agreement_figures(tally: &Tally) -> AgreementFigures {
 pub fn expected_pairs(worse: f64, better: f64, margin: f64, alpha: f64) -> Option<u64> {
     let shares = 0.0..=1.0;
     let known = [worse, better, worse + better].iter().all(|share| shares.contains(share));
-    if !known || alpha <= 0.0 || alpha >= 1.0 || !(0.0..=0.5).contains(&margin) {
-        return None;
-    }
-    if alpha.is_nan() {
+    let is_probability = alpha > 0.0 && alpha < 1.0;
+    if !known || !is_probability || !(0.0..=0.5).contains(&margin) {
         return None;
     }
     let seen = [(1.0, worse), (0.5, 1.0 - worse - better), (0.0, better)];

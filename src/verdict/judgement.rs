@@ -13,7 +13,7 @@ use super::{ClassCoverage, Finding, MetricKind, Overall, Role};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Judgement {
-    /// What to do with the candidate.
+    /// The recommendation: what to do with the candidate.
     pub overall: Overall,
     /// Why, a sentence each, the most important first.
     pub why: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Judgement {
     pub metrics: Vec<MetricJudgement>,
     /// Whether the data can be trusted.
     pub health: Health,
-    /// Slices in which the candidate is worse, at a false discovery rate of 10 %: to be looked at.
+    /// Slices in which the candidate is worse, at a false discovery rate of 10 %. They decide nothing.
     pub slices: Vec<SliceJudgement>,
     /// The hash of the configuration.
     pub config_hash: String,
@@ -57,7 +57,7 @@ impl fmt::Display for Judgement {
     }
 }
 
-/// The evidence, as `ln E`, that a finding takes.
+/// The `ln E` that a finding takes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// For "worse".
@@ -89,11 +89,11 @@ pub struct MetricJudgement {
     pub interval: Option<(f64, f64)>,
     /// How much worse counts as not worse (of a disagreement or distance: the most allowed).
     pub margin: Option<f64>,
-    /// The champion's own value, where it can be told.
+    /// The champion's own value, where it is known.
     pub champion: Option<f64>,
-    /// The candidate's own value, where it can be told.
+    /// The candidate's own value, where it is known.
     pub candidate: Option<f64>,
-    /// `ln E` of "worse"; 0 is none.
+    /// `ln E` of "worse"; 0 is no evidence either way.
     pub ln_e_worse: f64,
     /// `ln E` of "not worse by the margin", where there is a margin.
     pub ln_e_not_worse: Option<f64>,
@@ -101,14 +101,14 @@ pub struct MetricJudgement {
     pub ln_e_better: Option<f64>,
     /// `ln E` of "not better by the margin".
     pub ln_e_not_better: Option<f64>,
-    /// What each of these must reach.
+    /// What each of these evidences must reach.
     pub threshold: Thresholds,
     /// Observations: pairs, failing users, or values.
     pub pairs: u64,
     /// About how many more pairs like those so far until the metric is decided; `None` when that
     /// cannot be told or would never happen.
     pub expected_pairs: Option<u64>,
-    /// All of it in one sentence.
+    /// The finding, estimate and interval in one sentence.
     pub sentence: String,
 }
 
@@ -124,7 +124,7 @@ pub struct Health {
     pub unkeyed: u64,
     /// Pairs on which both versions refused the input.
     pub both_refused: u64,
-    /// Dropped runs, by cause.
+    /// Shadow runs that came to no comparison, by cause.
     pub dropped: BTreeMap<String, u64>,
     /// The share of the wanted pairs that is missing.
     pub missing_share: f64,
@@ -162,18 +162,18 @@ pub struct LabelHealth {
     pub open: u64,
     /// Second labels for the same pair.
     pub duplicate: u64,
-    /// Labels for a pair that was dropped as a repeat.
+    /// Labels for a pair left out as a repeat.
     pub repeated: u64,
     /// Labels for an id that is not known.
     pub unknown: u64,
-    /// Labels that scored nothing.
+    /// Labels joined to a pair whose class or loss is not known, which scored nothing.
     pub not_scored: u64,
     /// The share of the pairs due that have a label.
     pub coverage: Option<f64>,
     /// By version (`candidate`, `champion`) and predicted class.
     pub by_class: BTreeMap<String, BTreeMap<String, ClassCoverage>>,
-    /// A class whose pairs get labels far less often than others: the comparison is of those that
-    /// do.
+    /// In words, a class whose pairs get labels far less often than another's: the comparison is then
+    /// one of the classes that do.
     pub uneven: Option<String>,
     /// Whether coverage is too low, or too uneven, to advance.
     pub too_low: bool,
@@ -187,7 +187,7 @@ pub struct SampleRatio {
     pub candidate: u64,
     /// Users held back.
     pub held_back: u64,
-    /// The evidence that the split is another one than asked.
+    /// The logarithm of the Bayes factor against the split asked for.
     pub ln_bayes_factor: f64,
     /// The p value, valid at all times.
     pub p: f64,
@@ -195,11 +195,11 @@ pub struct SampleRatio {
     pub mismatch: bool,
 }
 
-/// Whether a distribution has moved since the beginning. Never decides.
+/// Whether a distribution has moved since the beginning. It decides nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DriftJudgement {
-    /// What is watched.
+    /// The name given to [`Builder::drift`](super::Builder::drift).
     pub name: String,
     /// Observations at the beginning.
     pub base: u64,
@@ -241,7 +241,7 @@ pub struct AgreementFigures {
     pub negative_flips: Option<f64>,
     /// With labels: the champion's accuracy.
     pub champion_accuracy: Option<f64>,
-    /// With labels: the candidate's.
+    /// With labels: the candidate's accuracy.
     pub candidate_accuracy: Option<f64>,
     /// McNemar's table: both right, only the champion, only the candidate, both wrong.
     pub right_and_wrong: Option<[u64; 4]>,
@@ -253,10 +253,10 @@ pub struct AgreementFigures {
     pub concordance: Option<f64>,
     /// The mean difference of the scores, candidate less champion, in units of their range.
     pub mean_difference: Option<f64>,
-    /// The root of the mean squared difference, in units of the range.
+    /// The root mean square of the difference, in units of the range.
     pub root_mean_square: Option<f64>,
-    /// How far the candidate's scores are distributed otherwise than the champion's.
+    /// The population stability index of the candidate's scores against the champion's.
     pub score_psi: Option<f64>,
-    /// What that index must exceed to mean anything, at 5 %.
+    /// The critical value of that index at 5 %.
     pub score_psi_critical: Option<f64>,
 }

@@ -42,9 +42,9 @@ pub enum LabelOutcome {
     Waits,
     /// The pair had a label already; this one is ignored.
     Duplicate,
-    /// The pair was dropped as one of a user who had been scored; the label is ignored.
+    /// The pair was left out, as its user had been scored; the label is ignored.
     Repeated,
-    /// Joined, but scored nothing: no metric needs labels, or class and loss cannot be told.
+    /// It scored nothing: no metric needs labels, or the class or loss is not known.
     NotScored,
 }
 
@@ -56,7 +56,8 @@ pub(super) enum LabelMatch<P> {
     Nothing,
 }
 
-/// Bounded in every direction: the oldest makes room.
+/// Joins pairs with their labels, whichever comes first. Each of its maps is bounded: the oldest makes
+/// room.
 pub(super) struct LabelJoin<P, L> {
     capacity: usize,
     patience: Duration,
@@ -76,7 +77,7 @@ pub(super) struct Evicted {
     pub(super) labels: u64,
 }
 
-/// Ids of repeats that are remembered.
+/// Ids of repeats that are remembered, so that their labels are counted as such and not as unknown.
 const REPEATS: usize = 10_000;
 
 impl<P, L> LabelJoin<P, L> {
@@ -86,7 +87,7 @@ impl<P, L> LabelJoin<P, L> {
             capacity,
             patience,
             newest: Duration::ZERO,
-            // Pairs are put in on the shadow side: the room is there from the start.
+            // Allocated here, so that scoring a pair allocates nothing.
             entries: IdMap::with_capacity_and_hasher(capacity + 1, IdHash::default()),
             order: VecDeque::with_capacity(capacity + 1),
             early: IdMap::default(),
@@ -103,18 +104,18 @@ impl<P, L> LabelJoin<P, L> {
 
     /// The label that came before its pair.
     pub(super) fn take_early(&mut self, id: PredictionId) -> Option<L> {
-        // Its place in the order goes when its turn comes.
+        // Its id stays in the order until it is the oldest.
         self.early.remove(&id)
     }
 
-    /// Takes a pair in; one that has its label already only leaves its id.
+    /// Adds a pair; of one that has its label already, `None`, only the id is remembered.
     pub(super) fn put(
         &mut self,
         id: PredictionId,
         time: Duration,
         pair: Option<PendingPair<P>>,
     ) -> Evicted {
-        // A clock that goes back makes nobody expire sooner.
+        // By the newest time so far: a clock that goes back lets nothing expire sooner.
         self.newest = self.newest.max(time);
         self.entries.insert(id, pair.map_or(Entry::Labelled, Entry::Waits));
         self.order.push_back((id, time));

@@ -1,8 +1,8 @@
-//! What was answered live: which arm, which user, failed or late.
+//! Live answers, counted by arm and user, with those that failed or were late.
 //!
 //! Called on the path of each request. A request of a user who has been seen costs a hash of the
-//! key, one cache line of a filter and a counter of the thread's own; only a user's first request
-//! in a stage, and one that fails or is late, takes a lock.
+//! key, one cache line of a filter and a counter of the thread's own. A lock is taken only for a
+//! request that fails or is late and, where an outcome is asked for, for a user's first in a stage.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,20 +14,22 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::{
-    ArmCounts, KeySample, MetricKind, OutcomeCounts, StageCounts, VerdictConfig, id_map::IdMap,
-    stats::rounding::splitmix64, user_filter::UserFilter,
+    ArmCounts, Config, KeySample, MetricKind, OutcomeCounts, OutcomeReceipt, StageCounts,
+    id_map::IdMap, stats::rounding::splitmix64, user_filter::UserFilter,
 };
 use crate::{prediction_id::PredictionId, sharded::Sharded};
 
-/// More stages than this are not told apart; a ramp has four.
+/// Stages of an attempt; a ramp usually has four.
 const STAGES: usize = 16;
-/// More attempts than this are not told apart.
+/// Attempts in one process. Their stages are allocated when they begin, and stay: a request may still
+/// be counting in one.
 const ATTEMPTS: usize = 64;
 /// No stage: nothing is counted.
 const OFF: usize = usize::MAX;
-/// Predictions whose outcome may still come.
+/// Predictions whose outcomes are waited for; the oldest makes room.
 const OPEN_OUTCOMES: usize = 100_000;
 
 /// Which group a live request belongs to.
@@ -63,10 +65,11 @@ pub(super) struct LiveRequest<'a> {
 }
 
 pub(super) struct LiveCounts {
+    /// The index of the stage that counts, or `OFF`.
     current: AtomicUsize,
-    /// Of the attempts, one after the other.
-    stages: Box<[OnceLock<Box<Stage>>]>,
-    /// Where the current attempt's begin.
+    /// `STAGES` for each attempt, one attempt after the other.
+    stages: Box<[OnceLock<Box<StageCounters>>]>,
+    /// The index of the current attempt's first stage.
     begin: AtomicUsize,
     attempt: AtomicU32,
     seen: UserFilter,
@@ -76,12 +79,15 @@ pub(super) struct LiveCounts {
     open: Mutex<OpenPredictions>,
 }
 
-struct Stage {
+struct StageCounters {
     share: u32,
-    /// What makes a key another entry of the filter in each arm.
+    /// By arm: what makes the same key a different entry of the filter in each.
     salts: [u64; 2],
+    /// The candidate's requests, those of them that failed, and the same of the users held back.
     requests: Sharded<[AtomicU64; 4]>,
+    /// Users, by arm.
     keys: [AtomicU64; 2],
+    /// Users seen in both arms.
     both: AtomicU64,
     rare: Mutex<[RareEvents; 2]>,
 }
@@ -93,15 +99,22 @@ struct RareEvents {
     outcomes: BTreeMap<String, OutcomeCounts>,
 }
 
-/// In which arm and stage a prediction was made; bounded, the oldest makes room.
+/// Predictions that wait for their outcomes; bounded, the oldest makes room.
 #[derive(Default)]
 struct OpenPredictions {
-    arms: IdMap<(usize, Arm)>,
+    waiting: IdMap<OpenPrediction>,
     order: VecDeque<PredictionId>,
 }
 
+/// In which stage and arm a prediction was made, and which outcomes, by index, are still to come.
+struct OpenPrediction {
+    stage: usize,
+    arm: Arm,
+    outcomes: SmallVec<[u16; 4]>,
+}
+
 impl LiveCounts {
-    pub(super) fn new(config: &VerdictConfig, config_hash: &str, users: u64) -> LiveCounts {
+    pub(super) fn new(config: &Config, config_hash: &str, users: u64) -> LiveCounts {
         let late = config.metrics.iter().filter(|metric| metric.kind == MetricKind::LiveLate);
         let outcomes = config.metrics.iter().filter(|metric| metric.kind == MetricKind::Outcome);
         // Users are only looked up where a live metric asks.
@@ -121,17 +134,18 @@ impl LiveCounts {
         }
     }
 
-    /// From now on, requests belong to this stage. A stage keeps the share it was begun with.
-    /// Answers whether it could.
+    /// From now on, requests belong to this stage. Returns `false`, and changes nothing, for a stage
+    /// that there is no room for or that was begun with another share.
     pub(super) fn enter(&self, stage: u32, share: u32) -> bool {
         let begin = self.begin.load(Ordering::Relaxed);
         let place = usize::try_from(stage).ok().filter(|stage| *stage < STAGES);
         let Some(place) = place.map(|stage| begin.saturating_add(stage)) else { return false };
         let Some(cell) = self.stages.get(place) else { return false };
-        // By the fleet's numbers: replicas that started in different attempts tell each other whom they saw.
+        // Salted by the fleet's number of the attempt, not by this process's: replicas that started in
+        // different attempts exchange their filters.
         let attempt = self.attempt.load(Ordering::Relaxed);
         let begun = cell.get_or_init(|| {
-            Box::new(Stage {
+            Box::new(StageCounters {
                 share,
                 salts: [Arm::Candidate, Arm::HeldBack].map(|arm| salt(attempt, stage, arm)),
                 requests: Sharded::new(Default::default),
@@ -151,7 +165,7 @@ impl LiveCounts {
         self.current.store(OFF, Ordering::Relaxed);
     }
 
-    /// Another attempt: no stage has begun.
+    /// Begins another attempt, of which no stage has begun.
     pub(super) fn reset(&self, attempt: u32) {
         self.leave();
         self.attempt.store(attempt, Ordering::Relaxed);
@@ -189,7 +203,13 @@ impl LiveCounts {
     }
 
     #[cold]
-    fn first(&self, stage: &Stage, place: usize, key: (u64, u64), request: &LiveRequest<'_>) {
+    fn first(
+        &self,
+        stage: &StageCounters,
+        place: usize,
+        key: (u64, u64),
+        request: &LiveRequest<'_>,
+    ) {
         if let Some(count) = stage.keys.get(request.arm.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -198,18 +218,20 @@ impl LiveCounts {
         }
         if !self.outcomes.is_empty() {
             let mut open = self.open.lock();
-            open.arms.insert(request.id, (place, request.arm));
+            let outcomes = (0..).take(self.outcomes.len()).collect();
+            let waits = OpenPrediction { stage: place, arm: request.arm, outcomes };
+            open.waiting.insert(request.id, waits);
             open.order.push_back(request.id);
             if open.order.len() > OPEN_OUTCOMES
                 && let Some(oldest) = open.order.pop_front()
             {
-                open.arms.remove(&oldest);
+                open.waiting.remove(&oldest);
             }
         }
     }
 
     #[cold]
-    fn rare(&self, stage: &Stage, key: Option<(u64, u64)>, request: &LiveRequest<'_>) {
+    fn rare(&self, stage: &StageCounters, key: Option<(u64, u64)>, request: &LiveRequest<'_>) {
         if request.failed
             && let Some(count) = stage.requests.of_this_thread().get(request.arm.index() * 2 + 1)
         {
@@ -230,27 +252,45 @@ impl LiveCounts {
         }
     }
 
-    /// Takes an outcome in. `None`: there is no such metric; `Some(false)`: the prediction is not
-    /// known, or the value is no number.
-    pub(super) fn outcome(&self, name: Option<&str>, id: PredictionId, value: f64) -> Option<bool> {
-        let wanted = |(known, _): &&(String, _)| name.is_none_or(|name| name == known);
-        let (name, range) = self.outcomes.iter().find(wanted)?;
-        let Some((place, arm)) = self.open.lock().arms.get(&id).copied() else {
-            return Some(false);
+    /// Counts an outcome of this name, or of the first metric where no name is given. Each outcome of a
+    /// prediction counts once.
+    pub(super) fn outcome(
+        &self,
+        name: Option<&str>,
+        id: PredictionId,
+        value: f64,
+    ) -> OutcomeReceipt {
+        let wanted = |(known, _): &(String, _)| name.is_none_or(|name| name == known);
+        let Some(index) = self.outcomes.iter().position(wanted) else {
+            return OutcomeReceipt::NoMetric;
         };
-        let stage = self.stages.get(place).and_then(OnceLock::get)?;
+        match self.count_outcome(index, id, value) {
+            Some(()) => OutcomeReceipt::Counted,
+            None => OutcomeReceipt::Unknown,
+        }
+    }
+
+    fn count_outcome(&self, index: usize, id: PredictionId, value: f64) -> Option<()> {
+        let (name, range) = self.outcomes.get(index)?;
+        if value.is_nan() {
+            return None;
+        }
+        let (stage, arm) = {
+            let mut open = self.open.lock();
+            let waits = open.waiting.get_mut(&id)?;
+            let awaited = waits.outcomes.iter().position(|it| usize::from(*it) == index)?;
+            waits.outcomes.swap_remove(awaited);
+            let (stage, arm) = (waits.stage, waits.arm);
+            if waits.outcomes.is_empty() {
+                open.waiting.remove(&id);
+            }
+            (stage, arm)
+        };
+        let stage = self.stages.get(stage).and_then(OnceLock::get)?;
         let mut rare = stage.rare.lock();
         let outcomes = &mut rare.get_mut(arm.index())?.outcomes;
-        Some(outcomes.entry(name.clone()).or_default().observe(value, *range))
-    }
-
-    /// The prediction's outcomes are all known: forget it. For one outcome, at once.
-    pub(super) fn forget(&self, id: PredictionId) {
-        self.open.lock().arms.remove(&id);
-    }
-
-    pub(super) fn has_one_outcome(&self) -> bool {
-        self.outcomes.len() == 1
+        outcomes.entry(name.clone()).or_default().observe(value, *range);
+        Some(())
     }
 
     pub(super) fn tally(&self) -> BTreeMap<u32, StageCounts> {
@@ -265,7 +305,7 @@ impl LiveCounts {
     }
 }
 
-impl Stage {
+impl StageCounters {
     #[inline]
     fn in_arm(&self, (high, low): (u64, u64), arm: Arm) -> (u64, u64) {
         let [candidate, held_back] = self.salts;
@@ -305,7 +345,8 @@ impl Stage {
     }
 }
 
-/// A hash of a key that is the same in every process with this salt, and cheap.
+/// A hash of a key that is cheap, and the same in every process with this salt. It fills a filter that
+/// is exchanged between processes, and is no bucketing hash.
 fn of_text(text: &str, salt: u64) -> (u64, u64) {
     let bytes = text.as_bytes();
     let mut hash = salt ^ (bytes.len() as u64).rotate_left(56);
@@ -319,7 +360,7 @@ fn of_text(text: &str, salt: u64) -> (u64, u64) {
     (hash, splitmix64(hash ^ 0x5851_F42D_4C95_7F2D))
 }
 
-/// The same key in another attempt, stage or arm is another entry of the filter.
+/// Makes the same key a different entry of the filter in each attempt, stage and arm.
 fn salt(attempt: u32, stage: u32, arm: Arm) -> u64 {
     splitmix64(u64::from(attempt) << 32 | u64::from(stage) << 1 | arm.index() as u64)
 }

@@ -1,4 +1,4 @@
-//! What is observed, and what it may bring about.
+//! The metrics of a verdict: what is observed, and what it may do to a rollout.
 
 use std::{
     borrow::Borrow,
@@ -54,8 +54,8 @@ impl<P, L> Metric<P, L> {
     }
 
     /// `failures`: which of the two versions failed on the same request, by an error, a panic, a
-    /// number that is not finite, a deadline or an overload. An input that both refuse is no pair;
-    /// one that only one of them refuses is its failure. A guardrail, with half a point of margin.
+    /// non-finite output, a missed deadline or an overload. An input that both refuse is no pair; one
+    /// that only one of them refuses is its failure. A guardrail, with half a point of margin.
     pub fn failures() -> Metric<P, L> {
         Metric::new("failures", MetricKind::Failures, Role::Guardrail).margin(0.005)
     }
@@ -80,15 +80,15 @@ impl<P, L> Metric<P, L> {
 
     /// `noise`: whether the candidate disagrees with the champion more often than the champion with
     /// itself, on the same request. Needs the champion registered and shadowed a second time, under
-    /// the name given to [`VerdictBuilder::again`](super::VerdictBuilder::again). A signal, with
+    /// the name given to [`Builder::again`](super::Builder::again). A signal, with
     /// two points of margin; equivalent means that what differs is noise.
     pub fn noise() -> Metric<P, L> {
         Metric::new("noise", MetricKind::Noise, Role::Signal).margin(0.02)
     }
 
-    /// How much an answer lost once the truth is known, from 0 (right) to
-    /// [`bound`](Metric::bound). A version that failed has lost the bound. A guardrail, whose
-    /// [`margin`](Metric::margin) must be given: nobody else can know what a loss is worth.
+    /// The loss of an answer once the truth is known, from 0 (right) to [`bound`](Metric::bound). A
+    /// version that failed has lost the bound. A guardrail, whose [`margin`](Metric::margin) must be
+    /// given: only you know what a loss is worth.
     pub fn loss(
         name: impl Into<String>,
         loss: impl Fn(&P, &L) -> f64 + Send + Sync + 'static,
@@ -102,9 +102,9 @@ impl<P, L> Metric<P, L> {
     /// `late`: which of the two versions took longer than this *in shadow*. A signal, with a point
     /// of margin.
     ///
-    /// By wall-clock time a shadow cannot be compared with a live answer: it may have had to share its
-    /// processor. So this compares the candidate's shadow with that of the champion under its
-    /// second name ([`VerdictBuilder::again`](super::VerdictBuilder::again)), on the same request: by
+    /// The wall-clock time of a shadow cannot be compared with that of a live answer: it may have had to
+    /// share its processor. So this compares the candidate's shadow with that of the champion under its
+    /// second name ([`Builder::again`](super::Builder::again)), on the same request: by
     /// processor time where both [know theirs](crate::compare::Run::cpu_time), else by the clock.
     ///
     /// Without that name it compares the processor time of the shadow with that of the live answer,
@@ -131,11 +131,10 @@ impl<P, L> Metric<P, L> {
         metric.at_most_times(1.25)
     }
 
-    /// A number that comes later and is given to
-    /// [`Verdict::outcome`](super::Verdict::outcome), within this range: of the users answered by
-    /// the candidate, against those held back. Larger is better, unless
-    /// [said otherwise](Metric::smaller_is_better). A signal: its method is exact only in the limit of
-    /// many users.
+    /// A number within this range that comes later and is given to
+    /// [`Verdict::outcome`](super::Verdict::outcome): its mean over the users answered by the candidate,
+    /// against those held back. Larger is better, unless [said otherwise](Metric::smaller_is_better). A
+    /// signal, since its error rate holds only in the limit of many users.
     pub fn outcome(name: impl Into<String>, range: std::ops::RangeInclusive<f64>) -> Metric<P, L> {
         let mut metric = Metric::new(name, MetricKind::Outcome, Role::Signal);
         metric.config.range = Some((*range.start(), *range.end()));
@@ -160,12 +159,12 @@ impl<P, L> Metric<P, L> {
         self
     }
 
-    /// What losses and distances are measured against: differences are divided by the bound, and
-    /// cut to it. 1 by default.
+    /// The largest loss, distance or difference told apart: they are divided by the bound, and clipped
+    /// to it. 1 by default.
     ///
-    /// A bound that is tight makes decisions quicker: a mean difference of 0.005 with a deviation
-    /// of 0.05 takes 1,070 pairs (the median) with a bound of 1, 681 with 0.5 and 578 with 0.3. But
-    /// what is cut is not seen: the judgement says how many values were.
+    /// A tight bound decides sooner: a mean difference of 0.005 with a standard deviation of 0.05 takes
+    /// 1,070 pairs with a bound of 1, 681 with 0.5 and 578 with 0.3 (simulated medians). But what is
+    /// clipped is not seen in full: the judgement says how many values were.
     pub fn bound(mut self, bound: f64) -> Metric<P, L> {
         self.config.bound = bound;
         self
@@ -177,17 +176,17 @@ impl<P, L> Metric<P, L> {
         self
     }
 
-    /// Its name.
+    /// The metric's name.
     pub fn name(&self) -> &str {
         &self.config.name
     }
 
-    /// How it observes.
+    /// What the metric observes.
     pub fn kind(&self) -> MetricKind {
         self.config.kind
     }
 
-    /// Under another name.
+    /// Gives the metric another name.
     pub fn named(mut self, name: impl Into<String>) -> Metric<P, L> {
         self.config.name = name.into();
         self
@@ -225,8 +224,11 @@ where
     P::Label: ToOwned<Owned: Eq + Hash + Send + Sync> + Eq + Hash + Display + 'static,
     L: Borrow<P::Label>,
 {
-    /// `accuracy`: which of the two versions named another class than the label. A version that
+    /// `accuracy`: which of the two versions named a class other than the label's. A version that
     /// failed was wrong. A guardrail, with one point of margin.
+    ///
+    /// A shadow lost to its deadline leaves no pair to label, and counts in
+    /// [`failures`](Metric::failures) alone: ask for both where deadlines are missed.
     pub fn accuracy() -> Metric<P, L> {
         Metric::with_classes(Box::new(ClassTable::<P::Label>::default()))
     }

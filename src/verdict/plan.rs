@@ -1,13 +1,13 @@
-//! What a verdict was made of, and how it is made.
+//! What a verdict is made of, and how it is built.
 
 mod builder;
 mod check;
 
 use std::sync::Arc;
 
-pub use self::{builder::VerdictBuilder, check::VerdictError};
+pub use self::{builder::Builder, check::Error};
 use super::{
-    Disagreement, VerdictConfig,
+    Config, Disagreement,
     metric::{Distance, Loss},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     version::Version,
 };
 
-/// What a metric looks at.
+/// How a metric observes, with the closures that it calls.
 pub(super) enum Observer<P, L> {
     Failures,
     Disagreement,
@@ -38,14 +38,14 @@ type CloneOutput<P> = fn(&P) -> P;
 type SliceByContext = Arc<dyn Fn(&dyn EvaluationContext) -> Option<String> + Send + Sync>;
 type SliceByComparison<P> = Arc<dyn Fn(&Comparison<P>) -> Option<String> + Send + Sync>;
 
-/// What tells a part of the traffic from the others.
+/// How a slice is decided.
 pub(super) enum SliceOf<P> {
-    /// Asked at the request, whose comparison says the answer.
+    /// Called with the context at the request; the comparison carries the answer.
     Context(SliceByContext),
     Comparison(SliceByComparison<P>),
 }
 
-/// A number in a range, in so many bins.
+/// A number whose distribution over a range is watched.
 pub(super) struct WatchedNumber<P> {
     pub(super) name: String,
     pub(super) range: (f64, f64),
@@ -56,18 +56,18 @@ impl<P> WatchedNumber<P> {
     pub(super) const BINS: usize = 10;
 }
 
-/// What a verdict was made of; never changes.
+/// What a verdict is made of; never changes.
 pub(super) struct VerdictPlan<P, L> {
-    pub(super) config: VerdictConfig,
+    pub(super) config: Config,
     pub(super) config_hash: String,
     pub(super) attempt: u32,
     pub(super) candidate: Version,
     pub(super) champion: Option<Version>,
     /// The champion's second name.
     pub(super) again: Option<Version>,
-    /// In the order of the configuration.
+    /// One for each metric, in the order of the configuration.
     pub(super) observers: Vec<Observer<P, L>>,
-    /// By their names.
+    /// Each with its name.
     pub(super) slices: Vec<(Arc<str>, SliceOf<P>)>,
     pub(super) score: Option<((f64, f64), ScoreOf<P>)>,
     pub(super) watched: Vec<WatchedNumber<P>>,
@@ -96,7 +96,7 @@ impl<P, L> VerdictPlan<P, L> {
 }
 
 impl<P> SliceOf<P> {
-    /// Calls `found` with the part of this name that a comparison belongs to.
+    /// Calls `found` with the part of this slice that a comparison belongs to.
     pub(super) fn part<T>(
         &self,
         name: &str,

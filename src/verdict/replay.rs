@@ -1,10 +1,10 @@
-//! Judging what was recorded: the lines of `JsonlSink`, and a file of labels.
+//! Judging recorded comparisons: the lines of a `JsonlSink`, and a file of labels.
 
 mod line;
 mod output;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     io::{self, BufRead},
 };
 
@@ -15,29 +15,29 @@ pub use self::output::{RecordedLabel, RecordedOutput};
 use super::Verdict;
 use crate::prediction_id::PredictionId;
 
-/// A line may be so long; the rest of a longer one is skipped.
+/// Longer lines are refused, and never held in memory whole.
 const LONGEST_LINE: usize = 64 << 20;
-/// So many problems are named; further ones are counted.
-const NAMED: usize = 10;
+/// The first so many problems are described, the others only counted.
+const DESCRIBED: usize = 10;
 
 /// What a replay has read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Replayed {
-    /// Lines that are not empty.
+    /// Lines read, without empty ones.
     pub lines: u64,
-    /// Comparisons.
+    /// Lines that are comparisons.
     pub comparisons: u64,
-    /// Dropped runs: records of them, and the numbers in records of several.
+    /// Runs that came to no comparison: the records of one, and the numbers in records of several.
     pub dropped: u64,
-    /// Comparisons that do not say which part of the traffic they belong to by a name that the
-    /// verdict asks for ([`VerdictBuilder::by`](super::VerdictBuilder::by)): no verdict by the
-    /// context stood beside the sink that wrote them, or the context did not say. They are judged,
-    /// and in no slice of that name.
+    /// Comparisons without the part of a slice that the verdict asks for
+    /// ([`Builder::by`](super::Builder::by)): no such verdict was attached when they were
+    /// recorded, or it named no part for the request's context. They are judged, but in no slice of that
+    /// name.
     pub without_slice: u64,
     /// Lines that could not be read.
     pub malformed: u64,
-    /// The first of these.
+    /// What is wrong with the first of these.
     pub problems: Vec<LineProblem>,
     /// Labels that belong to no comparison of the file.
     pub unused_labels: u64,
@@ -47,18 +47,33 @@ pub struct Replayed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LineProblem {
-    /// The line, from 1.
+    /// The number of the line, from 1.
     pub line: u64,
     /// What is wrong with it.
     pub problem: String,
 }
 
+/// Counts a line that could not be read, and describes it if it is among the first.
+fn note_problem(
+    (malformed, problems): (&mut u64, &mut Vec<LineProblem>),
+    line: u64,
+    problem: impl ToString,
+) {
+    *malformed += 1;
+    if problems.len() < DESCRIBED {
+        problems.push(LineProblem { line, problem: problem.to_string() });
+    }
+}
+
 impl Replayed {
-    fn malformed(&mut self, line: u64, problem: impl ToString) {
-        self.malformed += 1;
-        if self.problems.len() < NAMED {
-            self.problems.push(LineProblem { line, problem: problem.to_string() });
-        }
+    fn note_problem(&mut self, line: u64, problem: impl ToString) {
+        note_problem((&mut self.malformed, &mut self.problems), line, problem);
+    }
+}
+
+impl LabelFile {
+    fn note_problem(&mut self, line: u64, problem: impl ToString) {
+        note_problem((&mut self.malformed, &mut self.problems), line, problem);
     }
 }
 
@@ -66,29 +81,44 @@ impl<P, L> Verdict<P, L>
 where
     P: DeserializeOwned,
 {
-    /// Takes in the records of a [`JsonlSink`](crate::compare::sink::JsonlSink), of any form that
-    /// it has ever written: the sums, and so the judgement, are to the bit those of a verdict that
-    /// saw the same comparisons live in the same order. A line that is no record is counted and
-    /// named, and stops nothing.
+    /// Scores the records of a [`JsonlSink`](crate::compare::sink::JsonlSink), of any form that it has
+    /// ever written. The sums, and so the judgement, are bit for bit those of a verdict that saw the
+    /// same comparisons live in the same order. A line that is no record is counted and described,
+    /// and stops nothing.
     ///
-    /// Runs that came to no comparison are those that the file has
+    /// Of runs that came to no comparison it knows those that the file has
     /// ([`JsonlBuilder::dropped_runs`](crate::compare::sink::JsonlBuilder::dropped_runs)); without
-    /// them the replay knows of no missing pair. What the sink itself lost, because its queue was
-    /// full or the disk failed, is in no file: a verdict beside it saw more, by as many as
-    /// [`JsonlSink::counts`](crate::compare::sink::JsonlSink::counts) says.
+    /// them no pair is missing. What the sink itself lost, because its queue was full or the disk
+    /// failed, is in no file; [`JsonlSink::counts`](crate::compare::sink::JsonlSink::counts) says how
+    /// much.
     ///
-    /// For files whose outputs have types of their own, use
-    /// [`RecordedOutput`] as `P` and [`RecordedLabel`] as `L`.
+    /// Where the type of the outputs is not at hand, use [`RecordedOutput`] as `P` and
+    /// [`RecordedLabel`] as `L`.
+    ///
+    /// ```
+    /// use modelgate::verdict::{RecordedLabel, RecordedOutput, Unit, Verdict};
+    ///
+    /// let verdict = Verdict::<RecordedOutput, RecordedLabel>::builder("v2")
+    ///     .unit(Unit::Request) // the record below names no user
+    ///     .build()?;
+    /// let file = r#"{"time":1700000000000,"schema":1,"prediction_id":"00000000000000000000000000000001",
+    ///     "primary":{"version":"v1","output":"cat"},"candidate":{"version":"v2","output":"dog"},
+    ///     "agrees":false,"measure":"label"}"#.replace('\n', "");
+    /// let replayed = verdict.replay(file.as_bytes())?;
+    /// assert_eq!((replayed.comparisons, replayed.malformed), (1, 0));
+    /// println!("{}", verdict.judge());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`io::Error`] when reading fails. What was read before is taken in.
+    /// [`io::Error`] when reading fails. What was read before it is scored.
     pub fn replay(&self, jsonl: impl BufRead) -> io::Result<Replayed> {
         self.replay_labelled(jsonl, HashMap::new())
     }
 
-    /// The same, with the labels of another file: each is joined to its comparison at once, and
-    /// comparisons without one count as not labelled, since no label will come later.
+    /// The same, with labels from another file. Each is joined to its comparison at once; comparisons
+    /// without one count as expired, since no label will come later.
     ///
     /// # Errors
     ///
@@ -104,16 +134,13 @@ where
         let mut number = 0;
         while read_line(&mut jsonl, &mut bytes)? {
             number += 1;
-            let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes).trim_ascii();
+            let text = trimmed(&bytes);
             if text.is_empty() {
                 continue;
             }
             replayed.lines += 1;
-            if bytes.len() > LONGEST_LINE {
-                replayed.malformed(number, format!("longer than {LONGEST_LINE} bytes"));
-                continue;
-            }
-            match line::parse::<P>(text) {
+            let parsed = whole(&bytes).and_then(|()| line::parse::<P>(text));
+            match parsed {
                 Ok(Line::Comparison(comparison)) => {
                     replayed.comparisons += 1;
                     replayed.without_slice += u64::from(self.misses_slice(&comparison));
@@ -135,7 +162,7 @@ where
                     replayed.dropped = replayed.dropped.saturating_add(runs);
                     self.take_unreported(&candidate, runs);
                 }
-                Err(problem) => replayed.malformed(number, problem),
+                Err(problem) => replayed.note_problem(number, problem),
             }
         }
         replayed.unused_labels = labels.len() as u64;
@@ -146,7 +173,8 @@ where
     }
 }
 
-/// Reads a line with its end, as far as it is not too long. Answers whether there was one.
+/// Reads a line with its newline, and no more than one buffer beyond [`LONGEST_LINE`] of it. Returns
+/// whether there was one.
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     loop {
@@ -170,22 +198,35 @@ fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
     }
 }
 
+/// The line without its newline, a byte order mark and white space around it.
+fn trimmed(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii()
+}
+
+/// Refuses a line of which the end was not read.
+fn whole(line: &[u8]) -> Result<(), String> {
+    match line.len() > LONGEST_LINE {
+        true => Err(format!("longer than {LONGEST_LINE} bytes")),
+        false => Ok(()),
+    }
+}
+
 /// Labels from a file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LabelFile {
-    /// By prediction; the first of several for the same one.
+    /// The labels by prediction, of several for the same one the first.
     pub labels: HashMap<PredictionId, RecordedLabel>,
     /// Second labels for the same prediction.
     pub duplicates: u64,
     /// Lines that could not be read.
     pub malformed: u64,
-    /// The first of these.
+    /// What is wrong with the first of these.
     pub problems: Vec<LineProblem>,
 }
 
-/// Reads lines `prediction_id,label`. A header, a byte order mark, quotes and further columns are
-/// put up with.
+/// Reads a CSV file of labels, a line `prediction_id,label` each. It may have a header, a byte order
+/// mark, quoted fields and further columns.
 ///
 /// ```
 /// use modelgate::verdict::read_labels;
@@ -205,41 +246,37 @@ pub fn read_labels(mut csv: impl BufRead) -> io::Result<LabelFile> {
     let mut number = 0;
     while read_line(&mut csv, &mut bytes)? {
         number += 1;
-        let line = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes).trim_ascii();
+        let line = trimmed(&bytes);
         if line.is_empty() {
             continue;
         }
-        let mut wrong = |problem: String| {
-            file.malformed += 1;
-            if file.problems.len() < NAMED {
-                file.problems.push(LineProblem { line: number, problem });
-            }
-        };
-        let Ok(text) = std::str::from_utf8(line) else {
-            wrong("not UTF-8".to_owned());
-            continue;
-        };
-        let fields = fields(text);
-        let (Some(id), Some(label)) = (fields.first(), fields.get(1)) else {
-            wrong("found one column, expected `prediction_id,label`".to_owned());
-            continue;
-        };
-        match id.trim().parse::<PredictionId>() {
-            Ok(_) if label.trim().is_empty() => wrong("found no label".to_owned()),
-            Ok(id) => {
-                let label = RecordedLabel::from(label.as_str());
-                if let std::collections::hash_map::Entry::Vacant(place) = file.labels.entry(id) {
-                    place.insert(label);
-                } else {
-                    file.duplicates += 1;
+        match whole(&bytes).and_then(|()| label_of(line, number == 1)) {
+            Ok(None) => {}
+            Ok(Some((id, label))) => match file.labels.entry(id) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(label);
                 }
-            }
-            // The first line may name the columns.
-            Err(_) if number == 1 && !id.bytes().any(|byte| byte.is_ascii_digit()) => {}
-            Err(error) => wrong(error.to_string()),
+                Entry::Occupied(_) => file.duplicates += 1,
+            },
+            Err(problem) => file.note_problem(number, problem),
         }
     }
     Ok(file)
+}
+
+/// The id and the label of a line; `None` for a first line that names the columns.
+fn label_of(line: &[u8], is_first: bool) -> Result<Option<(PredictionId, RecordedLabel)>, String> {
+    let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
+    let fields = fields(text);
+    let (Some(id), Some(label)) = (fields.first(), fields.get(1)) else {
+        return Err("found one column, expected `prediction_id,label`".to_owned());
+    };
+    match id.trim().parse::<PredictionId>() {
+        Ok(_) if label.trim().is_empty() => Err("found no label".to_owned()),
+        Ok(id) => Ok(Some((id, RecordedLabel::from(label.as_str())))),
+        Err(_) if is_first && !id.bytes().any(|byte| byte.is_ascii_digit()) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The fields of a line of CSV: quoted ones may hold commas, and `""` for a quote.

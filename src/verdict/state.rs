@@ -27,15 +27,15 @@ use super::{
 use crate::{
     compare::{Comparison, Run, key::KeyHash},
     contain::contained,
-    model::ModelErrorKind,
+    model::ErrorKind,
     prediction_id::PredictionId,
 };
 
-/// More slices are not told apart.
+/// Slices beyond this many are not counted.
 const MOST_SLICES: usize = 100;
-/// More pairs of classes are counted together.
+/// Pairs of classes beyond this many are counted together.
 const MOST_CLASS_PAIRS: usize = 4_096;
-/// A user is watched once a day after promotion.
+/// How often a user feeds the guard after promotion, in milliseconds.
 const DAY: u64 = 86_400_000;
 
 pub(super) struct VerdictState<P, L> {
@@ -121,7 +121,7 @@ impl<P, L> VerdictState<P, L> {
         }
     }
 
-    /// Begins anew.
+    /// Forgets all that was counted.
     pub(super) fn reset(&mut self, plan: &VerdictPlan<P, L>) {
         let (open, patience) = self.open;
         *self = VerdictState::new(plan, self.classes.take(), open, patience);
@@ -135,7 +135,7 @@ impl<P, L> VerdictState<P, L> {
         }
     }
 
-    /// Where the stages began on the line of the metric at this place.
+    /// Where the stages began on the timeline of the metric at this index.
     pub(super) fn stage_marks(&self, place: usize) -> Vec<StageMark> {
         let marks = self.stages.iter().map(|(stage, share, observed)| StageMark {
             stage: *stage,
@@ -145,7 +145,7 @@ impl<P, L> VerdictState<P, L> {
         marks.collect()
     }
 
-    /// Takes a comparison in.
+    /// Scores or counts a comparison.
     pub(super) fn record(
         &mut self,
         plan: &VerdictPlan<P, L>,
@@ -160,7 +160,8 @@ impl<P, L> VerdictState<P, L> {
         }
     }
 
-    /// Whether this is the user's first pair; counts it if not. Knows nothing of the outcome.
+    /// Whether this is the user's first pair; counts it if not. Decided without the outcome, so that it
+    /// selects none.
     fn is_first(
         &mut self,
         plan: &VerdictPlan<P, L>,
@@ -173,7 +174,7 @@ impl<P, L> VerdictState<P, L> {
             Unit::Key => 0,
             Unit::KeyPer(window) => 1 + millis(time) / window.max(1),
             Unit::Request => {
-                // A line that is read twice is still one request.
+                // A request recorded twice is still one.
                 let known = self.waiting.as_ref().is_some_and(|waiting| waiting.knows(id));
                 self.pairs.repeated += u64::from(known);
                 return !known;
@@ -229,7 +230,7 @@ impl<P, L> VerdictState<P, L> {
         *count = count.saturating_add(runs);
     }
 
-    /// Counts in a metric, and notes the point on its line.
+    /// Counts in a metric, and adds the point to its timeline.
     fn count(&mut self, place: usize, change: impl FnOnce(&mut Counts)) {
         if let (Some(counts), Some(line)) =
             (self.counts.get_mut(place), self.timelines.get_mut(place))
@@ -284,7 +285,7 @@ impl<P, L> VerdictState<P, L> {
         }
     }
 
-    /// Whether nothing at all has been counted.
+    /// Pairs scored so far.
     pub(super) fn pairs_scored(&self) -> u64 {
         self.pairs.scored
     }
@@ -325,19 +326,20 @@ impl<P, L> Observer<P, L> {
 }
 
 pub(super) fn refused<P>(run: &Run<P>) -> bool {
-    run.outcome.as_ref().is_err_and(|error| error.kind() == ModelErrorKind::InvalidInput)
+    run.outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidInput)
 }
 
 pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// To the millisecond, as JSONL records carry it; a time before 1970 is 1970.
+/// To the millisecond, as JSONL records carry it, so that a replay scores alike; a time before 1970 is
+/// 1970.
 pub(super) fn since_epoch(time: SystemTime) -> Duration {
     Duration::from_millis(millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
 }
 
-/// As JSONL records carry it, so that a replay scores alike.
+/// As JSONL records carry it.
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,10 @@
 //! The numbers behind a verdict: pure functions, without clock, file or thread.
 //!
 //! Evidence is an **e-value**: a number whose expectation is at most 1 when there is nothing to be
-//! found. A sequence of them exceeds `1/α` *ever* with a probability of at most `α` (Ville's
-//! inequality), which is why one may look after every request and stop when one likes. All of it
-//! is kept as a logarithm, `ln E`, so that nothing overflows.
+//! found. As observations come, the probability that it *ever* reaches `1/α` is then at most `α`
+//! (Ville's inequality; Ville, "Étude critique de la notion de collectif", 1939), which is why one may
+//! look after every request and stop when one likes. All evidence is kept as a logarithm, `ln E`, so
+//! that nothing overflows.
 //!
 //! | module | question | decides |
 //! |---|---|---|
@@ -15,7 +16,7 @@
 //! | [`drift`], [`agreement`] | has it moved, how alike are they? | no: shown |
 //! | [`e_bh`] | which of many slices? | no: shown |
 //! | [`mcnemar`] | the uniform mixture and the exact test | no: checks [`grid`] |
-//! | [`budget`], [`rounding`] | how error is shared out, how values are binned | |
+//! | [`budget`], [`rounding`] | how error is divided, how values are binned | |
 
 pub mod agreement;
 pub mod asymptotic;

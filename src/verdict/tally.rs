@@ -15,15 +15,15 @@ use crate::mismatch::Mismatch;
 
 /// All that a verdict has counted: whole numbers, and nothing else.
 ///
-/// Adding tallies is exact, and gives the same in any order: keep the newest tally of each process
-/// (by process and boot, replacing the one before), and add up what is kept. Then duplicates,
-/// late arrivals and restarts change nothing. Evidence is computed from the sum.
+/// Adding tallies is exact, and gives the same in any order: keep the newest tally of each process (a
+/// restarted one counts as another), and add these up. Then duplicates, late arrivals and restarts
+/// change nothing. Evidence is computed from the sum.
 ///
 /// Serializes as JSON for storing and sending.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tally {
-    /// [`VerdictConfig::hash`](super::VerdictConfig::hash) of the question these sums answer.
+    /// [`Config::hash`](super::Config::hash) of the question these sums answer.
     pub config_hash: String,
     /// The attempt, from 0.
     pub attempt: u32,
@@ -51,11 +51,11 @@ pub struct Tally {
 pub struct PairCounts {
     /// Scored.
     pub scored: u64,
-    /// Of a user who had been scored already.
+    /// Left out, as their user had been scored already.
     pub repeated: u64,
     /// Without a key, where the unit is the user.
     pub unkeyed: u64,
-    /// Both versions refused the input: the caller's mistake, no pair.
+    /// Both versions refused the input: the caller's mistake, and no pair.
     pub both_refused: u64,
     /// Only the candidate refused the input: scored as its failure.
     pub candidate_refused: u64,
@@ -63,8 +63,8 @@ pub struct PairCounts {
     pub champion_refused: u64,
     /// Of other versions than the two judged.
     pub other_versions: u64,
-    /// Runs that were dropped, by cause. `deadline` and `panic` are scored as failures; any other
-    /// is missing.
+    /// Runs that came to no comparison, by cause. `deadline` and `panic` are scored as failures; any
+    /// other is a missing pair.
     pub dropped: BTreeMap<String, u64>,
 }
 
@@ -96,11 +96,11 @@ pub struct LabelCounts {
     pub expired: u64,
     /// A second label for the same pair.
     pub duplicate: u64,
-    /// For a pair that was dropped as a repeat.
+    /// For a pair left out as a repeat.
     pub repeated: u64,
-    /// For an id that was never seen, or is forgotten.
+    /// For an id that was never seen or has been forgotten.
     pub unknown: u64,
-    /// Pairs whose class or loss could not be told, so that the label scored nothing.
+    /// Pairs whose class or loss is not known, so that the label scored nothing.
     pub not_scored: u64,
     /// By the class that a version predicted: `candidate` or `champion`, then the class.
     pub by_class: BTreeMap<String, BTreeMap<String, ClassCoverage>>,
@@ -131,7 +131,7 @@ impl LabelCounts {
 pub struct AgreementCounts {
     /// The champion's class, then the candidate's, and how often they met.
     pub classes: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Pairs of classes beyond those that are kept.
+    /// Answers whose pair of classes has no cell of its own: the table holds 4,096.
     pub other_classes: u64,
     /// With labels: both right.
     pub both_right: u64,
@@ -167,7 +167,8 @@ impl TimeCounts {
         if micros < 2 {
             return 0;
         }
-        // The doubling, and of it the quarter, by comparing with 2^(1/4), 2^(2/4) and 2^(3/4).
+        // By comparison with 2^(1/4), 2^(2/4) and 2^(3/4): the same bin on every platform, where a
+        // logarithm's last bit differs.
         let doubling = micros.ilog2();
         let within = micros as f64 / f64::from(doubling).exp2();
         let quarter = usize::from(within >= 1.189_207_115_002_721)
@@ -177,7 +178,7 @@ impl TimeCounts {
     }
 }
 
-/// Two tallies answer different questions, or were made in another way: they cannot be added.
+/// Two tallies cannot be added: they answer different questions, or their parts do not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TallyMismatch(Mismatch);
 
@@ -210,7 +211,7 @@ impl Tally {
         Tally { config_hash: config_hash.into(), attempt, ..Tally::default() }
     }
 
-    /// Adds another tally to this one. Sums that do not fit 64 bits stay at the largest number.
+    /// Adds another tally to this one. Sums beyond 64 bits stay at the largest number.
     ///
     /// # Errors
     ///
@@ -224,26 +225,12 @@ impl Tally {
             return Err(TallyMismatch::new("attempt", other.attempt, self.attempt));
         }
         let mut sum = self.clone();
-        merge_counts(&mut sum.metrics, &other.metrics)?;
-        for (slice, metrics) in &other.slices {
-            merge_counts(sum.slices.entry(slice.clone()).or_default(), metrics)?;
-        }
-        for (stage, counts) in &other.live {
-            match sum.live.get_mut(stage) {
-                Some(known) => known.merge(counts)?,
-                None => {
-                    sum.live.insert(*stage, counts.clone());
-                }
-            }
-        }
-        for (name, counts) in &other.drift {
-            match sum.drift.get_mut(name) {
-                Some(known) => known.merge(counts)?,
-                None => {
-                    sum.drift.insert(name.clone(), counts.clone());
-                }
-            }
-        }
+        add_each(&mut sum.metrics, &other.metrics, Counts::merge)?;
+        add_each(&mut sum.slices, &other.slices, |mine, theirs| {
+            add_each(mine, theirs, Counts::merge)
+        })?;
+        add_each(&mut sum.live, &other.live, StageCounts::merge)?;
+        add_each(&mut sum.drift, &other.drift, DriftCounts::merge)?;
         sum.pairs.merge(&other.pairs);
         sum.labels.merge(&other.labels);
         sum.agreement.merge(&other.agreement)?;
@@ -323,13 +310,15 @@ impl AgreementCounts {
     }
 }
 
-fn merge_counts(
-    mine: &mut BTreeMap<String, Counts>,
-    theirs: &BTreeMap<String, Counts>,
+/// Adds the sums of each name; those of a new name are taken over.
+fn add_each<K: Ord + Clone, T: Clone>(
+    mine: &mut BTreeMap<K, T>,
+    theirs: &BTreeMap<K, T>,
+    merge: impl Fn(&mut T, &T) -> Result<(), TallyMismatch>,
 ) -> Result<(), TallyMismatch> {
     for (name, counts) in theirs {
         match mine.get_mut(name) {
-            Some(known) => known.merge(counts)?,
+            Some(known) => merge(known, counts)?,
             None => {
                 mine.insert(name.clone(), counts.clone());
             }

@@ -7,7 +7,7 @@ use super::Counts;
 /// More points than this are thinned to half.
 const MOST: usize = 200;
 
-/// The sums at every so many observations.
+/// The sums after each `stride` observations.
 pub(super) struct Timeline {
     stride: u64,
     points: Vec<Counts>,
@@ -25,7 +25,7 @@ impl Timeline {
             return;
         }
         if self.points.len() >= MOST {
-            // Every second point, those at multiples of twice the stride, stays.
+            // Every second point stays: those at multiples of twice the stride.
             let mut place = 0_usize;
             self.points.retain(|_| {
                 place += 1;

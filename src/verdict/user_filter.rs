@@ -1,4 +1,5 @@
-//! Which users have been scored: a Bloom filter.
+//! Which users have been scored: a blocked Bloom filter (Putze, Sanders and Singler, "Cache-, hash-,
+//! and space-efficient Bloom filters", ACM Journal of Experimental Algorithmics 2009).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,20 +10,21 @@ use super::{TallyMismatch, stats::rounding::splitmix64};
 /// A block is one cache line.
 const WORDS: usize = 8;
 const BITS_OF_A_BLOCK: u64 = 512;
-/// Bits for each user expected: with seven of them set in one block, one user in some 300 is taken
-/// for another at the end. Such a user's pair is dropped, whatever its outcome: harmless.
+/// Bits for each expected user. With seven of them set in one block, about one user in 300 is taken for
+/// another once all have come. That user's pair is left out, whatever its outcome, which biases
+/// nothing.
 const BITS_A_USER: u64 = 16;
 const HASHES: u32 = 7;
 
-/// Of so many of the last looks it is known whether they found somebody new: of at least half as
-/// many.
+/// The share of new users is that of the last lookups: of at most this many, and at least half.
 const REMEMBERED: u64 = 2_000;
 
-/// Users, as bits. Two bytes a user expected; a union of filters is an OR.
+/// A set of users. It takes two to four bytes for each expected user, since the number of blocks is a
+/// power of two; the union of two filters is their bitwise OR.
 pub(super) struct UserFilter {
     blocks: Box<[[AtomicU64; WORDS]]>,
-    /// Of the last looks: how many there were, and how many found somebody new. Two threads at
-    /// once may count one too few, which moves an estimate and nothing else.
+    /// The last lookups: how many there were, and how many found a new user. Two threads at once may
+    /// count one too few, which only an estimate depends on.
     looks: [AtomicU64; 2],
 }
 
@@ -40,7 +42,7 @@ impl UserFilter {
         self.blocks.len() * WORDS * 8
     }
 
-    /// The block and the bits in it: of a hash that is uniform.
+    /// The block of a uniform hash, and the bits in it.
     fn place(&self, (high, low): (u64, u64)) -> (Option<&[AtomicU64; WORDS]>, [u64; WORDS]) {
         let mut masks = [0; WORDS];
         for hash in 0..HASHES {
@@ -69,9 +71,9 @@ impl UserFilter {
         self.blocks.get(block)
     }
 
-    /// Answers whether it was new.
+    /// Adds a user; returns whether they were new.
     pub(super) fn insert(&self, hash: (u64, u64)) -> bool {
-        // Most are known, and a line that is only read is not fought over.
+        // Most users are known, and threads that only read a cache line do not contend for it.
         if self.contains(hash) {
             return false;
         }
@@ -93,7 +95,8 @@ impl UserFilter {
         new
     }
 
-    /// Whether the user is new. One who is not has been looked at thereby: nobody will insert them.
+    /// Whether the user is new. For one who is not this counts as the lookup, since no insertion
+    /// follows.
     pub(super) fn wants(&self, hash: (u64, u64)) -> bool {
         let known = self.contains(hash);
         if known {
@@ -112,7 +115,7 @@ impl UserFilter {
         }
     }
 
-    /// The share of the last looks that found somebody new; `None` after too few.
+    /// The share of the last lookups that found a new user; `None` after too few.
     pub(super) fn unseen_share(&self) -> Option<f64> {
         let [looks, found] = self.looks.each_ref().map(|count| count.load(Ordering::Relaxed));
         (looks >= REMEMBERED / 2).then(|| found as f64 / looks as f64)
@@ -143,8 +146,8 @@ impl UserFilter {
     }
 }
 
-/// A user's hash, in a window. Mixed once more: a file of records may hold hashes made by somebody
-/// else, numbered from 1 for all we know, and the filter needs every bit to be worth a coin.
+/// A user's hash in a window. Mixed once more, since the filter needs uniform bits, and a file of
+/// records may hold hashes that somebody numbered from 1.
 pub(super) fn of_key(key: &KeyHash, window: u64) -> (u64, u64) {
     let number = u128::from_be_bytes(*key.as_bytes());
     let salt = if window == 0 { 0 } else { splitmix64(window) };

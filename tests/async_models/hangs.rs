@@ -12,7 +12,7 @@ use futures::{executor::block_on, future::join_all};
 use modelgate::testing::TestFlags;
 use modelgate::{
     AsyncModelRouter, Context, FallbackCause, ModelRouter, RouterBuilder,
-    model::ModelErrorKind,
+    model::ErrorKind,
     model_fn,
     router::{
         BreakerPolicy,
@@ -85,7 +85,7 @@ fn a_version_that_hangs_never_takes_the_fallback_with_it_however_often_it_is_pro
     let mut refused = 0;
     for (version, cause) in (0..20).flat_map(|_| ask_at_once(&router)) {
         assert_eq!(version, "v1");
-        refused += usize::from(cause == Some(FallbackCause::Failed(ModelErrorKind::Overloaded)));
+        refused += usize::from(cause == Some(FallbackCause::Failed(ErrorKind::Overloaded)));
     }
     // What it may hold is bounded; beyond that it is not even asked.
     assert!(gate.arrived() <= AT_ONCE + WRITTEN_OFF, "{}", gate.arrived());
@@ -101,7 +101,7 @@ fn a_version_whose_hung_calls_come_back_is_asked_again() {
     let gate = Gate::new();
     let _open = OpensAtTheEnd(gate.clone());
     let router = asked_at_once(&gate);
-    let overloaded = Some(FallbackCause::Failed(ModelErrorKind::Overloaded));
+    let overloaded = Some(FallbackCause::Failed(ErrorKind::Overloaded));
     until("v2 is refused", || ask_at_once(&router).iter().any(|(_, cause)| *cause == overloaded));
     gate.open();
     until("v2 answers", || block_on(ask(&router)).0 == "v2");
@@ -166,7 +166,7 @@ fn a_version_without_room_leaves_the_request_to_the_fallback() {
     gate.wait_for(1);
     let mut waiting = Box::pin(ask(&router));
     assert!(poll_once(&mut waiting).is_pending());
-    let overloaded = Some(FallbackCause::Failed(ModelErrorKind::Overloaded));
+    let overloaded = Some(FallbackCause::Failed(ErrorKind::Overloaded));
     assert_eq!(block_on(ask(&router)), ("v1".to_owned(), overloaded));
     gate.open();
     assert_eq!((block_on(running).0, block_on(waiting).0), ("v2".to_owned(), "v2".to_owned()));

@@ -17,7 +17,7 @@ use modelgate::{
     AsyncModel, AsyncModelRouter, BuildError, Context, FallbackCause, ModelError, ModelRouter,
     RouterBuilder, Shadow, async_model_fn,
     compare::{Tolerance, sink::MemorySink},
-    model::{Acceptance, LazyModel, ModelErrorKind, ModelFuture},
+    model::{Acceptance, ErrorKind, LazyModel, PredictFuture},
     model_fn,
     router::BreakerPolicy,
     shadow::{Budget, DropCause},
@@ -53,7 +53,7 @@ fn ask(
     }
 }
 
-fn fell_back(kind: ModelErrorKind) -> (String, f64, Option<FallbackCause>) {
+fn fell_back(kind: ErrorKind) -> (String, f64, Option<FallbackCause>) {
     ("v1".to_owned(), 1.5, Some(FallbackCause::Failed(kind)))
 }
 
@@ -112,10 +112,10 @@ fn it_answers_on_every_executor() {
 fn a_version_that_misbehaves_is_replaced_in_the_same_request() {
     quiet_panics();
     let moods = [
-        (Mood::Errors, ModelErrorKind::Failed),
-        (Mood::Panics, ModelErrorKind::Panicked),
-        (Mood::AnswersNaN, ModelErrorKind::NonFinite),
-        (Mood::RefusesInput, ModelErrorKind::InvalidInput),
+        (Mood::Errors, ErrorKind::Failed),
+        (Mood::Panics, ErrorKind::Panicked),
+        (Mood::AnswersNaN, ErrorKind::NonFinite),
+        (Mood::RefusesInput, ErrorKind::InvalidInput),
     ];
     for (mood, kind) in moods {
         let v2 = Puppet::new(2.0);
@@ -130,7 +130,7 @@ fn a_version_that_misbehaves_is_replaced_in_the_same_request() {
     let nasty = builder().model("v2", model_fn(|_: &[f64]| panic_nastily()));
     let router = nasty.compute_threads(1).build_async().unwrap();
     for _ in 0..10 {
-        assert_eq!(block_on(ask(&router)), fell_back(ModelErrorKind::Panicked));
+        assert_eq!(block_on(ask(&router)), fell_back(ErrorKind::Panicked));
     }
 }
 
@@ -138,7 +138,7 @@ fn a_version_that_misbehaves_is_replaced_in_the_same_request() {
 struct Waits(u8);
 
 impl AsyncModel<[f64], f64> for Waits {
-    fn predict<'a>(&'a self, row: &'a [f64]) -> ModelFuture<'a, f64> {
+    fn predict<'a>(&'a self, row: &'a [f64]) -> PredictFuture<'a, f64> {
         assert!(self.0 != 1, "before there is a future");
         Box::pin(async move {
             assert!(self.0 != 2, "before the first await");
@@ -174,8 +174,8 @@ fn an_async_model_answers_and_its_panics_are_its_failures() {
             async move {
                 let expected = match fault {
                     0 => ("v2".to_owned(), 2.5, None),
-                    4 => fell_back(ModelErrorKind::Failed),
-                    _ => fell_back(ModelErrorKind::Panicked),
+                    4 => fell_back(ErrorKind::Failed),
+                    _ => fell_back(ErrorKind::Panicked),
                 };
                 assert_eq!(answer.await, expected, "fault {fault}");
             }
@@ -207,7 +207,7 @@ fn a_future_that_panics_when_it_is_given_up_takes_nobody_with_it() {
         .deadline(Duration::from_secs(1))
         .build_async()
         .unwrap();
-    assert_eq!(block_on(ask(&router)), fell_back(ModelErrorKind::Deadline));
+    assert_eq!(block_on(ask(&router)), fell_back(ErrorKind::Deadline));
     // By a caller who has gone, too.
     drop(router.predict(&Context::new("user-1"), vec![0.5]));
 }
@@ -262,7 +262,7 @@ fn a_version_that_is_late_is_replaced_after_the_deadline() {
         .deadline(Duration::from_millis(20))
         .build_async()
         .unwrap();
-    assert_eq!(block_on(ask(&router)), fell_back(ModelErrorKind::Deadline));
+    assert_eq!(block_on(ask(&router)), fell_back(ErrorKind::Deadline));
     gate.open();
     let deadlines = router.stats().versions.iter().map(|version| version.deadlines).sum::<u64>();
     assert_eq!(deadlines, 1);
@@ -278,7 +278,7 @@ fn an_async_version_that_never_answers_is_given_up_after_the_deadline() {
         }
     }
     impl AsyncModel<[f64], f64> for Never {
-        fn predict<'a>(&'a self, _: &'a [f64]) -> ModelFuture<'a, f64> {
+        fn predict<'a>(&'a self, _: &'a [f64]) -> PredictFuture<'a, f64> {
             let given_up = GivenUp(Arc::clone(&self.0));
             Box::pin(async move {
                 let _given_up = given_up;
@@ -300,7 +300,7 @@ fn an_async_version_that_never_answers_is_given_up_after_the_deadline() {
     let theirs = Arc::clone(&shared);
     on_every_executor(move || {
         let answer = ask(&theirs);
-        async move { assert_eq!(answer.await, fell_back(ModelErrorKind::Deadline)) }
+        async move { assert_eq!(answer.await, fell_back(ErrorKind::Deadline)) }
     });
     assert!(given_up.load(Ordering::SeqCst));
 }
@@ -327,7 +327,7 @@ fn a_version_that_hangs_cannot_take_every_thread_from_the_others() {
         .unwrap();
     for hung in 1..=3 {
         // v2 hangs on the only thread it has, and v1 has its own.
-        assert_eq!(block_on(ask(&router)), fell_back(ModelErrorKind::Deadline));
+        assert_eq!(block_on(ask(&router)), fell_back(ErrorKind::Deadline));
         assert_eq!((gate.arrived(), v1.calls()), (hung, hung as u64));
     }
     gate.open();
@@ -353,7 +353,7 @@ fn when_both_are_late_the_error_says_so() {
         .unwrap();
     let error = block_on(router.predict(&Context::new("user-1"), vec![])).unwrap_err();
     assert!(error.is_deadline(), "{error:?}");
-    assert_eq!(error.first_error().unwrap().kind(), ModelErrorKind::Deadline);
+    assert_eq!(error.first_error().unwrap().kind(), ErrorKind::Deadline);
 }
 
 /// A router whose only version has one compute thread, kept busy at the gate by the returned

@@ -16,7 +16,7 @@ use futures::executor::block_on;
 use modelgate::{
     AsyncModel, AsyncModelRouter, Context, ModelError, ModelRouter, RouterBuilder, Shadow,
     async_model_fn,
-    model::ModelFuture,
+    model::PredictFuture,
     model_fn,
     shadow::{Budget, DropCause, is_shadow},
     verdict::{Counts, Metric, Verdict},
@@ -77,7 +77,7 @@ impl Looks {
 }
 
 impl AsyncModel<[f64], f64> for Looks {
-    fn predict<'a>(&'a self, _: &'a [f64]) -> ModelFuture<'a, f64> {
+    fn predict<'a>(&'a self, _: &'a [f64]) -> PredictFuture<'a, f64> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.look();
         let mut polls = 0;
@@ -219,13 +219,13 @@ mod with_tokio {
     struct LoadsAsleep(AtomicBool);
 
     impl AsyncModel<[f64], f64> for LoadsAsleep {
-        fn predict<'a>(&'a self, _: &'a [f64]) -> ModelFuture<'a, f64> {
+        fn predict<'a>(&'a self, _: &'a [f64]) -> PredictFuture<'a, f64> {
             Box::pin(async { Ok(2.0) })
         }
         fn is_loaded(&self) -> bool {
             self.0.load(Ordering::SeqCst)
         }
-        fn load(&self) -> ModelFuture<'_, ()> {
+        fn load(&self) -> PredictFuture<'_, ()> {
             Box::pin(async {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 self.0.store(true, Ordering::SeqCst);

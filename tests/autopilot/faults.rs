@@ -100,6 +100,7 @@ fn a_store_that_goes_away_takes_the_share_with_it_in_time_and_gives_it_back() {
         all_answered_by(&router, "v1");
         let status = autopilot.status();
         assert!(status.share_because.contains("the state is lost"), "{mood:?}: {status:?}");
+        assert!(status.headline.contains("the store has not answered"), "{mood:?}: {status}");
         assert_eq!(
             status.agreed_share, 50.0,
             "{mood:?}: what the fleet agreed on is another thing"

@@ -10,6 +10,8 @@ mod support;
 mod clamp;
 mod draw;
 mod faults;
+mod operate;
 mod rollout;
+mod scripted;
 mod store;
 mod writers;

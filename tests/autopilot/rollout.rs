@@ -14,7 +14,7 @@ use modelgate::{
     Context, ModelError, ModelRouter, Shadow,
     autopilot::{
         Autopilot, Phase, Stage,
-        store::{Expect, MemoryStore, StateStore, StoreError, Tag},
+        store::{self, Expect, MemoryStore, StateStore, Tag},
         verify_history,
     },
     clock::ManualClock,
@@ -35,19 +35,19 @@ struct Counted {
 }
 
 impl StateStore for Counted {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, store::Error> {
         if name.ends_with("state.json") {
             self.looks.fetch_add(1, Ordering::SeqCst);
         }
         self.store.load(name)
     }
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, store::Error> {
         self.store.store(name, bytes, expect)
     }
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, store::Error> {
         self.store.list(prefix)
     }
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), store::Error> {
         self.store.remove(name)
     }
 }

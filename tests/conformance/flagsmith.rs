@@ -5,7 +5,7 @@ use std::{fs, hint::black_box, path::Path};
 use modelgate::{
     FlagSet, OwnedContext,
     clock::SystemClock,
-    flag::{FlagProblem, ProblemSeverity},
+    flag::{Problem, ProblemSeverity},
     flagsmith::{FeatureResult, Flagsmith, Generation},
     value::Value,
 };
@@ -51,7 +51,7 @@ pub fn answer(suite: &Path, case: &Json) -> Verdict {
     Verdict::Passed
 }
 
-fn is_warning(problem: &FlagProblem) -> bool {
+fn is_warning(problem: &Problem) -> bool {
     problem.severity == ProblemSeverity::Warning
 }
 

@@ -114,6 +114,35 @@ fn what_makes_no_sense_is_remarked_upon_and_answers_malformed_flag_when_it_is_re
 }
 
 #[test]
+fn an_empty_bucket_by_is_as_good_as_none() {
+    let of = |bucket_by: Option<&str>| {
+        let mut rollout = json!({"variations": [{"variation": 0, "weight": 50_000},
+            {"variation": 1, "weight": 50_000}]});
+        let mut rule = json!({"weight": 50_000, "clauses": []});
+        if let Some(by) = bucket_by {
+            (rollout["bucketBy"], rule["bucketBy"]) = (json!(by), json!(by));
+        }
+        let split = json!({"on": true, "salt": "s", "variations": ["a", "b"],
+            "fallthrough": {"rollout": rollout}});
+        compile(json!({
+            "flags": {"split": split, "segment": segment_flag(json!(["half"]))},
+            "segments": {"half": {"salt": "s", "rules": [rule]}},
+        }))
+    };
+    let (empty, none, other) = (of(Some("")), of(None), of(Some("group")));
+    assert!(empty.problems().is_empty(), "{:?}", empty.problems());
+    let mut moved = 0;
+    for user in 0..200 {
+        let user = OwnedContext::new(format!("user-{user}")).with("group", "all");
+        for key in ["split", "segment"] {
+            assert_eq!(value(&empty, key, &user), value(&none, key, &user), "{key}");
+            moved += usize::from(value(&other, key, &user) != value(&none, key, &user));
+        }
+    }
+    assert!(moved > 0, "another attribute places users elsewhere");
+}
+
+#[test]
 fn a_changed_segment_acts_without_its_users_being_compiled_again() {
     let launchdarkly = LaunchDarkly::new();
     let first = compile(json!({

@@ -128,6 +128,12 @@ fn dates_are_texts_or_milliseconds() {
             (json!(noon), json!(["x", "2020-01-01T11:59:59Z"]), true),
             // A leap second is no date to the vendor's Go and Python SDKs.
             (json!(noon), json!(["x", "2020-01-01T11:59:60Z"]), false),
+            (json!("2020-01-01T11:59:60Z"), json!(["2020-01-01T11:59:59Z"]), false),
+            // Neither is one whose offset has no colon, or is no time.
+            (json!(noon), json!(["2020-01-01T11:59:59+00:00"]), true),
+            (json!(noon), json!(["2020-01-01T11:59:59+0000"]), false),
+            (json!("2020-01-01T12:00:00+0000"), json!(["2020-01-01T11:59:59Z"]), false),
+            (json!(noon), json!(["2020-01-01T11:59:59+24:00"]), false),
             (json!(true), json!([0]), false),
         ],
     );

@@ -3,7 +3,7 @@ use std::{error::Error, path::PathBuf};
 
 use modelgate::{
     Model,
-    model::{Label, ModelErrorKind},
+    model::{ErrorKind, Label},
     onnx::{self, AxisSize, BatchAxis, LoadError, NonFiniteInput},
     tensor::{Dtype, Tensor, Tensors},
 };
@@ -267,7 +267,7 @@ fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
     let model = onnx::Classifier::from_bytes(&digits()).unwrap();
     let good = [1.0_f32; 64];
     let error = model.predict(&good[..63]).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::InvalidInput);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(error.to_string(), "features: found 63 values, expected 64 values");
     let mut bad = good;
     bad[3] = f32::NAN;

@@ -11,7 +11,7 @@ use modelgate::{
     Features, Model, ModelError,
     features::FeatureValue,
     onnx::{AxisSize, Classifier, ColumnClassifier, Graph, Loader, NonFiniteInput, TextClassifier},
-    tensor::{Dtype, F16, Tensor, TensorData, Tensors},
+    tensor::{Data, Dtype, F16, Tensor, Tensors},
 };
 
 #[path = "../../fuzz/src/damage.rs"]
@@ -138,7 +138,7 @@ fn tensors(model: &Graph) {
     }
     let mut odd = Tensors::new();
     for input in model.inputs() {
-        let data = TensorData::F64(vec![f64::NAN; 6]);
+        let data = Data::F64(vec![f64::NAN; 6]);
         odd.insert(&*input.name, Tensor::new([1, 2, 3, 1, 1], data).unwrap());
     }
     let _ = model.predict(&odd);
@@ -147,7 +147,7 @@ fn tensors(model: &Graph) {
     }
 }
 
-fn ones(dtype: Option<Dtype>, count: usize) -> TensorData {
+fn ones(dtype: Option<Dtype>, count: usize) -> Data {
     match dtype {
         Some(Dtype::F64) => vec![1.0_f64; count].into(),
         Some(Dtype::F16) => vec![F16::from_f32(1.0); count].into(),

@@ -3,7 +3,7 @@
 use modelgate::{
     Model,
     onnx::{Classifier, Graph, LoadError},
-    tensor::{Tensor, TensorData, Tensors},
+    tensor::{Data, Tensor, Tensors},
 };
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
@@ -190,8 +190,8 @@ fn choices_within_choices_are_loaded() {
     let model = Graph::builder().graph_from_bytes(&bytes).unwrap();
     for (row, expected) in [([1.0, 2.0], [1.0, 2.0]), ([-1.0, -2.0], [1.0, 2.0])] {
         let mut inputs = Tensors::new();
-        inputs.insert("x", Tensor::new([1, 2], TensorData::F32(row.to_vec())).unwrap());
+        inputs.insert("x", Tensor::new([1, 2], Data::F32(row.to_vec())).unwrap());
         let answer = model.predict(&inputs).unwrap();
-        assert_eq!(answer.get("y").unwrap().data(), &TensorData::F32(expected.to_vec()));
+        assert_eq!(answer.get("y").unwrap().data(), &Data::F32(expected.to_vec()));
     }
 }

@@ -3,7 +3,7 @@
 use modelgate::{
     Model, ModelError,
     onnx::{self, LoadError, NonFiniteInput},
-    tensor::{Dtype, Tensor, TensorData, Tensors},
+    tensor::{Data, Dtype, Tensor, Tensors},
 };
 use prost::Message;
 use tract_onnx::pb::{
@@ -168,7 +168,7 @@ fn type_of(tensor: &Tensor) -> TypeProto {
 }
 
 /// Rows of this many values.
-pub fn rows(width: usize, values: impl Into<TensorData>) -> Tensor {
+pub fn rows(width: usize, values: impl Into<Data>) -> Tensor {
     let values = values.into();
     Tensor::new([values.len() / width, width], values).unwrap()
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
-use modelgate::tensor::{Tensor, TensorData};
+use modelgate::tensor::{Data, Tensor};
 use serde::{Deserialize, de::DeserializeOwned};
 use tar::Archive;
 
@@ -94,8 +94,8 @@ impl Answers {
             stored.values.truncate(stored.shape.iter().product());
         }
         let finite = |stored: &Stored| match stored.tensor().data() {
-            TensorData::F32(values) => values.iter().all(|value| value.is_finite()),
-            TensorData::F64(values) => values.iter().all(|value| value.is_finite()),
+            Data::F32(values) => values.iter().all(|value| value.is_finite()),
+            Data::F64(values) => values.iter().all(|value| value.is_finite()),
             _ => true,
         };
         self.inputs.values().all(finite).then_some(self)
@@ -107,7 +107,7 @@ impl Stored {
     pub fn tensor(&self) -> Tensor {
         let ints = || self.values.iter().map(|value| value.as_i64().unwrap());
         let bits = || self.values.iter().map(|value| value.as_u64().unwrap());
-        let data: TensorData = match &*self.r#type {
+        let data: Data = match &*self.r#type {
             "f32" => bits().map(|bits| f32::from_bits(bits as u32)).collect::<Vec<_>>().into(),
             "f64" => bits().map(f64::from_bits).collect::<Vec<_>>().into(),
             "i64" => ints().collect::<Vec<i64>>().into(),

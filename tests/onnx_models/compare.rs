@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, error::Error, fmt::Write};
 use modelgate::{
     Model,
     onnx::{self, NonFiniteInput},
-    tensor::{Tensor, TensorData, Tensors},
+    tensor::{Data, Tensor, Tensors},
 };
 
 use crate::answers::Answers;
@@ -44,12 +44,12 @@ fn differences(
     }
     let near32 = |a: &f32, b: &f32| near((*a).into(), (*b).into(), rounding);
     match (found.data(), expected.data()) {
-        (TensorData::F32(a), TensorData::F32(b)) => Ok(of(a, b, near32)),
-        (TensorData::F64(a), TensorData::F64(b)) => Ok(of(a, b, |a, b| near(*a, *b, rounding))),
-        (TensorData::I64(a), TensorData::I64(b)) => Ok(of(a, b, |a, b| a == b)),
-        (TensorData::I32(a), TensorData::I32(b)) => Ok(of(a, b, |a, b| a == b)),
-        (TensorData::Bool(a), TensorData::Bool(b)) => Ok(of(a, b, |a, b| a == b)),
-        (TensorData::Text(a), TensorData::Text(b)) => Ok(of(a, b, |a, b| a == b)),
+        (Data::F32(a), Data::F32(b)) => Ok(of(a, b, near32)),
+        (Data::F64(a), Data::F64(b)) => Ok(of(a, b, |a, b| near(*a, *b, rounding))),
+        (Data::I64(a), Data::I64(b)) => Ok(of(a, b, |a, b| a == b)),
+        (Data::I32(a), Data::I32(b)) => Ok(of(a, b, |a, b| a == b)),
+        (Data::Bool(a), Data::Bool(b)) => Ok(of(a, b, |a, b| a == b)),
+        (Data::Text(a), Data::Text(b)) => Ok(of(a, b, |a, b| a == b)),
         (a, b) => Err(format!("{} for {}", a.dtype(), b.dtype())),
     }
 }
@@ -87,9 +87,9 @@ fn run(graph: &onnx::Graph, inputs: &Tensors) -> Result<Tensors, String> {
 fn one_row(tensor: &Tensor, row: usize, rows: usize) -> Tensor {
     let width = tensor.data().len() / rows;
     let range = row * width..(row + 1) * width;
-    let data: TensorData = match tensor.data() {
-        TensorData::F32(values) => values[range].to_vec().into(),
-        TensorData::F64(values) => values[range].to_vec().into(),
+    let data: Data = match tensor.data() {
+        Data::F32(values) => values[range].to_vec().into(),
+        Data::F64(values) => values[range].to_vec().into(),
         other => panic!("rows of {}", other.dtype()),
     };
     let mut shape = tensor.shape().to_vec();
@@ -100,13 +100,13 @@ fn one_row(tensor: &Tensor, row: usize, rows: usize) -> Tensor {
 fn together(rows: &[Tensor]) -> Tensor {
     let mut shape = rows[0].shape().to_vec();
     shape[0] = rows.len();
-    let data: TensorData = match rows[0].data() {
-        TensorData::F32(_) => {
+    let data: Data = match rows[0].data() {
+        Data::F32(_) => {
             rows.iter().flat_map(|row| row.as_f32().unwrap()).copied().collect::<Vec<f32>>().into()
         }
-        TensorData::F64(_) => {
+        Data::F64(_) => {
             let all = rows.iter().flat_map(|row| match row.data() {
-                TensorData::F64(values) => &values[..],
+                Data::F64(values) => &values[..],
                 other => panic!("rows of f64 and of {}", other.dtype()),
             });
             all.copied().collect::<Vec<f64>>().into()
@@ -216,8 +216,8 @@ fn classified(
         }
         let found = model.predict(values).map_err(|error| format!("row {row}: {error}"))?;
         let expected = match labels.data() {
-            TensorData::I64(labels) => modelgate::model::Label::Int(labels[row]),
-            TensorData::Text(labels) => modelgate::model::Label::Text(labels[row].clone()),
+            Data::I64(labels) => modelgate::model::Label::Int(labels[row]),
+            Data::Text(labels) => modelgate::model::Label::Text(labels[row].clone()),
             other => return Err(format!("labels of {}", other.dtype())),
         };
         let expected_scores = &scores[row * classes..][..classes];

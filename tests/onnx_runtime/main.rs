@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, thread};
 
 use modelgate::{
     Classification, Model,
-    model::{Acceptance, Label, ModelErrorKind},
+    model::{Acceptance, ErrorKind, Label},
     onnx::{AxisSize, BatchAxis, LoadError, NonFiniteInput},
     tensor::{Dtype, Tensor, Tensors},
 };
@@ -180,9 +180,9 @@ fn a_graph_of_two_inputs_runs_and_checks_each() {
     }
     let missing = Tensors::new().with(&*names[0], tensor(vec![1.0, 2.0]));
     let error = graph.predict(&missing).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::InvalidInput);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     let long = inputs.clone().with(&*names[1], Tensor::new([1, 3], vec![0.0_f32; 3]).unwrap());
-    assert_eq!(graph.predict(&long).unwrap_err().kind(), ModelErrorKind::InvalidInput);
+    assert_eq!(graph.predict(&long).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use modelgate::{
-    Context, ModelError, ModelRouter, Rollout, Shadow, model::ModelErrorKind, model_fn,
-    report::Report, shadow::Budget,
+    Context, ModelError, ModelRouter, Rollout, Shadow, model::ErrorKind, model_fn, report::Report,
+    shadow::Budget,
 };
 
 /// A version that took no more work failed for another reason than one that broke: the page says so.
@@ -16,7 +16,7 @@ fn a_version_that_had_no_room_is_shown_as_overloaded_and_not_as_an_error() {
             "v2",
             model_fn(|features: &[f32]| {
                 Err(match features {
-                    [0.0] => ModelError::of_kind(ModelErrorKind::Overloaded, "the queue is full"),
+                    [0.0] => ModelError::of_kind(ErrorKind::Overloaded, "the queue is full"),
                     _ => ModelError::new("no such table"),
                 })
             }),

@@ -6,11 +6,11 @@ use modelgate::{
     PredictionId,
     compare::{Agreement, Comparison, Run, key::KeyHasher, sink::ComparisonSink},
     report::Report,
-    verdict::{Metric, Verdict, VerdictBuilder},
+    verdict::{self, Metric, Verdict},
 };
 use serde_json::{Value, json};
 
-fn shown(builder: VerdictBuilder<i64>, feed: impl Fn(&Verdict<i64>)) -> Value {
+fn shown(builder: verdict::Builder<i64>, feed: impl Fn(&Verdict<i64>)) -> Value {
     let verdict = builder.against("v1").build().unwrap();
     feed(&verdict);
     let report = Report::builder("digits").verdict(&verdict).build();

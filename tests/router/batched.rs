@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use modelgate::{
     Context, Model, ModelError, ModelRouter, Rollout,
-    model::{Batched, ModelErrorKind},
+    model::{Batched, ErrorKind},
     model_fn,
 };
 
@@ -104,11 +104,11 @@ fn a_panic_fails_only_the_row_that_panics_and_is_counted() {
     let batched = one_at_a_time(&handle.model);
     let answers = together(&handle, &batched, &[1.0, 13.0, 3.0]);
     assert_eq!(*answers[0].as_ref().unwrap(), 2.0);
-    assert_eq!(answers[1].as_ref().unwrap_err().kind(), ModelErrorKind::Panicked);
+    assert_eq!(answers[1].as_ref().unwrap_err().kind(), ErrorKind::Panicked);
     assert_eq!(*answers[2].as_ref().unwrap(), 6.0);
     assert_eq!(batched.stats().split, 1);
     // A panic alone is an error as well, and leaves nothing running.
-    assert_eq!(batched.predict(&[13.0]).unwrap_err().kind(), ModelErrorKind::Panicked);
+    assert_eq!(batched.predict(&[13.0]).unwrap_err().kind(), ErrorKind::Panicked);
     assert_eq!(batched.predict(&[1.0]).unwrap(), 2.0);
 }
 
@@ -134,7 +134,7 @@ fn a_full_queue_refuses_at_once_and_says_so() {
         let refused = batched.predict(&[2.0]).unwrap_err();
         // Before anything is asserted: nobody is left waiting.
         handle.go.send(()).unwrap();
-        assert_eq!(refused.kind(), ModelErrorKind::Overloaded);
+        assert_eq!(refused.kind(), ErrorKind::Overloaded);
         assert_eq!(refused.to_string(), "too many requests: 1 rows already wait for a batch");
         assert_eq!(waits.join().unwrap().unwrap(), 2.0);
         held.join().unwrap().unwrap();

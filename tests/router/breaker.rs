@@ -13,7 +13,7 @@ use std::{
 use modelgate::{
     Context, FallbackCause, ModelError, ModelRouter, Rollout,
     clock::{Clock, ManualClock},
-    model::ModelErrorKind,
+    model::ErrorKind,
     model_fn,
     router::{BreakerPolicy, stats::VersionState},
 };
@@ -24,7 +24,7 @@ type Router = ModelRouter<[f32], f32>;
 fn moody(features: &[f32]) -> Result<f32, ModelError> {
     match features.first() {
         Some(number) if number.is_nan() => {
-            Err(ModelError::of_kind(ModelErrorKind::InvalidInput, "not a number"))
+            Err(ModelError::of_kind(ErrorKind::InvalidInput, "not a number"))
         }
         Some(number) if *number < 0.0 => Err(ModelError::new("negative")),
         _ => Ok(2.0),

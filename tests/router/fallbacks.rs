@@ -12,7 +12,7 @@ use modelgate::{
     BuildError, Context, EvaluationContext, FallbackCause, ModelError, ModelRouter, Rollout,
     RouterBuilder,
     clock::ManualClock,
-    model::ModelErrorKind,
+    model::ErrorKind,
     model_fn,
     router::{BreakerPolicy, OperateError, stats::VersionState},
 };
@@ -29,9 +29,7 @@ impl Broken {
     fn model(&self, version: usize) -> impl modelgate::Model<[f32], usize> + use<> {
         let broken = self.clone();
         model_fn(move |_: &[f32]| match broken.0[version].load(Ordering::SeqCst) {
-            true => {
-                Err(ModelError::of_kind(ModelErrorKind::Failed, format!("v{version} is broken")))
-            }
+            true => Err(ModelError::of_kind(ErrorKind::Failed, format!("v{version} is broken"))),
             false => Ok(version),
         })
     }
@@ -62,7 +60,7 @@ fn a_broken_baseline_leaves_the_next_to_answer() {
     broken.set(1, true);
     let answer = router.predict(&Context::new("u"), &[0.0]).unwrap();
     assert_eq!((*answer.output(), answer.version().as_str()), (0, "v0"));
-    assert_eq!(answer.fallback(), Some(FallbackCause::Failed(ModelErrorKind::Failed)));
+    assert_eq!(answer.fallback(), Some(FallbackCause::Failed(ErrorKind::Failed)));
     broken.set(0, true);
     let error = router.predict(&Context::new("u"), &[0.0]).unwrap_err();
     assert_eq!(error.first_error().unwrap().to_string(), "v2 is broken");

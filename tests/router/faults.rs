@@ -14,10 +14,10 @@ use modelgate::{
     RouterBuilder,
     clock::ManualClock,
     flag::store::SourceState,
-    model::{Acceptance, LazyModel, ModelErrorKind},
+    model::{Acceptance, ErrorKind, LazyModel},
     model_fn,
     router::{BreakerPolicy, stats::VersionState},
-    source::{FlagUpdates, SourceError, Subscription},
+    source::{self, FlagUpdates, Subscription},
 };
 use parking_lot::Mutex;
 use support::{
@@ -51,7 +51,7 @@ fn ask(router: &Router) -> (String, f64, Option<FallbackCause>) {
     (alone.version().to_string(), *alone.output(), alone.fallback())
 }
 
-fn fell_back(kind: ModelErrorKind) -> (String, f64, Option<FallbackCause>) {
+fn fell_back(kind: ErrorKind) -> (String, f64, Option<FallbackCause>) {
     ("v1".to_owned(), 1.5, Some(FallbackCause::Failed(kind)))
 }
 
@@ -60,7 +60,7 @@ fn a_panic_whose_payload_panics_too_is_one_failed_call() {
     quiet_panics();
     let router = builder(model_fn(|_: &[f64]| panic_nastily())).build().unwrap();
     for _ in 0..10 {
-        assert_eq!(ask(&router), fell_back(ModelErrorKind::Panicked));
+        assert_eq!(ask(&router), fell_back(ErrorKind::Panicked));
     }
     let stats = router.stats();
     // A batch of one that panics is asked again row by row: the row's own panic is what counts.
@@ -106,7 +106,7 @@ fn a_check_for_nan_that_panics_is_the_versions_failure() {
         .unwrap();
     let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
     assert_eq!((answer.version().as_str(), answer.output().0), ("v1", 1.0));
-    assert_eq!(answer.fallback(), Some(FallbackCause::Failed(ModelErrorKind::Panicked)));
+    assert_eq!(answer.fallback(), Some(FallbackCause::Failed(ErrorKind::Panicked)));
 }
 
 struct DropsBadly(f64);
@@ -213,7 +213,7 @@ fn a_callers_mistake_does_not_cost_a_recovering_version_its_trial() {
     assert_eq!(ask(), Some(FallbackCause::BreakerOpen));
     clock.advance(Duration::from_secs(30));
     v2.behave(Mood::RefusesInput);
-    assert_eq!(ask(), Some(FallbackCause::Failed(ModelErrorKind::InvalidInput)));
+    assert_eq!(ask(), Some(FallbackCause::Failed(ErrorKind::InvalidInput)));
     v2.behave(Mood::Answers);
     assert_eq!(ask(), None, "the next request is the trial");
     assert_eq!(router.stats().versions[1].state, VersionState::Eligible);
@@ -328,7 +328,7 @@ impl FlagSource for Fragile {
     fn name(&self) -> Cow<'static, str> {
         "fragile".into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
         sink.replace(support::flags(&serving(FLAG, "v2")));
         std::thread::spawn(move || {
             let _sink = sink;

@@ -15,7 +15,7 @@ use std::{
 use modelgate::{
     Model, ModelError,
     clock::ManualClock,
-    model::{FnModel, LazyModel, ModelErrorKind},
+    model::{ErrorKind, FnModel, LazyModel},
     model_fn,
 };
 
@@ -42,7 +42,7 @@ fn counted(failures: usize) -> (LazyModel<Doubler>, Arc<AtomicUsize>) {
 #[test]
 fn a_request_does_not_load_the_model() {
     let (model, loads) = counted(0);
-    assert_eq!(model.predict(&1).unwrap_err().kind(), ModelErrorKind::NotLoaded);
+    assert_eq!(model.predict(&1).unwrap_err().kind(), ErrorKind::NotLoaded);
     assert!(model.predict_batch(&[&1, &2]).iter().all(Result::is_err));
     assert_eq!((loads.load(Ordering::SeqCst), model.is_loaded()), (0, false));
     model.load().unwrap();
@@ -94,10 +94,10 @@ fn a_request_loads_it_where_that_was_asked_for_and_leaves_a_failure_alone_for_a_
     let model =
         model.load_on_request().retry_after(Duration::from_secs(10)).clock(Arc::clone(&clock));
     let error = model.predict(&1).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::NotLoaded);
+    assert_eq!(error.kind(), ErrorKind::NotLoaded);
     assert!(error.source().is_some());
     clock.advance(Duration::from_millis(9_999));
-    assert_eq!(model.predict(&1).unwrap_err().kind(), ModelErrorKind::NotLoaded);
+    assert_eq!(model.predict(&1).unwrap_err().kind(), ErrorKind::NotLoaded);
     assert_eq!(loads.load(Ordering::SeqCst), 1);
     clock.advance(Duration::from_millis(1));
     assert_eq!(model.predict(&1).unwrap(), 2);
@@ -129,7 +129,7 @@ fn requests_that_wait_for_a_loader_do_not_try_it_one_after_the_other() {
     gate.wait_for(1);
     gate.open();
     for request in requests {
-        assert_eq!(request.join().unwrap().kind(), ModelErrorKind::NotLoaded);
+        assert_eq!(request.join().unwrap().kind(), ErrorKind::NotLoaded);
     }
     assert_eq!(loads.load(Ordering::SeqCst), 1);
 }

@@ -12,7 +12,7 @@ use modelgate::{
     Binding, BuildError, Context, EvaluationContext, FallbackCause, ModelRouter, Reason,
     RouterBuilder,
     clock::ManualClock,
-    model::{Acceptance, ModelErrorKind},
+    model::{Acceptance, ErrorKind},
     model_fn,
     router::{BreakerPolicy, MissingKey, OperateError, stats::VersionState},
 };
@@ -115,10 +115,10 @@ fn before_any_flag_has_arrived_the_answer_says_so() {
 fn a_version_that_misbehaves_is_replaced_in_the_same_request() {
     quiet_panics();
     let moods = [
-        (Mood::Errors, ModelErrorKind::Failed),
-        (Mood::Panics, ModelErrorKind::Panicked),
-        (Mood::AnswersNaN, ModelErrorKind::NonFinite),
-        (Mood::RefusesInput, ModelErrorKind::InvalidInput),
+        (Mood::Errors, ErrorKind::Failed),
+        (Mood::Panics, ErrorKind::Panicked),
+        (Mood::AnswersNaN, ErrorKind::NonFinite),
+        (Mood::RefusesInput, ErrorKind::InvalidInput),
     ];
     for (mood, kind) in moods {
         let (v1, v2) = puppets();
@@ -152,7 +152,7 @@ fn when_the_fallback_fails_too_the_error_names_both() {
     let error = router.predict(&Context::new("user-1"), &[]).unwrap_err();
     assert_eq!(error.version().unwrap(), "v1");
     assert!(error.is_invalid_input());
-    assert_eq!(error.first_error().unwrap().kind(), ModelErrorKind::Panicked);
+    assert_eq!(error.first_error().unwrap().kind(), ErrorKind::Panicked);
     assert_eq!(
         std::error::Error::source(&error).unwrap().to_string(),
         "features: found these, expected others"
@@ -172,7 +172,7 @@ fn a_version_that_keeps_failing_is_left_alone_and_tried_again() {
     let ask = || router.predict(&Context::new("user-1"), &[]).unwrap().fallback();
     v2.behave(Mood::Errors);
     for _ in 0..3 {
-        assert_eq!(ask(), Some(FallbackCause::Failed(ModelErrorKind::Failed)));
+        assert_eq!(ask(), Some(FallbackCause::Failed(ErrorKind::Failed)));
     }
     assert_eq!(ask(), Some(FallbackCause::BreakerOpen));
     assert_eq!(v2.calls(), 3);
@@ -180,7 +180,7 @@ fn a_version_that_keeps_failing_is_left_alone_and_tried_again() {
 
     clock.advance(Duration::from_secs(30));
     assert_eq!(router.decide(&Context::new("user-1")).unwrap().version(), "v2");
-    assert_eq!(ask(), Some(FallbackCause::Failed(ModelErrorKind::Failed)), "the probe");
+    assert_eq!(ask(), Some(FallbackCause::Failed(ErrorKind::Failed)), "the probe");
     assert_eq!(ask(), Some(FallbackCause::BreakerOpen));
     v2.behave(Mood::Answers);
     clock.advance(Duration::from_secs(30));

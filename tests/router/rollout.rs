@@ -6,7 +6,7 @@ use modelgate::{
     Context, FlagSet, Rollout,
     clock::ManualClock,
     flagd::Flagd,
-    rollout::{Condition, RolloutError},
+    rollout::{self, Condition},
 };
 
 fn version(rollout: &Rollout, context: &Context<'_>, clock: &ManualClock) -> String {
@@ -117,13 +117,13 @@ fn what_is_written_in_code_is_a_flagd_definition() {
 fn a_rollout_that_cannot_be_is_refused() {
     for percent in [-1.0, 100.1, f64::NAN, f64::INFINITY] {
         let error = Rollout::percent("v2", percent).or("v1").flag("flag").unwrap_err();
-        assert!(matches!(error, RolloutError::Percent { .. }), "{error}");
+        assert!(matches!(error, rollout::Error::Percent { .. }), "{error}");
         assert!(error.to_string().contains("version `v2`"), "{error}");
     }
     let error = Rollout::percent("v2", 60.0).percent("v3", 60.0).or("v1").to_json().unwrap_err();
-    assert!(matches!(error, RolloutError::Sum { percent: 120.0 }), "{error}");
+    assert!(matches!(error, rollout::Error::Sum { percent: 120.0 }), "{error}");
     let (early, late) = (Duration::from_secs(1), Duration::from_secs(2));
     let error =
         Rollout::schedule("v2").stage(late, 5.0).stage(early, 9.0).or("v1").flag("f").unwrap_err();
-    assert!(matches!(error, RolloutError::Order { .. }), "{error}");
+    assert!(matches!(error, rollout::Error::Order { .. }), "{error}");
 }

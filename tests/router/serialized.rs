@@ -4,7 +4,7 @@ use std::error::Error;
 
 use modelgate::{
     Context, ModelError, ModelRouter, PredictError, Rollout,
-    model::ModelErrorKind,
+    model::ErrorKind,
     model_fn,
     router::{MissingKey, PredictErrorKind},
 };
@@ -55,7 +55,7 @@ fn a_decision_and_its_explanation_serialize() {
 
 #[test]
 fn the_kind_of_an_error_says_what_its_predicates_say() {
-    let fails = |kind: ModelErrorKind| {
+    let fails = |kind: ErrorKind| {
         let model = model_fn(move |_: &[f32]| Err::<f32, _>(ModelError::of_kind(kind, "no")));
         let router = ModelRouter::<[f32], f32>::builder("version")
             .model("v1", model)
@@ -65,12 +65,12 @@ fn the_kind_of_an_error_says_what_its_predicates_say() {
             .unwrap();
         router.predict(&Context::new("user-42"), &[]).unwrap_err()
     };
-    for kind in [ModelErrorKind::InvalidInput, ModelErrorKind::Deadline, ModelErrorKind::Failed] {
+    for kind in [ErrorKind::InvalidInput, ErrorKind::Deadline, ErrorKind::Failed] {
         let error: PredictError = fails(kind);
         assert_eq!(error.kind(), PredictErrorKind::Model(kind));
         assert_eq!(error.kind().as_str(), kind.as_str());
-        assert_eq!(error.is_invalid_input(), kind == ModelErrorKind::InvalidInput);
-        assert_eq!(error.is_deadline(), kind == ModelErrorKind::Deadline);
+        assert_eq!(error.is_invalid_input(), kind == ErrorKind::InvalidInput);
+        assert_eq!(error.is_deadline(), kind == ErrorKind::Deadline);
         assert!(error.source().is_some());
     }
     let router = ModelRouter::<[f32], f32>::builder("version")

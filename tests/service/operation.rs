@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs};
 
-use modelgate::shadow::ShadowCounts;
+use modelgate::shadow;
 use serde_json::{Value, json};
 
 use super::{
@@ -238,7 +238,7 @@ pub async fn comparisons_are_on_the_disk_after_a_flush<C: Client>(
     let lines: Vec<Value> =
         written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let stats = service.router().stats();
-    let completed: u64 = stats.shadows[0].candidates.iter().map(ShadowCounts::completed).sum();
+    let completed: u64 = stats.shadows[0].candidates.iter().map(shadow::Counts::completed).sum();
     assert!(completed > 0, "{stats:?}");
     assert_eq!(lines.len() as u64, completed);
     for line in &lines {

@@ -15,7 +15,7 @@ use modelgate::{
         Agreement, Comparison, Tolerance,
         sink::{ChannelSink, ComparisonSink, MemorySink},
     },
-    model::ModelErrorKind,
+    model::ErrorKind,
     model_fn,
     shadow::{Budget, DropCause},
     value::Value,
@@ -141,7 +141,7 @@ fn a_shadow_that_panics_is_lost_and_shown_with_its_error() {
         for comparison in shown {
             assert_eq!(comparison.primary.version, "v1");
             let error = comparison.candidate.outcome.unwrap_err();
-            assert_eq!(error.kind(), ModelErrorKind::Panicked);
+            assert_eq!(error.kind(), ErrorKind::Panicked);
         }
     }
 }
@@ -261,10 +261,10 @@ impl ComparisonSink<f64> for Panicking {
     fn record(&self, _: &Comparison<f64>) {
         panic_nastily();
     }
-    fn flush(&self) -> Result<(), modelgate::compare::sink::SinkError> {
+    fn flush(&self) -> Result<(), modelgate::compare::sink::Error> {
         panic!("flush");
     }
-    fn counts(&self) -> modelgate::compare::sink::SinkCounts {
+    fn counts(&self) -> modelgate::compare::sink::Counts {
         panic!("counts");
     }
 }

@@ -15,7 +15,7 @@ use modelgate::{
     model::{Batched, LazyModel},
     model_fn,
     router::stats::RouterStats,
-    shadow::{Budget, DropCause, ShadowCounts, is_shadow},
+    shadow::{self, Budget, DropCause, is_shadow},
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ fn constant(answer: f32) -> impl Model<[f32], f32> {
     model_fn(move |_: &[f32]| Ok::<_, ModelError>(answer))
 }
 
-fn counts(stats: &RouterStats) -> &ShadowCounts {
+fn counts(stats: &RouterStats) -> &shadow::Counts {
     &stats.shadows[0].candidates[0]
 }
 
@@ -59,7 +59,7 @@ fn ask(router: &Router) -> f32 {
 }
 
 /// Waits for a condition of the shadow's counts.
-fn wait(router: &Router, until: impl Fn(&ShadowCounts) -> bool) -> ShadowCounts {
+fn wait(router: &Router, until: impl Fn(&shadow::Counts) -> bool) -> shadow::Counts {
     let give_up = Instant::now() + LONG;
     loop {
         let stats = router.stats();

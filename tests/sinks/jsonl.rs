@@ -12,7 +12,7 @@ use modelgate::{
     compare::{
         Agreement, Comparison, Run,
         key::KeyHasher,
-        sink::{ComparisonSink, JsonlSink, SinkCounts},
+        sink::{self, ComparisonSink, JsonlSink},
     },
     value::Value,
 };
@@ -273,6 +273,6 @@ fn an_answer_that_cannot_be_written_as_json_is_counted() {
         Run::new("v1", output(), Duration::ZERO),
         Run::new("v2", output(), Duration::ZERO),
     ));
-    let counts: SinkCounts = sink.counts();
+    let counts: sink::Counts = sink.counts();
     assert_eq!((counts.recorded, counts.failed), (0, 1));
 }

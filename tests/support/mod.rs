@@ -11,10 +11,10 @@ use std::{
 
 use modelgate::{
     FlagSet, Model, ModelError,
-    flag::{FlagProblem, ProblemSeverity},
+    flag::{Problem, ProblemSeverity},
     flagd::Flagd,
     router::stats::RouterStats,
-    shadow::ShadowCounts,
+    shadow,
     testing::TestFlags,
 };
 use parking_lot::{Condvar, Mutex};
@@ -22,7 +22,7 @@ use parking_lot::{Condvar, Mutex};
 /// The flags of a flagd definition.
 pub fn flags(definition: &str) -> FlagSet {
     let set = Flagd::new().compile(definition).unwrap();
-    let refused = |problem: &FlagProblem| problem.severity == ProblemSeverity::Rejected;
+    let refused = |problem: &Problem| problem.severity == ProblemSeverity::Rejected;
     assert!(!set.problems().iter().any(refused), "{:?}", set.problems());
     set
 }
@@ -183,13 +183,13 @@ pub fn panic_nastily() -> ! {
 
 /// The counts of the (only) policy's run of this candidate; they must add up.
 #[track_caller]
-pub fn settled(stats: &RouterStats, candidate: &str) -> ShadowCounts {
+pub fn settled(stats: &RouterStats, candidate: &str) -> shadow::Counts {
     settled_in(stats, 0, candidate)
 }
 
 /// The counts of one policy's runs of this candidate; they must add up.
 #[track_caller]
-pub fn settled_in(stats: &RouterStats, policy: usize, candidate: &str) -> ShadowCounts {
+pub fn settled_in(stats: &RouterStats, policy: usize, candidate: &str) -> shadow::Counts {
     let counts = stats.shadows[policy].candidates.iter().find(|c| *c.candidate() == *candidate);
     let counts = counts.unwrap_or_else(|| panic!("no candidate {candidate}: {stats:?}")).clone();
     assert_eq!(counts.wanted(), counts.handed_over() + counts.refused(), "{counts:?}");

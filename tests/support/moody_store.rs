@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use modelgate::autopilot::store::{Expect, MemoryStore, StateStore, StoreError, Tag};
+use modelgate::autopilot::store::{self, Expect, MemoryStore, StateStore, Tag};
 use parking_lot::{Condvar, Mutex};
 
 /// How a store is.
@@ -41,13 +41,13 @@ impl Moody {
         self.mood.store(mood as u8, Ordering::Relaxed);
     }
 
-    pub fn answer(&self, writes: bool) -> Result<(), StoreError> {
+    pub fn answer(&self, writes: bool) -> Result<(), store::Error> {
         self.callers.lock().insert(std::thread::current().id());
         let mood = self.mood.load(Ordering::Relaxed);
         match mood {
-            mood if mood == Mood::Gone as u8 => Err(StoreError::new("gone", "no route to it")),
+            mood if mood == Mood::Gone as u8 => Err(store::Error::new("gone", "no route to it")),
             mood if mood == Mood::Full as u8 && writes => {
-                Err(StoreError::new("cannot be written", std::io::Error::other("disk full")))
+                Err(store::Error::new("cannot be written", std::io::Error::other("disk full")))
             }
             mood if mood == Mood::Slow as u8 => {
                 let (over, changed) = &*self.over;
@@ -82,19 +82,19 @@ impl Drop for LetsGo {
 }
 
 impl StateStore for Moody {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, store::Error> {
         self.answer(false)?;
         self.store.load(name)
     }
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, store::Error> {
         self.answer(true)?;
         self.store.store(name, bytes, expect)
     }
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, store::Error> {
         self.answer(false)?;
         self.store.list(prefix)
     }
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), store::Error> {
         self.answer(true)?;
         self.store.remove(name)
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use modelgate::{
     Context, ModelError, ModelRouter, PredictionId, Rollout, Version, model_fn,
     router::{AnswerObserver, LiveAnswer},
-    verdict::{Finding, Metric, OutcomeReceipt, Overall, Verdict, VerdictBuilder},
+    verdict::{self, Finding, Metric, OutcomeReceipt, Overall, Verdict},
 };
 
-fn builder() -> VerdictBuilder<f32> {
+fn builder() -> verdict::Builder<f32> {
     Verdict::builder("v2").against("v1")
 }
 
@@ -157,6 +157,25 @@ fn an_outcome_counts_for_the_version_that_answered_and_once() {
     assert_eq!((minutes.pairs, minutes.finding), (2_000, Finding::Worse));
     assert!((minutes.estimate.unwrap() + 9.0).abs() < 0.01, "{}", minutes.sentence);
     assert_eq!(judgement.overall, Overall::Hold, "a signal");
+}
+
+#[test]
+fn of_several_outcomes_each_counts_once() {
+    let verdict = builder()
+        .metric(Metric::outcome("minutes", 0.0..=60.0))
+        .metric(Metric::outcome("sales", 0.0..=1.0))
+        .build()
+        .unwrap();
+    verdict.enter_stage(1, 50_000);
+    let id = ask(&verdict, "a", false, false);
+    assert_eq!(verdict.outcome_of("minutes", id, f64::NAN), OutcomeReceipt::Unknown);
+    for _ in 0..2 {
+        let minutes = verdict.outcome_of("minutes", id, 5.0);
+        let sales = verdict.outcome_of("sales", id, 1.0);
+        assert_eq!(minutes, sales);
+    }
+    let outcomes = &verdict.tally().live[&1].candidate.outcomes;
+    assert_eq!((outcomes["minutes"].n, outcomes["sales"].n), (1, 1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use modelgate::autopilot::store::{Expect, StateStore, StoreError, Tag};
+use modelgate::autopilot::store::{self, Expect, StateStore, Tag};
 use postgres::{Client, Config, Error, NoTls};
 
 const TABLE: &str = "
@@ -34,8 +34,11 @@ impl PostgreSql {
     }
 
     /// With the connection there is, or a new one. One that failed is not used again.
-    fn with<T>(&self, call: impl FnOnce(&mut Client) -> Result<T, Error>) -> Result<T, StoreError> {
-        let failed = |error| StoreError::new("postgresql did not do what was asked", error);
+    fn with<T>(
+        &self,
+        call: impl FnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, store::Error> {
+        let failed = |error| store::Error::new("postgresql did not do what was asked", error);
         let mut held = self.connection.lock().unwrap_or_else(|held| held.into_inner());
         let mut client = match held.take() {
             Some(client) => client,
@@ -52,14 +55,14 @@ impl PostgreSql {
 }
 
 impl StateStore for PostgreSql {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, store::Error> {
         let row = self.with(|client| {
             client.query_opt("select document, revision from rollouts where name = $1", &[&name])
         })?;
         Ok(row.map(|row| (row.get(0), Tag::new(row.get::<_, i64>(1).to_string()))))
     }
 
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, store::Error> {
         let row = match expect {
             Expect::Any => self.with(|client| {
                 client.query_opt(
@@ -80,7 +83,7 @@ impl StateStore for PostgreSql {
             Expect::Tag(tag) => {
                 // A tag of another store is no revision of this one.
                 let Ok(revision) = tag.as_str().parse::<i64>() else {
-                    return Err(StoreError::conflict(name));
+                    return Err(store::Error::conflict(name));
                 };
                 self.with(|client| {
                     client.query_opt(
@@ -92,18 +95,18 @@ impl StateStore for PostgreSql {
                 })
             }
         }?;
-        let revision = row.ok_or_else(|| StoreError::conflict(name))?;
+        let revision = row.ok_or_else(|| store::Error::conflict(name))?;
         Ok(Tag::new(revision.get::<_, i64>(0).to_string()))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, store::Error> {
         let rows = self.with(|client| {
             client.query("select name from rollouts where starts_with(name, $1)", &[&prefix])
         })?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), store::Error> {
         self.with(|client| client.execute("delete from rollouts where name = $1", &[&name]))?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use modelgate::autopilot::store::{Expect, StateStore, StoreError, Tag};
+use modelgate::autopilot::store::{self, Expect, StateStore, Tag};
 use redis::{Client, Connection, RedisError, Script};
 
 /// Compares and replaces at once: a script runs alone. The tags it hands out begin with the time of
@@ -48,8 +48,8 @@ impl Redis {
     fn with<T>(
         &self,
         call: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
-    ) -> Result<T, StoreError> {
-        let failed = |error| StoreError::new("redis did not do what was asked", error);
+    ) -> Result<T, store::Error> {
+        let failed = |error| store::Error::new("redis did not do what was asked", error);
         let mut held = self.connection.lock().unwrap_or_else(|held| held.into_inner());
         let mut connection = match held.take() {
             Some(connection) => connection,
@@ -68,7 +68,7 @@ impl Redis {
 }
 
 impl StateStore for Redis {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, store::Error> {
         type Found = (Option<Vec<u8>>, Option<String>);
         let (document, revision): Found = self.with(|redis| {
             redis::cmd("HMGET").arg(self.key(name)).arg("document").arg("revision").query(redis)
@@ -76,7 +76,7 @@ impl StateStore for Redis {
         Ok(document.zip(revision).map(|(document, revision)| (document, Tag::new(revision))))
     }
 
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, store::Error> {
         let (what, tag) = match &expect {
             Expect::Any => ("any", ""),
             Expect::Absent => ("absent", ""),
@@ -86,10 +86,10 @@ impl StateStore for Redis {
         let mut call = script.key(self.key(name));
         call.key(format!("{}#revisions", self.prefix)).arg(what).arg(tag).arg(bytes);
         let revision: Option<String> = self.with(|redis| call.invoke(redis))?;
-        revision.map(Tag::new).ok_or_else(|| StoreError::conflict(name))
+        revision.map(Tag::new).ok_or_else(|| store::Error::conflict(name))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, store::Error> {
         // Names are made of letters that mean nothing in a pattern.
         let (pattern, own) = (format!("{}*", self.key(prefix)), self.key(""));
         let mut keys: Vec<String> = self.with(|redis| {
@@ -103,7 +103,7 @@ impl StateStore for Redis {
         Ok(keys.iter().filter_map(|key| key.strip_prefix(&own)).map(str::to_owned).collect())
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), store::Error> {
         self.with(|redis| redis::cmd("DEL").arg(self.key(name)).query(redis))
     }
 }

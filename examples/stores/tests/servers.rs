@@ -185,7 +185,7 @@ impl StateStore for Below {
         name: &str,
     ) -> Result<
         Option<(Vec<u8>, modelgate::autopilot::store::Tag)>,
-        modelgate::autopilot::store::StoreError,
+        modelgate::autopilot::store::Error,
     > {
         self.0.load(&format!("{}/{name}", self.1))
     }
@@ -194,14 +194,14 @@ impl StateStore for Below {
         name: &str,
         bytes: &[u8],
         expect: Expect,
-    ) -> Result<modelgate::autopilot::store::Tag, modelgate::autopilot::store::StoreError> {
+    ) -> Result<modelgate::autopilot::store::Tag, modelgate::autopilot::store::Error> {
         self.0.store(&format!("{}/{name}", self.1), bytes, expect)
     }
-    fn list(&self, prefix: &str) -> Result<Vec<String>, modelgate::autopilot::store::StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, modelgate::autopilot::store::Error> {
         let names = self.0.list(&format!("{}/{prefix}", self.1))?;
         Ok(names.iter().map(|name| name[self.1.len() + 1..].to_owned()).collect())
     }
-    fn remove(&self, name: &str) -> Result<(), modelgate::autopilot::store::StoreError> {
+    fn remove(&self, name: &str) -> Result<(), modelgate::autopilot::store::Error> {
         self.0.remove(&format!("{}/{name}", self.1))
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     verdict::{Tally, Unit, Verdict},
 };
 
-/// The guard's probability of a false alarm, in a sense: it sounds once in a million pairs.
+/// The `α` of the guard: over the fleet, a false alarm comes after a million pairs on average, or later.
 const GUARD: f64 = 1e-6;
 
 impl<P, L> Evidence for Verdict<P, L>
@@ -65,7 +65,7 @@ where
     }
 
     fn seen(&self) -> Option<Vec<u8>> {
-        // Whom the shadows scored, then whom live requests brought; the first begins with its length.
+        // The users scored in shadow, with their length before them, then those seen live.
         let (scored, live) = (Verdict::seen(self), self.seen_live());
         let mut bytes = (scored.len() as u64).to_le_bytes().to_vec();
         bytes.extend(scored);

@@ -1,4 +1,4 @@
-//! What becomes of a command that a person gave.
+//! The commands of a person.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::autopilot::{
     transition::Cause,
 };
 
-/// Carries it out on the state, or refuses it.
+/// What a command does to the state, or why it is refused.
 pub(super) fn execute(
     plan: &RolloutPlan,
     state: &mut RolloutState,
@@ -38,7 +38,7 @@ pub(super) fn execute(
         }
         (CommandKind::Pause, _) => Err(not_now("Shadowing, Ramping or Guarding")),
         (CommandKind::Resume, Phase::Paused { from }) => {
-            // What has to be taken back is not resumed first.
+            // A rollback comes before a resumption.
             match rolls_back(gates) {
                 Some(act) => Ok(act),
                 None => Ok(go(from.into(), Cause::Resumed, format!("resumed: {reason}"))),
@@ -88,7 +88,7 @@ fn approve(
         return Err(CommandError::NotWaivable(*gate));
     }
     if waived.is_empty() {
-        if !gate::asks_approval(plan, running) {
+        if !gate::needs_approval(plan, running) {
             return Err(CommandError::NothingToApprove { phase });
         }
         if state.approved {

@@ -1,4 +1,4 @@
-//! A person's word, committed for the whole fleet.
+//! Committing a command for the whole fleet.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use crate::autopilot::{
     command::{Command, CommandError, CommandKind},
     evidence::Evidence,
     machine::{self, DecisionContext},
-    store::{Expect, StateStore, StoreError},
+    store::{self, Expect, StateStore},
 };
 
 impl Replica {
-    /// Carries out a person's word, for the whole fleet.
+    /// Carries out a command, for the whole fleet. An abort that cannot be committed stays in force here,
+    /// and is committed later.
     pub(in crate::autopilot) fn command(
         &mut self,
         store: &dyn StateStore,
@@ -29,7 +30,7 @@ impl Replica {
                 self.view.aborting = Some(command);
                 self.publish();
             }
-            _ if abort => self.aborted(),
+            _ if abort => self.forget_abort(),
             _ => {}
         }
         done
@@ -42,10 +43,11 @@ impl Replica {
         command: &Command,
         time: ClockReading,
     ) -> Result<(), CommandError> {
-        let unavailable =
-            |error: &StoreError| CommandError::StoreUnavailable { why: crate::error_chain(error) };
+        let unavailable = |error: &store::Error| CommandError::StoreUnavailable {
+            why: crate::error_chain(error),
+        };
         let mut last = None;
-        // Each conflict is somebody else's success; the fleet commits a few times a period.
+        // A conflict means that another replica has committed, which happens a few times a period.
         for _ in 0..10 {
             match self.try_command(store, evidence, command, time) {
                 Ok(done) => return done,
@@ -62,18 +64,18 @@ impl Replica {
         evidence: &dyn Evidence,
         command: &Command,
         time: ClockReading,
-    ) -> Result<Result<(), CommandError>, StoreError> {
+    ) -> Result<Result<(), CommandError>, store::Error> {
         self.read(store, evidence, time)?;
         let Some(seen) = self.view.seen.clone() else { return Ok(Err(CommandError::NotRunning)) };
         let sums = self.read_fleet(store, evidence, &seen.state, time)?.sums;
         let id = self.id.clone();
-        // A command is no observation: it adds no time.
+        // A command observes nothing, and adds no time.
         let now = DecisionContext { elapsed: Duration::ZERO, at: time.unix, by: &id };
         let step = machine::step(&self.plan, &seen.state, &sums, Some(command), now);
         if let Some(refused) = step.refused {
             return Ok(Err(refused));
         }
-        // Nor does it take the next tick's turn: the time since the last is still to be counted.
+        // Nor does it count as a tick: the next one has still to count the time since the last.
         let mut next = step.state;
         next.tick = seen.state.tick.clone();
         let tag = store.store(&self.state_name(), &next.to_bytes(), Expect::Tag(seen.tag))?;

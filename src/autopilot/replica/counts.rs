@@ -1,4 +1,4 @@
-//! What one replica tells the others: what it has counted, and of whom.
+//! What a replica writes for the others: its tally, and the users that it has counted.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use crate::autopilot::{
     evidence::Evidence,
     phase::Running,
     state::SCHEMA,
-    store::{Expect, StateStore, StoreError},
+    store::{self, Expect, StateStore},
     tally::ReplicaTally,
 };
 
-/// How often replicas tell each other whom they have counted, at a period of ten seconds.
-const SHARE_SEEN: Duration = Duration::from_secs(60);
+/// How often replicas exchange the users that they have counted; more often where their period is short.
+const EXCHANGE_SEEN: Duration = Duration::from_secs(60);
 
 impl Replica {
-    /// Writes what this process counts.
-    pub(super) fn tell(
+    /// Writes what this process has counted.
+    pub(super) fn write_tally(
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         local: &LocalHealth,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let Some((artefact, attempt)) = self.begun.clone() else { return Ok(()) };
         self.seq = self.seq.saturating_add(1);
         let guarding = self
@@ -49,18 +49,19 @@ impl Replica {
         Ok(())
     }
 
-    /// Tells the others whom this process has counted, and hears whom they have.
-    pub(super) fn share_seen(
+    /// Exchanges the users counted with the other replicas.
+    pub(super) fn exchange_seen(
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
-        let since = self.shared_at.map(|at| time.monotonic.saturating_sub(at));
-        if since.is_some_and(|since| since < SHARE_SEEN.min(self.pace.period * 6)) {
+    ) -> Result<(), store::Error> {
+        let since = self.exchanged_at.map(|at| time.monotonic.saturating_sub(at));
+        let pause = EXCHANGE_SEEN.min(self.timing.period.saturating_mul(6));
+        if since.is_some_and(|since| since < pause) {
             return Ok(());
         }
-        self.shared_at = Some(time.monotonic);
+        self.exchanged_at = Some(time.monotonic);
         let (Some((_, attempt)), Some(seen)) = (&self.begun, evidence.seen()) else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! The fleet's document, as one replica reads it: the newest it has ever seen, whatever the store forgets.
+//! The fleet's document, as a replica reads it: never older than what it has read before.
 
 use std::sync::Arc;
 
@@ -7,26 +7,25 @@ use crate::autopilot::{
     evidence::Evidence,
     phase::Phase,
     state::RolloutState,
-    store::{Expect, StateStore, StoreError, Tag},
+    store::{self, Expect, StateStore, Tag},
 };
 
 impl Replica {
-    /// Reads the state, makes the first, or restores what the store forgot.
+    /// Reads the state; creates the first, and restores what the store has lost.
     pub(super) fn read(
         &mut self,
         store: &dyn StateStore,
         evidence: &dyn Evidence,
         time: ClockReading,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), store::Error> {
         let name = self.state_name();
         match store.load(&name)? {
             Some((bytes, tag)) => {
                 let state = RolloutState::parse(&bytes).map_err(|error| {
-                    StoreError::new(format!("{name} cannot be followed"), error)
+                    store::Error::new(format!("{name} cannot be followed"), error)
                 })?;
-                let forgotten =
-                    self.view.seen.as_ref().and_then(|seen| forgotten(&seen.state, &state));
-                match forgotten {
+                let lost = self.view.seen.as_ref().and_then(|seen| lost(&seen.state, &state));
+                match lost {
                     None => self.adopt(state, tag, evidence, time),
                     Some(mine) => {
                         let tag = store.store(&name, &mine.to_bytes(), Expect::Tag(tag))?;
@@ -71,15 +70,15 @@ impl Replica {
         let begins = (state.artefact.clone(), state.attempt);
         let folded = state.closed.contains_key(&self.id);
         if folded {
-            // The fleet took this process for gone: what it counted until then is kept, and it goes
-            // on as another, with nothing.
+            // The fleet took this process for gone. What it had counted is kept in the state, so it
+            // goes on under another id and counts from zero.
             self.id = crate::prediction_id::PredictionId::generate().to_string();
             self.seq = 0;
         }
         if folded || self.begun.as_ref() != Some(&begins) {
             evidence.begin(state.attempt);
             self.begun = Some(begins);
-            self.shared_at = None;
+            self.exchanged_at = None;
             self.view.veto = None;
         }
         self.view.seen = Some(StoredState { state: Arc::new(state), tag, announced });
@@ -87,12 +86,12 @@ impl Replica {
     }
 }
 
-/// The state that must be restored in the store, if it forgot something that happened.
-fn forgotten(mine: &RolloutState, found: &RolloutState) -> Option<RolloutState> {
+/// The state to restore, if the store has lost something that was committed.
+fn lost(mine: &RolloutState, found: &RolloutState) -> Option<RolloutState> {
     if found.rev < mine.rev {
         return Some(mine.clone());
     }
-    // A rollback is left by a new attempt or another candidate, and by nothing else.
+    // Only another attempt, artefact or plan ends a rollback.
     let same = found.artefact == mine.artefact && found.attempt == mine.attempt;
     let undone = mine.phase == Phase::RolledBack
         && !matches!(found.phase, Phase::RolledBack)

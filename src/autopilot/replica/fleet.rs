@@ -1,4 +1,4 @@
-//! What the fleet has counted together.
+//! What the fleet has counted.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,23 +7,23 @@ use crate::autopilot::{
     evidence::Evidence,
     phase::{Phase, Running},
     state::RolloutState,
-    store::{StateStore, StoreError},
+    store::{self, StateStore},
     sums::FleetSums,
     tally::ReplicaTally,
 };
 
-/// When another replica's tally was last seen to change, by our own time.
+/// When a replica's tally was last seen to change, by this process's monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heartbeat {
     seq: u64,
     at: Duration,
 }
 
-/// Everything that could be heard of the fleet.
+/// What this replica has read of the fleet.
 pub(super) struct Fleet {
     pub(super) sums: FleetSums,
-    /// Fresh replicas that follow this one's plan.
-    pub(super) like_this: usize,
+    /// Those of the replicas heard lately that follow this one's plan.
+    pub(super) same_plan: usize,
     /// Tallies of this attempt whose replicas are gone, to be kept in the state.
     pub(super) gone: BTreeMap<String, ReplicaTally>,
     /// Replicas that are gone and counted for an attempt that is over.
@@ -38,41 +38,41 @@ impl Replica {
         evidence: &dyn Evidence,
         state: &RolloutState,
         time: ClockReading,
-    ) -> Result<Fleet, StoreError> {
+    ) -> Result<Fleet, store::Error> {
         let mut tallies = Vec::new();
         for name in store.list(&format!("{}/tally/", self.prefix))? {
-            // One that cannot be read, or is gone by now, says nothing.
+            // One that cannot be parsed, or has been removed since, is left out.
             let Some((bytes, _)) = store.load(&name)? else { continue };
             tallies.extend(ReplicaTally::parse(&bytes));
         }
         let mut fleet = Fleet {
             sums: FleetSums::default(),
-            like_this: 0,
+            same_plan: 0,
             gone: BTreeMap::new(),
             stale: Vec::new(),
         };
         let sums = &mut fleet.sums;
         let mut counts = Vec::new();
         for tally in &tallies {
-            // Folded, and not noticed by its writer yet.
+            // It counts from the state; its replica has not noticed yet.
             if state.closed.contains_key(&tally.replica) {
                 continue;
             }
             let silent = self.silent_for(tally, time);
-            let fresh = silent <= self.pace.period * 3;
+            let fresh = silent <= self.timing.period.saturating_mul(3);
             let counts_here = tally.attempt == state.attempt && tally.artefact == state.artefact;
             let follows = tally.config_hash == state.config_hash;
             if fresh {
                 sums.replicas += 1;
                 sums.eligible += usize::from(tally.eligible);
-                // A replica that is gone looks at no vendor any more.
+                // A conflict that a replica found is over when the replica is gone.
                 if sums.conflict.is_none() && !state.resumed_after(tally.conflict_rev) {
                     sums.conflict.clone_from(&tally.conflict);
                 }
-                sums.strangers += usize::from(!follows);
-                fleet.like_this += usize::from(tally.config_hash == self.config_hash);
+                sums.other_plan += usize::from(!follows);
+                fleet.same_plan += usize::from(tally.config_hash == self.config_hash);
             }
-            let is_gone = silent >= self.pace.fold && tally.replica != self.id;
+            let is_gone = silent >= self.timing.fold && tally.replica != self.id;
             if !counts_here || !follows {
                 if is_gone {
                     fleet.stale.push(tally.replica.clone());

@@ -1,4 +1,4 @@
-//! Whom a replica lets through.
+//! The share that a replica lets through.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,24 +14,24 @@ use crate::autopilot::{
     sums::MetricSum,
 };
 
-/// Says whom to let through, from what the replica knows and how old that is.
+/// The share in force in this process, from what the replica knows and how old that is.
 #[derive(Debug, Default)]
-pub(in crate::autopilot) struct ShareGate {
+pub(in crate::autopilot) struct ShareInForce {
     in_force: Share,
     entered: Option<(u32, usize, Share)>,
 }
 
-impl ShareGate {
+impl ShareInForce {
     /// The share to let through now, and why; tells the evidence when it changes.
-    pub(in crate::autopilot) fn decide(
+    pub(in crate::autopilot) fn update(
         &mut self,
         view: &ReplicaView,
         plan: &RolloutPlan,
-        pace: &ReplicaTiming,
+        timing: &ReplicaTiming,
         evidence: &dyn Evidence,
         time: ClockReading,
     ) -> (Share, String) {
-        let (share, why) = self.share(view, plan, pace, time);
+        let (share, why) = self.share(view, plan, timing, time);
         self.in_force = share;
         let Some(state) = view.state() else { return (share, why) };
         // By the share in force, which lags behind the phase while a raise is announced.
@@ -53,7 +53,7 @@ impl ShareGate {
         &self,
         view: &ReplicaView,
         plan: &RolloutPlan,
-        pace: &ReplicaTiming,
+        timing: &ReplicaTiming,
         time: ClockReading,
     ) -> (Share, String) {
         let nobody = |why: &str| (Share::NOBODY, why.to_owned());
@@ -67,16 +67,16 @@ impl ShareGate {
         if state.artefact != plan.artefact {
             return nobody("the fleet rolls out another candidate");
         }
-        // What is released is nobody's to take back: there is nothing to hear.
+        // Once released it cannot be rolled back, so nothing can be missed.
         let released = state.phase == Phase::Released;
         let age = view.age(time).unwrap_or(Duration::MAX);
-        if age > pace.lapse && !released {
+        if age > timing.lapse && !released {
             return nobody("the state is lost: the store has not answered for too long");
         }
         let announced = state.previous_share < state.share && !view.is_due(plan, time);
         let share = if announced { state.previous_share } else { state.share };
-        let why = words(plan, state, announced);
-        if age > pace.freeze && share > self.in_force && !released {
+        let why = phase_in_words(plan, state, announced);
+        if age > timing.freeze && share > self.in_force && !released {
             return (self.in_force, format!("{why}; not raised: the store does not answer"));
         }
         (share, why)
@@ -88,22 +88,22 @@ impl ReplicaView {
         self.seen.as_ref().map(|seen| &*seen.state)
     }
 
-    /// The same, to keep.
+    /// The same, to be kept.
     pub(in crate::autopilot) fn shared_state(&self) -> Option<Arc<RolloutState>> {
         self.seen.as_ref().map(|seen| Arc::clone(&seen.state))
     }
 
-    /// By what name this replica commits.
+    /// The id under which this replica commits.
     pub(in crate::autopilot) fn id(&self) -> &str {
         &self.id
     }
 
-    /// How long ago the store last answered.
+    /// How long ago the state was last read.
     pub(in crate::autopilot) fn age(&self, time: ClockReading) -> Option<Duration> {
         self.read_at.map(|read_at| time.monotonic.saturating_sub(read_at))
     }
 
-    /// The metrics as they were last judged, as far as this process knows.
+    /// The metrics as this process last judged them, or else as of the last transition.
     pub(in crate::autopilot) fn metrics(&self) -> Vec<MetricSum> {
         if !self.metrics.is_empty() {
             return self.metrics.clone();
@@ -112,21 +112,21 @@ impl ReplicaView {
         last.map(|last| last.evidence.metrics.clone()).unwrap_or_default()
     }
 
-    /// Lets nobody through from now on, before the store knows of it.
+    /// Lets nobody through from now on, before it is committed.
     pub(in crate::autopilot) fn abort(&mut self, command: Command) {
         self.aborting = Some(command);
     }
 
-    /// Whether a raise that was announced is in force. By the wall clock, so that the fleet raises
-    /// together; one that is far behind waits no longer than twice the announcement.
+    /// Whether an announced raise is due. By the wall clock, so that the fleet raises together; a replica
+    /// whose clock is far behind waits for twice the announcement at most.
     fn is_due(&self, plan: &RolloutPlan, time: ClockReading) -> bool {
         let Some(seen) = &self.seen else { return false };
         let waited = time.monotonic.saturating_sub(seen.announced);
-        time.unix >= seen.state.effective_at || waited >= plan.lead * 2
+        time.unix >= seen.state.effective_at || waited >= plan.lead.saturating_mul(2)
     }
 }
 
-fn words(plan: &RolloutPlan, state: &RolloutState, announced: bool) -> String {
+fn phase_in_words(plan: &RolloutPlan, state: &RolloutState, announced: bool) -> String {
     let of = plan.stages.len().saturating_add(1);
     let phase = match state.phase {
         Phase::Ramping { stage } => format!("stage {stage} of {of}"),

@@ -1,11 +1,14 @@
-//! Which replica writes, and in which order: one record a writer in the store, changed by
+//! Which replica writes, and in which order: one record for each writer in the store, changed by
 //! compare-and-swap.
 //!
-//! A replica claims the record before it writes and gives it back after. Whoever finds a claim waits
-//! until it is given back, or has stood for [`RETRY_AFTER`]. So one replica writes at a time, and none
-//! writes a revision older than what is written. A write that took longer than that may arrive after a
-//! newer one. Its replica finds the record in other hands and writes the newest again; the one that took
-//! over looks a second time as well, for the other may be gone.
+//! A replica claims the record before it writes and releases it after. A replica that finds a claim
+//! waits until it is released or has stood for [`RETRY_AFTER`], and then takes it over. So one replica
+//! writes at a time, and none writes a revision older than what is written.
+//!
+//! A write that takes longer than that may arrive after a newer one. Its replica finds that its claim was
+//! taken over, and writes the newest revision again. In case that replica has died, the one that took
+//! over writes again too, after [`RETRY_AFTER`]. Until then the record keeps the claim as *unsettled*, so
+//! that no other replica takes the late write for a person's edit.
 
 use std::time::Duration;
 
@@ -13,51 +16,54 @@ use serde::{Deserialize, Serialize};
 
 use super::writer_thread::RETRY_AFTER;
 use crate::autopilot::{
-    store::{Expect, StateStore, StoreError, Tag},
+    store::{self, Expect, StateStore, Tag},
     writer::{Intent, ShareWriter, WriteError, Written},
 };
 
-/// What a writer left behind, for whichever replica writes next.
+/// What the next replica to write must know.
 #[derive(Serialize, Deserialize, Default)]
 struct WriterRecord {
     /// The revision that was written last.
     rev: u64,
     #[serde(default)]
     written: Option<Written>,
-    /// Who writes now.
+    /// The replica that is writing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claim: Option<Claim>,
+    /// A claim that was taken over, whose write may still arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsettled: Option<Claim>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Claim {
     replica: String,
     intent: Intent,
 }
 
-/// What a replica remembers of its own writes and of others' claims.
+/// What a replica remembers between its turns.
 #[derive(Default)]
 pub(super) struct WriterMemory {
-    /// A claim of another, and since when it has been seen.
+    /// The claim of another replica, and when it was first seen.
     claimed: Option<(Tag, Duration)>,
-    /// What this one wrote when the record was in other hands already.
+    /// What this replica wrote after its claim had been taken over.
     late: Option<Written>,
-    /// What another had begun when its claim was taken over: it may still arrive.
-    left_open: Option<Intent>,
+    /// A claim that this replica took over, whose write may still arrive.
+    unsettled: Option<Claim>,
 }
 
-/// What came of it.
+/// The result of a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// What is there is this revision or a newer one.
+    /// This revision or a newer one is written.
     Done,
-    /// Another replica writes.
+    /// Another replica is writing.
     NotYet,
-    /// Written, and to be looked at again after [`RETRY_AFTER`].
+    /// Written, and to be written once more after [`RETRY_AFTER`].
     LookAgain,
 }
 
-/// One replica's writing by one writer.
+/// A replica's turn with a writer.
 pub(super) struct WriterTurn<'a> {
     pub(super) store: &'a dyn StateStore,
     pub(super) place: String,
@@ -67,8 +73,8 @@ pub(super) struct WriterTurn<'a> {
 }
 
 impl WriterTurn<'_> {
-    /// Writes an intent where it is newer than what is there. `counts` says whether what was left behind
-    /// at a revision is still what has to be there, or a person has agreed to something else since.
+    /// Writes an intent, if it is newer than what is written. `counts` tells whether what was written at a
+    /// revision must still be there, or a person has accepted something else since.
     pub(super) fn take(
         &self,
         intent: &Intent,
@@ -76,9 +82,9 @@ impl WriterTurn<'_> {
         memory: &mut WriterMemory,
     ) -> Result<Turn, WriteError> {
         let (mut record, expect) = self.load()?;
-        let again = memory.late.is_some() || memory.left_open.is_some();
+        let again = memory.late.is_some() || memory.unsettled.is_some();
         if record.rev > intent.rev || (record.rev == intent.rev && !again) {
-            // What is newer is known here soon, and is written again then.
+            // This replica will read the newer revision soon, and writes it again then.
             return Ok(if memory.late.is_some() { Turn::NotYet } else { Turn::Done });
         }
         if let Some(claim) = record.claim.take() {
@@ -93,45 +99,51 @@ impl WriterTurn<'_> {
                 return Ok(Turn::NotYet);
             }
             if !own || claim.intent.rev < intent.rev {
-                memory.left_open = Some(claim.intent);
+                memory.unsettled = Some(claim);
             }
+        }
+        // Whoever writes while a claim is unsettled writes once more, as the one that took it over may
+        // have died as well.
+        if memory.unsettled.is_none() {
+            memory.unsettled = record.unsettled.take().filter(|open| open.replica != self.replica);
         }
         memory.claimed = None;
         let claim = Claim { replica: self.replica.to_owned(), intent: intent.clone() };
-        let claimed = WriterRecord { claim: Some(claim), ..record };
+        let unsettled = memory.unsettled.clone();
+        let claimed = WriterRecord { claim: Some(claim), unsettled, ..record };
         let Some(tag) = self.store(&claimed, expect)? else { return Ok(Turn::NotYet) };
         let last = match counts(claimed.rev) {
             true => memory.late.as_ref().or(claimed.written.as_ref()),
             false => None,
         };
-        let taken_over = memory.left_open.is_some();
         let written = match self.write(intent, last, memory) {
             Ok(written) => written,
             Err(error) => {
                 if error.is_conflict() {
-                    // Nothing was written: nobody has to wait for it.
+                    // Nothing was written, so no replica has to wait.
                     self.store(&WriterRecord { claim: None, ..claimed }, Expect::Tag(tag))?;
                 }
                 return Err(error);
             }
         };
         memory.late = None;
-        let done = WriterRecord { rev: intent.rev, written: Some(written.clone()), claim: None };
-        Ok(match self.store(&done, Expect::Tag(tag))? {
-            None => {
-                memory.late = Some(written);
-                Turn::NotYet
-            }
-            // Looked at once more; then it has arrived, or never will.
-            Some(_) if taken_over && !again => Turn::LookAgain,
-            Some(_) => {
-                memory.left_open = None;
-                Turn::Done
-            }
-        })
+        // Written once more, it is settled: the late write has arrived, or never will.
+        let unsettled = if again { None } else { memory.unsettled.clone() };
+        let written_record = WriterRecord {
+            rev: intent.rev,
+            written: Some(written.clone()),
+            claim: None,
+            unsettled: unsettled.clone(),
+        };
+        if self.store(&written_record, Expect::Tag(tag))?.is_none() {
+            memory.late = Some(written);
+            return Ok(Turn::NotYet);
+        }
+        memory.unsettled = unsettled;
+        Ok(if memory.unsettled.is_some() { Turn::LookAgain } else { Turn::Done })
     }
 
-    /// What is there may be what was left behind, or what the one before had begun.
+    /// What is found may be what was written last, or what an unsettled claim has written since.
     fn write(
         &self,
         intent: &Intent,
@@ -142,9 +154,11 @@ impl WriterTurn<'_> {
             Err(error) if error.is_conflict() => error,
             other => return other,
         };
-        let Some(open) = memory.left_open.as_ref().filter(|open| open.rev != intent.rev) else {
+        let open = memory.unsettled.as_ref().map(|claim| &claim.intent);
+        let Some(open) = open.filter(|open| open.rev != intent.rev) else {
             return Err(refused);
         };
+        // Writes nothing if that is what is there, and is refused like the first if it is not.
         let last = self.writer.write(open, last)?;
         self.writer.write(intent, Some(&last))
     }
@@ -169,7 +183,7 @@ impl WriterTurn<'_> {
         })
     }
 
-    /// `None` where another was faster.
+    /// `None` when another replica was first.
     fn store(&self, record: &WriterRecord, expect: Expect) -> Result<Option<Tag>, WriteError> {
         let bytes = serde_json::to_vec(record).unwrap_or_default();
         match self.store.store(&self.place, &bytes, expect) {
@@ -180,7 +194,7 @@ impl WriterTurn<'_> {
     }
 }
 
-fn failed(error: StoreError) -> WriteError {
+fn failed(error: store::Error) -> WriteError {
     WriteError::new("the store did not do what was asked", error)
 }
 
@@ -318,6 +332,31 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_arrives_after_its_sender_has_died_is_no_persons_edit_to_a_third_replica() {
+        let (older, newer, vendor) = two();
+        late(&older, &newer, &vendor);
+        let third = Replica {
+            id: "third",
+            store: older.store.clone(),
+            vendor: vendor.clone(),
+            memory: Mutex::default(),
+        };
+        drop(older);
+        assert_eq!(third.take(7, 61).unwrap(), Turn::LookAgain);
+        assert_eq!(*vendor.shows.lock(), Some(7));
+        // Late again: it has been under way all the time.
+        *vendor.shows.lock() = Some(5);
+        assert_eq!(third.take(7, 121).unwrap(), Turn::Done);
+        assert_eq!(newer.take(7, 122).unwrap(), Turn::Done);
+        assert_eq!(*vendor.shows.lock(), Some(7));
+        // Settled by now: whoever writes the same from now on is a person.
+        *vendor.shows.lock() = Some(5);
+        assert!(third.take(8, 200).unwrap_err().is_conflict());
+        assert!(newer.take(8, 201).unwrap_err().is_conflict());
+        assert_eq!(*vendor.shows.lock(), Some(5));
+    }
+
+    #[test]
     fn a_write_of_which_nobody_heard_is_no_persons_edit_and_a_persons_edit_is_none_of_ours() {
         let (older, newer, vendor) = two();
         *vendor.hangs.lock() = true;
@@ -328,7 +367,7 @@ mod tests {
         assert_eq!(newer.take(6, 121).unwrap(), Turn::Done);
         *vendor.shows.lock() = Some(99);
         assert!(newer.take(7, 122).unwrap_err().is_conflict());
-        // It holds nobody up who asks later, and is told to everybody.
+        // A conflict leaves no claim: the next replica finds it at once.
         assert!(older.take(8, 122).unwrap_err().is_conflict());
         assert_eq!(*vendor.shows.lock(), Some(99));
     }

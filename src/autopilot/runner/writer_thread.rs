@@ -1,4 +1,4 @@
-//! The thread that has a writer write.
+//! The thread of a writer.
 
 use std::{
     cell::Cell,
@@ -17,10 +17,10 @@ use crate::autopilot::{
     writer::{Intent, ShareWriter, WriteError},
 };
 
-/// What fails is tried again after this long; what another replica should write, too.
+/// When a failed write is tried again, and when a replica writes in place of the one that should.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How far this process is with a transition.
+/// How far this process is with writing a transition.
 #[derive(Clone, Copy)]
 struct WriteAttempt {
     rev: u64,
@@ -31,7 +31,7 @@ struct WriteAttempt {
 impl RunnerShared {
     pub(super) fn run_writer(&self, writer: &Arc<dyn ShareWriter>) {
         let (mut tried, mut memory) = (None, WriterMemory::default());
-        let pause = self.pace.period.min(Duration::from_secs(1));
+        let pause = self.timing.period.min(Duration::from_secs(1));
         let heard = Cell::new(0);
         loop {
             let attempt =
@@ -60,7 +60,7 @@ impl RunnerShared {
         let Some(transition) = state.transitions.last() else { return };
         let now = self.time().monotonic;
         let later = now.saturating_add(RETRY_AFTER);
-        // Whoever committed it writes at once; the others if that one has not.
+        // The replica that committed it writes at once, the others if that one has not.
         let first = if own { now } else { later };
         let known = tried.filter(|tried| tried.rev == transition.rev);
         let known = known.unwrap_or(WriteAttempt { rev: transition.rev, due: first, done: false });
@@ -81,7 +81,7 @@ impl RunnerShared {
                     error = %crate::error_chain(&error),
                     "the share could not be written where people look"
                 );
-                // A conflict is a person's to solve.
+                // Only a person can resolve a conflict.
                 (later, error.is_conflict())
             }
         };
@@ -99,7 +99,7 @@ impl RunnerShared {
     ) -> Result<Turn, WriteError> {
         let agreed = {
             let mut conflicts = self.conflicts.lock();
-            // Nothing is written by any writer until somebody has resumed.
+            // After a conflict no writer writes until somebody has resumed.
             if conflicts.values().any(|(since, _)| !state.resumed_after(*since)) {
                 return Ok(Turn::Done);
             }
@@ -112,11 +112,11 @@ impl RunnerShared {
             replica,
             now: self.time().monotonic,
         };
-        // Whoever resumes may do so on another replica than the one that found the conflict.
+        // The conflict may have been found, and the rollout resumed, on another replica.
         let counts = |rev| !agreed && !state.conflict_resolved_after(rev);
         turn.take(&Intent::of(&self.plan, transition), counts, memory).inspect_err(|error| {
             if error.is_conflict() {
-                // Only who resumes from now on can have seen what is there.
+                // Only a resumption from now on can have accepted what is there.
                 let now = self.view.lock().state().map_or(transition.rev, |state| state.rev);
                 self.conflicts.lock().insert(name.to_owned(), (now, error.to_string()));
             }

@@ -1,62 +1,60 @@
-//! What can go wrong in a store.
+//! Errors of stores.
 
-use std::{error::Error, fmt};
+use std::{error::Error as StdError, fmt};
 
 /// A store did not do what was asked.
 #[derive(Debug)]
-pub struct StoreError {
+pub struct Error {
     message: String,
     conflict: bool,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-impl StoreError {
-    /// The store failed, for this reason.
+impl Error {
+    /// The store failed, with this cause.
     #[cold]
     pub fn new(
         message: impl Into<String>,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> StoreError {
-        StoreError { message: message.into(), conflict: false, source: Some(source.into()) }
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Error {
+        Error { message: message.into(), conflict: false, source: Some(source.into()) }
     }
 
-    /// The document is not as it was expected: somebody else was first.
+    /// The document is not as expected: another replica was first.
     #[cold]
-    pub fn conflict(name: &str) -> StoreError {
-        StoreError {
-            message: format!("{name} is not as it was expected: somebody else was first"),
+    pub fn conflict(name: &str) -> Error {
+        Error {
+            message: format!("{name} is not as it was expected: another replica was first"),
             conflict: true,
             source: None,
         }
     }
 
-    /// The name of a document is none.
+    /// A name that no document can have.
     #[cold]
-    pub(super) fn bad_name(name: &str) -> StoreError {
-        StoreError::plain(format!(
-            "name: found `{name}`, expected a-z, 0-9, -, . and / between them"
-        ))
+    pub(super) fn bad_name(name: &str) -> Error {
+        Error::plain(format!("name: found `{name}`, expected a-z, 0-9, -, . and / between them"))
     }
 
     #[cold]
-    pub(crate) fn plain(message: impl Into<String>) -> StoreError {
-        StoreError { message: message.into(), conflict: false, source: None }
+    pub(crate) fn plain(message: impl Into<String>) -> Error {
+        Error { message: message.into(), conflict: false, source: None }
     }
 
-    /// Whether somebody else was first, and nothing was changed.
+    /// Whether another replica was first, and nothing was changed.
     pub fn is_conflict(&self) -> bool {
         self.conflict
     }
 }
 
-impl fmt::Display for StoreError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }

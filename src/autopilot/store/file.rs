@@ -7,18 +7,18 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Expect, StateStore, StoreError, Tag, is_name, probe};
+use super::{Error, Expect, StateStore, Tag, is_name, probe};
 
 const LOCK: &str = "state.lock";
 
 /// Documents in a folder that every replica of the fleet can reach: on one machine, or on a volume
 /// whose locks work.
 ///
-/// A document is written beside its place, synced, and renamed; replacing one under a condition
-/// takes a lock on a file of its own, which the system releases when a process dies. That is enough
-/// for local file systems, and for NFS 4 and SMB with locking. It is not for NFS 3 without a lock
-/// daemon, nor for object storage mounted as files: take a store with conditional writes there.
-/// [`open`](FileStore::open) tries what can be tried.
+/// A document is written to a temporary file, synced, and renamed; replacing one under a condition takes
+/// a lock on a file of its own, which the system releases when a process dies. That is enough for local
+/// file systems, and for NFS 4 and SMB with locking. It is not for NFS 3 without a lock daemon, nor for
+/// object storage mounted as files: use a store with conditional writes there. [`open`](FileStore::open)
+/// tests what one process can test.
 ///
 /// The folder belongs to the fleet, and its files are readable by its owner alone.
 #[derive(Debug)]
@@ -30,30 +30,29 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Uses a folder, which is made where there is none, and tries it: writes, syncs, renames, locks.
+    /// Opens a folder, created if need be, and tests it: whether it can be written, renamed in and locked.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], saying what the folder cannot do.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, StoreError> {
+    /// [`Error`] with what the folder does not support.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, Error> {
         let folder = folder.into();
         let store = FileStore {
             folder,
             unique: crate::prediction_id::PredictionId::generate().to_string(),
             written: AtomicU64::new(0),
         };
-        let failed = |what: &str, error| {
-            StoreError::new(format!("{}: {what}", store.folder.display()), error)
-        };
+        let failed =
+            |what: &str, error| Error::new(format!("{}: {what}", store.folder.display()), error);
         make_folder(&store.folder).map_err(|error| failed("cannot be made", error))?;
         store.try_locks().map_err(|error| failed("its locks do not hold", error))?;
         probe(&store).map_err(|error| {
-            StoreError::new(format!("{}: cannot be used", store.folder.display()), error)
+            Error::new(format!("{}: cannot be used", store.folder.display()), error)
         })?;
         Ok(store)
     }
 
-    /// Locks of one process must keep another handle out.
+    /// Tests that a lock keeps another handle out.
     fn try_locks(&self) -> io::Result<()> {
         let name = self.folder.join(format!("probe-{}.lock", self.unique));
         let result = (|| {
@@ -70,10 +69,10 @@ impl FileStore {
         result
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
+    fn path(&self, name: &str) -> Result<PathBuf, Error> {
         match is_name(name) && name != LOCK {
             true => Ok(self.folder.join(name)),
-            false => Err(StoreError::bad_name(name)),
+            false => Err(Error::bad_name(name)),
         }
     }
 
@@ -96,7 +95,7 @@ impl FileStore {
             let _ = fs::remove_file(&temporary);
         }
         written?;
-        // The name is part of what must survive a power cut; not every system can sync a folder.
+        // So that the name survives a power cut too; not every system can sync a folder.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
@@ -132,26 +131,24 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 impl StateStore for FileStore {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, Error> {
         let path = self.path(name)?;
-        let found = read(&path).map_err(|error| {
-            StoreError::new(format!("{}: cannot be read", path.display()), error)
-        })?;
+        let found = read(&path)
+            .map_err(|error| Error::new(format!("{}: cannot be read", path.display()), error))?;
         Ok(found.map(|bytes| {
             let tag = Tag::of(&bytes);
             (bytes, tag)
         }))
     }
 
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, Error> {
         let path = self.path(name)?;
-        let failed =
-            |error| StoreError::new(format!("{}: cannot be written", path.display()), error);
+        let failed = |error| Error::new(format!("{}: cannot be written", path.display()), error);
         if expect == Expect::Any {
             self.write(&path, bytes).map_err(failed)?;
             return Ok(Tag::of(bytes));
         }
-        // Held until it is dropped at the end; the system drops it when the process is killed.
+        // Held to the end of the function; the system releases it when the process is killed.
         let lock = open_lock(&self.folder.join(LOCK)).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let found = read(&path).map_err(failed)?.map(|bytes| Tag::of(&bytes));
@@ -161,17 +158,16 @@ impl StateStore for FileStore {
             Expect::Any => true,
         };
         if !fits {
-            return Err(StoreError::conflict(name));
+            return Err(Error::conflict(name));
         }
         self.write(&path, bytes).map_err(failed)?;
         Ok(Tag::of(bytes))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let (folder, _) = prefix.rsplit_once('/').unwrap_or_default();
         let path = self.folder.join(folder);
-        let failed =
-            |error| StoreError::new(format!("{}: cannot be listed", path.display()), error);
+        let failed = |error| Error::new(format!("{}: cannot be listed", path.display()), error);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -192,11 +188,11 @@ impl StateStore for FileStore {
         Ok(names)
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.path(name)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::new(format!("{}: cannot be removed", path.display()), error))
+                Err(Error::new(format!("{}: cannot be removed", path.display()), error))
             }
             _ => Ok(()),
         }

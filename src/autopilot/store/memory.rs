@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{Expect, StateStore, StoreError, Tag};
+use super::{Error, Expect, StateStore, Tag};
 
 /// Documents in memory: for one process, and for tests. A clone is the same store.
 #[derive(Clone, Debug, Default)]
@@ -24,12 +24,12 @@ impl MemoryStore {
 }
 
 impl StateStore for MemoryStore {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, Error> {
         let found = self.0.lock().documents.get(name).cloned();
         Ok(found.map(|(bytes, written)| (bytes, Tag::new(written.to_string()))))
     }
 
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, Error> {
         let mut documents = self.0.lock();
         let found = documents.documents.get(name).map(|(_, written)| written.to_string());
         let fits = match &expect {
@@ -38,7 +38,7 @@ impl StateStore for MemoryStore {
             Expect::Tag(tag) => found.as_deref() == Some(tag.as_str()),
         };
         if !fits {
-            return Err(StoreError::conflict(name));
+            return Err(Error::conflict(name));
         }
         documents.written = documents.written.saturating_add(1);
         let written = documents.written;
@@ -46,12 +46,12 @@ impl StateStore for MemoryStore {
         Ok(Tag::new(written.to_string()))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let documents = self.0.lock();
         Ok(documents.documents.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), Error> {
         self.0.lock().documents.remove(name);
         Ok(())
     }

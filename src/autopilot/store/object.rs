@@ -4,23 +4,23 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt as _;
 use object_store::{
-    Error, ObjectStore as Objects, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    UpdateVersion, path::Path,
+    ObjectStore as Objects, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
+    path::Path,
 };
 
-use super::{Expect, StateStore, StoreError, Tag, is_name};
+use super::{Error, Expect, StateStore, Tag, is_name};
 use crate::autopilot::background::{BackgroundRuntime, RequestError};
 
-/// What takes longer than this is given up; the client's own retries included.
+/// Requests that take longer, the client's own retries included, are cancelled.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Documents in a bucket of S3, Google Cloud Storage, Azure Blob Storage, or of what speaks like one
-/// of them, by the crate [`object_store`], whose clients it takes as they are.
+/// Documents in a bucket of S3, Google Cloud Storage, Azure Blob Storage, or of a server with the
+/// protocol of one of them, through any client of the crate [`object_store`].
 ///
-/// A document is replaced by a conditional put: `If-None-Match` and `If-Match` at S3 and Azure, the
-/// generation at Google's. Not everything that speaks S3 honours them. [`open`](ObjectStore::open) tries it
-/// and refuses what does not, `object_store`'s own local folder among them: take a
-/// [`FileStore`](super::FileStore) there.
+/// A document is replaced by a conditional put: `If-None-Match` and `If-Match` on S3 and Azure, the
+/// generation on Google Cloud Storage. Not every server with the protocol of S3 honours them.
+/// [`open`](ObjectStore::open) tests that, and refuses a bucket that does not. So does the local folder
+/// of `object_store`, for which there is [`FileStore`](super::FileStore).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// // In production: `AmazonS3Builder::from_env().with_bucket_name("models").build()?`.
 /// let bucket = Arc::new(InMemory::new());
 /// let store = ObjectStore::open(bucket, "rollouts/digits")?;
-/// # Ok::<(), modelgate::autopilot::store::StoreError>(())
+/// # Ok::<(), modelgate::autopilot::store::Error>(())
 /// ```
 pub struct ObjectStore {
     objects: Arc<dyn Objects>,
@@ -48,43 +48,43 @@ impl fmt::Debug for ObjectStore {
 }
 
 impl ObjectStore {
-    /// Uses a bucket, below a prefix, which may be empty. Writes an object there, replaces and removes
-    /// it: the client needs the right to read, write, list and delete below the prefix.
+    /// Opens a bucket below a prefix, which may be empty, and tests it with an object of its own. The
+    /// client needs the rights to read, write, list and delete below the prefix.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], when the bucket does not answer, or does not honour the conditions of a write.
+    /// [`Error`], when the bucket does not answer, or does not honour the conditions of a write.
     pub fn open(
         objects: Arc<dyn Objects>,
         prefix: impl Into<String>,
-    ) -> Result<ObjectStore, StoreError> {
+    ) -> Result<ObjectStore, Error> {
         let background = BackgroundRuntime::start("modelgate-object-store")
-            .map_err(|error| StoreError::new("a thread could not be started", error))?;
+            .map_err(|error| Error::new("a thread could not be started", error))?;
         let prefix = prefix.into().trim_matches('/').to_owned();
         let store = ObjectStore { objects, prefix, background };
         super::probe::probe(&store)?;
         Ok(store)
     }
 
-    fn path(&self, name: &str) -> Result<Path, StoreError> {
+    fn path(&self, name: &str) -> Result<Path, Error> {
         if !is_name(name) {
-            return Err(StoreError::bad_name(name));
+            return Err(Error::bad_name(name));
         }
         let path = match self.prefix.as_str() {
             "" => Path::parse(name),
             prefix => Path::parse(format!("{prefix}/{name}")),
         };
-        path.map_err(|error| StoreError::new("the prefix is not a path of objects", error))
+        path.map_err(|error| Error::new("the prefix is not a path of objects", error))
     }
 
-    /// Runs a request where there is an event loop, and waits.
+    /// Runs a request in the background, and waits for it.
     fn wait<T: Send + 'static>(
         &self,
         what: &str,
-        request: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<Result<T, Error>, StoreError> {
+        request: impl Future<Output = Result<T, object_store::Error>> + Send + 'static,
+    ) -> Result<Result<T, object_store::Error>, Error> {
         self.background.wait(PATIENCE, request).map_err(|error| {
-            StoreError::plain(match error {
+            Error::plain(match error {
                 RequestError::Late => {
                     format!("{what}: the bucket has not answered for {} s", PATIENCE.as_secs())
                 }
@@ -94,11 +94,11 @@ impl ObjectStore {
     }
 }
 
-fn failed(what: &str, error: Error) -> StoreError {
-    StoreError::new(format!("{what}: the bucket did not do what was asked"), error)
+fn failed(what: &str, error: object_store::Error) -> Error {
+    Error::new(format!("{what}: the bucket did not do what was asked"), error)
 }
 
-/// Both, as which of them is compared depends on the bucket; neither may contain a line break.
+/// Both, since which of them a put compares depends on the bucket. Neither may contain a line break.
 fn tag(e_tag: Option<&str>, version: Option<&str>) -> Tag {
     Tag::new(format!("{}\n{}", e_tag.unwrap_or_default(), version.unwrap_or_default()))
 }
@@ -110,7 +110,7 @@ fn version(tag: &Tag) -> UpdateVersion {
 }
 
 impl StateStore for ObjectStore {
-    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, StoreError> {
+    fn load(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, Error> {
         let (path, objects) = (self.path(name)?, Arc::clone(&self.objects));
         let read = self.wait(name, async move {
             let found = objects.get(&path).await?;
@@ -119,12 +119,12 @@ impl StateStore for ObjectStore {
         })?;
         match read {
             Ok(found) => Ok(Some(found)),
-            Err(Error::NotFound { .. }) => Ok(None),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed(name, error)),
         }
     }
 
-    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, StoreError> {
+    fn store(&self, name: &str, bytes: &[u8], expect: Expect) -> Result<Tag, Error> {
         let (path, objects) = (self.path(name)?, Arc::clone(&self.objects));
         let replaces = matches!(expect, Expect::Tag(_));
         let mode = match &expect {
@@ -138,16 +138,17 @@ impl StateStore for ObjectStore {
         })?;
         match put {
             Ok(put) => Ok(tag(put.e_tag.as_deref(), put.version.as_deref())),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
-                Err(StoreError::conflict(name))
-            }
-            // It was removed meanwhile.
-            Err(Error::NotFound { .. }) if replaces => Err(StoreError::conflict(name)),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Err(Error::conflict(name)),
+            // The object was removed meanwhile.
+            Err(object_store::Error::NotFound { .. }) if replaces => Err(Error::conflict(name)),
             Err(error) => Err(failed(name, error)),
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         // A bucket lists by whole folders.
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
         let below = match (self.prefix.as_str(), folder) {
@@ -156,7 +157,7 @@ impl StateStore for ObjectStore {
             (prefix, folder) => format!("{prefix}/{folder}"),
         };
         let below = Path::parse(&below)
-            .map_err(|error| StoreError::new("the prefix is not a path of objects", error))?;
+            .map_err(|error| Error::new("the prefix is not a path of objects", error))?;
         let objects = Arc::clone(&self.objects);
         let listed = self.wait(prefix, async move {
             objects.list(Some(&below)).map_ok(|meta| meta.location).try_collect::<Vec<_>>().await
@@ -169,10 +170,10 @@ impl StateStore for ObjectStore {
         Ok(names.filter(|name| name.starts_with(prefix)).map(str::to_owned).collect())
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), Error> {
         let (path, objects) = (self.path(name)?, Arc::clone(&self.objects));
         match self.wait(name, async move { objects.delete(&path).await })? {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed(name, error)),
         }
     }

@@ -1,35 +1,33 @@
-//! Whether a store keeps what is promised of it, tried before anything depends on it.
+//! Testing that a store keeps its promises, before a rollout depends on them.
 
-use super::{Expect, StateStore, StoreError};
+use super::{Error, Expect, StateStore};
 
-/// Tries whether a store keeps what [`StateStore`] promises: makes a document, replaces it, tries to
-/// replace and to make it once more, which must fail, reads and removes it.
+/// Tests whether a store keeps what [`StateStore`] promises: creates a document and replaces it, tries
+/// to replace and to create it once more, which must fail, then reads and removes it.
 ///
-/// The stores here try themselves when they are opened. For one of your own: call it once at the start.
+/// The stores of this crate test themselves when they are opened. Call it for one of your own when a
+/// service starts.
 ///
 /// # Errors
 ///
 /// What the store answered, or what it does not keep.
-pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), StoreError> {
+pub fn probe(store: &(impl StateStore + ?Sized)) -> Result<(), Error> {
     let unique = crate::prediction_id::PredictionId::generate().to_string();
     let name = format!("probe-{}", unique.to_ascii_lowercase());
     let tried = try_out(store, &name);
-    // Left behind, it harms nobody.
+    // A document that stays behind does no harm.
     let removed = store.remove(&name);
     match (tried?, removed) {
         (_, Err(error)) => Err(error),
         (None, Ok(())) => Ok(()),
-        (Some(what), Ok(())) => Err(StoreError::plain(format!(
-            "the store {what}, so it cannot hold the state of a fleet"
-        ))),
+        (Some(what), Ok(())) => {
+            Err(Error::plain(format!("the store {what}, so it cannot hold the state of a fleet")))
+        }
     }
 }
 
-/// What the store does not keep.
-fn try_out(
-    store: &(impl StateStore + ?Sized),
-    name: &str,
-) -> Result<Option<&'static str>, StoreError> {
+/// The first promise that the store does not keep, in words.
+fn try_out(store: &(impl StateStore + ?Sized), name: &str) -> Result<Option<&'static str>, Error> {
     let first = store.store(name, b"1", Expect::Absent)?;
     let second = store.store(name, b"2", Expect::Tag(first.clone()))?;
     let late = store.store(name, b"3", Expect::Tag(first));

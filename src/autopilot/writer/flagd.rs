@@ -1,4 +1,4 @@
-//! The share in a flagd file.
+//! A writer of flagd's files.
 
 use std::{
     borrow::Cow,
@@ -15,8 +15,8 @@ use crate::{dialect::without_mark, prediction_id::PredictionId};
 /// Writes the share into the weights of a flag's `fractional`, in a file in flagd's format.
 ///
 /// The flag's targeting has to be `{"fractional": [["candidate", weight], ["champion", weight]]}`,
-/// with the variants' names in either order; anything else is left alone and told. Weights are
-/// thousandths of a percent.
+/// with the variants' names in either order; anything else is left as it is, and is a conflict. Weights
+/// are thousandths of a percent.
 #[derive(Debug)]
 pub struct FlagdFile {
     path: PathBuf,
@@ -43,7 +43,8 @@ impl FlagdFile {
 
     /// Whether this is a split between the two, and nothing else.
     fn is_split(&self, fractional: &Value) -> bool {
-        // Every share has to be one of the two by name: an expression for the key is not.
+        // Each entry must name one of the two. An expression for the bucketing key, which may come first,
+        // does not.
         let names: Option<Vec<&str>> = fractional.as_array().and_then(|shares| {
             shares.iter().map(|share| share.get(0).and_then(Value::as_str)).collect()
         });
@@ -96,10 +97,10 @@ impl ShareWriter for FlagdFile {
     }
 }
 
-/// Writes beside, and renames: whoever watches the file sees the old one or the new one. Where the
-/// path is a link the file that it leads to is replaced; who may read it, may read the new one. The
-/// name beside is nobody else's: replicas in containers of their own may share the volume, and each
-/// of them be process 1.
+/// Writes a temporary file and renames it, so that whoever watches the file sees the old one or the new
+/// one. Where the path is a symbolic link, the file that it leads to is replaced; the new file has the
+/// permissions of the old one. The temporary name is unique: replicas in containers of their own may
+/// share the volume, and each of them be process 1.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = fs::canonicalize(path)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The share as Flagsmith's multivariate flag shows it.
+//! A writer of Flagsmith's multivariate flags.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::source::SourceError;
+use crate::source;
 
 /// Writes the share into one option of a multivariate flag, by Flagsmith's admin API: the option that is
 /// the candidate. The flag's own value is the champion, and has what the options leave.
 ///
-/// What else the flag's state in the environment says stays as it is. Segments' and identities' own
-/// values are not touched. Flagsmith refuses the write where the environment asks for change requests or
-/// keeps versions of its features: it is tried again, and the rollout goes on without it. Tried against a
-/// stand-in.
+/// The rest of the flag's state in the environment stays as it is, and so do the values of segments and
+/// identities. Where the environment requires change requests or keeps versions of its features,
+/// Flagsmith refuses the write: it is tried again, and the rollout goes on without it. Tested against a
+/// stand-in for Flagsmith only.
 pub struct Flagsmith {
     states: String,
     feature: u64,
@@ -24,7 +24,7 @@ pub struct Flagsmith {
 
 impl std::fmt::Debug for Flagsmith {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The environment's key stands in the address.
+        // Without the address, which contains the environment's key.
         f.debug_struct("Flagsmith")
             .field("feature", &self.feature)
             .field("option", &self.option)
@@ -46,7 +46,7 @@ impl Flagsmith {
         environment: &str,
         feature: u64,
         option: u64,
-    ) -> Result<Flagsmith, SourceError> {
+    ) -> Result<Flagsmith, source::Error> {
         let url = url.trim_end_matches('/');
         Ok(Flagsmith {
             states: format!("{url}/api/v1/environments/{environment}/featurestates/"),
@@ -56,7 +56,7 @@ impl Flagsmith {
         })
     }
 
-    /// What the flag is in the environment, for whoever has no value of their own.
+    /// The flag's state in the environment, for everybody without a value of their own.
     fn read(&self) -> Result<Value, WriteError> {
         let url = format!("{}?feature={}", self.states, self.feature);
         let answer = self.http.ask("flagsmith", Method::GET, &url, None)?;
@@ -72,7 +72,7 @@ impl Flagsmith {
     }
 }
 
-/// What a person could have changed: not the server's own times and numbers.
+/// What a person can change, without the server's own times and ids.
 fn shown(state: &Value) -> Value {
     let options = state.get("multivariate_feature_state_values").and_then(Value::as_array);
     let mut options: Vec<(u64, f64)> = options

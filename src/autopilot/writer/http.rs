@@ -1,4 +1,4 @@
-//! Requests of writers, one at a time, on the thread that writes.
+//! The HTTP requests of writers, each waited for on the writer's thread.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::WriteError;
 use crate::autopilot::background::{BackgroundRuntime, RequestError};
 use crate::source::{
-    SourceError,
+    self,
     network::{Client, HttpSettings, Secret},
 };
 
-/// A request has a time limit of its own; this is for what comes before and after it.
+/// What is waited beyond the request's own timeout, before the request is cancelled.
 const SPARE: Duration = Duration::from_secs(5);
 
-/// An HTTP client with an event loop of its own: writers run where there is none.
+/// An HTTP client with a runtime of its own, as writers run on plain threads.
 pub(super) struct WriterClient {
     client: Client,
     authorization: Option<Secret>,
@@ -27,11 +27,11 @@ pub(super) struct WriterClient {
 
 impl WriterClient {
     /// A client that sends this as `authorization`.
-    pub(super) fn new(authorization: Option<String>) -> Result<WriterClient, SourceError> {
+    pub(super) fn new(authorization: Option<String>) -> Result<WriterClient, source::Error> {
         let authorization = authorization.map(Secret::new);
         let client = Client::new(&HttpSettings::new(), None)?;
         let background = BackgroundRuntime::start("modelgate-autopilot-http")
-            .map_err(|error| SourceError::with_source("a thread could not be started", error))?;
+            .map_err(|error| source::Error::with_source("a thread could not be started", error))?;
         Ok(WriterClient { client, authorization, background })
     }
 

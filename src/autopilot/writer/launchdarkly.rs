@@ -1,28 +1,33 @@
-//! The share as LaunchDarkly's percentage rollout shows it.
+//! A writer of LaunchDarkly's percentage rollouts.
 
 use std::borrow::Cow;
 
+use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
 use crate::{
     autopilot::Share,
-    source::{SourceError, network::public_part},
+    source::{self, network::public_part},
 };
 
 const SEMANTIC_PATCH: &str = "application/json; domain-model=launchdarkly.semanticpatch";
 
 /// Writes the share into the fallthrough of a flag, by a semantic patch.
 ///
-/// Where the environment wants approvals, the same instructions become an approval request, and the
-/// rollout's own `approval` stage is where it waits. That path was tried against a stand-in only.
+/// Where the environment requires approvals, LaunchDarkly refuses the patch, and the writer sends an
+/// approval request with the same instructions: once for each intent and process. The rollout itself
+/// does not wait for it; for that, let the stage [need an approval](crate::autopilot::Stage::approval).
+/// Tested against a stand-in for LaunchDarkly only.
 pub struct LaunchDarkly {
     url: String,
     environment: String,
     candidate: String,
     champion: String,
     http: WriterClient,
+    /// The revision for which an approval was requested last.
+    requested: Mutex<Option<u64>>,
 }
 
 /// A URL may hold a user and a password.
@@ -45,17 +50,18 @@ impl LaunchDarkly {
         token: &str,
         (project, environment, flag): (&str, &str, &str),
         (candidate, champion): (&str, &str),
-    ) -> Result<LaunchDarkly, SourceError> {
+    ) -> Result<LaunchDarkly, source::Error> {
         Ok(LaunchDarkly {
             url: format!("{}/api/v2/flags/{project}/{flag}", url.trim_end_matches('/')),
             environment: environment.to_owned(),
             candidate: candidate.to_owned(),
             champion: champion.to_owned(),
             http: WriterClient::new(Some(token.to_owned()))?,
+            requested: Mutex::new(None),
         })
     }
 
-    /// The places of both variations in the flag's list, by which its fallthrough names them.
+    /// The index of a variation in the flag's list, by which its fallthrough names it.
     fn place(&self, flag: &Value, id: &str) -> Result<u64, WriteError> {
         let variations = flag.get("variations").and_then(Value::as_array);
         let place = variations
@@ -87,6 +93,20 @@ impl LaunchDarkly {
             .collect();
         weights.sort_unstable();
         json!(weights)
+    }
+
+    /// Requests an approval, unless this process has requested it already.
+    fn request_approval(&self, intent: &Intent, instructions: &Value) -> Result<(), WriteError> {
+        let mut requested = self.requested.lock();
+        if *requested == Some(intent.rev) {
+            return Ok(());
+        }
+        let url = format!("{}/environments/{}/approval-requests", self.url, self.environment);
+        let request = json!({ "description": intent.sentence, "instructions": instructions });
+        let body = Some(("application/json", &request));
+        self.http.ask("launchdarkly's approvals", Method::POST, &url, body)?;
+        *requested = Some(intent.rev);
+        Ok(())
     }
 
     fn instruction(&self, share: Share) -> Value {
@@ -133,18 +153,10 @@ impl ShareWriter for LaunchDarkly {
         });
         match self.http.send(Method::PATCH, &self.url, Some((SEMANTIC_PATCH, &patch)))? {
             (200..300, _) => Ok(Written(wanted)),
-            // What approvals are refused with; asking for one is not writing.
+            // How a patch is refused where approvals are required. A request is no write: until it is
+            // approved, the intent is tried again.
             (status @ (403 | 405), _) => {
-                let url =
-                    format!("{}/environments/{}/approval-requests", self.url, self.environment);
-                let request =
-                    json!({ "description": intent.sentence, "instructions": instructions });
-                self.http.ask(
-                    "launchdarkly's approvals",
-                    Method::POST,
-                    &url,
-                    Some(("application/json", &request)),
-                )?;
+                self.request_approval(intent, &instructions)?;
                 Err(WriteError::plain(format!(
                     "launchdarkly answered {status}: an approval was asked for"
                 )))

@@ -1,4 +1,4 @@
-//! The share as Unleash's gradual rollout shows it.
+//! A writer of Unleash's gradual rollouts.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient, unchanged};
-use crate::source::{SourceError, network::public_part};
+use crate::source::{self, network::public_part};
 
 /// Writes the share into the `rollout` parameter of one strategy, by Unleash's admin API.
 ///
-/// Unleash knows whole percents: a share is written as the next one below. It draws users by a hash of
-/// its own, and the autopilot by another: let the strategy that the service evaluates stand at 100 %,
-/// and this be the one that people look at, or write only at the end of the rollout.
-/// An Unleash with change requests refuses the write, which is then tried again.
+/// Unleash knows whole percents only: a share is rounded down. Unleash draws users by a hash of its own,
+/// independent of the autopilot's, so the two shares would multiply: leave the strategy that the service
+/// evaluates at 100 %, and write one that only people look at. An Unleash with change requests refuses
+/// the write, which is then tried again.
 pub struct Unleash {
     url: String,
     http: WriterClient,
@@ -39,7 +39,7 @@ impl Unleash {
         token: &str,
         (project, feature): (&str, &str),
         (environment, strategy): (&str, &str),
-    ) -> Result<Unleash, SourceError> {
+    ) -> Result<Unleash, source::Error> {
         let url = format!(
             "{}/api/admin/projects/{project}/features/{feature}/environments/{environment}/strategies/{strategy}",
             url.trim_end_matches('/')
@@ -62,7 +62,7 @@ impl ShareWriter for Unleash {
         *rollout = json!(intent.share.percent().floor().to_string());
         unchanged("the strategy at Unleash", &found, &wanted, last)?;
         if found != wanted {
-            // What the server numbers itself it does not take back.
+            // The server accepts no id in the body.
             let mut sent = wanted;
             if let Value::Object(sent) = &mut sent {
                 sent.shift_remove("id");

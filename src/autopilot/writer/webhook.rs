@@ -1,4 +1,4 @@
-//! Telling a channel.
+//! A writer that posts to a webhook.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{Intent, ShareWriter, WriteError, Written, http::WriterClient};
-use crate::source::SourceError;
+use crate::source;
 
-/// Posts each transition as JSON: the intent, with a `text` that Slack and its like show.
+/// Posts transitions as JSON: the intent, with a `text` that Slack and similar services show.
 pub struct Webhook {
     url: String,
     http: WriterClient,
@@ -27,7 +27,7 @@ impl Webhook {
     /// # Errors
     ///
     /// When no client can be made.
-    pub fn new(url: impl Into<String>) -> Result<Webhook, SourceError> {
+    pub fn new(url: impl Into<String>) -> Result<Webhook, source::Error> {
         Ok(Webhook { url: url.into(), http: WriterClient::new(None)? })
     }
 }

@@ -1,4 +1,4 @@
-//! Comparisons sent through a channel.
+//! A sink that sends comparisons through a channel.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::compare::{
     Comparison,
-    sink::{ComparisonSink, SinkCounts},
+    sink::{ComparisonSink, Counts},
 };
 
 /// Sends each comparison through a bounded channel. Never waits: when the channel is full, or
@@ -34,8 +34,8 @@ pub struct ChannelSink<P> {
 }
 
 impl<P> ChannelSink<P> {
-    /// A sink, and the end to receive from; the channel holds up to `capacity` comparisons, and
-    /// never more than a million: room for them is taken at once.
+    /// A sink, and the receiving end of its channel. The channel holds up to `capacity` comparisons, a
+    /// million at most; memory for them is taken at once.
     pub fn new(capacity: usize) -> (ChannelSink<P>, Receiver<Comparison<P>>) {
         let (sender, receiver) = sync_channel(capacity.min(1_000_000));
         let sink = ChannelSink { sender, recorded: AtomicU64::new(0), dropped: AtomicU64::new(0) };
@@ -52,8 +52,8 @@ impl<P: Clone + Send> ComparisonSink<P> for ChannelSink<P> {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    fn counts(&self) -> Counts {
+        Counts {
             recorded: self.recorded.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             failed: 0,
@@ -83,6 +83,6 @@ mod tests {
         assert_eq!(receiver.try_iter().count(), 1);
         drop(receiver);
         sink.record(&Comparison::new(side(), side()));
-        assert_eq!(sink.counts(), SinkCounts { recorded: 1, dropped: 2, failed: 0 });
+        assert_eq!(sink.counts(), Counts { recorded: 1, dropped: 2, failed: 0 });
     }
 }

@@ -1,4 +1,4 @@
-//! One comparison, several sinks.
+//! Several sinks as one.
 
 use std::{
     fmt,
@@ -8,15 +8,15 @@ use std::{
 
 use crate::compare::{
     Comparison, Slices,
-    sink::{ComparisonSink, SinkCounts, SinkError},
+    sink::{ComparisonSink, Counts, Error},
 };
 use crate::{
     contain::contained, context::EvaluationContext, model::ModelError, shadow::Dropped,
     version::Version,
 };
 
-/// Passes each comparison to several sinks, in order. One that panics is counted as failed and
-/// keeps nothing from the others.
+/// Passes each comparison to several sinks, in order. A panic of one is counted as a failure, and the
+/// others are called all the same.
 #[must_use]
 pub(crate) struct FanOut<P> {
     sinks: Vec<Box<dyn ComparisonSink<P>>>,
@@ -24,12 +24,12 @@ pub(crate) struct FanOut<P> {
 }
 
 impl<P> FanOut<P> {
-    /// Passes comparisons to nobody yet.
+    /// Without sinks.
     pub(crate) fn new() -> FanOut<P> {
         FanOut { sinks: Vec::new(), panics: AtomicU64::new(0) }
     }
 
-    /// And to this sink.
+    /// With this sink as well.
     pub(crate) fn and(mut self, sink: impl ComparisonSink<P> + 'static) -> FanOut<P> {
         self.sinks.push(Box::new(sink));
         self
@@ -91,12 +91,12 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     }
 
     /// Flushes every sink, and reports the first failure.
-    fn flush(&self) -> Result<(), SinkError> {
+    fn flush(&self) -> Result<(), Error> {
         let mut first = Ok(());
         for sink in &self.sinks {
             let flushed = self
                 .guarded(|| sink.flush())
-                .unwrap_or_else(|| Err(SinkError::new("sink failed", "it panicked")));
+                .unwrap_or_else(|| Err(Error::new("sink failed", "it panicked")));
             if first.is_ok() {
                 first = flushed;
             }
@@ -105,8 +105,8 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     }
 
     /// The sums over all sinks; a panic counts as a failure.
-    fn counts(&self) -> SinkCounts {
-        let mut sum = SinkCounts { failed: self.panics(), ..SinkCounts::default() };
+    fn counts(&self) -> Counts {
+        let mut sum = Counts { failed: self.panics(), ..Counts::default() };
         for sink in &self.sinks {
             let counts = self.guarded(|| sink.counts()).unwrap_or_default();
             sum.recorded = sum.recorded.saturating_add(counts.recorded);
@@ -117,7 +117,7 @@ impl<P> ComparisonSink<P> for FanOut<P> {
     }
 }
 
-/// A sink that panics when it is dropped keeps neither the others nor the router from going.
+/// A sink that panics when it is dropped does not keep the others from being dropped.
 impl<P> Drop for FanOut<P> {
     fn drop(&mut self) {
         for sink in self.sinks.drain(..) {
@@ -155,6 +155,6 @@ mod tests {
         sinks.record(&Comparison::new(side(), side()));
         assert_eq!(kept.len(), 2);
         assert_eq!(sinks.panics(), 2);
-        assert_eq!(sinks.counts(), SinkCounts { recorded: 2, dropped: 0, failed: 2 });
+        assert_eq!(sinks.counts(), Counts { recorded: 2, dropped: 0, failed: 2 });
     }
 }

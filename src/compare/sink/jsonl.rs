@@ -1,4 +1,4 @@
-//! Comparisons as lines of JSON in a file.
+//! A sink that writes comparisons to a file, a line of JSON each.
 
 mod dropped;
 mod file;
@@ -24,12 +24,12 @@ use self::{
     dropped::{DroppedLine, UnreportedLine},
     file::RotatingFile,
     rotation::Rotation,
-    writer::{Message, write_all_that_comes},
+    writer::{Message, write_queued},
 };
 use crate::{
     compare::{
         Comparison,
-        sink::{ComparisonSink, SinkCounts, SinkError},
+        sink::{ComparisonSink, Counts, Error},
     },
     shadow::Dropped,
     version::Version,
@@ -60,7 +60,7 @@ use crate::{
 /// | `key_hash` | the user's keyed hash, 32 hexadecimal digits, or `null` |
 /// | `targeting_key` | the user's key, only if the policy asks for it |
 /// | `features` | the features, only if the policy asks for them |
-/// | `slices` | the parts of the traffic it belongs to, by name, where a verdict tells them [apart](crate::verdict::VerdictBuilder::by) |
+/// | `slices` | the parts of the traffic it belongs to, by name, where a verdict tells them [apart](crate::verdict::Builder::by) |
 /// | `primary` | `version`, `output` or `error` (`kind`, `message`), `service_us` (by the clock), `cpu_us` (processor time, where it is known); what a `message` says of the features is left out unless the policy asks for them |
 /// | `candidate` | the same |
 /// | `queue_wait_us` | how long the candidate's run waited for a thread, in microseconds |
@@ -75,15 +75,15 @@ use crate::{
 /// ([`dropped_unreported`](ComparisonSink::dropped_unreported)) one line has `time`, `schema`, the
 /// `version` of the `candidate`, `dropped`, which is `unreported`, and `runs`, their number.
 ///
-/// A number that JSON cannot say, NaN or an infinity, is `null`.
+/// NaN and the infinities, which JSON cannot express, are `null`.
 ///
 /// # Whole lines
 ///
 /// Each record is one write of one whole line at the end of the file. What is written is with the
-/// operating system: `kill -9` loses the records still queued, never one that was written. Should
-/// a write stop half-way (the disk is full; the process is killed while a long line is copied),
-/// the incomplete line at the end is cut off, at once or, after a kill, when the file is next
-/// opened. So every line that ends in a newline is a whole record. Only
+/// operating system: `kill -9` loses the records still queued, never one that was written. Where a
+/// write stops half-way (the disk is full; the process is killed while a long line is copied), the
+/// incomplete line is cut off, at once or, after a kill, when the file is next opened. So every line
+/// that ends in a newline is a whole record. Only
 /// [`flush`](JsonlSink::flush) waits for the disk, for every file that was written to since the
 /// last one, so a power cut may lose more.
 ///
@@ -109,7 +109,7 @@ pub struct JsonlSink {
     lines: Option<Sender<Message>>,
     ended: Receiver<()>,
     writer: Option<JoinHandle<()>>,
-    counts: Arc<Counts>,
+    counts: Arc<LineCounts>,
     queue_bytes: usize,
     dropped_runs: bool,
     path: PathBuf,
@@ -117,7 +117,7 @@ pub struct JsonlSink {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct LineCounts {
     recorded: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
@@ -125,9 +125,10 @@ struct Counts {
     waiting: AtomicUsize,
 }
 
+/// The memory of a queue is taken when it is made, however few lines wait in it.
 const LONGEST_QUEUE: usize = 1_000_000;
 
-/// What a [`JsonlSink`] is made of.
+/// The settings of a [`JsonlSink`]; made by [`JsonlSink::builder`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct JsonlBuilder {
@@ -145,12 +146,12 @@ impl JsonlSink {
     ///
     /// # Errors
     ///
-    /// [`SinkError`] when the file cannot be opened or the thread cannot be started.
-    pub fn create(path: impl AsRef<Path>) -> Result<JsonlSink, SinkError> {
+    /// [`Error`] when the file cannot be opened or the thread cannot be started.
+    pub fn create(path: impl AsRef<Path>) -> Result<JsonlSink, Error> {
         JsonlSink::builder(path).create()
     }
 
-    /// A sink to be adjusted first.
+    /// A sink with settings other than the defaults.
     pub fn builder(path: impl AsRef<Path>) -> JsonlBuilder {
         JsonlBuilder {
             path: path.as_ref().to_owned(),
@@ -167,25 +168,25 @@ impl JsonlSink {
     ///
     /// # Errors
     ///
-    /// [`SinkError`] when that took longer than the builder's `patience`, when a record has been
+    /// [`Error`] when that took longer than the builder's `patience`, when a record has been
     /// lost to an error of the file since the last flush, when the file has been removed since it
     /// was written to, or when the disk does not confirm.
-    pub fn flush(&self) -> Result<(), SinkError> {
+    pub fn flush(&self) -> Result<(), Error> {
         let until = Instant::now() + self.patience.min(Duration::from_secs(86_400));
         let late = || {
-            SinkError::timed_out(format!(
+            Error::timed_out(format!(
                 "`{}` was not flushed within {:?}",
                 self.path.display(),
                 self.patience
             ))
         };
-        let ended = || SinkError::new("the writer ended", "its thread is gone");
+        let ended = || Error::new("the writer ended", "its thread is gone");
         let (reply, done) = bounded(1);
         let lines = self.lines.as_ref().ok_or_else(ended)?;
         lines.send_deadline(Message::Flush(reply), until).map_err(|_| late())?;
         match done.recv_deadline(until) {
             Ok(result) => result.map_err(|error| {
-                SinkError::new(format!("cannot write `{}`", self.path.display()), error)
+                Error::new(format!("cannot write `{}`", self.path.display()), error)
             }),
             Err(RecvTimeoutError::Timeout) => Err(late()),
             Err(RecvTimeoutError::Disconnected) => Err(ended()),
@@ -196,7 +197,7 @@ impl JsonlSink {
     fn enqueue(&self, line: Vec<u8>) -> bool {
         let length = line.len();
         let waiting = &self.counts.waiting;
-        // The place is taken first: many threads at once do not pass the limit together.
+        // Reserved first, so that many threads at once cannot pass the limit together.
         let before = waiting.fetch_add(length, Ordering::Relaxed);
         let has_room = before.saturating_add(length) <= self.queue_bytes;
         let sent = has_room
@@ -207,7 +208,7 @@ impl JsonlSink {
         sent
     }
 
-    /// Hands it over as a line.
+    /// Encodes a record as a line, and enqueues it.
     fn write(&self, record: &impl Serialize) {
         let Ok(mut line) = serde_json::to_vec(record) else {
             self.counts.failed.fetch_add(1, Ordering::Relaxed);
@@ -220,8 +221,8 @@ impl JsonlSink {
     }
 
     /// Records written, dropped because the queue was full, and lost to an error.
-    pub fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    pub fn counts(&self) -> Counts {
+        Counts {
             recorded: self.counts.recorded.load(Ordering::Relaxed),
             dropped: self.counts.dropped.load(Ordering::Relaxed),
             failed: self.counts.failed.load(Ordering::Relaxed),
@@ -286,43 +287,40 @@ impl JsonlBuilder {
     ///
     /// # Errors
     ///
-    /// [`SinkError`] naming what cannot be: a setting, the file, the thread.
-    pub fn create(self) -> Result<JsonlSink, SinkError> {
-        // Room for the queue is taken when it is made.
+    /// [`Error`] naming what cannot be: a setting, the file, the thread.
+    pub fn create(self) -> Result<JsonlSink, Error> {
         if !(1..=LONGEST_QUEUE).contains(&self.queue) {
-            return Err(SinkError::invalid(format!(
+            return Err(Error::invalid(format!(
                 "queue: found {}, expected 1 to {LONGEST_QUEUE} lines",
                 self.queue
             )));
         }
         if self.queue_bytes == 0 {
-            return Err(SinkError::invalid("queue_bytes: found 0, expected at least 1"));
+            return Err(Error::invalid("queue_bytes: found 0, expected at least 1"));
         }
         if let Some(Rotation { bytes, keep }) = self.rotation
             && (bytes == 0 || keep == 0)
         {
-            return Err(SinkError::invalid(format!(
+            return Err(Error::invalid(format!(
                 "rotate: found {bytes} bytes and {keep} files to keep, expected at least 1 of each"
             )));
         }
-        let file =
-            RotatingFile::open(self.path.clone(), self.rotation, self.mode).map_err(|error| {
-                SinkError::new(format!("cannot open `{}`", self.path.display()), error)
-            })?;
+        let file = RotatingFile::open(self.path.clone(), self.rotation, self.mode)
+            .map_err(|error| Error::new(format!("cannot open `{}`", self.path.display()), error))?;
         let (lines, queue) = bounded(self.queue);
         let (end, ended) = bounded(1);
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(LineCounts::default());
         let writer = std::thread::Builder::new()
             .name("modelgate-jsonl".into())
             .spawn({
                 let counts = counts.clone();
                 move || {
-                    write_all_that_comes(file, &queue, &counts);
+                    write_queued(file, &queue, &counts);
                     // Nobody listens unless the sink is being dropped.
                     let _ = end.try_send(());
                 }
             })
-            .map_err(|error| SinkError::new("cannot start the thread `modelgate-jsonl`", error))?;
+            .map_err(|error| Error::new("cannot start the thread `modelgate-jsonl`", error))?;
         Ok(JsonlSink {
             lines: Some(lines),
             ended,
@@ -353,21 +351,21 @@ impl<P: Serialize> ComparisonSink<P> for JsonlSink {
         }
     }
 
-    fn flush(&self) -> Result<(), SinkError> {
+    fn flush(&self) -> Result<(), Error> {
         JsonlSink::flush(self)
     }
 
-    fn counts(&self) -> SinkCounts {
+    fn counts(&self) -> Counts {
         JsonlSink::counts(self)
     }
 }
 
-/// Writes what is queued, and waits for that no longer than the builder's `patience`.
+/// Writes what is queued, waiting for no longer than the builder's `patience`.
 impl Drop for JsonlSink {
     fn drop(&mut self) {
         self.lines = None;
         let ended = self.ended.recv_timeout(self.patience);
-        // A writer that hangs, on a network disk say, is left to itself: it ends when it can.
+        // A writer that hangs, on a network disk for instance, is not waited for: it ends when it can.
         if !matches!(ended, Err(RecvTimeoutError::Timeout))
             && let Some(writer) = self.writer.take()
         {

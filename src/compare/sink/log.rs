@@ -1,4 +1,4 @@
-//! Comparisons as log events.
+//! A sink that writes comparisons as log events.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,30 +9,30 @@ use tracing::Level;
 
 use crate::compare::{
     Comparison, Run,
-    sink::{ComparisonSink, SinkCounts},
+    sink::{ComparisonSink, Counts},
 };
 
-/// Writes each comparison as a `tracing` event of the target `modelgate::compare`: a failed side
-/// at `warn`, a disagreement at `info`, everything else at `debug`.
+/// Writes each comparison as a `tracing` event with the target `modelgate::compare`: a failed run at
+/// `warn`, a disagreement at `info`, everything else at `debug`.
 ///
 /// The fields are `version`, `candidate`, `revision`, `prediction_id`, `agrees`, `distance`,
 /// `measure`, `primary_us` and `candidate_us` (by the clock), `primary_cpu_us` and `candidate_cpu_us`
-/// (processor time, where it is known), `queue_wait_us` and, where a side failed,
-/// `primary_error` and `error`: the failure and its causes,
-/// [without features](crate::ModelError::redacted). Neither outputs nor features nor anything of
-/// the user is in it.
+/// (processor time, where it is known), `queue_wait_us` and, where a run failed, `primary_error` and
+/// `error` (the candidate's): the failure and its causes,
+/// [without features](crate::ModelError::redacted). An event holds no output, no feature, and nothing
+/// about the user.
 ///
-/// It writes no more than 100 events a second ([`per_second`](TracingSink::per_second)): a subscriber
-/// that writes to the standard output holds its lock meanwhile, and requests that log wait for that.
-/// What is beyond counts as dropped.
+/// It writes at most 100 events a second ([`per_second`](TracingSink::per_second)), and counts the
+/// others as dropped: a subscriber that writes to the standard output holds a lock for which requests
+/// that log would wait.
 ///
-/// Without a subscriber, or with one that does not listen at that level, nothing is written
-/// anywhere: such a comparison counts as dropped in [`SinkCounts`](crate::compare::sink::SinkCounts).
+/// Without a subscriber that listens at an event's level, the comparison counts as dropped too
+/// ([`Counts`](crate::compare::sink::Counts)).
 #[derive(Debug)]
 pub struct TracingSink {
     recorded: AtomicU64,
     dropped: AtomicU64,
-    pace: Pace,
+    rate: RateLimit,
 }
 
 impl Default for TracingSink {
@@ -47,14 +47,14 @@ impl TracingSink {
         TracingSink {
             recorded: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            pace: Pace::new(100),
+            rate: RateLimit::new(100),
         }
     }
 
     /// How many events it writes in a second at most; 100 by default, `u32::MAX` for no bound.
     #[must_use]
     pub fn per_second(mut self, events: u32) -> TracingSink {
-        self.pace = Pace::new(events);
+        self.rate = RateLimit::new(events);
         self
     }
 }
@@ -75,7 +75,7 @@ impl<P> ComparisonSink<P> for TracingSink {
         macro_rules! event {
             ($level:ident, $message:literal) => {{
                 let heard = tracing::enabled!(target: "modelgate::compare", Level::$level)
-                    && self.pace.allows();
+                    && self.rate.allows();
                 if !heard {
                     self.dropped.fetch_add(1, Ordering::Relaxed);
                     return;
@@ -111,8 +111,8 @@ impl<P> ComparisonSink<P> for TracingSink {
         }
     }
 
-    fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    fn counts(&self) -> Counts {
+        Counts {
             recorded: self.recorded.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             failed: 0,
@@ -120,27 +120,28 @@ impl<P> ComparisonSink<P> for TracingSink {
     }
 }
 
-/// So many a second: as many at once as one second grants, and no more than that are saved up.
+/// A limit on the events of a second, all of which may come at once: the generic cell rate algorithm
+/// (ITU-T I.371), with a burst of one second.
 #[derive(Debug)]
-struct Pace {
-    /// Nanoseconds that one event takes of a second; 0 for no bound, and more than a second for none
-    /// at all.
+struct RateLimit {
+    /// Nanoseconds of a second that one event takes; 0 for no limit, and more than a second to allow
+    /// none at all.
     each: u64,
     since: Instant,
-    /// When the second that is saved up would be full, in nanoseconds.
-    full_at: AtomicU64,
+    /// When the events allowed so far are paid for, in nanoseconds since `since`.
+    paid_at: AtomicU64,
 }
 
 const SECOND: u64 = 1_000_000_000;
 
-impl Pace {
-    fn new(per_second: u32) -> Pace {
+impl RateLimit {
+    fn new(per_second: u32) -> RateLimit {
         let each = match per_second {
             0 => u64::MAX,
             u32::MAX => 0,
             some => SECOND / u64::from(some),
         };
-        Pace { each, since: Instant::now(), full_at: AtomicU64::new(0) }
+        RateLimit { each, since: Instant::now(), paid_at: AtomicU64::new(0) }
     }
 
     fn allows(&self) -> bool {
@@ -148,10 +149,10 @@ impl Pace {
     }
 
     fn allows_at(&self, now: u64) -> bool {
-        // Relaxed: the number stands for itself.
-        let taken = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
-            let full_at = full_at.max(now).saturating_add(self.each);
-            (full_at <= now.saturating_add(SECOND)).then_some(full_at)
+        // Relaxed: no other memory depends on the number.
+        let taken = self.paid_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid_at| {
+            let paid_at = paid_at.max(now).saturating_add(self.each);
+            (paid_at <= now.saturating_add(SECOND)).then_some(paid_at)
         });
         taken.is_ok()
     }
@@ -163,8 +164,8 @@ mod tests {
 
     #[test]
     fn no_more_than_a_second_grants_at_once_and_then_one_by_one() {
-        let pace = Pace::new(100);
-        let allowed = |now: u64| (0..1_000).filter(|_| pace.allows_at(now)).count();
+        let rate = RateLimit::new(100);
+        let allowed = |now: u64| (0..1_000).filter(|_| rate.allows_at(now)).count();
         assert_eq!(allowed(0), 100);
         assert_eq!(allowed(SECOND / 100), 1);
         assert_eq!(allowed(SECOND / 2), 49);
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn none_and_all_can_be_said() {
-        assert!(!Pace::new(0).allows_at(5));
-        assert!((0..10_000).all(|_| Pace::new(u32::MAX).allows_at(0)));
+        assert!(!RateLimit::new(0).allows_at(5));
+        assert!((0..10_000).all(|_| RateLimit::new(u32::MAX).allows_at(0)));
     }
 }

@@ -1,4 +1,4 @@
-//! Comparisons kept in memory.
+//! A sink that keeps comparisons in memory.
 
 use std::{
     collections::VecDeque,
@@ -10,34 +10,34 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::compare::{
     Comparison,
-    sink::{ComparisonSink, SinkCounts},
+    sink::{ComparisonSink, Counts},
 };
 
-/// Keeps the newest comparisons in memory, for tests and for a page that shows them. When it is
-/// full the oldest makes room, and counts as dropped.
+/// Keeps the newest comparisons in memory, for tests and for a page that shows them. When it is full
+/// the oldest makes room, and counts as dropped.
 ///
-/// Hand the router one behind an `Arc`, and keep the other.
+/// Put it behind an `Arc`: give the router a clone of that, and keep the other.
 pub struct MemorySink<P> {
-    kept: Mutex<Kept<P>>,
+    contents: Mutex<Contents<P>>,
     arrived: Condvar,
     capacity: usize,
 }
 
-struct Kept<P> {
+struct Contents<P> {
     comparisons: VecDeque<Comparison<P>>,
-    counts: SinkCounts,
+    counts: Counts,
 }
 
 impl<P> MemorySink<P> {
     /// Keeps at most this many comparisons.
     pub fn new(capacity: usize) -> MemorySink<P> {
-        let kept = Kept { comparisons: VecDeque::new(), counts: SinkCounts::default() };
-        MemorySink { kept: Mutex::new(kept), arrived: Condvar::new(), capacity }
+        let contents = Contents { comparisons: VecDeque::new(), counts: Counts::default() };
+        MemorySink { contents: Mutex::new(contents), arrived: Condvar::new(), capacity }
     }
 
-    /// How many are kept.
+    /// How many comparisons are kept.
     pub fn len(&self) -> usize {
-        self.kept.lock().comparisons.len()
+        self.contents.lock().comparisons.len()
     }
 
     /// Whether none is kept.
@@ -47,17 +47,18 @@ impl<P> MemorySink<P> {
 
     /// Takes all that are kept, oldest first.
     pub fn take(&self) -> Vec<Comparison<P>> {
-        std::mem::take(&mut self.kept.lock().comparisons).into()
+        std::mem::take(&mut self.contents.lock().comparisons).into()
     }
 
-    /// Waits until this many comparisons were recorded in all, at most for `timeout`. Answers
-    /// whether they were.
+    /// Waits until this many comparisons have been recorded in all, for `timeout` at most. Returns
+    /// whether they have.
     pub fn wait_for(&self, recorded: u64, timeout: Duration) -> bool {
+        // A day at most: a longer time could be more than an instant holds.
         let until = Instant::now() + timeout.min(Duration::from_secs(86_400));
-        let mut kept = self.kept.lock();
-        while kept.counts.recorded < recorded {
-            if self.arrived.wait_until(&mut kept, until).timed_out() {
-                return kept.counts.recorded >= recorded;
+        let mut contents = self.contents.lock();
+        while contents.counts.recorded < recorded {
+            if self.arrived.wait_until(&mut contents, until).timed_out() {
+                return contents.counts.recorded >= recorded;
             }
         }
         true
@@ -67,32 +68,32 @@ impl<P> MemorySink<P> {
 impl<P: Clone> MemorySink<P> {
     /// A copy of all that are kept, oldest first.
     pub fn comparisons(&self) -> Vec<Comparison<P>> {
-        self.kept.lock().comparisons.iter().cloned().collect()
+        self.contents.lock().comparisons.iter().cloned().collect()
     }
 }
 
 impl<P: Clone + Send> ComparisonSink<P> for MemorySink<P> {
     fn record(&self, comparison: &Comparison<P>) {
         let comparison = comparison.clone();
-        let mut kept = self.kept.lock();
-        let oldest = if kept.comparisons.len() >= self.capacity {
-            kept.counts.dropped += 1;
-            kept.comparisons.pop_front()
+        let mut contents = self.contents.lock();
+        let oldest = if contents.comparisons.len() >= self.capacity {
+            contents.counts.dropped += 1;
+            contents.comparisons.pop_front()
         } else {
             None
         };
         if self.capacity > 0 {
-            kept.comparisons.push_back(comparison);
+            contents.comparisons.push_back(comparison);
         }
-        kept.counts.recorded += 1;
-        drop(kept);
+        contents.counts.recorded += 1;
+        drop(contents);
         // An answer's own `drop` runs outside the lock.
         drop(oldest);
         self.arrived.notify_all();
     }
 
-    fn counts(&self) -> SinkCounts {
-        self.kept.lock().counts
+    fn counts(&self) -> Counts {
+        self.contents.lock().counts
     }
 }
 
@@ -117,7 +118,7 @@ mod tests {
         let kept: Vec<u8> =
             sink.comparisons().into_iter().map(|c| c.primary.outcome.unwrap()).collect();
         assert_eq!(kept, [3, 4]);
-        assert_eq!(sink.counts(), SinkCounts { recorded: 5, dropped: 3, failed: 0 });
+        assert_eq!(sink.counts(), Counts { recorded: 5, dropped: 3, failed: 0 });
         assert!(!sink.wait_for(6, Duration::ZERO));
     }
 }

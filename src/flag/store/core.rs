@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::Clock,
     contain::contained,
-    flag::{Flag, FlagProblem, FlagSet, ProblemSeverity},
+    flag::{Flag, FlagSet, Problem, ProblemSeverity},
     source::Staleness,
 };
 
@@ -284,15 +284,15 @@ impl Core {
 }
 
 /// The problems that the last set did not have.
-fn new_problems(previous: Option<&FlagSet>, set: &FlagSet) -> Vec<FlagProblem> {
+fn new_problems(previous: Option<&FlagSet>, set: &FlagSet) -> Vec<Problem> {
     let known = previous.map_or(&[][..], FlagSet::problems);
     // Compared by hash: two long lists would make this quadratic.
     let known: crate::hash::NameSet<String> = known.iter().map(|p| p.to_string()).collect();
-    let is_new = |problem: &&FlagProblem| !known.contains(&problem.to_string());
+    let is_new = |problem: &&Problem| !known.contains(&problem.to_string());
     set.problems().iter().filter(is_new).cloned().collect()
 }
 
-fn log_problems(source: &str, problems: &[FlagProblem]) {
+fn log_problems(source: &str, problems: &[Problem]) {
     for problem in problems.iter().take(LOGGED_PROBLEMS) {
         let (flag, error) = (&*problem.key, problem.to_string());
         match problem.severity {

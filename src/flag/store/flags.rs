@@ -18,7 +18,7 @@ use crate::{
     contain::contained,
     context::EvaluationContext,
     flag::{EvaluationDetails, FlagSet},
-    source::{FlagSource, FlagUpdates, SourceError, Subscription},
+    source::{self, FlagSource, FlagUpdates, Subscription},
     value::Map,
 };
 
@@ -324,15 +324,15 @@ fn unique(name: String, taken: &[(Arc<str>, bool)]) -> Arc<str> {
     (2_u64..).map(|n| format!("{name}-{n}")).find(|name| free(name)).unwrap_or(name).into()
 }
 
-fn caught<T>(call: impl FnOnce() -> T) -> Result<T, SourceError> {
-    contained(call).ok_or_else(|| SourceError::new("the source panicked"))
+fn caught<T>(call: impl FnOnce() -> T) -> Result<T, source::Error> {
+    contained(call).ok_or_else(|| source::Error::new("the source panicked"))
 }
 
 /// A source could not start.
 #[derive(Debug)]
 pub struct StartError {
     name: String,
-    cause: SourceError,
+    cause: source::Error,
 }
 
 impl StartError {

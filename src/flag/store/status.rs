@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Serialize, Serializer};
 
 use super::FlagSnapshot;
-use crate::{flag::FlagProblem, source::Staleness};
+use crate::{flag::Problem, source::Staleness};
 
 /// How a store and its sources are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,7 +46,7 @@ pub struct SourceStatus {
     /// How many sets were refused because they were older than the one in force.
     pub refused: u64,
     /// What is wrong with the source's document, flag by flag.
-    pub problems: Vec<FlagProblem>,
+    pub problems: Vec<Problem>,
     /// How its connection is; `None` for a source that has none.
     pub connection: Option<ConnectionStatus>,
 }

@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     flag::{ErrorCode, FlagSet, Reason},
     source::{
-        FlagSource, FlagUpdates, SourceError, Subscription,
+        self, FlagSource, FlagUpdates, Subscription,
         testing::{PATIENCE, Scripted, flag, scripted, set, text},
     },
     value::{Map, Value},
@@ -87,7 +87,7 @@ fn an_override_that_goes_away_uncovers_what_it_covered() {
 fn a_source_that_keeps_failing_is_never_called_ready() {
     let (flags, sink) = scripted();
     for attempt in 1..=3 {
-        sink.report(SourceError::with_source(
+        sink.report(source::Error::with_source(
             "request failed",
             std::io::Error::other(format!("no route, attempt {attempt}")),
         ));
@@ -145,8 +145,8 @@ fn a_source_that_flaps_keeps_its_last_good_flags_and_shows_their_age() {
         assert!(flags.status().sources[0].is_ready());
         assert_eq!(flags.age(), Some(Duration::ZERO));
         clock.advance(Duration::from_secs(7));
-        sink.report(SourceError::new("lost"));
-        sink.report(SourceError::new("lost"));
+        sink.report(source::Error::new("lost"));
+        sink.report(source::Error::new("lost"));
         let status = flags.status();
         assert_eq!(
             status.sources[0].state,
@@ -232,7 +232,7 @@ fn a_callback_may_use_the_store_and_its_sources() {
         inner.lock().unwrap().push(snapshot.revision());
         if snapshot.revision() == 1 {
             inner_sink.upsert(flag("again", true));
-            inner_sink.report(SourceError::new("noted"));
+            inner_sink.report(source::Error::new("noted"));
         }
     });
     sink.replace(FlagSet::new());
@@ -315,7 +315,7 @@ fn nothing_arrives_after_the_last_handle_is_dropped() {
         fn name(&self) -> Cow<'static, str> {
             "stoppable".into()
         }
-        fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, SourceError> {
+        fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
             self.0.send(sink).unwrap();
             Ok(Subscription::on_drop(|| STOPPED.store(true, Ordering::Release)))
         }
@@ -338,7 +338,7 @@ fn nothing_arrives_after_the_last_handle_is_dropped() {
     assert!(sink.is_closed());
     assert!(!sink.replace(FlagSet::new()));
     sink.upsert(flag("a", true));
-    sink.report(SourceError::new("late"));
+    sink.report(source::Error::new("late"));
     assert_eq!(told.load(Ordering::Relaxed), 1);
 }
 
@@ -396,9 +396,9 @@ fn a_source_that_cannot_start_is_named_and_the_others_are_stopped() {
         fn name(&self) -> Cow<'static, str> {
             "broken".into()
         }
-        fn subscribe(self: Box<Self>, _: FlagUpdates) -> Result<Subscription, SourceError> {
+        fn subscribe(self: Box<Self>, _: FlagUpdates) -> Result<Subscription, source::Error> {
             assert!(!self.0, "a source's mistake");
-            Err(SourceError::new("URL is malformed"))
+            Err(source::Error::new("URL is malformed"))
         }
     }
     for (panics, cause) in [(false, "URL is malformed"), (true, "the source panicked")] {
@@ -423,7 +423,7 @@ fn the_status_is_written_as_json() {
     assert_eq!(status["sources"][0]["attempts"], 0);
     assert_eq!(status["age_seconds"], serde_json::Value::Null);
     sink.replace(set(r#"{"a": "!bad", "b": 1}"#).with_revision("etag"));
-    sink.report(SourceError::new("lost"));
+    sink.report(source::Error::new("lost"));
     let status = serde_json::to_value(flags.status()).unwrap();
     let source = &status["sources"][0];
     assert_eq!(status["ready"], true);

@@ -3,11 +3,11 @@
 use std::{collections::HashMap, fmt::Display, str::FromStr, time::Duration};
 
 use super::Source;
-use crate::source::SourceError;
+use crate::source;
 
 pub(super) fn read(
     variables: impl Iterator<Item = (String, String)>,
-) -> Result<Source, SourceError> {
+) -> Result<Source, source::Error> {
     let set: HashMap<String, String> =
         variables.filter(|(name, value)| name.starts_with("FLAGD_") && !value.is_empty()).collect();
     let text = |name: &str| set.get(name).cloned();
@@ -26,7 +26,7 @@ pub(super) fn read(
         settings.provider = provider;
     }
     let milliseconds =
-        |name: &str| Ok::<_, SourceError>(number(&set, name)?.map(Duration::from_millis));
+        |name: &str| Ok::<_, source::Error>(number(&set, name)?.map(Duration::from_millis));
     if let Some(deadline) = milliseconds("FLAGD_DEADLINE_MS")? {
         settings.deadline = deadline;
     }
@@ -51,22 +51,22 @@ pub(super) fn read(
     Ok(source)
 }
 
-fn number<T: FromStr>(set: &HashMap<String, String>, name: &str) -> Result<Option<T>, SourceError>
+fn number<T: FromStr>(set: &HashMap<String, String>, name: &str) -> Result<Option<T>, source::Error>
 where
     T::Err: Display,
 {
     let Some(text) = set.get(name) else { return Ok(None) };
     text.trim().parse().map(Some).map_err(|error| {
-        SourceError::new(format!("{name}: found `{text}`, expected a number ({error})"))
+        source::Error::new(format!("{name}: found `{text}`, expected a number ({error})"))
     })
 }
 
-fn flag(set: &HashMap<String, String>, name: &str) -> Result<bool, SourceError> {
+fn flag(set: &HashMap<String, String>, name: &str) -> Result<bool, source::Error> {
     let Some(text) = set.get(name) else { return Ok(false) };
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => Err(SourceError::new(format!("{name}: found `{text}`, expected true or false"))),
+        _ => Err(source::Error::new(format!("{name}: found `{text}`, expected true or false"))),
     }
 }
 

@@ -17,12 +17,12 @@ use super::{
 };
 use crate::flagd::Flagd;
 use crate::source::{
-    SourceError,
+    self,
     documents::Documents,
-    network::{Connector, Meter, tls_provider},
+    network::{Connector, Meter, code_name, tls_provider},
 };
 
-/// The transport adds an interval to the present moment, which may not go beyond the end of time.
+/// The longest interval given to the transport, which adds it to the present moment and would overflow.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// The server, connected to when a stream is opened.
@@ -36,9 +36,9 @@ pub(super) struct Stream {
     max_bytes: usize,
 }
 
-/// A stream that ended otherwise than it should.
+/// Why a stream ended in a failure.
 pub(super) struct StreamFailure {
-    pub(super) error: SourceError,
+    pub(super) error: source::Error,
     /// The status code's name.
     pub(super) code: String,
     /// The status code itself.
@@ -46,7 +46,7 @@ pub(super) struct StreamFailure {
 }
 
 impl Stream {
-    pub(super) fn new(settings: &SourceSettings) -> Result<Stream, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Stream, source::Error> {
         let scheme = if settings.tls { "https" } else { "http" };
         let host = match settings.host.contains(':') && !settings.host.starts_with('[') {
             true => format!("[{}]", settings.host),
@@ -54,13 +54,13 @@ impl Stream {
         };
         let address = format!("{scheme}://{host}:{}", settings.port);
         let malformed = |error| {
-            SourceError::with_source(format!("host `{}` is malformed", settings.host), error)
+            source::Error::with_source(format!("host `{}` is malformed", settings.host), error)
         };
         let mut endpoint = Endpoint::from_shared(address)
             .map_err(malformed)?
             .connect_timeout(settings.deadline)
             .user_agent(settings.provider.clone())
-            .map_err(|error| SourceError::with_source("provider id is malformed", error))?;
+            .map_err(|error| source::Error::with_source("provider id is malformed", error))?;
         if let Some(interval) = settings.keep_alive {
             endpoint =
                 endpoint.http2_keep_alive_interval(interval.min(YEAR)).keep_alive_while_idle(true);
@@ -69,11 +69,11 @@ impl Stream {
             tls_provider()?;
             endpoint = endpoint
                 .tls_config(tls(settings.certificate.as_deref())?)
-                .map_err(|error| SourceError::with_source("TLS could not be set up", error))?;
+                .map_err(|error| source::Error::with_source("TLS could not be set up", error))?;
         }
         let selector = settings.selector.as_ref().map(|selector| {
             selector.parse().map_err(|error| {
-                SourceError::with_source(format!("selector `{selector}` is malformed"), error)
+                source::Error::with_source(format!("selector `{selector}` is malformed"), error)
             })
         });
         Ok(Stream {
@@ -151,7 +151,7 @@ impl Stream {
                     let text = SyncedDocument::text(dialect, flags, &message.context());
                     drop(message);
                     let delivered = text
-                        .map_err(SourceError::from)
+                        .map_err(source::Error::from)
                         .and_then(|text| documents.deliver(text, None));
                     // A set that cannot be read leaves the stream open: the next may be better.
                     if let Err(error) = delivered {
@@ -166,7 +166,7 @@ impl Stream {
                 Err(status) => {
                     let mut failure = StreamFailure::from(status);
                     if let Some(page) = page {
-                        failure.error = SourceError::with_source(page, failure.error);
+                        failure.error = source::Error::with_source(page, failure.error);
                     }
                     return Err(failure);
                 }
@@ -184,8 +184,8 @@ impl StreamFailure {
 
 impl From<Status> for StreamFailure {
     fn from(status: Status) -> StreamFailure {
-        let (code, number) = (name(status.code()), status.code() as u16);
-        // Its own text is of many lines, and shows what is behind it as `Debug` does.
+        let (code, number) = (code_name(status.code()), status.code() as u16);
+        // The status's own `Display` runs over several lines and shows its source as `Debug` does.
         let mut text = format!("sync stream: {code}: {}", status.message());
         let mut cause = std::error::Error::source(&status);
         while let Some(error) = cause {
@@ -195,22 +195,22 @@ impl From<Status> for StreamFailure {
             }
             cause = error.source();
         }
-        let error = SourceError::new(text);
+        let error = source::Error::new(text);
         StreamFailure { error, code: code.to_owned(), number }
     }
 }
 
-/// What is wrong with an answer that is no gRPC server's: an error page of something on the way.
+/// What is wrong with an answer that did not come from a gRPC server, but is the error page of a proxy, say.
 fn page(metadata: &tonic::metadata::MetadataMap) -> Option<String> {
     let found = metadata.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("none");
     let is_grpc = found.starts_with("application/grpc");
     (!is_grpc).then(|| format!("content type: found `{found}`, expected `application/grpc`"))
 }
 
-fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, SourceError> {
+fn tls(certificate: Option<&Path>) -> Result<ClientTlsConfig, source::Error> {
     let Some(path) = certificate else { return Ok(ClientTlsConfig::new().with_native_roots()) };
     let pem = fs::read(path).map_err(|error| {
-        SourceError::with_source(format!("certificate {} is not readable", path.display()), error)
+        source::Error::with_source(format!("certificate {} is not readable", path.display()), error)
     })?;
     Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
 }
@@ -220,7 +220,7 @@ fn channel(
     endpoint: &Endpoint,
     socket: Option<&Path>,
     proxy: Option<Url>,
-) -> Result<Channel, SourceError> {
+) -> Result<Channel, source::Error> {
     let Some(path) = socket else {
         return Ok(endpoint.connect_with_connector_lazy(Connector::new(proxy)));
     };
@@ -233,10 +233,10 @@ fn channel(
     endpoint: &Endpoint,
     socket: Option<&Path>,
     proxy: Option<Url>,
-) -> Result<Channel, SourceError> {
+) -> Result<Channel, source::Error> {
     match socket {
         None => Ok(endpoint.connect_with_connector_lazy(Connector::new(proxy))),
-        Some(_) => Err(SourceError::new("this platform has no Unix sockets")),
+        Some(_) => Err(source::Error::new("this platform has no Unix sockets")),
     }
 }
 
@@ -265,28 +265,5 @@ impl tower_service::Service<Uri> for UnixSocket {
         Box::pin(async move {
             Ok(hyper_util::rt::TokioIo::new(tokio::net::UnixStream::connect(path).await?))
         })
-    }
-}
-
-/// The code as gRPC spells it, and as configurations name it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

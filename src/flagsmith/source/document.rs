@@ -7,7 +7,7 @@ use crate::{
     flag::FlagSet,
     flagsmith::Flagsmith,
     source::{
-        FlagUpdates, LastKnownGood, SourceError, digest,
+        self, FlagUpdates, LastKnownGood, digest,
         last_good::{LastGood, named},
         network::Secret,
     },
@@ -66,7 +66,7 @@ impl Environment {
                 self.sink.replace_stale(set.with_revision("bootstrap"), None, reason);
             }
             Err(error) => {
-                self.sink.report(SourceError::with_source("bootstrap ignored", error));
+                self.sink.report(source::Error::with_source("bootstrap ignored", error));
             }
         }
     }
@@ -75,7 +75,7 @@ impl Environment {
     ///
     /// # Errors
     /// When it is none; what was delivered before stays in force.
-    pub(super) fn deliver(&mut self, text: String) -> Result<bool, SourceError> {
+    pub(super) fn deliver(&mut self, text: String) -> Result<bool, source::Error> {
         let shape = Shape::of(&text)?;
         let (updated_at, revision) = match shape.updated_at {
             Some(json) => (moment(json.get()), serde_json::from_str::<String>(json.get()).ok()),

@@ -1,4 +1,4 @@
-//! Polling, and hurrying when the real-time service says that something has changed.
+//! Polling, and fetching at once when the real-time service reports a change.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -15,19 +15,19 @@ use super::{
     settings::SourceSettings,
 };
 use crate::source::{
-    SourceError,
+    self,
     network::{Backoff, Client, Conditions, Failure, Fetched, jittered, url},
 };
 
-/// All pages of a document together may take as long as this many requests: while they come,
-/// nothing says that what is in force grows old.
+/// All pages of a document together may take as long as this many requests: while they arrive, the
+/// document in force is not marked stale.
 const PAGES: u32 = 30;
 
-/// The least pause before a request that somebody else asks for.
+/// The least pause before a request that the real-time service prompts.
 const SOONEST: Duration = Duration::from_millis(250);
 
-/// How often a document is asked for once more that was said to have changed and is the old one
-/// yet: the servers of a cloud do not all know at once.
+/// How often a document is fetched again when it was reported as changed but is still the old one:
+/// the cloud's servers do not all learn of a change at once.
 const TRIES: u32 = 3;
 
 /// What requests need.
@@ -40,13 +40,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, source::Error> {
         settings.check_key()?;
         let client = Client::new(&settings.http, Some(("x-environment-key", &settings.key)))?;
         let headers = settings.headers();
         for (name, value) in &headers {
             HeaderValue::try_from(*value).map_err(|error| {
-                SourceError::with_source(format!("header `{name}` cannot be sent"), error)
+                source::Error::with_source(format!("header `{name}` cannot be sent"), error)
             })?;
         }
         Ok(Connection {
@@ -58,7 +58,7 @@ impl Connection {
         })
     }
 
-    /// Asks once. Whether there was anything new.
+    /// Asks once, and returns whether there was anything new.
     async fn poll(
         &mut self,
         environment: &mut Environment,
@@ -74,7 +74,7 @@ impl Connection {
         let pages = tokio::time::timeout(patience, self.pages(text, &answered, &headers));
         let text = pages.await.map_err(|_| {
             let error = format!("pages of the answer took more than {} s", patience.as_secs_f64());
-            Failure::from(SourceError::new(error))
+            Failure::from(source::Error::new(error))
         })??;
         let is_new = environment.deliver(text)?;
         // Only now: what was refused must not make the next answer "unchanged".
@@ -97,7 +97,7 @@ impl Connection {
             url.query_pairs_mut().append_pair("page_id", &id);
             if !seen.insert(id) {
                 let error = "answer: found a page that leads back to one before it";
-                return Err(SourceError::new(error).into());
+                return Err(source::Error::new(error).into());
             }
             let page = self.client.get_with(&url, &Conditions::default(), headers).await?;
             let Fetched::Document { text, headers: answered, .. } = page else { break };
@@ -115,7 +115,7 @@ impl Connection {
         let listening = async move {
             match listener {
                 Some(listener) => listener.listen(known, &tell).await,
-                // Kept, so that nobody hears that there is nobody left to tell anything.
+                // Kept alive, so that the receiver does not see a closed channel.
                 None => {
                     let _tell = tell;
                     std::future::pending().await
@@ -185,7 +185,7 @@ async fn changed(news: &mut watch::Receiver<StreamNews>) {
     }
 }
 
-/// Trying again will hardly help: a key that is refused, a URL that is not there.
+/// Whether trying again is unlikely to help: the key is refused, or there is nothing at the URL.
 fn is_permanent(status: u16) -> bool {
     matches!(status, 300..=499) && !matches!(status, 408 | 421 | 425 | 429)
 }

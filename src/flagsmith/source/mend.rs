@@ -1,11 +1,11 @@
-//! Documents of which parts are malformed, with the last good form of those parts.
+//! Replaces the malformed parts of a document with their last good form.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::flag::{FlagProblem, ProblemSeverity};
+use crate::flag::{Problem, ProblemSeverity};
 
 /// The lists whose items are read one by one: where they stand, as the problems have it.
 const FEATURES: &str = "/feature_states/";
@@ -16,7 +16,7 @@ type MembersByName<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// The document with what is malformed in it as it was in `previous`, or without it where that
 /// has none. `None` when nothing is malformed, or nothing of it can be mended.
-pub(super) fn mended(text: &str, problems: &[FlagProblem], previous: &str) -> Option<String> {
+pub(super) fn mended(text: &str, problems: &[Problem], previous: &str) -> Option<String> {
     let bad = |list: &str| -> Vec<usize> {
         let rejected =
             problems.iter().filter(|problem| problem.severity == ProblemSeverity::Rejected);

@@ -6,7 +6,7 @@ use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::source::SourceError;
+use crate::source;
 
 /// More pages than this are a server that leads in circles.
 const MOST_PAGES: usize = 10_000;
@@ -42,9 +42,9 @@ struct Page<'a> {
 impl<'a> Shape<'a> {
     /// # Errors
     /// What is there instead of an environment document.
-    pub(super) fn of(text: &'a str) -> Result<Shape<'a>, SourceError> {
+    pub(super) fn of(text: &'a str) -> Result<Shape<'a>, source::Error> {
         let shape: Shape<'_> = serde_json::from_str(text).map_err(|error| {
-            SourceError::with_source(
+            source::Error::with_source(
                 "answer: found no JSON object of the expected form, expected an environment \
                  document",
                 error,
@@ -56,7 +56,7 @@ impl<'a> Shape<'a> {
             () if shape.project.is_none() => "project",
             () => return Ok(shape),
         };
-        Err(SourceError::new(format!(
+        Err(source::Error::new(format!(
             "answer: found an object without `{missing}`, expected an environment document"
         )))
     }
@@ -71,19 +71,20 @@ impl Pages {
 
     /// # Errors
     /// When it is no page, or all together become too large.
-    pub(super) fn add(&mut self, page: &str) -> Result<(), SourceError> {
+    pub(super) fn add(&mut self, page: &str) -> Result<(), source::Error> {
         self.bytes = self.bytes.saturating_add(page.len() as u64);
         if self.bytes > self.max_bytes {
             let error = format!("answer: found more than {} bytes in its pages", self.max_bytes);
-            return Err(SourceError::new(error));
+            return Err(source::Error::new(error));
         }
         if self.overrides.len() >= MOST_PAGES {
-            return Err(SourceError::new(format!("answer: found more than {MOST_PAGES} pages")));
+            return Err(source::Error::new(format!("answer: found more than {MOST_PAGES} pages")));
         }
-        let page: Page<'_> = serde_json::from_str(page)
-            .map_err(|error| SourceError::with_source("page of the answer is malformed", error))?;
+        let page: Page<'_> = serde_json::from_str(page).map_err(|error| {
+            source::Error::with_source("page of the answer is malformed", error)
+        })?;
         let Some(overrides) = page.identity_overrides else {
-            return Err(SourceError::new(
+            return Err(source::Error::new(
                 "page of the answer: found no `identity_overrides`, expected a list",
             ));
         };
@@ -95,11 +96,11 @@ impl Pages {
     ///
     /// # Errors
     /// When the first page is none.
-    pub(super) fn finish(self) -> Result<String, SourceError> {
+    pub(super) fn finish(self) -> Result<String, source::Error> {
         if self.overrides.iter().all(String::is_empty) {
             return Ok(self.first);
         }
-        let malformed = |error| SourceError::with_source("answer is malformed", error);
+        let malformed = |error| source::Error::with_source("answer is malformed", error);
         let mut members: BTreeMap<Cow<'_, str>, &RawValue> =
             serde_json::from_str(&self.first).map_err(malformed)?;
         let page: Page<'_> = serde_json::from_str(&self.first).map_err(malformed)?;

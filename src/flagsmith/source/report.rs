@@ -9,7 +9,7 @@ use super::settings::SourceSettings;
 use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
-        SourceError, chain,
+        self, chain,
         network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
@@ -59,7 +59,7 @@ impl UsageReport {
         settings: &SourceSettings,
         exposures: EvaluationCounts,
         source: Cow<'static, str>,
-    ) -> Result<UsageReport, SourceError> {
+    ) -> Result<UsageReport, source::Error> {
         let base = settings.url.trim_end_matches('/');
         let second = base.strip_suffix("/v1");
         let second = second.map(|base| url::join(base, "/v2/analytics/flags/")).transpose()?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::source::{
-    SourceError,
+    self,
     network::{Address, HttpSettings, Key, Secret},
 };
 
@@ -60,18 +60,18 @@ impl SourceSettings {
 
     /// # Errors
     /// With any other key the server would refuse every request.
-    pub(super) fn check_key(&self) -> Result<(), SourceError> {
+    pub(super) fn check_key(&self) -> Result<(), source::Error> {
         check_key(self.key.current().reveal())
     }
 }
 
 /// # Errors
 /// With any other key the server would refuse every request.
-pub(super) fn check_key(key: &str) -> Result<(), SourceError> {
+pub(super) fn check_key(key: &str) -> Result<(), source::Error> {
     if key.starts_with(SERVER_KEY) {
         return Ok(());
     }
-    Err(SourceError::new(
+    Err(source::Error::new(
         "key: found none that begins with `ser.`, expected a server-side key of the environment",
     ))
 }

@@ -22,7 +22,7 @@ use self::{fetch::CacheEntries, preparing::Ticket};
 use crate::{
     flag::{store::SnapshotCell, table::ShardedTable},
     launchdarkly::big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
-    source::SourceError,
+    source,
 };
 
 /// How many contexts may wait to be fetched.
@@ -42,13 +42,13 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store could not be asked.
-    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError>;
+    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, source::Error>;
 
     /// When the store was last brought up to date, since 1970; `None` if it never was.
     ///
     /// # Errors
     /// When the store could not be asked.
-    fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError>;
+    fn last_up_to_date(&self) -> Result<Option<Duration>, source::Error>;
 }
 
 /// Keeps in memory what a [`Store`] says, for requests that do not wait for it.
@@ -67,16 +67,16 @@ pub trait Store: Send + Sync + 'static {
 ///
 /// ```
 /// use std::time::Duration;
-/// use modelgate::{launchdarkly::big_segments, source::SourceError};
+/// use modelgate::{launchdarkly::big_segments, source};
 /// use modelgate::launchdarkly::LaunchDarkly;
 ///
 /// struct Redis;
 ///
 /// impl big_segments::Store for Redis {
-///     fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
+///     fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, source::Error> {
 ///         Ok(Vec::new()) // SMEMBERS big_segment_include:<context_hash>, and ..._exclude:
 ///     }
-///     fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+///     fn last_up_to_date(&self) -> Result<Option<Duration>, source::Error> {
 ///         Ok(None) // GET big_segments_synchronized_on
 ///     }
 /// }
@@ -85,7 +85,7 @@ pub trait Store: Send + Sync + 'static {
 /// let dialect = LaunchDarkly::new().with_big_segments(members.clone());
 /// // Where there is time to wait, or `.await` it:
 /// assert!(members.prepare("user-42").wait(Duration::from_secs(5)));
-/// # Ok::<(), SourceError>(())
+/// # Ok::<(), source::Error>(())
 /// ```
 ///
 /// Looking a context up takes no lock, and allocates only where one has to be fetched. Clones share
@@ -193,7 +193,7 @@ impl CacheBuilder {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn build(self, store: impl Store) -> Result<Cache, SourceError> {
+    pub fn build(self, store: impl Store) -> Result<Cache, source::Error> {
         let (wanted, asked) = crossbeam_channel::bounded(QUEUE);
         let shared = Arc::new(CacheState {
             settings: self,
@@ -221,7 +221,7 @@ impl Cache {
     ///
     /// # Errors
     /// When its thread cannot be started.
-    pub fn new(store: impl Store) -> Result<Cache, SourceError> {
+    pub fn new(store: impl Store) -> Result<Cache, source::Error> {
         Cache::builder().build(store)
     }
 

@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    flag::{FlagProblem, FlagSet},
+    flag::{FlagSet, Problem},
     launchdarkly::LaunchDarkly,
-    source::{FlagUpdates, LastKnownGood, SourceError, last_good::LastGood},
+    source::{self, FlagUpdates, LastKnownGood, last_good::LastGood},
 };
 
 /// How often the file is written while flags change one by one.
@@ -31,7 +31,7 @@ pub(super) struct Data {
     saved: Option<Instant>,
     last_good: LastGood,
     /// What is wrong with the settings: the status says so beside what is wrong with the data.
-    remarks: Vec<FlagProblem>,
+    remarks: Vec<Problem>,
     pub(super) sink: FlagUpdates,
 }
 
@@ -85,7 +85,7 @@ impl Data {
         source: Cow<'static, str>,
         dialect: LaunchDarkly,
         file: Option<LastKnownGood>,
-        remarks: Vec<FlagProblem>,
+        remarks: Vec<Problem>,
         sink: FlagUpdates,
     ) -> Data {
         for problem in &remarks {
@@ -111,7 +111,7 @@ impl Data {
     }
 
     /// Everything, as the stream's `put` brings it.
-    pub(super) fn put(&mut self, event: &str) -> Result<(), SourceError> {
+    pub(super) fn put(&mut self, event: &str) -> Result<(), source::Error> {
         let put: Put<'_> = parsed("put", event)?;
         match put.path.as_deref() {
             None | Some("" | "/") => self.replace(put.data.get()),
@@ -123,7 +123,7 @@ impl Data {
     ///
     /// # Errors
     /// When it cannot be read as a whole; what was there stays.
-    pub(super) fn replace(&mut self, document: &str) -> Result<(), SourceError> {
+    pub(super) fn replace(&mut self, document: &str) -> Result<(), source::Error> {
         // First: it refuses what would take too much memory.
         let set = self.dialect.compile(document)?;
         let texts: DocumentTexts = parsed("flag data", document)?;
@@ -157,7 +157,7 @@ impl Data {
     ///
     /// # Errors
     /// When it is malformed, the event or the item in it. The last good form stays in force.
-    pub(super) fn patch(&mut self, event: &str) -> Result<(), SourceError> {
+    pub(super) fn patch(&mut self, event: &str) -> Result<(), source::Error> {
         let patch: Patch<'_> = parsed("patch", event)?;
         let Some((kind, key)) = place(&patch.path) else { return Ok(()) };
         // What has no version that can be read may be newer than anything.
@@ -181,9 +181,9 @@ impl Data {
             }
             Err(problem) => {
                 let known = self.set.problems().iter();
-                let mut problems: Vec<FlagProblem> =
+                let mut problems: Vec<Problem> =
                     known.filter(|known| known.key != problem.key).cloned().collect();
-                let error = SourceError::new(format!("patch is malformed: {problem}"));
+                let error = source::Error::new(format!("patch is malformed: {problem}"));
                 problems.push(problem);
                 let set = self.set.clone().with_problems(problems);
                 self.deliver(set);
@@ -194,7 +194,7 @@ impl Data {
     }
 
     /// One flag or segment is gone.
-    pub(super) fn delete(&mut self, event: &str) -> Result<(), SourceError> {
+    pub(super) fn delete(&mut self, event: &str) -> Result<(), source::Error> {
         let delete: Delete<'_> = parsed("delete", event)?;
         if let Some((kind, key)) = place(&delete.path) {
             self.remove(kind, key, delete.version);
@@ -273,7 +273,7 @@ fn version(item: &RawValue) -> Versioned {
     serde_json::from_str(item.get()).unwrap_or(Versioned { version: 0, deleted: false })
 }
 
-fn parsed<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result<T, SourceError> {
+fn parsed<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result<T, source::Error> {
     serde_json::from_str(text)
-        .map_err(|error| SourceError::with_source(format!("{what} is malformed"), error))
+        .map_err(|error| source::Error::with_source(format!("{what} is malformed"), error))
 }

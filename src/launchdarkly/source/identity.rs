@@ -1,7 +1,7 @@
 //! What a source says of the program behind it, with every request.
 
 use super::events::uuid;
-use crate::flag::FlagProblem;
+use crate::flag::Problem;
 
 /// The longest tag that LaunchDarkly takes.
 const LONGEST_TAG: usize = 64;
@@ -42,10 +42,10 @@ impl Identity {
     }
 
     /// What of it is left out.
-    pub(super) fn problems(&self) -> impl Iterator<Item = FlagProblem> {
+    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
         self.tags().filter(|(_, _, value)| !is_tag(value)).map(|(_, place, value)| {
             let expected = "1 to 64 letters, digits, `.`, `_` or `-`; it is not sent";
-            FlagProblem::warning("", place, format!("{value:?}"), expected)
+            Problem::warning("", place, format!("{value:?}"), expected)
         })
     }
 

@@ -7,7 +7,7 @@ use super::{
     identity::{Identity, is_filter},
 };
 use crate::{
-    flag::FlagProblem,
+    flag::Problem,
     source::network::{Address, HttpSettings, Key},
 };
 
@@ -65,11 +65,11 @@ impl SourceSettings {
     }
 
     /// What of all this cannot be as it is, and is left out.
-    pub(super) fn problems(&self) -> Vec<FlagProblem> {
+    pub(super) fn problems(&self) -> Vec<Problem> {
         let filter = self.filter.as_deref().filter(|key| !is_filter(key)).map(|key| {
             let expected = "a letter or digit, then letters, digits, `.`, `_` or `-`; it is not sent, \
                             and all flags come";
-            FlagProblem::warning("", "/payload_filter", format!("{key:?}"), expected)
+            Problem::warning("", "/payload_filter", format!("{key:?}"), expected)
         });
         filter.into_iter().chain(self.identity.problems()).collect()
     }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{data::Data, events::Vitals, settings::SourceSettings};
 use crate::source::{
-    SourceError,
+    self,
     network::{Backoff, Client, Conditions, Failure, Fetched, Meter, no_sooner, url},
 };
 
@@ -24,14 +24,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, source::Error> {
         let client = Client::new(&settings.http(), Some(("authorization", &settings.key)))?;
         let filtered = |base: &str, path: &str| {
             let mut url = url::join(base, path)?;
             if let Some(filter) = settings.valid_filter() {
                 url.query_pairs_mut().append_pair("filter", filter);
             }
-            Ok::<_, SourceError>(url)
+            Ok::<_, source::Error>(url)
         };
         let poll = settings.poll_url.as_ref();
         Ok(Connection {

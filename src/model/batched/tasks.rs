@@ -24,7 +24,7 @@ use crate::{
     AsyncModel,
     contain::contained,
     cpu_time,
-    model::{Model, ModelError, ModelFuture},
+    model::{Model, ModelError, PredictFuture},
     router::{Input, Output},
     shadow::{AccountHandle, ShadowScope, is_shadow},
 };
@@ -144,7 +144,7 @@ impl<F: Input + ?Sized, P: Output> AsyncBatched<F, P> {
 }
 
 impl<F: Input + ?Sized, P: Output> AsyncModel<F, P> for AsyncBatched<F, P> {
-    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P> {
+    fn predict<'a>(&'a self, features: &'a F) -> PredictFuture<'a, P> {
         Box::pin(async move { self.submit(features.to_owned()).await })
     }
 }

@@ -1,22 +1,22 @@
-//! What a plan gave.
+//! The outputs of one run, whichever engine computed them.
 
 #[cfg(feature = "onnx")]
 use super::tract;
 #[cfg(feature = "onnx")]
 use crate::onnx::ml::Direct;
-use crate::tensor::TensorData;
+use crate::tensor::Data;
 use crate::{
     model::{Label, ModelError},
     tensor::Tensor,
 };
 
-/// What a plan gave, in the order its outputs were asked for.
+/// The outputs of one run, in the order in which the plan was asked for them.
 pub(in crate::onnx) enum Outputs {
     #[cfg(feature = "onnx")]
     Direct(DirectOutputs),
     #[cfg(feature = "onnx")]
     Tract(tract::Outputs),
-    /// Or the name of an element type that no tensor of ours has.
+    /// An error is the name of an element type that [`Tensor`] lacks.
     Owned(Vec<Result<Tensor, String>>),
 }
 
@@ -43,7 +43,7 @@ impl Outputs {
         }
     }
 
-    /// The label at a place of an output that holds `count` integers or texts.
+    /// The label at index `place` of an output that holds `count` integers or strings.
     pub(in crate::onnx) fn label(
         &self,
         output: usize,
@@ -61,9 +61,9 @@ impl Outputs {
                     return None;
                 }
                 Some(match data {
-                    TensorData::I64(values) => Label::Int(*values.get(place)?),
-                    TensorData::I32(values) => Label::Int((*values.get(place)?).into()),
-                    TensorData::Text(values) => Label::Text(values.get(place)?.clone()),
+                    Data::I64(values) => Label::Int(*values.get(place)?),
+                    Data::I32(values) => Label::Int((*values.get(place)?).into()),
+                    Data::Text(values) => Label::Text(values.get(place)?.clone()),
                     _ => return None,
                 })
             }
@@ -83,7 +83,7 @@ impl Outputs {
         }
     }
 
-    /// The element type of an output, in the engine's words.
+    /// The element type of an output, as the engine names it.
     pub(in crate::onnx) fn type_name(&self, output: usize) -> String {
         match self {
             #[cfg(feature = "onnx")]
@@ -98,7 +98,7 @@ impl Outputs {
         }
     }
 
-    /// The outputs as tensors of ours.
+    /// The first `count` outputs as tensors.
     pub(in crate::onnx) fn into_tensors(
         self,
         count: usize,

@@ -1,4 +1,4 @@
-//! ONNX Runtime, wrapped: the only place that names the types of `ort`.
+//! ONNX Runtime behind our own types: nothing outside this module names a type of `ort`.
 
 mod file;
 mod library;
@@ -29,7 +29,7 @@ use crate::{
     model::ModelError,
     onnx::{EngineError, LoadError, TensorInfo},
     shadow::is_shadow,
-    tensor::{F16, Tensor, TensorData},
+    tensor::{Data, F16, Tensor},
 };
 
 impl<R> From<ort::Error<R>> for EngineError {
@@ -41,11 +41,11 @@ impl<R> From<ort::Error<R>> for EngineError {
 
 #[cold]
 fn failed(error: ort::Error) -> ModelError {
-    // Engines quote what they stumble over, an index out of range for instance.
+    // Engines quote input values in their errors: an index out of range, for instance.
     ModelError::confidential(EngineError::from(error))
 }
 
-/// Reads and checks the bytes of a file; a panic over them comes back as an error.
+/// Parses and checks the bytes of a file; a panic while doing so comes back as an error.
 pub(super) fn read(
     bytes: &[u8],
     external_data: &ExternalData<'_>,
@@ -54,11 +54,11 @@ pub(super) fn read(
     guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, external_data, runtime)))?
 }
 
-/// A graph made ready to run.
+/// A graph that is prepared to run.
 pub(in crate::onnx) struct Plan {
     workers: Pool<Worker>,
-    /// A session for shadows, made when the first of them comes: what a shadow holds, a live request
-    /// waits for.
+    /// A session for shadows only, created for the first of them: a live request would have to wait
+    /// for one that a shadow holds.
     aside: OnceCell<Pool<Worker>>,
     maker: SessionFactory,
     inputs: Box<[Box<str>]>,
@@ -71,10 +71,10 @@ struct Worker {
     options: RunOptions<HasSelectedOutputs>,
 }
 
-/// What sessions are made of.
+/// Creates sessions of one file.
 struct SessionFactory {
     bytes: Arc<Vec<u8>>,
-    /// Files of weights, by the names that the model has for them.
+    /// The files of external weights, by their `location` in the model.
     external_data: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
     runtime: Runtime,
     outputs: Box<[Box<str>]>,
@@ -166,7 +166,7 @@ impl Plan {
     }
 }
 
-/// The outputs, or the names of types that no tensor of ours has.
+/// The outputs; an error is the name of an element type that [`Tensor`] lacks.
 type SessionOutputs = Vec<Result<Tensor, String>>;
 
 fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
@@ -174,7 +174,7 @@ fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
         .with_log_level(LogLevel::Warning)?
         .with_intra_threads(runtime.thread_count())?
         .with_inter_threads(1)?
-        // An idle thread that spins takes a core from the requests.
+        // Spinning while idle would take a core from other requests.
         .with_intra_op_spinning(false)?;
     Ok(builder)
 }
@@ -182,23 +182,23 @@ fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
 fn to_engine(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
     let shape = tensor.shape();
     Ok(match tensor.data() {
-        TensorData::F32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::F64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::I64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::I32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::F16(values) => {
+        Data::F32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::F64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::I64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::I32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::F16(values) => {
             let values: Vec<half::f16> =
                 values.iter().map(|value| half::f16::from_bits(value.to_bits())).collect();
             ort::value::Tensor::from_array((shape, values))?.into()
         }
-        TensorData::I16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::I8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::U8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::Bool(values) => TensorRef::from_array_view((shape, &**values))?.into(),
-        TensorData::Text(values) => {
+        Data::I16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::I8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U16(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::U8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::Bool(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Data::Text(values) => {
             let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
             ort::value::Tensor::from_string_array((shape, &*values))?.into()
         }
@@ -215,7 +215,7 @@ fn from_engine(value: &DynValue) -> Result<Result<Tensor, String>, ModelError> {
             value.try_extract_tensor::<$type>().map_err(failed)?.1.to_vec().into()
         };
     }
-    let data: TensorData = match ty {
+    let data: Data = match ty {
         TensorElementType::Float32 => elements!(f32),
         TensorElementType::Float64 => elements!(f64),
         TensorElementType::Int64 => elements!(i64),
@@ -239,4 +239,39 @@ fn from_engine(value: &DynValue) -> Result<Result<Tensor, String>, ModelError> {
         _ => return Ok(Err(ty.to_string())),
     };
     Tensor::new(sizes.unwrap_or_default(), data).map(Ok).map_err(ModelError::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::ShadowScope;
+
+    #[test]
+    fn a_shadow_takes_no_session_of_live_requests() {
+        // As in `tests/onnx_runtime`: where there is no library there is nothing to be tested.
+        let runtime = match Runtime::load() {
+            Ok(runtime) => runtime.sessions(1),
+            Err(error) => return eprintln!("skipped: {error}"),
+        };
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx");
+        let bytes = std::fs::read(path).unwrap();
+        let external = ExternalData { folder: None, pins: &[], is_pinned: false, limit: u64::MAX };
+        let document = read(&bytes, &external, &runtime).unwrap();
+        let file = match &document.graph {
+            Graph::Runtime(file) => file,
+            #[cfg(feature = "onnx")]
+            Graph::Tract(_) => panic!("another engine's"),
+        };
+        let names: Vec<&str> = document.outputs.iter().map(|output| &*output.name).collect();
+        let plan = Arc::new(Plan::build(file, &document.inputs, &names).unwrap());
+        // A live request has the only session there is.
+        let _live = plan.workers.take();
+        let (shadows, (done, answered)) = (Arc::clone(&plan), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            let _inside = ShadowScope::enter(None);
+            done.send(shadows.run_rows(&[1, 64], &[0.5; 64]).map(|outputs| outputs.len()))
+        });
+        let answered = answered.recv_timeout(std::time::Duration::from_secs(60));
+        assert_eq!(answered.expect("the shadow waits").unwrap(), names.len());
+    }
 }

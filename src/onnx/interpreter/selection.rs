@@ -1,9 +1,9 @@
-//! Operators that make or choose elements.
+//! Operators that create or select elements.
 
 use std::cmp::Ordering;
 
 use super::{
-    Dtype, Tensor, TensorData,
+    Data, Dtype, Tensor,
     call::Call,
     indexing::{self, Lanes, coordinates, places, ravel, strides, transposed},
     value::{
@@ -16,7 +16,7 @@ pub(super) fn constant(call: &Call<'_>) -> Outcome {
         return Err(OperatorError::new("it has no value that is supported"));
     };
     let text = |text: &Vec<u8>| Box::<str>::from(String::from_utf8_lossy(text));
-    let scalar = |data: TensorData| value::tensor(&[], data);
+    let scalar = |data: Data| value::tensor(&[], data);
     one(match &*attribute.name {
         "value" => {
             let tensor = attribute.t.as_ref();
@@ -35,7 +35,7 @@ pub(super) fn constant(call: &Call<'_>) -> Outcome {
 fn sizes(tensor: &Tensor) -> Result<Vec<usize>, OperatorError> {
     let sizes = value::indices(tensor)?;
     let sizes: Option<Vec<usize>> = sizes.iter().map(|size| usize::try_from(*size).ok()).collect();
-    sizes.ok_or_else(|| OperatorError::new("an axis of less than nothing"))
+    sizes.ok_or_else(|| OperatorError::new("the size of an axis is negative"))
 }
 
 pub(super) fn constant_of_shape(call: &Call<'_>) -> Outcome {
@@ -80,12 +80,12 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, OperatorError> {
         return Ok(x.clone());
     }
     let data = match (x.data(), to) {
-        (TensorData::Text(texts), _) if is_float(to) => {
+        (Data::Text(texts), _) if is_float(to) => {
             let parsed = texts.iter().map(|text| text.trim().parse::<f64>());
             let parsed: Result<Vec<f64>, _> = parsed.collect();
             from_floats(to, parsed.map_err(|_| OperatorError::new("a text is no number"))?)
         }
-        (TensorData::Text(texts), _) => {
+        (Data::Text(texts), _) => {
             let parsed: Result<Vec<i128>, _> =
                 texts.iter().map(|text| text.trim().parse::<i128>()).collect();
             value::from_wide(
@@ -97,7 +97,7 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, OperatorError> {
         (_, Dtype::Bool) if is_float(x.dtype()) => {
             floats(x)?.into_iter().map(|value| value != 0.0).collect::<Vec<_>>().into()
         }
-        // Truncated; beyond the type's ends it is the end, as numbers are cast here.
+        // Truncates and saturates, as casts in Rust do.
         _ if is_float(x.dtype()) && !is_float(to) => {
             value::from_wide(to, floats(x)?.into_iter().map(|value| value as i64 as i128).collect())
         }
@@ -118,14 +118,12 @@ fn written(x: &Tensor) -> Result<Vec<Box<str>>, OperatorError> {
         }
     };
     Ok(match x.data() {
-        TensorData::F32(values) => {
-            values.iter().map(|v| shown((*v).into(), v.to_string())).collect()
-        }
-        TensorData::F64(values) => values.iter().map(|v| shown(*v, v.to_string())).collect(),
-        TensorData::F16(values) => {
+        Data::F32(values) => values.iter().map(|v| shown((*v).into(), v.to_string())).collect(),
+        Data::F64(values) => values.iter().map(|v| shown(*v, v.to_string())).collect(),
+        Data::F16(values) => {
             values.iter().map(|v| shown(v.to_f32().into(), v.to_string())).collect()
         }
-        TensorData::Bool(values) => values.iter().map(|v| v.to_string().into()).collect(),
+        Data::Bool(values) => values.iter().map(|v| v.to_string().into()).collect(),
         _ => value::wide(x)?.iter().map(|value| value.to_string().into()).collect(),
     })
 }
@@ -181,9 +179,9 @@ pub(super) fn non_zero(call: &Call<'_>) -> Outcome {
     one(value::tensor(&[rank, found.len()], values.into())?)
 }
 
-/// How two elements of a tensor stand to each other.
+/// The order of two elements of a tensor.
 fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, OperatorError> {
-    if let TensorData::Text(texts) = x.data() {
+    if let Data::Text(texts) = x.data() {
         return Ok(Box::new(move |a, b| texts[a].cmp(&texts[b])));
     }
     if is_float(x.dtype()) {
@@ -196,7 +194,8 @@ fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, Opera
     Ok(Box::new(move |a, b| values[a].cmp(&values[b])))
 }
 
-/// The distinct elements or slices, where each was first, which each is, and how many there are.
+/// `Unique`: the distinct elements or slices, their first indices, the index of each element among them,
+/// and their counts.
 pub(super) fn unique(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let compare = order(x)?;
@@ -217,7 +216,7 @@ pub(super) fn unique(call: &Call<'_>) -> Outcome {
     };
     let mut sorted: Vec<usize> = (0..items.len()).collect();
     sorted.sort_by(|a, b| compare_items(*a, *b));
-    // Each group is led by the item that came first, as the sort keeps the order of equals.
+    // The sort is stable, so that the first of each group is the one that came first.
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for item in sorted {
         match groups.last_mut() {
@@ -266,7 +265,7 @@ pub(super) fn top_k(call: &Call<'_>) -> Outcome {
     let mut found = vec![0_i64; from.len()];
     for (lane, to) in lanes.lanes().zip(outside.lanes()) {
         let mut order: Vec<usize> = (0..lane.len()).collect();
-        // Of equals the first comes first, whichever way it is sorted.
+        // Of equal elements the first comes first, in either order.
         order.sort_by(|a, b| {
             if largest { compare(lane[*b], lane[*a]) } else { compare(lane[*a], lane[*b]) }
         });

@@ -1,13 +1,13 @@
-//! What goes from node to node.
+//! The values that nodes exchange, and their conversion to and from plain numbers.
 
 use std::{fmt, sync::Arc};
 
 use tract_onnx::pb::TensorProto;
 
-use super::{Dtype, Tensor, TensorData};
+use super::{Data, Dtype, Tensor};
 use crate::tensor::F16;
 
-/// What a node takes or gives.
+/// An input or output of a node.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Tensor(Arc<Tensor>),
@@ -16,7 +16,7 @@ pub(super) enum Value {
     Nothing,
 }
 
-/// Why a node gives nothing.
+/// Why a node failed.
 #[derive(Debug)]
 pub(super) struct OperatorError(pub(super) Box<str>);
 
@@ -33,15 +33,15 @@ impl fmt::Display for OperatorError {
     }
 }
 
-impl From<crate::tensor::TensorError> for OperatorError {
-    fn from(error: crate::tensor::TensorError) -> OperatorError {
+impl From<crate::tensor::ShapeError> for OperatorError {
+    fn from(error: crate::tensor::ShapeError) -> OperatorError {
         OperatorError::new(error.to_string())
     }
 }
 
 pub(super) type Outcome = Result<Vec<Value>, OperatorError>;
 
-/// Leaves with a fault where a condition does not hold.
+/// Returns an [`OperatorError`] unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $($words:tt)*) => {
         if !$condition {
@@ -51,23 +51,23 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-/// Runs the same code over the elements, whatever their type.
+/// Runs the same code on the elements, whatever their type.
 macro_rules! each {
     ($data:expr, $values:ident => $run:expr) => {
         match $data {
-            TensorData::F32($values) => $run,
-            TensorData::F64($values) => $run,
-            TensorData::F16($values) => $run,
-            TensorData::I64($values) => $run,
-            TensorData::I32($values) => $run,
-            TensorData::I16($values) => $run,
-            TensorData::I8($values) => $run,
-            TensorData::U64($values) => $run,
-            TensorData::U32($values) => $run,
-            TensorData::U16($values) => $run,
-            TensorData::U8($values) => $run,
-            TensorData::Bool($values) => $run,
-            TensorData::Text($values) => $run,
+            Data::F32($values) => $run,
+            Data::F64($values) => $run,
+            Data::F16($values) => $run,
+            Data::I64($values) => $run,
+            Data::I32($values) => $run,
+            Data::I16($values) => $run,
+            Data::I8($values) => $run,
+            Data::U64($values) => $run,
+            Data::U32($values) => $run,
+            Data::U16($values) => $run,
+            Data::U8($values) => $run,
+            Data::Bool($values) => $run,
+            Data::Text($values) => $run,
         }
     };
 }
@@ -86,12 +86,12 @@ pub(super) fn all(tensors: impl IntoIterator<Item = Tensor>) -> Outcome {
 const MOST_ELEMENTS: usize = 1 << 26;
 
 /// A tensor of this shape, which the elements fill.
-pub(super) fn tensor(shape: &[usize], data: TensorData) -> Result<Tensor, OperatorError> {
+pub(super) fn tensor(shape: &[usize], data: Data) -> Result<Tensor, OperatorError> {
     Ok(Tensor::new(shape, data)?)
 }
 
-/// The number of elements of a shape, if that is no madness. An axis of none does not hide how long the
-/// others are: what is computed along them would be as long.
+/// The number of elements of a shape, if it is within the limit. An axis of size 0 counts as 1 for the
+/// limit, as work along the other axes would still be proportional to their sizes.
 pub(super) fn count(shape: &[usize]) -> Result<usize, OperatorError> {
     let along = |product: usize, size: &usize| product.checked_mul((*size).max(1));
     let product = shape.iter().try_fold(1_usize, along);
@@ -108,9 +108,9 @@ pub(super) fn is_float(dtype: Dtype) -> bool {
 /// The elements as 64-bit floats.
 pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, OperatorError> {
     Ok(match tensor.data() {
-        TensorData::F32(values) => values.iter().map(|v| f64::from(*v)).collect(),
-        TensorData::F64(values) => values.clone(),
-        TensorData::F16(values) => values.iter().map(|v| f64::from(v.to_f32())).collect(),
+        Data::F32(values) => values.iter().map(|v| f64::from(*v)).collect(),
+        Data::F64(values) => values.clone(),
+        Data::F16(values) => values.iter().map(|v| f64::from(v.to_f32())).collect(),
         _ => wide(tensor)?.into_iter().map(|value| value as f64).collect(),
     })
 }
@@ -118,15 +118,15 @@ pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>, OperatorError> {
 /// The elements as wide integers.
 pub(super) fn wide(tensor: &Tensor) -> Result<Vec<i128>, OperatorError> {
     Ok(match tensor.data() {
-        TensorData::I64(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::I32(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::I16(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::I8(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U64(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U32(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U16(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::U8(values) => values.iter().map(|v| i128::from(*v)).collect(),
-        TensorData::Bool(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I64(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I32(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I16(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::I8(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U64(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U32(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U16(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::U8(values) => values.iter().map(|v| i128::from(*v)).collect(),
+        Data::Bool(values) => values.iter().map(|v| i128::from(*v)).collect(),
         other => {
             return Err(OperatorError::new(format!("found {}, expected integers", other.dtype())));
         }
@@ -153,7 +153,7 @@ pub(super) fn mistyped(tensor: &Tensor, expected: &str) -> OperatorError {
 }
 
 /// 64-bit floats rounded to a type.
-pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> TensorData {
+pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> Data {
     match dtype {
         Dtype::F64 => values.into(),
         Dtype::F16 => values.into_iter().map(half).collect::<Vec<_>>().into(),
@@ -162,11 +162,11 @@ pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> TensorData {
     }
 }
 
-/// Rounded once: by way of 32 bits, a number just beside a tie may become one.
+/// Rounds once: rounding to 32 bits first could turn a number next to a tie into the tie.
 fn half(value: f64) -> F16 {
     let near = value as f32;
     let exact = f64::from(near) == value || !near.is_finite();
-    // The last bit tells on which side of the tie the number was.
+    // Round to odd: the last bit records on which side of the tie the number was.
     F16::from_f32(if exact { near } else { f32::from_bits(toward(near, value) | 1) })
 }
 
@@ -176,7 +176,7 @@ fn toward(near: f32, value: f64) -> u32 {
 }
 
 /// Wide integers wrapped to a type.
-pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> TensorData {
+pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> Data {
     macro_rules! wrapped {
         ($type:ty) => {
             values.into_iter().map(|value| value as $type).collect::<Vec<$type>>().into()
@@ -197,18 +197,18 @@ pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> TensorData {
 }
 
 /// The elements at these places.
-// Texts are among the types.
+// Strings are not `Copy`.
 #[allow(clippy::clone_on_copy)]
-pub(super) fn pick(data: &TensorData, places: &[usize]) -> TensorData {
+pub(super) fn pick(data: &Data, places: &[usize]) -> Data {
     each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into())
 }
 
-/// The elements at these places, and others where there is none: the first of `fill`.
+/// The elements at these places, and the first of `fill` where there is no place.
 pub(super) fn pick_or(
-    data: &TensorData,
+    data: &Data,
     places: &[Option<usize>],
-    fill: &TensorData,
-) -> Result<TensorData, OperatorError> {
+    fill: &Data,
+) -> Result<Data, OperatorError> {
     ensure!(data.dtype() == fill.dtype(), "found {}, expected {}", fill.dtype(), data.dtype());
     let joined = join(&[data, fill])?;
     let outside = data.len();
@@ -217,8 +217,8 @@ pub(super) fn pick_or(
     Ok(pick(&joined, &places))
 }
 
-/// The elements of several, one after the other.
-pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, OperatorError> {
+/// The elements of several tensors, one after the other.
+pub(super) fn join(parts: &[&Data]) -> Result<Data, OperatorError> {
     let Some((first, rest)) = parts.split_first() else {
         return Err(OperatorError::new("nothing to join"));
     };
@@ -227,7 +227,7 @@ pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, OperatorError> {
         macro_rules! extended {
             ($($variant:ident)*) => {
                 match (&mut joined, part) {
-                    $((TensorData::$variant(all), TensorData::$variant(more)) => {
+                    $((Data::$variant(all), Data::$variant(more)) => {
                         all.extend_from_slice(more);
                     })*
                     (all, more) => {
@@ -242,25 +242,25 @@ pub(super) fn join(parts: &[&TensorData]) -> Result<TensorData, OperatorError> {
     Ok(joined)
 }
 
-/// Zeros, or empty texts.
-pub(super) fn zeros(dtype: Dtype, count: usize) -> TensorData {
+/// Zeros, or empty strings.
+pub(super) fn zeros(dtype: Dtype, count: usize) -> Data {
     match dtype {
         Dtype::Text => vec![Box::<str>::from(""); count].into(),
         dtype => from_wide(dtype, vec![0; count]),
     }
 }
 
-/// The type of this number in ONNX's own list of them.
+/// The element type that has this number in `TensorProto.DataType`.
 pub(super) fn dtype(number: i64) -> Result<Dtype, OperatorError> {
     let known = i32::try_from(number).ok().and_then(crate::onnx::describe::dtype);
     known.ok_or_else(|| OperatorError::new(format!("element type {number} is not supported")))
 }
 
-/// A tensor of the file.
+/// Reads a tensor of the model.
 pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
     let sizes = proto.dims.iter().map(|size| usize::try_from(*size).ok());
     let shape: Option<Vec<usize>> = sizes.collect();
-    let shape = shape.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
+    let shape = shape.ok_or_else(|| OperatorError::new("the size of an axis is negative"))?;
     let dtype = dtype(proto.data_type.into())?;
     let raw = &*proto.raw_data;
     macro_rules! numbers {
@@ -273,7 +273,7 @@ pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
             }
         };
     }
-    let data: TensorData = match dtype {
+    let data: Data = match dtype {
         Dtype::F32 => numbers!(f32, proto.float_data),
         Dtype::F64 => numbers!(f64, proto.double_data),
         Dtype::I64 => numbers!(i64, proto.int64_data),
@@ -285,20 +285,16 @@ pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
         Dtype::U32 => numbers!(u32, [0_u32; 0]),
         Dtype::U64 => numbers!(u64, [0_u64; 0]),
         Dtype::F16 => {
-            let bits: TensorData = numbers!(u16, proto.int32_data);
+            let bits: Data = numbers!(u16, proto.int32_data);
             match bits {
-                TensorData::U16(bits) => {
-                    bits.into_iter().map(F16::from_bits).collect::<Vec<_>>().into()
-                }
+                Data::U16(bits) => bits.into_iter().map(F16::from_bits).collect::<Vec<_>>().into(),
                 other => other,
             }
         }
         Dtype::Bool => {
-            let bits: TensorData = numbers!(u8, proto.int32_data);
+            let bits: Data = numbers!(u8, proto.int32_data);
             match bits {
-                TensorData::U8(bits) => {
-                    bits.into_iter().map(|bit| bit != 0).collect::<Vec<_>>().into()
-                }
+                Data::U8(bits) => bits.into_iter().map(|bit| bit != 0).collect::<Vec<_>>().into(),
                 other => other,
             }
         }

@@ -12,7 +12,7 @@ use crate::{
         publication,
         slot::{Handle, Slot},
     },
-    shadow::ShadowStats,
+    shadow,
     version::Version,
 };
 
@@ -160,7 +160,7 @@ impl<M: Handle> Core<M> {
             .map_err(|why| OperateError::Ineligible { version: version.into(), why })
     }
 
-    pub(crate) fn stats(&self, shadows: Vec<ShadowStats>) -> RouterStats {
+    pub(crate) fn stats(&self, shadows: Vec<shadow::Stats>) -> RouterStats {
         // Read outside the lock: whether a model is loaded is asked of the model.
         let (revision, slots) = {
             let control = publication::lock(&self.control);

@@ -16,7 +16,7 @@ use super::lane::{AbandonOutcome, Job, Lane, LaneCall, LaneError, MOST_WRITTEN_O
 use crate::{
     clock::Clock,
     contain::contained,
-    model::{ModelError, ModelErrorKind},
+    model::{ErrorKind, ModelError},
     router::{breaker::Ticket, call::Called, slot::Slot},
     timer::Timer,
 };
@@ -81,7 +81,7 @@ impl CallReport {
 }
 
 pub(super) fn late(after: Duration) -> ModelError {
-    ModelError::of_kind(ModelErrorKind::Deadline, format!("no answer within {after:?}"))
+    ModelError::of_kind(ErrorKind::Deadline, format!("no answer within {after:?}"))
 }
 
 impl LaneError {
@@ -89,15 +89,15 @@ impl LaneError {
     pub(super) fn into_model_error(self) -> ModelError {
         match self {
             LaneError::Full => ModelError::of_kind(
-                ModelErrorKind::Overloaded,
+                ErrorKind::Overloaded,
                 "too many requests wait for the version's threads",
             ),
             LaneError::Hung => ModelError::of_kind(
-                ModelErrorKind::Overloaded,
+                ErrorKind::Overloaded,
                 format!("the version hangs: its threads and {MOST_WRITTEN_OFF} more are held up"),
             ),
             LaneError::Stopped => ModelError::of_kind(
-                ModelErrorKind::NotLoaded,
+                ErrorKind::NotLoaded,
                 "the version's threads were let go, or could not be started",
             ),
         }

@@ -10,7 +10,7 @@ use std::{
 use crate::{contain::contained, model::ModelError};
 
 /// The answer of an [`AsyncModel`], once it is there.
-pub type ModelFuture<'a, P> = Pin<Box<dyn Future<Output = Result<P, ModelError>> + Send + 'a>>;
+pub type PredictFuture<'a, P> = Pin<Box<dyn Future<Output = Result<P, ModelError>> + Send + 'a>>;
 
 /// A model version that waits for something else: an inference server, a feature store.
 ///
@@ -25,7 +25,7 @@ pub trait AsyncModel<F: ?Sized, P>: Send + Sync {
     /// # Errors
     ///
     /// As [`Model::predict`](crate::Model::predict).
-    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P>;
+    fn predict<'a>(&'a self, features: &'a F) -> PredictFuture<'a, P>;
 
     /// Whether the model can answer now. Routers do not send requests to one that cannot: a server
     /// that is starting, or that no longer has the version.
@@ -38,7 +38,7 @@ pub trait AsyncModel<F: ?Sized, P>: Send + Sync {
     /// # Errors
     ///
     /// When it cannot be made ready; a later call tries again.
-    fn load(&self) -> ModelFuture<'_, ()> {
+    fn load(&self) -> PredictFuture<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -59,16 +59,16 @@ pub struct AsyncFnModel<T>(T);
 /// ```
 pub fn async_model_fn<F: ?Sized, P, T>(function: T) -> AsyncFnModel<T>
 where
-    T: for<'a> Fn(&'a F) -> ModelFuture<'a, P> + Send + Sync,
+    T: for<'a> Fn(&'a F) -> PredictFuture<'a, P> + Send + Sync,
 {
     AsyncFnModel(function)
 }
 
 impl<F: ?Sized, P, T> AsyncModel<F, P> for AsyncFnModel<T>
 where
-    T: for<'a> Fn(&'a F) -> ModelFuture<'a, P> + Send + Sync,
+    T: for<'a> Fn(&'a F) -> PredictFuture<'a, P> + Send + Sync,
 {
-    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P> {
+    fn predict<'a>(&'a self, features: &'a F) -> PredictFuture<'a, P> {
         (self.0)(features)
     }
 }
@@ -117,7 +117,7 @@ where
     T: Fn(S, F::Owned) -> R + Send + Sync,
     R: Future<Output = Result<P, ModelError>> + Send + 'static,
 {
-    fn predict<'a>(&'a self, features: &'a F) -> ModelFuture<'a, P> {
+    fn predict<'a>(&'a self, features: &'a F) -> PredictFuture<'a, P> {
         let (state, function) = &self.0;
         Box::pin(function(state.clone(), features.to_owned()))
     }
@@ -125,10 +125,10 @@ where
 
 /// A model's future whose `Drop` may panic: when it is given up at a deadline, or by a caller who
 /// has gone, that must not reach the caller.
-pub(crate) struct Guarded<'a, P>(Option<ModelFuture<'a, P>>);
+pub(crate) struct Guarded<'a, P>(Option<PredictFuture<'a, P>>);
 
 impl<'a, P> Guarded<'a, P> {
-    pub(crate) fn new(future: ModelFuture<'a, P>) -> Guarded<'a, P> {
+    pub(crate) fn new(future: PredictFuture<'a, P>) -> Guarded<'a, P> {
         Guarded(Some(future))
     }
 }

@@ -23,7 +23,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{compute::late, model::AsyncModel};
 use crate::{
     cpu_time,
-    model::{Model, ModelError, ModelErrorKind},
+    model::{ErrorKind, Model, ModelError},
     router::{Input, Output},
     shadow::{AccountHandle, Marked},
 };
@@ -85,7 +85,7 @@ impl Runtime {
         let waited = poll_until(future, |parker| driven.wait(parker));
         waited.ok_or_else(|| {
             ModelError::of_kind(
-                ModelErrorKind::Failed,
+                ErrorKind::Failed,
                 "called on the thread that drives the runtime which the model waits for: call it \
                  on another, by `spawn_blocking` say",
             )
@@ -210,7 +210,7 @@ impl<F: Input + ?Sized, P: Output> DetachedModel<F, P> {
             // The executor dropped it. That is a run that did not end in time, not a failure of the
             // model's.
             Err(oneshot::Canceled) => Err(ModelError::of_kind(
-                ModelErrorKind::Deadline,
+                ErrorKind::Deadline,
                 "the executor dropped the call before its end",
             )),
         }

@@ -60,7 +60,7 @@ impl<F: ?Sized + Input, P: Output> RouterBuilder<F, P> {
     /// answer is thrown away. One that still waits for a thread is never started. The thread of a
     /// late computation is written off and another started in its place, up to 32 for each version;
     /// a version that holds up all of its threads and these is refused
-    /// ([`Overloaded`](crate::model::ModelErrorKind::Overloaded)), and the fallback answers at once.
+    /// ([`Overloaded`](crate::model::ErrorKind::Overloaded)), and the fallback answers at once.
     /// The threads of other versions are never touched. A caller that goes away before the deadline
     /// changes nothing about this: its call is counted by how it ends.
     pub fn deadline(mut self, deadline: Duration) -> RouterBuilder<F, P> {

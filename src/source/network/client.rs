@@ -9,7 +9,7 @@ use std::{
 
 use self::setup::{ClientSetup, certificates};
 use super::{Changes, Events, Failure, HttpSettings, Key, Meter};
-use crate::source::SourceError;
+use crate::source::Error;
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
     header::{
@@ -50,22 +50,18 @@ impl Client {
     ///
     /// # Errors
     /// A malformed header, proxy or certificate.
-    pub(crate) fn new(
-        settings: &HttpSettings,
-        key: Option<(&str, &Key)>,
-    ) -> Result<Client, SourceError> {
+    pub(crate) fn new(settings: &HttpSettings, key: Option<(&str, &Key)>) -> Result<Client, Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in &settings.headers {
             headers.append(header_name(name)?, header_value(name, value)?);
         }
         let key = key.map(|(name, key)| {
             header_value(name, key.current().reveal())?;
-            Ok::<_, SourceError>((header_name(name)?, key.clone()))
+            Ok::<_, Error>((header_name(name)?, key.clone()))
         });
         let proxy = settings.proxy.as_ref().map(|proxy| {
-            reqwest::Proxy::all(proxy).map_err(|error| {
-                SourceError::with_source("proxy URL is malformed", error.without_url())
-            })
+            reqwest::Proxy::all(proxy)
+                .map_err(|error| Error::with_source("proxy URL is malformed", error.without_url()))
         });
         let setup = ClientSetup {
             headers,
@@ -104,12 +100,12 @@ impl Client {
     }
 
     /// The client itself, made when it is first asked for.
-    pub(crate) fn http(&self) -> Result<&reqwest::Client, SourceError> {
+    pub(crate) fn http(&self) -> Result<&reqwest::Client, Error> {
         let made = self
             .setup
             .made
             .get_or_init(|| self.setup.make().map_err(|error| crate::source::chain(&error)));
-        made.as_ref().map_err(|error| SourceError::new(error.clone()))
+        made.as_ref().map_err(|error| Error::new(error.clone()))
     }
 
     /// How long one request may take.
@@ -234,7 +230,7 @@ impl Client {
             .header(ACCEPT_ENCODING, "identity");
         let response = match tokio::time::timeout(self.timeout, request.send()).await {
             Ok(response) => response?,
-            Err(_) => return Err(SourceError::new("request took too long").into()),
+            Err(_) => return Err(Error::new("request took too long").into()),
         };
         self.meter.answered(response.status().as_u16());
         if response.status() != StatusCode::OK {
@@ -245,7 +241,7 @@ impl Client {
         if !kind.trim_start().starts_with("text/event-stream") {
             let found = if kind.is_empty() { "none" } else { kind };
             let error = format!("content type: found `{found}`, expected `text/event-stream`");
-            return Err(SourceError::new(error).into());
+            return Err(Error::new(error).into());
         }
         Ok(Events::new(response, silence, self.max_bytes, &self.meter, changes))
     }
@@ -256,7 +252,7 @@ impl Client {
         method: Method,
         url: &Url,
         headers: &[(&'static str, &str)],
-    ) -> Result<RequestBuilder, SourceError> {
+    ) -> Result<RequestBuilder, Error> {
         let mut request = self.http()?.request(method, url.clone());
         if let Some((name, key)) = &self.key {
             let value = header_value(name.as_str(), key.current().reveal())?;
@@ -275,12 +271,12 @@ impl Client {
             self.meter.received(chunk.len());
             if (bytes.len() as u64).saturating_add(chunk.len() as u64) > self.max_bytes {
                 let error = format!("answer: found more than {} bytes", self.max_bytes);
-                return Err(SourceError::new(error).into());
+                return Err(Error::new(error).into());
             }
             bytes.extend_from_slice(&chunk);
         }
         String::from_utf8(bytes)
-            .map_err(|error| SourceError::with_source("answer is not UTF-8", error).into())
+            .map_err(|error| Error::with_source("answer is not UTF-8", error).into())
     }
 }
 
@@ -300,14 +296,14 @@ pub(crate) fn wait(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(moment).saturating_sub(now))
 }
 
-fn header_name(name: &str) -> Result<HeaderName, SourceError> {
+fn header_name(name: &str) -> Result<HeaderName, Error> {
     HeaderName::try_from(name)
-        .map_err(|error| SourceError::with_source(format!("header `{name}` is malformed"), error))
+        .map_err(|error| Error::with_source(format!("header `{name}` is malformed"), error))
 }
 
-pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, SourceError> {
+pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::try_from(value).map_err(|error| {
-        SourceError::with_source(format!("value of header `{name}` is malformed"), error)
+        Error::with_source(format!("value of header `{name}` is malformed"), error)
     })?;
     value.set_sensitive(true);
     Ok(value)

@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt};
 use sse_stream::SseByteStream;
 
 use super::{Changes, Failure, Meter, Streaming};
-use crate::source::SourceError;
+use crate::source::Error;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, StreamError>> + Send>>;
 
@@ -75,7 +75,7 @@ impl Events {
                     Ok(None) => None,
                     Err(_) => {
                         let error = format!("nothing came for {}", seconds(silence));
-                        Some((Err(StreamError(SourceError::new(error).into())), chunks))
+                        Some((Err(StreamError(Error::new(error).into())), chunks))
                     }
                 }
             });
@@ -89,7 +89,7 @@ impl Events {
             let pending = counted.fetch_add(length, Ordering::Relaxed).saturating_add(length);
             if pending > max_bytes {
                 let error = format!("event: found more than {max_bytes} bytes");
-                return Err(StreamError(SourceError::new(error).into()));
+                return Err(StreamError(Error::new(error).into()));
             }
             Ok(chunk)
         });
@@ -124,7 +124,7 @@ impl Events {
             let event = match next {
                 Some(Ok(event)) => event,
                 Some(Err(error)) => return Err(cause(error)),
-                None => return Err(SourceError::new("server ended the stream").into()),
+                None => return Err(Error::new("server ended the stream").into()),
             };
             self.pending.store(0, Ordering::Relaxed);
             if let Some(data) = event.data {
@@ -161,9 +161,9 @@ fn cause(error: sse_stream::Error) -> Failure {
     match error {
         sse_stream::Error::Body(body) => match body.downcast::<StreamError>() {
             Ok(cut) => cut.0,
-            Err(body) => SourceError::with_source("stream broke off", body).into(),
+            Err(body) => Error::with_source("stream broke off", body).into(),
         },
-        error => SourceError::with_source("stream is damaged", error).into(),
+        error => Error::with_source("stream is damaged", error).into(),
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     fn events(chunks: Vec<&'static str>, max_bytes: u64) -> Events {
-        let chunks = chunks.into_iter().map(|chunk| Ok::<_, SourceError>(Bytes::from(chunk)));
+        let chunks = chunks.into_iter().map(|chunk| Ok::<_, Error>(Bytes::from(chunk)));
         let chunks = futures_util::stream::iter(chunks.collect::<Vec<_>>());
         Events::of(chunks, Duration::from_secs(60), max_bytes, &Meter::default())
     }
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn silence_is_noticed() {
-        let chunks = futures_util::stream::pending::<Result<Bytes, SourceError>>();
+        let chunks = futures_util::stream::pending::<Result<Bytes, Error>>();
         let silence = Duration::from_secs(300);
         let error = run(async { Events::of(chunks, silence, 100, &Meter::default()).next().await });
         assert_eq!(error.unwrap_err().error.to_string(), "nothing came for 300 s");
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_silence_under_a_second_is_said_as_it_is() {
-        let chunks = futures_util::stream::pending::<Result<Bytes, SourceError>>();
+        let chunks = futures_util::stream::pending::<Result<Bytes, Error>>();
         let silence = Duration::from_millis(250);
         let error = run(async { Events::of(chunks, silence, 100, &Meter::default()).next().await });
         assert_eq!(error.unwrap_err().error.to_string(), "nothing came for 0.25 s");

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::source::SourceError;
+use crate::source::Error;
 
 /// A request that failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) error: SourceError,
+    pub(crate) error: Error,
     /// What the server answered, if it did.
     pub(crate) status: Option<u16>,
     /// How long the server wants to be left alone.
@@ -21,7 +21,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// The key has become another: all is to be asked anew.
     pub(crate) fn rekeyed() -> Failure {
-        Failure { rekeyed: true, ..SourceError::new("key was changed").into() }
+        Failure { rekeyed: true, ..Error::new("key was changed").into() }
     }
 
     /// Whether it is no failure, but a change of the key.
@@ -39,7 +39,7 @@ impl Failure {
     pub(crate) fn at(mut self, url: &reqwest::Url) -> Failure {
         if self.status == Some(404) {
             let text = format!("{} to {}", self.error, super::public_part(url.as_str()));
-            self.error = SourceError::new(text);
+            self.error = Error::new(text);
         }
         self
     }
@@ -51,13 +51,13 @@ impl Failure {
 
     /// The server answered this status.
     pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Failure {
-        let error = SourceError::new(format!("server answered {status}"));
+        let error = Error::new(format!("server answered {status}"));
         Failure { error, status: Some(status), retry_after, uncertain: false, rekeyed: false }
     }
 }
 
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Failure {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
         Failure { error, status: None, retry_after: None, uncertain: false, rekeyed: false }
     }
 }
@@ -72,7 +72,7 @@ impl From<reqwest::Error> for Failure {
         };
         // The URL may hold a key in its query.
         let uncertain = !error.is_connect() && !error.is_builder();
-        let error = SourceError::with_source(what, error.without_url());
+        let error = Error::with_source(what, error.without_url());
         Failure { error, status: None, retry_after: None, uncertain, rekeyed: false }
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use super::{Secret, client::header_value};
-use crate::source::SourceError;
+use crate::source::Error;
 
 /// The key that a source sends with its requests. A clone is the same key.
 #[derive(Clone, Debug)]
@@ -35,11 +35,11 @@ impl Key {
 #[derive(Clone)]
 pub struct KeyHandle {
     key: Key,
-    check: fn(&str) -> Result<(), SourceError>,
+    check: fn(&str) -> Result<(), Error>,
 }
 
 impl KeyHandle {
-    pub(crate) fn new(key: &Key, check: fn(&str) -> Result<(), SourceError>) -> KeyHandle {
+    pub(crate) fn new(key: &Key, check: fn(&str) -> Result<(), Error>) -> KeyHandle {
         KeyHandle { key: key.clone(), check }
     }
 
@@ -48,7 +48,7 @@ impl KeyHandle {
     /// # Errors
     ///
     /// When it cannot be a key of this source; the old one stays.
-    pub fn set(&self, key: impl Into<Box<str>>) -> Result<(), SourceError> {
+    pub fn set(&self, key: impl Into<Box<str>>) -> Result<(), Error> {
         let key = key.into();
         (self.check)(&key)?;
         header_value("key", &key)?;

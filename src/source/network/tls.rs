@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-use crate::source::SourceError;
+use crate::source::Error;
 
 /// The provider that the process has installed, or ring, where the feature `tls-ring` is on.
-pub(crate) fn provider() -> Result<Arc<CryptoProvider>, SourceError> {
+pub(crate) fn provider() -> Result<Arc<CryptoProvider>, Error> {
     match CryptoProvider::get_default() {
         Some(installed) => Ok(Arc::clone(installed)),
         None => fallback(),
@@ -15,13 +15,13 @@ pub(crate) fn provider() -> Result<Arc<CryptoProvider>, SourceError> {
 }
 
 #[cfg(feature = "tls-ring")]
-fn fallback() -> Result<Arc<CryptoProvider>, SourceError> {
+fn fallback() -> Result<Arc<CryptoProvider>, Error> {
     Ok(Arc::new(rustls::crypto::ring::default_provider()))
 }
 
 #[cfg(not(feature = "tls-ring"))]
-fn fallback() -> Result<Arc<CryptoProvider>, SourceError> {
-    Err(SourceError::new(
+fn fallback() -> Result<Arc<CryptoProvider>, Error> {
+    Err(Error::new(
         "TLS provider: found none, expected the feature `tls-ring`, or one that the process has \
          installed by `CryptoProvider::install_default` of rustls",
     ))

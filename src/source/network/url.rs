@@ -2,19 +2,19 @@
 
 use reqwest::Url;
 
-use crate::source::SourceError;
+use crate::source::Error;
 
 /// A URL of a server, with the path of one of its resources added.
 ///
 /// # Errors
 /// When it is no `http` or `https` URL.
-pub(crate) fn join(base: &str, path: &str) -> Result<Url, SourceError> {
+pub(crate) fn join(base: &str, path: &str) -> Result<Url, Error> {
     if !base.starts_with("http://") && !base.starts_with("https://") {
-        return Err(SourceError::new("URL must start with `http://` or `https://`"));
+        return Err(Error::new("URL must start with `http://` or `https://`"));
     }
     let base = if path.is_empty() { base } else { base.trim_end_matches('/') };
     Url::parse(&format!("{base}{path}"))
-        .map_err(|error| SourceError::with_source("URL is malformed", error))
+        .map_err(|error| Error::with_source("URL is malformed", error))
 }
 
 /// The URL of an HTTP proxy to which tunnels are asked of.
@@ -22,11 +22,11 @@ pub(crate) fn join(base: &str, path: &str) -> Result<Url, SourceError> {
 /// # Errors
 /// When it is none; the error does not show it.
 #[cfg(feature = "flagd")]
-pub(crate) fn proxy(text: &str) -> Result<Url, SourceError> {
-    let url = Url::parse(text)
-        .map_err(|error| SourceError::with_source("proxy URL is malformed", error))?;
+pub(crate) fn proxy(text: &str) -> Result<Url, Error> {
+    let url =
+        Url::parse(text).map_err(|error| Error::with_source("proxy URL is malformed", error))?;
     if url.scheme() != "http" || !url.has_host() {
-        return Err(SourceError::new("proxy: found another URL, expected `http://host:port`"));
+        return Err(Error::new("proxy: found another URL, expected `http://host:port`"));
     }
     Ok(url)
 }

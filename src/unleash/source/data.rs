@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::{
     flag::{FlagSet, ProblemSeverity},
     source::{
-        FlagUpdates, LastKnownGood, SourceError, digest,
+        self, FlagUpdates, LastKnownGood, digest,
         last_good::{LastGood, named},
     },
     unleash::Unleash,
@@ -140,7 +140,7 @@ impl Data {
                 self.sink.replace_stale(self.set.clone(), None, reason);
             }
             Err(error) => {
-                self.sink.report(SourceError::with_source("bootstrap ignored", error));
+                self.sink.report(source::Error::with_source("bootstrap ignored", error));
             }
         }
     }
@@ -149,7 +149,7 @@ impl Data {
     ///
     /// # Errors
     /// When it cannot be read as a whole; what was there stays.
-    pub(super) fn replace(&mut self, text: String, tag: Option<&str>) -> Result<(), SourceError> {
+    pub(super) fn replace(&mut self, text: String, tag: Option<&str>) -> Result<(), source::Error> {
         let sum = digest(&text);
         if self.good.as_ref() == Some(&sum) {
             self.confirm();
@@ -200,8 +200,8 @@ impl Data {
     ///
     /// # Errors
     /// When they cannot be read as a whole: only a new hydration is safe then.
-    pub(super) fn apply(&mut self, text: &str) -> Result<bool, SourceError> {
-        let malformed = |error| SourceError::with_source("events are malformed", error);
+    pub(super) fn apply(&mut self, text: &str) -> Result<bool, source::Error> {
+        let malformed = |error| source::Error::with_source("events are malformed", error);
         let raw: Events<'_> = serde_json::from_str(text).map_err(malformed)?;
         let mut last = self.last_event;
         let mut oldest = last;
@@ -216,12 +216,12 @@ impl Data {
             }
             last = last.max(event.event_id);
             if !hydrated {
-                return Err(SourceError::new("events do not begin with a hydration"));
+                return Err(source::Error::new("events do not begin with a hydration"));
             }
             events.push((event, raw.get()));
         }
         if !hydrated {
-            return Err(SourceError::new("found no events, expected a hydration"));
+            return Err(source::Error::new("found no events, expected a hydration"));
         }
         self.streamed = true;
         let is_all = events.len() == raw.events.len();

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{data::Data, delta::Deltas, settings::SourceSettings};
 use crate::source::{
-    SourceError, chain,
+    self, chain,
     network::{Backoff, Changes, Client, Conditions, Failure, Fetched, jittered, url},
 };
 
@@ -21,11 +21,11 @@ pub(super) const SPECIFICATION: &str = "5.2.0";
 const TOO_OFTEN: usize = 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How soon a stream must bring its first event. Signs of life alone serve nobody: something on the
-/// way may hold the events back.
+/// How soon a stream must bring its first event. Keep-alives alone prove nothing: a proxy on the way
+/// may be holding the events back.
 const FIRST_EVENT: Duration = Duration::from_secs(15);
 
-/// When it is looked again whether a server that had no stream, or no deltas, has them by now.
+/// How long until a server that had no stream, or no deltas, is asked again whether it has them.
 pub(super) const AGAIN: Duration = Duration::from_secs(600);
 
 /// What requests need.
@@ -56,14 +56,14 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, SourceError> {
+    pub(super) fn new(settings: &SourceSettings) -> Result<Connection, source::Error> {
         let client = Client::new(&settings.http, Some(("authorization", &settings.token)))?;
         let filtered = |path: &str| {
             let mut url = url::join(&settings.url, path)?;
             if !settings.filters.is_empty() {
                 url.query_pairs_mut().extend_pairs(&settings.filters);
             }
-            Ok::<_, SourceError>(url)
+            Ok::<_, source::Error>(url)
         };
         let headers = vec![
             ("unleash-client-spec", SPECIFICATION.to_owned()),
@@ -75,7 +75,7 @@ impl Connection {
         ];
         for (name, value) in &headers {
             HeaderValue::try_from(value).map_err(|error| {
-                SourceError::with_source(format!("header `{name}` cannot be sent"), error)
+                source::Error::with_source(format!("header `{name}` cannot be sent"), error)
             })?;
         }
         Ok(Connection {
@@ -119,7 +119,7 @@ impl Connection {
             Err(failure) if !deltas.fail(&failure) => return Err(failure),
             Err(failure) => failure,
         };
-        // Asking for everything shows whether anything is really wrong.
+        // The request for everything will show whether something is really wrong.
         if !data.is_whole() {
             self.known = Conditions::default();
         }
@@ -187,13 +187,13 @@ impl Connection {
         }
     }
 
-    /// Says what is mostly wrong with a URL at which there is nothing.
+    /// Adds the usual cause where there is nothing at the URL.
     fn explained(&self, mut failure: Failure) -> Failure {
         let base = self.features.path().strip_suffix("/client/features").unwrap_or_default();
         if failure.status == Some(404) && !base.ends_with("/api") {
             let text =
                 format!("{}: expected the URL of an API, which ends in `/api`", failure.error);
-            failure.error = SourceError::new(text);
+            failure.error = source::Error::new(text);
         }
         failure
     }
@@ -233,7 +233,7 @@ impl Connection {
                             continue;
                         }
                     };
-                    // Polling shows whether anything is really wrong.
+                    // Polling will show whether something is really wrong.
                     tracing::debug!(target: "modelgate::source", "no stream to be had: polling");
                     mode = Mode::Polls;
                     again = Instant::now().checked_add(pause);

@@ -1,4 +1,4 @@
-//! What a verdict is told: comparisons, live answers, labels and outcomes.
+//! What comes into a verdict: comparisons, live answers, labels and outcomes.
 
 use std::time::Duration;
 
@@ -23,56 +23,42 @@ use crate::{
 pub enum OutcomeReceipt {
     /// Counted for the version that answered.
     Counted,
-    /// The prediction is not known: it was not a user's first, or is too old, or its outcome has
-    /// come already.
+    /// Nothing was counted: the prediction was not a user's first or is too old, its outcome has come
+    /// already, or the value is NaN.
     Unknown,
     /// No such metric was asked for.
     NoMetric,
 }
 
 impl<P, L> Verdict<P, L> {
-    /// Says what the truth was of the prediction with this id, from any thread, at any time later:
-    /// both versions' answers are scored by it.
+    /// Tells the truth about the prediction with this id, from any thread and at any later time; both
+    /// versions' answers are scored by it. A label that comes before its comparison waits for it.
     pub fn label(&self, id: PredictionId, truth: L) -> LabelOutcome {
         self.inner.state.lock().label(&self.inner.plan, id, truth)
     }
 
-    /// Says that no further label will come: pairs without one count as not labelled.
+    /// Says that no further label will come: the pairs that still wait count as expired.
     pub fn close_labels(&self) {
         self.inner.state.lock().close_labels();
     }
 
-    /// Says what came of a live prediction in the end: a sale, a complaint, minutes watched. For
-    /// the first [`Metric::outcome`](crate::verdict::Metric::outcome) asked for. Only a user's first
-    /// request in a stage counts.
+    /// Says what came of a live prediction in the end (a sale, a complaint, minutes watched), for the
+    /// first [`Metric::outcome`](crate::verdict::Metric::outcome) asked for. Only a user's first request
+    /// in a stage counts, and its first value.
     pub fn outcome(&self, id: PredictionId, value: f64) -> OutcomeReceipt {
-        self.outcome_named(None, id, value)
+        self.inner.live.outcome(None, id, value)
     }
 
     /// The same for the outcome of this name.
     pub fn outcome_of(&self, name: &str, id: PredictionId, value: f64) -> OutcomeReceipt {
-        self.outcome_named(Some(name), id, value)
-    }
-
-    fn outcome_named(&self, name: Option<&str>, id: PredictionId, value: f64) -> OutcomeReceipt {
-        let live = &self.inner.live;
-        match live.outcome(name, id, value) {
-            None => OutcomeReceipt::NoMetric,
-            Some(false) => OutcomeReceipt::Unknown,
-            Some(true) => {
-                if live.has_one_outcome() {
-                    live.forget(id);
-                }
-                OutcomeReceipt::Counted
-            }
-        }
+        self.inner.live.outcome(Some(name), id, value)
     }
 
     pub(in crate::verdict) fn take(&self, comparison: &Comparison<P>) {
         self.inner.state.lock().record(&self.inner.plan, &self.inner.seen, comparison);
     }
 
-    /// Whether a comparison does not say something that its request's context was to be asked.
+    /// Whether a comparison lacks the part of a slice that is decided from the request's context.
     pub(in crate::verdict) fn misses_slice(&self, comparison: &Comparison<P>) -> bool {
         let asked = self.inner.plan.slices.iter();
         asked
@@ -92,10 +78,8 @@ impl<P, L> Verdict<P, L> {
             self.inner.state.lock().dropped(plan, seen, cause, request);
         }
     }
-}
 
-impl<P, L> Verdict<P, L> {
-    /// Missing pairs, whatever their cause: nobody knows whose they were.
+    /// Runs of which only the number is known: missing pairs.
     pub(in crate::verdict) fn take_unreported(&self, candidate: &crate::Version, runs: u64) {
         let VerdictShared { plan, state, .. } = &*self.inner;
         if *candidate == plan.candidate {
@@ -130,20 +114,20 @@ impl<P: Send + Sync, L: Send + Sync> ComparisonSink<P> for Verdict<P, L> {
 /// Counts users and failures of the stage that the ramp is in, by arm: the candidate's, and those
 /// whom the flag meant for it and an autopilot held back. All others are left out.
 ///
-/// A user who has been seen costs a request a hash of the key, a look at one cache line and a
-/// counter of the thread's own.
+/// For a user who has been seen, this adds to a request a hash of the key, a read of one cache line
+/// and an increment of a counter of the thread's own.
 impl<P: Send + Sync, L: Send + Sync> AnswerObserver for Verdict<P, L> {
     #[inline]
     fn answered(&self, answer: &LiveAnswer<'_>) {
         let VerdictShared { live, plan, .. } = &*self.inner;
-        // Where it is pinned nobody is held back, and there is nothing to compare it with.
+        // Under a pin nobody is held back, so there is no control group.
         if !live.is_on() || answer.pinned || *answer.named != plan.candidate {
             return;
         }
         let arm = match (answer.asked, answer.held_back) {
             (true, _) => Arm::Candidate,
             (false, true) => Arm::HeldBack,
-            // Blocked, or left alone by its breaker: no comparison.
+            // Blocked, or its breaker is open: such users are in neither arm.
             (false, false) => return,
         };
         live.answered(&LiveRequest {

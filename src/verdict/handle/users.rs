@@ -1,4 +1,4 @@
-//! Whom a verdict has counted: each user once, in all processes, and only in the stage that is on.
+//! Which users a verdict has counted: each once in all processes, and live ones once a stage.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,8 @@ use crate::{
 };
 
 impl<P, L> Verdict<P, L> {
-    /// Whether a pair of this user would be scored, at this time since 1970.
+    /// Whether a pair of this user would be scored. `time` is the time since 1970, and matters only to
+    /// [`Unit::KeyPer`].
     pub fn wants(&self, key: &KeyHash, time: Duration) -> bool {
         let window = match self.config().unit {
             Unit::Request => return true,
@@ -22,28 +23,29 @@ impl<P, L> Verdict<P, L> {
         self.inner.seen.wants(user_filter::of_key(key, window))
     }
 
-    /// About how many users are left whom no pair has been scored of, if those who come go on
-    /// coming as they do now: `scored * new / (1 - new)`, where `new` is the share of users not seen
-    /// before among the last one or two thousand looks (Good and Turing's estimate of what is
-    /// unseen: Good, Biometrika 40, 1953). `None` before a thousand.
+    /// About how many users have no scored pair yet, if users go on coming as they do now:
+    /// `scored · new / (1 - new)`, where `new` is the share of new users among the last one to two
+    /// thousand lookups (the Good-Turing estimate of what is unseen: Good, Biometrika 40, 1953). `None`
+    /// before the first thousand lookups.
     ///
     /// A [sample](crate::Shadow::sample) draws the same users for ever, so that a verdict by users
     /// runs out of them: where this is less than the pairs that a metric still
     /// [needs](crate::verdict::MetricJudgement::expected_pairs), draw more.
     pub fn users_left(&self) -> Option<u64> {
         let new = self.inner.seen.unseen_share()?;
+        // When nearly all are new there is no telling; then it says a thousand times those scored.
         let left = self.scored() as f64 * new / (1.0 - new).max(1e-3);
         Some(left as u64)
     }
 
-    /// The users scored so far, as bits: for other processes that judge the same candidate with
-    /// the same [key hasher](crate::Shadow::key_hasher), so that a user is scored once in all of
-    /// them. About two bytes a user expected.
+    /// The users scored so far, as a Bloom filter: for other processes that judge the same candidate
+    /// with the same [key hasher](crate::Shadow::key_hasher), so that a user is scored once in all of
+    /// them. Two to four bytes for each expected user.
     pub fn seen(&self) -> Vec<u8> {
         self.inner.seen.to_bytes()
     }
 
-    /// Takes in the users that another process has scored.
+    /// Adds the users that another process has scored, from its [`seen`](Verdict::seen).
     ///
     /// # Errors
     ///
@@ -52,12 +54,12 @@ impl<P, L> Verdict<P, L> {
         self.inner.seen.merge(other)
     }
 
-    /// The users seen live so far, as bits, like [`seen`](Verdict::seen).
+    /// The users seen live so far, as a Bloom filter like [`seen`](Verdict::seen).
     pub fn seen_live(&self) -> Vec<u8> {
         self.inner.live.seen().to_bytes()
     }
 
-    /// Takes in the users that another process has seen live.
+    /// Adds the users that another process has seen live.
     ///
     /// # Errors
     ///
@@ -66,9 +68,9 @@ impl<P, L> Verdict<P, L> {
         self.inner.live.seen().merge(other)
     }
 
-    /// From now on, live requests belong to this stage of the ramp, in which the candidate has
-    /// this share of the users whom the flag means for it, in thousandths of a percent. Stages are
-    /// numbered from 0 to 15, and each has one share. Answers `false`, and changes nothing, for
+    /// From now on, live requests belong to this stage of the ramp, in which the candidate answers
+    /// this share of the users whom the flag gives it, in thousandths of a percent. Stages are
+    /// numbered from 0 to 15, and each has one share. Returns `false`, and changes nothing, for
     /// another number or a stage that was begun with another share.
     pub fn enter_stage(&self, stage: u32, share: u32) -> bool {
         let entered = self.inner.live.enter(stage, share);
@@ -78,19 +80,18 @@ impl<P, L> Verdict<P, L> {
         entered
     }
 
-    /// Live requests belong to no stage, and are not counted: the state at the start.
+    /// From now on, live requests belong to no stage and are not counted, as at the start.
     pub fn leave_stage(&self) {
         self.inner.live.leave();
     }
 }
 
 impl Shadow {
-    /// Runs a candidate only for users whose pair this verdict would score: by default each user
-    /// once, which spares the work of shadows that nobody would look at. An
-    /// [`admit`](Shadow::admit) of the policy is replaced.
+    /// Runs a candidate only for users whose pair this verdict would score, by default each user once:
+    /// no shadow runs whose result would be left out. Replaces an [`admit`](Shadow::admit) of the policy.
     ///
-    /// A [sample](Shadow::sample) draws the same users for ever: with this, once each of them has
-    /// been scored, nothing runs any more. Draw more of them then.
+    /// A [sample](Shadow::sample) draws the same users for ever: once each of them has been scored,
+    /// no shadow runs any more, until the sample is made larger.
     pub fn first_sight<P, L>(self, verdict: &Verdict<P, L>) -> Shadow
     where
         P: Send + Sync + 'static,

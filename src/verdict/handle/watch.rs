@@ -6,7 +6,7 @@ use crate::verdict::{
     Counts, Disagreements, MetricKind, MetricTimeline, StageMark, TimelinePoint, judge,
 };
 
-/// Whether a promoted version has got worse.
+/// Whether a promoted version has become worse by one metric.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct GuardJudgement {
@@ -14,17 +14,20 @@ pub struct GuardJudgement {
     pub name: String,
     /// `ln M` of the detector; `None` before the first pair.
     pub ln_m: Option<f64>,
-    /// Where it raises the alarm.
+    /// The `ln M` at which it raises the alarm.
     pub threshold: f64,
     /// Whether it has.
     pub alarm: bool,
 }
 
 impl<P, L> Verdict<P, L> {
-    /// Whether the promoted candidate has got worse, for each paired guardrail: fed by the pairs in
-    /// which the candidate answered and the champion ran in its shadow, each user once a day. Worse
-    /// is worse by more than the metric's margin, for by less it was allowed to be. Of this process alone;
-    /// divide `alpha` (1e-6, say) by the number of processes.
+    /// Whether the promoted candidate has become worse, for each guardrail of failures, accuracy or
+    /// loss: by the [e-detector](crate::verdict::stats::e_detector), over the pairs in which the
+    /// candidate answered and the champion ran in its shadow, each user once a day. Worse means worse
+    /// by more than the metric's margin, which it was allowed to be.
+    ///
+    /// Counts this process's pairs alone: divide `alpha` by the number of processes. With 1e-6 a false
+    /// alarm comes on average after a million pairs or more.
     pub fn guard(&self, alpha: f64) -> Vec<GuardJudgement> {
         let threshold = -alpha.clamp(1e-300, 1.0).ln();
         let state = self.inner.state.lock();
@@ -49,7 +52,8 @@ impl<P, L> Verdict<P, L> {
             .collect()
     }
 
-    /// How each paired metric came to where it is. Costs up to some ten milliseconds.
+    /// How each paired metric came to where it is. Costs up to about ten milliseconds, on the caller's
+    /// thread.
     pub fn timelines(&self) -> Vec<MetricTimeline> {
         let lines: Vec<(Vec<Counts>, Vec<StageMark>)> = {
             let state = self.inner.state.lock();
@@ -86,7 +90,7 @@ impl<P, L> Verdict<P, L> {
     }
 
     /// The disagreements that were kept
-    /// ([`VerdictBuilder::show_disagreements`](crate::verdict::VerdictBuilder::show_disagreements)).
+    /// ([`Builder::show_disagreements`](crate::verdict::Builder::show_disagreements)).
     pub fn disagreements(&self) -> Disagreements {
         self.inner.state.lock().disagreements.all()
     }

@@ -3,23 +3,33 @@
 use std::collections::BTreeMap;
 
 use crate::verdict::{
-    ClassCoverage, Counts, DriftJudgement, Health, LabelHealth, MetricJudgement, SampleRatio,
-    Tally, VerdictConfig,
+    ClassCoverage, Config, Counts, DriftJudgement, Health, LabelHealth, MetricJudgement,
+    SampleRatio, Tally,
     stats::{budget, drift, sample_ratio},
 };
 
 use super::words::{counted, percent};
 
-/// The Bayes factor at which a split counts as wrong.
+/// The Bayes factor at which a split counts as wrong: a false alarm in at most a thousandth of the
+/// rollouts.
 const MISMATCH: f64 = 1_000.0;
+/// Users seen in both arms of a stage are too many above this share of all, and at least this many: a
+/// few come with every key that changes and every false positive of the filter.
 const BOTH_ARMS_SHARE: f64 = 0.01;
 const BOTH_ARMS_LEAST: u64 = 10;
 /// Classes with fewer pairs say nothing about how evenly labels come.
 const CLASS_LEAST: u64 = 30;
-/// How many standard errors apart two classes' shares of labels must be.
-const UNEVEN: f64 = 4.0;
+/// Labels come unevenly when a class has at most this part of another's share of them,
+const UNEVEN_RATIO: f64 = 0.8;
+/// and the two shares are this many standard errors apart: it is asked at every look, of the most
+/// different of all classes.
+const UNEVEN_ERRORS: f64 = 4.0;
+/// The level of the test for drift, over all its looks.
+const DRIFT: f64 = 0.05;
+/// Observations until the first of those looks; each later one comes when they have doubled.
+const FIRST_LOOK: u64 = 500;
 
-pub(super) fn of(config: &VerdictConfig, tally: &Tally, metrics: &[MetricJudgement]) -> Health {
+pub(super) fn of(config: &Config, tally: &Tally, metrics: &[MetricJudgement]) -> Health {
     let pairs = &tally.pairs;
     let mut health = Health {
         pairs: pairs.scored,
@@ -59,7 +69,8 @@ pub(super) fn of(config: &VerdictConfig, tally: &Tally, metrics: &[MetricJudgeme
     health
 }
 
-fn notes(config: &VerdictConfig, tally: &Tally, health: &mut Health) {
+/// What a person should know about the data.
+fn notes(config: &Config, tally: &Tally, health: &mut Health) {
     let mut notes = Vec::new();
     if health.too_much_missing {
         notes.push(format!(
@@ -113,21 +124,7 @@ fn notes(config: &VerdictConfig, tally: &Tally, health: &mut Health) {
         ));
     }
     if let Some(labels) = &health.labels {
-        if labels.not_scored > 0 {
-            notes.push(format!(
-                "{} had a label and were not scored: an answer names no class",
-                counted(labels.not_scored, "pair")
-            ));
-        }
-        if let Some(uneven) = &labels.uneven {
-            notes.push(format!("labels come unevenly: {uneven}"));
-        }
-        if labels.coverage.is_some_and(|coverage| coverage < config.min_coverage) {
-            notes.push(format!(
-                "only {} of the pairs due have a label",
-                percent(labels.coverage.unwrap_or(0.0))
-            ));
-        }
+        note_labels(config, labels, &mut notes);
     }
     for drift in health.drift.iter().filter(|drift| drift.moved) {
         notes.push(format!(
@@ -136,6 +133,24 @@ fn notes(config: &VerdictConfig, tally: &Tally, health: &mut Health) {
         ));
     }
     health.notes = notes;
+}
+
+fn note_labels(config: &Config, labels: &LabelHealth, notes: &mut Vec<String>) {
+    if labels.not_scored > 0 {
+        notes.push(format!(
+            "{} had a label and were not scored: an answer names no class",
+            counted(labels.not_scored, "pair")
+        ));
+    }
+    if let Some(uneven) = &labels.uneven {
+        notes.push(format!("labels come unevenly: {uneven}"));
+    }
+    if labels.coverage.is_some_and(|coverage| coverage < config.min_coverage) {
+        notes.push(format!(
+            "only {} of the pairs due have a label",
+            percent(labels.coverage.unwrap_or(0.0))
+        ));
+    }
 }
 
 fn sample_ratio(tally: &Tally) -> Option<SampleRatio> {
@@ -163,7 +178,7 @@ fn sample_ratio(tally: &Tally) -> Option<SampleRatio> {
     })
 }
 
-fn labels(config: &VerdictConfig, tally: &Tally) -> LabelHealth {
+fn labels(config: &Config, tally: &Tally) -> LabelHealth {
     let counts = &tally.labels;
     let ended = counts.joined.saturating_add(counts.expired);
     let uneven = counts.by_class.iter().find_map(|(version, classes)| uneven(version, classes));
@@ -184,8 +199,9 @@ fn labels(config: &VerdictConfig, tally: &Tally) -> LabelHealth {
     }
 }
 
-/// Whether labels depend on what was predicted: a class of which four fifths or less of another
-/// class's share get labels, by more than chance. Late labels alone leave all classes alike.
+/// Whether labels depend on what was predicted: the class with the smallest share of labelled pairs
+/// against that with the largest, by the pooled test of two proportions. Labels that are merely late
+/// leave all classes alike.
 fn uneven(version: &str, classes: &BTreeMap<String, ClassCoverage>) -> Option<String> {
     let share = |class: &ClassCoverage| class.labelled as f64 / class.pairs as f64;
     let enough = || classes.iter().filter(|(_, class)| class.pairs >= CLASS_LEAST);
@@ -196,7 +212,7 @@ fn uneven(version: &str, classes: &BTreeMap<String, ClassCoverage>) -> Option<St
     let error =
         (pooled * (1.0 - pooled) * (1.0 / most.pairs as f64 + 1.0 / least.pairs as f64)).sqrt();
     let gap = share(most) - share(least);
-    (share(least) < 0.8 * share(most) && gap > UNEVEN * error).then(|| {
+    (share(least) < UNEVEN_RATIO * share(most) && gap > UNEVEN_ERRORS * error).then(|| {
         format!(
             "of the {version}'s `{least_name}` {} have one, of its `{most_name}` {}",
             percent(share(least)),
@@ -205,13 +221,13 @@ fn uneven(version: &str, classes: &BTreeMap<String, ClassCoverage>) -> Option<St
     })
 }
 
-/// Whether a distribution has moved. The number of the look is that of the doublings of what came
-/// since, so that looking often costs nothing more.
+/// Whether a distribution has moved. However often it is asked, each doubling of the observations
+/// counts as one look, and all looks share the error.
 fn drifted(name: &str, counts: &crate::verdict::DriftCounts) -> Option<DriftJudgement> {
     let total = |bins: &[u64]| bins.iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
     let (base, now) = (total(&counts.base), total(&counts.now));
-    let look = u64::from((now / 500).max(1).ilog2()) + 1;
-    let found = drift::compare(&counts.base, &counts.now, budget::spend(0.05, look))?;
+    let look = u64::from((now / FIRST_LOOK).max(1).ilog2()) + 1;
+    let found = drift::compare(&counts.base, &counts.now, budget::spend(DRIFT, look))?;
     Some(DriftJudgement {
         name: name.to_owned(),
         base,

@@ -5,16 +5,15 @@ use crate::verdict::{
     stats::{
         asymptotic::{self, Arm, Contrast},
         budget::ErrorBudget,
-        rate_ratio::{self, Stage},
+        rate_ratio::{self, LN_LARGEST_RATIO, Stage},
     },
 };
 
 use super::SHOWN;
 
-/// The largest ratio that is told apart from any larger one: e^12.
-const LARGEST_RATIO: f64 = 162_754.791_419;
-/// What the asymptotic sequence is tuned for, and what it needs to be trusted at all.
+/// The number of values at which the asymptotic sequence is tightest.
 const TUNED_FOR: f64 = 2_000.0;
+/// Values before which the asymptotic sequence is not trusted, in both arms together and in each.
 const BURN_IN: f64 = 500.0;
 const LEAST_IN_AN_ARM: f64 = 100.0;
 
@@ -35,12 +34,14 @@ pub(super) fn rate(judged: &mut MetricJudgement, metric: &MetricConfig, tally: &
         return;
     }
     judged.ln_e_worse = rate_ratio::ln_e_above(&stages, metric.ratio.unwrap_or(1.0));
-    // What the candidate's failing users would be at equal rates, stage by stage.
+    // How many of the candidate's users would have failed at equal rates, stage by stage: a pooled
+    // ratio would be Simpson's paradox when the rate rises together with the share.
     let expected: f64 =
         stages.iter().map(|stage| stage.held_back as f64 * stage.share / (1.0 - stage.share)).sum();
-    judged.estimate = (expected > 0.0).then(|| (candidate as f64 / expected).min(LARGEST_RATIO));
+    let largest = LN_LARGEST_RATIO.exp();
+    judged.estimate = (expected > 0.0).then(|| (candidate as f64 / expected).min(largest));
     let (lower, upper) = rate_ratio::limits(&stages, SHOWN);
-    judged.interval = Some((lower, upper.unwrap_or(LARGEST_RATIO)));
+    judged.interval = Some((lower, upper.unwrap_or(largest)));
     judged.finding = if judged.ln_e_worse >= judged.threshold.worse {
         Finding::Worse
     } else {
@@ -71,7 +72,7 @@ pub(super) fn outcome(
     let candidate = sum(&mut arms(|stage| &stage.candidate));
     let held_back = sum(&mut arms(|stage| &stage.held_back));
     let n = candidate.n + held_back.n;
-    // A sum of whole numbers: exact.
+    // A sum of counts: a whole number.
     judged.pairs = n as u64;
     if candidate.n <= 0.0 || held_back.n <= 0.0 {
         return;
@@ -97,6 +98,7 @@ pub(super) fn outcome(
     }
     let half = asymptotic::half_width(deviation, contrast.n, 2.0 * SHOWN, TUNED_FOR);
     judged.interval = Some(((contrast.mean() - half) * unit, (contrast.mean() + half) * unit));
+    // The clamp keeps `rho` positive and finite, however small later attempts make the budget.
     let rho = asymptotic::rho(budget.promote.clamp(1e-12, 0.2), TUNED_FOR, true);
     let worse = if metric.larger_is_better { -contrast.mean() } else { contrast.mean() };
     let evidence =

@@ -1,16 +1,16 @@
-//! What to do, and why.
+//! The recommendation over all metrics, and its reasons.
 
-use crate::verdict::{Finding, Health, MetricJudgement, Overall, Role, VerdictConfig};
+use crate::verdict::{Config, Finding, Health, MetricJudgement, Overall, Role};
 
 use super::words::{counted, percent};
 
 pub(super) fn of(
-    config: &VerdictConfig,
+    config: &Config,
     metrics: &[MetricJudgement],
     health: &Health,
 ) -> (Overall, Vec<String>) {
     let judged = || config.metrics.iter().zip(metrics);
-    // Before anything that could hold it up.
+    // Judged first: nothing that would hold a candidate up keeps it from being rolled back.
     let worse: Vec<String> = judged()
         .filter(|(metric, judged)| metric.may_roll_back() && judged.finding == Finding::Worse)
         .map(|(metric, _)| format!("{} is worse", metric.name))

@@ -22,14 +22,14 @@ pub(super) fn judge(judged: &mut MetricJudgement, metric: &MetricConfig, counts:
     }
     if let Counts::Paired { worse, better, both_bad, .. } = counts {
         let of_all = |count: u64| count as f64 / judged.pairs.max(1) as f64;
-        // As the quotient that it is.
+        // The quotient itself: `2 · mean - 1` would differ in the last bits.
         judged.estimate = Some((*worse as f64 - *better as f64) / judged.pairs.max(1) as f64);
         judged.candidate = Some(of_all(worse.saturating_add(*both_bad)));
         judged.champion = Some(of_all(better.saturating_add(*both_bad)));
     }
 }
 
-/// A difference `d` in `[-bound, bound]`, kept as `x = (d / bound + 1) / 2`.
+/// A mean difference, of observations `d` in `[-bound, bound]` kept as `x = (d / bound + 1) / 2`.
 fn difference(judged: &mut MetricJudgement, metric: &MetricConfig, seen: &[Observed], mean: f64) {
     let unit = |x: f64| (2.0 * x - 1.0) * metric.bound;
     judged.estimate = Some(unit(mean));
@@ -66,7 +66,7 @@ fn difference(judged: &mut MetricJudgement, metric: &MetricConfig, seen: &[Obser
     }
 }
 
-/// How often, or how far apart: compared with the most allowed, if that was said.
+/// A share or a mean distance, compared with the most allowed where there is a limit.
 fn share(
     judged: &mut MetricJudgement,
     metric: &MetricConfig,

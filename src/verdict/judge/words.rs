@@ -1,6 +1,6 @@
-//! The sentence that a person reads.
+//! The sentence about each metric, for people.
 
-use crate::verdict::{Finding, MetricConfig, MetricJudgement, MetricKind, VerdictConfig};
+use crate::verdict::{Config, Finding, MetricConfig, MetricJudgement, MetricKind};
 
 /// `1,204 pairs`, `1 pair`.
 pub(super) fn counted(count: u64, what: &str) -> String {
@@ -24,7 +24,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{} %", short(share * 100.0))
 }
 
-/// Three digits that count, no more zeros than needed.
+/// Three significant digits, without trailing zeros.
 fn short(number: f64) -> String {
     if number == 0.0 {
         return "0".to_owned();
@@ -60,11 +60,7 @@ fn number(kind: MetricKind, value: f64) -> String {
     }
 }
 
-pub(super) fn sentence(
-    config: &VerdictConfig,
-    metric: &MetricConfig,
-    judged: &MetricJudgement,
-) -> String {
+pub(super) fn sentence(config: &Config, metric: &MetricConfig, judged: &MetricJudgement) -> String {
     let candidate = &config.candidate;
     let champion = config.champion.as_deref().unwrap_or("the champion");
     let name = &metric.name;

@@ -3,14 +3,14 @@
 use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc, time::Duration};
 
 use super::{
-    CloneOutput, FormatOutput, Observer, Redaction, ScoreOf, SliceOf, VerdictError, VerdictPlan,
+    CloneOutput, Error, FormatOutput, Observer, Redaction, ScoreOf, SliceOf, VerdictPlan,
     WatchedNumber,
 };
 use crate::{
     compare::{Comparison, HasLabel},
     context::EvaluationContext,
     verdict::{
-        Disagreement, Metric, MetricKind, Unit, Verdict, VerdictConfig,
+        Config, Disagreement, Metric, MetricKind, Unit, Verdict,
         classes::{ClassTable, Classes},
         live::LiveCounts,
         metric::Observes,
@@ -25,8 +25,8 @@ use crate::{
 /// Without a metric it asks for [`failures`](Metric::failures) and
 /// [`disagreement`](Metric::disagreement).
 #[must_use]
-pub struct VerdictBuilder<P, L = ()> {
-    pub(super) config: VerdictConfig,
+pub struct Builder<P, L = ()> {
+    pub(super) config: Config,
     pub(super) attempt: u32,
     pub(super) again: Option<Version>,
     pub(super) metrics: Vec<Metric<P, L>>,
@@ -35,17 +35,16 @@ pub struct VerdictBuilder<P, L = ()> {
     pub(super) watched: Vec<WatchedNumber<P>>,
     pub(super) shown: Option<FormatOutput<P>>,
     pub(super) redaction: Option<Redaction>,
-    pub(super) keep: Option<CloneOutput<P>>,
     pub(super) classes: Option<Box<dyn Classes<P, L>>>,
     pub(super) expected_users: u64,
     pub(super) open_labels: usize,
     pub(super) label_patience: Duration,
 }
 
-impl<P, L> VerdictBuilder<P, L> {
-    pub(in crate::verdict) fn new(candidate: &str) -> VerdictBuilder<P, L> {
-        VerdictBuilder {
-            config: VerdictConfig::new(candidate),
+impl<P, L> Builder<P, L> {
+    pub(in crate::verdict) fn new(candidate: &str) -> Builder<P, L> {
+        Builder {
+            config: Config::new(candidate),
             attempt: 0,
             again: None,
             metrics: Vec::new(),
@@ -54,7 +53,6 @@ impl<P, L> VerdictBuilder<P, L> {
             watched: Vec::new(),
             shown: None,
             redaction: None,
-            keep: None,
             classes: None,
             expected_users: 100_000,
             open_labels: 100_000,
@@ -63,81 +61,81 @@ impl<P, L> VerdictBuilder<P, L> {
     }
 
     /// The version that the candidate is judged against. Without it: whichever version answered.
-    pub fn against(mut self, champion: impl AsRef<str>) -> VerdictBuilder<P, L> {
+    pub fn against(mut self, champion: impl AsRef<str>) -> Builder<P, L> {
         self.config.champion = Some(champion.as_ref().to_owned());
         self
     }
 
-    /// The second name under which the champion is registered and shadowed, so that it is known how
-    /// often it disagrees with itself and how long it takes in shadow.
-    pub fn again(mut self, name: impl Into<Version>) -> VerdictBuilder<P, L> {
+    /// The second name under which the champion is registered and shadowed, so that the verdict learns
+    /// how often it disagrees with itself and how long it takes in shadow.
+    pub fn again(mut self, name: impl Into<Version>) -> Builder<P, L> {
         self.again = Some(name.into());
         self
     }
 
-    /// Adds a metric: one more question about the candidate.
-    pub fn metric(mut self, metric: Metric<P, L>) -> VerdictBuilder<P, L> {
+    /// Adds a metric.
+    pub fn metric(mut self, metric: Metric<P, L>) -> Builder<P, L> {
         self.metrics.push(metric);
         self
     }
 
     /// What counts as one observation; the user by default.
-    pub fn unit(mut self, unit: Unit) -> VerdictBuilder<P, L> {
+    pub fn unit(mut self, unit: Unit) -> Builder<P, L> {
         self.config.unit = unit;
         self
     }
 
     /// The probabilities of error: 5 % of a false rollback, and 5 % for each metric of a false "not
     /// worse", by default.
-    pub fn budget(mut self, budget: ErrorBudget) -> VerdictBuilder<P, L> {
+    pub fn budget(mut self, budget: ErrorBudget) -> Builder<P, L> {
         self.config.budget = budget;
         self
     }
 
-    /// Which attempt this is, from 0: each may spend half of what the one before might. Raise it by
-    /// one when the same candidate is tried again, or when a metric or margin has changed.
-    pub fn attempt(mut self, attempt: u32) -> VerdictBuilder<P, L> {
+    /// The number of this attempt, from 0: each may spend half the error of the one before. Raise it by
+    /// one when the same candidate is tried again, or a metric or margin has changed.
+    pub fn attempt(mut self, attempt: u32) -> Builder<P, L> {
         self.attempt = attempt;
         self
     }
 
     /// Pairs that must be scored before the candidate may advance; 100 by default.
-    pub fn min_pairs(mut self, pairs: u64) -> VerdictBuilder<P, L> {
+    pub fn min_pairs(mut self, pairs: u64) -> Builder<P, L> {
         self.config.min_pairs = pairs;
         self
     }
 
     /// The largest share of wanted pairs that may be missing for the candidate to advance; 0.1 by
     /// default.
-    pub fn max_missing(mut self, share: f64) -> VerdictBuilder<P, L> {
+    pub fn max_missing(mut self, share: f64) -> Builder<P, L> {
         self.config.max_missing = share;
         self
     }
 
     /// The smallest share of labels that must have come for the candidate to advance; 0.8 by
     /// default.
-    pub fn min_coverage(mut self, share: f64) -> VerdictBuilder<P, L> {
+    pub fn min_coverage(mut self, share: f64) -> Builder<P, L> {
         self.config.min_coverage = share;
         self
     }
 
     /// How many users are expected (with [`Unit::KeyPer`], in all windows together), up to 2^26;
-    /// 100,000 by default. Two bytes of memory each; with
-    /// more users than expected more pairs are dropped as repeats, whatever their outcome.
-    pub fn expected_users(mut self, users: u64) -> VerdictBuilder<P, L> {
+    /// 100,000 by default. Each takes two to four bytes of memory. With more users than expected, more
+    /// of their pairs are left out as repeats, whatever their outcome.
+    pub fn expected_users(mut self, users: u64) -> Builder<P, L> {
         self.expected_users = users;
         self
     }
 
     /// How many scored pairs, and how many labels without a pair, may wait for each other; 100,000
     /// by default. The oldest makes room.
-    pub fn open_labels(mut self, pairs: usize) -> VerdictBuilder<P, L> {
+    pub fn open_labels(mut self, pairs: usize) -> Builder<P, L> {
         self.open_labels = pairs;
         self
     }
 
     /// How long a pair waits for its label, by the times of the comparisons; 30 days by default.
-    pub fn labels_within(mut self, patience: Duration) -> VerdictBuilder<P, L> {
+    pub fn labels_within(mut self, patience: Duration) -> Builder<P, L> {
         self.label_patience = patience;
         self
     }
@@ -167,7 +165,7 @@ impl<P, L> VerdictBuilder<P, L> {
         self,
         name: impl Into<String>,
         slice: impl Fn(&dyn EvaluationContext) -> Option<String> + Send + Sync + 'static,
-    ) -> VerdictBuilder<P, L> {
+    ) -> Builder<P, L> {
         self.sliced(name.into(), SliceOf::Context(Arc::new(slice)))
     }
 
@@ -177,11 +175,11 @@ impl<P, L> VerdictBuilder<P, L> {
         self,
         name: impl Into<String>,
         slice: impl Fn(&Comparison<P>) -> Option<String> + Send + Sync + 'static,
-    ) -> VerdictBuilder<P, L> {
+    ) -> Builder<P, L> {
         self.sliced(name.into(), SliceOf::Comparison(Arc::new(slice)))
     }
 
-    fn sliced(mut self, name: String, slice: SliceOf<P>) -> VerdictBuilder<P, L> {
+    fn sliced(mut self, name: String, slice: SliceOf<P>) -> Builder<P, L> {
         self.slices.push((name.as_str().into(), slice));
         self.config.slices.push(name);
         self
@@ -192,19 +190,19 @@ impl<P, L> VerdictBuilder<P, L> {
         mut self,
         range: std::ops::RangeInclusive<f64>,
         score: impl Fn(&P) -> Option<f64> + Send + Sync + 'static,
-    ) -> VerdictBuilder<P, L> {
+    ) -> Builder<P, L> {
         self.score = Some(((*range.start(), *range.end()), Arc::new(score)));
         self
     }
 
-    /// Watches whether a number (a feature, a score) moves out of its first distribution: in ten
-    /// bins of this range.
+    /// Watches whether the distribution of a number (a feature, a score) moves away from that of its
+    /// first thousand values, over ten bins of this range.
     pub fn drift(
         mut self,
         name: impl Into<String>,
         range: std::ops::RangeInclusive<f64>,
         of: impl Fn(&Comparison<P>) -> Option<f64> + Send + Sync + 'static,
-    ) -> VerdictBuilder<P, L> {
+    ) -> Builder<P, L> {
         let range = (*range.start(), *range.end());
         self.watched.push(WatchedNumber { name: name.into(), range, of: Arc::new(of) });
         self
@@ -215,7 +213,7 @@ impl<P, L> VerdictBuilder<P, L> {
     pub fn show_disagreements(
         mut self,
         show: impl Fn(&P) -> String + Send + Sync + 'static,
-    ) -> VerdictBuilder<P, L> {
+    ) -> Builder<P, L> {
         self.shown = Some(Arc::new(show));
         self
     }
@@ -224,13 +222,13 @@ impl<P, L> VerdictBuilder<P, L> {
     pub fn redact(
         mut self,
         redaction: impl Fn(&mut Disagreement) + Send + Sync + 'static,
-    ) -> VerdictBuilder<P, L> {
+    ) -> Builder<P, L> {
         self.redaction = Some(Arc::new(redaction));
         self
     }
 }
 
-impl<P, L> VerdictBuilder<P, L>
+impl<P, L> Builder<P, L>
 where
     P: HasLabel,
     P::Label: ToOwned<Owned: Eq + Hash + Send + Sync> + Eq + Hash + fmt::Display + 'static,
@@ -238,29 +236,29 @@ where
 {
     /// Counts pairs of classes, the champion's and the candidate's, for the report's table of
     /// agreement. [`accuracy`](Metric::accuracy) counts them anyway.
-    pub fn classes(self) -> VerdictBuilder<P, L> {
-        self.telling_apart(Box::new(ClassTable::<P::Label>::default()))
+    pub fn classes(self) -> Builder<P, L> {
+        self.with_classes(Box::new(ClassTable::<P::Label>::default()))
     }
 }
 
-impl<P, L> VerdictBuilder<P, L> {
-    pub(in crate::verdict) fn telling_apart(
+impl<P, L> Builder<P, L> {
+    pub(in crate::verdict) fn with_classes(
         mut self,
         classes: Box<dyn Classes<P, L>>,
-    ) -> VerdictBuilder<P, L> {
+    ) -> Builder<P, L> {
         self.classes = Some(classes);
         self
     }
 }
 
-impl<P: Clone, L> VerdictBuilder<P, L> {
-    /// Makes the verdict.
+impl<P: Clone, L> Builder<P, L> {
+    /// Builds the verdict.
     ///
     /// # Errors
     ///
-    /// [`VerdictError`] naming what cannot be: a name that is empty or used twice, a margin, bound,
+    /// [`Error`] naming the setting that cannot be: a name that is empty or used twice, a margin, bound,
     /// range or budget out of its range, a loss without a margin, noise without a second champion.
-    pub fn build(mut self) -> Result<Verdict<P, L>, VerdictError> {
+    pub fn build(mut self) -> Result<Verdict<P, L>, Error> {
         if self.metrics.is_empty() {
             self.metrics = vec![Metric::failures(), Metric::disagreement()];
         }
@@ -304,7 +302,7 @@ impl<P: Clone, L> VerdictBuilder<P, L> {
             watched: self.watched,
             shown: self.shown,
             redaction: self.redaction,
-            keep: self.keep.or(losses.then_some(P::clone as CloneOutput<P>)),
+            keep: losses.then_some(P::clone as CloneOutput<P>),
             needs_labels,
             compares_classes,
             config,
@@ -316,9 +314,9 @@ impl<P: Clone, L> VerdictBuilder<P, L> {
     }
 }
 
-impl<P, L> fmt::Debug for VerdictBuilder<P, L> {
+impl<P, L> fmt::Debug for Builder<P, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerdictBuilder")
+        f.debug_struct("Builder")
             .field("config", &self.config)
             .field("metrics", &self.metrics)
             .finish_non_exhaustive()

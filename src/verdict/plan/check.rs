@@ -1,19 +1,19 @@
-//! What a verdict cannot be made of.
+//! Which settings a verdict refuses.
 
-use std::{error::Error, fmt};
+use std::{error::Error as StdError, fmt};
 
-use super::VerdictBuilder;
+use super::Builder;
 use crate::{
     mismatch::Mismatch,
     verdict::{MetricConfig, MetricKind, Role, Unit, user_filter::UserFilter},
     version::Version,
 };
 
-impl<P, L> VerdictBuilder<P, L> {
-    pub(super) fn check(&self) -> Result<(), VerdictError> {
+impl<P, L> Builder<P, L> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let config = &self.config;
         let name = |field: &'static str, name: &str, expected| {
-            let wrong = || VerdictError::new(field, format!("`{name}`"), expected);
+            let wrong = || Error::new(field, format!("`{name}`"), expected);
             if name.is_empty() { Err(wrong()) } else { Ok(()) }
         };
         name("candidate", &config.candidate, "the name of a version")?;
@@ -23,37 +23,37 @@ impl<P, L> VerdictBuilder<P, L> {
         for (field, version) in [("against", champion), ("again", again)] {
             if version == Some(config.candidate.as_str()) {
                 let expected = "another version than the candidate";
-                return Err(VerdictError::new(field, format!("`{}`", config.candidate), expected));
+                return Err(Error::new(field, format!("`{}`", config.candidate), expected));
             }
         }
         if again.is_some() && again == champion {
             let found = format!("`{}`", again.unwrap_or_default());
-            return Err(VerdictError::new("again", found, "a second name of the champion"));
+            return Err(Error::new("again", found, "a second name of the champion"));
         }
         for (field, share, expected) in [
             ("budget.rollback", config.budget.rollback, "a number above 0 and below 1"),
             ("budget.promote", config.budget.promote, "a number above 0 and below 1"),
         ] {
             if !(share > 0.0 && share < 1.0) {
-                return Err(VerdictError::new(field, share, expected));
+                return Err(Error::new(field, share, expected));
             }
         }
         for (field, share) in
             [("max_missing", config.max_missing), ("min_coverage", config.min_coverage)]
         {
             if !(0.0..=1.0).contains(&share) {
-                return Err(VerdictError::new(field, share, "a number from 0 to 1"));
+                return Err(Error::new(field, share, "a number from 0 to 1"));
             }
         }
         if !(1..=UserFilter::MOST).contains(&self.expected_users) {
             let expected = "1 to 67108864 users";
-            return Err(VerdictError::new("expected_users", self.expected_users, expected));
+            return Err(Error::new("expected_users", self.expected_users, expected));
         }
         if !(1..=10_000_000).contains(&self.open_labels) {
-            return Err(VerdictError::new("open_labels", self.open_labels, "1 to 10000000 pairs"));
+            return Err(Error::new("open_labels", self.open_labels, "1 to 10000000 pairs"));
         }
         if config.unit == Unit::KeyPer(0) {
-            return Err(VerdictError::new("unit", "a window of 0 ms", "a window of 1 ms or more"));
+            return Err(Error::new("unit", "a window of 0 ms", "a window of 1 ms or more"));
         }
         let ranges = self.watched.iter().map(|watched| watched.range);
         for range in ranges.chain(self.score.as_ref().map(|(range, _)| *range)) {
@@ -65,20 +65,16 @@ impl<P, L> VerdictBuilder<P, L> {
             let again = self.metrics.iter().skip(place + 1);
             if again.into_iter().any(|other| other.config.name == metric.name) {
                 let found = format!("`{}` twice", metric.name);
-                return Err(VerdictError::new("metric", found, "each name once"));
+                return Err(Error::new("metric", found, "each name once"));
             }
             self.check_metric(metric)?;
         }
         Ok(())
     }
 
-    fn check_metric(&self, metric: &MetricConfig) -> Result<(), VerdictError> {
+    fn check_metric(&self, metric: &MetricConfig) -> Result<(), Error> {
         let wrong = |what: &str, found: String, expected| {
-            Err(VerdictError::new(
-                "metric",
-                format!("{what} of `{}`: {found}", metric.name),
-                expected,
-            ))
+            Err(Error::new("metric", format!("{what} of `{}`: {found}", metric.name), expected))
         };
         if !(metric.bound > 0.0 && metric.bound.is_finite()) {
             return wrong("bound", metric.bound.to_string(), "a finite number above 0");
@@ -123,22 +119,22 @@ impl<P, L> VerdictBuilder<P, L> {
     }
 }
 
-fn check_range(field: &'static str, (low, high): (f64, f64)) -> Result<(), VerdictError> {
+fn check_range(field: &'static str, (low, high): (f64, f64)) -> Result<(), Error> {
     if low.is_finite() && high.is_finite() && low < high {
         Ok(())
     } else {
-        Err(VerdictError::new(field, format!("{low} to {high}"), "two finite numbers, in order"))
+        Err(Error::new(field, format!("{low} to {high}"), "two finite numbers, in order"))
     }
 }
 
-/// A verdict cannot be made as asked.
+/// A verdict cannot be built from these settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerdictError(Mismatch);
+pub struct Error(Mismatch);
 
-impl VerdictError {
+impl Error {
     #[cold]
-    fn new(field: &'static str, found: impl fmt::Display, expected: &'static str) -> VerdictError {
-        VerdictError(Mismatch::new(field, found, expected))
+    fn new(field: &'static str, found: impl fmt::Display, expected: &'static str) -> Error {
+        Error(Mismatch::new(field, found, expected))
     }
 
     /// The setting that is wrong.
@@ -147,10 +143,10 @@ impl VerdictError {
     }
 }
 
-impl fmt::Display for VerdictError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Error for VerdictError {}
+impl StdError for Error {}

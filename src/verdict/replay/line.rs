@@ -1,7 +1,7 @@
 //! One line of a recorded file.
 //!
-//! Forms so far: the first, without a number; form 1, which added `schema`. Fields that are not
-//! known are passed over, those that no metric needs may be missing.
+//! There are two forms: the first, which had no number, and form 1, which added `schema`. Unknown
+//! fields are ignored, and fields that no metric needs may be missing.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    compare::{Agreement, Comparison, Run, Slices, key::KeyHash, sink::UNREPORTED},
-    model::{ModelError, ModelErrorKind},
+    compare::{Agreement, Comparison, Run, Slices, key::KeyHash, measure, sink::UNREPORTED},
+    model::{ErrorKind, ModelError},
     prediction_id::PredictionId,
     shadow::DropCause,
     value::Value,
@@ -20,7 +20,7 @@ use crate::{
 pub(super) enum Line<P> {
     Comparison(Box<Comparison<P>>),
     Dropped(DroppedRun),
-    /// So many runs of this candidate, of which nothing else is known.
+    /// This many runs of this candidate, of which nothing else is known.
     Unreported(Version, u64),
 }
 
@@ -73,7 +73,7 @@ struct UnreportedRuns {
 #[derive(Deserialize)]
 struct RecordedRun {
     version: Version,
-    /// `null` is an output as well: a number that JSON cannot say.
+    /// `null` is an output too: NaN or an infinity, which JSON cannot express.
     #[serde(default, deserialize_with = "present")]
     output: Option<Box<RawValue>>,
     #[serde(default)]
@@ -96,33 +96,20 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
-const KINDS: [ModelErrorKind; 7] = [
-    ModelErrorKind::InvalidInput,
-    ModelErrorKind::Failed,
-    ModelErrorKind::Panicked,
-    ModelErrorKind::NonFinite,
-    ModelErrorKind::Deadline,
-    ModelErrorKind::NotLoaded,
-    ModelErrorKind::Overloaded,
-];
-
-/// What the comparators of this crate call what they measure.
-const MEASURES: [&str; 9] = [
-    "none",
-    "custom",
-    "label",
-    "score",
-    "argmax",
-    "max_distance",
-    "total_variation",
-    "top_k",
-    "top_k_order",
+const KINDS: [ErrorKind; 7] = [
+    ErrorKind::InvalidInput,
+    ErrorKind::Failed,
+    ErrorKind::Panicked,
+    ErrorKind::NonFinite,
+    ErrorKind::Deadline,
+    ErrorKind::NotLoaded,
+    ErrorKind::Overloaded,
 ];
 
 pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String> {
     let record: Record = match serde_json::from_slice(line) {
         Ok(record) => record,
-        // Such a line has no fields that a record lacks, and none of a request.
+        // A line about several runs has none of a request's fields, so it does not parse as a record.
         Err(error) => {
             return match serde_json::from_slice(line) {
                 Ok(UnreportedRuns { candidate, dropped, runs }) if dropped == UNREPORTED => {
@@ -173,7 +160,7 @@ fn run<P: DeserializeOwned>(run: RecordedRun, side: &str) -> Result<Run<P>, Stri
             let kind = error.kind.as_deref().unwrap_or_default();
             let kind = KINDS.into_iter().find(|known| known.as_str() == kind);
             let message = error.message.unwrap_or_default();
-            Err(ModelError::of_kind(kind.unwrap_or(ModelErrorKind::Failed), message))
+            Err(ModelError::of_kind(kind.unwrap_or(ErrorKind::Failed), message))
         }
         (None, Some(output)) => Ok(serde_json::from_str(output.get())
             .map_err(|error| format!("{side}.output: {error}"))?),
@@ -186,7 +173,7 @@ fn run<P: DeserializeOwned>(run: RecordedRun, side: &str) -> Result<Run<P>, Stri
 
 fn agreement(agrees: Option<bool>, distance: Option<f64>, measure: Option<&str>) -> Agreement {
     let Some(agrees) = agrees else { return Agreement::not_compared() };
-    let known = measure.and_then(|name| MEASURES.into_iter().find(|known| *known == name));
+    let known = measure.and_then(|name| measure::ALL.into_iter().find(|known| *known == name));
     let agreement = Agreement::of(known.unwrap_or("recorded"), agrees);
     distance.map_or(agreement, |distance| agreement.with_distance(distance))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::verdict::{
-    Metric, VerdictBuilder,
+    Builder, Metric,
     classes::{Class, ClassTable, Classes, NONE},
 };
 
@@ -129,10 +129,10 @@ impl Metric<RecordedOutput, RecordedLabel> {
     }
 }
 
-impl VerdictBuilder<RecordedOutput, RecordedLabel> {
-    /// [`classes`](VerdictBuilder::classes) of recorded answers.
-    pub fn recorded_classes(self) -> VerdictBuilder<RecordedOutput, RecordedLabel> {
-        self.telling_apart(Box::new(RecordedClasses::default()))
+impl Builder<RecordedOutput, RecordedLabel> {
+    /// [`classes`](Builder::classes) of recorded answers.
+    pub fn recorded_classes(self) -> Builder<RecordedOutput, RecordedLabel> {
+        self.with_classes(Box::new(RecordedClasses::default()))
     }
 }
 

@@ -84,7 +84,7 @@ impl<P, L> VerdictState<P, L> {
         }
     }
 
-    /// Takes a label in.
+    /// Scores a pair by its label, or keeps the label for a pair that has not come.
     pub(in crate::verdict) fn label(
         &mut self,
         plan: &VerdictPlan<P, L>,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Class, Comparison, NONE, Observer, PredictionId, VerdictPlan, VerdictState, micros};
 use crate::verdict::id_map::IdMap;
 
-/// Requests that wait for their other half.
+/// Requests of which one shadow has been recorded and the other may still come.
 const ROOM: usize = 10_000;
 
 /// What one shadow of a request showed.
@@ -23,7 +23,7 @@ struct ShadowResults {
     champion: Option<ShadowResult>,
 }
 
-/// Bounded: the oldest makes room.
+/// Joins the two shadows of a request; bounded, the oldest makes room.
 pub(super) struct RerunJoin {
     wanted: bool,
     halves: IdMap<ShadowResults>,
@@ -61,7 +61,7 @@ impl RerunJoin {
 }
 
 impl<P, L> VerdictState<P, L> {
-    /// The champion's own shadow.
+    /// Takes the champion's own shadow.
     pub(super) fn record_rerun(&mut self, plan: &VerdictPlan<P, L>, comparison: &Comparison<P>) {
         let classes: (Class, Class) =
             (self.class(&comparison.primary), self.class(&comparison.candidate));
@@ -75,7 +75,7 @@ impl<P, L> VerdictState<P, L> {
         self.joined(plan, joined);
     }
 
-    /// The shadow of a scored candidate.
+    /// Takes the shadow of a candidate whose pair is scored.
     pub(super) fn join_candidate(
         &mut self,
         plan: &VerdictPlan<P, L>,

@@ -5,13 +5,17 @@ use super::{
     TimeCounts, UserFilter, VerdictPlan, VerdictState, WatchedNumber, contained, micros, millis,
     refused, since_epoch, user_filter,
 };
-use crate::verdict::{
-    LabelOutcome, MetricConfig,
-    labels::{PendingPair, PendingRun},
-    stats::rounding,
+use crate::{
+    compare::measure,
+    verdict::{
+        LabelOutcome, MetricConfig,
+        labels::{PendingPair, PendingRun},
+        stats::rounding,
+    },
 };
 
 impl<P, L> VerdictState<P, L> {
+    /// A pair in which the champion answered and the candidate ran in its shadow.
     pub(super) fn forward(
         &mut self,
         plan: &VerdictPlan<P, L>,
@@ -41,22 +45,41 @@ impl<P, L> VerdictState<P, L> {
             if plan.slices.is_empty() { SmallVec::new() } else { self.slices_of(plan, comparison) };
         let classes = (self.class(champion), self.class(candidate));
         let disagrees = disagrees(plan, comparison, classes);
+        self.count_answers(plan, comparison, &slices, disagrees);
+        self.join_candidate(plan, comparison, disagrees);
+        self.note_figures(plan, comparison, classes);
+        if disagrees == Some(true) && plan.shown.is_some() {
+            self.disagreements.offer(plan, comparison);
+        }
+        self.wait(plan, comparison, (champion, candidate), classes, &slices, false);
+    }
+
+    /// Counts what a pair's answers say at once, in each metric and slice.
+    fn count_answers(
+        &mut self,
+        plan: &VerdictPlan<P, L>,
+        comparison: &Comparison<P>,
+        slices: &[u16],
+        disagrees: Option<bool>,
+    ) {
+        let (champion, candidate) = (&comparison.primary, &comparison.candidate);
+        let id = comparison.prediction_id;
         for (place, observer) in plan.observers.iter().enumerate() {
             let Some(metric) = plan.config.metrics.get(place) else { continue };
             match observer {
                 Observer::Failures => {
                     let failed = (candidate.outcome.is_err(), champion.outcome.is_err());
-                    self.count_in(&slices, place, |counts| counts.pair(failed.0, failed.1));
+                    self.count_in(slices, place, |counts| counts.pair(failed.0, failed.1));
                 }
                 Observer::Disagreement => {
                     if let Some(disagrees) = disagrees {
-                        self.count_in(&slices, place, |counts| counts.share(disagrees));
+                        self.count_in(slices, place, |counts| counts.share(disagrees));
                     }
                 }
                 Observer::Distance(distance) => {
                     if let (Ok(p), Ok(c)) = (&champion.outcome, &candidate.outcome) {
                         let far = contained(|| distance(p, c)).unwrap_or(f64::NAN);
-                        self.count_in(&slices, place, |counts| counts.distance(far, metric, id));
+                        self.count_in(slices, place, |counts| counts.distance(far, metric, id));
                     }
                 }
                 // Between an answer and a shadow only processor time can be compared.
@@ -68,7 +91,7 @@ impl<P, L> VerdictState<P, L> {
                         candidate.cpu_time,
                     ) {
                         let late = (micros(c) > *limit, micros(p) > *limit);
-                        self.count_in(&slices, place, |counts| counts.pair(late.0, late.1));
+                        self.count_in(slices, place, |counts| counts.pair(late.0, late.1));
                     }
                 }
                 // Noise and lateness wait for the champion's own shadow.
@@ -79,15 +102,9 @@ impl<P, L> VerdictState<P, L> {
                 | Observer::Live => {}
             }
         }
-        self.join_candidate(plan, comparison, disagrees);
-        self.note_figures(plan, comparison, classes);
-        if disagrees == Some(true) && plan.shown.is_some() {
-            self.disagreements.offer(plan, comparison);
-        }
-        self.wait(plan, comparison, (champion, candidate), classes, &slices, false);
     }
 
-    /// Figures that decide nothing.
+    /// Counts what decides nothing: classes, scores, watched numbers and service times.
     fn note_figures(
         &mut self,
         plan: &VerdictPlan<P, L>,
@@ -130,7 +147,7 @@ impl<P, L> VerdictState<P, L> {
         }
     }
 
-    /// A pair the other way round, after promotion: it only feeds the detectors.
+    /// A pair in which the candidate answered, as after promotion: it feeds only the guards.
     pub(super) fn reversed(
         &mut self,
         plan: &VerdictPlan<P, L>,
@@ -142,7 +159,7 @@ impl<P, L> VerdictState<P, L> {
             return;
         }
         if let Some(key) = &comparison.key_hash {
-            // In windows of their own, beyond any that a unit has.
+            // Counted down from the largest number: windows that no unit has.
             let window = u64::MAX - millis(since_epoch(comparison.time)) / DAY;
             if !seen.insert(user_filter::of_key(key, window)) {
                 return;
@@ -188,7 +205,7 @@ impl<P, L> VerdictState<P, L> {
                     }
                     self.count_in(&pair.slices, place, |counts| counts.pair(c, p));
                     let cell = usize::from(p) * 2 + usize::from(c);
-                    // Right and right, then only the champion right, only the candidate, neither.
+                    // Both right, only the champion, only the candidate, neither.
                     if let Some(count) = self.right_and_wrong.get_mut(cell) {
                         *count += 1;
                     }
@@ -235,21 +252,21 @@ fn disagrees<P, L>(
 ) -> Option<bool> {
     match comparison.agreement.agrees() {
         Some(agrees) => Some(!agrees),
-        None if comparison.agreement.measure() == "none" && plan.compares_classes => {
+        None if comparison.agreement.measure() == measure::NONE && plan.compares_classes => {
             (champion != NONE && candidate != NONE).then_some(champion != candidate)
         }
         None => None,
     }
 }
 
-/// The difference of two losses in units of the bound, whether it was cut, and whether a loss was
-/// no number. Such a loss counts as the worst, for the version that gave it.
+/// The difference of two losses in units of the bound, whether it was clipped, and whether a loss was
+/// NaN, which counts as the worst loss of the version that gave it.
 fn difference((candidate, champion): (f64, f64), metric: &MetricConfig) -> (f64, bool, bool) {
     let difference = match (candidate.is_nan(), champion.is_nan()) {
         (true, true) => return (0.0, false, true),
         (true, false) => return (1.0, false, true),
         (false, true) => return (-1.0, false, true),
-        // Infinite on both sides: nothing to tell them apart by.
+        // Two equal infinities too, whose difference would be NaN.
         (false, false) if candidate == champion => 0.0,
         (false, false) => (candidate - champion) / metric.bound,
     };

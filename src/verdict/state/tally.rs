@@ -1,4 +1,4 @@
-//! From what is counted to the tally that is shown, stored and sent.
+//! From the counts to the tally that is shown, stored and sent.
 
 use std::collections::BTreeMap;
 

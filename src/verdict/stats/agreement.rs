@@ -16,7 +16,8 @@ pub struct Kappa {
 /// Cohen's kappa of a square table: one row a class of the champion, one column a class of the
 /// candidate. `None` for an empty table or one that is not square.
 ///
-/// Source: Cohen, "A coefficient of agreement for nominal scales", 1960.
+/// Source: Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
+/// Measurement 1960.
 ///
 /// ```
 /// let kappa = modelgate::verdict::stats::agreement::kappa(&[vec![20, 5], vec![10, 15]]).unwrap();
@@ -42,7 +43,7 @@ pub fn kappa(table: &[Vec<u64>]) -> Option<Kappa> {
     Some(Kappa { observed, by_chance: chance, kappa })
 }
 
-/// Sums of pairs of numbers, from which agreement of scores is told.
+/// Sums over pairs of scores, from which their agreement is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
     /// How many pairs.
@@ -60,7 +61,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Takes a pair in.
+    /// Adds a pair.
     pub fn add(&mut self, x: f64, y: f64) {
         self.n += 1.0;
         self.x += x;
@@ -70,12 +71,12 @@ impl Moments {
         self.xy += x * y;
     }
 
-    /// The mean of the candidate's less the mean of the champion's.
+    /// The candidate's mean less the champion's.
     pub fn mean_difference(&self) -> Option<f64> {
         (self.n > 0.0).then(|| (self.y - self.x) / self.n)
     }
 
-    /// The root of the mean squared difference.
+    /// The root mean square of the differences, `√(Σ (y - x)² / n)`.
     pub fn root_mean_square(&self) -> Option<f64> {
         (self.n > 0.0).then(|| ((self.xx - 2.0 * self.xy + self.yy) / self.n).max(0.0).sqrt())
     }

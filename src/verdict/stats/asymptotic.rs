@@ -5,8 +5,12 @@
 //! Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence
 //! sequences", Annals of Statistics 2021 (arXiv 1810.08240) for the one-sided mixture.
 //!
-//! Its error holds in the limit only. On rare events it is far off (in simulations a rate of 0.3 %
-//! was called lower than it is in 36 % of the runs), which is why [`grid`](super::grid) decides.
+//! Its error rate holds in the limit only. With rare events it is far off (in simulations the limits
+//! of a rate of 0.3 % lay below the true rate in 36 % of the runs), which is why
+//! [`grid`](super::grid) decides.
+//!
+//! Probabilities `alpha` lie in `(0, 1)`, below one half where a function is one-sided, and
+//! deviations above 0; what other arguments give is not defined.
 
 use super::special::ln_normal_cdf;
 
@@ -40,25 +44,29 @@ pub fn half_width_one_sided(deviation: f64, n: f64, alpha: f64, tuned_for: f64) 
     deviation * (2.0 * v / (n * r).powi(2) * (v.sqrt() / (2.0 * alpha)).ln_1p()).sqrt()
 }
 
-/// `ln E` against "the mean is `null`", both ways, with the mixture's precision `rho`.
+/// `ln E` against "the mean is `null`", both ways, with the mixture's precision `rho`:
+/// `ρ² S² / (2 (nρ² + 1)) - ln(nρ² + 1) / 2` with `S = n (mean - null) / s`.
 pub fn ln_e_two_sided(n: f64, mean: f64, null: f64, deviation: f64, rho: f64) -> f64 {
     let s = n * (mean - null) / deviation;
     let v = n * rho * rho + 1.0;
     rho * rho * s * s / (2.0 * v) - v.ln() / 2.0
 }
 
-/// `ln E` against "the mean is at most `null`", by a half-normal mixture.
+/// `ln E` against "the mean is at most `null`", by a half-normal mixture (Howard et al. 2021, the
+/// one-sided normal mixture), with `S` as above and `r = 1/ρ²`:
+/// `ln(4r / (n + r)) / 2 + S² / (2 (n + r)) + ln Φ(S / √(n + r))`.
 pub fn ln_e_above(n: f64, mean: f64, null: f64, deviation: f64, rho: f64) -> f64 {
     let s = n * (mean - null) / deviation;
     let r = 1.0 / (rho * rho);
     (4.0 * r / (n + r)).ln() / 2.0 + s * s / (2.0 * (n + r)) + ln_normal_cdf(s / (n + r).sqrt())
 }
 
-/// The difference of two arms' means, with its deviation, from the arms' sums.
+/// The difference of two arms' means, and its variance, from the arms' sums.
 ///
-/// Each value counts as `φ = (y - centre) (1{candidate}/share - 1{other}/(1 - share))`, whose mean
-/// is the difference of the means when users are assigned at random with this share, whatever the
-/// centre is.
+/// Each value counts as `φ = (y - centre) (1{candidate}/share - 1{other}/(1 - share))`. When users are
+/// assigned at random with this share, the mean of `φ` is the difference of the arms' means whatever
+/// the centre is; a centre near the common mean makes the variance small. Source: Horvitz and
+/// Thompson, "A generalization of sampling without replacement from a finite universe", JASA 1952.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Contrast {
     /// How many values.
@@ -81,7 +89,7 @@ pub struct Arm {
 }
 
 impl Arm {
-    /// Takes a value in.
+    /// Adds a value.
     pub fn add(&mut self, value: f64) {
         self.n += 1.0;
         self.sum += value;
@@ -96,7 +104,8 @@ impl Arm {
 }
 
 impl Contrast {
-    /// The contrast of one stage, in which the share did not change; nothing without both arms.
+    /// The contrast of one stage, in which the share did not change; empty unless the share leaves
+    /// users in both arms.
     pub fn of(candidate: Arm, other: Arm, share: f64, centre: f64) -> Contrast {
         if !(share > 0.0 && share < 1.0) {
             return Contrast::default();
@@ -125,7 +134,7 @@ impl Contrast {
         self.sum / self.n
     }
 
-    /// The variance of `φ`, as of a population.
+    /// The variance of `φ`, with divisor `n`.
     pub fn variance(&self) -> f64 {
         (self.sum_of_squares / self.n - self.mean().powi(2)).max(0.0)
     }

@@ -2,8 +2,8 @@
 
 use super::special::{bisect, ln_beta};
 
-/// The range of the share after `yes` of `count`, valid at all times at once: each share outside
-/// was refuted by a beta-binomial mixture.
+/// The confidence sequence of a share after `yes` of `count` observations, valid at all times at
+/// once: the shares that a beta-binomial mixture has not refuted.
 ///
 /// ```text
 /// ln M(p) = ln B(a+S, b+n-S) - ln B(a, b) - S ln p - (n-S) ln(1-p);   { p : M(p) < 1/α }

@@ -1,13 +1,14 @@
-//! How the probability of error is shared out.
+//! How the probability of error is divided among metrics, attempts and looks.
 
 use serde::{Deserialize, Serialize};
 
 /// The probabilities of error that a verdict may spend in one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBudget {
-    /// Of rolling a candidate back that is no worse: shared by all metrics that may roll back.
+    /// Of rolling back a candidate that is no worse. Divided evenly among the metrics that may roll
+    /// back (Bonferroni).
     pub rollback: f64,
-    /// Of calling a candidate not worse that is worse by the margin: each metric may spend it in
+    /// Of calling a candidate not worse when it is worse by the margin: each metric may spend it in
     /// full, since all must pass (an intersection-union test: Schultzberg, Ankargren and
     /// Frånberg, "Risk-aware product decisions in A/B tests with multiple metrics", 2024,
     /// arXiv 2402.11609).
@@ -21,10 +22,12 @@ impl Default for ErrorBudget {
 }
 
 impl ErrorBudget {
-    /// What attempt `attempt` (from 0) may spend: half of the one before, so that trying again
-    /// often enough does not pass by luck.
+    /// What attempt `attempt` (from 0) may spend: half of what the one before might, so that all
+    /// attempts together spend at most twice the budget, however many there are.
     #[must_use]
     pub fn of_attempt(self, attempt: u32) -> ErrorBudget {
+        // From 500 on the budget stays where it is, well above the smallest number whose logarithm
+        // is finite.
         let halved = 0.5_f64.powi(i32::try_from(attempt.min(500)).unwrap_or(500));
         ErrorBudget { rollback: self.rollback * halved, promote: self.promote * halved }
     }
@@ -40,8 +43,8 @@ impl ErrorBudget {
     }
 }
 
-/// What look `look` (from 1) of a test for a fixed number of observations may spend, so that all
-/// looks together spend `alpha`: `6 alpha / (π² look²)`.
+/// What look number `look` (from 1) at a fixed-sample test may spend so that all looks together
+/// spend `alpha`: `6 alpha / (π² look²)`, since the sum of `1 / k²` is `π² / 6`.
 pub fn spend(alpha: f64, look: u64) -> f64 {
     let look = look.max(1) as f64;
     alpha * 6.0 / (std::f64::consts::PI * look).powi(2)

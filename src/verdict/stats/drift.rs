@@ -1,5 +1,5 @@
-//! Whether a distribution moved: population stability index with the critical value that belongs
-//! to the number of observations, instead of a rule of thumb.
+//! Whether a distribution has moved: the population stability index, with the critical value for
+//! the number of observations instead of a rule of thumb.
 
 use super::special::{chi_square_critical, chi_square_tail};
 
@@ -8,17 +8,18 @@ use super::special::{chi_square_critical, chi_square_tail};
 pub struct Drift {
     /// The population stability index, `Σ (q - p) ln(q/p)`.
     pub psi: f64,
-    /// What the index exceeds with probability `alpha` when nothing has moved:
+    /// What the index exceeds with a probability of about `alpha` when nothing has moved:
     /// `(1/N + 1/M) χ²_{B-1, 1-α}`.
     pub critical: f64,
     /// The probability of an index of at least this size when nothing has moved.
     pub p: f64,
-    /// The Jensen-Shannon divergence, with natural logarithms.
+    /// The Jensen-Shannon divergence in nats (Lin, "Divergence measures based on the Shannon
+    /// entropy", IEEE Transactions on Information Theory 1991).
     pub js_divergence: f64,
 }
 
-/// Compares two histograms; `None` when either is empty, or they have not the same two bins or
-/// more.
+/// Compares two histograms over the same bins, of which there are at least two; `None` for other
+/// histograms, or when either has no observation.
 ///
 /// If any bin of either is empty, half an observation is added to every bin of both. Source of the
 /// critical value: Yurdakul and Naranjo, "Statistical properties of the population stability

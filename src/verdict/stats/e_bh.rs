@@ -1,8 +1,9 @@
 //! Many questions at once: the e-Benjamini-Hochberg procedure.
 
-/// Which of the hypotheses to reject so that the expected share of false ones among them is at
-/// most `rate`: with `K` e-values, the largest `k` such that `k` of them are at least
-/// `K / (k · rate)`. Takes and compares logarithms; answers places in order.
+/// Which hypotheses to reject so that the expected share of false rejections is at most `rate`: of
+/// `K` e-values the `k` largest, for the largest `k` such that all of these are at least
+/// `K / (k · rate)`. Takes logarithms of e-values, and returns ascending indices into them; NaN is
+/// never rejected.
 ///
 /// Valid however the e-values depend on each other. Source: Wang and Ramdas, "False discovery rate
 /// control with e-values", JRSS B 2022 (arXiv 2009.02824).
@@ -19,7 +20,7 @@ pub fn reject(ln_e: &[f64], rate: f64) -> Vec<usize> {
     let passing = order
         .iter()
         .enumerate()
-        // Compared as the procedure is written; a threshold met exactly must count as met.
+        // An e-value that meets its threshold exactly passes, whatever the logarithms' rounding.
         .filter(|(k, (_, e))| *e >= (total / ((*k + 1) as f64 * rate)).ln() - 1e-12)
         .map(|(k, _)| k + 1)
         .max()

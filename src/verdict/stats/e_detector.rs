@@ -8,21 +8,21 @@
 //! Shiryaev-Roberts  M = L (M + 1)        CUSUM  M = L max(M, 1)
 //! ```
 //!
-//! averaged with the grid's weights. An alarm at `M >= 1/α` comes, while all is well, on average
-//! not before `1/α` observations. Source: Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric
+//! averaged over the stakes with the grid's weights. While all is well, the mean number of
+//! observations until an alarm at `M >= 1/α` is at least `1/α`. Source: Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric
 //! framework for sequential change detection", NEJSDS 2024 (arXiv 2203.03532).
 //!
-//! Its state depends on the order, so that it cannot be merged: each replica runs its own, at
-//! `α` divided by their number.
+//! The state depends on the order of the observations and cannot be merged: each replica runs a
+//! detector of its own, at `α` divided by their number.
 
 use serde::{Deserialize, Serialize};
 
 use super::grid::{STAKES, WEIGHTS};
 
-/// No state grows beyond this, so that it never becomes infinite and falls again.
+/// No state grows beyond this: an infinite one would stay infinite for ever.
 const CEILING: f64 = 1e200;
 
-/// The detector's state: fourteen numbers for each of its two forms.
+/// The detector's state: one number for each stake in each of the two forms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EDetector {
     null: f64,
@@ -42,7 +42,7 @@ impl EDetector {
         }
     }
 
-    /// Takes a difference in; NaN counts as 1, the worst.
+    /// Adds a difference; NaN counts as 1, the worst.
     pub fn observe(&mut self, difference: f64) {
         let difference = if difference.is_nan() { 1.0 } else { difference.clamp(-1.0, 1.0) };
         let gain = f64::midpoint(difference, 1.0) / self.null - 1.0;
@@ -54,8 +54,8 @@ impl EDetector {
         }
     }
 
-    /// `ln M` of the Shiryaev-Roberts form, the one that raises the alarm: compare it with
-    /// `ln 1/α`. `None` before the first observation.
+    /// `ln M` of the Shiryaev-Roberts form, which raises the alarm: compare it with `ln(1/α)`. `None`
+    /// before the first observation.
     pub fn ln_shiryaev_roberts(&self) -> Option<f64> {
         weighed(&self.shiryaev_roberts)
     }
@@ -65,7 +65,7 @@ impl EDetector {
         weighed(&self.cusum)
     }
 
-    /// Whether the alarm is due at this error probability.
+    /// Whether the alarm is due, at a mean run length of `1/alpha` observations to a false one.
     pub fn alarms(&self, alpha: f64) -> bool {
         self.ln_shiryaev_roberts().is_some_and(|m| m >= -alpha.ln())
     }

@@ -1,7 +1,7 @@
 //! Grid betting on counts: the test that decides.
 //!
-//! Of each observation `x` in `[0, 1]` we bet, at fourteen fixed stakes `c` at once, that the mean
-//! is above (or below) `m`:
+//! On each observation `x` in `[0, 1]` we bet, at fourteen fixed stakes `c_k` at once, that the mean is
+//! above (or below) `m`:
 //!
 //! ```text
 //! E+(m) = Σ_k w_k Π_i (1 - c_k + c_k x_i / m)                evidence that the mean is above m
@@ -20,7 +20,7 @@
 
 use super::special::{bisect, ln_sum_exp};
 
-/// The stakes `c_k`. The largest is below 1, so that no single observation ruins a bet.
+/// The stakes `c_k`, our choice. The largest is below 1, so that no single observation ruins a bet.
 pub const STAKES: [f64; 14] =
     [0.99, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005];
 
@@ -28,7 +28,7 @@ pub const STAKES: [f64; 14] =
 pub const WEIGHTS: [f64; 14] =
     [0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.05, 0.05, 0.05, 0.05];
 
-/// A value in `[0, 1]`, and how often it was seen.
+/// A value in `[0, 1]`, and how often it was observed.
 pub type Observed = (f64, f64);
 
 /// Nulls are kept this far inside `(0, 1)`, where a factor is still finite.
@@ -153,19 +153,19 @@ pub fn bernoulli(yes: u64, no: u64) -> [Observed; 2] {
     [(1.0, yes as f64), (0.0, no as f64)]
 }
 
-/// A histogram of `BINS + 1` counts, of the values `0, 1/BINS, …, 1`.
+/// A histogram of `n + 1` counts of the values `0, 1/n, …, 1` as observations.
 pub fn histogram(bins: &[u64]) -> Vec<Observed> {
     let last = bins.len().saturating_sub(1).max(1) as f64;
     let seen = bins.iter().enumerate().filter(|(_, count)| **count > 0);
     seen.map(|(bin, count)| (bin as f64 / last, *count as f64)).collect()
 }
 
-/// About how many more observations like the ones so far it takes until the evidence, on the
-/// nearer of the two sides, is enough; `None` when observations like these never get there within
-/// a thousand times what there is (and at least ten million).
+/// About how many more observations like the ones so far it takes until the evidence on either side
+/// is enough; `None` when that needs more than a thousand times as many as there are, and more than
+/// ten million in all.
 ///
-/// `above` is the null that a "worse" would refute and `below` the one that a "not worse" would,
-/// each with the logarithm of the evidence it takes.
+/// `above` is the null that "worse" refutes and `below` the one that "not worse" refutes, each with
+/// the `ln E` that it takes.
 pub fn expected_more(
     observations: &[Observed],
     above: Option<(f64, f64)>,

@@ -16,7 +16,7 @@
 
 use super::special::{bisect, ln_sum_exp};
 
-/// The alternatives: how many times the allowed ratio the true one may be.
+/// The alternatives `θ`: the true ratio of the rates as a multiple of the allowed one. Our choice.
 pub const THETAS: [f64; 8] = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 
 /// The users who failed in one stage of a ramp, in which the share did not change.
@@ -50,12 +50,14 @@ pub fn ln_e_below(stages: &[Stage], ratio: f64) -> f64 {
 
 fn ln_e(stages: &[Stage], ln_ratio: f64, direction: impl Fn(f64) -> f64) -> f64 {
     let mut logs = [0.0; THETAS.len()];
+    // In a stage without failures, or with one arm alone, every alternative is as likely.
     let tested = |stage: &&Stage| {
         stage.share > 0.0
             && stage.share < 1.0
             && stage.candidate.saturating_add(stage.held_back) > 0
     };
     for stage in stages.iter().filter(tested) {
+        // A ratio of 0, or one beyond what a float holds, is tested as e^±700: the odds stay finite.
         let odds = (stage.share / (1.0 - stage.share)) * ln_ratio.clamp(-700.0, 700.0).exp();
         for (log, theta) in logs.iter_mut().zip(THETAS) {
             let theta = direction(theta);
@@ -68,10 +70,13 @@ fn ln_e(stages: &[Stage], ln_ratio: f64, direction: impl Fn(f64) -> f64) -> f64 
     ln_sum_exp(logs.into_iter()) - (THETAS.len() as f64).ln()
 }
 
+/// The largest ratio whose logarithm [`limits`] tells from infinity: `e^12`, about 163,000.
+pub(crate) const LN_LARGEST_RATIO: f64 = 12.0;
+
 /// The limits of the ratio, each missed with a probability of at most `alpha` at all times
 /// together. `None` where the failures set no upper limit.
 pub fn limits(stages: &[Stage], alpha: f64) -> (f64, Option<f64>) {
-    const WIDEST: f64 = 12.0;
+    const WIDEST: f64 = LN_LARGEST_RATIO;
     let enough = -alpha.ln();
     let above = |ln_ratio: f64| ln_e(stages, ln_ratio, |theta| theta) > enough;
     let below = |ln_ratio: f64| ln_e(stages, ln_ratio, |theta| 1.0 / theta) > enough;

@@ -5,8 +5,8 @@ use crate::prediction_id::PredictionId;
 /// The number of steps from 0 to 1; a histogram has one bin more.
 pub const STEPS: usize = 128;
 
-/// The 53 random bits that a prediction id stands for: the top of `splitmix64` of its two halves,
-/// xored. The same id always gives the same bits, so that a replay rounds alike.
+/// 53 bits that are as good as random, from a prediction id: the top of `splitmix64` of the xor of its
+/// halves. The same id always gives the same bits, so that a replay rounds alike.
 ///
 /// Source of the mixing function: Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014.
@@ -29,6 +29,7 @@ pub fn bin(x: f64, id: PredictionId) -> usize {
     let x = if x.is_nan() { 1.0 } else { x.clamp(0.0, 1.0) };
     let scaled = x * STEPS as f64;
     let floor = scaled.floor();
+    // 2^53, the number of values that the bits can take.
     let up = (bits(id) as f64) < (scaled - floor) * 9_007_199_254_740_992.0;
     (floor as usize + usize::from(up)).min(STEPS)
 }

@@ -2,7 +2,7 @@
 
 use super::special::ln_gamma;
 
-/// The weight of the prior around the shares asked for.
+/// The weight of the Dirichlet prior around the shares asked for: as if so many users had been seen.
 pub const CONCENTRATION: f64 = 100.0;
 
 /// `ln BF`: the evidence that the counts do not come from these shares.
@@ -14,11 +14,15 @@ pub const CONCENTRATION: f64 = 100.0;
 ///
 /// It is a martingale under the shares, so it may be looked at after every user. Where the shares
 /// changed, add the values of the stages. Source: Lindon and Malek, "Anytime-valid inference for
-/// multinomial count data", NeurIPS 2022 (arXiv 2011.03567). Shares that are not all above 0 say
-/// nothing.
+/// multinomial count data", NeurIPS 2022 (arXiv 2011.03567).
 ///
-/// What it finds depends on the share: at 50 %, 1 % of users lost on one side after about 864,000
-/// users; at 5 % not after four million (5 % lost at 50 %: 26,900; 10 % lost at 5 %: 34,700).
+/// `shares` add up to 1. It is 0, no evidence either way, for a share that is not above 0, and for
+/// slices of different lengths.
+///
+/// How small a loss it finds depends on the share. Simulated users until a Bayes factor of 1,000: at
+/// 50 %, 26,900 (the median) with 5 % of the users of one arm lost, and about 864,000 with 1 % lost; at
+/// 5 %, 34,700 with 10 % lost, and with 1 % lost only a third of the runs had found it after four
+/// million.
 ///
 /// ```
 /// let ln_bf = modelgate::verdict::stats::sample_ratio::ln_bayes_factor(&[5200, 4800], &[0.5, 0.5]);

@@ -42,8 +42,8 @@ pub struct ArmCounts {
 /// Which users something happened to: their hashes, so that one whom two replicas saw counts once.
 ///
 /// At most [`LIMIT`](KeySample::LIMIT) are kept, the smallest ones: a random sample of the users
-/// that does not depend on what they did. Where a sample is full, only the users below the largest
-/// hash that both arms still hold are compared.
+/// that does not depend on what they did. Where a sample is full, only users with hashes below the
+/// smallest that either arm has left out are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeySample {
     hashes: BTreeSet<u64>,
@@ -103,7 +103,8 @@ impl KeySample {
     }
 }
 
-/// The sums of an outcome, each value as one of 65,536 steps of a range given beforehand.
+/// The sums of an outcome, each value as one of 65,536 steps of a range given beforehand. Exact up to
+/// 2^32 values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OutcomeCounts {
@@ -120,21 +121,17 @@ pub struct OutcomeCounts {
 impl OutcomeCounts {
     const LARGEST: f64 = 65_535.0;
 
-    /// Takes a value in, and answers whether it was one.
-    pub(in crate::verdict) fn observe(&mut self, value: f64, (low, high): (f64, f64)) -> bool {
-        if value.is_nan() {
-            return false;
-        }
+    /// Adds a value, which must not be NaN.
+    pub(in crate::verdict) fn observe(&mut self, value: f64, (low, high): (f64, f64)) {
         let step = ((value.clamp(low, high) - low) / (high - low) * OutcomeCounts::LARGEST).round();
         let step = step as u64;
         add(&mut self.n, 1);
         add(&mut self.sum, step);
         add(&mut self.sum_of_squares, step * step);
         add(&mut self.clipped, u64::from(value < low || value > high));
-        true
     }
 
-    /// The sums, in units of the range and from its lower end.
+    /// The sums of the values less the range's lower end, in units of its length.
     pub(in crate::verdict) fn arm(&self) -> Arm {
         Arm {
             n: self.n as f64,

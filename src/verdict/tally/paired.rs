@@ -81,7 +81,7 @@ impl Counts {
         Counts::Histogram { bins: vec![0; STEPS + 1], clipped: 0, not_a_number: 0 }
     }
 
-    /// One paired observation more: whether it was bad for each.
+    /// Adds a paired observation: whether it was bad for each version.
     pub(in crate::verdict) fn pair(&mut self, candidate_bad: bool, champion_bad: bool) {
         if let Counts::Paired { worse, same, better, both_bad } = self {
             match (candidate_bad, champion_bad) {
@@ -140,7 +140,8 @@ impl Counts {
     }
 }
 
-/// Sums of both versions' scores, each as one of 65,536 steps of a range given beforehand.
+/// Sums of both versions' scores, each as one of 65,536 steps of a range given beforehand. Exact up to
+/// 2^32 pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScoreCounts {
@@ -160,15 +161,15 @@ pub struct ScoreCounts {
     pub champion: Vec<u64>,
     /// The candidate's.
     pub candidate: Vec<u64>,
-    /// Candidate less champion where they differ, in 41 bins from the range's length below nothing to
-    /// its length above.
+    /// Candidate less champion where they differ, in 41 bins over the range from minus its length to its
+    /// length.
     #[serde(default)]
     pub differences: Vec<u64>,
 }
 
 impl ScoreCounts {
     pub(in crate::verdict) const BINS: usize = 20;
-    /// Odd, so that one of them lies around no difference.
+    /// Odd, so that the middle one is around 0.
     const DIFFERENCES: usize = 41;
     const LARGEST: f64 = 65_535.0;
 
@@ -182,7 +183,7 @@ impl ScoreCounts {
         }
     }
 
-    /// Takes the pair in that lies at these places of the range, each from 0 to 1.
+    /// Adds a pair of scores, each as its place in the range, from 0 to 1.
     pub(in crate::verdict) fn observe(&mut self, champion: f64, candidate: f64) {
         // A float that does not fit an integer is cut to its range.
         let step = |place: f64| (place.clamp(0.0, 1.0) * ScoreCounts::LARGEST).round() as u64;
@@ -215,7 +216,7 @@ impl ScoreCounts {
         }
     }
 
-    /// The sums, in units of the range.
+    /// The sums in units of the range's length.
     pub fn moments(&self) -> Moments {
         let (one, two) = (ScoreCounts::LARGEST, ScoreCounts::LARGEST.powi(2));
         Moments {

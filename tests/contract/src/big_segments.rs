@@ -4,15 +4,15 @@ use std::{collections::HashMap, time::Duration};
 
 use modelgate::{
     launchdarkly::big_segments::{Cache, Store},
-    source::SourceError,
+    source,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
 
 use crate::params;
 
-/// How long an evaluation waits for the store: as long as a client of the harness may take to start.
-const WAIT: Duration = Duration::from_secs(5);
+/// How long an evaluation waits for the store: longer than the harness does for an answer.
+const WAIT: Duration = Duration::from_secs(60);
 
 /// Asks the harness.
 struct Callback(String);
@@ -50,25 +50,26 @@ pub fn cache(asked: params::BigSegments) -> Result<Cache, String> {
 }
 
 impl Callback {
-    fn ask<T: DeserializeOwned>(&self, question: &str, body: Json) -> Result<T, SourceError> {
+    fn ask<T: DeserializeOwned>(&self, question: &str, body: Json) -> Result<T, source::Error> {
         let url = format!("{}/{question}", self.0);
-        let failed = |error| SourceError::with_source("the harness did not answer", error);
+        let failed = |error| source::Error::with_source("the harness did not answer", error);
         let answer = ureq::post(url).header("content-type", "application/json");
         let answer = answer.send(body.to_string()).map_err(failed)?;
         let text = answer.into_body().read_to_string().map_err(failed)?;
-        serde_json::from_str(&text)
-            .map_err(|error| SourceError::with_source("what the harness answered is no answer", error))
+        serde_json::from_str(&text).map_err(|error| {
+            source::Error::with_source("what the harness answered is no answer", error)
+        })
     }
 }
 
 impl Store for Callback {
-    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
+    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, source::Error> {
         let found: Membership = self.ask("getMembership", json!({"contextHash": context_hash}))?;
         let values = found.values.unwrap_or_default().into_iter();
         Ok(values.filter_map(|(segment, is_in)| Some((segment, is_in?))).collect())
     }
 
-    fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+    fn last_up_to_date(&self) -> Result<Option<Duration>, source::Error> {
         let found: Metadata = self.ask("getMetadata", Json::Null)?;
         Ok(found.last_up_to_date.map(Duration::from_millis))
     }

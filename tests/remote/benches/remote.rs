@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::executor::block_on;
-use modelgate::{AsyncModel, model::ModelErrorKind, remote};
+use modelgate::{AsyncModel, model::ErrorKind, remote};
 use modelgate_remote_tests::{Fault, StandIn};
 
 const ROW: [f32; 3] = [0.1, 0.7, 0.2];
@@ -76,7 +76,7 @@ fn lateness() {
         let started = Instant::now();
         let error = block_on(model.predict(&ROW)).unwrap_err();
         late.push(started.elapsed().saturating_sub(DEADLINE));
-        assert_eq!(error.kind(), ModelErrorKind::Deadline);
+        assert_eq!(error.kind(), ErrorKind::Deadline);
         server.state().faults.clear();
         // What the machine does to anybody who waits.
         slept.push(timed(|| std::thread::sleep(DEADLINE)).saturating_sub(DEADLINE));

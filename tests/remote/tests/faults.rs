@@ -10,14 +10,14 @@ use std::{
 use futures::executor::block_on;
 use modelgate::{
     AsyncModel, AsyncModelRouter, Classification, FallbackCause, ModelError, ModelRouter, Rollout,
-    model::{Label, ModelErrorKind},
+    model::{ErrorKind, Label},
     model_fn, remote,
 };
 use modelgate_remote_tests::{Fault, StandIn, document, until};
 use serde_json::json;
 
 const ROW: [f32; 3] = [0.25, 0.5, 51_234.0];
-const FAILED: FallbackCause = FallbackCause::Failed(ModelErrorKind::Failed);
+const FAILED: FallbackCause = FallbackCause::Failed(ErrorKind::Failed);
 const LONG: Duration = Duration::from_secs(30);
 
 fn builder(server: &StandIn) -> remote::Builder {
@@ -90,13 +90,13 @@ fn what_would_not_help_is_not_sent_again() {
         ),
         (Fault::Status(503, &[("retry-after", "3600")], String::new()), "server answered 503"),
         (status(302, ""), "server answered 302"),
-        (Fault::Cut, "connection broke before the answer's end"),
+        (Fault::Cut, "connection broke before the end of the answer"),
         (
             Fault::Body("{\"model_version\":\"51234\"".to_owned()),
-            "answer is malformed: cut JSON at line 1",
+            "answer is malformed: truncated JSON at line 1",
         ),
-        (Fault::Body("<html>".to_owned()), "answer is malformed: no JSON at line 1, column 1"),
-        (Fault::Body(String::new()), "answer is malformed: cut JSON"),
+        (Fault::Body("<html>".to_owned()), "answer is malformed: invalid JSON at line 1, column 1"),
+        (Fault::Body(String::new()), "answer is malformed: truncated JSON"),
         (
             Fault::Body(outputs(label(), with(good(), "shape", json!([3, 1])))),
             "outputs.probabilities: shape: found [3, 1], expected [1, 3]",
@@ -135,7 +135,7 @@ fn what_would_not_help_is_not_sent_again() {
     for (number, (fault, expected)) in cases.into_iter().enumerate() {
         server.faults([fault]);
         let error = failure(&model);
-        assert_eq!(error.kind(), ModelErrorKind::Failed);
+        assert_eq!(error.kind(), ErrorKind::Failed);
         let said = cause(&error).to_string();
         assert!(said.starts_with(expected), "found {said}, expected {expected}");
         assert!(!format!("{error:?}").contains("51234"), "{error:?}");
@@ -172,7 +172,7 @@ fn a_server_that_is_silent_is_given_up_at_the_deadline() {
     until("an answer", || block_on(model.predict(&ROW)).is_ok());
     server.faults([Fault::Silence]);
     let error = failure(&model);
-    assert_eq!(error.kind(), ModelErrorKind::Deadline);
+    assert_eq!(error.kind(), ErrorKind::Deadline);
     assert_eq!(cause(&error).to_string(), "no answer within 500ms");
     server.until("the end of the request", |state| state.cancelled == 1);
     until("a free place", || model.status().in_flight == 0);
@@ -268,7 +268,7 @@ fn a_version_that_is_gone_gets_no_requests_until_it_is_back() {
     assert_eq!(server.state().inferences, asked);
     assert!(model.status().why.unwrap().starts_with("server does not have model `echo`"));
     let error = failure(&model);
-    assert_eq!(error.kind(), ModelErrorKind::NotLoaded);
+    assert_eq!(error.kind(), ErrorKind::NotLoaded);
 
     server.state().gone = false;
     until("the version's return", || model.is_loaded());

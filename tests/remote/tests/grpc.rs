@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use futures::executor::block_on;
 use modelgate::{
     AsyncModel, ModelError,
-    model::{Label, ModelErrorKind},
+    model::{ErrorKind, Label},
     remote,
 };
 use modelgate_remote_tests::{
@@ -107,7 +107,7 @@ fn a_silent_server_is_given_up_and_hears_of_it() {
     until("an answer", || block_on(model.predict(&ROW)).is_ok());
     server.faults([Fault::Silence]);
     let error = block_on(model.predict(&ROW)).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::Deadline);
+    assert_eq!(error.kind(), ErrorKind::Deadline);
     until("the end of the request", || server.state.lock().unwrap().cancelled == 1);
     until("a free place", || model.status().in_flight == 0);
 }

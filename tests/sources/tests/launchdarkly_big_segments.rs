@@ -15,7 +15,7 @@ use modelgate::{
         Detail, LaunchDarkly,
         big_segments::{self, BigSegments, BigSegmentsStatus},
     },
-    source::SourceError,
+    source,
 };
 use modelgate_source_tests::{PATIENCE, eventually};
 use serde_json::json;
@@ -66,16 +66,16 @@ impl Store {
         self.0.questions.load(Ordering::SeqCst)
     }
 
-    fn answer<T>(&self, answer: T) -> Result<T, SourceError> {
+    fn answer<T>(&self, answer: T) -> Result<T, source::Error> {
         match *self.0.is_down.lock().unwrap() {
-            true => Err(SourceError::new("the store is down")),
+            true => Err(source::Error::new("the store is down")),
             false => Ok(answer),
         }
     }
 }
 
 impl big_segments::Store for Store {
-    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
+    fn memberships(&self, context_hash: &str) -> Result<Vec<(String, bool)>, source::Error> {
         self.0.questions.fetch_add(1, Ordering::SeqCst);
         let held = self.0.gate.0.lock().unwrap();
         drop(self.0.gate.1.wait_while(held, |is_held| *is_held).unwrap());
@@ -83,7 +83,7 @@ impl big_segments::Store for Store {
         self.answer(lists.get(context_hash).cloned().unwrap_or_default())
     }
 
-    fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+    fn last_up_to_date(&self) -> Result<Option<Duration>, source::Error> {
         self.0.polls.fetch_add(1, Ordering::SeqCst);
         self.answer(*self.0.up_to_date.lock().unwrap())
     }
@@ -295,10 +295,10 @@ fn no_more_contexts_are_kept_than_allowed_and_those_in_use_stay() {
 fn the_thread_ends_with_the_last_handle_and_a_panic_of_the_store_ends_nothing() {
     struct Panicking;
     impl big_segments::Store for Panicking {
-        fn memberships(&self, _: &str) -> Result<Vec<(String, bool)>, SourceError> {
+        fn memberships(&self, _: &str) -> Result<Vec<(String, bool)>, source::Error> {
             panic!("on purpose")
         }
-        fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+        fn last_up_to_date(&self) -> Result<Option<Duration>, source::Error> {
             Ok(Some(now()))
         }
     }
@@ -355,13 +355,13 @@ fn a_store_that_fails_is_asked_once_for_each_context() {
 fn a_context_that_the_store_hangs_over_delays_no_other() {
     struct Hanging(Store);
     impl big_segments::Store for Hanging {
-        fn memberships(&self, hash: &str) -> Result<Vec<(String, bool)>, SourceError> {
+        fn memberships(&self, hash: &str) -> Result<Vec<(String, bool)>, source::Error> {
             if hash == HASH_OF_USER_KEY {
                 return self.0.memberships(hash);
             }
             Ok(Vec::new())
         }
-        fn last_up_to_date(&self) -> Result<Option<Duration>, SourceError> {
+        fn last_up_to_date(&self) -> Result<Option<Duration>, source::Error> {
             self.0.last_up_to_date()
         }
     }

@@ -1,20 +1,21 @@
 //! The lines of runs that came to no comparison.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
 use crate::{
-    compare::key::KeyHash, prediction_id::PredictionId, shadow::Dropped, version::Version,
+    compare::{
+        comparison::{SCHEMA, milliseconds},
+        key::KeyHash,
+    },
+    prediction_id::PredictionId,
+    shadow::Dropped,
+    version::Version,
 };
 
-/// What stands for the cause of runs of which only the number is known.
+/// The cause given for runs of which only the number is known.
 pub(crate) const UNREPORTED: &str = "unreported";
-
-fn milliseconds(time: SystemTime) -> u64 {
-    let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// A run that was dropped, as a line.
 #[derive(Serialize)]
@@ -38,7 +39,7 @@ impl DroppedLine<'_> {
     pub(super) fn of(dropped: &Dropped) -> DroppedLine<'_> {
         DroppedLine {
             time: milliseconds(dropped.time),
-            schema: 1,
+            schema: SCHEMA,
             prediction_id: dropped.prediction_id,
             revision: dropped.revision,
             key_hash: dropped.key_hash,
@@ -49,7 +50,7 @@ impl DroppedLine<'_> {
     }
 }
 
-/// Runs that were dropped too many at once to be told one by one, as a line.
+/// Runs that were dropped too many at once to be reported one by one, as a line.
 #[derive(Serialize)]
 pub(super) struct UnreportedLine<'a> {
     time: u64,
@@ -62,6 +63,7 @@ pub(super) struct UnreportedLine<'a> {
 impl UnreportedLine<'_> {
     pub(super) fn of(candidate: &Version, runs: u64, now: SystemTime) -> UnreportedLine<'_> {
         let candidate = Named { version: candidate };
-        UnreportedLine { time: milliseconds(now), schema: 1, candidate, dropped: UNREPORTED, runs }
+        let (time, schema) = (milliseconds(now), SCHEMA);
+        UnreportedLine { time, schema, candidate, dropped: UNREPORTED, runs }
     }
 }

@@ -9,8 +9,8 @@ use std::{
 
 use super::rotation::{Rotation, rotate};
 
-/// Files that were written to and closed may wait for the next flush; beyond this many the oldest
-/// is brought to the disk at once, so that they cannot use up the process's open files.
+/// How many files that were written to and closed may wait for the next flush. Beyond them the oldest
+/// is synced at once, so that they cannot use up the process's open files.
 const MOST_UNSYNCED: usize = 8;
 
 /// Appends whole lines. After any error the file is closed, and the next line opens it again,
@@ -22,7 +22,7 @@ pub(super) struct RotatingFile {
     open: Option<Open>,
     /// Written to since the last flush, and closed since.
     unsynced: VecDeque<File>,
-    /// Why one of them did not get there: the next flush says so, for the system tells it only once.
+    /// The error of syncing one of them at once, which the system reports only once: for the next flush.
     sync_error: Option<io::Error>,
     /// The folder has new names that a power cut would lose.
     renamed: bool,
@@ -31,7 +31,7 @@ pub(super) struct RotatingFile {
 
 struct Open {
     file: File,
-    /// Where the file is once every link has been followed: old files stay on its volume.
+    /// The path without symbolic links: old files stay on the same volume.
     place: PathBuf,
     identity: Identity,
     is_regular: bool,
@@ -145,8 +145,7 @@ impl RotatingFile {
         }
     }
 
-    /// Brings to the disk all that was written since this was last called, in whichever file it
-    /// is by now.
+    /// Syncs all that was written since this was last called, in whichever file it is by now.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if let Some(error) = self.sync_error.take() {
             return Err(error);
@@ -202,7 +201,7 @@ impl Open {
         let file = options.open(path)?;
         let metadata = file.metadata()?;
         let is_regular = metadata.is_file();
-        // Only a regular file has an end that can be looked at.
+        // Only a regular file has an end that can be read.
         let length = if is_regular { mend(path, &file, metadata.len())? } else { metadata.len() };
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let identity = Identity::of(&metadata);
@@ -210,7 +209,7 @@ impl Open {
     }
 }
 
-/// What tells whether a path still leads to the file that is open.
+/// The identity of a file, by which one sees whether a path still leads to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity {
     #[cfg(unix)]
@@ -265,6 +264,7 @@ fn mode_of(_: &File) -> Option<u32> {
 
 /// Every record begins like this; nothing else is ever cut off.
 const BEGINNING: &[u8] = br#"{"time":"#;
+
 /// Sees to it that the file ends in a newline, and returns its length. An incomplete record of
 /// ours is cut off. Any other unfinished line is not ours to remove: it is ended.
 fn mend(path: &Path, file: &File, length: u64) -> io::Result<u64> {

@@ -20,8 +20,8 @@ pub(super) struct Rotation {
 ///
 /// When the file cannot be moved; then no record is lost, and the next attempt goes on from here.
 pub(super) fn rotate(place: &Path, keep: usize) -> io::Result<()> {
-    // The first number that is free: only what stands before it has to make room. There is one
-    // even if all are to be kept, because a folder does not hold that many files.
+    // The first free number: only the files before it have to make room. There is one even if all are
+    // to be kept, because no folder holds `usize::MAX` files.
     let mut free: usize = 1;
     while free <= keep
         && let Ok(metadata) = fs::symlink_metadata(numbered(place, free))

@@ -4,7 +4,7 @@ use std::{io, sync::atomic::Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Counts, file::RotatingFile};
+use super::{LineCounts, file::RotatingFile};
 
 pub(super) enum Message {
     Line(Vec<u8>),
@@ -12,11 +12,7 @@ pub(super) enum Message {
 }
 
 /// Writes until the sink is gone and the queue is empty.
-pub(super) fn write_all_that_comes(
-    mut file: RotatingFile,
-    queue: &Receiver<Message>,
-    counts: &Counts,
-) {
+pub(super) fn write_queued(mut file: RotatingFile, queue: &Receiver<Message>, counts: &LineCounts) {
     let mut failing = false;
     let mut lost: Option<io::Error> = None;
     for message in queue {
@@ -50,14 +46,14 @@ pub(super) fn write_all_that_comes(
                     Some(error) => Err(error),
                     None => file.sync(),
                 };
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = reply.try_send(result);
             }
         }
     }
 }
 
-fn append(file: &mut RotatingFile, line: Vec<u8>, counts: &Counts) -> io::Result<()> {
+fn append(file: &mut RotatingFile, line: Vec<u8>, counts: &LineCounts) -> io::Result<()> {
     let result = file.append(&line);
     counts.waiting.fetch_sub(line.len(), Ordering::Relaxed);
     result

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Core, Progress};
 use crate::{
     flag::store::{listeners::StatusListener, status::Standing},
-    source::{SourceError, chain},
+    source::{self, chain},
 };
 
 impl Core {
@@ -37,7 +37,7 @@ impl Core {
     }
 
     /// Notes that something failed; `refused` when trying again soon will not mend it.
-    pub(crate) fn report(&self, source: usize, error: &SourceError, refused: bool) {
+    pub(crate) fn report(&self, source: usize, error: &source::Error, refused: bool) {
         let error = chain(error);
         let writer = self.writer.lock();
         if self.is_closed() {

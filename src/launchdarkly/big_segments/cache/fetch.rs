@@ -20,7 +20,7 @@ use crate::{
     contain::contained,
     flag::table::ShardedTable,
     launchdarkly::big_segments::BigSegmentsStatus,
-    source::{SourceError, chain},
+    source::{self, chain},
 };
 
 /// What the cache holds, for the thread that changes it.
@@ -43,7 +43,7 @@ pub(super) fn start(
     shared: &Arc<CacheState>,
     asked: Receiver<FetchRequest>,
     store: impl Store,
-) -> Result<(), SourceError> {
+) -> Result<(), source::Error> {
     let (store, under_way) = (Arc::new(store), Arc::<PendingFetches>::default());
     let mut threads = Vec::with_capacity(FETCHERS);
     let start = |run: Box<dyn FnOnce() + Send>| {
@@ -52,7 +52,7 @@ pub(super) fn start(
             .spawn(run)
             .map(|thread| thread.thread().clone())
             .map_err(|error| {
-                SourceError::with_source("thread of big segments could not be started", error)
+                source::Error::with_source("thread of big segments could not be started", error)
             })
     };
     for _ in 0..FETCHERS {
@@ -207,6 +207,6 @@ impl CacheEntries {
     }
 }
 
-fn ask<T>(question: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
-    contained(question).unwrap_or_else(|| Err(SourceError::new("the store panicked")))
+fn ask<T>(question: impl FnOnce() -> Result<T, source::Error>) -> Result<T, source::Error> {
+    contained(question).unwrap_or_else(|| Err(source::Error::new("the store panicked")))
 }

@@ -17,7 +17,7 @@ use super::{context::Privacy, now};
 use crate::{
     compare::{
         Comparison, Run,
-        sink::{ComparisonSink, SinkCounts},
+        sink::{self, ComparisonSink},
     },
     launchdarkly::{ContextSnapshot, SingleContext},
     version::Version,
@@ -185,11 +185,11 @@ impl<P> ComparisonSink<P> for DualReads {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn counts(&self) -> SinkCounts {
-        SinkCounts {
+    fn counts(&self) -> sink::Counts {
+        sink::Counts {
             recorded: self.0.recorded.load(Ordering::Relaxed),
             dropped: self.0.dropped.load(Ordering::Relaxed),
-            ..SinkCounts::default()
+            ..sink::Counts::default()
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     flag::EvaluationCounts,
     launchdarkly::{Ledger, source::sdk::Flush},
     source::{
-        SourceError, chain,
+        self, chain,
         network::{Changes, Client, Failure, StopSignal, url},
     },
 };
@@ -75,7 +75,7 @@ impl EventReport {
         vitals: Arc<Vitals>,
         source: Cow<'static, str>,
         flushes: mpsc::Receiver<Flush>,
-    ) -> Result<EventReport, SourceError> {
+    ) -> Result<EventReport, source::Error> {
         Ok(EventReport {
             key: client.key_changes(),
             client,

@@ -12,7 +12,7 @@ use reqwest::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::source::{
-    SourceError,
+    Error,
     network::{Proxies, Resolver, tls_provider},
 };
 
@@ -31,18 +31,18 @@ pub(super) struct ClientSetup {
     pub(super) made: OnceLock<Result<reqwest::Client, String>>,
 }
 
-pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SourceError> {
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| SourceError::with_source("root certificates are malformed", error))?;
+        .map_err(|error| Error::with_source("root certificates are malformed", error))?;
     if found.is_empty() && !pem.is_empty() {
-        return Err(SourceError::new("root certificates: found none, expected PEM"));
+        return Err(Error::new("root certificates: found none, expected PEM"));
     }
     Ok(found)
 }
 
 impl ClientSetup {
-    pub(super) fn make(&self) -> Result<reqwest::Client, SourceError> {
+    pub(super) fn make(&self) -> Result<reqwest::Client, Error> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls()?)
             .default_headers(self.headers.clone())
@@ -59,13 +59,13 @@ impl ClientSetup {
             builder = builder.no_proxy().proxy(reqwest::Proxy::custom(to));
         }
         builder.build().map_err(|error| {
-            SourceError::with_source("HTTP client could not be made", error.without_url())
+            Error::with_source("HTTP client could not be made", error.without_url())
         })
     }
 
     /// rustls with the platform's certificates and those given.
-    fn tls(&self) -> Result<rustls::ClientConfig, SourceError> {
-        let failed = |error| SourceError::with_source("TLS could not be set up", error);
+    fn tls(&self) -> Result<rustls::ClientConfig, Error> {
+        let failed = |error| Error::with_source("TLS could not be set up", error);
         let provider = tls_provider()?;
         let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
             self.certificates.iter().cloned(),

@@ -1,11 +1,11 @@
-//! What a server says of an error, without what it may repeat of the features.
+//! Cleans a server's error messages of the features that they may quote.
 
-use crate::tensor::{Tensor, TensorData};
+use crate::tensor::{Data, Tensor};
 
-/// Longer explanations are cut.
+/// The length, in characters, that messages are cut to.
 pub(super) const LONGEST: usize = 512;
 
-/// The first part of what a server said, in one line.
+/// The first part of a message, on one line.
 pub(super) fn bounded(said: &str) -> Box<str> {
     let mut text: String = said
         .chars()
@@ -13,7 +13,7 @@ pub(super) fn bounded(said: &str) -> Box<str> {
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect();
     if said.chars().nth(LONGEST).is_some() {
-        // A number cut in two would not be known again.
+        // Cut before a number, not inside it: half of one would not be recognised as a feature.
         while text.ends_with(is_of_number) {
             text.pop();
         }
@@ -22,10 +22,11 @@ pub(super) fn bounded(said: &str) -> Box<str> {
     text.into()
 }
 
-/// Servers like to quote what they were sent. Every number with a fraction or an exponent goes,
-/// and every whole number that is among the features; where texts were sent, all goes.
+/// Removes features from a message, as servers often quote what they were sent: every number with a
+/// fraction or an exponent, and every whole number that is among the features. If strings were sent,
+/// the whole message is removed.
 pub(super) fn without_features(said: &str, inputs: &[(Box<str>, Tensor)]) -> Box<str> {
-    if inputs.iter().any(|(_, tensor)| matches!(tensor.data(), TensorData::Text(_))) {
+    if inputs.iter().any(|(_, tensor)| matches!(tensor.data(), Data::Text(_))) {
         return "".into();
     }
     let mut kept = String::with_capacity(said.len());
@@ -35,7 +36,7 @@ pub(super) fn without_features(said: &str, inputs: &[(Box<str>, Tensor)]) -> Box
         let (number, after) = from.split_at(from.find(|c| !is_of_number(c)).unwrap_or(from.len()));
         kept.push_str(before);
         rest = after;
-        // Letters and signs of numbers are also those of words.
+        // The letters and signs of numbers occur in words too.
         let digits = number.chars().any(|letter| letter.is_ascii_digit());
         let plain = number.trim_end_matches('.');
         let shown = match plain.parse::<u64>() {
@@ -55,18 +56,18 @@ fn is_of_number(letter: char) -> bool {
 
 fn is_sent(whole: f64, inputs: &[(Box<str>, Tensor)]) -> bool {
     inputs.iter().any(|(_, tensor)| match tensor.data() {
-        TensorData::F32(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::F64(values) => values.contains(&whole),
-        TensorData::I64(values) => values.iter().any(|value| *value as f64 == whole),
-        TensorData::I32(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::F16(values) => values.iter().any(|value| f64::from(value.to_f32()) == whole),
-        TensorData::U64(values) => values.iter().any(|value| *value as f64 == whole),
-        TensorData::I16(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::I8(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::U32(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::U16(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::U8(values) => values.iter().any(|value| f64::from(*value) == whole),
-        TensorData::Bool(_) | TensorData::Text(_) => false,
+        Data::F32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::F64(values) => values.contains(&whole),
+        Data::I64(values) => values.iter().any(|value| *value as f64 == whole),
+        Data::I32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::F16(values) => values.iter().any(|value| f64::from(value.to_f32()) == whole),
+        Data::U64(values) => values.iter().any(|value| *value as f64 == whole),
+        Data::I16(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::I8(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::U32(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::U16(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::U8(values) => values.iter().any(|value| f64::from(*value) == whole),
+        Data::Bool(_) | Data::Text(_) => false,
     })
 }
 
@@ -74,7 +75,7 @@ fn is_sent(whole: f64, inputs: &[(Box<str>, Tensor)]) -> bool {
 mod tests {
     use super::*;
 
-    fn inputs(data: impl Into<TensorData>) -> Vec<(Box<str>, Tensor)> {
+    fn inputs(data: impl Into<Data>) -> Vec<(Box<str>, Tensor)> {
         vec![("x".into(), Tensor::vector(data))]
     }
 

@@ -1,4 +1,4 @@
-//! How the gates stand.
+//! The evaluation of the gates.
 
 use std::time::Duration;
 
@@ -11,17 +11,18 @@ use crate::autopilot::{
     transition::Cause,
 };
 
-/// The evidence ratio at which users who do not arrive by the share are no accident: 1 to 1,000.
+/// The Bayes factor at which users do not arrive by the share, as of a verdict's health.
 const SAMPLE_RATIO: f64 = 1_000.0;
-/// Users in both arms: this many, and this share of all, are no accident.
+/// Users in both arms are too many from this number on, if they are more than this share of all.
 const IN_BOTH: u64 = 10;
 const IN_BOTH_SHARE: f64 = 0.01;
-/// A signal holds from here on, and no longer below evidence of 1: it does not flap.
+/// A signal begins to hold at this evidence, and stops below 1, so that it does not flap.
 const SIGNAL_BAD: f64 = 20.0;
-/// Processes may start anew this many times as often as they do while nobody reaches the candidate.
+/// Processes may restart this many times as often as they do while nobody reaches the candidate.
 const RESTARTS: u64 = 3;
-const MOST_LOST: f64 = 0.1;
-const LEAST_LABELLED: f64 = 0.8;
+/// Of pairs, where the evidence sets no limits of its own.
+const MAX_LOST: f64 = 0.1;
+const MIN_LABELLED: f64 = 0.8;
 
 fn holds(why: impl Into<String>) -> GateOutcome {
     GateOutcome::Holds { why: why.into() }
@@ -31,8 +32,8 @@ fn passed_unless(bad: bool, otherwise: impl FnOnce() -> GateOutcome) -> GateOutc
     if bad { otherwise() } else { GateOutcome::Passed }
 }
 
-/// How every gate stands, in order. `state` has this tick's times in it already.
-pub(in crate::autopilot) fn look(
+/// How every gate stands, in order. `state` already includes the time of this tick.
+pub(in crate::autopilot) fn evaluate(
     plan: &RolloutPlan,
     state: &RolloutState,
     sums: &FleetSums,
@@ -56,7 +57,7 @@ fn outcome(plan: &RolloutPlan, state: &RolloutState, sums: &FleetSums, gate: Gat
         };
     };
     let guarding = running == Running::Guarding;
-    // What is paused is looked at only for whether it has to be taken back.
+    // While paused, only what could roll it back is evaluated.
     let protects = matches!(gate, Gate::Veto | Gate::Worse | Gate::Breaker);
     if state.phase.is_paused() && !protects {
         return GateOutcome::NotApplicable;
@@ -162,14 +163,14 @@ fn sample_ratio(sums: &FleetSums) -> GateOutcome {
 }
 
 fn configuration(sums: &FleetSums) -> GateOutcome {
-    passed_unless(sums.strangers * 2 > sums.replicas, || GateOutcome::Pauses {
+    passed_unless(sums.other_plan * 2 > sums.replicas, || GateOutcome::Pauses {
         cause: Cause::Configuration,
-        why: format!("{} of {} replicas follow another plan", sums.strangers, sums.replicas),
+        why: format!("{} of {} replicas follow another plan", sums.other_plan, sums.replicas),
     })
 }
 
-/// A candidate that ends its process takes what it counted with it. One new start of each process is a
-/// deployment.
+/// A candidate that kills its process takes with it what that had counted, so restarts are evidence.
+/// One restart of each process is a deployment.
 fn restarts(plan: &RolloutPlan, state: &RolloutState, sums: &FleetSums) -> GateOutcome {
     let started = sums.boots.saturating_sub(state.boots.known);
     let usual = state.boots.usual.max(sums.replicas as u64).max(1);
@@ -183,9 +184,10 @@ fn restarts(plan: &RolloutPlan, state: &RolloutState, sums: &FleetSums) -> GateO
     })
 }
 
-/// How long nothing may arrive before that is said.
+/// For how long nothing may arrive before the `no_data` gate holds.
 pub(in crate::autopilot) fn grace(plan: &RolloutPlan, state: &RolloutState) -> Duration {
-    let dwell = state.phase.running().map_or(Duration::ZERO, |running| asked(plan, running));
+    let dwell =
+        state.phase.running().map_or(Duration::ZERO, |running| required_dwell(plan, running));
     plan.no_data.unwrap_or_else(|| (dwell / 10).max(Duration::from_secs(3600)))
 }
 
@@ -197,17 +199,17 @@ fn no_data(plan: &RolloutPlan, state: &RolloutState, guarding: bool) -> GateOutc
     let why = format!(
         "nothing has arrived to judge {} by for {}: no pair was scored and no new user seen",
         plan.candidate,
-        words(quiet)
+        in_words(quiet)
     );
-    match (quiet < 3 * grace || guarding, plan.on_no_data) {
+    match (quiet < grace.saturating_mul(3) || guarding, plan.on_no_data) {
         (true, _) => holds(why),
         (false, OnNoData::Pause) => GateOutcome::Pauses { cause: Cause::NoData, why },
         (false, OnNoData::RollBack) => GateOutcome::RollsBack { cause: Cause::NoData, why },
     }
 }
 
-/// How long a phase lasts at least.
-pub(in crate::autopilot) fn asked(plan: &RolloutPlan, running: Running) -> Duration {
+/// How long a phase must have been observed.
+pub(in crate::autopilot) fn required_dwell(plan: &RolloutPlan, running: Running) -> Duration {
     match running {
         Running::Shadowing => plan.shadow,
         Running::Ramping { stage } => plan.stage(stage).map_or(Duration::ZERO, |stage| stage.dwell),
@@ -216,9 +218,9 @@ pub(in crate::autopilot) fn asked(plan: &RolloutPlan, running: Running) -> Durat
 }
 
 fn dwell(plan: &RolloutPlan, state: &RolloutState, running: Running) -> GateOutcome {
-    let (asked, dwelt) = (asked(plan, running), Duration::from_millis(state.dwell_ms));
-    passed_unless(dwelt < asked, || {
-        holds(format!("{} of {} have been observed", words(dwelt), words(asked)))
+    let (required, dwelt) = (required_dwell(plan, running), Duration::from_millis(state.dwell_ms));
+    passed_unless(dwelt < required, || {
+        holds(format!("{} of {} have been observed", in_words(dwelt), in_words(required)))
     })
 }
 
@@ -227,10 +229,10 @@ fn min_pairs(plan: &RolloutPlan, sums: &FleetSums, running: Running) -> GateOutc
         Running::Ramping { stage } => plan.stage(stage),
         _ => None,
     };
-    let asked = stage.and_then(|stage| stage.min_pairs).unwrap_or(plan.min_pairs);
+    let required = stage.and_then(|stage| stage.min_pairs).unwrap_or(plan.min_pairs);
     let pairs = sums.findings.pairs;
-    if pairs < asked {
-        return holds(format!("{pairs} of {asked} pairs have been scored"));
+    if pairs < required {
+        return holds(format!("{pairs} of {required} pairs have been scored"));
     }
     match sums.findings.keys_held_back {
         Some(keys) if stage.is_some() && keys < plan.min_held_back => holds(format!(
@@ -244,20 +246,26 @@ fn min_pairs(plan: &RolloutPlan, sums: &FleetSums, running: Running) -> GateOutc
 fn coverage(sums: &FleetSums) -> GateOutcome {
     let percent = |part: f64| (part * 1000.0).round() / 10.0;
     let findings = &sums.findings;
-    if findings.lost > MOST_LOST || findings.lost.is_nan() {
+    let max_lost = findings.max_lost.unwrap_or(MAX_LOST);
+    if findings.lost > max_lost || findings.lost.is_nan() {
         return holds(format!(
-            "{} % of the shadows were lost; at most {} % may be",
+            "{} % of the pairs wanted are missing; at most {} % may be",
             percent(findings.lost),
-            percent(MOST_LOST)
+            percent(max_lost)
         ));
     }
-    match findings.labelled {
-        Some(labelled) if labelled < LEAST_LABELLED || labelled.is_nan() => holds(format!(
-            "{} % of the pairs have their label; at least {} % must have",
+    let Some(labelled) = findings.labelled else { return GateOutcome::Passed };
+    let min_labelled = findings.min_labelled.unwrap_or(MIN_LABELLED);
+    if labelled < min_labelled || labelled.is_nan() {
+        return holds(format!(
+            "{} % of the pairs due have their label; at least {} % must have",
             percent(labelled),
-            percent(LEAST_LABELLED)
-        )),
-        _ => GateOutcome::Passed,
+            percent(min_labelled)
+        ));
+    }
+    match &findings.labels_uneven {
+        Some(uneven) => holds(format!("labels come unevenly: {uneven}")),
+        None => GateOutcome::Passed,
     }
 }
 
@@ -280,7 +288,7 @@ fn undecided(plan: &RolloutPlan, sums: &FleetSums) -> GateOutcome {
             None => format!("{} is undecided", metric.name),
         }),
         None if guardrails().next().is_none() => {
-            holds("no guardrail is judged: there is nothing to go on by")
+            holds("no guardrail is judged, so none can let it go on")
         }
         None => GateOutcome::Passed,
     }
@@ -292,25 +300,25 @@ fn bad_signal(sums: &FleetSums) -> Option<String> {
     Some(format!("signal {} is bad: {}", worst.name, worst.sentence))
 }
 
-/// Whether a signal holds, from whether it did.
-pub(in crate::autopilot) fn signal(was: bool, sums: &FleetSums) -> bool {
-    let limit = if was { 0.0 } else { SIGNAL_BAD.ln() };
+/// Whether a signal holds now, given whether it did before.
+pub(in crate::autopilot) fn signal_holds(before: bool, sums: &FleetSums) -> bool {
+    let limit = if before { 0.0 } else { SIGNAL_BAD.ln() };
     let mut signals =
         sums.findings.metrics.iter().filter(|metric| metric.role == MetricRole::Signal);
     signals.any(|metric| metric.ln_e_worse >= limit)
 }
 
 fn approval(plan: &RolloutPlan, state: &RolloutState, running: Running) -> GateOutcome {
-    match asks_approval(plan, running) {
+    match needs_approval(plan, running) {
         false => GateOutcome::NotApplicable,
         true => passed_unless(!state.approved, || {
-            holds("everything else is there: somebody has to approve the next stage")
+            holds("every other gate is passed: somebody has to approve the next stage")
         }),
     }
 }
 
-/// Whether the stage after this one asks for an approval.
-pub(in crate::autopilot) fn asks_approval(plan: &RolloutPlan, running: Running) -> bool {
+/// Whether the stage after this one needs an approval.
+pub(in crate::autopilot) fn needs_approval(plan: &RolloutPlan, running: Running) -> bool {
     let next = match running {
         Running::Shadowing => 1,
         Running::Ramping { stage } => stage.saturating_add(1),
@@ -319,8 +327,8 @@ pub(in crate::autopilot) fn asks_approval(plan: &RolloutPlan, running: Running) 
     plan.stage(next).map_or(plan.guard_approval, |stage| stage.approval)
 }
 
-/// A time as people say it.
-pub(in crate::autopilot) fn words(time: Duration) -> String {
+/// A duration as people write it.
+pub(in crate::autopilot) fn in_words(time: Duration) -> String {
     match time.as_secs() {
         0..120 => format!("{} s", (time.as_secs_f64() * 10.0).round() / 10.0),
         seconds @ 120..7_200 => format!("{} min", seconds / 60),

@@ -1,4 +1,4 @@
-//! Carrying a decision out.
+//! Applying a decision to the state.
 
 use super::{Action, DecisionContext};
 use crate::autopilot::{
@@ -6,13 +6,13 @@ use crate::autopilot::{
     phase::Phase,
     plan::RolloutPlan,
     stage::Share,
-    state::{Breakers, ProcessStarts, RolloutState},
+    state::{Breakers, ProcessStarts, RolloutState, TRANSITIONS, WITH_SUMS},
     sums::FleetSums,
     transition::{Cause, Transition},
 };
 
-/// Carries a decision out on the state.
-pub(super) fn conclude(
+/// Applies a decision to the state, and returns how the gates stand after it.
+pub(super) fn apply(
     plan: &RolloutPlan,
     state: &mut RolloutState,
     sums: &FleetSums,
@@ -27,7 +27,7 @@ pub(super) fn conclude(
     }
     match cause {
         Cause::Retried => begin(state, sums),
-        // Whoever resumes it has looked at why it was paused.
+        // A person has looked at the restarts so far, if these were why it was paused.
         Cause::Resumed => {
             state.boots = ProcessStarts { known: sums.boots, window_ms: 0, ..state.boots }
         }
@@ -36,7 +36,7 @@ pub(super) fn conclude(
     record(state, from, cause, sentence, sums, now);
     match to == from {
         true => gates,
-        false => gate::look(plan, state, sums),
+        false => gate::evaluate(plan, state, sums),
     }
 }
 
@@ -63,15 +63,11 @@ fn record(
         previous: state.last_digest(),
         digest: String::new(),
     };
-    let surplus = state
-        .transitions
-        .len()
-        .saturating_add(1)
-        .saturating_sub(crate::autopilot::state::TRANSITIONS);
-    state.transitions.drain(..surplus.min(state.transitions.len()));
-    state.transitions.push(transition.sealed());
-    let old = state.transitions.len().saturating_sub(crate::autopilot::state::WITH_SUMS);
-    state.transitions.iter_mut().take(old).for_each(Transition::without_sums);
+    let history = &mut state.transitions;
+    history.push(transition.sealed());
+    history.drain(..history.len().saturating_sub(TRANSITIONS));
+    let old = history.len().saturating_sub(WITH_SUMS);
+    history.iter_mut().take(old).for_each(Transition::drop_sums);
 }
 
 fn enter(plan: &RolloutPlan, state: &mut RolloutState, to: Phase, cause: Cause, at: u64) {
@@ -79,14 +75,14 @@ fn enter(plan: &RolloutPlan, state: &mut RolloutState, to: Phase, cause: Cause, 
         Phase::Waiting | Phase::Shadowing | Phase::RolledBack => Share::NOBODY,
         Phase::Ramping { stage } => plan.share(stage),
         Phase::Guarding | Phase::Released => Share::EVERYBODY,
-        // What is paused keeps its share.
+        // A pause keeps the share.
         Phase::Paused { .. } => state.share,
     };
     let resumed = cause == Cause::Resumed;
     let raised = share > state.share;
-    // A pause that comes before an announced raise does not bring it forward, nor does its end.
+    // A pause, and its end, leave an announced raise at the time announced.
     if !to.is_paused() && !resumed {
-        // A raise is announced, so that the replicas make it together; everything else is at once.
+        // A raise is announced, so that the replicas make it together; all else takes effect at once.
         let lead = u64::try_from(plan.lead.as_millis()).unwrap_or(u64::MAX);
         state.previous_share = if raised { state.share } else { share };
         state.effective_at = if raised { at.saturating_add(lead) } else { at };
@@ -94,7 +90,7 @@ fn enter(plan: &RolloutPlan, state: &mut RolloutState, to: Phase, cause: Cause, 
     state.share = share;
     state.phase = to;
     state.entered_at = at;
-    // A resumed stage is observed anew: what was paused has a reason to be looked at longer.
+    // A resumed stage is observed for its whole time again: it was paused for a reason.
     state.dwell_ms = 0;
     state.quiet_ms = 0;
     state.held_ms = 0;
@@ -110,7 +106,7 @@ fn enter(plan: &RolloutPlan, state: &mut RolloutState, to: Phase, cause: Cause, 
     }
 }
 
-/// A new attempt begins with nothing known.
+/// Begins an attempt, of which nothing is known yet.
 fn begin(state: &mut RolloutState, sums: &FleetSums) {
     state.arrived = 0;
     state.signal = false;
@@ -119,10 +115,10 @@ fn begin(state: &mut RolloutState, sums: &FleetSums) {
     state.closed.clear();
 }
 
-/// Follows another plan from now on: the candidate, or what it is judged by, was replaced.
+/// The next state under another plan, when the candidate or what it is judged by was replaced.
 ///
-/// A new candidate begins anew. New rules for the same one make another attempt of it, unless it was
-/// rolled back, which only a person undoes, or released.
+/// Another artefact begins a rollout of its own. Another plan for the same one makes another attempt,
+/// unless it was rolled back, which only a person can undo, or released.
 pub(in crate::autopilot) fn replan(
     plan: &RolloutPlan,
     config_hash: &str,
@@ -145,16 +141,16 @@ pub(in crate::autopilot) fn replan(
             next.attempt = 0;
             enter(plan, &mut next, Phase::Waiting, Cause::NewPlan, now.at);
             begin(&mut next, sums);
-            format!("the candidate is {} now: it begins anew", plan.artefact)
+            format!("the candidate is {} now: the rollout begins anew", plan.artefact)
         }
         (false, Phase::RolledBack | Phase::Released) => {
-            "the rules are others now, which changes nothing here".to_owned()
+            "the plan has changed, which changes nothing in this phase".to_owned()
         }
         (false, _) => {
             next.attempt = state.attempt.saturating_add(1);
             enter(plan, &mut next, Phase::Waiting, Cause::NewPlan, now.at);
             begin(&mut next, sums);
-            "the rules are others now: another attempt begins".to_owned()
+            "the plan has changed: another attempt begins".to_owned()
         }
     };
     record(&mut next, from, Cause::NewPlan, sentence, sums, now);
