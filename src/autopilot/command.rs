@@ -45,7 +45,7 @@ pub enum CommandError {
         /// The phases in which it applies.
         expected: &'static str,
     },
-    /// A retry within the [cool-down](super::AutopilotBuilder::cool_down) after a rollback.
+    /// A retry within the [cool-down](super::Builder::cool_down) after a rollback.
     CoolingDown {
         /// How much of it is left.
         left: Duration,

@@ -15,9 +15,9 @@ pub enum Error {
         /// The values that it can have.
         expected: &'static str,
     },
-    /// No evidence to judge by was given: [`Builder::require`](super::AutopilotBuilder::require).
+    /// No evidence to judge by was given: [`Builder::require`](super::Builder::require).
     NoEvidence,
-    /// No store was given: [`Builder::store`](super::AutopilotBuilder::store).
+    /// No store was given: [`Builder::store`](super::Builder::store).
     NoStore,
     /// The operating system refused a thread.
     Thread(io::Error),

@@ -12,7 +12,7 @@ use super::sums::{Findings, MetricFinding, MetricRole, MetricSum};
 ///
 /// A [`Verdict`](crate::verdict::Verdict) is such evidence. Implement the trait for your own; the
 /// autopilot calls it from its threads, never on the path of a request.
-pub trait Evidence: Send + Sync + 'static {
+pub trait Judge: Send + Sync + 'static {
     /// A hash of the rules that the evidence is judged by: replicas with different ones do not decide
     /// together.
     fn config_hash(&self) -> String;

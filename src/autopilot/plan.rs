@@ -35,7 +35,7 @@ pub enum OnUndecided {
 }
 
 /// What happens when no data arrives for three times the
-/// [grace](super::AutopilotBuilder::no_data_after).
+/// [grace](super::Builder::no_data_after).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum OnNoData {

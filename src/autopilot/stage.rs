@@ -84,7 +84,7 @@ impl Stage {
     }
 
     /// How many scored pairs there must be before the stage can end. Default: the autopilot's
-    /// [number](super::AutopilotBuilder::min_pairs).
+    /// [number](super::Builder::min_pairs).
     #[must_use]
     pub fn min_pairs(mut self, pairs: u64) -> Stage {
         self.min_pairs = Some(pairs);

@@ -199,7 +199,7 @@ pub struct SampleRatio {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DriftJudgement {
-    /// The name given to [`Builder::drift`](super::VerdictBuilder::drift).
+    /// The name given to [`Builder::drift`](super::Builder::drift).
     pub name: String,
     /// Observations at the beginning.
     pub base: u64,

@@ -104,7 +104,7 @@ impl<P, L> Metric<P, L> {
     ///
     /// The wall-clock time of a shadow cannot be compared with that of a live answer: it may have had to
     /// share its processor. So this compares the candidate's shadow with that of the champion under its
-    /// second name ([`Builder::again`](super::VerdictBuilder::again)), on the same request: by
+    /// second name ([`Builder::again`](super::Builder::again)), on the same request: by
     /// processor time where both [know theirs](crate::compare::Run::cpu_time), else by the clock.
     ///
     /// Without that name it compares the processor time of the shadow with that of the live answer,

@@ -31,7 +31,7 @@ pub struct Replayed {
     /// Runs that came to no comparison: the records of one, and the numbers in records of several.
     pub dropped: u64,
     /// Comparisons without the part of a slice that the verdict asks for
-    /// ([`Builder::by`](super::VerdictBuilder::by)): no such verdict was attached when they were
+    /// ([`Builder::by`](super::Builder::by)): no such verdict was attached when they were
     /// recorded, or it named no part for the request's context. They are judged, but in no slice of that
     /// name.
     pub without_slice: u64,
