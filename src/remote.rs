@@ -122,7 +122,7 @@ impl AsyncModel<[f32], Classification> for Classifier {
 
 impl fmt::Debug for Classifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteModel")
+        f.debug_struct("Classifier")
             .field("options", &self.0.shared.options)
             .field("ready", &self.0.is_ready())
             .finish_non_exhaustive()

@@ -338,7 +338,7 @@ impl Builder {
 /// Headers and tokens are not shown.
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteBuilder")
+        f.debug_struct("Builder")
             .field("url", &public_part(&self.url))
             .field("model", &self.model)
             .field("version", &self.version)
