@@ -2,12 +2,12 @@
 
 mod environment;
 mod message;
+mod settings;
 mod stream;
 
 use std::{
     borrow::Cow,
     fmt,
-    net::IpAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,16 +16,18 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Url;
 use tokio::time::Instant;
 
-use self::stream::{Stream, StreamFailure};
+use self::{
+    settings::SourceSettings,
+    stream::{Stream, StreamFailure},
+};
 use crate::{
     dialect::Dialect,
     source::{
         self, FlagSource, FlagUpdates, Subscription, chain,
         documents::Documents,
-        network::{Backoff, Proxies, Secret, url},
+        network::{Backoff, Secret},
     },
 };
 use crate::{
@@ -62,65 +64,11 @@ pub struct Source {
     offline: Option<PathBuf>,
 }
 
-/// How the server is reached.
-#[derive(Clone, Debug)]
-struct SourceSettings {
-    host: String,
-    port: u16,
-    tls: bool,
-    certificate: Option<PathBuf>,
-    socket: Option<PathBuf>,
-    selector: Option<String>,
-    provider: String,
-    deadline: Duration,
-    stream_deadline: Option<Duration>,
-    keep_alive: Option<Duration>,
-    retry: (Duration, Duration),
-    grace: Duration,
-    fatal: Vec<String>,
-    max_bytes: usize,
-    proxy: Option<Secret>,
-}
-
-impl SourceSettings {
-    /// The proxy on the way to the server: that which was given, or that of the environment.
-    fn proxy(&self) -> Result<Option<Url>, source::Error> {
-        if let Some(proxy) = &self.proxy {
-            return url::proxy(proxy.reveal()).map(Some);
-        }
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let is_here = host.eq_ignore_ascii_case("localhost")
-            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        let proxies = Proxies::of_environment().filter(|_| !is_here);
-        Ok(proxies.and_then(|proxies| {
-            let proxy = proxies.to(self.tls, &self.host, self.port)?;
-            // Those that want to be spoken to otherwise are other sources'.
-            (proxy.scheme() == "http").then(|| proxy.clone())
-        }))
-    }
-}
-
 impl Source {
     /// The sync service of the server at this host, ordinarily on port 8015.
     pub fn new(host: impl Into<String>, port: u16) -> Source {
         Source {
-            settings: SourceSettings {
-                host: host.into(),
-                port,
-                tls: false,
-                certificate: None,
-                socket: None,
-                selector: None,
-                provider: concat!("modelgate/", env!("CARGO_PKG_VERSION")).to_owned(),
-                deadline: Duration::from_millis(500),
-                stream_deadline: Some(Duration::from_secs(600)),
-                keep_alive: None,
-                retry: (Duration::from_secs(1), Duration::from_secs(12)),
-                grace: Duration::from_secs(5),
-                fatal: Vec::new(),
-                max_bytes: 64 << 20,
-                proxy: None,
-            },
+            settings: SourceSettings::new(host.into(), port),
             name: Cow::Borrowed("flagd"),
             dialect: Flagd::new(),
             last_known_good: None,

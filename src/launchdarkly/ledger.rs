@@ -7,31 +7,32 @@
 //! is full.
 
 mod context_snapshot;
+mod entry;
+mod flag_observer;
 mod kinds;
 mod recent;
 mod unknown_flags;
 
-use std::{
-    any::Any,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use crossbeam_channel::{Receiver, Sender};
 
-pub(crate) use self::context_snapshot::{ContextSnapshot, SingleContext};
+pub(super) use self::flag_observer::FlagObserver;
+pub(crate) use self::{
+    context_snapshot::{ContextSnapshot, SingleContext},
+    entry::{LedgerEntry, SingleAnswer},
+};
 use self::{kinds::KindNames, recent::Recent, unknown_flags::UnknownFlags};
 use super::{
     detail::Detail,
-    evaluator::Evaluator,
     hook::CustomEvent,
-    prerequisite_recorder::PrerequisiteRecorder,
     tree::{LaunchDarklyFlag, Tracking},
 };
 use crate::{
-    flag::{AnswerObserver, ObservedAnswer, Request},
+    flag::{AnswerObserver, Request},
     value::Value,
 };
 
@@ -49,56 +50,6 @@ pub(crate) struct Ledger {
     /// The server's clock, in milliseconds since 1970, when it last said.
     server_time: AtomicU64,
     draws: AtomicU64,
-}
-
-/// What a request left for the source to report.
-pub(crate) enum LedgerEntry {
-    /// A context that was not seen for a while.
-    Seen {
-        time: u64,
-        who: ContextSnapshot,
-    },
-    Answer(Box<SingleAnswer>),
-    /// A context that the service tells of.
-    Identified {
-        time: u64,
-        who: ContextSnapshot,
-    },
-    /// Something that a context did.
-    Custom {
-        time: u64,
-        who: ContextSnapshot,
-        event: Box<CustomEvent>,
-    },
-}
-
-/// An answer that is reported by itself.
-pub(crate) struct SingleAnswer {
-    /// Milliseconds since 1970.
-    pub(crate) time: u64,
-    pub(crate) who: ContextSnapshot,
-    pub(crate) flag: Box<str>,
-    pub(crate) version: u64,
-    pub(crate) variation: Option<usize>,
-    pub(crate) value: Value,
-    pub(crate) default: Value,
-    pub(crate) reason: Option<serde_json::Value>,
-    pub(crate) prerequisite_of: Option<Box<str>>,
-    pub(crate) sampling_ratio: u64,
-    pub(crate) in_summaries: bool,
-    pub(crate) as_debug: bool,
-    pub(crate) as_feature: bool,
-}
-
-/// What is noted of one compiled flag.
-pub(super) struct FlagObserver {
-    ledger: Arc<Ledger>,
-    in_summaries: bool,
-    /// The first that a caller gave.
-    default: OnceLock<Value>,
-    /// The context kinds since the last summary, and in it.
-    kinds: AtomicU64,
-    last_kinds: AtomicU64,
 }
 
 /// What a summary says of a flag beside its counts.
@@ -126,13 +77,7 @@ impl Ledger {
     }
 
     pub(super) fn observer(self: &Arc<Ledger>, flag: &LaunchDarklyFlag) -> Box<dyn AnswerObserver> {
-        Box::new(FlagObserver {
-            ledger: Arc::clone(self),
-            in_summaries: flag.tracking.in_summaries,
-            default: OnceLock::new(),
-            kinds: AtomicU64::new(0),
-            last_kinds: AtomicU64::new(0),
-        })
+        Box::new(FlagObserver::new(Arc::clone(self), flag))
     }
 
     /// Somebody asked for a flag that is not there.
@@ -192,18 +137,7 @@ impl Ledger {
         &self,
         observer: Option<&dyn AnswerObserver>,
     ) -> Option<SummaryEntry<'_>> {
-        let observer = observer.and_then(flag_observer)?;
-        if !observer.in_summaries {
-            return None;
-        }
-        let kinds = match observer.kinds.swap(0, Ordering::Relaxed) {
-            0 => observer.last_kinds.load(Ordering::Relaxed),
-            kinds => {
-                observer.last_kinds.store(kinds, Ordering::Relaxed);
-                kinds
-            }
-        };
-        let default = observer.default.get().cloned().unwrap_or(Value::Null);
+        let (default, kinds) = observer.and_then(FlagObserver::of)?.take_summary()?;
         Some(SummaryEntry { default, kinds: self.kinds.names(kinds) })
     }
 
@@ -333,85 +267,6 @@ impl Ledger {
         };
         self.offer(make, request);
     }
-}
-
-impl FlagObserver {
-    #[inline]
-    fn note_kinds(&self, kinds: u64) {
-        // Mostly there already, and reading shares what writing would not.
-        if self.kinds.load(Ordering::Relaxed) & kinds != kinds {
-            self.kinds.fetch_or(kinds, Ordering::Relaxed);
-        }
-    }
-
-    /// The answer once more, with its reason and with what its prerequisites answered.
-    #[inline(never)]
-    fn evaluate_again<'a>(
-        &self,
-        flag: &'a LaunchDarklyFlag,
-        kinds: u64,
-        answer: &ObservedAnswer<'a>,
-    ) {
-        let ObservedAnswer { set, request, with_reason, .. } = *answer;
-        let mut evaluator = Evaluator::new(
-            request.context,
-            request.key_override,
-            set,
-            PrerequisiteRecorder::default(),
-        );
-        let detail = evaluator.detail(flag);
-        for visits in evaluator.tracer.visits {
-            let Some(counted) = set.get(visits.key).and_then(|flag| flag.counted()) else {
-                continue;
-            };
-            if let Some(observer) = counted.observer().and_then(flag_observer) {
-                observer.note_kinds(kinds);
-            }
-            counted.count(visits.variation.map_or(0, |index| index as usize + 1));
-            if let Some(evaluated) = visits.evaluated {
-                let (detail, of) = (evaluated.detail(visits.flag), Some(&*visits.of.key));
-                let null = || Value::Null;
-                self.ledger.single(
-                    visits.flag,
-                    visits.key,
-                    &detail,
-                    request,
-                    null,
-                    of,
-                    with_reason,
-                );
-            }
-        }
-        let default = || answer.default.map_or(Value::Null, |default| default());
-        let key = answer.flag.key();
-        self.ledger.single(flag, key, &detail, request, default, None, with_reason);
-    }
-}
-
-impl AnswerObserver for FlagObserver {
-    #[inline]
-    fn answered(&self, answer: &ObservedAnswer<'_>) {
-        let request = answer.request;
-        if self.ledger.closed.load(Ordering::Relaxed) || !context_snapshot::has_context(request) {
-            return;
-        }
-        let Some(flag) = LaunchDarklyFlag::of(answer.flag) else { return };
-        if let (None, Some(default)) = (self.default.get(), answer.default) {
-            let _ = self.default.set(default());
-        }
-        let kinds = self.ledger.kinds.of(request);
-        self.note_kinds(kinds);
-        self.ledger.seen(request);
-        let tells = self.ledger.may_report(&flag.tracking, request);
-        if tells || flag.on && !flag.prerequisites.is_empty() {
-            self.evaluate_again(flag, kinds, answer);
-        }
-    }
-}
-
-fn flag_observer(observer: &dyn AnswerObserver) -> Option<&FlagObserver> {
-    let observer: &dyn Any = observer;
-    observer.downcast_ref()
 }
 
 fn milliseconds(request: &Request<'_>) -> u64 {

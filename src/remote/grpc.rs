@@ -22,7 +22,7 @@ use super::{
     wire::{self, InferenceRequest, InferenceResponse, Metadata},
     words,
 };
-use crate::source::network::tls_provider;
+use crate::source::network::{code_name, tls_provider};
 use crate::tensor::{Data, Dtype, Tensors};
 
 /// A model of a server.
@@ -209,14 +209,14 @@ impl Grpc {
                 FailedAttempt { error, again: Some(Duration::ZERO) }
             }
             Code::Unavailable if !broke => {
-                let error = Error::Grpc { code: name(code), message };
+                let error = Error::Grpc { code: code_name(code), message };
                 FailedAttempt { error, again: Some(Duration::ZERO) }
             }
             _ if broke => {
                 let error = Error::Broken { source: status.into() };
                 FailedAttempt { error, again: Some(Duration::ZERO) }
             }
-            code => Error::Grpc { code: name(code), message }.into(),
+            code => Error::Grpc { code: code_name(code), message }.into(),
         }
     }
 }
@@ -293,27 +293,4 @@ fn contents(dtype: Dtype, contents: message::Contents) -> Option<Data> {
 
 fn narrowed<W, N: TryFrom<W>>(values: Vec<W>) -> Option<Vec<N>> {
     values.into_iter().map(|value| N::try_from(value).ok()).collect()
-}
-
-/// The code as gRPC spells it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

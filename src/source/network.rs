@@ -16,6 +16,8 @@ mod proxy;
 mod resolver;
 mod secret;
 mod settings;
+#[cfg(any(feature = "flagd", feature = "grpc"))]
+mod status_code;
 mod tls;
 pub(crate) mod url;
 
@@ -39,6 +41,8 @@ pub(crate) use self::backoff::no_sooner;
 pub(crate) use self::connector::Connector;
 #[cfg(any(feature = "flagsmith", feature = "launchdarkly", feature = "unleash"))]
 pub(crate) use self::secret::Address;
+#[cfg(any(feature = "flagd", feature = "grpc"))]
+pub(crate) use self::status_code::code_name;
 pub(crate) use self::{
     backoff::{Backoff, jittered},
     client::{Client, Conditions, Fetched},

@@ -18,7 +18,7 @@ use super::{
 use crate::source::{
     self,
     documents::Documents,
-    network::{Connector, Meter, tls_provider},
+    network::{Connector, Meter, code_name, tls_provider},
 };
 
 /// The transport adds an interval to the present moment, which may not go beyond the end of time.
@@ -175,7 +175,7 @@ impl StreamFailure {
 
 impl From<Status> for StreamFailure {
     fn from(status: Status) -> StreamFailure {
-        let (code, number) = (name(status.code()), status.code() as u16);
+        let (code, number) = (code_name(status.code()), status.code() as u16);
         // Its own text is of many lines, and shows what is behind it as `Debug` does.
         let mut text = format!("sync stream: {code}: {}", status.message());
         let mut cause = std::error::Error::source(&status);
@@ -256,28 +256,5 @@ impl tower_service::Service<Uri> for UnixSocket {
         Box::pin(async move {
             Ok(hyper_util::rt::TokioIo::new(tokio::net::UnixStream::connect(path).await?))
         })
-    }
-}
-
-/// The code as gRPC spells it, and as configurations name it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

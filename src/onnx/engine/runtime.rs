@@ -240,3 +240,38 @@ fn from_engine(value: &DynValue) -> Result<Result<Tensor, String>, ModelError> {
     };
     Tensor::new(sizes.unwrap_or_default(), data).map(Ok).map_err(ModelError::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::ShadowScope;
+
+    #[test]
+    fn a_shadow_takes_no_session_of_live_requests() {
+        // As in `tests/onnx_runtime`: where there is no library there is nothing to be tested.
+        let runtime = match Runtime::load() {
+            Ok(runtime) => runtime.sessions(1),
+            Err(error) => return eprintln!("skipped: {error}"),
+        };
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/digits_v2.onnx");
+        let bytes = std::fs::read(path).unwrap();
+        let external = ExternalData { folder: None, pins: &[], is_pinned: false, limit: u64::MAX };
+        let document = read(&bytes, &external, &runtime).unwrap();
+        let file = match &document.graph {
+            Graph::Runtime(file) => file,
+            #[cfg(feature = "onnx")]
+            Graph::Tract(_) => panic!("another engine's"),
+        };
+        let names: Vec<&str> = document.outputs.iter().map(|output| &*output.name).collect();
+        let plan = Arc::new(Plan::build(file, &document.inputs, &names).unwrap());
+        // A live request has the only session there is.
+        let _live = plan.workers.take();
+        let (shadows, (done, answered)) = (Arc::clone(&plan), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            let _inside = ShadowScope::enter(None);
+            done.send(shadows.run_rows(&[1, 64], &[0.5; 64]).map(|outputs| outputs.len()))
+        });
+        let answered = answered.recv_timeout(std::time::Duration::from_secs(60));
+        assert_eq!(answered.expect("the shadow waits").unwrap(), names.len());
+    }
+}

@@ -1,5 +1,7 @@
 //! What the server is told: that the application is there, and how often each toggle answered what.
 
+mod payload;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -8,11 +10,11 @@ use std::{
 };
 
 use reqwest::Url;
-use serde::Serialize;
 
+use self::payload::{Bucket, Metrics, Registration, ReportPart, Usage};
 use super::{
     fetch::{Connection, SPECIFICATION},
-    impact::{Impact, Reported},
+    impact::Impact,
     settings::SourceSettings,
 };
 use crate::{
@@ -56,81 +58,12 @@ pub(super) struct UsageReport {
 /// requests; what is then left of it is dropped.
 const MOST_REQUESTS: usize = 32;
 
-/// A part of what was counted.
-struct ReportPart {
-    toggles: BTreeMap<Arc<str>, Usage>,
-    impact: Impact,
-}
-
-impl ReportPart {
-    /// Two halves, unless it cannot be split.
-    fn split(mut self) -> Result<[ReportPart; 2], ReportPart> {
-        if !self.impact.is_empty() && !self.toggles.is_empty() {
-            let impact = self.impact.take();
-            return Ok([ReportPart { toggles: BTreeMap::new(), impact }, self]);
-        }
-        let middle = self.toggles.keys().nth(self.toggles.len() / 2).map(Arc::clone);
-        match middle {
-            Some(middle) if self.toggles.len() > 1 => {
-                let toggles = self.toggles.split_off(&middle);
-                let impact = self.impact.take();
-                Ok([ReportPart { toggles, impact }, self])
-            }
-            _ => Err(self),
-        }
-    }
-}
-
 /// What there is to tell the server.
 pub(super) struct PendingCounts {
     pub(super) exposures: EvaluationCounts,
     pub(super) impact: ImpactMetrics,
     /// The names of custom strategies.
     pub(super) strategies: Vec<String>,
-}
-
-/// How often a toggle answered what.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-struct Usage {
-    yes: u64,
-    no: u64,
-    variants: BTreeMap<Arc<str>, u64>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Registration<'r> {
-    app_name: &'r str,
-    instance_id: &'r str,
-    connection_id: &'r str,
-    sdk_version: &'static str,
-    spec_version: &'static str,
-    platform_name: &'static str,
-    strategies: Vec<&'r str>,
-    /// Milliseconds since 1970.
-    started: u64,
-    /// Milliseconds.
-    interval: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Metrics<'r> {
-    app_name: &'r str,
-    instance_id: &'r str,
-    connection_id: &'r str,
-    sdk_version: &'static str,
-    bucket: Bucket<'r>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    impact_metrics: Vec<Reported<'r>>,
-}
-
-#[derive(Serialize)]
-struct Bucket<'r> {
-    /// Milliseconds since 1970.
-    start: u64,
-    stop: u64,
-    toggles: &'r BTreeMap<Arc<str>, Usage>,
 }
 
 const SDK: &str = concat!("modelgate:", env!("CARGO_PKG_VERSION"));

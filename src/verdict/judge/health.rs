@@ -69,6 +69,7 @@ pub(super) fn of(config: &Config, tally: &Tally, metrics: &[MetricJudgement]) ->
     health
 }
 
+/// What a person should know about the data.
 fn notes(config: &Config, tally: &Tally, health: &mut Health) {
     let mut notes = Vec::new();
     if health.too_much_missing {
@@ -123,21 +124,7 @@ fn notes(config: &Config, tally: &Tally, health: &mut Health) {
         ));
     }
     if let Some(labels) = &health.labels {
-        if labels.not_scored > 0 {
-            notes.push(format!(
-                "{} had a label and were not scored: an answer names no class",
-                counted(labels.not_scored, "pair")
-            ));
-        }
-        if let Some(uneven) = &labels.uneven {
-            notes.push(format!("labels come unevenly: {uneven}"));
-        }
-        if labels.coverage.is_some_and(|coverage| coverage < config.min_coverage) {
-            notes.push(format!(
-                "only {} of the pairs due have a label",
-                percent(labels.coverage.unwrap_or(0.0))
-            ));
-        }
+        note_labels(config, labels, &mut notes);
     }
     for drift in health.drift.iter().filter(|drift| drift.moved) {
         notes.push(format!(
@@ -146,6 +133,24 @@ fn notes(config: &Config, tally: &Tally, health: &mut Health) {
         ));
     }
     health.notes = notes;
+}
+
+fn note_labels(config: &Config, labels: &LabelHealth, notes: &mut Vec<String>) {
+    if labels.not_scored > 0 {
+        notes.push(format!(
+            "{} had a label and were not scored: an answer names no class",
+            counted(labels.not_scored, "pair")
+        ));
+    }
+    if let Some(uneven) = &labels.uneven {
+        notes.push(format!("labels come unevenly: {uneven}"));
+    }
+    if labels.coverage.is_some_and(|coverage| coverage < config.min_coverage) {
+        notes.push(format!(
+            "only {} of the pairs due have a label",
+            percent(labels.coverage.unwrap_or(0.0))
+        ));
+    }
 }
 
 fn sample_ratio(tally: &Tally) -> Option<SampleRatio> {

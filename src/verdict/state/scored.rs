@@ -15,6 +15,7 @@ use crate::{
 };
 
 impl<P, L> VerdictState<P, L> {
+    /// A pair in which the champion answered and the candidate ran in its shadow.
     pub(super) fn forward(
         &mut self,
         plan: &VerdictPlan<P, L>,
@@ -44,22 +45,41 @@ impl<P, L> VerdictState<P, L> {
             if plan.slices.is_empty() { SmallVec::new() } else { self.slices_of(plan, comparison) };
         let classes = (self.class(champion), self.class(candidate));
         let disagrees = disagrees(plan, comparison, classes);
+        self.count_answers(plan, comparison, &slices, disagrees);
+        self.join_candidate(plan, comparison, disagrees);
+        self.note_figures(plan, comparison, classes);
+        if disagrees == Some(true) && plan.shown.is_some() {
+            self.disagreements.offer(plan, comparison);
+        }
+        self.wait(plan, comparison, (champion, candidate), classes, &slices, false);
+    }
+
+    /// Counts what a pair's answers say at once, in each metric and slice.
+    fn count_answers(
+        &mut self,
+        plan: &VerdictPlan<P, L>,
+        comparison: &Comparison<P>,
+        slices: &[u16],
+        disagrees: Option<bool>,
+    ) {
+        let (champion, candidate) = (&comparison.primary, &comparison.candidate);
+        let id = comparison.prediction_id;
         for (place, observer) in plan.observers.iter().enumerate() {
             let Some(metric) = plan.config.metrics.get(place) else { continue };
             match observer {
                 Observer::Failures => {
                     let failed = (candidate.outcome.is_err(), champion.outcome.is_err());
-                    self.count_in(&slices, place, |counts| counts.pair(failed.0, failed.1));
+                    self.count_in(slices, place, |counts| counts.pair(failed.0, failed.1));
                 }
                 Observer::Disagreement => {
                     if let Some(disagrees) = disagrees {
-                        self.count_in(&slices, place, |counts| counts.share(disagrees));
+                        self.count_in(slices, place, |counts| counts.share(disagrees));
                     }
                 }
                 Observer::Distance(distance) => {
                     if let (Ok(p), Ok(c)) = (&champion.outcome, &candidate.outcome) {
                         let far = contained(|| distance(p, c)).unwrap_or(f64::NAN);
-                        self.count_in(&slices, place, |counts| counts.distance(far, metric, id));
+                        self.count_in(slices, place, |counts| counts.distance(far, metric, id));
                     }
                 }
                 // Between an answer and a shadow only processor time can be compared.
@@ -71,7 +91,7 @@ impl<P, L> VerdictState<P, L> {
                         candidate.cpu_time,
                     ) {
                         let late = (micros(c) > *limit, micros(p) > *limit);
-                        self.count_in(&slices, place, |counts| counts.pair(late.0, late.1));
+                        self.count_in(slices, place, |counts| counts.pair(late.0, late.1));
                     }
                 }
                 // Noise and lateness wait for the champion's own shadow.
@@ -82,12 +102,6 @@ impl<P, L> VerdictState<P, L> {
                 | Observer::Live => {}
             }
         }
-        self.join_candidate(plan, comparison, disagrees);
-        self.note_figures(plan, comparison, classes);
-        if disagrees == Some(true) && plan.shown.is_some() {
-            self.disagreements.offer(plan, comparison);
-        }
-        self.wait(plan, comparison, (champion, candidate), classes, &slices, false);
     }
 
     /// Counts what decides nothing: classes, scores, watched numbers and service times.
