@@ -1,4 +1,18 @@
-//! ONNX graphs, run by tract or ONNX Runtime.
+//! Models from ONNX files, run by tract (feature `onnx`) or by ONNX Runtime (feature `ort`).
+//!
+//! | a model that takes | and gives | is a |
+//! |---|---|---|
+//! | a row of numbers | a label and probabilities | [`Classifier`] |
+//! | the named columns of a table | a label and probabilities | [`ColumnClassifier`] |
+//! | a text | a label and probabilities | [`TextClassifier`] |
+//! | a row of numbers | any number of labels | [`MultiLabelClassifier`] |
+//! | a row of numbers | one number | [`Regressor`] |
+//! | a row of numbers | a vector | [`VectorModel`] |
+//! | named tensors | named tensors | [`Graph`] |
+//!
+//! Each is loaded by [`Loader`], which checks the file, prepares its graph and runs it once, so that what
+//! cannot run is refused with a [`LoadError`] before any request. The [guide](crate::guide::models) tells
+//! how to export models, which operators there are, and how to name features and classes.
 
 mod axes;
 mod builder;
@@ -41,6 +55,6 @@ use self::{
     engine::{Document, Engine, ExternalData, Outputs, Plan, Rows},
 };
 
-/// Rows are run in batches of at most this many, so that a large request needs no more memory for
-/// what lies between the layers than a middling one.
+/// The most rows that are run at once. Intermediate tensors grow with the number of rows: this bounds
+/// the memory that they take, however large a request is.
 const LARGEST_BATCH: usize = 1024;

@@ -1,5 +1,11 @@
-//! Versions on another machine, by the Open Inference Protocol (v2): KServe, Triton, MLServer,
-//! Seldon.
+//! Models on an inference server (Triton, KServe, MLServer, Seldon), asked by the
+//! [Open Inference Protocol], version 2, over HTTP or gRPC.
+//!
+//! [`Classifier`] sends rows of numbers and [`Graph`] sends named tensors. Both are asynchronous models,
+//! and stand beside models in this process in one router. The [guide](crate::guide::remote) has the
+//! settings for each server.
+//!
+//! [Open Inference Protocol]: https://github.com/kserve/open-inference-protocol
 
 mod builder;
 mod checked;
@@ -10,11 +16,11 @@ mod graph;
 mod grpc;
 mod json;
 mod limit;
+mod redact;
 mod rest;
 mod rows;
 mod transport;
 mod wire;
-mod words;
 
 use std::{fmt, sync::Arc, sync::atomic::Ordering, time::Duration};
 
@@ -23,13 +29,12 @@ pub use self::{builder::Builder, error::Error, graph::Graph, wire::TensorInfo};
 use crate::model::{Classification, ModelError};
 use crate::{AsyncModel, model::PredictFuture};
 
-/// A classifier on another machine, by the Open Inference Protocol (v2): one row of `f32` in,
-/// [`Classification`] out.
+/// A classifier on an inference server: one row of `f32` in, [`Classification`] out.
 ///
-/// It is an [`AsyncModel`], which sits beside models in this process in an `AsyncModelRouter`. Its
-/// requests run on a thread of its own, so that it works on any async runtime, and on none; a clone
-/// shares thread and connections, and the last one to go ends both. Dropping a future that has not
-/// answered ends its request.
+/// It is an [`AsyncModel`], which stands beside models in this process in an `AsyncModelRouter`. Its
+/// requests run on a thread of its own, so that it works on any async runtime or without one. Clones
+/// share that thread and the connections, which end with the last of them. Dropping a future cancels
+/// its request.
 ///
 /// ```no_run
 /// use modelgate::{AsyncModelRouter, Classification, ModelRouter, onnx, remote};
@@ -46,10 +51,10 @@ use crate::{AsyncModel, model::PredictFuture};
 /// # }
 /// ```
 ///
-/// Connections are kept, and HTTP/2 is used where a server offers it behind TLS. Tensors travel as
-/// bytes where the server lists `binary_tensor_data` among its extensions, and as JSON otherwise;
-/// either way an `f32` arrives as it was. A model that lost its server, or that the server no
-/// longer has, counts as not loaded until the server has it again.
+/// Connections are reused, and HTTP/2 is used where a server offers it over TLS. Tensors are sent in
+/// binary where the server lists the extension `binary_tensor_data`, and as JSON otherwise; either way
+/// every `f32` arrives bit for bit. While the server is down, or no longer has the model, the model
+/// counts as not loaded.
 #[derive(Clone)]
 pub struct Classifier(Arc<Core>);
 
@@ -66,7 +71,7 @@ impl Classifier {
         Classifier::builder(url, model).connect().await
     }
 
-    /// Options for the model of this name on the server at this URL: what stands before `/v2`.
+    /// Options for the model of this name on the server at this URL, which ends before `/v2`.
     pub fn builder(url: impl Into<String>, model: impl Into<Box<str>>) -> Builder {
         Builder::new(url.into(), model.into())
     }
@@ -75,32 +80,32 @@ impl Classifier {
         Classifier(Arc::new(core))
     }
 
-    /// Looks at the server now: whether it is ready, and still has the model that was expected.
+    /// Asks the server now whether it is ready and still has the model as it was.
     ///
     /// # Errors
     ///
-    /// Why it may not answer.
+    /// [`Error`]: why requests cannot be answered.
     pub async fn check(&self) -> Result<(), Error> {
         self.0.check().await
     }
 
-    /// What the model takes, as the server stated it at the start. Empty when it did not.
+    /// The model's inputs, as the server first described them; empty if it did not.
     pub fn inputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.inputs)
     }
 
-    /// What the model gives, used here or not; likewise.
+    /// The model's outputs, used here or not, as the server first described them; empty if it did not.
     pub fn outputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.outputs)
     }
 
-    /// How it stands with the server, and with the requests to it.
+    /// Whether the server is ready, and how many requests are under way.
     pub fn status(&self) -> Status {
         Status::of(&self.0)
     }
 
-    /// Scores many rows at once, in one request where the server takes it: one result a row, in
-    /// order. A row of a wrong length, or with NaN in it, fails alone. The deadline is that of all.
+    /// Classifies many rows, in one request if the server takes as many: one result for each row, in
+    /// order. A row of the wrong length, or with NaN, fails alone. The deadline is for the whole batch.
     pub async fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<Classification, ModelError>> {
         rows::many(&self.0, rows).await
     }
@@ -129,21 +134,21 @@ impl fmt::Debug for Classifier {
     }
 }
 
-/// How it stands with a version on another machine.
+/// The state of a remote model and of the requests to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// Whether it may be asked.
+    /// Whether the server is ready to answer for the model.
     pub ready: bool,
-    /// Why not, if not.
+    /// If it is not ready, why.
     pub why: Option<String>,
-    /// Requests on their way.
+    /// Requests that have been sent and not yet answered.
     pub in_flight: usize,
-    /// Requests that wait until one of those is answered.
+    /// Requests that wait for one of those to be answered.
     pub waiting: usize,
-    /// Requests that were refused because too many waited, since the start.
+    /// How many requests have been refused because too many were waiting.
     pub refused: usize,
-    /// How often a request was sent again, since the start.
+    /// How many times a request has been sent again.
     pub retried: usize,
 }
 
@@ -162,10 +167,10 @@ impl Status {
     }
 }
 
-/// A try that failed.
+/// An attempt at a request that failed.
 struct FailedAttempt {
     error: Error,
-    /// If it may be tried again: after how long at the earliest.
+    /// The shortest time to wait before the next attempt; `None` if there must be none.
     again: Option<Duration>,
 }
 

@@ -1,9 +1,9 @@
-//! A report that people read: one self-contained page, the same content as JSON, and a page that
-//! is live in a service.
+//! A report for people to read: one self-contained page, the same content as JSON, and a live page
+//! for a service.
 //!
-//! A [`Report`] is a picture of one moment: what a router has counted, how its flags are, what the
-//! verdict says and where the autopilot stands, as far as there are any. Each section of the page
-//! says what is missing where there is no data.
+//! A [`Report`] shows one moment: what a router has counted, the state of its flags, what the verdict
+//! says and which stage the autopilot is at, as far as there are any. A section without data says how
+//! to get it.
 //!
 //! ```
 //! use modelgate::{Context, ModelRouter, Rollout, model_fn, report::Report};
@@ -25,19 +25,18 @@
 //!
 //! # The page
 //!
-//! HTML and SVG in one file of at most 150 KB, without a script and without anything to fetch: it
-//! opens from a mail as from a server, and under the content security policy
-//! [`CONTENT_SECURITY_POLICY`]. It prints, follows the reader's choice of light or dark, says with a
-//! word or a shape what it says with a colour, and is read by keyboard and screen reader. Every name
-//! in it, a user's or a model's, is escaped.
+//! HTML and SVG in one file of at most 150 KB, with no script and nothing to fetch, so that it can be
+//! attached to a mail as well as served, under the policy [`CONTENT_SECURITY_POLICY`]. It prints,
+//! follows the reader's choice of light or dark, never relies on colour alone, and works with keyboard
+//! and screen reader. Every name in it, a user's or a model's, is escaped.
 //!
-//! A report cannot act. It prints the calls that can; routes for them are the service's own, behind
-//! its own authorisation. The page itself shows versions, classes and, if the policy records them,
-//! features: put it behind authentication where these are nobody else's business.
+//! A report cannot act. It shows the calls that can; routes for those are up to the service, behind its
+//! own authorisation. The page shows versions, classes and, if the policy records them, features: put
+//! it behind authentication where these are confidential.
 //!
 //! # Live
 //!
-//! [`LivePage`] keeps a rendering at hand for a route: see there.
+//! [`LivePage`] keeps the page rendered for a route of a service.
 
 mod autopilot;
 mod content;
@@ -70,10 +69,10 @@ use crate::{
     verdict::Verdict,
 };
 
-/// What the page needs to be allowed, and all that it needs: send it as `Content-Security-Policy`.
+/// The strictest policy that the page works under: send it as the header `Content-Security-Policy`.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The form of [`Report::json`].
+/// The version of the format of [`Report::json`].
 const SCHEMA: u32 = 1;
 
 /// A picture of a rollout at one moment.
@@ -82,7 +81,7 @@ pub struct Report {
     content: Content,
 }
 
-/// What a [`Report`] is made of.
+/// Collects what a [`Report`] shows; made by [`Report::builder`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
@@ -90,7 +89,7 @@ pub struct Builder {
 }
 
 impl Report {
-    /// A report to be filled. The title is what is rolled out, usually the flag's key.
+    /// Starts a report. The title says what is being rolled out, usually the flag's key.
     pub fn builder(title: impl Into<String>) -> Builder {
         Builder {
             content: Content {
@@ -102,22 +101,22 @@ impl Report {
         }
     }
 
-    /// The page.
+    /// The page, as HTML.
     pub fn html(&self) -> String {
         html::page(&self.content, None)
     }
 
-    /// The page, which a browser asks for again after so many seconds.
+    /// The page, which browsers reload after so many seconds.
     pub(crate) fn refreshing_html(&self, seconds: u32) -> String {
         html::page(&self.content, Some(seconds))
     }
 
-    /// The same content as one JSON object. Further fields may be added; `schema` grows when one
-    /// changes its meaning.
+    /// The same content as one JSON object. Fields may be added; when one changes its meaning, the
+    /// number in `schema` increases.
     pub fn json(&self) -> String {
-        // A number that JSON cannot say is `null`; nothing else in it can fail.
+        // Cannot fail: a number that JSON cannot express is written as `null`.
         let text = serde_json::to_string(&self.content).unwrap_or_default();
-        // So that it may stand inside a page.
+        // So that it can be embedded in a page.
         text.replace('<', "\\u003c")
     }
 
@@ -126,12 +125,12 @@ impl Report {
         &self.content.headline.sentence
     }
 
-    /// Writes the page to a file, which is replaced as a whole: who reads it meanwhile reads the old
-    /// one or the new one.
+    /// Writes the page to a file, which is replaced atomically: a reader sees the old page or the new
+    /// one.
     ///
     /// # Errors
     ///
-    /// The operating system's, when the file cannot be written.
+    /// The operating system's, if the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> io::Result<()> {
         write_whole(path.as_ref(), self.html().as_bytes())
     }
@@ -148,20 +147,20 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
-        // What is half written is of no use to anybody.
+        // Do not leave a temporary file that is half written.
         let _ = std::fs::remove_file(&temporary);
     }
     written
 }
 
 impl Builder {
-    /// The moment that the report is about; now, unless told.
+    /// The moment that the report is about. By default now.
     pub fn at(mut self, moment: SystemTime) -> Builder {
         self.content.at_ms = milliseconds(moment);
         self
     }
 
-    /// What this router has counted, and how its flags are.
+    /// Adds what this router has counted, and the state of its flags.
     pub fn router<F, P>(self, router: &ModelRouter<F, P>) -> Builder
     where
         F: ?Sized + Input,
@@ -170,19 +169,19 @@ impl Builder {
         self.stats(&router.stats()).flags(&router.status())
     }
 
-    /// These counts of a router.
+    /// Adds these counts of a router.
     pub fn stats(mut self, stats: &RouterStats) -> Builder {
         operation::fill_stats(&mut self.content, stats);
         self
     }
 
-    /// How these flags are.
+    /// Adds the state of these flags.
     pub fn flags(mut self, status: &FlagsStatus) -> Builder {
         operation::fill_flags(&mut self.content, status);
         self
     }
 
-    /// What this verdict says, with all it was made from.
+    /// Adds what this verdict says, and everything it is based on.
     pub fn verdict<P, L>(mut self, verdict: &Verdict<P, L>) -> Builder {
         verdict::fill(
             &mut self.content,
@@ -193,13 +192,13 @@ impl Builder {
         self
     }
 
-    /// Where this autopilot stands. It has the headline, whatever was filled in before.
+    /// Adds the state of this autopilot, which also gives the headline, before a verdict's.
     pub fn autopilot(mut self, autopilot: &Autopilot) -> Builder {
         autopilot::fill(&mut self.content, &autopilot.status());
         self
     }
 
-    /// The report.
+    /// Finishes the report.
     pub fn build(mut self) -> Report {
         if self.content.headline.sentence.is_empty() {
             self.content.headline = plain_headline(&self.content);
@@ -208,7 +207,7 @@ impl Builder {
     }
 }
 
-/// The headline where neither verdict nor autopilot has one.
+/// The headline if there is neither a verdict nor an autopilot.
 fn plain_headline(content: &Content) -> Headline {
     let answered: u64 = content.versions.iter().map(|version| version.answered).sum();
     let sentence = match content.versions.len() {

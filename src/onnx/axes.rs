@@ -1,4 +1,4 @@
-//! Axes that a file leaves open, and what the caller says about their sizes.
+//! Axes whose size a file leaves open, and the sizes that the caller gives them.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -68,7 +68,8 @@ impl AxisSizes {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether no tensor could have these sizes.
+    fn is_invalid(&self) -> bool {
         match self {
             AxisSizes::Fixed(size) => *size == 0,
             AxisSizes::AnyOf(sizes) => sizes.is_empty() || sizes.contains(&0),
@@ -90,17 +91,17 @@ impl fmt::Display for AxisSizes {
     }
 }
 
-/// An axis of some inputs whose sizes the caller has said.
+/// An axis, shared by some inputs, whose sizes the caller has given.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
     pub(super) name: Box<str>,
-    /// Inputs, and their axes.
+    /// Where it occurs: the index of an input, and of the axis in its shape.
     pub(super) places: Vec<(usize, usize)>,
     pub(super) sizes: AxisSizes,
 }
 
 impl Axis {
-    /// Finds the axis of this name, or of an input and a place: `x[2]`.
+    /// Finds the axis with this name, or at this index of an input: `x[2]`.
     pub(super) fn find(
         name: &str,
         sizes: &AxisSizes,
@@ -111,7 +112,7 @@ impl Axis {
             found: found.into(),
             expected: expected.into(),
         };
-        if sizes.is_empty() {
+        if sizes.is_invalid() {
             let expected = "at least one size, each of at least 1".to_owned();
             return Err(wrong(format!("no size for `{name}`"), expected));
         }
@@ -141,7 +142,7 @@ impl Axis {
     }
 }
 
-/// The axes of inputs that the file leaves open, from this place on, each once.
+/// The names of the inputs' open axes, each once, starting at axis `from` of every input.
 pub(super) fn open(inputs: &[TensorInfo], from: usize) -> Vec<Box<str>> {
     let mut names: Vec<Box<str>> = Vec::new();
     for input in inputs {
@@ -167,7 +168,7 @@ fn placed(input: &str, axis: usize) -> Box<str> {
     format!("{input}[{axis}]").into()
 }
 
-/// Whether an expression of sizes is about this name: `floor(height/2)` is about `height`.
+/// Whether a symbolic size depends on this name: `floor(height/2)` depends on `height`.
 pub(super) fn mentions(expression: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ':');
     let around = |at: usize| {
@@ -185,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expression_is_about_the_whole_names_in_it() {
+    fn an_expression_depends_on_whole_names_only() {
         assert!(mentions("height", "height"));
         assert!(mentions("floor(height/2 - 1/2) + 1", "height"));
         assert!(!mentions("height_2*3", "height"));

@@ -10,7 +10,7 @@ pub(super) use self::read::hexadecimal;
 use super::Runtime;
 use super::{AxisSizes, Engine, LoadError, sidecar::SidecarPath};
 
-/// How many rows the prepared graph takes at once.
+/// How many rows one run of the prepared graph takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchAxis {
@@ -19,10 +19,10 @@ pub enum BatchAxis {
     /// one by one.
     #[default]
     Automatic,
-    /// Exactly this many rows at a time: the fastest form for single rows is `Pinned(1)`. A last
-    /// batch that is not full is filled with copies of a row.
+    /// Exactly this many rows at a time; `Pinned(1)` is the fastest for single rows. A batch that
+    /// is not full is padded with copies of its last row.
     Pinned(usize),
-    /// One graph for any number of rows: half the memory, a few microseconds slower a call.
+    /// One graph for any number of rows: half the memory, at a few microseconds more a call.
     Symbolic,
 }
 
@@ -30,13 +30,14 @@ pub enum BatchAxis {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NonFiniteInput {
-    /// No: such a row is invalid input. In most models one such value spoils the whole answer, and
-    /// comes from a mistake of the caller.
+    /// No: such a row is invalid input. To most models a single one makes the whole answer NaN,
+    /// and it is there because of a bug in the caller.
     #[default]
     Refused,
-    /// NaN is a missing value, which the model knows what to do with; infinities are refused.
+    /// NaN stands for a missing value, which the model was trained to handle; infinities are
+    /// refused.
     Missing,
-    /// Both go to the model as they are.
+    /// Both are passed to the model unchanged.
     Allowed,
 }
 
@@ -48,7 +49,7 @@ impl NonFiniteInput {
         is_finite: impl Fn(T) -> bool,
         is_nan: impl Fn(T) -> bool,
     ) -> bool {
-        // Without a branch a value, so that the compiler may test several at once.
+        // No early exit, so that the loop vectorises.
         match self {
             NonFiniteInput::Refused => {
                 values.iter().fold(true, |all, value| all & is_finite(*value))
@@ -109,7 +110,7 @@ impl Loader {
             sidecar: SidecarPath::default(),
             sha256: None,
             external_sha256: Vec::new(),
-            // No ONNX file can be larger: protobuf ends at 2 GiB.
+            // No ONNX file can be larger: a protobuf message ends at 2 GiB.
             max_file_bytes: 2 << 30,
             #[cfg(all(feature = "onnx", feature = "ort"))]
             reference: None,
@@ -123,7 +124,8 @@ impl Loader {
     }
 
     /// The output that holds the label. By default `label` or `output_label`, else the first
-    /// output of integers or texts, else the place of the largest probability.
+    /// output of integers or strings; a file with none is labelled with the index of its largest
+    /// probability.
     pub fn label_output(mut self, name: impl Into<Box<str>>) -> Loader {
         self.label_output = Some(name.into());
         self
@@ -136,13 +138,14 @@ impl Loader {
         self
     }
 
-    /// The outputs that a graph gives ([`load_graph`](Self::load_graph)). By default all.
+    /// The outputs that a [graph](Self::load_graph) returns, in this order; by default all of the
+    /// file's. For a regressor or a vector model, the one output to read.
     pub fn outputs<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Loader {
         self.outputs = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// How many rows the prepared graph takes at once.
+    /// How many rows one run of the prepared graph takes.
     pub fn batch(mut self, batch: BatchAxis) -> Loader {
         self.batch = batch;
         self
@@ -174,7 +177,7 @@ impl Loader {
         self
     }
 
-    /// The same options for the engine that answers are held against.
+    /// The same options for the engine that answers are compared with.
     #[cfg(all(feature = "onnx", feature = "ort"))]
     pub(super) fn for_reference(&self) -> Option<Loader> {
         let runtime = self.reference.clone()?.sessions(1);
@@ -183,11 +186,11 @@ impl Loader {
 
     /// The size of an axis that the file leaves open: the height of an image, the length of a text.
     ///
-    /// The axis has the name that the file gives it (`height`; all axes of that name are meant), or
-    /// stands at a place of an input (`x[2]`, counted from 0). With one size the graph is prepared for
-    /// it, which the engine runs faster than a graph of open sizes, and sometimes at all. A
-    /// [graph](Self::load_graph) takes several sizes as well, and is prepared for each (for each
-    /// combination, where several axes have several), or a range, which only refuses other sizes.
+    /// An axis is given by its name in the file (`height`, which means every axis of that name) or
+    /// by an input and an index from 0 (`x[2]`). A graph prepared for one size runs faster than one
+    /// with open sizes, and some graphs run in no other way. A [graph](Self::load_graph) also takes
+    /// several sizes, and is then prepared for every combination of them, or a range, for which it
+    /// is prepared once and other sizes are refused.
     ///
     /// ```no_run
     /// use modelgate::onnx;
@@ -225,18 +228,18 @@ impl Loader {
         self
     }
 
-    /// The SHA-256 that the file must have, in hexadecimal. Files of weights beside it need
-    /// [pins](Self::external_sha256) of their own, then.
+    /// The SHA-256 that the file must have, in hexadecimal. Its external weights, if any, must then
+    /// be [pinned](Self::external_sha256) as well.
     pub fn sha256(mut self, hexadecimal: impl Into<Box<str>>) -> Loader {
         self.sha256 = Some(hexadecimal.into());
         self
     }
 
-    /// The SHA-256 that a file of weights must have, in hexadecimal. The file's name is the one by which
-    /// the model names it: `model.onnx.data`.
+    /// The SHA-256 that a file of external weights must have, in hexadecimal. `file` is its
+    /// `location` in the model: `model.onnx.data`.
     ///
-    /// Weights in other files are read when the model is loaded from its own file; they must be in its
-    /// folder, or below.
+    /// External weights are read only for a model that is loaded from a file, and from nowhere but
+    /// that file's folder and the folders below it.
     pub fn external_sha256(
         mut self,
         file: impl Into<Box<str>>,
@@ -246,13 +249,14 @@ impl Loader {
         self
     }
 
-    /// The largest file that is read, in bytes, the model's own or one of weights. By default 2 GiB.
+    /// The largest file that is read, in bytes: the model's own, or one of external weights. By
+    /// default 2 GiB.
     pub fn max_file_bytes(mut self, bytes: u64) -> Loader {
         self.max_file_bytes = bytes;
         self
     }
 
-    /// Models of rows have one size.
+    /// Only a graph may have several sizes for an axis: rows all have the same shape.
     pub(super) fn check_axes_are_fixed(&self) -> Result<(), LoadError> {
         let open = self.axes.iter().find(|(_, sizes)| !matches!(sizes, AxisSizes::Fixed(_)));
         open.map_or(Ok(()), |(name, sizes)| {

@@ -1,4 +1,4 @@
-//! A classifier of rows.
+//! [`Classifier`]: rows of numbers in, classes out.
 
 mod loaded;
 
@@ -17,7 +17,7 @@ use crate::model::{Acceptance, Classification, Label, Model, ModelError};
 ///
 /// Any number of threads call one model at once; it holds no lock and no per-thread state, and a
 /// clone is a pointer to the same graph. Loading checks the file, prepares the graph and runs a
-/// first row through it, so that what this engine cannot run is known before any request.
+/// first row through it, so that a graph the engine cannot run is refused before any request.
 ///
 /// ```no_run
 /// use modelgate::{Model, onnx};
@@ -28,11 +28,11 @@ use crate::model::{Acceptance, Classification, Label, Model, ModelError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A file is code: a hostile one can make the engine take time and memory without end. Load files
-/// you trust, and pin them ([`Loader::sha256`]).
+/// A model file is code: a hostile one can make the engine use any amount of time and memory. Load
+/// files you trust, and pin them ([`Loader::sha256`]).
 ///
-/// A row in a batch may differ from the same row alone by the rounding of a sum (some 1e-7): the
-/// engine multiplies larger matrices in another order.
+/// The probabilities of a row in a batch may differ by rounding (about 1e-7) from those of the
+/// same row alone: the engine sums the products of larger matrices in another order.
 #[derive(Clone)]
 pub struct Classifier(pub(super) Arc<LoadedClassifier>);
 
@@ -75,7 +75,7 @@ impl Classifier {
 
     /// The names of the classes, in the order of the probabilities: those of the
     /// [sidecar](Loader::sidecar), else those that the graph holds. `None` where neither says
-    /// them: then labels are what the graph gives, or the place of the largest probability.
+    /// them: then labels are what the graph gives, or the index of the largest probability.
     pub fn class_labels(&self) -> Option<&[Label]> {
         self.0.metadata.classes.names()
     }
@@ -111,14 +111,13 @@ impl Classifier {
         }
     }
 
-    /// The golden rows of the model's sidecar, as something to prove; nothing to prove where there
-    /// are none. The model itself has proved them when it was loaded: this is for the same model in
-    /// another form, or run by another engine.
+    /// The golden rows of the model's sidecar; empty where it has none. Loading has already checked
+    /// them: this is for holding the same model, in another form or run by another engine, to them.
     pub fn acceptance(&self) -> Acceptance<[f32], Classification> {
         self.0.metadata.acceptance()
     }
 
-    /// Whether a batch is run at once; if not, its rows are run one by one.
+    /// Whether a batch runs as one; if not, its rows are run one by one.
     pub fn runs_batches(&self) -> bool {
         self.0.largest_batch() > 1
     }

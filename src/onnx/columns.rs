@@ -1,4 +1,4 @@
-//! A classifier whose inputs are the columns of a table, each of its own type.
+//! [`ColumnClassifier`]: the named columns of a table in, each of its own type, classes out.
 
 mod column;
 mod input;
@@ -25,13 +25,13 @@ use crate::{
     model::{Acceptance, Classification, Label, Model, ModelError},
 };
 
-/// A classifier whose inputs are the columns of a table, numbers and texts among them: it takes
+/// A classifier whose inputs are the columns of a table, of numbers or strings: it takes
 /// [`Features`].
 ///
 /// This is what scikit-learn's `ColumnTransformer` becomes when it is exported with an input for
-/// each column: the names of the inputs are the names of the features, and their element types are
-/// what each may hold. A [sidecar](Loader::sidecar) may narrow them, give others their names,
-/// and is needed where one input holds several columns, whose names no exporter writes.
+/// each column: the names of the inputs are the names of the features, and the element types say
+/// what each may hold. A [sidecar](Loader::sidecar) may narrow the types and rename features; it
+/// is required where one input holds several columns, as no exporter writes their names.
 ///
 /// ```no_run
 /// use modelgate::{Features, Model, features::FeatureValue, onnx};
@@ -43,8 +43,8 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Loading runs a first row: the first golden row of the sidecar, or zeros and the first of the
-/// `values` of a text. A model that refuses texts it does not know needs either.
+/// Loading runs a first row: the sidecar's first golden row, or else zeros and, for a string
+/// feature, the first of its `values`. A model that refuses unknown strings needs one or the other.
 #[derive(Clone)]
 pub struct ColumnClassifier(Arc<ColumnPlans>);
 
@@ -79,7 +79,8 @@ impl ColumnClassifier {
         self.0.inputs.iter().map(|input| &input.description)
     }
 
-    /// Rows that fit, for two engines to be compared over: the golden ones among them.
+    /// Valid rows for comparing two engines, the golden ones among them. `share` draws uniformly
+    /// from 0 to 1.
     #[cfg(all(feature = "onnx", feature = "ort"))]
     pub(super) fn random_rows(
         &self,
@@ -94,7 +95,7 @@ impl ColumnClassifier {
         rows
     }
 
-    /// How far answers may be off, as the sidecar says.
+    /// How far probabilities may be off: the sidecar's tolerance, or the default.
     #[cfg(all(feature = "onnx", feature = "ort"))]
     pub(super) fn tolerance(&self) -> f32 {
         self.0.tolerance
@@ -118,13 +119,13 @@ impl ColumnClassifier {
         sidecar: Option<Sidecar>,
     ) -> Result<ColumnClassifier, LoadError> {
         options.check_axes_are_fixed()?;
-        let mut said = schema::said(&document, sidecar, &sha256)?;
+        let mut declared = schema::declared(&document, sidecar, &sha256)?;
         let inputs = document.inputs.iter().map(Input::new).collect::<Result<Vec<_>, _>>()?;
-        let columns = columns(&inputs, options, &mut said)?;
+        let columns = columns(&inputs, options, &mut declared)?;
         let places: Names<Box<str>, usize> =
             columns.iter().map(|column| column.name.clone()).zip(0..).collect();
         if places.len() != columns.len() {
-            return Err(said.wrong("features", "a name twice", "each name once"));
+            return Err(declared.wrong("features", "a name twice", "each name once"));
         }
         let selection = Selection::choose(&document, options)?;
         let names = selection.names();
@@ -144,23 +145,23 @@ impl ColumnClassifier {
             inputs,
             columns,
             places,
-            ignored: std::mem::take(&mut said.also_accept).into_iter().collect(),
+            ignored: std::mem::take(&mut declared.also_accept).into_iter().collect(),
             selection,
             classes: 0,
             names: Classes::default(),
             golden: Vec::new(),
-            tolerance: said.tolerance.unwrap_or(schema::TOLERANCE),
+            tolerance: declared.tolerance.unwrap_or(schema::TOLERANCE),
             sha256,
         };
-        for (place, row) in std::mem::take(&mut said.golden).into_iter().enumerate() {
+        for (place, row) in std::mem::take(&mut declared.golden).into_iter().enumerate() {
             let Some(label) = row.label else {
                 let field = format_args!("golden[{place}].label");
-                return Err(said.wrong(field, "nothing", "the label that is right"));
+                return Err(declared.wrong(field, "nothing", "the label that is right"));
             };
             let scores = Classification { label, probabilities: row.probabilities };
             table.golden.push((row.features, scores));
         }
-        table.prove(graph, &mut said)?;
+        table.prove(graph, &mut declared)?;
         let model = ColumnClassifier(Arc::new(table));
         model.acceptance().accept(&model).map_err(LoadError::Golden)?;
         Ok(model)
@@ -171,10 +172,10 @@ impl ColumnClassifier {
 fn columns(
     inputs: &[Input],
     options: &Loader,
-    said: &mut Sidecar,
+    declared: &mut Sidecar,
 ) -> Result<Vec<Column>, LoadError> {
     let width: usize = inputs.iter().fold(0, |width, input| width.saturating_add(input.width));
-    let Some(features) = said.features.take() else {
+    let Some(features) = declared.features.take() else {
         if let Some(wide) = inputs.iter().find(|input| input.width != 1) {
             return Err(LoadError::Schema {
                 from: "the model file".into(),
@@ -193,7 +194,7 @@ fn columns(
         return Ok(inputs.iter().map(column).collect());
     };
     if features.len() != width {
-        return Err(said.wrong(
+        return Err(declared.wrong(
             "features",
             features.len(),
             format_args!("{width}, as the model has columns"),
@@ -208,7 +209,7 @@ fn columns(
             Column::plain(feature.name.clone(), dtype, options.non_finite)
                 .described(feature)
                 .map_err(|(field, found, expected)| {
-                    said.wrong(format_args!("features[{place}].{field}"), found, expected)
+                    declared.wrong(format_args!("features[{place}].{field}"), found, expected)
                 })
         })
         .collect()

@@ -1,4 +1,4 @@
-//! What a graph takes and gives, in our own words.
+//! The inputs and outputs of a graph, described without a type of any engine.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use crate::tensor::Dtype;
 pub struct TensorInfo {
     /// Its name.
     pub name: Box<str>,
-    /// Its element type; `None` when the file does not say, or says one without a [`Dtype`].
+    /// Its element type; `None` when the file states none, or one that [`Dtype`] lacks.
     pub dtype: Option<Dtype>,
-    /// The size of each axis, as the file states them; `None` when it does not.
+    /// The size of each axis; `None` when the file does not even state how many there are.
     pub shape: Option<Vec<AxisSize>>,
 }
 
@@ -42,13 +42,23 @@ pub(super) fn shape_text(shape: Option<&[AxisSize]>) -> String {
 pub enum AxisSize {
     /// Always this many.
     Fixed(usize),
-    /// As many as the caller brings, under this name.
+    /// Any size, but the same for every axis of this name.
     Named(Box<str>),
     /// Not stated.
     Free,
 }
 
 impl AxisSize {
+    /// The size in a `TensorShapeProto.Dimension` with this `dim_value` or `dim_param`.
+    pub(super) fn new(value: Option<i64>, param: Option<&str>) -> AxisSize {
+        match (value, param) {
+            (Some(size), _) => usize::try_from(size).map_or(AxisSize::Free, AxisSize::Fixed),
+            // Some exporters write a question mark where they know no name.
+            (None, Some(name)) if !name.is_empty() && name != "?" => AxisSize::Named(name.into()),
+            _ => AxisSize::Free,
+        }
+    }
+
     pub(super) fn fixed(&self) -> Option<usize> {
         match self {
             AxisSize::Fixed(size) => Some(*size),
@@ -67,7 +77,7 @@ impl fmt::Display for AxisSize {
     }
 }
 
-/// The element type of this number in ONNX's own list of them.
+/// The element type that has this number in `TensorProto.DataType` of `onnx.proto`.
 pub(super) fn dtype(number: i32) -> Option<Dtype> {
     match number {
         1 => Some(Dtype::F32),

@@ -1,4 +1,4 @@
-//! The engines that run graphs, behind one face.
+//! The engines that run graphs, behind one interface.
 
 mod external;
 #[cfg(feature = "onnx")]
@@ -41,7 +41,7 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    /// Reads and checks the bytes of a file; a panic over them comes back as an error.
+    /// Parses and checks the bytes of a file; a panic while doing so comes back as an error.
     pub(super) fn read(
         &self,
         bytes: &[u8],
@@ -98,7 +98,7 @@ impl Document {
         self.parsed_file.class_labels(label, probabilities)
     }
 
-    /// Decides the size of an axis.
+    /// Sets the size of an axis that the file leaves open.
     pub(super) fn fix(&mut self, axis: &Axis, size: usize) {
         for (input, place) in &axis.places {
             let shape = self.inputs.get_mut(*input).and_then(|input| input.shape.as_mut());
@@ -116,25 +116,25 @@ impl Document {
         match &mut self.graph {
             #[cfg(feature = "onnx")]
             Graph::Tract(proto) => tract::fix(proto, &axis.name, &self.inputs),
-            // It takes any sizes; others than these are refused before.
+            // ONNX Runtime takes any size; callers refuse those other than this one.
             #[cfg(feature = "ort")]
             Graph::Runtime(_) => {}
         }
     }
 
-    /// Makes a graph of which NaN comes out where it went in.
+    /// Rewrites what would swallow a NaN, so that one in an input reaches the outputs.
     pub(super) fn keep_nan(&mut self) {
         match &mut self.graph {
             #[cfg(feature = "onnx")]
             Graph::Tract(proto) => tract::keep_nan(proto),
-            // It keeps NaN anyway.
+            // ONNX Runtime propagates NaN as the specification says.
             #[cfg(feature = "ort")]
             Graph::Runtime(_) => {}
         }
     }
 
-    /// A plan for rows of this many values that goes without the engine, if the graph is simple
-    /// enough for that.
+    /// A plan for rows that needs no engine, if the graph is one of the simple ones that
+    /// [`Direct`](super::ml::Direct) evaluates.
     pub(super) fn direct(
         &self,
         row_shape: &[usize],
@@ -155,7 +155,7 @@ impl Document {
         }
     }
 
-    /// Whether a plan for single rows is faster than one for any number.
+    /// Whether the engine runs a single row faster in a plan for one row than in one for any number.
     pub(super) fn gains_by_two_plans(&self) -> bool {
         match &self.graph {
             #[cfg(feature = "onnx")]

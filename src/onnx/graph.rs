@@ -1,4 +1,4 @@
-//! An ONNX graph of any inputs and outputs.
+//! [`Graph`]: named tensors in, named tensors out.
 
 #[cfg(feature = "onnx")]
 use std::path::Path;
@@ -15,11 +15,11 @@ use crate::{
     tensor::{Data, F16, Tensor, Tensors},
 };
 
-/// An ONNX graph of any inputs and outputs: named [`Tensors`] in, named tensors out.
+/// An ONNX graph with any inputs and outputs: named [`Tensors`] in, named tensors out.
 ///
 /// Any number of threads call one graph at once; it holds no lock and no per-thread state, and a
-/// clone is a pointer to the same graph. For a classifier of one row, [`Classifier`](super::Classifier)
-/// is the faster and simpler form.
+/// clone is a pointer to the same graph. To classify rows of numbers,
+/// [`Classifier`](super::Classifier) is simpler and faster.
 ///
 /// ```no_run
 /// use modelgate::{Model, onnx, tensor::{Tensor, Tensors}};
@@ -36,9 +36,9 @@ use crate::{
 pub struct Graph(Arc<LoadedGraph>);
 
 struct LoadedGraph {
-    /// For each of the sizes that were asked for; one for all, else.
+    /// One for each combination of sizes that the caller listed; a single one if none are listed.
     forms: Vec<Form>,
-    /// Axes of several sizes, or of bounded ones.
+    /// The axes that have a list or a range of sizes.
     axes: Vec<Axis>,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
@@ -46,14 +46,14 @@ struct LoadedGraph {
     sha256: Box<str>,
 }
 
-/// The graph, made ready for some sizes.
+/// The graph, prepared for one combination of sizes.
 struct Form {
-    /// Of the axes of several sizes, in their order.
+    /// The sizes of the axes that have a list of them, in the order of the axes.
     sizes: Vec<usize>,
     plan: Plan,
 }
 
-/// More combinations of sizes than anybody prepares for.
+/// The most combinations of sizes that a graph is prepared for: each holds the weights anew.
 const MOST_FORMS: usize = 64;
 
 impl Graph {
@@ -83,12 +83,13 @@ impl Graph {
         super::Classifier::builder()
     }
 
-    /// What the graph takes.
+    /// The inputs of the graph.
     pub fn inputs(&self) -> &[TensorInfo] {
         &self.0.inputs
     }
 
-    /// What the graph gives, in order.
+    /// The outputs that the graph returns: all of the file's, or those that were
+    /// [asked for](Loader::outputs).
     pub fn outputs(&self) -> impl Iterator<Item = &TensorInfo> {
         self.0.outputs.iter()
     }
@@ -175,7 +176,7 @@ impl Model<Tensors, Tensors> for Graph {
     }
 }
 
-/// A plan for as many rows as come, or for one where that is all that runs.
+/// A plan for any number of rows, or for one row where the graph runs in no other way.
 fn prepare_plan(document: &Document, options: &Loader, names: &[&str]) -> Result<Plan, LoadError> {
     let build = |rows| Plan::build(document, rows, options.features, names);
     match options.batch {
@@ -183,7 +184,7 @@ fn prepare_plan(document: &Document, options: &Loader, names: &[&str]) -> Result
         BatchAxis::Symbolic => build(Rows::Any),
         BatchAxis::Automatic => match build(Rows::Any) {
             Ok(plan) => Ok(plan),
-            // The first refusal is the one to show: it is about the graph as it stands.
+            // The first error is the one to report: it is about the graph as the file has it.
             Err(error) => build(Rows::Exactly(1)).map_err(|_| error),
         },
     }
@@ -233,13 +234,14 @@ impl LoadedGraph {
             }
         }
         let form = self.forms.iter().find(|form| *form.sizes == *wanted);
-        // Every combination of allowed sizes has its form.
-        let form = form.ok_or_else(|| ModelError::new("no form of the graph has these sizes"))?;
+        // Cannot fail: every combination of allowed sizes has a form.
+        let form =
+            form.ok_or_else(|| ModelError::new("the graph is not prepared for these sizes"))?;
         Ok(&form.plan)
     }
 }
 
-/// Axes of one name have one size.
+/// Checks that axes with the same name have the same size.
 fn check_names(inputs: &[TensorInfo], tensors: &[&Tensor]) -> Result<(), ModelError> {
     let mut known: Vec<(&str, usize)> = Vec::new();
     for (input, tensor) in inputs.iter().zip(tensors) {

@@ -1,11 +1,14 @@
-//! A plain interpreter of ONNX graphs, written from the operators' specification: right before fast.
+//! An interpreter of ONNX graphs, written from the [specification of the operators]: correct before
+//! fast.
 //!
-//! It runs what the engine refuses (shapes that depend on values, texts, sequences, loops) and is
-//! what the engine's answers are held against when a graph is loaded. Floats are computed in 64
-//! bits and integers in 128, and rounded or wrapped to the type that the specification names.
+//! It runs what tract refuses (shapes that depend on values, strings, sequences, loops), and is the
+//! reference that tract's answers are compared with when a graph is loaded. Floats are computed in 64
+//! bits and integers in 128, then rounded or wrapped to the type that the specification demands.
 //!
-//! Indices are computed from shapes that were checked before; should one be wrong all the same, the
-//! panic is caught where the program is called, and is an error of the model.
+//! Indices are computed from shapes that have been checked. Should one be wrong all the same, the
+//! panic is caught where the program is called, and becomes an error of the model.
+//!
+//! [specification of the operators]: https://onnx.ai/onnx/operators/
 #![allow(clippy::indexing_slicing, clippy::needless_range_loop, clippy::type_complexity)]
 #![allow(
     clippy::cast_possible_truncation,
@@ -58,7 +61,7 @@ use crate::{
     tensor::{Data, Dtype, Tensor},
 };
 
-/// A graph that can be interpreted: each of its operators is known.
+/// A graph that can be interpreted, as each of its operators is known.
 pub(super) struct Program {
     graph: Subgraph,
     /// The version of the standard operators.
@@ -67,7 +70,7 @@ pub(super) struct Program {
     outputs: Vec<String>,
 }
 
-/// A graph, or one within a node.
+/// The model's graph, or one in an attribute of a node.
 struct Subgraph {
     nodes: Vec<Step>,
     constants: HashMap<String, Value>,
@@ -78,7 +81,7 @@ struct Step {
     run: fn(&Call<'_>) -> Outcome,
     /// The graphs in its attributes.
     graphs: HashMap<String, Arc<Body>>,
-    /// What nobody reads after it.
+    /// The values that no later step reads, to be freed after this one.
     last: Vec<String>,
 }
 
@@ -89,7 +92,7 @@ struct Body {
     outputs: Vec<String>,
 }
 
-/// The first operator that cannot be interpreted: its domain and name, and the node's.
+/// The first operator that cannot be interpreted, and the node that uses it.
 #[derive(Debug)]
 pub(super) struct Unknown {
     pub(super) domain: String,
@@ -97,13 +100,14 @@ pub(super) struct Unknown {
     pub(super) node: String,
 }
 
-/// Work that a caller is ready to wait for, in multiplications.
+/// How much work, counted in multiplications, the caller will still wait for.
 pub(super) type Budget = Cell<u64>;
 
-/// What it takes at least to run an operator.
+/// The work that is charged for a node beside what its operator does: loops within loops are much work
+/// however little each of their steps does.
 const STEP: usize = 128;
 
-/// The names that a run knows.
+/// The values by their names, in a graph and those around it.
 struct Scope<'a> {
     outer: Option<&'a Scope<'a>>,
     constants: &'a HashMap<String, Value>,
@@ -117,18 +121,18 @@ impl Scope<'_> {
     }
 }
 
-/// What is the same for every node of a run.
+/// What all nodes of a run share.
 struct Run<'a> {
     opset: i64,
     budget: &'a Budget,
 }
 
 impl Program {
-    /// Makes a program of a model's graph, with these of its outputs.
+    /// Makes a program of a model's graph that computes these of its outputs.
     ///
     /// # Errors
     ///
-    /// The operator that is not known, or what is wrong with a constant.
+    /// The first operator that is unknown, or initializer that is damaged.
     pub(super) fn new(
         model: &ModelProto,
         inputs: &[&str],
@@ -143,7 +147,7 @@ impl Program {
         Ok(Program { graph, opset, inputs, outputs: wanted })
     }
 
-    /// Runs the program on a tensor for each of its inputs.
+    /// Runs the program on one tensor for each input, in order.
     pub(super) fn run<'t>(
         &self,
         inputs: impl Iterator<Item = &'t Tensor>,
@@ -157,7 +161,7 @@ impl Program {
         let outputs = self.outputs.iter().map(|name| match scope.get(name) {
             Some(Value::Tensor(tensor)) => Ok((*tensor).clone()),
             Some(Value::Sequence(values)) => sequences::joined(&values).map_err(failed),
-            _ => Err(ModelError::new(format!("output `{name}` is no tensor"))),
+            _ => Err(ModelError::new(format!("output `{name}` is not a tensor"))),
         });
         outputs.collect()
     }
@@ -205,7 +209,7 @@ impl Subgraph {
                 operator: node.op_type.clone(),
                 node: node.output.first().cloned().unwrap_or_default(),
             };
-            // Scan of version 8 has a batch axis.
+            // Before version 9 `Scan` had a batch axis, which is not implemented.
             let is_old = node.op_type == "Scan" && opset < 9;
             let run = operators::find(node).filter(|_| !is_old).ok_or_else(unknown)?;
             let mut graphs = HashMap::new();
@@ -223,7 +227,7 @@ impl Subgraph {
         for attribute in proto.node.iter().flat_map(|node| &node.attribute) {
             inner.extend(&attribute.g);
         }
-        // What is read within a body stays until the end.
+        // A body may run again: what it reads is kept until the end.
         while let Some(graph) = inner.pop() {
             used.extend(graph.node.iter().flat_map(|node| node.input.iter().cloned()));
             used.extend(graph.output.iter().map(|output| output.name.clone()));
@@ -254,7 +258,6 @@ impl Subgraph {
                 });
             }
             let call = Call { node, graphs: &step.graphs, inputs, scope, run };
-            // Loops within loops come to much work however small each step is.
             call.spend(STEP)?;
             let outputs = (step.run)(&call).map_err(|fault| {
                 let name = node.output.first().map_or("", |name| &**name);

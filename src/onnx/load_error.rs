@@ -12,12 +12,12 @@ pub enum LoadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file is larger than allowed.
     TooLarge {
-        /// Its size in bytes, or as many as were read before giving up.
+        /// Its size in bytes, or the number of bytes that were read before giving up.
         found: u64,
         /// The most that is allowed, in bytes.
         limit: u64,
@@ -29,48 +29,48 @@ pub enum LoadError {
         /// The pinned SHA-256.
         expected: Box<str>,
     },
-    /// The bytes are not an ONNX model, or not a whole one.
+    /// The bytes are not an ONNX model, or an incomplete one.
     NotOnnx {
         /// What is wrong with them.
         detail: Box<str>,
     },
-    /// The graph needs operators that the engine does not have, or runs wrongly.
+    /// The graph needs operators that the engine lacks, or computes wrongly.
     Unsupported {
-        /// Each such operator once.
+        /// These operators, each once.
         operators: Vec<UnsupportedOperator>,
     },
-    /// Weights are kept in a file beside the model, and the model is given as bytes, which stand
-    /// beside nothing.
+    /// Weights are in a file beside the model, but the model was given as bytes, without a folder to
+    /// look in.
     ExternalData {
-        /// The first such tensor.
+        /// The first tensor whose weights are elsewhere.
         tensor: Box<str>,
     },
-    /// Weights that are kept in a file beside the model cannot be read from there.
+    /// Weights cannot be read from the file beside the model that should hold them.
     ExternalFile {
         /// The tensor.
         tensor: Box<str>,
         /// The file, as the model names it.
         file: Box<str>,
-        /// What is wrong with the file, or with what the tensor says about it.
+        /// What is wrong with the file, or with the tensor's reference to it.
         found: Box<str>,
         /// What it should be.
         expected: Box<str>,
     },
-    /// There is no input of the name asked for, or none that can be chosen without one.
+    /// There is no input of the given name, or none that can be chosen without a name.
     NoSuchInput {
         /// What was looked for.
         expected: Box<str>,
         /// The inputs that exist.
         found: Vec<Box<str>>,
     },
-    /// There is no output of the name asked for, or none that can be chosen without one.
+    /// There is no output of the given name, or none that can be chosen without a name.
     NoSuchOutput {
         /// What was looked for.
         expected: Box<str>,
         /// The outputs that exist.
         found: Vec<Box<str>>,
     },
-    /// An input or output has a shape that does not fit the way it is to be used.
+    /// An input or output has a shape that does not fit its use.
     Shape {
         /// The input or output.
         tensor: Box<str>,
@@ -79,7 +79,7 @@ pub enum LoadError {
         /// What it should be, and what to do.
         expected: Box<str>,
     },
-    /// An input or output has an element type that does not fit the way it is to be used.
+    /// An input or output has an element type that does not fit its use.
     Dtype {
         /// The input or output.
         tensor: Box<str>,
@@ -88,24 +88,24 @@ pub enum LoadError {
         /// The types that fit.
         expected: Box<str>,
     },
-    /// The engine refused the graph, whose inputs have axes of open sizes beside the one for rows: say
-    /// them with [`Loader::axis`](crate::onnx::Loader::axis).
+    /// The engine refused the graph, whose inputs have open axes beside the one for rows: give their
+    /// sizes by [`Loader::axis`](crate::onnx::Loader::axis).
     OpenAxes {
-        /// The axes: by their names, or by input and place where they have none (`x[2]`).
+        /// The axes, by name, or by input and index if they have no name (`x[2]`).
         axes: Vec<Box<str>>,
         /// The engine's own words.
         source: EngineError,
     },
-    /// An option of the builder makes no sense.
+    /// An option of the loader has a value that it cannot have.
     Option {
         /// The option.
         option: &'static str,
-        /// What it was given.
+        /// Its value.
         found: Box<str>,
-        /// What it takes.
+        /// The values that it may have.
         expected: Box<str>,
     },
-    /// What the model's sidecar or metadata says about it is not so.
+    /// The model's sidecar or metadata contradicts the model, or is malformed.
     Schema {
         /// The sidecar's path, or the metadata's key.
         from: Box<str>,
@@ -113,25 +113,25 @@ pub enum LoadError {
         field: Box<str>,
         /// What it holds.
         found: Box<str>,
-        /// What the model has, or the format allows.
+        /// What would agree with the model and the format.
         expected: Box<str>,
     },
-    /// The model does not answer the golden rows of its sidecar as it should; which row, and what
-    /// was found and expected, is in here.
+    /// The model's answer to a golden row of its sidecar is wrong. The error has the row, what was
+    /// found and what was expected.
     Golden(AcceptanceError),
-    /// The model does not answer as the engine that it was to be verified against
+    /// The model's answer differs from that of the engine that it is verified against
     /// (`Loader::verify_against`).
     Differs {
-        /// The random row, counted from 0.
+        /// The index of the random row, from 0.
         row: usize,
-        /// What the models were asked.
+        /// The row.
         input: Box<str>,
         /// What this model answered.
         found: Box<str>,
         /// What the other engine answered.
         expected: Box<str>,
     },
-    /// The engine that the model was to be verified against cannot load it.
+    /// The engine that the model is verified against cannot load it.
     Unverified {
         /// Why not.
         source: Box<LoadError>,
@@ -143,7 +143,7 @@ pub enum LoadError {
         /// The engine's own words.
         source: EngineError,
     },
-    /// The engine panicked over the graph; the panic was caught.
+    /// The engine panicked; the panic was caught.
     Panicked {
         /// What was being done.
         step: &'static str,
@@ -152,7 +152,7 @@ pub enum LoadError {
     },
 }
 
-/// An operator that the engine does not have, or runs wrongly.
+/// An operator that the engine lacks, or computes wrongly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnsupportedOperator {
@@ -170,7 +170,7 @@ pub struct UnsupportedOperator {
 #[derive(Debug)]
 pub struct EngineError(Box<str>);
 
-/// The longest account of an engine's failure that is kept: some quote the whole graph.
+/// The length that an engine's message is cut to: some quote the whole graph.
 const LONGEST: usize = 2_000;
 
 impl EngineError {

@@ -1,9 +1,11 @@
-//! The operators of ONNX-ML, in place of the engine's: it lacks most, and answers wrongly with
-//! some (the label of binary tree ensembles, `BRANCH_GTE`, large integers in a cast).
+//! The operators of ONNX-ML, in place of tract's, which lacks most of them and computes wrongly
+//! some (the label of binary tree ensembles, `BRANCH_GTE`, casts of large integers).
 //!
-//! Each is written from the ONNX-ML specification; where that leaves a choice, or where every
+//! Each is written from the [ONNX-ML specification]; where that leaves a choice, or where every
 //! known exporter relies on it, it does as ONNX Runtime does. What can be wrong with a node is
 //! found when it is read, so that running one has only its inputs to check.
+//!
+//! [ONNX-ML specification]: https://github.com/onnx/onnx/blob/main/docs/Operators-ml.md
 
 mod array_feature_extractor;
 mod attributes;
@@ -45,9 +47,9 @@ use crate::tensor::Tensor;
 /// What is wrong with a node.
 #[derive(Clone, Debug)]
 pub(super) enum NodeError {
-    /// It is not what the specification allows.
+    /// The specification does not allow it.
     Damaged(Box<str>),
-    /// It is, and is not supported all the same.
+    /// The specification allows it, but it is not supported.
     Unsupported(&'static str),
 }
 
@@ -57,13 +59,13 @@ impl NodeError {
     }
 }
 
-/// The engine's operators with ours in their place.
+/// tract's registry of operators, with those of this module in place of its own.
 pub(super) fn registered() -> Onnx {
     let mut onnx = tract_onnx::onnx();
     for operator in OPERATORS {
         onnx.op_register.insert(operator.name, operator.build);
     }
-    // Not of ONNX-ML, but on the way of its models.
+    // Standard operators, but ones that models of ONNX-ML use.
     onnx.op_register.insert("Cast", cast::build);
     onnx.op_register.insert("QuantizeLinear", build::<quantization::Quantize>);
     onnx.op_register.insert("DequantizeLinear", build::<quantization::Dequantize>);
@@ -71,7 +73,7 @@ pub(super) fn registered() -> Onnx {
     onnx
 }
 
-/// What is wrong with a node, if it is one of ours.
+/// Checks a node, if its operator is in this module.
 pub(super) fn check(node: &NodeProto) -> Result<(), NodeError> {
     match OPERATORS.iter().find(|operator| *operator.name == *node.op_type) {
         Some(operator) => (operator.check)(node),
@@ -98,7 +100,7 @@ const fn ours<O: FromNode>(name: &'static str) -> Registered {
     }
 }
 
-/// A node as an operator for these inputs, if it is one of ours.
+/// The operator of a node for these inputs, if it is in this module.
 fn operator(node: &NodeProto, inputs: &[Fact]) -> Option<Arc<dyn Operator>> {
     let registered = OPERATORS.iter().find(|operator| *operator.name == *node.op_type)?;
     let operator = (registered.alone)(node)?;
@@ -107,12 +109,12 @@ fn operator(node: &NodeProto, inputs: &[Fact]) -> Option<Arc<dyn Operator>> {
     operator.outputs(inputs).is_ok().then_some(operator)
 }
 
-/// Whether a node is one of ours.
+/// Whether the operator of a node is in this module.
 pub(super) fn is_known(node: &NodeProto) -> bool {
     OPERATORS.iter().any(|operator| *operator.name == *node.op_type)
 }
 
-/// Runs a node of ours without the engine.
+/// Runs a node whose operator is in this module, without tract.
 pub(super) fn evaluate(node: &NodeProto, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
     let inputs: Vec<TValue> = inputs
         .iter()

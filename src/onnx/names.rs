@@ -33,7 +33,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
         match character {
             '\\' => match characters.next()?.1 {
                 plain @ ('\\' | '\'' | '"') => name.push(plain),
-                // No class is named with any other escape; better no names than wrong ones.
+                // Other escapes do not occur in class names; no names are better than wrong ones.
                 _ => return None,
             },
             end if end == quote => return Some((name, text.get(place.checked_add(1)?..)?)),

@@ -1,4 +1,4 @@
-//! Models that answer numbers: one a row, or several.
+//! [`Regressor`], [`VectorModel`] and [`MultiLabelClassifier`]: a row of numbers in, numbers out.
 
 mod layout;
 mod plans;
@@ -21,9 +21,9 @@ use crate::{
 
 /// A regressor in an ONNX file: one row of `f32` in, one number out.
 ///
-/// Rankers and models of one score are loaded with it as well. It has what a
+/// Rankers, and any other model with a single score, are loaded as one too. It has all that a
 /// [`Classifier`](super::Classifier) has: batches, a schema, and golden rows in a sidecar
-/// (`{"features": [..], "outputs": [1.5]}`), which it proves when it is loaded.
+/// (`{"features": [..], "outputs": [1.5]}`), which are checked when it is loaded.
 ///
 /// ```no_run
 /// use modelgate::{Model, onnx};
@@ -35,9 +35,10 @@ use crate::{
 #[derive(Clone)]
 pub struct Regressor(Arc<NumberPlans>);
 
-/// A model in an ONNX file that answers a vector: several targets, or an embedding.
+/// A model in an ONNX file with a vector for an answer: several targets, or an embedding.
 ///
-/// Where the rows stand along another axis than the first, their numbers are gathered from every part.
+/// The rows need not be along the first axis of the output: their axis is found when the model is
+/// loaded.
 ///
 /// ```no_run
 /// use modelgate::{Model, onnx};
@@ -50,12 +51,12 @@ pub struct Regressor(Arc<NumberPlans>);
 #[derive(Clone)]
 pub struct VectorModel(Arc<NumberPlans>);
 
-/// A classifier in an ONNX file that gives each row any number of labels: the probability of each label.
+/// A classifier in an ONNX file that gives each row any number of labels: one probability for each label.
 ///
-/// Exporters write such answers in several forms, all of which are read: a probability for each label
+/// Exporters write such outputs in several forms, all of which are read: a probability for each label
 /// (`[rows, labels]`), two for each, no and yes (`[labels, rows, 2]`, `[rows, labels, 2]`, or a sequence
-/// with a tensor for each label), and all noes before all yeses (`[rows, 2 * labels]`, beside an output of
-/// labels that says how many there are). Two that do not add up to 1 are refused.
+/// of one tensor for each label), and all noes before all yeses (`[rows, 2 * labels]`, beside an output of
+/// labels that shows how many there are). A no and a yes that do not add up to 1 are refused.
 ///
 /// ```no_run
 /// use modelgate::{Model, onnx};
@@ -125,8 +126,8 @@ macro_rules! of_numbers {
                 self.0.features
             }
 
-            /// What the model's features are called and may hold, if the file or its
-            /// [sidecar](Loader::sidecar) says it.
+            /// The names of the model's features and the values they may have, if the file or its
+            /// [sidecar](Loader::sidecar) states them.
             pub fn schema(&self) -> Option<&Schema> {
                 self.0.schema.as_ref()
             }
@@ -147,7 +148,7 @@ macro_rules! of_numbers {
                 }
             }
 
-            /// The golden rows of the model's sidecar, as something to prove: for the same model in
+            /// The golden rows of the model's sidecar, for holding the same model to them in
             /// another form, or run by another engine.
             pub fn acceptance(&self) -> Acceptance<[f32], $answer> {
                 let tolerance = self.0.tolerance;
@@ -211,7 +212,7 @@ of_numbers!(
 );
 
 impl VectorModel {
-    /// How many numbers a row is answered with.
+    /// The number of values in an answer.
     pub fn output_len(&self) -> usize {
         self.0.width()
     }
@@ -235,7 +236,7 @@ impl Model<[f32], f32> for Regressor {
     }
 }
 
-/// There is one: the width was checked when the model was loaded.
+/// Never empty: the width was checked when the model was loaded.
 fn first(answer: Vec<f32>) -> f32 {
     answer.first().copied().unwrap_or(f32::NAN)
 }

@@ -1,4 +1,4 @@
-//! What a model file tells about itself: its features, its classes, and what it should answer.
+//! The metadata of a model: its features, its classes, and its golden rows.
 
 use super::{
     Document, LoadError,
@@ -10,7 +10,7 @@ use crate::{
     model::{Acceptance, Classification, Label},
 };
 
-/// What a classifier knows about itself.
+/// The metadata of a classifier.
 #[derive(Debug, Default)]
 pub(super) struct ClassifierMetadata {
     pub(super) schema: Option<Schema>,
@@ -19,7 +19,7 @@ pub(super) struct ClassifierMetadata {
     pub(super) tolerance: f32,
 }
 
-/// How far a golden row's probabilities may be off, unless the sidecar says.
+/// How far a golden row's probabilities may be off, unless the sidecar sets a tolerance.
 pub(super) const TOLERANCE: f32 = 1e-5;
 
 /// The names of the classes, in the order of the probabilities.
@@ -27,7 +27,7 @@ pub(super) const TOLERANCE: f32 = 1e-5;
 pub(super) struct Classes {
     /// As answers have them.
     names: Option<Box<[Label]>>,
-    /// As the graph has them, where that is something else.
+    /// As the graph has them, if they differ.
     inner: Option<Box<[Label]>>,
 }
 
@@ -80,14 +80,14 @@ impl Classes {
         self.names.as_deref()
     }
 
-    /// A label of the graph's, as answers have it.
+    /// Translates a label of the graph into that of an answer.
     pub(super) fn named(&self, label: Label) -> Label {
         let (Some(inner), Some(names)) = (&self.inner, &self.names) else { return label };
         let place = inner.iter().position(|known| *known == label);
         place.and_then(|place| names.get(place).cloned()).unwrap_or(label)
     }
 
-    /// Forgets what the graph seemed to say, should its own answer contradict that.
+    /// Forgets the names that were found in the graph if its own answer contradicts them.
     pub(super) fn check(&mut self, answered: &Label) {
         let known = |names: &[Label]| names.contains(answered);
         if self.names.as_deref().is_some_and(|names| !known(names)) {
@@ -96,7 +96,7 @@ impl Classes {
     }
 }
 
-/// What a graph says about its classes.
+/// The classes that a graph names.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     /// Their names, in the order of the probabilities.
@@ -120,7 +120,7 @@ fn is_set(labels: &[Label]) -> bool {
     labels.iter().all(|label| seen.insert(label))
 }
 
-/// Labels as a message shows them.
+/// Labels, formatted for a message.
 fn list(labels: &[Label]) -> String {
     const SHOWN: usize = 8;
     let mut text: Vec<String> =
@@ -131,34 +131,35 @@ fn list(labels: &[Label]) -> String {
     text.join(", ")
 }
 
-/// What a document's metadata and its sidecar say together.
-pub(super) fn said(
+/// Merges a document's metadata with its sidecar, which takes precedence.
+pub(super) fn declared(
     document: &Document,
     sidecar: Option<Sidecar>,
     sha256: &str,
 ) -> Result<Sidecar, LoadError> {
-    let mut said = sidecar.unwrap_or_default();
-    if let Some(pin) = said.sha256.as_deref().filter(|pin| !pin.eq_ignore_ascii_case(sha256)) {
-        return Err(said.wrong("sha256", pin, format_args!("{sha256}, as the model file has")));
+    let mut declared = sidecar.unwrap_or_default();
+    if let Some(pin) = declared.sha256.as_deref().filter(|pin| !pin.eq_ignore_ascii_case(sha256)) {
+        return Err(declared.wrong("sha256", pin, format_args!("{sha256}, as the model file has")));
     }
     if let Some(json) = document.metadata(METADATA) {
         let own = Sidecar::read(json.as_bytes(), format!("metadata `{METADATA}`"))?;
-        if said.from.is_empty() {
-            said.from.clone_from(&own.from);
+        if declared.from.is_empty() {
+            declared.from.clone_from(&own.from);
         }
-        said = said.or(own);
+        declared = declared.or(own);
     }
-    if said.classes.is_none() {
-        said.guessed_classes = document.metadata("names").and_then(super::names::of_ultralytics);
+    if declared.classes.is_none() {
+        declared.guessed_classes =
+            document.metadata("names").and_then(super::names::of_ultralytics);
     }
-    Ok(said)
+    Ok(declared)
 }
 
-/// The schema of rows of `f32`, if the names of the features are said.
-pub(super) fn of_rows(said: &mut Sidecar, width: usize) -> Result<Option<Schema>, LoadError> {
-    let Some(features) = said.features.take() else { return Ok(None) };
+/// The schema of rows of `f32`, if the features have names.
+pub(super) fn of_rows(declared: &mut Sidecar, width: usize) -> Result<Option<Schema>, LoadError> {
+    let Some(features) = declared.features.take() else { return Ok(None) };
     if features.len() != width {
-        return Err(said.wrong(
+        return Err(declared.wrong(
             "features",
             features.len(),
             format_args!("{width}, as the model's rows have"),
@@ -167,7 +168,7 @@ pub(super) fn of_rows(said: &mut Sidecar, width: usize) -> Result<Option<Schema>
     for (place, feature) in features.iter().enumerate() {
         if feature.r#type == Some(FeatureType::Text) || !feature.values.is_empty() {
             let field = format_args!("features[{place}].type").to_string();
-            return Err(said.wrong(field, "text", "a number, as the model's rows hold"));
+            return Err(declared.wrong(field, "text", "a number, as the model's rows hold"));
         }
     }
     let build = || -> Result<Schema, SchemaError> {
@@ -175,18 +176,20 @@ pub(super) fn of_rows(said: &mut Sidecar, width: usize) -> Result<Option<Schema>
             .integers(of_type(&features, FeatureType::Integer))?
             .booleans(of_type(&features, FeatureType::Boolean))?
             .optional(features.iter().filter(|f| f.optional).map(|f| &*f.name))?
-            .also_accept(said.also_accept.iter().cloned());
+            .also_accept(declared.also_accept.iter().cloned());
         for feature in &features {
             if let Some((low, high)) = feature.range {
                 schema = schema.range(&feature.name, low..=high)?;
             }
         }
-        match &said.shape {
+        match &declared.shape {
             Some(shape) => schema.shaped(shape.clone()),
             None => Ok(schema),
         }
     };
-    build().map(Some).map_err(|error| said.wrong("features", error, "a schema that makes sense"))
+    build()
+        .map(Some)
+        .map_err(|error| declared.wrong("features", error, "a schema that makes sense"))
 }
 
 fn of_type(features: &[Feature], wanted: FeatureType) -> impl Iterator<Item = &str> {
@@ -197,16 +200,16 @@ fn of_type(features: &[Feature], wanted: FeatureType) -> impl Iterator<Item = &s
 }
 
 impl ClassifierMetadata {
-    /// What a classifier of rows of `f32` is told.
+    /// The metadata of a classifier of rows of `f32`.
     pub(super) fn rows(
-        mut said: Sidecar,
+        mut declared: Sidecar,
         graph: Graph,
         width: usize,
         classes: usize,
     ) -> Result<ClassifierMetadata, LoadError> {
-        let classes = Classes::new(graph, &mut said, classes)?;
-        let schema = of_rows(&mut said, width)?;
-        let mut golden = Vec::with_capacity(said.golden.len());
+        let classes = Classes::new(graph, &mut declared, classes)?;
+        let schema = of_rows(&mut declared, width)?;
+        let mut golden = Vec::with_capacity(declared.golden.len());
         let unnamed;
         let reader = match &schema {
             Some(schema) => Some(schema),
@@ -215,61 +218,69 @@ impl ClassifierMetadata {
                 unnamed.as_ref()
             }
         };
-        for (place, row) in std::mem::take(&mut said.golden).into_iter().enumerate() {
+        for (place, row) in std::mem::take(&mut declared.golden).into_iter().enumerate() {
             let Some(reader) = reader else { continue };
             if schema.is_none() && row.features.is_named() {
                 let field = format!("golden[{place}].features");
-                return Err(said.wrong(field, "names", "a list, or `features` that say the order"));
+                return Err(declared.wrong(
+                    field,
+                    "names",
+                    "a list, or `features` that say the order",
+                ));
             }
             let values = reader.row(&row.features).map_err(|error| {
-                said.wrong(format_args!("golden[{place}]"), error, "features that fit the model")
+                declared.wrong(
+                    format_args!("golden[{place}]"),
+                    error,
+                    "features that fit the model",
+                )
             })?;
             let Some(label) = row.label else {
                 let field = format_args!("golden[{place}].label");
-                return Err(said.wrong(field, "nothing", "the label that is right"));
+                return Err(declared.wrong(field, "nothing", "the label that is right"));
             };
             golden.push((values, Classification { label, probabilities: row.probabilities }));
         }
-        let tolerance = said.tolerance.unwrap_or(TOLERANCE);
+        let tolerance = declared.tolerance.unwrap_or(TOLERANCE);
         Ok(ClassifierMetadata { schema, classes, golden, tolerance })
     }
 
-    /// The golden rows, as something to prove.
+    /// The golden rows, as an acceptance test.
     pub(super) fn acceptance(&self) -> Acceptance<[f32], Classification> {
         Acceptance::new().golden(self.golden.iter().cloned(), golden_within(self.tolerance))
     }
 }
 
-/// A row, and what it should be answered with.
+/// A row and its expected answer.
 pub(super) type GoldenNumbers = (Vec<f32>, Vec<f32>);
 
-/// The golden rows of a model that answers numbers.
+/// The golden rows of a model whose answer is numbers.
 pub(super) fn golden_numbers(
-    said: &mut Sidecar,
+    declared: &mut Sidecar,
     schema: Option<&Schema>,
     width: usize,
 ) -> Result<Vec<GoldenNumbers>, LoadError> {
     let unnamed = Schema::new((0..width).map(|place| place.to_string())).ok();
-    let mut golden = Vec::with_capacity(said.golden.len());
-    for (place, row) in std::mem::take(&mut said.golden).into_iter().enumerate() {
+    let mut golden = Vec::with_capacity(declared.golden.len());
+    for (place, row) in std::mem::take(&mut declared.golden).into_iter().enumerate() {
         let Some(reader) = schema.or(unnamed.as_ref()) else { continue };
         if schema.is_none() && row.features.is_named() {
             let field = format!("golden[{place}].features");
-            return Err(said.wrong(field, "names", "a list, or `features` that say the order"));
+            return Err(declared.wrong(field, "names", "a list, or `features` that say the order"));
         }
         if row.outputs.is_empty() {
             let field = format!("golden[{place}].outputs");
-            return Err(said.wrong(field, "nothing", "the numbers that are right"));
+            return Err(declared.wrong(field, "nothing", "the numbers that are right"));
         }
         let values = reader.row(&row.features).map_err(|error| {
-            said.wrong(format_args!("golden[{place}]"), error, "features that fit the model")
+            declared.wrong(format_args!("golden[{place}]"), error, "features that fit the model")
         })?;
         golden.push((values, row.outputs));
     }
     Ok(golden)
 }
 
-/// As [`Classification::within`]; a row that expects no probabilities is about its label alone.
+/// As [`Classification::within`]; of a row without expected probabilities, only the label is compared.
 pub(super) fn golden_within(
     tolerance: f32,
 ) -> impl Fn(&Classification, &Classification) -> Result<(), String> + Send + Sync + 'static {

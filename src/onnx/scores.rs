@@ -1,9 +1,9 @@
-//! Reading the scores of a row.
+//! Reads the classification of a row from outputs.
 
 use super::{Outputs, schema::Classes, select::Selection};
 use crate::model::{Classification, Label, ModelError, classification::argmax};
 
-/// The scores of one row among those that a plan gave.
+/// Reads the classification of one row from the outputs for many.
 pub(super) fn read_scores(
     selection: &Selection,
     names: &Classes,

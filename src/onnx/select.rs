@@ -1,4 +1,4 @@
-//! Which input and outputs of a graph make it a classifier.
+//! Chooses the input and outputs by which a graph is a classifier.
 
 use super::{
     AxisSize, BatchAxis, Document, LoadError, Loader, TensorInfo, describe::shape_text,
@@ -9,7 +9,7 @@ use crate::tensor::Dtype;
 /// The outputs that are used.
 #[derive(Default)]
 pub(super) struct Selection {
-    /// The label's output; without one, the label is the place of the largest probability.
+    /// The label's output; without one, the label is the index of the largest probability.
     pub(super) label: Option<Box<str>>,
     probabilities: Box<str>,
 }
@@ -67,17 +67,17 @@ impl Selection {
         &self.probabilities
     }
 
-    /// How many they are.
+    /// The number of outputs that are used.
     pub(super) fn places(&self) -> usize {
         self.probabilities_place() + 1
     }
 
-    /// The place of the probabilities among them.
+    /// The index of the probabilities among the outputs that are used.
     pub(super) fn probabilities_place(&self) -> usize {
         usize::from(self.label.is_some())
     }
 
-    /// Checks what a first run gave, and returns the number of classes.
+    /// Checks the outputs of a first run, and returns the number of classes.
     pub(super) fn prove(&self, outputs: &Outputs, rows: usize) -> Result<usize, LoadError> {
         let place = self.probabilities_place();
         let shape = outputs.shape(place);
@@ -240,7 +240,7 @@ pub(super) fn row_shape(
     Ok((shape.into(), fixed))
 }
 
-/// A row of more than this is a mistake in the file, and the first row of zeros would take the
+/// More values than a row can have: such a file is damaged, and the first row of zeros would take the
 /// memory for it.
 const MOST_FEATURES: usize = 1 << 24;
 

@@ -1,6 +1,6 @@
-//! The file beside a model that says what the model file itself does not.
+//! The sidecar: a JSON file beside a model with what the model's own file does not hold.
 //!
-//! `fraud-v2.schema.json` stands beside `fraud-v2.onnx`; the same JSON may be in the model's own
+//! The sidecar of `fraud-v2.onnx` is `fraud-v2.schema.json`; the same JSON may be in the model's own
 //! metadata, under `modelgate.schema`.
 
 use std::{
@@ -14,35 +14,35 @@ use serde::Deserialize;
 use super::LoadError;
 use crate::{features::Features, model::Label};
 
-/// Where a model's sidecar is looked for.
+/// Where to look for a model's sidecar.
 #[derive(Clone, Debug, Default)]
 pub(super) enum SidecarPath {
     /// Beside the model, if there is one.
     #[default]
     BesideModel,
-    /// Here.
+    /// At this path.
     At(PathBuf),
     Nowhere,
 }
 
-/// The key under which a model's metadata may hold the same.
+/// The metadata key that may hold the same JSON.
 pub(super) const METADATA: &str = "modelgate.schema";
 
 /// The largest sidecar that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// What a sidecar says.
+/// The content of a sidecar.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Sidecar {
-    /// Where it was read, for messages.
+    /// Where it was read from, for messages.
     #[serde(skip)]
     pub(super) from: Box<str>,
     pub(super) features: Option<Vec<Feature>>,
     pub(super) also_accept: Vec<Box<str>>,
     pub(super) shape: Option<Vec<usize>>,
     pub(super) classes: Option<Vec<Label>>,
-    /// Classes that another program's metadata seems to name.
+    /// Classes that the metadata of another program (Ultralytics' exporter) names.
     #[serde(skip)]
     pub(super) guessed_classes: Option<Vec<Label>>,
     pub(super) sha256: Option<Box<str>>,
@@ -90,13 +90,13 @@ pub(super) struct GoldenRow {
     pub(super) label: Option<Label>,
     #[serde(default)]
     pub(super) probabilities: Vec<f32>,
-    /// What a model that answers numbers should answer.
+    /// The expected answer of a model whose answer is numbers.
     #[serde(default)]
     pub(super) outputs: Vec<f32>,
 }
 
 impl Sidecar {
-    /// The sidecar of the model in this file, or of one that is in no file.
+    /// The sidecar of the model in this file, or at the path that the options name; `None` if there is none.
     pub(super) fn find(
         place: &SidecarPath,
         model: Option<&Path>,
@@ -120,9 +120,9 @@ impl Sidecar {
         Sidecar::read(&bytes, path.display().to_string()).map(Some)
     }
 
-    /// Reads it from its JSON.
+    /// Parses a sidecar.
     pub(super) fn read(json: &[u8], from: String) -> Result<Sidecar, LoadError> {
-        // Some editors put a byte order mark before a text.
+        // Some editors put a byte order mark at the start of a file.
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let read: Result<Sidecar, _> = serde_path_to_error::deserialize(&mut deserializer);
@@ -142,10 +142,10 @@ impl Sidecar {
         Ok(sidecar)
     }
 
-    /// What this one says, and where it says nothing what the other says.
+    /// Merges two: where this one states nothing, the other counts.
     pub(super) fn or(self, other: Sidecar) -> Sidecar {
         Sidecar {
-            // Of features, what goes with them comes from the same place.
+            // What belongs to the features is taken from the same one as the features.
             also_accept: match self.features {
                 Some(_) => self.also_accept,
                 None => other.also_accept,
@@ -161,7 +161,7 @@ impl Sidecar {
         }
     }
 
-    /// This is not what it should be.
+    /// An error about one field of the sidecar.
     #[cold]
     pub(super) fn wrong(
         &self,

@@ -1,4 +1,4 @@
-//! A model's answers held against another engine's, on random rows, before it may serve.
+//! Compares a model's answers with those of another engine, on random rows, before it may serve.
 
 use std::fmt;
 
@@ -13,20 +13,20 @@ use crate::{
     tensor::{Data, F16, Tensors},
 };
 
-/// How many rows are tried, each alone and all as a batch.
+/// How many rows are compared, each alone and all as a batch.
 const ROWS: usize = 64;
 
-/// Tensors may be large: fewer of them.
+/// How many sets of tensors are compared: fewer, as they may be large.
 const TENSORS: u64 = 8;
 
-/// The same rows each time.
+/// Fixed, so that the rows are the same at each loading.
 const SEED: u64 = 0x7665_7269_6679;
 
 /// As far as two engines may be apart that add up in another order, in units of the larger of 1 and the
 /// number itself.
 const TOLERANCE: f32 = 1e-4;
 
-/// Runs both on these rows.
+/// Runs both models on these rows and compares their answers.
 pub(super) fn compare<F: ?Sized, P>(
     (ours, theirs): (&dyn Model<F, P>, &dyn Model<F, P>),
     rows: &[&F],
@@ -91,7 +91,7 @@ pub(super) fn rows(
     (0..ROWS).map(row).collect()
 }
 
-/// Tensors for the inputs of a graph, if they can be made up.
+/// Random tensors for the inputs of a graph, if valid ones can be generated.
 pub(super) fn tensors(inputs: &[TensorInfo]) -> Vec<Tensors> {
     let sized = |place: u64| {
         let given = probe_inputs(inputs, 1 + place as usize % 3, None, SEED.wrapping_add(place))?;
@@ -111,7 +111,7 @@ pub(super) fn numbers_agree(tolerance: f32, found: &[f32], expected: &[f32]) -> 
         && found.iter().zip(expected).all(|(found, expected)| near(*found, *expected, tolerance))
 }
 
-/// The same probabilities, and the same label where that is no matter of the last digit.
+/// Compares the probabilities, and the labels unless the two best are too close to tell apart.
 pub(super) fn classes_agree(tolerance: f32) -> impl Fn(&Classification, &Classification) -> bool {
     move |found, expected| {
         let mut sorted = expected.probabilities.clone();
@@ -131,7 +131,7 @@ pub(super) fn tensors_agree(found: &Tensors, expected: &Tensors) -> bool {
             _ => return None,
         })
     };
-    // A number just beside the middle of two steps may go to either.
+    // Quantised: a number halfway between two steps may be rounded to either.
     let steps = |found: &Data, expected: &Data| match (found, expected) {
         (Data::I8(a), Data::I8(b)) => Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1)),
         (Data::U8(a), Data::U8(b)) => Some(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1)),
@@ -139,7 +139,7 @@ pub(super) fn tensors_agree(found: &Tensors, expected: &Tensors) -> bool {
     };
     expected.iter().all(|(name, expected)| {
         found.get(name).is_some_and(|found| {
-            // Half precision keeps three digits.
+            // Half precision has about three decimal digits.
             let is_half = matches!(found.data(), Data::F16(_));
             let tolerance = if is_half { 2e-3 } else { TOLERANCE };
             let same = || match (wide(found.data()), wide(expected.data())) {
@@ -152,7 +152,7 @@ pub(super) fn tensors_agree(found: &Tensors, expected: &Tensors) -> bool {
     })
 }
 
-/// Some of many values.
+/// Formats the first few of many values.
 pub(super) fn some<T: fmt::Debug>(values: &[T]) -> String {
     const SHOWN: usize = 16;
     match values.get(..SHOWN) {
@@ -203,7 +203,7 @@ fn show_tensors(tensors: &Tensors) -> String {
 }
 
 impl Loader {
-    /// Loads the same model into the engine that it is held against.
+    /// Loads the same model into the engine that it is compared with.
     pub(super) fn reference<M>(
         &self,
         load: impl FnOnce(&Loader) -> Result<M, LoadError>,

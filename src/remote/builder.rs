@@ -1,4 +1,4 @@
-//! Options for a version on another machine.
+//! Options for a model on an inference server.
 
 use std::{fmt, time::Duration};
 
@@ -10,10 +10,10 @@ use crate::{
     tensor::Dtype,
 };
 
-/// More in flight, or waiting, is a mistake.
+/// The most requests in flight, or waiting: more ports than a machine has.
 const MOST: usize = 1 << 16;
 
-/// Options for a version on another machine; made by [`Classifier::builder`].
+/// Options for a model on an inference server; made by [`Classifier::builder`].
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -94,55 +94,55 @@ impl Builder {
         }
     }
 
-    /// The version to ask, as the server names it; otherwise the server chooses.
+    /// The version of the model, as the server names it. By default the server chooses.
     pub fn version(mut self, version: impl Into<Box<str>>) -> Builder {
         self.version = Some(version.into());
         self
     }
 
-    /// What the server's metadata calls the model, where that is not the name it is asked by:
-    /// Seldon adds a number.
+    /// The name of the model in the server's metadata, where it differs from the name in the URL:
+    /// Seldon appends a number.
     pub fn called(mut self, name: impl Into<Box<str>>) -> Builder {
         self.called = Some(name.into());
         self
     }
 
-    /// The input that takes the row; needed where the server lists several, or none (MLServer
-    /// without metadata: any name will do there).
+    /// The input that takes the row. Required where the server lists several; where it lists none, as
+    /// MLServer does without metadata, the default is `input-0`.
     pub fn input(mut self, name: impl Into<Box<str>>) -> Builder {
         self.input = Some(name.into());
         self
     }
 
-    /// The output with the label. Otherwise the one called `label`, `output_label` or `predict`,
-    /// or the first of integers or texts; if there is none, the label is the place of the largest
-    /// probability.
+    /// The output that holds the label. By default the one called `label`, `output_label` or
+    /// `predict`, else the first of integers or strings; without one, the label is the index of the
+    /// largest probability.
     pub fn label_output(mut self, name: impl Into<Box<str>>) -> Builder {
         self.label_output = Some(name.into());
         self
     }
 
-    /// The output with the probabilities. Otherwise the one called `probabilities`,
-    /// `output_probability` or `predict_proba`, or the first of floats with two axes.
+    /// The output that holds the probabilities. By default the one called `probabilities`,
+    /// `output_probability` or `predict_proba`, else the first of floats with two axes.
     pub fn probabilities_output(mut self, name: impl Into<Box<str>>) -> Builder {
         self.probabilities_output = Some(name.into());
         self
     }
 
-    /// The outputs that a [`Graph`] asks for; otherwise all that the server gives.
+    /// The outputs that a [`Graph`] asks for. By default all.
     pub fn outputs<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Builder {
         self.outputs = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The number of values in a row. A server whose metadata says otherwise is refused; one that
-    /// does not say is believed to want as many.
+    /// The number of values in a row. A model whose metadata states another is refused; one that
+    /// states none is assumed to take this many.
     pub fn features(mut self, features: usize) -> Builder {
         self.features = Some(features);
         self
     }
 
-    /// The number of classes, likewise.
+    /// The number of classes, checked in the same way.
     pub fn classes(mut self, classes: usize) -> Builder {
         self.classes = Some(classes);
         self
@@ -180,63 +180,64 @@ impl Builder {
         self
     }
 
-    /// Sends NaN and infinities to the model, instead of refusing them as invalid input. JSON has
-    /// no words for them: a server that takes no binary tensors is not sent them all the same.
+    /// Sends NaN and infinities to the model, instead of refusing them as invalid input. They are still
+    /// refused for a server that takes tensors as JSON only, which cannot express them.
     pub fn allow_non_finite(mut self) -> Builder {
         self.allow_non_finite = true;
         self
     }
 
-    /// Sends a batch of more rows than this as several requests; otherwise any batch is one.
+    /// Sends a batch of more rows than this as several requests. By default any batch is one request.
     pub fn max_rows(mut self, rows: usize) -> Builder {
         self.max_rows = rows;
         self
     }
 
-    /// How long an answer may take in all: waiting for a place, connecting, trying again. 1 second
-    /// otherwise. A batch has as long.
+    /// How long a request or a batch may take in all, with waiting, connecting and retries. By default
+    /// 1 second.
     pub fn deadline(mut self, deadline: Duration) -> Builder {
         self.deadline = deadline;
         self
     }
 
-    /// How often a request is sent again, within the deadline, that was not answered: because no
-    /// connection came about, because it broke before the answer began, or because the server said
-    /// when to come back (503 with `Retry-After`, or gRPC's `UNAVAILABLE`). 2 times otherwise;
-    /// 0 for a model that remembers what it was asked.
+    /// How many times a request may be sent again, within the deadline. It is sent again if the server
+    /// could not be reached, if the connection broke before the answer began, or if the server asked for
+    /// it (503 with `Retry-After`, or gRPC's `UNAVAILABLE`). By default 2; set 0 for a model that must
+    /// not see a request twice.
     pub fn retries(mut self, retries: u32) -> Builder {
         self.retries = retries;
         self
     }
 
-    /// How many requests may be on their way at a time; 64 otherwise.
+    /// How many requests may be in flight at a time. By default 64.
     pub fn in_flight(mut self, requests: usize) -> Builder {
         self.in_flight = requests;
         self
     }
 
-    /// How many further requests may wait, within their deadline, until one of those is answered;
-    /// 256 otherwise. One more is refused at once ([`Error::Overloaded`]).
+    /// How many further requests may wait, within their deadline, for one of those to be answered. By
+    /// default 256; any more are refused at once ([`Error::Overloaded`]).
     pub fn waiting(mut self, requests: usize) -> Builder {
         self.waiting = requests;
         self
     }
 
-    /// How often the server is asked whether the model is ready; every 5 seconds otherwise.
+    /// How often the server is asked whether the model is ready. By default every 5 seconds.
     pub fn health_interval(mut self, interval: Duration) -> Builder {
         self.interval = interval;
         self
     }
 
-    /// How the server is reached: certificates, headers, proxy, the largest answer. Its
-    /// [`timeout`](HttpSettings::timeout) is that of health and metadata; an answer has the
-    /// [`deadline`](Builder::deadline). gRPC goes through no proxy.
+    /// How the server is reached: certificates, headers, a proxy, the largest answer. Its
+    /// [`timeout`](HttpSettings::timeout) is for health and metadata; predictions have the
+    /// [`deadline`](Builder::deadline). gRPC ignores the proxy.
     pub fn http(mut self, settings: HttpSettings) -> Builder {
         self.http = settings;
         self
     }
 
-    /// Sends this token with every request, as `authorization: Bearer …`. It is shown nowhere.
+    /// Sends this token with every request, as `authorization: Bearer …`. It appears in no log or
+    /// `Debug` output.
     pub fn token(mut self, token: impl AsRef<str>) -> Builder {
         self.token = Some(Secret::new(format!("Bearer {}", token.as_ref())));
         self
@@ -249,20 +250,21 @@ impl Builder {
         self
     }
 
-    /// Reads the model's metadata, checks it, and makes a classifier of it. Works on any runtime,
-    /// and waits for at most three times the [`timeout`](HttpSettings::timeout).
+    /// Reads the model's metadata from the server and checks it against the options. Works on any
+    /// runtime, and takes at most three times the [`timeout`](HttpSettings::timeout).
     ///
     /// # Errors
     ///
-    /// [`Error`]: a setting, the server, or what in the metadata is not as expected.
+    /// [`Error`]: a setting is invalid, the server cannot be reached or is not ready, or the metadata is
+    /// not as expected.
     pub async fn connect(self) -> Result<Classifier, Error> {
         let core = Core::start(self, true, false)?;
         core.check().await?;
         Ok(Classifier::of(core))
     }
 
-    /// The same without waiting for the server. Until it has been reached, and found to be as
-    /// expected, the model counts as not loaded: a router does not send it requests.
+    /// As [`connect`](Builder::connect), without waiting for the server. Until its metadata has been
+    /// read and checked the model counts as not loaded, and a router sends it no requests.
     ///
     /// # Errors
     ///

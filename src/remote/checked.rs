@@ -1,4 +1,4 @@
-//! What the server says of the model, checked against what is expected of it.
+//! A model's metadata, checked against the options.
 
 use super::{
     Builder, Error,
@@ -7,15 +7,15 @@ use super::{
 };
 use crate::tensor::Dtype;
 
-/// The extension that a server lists when it takes tensors behind the JSON.
+/// The name of the binary tensor data extension, by which tensors follow the JSON as bytes.
 const BINARY: &str = "binary_tensor_data";
 
 /// Metadata that was found to be as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Checked {
-    /// Whether tensors may go behind the JSON.
+    /// Whether the server has the binary tensor data extension.
     pub(super) binary: bool,
-    /// Whether the server takes a time limit as a parameter.
+    /// Whether the server takes a time limit as a request parameter, which is Triton's own.
     pub(super) takes_timeout: bool,
     pub(super) inputs: Vec<TensorInfo>,
     pub(super) outputs: Vec<TensorInfo>,
@@ -23,17 +23,17 @@ pub(super) struct Checked {
     pub(super) classifier: Option<RowFormat>,
 }
 
-/// How rows are sent and read.
+/// How rows are sent, and their answers read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RowFormat {
     pub(super) input: Box<str>,
-    /// Whether the server wants them as f64.
+    /// Whether the server takes the rows as `f64`.
     pub(super) wide: bool,
     /// The axes of a row, if they are known: `[64]`, `[28, 28]`.
     pub(super) row: Option<Vec<usize>>,
     /// Values in a row, if that is known.
     pub(super) features: Option<usize>,
-    /// Rows in a request, if the server takes exactly so many.
+    /// Rows in a request, if the server takes a fixed number.
     pub(super) rows: Option<usize>,
     pub(super) label: Option<Box<str>>,
     pub(super) probabilities: Box<str>,
@@ -83,7 +83,7 @@ impl Checked {
 }
 
 fn quoted(name: &str) -> String {
-    format!("`{}`", super::words::bounded(name))
+    format!("`{}`", super::redact::bounded(name))
 }
 
 fn named<'a>(side: &str, name: &str, tensors: &'a [TensorInfo]) -> Result<&'a TensorInfo, Error> {
@@ -122,7 +122,7 @@ impl ExpectedTensor {
 impl RowFormat {
     fn choose(found: &Metadata, options: &Builder) -> Result<RowFormat, Error> {
         let input = match (&options.input, &found.inputs[..]) {
-            // A server that lists none takes them by any name.
+            // The server lists no inputs, so that there is none to check the name against.
             (Some(_), []) => None,
             (Some(name), inputs) => Some(named("inputs", name, inputs)?),
             (None, []) => None,
@@ -144,13 +144,13 @@ impl RowFormat {
             classes: options.classes,
         };
         if let Some(input) = input {
-            classifier.takes(input, options)?;
+            classifier.read_input(input, options)?;
         }
-        classifier.gives(&found.outputs, options)?;
+        classifier.read_outputs(&found.outputs, options)?;
         Ok(classifier)
     }
 
-    fn takes(&mut self, input: &TensorInfo, options: &Builder) -> Result<(), Error> {
+    fn read_input(&mut self, input: &TensorInfo, options: &Builder) -> Result<(), Error> {
         let name = &input.name;
         self.input = name.clone();
         self.wide = match wire::dtype(&input.datatype) {
@@ -190,7 +190,7 @@ impl RowFormat {
         Ok(())
     }
 
-    fn gives(&mut self, outputs: &[TensorInfo], options: &Builder) -> Result<(), Error> {
+    fn read_outputs(&mut self, outputs: &[TensorInfo], options: &Builder) -> Result<(), Error> {
         let by_name = |names: &[&str]| {
             names.iter().find_map(|name| outputs.iter().find(|output| *output.name == **name))
         };
@@ -226,7 +226,7 @@ impl RowFormat {
                     let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
                     let expected = "an output of probabilities, or the name of it: \
                                     `probabilities_output(name)`";
-                    Error::mismatch("outputs", super::words::bounded(&found), expected)
+                    Error::mismatch("outputs", super::redact::bounded(&found), expected)
                 })?,
         };
         let name = &probabilities.name;

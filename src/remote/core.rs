@@ -16,9 +16,9 @@ use super::{
     Builder, Error, FailedAttempt,
     checked::Checked,
     limit::Limit,
+    redact,
     transport::{Request, Transport},
     wire::{InferenceRequest, InferenceResponse},
-    words,
 };
 use crate::{
     model::ModelError,
@@ -26,10 +26,10 @@ use crate::{
     timer::Timer,
 };
 
-/// How long a server that lost the model is left alone before it is asked about it again.
+/// How long to wait, after a model is lost, before the server is asked about it again.
 const AFTER_LOSS: Duration = Duration::from_millis(500);
 
-/// What a clone of a model shares. The thread ends with the last of them.
+/// What the clones of a model share. Its thread ends with the last of them.
 pub(super) struct Core {
     pub(super) shared: Arc<SharedConnection>,
     timer: Timer,
@@ -43,11 +43,11 @@ pub(super) struct SharedConnection {
     classifier: bool,
     transport: Transport,
     pub(super) limit: Limit,
-    /// What the server said first. It must not say otherwise later.
+    /// The metadata that was read first. The model must not change after that.
     checked: OnceLock<Checked>,
     ready: AtomicBool,
     why: Mutex<Option<Box<str>>>,
-    /// One look at the server at a time.
+    /// Held during a check, so that there is one at a time.
     looking: tokio::sync::Mutex<()>,
     lost: Notify,
     pub(super) retried: AtomicUsize,
@@ -80,7 +80,7 @@ impl Core {
         Ok(Core { shared, timer, network, watch })
     }
 
-    /// Looks at the server now.
+    /// Checks the server now.
     pub(super) async fn check(&self) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         self.in_loop(async move { shared.look().await }).await?
@@ -98,7 +98,7 @@ impl Core {
         }
     }
 
-    /// What was checked, whether or not the server is there now.
+    /// The metadata, whether or not the server is ready now.
     pub(super) fn known(&self) -> Option<&Checked> {
         self.shared.checked.get()
     }
@@ -109,7 +109,8 @@ impl Core {
         why.as_deref().unwrap_or("server has not been reached yet").to_owned()
     }
 
-    /// Runs on the network thread, whatever the caller runs on. Dropping the future ends it there.
+    /// Runs a task on the network thread, whichever runtime the caller is on. Dropping the returned
+    /// future cancels the task.
     async fn in_loop<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -121,7 +122,7 @@ impl Core {
         answer.await.map_err(|_| Error::Client { source: "network thread ended".into() })
     }
 
-    /// Bounds what is to be done before a deadline.
+    /// Runs a task until a deadline.
     pub(super) async fn within<T>(
         &self,
         task: impl Future<Output = Result<T, ModelError>>,
@@ -136,15 +137,15 @@ impl Core {
         }
     }
 
-    /// When a request that starts now must have been answered.
+    /// The deadline of a request that starts now.
     pub(super) fn ends(&self) -> Instant {
         let now = Instant::now();
-        // A deadline beyond what the clock can say is none: a year.
+        // `Instant` cannot hold every sum: a deadline above a year counts as a year.
         let year = Duration::from_secs(31_536_000);
         now.checked_add(self.shared.options.deadline.min(year)).unwrap_or(now)
     }
 
-    /// One request, with as many tries as are allowed.
+    /// Sends a request, with as many retries as are allowed, and reads the answer.
     pub(super) async fn ask(
         &self,
         checked: &Checked,
@@ -158,7 +159,8 @@ impl Core {
         let asked = {
             let shared = Arc::clone(shared);
             self.in_loop(async move {
-                // Here, so that a request counts until it has ended and not only been given up.
+                // Released on the network thread, so that a request whose caller has given up counts
+                // until it has really ended.
                 let _place = place;
                 shared.tries(request, ends).await
             })
@@ -168,8 +170,8 @@ impl Core {
             Err(error) => Err(error),
         };
         replied.map_err(|mut error| {
-            if let Some(said) = error.words() {
-                *said = words::without_features(said, &question.inputs);
+            if let Some(said) = error.message_mut() {
+                *said = redact::without_features(said, &question.inputs);
             }
             error.into()
         })
@@ -199,7 +201,7 @@ impl SharedConnection {
             };
             let Some(pause) = again.filter(fits) else {
                 if matches!(error, Error::Gone { .. } | Error::Unreachable { .. }) {
-                    // No router is to send more until the server has been looked at.
+                    // Routers send no more requests until the server has been checked.
                     self.set(Some(&error));
                     self.lost.notify_one();
                 }
@@ -211,7 +213,7 @@ impl SharedConnection {
         }
     }
 
-    /// Asks the server now and then whether the model is ready.
+    /// Asks the server at intervals whether the model is ready.
     async fn watch(self: Arc<Self>, look: bool) {
         if look {
             let _ = self.look().await;
@@ -247,7 +249,7 @@ impl SharedConnection {
             return Err(Error::mismatch(
                 "metadata",
                 "other inputs, outputs or extensions",
-                "those of the start, or a model set up anew",
+                "the same as at first; create the model anew to accept them",
             ));
         }
         Ok(())
@@ -255,7 +257,7 @@ impl SharedConnection {
 
     fn set(&self, error: Option<&Error>) {
         let why: Option<Box<str>> = error.map(|error| match error {
-            // The server's words may repeat features, and are for the caller alone.
+            // The server's message may quote features, which must not reach the log.
             Error::Gone { model, .. } => format!("server does not have model `{model}`").into(),
             error => crate::error_chain(error).into(),
         });

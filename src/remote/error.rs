@@ -1,4 +1,4 @@
-//! Why a version on another machine did not answer.
+//! Why a remote model could not be set up, or did not answer.
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
@@ -6,7 +6,7 @@ use crate::model::{ErrorKind, ModelError};
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Why a version on another machine could not be set up, or did not answer.
+/// Why a remote model could not be set up, or did not answer.
 ///
 /// A [`ModelError`] of a remote model has one as its source:
 ///
@@ -21,12 +21,11 @@ type Cause = Box<dyn StdError + Send + Sync>;
 /// # let _ = is_gone;
 /// ```
 ///
-/// What a server says is shown to at most 512 characters, and without the numbers that may be
-/// features.
+/// A server's message is cut to 512 characters, and numbers that may be features are removed from it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting that cannot work.
+    /// A setting is invalid.
     Setting {
         /// The setting.
         setting: &'static str,
@@ -35,17 +34,17 @@ pub enum Error {
         /// What it may be.
         expected: Box<str>,
     },
-    /// The client, or a thread for it, could not be made.
+    /// The HTTP or gRPC client, or a thread for it, could not be created.
     Client {
         /// What went wrong.
         source: Cause,
     },
-    /// No connection came about.
+    /// No connection to the server could be established.
     Unreachable {
         /// What went wrong.
         source: Cause,
     },
-    /// The connection broke before the answer was there as a whole.
+    /// The connection broke before the whole answer had been received.
     Broken {
         /// What went wrong.
         source: Cause,
@@ -56,7 +55,7 @@ pub enum Error {
         status: u16,
         /// What the server says about it.
         message: Box<str>,
-        /// When the server wants to be asked again, if it says so.
+        /// How long to wait before the next attempt, if the server says so (`Retry-After`).
         retry_after: Option<Duration>,
     },
     /// The server answered with this gRPC status.
@@ -75,35 +74,35 @@ pub enum Error {
         /// What the server says about it.
         message: Box<str>,
     },
-    /// The server has the model, and does not let it answer yet.
+    /// The server is not ready to answer for the model.
     NotReady {
         /// Why, as far as it is known.
         why: Box<str>,
     },
-    /// Something in the metadata or in an answer is not what it should be.
+    /// Something in the metadata or in an answer is not as expected.
     Mismatch {
-        /// What: `inputs.amount: shape`.
+        /// The field: `inputs.amount: shape`.
         field: Box<str>,
-        /// What it is.
+        /// What the server sent.
         found: Box<str>,
-        /// What it should be.
+        /// What was expected.
         expected: Box<str>,
     },
-    /// An answer that cannot be read.
+    /// An answer cannot be parsed.
     Malformed {
         /// What was being read.
         what: &'static str,
         /// What is wrong with it.
         detail: Box<str>,
     },
-    /// An answer that is larger than is allowed.
+    /// An answer is larger than allowed.
     TooLarge {
         /// How many bytes are allowed.
         limit: u64,
     },
-    /// As many requests as may be are on their way, and as many as may wait are waiting.
+    /// As many requests as allowed are in flight, and as many as allowed are waiting.
     Overloaded {
-        /// How many requests may be on their way.
+        /// How many requests may be in flight.
         in_flight: usize,
         /// How many may wait.
         waiting: usize,
@@ -143,8 +142,8 @@ impl Error {
         Error::Malformed { what, detail: detail.to_string().into() }
     }
 
-    /// The words of the server in it.
-    pub(super) fn words(&mut self) -> Option<&mut Box<str>> {
+    /// The server's message, if there is one.
+    pub(super) fn message_mut(&mut self) -> Option<&mut Box<str>> {
         match self {
             Error::Status { message, .. }
             | Error::Grpc { message, .. }
@@ -181,9 +180,9 @@ impl fmt::Display for Error {
             Error::Setting { setting, found, expected } => {
                 write!(f, "{setting}: found {found}, expected {expected}")
             }
-            Error::Client { .. } => f.write_str("client could not be made"),
+            Error::Client { .. } => f.write_str("client could not be created"),
             Error::Unreachable { .. } => f.write_str("server could not be reached"),
-            Error::Broken { .. } => f.write_str("connection broke before the answer's end"),
+            Error::Broken { .. } => f.write_str("connection broke before the end of the answer"),
             Error::Status { status, message, .. } => {
                 write!(f, "server answered {status}")?;
                 said(f, message)
@@ -209,7 +208,7 @@ impl fmt::Display for Error {
             }
             Error::Overloaded { in_flight, waiting } => write!(
                 f,
-                "requests: found {in_flight} on their way and {waiting} waiting, which is the limit"
+                "requests: found {in_flight} in flight and {waiting} waiting, which is the limit"
             ),
             Error::Deadline { limit } => write!(f, "no answer within {limit:?}"),
         }

@@ -1,4 +1,4 @@
-//! A graph of any inputs and outputs on another machine.
+//! [`Graph`]: named tensors to an inference server, named tensors back.
 
 use std::{fmt, sync::Arc};
 
@@ -15,10 +15,11 @@ use crate::{
     tensor::{Data, Tensor, Tensors},
 };
 
-/// A graph of any inputs and outputs on another machine: named [`Tensors`] in, named tensors out.
+/// A model with any inputs and outputs on an inference server: named [`Tensors`] in, named tensors
+/// out.
 ///
-/// Made by [`Builder::connect_graph`](super::Builder::connect_graph); in all else as
-/// [`Classifier`](super::Classifier).
+/// It is made by [`Builder::connect_graph`](super::Builder::connect_graph), and otherwise behaves as a
+/// [`Classifier`](super::Classifier) does.
 ///
 /// ```no_run
 /// use modelgate::{AsyncModel, remote, tensor::{Tensor, Tensors}};
@@ -43,26 +44,26 @@ impl Graph {
         Graph(Arc::new(core))
     }
 
-    /// Looks at the server now: whether it is ready, and still has the model that was expected.
+    /// Asks the server now whether it is ready and still has the model as it was.
     ///
     /// # Errors
     ///
-    /// Why it may not answer.
+    /// [`Error`]: why requests cannot be answered.
     pub async fn check(&self) -> Result<(), Error> {
         self.0.check().await
     }
 
-    /// What the graph takes, as the server stated it at the start. Empty when it did not.
+    /// The model's inputs, as the server first described them; empty if it did not.
     pub fn inputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.inputs)
     }
 
-    /// What the graph gives; likewise.
+    /// The model's outputs, as the server first described them; empty if it did not.
     pub fn outputs(&self) -> &[TensorInfo] {
         self.0.known().map_or(&[], |checked| &checked.outputs)
     }
 
-    /// How it stands with the server, and with the requests to it.
+    /// Whether the server is ready, and how many requests are under way.
     pub fn status(&self) -> Status {
         Status::of(&self.0)
     }

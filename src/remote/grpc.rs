@@ -1,4 +1,4 @@
-//! The protocol over gRPC.
+//! The protocol's gRPC form.
 
 mod message;
 
@@ -18,14 +18,13 @@ use self::message::{
     ModelInferResponse, ModelName, Ready, RequestedOutput, SERVER_METADATA, SERVER_READY, Server,
 };
 use super::{
-    Builder, Error, FailedAttempt, TensorInfo,
+    Builder, Error, FailedAttempt, TensorInfo, redact,
     wire::{self, InferenceRequest, InferenceResponse, Metadata},
-    words,
 };
 use crate::source::network::{code_name, tls_provider};
 use crate::tensor::{Data, Dtype, Tensors};
 
-/// A model of a server.
+/// A client for one model of a server.
 pub(super) struct Grpc {
     channel: Channel,
     headers: MetadataMap,
@@ -34,15 +33,15 @@ pub(super) struct Grpc {
     max_bytes: u64,
 }
 
-/// A message that is ready to be sent any number of times; its tensors are shared.
+/// An encoded request, which can be sent any number of times; clones share its tensors.
 #[derive(Clone)]
 pub(super) struct EncodedRequest(ModelInferRequest);
 
-/// An answer as it came.
+/// An answer that has not been read yet.
 pub(super) struct RawResponse(ModelInferResponse);
 
 impl Grpc {
-    /// To be called where the event loop is known.
+    /// Must be called inside the runtime that is to drive the connection.
     pub(super) fn new(builder: &Builder) -> Result<Grpc, Error> {
         let http = &builder.http;
         let failed = |error: tonic::transport::Error| Error::Client { source: error.into() };
@@ -133,7 +132,7 @@ impl Grpc {
             infer.inputs.push(message::Tensor {
                 name: name.to_string(),
                 datatype: wire::datatype(tensor.dtype()).to_owned(),
-                // No tensor in memory has an axis longer than this.
+                // Cannot fail: no tensor in memory has an axis longer than `i64::MAX`.
                 shape: sizes.map(|size| i64::try_from(*size).unwrap_or(i64::MAX)).collect(),
                 contents: None,
             });
@@ -146,7 +145,7 @@ impl Grpc {
         EncodedRequest(infer)
     }
 
-    /// One try. The future may be dropped at any time, which ends the request.
+    /// One attempt. The future may be dropped at any time, which cancels the request.
     pub(super) async fn infer(
         &self,
         request: EncodedRequest,
@@ -191,8 +190,8 @@ impl Grpc {
     }
 
     fn failed(&self, status: Status) -> FailedAttempt {
-        let message = words::bounded(status.message());
-        // What is not the server's own word comes with a cause.
+        let message = redact::bounded(status.message());
+        // A status that `tonic` made up itself has a source; one from the server has none.
         let broke = std::error::Error::source(&status).is_some();
         let code = status.code();
         match code {
@@ -221,7 +220,7 @@ impl Grpc {
     }
 }
 
-/// Whether it is the decoder that found a message too large.
+/// Whether the status comes from our own decoder, which found the message too large.
 fn is_ours(status: &Status) -> bool {
     status.message().contains("decoded message length too large")
 }
@@ -275,7 +274,7 @@ fn contents(dtype: Dtype, contents: message::Contents) -> Option<Data> {
         Dtype::I64 => Data::I64(contents.longs),
         Dtype::I32 => Data::I32(contents.ints),
         Dtype::Bool => Data::Bool(contents.bools),
-        // The protocol has no list for 16-bit floats: they come as raw bytes.
+        // The protocol has no field for 16-bit floats: they come as raw contents.
         Dtype::F16 => return None,
         Dtype::I16 => Data::I16(narrowed(contents.ints)?),
         Dtype::I8 => Data::I8(narrowed(contents.ints)?),

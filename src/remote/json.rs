@@ -1,4 +1,7 @@
-//! The protocol's bodies: JSON, with the tensors in it or behind it.
+//! The bodies of the protocol's REST form: JSON with the tensors in it, or behind it by the binary tensor
+//! data extension.
+
+mod request;
 
 use std::fmt;
 
@@ -8,151 +11,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+pub(super) use self::request::{Body, request};
 use super::{
     Error,
-    wire::{self, InferenceRequest, InferenceResponse, TensorInfo},
+    wire::{self, InferenceResponse, TensorInfo},
 };
 use crate::tensor::{Data, Dtype, F16, Tensors};
-
-/// A request's body.
-#[derive(Clone, Debug)]
-pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
-    /// How much of it is JSON, where tensors come behind.
-    pub(super) json: Option<usize>,
-}
-
-/// The body of a request.
-///
-/// # Errors
-/// Numbers that JSON has no words for.
-pub(super) fn request(
-    question: &InferenceRequest,
-    binary: bool,
-    timeout: Option<std::time::Duration>,
-) -> Result<Body, crate::model::ModelError> {
-    let mut json = Vec::new();
-    let mut behind = Vec::new();
-    json.extend_from_slice(b"{\"inputs\":[");
-    for (place, (name, tensor)) in question.inputs.iter().enumerate() {
-        if place > 0 {
-            json.push(b',');
-        }
-        json.extend_from_slice(b"{\"name\":");
-        write(&mut json, name);
-        json.extend_from_slice(b",\"shape\":");
-        write(&mut json, tensor.shape());
-        json.extend_from_slice(b",\"datatype\":");
-        write(&mut json, wire::datatype(tensor.dtype()));
-        if binary {
-            let before = behind.len();
-            wire::to_bytes(tensor.data(), &mut behind);
-            json.extend_from_slice(b",\"parameters\":{\"binary_data_size\":");
-            write(&mut json, &behind.len().saturating_sub(before));
-            json.push(b'}');
-        } else {
-            json.extend_from_slice(b",\"data\":");
-            elements(&mut json, name, tensor.data())?;
-        }
-        json.push(b'}');
-    }
-    json.push(b']');
-    if !question.outputs.is_empty() {
-        json.extend_from_slice(b",\"outputs\":[");
-        for (place, name) in question.outputs.iter().enumerate() {
-            if place > 0 {
-                json.push(b',');
-            }
-            json.extend_from_slice(b"{\"name\":");
-            write(&mut json, name);
-            if binary {
-                json.extend_from_slice(b",\"parameters\":{\"binary_data\":true}");
-            }
-            json.push(b'}');
-        }
-        json.push(b']');
-    }
-    let mut parameters = Vec::new();
-    if binary && question.outputs.is_empty() {
-        parameters.push("\"binary_data_output\":true".to_owned());
-    }
-    if let Some(timeout) = timeout {
-        parameters.push(format!("\"timeout\":{}", timeout.as_micros()));
-    }
-    if !parameters.is_empty() {
-        json.extend_from_slice(b",\"parameters\":{");
-        json.extend_from_slice(parameters.join(",").as_bytes());
-        json.push(b'}');
-    }
-    json.push(b'}');
-    let length = json.len();
-    json.append(&mut behind);
-    Ok(Body { bytes: json, json: binary.then_some(length) })
-}
-
-fn write<T: serde::Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
-    // Names, sizes and finite numbers into a Vec: there is nothing that could fail.
-    let _ = serde_json::to_writer(json, value);
-}
-
-fn elements(json: &mut Vec<u8>, name: &str, data: &Data) -> Result<(), crate::model::ModelError> {
-    match data {
-        Data::F32(values) => {
-            finite(name, values, |value| value.is_finite())?;
-            json.push(b'[');
-            for (place, value) in values.iter().enumerate() {
-                if place > 0 {
-                    json.push(b',');
-                }
-                let start = json.len();
-                write(json, value);
-                // Servers read it as an f64 first. Where that in turn would round to another f32,
-                // it is sent as the longer f64.
-                let text = json.get(start..).and_then(|text| std::str::from_utf8(text).ok());
-                let back = text.and_then(|text| text.parse::<f64>().ok());
-                if back.is_none_or(|back| back as f32 != *value) {
-                    json.truncate(start);
-                    write(json, &f64::from(*value));
-                }
-            }
-            json.push(b']');
-        }
-        Data::F64(values) => {
-            finite(name, values, |value| value.is_finite())?;
-            write(json, values);
-        }
-        Data::I64(values) => write(json, values),
-        Data::I32(values) => write(json, values),
-        Data::F16(values) => {
-            finite(name, values, |value| value.is_finite())?;
-            write(json, &values.iter().map(|value| value.to_f32()).collect::<Vec<f32>>());
-        }
-        Data::I16(values) => write(json, values),
-        Data::I8(values) => write(json, values),
-        Data::U64(values) => write(json, values),
-        Data::U32(values) => write(json, values),
-        Data::U16(values) => write(json, values),
-        Data::U8(values) => write(json, values),
-        Data::Bool(values) => write(json, values),
-        Data::Text(values) => write(json, values),
-    }
-    Ok(())
-}
-
-fn finite<T: Copy + fmt::Display>(
-    name: &str,
-    values: &[T],
-    is_finite: impl Fn(T) -> bool,
-) -> Result<(), crate::model::ModelError> {
-    match values.iter().position(|value| !is_finite(*value)) {
-        None => Ok(()),
-        Some(index) => Err(crate::model::ModelError::invalid_input(
-            format_args!("inputs.{name}[{index}]"),
-            "NaN or an infinity",
-            "a finite number, as this server takes JSON",
-        )),
-    }
-}
 
 #[derive(Deserialize)]
 struct ResponseBody<'a> {
@@ -179,7 +43,7 @@ struct Parameters {
     binary_data_size: Option<usize>,
 }
 
-/// What an answer says; `json` is how much of it is JSON.
+/// Reads the body of a response; `json` is the length of its JSON in bytes, if binary tensors follow it.
 pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<InferenceResponse, Error> {
     let (text, mut behind) = match json {
         None => (body, &[][..]),
@@ -217,20 +81,20 @@ pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<InferenceRespons
     Ok(InferenceResponse { version: answer.model_version.unwrap_or_default(), outputs })
 }
 
-/// Where it is unreadable, without what is there.
+/// Says where a body is malformed, without quoting it: it may hold a user's data.
 fn unreadable(error: &serde_json::Error) -> Error {
     use serde_json::error::Category;
 
     let what = match error.classify() {
-        Category::Syntax => "no JSON",
-        Category::Eof => "cut JSON",
+        Category::Syntax => "invalid JSON",
+        Category::Eof => "truncated JSON",
         Category::Io | Category::Data => "JSON of another form",
     };
     let place = format_args!("{what} at line {}, column {}", error.line(), error.column());
     Error::malformed("answer", place)
 }
 
-/// The elements, as a list or as lists in lists, which the protocol allows.
+/// Reads the elements of a tensor, which the protocol allows to be flat or nested by axes.
 fn read(dtype: Dtype, text: &str) -> Result<Data, serde_json::Error> {
     fn list<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_json::Error> {
         let opened =
@@ -241,7 +105,7 @@ fn read(dtype: Dtype, text: &str) -> Result<Data, serde_json::Error> {
         Lists { depth, elements: &mut elements }.deserialize(&mut json)?;
         Ok(elements)
     }
-    // Servers in Python have no other way to say NaN.
+    // Servers written in Python send NaN as null.
     fn floats<T>(values: Vec<Option<T>>, nan: T) -> Vec<T>
     where
         T: Copy,
@@ -268,7 +132,7 @@ fn read(dtype: Dtype, text: &str) -> Result<Data, serde_json::Error> {
     })
 }
 
-/// Lists in lists, this deep; their elements are put one after the other.
+/// Reads lists nested to this depth, and collects their elements in row-major order.
 struct Lists<'a, T> {
     depth: usize,
     elements: &'a mut Vec<T>,
@@ -289,7 +153,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Lists<'_, T> {
         f.write_str("a list")
     }
 
-    // As deep as the parser goes, which is 128 lists.
+    // Recursion is bounded: `serde_json` refuses more than 128 nested lists.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         if self.depth > 1 {
             loop {
@@ -306,7 +170,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Lists<'_, T> {
     }
 }
 
-/// The answer to a question about the server.
+/// The server's metadata.
 #[derive(Debug, Deserialize)]
 pub(super) struct Server {
     #[serde(default)]
@@ -315,7 +179,7 @@ pub(super) struct Server {
     pub(super) extensions: Vec<String>,
 }
 
-/// The answer to a question about a model.
+/// A model's metadata.
 #[derive(Debug, Deserialize)]
 pub(super) struct Described {
     pub(super) name: String,
@@ -342,7 +206,7 @@ impl From<DescribedTensor> for TensorInfo {
     }
 }
 
-/// What any document of this form says.
+/// Reads a body that is all JSON.
 pub(super) fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| unreadable(&error))
 }
@@ -350,7 +214,7 @@ pub(super) fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::Tensor;
+    use crate::{remote::wire::InferenceRequest, tensor::Tensor};
 
     fn question(data: impl Into<Data>) -> InferenceRequest {
         InferenceRequest {
@@ -405,8 +269,8 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_what_it_says_is_refused() {
         for (body, json, part) in [
-            (&b"{"[..], None, "cut JSON"),
-            (b"<html>", None, "no JSON"),
+            (&b"{"[..], None, "truncated JSON"),
+            (b"<html>", None, "invalid JSON"),
             (b"[]", None, "JSON of another form"),
             (b"{}", Some(9), "inference-header-content-length: found 9"),
             (br#"{"outputs":[{"name":"y","datatype":"FP32","shape":[1]}]}"#, None, "outputs.y: data: found nothing"),

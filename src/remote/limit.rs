@@ -1,4 +1,4 @@
-//! How many requests may be on their way, and how many may wait.
+//! The limit on requests in flight, and on those that wait.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,8 @@ use crate::shadow::is_shadow;
 #[derive(Debug)]
 pub(super) struct Limit {
     places: Arc<Semaphore>,
-    /// Shadows' own places: one that waits for a slow server takes none that a live request wants.
+    /// A share for shadows alone, so that shadows which wait for a slow server take no place from live
+    /// requests.
     shadow_places: Arc<Semaphore>,
     in_flight: usize,
     waiting: AtomicUsize,
@@ -25,6 +26,7 @@ impl Limit {
     pub(super) fn new(in_flight: usize, most_waiting: usize) -> Limit {
         Limit {
             places: Arc::new(Semaphore::new(in_flight)),
+            // An eighth: enough for a sample, and little load on the server beside live requests.
             shadow_places: Arc::new(Semaphore::new((in_flight / 8).max(1))),
             in_flight,
             waiting: AtomicUsize::new(0),
@@ -33,7 +35,7 @@ impl Limit {
         }
     }
 
-    /// A place, once there is one; given back when it is dropped.
+    /// Waits for a place among the requests in flight. Dropping the permit gives it back.
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
         let overloaded =
             || Error::Overloaded { in_flight: self.in_flight, waiting: self.most_waiting };
@@ -44,7 +46,7 @@ impl Limit {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
-        // Relaxed: it is a count, and orders nothing else.
+        // Relaxed: a count that no other memory depends on.
         let taken = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
             (waiting < self.most_waiting).then_some(waiting + 1)
         });
@@ -53,7 +55,7 @@ impl Limit {
             return Err(overloaded());
         }
         let _waits = WaitingCount(&self.waiting);
-        // The semaphore is never closed.
+        // Cannot fail: the semaphore is never closed.
         Arc::clone(&self.places).acquire_owned().await.map_err(|_| overloaded())
     }
 
@@ -70,7 +72,7 @@ impl Limit {
     }
 }
 
-/// One that waits, until it is dropped.
+/// Counts a waiting request until it is dropped.
 struct WaitingCount<'a>(&'a AtomicUsize);
 
 impl Drop for WaitingCount<'_> {

@@ -1,4 +1,4 @@
-//! The protocol over HTTP.
+//! The protocol's REST form.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use reqwest::{
 use super::{
     Builder, Error, FailedAttempt,
     json::{self, Described, Server},
+    redact,
     wire::{InferenceResponse, Metadata},
-    words,
 };
 use crate::source::network::{
     Key,
@@ -21,10 +21,10 @@ use crate::source::network::{
 
 const JSON_LENGTH: &str = "inference-header-content-length";
 
-/// More of what a server says about an error is not read.
+/// How many bytes of an error's body are read.
 const LONGEST_REFUSAL: usize = 16 << 10;
 
-/// A model of a server.
+/// A client for one model of a server.
 pub(super) struct Rest {
     client: Client,
     server: Url,
@@ -35,7 +35,7 @@ pub(super) struct Rest {
     names: (Box<str>, Option<Box<str>>),
 }
 
-/// A body that is ready to be sent any number of times.
+/// An encoded body, which can be sent any number of times.
 #[derive(Clone)]
 pub(super) struct EncodedRequest {
     bytes: Bytes,
@@ -48,7 +48,7 @@ impl From<json::Body> for EncodedRequest {
     }
 }
 
-/// An answer as it came.
+/// An answer that has not been read yet.
 pub(super) struct RawResponse {
     body: Vec<u8>,
     json: Option<usize>,
@@ -69,7 +69,7 @@ impl Rest {
         let base = builder.address()?;
         let url = |parts: &[&str]| {
             let mut url = base.clone();
-            // An address with a host always has room for a path.
+            // Cannot fail: a URL with a host can have a path.
             if let Ok(mut path) = url.path_segments_mut() {
                 path.pop_if_empty().extend(parts);
             }
@@ -93,7 +93,7 @@ impl Rest {
     pub(super) async fn not_ready(&self) -> Result<Option<&'static str>, Error> {
         match self.get(&self.ready).await {
             Ok(body) => {
-                // Some servers answer 200 in any case, and say it in the body.
+                // Some servers always answer 200, and state readiness in the body.
                 let said = json::document::<serde_json::Value>(&body).ok();
                 let ready = said.as_ref().and_then(|said| said.get("ready"));
                 let ready = ready.and_then(serde_json::Value::as_bool).unwrap_or(true);
@@ -138,7 +138,7 @@ impl Rest {
         }
     }
 
-    /// One try. The future may be dropped at any time, which ends the request.
+    /// One attempt. The future may be dropped at any time, which cancels the request.
     pub(super) async fn infer(
         &self,
         request: EncodedRequest,
@@ -161,13 +161,13 @@ impl Rest {
         Ok(RawResponse { body, json })
     }
 
-    /// A request with the token, where there is one.
+    /// A request with the token, if there is one.
     fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Error> {
         let request = self.client.request(method, url, &[]);
         request.map_err(|error| Error::Client { source: Box::new(error) })
     }
 
-    /// The body of a success, which may be no larger than allowed.
+    /// Reads the body of a successful response, up to the size limit.
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, FailedAttempt> {
         let cut = |error: reqwest::Error| Error::Broken { source: Box::new(error.without_url()) };
         if !response.status().is_success() {
@@ -196,15 +196,15 @@ impl Rest {
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         }
         let said = json::document::<serde_json::Value>(&body).ok();
-        // Of any other document nothing is shown: it may be a page of a proxy's.
+        // Any other document is not quoted: it may be a proxy's error page.
         let said = said.as_ref().and_then(|said| said.get("error").or(said.get("detail")));
-        let message = words::bounded(said.and_then(serde_json::Value::as_str).unwrap_or_default());
+        let message = redact::bounded(said.and_then(serde_json::Value::as_str).unwrap_or_default());
         match status {
             404 => {
                 let (model, version) = self.names.clone();
                 Error::Gone { model, version, message }.into()
             }
-            // Without the header, the server does not say that asking again helps.
+            // Without the header, the server has not said that another attempt would help.
             503 if retry_after.is_some() => {
                 let error = Error::Status { status, message, retry_after };
                 FailedAttempt { error, again: retry_after }
@@ -214,12 +214,12 @@ impl Rest {
     }
 }
 
-/// A request that came to no answer. It may be sent again unless it was damaged to begin with:
-/// a model's answer changes nothing on the server.
+/// A request that got no answer. It may be sent again, as a prediction changes nothing on the server,
+/// unless the request itself could not be built.
 fn broken(error: reqwest::Error) -> FailedAttempt {
     let again = (!error.is_builder()).then_some(Duration::ZERO);
     let connecting = error.is_connect();
-    // The URL may hold a key in its query.
+    // The query of the URL may contain a key.
     let source = Box::new(error.without_url());
     let error = match connecting {
         true => Error::Unreachable { source },

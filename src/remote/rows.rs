@@ -1,4 +1,4 @@
-//! Rows of `f32`, sent as one tensor and read as scores.
+//! Sends rows of `f32` as one tensor, and reads the answer as classifications.
 
 use super::{
     Error,
@@ -11,7 +11,7 @@ use crate::{
     tensor::{Data, Tensor},
 };
 
-/// Answers one row.
+/// Classifies one row.
 pub(super) async fn one(core: &Core, row: &[f32]) -> Result<Classification, ModelError> {
     let ends = core.ends();
     let (checked, classifier) = known(core)?;
@@ -22,7 +22,7 @@ pub(super) async fn one(core: &Core, row: &[f32]) -> Result<Classification, Mode
     answers.pop().ok_or_else(|| missing(classifier).into())
 }
 
-/// Answers many.
+/// Classifies many rows.
 pub(super) async fn many(core: &Core, rows: &[&[f32]]) -> Vec<Result<Classification, ModelError>> {
     let ends = core.ends();
     let (checked, classifier) = match known(core) {
@@ -31,7 +31,7 @@ pub(super) async fn many(core: &Core, rows: &[&[f32]]) -> Vec<Result<Classificat
     };
     let mut answers: Vec<Result<(), ModelError>> =
         rows.iter().map(|row| check(core, checked, classifier, row)).collect();
-    // A server that says nothing of a row's length takes its first row's.
+    // If neither metadata nor options state the length of a row, the first row's counts.
     if classifier.features.is_none()
         && let Some((first, _)) = rows.iter().zip(&answers).find(|(_, checked)| checked.is_ok())
     {
@@ -111,7 +111,7 @@ fn missing(classifier: &RowFormat) -> Error {
     Error::mismatch(field, "fewer rows", "one a row")
 }
 
-/// One request for rows that have been checked, and are no more than go into one.
+/// Sends one request with these rows, which have been checked and are no more than a request may have.
 async fn ask(
     core: &Core,
     checked: &Checked,
@@ -120,7 +120,7 @@ async fn ask(
     ends: std::time::Instant,
 ) -> Result<Vec<Classification>, ModelError> {
     let features = rows.first().map_or(0, |row| row.len());
-    // A server that takes exactly so many rows is sent the last one as often as it takes.
+    // For a server with a fixed number of rows, copies of the last one fill up the rest.
     let sent = classifier.rows.unwrap_or(rows.len()).max(rows.len());
     let padding = rows.last().into_iter().cycle().take(sent.saturating_sub(rows.len()));
     let values = rows.iter().chain(padding).flat_map(|row| row.iter());
@@ -143,7 +143,7 @@ async fn ask(
     Ok(scores)
 }
 
-/// The scores of each row.
+/// Reads the classification of each row.
 fn read(
     version: &Option<Box<str>>,
     classifier: &RowFormat,
@@ -189,8 +189,8 @@ fn read(
                 argmax(probabilities).and_then(|place| i64::try_from(place).ok()).map(Label::Int)
             }
         };
-        // Only NaN in every probability leaves no label; the first class keeps the answer whole,
-        // so that it is the router's rule on non-finite answers that judges it.
+        // There is no largest probability only if all are NaN. The first class then stands in, so that
+        // the router's rule for non-finite answers applies.
         let label = label.unwrap_or(Label::Int(0));
         Classification { label, probabilities: probabilities.to_vec() }
     });
@@ -203,7 +203,7 @@ pub(super) fn same_version(
 ) -> Result<(), Error> {
     match version {
         Some(version) if !reply.version.is_empty() && **version != *reply.version => {
-            let found = super::words::bounded(&reply.version);
+            let found = super::redact::bounded(&reply.version);
             Err(Error::mismatch(
                 "model_version",
                 format_args!("`{found}`"),

@@ -1,4 +1,4 @@
-//! The two ways to a server.
+//! The transport to a server: REST or gRPC.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ pub(super) enum Transport {
     Grpc(Box<Grpc>),
 }
 
-/// A request that is ready to be sent any number of times.
+/// An encoded request, which can be sent any number of times.
 #[derive(Clone)]
 pub(super) enum Request {
     Rest(rest::EncodedRequest),
@@ -27,7 +27,7 @@ pub(super) enum Request {
     Grpc(Box<grpc::EncodedRequest>),
 }
 
-/// An answer that is yet to be read.
+/// An answer that has not been read yet.
 pub(super) enum RawResponse {
     Rest(rest::RawResponse),
     #[cfg(feature = "grpc")]
@@ -59,7 +59,7 @@ impl Transport {
         }
     }
 
-    /// Whether NaN and infinities arrive.
+    /// Whether NaN and infinities can be sent.
     pub(super) fn takes_non_finite(&self, checked: &Checked) -> bool {
         match self {
             Transport::Rest(_) => checked.binary,
@@ -85,7 +85,7 @@ impl Transport {
         }
     }
 
-    /// One try, which ends at the deadline: the caller sees to it, and drops the future.
+    /// One attempt. The caller drops the future at the deadline.
     pub(super) async fn infer(
         &self,
         request: Request,

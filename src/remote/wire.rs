@@ -1,9 +1,10 @@
-//! What goes over the wire whatever the transport: tensors, their types, their bytes.
+//! What both transports share: requests, answers, and the protocol's types and binary representation
+//! of tensors.
 
 use super::Error;
 use crate::tensor::{Data, Dtype, F16, Tensor, Tensors};
 
-/// A request: tensors, and the names of the outputs that are wanted; all if none.
+/// A request: tensors, and the names of the outputs to return; all if there are none.
 #[derive(Clone, Debug)]
 pub(super) struct InferenceRequest {
     pub(super) inputs: Vec<(Box<str>, Tensor)>,
@@ -13,12 +14,12 @@ pub(super) struct InferenceRequest {
 /// An answer.
 #[derive(Debug)]
 pub(super) struct InferenceResponse {
-    /// Empty when the server does not say.
+    /// Empty if the server does not state it.
     pub(super) version: String,
     pub(super) outputs: Tensors,
 }
 
-/// What the server says of itself and of the model.
+/// The metadata of a server and of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata {
     pub(super) server: String,
@@ -29,15 +30,15 @@ pub(super) struct Metadata {
     pub(super) outputs: Vec<TensorInfo>,
 }
 
-/// An input or output of a model on a server, as the server's metadata states it.
+/// An input or output of a model on an inference server, from the model's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TensorInfo {
     /// Its name.
     pub name: Box<str>,
-    /// Its element type in the protocol's words: `FP32`, `INT64`, `BYTES`.
+    /// Its element type, as the protocol spells it: `FP32`, `INT64`, `BYTES`.
     pub datatype: Box<str>,
-    /// The size of each axis; -1 where it is not fixed.
+    /// The size of each axis; -1 for any size.
     pub shape: Vec<i64>,
 }
 
@@ -47,7 +48,7 @@ impl std::fmt::Display for TensorInfo {
     }
 }
 
-/// The protocol's name of a type.
+/// The protocol's name for a type.
 pub(super) fn datatype(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::F32 => "FP32",
@@ -66,7 +67,7 @@ pub(super) fn datatype(dtype: Dtype) -> &'static str {
     }
 }
 
-/// The type of that name, if we have it.
+/// The type with this name in the protocol, if it is supported.
 pub(super) fn dtype(datatype: &str) -> Option<Dtype> {
     const KNOWN: [Dtype; 13] = [
         Dtype::F32,
@@ -94,7 +95,7 @@ pub(super) fn output_dtype(name: &str, datatype: &str) -> Result<Dtype, Error> {
     })
 }
 
-/// An output of an answer; its shape must be that of its elements.
+/// An output of an answer, if its shape fits the number of its elements.
 pub(super) fn output(name: &str, shape: &[i64], data: Data) -> Result<Tensor, Error> {
     let sizes: Option<Vec<usize>> = shape.iter().map(|size| usize::try_from(*size).ok()).collect();
     let found = data.len();
@@ -108,7 +109,8 @@ pub(super) fn output(name: &str, shape: &[i64], data: Data) -> Result<Tensor, Er
     })
 }
 
-/// The elements as bytes, little end first; a text after its length.
+/// Appends the elements in the protocol's binary representation: little-endian, and a string behind its
+/// length in 4 bytes.
 pub(super) fn to_bytes(data: &Data, bytes: &mut Vec<u8>) {
     match data {
         Data::F32(values) => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
@@ -127,7 +129,7 @@ pub(super) fn to_bytes(data: &Data, bytes: &mut Vec<u8>) {
         Data::Bool(values) => bytes.extend(values.iter().map(|v| u8::from(*v))),
         Data::Text(values) => {
             for text in values {
-                // Longer than a u32 can say fits no request.
+                // Cannot happen in practice: a string over 4 GiB exceeds every limit on requests.
                 let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
                 bytes.extend(length.to_le_bytes());
                 bytes.extend_from_slice(text.as_bytes());
@@ -136,7 +138,7 @@ pub(super) fn to_bytes(data: &Data, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The elements that these bytes are.
+/// Reads elements in the protocol's binary representation.
 pub(super) fn from_bytes(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Data, Error> {
     fn fixed<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Option<Vec<T>> {
         let (chunks, rest) = bytes.as_chunks::<N>();

@@ -1,17 +1,17 @@
-//! What a report says, as data: the page is drawn from it, and `Report::json` is it.
+//! The content of a report as data, from which the page is drawn and which `Report::json` serialises.
 
 use serde::Serialize;
 
 /// Everything that a page shows. A section without data is `None` or empty, and the page says so.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Content {
-    /// The form of this document.
+    /// The version of this document's format.
     pub(crate) schema: u32,
     /// What is being rolled out: usually the flag's key.
     pub(crate) title: String,
     pub(crate) champion: Option<String>,
     pub(crate) candidate: Option<String>,
-    /// When this was true, in milliseconds since 1970-01-01 UTC.
+    /// The moment it describes, in milliseconds since 1970-01-01 UTC.
     pub(crate) at_ms: Option<u64>,
     pub(crate) headline: Headline,
     pub(crate) rollout: Option<Rollout>,
@@ -37,7 +37,7 @@ pub(crate) struct Headline {
     pub(crate) standing: Standing,
 }
 
-/// How a thing stands. Shown as a word and a shape, never as a colour alone.
+/// How good or bad a state is. Shown as a word and a shape, never as a colour alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Standing {
@@ -54,7 +54,7 @@ pub(crate) struct Rollout {
     /// In percent of the users whom the flag names.
     pub(crate) share: f64,
     pub(crate) attempt: u64,
-    /// Why it does not go on, or that it does.
+    /// Why the rollout waits, or that it proceeds.
     pub(crate) advancing: String,
     pub(crate) replicas: Option<String>,
     pub(crate) state_age_seconds: Option<f64>,
@@ -65,7 +65,7 @@ pub(crate) struct Rollout {
 pub(crate) struct StageRow {
     pub(crate) name: String,
     pub(crate) progress: Progress,
-    /// When it was entered, how much of its time it has had, what comes next.
+    /// When the stage was entered, how much of its time has passed, what comes next.
     pub(crate) note: String,
 }
 
@@ -110,18 +110,18 @@ pub(crate) struct Metric {
     pub(crate) sentence: String,
 }
 
-/// What a metric's values are, and so how they are written.
+/// The unit of a metric's values, which decides how they are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     /// Shares between 0 and 1: percent, differences in points.
     Share,
-    /// A share itself and no difference of two: percent.
+    /// A share that is not a difference of two: percent.
     Part,
-    /// Numbers of the metric's own.
+    /// Numbers in a unit of the metric's own.
     #[default]
     Number,
-    /// Quotients: 1 is no difference.
+    /// Ratios: 1 means no difference.
     Ratio,
 }
 
@@ -161,9 +161,9 @@ pub(crate) struct Agreement {
     pub(crate) noise_floor: Option<f64>,
     /// The classes of the confusion table, in its order.
     pub(crate) classes: Vec<String>,
-    /// Champion's class by candidate's class.
+    /// Counts by the champion's class (rows) and the candidate's (columns).
     pub(crate) confusion: Vec<Vec<u64>>,
-    /// The commonest differing pairs where there are too many classes for a table.
+    /// The most frequent pairs of different classes, if there are too many classes for a table.
     pub(crate) commonest: Vec<(String, String, u64)>,
     /// Score differences: bins of equal width between the bounds.
     pub(crate) differences: Option<Histogram>,
@@ -216,7 +216,7 @@ pub(crate) struct Latency {
     pub(crate) p90_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) max_us: f64,
-    /// Upper ends in microseconds, and how many fell in the bucket.
+    /// The upper ends of the buckets in microseconds, and the number of calls in each.
     pub(crate) buckets: Vec<(f64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! Numbers as people read them: few digits, a unit, thousands apart.
+//! Formats numbers for people: few digits, a unit, separated thousands.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub(crate) struct Percent(pub(crate) f64);
 /// A difference of two shares, with its sign, in percentage points.
 pub(crate) struct Points(pub(crate) f64);
 
-/// A whole number, thousands apart.
+/// A whole number with separated thousands.
 pub(crate) struct Whole(pub(crate) u64);
 
 /// A duration given in microseconds.
@@ -40,7 +40,7 @@ impl fmt::Display for Short {
             return f.write_str("0");
         }
         if size >= 999.5 {
-            // Beyond `u64` nobody reads digits.
+            // Numbers beyond `u64` are not written out in digits.
             return match size < 1e15 {
                 true => Whole(size.round() as u64).fmt(f),
                 false => write!(f, "{size:.1e}"),
@@ -55,7 +55,7 @@ impl fmt::Display for Short {
     }
 }
 
-/// Without the zeros that say nothing.
+/// Removes trailing zeros behind the decimal point.
 fn trimmed(text: &str) -> &str {
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.'),

@@ -1,4 +1,4 @@
-//! The page: one file of HTML and SVG, without a script and without anything to fetch.
+//! Draws the page: one file of HTML and SVG, with no script and nothing to fetch.
 
 mod chart;
 mod markup;
@@ -11,7 +11,7 @@ use super::{
     figure::Moment,
 };
 
-/// The whole page. `refresh` makes a browser ask again after so many seconds.
+/// The whole page, which browsers reload after `refresh` seconds.
 pub(super) fn page(content: &Content, refresh: Option<u32>) -> String {
     let mut page = Page::with_capacity(64 << 10);
     put!(page; "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"

@@ -1,4 +1,4 @@
-//! A page that is live in a service.
+//! [`LivePage`]: a report that is kept rendered for a route of a service.
 
 use std::{
     fmt,
@@ -17,13 +17,12 @@ use super::Report;
 
 /// Keeps a [`Report`] rendered, for a route of the service.
 ///
-/// A thread of its own, `modelgate-report`, makes the report and renders it: every ten seconds, and
-/// every second while somebody looks. A request for the page takes what is there, so that it costs
-/// the service two reference counts, whatever the report costs. Nothing here is on the way of a
-/// prediction.
+/// A thread of its own, `modelgate-report`, renders the report every ten seconds, and every second
+/// while somebody is looking. A request for the page takes the latest rendering, so that it costs the
+/// service two reference counts, however expensive the report is. Predictions never wait for any of
+/// this.
 ///
-/// The page tells the browser to ask again after five seconds; a browser keeps the place on the page
-/// when it does.
+/// The page tells browsers to reload it every five seconds, which keeps the scroll position.
 ///
 /// ```
 /// use modelgate::report::{CONTENT_SECURITY_POLICY, LivePage, Report};
@@ -38,11 +37,11 @@ use super::Report;
 #[derive(Clone)]
 pub struct LivePage {
     shared: Arc<Rendered>,
-    // The last handle ends the thread.
+    // Dropping the last handle ends the thread.
     _thread: Arc<Renderer>,
 }
 
-/// How a [`LivePage`] is made.
+/// Options for a [`LivePage`]; made by [`LivePage::builder`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct LivePageBuilder {
@@ -61,7 +60,7 @@ struct Renderer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// No rendering comes sooner after another.
+/// The shortest time between two renderings.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 impl LivePage {
@@ -74,7 +73,7 @@ impl LivePage {
         LivePage::builder().start(report)
     }
 
-    /// A live page to be adjusted first.
+    /// Options for a live page.
     pub fn builder() -> LivePageBuilder {
         LivePageBuilder { idle: Duration::from_secs(10), watched: SHORTEST, refresh: 5 }
     }
@@ -93,19 +92,19 @@ impl LivePage {
 }
 
 impl LivePageBuilder {
-    /// How often the report is made while nobody looks; at least a second.
+    /// How often the report is rendered while nobody is looking; at least a second.
     pub fn idle(mut self, interval: Duration) -> LivePageBuilder {
         self.idle = interval.max(SHORTEST);
         self
     }
 
-    /// How often the report is made while somebody looks; at least a second.
+    /// How often the report is rendered while somebody is looking; at least a second.
     pub fn watched(mut self, interval: Duration) -> LivePageBuilder {
         self.watched = interval.max(SHORTEST);
         self
     }
 
-    /// After how many seconds a browser asks for the page again.
+    /// After how many seconds browsers reload the page.
     pub fn refresh_seconds(mut self, seconds: u32) -> LivePageBuilder {
         self.refresh = seconds.max(1);
         self
@@ -137,7 +136,7 @@ impl LivePageBuilder {
                     waited += watched;
                     if kept.looked_at.swap(false, Ordering::Relaxed) || waited >= idle {
                         waited = Duration::ZERO;
-                        // A report of somebody's closure that panics leaves the last page.
+                        // If the caller's closure panics, the last page stays.
                         let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                             render(&report())
                         }));
@@ -156,7 +155,7 @@ impl LivePageBuilder {
     }
 }
 
-/// Waits, and tells whether anybody still wants the page.
+/// Waits for the next rendering; false if the page has been dropped.
 fn goes_on(stopped: &Receiver<()>, interval: Duration) -> bool {
     matches!(stopped.recv_timeout(interval), Err(RecvTimeoutError::Timeout))
 }
@@ -164,7 +163,7 @@ fn goes_on(stopped: &Receiver<()>, interval: Duration) -> bool {
 impl Drop for Renderer {
     fn drop(&mut self) {
         self.stop = None;
-        // It may be making a report; it ends by itself after that, and nobody waits for it here.
+        // The thread may be rendering: it ends by itself after that, and is not waited for.
         drop(self.thread.take());
     }
 }

@@ -1,4 +1,4 @@
-//! What a router has counted and how its flags are, as sections of a report.
+//! What a router has counted and the state of its flags, as sections of a report.
 
 use super::content::{Content, Count, Latency, Shadow, Source, Standing, Version};
 use crate::{

@@ -1,4 +1,4 @@
-//! A report from files alone: what `JsonlSink` wrote, and labels that came later.
+//! A report from files alone: the records of a `JsonlSink`, and labels that arrived later.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,23 +16,23 @@ use crate::{
     verdict::{self, Metric, RecordedLabel, RecordedOutput, Replayed, Unit, Verdict},
 };
 
-/// A report of what was recorded, and what was read for it.
+/// A report of recorded comparisons, and what was read for it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Recorded {
     /// The report.
     pub report: Report,
-    /// How many lines there were, and which of them could not be read.
+    /// How many lines were read, and which of them are not records.
     pub replayed: Replayed,
 }
 
-/// Why there is no report of a file.
+/// Why there is no report of some records.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RecordsError {
-    /// It could not be read.
+    /// Reading failed.
     Io(io::Error),
-    /// It could not be judged.
+    /// The records could not be judged.
     Verdict(verdict::Error),
 }
 
@@ -61,15 +61,14 @@ impl From<io::Error> for RecordsError {
 }
 
 impl Report {
-    /// A report of the records of a [`JsonlSink`](crate::compare::sink::JsonlSink), of any form that
-    /// it has ever written, and of labels by prediction id where there are any.
+    /// A report of the records of a [`JsonlSink`](crate::compare::sink::JsonlSink), in any version of
+    /// its format, with labels by prediction id where there are any.
     ///
-    /// The candidate is that of the first record. `unit` says what is one piece of evidence: with
-    /// [`Unit::Key`] records without a user's key are counted and not scored, and
-    /// [`Unit::Request`] claims that no user comes back. Failures and disagreement are judged, and with
-    /// labels accuracy, by the roles and margins that the metrics have unless told otherwise. A line
-    /// that is no record is counted and named, and stops nothing; a file without any is a report
-    /// that says that it has no data.
+    /// The candidate is that of the first record. `unit` says what counts as one observation: with
+    /// [`Unit::Key`], records without a user's key are counted but not judged, and [`Unit::Request`]
+    /// assumes that no user comes back. Failures and disagreement are judged, and accuracy if there are
+    /// labels, by the metrics' default roles and margins. A line that is not a record is skipped and
+    /// listed; a file without any record gives a report that says so.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -88,7 +87,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`RecordsError`], when reading fails.
+    /// [`RecordsError`], if reading or judging fails.
     pub fn of_records(
         title: impl Into<String>,
         unit: Unit,
@@ -128,7 +127,7 @@ fn shown(output: &RecordedOutput) -> String {
     }
 }
 
-/// What a report needs of a record besides what the verdict takes.
+/// The fields of a record that the report needs and the verdict does not.
 #[derive(Deserialize)]
 struct Record {
     #[serde(default)]
@@ -148,7 +147,7 @@ struct Side {
     cpu_us: Option<f64>,
 }
 
-/// Reads until a record names its candidate. All that was read is given back.
+/// Reads up to the first record that names its candidate, and returns all bytes that were read.
 fn first_record(reader: &mut impl BufRead) -> io::Result<(Vec<u8>, Option<Record>)> {
     const SOUGHT: usize = 4 << 20;
     let mut read = Vec::new();
@@ -165,7 +164,7 @@ fn first_record(reader: &mut impl BufRead) -> io::Result<(Vec<u8>, Option<Record
     Ok((read, None))
 }
 
-/// Passes lines on, and notes the times in them.
+/// Passes lines on, and collects the times in them.
 struct Timed<R> {
     inner: R,
     line: Vec<u8>,
@@ -196,7 +195,7 @@ impl<R: BufRead> BufRead for Timed<R> {
     }
 
     fn consume(&mut self, taken: usize) {
-        // The same bytes as were just looked at: no further reading.
+        // Returns what is buffered already, without another read.
         if let Ok(available) = self.inner.fill_buf() {
             let mut taken = available.get(..taken).unwrap_or(available);
             while let Some(end) = taken.iter().position(|byte| *byte == b'\n') {
@@ -220,14 +219,14 @@ struct Times {
     distances: Vec<f64>,
 }
 
-/// Counts by powers of the tenth of a decade, in microseconds.
+/// Counts durations in buckets of a tenth of a decade, in microseconds.
 #[derive(Default)]
 struct Buckets {
     counts: BTreeMap<i32, u64>,
     longest: f64,
 }
 
-/// Distances kept for the histogram; further ones are left out, which changes no shape.
+/// How many distances are kept for the histogram: enough for its shape, however many there are.
 const DISTANCES: usize = 100_000;
 const BARS: usize = 40;
 const PER_DECADE: f64 = 20.0;
@@ -243,7 +242,7 @@ impl Times {
             "answering a caller, processor time",
         );
         self.side(candidate, "in shadow, by the clock", "in shadow, processor time");
-        // Equal answers are counted elsewhere; here they would hide all others.
+        // Equal answers are counted elsewhere; in the histogram they would dwarf all others.
         let kept = distance.filter(|distance| distance.is_finite() && *distance != 0.0);
         let kept = kept.filter(|_| self.distances.len() < DISTANCES);
         self.distances.extend(kept);
@@ -261,7 +260,7 @@ impl Times {
         if self.newest > 0 {
             builder.content.at_ms = Some(self.newest);
         }
-        // Finer than what the verdict has kept of the same records.
+        // Finer than the buckets that the verdict has kept of the same records.
         builder.content.latency.clear();
         let times = self.by_version.into_iter();
         builder
@@ -277,7 +276,7 @@ impl Times {
 impl Buckets {
     fn note(&mut self, micros: f64) {
         self.longest = self.longest.max(micros);
-        // Below a microsecond the records say 0.
+        // Records state whole microseconds: 0 means less than one.
         let bucket = (micros.max(0.5).log10() * PER_DECADE).floor() as i32;
         *self.counts.entry(bucket).or_default() += 1;
     }

@@ -15,7 +15,7 @@ use crate::verdict::{
     MetricTimeline, Overall, Role, TimeCounts,
 };
 
-/// More classes than this are no table that anybody reads.
+/// The most classes that a confusion table is readable with.
 const CLASSES: usize = 20;
 
 pub(super) fn fill(
@@ -95,7 +95,7 @@ fn row(config: &verdict::Config, metric: &MetricJudgement) -> Metric {
         unit: unit(metric.kind),
         pairs: metric.pairs,
         expected_pairs: metric.expected_pairs,
-        // Without a limit nothing is bet on how often two versions differ.
+        // Without a limit on disagreement, there is no evidence for or against it.
         worse: (unit(metric.kind) != Unit::Part || metric.margin.is_some())
             .then_some(EvidenceBar { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
         not_worse: not_worse
@@ -134,7 +134,7 @@ fn series(config: &verdict::Config, judgement: &Judgement, line: MetricTimeline)
     })
 }
 
-/// Where the champion's times of a verdict were measured.
+/// Where a verdict's times of the champion were measured.
 const COMPARED: &str = "answering, where it was compared";
 
 /// How long both versions took where they were compared.
@@ -180,7 +180,7 @@ fn latency(judgement: &Judgement, tally: &verdict::Tally) -> Vec<Latency> {
 fn differences(tally: &verdict::Tally) -> Option<Histogram> {
     let bins = &tally.agreement.scores.as_ref()?.differences;
     let middle = bins.len() / 2;
-    // As wide as needed on the wider side, and as wide on the other.
+    // Symmetric about zero, and as wide as the larger side needs.
     let far = bins.iter().enumerate().filter(|(_, count)| **count > 0);
     let far = far.map(|(bin, _)| bin.abs_diff(middle)).max()?;
     let half = (far as f64 + 0.5) * 2.0 / bins.len() as f64;

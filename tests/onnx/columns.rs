@@ -141,11 +141,11 @@ fn a_sidecar_is_held_against_the_types_of_the_inputs_and_its_golden_rows_are_pro
     };
     assert_eq!(
         refusal(&with(2, json!({"name": "plan", "type": "integer"}))),
-        "features[2].type: found integer, expected a type that goes into an input of text"
+        "features[2].type: found integer, expected a type that fits an input of text"
     );
     assert_eq!(
         refusal(&with(0, json!({"name": "age", "optional": true}))),
-        "features[0].optional: found true, expected false, as an input of i64 cannot say missing"
+        "features[0].optional: found true, expected false, as i64 has no value for a missing one"
     );
     assert_eq!(
         refusal(&with(1, json!({"name": "age"}))),

@@ -1,4 +1,4 @@
-//! What a file is loaded as.
+//! The kinds of model that a file can be loaded as.
 
 use std::{path::Path, sync::Arc};
 
@@ -162,7 +162,7 @@ impl Loader {
     }
 
     /// Loads the classifier in a file that gives each row any number of labels. The output is chosen as
-    /// for [`load_regressor`](Self::load_regressor); a sequence with a tensor for each label will do.
+    /// for [`load_regressor`](Self::load_regressor); it may also be a sequence of one tensor a label.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Reading a file within its limits and by its pins.
+//! Reads a file, and checks it against its size limit and pins.
 
 use std::{fmt::Write, fs::File, io::Read, path::Path};
 
@@ -19,7 +19,7 @@ impl Loader {
         let stated = file.metadata().map_err(failed)?.len();
         self.check_size(stated)?;
         let mut bytes = Vec::new();
-        // The file may grow between the two, or be a pipe that states no size.
+        // The file may have grown since, or be a pipe, which has no size.
         file.take(self.max_file_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
         Ok(bytes)
     }
@@ -31,7 +31,8 @@ impl Loader {
         Ok(())
     }
 
-    /// Reads the document in these bytes, which came from this file.
+    /// Parses these bytes, read from this file, and applies the options that every kind of model has.
+    /// Returns the SHA-256 as well.
     pub(in crate::onnx) fn document(
         &self,
         bytes: &[u8],
@@ -82,8 +83,8 @@ impl Loader {
 /// The most elements of an input: 256 MiB of 32-bit floats.
 const MOST_ELEMENTS: usize = 1 << 26;
 
-/// What is as large as an input may be made while the model is prepared. An axis of none does not hide
-/// how long the others are.
+/// Refuses an input that would take too much memory: preparing the model allocates tensors of its
+/// size. An axis of size 0 counts as 1, so that it cannot hide huge ones beside it.
 fn check_elements(input: &TensorInfo) -> Result<(), LoadError> {
     let axes = input.shape.as_deref().unwrap_or_default();
     let sizes = axes.iter().filter_map(AxisSize::fixed);

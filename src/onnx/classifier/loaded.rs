@@ -1,4 +1,4 @@
-//! A graph made ready to classify rows.
+//! A graph that is prepared for classifying rows, and how it is prepared.
 
 use super::super::{
     BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Outputs, Plan, Rows,
@@ -14,13 +14,13 @@ use crate::{
     model::{Classification, ModelError},
 };
 
-/// A graph made ready to classify rows, with what is known about it.
+/// A graph that is prepared for classifying rows, with its metadata.
 pub(in crate::onnx) struct LoadedClassifier {
-    /// For one row; also for many when there is no other.
+    /// For one row, and for batches where `batch_plan` is `None`.
     pub(in crate::onnx) plan: Plan,
-    /// How many rows that plan takes.
+    /// How many rows `plan` takes.
     pub(in crate::onnx) rows: Rows,
-    /// For many rows, where that is another plan.
+    /// For any number of rows, where a plan of its own is worth having.
     pub(in crate::onnx) batch_plan: Option<Plan>,
     /// The shape of one row, its first axis being 1.
     pub(in crate::onnx) row_shape: Box<[usize]>,
@@ -99,7 +99,7 @@ impl LoadedClassifier {
         for _ in count..run {
             flat.extend_from_slice(last);
         }
-        // All rows bad: nothing to run, and no engine is asked about a batch of none.
+        // An engine may fail at an empty batch.
         let outputs = if count == 0 { None } else { plan.run_rows(&self.shape(run), &flat).ok() };
         let mut place = 0;
         for (row, checked) in rows.iter().zip(checked) {
@@ -134,7 +134,7 @@ impl LoadedClassifier {
 }
 
 impl LoadedClassifier {
-    /// Prepares a document's graph and proves that it runs.
+    /// Prepares a document's graph and checks that it runs.
     pub(in crate::onnx) fn prepare(
         mut document: Document,
         options: &Loader,
@@ -142,9 +142,9 @@ impl LoadedClassifier {
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
     ) -> Result<LoadedClassifier, LoadError> {
-        let said = schema::said(&document, sidecar, &sha256)?;
+        let declared = schema::declared(&document, sidecar, &sha256)?;
         // A feature that may be left out reads as NaN.
-        let optional = said.features.iter().flatten().any(|feature| feature.optional);
+        let optional = declared.features.iter().flatten().any(|feature| feature.optional);
         if optional && options.non_finite == NonFiniteInput::Refused {
             document.keep_nan();
         }
@@ -169,7 +169,7 @@ impl LoadedClassifier {
             (None, None, BatchAxis::Automatic)
                 if bytes <= TWO_PLANS && document.gains_by_two_plans() =>
             {
-                // Some graphs only run row by row: they do, then.
+                // A graph that cannot run a batch runs row by row.
                 (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
             }
             (None, None, BatchAxis::Automatic) => match build(Rows::Any) {
@@ -196,13 +196,13 @@ impl LoadedClassifier {
         };
         classifier.classes = classifier.prove(&mut selection)?;
         classifier.selection = selection;
-        classifier.tell(said, graph)?;
+        classifier.describe(declared, graph)?;
         Ok(classifier)
     }
 
-    /// Says what is known about the model, and holds that against what it answers.
-    fn tell(&mut self, said: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
-        self.metadata = ClassifierMetadata::rows(said, graph, self.features, self.classes)?;
+    /// Fills in the metadata, and checks the classes against an answer.
+    fn describe(&mut self, declared: Sidecar, graph: schema::Graph) -> Result<(), LoadError> {
+        self.metadata = ClassifierMetadata::rows(declared, graph, self.features, self.classes)?;
         // A feature that may be left out reads as NaN.
         let optional = self.metadata.schema.as_ref().is_some_and(Schema::has_optional);
         if optional && self.non_finite == NonFiniteInput::Refused {
@@ -214,8 +214,8 @@ impl LoadedClassifier {
         Ok(())
     }
 
-    /// Runs a first row, and a first batch, of zeros: what they give settles the number of
-    /// classes. A batch plan that does not give what it should is dropped.
+    /// Runs a first row and a first batch of zeros, whose answers settle the number of classes. A
+    /// batch plan that fails, or answers in another form than the plan for one row, is dropped.
     fn prove(&mut self, selection: &mut Selection) -> Result<usize, LoadError> {
         let alone = match self.rows {
             Rows::Exactly(count) => count,
@@ -237,13 +237,13 @@ impl LoadedClassifier {
             tracing::debug!(
                 target: "modelgate::model",
                 sha256 = &*self.sha256,
-                "a batch does not run at once: its rows are run one by one"
+                "the graph cannot run a batch: rows are run one by one"
             );
         }
         Ok(classes)
     }
 }
 
-/// Files up to this many bytes get a plan of their own for batches; above, the weights held twice
-/// would cost more than the microsecond it saves.
+/// Files up to this many bytes get a second plan for batches. For larger ones, the microsecond
+/// that it saves is not worth holding the weights twice.
 const TWO_PLANS: usize = 32 << 20;

@@ -1,4 +1,4 @@
-//! One feature of a table: what it may hold, and how it goes into its input.
+//! One feature of a table: which values it may hold, and how they are written into its input.
 
 use crate::{
     features::{FeatureValue, Quoted},
@@ -9,7 +9,7 @@ use crate::{
     tensor::{Data, Dtype, F16},
 };
 
-/// One feature.
+/// One feature of a table.
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) name: Box<str>,
@@ -21,11 +21,11 @@ pub(super) struct Column {
     non_finite: NonFiniteInput,
 }
 
-/// Whole numbers beyond this are not all exact in the 64-bit floats that they are sent as.
+/// 2^53: beyond it not every whole number is exact in a [`FeatureValue::Number`], which is an `f64`.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Column {
-    /// A column that is known by its type alone.
+    /// A column of which only the type is known.
     pub(super) fn plain(name: Box<str>, dtype: Dtype, non_finite: NonFiniteInput) -> Column {
         let kind = match dtype {
             Dtype::F32 | Dtype::F64 | Dtype::F16 => FeatureType::Number,
@@ -43,7 +43,8 @@ impl Column {
         Column { name, dtype, kind, range: None, values: Vec::new(), optional: false, non_finite }
     }
 
-    /// The same as a sidecar describes it; the error is the field, what was found and expected.
+    /// The same column as a sidecar describes it. The error holds the field, what was found there
+    /// and what was expected.
     pub(super) fn described(
         self,
         feature: Feature,
@@ -51,20 +52,19 @@ impl Column {
         let text = self.dtype == Dtype::Text;
         let float = matches!(self.dtype, Dtype::F32 | Dtype::F64 | Dtype::F16);
         let kind = match (feature.r#type, self.kind) {
-            // A type that is not said is the input's own.
             (None, own) => own,
-            (Some(said), own) if said == own => own,
-            (Some(said @ (FeatureType::Integer | FeatureType::Boolean)), FeatureType::Number) => {
-                said
+            (Some(stated), own) if stated == own => own,
+            (Some(stated @ (FeatureType::Integer | FeatureType::Boolean)), FeatureType::Number) => {
+                stated
             }
             (Some(FeatureType::Boolean), FeatureType::Integer) => FeatureType::Boolean,
-            (Some(said), _) => {
-                let expected = format!("a type that goes into an input of {}", self.dtype);
-                return Err(("type", said.to_string(), expected));
+            (Some(stated), _) => {
+                let expected = format!("a type that fits an input of {}", self.dtype);
+                return Err(("type", stated.to_string(), expected));
             }
         };
         if feature.optional && !float {
-            let expected = format!("false, as an input of {} cannot say missing", self.dtype);
+            let expected = format!("false, as {} has no value for a missing one", self.dtype);
             return Err(("optional", "true".to_owned(), expected));
         }
         if !feature.values.is_empty() && !text {
@@ -106,6 +106,7 @@ impl Column {
             Dtype::F32 => (f64::from(f32::MIN), f64::from(f32::MAX)),
             Dtype::I64 => (-EXACT, EXACT),
             Dtype::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+            // The largest finite 16-bit float.
             Dtype::F16 => (-65_504.0, 65_504.0),
             Dtype::I16 => (f64::from(i16::MIN), f64::from(i16::MAX)),
             Dtype::I8 => (f64::from(i8::MIN), f64::from(i8::MAX)),
@@ -159,7 +160,7 @@ impl Column {
         }
     }
 
-    /// A value that passes its own check, from numbers between 0 and 1.
+    /// A random value that passes its own check; `share` draws uniformly from 0 to 1.
     #[cfg(all(feature = "onnx", feature = "ort"))]
     pub(super) fn random(&self, share: &mut dyn FnMut() -> f64) -> FeatureValue {
         const LETTERS: &[u8] = b"eeetttaaooiinnsshrdlu  .,;!?-ABC012\n";
@@ -190,13 +191,13 @@ impl Column {
             FeatureType::Integer => {
                 FeatureValue::Number(number.round().clamp(low.ceil(), high.floor().max(low.ceil())))
             }
-            // As the model will see it.
+            // Rounded to the precision that a 32-bit input has.
             FeatureType::Number => FeatureValue::Number(f64::from(number as f32).clamp(low, high)),
         }
     }
 
-    /// Adds a checked value to its input.
-    // Checked: whole, and within the type.
+    /// Appends a checked value to its input's data.
+    // The check has made sure that it is whole and within the type.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub(super) fn push(&self, value: &FeatureValue, into: &mut Data) {
         let number = match value {
@@ -225,8 +226,8 @@ impl Column {
     }
 }
 
-/// Room for so many elements of a type.
-pub(super) fn room(dtype: Dtype, count: usize) -> Data {
+/// Empty data of a type, with room for so many elements.
+pub(super) fn with_capacity(dtype: Dtype, count: usize) -> Data {
     match dtype {
         Dtype::F32 => Data::F32(Vec::with_capacity(count)),
         Dtype::F64 => Data::F64(Vec::with_capacity(count)),

@@ -1,9 +1,9 @@
-//! One input of a table: a run of columns.
+//! One input of a graph that takes a table: one or more adjacent columns of it.
 
 use super::super::{AxisSize, LoadError, TensorInfo, describe::shape_text};
 use crate::tensor::Dtype;
 
-/// One input: a run of columns.
+/// One input, which takes `width` adjacent columns.
 pub(super) struct Input {
     pub(super) description: TensorInfo,
     pub(super) dtype: Dtype,
@@ -43,5 +43,5 @@ impl Input {
     }
 }
 
-/// An input of more columns is a mistake in the file.
+/// More columns than any table has: such a file is damaged, and would make loading allocate for them.
 const MOST_COLUMNS: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! Graphs made ready to classify the rows of a table.
+//! Graphs that are prepared for classifying the rows of a table.
 
 use smallvec::SmallVec;
 
@@ -36,12 +36,13 @@ pub(super) struct ColumnPlans {
     pub(super) sha256: Box<str>,
 }
 
-/// How many rows are run.
+/// How a batch of rows is run.
 pub(super) enum BatchRun {
-    /// At once, by a plan of their own.
+    /// At once, by a plan for batches.
     Plan(Plan),
-    /// At once, by the plan for one.
+    /// At once, by the plan that runs single rows too.
     Same,
+    /// Row by row.
     OneByOne,
 }
 
@@ -51,7 +52,7 @@ pub(super) type Row<'a> = SmallVec<[&'a FeatureValue; 32]>;
 static MISSING: FeatureValue = FeatureValue::Null;
 
 impl ColumnPlans {
-    /// The values of these features in the order of the columns, each checked.
+    /// Checks these features and puts their values in the order of the columns.
     pub(super) fn row<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
         if !features.is_named() {
             return self.ordered(features);
@@ -112,7 +113,8 @@ impl ColumnPlans {
         let mut first = 0_usize;
         for input in &self.inputs {
             let end = first.saturating_add(input.width);
-            let mut data = column::room(input.dtype, rows.len().saturating_mul(input.width));
+            let capacity = rows.len().saturating_mul(input.width);
+            let mut data = column::with_capacity(input.dtype, capacity);
             for row in rows {
                 let values = row.get(first..end).unwrap_or_default();
                 let columns = self.columns.get(first..end).unwrap_or_default();
@@ -139,7 +141,7 @@ impl ColumnPlans {
         self.scores(&outputs, 1, 0)
     }
 
-    /// Answers rows, as many at once as may be.
+    /// Answers these rows in batches that are as large as the plan and `LARGEST_BATCH` allow.
     pub(super) fn many<'a>(
         &self,
         rows: impl ExactSizeIterator<Item = Result<Row<'a>, ModelError>>,
@@ -184,13 +186,13 @@ impl ColumnPlans {
     pub(super) fn prove(
         &mut self,
         graph: schema::Graph,
-        said: &mut Sidecar,
+        declared: &mut Sidecar,
     ) -> Result<(), LoadError> {
         let examples = Features::row(self.columns.iter().map(Column::example));
         let first = self.golden.first().map_or(examples, |(features, _)| features.clone());
         let row = self
             .row(&first)
-            .map_err(|error| said.wrong("golden[0]", error, "features that fit the model"))?;
+            .map_err(|error| declared.wrong("golden[0]", error, "features that fit the model"))?;
         let run = |plan: &Plan, rows: &[&Row<'_>]| {
             engine::guarded("running a first row", || self.run(plan, rows))
         };
@@ -208,7 +210,7 @@ impl ColumnPlans {
         if !proven {
             self.many = BatchRun::OneByOne;
         }
-        self.names = Classes::new(graph, said, classes)?;
+        self.names = Classes::new(graph, declared, classes)?;
         if let Ok(answer) = answer {
             let label = self.names.named(answer.label);
             self.names.check(&label);

@@ -1,4 +1,4 @@
-//! A classifier of texts.
+//! [`TextClassifier`]: a text in, classes out.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use crate::{
     tensor::Dtype,
 };
 
-/// A classifier of texts in an ONNX file: one text in, [`Classification`] out.
+/// A text classifier in an ONNX file: one string in, [`Classification`] out.
 ///
-/// This is what scikit-learn's `CountVectorizer` or `TfidfVectorizer` with a classifier behind it
-/// becomes when it is exported with an input of texts: a filter of spam, a router of tickets.
+/// This is what scikit-learn's `CountVectorizer` or `TfidfVectorizer` followed by a classifier
+/// becomes when it is exported with a string input: a spam filter, a router of support tickets.
 ///
 /// ```no_run
 /// use modelgate::{Model, onnx};
@@ -28,8 +28,8 @@ use crate::{
 /// ```
 ///
 /// A [sidecar](Loader::sidecar) may name the classes and hold golden rows, whose `features` are the
-/// text alone: `{"features": ["Win a free prize"], "label": "spam"}`. For a table with a text among
-/// its columns there is [`ColumnClassifier`].
+/// text alone: `{"features": ["Win a free prize"], "label": "spam"}`. A table that has text in one
+/// of its columns is a [`ColumnClassifier`].
 #[derive(Clone)]
 pub struct TextClassifier(ColumnClassifier);
 
@@ -111,14 +111,13 @@ impl TextClassifier {
         &self.0
     }
 
-    /// This model as one of [`Features`](crate::Features): a text under the name of the input, or the one
-    /// that a sidecar gives it.
+    /// This model as one of [`Features`](crate::Features), whose single feature is the text, under
+    /// the name that the sidecar gives it or else the input's.
     pub fn into_columns(self) -> ColumnClassifier {
         self.0
     }
 
-    /// The golden rows of the model's sidecar, as something to prove; as
-    /// [`Classifier::acceptance`](crate::onnx::Classifier::acceptance).
+    /// As [`Classifier::acceptance`](crate::onnx::Classifier::acceptance).
     pub fn acceptance(&self) -> Acceptance<str, Classification> {
         let ColumnPlans { golden, tolerance, .. } = &*self.0.0;
         let rows = golden.iter().filter_map(|(features, expected)| {

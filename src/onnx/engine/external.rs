@@ -1,4 +1,5 @@
-//! Weights that a model keeps in files beside its own.
+//! External data: weights that a model keeps in files beside its own (`external_data` of
+//! `TensorProto` in `onnx.proto`).
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +13,19 @@ use sha2::{Digest, Sha256};
 
 use crate::onnx::{LoadError, builder::hexadecimal};
 
-/// Where files of weights may be, and what they must be.
+/// Where files of external weights may be, and what they must hash to.
 pub(in crate::onnx) struct ExternalData<'a> {
-    /// The model's folder; bytes have none.
+    /// The model's folder; `None` for a model that was loaded from bytes.
     pub(in crate::onnx) folder: Option<PathBuf>,
-    /// The SHA-256 of files, in hexadecimal.
+    /// Names of files, each with its SHA-256 in hexadecimal.
     pub(in crate::onnx) pins: &'a [(Box<str>, Box<str>)],
-    /// Whether the model itself is pinned, so that what belongs to it must be.
+    /// Whether the model's own file is pinned; then its weights must be too.
     pub(in crate::onnx) is_pinned: bool,
     /// The largest file that is read.
     pub(in crate::onnx) limit: u64,
 }
 
-/// What a tensor says about its weights.
+/// Where a tensor's weights are.
 struct Part<'a> {
     tensor: &'a str,
     file: &'a str,
@@ -50,7 +51,7 @@ impl<'a> Part<'a> {
                 "location" => file = Some(value),
                 "offset" => offset = number()?,
                 "length" => stated = Some(number()?),
-                // A checksum of SHA-1, which proves nothing; and what others add.
+                // `checksum` is a SHA-1, which proves nothing; exporters may add keys of their own.
                 _ => {}
             }
         }
@@ -77,7 +78,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The bytes of one element of a type, by the numbers of `onnx.proto`.
+/// The size in bytes of one element of a type, numbered as in `TensorProto.DataType`.
 fn element_bytes(element: i32) -> Option<u64> {
     match element {
         2 | 3 | 9 => Some(1),
@@ -88,7 +89,7 @@ fn element_bytes(element: i32) -> Option<u64> {
     }
 }
 
-/// The files that were read, by the names that the model has for them.
+/// The files that have been read, by their `location` in the model.
 pub(super) struct Files<'a> {
     external_data: &'a ExternalData<'a>,
     known: BTreeMap<Box<str>, Arc<[u8]>>,
@@ -99,7 +100,7 @@ impl<'a> Files<'a> {
         Files { external_data, known: BTreeMap::new() }
     }
 
-    /// The bytes of a tensor of this shape and element type, which says these entries about them.
+    /// The bytes of a tensor of this shape and element type, found by its `external_data` entries.
     pub(super) fn bytes<'t>(
         &mut self,
         tensor: &'t str,
@@ -149,7 +150,7 @@ impl<'a> Files<'a> {
 }
 
 impl ExternalData<'_> {
-    /// Reads a whole file, and holds it against its pin.
+    /// Reads a whole file and checks it against its pin.
     fn read(&self, part: &Part<'_>) -> Result<Vec<u8>, LoadError> {
         let Part { tensor, file, .. } = *part;
         let Some(folder) = &self.folder else {
@@ -158,7 +159,7 @@ impl ExternalData<'_> {
         let outside =
             || wrong(tensor, file, ("location", file), "the name of a file in the model's folder");
         let mut names = Path::new(file).components();
-        // What is a separator or a drive elsewhere is none here, so that a model means the same everywhere.
+        // Refused on every system, so that no model loads on one and leaves its folder on another.
         if file.contains(['\\', ':', '\0']) || !names.all(|n| matches!(n, Component::Normal(_))) {
             return Err(outside());
         }
@@ -173,7 +174,7 @@ impl ExternalData<'_> {
         }
         let path = folder.join(file);
         let failed = |source| LoadError::Io { path: path.clone(), source };
-        // A link may lead anywhere.
+        // Resolve symbolic links before comparing: one may lead out of the folder.
         let real = fs::canonicalize(&path).map_err(failed)?;
         let inside = fs::canonicalize(folder).map_err(failed)?;
         let opened = fs::File::open(&real).map_err(failed)?;

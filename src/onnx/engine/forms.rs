@@ -1,11 +1,12 @@
-//! Forms of operators that the engine runs otherwise than the specification says: a graph with one
-//! of them is interpreted.
+//! Uses of operators for which tract departs from the ONNX specification; a graph that has one is
+//! interpreted instead.
 //!
-//! Each was found by the ONNX project's own operator tests or by random graphs against ONNX Runtime.
+//! Each was found by the ONNX project's own operator tests, or by comparing random graphs with ONNX
+//! Runtime.
 
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
 
-/// Whether a graph has a node that the engine would answer wrongly.
+/// Whether tract would answer a node of this graph wrongly.
 pub(super) fn is_wrong(graph: &GraphProto, model: &ModelProto) -> bool {
     if asks_for_infinities(graph) {
         return true;
@@ -24,12 +25,12 @@ pub(super) fn is_wrong(graph: &GraphProto, model: &ModelProto) -> bool {
     false
 }
 
-/// A row of nothing but minus infinity is NaN by the specification, and not by the engine: whoever
-/// asks for NaN behind a softmax relies on it.
+/// Whether the graph relies on what becomes of infinities. By the specification the softmax of a row
+/// of minus infinities is NaN, which tract does not give; a graph that tests for NaN expects it.
 fn asks_for_infinities(graph: &GraphProto) -> bool {
     let has = |name: &str| graph.node.iter().any(|node| node.op_type == name);
     (has("Softmax") && has("IsNaN"))
-        // The largest of minus infinities is the smallest number to the engine.
+        // tract's maximum of minus infinities is the smallest finite number.
         || ((has("ReduceMax") || has("ReduceMin")) && (has("Equal") || has("IsInf")))
 }
 
@@ -40,37 +41,38 @@ fn node_is_wrong(node: &NodeProto, opset: i64) -> bool {
     let given = |place: usize| node.input.get(place).is_some_and(|name| !name.is_empty());
     let is = |name: &str, value: &[u8]| attribute(node, name).is_some_and(|a| a.s == value);
     match &*node.op_type {
-        // Answers for the last step of time where the first is the last; lengths are passed over.
+        // tract ignores `sequence_lens`, and in the other directions returns the wrong step's state
+        // as the last.
         "LSTM" | "GRU" | "RNN" => {
             given(4)
                 || attribute(node, "direction").is_some_and(|a| a.s != b"forward")
                 || attribute(node, "layout").is_some_and(|a| a.i != 0)
         }
-        // Windows, a past, and rows without anything to look at.
+        // Sliding windows, past keys and values, and rows whose mask leaves nothing to attend to.
         "Attention" => true,
         "SpaceToDepth" | "DepthToSpace" => is("mode", b"CRD"),
-        // Loses alpha.
+        // tract ignores `alpha`.
         "SwiGLU" | "Swish" | "Celu" => true,
-        // Overflows in the host's own arithmetic.
+        // Overflows where the distance reaches the type's width.
         "BitShift" => true,
-        // Sums in another order than its result can bear.
+        // The order in which tract sums loses too much precision.
         "DFT" | "STFT" => true,
-        // Rounds otherwise.
+        // Rounds differently.
         "DynamicQuantizeLinear" => true,
-        // Ours for the engine knows neither blocks nor other types.
+        // Our own operator for tract supports neither blocks nor other output types.
         "QuantizeLinear" | "DequantizeLinear" => {
-            let says = |name: &str| attribute(node, name).is_some_and(|a| a.i != 0);
-            says("block_size") || says("output_dtype")
+            let has = |name: &str| attribute(node, name).is_some_and(|a| a.i != 0);
+            has("block_size") || has("output_dtype")
         }
-        // Without axes it makes a size of its own that nothing else knows.
+        // Without `axes`, tract introduces a symbolic size that the rest of the graph cannot resolve.
         "Slice" => opset >= 10 && !given(3),
         _ => false,
     }
 }
 
-/// The engine's sigmoid is off by a millionth, which is all there is of `1 - z` where `z` is nearly 1. With
-/// weights of the file that is tried when it is loaded; of weights that come with each request, nothing is
-/// known.
+/// Whether a GRU takes its weights from an input. tract's sigmoid is off by about a millionth, which
+/// can be all that is left of `1 - z` where `z` is nearly 1. Weights in the file are probed when it is
+/// loaded; weights that come with each request cannot be.
 fn is_approximate(node: &NodeProto, graph: &GraphProto) -> bool {
     node.op_type == "GRU"
         && node.input.get(1).is_some_and(|name| {

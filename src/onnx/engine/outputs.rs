@@ -1,4 +1,4 @@
-//! What a plan gave.
+//! The outputs of one run, whichever engine computed them.
 
 #[cfg(feature = "onnx")]
 use super::tract;
@@ -10,13 +10,13 @@ use crate::{
     tensor::Tensor,
 };
 
-/// What a plan gave, in the order its outputs were asked for.
+/// The outputs of one run, in the order in which the plan was asked for them.
 pub(in crate::onnx) enum Outputs {
     #[cfg(feature = "onnx")]
     Direct(DirectOutputs),
     #[cfg(feature = "onnx")]
     Tract(tract::Outputs),
-    /// Or the name of an element type that no tensor of ours has.
+    /// An error is the name of an element type that [`Tensor`] lacks.
     Owned(Vec<Result<Tensor, String>>),
 }
 
@@ -43,7 +43,7 @@ impl Outputs {
         }
     }
 
-    /// The label at a place of an output that holds `count` integers or texts.
+    /// The label at index `place` of an output that holds `count` integers or strings.
     pub(in crate::onnx) fn label(
         &self,
         output: usize,
@@ -83,7 +83,7 @@ impl Outputs {
         }
     }
 
-    /// The element type of an output, in the engine's words.
+    /// The element type of an output, as the engine names it.
     pub(in crate::onnx) fn type_name(&self, output: usize) -> String {
         match self {
             #[cfg(feature = "onnx")]
@@ -98,7 +98,7 @@ impl Outputs {
         }
     }
 
-    /// The outputs as tensors of ours.
+    /// The first `count` outputs as tensors.
     pub(in crate::onnx) fn into_tensors(
         self,
         count: usize,

@@ -1,28 +1,29 @@
-//! What an ONNX file says about itself beside its graph: metadata, and the names of its classes.
+//! The metadata of an ONNX file, and the names of its classes.
 //!
-//! Exporters write the classes into the operators: `ZipMap` and the classifiers of ONNX-ML hold
-//! them in the order of the probabilities; where a classifier is written in standard operators,
-//! the label is picked from a list of them by `ArgMax`. Anything else says nothing.
+//! ONNX has no field for class names, but exporters write them into operators: `ZipMap` and the
+//! classifiers of ONNX-ML hold them in the order of the probabilities, and a classifier made of
+//! standard operators picks its label from a constant list by `ArgMax`. Nothing else is searched.
 
 use prost::{Message, bytes::Bytes};
 
 use crate::model::Label;
 
-/// Longer chains from an output back to its operator are no exporter's; a circle has no end.
+/// How far an output is followed back: further than any exporter's chain of casts, and an end to
+/// cycles.
 const LONGEST_CHAIN: usize = 32;
 
-/// The types of elements that labels have, by the numbers of `onnx.proto`.
+/// The element types of labels, numbered as in `TensorProto.DataType` of `onnx.proto`.
 const I32: i32 = 6;
 const I64: i32 = 7;
 const TEXT: i32 = 8;
 
-/// What was read of a file. Large tensors stay in its bytes.
+/// The part of a file that is of interest here. Large tensors stay in its bytes.
 #[derive(Clone)]
 pub(super) struct ParsedFile(Model);
 
 impl ParsedFile {
-    /// What a file says; a file that an engine has read already, so nothing rather than an error
-    /// where it is damaged.
+    /// Parses a file that an engine has accepted already. A damaged one reads as empty: what it
+    /// holds is optional, and the engine has reported the damage.
     pub(super) fn read(bytes: &[u8]) -> ParsedFile {
         ParsedFile(Model::decode(Bytes::copy_from_slice(bytes)).unwrap_or_default())
     }
@@ -43,7 +44,7 @@ impl ParsedFile {
     }
 }
 
-// The fields of ONNX's messages that are read here, by the numbers of its `onnx.proto`.
+// The fields of ONNX's messages that are read here, tagged as in `onnx.proto`.
 
 #[derive(Clone, PartialEq, Message)]
 struct Model {
@@ -120,7 +121,7 @@ fn of_probabilities(graph: &Graph, output: &str) -> Option<Vec<Label>> {
         match &*node.operator {
             "Identity" | "Cast" => name = node.inputs.first()?,
             "ZipMap" => return listed(node),
-            // Its other outputs are no probabilities.
+            // The first output of a classifier is its label.
             _ if is_classifier(node)
                 && node.outputs.get(1).is_some_and(|second| second == name) =>
             {

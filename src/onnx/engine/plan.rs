@@ -1,4 +1,4 @@
-//! A graph made ready to run, by whichever engine runs it rightly.
+//! A graph that is prepared to run, by whichever engine computes it correctly.
 
 #[cfg(feature = "onnx")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,14 +22,14 @@ use crate::{
     tensor::Tensor,
 };
 
-/// A graph made ready to run.
+/// A graph that is prepared to run.
 pub(in crate::onnx) enum Plan {
     #[cfg(feature = "onnx")]
     Direct(Direct),
     #[cfg(feature = "onnx")]
     Tract {
         plan: tract::Plan,
-        /// The same graph to be interpreted, for what the engine fails at.
+        /// The same graph for the interpreter, which answers what tract fails at.
         reference: Option<Box<Program>>,
     },
     #[cfg(feature = "onnx")]
@@ -39,8 +39,8 @@ pub(in crate::onnx) enum Plan {
 }
 
 impl Plan {
-    /// Makes the graph ready: `inputs` with these sizes for the axes the file leaves open (after
-    /// the first, which `rows` decides), and these outputs, in this order.
+    /// Prepares the graph for these outputs, in this order. `rows` is the size of the first axis of
+    /// each input; `features`, if given, that of further axes which the file leaves open.
     pub(in crate::onnx) fn build(
         document: &Document,
         rows: Rows,
@@ -50,7 +50,7 @@ impl Plan {
         match &document.graph {
             #[cfg(feature = "onnx")]
             Graph::Tract(proto) => Plan::checked(proto, &document.inputs, rows, features, outputs),
-            // It takes any number of rows, and asks for no sizes beforehand.
+            // ONNX Runtime needs no sizes beforehand.
             #[cfg(feature = "ort")]
             Graph::Runtime(file) => {
                 let _ = (rows, features);
@@ -59,7 +59,7 @@ impl Plan {
         }
     }
 
-    /// A plan of the engine that answers as the interpreter does, or else the interpreter's.
+    /// tract's plan if it answers as the interpreter does, or else the interpreter's.
     #[cfg(feature = "onnx")]
     fn checked(
         proto: &tract::Proto,
@@ -84,7 +84,7 @@ impl Plan {
         let plan = match tract::Plan::build(proto, inputs, rows, features, outputs) {
             Ok(plan) => plan,
             Err(error) => {
-                // What neither can run is refused now, not when it is asked.
+                // A graph that neither can run is refused now, not at the first request.
                 let only_rows = graph
                     .is_some_and(|graph| graph.node.iter().any(|node| node.domain == "ai.onnx.ml"));
                 return match program() {
@@ -179,7 +179,7 @@ impl Plan {
         }
     }
 
-    /// Tells whether anybody still uses the prepared graph.
+    /// A test for whether the prepared graph is still in memory.
     #[cfg(all(test, feature = "onnx"))]
     pub(in crate::onnx) fn in_use(&self) -> Box<dyn Fn() -> bool> {
         match self {
@@ -195,7 +195,7 @@ impl Plan {
     }
 }
 
-/// An engine's refusal, where axes that the file leaves open may be why.
+/// Points out the axes that the file leaves open, which may be why the engine refuses it.
 #[cfg(feature = "onnx")]
 #[cold]
 fn about_axes(error: LoadError, inputs: &[TensorInfo], features: Option<usize>) -> LoadError {
@@ -229,7 +229,7 @@ fn interpreted(program: &Program, shape: &[usize], rows: &[f32]) -> Result<Outpu
     run_program(program, std::iter::once(&tensor))
 }
 
-/// Files with more bytes of weights than this are not kept a second time to be interpreted.
+/// Above this many bytes, the weights are not held a second time for the interpreter.
 #[cfg(feature = "onnx")]
 const LARGEST_REFERENCE: usize = 32 << 20;
 
@@ -241,13 +241,13 @@ fn unsupported(unknown: &Unknown) -> LoadError {
             name: unknown.operator.as_str().into(),
             domain: unknown.domain.as_str().into(),
             node: unknown.node.as_str().into(),
-            advice: "it stands beside one that only the interpreter runs rightly; export the model \
-                     without either",
+            advice: "only the interpreter computes another operator of this graph correctly, and it \
+                     does not know this one; export the model without either",
         }],
     }
 }
 
-/// Runs a plan; a panic of the engine is the model's error at every face of it, not the caller's end.
+/// Runs a plan; a panic in the engine becomes an error of the model.
 #[cfg(feature = "onnx")]
 fn caught<T>(run: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| Err(ModelError::panicked(payload)))

@@ -1,8 +1,7 @@
-//! The engine's answer held against the interpreter's, on made-up rows, before a graph may serve.
+//! Compares tract's answers with the interpreter's, on generated inputs, before a graph may serve.
 //!
-//! An operator of the engine that is wrong in some form would answer wrongly in silence; so where a
-//! graph is small enough to be interpreted in a moment, both run it when it is loaded. Where they
-//! differ, the interpreter has the word.
+//! An operator that tract computes wrongly would go unnoticed. So where a graph is small enough to be
+//! interpreted quickly, both run it when it is loaded, and where they differ the interpreter serves.
 
 use std::{
     cell::Cell,
@@ -16,13 +15,13 @@ use crate::{
     tensor::{Data, Dtype, F16, Tensor},
 };
 
-/// As many multiplications as may be spent on a question.
+/// How many multiplications the interpreter may spend on one run: a fraction of a second.
 const BUDGET: u64 = 20_000_000;
 
-/// The most elements of an input that is made up.
+/// The most elements of a generated input.
 const MOST_ELEMENTS: usize = 1 << 20;
 
-/// What came of it.
+/// What a comparison showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProbeResult {
     /// Both answer the same.
@@ -31,12 +30,12 @@ pub(super) enum ProbeResult {
     Different,
     /// Both fail, over inputs whose values cannot be the reason.
     Broken,
-    /// Nothing can be said: too much work, or inputs that cannot be made up.
+    /// Nothing: it was too much work, or valid inputs cannot be generated.
     Unknown,
 }
 
-/// Whether the interpreter fails over inputs that cannot be at fault: no value in them says a size or a
-/// place, and no axis is open but that of the rows.
+/// Whether the interpreter fails, and the generated inputs cannot be why: none of their values can
+/// be meant as a size or an index, and no axis is open but the first.
 pub(super) fn fails(
     program: &Program,
     inputs: &[TensorInfo],
@@ -49,7 +48,7 @@ pub(super) fn fails(
         let known = |(place, axis): (usize, &AxisSize)| {
             matches!(axis, AxisSize::Fixed(_)) || (place == 0 && features.is_some())
         };
-        // A number or a list of them may be a scale; a text may have to be a number.
+        // A scalar or vector may be a scale, whose values matter; a string may have to be a number.
         let plain = matches!(input.dtype, Some(Dtype::F16 | Dtype::F32 | Dtype::F64))
             && input.shape.as_ref().is_some_and(|axes| axes.len() > 1);
         inner.all(known) && (plain || only_rows)
@@ -66,7 +65,7 @@ pub(super) fn fails(
     !matches!(answer, Ok(Ok(_))) && budget.get() > 0
 }
 
-/// Runs both on rows that are made up.
+/// Runs both on generated rows.
 pub(super) fn compare(
     plan: &tract::Plan,
     reference: &Program,
@@ -74,18 +73,13 @@ pub(super) fn compare(
     rows: Rows,
     features: Option<usize>,
 ) -> ProbeResult {
-    let counts: &[usize] = match rows {
+    let counts: &[usize] = match &rows {
         Rows::Any => &[3, 1],
-        Rows::Exactly(1) => &[1],
-        Rows::Exactly(_) => &[0],
+        Rows::Exactly(count) => std::slice::from_ref(count),
     };
     let mut all = ProbeResult::Unknown;
     for count in counts {
-        let count = match rows {
-            Rows::Exactly(exactly) => exactly,
-            Rows::Any => *count,
-        };
-        match once(plan, reference, inputs, count, features) {
+        match once(plan, reference, inputs, *count, features) {
             ProbeResult::Same => all = ProbeResult::Same,
             ProbeResult::Unknown => {}
             other => return other,
@@ -139,7 +133,7 @@ fn agree(expected: &Tensor, found: &Tensor) -> bool {
     };
     let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect();
     let half = |values: &[F16]| values.iter().map(|value| f64::from(value.to_f32())).collect();
-    // A number just beside the middle of two steps may go to either.
+    // Quantised: a number halfway between two steps may be rounded to either.
     let step = |mut pairs: &mut dyn Iterator<Item = (i32, i32)>| {
         Iterator::all(&mut pairs, |(a, b)| a.abs_diff(b) <= 1)
     };
@@ -157,7 +151,7 @@ fn agree(expected: &Tensor, found: &Tensor) -> bool {
     }
 }
 
-/// Numbers that look random, and are the same each time.
+/// A pseudo-random generator whose sequence is the same in every run.
 pub(in crate::onnx) struct Numbers(u64);
 
 impl Numbers {
@@ -179,16 +173,17 @@ impl Numbers {
         (self.next() >> 11) as f64 / (1_u64 << 51) as f64 - 2.0
     }
 
-    /// 0 or 1: a class, an index or a size that is there.
+    /// 0 or 1: small enough to be a valid class, index or size in most graphs.
     fn bit(&mut self) -> bool {
         self.next() & 1 == 1
     }
 }
 
-/// Made for the probe: the same each time.
+/// `modelgat` in ASCII; any constant would do.
 const SEED: u64 = 0x6d6f_6465_6c67_6174;
 
-/// Tensors for these inputs, if they can be made up: of open axes, the first is as long as there are rows.
+/// Generates tensors for these inputs; `None` where a shape or type is unknown, or too large. Of the
+/// open axes, the first has the size `rows`, the second that of `features`, if given, and others 4.
 pub(in crate::onnx) fn probe_inputs(
     inputs: &[TensorInfo],
     rows: usize,

@@ -1,4 +1,4 @@
-//! ONNX Runtime, wrapped: the only place that names the types of `ort`.
+//! ONNX Runtime behind our own types: nothing outside this module names a type of `ort`.
 
 mod file;
 mod library;
@@ -41,11 +41,11 @@ impl<R> From<ort::Error<R>> for EngineError {
 
 #[cold]
 fn failed(error: ort::Error) -> ModelError {
-    // Engines quote what they stumble over, an index out of range for instance.
+    // Engines quote input values in their errors: an index out of range, for instance.
     ModelError::confidential(EngineError::from(error))
 }
 
-/// Reads and checks the bytes of a file; a panic over them comes back as an error.
+/// Parses and checks the bytes of a file; a panic while doing so comes back as an error.
 pub(super) fn read(
     bytes: &[u8],
     external_data: &ExternalData<'_>,
@@ -54,11 +54,11 @@ pub(super) fn read(
     guarded("reading the file", || Ok::<_, EngineError>(file::read(bytes, external_data, runtime)))?
 }
 
-/// A graph made ready to run.
+/// A graph that is prepared to run.
 pub(in crate::onnx) struct Plan {
     workers: Pool<Worker>,
-    /// A session for shadows, made when the first of them comes: what a shadow holds, a live request
-    /// waits for.
+    /// A session for shadows only, created for the first of them: a live request would have to wait
+    /// for one that a shadow holds.
     aside: OnceCell<Pool<Worker>>,
     maker: SessionFactory,
     inputs: Box<[Box<str>]>,
@@ -71,10 +71,10 @@ struct Worker {
     options: RunOptions<HasSelectedOutputs>,
 }
 
-/// What sessions are made of.
+/// Creates sessions of one file.
 struct SessionFactory {
     bytes: Arc<Vec<u8>>,
-    /// Files of weights, by the names that the model has for them.
+    /// The files of external weights, by their `location` in the model.
     external_data: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
     runtime: Runtime,
     outputs: Box<[Box<str>]>,
@@ -166,7 +166,7 @@ impl Plan {
     }
 }
 
-/// The outputs, or the names of types that no tensor of ours has.
+/// The outputs; an error is the name of an element type that [`Tensor`] lacks.
 type SessionOutputs = Vec<Result<Tensor, String>>;
 
 fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
@@ -174,7 +174,7 @@ fn builder(runtime: &Runtime) -> Result<SessionBuilder, EngineError> {
         .with_log_level(LogLevel::Warning)?
         .with_intra_threads(runtime.thread_count())?
         .with_inter_threads(1)?
-        // An idle thread that spins takes a core from the requests.
+        // Spinning while idle would take a core from other requests.
         .with_intra_op_spinning(false)?;
     Ok(builder)
 }

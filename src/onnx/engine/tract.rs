@@ -1,5 +1,5 @@
-//! tract, wrapped: the only place, beside the operators in `ml`, that names its types, which move
-//! between its patch releases.
+//! tract behind our own types. Only this module and the operators in `ml` name types of tract, which
+//! move between its patch releases.
 
 mod document;
 mod functions;
@@ -21,17 +21,17 @@ use crate::{
     tensor::{Data, F16, Tensor},
 };
 
-/// What the file says, as the engine reads it.
+/// A parsed ONNX file.
 pub(super) type Proto = tract_onnx::pb::ModelProto;
 
-/// A graph made ready to run.
+/// A graph that is prepared to run.
 pub(in crate::onnx) struct Plan {
     runnable: Arc<TypedRunnableModel>,
 }
 
 impl Plan {
-    /// Makes the graph ready: `inputs` with these sizes for the axes the file leaves open (after
-    /// the first, which `rows` decides), and these outputs, in this order.
+    /// Prepares the graph for these outputs, in this order; see
+    /// [`Plan::build`](super::Plan::build).
     pub(super) fn build(
         proto: &Proto,
         inputs: &[TensorInfo],
@@ -82,7 +82,7 @@ impl Plan {
     }
 }
 
-/// Decides the size of every axis that the file leaves open.
+/// Gives every axis that the file leaves open a size or a symbol.
 fn settle_inputs(
     graph: &mut InferenceModel,
     inputs: &[TensorInfo],
@@ -114,8 +114,8 @@ fn settle_inputs(
                     None => graph.symbols.new_with_prefix("size").to_dim(),
                 },
             };
-            // A named size may also stand in the facts of inner tensors: say there, too, what it
-            // is, or the two would contradict each other.
+            // The facts of inner tensors may contain the symbol too: unless it is replaced there as
+            // well, they contradict this input's.
             if let Some(TDim::Sym(symbol)) = known(size)
                 && TDim::Sym(symbol.clone()) != wanted
             {
@@ -140,7 +140,7 @@ fn known(size: &DimFact) -> Option<TDim> {
     size.concretize()
 }
 
-/// What a plan gave, in the order its outputs were asked for.
+/// The outputs of one run, in the order in which the plan was asked for them.
 pub(in crate::onnx) struct Outputs(TVec<TValue>);
 
 impl Outputs {
@@ -158,13 +158,13 @@ impl Outputs {
         self.get(output)?.as_plain_ram()?.as_slice().ok()
     }
 
-    /// The label at a place of an output that holds `count` integers or texts.
+    /// The label at index `place` of an output that holds `count` integers or strings.
     pub(super) fn label(&self, output: usize, count: usize, place: usize) -> Option<Label> {
         let tensor = self.get(output).filter(|tensor| tensor.len() == count)?;
         let view = tensor.as_plain_ram()?;
         Some(match tensor.datum_type() {
             DatumType::I64 => Label::Int(*view.as_slice::<i64>().ok()?.get(place)?),
-            // The engine keeps some 64-bit integers in the type of its sizes.
+            // tract keeps 64-bit integers that were computed from shapes in its type for sizes.
             DatumType::TDim => Label::Int(view.as_slice::<TDim>().ok()?.get(place)?.to_i64().ok()?),
             DatumType::I32 => Label::Int((*view.as_slice::<i32>().ok()?.get(place)?).into()),
             DatumType::String => {
@@ -179,12 +179,12 @@ impl Outputs {
         self.get(output).map_or(0, EngineTensor::len)
     }
 
-    /// The element type of an output, in the engine's words.
+    /// The element type of an output, as tract names it.
     pub(super) fn type_name(&self, output: usize) -> String {
         self.get(output).map_or_else(|| "nothing".to_owned(), |t| format!("{:?}", t.datum_type()))
     }
 
-    /// An output as a tensor of ours.
+    /// An output as a [`Tensor`].
     pub(super) fn tensor(&self, output: usize) -> Option<Tensor> {
         self.get(output).and_then(from_engine)
     }
@@ -239,7 +239,7 @@ pub(in crate::onnx) fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
             texts.iter().map(|text| text.as_str().into()).collect::<Vec<Box<str>>>().into()
         }
         DatumType::TDim => {
-            // A size computed inside the graph; the file calls it a 64-bit integer.
+            // A size that the graph computed; by the ONNX specification it is a 64-bit integer.
             let sizes = tensor.cast_to::<i64>().ok()?;
             sizes.as_plain_ram()?.as_slice::<i64>().ok()?.to_vec().into()
         }
@@ -250,7 +250,7 @@ pub(in crate::onnx) fn from_engine(tensor: &EngineTensor) -> Option<Tensor> {
 
 #[cold]
 fn failed(error: tract_onnx::prelude::TractError) -> ModelError {
-    // Engines quote what they stumble over, an index out of range for instance.
+    // Engines quote input values in their errors: an index out of range, for instance.
     ModelError::confidential(EngineError::from(error))
 }
 
@@ -261,7 +261,7 @@ impl From<tract_onnx::prelude::TractError> for EngineError {
     }
 }
 
-/// Reads and checks the bytes of a file; a panic over them comes back as an error.
+/// Parses and checks the bytes of a file; a panic while doing so comes back as an error.
 pub(super) fn read(bytes: &[u8], external_data: &ExternalData<'_>) -> Result<Document, LoadError> {
     guarded("reading the file", || Ok::<_, EngineError>(document::read(bytes, external_data)))?
 }

@@ -1,4 +1,4 @@
-//! Attention, and what goes with it.
+//! `Attention`, `LinearAttention` and `RotaryEmbedding`.
 
 use super::{
     Data, Dtype, Tensor,
@@ -24,6 +24,7 @@ fn from_heads(x: &Tensor) -> Result<Tensor, OperatorError> {
     value::tensor(&[batch, sequence, heads * size], moved.into_data())
 }
 
+/// `Attention`: scaled dot products of queries and keys, through a softmax, as the weights of values.
 pub(super) fn attention(call: &Call<'_>) -> Outcome {
     let flat = call.tensor(0)?.shape().len() == 3;
     let q = by_heads(call.tensor(0)?, call.int("q_num_heads", 0))?;
@@ -90,7 +91,7 @@ pub(super) fn attention(call: &Call<'_>) -> Outcome {
                     kept.push(score);
                 }
                 if kept.iter().all(|score| *score == f64::NEG_INFINITY) {
-                    // Nothing to look at.
+                    // No key may be attended to: the softmax would be NaN, the specification says 0.
                     kept.iter_mut().for_each(|score| *score = 0.0);
                 } else {
                     softmax_of(&mut kept);
@@ -112,7 +113,7 @@ pub(super) fn attention(call: &Call<'_>) -> Outcome {
     Ok([y, k, v, seen].into_iter().map(|tensor| Value::Tensor(tensor.into())).collect())
 }
 
-/// What is added to the scores: a mask of truths counts as nothing, or as minus infinity.
+/// What is added to the scores. In a mask of booleans, true adds 0 and false minus infinity.
 struct Mask {
     values: Vec<f64>,
     shape: Vec<usize>,
@@ -148,19 +149,20 @@ impl Mask {
     }
 }
 
+/// `RotaryEmbedding`: rotates pairs of elements by an angle that depends on the position.
 pub(super) fn rotary(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let flat = x.shape().len() == 3;
     let heads = by_heads(x, call.int("num_heads", 0))?;
-    let [batch, count, sequence, size] = *heads.shape() else {
+    let [_, count, sequence, size] = *heads.shape() else {
         return Err(OperatorError::new("expected three or four axes"));
     };
-    let turned = match usize::try_from(call.int("rotary_embedding_dim", 0)).unwrap_or(0) {
+    let rotated = match usize::try_from(call.int("rotary_embedding_dim", 0)).unwrap_or(0) {
         0 => size,
-        turned => turned,
+        rotated => rotated,
     };
-    ensure!(turned <= size && turned % 2 == 0, "{turned} of {size} are turned");
-    let half = turned / 2;
+    ensure!(rotated <= size && rotated % 2 == 0, "{rotated} of {size} are rotated");
+    let half = rotated / 2;
     let cache = |place| -> Result<Vec<f64>, OperatorError> { floats(call.tensor(place)?) };
     let (cos, sin) = (cache(1)?, cache(2)?);
     let places = call.indices(3)?;
@@ -185,12 +187,11 @@ pub(super) fn rotary(call: &Call<'_>) -> Outcome {
             row[second] = s * a + c * b;
         }
     }
-    let _ = batch;
     let made = value::tensor(heads.shape(), from_floats(x.dtype(), values))?;
     one(if flat { from_heads(&made)? } else { made })
 }
 
-/// A memory of keys and values that each step forgets from and adds to.
+/// `LinearAttention`: a state of keys and values that decays and is added to at each time step.
 pub(super) fn linear(call: &Call<'_>) -> Outcome {
     let (q_heads, kv_heads) = (call.int("q_num_heads", 0), call.int("kv_num_heads", 0));
     let dtype = call.tensor(0)?.dtype();
@@ -215,7 +216,7 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
         0.0 => 1.0 / (d_k as f64).sqrt(),
         scale => scale,
     };
-    // One number a head, or one for each of its keys.
+    // An input with one number for each head, or one for each element of its keys.
     let per_head = |place, wanted: bool| -> Result<Option<(Vec<f64>, usize)>, OperatorError> {
         let Some(tensor) = call.maybe(place)?.filter(|_| wanted) else { return Ok(None) };
         let each = floats(tensor)?;

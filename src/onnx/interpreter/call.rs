@@ -1,4 +1,4 @@
-//! One node with what it was given.
+//! [`Call`], through which operators read their attributes and inputs.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
     value::{self, OperatorError, Value},
 };
 
-/// One node with what it was given.
+/// A node and its inputs, in one run.
 pub(super) struct Call<'a> {
     pub(super) node: &'a NodeProto,
     pub(super) graphs: &'a HashMap<String, Arc<Body>>,
@@ -68,17 +68,17 @@ impl<'a> Call<'a> {
         body.ok_or_else(|| OperatorError::new(format!("there is no graph `{name}`")))
     }
 
-    /// The tensor at a place, which must be there.
+    /// The tensor at this index, which must be given.
     pub(super) fn tensor(&self, place: usize) -> Result<&Tensor, OperatorError> {
         self.maybe(place)?.ok_or_else(|| OperatorError::new(format!("input {place} is missing")))
     }
 
-    /// The tensor at a place, if one was given.
+    /// The tensor at this index, if one is given.
     pub(super) fn maybe(&self, place: usize) -> Result<Option<&Tensor>, OperatorError> {
         match self.inputs.get(place) {
             Some(Some(Value::Tensor(tensor))) => Ok(Some(tensor)),
             None | Some(None) => Ok(None),
-            Some(Some(_)) => Err(OperatorError::new(format!("input {place} is no tensor"))),
+            Some(Some(_)) => Err(OperatorError::new(format!("input {place} is not a tensor"))),
         }
     }
 
@@ -87,17 +87,17 @@ impl<'a> Call<'a> {
         value.ok_or_else(|| OperatorError::new(format!("input {place} is missing")))
     }
 
-    /// All tensors that were given.
+    /// All inputs, each of which must be a tensor.
     pub(super) fn tensors(&self) -> Result<Vec<&Tensor>, OperatorError> {
         (0..self.inputs.len()).map(|place| self.tensor(place)).collect()
     }
 
-    /// The integers of an input, if it was given.
+    /// The integers of an input, if it is given.
     pub(super) fn indices(&self, place: usize) -> Result<Option<Vec<i64>>, OperatorError> {
         self.maybe(place)?.map(value::indices).transpose()
     }
 
-    /// Integers that older versions have in an attribute and newer in an input.
+    /// Integers that older versions of an operator have in an attribute, and newer ones in an input.
     pub(super) fn ints_or(
         &self,
         name: &str,
@@ -109,7 +109,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Takes work from what the caller is ready to wait for.
+    /// Takes work off the budget.
     pub(super) fn spend(&self, multiplications: usize) -> Result<(), OperatorError> {
         let left = self.run.budget.get().checked_sub(multiplications as u64);
         self.run.budget.set(left.unwrap_or(0));

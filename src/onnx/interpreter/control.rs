@@ -1,4 +1,4 @@
-//! Branches and loops.
+//! `If`, `Loop` and `Scan`.
 
 use super::{
     call::Call,
@@ -8,34 +8,35 @@ use super::{
 };
 use crate::tensor::Tensor;
 
-/// A loop that runs longer answers no request.
-const MOST_ROUNDS: i64 = 1 << 20;
+/// No request waits for a loop with more iterations than this.
+const MOST_ITERATIONS: i64 = 1 << 20;
 
 fn truth(value: &Value) -> Result<bool, OperatorError> {
     let Value::Tensor(tensor) = value else {
-        return Err(OperatorError::new("a condition is no tensor"));
+        return Err(OperatorError::new("the condition is not a tensor"));
     };
     let first = value::bools(tensor)?.first().copied();
-    first.ok_or_else(|| OperatorError::new("a condition of no elements"))
+    first.ok_or_else(|| OperatorError::new("the condition has no elements"))
 }
 
+/// `If`.
 pub(super) fn branch(call: &Call<'_>) -> Outcome {
     let taken = truth(&call.value(0)?)?;
     call.body(if taken { "then_branch" } else { "else_branch" })?.run(call, Vec::new())
 }
 
-/// The results of the rounds, one under the other.
+/// The results of all iterations, stacked along a new axis.
 fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, OperatorError> {
     let tensors = parts.iter().map(|part| match part {
         Value::Tensor(tensor) => Ok(&**tensor),
-        _ => Err(OperatorError::new("a round gave no tensor")),
+        _ => Err(OperatorError::new("an iteration returned something other than a tensor")),
     });
     let mut tensors: Vec<&Tensor> = tensors.collect::<Result<_, _>>()?;
     if reverse {
         tensors.reverse();
     }
     let Some(first) = tensors.first() else {
-        // Nobody says what a round would have given.
+        // Without an iteration, neither the shape nor the type is known.
         let none = value::tensor(&[0], zeros(super::Dtype::F32, 0))?;
         return Ok(Value::Tensor(none.into()));
     };
@@ -50,6 +51,7 @@ fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, OperatorE
     Ok(Value::Tensor(parts::concatenated(&all, axis as i64)?.into()))
 }
 
+/// `Loop`.
 pub(super) fn repeat(call: &Call<'_>) -> Outcome {
     let body = call.body("body")?;
     let most = call.indices(0)?.and_then(|list| list.first().copied()).unwrap_or(i64::MAX);
@@ -64,15 +66,16 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
         vec![Vec::new(); body.outputs.len().saturating_sub(count + 1)];
     let mut round = 0;
     while go && round < most {
-        ensure!(round < MOST_ROUNDS, "more than {MOST_ROUNDS} rounds");
+        ensure!(round < MOST_ITERATIONS, "more than {MOST_ITERATIONS} iterations");
         call.spend(1)?;
         let number = Value::Tensor(value::tensor(&[], vec![round].into())?.into());
         let condition = Value::Tensor(value::tensor(&[], vec![true].into())?.into());
         let inputs = [number, condition].into_iter().chain(carried).collect();
         let mut outputs = body.run(call, inputs)?.into_iter();
-        go = truth(&outputs.next().ok_or_else(|| OperatorError::new("a round gave nothing"))?)?;
+        let condition = outputs.next();
+        go = truth(&condition.ok_or_else(|| OperatorError::new("the body has no outputs"))?)?;
         carried = outputs.by_ref().take(count).collect();
-        ensure!(carried.len() == count, "a round gave too little");
+        ensure!(carried.len() == count, "the body has too few outputs");
         for (all, part) in scanned.iter_mut().zip(outputs) {
             all.push(part);
         }
@@ -82,6 +85,7 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
     carried.into_iter().map(Ok).chain(scanned).collect()
 }
 
+/// `Scan`, from version 9 on.
 pub(super) fn scan(call: &Call<'_>) -> Outcome {
     let body = call.body("body")?;
     let count = usize::try_from(call.int("num_scan_inputs", 0)).unwrap_or(0);

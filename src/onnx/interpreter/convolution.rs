@@ -1,4 +1,4 @@
-//! Convolutions, of any number of axes.
+//! Convolutions over any number of spatial axes.
 
 use super::{
     Tensor,
@@ -7,15 +7,18 @@ use super::{
     value::{self, OperatorError, Outcome, all, ensure, floats, from_floats, one},
 };
 
-/// How a window moves over the spatial axes.
+/// How the window of a convolution or pooling moves over the spatial axes; a number an axis each.
 pub(super) struct Window {
     pub(super) kernel: Vec<usize>,
-    pub(super) steps: Vec<usize>,
-    pub(super) gaps: Vec<usize>,
+    pub(super) strides: Vec<usize>,
+    pub(super) dilations: Vec<usize>,
+    /// The padding before the first element.
     pub(super) before: Vec<i64>,
+    /// The padding behind the last element.
     pub(super) after: Vec<i64>,
 }
 
+/// The positive integers of an attribute, one for each of `rank` axes.
 pub(super) fn positive(
     call: &Call<'_>,
     name: &str,
@@ -36,8 +39,8 @@ impl Window {
         kernel: &[usize],
     ) -> Result<Window, OperatorError> {
         let rank = spatial.len();
-        let steps = positive(call, "strides", rank, 1)?;
-        let gaps = positive(call, "dilations", rank, 1)?;
+        let strides = positive(call, "strides", rank, 1)?;
+        let dilations = positive(call, "dilations", rank, 1)?;
         let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
         match &*call.text("auto_pad", "NOTSET") {
             "NOTSET" => {
@@ -50,10 +53,10 @@ impl Window {
             "VALID" => {}
             mode @ ("SAME_UPPER" | "SAME_LOWER") => {
                 for at in 0..rank {
-                    let made = spatial[at].div_ceil(steps[at]);
-                    let needed =
-                        (made.saturating_sub(1) * steps[at] + (kernel[at] - 1) * gaps[at] + 1)
-                            .saturating_sub(spatial[at]) as i64;
+                    let made = spatial[at].div_ceil(strides[at]);
+                    let reach = kernel[at].saturating_sub(1) * dilations[at] + 1;
+                    let needed = (made.saturating_sub(1) * strides[at] + reach)
+                        .saturating_sub(spatial[at]) as i64;
                     let less = needed / 2;
                     let more = needed - less;
                     (before[at], after[at]) =
@@ -62,22 +65,22 @@ impl Window {
             }
             other => return Err(OperatorError::new(format!("auto_pad `{other}`"))),
         }
-        Ok(Window { kernel: kernel.to_vec(), steps, gaps, before, after })
+        Ok(Window { kernel: kernel.to_vec(), strides, dilations, before, after })
     }
 
     /// How far the window reaches along an axis.
     pub(super) fn reach(&self, at: usize) -> i64 {
-        ((self.kernel[at].max(1) - 1) * self.gaps[at] + 1) as i64
+        (self.kernel[at].saturating_sub(1) * self.dilations[at] + 1) as i64
     }
 
-    /// How many places it comes to along each axis.
+    /// The sizes of the output: how many positions the window has along each axis.
     pub(super) fn made(&self, spatial: &[usize], ceil: bool) -> Result<Vec<usize>, OperatorError> {
         let along = |at: usize| {
             let room = spatial[at] as i64 + self.before[at] + self.after[at] - self.reach(at);
             ensure!(room >= 0, "a window of {} over {}", self.reach(at), spatial[at]);
-            let step = self.steps[at] as i64;
+            let step = self.strides[at] as i64;
             let mut made = if ceil { (room + step - 1) / step } else { room / step } + 1;
-            // A window that would begin behind the end is none.
+            // A window that begins in the padding behind the end does not count.
             if ceil && (made - 1) * step >= spatial[at] as i64 + self.before[at] {
                 made -= 1;
             }
@@ -86,7 +89,7 @@ impl Window {
         (0..spatial.len()).map(along).collect()
     }
 
-    /// Where an element of the window lies, when the window is at a place; nothing outside.
+    /// The input element under element `within` of the window at position `to`; `None` in the padding.
     pub(super) fn source(
         &self,
         to: &[usize],
@@ -95,8 +98,8 @@ impl Window {
     ) -> Option<usize> {
         let mut place = 0;
         for at in 0..spatial.len() {
-            let from =
-                (to[at] * self.steps[at] + within[at] * self.gaps[at]) as i64 - self.before[at];
+            let from = (to[at] * self.strides[at] + within[at] * self.dilations[at]) as i64
+                - self.before[at];
             let from = usize::try_from(from).ok().filter(|from| *from < spatial[at])?;
             place = place * spatial[at] + from;
         }
@@ -104,7 +107,7 @@ impl Window {
     }
 }
 
-/// A convolution of plain numbers.
+/// A convolution of 64-bit floats, for operators of every type.
 pub(super) fn convolved(
     call: &Call<'_>,
     (x, x_shape): (&[f64], &[usize]),
@@ -156,6 +159,7 @@ pub(super) fn convolved(
     Ok((y, shape))
 }
 
+/// `Conv`.
 pub(super) fn conv(call: &Call<'_>) -> Outcome {
     let (x, w) = (call.tensor(0)?, call.tensor(1)?);
     let bias = call.maybe(2)?.map(floats).transpose()?;
@@ -164,7 +168,7 @@ pub(super) fn conv(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// Each element of the input spread over a window of the output.
+/// `ConvTranspose`: each element of the input is spread over a window of the output.
 pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     let (x, w) = (call.tensor(0)?, call.tensor(1)?);
     ensure!(x.shape().len() > 2 && x.shape().len() == w.shape().len(), "{:?}", w.shape());
@@ -173,14 +177,14 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     let rank = spatial.len();
     let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
     ensure!(groups > 0 && w.shape()[0] == channels && channels % groups == 0, "{groups} groups");
-    let steps = positive(call, "strides", rank, 1)?;
-    let gaps = positive(call, "dilations", rank, 1)?;
+    let strides = positive(call, "strides", rank, 1)?;
+    let dilations = positive(call, "dilations", rank, 1)?;
     let extra = call.ints("output_padding").map_or_else(|| vec![0; rank], <[i64]>::to_vec);
     ensure!(extra.len() == rank, "output_padding of {}", extra.len());
     let whole: Vec<i64> = (0..rank)
         .map(|at| {
-            let last = spatial[at].saturating_sub(1) * steps[at];
-            (last + (kernel[at] - 1) * gaps[at] + 1) as i64 + extra[at]
+            let last = spatial[at].saturating_sub(1) * strides[at];
+            (last + kernel[at].saturating_sub(1) * dilations[at] + 1) as i64 + extra[at]
         })
         .collect();
     let auto = call.text("auto_pad", "NOTSET");
@@ -191,7 +195,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
             Some(list[list.len() - rank..].to_vec())
         }
         None if auto.starts_with("SAME") => {
-            Some((0..rank).map(|at| (spatial[at] * steps[at]) as i64).collect())
+            Some((0..rank).map(|at| (spatial[at] * strides[at]) as i64).collect())
         }
         None => None,
     };
@@ -213,7 +217,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     }
     let sizes = (0..rank).map(|at| usize::try_from(whole[at] - before[at] - after[at]).ok());
     let made: Option<Vec<usize>> = sizes.collect();
-    let made = made.ok_or_else(|| OperatorError::new("more is cut off than there is"))?;
+    let made = made.ok_or_else(|| OperatorError::new("the padding is larger than the output"))?;
     let features = each * groups;
     let shape = [&[n, features], &*made].concat();
     let total = value::count(&shape)?;
@@ -234,7 +238,8 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
             let mut to = 0;
             let mut inside = true;
             for axis in 0..rank {
-                let at = (from[axis] * steps[axis] + at[axis] * gaps[axis]) as i64 - before[axis];
+                let at =
+                    (from[axis] * strides[axis] + at[axis] * dilations[axis]) as i64 - before[axis];
                 inside &= (0..made[axis] as i64).contains(&at);
                 to = to * made[axis] + usize::try_from(at).unwrap_or(0);
             }
@@ -256,11 +261,11 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// A convolution whose windows are bent: each element of them is moved by its own offset.
+/// `DeformConv`: a convolution in which each element of a window is moved by an offset of its own.
 pub(super) fn deformable(call: &Call<'_>) -> Outcome {
     let (x, w, offset) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let ([n, channels, height, width], [features, each, kh, kw]) = (x.shape(), w.shape()) else {
-        return Err(OperatorError::new("it is no image"));
+        return Err(OperatorError::new("expected four axes"));
     };
     let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
     let offset_groups = usize::try_from(call.int("offset_group", 1)).unwrap_or(0);
@@ -309,10 +314,10 @@ pub(super) fn deformable(call: &Call<'_>) -> Outcome {
                         let tap = (sample * offset_groups + bent) * kernel_area + at;
                         let dy = offsets[(tap * 2) * area + place];
                         let dx = offsets[(tap * 2 + 1) * area + place];
-                        let y = (row * window.steps[0] + at / kw * window.gaps[0]) as f64
+                        let y = (row * window.strides[0] + at / kw * window.dilations[0]) as f64
                             - window.before[0] as f64
                             + dy;
-                        let x = (column * window.steps[1] + at % kw * window.gaps[1]) as f64
+                        let x = (column * window.strides[1] + at % kw * window.dilations[1]) as f64
                             - window.before[1] as f64
                             + dx;
                         let weight = weights[(feature * each + channel) * kernel_area + at];
@@ -327,7 +332,7 @@ pub(super) fn deformable(call: &Call<'_>) -> Outcome {
     one(value::tensor(&[*n, *features, made[0], made[1]], from_floats(x.dtype(), out))?)
 }
 
-/// Windows put back to where they were taken from, and added where they lie on each other.
+/// `Col2Im`: puts windows back to where they were taken from, and adds them where they overlap.
 pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let sizes = |place| -> Result<Vec<usize>, OperatorError> {
@@ -358,7 +363,8 @@ pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// Over the present and past of each channel by itself; what the next call needs comes back too.
+/// `CausalConvWithState`: a convolution of each channel over its present and past. The second output
+/// is the state for the next call.
 pub(super) fn causal(call: &Call<'_>) -> Outcome {
     let (x, w) = (call.tensor(0)?, call.tensor(1)?);
     let ([n, channels, _], [_, _, k]) = (x.shape(), w.shape()) else {

@@ -1,4 +1,4 @@
-//! Operators that look at one element, or at two in the same place, at a time.
+//! Operators on one element at a time, or on elements at the same index of several tensors.
 
 use super::{
     Data, Dtype, Tensor,
@@ -17,7 +17,7 @@ pub(super) fn unary(call: &Call<'_>, apply: impl Fn(f64) -> f64) -> Outcome {
     one(value::tensor(x.shape(), from_floats(x.dtype(), values))?)
 }
 
-/// A function of floats that integers have as well.
+/// A function that floats and integers both have.
 pub(super) fn signed(
     call: &Call<'_>,
     of_floats: fn(f64) -> f64,
@@ -31,7 +31,7 @@ pub(super) fn signed(
     one(value::tensor(x.shape(), from_wide(x.dtype(), values))?)
 }
 
-/// A question about each float.
+/// A predicate of each float.
 pub(super) fn asks(call: &Call<'_>, ask: impl Fn(f64) -> bool) -> Outcome {
     let x = call.tensor(0)?;
     let values: Vec<bool> = floats(x)?.into_iter().map(ask).collect();
@@ -99,7 +99,7 @@ pub(super) fn modulo(call: &Call<'_>) -> Outcome {
     one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, of_floats, of_integers)?)
 }
 
-/// The type is that of the base, whatever that of the exponent.
+/// `Pow`: the result has the type of the base, whatever that of the exponent.
 pub(super) fn power(call: &Call<'_>) -> Outcome {
     let (base, exponent) = (call.tensor(0)?, call.tensor(1)?);
     if !is_float(base.dtype()) && !is_float(exponent.dtype()) {
@@ -139,11 +139,12 @@ pub(super) fn mean(call: &Call<'_>) -> Outcome {
     one(value::tensor(sum.shape(), from_floats(sum.dtype(), values))?)
 }
 
-/// NaN wins, as in numpy.
+/// The larger of two numbers; unlike for [`f64::max`], NaN if either is.
 pub(super) fn larger(x: f64, y: f64) -> f64 {
     if x.is_nan() || y.is_nan() { f64::NAN } else { x.max(y) }
 }
 
+/// The smaller of two numbers; unlike for [`f64::min`], NaN if either is.
 pub(super) fn smaller(x: f64, y: f64) -> f64 {
     if x.is_nan() || y.is_nan() { f64::NAN } else { x.min(y) }
 }
@@ -202,8 +203,8 @@ fn bits(dtype: Dtype) -> i128 {
     }
 }
 
-/// A shift by as much as the width or more leaves nothing: zeros, or the sign of what is shifted
-/// right. A negative shift counts as one beyond the width.
+/// `BitShift`. A shift by the type's width or more leaves nothing: zeros or, to the right, the sign. A
+/// negative distance counts as one beyond the width.
 pub(super) fn shift(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     let width = bits(a.dtype());
@@ -236,7 +237,7 @@ pub(super) fn bitwise_not(call: &Call<'_>) -> Outcome {
     one(value::tensor(x.shape(), from_wide(x.dtype(), values))?)
 }
 
-/// Between two bounds, which newer versions have as inputs.
+/// `Clip`, whose bounds were attributes before version 11.
 pub(super) fn clip(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     if is_float(x.dtype()) {
@@ -261,14 +262,17 @@ pub(super) fn clip(call: &Call<'_>) -> Outcome {
     one(value::tensor(x.shape(), from_wide(x.dtype(), values.collect()))?)
 }
 
+/// The logistic function.
 pub(super) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
+/// `ln(1 + exp(x))`, in a form that does not overflow.
 pub(super) fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
+/// `Gelu`: exact, or by the approximation with a hyperbolic tangent.
 pub(super) fn gelu(call: &Call<'_>) -> Outcome {
     if call.text("approximate", "none") == "tanh" {
         let root = (2.0 / std::f64::consts::PI).sqrt();
@@ -293,14 +297,15 @@ pub(super) fn swish_gated(call: &Call<'_>) -> Outcome {
     })?)
 }
 
-/// The slope of negative elements, for each channel or element.
+/// `PRelu`: multiplies negative elements by a slope of their channel or their own.
 pub(super) fn parametric(call: &Call<'_>) -> Outcome {
     let slope = |x: f64, slope: f64| if x < 0.0 { x * slope } else { x };
     let (x, slopes) = (call.tensor(0)?, call.tensor(1)?);
     one(arithmetic(call, x, slopes, slope, |x, s| Ok(if x < 0 { x * s } else { x }))?)
 }
 
-/// Batches of training: what is dropped is random, so only what drops nothing has an answer.
+/// `Dropout`. In training mode it drops elements at random; that is supported only where the ratio is
+/// 0, so that none are.
 pub(super) fn dropout(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let training = match call.maybe(2)? {

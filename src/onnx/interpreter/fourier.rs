@@ -1,22 +1,23 @@
-//! The discrete Fourier transform of a lane of complex numbers, by the factors of its length.
+//! The discrete Fourier transform of a sequence of complex numbers of any length.
 //!
-//! Cooley and Tukey's scheme, decimated in frequency: a transform of `p · m` numbers is `m` small ones of
-//! `p`, each turned, and then `p` of `m`. A large prime costs its square.
+//! The mixed-radix algorithm of Cooley and Tukey, decimated in frequency: a transform of `p · m` numbers
+//! is `m` transforms of `p` numbers, multiplied by roots of unity, and then `p` transforms of `m`. For a
+//! prime factor `p` of the length, the cost is proportional to `p²`.
 
 use std::f64::consts::PI;
 
 type Complex = (f64, f64);
 
-/// Rounds the result of each operation. Sums and products of 32-bit floats that are made in 64 bits and
-/// rounded at once are those of 32-bit arithmetic.
+/// Rounds the result of each operation. A sum or product of two 32-bit floats that is computed in 64
+/// bits and then rounded equals that of 32-bit arithmetic.
 pub(super) type Round = fn(f64) -> f64;
 
 pub(super) fn exact(value: f64) -> f64 {
     value
 }
 
-/// As transforms of single precision are computed elsewhere: what cancels there to a rounding error, and not
-/// to nothing, does so here.
+/// Rounds to single precision, so that terms which cancel leave the rounding error that a transform in
+/// 32-bit arithmetic leaves, not zero.
 pub(super) fn single(value: f64) -> f64 {
     f64::from(value as f32)
 }
@@ -25,7 +26,7 @@ pub(super) fn single(value: f64) -> f64 {
 pub(super) fn transformed(lane: &[Complex], inverse: bool, round: Round) -> Vec<Complex> {
     let n = lane.len();
     let sign = if inverse { 1.0 } else { -1.0 };
-    // Each angle once, exactly reduced.
+    // All roots of unity that are needed, from angles below one turn.
     let turns = (0..n).map(|at| {
         let angle = 2.0 * PI * at as f64 / n as f64;
         (round(angle.cos()), round(sign * angle.sin()))
@@ -70,7 +71,8 @@ impl Plan {
         made
     }
 
-    /// The transform of a prime number of values: those that lie opposite share their factors.
+    /// The transform of a prime number of values. Those at `j` and `p - j` have conjugate factors, and
+    /// share their multiplications.
     fn small(&self, x: &[Complex]) -> Vec<Complex> {
         let (p, round) = (x.len(), self.round);
         let plus = |a: Complex, b: Complex| (round(a.0 + b.0), round(a.1 + b.1));

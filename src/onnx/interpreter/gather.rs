@@ -1,4 +1,4 @@
-//! Operators that bring elements to other places.
+//! `Gather`, `GatherElements` and `GatherND`.
 
 use super::{
     Tensor,
@@ -33,7 +33,7 @@ pub(super) fn gather(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, pick(x.data(), &places))?)
 }
 
-/// For each element of the indices, its place in `x` along the axis.
+/// For each element of the indices, the offset in `x` of the element that it names along the axis.
 pub(super) fn element_places(
     x: &[usize],
     at: &Tensor,
@@ -57,7 +57,7 @@ pub(super) fn gather_elements(call: &Call<'_>) -> Outcome {
     one(value::tensor(at.shape(), pick(x.data(), &places))?)
 }
 
-/// The starts of the slices that tuples of indices name, and the size of such a slice.
+/// The offsets of the slices that tuples of indices name, and the shape of each slice.
 pub(super) fn slice_starts(
     x: &[usize],
     at: &Tensor,
@@ -75,7 +75,7 @@ pub(super) fn slice_starts(
     let each: usize = tuples.iter().skip(batch).product();
     let batch_size: usize = x.iter().take(batch).product();
     let list = indices(at)?;
-    // Tuples of no index are as many as the shape says, with nothing behind them.
+    // Empty tuples have no elements in the list: the shape says how many there are.
     let count = value::count(&[batch_size, each])?;
     let mut starts = Vec::with_capacity(count);
     for (place, tuple) in (0..count).zip(list.chunks((*depth).max(1))) {

@@ -1,4 +1,5 @@
-//! Places of elements: strides, broadcasting, axes.
+//! Offsets of elements: strides, broadcasting, axes. An element's "place" is its offset in row-major
+//! order.
 
 use super::{
     Tensor,
@@ -6,7 +7,7 @@ use super::{
     value::{self, OperatorError, ensure},
 };
 
-/// How far apart neighbours along each axis are.
+/// The row-major strides of a shape, in elements.
 pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for axis in (1..shape.len()).rev() {
@@ -26,8 +27,8 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OperatorErro
     list.iter().map(|at| axis(*at, rank)).collect()
 }
 
-/// The shape that all these broadcast to. As many elements are taken from what the caller is ready to
-/// wait for: small inputs may come to a large one.
+/// The shape that all these broadcast to. Its number of elements is taken off the budget, as small inputs
+/// may broadcast to a large shape.
 pub(super) fn broadcast(call: &Call<'_>, shapes: &[&[usize]]) -> Result<Vec<usize>, OperatorError> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let mut all = vec![1; rank];
@@ -36,7 +37,7 @@ pub(super) fn broadcast(call: &Call<'_>, shapes: &[&[usize]]) -> Result<Vec<usiz
             if *common == 1 {
                 *common = *size;
             }
-            ensure!(*size == 1 || size == common, "shapes {shapes:?} do not go together");
+            ensure!(*size == 1 || size == common, "shapes {shapes:?} do not broadcast");
         }
     }
     call.spend(value::count(&all)?)?;
@@ -56,7 +57,7 @@ pub(super) fn places(from: &[usize], to: &[usize]) -> Vec<usize> {
     walk(to, &steps, 0)
 }
 
-/// The places that a walk through `shape` with these steps comes by.
+/// The places of all elements of `shape`, in order, in memory with these strides.
 pub(super) fn walk(shape: &[usize], steps: &[usize], start: usize) -> Vec<usize> {
     let mut places = vec![start];
     for (size, step) in shape.iter().zip(steps) {
@@ -90,7 +91,7 @@ pub(super) fn ravel(at: &[usize], strides: &[usize]) -> usize {
     at.iter().zip(strides).map(|(index, stride)| index * stride).sum()
 }
 
-/// A tensor seen along one axis: `outer` times `size` times `inner`.
+/// A shape as three axes: one of them (`size`), and the products of those before and behind it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lanes {
     pub(super) outer: usize,
@@ -107,7 +108,7 @@ impl Lanes {
         }
     }
 
-    /// The places of each lane.
+    /// The places of the elements of each lane, a run along the axis.
     pub(super) fn lanes(self) -> impl Iterator<Item = Vec<usize>> {
         (0..self.outer).flat_map(move |outer| {
             (0..self.inner).map(move |inner| {

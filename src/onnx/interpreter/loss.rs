@@ -1,4 +1,5 @@
-//! Losses: a graph that was exported with its training's end on has them.
+//! `NegativeLogLikelihoodLoss` and `SoftmaxCrossEntropyLoss`, which remain in a graph that was exported
+//! with its training loss.
 
 use super::{
     Tensor,

@@ -1,4 +1,4 @@
-//! Products of matrices.
+//! Products of matrices, and determinants.
 
 use super::{
     Tensor,
@@ -9,20 +9,20 @@ use super::{
     },
 };
 
-/// A product as `numpy.matmul` makes it, of elements as they come.
+/// A product of stacks of matrices, by the rules of `numpy.matmul`.
 pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Output = T>>(
     call: &Call<'_>,
     (a, a_shape): (&[T], &[usize]),
     (b, b_shape): (&[T], &[usize]),
 ) -> Result<(Vec<T>, Vec<usize>), OperatorError> {
-    ensure!(!a_shape.is_empty() && !b_shape.is_empty(), "a single number is no matrix");
+    ensure!(!a_shape.is_empty() && !b_shape.is_empty(), "a scalar is not a matrix");
     let (row, column) = (a_shape.len() == 1, b_shape.len() == 1);
     let a_shape = if row { vec![1, a_shape[0]] } else { a_shape.to_vec() };
     let b_shape = if column { vec![b_shape[0], 1] } else { b_shape.to_vec() };
     let (a_outer, a_matrix) = a_shape.split_at(a_shape.len() - 2);
     let (b_outer, b_matrix) = b_shape.split_at(b_shape.len() - 2);
     let (m, k, n) = (a_matrix[0], a_matrix[1], b_matrix[1]);
-    ensure!(k == b_matrix[0], "shapes {a_shape:?} and {b_shape:?} do not go together");
+    ensure!(k == b_matrix[0], "shapes {a_shape:?} and {b_shape:?} do not match");
     let outer = broadcast(call, &[a_outer, b_outer])?;
     let mut shape = [&*outer, &[m, n]].concat();
     call.spend(value::count(&shape)?.saturating_mul(k))?;
@@ -97,7 +97,7 @@ pub(super) fn gemm(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(a.dtype(), values))?)
 }
 
-/// Sums of products over the letters that the result does not have.
+/// `Einsum`: products of elements, summed over the subscripts that the result lacks.
 pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     let equation: String =
         call.text("equation", "").chars().filter(|letter| !letter.is_whitespace()).collect();
@@ -108,7 +108,7 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     };
     let terms: Vec<&str> = left.split(',').collect();
     ensure!(terms.len() == tensors.len(), "{} inputs for `{equation}`", tensors.len());
-    // The axes that an ellipsis stands for get letters that nobody writes.
+    // The axes that an ellipsis stands for get digits as their subscripts: equations have letters.
     let named =
         |term: &str, rank: Option<usize>, most: usize| -> Result<Vec<char>, OperatorError> {
             let Some((before, after)) = term.split_once("...") else {
@@ -189,7 +189,7 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
 pub(super) fn determinant(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let [outer @ .., n, columns] = x.shape() else {
-        return Err(OperatorError::new("it is no matrix"));
+        return Err(OperatorError::new("expected at least two axes"));
     };
     ensure!(n == columns, "{n} rows of {columns}");
     let values = floats(x)?;

@@ -1,4 +1,4 @@
-//! Operators that bring elements to a common scale.
+//! Normalisation over channels, groups or trailing axes.
 
 use super::{
     Tensor,
@@ -19,7 +19,7 @@ fn channels(x: &Tensor) -> Result<Lanes, OperatorError> {
     Ok(Lanes::of(x.shape(), 1))
 }
 
-/// A number for each channel.
+/// An input of one number for each channel.
 fn per_channel(call: &Call<'_>, place: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
     let values = floats(call.tensor(place)?)?;
     ensure!(values.len() == count, "input {place}: {} values for {count} channels", values.len());
@@ -64,7 +64,7 @@ pub(super) fn batch(call: &Call<'_>) -> Outcome {
     all(std::iter::once(y).chain(more))
 }
 
-/// Each group of channels of each sample by itself.
+/// Normalises each group of channels of each sample; `factor` gives the scale and bias of a channel.
 fn grouped(
     call: &Call<'_>,
     groups: usize,
@@ -94,7 +94,7 @@ pub(super) fn instance(call: &Call<'_>) -> Outcome {
     grouped(call, count, |channel| Ok((scale[channel], bias[channel])))
 }
 
-/// Before version 21 with a scale for each group, since then for each channel.
+/// `GroupNormalization`: the scale is for a group before version 21, and for a channel since.
 pub(super) fn group(call: &Call<'_>) -> Outcome {
     let groups = usize::try_from(call.int("num_groups", 0)).unwrap_or(0);
     let count = channels(call.tensor(0)?)?.size;
@@ -109,7 +109,7 @@ pub(super) fn group(call: &Call<'_>) -> Outcome {
     })
 }
 
-/// `LayerNormalization` and `RMSNormalization`, over all axes from one on.
+/// `LayerNormalization` and `RMSNormalization`, over `axis` and all behind it.
 pub(super) fn layer(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let axis = indexing::axis(call.int("axis", -1), x.shape().len())?;
@@ -147,7 +147,7 @@ pub(super) fn layer(call: &Call<'_>) -> Outcome {
     all([y, extra(means)?, extra(inverses)?])
 }
 
-/// Divided by what lies in the same place of neighbouring channels.
+/// `LRN`: divides by the squares of the elements at the same place of neighbouring channels.
 pub(super) fn local_response(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let lanes = channels(x)?;

@@ -1,4 +1,4 @@
-//! Which function runs which operator.
+//! The functions that run the operators, by domain and name.
 
 use tract_onnx::pb::NodeProto;
 
@@ -14,20 +14,20 @@ use crate::onnx::ml;
 
 type Run = fn(&Call<'_>) -> Outcome;
 
-/// What runs a node, if its operator is known.
+/// The function that runs a node, if its operator is known.
 pub(super) fn find(node: &NodeProto) -> Option<Run> {
     match &*node.domain {
-        "ai.onnx.ml" => ml::is_known(node).then_some(of_rows as Run),
+        "ai.onnx.ml" => ml::is_known(node).then_some(ml_operator as Run),
         "com.microsoft" => of_microsoft(&node.op_type).or_else(|| standard(&node.op_type)),
         domain if is_standard(domain) => {
-            standard(&node.op_type).or_else(|| ml::is_known(node).then_some(of_rows as Run))
+            standard(&node.op_type).or_else(|| ml::is_known(node).then_some(ml_operator as Run))
         }
         _ => None,
     }
 }
 
 /// An operator of ONNX-ML.
-fn of_rows(call: &Call<'_>) -> Outcome {
+fn ml_operator(call: &Call<'_>) -> Outcome {
     let tensors = call.tensors()?;
     all(ml::evaluate(call.node, &tensors)
         .map_err(|error| OperatorError::new(format!("{error:#}")))?)

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-/// The nodes, each behind those whose outputs it reads, and else as they stand in the file. The
-/// specification asks files for such an order; some tools append to the end what belongs to the beginning.
+/// The nodes in topological order, and otherwise in that of the file. The specification demands such an
+/// order of files, but some tools append nodes that belong further ahead.
 pub(super) fn sorted(nodes: &[NodeProto]) -> Vec<&NodeProto> {
     let makers: HashMap<&str, usize> = nodes
         .iter()
@@ -32,11 +32,12 @@ pub(super) fn sorted(nodes: &[NodeProto]) -> Vec<&NodeProto> {
             }
         }
     }
-    // A circle: whatever is run first will say what it lacks.
+    // There is a cycle: the first node of it that is run reports which input it lacks.
     if order.len() == nodes.len() { order } else { nodes.iter().collect() }
 }
 
-/// What a node reads, and the graphs within it: some of their names are their own.
+/// The names that a node and the graphs within it read, including those that the graphs define
+/// themselves.
 fn read_by(node: &NodeProto) -> Vec<&str> {
     let mut names: Vec<&str> = node.input.iter().map(|name| &**name).collect();
     let mut graphs: Vec<&GraphProto> = node.attribute.iter().filter_map(|a| a.g.as_ref()).collect();

@@ -40,7 +40,7 @@ pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, Ope
     value::tensor(&shape, pick(&value::join(&data)?, &places))
 }
 
-/// Part of a tensor along an axis.
+/// The `size` elements along an axis that begin at index `from`.
 pub(super) fn part(
     x: &Tensor,
     axis: usize,
@@ -59,7 +59,8 @@ pub(super) fn part(
     value::tensor(&shape, pick(x.data(), &places))
 }
 
-/// The sizes of the parts of an axis.
+/// The sizes of the parts that an axis of this size is split into: as given, or `count` equal ones, of
+/// which the last may be smaller.
 pub(super) fn part_sizes(
     size: usize,
     given: Option<Vec<i64>>,
@@ -73,7 +74,7 @@ pub(super) fn part_sizes(
                 sizes.iter().fold(0_usize, |sum, size| sum.saturating_add(*size))
             };
             let sizes = sizes.filter(|sizes| sum(sizes) == size);
-            sizes.ok_or_else(|| OperatorError::new(format!("the parts do not make {size}")))
+            sizes.ok_or_else(|| OperatorError::new(format!("the parts do not add up to {size}")))
         }
         None => {
             value::count(&[count])?;
@@ -159,7 +160,7 @@ pub(super) fn expand(call: &Call<'_>) -> Outcome {
     let wanted = call.indices(1)?.unwrap_or_default();
     let wanted: Option<Vec<usize>> =
         wanted.iter().map(|size| usize::try_from(*size).ok()).collect();
-    let wanted = wanted.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
+    let wanted = wanted.ok_or_else(|| OperatorError::new("the size of an axis is negative"))?;
     let shape = indexing::broadcast(call, &[x.shape(), &wanted])?;
     value::count(&shape)?;
     one(value::tensor(&shape, pick(x.data(), &indexing::places(x.shape(), &shape)))?)
@@ -198,7 +199,7 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
     let sources = x.shape().iter().zip(&around).map(|(size, (before, after))| {
         let size = *size as i64;
         let whole = i128::from(size) + i128::from(*before) + i128::from(*after);
-        ensure!(whole >= 0, "an axis of {size} is cut by more than it has");
+        ensure!(whole >= 0, "an axis of {size} is cropped by more than its size");
         let whole = value::count(&[usize::try_from(whole).unwrap_or(usize::MAX)])? as i64;
         let source = |at: i64| -> Result<Option<usize>, OperatorError> {
             let at = at.saturating_sub(*before);
@@ -237,7 +238,7 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, pick_or(x.data(), &places, &fill)?)?)
 }
 
-/// Cut or padded about the middle.
+/// `CenterCropPad`: crops or pads equally on both sides.
 pub(super) fn center_crop_pad(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let wanted = call.indices(1)?.unwrap_or_default();
@@ -249,7 +250,8 @@ pub(super) fn center_crop_pad(call: &Call<'_>) -> Outcome {
     let mut shape = x.shape().to_vec();
     for (axis, size) in axes.iter().zip(&wanted) {
         let size = usize::try_from(*size).ok();
-        shape[*axis] = size.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
+        let negative = || OperatorError::new("the size of an axis is negative");
+        shape[*axis] = size.ok_or_else(negative)?;
     }
     value::count(&shape)?;
     let own = strides(x.shape());

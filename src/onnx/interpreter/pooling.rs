@@ -1,4 +1,4 @@
-//! Operators that look at a window at a time.
+//! Pooling, and other operators on regions of images.
 
 use super::{
     Tensor,
@@ -10,7 +10,7 @@ use super::{
 };
 
 fn image(x: &Tensor) -> Result<(usize, &[usize]), OperatorError> {
-    ensure!(x.shape().len() > 2, "shape {:?} is no image", x.shape());
+    ensure!(x.shape().len() > 2, "shape {:?}, expected spatial axes", x.shape());
     Ok((x.shape()[0] * x.shape()[1], &x.shape()[2..]))
 }
 
@@ -72,11 +72,11 @@ pub(super) fn average(call: &Call<'_>) -> Outcome {
             let taps: Vec<Vec<usize>> = coordinates(&window.kernel).collect();
             let inside: Vec<usize> =
                 taps.iter().filter_map(|at| window.source(&to, at, spatial)).collect();
-            // What `ceil_mode` reaches beyond the pads does not count.
+            // Elements that `ceil_mode` adds beyond the padding do not count.
             let padded = |at: &&Vec<usize>| {
                 (0..spatial.len()).all(|axis| {
-                    let from =
-                        (to[axis] * window.steps[axis] + at[axis] * window.gaps[axis]) as i64;
+                    let from = (to[axis] * window.strides[axis] + at[axis] * window.dilations[axis])
+                        as i64;
                     from < spatial[axis] as i64 + window.before[axis] + window.after[axis]
                 })
             };
@@ -112,6 +112,7 @@ pub(super) fn global(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
+/// `MaxUnpool`.
 pub(super) fn max_back(call: &Call<'_>) -> Outcome {
     let (x, places) = (call.tensor(0)?, call.tensor(1)?);
     let (_, spatial) = image(x)?;
@@ -119,7 +120,7 @@ pub(super) fn max_back(call: &Call<'_>) -> Outcome {
     let window = Window::of(call, spatial, &kernel)?;
     let inferred: Vec<usize> = (0..spatial.len())
         .map(|at| {
-            let size = ((spatial[at] - 1) * window.steps[at] + kernel[at]) as i64;
+            let size = (spatial[at].saturating_sub(1) * window.strides[at] + kernel[at]) as i64;
             usize::try_from(size - window.before[at] - window.after[at]).unwrap_or(0)
         })
         .collect();
@@ -139,11 +140,11 @@ pub(super) fn max_back(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// Regions of images, each brought to one size.
+/// `RoiAlign`: samples regions of images at a fixed size.
 pub(super) fn regions(call: &Call<'_>) -> Outcome {
     let (x, rois, batch) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let [_, channels, height, width] = *x.shape() else {
-        return Err(OperatorError::new("no image"));
+        return Err(OperatorError::new("expected four axes"));
     };
     let size = |name| usize::try_from(call.int(name, 1)).unwrap_or(1).max(1);
     let (out_height, out_width) = (size("output_height"), size("output_width"));
@@ -159,7 +160,7 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
     let mut y = Vec::new();
     for (corners, sample) in corners.chunks(4).zip(&samples) {
         let [x1, y1, x2, y2] = *corners else {
-            return Err(OperatorError::new("a region of 4 numbers"));
+            return Err(OperatorError::new("expected regions of 4 numbers"));
         };
         let (left, top) = (x1 * scale - shift, y1 * scale - shift);
         let (mut wide, mut high) = (x2 * scale - shift - left, y2 * scale - shift - top);
@@ -172,7 +173,7 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
         };
         let (rows, columns) = (grid(cell_h), grid(cell_w));
         let sample = usize::try_from(*sample).ok().filter(|at| *at < x.shape()[0]);
-        let sample = sample.ok_or_else(|| OperatorError::new("a region of no image"))?;
+        let sample = sample.ok_or_else(|| OperatorError::new("a region of an unknown image"))?;
         for channel in 0..channels {
             let plane = &values[(sample * channels + channel) * height * width..][..height * width];
             for (row, column) in (0..out_height).flat_map(|r| (0..out_width).map(move |c| (r, c))) {
@@ -214,7 +215,7 @@ fn bilinear(y: f64, x: f64, height: usize, width: usize) -> Vec<(usize, f64)> {
     ]
 }
 
-/// Boxes that do not lie on a better one.
+/// `NonMaxSuppression`: the boxes that no better box of their class overlaps too much.
 pub(super) fn non_max_suppression(call: &Call<'_>) -> Outcome {
     let (boxes, scores) = (call.tensor(0)?, call.tensor(1)?);
     let ([n, count, 4], [_, classes, _]) = (boxes.shape(), scores.shape()) else {

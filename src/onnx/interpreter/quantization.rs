@@ -1,4 +1,4 @@
-//! Numbers of few bits: `x = (q - zero point) * scale`, rounded to the even of two as near.
+//! Quantised numbers: `x = (q - zero point) * scale`. Ties are rounded to even.
 
 use super::{
     Dtype, Tensor,
@@ -70,7 +70,7 @@ pub(super) fn quantize(call: &Call<'_>) -> Outcome {
     };
     let zeros = zero.map(floats).transpose()?;
     let (values, scales) = (floats(x)?, floats(scale)?);
-    // The quotient is one of the type of the scale: 32 bits, mostly.
+    // The quotient is rounded to the type of the scale, which is mostly 32 bits.
     let single = scale.dtype() == Dtype::F32;
     let made = values.iter().zip(scale_places(call, x.shape(), scale.shape())?);
     let made = made.map(|(value, at)| {
@@ -118,7 +118,7 @@ pub(super) fn dynamic(call: &Call<'_>) -> Outcome {
     ])
 }
 
-/// What a shape of scales or zero points stands for: one for all, or one for each index of an axis
+/// How scales or zero points of this shape apply: one for all, or one for each index of an axis
 /// counted from the end.
 fn shifted(x: &Tensor, zero: Option<&Tensor>, axis: usize) -> Result<Vec<f64>, OperatorError> {
     let mut values = floats(x)?;

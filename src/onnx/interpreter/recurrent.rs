@@ -1,4 +1,4 @@
-//! Recurrent layers: both directions, lengths for each sample, every activation.
+//! `LSTM`, `GRU` and `RNN`, in both directions, with sequence lengths and all activations.
 
 mod dynamic;
 
@@ -58,7 +58,7 @@ struct Sizes {
     hidden: usize,
 }
 
-/// The numbers of one direction.
+/// The weights of one direction.
 struct Weights<'a> {
     w: &'a [f64],
     r: &'a [f64],
@@ -231,7 +231,7 @@ fn lstm(
     act: &[Activation],
     clip: Option<f64>,
     x: &[f64],
-    // The state of before, as the gates see it.
+    // The previous cell state, for the peephole weights.
     seen: &[f64],
     h: &mut [f64],
     c: &mut [f64],

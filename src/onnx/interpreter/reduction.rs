@@ -1,4 +1,4 @@
-//! Operators that make one number, or a running one, of many along axes.
+//! Reductions, cumulative operators and softmax along axes.
 
 use super::{
     Dtype, Tensor,
@@ -10,7 +10,7 @@ use super::{
     },
 };
 
-/// What a reduction makes of floats, and of integers where it is exact for them.
+/// The functions of a reduction for floats and, where it is exact for them, for integers.
 pub(super) struct Reduction {
     pub(super) of_floats: fn(&[f64]) -> f64,
     pub(super) of_integers: Option<fn(&[i128]) -> i128>,
@@ -20,7 +20,7 @@ fn norm(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// The logarithm of the sum of exponentials, without its overflow.
+/// The logarithm of the sum of exponentials, computed without overflow.
 pub(super) fn log_sum_exp(values: &[f64]) -> f64 {
     let most = values.iter().copied().fold(f64::NEG_INFINITY, larger);
     if most.is_infinite() {
@@ -64,7 +64,7 @@ pub(super) fn named(name: &str) -> Option<Reduction> {
     })
 }
 
-/// The smallest and the largest number of a type of integers.
+/// The smallest and the largest value of an integer type.
 fn ends(dtype: Dtype) -> (i128, i128) {
     match dtype {
         Dtype::Bool => (0, 1),
@@ -108,7 +108,7 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
     let rank = x.shape().len();
     let list = call.ints_or("axes", 1)?.unwrap_or_default();
     if list.is_empty() && call.flag("noop_with_empty_axes") {
-        // Nothing is summed, but what is done to each element is.
+        // No axis is reduced, but the function of each element still applies.
         let each = |values: Vec<f64>| values.iter().map(|v| (reduction.of_floats)(&[*v])).collect();
         return one(value::tensor(x.shape(), from_floats(x.dtype(), each(floats(x)?)))?);
     }
@@ -123,7 +123,7 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
             };
             let (low, high) = ends(x.dtype());
             let made = groups.iter().map(|places| of_integers(&group(places)).clamp(low, high));
-            // What the largest of nothing is, is an end of the type; sums wrap as they are.
+            // The maximum and minimum of no elements are the ends of the type; sums wrap by themselves.
             let bounded = matches!(&*call.node.op_type, "ReduceMax" | "ReduceMin");
             let made: Vec<i128> = if bounded {
                 made.collect()
@@ -144,7 +144,7 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, data)?)
 }
 
-/// The place of the largest or smallest along an axis.
+/// `ArgMax` and `ArgMin`.
 pub(super) fn arg(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Outcome {
     let x = call.tensor(0)?;
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
@@ -173,7 +173,7 @@ pub(super) fn arg(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Outcome {
     one(value::tensor(&shape, found.into())?)
 }
 
-/// Each lane replaced by what is made of it.
+/// Replaces each lane by a function of it.
 pub(super) fn along(
     x: &Tensor,
     axis: i64,
@@ -211,7 +211,7 @@ fn hardmax_of(lane: &mut [f64]) {
     lane.iter_mut().enumerate().for_each(|(at, value)| *value = f64::from(u8::from(at == best)));
 }
 
-/// `Softmax`, `LogSoftmax` and `Hardmax`: before version 13 over all axes from one on.
+/// `Softmax`, `LogSoftmax` and `Hardmax`. Before version 13 they are over `axis` and all behind it.
 pub(super) fn softmax(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let make: fn(&mut [f64]) = match &*call.node.op_type {
@@ -265,7 +265,7 @@ pub(super) fn cumulative(call: &Call<'_>) -> Outcome {
     one(value::tensor(x.shape(), data)?)
 }
 
-/// Divided by the norm along an axis.
+/// `LpNormalization`: divides by the norm along an axis.
 pub(super) fn lp_normalization(call: &Call<'_>) -> Outcome {
     let power = call.int("p", 2);
     ensure!(power == 1 || power == 2, "p of {power}");

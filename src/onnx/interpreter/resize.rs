@@ -1,4 +1,4 @@
-//! Operators that sample an image at other places.
+//! `Resize`, `GridSample` and `AffineGrid`: sampling images between their elements.
 
 use super::{
     Tensor,
@@ -7,20 +7,20 @@ use super::{
     value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
 
-/// One axis that changes its size.
+/// An axis that changes its size.
 struct Axis {
     axis: usize,
     old: usize,
     new: usize,
     scale: f64,
-    /// The new size before it was made whole.
+    /// The new size before rounding.
     exact: f64,
-    /// The part that is taken, from 0 to 1.
+    /// The region of interest along the axis, from 0 to 1.
     region: (f64, f64),
 }
 
 impl Axis {
-    /// Where an element of the new axis lies on the old one.
+    /// The coordinate on the old axis of an element of the new one.
     fn source(&self, at: usize, mode: &str) -> Result<f64, OperatorError> {
         let (x, old) = (at as f64, self.old as f64);
         Ok(match mode {
@@ -53,7 +53,7 @@ impl Axis {
     }
 }
 
-/// How much of which neighbours makes an element.
+/// The neighbours of an element, and their weights.
 fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, OperatorError> {
     let mode = call.text("mode", "nearest");
     let low = x.floor();
@@ -151,7 +151,7 @@ pub(super) fn resize(call: &Call<'_>) -> Outcome {
     one(value::tensor(now.shape(), data)?)
 }
 
-/// The axes that change, and how.
+/// The axes that change their sizes.
 fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
     let rank = x.shape().len();
     let old_form = call.node.op_type == "Upsample" || call.opset() < 11;
@@ -210,7 +210,7 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
     Ok(all)
 }
 
-/// One axis made of weighted parts of itself.
+/// Resizes one axis, each element of which becomes a weighted sum of old ones.
 fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, OperatorError> {
     let exact = taps.iter().all(|taps| matches!(taps[..], [(_, 1.0)]));
     if exact {
@@ -232,7 +232,7 @@ fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, 
     value::tensor(&shape, made.into())
 }
 
-/// Sampled where a grid says, from -1 to 1 on each axis.
+/// `GridSample`: samples at the coordinates in a grid, from -1 to 1 on each axis.
 pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
     let (x, grid) = (call.tensor(0)?, call.tensor(1)?);
     let rank = x.shape().len().saturating_sub(2);
@@ -276,7 +276,7 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
             let start = (sample * out_area + at) * rank;
             let mut lists: Vec<Vec<(i64, f64)>> = Vec::with_capacity(rank);
             for axis in 0..rank {
-                // The grid has x first, the image its rows.
+                // The grid has x first; the image has rows, which are y, first.
                 let (from, size) = (places[start + rank - 1 - axis], spatial[axis] as f64);
                 let from = if corners {
                     (from + 1.0) / 2.0 * (size - 1.0)
@@ -321,7 +321,7 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// A place beyond the edge, mirrored at it.
+/// A coordinate beyond the edge, reflected at it.
 fn reflected(x: f64, size: f64, corners: bool) -> f64 {
     let (low, high) = if corners { (0.0, size - 1.0) } else { (-0.5, size - 0.5) };
     let range = high - low;
@@ -333,7 +333,7 @@ fn reflected(x: f64, size: f64, corners: bool) -> f64 {
     mirrored.clamp(0.0, size - 1.0)
 }
 
-/// The grid that an affine map makes.
+/// `AffineGrid`: the grid of an affine transformation.
 pub(super) fn affine_grid(call: &Call<'_>) -> Outcome {
     let theta = call.tensor(0)?;
     let size = call.indices(1)?.unwrap_or_default();

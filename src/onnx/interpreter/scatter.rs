@@ -1,4 +1,4 @@
-//! Operators that write elements to given places.
+//! Operators that write elements at given indices.
 
 use super::{
     Tensor,
@@ -8,7 +8,7 @@ use super::{
     value::{self, OperatorError, Outcome, ensure, one, pick},
 };
 
-/// Puts the elements of `updates` to these places of `x`, or combines them with what is there.
+/// Writes the elements of `updates` to these places of `x`, or combines them with the elements there.
 fn scatter_to(
     x: &Tensor,
     places: &[usize],
@@ -70,7 +70,7 @@ pub(super) fn scatter_nd(call: &Call<'_>) -> Outcome {
     one(scatter_to(x, &places, updates, &call.text("reduction", "none"))?)
 }
 
-/// Writes rows into a cache, at a place for each sample.
+/// `TensorScatter`: writes rows into a cache, at an index for each sample.
 pub(super) fn tensor_scatter(call: &Call<'_>) -> Outcome {
     let (cache, update) = (call.tensor(0)?, call.tensor(1)?);
     let rank = cache.shape().len();

@@ -1,4 +1,4 @@
-//! Operators that make or choose elements.
+//! Operators that create or select elements.
 
 use std::cmp::Ordering;
 
@@ -35,7 +35,7 @@ pub(super) fn constant(call: &Call<'_>) -> Outcome {
 fn sizes(tensor: &Tensor) -> Result<Vec<usize>, OperatorError> {
     let sizes = value::indices(tensor)?;
     let sizes: Option<Vec<usize>> = sizes.iter().map(|size| usize::try_from(*size).ok()).collect();
-    sizes.ok_or_else(|| OperatorError::new("an axis of less than nothing"))
+    sizes.ok_or_else(|| OperatorError::new("the size of an axis is negative"))
 }
 
 pub(super) fn constant_of_shape(call: &Call<'_>) -> Outcome {
@@ -97,7 +97,7 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, OperatorError> {
         (_, Dtype::Bool) if is_float(x.dtype()) => {
             floats(x)?.into_iter().map(|value| value != 0.0).collect::<Vec<_>>().into()
         }
-        // Truncated; beyond the type's ends it is the end, as numbers are cast here.
+        // Truncates and saturates, as casts in Rust do.
         _ if is_float(x.dtype()) && !is_float(to) => {
             value::from_wide(to, floats(x)?.into_iter().map(|value| value as i64 as i128).collect())
         }
@@ -179,7 +179,7 @@ pub(super) fn non_zero(call: &Call<'_>) -> Outcome {
     one(value::tensor(&[rank, found.len()], values.into())?)
 }
 
-/// How two elements of a tensor stand to each other.
+/// The order of two elements of a tensor.
 fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, OperatorError> {
     if let Data::Text(texts) = x.data() {
         return Ok(Box::new(move |a, b| texts[a].cmp(&texts[b])));
@@ -194,7 +194,8 @@ fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, Opera
     Ok(Box::new(move |a, b| values[a].cmp(&values[b])))
 }
 
-/// The distinct elements or slices, where each was first, which each is, and how many there are.
+/// `Unique`: the distinct elements or slices, their first indices, the index of each element among them,
+/// and their counts.
 pub(super) fn unique(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let compare = order(x)?;
@@ -215,7 +216,7 @@ pub(super) fn unique(call: &Call<'_>) -> Outcome {
     };
     let mut sorted: Vec<usize> = (0..items.len()).collect();
     sorted.sort_by(|a, b| compare_items(*a, *b));
-    // Each group is led by the item that came first, as the sort keeps the order of equals.
+    // The sort is stable, so that the first of each group is the one that came first.
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for item in sorted {
         match groups.last_mut() {
@@ -264,7 +265,7 @@ pub(super) fn top_k(call: &Call<'_>) -> Outcome {
     let mut found = vec![0_i64; from.len()];
     for (lane, to) in lanes.lanes().zip(outside.lanes()) {
         let mut order: Vec<usize> = (0..lane.len()).collect();
-        // Of equals the first comes first, whichever way it is sorted.
+        // Of equal elements the first comes first, in either order.
         order.sort_by(|a, b| {
             if largest { compare(lane[*b], lane[*a]) } else { compare(lane[*a], lane[*b]) }
         });

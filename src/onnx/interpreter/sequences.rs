@@ -1,4 +1,4 @@
-//! Lists of tensors, and tensors that may be missing.
+//! Operators on sequences and optionals.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ fn tensors(values: &[Value]) -> Result<Vec<&Tensor>, OperatorError> {
     each.collect()
 }
 
-/// An output that is a sequence comes out as one tensor, if its parts are alike: one more axis, in
-/// front, for the place in the sequence.
+/// Joins a sequence that is an output of the model into one tensor, if its parts are alike: a new first
+/// axis is the index in the sequence.
 pub(super) fn joined(values: &[Value]) -> Result<Tensor, OperatorError> {
     let parts = tensors(values)?;
     let Some(first) = parts.first() else {
@@ -136,7 +136,7 @@ pub(super) fn split(call: &Call<'_>) -> Outcome {
     Ok(vec![Value::Sequence(Arc::new(parts))])
 }
 
-/// A body run on each element of sequences.
+/// `SequenceMap`: runs a body on each element of sequences.
 pub(super) fn map(call: &Call<'_>) -> Outcome {
     let body = call.body("body")?;
     let first = sequence(call, 0)?;

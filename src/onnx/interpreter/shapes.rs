@@ -1,4 +1,4 @@
-//! Operators on shapes: the elements stay, in number and order.
+//! Operators that change or read shapes, and leave the elements and their order alone.
 
 use super::{
     Dtype, Tensor,
@@ -103,7 +103,7 @@ pub(super) fn transpose(call: &Call<'_>) -> Outcome {
     one(indexing::transposed(x, &order)?)
 }
 
-/// The bits as they are, under another type of the same width.
+/// `BitCast`: the same bits as another type of the same width.
 pub(super) fn bit_cast(call: &Call<'_>) -> Outcome {
     use super::Data;
     use crate::tensor::F16;

@@ -26,7 +26,7 @@ pub(super) fn dft(call: &Call<'_>) -> Outcome {
     let values = floats(x)?;
     let lanes =
         Lanes { inner: Lanes::of(x.shape(), axis).inner / parts, ..Lanes::of(x.shape(), axis) };
-    // A one-sided spectrum is turned back by way of its mirror image.
+    // A one-sided spectrum is completed by its mirror image before it is inverted.
     let back_to_real = inverse && half;
     let length = length.unwrap_or(if back_to_real { (lanes.size - 1) * 2 } else { lanes.size });
     ensure!(length > 0, "a transform of nothing");
@@ -124,7 +124,7 @@ pub(super) fn window(call: &Call<'_>) -> Outcome {
     one(Tensor::vector(from_floats(dtype, values.collect())))
 }
 
-/// Weights that gather the bins of a spectrum into bands as wide as the ear hears them.
+/// `MelWeightMatrix`: triangular weights that sum the bins of a spectrum into bands of the mel scale.
 pub(super) fn mel(call: &Call<'_>) -> Outcome {
     let number = |place| -> Result<f64, OperatorError> {
         let first = floats(call.tensor(place)?)?.first().copied();

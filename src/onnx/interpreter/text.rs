@@ -1,4 +1,4 @@
-//! Operators on texts.
+//! Operators on strings.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(super) fn concat(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, joined.collect::<Vec<Box<str>>>().into())?)
 }
 
-/// The parts of each text, filled up to as many as the longest has, and how many there were.
+/// The parts of each string, padded to the largest number of parts, and how many each string had.
 pub(super) fn split(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let delimiter = call.text("delimiter", "");
@@ -117,7 +117,7 @@ pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
         Some(compiled(&expression)?)
     };
     let by_letter = by_letter || expression == ".";
-    // Each separator is a pattern of its own.
+    // Each separator is a regular expression.
     let cuts: Vec<Regex> = separators
         .iter()
         .filter(|separator| !separator.is_empty())
@@ -152,7 +152,7 @@ pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, rows.concat().into())?)
 }
 
-/// One of the words or numbers that n-grams are made of.
+/// A string or integer of which n-grams are made.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Word {
     Text(Box<str>),
@@ -208,7 +208,7 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
         let words = &words[row * each..(row + 1) * each];
         let mut counts: HashMap<usize, f64> = HashMap::new();
         for length in shortest.max(1)..=longest {
-            // A single word has no words to skip in between.
+            // There is nothing to skip within a 1-gram.
             let strides = if length == 1 { 1..=1 } else { 1..=skips + 1 };
             for stride in strides {
                 let reach = ((length - 1) * stride) as usize;

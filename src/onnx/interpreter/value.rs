@@ -1,4 +1,4 @@
-//! What goes from node to node.
+//! The values that nodes exchange, and their conversion to and from plain numbers.
 
 use std::{fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use tract_onnx::pb::TensorProto;
 use super::{Data, Dtype, Tensor};
 use crate::tensor::F16;
 
-/// What a node takes or gives.
+/// An input or output of a node.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Tensor(Arc<Tensor>),
@@ -16,7 +16,7 @@ pub(super) enum Value {
     Nothing,
 }
 
-/// Why a node gives nothing.
+/// Why a node failed.
 #[derive(Debug)]
 pub(super) struct OperatorError(pub(super) Box<str>);
 
@@ -41,7 +41,7 @@ impl From<crate::tensor::ShapeError> for OperatorError {
 
 pub(super) type Outcome = Result<Vec<Value>, OperatorError>;
 
-/// Leaves with a fault where a condition does not hold.
+/// Returns an [`OperatorError`] unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $($words:tt)*) => {
         if !$condition {
@@ -51,7 +51,7 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-/// Runs the same code over the elements, whatever their type.
+/// Runs the same code on the elements, whatever their type.
 macro_rules! each {
     ($data:expr, $values:ident => $run:expr) => {
         match $data {
@@ -90,8 +90,8 @@ pub(super) fn tensor(shape: &[usize], data: Data) -> Result<Tensor, OperatorErro
     Ok(Tensor::new(shape, data)?)
 }
 
-/// The number of elements of a shape, if that is no madness. An axis of none does not hide how long the
-/// others are: what is computed along them would be as long.
+/// The number of elements of a shape, if it is within the limit. An axis of size 0 counts as 1 for the
+/// limit, as work along the other axes would still be proportional to their sizes.
 pub(super) fn count(shape: &[usize]) -> Result<usize, OperatorError> {
     let along = |product: usize, size: &usize| product.checked_mul((*size).max(1));
     let product = shape.iter().try_fold(1_usize, along);
@@ -162,11 +162,11 @@ pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> Data {
     }
 }
 
-/// Rounded once: by way of 32 bits, a number just beside a tie may become one.
+/// Rounds once: rounding to 32 bits first could turn a number next to a tie into the tie.
 fn half(value: f64) -> F16 {
     let near = value as f32;
     let exact = f64::from(near) == value || !near.is_finite();
-    // The last bit tells on which side of the tie the number was.
+    // Round to odd: the last bit records on which side of the tie the number was.
     F16::from_f32(if exact { near } else { f32::from_bits(toward(near, value) | 1) })
 }
 
@@ -197,13 +197,13 @@ pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> Data {
 }
 
 /// The elements at these places.
-// Texts are among the types.
+// Strings are not `Copy`.
 #[allow(clippy::clone_on_copy)]
 pub(super) fn pick(data: &Data, places: &[usize]) -> Data {
     each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into())
 }
 
-/// The elements at these places, and others where there is none: the first of `fill`.
+/// The elements at these places, and the first of `fill` where there is no place.
 pub(super) fn pick_or(
     data: &Data,
     places: &[Option<usize>],
@@ -217,7 +217,7 @@ pub(super) fn pick_or(
     Ok(pick(&joined, &places))
 }
 
-/// The elements of several, one after the other.
+/// The elements of several tensors, one after the other.
 pub(super) fn join(parts: &[&Data]) -> Result<Data, OperatorError> {
     let Some((first, rest)) = parts.split_first() else {
         return Err(OperatorError::new("nothing to join"));
@@ -242,7 +242,7 @@ pub(super) fn join(parts: &[&Data]) -> Result<Data, OperatorError> {
     Ok(joined)
 }
 
-/// Zeros, or empty texts.
+/// Zeros, or empty strings.
 pub(super) fn zeros(dtype: Dtype, count: usize) -> Data {
     match dtype {
         Dtype::Text => vec![Box::<str>::from(""); count].into(),
@@ -250,17 +250,17 @@ pub(super) fn zeros(dtype: Dtype, count: usize) -> Data {
     }
 }
 
-/// The type of this number in ONNX's own list of them.
+/// The element type that has this number in `TensorProto.DataType`.
 pub(super) fn dtype(number: i64) -> Result<Dtype, OperatorError> {
     let known = i32::try_from(number).ok().and_then(crate::onnx::describe::dtype);
     known.ok_or_else(|| OperatorError::new(format!("element type {number} is not supported")))
 }
 
-/// A tensor of the file.
+/// Reads a tensor of the model.
 pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
     let sizes = proto.dims.iter().map(|size| usize::try_from(*size).ok());
     let shape: Option<Vec<usize>> = sizes.collect();
-    let shape = shape.ok_or_else(|| OperatorError::new("an axis of less than nothing"))?;
+    let shape = shape.ok_or_else(|| OperatorError::new("the size of an axis is negative"))?;
     let dtype = dtype(proto.data_type.into())?;
     let raw = &*proto.raw_data;
     macro_rules! numbers {

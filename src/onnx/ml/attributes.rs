@@ -1,11 +1,11 @@
-//! What a node states about itself.
+//! The attributes of a node, checked.
 
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, tensor_proto::DataType};
 
 use super::NodeError;
 
 /// The attributes of a node. Absent lists are empty; a value of another type than the
-/// specification's is a flaw.
+/// specification's is an error.
 pub(super) struct Attributes<'a>(&'a NodeProto);
 
 /// `AttributeProto.AttributeType`.
@@ -33,7 +33,7 @@ impl<'a> Attributes<'a> {
         let Some(found) = self.0.attribute.iter().find(|attribute| attribute.name == name) else {
             return Ok(None);
         };
-        // The oldest files state no type.
+        // The oldest files omit the type.
         if found.r#type != 0 && found.r#type != kind as i32 {
             return Err(NodeError::damaged(format!("its attribute `{name}` has another type")));
         }
@@ -135,7 +135,7 @@ pub(super) fn values(name: &str, tensor: &TensorProto) -> Result<Values, NodeErr
                 return Err(damaged("is cut short"));
             }
             Values::$variant(if raw.is_empty() {
-                // Small types stand in the field of a larger one.
+                // Small types are stored in the field of a larger one.
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 tensor.$field.iter().map(|value| *value as $type).collect()
             } else {

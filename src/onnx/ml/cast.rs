@@ -1,4 +1,4 @@
-//! `Cast` to 64-bit integers. The engine's goes through 32 bits on its way to the type it keeps
+//! `Cast` to 64-bit integers. tract's goes through 32 bits on its way to the type it keeps
 //! sizes in, and so gives other numbers for large ones: class labels, say, that are identifiers.
 
 use tract_onnx::{

@@ -1,4 +1,4 @@
-//! A classifier and what exporters put around it, run without the engine: its bookkeeping takes
+//! A classifier and the nodes that exporters put around it, run without tract, whose bookkeeping takes
 //! longer than a small model does.
 
 mod change;
@@ -28,7 +28,7 @@ pub(in crate::onnx) struct Direct {
     after: Box<[Change]>,
     labels: Labels,
     width: usize,
-    /// Whether the label is what the classifier says; else it is the place of the largest
+    /// Whether the label is the classifier's; if not, it is the index of the largest
     /// probability.
     labelled: bool,
 }
@@ -50,7 +50,7 @@ impl<'a> Makers<'a> {
     /// The nodes that a value came through, last first, each of one input.
     fn back(&self, value: &'a str) -> impl Iterator<Item = (&'a NodeProto, usize)> {
         let mut value = value;
-        // A graph may be a circle.
+        // A graph may have a cycle.
         let mut left = self.0.len();
         std::iter::from_fn(move || {
             left = left.checked_sub(1)?;
@@ -61,7 +61,7 @@ impl<'a> Makers<'a> {
     }
 }
 
-/// What comes out of the classifier node, and how.
+/// The outputs that come from the classifier node.
 struct Traced<'a> {
     node: &'a NodeProto,
     place: usize,

@@ -1,4 +1,4 @@
-//! `ReduceLogSumExp`, as Gaussian mixtures use it: the engine's takes the exponentials as they
+//! `ReduceLogSumExp`, as Gaussian mixtures use it. tract's computes the exponentials as they
 //! are, and so gives minus infinity wherever all of them are too small for a float.
 
 use tract_onnx::{
@@ -109,7 +109,7 @@ macro_rules! log_sum_exp {
                 *largest = largest.max(*value);
             }
         }
-        // Nothing is gained by taking an infinity away, and all would be lost.
+        // Subtracting an infinite maximum would give NaN.
         largest.iter_mut().filter(|largest| !largest.is_finite()).for_each(|largest| *largest = 0.0);
         let mut sums = vec![0.0 as $float; stride];
         for (place, value) in values.iter().enumerate() {

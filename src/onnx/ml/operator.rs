@@ -1,4 +1,4 @@
-//! What an operator of ours is, and how the engine sees it.
+//! The trait of the operators in `ml`, and their adapter to tract.
 
 use std::{fmt, sync::Arc};
 
@@ -53,7 +53,7 @@ impl Fact {
     }
 }
 
-/// An operator of ours, checked and ready to run.
+/// An operator of this module, checked and ready to run.
 pub(super) trait Operator: fmt::Debug + Send + Sync + 'static {
     /// Its name in the specification.
     fn name(&self) -> &'static str;

@@ -1,4 +1,4 @@
-//! `QuantizeLinear` and `DequantizeLinear`, in place of the engine's, with which every graph
+//! `QuantizeLinear` and `DequantizeLinear`, in place of tract's, with which every graph
 //! that was quantised beforehand answered far from what ONNX Runtime answers.
 //!
 //! They are no operators of ONNX-ML, but run in the same way. Blocks and types of more bits than 8 are

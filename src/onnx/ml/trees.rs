@@ -1,8 +1,8 @@
-//! `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble`: trees of questions whose
+//! `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble`: decision trees whose
 //! leaves vote.
 //!
 //! A node is read into a [`Table`](table::Table), which is checked: every branch leads to a node
-//! that exists, none leads to one twice or round in a circle. Of the table a
+//! that exists, and no node is reached twice, so that there are no cycles. From the table a
 //! [`Forest`](forest::Forest) is made for the type of the input, and that is what runs.
 
 mod classifier;

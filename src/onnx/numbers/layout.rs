@@ -1,6 +1,6 @@
-//! Where the numbers of a row stand in an output.
+//! Where the numbers of one row are in an output of many.
 
-/// What the numbers of a row are taken for.
+/// How the numbers of a row are interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OutputKind {
     Number,
@@ -9,7 +9,7 @@ pub(super) enum OutputKind {
     Labels,
 }
 
-/// Where the numbers of one row stand in an output of many.
+/// Where the numbers of one row are in an output of many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     /// An axis before the one of the rows makes blocks, each of which has every row: scikit-learn's
@@ -30,10 +30,10 @@ enum Read {
     SecondHalf,
 }
 
-/// As far as two probabilities may be from adding up to 1.
+/// How far the sum of two complementary probabilities may be from 1.
 const ROUNDING: f32 = 1e-3;
 
-/// The axis of the rows, by the shapes that one row and several gave.
+/// The axis of the rows, found by comparing the output shapes for one row and for several.
 pub(super) fn growing_axis(one: &[usize], several: &[usize], count: usize) -> Option<usize> {
     if one.len() != several.len() {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn growing_axis(one: &[usize], several: &[usize], count: usize) -> Op
     (grows && differing.next().is_none()).then_some(axis)
 }
 
-/// The axes that may be the one of the rows, where there are always this many of them.
+/// The axes that may be that of the rows, for a graph that takes exactly this many.
 pub(super) fn fixed_axes(shape: &[usize], count: usize) -> Vec<usize> {
     let axes = shape.iter().enumerate().filter(|(_, size)| **size == count).map(|(axis, _)| axis);
     let axes: Vec<usize> = axes.collect();
@@ -60,7 +60,7 @@ pub(super) fn fixed_axes(shape: &[usize], count: usize) -> Vec<usize> {
     }
 }
 
-/// Whether the rows stand the other way round along this axis.
+/// Whether reversing the input's rows reverses the output along this axis.
 pub(super) fn is_reversed(shape: &[usize], axis: usize, given: &[f32], turned: &[f32]) -> bool {
     let size = shape.get(axis).copied().unwrap_or(1);
     let inner: usize = shape.iter().skip(axis.saturating_add(1)).product();
@@ -131,10 +131,10 @@ impl Layout {
         })
     }
 
-    /// Whether what is left out of one row among `count` is what the rest leaves to 1.
+    /// Whether the numbers that are not read complement those that are to 1.
     pub(super) fn adds_up(&self, output: &[f32], count: usize, row: usize) -> bool {
         let Some(all) = self.whole_row(output, count, row) else { return false };
-        // Made-up rows may have no probabilities: NaN says nothing against the form.
+        // Generated rows may give NaN, which does not rule this form out.
         let is_one = |no: f32, yes: f32| {
             let sum = no + yes;
             sum.is_nan() || (sum - 1.0).abs() <= ROUNDING

@@ -1,4 +1,4 @@
-//! Running graphs that answer rows with numbers.
+//! Runs graphs whose answer to a row is numbers.
 
 use super::{
     super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{features::Schema, model::ModelError, tensor::Dtype};
 
-/// A graph made ready to answer rows with numbers.
+/// A graph that is prepared for rows, and answers each with numbers.
 pub(super) struct NumberPlans {
     plan: Plan,
     rows: Rows,
@@ -28,7 +28,7 @@ pub(super) struct NumberPlans {
     pub(super) sha256: Box<str>,
 }
 
-/// A plan that is still to show where it puts the numbers of a row.
+/// A plan whose output layout is not known yet.
 struct Unproven<'a> {
     plan: &'a Plan,
     rows: Rows,
@@ -48,8 +48,8 @@ impl NumberPlans {
         sidecar: Option<Sidecar>,
         answer: OutputKind,
     ) -> Result<NumberPlans, LoadError> {
-        let mut said = schema::said(&document, sidecar, &sha256)?;
-        let optional = said.features.iter().flatten().any(|feature| feature.optional);
+        let mut declared = schema::declared(&document, sidecar, &sha256)?;
+        let optional = declared.features.iter().flatten().any(|feature| feature.optional);
         let mut non_finite = options.non_finite;
         if optional && non_finite == NonFiniteInput::Refused {
             document.keep_nan();
@@ -97,9 +97,9 @@ impl NumberPlans {
                 expected: "1; several are loaded with `load_vector`".into(),
             });
         }
-        let schema = schema::of_rows(&mut said, features)?;
-        let tolerance = said.tolerance.unwrap_or(schema::TOLERANCE);
-        let golden = schema::golden_numbers(&mut said, schema.as_ref(), features)?;
+        let schema = schema::of_rows(&mut declared, features)?;
+        let tolerance = declared.tolerance.unwrap_or(schema::TOLERANCE);
+        let golden = schema::golden_numbers(&mut declared, schema.as_ref(), features)?;
         Ok(NumberPlans {
             plan,
             rows,
@@ -115,7 +115,7 @@ impl NumberPlans {
         })
     }
 
-    /// How many numbers a row is answered with.
+    /// The number of values in an answer.
     pub(super) fn width(&self) -> usize {
         self.layout.width()
     }
@@ -151,7 +151,7 @@ impl NumberPlans {
         })
     }
 
-    /// Answers rows, as many at once as may be.
+    /// Answers rows, in batches that are as large as the plan allows.
     pub(super) fn many(&self, rows: &[&[f32]]) -> Vec<Result<Vec<f32>, ModelError>> {
         let most = if let Rows::Exactly(count) = self.rows { count } else { LARGEST_BATCH };
         rows.chunks(most.max(1)).flat_map(|rows| self.chunk(rows)).collect()
@@ -177,7 +177,7 @@ impl NumberPlans {
                 checked?;
                 let answer = outputs.as_ref().and_then(|all| self.numbers(all, run, place).ok());
                 place = place.saturating_add(1);
-                // A batch that fails as a whole: a row that would succeed alone still must.
+                // The batch failed as a whole: a row that would succeed alone still must.
                 answer.map_or_else(|| self.one(row), Ok)
             })
             .collect()
@@ -185,7 +185,7 @@ impl NumberPlans {
 }
 
 impl Unproven<'_> {
-    /// Runs first rows: what they give settles where the numbers of a row stand.
+    /// Runs first rows, whose outputs show where the numbers of a row are.
     fn prove(&self) -> Result<Layout, LoadError> {
         let count = if let Rows::Exactly(count) = self.rows { count } else { SEVERAL };
         let outputs = self.run(count, &vec![0.0; count.saturating_mul(self.features)])?;
@@ -228,7 +228,7 @@ impl Unproven<'_> {
         )
     }
 
-    /// The axis of a fixed number of rows. Where several have that size, the rows tell, turned round.
+    /// The axis of a fixed number of rows. If several axes have that size, running the rows in reverse tells.
     fn fixed_axis(&self, shape: &[usize], count: usize) -> Result<Option<usize>, LoadError> {
         let axes = layout::fixed_axes(shape, count);
         if axes.len() < 2 || count < 2 {
@@ -248,7 +248,7 @@ impl Unproven<'_> {
     }
 }
 
-/// A number of rows that no axis of an output has by chance as one and as this.
+/// A number of rows that the axes of an output are unlikely to have by chance.
 const SEVERAL: usize = 3;
 
 fn shape(row: &[usize], rows: usize) -> Box<[usize]> {
@@ -280,7 +280,7 @@ fn output_of(
     })
 }
 
-/// Whether all numbers are as near as a golden row asks for.
+/// Whether all numbers are within the tolerance of a golden row.
 pub(super) fn within(tolerance: f32, expected: &[f32], found: &[f32]) -> Result<(), String> {
     let near = |a: f32, b: f32| a == b || (a - b).abs() <= tolerance * a.abs().max(1.0);
     let fits = expected.len() == found.len()

@@ -1,5 +1,5 @@
-//! The messages of `inference.GRPCInferenceService`, numbered as its published definition numbers
-//! them. What we have no use for is left out.
+//! The messages of `inference.GRPCInferenceService`, tagged as in the Open Inference Protocol's
+//! `open_inference_grpc.proto`. Fields that are not used here are left out.
 
 use bytes::Bytes;
 
@@ -51,8 +51,7 @@ pub(super) struct Model {
     pub(super) outputs: Vec<Tensor>,
 }
 
-/// `TensorMetadata`, `InferInputTensor` and `InferOutputTensor`: in the first there are never
-/// contents.
+/// `TensorMetadata`, `InferInputTensor` and `InferOutputTensor`; the first never has contents.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Tensor {
     #[prost(string, tag = "1")]
@@ -65,7 +64,7 @@ pub(super) struct Tensor {
     pub(super) contents: Option<Contents>,
 }
 
-/// `InferTensorContents`: one of them holds the elements.
+/// `InferTensorContents`: one of the fields, depending on the type, holds the elements.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Contents {
     #[prost(bool, repeated, tag = "1")]

@@ -1,7 +1,7 @@
-//! Charts: SVG without text, stretched to whatever width there is, and labels in HTML beside it, so
-//! that they stay readable on a telephone as on a wall.
+//! Charts: SVG without text, stretched to the width of the page, and labels in HTML beside it, which
+//! stay readable on screens of any size.
 //!
-//! Each chart carries a title and a description that say in words what it shows.
+//! Each chart has a title and a description that say in words what it shows.
 
 mod bars;
 mod forest;
@@ -30,7 +30,7 @@ fn open_drawing(page: &mut Page, class: &'static str, height: f64, title: &str, 
         "<title id=\"t" {id} "\">" {title} "</title><desc id=\"d" {id} "\">" {reading} "</desc>");
 }
 
-/// A coordinate: two decimals are below what a screen shows.
+/// A coordinate, with two decimals: a hundredth of a unit is less than a pixel.
 struct At(f64);
 
 impl std::fmt::Display for At {

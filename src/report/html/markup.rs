@@ -1,11 +1,11 @@
-//! A page that is escaped unless its source says otherwise.
+//! Builds HTML in which every value is escaped.
 //!
-//! Markup can only be a literal of this crate's source; whatever is a value is escaped. So no name
-//! of a version, class or user, however hostile, can become markup.
+//! Markup can only come from a literal in this crate's source, and every value is escaped, so that no
+//! name of a version, class or user, however hostile, can become markup.
 
 use std::fmt::{self, Write};
 
-/// A page under way.
+/// A page that is being written.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     text: String,
@@ -30,7 +30,7 @@ impl Page {
 
     /// Text or the value of an attribute in double quotes: escaped.
     pub(crate) fn text(&mut self, value: impl fmt::Display) {
-        // Writing into a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(Escaping(&mut self.text), "{value}");
     }
 
@@ -51,7 +51,7 @@ impl Write for Escaping<'_> {
                 '>' => self.0.push_str("&gt;"),
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
-                // Not allowed in HTML, and marks that turn the direction of all that follows.
+                // Characters that HTML forbids, and marks that change the direction of the text behind.
                 '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => {
                     self.0.push('\u{fffd}');
                 }
@@ -71,7 +71,7 @@ macro_rules! put {
 }
 pub(crate) use put;
 
-/// A text cut where it gets too long to read, with a mark that it was.
+/// A text, cut to a readable length and then marked with an ellipsis.
 pub(crate) struct Truncated<'a>(pub(crate) &'a str, pub(crate) usize);
 
 impl fmt::Display for Truncated<'_> {

@@ -12,7 +12,7 @@ use super::{
     markup::{Page, put},
 };
 
-/// One section: where it is, what it is called, and what it says with data and without.
+/// One section: its anchor, its heading, and its text with and without data.
 pub(super) struct Section {
     id: &'static str,
     heading: &'static str,

@@ -102,7 +102,7 @@ pub(super) fn users(health: &Health, tally: &verdict::Tally) -> Vec<Count> {
     ];
     let exposed = tally.live.values().map(|stage| stage.candidate.keys).sum();
     let held_back = tally.live.values().map(|stage| stage.held_back.keys).sum();
-    // Where no router tells who answered, nobody was counted: that is not nobody.
+    // Without a router's report of who answered, users were not counted: that is unknown, not zero.
     if exposed > 0 || held_back > 0 {
         users.insert(0, count("Let through, by stage", exposed));
         users.insert(1, count("Held back, by stage", held_back));

@@ -90,7 +90,7 @@ fn what_would_not_help_is_not_sent_again() {
         ),
         (Fault::Status(503, &[("retry-after", "3600")], String::new()), "server answered 503"),
         (status(302, ""), "server answered 302"),
-        (Fault::Cut, "connection broke before the answer's end"),
+        (Fault::Cut, "connection broke before the end of the answer"),
         (
             Fault::Body("{\"model_version\":\"51234\"".to_owned()),
             "answer is malformed: cut JSON at line 1",

@@ -1,4 +1,5 @@
-//! An ONNX file, as far as ONNX Runtime does not look after it itself.
+//! An ONNX file, read for what ONNX Runtime does not check or tell: its external weights and the
+//! description of its inputs and outputs.
 
 mod wire;
 mod zip_map;
@@ -13,9 +14,9 @@ use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 /// A file to make sessions from.
 #[derive(Clone)]
 pub(in crate::onnx::engine) struct File {
-    /// Shared with the plans, which make another session of it should a shadow come.
+    /// Shared with the plans, which create a session for shadows from it later.
     pub(super) bytes: Arc<Vec<u8>>,
-    /// Files of weights, by the names that the model has for them.
+    /// The files of external weights, by their `location` in the model.
     pub(super) external_data: Arc<BTreeMap<Box<str>, Arc<[u8]>>>,
     pub(super) runtime: Runtime,
 }
@@ -44,7 +45,7 @@ pub(super) fn read(
         let entries = tensor.external_data.iter().map(|entry| (&*entry.key, &*entry.value));
         files.bytes(&tensor.name, (&tensor.dims, tensor.element), entries)?;
     }
-    // The library would look for these by itself, and anywhere.
+    // ONNX Runtime would open these by itself, wherever they are.
     if let Some(name) = graph.nodes.iter().find_map(Node::elsewhere) {
         return Err(LoadError::ExternalData { tensor: name.into() });
     }
@@ -68,7 +69,7 @@ pub(super) fn read(
     Ok(Document { inputs, outputs, parsed_file, graph: Graph::Runtime(file) })
 }
 
-// The fields of ONNX's messages that are read here, by the numbers of its `onnx.proto`.
+// The fields of ONNX's messages that are read here, tagged as in `onnx.proto`.
 
 #[derive(Clone, PartialEq, Message)]
 struct Model {
@@ -112,7 +113,7 @@ struct Attribute {
 }
 
 impl Node {
-    /// The first tensor within the node whose weights are in another file.
+    /// The first tensor inside the node, or a graph in it, whose weights are in another file.
     fn elsewhere(&self) -> Option<&str> {
         self.attributes.iter().find_map(|attribute| {
             let graphs = attribute.graph.iter().map(|graph| &**graph).chain(&attribute.graphs);
@@ -204,11 +205,6 @@ impl Value {
 
 impl Axis {
     fn describe(&self) -> AxisSize {
-        match (self.size, self.name.as_deref()) {
-            (Some(size), _) => usize::try_from(size).map_or(AxisSize::Free, AxisSize::Fixed),
-            // Some exporters write a mark of question where they know no name.
-            (None, Some(name)) if !name.is_empty() && name != "?" => AxisSize::Named(name.into()),
-            _ => AxisSize::Free,
-        }
+        AxisSize::new(self.size, self.name.as_deref())
     }
 }

@@ -1,4 +1,4 @@
-//! The ONNX Runtime library: found, loaded, started.
+//! Finds, loads and starts the ONNX Runtime library.
 
 use std::{
     env,
@@ -18,11 +18,11 @@ use crate::{
     onnx::{EngineError, Loader, engine::Engine},
 };
 
-/// ONNX Runtime: the second engine for ONNX files, in a library that is loaded at run time.
+/// ONNX Runtime: the second engine for ONNX files, a shared library that is loaded at run time.
 ///
-/// It makes the same [`Classifier`](crate::onnx::Classifier) and [`Graph`](crate::onnx::Graph) as the
-/// engine in Rust, with the same options, errors and schema, so that either engine can be the
-/// shadow of the other:
+/// It loads the same [`Classifier`](crate::onnx::Classifier) and [`Graph`](crate::onnx::Graph) as the
+/// engine written in Rust, with the same options, errors and schema, so that either engine can shadow
+/// the other:
 ///
 /// ```no_run
 /// use modelgate::{Model, onnx};
@@ -34,13 +34,13 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The library is version 1.18 or later, from [its releases] or from the Python package
-/// (`pip install onnxruntime` has it in `onnxruntime/capi`). A process loads it once and keeps it;
-/// nothing of it is built or downloaded with this crate.
+/// The library must be version 1.18 or later, from [its releases] or from the Python package
+/// (`pip install onnxruntime` puts it into `onnxruntime/capi`). A process loads it once and keeps it;
+/// building this crate neither compiles nor downloads any of it.
 ///
-/// One session of ONNX Runtime answers one call at a time. A model therefore has several, handed
-/// out without a lock; when all are at work, a caller waits for the first that is done. Shadows take
-/// none of these: the first of them makes one more, for shadows only.
+/// A session of ONNX Runtime answers one call at a time. A model therefore has several, handed
+/// out without a lock; when all are busy, a caller waits for the first to become free. Shadows take
+/// none of these: the first of them creates one more, for shadows only.
 ///
 /// [its releases]: https://github.com/microsoft/onnxruntime/releases
 #[derive(Clone, Debug)]
@@ -51,24 +51,25 @@ pub struct Runtime {
     threads: usize,
 }
 
-/// A library that was loaded and started.
+/// A library that has been loaded and started.
 pub(super) struct Library {
     path: PathBuf,
     pub(super) environment: Environment,
 }
 
-/// What a process has loaded: once, as the library cannot be had twice.
+/// The library that this process has loaded and started. There is only one: `ort` holds its
+/// functions in a static.
 static LOADED: OnceCell<Library> = OnceCell::new();
 
-/// The library that is loaded for good, whether or not it has started.
+/// The path of the library that `ort` has loaded, which it never unloads even when it fails to start.
 static KEPT: OnceCell<PathBuf> = OnceCell::new();
 
-/// The variable that names the library.
+/// The environment variable with the path of the library, as `ort` itself names it.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
 impl Runtime {
-    /// Loads the library that the variable `ORT_DYLIB_PATH` names; without it, the one that the
-    /// system finds under its usual name (`libonnxruntime.so`, `onnxruntime.dll`).
+    /// Loads the library at the path in the environment variable `ORT_DYLIB_PATH`; if it is not set,
+    /// the one that the system finds by its usual name (`libonnxruntime.so`, `onnxruntime.dll`).
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ impl Runtime {
         match env::var_os(VARIABLE) {
             Some(path) if !path.is_empty() => Runtime::load_from(Path::new(&path)),
             _ => {
-                // Without a variable there is nothing to disagree with: what is there will do.
+                // No library was asked for by path, so any that is already loaded will do.
                 let library = LOADED.get_or_try_init(|| {
                     start(
                         format!(
@@ -97,8 +98,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError`], which says what is wrong with the library and how to get one; also
-    /// when the process has loaded another one already.
+    /// [`RuntimeError`], which says what is wrong with the library and how to get one; also if the
+    /// process has already loaded another.
     pub fn load_from(path: impl AsRef<Path>) -> Result<Runtime, RuntimeError> {
         let path = path.as_ref();
         // A bare name is for the system to look up.
@@ -115,15 +116,15 @@ impl Runtime {
         Runtime { library, sessions: None, threads: 1 }
     }
 
-    /// How many calls of one model run at once: each has a session of its own, and with it much of
-    /// the model's memory. By default as many as the machine has cores; at least 1.
+    /// How many calls of one model run at once. Each has a session of its own, which takes about the
+    /// model's memory again. By default as many as the machine has cores; at least 1.
     pub fn sessions(mut self, count: usize) -> Runtime {
         self.sessions = Some(count.max(1));
         self
     }
 
-    /// How many threads work on one call. By default 1, the caller's own: requests that come
-    /// together fill the cores already. More help large models that are asked one row at a time.
+    /// How many threads work on one call. By default 1, the caller's own: concurrent requests fill
+    /// the cores already. More threads help large models that are asked for one row at a time.
     pub fn threads(mut self, count: usize) -> Runtime {
         self.threads = count.max(1);
         self
@@ -172,13 +173,13 @@ fn start(path: PathBuf) -> Result<Library, RuntimeError> {
         environment.build().map_err(|error| failed(&error.to_string()))
     }));
     let environment = started.unwrap_or_else(|payload| {
-        // It asserts what it takes for granted of a library.
+        // `ort` asserts what it expects of a library.
         Err(failed(&ModelError::panicked(payload).to_string()))
     })?;
     Ok(Library { path, environment })
 }
 
-/// Hands on what the library has to say.
+/// Passes the library's log messages on to `tracing`.
 fn log(level: LogLevel, _: &str, _: &str, place: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => {
@@ -207,44 +208,44 @@ fn refused(error: LoadDynamicError, asked: &Path) -> RuntimeError {
     }
 }
 
-/// Why ONNX Runtime is not to be had.
+/// Why ONNX Runtime could not be loaded or started.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RuntimeError {
     /// There is no such library, or the system cannot load it.
     NotLoaded {
-        /// What was asked for.
+        /// The library that was asked for.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: EngineError,
     },
-    /// It is a library, but not ONNX Runtime.
+    /// The library is not ONNX Runtime.
     NotOnnxRuntime {
         /// The library.
         path: PathBuf,
     },
-    /// It is too old.
+    /// The library is too old.
     Version {
         /// The library.
         path: PathBuf,
         /// Its version.
         found: Box<str>,
-        /// The versions that fit.
+        /// The versions that are supported.
         expected: Box<str>,
     },
-    /// The process has loaded another library already, and keeps it.
+    /// The process has already loaded another library, and keeps it.
     OtherLoaded {
-        /// What was asked for.
+        /// The library that was asked for.
         path: PathBuf,
-        /// What is loaded.
+        /// The library that is loaded.
         loaded: PathBuf,
     },
-    /// The library was loaded, but did not start. A process can start it once: if something else in
-    /// it uses the `ort` crate, it must leave that to [`Runtime`].
+    /// The library was loaded, but did not start. A process can start it only once: other code in
+    /// the process that uses the `ort` crate must leave the start to [`Runtime`].
     Start {
         /// The library.
         path: PathBuf,
-        /// The library's own words.
+        /// The library's own error.
         source: EngineError,
     },
 }
@@ -254,8 +255,8 @@ impl fmt::Display for RuntimeError {
         match self {
             RuntimeError::NotLoaded { path, .. } => write!(
                 f,
-                "ONNX Runtime could not be loaded from `{}`: set {VARIABLE} to its library, which \
-                 its releases have, and `pip install onnxruntime` in onnxruntime/capi",
+                "ONNX Runtime could not be loaded from `{}`: set {VARIABLE} to the path of its \
+                 library, from its releases or from onnxruntime/capi after `pip install onnxruntime`",
                 path.display()
             ),
             RuntimeError::NotOnnxRuntime { path } => {

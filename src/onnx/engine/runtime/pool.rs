@@ -1,51 +1,51 @@
-//! Sessions, handed out one caller at a time.
+//! A pool of sessions, each lent to one caller at a time.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Things of which each serves one caller at a time.
+/// Items that serve one caller at a time each.
 ///
-/// Taking and giving back are a compare-and-swap each while one is idle. When none is, a caller
-/// sleeps until one comes back.
+/// Taking an idle one and returning it are a compare-and-swap each. While none is idle, a caller
+/// sleeps until one is returned.
 pub(super) struct Pool<T> {
-    give: Sender<T>,
-    take: Receiver<T>,
+    returned: Sender<T>,
+    idle: Receiver<T>,
 }
 
 impl<T> Pool<T> {
-    pub(super) fn new(things: Vec<T>) -> Pool<T> {
-        let (give, take) = bounded(things.len());
-        for thing in things {
-            // There is room for each.
-            let _ = give.try_send(thing);
+    pub(super) fn new(items: Vec<T>) -> Pool<T> {
+        let (returned, idle) = bounded(items.len());
+        for item in items {
+            // The channel has room for every item, so this cannot fail.
+            let _ = returned.try_send(item);
         }
-        Pool { give, take }
+        Pool { returned, idle }
     }
 
-    /// The next that is idle; `None` only for a pool of none.
+    /// An idle item, waited for if need be; `None` only if the pool is empty.
     pub(super) fn take(&self) -> Option<Borrowed<'_, T>> {
-        if self.take.capacity() == Some(0) {
+        if self.idle.capacity() == Some(0) {
             return None;
         }
-        Some(Borrowed { thing: Some(self.take.recv().ok()?), pool: self })
+        Some(Borrowed { item: Some(self.idle.recv().ok()?), pool: self })
     }
 }
 
-/// One of a pool's; it goes back when it is dropped, after a panic too.
+/// An item lent by a pool; dropping it, in a panic too, returns it.
 pub(super) struct Borrowed<'a, T> {
-    thing: Option<T>,
+    item: Option<T>,
     pool: &'a Pool<T>,
 }
 
 impl<T> Borrowed<'_, T> {
     pub(super) fn get(&mut self) -> Option<&mut T> {
-        self.thing.as_mut()
+        self.item.as_mut()
     }
 }
 
 impl<T> Drop for Borrowed<'_, T> {
     fn drop(&mut self) {
-        if let Some(thing) = self.thing.take() {
-            let _ = self.pool.give.try_send(thing);
+        if let Some(item) = self.item.take() {
+            let _ = self.pool.returned.try_send(item);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! An ONNX file, read and checked before the engine sees it.
+//! Parses and checks an ONNX file before tract sees it.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use crate::{
     tensor::Dtype,
 };
 
-/// Reads and checks the bytes of a file that the engine has every operator for.
+/// Parses a file, and checks that it is whole and that each of its operators is implemented.
 pub(super) fn read(bytes: &[u8], external_data: &ExternalData<'_>) -> Result<Document, LoadError> {
     let not_onnx = |detail: &str| LoadError::NotOnnx { detail: detail.into() };
     if bytes.is_empty() {
@@ -27,8 +27,7 @@ pub(super) fn read(bytes: &[u8], external_data: &ExternalData<'_>) -> Result<Doc
     let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|_| not_onnx("the file is damaged, cut short, or of another format"))?;
-    // Almost any short run of bytes decodes as some protobuf message: ask for what every
-    // model has.
+    // Almost any short run of bytes decodes as some protobuf message: require what every model has.
     let graph = proto.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
     if graph.output.is_empty() {
         return Err(not_onnx("its graph has no output"));
@@ -39,7 +38,7 @@ pub(super) fn read(bytes: &[u8], external_data: &ExternalData<'_>) -> Result<Doc
     functions::inline(&mut proto)?;
     let mut files = Files::new(external_data);
     if let Some(graph) = &mut proto.graph {
-        bring_weights(graph, &mut files)?;
+        load_weights(graph, &mut files)?;
         sizes::forget_question_marks(graph);
     }
     let external_bytes: usize = files.done()?.values().map(|bytes| bytes.len()).sum();
@@ -56,7 +55,7 @@ pub(super) fn read(bytes: &[u8], external_data: &ExternalData<'_>) -> Result<Doc
     Ok(Document { inputs, outputs, parsed_file, graph: Graph::Tract(Box::new(proto)) })
 }
 
-/// A `ZipMap` comes out as the scores it is made of.
+/// Describes an output. A `ZipMap` is replaced by the scores it is made of, and described as such.
 fn describe_output(output: &ValueInfoProto, graph: &GraphProto) -> TensorInfo {
     let mut described = describe(output);
     let maker = graph.node.iter().find(|node| node.output.contains(&output.name));
@@ -75,22 +74,17 @@ fn describe(value: &ValueInfoProto) -> TensorInfo {
     let dtype = tensor.and_then(|tensor| describe::dtype(tensor.elem_type));
     let shape = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
         let sizes = shape.dim.iter().map(|axis| match &axis.value {
-            Some(Size::DimValue(size)) => {
-                usize::try_from(*size).map_or(AxisSize::Free, AxisSize::Fixed)
-            }
-            // Some exporters write a mark of question where they know no name.
-            Some(Size::DimParam(name)) if !name.is_empty() && name != "?" => {
-                AxisSize::Named(name.as_str().into())
-            }
-            _ => AxisSize::Free,
+            Some(Size::DimValue(size)) => AxisSize::new(Some(*size), None),
+            Some(Size::DimParam(name)) => AxisSize::new(None, Some(name)),
+            None => AxisSize::Free,
         });
         sizes.collect()
     });
     TensorInfo { name: value.name.as_str().into(), dtype, shape }
 }
 
-/// The domains whose operators the engine looks up. It looks by name alone, so that an operator
-/// of somebody else's domain would silently be taken for the standard one of its name.
+/// The domains whose operators are implemented. tract looks an operator up by its name alone, and
+/// would take one of any other domain for the standard operator of that name.
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
 fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
@@ -101,9 +95,9 @@ fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
         for node in &graph.node {
             graphs.extend(node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()));
             let advice = if !DOMAINS.contains(&&*node.domain) {
-                "it is no standard operator; export the model without it"
+                "it is not a standard operator; export the model without it"
             } else if trains(node, graph) {
-                "what it drops is random; export the model for inference"
+                "it drops elements at random; export the model for inference"
             } else if !known.contains_key(&*node.op_type) && !interpreter::knows(node) {
                 advice(&node.op_type)
             } else {
@@ -136,7 +130,7 @@ fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
     if operators.is_empty() { Ok(()) } else { Err(LoadError::Unsupported { operators }) }
 }
 
-/// Whether a node drops elements even when the model only answers.
+/// Whether a node is a `Dropout` in training mode, or may be: one whose mode is computed.
 fn trains(node: &NodeProto, graph: &GraphProto) -> bool {
     let asked = node.input.get(2).filter(|name| node.op_type == "Dropout" && !name.is_empty());
     asked.is_some_and(|name| {
@@ -155,7 +149,7 @@ fn node_name(node: &NodeProto) -> &str {
 fn advice(operator: &str) -> &'static str {
     match operator {
         "DictVectorizer" | "CastMap" => {
-            "it takes a map, and inputs are tensors; export the model with a tensor of features"
+            "it takes a map, but inputs are tensors; export the model with a tensor of features"
         }
         _ => {
             "export for another operator set (13 to 17 are the best supported), or replace it \
@@ -164,23 +158,23 @@ fn advice(operator: &str) -> &'static str {
     }
 }
 
-/// Reads the weights that are kept in other files into the graph, and those within it.
-fn bring_weights(graph: &mut GraphProto, files: &mut Files<'_>) -> Result<(), LoadError> {
+/// Reads external weights into the graph and the graphs nested in it.
+fn load_weights(graph: &mut GraphProto, files: &mut Files<'_>) -> Result<(), LoadError> {
     for tensor in &mut graph.initializer {
-        bring(tensor, files)?;
+        load_tensor(tensor, files)?;
     }
     for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
         for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
-            bring(tensor, files)?;
+            load_tensor(tensor, files)?;
         }
         for graph in attribute.g.iter_mut().chain(&mut attribute.graphs) {
-            bring_weights(graph, files)?;
+            load_weights(graph, files)?;
         }
     }
     Ok(())
 }
 
-fn bring(tensor: &mut TensorProto, files: &mut Files<'_>) -> Result<(), LoadError> {
+fn load_tensor(tensor: &mut TensorProto, files: &mut Files<'_>) -> Result<(), LoadError> {
     let is_elsewhere = tensor.data_location == Some(DataLocation::External as i32);
     if !is_elsewhere && tensor.external_data.is_empty() {
         return Ok(());
@@ -193,7 +187,7 @@ fn bring(tensor: &mut TensorProto, files: &mut Files<'_>) -> Result<(), LoadErro
     Ok(())
 }
 
-/// An output that nothing makes would be a panic in the engine.
+/// Refuses an output that no node computes: tract would panic.
 fn check_outputs(graph: &GraphProto) -> Result<(), LoadError> {
     let made: HashSet<&str> = graph
         .node
@@ -204,7 +198,7 @@ fn check_outputs(graph: &GraphProto) -> Result<(), LoadError> {
         .collect();
     match graph.output.iter().find(|output| !made.contains(&*output.name)) {
         Some(output) => Err(LoadError::NotOnnx {
-            detail: format!("no node makes its output `{}`", output.name).into(),
+            detail: format!("no node computes its output `{}`", output.name).into(),
         }),
         None => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! Functions that a file brings with it, put in the place of their calls: the engine reads none.
+//! Inlines the functions that a model defines (`ModelProto.functions`), which tract does not support.
 
 use std::{collections::HashMap, mem};
 
@@ -6,20 +6,22 @@ use tract_onnx::pb::{AttributeProto, FunctionProto, GraphProto, ModelProto, Node
 
 use crate::onnx::LoadError;
 
-/// More nodes than any exporter writes; functions that call functions multiply.
+/// More nodes than any exporter writes. Without a limit, functions that call functions could grow
+/// exponentially.
 const MOST_NODES: usize = 200_000;
 
-/// Functions may call functions, but not without end.
+/// How deep calls may be nested; the specification forbids recursion, so that a chain this long means
+/// a damaged file.
 const DEEPEST: usize = 32;
 
-/// Replaces every call. A call that cannot be replaced stays, and is refused by its name later.
+/// Inlines every call. One that cannot be inlined stays, and is refused as an unknown operator later.
 pub(super) fn inline(model: &mut ModelProto) -> Result<(), LoadError> {
     if model.functions.is_empty() {
         return Ok(());
     }
     let functions = mem::take(&mut model.functions);
-    // A body that names other versions of operators than the rest means the same by them: that is
-    // asked of it by the specification.
+    // A function may import other versions of an operator set than the model, but by the
+    // specification its operators must then mean the same in both: no need to convert them.
     let by_name = functions.iter().map(|function| {
         (
             (function.domain.as_deref().unwrap_or(""), function.name.as_deref().unwrap_or("")),
@@ -35,9 +37,9 @@ pub(super) fn inline(model: &mut ModelProto) -> Result<(), LoadError> {
 
 struct Inliner<'a> {
     functions: HashMap<(&'a str, &'a str), &'a FunctionProto>,
-    /// How many calls were replaced: makes the names of their insides unique.
+    /// How many calls have been inlined; part of the unique names of their inner values.
     calls: usize,
-    /// How many nodes there are.
+    /// How many nodes there are so far.
     nodes: usize,
 }
 
@@ -81,7 +83,7 @@ impl Inliner<'_> {
         names.extend(function.input.iter().map(|name| &**name).zip(given));
         let wanted = function.output.iter().zip(&call.output).filter(|(_, name)| !name.is_empty());
         for (inner, outer) in wanted {
-            // An input handed on as an output would need a node in between.
+            // An input that is also an output would need an `Identity` between the two.
             if names.insert(inner, outer).is_some() {
                 return None;
             }
@@ -94,7 +96,7 @@ impl Inliner<'_> {
     }
 }
 
-/// The names inside of one call.
+/// Renames the values inside one inlined call.
 struct Scope<'a> {
     names: HashMap<&'a str, &'a str>,
     prefix: String,
@@ -120,7 +122,7 @@ impl Scope<'_> {
 
     fn attribute(&self, attribute: &mut AttributeProto) -> Option<()> {
         if !attribute.ref_attr_name.is_empty() {
-            // What a function takes for an attribute that is left out is not in the messages.
+            // tract's protobuf messages lack the default values of a function's attributes.
             let mut given = self.call.attribute.iter();
             let given = given.find(|given| given.name == attribute.ref_attr_name)?;
             let name = mem::take(&mut attribute.name);

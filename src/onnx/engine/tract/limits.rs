@@ -1,5 +1,5 @@
-//! Sizes that no model has: refused before the engine would allocate them, which is no error that it
-//! could report.
+//! Refuses sizes that no real model has: allocating them would abort the process, which tract cannot
+//! report as an error.
 
 use std::collections::HashMap;
 
@@ -10,29 +10,29 @@ use tract_onnx::{
 
 use crate::onnx::LoadError;
 
-/// The most elements of a tensor that a graph makes by saying a size: 256 MiB of 32-bit floats.
+/// The most elements of a tensor whose size a graph states: 256 MiB of 32-bit floats.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
-/// The most elements of a tensor that a graph makes on its way: a GiB of 32-bit floats.
-const MOST_BETWEEN: i64 = 1 << 28;
+/// The most elements of an intermediate tensor: 1 GiB of 32-bit floats.
+const MOST_INTERMEDIATE: i64 = 1 << 28;
 
-/// The largest kernel, padding, step, count: beyond it what is computed from them overflows or takes
-/// memory without end.
+/// The largest kernel, padding, stride or count. Sizes computed from larger ones overflow, or take
+/// more memory than there is.
 const LARGEST: i64 = 1 << 16;
 
-/// No tensor has more axes; the engine counts up to one that is not there.
+/// More axes than any tensor has; tract would allocate shapes up to an axis that does not exist.
 const MOST_AXES: i64 = 64;
 
 /// Attributes that name axes.
 const AXES: [&str; 6] = ["axes", "axis", "batch_axis", "batch_dims", "perm", "time_axis"];
 
-/// Attributes that are the sizes of something that is made.
+/// Attributes that are the shape of an output.
 const SHAPES: [&str; 3] = ["output_shape", "repeats", "shape"];
 
 /// Attributes that may be any integer.
 const FREE: [&str; 5] = ["ends", "starts", "seed", "value_int", "value_ints"];
 
-/// Operators that make something as large as an input says, and the places of these inputs.
+/// Operators whose output has a size that is given by inputs, and the indices of these inputs.
 const SIZED: [(&str, &[usize]); 6] = [
     ("ConstantOfShape", &[0]),
     ("Expand", &[1]),
@@ -42,7 +42,7 @@ const SIZED: [(&str, &[usize]); 6] = [
     ("Tile", &[1]),
 ];
 
-/// Operators whose inputs broadcast to one shape: small constants may come to a large one.
+/// Operators that broadcast their inputs to one shape: small constants may give a large one.
 const BROADCAST: [&str; 23] = [
     "Add",
     "And",
@@ -69,7 +69,7 @@ const BROADCAST: [&str; 23] = [
     "Xor",
 ];
 
-/// Checks the sizes that stand in a file of so many bytes.
+/// Checks the sizes that are stated in a file of so many bytes.
 pub(super) fn check(graph: &GraphProto, bytes: usize) -> Result<(), LoadError> {
     let mut graphs = vec![graph];
     while let Some(graph) = graphs.pop() {
@@ -120,7 +120,7 @@ fn check_attribute(
     if sparse.count() > 0 {
         return Err(too_large(node, "has a sparse tensor, which may be of any size"));
     }
-    // Operators of ONNX-ML are ours, and check their own.
+    // The operators of ONNX-ML are our own, and check their attributes themselves.
     if node.domain == "ai.onnx.ml" || FREE.contains(&&*attribute.name) {
         return Ok(());
     }
@@ -137,14 +137,14 @@ fn check_attribute(
     Ok(())
 }
 
-/// No element takes less than half a byte.
+/// Refuses a tensor of more elements than the file can hold: none takes less than half a byte.
 fn check_tensor(tensor: &TensorProto, name: &str, bytes: usize) -> Result<(), LoadError> {
     let mut dims = tensor.dims.iter().map(|size| usize::try_from(*size).ok());
     let elements = dims.try_fold(1_usize, |product, size| product.checked_mul(size?.max(1)));
     match elements {
         Some(elements) if elements <= bytes.saturating_mul(2) => Ok(()),
         _ => Err(LoadError::NotOnnx {
-            detail: format!("its tensor `{name}` says that it is larger than the file").into(),
+            detail: format!("the shape of its tensor `{name}` is larger than the file").into(),
         }),
     }
 }
@@ -168,13 +168,14 @@ fn broadcast(node: &NodeProto, shapes: &HashMap<&str, Vec<u64>>) -> Option<Vec<u
     Some((0..rank).rev().filter_map(along).collect())
 }
 
-/// What is made while a graph runs, and has a size that is known by then.
+/// Refuses intermediate tensors, as far as their sizes are known before the graph runs, that are too
+/// large.
 pub(super) fn check_facts(graph: &TypedModel) -> TractResult<()> {
     for node in &graph.nodes {
         for output in &node.outputs {
             let sizes = output.fact.shape.iter().filter_map(|size| size.to_i64().ok());
             let elements = sizes.fold(1, |all: i64, size| all.saturating_mul(size.max(1)));
-            if elements > MOST_BETWEEN {
+            if elements > MOST_INTERMEDIATE {
                 let (name, operator) = (&node.name, node.op.name());
                 return Err(format_err!("`{name}` ({operator}) makes more than 2^28 elements"));
             }
@@ -183,11 +184,11 @@ pub(super) fn check_facts(graph: &TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// What the integers of a tensor come to when they are the sizes of axes.
+/// The number of elements of a shape whose axes are this tensor's integers.
 fn product(tensor: &TensorProto) -> u64 {
     let raw = tensor.raw_data.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok());
     let ints = tensor.int64_data.iter().copied().chain(raw.map(i64::from_le_bytes));
-    // Those that stand for "as it is" do not count.
+    // 0 and -1 have a meaning of their own as a size, such as "keep" or "infer": count them as 1.
     ints.fold(1, |product: u64, size| product.saturating_mul(size.unsigned_abs().max(1)))
 }
 

@@ -1,18 +1,19 @@
-//! Parts of a graph, written in another way that the engine answers rightly.
+//! Rewrites parts of a graph into an equivalent form that tract computes correctly.
 
 use tract_onnx::pb::{
     GraphProto, ModelProto, NodeProto, tensor_proto::DataType, type_proto::Value as Type,
 };
 
-/// Operators whose answers the engine keeps between bounds, so that a number comes out for NaN.
+/// Operators that tract computes by clamping, so that NaN becomes a bound.
 const BOUNDED: [&str; 6] = ["Clip", "HardSigmoid", "HardSwish", "Relu", "Sigmoid", "Tanh"];
 
-/// Operators of which any input may be NaN, and the engine takes another.
+/// Operators for which tract returns another input when one is NaN.
 const CHOSEN: [&str; 2] = ["Max", "Min"];
 
-/// Puts behind each such operator what keeps NaN: only where rows may hold one, for it costs time.
+/// Adds nodes behind each such operator that let NaN through. They cost time, so this is only done
+/// for a model whose rows may hold NaN.
 pub(in crate::onnx::engine) fn keep_nan(model: &mut ModelProto) {
-    // Before these there was no `Where`.
+    // `Where` came with version 9 of the standard operators.
     let standard_domain = |domain: &str| matches!(domain, "" | "ai.onnx");
     let has_where =
         model.opset_import.iter().any(|known| standard_domain(&known.domain) && known.version >= 9);
@@ -36,7 +37,7 @@ pub(in crate::onnx::engine) fn keep_nan(model: &mut ModelProto) {
             let is_number = format!("{output}/is_number_{place}");
             let last = place.saturating_add(1) == inputs.len();
             let kept = if last { output.clone() } else { format!("{output}/kept_{place}") };
-            // Nothing but NaN differs from itself; the engine's `IsNaN` takes no 64-bit floats.
+            // NaN alone differs from itself. `IsNaN` will not do: tract's takes no 64-bit floats.
             graph.node.push(made("Equal", &[input, input], &is_number));
             graph.node.push(made("Where", &[&is_number, &number, input], &kept));
             number = kept;
@@ -44,8 +45,8 @@ pub(in crate::onnx::engine) fn keep_nan(model: &mut ModelProto) {
     }
 }
 
-/// Takes the addition out of each `Gemm` of a graph with floats of 64 or 16 bits: the engine multiplies it
-/// by a 32-bit one.
+/// Moves the addition out of each `Gemm` of a graph with 64-bit or 16-bit floats: tract multiplies the
+/// addend by a 32-bit `beta`, whose type does not match.
 pub(super) fn split_gemm(model: &mut ModelProto) {
     let Some(graph) = model.graph.as_mut().filter(|graph| has_other_floats(graph)) else { return };
     for mut node in std::mem::take(&mut graph.node) {

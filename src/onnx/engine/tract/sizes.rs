@@ -1,4 +1,5 @@
-//! The sizes of axes in a file: names that are none, and names that the caller gives a size.
+//! Changes the sizes of axes in a model: removes names that mean nothing, and fills in sizes that the
+//! caller gives.
 
 use tract_onnx::pb::{
     GraphProto, ModelProto, ValueInfoProto,
@@ -8,8 +9,8 @@ use tract_onnx::pb::{
 
 use crate::onnx::{AxisSize, TensorInfo, axes};
 
-/// Some exporters write a mark of question where they know no name. To the engine that is one, and all
-/// axes of one name have one size.
+/// Removes the `?` that some exporters write for a size without a name. tract would take it for a
+/// name, and all axes of one name must have the same size.
 pub(super) fn forget_question_marks(graph: &mut GraphProto) {
     each(graph, &mut |axis| {
         if matches!(&axis.value, Some(Size::DimParam(name)) if name == "?") {
@@ -18,8 +19,8 @@ pub(super) fn forget_question_marks(graph: &mut GraphProto) {
     });
 }
 
-/// Writes the sizes of the inputs, some of which are decided now, into the file. What it says about sizes
-/// elsewhere is forgotten where it speaks of axes that no input has any more.
+/// Writes the sizes of these inputs into the model, now that the axis `name` has one. Symbolic sizes of
+/// other tensors that refer to an axis which no input has any more are removed, for tract to infer.
 pub(in crate::onnx::engine) fn fix(model: &mut ModelProto, name: &str, inputs: &[TensorInfo]) {
     let Some(graph) = &mut model.graph else { return };
     let still = |axis: &str| {

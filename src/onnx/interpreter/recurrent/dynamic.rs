@@ -1,5 +1,5 @@
-//! `DynamicQuantizeLSTM` of `com.microsoft`: weights of 8 bits, and what they are multiplied with rounded to
-//! 8 bits on the way, as ONNX Runtime does it.
+//! `DynamicQuantizeLSTM` of `com.microsoft`: 8-bit weights, whose factors are rounded to
+//! 8 bits at run time, as ONNX Runtime does.
 
 use super::{Activation, Sizes, Weights, activation, lstm};
 use crate::onnx::interpreter::{
@@ -7,7 +7,7 @@ use crate::onnx::interpreter::{
     value::{self, OperatorError, Outcome, all, ensure, floats, from_floats},
 };
 
-/// Numbers as 8 bits hold them, one scale for all.
+/// Rounds numbers to 8 bits with one scale for all of them.
 fn rounded(values: &[f64]) -> Vec<f64> {
     let low = values.iter().copied().fold(0.0, f64::min) as f32;
     let high = values.iter().copied().fold(0.0, f64::max) as f32;

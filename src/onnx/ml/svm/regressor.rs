@@ -23,7 +23,7 @@ pub(in super::super) struct SvmRegressor {
     vectors: Option<Vectors>,
     coefficients: Box<[f32]>,
     rho: f32,
-    /// Only whether a row is inside (1) or outside (-1) is told.
+    /// The output is only whether a row is an inlier (1) or an outlier (-1).
     one_class: bool,
     post_transform: PostTransform,
 }

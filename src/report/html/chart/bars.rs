@@ -1,4 +1,4 @@
-//! Bars side by side: a histogram.
+//! The histogram.
 
 use super::{
     super::{
@@ -15,7 +15,7 @@ pub(in super::super) fn bars(page: &mut Page, histogram: &Histogram, title: &str
     put!(page; "<div class=\"chart\"><div class=\"plot low\">");
     open_drawing(page, "bars", HEIGHT, title, reading);
     for (place, count) in histogram.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        // A bin that is not empty is seen.
+        // However small, a bin that is not empty stays visible.
         let height = (*count as f64 / most as f64 * HEIGHT).max(3.0);
         put!(page; "<path class=\"bar\" d=\"M" {At(place as f64 * step)} " 300v-" {At(height)} "h"
             {At(step * 0.9)} "v" {At(height)} "z\"/>");

@@ -9,7 +9,7 @@ use super::{
     scale::Scale,
 };
 
-/// So many margins are shown at the most: an interval that is wider ends in an arrow.
+/// The most margins that the plot extends to each side: a wider interval ends in an arrow.
 const MARGINS: f64 = 12.0;
 
 /// How far the plot reaches on each side of zero for this metric: over its estimate and interval,
@@ -63,7 +63,7 @@ pub(in super::super) fn forest_bar(page: &mut Page, metric: &Metric, reading: &s
             false => put!(page; "<path class=\"interval\" d=\"M" {x(high)} " 12v16\"/>"),
         }
     }
-    // Beyond the plot, the arrow says so.
+    // An estimate beyond the plot has no dot: the arrow stands for it.
     let inside = |estimate: &f64| (estimate - zero).abs() <= reach;
     if let Some(estimate) = metric.estimate.filter(inside) {
         put!(page; "<path class=\"dot\" d=\"M" {x(estimate)} " 20h0.01\"/>");

@@ -11,10 +11,11 @@ use super::{
     scale::Scale,
 };
 
-/// How many places a distribution is drawn at.
+/// How many columns a distribution is drawn in.
 const COLUMNS: usize = 48;
 
-/// No bucket is taken for wider than this, where those below it were empty and left out.
+/// The largest ratio of a bucket's ends. A longer gap below a bucket comes from empty buckets that were
+/// left out.
 const WIDEST: f64 = 1.3;
 
 /// Dashes tell lines apart where colours cannot.
@@ -59,8 +60,8 @@ fn outline(latency: &Latency, across: &Scale) -> String {
     let mut columns = [0.0_f64; COLUMNS];
     let mut before = 0.0_f64;
     for (end, count) in &latency.buckets {
-        // A bucket lies between two ends, and in all columns between: its calls are spread over them,
-        // or columns finer than buckets would look like a comb.
+        // A bucket's calls are spread over all columns between its ends: with columns narrower than
+        // the buckets, the line would look like a comb otherwise.
         let begin = before.max(end / WIDEST);
         before = *end;
         let [from, to] = [begin, *end].map(|at| across.place(at) * (COLUMNS - 1) as f64);

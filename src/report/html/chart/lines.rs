@@ -14,7 +14,7 @@ use super::{
 /// A chart of lines over the number of pairs.
 pub(in super::super) struct Lines<'a> {
     pub(in super::super) title: &'a str,
-    /// What the chart shows, in words, for those who do not see it.
+    /// What the chart shows, in words, for screen readers.
     pub(in super::super) reading: &'a str,
     pub(in super::super) lines: &'a [Line<'a>],
     pub(in super::super) band: Option<Band<'a>>,
@@ -51,7 +51,7 @@ pub(in super::super) fn lines(page: &mut Page, chart: &Lines<'_>) {
     let most = counts.max().unwrap_or(1).max(1);
     let across = Scale::linear(0.0, most as f64);
     let values = chart.lines.iter().flat_map(|line| line.points.iter().map(|(_, value)| *value));
-    // A limit at the end of its range says "not known": it does not set the scale.
+    // A limit at the end of its range means "unknown": it does not count for the scale.
     let last = chart.band.iter().flat_map(|band| {
         let later = band.points.iter().skip(band.points.len() / 4);
         later.flat_map(|(_, low, high)| [*low, *high])
@@ -89,7 +89,7 @@ pub(in super::super) fn lines(page: &mut Page, chart: &Lines<'_>) {
             let command = if place == 0 { 'M' } else { 'L' };
             let _ = write!(path, "{command}{} {}", x(*count), y(*value));
         }
-        // One point is a dot: a line of no length with round ends.
+        // A single point is drawn as a line of length zero, whose round ends make it a dot.
         if line.points.len() == 1 {
             path.push_str("h0.01");
             put!(page; "<path class=\"dot\" d=\"" {path} "\"/>");
@@ -103,7 +103,7 @@ pub(in super::super) fn lines(page: &mut Page, chart: &Lines<'_>) {
         put!(page; "<span class=\"y\" aria-hidden=\"true\" style=\"top:" {top} "%\">"
             {(chart.label)(tick)} "</span>");
     }
-    // There is no half of a pair.
+    // Pairs are counted in whole numbers.
     for tick in across.ticks(4).into_iter().filter(|tick| tick.fract() == 0.0) {
         let left = At(across.place(tick) * 100.0);
         put!(page; "<span class=\"x\" aria-hidden=\"true\" style=\"left:" {left} "%\">"

@@ -1,4 +1,4 @@
-//! From values to places.
+//! Maps values to positions on an axis.
 
 /// A linear or logarithmic scale from a range of values to `0..=1`.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ impl Scale {
         Scale { from, to: if to > from { to } else { from * 10.0 }, logarithmic: true }
     }
 
-    /// Where a value lies: 0 at the lower end, 1 at the upper, outside cut to the ends.
+    /// The position of a value: 0 at the lower end, 1 at the upper; values outside are clamped.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = match self.logarithmic {
             true => (value.max(self.from) / self.from).ln() / (self.to / self.from).ln(),
@@ -68,7 +68,7 @@ impl Scale {
         (0..=most * 2)
             .map(|index| (first + index as f64) * step)
             .take_while(|tick| *tick <= self.to)
-            // 0.1 + 0.2 is no tick.
+            // Rounds away the error of sums such as 0.1 + 0.2.
             .map(|tick| (tick / step).round() * step + 0.0)
             .collect()
     }

@@ -1,4 +1,4 @@
-//! How often two versions say the same, and where they do not.
+//! How often two versions agree, and where they differ.
 
 use super::super::{
     super::{
@@ -9,7 +9,7 @@ use super::super::{
     markup::{Page, Truncated, put},
 };
 
-/// How much of a text that a model or a caller wrote is shown.
+/// How many characters of a text from a model or a caller are shown.
 const LONGEST: usize = 60;
 
 pub(super) fn agreement(page: &mut Page, content: &Content) {

@@ -1,4 +1,4 @@
-//! What the findings rest on, with everything needed to compute them again.
+//! What the findings are based on, with everything that is needed to recompute them.
 
 use super::super::{
     super::content::Content,

@@ -1,4 +1,4 @@
-//! What each metric says: the forest plot, and its way there.
+//! What each metric says: the forest plot, and each metric's development over time.
 
 use super::super::{
     super::{
@@ -69,7 +69,7 @@ pub(super) fn forest(page: &mut Page, content: &Content) {
     }
 }
 
-/// What is not a number is not known.
+/// A number, or "not known" for NaN.
 fn finite(metric: &Metric) -> Metric {
     Metric {
         estimate: metric.estimate.filter(|value| value.is_finite()),
@@ -93,7 +93,7 @@ fn reading(metric: &Metric) -> String {
 fn details(page: &mut Page, metric: &Metric) {
     put!(page; "<article class=\"metric\"><h3>" {Truncated(&metric.name, 80)} "</h3><p>" {Truncated(&metric.sentence, 600)}
         "</p><dl class=\"figures\">");
-    // Where neither has a value of its own, the two have one together.
+    // A metric of both versions together has no value for either alone.
     if metric.champion.is_some() || metric.candidate.is_some() {
         put!(page; "<div><dt>Champion</dt><dd>" {value(metric.champion, metric.unit)}
             "</dd></div><div><dt>Candidate</dt><dd>" {value(metric.candidate, metric.unit)} "</dd></div>");
@@ -108,7 +108,7 @@ fn details(page: &mut Page, metric: &Metric) {
     put!(page; "</article>");
 }
 
-/// Evidence on a logarithmic bar: full is enough.
+/// Evidence as a logarithmic bar, which is full when the threshold is reached.
 fn evidence(page: &mut Page, name: &str, evidence: Option<EvidenceBar>) {
     let Some(EvidenceBar { ln_e, threshold }) = evidence else { return };
     let share = match threshold > 0.0 && ln_e.is_finite() {
@@ -185,9 +185,9 @@ fn evidence_chart(page: &mut Page, series: &Series) {
         Short(not_worse)
     );
     if series.points.iter().all(|point| point.ln_e_worse == 0.0 && point.ln_e_not_worse == 0.0) {
-        return; // Nothing was bet: the metric is only shown.
+        return; // The metric is only watched: there is no evidence for or against a limit.
     }
-    // Far above its threshold or far below nothing, evidence would squeeze the rest flat.
+    // Evidence far beyond its threshold, or far below zero, would flatten the rest of the chart.
     let bounded =
         |ln_e: f64| ln_e.clamp(-2.0 * worse.max(1.0), 2.0 * worse.max(not_worse).max(1.0));
     let points = series.points.iter();

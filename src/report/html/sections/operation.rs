@@ -1,4 +1,4 @@
-//! How versions, shadows, sources and checks are.
+//! The state of versions, shadows, sources and checks.
 
 use super::super::{
     super::{
@@ -85,7 +85,7 @@ fn sources(page: &mut Page, content: &Content) {
     put!(page; "</tbody></table></div>");
 }
 
-/// Counts by cause, or that there are none.
+/// Counts by cause, or a word that says there are none.
 fn counts(page: &mut Page, counts: &[Count]) {
     if counts.is_empty() {
         put!(page; "none");

@@ -1,4 +1,4 @@
-//! Where the rollout stands, what it waits for, how it came here.
+//! The stage of the rollout, what it waits for, and its history.
 
 use super::super::{
     super::{
@@ -58,7 +58,7 @@ pub(super) fn gates(page: &mut Page, content: &Content) {
     }
 }
 
-/// Outcomes that need no row of their own where nothing more is to be said.
+/// Outcomes that get no row of their own unless they have a detail to show.
 const QUIET: [&str; 2] = ["passed", "not applicable"];
 
 fn quiet(gate: &Gate) -> bool {

@@ -1,16 +1,16 @@
-//! The fields of a protobuf message, one by one and untouched, so that a file can be changed in
-//! one place and keep all else as it is.
+//! The fields of a protobuf message, one by one and undecoded, so that one place of a file can be
+//! changed and every other byte kept.
 
-/// One field.
+/// One field of a message in protobuf's wire format.
 pub(super) struct Field<'a> {
     pub(super) number: u64,
-    /// Its key, length and content.
+    /// Its tag, length and content, as they are in the message.
     pub(super) whole: &'a [u8],
-    /// What it holds, for a message, a text or bytes.
+    /// Its content, if it is a message, a string or bytes (wire type 2).
     pub(super) content: Option<&'a [u8]>,
 }
 
-/// The fields of a message; `None` where it is damaged.
+/// The fields of a message; ends with a `None` where it is damaged.
 pub(super) fn fields(message: &[u8]) -> impl Iterator<Item = Option<Field<'_>>> {
     let mut rest = message;
     std::iter::from_fn(move || {
@@ -28,6 +28,7 @@ pub(super) fn fields(message: &[u8]) -> impl Iterator<Item = Option<Field<'_>>> 
 fn next<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
     let start = *rest;
     let key = varint(rest)?;
+    // The wire types: varint, 64 bits, length-delimited, 32 bits.
     let content = match key & 7 {
         0 => {
             varint(rest)?;
@@ -70,7 +71,7 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Appends a field that holds a message, a text or bytes.
+/// Appends a field that holds a message, a string or bytes.
 pub(super) fn append(number: u64, content: &[u8], message: &mut Vec<u8>) {
     append_varint(number << 3 | 2, message);
     append_varint(content.len() as u64, message);

@@ -1,5 +1,5 @@
-//! `ZipMap`, which makes a list of maps of a table of scores. It is taken out of the file, so that
-//! the table itself comes out: it is what the other engine gives, and a map a row is slow.
+//! Removes `ZipMap`, which turns a matrix of scores into a map for each row. Without it the matrix
+//! itself is the output, which is faster, and is what tract returns.
 
 use prost::Message;
 
@@ -31,7 +31,8 @@ impl ZipMap {
     }
 }
 
-/// A node without its attributes, which may be many.
+/// A node without its attributes, which would be slow to decode for every node: weights can be
+/// among them.
 #[derive(Clone, PartialEq, Message)]
 struct Node {
     #[prost(string, repeated, tag = "1")]
@@ -74,7 +75,7 @@ fn read(node: &[u8]) -> Option<Option<ZipMap>> {
     Some(Some(ZipMap { scores, output, classes }))
 }
 
-/// Every `ZipMap` of a file; `None` if it is damaged.
+/// Every `ZipMap` of a model's graph; `None` if the file is damaged.
 pub(super) fn find(model: &[u8]) -> Option<Vec<ZipMap>> {
     let mut found = Vec::new();
     for field in fields(model) {
@@ -89,7 +90,7 @@ pub(super) fn find(model: &[u8]) -> Option<Vec<ZipMap>> {
     Some(found)
 }
 
-/// The file with the table of scores in place of each list of maps.
+/// The model with each of these `ZipMap`s replaced by an `Identity`.
 pub(super) fn replace(model: &[u8], maps: &[ZipMap]) -> Option<Vec<u8>> {
     let mut copy = Vec::with_capacity(model.len());
     for field in fields(model) {

@@ -1,11 +1,11 @@
-//! What a server says of an error, without what it may repeat of the features.
+//! Cleans a server's error messages of the features that they may quote.
 
 use crate::tensor::{Data, Tensor};
 
-/// Longer explanations are cut.
+/// The length, in characters, that messages are cut to.
 pub(super) const LONGEST: usize = 512;
 
-/// The first part of what a server said, in one line.
+/// The first part of a message, on one line.
 pub(super) fn bounded(said: &str) -> Box<str> {
     let mut text: String = said
         .chars()
@@ -13,7 +13,7 @@ pub(super) fn bounded(said: &str) -> Box<str> {
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect();
     if said.chars().nth(LONGEST).is_some() {
-        // A number cut in two would not be known again.
+        // Cut before a number, not inside it: half of one would not be recognised as a feature.
         while text.ends_with(is_of_number) {
             text.pop();
         }
@@ -22,8 +22,9 @@ pub(super) fn bounded(said: &str) -> Box<str> {
     text.into()
 }
 
-/// Servers like to quote what they were sent. Every number with a fraction or an exponent goes,
-/// and every whole number that is among the features; where texts were sent, all goes.
+/// Removes features from a message, as servers often quote what they were sent: every number with a
+/// fraction or an exponent, and every whole number that is among the features. If strings were sent,
+/// the whole message is removed.
 pub(super) fn without_features(said: &str, inputs: &[(Box<str>, Tensor)]) -> Box<str> {
     if inputs.iter().any(|(_, tensor)| matches!(tensor.data(), Data::Text(_))) {
         return "".into();
@@ -35,7 +36,7 @@ pub(super) fn without_features(said: &str, inputs: &[(Box<str>, Tensor)]) -> Box
         let (number, after) = from.split_at(from.find(|c| !is_of_number(c)).unwrap_or(from.len()));
         kept.push_str(before);
         rest = after;
-        // Letters and signs of numbers are also those of words.
+        // The letters and signs of numbers occur in words too.
         let digits = number.chars().any(|letter| letter.is_ascii_digit());
         let plain = number.trim_end_matches('.');
         let shown = match plain.parse::<u64>() {
