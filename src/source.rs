@@ -48,6 +48,8 @@ mod polled;
 pub(crate) mod reporting;
 #[cfg(feature = "http")]
 mod saver;
+#[cfg(feature = "http")]
+mod setters;
 mod sink;
 mod subscription;
 #[cfg(test)]
@@ -68,6 +70,8 @@ pub use self::network::{HttpSettings, KeyHandle};
 pub(crate) use self::network::{Meter, NetworkSlot};
 #[cfg(feature = "async")]
 pub use self::polled::Polled;
+#[cfg(feature = "http")]
+pub(crate) use self::setters::setters;
 pub use self::{
     closure::{FnSource, source_fn},
     environment::EnvironmentSource,

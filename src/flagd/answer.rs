@@ -6,13 +6,13 @@ use std::fmt::{self, Write};
 use super::coercion::write_integer;
 use crate::value::{Value, ValueRef};
 
-/// Whether flagd's core writes this text with escapes, and so looks for another one.
+/// Whether flagd's core would escape this text, and so look up a name that differs from it.
 pub(super) fn is_escaped(text: &str) -> bool {
     text.bytes().any(|byte| matches!(byte, 0..0x20 | b'"' | b'\\' | b'<' | b'>' | b'&'))
         || text.contains(['\u{2028}', '\u{2029}'])
 }
 
-/// Writes an answer as the name that it stands for; an error for a number that is not finite.
+/// Writes a rule's answer as the variant's name; an error for a number that is not finite.
 pub(super) fn write(value: ValueRef<'_>, out: &mut impl Write) -> fmt::Result {
     match value {
         ValueRef::Null => out.write_str("null"),
@@ -53,7 +53,7 @@ fn write_owned(value: &Value, out: &mut impl Write) -> fmt::Result {
     }
 }
 
-/// Text as JSON that is safe inside of HTML has it, less every quote.
+/// Escapes text as Go's `encoding/json` does by default, which makes it safe inside HTML, without the quotes.
 fn write_escaped(text: &str, out: &mut impl Write) -> fmt::Result {
     if !is_escaped(text) {
         return out.write_str(text);
@@ -76,7 +76,7 @@ fn write_escaped(text: &str, out: &mut impl Write) -> fmt::Result {
     Ok(())
 }
 
-/// A float as JSON shows it: exponents for the very large and the very small.
+/// A float as Go's `encoding/json` writes it: with an exponent from 1e21 up and below 1e-6.
 fn write_float(value: f64, out: &mut impl Write) -> fmt::Result {
     let size = value.abs();
     if !value.is_finite() {

@@ -91,12 +91,6 @@ impl Source {
         }))
     }
 
-    /// The source's name in the status; `flagd` otherwise.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
-        self.name = name.into();
-        self
-    }
-
     /// Encrypts the connection, trusting the platform's certificates.
     pub fn tls(mut self, tls: bool) -> Source {
         self.settings.tls = tls;
@@ -152,13 +146,6 @@ impl Source {
         self
     }
 
-    /// The pause after a failure, which doubles with each further one up to `max`; 1 and 12
-    /// seconds otherwise. Each pause is cut by up to a half at random.
-    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
-        self.settings.retry = (first, max);
-        self
-    }
-
     /// How long a lost stream may take to come back before the status says that the server is away;
     /// 5 seconds otherwise.
     pub fn grace_period(mut self, grace: Duration) -> Source {
@@ -175,16 +162,19 @@ impl Source {
         self
     }
 
-    /// Compiles the flags with this dialect: another generation of `fractional`, for instance.
-    pub fn dialect(mut self, dialect: Flagd) -> Source {
-        self.dialect = dialect;
-        self
-    }
+    source::setters! { Source:
+        /// The source's name in the status; `flagd` otherwise.
+        name => name;
 
-    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
-        self.last_known_good = Some(LastKnownGood::at(path));
-        self
+        /// The pause after a failure, which doubles with each further one up to `max`; 1 and 12
+        /// seconds otherwise. Each pause is cut by up to a half at random.
+        retry => settings.retry;
+
+        /// Compiles the flags with this dialect: another generation of `fractional`, for instance.
+        dialect(Flagd) => dialect;
+
+        /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+        last_known_good => last_known_good;
     }
 }
 
@@ -224,7 +214,7 @@ async fn follow(stream: Stream, mut documents: Documents, settings: Arc<SourceSe
         let before = documents.delivered();
         let opened = Instant::now();
         let ended = stream.follow(&mut documents).await;
-        // What a stream is well for is that it brings flags, or lasts.
+        // A stream has worked once it has brought flags.
         let was_well = documents.delivered() != before;
         if was_well {
             backoff.reset();

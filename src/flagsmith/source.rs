@@ -9,14 +9,12 @@ mod pages;
 mod report;
 mod settings;
 
-use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use self::{
     document::Environment, fetch::Connection, report::UsageReport, settings::SourceSettings,
 };
-use crate::source::{
-    self, FlagSource, FlagUpdates, KeyHandle, Subscription, network::HttpSettings,
-};
+use crate::source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription};
 use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
 
 /// Flags of Flagsmith: its cloud, a server of one's own, or an Edge Proxy.
@@ -67,22 +65,10 @@ impl Source {
         }
     }
 
-    /// The source's name in the status; `flagsmith` otherwise.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
-        self.name = name.into();
-        self
-    }
-
     /// Where the API is: of a server of one's own, or of an Edge Proxy, with its `/api/v1`. The
     /// cloud's `https://edge.api.flagsmith.com/api/v1` otherwise.
     pub fn url(mut self, url: impl Into<String>) -> Source {
         self.settings.url = url.into().into();
-        self
-    }
-
-    /// The pause between two requests, give or take a tenth; a minute otherwise.
-    pub fn interval(mut self, interval: Duration) -> Source {
-        self.settings.interval = interval;
         self
     }
 
@@ -98,9 +84,8 @@ impl Source {
         self
     }
 
-    /// The client-side key by which the real-time service knows the environment. Otherwise it is
-    /// taken from the environment document, which is the same key, and the service is listened to
-    /// from the first document on.
+    /// The client-side key by which the real-time service knows the environment. Otherwise the key is
+    /// taken from the environment document, and listening begins once the first document has arrived.
     pub fn client_key(mut self, key: impl Into<Box<str>>) -> Source {
         self.settings.client_key = Some(crate::source::network::Secret::new(key));
         self
@@ -127,53 +112,54 @@ impl Source {
         self
     }
 
-    /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
-    /// 5 minutes otherwise. Each pause is cut by up to a half at random. What will hardly mend
-    /// itself, a key that is refused for instance, is tried again at the longest pause.
-    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
-        self.settings.retry = (first, max);
-        self
-    }
-
-    /// Changes the environment key while the source runs: the handle is to be kept before the source is given
-    /// away.
+    /// A handle that replaces the server-side key while the source runs. Take it before the source is moved
+    /// into the builder. A key that does not begin with `ser.` is refused, and the old one stays.
+    ///
+    /// ```no_run
+    /// use modelgate::{Flags, flagsmith};
+    ///
+    /// let source = flagsmith::Source::new("ser.old");
+    /// let key = source.key_handle();
+    /// let flags = Flags::builder().source(source).build()?;
+    /// // Later, when the secret store has a new key:
+    /// key.set("ser.new")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key_handle(&self) -> KeyHandle {
         KeyHandle::new(&self.settings.key, settings::check_key)
     }
 
-    /// How long the real-time service may be silent before its connection counts as dead;
-    /// 5 minutes otherwise.
-    pub fn silence(mut self, silence: Duration) -> Source {
-        self.settings.silence = silence;
-        self
-    }
+    source::setters! { Source:
+        /// The source's name in the status; `flagsmith` otherwise.
+        name => name;
 
-    /// How the servers are reached: timeouts, limits, proxy, certificates.
-    pub fn settings(mut self, settings: HttpSettings) -> Source {
-        self.settings.http = settings;
-        self
-    }
+        /// The pause between two requests, give or take a tenth; a minute otherwise.
+        interval => settings.interval;
 
-    /// Compiles the flags with this dialect: one of another generation, for instance.
-    pub fn dialect(mut self, dialect: Flagsmith) -> Source {
-        self.dialect = dialect;
-        self
-    }
+        /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
+        /// 5 minutes otherwise. Each pause is cut by up to a half at random. A failure that is
+        /// unlikely to pass, such as a key that is refused, is retried at the longest pause.
+        retry => settings.retry;
 
-    /// Starts with this environment document, as stale, until the server has answered. A
-    /// last-known-good file counts before it.
-    ///
-    /// To go by a document alone, without a server, give it to a `FileSource`, or compile it with
-    /// [`Flagsmith::compile`].
-    pub fn bootstrap(mut self, document: impl Into<String>) -> Source {
-        self.bootstrap = Some(document.into());
-        self
-    }
+        /// How long the real-time service may be silent before its connection counts as dead;
+        /// 5 minutes otherwise.
+        silence => settings.silence;
 
-    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
-        self.last_known_good = Some(LastKnownGood::at(path));
-        self
+        /// How the servers are reached: timeouts, limits, proxy, certificates.
+        settings => settings.http;
+
+        /// Compiles the flags with this dialect: one of another generation, for instance.
+        dialect(Flagsmith) => dialect;
+
+        /// Starts with this environment document, as stale, until the server has answered. A
+        /// last-known-good file counts before it.
+        ///
+        /// To go by a document alone, without a server, give it to a `FileSource`, or compile it with
+        /// [`Flagsmith::compile`].
+        bootstrap(document) => bootstrap;
+
+        /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+        last_known_good => last_known_good;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Flags of LaunchDarkly, by its stream, and what it is told of their use.
+//! Flags of LaunchDarkly, streamed or polled, and the events that report their use.
 
 mod data;
 mod events;
@@ -7,7 +7,7 @@ mod sdk;
 mod settings;
 mod stream;
 
-use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use self::{
     data::Data,
@@ -19,10 +19,7 @@ pub use self::{
     events::{DualReads, Events},
     sdk::Client,
 };
-use crate::source::{
-    self, FlagSource, FlagUpdates, KeyHandle, Subscription,
-    network::{HttpSettings, url},
-};
+use crate::source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription, network::url};
 use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
 
 /// Flags of LaunchDarkly, or of a Relay Proxy: streamed, or polled.
@@ -69,12 +66,6 @@ impl Source {
         }
     }
 
-    /// The source's name in the status; `launchdarkly` otherwise.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
-        self.name = name.into();
-        self
-    }
-
     /// Takes the flags from a Relay Proxy at this URL, or from a private instance whose services
     /// share one. A Relay Proxy serves the stream and takes events: there is then nothing to poll.
     pub fn relay(mut self, url: impl Into<String>) -> Source {
@@ -108,13 +99,6 @@ impl Source {
         self
     }
 
-    /// The pause after a failure, which doubles with each further one up to `max`; 1 and 30
-    /// seconds otherwise. Each pause is cut by up to a half at random.
-    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
-        self.settings.retry = (first, max);
-        self
-    }
-
     /// The pause after a refusal, of the key for instance, which doubles with each further one up to
     /// `max`; 5 minutes and an hour otherwise, as LaunchDarkly's own SDKs have it. Each pause is
     /// cut by up to a half at random. The status says
@@ -141,13 +125,14 @@ impl Source {
         self
     }
 
-    /// For custom events, and for evaluation in LaunchDarkly's own terms. Taken before the source is
-    /// given away.
+    /// A client for custom events, and for evaluation in LaunchDarkly's own terms. Take it before the
+    /// source is moved into the builder.
     pub fn client(&self) -> Client {
         Client::new(Arc::clone(&self.client_state))
     }
 
-    /// Changes the SDK key while the source runs.
+    /// A handle that replaces the SDK key while the source runs. Take it before the source is moved into
+    /// the builder.
     ///
     /// ```no_run
     /// use modelgate::{Flags, launchdarkly};
@@ -155,25 +140,12 @@ impl Source {
     /// let source = launchdarkly::Source::new("sdk-old");
     /// let key = source.key_handle();
     /// let flags = Flags::builder().source(source).build()?;
-    /// // Later, when the secret store says so:
+    /// // Later, when the secret store has a new key:
     /// key.set("sdk-new")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn key_handle(&self) -> KeyHandle {
         KeyHandle::new(&self.settings.key, |_| Ok(()))
-    }
-
-    /// How long a stream may be silent before it counts as dead; 5 minutes otherwise. LaunchDarkly
-    /// sends a sign of life every 3.
-    pub fn silence(mut self, silence: Duration) -> Source {
-        self.settings.silence = silence;
-        self
-    }
-
-    /// How the servers are reached: timeouts, limits, proxy, certificates.
-    pub fn settings(mut self, settings: HttpSettings) -> Source {
-        self.settings.http = settings;
-        self
     }
 
     /// What is reported of the flags' use; [`Events::new`] otherwise, `None` to report
@@ -189,16 +161,26 @@ impl Source {
         self
     }
 
-    /// Compiles the flags with this dialect: one that knows a store of big segments, for instance.
-    pub fn dialect(mut self, dialect: LaunchDarkly) -> Source {
-        self.dialect = dialect;
-        self
-    }
+    source::setters! { Source:
+        /// The source's name in the status; `launchdarkly` otherwise.
+        name => name;
 
-    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
-        self.last_known_good = Some(LastKnownGood::at(path));
-        self
+        /// The pause after a failure, which doubles with each further one up to `max`; 1 and 30
+        /// seconds otherwise. Each pause is cut by up to a half at random.
+        retry => settings.retry;
+
+        /// How long a stream may be silent before it counts as dead; 5 minutes otherwise. LaunchDarkly
+        /// sends a sign of life every 3.
+        silence => settings.silence;
+
+        /// How the servers are reached: timeouts, limits, proxy, certificates.
+        settings => settings.http;
+
+        /// Compiles the flags with this dialect: one that knows a store of big segments, for instance.
+        dialect(LaunchDarkly) => dialect;
+
+        /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+        last_known_good => last_known_good;
     }
 }
 

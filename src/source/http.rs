@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use reqwest::Url;
 
@@ -74,18 +74,6 @@ impl HttpSource {
         self
     }
 
-    /// The source's name in the status; `http` otherwise.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> HttpSource {
-        self.name = name.into();
-        self
-    }
-
-    /// How the server is reached: timeouts, limits, headers, proxy, certificates.
-    pub fn settings(mut self, settings: HttpSettings) -> HttpSource {
-        self.settings = settings;
-        self
-    }
-
     /// Sends this header. Its value is shown in no log and no `Debug` output.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> HttpSource {
         self.settings = self.settings.header(name, value);
@@ -116,24 +104,23 @@ impl HttpSource {
         (self, handle)
     }
 
-    /// The pause between two fetches, give or take a tenth so that many services do not ask at
-    /// the same moment; 30 seconds otherwise.
-    pub fn interval(mut self, interval: Duration) -> HttpSource {
-        self.interval = interval;
-        self
-    }
+    super::setters! { HttpSource:
+        /// The source's name in the status; `http` otherwise.
+        name => name;
 
-    /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
-    /// 5 minutes otherwise. Each pause is cut by up to a half at random.
-    pub fn retry(mut self, first: Duration, max: Duration) -> HttpSource {
-        self.retry = (first, max);
-        self
-    }
+        /// The pause between two fetches, give or take a tenth so that many services do not ask at
+        /// the same moment; 30 seconds otherwise.
+        interval => interval;
 
-    /// Keeps the last good document in this file, and starts from it. Its folder must exist.
-    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> HttpSource {
-        self.last_known_good = Some(LastKnownGood::at(path));
-        self
+        /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
+        /// 5 minutes otherwise. Each pause is cut by up to a half at random.
+        retry => retry;
+
+        /// How the server is reached: timeouts, limits, headers, proxy, certificates.
+        settings => settings;
+
+        /// Keeps the last good document in this file, and starts from it. Its folder must exist.
+        last_known_good => last_known_good;
     }
 }
 

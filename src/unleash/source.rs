@@ -7,7 +7,7 @@ mod impact;
 mod report;
 mod settings;
 
-use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use self::{
     data::Data,
@@ -15,9 +15,7 @@ use self::{
     report::{PendingCounts, UsageReport},
     settings::SourceSettings,
 };
-use crate::source::{
-    self, FlagSource, FlagUpdates, KeyHandle, Subscription, network::HttpSettings,
-};
+use crate::source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription};
 use crate::{
     flag::EvaluationCounts,
     source::LastKnownGood,
@@ -64,12 +62,6 @@ impl Source {
         }
     }
 
-    /// The source's name in the status; `unleash` otherwise.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Source {
-        self.name = name.into();
-        self
-    }
-
     /// The application's name, by which the server lists it and strategies may ask for it;
     /// `modelgate` otherwise.
     pub fn app_name(mut self, name: impl Into<String>) -> Source {
@@ -80,13 +72,6 @@ impl Source {
     /// What tells this process from others of the same application; drawn at random otherwise.
     pub fn instance_id(mut self, id: impl Into<String>) -> Source {
         self.settings.instance_id = id.into();
-        self
-    }
-
-    /// The pause between two requests, give or take a tenth; 15 seconds otherwise. The server
-    /// itself notices changes once a second.
-    pub fn interval(mut self, interval: Duration) -> Source {
-        self.settings.interval = interval;
         self
     }
 
@@ -110,7 +95,7 @@ impl Source {
         self
     }
 
-    /// Only the flags whose names begin so.
+    /// Only the flags whose names begin with this prefix.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Source {
         self.settings.filters.push(("namePrefix", prefix.into()));
         self
@@ -129,8 +114,8 @@ impl Source {
         self
     }
 
-    /// Reports with the usage what these routers count, so that the server can set it beside the
-    /// flags: its impact metrics. Labels are completed by `appName` and, where the token says it,
+    /// Reports, along with usage, what these routers count: the server shows it beside the flags as
+    /// impact metrics. Labels are completed by `appName` and, where the token says it,
     /// `environment`. Nothing is reported while [`metrics`](Source::metrics) is `None`.
     ///
     /// ```no_run
@@ -153,49 +138,40 @@ impl Source {
         self
     }
 
-    /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
-    /// 5 minutes otherwise. Each pause is cut by up to a half at random.
-    pub fn retry(mut self, first: Duration, max: Duration) -> Source {
-        self.settings.retry = (first, max);
-        self
-    }
-
-    /// Changes the token while the source runs: the handle is to be kept before the source is given
-    /// away.
+    /// A handle that replaces the token while the source runs. Take it before the source is moved into
+    /// the builder.
     pub fn token_handle(&self) -> KeyHandle {
         KeyHandle::new(&self.settings.token, |_| Ok(()))
     }
 
-    /// How long a stream may be silent before it counts as dead; a minute otherwise. The server
-    /// sends a sign of life every 30 seconds.
-    pub fn silence(mut self, silence: Duration) -> Source {
-        self.settings.silence = silence;
-        self
-    }
+    source::setters! { Source:
+        /// The source's name in the status; `unleash` otherwise.
+        name => name;
 
-    /// How the server is reached: timeouts, limits, proxy, certificates.
-    pub fn settings(mut self, settings: HttpSettings) -> Source {
-        self.settings.http = settings;
-        self
-    }
+        /// The pause between two requests, give or take a tenth; 15 seconds otherwise. The server
+        /// itself notices changes once a second.
+        interval => settings.interval;
 
-    /// Compiles the flags with this dialect: one that knows custom strategies, for instance.
-    pub fn dialect(mut self, dialect: Unleash) -> Source {
-        self.dialect = dialect;
-        self
-    }
+        /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
+        /// 5 minutes otherwise. Each pause is cut by up to a half at random.
+        retry => settings.retry;
 
-    /// Starts with these client features, as stale, until the server has answered. A last-known-good
-    /// file counts before them.
-    pub fn bootstrap(mut self, features: impl Into<String>) -> Source {
-        self.bootstrap = Some(features.into());
-        self
-    }
+        /// How long a stream may be silent before it counts as dead; a minute otherwise. The server
+        /// sends a sign of life every 30 seconds.
+        silence => settings.silence;
 
-    /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-    pub fn last_known_good(mut self, path: impl Into<PathBuf>) -> Source {
-        self.last_known_good = Some(LastKnownGood::at(path));
-        self
+        /// How the server is reached: timeouts, limits, proxy, certificates.
+        settings => settings.http;
+
+        /// Compiles the flags with this dialect: one that knows custom strategies, for instance.
+        dialect(Unleash) => dialect;
+
+        /// Starts with these client features, as stale, until the server has answered. A last-known-good
+        /// file counts before them.
+        bootstrap(features) => bootstrap;
+
+        /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
+        last_known_good => last_known_good;
     }
 }
 

@@ -21,7 +21,7 @@ use crate::source::{
     network::{Connector, Meter, code_name, tls_provider},
 };
 
-/// The transport adds an interval to the present moment, which may not go beyond the end of time.
+/// The longest interval given to the transport, which adds it to the present moment and would overflow.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// The server, connected to when a stream is opened.
@@ -35,7 +35,7 @@ pub(super) struct Stream {
     max_bytes: usize,
 }
 
-/// A stream that ended otherwise than it should.
+/// Why a stream ended in a failure.
 pub(super) struct StreamFailure {
     pub(super) error: source::Error,
     /// The status code's name.
@@ -176,7 +176,7 @@ impl StreamFailure {
 impl From<Status> for StreamFailure {
     fn from(status: Status) -> StreamFailure {
         let (code, number) = (code_name(status.code()), status.code() as u16);
-        // Its own text is of many lines, and shows what is behind it as `Debug` does.
+        // The status's own `Display` runs over several lines and shows its source as `Debug` does.
         let mut text = format!("sync stream: {code}: {}", status.message());
         let mut cause = std::error::Error::source(&status);
         while let Some(error) = cause {
@@ -191,7 +191,7 @@ impl From<Status> for StreamFailure {
     }
 }
 
-/// What is wrong with an answer that is no gRPC server's: an error page of something on the way.
+/// What is wrong with an answer that did not come from a gRPC server, but is the error page of a proxy, say.
 fn page(metadata: &tonic::metadata::MetadataMap) -> Option<String> {
     let found = metadata.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("none");
     let is_grpc = found.starts_with("application/grpc");

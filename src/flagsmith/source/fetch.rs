@@ -1,4 +1,4 @@
-//! Polling, and hurrying when the real-time service says that something has changed.
+//! Polling, and fetching at once when the real-time service reports a change.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -19,15 +19,15 @@ use crate::source::{
     network::{Backoff, Client, Conditions, Failure, Fetched, jittered, url},
 };
 
-/// All pages of a document together may take as long as this many requests: while they come,
-/// nothing says that what is in force grows old.
+/// All pages of a document together may take as long as this many requests: while they arrive, the
+/// document in force is not marked stale.
 const PAGES: u32 = 30;
 
-/// The least pause before a request that somebody else asks for.
+/// The least pause before a request that the real-time service prompts.
 const SOONEST: Duration = Duration::from_millis(250);
 
-/// How often a document is asked for once more that was said to have changed and is the old one
-/// yet: the servers of a cloud do not all know at once.
+/// How often a document is fetched again when it was reported as changed but is still the old one:
+/// the cloud's servers do not all learn of a change at once.
 const TRIES: u32 = 3;
 
 /// What requests need.
@@ -58,7 +58,7 @@ impl Connection {
         })
     }
 
-    /// Asks once. Whether there was anything new.
+    /// Asks once, and returns whether there was anything new.
     async fn poll(
         &mut self,
         environment: &mut Environment,
@@ -115,7 +115,7 @@ impl Connection {
         let listening = async move {
             match listener {
                 Some(listener) => listener.listen(known, &tell).await,
-                // Kept, so that nobody hears that there is nobody left to tell anything.
+                // Kept alive, so that the receiver does not see a closed channel.
                 None => {
                     let _tell = tell;
                     std::future::pending().await
@@ -185,7 +185,7 @@ async fn changed(news: &mut watch::Receiver<StreamNews>) {
     }
 }
 
-/// Trying again will hardly help: a key that is refused, a URL that is not there.
+/// Whether trying again is unlikely to help: the key is refused, or there is nothing at the URL.
 fn is_permanent(status: u16) -> bool {
     matches!(status, 300..=499) && !matches!(status, 408 | 421 | 425 | 429)
 }

@@ -1,4 +1,4 @@
-//! Documents of which parts are malformed, with the last good form of those parts.
+//! Replaces the malformed parts of a document with their last good form.
 
 use std::{borrow::Cow, collections::BTreeMap};
 

@@ -1,4 +1,4 @@
-//! Moments, in the ways in which Flagsmith writes them.
+//! Timestamps, in the forms in which Flagsmith writes them.
 
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::Value as Json;

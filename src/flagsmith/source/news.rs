@@ -1,4 +1,4 @@
-//! The real-time service, which says that something has changed, and nothing else.
+//! The real-time service, which reports that something has changed, but not what.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -13,14 +13,14 @@ use crate::source::{
     network::{Address, Backoff, Client, Failure, Secret, url},
 };
 
-/// A connection that lasted this long was well: the next pause is a short one again. The service
-/// closes them itself from time to time.
+/// A connection that lasted this long counts as healthy, and the next pause is short again: the service
+/// itself closes connections from time to time.
 const WELL: Duration = Duration::from_secs(10);
 
 /// When a service that has nothing for this environment is asked again.
 const REFUSED: Duration = Duration::from_secs(600);
 
-/// What the document says that the listener has to know.
+/// What the listener needs to know of the document.
 #[derive(Clone, Debug)]
 pub(super) struct KnownState {
     key: Option<Secret>,
@@ -84,7 +84,7 @@ impl Listener {
         let Some(url) = &settings.realtime else { return Ok(None) };
         url::join(url, "/sse/environments/")?;
         Ok(Some(Listener {
-            // Without the server-side key: it is none of this service's business.
+            // Without the server-side key: this service must not see it.
             client: Client::new(&settings.http, None)?,
             url: url.clone(),
             silence: settings.silence,
@@ -133,7 +133,7 @@ impl Listener {
     ) -> Result<Infallible, Failure> {
         let url = self.url(key)?;
         let mut events = self.client.stream(&url, &[], self.silence).await?;
-        // What changed while nobody listened was said to nobody.
+        // Changes made while nobody was connected were announced to nobody.
         tell.send_modify(|_| ());
         loop {
             let event = events.next().await?;

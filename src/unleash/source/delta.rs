@@ -19,7 +19,7 @@ pub(super) struct Deltas {
 }
 
 impl Deltas {
-    /// Whether it is worth asking for them.
+    /// Whether deltas are worth asking for.
     pub(super) fn is_supported(&self) -> bool {
         self.again.is_none_or(|moment| moment <= Instant::now())
     }
@@ -68,7 +68,7 @@ impl Deltas {
             }
     }
 
-    /// There are none to be had for a while.
+    /// Gives deltas up for a while.
     pub(super) fn give_up(&mut self) {
         self.forget();
         self.failures = 0;

@@ -21,11 +21,11 @@ pub(super) const SPECIFICATION: &str = "5.2.0";
 const TOO_OFTEN: usize = 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How soon a stream must bring its first event. Signs of life alone serve nobody: something on the
-/// way may hold the events back.
+/// How soon a stream must bring its first event. Keep-alives alone prove nothing: a proxy on the way
+/// may be holding the events back.
 const FIRST_EVENT: Duration = Duration::from_secs(15);
 
-/// When it is looked again whether a server that had no stream, or no deltas, has them by now.
+/// How long until a server that had no stream, or no deltas, is asked again whether it has them.
 pub(super) const AGAIN: Duration = Duration::from_secs(600);
 
 /// What requests need.
@@ -119,7 +119,7 @@ impl Connection {
             Err(failure) if !deltas.fail(&failure) => return Err(failure),
             Err(failure) => failure,
         };
-        // Asking for everything shows whether anything is really wrong.
+        // The request for everything will show whether something is really wrong.
         if !data.is_whole() {
             self.known = Conditions::default();
         }
@@ -187,7 +187,7 @@ impl Connection {
         }
     }
 
-    /// Says what is mostly wrong with a URL at which there is nothing.
+    /// Adds the usual cause where there is nothing at the URL.
     fn explained(&self, mut failure: Failure) -> Failure {
         let base = self.features.path().strip_suffix("/client/features").unwrap_or_default();
         if failure.status == Some(404) && !base.ends_with("/api") {
@@ -233,7 +233,7 @@ impl Connection {
                             continue;
                         }
                     };
-                    // Polling shows whether anything is really wrong.
+                    // Polling will show whether something is really wrong.
                     tracing::debug!(target: "modelgate::source", "no stream to be had: polling");
                     mode = Mode::Polls;
                     again = Instant::now().checked_add(pause);

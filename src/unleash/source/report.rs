@@ -1,4 +1,4 @@
-//! What the server is told: that the application is there, and how often each toggle answered what.
+//! Reports to the server: the application's registration, and how often each toggle gave which answer.
 
 mod payload;
 

@@ -93,10 +93,10 @@ fn what_would_not_help_is_not_sent_again() {
         (Fault::Cut, "connection broke before the end of the answer"),
         (
             Fault::Body("{\"model_version\":\"51234\"".to_owned()),
-            "answer is malformed: cut JSON at line 1",
+            "answer is malformed: truncated JSON at line 1",
         ),
-        (Fault::Body("<html>".to_owned()), "answer is malformed: no JSON at line 1, column 1"),
-        (Fault::Body(String::new()), "answer is malformed: cut JSON"),
+        (Fault::Body("<html>".to_owned()), "answer is malformed: invalid JSON at line 1, column 1"),
+        (Fault::Body(String::new()), "answer is malformed: truncated JSON"),
         (
             Fault::Body(outputs(label(), with(good(), "shape", json!([3, 1])))),
             "outputs.probabilities: shape: found [3, 1], expected [1, 3]",
