@@ -45,7 +45,7 @@ pub use self::{
     builder::Builder,
     command::CommandError,
     error::Error,
-    evidence::Evidence,
+    evidence::Judge,
     gate::{Gate, GateOutcome, GateReport},
     handle::Autopilot,
     phase::{Phase, Running},

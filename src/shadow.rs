@@ -28,7 +28,7 @@ pub use self::{
     scope::is_shadow,
 };
 pub(crate) use self::{
-    counts::Candidate,
+    counts::CandidateCounts,
     dropped::ShadowRequest,
     line::ShadowLine,
     policy::{Mode, Shadow, Trigger},

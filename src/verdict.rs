@@ -45,8 +45,9 @@ pub use self::{
     plan::{Builder, Error},
     replay::{LabelFile, LineProblem, RecordedLabel, RecordedOutput, Replayed, read_labels},
     tally::{
-        AgreementCounts, ArmCounts, ClassCoverage, Counts, DriftCounts, KeySample, LabelCounts,
-        OutcomeCounts, PairCounts, ScoreCounts, StageCounts, Tally, TallyMismatch, TimeCounts,
+        AgreementCounts, ArmCounts, ClassCoverage, DriftCounts, KeySample, LabelCounts,
+        MetricCounts, OutcomeCounts, PairCounts, ScoreCounts, StageCounts, Tally, TallyMismatch,
+        TimeCounts,
     },
     timeline::{MetricTimeline, StageMark, TimelinePoint},
 };

@@ -66,9 +66,9 @@ fn main() {
             }
         },
     };
-    println!("microseconds a call, and how many times as long as `OnnxModel` takes\n");
+    println!("microseconds a call, and how many times as long as `onnx::Classifier` takes\n");
     println!(
-        "model                 batch callers  OnnxModel         ONNX Runtime                tract"
+        "model                 batch callers  onnx::Classifier  ONNX Runtime                tract"
     );
     for model in models::all().iter().filter(|model| model.name.contains(&settings.name)) {
         for batch in [1, 32, 1024] {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Error,
-    evidence::Evidence,
+    evidence::Judge,
     handle::Autopilot,
     plan::{OnNoData, OnUndecided, OnWorse, RolloutPlan},
     replica::ReplicaTiming,
@@ -22,7 +22,7 @@ use crate::{
 pub struct Builder {
     plan: RolloutPlan,
     timing: ReplicaTiming,
-    evidence: Option<Arc<dyn Evidence>>,
+    evidence: Option<Arc<dyn Judge>>,
     store: Option<Arc<dyn StateStore>>,
     writers: Vec<Arc<dyn ShareWriter>>,
     clock: Option<Arc<dyn Clock>>,
@@ -72,7 +72,7 @@ impl Builder {
     }
 
     /// What the candidate is judged by. Required.
-    pub fn require(mut self, evidence: &(impl Evidence + Clone)) -> Builder {
+    pub fn require(mut self, evidence: &(impl Judge + Clone)) -> Builder {
         self.evidence = Some(Arc::new(evidence.clone()));
         self
     }

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::stage::Share;
 use super::sums::{Findings, MetricFinding, MetricRole, MetricSum};
 
-/// What an autopilot judges a candidate by: counts of every replica, which add up.
+/// Judges a candidate for an autopilot, by counts of every replica, which add up.
 ///
-/// A [`Verdict`](crate::verdict::Verdict) is such evidence. Implement the trait for your own; the
+/// A [`Verdict`](crate::verdict::Verdict) does. Implement the trait for your own; the
 /// autopilot calls it from its threads, never on the path of a request.
-pub trait Evidence: Send + Sync + 'static {
+pub trait Judge: Send + Sync + 'static {
     /// A hash of the rules that the evidence is judged by: replicas with different ones do not decide
     /// together.
     fn config_hash(&self) -> String;

@@ -9,7 +9,7 @@ use std::{
 use super::{
     Builder, CommandError, Error, Gate, Status, Transition,
     command::{Command, CommandKind},
-    evidence::Evidence,
+    evidence::Judge,
     plan::RolloutPlan,
     replica::ReplicaTiming,
     runner::{PendingCommand, Runner, RunnerShared},
@@ -65,7 +65,7 @@ impl Autopilot {
     pub(super) fn start(
         plan: RolloutPlan,
         timing: ReplicaTiming,
-        evidence: Arc<dyn Evidence>,
+        evidence: Arc<dyn Judge>,
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,

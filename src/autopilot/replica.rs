@@ -17,7 +17,7 @@ use self::fleet::Heartbeat;
 pub(super) use self::share::ShareInForce;
 use super::{
     command::{Command, CommandError},
-    evidence::Evidence,
+    evidence::Judge,
     gate::GateReport,
     machine::{self, DecisionContext},
     plan::RolloutPlan,
@@ -167,7 +167,7 @@ impl Replica {
     pub(super) fn poll(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         local: &LocalHealth,
         time: ClockReading,
     ) {
@@ -186,7 +186,7 @@ impl Replica {
     fn try_poll(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         local: &LocalHealth,
         time: ClockReading,
     ) -> Result<(), store::Error> {
@@ -215,7 +215,7 @@ impl Replica {
 
     /// Lets nobody through when its own evidence shows the candidate to be worse, whatever the others
     /// know.
-    fn check_own_evidence(&mut self, evidence: &dyn Evidence) {
+    fn check_own_evidence(&mut self, evidence: &dyn Judge) {
         let Some((_, attempt)) = self.begun else { return };
         if self.view.veto.is_none()
             && let Some(why) = evidence.veto(attempt)
@@ -236,7 +236,7 @@ impl Replica {
     fn decide_for_fleet(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         time: ClockReading,
     ) -> Result<(), store::Error> {
         let since = time.monotonic.saturating_sub(self.ticked_at);

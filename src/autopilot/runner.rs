@@ -21,7 +21,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     CommandError, Status, Transition,
     command::Command,
-    evidence::Evidence,
+    evidence::Judge,
     plan::RolloutPlan,
     replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareInForce},
     stage::Share,
@@ -44,7 +44,7 @@ pub(super) struct PendingCommand {
 pub(super) struct RunnerShared {
     pub(super) plan: Arc<RolloutPlan>,
     timing: ReplicaTiming,
-    evidence: Arc<dyn Evidence>,
+    evidence: Arc<dyn Judge>,
     store: Arc<dyn StateStore>,
     clock: Arc<dyn Clock>,
     view: Arc<Mutex<ReplicaView>>,
@@ -92,7 +92,7 @@ impl Runner {
     pub(super) fn start(
         plan: RolloutPlan,
         timing: ReplicaTiming,
-        evidence: Arc<dyn Evidence>,
+        evidence: Arc<dyn Judge>,
         store: Arc<dyn StateStore>,
         writers: Vec<Arc<dyn ShareWriter>>,
         clock: Arc<dyn Clock>,

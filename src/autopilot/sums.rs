@@ -49,7 +49,7 @@ pub struct MetricSum {
     pub sentence: String,
 }
 
-/// What the evidence says over the fleet; returned by [`Evidence::judge`](super::Evidence::judge).
+/// What the evidence says over the fleet; returned by [`Judge::judge`](super::Judge::judge).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Findings {

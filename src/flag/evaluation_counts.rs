@@ -185,7 +185,7 @@ impl EvaluationCounts {
 
 impl fmt::Debug for EvaluationCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exposures")
+        f.debug_struct("EvaluationCounts")
             .field("flags", &self.0.lock().flags.len())
             .finish_non_exhaustive()
     }

@@ -6,31 +6,31 @@ use std::ops::{Deref, DerefMut};
 ///
 /// As long as the total stays the same, a first share that grows keeps every bucket it had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shares<E = Box<[u32]>> {
+pub(crate) struct BucketRanges<E = Box<[u32]>> {
     /// For each share, the bucket after its last one.
     ends: E,
 }
 
-impl Shares {
+impl BucketRanges {
     /// Shares of these weights; `None` when they sum to nothing or to more than an `i32` holds.
-    pub(crate) fn new(weights: impl IntoIterator<Item = u32>) -> Option<Shares> {
-        Shares::within(weights.into_iter().collect::<Box<[u32]>>())
+    pub(crate) fn new(weights: impl IntoIterator<Item = u32>) -> Option<BucketRanges> {
+        BucketRanges::within(weights.into_iter().collect::<Box<[u32]>>())
     }
 }
 
-impl<E: DerefMut<Target = [u32]>> Shares<E> {
+impl<E: DerefMut<Target = [u32]>> BucketRanges<E> {
     /// Shares of the weights that `weights` holds, kept in their place.
-    pub(crate) fn within(mut weights: E) -> Option<Shares<E>> {
+    pub(crate) fn within(mut weights: E) -> Option<BucketRanges<E>> {
         let mut total = 0_u32;
         for weight in weights.iter_mut() {
             total = total.checked_add(*weight).filter(|total| *total <= i32::MAX as u32)?;
             *weight = total;
         }
-        (total > 0).then_some(Shares { ends: weights })
+        (total > 0).then_some(BucketRanges { ends: weights })
     }
 }
 
-impl<E: Deref<Target = [u32]>> Shares<E> {
+impl<E: Deref<Target = [u32]>> BucketRanges<E> {
     #[inline]
     pub(crate) fn total(&self) -> u32 {
         self.ends.last().copied().unwrap_or(0)
@@ -71,7 +71,8 @@ mod tests {
     #[test]
     fn every_bucket_belongs_to_the_share_whose_bounds_hold_it() {
         for count in [1, 2, 8, 9, 40] {
-            let shares = Shares::new((0..count).map(|n| n % 3)).or(Shares::new([1])).unwrap();
+            let shares =
+                BucketRanges::new((0..count).map(|n| n % 3)).or(BucketRanges::new([1])).unwrap();
             for bucket in 0..shares.total() {
                 let share = shares.of(bucket).unwrap();
                 let (from, to) = shares.bounds(share);
@@ -83,17 +84,17 @@ mod tests {
 
     #[test]
     fn the_highest_hash_falls_in_the_last_bucket() {
-        let shares = Shares::new([1, 99]).unwrap();
+        let shares = BucketRanges::new([1, 99]).unwrap();
         assert_eq!(shares.bucket(u32::MAX), 99);
         assert_eq!(shares.bucket(0), 0);
     }
 
     #[test]
     fn nothing_and_too_much_are_no_shares() {
-        assert_eq!(Shares::new([]), None);
-        assert_eq!(Shares::new([0, 0]), None);
-        assert_eq!(Shares::new([i32::MAX as u32, 1]), None);
-        assert_eq!(Shares::new([u32::MAX, 1]), None);
-        assert!(Shares::new([i32::MAX as u32, 0]).is_some());
+        assert_eq!(BucketRanges::new([]), None);
+        assert_eq!(BucketRanges::new([0, 0]), None);
+        assert_eq!(BucketRanges::new([i32::MAX as u32, 1]), None);
+        assert_eq!(BucketRanges::new([u32::MAX, 1]), None);
+        assert!(BucketRanges::new([i32::MAX as u32, 0]).is_some());
     }
 }

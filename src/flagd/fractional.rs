@@ -16,7 +16,7 @@ use super::{
     tree::{BucketBy, Call, Expression, Split},
 };
 use crate::{
-    flag::split::Shares,
+    flag::split::BucketRanges,
     hash::Murmur3,
     value::{Value, ValueRef},
 };
@@ -33,7 +33,7 @@ const NOTHING: Chosen<'static> = Chosen::Value(Operand::NULL);
 impl Split {
     /// The shares of a split by the targeting key, when they are constants.
     #[inline]
-    pub(super) fn by_key(&self) -> Option<&Shares> {
+    pub(super) fn by_key(&self) -> Option<&BucketRanges> {
         match self.bucket_by {
             BucketBy::Implied | BucketBy::Key => self.shares.as_ref(),
             _ => None,
@@ -84,7 +84,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     pub(super) fn place<E: Deref<Target = [u32]>>(
         &mut self,
         split: &Split,
-        shares: &Shares<E>,
+        shares: &BucketRanges<E>,
         hash: u32,
     ) -> Option<usize> {
         if let Fractional::V1 = self.flag.settings.fractional {
@@ -102,7 +102,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     fn place_by_percent<E: Deref<Target = [u32]>>(
         &mut self,
         split: &Split,
-        shares: &Shares<E>,
+        shares: &BucketRanges<E>,
         hash: u32,
     ) -> Option<usize> {
         let percent = f64::from(hash as i32).abs() / f64::from(i32::MAX) * 100.0;
@@ -173,7 +173,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         }
         let chosen = hash
             .filter(|_| valid)
-            .zip(Shares::within(weights))
+            .zip(BucketRanges::within(weights))
             .and_then(|(hash, shares)| self.place(split, &shares, hash));
         Ok(match chosen {
             Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),
@@ -208,7 +208,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         });
         let share = hash
             .filter(|_| valid)
-            .zip(Shares::within(weights))
+            .zip(BucketRanges::within(weights))
             .and_then(|(hash, shares)| self.place(split, &shares, hash));
         Ok(match share {
             Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),

@@ -330,7 +330,7 @@ fn uses_fractional(flags: &str) -> bool {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagdSource")
+        f.debug_struct("Source")
             .field("name", &self.name)
             .field("settings", &self.settings)
             .field("last_known_good", &self.last_known_good)

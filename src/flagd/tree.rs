@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{operator::Operator, place::Place};
 use crate::{
-    flag::split::Shares,
+    flag::split::BucketRanges,
     hash::Murmur3,
     value::{Map, Value},
 };
@@ -217,7 +217,7 @@ pub(super) struct Split {
     /// The hash of what comes before the targeting key when that is implied.
     pub(super) prefix: Murmur3,
     /// The shares, when all variants and weights are constants.
-    pub(super) shares: Option<Shares>,
+    pub(super) shares: Option<BucketRanges>,
     /// For each share, the variant it names.
     pub(super) outcomes: Box<[Outcome]>,
     /// Everything as it was written.

@@ -234,7 +234,7 @@ impl FlagSource for Source {
 /// Shows no key.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LaunchDarklySource")
+        f.debug_struct("Source")
             .field("name", &self.name)
             .field("settings", &self.settings)
             .field("last_known_good", &self.last_known_good)

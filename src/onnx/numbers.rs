@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{fmt, sync::Arc};
 
 use self::{
-    layout::Answer,
+    layout::OutputKind,
     plans::{NumberPlans, within},
 };
 #[cfg(all(feature = "onnx", feature = "ort"))]
@@ -188,7 +188,7 @@ of_numbers!(
     f32,
     load_regressor,
     regressor_from_bytes,
-    Answer::Number,
+    OutputKind::Number,
     |answer: Vec<f32>| answer.first().copied(),
     std::slice::from_ref
 );
@@ -197,7 +197,7 @@ of_numbers!(
     Vec<f32>,
     load_vector,
     vector_from_bytes,
-    Answer::Numbers,
+    OutputKind::Numbers,
     Some,
     Vec::as_slice
 );
@@ -206,7 +206,7 @@ of_numbers!(
     Vec<f32>,
     load_multi_label,
     multi_label_from_bytes,
-    Answer::Labels,
+    OutputKind::Labels,
     Some,
     Vec::as_slice
 );

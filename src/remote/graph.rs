@@ -181,7 +181,7 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
 
 impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteGraph")
+        f.debug_struct("Graph")
             .field("options", &self.0.shared.options)
             .field("ready", &self.0.is_ready())
             .finish_non_exhaustive()

@@ -19,7 +19,7 @@ use super::{
 use crate::tensor::{Data, Dtype, F16, Tensors};
 
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct ResponseBody<'a> {
     #[serde(default)]
     model_version: Option<String>,
     #[serde(borrow)]
@@ -52,7 +52,8 @@ pub(super) fn reply(body: &[u8], json: Option<usize>) -> Result<InferenceRespons
             Error::mismatch("inference-header-content-length", length, found)
         })?,
     };
-    let answer: Answer<'_> = serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
+    let answer: ResponseBody<'_> =
+        serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
     let mut outputs = Tensors::new();
     for Output { name, datatype, shape, data, parameters } in answer.outputs {
         let dtype = wire::output_dtype(&name, &datatype)?;

@@ -1,7 +1,7 @@
 //! An autopilot as sections of a report.
 
 use super::{
-    content::{Content, Event, Gate, Headline, Progress, Rollout, Stage, Standing},
+    content::{Content, Event, Gate, Headline, Progress, Rollout, StageRow, Standing},
     figure::{Moment, Seconds},
 };
 use crate::autopilot::{self, GateOutcome, Phase, StageProgress, StageStatus};
@@ -77,8 +77,8 @@ fn advancing(status: &autopilot::Status) -> String {
 }
 
 /// The stages, and where a rollback ended them.
-fn stages(status: &autopilot::Status) -> Vec<Stage> {
-    let mut stages: Vec<Stage> = status.stages.iter().map(stage).collect();
+fn stages(status: &autopilot::Status) -> Vec<StageRow> {
+    let mut stages: Vec<StageRow> = status.stages.iter().map(stage).collect();
     let last = status.transitions.last().map(|last| last.from);
     let ended = match (status.phase, last) {
         (Some(Phase::RolledBack), Some(from)) => place(from, stages.len()),
@@ -106,7 +106,7 @@ fn place(phase: Phase, stages: usize) -> Option<usize> {
     }
 }
 
-fn stage(status: &StageStatus) -> Stage {
+fn stage(status: &StageStatus) -> StageRow {
     let progress = match status.progress {
         StageProgress::Done => Progress::Done,
         StageProgress::Current => Progress::Current,
@@ -125,5 +125,5 @@ fn stage(status: &StageStatus) -> Stage {
     if status.approval {
         notes.push("begins with an approval".to_owned());
     }
-    Stage { name: status.name.clone(), progress, note: notes.join(", ") }
+    StageRow { name: status.name.clone(), progress, note: notes.join(", ") }
 }

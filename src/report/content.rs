@@ -58,11 +58,11 @@ pub(crate) struct Rollout {
     pub(crate) advancing: String,
     pub(crate) replicas: Option<String>,
     pub(crate) state_age_seconds: Option<f64>,
-    pub(crate) stages: Vec<Stage>,
+    pub(crate) stages: Vec<StageRow>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Stage {
+pub(crate) struct StageRow {
     pub(crate) name: String,
     pub(crate) progress: Progress,
     /// When the stage was entered, how much of its time has passed, what comes next.
@@ -105,8 +105,8 @@ pub(crate) struct Metric {
     pub(crate) pairs: u64,
     pub(crate) expected_pairs: Option<u64>,
     /// Natural logarithms of the evidence and of what it must reach.
-    pub(crate) worse: Option<Evidence>,
-    pub(crate) not_worse: Option<Evidence>,
+    pub(crate) worse: Option<EvidenceBar>,
+    pub(crate) not_worse: Option<EvidenceBar>,
     pub(crate) sentence: String,
 }
 
@@ -126,7 +126,7 @@ pub(crate) enum Unit {
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Evidence {
+pub(crate) struct EvidenceBar {
     pub(crate) ln_e: f64,
     pub(crate) threshold: f64,
 }

@@ -4,7 +4,7 @@ use super::content::{Content, Count, Latency, Shadow, Source, Standing, Version}
 use crate::{
     flag::store::{FlagsStatus, SourceState},
     latency,
-    router::stats::{Counts, RouterStats, VersionState, VersionStats},
+    router::stats::{NamedCounts, RouterStats, VersionState, VersionStats},
     shadow::{self, DropCause},
 };
 
@@ -59,7 +59,7 @@ fn version(stats: &VersionStats) -> Version {
     }
 }
 
-fn counts(counts: &Counts) -> Vec<Count> {
+fn counts(counts: &NamedCounts) -> Vec<Count> {
     counts.iter().map(|(name, count)| Count { name: name.to_owned(), count }).collect()
 }
 

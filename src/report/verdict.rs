@@ -5,7 +5,7 @@ mod health;
 use self::health::{checks, users};
 use super::{
     content::{
-        Agreement, Content, Decision, Disagreement, Disagreements, Evidence, Figure, Headline,
+        Agreement, Content, Decision, Disagreement, Disagreements, EvidenceBar, Figure, Headline,
         Histogram, Latency, Metric, Point, Series, Standing, Unit,
     },
     figure::{Percent, Short, Whole},
@@ -97,8 +97,9 @@ fn row(config: &verdict::Config, metric: &MetricJudgement) -> Metric {
         expected_pairs: metric.expected_pairs,
         // Without a limit on disagreement, there is no evidence for or against it.
         worse: (unit(metric.kind) != Unit::Part || metric.margin.is_some())
-            .then_some(Evidence { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
-        not_worse: not_worse.map(|ln_e| Evidence { ln_e, threshold: metric.threshold.not_worse }),
+            .then_some(EvidenceBar { ln_e: metric.ln_e_worse, threshold: metric.threshold.worse }),
+        not_worse: not_worse
+            .map(|ln_e| EvidenceBar { ln_e, threshold: metric.threshold.not_worse }),
         sentence: metric.sentence.clone(),
     }
 }

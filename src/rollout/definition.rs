@@ -35,14 +35,14 @@ const WHOLE: u32 = 100_000;
 #[must_use]
 pub struct Rollout {
     conditions: Vec<(Condition, String)>,
-    stages: Vec<Stage>,
+    stages: Vec<ScheduledShares>,
     rest: String,
     salt: Option<String>,
 }
 
 /// What is shared out from some moment on.
 #[derive(Clone, Debug, PartialEq)]
-struct Stage {
+struct ScheduledShares {
     /// Since 1970-01-01 UTC; `None` for always.
     from: Option<Duration>,
     shares: Vec<(String, f64)>,
@@ -203,7 +203,7 @@ impl Shares {
 
     /// The version for everybody else.
     pub fn or(self, version: impl Into<String>) -> Rollout {
-        let stage = Stage { from: None, shares: self.shares };
+        let stage = ScheduledShares { from: None, shares: self.shares };
         let rest = version.into();
         Rollout { conditions: Vec::new(), stages: vec![stage], rest, salt: None }
     }
@@ -229,14 +229,14 @@ impl Shares {
 #[must_use]
 pub struct Schedule {
     version: String,
-    stages: Vec<Stage>,
+    stages: Vec<ScheduledShares>,
 }
 
 impl Schedule {
     /// From this time since 1970-01-01 UTC on, in whole seconds, the version has this share.
     pub fn stage(mut self, from: Duration, percent: f64) -> Schedule {
         let from = Some(Duration::from_secs(from.as_secs()));
-        self.stages.push(Stage { from, shares: vec![(self.version.clone(), percent)] });
+        self.stages.push(ScheduledShares { from, shares: vec![(self.version.clone(), percent)] });
         self
     }
 

@@ -25,7 +25,7 @@ use super::{
     slot::{Handle, Slot},
     stats::{FallbackCounters, VersionCounters},
     sync::Mutex,
-    table::{Counts, RoutingTable},
+    table::{CountsLookup, RoutingTable},
 };
 use crate::{
     autopilot::Autopilot,
@@ -45,7 +45,7 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct Core<M> {
     pub(crate) settings: RouterSettings,
-    counts: Counts,
+    counts: CountsLookup,
     pub(crate) flags: Flags,
     pub(crate) table: SnapshotCell<RoutingTable<M>>,
     /// What the table is made of. Only control operations take the lock.
@@ -130,7 +130,7 @@ impl<M: Handle> Core<M> {
         flags: Flags,
         slots: Vec<Slot<M>>,
         (clamps, autopilots): (Vec<Clamp>, Vec<Autopilot>),
-        counts: Counts,
+        counts: CountsLookup,
         feeds: Box<[Arc<ImpactFeed>]>,
     ) -> Arc<Core<M>> {
         let snapshot = flags.snapshot();
@@ -274,7 +274,7 @@ impl<M: Handle> Core<M> {
 }
 
 impl<M: Handle> Control<M> {
-    fn table(&self, settings: &RouterSettings, counts: &Counts) -> RoutingTable<M> {
+    fn table(&self, settings: &RouterSettings, counts: &CountsLookup) -> RoutingTable<M> {
         RoutingTable::new(
             settings,
             &self.snapshot,

@@ -8,7 +8,7 @@ use super::{
     core::{Choice, Core},
     deferred_drop::DeferredDrop,
     slot::Handle,
-    table::{Candidate, Counts, RoutingTable},
+    table::{Candidate, CountsLookup, RoutingTable},
 };
 use crate::{
     clock::Clock,
@@ -171,11 +171,11 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     }
 
     /// What the table asks for the counts of a candidate.
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> CountsLookup {
         let lines = Arc::clone(&self.lines);
         Box::new(move |policy, version| match lines.get(policy) {
             Some(line) => line.line.candidate(version),
-            None => Arc::new(shadow::Candidate::new(version.clone())),
+            None => Arc::new(shadow::CandidateCounts::new(version.clone())),
         })
     }
 
@@ -360,7 +360,7 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         &'a self,
         table: &'a RoutingTable<M>,
         candidate: Candidate,
-    ) -> Option<(&'a ShadowLine<P>, &'a Arc<shadow::Candidate>)> {
+    ) -> Option<(&'a ShadowLine<P>, &'a Arc<shadow::CandidateCounts>)> {
         let line = self.lines.get(candidate.policy)?;
         let counts = table.shadows.get(candidate.policy)?.counts.get(candidate.slot)?;
         Some((&line.line, counts))

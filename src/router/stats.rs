@@ -144,16 +144,16 @@ impl VersionCounters {
     }
 
     /// Answers that went to callers, by the reason of the decision.
-    pub(crate) fn answers(&self) -> Counts {
+    pub(crate) fn answers(&self) -> NamedCounts {
         let by_reason = Reason::ALL
             .iter()
             .map(|reason| (reason.as_str(), self.sum(|shard| shard.answered.get(reason.index()))))
             .filter(|(_, count)| *count > 0);
-        Counts(by_reason.collect())
+        NamedCounts(by_reason.collect())
     }
 
     /// How often the fallback stood in, by cause.
-    pub(crate) fn replacements(&self) -> Counts {
+    pub(crate) fn replacements(&self) -> NamedCounts {
         named(|index| self.sum(|shard| shard.replaced.get(index)))
     }
 
@@ -186,8 +186,8 @@ impl VersionCounters {
     }
 }
 
-fn named(count: impl Fn(usize) -> u64) -> Counts {
-    Counts(
+fn named(count: impl Fn(usize) -> u64) -> NamedCounts {
+    NamedCounts(
         FallbackCause::NAMES
             .iter()
             .enumerate()
@@ -215,7 +215,7 @@ impl FallbackCounters {
         }
     }
 
-    pub(crate) fn read(&self) -> Counts {
+    pub(crate) fn read(&self) -> NamedCounts {
         named(|index| {
             let counters = self.shards.iter().filter_map(|shard| shard.get(index));
             counters.map(|count| count.load(Ordering::Relaxed)).sum()
@@ -225,9 +225,9 @@ impl FallbackCounters {
 
 /// Named counts; those at zero are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts(Vec<(&'static str, u64)>);
+pub struct NamedCounts(Vec<(&'static str, u64)>);
 
-impl Counts {
+impl NamedCounts {
     /// The count of `name`.
     pub fn get(&self, name: &str) -> u64 {
         self.0.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count)
@@ -244,7 +244,7 @@ impl Counts {
     }
 }
 
-impl Serialize for Counts {
+impl Serialize for NamedCounts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
     }
@@ -258,7 +258,7 @@ pub struct RouterStats {
     pub revision: u64,
     /// How often the fallback version answered because the flags named no version that could, by
     /// [cause](FallbackCause::as_str).
-    pub fallbacks: Counts,
+    pub fallbacks: NamedCounts,
     /// Each version.
     pub versions: Vec<VersionStats>,
     /// Each shadow candidate.
@@ -275,9 +275,9 @@ pub struct VersionStats {
     #[serde(flatten)]
     pub state: VersionState,
     /// Answers that went to callers, by the [reason](Reason::as_str) of the decision.
-    pub answered: Counts,
+    pub answered: NamedCounts,
     /// How often this version was wanted and the fallback answered, by [cause](FallbackCause::as_str).
-    pub replaced: Counts,
+    pub replaced: NamedCounts,
     /// Calls refused because of what the caller sent.
     pub invalid_inputs: u64,
     /// Calls that returned an error.

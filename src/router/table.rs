@@ -47,11 +47,12 @@ pub(crate) struct ShadowRoute {
     candidates: Box<[usize]>,
     sampler: Sampler,
     /// The counts of each slot's runs under this policy.
-    pub(crate) counts: Box<[Arc<shadow::Candidate>]>,
+    pub(crate) counts: Box<[Arc<shadow::CandidateCounts>]>,
 }
 
 /// The counts of a version's runs under a policy: a table looks them up, so that requests need not.
-pub(crate) type Counts = Box<dyn Fn(usize, &Version) -> Arc<shadow::Candidate> + Send + Sync>;
+pub(crate) type CountsLookup =
+    Box<dyn Fn(usize, &Version) -> Arc<shadow::CandidateCounts> + Send + Sync>;
 
 /// The candidates of one request: which policy, which slot.
 pub(crate) type Candidates = SmallVec<[Candidate; 4]>;
@@ -69,7 +70,7 @@ impl<M: Handle> RoutingTable<M> {
         slots: &[Slot<M>],
         pin: Option<&Version>,
         clamps: &[Clamp],
-        counts: &Counts,
+        counts: &CountsLookup,
     ) -> RoutingTable<M> {
         let RouterSettings { binding, shadows, fallbacks, .. } = settings;
         let place = |version: &Version| slots.iter().position(|slot| slot.version == *version);

@@ -30,13 +30,13 @@ pub(super) use self::account::{Account, Meter};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Budget {
-    pub(super) share: Share,
+    pub(super) share: Limit,
     pub(super) burst: Option<Duration>,
 }
 
 /// Of what a budget is a share.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Share {
+pub(super) enum Limit {
     Unlimited,
     /// Processor seconds a second.
     OfOneProcessor(f64),
@@ -47,13 +47,13 @@ pub(super) enum Share {
 impl Budget {
     /// No limit: for replays, for tests, and for machines that do nothing else.
     pub fn unlimited() -> Budget {
-        Budget { share: Share::Unlimited, burst: None }
+        Budget { share: Limit::Unlimited, burst: None }
     }
 
     /// This share of one processor, averaged over time: `10.0` is a tenth of a processor, `200.0` is
     /// two, whatever the process may use and however busy it is.
     pub fn cpu_percent(percent: f64) -> Budget {
-        Budget { share: Share::OfOneProcessor(percent / 100.0), burst: None }
+        Budget { share: Limit::OfOneProcessor(percent / 100.0), burst: None }
     }
 
     /// This share of what the process may use, averaged over time, and only while something is left
@@ -75,7 +75,7 @@ impl Budget {
     /// Besides, without a quota and a burst of one's own, the first 200 ms of processor time are free,
     /// so that a demonstration or a test of a few requests sees all of its comparisons.
     pub fn spare_percent(percent: f64) -> Budget {
-        Budget { share: Share::OfTheProcess(percent / 100.0), burst: None }
+        Budget { share: Limit::OfTheProcess(percent / 100.0), burst: None }
     }
 
     /// How much unused processor time may be saved up. By default what one second grants; under a
@@ -89,8 +89,8 @@ impl Budget {
     /// The share in percent; infinite for none.
     pub(super) fn percent(&self) -> f64 {
         match self.share {
-            Share::Unlimited => f64::INFINITY,
-            Share::OfOneProcessor(share) | Share::OfTheProcess(share) => share * 100.0,
+            Limit::Unlimited => f64::INFINITY,
+            Limit::OfOneProcessor(share) | Limit::OfTheProcess(share) => share * 100.0,
         }
     }
 }

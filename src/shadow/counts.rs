@@ -88,7 +88,7 @@ impl fmt::Display for DropCause {
 
 /// One candidate version of a router, with the counts of its runs.
 #[derive(Debug)]
-pub(crate) struct Candidate {
+pub(crate) struct CandidateCounts {
     version: Version,
     /// Requests write to them.
     shards: Sharded<Shard>,
@@ -112,16 +112,16 @@ struct Shard {
 }
 
 impl Shard {
-    fn count_lost(&self, cause: DropCause) {
+    fn count_dropped(&self, cause: DropCause) {
         if let Some(count) = self.dropped.get(cause.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-impl Candidate {
-    pub(crate) fn new(version: Version) -> Candidate {
-        Candidate {
+impl CandidateCounts {
+    pub(crate) fn new(version: Version) -> CandidateCounts {
+        CandidateCounts {
             version,
             shards: Sharded::new(Shard::default),
             warned: AtomicBool::new(false),
@@ -141,7 +141,7 @@ impl Candidate {
     pub(super) fn refused(&self, cause: DropCause) {
         let shard = self.shards.of_this_thread();
         shard.refused.fetch_add(1, Ordering::Relaxed);
-        shard.count_lost(cause);
+        shard.count_dropped(cause);
     }
 
     /// A run was taken on: it will be lost or completed.
@@ -151,7 +151,7 @@ impl Candidate {
 
     /// A run that was taken on ended without an answer.
     pub(super) fn dropped(&self, cause: DropCause) {
-        self.shards.of_this_thread().count_lost(cause);
+        self.shards.of_this_thread().count_dropped(cause);
         if cause == DropCause::Panic && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "modelgate::shadow",

@@ -15,7 +15,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::counts::{Candidate, DropCause};
+use super::counts::{CandidateCounts, DropCause};
 use crate::{compare::key::KeyHash, prediction_id::PredictionId, version::Version};
 
 /// A shadow run that was wanted and dropped, as a
@@ -80,7 +80,7 @@ pub(crate) struct ShadowRequest {
 #[derive(Debug)]
 pub(super) struct DropNotice {
     pub(super) wanted: ShadowRequest,
-    pub(super) candidate: Arc<Candidate>,
+    pub(super) candidate: Arc<CandidateCounts>,
     pub(super) cause: DropCause,
     pub(super) time: Duration,
 }
@@ -94,7 +94,7 @@ pub(super) struct DropNotices {
     /// `None` where there is no sink to tell.
     queue: Option<(Sender<DropNotice>, Receiver<DropNotice>)>,
     /// Candidates of which there are numbers to be told: each about once, however many drops it has.
-    behind: (Sender<Arc<Candidate>>, Receiver<Arc<Candidate>>),
+    behind: (Sender<Arc<CandidateCounts>>, Receiver<Arc<CandidateCounts>>),
     unreported: AtomicU64,
 }
 
@@ -132,7 +132,7 @@ impl DropNotices {
     }
 
     /// The next candidate of which there is a number to be told, and the number.
-    pub(super) fn take_unreported(&self) -> Option<(Arc<Candidate>, u64)> {
+    pub(super) fn take_unreported(&self) -> Option<(Arc<CandidateCounts>, u64)> {
         let candidate = self.behind.1.try_recv().ok()?;
         let runs = candidate.take_unreported();
         Some((candidate, runs))
@@ -151,7 +151,7 @@ impl DropNotices {
 
 /// A run that was taken on: whoever has this says how it ended.
 pub(super) struct Claim {
-    candidate: Arc<Candidate>,
+    candidate: Arc<CandidateCounts>,
     wanted: Option<ShadowRequest>,
     time: Duration,
     notices: Arc<DropNotices>,
@@ -160,7 +160,7 @@ pub(super) struct Claim {
 impl Claim {
     /// `wanted` is asked for only where a sink may want to know.
     pub(super) fn new(
-        candidate: &Arc<Candidate>,
+        candidate: &Arc<CandidateCounts>,
         notices: &Arc<DropNotices>,
         time: Duration,
         wanted: impl FnOnce() -> ShadowRequest,
@@ -218,7 +218,7 @@ mod tests {
         };
         DropNotice {
             wanted,
-            candidate: Arc::new(Candidate::new(Version::new("v2"))),
+            candidate: Arc::new(CandidateCounts::new(Version::new("v2"))),
             cause: DropCause::Budget,
             time: Duration::ZERO,
         }

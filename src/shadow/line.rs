@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::{
     Counts, Error, Shadow,
     budget::Account,
-    counts::{Candidate, DropCause},
+    counts::{CandidateCounts, DropCause},
     dropped::{DropNotice, DropNotices, ShadowRequest},
     pool::{Hooks, Pool, contained},
     run::{HandOverTime, PrimaryAnswer, RunContext, ShadowRun},
@@ -41,7 +41,7 @@ pub(crate) struct ShadowLine<P> {
     // Before `desk`, so that no shadow runs when the sinks go.
     pool: Pool,
     desk: Arc<RunContext<P>>,
-    candidates: Mutex<Vec<Arc<Candidate>>>,
+    candidates: Mutex<Vec<Arc<CandidateCounts>>>,
     declared: Box<[Version]>,
     records_features: bool,
 }
@@ -88,12 +88,12 @@ impl<P: Send + 'static> ShadowLine<P> {
 
     /// The counts of a candidate, begun at zero when it is new. Takes a lock: call it when
     /// versions or flags change, not for each request.
-    pub(crate) fn candidate(&self, version: &Version) -> Arc<Candidate> {
+    pub(crate) fn candidate(&self, version: &Version) -> Arc<CandidateCounts> {
         let mut candidates = self.candidates.lock();
         if let Some(known) = candidates.iter().find(|known| known.version() == version) {
             return known.clone();
         }
-        let new = Arc::new(Candidate::new(version.clone()));
+        let new = Arc::new(CandidateCounts::new(version.clone()));
         candidates.push(new.clone());
         new
     }
@@ -131,7 +131,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     /// `prepare` stays here.
     pub(crate) fn offer<C>(
         &self,
-        candidate: &Arc<Candidate>,
+        candidate: &Arc<CandidateCounts>,
         wanted: impl FnOnce() -> ShadowRequest,
         prepare: impl FnOnce() -> (PrimaryAnswer<P>, C),
     ) -> Result<(), DropCause>
@@ -173,7 +173,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     #[cfg(any(feature = "async", test))]
     pub(crate) fn offer_finished(
         &self,
-        candidate: &Arc<Candidate>,
+        candidate: &Arc<CandidateCounts>,
         answered: PrimaryAnswer<P>,
         side: Run<P>,
     ) -> Result<(), DropCause> {
@@ -199,7 +199,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     /// and the sinks take, and keeps their panics. Counts as handed over and ended.
     pub(crate) fn record_finished(
         &self,
-        candidate: &Arc<Candidate>,
+        candidate: &Arc<CandidateCounts>,
         answered: PrimaryAnswer<P>,
         side: Run<P>,
     ) {
@@ -226,7 +226,7 @@ impl<P: Send + 'static> ShadowLine<P> {
     /// candidates elsewhere. Never waits.
     pub(crate) fn refuse(
         &self,
-        candidate: &Arc<Candidate>,
+        candidate: &Arc<CandidateCounts>,
         cause: DropCause,
         wanted: impl FnOnce() -> ShadowRequest,
     ) {

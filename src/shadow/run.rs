@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::{
     budget::{Account, Meter},
-    counts::{Candidate, DropCause},
+    counts::{CandidateCounts, DropCause},
     dropped::{Claim, DropNotice, DropNotices, Dropped, ShadowRequest},
     policy::Filter,
     pool::{Job, Running},
@@ -95,7 +95,7 @@ impl<P> RunContext<P> {
     /// The right to say how this run ended.
     pub(super) fn claim(
         &self,
-        candidate: &Arc<Candidate>,
+        candidate: &Arc<CandidateCounts>,
         answered: &PrimaryAnswer<P>,
         at: HandOverTime,
     ) -> Claim {
@@ -222,7 +222,7 @@ impl<P> RunContext<P> {
 /// A candidate to be run.
 pub(super) struct ShadowRun<P, C> {
     pub(super) desk: Arc<RunContext<P>>,
-    pub(super) candidate: Arc<Candidate>,
+    pub(super) candidate: Arc<CandidateCounts>,
     pub(super) answered: PrimaryAnswer<P>,
     pub(super) call: C,
     pub(super) at: HandOverTime,
@@ -280,7 +280,7 @@ where
 #[cfg(any(feature = "async", test))]
 pub(super) struct Finished<P> {
     pub(super) desk: Arc<RunContext<P>>,
-    pub(super) candidate: Arc<Candidate>,
+    pub(super) candidate: Arc<CandidateCounts>,
     pub(super) answered: PrimaryAnswer<P>,
     pub(super) side: Run<P>,
     pub(super) at: HandOverTime,

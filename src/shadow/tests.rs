@@ -41,7 +41,7 @@ fn policy() -> Shadow {
 
 struct Bench {
     line: ShadowLine<f64>,
-    candidate: Arc<Candidate>,
+    candidate: Arc<CandidateCounts>,
     seen: Arc<MemorySink<f64>>,
     clock: Arc<ManualClock>,
 }
@@ -423,7 +423,7 @@ fn the_same_version_has_the_same_counts() {
 fn a_line_is_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<ShadowLine<f64>>();
-    shared::<Candidate>();
+    shared::<CandidateCounts>();
     shared::<Shadow>();
     shared::<Comparison<f64>>();
     fn sent<T: Send>() {}

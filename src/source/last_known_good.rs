@@ -151,7 +151,7 @@ impl LastKnownGoodFlags {
 /// Documents may be long and private: only the length is shown.
 impl fmt::Debug for LastKnownGoodFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Saved")
+        f.debug_struct("LastKnownGoodFlags")
             .field("bytes", &self.text.len())
             .field("at", &self.at)
             .finish_non_exhaustive()

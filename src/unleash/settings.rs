@@ -48,7 +48,7 @@ impl UnleashOptions {
 impl fmt::Debug for UnleashOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let strategies: Vec<_> = self.strategies.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Settings")
+        f.debug_struct("UnleashOptions")
             .field("app_name", &self.app_name)
             .field("environment", &self.environment)
             .field("host_name", &self.host_name)

@@ -7,7 +7,7 @@ mod paired;
 mod words;
 
 use super::{
-    AgreementFigures, Config, Counts, Finding, Judgement, MetricConfig, MetricJudgement,
+    AgreementFigures, Config, Finding, Judgement, MetricConfig, MetricCounts, MetricJudgement,
     MetricKind, Role, SliceJudgement, Tally, Thresholds,
     stats::{
         agreement,
@@ -62,7 +62,11 @@ fn thresholds(config: &Config, metric: &MetricConfig, budget: ErrorBudget) -> Th
 }
 
 /// The judgement of a paired metric by these sums alone; `None` without data.
-pub(super) fn of_counts(config: &Config, name: &str, counts: &Counts) -> Option<MetricJudgement> {
+pub(super) fn of_counts(
+    config: &Config,
+    name: &str,
+    counts: &MetricCounts,
+) -> Option<MetricJudgement> {
     let metric = config.metric(name)?;
     let mut judged = unjudged(config, metric, config.budget);
     paired::judge(&mut judged, metric, counts);

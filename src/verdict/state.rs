@@ -15,7 +15,8 @@ use smallvec::SmallVec;
 
 use self::rerun::RerunJoin;
 use super::{
-    ClassCoverage, Counts, DriftCounts, LabelCounts, PairCounts, ScoreCounts, TimeCounts, Unit,
+    ClassCoverage, DriftCounts, LabelCounts, MetricCounts, PairCounts, ScoreCounts, TimeCounts,
+    Unit,
     classes::{Class, Classes, NONE},
     disagreements::Reservoir,
     labels::LabelJoin,
@@ -39,8 +40,8 @@ const MOST_CLASS_PAIRS: usize = 4_096;
 const DAY: u64 = 86_400_000;
 
 pub(super) struct VerdictState<P, L> {
-    counts: Vec<Counts>,
-    slices: Vec<(String, Vec<Counts>)>,
+    counts: Vec<MetricCounts>,
+    slices: Vec<(String, Vec<MetricCounts>)>,
     slice_numbers: HashMap<String, u16>,
     pairs: PairCounts,
     labels: LabelCounts,
@@ -130,7 +131,7 @@ impl<P, L> VerdictState<P, L> {
     /// A stage of the ramp begins, unless it is known to have begun.
     pub(super) fn begin_stage(&mut self, stage: u32, share: u32) {
         if self.stages.iter().all(|(known, ..)| *known != stage) {
-            let observed = self.counts.iter().map(Counts::observed).collect();
+            let observed = self.counts.iter().map(MetricCounts::observed).collect();
             self.stages.push((stage, share, observed));
         }
     }
@@ -231,7 +232,7 @@ impl<P, L> VerdictState<P, L> {
     }
 
     /// Counts in a metric, and adds the point to its timeline.
-    fn count(&mut self, place: usize, change: impl FnOnce(&mut Counts)) {
+    fn count(&mut self, place: usize, change: impl FnOnce(&mut MetricCounts)) {
         if let (Some(counts), Some(line)) =
             (self.counts.get_mut(place), self.timelines.get_mut(place))
         {
@@ -265,7 +266,7 @@ impl<P, L> VerdictState<P, L> {
     }
 
     /// Counts in a metric, over all and in each slice.
-    fn count_in(&mut self, slices: &[u16], place: usize, change: impl Fn(&mut Counts)) {
+    fn count_in(&mut self, slices: &[u16], place: usize, change: impl Fn(&mut MetricCounts)) {
         for slice in slices {
             if let Some(counts) = self
                 .slices
@@ -316,11 +317,11 @@ impl<P, L> VerdictPlan<P, L> {
 }
 
 impl<P, L> Observer<P, L> {
-    fn no_counts(&self) -> Counts {
+    fn no_counts(&self) -> MetricCounts {
         match self {
-            Observer::Disagreement => Counts::no_shares(),
-            Observer::Distance(_) | Observer::Loss(_) => Counts::no_values(),
-            _ => Counts::no_pairs(),
+            Observer::Disagreement => MetricCounts::no_shares(),
+            Observer::Distance(_) | Observer::Loss(_) => MetricCounts::no_values(),
+            _ => MetricCounts::no_pairs(),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     live::{ArmCounts, KeySample, OutcomeCounts, StageCounts},
-    paired::{Counts, DriftCounts, ScoreCounts},
+    paired::{DriftCounts, MetricCounts, ScoreCounts},
 };
 use crate::mismatch::Mismatch;
 
@@ -28,9 +28,9 @@ pub struct Tally {
     /// The attempt, from 0.
     pub attempt: u32,
     /// The sums of each paired metric, by name.
-    pub metrics: BTreeMap<String, Counts>,
+    pub metrics: BTreeMap<String, MetricCounts>,
     /// The same by slice (`country=de`).
-    pub slices: BTreeMap<String, BTreeMap<String, Counts>>,
+    pub slices: BTreeMap<String, BTreeMap<String, MetricCounts>>,
     /// What became of the pairs.
     pub pairs: PairCounts,
     /// What became of the labels.
@@ -225,9 +225,9 @@ impl Tally {
             return Err(TallyMismatch::new("attempt", other.attempt, self.attempt));
         }
         let mut sum = self.clone();
-        add_each(&mut sum.metrics, &other.metrics, Counts::merge)?;
+        add_each(&mut sum.metrics, &other.metrics, MetricCounts::merge)?;
         add_each(&mut sum.slices, &other.slices, |mine, theirs| {
-            add_each(mine, theirs, Counts::merge)
+            add_each(mine, theirs, MetricCounts::merge)
         })?;
         add_each(&mut sum.live, &other.live, StageCounts::merge)?;
         add_each(&mut sum.drift, &other.drift, DriftCounts::merge)?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Counts;
+use super::MetricCounts;
 
 /// More points than this are thinned to half.
 const MOST: usize = 200;
@@ -10,7 +10,7 @@ const MOST: usize = 200;
 /// The sums after each `stride` observations.
 pub(super) struct Timeline {
     stride: u64,
-    points: Vec<Counts>,
+    points: Vec<MetricCounts>,
     observed: u64,
 }
 
@@ -19,7 +19,7 @@ impl Timeline {
         Timeline { stride: 1, points: Vec::with_capacity(MOST), observed: 0 }
     }
 
-    pub(super) fn note(&mut self, counts: &Counts) {
+    pub(super) fn note(&mut self, counts: &MetricCounts) {
         self.observed = self.observed.saturating_add(1);
         if !self.observed.is_multiple_of(self.stride) {
             return;
@@ -39,7 +39,7 @@ impl Timeline {
         self.points.push(counts.clone());
     }
 
-    pub(super) fn points(&self) -> &[Counts] {
+    pub(super) fn points(&self) -> &[MetricCounts] {
         &self.points
     }
 }

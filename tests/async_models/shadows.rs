@@ -19,7 +19,7 @@ use modelgate::{
     model::PredictFuture,
     model_fn,
     shadow::{Budget, DropCause, is_shadow},
-    verdict::{Counts, Metric, Verdict},
+    verdict::{Metric, MetricCounts, Verdict},
 };
 use parking_lot::Mutex;
 use support::{PATIENCE, serving, settled, test_flags};
@@ -400,7 +400,7 @@ fn slices_by_the_context_are_those_of_the_awaited_request() {
     }
     let tally = verdict.tally();
     let pairs = |slice: &str| match tally.slices.get(slice).map(|slice| &slice["failures"]) {
-        Some(Counts::Paired { worse, same, .. }) => (*worse, *same),
+        Some(MetricCounts::Paired { worse, same, .. }) => (*worse, *same),
         other => panic!("{slice}: {other:?}"),
     };
     // Of a hundred users twice: every fourth is from one country, half of whom it refuses.

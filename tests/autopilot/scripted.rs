@@ -11,7 +11,7 @@ use std::{
 use modelgate::{
     ModelRouter, RouterBuilder,
     autopilot::{
-        self, Autopilot, Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share, Stage,
+        self, Autopilot, Findings, Judge, MetricFinding, MetricRole, MetricSum, Share, Stage,
         store::MemoryStore,
     },
     model_fn,
@@ -39,7 +39,7 @@ impl Scripted {
     }
 }
 
-impl Evidence for Scripted {
+impl Judge for Scripted {
     fn config_hash(&self) -> String {
         "scripted".to_owned()
     }

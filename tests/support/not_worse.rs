@@ -1,12 +1,12 @@
 //! Evidence that lets everything pass, for autopilots whose rollouts are not what is tried.
 
-use modelgate::autopilot::{Evidence, Findings, MetricFinding, MetricRole, MetricSum, Share};
+use modelgate::autopilot::{Findings, Judge, MetricFinding, MetricRole, MetricSum, Share};
 use serde_json::Value;
 
 #[derive(Clone)]
 pub struct NotWorse;
 
-impl Evidence for NotWorse {
+impl Judge for NotWorse {
     fn config_hash(&self) -> String {
         String::new()
     }

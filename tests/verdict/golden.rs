@@ -130,11 +130,11 @@ fn mcnemars_tests_meet_the_golden_numbers() {
 #[test]
 fn the_rate_ratio_meets_the_golden_numbers() {
     for row in rows("rate_ratio", 6) {
-        let stages: Vec<rate_ratio::Stage> = row["stages"]
+        let stages: Vec<rate_ratio::Stratum> = row["stages"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|stage| rate_ratio::Stage {
+            .map(|stage| rate_ratio::Stratum {
                 share: number(&stage["share"]),
                 candidate: count(&stage["failures_candidate"]),
                 held_back: count(&stage["failures_champion"]),

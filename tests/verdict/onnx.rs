@@ -11,7 +11,7 @@ use modelgate::{
     model::Label,
     model_fn, onnx,
     shadow::Budget,
-    verdict::{Counts, Finding, Judgement, Metric, Overall, Verdict},
+    verdict::{Finding, Judgement, Metric, MetricCounts, Overall, Verdict},
 };
 
 type Row = (usize, i64, Vec<f32>);
@@ -56,7 +56,7 @@ fn shadowed(
 
 fn counted(verdict: &Verdict<Classification, Label>) -> (u64, u64, u64) {
     match verdict.tally().metrics["accuracy"] {
-        Counts::Paired { worse, same, better, .. } => (worse, same, better),
+        MetricCounts::Paired { worse, same, better, .. } => (worse, same, better),
         ref other => panic!("{other:?}"),
     }
 }

@@ -14,7 +14,7 @@ use modelgate::{
     },
     model_fn,
     verdict::{
-        Counts, Finding, Metric, Overall, RecordedLabel, RecordedOutput, Verdict,
+        Finding, Metric, MetricCounts, Overall, RecordedLabel, RecordedOutput, Verdict,
         stats::grid::{Observed, ln_e_above},
     },
 };
@@ -99,7 +99,7 @@ fn shadowed(rows: &Arc<Vec<[i64; 3]>>) -> (Verdict<i64, i64>, Found) {
         found.last = Some(accuracy.finding);
         found.interval = accuracy.interval.unwrap();
         found.ln_e_better = accuracy.ln_e_better.unwrap();
-        if let Some(Counts::Paired { worse, better, .. }) = tally.metrics.get("accuracy") {
+        if let Some(MetricCounts::Paired { worse, better, .. }) = tally.metrics.get("accuracy") {
             (found.worse, found.better) = (*worse, *better);
         }
     }

@@ -9,10 +9,10 @@ use modelgate::{
     PredictionId,
     compare::{Comparison, Run, key::KeyHasher, sink::ComparisonSink},
     verdict::{
-        Counts, Finding, Metric, Unit, Verdict,
+        Finding, Metric, MetricCounts, Unit, Verdict,
         stats::{
             grid::{self, STAKES, WEIGHTS},
-            rate_ratio::{Stage, ln_e_above},
+            rate_ratio::{Stratum, ln_e_above},
             rounding, sample_ratio,
         },
     },
@@ -265,7 +265,7 @@ fn equal_versions_live_are_seldom_rolled_back() {
         let mut random = Random(seed);
         let rolled_back = (0..400)
             .filter(|_| {
-                let mut stage = Stage { share, candidate: 0, held_back: 0 };
+                let mut stage = Stratum { share, candidate: 0, held_back: 0 };
                 (0..500).any(|_| {
                     if random.happens(share) {
                         stage.candidate += 1;
@@ -338,7 +338,7 @@ fn called_worse(unit: Unit, runs: u64) -> f64 {
                 }
                 if user % 10 == 9 {
                     let tally = verdict.tally();
-                    let Some(Counts::Paired { worse: w, same, better, .. }) =
+                    let Some(MetricCounts::Paired { worse: w, same, better, .. }) =
                         tally.metrics.get("accuracy")
                     else {
                         panic!("accuracy is a pair");

@@ -47,8 +47,8 @@ use modelgate::{
     model_fn,
     shadow::{Budget, DropCause, Dropped},
     verdict::{
-        self, Counts, Evidence, Finding, LabelOutcome, Metric, Overall, Role, Tally, Unit, Verdict,
-        judge,
+        self, Evidence, Finding, LabelOutcome, Metric, MetricCounts, Overall, Role, Tally, Unit,
+        Verdict, judge,
     },
 };
 
@@ -92,7 +92,7 @@ fn an_input_that_both_refuse_is_no_pair_and_one_that_only_the_candidate_refuses_
     assert_eq!((tally.pairs.candidate_refused, tally.pairs.champion_refused), (1, 1));
     assert_eq!(
         tally.metrics["failures"],
-        Counts::Paired { worse: 1, same: 0, better: 1, both_bad: 0 }
+        MetricCounts::Paired { worse: 1, same: 0, better: 1, both_bad: 0 }
     );
     let notes = verdict.judge().health.notes.join("\n");
     assert!(notes.contains("candidate alone refused the input of 1 pair"), "{notes}");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Evidence, Findings, sums};
+use super::{Findings, Judge, sums};
 use crate::{
     autopilot::Share,
     verdict::{Tally, Unit, Verdict},
@@ -11,7 +11,7 @@ use crate::{
 /// The `α` of the guard: over the fleet, a false alarm comes after a million pairs on average, or later.
 const GUARD: f64 = 1e-6;
 
-impl<P, L> Evidence for Verdict<P, L>
+impl<P, L> Judge for Verdict<P, L>
 where
     P: Send + Sync + 'static,
     L: Send + Sync + 'static,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ClockReading, Replica};
 use crate::autopilot::{
     command::{Command, CommandError, CommandKind},
-    evidence::Evidence,
+    evidence::Judge,
     machine::{self, DecisionContext},
     store::{self, Expect, StateStore},
 };
@@ -16,7 +16,7 @@ impl Replica {
     pub(in crate::autopilot) fn command(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         command: Command,
         time: ClockReading,
     ) -> Result<(), CommandError> {
@@ -39,7 +39,7 @@ impl Replica {
     pub(super) fn commit_command(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         command: &Command,
         time: ClockReading,
     ) -> Result<(), CommandError> {
@@ -61,7 +61,7 @@ impl Replica {
     fn try_command(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         command: &Command,
         time: ClockReading,
     ) -> Result<Result<(), CommandError>, store::Error> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ClockReading, LocalHealth, Replica};
 use crate::autopilot::{
-    evidence::Evidence,
+    evidence::Judge,
     phase::Running,
     state::SCHEMA,
     store::{self, Expect, StateStore},
@@ -19,7 +19,7 @@ impl Replica {
     pub(super) fn write_tally(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         local: &LocalHealth,
         time: ClockReading,
     ) -> Result<(), store::Error> {
@@ -53,7 +53,7 @@ impl Replica {
     pub(super) fn exchange_seen(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         time: ClockReading,
     ) -> Result<(), store::Error> {
         let since = self.exchanged_at.map(|at| time.monotonic.saturating_sub(at));

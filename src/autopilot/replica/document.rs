@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ClockReading, Replica, StoredState};
 use crate::autopilot::{
-    evidence::Evidence,
+    evidence::Judge,
     phase::Phase,
     state::RolloutState,
     store::{self, Expect, StateStore, Tag},
@@ -15,7 +15,7 @@ impl Replica {
     pub(super) fn read(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         time: ClockReading,
     ) -> Result<(), store::Error> {
         let name = self.state_name();
@@ -51,7 +51,7 @@ impl Replica {
         &mut self,
         state: RolloutState,
         tag: Tag,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         time: ClockReading,
     ) {
         let (ticked, announced) = match &self.view.seen {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{ClockReading, Replica};
 use crate::autopilot::{
-    evidence::Evidence,
+    evidence::Judge,
     phase::{Phase, Running},
     state::RolloutState,
     store::{self, StateStore},
@@ -35,7 +35,7 @@ impl Replica {
     pub(super) fn read_fleet(
         &mut self,
         store: &dyn StateStore,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         state: &RolloutState,
         time: ClockReading,
     ) -> Result<Fleet, store::Error> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{ClockReading, ReplicaView};
 use crate::autopilot::{
     command::Command,
-    evidence::Evidence,
+    evidence::Judge,
     phase::{Phase, Running},
     plan::RolloutPlan,
     replica::ReplicaTiming,
@@ -28,7 +28,7 @@ impl ShareInForce {
         view: &ReplicaView,
         plan: &RolloutPlan,
         timing: &ReplicaTiming,
-        evidence: &dyn Evidence,
+        evidence: &dyn Judge,
         time: ClockReading,
     ) -> (Share, String) {
         let (share, why) = self.share(view, plan, timing, time);

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::plan;
 use crate::autopilot::{
-    Evidence, Findings, MetricFinding, MetricRole, MetricSum, Phase, Share,
+    Findings, Judge, MetricFinding, MetricRole, MetricSum, Phase, Share,
     command::{Command, CommandKind},
     plan::RolloutPlan,
     replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareInForce},
@@ -58,7 +58,7 @@ struct ScriptedEvidence {
     attempts: Mutex<Vec<u32>>,
 }
 
-impl Evidence for ScriptedEvidence {
+impl Judge for ScriptedEvidence {
     fn config_hash(&self) -> String {
         String::new()
     }

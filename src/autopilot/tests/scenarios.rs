@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     ModelError,
     autopilot::{
-        Evidence as _, Phase, Share, Stage,
+        Judge as _, Phase, Share, Stage,
         command::{Command, CommandKind},
         draw,
         plan::RolloutPlan,

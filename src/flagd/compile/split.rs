@@ -2,7 +2,7 @@
 
 use super::{Compiled, Compiler, DataSource, ValuePosition, named};
 use crate::{
-    flag::split::Shares,
+    flag::split::BucketRanges,
     flagd::{
         Fractional,
         fractional::weight,
@@ -59,7 +59,7 @@ impl Compiler<'_, '_> {
             entries.iter().map(|entry| constant_entry(entry, generation)).collect();
         let (mut shares, mut outcomes) = (None, Box::default());
         if let (Some(constants), true) = (constants, listed) {
-            shares = Shares::new(constants.iter().map(|(_, weight)| *weight));
+            shares = BucketRanges::new(constants.iter().map(|(_, weight)| *weight));
             outcomes = constants
                 .iter()
                 .map(|(value, _)| named(self.variants, value))

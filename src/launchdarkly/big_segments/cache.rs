@@ -359,7 +359,7 @@ impl BigSegments for Cache {
 /// Shows no key.
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BigSegmentCache")
+        f.debug_struct("Cache")
             .field("settings", &self.0.settings)
             .field("contexts", &self.0.members.load().len())
             .field("status", &self.status())

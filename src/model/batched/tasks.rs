@@ -166,7 +166,7 @@ impl<F: Input + ?Sized, P: Output> Owner<F, P> {
     }
 }
 
-type Answer<P> = oneshot::Receiver<Result<P, ModelError>>;
+type AnswerReceiver<P> = oneshot::Receiver<Result<P, ModelError>>;
 
 impl<F: Input + ?Sized, P: Output> AsyncBatcher<F, P> {
     fn start(
@@ -206,7 +206,7 @@ impl<F: Input + ?Sized, P: Output> AsyncBatcher<F, P> {
         contained(|| drop(waiting));
     }
 
-    fn queue(&self, row: F::Owned) -> Result<Answer<P>, ModelError> {
+    fn queue(&self, row: F::Owned) -> Result<AnswerReceiver<P>, ModelError> {
         let (answer, answered) = oneshot::channel();
         let (shadow, account) = (is_shadow(), AccountHandle::of_this_thread());
         let task = Task { row, since: Instant::now(), answer, shadow, account };

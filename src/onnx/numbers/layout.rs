@@ -2,7 +2,7 @@
 
 /// How the numbers of a row are interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum OutputKind {
     Number,
     Numbers,
     /// The probability of each label.

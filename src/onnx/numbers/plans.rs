@@ -8,7 +8,7 @@ use super::{
         schema, select,
         sidecar::Sidecar,
     },
-    layout::{self, Answer, Layout},
+    layout::{self, Layout, OutputKind},
 };
 use crate::{features::Schema, model::ModelError, tensor::Dtype};
 
@@ -35,7 +35,7 @@ struct Unproven<'a> {
     row_shape: &'a [usize],
     features: usize,
     output: &'a TensorInfo,
-    answer: Answer,
+    answer: OutputKind,
     /// Whether the plan gives labels beside the numbers.
     labelled: bool,
 }
@@ -46,7 +46,7 @@ impl NumberPlans {
         options: &Loader,
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
-        answer: Answer,
+        answer: OutputKind,
     ) -> Result<NumberPlans, LoadError> {
         let mut declared = schema::declared(&document, sidecar, &sha256)?;
         let optional = declared.features.iter().flatten().any(|feature| feature.optional);
@@ -59,8 +59,8 @@ impl NumberPlans {
         let features = row_shape.iter().product();
         let output = output_of(&document, options, answer)?;
         let label = match answer {
-            Answer::Number | Answer::Numbers => None,
-            Answer::Labels => {
+            OutputKind::Number | OutputKind::Numbers => None,
+            OutputKind::Labels => {
                 document.outputs.iter().find(|output| output.dtype == Some(Dtype::I64))
             }
         };
@@ -90,7 +90,7 @@ impl NumberPlans {
                 Err(error) => build(Rows::Exactly(1)).map_err(|_| error)?,
             },
         };
-        if answer == Answer::Number && layout.width() != 1 {
+        if answer == OutputKind::Number && layout.width() != 1 {
             return Err(LoadError::Shape {
                 tensor: output.name.clone(),
                 found: format!("{} numbers a row", layout.width()).into(),
@@ -213,7 +213,7 @@ impl Unproven<'_> {
         let Some((axis, layout)) = layout else {
             return Err(wrong(format!("as many numbers for each of {count} rows")));
         };
-        if self.answer != Answer::Labels {
+        if self.answer != OutputKind::Labels {
             return Ok(layout);
         }
         let labels = self.labelled.then(|| outputs.len(1).checked_div(count)).flatten();
@@ -264,16 +264,15 @@ fn shape(row: &[usize], rows: usize) -> Box<[usize]> {
 fn output_of(
     document: &Document,
     options: &Loader,
-    answer: Answer,
+    answer: OutputKind,
 ) -> Result<TensorInfo, LoadError> {
     let outputs = &document.outputs;
     let asked = options.outputs.as_ref().and_then(|names| names.first());
     let of_type = |dtype| outputs.iter().find(|output| output.dtype == dtype);
     let found = match asked {
         Some(name) => outputs.iter().find(|output| output.name == *name),
-        None => {
-            of_type(Some(Dtype::F32)).or_else(|| of_type(None).filter(|_| answer == Answer::Labels))
-        }
+        None => of_type(Some(Dtype::F32))
+            .or_else(|| of_type(None).filter(|_| answer == OutputKind::Labels)),
     };
     found.cloned().ok_or_else(|| {
         let expected = asked.map_or_else(|| "f32".to_owned(), |name| name.to_string());

@@ -48,8 +48,8 @@ fn metric(name: &str, pairs: u64) -> Metric {
         unit: Unit::Share,
         pairs,
         expected_pairs: Some(1_396),
-        worse: Some(Evidence { ln_e: 0.8, threshold: 3.689 }),
-        not_worse: Some(Evidence { ln_e: -0.4, threshold: 2.996 }),
+        worse: Some(EvidenceBar { ln_e: 0.8, threshold: 3.689 }),
+        not_worse: Some(EvidenceBar { ln_e: -0.4, threshold: 2.996 }),
         sentence: format!(
             "{name}: undecided after {pairs} pairs; the difference is +0.4 points, between \
              \u{2212}0.1 and 0.9, with a margin of 0.5."
@@ -68,8 +68,8 @@ pub(crate) fn one_pair() -> Content {
             interval: Some((-1.0, 1.0)),
             champion: Some(0.0),
             candidate: Some(0.0),
-            worse: Some(Evidence { ln_e: 0.0, threshold: 2.996 }),
-            not_worse: Some(Evidence { ln_e: 0.004, threshold: 2.996 }),
+            worse: Some(EvidenceBar { ln_e: 0.0, threshold: 2.996 }),
+            not_worse: Some(EvidenceBar { ln_e: 0.004, threshold: 2.996 }),
             ..metric("failures", 1)
         }],
         series: vec![Series {
@@ -155,7 +155,7 @@ pub(crate) fn a_million_pairs() -> Content {
                 .collect()
         })
         .collect();
-    let stage = |name: &str, progress, note: &str| Stage {
+    let stage = |name: &str, progress, note: &str| StageRow {
         name: name.to_owned(),
         progress,
         note: note.to_owned(),
@@ -203,7 +203,7 @@ pub(crate) fn a_million_pairs() -> Content {
                 estimate: Some(0.0002),
                 interval: Some((-0.0009, 0.0013)),
                 expected_pairs: None,
-                not_worse: Some(Evidence { ln_e: 41.0, threshold: 2.996 }),
+                not_worse: Some(EvidenceBar { ln_e: 41.0, threshold: 2.996 }),
                 sentence: "failures: not worse by half a point, after 1,000,000 pairs.".to_owned(),
                 ..metric("failures", 1_000_000)
             },
@@ -216,7 +216,7 @@ pub(crate) fn a_million_pairs() -> Content {
                 interval: Some((0.02, 0.094)),
                 margin: None,
                 unit: Unit::Part,
-                worse: Some(Evidence { ln_e: 9.1, threshold: 3.689 }),
+                worse: Some(EvidenceBar { ln_e: 9.1, threshold: 3.689 }),
                 ..metric("disagreement", 1_000_000)
             },
         ],

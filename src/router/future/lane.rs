@@ -314,7 +314,7 @@ impl LaneShared {
 
 impl std::fmt::Debug for LaneShared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("threads", &self.threads).finish_non_exhaustive()
+        f.debug_struct("LaneShared").field("threads", &self.threads).finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         stats::{FallbackCounters, VersionCounters},
         table::RoutingTable,
     },
-    shadow::{Candidate, DropCause},
+    shadow::{CandidateCounts, DropCause},
     version::Version,
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct ImpactFeed {
 struct WatchedCounters {
     fallbacks: Vec<CounterWatch<FallbackCounters>>,
     versions: Vec<CounterWatch<VersionCounters>>,
-    candidates: Vec<CounterWatch<Candidate>>,
+    candidates: Vec<CounterWatch<CandidateCounts>>,
 }
 
 struct CounterWatch<T> {
@@ -133,7 +133,7 @@ fn take_version(counters: &VersionCounters, mut figures: MetricWriter<'_>) {
     }
 }
 
-fn take_candidate(candidate: &Candidate, mut figures: MetricWriter<'_>) {
+fn take_candidate(candidate: &CandidateCounts, mut figures: MetricWriter<'_>) {
     let counts = candidate.counts();
     let completed = ("modelgate_shadows_completed_total", "Shadow runs that came to an end.");
     let mut agreement =

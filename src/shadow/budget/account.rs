@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{super::allowance::Allowance, Budget, Share, spare::Spare};
+use super::{super::allowance::Allowance, Budget, Limit, spare::Spare};
 use crate::{clock::Clock, cpu_time};
 
 /// The account of a [`Budget`].
@@ -34,8 +34,8 @@ impl Account {
     /// The account begins at its cap.
     pub(in crate::shadow) fn new(budget: Budget, now: Duration) -> Account {
         let spare = match budget.share {
-            Share::OfTheProcess(_) => Some(Spare::new()),
-            Share::Unlimited | Share::OfOneProcessor(_) => None,
+            Limit::OfTheProcess(_) => Some(Spare::new()),
+            Limit::Unlimited | Limit::OfOneProcessor(_) => None,
         };
         let free = match (&spare, budget.burst) {
             (Some(_), None) => FREE,
@@ -56,9 +56,9 @@ impl Account {
     /// What time costs, and how much may be saved up.
     fn set_terms(&self, allowance: Option<Allowance>) {
         let share = match (self.budget.share, allowance) {
-            (Share::Unlimited, _) => return,
-            (Share::OfTheProcess(share), Some(Allowance { processors, .. })) => share * processors,
-            (Share::OfOneProcessor(share) | Share::OfTheProcess(share), _) => share,
+            (Limit::Unlimited, _) => return,
+            (Limit::OfTheProcess(share), Some(Allowance { processors, .. })) => share * processors,
+            (Limit::OfOneProcessor(share) | Limit::OfTheProcess(share), _) => share,
         };
         // A quota has nothing to give away.
         if allowance.is_some_and(|allowance| allowance.period.is_some()) {

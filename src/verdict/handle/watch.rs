@@ -3,7 +3,7 @@
 
 use super::Verdict;
 use crate::verdict::{
-    Counts, Disagreements, MetricKind, MetricTimeline, StageMark, TimelinePoint, judge,
+    Disagreements, MetricCounts, MetricKind, MetricTimeline, StageMark, TimelinePoint, judge,
 };
 
 /// Whether a promoted version has become worse by one metric.
@@ -55,7 +55,7 @@ impl<P, L> Verdict<P, L> {
     /// How each paired metric came to where it is. Costs up to about ten milliseconds, on the caller's
     /// thread.
     pub fn timelines(&self) -> Vec<MetricTimeline> {
-        let lines: Vec<(Vec<Counts>, Vec<StageMark>)> = {
+        let lines: Vec<(Vec<MetricCounts>, Vec<StageMark>)> = {
             let state = self.inner.state.lock();
             let lines = state.timelines.iter().enumerate();
             lines.map(|(place, line)| (line.points().to_vec(), state.stage_marks(place))).collect()
@@ -76,7 +76,7 @@ impl<P, L> Verdict<P, L> {
             .collect()
     }
 
-    fn point(&self, name: &str, counts: &Counts) -> Option<TimelinePoint> {
+    fn point(&self, name: &str, counts: &MetricCounts) -> Option<TimelinePoint> {
         let judged = judge::of_counts(self.config(), name, counts)?;
         let (lower, upper) = judged.interval?;
         Some(TimelinePoint {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::verdict::{
-    ClassCoverage, Config, Counts, DriftJudgement, Health, LabelHealth, MetricJudgement,
+    ClassCoverage, Config, DriftJudgement, Health, LabelHealth, MetricCounts, MetricJudgement,
     SampleRatio, Tally,
     stats::{budget, drift, sample_ratio},
 };
@@ -56,7 +56,7 @@ pub(super) fn of(config: &Config, tally: &Tally, metrics: &[MetricJudgement]) ->
     health.too_many_in_both_arms =
         both >= BOTH_ARMS_LEAST && both as f64 > BOTH_ARMS_SHARE * seen as f64;
     for (name, counts) in &tally.metrics {
-        if let Counts::Histogram { clipped, not_a_number, .. } = counts {
+        if let MetricCounts::Histogram { clipped, not_a_number, .. } = counts {
             if *clipped > 0 {
                 health.clipped.insert(name.clone(), *clipped);
             }

@@ -5,7 +5,7 @@ use crate::verdict::{
     stats::{
         asymptotic::{self, Arm, Contrast},
         budget::ErrorBudget,
-        rate_ratio::{self, LN_LARGEST_RATIO, Stage},
+        rate_ratio::{self, LN_LARGEST_RATIO, Stratum},
     },
 };
 
@@ -18,7 +18,7 @@ const BURN_IN: f64 = 500.0;
 const LEAST_IN_AN_ARM: f64 = 100.0;
 
 pub(super) fn rate(judged: &mut MetricJudgement, metric: &MetricConfig, tally: &Tally) {
-    let stages: Vec<Stage> = tally
+    let stages: Vec<Stratum> = tally
         .live
         .values()
         .map(|stage| match metric.kind {
@@ -27,7 +27,7 @@ pub(super) fn rate(judged: &mut MetricJudgement, metric: &MetricConfig, tally: &
         })
         .filter(|stage| stage.share > 0.0 && stage.share < 1.0)
         .collect();
-    let total = |of: fn(&Stage) -> u64| stages.iter().map(of).fold(0_u64, u64::saturating_add);
+    let total = |of: fn(&Stratum) -> u64| stages.iter().map(of).fold(0_u64, u64::saturating_add);
     let (candidate, held_back) = (total(|s| s.candidate), total(|s| s.held_back));
     judged.pairs = candidate.saturating_add(held_back);
     if judged.pairs == 0 {

@@ -1,7 +1,7 @@
 //! Metrics that compare both versions on the same request.
 
 use crate::verdict::{
-    Counts, Finding, MetricConfig, MetricJudgement, MetricKind,
+    Finding, MetricConfig, MetricCounts, MetricJudgement, MetricKind,
     stats::{
         bernoulli,
         grid::{self, Observed, ln_e_above, ln_e_below},
@@ -10,7 +10,7 @@ use crate::verdict::{
 
 use super::SHOWN;
 
-pub(super) fn judge(judged: &mut MetricJudgement, metric: &MetricConfig, counts: &Counts) {
+pub(super) fn judge(judged: &mut MetricJudgement, metric: &MetricConfig, counts: &MetricCounts) {
     let seen = counts.observations();
     let Some(mean) = grid::mean(&seen) else { return };
     judged.pairs = counts.observed();
@@ -20,7 +20,7 @@ pub(super) fn judge(judged: &mut MetricJudgement, metric: &MetricConfig, counts:
         }
         _ => difference(judged, metric, &seen, mean),
     }
-    if let Counts::Paired { worse, better, both_bad, .. } = counts {
+    if let MetricCounts::Paired { worse, better, both_bad, .. } = counts {
         let of_all = |count: u64| count as f64 / judged.pairs.max(1) as f64;
         // The quotient itself: `2 · mean - 1` would differ in the last bits.
         judged.estimate = Some((*worse as f64 - *better as f64) / judged.pairs.max(1) as f64);
@@ -70,13 +70,13 @@ fn difference(judged: &mut MetricJudgement, metric: &MetricConfig, seen: &[Obser
 fn share(
     judged: &mut MetricJudgement,
     metric: &MetricConfig,
-    counts: &Counts,
+    counts: &MetricCounts,
     seen: &[Observed],
     mean: f64,
 ) {
     judged.estimate = Some(mean * metric.bound);
     let (low, high) = match counts {
-        Counts::Share { yes, no } => {
+        MetricCounts::Share { yes, no } => {
             bernoulli::interval(*yes, yes.saturating_add(*no), (1.0, 1.0), 2.0 * SHOWN)
         }
         _ => (grid::lower_limit(seen, SHOWN), grid::upper_limit(seen, SHOWN)),

@@ -1,9 +1,9 @@
 //! Scoring a pair: what its answers say at once, and what its label says later.
 
 use super::{
-    Class, Comparison, Counts, DAY, MOST_CLASS_PAIRS, NONE, Observer, PredictionId, Run, SmallVec,
-    TimeCounts, UserFilter, VerdictPlan, VerdictState, WatchedNumber, contained, micros, millis,
-    refused, since_epoch, user_filter,
+    Class, Comparison, DAY, MOST_CLASS_PAIRS, MetricCounts, NONE, Observer, PredictionId, Run,
+    SmallVec, TimeCounts, UserFilter, VerdictPlan, VerdictState, WatchedNumber, contained, micros,
+    millis, refused, since_epoch, user_filter,
 };
 use crate::{
     compare::measure,
@@ -273,7 +273,7 @@ fn difference((candidate, champion): (f64, f64), metric: &MetricConfig) -> (f64,
     (difference.clamp(-1.0, 1.0), difference.abs() > 1.0, false)
 }
 
-impl Counts {
+impl MetricCounts {
     fn loss(&mut self, losses: (f64, f64), metric: &MetricConfig, id: PredictionId) {
         let (difference, cut, odd) = difference(losses, metric);
         self.value(f64::midpoint(difference, 1.0), cut, odd, id);
@@ -285,7 +285,7 @@ impl Counts {
     }
 
     fn value(&mut self, x: f64, cut: bool, odd: bool, id: PredictionId) {
-        if let Counts::Histogram { bins, clipped, not_a_number } = self {
+        if let MetricCounts::Histogram { bins, clipped, not_a_number } = self {
             if let Some(count) = bins.get_mut(rounding::bin(x, id)) {
                 *count = count.saturating_add(1);
             }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{NONE, Observer, VerdictPlan, VerdictState};
-use crate::verdict::{AgreementCounts, Counts, LabelCounts, Tally};
+use crate::verdict::{AgreementCounts, LabelCounts, MetricCounts, Tally};
 
 impl<P, L> VerdictState<P, L> {
     pub(in crate::verdict) fn tally(&self, plan: &VerdictPlan<P, L>) -> Tally {
         let mut tally = Tally::new(plan.config_hash.clone(), plan.attempt);
-        let named = |counts: &[Counts]| -> BTreeMap<String, Counts> {
+        let named = |counts: &[MetricCounts]| -> BTreeMap<String, MetricCounts> {
             plan.config
                 .metrics
                 .iter()

@@ -21,7 +21,7 @@ pub const THETAS: [f64; 8] = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 
 /// The users who failed in one stage of a ramp, in which the share did not change.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stage {
+pub struct Stratum {
     /// The share of users answered by the candidate, above 0 and below 1. A stage without both
     /// arms says nothing, and is left out.
     pub share: f64,
@@ -34,24 +34,24 @@ pub struct Stage {
 /// `ln E`: the evidence that the candidate's failure rate is more than `ratio` times the other's.
 ///
 /// ```
-/// use modelgate::verdict::stats::rate_ratio::{Stage, ln_e_above};
+/// use modelgate::verdict::stats::rate_ratio::{Stratum, ln_e_above};
 ///
-/// let stage = Stage { share: 0.05, candidate: 8, held_back: 20 };
+/// let stage = Stratum { share: 0.05, candidate: 8, held_back: 20 };
 /// assert!((ln_e_above(&[stage], 1.0) - 6.611_523_919_8).abs() < 1e-9);
 /// ```
-pub fn ln_e_above(stages: &[Stage], ratio: f64) -> f64 {
+pub fn ln_e_above(stages: &[Stratum], ratio: f64) -> f64 {
     ln_e(stages, ratio.ln(), |theta| theta)
 }
 
 /// `ln E`: the evidence that the candidate's failure rate is less than `ratio` times the other's.
-pub fn ln_e_below(stages: &[Stage], ratio: f64) -> f64 {
+pub fn ln_e_below(stages: &[Stratum], ratio: f64) -> f64 {
     ln_e(stages, ratio.ln(), |theta| 1.0 / theta)
 }
 
-fn ln_e(stages: &[Stage], ln_ratio: f64, direction: impl Fn(f64) -> f64) -> f64 {
+fn ln_e(stages: &[Stratum], ln_ratio: f64, direction: impl Fn(f64) -> f64) -> f64 {
     let mut logs = [0.0; THETAS.len()];
     // In a stage without failures, or with one arm alone, every alternative is as likely.
-    let tested = |stage: &&Stage| {
+    let tested = |stage: &&Stratum| {
         stage.share > 0.0
             && stage.share < 1.0
             && stage.candidate.saturating_add(stage.held_back) > 0
@@ -75,7 +75,7 @@ pub(crate) const LN_LARGEST_RATIO: f64 = 12.0;
 
 /// The limits of the ratio, each missed with a probability of at most `alpha` at all times
 /// together. `None` where the failures set no upper limit.
-pub fn limits(stages: &[Stage], alpha: f64) -> (f64, Option<f64>) {
+pub fn limits(stages: &[Stratum], alpha: f64) -> (f64, Option<f64>) {
     const WIDEST: f64 = LN_LARGEST_RATIO;
     let enough = -alpha.ln();
     let above = |ln_ratio: f64| ln_e(stages, ln_ratio, |theta| theta) > enough;
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_anchor_numbers_come_out() {
-        let stages = [Stage { share: 0.05, candidate: 8, held_back: 20 }];
+        let stages = [Stratum { share: 0.05, candidate: 8, held_back: 20 }];
         assert!((limits(&stages, 0.025).0 - 1.667_849_161_9).abs() < 1e-9);
         assert!((limits(&stages, 0.025).1.unwrap() - 26.214_427_504).abs() < 1e-7);
     }
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_stage_without_both_arms_says_nothing() {
         for share in [0.0, 1.0, f64::NAN, -1.0] {
-            let stages = [Stage { share, candidate: 1_000, held_back: 0 }];
+            let stages = [Stratum { share, candidate: 1_000, held_back: 0 }];
             assert!(ln_e_above(&stages, 1.0).abs() < 1e-15);
             assert_eq!(limits(&stages, 0.05), (0.0, None));
         }
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn huge_counts_give_finite_evidence() {
-        let stages = [Stage { share: 0.5, candidate: u64::MAX, held_back: 1_000_000_000_000 }];
+        let stages = [Stratum { share: 0.5, candidate: u64::MAX, held_back: 1_000_000_000_000 }];
         for ratio in [0.0, 1e-300, 1.0, f64::MAX] {
             assert!(ln_e_above(&stages, ratio).is_finite());
             assert!(ln_e_below(&stages, ratio).is_finite());

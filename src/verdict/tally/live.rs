@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{TallyMismatch, add};
-use crate::verdict::stats::{asymptotic::Arm, rate_ratio::Stage};
+use crate::verdict::stats::{asymptotic::Arm, rate_ratio::Stratum};
 
 /// One stage of a ramp, in which the share did not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,23 +155,23 @@ impl StageCounts {
     }
 
     /// The users who failed, as [`rate_ratio`](crate::verdict::stats::rate_ratio) takes them.
-    pub fn failures(&self) -> Stage {
+    pub fn failures(&self) -> Stratum {
         self.compared(Some(&self.candidate.failed), Some(&self.held_back.failed))
     }
 
     /// The users who were late.
-    pub fn late(&self, metric: &str) -> Stage {
+    pub fn late(&self, metric: &str) -> Stratum {
         self.compared(self.candidate.late.get(metric), self.held_back.late.get(metric))
     }
 
-    fn compared(&self, candidate: Option<&KeySample>, held_back: Option<&KeySample>) -> Stage {
+    fn compared(&self, candidate: Option<&KeySample>, held_back: Option<&KeySample>) -> Stratum {
         let below = |sample: Option<&KeySample>| sample.and_then(|sample| sample.below);
         let limit = match (below(candidate), below(held_back)) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
         let count = |sample: Option<&KeySample>| sample.map_or(0, |s| s.count_below(limit));
-        Stage { share: self.share(), candidate: count(candidate), held_back: count(held_back) }
+        Stratum { share: self.share(), candidate: count(candidate), held_back: count(held_back) }
     }
 
     pub(super) fn merge(&mut self, other: &StageCounts) -> Result<(), TallyMismatch> {

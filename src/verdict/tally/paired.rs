@@ -13,7 +13,7 @@ use crate::verdict::stats::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Counts {
+pub enum MetricCounts {
     /// Differences of two yes-or-no observations.
     Paired {
         /// Bad for the candidate only.
@@ -44,15 +44,15 @@ pub enum Counts {
     },
 }
 
-impl Counts {
+impl MetricCounts {
     /// How many observations.
     pub fn observed(&self) -> u64 {
         match self {
-            Counts::Paired { worse, same, better, .. } => {
+            MetricCounts::Paired { worse, same, better, .. } => {
                 worse.saturating_add(*same).saturating_add(*better)
             }
-            Counts::Share { yes, no } => yes.saturating_add(*no),
-            Counts::Histogram { bins, .. } => {
+            MetricCounts::Share { yes, no } => yes.saturating_add(*no),
+            MetricCounts::Histogram { bins, .. } => {
                 bins.iter().fold(0, |sum, count| sum.saturating_add(*count))
             }
         }
@@ -61,29 +61,29 @@ impl Counts {
     /// As values in `[0, 1]` and how often each was seen: what [`grid`] takes.
     pub fn observations(&self) -> Vec<Observed> {
         match self {
-            Counts::Paired { worse, same, better, .. } => {
+            MetricCounts::Paired { worse, same, better, .. } => {
                 grid::ternary(*worse, *same, *better).into()
             }
-            Counts::Share { yes, no } => grid::bernoulli(*yes, *no).into(),
-            Counts::Histogram { bins, .. } => grid::histogram(bins),
+            MetricCounts::Share { yes, no } => grid::bernoulli(*yes, *no).into(),
+            MetricCounts::Histogram { bins, .. } => grid::histogram(bins),
         }
     }
 
-    pub(in crate::verdict) fn no_pairs() -> Counts {
-        Counts::Paired { worse: 0, same: 0, better: 0, both_bad: 0 }
+    pub(in crate::verdict) fn no_pairs() -> MetricCounts {
+        MetricCounts::Paired { worse: 0, same: 0, better: 0, both_bad: 0 }
     }
 
-    pub(in crate::verdict) fn no_shares() -> Counts {
-        Counts::Share { yes: 0, no: 0 }
+    pub(in crate::verdict) fn no_shares() -> MetricCounts {
+        MetricCounts::Share { yes: 0, no: 0 }
     }
 
-    pub(in crate::verdict) fn no_values() -> Counts {
-        Counts::Histogram { bins: vec![0; STEPS + 1], clipped: 0, not_a_number: 0 }
+    pub(in crate::verdict) fn no_values() -> MetricCounts {
+        MetricCounts::Histogram { bins: vec![0; STEPS + 1], clipped: 0, not_a_number: 0 }
     }
 
     /// Adds a paired observation: whether it was bad for each version.
     pub(in crate::verdict) fn pair(&mut self, candidate_bad: bool, champion_bad: bool) {
-        if let Counts::Paired { worse, same, better, both_bad } = self {
+        if let MetricCounts::Paired { worse, same, better, both_bad } = self {
             match (candidate_bad, champion_bad) {
                 (true, false) => add(worse, 1),
                 (false, true) => add(better, 1),
@@ -96,16 +96,16 @@ impl Counts {
     }
 
     pub(in crate::verdict) fn share(&mut self, is: bool) {
-        if let Counts::Share { yes, no } = self {
+        if let MetricCounts::Share { yes, no } = self {
             add(if is { yes } else { no }, 1);
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Counts) -> Result<(), TallyMismatch> {
+    pub(super) fn merge(&mut self, other: &MetricCounts) -> Result<(), TallyMismatch> {
         match (self, other) {
             (
-                Counts::Paired { worse, same, better, both_bad },
-                Counts::Paired { worse: w, same: s, better: b, both_bad: both },
+                MetricCounts::Paired { worse, same, better, both_bad },
+                MetricCounts::Paired { worse: w, same: s, better: b, both_bad: both },
             ) => {
                 add(both_bad, *both);
                 add(worse, *w);
@@ -113,14 +113,14 @@ impl Counts {
                 add(better, *b);
                 Ok(())
             }
-            (Counts::Share { yes, no }, Counts::Share { yes: y, no: n }) => {
+            (MetricCounts::Share { yes, no }, MetricCounts::Share { yes: y, no: n }) => {
                 add(yes, *y);
                 add(no, *n);
                 Ok(())
             }
             (
-                Counts::Histogram { bins, clipped, not_a_number },
-                Counts::Histogram { bins: b, clipped: c, not_a_number: n },
+                MetricCounts::Histogram { bins, clipped, not_a_number },
+                MetricCounts::Histogram { bins: b, clipped: c, not_a_number: n },
             ) => {
                 add_bins(bins, b)?;
                 add(clipped, *c);
@@ -133,9 +133,9 @@ impl Counts {
 
     fn word(&self) -> &'static str {
         match self {
-            Counts::Paired { .. } => "paired counts",
-            Counts::Share { .. } => "a share",
-            Counts::Histogram { .. } => "a histogram",
+            MetricCounts::Paired { .. } => "paired counts",
+            MetricCounts::Share { .. } => "a share",
+            MetricCounts::Histogram { .. } => "a histogram",
         }
     }
 }

@@ -18,7 +18,9 @@ fn a_loss_that_is_no_number_is_the_worst_of_the_version_that_gave_it() {
         verdict.record(&pair(1, Ok(champion), Ok(candidate)));
         assert_eq!(verdict.label(id(1), 0), LabelOutcome::Joined);
         let tally = verdict.tally();
-        let Counts::Histogram { bins, not_a_number, .. } = &tally.metrics["odd"] else { panic!() };
+        let MetricCounts::Histogram { bins, not_a_number, .. } = &tally.metrics["odd"] else {
+            panic!()
+        };
         assert_eq!((bins[expected], *not_a_number), (1, 1));
         assert_eq!(verdict.judge().health.not_a_number["odd"], 1);
     }
@@ -82,11 +84,11 @@ fn huge_counts_are_judged() {
         let mut tally = verdict.tally();
         for counts in tally.metrics.values_mut() {
             match counts {
-                Counts::Paired { worse, same, better, both_bad } => {
+                MetricCounts::Paired { worse, same, better, both_bad } => {
                     (*worse, *same, *better, *both_bad) = (n, n, n / 2, n);
                 }
-                Counts::Share { yes, no } => (*yes, *no) = (n, n),
-                Counts::Histogram { bins, .. } => bins.fill(n),
+                MetricCounts::Share { yes, no } => (*yes, *no) = (n, n),
+                MetricCounts::Histogram { bins, .. } => bins.fill(n),
                 _ => {}
             }
         }

@@ -22,7 +22,7 @@ fn labels_are_joined_whenever_they_come_and_counted_when_they_cannot_be() {
     let tally = verdict.tally();
     assert_eq!(
         tally.metrics["accuracy"],
-        Counts::Paired { worse: 1, same: 0, better: 1, both_bad: 0 }
+        MetricCounts::Paired { worse: 1, same: 0, better: 1, both_bad: 0 }
     );
     // Too late: four pairs later there is no room left.
     for user in 10..15 {

@@ -36,7 +36,7 @@ fn lateness_goes_by_processor_time_where_both_sides_know_it() {
         comparison.candidate.cpu_time = Some(cpu(if user % 10 == 0 { 1_100 } else { 900 }));
         verdict.record(&comparison);
     }
-    let expected = Counts::Paired { worse: 100, same: 900, better: 0, both_bad: 0 };
+    let expected = MetricCounts::Paired { worse: 100, same: 900, better: 0, both_bad: 0 };
     assert_eq!(verdict.tally().metrics["late"], expected);
 
     // Both in shadow: by processor time where it is known, else by the clock.
@@ -53,7 +53,7 @@ fn lateness_goes_by_processor_time_where_both_sides_know_it() {
         verdict.record(&candidate);
         verdict.record(&again);
     }
-    let expected = Counts::Paired { worse: 5, same: 15, better: 0, both_bad: 0 };
+    let expected = MetricCounts::Paired { worse: 5, same: 15, better: 0, both_bad: 0 };
     assert_eq!(verdict.tally().metrics["late"], expected);
 }
 
@@ -109,7 +109,7 @@ fn a_deadline_is_the_candidates_failure_and_a_full_queue_is_a_missing_pair() {
     let tally = live.tally();
     assert_eq!(
         tally.metrics["failures"],
-        Counts::Paired { worse: 100, same: 700, better: 0, both_bad: 0 }
+        MetricCounts::Paired { worse: 100, same: 700, better: 0, both_bad: 0 }
     );
     let judgement = live.judge();
     assert_eq!(judgement.metric("failures").unwrap().finding, Finding::Worse);

@@ -173,7 +173,7 @@ fn slices_by_the_context_are_those_of_the_request_live_and_replayed() {
 
     let tally = live.tally();
     let pairs = |slice: &str| match tally.slices.get(slice).map(|slice| &slice["failures"]) {
-        Some(Counts::Paired { worse, same, .. }) => (*worse, *same),
+        Some(MetricCounts::Paired { worse, same, .. }) => (*worse, *same),
         other => panic!("{slice}: {other:?}"),
     };
     assert_eq!(pairs("country=se"), (125, 125));

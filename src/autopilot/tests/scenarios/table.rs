@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::Random;
 use crate::verdict::stats::{
     grid,
-    rate_ratio::{self, Stage},
+    rate_ratio::{self, Stratum},
 };
 
 /// A median of so many is within a twentieth of that of ever so many.
@@ -81,7 +81,7 @@ impl Random {
 }
 
 fn live(failed: u64, held_back: u64, alpha: f64) -> bool {
-    let stage = Stage { share: 0.05, candidate: failed, held_back };
+    let stage = Stratum { share: 0.05, candidate: failed, held_back };
     rate_ratio::ln_e_above(&[stage], 1.0) >= (1.0 / alpha).ln()
 }
 

@@ -103,6 +103,6 @@ impl Future for Prepare {
 
 impl fmt::Debug for Prepare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Preparing").field("done", &self.0.state.lock().done).finish()
+        f.debug_struct("Prepare").field("done", &self.0.state.lock().done).finish()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{
     super::{
-        content::{Content, Evidence, Metric, Series, Unit},
+        content::{Content, EvidenceBar, Metric, Series, Unit},
         figure::{Percent, Points, Short, Whole},
     },
     badge,
@@ -109,8 +109,8 @@ fn details(page: &mut Page, metric: &Metric) {
 }
 
 /// Evidence as a logarithmic bar, which is full when the threshold is reached.
-fn evidence(page: &mut Page, name: &str, evidence: Option<Evidence>) {
-    let Some(Evidence { ln_e, threshold }) = evidence else { return };
+fn evidence(page: &mut Page, name: &str, evidence: Option<EvidenceBar>) {
+    let Some(EvidenceBar { ln_e, threshold }) = evidence else { return };
     let share = match threshold > 0.0 && ln_e.is_finite() {
         true => (ln_e / threshold).clamp(0.0, 1.0),
         false => 0.0,

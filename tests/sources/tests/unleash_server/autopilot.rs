@@ -1,7 +1,7 @@
 //! An autopilot that shows each of its steps at a real Unleash, where a person interferes.
 
 use modelgate::autopilot::{
-    Autopilot, Cause, Evidence, Findings, MetricFinding, MetricRole, MetricSum, Phase, Running,
+    Autopilot, Cause, Judge, Findings, MetricFinding, MetricRole, MetricSum, Phase, Running,
     Share, Stage, draw,
     store::{MemoryStore, StateStore as _},
     verify_history,
@@ -26,7 +26,7 @@ impl Judged {
     }
 }
 
-impl Evidence for Judged {
+impl Judge for Judged {
     fn config_hash(&self) -> String {
         "judged".to_owned()
     }

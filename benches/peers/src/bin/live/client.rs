@@ -34,7 +34,7 @@ pub struct Entry {
 pub const ENTRIES: [Entry; 3] = [
     Entry {
         name: "launchdarkly",
-        title: "modelgate, `LaunchDarklySource`",
+        title: "modelgate, `launchdarkly::Source`",
         dialect: Dialect::LaunchDarkly,
         start: |address| {
             let source = launchdarkly::Source::new("sdk-key").relay(format!("http://{address}"));
@@ -49,7 +49,7 @@ pub const ENTRIES: [Entry; 3] = [
     },
     Entry {
         name: "unleash",
-        title: "modelgate, `UnleashSource`, streamed",
+        title: "modelgate, `unleash::Source`, streamed",
         dialect: Dialect::Unleash,
         start: |address| {
             let source = unleash::Source::new(format!("http://{address}/api"), "token");
