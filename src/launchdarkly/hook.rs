@@ -133,7 +133,7 @@ impl<H: Hook + ?Sized> Hook for Arc<H> {
 pub struct EvaluationSeries<'a> {
     /// The flag that was asked for, whether there is one or not.
     pub flag_key: &'a str,
-    /// ContextSnapshot asks.
+    /// Who asks: the context that the flag is evaluated for.
     pub context: &'a dyn EvaluationContext,
     /// The caller's default, where it is known: a router has none, and [`Flags`](crate::Flags)
     /// come to theirs later.
