@@ -1,8 +1,8 @@
 //! An autopilot that shows each of its steps at a real Unleash, where a person interferes.
 
 use modelgate::autopilot::{
-    Autopilot, Cause, Judge, Findings, MetricFinding, MetricRole, MetricSum, Phase, Running,
-    Share, Stage, draw,
+    Autopilot, Cause, Findings, Judge, MetricFinding, MetricRole, MetricSum, Phase, Running, Share,
+    Stage, draw,
     store::{MemoryStore, StateStore as _},
     verify_history,
     writer::Unleash,
