@@ -1,5 +1,7 @@
 //! Judging files: every form, and whatever else is in them.
 
+use std::io::{self, BufReader, Read};
+
 use modelgate::verdict::{
     Finding, Metric, RecordedLabel, RecordedOutput, Replayed, Unit, Verdict, read_labels,
 };
@@ -140,4 +142,16 @@ fn labels_are_read_with_whatever_their_file_puts_around_them() {
     assert_eq!(read.problems[0].line, 6);
     let no_header = read_labels("00000000000000000000000000000001,1".as_bytes()).unwrap();
     assert_eq!((no_header.labels.len(), no_header.malformed), (1, 0));
+}
+
+#[test]
+fn a_line_of_labels_that_is_too_long_to_be_held_is_refused_and_not_cut() {
+    let endless = io::repeat(b'7').take(65 << 20);
+    let file = b"00000000000000000000000000000001,"
+        .chain(endless)
+        .chain(&b"\n00000000000000000000000000000002,cat\n"[..]);
+    let read = read_labels(BufReader::new(file)).unwrap();
+    assert_eq!((read.labels.len(), read.malformed), (1, 1));
+    assert_eq!(read.problems[0].line, 1);
+    assert!(read.problems[0].problem.starts_with("longer than"), "{:?}", read.problems);
 }

@@ -177,3 +177,32 @@ fn agreement(agrees: Option<bool>, distance: Option<f64>, measure: Option<&str>)
     let agreement = Agreement::of(known.unwrap_or("recorded"), agrees);
     distance.map_or(agreement, |distance| agreement.with_distance(distance))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{
+        Comparator, CosineSimilarity, ProbabilityDistance, SameLabel, Tolerance, TopK,
+    };
+
+    #[test]
+    fn a_record_keeps_the_measure_of_each_comparator() {
+        let comparators: [&dyn Comparator<Vec<f32>>; 6] = [
+            &CosineSimilarity::at_least(0.9),
+            &ProbabilityDistance::argmax(),
+            &ProbabilityDistance::max_distance(0.1),
+            &ProbabilityDistance::total_variation(0.1),
+            &TopK::set(1),
+            &TopK::ordered(1),
+        ];
+        let (primary, candidate) = (vec![0.1, 0.9], vec![0.2, 0.8]);
+        let mut agreements: Vec<_> =
+            comparators.iter().map(|comparator| comparator.compare(&primary, &candidate)).collect();
+        agreements.push(SameLabel.compare(&"cat", &"cat"));
+        agreements.push(Tolerance::absolute(0.1).compare(&1.0, &1.0));
+        for live in agreements {
+            let replayed = agreement(live.agrees(), live.distance(), Some(live.measure()));
+            assert_eq!(replayed.measure(), live.measure());
+        }
+    }
+}
