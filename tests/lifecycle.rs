@@ -176,10 +176,10 @@ fn a_retired_version_keeps_no_idle_thread_and_no_model_though_requests_are_under
         })
     };
     gate.wait_for(1);
-    assert_eq!(our_threads().iter().filter(|name| *name == "modelgate-compu").count(), 3);
+    let lingering = || our_threads().iter().filter(|name| *name == "modelgate-compu").count();
+    until("all three have begun", || lingering() == 3);
     router.retire("v2").unwrap();
     // That of v2 ends; those of the fallback and of the version under way stay.
-    let lingering = || our_threads().iter().filter(|name| *name == "modelgate-compu").count();
     until("the idle thread of v2 ends", || lingering() == 2);
     gate.open();
     under_way.join().unwrap();

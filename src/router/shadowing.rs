@@ -1,11 +1,17 @@
 //! Between the router and the shadow lines: which run is offered where, with what copied.
 
+mod joined;
+mod served;
+
 use std::{borrow::Borrow, sync::Arc, time::Duration};
 
+pub(crate) use joined::{ComparedOn, JoinedShadow};
+pub(crate) use served::{Asker, Served, key};
+
 use super::{
-    BuildError, Input, Output, ServedAnswer,
-    call::{Called, FiniteCheck, checked, measured_call},
-    core::{Choice, Core},
+    BuildError, Input, Output,
+    call::{FiniteCheck, checked},
+    core::Core,
     deferred_drop::DeferredDrop,
     slot::Handle,
     table::{Candidate, CountsLookup, RoutingTable},
@@ -13,19 +19,18 @@ use super::{
 use crate::{
     clock::Clock,
     compare::{
-        Comparator, Run, Slices,
+        Comparator, Run,
         sink::{self, ComparisonSink, FanOut},
     },
-    contain::contained,
-    context::EvaluationContext,
-    model::{ErrorKind, Model, ModelError},
+    model::Model,
     parallel::JoinPool,
-    prediction_id::PredictionId,
     process::OwnerProcess,
-    shadow::{self, DropCause, Mode, Shadow, ShadowLine, ShadowScope},
+    shadow::{self, DropCause, Mode, Shadow, ShadowLine},
     value::Value,
     version::Version,
 };
+#[cfg(feature = "async")]
+use crate::{compare::Slices, context::EvaluationContext, prediction_id::PredictionId};
 
 /// How features are shown in comparisons, where they are asked for.
 pub(crate) type FeatureRecorder<F> = Option<fn(&F) -> Value>;
@@ -48,97 +53,6 @@ pub(crate) struct PolicyLine<P> {
     line: ShadowLine<P>,
     /// Where a joined policy's candidates run beside the primary.
     join_pool: Option<JoinPool>,
-}
-
-/// What was served, for the comparisons.
-pub(crate) struct Served<'a, P> {
-    id: PredictionId,
-    revision: u64,
-    asker: Asker<'a>,
-    version: &'a Version,
-    called: &'a Called<P>,
-}
-
-/// Who asked, as far as comparisons want to know.
-#[derive(Clone, Copy)]
-pub(crate) enum Asker<'a> {
-    /// The request's context is still there.
-    Here(&'a dyn EvaluationContext),
-    /// It is gone: the targeting key and the slices it left.
-    #[cfg(feature = "async")]
-    Gone(Option<&'a str>, &'a Slices),
-}
-
-impl<'a> Asker<'a> {
-    fn key(self) -> Option<&'a str> {
-        match self {
-            Asker::Here(context) => key(context),
-            #[cfg(feature = "async")]
-            Asker::Gone(key, _) => key,
-        }
-    }
-
-    fn slices<P: Send + 'static>(self, line: &ShadowLine<P>) -> Slices {
-        match self {
-            Asker::Here(context) => line.slices(context),
-            #[cfg(feature = "async")]
-            Asker::Gone(_, slices) => slices.clone(),
-        }
-    }
-}
-
-impl<'a, P> Served<'a, P> {
-    pub(crate) fn new<M>(
-        table: &'a RoutingTable<M>,
-        choice: &Choice,
-        called: &'a Called<P>,
-        asker: Asker<'a>,
-        id: PredictionId,
-    ) -> Option<Served<'a, P>> {
-        let version = &table.slots.get(choice.slot)?.version;
-        Some(Served { id, revision: table.revision, asker, version, called })
-    }
-
-    /// Whether the candidate itself answered: as the fallback of a version that failed, say. To
-    /// compare it with itself would make it agree just when the other fails.
-    fn is_by<M>(&self, table: &RoutingTable<M>, candidate: Candidate) -> bool {
-        table.slots.get(candidate.slot).is_some_and(|slot| slot.version == *self.version)
-    }
-
-    fn wanted(&self) -> shadow::ShadowRequest {
-        shadow::ShadowRequest {
-            prediction_id: self.id,
-            revision: self.revision,
-            targeting_key: self.asker.key().map(Box::from),
-            primary: self.version.clone(),
-        }
-    }
-}
-
-/// A candidate that ran beside the primary; `None` when it could not be run.
-pub(crate) struct JoinedShadow<P> {
-    pub(crate) candidate: Candidate,
-    pub(crate) called: Option<Called<P>>,
-}
-
-/// Where joined candidates are compared.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ComparedOn {
-    Caller,
-    #[cfg(feature = "async")]
-    ShadowThread,
-}
-
-impl<P> JoinedShadow<P> {
-    #[cold]
-    fn panicked(candidate: Candidate) -> JoinedShadow<P> {
-        let error = ModelError::of_kind(
-            ErrorKind::Panicked,
-            "what goes into the run, or came out of it, panicked",
-        );
-        let called = Called { outcome: Err(error), service_time: Duration::ZERO, cpu_time: None };
-        JoinedShadow { candidate, called: Some(called) }
-    }
 }
 
 impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
@@ -209,90 +123,6 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
         line.map(|line| line.line.slices(context)).unwrap_or_default()
     }
 
-    /// Runs `answer`, and the joined candidates beside it.
-    pub(crate) fn run_joined<M: Shadowable<F, P>>(
-        &self,
-        table: &RoutingTable<M>,
-        candidates: &[Candidate],
-        features: &F,
-        answer: impl FnOnce() -> ServedAnswer<P>,
-    ) -> (ServedAnswer<P>, Vec<JoinedShadow<P>>) {
-        let joined: Vec<Candidate> =
-            candidates.iter().copied().filter(|candidate| self.is_joined(candidate)).collect();
-        let pool = joined
-            .first()
-            .and_then(|first| self.lines.get(first.policy))
-            .and_then(|line| line.join_pool.as_ref());
-        let Some(pool) = pool else { return (answer(), Vec::new()) };
-        if !self.owner.is_current() {
-            let lost = |candidate| JoinedShadow { candidate, called: None };
-            return (answer(), joined.into_iter().map(lost).collect());
-        }
-        let finite = self.finite;
-        let runs: Vec<_> = joined
-            .iter()
-            .filter_map(|candidate| {
-                let model = table.slots.get(candidate.slot)?.model.as_ref().ok()?.shadow(None);
-                let (candidate, features) = (*candidate, contained(|| features.to_owned())?);
-                Some(move || {
-                    let _inside = ShadowScope::enter(None);
-                    JoinedShadow {
-                        candidate,
-                        called: Some(measured_call(&*model, features.borrow(), finite, true)),
-                    }
-                })
-            })
-            .collect();
-        let (answered, mut results) = pool.run(answer, runs.into_iter());
-        // One without a result panicked outside the model: when its features were copied, say.
-        for candidate in joined {
-            if !results.iter().any(|result: &JoinedShadow<P>| result.candidate == candidate) {
-                results.push(JoinedShadow::panicked(candidate));
-            }
-        }
-        (answered, results)
-    }
-
-    /// Sees to the comparisons of what ran beside the primary: on this thread, so that a replay is
-    /// not faster than its sinks, or on the shadow threads, so that an executor's worker does not
-    /// wait for one.
-    pub(crate) fn compare_joined<M>(
-        &self,
-        table: &RoutingTable<M>,
-        served: &Served<'_, P>,
-        features: &F,
-        joined: Vec<JoinedShadow<P>>,
-        on: ComparedOn,
-    ) {
-        for JoinedShadow { candidate, called } in joined {
-            if served.is_by(table, candidate) {
-                continue;
-            }
-            let Some((line, counts)) = self.find(table, candidate) else { continue };
-            let Some(called) = called else {
-                line.refuse(counts, self.no_room(), || served.wanted());
-                continue;
-            };
-            let side = Run::new(counts.version(), called.outcome, called.service_time)
-                .with_cpu_time(called.cpu_time);
-            // Copies the answer and describes the features, by code of the user's.
-            let Some(answered) = contained(|| self.answered(line, served, features)) else {
-                line.refuse(counts, DropCause::Panic, || served.wanted());
-                continue;
-            };
-            match on {
-                ComparedOn::Caller => {
-                    line.record_finished(counts, answered, side);
-                }
-                #[cfg(feature = "async")]
-                ComparedOn::ShadowThread => {
-                    // A refusal is counted where it happens.
-                    let _ = line.offer_finished(counts, answered, side);
-                }
-            }
-        }
-    }
-
     /// Counts the runs of a request that got no answer: there is nothing to compare them with.
     #[cfg(feature = "async")]
     pub(crate) fn unanswered<M>(
@@ -349,11 +179,6 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
                 },
             );
         }
-    }
-
-    /// Why a joined candidate could not be run.
-    fn no_room(&self) -> DropCause {
-        if self.owner.is_current() { DropCause::QueueFull } else { DropCause::Shutdown }
     }
 
     fn find<'a, M>(
@@ -442,9 +267,4 @@ fn for_all<P>(lines: &[PolicyLine<P>], timeout: Duration, what: Waits<P>) -> boo
         });
         all && in_time
     })
-}
-
-/// The targeting key, if there is one.
-pub(crate) fn key(context: &dyn EvaluationContext) -> Option<&str> {
-    context.targeting_key().filter(|key| !key.is_empty())
 }
