@@ -7,8 +7,10 @@ mod doubles;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asking;
 mod batch;
 mod batched;
+mod deadlines;
 mod hangs;
 mod router;
 mod shadows;
