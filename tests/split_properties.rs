@@ -46,6 +46,22 @@ proptest! {
     }
 
     #[test]
+    fn flags_with_one_salt_pick_the_same_users_and_the_larger_share_holds_the_smaller(
+        percents in (0.0..=100.0_f64, 0.0..=100.0_f64), salt in "\\PC{1,30}", start: u16,
+    ) {
+        let share = |percent: f64| Rollout::percent("v2", percent).or("v1").salt(&salt);
+        let (smaller, larger) = (percents.0.min(percents.1), percents.0.max(percents.1));
+        let (few, many) = (flags(&share(smaller), "few"), flags(&share(larger), "many"));
+        let twin = flags(&share(smaller), "twin");
+        for number in 0..200 {
+            let user = format!("user-{}", u32::from(start) + number);
+            let picked = enrolled(&few, "few", &user);
+            prop_assert_eq!(picked, enrolled(&twin, "twin", &user), "{} with one share", user);
+            prop_assert!(!picked || enrolled(&many, "many", &user), "{} with a larger share", user);
+        }
+    }
+
+    #[test]
     fn growing_never_moves_an_enrolled_user(
         mut steps in prop::collection::vec(0.0..=100.0_f64, 1..6), user in "\\PC{1,40}",
         flag in "\\PC{1,30}",
