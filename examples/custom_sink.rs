@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!(
         "\
 \nTry next:
-  use ProbabilityVector::total_variation(0.2) in place of Labels: how sure they are counts too
+  use ProbabilityDistance::total_variation(0.2) in place of SameLabel: how sure they are counts too
   remove .queue(...): shadows that find no room are dropped and counted, nobody waits for them"
     );
     Ok(())
