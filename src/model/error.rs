@@ -64,6 +64,22 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds, each at its [`index`](Self::index).
+    pub(crate) const ALL: [ErrorKind; 7] = [
+        ErrorKind::InvalidInput,
+        ErrorKind::Failed,
+        ErrorKind::Panicked,
+        ErrorKind::NonFinite,
+        ErrorKind::Deadline,
+        ErrorKind::NotLoaded,
+        ErrorKind::Overloaded,
+    ];
+
+    /// The kind's place in tables of counts.
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+
     /// A stable name for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -294,5 +310,21 @@ impl fmt::Debug for ModelError {
 impl Error for ModelError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_stands_at_its_index_under_a_name_of_its_own() {
+        let mut names: Vec<_> = ErrorKind::ALL.map(ErrorKind::as_str).into();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorKind::ALL.len());
+        for (index, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind.index(), index, "{kind:?}");
+        }
     }
 }

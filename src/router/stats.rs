@@ -29,33 +29,9 @@ struct Shard {
     answered: [AtomicU64; Reason::COUNT],
     /// By [`FallbackCause::index`]: how often this version was wanted and the fallback stood in.
     replaced: [AtomicU64; FallbackCause::COUNT],
-    failed: [AtomicU64; FAILURES],
+    failed: [AtomicU64; ErrorKind::ALL.len()],
     given_up: AtomicU64,
     service_time: Latencies,
-}
-
-const FAILURES: usize = 7;
-
-const FAILURE_KINDS: [ErrorKind; FAILURES] = [
-    ErrorKind::InvalidInput,
-    ErrorKind::Failed,
-    ErrorKind::Panicked,
-    ErrorKind::NonFinite,
-    ErrorKind::Deadline,
-    ErrorKind::NotLoaded,
-    ErrorKind::Overloaded,
-];
-
-fn failure(kind: ErrorKind) -> usize {
-    match kind {
-        ErrorKind::InvalidInput => 0,
-        ErrorKind::Failed => 1,
-        ErrorKind::Panicked => 2,
-        ErrorKind::NonFinite => 3,
-        ErrorKind::Deadline => 4,
-        ErrorKind::NotLoaded => 5,
-        ErrorKind::Overloaded => 6,
-    }
 }
 
 impl VersionCounters {
@@ -86,7 +62,7 @@ impl VersionCounters {
 
     #[cold]
     pub(crate) fn failed(&self, kind: ErrorKind) {
-        self.count(|shard| shard.failed.get(failure(kind)));
+        self.count(|shard| shard.failed.get(kind.index()));
     }
 
     /// Its breaker opened.
@@ -158,12 +134,12 @@ impl VersionCounters {
     }
 
     /// How often calls failed, by kind.
-    pub(crate) fn failures(&self) -> [(&'static str, u64); FAILURES] {
-        FAILURE_KINDS.map(|kind| (kind.as_str(), self.failed_by(kind)))
+    pub(crate) fn failures(&self) -> [(&'static str, u64); ErrorKind::ALL.len()] {
+        ErrorKind::ALL.map(|kind| (kind.as_str(), self.failed_by(kind)))
     }
 
     fn failed_by(&self, kind: ErrorKind) -> u64 {
-        self.sum(|shard| shard.failed.get(failure(kind)))
+        self.sum(|shard| shard.failed.get(kind.index()))
     }
 
     pub(crate) fn read(&self, version: &Version, state: VersionState) -> VersionStats {

@@ -96,16 +96,6 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
-const KINDS: [ErrorKind; 7] = [
-    ErrorKind::InvalidInput,
-    ErrorKind::Failed,
-    ErrorKind::Panicked,
-    ErrorKind::NonFinite,
-    ErrorKind::Deadline,
-    ErrorKind::NotLoaded,
-    ErrorKind::Overloaded,
-];
-
 pub(super) fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Line<P>, String> {
     let record: Record = match serde_json::from_slice(line) {
         Ok(record) => record,
@@ -158,7 +148,7 @@ fn run<P: DeserializeOwned>(run: RecordedRun, side: &str) -> Result<Run<P>, Stri
     let outcome = match (run.error, run.output) {
         (Some(error), _) => {
             let kind = error.kind.as_deref().unwrap_or_default();
-            let kind = KINDS.into_iter().find(|known| known.as_str() == kind);
+            let kind = ErrorKind::ALL.into_iter().find(|known| known.as_str() == kind);
             let message = error.message.unwrap_or_default();
             Err(ModelError::of_kind(kind.unwrap_or(ErrorKind::Failed), message))
         }
