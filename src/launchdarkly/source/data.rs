@@ -10,7 +10,7 @@ use crate::{
     flag::{FlagSet, Problem},
     hash::Names,
     launchdarkly::LaunchDarkly,
-    source::{self, FlagUpdates, LastKnownGood, last_good::LastGood},
+    source::{self, FlagUpdates, last_good::LastGood},
 };
 
 /// How often the file is written at the most while flags change one by one.
@@ -89,17 +89,15 @@ struct Versioned {
 impl Data {
     /// Begins with what the file has, if there is one.
     pub(super) fn start(
-        source: Cow<'static, str>,
         dialect: LaunchDarkly,
-        file: Option<LastKnownGood>,
+        last_good: LastGood,
         remarks: Vec<Problem>,
         sink: FlagUpdates,
     ) -> Data {
         for problem in &remarks {
-            let (source, problem) = (&*source, problem.to_string());
+            let (source, problem) = (last_good.source(), problem.to_string());
             tracing::warn!(target: "modelgate::source", source, problem, "a setting is left out");
         }
-        let last_good = LastGood::new(source, file);
         let mut data = Data {
             set: FlagSet::new(),
             versions: Names::default(),
