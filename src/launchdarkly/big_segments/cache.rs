@@ -22,7 +22,7 @@ use self::{fetch::CacheEntries, preparing::Ticket, waits::Waits};
 use crate::{
     flag::{store::SnapshotCell, table::ShardedTable},
     hash::Names,
-    launchdarkly::big_segments::{Membership, BigSegments, Status},
+    launchdarkly::big_segments::{BigSegments, Membership, Status},
     source,
 };
 

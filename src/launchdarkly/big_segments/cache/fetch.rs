@@ -198,7 +198,8 @@ impl CacheEntries {
         let mut chances = self.order.len().saturating_mul(2);
         while self.order.len() >= most {
             let Some(first) = self.order.pop_front() else { break };
-            let was_used = |context: &Arc<CachedContext>| context.used.swap(false, Ordering::Relaxed);
+            let was_used =
+                |context: &Arc<CachedContext>| context.used.swap(false, Ordering::Relaxed);
             if chances > 0 && self.table.get(&first).is_some_and(was_used) {
                 chances -= 1;
                 self.order.push_back(first);
