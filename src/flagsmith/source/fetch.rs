@@ -144,7 +144,7 @@ impl Connection {
             }
             // What is said from here on may have changed after this request was answered.
             let said = news.borrow_and_update().updated_at;
-            if said > wanted {
+            if said != wanted {
                 (wanted, tries) = (said, 0);
             }
             let is_new = match self.poll(&mut environment, settings.conditional).await {

@@ -23,8 +23,11 @@ const MOST: u64 = i32::MAX as u64;
 
 pub(super) struct UsageReport {
     client: Client,
-    /// Where on and off are told apart; `None` where the server has no such place.
+    /// Where on and off are told apart; `None` where the API is not at a `/v1` that a `/v2` may
+    /// stand beside.
     second: Option<Url>,
+    /// Whether the second has refused counts with this key.
+    second_refused: bool,
     /// Where they are not.
     first: Url,
     headers: Vec<(&'static str, String)>,
@@ -68,6 +71,7 @@ impl UsageReport {
             key: client.key_changes(),
             client: client.clone(),
             second,
+            second_refused: false,
             first: url::join(base, "/analytics/flags/")?,
             headers: headers.map(|(name, value)| (name, value.to_owned())).collect(),
             exposures,
@@ -107,7 +111,7 @@ impl UsageReport {
         if self.counts.is_empty() {
             return Ok(());
         }
-        if let Some(url) = self.second.clone() {
+        if let (false, Some(url)) = (self.second_refused, self.second.clone()) {
             match self.post(&url, second).await {
                 Err(failure) if is_refusal(failure.status) => {
                     let status = failure.status;
@@ -117,7 +121,7 @@ impl UsageReport {
                         status,
                         "the server does not tell on from off: counts are sent without it"
                     );
-                    self.second = None;
+                    self.second_refused = true;
                 }
                 sent => return sent,
             }
@@ -158,7 +162,7 @@ impl UsageReport {
 impl Reporter for UsageReport {
     fn collect(&mut self) {
         if self.key.take() {
-            self.refused = false;
+            (self.refused, self.second_refused) = (false, false);
         }
         for exposure in self.exposures.take() {
             self.add(exposure);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modelgate::{
     Context, Flags,
-    flag::store::{FlagsStatus, SourceState},
+    flag::store::{self, SourceState},
     launchdarkly,
     source::{HttpSettings, LastKnownGood},
 };
@@ -41,7 +41,7 @@ fn store(source: launchdarkly::Source) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 
-fn reason(status: &FlagsStatus) -> &str {
+fn reason(status: &store::Status) -> &str {
     match &status.sources[0].state {
         SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,
