@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex};
 pub use self::{autopilot::publish_autopilot_metrics, sources::publish_source_metrics};
 use crate::{
     compare::sink,
-    flag::store::FlagsStatus,
+    flag::store,
     latency::Latency,
     router::{RouterStats, stats::VersionState},
     shadow::{self, DropCause},
@@ -230,7 +230,7 @@ impl MetricsReporter {
     pub fn start_sources(
         store: impl Into<String>,
         every: Duration,
-        status: impl Fn() -> FlagsStatus + Send + 'static,
+        status: impl Fn() -> store::Status + Send + 'static,
     ) -> io::Result<MetricsReporter> {
         let store = store.into();
         MetricsReporter::keep(every, move || publish_source_metrics(&store, &status()))

@@ -64,7 +64,7 @@ use self::{
 pub use crate::prediction_id::ParsePredictionIdError;
 use crate::{
     context::EvaluationContext,
-    flag::store::{Flags, FlagsStatus, NotReadyError},
+    flag::store::{self, Flags, NotReadyError},
     model::{Acceptance, Model, ModelError},
     prediction_id::PredictionId,
     version::Version,

@@ -276,7 +276,7 @@ fn a_connection_says_what_it_has_been_through() {
     let source = modelgate::source::HttpSource::poll("http://127.0.0.1:9/")
         .retry(Duration::from_millis(1), Duration::from_millis(10));
     let flags = Flags::builder().source(source).build().unwrap();
-    let failed = |status: &modelgate::flag::store::FlagsStatus| {
+    let failed = |status: &modelgate::flag::store::Status| {
         status.sources[0].connection.as_ref().is_some_and(|connection| connection.failures >= 3)
     };
     assert!(flags.wait_until(Duration::from_secs(30), failed), "{:#?}", flags.status());
