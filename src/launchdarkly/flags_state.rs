@@ -8,9 +8,10 @@ use super::{
     detail::{Detail, Reason, ReasonKind},
     evaluator::Evaluator,
     prerequisite_recorder::PrerequisiteRecorder,
+    time::now,
     tree::LaunchDarklyFlag,
 };
-use crate::{context::EvaluationContext, flag::store::FlagSnapshot, value::Value};
+use crate::{context::EvaluationContext, flag::store, value::Value};
 
 /// Which flags a [`FlagsState`] has, and how much of each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,7 +103,7 @@ impl FlagsState {
     /// [valid](FlagsState::is_valid) before the flags are there, and for a context without a key of
     /// any kind.
     pub fn of(
-        flags: &FlagSnapshot,
+        flags: &store::Snapshot,
         context: &dyn EvaluationContext,
         options: FlagsStateOptions,
     ) -> FlagsState {
@@ -141,7 +142,8 @@ impl FlagsState {
         self.is_valid
     }
 
-    /// What a flag answers; null where it left that to the caller.
+    /// What a flag answers, null where it leaves that to the caller; `None` where the state does not have
+    /// the flag.
     pub fn value(&self, flag: &str) -> Option<&Value> {
         self.flags.get(flag).map(|flag| &flag.value)
     }
@@ -190,12 +192,6 @@ impl LaunchDarklyFlag {
                 _ => false,
             }
     }
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Serialize for FlagsState {
