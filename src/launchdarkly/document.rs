@@ -26,7 +26,7 @@ use crate::value::Value;
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: Some(("data", 1)),
-    dear: Some(("variations", 120)),
+    variations: Some(("variations", 120)),
     item: 800,
     kept: PartCosts { object: 158, list: 5, element: 37, name: 5, text: 5, byte: 2 },
     working: PartCosts { object: 220, list: 40, element: 90, name: 60, text: 30, byte: 1 },
