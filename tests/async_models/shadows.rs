@@ -67,7 +67,8 @@ fn a_wake_up_is_not_lost_to_code_that_parks_the_thread() {
     assert_eq!(settled(&router.stats(), "v2").completed(), 1);
 }
 
-/// Counts the calls, and those that were known as a shadow's: when called, and in each poll.
+/// Counts the calls, and those that were known as a shadow's: when called, and in each poll. A type
+/// of its own, which live and shadowed versions share.
 #[derive(Clone, Default)]
 struct Looks {
     calls: Arc<AtomicUsize>,

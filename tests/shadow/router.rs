@@ -7,7 +7,7 @@ use crate::support;
 use std::{collections::HashSet, sync::Arc};
 
 use modelgate::{
-    Context, EvaluationContext, Model, ModelRouter, RouterBuilder, Shadow,
+    Context, EvaluationContext, ModelRouter, RouterBuilder, Shadow,
     compare::{Comparison, Tolerance, key::KeyHasher, sink::MemorySink},
     model::{Acceptance, LazyModel},
     model_fn,
@@ -341,16 +341,11 @@ fn flush_waits_for_what_was_accepted() {
 
 #[test]
 fn a_shadow_sees_the_features_of_its_own_request() {
-    struct Echo;
-    impl Model<[f64], f64> for Echo {
-        fn predict(&self, row: &[f64]) -> Result<f64, modelgate::ModelError> {
-            Ok(row.iter().sum())
-        }
-    }
+    let echo = || model_fn(|row: &[f64]| Ok(row.iter().sum()));
     let sink = sink();
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Echo)
-        .model("v2", Echo)
+        .model("v1", echo())
+        .model("v2", echo())
         .fallback("v1")
         .source(test_flags(&serving(FLAG, "v1")))
         .shadow(normal(Shadow::always().candidate("v2")).threads(2))

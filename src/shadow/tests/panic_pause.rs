@@ -25,7 +25,7 @@ fn a_candidate_that_panics_again_and_again_is_left_alone_for_longer_and_longer()
         panics().unwrap();
     }
     assert_eq!(panics(), Err(DropCause::Resting));
-    bench.line.forgive(&Version::new("v2"));
+    bench.line.end_pause(&Version::new("v2"));
     panics().unwrap();
     let counts = bench.settle();
     assert_adds_up(&counts);

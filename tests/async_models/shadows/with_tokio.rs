@@ -68,7 +68,8 @@ fn a_runtime_that_nobody_drives_any_more_costs_the_shadow_and_holds_no_thread() 
     assert!(counts.dropped_in_all() >= 2);
 }
 
-/// Answers once it has been loaded, with a timer of tokio's.
+/// Answers once it has been loaded, with a timer of tokio's: `async_model_fn` makes models that need
+/// no loading, and a puppet loads at once.
 struct LoadsAsleep(AtomicBool);
 
 impl AsyncModel<[f64], f64> for LoadsAsleep {
