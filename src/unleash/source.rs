@@ -190,7 +190,7 @@ impl FlagSource for Source {
             dialect = dialect.with_evaluation_counts(&exposures);
         }
         let counted = PendingCounts {
-            exposures,
+            evaluations: exposures,
             impact: self.impact,
             strategies: dialect.strategies().map(str::to_owned).collect(),
         };

@@ -84,14 +84,34 @@ impl Impact {
         self.metrics.is_empty()
     }
 
+    /// How many metrics there are.
+    pub(super) fn len(&self) -> usize {
+        self.metrics.len()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.metrics.keys().copied()
+    }
+
     pub(super) fn clear(&mut self) {
         self.metrics.clear();
     }
 
     /// What there is, which is then no longer here.
     pub(super) fn take(&mut self) -> Impact {
-        let metrics = std::mem::take(&mut self.metrics);
+        self.split_off(0)
+    }
+
+    /// The metrics from this place on, which are then no longer here.
+    pub(super) fn split_off(&mut self, place: usize) -> Impact {
+        let first = self.metrics.keys().nth(place).copied();
+        let metrics = first.map(|first| self.metrics.split_off(first)).unwrap_or_default();
         Impact { labels: self.labels.clone(), metrics }
+    }
+
+    /// Adds metrics that are not here: those that were split off.
+    pub(super) fn append(&mut self, mut other: Impact) {
+        self.metrics.append(&mut other.metrics);
     }
 
     pub(super) fn add(&mut self, news: Vec<ImpactMetric>) {

@@ -11,7 +11,7 @@ use std::{
 
 use reqwest::Url;
 
-use self::payload::{Bucket, Metrics, Registration, ReportPart, Usage};
+use self::payload::{Bucket, Metrics, Registration, ReportPart, Reporting, Usage};
 use super::{
     fetch::{Connection, SPECIFICATION},
     impact::Impact,
@@ -60,7 +60,7 @@ const MOST_REQUESTS: usize = 32;
 
 /// What there is to tell the server.
 pub(super) struct PendingCounts {
-    pub(super) exposures: EvaluationCounts,
+    pub(super) evaluations: EvaluationCounts,
     pub(super) impact: ImpactMetrics,
     /// The names of custom strategies.
     pub(super) strategies: Vec<String>,
@@ -117,8 +117,8 @@ impl UsageReport {
         if self.token.take() {
             (self.refused, self.registered) = (false, false);
         }
-        for exposure in self.counted.exposures.take() {
-            self.add(exposure);
+        for count in self.counted.evaluations.take() {
+            self.add(count);
         }
     }
 
@@ -158,10 +158,7 @@ impl UsageReport {
 
     async fn register(&self, interval: Duration) -> Result<(), Failure> {
         let registration = Registration {
-            app_name: &self.app_name,
-            instance_id: &self.instance_id,
-            connection_id: &self.connection_id,
-            sdk_version: SDK,
+            who: self.who(),
             spec_version: SPECIFICATION,
             platform_name: "rust",
             strategies: self.strategies(),
@@ -170,6 +167,15 @@ impl UsageReport {
         };
         let body = serde_json::to_vec(&registration).unwrap_or_default();
         self.client.post(&self.register, &self.headers(), body).await.map(|_| ())
+    }
+
+    fn who(&self) -> Reporting<'_> {
+        Reporting {
+            app_name: &self.app_name,
+            instance_id: &self.instance_id,
+            connection_id: &self.connection_id,
+            sdk_version: SDK,
+        }
     }
 
     /// Sends what was collected. What cannot be sent is kept for the next time; whether a report
@@ -193,7 +199,7 @@ impl UsageReport {
         let (mut parts, mut requests, mut lost) = (vec![all], 0, Vec::new());
         while let Some(part) = parts.pop() {
             if requests == MOST_REQUESTS {
-                lost.extend(part.toggles.into_keys());
+                lost.extend(part.names().map(str::to_owned));
                 continue;
             }
             requests += 1;
@@ -202,7 +208,7 @@ impl UsageReport {
                 // Something in it is not taken; the rest is not to suffer for that.
                 match part.split() {
                     Ok(halves) => parts.extend(halves),
-                    Err(part) => lost.extend(part.toggles.into_keys()),
+                    Err(part) => lost.extend(part.names().map(str::to_owned)),
                 }
                 continue;
             }
@@ -227,10 +233,7 @@ impl UsageReport {
         stop: Duration,
     ) -> Result<(), Failure> {
         let metrics = Metrics {
-            app_name: &self.app_name,
-            instance_id: &self.instance_id,
-            connection_id: &self.connection_id,
-            sdk_version: SDK,
+            who: self.who(),
             bucket: Bucket {
                 start: milliseconds(start),
                 stop: milliseconds(stop),
@@ -244,38 +247,36 @@ impl UsageReport {
 
     fn give_back(&mut self, mut part: ReportPart) {
         self.toggles.append(&mut part.toggles);
-        if !part.impact.is_empty() {
-            self.impact = part.impact;
-        }
+        self.impact.append(part.impact);
     }
 
-    fn report_lost(&self, lost: &[Arc<str>]) {
+    fn report_lost(&self, lost: &[String]) {
         let Some(first) = lost.first() else { return };
-        let (source, toggles) = (&*self.source, lost.len());
+        let (source, dropped) = (&*self.source, lost.len());
         tracing::warn!(
             target: "modelgate::source",
             source,
-            toggles,
-            first = &**first,
-            "the server does not take the usage of some toggles: it is dropped"
+            dropped,
+            first,
+            "the server does not take some toggles' usage or some impact metrics: they are dropped"
         );
     }
 
-    fn add(&mut self, exposure: EvaluationCount) {
+    fn add(&mut self, counted: EvaluationCount) {
         if self.refused {
             return;
         }
-        if self.toggles.len() >= MOST_TOGGLES && !self.toggles.contains_key(&exposure.flag) {
+        if self.toggles.len() >= MOST_TOGGLES && !self.toggles.contains_key(&counted.flag) {
             return;
         }
-        let usage = self.toggles.entry(exposure.flag).or_default();
-        match exposure.on {
-            Some(true) => usage.yes = usage.yes.saturating_add(exposure.count),
-            _ => usage.no = usage.no.saturating_add(exposure.count),
+        let usage = self.toggles.entry(counted.flag).or_default();
+        match counted.on {
+            Some(true) => usage.yes = usage.yes.saturating_add(counted.count),
+            _ => usage.no = usage.no.saturating_add(counted.count),
         }
-        if let Some(variant) = exposure.variant {
+        if let Some(variant) = counted.variant {
             let count = usage.variants.entry(variant).or_default();
-            *count = count.saturating_add(exposure.count);
+            *count = count.saturating_add(counted.count);
         }
     }
 

@@ -11,6 +11,7 @@ use modelgate::{
 };
 use modelgate_source_tests::{
     PATIENCE, eventually,
+    log::Log,
     unleash::{Answer, Asked, Place, Unleash},
 };
 use serde_json::Value;
@@ -189,4 +190,24 @@ fn custom_strategies_are_registered_by_name() {
     for name in ["default", "flexibleRollout", "byTenant", "byPlan"] {
         assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{names:?}");
     }
+}
+
+#[test]
+fn a_figure_that_the_server_does_not_take_poisons_no_other_and_its_loss_is_said() {
+    let log = Log::start();
+    let server = Unleash::start(&features("v1"));
+    server.set(Place::Metrics, Answer::Refuses("modelgate_service_seconds"));
+    let router = router(counting(&server.url()).name("refusing"));
+    predict(&router, 20);
+    eventually("all others are reported", || {
+        total(&server, "modelgate_answers_total") == 20
+            && total(&server, "modelgate_shadows_completed_total") == 20
+    });
+    assert_eq!(server.usage("m").yes, 20);
+    eventually("it is said", || {
+        let text = log.text();
+        let mut lines = text.lines().filter(|line| line.contains("source=\"refusing\""));
+        lines.any(|line| line.contains("WARN") && line.contains("modelgate_service_seconds"))
+    });
+    assert_eq!(total(&server, "modelgate_service_seconds"), 0);
 }
