@@ -12,7 +12,7 @@ mod settings;
 use std::{borrow::Cow, fmt, time::Duration};
 
 use self::{
-    document::Environment, fetch::Connection, report::UsageReport, settings::SourceSettings,
+    document::EnvironmentDocument, fetch::Connection, report::UsageReport, settings::SourceSettings,
 };
 use crate::source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription};
 use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
@@ -181,7 +181,7 @@ impl FlagSource for Source {
         let report =
             UsageReport::new(&connection.client, &self.settings, exposures, self.name.clone())?;
         let environment =
-            Environment::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
+            EnvironmentDocument::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
         let settings = self.settings;
         let reporting = settings.analytics.map(|interval| {
             let retry = settings.retry;
