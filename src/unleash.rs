@@ -221,6 +221,12 @@ impl Unleash {
         self.with(|options| options.memory = MemoryLimit::bytes(bytes))
     }
 
+    /// The `appName` of contexts that do not bring their own, where it was given.
+    #[cfg(feature = "unleash")]
+    pub(crate) fn app_name(&self) -> Option<&str> {
+        self.options.app_name.as_deref()
+    }
+
     /// The names of the custom strategies that somebody answers for.
     #[cfg(feature = "unleash")]
     pub(crate) fn strategies(&self) -> impl Iterator<Item = &str> {

@@ -41,7 +41,6 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(settings: &SourceSettings) -> Result<Connection, source::Error> {
-        settings.check_key()?;
         let client = Client::new(&settings.http, Some(("x-environment-key", &settings.key)))?;
         let headers = settings.headers();
         for (name, value) in &headers {
@@ -136,8 +135,7 @@ impl Connection {
         know: watch::Sender<KnownState>,
         mut news: watch::Receiver<StreamNews>,
     ) {
-        let (first, max) = settings.retry;
-        let mut backoff = Backoff::new(first, max);
+        let mut backoff = Backoff::new(settings.server.retry);
         let (mut wanted, mut tries) = (0.0, 0);
         let mut key = self.client.key_changes();
         loop {
@@ -156,7 +154,7 @@ impl Connection {
                 Err(failure) => {
                     let mut pause = backoff.pause(failure.retry_after);
                     if failure.status.is_some_and(is_permanent) {
-                        pause = pause.max(jittered(max));
+                        pause = pause.max(jittered(settings.server.retry.max));
                         environment.sink.reject(failure.error);
                     } else {
                         environment.sink.report(failure.error);

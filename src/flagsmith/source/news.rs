@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{moment::moment, settings::SourceSettings};
 use crate::source::{
     self,
-    network::{Address, Backoff, Client, Failure, Secret, url},
+    network::{Address, Backoff, Client, Failure, Retry, Secret, url},
 };
 
 /// A connection that lasted this long counts as healthy, and the next pause is short again: the service
@@ -40,7 +40,7 @@ pub(super) struct Listener {
     client: Client,
     url: Address,
     silence: Duration,
-    retry: (Duration, Duration),
+    retry: Retry,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +92,7 @@ impl Listener {
             client: Client::new(&settings.http, None)?,
             url: url.clone(),
             silence: settings.silence,
-            retry: settings.retry,
+            retry: settings.server.retry,
         }))
     }
 
@@ -103,8 +103,7 @@ impl Listener {
         mut known: watch::Receiver<KnownState>,
         tell: &watch::Sender<StreamNews>,
     ) {
-        let (first, max) = self.retry;
-        let mut backoff = Backoff::new(first, max);
+        let mut backoff = Backoff::new(self.retry);
         loop {
             let known_key = known.wait_for(|known| known.key.is_some()).await;
             let Ok(Some(key)) = known_key.map(|known| known.key.clone()) else { return };

@@ -10,7 +10,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         self, chain,
-        network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
+        network::{Backoff, Changes, Client, Failure, Retry, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
 };
@@ -61,7 +61,6 @@ impl UsageReport {
         client: &Client,
         settings: &SourceSettings,
         evaluations: EvaluationCounts,
-        source: Cow<'static, str>,
     ) -> Result<UsageReport, source::Error> {
         let base = settings.url.trim_end_matches('/');
         let second = base.strip_suffix("/v1");
@@ -75,19 +74,14 @@ impl UsageReport {
             first: url::join(base, "/analytics/flags/")?,
             headers: headers.map(|(name, value)| (name, value.to_owned())).collect(),
             evaluations,
-            source,
+            source: settings.server.name.clone(),
             counts: Counts::new(),
             refused: false,
         })
     }
 
     /// Reports at this interval and once more at the end.
-    pub(super) async fn keep_sending(
-        self,
-        interval: Duration,
-        retry: (Duration, Duration),
-        stopped: StopSignal,
-    ) {
+    pub(super) async fn keep_sending(self, interval: Duration, retry: Retry, stopped: StopSignal) {
         keep_reporting(self, interval, retry, stopped).await;
     }
 

@@ -67,7 +67,7 @@ impl Connection {
         };
         let headers = vec![
             ("unleash-client-spec", SPECIFICATION.to_owned()),
-            ("unleash-appname", settings.app_name.clone()),
+            ("unleash-appname", settings.app_name().to_owned()),
             ("unleash-instanceid", settings.instance_id.clone()),
             ("unleash-connection-id", settings.connection_id.clone()),
             ("unleash-sdk", concat!("modelgate:", env!("CARGO_PKG_VERSION")).to_owned()),
@@ -200,8 +200,7 @@ impl Connection {
 
     /// Keeps the store fed for as long as it is polled.
     pub(super) async fn follow(mut self, mut data: Data, settings: SourceSettings) {
-        let (first, max) = settings.retry;
-        let mut backoff = Backoff::new(first, max);
+        let mut backoff = Backoff::new(settings.server.retry);
         let mut mode = if settings.streams { Mode::Streams } else { Mode::Polls };
         // After a stream was given up, when the next may be tried.
         let mut again: Option<Instant> = None;

@@ -80,6 +80,14 @@ impl Impact {
         Impact { labels: labels.collect(), metrics: BTreeMap::new() }
     }
 
+    /// Another environment is reported from now on.
+    pub(super) fn set_environment(&mut self, environment: Option<String>) {
+        match environment {
+            Some(environment) => self.labels.insert("environment", environment),
+            None => self.labels.remove("environment"),
+        };
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.metrics.is_empty()
     }

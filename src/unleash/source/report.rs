@@ -3,7 +3,6 @@
 mod payload;
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -35,17 +34,13 @@ pub(super) struct UsageReport {
     register: Url,
     metrics: Url,
     headers: Vec<(&'static str, String)>,
-    app_name: String,
-    instance_id: String,
-    connection_id: String,
+    settings: SourceSettings,
     counted: PendingCounts,
-    source: Cow<'static, str>,
     started: Duration,
     /// What was counted since, together with what could not be sent before.
     toggles: BTreeMap<Arc<str>, Usage>,
     /// Likewise, of the routers.
     impact: Impact,
-    retry: (Duration, Duration),
     /// Whether the server knows the application, or does not want to.
     registered: bool,
     /// The server takes no counts with this token.
@@ -85,7 +80,6 @@ impl UsageReport {
         connection: &Connection,
         settings: &SourceSettings,
         counted: PendingCounts,
-        source: Cow<'static, str>,
     ) -> Result<UsageReport, source::Error> {
         Ok(UsageReport {
             token: connection.client.key_changes(),
@@ -93,15 +87,11 @@ impl UsageReport {
             register: url::join(&settings.url, "/client/register")?,
             metrics: url::join(&settings.url, "/client/metrics")?,
             headers: connection.headers.clone(),
-            app_name: settings.app_name.clone(),
-            instance_id: settings.instance_id.clone(),
-            connection_id: settings.connection_id.clone(),
+            settings: settings.clone(),
             counted,
-            source,
             started: now(),
             toggles: BTreeMap::new(),
-            impact: Impact::new(&settings.app_name, settings.environment().as_deref()),
-            retry: settings.retry,
+            impact: Impact::new(settings.app_name(), settings.environment().as_deref()),
             registered: false,
             refused: false,
         })
@@ -109,13 +99,14 @@ impl UsageReport {
 
     /// Registers, and reports at this interval and once more at the end.
     pub(super) async fn keep_sending(self, interval: Duration, stopped: StopSignal) {
-        let retry = self.retry;
+        let retry = self.settings.server.retry;
         keep_reporting(self, interval, retry, stopped).await;
     }
 
     fn collect(&mut self) {
         if self.token.take() {
             (self.refused, self.registered) = (false, false);
+            //X self.impact.set_environment(self.settings.environment());
         }
         for count in self.counted.evaluations.take() {
             self.add(count);
@@ -171,9 +162,9 @@ impl UsageReport {
 
     fn who(&self) -> Reporting<'_> {
         Reporting {
-            app_name: &self.app_name,
-            instance_id: &self.instance_id,
-            connection_id: &self.connection_id,
+            app_name: self.settings.app_name(),
+            instance_id: &self.settings.instance_id,
+            connection_id: &self.settings.connection_id,
             sdk_version: SDK,
         }
     }
@@ -252,7 +243,7 @@ impl UsageReport {
 
     fn report_lost(&self, lost: &[String]) {
         let Some(first) = lost.first() else { return };
-        let (source, dropped) = (&*self.source, lost.len());
+        let (source, dropped) = (&*self.settings.server.name, lost.len());
         tracing::warn!(
             target: "modelgate::source",
             source,
@@ -296,12 +287,12 @@ impl UsageReport {
     }
 
     fn failed(&self, failure: &Failure) {
-        let (source, error) = (&*self.source, chain(&failure.error));
+        let (source, error) = (&*self.settings.server.name, chain(&failure.error));
         tracing::debug!(target: "modelgate::source", source, error, "usage was not reported");
     }
 
     fn give_up(&self, failure: &Failure, message: &'static str) {
-        let (source, error) = (&*self.source, chain(&failure.error));
+        let (source, error) = (&*self.settings.server.name, chain(&failure.error));
         tracing::warn!(target: "modelgate::source", source, error, message);
     }
 }

@@ -211,3 +211,48 @@ fn a_figure_that_the_server_does_not_take_poisons_no_other_and_its_loss_is_said(
     });
     assert_eq!(total(&server, "modelgate_service_seconds"), 0);
 }
+
+#[test]
+fn a_token_of_another_environment_is_reported_as_that_one() {
+    let server = Unleash::start(&features("v1"));
+    let source = counting(&server.url());
+    let token = source.token_handle();
+    let router = router(source);
+    let environments = || {
+        let reports = server.asked(Place::Metrics);
+        let answers = reports.iter().filter_map(|it| metric(it, "modelgate_answers_total"));
+        let label = |it: &Value| it["samples"][0]["labels"]["environment"].clone();
+        answers.map(label).collect::<Vec<_>>()
+    };
+    predict(&router, 1);
+    eventually("the first is reported", || environments() == ["development"]);
+    token.set("default:production.hidden").unwrap();
+    predict(&router, 1);
+    eventually("the second is reported", || environments() == ["development", "production"]);
+}
+
+#[test]
+fn the_application_is_called_as_the_source_says_or_else_the_dialect() {
+    let mine = r#"[{"name": "m", "enabled": true, "strategies": [{"name": "default",
+        "constraints": [{"contextName": "appName", "operator": "IN", "values": ["mine"]}]}]}]"#;
+    for (of_source, of_dialect, name) in [
+        (None, None, "modelgate"),
+        (None, Some("mine"), "mine"),
+        (Some("mine"), Some("another"), "mine"),
+    ] {
+        let server = Unleash::start(mine);
+        let mut source = counting(&server.url());
+        if let Some(name) = of_source {
+            source = source.app_name(name);
+        }
+        if let Some(name) = of_dialect {
+            source = source.dialect(Dialect::new().with_app_name(name));
+        }
+        let flags = store(source);
+        flags.wait_ready(PATIENCE).unwrap();
+        assert_eq!(flags.boolean("m", &Context::new("u"), false), name == "mine", "{name}");
+        eventually("registered", || !server.asked(Place::Register).is_empty());
+        assert_eq!(server.asked(Place::Register)[0].body["appName"], name);
+        assert_eq!(server.asked(Place::Features)[0].headers["unleash-appname"], name);
+    }
+}
