@@ -179,7 +179,7 @@ impl FlagSource for Source {
         let mut settings = self.settings;
         settings.check()?;
         if settings.app_name.is_none() {
-            //X settings.app_name = self.dialect.app_name().map(str::to_owned);
+            settings.app_name = self.dialect.app_name().map(str::to_owned);
         }
         let connection = Connection::new(&settings)?;
         let network = sink.network()?;

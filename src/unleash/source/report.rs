@@ -106,7 +106,7 @@ impl UsageReport {
     fn collect(&mut self) {
         if self.token.take() {
             (self.refused, self.registered) = (false, false);
-            //X self.impact.set_environment(self.settings.environment());
+            self.impact.set_environment(self.settings.environment());
         }
         for count in self.counted.evaluations.take() {
             self.add(count);
