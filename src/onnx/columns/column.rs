@@ -76,6 +76,12 @@ impl Column {
             let expected = "a range that holds a number, of a feature that is one".to_owned();
             return Err(("range", format!("[{low}, {high}]"), expected));
         }
+        if let (Some((low, high)), FeatureType::Integer) = (feature.range, kind)
+            && low.ceil() > high
+        {
+            let expected = "a range that holds a whole number".to_owned();
+            return Err(("range", format!("[{low}, {high}]"), expected));
+        }
         let Feature { name, range, values, optional, .. } = feature;
         Ok(Column { name, kind, range, values, optional, ..self })
     }
@@ -155,6 +161,9 @@ impl Column {
         match (self.kind, self.values.first(), self.range) {
             (FeatureType::Text, Some(value), _) => FeatureValue::Text(value.clone()),
             (FeatureType::Text, None, _) => FeatureValue::Text("".into()),
+            (FeatureType::Integer, _, Some((low, high))) => {
+                FeatureValue::Number(0.0_f32.clamp(low.ceil(), high.floor()).into())
+            }
             (_, _, Some((low, high))) => FeatureValue::Number(0.0_f32.clamp(low, high).into()),
             _ => FeatureValue::Number(0.0),
         }
@@ -189,7 +198,7 @@ impl Column {
             }
             FeatureType::Boolean => FeatureValue::Number(f64::from(u8::from(share() < 0.5))),
             FeatureType::Integer => {
-                FeatureValue::Number(number.round().clamp(low.ceil(), high.floor().max(low.ceil())))
+                FeatureValue::Number(number.round().clamp(low.ceil(), high.floor()))
             }
             // Rounded to the precision that a 32-bit input has.
             FeatureType::Number => FeatureValue::Number(f64::from(number as f32).clamp(low, high)),

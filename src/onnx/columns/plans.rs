@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::{
     super::{
-        LARGEST_BATCH, LoadError, Outputs, Plan, engine,
+        LARGEST_BATCH, LoadError, Outputs, Plan, batch, engine,
         schema::{self, Classes},
         scores::read_scores,
         select::Selection,
@@ -156,19 +156,13 @@ impl ColumnPlans {
             let plan = plan.filter(|_| !good.is_empty());
             let outputs = plan.and_then(|plan| self.run(plan, &good).ok());
             let count = good.len();
-            let mut place = 0_usize;
-            for row in &read {
-                answers.push(match (row, &outputs) {
-                    (Err(error), _) => Err(error.clone()),
-                    (Ok(_), Some(outputs)) => {
-                        let answer = self.scores(outputs, count, place);
-                        place = place.saturating_add(1);
-                        answer
-                    }
-                    // The batch failed as a whole: a row that would succeed alone still must.
-                    (Ok(row), None) => self.one(row),
-                });
-            }
+            batch::extend(
+                &mut answers,
+                read.iter().map(|row| row.as_ref().map_err(Clone::clone)),
+                outputs.as_ref(),
+                |outputs, place| self.scores(outputs, count, place),
+                |row| self.one(row),
+            );
         }
         answers
     }

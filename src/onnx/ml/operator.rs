@@ -11,7 +11,7 @@ use tract_onnx::{
     },
 };
 
-use super::{NodeError, labels::Labels};
+use super::{NodeError, labels::Labels, rows};
 
 /// The element type and shape of an input or output.
 #[derive(Clone, Debug)]
@@ -236,6 +236,13 @@ impl TypedOp for Node {
         let given = self.outputs(&facts)?;
         Ok(given.into_iter().map(|fact| fact.dtype.fact(fact.shape)).collect())
     }
+}
+
+/// The first input, which must be of numbers.
+pub(super) fn numbers(inputs: &[Fact]) -> TractResult<&Fact> {
+    let fact = input(inputs, 0)?;
+    ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
+    Ok(fact)
 }
 
 /// The only input, or one at a place.

@@ -2,13 +2,13 @@
 
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, TractResult, ensure, tvec},
+    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, TractResult, tvec},
 };
 
 use super::{
     NodeError,
     attributes::Attributes,
-    operator::{Fact, FromNode, Operator, RowChange, input},
+    operator::{Fact, FromNode, Operator, RowChange, input, numbers},
     rows,
 };
 
@@ -42,8 +42,7 @@ impl Operator for Scaler {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
+        let fact = numbers(inputs)?;
         if self.offset_and_scale.len() != 1 {
             fact.rows_of(self.offset_and_scale.len())?;
         }
@@ -70,8 +69,8 @@ impl Operator for Scaler {
                 Ok(())
             })?,
             pairs => {
-                let (_, width) = rows::shape(input)?;
-                ensure!(width == pairs.len(), "found {width} features, expected {}", pairs.len());
+                let width = pairs.len();
+                rows::count(input, width)?;
                 rows::filled(input.shape(), |filled| {
                     if input.datum_type() == DatumType::F64 {
                         let out = filled.chunks_exact_mut(width);
