@@ -200,7 +200,7 @@ fn golden_rows_are_proved_when_the_model_is_loaded() {
 }
 
 #[test]
-fn a_bad_sidecar_is_told_by_its_own_field() {
+fn an_error_in_a_sidecar_names_its_field() {
     assert_eq!(
         refusal("unnamed_batch", r#"{"tolerance": -0.1}"#),
         "tolerance: found -0.1, expected a finite number that is not negative"

@@ -1,4 +1,4 @@
-//! `Imputer`: one value replaced by others.
+//! `Imputer`: one value, which stands for a missing one, replaced by others.
 
 use tract_onnx::{
     pb::NodeProto,

@@ -1,4 +1,4 @@
-//! `OneHotEncoder`: a category as a one among zeros.
+//! `OneHotEncoder`: for each category 1 if the input is it, else 0.
 
 use std::collections::HashMap;
 

@@ -85,6 +85,7 @@ fn softmax_zero(scores: &mut [f32]) {
     let largest = scores.iter().copied().fold(f32::MIN, f32::max);
     let mut sum = 0.0;
     for score in scores.iter_mut() {
+        // What ONNX Runtime takes for zero.
         if score.abs() > 1e-7 {
             *score = (*score - largest).exp();
             sum += *score;

@@ -56,39 +56,25 @@ impl Operator for Scaler {
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
         let pairs = &self.offset_and_scale;
-        let scaled = match &pairs[..] {
-            [(offset, scale)] => rows::filled(input.shape(), |filled| {
-                if input.datum_type() == DatumType::F64 {
-                    for (out, value) in filled.iter_mut().zip(&*rows::f64s(input)?) {
+        let width = pairs.len();
+        if width != 1 {
+            rows::count(input, width)?;
+        }
+        let scaled = rows::filled(input.shape(), |filled| {
+            if input.datum_type() == DatumType::F64 {
+                let rows = rows::f64s(input)?;
+                let rows = filled.chunks_exact_mut(width).zip(rows.chunks_exact(width));
+                for (out, row) in rows {
+                    for ((out, value), (offset, scale)) in out.iter_mut().zip(row).zip(pairs) {
                         *out = narrow((value - f64::from(*offset)) * f64::from(*scale));
                     }
-                } else {
-                    filled.copy_from_slice(&rows::f32s(input)?);
-                    self.change(filled, 1);
                 }
-                Ok(())
-            })?,
-            pairs => {
-                let width = pairs.len();
-                rows::count(input, width)?;
-                rows::filled(input.shape(), |filled| {
-                    if input.datum_type() == DatumType::F64 {
-                        let out = filled.chunks_exact_mut(width);
-                        for (out, row) in out.zip(rows::f64s(input)?.chunks_exact(width)) {
-                            for ((out, value), (offset, scale)) in
-                                out.iter_mut().zip(row).zip(pairs)
-                            {
-                                *out = narrow((value - f64::from(*offset)) * f64::from(*scale));
-                            }
-                        }
-                    } else {
-                        filled.copy_from_slice(&rows::f32s(input)?);
-                        self.change(filled, width);
-                    }
-                    Ok(())
-                })?
+            } else {
+                filled.copy_from_slice(&rows::f32s(input)?);
+                self.change(filled, width);
             }
-        };
+            Ok(())
+        })?;
         Ok(tvec!(scaled.into_tvalue()))
     }
 }

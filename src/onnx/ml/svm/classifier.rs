@@ -184,6 +184,7 @@ impl Pairwise {
         let places =
             (0..classes).flat_map(|first| (first + 1..classes).map(move |second| (first, second)));
         for (((first, second), score), (slope, offset)) in places.zip(scores).zip(&self.sigmoids) {
+            // Platt's sigmoid, kept from 0 and 1 as libsvm keeps it.
             let probability = (1.0 - logistic(score * slope + offset)).clamp(1e-7, 1.0 - 1e-7);
             pairs.set(first, second, probability);
             pairs.set(second, first, 1.0 - probability);
