@@ -114,7 +114,8 @@
 //!
 //! A flag may depend on others 64 deep through `$.flags`; one that goes deeper is treated like one
 //! that depends on itself. A JSONPath may nest filters 32 deep. All queries of one decision together look
-//! at 1,000,000 nodes at most; what would need more finds nothing. Of JSONPath's functions those of
+//! at 1,000,000 nodes at most, where a text counts once more for every 64 bytes, and a pattern that is read
+//! from the context 2,000 times; what would need more finds nothing. Of JSONPath's functions those of
 //! RFC 9535 are known. Integers beyond 64 bits are floats.
 //!
 //! # What allocates
@@ -170,7 +171,7 @@ use std::sync::LazyLock;
 use crate::{
     clock::{Clock, ManualClock},
     context::EvaluationContext,
-    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Problem, Request},
+    flag::{DocumentError, EvaluationCounts, FlagSet, MemoryLimit, Problem, ProblemList, Request},
     value::Map,
 };
 
@@ -296,28 +297,29 @@ impl Flagsmith {
     /// The set with one segment added or replaced: an element of `project.segments`, or a member of
     /// `segments`, whichever the set was compiled from. A segment that is replaced keeps its place
     /// in the order, a new one comes last; among overrides of equal priority the first counts. Only
-    /// what the old and the new form override is put together anew.
+    /// what the old and the new form override is put together anew. What is remarkable about the new
+    /// form takes the place of the old one's [problems](FlagSet::problems).
     ///
     /// # Errors
     /// What is wrong with the segment, and where; or that the set is not one of Flagsmith's.
     pub fn with_segment(&self, flags: &FlagSet, text: &str) -> Result<FlagSet, Problem> {
         let segments = segments_of(flags)?;
         let segment = document::segment_by_itself(&segments.environment, text)?;
-        let flags = without_problems_of_segment(flags, segments, &segment.id);
-        let faults = segment.faults("");
-        let flags = flags.with_shared(segments.with(segment));
+        let path = segments.path_of(&segment.id);
+        let faults = segment.faults(&path);
+        let flags = without_problems_at(flags, &path).with_shared(segments.with(segment));
         if faults.is_empty() {
             return Ok(flags);
         }
-        let problems = flags.problems().iter().cloned().chain(faults).collect();
-        Ok(flags.with_problems(problems))
+        let problems: ProblemList = flags.problems().iter().cloned().chain(faults).collect();
+        Ok(flags.with_problems(problems.into_list()))
     }
 
     /// The set without the segment of this key (in an environment document: its id).
     pub fn without_segment(&self, flags: &FlagSet, key: &str) -> FlagSet {
         match flags.shared::<Segments>() {
             Some(segments) => {
-                let flags = without_problems_of_segment(flags, segments, key);
+                let flags = without_problems_at(flags, &segments.path_of(key));
                 flags.with_shared(segments.without(key))
             }
             None => flags.clone(),
@@ -379,15 +381,15 @@ fn segments_of(flags: &FlagSet) -> Result<&Segments, Problem> {
     })
 }
 
-/// The set without what its document got wrong in a segment that is mended or removed.
-fn without_problems_of_segment(flags: &FlagSet, segments: &Segments, id: &str) -> FlagSet {
-    let Some(path) = segments.refused_at(id) else {
+/// The set without what its document got wrong at this place, or below it.
+fn without_problems_at(flags: &FlagSet, path: &str) -> FlagSet {
+    let inside = |problem: &Problem| {
+        let below = problem.path.strip_prefix(path);
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    };
+    if !flags.problems().iter().any(inside) {
         return flags.clone();
-    };
-    let inside = |problem: &&Problem| match problem.path.strip_prefix(path) {
-        Some(rest) => rest.is_empty() || rest.starts_with('/'),
-        None => false,
-    };
+    }
     let others = flags.problems().iter().filter(|problem| !inside(problem)).cloned();
     flags.clone().with_problems(others.collect())
 }

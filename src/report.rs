@@ -64,7 +64,7 @@ pub use self::{
 use crate::{
     ModelRouter,
     autopilot::Autopilot,
-    flag::store::FlagsStatus,
+    flag::store,
     router::{Input, Output, stats::RouterStats},
     verdict::Verdict,
 };
@@ -176,7 +176,7 @@ impl Builder {
     }
 
     /// Adds the state of these flags.
-    pub fn flags(mut self, status: &FlagsStatus) -> Builder {
+    pub fn flags(mut self, status: &store::Status) -> Builder {
         operation::fill_flags(&mut self.content, status);
         self
     }

@@ -1,16 +1,17 @@
 //! Where flags come from: the [`FlagSource`] trait and the sources.
 
-mod closure;
-#[cfg(feature = "http")]
-#[cfg_attr(
+#![cfg_attr(
     not(all(
         feature = "flagd",
         feature = "flagsmith",
         feature = "launchdarkly",
         feature = "unleash"
     )),
-    allow(dead_code, reason = "each source uses a part of it, together they use all")
+    allow(dead_code, reason = "each source uses a part of what they share, together they use all")
 )]
+
+mod closure;
+#[cfg(feature = "http")]
 pub(crate) mod documents;
 mod environment;
 mod error;
@@ -20,27 +21,9 @@ pub(crate) mod flag_source;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
-#[cfg_attr(
-    not(all(
-        feature = "flagd",
-        feature = "flagsmith",
-        feature = "launchdarkly",
-        feature = "unleash"
-    )),
-    allow(dead_code, reason = "each source uses a part of it, together they use all")
-)]
 pub(crate) mod last_good;
 mod last_known_good;
 #[cfg(feature = "http")]
-#[cfg_attr(
-    not(all(
-        feature = "flagd",
-        feature = "flagsmith",
-        feature = "launchdarkly",
-        feature = "unleash"
-    )),
-    allow(dead_code, reason = "each source uses a part of it, together they use all")
-)]
 pub(crate) mod network;
 #[cfg(feature = "async")]
 mod polled;
@@ -48,6 +31,8 @@ mod polled;
 pub(crate) mod reporting;
 #[cfg(feature = "http")]
 mod saver;
+#[cfg(feature = "http")]
+pub(crate) mod server_settings;
 #[cfg(feature = "http")]
 mod setters;
 mod sink;
@@ -57,6 +42,8 @@ pub(crate) mod testing;
 #[cfg(feature = "file")]
 mod worker;
 
+#[cfg(any(feature = "async", feature = "file", feature = "http"))]
+pub(crate) use self::error::more_than_zero;
 #[cfg(feature = "file")]
 pub use self::file::FileSource;
 pub(crate) use self::flag_source::FlagSource;

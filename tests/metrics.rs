@@ -15,11 +15,12 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
     with_local_recorder,
 };
-use modelgate::testing::TestFlags;
 use modelgate::{
     Context, Flags, ModelRouter, Shadow,
     metrics::{publish_metrics, publish_source_metrics},
+    model::ErrorKind,
     shadow::Budget,
+    testing::{PuppetModel, TestFlags},
 };
 use parking_lot::Mutex;
 use support::{Mood, Puppet, flags as compiled_flags, serving, test_flags};
@@ -204,6 +205,37 @@ fn a_call_without_room_has_a_figure_and_no_service_time() {
 }
 
 #[test]
+fn every_kind_of_failure_has_a_figure() {
+    let named = [
+        (ErrorKind::InvalidInput, "invalid_input"),
+        (ErrorKind::Failed, "error"),
+        (ErrorKind::Panicked, "panic"),
+        (ErrorKind::NonFinite, "non_finite"),
+        (ErrorKind::Deadline, "deadline"),
+        (ErrorKind::NotLoaded, "not_loaded"),
+        (ErrorKind::Overloaded, "overloaded"),
+    ];
+    for (kind, name) in named {
+        let v2 = PuppetModel::answering(2.0);
+        v2.fail(kind);
+        let router = ModelRouter::<[f64], f64>::builder("ml-model-version")
+            .model("v1", Puppet::new(1.0))
+            .model("v2", v2)
+            .fallback("v1")
+            .source(test_flags(&serving("ml-model-version", "v2")))
+            .build()
+            .unwrap();
+        drop(router.predict(&Context::new("user-1"), &[]).unwrap());
+        let kept = Kept::default();
+        with_local_recorder(&kept, || publish_metrics("fraud", &router.stats()));
+        for (_, other) in named {
+            let figure = format!("modelgate_failures_total router=fraud version=v2 kind={other}");
+            assert_eq!(kept.count(&figure), Some(u64::from(other == name)), "{figure}");
+        }
+    }
+}
+
+#[test]
 fn a_decision_without_an_answer_changes_no_figure_of_the_router() {
     // What the flags count, `tests/unleash/router.rs` asks.
     let router = twice_shadowed();
@@ -244,7 +276,7 @@ fn a_connection_says_what_it_has_been_through() {
     let source = modelgate::source::HttpSource::poll("http://127.0.0.1:9/")
         .retry(Duration::from_millis(1), Duration::from_millis(10));
     let flags = Flags::builder().source(source).build().unwrap();
-    let failed = |status: &modelgate::flag::store::FlagsStatus| {
+    let failed = |status: &modelgate::flag::store::Status| {
         status.sources[0].connection.as_ref().is_some_and(|connection| connection.failures >= 3)
     };
     assert!(flags.wait_until(Duration::from_secs(30), failed), "{:#?}", flags.status());

@@ -3,7 +3,7 @@
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use modelgate::{
     autopilot,
-    flag::store::FlagsStatus,
+    flag::store,
     metrics::{publish_autopilot_metrics, publish_metrics, publish_source_metrics},
     router::stats::RouterStats,
 };
@@ -28,7 +28,7 @@ impl Metrics {
     pub fn render(
         &self,
         stats: &RouterStats,
-        status: &FlagsStatus,
+        status: &store::Status,
         rollout: Option<&autopilot::Status>,
     ) -> String {
         metrics::with_local_recorder(&self.0, || {

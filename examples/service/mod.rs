@@ -19,7 +19,7 @@ use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 use modelgate::{
     Classification, Features, ModelRouter, Shadow,
     compare::{ProbabilityDistance, key::KeyHasher, sink::JsonlSink},
-    flag::store::{FlagsStatus, SourceState},
+    flag::store::{self, SourceState},
     report::{LivePage, Report},
     router::stats::RouterStats,
     shadow::Budget,
@@ -200,14 +200,14 @@ impl Service {
 #[derive(Serialize)]
 struct Status<C, V, S> {
     #[serde(flatten)]
-    flags: FlagsStatus,
+    flags: store::Status,
     fallbacks: C,
     versions: V,
     shadows: S,
 }
 
 /// Why the service is not ready; nothing when it is.
-fn reasons(status: &FlagsStatus) -> Vec<String> {
+fn reasons(status: &store::Status) -> Vec<String> {
     let waiting = status.sources.iter().filter(|source| source.required);
     waiting
         .filter_map(|source| match &source.state {

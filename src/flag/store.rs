@@ -21,8 +21,8 @@ pub(crate) use self::{
     flags::Flags,
 };
 pub use self::{
-    flags::{FlagsBuilder, StartError},
+    flags::{Builder, StartError},
     not_ready::NotReadyError,
-    snapshot::FlagSnapshot,
-    status::{ConnectionStatus, FlagsStatus, SourceState, SourceStatus},
+    snapshot::Snapshot,
+    status::{ConnectionStatus, SourceState, SourceStatus, Status},
 };

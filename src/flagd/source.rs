@@ -24,16 +24,13 @@ use self::{
 };
 use crate::{
     dialect::Dialect,
+    flag::{DocumentError, FlagSet, Problem},
+    flagd::Flagd,
     source::{
         self, FlagSource, FlagUpdates, Subscription, chain,
         documents::Documents,
         network::{Backoff, Secret},
     },
-};
-use crate::{
-    flag::{DocumentError, FlagSet, Problem},
-    flagd::Flagd,
-    source::LastKnownGood,
     value::Map,
 };
 
@@ -57,9 +54,7 @@ use crate::{
 #[must_use]
 pub struct Source {
     settings: SourceSettings,
-    name: Cow<'static, str>,
     dialect: Flagd,
-    last_known_good: Option<LastKnownGood>,
     /// Flags from a file instead of a server.
     offline: Option<PathBuf>,
 }
@@ -69,9 +64,7 @@ impl Source {
     pub fn new(host: impl Into<String>, port: u16) -> Source {
         Source {
             settings: SourceSettings::new(host.into(), port),
-            name: Cow::Borrowed("flagd"),
             dialect: Flagd::new(),
-            last_known_good: None,
             offline: None,
         }
     }
@@ -164,23 +157,23 @@ impl Source {
 
     source::setters! { Source:
         /// The source's name in the status; `flagd` otherwise.
-        name => name;
+        name => settings.server.name;
 
         /// The pause after a failure, which doubles with each further one up to `max`; 1 and 12
         /// seconds otherwise. Each pause is cut by up to a half at random.
-        retry => settings.retry;
+        retry => settings.server.retry;
 
         /// Compiles the flags with this dialect: another generation of `fractional`, for instance.
         dialect(Flagd) => dialect;
 
         /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-        last_known_good => last_known_good;
+        last_known_good => settings.server.last_known_good;
     }
 }
 
 impl FlagSource for Source {
     fn name(&self) -> Cow<'static, str> {
-        self.name.clone()
+        self.settings.server.name.clone()
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
@@ -194,6 +187,7 @@ impl FlagSource for Source {
                 path.display()
             )));
         }
+        self.settings.check()?;
         let network = sink.network()?;
         let stream = {
             let _inside = network.enter();
@@ -202,7 +196,7 @@ impl FlagSource for Source {
         sink.watch(stream.meter());
         let dialect = self.dialect.clone();
         let sent = SyncedDocument::new(self.dialect);
-        let documents = Documents::start(self.name, Box::new(sent), self.last_known_good, sink);
+        let documents = Documents::start(Box::new(sent), self.settings.server.last_good(), sink);
         let task = network.spawn(follow(stream, dialect, documents, Arc::new(self.settings)));
         Ok(Subscription::on_drop(move || drop(task)))
     }
@@ -214,8 +208,8 @@ async fn follow(
     mut documents: Documents,
     settings: Arc<SourceSettings>,
 ) {
-    let (first, max) = settings.retry;
-    let mut backoff = Backoff::new(first, max);
+    let retry = settings.server.retry;
+    let mut backoff = Backoff::new(retry);
     loop {
         let before = documents.delivered();
         let opened = Instant::now();
@@ -227,7 +221,7 @@ async fn follow(
         }
         let failure = match ended {
             // Nothing is wrong, and a deadline of nothing is no reason to open streams in a loop.
-            Ok(()) if was_well && opened.elapsed() >= first => continue,
+            Ok(()) if was_well && opened.elapsed() >= retry.first => continue,
             Ok(()) if was_well => {
                 documents.pause(backoff.pause(None)).await;
                 continue;
@@ -331,9 +325,7 @@ fn uses_fractional(flags: &str) -> bool {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
-            .field("name", &self.name)
             .field("settings", &self.settings)
-            .field("last_known_good", &self.last_known_good)
             .field("offline", &self.offline)
             .finish_non_exhaustive()
     }

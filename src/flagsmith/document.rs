@@ -13,8 +13,8 @@ use super::{
     evaluate::Feature,
     evaluation_context as engine,
     exposure::outcomes,
-    read::{Members, item},
-    segments::{DocumentProblem, Identities, ProblemSubject, RankedSegment, Segments},
+    read::{Members, escaped, item},
+    segments::{Identities, RankedSegment, Refused, Segments, segment_path},
     tree::{FeatureState, Segment},
 };
 use crate::flag::{Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, ProblemList};
@@ -179,8 +179,10 @@ struct Reader {
     segments: Vec<RankedSegment>,
     /// Where in `segments` each is.
     places: Names<Arc<str>, usize>,
+    /// How many segments the document has, good or bad.
+    end: usize,
     identities: Identities,
-    refused: Vec<DocumentProblem>,
+    refused: Vec<Refused>,
     problems: ProblemList,
 }
 
@@ -191,6 +193,7 @@ impl Reader {
             flags: Vec::new(),
             segments: Vec::new(),
             places: Names::default(),
+            end: 0,
             identities: Identities::default(),
             refused: Vec::new(),
             problems: ProblemList::default(),
@@ -205,8 +208,7 @@ impl Reader {
             }
             let segments = document.segments.unwrap_or_default().0;
             for (place, (id, segment)) in segments.into_iter().enumerate() {
-                let path = format!("/segments/{}", escaped(&id));
-                self.add_segment(place, &path, segment.compile(&id, &environment));
+                self.add_segment(place, segment.compile(&id, &environment));
             }
             return;
         }
@@ -215,8 +217,7 @@ impl Reader {
         }
         let segments = document.project.and_then(|project| project.segments);
         for (place, segment) in segments.unwrap_or_default().into_iter().enumerate() {
-            let path = format!("/project/segments/{place}");
-            self.add_segment(place, &path, segment.compile(&environment));
+            self.add_segment(place, segment.compile(&environment));
         }
         for identity in document.identity_overrides.unwrap_or_default() {
             self.add_identity(identity);
@@ -231,8 +232,7 @@ impl Reader {
             }
             let segments = document.segments.unwrap_or_default().0;
             for (place, (id, text)) in segments.into_iter().enumerate() {
-                let path = format!("/segments/{}", escaped(&id));
-                self.segment(Some(&id), place, path, text);
+                self.segment(Some(&id), place, text);
             }
             return;
         }
@@ -241,7 +241,7 @@ impl Reader {
         }
         let segments = document.project.and_then(|project| project.segments);
         for (place, text) in segments.unwrap_or_default().into_iter().enumerate() {
-            self.segment(None, place, format!("/project/segments/{place}"), text);
+            self.segment(None, place, text);
         }
         let identities = document.identity_overrides.unwrap_or_default();
         for (index, text) in identities.into_iter().enumerate() {
@@ -253,8 +253,10 @@ impl Reader {
         self.flags.push(flag(&self.environment, state));
     }
 
-    fn add_segment(&mut self, place: usize, path: &str, segment: Segment) {
-        self.problems.extend(segment.faults(path));
+    fn add_segment(&mut self, place: usize, segment: Segment) {
+        self.end = place + 1;
+        let path = segment_path(self.environment.shape, &segment.id, place);
+        self.problems.extend(segment.faults(&path));
         let segment = Arc::new(segment);
         // One that comes twice keeps its first place and its last form.
         match self.places.get(&segment.id).and_then(|at| self.segments.get_mut(*at)) {
@@ -288,9 +290,11 @@ impl Reader {
         }
     }
 
-    fn segment(&mut self, id: Option<&str>, place: usize, path: String, text: &RawValue) {
+    fn segment(&mut self, id: Option<&str>, place: usize, text: &RawValue) {
+        self.end = place + 1;
+        let path = segment_path(self.environment.shape, id.unwrap_or_default(), place);
         match segment(&self.environment, id, &path, text.get()) {
-            Ok(segment) => self.add_segment(place, &path, segment),
+            Ok(segment) => self.add_segment(place, segment),
             Err(problem) => {
                 self.problems.push(problem);
                 let id = match id {
@@ -299,10 +303,7 @@ impl Reader {
                         .ok()
                         .map(|json| json.id.to_string().into()),
                 };
-                if let Some(id) = id {
-                    let thing = ProblemSubject::Segment { id, place };
-                    self.refused.push(DocumentProblem { thing, path: path.into() });
-                }
+                self.refused.extend(id.map(|id| Refused::Segment { id, place }));
             }
         }
     }
@@ -313,22 +314,16 @@ impl Reader {
             Err(problem) => {
                 self.problems.push(problem);
                 if let Ok(json) = serde_json::from_str::<api::IdentifierJson>(text.get()) {
-                    let thing = ProblemSubject::Identity { identifier: json.identifier.into() };
-                    self.refused.push(DocumentProblem { thing, path: path.into() });
+                    self.refused.push(Refused::Identity { identifier: json.identifier.into() });
                 }
             }
         }
     }
 
     fn finish(self) -> FlagSet {
-        let segments =
-            Segments::new(self.environment, self.segments, self.identities, self.refused);
+        let (environment, segments, end) = (self.environment, self.segments, self.end);
+        let segments = Segments::new(environment, segments, self.identities, self.refused, end);
         let flags: FlagSet = self.flags.into_iter().collect();
         flags.with_shared(segments).with_problems(self.problems.into_list())
     }
-}
-
-/// A name as a part of a JSON pointer.
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

@@ -37,7 +37,7 @@ fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Prob
             Segment::Seq { index } => place.push_str(&format!("/{index}")),
             Segment::Map { key } => {
                 place.push('/');
-                place.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                place.push_str(&escaped(key));
             }
             Segment::Enum { .. } | Segment::Unknown => {}
         }
@@ -56,6 +56,11 @@ fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Prob
         }
         None => Problem::rejected(key, place, shortened(message), "what Flagsmith serves"),
     }
+}
+
+/// A name as a part of a JSON pointer.
+pub(super) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// What was found, when it is long only its beginning.

@@ -5,7 +5,8 @@ use std::{any::Any, sync::Arc};
 use crate::hash::{NameSet, Names};
 
 use super::{
-    environment::Environment,
+    environment::{Environment, Shape},
+    read::escaped,
     tree::{FeatureState, Segment},
 };
 use crate::flag::{SetData, table::ShardedTable};
@@ -17,8 +18,9 @@ pub(super) struct Segments {
     segments: ShardedTable<RankedSegment>,
     overrides: ShardedTable<Arc<Overrides>>,
     identities: Arc<Identities>,
-    refused: Arc<[DocumentProblem]>,
-    /// The place of the next segment that is new.
+    refused: Arc<[Refused]>,
+    /// The place of the next segment that is new: behind all of the document's, also those that
+    /// were refused.
     end: usize,
 }
 
@@ -32,18 +34,17 @@ pub(super) struct RankedSegment {
     pub(super) segment: Arc<Segment>,
 }
 
-/// What the document got wrong.
+/// What the document got wrong, and what therefore stays in its last good form.
 #[derive(Clone, Debug)]
-pub(super) struct DocumentProblem {
-    pub(super) thing: ProblemSubject,
-    /// Where it stands in the document, as a JSON pointer.
-    pub(super) path: Box<str>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum ProblemSubject {
+pub(super) enum Refused {
     Segment { id: Arc<str>, place: usize },
     Identity { identifier: Arc<str> },
+}
+
+impl Refused {
+    fn is_segment(&self, wanted: &str) -> bool {
+        matches!(self, Refused::Segment { id, .. } if **id == *wanted)
+    }
 }
 
 /// What one feature is overridden by.
@@ -66,14 +67,14 @@ pub(super) struct Override {
 }
 
 impl Segments {
-    /// `segments` with their places, in any order.
+    /// `segments` with their places, in any order; `end` is the place behind the last of the document.
     pub(super) fn new(
         environment: Arc<Environment>,
         segments: Vec<RankedSegment>,
         identities: Identities,
-        refused: Vec<DocumentProblem>,
+        refused: Vec<Refused>,
+        end: usize,
     ) -> Segments {
-        let end = segments.iter().map(|placed| placed.place + 1).max().unwrap_or(0);
         let mut by_feature: Names<Arc<str>, Vec<Override>> = Names::default();
         let mut by_identity: Names<Arc<str>, Names<Arc<str>, Arc<FeatureState>>> = Names::default();
         let mut table = ShardedTable::default();
@@ -114,23 +115,32 @@ impl Segments {
         placed.into_iter().map(|placed| &*placed.segment).collect()
     }
 
-    /// How many of the segments that are made of identity overrides an identity belongs to.
+    /// Whether this very identity has features of its own.
     pub(super) fn has_own(&self, identifier: &str) -> bool {
         self.identities.get(identifier).is_some_and(|states| !states.is_empty())
     }
 
-    /// The same with a segment added at the end, or replaced where it is.
-    pub(super) fn with(&self, segment: Segment) -> Segments {
-        let refused_at = self.refused.iter().find_map(|refused| match &refused.thing {
-            ProblemSubject::Segment { id, place } if *id == segment.id => Some(*place),
-            _ => None,
-        });
-        let held = self.segments.get(&segment.id).map(|held| held.place);
-        let place = held.or(refused_at).unwrap_or(self.end);
-        self.with_ranked(RankedSegment { place, segment: Arc::new(segment) })
+    /// Where the document has a segment, or a new one would come: the place among its neighbours.
+    fn place_of(&self, id: &str) -> usize {
+        let held = self.segments.get(id).map(|held| held.place);
+        let refused = || {
+            self.refused.iter().find_map(|refused| match refused {
+                Refused::Segment { place, .. } if refused.is_segment(id) => Some(*place),
+                _ => None,
+            })
+        };
+        held.or_else(refused).unwrap_or(self.end)
     }
 
-    fn with_ranked(&self, placed: RankedSegment) -> Segments {
+    /// The same as a JSON pointer, by which the set's problems name the segment.
+    pub(super) fn path_of(&self, id: &str) -> String {
+        segment_path(self.environment.shape, id, self.place_of(id))
+    }
+
+    /// The same with a segment added at the end, or replaced where it is.
+    pub(super) fn with(&self, segment: Segment) -> Segments {
+        let placed =
+            RankedSegment { place: self.place_of(&segment.id), segment: Arc::new(segment) };
         let mut changed = self.without(&placed.segment.id);
         let mut by_feature: Names<Arc<str>, Vec<Override>> = Names::default();
         for over in placed.overrides() {
@@ -157,20 +167,11 @@ impl Segments {
             }
             changed.segments.remove(id);
         }
-        let of_segment = |refused: &DocumentProblem| matches!(&refused.thing, ProblemSubject::Segment { id: refused, .. } if **refused == *id);
-        if self.refused.iter().any(of_segment) {
-            changed.refused =
-                self.refused.iter().filter(|refused| !of_segment(refused)).cloned().collect();
+        if self.refused.iter().any(|refused| refused.is_segment(id)) {
+            let others = self.refused.iter().filter(|refused| !refused.is_segment(id));
+            changed.refused = others.cloned().collect();
         }
         changed
-    }
-
-    /// Where the document has the segment that it got wrong.
-    pub(super) fn refused_at(&self, segment: &str) -> Option<&str> {
-        self.refused.iter().find_map(|refused| match &refused.thing {
-            ProblemSubject::Segment { id, .. } if **id == *segment => Some(&*refused.path),
-            _ => None,
-        })
     }
 
     fn rebuild(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Vec<Override>)) {
@@ -221,50 +222,43 @@ impl Overrides {
     }
 }
 
-impl SetData for Segments {
-    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn SetData>> {
-        let previous: &Segments = previous.downcast_ref()?;
-        let mut kept = None;
-        for refused in self.refused.iter() {
-            let current: &Segments = kept.as_ref().unwrap_or(self);
-            kept = match &refused.thing {
-                ProblemSubject::Segment { id, place } => match previous.segments.get(id) {
-                    Some(held) if current.segments.get(id).is_none() => {
-                        let segment = Arc::clone(&held.segment);
-                        let changed = current.with_ranked(RankedSegment { place: *place, segment });
-                        // Still wrong in the document: the next set is to keep it again.
-                        Some(Segments { refused: Arc::clone(&self.refused), ..changed })
-                    }
-                    _ => kept,
-                },
-                ProblemSubject::Identity { identifier } => {
-                    match previous.identities.get(identifier) {
-                        Some(states) if !current.identities.contains_key(identifier) => {
-                            Some(current.with_identity(identifier, states))
-                        }
-                        _ => kept,
-                    }
-                }
-            };
-        }
-        kept.map(|kept| Arc::new(kept) as Arc<dyn SetData>)
+/// Where a segment stands in a document of this shape, as a JSON pointer.
+pub(super) fn segment_path(shape: Shape, id: &str, place: usize) -> String {
+    match shape {
+        Shape::Context => format!("/segments/{}", escaped(id)),
+        Shape::Document => format!("/project/segments/{place}"),
     }
 }
 
-impl Segments {
-    fn with_identity(&self, identifier: &Arc<str>, states: &Arc<[Arc<FeatureState>]>) -> Segments {
-        let mut changed = self.clone();
-        let identities = Arc::make_mut(&mut changed.identities);
-        identities.insert(Arc::clone(identifier), Arc::clone(states));
-        for state in states.iter() {
-            let held = changed.overrides.get(&state.name);
-            let mut own =
-                held.and_then(|held| held.by_identity.as_deref().cloned()).unwrap_or_default();
-            own.insert(Arc::clone(identifier), Arc::clone(state));
-            let by_segment = held.map(|held| held.strongest_first.to_vec()).unwrap_or_default();
-            let overrides = Arc::new(Overrides::new(by_segment, Some(own.into())));
-            changed.overrides.insert(Arc::clone(&state.name), overrides);
+impl SetData for Segments {
+    fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn SetData>> {
+        let previous: &Segments = previous.downcast_ref()?;
+        let (mut segments, mut identities) = (Vec::new(), Identities::default());
+        for refused in self.refused.iter() {
+            match refused {
+                Refused::Segment { id, place } if self.segments.get(id).is_none() => {
+                    segments.extend(previous.segments.get(id).map(|held| RankedSegment {
+                        place: *place,
+                        segment: Arc::clone(&held.segment),
+                    }));
+                }
+                Refused::Identity { identifier } if !self.identities.contains_key(identifier) => {
+                    let held = previous.identities.get_key_value(identifier);
+                    identities.extend(held.map(|(name, own)| (Arc::clone(name), Arc::clone(own))));
+                }
+                _ => {}
+            }
         }
-        changed
+        if segments.is_empty() && identities.is_empty() {
+            return None;
+        }
+        // Everything is put together anew, once: what was refused may be half of the document.
+        segments.extend(self.segments.values().cloned());
+        identities
+            .extend(self.identities.iter().map(|(name, own)| (Arc::clone(name), Arc::clone(own))));
+        // Still wrong in the document: the next set is to keep it again.
+        let refused = self.refused.to_vec();
+        let environment = Arc::clone(&self.environment);
+        Some(Arc::new(Segments::new(environment, segments, identities, refused, self.end)))
     }
 }

@@ -14,8 +14,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 use self::{
     document::Environment, fetch::Connection, report::UsageReport, settings::SourceSettings,
 };
-use crate::source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription};
-use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood};
+use crate::{
+    flag::EvaluationCounts,
+    flagsmith::Flagsmith,
+    source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription, network::Secret},
+};
 
 /// Flags of Flagsmith: its cloud, a server of one's own, or an Edge Proxy.
 ///
@@ -46,10 +49,8 @@ use crate::{flag::EvaluationCounts, flagsmith::Flagsmith, source::LastKnownGood}
 #[must_use]
 pub struct Source {
     settings: SourceSettings,
-    name: Cow<'static, str>,
     dialect: Flagsmith,
     bootstrap: Option<String>,
-    last_known_good: Option<LastKnownGood>,
 }
 
 impl Source {
@@ -58,10 +59,8 @@ impl Source {
     pub fn new(server_key: impl Into<Box<str>>) -> Source {
         Source {
             settings: SourceSettings::new(server_key.into()),
-            name: Cow::Borrowed("flagsmith"),
             dialect: Flagsmith::new(),
             bootstrap: None,
-            last_known_good: None,
         }
     }
 
@@ -87,7 +86,7 @@ impl Source {
     /// The client-side key by which the real-time service knows the environment. Otherwise the key is
     /// taken from the environment document, and listening begins once the first document has arrived.
     pub fn client_key(mut self, key: impl Into<Box<str>>) -> Source {
-        self.settings.client_key = Some(crate::source::network::Secret::new(key));
+        self.settings.client_key = Some(Secret::new(key));
         self
     }
 
@@ -131,7 +130,7 @@ impl Source {
 
     source::setters! { Source:
         /// The source's name in the status; `flagsmith` otherwise.
-        name => name;
+        name => settings.server.name;
 
         /// The pause between two requests, give or take a tenth; a minute otherwise.
         interval => settings.interval;
@@ -139,7 +138,7 @@ impl Source {
         /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
         /// 5 minutes otherwise. Each pause is cut by up to a half at random. A failure that is
         /// unlikely to pass, such as a key that is refused, is retried at the longest pause.
-        retry => settings.retry;
+        retry => settings.server.retry;
 
         /// How long the real-time service may be silent before its connection counts as dead;
         /// 5 minutes otherwise.
@@ -159,32 +158,32 @@ impl Source {
         bootstrap(document) => bootstrap;
 
         /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-        last_known_good => last_known_good;
+        last_known_good => settings.server.last_known_good;
     }
 }
 
 impl FlagSource for Source {
     fn name(&self) -> Cow<'static, str> {
-        self.name.clone()
+        self.settings.server.name.clone()
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
-        let connection = Connection::new(&self.settings)?;
+        let settings = self.settings;
+        settings.check()?;
+        let connection = Connection::new(&settings)?;
         let network = sink.network()?;
         // Not the real-time service's: what it says keeps nothing fresh.
         sink.watch(connection.client.meter());
         let exposures = EvaluationCounts::new();
         let mut dialect = self.dialect;
-        if self.settings.analytics.is_some() {
+        if settings.analytics.is_some() {
             dialect = dialect.with_evaluation_counts(&exposures);
         }
-        let report =
-            UsageReport::new(&connection.client, &self.settings, exposures, self.name.clone())?;
+        let report = UsageReport::new(&connection.client, &settings, exposures)?;
         let environment =
-            Environment::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
-        let settings = self.settings;
+            Environment::start(dialect, settings.server.last_good(), self.bootstrap, sink);
         let reporting = settings.analytics.map(|interval| {
-            let retry = settings.retry;
+            let retry = settings.server.retry;
             network.spawn_until(move |stopped| report.keep_sending(interval, retry, stopped))
         });
         let fetching = network.spawn(connection.follow(environment, settings));
@@ -195,10 +194,6 @@ impl FlagSource for Source {
 /// Shows no key.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("name", &self.name)
-            .field("settings", &self.settings)
-            .field("last_known_good", &self.last_known_good)
-            .finish_non_exhaustive()
+        f.debug_struct("Source").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::big_segments::BigSegmentsStatus;
+use super::big_segments;
 use crate::value::Value;
 
 /// What a flag answered, in the vendor's terms. Borrows from the flag set: making one allocates
@@ -39,7 +39,7 @@ pub struct Reason<'a> {
     /// What went wrong.
     pub error_kind: Option<ErrorKind>,
     /// How the store of big segments was, if one was asked.
-    pub big_segments_status: Option<BigSegmentsStatus>,
+    pub big_segments_status: Option<big_segments::Status>,
 }
 
 /// What decided.

@@ -1,7 +1,7 @@
 //! What one evaluation can see, and what it reads there.
 
 use super::{
-    big_segments::BigSegmentsStatus,
+    big_segments,
     operator::{number, whole},
     reference::is_kind,
     trace::Tracer,
@@ -20,7 +20,7 @@ pub(super) struct Evaluator<'a, W> {
     /// The key of the context itself, which is of kind `user`; empty where the caller says so.
     pub(super) key: Option<&'a str>,
     pub(super) missing_key: bool,
-    pub(super) big_segments: Option<BigSegmentsStatus>,
+    pub(super) big_segments: Option<big_segments::Status>,
     /// Prerequisites, with the variation they served.
     pub(super) flags: Visited<Option<u32>>,
     pub(super) segments: Visited<bool>,

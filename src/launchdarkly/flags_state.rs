@@ -10,7 +10,7 @@ use super::{
     prerequisite_recorder::PrerequisiteRecorder,
     tree::LaunchDarklyFlag,
 };
-use crate::{context::EvaluationContext, flag::store::FlagSnapshot, value::Value};
+use crate::{context::EvaluationContext, flag::store, value::Value};
 
 /// Which flags a [`FlagsState`] has, and how much of each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,7 +102,7 @@ impl FlagsState {
     /// [valid](FlagsState::is_valid) before the flags are there, and for a context without a key of
     /// any kind.
     pub fn of(
-        flags: &FlagSnapshot,
+        flags: &store::Snapshot,
         context: &dyn EvaluationContext,
         options: FlagsStateOptions,
     ) -> FlagsState {

@@ -59,7 +59,7 @@ pub(crate) struct SummaryEntry<'a> {
 }
 
 impl Ledger {
-    /// Notes contexts or none, and holds at most so many things that have one.
+    /// Notes contexts or none, and holds at most so many entries that have one.
     pub(crate) fn new(contexts: bool, capacity: usize) -> Arc<Ledger> {
         let (queue, noted) = crossbeam_channel::bounded(capacity.max(1));
         Arc::new(Ledger {
@@ -94,12 +94,13 @@ impl Ledger {
         if !self.takes_contexts() || !context_snapshot::has_context(request) {
             return false;
         }
-        // Told of by this, it needs no event of its own.
-        self.recent.is_new(self.recent.identity(request));
-        self.offer(
-            |time| LedgerEntry::Identified { time, who: ContextSnapshot::of(request) },
-            request,
-        )
+        let make = |time| LedgerEntry::Identified { time, who: ContextSnapshot::of(request) };
+        let is_noted = self.offer(make, request);
+        if is_noted {
+            // What this event says of the context needs no `index` event.
+            self.recent.is_new(self.recent.identity(request));
+        }
+        is_noted
     }
 
     /// The context did something; whether that is noted.
@@ -132,7 +133,7 @@ impl Ledger {
         });
     }
 
-    /// What a summary says beside an exposure; `None` where it is left out of summaries.
+    /// What a summary says of a flag beside its counts; `None` where the flag is left out of summaries.
     pub(crate) fn summary_entry(
         &self,
         observer: Option<&dyn AnswerObserver>,
@@ -279,4 +280,40 @@ fn mixed(counted: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SystemClock, context::Context};
+
+    /// What is noted of a request: the entry's kind, one for each.
+    fn noted(ledger: &Ledger) -> Vec<&'static str> {
+        let kind = |entry| match entry {
+            LedgerEntry::Seen { .. } => "seen",
+            LedgerEntry::Identified { .. } => "identified",
+            LedgerEntry::Custom { .. } => "custom",
+            LedgerEntry::Answer(_) => "answer",
+        };
+        ledger.take().map(kind).collect()
+    }
+
+    #[test]
+    fn a_context_whose_identification_was_dropped_is_seen_when_it_comes_next() {
+        let (ledger, clock) = (Ledger::new(true, 1), SystemClock::new());
+        let contexts = ["ada", "bob"].map(Context::new);
+        let [ada, bob] = contexts.each_ref().map(|context| Request {
+            context,
+            key_override: None,
+            counted: true,
+            clock: &clock,
+        });
+        assert!(ledger.identify(&ada));
+        assert!(!ledger.identify(&bob), "there is room for one");
+        assert_eq!(noted(&ledger), ["identified"]);
+        ledger.seen(&ada);
+        assert!(noted(&ledger).is_empty());
+        ledger.seen(&bob);
+        assert_eq!(noted(&ledger), ["seen"]);
+    }
 }

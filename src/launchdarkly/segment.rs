@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use smallvec::SmallVec;
 
 use super::{
-    big_segments::{BigSegments, BigSegmentsStatus},
+    big_segments::{self, BigSegments},
     evaluator::{Evaluator, Malformed},
     trace::{Place, Tracer},
     tree::{Clause, ContextKind, Keys, Members, Segment, SegmentRule},
@@ -199,13 +199,13 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
 
     fn listed_elsewhere(&mut self, kind: &'a ContextKind, name: Option<&str>) -> Option<bool> {
         let Some(name) = name else {
-            self.asked(BigSegmentsStatus::NotConfigured);
+            self.asked(big_segments::Status::NotConfigured);
             return Some(false);
         };
         let Some(individual) = self.individual(kind) else { return Some(false) };
         let store = self.set.shared::<Segments>().and_then(|segments| segments.big.as_deref());
         let Some(store) = store else {
-            self.asked(BigSegmentsStatus::NotConfigured);
+            self.asked(big_segments::Status::NotConfigured);
             return None;
         };
         let answer = store.membership(name, individual.key);
@@ -213,7 +213,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
         answer.member
     }
 
-    fn asked(&mut self, status: BigSegmentsStatus) {
+    fn asked(&mut self, status: big_segments::Status) {
         self.big_segments = self.big_segments.max(Some(status));
     }
 

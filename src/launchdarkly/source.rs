@@ -19,8 +19,13 @@ pub use self::{
     events::{DualReads, Events},
     sdk::Client,
 };
-use crate::source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription, network::url};
-use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
+use crate::{
+    launchdarkly::LaunchDarkly,
+    source::{
+        self, FlagSource, FlagUpdates, KeyHandle, Subscription,
+        network::{Retry, url},
+    },
+};
 
 /// Flags of LaunchDarkly, or of a Relay Proxy: streamed, or polled.
 ///
@@ -45,10 +50,8 @@ use crate::{launchdarkly::LaunchDarkly, source::LastKnownGood};
 #[must_use]
 pub struct Source {
     settings: SourceSettings,
-    name: Cow<'static, str>,
     dialect: LaunchDarkly,
     dual_reads: Vec<DualReads>,
-    last_known_good: Option<LastKnownGood>,
     client_state: Arc<ClientState>,
 }
 
@@ -59,10 +62,8 @@ impl Source {
         Source {
             client_state: ClientState::new(&settings.key),
             settings,
-            name: Cow::Borrowed("launchdarkly"),
             dialect: LaunchDarkly::new(),
             dual_reads: Vec::new(),
-            last_known_good: None,
         }
     }
 
@@ -105,7 +106,7 @@ impl Source {
     /// [rejected](crate::flag::store::SourceState::Rejected) meanwhile, and a
     /// [new key](Source::key_handle) is tried at once.
     pub fn retry_refused(mut self, first: Duration, max: Duration) -> Source {
-        self.settings.retry_refused = (first, max);
+        self.settings.retry_refused = Retry { first, max };
         self
     }
 
@@ -163,11 +164,11 @@ impl Source {
 
     source::setters! { Source:
         /// The source's name in the status; `launchdarkly` otherwise.
-        name => name;
+        name => settings.server.name;
 
         /// The pause after a failure, which doubles with each further one up to `max`; 1 and 30
         /// seconds otherwise. Each pause is cut by up to a half at random.
-        retry => settings.retry;
+        retry => settings.server.retry;
 
         /// How long a stream may be silent before it counts as dead; 5 minutes otherwise. LaunchDarkly
         /// sends a sign of life every 3.
@@ -180,16 +181,17 @@ impl Source {
         dialect(LaunchDarkly) => dialect;
 
         /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-        last_known_good => last_known_good;
+        last_known_good => settings.server.last_known_good;
     }
 }
 
 impl FlagSource for Source {
     fn name(&self) -> Cow<'static, str> {
-        self.name.clone()
+        self.settings.server.name.clone()
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
+        self.settings.check()?;
         let connection = stream::Connection::new(&self.settings)?;
         let network = sink.network()?;
         sink.watch(connection.meter());
@@ -207,7 +209,7 @@ impl FlagSource for Source {
                 let telling = events::keep_diagnosing(client, url, first, vitals, interval);
                 tasks.push(network.spawn(telling));
             }
-            let name = self.name.clone();
+            let name = self.settings.server.name.clone();
             let (flushes, asked) = Flush::channel();
             let report = EventReport::new(
                 client,
@@ -225,7 +227,7 @@ impl FlagSource for Source {
         }
         self.client_state.connect(SourceLink { hooks, reporting });
         let remarks = self.settings.problems();
-        let data = Data::start(self.name, dialect, self.last_known_good, remarks, sink);
+        let data = Data::start(dialect, self.settings.server.last_good(), remarks, sink);
         tasks.push(network.spawn(stream::follow(connection, data, self.settings)));
         Ok(Subscription::on_drop(move || drop(tasks)))
     }
@@ -234,10 +236,6 @@ impl FlagSource for Source {
 /// Shows no key.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("name", &self.name)
-            .field("settings", &self.settings)
-            .field("last_known_good", &self.last_known_good)
-            .finish_non_exhaustive()
+        f.debug_struct("Source").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::counter;
-use crate::flag::store::{FlagsStatus, SourceState, SourceStatus};
+use crate::flag::store::{self, SourceState, SourceStatus};
 
 /// Publishes what `status` says of each source to the installed recorder, under the labels `store`
 /// and `source`.
@@ -32,7 +32,7 @@ use crate::flag::store::{FlagsStatus, SourceState, SourceStatus};
 /// | `modelgate_connection_last_success_seconds` | gauge | since the server last brought something |
 /// | `modelgate_connection_reports_total` | counter | reports of usage and registrations |
 /// | `modelgate_connection_report_failures_total` | counter | of them, those not taken |
-pub fn publish_source_metrics(store: &str, status: &FlagsStatus) {
+pub fn publish_source_metrics(store: &str, status: &store::Status) {
     metrics::gauge!("modelgate_ready", "store" => store.to_owned()).set(f64::from(status.ready));
     for source in &status.sources {
         Published { store, source: &source.name }.publish(source);

@@ -22,12 +22,15 @@ use super::{
 };
 use crate::{
     model::ModelError,
-    source::network::{Backoff, Network, Task, jittered},
+    source::network::{Backoff, Network, Retry, Task, jittered},
     timer::Timer,
 };
 
 /// How long to wait, after a model is lost, before the server is asked about it again.
 const AFTER_LOSS: Duration = Duration::from_millis(500);
+
+/// The pauses between the attempts of one request, whose deadline bounds them all.
+const RETRY: Retry = Retry { first: Duration::from_millis(10), max: Duration::from_millis(250) };
 
 /// What the clones of a model share. Its thread ends with the last of them.
 pub(super) struct Core {
@@ -184,7 +187,7 @@ impl SharedConnection {
         request: Request,
         ends: Instant,
     ) -> Result<super::transport::RawResponse, Error> {
-        let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+        let mut backoff = Backoff::new(RETRY);
         let mut left = self.options.retries;
         loop {
             let FailedAttempt { error, again } =

@@ -2,7 +2,7 @@
 
 use super::content::{Content, Count, Latency, Shadow, Source, Standing, Version};
 use crate::{
-    flag::store::{FlagsStatus, SourceState},
+    flag::store::{self, SourceState},
     latency,
     router::stats::{NamedCounts, RouterStats, VersionState, VersionStats},
     shadow::{self, DropCause},
@@ -43,6 +43,7 @@ fn version(stats: &VersionStats) -> Version {
         ("panic", stats.panics),
         ("not finite", stats.non_finite),
         ("deadline", stats.deadlines),
+        ("not loaded", stats.not_loaded),
         ("overloaded", stats.overloaded),
     ];
     Version {
@@ -97,7 +98,7 @@ fn summary(version: String, measured: &str, time: &latency::Latency) -> Latency 
     }
 }
 
-pub(super) fn fill_flags(content: &mut Content, status: &FlagsStatus) {
+pub(super) fn fill_flags(content: &mut Content, status: &store::Status) {
     content.sources = status
         .sources
         .iter()

@@ -1,7 +1,7 @@
 //! How a flag's answer names a model version.
 
 use crate::{
-    flag::{Bound, Evaluation, Reason, Request, store::FlagSnapshot},
+    flag::{Bound, Evaluation, Reason, Request, store},
     value::Value,
     version::Version,
 };
@@ -106,7 +106,7 @@ impl Binding {
     }
 
     /// Looks the flags up, once, when a snapshot is published.
-    pub(crate) fn resolve(&self, snapshot: &FlagSnapshot) -> Box<[Option<Bound>]> {
+    pub(crate) fn resolve(&self, snapshot: &store::Snapshot) -> Box<[Option<Bound>]> {
         self.flags().map(|key| snapshot.bind(key)).collect()
     }
 

@@ -32,7 +32,7 @@ use crate::{
     clock::Clock,
     flag::{
         Reason,
-        store::{FlagSnapshot, Flags, SnapshotCell, SnapshotListener},
+        store::{self, Flags, SnapshotCell, SnapshotListener},
     },
     model::{ErrorKind, ModelError},
     reaper,
@@ -89,7 +89,7 @@ impl RouterSettings {
 
 struct Control<M> {
     slots: Vec<Slot<M>>,
-    snapshot: Arc<FlagSnapshot>,
+    snapshot: Arc<store::Snapshot>,
     pin: Option<Version>,
     clamps: Vec<Clamp>,
     /// What was counted for versions that have been retired: should one come back, its counts go on,
@@ -287,7 +287,7 @@ impl<M: Handle> Control<M> {
 }
 
 impl<M: Handle> SnapshotListener for Core<M> {
-    fn published(&self, snapshot: &Arc<FlagSnapshot>) {
+    fn published(&self, snapshot: &Arc<store::Snapshot>) {
         self.change(|control| control.snapshot = Arc::clone(snapshot));
     }
 }

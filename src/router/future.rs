@@ -33,7 +33,7 @@ use super::{
 use crate::{
     blocking::run_on_thread,
     context::EvaluationContext,
-    flag::store::{Flags, FlagsStatus, NotReadyError},
+    flag::store::{self, Flags, NotReadyError},
     model::{Acceptance, Model},
     process::OwnerProcess,
     timer::Timer,

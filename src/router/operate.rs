@@ -106,7 +106,7 @@ macro_rules! operations {
             }
 
             /// The state of every flag source.
-            pub fn status(&self) -> FlagsStatus {
+            pub fn status(&self) -> store::Status {
                 self.inner.core.flags.status()
             }
 

@@ -10,7 +10,7 @@ use super::{
     slot::{Handle, Slot},
 };
 use crate::{
-    flag::{Bound, Reason, Request, store::FlagSnapshot},
+    flag::{Bound, Reason, Request, store},
     prediction_id::PredictionId,
     shadow::{self, Sampler, Trigger},
     value::Value,
@@ -66,7 +66,7 @@ pub(crate) struct Candidate {
 impl<M: Handle> RoutingTable<M> {
     pub(crate) fn new(
         settings: &RouterSettings,
-        snapshot: &FlagSnapshot,
+        snapshot: &store::Snapshot,
         slots: &[Slot<M>],
         pin: Option<&Version>,
         clamps: &[Clamp],

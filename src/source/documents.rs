@@ -1,14 +1,13 @@
 //! Whole documents on their way from a server into the store.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{
-    Dialect, Error, FlagUpdates, compile,
+    Dialect, Error, FlagUpdates, compile, digest,
     last_good::{LastGood, named},
 };
-use crate::source::{LastKnownGood, digest};
 
 /// Compiles and delivers the documents of a source, and keeps the last good one in a file.
 pub(crate) struct Documents {
@@ -26,12 +25,10 @@ pub(crate) struct Documents {
 impl Documents {
     /// Begins with what the file has, if there is one.
     pub(crate) fn start(
-        source: Cow<'static, str>,
         dialect: Box<dyn Dialect>,
-        file: Option<LastKnownGood>,
+        last_good: LastGood,
         sink: FlagUpdates,
     ) -> Documents {
-        let last_good = LastGood::new(source, file);
         let good = last_good.start(&*dialect, &sink).map(|(_, text)| digest(&text));
         Documents { dialect, last_good, good, delivered: 0, grace: None, sink }
     }

@@ -1,5 +1,7 @@
 //! Why a source did not deliver.
 
+#[cfg(any(feature = "async", feature = "file", feature = "http"))]
+use std::time::Duration;
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use crate::flag::DocumentError;
@@ -44,6 +46,21 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
+}
+
+/// Refuses a time of nothing, where it would mean to ask without a pause, or never to wait.
+///
+/// # Errors
+/// When the setting of this name is zero; `None` stands for a setting that is off.
+#[cfg(any(feature = "async", feature = "file", feature = "http"))]
+pub(crate) fn more_than_zero(
+    setting: &'static str,
+    found: impl Into<Option<Duration>>,
+) -> Result<(), Error> {
+    if found.into().is_some_and(|found| found.is_zero()) {
+        return Err(Error::new(format!("{setting}: found 0 s, expected more than 0 s")));
+    }
+    Ok(())
 }
 
 /// The error and its causes in one line, for a status and for logs.

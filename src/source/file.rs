@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use self::watch::Watch;
 use super::{
     Dialect, Error, FlagSource, FlagUpdates, Subscription, compile, default_dialect,
+    more_than_zero,
     worker::{Signal, Wake, Worker},
 };
 
@@ -125,6 +126,7 @@ impl FlagSource for FileSource {
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
+        more_than_zero("poll_interval", self.poll_interval)?;
         let signal = Arc::new(Signal::default());
         // Watched before it is read: a change in between is not missed.
         let mut watch = Watch::start(&self.path, self.notices, Arc::clone(&signal));

@@ -43,7 +43,7 @@ use crate::flag::{Flag, FlagSet};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait FlagSource: Send + 'static {
-    /// A short name for logs, metrics and [`FlagsStatus`](crate::flag::store::FlagsStatus).
+    /// A short name for logs, metrics and [`store::Status`](crate::flag::store::Status).
     fn name(&self) -> Cow<'static, str>;
 
     /// Starts delivering. Push the first set before returning if that takes no waiting: a store

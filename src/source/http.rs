@@ -10,12 +10,13 @@ use reqwest::Url;
 use super::{
     Dialect, Error, FlagSource, FlagUpdates, Subscription, default_dialect,
     documents::Documents,
+    more_than_zero,
     network::{
-        Backoff, Client, Conditions, Failure, Fetched, HttpSettings, Key, KeyHandle, jittered,
-        public_part, url,
+        Backoff, Client, Conditions, Failure, Fetched, HttpSettings, Key, KeyHandle, Retry,
+        jittered, public_part, url,
     },
+    server_settings::ServerSettings,
 };
-use crate::source::LastKnownGood;
 
 /// Flags behind a URL, fetched at an interval on the store's network thread.
 ///
@@ -44,13 +45,11 @@ use crate::source::LastKnownGood;
 #[must_use]
 pub struct HttpSource {
     url: String,
-    name: Cow<'static, str>,
+    server: ServerSettings,
     dialect: Box<dyn Dialect>,
-    settings: HttpSettings,
+    http: HttpSettings,
     key: Option<(Box<str>, Key)>,
     interval: Duration,
-    retry: (Duration, Duration),
-    last_known_good: Option<LastKnownGood>,
 }
 
 impl HttpSource {
@@ -58,13 +57,11 @@ impl HttpSource {
     pub fn poll(url: impl Into<String>) -> HttpSource {
         HttpSource {
             url: url.into(),
-            name: Cow::Borrowed("http"),
+            server: ServerSettings::new("http", Retry::seconds(1, 300)),
             dialect: default_dialect(),
-            settings: HttpSettings::new(),
+            http: HttpSettings::new(),
             key: None,
             interval: Duration::from_secs(30),
-            retry: (Duration::from_secs(1), Duration::from_secs(300)),
-            last_known_good: None,
         }
     }
 
@@ -76,7 +73,7 @@ impl HttpSource {
 
     /// Sends this header. Its value is shown in no log and no `Debug` output.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> HttpSource {
-        self.settings = self.settings.header(name, value);
+        self.http = self.http.header(name, value);
         self
     }
 
@@ -106,7 +103,7 @@ impl HttpSource {
 
     super::setters! { HttpSource:
         /// The source's name in the status; `http` otherwise.
-        name => name;
+        name => server.name;
 
         /// The pause between two fetches, give or take a tenth so that many services do not ask at
         /// the same moment; 30 seconds otherwise.
@@ -114,13 +111,13 @@ impl HttpSource {
 
         /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
         /// 5 minutes otherwise. Each pause is cut by up to a half at random.
-        retry => retry;
+        retry => server.retry;
 
         /// How the server is reached: timeouts, limits, headers, proxy, certificates.
-        settings => settings;
+        settings => http;
 
         /// Keeps the last good document in this file, and starts from it. Its folder must exist.
-        last_known_good => last_known_good;
+        last_known_good => server.last_known_good;
     }
 }
 
@@ -129,29 +126,29 @@ impl fmt::Debug for HttpSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSource")
             .field("url", &public_part(&self.url))
-            .field("name", &self.name)
-            .field("settings", &self.settings)
+            .field("server", &self.server)
+            .field("http", &self.http)
             .field("interval", &self.interval)
-            .field("last_known_good", &self.last_known_good)
             .finish_non_exhaustive()
     }
 }
 
 impl FlagSource for HttpSource {
     fn name(&self) -> Cow<'static, str> {
-        self.name.clone()
+        self.server.name.clone()
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
+        self.server.check()?;
+        more_than_zero("interval", self.interval)?;
         let url = url::join(&self.url, "")?;
         let key = self.key.as_ref().map(|(header, key)| (&**header, key));
-        let client = Client::new(&self.settings, key)?;
+        let client = Client::new(&self.http, key)?;
         let network = sink.network()?;
         sink.watch(client.meter());
-        let documents = Documents::start(self.name, self.dialect, self.last_known_good, sink);
-        let (first, max) = self.retry;
-        let poll = poll(url, client, documents, self.interval, Backoff::new(first, max));
-        let task = network.spawn(poll);
+        let documents = Documents::start(self.dialect, self.server.last_good(), sink);
+        let backoff = Backoff::new(self.server.retry);
+        let task = network.spawn(poll(url, client, documents, self.interval, backoff));
         Ok(Subscription::on_drop(move || drop(task)))
     }
 }

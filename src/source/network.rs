@@ -44,7 +44,7 @@ pub(crate) use self::secret::Address;
 #[cfg(any(feature = "flagd", feature = "grpc"))]
 pub(crate) use self::status_code::code_name;
 pub(crate) use self::{
-    backoff::{Backoff, jittered},
+    backoff::{Backoff, Retry, jittered},
     client::{Client, Conditions, Fetched},
     events::Events,
     failure::Failure,

@@ -1,13 +1,6 @@
 //! A source that asks an async closure again and again.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    future::Future,
-    panic::AssertUnwindSafe,
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, fmt, future::Future, panic::AssertUnwindSafe, pin::pin, time::Duration};
 
 use futures::{
     FutureExt,
@@ -15,7 +8,7 @@ use futures::{
     future::{Either, select},
 };
 
-use super::{Error, FlagSource, FlagUpdates, Subscription};
+use super::{Error, FlagSource, FlagUpdates, Subscription, more_than_zero};
 use crate::{flag::FlagSet, router::future::Runtime};
 
 /// A source that asks an async closure for all flags, at once and then again and again: a table of
@@ -97,9 +90,7 @@ where
 
     fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
         let Polled { interval, mut fetch, .. } = *self;
-        if interval.is_zero() {
-            return Err(Error::new("interval: found 0 s, expected more than 0 s"));
-        }
+        more_than_zero("interval", interval)?;
         let (stop, mut stopped) = oneshot::channel::<()>();
         let (wake, pause) = crossbeam_channel::bounded::<()>(0);
         let runtime = Runtime::here(None);
@@ -108,7 +99,6 @@ where
             .spawn(move || {
                 let mut revision = None;
                 loop {
-                    let asked = Instant::now();
                     // The closure runs inside, so that its own panic is caught as well.
                     let fetched = AssertUnwindSafe(async { fetch().await }).catch_unwind();
                     let fetched = match runtime.block_on(select(pin!(fetched), &mut stopped)) {
@@ -120,9 +110,9 @@ where
                         Ok(Err(error)) => updates.report(error),
                         Err(_) => updates.report(Error::new("the closure panicked")),
                     }
-                    let next = asked.checked_add(interval).unwrap_or(asked);
-                    let ended = pause.recv_timeout(next.saturating_duration_since(Instant::now()));
-                    if ended != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                    if pause.recv_timeout(interval)
+                        != Err(crossbeam_channel::RecvTimeoutError::Timeout)
+                    {
                         return;
                     }
                 }
@@ -215,6 +205,22 @@ mod tests {
         step.store(4, Ordering::SeqCst);
         assert!(problems(0));
         assert_eq!((read("a"), read("b")), (4, 0));
+    }
+
+    #[test]
+    fn an_interval_past_the_end_of_time_asks_once() {
+        let (asked, asks) = std::sync::mpsc::channel();
+        let polled = Polled::every(Duration::MAX, "once", move || {
+            asked.send(()).unwrap();
+            async { Ok(FlagSet::new()) }
+        });
+        let flags = Flags::builder().source(polled).build().unwrap();
+        flags.wait_ready(PATIENCE).unwrap();
+        // A chance to ask again.
+        (0..1000).for_each(|_| std::thread::yield_now());
+        drop(flags);
+        // Ends with the thread, which has the other end.
+        assert_eq!(asks.iter().count(), 1);
     }
 
     #[test]

@@ -31,7 +31,7 @@ macro_rules! setters {
             first: std::time::Duration,
             max: std::time::Duration,
         ) -> $source {
-            self.$($field)+ = (first, max);
+            self.$($field)+ = $crate::source::network::Retry { first, max };
             self
         }
     };

@@ -75,8 +75,8 @@ pub(crate) fn expect_text(flags: &Flags, key: &str, wanted: &str) {
 #[track_caller]
 pub(crate) fn expect(
     flags: &Flags,
-    condition: impl FnMut(&crate::flag::store::FlagsStatus) -> bool,
-) -> crate::flag::store::FlagsStatus {
+    condition: impl FnMut(&crate::flag::store::Status) -> bool,
+) -> crate::flag::store::Status {
     assert!(flags.wait_until(PATIENCE, condition), "it stayed {:#?}", flags.status());
     flags.status()
 }

@@ -15,10 +15,9 @@ use self::{
     report::{PendingCounts, UsageReport},
     settings::SourceSettings,
 };
-use crate::source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription};
 use crate::{
     flag::EvaluationCounts,
-    source::LastKnownGood,
+    source::{self, FlagSource, FlagUpdates, KeyHandle, Subscription},
     unleash::{ImpactMetrics, Unleash},
 };
 
@@ -41,11 +40,9 @@ use crate::{
 #[must_use]
 pub struct Source {
     settings: SourceSettings,
-    name: Cow<'static, str>,
     dialect: Unleash,
     impact: ImpactMetrics,
     bootstrap: Option<String>,
-    last_known_good: Option<LastKnownGood>,
 }
 
 impl Source {
@@ -54,11 +51,9 @@ impl Source {
     pub fn new(url: impl Into<String>, token: impl Into<Box<str>>) -> Source {
         Source {
             settings: SourceSettings::new(url.into(), token.into()),
-            name: Cow::Borrowed("unleash"),
             dialect: Unleash::new(),
             impact: ImpactMetrics::new(),
             bootstrap: None,
-            last_known_good: None,
         }
     }
 
@@ -146,7 +141,7 @@ impl Source {
 
     source::setters! { Source:
         /// The source's name in the status; `unleash` otherwise.
-        name => name;
+        name => settings.server.name;
 
         /// The pause between two requests, give or take a tenth; 15 seconds otherwise. The server
         /// itself notices changes once a second.
@@ -154,7 +149,7 @@ impl Source {
 
         /// The pause after a failure, which doubles with each further one up to `max`; 1 second and
         /// 5 minutes otherwise. Each pause is cut by up to a half at random.
-        retry => settings.retry;
+        retry => settings.server.retry;
 
         /// How long a stream may be silent before it counts as dead; a minute otherwise. The server
         /// sends a sign of life every 30 seconds.
@@ -171,22 +166,24 @@ impl Source {
         bootstrap(features) => bootstrap;
 
         /// Keeps the last good flags in this file, and starts from it. Its folder must exist.
-        last_known_good => last_known_good;
+        last_known_good => settings.server.last_known_good;
     }
 }
 
 impl FlagSource for Source {
     fn name(&self) -> Cow<'static, str> {
-        self.name.clone()
+        self.settings.server.name.clone()
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
-        let connection = Connection::new(&self.settings)?;
+        let settings = self.settings;
+        settings.check()?;
+        let connection = Connection::new(&settings)?;
         let network = sink.network()?;
         sink.watch(connection.client.meter());
         let exposures = EvaluationCounts::new();
-        let mut dialect = self.dialect.with_app_name(&*self.settings.app_name);
-        if self.settings.metrics.is_some() {
+        let mut dialect = self.dialect.with_app_name(&*settings.app_name);
+        if settings.metrics.is_some() {
             dialect = dialect.with_evaluation_counts(&exposures);
         }
         let counted = PendingCounts {
@@ -194,9 +191,8 @@ impl FlagSource for Source {
             impact: self.impact,
             strategies: dialect.strategies().map(str::to_owned).collect(),
         };
-        let report = UsageReport::new(&connection, &self.settings, counted, self.name.clone())?;
-        let data = Data::start(self.name, dialect, self.last_known_good, self.bootstrap, sink);
-        let settings = self.settings;
+        let report = UsageReport::new(&connection, &settings, counted)?;
+        let data = Data::start(dialect, settings.server.last_good(), self.bootstrap, sink);
         let reporting = settings.metrics.map(|interval| {
             network.spawn_until(move |stopped| report.keep_sending(interval, stopped))
         });
@@ -208,10 +204,6 @@ impl FlagSource for Source {
 /// Shows no token.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("name", &self.name)
-            .field("settings", &self.settings)
-            .field("last_known_good", &self.last_known_good)
-            .finish_non_exhaustive()
+        f.debug_struct("Source").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
 //! Documents that mean harm.
 
-use modelgate::{Context, flagsmith::Flagsmith};
+use modelgate::{Context, Flags, flagsmith::Flagsmith, testing::TestFlags};
 use serde_json::json;
 
-use crate::documents::{compile, condition, context_of, feature, holds, segment, served};
+use crate::documents::{compile, condition, context_of, document, feature, holds, segment, served};
 
 #[test]
 fn hostile_documents_take_bounded_time_and_memory() {
@@ -80,4 +80,69 @@ fn hostile_documents_take_bounded_time_and_memory() {
     let flags = compile(&context_of(&[many], &[wide]));
     assert_eq!(served(&flags, "f", &user), "0");
     assert_eq!(served(&flags, "f", &Context::new("u")), "none");
+}
+
+#[test]
+fn the_longest_chain_of_the_deepest_segments_fits_on_a_small_stack() {
+    let name = |n: usize| format!("f{n}");
+    let features: Vec<_> = (0..70).map(|n| feature(&name(n), "no")).collect();
+    let segments: Vec<_> = (0..69)
+        .map(|n| {
+            let next = condition(&format!("$.flags.f{}.value", n + 1), "EQUAL", "no");
+            let mut rule = json!({"type": "ALL", "conditions": [next]});
+            for _ in 0..55 {
+                rule = json!({"type": "ANY", "rules": [rule]});
+            }
+            let mut segment = segment(&name(n), &name(n), "yes", json!([]));
+            segment["rules"] = json!([rule]);
+            segment
+        })
+        .collect();
+    let flags = compile(&context_of(&features, &segments));
+    let evaluate = move || {
+        let user = Context::new("u");
+        (served(&flags, "f5", &user), served(&flags, "f6", &user))
+    };
+    // What tokio gives a worker.
+    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(evaluate).unwrap();
+    // The chain of the one is a flag too long, that of the other is 64 flags long.
+    assert_eq!(thread.join().unwrap(), ("no".to_owned(), "yes".to_owned()));
+}
+
+#[test]
+fn a_document_that_gets_everything_wrong_costs_no_more_than_a_good_one() {
+    // Each of them was once put back by itself, into a copy of all others: 15 seconds.
+    let many = |is_bad: bool| {
+        let mut whole = document();
+        let items = |list: &str, one: &dyn Fn(usize) -> serde_json::Value| {
+            let items = (0..20_000).map(|n| {
+                let mut item = one(n);
+                if is_bad {
+                    item[list] = json!(5);
+                }
+                item
+            });
+            items.collect::<serde_json::Value>()
+        };
+        whole["identity_overrides"] = items("identity_features", &|n| {
+            let mut identity = document()["identity_overrides"][0].clone();
+            identity["identifier"] = json!(format!("vip-{n}"));
+            identity
+        });
+        whole["project"]["segments"] = items("rules", &|n| {
+            let mut segment = document()["project"]["segments"][0].clone();
+            segment["id"] = json!(n);
+            segment
+        });
+        Flagsmith::new().with_max_memory(1 << 32).compile(&whole.to_string()).unwrap()
+    };
+    let source = TestFlags::silent();
+    let flags = Flags::builder().source(source.clone()).build().unwrap();
+    source.replace(many(false));
+    let bad = many(true);
+    assert_eq!(bad.problems().len(), 40_000);
+    source.replace(bad);
+    let answer = |context: &Context<'_>| flags.string("model", context, "none");
+    assert_eq!(answer(&Context::new("vip-19999")), "pinned");
+    assert_eq!(answer(&Context::new("u").with("region", "eu")), "eu");
 }

@@ -143,7 +143,46 @@ fn mending_a_segment_takes_its_problem_away() {
     assert_eq!(flags.problems().len(), 1);
     document["project"]["segments"][0]["name"] = json!("europe");
     let mended = document["project"]["segments"][0].to_string();
+    // A new one comes behind it, and mends nothing.
+    let mut new = document["project"]["segments"][0].clone();
+    new["id"] = json!(8);
+    let more = dialect.with_segment(&flags, &new.to_string()).unwrap();
+    assert_eq!(more.problems(), flags.problems());
+    let more = dialect.with_segment(&more, &mended).unwrap();
+    let europe = Context::new("u").with("region", "eu");
+    let found = dialect.segments(&more, &europe);
+    assert_eq!((found.len(), found[0].metadata.get("segment_id")), (2, Some(&7_i64.into())));
     let flags = dialect.with_segment(&flags, &mended).unwrap();
     assert!(flags.problems().is_empty());
     assert_eq!(served(&flags, "model", &Context::new("u").with("region", "eu")), "eu");
+}
+
+#[test]
+fn replacing_or_removing_a_segment_takes_its_remarks_away() {
+    let bad = || json!([condition("a", "REGEX", "[")]);
+    let mut api = document();
+    api["project"]["segments"][0]["rules"][0]["conditions"][0] =
+        json!({"operator": "REGEX", "property_": "region", "value": "["});
+    let good = document()["project"]["segments"][0].clone();
+    let context = context_of(&[feature("f", "no")], &[segment("7", "f", "yes", bad())]);
+    let replaced = segment("7", "f", "yes", json!([condition("a", "IS_SET", "")]));
+    let (in_api, in_context) =
+        (api["project"]["segments"][0].clone(), segment("7", "f", "yes", bad()));
+    let cases = [(api, good, in_api), (context, replaced, in_context)];
+    let dialect = Flagsmith::new();
+    for (document, good, bad) in cases {
+        let flags = dialect.compile(&document.to_string()).unwrap();
+        assert_eq!(flags.problems().len(), 1);
+        let path = flags.problems()[0].path.clone();
+        let mended = dialect.with_segment(&flags, &good.to_string()).unwrap();
+        assert!(mended.problems().is_empty(), "{:?}", mended.problems());
+        assert!(dialect.without_segment(&flags, "7").problems().is_empty());
+        // Said once, and where it stands, however often it comes.
+        let mut again = mended;
+        for _ in 0..3 {
+            again = dialect.with_segment(&again, &bad.to_string()).unwrap();
+        }
+        let paths: Vec<_> = again.problems().iter().map(|problem| &*problem.path).collect();
+        assert_eq!(paths, [path]);
+    }
 }

@@ -13,7 +13,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    FlagSnapshot, FlagsStatus, SnapshotCell,
+    Snapshot, SnapshotCell, Status,
     listeners::StatusListeners,
     status::{Delivery, Progress},
 };
@@ -32,14 +32,14 @@ const LOGGED_PROBLEMS: usize = 20;
 pub(crate) trait SnapshotListener: Send + Sync {
     /// Called with every snapshot, in order, one call at a time. The writer waits for it; it must
     /// not change the store.
-    fn published(&self, snapshot: &Arc<FlagSnapshot>);
+    fn published(&self, snapshot: &Arc<Snapshot>);
 }
 
-pub(super) type Callback = Arc<dyn Fn(&Arc<FlagSnapshot>) + Send + Sync>;
+pub(super) type Callback = Arc<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
 
 /// Locks are taken in the order of the fields, and none is held while a user's code runs.
 pub(crate) struct Core {
-    pub(super) cell: SnapshotCell<FlagSnapshot>,
+    pub(super) cell: SnapshotCell<Snapshot>,
     pub(super) clock: Arc<dyn Clock>,
     /// The thread of all network sources, while there is one.
     #[cfg(feature = "http")]
@@ -57,7 +57,7 @@ pub(crate) struct Core {
 struct Callbacks {
     list: Vec<Callback>,
     /// Published and not announced yet. Only the newest: a slow callback is spared the rest.
-    pending: Option<Arc<FlagSnapshot>>,
+    pending: Option<Arc<Snapshot>>,
     /// One thread announces at a time, so that callbacks see snapshots in order.
     announcing: bool,
 }
@@ -65,7 +65,7 @@ struct Callbacks {
 impl Core {
     pub(super) fn new(sources: Vec<(Arc<str>, bool)>, clock: Arc<dyn Clock>) -> Core {
         let deliveries = sources.iter().map(|(name, _)| Delivery::new(Arc::clone(name))).collect();
-        let snapshot = FlagSnapshot::of_sources(sources);
+        let snapshot = Snapshot::of_sources(sources);
         Core {
             cell: SnapshotCell::new(snapshot.clone()),
             clock,
@@ -242,7 +242,7 @@ impl Core {
         }
     }
 
-    pub(super) fn status(&self) -> FlagsStatus {
+    pub(super) fn status(&self) -> Status {
         self.progress.lock().status(self.clock.monotonic())
     }
 
@@ -254,7 +254,7 @@ impl Core {
     pub(super) fn wait_until(
         &self,
         timeout: Duration,
-        mut condition: impl FnMut(&FlagsStatus) -> bool,
+        mut condition: impl FnMut(&Status) -> bool,
     ) -> bool {
         // A timeout past the end of time waits for ever.
         let deadline = Instant::now().checked_add(timeout);
@@ -312,7 +312,7 @@ fn log_problems(source: &str, problems: &[Problem]) {
 }
 
 /// Our own listeners do not panic, but what they call of the user's might.
-fn tell(listener: &dyn SnapshotListener, snapshot: &Arc<FlagSnapshot>) {
+fn tell(listener: &dyn SnapshotListener, snapshot: &Arc<Snapshot>) {
     if contained(|| listener.published(snapshot)).is_none() {
         tracing::error!(
             target: "modelgate::router",

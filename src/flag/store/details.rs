@@ -1,6 +1,6 @@
 //! Typed reads of flags.
 
-use super::FlagSnapshot;
+use super::Snapshot;
 use crate::{
     clock::Clock,
     context::EvaluationContext,
@@ -63,7 +63,7 @@ flag_value! {
 
 /// The flag's answer as a `T`, or the default and why.
 pub(super) fn read<'a, T: FlagValue>(
-    snapshot: &'a FlagSnapshot,
+    snapshot: &'a Snapshot,
     key: &str,
     context: &'a dyn EvaluationContext,
     clock: &'a dyn Clock,

@@ -10,8 +10,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Core, FlagSnapshot, FlagValue, FlagsStatus, Guard, NotReadyError, SnapshotListener,
-    SourceStatus, details, not_ready::RuntimeCheck,
+    Core, FlagValue, Guard, NotReadyError, Snapshot, SnapshotListener, SourceStatus, Status,
+    details, not_ready::RuntimeCheck,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -54,8 +54,8 @@ impl Drop for Handle {
 
 impl Flags {
     /// A store without sources yet.
-    pub fn builder() -> FlagsBuilder {
-        FlagsBuilder { sources: Vec::new(), clock: None }
+    pub fn builder() -> Builder {
+        Builder { sources: Vec::new(), clock: None }
     }
 
     /// Whether the flag `key` is on; `default` when it does not say.
@@ -114,13 +114,13 @@ impl Flags {
     }
 
     /// All flags as they are now. Takes a lock; meant for looking, not for requests.
-    pub fn snapshot(&self) -> Arc<FlagSnapshot> {
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.core.cell.load_full()
     }
 
     /// The flags for one request; waits for nobody.
     #[inline]
-    pub(crate) fn load(&self) -> Guard<FlagSnapshot> {
+    pub(crate) fn load(&self) -> Guard<Snapshot> {
         self.0.core.cell.load()
     }
 
@@ -182,16 +182,12 @@ impl Flags {
 
     /// Waits until `condition` holds of the status, and says whether it did within `timeout`.
     /// Looks again whenever a source delivers, confirms or fails.
-    pub fn wait_until(
-        &self,
-        timeout: Duration,
-        condition: impl FnMut(&FlagsStatus) -> bool,
-    ) -> bool {
+    pub fn wait_until(&self, timeout: Duration, condition: impl FnMut(&Status) -> bool) -> bool {
         self.0.core.wait_until(timeout, condition)
     }
 
     /// How the store and its sources are.
-    pub fn status(&self) -> FlagsStatus {
+    pub fn status(&self) -> Status {
         self.0.core.status()
     }
 
@@ -206,7 +202,7 @@ impl Flags {
     /// that come during a call are told in one. A panic in it is caught and logged.
     ///
     /// A callback that holds a clone of this handle keeps the store alive for ever.
-    pub fn on_change(&self, callback: impl Fn(&Arc<FlagSnapshot>) + Send + Sync + 'static) {
+    pub fn on_change(&self, callback: impl Fn(&Arc<Snapshot>) + Send + Sync + 'static) {
         self.0.core.on_change(Arc::new(callback));
     }
 
@@ -256,27 +252,27 @@ impl fmt::Debug for Flags {
 
 /// Makes a [`Flags`].
 #[must_use = "nothing is fetched before `build`"]
-pub struct FlagsBuilder {
+pub struct Builder {
     sources: Vec<(Box<dyn FlagSource>, bool)>,
     clock: Option<Arc<dyn Clock>>,
 }
 
-impl FlagsBuilder {
+impl Builder {
     /// Adds a source. Sources added later override earlier ones, flag by flag. The store is not
     /// ready before it has delivered.
-    pub fn source(mut self, source: impl FlagSource) -> FlagsBuilder {
+    pub fn source(mut self, source: impl FlagSource) -> Builder {
         self.sources.push((Box::new(source), true));
         self
     }
 
     /// Adds a source that the store does not wait for: overrides that may not be there.
-    pub fn optional_source(mut self, source: impl FlagSource) -> FlagsBuilder {
+    pub fn optional_source(mut self, source: impl FlagSource) -> Builder {
         self.sources.push((Box::new(source), false));
         self
     }
 
     /// Reads the time from this clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> FlagsBuilder {
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Builder {
         self.clock = Some(clock);
         self
     }
@@ -309,9 +305,9 @@ impl FlagsBuilder {
     }
 }
 
-impl fmt::Debug for FlagsBuilder {
+impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagsBuilder").field("sources", &self.sources.len()).finish_non_exhaustive()
+        f.debug_struct("Builder").field("sources", &self.sources.len()).finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use super::{FlagsStatus, SourceState};
+use super::{SourceState, Status};
 
 /// A store was not ready in time: the sources that have not delivered, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct NotReadyError {
 }
 
 impl NotReadyError {
-    pub(super) fn of(status: &FlagsStatus, held_up_runtime: bool) -> NotReadyError {
+    pub(super) fn of(status: &Status, held_up_runtime: bool) -> NotReadyError {
         let rejected = status.has_rejected();
         let missing = status
             .sources

@@ -10,7 +10,7 @@ use crate::{
 /// The flags of all sources at one moment: immutable, so that every decision made from one
 /// belongs to one revision.
 #[derive(Clone)]
-pub struct FlagSnapshot {
+pub struct Snapshot {
     revision: u64,
     /// In the order the sources were declared.
     layers: Box<[Layer]>,
@@ -24,19 +24,19 @@ struct Layer {
     set: Option<FlagSet>,
 }
 
-impl FlagSnapshot {
+impl Snapshot {
     /// A snapshot before any source has delivered. A source that is not required does not hold
     /// up readiness.
-    pub(crate) fn of_sources(sources: impl IntoIterator<Item = (Arc<str>, bool)>) -> FlagSnapshot {
+    pub(crate) fn of_sources(sources: impl IntoIterator<Item = (Arc<str>, bool)>) -> Snapshot {
         let layers = sources
             .into_iter()
             .map(|(source, required)| Layer { source, required, set: None })
             .collect();
-        FlagSnapshot { revision: 0, layers }
+        Snapshot { revision: 0, layers }
     }
 
     /// The next snapshot, in which one source has other flags.
-    pub(crate) fn with(&self, source: usize, set: FlagSet) -> FlagSnapshot {
+    pub(crate) fn with(&self, source: usize, set: FlagSet) -> Snapshot {
         let mut next = self.clone();
         next.revision = next.revision.saturating_add(1);
         if let Some(layer) = next.layers.get_mut(source) {
@@ -105,9 +105,9 @@ impl FlagSnapshot {
     }
 }
 
-impl fmt::Debug for FlagSnapshot {
+impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagSnapshot")
+        f.debug_struct("Snapshot")
             .field("revision", &self.revision)
             .field("ready", &self.is_ready())
             .field("sources", &self.sources().collect::<Vec<_>>())

@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::FlagSnapshot;
+use super::Snapshot;
 use crate::{flag::Problem, source::Staleness};
 
 /// How a store and its sources are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct FlagsStatus {
-    /// The revision in force; see [`FlagSnapshot::revision`].
+pub struct Status {
+    /// The revision in force; see [`Snapshot::revision`].
     pub revision: u64,
     /// Whether every required source has delivered.
     pub ready: bool,
@@ -139,7 +139,7 @@ impl SourceStatus {
     }
 }
 
-impl FlagsStatus {
+impl Status {
     /// Whether a required source that has delivered nothing is refused by its origin.
     pub(super) fn has_rejected(&self) -> bool {
         let stuck = |it: &SourceStatus| it.required && it.is_rejected() && !it.is_stale();
@@ -157,7 +157,7 @@ impl FlagsStatus {
 pub(super) struct Progress {
     /// Grows with every change, for those who wait for one.
     pub(super) tick: u64,
-    pub(super) snapshot: Arc<FlagSnapshot>,
+    pub(super) snapshot: Arc<Snapshot>,
     pub(super) sources: Vec<Delivery>,
 }
 
@@ -270,14 +270,14 @@ impl Delivery {
 }
 
 impl Progress {
-    pub(super) fn status(&self, now: Duration) -> FlagsStatus {
+    pub(super) fn status(&self, now: Duration) -> Status {
         let sources: Vec<SourceStatus> = self
             .sources
             .iter()
             .enumerate()
             .map(|(position, delivery)| self.source(position, delivery, now))
             .collect();
-        FlagsStatus {
+        Status {
             revision: self.snapshot.revision(),
             ready: self.snapshot.is_ready(),
             age: self.age(now),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{FlagSnapshot, Flags, SnapshotListener, SourceState};
+use super::{Flags, Snapshot, SnapshotListener, SourceState};
 use crate::{
     clock::ManualClock,
     context::Context,
@@ -247,7 +247,7 @@ struct Listening {
 }
 
 impl SnapshotListener for Listening {
-    fn published(&self, snapshot: &Arc<FlagSnapshot>) {
+    fn published(&self, snapshot: &Arc<Snapshot>) {
         self.seen.lock().unwrap().push(snapshot.revision());
     }
 }
@@ -358,7 +358,7 @@ fn a_router_that_dies_with_its_store_while_it_is_told_stops_nothing() {
     let (flags, sink) = scripted();
     struct Leaving(Mutex<Option<Arc<Leaving>>>, Mutex<Option<Flags>>);
     impl SnapshotListener for Leaving {
-        fn published(&self, snapshot: &Arc<FlagSnapshot>) {
+        fn published(&self, snapshot: &Arc<Snapshot>) {
             if snapshot.revision() == 1 {
                 // The writer's own handle is the last one now.
                 self.0.lock().unwrap().take();
@@ -437,5 +437,5 @@ fn handles_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Flags>();
     shared::<FlagUpdates>();
-    shared::<FlagSnapshot>();
+    shared::<Snapshot>();
 }

@@ -36,10 +36,10 @@ pub(super) fn read(
     let keep_alive = milliseconds("FLAGD_KEEP_ALIVE_TIME_MS")?;
     settings.keep_alive = keep_alive.filter(|interval| !interval.is_zero());
     if let Some(first) = milliseconds("FLAGD_RETRY_BACKOFF_MS")? {
-        settings.retry.0 = first;
+        settings.server.retry.first = first;
     }
     if let Some(max) = milliseconds("FLAGD_RETRY_BACKOFF_MAX_MS")? {
-        settings.retry.1 = max;
+        settings.server.retry.max = max;
     }
     if let Some(seconds) = number(&set, "FLAGD_RETRY_GRACE_PERIOD")? {
         settings.grace = Duration::from_secs(seconds);
@@ -119,7 +119,8 @@ mod tests {
         assert_eq!(settings.deadline, Duration::from_millis(7));
         assert_eq!(settings.stream_deadline, None);
         assert_eq!(settings.keep_alive, Some(Duration::from_secs(60)));
-        assert_eq!(settings.retry, (Duration::from_millis(5), Duration::from_millis(50)));
+        assert_eq!(settings.server.retry.first, Duration::from_millis(5));
+        assert_eq!(settings.server.retry.max, Duration::from_millis(50));
         assert_eq!(settings.grace, Duration::from_secs(9));
         assert_eq!(settings.fatal, ["UNAUTHENTICATED", "PERMISSION_DENIED"]);
         assert_eq!(source.offline.as_deref(), Some("flags.json".as_ref()));

@@ -5,13 +5,15 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use reqwest::Url;
 
 use crate::source::{
-    self,
-    network::{Proxies, Secret, url},
+    self, more_than_zero,
+    network::{Proxies, Retry, Secret, url},
+    server_settings::ServerSettings,
 };
 
 /// How the server is reached.
 #[derive(Clone, Debug)]
 pub(super) struct SourceSettings {
+    pub(super) server: ServerSettings,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: bool,
@@ -22,7 +24,6 @@ pub(super) struct SourceSettings {
     pub(super) deadline: Duration,
     pub(super) stream_deadline: Option<Duration>,
     pub(super) keep_alive: Option<Duration>,
-    pub(super) retry: (Duration, Duration),
     pub(super) grace: Duration,
     pub(super) fatal: Vec<String>,
     pub(super) max_bytes: usize,
@@ -32,6 +33,7 @@ pub(super) struct SourceSettings {
 impl SourceSettings {
     pub(super) fn new(host: String, port: u16) -> SourceSettings {
         SourceSettings {
+            server: ServerSettings::new("flagd", Retry::seconds(1, 12)),
             host,
             port,
             tls: false,
@@ -42,12 +44,20 @@ impl SourceSettings {
             deadline: Duration::from_millis(500),
             stream_deadline: Some(Duration::from_secs(600)),
             keep_alive: None,
-            retry: (Duration::from_secs(1), Duration::from_secs(12)),
             grace: Duration::from_secs(5),
             fatal: Vec::new(),
             max_bytes: 64 << 20,
             proxy: None,
         }
+    }
+
+    /// # Errors
+    /// When a pause or a deadline is nothing: no stream would ever be opened, or one after the other.
+    pub(super) fn check(&self) -> Result<(), source::Error> {
+        self.server.check()?;
+        more_than_zero("deadline", self.deadline)?;
+        more_than_zero("stream_deadline", self.stream_deadline)?;
+        more_than_zero("keep_alive", self.keep_alive)
     }
 
     /// The proxy on the way to the server: that which was given, or that of the environment.

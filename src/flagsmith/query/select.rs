@@ -9,6 +9,13 @@ use super::{
     Comparison, Filter, FilterPath, Operand, PatternOperand, Query, Selector, Step, translated,
 };
 
+/// Going through this many bytes of a text counts as looking at one more node.
+const TEXT: usize = 64;
+
+/// Compiling a pattern that is read from the document counts as looking at this many nodes: it
+/// takes tens of microseconds and more, a node some nanoseconds.
+const PATTERN: usize = 2_000;
+
 impl Query {
     /// The first node that the path leads to. Looks at `left` nodes at most, and takes off those
     /// that it did; a query that would need more finds nothing.
@@ -17,7 +24,7 @@ impl Query {
         document: &'d Json,
         left: &mut usize,
     ) -> Option<&'d Json> {
-        let mut selection = Selection { root: document, left: *left };
+        let mut selection = Selection { root: document, left: *left, pattern: None };
         let found = selection.follow(&self.steps, document);
         *left = selection.left;
         if selection.left == 0 { None } else { found.first().copied() }
@@ -26,14 +33,27 @@ impl Query {
 
 struct Selection<'d> {
     root: &'d Json,
+    /// How many more nodes may be looked at. At 0 everything ends: no answer counts any more.
     left: usize,
+    /// The pattern that was last read from the document: most filters read one and the same.
+    pattern: Option<(String, Option<Regex>)>,
 }
 
 impl<'d> Selection<'d> {
     /// Counts one more node; says no when there have been too many.
     fn look(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
+        self.look_at(1)
+    }
+
+    /// Counts so many nodes.
+    fn look_at(&mut self, nodes: usize) -> bool {
+        self.left = self.left.saturating_sub(nodes);
         self.left > 0
+    }
+
+    /// Counts a text that has to be gone through.
+    fn look_through(&mut self, text: &str) -> bool {
+        self.look_at(text.len() / TEXT)
     }
 
     fn follow(&mut self, steps: &[Step], from: &'d Json) -> Vec<&'d Json> {
@@ -49,6 +69,9 @@ impl<'d> Selection<'d> {
             let mut found = Vec::new();
             for selector in &step.selectors {
                 for node in &nodes {
+                    if self.left == 0 {
+                        return Vec::new();
+                    }
                     self.select(selector, node, &mut found);
                 }
             }
@@ -87,7 +110,8 @@ impl<'d> Selection<'d> {
                 found.extend(usize::try_from(index).ok().and_then(|index| elements.get(index)));
             }
             (Selector::Slice { start, end, step }, Json::Array(elements)) => {
-                found.extend(slice(elements, *start, *end, *step));
+                let slice = slice(elements, *start, *end, *step);
+                found.extend(slice.into_iter().take_while(|_| self.look()));
             }
             (Selector::Wildcard, node) => {
                 for child in children(node) {
@@ -108,6 +132,9 @@ impl<'d> Selection<'d> {
     }
 
     fn passes(&mut self, filter: &Filter, current: &'d Json) -> bool {
+        if !self.look() {
+            return false;
+        }
         match filter {
             Filter::Or(filters) => filters.iter().any(|filter| self.passes(filter, current)),
             Filter::And(filters) => filters.iter().all(|filter| self.passes(filter, current)),
@@ -115,24 +142,42 @@ impl<'d> Selection<'d> {
             Filter::Exists(place) => !self.nodes(place, current).is_empty(),
             Filter::Compare(left, comparison, right) => {
                 let (left, right) = (self.value(left, current), self.value(right, current));
-                comparison.holds(left.as_deref(), right.as_deref())
+                self.holds(*comparison, left.as_deref(), right.as_deref())
             }
             Filter::Matches { text, pattern, whole } => {
                 let Some(text) = self.value(text, current) else { return false };
                 let Some(text) = text.as_str() else { return false };
+                if !self.look_through(text) {
+                    return false;
+                }
                 match pattern {
                     PatternOperand::Compiled(pattern) => pattern.is_found_in(text),
                     PatternOperand::Malformed => false,
                     PatternOperand::Read(pattern) => {
                         let pattern = self.value(pattern, current);
                         let pattern = pattern.as_deref().and_then(Json::as_str);
-                        pattern
-                            .and_then(|pattern| Regex::new(&translated(pattern, *whole)).ok())
-                            .is_some_and(|pattern| pattern.is_match(text))
+                        pattern.is_some_and(|pattern| self.matches(pattern, *whole, text))
                     }
                 }
             }
         }
+    }
+
+    /// Whether a pattern that was read from the document matches.
+    fn matches(&mut self, pattern: &str, whole: bool, text: &str) -> bool {
+        if !self.look_through(pattern) {
+            return false;
+        }
+        let pattern = translated(pattern, whole);
+        if self.pattern.as_ref().is_none_or(|(held, _)| *held != pattern) {
+            if !self.look_at(PATTERN) {
+                return false;
+            }
+            let compiled = Regex::new(&pattern).ok();
+            self.pattern = Some((pattern, compiled));
+        }
+        let compiled = self.pattern.as_ref().and_then(|(_, compiled)| compiled.as_ref());
+        compiled.is_some_and(|pattern| pattern.is_match(text))
     }
 
     fn nodes(&mut self, place: &FilterPath, current: &'d Json) -> Vec<&'d Json> {
@@ -151,7 +196,10 @@ impl<'d> Selection<'d> {
             },
             Operand::Count(place) => Some(Cow::Owned(self.nodes(place, current).len().into())),
             Operand::Length(operand) => match &*self.value(operand, current)? {
-                Json::String(text) => Some(Cow::Owned(text.chars().count().into())),
+                Json::String(text) => {
+                    self.look_through(text);
+                    Some(Cow::Owned(text.chars().count().into()))
+                }
                 Json::Array(elements) => Some(Cow::Owned(elements.len().into())),
                 Json::Object(members) => Some(Cow::Owned(members.len().into())),
                 _ => None,
@@ -188,32 +236,51 @@ fn slice(elements: &[Json], start: Option<i64>, end: Option<i64>, step: i64) -> 
     }
 }
 
-impl Comparison {
-    fn holds(self, left: Option<&Json>, right: Option<&Json>) -> bool {
-        match self {
-            Comparison::Equal => equal(left, right),
-            Comparison::NotEqual => !equal(left, right),
-            Comparison::Less => less(left, right),
-            Comparison::LessOrEqual => less(left, right) || equal(left, right),
-            Comparison::Greater => less(right, left),
-            Comparison::GreaterOrEqual => less(right, left) || equal(left, right),
+/// Comparing. Each node of a structure that is compared is looked at.
+impl Selection<'_> {
+    fn holds(&mut self, comparison: Comparison, left: Option<&Json>, right: Option<&Json>) -> bool {
+        match comparison {
+            Comparison::Equal => self.equal(left, right),
+            Comparison::NotEqual => !self.equal(left, right),
+            Comparison::Less => self.less(left, right),
+            Comparison::LessOrEqual => self.less(left, right) || self.equal(left, right),
+            Comparison::Greater => self.less(right, left),
+            Comparison::GreaterOrEqual => self.less(right, left) || self.equal(left, right),
         }
     }
-}
 
-/// Nothing equals nothing; `1` and `1.0` are one number.
-fn equal(left: Option<&Json>, right: Option<&Json>) -> bool {
-    match (left, right) {
-        (Some(Json::Number(a)), Some(Json::Number(b))) => a == b || a.as_f64() == b.as_f64(),
-        (left, right) => left == right,
+    /// Nothing equals nothing; `1` and `1.0` are one number.
+    fn equal(&mut self, left: Option<&Json>, right: Option<&Json>) -> bool {
+        if !self.look() {
+            return false;
+        }
+        match (left, right) {
+            (Some(Json::Number(a)), Some(Json::Number(b))) => a == b || a.as_f64() == b.as_f64(),
+            (Some(Json::String(a)), Some(Json::String(b))) => {
+                a.len() == b.len() && self.look_through(a) && a == b
+            }
+            (Some(Json::Array(a)), Some(Json::Array(b))) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.equal(Some(a), Some(b)))
+            }
+            (Some(Json::Object(a)), Some(Json::Object(b))) => {
+                a.len() == b.len()
+                    && a.iter().all(|(name, a)| {
+                        let b = b.get(name);
+                        b.is_some() && self.equal(Some(a), b)
+                    })
+            }
+            (left, right) => left == right,
+        }
     }
-}
 
-/// Numbers and texts have an order.
-fn less(left: Option<&Json>, right: Option<&Json>) -> bool {
-    match (left, right) {
-        (Some(Json::Number(a)), Some(Json::Number(b))) => a.as_f64() < b.as_f64(),
-        (Some(Json::String(a)), Some(Json::String(b))) => a < b,
-        _ => false,
+    /// Numbers and texts have an order.
+    fn less(&mut self, left: Option<&Json>, right: Option<&Json>) -> bool {
+        match (left, right) {
+            (Some(Json::Number(a)), Some(Json::Number(b))) => a.as_f64() < b.as_f64(),
+            (Some(Json::String(a)), Some(Json::String(b))) => {
+                self.look_through(if a.len() < b.len() { a } else { b }) && a < b
+            }
+            _ => false,
+        }
     }
 }

@@ -109,3 +109,31 @@ fn a_query_that_would_look_at_too_much_finds_nothing() {
     assert_eq!(left, 0);
     assert!(Query::parse("$[0].n").unwrap().first(&wide, &mut left).is_none());
 }
+
+#[test]
+fn slices_comparisons_and_patterns_count_what_they_look_at() {
+    let text = "x".repeat(10_000);
+    let wide: Json = (0..1_000).map(|n| json!([n, text])).collect();
+    for path in [
+        format!("$[{}:]", ":,".repeat(1_000)),
+        "$[?$ == $]".to_owned(),
+        "$[?$[0][1] == $[1][1]]".to_owned(),
+        "$[?$[0][1] <= $[1][1]]".to_owned(),
+        "$[?length($[0][1]) == 1]".to_owned(),
+        "$[?search($[0][1], 'y')]".to_owned(),
+        "$[?search('y', @[1])]".to_owned(),
+        format!("$[?{}$.a]", "!$ || ".repeat(1_000)),
+    ] {
+        let mut left = 50_000;
+        let found = Query::parse(&path).unwrap().first(&wide, &mut left);
+        assert!(found.is_none() && left == 0, "{}: {left} left", &path[..path.len().min(30)]);
+    }
+}
+
+#[test]
+fn numbers_are_equal_by_their_value_wherever_they_stand() {
+    let document =
+        json!({"a": {"n": [1, {"m": 2}]}, "b": {"n": [1.0, {"m": 2.0}]}, "c": {"n": [1]}});
+    assert_eq!(first("$[?@ == $.b].n[0]", &document).unwrap().to_string(), "1");
+    assert_eq!(first("$[?@ != $.b].n", &document), Some(json!([1])));
+}

@@ -1,13 +1,11 @@
 //! The environment document on its way into the store.
 
-use std::borrow::Cow;
-
 use super::{mend::mended, moment::moment, pages::Shape};
 use crate::{
     flag::FlagSet,
     flagsmith::Flagsmith,
     source::{
-        self, FlagUpdates, LastKnownGood, digest,
+        self, FlagUpdates, digest,
         last_good::{LastGood, named},
         network::Secret,
     },
@@ -29,13 +27,11 @@ pub(super) struct Environment {
 impl Environment {
     /// Begins with what the file has, else with the bootstrap.
     pub(super) fn start(
-        source: Cow<'static, str>,
         dialect: Flagsmith,
-        file: Option<LastKnownGood>,
+        last_good: LastGood,
         bootstrap: Option<String>,
         sink: FlagUpdates,
     ) -> Environment {
-        let last_good = LastGood::new(source, file);
         let mut environment = Environment {
             dialect,
             good: None,

@@ -41,7 +41,6 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(settings: &SourceSettings) -> Result<Connection, source::Error> {
-        settings.check_key()?;
         let client = Client::new(&settings.http, Some(("x-environment-key", &settings.key)))?;
         let headers = settings.headers();
         for (name, value) in &headers {
@@ -132,8 +131,7 @@ impl Connection {
         know: watch::Sender<KnownState>,
         mut news: watch::Receiver<StreamNews>,
     ) {
-        let (first, max) = settings.retry;
-        let mut backoff = Backoff::new(first, max);
+        let mut backoff = Backoff::new(settings.server.retry);
         let (mut wanted, mut tries) = (0.0, 0);
         let mut key = self.client.key_changes();
         loop {
@@ -144,7 +142,7 @@ impl Connection {
             }
             // What is said from here on may have changed after this request was answered.
             let said = news.borrow_and_update().updated_at;
-            if said > wanted {
+            if said != wanted {
                 (wanted, tries) = (said, 0);
             }
             let is_new = match self.poll(&mut environment, settings.conditional).await {
@@ -152,7 +150,7 @@ impl Connection {
                 Err(failure) => {
                     let mut pause = backoff.pause(failure.retry_after);
                     if failure.status.is_some_and(is_permanent) {
-                        pause = pause.max(jittered(max));
+                        pause = pause.max(jittered(settings.server.retry.max));
                         environment.sink.reject(failure.error);
                     } else {
                         environment.sink.report(failure.error);

@@ -1,6 +1,9 @@
 //! Replaces the malformed parts of a document with their last good form.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,7 +20,7 @@ type MembersByName<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 /// The document with what is malformed in it as it was in `previous`, or without it where that
 /// has none. `None` when nothing is malformed, or nothing of it can be mended.
 pub(super) fn mended(text: &str, problems: &[Problem], previous: &str) -> Option<String> {
-    let bad = |list: &str| -> Vec<usize> {
+    let bad = |list: &str| -> HashSet<usize> {
         let rejected =
             problems.iter().filter(|problem| problem.severity == ProblemSeverity::Rejected);
         let places = rejected
@@ -49,7 +52,7 @@ pub(super) fn mended(text: &str, problems: &[Problem], previous: &str) -> Option
 fn project(
     members: &MembersByName<'_>,
     held: &MembersByName<'_>,
-    bad: &[usize],
+    bad: &HashSet<usize>,
 ) -> Option<Option<Box<RawValue>>> {
     if bad.is_empty() {
         return Some(None);
@@ -67,7 +70,7 @@ fn list(
     members: &MembersByName<'_>,
     held: &MembersByName<'_>,
     name: &str,
-    bad: &[usize],
+    bad: &HashSet<usize>,
     identity: fn(&RawValue) -> Option<String>,
 ) -> Option<Option<Box<RawValue>>> {
     if bad.is_empty() {

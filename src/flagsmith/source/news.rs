@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{moment::moment, settings::SourceSettings};
 use crate::source::{
     self,
-    network::{Address, Backoff, Client, Failure, Secret, url},
+    network::{Address, Backoff, Client, Failure, Retry, Secret, url},
 };
 
 /// A connection that lasted this long counts as healthy, and the next pause is short again: the service
@@ -40,7 +40,7 @@ pub(super) struct Listener {
     client: Client,
     url: Address,
     silence: Duration,
-    retry: (Duration, Duration),
+    retry: Retry,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +52,10 @@ struct Event<'a> {
 impl KnownState {
     pub(super) fn new(key: Option<Secret>) -> KnownState {
         KnownState { fixed: key.is_some(), key, updated_at: None }
+    }
+
+    fn has(&self, key: &Secret) -> bool {
+        self.key.as_ref().is_some_and(|held| held.reveal() == key.reveal())
     }
 
     pub(super) fn learn(&mut self, key: Option<&Secret>, updated_at: Option<f64>) {
@@ -88,7 +92,7 @@ impl Listener {
             client: Client::new(&settings.http, None)?,
             url: url.clone(),
             silence: settings.silence,
-            retry: settings.retry,
+            retry: settings.server.retry,
         }))
     }
 
@@ -99,16 +103,26 @@ impl Listener {
         mut known: watch::Receiver<KnownState>,
         tell: &watch::Sender<StreamNews>,
     ) {
-        let (first, max) = self.retry;
-        let mut backoff = Backoff::new(first, max);
+        let mut backoff = Backoff::new(self.retry);
         loop {
-            let Ok(key) =
-                known.wait_for(|known| known.key.is_some()).await.map(|it| it.key.clone())
-            else {
-                return;
-            };
+            let known_key = known.wait_for(|known| known.key.is_some()).await;
+            let Ok(Some(key)) = known_key.map(|known| known.key.clone()) else { return };
             let started = Instant::now();
-            let Err(failure) = self.hear(key.as_ref(), &known, tell).await;
+            let mut other = known.clone();
+            let failure = tokio::select! {
+                heard = self.hear(&key, &known, tell) => match heard {
+                    Err(failure) => failure,
+                },
+                // The server-side key was replaced by that of another environment.
+                _ = other.wait_for(|known| !known.has(&key)) => {
+                    tell.send_if_modified(|news| {
+                        *news = StreamNews::default();
+                        false
+                    });
+                    backoff.reset();
+                    continue;
+                }
+            };
             if started.elapsed() >= WELL {
                 backoff.reset();
             }
@@ -127,7 +141,7 @@ impl Listener {
     /// Follows one connection until something is wrong.
     async fn hear(
         &self,
-        key: Option<&Secret>,
+        key: &Secret,
         known: &watch::Receiver<KnownState>,
         tell: &watch::Sender<StreamNews>,
     ) -> Result<Infallible, Failure> {
@@ -145,9 +159,9 @@ impl Listener {
         }
     }
 
-    fn url(&self, key: Option<&Secret>) -> Result<Url, source::Error> {
+    fn url(&self, key: &Secret) -> Result<Url, source::Error> {
         let mut url = url::join(&self.url, "")?;
-        if let (Ok(mut path), Some(key)) = (url.path_segments_mut(), key) {
+        if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["sse", "environments", key.reveal(), "stream"]);
         }
         Ok(url)

@@ -10,7 +10,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         self, chain,
-        network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
+        network::{Backoff, Changes, Client, Failure, Retry, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
 };
@@ -23,8 +23,11 @@ const MOST: u64 = i32::MAX as u64;
 
 pub(super) struct UsageReport {
     client: Client,
-    /// Where on and off are told apart; `None` where the server has no such place.
+    /// Where on and off are told apart; `None` where the API is not at a `/v1` that a `/v2` may
+    /// stand beside.
     second: Option<Url>,
+    /// Whether the second has refused counts with this key.
+    second_refused: bool,
     /// Where they are not.
     first: Url,
     headers: Vec<(&'static str, String)>,
@@ -58,7 +61,6 @@ impl UsageReport {
         client: &Client,
         settings: &SourceSettings,
         exposures: EvaluationCounts,
-        source: Cow<'static, str>,
     ) -> Result<UsageReport, source::Error> {
         let base = settings.url.trim_end_matches('/');
         let second = base.strip_suffix("/v1");
@@ -68,22 +70,18 @@ impl UsageReport {
             key: client.key_changes(),
             client: client.clone(),
             second,
+            second_refused: false,
             first: url::join(base, "/analytics/flags/")?,
             headers: headers.map(|(name, value)| (name, value.to_owned())).collect(),
             exposures,
-            source,
+            source: settings.server.name.clone(),
             counts: Counts::new(),
             refused: false,
         })
     }
 
     /// Reports at this interval and once more at the end.
-    pub(super) async fn keep_sending(
-        self,
-        interval: Duration,
-        retry: (Duration, Duration),
-        stopped: StopSignal,
-    ) {
+    pub(super) async fn keep_sending(self, interval: Duration, retry: Retry, stopped: StopSignal) {
         keep_reporting(self, interval, retry, stopped).await;
     }
 
@@ -107,7 +105,7 @@ impl UsageReport {
         if self.counts.is_empty() {
             return Ok(());
         }
-        if let Some(url) = self.second.clone() {
+        if let (false, Some(url)) = (self.second_refused, self.second.clone()) {
             match self.post(&url, second).await {
                 Err(failure) if is_refusal(failure.status) => {
                     let status = failure.status;
@@ -117,7 +115,7 @@ impl UsageReport {
                         status,
                         "the server does not tell on from off: counts are sent without it"
                     );
-                    self.second = None;
+                    self.second_refused = true;
                 }
                 sent => return sent,
             }
@@ -158,7 +156,7 @@ impl UsageReport {
 impl Reporter for UsageReport {
     fn collect(&mut self) {
         if self.key.take() {
-            self.refused = false;
+            (self.refused, self.second_refused) = (false, false);
         }
         for exposure in self.exposures.take() {
             self.add(exposure);

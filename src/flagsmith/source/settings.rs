@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::source::{
-    self,
-    network::{Address, HttpSettings, Key, Secret},
+    self, more_than_zero,
+    network::{Address, HttpSettings, Key, Retry, Secret},
+    server_settings::ServerSettings,
 };
 
 /// The cloud's API.
@@ -18,6 +19,7 @@ const SERVER_KEY: &str = "ser.";
 
 #[derive(Clone, Debug)]
 pub(super) struct SourceSettings {
+    pub(super) server: ServerSettings,
     pub(super) key: Key,
     pub(super) url: Address,
     /// `None` when nobody is to be listened to.
@@ -28,7 +30,6 @@ pub(super) struct SourceSettings {
     /// Name and version.
     pub(super) application: Option<(String, String)>,
     pub(super) analytics: Option<Duration>,
-    pub(super) retry: (Duration, Duration),
     pub(super) silence: Duration,
     pub(super) http: HttpSettings,
 }
@@ -36,6 +37,7 @@ pub(super) struct SourceSettings {
 impl SourceSettings {
     pub(super) fn new(key: Box<str>) -> SourceSettings {
         SourceSettings {
+            server: ServerSettings::new("flagsmith", Retry::seconds(1, 300)),
             key: Key::new(key),
             url: API.into(),
             realtime: None,
@@ -44,7 +46,6 @@ impl SourceSettings {
             conditional: false,
             application: None,
             analytics: Some(Duration::from_secs(60)),
-            retry: (Duration::from_secs(1), Duration::from_secs(300)),
             silence: Duration::from_secs(300),
             http: HttpSettings::new(),
         }
@@ -59,9 +60,14 @@ impl SourceSettings {
     }
 
     /// # Errors
-    /// With any other key the server would refuse every request.
-    pub(super) fn check_key(&self) -> Result<(), source::Error> {
-        check_key(self.key.current().reveal())
+    /// When the server would refuse every request with this key, when a pause is nothing, or when
+    /// the real-time service may never be silent.
+    pub(super) fn check(&self) -> Result<(), source::Error> {
+        check_key(self.key.current().reveal())?;
+        self.server.check()?;
+        more_than_zero("interval", self.interval)?;
+        more_than_zero("analytics", self.analytics)?;
+        more_than_zero("silence", self.silence)
     }
 }
 
@@ -82,9 +88,9 @@ mod tests {
 
     #[test]
     fn a_client_side_key_is_refused_and_not_shown() {
-        assert!(SourceSettings::new("ser.hidden".into()).check_key().is_ok());
+        assert!(SourceSettings::new("ser.hidden".into()).check().is_ok());
         for key in ["hidden", "", "SER.hidden"] {
-            let error = SourceSettings::new(key.into()).check_key().unwrap_err();
+            let error = SourceSettings::new(key.into()).check().unwrap_err();
             assert!(!error.to_string().contains("hidden"), "{error}");
         }
         assert!(!format!("{:?}", SourceSettings::new("ser.hidden".into())).contains("hidden"));

@@ -18,6 +18,9 @@ pub(super) use self::{
 };
 use crate::{prediction_id::PredictionId, source::network::Address};
 
+/// The queue's places are allocated at once: some 50 bytes each.
+const MOST_CAPACITY: usize = 1_000_000;
+
 /// What a [`Source`](super::Source) reports to LaunchDarkly, and how often.
 ///
 /// | event | sent for |
@@ -58,7 +61,8 @@ use crate::{prediction_id::PredictionId, source::network::Address};
 /// A payload that fails is sent again after a second under the same id, by which the service tells
 /// repetitions, and again with every later flush; meanwhile counts add up, and the queue fills.
 /// One that may have arrived and could not be confirmed for 5 minutes is given up: better a count
-/// too few than one twice. A key that is refused ends all reporting, and nothing else. What is
+/// too few than one twice. A key that is refused ends all reporting until there is a
+/// [new one](super::Source::key_handle), diagnostics for good, and nothing else. What is
 /// there when the store is dropped is sent within 2 seconds, or lost; nobody waits for it.
 ///
 /// ```no_run
@@ -123,10 +127,10 @@ impl Events {
         self
     }
 
-    /// How many events with a context may wait for the next payload; 10,000 otherwise. Further ones
-    /// are dropped and counted.
+    /// How many events with a context may wait for the next payload, at most a million; 10,000
+    /// otherwise. Further ones are dropped and counted.
     pub fn capacity(mut self, events: usize) -> Events {
-        self.capacity = events.max(1);
+        self.capacity = events.clamp(1, MOST_CAPACITY);
         self
     }
 
@@ -204,6 +208,13 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_capacity_beyond_all_memory_is_cut() {
+        let events = Events::new().capacity(usize::MAX);
+        let ledger = crate::launchdarkly::Ledger::new(events.contexts, events.capacity);
+        assert_eq!(ledger.take().count(), 0);
+    }
 
     #[test]
     fn ids_are_uuids_of_their_own() {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     clock::SystemClock,
     context::EvaluationContext,
-    flag::{FlagSet, ObservedAnswer, Request, store::FlagSnapshot},
+    flag::{FlagSet, ObservedAnswer, Request, store},
     launchdarkly::{
         CustomEvent, Detail, ErrorKind, EvaluationSeries, Ledger, Reason, TrackSeries, Variation,
         evaluator::Evaluator, hook::Hooks, reference::is_kind, trace::Untraced,
@@ -127,7 +127,7 @@ impl Client {
     /// The answer as a boolean.
     pub fn boolean<'a>(
         &self,
-        flags: &'a FlagSnapshot,
+        flags: &'a store::Snapshot,
         flag: &'a str,
         context: &'a dyn EvaluationContext,
         default: bool,
@@ -141,7 +141,7 @@ impl Client {
     /// The answer as an integer: a number without its fraction.
     pub fn integer<'a>(
         &self,
-        flags: &'a FlagSnapshot,
+        flags: &'a store::Snapshot,
         flag: &'a str,
         context: &'a dyn EvaluationContext,
         default: i64,
@@ -155,7 +155,7 @@ impl Client {
     /// The answer as a number.
     pub fn double<'a>(
         &self,
-        flags: &'a FlagSnapshot,
+        flags: &'a store::Snapshot,
         flag: &'a str,
         context: &'a dyn EvaluationContext,
         default: f64,
@@ -169,7 +169,7 @@ impl Client {
     /// The answer as text.
     pub fn string<'a>(
         &self,
-        flags: &'a FlagSnapshot,
+        flags: &'a store::Snapshot,
         flag: &'a str,
         context: &'a dyn EvaluationContext,
         default: &'a str,
@@ -183,7 +183,7 @@ impl Client {
     /// The answer as it is, of any type.
     pub fn json<'a>(
         &self,
-        flags: &'a FlagSnapshot,
+        flags: &'a store::Snapshot,
         flag: &'a str,
         context: &'a dyn EvaluationContext,
         default: &'a Value,
@@ -198,7 +198,7 @@ impl Client {
     fn variation<'a, T>(
         &self,
         method: &'static str,
-        flags: &'a FlagSnapshot,
+        flags: &'a store::Snapshot,
         key: &'a str,
         context: &'a dyn EvaluationContext,
         default: Value,
@@ -224,7 +224,7 @@ impl Client {
     /// The answer, counted and reported.
     fn detail<'a>(
         &self,
-        flags: &'a FlagSnapshot,
+        flags: &'a store::Snapshot,
         key: &str,
         context: &'a dyn EvaluationContext,
         default: &Value,

@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     flag::Problem,
-    source::network::{Address, HttpSettings, Key},
+    source::{
+        self, more_than_zero,
+        network::{Address, HttpSettings, Key, Retry},
+        server_settings::ServerSettings,
+    },
 };
 
 /// LaunchDarkly asks its clients not to poll more often.
@@ -16,6 +20,7 @@ pub(super) const LEAST_INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub(super) struct SourceSettings {
+    pub(super) server: ServerSettings,
     pub(super) key: Key,
     pub(super) stream_url: Address,
     /// `None` where there is nothing to poll.
@@ -27,9 +32,8 @@ pub(super) struct SourceSettings {
     pub(super) interval: Duration,
     pub(super) filter: Option<String>,
     pub(super) identity: Identity,
-    pub(super) retry: (Duration, Duration),
-    /// After a refusal.
-    pub(super) retry_refused: (Duration, Duration),
+    /// The pauses after refusals.
+    pub(super) retry_refused: Retry,
     pub(super) silence: Duration,
     pub(super) http: HttpSettings,
 }
@@ -37,6 +41,7 @@ pub(super) struct SourceSettings {
 impl SourceSettings {
     pub(super) fn new(key: Box<str>) -> SourceSettings {
         SourceSettings {
+            server: ServerSettings::new("launchdarkly", Retry::seconds(1, 30)),
             key: Key::new(key),
             stream_url: "https://stream.launchdarkly.com".into(),
             poll_url: Some("https://sdk.launchdarkly.com".into()),
@@ -46,11 +51,19 @@ impl SourceSettings {
             interval: LEAST_INTERVAL,
             filter: None,
             identity: Identity::new(),
-            retry: (Duration::from_secs(1), Duration::from_secs(30)),
-            retry_refused: (Duration::from_secs(300), Duration::from_secs(3600)),
+            retry_refused: Retry::seconds(300, 3600),
             silence: Duration::from_secs(300),
             http: HttpSettings::new(),
         }
+    }
+
+    /// # Errors
+    /// When a pause is nothing, or a stream may never be silent.
+    pub(super) fn check(&self) -> Result<(), source::Error> {
+        self.server.check()?;
+        more_than_zero("retry_refused.first", self.retry_refused.first)?;
+        more_than_zero("retry_refused.max", self.retry_refused.max)?;
+        more_than_zero("silence", self.silence)
     }
 
     /// The payload filter, if it can be one.

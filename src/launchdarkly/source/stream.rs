@@ -71,7 +71,18 @@ impl Connection {
             Err(failure) => return failure,
         };
         loop {
-            let event = match events.next().await {
+            let mut next = std::pin::pin!(events.next());
+            let event = loop {
+                let due = data.save_due();
+                tokio::select! {
+                    biased;
+                    event = &mut next => break event,
+                    () = tokio::time::sleep_until(due.unwrap_or(started)), if due.is_some() => {
+                        data.save();
+                    }
+                }
+            };
+            let event = match event {
                 Ok(event) => event,
                 Err(failure) => return failure,
             };
@@ -92,8 +103,8 @@ impl Connection {
 
 /// Keeps the store fed for as long as it is polled.
 pub(super) async fn follow(mut connection: Connection, mut data: Data, settings: SourceSettings) {
-    let new = |(first, max)| Backoff::new(first, max);
-    let (mut backoff, mut refusals) = (new(settings.retry), new(settings.retry_refused));
+    let mut backoff = Backoff::new(settings.server.retry);
+    let mut refusals = Backoff::new(settings.retry_refused);
     let mut polled: Option<Instant> = None;
     let mut key = connection.client.key_changes();
     loop {
@@ -153,8 +164,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_tried_again_after_five_minutes_and_at_last_every_hour() {
-        let (first, max) = SourceSettings::new("sdk-key".into()).retry_refused;
-        let mut refusals = Backoff::new(first, max);
+        let mut refusals = Backoff::new(SourceSettings::new("sdk-key".into()).retry_refused);
         let minutes: Vec<u64> = (0..8).map(|_| refusals.pause(None).as_secs() / 60).collect();
         // Each is cut by up to a half at random.
         for (pause, most) in minutes.iter().zip([5, 10, 20, 40, 60, 60, 60, 60]) {

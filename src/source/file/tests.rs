@@ -7,7 +7,7 @@ use std::{
 
 use super::FileSource;
 use crate::{
-    flag::store::{Flags, FlagsStatus, SourceState},
+    flag::store::{self, Flags, SourceState},
     source::testing::{PATIENCE, constants, expect, expect_text, text},
 };
 
@@ -31,7 +31,7 @@ fn folder_with(value: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn stale_for(reason: &str) -> impl FnMut(&FlagsStatus) -> bool {
+fn stale_for(reason: &str) -> impl FnMut(&store::Status) -> bool {
     let reason = reason.to_owned();
     move |status| match &status.sources[0].state {
         SourceState::Stale { reason: found, .. } => found.contains(&reason),
@@ -39,7 +39,7 @@ fn stale_for(reason: &str) -> impl FnMut(&FlagsStatus) -> bool {
     }
 }
 
-fn is_ready(status: &FlagsStatus) -> bool {
+fn is_ready(status: &store::Status) -> bool {
     status.sources[0].is_ready()
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use super::{HttpSource, public_part};
 use crate::{
-    flag::store::{Flags, FlagsStatus, SourceState},
+    flag::store::{self, Flags, SourceState},
     source::{
         LastKnownGood,
         network::HttpSettings,
@@ -171,7 +171,7 @@ fn build(source: HttpSource) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 
-fn stale_for(reason: &str) -> impl FnMut(&FlagsStatus) -> bool {
+fn stale_for(reason: &str) -> impl FnMut(&store::Status) -> bool {
     let reason = reason.to_owned();
     move |status| match &status.sources[0].state {
         SourceState::Stale { reason: found, .. } => found.contains(&reason),
@@ -179,7 +179,7 @@ fn stale_for(reason: &str) -> impl FnMut(&FlagsStatus) -> bool {
     }
 }
 
-fn starting_with(status: &FlagsStatus, wanted: &str) -> bool {
+fn starting_with(status: &store::Status, wanted: &str) -> bool {
     match &status.sources[0].state {
         SourceState::Starting { last_error: Some(found), .. } => found.contains(wanted),
         _ => false,
@@ -305,7 +305,7 @@ fn a_slow_server_is_given_up_and_asked_again() {
     let server = Server::new(vec![Reply::Silence]);
     let flags =
         build(quick(server.url()).settings(HttpSettings::new().timeout(Duration::from_millis(20))));
-    let failing_repeatedly = |status: &FlagsStatus| {
+    let failing_repeatedly = |status: &store::Status| {
         let SourceState::Starting { attempts, .. } = &status.sources[0].state else { return false };
         *attempts >= 2
     };
@@ -322,7 +322,7 @@ fn a_server_that_is_away_at_the_start_is_found_when_it_comes() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let flags = build(quick(format!("http://{address}/")));
-    let failing = |status: &FlagsStatus| {
+    let failing = |status: &store::Status| {
         matches!(status.sources[0].state, SourceState::Starting { attempts: 3.., .. })
     };
     let status = expect(&flags, failing);

@@ -8,18 +8,30 @@ use std::{
 /// Waits longer than this are not taken from a server.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// The pauses after failures: the first, and the limit up to which they double.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retry {
+    pub(crate) first: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Retry {
+    pub(crate) fn seconds(first: u64, max: u64) -> Retry {
+        Retry { first: Duration::from_secs(first), max: Duration::from_secs(max) }
+    }
+}
+
 /// Pauses that double with each failure in a row, up to a limit; each is cut by up to a half at
 /// random, so that services that lost a server together do not all come back together.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
-    first: Duration,
-    max: Duration,
+    retry: Retry,
     failures: u32,
 }
 
 impl Backoff {
-    pub(crate) fn new(first: Duration, max: Duration) -> Backoff {
-        Backoff { first, max, failures: 0 }
+    pub(crate) fn new(retry: Retry) -> Backoff {
+        Backoff { retry, failures: 0 }
     }
 
     /// The pause after one more failure; longer if the server asked for it.
@@ -29,9 +41,9 @@ impl Backoff {
     }
 
     fn pause_with(&mut self, random: f64) -> Duration {
-        let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.failures.min(30)));
+        let doubled = self.retry.first.saturating_mul(2_u32.saturating_pow(self.failures.min(30)));
         self.failures = self.failures.saturating_add(1);
-        scaled(doubled.min(self.max), 0.5 + 0.5 * random)
+        scaled(doubled.min(self.retry.max), 0.5 + 0.5 * random)
     }
 
     /// Things went well: the next pause is the first again.
@@ -73,7 +85,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_limit_and_start_anew_after_a_success() {
         let seconds = Duration::from_secs;
-        let mut backoff = Backoff::new(seconds(1), seconds(30));
+        let mut backoff = Backoff::new(Retry::seconds(1, 30));
         let longest: Vec<_> = (0..7).map(|_| backoff.pause_with(1.0).as_secs()).collect();
         assert_eq!(longest, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(backoff.pause_with(0.0), seconds(15));
@@ -84,7 +96,7 @@ mod tests {
     #[test]
     fn an_outage_of_an_hour_costs_a_server_few_requests() {
         let requests = |first, max, random| {
-            let mut backoff = Backoff::new(Duration::from_secs(first), Duration::from_secs(max));
+            let mut backoff = Backoff::new(Retry::seconds(first, max));
             let (mut elapsed, mut requests) = (Duration::ZERO, 0);
             while elapsed < Duration::from_secs(3600) {
                 elapsed += backoff.pause_with(random);
@@ -100,14 +112,14 @@ mod tests {
 
     #[test]
     fn a_server_may_ask_for_more_but_not_for_ever() {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        let mut backoff = Backoff::new(Retry::seconds(1, 30));
         assert_eq!(backoff.pause(Some(Duration::from_secs(90))), Duration::from_secs(90));
         assert_eq!(backoff.pause(Some(Duration::from_secs(1 << 40))), MAX_RETRY_AFTER);
     }
 
     #[test]
     fn no_number_of_failures_overflows() {
-        let mut backoff = Backoff::new(Duration::MAX, Duration::MAX);
+        let mut backoff = Backoff::new(Retry { first: Duration::MAX, max: Duration::MAX });
         backoff.failures = u32::MAX;
         assert!(backoff.pause_with(1.0) > Duration::from_secs(1));
         assert_eq!(backoff.failures(), u32::MAX);

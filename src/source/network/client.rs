@@ -9,7 +9,7 @@ use std::{
 
 use self::setup::{ClientSetup, certificates};
 use super::{Changes, Events, Failure, HttpSettings, Key, Meter};
-use crate::source::Error;
+use crate::source::{Error, more_than_zero};
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
     header::{
@@ -49,8 +49,10 @@ impl Client {
     /// A client that sends this key as it is in this header, with every request.
     ///
     /// # Errors
-    /// A malformed header, proxy or certificate.
+    /// A timeout of nothing, or a malformed header, proxy or certificate.
     pub(crate) fn new(settings: &HttpSettings, key: Option<(&str, &Key)>) -> Result<Client, Error> {
+        more_than_zero("timeout", settings.timeout)?;
+        more_than_zero("connect_timeout", settings.connect_timeout)?;
         let mut headers = HeaderMap::new();
         for (name, value) in &settings.headers {
             headers.append(header_name(name)?, header_value(name, value)?);

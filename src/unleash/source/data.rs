@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::{
     flag::{FlagSet, ProblemSeverity},
     source::{
-        self, FlagUpdates, LastKnownGood, digest,
+        self, FlagUpdates, digest,
         last_good::{LastGood, named},
     },
     unleash::Unleash,
@@ -97,13 +97,11 @@ struct Numbered {
 impl Data {
     /// Begins with what the file has, else with the bootstrap.
     pub(super) fn start(
-        source: Cow<'static, str>,
         dialect: Unleash,
-        file: Option<LastKnownGood>,
+        last_good: LastGood,
         bootstrap: Option<String>,
         sink: FlagUpdates,
     ) -> Data {
-        let last_good = LastGood::new(source, file);
         let mut data = Data {
             dialect,
             set: FlagSet::new(),

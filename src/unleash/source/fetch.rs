@@ -200,8 +200,7 @@ impl Connection {
 
     /// Keeps the store fed for as long as it is polled.
     pub(super) async fn follow(mut self, mut data: Data, settings: SourceSettings) {
-        let (first, max) = settings.retry;
-        let mut backoff = Backoff::new(first, max);
+        let mut backoff = Backoff::new(settings.server.retry);
         let mut mode = if settings.streams { Mode::Streams } else { Mode::Polls };
         // After a stream was given up, when the next may be tried.
         let mut again: Option<Instant> = None;

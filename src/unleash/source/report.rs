@@ -21,7 +21,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         self, chain,
-        network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
+        network::{Backoff, Changes, Client, Failure, Retry, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
     unleash::ImpactMetrics,
@@ -45,7 +45,7 @@ pub(super) struct UsageReport {
     toggles: BTreeMap<Arc<str>, Usage>,
     /// Likewise, of the routers.
     impact: Impact,
-    retry: (Duration, Duration),
+    retry: Retry,
     /// Whether the server knows the application, or does not want to.
     registered: bool,
     /// The server takes no counts with this token.
@@ -85,7 +85,6 @@ impl UsageReport {
         connection: &Connection,
         settings: &SourceSettings,
         counted: PendingCounts,
-        source: Cow<'static, str>,
     ) -> Result<UsageReport, source::Error> {
         Ok(UsageReport {
             token: connection.client.key_changes(),
@@ -97,11 +96,11 @@ impl UsageReport {
             instance_id: settings.instance_id.clone(),
             connection_id: settings.connection_id.clone(),
             counted,
-            source,
+            source: settings.server.name.clone(),
             started: now(),
             toggles: BTreeMap::new(),
             impact: Impact::new(&settings.app_name, settings.environment().as_deref()),
-            retry: settings.retry,
+            retry: settings.server.retry,
             registered: false,
             refused: false,
         })

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use crate::{
     prediction_id::PredictionId,
-    source::network::{Address, HttpSettings, Key},
+    source::{
+        self, more_than_zero,
+        network::{Address, HttpSettings, Key, Retry},
+        server_settings::ServerSettings,
+    },
 };
 
 #[derive(Clone, Debug)]
 pub(super) struct SourceSettings {
+    pub(super) server: ServerSettings,
     pub(super) url: Address,
     pub(super) token: Key,
     pub(super) app_name: String,
@@ -20,22 +25,14 @@ pub(super) struct SourceSettings {
     pub(super) deltas: bool,
     pub(super) filters: Vec<(&'static str, String)>,
     pub(super) metrics: Option<Duration>,
-    pub(super) retry: (Duration, Duration),
     pub(super) silence: Duration,
     pub(super) http: HttpSettings,
 }
 
 impl SourceSettings {
-    /// The environment of the flags, which a token names: `project:environment.secret`.
-    pub(super) fn environment(&self) -> Option<String> {
-        let token = self.token.current();
-        let (_, rest) = token.reveal().split_once(':')?;
-        let (environment, _) = rest.split_once('.')?;
-        Some(environment.to_owned()).filter(|environment| !environment.is_empty())
-    }
-
     pub(super) fn new(url: String, token: Box<str>) -> SourceSettings {
         SourceSettings {
+            server: ServerSettings::new("unleash", Retry::seconds(1, 300)),
             url: url.into(),
             token: Key::new(token),
             app_name: "modelgate".to_owned(),
@@ -46,10 +43,26 @@ impl SourceSettings {
             deltas: false,
             filters: Vec::new(),
             metrics: Some(Duration::from_secs(60)),
-            retry: (Duration::from_secs(1), Duration::from_secs(300)),
             silence: Duration::from_secs(60),
             http: HttpSettings::new(),
         }
+    }
+
+    /// # Errors
+    /// When a pause is nothing, or a stream may never be silent.
+    pub(super) fn check(&self) -> Result<(), source::Error> {
+        self.server.check()?;
+        more_than_zero("interval", self.interval)?;
+        more_than_zero("metrics", self.metrics)?;
+        more_than_zero("silence", self.silence)
+    }
+
+    /// The environment of the flags, which a token names: `project:environment.secret`.
+    pub(super) fn environment(&self) -> Option<String> {
+        let token = self.token.current();
+        let (_, rest) = token.reveal().split_once(':')?;
+        let (environment, _) = rest.split_once('.')?;
+        Some(environment.to_owned()).filter(|environment| !environment.is_empty())
     }
 }
 

@@ -29,6 +29,10 @@ pub const SERVER_KEY: &str = "ser.hidden";
 /// By which the environment is known to the public.
 pub const CLIENT_KEY: &str = "public";
 
+/// A second key that the server knows, and the environment that it belongs to.
+pub const OTHER_SERVER_KEY: &str = "ser.other";
+pub const OTHER_CLIENT_KEY: &str = "other-public";
+
 /// A running server. Dropping it ends its streams and its port.
 pub struct Flagsmith {
     pub address: SocketAddr,
@@ -253,7 +257,9 @@ impl Shared {
         let answer = {
             let mut script = self.state.lock().unwrap();
             let answer = script.answers.get(&place).cloned().unwrap_or(Answer::Well);
-            let known = headers.get("x-environment-key").is_some_and(|key| key == SERVER_KEY);
+            let keys = [SERVER_KEY, OTHER_SERVER_KEY];
+            let known = headers.get("x-environment-key");
+            let known = known.is_some_and(|key| keys.iter().any(|known| key == known));
             let answer = match answer {
                 Answer::Well if !known && place != Place::Stream => {
                     Answer::Body(403, "application/json", r#"{"detail": "Invalid key."}"#)
@@ -318,7 +324,7 @@ async fn stream(
     if let Some(answer) = shared.met(Place::Stream, &uri, &headers, "").await {
         return answer;
     }
-    if key != CLIENT_KEY {
+    if key != CLIENT_KEY && key != OTHER_CLIENT_KEY {
         return StatusCode::NOT_FOUND.into_response();
     }
     let alive = futures_util::stream::once(async { Ok(": connected\n\n".to_owned()) });

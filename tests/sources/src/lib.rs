@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use modelgate::{
     Context, Flags,
-    flag::store::{FlagsStatus, SourceState},
+    flag::store::{self, SourceState},
 };
 
 /// Long enough for any machine; nothing waits it out unless the test fails.
@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until the status is so.
 #[track_caller]
-pub fn expect(flags: &Flags, condition: impl FnMut(&FlagsStatus) -> bool) -> FlagsStatus {
+pub fn expect(flags: &Flags, condition: impl FnMut(&store::Status) -> bool) -> store::Status {
     assert!(flags.wait_until(PATIENCE, condition), "{:#?}", flags.status());
     flags.status()
 }
@@ -49,7 +49,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// What the status says is wrong with its first source; empty when nothing is.
-pub fn reason(status: &FlagsStatus) -> &str {
+pub fn reason(status: &store::Status) -> &str {
     match &status.sources[0].state {
         SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,
@@ -58,7 +58,7 @@ pub fn reason(status: &FlagsStatus) -> &str {
 }
 
 /// How many attempts have failed since the first source was fresh.
-pub fn attempts(status: &FlagsStatus) -> u64 {
+pub fn attempts(status: &store::Status) -> u64 {
     match status.sources[0].state {
         SourceState::Stale { attempts, .. }
         | SourceState::Rejected { attempts, .. }

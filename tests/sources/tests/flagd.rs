@@ -134,7 +134,7 @@ fn the_same_definition_again_changes_nothing() {
     for _ in 0..3 {
         server.publish(&serving("v1"));
     }
-    let heard = |status: &modelgate::flag::store::FlagsStatus| {
+    let heard = |status: &modelgate::flag::store::Status| {
         let connection = status.sources[0].connection.as_ref().unwrap();
         connection.bytes_received > serving("v1").len() as u64
     };

@@ -18,7 +18,7 @@ use std::{
 
 use modelgate::{
     Context, Flags,
-    flag::store::{FlagsStatus, SourceState},
+    flag::store::{self, SourceState},
     flagsmith::{self, Flagsmith as Dialect},
     source::{HttpSettings, LastKnownGood},
 };
@@ -47,7 +47,7 @@ fn store(source: flagsmith::Source) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 
-fn reason(status: &FlagsStatus) -> &str {
+fn reason(status: &store::Status) -> &str {
     match &status.sources[0].state {
         SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,

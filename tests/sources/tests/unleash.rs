@@ -21,7 +21,7 @@ use std::{
 
 use modelgate::{
     Flags,
-    flag::store::{FlagsStatus, SourceState},
+    flag::store::{self, SourceState},
     source::{HttpSettings, LastKnownGood},
     unleash,
 };
@@ -61,7 +61,7 @@ fn store(source: unleash::Source) -> Flags {
     Flags::builder().source(source).build().unwrap()
 }
 
-fn reason(status: &FlagsStatus) -> &str {
+fn reason(status: &store::Status) -> &str {
     match &status.sources[0].state {
         SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
         SourceState::Starting { last_error: Some(error), .. } => error,

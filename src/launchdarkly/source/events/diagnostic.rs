@@ -105,7 +105,7 @@ pub(in crate::launchdarkly::source) fn first(settings: &SourceSettings) -> Optio
             "customEventsURI": settings.events_url() != defaults.events_url(),
             "streamingDisabled": !settings.streams,
             "pollingIntervalMillis": milliseconds(settings.interval),
-            "reconnectTimeMillis": milliseconds(settings.retry.0),
+            "reconnectTimeMillis": milliseconds(settings.server.retry.first),
             "eventsCapacity": events.capacity,
             "eventsFlushIntervalMillis": milliseconds(events.interval),
             "diagnosticRecordingIntervalMillis": events.diagnostics.map(milliseconds),

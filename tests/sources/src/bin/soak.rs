@@ -79,7 +79,7 @@ impl Site {
         let server = self.server.lock().unwrap().take().unwrap();
         let address = server.address();
         drop(server);
-        let stale = |status: &modelgate::flag::store::FlagsStatus| status.sources[0].is_stale();
+        let stale = |status: &modelgate::flag::store::Status| status.sources[0].is_stale();
         let said = self.flags.wait_until(PATIENCE, stale);
         thread::sleep(AWAY);
         let number = self.number.load(Ordering::Acquire);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use modelgate::flagsmith;
 use modelgate_source_tests::{
     eventually, expect, expect_text,
-    flagsmith::{Answer, CLIENT_KEY, Flagsmith, NEVER, Place, document, feature},
+    flagsmith::{
+        Answer, CLIENT_KEY, Flagsmith, NEVER, OTHER_CLIENT_KEY, OTHER_SERVER_KEY, Place, document,
+        feature,
+    },
 };
 
 use crate::{MOMENT, environment, source, store};
@@ -150,4 +153,32 @@ fn a_client_key_that_is_given_counts_and_needs_no_document() {
     eventually("listening", || !server.asked(Place::Stream).is_empty());
     assert_eq!(server.asked(Place::Stream)[0].uri, "/sse/environments/a%2Fb%20key/stream");
     assert!(!flags.is_ready());
+}
+
+#[test]
+fn a_key_of_another_environment_listens_to_that_one() {
+    let server = Flagsmith::start(environment("v1"));
+    let source = listening(&server);
+    let key = source.key_handle();
+    let flags = store(source);
+    expect_text(&flags, "m", "v1");
+    settled(&server);
+    // The other environment was changed before the first, so that its moments are older.
+    let other = |second: u32, value: &str| {
+        let updated_at = format!("2026-11-01T00:00:{second:02}+00:00");
+        let mut other = document(&updated_at, &[feature(1, "m", value)]);
+        other["api_key"] = OTHER_CLIENT_KEY.into();
+        other
+    };
+    server.set_document(other(0, "other"));
+    key.set(OTHER_SERVER_KEY).unwrap();
+    expect_text(&flags, "m", "other");
+    eventually("listening to the other", || {
+        let asked = server.asked(Place::Stream);
+        asked.last().unwrap().uri == format!("/sse/environments/{OTHER_CLIENT_KEY}/stream")
+    });
+    eventually("only one listens", || server.listeners() == 1);
+    server.set_document(other(9, "changed"));
+    server.announce(r#""2026-11-01T00:00:09+00:00""#);
+    expect_text(&flags, "m", "changed");
 }

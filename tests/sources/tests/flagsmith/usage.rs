@@ -5,7 +5,9 @@ use std::time::Duration;
 use modelgate::{Context, Flags, flagsmith, source::HttpSettings};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
-    flagsmith::{Answer, Flagsmith, NEVER, Place, SERVER_KEY, document, feature, override_of},
+    flagsmith::{
+        Answer, Flagsmith, NEVER, OTHER_SERVER_KEY, Place, SERVER_KEY, document, feature, override_of,
+    },
 };
 use serde_json::{Value, json};
 
@@ -74,6 +76,23 @@ fn a_server_without_the_second_version_is_told_in_the_first() {
         assert_eq!(report.body, json!({"m": 3}));
         assert_eq!(server.asked(Place::Second).len(), 1, "not asked again");
     }
+}
+
+#[test]
+fn a_new_key_is_told_in_the_second_version_again() {
+    let server = Flagsmith::start(counted());
+    server.set(Place::Second, Answer::Status(403));
+    let source = counting(&server.url());
+    let key = source.key_handle();
+    let flags = store(source);
+    flags.wait_ready(PATIENCE).unwrap();
+    ask(&flags, "m", 3);
+    eventually("reported", || server.first_usage("m") == 3);
+    server.set(Place::Second, Answer::Well);
+    key.set(OTHER_SERVER_KEY).unwrap();
+    ask(&flags, "m", 4);
+    eventually("reported on and off", || server.usage("m") == [(true, 4)].into());
+    assert_eq!(server.first_usage("m"), 3);
 }
 
 #[test]
