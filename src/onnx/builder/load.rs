@@ -6,8 +6,9 @@ use std::{path::Path, sync::Arc};
 use super::super::verify;
 use super::{
     super::{
-        Classifier, ColumnClassifier, Document, Graph, LoadError, LoadedClassifier,
-        MultiLabelClassifier, Regressor, TextClassifier, VectorModel, sidecar::Sidecar,
+        Classifier, ColumnClassifier, ColumnRegressor, Document, Graph, LoadError,
+        LoadedClassifier, MultiLabelClassifier, Regressor, TextClassifier, VectorModel,
+        sidecar::Sidecar,
     },
     Loader,
 };
@@ -97,6 +98,7 @@ macro_rules! loadable {
 }
 loadable! {
     ColumnClassifier, verify::columns;
+    ColumnRegressor, ColumnRegressor::verify;
     TextClassifier, |ours: &TextClassifier, theirs: &TextClassifier| {
         verify::columns(ours.columns(), theirs.columns())
     };
@@ -133,6 +135,20 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load_columns(&self, path: impl AsRef<Path>) -> Result<ColumnClassifier, LoadError> {
+        self.load_file(path.as_ref())
+    }
+
+    /// Loads the regressor of [`Features`](crate::Features) in a file: one whose inputs are the columns
+    /// of a table. The output is chosen as for [`load_regressor`](Self::load_regressor); the options
+    /// about rows do not apply.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load_column_regressor(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<ColumnRegressor, LoadError> {
         self.load_file(path.as_ref())
     }
 

@@ -9,13 +9,13 @@ use reqwest::{
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    DualReads, Events, Vitals, now, outbox,
+    DualReads, Events, Vitals, outbox,
     payload::{Payload, Writer},
     summary::Summary,
 };
 use crate::{
     flag::EvaluationCounts,
-    launchdarkly::{Ledger, source::sdk::Flush},
+    launchdarkly::{Ledger, source::sdk::Flush, time::now},
     source::{
         self, chain,
         network::{Changes, Client, Failure, StopSignal, url},
