@@ -68,7 +68,7 @@ pub enum ErrorKind {
     ClientNotReady,
     /// There is no such flag.
     FlagNotFound,
-    /// The flag's data makes no sense: a variation that is not there, a circle of prerequisites or
+    /// The flag's data makes no sense: a variation that is not there, a cycle of prerequisites or
     /// segments, a malformed attribute reference.
     MalformedFlag,
     /// The context has no key of any kind.

@@ -29,6 +29,7 @@ use self::{kinds::KindNames, recent::Recent, unknown_flags::UnknownFlags};
 use super::{
     detail::Detail,
     hook::CustomEvent,
+    time::milliseconds,
     tree::{LaunchDarklyFlag, Tracking},
 };
 use crate::{
@@ -49,6 +50,7 @@ pub(crate) struct Ledger {
     closed: AtomicBool,
     /// The server's clock, in milliseconds since 1970, when it last said.
     server_time: AtomicU64,
+    /// How often it was drawn whether an answer is sampled.
     draws: AtomicU64,
 }
 
@@ -89,7 +91,7 @@ impl Ledger {
         self.seen(request);
     }
 
-    /// The service tells of a context; whether that is noted.
+    /// The service reports a context; whether that is noted.
     pub(super) fn identify(&self, request: &Request<'_>) -> bool {
         if !self.takes_contexts() || !context_snapshot::has_context(request) {
             return false;
@@ -192,8 +194,8 @@ impl Ledger {
 
     /// Puts a copy into the queue, unless that is full.
     fn offer(&self, make: impl FnOnce(u64) -> LedgerEntry, request: &Request<'_>) -> bool {
-        let offered =
-            !self.queue.is_full() && self.queue.try_send(make(milliseconds(request))).is_ok();
+        let offered = !self.queue.is_full()
+            && self.queue.try_send(make(milliseconds(request.clock.unix()))).is_ok();
         if !offered {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -221,7 +223,7 @@ impl Ledger {
         let until = tracking.debug_until;
         until > 0
             && until > self.server_time.load(Ordering::Relaxed)
-            && until > milliseconds(request)
+            && until > milliseconds(request.clock.unix())
     }
 
     /// Notes an answer that is reported by itself, if this one is.
@@ -270,11 +272,8 @@ impl Ledger {
     }
 }
 
-fn milliseconds(request: &Request<'_>) -> u64 {
-    u64::try_from(request.clock.unix().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A number that looks drawn at random, from one that is counted.
+/// A number that looks drawn at random, from one that is counted: SplitMix64's output function (Steele,
+/// Lea and Flood, 2014).
 fn mixed(counted: u64) -> u64 {
     let mut mixed = counted.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

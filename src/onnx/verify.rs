@@ -22,8 +22,8 @@ const TENSORS: u64 = 8;
 /// Fixed, so that the rows are the same at each loading.
 const SEED: u64 = 0x7665_7269_6679;
 
-/// As far as two engines may be apart that add up in another order, in units of the larger of 1 and the
-/// number itself.
+/// How far two engines may be apart that add numbers in different orders, in units of the larger of 1 and
+/// the number itself. A sidecar may allow more.
 const TOLERANCE: f32 = 1e-4;
 
 /// Runs both models on these rows and compares their answers.
@@ -34,7 +34,7 @@ pub(super) fn compare<F: ?Sized, P>(
     show: impl Fn(&F) -> String,
     show_answer: impl Fn(&P) -> String,
 ) -> Result<(), LoadError> {
-    let told = |answer: &Result<P, ModelError>| match answer {
+    let shown = |answer: &Result<P, ModelError>| match answer {
         Ok(answer) => show_answer(answer),
         Err(error) => format!("the error \"{}\"", crate::error_chain(error)),
     };
@@ -51,8 +51,8 @@ pub(super) fn compare<F: ?Sized, P>(
                 return Err(LoadError::Differs {
                     row,
                     input: show(input).into(),
-                    found: told(&found).into(),
-                    expected: told(&expected).into(),
+                    found: shown(&found).into(),
+                    expected: shown(&expected).into(),
                 });
             }
         }
@@ -171,9 +171,16 @@ pub(super) fn classifier(ours: &Classifier, theirs: &Classifier) -> Result<(), L
     compare((ours, theirs), &rows, agree, some, show_classes)
 }
 
-pub(super) fn columns(ours: &ColumnClassifier, theirs: &ColumnClassifier) -> Result<(), LoadError> {
+/// Rows of a table, drawn by `random_rows` from a number of rows and a share from 0 to 1.
+pub(super) fn column_rows(
+    random_rows: impl FnOnce(usize, &mut dyn FnMut() -> f64) -> Vec<Features>,
+) -> Vec<Features> {
     let mut numbers = Numbers::new(SEED);
-    let rows = ours.random_rows(ROWS, &mut || numbers.float() / 4.0 + 0.5);
+    random_rows(ROWS, &mut || numbers.float() / 4.0 + 0.5)
+}
+
+pub(super) fn columns(ours: &ColumnClassifier, theirs: &ColumnClassifier) -> Result<(), LoadError> {
+    let rows = column_rows(|count, share| ours.random_rows(count, share));
     let rows: Vec<&Features> = rows.iter().collect();
     let agree = classes_agree(ours.tolerance());
     compare((ours, theirs), &rows, agree, |row| format!("{:?}", row.values()), show_classes)

@@ -136,7 +136,7 @@ fn reasons_are_mapped_to_the_neutral_ones() {
 }
 
 #[test]
-fn a_repeated_prerequisite_is_no_circle() {
+fn a_repeated_prerequisite_is_no_cycle() {
     // `left` fails because of `off`; `right` leads to `left` once more.
     let needs = |keys: &[(&str, i64)]| {
         let mut flag = flag(json!([]));

@@ -1,4 +1,4 @@
-//! What LaunchDarkly is told, and how often.
+//! What is reported to LaunchDarkly, and how often.
 
 mod context;
 mod diagnostic;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use self::context::Privacy;
 pub use self::dual_reads::DualReads;
 pub(super) use self::{
-    diagnostic::{Vitals, first as first_diagnostic, keep_telling as keep_diagnosing},
+    diagnostic::{Vitals, first as first_diagnostic, keep_sending as keep_diagnosing},
     report::EventReport,
 };
 use crate::{prediction_id::PredictionId, source::network::Address};
@@ -28,7 +28,7 @@ const MOST_CAPACITY: usize = 1_000_000;
 /// | `summary` | every answer that a router or [`Flags`](crate::Flags) went by: a count for each flag, version and variation |
 /// | `index` | every context, once in 5 minutes |
 /// | `feature`, `debug` | single answers of the flags, rules and experiments that ask for it |
-/// | `identify`, `custom` | what the service [tells](super::Client) |
+/// | `identify`, `custom` | what the service [reports](super::Client) |
 /// | `migration_op` | the comparisons of a shadow, where [`DualReads`] is one of the sinks |
 /// | diagnostics | the client itself: its settings, and what it had to drop |
 ///
@@ -97,7 +97,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Everything in the table above, with keys and without attributes.
+    /// Everything in the table of [`Events`], with keys and without attributes.
     pub fn new() -> Events {
         Events {
             url: None,
@@ -197,12 +197,6 @@ pub(super) fn uuid() -> String {
         0x8000 | low >> 48 & 0x3fff,
         low & 0xffff_ffff_ffff,
     )
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

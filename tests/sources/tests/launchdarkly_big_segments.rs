@@ -207,6 +207,20 @@ fn an_evaluation_waits_no_longer_than_it_may() {
     store.hold(false);
 }
 
+/// Were each of its thousand segments waited for, it would take a quarter of an hour.
+#[test]
+fn a_flag_of_many_big_segments_waits_once_for_a_store_that_hangs() {
+    let store = Store::new();
+    store.hold(true);
+    let cache = calm().wait(Duration::from_secs(1)).build(store.clone()).unwrap();
+    let evaluation = std::thread::spawn(move || {
+        (0..1000).map(|n| cache.membership(&format!("beta-{n}.g1"), "user-key").status).max()
+    });
+    eventually("the evaluation is through", || evaluation.is_finished());
+    assert_eq!(evaluation.join().unwrap(), Some(Status::StoreError));
+    store.hold(false);
+}
+
 #[test]
 fn a_store_that_is_down_from_the_start_is_known_to_be_by_whoever_waits() {
     let store = Store::new();

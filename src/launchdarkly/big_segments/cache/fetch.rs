@@ -20,7 +20,7 @@ use super::{CacheState, CachedContext, FetchRequest, Store, Ticket, encoded};
 use crate::{
     contain::contained,
     flag::table::ShardedTable,
-    launchdarkly::big_segments::Status,
+    launchdarkly::{big_segments::Status, time::milliseconds},
     source::{self, chain},
 };
 
@@ -144,7 +144,7 @@ fn poll(shared: &CacheState, store: &impl Store) {
             Status::StoreError
         }
     };
-    let polled = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let polled = milliseconds(shared.started.elapsed()).max(1);
     // Release pairs with the acquire in `status`: whoever sees that there was an answer sees it.
     shared.status.store(encoded(status), Ordering::Relaxed);
     shared.polled.store(polled, Ordering::Release);

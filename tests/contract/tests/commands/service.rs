@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
-    harness::{Harness, PATIENCE, data, serve},
+    harness::{Harness, PATIENCE, data, serve, user},
     launchdarkly::LaunchDarkly,
 };
 
