@@ -168,6 +168,7 @@ impl Connection {
             know.send_modify(|known| known.learn(environment.client_key(), updated_at));
             let mut pause = jittered(settings.interval);
             if !is_new && updated_at.is_none_or(|moment| moment < wanted) && tries < TRIES {
+                // After 1, 2 and 4 seconds.
                 pause = pause.min(SOONEST.saturating_mul(4 << tries));
                 tries += 1;
             }

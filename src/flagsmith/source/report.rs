@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// Reports that fail are merged into the next for at most this many features.
+/// Reports that fail are merged into the next for at most this many features, so that a server that
+/// is away for long costs bounded memory.
 const MOST_FEATURES: usize = 50_000;
 
 /// The server keeps a count in 32 bits with a sign; what is above comes with the next report.

@@ -26,7 +26,8 @@ use crate::{
     unleash::ImpactMetrics,
 };
 
-/// Reports that fail are merged into the next for at most this many toggles.
+/// Reports that fail are merged into the next for at most this many toggles, so that a server that is
+/// away for long costs bounded memory.
 const MOST_TOGGLES: usize = 50_000;
 
 pub(super) struct UsageReport {
