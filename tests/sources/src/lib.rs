@@ -6,6 +6,7 @@ pub mod flagsmith;
 pub mod http;
 pub mod launchdarkly;
 pub mod load;
+pub mod log;
 pub mod proxy;
 pub mod soak;
 pub mod tls;
