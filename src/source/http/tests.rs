@@ -422,8 +422,14 @@ fn dropping_the_store_ends_a_request_in_flight() {
 fn what_can_never_work_is_said_at_the_start() {
     for (source, wanted) in [
         (HttpSource::poll("http://"), "URL is malformed"),
-        (HttpSource::poll("ftp://host/x"), "URL must start with `http://` or `https://`"),
-        (HttpSource::poll("/path"), "URL must start with `http://` or `https://`"),
+        (
+            HttpSource::poll("ftp://host/x"),
+            "URL: found another beginning, expected `http://` or `https://`",
+        ),
+        (
+            HttpSource::poll("/path"),
+            "URL: found another beginning, expected `http://` or `https://`",
+        ),
         (HttpSource::poll("http://h/").header("bad name", "x"), "header `bad name` is malformed"),
         (HttpSource::poll("http://h/").header("x", "a\nb"), "value of header `x` is malformed"),
     ] {
