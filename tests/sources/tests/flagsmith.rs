@@ -9,24 +9,22 @@ mod realtime;
 #[path = "flagsmith/usage.rs"]
 mod usage;
 
-use std::{
-    error::Error,
-    io::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{error::Error, time::Duration};
 
 use modelgate::{
     Context, Flags,
-    flag::store::{self, SourceState},
+    flag::store,
     flagsmith::{self, Flagsmith as Dialect},
     source::{HttpSettings, LastKnownGood},
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     flagsmith::{Answer, CLIENT_KEY, Flagsmith, Place, SERVER_KEY, document, feature, override_of},
+    log::Log,
+    reason, store,
 };
 use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
 
 const MOMENT: &str = "2026-11-22T07:55:08.620212+00:00";
 
@@ -41,18 +39,6 @@ fn source(url: &str) -> flagsmith::Source {
         .analytics(None)
         .retry(Duration::from_millis(2), Duration::from_millis(20))
         .settings(HttpSettings::new().timeout(PATIENCE))
-}
-
-fn store(source: flagsmith::Source) -> Flags {
-    Flags::builder().source(source).build().unwrap()
-}
-
-fn reason(status: &store::Status) -> &str {
-    match &status.sources[0].state {
-        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
-        SourceState::Starting { last_error: Some(error), .. } => error,
-        _ => "",
-    }
 }
 
 #[test]
@@ -247,24 +233,8 @@ fn a_dialect_of_ones_own_compiles_the_flags() {
 
 #[test]
 fn nothing_that_is_logged_or_shown_has_a_key() {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let log = Log::default();
-    let writer = log.clone();
     // The other tests of this file log here as well, which only makes this one stricter.
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .init();
+    let log = Log::start(LevelFilter::TRACE);
     let server = Flagsmith::start(environment("v1"));
     let source = source(&server.url())
         .realtime_url(server.realtime_url())
@@ -281,7 +251,7 @@ fn nothing_that_is_logged_or_shown_has_a_key() {
     let status = expect(&flags, |status| reason(status) == "server answered 403");
     assert!(!format!("{status:?}").contains("hidden"));
     drop(flags);
-    let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let log = log.text();
     assert!(log.contains("source is refused") && log.contains("takes no usage"));
     let telling: Vec<&str> = log.lines().filter(|line| line.contains("hidden")).collect();
     assert!(telling.is_empty(), "{telling:#?}");

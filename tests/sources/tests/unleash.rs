@@ -13,22 +13,21 @@ mod streaming;
 #[path = "unleash/usage.rs"]
 mod usage;
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use modelgate::{
     Flags,
-    flag::store::{self, SourceState},
+    flag::store,
     source::{HttpSettings, LastKnownGood},
     unleash,
 };
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
+    log::Log,
+    reason, store,
     unleash::{Answer, Place, Unleash},
 };
+use tracing_subscriber::filter::LevelFilter;
 
 const TOKEN: &str = "default:development.hidden";
 
@@ -55,18 +54,6 @@ fn source(url: &str) -> unleash::Source {
 
 fn counting(url: &str) -> unleash::Source {
     source(url).metrics(Some(Duration::from_millis(5)))
-}
-
-fn store(source: unleash::Source) -> Flags {
-    Flags::builder().source(source).build().unwrap()
-}
-
-fn reason(status: &store::Status) -> &str {
-    match &status.sources[0].state {
-        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
-        SourceState::Starting { last_error: Some(error), .. } => error,
-        _ => "",
-    }
 }
 
 #[test]
@@ -183,44 +170,21 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
     assert!(!format!("{error:?}").contains("hidden"), "{error:?}");
 }
 
-/// Everything that is logged, by all tests of this file.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn no_output_shows_the_token() {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .init();
+    let log = Log::start(LevelFilter::TRACE);
     let server = Unleash::start(&features("v1"));
     server.set(Place::Metrics, Answer::Status(403));
     let source = counting(&server.url());
     let shown = format!("{source:?}");
     let flags = store(source);
     expect_text(&flags, "m", "v1");
-    eventually("refused", || {
-        String::from_utf8_lossy(&log.0.lock().unwrap()).contains("takes no usage")
-    });
+    eventually("refused", || log.text().contains("takes no usage"));
     server.set(Place::Features, Answer::Status(403));
     let status = expect(&flags, |status| status.sources[0].is_stale());
     let shown = format!("{shown} {flags:?} {status:?}");
     drop(flags);
-    let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
-    for text in [shown, log] {
+    for text in [shown, log.text()] {
         assert!(!text.contains("hidden"), "{text}");
     }
 }

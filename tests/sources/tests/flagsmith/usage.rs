@@ -6,7 +6,8 @@ use modelgate::{Context, Flags, flagsmith, source::HttpSettings};
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     flagsmith::{
-        Answer, Flagsmith, NEVER, OTHER_SERVER_KEY, Place, SERVER_KEY, document, feature, override_of,
+        Answer, Flagsmith, NEVER, OTHER_SERVER_KEY, Place, SERVER_KEY, document, feature,
+        override_of,
     },
 };
 use serde_json::{Value, json};
