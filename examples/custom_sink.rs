@@ -23,6 +23,7 @@ use modelgate::{
     Classification, Context, ModelRouter, Rollout, Shadow,
     compare::{Comparison, SameLabel, sink::ComparisonSink},
     model::Label,
+    shadow::Budget,
 };
 
 /// How often the primary said one thing and the candidate another.
@@ -56,7 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .model("v2", digits.model("v2")?)
         .fallback("v1")
         .source(Rollout::everyone("v1").flag("ml-model-version")?)
-        .shadow(Shadow::always().candidate("v2").queue(rows.len()))
+        // A service would keep the default budget and see a part of its requests; this wants every row.
+        .shadow(Shadow::always().candidate("v2").queue(rows.len()).budget(Budget::unlimited()))
         .compare(SameLabel)
         .sink(Arc::clone(&confusions))
         .build()?;
@@ -80,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let candidates = stats.shadows.iter().flat_map(|line| &line.candidates);
     for candidate in candidates.filter(|candidate| candidate.wanted() > 0) {
         println!(
-            "\nShadow runs of {}: {} wanted, {} completed, {} lost.",
+            "\nShadow runs of {}: {} wanted, {} completed, {} dropped.",
             candidate.candidate(),
             candidate.wanted(),
             candidate.completed(),
@@ -91,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "\
 \nTry next:
   use ProbabilityDistance::total_variation(0.2) in place of SameLabel: how sure they are counts too
-  remove .queue(...): shadows that find no room are dropped and counted, nobody waits for them"
+  remove .budget(...): runs beyond the default budget are dropped and counted, nobody waits for them"
     );
     Ok(())
 }

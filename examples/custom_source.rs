@@ -36,17 +36,17 @@ impl FlagSource for FolderSource {
         "folder".into()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
         // The first look happens here, so that a router is ready as soon as it is built.
         let mut seen = HashMap::new();
-        sink.replace(FlagSet::new());
-        look(&self.folder, &mut seen, &sink);
+        updates.replace(FlagSet::new());
+        look(&self.folder, &mut seen, &updates);
 
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let looking = thread::spawn(move || {
             while !stopping.load(Ordering::Acquire) {
-                look(&self.folder, &mut seen, &sink);
+                look(&self.folder, &mut seen, &updates);
                 thread::park_timeout(Duration::from_millis(100));
             }
         });
@@ -59,7 +59,7 @@ impl FlagSource for FolderSource {
 }
 
 /// Pushes what has changed since the last look.
-fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagUpdates) {
+fn look(folder: &Path, seen: &mut HashMap<String, String>, updates: &FlagUpdates) {
     let read = || -> Result<Vec<(String, String)>, std::io::Error> {
         let mut flags = Vec::new();
         for file in fs::read_dir(folder)? {
@@ -76,7 +76,7 @@ fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagUpdates) {
     // Trouble is reported, and what was good stays in force.
     let flags = match read() {
         Ok(flags) => flags,
-        Err(error) => return sink.report(source::Error::with_source("folder not read", error)),
+        Err(error) => return updates.report(source::Error::with_source("folder not read", error)),
     };
     let present: HashSet<String> = flags.iter().map(|(key, _)| key.clone()).collect();
     let mut all_good = true;
@@ -86,11 +86,11 @@ fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagUpdates) {
         }
         match Flagd::new().compile_flag(&key, &text) {
             Ok(flag) => {
-                sink.upsert(flag);
+                updates.upsert(flag);
                 seen.insert(key, text);
             }
             Err(problem) => {
-                sink.report(source::Error::new(problem.to_string()));
+                updates.report(source::Error::new(problem.to_string()));
                 all_good = false;
             }
         }
@@ -98,12 +98,12 @@ fn look(folder: &Path, seen: &mut HashMap<String, String>, sink: &FlagUpdates) {
     seen.retain(|key, _| {
         let there = present.contains(key);
         if !there {
-            sink.remove(key);
+            updates.remove(key);
         }
         there
     });
     if all_good {
-        sink.confirm();
+        updates.confirm();
     }
 }
 

@@ -25,6 +25,7 @@ use modelgate::{
     Classification, Context, ModelRouter, PredictionId, Rollout, Shadow,
     compare::{ProbabilityDistance, Run, sink::MemorySink},
     model::Label,
+    shadow::Budget,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -40,8 +41,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .fallback("v1")
         .source(Rollout::percent("v2", 25.0).or("v1").flag("ml-model-version")?)
         // Whichever version answers, the other one runs in its shadow. Nobody waits for it: the
-        // queue has room for all of them, and `flush` waits at the end.
-        .shadow(Shadow::always().candidate("v1").candidate("v2").queue(rows.len()))
+        // queue has room for all of them, and `flush` waits at the end. A service would keep the
+        // default budget, which leaves the processors to its answers and drops what is beyond.
+        .shadow(
+            Shadow::always()
+                .candidate("v1")
+                .candidate("v2")
+                .queue(rows.len())
+                .budget(Budget::unlimited()),
+        )
         .compare(ProbabilityDistance::argmax())
         .sink(Arc::clone(&comparisons))
         .build()?;
@@ -110,8 +118,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn label(side: &Run<Classification>) -> Option<&Label> {
-    side.outcome.as_ref().ok().map(|scores| &scores.label)
+fn label(run: &Run<Classification>) -> Option<&Label> {
+    run.outcome.as_ref().ok().map(|answer| &answer.label)
 }
 
 fn percent(part: usize, whole: usize) -> String {

@@ -1,5 +1,7 @@
 //! Who is asking: the targeting key, the attributes, the context kinds.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use crate::value::{Map, Value, ValueRef};
@@ -70,27 +72,33 @@ pub trait EvaluationContext {
     }
 }
 
-impl<C: EvaluationContext + ?Sized> EvaluationContext for &C {
-    fn targeting_key(&self) -> Option<&str> {
-        (**self).targeting_key()
-    }
-    fn attribute(&self, name: &str) -> Option<ValueRef<'_>> {
-        (**self).attribute(name)
-    }
-    fn visit_attributes(&self, visit: &mut dyn FnMut(&str, ValueRef<'_>)) {
-        (**self).visit_attributes(visit)
-    }
-    fn kind(&self, kind: &str) -> Option<&dyn EvaluationContext> {
-        (**self).kind(kind)
-    }
-    fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
-        (**self).visit_kinds(visit)
-    }
-    fn visit_private(&self, visit: &mut dyn FnMut(&str)) {
-        (**self).visit_private(visit)
-    }
+macro_rules! context_behind {
+    ($($pointer:ty),*) => {
+        $(impl<C: EvaluationContext + ?Sized> EvaluationContext for $pointer {
+            fn targeting_key(&self) -> Option<&str> {
+                (**self).targeting_key()
+            }
+            fn attribute(&self, name: &str) -> Option<ValueRef<'_>> {
+                (**self).attribute(name)
+            }
+            fn visit_attributes(&self, visit: &mut dyn FnMut(&str, ValueRef<'_>)) {
+                (**self).visit_attributes(visit)
+            }
+            fn kind(&self, kind: &str) -> Option<&dyn EvaluationContext> {
+                (**self).kind(kind)
+            }
+            fn visit_kinds(&self, visit: &mut dyn FnMut(&str, &dyn EvaluationContext)) {
+                (**self).visit_kinds(visit)
+            }
+            fn visit_private(&self, visit: &mut dyn FnMut(&str)) {
+                (**self).visit_private(visit)
+            }
+        })*
+    };
 }
+context_behind!(&C, Box<C>, Arc<C>);
 
+/// As many as a request ordinarily has; each takes 40 bytes on the stack.
 const INLINE_ATTRIBUTES: usize = 8;
 
 /// A ready-made context that borrows everything: building one from request headers allocates
@@ -149,8 +157,8 @@ impl<'a> Context<'a> {
     }
 
     /// Keeps an attribute of this context out of every report: a name, or a path into an object
-    /// such as `/address/street`. May be called again for more, two of which allocate. Flags are
-    /// evaluated by it all the same; another kind has private attributes of its own.
+    /// such as `/address/street`. May be called again for more; from the second on they are allocated.
+    /// Flags are evaluated by it all the same; another kind has private attributes of its own.
     ///
     /// ```
     /// use modelgate::Context;
@@ -321,6 +329,8 @@ mod tests {
         let owned = OwnedContext::new("u").with_private("email").with_private("/address/street");
         assert_eq!(private(&borrowed), ["email", "/address/street"]);
         assert_eq!(private(&owned), private(&&borrowed));
+        let shared: Arc<dyn EvaluationContext> = Arc::new(owned.clone());
+        assert_eq!(private(&shared), private(&Box::new(owned)));
         assert!(private(&Context::new("u").with("email", "x")).is_empty());
     }
 

@@ -5,7 +5,7 @@
 //! standard: what works in a file here works on a flagd server unchanged.
 //!
 //! ```
-//! use modelgate::{Context, Reason, clock::SystemClock, flagd::Flagd};
+//! use modelgate::{Context, Reason, flagd::Flagd};
 //!
 //! let flags = Flagd::new().compile(
 //!     r#"{"flags": {"ml-model-version": {
@@ -15,8 +15,8 @@
 //!         "targeting": {"if": [{"==": [{"var": "region"}, "eu"]}, "v2"]}
 //!     }}}"#,
 //! )?;
-//! let (context, clock) = (Context::new("user-42").with("region", "eu"), SystemClock::new());
-//! let answer = flags.evaluate_at("ml-model-version", &context, &clock).string("none");
+//! let context = Context::new("user-42").with("region", "eu");
+//! let answer = flags.evaluate("ml-model-version", &context).string("none");
 //! assert_eq!((answer.value, answer.variant), ("fraud-v2", Some("v2")));
 //! assert_eq!(answer.reason, Reason::TargetingMatch);
 //! # Ok::<(), modelgate::flag::DocumentError>(())
@@ -89,7 +89,6 @@
 //! - a computed variant name, version or path of more than 40 bytes that is no text of the context,
 //!   and an operator with more than four computed arguments.
 
-mod answer;
 mod arithmetic;
 mod cbor;
 mod coercion;
@@ -111,12 +110,13 @@ mod text;
 mod trace;
 mod tree;
 mod variable;
+mod variant_name;
 
 use std::sync::Arc;
 
 #[cfg(feature = "flagd")]
 pub use self::source::Source;
-use self::tree::FlagdOptions;
+use self::{document::Definition, tree::FlagdOptions};
 use crate::{
     flag::{DocumentError, Flag, FlagSet, MemoryLimit, Problem},
     value::Map,
@@ -141,8 +141,8 @@ pub enum Fractional {
 #[derive(Clone, Debug, Default)]
 pub struct Flagd {
     settings: Arc<FlagdOptions>,
-    /// Whether somebody said which generation of `fractional` to follow.
-    #[cfg_attr(not(feature = "flagd"), allow(dead_code, reason = "a live source says it"))]
+    /// Whether [`with_fractional`](Flagd::with_fractional) chose the generation.
+    #[cfg_attr(not(feature = "flagd"), allow(dead_code, reason = "only a live source asks"))]
     chosen: bool,
     memory: MemoryLimit,
 }
@@ -184,19 +184,25 @@ impl Flagd {
     /// When the text is not JSON or not a definition, or would take
     /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
+        self.compile_definition(text).map(|definition| definition.flags)
+    }
+
+    fn compile_definition(&self, text: &str) -> Result<Definition, DocumentError> {
         document::compile(&self.settings, self.memory, crate::dialect::without_mark(text))
     }
 
-    /// Says whether a definition may be compiled, before anybody makes a copy of it.
+    /// Refuses a definition that takes more memory than it may, together with the static context that
+    /// a server sent along with it, before anybody makes a copy of it.
     #[cfg(feature = "flagd")]
-    fn admit(&self, text: &str) -> Result<(), DocumentError> {
-        document::admit(self.memory, crate::dialect::without_mark(text))
+    fn admit(&self, text: &str, static_context: &str) -> Result<(), DocumentError> {
+        document::admit(self.memory, &[crate::dialect::without_mark(text), static_context])
     }
 
-    /// Compiles one flag: what stands under its key in a definition.
+    /// Compiles one flag: what stands under its key in a definition. Remarks on it are not returned:
+    /// they are problems of a whole definition's set.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// What the flag is refused for, and where it stands.
     pub fn compile_flag(&self, key: &str, text: &str) -> Result<Flag, Problem> {
         document::compile_flag(&self.settings, self.memory, key, text)
     }

@@ -39,7 +39,7 @@
 //! | context of another kind | [`EvaluationContext::kind`], added by [`Context::with_kind`](crate::Context::with_kind) |
 //! | multi-kind context | the context itself with other kinds beside it |
 //! | multi-kind context without a `user` | other kinds beside a context that has no targeting key |
-//! | user of old with an empty key | the targeting key `""` |
+//! | legacy user with an empty key | the targeting key `""` |
 //! | private attributes | [`EvaluationContext::visit_private`], added by [`Context::with_private`](crate::Context::with_private); an attribute `_meta` with `privateAttributes` in it says the same |
 //!
 //! - A kind without a key of its own, or under a name that the vendor does not allow, is not there.
@@ -83,7 +83,7 @@
 //! precision, as there. Known differences:
 //!
 //! - A flag that is met a second time on the way through prerequisites is evaluated once and is no
-//!   circle, as in the Python SDK; the Rust SDK takes it for one when a prerequisite failed before.
+//!   cycle, as in the Python SDK; the Rust SDK takes it for one when a prerequisite failed before.
 //! - Dates in fractions of a millisecond lose the fraction, as in the Rust SDK.
 //! - The Rust SDK evaluates big segments by the lists in the flag data. Here, as in the SDKs that
 //!   know them, [`BigSegments`] says who is listed, and the segment's rules decide on everybody else.
@@ -95,7 +95,7 @@
 //! # Limits
 //!
 //! Every prerequisite and every segment is evaluated at most once for one answer, without
-//! recursion: no lattice or chain of them costs more than going through it once. Circles answer
+//! recursion: no lattice or chain of them costs more than going through it once. Cycles answer
 //! `MALFORMED_FLAG`. One flag or segment is remarked upon at most 20 times.
 //!
 //! # What allocates
@@ -105,7 +105,8 @@
 //!   them within each other;
 //! - `matches` on text that is not ASCII, with word boundaries or large classes in the pattern
 //!   (`\b`, `\w+`), or on any text with a pattern too large for a table, on a thread that has not
-//!   used it yet or while others use it.
+//!   used it yet or while others use it;
+//! - the store of big segments, whose own documentation says what it does.
 
 pub mod big_segments;
 mod compile;
@@ -126,6 +127,7 @@ mod reference;
 mod segment;
 #[cfg(feature = "launchdarkly")]
 mod source;
+mod time;
 mod trace;
 mod tree;
 mod variation;
@@ -165,7 +167,7 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct LaunchDarkly {
     big_segments: Option<Arc<dyn BigSegments>>,
-    exposures: Option<EvaluationCounts>,
+    counts: Option<EvaluationCounts>,
     hooks: Option<Arc<Hooks>>,
     memory: MemoryLimit,
     #[cfg(feature = "launchdarkly")]
@@ -210,10 +212,10 @@ impl LaunchDarkly {
     /// ```
     #[must_use]
     pub fn with_evaluation_counts(self, counts: &EvaluationCounts) -> LaunchDarkly {
-        LaunchDarkly { exposures: Some(counts.clone()), ..self }
+        LaunchDarkly { counts: Some(counts.clone()), ..self }
     }
 
-    /// Runs this around the evaluation of the flags compiled from now on; may be called again for
+    /// Runs this hook around the evaluation of the flags compiled from now on; may be called again for
     /// more.
     #[must_use]
     pub fn with_hook(self, hook: impl Hook) -> LaunchDarkly {
@@ -244,18 +246,19 @@ impl LaunchDarkly {
         }
     }
 
+    /// The flag, counted and with hooks around it where that is asked for.
     fn flag(&self, key: Arc<str>, flag: LaunchDarklyFlag) -> Flag {
-        let Some(exposures) = &self.exposures else { return self.bare(key, flag) };
+        let Some(counts) = &self.counts else { return self.uncounted(key, flag) };
         let outcomes = Outcomes::Variations(Arc::clone(&flag.variations));
         let version = Some(flag.version);
         #[cfg(feature = "launchdarkly")]
         let observer = self.ledger.as_ref().map(|ledger| ledger.observer(&flag));
         #[cfg(not(feature = "launchdarkly"))]
         let observer = None;
-        self.bare(key, flag).counted_in(exposures, version, outcomes, observer)
+        self.uncounted(key, flag).counted_in(counts, version, outcomes, observer)
     }
 
-    fn bare(&self, key: Arc<str>, flag: LaunchDarklyFlag) -> Flag {
+    fn uncounted(&self, key: Arc<str>, flag: LaunchDarklyFlag) -> Flag {
         match &self.hooks {
             None => Flag::new(key, flag),
             Some(hooks) => {

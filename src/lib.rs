@@ -42,6 +42,8 @@
 //! | run candidates in shadow | [`Shadow`], [`Budget`](shadow::Budget) | [shadow](guide::shadow) |
 //! | compare, and keep it | [`Comparator`](compare::Comparator), [`ComparisonSink`](compare::sink::ComparisonSink), [`JsonlSink`](compare::sink::JsonlSink) | [comparison](guide::comparison) |
 //! | know whether v2 is better | [`Verdict`](verdict::Verdict), [`Metric`](verdict::Metric), [`Judgement`](verdict::Judgement) | [verdict](guide::verdict) |
+//! | let a candidate grow by itself, and roll back | [`Autopilot`](autopilot::Autopilot) | [autopilot](guide::autopilot) |
+//! | show it to people | [`Report`](report::Report) | |
 //! | operate | [`ModelRouter::pin`], [`ModelRouter::install`], [`ModelRouter::stats`] | [operations](guide::operations) |
 //!
 //! # What can be relied on
@@ -51,8 +53,8 @@
 //!   in the same request.
 //! - **Deciding waits for nobody.** It takes no lock, and for the common rules allocates nothing.
 //! - **An assignment never changes**, between releases, restarts, machines or targets.
-//! - **Nothing is served in silence.** Not ready, stale and fallen back are states that every answer
-//!   and every status shows.
+//! - **Nothing is served in silence.** Every answer says which version gave it, and whether and why it
+//!   stands in for another; [`ModelRouter::status`] says which source is not ready, or stale.
 //! - **No panic** reaches a caller, and there is no `unsafe` code in this crate.
 //!
 //! # What it does not do

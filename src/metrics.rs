@@ -73,6 +73,7 @@ pub fn publish_metrics(router: &str, stats: &RouterStats) {
             ("panic", version.panics),
             ("non_finite", version.non_finite),
             ("deadline", version.deadlines),
+            ("not_loaded", version.not_loaded),
             ("overloaded", version.overloaded),
         ] {
             counter("modelgate_failures_total", labels("kind", kind), count);
@@ -163,8 +164,8 @@ fn quantiles(latency: &Latency) -> [(&'static str, Duration); 4] {
     [("0.5", latency.p50), ("0.9", latency.p90), ("0.99", latency.p99), ("1", latency.max)]
 }
 
-/// A thread that publishes the counts of a router, or of a store's sources, again and again; it ends
-/// when this is dropped.
+/// A thread that publishes the counts of a router, of a store's sources, or of a rollout, again and
+/// again; it ends when this is dropped.
 #[derive(Debug)]
 #[must_use = "publishing ends when the reporter is dropped"]
 pub struct MetricsReporter {
@@ -174,11 +175,16 @@ pub struct MetricsReporter {
     ended: crossbeam_channel::Receiver<()>,
 }
 
+/// Figures are not published more often than this, whatever is asked for: without a pause the thread
+/// would take a processor for itself.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// How long dropping a reporter waits for its last round: what a recorder does is its own affair.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl MetricsReporter {
-    /// Publishes what `stats` returns under the label `router`, now and then `every` so often.
+    /// Publishes what `stats` returns under the label `router`: at once, and then each time that
+    /// `every` has passed.
     ///
     /// ```
     /// # use modelgate::{ModelRouter, Rollout, metrics::MetricsReporter, model_fn};
@@ -205,7 +211,8 @@ impl MetricsReporter {
         MetricsReporter::keep(every, move || publish_metrics(&router, &stats()))
     }
 
-    /// Publishes what `status` returns under the label `store`, now and then `every` so often.
+    /// Publishes what `status` returns under the label `store`: at once, and then each time that
+    /// `every` has passed.
     ///
     /// ```
     /// # use modelgate::{FlagSet, Flags, metrics::MetricsReporter};
@@ -229,7 +236,8 @@ impl MetricsReporter {
         MetricsReporter::keep(every, move || publish_source_metrics(&store, &status()))
     }
 
-    /// Publishes what `status` returns of a rollout, now and then `every` so often.
+    /// Publishes what `status` returns of a rollout: at once, and then each time that `every` has
+    /// passed.
     ///
     /// # Errors
     ///
@@ -242,6 +250,7 @@ impl MetricsReporter {
     }
 
     fn keep(every: Duration, publish: impl Fn() + Send + 'static) -> io::Result<MetricsReporter> {
+        let every = every.max(SHORTEST);
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let publish = move || {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | a row of numbers | a label and probabilities | [`Classifier`] |
 //! | the named columns of a table | a label and probabilities | [`ColumnClassifier`] |
+//! | the named columns of a table | one number | [`ColumnRegressor`] |
 //! | a text | a label and probabilities | [`TextClassifier`] |
 //! | a row of numbers | any number of labels | [`MultiLabelClassifier`] |
 //! | a row of numbers | one number | [`Regressor`] |
@@ -44,7 +45,7 @@ pub use self::{
     axes::AxisSizes,
     builder::{BatchAxis, Loader, NonFiniteInput},
     classifier::Classifier,
-    columns::{ColumnClassifier, TextClassifier},
+    columns::{ColumnClassifier, ColumnRegressor, TextClassifier},
     describe::{AxisSize, TensorInfo},
     graph::Graph,
     load_error::{EngineError, LoadError, UnsupportedOperator},

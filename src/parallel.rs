@@ -30,7 +30,7 @@ mod enabled {
         pub(crate) fn start(threads: usize) -> io::Result<JoinPool> {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
-                .thread_name(|number| format!("modelgate-beside-{number}"))
+                .thread_name(|number| format!("modelgate-joined-{number}"))
                 .build()
                 .map(JoinPool)
                 .map_err(io::Error::other)

@@ -6,10 +6,10 @@ mod breaker;
 pub(crate) mod builder;
 mod call;
 pub(crate) mod clamp;
+mod contained;
 mod core;
 pub(crate) mod decision;
 mod deferred_drop;
-mod drop_contained;
 pub(crate) mod error;
 #[cfg(feature = "async")]
 pub(crate) mod future;
@@ -54,9 +54,9 @@ pub use self::{
 };
 use self::{
     call::{Called, FiniteCheck, measured_call},
+    contained::ContainedModel,
     core::{Choice, Core, MissingKeyError},
     deferred_drop::DeferredDrop,
-    drop_contained::DropContained,
     shadowing::{Asker, ComparedOn, JoinedShadow, Served, Shadowable, Shadowing},
     slot::Handle,
     table::{Candidate, Candidates, RoutingTable},
@@ -259,7 +259,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
         self.inner.core.install_checked(
             version.clone(),
             checked,
-            Arc::new(DropContained::new(model)),
+            Arc::new(ContainedModel::new(model)),
         )?;
         self.inner.shadowing.forgive(&version);
         Ok(())

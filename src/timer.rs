@@ -115,13 +115,15 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let shared = Arc::clone(&self.shared);
+        // A waker's code is an executor's: not under the lock.
+        let waker = context.waker().clone();
         let mut state = shared.state.lock();
         let number = *self.number.get_or_insert_with(|| {
             state.next += 1;
             state.next
         });
         let key = (self.moment, number);
-        let replaced = state.sleepers.insert(key, context.waker().clone());
+        let replaced = state.sleepers.insert(key, waker);
         let is_first = state.sleepers.first_key_value().is_some_and(|(first, _)| *first == key);
         drop(state);
         // Outside the lock: dropping a waker may drop its task, and with it this future.

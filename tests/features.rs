@@ -254,3 +254,35 @@ mod on_real_models {
         );
     }
 }
+
+/// Counts badly: one answer fewer than rows, and none at all for no rows.
+struct LosesCount;
+
+impl Model<[f32], f32> for LosesCount {
+    fn predict(&self, row: &[f32]) -> Result<f32, ModelError> {
+        Ok(row[0])
+    }
+    fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<f32, ModelError>> {
+        assert!(!rows.is_empty(), "asked about nothing");
+        rows.iter().skip(1).map(|row| self.predict(row)).collect()
+    }
+}
+
+#[test]
+fn no_row_gets_the_answer_of_another_when_the_model_loses_count() {
+    let model = ab().model(LosesCount);
+    let rows = [r#"{"a": 1, "b": 0}"#, r#"{"a": 2, "b": 0}"#, r#"{"b": 0}"#].map(json);
+    let answers = model.predict_batch(&rows.each_ref());
+    assert_eq!(*answers[0].as_ref().unwrap(), 1.0, "an answer of its own");
+    assert_eq!(*answers[1].as_ref().unwrap(), 2.0);
+    assert_eq!(answers[2].as_ref().unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_model_is_not_asked_about_rows_of_which_none_fits() {
+    let model = ab().model(LosesCount);
+    let rows = [r#"{"a": 1}"#, r#"{"b": 0}"#].map(json);
+    for answer in model.predict_batch(&rows.each_ref()) {
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+}

@@ -15,11 +15,12 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
     with_local_recorder,
 };
-use modelgate::testing::TestFlags;
 use modelgate::{
     Context, Flags, ModelRouter, Shadow,
     metrics::{publish_metrics, publish_source_metrics},
+    model::ErrorKind,
     shadow::Budget,
+    testing::{PuppetModel, TestFlags},
 };
 use parking_lot::Mutex;
 use support::{Mood, Puppet, flags as compiled_flags, serving, test_flags};
@@ -201,6 +202,37 @@ fn a_call_without_room_has_a_figure_and_no_service_time() {
         kept.count(&format!("modelgate_failures_total router=fraud version=v2 kind={kind}"))
     };
     assert_eq!((failures("overloaded"), failures("error")), (Some(3), Some(0)));
+}
+
+#[test]
+fn every_kind_of_failure_has_a_figure() {
+    let named = [
+        (ErrorKind::InvalidInput, "invalid_input"),
+        (ErrorKind::Failed, "error"),
+        (ErrorKind::Panicked, "panic"),
+        (ErrorKind::NonFinite, "non_finite"),
+        (ErrorKind::Deadline, "deadline"),
+        (ErrorKind::NotLoaded, "not_loaded"),
+        (ErrorKind::Overloaded, "overloaded"),
+    ];
+    for (kind, name) in named {
+        let v2 = PuppetModel::answering(2.0);
+        v2.fail(kind);
+        let router = ModelRouter::<[f64], f64>::builder("ml-model-version")
+            .model("v1", Puppet::new(1.0))
+            .model("v2", v2)
+            .fallback("v1")
+            .source(test_flags(&serving("ml-model-version", "v2")))
+            .build()
+            .unwrap();
+        drop(router.predict(&Context::new("user-1"), &[]).unwrap());
+        let kept = Kept::default();
+        with_local_recorder(&kept, || publish_metrics("fraud", &router.stats()));
+        for (_, other) in named {
+            let figure = format!("modelgate_failures_total router=fraud version=v2 kind={other}");
+            assert_eq!(kept.count(&figure), Some(u64::from(other == name)), "{figure}");
+        }
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ Dialects and their options:
           {\"identity\": {\"identifier\", \"key\", \"traits\": {...}}}. Answers enabled, value, variant,
           reason and metadata; a question of \"kind\": \"segments\" the segments instead.
           generation      flag-dependencies (the default) or before-flag-dependencies
-          variant_order   document (the default) or id
+          variant_order   id (the default) or document
 
   --explain  adds \"trace\": each operator, attribute and bucket on the way
   --help     shows this

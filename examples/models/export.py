@@ -6,6 +6,9 @@ MODEL.pkl is a fitted estimator or pipeline, pickled or saved by joblib. ROWS.cs
 kinds of the features are read from it, and its first rows become golden rows. Beside OUT.onnx stands OUT.schema.json:
 features with their types, classes, the file's SHA-256, and what the estimator itself answers for the golden rows.
 
+modelgate loads a pipeline of named columns (`ColumnTransformer` first) as `onnx::ColumnClassifier` or
+`onnx::ColumnRegressor`, any other as `onnx::Classifier` or `onnx::Regressor`.
+
 From Python: `from export import export; export(pipeline, frame, "model.onnx")`.
 
 A pickle is a program: open only those you made. Needs: scikit-learn, skl2onnx, pandas.

@@ -52,10 +52,13 @@ pub fn serve(router: &ModelRouter<Payment, f64>) -> Result<(), Box<dyn Error>> {
         let candidates = || shadows.iter().flat_map(|line| &line.candidates);
         let disagreed: u64 = candidates().map(|candidate| candidate.disagreed()).sum();
         let agreed: u64 = candidates().map(|candidate| candidate.agreed()).sum();
+        // The default budget is small: what is beyond it is dropped, and nobody waits for it.
+        let dropped: u64 = candidates().map(|candidate| candidate.dropped_in_all()).sum();
         let shares: Vec<_> =
             shares.iter().map(|(version, users)| format!("{version}: {users}")).collect();
         println!(
-            "of {USERS} users {:<20} shadows agreed {agreed}, disagreed {disagreed}   flags {}",
+            "of {USERS} users {:<20} shadows agreed {agreed}, disagreed {disagreed}, \
+             dropped {dropped}   flags {}",
             shares.join(", "),
             state(&router.status().sources[0].state),
         );

@@ -62,7 +62,9 @@ impl Options {
                 "--role" => {
                     let (metric, role) = pair(&name, &value()?)?;
                     if !["guardrail", "signal", "watch"].contains(&role.as_str()) {
-                        return Err(format!("--role: found `{role}`"));
+                        return Err(format!(
+                            "--role: found `{role}`, expected guardrail, signal or watch"
+                        ));
                     }
                     options.roles.push((metric, role));
                 }
@@ -72,8 +74,9 @@ impl Options {
                 }
                 "--min-pairs" => {
                     let pairs = value()?;
-                    options.min_pairs =
-                        pairs.parse().map_err(|_| format!("{name}: found `{pairs}`"))?;
+                    options.min_pairs = pairs
+                        .parse()
+                        .map_err(|_| format!("{name}: found `{pairs}`, expected a whole number"))?;
                 }
                 "--unit" => options.unit = unit(&value()?)?,
                 other if other.starts_with("--") => return Err(format!("unknown option {other}")),
@@ -108,7 +111,8 @@ impl Options {
 }
 
 fn pair(option: &str, text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or(format!("{option}: expected NAME=VALUE"))?;
+    let wrong = || format!("{option}: found `{text}`, expected NAME=VALUE");
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -82,15 +82,18 @@ impl<P, M: Model<[f32], P>> Model<Features, P> for SchemaModel<M> {
             .zip(&read)
             .filter_map(|(row, read)| read.is_ok().then_some(row))
             .collect();
-        let mut answers = self.model.predict_batch(&good).into_iter();
-        read.into_iter()
-            .map(|read| {
-                read.and_then(|()| {
-                    answers.next().unwrap_or_else(|| {
-                        Err(ModelError::new("the model gave fewer answers than it was asked for"))
-                    })
-                })
-            })
-            .collect()
+        // Asked about no row at all a model may panic, for what was its callers' mistake.
+        let mut answers = match good.is_empty() {
+            true => Vec::new(),
+            false => self.model.predict_batch(&good),
+        };
+        if answers.len() != good.len() {
+            // Nobody can say which answer is whose.
+            answers = good.iter().map(|row| self.model.predict(row)).collect();
+        }
+        let mut answers = answers.into_iter();
+        let lost = || Err(ModelError::new("the answer was lost"));
+        let mut answer = |()| answers.next().unwrap_or_else(lost);
+        read.into_iter().map(|read| read.and_then(&mut answer)).collect()
     }
 }

@@ -11,7 +11,8 @@ use std::{error::Error, fmt};
 use super::pattern;
 use super::{DocumentError, Problem};
 
-/// How many times its own size a document may take, unless a limit was given.
+/// How many times its own size a document may take, unless a limit was given: more than flags as
+/// people write them come to, and no more than a machine that holds the text several times can spare.
 const TIMES: u64 = 8;
 
 /// What every document may take, unless a limit was given: small ones are never refused.
@@ -26,14 +27,14 @@ impl MemoryLimit {
         MemoryLimit(Some(bytes))
     }
 
-    /// Lets a document without patterns in, or refuses it by what it would come to.
-    pub(crate) fn admit(self, text: &str, costs: &Costs) -> Result<(), DocumentError> {
-        Ok(self.weigh(text, costs).admit()?)
+    /// Lets a document without patterns in, or refuses it by what its parts would come to together.
+    pub(crate) fn admit(self, parts: &[&str], costs: &Costs) -> Result<(), DocumentError> {
+        Ok(self.weigh(parts, costs).admit()?)
     }
 
     /// The same of one flag of this name.
     pub(crate) fn admit_item(self, key: &str, text: &str, costs: &Costs) -> Result<(), Problem> {
-        self.weigh(text, costs).admit().map_err(|too_large| too_large.of_item(key))
+        self.weigh(&[text], costs).admit().map_err(|too_large| too_large.of_item(key))
     }
 
     /// Compiles a document that may have patterns, or refuses it by what it comes to.
@@ -48,7 +49,7 @@ impl MemoryLimit {
         costs: &Costs,
         compile: impl FnOnce() -> Result<T, DocumentError>,
     ) -> Result<T, DocumentError> {
-        self.weigh(text, costs).compile(compile)?
+        self.weigh(&[text], costs).compile(compile)?
     }
 
     /// The same of one flag or segment of this name.
@@ -60,14 +61,17 @@ impl MemoryLimit {
         costs: &Costs,
         compile: impl FnOnce() -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let compiled = self.weigh(text, costs).compile(compile);
+        let compiled = self.weigh(&[text], costs).compile(compile);
         compiled.map_err(|too_large| too_large.of_item(key))?
     }
 
-    fn weigh(self, text: &str, costs: &Costs) -> Weighed {
-        let bytes = text.len() as u64;
+    fn weigh(self, parts: &[&str], costs: &Costs) -> Weighed {
+        let sum = |of: &dyn Fn(&str) -> u64| {
+            parts.iter().fold(0_u64, |sum, part| sum.saturating_add(of(part)))
+        };
+        let (bytes, memory) = (sum(&|text| text.len() as u64), sum(&|text| costs.of(text)));
         let limit = self.0.unwrap_or_else(|| bytes.saturating_mul(TIMES).max(ALWAYS));
-        Weighed { bytes, memory: costs.of(text), limit }
+        Weighed { bytes, memory, limit }
     }
 }
 
@@ -108,9 +112,9 @@ pub(crate) struct Costs {
     pub(crate) depth: u32,
     /// A member of the document under which they stand deeper, and by how much.
     pub(crate) wrapper: Option<(&'static str, u32)>,
-    /// A list that a flag may have, and what each of its elements costs besides: each answer of a
-    /// flag is counted.
-    pub(crate) dear: Option<(&'static str, u64)>,
+    /// The list in which a flag has its variations, and what each of them costs besides: how often it
+    /// was served is counted.
+    pub(crate) variations: Option<(&'static str, u64)>,
     /// A flag or segment with its own members, or what stands in its place.
     pub(crate) item: u64,
     /// What is kept of the parts of one.
@@ -127,16 +131,16 @@ pub(crate) struct PartCosts {
     pub(crate) list: u64,
     /// Another member or element.
     pub(crate) element: u64,
-    /// The name of a member.
+    /// The name of a member, of at most as many bytes.
     pub(crate) name: u64,
-    /// A text of few bytes.
+    /// A text of at most [`INCLUDED`] bytes.
     pub(crate) text: u64,
     /// Each further byte of a text or a name.
     pub(crate) byte: u64,
 }
 
-/// So many bytes a text has before they count.
-const FEW: u64 = 8;
+/// The bytes of a text or name that its own cost includes.
+const INCLUDED: u64 = 8;
 
 impl Costs {
     /// Goes over the text once. What is no JSON costs something or other: it will be refused anyway.
@@ -146,8 +150,8 @@ impl Costs {
         let (mut depth, mut items) = (0_u32, self.depth);
         // Whether the last thing that began where an item has its members is a list: of items, then.
         let mut is_list = false;
-        // What each further element of the item's own list costs besides.
-        let mut dear = 0;
+        // What each further element of the list that has just begun costs besides.
+        let mut counted = 0;
         while let Some((byte, after)) = rest.split_first() {
             rest = after;
             let part: fn(&PartCosts) -> u64 = match byte {
@@ -177,12 +181,12 @@ impl Costs {
                         items = self.depth.saturating_add(deeper);
                     }
                     if depth == items.saturating_add(1) && is_name(rest) {
-                        dear = self.dear.map_or(0, |(name, cost)| {
+                        counted = self.variations.map_or(0, |(name, cost)| {
                             let may_be = string == name.as_bytes() || string.contains(&b'\\');
                             u64::from(may_be).saturating_mul(cost)
                         });
                     }
-                    let more = (string.len() as u64).saturating_sub(FEW);
+                    let more = (string.len() as u64).saturating_sub(INCLUDED);
                     kept = kept.saturating_add(self.kept.byte.saturating_mul(more));
                     working = working.saturating_add(self.working.byte.saturating_mul(more));
                     match is_name(rest) {
@@ -209,7 +213,7 @@ impl Costs {
                 most = most.max(std::mem::take(&mut working));
             } else if !is_own {
                 if *byte == b',' && depth == own.saturating_add(1) {
-                    kept = kept.saturating_add(dear);
+                    kept = kept.saturating_add(counted);
                 }
                 kept = kept.saturating_add(part(&self.kept));
                 working = working.saturating_add(part(&self.working));
@@ -280,7 +284,7 @@ mod tests {
     const COSTS: Costs = Costs {
         depth: 2,
         wrapper: Some(("data", 1)),
-        dear: Some(("answers", 3)),
+        variations: Some(("answers", 3)),
         item: 1_000_000,
         kept: PartCosts {
             object: 100_000,
@@ -314,7 +318,7 @@ mod tests {
     fn of_what_is_over_when_the_next_flag_begins_only_the_most_counts() {
         let working = PartCosts { object: 0, list: 0, element: 0, name: 0, text: 5, byte: 0 };
         let kept = PartCosts { object: 0, list: 0, element: 0, name: 0, text: 0, byte: 0 };
-        let costs = Costs { depth: 2, wrapper: None, dear: None, item: 0, kept, working };
+        let costs = Costs { depth: 2, wrapper: None, variations: None, item: 0, kept, working };
         let text = r#"{"flags": {"a": {"x": "1"}, "b": {"x": ["1", "2", "3"]}, "c": "1"}}"#;
         assert_eq!(costs.of(text), 15);
     }
@@ -322,7 +326,7 @@ mod tests {
     #[test]
     fn small_documents_are_never_refused_and_a_limit_of_ones_own_counts_alone() {
         let small = r#"{"flags": {"a": 1, "b": 2}}"#;
-        let admit = |limit: MemoryLimit, text: &str| limit.admit(text, &COSTS);
+        let admit = |limit: MemoryLimit, text: &str| limit.admit(&[text], &COSTS);
         assert!(admit(MemoryLimit::default(), small).is_ok());
         assert!(admit(MemoryLimit::bytes(3_000_000), small).is_ok());
         let error = admit(MemoryLimit::bytes(2_999_999), small).unwrap_err();

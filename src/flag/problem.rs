@@ -5,7 +5,7 @@ use std::{error::Error, fmt};
 use super::DocumentTooLarge;
 
 /// Something wrong in one flag: where, what was found, what was expected.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[non_exhaustive]
 pub struct Problem {
     /// The flag's key.

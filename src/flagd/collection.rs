@@ -1,9 +1,9 @@
 //! Operators on lists: `map filter reduce all some none merge missing missing_some`.
 
 use super::{
-    coercion::{number, truthy, whole, write_text},
+    coercion::{from_float, number, truthy, whole, write_text},
     evaluate::{EvaluationFailed, Evaluator},
-    expression::{Answer, evaluate},
+    expression::{Evaluated, evaluate},
     operand::{Operand, Operands, Scope},
     trace::Tracer,
     tree::Expression,
@@ -13,8 +13,8 @@ use crate::value::{Value, ValueRef};
 /// How many elements one evaluation may go through: lists in lists multiply.
 const VISITS: u32 = 1_000_000;
 
-/// How many bytes `reduce` may pile up.
-const PILE: usize = 1 << 20;
+/// How many bytes of text `reduce` may accumulate: its body can double them at each step.
+const ACCUMULATED: usize = 1 << 20;
 
 impl<W> Evaluator<'_, W> {
     fn visit(&mut self) -> Result<(), EvaluationFailed> {
@@ -35,7 +35,7 @@ fn subject<'a: 's, 's, W: Tracer>(
     evaluator: &mut Evaluator<'a, W>,
     written: &'a Expression,
     scope: Scope<'s>,
-) -> Answer<'s> {
+) -> Evaluated<'s> {
     match written {
         Expression::Constant(Value::List(_) | Value::Map(_)) => evaluate(written, evaluator, scope),
         Expression::Constant(_) => Ok(Operand::NULL),
@@ -57,23 +57,32 @@ fn each(
     Ok(())
 }
 
+/// Evaluates a rule for each element of a list, and shows the element with what the rule came to.
+fn for_each<'a: 's, 's, W: Tracer>(
+    evaluator: &mut Evaluator<'a, W>,
+    arguments: &'a [Expression],
+    scope: Scope<'s>,
+    mut show: impl FnMut(ValueRef<'_>, Operand<'_>),
+) -> Result<(), EvaluationFailed> {
+    let [list, body, ..] = arguments else { return Ok(()) };
+    let list = subject(evaluator, list, scope)?;
+    if list.is_null() {
+        return Ok(());
+    }
+    each(&list, |item| {
+        evaluator.visit()?;
+        show(item, evaluate(body, evaluator, Scope::Element { item, outer: &scope })?);
+        Ok(true)
+    })
+}
+
 pub(super) fn map<'a: 's, 's, W: Tracer>(
     evaluator: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
-) -> Answer<'s> {
+) -> Evaluated<'s> {
     let mut mapped = Vec::new();
-    if let [list, body, ..] = arguments {
-        let list = subject(evaluator, list, scope)?;
-        if !list.is_null() {
-            each(&list, |item| {
-                evaluator.visit()?;
-                let inner = Scope::Element { item, outer: &scope };
-                mapped.push(evaluate(body, evaluator, inner)?.into_value());
-                Ok(true)
-            })?;
-        }
-    }
+    for_each(evaluator, arguments, scope, |_, result| mapped.push(result.into_value()))?;
     Ok(Operand::Owned(Value::List(mapped)))
 }
 
@@ -81,21 +90,13 @@ pub(super) fn filter<'a: 's, 's, W: Tracer>(
     evaluator: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
-) -> Answer<'s> {
+) -> Evaluated<'s> {
     let mut kept = Vec::new();
-    if let [list, body, ..] = arguments {
-        let list = subject(evaluator, list, scope)?;
-        if !list.is_null() {
-            each(&list, |item| {
-                evaluator.visit()?;
-                let inner = Scope::Element { item, outer: &scope };
-                if truthy(evaluate(body, evaluator, inner)?.borrow()) {
-                    kept.push(item.to_value());
-                }
-                Ok(true)
-            })?;
+    for_each(evaluator, arguments, scope, |item, result| {
+        if truthy(result.borrow()) {
+            kept.push(item.to_value());
         }
-    }
+    })?;
     Ok(Operand::Owned(Value::List(kept)))
 }
 
@@ -104,7 +105,7 @@ pub(super) fn reduce<'a: 's, 's, W: Tracer>(
     evaluator: &mut Evaluator<'a, W>,
     arguments: &'a [Expression],
     scope: Scope<'s>,
-) -> Answer<'s> {
+) -> Evaluated<'s> {
     let [list, body, start, ..] = arguments else { return Ok(Operand::Owned(Value::Int(0))) };
     let mut result = match evaluate(start, evaluator, scope)?.into_value() {
         value @ (Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => value,
@@ -127,12 +128,12 @@ pub(super) fn reduce<'a: 's, 's, W: Tracer>(
             Value::Text(_) => {
                 let mut text = String::new();
                 write_text(value, &mut text)?;
-                if text.len() > PILE {
+                if text.len() > ACCUMULATED {
                     return Err(EvaluationFailed);
                 }
                 text.into()
             }
-            _ => super::coercion::from_float(number(value)?),
+            _ => from_float(number(value)?),
         };
         Ok(true)
     })?;
@@ -144,7 +145,7 @@ pub(super) fn quantify<'a: 's, 's, W: Tracer>(
     arguments: &'a [Expression],
     scope: Scope<'s>,
     quantifier: Quantifier,
-) -> Answer<'s> {
+) -> Evaluated<'s> {
     let list = subject(evaluator, arguments.first().ok_or(EvaluationFailed)?, scope)?;
     if !truthy(list.borrow()) {
         return Ok(matches!(quantifier, Quantifier::None).into());
@@ -162,7 +163,7 @@ pub(super) fn quantify<'a: 's, 's, W: Tracer>(
     Ok((stopped == some).into())
 }
 
-pub(super) fn merge<'s>(operands: &Operands<'s>) -> Answer<'s> {
+pub(super) fn merge<'s>(operands: &Operands<'s>) -> Evaluated<'s> {
     let mut merged = Vec::new();
     if let Some(single) = operands.single() {
         return match single {
@@ -180,7 +181,7 @@ pub(super) fn merge<'s>(operands: &Operands<'s>) -> Answer<'s> {
 }
 
 impl<'a, W: Tracer> Evaluator<'a, W> {
-    pub(super) fn missing<'s>(&mut self, names: &Operands<'s>, scope: Scope<'s>) -> Answer<'s>
+    pub(super) fn missing<'s>(&mut self, names: &Operands<'s>, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -203,7 +204,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         &mut self,
         operands: &Operands<'s>,
         scope: Scope<'s>,
-    ) -> Answer<'s>
+    ) -> Evaluated<'s>
     where
         'a: 's,
     {

@@ -177,16 +177,23 @@ impl<'c, 'd> Compiler<'c, 'd> {
         }
     }
 
+    /// The elements of a list, or the arguments of an operator.
+    pub(super) fn expressions(
+        &mut self,
+        values: &[Value],
+        place: Place,
+        data: DataSource,
+    ) -> Compiled<Box<[Expression]>> {
+        let each = values.iter().enumerate().map(|(index, value)| {
+            self.expression(value, ValuePosition::argument(place, index, data))
+        });
+        each.collect()
+    }
+
     fn list(&mut self, values: &[Value], place: Place, data: DataSource) -> Compiled<Expression> {
-        let elements = values
-            .iter()
-            .enumerate()
-            .map(|(index, value)| {
-                self.expression(value, ValuePosition::argument(place, index, data))
-            })
-            .collect::<Compiled<Vec<_>>>()?;
+        let elements = self.expressions(values, place, data)?;
         if !elements.iter().all(|element| matches!(element, Expression::Constant(_))) {
-            return Ok(Expression::List(elements.into()));
+            return Ok(Expression::List(elements));
         }
         let constants = elements.into_iter().filter_map(|element| match element {
             Expression::Constant(value) => Some(value),
@@ -225,13 +232,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             }
             _ => {}
         }
-        let arguments = arguments
-            .iter()
-            .enumerate()
-            .map(|(index, argument)| {
-                self.expression(argument, ValuePosition::argument(place, index, spot.data))
-            })
-            .collect::<Compiled<Box<[_]>>>()?;
+        let arguments = self.expressions(arguments, place, spot.data)?;
         self.remark(operator, &arguments, listed, place);
         Ok(Expression::Call(Box::new(Call { place, operator, arguments, listed })))
     }
@@ -245,10 +246,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
     ) -> Compiled<T> {
         let name = name.as_str().unwrap_or_default();
         let place = self.operator(spot, "$ref");
-        let found = self
-            .shared
-            .evaluators
-            .and_then(|evaluators| evaluators.iter().find(|(known, _)| *known == name));
+        let found = self.shared.evaluators.and_then(|evaluators| evaluators.get_key_value(name));
         let Some((name, rule)) = found else {
             self.problem(place, format!("`{name}`"), "the name of one of the `$evaluators`");
             return Err(CompileError::Broken);
@@ -309,7 +307,7 @@ fn named(variants: &[Variant], value: &Value) -> Outcome {
     let mut name = String::new();
     match value {
         Value::Null => Outcome::Default,
-        value => match super::answer::write(value.borrow(), &mut name) {
+        value => match super::variant_name::write(value.borrow(), &mut name) {
             Ok(()) => variant(variants, &name),
             Err(_) => Outcome::Unknown,
         },

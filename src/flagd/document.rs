@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 
 use super::{
     compile::{CompileError, Compiler, DocumentContext},
+    place::Step,
     tree::{Body, FlagdFlag, FlagdOptions, Outcome, Variant, variant},
+    variant_name,
 };
 use crate::{
     flag::{Costs, DocumentError, Flag, FlagSet, MemoryLimit, PartCosts, Problem, ProblemList},
@@ -21,23 +23,31 @@ use crate::{
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: None,
-    dear: None,
+    variations: None,
     item: 345,
     kept: PartCosts { object: 67, list: 5, element: 37, name: 18, text: 10, byte: 3 },
     working: PartCosts { object: 150, list: 40, element: 40, name: 125, text: 30, byte: 2 },
 };
 
+/// A compiled definition.
+pub(super) struct Definition {
+    pub(super) flags: FlagSet,
+    /// Whether a rule of it has a `fractional`.
+    #[cfg_attr(not(feature = "flagd"), allow(dead_code, reason = "only a live source asks"))]
+    pub(super) has_split: bool,
+}
+
 #[cfg(feature = "flagd")]
-pub(super) fn admit(memory: MemoryLimit, text: &str) -> Result<(), DocumentError> {
-    memory.admit(text, &COSTS)
+pub(super) fn admit(memory: MemoryLimit, parts: &[&str]) -> Result<(), DocumentError> {
+    memory.admit(parts, &COSTS)
 }
 
 pub(super) fn compile(
     settings: &Arc<FlagdOptions>,
     memory: MemoryLimit,
     text: &str,
-) -> Result<FlagSet, DocumentError> {
-    memory.admit(text, &COSTS)?;
+) -> Result<Definition, DocumentError> {
+    memory.admit(&[text], &COSTS)?;
     let parts = parts(text)?;
     let mut problems = ProblemList::default();
     let metadata = object(parts.metadata, "metadata", &mut problems);
@@ -63,9 +73,10 @@ pub(super) fn compile(
         }
     };
     read.map_err(invalid)?;
-    let Flags { problems, set, .. } = flags;
-    let metadata = Map::clone(&metadata);
-    Ok(set.with_metadata(metadata).with_problems(problems.into_list()))
+    let Flags { shared, problems, set } = flags;
+    let has_split = shared.has_split;
+    let set = set.with_metadata(Map::clone(&metadata)).with_problems(problems.into_list());
+    Ok(Definition { flags: set, has_split })
 }
 
 fn invalid(error: serde_json::Error) -> DocumentError {
@@ -119,8 +130,8 @@ impl<'d> Visitor<'d> for PartsVisitor {
     }
 }
 
-/// The flags so far. Each is read by itself: what was compiled of it is all that is left when the
-/// next one comes.
+/// The flags so far. Each is read by itself: when the next one comes, all that is left of it is what
+/// it was compiled to.
 struct Flags<'d> {
     shared: DocumentContext<'d>,
     problems: ProblemList,
@@ -189,7 +200,7 @@ impl<'d> Visitor<'d> for &mut Flags<'_> {
     }
 }
 
-/// A flag that is JSON as far as its end goes, and no further.
+/// A flag whose end could be found, and that could not be read: it nests too deep, say.
 #[cold]
 fn unreadable(key: &str, error: &serde_json::Error) -> Problem {
     Problem::rejected(key, "", error.to_string(), "JSON that nests at most 127 deep")
@@ -216,83 +227,122 @@ fn try_flag(
     definition: &Value,
     problems: &mut ProblemList,
 ) -> Result<FlagdFlag, Problem> {
-    let wrong = |path: &str, value: Option<&Value>, expected: &str| {
-        Problem::rejected(key, path, found(value), expected)
-    };
     let Value::Map(definition) = definition else {
-        return Err(wrong("", Some(definition), "an object"));
+        return Err(wrong(key, "", Some(definition), "an object"));
     };
     let disabled = match definition.get("state") {
         Some(Value::Text(state)) if &**state == "ENABLED" => false,
         Some(Value::Text(state)) if &**state == "DISABLED" => true,
-        state => return Err(wrong("/state", state, "`ENABLED` or `DISABLED`")),
+        state => return Err(wrong(key, "/state", state, "`ENABLED` or `DISABLED`")),
     };
+    let variants = variants(key, definition, problems)?;
+    let default = default_variant(key, definition, &variants, problems)?;
+    let metadata = metadata(shared, key, definition, problems)?;
+    let (body, places) = body(shared, key, definition, &variants, disabled, problems)?;
+    let settings = Arc::clone(shared.settings);
+    Ok(FlagdFlag { variants, body, default, metadata, settings, key: key.into(), places })
+}
+
+#[cold]
+fn wrong(key: &str, path: &str, value: Option<&Value>, expected: &str) -> Problem {
+    Problem::rejected(key, path, found(value), expected)
+}
+
+/// The variants, in the order of their names.
+fn variants(
+    key: &str,
+    definition: &Map,
+    problems: &mut ProblemList,
+) -> Result<Box<[Variant]>, Problem> {
     let mut variants: Box<[Variant]> = match definition.get("variants") {
         Some(Value::Map(variants)) => variants
             .iter()
             .map(|(name, value)| Variant { name: name.into(), value: value.clone() })
             .collect(),
-        variants => return Err(wrong("/variants", variants, "an object")),
+        variants => return Err(wrong(key, "/variants", variants, "an object")),
     };
     variants.sort_by(|a, b| a.name.cmp(&b.name));
-    for variant in variants.iter().filter(|variant| super::answer::is_escaped(&variant.name)) {
+    for variant in variants.iter().filter(|variant| variant_name::is_escaped(&variant.name)) {
         let found = format!("`{}`, which no rule can answer with", variant.name);
         let expected = "a name without quotes, backslashes, `<`, `>`, `&` and control characters";
         problems.push(Problem::warning(key, "/variants", found, expected));
     }
-    let default = match definition.get("defaultVariant") {
-        None | Some(Value::Null) => Outcome::Default,
-        Some(Value::Text(name)) if name.is_empty() => Outcome::Default,
+    Ok(variants)
+}
+
+fn default_variant(
+    key: &str,
+    definition: &Map,
+    variants: &[Variant],
+    problems: &mut ProblemList,
+) -> Result<Outcome, Problem> {
+    let (path, expected) = ("/defaultVariant", "the name of a variant, or null");
+    match definition.get("defaultVariant") {
+        None | Some(Value::Null) => Ok(Outcome::Default),
+        Some(Value::Text(name)) if name.is_empty() => Ok(Outcome::Default),
         Some(Value::Text(name)) => {
-            let default = variant(&variants, name);
+            let default = variant(variants, name);
             if default == Outcome::Unknown {
-                let found = format!("`{name}`");
-                let expected = "the name of a variant, or null";
-                problems.push(Problem::warning(key, "/defaultVariant", found, expected));
+                problems.push(Problem::warning(key, path, format!("`{name}`"), expected));
             }
-            default
+            Ok(default)
         }
-        default => return Err(wrong("/defaultVariant", default, "the name of a variant, or null")),
-    };
-    let metadata = match definition.get("metadata") {
-        None | Some(Value::Null) => Arc::clone(&shared.metadata),
-        Some(Value::Map(own)) if own.is_empty() => Arc::clone(&shared.metadata),
+        default => Err(wrong(key, path, default, expected)),
+    }
+}
+
+/// The set's metadata, overlaid by the flag's own.
+fn metadata(
+    shared: &mut DocumentContext<'_>,
+    key: &str,
+    definition: &Map,
+    problems: &mut ProblemList,
+) -> Result<Arc<Map>, Problem> {
+    match definition.get("metadata") {
+        None | Some(Value::Null) => Ok(Arc::clone(&shared.metadata)),
+        Some(Value::Map(own)) if own.is_empty() => Ok(Arc::clone(&shared.metadata)),
         Some(Value::Map(own)) => {
             if !shared.repeat(shared.metadata.len()) {
                 let expected = "less metadata of the set, which every such flag repeats";
-                return Err(wrong("/metadata", Some(&Value::Map(own.clone())), expected));
+                return Err(Problem::rejected(key, "/metadata", "object", expected));
             }
-            let mut merged = Map::clone(&shared.metadata);
-            for (name, value) in scalars(key, own, problems).iter() {
-                merged.insert(name, value.clone());
-            }
-            Arc::new(merged)
+            let own = scalars(key, own, problems);
+            let merged = shared.metadata.iter().chain(own.iter());
+            Ok(Arc::new(merged.map(|(name, value)| (name, value.clone())).collect()))
         }
-        metadata => return Err(wrong("/metadata", metadata, "an object")),
-    };
-    let targeting = match definition.get("targeting") {
+        metadata => Err(wrong(key, "/metadata", metadata, "an object")),
+    }
+}
+
+/// What the flag answers by, and where the operators of its rule stand. The rule of a disabled flag is
+/// compiled as well, so that what is wrong with it is known before it is enabled.
+fn body(
+    shared: &mut DocumentContext<'_>,
+    key: &str,
+    definition: &Map,
+    variants: &[Variant],
+    disabled: bool,
+    problems: &mut ProblemList,
+) -> Result<(Body, Box<[Step]>), Problem> {
+    let rule = match definition.get("targeting") {
         None | Some(Value::Null) => None,
         Some(Value::Map(rule)) if rule.is_empty() => None,
         Some(rule @ Value::Map(_)) => Some(rule),
-        targeting => return Err(wrong("/targeting", targeting, "an object or null")),
+        targeting => return Err(wrong(key, "/targeting", targeting, "an object or null")),
     };
-    let (body, places) = match targeting {
-        None if disabled => (Body::Disabled, Box::default()),
-        None => (Body::Static, Box::default()),
-        Some(rule) => {
-            let mut compiler = Compiler::new(shared, key, &variants, problems);
-            let compiled = compiler.targeting(rule);
-            let places = compiler.into_places();
-            match compiled {
-                Err(CompileError::Rejected(problem)) => return Err(*problem),
-                _ if disabled => (Body::Disabled, Box::default()),
-                Err(CompileError::Broken) => (Body::Broken, Box::default()),
-                Ok(rule) => (Body::Targeted(rule), places),
-            }
-        }
+    let Some(rule) = rule else {
+        let body = if disabled { Body::Disabled } else { Body::Static };
+        return Ok((body, Box::default()));
     };
-    let settings = Arc::clone(shared.settings);
-    Ok(FlagdFlag { variants, body, default, metadata, settings, key: key.into(), places })
+    let mut compiler = Compiler::new(shared, key, variants, problems);
+    let compiled = compiler.targeting(rule);
+    let places = compiler.into_places();
+    match compiled {
+        Err(CompileError::Rejected(problem)) => Err(*problem),
+        _ if disabled => Ok((Body::Disabled, Box::default())),
+        Err(CompileError::Broken) => Ok((Body::Broken, Box::default())),
+        Ok(rule) => Ok((Body::Targeted(rule), places)),
+    }
 }
 
 /// The scalar members of metadata; others mean nothing to flagd.
@@ -323,7 +373,7 @@ fn object(text: Option<&RawValue>, name: &str, problems: &mut ProblemList) -> Op
     None
 }
 
-/// What stands somewhere, in words.
+/// What stands somewhere, in words. Long text is not quoted: it may be a document of its own.
 fn found(value: Option<&Value>) -> String {
     match value {
         None => "nothing".to_owned(),

@@ -3,13 +3,13 @@
 mod condition;
 
 use super::{
-    answer,
     coercion::{parse, whole},
     expression::evaluate,
     fractional::Chosen,
     operand::Scope,
     trace::{TraceRecorder, Tracer, Untraced},
     tree::{Attribute, Body, Branches, ComputedRule, FlagdFlag, Outcome, Rule, Split},
+    variant_name,
 };
 use crate::{
     clock::Clock,
@@ -306,10 +306,10 @@ impl FlagdFlag {
     fn named(&self, value: ValueRef<'_>) -> Result<Outcome, EvaluationFailed> {
         Ok(match value {
             ValueRef::Null => Outcome::Default,
-            ValueRef::Text(name) if !answer::is_escaped(name) => self.variant(name),
+            ValueRef::Text(name) if !variant_name::is_escaped(name) => self.variant(name),
             other => {
                 let mut name = ShortText::default();
-                answer::write(other, &mut name).map_err(|_| EvaluationFailed)?;
+                variant_name::write(other, &mut name).map_err(|_| EvaluationFailed)?;
                 self.variant(name.as_str())
             }
         })

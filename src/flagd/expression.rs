@@ -16,13 +16,14 @@ use super::{
 };
 use crate::value::{Value, ValueRef};
 
-pub(super) type Answer<'s> = Result<Operand<'s>, EvaluationFailed>;
+/// What evaluating an expression came to.
+pub(super) type Evaluated<'s> = Result<Operand<'s>, EvaluationFailed>;
 
 pub(super) fn evaluate<'a: 's, 's, W: Tracer>(
     expression: &'a Expression,
     evaluator: &mut Evaluator<'a, W>,
     scope: Scope<'s>,
-) -> Answer<'s> {
+) -> Evaluated<'s> {
     match expression {
         Expression::Constant(value) => Ok(Operand::Borrowed(value.borrow())),
         Expression::Variable(variable) => evaluator.variable(variable, scope),
@@ -48,7 +49,7 @@ pub(super) fn evaluate<'a: 's, 's, W: Tracer>(
 }
 
 impl<'a, W: Tracer> Evaluator<'a, W> {
-    fn call<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
+    fn call<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -60,7 +61,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         answer
     }
 
-    fn operate<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
+    fn operate<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -124,7 +125,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         }
     }
 
-    fn choose<'s>(&mut self, arguments: &'a [Expression], scope: Scope<'s>) -> Answer<'s>
+    fn choose<'s>(&mut self, arguments: &'a [Expression], scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -149,7 +150,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         arguments: &'a [Expression],
         scope: Scope<'s>,
         wanted: bool,
-    ) -> Answer<'s>
+    ) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -164,7 +165,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     }
 
     /// What a branch comes to, which the core takes for a rule again: from data, never.
-    fn branch_value<'s>(&mut self, branch: &'a Expression, scope: Scope<'s>) -> Answer<'s>
+    fn branch_value<'s>(&mut self, branch: &'a Expression, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -206,7 +207,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         call: &'a Call,
         scope: Scope<'s>,
         test: fn(ValueRef<'_>, ValueRef<'_>) -> bool,
-    ) -> Answer<'s>
+    ) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -214,7 +215,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     }
 
     /// `===` and `!==` take what is no list for unequal.
-    fn strictly<'s>(&mut self, call: &'a Call, scope: Scope<'s>, wanted: bool) -> Answer<'s>
+    fn strictly<'s>(&mut self, call: &'a Call, scope: Scope<'s>, wanted: bool) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -225,7 +226,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         Ok((equal == wanted).into())
     }
 
-    fn in_order<'s>(&mut self, call: &'a Call, scope: Scope<'s>, order: Order) -> Answer<'s>
+    fn in_order<'s>(&mut self, call: &'a Call, scope: Scope<'s>, order: Order) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -238,7 +239,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         Ok((operands.len() >= 2 && holds(0) && (operands.len() != 3 || holds(1))).into())
     }
 
-    fn contained<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
+    fn contained<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -270,8 +271,8 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         'a: 's,
     {
         match &*call.arguments {
-            [argument] if !call.listed => evaluate(argument, self, scope).map(Operands::Came),
-            arguments => self.all(arguments, scope).map(Operands::Written),
+            [argument] if !call.listed => evaluate(argument, self, scope).map(Operands::Unlisted),
+            arguments => self.all(arguments, scope).map(Operands::Listed),
         }
     }
 

@@ -161,24 +161,14 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             return Ok(share.map_or(NOTHING, Chosen::Share));
         }
         // Operators see evaluated arguments: an entry that fails fails the rule, key or no key.
-        let mut variants = SmallVec::<[Operand<'s>; 8]>::new();
-        let mut weights = SmallVec::<[u32; 8]>::new();
-        let mut valid = true;
+        let mut shares = ComputedShares::new(self.flag.settings.fractional);
         if let Some(list) = list_first {
-            let generation = self.flag.settings.fractional;
-            valid &= computed_entry(list, generation, &mut variants, &mut weights).is_some();
+            shares.add_entry(list);
         }
         for entry in entries {
-            valid &= self.entry(entry, scope, &mut variants, &mut weights)?.is_some();
+            self.entry(entry, scope, &mut shares)?;
         }
-        let chosen = hash
-            .filter(|_| valid)
-            .zip(BucketRanges::within(weights))
-            .and_then(|(hash, shares)| self.place(split, &shares, hash));
-        Ok(match chosen {
-            Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),
-            _ => NOTHING,
-        })
+        Ok(self.choose_among(shares, split, hash))
     }
 
     /// A split whose only argument comes to the list of everything.
@@ -199,52 +189,54 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             Value::List(_) => (self.implied(split), value.as_list().unwrap_or_default()),
             key => (self.by_value(split, key.borrow()), rest),
         };
-        let mut variants = SmallVec::<[Operand<'s>; 8]>::new();
-        let mut weights = SmallVec::<[u32; 8]>::new();
-        let generation = self.flag.settings.fractional;
-        let valid = entries.iter().all(|entry| {
-            let entry = Operand::Owned(entry.clone());
-            computed_entry(entry, generation, &mut variants, &mut weights).is_some()
-        });
-        let share = hash
-            .filter(|_| valid)
-            .zip(BucketRanges::within(weights))
-            .and_then(|(hash, shares)| self.place(split, &shares, hash));
-        Ok(match share {
-            Some(share) if share < variants.len() => Chosen::Value(variants.swap_remove(share)),
-            _ => NOTHING,
-        })
+        let mut shares = ComputedShares::new(self.flag.settings.fractional);
+        entries.iter().for_each(|entry| shares.add_entry(Operand::Owned(entry.clone())));
+        Ok(self.choose_among(shares, split, hash))
     }
 
-    /// Evaluates one `[variant, weight]`; `None` inside when it is no such thing.
+    /// Evaluates one `[variant, weight]`.
     fn entry<'s>(
         &mut self,
         entry: &'a Expression,
         scope: Scope<'s>,
-        variants: &mut SmallVec<[Operand<'s>; 8]>,
-        weights: &mut SmallVec<[u32; 8]>,
-    ) -> Result<Option<()>, EvaluationFailed>
+        shares: &mut ComputedShares<'s>,
+    ) -> Result<(), EvaluationFailed>
     where
         'a: 's,
     {
-        let generation = self.flag.settings.fractional;
         let Expression::List(members) = entry else {
-            let entry = evaluate(entry, self, scope)?;
-            return Ok(computed_entry(entry, generation, variants, weights));
+            shares.add_entry(evaluate(entry, self, scope)?);
+            return Ok(());
         };
         let mut members = members.iter();
-        let variant = match members.next() {
-            Some(variant) => evaluate(variant, self, scope)?,
-            None => return Ok(None),
-        };
+        let variant = members.next().map(|member| evaluate(member, self, scope)).transpose()?;
         let weight = match members.next() {
-            Some(member) => weight(evaluate(member, self, scope)?.borrow(), generation),
+            Some(member) => weight(evaluate(member, self, scope)?.borrow(), shares.generation),
             None => Some(1),
         };
         for rest in members {
             evaluate(rest, self, scope)?;
         }
-        Ok(add(variant, weight, variants, weights))
+        shares.add(variant, weight);
+        Ok(())
+    }
+
+    fn choose_among<'s>(
+        &mut self,
+        mut computed: ComputedShares<'s>,
+        split: &Split,
+        hash: Option<u32>,
+    ) -> Chosen<'s> {
+        let share = hash
+            .filter(|_| computed.valid)
+            .zip(BucketRanges::within(computed.weights))
+            .and_then(|(hash, shares)| self.place(split, &shares, hash));
+        match share {
+            Some(share) if share < computed.variants.len() => {
+                Chosen::Value(computed.variants.swap_remove(share))
+            }
+            _ => NOTHING,
+        }
     }
 
     /// The hash by the flag's key and the targeting key, wherever that comes from.
@@ -303,39 +295,54 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     }
 }
 
-/// Adds an entry that only its value shows to be one.
-fn computed_entry<'s>(
-    entry: Operand<'s>,
+/// The shares of a split whose variants or weights are computed.
+struct ComputedShares<'s> {
     generation: Fractional,
-    variants: &mut SmallVec<[Operand<'s>; 8]>,
-    weights: &mut SmallVec<[u32; 8]>,
-) -> Option<()> {
-    let (variant, weight) = match &entry {
-        Operand::Borrowed(ValueRef::List(members)) => {
-            let weight = |value| weight(value, generation);
-            (Operand::Borrowed(members.element(0)?), members.element(1).map_or(Some(1), weight))
-        }
-        Operand::Owned(Value::List(members)) => (
-            Operand::Owned(members.first()?.clone()),
-            members.get(1).map_or(Some(1), |member| weight(member.borrow(), generation)),
-        ),
-        _ => return None,
-    };
-    add(variant, weight, variants, weights)
+    variants: SmallVec<[Operand<'s>; 8]>,
+    /// As many as there are variants.
+    weights: SmallVec<[u32; 8]>,
+    /// Whether every entry so far was a variant with a weight: one that is not leaves the split
+    /// without an answer.
+    valid: bool,
 }
 
-fn add<'s>(
-    variant: Operand<'s>,
-    weight: Option<u32>,
-    variants: &mut SmallVec<[Operand<'s>; 8]>,
-    weights: &mut SmallVec<[u32; 8]>,
-) -> Option<()> {
-    if matches!(variant.borrow(), ValueRef::List(_) | ValueRef::Map(_)) {
-        return None;
+impl<'s> ComputedShares<'s> {
+    fn new(generation: Fractional) -> ComputedShares<'s> {
+        let (variants, weights) = (SmallVec::new(), SmallVec::new());
+        ComputedShares { generation, variants, weights, valid: true }
     }
-    weights.push(weight?);
-    variants.push(variant);
-    Some(())
+
+    /// Adds an entry that only its value shows to be one.
+    fn add_entry(&mut self, entry: Operand<'s>) {
+        let weight = |value: Option<ValueRef<'_>>| match value {
+            Some(value) => weight(value, self.generation),
+            None => Some(1),
+        };
+        let (variant, weight) = match &entry {
+            Operand::Borrowed(ValueRef::List(members)) => {
+                (members.element(0).map(Operand::Borrowed), weight(members.element(1)))
+            }
+            Operand::Owned(Value::List(members)) => (
+                members.first().cloned().map(Operand::Owned),
+                weight(members.get(1).map(Value::borrow)),
+            ),
+            _ => (None, None),
+        };
+        self.add(variant, weight);
+    }
+
+    fn add(&mut self, variant: Option<Operand<'s>>, weight: Option<u32>) {
+        let scalar = |variant: &Operand<'_>| {
+            !matches!(variant.borrow(), ValueRef::List(_) | ValueRef::Map(_))
+        };
+        match (variant.filter(scalar), weight) {
+            (Some(variant), Some(weight)) => {
+                self.variants.push(variant);
+                self.weights.push(weight);
+            }
+            _ => self.valid = false,
+        }
+    }
 }
 
 /// A weight: a whole number of at most 2^31 - 1; a negative one counts as zero. Before the third
@@ -368,9 +375,7 @@ impl Fractional {
         }
         hash
     }
-}
 
-impl Fractional {
     /// Adds the targeting key to a hash.
     #[inline(always)]
     fn key(self, hash: &mut Murmur3, key: &str) {

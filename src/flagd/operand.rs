@@ -73,25 +73,25 @@ impl<'s> Scope<'s> {
 
 /// What an operator works on.
 pub(super) enum Operands<'s> {
-    /// As many as were written.
-    Written(SmallVec<[Operand<'s>; 4]>),
-    /// What the only argument came to: a list stands for its elements.
-    Came(Operand<'s>),
+    /// One for each argument of the written list.
+    Listed(SmallVec<[Operand<'s>; 4]>),
+    /// What the only argument came to, which was not written in a list: a list stands for its elements.
+    Unlisted(Operand<'s>),
 }
 
 impl Operands<'_> {
     /// The one operand that is no list.
     pub(super) fn single(&self) -> Option<ValueRef<'_>> {
         match self {
-            Operands::Came(value) if !value.is_list() => Some(value.borrow()),
+            Operands::Unlisted(value) if !value.is_list() => Some(value.borrow()),
             _ => None,
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Operands::Written(values) => values.len(),
-            Operands::Came(value) => match value.borrow() {
+            Operands::Listed(values) => values.len(),
+            Operands::Unlisted(value) => match value.borrow() {
                 ValueRef::List(list) => list.len(),
                 _ => 1,
             },
@@ -105,8 +105,8 @@ impl Operands<'_> {
     /// The operand at an index, `null` where there is none.
     pub(super) fn at(&self, index: usize) -> ValueRef<'_> {
         let found = match self {
-            Operands::Written(values) => values.get(index).map(Operand::borrow),
-            Operands::Came(value) => match value.borrow() {
+            Operands::Listed(values) => values.get(index).map(Operand::borrow),
+            Operands::Unlisted(value) => match value.borrow() {
                 ValueRef::List(list) => list.element(index),
                 value => (index == 0).then_some(value),
             },

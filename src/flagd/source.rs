@@ -4,34 +4,24 @@ mod environment;
 mod message;
 mod settings;
 mod stream;
+mod synced_document;
 
-use std::{
-    borrow::Cow,
-    fmt,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use self::{
     settings::SourceSettings,
     stream::{Stream, StreamFailure},
+    synced_document::SyncedDocument,
 };
 use crate::{
-    dialect::Dialect,
-    flag::{DocumentError, FlagSet, Problem},
     flagd::Flagd,
     source::{
         self, FlagSource, FlagUpdates, Subscription, chain,
         documents::Documents,
         network::{Backoff, Secret},
     },
-    value::Map,
 };
 
 /// Flags of a flagd server: its in-process sync protocol (`flagd.sync.v1`), where the server sends
@@ -195,7 +185,8 @@ impl FlagSource for Source {
         };
         sink.watch(stream.meter());
         let dialect = self.dialect.clone();
-        let sent = SyncedDocument::new(self.dialect);
+        let name = self.settings.server.name.clone();
+        let sent = SyncedDocument::new(name, self.dialect);
         let documents = Documents::start(Box::new(sent), self.settings.server.last_good(), sink);
         let task = network.spawn(follow(stream, dialect, documents, Arc::new(self.settings)));
         Ok(Subscription::on_drop(move || drop(task)))
@@ -251,126 +242,11 @@ async fn follow(
     }
 }
 
-/// What the server sends, as one text: that is what the last-known-good file keeps.
-struct SyncedDocument {
-    dialect: Flagd,
-    /// Whether it was said that nobody chose a generation of `fractional`.
-    said: AtomicBool,
-}
-
-/// The members of that text.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Sent<'t> {
-    #[serde(rename = "flagConfiguration", default)]
-    flags: Cow<'t, str>,
-    #[serde(rename = "syncContext", default)]
-    context: Cow<'t, Map>,
-}
-
-impl SyncedDocument {
-    fn new(dialect: Flagd) -> SyncedDocument {
-        SyncedDocument { dialect, said: AtomicBool::new(false) }
-    }
-
-    /// Adds that `fractional` is used while nobody chose its generation: the data does not say which
-    /// is meant, and they put the same user on different variants.
-    fn with_generation_checked(&self, set: FlagSet, flags: &str) -> FlagSet {
-        if self.dialect.chosen || !uses_fractional(flags) {
-            return set;
-        }
-        if !self.said.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target: "modelgate::source",
-                "the flags use `fractional`, and nobody chose its generation: a flagd server and most \
-                 providers follow the second, this the third; see `Flagd::with_fractional`"
-            );
-        }
-        let found = "`fractional`, whose generation nobody chose";
-        let expected = "`Source::dialect` with `Flagd::with_fractional`";
-        let one = Problem::warning("", "/flags", found, expected);
-        let problems = set.problems().iter().cloned().chain([one]).collect();
-        set.with_problems(problems)
-    }
-
-    /// The flags and what every context is to have besides its own. Flags that would take too much
-    /// memory are refused before there is a copy of them.
-    fn text(dialect: &Flagd, flags: &str, context: &Map) -> Result<String, DocumentError> {
-        dialect.admit(flags)?;
-        let document = Sent { flags: Cow::Borrowed(flags), context: Cow::Borrowed(context) };
-        serde_json::to_string(&document)
-            .map_err(|error| DocumentError::with_source("no text of what was sent", error))
-    }
-}
-
-impl Dialect for SyncedDocument {
-    fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        let Sent { flags, context } = serde_json::from_str(text)
-            .map_err(|error| DocumentError::with_source("not what a flagd server sends", error))?;
-        let set = match context.is_empty() {
-            true => self.dialect.compile(&flags),
-            false => {
-                let context = context.into_owned();
-                self.dialect.clone().with_static_context(context).compile(&flags)
-            }
-        };
-        Ok(self.with_generation_checked(set?, &flags))
-    }
-}
-
-/// Whether some rule has the operator.
-fn uses_fractional(flags: &str) -> bool {
-    flags.split("\"fractional\"").skip(1).any(|rest| rest.trim_start().starts_with(':'))
-}
-
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("settings", &self.settings)
             .field("offline", &self.offline)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{flagd::Fractional, value::Value};
-
-    #[test]
-    fn a_generation_that_nobody_chose_is_a_problem_of_flags_that_split() {
-        let flag = |rule: &str| {
-            let flags = format!(
-                r#"{{"flags": {{"f": {{"state": "ENABLED", "variants": {{"a": 1, "b": 2}},
-                    "defaultVariant": "a", "targeting": {rule}}}}}}}"#
-            );
-            SyncedDocument::text(&Flagd::new(), &flags, &Map::new()).unwrap()
-        };
-        let split = flag(r#"{"fractional" : [["a", 1], ["b", 1]]}"#);
-        let plain = flag(r#"{"if": [{"==": [{"var": "fractional"}, "fractional"]}, "b"]}"#);
-        let problems = |dialect: Flagd, text: &str| {
-            SyncedDocument::new(dialect).compile(text).unwrap().problems().len()
-        };
-        assert_eq!(problems(Flagd::new(), &split), 1);
-        assert_eq!(problems(Flagd::new(), &plain), 0);
-        for generation in [Fractional::V1, Fractional::V2, Fractional::V3] {
-            assert_eq!(problems(Flagd::new().with_fractional(generation), &split), 0);
-        }
-    }
-
-    #[test]
-    fn flags_that_would_take_too_much_memory_are_refused_before_they_are_copied() {
-        let flags = r#"{"flags": {"f": {"state": "ENABLED", "variants": {"a": 1}}}}"#;
-        let context: Map = [("region", "eu")].into_iter().collect();
-        let text =
-            |limit| SyncedDocument::text(&Flagd::new().with_max_memory(limit), flags, &context);
-        let refused = text(100).unwrap_err();
-        let sizes = refused.too_large().unwrap();
-        assert_eq!((sizes.bytes, sizes.limit), (flags.len() as u64, 100));
-        let text = text(10_000).unwrap();
-        assert_eq!(SyncedDocument::new(Flagd::new()).compile(&text).unwrap().len(), 1);
-        let document: Value = serde_json::from_str(&text).unwrap();
-        let document = document.as_map().unwrap();
-        assert_eq!(document.get("flagConfiguration").and_then(Value::as_str), Some(flags));
-        assert_eq!(document.get("syncContext").and_then(Value::as_map), Some(&context));
     }
 }

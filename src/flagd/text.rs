@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     coercion::{number, whole, write_text},
     evaluate::{EvaluationFailed, Evaluator},
-    expression::Answer,
+    expression::Evaluated,
     operand::{Operand, Operands, Scope},
     trace::Tracer,
     tree::Call,
@@ -75,7 +75,7 @@ impl<O: fmt::Write> fmt::Write for Trimmed<'_, O> {
 impl<'a, W: Tracer> Evaluator<'a, W> {
     /// Characters from `start`, counted from the end when negative; as many as `length`, or all
     /// but as many as a negative `length`.
-    pub(super) fn substring<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
+    pub(super) fn substring<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -95,7 +95,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             }
         };
         let cut = slice(source, start, length)?;
-        if let Operands::Written(values) = &operands
+        if let Operands::Listed(values) = &operands
             && let Some(Operand::Borrowed(ValueRef::Text(text))) = values.first()
         {
             return Ok(Operand::Borrowed(ValueRef::Text(slice(text, start, length)?)));
@@ -108,7 +108,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         call: &'a Call,
         scope: Scope<'s>,
         test: fn(&str, &str) -> bool,
-    ) -> Answer<'s>
+    ) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -122,7 +122,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         })
     }
 
-    pub(super) fn semantic_version<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Answer<'s>
+    pub(super) fn semantic_version<'s>(&mut self, call: &'a Call, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {

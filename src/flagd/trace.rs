@@ -1,4 +1,5 @@
-//! Watching an evaluation. The plain evaluation is the same code with a watcher that does nothing.
+//! Following an evaluation step by step. The plain evaluation is the same code with a tracer that does
+//! nothing.
 
 use super::{
     place::{Place, Step, pointer},
@@ -20,7 +21,7 @@ pub(super) trait Tracer {
     fn note(&mut self, text: impl FnOnce() -> String);
 }
 
-/// Sees nothing and costs nothing.
+/// Follows nothing and costs nothing.
 pub(super) struct Untraced;
 
 impl Tracer for Untraced {
@@ -43,7 +44,7 @@ impl Tracer for Untraced {
 /// Writes everything down.
 pub(super) struct TraceRecorder<'a> {
     places: &'a [Step],
-    /// The operators that are not through yet, outermost first.
+    /// The operators whose result is not known yet, outermost first.
     entered: Vec<(Place, &'static str)>,
     pub(super) trace: EvaluationTrace,
 }

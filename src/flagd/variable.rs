@@ -3,7 +3,7 @@
 use super::{
     coercion::write_text,
     evaluate::{EvaluationFailed, Evaluator, at_path, is_rule},
-    expression::{Answer, evaluate},
+    expression::{Evaluated, evaluate},
     operand::{Operand, Scope},
     trace::Tracer,
     tree::{Attribute, Path, Variable},
@@ -11,7 +11,7 @@ use super::{
 use crate::value::{ShortText, Value, ValueRef};
 
 impl<'a, W: Tracer> Evaluator<'a, W> {
-    pub(super) fn variable<'s>(&mut self, variable: &'a Variable, scope: Scope<'s>) -> Answer<'s>
+    pub(super) fn variable<'s>(&mut self, variable: &'a Variable, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -34,7 +34,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         found: Option<Operand<'s>>,
         variable: &'a Variable,
         scope: Scope<'s>,
-    ) -> Answer<'s>
+    ) -> Evaluated<'s>
     where
         'a: 's,
     {
@@ -47,7 +47,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
 
     /// What the first level has that has anything. Whatever comes from a level before the last is
     /// put into the rule, and evaluated with it: an object of one member would be an operator.
-    fn by_level<'s>(&mut self, variable: &'a Variable, scope: Scope<'s>) -> Answer<'s>
+    fn by_level<'s>(&mut self, variable: &'a Variable, scope: Scope<'s>) -> Evaluated<'s>
     where
         'a: 's,
     {

@@ -24,7 +24,7 @@ use crate::flag::{Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, Probl
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: None,
-    dear: None,
+    variations: None,
     item: 1200,
     kept: PartCosts { object: 198, list: 2, element: 45, name: 2, text: 2, byte: 1 },
     working: PartCosts { object: 100, list: 20, element: 112, name: 20, text: 10, byte: 1 },

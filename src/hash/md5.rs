@@ -1,4 +1,4 @@
-//! MD5, fed piece by piece: for spreading keys over buckets, never for security.
+//! MD5 (RFC 1321), fed piece by piece: for spreading keys over buckets, never for security.
 
 use std::{fmt, slice};
 

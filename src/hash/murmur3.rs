@@ -1,4 +1,5 @@
-//! MurmurHash3, the 32-bit variant for x86, fed piece by piece.
+//! MurmurHash3, the 32-bit variant for x86 (Austin Appleby's `MurmurHash3_x86_32`), fed piece by
+//! piece.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 /// The seed of a process, drawn when it starts: what a name hashes to cannot be known beforehand, so
-/// that a document or a request cannot be made of names that all meet.
+/// that no document or request can be made of names that all collide.
 pub(crate) type Seed = foldhash::quality::RandomState;
 
 /// A map by names, or by anything else that somebody outside chooses.

@@ -1,4 +1,5 @@
-//! SHA-1, fed piece by piece, on the stack: with the processor's own instructions where it has any.
+//! SHA-1 (FIPS 180-4), fed piece by piece, on the stack: with the processor's own instructions where
+//! it has any.
 //!
 //! It is no protection against anybody here: a vendor's buckets are specified by it.
 

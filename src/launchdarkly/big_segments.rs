@@ -12,19 +12,19 @@ pub use self::cache::{Cache, CacheBuilder, Prepare, Store};
 ///
 /// It is asked in the middle of a request: answer from memory, at once. A store that has to go
 /// elsewhere keeps what it fetched before, refreshes it beside the requests, and says
-/// [`Stale`](BigSegmentsStatus::Stale) when that has become old.
+/// [`Stale`](Status::Stale) when that has become old.
 ///
 /// ```
 /// use std::collections::HashSet;
-/// use modelgate::launchdarkly::big_segments::{BigSegmentAnswer, BigSegments};
+/// use modelgate::launchdarkly::big_segments::{Membership, BigSegments};
 ///
 /// /// Members by segment and key, kept up to date by somebody else.
 /// struct Members(HashSet<(String, String)>);
 ///
 /// impl BigSegments for Members {
-///     fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer {
+///     fn membership(&self, segment: &str, key: &str) -> Membership {
 ///         let member = self.0.contains(&(segment.to_owned(), key.to_owned()));
-///         BigSegmentAnswer::healthy(member.then_some(true))
+///         Membership::healthy(member.then_some(true))
 ///     }
 /// }
 /// ```
@@ -34,35 +34,35 @@ pub trait BigSegments: Send + Sync + 'static {
     /// `segment` is the name under which the vendor's stores know the list, the segment's key with
     /// its generation: `beta-users.g2`. `key` is the context's own; the vendor's stores hold the
     /// base64 of its SHA-256.
-    fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer;
+    fn membership(&self, segment: &str, key: &str) -> Membership;
 }
 
 /// What a store knows of one context in one big segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct BigSegmentAnswer {
+pub struct Membership {
     /// Listed as a member or as excluded; `None`: not listed, the segment's rules decide.
     pub member: Option<bool>,
     /// How far the store can be trusted just now.
-    pub status: BigSegmentsStatus,
+    pub status: Status,
 }
 
-impl BigSegmentAnswer {
+impl Membership {
     /// An answer with this status.
-    pub fn new(member: Option<bool>, status: BigSegmentsStatus) -> BigSegmentAnswer {
-        BigSegmentAnswer { member, status }
+    pub fn new(member: Option<bool>, status: Status) -> Membership {
+        Membership { member, status }
     }
 
     /// The answer of a store that works and is up to date.
-    pub fn healthy(member: Option<bool>) -> BigSegmentAnswer {
-        BigSegmentAnswer::new(member, BigSegmentsStatus::Healthy)
+    pub fn healthy(member: Option<bool>) -> Membership {
+        Membership::new(member, Status::Healthy)
     }
 }
 
 /// How the store of big segments was when a flag asked it; from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum BigSegmentsStatus {
+pub enum Status {
     /// It works and is up to date.
     Healthy,
     /// It works with old data.
@@ -73,19 +73,19 @@ pub enum BigSegmentsStatus {
     NotConfigured,
 }
 
-impl BigSegmentsStatus {
+impl Status {
     /// The vendor's spelling: `HEALTHY`, `NOT_CONFIGURED`, and so on.
     pub fn as_str(self) -> &'static str {
         match self {
-            BigSegmentsStatus::Healthy => "HEALTHY",
-            BigSegmentsStatus::Stale => "STALE",
-            BigSegmentsStatus::StoreError => "STORE_ERROR",
-            BigSegmentsStatus::NotConfigured => "NOT_CONFIGURED",
+            Status::Healthy => "HEALTHY",
+            Status::Stale => "STALE",
+            Status::StoreError => "STORE_ERROR",
+            Status::NotConfigured => "NOT_CONFIGURED",
         }
     }
 }
 
-impl fmt::Display for BigSegmentsStatus {
+impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

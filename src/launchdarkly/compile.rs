@@ -21,7 +21,8 @@ use crate::{
     value::Value,
 };
 
-/// How many remarks one flag or segment may have: a hundred thousand rules may all be wrong alike.
+/// How many remarks one flag or segment may have: a hundred thousand rules may all be wrong alike, and
+/// the first few show how.
 const REMARKS: usize = 20;
 
 /// Compiles one flag or segment, and remarks on what will not do what it seems to.
@@ -328,7 +329,7 @@ impl Serving<'_, '_> {
 /// Keys with a variation of their own.
 type Targeted = Vec<(Box<str>, Variation)>;
 
-/// The weight of everybody.
+/// The weight of everybody: weights are thousandths of a percent.
 const WHOLE: f32 = 100_000.0;
 
 /// The hash of what stands before the value of an attribute.

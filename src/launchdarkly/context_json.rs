@@ -2,20 +2,25 @@
 
 use std::{error, fmt};
 
+use serde::Deserialize;
 use serde_json::{Map as Members, Value as Json, json};
 
-use super::reference::is_kind;
+use super::{
+    reference::{is_kind, kind_key},
+    trace::escaped,
+};
 use crate::{
     context::{EvaluationContext, OwnedContext},
     value::{Value, ValueRef},
 };
 
-/// Attributes that users of old have as members of their own; other ones are `custom`.
-const OF_OLD: [&str; 7] = ["name", "firstName", "lastName", "email", "country", "avatar", "ip"];
+/// The attributes that legacy users have as members; others are members of `custom`.
+const LEGACY_ATTRIBUTES: [&str; 7] =
+    ["name", "firstName", "lastName", "email", "country", "avatar", "ip"];
 
 /// Reads a context as the vendor's SDKs write it: of one kind, `{"kind": "user", "key": "u"}`; of
-/// several, `{"kind": "multi", "user": {"key": "u"}, "org": {"key": "o"}}`; or a user of old without
-/// a `kind`. Null members are absent, private attributes are kept.
+/// several, `{"kind": "multi", "user": {"key": "u"}, "org": {"key": "o"}}`; or a legacy user, who has
+/// no `kind`. Null members are absent, private attributes are kept.
 ///
 /// ```
 /// use modelgate::launchdarkly::{context_from_json, context_to_json};
@@ -35,14 +40,17 @@ pub fn context_from_json(text: &str) -> Result<OwnedContext, ContextError> {
     let members: Members<String, Json> = serde_json::from_str(text)
         .map_err(|error| ContextError::new("", error.to_string(), "an object"))?;
     let context = match members.get("kind") {
-        None => user_of_old(members)?,
+        None => legacy_user(members)?,
         Some(Json::String(kind)) if kind == "multi" => {
             let mut context = OwnedContext::anonymous();
             let mut others = Vec::new();
             for (kind, members) in members.iter().filter(|(kind, _)| *kind != "kind") {
                 let one = match members {
-                    Json::Object(members) => single(kind, members, kind)?,
-                    found => return Err(ContextError::new(kind, found.to_string(), "an object")),
+                    Json::Object(members) => single(kind, members, &escaped(kind))?,
+                    found => {
+                        let path = escaped(kind);
+                        return Err(ContextError::new(&path, found.to_string(), "an object"));
+                    }
                 };
                 match &**kind {
                     "user" => context = one,
@@ -98,8 +106,7 @@ fn parts(context: &dyn EvaluationContext) -> Vec<(String, Members<String, Json>)
         parts.push(("user".to_owned(), members(key, context)));
     }
     context.visit_kinds(&mut |kind, context| {
-        let key = context.targeting_key().filter(|key| !key.is_empty());
-        if let Some(key) = key.filter(|_| is_kind(kind))
+        if let Some(key) = kind_key(kind, context)
             && !parts.iter().any(|(known, _)| known == kind)
         {
             parts.push((kind.to_owned(), members(key, context)));
@@ -145,15 +152,15 @@ pub(super) fn private_attributes(context: &dyn EvaluationContext) -> Vec<Box<str
     private
 }
 
-/// The context of one kind. `place` is where it stands.
+/// The context of one kind, which stands at this path.
 fn single(
     kind: &str,
     members: &Members<String, Json>,
-    place: &str,
+    path: &str,
 ) -> Result<OwnedContext, ContextError> {
     let wrong = |name: &str, found: &Json, expected| {
-        let place = if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") };
-        Err(ContextError::new(&place, found.to_string(), expected))
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+        Err(ContextError::new(&path, found.to_string(), expected))
     };
     if !is_kind(kind) {
         return wrong("kind", &json!(kind), "letters, digits, `.`, `_` and `-`, not `kind`");
@@ -184,8 +191,8 @@ fn single(
     Ok(context)
 }
 
-/// A user as it was before there were kinds. Its key may be empty.
-fn user_of_old(members: Members<String, Json>) -> Result<OwnedContext, ContextError> {
+/// A legacy user: from before there were kinds. Its key may be empty.
+fn legacy_user(members: Members<String, Json>) -> Result<OwnedContext, ContextError> {
     let wrong = |name: &str, found: &Json, expected| {
         Err(ContextError::new(name, found.to_string(), expected))
     };
@@ -208,10 +215,12 @@ fn user_of_old(members: Members<String, Json>) -> Result<OwnedContext, ContextEr
                 }
             }
             ("custom", found) => return wrong(name, found, "an object"),
-            (known, Json::String(text)) if OF_OLD.contains(&known) => {
+            (known, Json::String(text)) if LEGACY_ATTRIBUTES.contains(&known) => {
                 context = context.with(known, text.as_str());
             }
-            (known, found) if OF_OLD.contains(&known) => return wrong(name, found, "text"),
+            (known, found) if LEGACY_ATTRIBUTES.contains(&known) => {
+                return wrong(name, found, "text");
+            }
             // Not of this form.
             _ => {}
         }
@@ -231,36 +240,36 @@ fn with_private(context: OwnedContext, listed: Option<&Json>) -> Result<OwnedCon
 }
 
 fn of_json(value: &Json) -> Value {
-    // What was read as JSON can be read as such.
-    serde_json::from_str(&value.to_string()).unwrap_or(Value::Null)
+    // Whatever is JSON is a value.
+    Value::deserialize(value).unwrap_or(Value::Null)
 }
 
 /// A text that is no context.
 #[derive(Debug)]
 pub struct ContextError {
-    place: String,
+    path: String,
     found: String,
     expected: &'static str,
 }
 
 impl ContextError {
-    fn new(place: &str, found: impl Into<String>, expected: &'static str) -> ContextError {
-        let place = if place.is_empty() { String::new() } else { format!("/{place}") };
-        ContextError { place, found: found.into(), expected }
+    fn new(path: &str, found: impl Into<String>, expected: &'static str) -> ContextError {
+        let path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        ContextError { path, found: found.into(), expected }
     }
 
     /// Where in the text, as a JSON pointer; empty for the whole.
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn path(&self) -> &str {
+        &self.path
     }
 }
 
 impl fmt::Display for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ContextError { place, found, expected } = self;
-        match &**place {
+        let ContextError { path, found, expected } = self;
+        match &**path {
             "" => write!(f, "context: found {found}, expected {expected}"),
-            place => write!(f, "context: `{place}`: found {found}, expected {expected}"),
+            path => write!(f, "context: `{path}`: found {found}, expected {expected}"),
         }
     }
 }
@@ -320,8 +329,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_context_is_refused_by_place() {
-        for (text, place) in [
+    fn what_is_no_context_is_refused_and_the_error_says_where() {
+        for (text, path) in [
             ("", ""),
             ("{", ""),
             ("true", ""),
@@ -333,6 +342,8 @@ mod tests {
             (r#"{"kind": "multi"}"#, ""),
             (r#"{"kind": "multi", "a b": {"key": "x"}}"#, "/a b/kind"),
             (r#"{"kind": "multi", "org": 3}"#, "/org"),
+            (r#"{"kind": "multi", "a/~": 3}"#, "/a~1~0"),
+            (r#"{"kind": "multi", "a/~": {"key": "x"}}"#, "/a~1~0/kind"),
             (r#"{"kind": "org"}"#, "/key"),
             (r#"{"kind": "org", "key": null}"#, "/key"),
             (r#"{"kind": "org", "key": ""}"#, "/key"),
@@ -351,7 +362,7 @@ mod tests {
             (r#"{"key": "a", "custom": 3}"#, "/custom"),
             (r#"{"key": "a", "privateAttributeNames": {}}"#, "/privateAttributeNames"),
         ] {
-            assert_eq!(converted(text).unwrap_err().place(), place, "{text}");
+            assert_eq!(converted(text).unwrap_err().path(), path, "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::big_segments::BigSegmentsStatus;
+use super::big_segments;
 use crate::value::Value;
 
 /// What a flag answered, in the vendor's terms. Borrows from the flag set: making one allocates
@@ -39,7 +39,7 @@ pub struct Reason<'a> {
     /// What went wrong.
     pub error_kind: Option<ErrorKind>,
     /// How the store of big segments was, if one was asked.
-    pub big_segments_status: Option<BigSegmentsStatus>,
+    pub big_segments_status: Option<big_segments::Status>,
 }
 
 /// What decided.
@@ -68,7 +68,7 @@ pub enum ErrorKind {
     ClientNotReady,
     /// There is no such flag.
     FlagNotFound,
-    /// The flag's data makes no sense: a variation that is not there, a circle of prerequisites or
+    /// The flag's data makes no sense: a variation that is not there, a cycle of prerequisites or
     /// segments, a malformed attribute reference.
     MalformedFlag,
     /// The context has no key of any kind.

@@ -26,13 +26,13 @@ use crate::value::Value;
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: Some(("data", 1)),
-    dear: Some(("variations", 120)),
+    variations: Some(("variations", 120)),
     item: 800,
     kept: PartCosts { object: 158, list: 5, element: 37, name: 5, text: 5, byte: 2 },
     working: PartCosts { object: 220, list: 40, element: 90, name: 60, text: 30, byte: 1 },
 };
 
-/// What a flag of a live source takes besides.
+/// What a flag of a live source takes besides, within [`COSTS`]' `item`.
 #[cfg(feature = "launchdarkly")]
 const NOTED: usize = 104;
 #[cfg(feature = "launchdarkly")]
@@ -47,12 +47,11 @@ pub(super) fn compile(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, Doc
 }
 
 fn read(dialect: &LaunchDarkly, text: &str) -> Result<FlagSet, DocumentError> {
-    // Mostly all is well, and the text need be read only once.
+    // Mostly all is well, and the text is read only once.
     let mut good = DocumentReader::of(dialect);
     let (reading, found) = match walk(text, &mut good) {
         Ok(found) => (good, found),
         Err(_) => {
-            // Each item by itself: a malformed one must not drop its neighbours.
             let mut careful = ItemReader(DocumentReader::of(dialect));
             let found = walk(text, &mut careful).map_err(unreadable)?;
             (careful.0, found)
@@ -76,7 +75,7 @@ fn unreadable(error: serde_json::Error) -> DocumentError {
     }
 }
 
-/// What was made of a document so far.
+/// Compiles each item as it comes.
 struct DocumentReader<'c> {
     dialect: &'c LaunchDarkly,
     flags: FlagSet,
@@ -119,7 +118,7 @@ impl DocumentVisitor<'_> for DocumentReader<'_> {
     }
 }
 
-/// Reads each item only when it knows where it ends.
+/// Compiles each item by itself, once its end is found: a malformed one must not drop its neighbours.
 struct ItemReader<'c>(DocumentReader<'c>);
 
 impl<'d> DocumentVisitor<'d> for ItemReader<'_> {
@@ -154,7 +153,7 @@ pub(super) fn with_flag(
     key: &str,
     text: &str,
 ) -> Result<FlagSet, Problem> {
-    let mut problems = kept_problems(set, key);
+    let mut problems = problems_of_others(set, key);
     let name = key.into();
     let compile = || {
         let data = item(text, || key.to_owned())?;
@@ -179,7 +178,7 @@ pub(super) fn with_segment(
     text: &str,
 ) -> Result<FlagSet, Problem> {
     let name = segment_name(key);
-    let mut problems = kept_problems(set, &name);
+    let mut problems = problems_of_others(set, &name);
     let compile = || {
         let data = item(text, || name.clone())?;
         Ok(compiled_segment(key, data, &mut problems))
@@ -189,7 +188,7 @@ pub(super) fn with_segment(
 }
 
 pub(super) fn without_segment(dialect: &LaunchDarkly, set: &FlagSet, key: &str) -> FlagSet {
-    let problems = kept_problems(set, &segment_name(key));
+    let problems = problems_of_others(set, &segment_name(key));
     changed(dialect, set, key, None).with_problems(problems.into_list())
 }
 
@@ -212,7 +211,8 @@ fn changed(dialect: &LaunchDarkly, set: &FlagSet, key: &str, segment: Option<Seg
     set.clone().with_shared(shared)
 }
 
-fn kept_problems(set: &FlagSet, name: &str) -> ProblemList {
+/// What is wrong with the other flags and segments of a set.
+fn problems_of_others(set: &FlagSet, name: &str) -> ProblemList {
     set.problems().iter().filter(|problem| problem.key != name).cloned().collect()
 }
 
@@ -267,8 +267,9 @@ fn problem<'d, T: Deserialize<'d>>(
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     let (found, expected) = match message.rsplit_once(", expected ") {
-        // A name of ours says nothing to whoever wrote the data.
+        // A type of ours says nothing to whoever wrote the data.
         Some((found, expected)) if expected.starts_with("struct ") => (found, "an object"),
+        Some((found, "f32")) => (found, "a number"),
         Some((found, expected)) => (found, expected),
         None => (message, "data of this shape"),
     };

@@ -116,7 +116,7 @@ fn served<'a>(off: Option<Variation>, why: Cause<'a>) -> Evaluated<'a> {
     }
 }
 
-impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
+impl<'a, T: Tracer<'a>> Evaluator<'a, T> {
     #[inline]
     pub(super) fn evaluated(&mut self, flag: &'a LaunchDarklyFlag) -> Evaluated<'a> {
         if !self.has_context() {

@@ -1,9 +1,9 @@
-//! What one evaluation can see, and what it reads there.
+//! One evaluation: what it can see, and what it reads there.
 
 use super::{
-    big_segments::BigSegmentsStatus,
+    big_segments,
     operator::{number, whole},
-    reference::is_kind,
+    reference::kind_key,
     trace::Tracer,
     tree::{Attribute, Bucket, Clause, ContextKind},
     visited::Visited,
@@ -14,17 +14,20 @@ use crate::{context::EvaluationContext, flag::FlagSet, value::ValueRef};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-pub(super) struct Evaluator<'a, W> {
+/// One evaluation of a flag: what it can see, and what it has met.
+pub(super) struct Evaluator<'a, T> {
     pub(super) set: &'a FlagSet,
     pub(super) context: &'a dyn EvaluationContext,
-    /// The key of the context itself, which is of kind `user`; empty where the caller says so.
+    /// The key of the context itself, which is of kind `user`. A legacy user's may be empty.
     pub(super) key: Option<&'a str>,
+    /// Whether a rollout by the user's key met none.
     pub(super) missing_key: bool,
-    pub(super) big_segments: Option<BigSegmentsStatus>,
+    /// The worst that the store of big segments said of itself; `None`: it was not asked.
+    pub(super) big_segments: Option<big_segments::Status>,
     /// Prerequisites, with the variation they served.
     pub(super) flags: Visited<Option<u32>>,
     pub(super) segments: Visited<bool>,
-    pub(super) tracer: W,
+    pub(super) tracer: T,
 }
 
 /// The context of one kind.
@@ -39,14 +42,14 @@ pub(super) struct KindContext<'a> {
 /// is 2^60.
 const SCALE: f32 = 0x0fff_ffff_ffff_ffff_i64 as f32;
 
-impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
+impl<'a, T: Tracer<'a>> Evaluator<'a, T> {
     #[inline]
     pub(super) fn new(
         context: &'a dyn EvaluationContext,
         key_override: Option<&'a str>,
         set: &'a FlagSet,
-        tracer: W,
-    ) -> Evaluator<'a, W> {
+        tracer: T,
+    ) -> Evaluator<'a, T> {
         Evaluator {
             set,
             context,
@@ -68,7 +71,8 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
     #[cold]
     fn has_other_kind(&self) -> bool {
         let mut any = false;
-        self.context.visit_kinds(&mut |kind, context| any = any || counts(kind, context));
+        self.context
+            .visit_kinds(&mut |kind, context| any = any || kind_key(kind, context).is_some());
         any
     }
 
@@ -118,7 +122,8 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
             Clause::Kinds { test, negate } => {
                 let mut any = self.key.is_some() && test.holds(ValueRef::Text("user"));
                 self.context.visit_kinds(&mut |kind, context| {
-                    any = any || counts(kind, context) && test.holds(ValueRef::Text(kind));
+                    any = any
+                        || kind_key(kind, context).is_some() && test.holds(ValueRef::Text(kind));
                 });
                 (test.name(), any != *negate)
             }
@@ -148,13 +153,13 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
         let Some(individual) = individual else { return Ok((0.0, false)) };
         let value = individual.read(&bucket.by);
         self.tracer.read(individual.kind, &bucket.by, value);
-        Ok((value.and_then(|value| place(bucket, value)).unwrap_or(0.0), true))
+        Ok((value.and_then(|value| bucket_value(bucket, value)).unwrap_or(0.0), true))
     }
 }
 
-/// The place of an attribute's value; only text and whole numbers have one.
+/// Where between 0 and 1 an attribute's value falls; only text and whole numbers do.
 #[inline(always)]
-fn place(bucket: &Bucket, value: ValueRef<'_>) -> Option<f32> {
+fn bucket_value(bucket: &Bucket, value: ValueRef<'_>) -> Option<f32> {
     let mut hash = bucket.prefix;
     match value {
         ValueRef::Text(text) => hash.write(text.as_bytes()),
@@ -198,9 +203,4 @@ impl<'a> KindContext<'a> {
             _ => None,
         }
     }
-}
-
-/// Whether what a context has under the name of a kind is a context of its own.
-fn counts(kind: &str, context: &dyn EvaluationContext) -> bool {
-    is_kind(kind) && context.targeting_key().is_some_and(|key| !key.is_empty())
 }

@@ -8,6 +8,7 @@ use super::{
     detail::{Detail, Reason, ReasonKind},
     evaluator::Evaluator,
     prerequisite_recorder::PrerequisiteRecorder,
+    time::now,
     tree::LaunchDarklyFlag,
 };
 use crate::{context::EvaluationContext, flag::store, value::Value};
@@ -141,7 +142,8 @@ impl FlagsState {
         self.is_valid
     }
 
-    /// What a flag answers; null where it left that to the caller.
+    /// What a flag answers, null where it leaves that to the caller; `None` where the state does not have
+    /// the flag.
     pub fn value(&self, flag: &str) -> Option<&Value> {
         self.flags.get(flag).map(|flag| &flag.value)
     }
@@ -190,12 +192,6 @@ impl LaunchDarklyFlag {
                 _ => false,
             }
     }
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Serialize for FlagsState {

@@ -2,12 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use super::{
-    detail::Detail,
-    evaluator::Evaluator,
-    trace::{TraceRecorder, Untraced},
-    tree::LaunchDarklyFlag,
-};
+use super::{detail::Detail, evaluator::Evaluator, trace::Untraced, tree::LaunchDarklyFlag};
 use crate::{
     contain::contained,
     context::EvaluationContext,
@@ -275,17 +270,17 @@ fn run_stage<T>(
 /// A flag with hooks around it. One without is not wrapped: it pays nothing for them.
 pub(super) struct HookedFlag {
     pub(super) flag: LaunchDarklyFlag,
-    /// What the flag is asked for by.
+    /// The key that the flag stands under.
     pub(super) key: Arc<str>,
     pub(super) hooks: Arc<Hooks>,
 }
 
 impl Evaluate for HookedFlag {
     fn evaluate<'a>(&'a self, request: &Request<'a>, set: &'a FlagSet) -> Evaluation<'a> {
-        let mut evaluator = Evaluator::new(request.context, request.key_override, set, Untraced);
         if !request.counted {
-            return evaluator.evaluation(&self.flag);
+            return self.flag.evaluate(request, set);
         }
+        let mut evaluator = Evaluator::new(request.context, request.key_override, set, Untraced);
         let series = EvaluationSeries {
             flag_key: &self.key,
             context: request.context,
@@ -303,8 +298,7 @@ impl Evaluate for HookedFlag {
         request: &Request<'a>,
         set: &'a FlagSet,
     ) -> (Evaluation<'a>, EvaluationTrace) {
-        Evaluator::new(request.context, request.key_override, set, TraceRecorder::default())
-            .explanation(&self.flag)
+        self.flag.explain(request, set)
     }
 
     fn metadata(&self) -> &Map {

@@ -29,6 +29,7 @@ use self::{kinds::KindNames, recent::Recent, unknown_flags::UnknownFlags};
 use super::{
     detail::Detail,
     hook::CustomEvent,
+    time::milliseconds,
     tree::{LaunchDarklyFlag, Tracking},
 };
 use crate::{
@@ -49,6 +50,7 @@ pub(crate) struct Ledger {
     closed: AtomicBool,
     /// The server's clock, in milliseconds since 1970, when it last said.
     server_time: AtomicU64,
+    /// How often it was drawn whether an answer is sampled.
     draws: AtomicU64,
 }
 
@@ -59,7 +61,7 @@ pub(crate) struct SummaryEntry<'a> {
 }
 
 impl Ledger {
-    /// Notes contexts or none, and holds at most so many things that have one.
+    /// Notes contexts or none, and holds at most so many entries that have one.
     pub(crate) fn new(contexts: bool, capacity: usize) -> Arc<Ledger> {
         let (queue, noted) = crossbeam_channel::bounded(capacity.max(1));
         Arc::new(Ledger {
@@ -89,17 +91,18 @@ impl Ledger {
         self.seen(request);
     }
 
-    /// The service tells of a context; whether that is noted.
+    /// The service reports a context; whether that is noted.
     pub(super) fn identify(&self, request: &Request<'_>) -> bool {
         if !self.takes_contexts() || !context_snapshot::has_context(request) {
             return false;
         }
-        // Told of by this, it needs no event of its own.
-        self.recent.is_new(self.recent.identity(request));
-        self.offer(
-            |time| LedgerEntry::Identified { time, who: ContextSnapshot::of(request) },
-            request,
-        )
+        let make = |time| LedgerEntry::Identified { time, who: ContextSnapshot::of(request) };
+        let is_noted = self.offer(make, request);
+        if is_noted {
+            // What this event says of the context needs no `index` event.
+            self.recent.is_new(self.recent.identity(request));
+        }
+        is_noted
     }
 
     /// The context did something; whether that is noted.
@@ -132,7 +135,7 @@ impl Ledger {
         });
     }
 
-    /// What a summary says beside an exposure; `None` where it is left out of summaries.
+    /// What a summary says of a flag beside its counts; `None` where the flag is left out of summaries.
     pub(crate) fn summary_entry(
         &self,
         observer: Option<&dyn AnswerObserver>,
@@ -191,8 +194,8 @@ impl Ledger {
 
     /// Puts a copy into the queue, unless that is full.
     fn offer(&self, make: impl FnOnce(u64) -> LedgerEntry, request: &Request<'_>) -> bool {
-        let offered =
-            !self.queue.is_full() && self.queue.try_send(make(milliseconds(request))).is_ok();
+        let offered = !self.queue.is_full()
+            && self.queue.try_send(make(milliseconds(request.clock.unix()))).is_ok();
         if !offered {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -220,7 +223,7 @@ impl Ledger {
         let until = tracking.debug_until;
         until > 0
             && until > self.server_time.load(Ordering::Relaxed)
-            && until > milliseconds(request)
+            && until > milliseconds(request.clock.unix())
     }
 
     /// Notes an answer that is reported by itself, if this one is.
@@ -269,14 +272,47 @@ impl Ledger {
     }
 }
 
-fn milliseconds(request: &Request<'_>) -> u64 {
-    u64::try_from(request.clock.unix().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A number that looks drawn at random, from one that is counted.
+/// A number that looks drawn at random, from one that is counted: SplitMix64's output function (Steele,
+/// Lea and Flood, 2014).
 fn mixed(counted: u64) -> u64 {
     let mut mixed = counted.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SystemClock, context::Context};
+
+    /// What is noted of a request: the entry's kind, one for each.
+    fn noted(ledger: &Ledger) -> Vec<&'static str> {
+        let kind = |entry| match entry {
+            LedgerEntry::Seen { .. } => "seen",
+            LedgerEntry::Identified { .. } => "identified",
+            LedgerEntry::Custom { .. } => "custom",
+            LedgerEntry::Answer(_) => "answer",
+        };
+        ledger.take().map(kind).collect()
+    }
+
+    #[test]
+    fn a_context_whose_identification_was_dropped_is_seen_when_it_comes_next() {
+        let (ledger, clock) = (Ledger::new(true, 1), SystemClock::new());
+        let contexts = ["ada", "bob"].map(Context::new);
+        let [ada, bob] = contexts.each_ref().map(|context| Request {
+            context,
+            key_override: None,
+            counted: true,
+            clock: &clock,
+        });
+        assert!(ledger.identify(&ada));
+        assert!(!ledger.identify(&bob), "there is room for one");
+        assert_eq!(noted(&ledger), ["identified"]);
+        ledger.seen(&ada);
+        assert!(noted(&ledger).is_empty());
+        ledger.seen(&bob);
+        assert_eq!(noted(&ledger), ["seen"]);
+    }
 }

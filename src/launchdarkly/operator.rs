@@ -47,7 +47,7 @@ pub(super) struct OneOf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(i64, u32);
 
-/// Beyond this, neighbouring whole numbers can no longer be told apart.
+/// 2^53 - 1: beyond it, neighbouring whole numbers can no longer be told apart.
 const LARGEST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 impl Test {
@@ -313,7 +313,7 @@ fn versions(values: &[Value], used: &mut usize) -> Vec<OwnedVersion> {
 }
 
 #[cfg(test)]
-mod date_tests {
+mod tests {
     use super::*;
 
     #[test]

@@ -11,7 +11,7 @@ pub(super) struct PrerequisiteRecorder<'a> {
 }
 
 impl<'a> Tracer<'a> for PrerequisiteRecorder<'a> {
-    fn prerequisite(&mut self, visits: PrerequisiteVisit<'a>) {
-        self.visits.push(visits);
+    fn prerequisite(&mut self, visit: PrerequisiteVisit<'a>) {
+        self.visits.push(visit);
     }
 }

@@ -10,7 +10,7 @@ use super::{
     visited::VisitStage,
 };
 
-impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
+impl<'a, T: Tracer<'a>> Evaluator<'a, T> {
     /// What a flag serves because of its prerequisites; `None` when they hold. They are gone through
     /// depth first, with a stack of our own: data may chain them as deep as it likes.
     #[inline(never)]
@@ -18,24 +18,25 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
         let mut frames: SmallVec<[(&'a LaunchDarklyFlag, usize); 4]> = SmallVec::new();
         frames.push((root, 0));
         self.flags.open(root);
+        // Whether the flag on top is asked again, as one of its prerequisites has just been evaluated.
         let mut returned = false;
         while let Some((flag, next)) = frames.last_mut() {
             let flag = *flag;
             let evaluated = match flag.prerequisites.get(*next) {
                 Some(prerequisite) => {
                     match self.prerequisite(flag, prerequisite, std::mem::take(&mut returned)) {
-                        FlagQuery::Holds => {
+                        PrerequisiteState::Holds => {
                             *next += 1;
                             continue;
                         }
-                        FlagQuery::Fails => flag.failed(prerequisite),
-                        FlagQuery::Enter(inner) => {
+                        PrerequisiteState::Fails => flag.failed(prerequisite),
+                        PrerequisiteState::Enter(inner) => {
                             self.flags.open(inner);
                             self.tracer.enters("flags", &inner.key);
                             frames.push((inner, 0));
                             continue;
                         }
-                        FlagQuery::Malformed => return Some(MALFORMED),
+                        PrerequisiteState::Malformed => return Some(MALFORMED),
                     }
                 }
                 None if frames.len() == 1 => return None,
@@ -44,7 +45,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
             if frames.len() == 1 || matches!(evaluated.why, Cause::Error(_)) {
                 return Some(evaluated);
             }
-            // The flag above asks again, and is then told what was found.
+            // The flag that requires it is asked again, and finds the answer among the visited.
             self.flags.close(flag, evaluated.variation);
             self.tracer.leaves();
             frames.pop();
@@ -53,13 +54,9 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
                 && let Some(prerequisite) = of.prerequisites.get(*next)
             {
                 let (key, variation) = (&*prerequisite.key, evaluated.variation);
-                self.tracer.prerequisite(PrerequisiteVisit {
-                    flag,
-                    of,
-                    key,
-                    variation,
-                    evaluated: Some(evaluated),
-                });
+                let evaluated = Some(evaluated);
+                let visit = PrerequisiteVisit { flag, of, key, variation, evaluated };
+                self.tracer.prerequisite(visit);
             }
         }
         None
@@ -70,27 +67,22 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
         of: &'a LaunchDarklyFlag,
         prerequisite: &'a Prerequisite,
         returned: bool,
-    ) -> FlagQuery<'a> {
+    ) -> PrerequisiteState<'a> {
         let key = &*prerequisite.key;
         let flag = self.set.get(key).and_then(LaunchDarklyFlag::of);
         let Some(flag) = flag else {
             self.tracer.note(|| format!("prerequisite `{key}`: there is no such flag"));
-            return FlagQuery::Fails;
+            return PrerequisiteState::Fails;
         };
         match self.flags.stage(flag) {
             VisitStage::Open => {
                 self.tracer.note(|| format!("prerequisite `{key}` refers to itself"));
-                FlagQuery::Malformed
+                PrerequisiteState::Malformed
             }
             VisitStage::Done(variation) => {
                 if !returned {
-                    self.tracer.prerequisite(PrerequisiteVisit {
-                        flag,
-                        of,
-                        key,
-                        variation,
-                        evaluated: None,
-                    });
+                    let visit = PrerequisiteVisit { flag, of, key, variation, evaluated: None };
+                    self.tracer.prerequisite(visit);
                 }
                 let holds = variation.map(i64::from) == Some(prerequisite.variation);
                 self.tracer.note(|| match (holds, variation) {
@@ -101,31 +93,27 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
                     }
                     (false, None) => format!("prerequisite `{key}` serves no variation"),
                 });
-                if holds { FlagQuery::Holds } else { FlagQuery::Fails }
+                if holds { PrerequisiteState::Holds } else { PrerequisiteState::Fails }
             }
-            VisitStage::New if flag.on => FlagQuery::Enter(flag),
-            VisitStage::New if flag.off == Some(None) => FlagQuery::Malformed,
+            VisitStage::New if flag.on => PrerequisiteState::Enter(flag),
+            VisitStage::New if flag.off == Some(None) => PrerequisiteState::Malformed,
             VisitStage::New => {
                 let evaluated = flag.off(Cause::Off);
-                let variation = evaluated.variation;
-                self.tracer.prerequisite(PrerequisiteVisit {
-                    flag,
-                    of,
-                    key,
-                    variation,
-                    evaluated: Some(evaluated),
-                });
+                let (variation, evaluated) = (evaluated.variation, Some(evaluated));
+                let visit = PrerequisiteVisit { flag, of, key, variation, evaluated };
+                self.tracer.prerequisite(visit);
                 self.tracer.note(|| format!("prerequisite `{key}` is off"));
-                FlagQuery::Fails
+                PrerequisiteState::Fails
             }
         }
     }
 }
 
-enum FlagQuery<'a> {
+/// How a prerequisite stands.
+enum PrerequisiteState<'a> {
     Holds,
     Fails,
     Malformed,
-    /// Not known yet.
+    /// Not known before this flag is evaluated.
     Enter(&'a LaunchDarklyFlag),
 }

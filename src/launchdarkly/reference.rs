@@ -1,6 +1,8 @@
-//! Attribute references: how clauses and rollouts name what they read.
+//! Names in the data: attribute references, by which clauses and rollouts say what they read, and
+//! context kinds.
 
 use super::tree::{Attribute, ContextKind};
+use crate::context::EvaluationContext;
 
 /// The attribute that a text names: a reference where the data says which context kind it means, a
 /// literal name in data from before there were kinds.
@@ -64,6 +66,12 @@ pub(super) fn kind(name: Option<Box<str>>) -> ContextKind {
         Some(name) if is_kind(&name) => ContextKind::Other(name),
         Some(_) => ContextKind::Nowhere,
     }
+}
+
+/// The key of what a context has under the name of a kind, if that is a context of its own: the vendor
+/// allows the name, and the key is not empty.
+pub(super) fn kind_key<'c>(kind: &str, context: &'c dyn EvaluationContext) -> Option<&'c str> {
+    if is_kind(kind) { context.targeting_key().filter(|key| !key.is_empty()) } else { None }
 }
 
 /// Whether a context may be of a kind of this name.

@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use smallvec::SmallVec;
 
 use super::{
-    big_segments::{BigSegments, BigSegmentsStatus},
+    big_segments::{self, BigSegments},
     evaluator::{Evaluator, Malformed},
     trace::{Place, Tracer},
     tree::{Clause, ContextKind, Keys, Members, Segment, SegmentRule},
@@ -19,7 +19,7 @@ use crate::{flag::Request, value::Value};
 #[derive(Clone, Default)]
 pub(super) struct Segments {
     pub(super) table: ShardedTable<Arc<Segment>>,
-    /// The segments that the document got wrong.
+    /// The keys of the segments that were refused.
     pub(super) rejected: Arc<[Box<str>]>,
     pub(super) big: Option<Arc<dyn BigSegments>>,
     #[cfg(feature = "launchdarkly")]
@@ -72,7 +72,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
+impl<'a, T: Tracer<'a>> Evaluator<'a, T> {
     fn segment(&self, key: &str) -> Option<&'a Segment> {
         self.set.shared::<Segments>()?.table.get(key).map(|segment| &**segment)
     }
@@ -107,7 +107,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
             };
             self.tracer.at(Place::Rule(frame.rule));
             let holds = match rule.clauses.get(frame.clause) {
-                None if self.lets_in(rule)? => {
+                None if self.takes_in(rule)? => {
                     answer = self.end(frame.segment, true);
                     frames.pop();
                     continue;
@@ -187,7 +187,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
                     None
                 }
             }
-            Members::Big { kind, name } => self.listed_elsewhere(kind, name.as_deref()),
+            Members::Big { kind, name } => self.listed_in_store(kind, name.as_deref()),
         }
     }
 
@@ -197,28 +197,28 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
         })
     }
 
-    fn listed_elsewhere(&mut self, kind: &'a ContextKind, name: Option<&str>) -> Option<bool> {
+    fn listed_in_store(&mut self, kind: &'a ContextKind, name: Option<&str>) -> Option<bool> {
         let Some(name) = name else {
-            self.asked(BigSegmentsStatus::NotConfigured);
+            self.note_status(big_segments::Status::NotConfigured);
             return Some(false);
         };
         let Some(individual) = self.individual(kind) else { return Some(false) };
         let store = self.set.shared::<Segments>().and_then(|segments| segments.big.as_deref());
         let Some(store) = store else {
-            self.asked(BigSegmentsStatus::NotConfigured);
+            self.note_status(big_segments::Status::NotConfigured);
             return None;
         };
         let answer = store.membership(name, individual.key);
-        self.asked(answer.status);
+        self.note_status(answer.status);
         answer.member
     }
 
-    fn asked(&mut self, status: BigSegmentsStatus) {
+    fn note_status(&mut self, status: big_segments::Status) {
         self.big_segments = self.big_segments.max(Some(status));
     }
 
-    /// Whether a rule whose clauses hold takes this context in.
-    fn lets_in(&mut self, rule: &'a SegmentRule) -> Result<bool, Malformed> {
+    /// Whether a rule whose clauses hold takes this context in: whether it is of the rule's share.
+    fn takes_in(&mut self, rule: &'a SegmentRule) -> Result<bool, Malformed> {
         let Some((share, bucket)) = &rule.share else { return Ok(true) };
         let (place, _) = self.bucket(bucket)?;
         self.tracer.bucket(place, 0.0, *share);
@@ -226,6 +226,7 @@ impl<'a, W: Tracer<'a>> Evaluator<'a, W> {
     }
 }
 
+/// What comes next for a clause of segments.
 enum Next<'a> {
     Decided(bool),
     Enter(&'a Segment),

@@ -1,4 +1,4 @@
-//! Watching an evaluation. The plain evaluation is the same code with a watcher that does nothing.
+//! Tracing an evaluation. The plain evaluation is the same code with a tracer that does nothing.
 
 use super::{evaluate::PrerequisiteVisit, tree::Attribute};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     value::{Value, ValueRef},
 };
 
-/// A place inside of a flag or a segment.
+/// A place in a flag or a segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     Top,
@@ -14,9 +14,9 @@ pub(super) enum Place {
     Fallthrough,
 }
 
-/// Each method does nothing unless a watcher says otherwise.
+/// Sees the steps of an evaluation. Each method does nothing unless a tracer overrides it.
 pub(super) trait Tracer<'a> {
-    /// The evaluation goes on inside of another flag or of a segment, until it leaves it.
+    /// The evaluation goes on in another flag or a segment, until it leaves it.
     #[inline(always)]
     fn enters(&mut self, _collection: &'static str, _key: &str) {}
     #[inline(always)]
@@ -33,7 +33,7 @@ pub(super) trait Tracer<'a> {
     fn note(&mut self, _text: impl FnOnce() -> String) {}
     /// A prerequisite has been looked at.
     #[inline(always)]
-    fn prerequisite(&mut self, _met: PrerequisiteVisit<'a>) {}
+    fn prerequisite(&mut self, _visit: PrerequisiteVisit<'a>) {}
 }
 
 /// Sees nothing and costs nothing.

@@ -7,6 +7,19 @@ use super::{
 use crate::value::Value;
 
 /// A flag's answer as a value of one type: the flag's, or the caller's default with the reason.
+///
+/// ```
+/// use modelgate::{Context, launchdarkly::{ErrorKind, LaunchDarkly}};
+///
+/// let launchdarkly = LaunchDarkly::new();
+/// let flags = launchdarkly.compile(r#"{"flagValues": {"limit": 2.5}}"#)?;
+/// let user = Context::new("user-42");
+/// let limit = launchdarkly.detail(&flags, "limit", &user).integer(7);
+/// assert_eq!((limit.value, limit.variation_index), (2, Some(0)));
+/// let text = launchdarkly.detail(&flags, "limit", &user).string("none");
+/// assert_eq!((text.value, text.reason.error_kind), ("none", Some(ErrorKind::WrongType)));
+/// # Ok::<(), modelgate::flag::DocumentError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Variation<'a, T> {

@@ -1,9 +1,9 @@
 //! What one evaluation has met already.
 //!
 //! Flags name other flags as their prerequisites, segments name other segments, and the data may
-//! make circles of them, or lattices with more ways through than could ever be walked. Each flag and
+//! make cycles of them, or lattices with more ways through than could ever be walked. Each flag and
 //! each segment is therefore evaluated at most once in an evaluation. That cannot change an answer:
-//! whatever runs into a circle is an error that reaches the flag which was asked for, so that an
+//! whatever runs into a cycle is an error that reaches the flag which was asked for, so that an
 //! answer worth keeping never depended on what it was reached from.
 
 use rustc_hash::FxHashMap;
@@ -16,7 +16,7 @@ const FEW: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum VisitStage<T> {
     New,
-    /// Begun and not through: meeting it again closes a circle.
+    /// Begun and not through: meeting it again closes a cycle.
     Open,
     Done(T),
 }

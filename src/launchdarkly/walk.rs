@@ -21,20 +21,20 @@ pub(super) trait DocumentVisitor<'d> {
     fn value(&mut self, key: Box<str>, value: Value);
 }
 
-/// Hands everything in a document to `taker`, and says whether it had flags or segments at all.
+/// Hands everything in a document to the visitor, and says whether it had flags or segments at all.
 pub(super) fn walk<'d, T: DocumentVisitor<'d>>(
     text: &'d str,
-    taker: &mut T,
+    visitor: &mut T,
 ) -> Result<bool, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let found = Document { taker, is_wrapped: false }.deserialize(&mut deserializer)?;
+    let found = Document { visitor, is_wrapped: false }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(found)
 }
 
 /// `{"flags": {}, "flagValues": {}, "segments": {}}`, or, once, the same under `data`.
 struct Document<'t, T> {
-    taker: &'t mut T,
+    visitor: &'t mut T,
     is_wrapped: bool,
 }
 
@@ -55,17 +55,17 @@ impl<'d, T: DocumentVisitor<'d>> Visitor<'d> for Document<'_, T> {
     fn visit_map<A: MapAccess<'d>>(self, mut map: A) -> Result<bool, A::Error> {
         let mut found = false;
         while let Some(name) = map.next_key::<Box<str>>()? {
-            let taker = &mut *self.taker;
+            let visitor = &mut *self.visitor;
             found |= match &*name {
-                "flags" => map.next_value_seed(Items::new(|key, flag| taker.flag(key, flag)))?,
+                "flags" => map.next_value_seed(Items::new(|key, flag| visitor.flag(key, flag)))?,
                 "segments" => {
-                    map.next_value_seed(Items::new(|key, segment| taker.segment(key, segment)))?
+                    map.next_value_seed(Items::new(|key, segment| visitor.segment(key, segment)))?
                 }
                 "flagValues" => {
-                    map.next_value_seed(Items::new(|key, value| taker.value(key, value)))?
+                    map.next_value_seed(Items::new(|key, value| visitor.value(key, value)))?
                 }
                 "data" if !self.is_wrapped => {
-                    map.next_value_seed(Document { taker, is_wrapped: true })?
+                    map.next_value_seed(Document { visitor, is_wrapped: true })?
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;

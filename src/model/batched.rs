@@ -108,7 +108,7 @@ impl<M, F: Input + ?Sized, P> Batched<M, F, P> {
 
     /// How many rows may wait; a further one fails at once
     /// ([`Overloaded`](ErrorKind::Overloaded)), and its router answers with the fallback
-    /// version. At least 1. Default: 1,024.
+    /// version and asks this one again for the next request: no breaker counts it. At least 1. Default: 1,024.
     #[must_use]
     pub fn queue(mut self, rows: usize) -> Batched<M, F, P> {
         self.bounds.queue = rows.max(1);

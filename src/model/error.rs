@@ -59,7 +59,7 @@ pub enum ErrorKind {
     Deadline,
     /// The model is not loaded.
     NotLoaded,
-    /// Too many requests wait for the model; it was not asked.
+    /// Too many requests wait for the model; it was not asked. No breaker counts it.
     Overloaded,
 }
 
@@ -78,6 +78,12 @@ impl ErrorKind {
     /// The kind's place in tables of counts.
     pub(crate) fn index(self) -> usize {
         self as usize
+    }
+
+    /// Whether a failure of this kind speaks against the model: neither the caller's features nor a
+    /// queue that is full do, and no breaker counts them.
+    pub(crate) fn is_models_fault(self) -> bool {
+        !matches!(self, ErrorKind::InvalidInput | ErrorKind::Overloaded)
     }
 
     /// A stable name for logs and metrics.

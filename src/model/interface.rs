@@ -26,9 +26,10 @@ pub trait Model<F: ?Sized, P>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ModelError::invalid_input`] when the caller sent something this model cannot read (the
-    /// model is not to blame: no breaker counts it); any other [`ModelError`] when the model
-    /// failed, and then the router answers with the fallback version.
+    /// [`ModelError::invalid_input`] when the caller sent something this model cannot read, an error
+    /// of the kind [`Overloaded`](crate::model::ErrorKind::Overloaded) when it has no room for the
+    /// call (the model is not to blame for either: no breaker counts it); any other [`ModelError`]
+    /// when the model failed. Then the router answers with the fallback version.
     fn predict(&self, features: &F) -> Result<P, ModelError>;
 
     /// Scores many at once: one result a row, in order. Override it where the engine is faster on
@@ -39,6 +40,10 @@ pub trait Model<F: ?Sized, P>: Send + Sync {
 
     /// Whether the model can answer without loading first. Routers do not send requests to one
     /// that cannot.
+    ///
+    /// Asked on the path of every request that may reach the model, in the shadow of another as
+    /// well: answer from what is at hand, without a lock that [`predict`](Self::predict) holds. A
+    /// panic counts as `false`.
     fn is_loaded(&self) -> bool {
         true
     }

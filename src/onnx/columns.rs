@@ -1,18 +1,19 @@
-//! [`ColumnClassifier`]: the named columns of a table in, each of its own type, classes out.
+//! [`ColumnClassifier`] and [`ColumnRegressor`]: the named columns of a table in, each of its own type.
 
 mod column;
 mod input;
 mod plans;
+mod regressor;
 mod text;
 
 use std::{fmt, sync::Arc};
 
-pub use self::text::TextClassifier;
 use self::{
     column::Column,
     input::Input,
-    plans::{BatchRun, ColumnPlans},
+    plans::{BatchRun, ColumnPlans, ReadAnswer, ReadClasses},
 };
+pub use self::{regressor::ColumnRegressor, text::TextClassifier};
 use super::{
     Document, LoadError, Loader, Plan, Rows, TensorInfo,
     schema::{self, Classes},
@@ -46,7 +47,7 @@ use crate::{
 /// Loading runs a first row: the sidecar's first golden row, or else zeros and, for a string
 /// feature, the first of its `values`. A model that refuses unknown strings needs one or the other.
 #[derive(Clone)]
-pub struct ColumnClassifier(Arc<ColumnPlans>);
+pub struct ColumnClassifier(Arc<ColumnPlans<ReadClasses>>);
 
 impl ColumnClassifier {
     /// Loads the classifier in a file, with every option at its default.
@@ -61,22 +62,22 @@ impl ColumnClassifier {
 
     /// The names of the features, in the order of a row without names.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.0.columns.iter().map(|column| &*column.name)
+        self.0.column_names()
     }
 
     /// The number of classes, and so of probabilities.
     pub fn classes(&self) -> usize {
-        self.0.classes
+        self.0.reader.classes
     }
 
     /// As [`Classifier::class_labels`](super::Classifier::class_labels).
     pub fn class_labels(&self) -> Option<&[Label]> {
-        self.0.names.names()
+        self.0.reader.names.names()
     }
 
     /// What the file takes.
     pub fn inputs(&self) -> impl ExactSizeIterator<Item = &TensorInfo> {
-        self.0.inputs.iter().map(|input| &input.description)
+        self.0.descriptions()
     }
 
     /// Valid rows for comparing two engines, the golden ones among them. `share` draws uniformly
@@ -87,12 +88,7 @@ impl ColumnClassifier {
         count: usize,
         share: &mut dyn FnMut() -> f64,
     ) -> Vec<Features> {
-        let golden = self.0.golden.iter().map(|(features, _)| features.clone());
-        let mut rows: Vec<Features> = golden.take(count / 2).collect();
-        while rows.len() < count {
-            rows.push(Features::row(self.0.columns.iter().map(|column| column.random(share))));
-        }
-        rows
+        self.0.random_rows(count, share)
     }
 
     /// How far probabilities may be off: the sidecar's tolerance, or the default.
@@ -118,41 +114,13 @@ impl ColumnClassifier {
         sha256: Box<str>,
         sidecar: Option<Sidecar>,
     ) -> Result<ColumnClassifier, LoadError> {
-        options.check_axes_are_fixed()?;
         let mut declared = schema::declared(&document, sidecar, &sha256)?;
-        let inputs = document.inputs.iter().map(Input::new).collect::<Result<Vec<_>, _>>()?;
-        let columns = columns(&inputs, options, &mut declared)?;
-        let places: Names<Box<str>, usize> =
-            columns.iter().map(|column| column.name.clone()).zip(0..).collect();
-        if places.len() != columns.len() {
-            return Err(declared.wrong("features", "a name twice", "each name once"));
-        }
         let selection = Selection::choose(&document, options)?;
-        let names = selection.names();
-        let build = |rows| Plan::build(&document, rows, None, &names);
-        let (plan, many) = match document.gains_by_two_plans() {
-            true => {
-                let plan = build(Rows::Any).ok();
-                (build(Rows::Exactly(1))?, plan.map_or(BatchRun::OneByOne, BatchRun::Plan))
-            }
-            false => (build(Rows::Any)?, BatchRun::Same),
-        };
-        drop(names);
         let graph = schema::Graph::of(&document, &selection);
-        let mut table = ColumnPlans {
-            plan,
-            many,
-            inputs,
-            columns,
-            places,
-            ignored: std::mem::take(&mut declared.also_accept).into_iter().collect(),
-            selection,
-            classes: 0,
-            names: Classes::default(),
-            golden: Vec::new(),
-            tolerance: declared.tolerance.unwrap_or(schema::TOLERANCE),
-            sha256,
-        };
+        let outputs: Vec<Box<str>> = selection.names().into_iter().map(Box::from).collect();
+        let reader = ReadClasses { selection, classes: 0, names: Classes::default() };
+        let mut table =
+            ColumnPlans::prepare(&document, options, sha256, &mut declared, &outputs, reader)?;
         for (place, row) in std::mem::take(&mut declared.golden).into_iter().enumerate() {
             let Some(label) = row.label else {
                 let field = format_args!("golden[{place}].label");
@@ -161,10 +129,77 @@ impl ColumnClassifier {
             let scores = Classification { label, probabilities: row.probabilities };
             table.golden.push((row.features, scores));
         }
-        table.prove(graph, &mut declared)?;
+        let answer = table.prove(&declared)?;
+        let reader = &mut table.reader;
+        reader.names = Classes::new(graph, &mut declared, reader.classes)?;
+        if let Ok(answer) = answer {
+            let label = reader.names.named(answer.label);
+            reader.names.check(&label);
+        }
         let model = ColumnClassifier(Arc::new(table));
         model.acceptance().accept(&model).map_err(LoadError::Golden)?;
         Ok(model)
+    }
+}
+
+impl<R: ReadAnswer> ColumnPlans<R> {
+    /// Builds the plans, which are not proven yet and have no golden rows.
+    fn prepare(
+        document: &Document,
+        options: &Loader,
+        sha256: Box<str>,
+        declared: &mut Sidecar,
+        outputs: &[Box<str>],
+        reader: R,
+    ) -> Result<ColumnPlans<R>, LoadError> {
+        options.check_axes_are_fixed()?;
+        let inputs = document.inputs.iter().map(Input::new).collect::<Result<Vec<_>, _>>()?;
+        let columns = columns(&inputs, options, declared)?;
+        let places: Names<Box<str>, usize> =
+            columns.iter().map(|column| column.name.clone()).zip(0..).collect();
+        if places.len() != columns.len() {
+            return Err(declared.wrong("features", "a name twice", "each name once"));
+        }
+        let names: Vec<&str> = outputs.iter().map(|name| &**name).collect();
+        let build = |rows| Plan::build(document, rows, None, &names);
+        let (plan, many) = match document.gains_by_two_plans() {
+            true => {
+                let plan = build(Rows::Any).ok();
+                (build(Rows::Exactly(1))?, plan.map_or(BatchRun::OneByOne, BatchRun::Plan))
+            }
+            false => (build(Rows::Any)?, BatchRun::Same),
+        };
+        Ok(ColumnPlans {
+            plan,
+            many,
+            inputs,
+            columns,
+            places,
+            ignored: std::mem::take(&mut declared.also_accept).into_iter().collect(),
+            reader,
+            golden: Vec::new(),
+            tolerance: declared.tolerance.unwrap_or(schema::TOLERANCE),
+            sha256,
+        })
+    }
+
+    fn column_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.columns.iter().map(|column| &*column.name)
+    }
+
+    fn descriptions(&self) -> impl ExactSizeIterator<Item = &TensorInfo> {
+        self.inputs.iter().map(|input| &input.description)
+    }
+
+    /// Valid rows, the golden ones among them. `share` draws uniformly from 0 to 1.
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    fn random_rows(&self, count: usize, share: &mut dyn FnMut() -> f64) -> Vec<Features> {
+        let golden = self.golden.iter().map(|(features, _)| features.clone());
+        let mut rows: Vec<Features> = golden.take(count / 2).collect();
+        while rows.len() < count {
+            rows.push(Features::row(self.columns.iter().map(|column| column.random(share))));
+        }
+        rows
     }
 }
 
@@ -229,7 +264,7 @@ impl fmt::Debug for ColumnClassifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ColumnClassifier")
             .field("features", &self.0.columns.len())
-            .field("classes", &self.0.classes)
+            .field("classes", &self.0.reader.classes)
             .field("sha256", &self.0.sha256)
             .finish_non_exhaustive()
     }

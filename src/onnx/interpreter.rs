@@ -41,6 +41,8 @@ mod selection;
 mod sequences;
 mod shapes;
 mod signal;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 
@@ -50,7 +52,10 @@ use std::{
     sync::Arc,
 };
 
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, ValueInfoProto,
+    tensor_shape_proto::dimension::Value as Size, type_proto::Value as Type,
+};
 
 use self::{
     call::Call,
@@ -89,7 +94,15 @@ struct Step {
 struct Body {
     graph: Subgraph,
     inputs: Vec<String>,
-    outputs: Vec<String>,
+    outputs: Vec<Declared>,
+}
+
+/// An output of a body.
+struct Declared {
+    name: String,
+    /// Its element type and the sizes of its axes, if the body states both. An axis that is left open has
+    /// the size 0.
+    empty: Option<(Dtype, Vec<usize>)>,
 }
 
 /// The first operator that cannot be interpreted, and the node that uses it.
@@ -153,8 +166,13 @@ impl Program {
         inputs: impl Iterator<Item = &'t Tensor>,
         budget: &Budget,
     ) -> Result<Vec<Tensor>, ModelError> {
-        let values = inputs.map(|tensor| Value::Tensor(Arc::new(tensor.clone())));
-        let values = self.inputs.iter().cloned().zip(values).collect();
+        let mut values = HashMap::new();
+        for (name, tensor) in self.inputs.iter().zip(inputs) {
+            if tensor.data().is_empty() {
+                value::count(tensor.shape()).map_err(failed)?;
+            }
+            values.insert(name.clone(), Value::Tensor(Arc::new(tensor.clone())));
+        }
         let mut scope = Scope { outer: None, constants: &self.graph.constants, values };
         let run = Run { opset: self.opset, budget };
         self.graph.run(&run, &mut scope).map_err(failed)?;
@@ -174,8 +192,9 @@ fn failed(fault: OperatorError) -> ModelError {
 
 impl Body {
     fn new(proto: &GraphProto, opset: i64) -> Result<Body, Unknown> {
-        let outputs: Vec<String> = proto.output.iter().map(|output| output.name.clone()).collect();
-        let graph = Subgraph::new(proto, &outputs, opset)?;
+        let outputs: Vec<Declared> = proto.output.iter().map(Declared::new).collect();
+        let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
+        let graph = Subgraph::new(proto, &names, opset)?;
         Ok(Body { graph, inputs: proto.input.iter().map(|i| i.name.clone()).collect(), outputs })
     }
 
@@ -184,10 +203,27 @@ impl Body {
         let values = self.inputs.iter().cloned().zip(inputs).collect();
         let mut scope = Scope { outer: Some(call.scope), constants: &self.graph.constants, values };
         self.graph.run(call.run, &mut scope)?;
-        let outputs = self.outputs.iter().map(|name| {
+        let outputs = self.outputs.iter().map(|output| {
+            let name = &output.name;
             scope.get(name).ok_or_else(|| OperatorError::new(format!("nothing makes `{name}`")))
         });
         outputs.collect()
+    }
+}
+
+impl Declared {
+    fn new(output: &ValueInfoProto) -> Declared {
+        let tensor = output.r#type.as_ref().and_then(|r#type| match r#type.value.as_ref()? {
+            Type::TensorType(tensor) => Some(tensor),
+        });
+        let empty = tensor.and_then(|tensor| {
+            let sizes = tensor.shape.as_ref()?.dim.iter().map(|axis| match axis.value {
+                Some(Size::DimValue(size)) => usize::try_from(size).unwrap_or(0),
+                _ => 0,
+            });
+            Some((value::dtype(tensor.elem_type.into()).ok()?, sizes.collect()))
+        });
+        Declared { name: output.name.clone(), empty }
     }
 }
 
@@ -258,7 +294,7 @@ impl Subgraph {
                 });
             }
             let call = Call { node, graphs: &step.graphs, inputs, scope, run };
-            call.spend(STEP)?;
+            call.spend(&[STEP])?;
             let outputs = (step.run)(&call).map_err(|fault| {
                 let name = node.output.first().map_or("", |name| &**name);
                 OperatorError::new(format!("{} (`{name}`): {fault}", node.op_type))

@@ -7,10 +7,8 @@ mod plans;
 use std::path::Path;
 use std::{fmt, sync::Arc};
 
-use self::{
-    layout::OutputKind,
-    plans::{NumberPlans, within},
-};
+pub(super) use self::plans::within;
+use self::{layout::OutputKind, plans::NumberPlans};
 #[cfg(all(feature = "onnx", feature = "ort"))]
 use super::verify;
 use super::{Document, LoadError, Loader, TensorInfo, sidecar::Sidecar};
@@ -210,6 +208,14 @@ of_numbers!(
     Some,
     Vec::as_slice
 );
+
+/// The output of a model whose answer is one number.
+pub(super) fn number_output(
+    document: &Document,
+    options: &Loader,
+) -> Result<TensorInfo, LoadError> {
+    plans::output_of(document, options, OutputKind::Number)
+}
 
 impl VectorModel {
     /// The number of values in an answer.

@@ -168,8 +168,8 @@ pub(super) fn row_shape(
     }
     let [input] = &inputs[..] else {
         return Err(no_input(
-            "one input of rows (a table of columns is loaded with `load_columns`, any other graph of \
-             several with `load_graph`)"
+            "one input of rows (a table of columns is loaded with `load_columns` or \
+             `load_column_regressor`, any other graph of several with `load_graph`)"
                 .to_owned(),
         ));
     };

@@ -171,9 +171,16 @@ pub(super) fn classifier(ours: &Classifier, theirs: &Classifier) -> Result<(), L
     compare((ours, theirs), &rows, agree, some, show_classes)
 }
 
-pub(super) fn columns(ours: &ColumnClassifier, theirs: &ColumnClassifier) -> Result<(), LoadError> {
+/// Rows of a table, drawn by `random_rows` from a number of rows and a share from 0 to 1.
+pub(super) fn column_rows(
+    random_rows: impl FnOnce(usize, &mut dyn FnMut() -> f64) -> Vec<Features>,
+) -> Vec<Features> {
     let mut numbers = Numbers::new(SEED);
-    let rows = ours.random_rows(ROWS, &mut || numbers.float() / 4.0 + 0.5);
+    random_rows(ROWS, &mut || numbers.float() / 4.0 + 0.5)
+}
+
+pub(super) fn columns(ours: &ColumnClassifier, theirs: &ColumnClassifier) -> Result<(), LoadError> {
+    let rows = column_rows(|count, share| ours.random_rows(count, share));
     let rows: Vec<&Features> = rows.iter().collect();
     let agree = classes_agree(ours.tolerance());
     compare((ours, theirs), &rows, agree, |row| format!("{:?}", row.values()), show_classes)

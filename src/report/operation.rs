@@ -43,6 +43,7 @@ fn version(stats: &VersionStats) -> Version {
         ("panic", stats.panics),
         ("not finite", stats.non_finite),
         ("deadline", stats.deadlines),
+        ("not loaded", stats.not_loaded),
         ("overloaded", stats.overloaded),
     ];
     Version {

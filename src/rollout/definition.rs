@@ -75,9 +75,8 @@ impl Rollout {
     /// smaller share among those of the larger one. All users without a targeting key then draw as one.
     ///
     /// ```
-    /// use modelgate::{Context, Rollout, clock::SystemClock};
+    /// use modelgate::{Context, Rollout};
     ///
-    /// let clock = SystemClock::new();
     /// let (model, prompt) = (
     ///     Rollout::percent("v2", 20.0).or("v1").salt("spring").flag("model")?,
     ///     Rollout::percent("long", 20.0).or("short").salt("spring").flag("prompt")?,
@@ -85,7 +84,7 @@ impl Rollout {
     /// let flags: modelgate::FlagSet = [model, prompt].into_iter().collect();
     /// for user in ["ann", "bob", "cem", "dee", "eve"] {
     ///     let context = Context::new(user);
-    ///     let read = |key| flags.evaluate_at(key, &context, &clock).string("").value;
+    ///     let read = |key| flags.evaluate(key, &context).string("").value;
     ///     assert_eq!(read("model") == "v2", read("prompt") == "long");
     /// }
     /// # Ok::<(), modelgate::rollout::Error>(())
@@ -98,7 +97,7 @@ impl Rollout {
     /// The flag, compiled.
     ///
     /// # Errors
-    /// A percentage that is none, shares of more than 100 percent, stages that go back in time.
+    /// A percentage outside of 0 to 100, shares of more than 100 percent, stages that go back in time.
     pub fn flag(&self, key: &str) -> Result<Flag, Error> {
         let definition = self.to_json()?;
         Flagd::new().compile_flag(key, &definition).map_err(Error::Definition)
@@ -274,7 +273,8 @@ impl Condition {
     }
 }
 
-/// A condition on an attribute, still without its test.
+/// A condition on an attribute, still without its test. An attribute that is absent or `null` fulfils
+/// none, unless `null` is what it is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct AttributeCondition {
@@ -287,19 +287,29 @@ impl AttributeCondition {
         self.holds("===", value.into())
     }
 
-    /// The attribute is one of these.
+    /// The attribute is one of these: of the same type, numbers being one type. Only a number that is
+    /// looked for among texts goes by flagd's `in`, to which text without digits is 0.
     pub fn one_of<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Condition {
-        self.holds("in", Value::List(values.into_iter().map(Into::into).collect()))
+        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        let searchable =
+            |value: &Value| matches!(value, Value::Text(_) | Value::Int(_) | Value::Float(_));
+        if values.iter().all(searchable) {
+            return self.holds("in", Value::List(values));
+        }
+        // `in` fails the whole rule when it looks for a number beside a boolean or an object.
+        let each = values.into_iter().map(|value| self.clone().equals(value).0);
+        Condition(json!({"or": each.collect::<Vec<_>>()}))
     }
 
-    /// The attribute is a number of at least this.
+    /// The attribute is at least this, as a number: text goes by its digits, `true` is 1. Two texts
+    /// compare by their bytes.
     pub fn at_least(self, least: impl Into<Value>) -> Condition {
-        self.holds(">=", least.into())
+        self.is_present().and(self.holds(">=", least.into()))
     }
 
-    /// The attribute is a number below this.
+    /// The attribute is below this, compared as by [`at_least`](Self::at_least).
     pub fn below(self, limit: impl Into<Value>) -> Condition {
-        self.holds("<", limit.into())
+        self.is_present().and(self.holds("<", limit.into()))
     }
 
     /// The attribute is text that starts with this.
@@ -312,6 +322,11 @@ impl AttributeCondition {
         self.holds("ends_with", text.into())
     }
 
+    /// To flagd's operators of order, `null` is 0: whoever has no age would be below 18.
+    fn is_present(&self) -> Condition {
+        self.clone().holds("!==", Value::Null)
+    }
+
     fn holds(self, operator: &str, value: Value) -> Condition {
         let value = serde_json::to_value(&value).unwrap_or_default();
         Condition(json!({operator: [{"var": self.path}, value]}))
@@ -322,7 +337,7 @@ impl AttributeCondition {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A share that is no percentage.
+    /// A share outside of 0 to 100 percent, or none that is a number.
     Percent {
         /// The version it was for.
         version: String,

@@ -174,7 +174,11 @@ pub(super) fn ask_chunk<F: ?Sized, P>(
             .map(|outcome| Called { outcome, service_time, cpu_time: None })
             .collect(),
         // A panic, or a model that loses count: one by one, so that one row fails alone.
-        _ => rows.iter().map(|row| call(model, row, finite)).collect(),
+        outcomes => {
+            // The `Drop` of an answer may panic.
+            let _ = contained(|| drop(outcomes));
+            rows.iter().map(|row| call(model, row, finite)).collect()
+        }
     }
 }
 

@@ -15,8 +15,9 @@ const NEVER: u32 = u32::MAX;
 ///
 /// After `failures` failed calls in a row the version is not asked for `cool_down`; the fallback
 /// answers at once. Then one request is let through: if the version answers it is back, if not it
-/// rests again. A caller's invalid input is no failure, and a call that began before the version was
-/// left alone no longer counts. The last [fallback](crate::RouterBuilder::fallback) version has no
+/// rests again. A caller's invalid input is no failure, nor is a refusal for want of room
+/// ([`Overloaded`](crate::model::ErrorKind::Overloaded)): the version was busy, not broken. A call
+/// that began before the version was left alone no longer counts. The last [fallback](crate::RouterBuilder::fallback) version has no
 /// breaker: there is nobody else to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerPolicy {

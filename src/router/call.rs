@@ -136,7 +136,7 @@ impl<M> Slot<M> {
     #[cold]
     pub(crate) fn failed(&self, error: &ModelError, ticket: Ticket, clock: &dyn Clock) {
         self.counters.failed(error.kind());
-        if error.is_invalid_input() {
+        if !error.kind().is_models_fault() {
             self.breaker.learned_nothing(ticket, clock);
             return;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Input, Output,
-    drop_contained::{CheckedWhenLoaded, DropContained},
+    contained::{CheckedWhenLoaded, ContainedModel},
 };
 use crate::{
     model::{Acceptance, Model},
@@ -36,12 +36,12 @@ impl<F: ?Sized, P> Clone for AnyModel<F, P> {
 
 impl<F: ?Sized + Input, P: Output> AnyModel<F, P> {
     pub(crate) fn compute(model: impl Model<F, P> + 'static) -> AnyModel<F, P> {
-        AnyModel::Compute(Arc::new(DropContained::new(model)))
+        AnyModel::Compute(Arc::new(ContainedModel::new(model)))
     }
 
     #[cfg(feature = "async")]
     pub(crate) fn waiting(model: impl crate::AsyncModel<F, P> + 'static) -> AnyModel<F, P> {
-        AnyModel::Waiting(Arc::new(DropContained::new(model)))
+        AnyModel::Waiting(Arc::new(ContainedModel::new(model)))
     }
 
     /// The model, when it has passed its checks. Checking one that is not loaded would load it: it

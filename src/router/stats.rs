@@ -154,6 +154,7 @@ impl VersionCounters {
             panics: failed(ErrorKind::Panicked),
             non_finite: failed(ErrorKind::NonFinite),
             deadlines: failed(ErrorKind::Deadline),
+            not_loaded: failed(ErrorKind::NotLoaded),
             overloaded: failed(ErrorKind::Overloaded),
             given_up: self.sum(|shard| Some(&shard.given_up)),
             service_time: self.service_time(),
@@ -264,6 +265,8 @@ pub struct VersionStats {
     pub non_finite: u64,
     /// Calls that came too late.
     pub deadlines: u64,
+    /// Calls of a model that could not be loaded for them, or whose threads had been let go.
+    pub not_loaded: u64,
     /// Calls refused because too many were at work or waiting; they are not in the service time.
     pub overloaded: u64,
     /// Calls of an async router that were given up by their callers: before they ran, or, of a model

@@ -23,7 +23,7 @@ use crate::flag::{
 const COSTS: Costs = Costs {
     depth: 2,
     wrapper: Some(("events", 2)),
-    dear: None,
+    variations: None,
     item: 800,
     kept: PartCosts { object: 200, list: 5, element: 41, name: 5, text: 5, byte: 2 },
     working: PartCosts { object: 200, list: 40, element: 135, name: 60, text: 30, byte: 2 },

@@ -101,7 +101,7 @@ fn number<E: serde::de::Error>(text: &str) -> Result<Value, E> {
     }
 }
 
-/// The entries of an object, or the number that it stands for.
+/// The number that an object stands for by the key it begins with; `None` for any other object.
 pub(crate) fn number_in<'de, A: MapAccess<'de>>(
     key: &str,
     map: &mut A,

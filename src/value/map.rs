@@ -30,16 +30,24 @@ impl Map {
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        let Members { entries, order } = &**self.members.as_ref()?;
-        if entries.len() <= SCANNED {
-            return entries.iter().find(|(name, _)| &**name == key).map(|(_, value)| value);
-        }
-        let found = search(entries, order, key).ok()?;
-        let position = *order.get(found)? as usize;
-        entries.get(position).map(|(_, value)| value)
+        self.get_key_value(key).map(|(_, value)| value)
     }
 
-    /// Sets `key`, and returns the value it had.
+    /// The member `key`, with its name as the map holds it.
+    #[inline]
+    pub(crate) fn get_key_value(&self, key: &str) -> Option<(&str, &Value)> {
+        let Members { entries, order } = &**self.members.as_ref()?;
+        let (name, value) = if entries.len() <= SCANNED {
+            entries.iter().find(|(name, _)| &**name == key)?
+        } else {
+            let found = search(entries, order, key).ok()?;
+            entries.get(*order.get(found)? as usize)?
+        };
+        Some((name, value))
+    }
+
+    /// Sets `key`, and returns the value it had. A new member of a wide object moves the places of all
+    /// others: collect many of them instead.
     pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         let Members { entries, order } = &mut **self.members.get_or_insert_default();

@@ -1,10 +1,10 @@
-//! Text that is made on the way and ordinarily stays on the stack.
+//! Text that an evaluation formats, and that ordinarily stays on the stack.
 
 use std::fmt;
 
 use smallvec::SmallVec;
 
-/// Text on the stack, for numbers and short names; the rare longer text spills.
+/// Text on the stack, for numbers and short names; the rare text of more than 40 bytes is allocated.
 #[derive(Default)]
 pub(crate) struct ShortText(SmallVec<[u8; 40]>);
 

@@ -10,7 +10,7 @@ use modelgate::{
     clock::ManualClock,
     launchdarkly::{
         LaunchDarkly,
-        big_segments::{BigSegmentAnswer, BigSegments},
+        big_segments::{BigSegments, Membership},
     },
     value::Map,
 };
@@ -51,8 +51,8 @@ const CLAUSES: &[&str] = &[
 struct Everybody;
 
 impl BigSegments for Everybody {
-    fn membership(&self, _: &str, _: &str) -> BigSegmentAnswer {
-        BigSegmentAnswer::healthy(Some(true))
+    fn membership(&self, _: &str, _: &str) -> Membership {
+        Membership::healthy(Some(true))
     }
 }
 

@@ -3,10 +3,11 @@ use std::{sync::Arc, thread, time::Duration};
 
 use futures::{FutureExt, executor::block_on, future::join_all};
 use modelgate::{
-    AsyncModelRouter, Context, ModelRouter, Rollout, Shadow, async_model_fn,
+    AsyncModelRouter, Context, FallbackCause, ModelRouter, Rollout, Shadow, async_model_fn,
     compare::{Tolerance, sink::MemorySink},
-    model::{AsyncBatched, Batched},
+    model::{AsyncBatched, Batched, ErrorKind},
     model_fn,
+    router::BreakerPolicy,
 };
 
 use crate::{
@@ -213,4 +214,27 @@ fn it_serves_as_a_shadow_candidate() {
     assert_eq!(*block_on(router.predict(&user, vec![4.0])).unwrap().output(), -1.0);
     until("the shadow runs", || !handle.model.batches().is_empty());
     assert_eq!(handle.model.batches(), [vec![4.0]]);
+}
+
+#[test]
+fn a_refusal_for_want_of_room_says_nothing_of_the_version() {
+    let handle = doubles();
+    let bounds = Batched::new(Arc::clone(&handle.model)).concurrency(1).queue(1);
+    let batched = bounds.max_delay(Duration::from_secs(3_600)).into_async().unwrap();
+    let router: AsyncModelRouter<[f32], f32> = ModelRouter::builder("version")
+        .model("plain", model_fn(|_: &[f32]| Ok(-1.0)))
+        .async_model("batched", batched.clone())
+        .fallback("plain")
+        .source(Rollout::everyone("batched").flag("version").unwrap())
+        .breaker(BreakerPolicy::new(1, Duration::from_secs(3_600)))
+        .build_async()
+        .unwrap();
+    let held = batched.submit(vec![0.0]);
+    handle.entered.recv().unwrap();
+    let waits = batched.submit(vec![1.0]);
+    let ask = || block_on(router.predict(&Context::new("user"), vec![2.0])).unwrap();
+    assert_eq!(ask().fallback(), Some(FallbackCause::Failed(ErrorKind::Overloaded)));
+    handle.go.send(()).unwrap();
+    assert_eq!((block_on(held).unwrap(), block_on(waits).unwrap()), (0.0, 2.0));
+    assert_eq!(ask().version(), "batched", "it was busy, not broken");
 }

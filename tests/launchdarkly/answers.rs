@@ -9,7 +9,7 @@ use modelgate::{
     flag::{ErrorCode, TraceStep},
     launchdarkly::{
         ErrorKind, LaunchDarkly, ReasonKind,
-        big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
+        big_segments::{BigSegments, Membership, Status},
     },
     value::Value,
 };
@@ -136,7 +136,7 @@ fn reasons_are_mapped_to_the_neutral_ones() {
 }
 
 #[test]
-fn a_repeated_prerequisite_is_no_circle() {
+fn a_repeated_prerequisite_is_no_cycle() {
     // `left` fails because of `off`; `right` leads to `left` once more.
     let needs = |keys: &[(&str, i64)]| {
         let mut flag = flag(json!([]));
@@ -173,12 +173,12 @@ fn targets_of_users_are_found_through_their_empty_entry() {
 struct Store;
 
 impl BigSegments for Store {
-    fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer {
+    fn membership(&self, segment: &str, key: &str) -> Membership {
         match (segment, key) {
-            ("big.g2", "user-1") => BigSegmentAnswer::healthy(Some(true)),
-            ("big.g2", "user-2") => BigSegmentAnswer::healthy(Some(false)),
-            ("old.g1", _) => BigSegmentAnswer::new(None, BigSegmentsStatus::Stale),
-            _ => BigSegmentAnswer::healthy(None),
+            ("big.g2", "user-1") => Membership::healthy(Some(true)),
+            ("big.g2", "user-2") => Membership::healthy(Some(false)),
+            ("old.g1", _) => Membership::new(None, Status::Stale),
+            _ => Membership::healthy(None),
         }
     }
 }
@@ -198,7 +198,7 @@ fn big_segments_are_asked_of_their_store() {
         let flags = launchdarkly.compile(&document.to_string()).unwrap();
         let context = OwnedContext::new(key).with("plan", plan);
         let detail = launchdarkly.detail(&flags, flag, &context);
-        let status = detail.reason.big_segments_status.map(BigSegmentsStatus::as_str);
+        let status = detail.reason.big_segments_status.map(Status::as_str);
         (detail.variation_index == Some(1), status.unwrap_or("none"))
     };
     assert_eq!(ask(&asked, "flag", "user-1", "free"), (true, "HEALTHY"));

@@ -39,7 +39,7 @@ fn a_bad_item_is_named_and_leaves_its_neighbours_alone() {
             "flag `odd on` at /on: found string \"yes\", expected a boolean",
             "flag `odd rule` at /rules/1/clauses/0/negate: found string \"no\", expected a boolean",
             "flag `odd share` at /fallthrough/rollout/variations/0/weight: found string \"half\", \
-             expected f32",
+             expected a number",
             "flag `odd target` at /targets/0/values/0: found integer `3`, expected a string",
             "flag `segments/odd` at /included/0: found integer `1`, expected a string",
         ]

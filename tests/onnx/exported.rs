@@ -1,5 +1,8 @@
 //! What `examples/models/export.py` writes, loads: its golden rows are scikit-learn's own answers.
+use std::{error::Error, fs};
+
 use modelgate::{Features, Model, features::FeatureValue, onnx};
+use serde_json::{Value, json};
 
 #[test]
 fn a_pipeline_of_mixed_columns_answers_by_name() {
@@ -22,4 +25,64 @@ fn a_regressor_answers_by_name() {
     let model = model.with_schema().unwrap();
     let answer: f32 = model.predict(&Features::named([("age", 52.0), ("amount", 98.86)])).unwrap();
     assert!((answer - 249.7).abs() < 0.1, "{answer}");
+}
+
+const RENT: &str = "tests/data/exported/rent.onnx";
+
+fn flat(rooms: f64, area: f64, district: &str) -> Features {
+    let values: [(&str, FeatureValue); 3] =
+        [("district", district.into()), ("area", area.into()), ("rooms", rooms.into())];
+    Features::named(values)
+}
+
+#[test]
+fn a_regressor_of_mixed_columns_answers_by_name_alone_and_in_batches() {
+    let model = onnx::ColumnRegressor::load(RENT).unwrap();
+    // What scikit-learn answers; it was not trained on a district by the sea.
+    let expected = [(flat(3.0, 71.5, "hill"), 896.151), (flat(5.0, 120.0, "sea"), 1_160.0749)];
+    let mut rows: Vec<&Features> = expected.iter().map(|(row, _)| row).collect();
+    let unknown = Features::named([("rooms", 3.0)]);
+    rows.insert(1, &unknown);
+    let mut batch = model.predict_batch(&rows);
+    assert!(batch.remove(1).unwrap_err().is_invalid_input());
+    for ((row, expected), batched) in expected.iter().zip(batch) {
+        for found in [model.predict(row), batched] {
+            let found = found.unwrap();
+            assert!((found - expected).abs() < 0.01, "found {found}, expected {expected}");
+        }
+    }
+    let half = model.predict(&flat(3.5, 71.5, "hill")).unwrap_err();
+    assert!(half.is_invalid_input(), "the sidecar says that rooms are whole: {half}");
+}
+
+#[test]
+fn a_regressor_of_columns_is_held_to_its_golden_rows() {
+    let sidecar: Value =
+        serde_json::from_slice(&fs::read("tests/data/exported/rent.schema.json").unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |change: &dyn Fn(&mut Value)| {
+        let mut changed = sidecar.clone();
+        change(&mut changed);
+        let path = folder.path().join("rent.schema.json");
+        fs::write(&path, changed.to_string()).unwrap();
+        let loader = onnx::Classifier::builder().sidecar(path);
+        let error = loader.load_column_regressor(RENT).unwrap_err();
+        error.source().map_or_else(|| error.to_string(), ToString::to_string)
+    };
+    let wrong = refusal(&|sidecar| sidecar["golden"][1]["outputs"] = json!([758.0]));
+    assert!(wrong.contains("golden row 1"), "{wrong}");
+    let none = refusal(&|sidecar| sidecar["golden"][0]["outputs"] = json!([]));
+    assert!(none.contains("golden[0].outputs: found 0 numbers, expected the one"), "{none}");
+    let two = refusal(&|sidecar| sidecar["golden"][0]["outputs"] = json!([1, 2]));
+    assert!(two.contains("golden[0].outputs: found 2 numbers, expected the one"), "{two}");
+}
+
+#[test]
+fn what_is_no_regressor_of_columns_is_refused_by_name() {
+    let loader = onnx::Classifier::builder().without_sidecar();
+    let several = loader.load_column_regressor("tests/data/exported/mixed.onnx").unwrap_err();
+    let several = several.to_string();
+    assert!(several.contains("2 numbers a row") && several.contains("expected 1"), "{several}");
+    let one = onnx::Regressor::load(RENT).unwrap_err().to_string();
+    assert!(one.contains("`load_column_regressor`"), "{one}");
 }

@@ -3,14 +3,15 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use modelgate::{
-    Context, Model, ModelError, ModelRouter, Rollout,
+    Context, FallbackCause, Model, ModelError, ModelRouter, Rollout,
     model::{Batched, ErrorKind},
     model_fn,
+    router::{BreakerPolicy, stats::VersionState},
 };
 
 use crate::{
     doubles::{Doubles, Handle, doubles},
-    support::until,
+    support::{Gate, OpensAtTheEnd, quiet_panics, until},
 };
 
 type Doubling = Batched<Arc<Doubles>, [f32], f32>;
@@ -140,6 +141,89 @@ fn a_full_queue_refuses_at_once_and_says_so() {
         held.join().unwrap().unwrap();
     });
     assert_eq!(batched.stats().refused, 1);
+}
+
+/// A row whose copies panic when they are dropped.
+struct Row(f32, bool);
+
+impl Clone for Row {
+    fn clone(&self) -> Row {
+        Row(self.0, true)
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        assert!(!self.1, "a copy was dropped");
+    }
+}
+
+#[test]
+fn copies_of_rows_that_panic_when_they_are_dropped_fail_no_row_and_leave_nothing_running() {
+    quiet_panics();
+    let gate = Gate::new();
+    let waits = gate.clone();
+    let model = model_fn(move |row: &Row| {
+        if row.0 == 0.0 {
+            waits.pass();
+        }
+        Ok(row.0 * 2.0)
+    });
+    let batched = Batched::<_, Row, f32>::new(model).concurrency(1);
+    let overdue = batched.clone().max_delay(Duration::from_millis(1));
+    let patient = batched.clone().max_delay(Duration::from_secs(3_600));
+    thread::scope(|scope| {
+        let _open = OpensAtTheEnd(gate.clone());
+        let held = scope.spawn(|| patient.predict(&Row(0.0, false)));
+        gate.wait_for(1);
+        // One that takes its own copy out of the queue, because it has waited for too long.
+        assert_eq!(overdue.predict(&Row(1.0, false)).unwrap(), 2.0);
+        // A leader and two whose rows it runs.
+        let patient = &patient;
+        let callers = [2.0, 3.0, 4.0]
+            .map(|value| (value, scope.spawn(move || patient.predict(&Row(value, false)))));
+        until("they wait", || batched.stats().waiting == 3);
+        gate.open();
+        assert_eq!(held.join().unwrap().unwrap(), 0.0);
+        for (value, caller) in callers {
+            assert_eq!(caller.join().unwrap().unwrap(), value * 2.0);
+        }
+    });
+    let waited = batched.stats().queue_wait.count;
+    assert_eq!(patient.predict(&Row(5.0, false)).unwrap(), 10.0);
+    assert_eq!(batched.stats().queue_wait.count, waited, "nothing runs, so it ran at once");
+}
+
+#[test]
+fn a_refusal_for_want_of_room_says_nothing_of_the_version() {
+    let handle = doubles();
+    let batched = one_at_a_time(&handle.model).queue(1);
+    let router = ModelRouter::<[f32], f32>::builder("version")
+        .model("plain", model_fn(|_: &[f32]| Ok(-1.0)))
+        .model("batched", batched.clone())
+        .fallback("plain")
+        .source(Rollout::everyone("batched").flag("version").unwrap())
+        .breaker(BreakerPolicy::new(1, Duration::from_secs(3_600)))
+        .build()
+        .unwrap();
+    let ask = |row: f32| router.predict(&Context::new("user"), &[row]).unwrap();
+    let refused = thread::scope(|scope| {
+        let held = scope.spawn(|| ask(0.0));
+        handle.entered.recv().unwrap();
+        let waits = scope.spawn(|| ask(1.0));
+        until("it waits", || batched.stats().waiting == 1);
+        let refused = ask(2.0);
+        // Before anything is asserted: nobody is left waiting.
+        handle.go.send(()).unwrap();
+        held.join().unwrap();
+        waits.join().unwrap();
+        refused
+    });
+    assert_eq!(refused.fallback(), Some(FallbackCause::Failed(ErrorKind::Overloaded)));
+    let stats = router.stats();
+    let version = stats.versions.iter().find(|stats| stats.version.as_str() == "batched").unwrap();
+    assert_eq!((version.overloaded, &version.state), (1, &VersionState::Eligible));
+    assert_eq!(ask(3.0).version(), "batched", "it was busy, not broken");
 }
 
 #[test]

@@ -1,23 +1,19 @@
-//! Whatever a model or a source does: the caller has the right answer of the right version.
+//! Whatever a model does: the caller has the right answer of the right version.
 
 use crate::support;
 
 use std::{
-    borrow::Cow,
     sync::{Arc, mpsc},
     time::Duration,
 };
 
-use modelgate::testing::TestFlags;
 use modelgate::{
-    Context, EvaluationContext, FallbackCause, FlagSource, Model, ModelError, ModelRouter, Reason,
-    RouterBuilder,
+    Context, EvaluationContext, FallbackCause, Model, ModelError, ModelRouter, RouterBuilder,
+    Shadow,
     clock::ManualClock,
-    flag::store::SourceState,
     model::{Acceptance, ErrorKind, LazyModel},
     model_fn,
     router::{BreakerPolicy, stats::VersionState},
-    source::{self, FlagUpdates, Subscription},
 };
 use parking_lot::Mutex;
 use support::{
@@ -280,163 +276,6 @@ fn a_model_that_sleeps_holds_its_own_callers_only() {
     });
 }
 
-#[test]
-fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
-    let source = test_flags(&serving(FLAG, "v2"));
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
-        .model("v2", Puppet::new(2.0))
-        .fallback("v1")
-        .source(source.clone())
-        .build()
-        .unwrap();
-    let compile = |text: &str| modelgate::flagd::Flagd::new().compile(text);
-    let garbage = [
-        "",
-        "{",
-        "[]",
-        "null",
-        r#"{"flags": 7}"#,
-        r#"{"flags": {"ml-model-version": {"state": "ENABLED", "variants": {"it": "v1"}, "#,
-        "\u{0}\u{1}\u{2}",
-    ];
-    for text in garbage {
-        source.fail(compile(text).unwrap_err().to_string());
-        let answer = router.predict(&Context::new("user-1"), &[0.5]).unwrap();
-        assert_eq!((answer.version().as_str(), *answer.output()), ("v2", 2.5), "{text:?}");
-        assert!(!answer.fell_back());
-    }
-    // A flag of another shape is refused by name, and keeps its last good form.
-    let bad = compile(
-        r#"{"flags": {"ml-model-version": {"state": "PERHAPS", "variants": {"it": "v1"}},
-            "other": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"}}}"#,
-    );
-    source.replace(bad.unwrap());
-    assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
-    assert!(router.flags().boolean("other", &Context::new("user-1"), false), "its neighbour");
-    for _ in 0..100 {
-        source.fail("lost");
-        source.replace(compiled_flags(&serving(FLAG, "v2")));
-        assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
-    }
-}
-
-/// A source whose thread panics when the test says so.
-struct Fragile(mpsc::Receiver<()>);
-
-impl FlagSource for Fragile {
-    fn name(&self) -> Cow<'static, str> {
-        "fragile".into()
-    }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
-        sink.replace(support::flags(&serving(FLAG, "v2")));
-        std::thread::spawn(move || {
-            let _sink = sink;
-            let _ = self.0.recv();
-            panic!("the source panicked, as the test asked");
-        });
-        Ok(Subscription::on_drop(|| panic!("and again when it is stopped")))
-    }
-}
-
-#[test]
-fn a_source_that_panics_on_its_thread_is_stale_and_its_flags_stay() {
-    quiet_panics();
-    let (panic, panics) = mpsc::channel();
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
-        .model("v2", Puppet::new(2.0))
-        .fallback("v1")
-        .source(Fragile(panics))
-        .build()
-        .unwrap();
-    panic.send(()).unwrap();
-    let stale = router.flags().wait_until(PATIENCE, |status| status.sources[0].is_stale());
-    assert!(stale, "{:?}", router.status());
-    let state = router.status().sources[0].state.clone();
-    let reason = "the source panicked".to_owned();
-    assert_eq!(state, SourceState::Stale { reason, attempts: 1 });
-    assert_eq!(router.predict(&Context::new("user-1"), &[]).unwrap().version(), "v2");
-    drop(router);
-}
-
-#[test]
-fn a_callback_that_panics_nastily_does_not_silence_the_others() {
-    quiet_panics();
-    let source = test_flags(&serving(FLAG, "v2"));
-    let flags = modelgate::Flags::builder().source(source.clone()).build().unwrap();
-    let (send, told) = mpsc::channel();
-    flags.on_change(|_| panic_nastily());
-    flags.on_change(move |snapshot| send.send(snapshot.revision()).unwrap());
-    source.replace(compiled_flags(&serving(FLAG, "v1")));
-    source.replace(compiled_flags(&serving(FLAG, "v2")));
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), [2, 3]);
-}
-
-#[test]
-fn a_source_that_keeps_failing_never_passes_for_one_that_answered() {
-    let source = TestFlags::silent();
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
-        .model("v2", Puppet::new(2.0))
-        .fallback("v1")
-        .source(source.clone())
-        .build()
-        .unwrap();
-    source.fail("connection refused");
-    let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
-    assert_eq!((answer.version().as_str(), answer.reason()), ("v1", Reason::NotReady));
-    assert_eq!(answer.fallback(), Some(FallbackCause::NotReady));
-}
-
-#[cfg(feature = "file")]
-#[test]
-fn a_flag_file_half_written_deleted_or_replaced_leaves_the_right_version_answering() {
-    use std::fs;
-
-    use support::until;
-
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("flags.json");
-    fs::write(&path, serving(FLAG, "v2")).unwrap();
-    let file = modelgate::source::FileSource::watch(&path).poll_interval(Duration::from_millis(50));
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
-        .model("v2", Puppet::new(2.0))
-        .fallback("v1")
-        .source(file)
-        .build()
-        .unwrap();
-    let version = || {
-        let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
-        assert!(!answer.fell_back());
-        answer.version().to_string()
-    };
-    let stale = |what: &str| {
-        let came = router.flags().wait_until(PATIENCE, |status| status.sources[0].is_stale());
-        assert!(came, "{what}: {:?}", router.status());
-    };
-    assert_eq!(version(), "v2", "ready at once");
-
-    let whole = serving(FLAG, "v1");
-    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    stale("half-written");
-    assert_eq!(version(), "v2");
-
-    fs::write(&path, &whole).unwrap();
-    until("the whole file", || version() == "v1");
-
-    fs::remove_file(&path).unwrap();
-    stale("deleted");
-    assert_eq!(version(), "v1");
-
-    let next = folder.path().join("next.json");
-    fs::write(&next, serving(FLAG, "v2")).unwrap();
-    fs::rename(&next, &path).unwrap();
-    until("the file put in its place", || version() == "v2");
-    until("ready again", || router.status().sources[0].is_ready());
-}
-
 #[cfg(feature = "onnx")]
 #[test]
 fn an_input_of_the_wrong_length_is_refused_with_what_was_expected() {
@@ -459,4 +298,69 @@ fn an_input_of_the_wrong_length_is_refused_with_what_was_expected() {
     }
     let answer = router.predict(&user, &[0.0; 64]).unwrap();
     assert_eq!(answer.version(), "v2", "no breaker has opened");
+}
+
+/// A model whose lock a panic has poisoned: asked whether it is loaded, it panics from then on.
+struct Poisoned;
+
+impl Model<[f64], f64> for Poisoned {
+    fn predict(&self, _: &[f64]) -> Result<f64, ModelError> {
+        Ok(2.0)
+    }
+    fn is_loaded(&self) -> bool {
+        panic!("the lock is poisoned")
+    }
+}
+
+#[test]
+fn a_model_that_panics_when_asked_whether_it_is_loaded_counts_as_one_that_is_not() {
+    quiet_panics();
+    let router = builder(Poisoned).build().unwrap();
+    assert_eq!(ask(&router), ("v1".to_owned(), 1.5, Some(FallbackCause::Ineligible)));
+    assert_eq!(router.decide(&Context::new("user-1")).unwrap().version(), "v1");
+    assert_eq!(router.stats().versions[1].state, VersionState::NotLoaded);
+}
+
+#[test]
+fn a_candidate_that_panics_when_asked_whether_it_is_loaded_fails_no_answer() {
+    quiet_panics();
+    for shadow in [Shadow::always().candidate("v3"), Shadow::always().candidate("v3").joined()] {
+        let router = builder(Puppet::new(2.0)).model("v3", Poisoned).shadow(shadow);
+        assert_eq!(ask(&router.build().unwrap()), ("v2".to_owned(), 2.5, None));
+    }
+}
+
+/// An answer that panics when it is dropped, unless it is taken apart first.
+#[derive(Clone)]
+struct Fragile(f64, bool);
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        assert!(!self.1, "dropped");
+    }
+}
+
+#[test]
+fn answers_of_a_batch_that_lost_count_may_panic_when_they_are_dropped() {
+    /// One answer more than rows: what a batch gives too many is dropped by the router.
+    struct OneTooMany;
+    impl Model<[f64], Fragile> for OneTooMany {
+        fn predict(&self, row: &[f64]) -> Result<Fragile, ModelError> {
+            Ok(Fragile(row[0], false))
+        }
+        fn predict_batch(&self, rows: &[&[f64]]) -> Vec<Result<Fragile, ModelError>> {
+            let last = [Ok(Fragile(0.0, true))];
+            rows.iter().map(|row| self.predict(row)).chain(last).collect()
+        }
+    }
+    quiet_panics();
+    let router = ModelRouter::<[f64], Fragile>::builder(FLAG)
+        .model("v1", OneTooMany)
+        .fallback("v1")
+        .source(test_flags(&serving(FLAG, "v1")))
+        .build()
+        .unwrap();
+    let user = Context::new("user-1");
+    let rows: [(&dyn EvaluationContext, &[f64]); 1] = [(&user, &[0.5])];
+    assert_eq!(router.predict_batch(&rows).remove(0).unwrap().output().0, 0.5);
 }

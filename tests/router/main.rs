@@ -16,4 +16,5 @@ mod lazy_model;
 mod promises;
 mod rollout;
 mod serialized;
+mod source_faults;
 mod traps;

@@ -7,6 +7,7 @@ use modelgate::{
     clock::ManualClock,
     flagd::Flagd,
     rollout::{self, Condition},
+    value::{Value, ValueRef},
 };
 
 fn version(rollout: &Rollout, context: &Context<'_>, clock: &ManualClock) -> String {
@@ -71,6 +72,51 @@ fn a_condition_comes_before_the_shares() {
     assert_eq!(version(&rollout, &adult, &clock), "v2");
     assert_eq!(version(&rollout, &child, &clock), "v1");
     assert_eq!(version(&rollout, &abroad, &clock), "v3");
+}
+
+#[test]
+fn an_absent_attribute_fulfils_no_condition() {
+    let clock = ManualClock::default();
+    let age = || Condition::attribute("age");
+    let conditions = [
+        age().equals(0),
+        age().one_of([0, 1]),
+        age().one_of([true, false]),
+        age().at_least(-1),
+        age().at_least(0),
+        age().below(18),
+        age().starts_with(""),
+        age().ends_with(""),
+    ];
+    for condition in conditions {
+        let rollout = Rollout::everyone("v1").when(condition, "v2");
+        for context in [Context::new("u"), Context::new("u").with("age", ValueRef::Null)] {
+            assert_eq!(version(&rollout, &context, &clock), "v1", "{rollout:?} {context:?}");
+        }
+    }
+}
+
+#[test]
+fn a_condition_on_several_values_takes_attributes_of_any_type() {
+    let clock = ManualClock::default();
+    let among = |values: [Value; 2]| {
+        let condition = Condition::attribute("x").one_of(values);
+        Rollout::everyone("v1").when(condition, "v2")
+    };
+    let (truth, mixed) = (among([true.into(), "yes".into()]), among([3.into(), "eu".into()]));
+    for (rollout, value, expected) in [
+        (&truth, ValueRef::Bool(true), "v2"),
+        (&truth, ValueRef::Text("yes"), "v2"),
+        (&truth, ValueRef::Int(1), "v1"),
+        (&truth, ValueRef::Bool(false), "v1"),
+        (&mixed, ValueRef::Float(3.0), "v2"),
+        (&mixed, ValueRef::Text("eu"), "v2"),
+        (&mixed, ValueRef::Text("3"), "v1"),
+        (&mixed, ValueRef::Bool(true), "v1"),
+    ] {
+        let context = Context::new("u").with("x", value);
+        assert_eq!(version(rollout, &context, &clock), expected, "{rollout:?} {value:?}");
+    }
 }
 
 #[test]

@@ -21,10 +21,12 @@ use crate::{
     clock::Clock,
     contain::contained,
     flag::{Flag, FlagSet, Problem, ProblemSeverity},
+    hash::NameSet,
     source::Staleness,
 };
 
-/// How many problems of one update are logged one by one.
+/// How many flags that one update got wrong are logged one by one, and how many remarks: all flags of
+/// a document may be wrong alike, and the status lists them all.
 const LOGGED_PROBLEMS: usize = 20;
 
 /// Somebody in the crate who prepares for each snapshot before it is announced: a router building
@@ -50,7 +52,7 @@ pub(crate) struct Core {
     progress: Mutex<Progress>,
     changed: Condvar,
     callbacks: Mutex<Callbacks>,
-    watchers: StatusListeners,
+    status_listeners: StatusListeners,
 }
 
 #[derive(Default)]
@@ -80,7 +82,7 @@ impl Core {
             }),
             changed: Condvar::new(),
             callbacks: Mutex::default(),
-            watchers: StatusListeners::default(),
+            status_listeners: StatusListeners::default(),
         }
     }
 
@@ -95,7 +97,7 @@ impl Core {
         drop(self.writer.lock());
         let callbacks = std::mem::take(&mut self.callbacks.lock().list);
         drop(callbacks);
-        self.watchers.clear();
+        self.status_listeners.clear();
     }
 
     pub(crate) fn replace(
@@ -152,7 +154,7 @@ impl Core {
         let mut listeners = Vec::new();
         writer.retain(|listener| match listener.upgrade() {
             Some(listener) => {
-                tell(&*listener, &snapshot);
+                announce_to(&*listener, &snapshot);
                 listeners.push(listener);
                 true
             }
@@ -199,13 +201,13 @@ impl Core {
     pub(super) fn listen(&self, listener: Weak<dyn SnapshotListener>) {
         let mut writer = self.writer.lock();
         let snapshot = Arc::clone(&self.progress.lock().snapshot);
-        let told = listener.upgrade();
-        if let Some(listener) = &told {
-            tell(&**listener, &snapshot);
+        let alive = listener.upgrade();
+        if let Some(listener) = &alive {
+            announce_to(&**listener, &snapshot);
         }
         writer.push(listener);
         drop(writer);
-        drop(told);
+        drop(alive);
     }
 
     pub(super) fn on_change(&self, callback: Callback) {
@@ -287,32 +289,39 @@ impl Core {
 fn new_problems(previous: Option<&FlagSet>, set: &FlagSet) -> Vec<Problem> {
     let known = previous.map_or(&[][..], FlagSet::problems);
     // Compared by hash: two long lists would make this quadratic.
-    let known: crate::hash::NameSet<String> = known.iter().map(|p| p.to_string()).collect();
-    let is_new = |problem: &&Problem| !known.contains(&problem.to_string());
-    set.problems().iter().filter(is_new).cloned().collect()
+    let known: NameSet<&Problem> = known.iter().collect();
+    set.problems().iter().filter(|problem| !known.contains(problem)).cloned().collect()
 }
 
+/// Flags that were refused come first: an operator has to see them, however many remarks there are.
 fn log_problems(source: &str, problems: &[Problem]) {
-    for problem in problems.iter().take(LOGGED_PROBLEMS) {
+    let (refused, remarks): (Vec<&Problem>, Vec<&Problem>) =
+        problems.iter().partition(|problem| problem.severity == ProblemSeverity::Rejected);
+    for problem in refused.iter().take(LOGGED_PROBLEMS) {
         let (flag, error) = (&*problem.key, problem.to_string());
-        match problem.severity {
-            ProblemSeverity::Rejected => tracing::warn!(
-                target: "modelgate::source", source, flag, error,
-                "flag refused: its last good form stays in force"
-            ),
-            ProblemSeverity::Warning => tracing::info!(
-                target: "modelgate::source", source, flag, error, "flag remarked upon"
-            ),
-        }
+        tracing::warn!(
+            target: "modelgate::source", source, flag, error,
+            "flag refused: its last good form stays in force"
+        );
     }
-    let more = problems.len().saturating_sub(LOGGED_PROBLEMS);
+    let more = refused.len().saturating_sub(LOGGED_PROBLEMS);
     if more > 0 {
-        tracing::warn!(target: "modelgate::source", source, more, "more such problems");
+        tracing::warn!(target: "modelgate::source", source, more, "more flags refused");
+    }
+    for problem in remarks.iter().take(LOGGED_PROBLEMS) {
+        let (flag, error) = (&*problem.key, problem.to_string());
+        tracing::info!(
+            target: "modelgate::source", source, flag, error, "flag remarked upon"
+        );
+    }
+    let more = remarks.len().saturating_sub(LOGGED_PROBLEMS);
+    if more > 0 {
+        tracing::info!(target: "modelgate::source", source, more, "more remarks on flags");
     }
 }
 
 /// Our own listeners do not panic, but what they call of the user's might.
-fn tell(listener: &dyn SnapshotListener, snapshot: &Arc<Snapshot>) {
+fn announce_to(listener: &dyn SnapshotListener, snapshot: &Arc<Snapshot>) {
     if contained(|| listener.published(snapshot)).is_none() {
         tracing::error!(
             target: "modelgate::router",

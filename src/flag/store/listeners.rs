@@ -1,4 +1,4 @@
-//! Those who are told when the state of a source becomes another.
+//! Callbacks for when the state of a source becomes another.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::contain::contained;
 
 pub(super) type StatusListener = Arc<dyn Fn(&SourceStatus) + Send + Sync>;
 
-/// So many changes may wait for a watcher that is slow; beyond that the oldest are not told.
+/// How many changes may wait for a slow listener; beyond that the oldest are dropped.
 const MOST_PENDING: usize = 1024;
 
 #[derive(Default)]
@@ -19,8 +19,8 @@ pub(super) struct StatusListeners(Mutex<ListenersState>);
 struct ListenersState {
     list: Vec<StatusListener>,
     pending: VecDeque<SourceStatus>,
-    /// One thread tells at a time, so that changes are told in order.
-    telling: bool,
+    /// One thread notifies at a time, so that changes arrive in order.
+    notifying: bool,
 }
 
 impl StatusListeners {
@@ -45,17 +45,17 @@ impl StatusListeners {
         inner.pending.push_back(status);
     }
 
-    /// Tells what is pending until there is nothing more, or until this says so.
+    /// Calls the listeners with what is pending, until there is nothing more or the store is closed.
     pub(super) fn notify(&self, is_closed: impl Fn() -> bool) {
         loop {
             let (status, list) = {
                 let mut inner = self.0.lock();
-                if inner.telling {
+                if inner.notifying {
                     // Whoever is at it finds the rest.
                     return;
                 }
                 let Some(status) = inner.pending.pop_front() else { return };
-                inner.telling = true;
+                inner.notifying = true;
                 (status, inner.list.clone())
             };
             for listener in list {
@@ -70,7 +70,7 @@ impl StatusListeners {
                     );
                 }
             }
-            self.0.lock().telling = false;
+            self.0.lock().notifying = false;
         }
     }
 }

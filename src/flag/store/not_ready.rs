@@ -25,7 +25,7 @@ impl NotReadyError {
                 SourceState::Starting { attempts, last_error } => {
                     Some((source.name.clone(), *attempts, last_error.clone()))
                 }
-                SourceState::Rejected { reason, attempts } if !source.is_stale() => {
+                SourceState::Rejected { reason, attempts } if !source.has_delivered => {
                     Some((source.name.clone(), *attempts, Some(reason.clone())))
                 }
                 _ => None,

@@ -49,6 +49,9 @@ pub struct SourceStatus {
     pub problems: Vec<Problem>,
     /// How its connection is; `None` for a source that has none.
     pub connection: Option<ConnectionStatus>,
+    /// Whether it has delivered, be it a set without flags.
+    #[serde(skip)]
+    pub(super) has_delivered: bool,
 }
 
 /// How a source's connection to its server is, in figures since the source was started.
@@ -128,7 +131,7 @@ impl SourceStatus {
     pub fn is_stale(&self) -> bool {
         match self.state {
             SourceState::Stale { .. } => true,
-            SourceState::Rejected { .. } => self.flags > 0 || self.revision.is_some(),
+            SourceState::Rejected { .. } => self.has_delivered,
             _ => false,
         }
     }
@@ -142,7 +145,7 @@ impl SourceStatus {
 impl Status {
     /// Whether a required source that has delivered nothing is refused by its origin.
     pub(super) fn has_rejected(&self) -> bool {
-        let stuck = |it: &SourceStatus| it.required && it.is_rejected() && !it.is_stale();
+        let stuck = |it: &SourceStatus| it.required && it.is_rejected() && !it.has_delivered;
         self.sources.iter().any(stuck)
     }
 
@@ -333,6 +336,7 @@ impl Progress {
             refused: delivery.refused,
             problems: set.map_or_else(Vec::new, |set| set.problems().to_vec()),
             connection: delivery.connection(now),
+            has_delivered: set.is_some(),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(in crate::flagd) struct DocumentContext<'d> {
     pub(in crate::flagd) settings: &'d Arc<FlagdOptions>,
     pub(in crate::flagd) metadata: Arc<Map>,
     pub(super) evaluators: Option<&'d Map>,
+    /// Whether some rule so far has a `fractional`.
+    pub(in crate::flagd) has_split: bool,
     /// How many nodes and members may still be repeated.
     repeats: usize,
 }
@@ -29,7 +31,8 @@ impl<'d> DocumentContext<'d> {
         bytes: usize,
     ) -> DocumentContext<'d> {
         let repeats = REPEATED.max(bytes / BYTES_A_REPEATED);
-        DocumentContext { settings, metadata: Arc::clone(metadata), evaluators, repeats }
+        let metadata = Arc::clone(metadata);
+        DocumentContext { settings, metadata, evaluators, has_split: false, repeats }
     }
 
     /// Whether so much may be repeated once more.

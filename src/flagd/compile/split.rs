@@ -1,6 +1,6 @@
 //! Compiling `fractional`.
 
-use super::{Compiled, Compiler, DataSource, ValuePosition, named};
+use super::{Compiled, Compiler, DataSource, named};
 use crate::{
     flag::split::BucketRanges,
     flagd::{
@@ -21,13 +21,8 @@ impl Compiler<'_, '_> {
         place: Place,
         data: DataSource,
     ) -> Compiled<Expression> {
-        let arguments = arguments
-            .iter()
-            .enumerate()
-            .map(|(index, value)| {
-                self.expression(value, ValuePosition::argument(place, index, data))
-            })
-            .collect::<Compiled<Box<[_]>>>()?;
+        self.shared.has_split = true;
+        let arguments = self.expressions(arguments, place, data)?;
         let generation = self.shared.settings.fractional;
         let is_key = |expression: &Expression| match expression {
             Expression::Variable(variable) => {

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod preparing;
+mod waits;
 
 use std::{
     fmt,
@@ -13,15 +14,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::hash::Names;
 use crossbeam_channel::Sender;
 use parking_lot::{Condvar, Mutex};
 
 pub use self::preparing::Prepare;
-use self::{fetch::CacheEntries, preparing::Ticket};
+use self::{fetch::CacheEntries, preparing::Ticket, waits::Waits};
 use crate::{
     flag::{store::SnapshotCell, table::ShardedTable},
-    launchdarkly::big_segments::{BigSegmentAnswer, BigSegments, BigSegmentsStatus},
+    hash::Names,
+    launchdarkly::big_segments::{BigSegments, Membership, Status},
     source,
 };
 
@@ -31,9 +32,10 @@ const QUEUE: usize = 1000;
 /// A store of big segments' members elsewhere, as LaunchDarkly's Relay Proxy fills it: Redis,
 /// DynamoDB, a table of yours.
 ///
-/// Both methods may wait as long as they must: they are called on threads of the
-/// [`Cache`]'s own, the first for four contexts at a time. One that panics has failed. A context that the store
-/// hangs over delays no other, while fewer than four of them hang at once: let a client time out.
+/// Both methods may wait as long as they must: they are called on threads of the [`Cache`]'s own,
+/// [`memberships`](Store::memberships) on four. One that panics has failed. A call that hangs holds its
+/// thread: while one, two or three hang, other contexts are fetched; while four hang, none is. Give the
+/// client of the store a timeout.
 pub trait Store: Send + Sync + 'static {
     /// The segments of one context, by the names under which the store lists them
     /// (`beta-users.g2`): `true` for those that it is in, `false` for those that it is kept out of.
@@ -106,28 +108,30 @@ pub struct CacheBuilder {
 
 struct CacheState {
     settings: CacheBuilder,
-    /// For requests: a copy of what the thread has.
-    members: SnapshotCell<ShardedTable<Arc<Membership>>>,
-    kept: Mutex<CacheEntries>,
-    wanted: Sender<FetchRequest>,
+    /// For requests: a copy of `entries`.
+    contexts: SnapshotCell<ShardedTable<Arc<CachedContext>>>,
+    /// For the threads that fetch.
+    entries: Mutex<CacheEntries>,
+    requests: Sender<FetchRequest>,
+    waits: Waits,
     threads: OnceLock<Box<[Thread]>>,
     status: AtomicU8,
-    /// Milliseconds after `started`.
+    /// Milliseconds from `started` to the last answer about the store's state; 0: there was none.
     polled: AtomicU64,
-    /// Whether that is more than 0, for those who wait for it.
+    /// Whether there was one, for those who wait for it.
     first_poll: (Mutex<bool>, Condvar),
     started: Instant,
 }
 
 /// What the store said of one context.
-struct Membership {
+struct CachedContext {
     segments: Names<Box<str>, bool>,
     fetched: Instant,
-    /// Fetching them anew did not work.
+    /// The store could not be asked the last time: the segments are those of the time before.
     failed: bool,
-    /// Whether they are being fetched again.
-    wanted: AtomicBool,
-    /// Asked for since the cache last looked for somebody to let go.
+    /// Whether they are to be fetched again.
+    refreshing: AtomicBool,
+    /// Read since the cache last looked for a context to evict.
     used: AtomicBool,
 }
 
@@ -135,7 +139,7 @@ struct Membership {
 struct FetchRequest {
     key: Box<str>,
     ticket: Option<Ticket>,
-    asked: Instant,
+    since: Instant,
 }
 
 impl Default for CacheBuilder {
@@ -151,8 +155,8 @@ impl Default for CacheBuilder {
 }
 
 impl CacheBuilder {
-    /// How many contexts are kept; 1000 otherwise. Beyond that, one that was not asked for lately
-    /// is let go.
+    /// How many contexts are kept; 1000 otherwise. Beyond that, one that was not read lately is
+    /// evicted.
     pub fn contexts(mut self, contexts: usize) -> CacheBuilder {
         self.contexts = contexts.max(1);
         self
@@ -178,12 +182,16 @@ impl CacheBuilder {
         self
     }
 
-    /// How long the evaluation of a flag may wait for the store, about a context that it does not know
+    /// How long evaluations may wait for the store, about a context that the cache does not know
     /// or has known for longer than [`fresh_for`](Self::fresh_for); not at all otherwise.
     ///
     /// With this the first answer for a context is the vendor's own, and costs what the vendor's
-    /// costs: a question to the store, in the midst of the request and on its thread. Only flags
-    /// that refer to a big segment wait. After this time the rules decide, as they do without it.
+    /// costs: a call of the store, in the middle of the request, and a lock. Only flags that refer to
+    /// a big segment wait. After this time the rules decide, as they do without it.
+    ///
+    /// The time counts from the first evaluation that waits for a context until the store has answered:
+    /// a flag with several big segments waits once, and while the store hangs over a context, only the
+    /// first evaluations for it wait.
     pub fn wait(mut self, at_most: Duration) -> CacheBuilder {
         self.wait = at_most;
         self
@@ -192,21 +200,22 @@ impl CacheBuilder {
     /// Starts the cache's threads, which ask the store at once whether it is up to date.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// When a thread cannot be started.
     pub fn build(self, store: impl Store) -> Result<Cache, source::Error> {
-        let (wanted, asked) = crossbeam_channel::bounded(QUEUE);
+        let (requests, requested) = crossbeam_channel::bounded(QUEUE);
         let shared = Arc::new(CacheState {
             settings: self,
-            members: SnapshotCell::new(ShardedTable::default()),
-            kept: Mutex::default(),
-            wanted,
+            contexts: SnapshotCell::new(ShardedTable::default()),
+            entries: Mutex::default(),
+            requests,
+            waits: Waits::default(),
             threads: OnceLock::new(),
-            status: AtomicU8::new(place(BigSegmentsStatus::StoreError)),
+            status: AtomicU8::new(encoded(Status::StoreError)),
             polled: AtomicU64::new(0),
             first_poll: Default::default(),
             started: Instant::now(),
         });
-        fetch::start(&shared, asked, store)?;
+        fetch::start(&shared, requested, store)?;
         Ok(Cache(shared))
     }
 }
@@ -220,7 +229,7 @@ impl Cache {
     /// A cache of this store.
     ///
     /// # Errors
-    /// When its thread cannot be started.
+    /// When a thread cannot be started.
     pub fn new(store: impl Store) -> Result<Cache, source::Error> {
         Cache::builder().build(store)
     }
@@ -228,47 +237,52 @@ impl Cache {
     /// Fetches what the store says of the context with this key, unless that is known and fresh.
     /// `await` what is returned, or wait for it; dropping it changes nothing.
     pub fn prepare(&self, key: &str) -> Prepare {
-        let known = self.0.members.load().get(key).map(Arc::clone);
-        if known.is_some_and(|members| !members.failed && self.0.is_fresh(&members)) {
+        let known = self.0.contexts.load().get(key).map(Arc::clone);
+        if known.is_some_and(|context| !context.failed && self.0.is_fresh(&context)) {
             return Prepare::done(true);
         }
-        let (ticket, preparing) = Ticket::new();
+        let (ticket, prepare) = Ticket::new();
         // Where the queue is full the ticket is dropped, which is an answer as well.
-        self.0.want(key, Some(ticket));
-        preparing
+        self.0.request(key, Some(ticket));
+        prepare
     }
 
     /// How the store is, as far as is known. Where evaluations [wait](CacheBuilder::wait), this waits
     /// for the first answer as well.
-    pub fn status(&self) -> BigSegmentsStatus {
+    pub fn status(&self) -> Status {
         self.0.status()
     }
 }
 
 impl CacheState {
-    fn status(&self) -> BigSegmentsStatus {
+    fn status(&self) -> Status {
         if !self.settings.wait.is_zero() && self.polled.load(Ordering::Acquire) == 0 {
             self.wait_for_poll();
         }
+        self.known_status()
+    }
+
+    fn known_status(&self) -> Status {
         let status = match self.status.load(Ordering::Relaxed) {
-            0 => BigSegmentsStatus::Healthy,
-            1 => BigSegmentsStatus::Stale,
-            _ => BigSegmentsStatus::StoreError,
+            0 => Status::Healthy,
+            1 => Status::Stale,
+            _ => Status::StoreError,
         };
         let polled = Duration::from_millis(self.polled.load(Ordering::Relaxed));
         let silence = self.started.elapsed().saturating_sub(polled);
-        // A store that does not answer the question is none that is well.
+        // A store that does not say how it is cannot be trusted to be up to date.
         let patience = self.settings.stale_after.saturating_add(self.settings.poll_interval);
-        if silence > patience { status.max(BigSegmentsStatus::Stale) } else { status }
+        if silence > patience { status.max(Status::Stale) } else { status }
     }
 
-    fn is_fresh(&self, members: &Membership) -> bool {
-        members.fetched.elapsed() < self.settings.fresh_for
+    fn is_fresh(&self, context: &CachedContext) -> bool {
+        context.fetched.elapsed() < self.settings.fresh_for
     }
 
+    /// Waits for the store's first answer, no longer than evaluations may after the start.
     #[cold]
     fn wait_for_poll(&self) {
-        let end = Instant::now().checked_add(self.settings.wait);
+        let end = self.started.checked_add(self.settings.wait);
         let (polled, changed) = &self.first_poll;
         let mut polled = polled.lock();
         while !*polled {
@@ -284,20 +298,27 @@ impl CacheState {
     /// may.
     #[cold]
     fn wait_for(&self, key: &str) {
-        let known = self.members.load().get(key).map(Arc::clone);
-        if known.is_some_and(|members| self.is_fresh(&members)) {
+        let known = self.contexts.load().get(key).map(Arc::clone);
+        if known.is_some_and(|context| self.is_fresh(&context)) {
             return;
         }
-        let (ticket, preparing) = Ticket::new();
-        self.want(key, Some(ticket));
-        preparing.wait(self.settings.wait);
+        let left = self.waits.left(key, self.settings.wait, Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        let (ticket, prepare) = Ticket::new();
+        if self.request(key, Some(ticket)) {
+            prepare.wait(left);
+        } else {
+            self.waits.end(key);
+        }
     }
 
     /// Has a context fetched, and says whether it will be.
     #[cold]
-    fn want(&self, key: &str, ticket: Option<Ticket>) -> bool {
-        let wanted = || FetchRequest { key: key.into(), ticket, asked: Instant::now() };
-        let sent = !self.wanted.is_full() && self.wanted.try_send(wanted()).is_ok();
+    fn request(&self, key: &str, ticket: Option<Ticket>) -> bool {
+        let request = || FetchRequest { key: key.into(), ticket, since: Instant::now() };
+        let sent = !self.requests.is_full() && self.requests.try_send(request()).is_ok();
         if sent {
             self.wake();
         }
@@ -316,43 +337,46 @@ impl Drop for CacheState {
     }
 }
 
-fn place(status: BigSegmentsStatus) -> u8 {
+/// A status as the number that [`CacheState::status`] holds.
+fn encoded(status: Status) -> u8 {
     match status {
-        BigSegmentsStatus::Healthy => 0,
-        BigSegmentsStatus::Stale => 1,
+        Status::Healthy => 0,
+        Status::Stale => 1,
         _ => 2,
     }
 }
 
 impl BigSegments for Cache {
-    fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer {
+    fn membership(&self, segment: &str, key: &str) -> Membership {
         let shared = &*self.0;
         let waits = !shared.settings.wait.is_zero();
         if waits {
             shared.wait_for(key);
         }
-        let known = shared.members.load();
-        let Some(members) = known.get(key) else {
-            shared.want(key, None);
-            return BigSegmentAnswer::new(None, BigSegmentsStatus::StoreError);
+        let contexts = shared.contexts.load();
+        let Some(context) = contexts.get(key) else {
+            if !waits {
+                shared.request(key, None);
+            }
+            return Membership::new(None, Status::StoreError);
         };
-        if !members.used.load(Ordering::Relaxed) {
-            members.used.store(true, Ordering::Relaxed);
+        if !context.used.load(Ordering::Relaxed) {
+            context.used.store(true, Ordering::Relaxed);
         }
-        let age = members.fetched.elapsed();
+        let age = context.fetched.elapsed();
         if !waits
             && age >= shared.settings.fresh_for
-            && !members.wanted.swap(true, Ordering::Relaxed)
+            && !context.refreshing.swap(true, Ordering::Relaxed)
         {
-            members.wanted.store(shared.want(key, None), Ordering::Relaxed);
+            context.refreshing.store(shared.request(key, None), Ordering::Relaxed);
         }
         let status = match () {
-            () if members.failed => BigSegmentsStatus::StoreError,
-            () if age > shared.settings.stale_after => BigSegmentsStatus::Stale,
-            () => BigSegmentsStatus::Healthy,
+            () if context.failed => Status::StoreError,
+            () if age > shared.settings.stale_after => Status::Stale,
+            () => Status::Healthy,
         };
-        let member = members.segments.get(segment).copied();
-        BigSegmentAnswer::new(member, status.max(shared.status()))
+        let member = context.segments.get(segment).copied();
+        Membership::new(member, status.max(shared.status()))
     }
 }
 
@@ -361,8 +385,8 @@ impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("settings", &self.0.settings)
-            .field("contexts", &self.0.members.load().len())
-            .field("status", &self.status())
+            .field("contexts", &self.0.contexts.load().len())
+            .field("status", &self.0.known_status())
             .finish_non_exhaustive()
     }
 }

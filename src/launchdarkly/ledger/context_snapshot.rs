@@ -1,9 +1,9 @@
-//! The context of a request, to keep.
+//! An owned copy of a request's context.
 
 use crate::{
     context::EvaluationContext,
     flag::Request,
-    launchdarkly::{context_json::private_attributes, reference::is_kind},
+    launchdarkly::{context_json::private_attributes, reference::kind_key},
     value::{Value, ValueRef},
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct SingleContext {
     pub(crate) anonymous: bool,
     /// All others that a context may have, `name` among them.
     pub(crate) attributes: Vec<(Box<str>, Value)>,
-    /// What of it must not be sent, as its owner wrote it: names and paths.
+    /// The attributes that must not be sent, as they were named: names and paths.
     pub(crate) private: Vec<Box<str>>,
 }
 
@@ -35,14 +35,10 @@ impl ContextSnapshot {
             parts.push(user);
         }
         request.context.visit_kinds(&mut |kind, context| {
-            if counts(kind, context)
+            if let Some(key) = kind_key(kind, context)
                 && !parts.iter().any(|part: &SingleContext| *part.kind == *kind)
             {
-                parts.push(SingleContext::of(
-                    kind,
-                    context.targeting_key().unwrap_or_default(),
-                    context,
-                ));
+                parts.push(SingleContext::of(kind, key, context));
             }
         });
         ContextSnapshot { parts }
@@ -79,12 +75,9 @@ pub(super) fn key_of<'a>(request: &Request<'a>) -> Option<&'a str> {
 pub(super) fn has_context(request: &Request<'_>) -> bool {
     let mut any = key_of(request).is_some();
     if !any {
-        request.context.visit_kinds(&mut |kind, context| any = any || counts(kind, context));
+        request
+            .context
+            .visit_kinds(&mut |kind, context| any = any || kind_key(kind, context).is_some());
     }
     any
-}
-
-/// Whether what a context has under the name of a kind is a context of its own.
-pub(super) fn counts(kind: &str, context: &dyn EvaluationContext) -> bool {
-    is_kind(kind) && context.targeting_key().is_some_and(|key| !key.is_empty())
 }

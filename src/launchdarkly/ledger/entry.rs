@@ -11,7 +11,7 @@ pub(crate) enum LedgerEntry {
         who: ContextSnapshot,
     },
     Answer(Box<SingleAnswer>),
-    /// A context that the service tells of.
+    /// A context that the service reports.
     Identified {
         time: u64,
         who: ContextSnapshot,

@@ -86,26 +86,18 @@ impl FlagObserver {
             PrerequisiteRecorder::default(),
         );
         let detail = evaluator.detail(flag);
-        for visits in evaluator.tracer.visits {
-            let Some(counted) = set.get(visits.key).and_then(|flag| flag.counted()) else {
+        for visit in evaluator.tracer.visits {
+            let Some(counted) = set.get(visit.key).and_then(|flag| flag.counted()) else {
                 continue;
             };
             if let Some(observer) = counted.observer().and_then(FlagObserver::of) {
                 observer.note_kinds(kinds);
             }
-            counted.count(visits.variation.map_or(0, |index| index as usize + 1));
-            if let Some(evaluated) = visits.evaluated {
-                let (detail, of) = (evaluated.detail(visits.flag), Some(&*visits.of.key));
+            counted.count(visit.variation.map_or(0, |index| index as usize + 1));
+            if let Some(evaluated) = visit.evaluated {
+                let (detail, of) = (evaluated.detail(visit.flag), Some(&*visit.of.key));
                 let null = || Value::Null;
-                self.ledger.single(
-                    visits.flag,
-                    visits.key,
-                    &detail,
-                    request,
-                    null,
-                    of,
-                    with_reason,
-                );
+                self.ledger.single(visit.flag, visit.key, &detail, request, null, of, with_reason);
             }
         }
         let default = || answer.default.map_or(Value::Null, |default| default());
@@ -128,8 +120,8 @@ impl AnswerObserver for FlagObserver {
         let kinds = self.ledger.kinds.of(request);
         self.note_kinds(kinds);
         self.ledger.seen(request);
-        let tells = self.ledger.may_report(&flag.tracking, request);
-        if tells || flag.on && !flag.prerequisites.is_empty() {
+        let may_report = self.ledger.may_report(&flag.tracking, request);
+        if may_report || flag.on && !flag.prerequisites.is_empty() {
             self.evaluate_again(flag, kinds, answer);
         }
     }

@@ -3,12 +3,13 @@
 
 use std::sync::OnceLock;
 
-use super::context_snapshot::{counts, key_of};
-use crate::flag::Request;
+use super::context_snapshot::key_of;
+use crate::{flag::Request, launchdarkly::reference::kind_key};
 
-/// The bit of users, and how many other kinds have one: more than anybody has, and those beyond are
-/// not reported.
+/// The bit of the kind `user`.
 const USER: u64 = 1;
+
+/// How many other kinds have a bit: those that are left. Kinds beyond them are not reported.
 const OTHERS: usize = 63;
 
 /// Which kind has which bit. A kind keeps the one it got first.
@@ -24,7 +25,7 @@ impl KindNames {
     pub(super) fn of(&self, request: &Request<'_>) -> u64 {
         let mut kinds = if key_of(request).is_some() { USER } else { 0 };
         request.context.visit_kinds(&mut |kind, context| {
-            if counts(kind, context) {
+            if kind_key(kind, context).is_some() {
                 kinds |= self.bit(kind);
             }
         });

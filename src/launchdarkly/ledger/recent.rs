@@ -5,15 +5,17 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::context_snapshot::{counts, key_of};
-use crate::{flag::Request, hash::Seed};
+use super::context_snapshot::key_of;
+use crate::{flag::Request, hash::Seed, launchdarkly::reference::kind_key};
 
-/// How many are remembered: sixteen times what the vendor's clients do, in 128 KiB.
+/// 16,384 contexts are remembered, sixteen times what the vendor's clients do, in 128 KiB.
 const BUCKETS: usize = 4096;
+
+/// How many share a bucket: each is compared with all of them.
 const WAYS: usize = 4;
 
-/// A set of hashes that forgets. A hash that lost its place counts as new once more: whoever asks
-/// reports a context twice at the worst, never not at all but where two hashes are one.
+/// A set of hashes that forgets. A hash that lost its place counts as new once more: a context is then
+/// reported twice. One is left out only where its hash is another's.
 pub(super) struct Recent {
     seed: Seed,
     /// 0: free.
@@ -42,8 +44,7 @@ impl Recent {
         };
         let mut identity = key_of(request).map_or(0, |key| one("user", key));
         request.context.visit_kinds(&mut |kind, context| {
-            if counts(kind, context) {
-                let key = context.targeting_key().unwrap_or_default();
+            if let Some(key) = kind_key(kind, context) {
                 identity = identity.wrapping_add(one(kind, key));
             }
         });

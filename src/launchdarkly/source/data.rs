@@ -2,18 +2,18 @@
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
-use crate::hash::Names;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
     flag::{FlagSet, Problem},
+    hash::Names,
     launchdarkly::LaunchDarkly,
     source::{self, FlagUpdates, last_good::LastGood},
 };
 
-/// How often the file is written while flags change one by one.
+/// How often the file is written at the most while flags change one by one.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What was received, and its way into the store.
@@ -41,12 +41,19 @@ enum ItemKind {
     Segment,
 }
 
-#[derive(Default, Deserialize, Serialize)]
+/// A document, item by item. Null stands for no items, as for the dialect.
+#[derive(Deserialize, Serialize)]
 struct DocumentTexts {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     flags: BTreeMap<String, Box<RawValue>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     segments: BTreeMap<String, Box<RawValue>>,
+}
+
+fn or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Box<RawValue>>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[derive(Deserialize)]
@@ -131,7 +138,7 @@ impl Data {
         for (kind, items) in [(ItemKind::Flag, &texts.flags), (ItemKind::Segment, &texts.segments)]
         {
             for (key, text) in items {
-                self.versions.insert((kind, key.as_str().into()), version(text).version);
+                self.versions.insert((kind, key.as_str().into()), version(text));
             }
         }
         self.set = set;
@@ -157,7 +164,7 @@ impl Data {
     /// When it is malformed, the event or the item in it. The last good form stays in force.
     pub(super) fn patch(&mut self, event: &str) -> Result<(), source::Error> {
         let patch: Patch<'_> = parsed("patch", event)?;
-        let Some((kind, key)) = place(&patch.path) else { return Ok(()) };
+        let Some((kind, key)) = item(&patch.path) else { return Ok(()) };
         // What has no version that can be read may be newer than anything.
         let Versioned { version, deleted } = parsed("patch", patch.data.get())?;
         if deleted {
@@ -194,7 +201,7 @@ impl Data {
     /// One flag or segment is gone.
     pub(super) fn delete(&mut self, event: &str) -> Result<(), source::Error> {
         let delete: Delete<'_> = parsed("delete", event)?;
-        if let Some((kind, key)) = place(&delete.path) {
+        if let Some((kind, key)) = item(&delete.path) {
             self.remove(kind, key, delete.version);
         }
         Ok(())
@@ -246,6 +253,12 @@ impl Data {
         }
     }
 
+    /// When the file is to be brought up to date with changes that came too soon after the last time.
+    pub(super) fn save_due(&self) -> Option<Instant> {
+        let saved = self.saved.filter(|_| self.changed)?;
+        saved.checked_add(SAVE_INTERVAL)
+    }
+
     /// Brings the file up to date.
     pub(super) fn save(&mut self) {
         if let (true, Some(texts)) = (self.changed, &self.texts) {
@@ -261,14 +274,14 @@ impl Data {
 
 /// The flag or segment that a path names; `None` for what this version of the protocol does not
 /// have.
-fn place(path: &str) -> Option<(ItemKind, &str)> {
+fn item(path: &str) -> Option<(ItemKind, &str)> {
     let flag = path.strip_prefix("/flags/").map(|key| (ItemKind::Flag, key));
     flag.or_else(|| Some((ItemKind::Segment, path.strip_prefix("/segments/")?)))
 }
 
 /// The version of an item; 0 where it has none that can be read.
-fn version(item: &RawValue) -> Versioned {
-    serde_json::from_str(item.get()).unwrap_or(Versioned { version: 0, deleted: false })
+fn version(item: &RawValue) -> u64 {
+    serde_json::from_str(item.get()).map_or(0, |versioned: Versioned| versioned.version)
 }
 
 fn parsed<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result<T, source::Error> {

@@ -1,4 +1,4 @@
-//! What LaunchDarkly is told, and how often.
+//! What is reported to LaunchDarkly, and how often.
 
 mod context;
 mod diagnostic;
@@ -13,10 +13,13 @@ use std::time::Duration;
 use self::context::Privacy;
 pub use self::dual_reads::DualReads;
 pub(super) use self::{
-    diagnostic::{Vitals, first as first_diagnostic, keep_telling as keep_diagnosing},
+    diagnostic::{Vitals, first as first_diagnostic, keep_sending as keep_diagnosing},
     report::EventReport,
 };
 use crate::{prediction_id::PredictionId, source::network::Address};
+
+/// The queue's places are allocated at once: some 50 bytes each.
+const MOST_CAPACITY: usize = 1_000_000;
 
 /// What a [`Source`](super::Source) reports to LaunchDarkly, and how often.
 ///
@@ -25,7 +28,7 @@ use crate::{prediction_id::PredictionId, source::network::Address};
 /// | `summary` | every answer that a router or [`Flags`](crate::Flags) went by: a count for each flag, version and variation |
 /// | `index` | every context, once in 5 minutes |
 /// | `feature`, `debug` | single answers of the flags, rules and experiments that ask for it |
-/// | `identify`, `custom` | what the service [tells](super::Client) |
+/// | `identify`, `custom` | what the service [reports](super::Client) |
 /// | `migration_op` | the comparisons of a shadow, where [`DualReads`] is one of the sinks |
 /// | diagnostics | the client itself: its settings, and what it had to drop |
 ///
@@ -58,7 +61,8 @@ use crate::{prediction_id::PredictionId, source::network::Address};
 /// A payload that fails is sent again after a second under the same id, by which the service tells
 /// repetitions, and again with every later flush; meanwhile counts add up, and the queue fills.
 /// One that may have arrived and could not be confirmed for 5 minutes is given up: better a count
-/// too few than one twice. A key that is refused ends all reporting, and nothing else. What is
+/// too few than one twice. A key that is refused ends all reporting until there is a
+/// [new one](super::Source::key_handle), diagnostics for good, and nothing else. What is
 /// there when the store is dropped is sent within 2 seconds, or lost; nobody waits for it.
 ///
 /// ```no_run
@@ -93,7 +97,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Everything in the table above, with keys and without attributes.
+    /// Everything in the table of [`Events`], with keys and without attributes.
     pub fn new() -> Events {
         Events {
             url: None,
@@ -123,10 +127,10 @@ impl Events {
         self
     }
 
-    /// How many events with a context may wait for the next payload; 10,000 otherwise. Further ones
-    /// are dropped and counted.
+    /// How many events with a context may wait for the next payload, at most a million; 10,000
+    /// otherwise. Further ones are dropped and counted.
     pub fn capacity(mut self, events: usize) -> Events {
-        self.capacity = events.max(1);
+        self.capacity = events.clamp(1, MOST_CAPACITY);
         self
     }
 
@@ -195,15 +199,16 @@ pub(super) fn uuid() -> String {
     )
 }
 
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_capacity_beyond_all_memory_is_cut() {
+        let events = Events::new().capacity(usize::MAX);
+        let ledger = crate::launchdarkly::Ledger::new(events.contexts, events.capacity);
+        assert_eq!(ledger.take().count(), 0);
+    }
 
     #[test]
     fn ids_are_uuids_of_their_own() {

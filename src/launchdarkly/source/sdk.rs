@@ -1,4 +1,4 @@
-//! What a service tells LaunchDarkly, and asks of its flags in LaunchDarkly's own terms.
+//! What a service reports to LaunchDarkly, and asks of its flags in LaunchDarkly's own terms.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use crate::{
     flag::{FlagSet, ObservedAnswer, Request, store},
     launchdarkly::{
         CustomEvent, Detail, ErrorKind, EvaluationSeries, Ledger, Reason, TrackSeries, Variation,
-        evaluator::Evaluator, hook::Hooks, reference::is_kind, trace::Untraced,
+        evaluator::Evaluator, hook::Hooks, reference::kind_key, trace::Untraced,
         tree::LaunchDarklyFlag,
     },
     source::network::Key,
@@ -47,9 +47,9 @@ const FLUSHES: usize = 64;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Telling takes no lock and waits for nothing: an owned copy of the context is offered to the queue of
-/// the source's [events](super::Events). Where the source reports nothing, or not contexts, nothing is
-/// told.
+/// Reporting takes no lock and waits for nothing: an owned copy of the context is offered to the queue of
+/// the source's [events](super::Events). Where the source reports nothing, or no contexts, nothing is
+/// queued.
 #[derive(Clone)]
 pub struct Client {
     client_state: Arc<ClientState>,
@@ -266,22 +266,23 @@ impl Client {
     }
 }
 
-/// Telling.
+/// Reporting.
 impl Client {
-    /// Tells of something that a context did; whether it will be reported.
+    /// Reports something that a context did; whether there was room for it in the queue.
     pub fn track(&self, event: CustomEvent, context: &dyn EvaluationContext) -> bool {
         let Some(link) = self.client_state.link.get() else { return false };
         let request = self.client_state.request(context);
         let copy = (!link.hooks.is_empty()).then(|| event.clone());
-        let told = |reporting: &Reporting| reporting.ledger.track(event, &request);
-        let is_told = link.reporting.as_ref().is_some_and(told);
+        let track = |reporting: &Reporting| reporting.ledger.track(event, &request);
+        let is_queued = link.reporting.as_ref().is_some_and(track);
         if let Some(event) = &copy {
             link.hooks.tracked(&TrackSeries { context, event });
         }
-        is_told
+        is_queued
     }
 
-    /// Tells of a context and its attributes, without asking for a flag; whether it will be reported.
+    /// Reports a context and its attributes, without asking for a flag; whether there was room for it in
+    /// the queue.
     pub fn identify(&self, context: &dyn EvaluationContext) -> bool {
         let request = self.client_state.request(context);
         self.client_state.reporting().is_some_and(|reporting| reporting.ledger.identify(&request))
@@ -292,8 +293,8 @@ impl Client {
         self.ask(|_| {});
     }
 
-    /// Sends everything noted so far; whether the service has taken it. Ends after one repetition at
-    /// the latest, or as soon as it is dropped; it runs on any runtime.
+    /// Sends everything noted so far; whether the service has taken all of it. Ends after one repetition
+    /// at the latest, or as soon as it is dropped; it runs on any runtime.
     pub async fn flush_async(&self) -> bool {
         let (done, outcome) = oneshot::channel();
         if !self.ask(move |all_sent| {
@@ -305,7 +306,7 @@ impl Client {
         outcome.await.unwrap_or(false)
     }
 
-    /// The same for a thread that may wait, no longer than this.
+    /// [`flush_async`](Client::flush_async) for a thread that may wait, no longer than this.
     pub fn flush_blocking(&self, timeout: Duration) -> bool {
         let (done, outcome) = crossbeam_channel::bounded(1);
         if !self.ask(move |all_sent| {
@@ -340,8 +341,7 @@ fn full_name(context: &dyn EvaluationContext) -> Option<String> {
     let escaped = |key: &str| key.replace('%', "%25").replace(':', "%3A");
     let mut names: Vec<(String, String)> = Vec::new();
     context.visit_kinds(&mut |kind, context| {
-        let key = context.targeting_key().filter(|key| !key.is_empty());
-        if let Some(key) = key.filter(|_| is_kind(kind)) {
+        if let Some(key) = kind_key(kind, context) {
             names.push((kind.to_owned(), key.to_owned()));
         }
     });

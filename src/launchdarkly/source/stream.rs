@@ -71,7 +71,18 @@ impl Connection {
             Err(failure) => return failure,
         };
         loop {
-            let event = match events.next().await {
+            let mut next = std::pin::pin!(events.next());
+            let event = loop {
+                let due = data.save_due();
+                tokio::select! {
+                    biased;
+                    event = &mut next => break event,
+                    () = tokio::time::sleep_until(due.unwrap_or(started)), if due.is_some() => {
+                        data.save();
+                    }
+                }
+            };
+            let event = match event {
                 Ok(event) => event,
                 Err(failure) => return failure,
             };

@@ -2,7 +2,7 @@
 //!
 //! No thread of ours is involved. A caller that finds nobody at work runs its own row at once. One
 //! that finds others at work leaves a copy of its row in the queue and sleeps, until it is told its
-//! answer, or told to lead, or has waited for too long: then it leads unasked. The leader takes the
+//! answer, or told to lead, or has waited for too long: then it leads without being told. The leader takes the
 //! rows that wait and runs them with its own. Whoever ends a run tells the first that waits to lead
 //! next.
 //!
@@ -20,7 +20,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::stats::Counters;
-use crate::model::ModelError;
+use crate::{contain::contained, model::ModelError};
 
 pub(super) struct Queue<R, P>(Mutex<QueueState<R, P>>);
 
@@ -63,13 +63,13 @@ pub(super) struct Bounds {
     pub(super) queue: usize,
 }
 
-/// What a caller is to do.
+/// What a caller that arrives is to do.
 pub(super) enum Arrival<P> {
     /// Run its row at once.
     Alone,
     /// Wait.
     Wait(Arc<Waiter<P>>, Instant),
-    /// Go: too many wait.
+    /// Fail: too many wait.
     Full,
 }
 
@@ -92,6 +92,7 @@ impl<R, P> QueuedRow<R, P> {
         if let Some(waiter) = self.waiter.take() {
             waiter.deliver(Delivery::Answer(answer));
         }
+        drop_copy(self);
     }
 }
 
@@ -124,6 +125,8 @@ impl<R, P> Queue<R, P> {
             Arc::new(Waiter { delivery: Mutex::new(Delivery::Nothing), wake: Condvar::new() });
         let mut state = self.0.lock();
         if let Some(arrival) = state.at_once(bounds) {
+            drop(state);
+            drop_copy(row);
             return arrival;
         }
         state.waiting.push_back(Entry { row, since, waiter: Arc::clone(&waiter) });
@@ -184,7 +187,7 @@ impl<R, P> Queue<R, P> {
         state.running = state.running.saturating_add(1);
         let companions = state.take(bounds.rows, counters);
         drop(state);
-        drop(own);
+        drop_copy(own);
         counters.overdue();
         Some(companions)
     }
@@ -216,6 +219,11 @@ impl<R, P> QueueState<R, P> {
     }
 }
 
+/// Drops a copy of a row. Its `Drop` is the caller's code: a panic in it is nobody else's.
+fn drop_copy(copy: impl Sized) {
+    let _ = contained(|| drop(copy));
+}
+
 /// One run; dropped when it has ended, however it ended.
 pub(super) struct Running<'a, R, P> {
     queue: &'a Queue<R, P>,
@@ -236,8 +244,8 @@ impl<R, P> Drop for Running<'_, R, P> {
         drop(state);
         if let Some(Entry { row, waiter, .. }) = next {
             waiter.deliver(Delivery::Lead);
-            // The leader has its own row; a copy's `Drop` is the caller's code.
-            crate::contain::contained(|| drop(row));
+            // The leader has its own row.
+            drop_copy(row);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::{path::Path, sync::Arc};
 use super::super::verify;
 use super::{
     super::{
-        Classifier, ColumnClassifier, Graph, LoadError, LoadedClassifier, MultiLabelClassifier,
-        Regressor, TextClassifier, VectorModel, sidecar::Sidecar,
+        Classifier, ColumnClassifier, ColumnRegressor, Graph, LoadError, LoadedClassifier,
+        MultiLabelClassifier, Regressor, TextClassifier, VectorModel, sidecar::Sidecar,
     },
     Loader,
 };
@@ -65,6 +65,36 @@ impl Loader {
         #[cfg(all(feature = "onnx", feature = "ort"))]
         if let Some(reference) = self.reference(|loader| loader.columns(bytes, path)) {
             verify::columns(&model, &reference?)?;
+        }
+        Ok(model)
+    }
+
+    /// Loads the regressor of [`Features`](crate::Features) in a file: one whose inputs are the columns
+    /// of a table. The output is chosen as for [`load_regressor`](Self::load_regressor); the options
+    /// about rows do not apply.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`], which says what is wrong with the file and what to do.
+    pub fn load_column_regressor(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<ColumnRegressor, LoadError> {
+        let path = path.as_ref();
+        self.column_regressor(&self.read(path)?, Some(path))
+    }
+
+    fn column_regressor(
+        &self,
+        bytes: &[u8],
+        path: Option<&Path>,
+    ) -> Result<ColumnRegressor, LoadError> {
+        let (document, sha256) = self.document(bytes, path)?;
+        let sidecar = Sidecar::find(&self.sidecar, path)?;
+        let model = ColumnRegressor::prepare(document, self, sha256, sidecar)?;
+        #[cfg(all(feature = "onnx", feature = "ort"))]
+        if let Some(reference) = self.reference(|loader| loader.column_regressor(bytes, path)) {
+            model.verify(&reference?)?;
         }
         Ok(model)
     }

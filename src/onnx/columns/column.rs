@@ -155,6 +155,9 @@ impl Column {
         match (self.kind, self.values.first(), self.range) {
             (FeatureType::Text, Some(value), _) => FeatureValue::Text(value.clone()),
             (FeatureType::Text, None, _) => FeatureValue::Text("".into()),
+            (FeatureType::Integer | FeatureType::Boolean, _, Some(range)) => {
+                FeatureValue::Number(whole(0.0, range))
+            }
             (_, _, Some((low, high))) => FeatureValue::Number(0.0_f32.clamp(low, high).into()),
             _ => FeatureValue::Number(0.0),
         }
@@ -187,9 +190,12 @@ impl Column {
                     (0..length).map(|_| letter(place(share(), LETTERS.len()))).collect();
                 FeatureValue::Text(text.into())
             }
-            FeatureType::Boolean => FeatureValue::Number(f64::from(u8::from(share() < 0.5))),
+            FeatureType::Boolean => {
+                let drawn = f64::from(u8::from(share() < 0.5));
+                FeatureValue::Number(self.range.map_or(drawn, |range| whole(drawn, range)))
+            }
             FeatureType::Integer => {
-                FeatureValue::Number(number.round().clamp(low.ceil(), high.floor().max(low.ceil())))
+                FeatureValue::Number(whole(number, self.range.unwrap_or((0.0, 10.0))))
             }
             // Rounded to the precision that a 32-bit input has.
             FeatureType::Number => FeatureValue::Number(f64::from(number as f32).clamp(low, high)),
@@ -226,6 +232,13 @@ impl Column {
     }
 }
 
+/// The whole number of a range that is nearest to this one; where the range holds none, the one
+/// above its lower end.
+fn whole(number: f64, (low, high): (f32, f32)) -> f64 {
+    let (low, high) = (f64::from(low).ceil(), f64::from(high).floor());
+    number.round().clamp(low, high.max(low))
+}
+
 /// Empty data of a type, with room for so many elements.
 pub(super) fn with_capacity(dtype: Dtype, count: usize) -> Data {
     match dtype {
@@ -242,5 +255,29 @@ pub(super) fn with_capacity(dtype: Dtype, count: usize) -> Data {
         Dtype::U8 => Data::U8(Vec::with_capacity(count)),
         Dtype::Bool => Data::Bool(Vec::with_capacity(count)),
         Dtype::Text => Data::Text(Vec::with_capacity(count)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_passes_the_check_of_its_own_column() {
+        for (dtype, feature) in [
+            (Dtype::I64, r#"{"name": "rooms", "type": "integer", "range": [0.5, 3.2]}"#),
+            (Dtype::F32, r#"{"name": "rooms", "type": "integer", "range": [-3.5, -0.5]}"#),
+            (Dtype::F32, r#"{"name": "member", "type": "boolean", "range": [0.2, 1]}"#),
+            (Dtype::F32, r#"{"name": "price", "range": [0.25, 0.75]}"#),
+        ] {
+            let plain = Column::plain("it".into(), dtype, NonFiniteInput::Refused);
+            let column = plain.described(serde_json::from_str(feature).unwrap()).unwrap();
+            assert_eq!(column.check(&column.example()), Ok(()), "{feature}");
+            #[cfg(all(feature = "onnx", feature = "ort"))]
+            for draw in 0..10 {
+                let random = column.random(&mut || f64::from(draw) / 10.0);
+                assert_eq!(column.check(&random), Ok(()), "{feature}");
+            }
+        }
     }
 }

@@ -1,14 +1,11 @@
-//! Graphs that are prepared for classifying the rows of a table.
+//! Graphs that are prepared for the rows of a table.
 
 use smallvec::SmallVec;
 
 use super::{
     super::{
-        LARGEST_BATCH, LoadError, Outputs, Plan, engine,
-        schema::{self, Classes},
-        scores::read_scores,
-        select::Selection,
-        sidecar::Sidecar,
+        LARGEST_BATCH, LoadError, Outputs, Plan, TensorInfo, engine, schema::Classes,
+        scores::read_scores, select::Selection, sidecar::Sidecar,
     },
     column::{self, Column},
     input::Input,
@@ -20,7 +17,33 @@ use crate::{
     tensor::Tensor,
 };
 
-pub(super) struct ColumnPlans {
+/// What a graph's outputs say of a row.
+pub(super) trait ReadAnswer {
+    type Answer;
+
+    /// Learns from the outputs for a first row, or refuses them.
+    fn prove(&mut self, first: &Outputs) -> Result<(), LoadError>;
+
+    /// Whether the outputs for so many rows have an answer for each.
+    fn fits(&self, outputs: &Outputs, rows: usize) -> bool;
+
+    /// The answer to one row among many.
+    fn read(&self, outputs: &Outputs, rows: usize, row: usize) -> Result<Self::Answer, ModelError>;
+}
+
+/// Outputs that classify.
+pub(super) struct ReadClasses {
+    pub(super) selection: Selection,
+    pub(super) classes: usize,
+    pub(super) names: Classes,
+}
+
+/// An output with one number for each row.
+pub(super) struct ReadNumber {
+    pub(super) output: TensorInfo,
+}
+
+pub(super) struct ColumnPlans<R: ReadAnswer> {
     /// For one row.
     pub(super) plan: Plan,
     pub(super) many: BatchRun,
@@ -28,10 +51,8 @@ pub(super) struct ColumnPlans {
     pub(super) columns: Vec<Column>,
     pub(super) places: Names<Box<str>, usize>,
     pub(super) ignored: NameSet<Box<str>>,
-    pub(super) selection: Selection,
-    pub(super) classes: usize,
-    pub(super) names: Classes,
-    pub(super) golden: Vec<(Features, Classification)>,
+    pub(super) reader: R,
+    pub(super) golden: Vec<(Features, R::Answer)>,
     pub(super) tolerance: f32,
     pub(super) sha256: Box<str>,
 }
@@ -51,7 +72,7 @@ pub(super) type Row<'a> = SmallVec<[&'a FeatureValue; 32]>;
 
 static MISSING: FeatureValue = FeatureValue::Null;
 
-impl ColumnPlans {
+impl<R: ReadAnswer> ColumnPlans<R> {
     /// Checks these features and puts their values in the order of the columns.
     pub(super) fn row<'a>(&self, features: &'a Features) -> Result<Row<'a>, ModelError> {
         if !features.is_named() {
@@ -136,16 +157,16 @@ impl ColumnPlans {
         }
     }
 
-    pub(super) fn one(&self, row: &Row<'_>) -> Result<Classification, ModelError> {
+    pub(super) fn one(&self, row: &Row<'_>) -> Result<R::Answer, ModelError> {
         let outputs = self.run(&self.plan, &[row])?;
-        self.scores(&outputs, 1, 0)
+        self.reader.read(&outputs, 1, 0)
     }
 
     /// Answers these rows in batches that are as large as the plan and `LARGEST_BATCH` allow.
     pub(super) fn many<'a>(
         &self,
         rows: impl ExactSizeIterator<Item = Result<Row<'a>, ModelError>>,
-    ) -> Vec<Result<Classification, ModelError>> {
+    ) -> Vec<Result<R::Answer, ModelError>> {
         let plan = self.batch_plan().filter(|_| rows.len() > 1);
         let mut answers = Vec::with_capacity(rows.len());
         let mut rows = rows.peekable();
@@ -161,7 +182,7 @@ impl ColumnPlans {
                 answers.push(match (row, &outputs) {
                     (Err(error), _) => Err(error.clone()),
                     (Ok(_), Some(outputs)) => {
-                        let answer = self.scores(outputs, count, place);
+                        let answer = self.reader.read(outputs, count, place);
                         place = place.saturating_add(1);
                         answer
                     }
@@ -173,21 +194,11 @@ impl ColumnPlans {
         answers
     }
 
-    fn scores(
-        &self,
-        outputs: &Outputs,
-        rows: usize,
-        row: usize,
-    ) -> Result<Classification, ModelError> {
-        read_scores(&self.selection, &self.names, self.classes, outputs, rows, row)
-    }
-
-    /// Runs a first row and a first batch, which settle the number of classes.
+    /// Runs a first row and a first batch, from which the reader learns. Returns the first row's answer.
     pub(super) fn prove(
         &mut self,
-        graph: schema::Graph,
-        declared: &mut Sidecar,
-    ) -> Result<(), LoadError> {
+        declared: &Sidecar,
+    ) -> Result<Result<R::Answer, ModelError>, LoadError> {
         let examples = Features::row(self.columns.iter().map(Column::example));
         let first = self.golden.first().map_or(examples, |(features, _)| features.clone());
         let row = self
@@ -196,25 +207,73 @@ impl ColumnPlans {
         let run = |plan: &Plan, rows: &[&Row<'_>]| {
             engine::guarded("running a first row", || self.run(plan, rows))
         };
-        let classes = self.selection.prove(&run(&self.plan, &[&row])?, 1)?;
+        let alone = run(&self.plan, &[&row])?;
         let batch = self.batch_plan().map(|plan| run(plan, &[&row, &row, &row]));
-        let proven = batch.is_some_and(|outputs| {
-            let count = outputs.and_then(|outputs| self.selection.prove(&outputs, 3));
-            count.is_ok_and(|count| count == classes)
-        });
-        let answer = {
-            self.classes = classes;
-            self.one(&row)
-        };
         drop(row);
-        if !proven {
+        self.reader.prove(&alone)?;
+        let fits = |outputs: Result<Outputs, _>| outputs.is_ok_and(|all| self.reader.fits(&all, 3));
+        if !batch.is_some_and(fits) {
             self.many = BatchRun::OneByOne;
         }
-        self.names = Classes::new(graph, declared, classes)?;
-        if let Ok(answer) = answer {
-            let label = self.names.named(answer.label);
-            self.names.check(&label);
-        }
+        Ok(self.reader.read(&alone, 1, 0))
+    }
+}
+
+impl ReadAnswer for ReadClasses {
+    type Answer = Classification;
+
+    fn prove(&mut self, first: &Outputs) -> Result<(), LoadError> {
+        self.classes = self.selection.prove(first, 1)?;
         Ok(())
+    }
+
+    fn fits(&self, outputs: &Outputs, rows: usize) -> bool {
+        self.selection.prove(outputs, rows).is_ok_and(|classes| classes == self.classes)
+    }
+
+    fn read(
+        &self,
+        outputs: &Outputs,
+        rows: usize,
+        row: usize,
+    ) -> Result<Classification, ModelError> {
+        read_scores(&self.selection, &self.names, self.classes, outputs, rows, row)
+    }
+}
+
+impl ReadAnswer for ReadNumber {
+    type Answer = f32;
+
+    fn prove(&mut self, first: &Outputs) -> Result<(), LoadError> {
+        let tensor = || self.output.name.clone();
+        let Some(numbers) = first.f32s(0) else {
+            let (found, expected) = (first.type_name(0).into(), "f32".into());
+            return Err(LoadError::Dtype { tensor: tensor(), found, expected });
+        };
+        if numbers.len() == 1 {
+            return Ok(());
+        }
+        Err(LoadError::Shape {
+            tensor: tensor(),
+            found: format!("{} numbers a row", numbers.len()).into(),
+            expected: "1; several are loaded with `load_graph`".into(),
+        })
+    }
+
+    fn fits(&self, outputs: &Outputs, rows: usize) -> bool {
+        outputs.f32s(0).is_some_and(|numbers| numbers.len() == rows)
+    }
+
+    // One number a row: whichever axis holds the rows, the numbers stand in their order.
+    fn read(&self, outputs: &Outputs, rows: usize, row: usize) -> Result<f32, ModelError> {
+        let numbers = outputs.f32s(0).filter(|numbers| numbers.len() == rows);
+        numbers.and_then(|numbers| numbers.get(row).copied()).ok_or_else(|| {
+            ModelError::new(format!(
+                "output `{}`: found {} {:?}, expected a number for each of {rows} rows",
+                self.output.name,
+                outputs.type_name(0),
+                outputs.shape(0),
+            ))
+        })
     }
 }

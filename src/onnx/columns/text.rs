@@ -5,7 +5,8 @@ use std::fmt;
 use smallvec::smallvec;
 
 use super::{
-    ColumnClassifier, ColumnPlans, Document, LoadError, Loader, Sidecar, TensorInfo, plans::Row,
+    ColumnClassifier, ColumnPlans, Document, LoadError, Loader, ReadClasses, Sidecar, TensorInfo,
+    plans::Row,
 };
 use crate::{
     features::FeatureValue,
@@ -146,7 +147,10 @@ impl Model<str, Classification> for TextClassifier {
     }
 }
 
-fn row<'a>(table: &ColumnPlans, value: &'a FeatureValue) -> Result<Row<'a>, ModelError> {
+fn row<'a>(
+    table: &ColumnPlans<ReadClasses>,
+    value: &'a FeatureValue,
+) -> Result<Row<'a>, ModelError> {
     if let Some(column) = table.columns.first() {
         column
             .check(value)

@@ -36,74 +36,42 @@ pub(super) fn attention(call: &Call<'_>) -> Outcome {
         k = concatenated(&[past_k, &k], 2)?;
         v = concatenated(&[past_v, &v], 2)?;
     }
-    let ([batch, heads, rows, size], [_, kv_heads, columns, _]) = (q.shape(), k.shape()) else {
-        return Err(OperatorError::new("expected three or four axes"));
-    };
-    let (batch, heads, rows, columns, size) = (*batch, *heads, *rows, *columns, *size);
-    ensure!(*kv_heads > 0 && heads % kv_heads == 0, "{heads} heads over {kv_heads}");
-    let v_size = v.shape()[3];
-    let filled = match call.maybe(6)? {
-        Some(lengths) => Some(value::indices(lengths)?),
-        None => None,
-    };
+    let sizes = Sizes::of(&q, &k, &v)?;
+    let Sizes { batch, heads, shared, rows, columns, size, v_size } = sizes;
     let scale = call.attribute("scale").map_or(1.0 / (size as f64).sqrt(), |a| f64::from(a.f));
-    let softcap = call.float("softcap", 0.0);
-    let causal = call.flag("is_causal");
-    let (left, right) = (call.int("left_window_size", -1), call.int("right_window_size", -1));
+    let scorer = Scorer::of(call, past, &sizes)?;
     let mode = call.int("qk_matmul_output_mode", 0);
-    let mask = Mask::of(call, columns)?;
-    call.spend(batch * heads * rows * columns * (size + v_size))?;
+    call.spend(&[batch, heads, rows, columns, size + v_size])?;
     let (qs, ks, vs) = (floats(&q)?, floats(&k)?, floats(&v)?);
     let mut y = vec![0.0; value::count(&[batch, heads, rows, v_size])?];
     let mut seen = vec![0.0; value::count(&[batch, heads, rows, columns])?];
-    for sample in 0..batch {
-        let length = filled.as_ref().and_then(|list| list.get(sample)).copied();
-        let offset = match length {
-            Some(length) if past == 0 => length - rows as i64,
-            _ => past as i64,
-        };
-        for head in 0..heads {
-            let own = sample * heads + head;
-            let shared = sample * kv_heads + head / (heads / kv_heads);
-            for row in 0..rows {
-                let query = &qs[(own * rows + row) * size..][..size];
-                let scores = &mut seen[(own * rows + row) * columns..][..columns];
-                let mut kept: Vec<f64> = Vec::with_capacity(columns);
-                for column in 0..columns {
-                    let key = &ks[(shared * columns + column) * size..][..size];
-                    let product: f64 = query.iter().zip(key).map(|(a, b)| a * b).sum();
-                    let product = product * scale;
-                    let distance = row as i64 + offset - column as i64;
-                    let hidden = (causal && distance < 0)
-                        || (left >= 0 && distance > left)
-                        || (right >= 0 && -distance > right)
-                        || length.is_some_and(|length| column as i64 >= length);
-                    let bias =
-                        if hidden { f64::NEG_INFINITY } else { mask.at(sample, head, row, column) };
-                    let capped =
-                        |x: f64| if softcap > 0.0 { softcap * (x / softcap).tanh() } else { x };
-                    let score = capped(product) + bias;
-                    scores[column] = match mode {
-                        0 => product,
-                        1 => capped(product),
-                        _ => score,
-                    };
-                    kept.push(score);
-                }
-                if kept.iter().all(|score| *score == f64::NEG_INFINITY) {
-                    // No key may be attended to: the softmax would be NaN, the specification says 0.
-                    kept.iter_mut().for_each(|score| *score = 0.0);
-                } else {
-                    softmax_of(&mut kept);
-                }
-                if mode == 3 {
-                    scores.copy_from_slice(&kept);
-                }
-                let to = &mut y[(own * rows + row) * v_size..][..v_size];
-                for (column, weight) in kept.iter().enumerate().filter(|(_, w)| **w != 0.0) {
-                    let value = &vs[(shared * columns + column) * v_size..][..v_size];
-                    to.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * value);
-                }
+    for (sample, head) in (0..batch).flat_map(|sample| (0..heads).map(move |head| (sample, head))) {
+        let own = sample * heads + head;
+        let shared = sample * shared + head / (heads / shared);
+        for row in 0..rows {
+            let query = &qs[(own * rows + row) * size..][..size];
+            let scores = &mut seen[(own * rows + row) * columns..][..columns];
+            let mut kept: Vec<f64> = Vec::with_capacity(columns);
+            for (column, seen) in scores.iter_mut().enumerate() {
+                let key = &ks[(shared * columns + column) * size..][..size];
+                let product = query.iter().zip(key).map(|(a, b)| a * b).sum::<f64>() * scale;
+                let capped = scorer.capped(product);
+                let score = capped + scorer.bias(sample, head, row, column);
+                *seen = match mode {
+                    0 => product,
+                    1 => capped,
+                    _ => score,
+                };
+                kept.push(score);
+            }
+            weigh(&mut kept);
+            if mode == 3 {
+                scores.copy_from_slice(&kept);
+            }
+            let to = &mut y[(own * rows + row) * v_size..][..v_size];
+            for (column, weight) in kept.iter().enumerate().filter(|(_, w)| **w != 0.0) {
+                let value = &vs[(shared * columns + column) * v_size..][..v_size];
+                to.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * value);
             }
         }
     }
@@ -113,6 +81,101 @@ pub(super) fn attention(call: &Call<'_>) -> Outcome {
     Ok([y, k, v, seen].into_iter().map(|tensor| Value::Tensor(tensor.into())).collect())
 }
 
+/// The sizes of queries, keys and values that belong together.
+struct Sizes {
+    batch: usize,
+    heads: usize,
+    /// The heads of keys and values, each of which serves as many of the queries' heads.
+    shared: usize,
+    /// The steps of the queries.
+    rows: usize,
+    /// The steps of the keys and values.
+    columns: usize,
+    size: usize,
+    v_size: usize,
+}
+
+impl Sizes {
+    fn of(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Sizes, OperatorError> {
+        let (&[batch, heads, rows, size], &[_, shared, columns, _], &[.., v_size]) =
+            (q.shape(), k.shape(), v.shape())
+        else {
+            return Err(OperatorError::new("expected three or four axes"));
+        };
+        ensure!(shared > 0 && heads % shared == 0, "{heads} heads over {shared}");
+        let fits = k.shape() == [batch, shared, columns, size]
+            && v.shape() == [batch, shared, columns, v_size];
+        ensure!(
+            fits,
+            "queries of {:?}, keys of {:?}, values of {:?}",
+            q.shape(),
+            k.shape(),
+            v.shape()
+        );
+        Ok(Sizes { batch, heads, shared, rows, columns, size, v_size })
+    }
+}
+
+/// What becomes of a product before the softmax.
+struct Scorer {
+    softcap: f64,
+    causal: bool,
+    /// How far back and ahead a query sees; below 0 for without limit.
+    windows: (i64, i64),
+    mask: Mask,
+    /// For each sample, how many of its keys are valid, if not all are.
+    lengths: Option<Vec<i64>>,
+    past: usize,
+    rows: usize,
+}
+
+impl Scorer {
+    fn of(call: &Call<'_>, past: usize, sizes: &Sizes) -> Result<Scorer, OperatorError> {
+        let lengths = call.indices(6)?;
+        let count = lengths.as_ref().map_or(sizes.batch, Vec::len);
+        ensure!(count == sizes.batch, "{count} lengths for {} samples", sizes.batch);
+        Ok(Scorer {
+            softcap: call.float("softcap", 0.0),
+            causal: call.flag("is_causal"),
+            windows: (call.int("left_window_size", -1), call.int("right_window_size", -1)),
+            mask: Mask::of(call, sizes)?,
+            lengths,
+            past,
+            rows: sizes.rows,
+        })
+    }
+
+    fn capped(&self, product: f64) -> f64 {
+        if self.softcap > 0.0 { self.softcap * (product / self.softcap).tanh() } else { product }
+    }
+
+    /// What is added: minus infinity where the query may not see the key.
+    fn bias(&self, sample: usize, head: usize, row: usize, column: usize) -> f64 {
+        let length = self.lengths.as_ref().map(|lengths| lengths[sample]);
+        let offset = match length {
+            Some(length) if self.past == 0 => length - self.rows as i64,
+            _ => self.past as i64,
+        };
+        let distance = row as i64 + offset - column as i64;
+        let (left, right) = self.windows;
+        let hidden = (self.causal && distance < 0)
+            || (left >= 0 && distance > left)
+            || (right >= 0 && -distance > right)
+            || length.is_some_and(|length| column as i64 >= length);
+        if hidden { f64::NEG_INFINITY } else { self.mask.at(sample, head, row, column) }
+    }
+}
+
+/// The softmax of a row of scores. Where no key may be attended to it would be NaN; the specification
+/// says 0.
+fn weigh(scores: &mut [f64]) {
+    if scores.iter().all(|score| *score == f64::NEG_INFINITY) {
+        scores.fill(0.0);
+    } else {
+        softmax_of(scores);
+    }
+}
+
 /// What is added to the scores. In a mask of booleans, true adds 0 and false minus infinity.
 struct Mask {
     values: Vec<f64>,
@@ -120,7 +183,7 @@ struct Mask {
 }
 
 impl Mask {
-    fn of(call: &Call<'_>, columns: usize) -> Result<Mask, OperatorError> {
+    fn of(call: &Call<'_>, sizes: &Sizes) -> Result<Mask, OperatorError> {
         let Some(mask) = call.maybe(3)? else {
             return Ok(Mask { values: vec![0.0], shape: vec![1; 4] });
         };
@@ -133,7 +196,9 @@ impl Mask {
         let mut shape = vec![1; 4_usize.saturating_sub(mask.shape().len())];
         shape.extend(mask.shape());
         ensure!(shape.len() == 4, "a mask of {} axes", mask.shape().len());
-        ensure!(shape[3] <= columns, "a mask of {} columns, of {columns}", shape[3]);
+        let all = [sizes.batch, sizes.heads, sizes.rows];
+        let fits = shape.iter().zip(all).all(|(own, size)| *own == 1 || *own == size);
+        ensure!(fits && shape[3] <= sizes.columns, "a mask of shape {:?}", mask.shape());
         Ok(Mask { values, shape })
     }
 
@@ -163,21 +228,30 @@ pub(super) fn rotary(call: &Call<'_>) -> Outcome {
     };
     ensure!(rotated <= size && rotated % 2 == 0, "{rotated} of {size} are rotated");
     let half = rotated / 2;
-    let cache = |place| -> Result<Vec<f64>, OperatorError> { floats(call.tensor(place)?) };
+    let cache = |place| -> Result<Vec<f64>, OperatorError> {
+        let cache = call.tensor(place)?;
+        let fits = cache.shape().last() == Some(&half);
+        ensure!(fits, "input {place} of shape {:?} for {half} angles", cache.shape());
+        floats(cache)
+    };
     let (cos, sin) = (cache(1)?, cache(2)?);
     let places = call.indices(3)?;
+    let all = x.shape()[0] * sequence;
+    let given = places.as_ref().map_or(all, Vec::len);
+    ensure!(given == all, "{given} positions for {all}");
     let interleaved = call.flag("interleaved");
     let mut values = floats(&heads)?;
     for (number, row) in values.chunks_mut(size.max(1)).enumerate() {
         let (sample, step) = (number / (count * sequence), number % sequence);
         let at = match &places {
             Some(places) => {
-                let place = places.get(sample * sequence + step).copied().unwrap_or(0);
+                let place = places[sample * sequence + step];
                 usize::try_from(place).map_err(|_| OperatorError::new("a position below 0"))?
             }
             None => sample * sequence + step,
         };
-        ensure!((at + 1) * half <= cos.len() && cos.len() == sin.len(), "position {at}");
+        let known = cos.len().min(sin.len()) / half.max(1);
+        ensure!(half == 0 || at < known, "position {at} of {known}");
         for pair in 0..half {
             let (c, s) = (cos[at * half + pair], sin[at * half + pair]);
             let (first, second) =
@@ -198,14 +272,10 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
     let q = by_heads(call.tensor(0)?, q_heads)?;
     let k = by_heads(call.tensor(1)?, kv_heads)?;
     let v = by_heads(call.tensor(2)?, kv_heads)?;
-    let ([batch, heads, steps, d_k], [_, shared, _, _]) = (q.shape(), k.shape()) else {
-        return Err(OperatorError::new("expected three axes"));
-    };
-    let (batch, heads, steps, d_k, shared) = (*batch, *heads, *steps, *d_k, *shared);
-    let d_v = v.shape()[3];
-    ensure!(shared > 0 && heads % shared == 0, "{heads} heads over {shared}");
-    let rule = call.text("update_rule", "gated_delta");
-    let (gated, delta) = match &*rule {
+    let sizes = Sizes::of(&q, &k, &v)?;
+    let Sizes { batch, heads, shared, rows: steps, columns, size: d_k, v_size: d_v } = sizes;
+    ensure!(columns == steps, "{columns} keys for {steps} queries");
+    let (gated, delta) = match &*call.text("update_rule", "gated_delta") {
         "linear" => (false, false),
         "gated" => (true, false),
         "delta" => (false, true),
@@ -216,78 +286,108 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
         0.0 => 1.0 / (d_k as f64).sqrt(),
         scale => scale,
     };
-    // An input with one number for each head, or one for each element of its keys.
-    let per_head = |place, wanted: bool| -> Result<Option<(Vec<f64>, usize)>, OperatorError> {
-        let Some(tensor) = call.maybe(place)?.filter(|_| wanted) else { return Ok(None) };
-        let each = floats(tensor)?;
-        let tokens = batch * steps;
-        if each.len() == tokens && shared > 1 {
-            // One for all heads.
-            let spread = each.iter().flat_map(|value| std::iter::repeat_n(*value, shared));
-            return Ok(Some((spread.collect(), 1)));
-        }
-        let width = each.len() / (tokens * shared).max(1);
-        let fits = (width == 1 || width == d_k) && each.len() == tokens * shared * width;
-        ensure!(fits, "input {place} of {:?}", tensor.shape());
-        Ok(Some((each, width)))
-    };
-    let (decay, beta) = (per_head(4, gated)?, per_head(5, delta)?);
+    let decay = if gated { PerHead::of(call, 4, &sizes)? } else { None };
+    let beta = if delta { PerHead::of(call, 5, &sizes)? } else { None };
+    let shape = [batch, shared, d_k, d_v];
     let past = call.maybe(3)?;
+    let fits = past.is_none_or(|past| past.shape() == shape);
+    ensure!(fits, "a state of another shape than {shape:?}");
     let mut state = match past {
         Some(past) => floats(past)?,
-        None => vec![0.0; value::count(&[batch, shared, d_k, d_v])?],
+        None => vec![0.0; value::count(&shape)?],
     };
-    call.spend(batch * heads * steps * d_k * d_v)?;
+    call.spend(&[batch, heads, steps, d_k, d_v])?;
     let (qs, ks, vs) = (floats(&q)?, floats(&k)?, floats(&v)?);
     let mut y = vec![0.0; value::count(&[batch, heads, steps, d_v])?];
-    let at = |values: &(Vec<f64>, usize), sample: usize, step: usize, head: usize, key: usize| {
-        let (values, width) = values;
-        values[((sample * steps + step) * shared + head) * width + key % width]
-    };
-    for sample in 0..batch {
-        for head in 0..shared {
-            let own = sample * shared + head;
-            let memory = &mut state[own * d_k * d_v..(own + 1) * d_k * d_v];
-            for step in 0..steps {
-                let key = &ks[(own * steps + step) * d_k..][..d_k];
-                let value = &vs[(own * steps + step) * d_v..][..d_v];
-                if let Some(decay) = &decay {
-                    for (place, cell) in memory.iter_mut().enumerate() {
-                        *cell *= at(decay, sample, step, head, place / d_v).exp();
-                    }
-                }
-                let mut add = value.to_vec();
-                if delta {
-                    for (column, add) in add.iter_mut().enumerate() {
-                        let known: f64 = key
-                            .iter()
-                            .enumerate()
-                            .map(|(row, k)| k * memory[row * d_v + column])
-                            .sum();
-                        let rate =
-                            beta.as_ref().map_or(1.0, |beta| at(beta, sample, step, head, 0));
-                        *add = rate * (*add - known);
-                    }
-                }
-                for (row, k) in key.iter().enumerate() {
-                    for (column, add) in add.iter().enumerate() {
-                        memory[row * d_v + column] += k * add;
-                    }
-                }
-                let group = heads / shared;
-                for asks in head * group..(head + 1) * group {
-                    let query = &qs[((sample * heads + asks) * steps + step) * d_k..][..d_k];
-                    let to = &mut y[((sample * heads + asks) * steps + step) * d_v..][..d_v];
-                    for (row, q) in query.iter().enumerate() {
-                        let cells = &memory[row * d_v..(row + 1) * d_v];
-                        to.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += scale * q * cell);
-                    }
-                }
+    for own in 0..batch * shared {
+        let (sample, head) = (own / shared, own % shared);
+        let mut memory = Memory { cells: &mut state[own * d_k * d_v..][..d_k * d_v], width: d_v };
+        for step in 0..steps {
+            let key = &ks[(own * steps + step) * d_k..][..d_k];
+            let value = &vs[(own * steps + step) * d_v..][..d_v];
+            if let Some(decay) = &decay {
+                memory.decay(|row| decay.at(sample, step, head, row).exp());
+            }
+            if delta {
+                let rate = beta.as_ref().map_or(1.0, |beta| beta.at(sample, step, head, 0));
+                let known = memory.read(key);
+                let add = value.iter().zip(known).map(|(value, known)| rate * (value - known));
+                memory.add(key, &add.collect::<Vec<_>>());
+            } else {
+                memory.add(key, value);
+            }
+            let group = heads / shared;
+            for asks in head * group..(head + 1) * group {
+                let row = (sample * heads + asks) * steps + step;
+                let answer = memory.read(&qs[row * d_k..][..d_k]);
+                let to = y[row * d_v..][..d_v].iter_mut();
+                to.zip(answer).for_each(|(to, value)| *to = scale * value);
             }
         }
     }
     let y = value::tensor(&[batch, heads, steps, d_v], from_floats(dtype, y))?;
     let kept: Dtype = past.map_or(dtype, Tensor::dtype);
-    let state = value::tensor(&[batch, shared, d_k, d_v], from_floats(kept, state))?;
+    let state = value::tensor(&shape, from_floats(kept, state))?;
     value::all([from_heads(&y)?, state])
+}
+
+/// What one head remembers: a row of cells for each element of its keys.
+struct Memory<'a> {
+    cells: &'a mut [f64],
+    width: usize,
+}
+
+impl Memory<'_> {
+    /// Multiplies each row by a factor.
+    fn decay(&mut self, factor: impl Fn(usize) -> f64) {
+        for (row, cells) in self.cells.chunks_mut(self.width.max(1)).enumerate() {
+            let factor = factor(row);
+            cells.iter_mut().for_each(|cell| *cell *= factor);
+        }
+    }
+
+    /// The rows, weighted by the elements of a key and summed.
+    fn read(&self, key: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.width];
+        for (cells, key) in self.cells.chunks(self.width.max(1)).zip(key) {
+            sums.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += key * cell);
+        }
+        sums
+    }
+
+    /// Adds a value to each row, weighted by the elements of a key.
+    fn add(&mut self, key: &[f64], value: &[f64]) {
+        for (cells, key) in self.cells.chunks_mut(self.width.max(1)).zip(key) {
+            cells.iter_mut().zip(value).for_each(|(cell, value)| *cell += key * value);
+        }
+    }
+}
+
+/// An input with one number for each head, or one for each element of its keys.
+struct PerHead {
+    values: Vec<f64>,
+    width: usize,
+    steps: usize,
+    heads: usize,
+}
+
+impl PerHead {
+    fn of(call: &Call<'_>, place: usize, sizes: &Sizes) -> Result<Option<PerHead>, OperatorError> {
+        let Some(tensor) = call.maybe(place)? else { return Ok(None) };
+        let (steps, mut heads, tokens) = (sizes.rows, sizes.shared, sizes.batch * sizes.rows);
+        let values = floats(tensor)?;
+        if values.len() == tokens {
+            // One for all heads.
+            heads = 1;
+        }
+        let width = values.len() / (tokens * heads).max(1);
+        let fits = (width == 1 || width == sizes.size) && values.len() == tokens * heads * width;
+        ensure!(fits, "input {place} of {:?}", tensor.shape());
+        Ok(Some(PerHead { values, width, steps, heads }))
+    }
+
+    fn at(&self, sample: usize, step: usize, head: usize, row: usize) -> f64 {
+        let head = (sample * self.steps + step) * self.heads + head % self.heads;
+        self.values[head * self.width + row % self.width]
+    }
 }

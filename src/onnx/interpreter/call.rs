@@ -109,9 +109,10 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Takes work off the budget.
-    pub(super) fn spend(&self, multiplications: usize) -> Result<(), OperatorError> {
-        let left = self.run.budget.get().checked_sub(multiplications as u64);
+    /// Takes work off the budget: as many multiplications as the product of these factors.
+    pub(super) fn spend(&self, factors: &[usize]) -> Result<(), OperatorError> {
+        let work = factors.iter().fold(1, |all: u64, factor| all.saturating_mul(*factor as u64));
+        let left = self.run.budget.get().checked_sub(work);
         self.run.budget.set(left.unwrap_or(0));
         left.map(|_| ()).ok_or_else(|| OperatorError::new("it takes more work than was allowed"))
     }

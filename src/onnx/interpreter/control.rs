@@ -1,6 +1,7 @@
 //! `If`, `Loop` and `Scan`.
 
 use super::{
+    Declared,
     call::Call,
     indexing::{self, Lanes},
     parts,
@@ -26,7 +27,12 @@ pub(super) fn branch(call: &Call<'_>) -> Outcome {
 }
 
 /// The results of all iterations, stacked along a new axis.
-fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, OperatorError> {
+fn stacked(
+    parts: &[Value],
+    declared: &Declared,
+    axis: i64,
+    reverse: bool,
+) -> Result<Value, OperatorError> {
     let tensors = parts.iter().map(|part| match part {
         Value::Tensor(tensor) => Ok(&**tensor),
         _ => Err(OperatorError::new("an iteration returned something other than a tensor")),
@@ -36,12 +42,20 @@ fn stacked(parts: &[Value], axis: i64, reverse: bool) -> Result<Value, OperatorE
         tensors.reverse();
     }
     let Some(first) = tensors.first() else {
-        // Without an iteration, neither the shape nor the type is known.
-        let none = value::tensor(&[0], zeros(super::Dtype::F32, 0))?;
-        return Ok(Value::Tensor(none.into()));
+        // Without an iteration, only the body's declaration tells the type and the number of axes.
+        let Some((dtype, sizes)) = &declared.empty else {
+            let name = &declared.name;
+            return Err(OperatorError::new(format!(
+                "without a round the shape of `{name}` is unknown"
+            )));
+        };
+        let mut shape = sizes.clone();
+        shape.insert(indexing::axis(axis, sizes.len() + 1)?, 0);
+        return Ok(Value::Tensor(value::tensor(&shape, zeros(*dtype, 0))?.into()));
     };
     let axis = indexing::axis(axis, first.shape().len() + 1)?;
     let mut shape = first.shape().to_vec();
+    value::count(&[&*shape, &[tensors.len()]].concat())?;
     shape.insert(axis, 1);
     let raised: Vec<Tensor> = tensors
         .iter()
@@ -67,7 +81,7 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
     let mut round = 0;
     while go && round < most {
         ensure!(round < MOST_ITERATIONS, "more than {MOST_ITERATIONS} iterations");
-        call.spend(1)?;
+        call.spend(&[1])?;
         let number = Value::Tensor(value::tensor(&[], vec![round].into())?.into());
         let condition = Value::Tensor(value::tensor(&[], vec![true].into())?.into());
         let inputs = [number, condition].into_iter().chain(carried).collect();
@@ -81,7 +95,8 @@ pub(super) fn repeat(call: &Call<'_>) -> Outcome {
         }
         round += 1;
     }
-    let scanned = scanned.iter().map(|parts| stacked(parts, 0, false));
+    let declared = body.outputs.iter().skip(count + 1);
+    let scanned = scanned.iter().zip(declared).map(|(parts, own)| stacked(parts, own, 0, false));
     carried.into_iter().map(Ok).chain(scanned).collect()
 }
 
@@ -95,6 +110,7 @@ pub(super) fn scan(call: &Call<'_>) -> Outcome {
         call.ints(name).map_or_else(|| vec![0; len], <[i64]>::to_vec)
     };
     let (axes, reversed) = (list("scan_input_axes", count), list("scan_input_directions", count));
+    ensure!(axes.len() == count && reversed.len() == count, "{count} inputs to scan");
     let mut carried: Vec<Value> = (0..states).map(|at| call.value(at)).collect::<Result<_, _>>()?;
     let mut inputs = Vec::new();
     for at in 0..count {
@@ -102,12 +118,14 @@ pub(super) fn scan(call: &Call<'_>) -> Outcome {
         let axis = indexing::axis(axes[at], tensor.shape().len())?;
         inputs.push((tensor, axis, reversed[at] == 1));
     }
-    let rounds =
-        inputs.first().map_or(0, |(tensor, axis, _)| Lanes::of(tensor.shape(), *axis).size);
+    let mut rounds = inputs.iter().map(|(tensor, axis, _)| Lanes::of(tensor.shape(), *axis).size);
+    let first = rounds.next().unwrap_or(0);
+    ensure!(rounds.all(|other| other == first), "the inputs to scan differ in length");
+    let rounds = first;
     let outputs = body.outputs.len().saturating_sub(states);
     let mut scanned: Vec<Vec<Value>> = vec![Vec::new(); outputs];
     for round in 0..rounds {
-        call.spend(1)?;
+        call.spend(&[1])?;
         let mut given = carried;
         for (tensor, axis, reversed) in &inputs {
             let at = if *reversed { rounds - 1 - round } else { round };
@@ -124,7 +142,10 @@ pub(super) fn scan(call: &Call<'_>) -> Outcome {
     }
     let (axes, reversed) =
         (list("scan_output_axes", outputs), list("scan_output_directions", outputs));
-    let scanned = scanned.iter().zip(axes.iter().zip(&reversed));
-    let scanned = scanned.map(|(parts, (axis, reversed))| stacked(parts, *axis, *reversed == 1));
+    let scanned = scanned.iter().zip(body.outputs.iter().skip(states));
+    let scanned =
+        scanned.zip(axes.iter().zip(&reversed)).map(|((parts, declared), (axis, reversed))| {
+            stacked(parts, declared, *axis, *reversed == 1)
+        });
     carried.into_iter().map(Ok).chain(scanned).collect()
 }

@@ -1,5 +1,8 @@
 //! Convolutions over any number of spatial axes.
 
+mod deformable;
+
+pub(super) use self::deformable::deformable;
 use super::{
     Tensor,
     call::Call,
@@ -107,6 +110,13 @@ impl Window {
     }
 }
 
+/// Refuses biases in another number than that of the features.
+fn ensure_biases(bias: Option<&[f64]>, features: usize) -> Result<(), OperatorError> {
+    let count = bias.map_or(features, <[f64]>::len);
+    ensure!(count == features, "{count} biases for {features} features");
+    Ok(())
+}
+
 /// A convolution of 64-bit floats, for operators of every type.
 pub(super) fn convolved(
     call: &Call<'_>,
@@ -124,6 +134,7 @@ pub(super) fn convolved(
         groups > 0 && *channels == each * groups && features % groups == 0,
         "{groups} groups of {channels} channels, {features} features of {each}"
     );
+    ensure_biases(bias, features)?;
     let window = Window::of(call, spatial, kernel)?;
     let made = window.made(spatial, false)?;
     let shape = [&[*n, features], &*made].concat();
@@ -131,7 +142,7 @@ pub(super) fn convolved(
     value::count(&[&*made, kernel].concat())?;
     let (area, out_area): (usize, usize) = (spatial.iter().product(), made.iter().product());
     let kernel_area: usize = kernel.iter().product();
-    call.spend(total.max(out_area).saturating_mul(each.max(1).saturating_mul(kernel_area)))?;
+    call.spend(&[total.max(out_area), each.max(1), kernel_area])?;
     let sources: Vec<Vec<Option<usize>>> = coordinates(&made)
         .map(|to| coordinates(kernel).map(|at| window.source(&to, &at, spatial)).collect())
         .collect();
@@ -140,7 +151,7 @@ pub(super) fn convolved(
         for feature in 0..features {
             let group = feature / (features / groups);
             let to = (sample * features + feature) * out_area;
-            let start = bias.and_then(|bias| bias.get(feature)).copied().unwrap_or(0.0);
+            let start = bias.map_or(0.0, |bias| bias[feature]);
             for (place, sources) in sources.iter().enumerate() {
                 let mut sum = start;
                 for channel in 0..each {
@@ -174,9 +185,49 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     ensure!(x.shape().len() > 2 && x.shape().len() == w.shape().len(), "{:?}", w.shape());
     let (n, channels, spatial) = (x.shape()[0], x.shape()[1], &x.shape()[2..]);
     let (each, kernel) = (w.shape()[1], &w.shape()[2..]);
-    let rank = spatial.len();
     let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
     ensure!(groups > 0 && w.shape()[0] == channels && channels % groups == 0, "{groups} groups");
+    let (window, made) = spread(call, spatial, kernel)?;
+    let features = each * groups;
+    let shape = [&[n, features], &*made].concat();
+    let total = value::count(&shape)?;
+    value::count(&[spatial, kernel].concat())?;
+    let (area, kernel_area): (usize, usize) = (spatial.iter().product(), kernel.iter().product());
+    call.spend(&[n, channels, area, each, kernel_area])?;
+    let (values, weights) = (floats(x)?, floats(w)?);
+    let bias = call.maybe(2)?.map(floats).transpose()?;
+    ensure_biases(bias.as_deref(), features)?;
+    let out_area: usize = made.iter().product();
+    let mut y = vec![0.0; total];
+    if let Some(bias) = bias {
+        for (place, value) in y.iter_mut().enumerate() {
+            *value = bias[place / out_area.max(1) % features];
+        }
+    }
+    for (from, place) in coordinates(spatial).zip(0..) {
+        for (at, weight) in coordinates(kernel).zip(0..) {
+            // The window's source in the output is where this element of the input goes.
+            let Some(to) = window.source(&from, &at, &made) else { continue };
+            for (sample, channel) in (0..n).flat_map(|n| (0..channels).map(move |c| (n, c))) {
+                let value = values[(sample * channels + channel) * area + place];
+                let group = channel / (channels / groups);
+                for feature in 0..each {
+                    let to = (sample * features + group * each + feature) * out_area + to;
+                    y[to] += value * weights[(channel * each + feature) * kernel_area + weight];
+                }
+            }
+        }
+    }
+    one(value::tensor(&shape, from_floats(x.dtype(), y))?)
+}
+
+/// How a `ConvTranspose` moves its window over its output, and the sizes of that.
+fn spread(
+    call: &Call<'_>,
+    spatial: &[usize],
+    kernel: &[usize],
+) -> Result<(Window, Vec<usize>), OperatorError> {
+    let rank = spatial.len();
     let strides = positive(call, "strides", rank, 1)?;
     let dilations = positive(call, "dilations", rank, 1)?;
     let extra = call.ints("output_padding").map_or_else(|| vec![0; rank], <[i64]>::to_vec);
@@ -188,7 +239,6 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
         })
         .collect();
     let auto = call.text("auto_pad", "NOTSET");
-    let (mut before, mut after) = (vec![0_i64; rank], vec![0_i64; rank]);
     let wanted: Option<Vec<i64>> = match call.ints("output_shape") {
         Some(list) => {
             ensure!(list.len() >= rank, "output_shape of {}", list.len());
@@ -199,6 +249,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
         }
         None => None,
     };
+    let (mut before, mut after) = (vec![0_i64; rank], vec![0_i64; rank]);
     match (wanted, call.ints("pads")) {
         (Some(wanted), _) => {
             for at in 0..rank {
@@ -218,118 +269,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     let sizes = (0..rank).map(|at| usize::try_from(whole[at] - before[at] - after[at]).ok());
     let made: Option<Vec<usize>> = sizes.collect();
     let made = made.ok_or_else(|| OperatorError::new("the padding is larger than the output"))?;
-    let features = each * groups;
-    let shape = [&[n, features], &*made].concat();
-    let total = value::count(&shape)?;
-    value::count(&[spatial, kernel].concat())?;
-    let (area, kernel_area): (usize, usize) = (spatial.iter().product(), kernel.iter().product());
-    call.spend(n.saturating_mul(channels * area).saturating_mul(each * kernel_area))?;
-    let (values, weights) = (floats(x)?, floats(w)?);
-    let bias = call.maybe(2)?.map(floats).transpose()?;
-    let out_area: usize = made.iter().product();
-    let mut y = vec![0.0; total];
-    if let Some(bias) = bias {
-        for (place, value) in y.iter_mut().enumerate() {
-            *value = bias.get(place / out_area.max(1) % features).copied().unwrap_or(0.0);
-        }
-    }
-    for (from, place) in coordinates(spatial).zip(0..) {
-        for (at, weight) in coordinates(kernel).zip(0..) {
-            let mut to = 0;
-            let mut inside = true;
-            for axis in 0..rank {
-                let at =
-                    (from[axis] * strides[axis] + at[axis] * dilations[axis]) as i64 - before[axis];
-                inside &= (0..made[axis] as i64).contains(&at);
-                to = to * made[axis] + usize::try_from(at).unwrap_or(0);
-            }
-            if !inside {
-                continue;
-            }
-            for sample in 0..n {
-                for channel in 0..channels {
-                    let value = values[(sample * channels + channel) * area + place];
-                    let group = channel / (channels / groups);
-                    for feature in 0..each {
-                        let to = (sample * features + group * each + feature) * out_area + to;
-                        y[to] += value * weights[(channel * each + feature) * kernel_area + weight];
-                    }
-                }
-            }
-        }
-    }
-    one(value::tensor(&shape, from_floats(x.dtype(), y))?)
-}
-
-/// `DeformConv`: a convolution in which each element of a window is moved by an offset of its own.
-pub(super) fn deformable(call: &Call<'_>) -> Outcome {
-    let (x, w, offset) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
-    let ([n, channels, height, width], [features, each, kh, kw]) = (x.shape(), w.shape()) else {
-        return Err(OperatorError::new("expected four axes"));
-    };
-    let groups = usize::try_from(call.int("group", 1)).unwrap_or(0);
-    let offset_groups = usize::try_from(call.int("offset_group", 1)).unwrap_or(0);
-    ensure!(
-        groups > 0 && offset_groups > 0 && *channels == each * groups,
-        "{groups} groups of {channels} channels"
-    );
-    let window = Window::of(call, &[*height, *width], &[*kh, *kw])?;
-    let made = window.made(&[*height, *width], false)?;
-    let area = made[0] * made[1];
-    let kernel_area = kh * kw;
-    call.spend(n * features * area * each * kernel_area)?;
-    let (values, weights, offsets) = (floats(x)?, floats(w)?, floats(offset)?);
-    ensure!(
-        offsets.len() == n * offset_groups * kernel_area * 2 * area,
-        "offsets of {:?}",
-        offset.shape()
-    );
-    let bias = call.maybe(3)?.map(floats).transpose()?;
-    let mask = call.maybe(4)?.map(floats).transpose()?;
-    let sampled = |sample: usize, channel: usize, y: f64, x: f64| -> f64 {
-        let (top, left) = (y.floor(), x.floor());
-        let mut sum = 0.0;
-        for (dy, dx) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
-            let (row, column) = (top + dy, left + dx);
-            let inside =
-                row >= 0.0 && column >= 0.0 && row < *height as f64 && column < *width as f64;
-            if inside {
-                let weight = (1.0 - (y - row).abs()) * (1.0 - (x - column).abs());
-                let place = (sample * channels + channel) * height + row as usize;
-                sum += weight * values[place * width + column as usize];
-            }
-        }
-        sum
-    };
-    let mut out = Vec::with_capacity(n * features * area);
-    for sample in 0..*n {
-        for feature in 0..*features {
-            for place in 0..area {
-                let (row, column) = (place / made[1], place % made[1]);
-                let mut sum = bias.as_ref().and_then(|b| b.get(feature)).copied().unwrap_or(0.0);
-                for channel in 0..*each {
-                    let own = feature / (features / groups) * each + channel;
-                    let bent = own / (channels / offset_groups);
-                    for at in 0..kernel_area {
-                        let tap = (sample * offset_groups + bent) * kernel_area + at;
-                        let dy = offsets[(tap * 2) * area + place];
-                        let dx = offsets[(tap * 2 + 1) * area + place];
-                        let y = (row * window.strides[0] + at / kw * window.dilations[0]) as f64
-                            - window.before[0] as f64
-                            + dy;
-                        let x = (column * window.strides[1] + at % kw * window.dilations[1]) as f64
-                            - window.before[1] as f64
-                            + dx;
-                        let weight = weights[(feature * each + channel) * kernel_area + at];
-                        let kept = mask.as_ref().map_or(1.0, |mask| mask[tap * area + place]);
-                        sum += weight * kept * sampled(sample, own, y, x);
-                    }
-                }
-                out.push(sum);
-            }
-        }
-    }
-    one(value::tensor(&[*n, *features, made[0], made[1]], from_floats(x.dtype(), out))?)
+    Ok((Window { kernel: kernel.to_vec(), strides, dilations, before, after }, made))
 }
 
 /// `Col2Im`: puts windows back to where they were taken from, and adds them where they overlap.
@@ -337,7 +277,7 @@ pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let sizes = |place| -> Result<Vec<usize>, OperatorError> {
         let list = call.indices(place)?.unwrap_or_default();
-        Ok(list.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect())
+        value::sizes(&list)
     };
     let (image, block) = (sizes(1)?, sizes(2)?);
     let [n, rows, columns] = *x.shape() else { return Err(OperatorError::new("no columns")) };
@@ -345,9 +285,11 @@ pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
     let window = Window::of(call, &image, &block)?;
     let made = window.made(&image, false)?;
     let block_area: usize = block.iter().product();
+    ensure!(rows % block_area == 0, "{rows} rows for blocks of {block:?}");
     let channels = rows / block_area;
     ensure!(made.iter().product::<usize>() == columns, "{columns} columns, for {made:?}");
     let shape = [&[n, channels], &*image].concat();
+    call.spend(&[x.data().len()])?;
     let area: usize = image.iter().product();
     let values = floats(x)?;
     let mut y = vec![0.0; value::count(&shape)?];
@@ -370,9 +312,13 @@ pub(super) fn causal(call: &Call<'_>) -> Outcome {
     let ([n, channels, _], [_, _, k]) = (x.shape(), w.shape()) else {
         return Err(OperatorError::new("expected three axes"));
     };
-    ensure!(*k > 0, "an empty kernel");
+    ensure!(*k > 0 && w.shape() == [*channels, 1, *k], "a kernel of shape {:?}", w.shape());
     let past = match call.maybe(3)? {
-        Some(past) => past.clone(),
+        Some(past) => {
+            let fits = past.shape() == [*n, *channels, k - 1];
+            ensure!(fits, "a state of shape {:?} for a kernel of {k}", past.shape());
+            past.clone()
+        }
         None => {
             let shape = [*n, *channels, k - 1];
             value::tensor(&shape, value::zeros(x.dtype(), value::count(&shape)?))?
@@ -381,6 +327,8 @@ pub(super) fn causal(call: &Call<'_>) -> Outcome {
     let padded = super::parts::concatenated(&[&past, x], 2)?;
     let (values, weights) = (floats(&padded)?, floats(w)?);
     let bias = call.maybe(2)?.map(floats).transpose()?;
+    ensure_biases(bias.as_deref(), *channels)?;
+    call.spend(&[x.data().len(), *k])?;
     let swish = match &*call.text("activation", "none") {
         "none" => false,
         "silu" | "swish" => true,

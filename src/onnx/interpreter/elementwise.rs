@@ -1,5 +1,7 @@
 //! Operators on one element at a time, or on elements at the same index of several tensors.
 
+use std::borrow::Cow;
+
 use super::{
     Data, Dtype, Tensor,
     call::Call,
@@ -44,10 +46,34 @@ pub(super) fn paired<T: Copy>(
     (a, a_shape): (&[T], &[usize]),
     (b, b_shape): (&[T], &[usize]),
 ) -> Result<(Vec<(T, T)>, Vec<usize>), OperatorError> {
+    let b_shape = &*aligned(call, a_shape, b_shape)?;
     let shape = indexing::broadcast(call, &[a_shape, b_shape])?;
     let left = indexing::places(a_shape, &shape);
     let right = indexing::places(b_shape, &shape);
     Ok((left.into_iter().zip(right).map(|(l, r)| (a[l], b[r])).collect(), shape))
+}
+
+/// The second input's shape, such that its axes are matched with the first's from the last on. Before
+/// version 7 of the operators an attribute told with which axis its first one is matched; the slopes of
+/// `PRelu` were matched with the channels.
+fn aligned<'s>(
+    call: &Call<'_>,
+    a_shape: &[usize],
+    b_shape: &'s [usize],
+) -> Result<Cow<'s, [usize]>, OperatorError> {
+    let axis = match (call.attribute("axis"), &*call.node.op_type) {
+        _ if call.opset() >= 7 || b_shape.iter().product::<usize>() == 1 => {
+            return Ok(b_shape.into());
+        }
+        (Some(axis), _) => indexing::axis(axis.i, a_shape.len())?,
+        (None, "PRelu") if b_shape.len() == 1 && a_shape.len() > 1 => 1,
+        (None, _) => return Ok(b_shape.into()),
+    };
+    let behind = a_shape.len().checked_sub(axis + b_shape.len());
+    let behind = behind.ok_or_else(|| {
+        OperatorError::new(format!("shape {b_shape:?} from axis {axis} of {a_shape:?} on"))
+    })?;
+    Ok([b_shape, &vec![1; behind]].concat().into())
 }
 
 pub(super) fn arithmetic(
@@ -79,6 +105,17 @@ pub(super) fn binary(
     one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, of_floats, integers)?)
 }
 
+/// A function of the bits of integers.
+pub(super) fn of_bits(call: &Call<'_>, apply: fn(i128, i128) -> i128) -> Outcome {
+    ensure_integers(call.tensor(0)?)?;
+    binary(call, |x, _| x, apply)
+}
+
+fn ensure_integers(x: &Tensor) -> Result<(), OperatorError> {
+    ensure!(!is_float(x.dtype()), "found {}, expected integers", x.dtype());
+    Ok(())
+}
+
 pub(super) fn divide(call: &Call<'_>) -> Outcome {
     let integers = |x: i128, y: i128| {
         x.checked_div(y).ok_or_else(|| OperatorError::new("an integer is divided by 0"))
@@ -87,16 +124,17 @@ pub(super) fn divide(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn modulo(call: &Call<'_>) -> Outcome {
+    // For floats only the remainder of C is defined, which has the sign of the dividend.
     let like_c = call.flag("fmod");
-    let of_floats = |x: f64, y: f64| {
-        if like_c { x % y } else { x - (x / y).floor() * y }
-    };
+    if !like_c {
+        ensure_integers(call.tensor(0)?)?;
+    }
     let of_integers = |x: i128, y: i128| {
         ensure!(y != 0, "an integer is divided by 0");
         let rest = x % y;
         Ok(if like_c || rest == 0 || (rest < 0) == (y < 0) { rest } else { rest + y })
     };
-    one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, of_floats, of_integers)?)
+    one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, |x, y| x % y, of_integers)?)
 }
 
 /// `Pow`: the result has the type of the base, whatever that of the exponent.
@@ -207,6 +245,7 @@ fn bits(dtype: Dtype) -> i128 {
 /// negative distance counts as one beyond the width.
 pub(super) fn shift(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
+    ensure_integers(a)?;
     let width = bits(a.dtype());
     let left = match &*call.text("direction", "") {
         "LEFT" => true,
@@ -218,13 +257,7 @@ pub(super) fn shift(call: &Call<'_>) -> Outcome {
         Ok(match (left, beyond) {
             (true, true) => 0,
             (true, false) => x << by,
-            (false, true) => {
-                if x < 0 {
-                    -1
-                } else {
-                    0
-                }
-            }
+            (false, true) => x.signum().min(0),
             (false, false) => x >> by,
         })
     };
@@ -301,7 +334,7 @@ pub(super) fn swish_gated(call: &Call<'_>) -> Outcome {
 pub(super) fn parametric(call: &Call<'_>) -> Outcome {
     let slope = |x: f64, slope: f64| if x < 0.0 { x * slope } else { x };
     let (x, slopes) = (call.tensor(0)?, call.tensor(1)?);
-    one(arithmetic(call, x, slopes, slope, |x, s| Ok(if x < 0 { x * s } else { x }))?)
+    one(arithmetic(call, x, slopes, slope, |x, s| Ok(if x < 0 { x.wrapping_mul(s) } else { x }))?)
 }
 
 /// `Dropout`. In training mode it drops elements at random; that is supported only where the ratio is

@@ -30,7 +30,7 @@ pub(super) fn gather(call: &Call<'_>) -> Outcome {
     }
     let (before, after) = x.shape().split_at(axis);
     let shape = [before, at.shape(), after.get(1..).unwrap_or_default()].concat();
-    one(value::tensor(&shape, pick(x.data(), &places))?)
+    one(value::tensor(&shape, pick(x.data(), &places)?)?)
 }
 
 /// For each element of the indices, the offset in `x` of the element that it names along the axis.
@@ -54,7 +54,7 @@ pub(super) fn gather_elements(call: &Call<'_>) -> Outcome {
     let (x, at) = (call.tensor(0)?, call.tensor(1)?);
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
     let places = element_places(x.shape(), at, axis)?;
-    one(value::tensor(at.shape(), pick(x.data(), &places))?)
+    one(value::tensor(at.shape(), pick(x.data(), &places)?)?)
 }
 
 /// The offsets of the slices that tuples of indices name, and the shape of each slice.
@@ -67,7 +67,10 @@ pub(super) fn slice_starts(
         return Err(OperatorError::new("the indices are a single number"));
     };
     ensure!(
-        batch + depth <= x.len() && batch <= tuples.len() && x[..batch] == at.shape()[..batch],
+        *depth > 0
+            && batch + depth <= x.len()
+            && batch <= tuples.len()
+            && x[..batch] == at.shape()[..batch],
         "indices of shape {:?}, for {x:?}",
         at.shape()
     );
@@ -75,12 +78,10 @@ pub(super) fn slice_starts(
     let each: usize = tuples.iter().skip(batch).product();
     let batch_size: usize = x.iter().take(batch).product();
     let list = indices(at)?;
-    // Empty tuples have no elements in the list: the shape says how many there are.
-    let count = value::count(&[batch_size, each])?;
-    let mut starts = Vec::with_capacity(count);
-    for (place, tuple) in (0..count).zip(list.chunks((*depth).max(1))) {
+    let mut starts = Vec::with_capacity(value::count(&[batch_size, each])?);
+    for (place, tuple) in list.chunks(*depth).enumerate() {
         let mut start = place / each.max(1) * x.iter().skip(batch).product::<usize>();
-        for (offset, at) in tuple.iter().take(*depth).enumerate() {
+        for (offset, at) in tuple.iter().enumerate() {
             start += index(*at, x[batch + offset])? * own[batch + offset];
         }
         starts.push(start);
@@ -96,5 +97,5 @@ pub(super) fn gather_nd(call: &Call<'_>) -> Outcome {
     value::count(&[starts.len(), size])?;
     let places: Vec<usize> = starts.into_iter().flat_map(|start| start..start + size).collect();
     let tuples = at.shape().split_last().map_or(&[][..], |(_, tuples)| tuples);
-    one(value::tensor(&[tuples, &*inner].concat(), pick(x.data(), &places))?)
+    one(value::tensor(&[tuples, &*inner].concat(), pick(x.data(), &places)?)?)
 }

@@ -27,6 +27,16 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OperatorErro
     list.iter().map(|at| axis(*at, rank)).collect()
 }
 
+/// Different axes.
+pub(super) fn distinct_axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OperatorError> {
+    let axes = axes(list, rank)?;
+    let twice = axes.iter().enumerate().find(|(place, axis)| axes[..*place].contains(axis));
+    match twice {
+        Some((_, axis)) => Err(OperatorError::new(format!("axis {axis} is named twice"))),
+        None => Ok(axes),
+    }
+}
+
 /// The shape that all these broadcast to. Its number of elements is taken off the budget, as small inputs
 /// may broadcast to a large shape.
 pub(super) fn broadcast(call: &Call<'_>, shapes: &[&[usize]]) -> Result<Vec<usize>, OperatorError> {
@@ -40,7 +50,7 @@ pub(super) fn broadcast(call: &Call<'_>, shapes: &[&[usize]]) -> Result<Vec<usiz
             ensure!(*size == 1 || size == common, "shapes {shapes:?} do not broadcast");
         }
     }
-    call.spend(value::count(&all)?)?;
+    call.spend(&[value::count(&all)?])?;
     Ok(all)
 }
 
@@ -124,5 +134,5 @@ pub(super) fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor, Ope
     let own = strides(tensor.shape());
     let shape: Vec<usize> = order.iter().map(|axis| tensor.shape()[*axis]).collect();
     let steps: Vec<usize> = order.iter().map(|axis| own[*axis]).collect();
-    value::tensor(&shape, value::pick(tensor.data(), &walk(&shape, &steps, 0)))
+    value::tensor(&shape, value::pick(tensor.data(), &walk(&shape, &steps, 0))?)
 }

@@ -1,5 +1,7 @@
 //! Products of matrices, and determinants.
 
+use std::{collections::BTreeMap, num::Wrapping};
+
 use super::{
     Tensor,
     call::Call,
@@ -25,7 +27,7 @@ pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Ou
     ensure!(k == b_matrix[0], "shapes {a_shape:?} and {b_shape:?} do not match");
     let outer = broadcast(call, &[a_outer, b_outer])?;
     let mut shape = [&*outer, &[m, n]].concat();
-    call.spend(value::count(&shape)?.saturating_mul(k))?;
+    call.spend(&[value::count(&shape)?, k])?;
     let mut c = vec![T::default(); shape.iter().product()];
     let starts = places(a_outer, &outer).into_iter().zip(places(b_outer, &outer));
     for (number, (a_at, b_at)) in starts.enumerate() {
@@ -57,9 +59,11 @@ pub(super) fn matmul_of(call: &Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tenso
         let (values, shape) = product(call, (&x, a.shape()), (&y, b.shape()))?;
         return value::tensor(&shape, from_floats(a.dtype(), values));
     }
-    let (x, y) = (wide(a)?, wide(b)?);
+    let wrapping =
+        |x: &Tensor| Ok::<_, OperatorError>(wide(x)?.into_iter().map(Wrapping).collect::<Vec<_>>());
+    let (x, y) = (wrapping(a)?, wrapping(b)?);
     let (values, shape) = product(call, (&x, a.shape()), (&y, b.shape()))?;
-    value::tensor(&shape, from_wide(a.dtype(), values))
+    value::tensor(&shape, from_wide(a.dtype(), values.into_iter().map(|sum| sum.0).collect()))
 }
 
 pub(super) fn matmul(call: &Call<'_>) -> Outcome {
@@ -102,88 +106,121 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     let equation: String =
         call.text("equation", "").chars().filter(|letter| !letter.is_whitespace()).collect();
     let tensors = call.tensors()?;
-    let (left, right) = match equation.split_once("->") {
-        Some((left, right)) => (left.to_owned(), Some(right.to_owned())),
-        None => (equation.clone(), None),
+    let Some(first) = tensors.first() else {
+        return Err(OperatorError::new("there are no inputs"));
     };
-    let terms: Vec<&str> = left.split(',').collect();
-    ensure!(terms.len() == tensors.len(), "{} inputs for `{equation}`", tensors.len());
-    // The axes that an ellipsis stands for get digits as their subscripts: equations have letters.
-    let named =
-        |term: &str, rank: Option<usize>, most: usize| -> Result<Vec<char>, OperatorError> {
-            let Some((before, after)) = term.split_once("...") else {
-                return Ok(term.chars().collect());
-            };
-            let letters = before.chars().count() + after.chars().count();
-            let hidden = match rank {
-                Some(rank) => {
-                    rank.checked_sub(letters).ok_or_else(|| OperatorError::new("too few axes"))?
-                }
-                None => most,
-            };
-            let fill = (most - hidden..most).filter_map(|at| char::from_digit(at as u32, 36));
-            Ok(before
-                .chars()
-                .chain(fill.map(|digit| digit.to_ascii_lowercase()))
-                .chain(after.chars())
-                .collect())
-        };
-    let hidden = terms.iter().zip(&tensors).filter(|(term, _)| term.contains("..."));
-    let most = hidden
-        .map(|(term, tensor)| tensor.shape().len().saturating_sub(term.chars().count() - 3))
-        .max()
-        .unwrap_or(0);
-    ensure!(most < 10, "{most} axes behind an ellipsis");
-    let mut sizes: std::collections::BTreeMap<char, usize> = std::collections::BTreeMap::new();
-    let mut inputs = Vec::new();
-    for (term, tensor) in terms.iter().zip(&tensors) {
-        let letters = named(term, Some(tensor.shape().len()), most)?;
-        ensure!(letters.len() == tensor.shape().len(), "`{term}` of {:?}", tensor.shape());
-        for (letter, size) in letters.iter().zip(tensor.shape()) {
-            let known = sizes.entry(*letter).or_insert(*size);
-            ensure!(*known == *size || *known == 1 || *size == 1, "`{letter}` of two sizes");
-            *known = (*known).max(*size);
-        }
-        inputs.push((letters, floats(tensor)?));
-    }
-    let result: Vec<char> = match right {
-        Some(right) => named(&right, None, most)?,
-        None => {
-            let count =
-                |letter: &char| inputs.iter().flat_map(|(l, _)| l).filter(|l| *l == letter).count();
-            let digits = sizes.keys().filter(|letter| letter.is_ascii_digit()).copied();
-            let single = sizes.keys().filter(|l| !l.is_ascii_digit() && count(l) == 1).copied();
-            digits.chain(single).collect()
-        }
-    };
-    let summed: Vec<char> =
-        sizes.keys().filter(|letter| !result.contains(letter)).copied().collect();
-    let all: Vec<char> = result.iter().chain(&summed).copied().collect();
-    let size = |letter: &char| {
-        sizes
-            .get(letter)
-            .copied()
-            .ok_or_else(|| OperatorError::new(format!("nothing has `{letter}`")))
-    };
-    let shape: Vec<usize> = all.iter().map(size).collect::<Result<_, _>>()?;
-    call.spend(value::count(&shape)?)?;
+    let subscripts = Subscripts::of(&equation, &tensors)?;
+    let (kept, gone) = subscripts.sizes()?;
+    let shape = [&*kept, &*gone].concat();
+    call.spend(&[value::count(&shape)?, tensors.len()])?;
     let mut products = vec![1.0; shape.iter().product()];
-    for ((letters, values), tensor) in inputs.iter().zip(&tensors) {
+    for (letters, tensor) in subscripts.inputs.iter().zip(&tensors) {
+        let values = floats(tensor)?;
         let own = indexing::strides(tensor.shape());
         let step = |letter: &char| -> usize {
             let axes = letters.iter().zip(tensor.shape()).zip(&own);
             axes.filter(|((l, size), _)| *l == letter && **size != 1).map(|(_, step)| step).sum()
         };
-        let steps: Vec<usize> = all.iter().map(step).collect();
+        let steps: Vec<usize> =
+            subscripts.result.iter().chain(&subscripts.summed).map(step).collect();
         for (product, place) in products.iter_mut().zip(indexing::walk(&shape, &steps, 0)) {
             *product *= values[place];
         }
     }
-    let (kept, gone) = shape.split_at(result.len());
     let each: usize = gone.iter().product();
-    let values = products.chunks(each.max(1)).map(|chunk| chunk.iter().sum()).collect();
-    let first = tensors.first().ok_or_else(|| OperatorError::new("there are no inputs"))?;
-    one(value::tensor(kept, from_floats(first.dtype(), values))?)
+    let values = if each == 0 {
+        vec![0.0; value::count(&kept)?]
+    } else {
+        products.chunks(each).map(|chunk| chunk.iter().sum()).collect()
+    };
+    one(value::tensor(&kept, from_floats(first.dtype(), values))?)
+}
+
+/// The subscripts of an `Einsum`. The axes that an ellipsis stands for have digits as their subscripts, as
+/// equations have but letters.
+struct Subscripts {
+    inputs: Vec<Vec<char>>,
+    result: Vec<char>,
+    /// Those that the result lacks.
+    summed: Vec<char>,
+    /// The size of the axis that each stands for.
+    sizes: BTreeMap<char, usize>,
+}
+
+impl Subscripts {
+    fn of(equation: &str, tensors: &[&Tensor]) -> Result<Subscripts, OperatorError> {
+        let (left, right) = match equation.split_once("->") {
+            Some((left, right)) => (left, Some(right)),
+            None => (equation, None),
+        };
+        let terms: Vec<&str> = left.split(',').collect();
+        ensure!(terms.len() == tensors.len(), "{} inputs for `{equation}`", tensors.len());
+        let hidden = terms.iter().zip(tensors).filter(|(term, _)| term.contains("..."));
+        let most = hidden
+            .map(|(term, tensor)| tensor.shape().len().saturating_sub(term.chars().count() - 3))
+            .max()
+            .unwrap_or(0);
+        ensure!(most < 10, "{most} axes behind an ellipsis");
+        let mut sizes: BTreeMap<char, usize> = BTreeMap::new();
+        let mut inputs = Vec::new();
+        for (term, tensor) in terms.iter().zip(tensors) {
+            let letters = expanded(term, Some(tensor.shape().len()), most)?;
+            ensure!(letters.len() == tensor.shape().len(), "`{term}` of {:?}", tensor.shape());
+            for (letter, size) in letters.iter().zip(tensor.shape()) {
+                let known = sizes.entry(*letter).or_insert(*size);
+                ensure!(*known == *size || *known == 1 || *size == 1, "`{letter}` of two sizes");
+                *known = if *known == 1 { *size } else { *known };
+            }
+            inputs.push(letters);
+        }
+        let result = match right {
+            Some(right) => expanded(right, None, most)?,
+            None => implied(&inputs, &sizes),
+        };
+        let twice = result.iter().enumerate().find(|(at, letter)| result[..*at].contains(letter));
+        ensure!(twice.is_none(), "`{equation}` has a subscript twice in its result");
+        let summed = sizes.keys().filter(|letter| !result.contains(letter)).copied().collect();
+        Ok(Subscripts { inputs, result, summed, sizes })
+    }
+
+    /// The sizes of the axes of the result, and of those that are summed over.
+    fn sizes(&self) -> Result<(Vec<usize>, Vec<usize>), OperatorError> {
+        let size = |letter: &char| {
+            let size = self.sizes.get(letter).copied();
+            size.ok_or_else(|| OperatorError::new(format!("nothing has `{letter}`")))
+        };
+        let kept = self.result.iter().map(size).collect::<Result<_, _>>()?;
+        Ok((kept, self.summed.iter().map(size).collect::<Result<_, _>>()?))
+    }
+}
+
+/// The subscripts of a term. Its ellipsis stands for the axes that `rank` leaves, or else for the `most` that
+/// any ellipsis stands for.
+fn expanded(term: &str, rank: Option<usize>, most: usize) -> Result<Vec<char>, OperatorError> {
+    let (before, after) = term.split_once("...").unwrap_or((term, ""));
+    let is_letter = |letter: char| letter.is_ascii_alphabetic();
+    ensure!(before.chars().chain(after.chars()).all(is_letter), "`{term}` is no subscript");
+    if !term.contains("...") {
+        return Ok(term.chars().collect());
+    }
+    let letters = before.chars().count() + after.chars().count();
+    let hidden = match rank {
+        Some(rank) => {
+            rank.checked_sub(letters).ok_or_else(|| OperatorError::new("too few axes"))?
+        }
+        None => most,
+    };
+    let digits = (most - hidden..most).filter_map(|at| char::from_digit(at as u32, 10));
+    Ok(before.chars().chain(digits).chain(after.chars()).collect())
+}
+
+/// The subscripts of the result where the equation does not give them: those of the ellipsis, and in
+/// alphabetical order those that occur once.
+fn implied(inputs: &[Vec<char>], sizes: &BTreeMap<char, usize>) -> Vec<char> {
+    let count = |letter: &char| inputs.iter().flatten().filter(|other| *other == letter).count();
+    let digits = sizes.keys().filter(|letter| letter.is_ascii_digit());
+    let single = sizes.keys().filter(|letter| !letter.is_ascii_digit() && count(letter) == 1);
+    digits.chain(single).copied().collect()
 }
 
 pub(super) fn determinant(call: &Call<'_>) -> Outcome {
@@ -192,6 +229,7 @@ pub(super) fn determinant(call: &Call<'_>) -> Outcome {
         return Err(OperatorError::new("expected at least two axes"));
     };
     ensure!(n == columns, "{n} rows of {columns}");
+    call.spend(&[x.data().len(), *n])?;
     let values = floats(x)?;
     let made = values.chunks((n * n).max(1)).map(|matrix| {
         let mut rows: Vec<Vec<f64>> = matrix.chunks(*n).map(<[f64]>::to_vec).collect();

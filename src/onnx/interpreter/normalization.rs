@@ -19,10 +19,10 @@ fn channels(x: &Tensor) -> Result<Lanes, OperatorError> {
     Ok(Lanes::of(x.shape(), 1))
 }
 
-/// An input of one number for each channel.
+/// An input of one number for each channel or group.
 fn per_channel(call: &Call<'_>, place: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
     let values = floats(call.tensor(place)?)?;
-    ensure!(values.len() == count, "input {place}: {} values for {count} channels", values.len());
+    ensure!(values.len() == count, "input {place}: {} values for {count}", values.len());
     Ok(values)
 }
 
@@ -32,21 +32,20 @@ pub(super) fn batch(call: &Call<'_>) -> Outcome {
     let parameter = |place| per_channel(call, place, lanes.size);
     let (scale, bias) = (parameter(1)?, parameter(2)?);
     let (mut mean, mut variance) = (parameter(3)?, parameter(4)?);
+    // Before version 14 a node in training was known by its further outputs.
+    let asked = call.node.output.iter().skip(1).any(|name| !name.is_empty());
+    ensure!(!asked || call.flag("training_mode"), "training of version {}", call.opset());
     let mut values = floats(x)?;
     let channel = |place: usize| place / lanes.inner.max(1) % lanes.size;
     let mut more = Vec::new();
     if call.flag("training_mode") {
         let momentum = call.float("momentum", f64::from(0.9_f32));
         let (old_mean, old_variance) = (mean.clone(), variance.clone());
-        for at in 0..lanes.size {
-            let own: Vec<f64> = values
-                .iter()
-                .enumerate()
-                .filter(|(p, _)| channel(*p) == at)
-                .map(|(_, value)| *value)
-                .collect();
-            (mean[at], variance[at]) = moments(&own);
+        let mut own: Vec<Vec<f64>> = vec![Vec::new(); lanes.size];
+        for (place, value) in values.iter().enumerate() {
+            own[channel(place)].push(*value);
         }
+        (mean, variance) = own.iter().map(|values| moments(values)).unzip();
         let running = |old: &[f64], new: &[f64]| -> Vec<f64> {
             old.iter().zip(new).map(|(o, n)| o * momentum + n * (1.0 - momentum)).collect()
         };
@@ -65,11 +64,7 @@ pub(super) fn batch(call: &Call<'_>) -> Outcome {
 }
 
 /// Normalises each group of channels of each sample; `factor` gives the scale and bias of a channel.
-fn grouped(
-    call: &Call<'_>,
-    groups: usize,
-    factor: impl Fn(usize) -> Result<(f64, f64), OperatorError>,
-) -> Outcome {
+fn grouped(call: &Call<'_>, groups: usize, factor: impl Fn(usize) -> (f64, f64)) -> Outcome {
     let x = call.tensor(0)?;
     let lanes = channels(x)?;
     ensure!(groups > 0 && lanes.size % groups == 0, "{groups} groups of {} channels", lanes.size);
@@ -82,7 +77,7 @@ fn grouped(
         group.iter_mut().for_each(|value| *value = (*value - mean) / deviation);
     }
     for (place, value) in values.iter_mut().enumerate() {
-        let (scale, bias) = factor(place / lanes.inner.max(1) % lanes.size)?;
+        let (scale, bias) = factor(place / lanes.inner.max(1) % lanes.size);
         *value = *value * scale + bias;
     }
     one(value::tensor(x.shape(), from_floats(x.dtype(), values))?)
@@ -91,21 +86,19 @@ fn grouped(
 pub(super) fn instance(call: &Call<'_>) -> Outcome {
     let count = channels(call.tensor(0)?)?.size;
     let (scale, bias) = (per_channel(call, 1, count)?, per_channel(call, 2, count)?);
-    grouped(call, count, |channel| Ok((scale[channel], bias[channel])))
+    grouped(call, count, |channel| (scale[channel], bias[channel]))
 }
 
 /// `GroupNormalization`: the scale is for a group before version 21, and for a channel since.
 pub(super) fn group(call: &Call<'_>) -> Outcome {
     let groups = usize::try_from(call.int("num_groups", 0)).unwrap_or(0);
     let count = channels(call.tensor(0)?)?.size;
-    let (scale, bias) = (floats(call.tensor(1)?)?, floats(call.tensor(2)?)?);
     let by_group = call.opset() < 21;
+    let factors = if by_group { groups } else { count };
+    let (scale, bias) = (per_channel(call, 1, factors)?, per_channel(call, 2, factors)?);
     grouped(call, groups, |channel| {
-        let at = if by_group { channel * groups / count.max(1) } else { channel };
-        match (scale.get(at), bias.get(at)) {
-            (Some(scale), Some(bias)) => Ok((*scale, *bias)),
-            _ => Err(OperatorError::new("too few scales")),
-        }
+        let at = if by_group { channel * groups / count } else { channel };
+        (scale[at], bias[at])
     })
 }
 
@@ -154,6 +147,7 @@ pub(super) fn local_response(call: &Call<'_>) -> Outcome {
     let size = usize::try_from(call.int("size", 1)).unwrap_or(1).max(1);
     let (alpha, beta) = (call.float("alpha", f64::from(1e-4_f32)), call.float("beta", 0.75));
     let bias = call.float("bias", 1.0);
+    call.spend(&[lanes.outer, lanes.size, lanes.inner, size.min(lanes.size)])?;
     let values = floats(x)?;
     let mut made = values.clone();
     for lane in lanes.lanes() {
@@ -170,7 +164,7 @@ pub(super) fn local_response(call: &Call<'_>) -> Outcome {
 pub(super) fn mean_variance(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let axes = match call.ints("axes") {
-        Some(axes) => indexing::axes(axes, x.shape().len())?,
+        Some(axes) => indexing::distinct_axes(axes, x.shape().len())?,
         None => indexing::axes(&[0, 2, 3], x.shape().len())?,
     };
     let mut rest: Vec<usize> = (0..x.shape().len()).filter(|axis| !axes.contains(axis)).collect();

@@ -1,5 +1,7 @@
 //! The functions that run the operators, by domain and name.
 
+use std::cmp::Ordering;
+
 use tract_onnx::pb::NodeProto;
 
 use super::{
@@ -18,7 +20,7 @@ type Run = fn(&Call<'_>) -> Outcome;
 pub(super) fn find(node: &NodeProto) -> Option<Run> {
     match &*node.domain {
         "ai.onnx.ml" => ml::is_known(node).then_some(ml_operator as Run),
-        "com.microsoft" => of_microsoft(&node.op_type).or_else(|| standard(&node.op_type)),
+        "com.microsoft" => of_microsoft(&node.op_type),
         domain if is_standard(domain) => {
             standard(&node.op_type).or_else(|| ml::is_known(node).then_some(ml_operator as Run))
         }
@@ -33,8 +35,11 @@ fn ml_operator(call: &Call<'_>) -> Outcome {
         .map_err(|error| OperatorError::new(format!("{error:#}")))?)
 }
 
+/// An operator of ONNX Runtime's own domain. Some have the name of a standard operator, and yet another
+/// order of inputs or another meaning: a standard operator serves only where it is the same.
 fn of_microsoft(name: &str) -> Option<Run> {
     Some(match name {
+        "GatherND" | "Gelu" | "GridSample" | "Range" | "Trilu" => return standard(name),
         "Tokenizer" => text::tokenize,
         "QLinearAdd" => |call| quantized::qlinear_binary(call, |x, y| x + y),
         "QLinearMul" => |call| quantized::qlinear_binary(call, |x, y| x * y),
@@ -46,7 +51,6 @@ fn of_microsoft(name: &str) -> Option<Run> {
         "QLinearSoftmax" => quantized::qlinear_softmax,
         "QuantizeLinear" => quantized::quantize,
         "DequantizeLinear" => quantized::dequantize,
-        "Gelu" => each::gelu,
         "DynamicQuantizeLSTM" => recurrent::dynamic_lstm,
         _ => return None,
     })
@@ -100,11 +104,15 @@ fn elementwise(name: &str) -> Option<Run> {
         },
         "Celu" => |call| {
             let alpha = call.float("alpha", 1.0);
-            each::unary(call, |x| x.max(0.0) + (alpha * (x / alpha).exp_m1()).min(0.0))
+            let below = |x: f64| each::smaller(alpha * (x / alpha).exp_m1(), 0.0);
+            each::unary(call, |x| each::larger(x, 0.0) + below(x))
         },
         "Selu" => |call| {
-            let alpha = call.float("alpha", f64::from(1.673_263_2_f32));
-            let gamma = call.float("gamma", f64::from(1.050_701_f32));
+            // The defaults had fewer digits before version 6.
+            let (alpha, gamma): (f32, f32) =
+                if call.opset() < 6 { (1.6732, 1.0507) } else { (1.673_263_2, 1.050_701) };
+            let alpha = call.float("alpha", alpha.into());
+            let gamma = call.float("gamma", gamma.into());
             each::unary(call, |x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x })
         },
         "LeakyRelu" => |call| {
@@ -146,7 +154,7 @@ fn elementwise(name: &str) -> Option<Run> {
         "IsInf" => each::is_inf,
         "Add" => |call| each::binary(call, |x, y| x + y, |x, y| x + y),
         "Sub" => |call| each::binary(call, |x, y| x - y, |x, y| x - y),
-        "Mul" => |call| each::binary(call, |x, y| x * y, |x, y| x * y),
+        "Mul" => |call| each::binary(call, |x, y| x * y, i128::wrapping_mul),
         "Div" => each::divide,
         "Mod" => each::modulo,
         "Pow" => each::power,
@@ -164,9 +172,9 @@ fn elementwise(name: &str) -> Option<Run> {
         "Xor" => |call| each::logical(call, |x, y| x ^ y),
         "Not" => each::not,
         "BitShift" => each::shift,
-        "BitwiseAnd" => |call| each::binary(call, |x, _| x, |x, y| x & y),
-        "BitwiseOr" => |call| each::binary(call, |x, _| x, |x, y| x | y),
-        "BitwiseXor" => |call| each::binary(call, |x, _| x, |x, y| x ^ y),
+        "BitwiseAnd" => |call| each::of_bits(call, |x, y| x & y),
+        "BitwiseOr" => |call| each::of_bits(call, |x, y| x | y),
+        "BitwiseXor" => |call| each::of_bits(call, |x, y| x ^ y),
         "BitwiseNot" => each::bitwise_not,
         "Where" => selection::choose,
         "Cast" => selection::cast,
@@ -222,8 +230,8 @@ fn layers(name: &str) -> Option<Run> {
         "Gemm" => matrix::gemm,
         "Einsum" => matrix::einsum,
         "Det" => matrix::determinant,
-        "ArgMax" => |call| reduction::arg(call, |new, old| new > old),
-        "ArgMin" => |call| reduction::arg(call, |new, old| new < old),
+        "ArgMax" => |call| reduction::arg(call, Ordering::Greater),
+        "ArgMin" => |call| reduction::arg(call, Ordering::Less),
         "Softmax" | "LogSoftmax" | "Hardmax" => reduction::softmax,
         "CumSum" | "CumProd" => reduction::cumulative,
         "LpNormalization" => reduction::lp_normalization,

@@ -1,7 +1,7 @@
 //! Operators that join tensors and cut them into parts.
 
 use super::{
-    Data, Tensor,
+    Data, Dtype, Tensor,
     call::Call,
     indexing::{self, Lanes, coordinates, strides},
     value::{self, OperatorError, Outcome, all, ensure, one, pick, pick_or},
@@ -29,6 +29,7 @@ pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, Ope
         parts.push((start, lanes.size * lanes.inner));
         start += tensor.data().len();
     }
+    value::count(&shape)?;
     let data: Vec<&Data> = tensors.iter().map(|tensor| tensor.data()).collect();
     let outer = shape.iter().take(axis).product::<usize>();
     let mut places = Vec::with_capacity(start);
@@ -37,7 +38,7 @@ pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, Ope
             places.extend(start + outer * run..start + (outer + 1) * run);
         }
     }
-    value::tensor(&shape, pick(&value::join(&data)?, &places))
+    value::tensor(&shape, pick(&value::join(&data)?, &places)?)
 }
 
 /// The `size` elements along an axis that begin at index `from`.
@@ -56,7 +57,7 @@ pub(super) fn part(
     }
     let mut shape = x.shape().to_vec();
     shape[axis] = size;
-    value::tensor(&shape, pick(x.data(), &places))
+    value::tensor(&shape, pick(x.data(), &places)?)
 }
 
 /// The sizes of the parts that an axis of this size is split into: as given, or `count` equal ones, of
@@ -89,7 +90,12 @@ pub(super) fn split(call: &Call<'_>) -> Outcome {
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
     let count = call.int("num_outputs", call.node.output.len() as i64);
     let given = call.ints_or("split", 1)?;
-    let sizes = part_sizes(x.shape()[axis], given, usize::try_from(count).unwrap_or(0))?;
+    let count = usize::try_from(count).unwrap_or(0);
+    let size = x.shape()[axis];
+    // Only where the number of parts is given may the last be smaller.
+    let even = call.attribute("num_outputs").is_some() || count > 0 && size % count == 0;
+    ensure!(given.is_some() || even, "{count} equal parts of {size}");
+    let sizes = part_sizes(size, given, count)?;
     let mut start = 0;
     let parts = sizes.into_iter().map(|size| {
         let part = part(x, axis, start, size);
@@ -105,7 +111,7 @@ pub(super) fn slice(call: &Call<'_>) -> Outcome {
     let starts = call.ints_or("starts", 1)?.unwrap_or_default();
     let ends = call.ints_or("ends", 2)?.unwrap_or_default();
     let axes = match call.ints_or("axes", 3)? {
-        Some(axes) => indexing::axes(&axes, rank)?,
+        Some(axes) => indexing::distinct_axes(&axes, rank)?,
         None => (0..starts.len()).collect(),
     };
     let steps = call.indices(4)?.unwrap_or_else(|| vec![1; starts.len()]);
@@ -116,27 +122,32 @@ pub(super) fn slice(call: &Call<'_>) -> Outcome {
     let mut lists: Vec<Vec<usize>> = x.shape().iter().map(|size| (0..*size).collect()).collect();
     for (((start, end), axis), step) in starts.iter().zip(&ends).zip(axes).zip(steps) {
         ensure!(axis < rank && step != 0, "axis {axis} of {rank}, step {step}");
-        let size = x.shape()[axis] as i64;
-        let from_start = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
-        let mut list = Vec::new();
-        if step > 0 {
-            let (start, end) = (from_start(*start).clamp(0, size), from_start(*end).clamp(0, size));
-            let mut at = start;
-            while at < end {
-                list.push(at as usize);
-                at = at.saturating_add(step);
-            }
-        } else {
-            let mut at = from_start(*start).clamp(-1, size - 1);
-            let end = from_start(*end).clamp(-1, size - 1);
-            while at > end {
-                list.push(at as usize);
-                at = at.saturating_add(step);
-            }
-        }
-        lists[axis] = list;
+        lists[axis] = sliced(x.shape()[axis], *start, *end, step);
     }
     one(picked(x, &lists)?)
+}
+
+/// The indices of a slice of an axis. The start is clamped to an element that the axis has, also where
+/// the step is negative; there numpy would begin before the first element, and answer with nothing.
+fn sliced(size: usize, start: i64, end: i64, step: i64) -> Vec<usize> {
+    let size = size as i64;
+    let from_start = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
+    let (start, end) = (from_start(start), from_start(end));
+    let mut list = Vec::new();
+    if step > 0 {
+        let (mut at, end) = (start.clamp(0, size), end.clamp(0, size));
+        while at < end {
+            list.push(at as usize);
+            at = at.saturating_add(step);
+        }
+    } else if size > 0 {
+        let (mut at, end) = (start.clamp(0, size - 1), end.clamp(-1, size - 1));
+        while at > end {
+            list.push(at as usize);
+            at = at.saturating_add(step);
+        }
+    }
+    list
 }
 
 /// The elements at these indices of each axis.
@@ -152,18 +163,16 @@ pub(super) fn picked(x: &Tensor, lists: &[Vec<usize>]) -> Result<Tensor, Operato
         }
         places = next;
     }
-    value::tensor(&shape, pick(x.data(), &places))
+    value::tensor(&shape, pick(x.data(), &places)?)
 }
 
 pub(super) fn expand(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let wanted = call.indices(1)?.unwrap_or_default();
-    let wanted: Option<Vec<usize>> =
-        wanted.iter().map(|size| usize::try_from(*size).ok()).collect();
-    let wanted = wanted.ok_or_else(|| OperatorError::new("the size of an axis is negative"))?;
+    let wanted = value::sizes(&wanted)?;
     let shape = indexing::broadcast(call, &[x.shape(), &wanted])?;
     value::count(&shape)?;
-    one(value::tensor(&shape, pick(x.data(), &indexing::places(x.shape(), &shape)))?)
+    one(value::tensor(&shape, pick(x.data(), &indexing::places(x.shape(), &shape))?)?)
 }
 
 pub(super) fn tile(call: &Call<'_>) -> Outcome {
@@ -171,8 +180,9 @@ pub(super) fn tile(call: &Call<'_>) -> Outcome {
     let repeats = call.indices(1)?.unwrap_or_default();
     ensure!(repeats.len() == x.shape().len(), "{} repeats", repeats.len());
     let sizes = x.shape().iter().zip(&repeats);
-    let sizes: Vec<(usize, usize)> =
-        sizes.map(|(size, times)| (*size, usize::try_from(*times).unwrap_or(0))).collect();
+    let sizes: Option<Vec<(usize, usize)>> =
+        sizes.map(|(size, times)| Some((*size, usize::try_from(*times).ok()?))).collect();
+    let sizes = sizes.ok_or_else(|| OperatorError::new("an axis is repeated less than 0 times"))?;
     let shape: Vec<usize> = sizes.iter().map(|(size, times)| size.saturating_mul(*times)).collect();
     value::count(&shape)?;
     let lists: Vec<Vec<usize>> = sizes
@@ -187,7 +197,7 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
     let rank = x.shape().len();
     let pads = call.ints_or("pads", 1)?.unwrap_or_default();
     let axes = match call.indices(3)? {
-        Some(axes) => indexing::axes(&axes, rank)?,
+        Some(axes) => indexing::distinct_axes(&axes, rank)?,
         None => (0..rank).collect(),
     };
     ensure!(pads.len() == axes.len() * 2, "{} pads for {} axes", pads.len(), axes.len());
@@ -233,6 +243,7 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
         .collect();
     let fill = match call.maybe(2)? {
         Some(fill) => fill.data().clone(),
+        None if x.dtype() == Dtype::Text => value::zeros(Dtype::Text, 1),
         None => value::from_floats(x.dtype(), vec![call.float("value", 0.0)]),
     };
     one(value::tensor(&shape, pick_or(x.data(), &places, &fill)?)?)
@@ -243,15 +254,13 @@ pub(super) fn center_crop_pad(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let wanted = call.indices(1)?.unwrap_or_default();
     let axes = match call.ints("axes") {
-        Some(axes) => indexing::axes(axes, x.shape().len())?,
+        Some(axes) => indexing::distinct_axes(axes, x.shape().len())?,
         None => (0..wanted.len()).collect(),
     };
     ensure!(axes.len() == wanted.len(), "{} axes, {} sizes", axes.len(), wanted.len());
     let mut shape = x.shape().to_vec();
-    for (axis, size) in axes.iter().zip(&wanted) {
-        let size = usize::try_from(*size).ok();
-        let negative = || OperatorError::new("the size of an axis is negative");
-        shape[*axis] = size.ok_or_else(negative)?;
+    for (axis, size) in axes.iter().zip(value::sizes(&wanted)?) {
+        shape[*axis] = size;
     }
     value::count(&shape)?;
     let own = strides(x.shape());

@@ -14,21 +14,28 @@ fn image(x: &Tensor) -> Result<(usize, &[usize]), OperatorError> {
     Ok((x.shape()[0] * x.shape()[1], &x.shape()[2..]))
 }
 
-fn window(call: &Call<'_>, spatial: &[usize]) -> Result<(Window, Vec<usize>), OperatorError> {
+/// The window of a pooling over so many planes, and how many positions it has along each axis.
+fn window(
+    call: &Call<'_>,
+    outer: usize,
+    spatial: &[usize],
+) -> Result<(Window, Vec<usize>), OperatorError> {
     let kernel = positive(call, "kernel_shape", spatial.len(), 1)?;
     let window = Window::of(call, spatial, &kernel)?;
     let made = window.made(spatial, call.flag("ceil_mode"))?;
-    call.spend(value::count(&[&*made, &*kernel].concat())?)?;
+    value::count(&[&[outer], &*made].concat())?;
+    call.spend(&[outer, value::count(&[&*made, &*kernel].concat())?])?;
     Ok((window, made))
 }
 
 pub(super) fn max(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let (outer, spatial) = image(x)?;
-    let (window, made) = window(call, spatial)?;
+    let (window, made) = window(call, outer, spatial)?;
     let values = floats(x)?;
     let area: usize = spatial.iter().product();
     let by_columns = call.flag("storage_order");
+    ensure!(!by_columns || spatial.len() == 2, "columns of {} axes", spatial.len());
     let (mut y, mut found) = (Vec::new(), Vec::new());
     let places: Vec<Vec<usize>> = coordinates(&made)
         .map(|to| {
@@ -57,12 +64,19 @@ pub(super) fn max(call: &Call<'_>) -> Outcome {
     all([y, value::tensor(&shape, found.into())?])
 }
 
+/// The power of an Lp norm.
+fn norm(call: &Call<'_>) -> Result<i32, OperatorError> {
+    let power = call.int("p", 2);
+    let found = i32::try_from(power).ok().filter(|power| *power > 0);
+    found.ok_or_else(|| OperatorError::new(format!("p of {power}")))
+}
+
 /// `AveragePool` and `LpPool`.
 pub(super) fn average(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let (outer, spatial) = image(x)?;
-    let (window, made) = window(call, spatial)?;
-    let power = (call.node.op_type == "LpPool").then(|| call.int("p", 2) as i32);
+    let (window, made) = window(call, outer, spatial)?;
+    let power = if call.node.op_type == "LpPool" { Some(norm(call)?) } else { None };
     let with_pads = call.flag("count_include_pad");
     let values = floats(x)?;
     let area: usize = spatial.iter().product();
@@ -101,7 +115,7 @@ pub(super) fn global(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let (_, spatial) = image(x)?;
     let area: usize = spatial.iter().product();
-    let power = call.int("p", 2) as i32;
+    let power = norm(call)?;
     let make: &dyn Fn(&[f64]) -> f64 = match &*call.node.op_type {
         "GlobalMaxPool" => &|v| v.iter().copied().fold(f64::NEG_INFINITY, larger),
         "GlobalAveragePool" => &|v| v.iter().sum::<f64>() / v.len() as f64,
@@ -126,15 +140,18 @@ pub(super) fn max_back(call: &Call<'_>) -> Outcome {
         .collect();
     let own = [&x.shape()[..2], &inferred].concat();
     let shape = match call.indices(2)? {
-        Some(list) => list.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect(),
+        Some(list) => value::sizes(&list)?,
         None => own.clone(),
     };
     ensure!(shape.len() == own.len(), "output_shape {shape:?}");
     let steps = strides(&shape);
     let mut y = vec![0.0; value::count(&shape)?];
+    ensure!(places.shape() == x.shape(), "indices of shape {:?}", places.shape());
+    let all: usize = own.iter().product();
     for (place, value) in value::indices(places)?.iter().zip(floats(x)?) {
-        let at = super::indexing::unravel(usize::try_from(*place).unwrap_or(0), &own);
-        let to = y.get_mut(ravel(&at, &steps));
+        let at = usize::try_from(*place).ok().filter(|at| *at < all);
+        let at = at.map(|at| ravel(&super::indexing::unravel(at, &own), &steps));
+        let to = at.and_then(|at| y.get_mut(at));
         *to.ok_or_else(|| OperatorError::new(format!("index {place} is outside")))? = value;
     }
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
@@ -146,60 +163,119 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
     let [_, channels, height, width] = *x.shape() else {
         return Err(OperatorError::new("expected four axes"));
     };
-    let size = |name| usize::try_from(call.int(name, 1)).unwrap_or(1).max(1);
-    let (out_height, out_width) = (size("output_height"), size("output_width"));
-    let scale = call.float("spatial_scale", 1.0);
-    let sampling = call.int("sampling_ratio", 0);
-    let by_max = call.text("mode", "avg") == "max";
-    let half = call.text(
-        "coordinate_transformation_mode",
-        if call.opset() >= 16 { "half_pixel" } else { "output_half_pixel" },
-    ) == "half_pixel";
-    let shift = if half { 0.5 } else { 0.0 };
+    let align = Align::of(call);
     let (values, corners, samples) = (floats(x)?, floats(rois)?, value::indices(batch)?);
-    let mut y = Vec::new();
+    let shape = [samples.len(), channels, align.out_height, align.out_width];
+    ensure!(rois.shape() == [samples.len(), 4], "regions of shape {:?}", rois.shape());
+    let mut y = Vec::with_capacity(value::count(&shape)?);
     for (corners, sample) in corners.chunks(4).zip(&samples) {
-        let [x1, y1, x2, y2] = *corners else {
-            return Err(OperatorError::new("expected regions of 4 numbers"));
-        };
-        let (left, top) = (x1 * scale - shift, y1 * scale - shift);
-        let (mut wide, mut high) = (x2 * scale - shift - left, y2 * scale - shift - top);
-        if !half {
-            (wide, high) = (wide.max(1.0), high.max(1.0));
-        }
-        let (cell_h, cell_w) = (high / out_height as f64, wide / out_width as f64);
-        let grid = |cell: f64| {
-            if sampling > 0 { sampling as usize } else { cell.ceil().max(1.0) as usize }
-        };
-        let (rows, columns) = (grid(cell_h), grid(cell_w));
         let sample = usize::try_from(*sample).ok().filter(|at| *at < x.shape()[0]);
         let sample = sample.ok_or_else(|| OperatorError::new("a region of an unknown image"))?;
+        let grid = align.grid(corners, height, width)?;
+        call.spend(&[channels, align.out_height, align.out_width, grid.rows, grid.columns])?;
         for channel in 0..channels {
             let plane = &values[(sample * channels + channel) * height * width..][..height * width];
-            for (row, column) in (0..out_height).flat_map(|r| (0..out_width).map(move |c| (r, c))) {
-                let mut sum = 0.0;
-                let mut most = f64::NEG_INFINITY;
-                for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-                    let y = top + (row as f64 + (i as f64 + 0.5) / rows as f64) * cell_h;
-                    let x = left + (column as f64 + (j as f64 + 0.5) / columns as f64) * cell_w;
-                    let taps = bilinear(y, x, height, width);
-                    for (place, weight) in taps {
-                        let value = plane[place] * weight;
-                        sum += value;
-                        most = most.max(value);
-                    }
-                }
-                y.push(if by_max { most } else { sum / (rows * columns) as f64 });
+            for place in 0..align.out_height * align.out_width {
+                let cell = (place / align.out_width, place % align.out_width);
+                let taps = grid.taps(cell, height, width).map(|(at, weight)| plane[at] * weight);
+                y.push(if align.by_max {
+                    taps.fold(f64::NEG_INFINITY, f64::max)
+                } else {
+                    taps.sum::<f64>() / (grid.rows * grid.columns) as f64
+                });
             }
         }
     }
-    let shape = [rois.shape()[0], channels, out_height, out_width];
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-fn bilinear(y: f64, x: f64, height: usize, width: usize) -> Vec<(usize, f64)> {
+/// The attributes of `RoiAlign`.
+struct Align {
+    out_height: usize,
+    out_width: usize,
+    /// From coordinates of regions to those of images.
+    scale: f64,
+    /// How many samples a cell has along each axis; 0 for as many as it has pixels.
+    sampling: usize,
+    by_max: bool,
+    half_pixel: bool,
+}
+
+/// Where a region is sampled.
+struct Grid {
+    top: f64,
+    left: f64,
+    cell_height: f64,
+    cell_width: f64,
+    /// The samples in each cell.
+    rows: usize,
+    columns: usize,
+}
+
+impl Align {
+    fn of(call: &Call<'_>) -> Align {
+        let size = |name, least| usize::try_from(call.int(name, least)).unwrap_or(0);
+        let default = if call.opset() >= 16 { "half_pixel" } else { "output_half_pixel" };
+        Align {
+            out_height: size("output_height", 1).max(1),
+            out_width: size("output_width", 1).max(1),
+            scale: call.float("spatial_scale", 1.0),
+            sampling: size("sampling_ratio", 0),
+            by_max: call.text("mode", "avg") == "max",
+            half_pixel: call.text("coordinate_transformation_mode", default) == "half_pixel",
+        }
+    }
+
+    fn grid(&self, corners: &[f64], height: usize, width: usize) -> Result<Grid, OperatorError> {
+        let [x1, y1, x2, y2] = *corners else {
+            return Err(OperatorError::new("expected regions of 4 numbers"));
+        };
+        let shift = if self.half_pixel { 0.5 } else { 0.0 };
+        let (left, top) = (x1 * self.scale - shift, y1 * self.scale - shift);
+        let (mut wide, mut high) = (x2 * self.scale - shift - left, y2 * self.scale - shift - top);
+        if !self.half_pixel {
+            (wide, high) = (wide.max(1.0), high.max(1.0));
+        }
+        let (cell_height, cell_width) =
+            (high / self.out_height as f64, wide / self.out_width as f64);
+        let samples = |cell: f64, image: usize| -> Result<usize, OperatorError> {
+            if self.sampling > 0 {
+                return Ok(self.sampling);
+            }
+            let samples = cell.ceil().max(1.0);
+            // Work is proportional to a region's area: one that is mostly outside is a mistake.
+            let fits = samples <= image as f64 + 1.0;
+            ensure!(fits, "a cell of {samples} pixels in an image of {image}");
+            Ok(samples as usize)
+        };
+        let (rows, columns) = (samples(cell_height, height)?, samples(cell_width, width)?);
+        Ok(Grid { top, left, cell_height, cell_width, rows, columns })
+    }
+}
+
+impl Grid {
+    /// The pixels that a cell is made of, and their weights.
+    fn taps(
+        &self,
+        (row, column): (usize, usize),
+        height: usize,
+        width: usize,
+    ) -> impl Iterator<Item = (usize, f64)> {
+        let along = |start: f64, cell: f64, at: usize, i: usize, samples: usize| {
+            start + (at as f64 + (i as f64 + 0.5) / samples as f64) * cell
+        };
+        (0..self.rows * self.columns).flat_map(move |place| {
+            let (i, j) = (place / self.columns, place % self.columns);
+            let y = along(self.top, self.cell_height, row, i, self.rows);
+            let x = along(self.left, self.cell_width, column, j, self.columns);
+            bilinear(y, x, height, width)
+        })
+    }
+}
+
+fn bilinear(y: f64, x: f64, height: usize, width: usize) -> [(usize, f64); 4] {
     if y < -1.0 || x < -1.0 || y > height as f64 || x > width as f64 {
-        return vec![(0, 0.0); 4];
+        return [(0, 0.0); 4];
     }
     let (y, x) = (y.max(0.0), x.max(0.0));
     let ends = |at: f64, size: usize| {
@@ -207,7 +283,7 @@ fn bilinear(y: f64, x: f64, height: usize, width: usize) -> Vec<(usize, f64)> {
         if low >= size - 1 { (size - 1, size - 1, 0.0) } else { (low, low + 1, at - low as f64) }
     };
     let ((top, bottom, dy), (left, right, dx)) = (ends(y, height), ends(x, width));
-    vec![
+    [
         (top * width + left, (1.0 - dy) * (1.0 - dx)),
         (top * width + right, (1.0 - dy) * dx),
         (bottom * width + left, dy * (1.0 - dx)),
@@ -221,6 +297,7 @@ pub(super) fn non_max_suppression(call: &Call<'_>) -> Outcome {
     let ([n, count, 4], [_, classes, _]) = (boxes.shape(), scores.shape()) else {
         return Err(OperatorError::new("expected boxes of [batch, boxes, 4]"));
     };
+    ensure!(scores.shape() == [*n, *classes, *count], "scores of shape {:?}", scores.shape());
     let number = |place, default: f64| -> Result<f64, OperatorError> {
         let given = call.maybe(place)?.map(floats).transpose()?;
         Ok(given.and_then(|values| values.first().copied()).unwrap_or(default))
@@ -259,6 +336,7 @@ pub(super) fn non_max_suppression(call: &Call<'_>) -> Outcome {
                 if taken.len() as i64 >= most {
                     break;
                 }
+                call.spend(&[taken.len()])?;
                 let place = |at: usize| &corners[sample * count + at];
                 if taken.iter().all(|other| shared(place(at), place(*other)) <= overlap) {
                     taken.push(at);

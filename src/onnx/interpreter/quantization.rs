@@ -6,6 +6,7 @@ use super::{
     convolution::convolved,
     indexing::{self, places},
     matrix::product,
+    reduction,
     value::{
         self, OperatorError, Outcome, all, ensure, floats, from_floats, from_wide, is_float, one,
     },
@@ -36,24 +37,22 @@ fn scale_places(
     x: &[usize],
     scale: &[usize],
 ) -> Result<Vec<usize>, OperatorError> {
-    let rank = x.len();
     let block = call.int("block_size", 0);
+    let block = usize::try_from(block).map_err(|_| OperatorError::new("blocks below 0"))?;
     if scale.iter().product::<usize>() == 1 && block == 0 {
         return Ok(vec![0; x.iter().product()]);
     }
-    let axis = indexing::axis(call.int("axis", 1), rank)?;
+    let axis = indexing::axis(call.int("axis", 1), x.len())?;
     if block > 0 {
-        let fits = scale.len() == rank;
-        ensure!(fits, "scales of shape {scale:?} for blocks of {x:?}");
+        let mut blocks = x.to_vec();
+        blocks[axis] = x[axis].div_ceil(block);
+        ensure!(scale == blocks, "scales of shape {scale:?} for blocks of {x:?}");
         let own = indexing::strides(scale);
         let at = indexing::coordinates(x).map(|mut at| {
-            at[axis] /= block as usize;
+            at[axis] /= block;
             indexing::ravel(&at, &own)
         });
-        let places: Vec<usize> = at.collect();
-        let most = scale.iter().product::<usize>();
-        ensure!(places.iter().all(|place| *place < most), "too few scales");
-        return Ok(places);
+        return Ok(at.collect());
     }
     ensure!(scale == [x[axis]], "scales of shape {scale:?} for axis {axis} of {x:?}");
     let inner: usize = x.iter().skip(axis + 1).product();
@@ -66,35 +65,39 @@ pub(super) fn quantize(call: &Call<'_>) -> Outcome {
     let dtype = match (zero, call.int("output_dtype", 0)) {
         (Some(zero), _) => zero.dtype(),
         (None, 0) => Dtype::U8,
-        (None, number) => value::dtype(number)?,
+        (None, number) => value::numeric(number)?,
     };
-    let zeros = zero.map(floats).transpose()?;
     let (values, scales) = (floats(x)?, floats(scale)?);
+    let zeros = zero_points(zero, scales.len())?;
     // The quotient is rounded to the type of the scale, which is mostly 32 bits.
     let single = scale.dtype() == Dtype::F32;
     let made = values.iter().zip(scale_places(call, x.shape(), scale.shape())?);
     let made = made.map(|(value, at)| {
-        let zero = zeros.as_ref().and_then(|zeros| zeros.get(at)).copied().unwrap_or(0.0);
         let quotient = value / scales[at];
         let quotient = if single { f64::from(quotient as f32) } else { quotient };
-        saturated(quotient, zero, dtype)
+        saturated(quotient, zeros[at], dtype)
     });
     one(value::tensor(x.shape(), from_wide(dtype, made.collect::<Result<_, _>>()?))?)
 }
 
+/// The zero point that belongs to each scale: 0, unless they are given.
+fn zero_points(zero: Option<&Tensor>, scales: usize) -> Result<Vec<f64>, OperatorError> {
+    let Some(zero) = zero else { return Ok(vec![0.0; scales]) };
+    let zeros = floats(zero)?;
+    ensure!(zeros.len() == scales, "{} zero points for {scales} scales", zeros.len());
+    Ok(zeros)
+}
+
 pub(super) fn dequantize(call: &Call<'_>) -> Outcome {
     let (x, scale) = (call.tensor(0)?, call.tensor(1)?);
-    let zeros = call.maybe(2)?.map(floats).transpose()?;
     ensure!(!is_float(x.dtype()), "found {}, expected integers", x.dtype());
     let (values, scales) = (floats(x)?, floats(scale)?);
+    let zeros = zero_points(call.maybe(2)?, scales.len())?;
     let made = values.iter().zip(scale_places(call, x.shape(), scale.shape())?);
-    let made = made.map(|(value, at)| {
-        let zero = zeros.as_ref().and_then(|zeros| zeros.get(at)).copied().unwrap_or(0.0);
-        (value - zero) * scales[at]
-    });
+    let made = made.map(|(value, at)| (value - zeros[at]) * scales[at]);
     let dtype = match call.int("output_dtype", 0) {
         0 => scale.dtype(),
-        number => value::dtype(number)?,
+        number => value::numeric(number)?,
     };
     one(value::tensor(x.shape(), from_floats(dtype, made.collect()))?)
 }
@@ -136,6 +139,8 @@ fn factor_places(x: &[usize], factor: &[usize], axis: usize) -> Result<Vec<usize
         return Ok(vec![0; x.iter().product()]);
     }
     if factor.len() == x.len() {
+        let fits = factor.iter().zip(x).all(|(own, size)| *own == 1 || own == size);
+        ensure!(fits, "{factor:?} for {x:?}");
         return Ok(places(factor, x));
     }
     ensure!(factor.len() == 1 && x.get(axis) == Some(&count), "{factor:?} for {x:?}");
@@ -251,6 +256,12 @@ pub(super) fn qlinear_softmax(call: &Call<'_>) -> Outcome {
     let values = shifted(x, call.maybe(2)?, 0)?;
     let values: Vec<f64> = values.into_iter().map(|value| value * scale).collect();
     let real = value::tensor(x.shape(), values.into())?;
-    let made = super::reduction::along(&real, call.int("axis", -1), super::reduction::softmax_of)?;
+    let (axis, softmax) = (call.int("axis", -1), reduction::softmax_of);
+    // The attribute says as which version of the standard operator it is meant.
+    let made = if call.int("opset", 13) < 13 {
+        reduction::along_all_behind(&real, axis, softmax)?
+    } else {
+        reduction::along(&real, axis, softmax)?
+    };
     quantized_to(call, 3, (floats(&made)?, x.shape()))
 }

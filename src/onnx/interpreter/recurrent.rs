@@ -6,7 +6,8 @@ pub(super) use self::dynamic::dynamic_lstm;
 use super::{
     Tensor,
     call::Call,
-    elementwise::{sigmoid, softplus},
+    elementwise::{larger, sigmoid, softplus},
+    indexing::transposed,
     value::{self, OperatorError, Outcome, all, ensure, floats, from_floats},
 };
 
@@ -21,7 +22,7 @@ fn activation(
     Ok(match &*name.to_ascii_lowercase() {
         "sigmoid" => Box::new(sigmoid),
         "tanh" => Box::new(f64::tanh),
-        "relu" => Box::new(|x| x.max(0.0)),
+        "relu" => Box::new(|x| larger(x, 0.0)),
         "softsign" => Box::new(|x: f64| x / (1.0 + x.abs())),
         "softplus" => Box::new(softplus),
         "affine" => {
@@ -54,6 +55,7 @@ fn activation(
 
 /// Sizes that are the same for each direction.
 struct Sizes {
+    gates: usize,
     input: usize,
     hidden: usize,
 }
@@ -67,8 +69,90 @@ struct Weights<'a> {
     peepholes: &'a [f64],
 }
 
+/// The weights of all directions.
+struct AllWeights {
+    w: Vec<f64>,
+    r: Vec<f64>,
+    bias: Vec<f64>,
+    /// Only an LSTM has some.
+    peepholes: Vec<f64>,
+}
+
+impl AllWeights {
+    fn of(&self, direction: usize, sizes: &Sizes) -> Weights<'_> {
+        let rows = sizes.gates * sizes.hidden;
+        let bias = &self.bias[direction * 2 * rows..][..2 * rows];
+        Weights {
+            w: &self.w[direction * rows * sizes.input..][..rows * sizes.input],
+            r: &self.r[direction * rows * sizes.hidden..][..rows * sizes.hidden],
+            w_bias: &bias[..rows],
+            r_bias: &bias[rows..],
+            peepholes: self.peepholes.get(direction * 3 * sizes.hidden..).unwrap_or_default(),
+        }
+    }
+}
+
+/// For each direction, whether it goes backwards.
+fn directions(call: &Call<'_>) -> Result<&'static [bool], OperatorError> {
+    match &*call.text("direction", "forward") {
+        "forward" => Ok(&[false]),
+        "reverse" => Ok(&[true]),
+        "bidirectional" => Ok(&[false, true]),
+        other => Err(OperatorError::new(format!("direction `{other}`"))),
+    }
+}
+
+/// The numbers of an input, which are 0 if it is not given.
+fn part(call: &Call<'_>, place: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
+    let values = match call.maybe(place)? {
+        Some(tensor) => floats(tensor)?,
+        None => vec![0.0; count],
+    };
+    ensure!(values.len() == count, "input {place} of {} values", values.len());
+    Ok(values)
+}
+
+/// The steps that each sequence has.
+fn lengths(call: &Call<'_>, batch: usize, time: usize) -> Result<Vec<usize>, OperatorError> {
+    match call.indices(4)? {
+        Some(list) => value::lengths(&list, batch, time),
+        None => Ok(vec![time; batch]),
+    }
+}
+
+/// The activations of each direction.
+fn activations(
+    call: &Call<'_>,
+    directions: usize,
+    defaults: &[&str],
+) -> Result<Vec<Vec<Activation>>, OperatorError> {
+    let names = call.texts("activations").unwrap_or_default();
+    let count = directions * defaults.len();
+    ensure!(names.is_empty() || names.len() == count, "{} activations, not {count}", names.len());
+    // Each takes the next factor of those that are given, if it has one.
+    let (mut alphas, mut betas) = (
+        call.floats("activation_alpha").unwrap_or_default().into_iter(),
+        call.floats("activation_beta").unwrap_or_default().into_iter(),
+    );
+    let mut chosen = (0..count).map(|at| {
+        let name = names.get(at).map_or(defaults[at % defaults.len()], |name| &**name);
+        let takes = |list: &[&str]| list.contains(&&*name.to_ascii_lowercase());
+        let alpha =
+            takes(&["affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu"])
+                .then(|| alphas.next())
+                .flatten();
+        let beta = takes(&["affine", "scaledtanh", "hardsigmoid"]).then(|| betas.next()).flatten();
+        activation(name, alpha, beta)
+    });
+    (0..directions).map(|_| chosen.by_ref().take(defaults.len()).collect()).collect()
+}
+
 fn dot(row: &[f64], values: &[f64]) -> f64 {
     row.iter().zip(values).map(|(a, b)| a * b).sum()
+}
+
+fn clip(call: &Call<'_>) -> Option<f64> {
+    call.attribute("clip").map(|attribute| f64::from(attribute.f))
 }
 
 pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
@@ -78,6 +162,7 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
         "GRU" => (3, &["Sigmoid", "Tanh"]),
         _ => (1, &["Tanh"]),
     };
+    let is_lstm = kind == "LSTM";
     let x = call.tensor(0)?;
     let by_batch = call.flag("layout");
     let [first, second, input] = *x.shape() else {
@@ -85,118 +170,80 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
     };
     let (time, batch) = if by_batch { (second, first) } else { (first, second) };
     let (w, r) = (call.tensor(1)?, call.tensor(2)?);
-    let [directions, _, hidden] = *r.shape() else {
+    let [count, _, hidden] = *r.shape() else {
         return Err(OperatorError::new("R has no 3 axes"));
     };
-    let sizes = Sizes { input, hidden };
-    let reverse = match &*call.text("direction", "forward") {
-        "forward" => vec![false],
-        "reverse" => vec![true],
-        "bidirectional" => vec![false, true],
-        other => return Err(OperatorError::new(format!("direction `{other}`"))),
-    };
+    let sizes = Sizes { gates, input, hidden };
+    let backwards = directions(call)?;
     ensure!(
-        reverse.len() == directions
-            && w.shape() == [directions, gates * hidden, input]
-            && r.shape() == [directions, gates * hidden, hidden],
+        backwards.len() == count
+            && w.shape() == [count, gates * hidden, input]
+            && r.shape() == [count, gates * hidden, hidden],
         "W of {:?} and R of {:?}",
         w.shape(),
         r.shape()
     );
-    call.spend(directions * time * batch * gates * hidden * (input + hidden))?;
-    let part = |place, each: usize| -> Result<Vec<f64>, OperatorError> {
-        let values = match call.maybe(place)? {
-            Some(tensor) => floats(tensor)?,
-            None => vec![0.0; directions * each],
-        };
-        ensure!(values.len() == directions * each, "input {place} of {} values", values.len());
-        Ok(values)
+    call.spend(&[count, time, batch, gates, hidden, input + hidden])?;
+    let weights = AllWeights {
+        w: floats(w)?,
+        r: floats(r)?,
+        bias: part(call, 3, count * 2 * gates * hidden)?,
+        peepholes: if is_lstm { part(call, 7, count * 3 * hidden)? } else { Vec::new() },
     };
-    let (xs, ws, rs) = (floats(x)?, floats(w)?, floats(r)?);
-    let bias = part(3, 2 * gates * hidden)?;
-    let lengths = match call.indices(4)? {
-        Some(list) => list.iter().map(|l| usize::try_from(*l).unwrap_or(0).min(time)).collect(),
-        None => vec![time; batch],
-    };
-    ensure!(lengths.len() == batch, "{} lengths for {batch}", lengths.len());
-    let (h0, c0) = (
-        part(5, batch * hidden)?,
-        if kind == "LSTM" { part(6, batch * hidden)? } else { Vec::new() },
-    );
-    let peepholes = if kind == "LSTM" { part(7, 3 * hidden)? } else { Vec::new() };
-    let names = call.texts("activations").unwrap_or_default();
-    let (mut alphas, mut betas) = (
-        call.floats("activation_alpha").unwrap_or_default().into_iter(),
-        call.floats("activation_beta").unwrap_or_default().into_iter(),
-    );
-    let clip = call.attribute("clip").map(|attribute| f64::from(attribute.f));
-    let mut y = vec![0.0; value::count(&[time, directions, batch, hidden])?];
-    let mut last_h = vec![0.0; directions * batch * hidden];
-    let mut last_c = vec![0.0; directions * batch * hidden];
-    for (direction, backwards) in reverse.into_iter().enumerate() {
-        let chosen: Vec<Activation> = (0..defaults.len())
-            .map(|at| {
-                let name =
-                    names.get(direction * defaults.len() + at).map_or(defaults[at], |n| &**n);
-                let takes = |list: &[&str]| list.contains(&&*name.to_ascii_lowercase());
-                let alpha = takes(&[
-                    "affine",
-                    "leakyrelu",
-                    "thresholdedrelu",
-                    "scaledtanh",
-                    "hardsigmoid",
-                    "elu",
-                ])
-                .then(|| alphas.next())
-                .flatten();
-                let beta =
-                    takes(&["affine", "scaledtanh", "hardsigmoid"]).then(|| betas.next()).flatten();
-                activation(name, alpha, beta)
-            })
-            .collect::<Result<_, _>>()?;
-        let (each_w, each_r, each_b) =
-            (gates * hidden * input, gates * hidden * hidden, gates * hidden);
-        let weights = Weights {
-            w: &ws[direction * each_w..(direction + 1) * each_w],
-            r: &rs[direction * each_r..(direction + 1) * each_r],
-            w_bias: &bias[direction * 2 * each_b..][..each_b],
-            r_bias: &bias[direction * 2 * each_b + each_b..][..each_b],
-            peepholes: peepholes.get(direction * 3 * hidden..).unwrap_or_default(),
-        };
+    let lengths = lengths(call, batch, time)?;
+    let h0 = state(call, 5, [count, batch, hidden], by_batch)?;
+    let c0 = if is_lstm { state(call, 6, [count, batch, hidden], by_batch)? } else { Vec::new() };
+    let (xs, chosen, clip) = (floats(x)?, activations(call, count, defaults)?, clip(call));
+    let mut y = vec![0.0; value::count(&[time, count, batch, hidden])?];
+    let (mut last_h, mut last_c) = (h0, c0);
+    for (direction, (backwards, chosen)) in backwards.iter().zip(&chosen).enumerate() {
+        let weights = weights.of(direction, &sizes);
         for sample in 0..batch {
-            let start = (direction * batch + sample) * hidden;
-            let mut h = h0[start..start + hidden].to_vec();
-            let mut c = c0.get(start..start + hidden).unwrap_or_default().to_vec();
+            let own =
+                (direction * batch + sample) * hidden..(direction * batch + sample + 1) * hidden;
+            let h = &mut last_h[own.clone()];
+            let c = last_c.get_mut(own).unwrap_or_default();
             for step in 0..lengths[sample] {
-                let at = if backwards { lengths[sample] - 1 - step } else { step };
+                let at = if *backwards { lengths[sample] - 1 - step } else { step };
                 let from = if by_batch { sample * time + at } else { at * batch + sample };
                 let x = &xs[from * input..(from + 1) * input];
+                let before = h.to_vec();
                 match kind {
-                    "LSTM" => {
-                        let seen = h.clone();
-                        lstm(call, &sizes, &weights, &chosen, clip, x, &seen, &mut h, &mut c);
-                    }
-                    "GRU" => gru(call, &sizes, &weights, &chosen, clip, x, &mut h),
-                    _ => h = simple(&sizes, &weights, &chosen, clip, x, &h),
+                    "LSTM" => lstm(call, &sizes, &weights, chosen, clip, x, &before, h, c),
+                    "GRU" => gru(call, &sizes, &weights, chosen, clip, x, &before, h),
+                    _ => simple(&sizes, &weights, chosen, clip, x, &before, h),
                 }
-                let to = ((at * directions + direction) * batch + sample) * hidden;
-                y[to..to + hidden].copy_from_slice(&h);
+                let to = ((at * count + direction) * batch + sample) * hidden;
+                y[to..to + hidden].copy_from_slice(h);
             }
-            last_h[start..start + hidden].copy_from_slice(&h);
-            last_c[start..start + hidden].copy_from_slice(if c.is_empty() { &h } else { &c });
         }
     }
     let dtype = x.dtype();
-    let mut y = value::tensor(&[time, directions, batch, hidden], from_floats(dtype, y))?;
-    let state = |values| -> Result<Tensor, OperatorError> {
-        let state = value::tensor(&[directions, batch, hidden], from_floats(dtype, values))?;
-        if by_batch { super::indexing::transposed(&state, &[1, 0, 2]) } else { Ok(state) }
-    };
+    let mut y = value::tensor(&[time, count, batch, hidden], from_floats(dtype, y))?;
     if by_batch {
-        y = super::indexing::transposed(&y, &[2, 0, 1, 3])?;
+        y = transposed(&y, &[2, 0, 1, 3])?;
     }
-    let (last_h, last_c) = (state(last_h)?, state(last_c)?);
-    if kind == "LSTM" { all([y, last_h, last_c]) } else { all([y, last_h]) }
+    let state = |values| -> Result<Tensor, OperatorError> {
+        let state = value::tensor(&[count, batch, hidden], from_floats(dtype, values))?;
+        if by_batch { transposed(&state, &[1, 0, 2]) } else { Ok(state) }
+    };
+    let last_h = state(last_h)?;
+    if is_lstm { all([y, last_h, state(last_c)?]) } else { all([y, last_h]) }
+}
+
+/// The state to begin with, of `[directions, batch, hidden]` numbers. In the layout by batches the first two
+/// axes of the input have changed places.
+fn state(
+    call: &Call<'_>,
+    place: usize,
+    shape: [usize; 3],
+    by_batch: bool,
+) -> Result<Vec<f64>, OperatorError> {
+    let Some(tensor) = call.maybe(place)? else { return Ok(vec![0.0; value::count(&shape)?]) };
+    let [directions, batch, hidden] = shape;
+    let given = if by_batch { [batch, directions, hidden] } else { shape };
+    ensure!(tensor.shape() == given, "input {place} of shape {:?}", tensor.shape());
+    if by_batch { floats(&transposed(tensor, &[1, 0, 2])?) } else { floats(tensor) }
 }
 
 /// Both products and biases of one row of a gate.
@@ -217,9 +264,12 @@ fn simple(
     act: &[Activation],
     clip: Option<f64>,
     x: &[f64],
-    h: &[f64],
-) -> Vec<f64> {
-    (0..sizes.hidden).map(|at| act[0](clipped(gate(sizes, weights, at, x, h), clip))).collect()
+    before: &[f64],
+    h: &mut [f64],
+) {
+    for (at, h) in h.iter_mut().enumerate() {
+        *h = act[0](clipped(gate(sizes, weights, at, x, before), clip));
+    }
 }
 
 /// Gates in the order input, output, forget, cell.
@@ -231,7 +281,7 @@ fn lstm(
     act: &[Activation],
     clip: Option<f64>,
     x: &[f64],
-    // The previous cell state, for the peephole weights.
+    // The previous output, which may have been rounded since.
     seen: &[f64],
     h: &mut [f64],
     c: &mut [f64],
@@ -257,6 +307,7 @@ fn lstm(
 }
 
 /// Gates in the order update, reset, hidden.
+#[allow(clippy::too_many_arguments, reason = "the specification's own list")]
 fn gru(
     call: &Call<'_>,
     sizes: &Sizes,
@@ -264,12 +315,12 @@ fn gru(
     act: &[Activation],
     clip: Option<f64>,
     x: &[f64],
+    before: &[f64],
     h: &mut [f64],
 ) {
     let n = sizes.hidden;
-    let before = h.to_vec();
     let after_product = call.flag("linear_before_reset");
-    let raw = |row: usize| gate(sizes, weights, row, x, &before);
+    let raw = |row: usize| gate(sizes, weights, row, x, before);
     let reset: Vec<f64> = (0..n).map(|at| act[0](clipped(raw(n + at), clip))).collect();
     let scaled: Vec<f64> = before.iter().zip(&reset).map(|(h, r)| h * r).collect();
     for at in 0..n {
@@ -279,7 +330,7 @@ fn gru(
         let from_x =
             dot(&weights.w[row * sizes.input..(row + 1) * sizes.input], x) + weights.w_bias[row];
         let from_h = if after_product {
-            reset[at] * (dot(recurrent, &before) + weights.r_bias[row])
+            reset[at] * (dot(recurrent, before) + weights.r_bias[row])
         } else {
             dot(recurrent, &scaled) + weights.r_bias[row]
         };

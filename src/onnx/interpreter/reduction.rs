@@ -1,10 +1,13 @@
 //! Reductions, cumulative operators and softmax along axes.
 
+use std::cmp::Ordering;
+
 use super::{
-    Dtype, Tensor,
+    Tensor,
     call::Call,
     elementwise::{larger, smaller},
     indexing::{self, Lanes},
+    selection::order,
     value::{
         self, OperatorError, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide,
     },
@@ -36,7 +39,10 @@ pub(super) fn named(name: &str) -> Option<Reduction> {
         "ReduceSum" => {
             Reduction { of_floats: |v| v.iter().sum(), of_integers: Some(|v| v.iter().sum()) }
         }
-        "ReduceMean" => floats_only(|v| v.iter().sum::<f64>() / v.len() as f64),
+        "ReduceMean" => Reduction {
+            of_floats: |v| v.iter().sum::<f64>() / v.len() as f64,
+            of_integers: Some(|v| v.iter().sum::<i128>() / (v.len() as i128).max(1)),
+        },
         "ReduceProd" => Reduction {
             of_floats: |v| v.iter().product(),
             of_integers: Some(|v| v.iter().fold(1, |all: i128, value| all.wrapping_mul(*value))),
@@ -56,27 +62,14 @@ pub(super) fn named(name: &str) -> Option<Reduction> {
         "ReduceL2" => floats_only(norm),
         "ReduceSumSquare" => Reduction {
             of_floats: |v| v.iter().map(|value| value * value).sum(),
-            of_integers: Some(|v| v.iter().map(|value| value * value).sum()),
+            of_integers: Some(|v| {
+                v.iter().fold(0, |sum: i128, x| sum.wrapping_add(x.wrapping_mul(*x)))
+            }),
         },
         "ReduceLogSum" => floats_only(|v| v.iter().sum::<f64>().ln()),
         "ReduceLogSumExp" => floats_only(log_sum_exp),
         _ => return None,
     })
-}
-
-/// The smallest and the largest value of an integer type.
-fn ends(dtype: Dtype) -> (i128, i128) {
-    match dtype {
-        Dtype::Bool => (0, 1),
-        Dtype::U8 => (0, u8::MAX.into()),
-        Dtype::U16 => (0, u16::MAX.into()),
-        Dtype::U32 => (0, u32::MAX.into()),
-        Dtype::U64 => (0, u64::MAX.into()),
-        Dtype::I8 => (i8::MIN.into(), i8::MAX.into()),
-        Dtype::I16 => (i16::MIN.into(), i16::MAX.into()),
-        Dtype::I32 => (i32::MIN.into(), i32::MAX.into()),
-        _ => (i64::MIN.into(), i64::MAX.into()),
-    }
 }
 
 /// The groups of places that are reduced to one, and the shape with and without the axes.
@@ -107,57 +100,66 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
     };
     let rank = x.shape().len();
     let list = call.ints_or("axes", 1)?.unwrap_or_default();
-    if list.is_empty() && call.flag("noop_with_empty_axes") {
-        // No axis is reduced, but the function of each element still applies.
-        let each = |values: Vec<f64>| values.iter().map(|v| (reduction.of_floats)(&[*v])).collect();
-        return one(value::tensor(x.shape(), from_floats(x.dtype(), each(floats(x)?)))?);
-    }
-    let axes = if list.is_empty() { (0..rank).collect() } else { indexing::axes(&list, rank)? };
+    // Where no axis is reduced, the function of each element still applies.
+    let keeps_all = list.is_empty() && call.flag("noop_with_empty_axes");
+    let axes = match &*list {
+        [] if keeps_all => Vec::new(),
+        [] => (0..rank).collect(),
+        list => indexing::axes(list, rank)?,
+    };
     let (groups, with, without) = groups(x.shape(), &axes);
     let shape = if call.int("keepdims", 1) != 0 { with } else { without };
     let data = match reduction.of_integers {
         Some(of_integers) if !is_float(x.dtype()) => {
             let values = wide(x)?;
-            let group = |places: &Vec<usize>| -> Vec<i128> {
-                places.iter().map(|place| values[*place]).collect()
-            };
-            let (low, high) = ends(x.dtype());
-            let made = groups.iter().map(|places| of_integers(&group(places)).clamp(low, high));
-            // The maximum and minimum of no elements are the ends of the type; sums wrap by themselves.
-            let bounded = matches!(&*call.node.op_type, "ReduceMax" | "ReduceMin");
-            let made: Vec<i128> = if bounded {
-                made.collect()
-            } else {
-                groups.iter().map(|places| of_integers(&group(places))).collect()
-            };
-            from_wide(x.dtype(), made)
+            let made = groups.iter().map(|places| {
+                of_integers(&places.iter().map(|place| values[*place]).collect::<Vec<_>>())
+            });
+            // The maximum and minimum of no elements are the ends of the type; sums wrap.
+            let (low, high) = value::ends(x.dtype());
+            let is_end = matches!(&*call.node.op_type, "ReduceMax" | "ReduceMin");
+            let made = made.map(|value| if is_end { value.clamp(low, high) } else { value });
+            from_wide(x.dtype(), made.collect())
         }
         _ => {
             let values = floats(x)?;
-            let group = |places: &Vec<usize>| -> Vec<f64> {
-                places.iter().map(|place| values[*place]).collect()
-            };
-            let made = groups.iter().map(|places| (reduction.of_floats)(&group(places)));
+            let made = groups.iter().map(|places| {
+                let group: Vec<f64> = places.iter().map(|place| values[*place]).collect();
+                (reduction.of_floats)(&group)
+            });
             from_floats(x.dtype(), made.collect())
         }
     };
     one(value::tensor(&shape, data)?)
 }
 
-/// `ArgMax` and `ArgMin`.
-pub(super) fn arg(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Outcome {
+/// `ArgMax` and `ArgMin`, by which order of an element to the best one before it makes it the best. Like
+/// numpy's they return the first NaN, if there is one.
+pub(super) fn arg(call: &Call<'_>, better: Ordering) -> Outcome {
     let x = call.tensor(0)?;
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
     let last = call.flag("select_last_index");
-    let values = floats(x)?;
-    let found: Vec<i64> = Lanes::of(x.shape(), axis)
+    let lanes = Lanes::of(x.shape(), axis);
+    ensure!(lanes.size > 0, "axis {axis} has no element");
+    let compare = order(x)?;
+    let nan: Vec<bool> = if is_float(x.dtype()) {
+        floats(x)?.into_iter().map(f64::is_nan).collect()
+    } else {
+        vec![false; x.data().len()]
+    };
+    let found: Vec<i64> = lanes
         .lanes()
         .map(|lane| {
             let mut best = 0;
             for at in 1..lane.len() {
-                let (new, old) = (values[lane[at]], values[lane[best]]);
-                let first_nan = new.is_nan() && !old.is_nan();
-                if better(new, old) || first_nan || (last && new == old) {
+                let (new, old) = (lane[at], lane[best]);
+                let order = compare(new, old);
+                let is_better = match (nan[new], nan[old]) {
+                    (_, true) => false,
+                    (true, false) => true,
+                    _ => order == better || (last && order.is_eq()),
+                };
+                if is_better {
                     best = at;
                 }
             }
@@ -222,11 +224,20 @@ pub(super) fn softmax(call: &Call<'_>) -> Outcome {
     if call.opset() >= 13 {
         return one(along(x, call.int("axis", -1), make)?);
     }
-    let axis = indexing::axis(call.int("axis", 1), x.shape().len())?;
+    one(along_all_behind(x, call.int("axis", 1), make)?)
+}
+
+/// Replaces the elements of `axis` and all axes behind it by a function of them, together.
+pub(super) fn along_all_behind(
+    x: &Tensor,
+    axis: i64,
+    make: impl Fn(&mut [f64]),
+) -> Result<Tensor, OperatorError> {
+    let axis = indexing::axis(axis, x.shape().len())?;
     let (outer, inner) = x.shape().split_at(axis);
     let flat = [outer.iter().product(), inner.iter().product()];
     let flat = along(&value::tensor(&flat, x.data().clone())?, 1, make)?;
-    one(value::tensor(x.shape(), flat.into_data())?)
+    value::tensor(x.shape(), flat.into_data())
 }
 
 /// `CumSum` and `CumProd`.
@@ -243,13 +254,12 @@ pub(super) fn cumulative(call: &Call<'_>) -> Outcome {
         lane
     });
     macro_rules! running {
-        ($values:expr, $zero:expr, $one:expr) => {{
+        ($values:expr, $first:expr, $next:expr) => {{
             let mut values = $values;
             for lane in lanes {
-                let mut so_far = if product { $one } else { $zero };
+                let mut so_far = $first;
                 for place in lane {
-                    let own = values[place];
-                    let next = if product { so_far * own } else { so_far + own };
+                    let next = $next(so_far, values[place]);
                     values[place] = if exclusive { so_far } else { next };
                     so_far = next;
                 }
@@ -257,10 +267,11 @@ pub(super) fn cumulative(call: &Call<'_>) -> Outcome {
             values
         }};
     }
-    let data = if is_float(x.dtype()) {
-        from_floats(x.dtype(), running!(floats(x)?, 0.0, 1.0))
-    } else {
-        from_wide(x.dtype(), running!(wide(x)?, 0, 1))
+    let data = match (is_float(x.dtype()), product) {
+        (true, false) => from_floats(x.dtype(), running!(floats(x)?, 0.0, |a, b| a + b)),
+        (true, true) => from_floats(x.dtype(), running!(floats(x)?, 1.0, |a, b| a * b)),
+        (false, false) => from_wide(x.dtype(), running!(wide(x)?, 0, i128::wrapping_add)),
+        (false, true) => from_wide(x.dtype(), running!(wide(x)?, 1, i128::wrapping_mul)),
     };
     one(value::tensor(x.shape(), data)?)
 }

@@ -57,8 +57,8 @@ impl Axis {
 fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, OperatorError> {
     let mode = call.text("mode", "nearest");
     let low = x.floor();
-    let scale = if call.flag("antialias") { scale.min(1.0) } else { 1.0 };
     let spread = |reach: f64, kernel: &dyn Fn(f64) -> f64| {
+        let scale = if call.flag("antialias") { scale.min(1.0) } else { 1.0 };
         let first = (-reach / scale).floor() as i64 + 1;
         let last = -first + 1;
         let taps = (first..=last).map(|at| (at, kernel(((at as f64) - (x - low)) * scale)));
@@ -69,6 +69,8 @@ fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, Operator
     Ok(match &*mode {
         "nearest" => {
             let default = if call.opset() < 11 { "floor" } else { "round_prefer_floor" };
+            // Version 10 does not say it in words, but by its tests.
+            let default = if call.opset() == 10 && scale < 1.0 { "ceil" } else { default };
             let at = match &*call.text("nearest_mode", default) {
                 "round_prefer_floor" => (x - 0.5).ceil(),
                 "round_prefer_ceil" => (x + 0.5).floor(),
@@ -196,7 +198,8 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
         let new = match &sizes {
             Some(_) if keeps => (exact + 0.5).floor() as usize,
             Some(sizes) => sizes[place] as usize,
-            None => (exact + 1e-9).floor() as usize,
+            // In 32 bits, as shapes are inferred: 0.7, which is less than 7/10 there, times 10 is 7.
+            None => (scale as f32 * old as f32).floor() as usize,
         };
         let region = match &region {
             Some(list) if list.len() == axes.len() * 2 => (list[place], list[place + axes.len()]),
@@ -271,6 +274,12 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
         Ok(Some(place))
     };
     let mut y = vec![0.0; value::count(&[n, channels, out_area])?];
+    let taps = match &*mode {
+        "nearest" => 1_usize,
+        "linear" | "bilinear" => 2,
+        _ => 4,
+    };
+    call.spend(&[n, channels.max(1), out_area, taps.saturating_pow(rank as u32)])?;
     for sample in 0..n {
         for at in 0..out_area {
             let start = (sample * out_area + at) * rank;
@@ -293,10 +302,12 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
                 lists.push(match &*mode {
                     "nearest" => vec![(from.round_ties_even() as i64, 1.0)],
                     "linear" | "bilinear" => {
-                        vec![(low as i64, 1.0 - rest), (low as i64 + 1, rest)]
+                        vec![(low as i64, 1.0 - rest), ((low as i64).saturating_add(1), rest)]
                     }
                     "cubic" | "bicubic" => (-1..=2)
-                        .map(|step| (low as i64 + step, cubic(step as f64 - rest, -0.75)))
+                        .map(|step| {
+                            ((low as i64).saturating_add(step), cubic(step as f64 - rest, -0.75))
+                        })
                         .collect(),
                     other => return Err(OperatorError::new(format!("mode `{other}`"))),
                 });
@@ -336,8 +347,7 @@ fn reflected(x: f64, size: f64, corners: bool) -> f64 {
 /// `AffineGrid`: the grid of an affine transformation.
 pub(super) fn affine_grid(call: &Call<'_>) -> Outcome {
     let theta = call.tensor(0)?;
-    let size = call.indices(1)?.unwrap_or_default();
-    let size: Vec<usize> = size.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
+    let size = value::sizes(&call.indices(1)?.unwrap_or_default())?;
     let rank = size.len().saturating_sub(2);
     ensure!(rank > 0 && theta.shape() == [size[0], rank, rank + 1], "theta {:?}", theta.shape());
     let corners = call.flag("align_corners");

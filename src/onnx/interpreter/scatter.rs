@@ -23,7 +23,7 @@ fn scatter_to(
             from[*place] = x.data().len() + number;
         }
         let joined = value::join(&[x.data(), updates.data()])?;
-        return value::tensor(x.shape(), pick(&joined, &from));
+        return value::tensor(x.shape(), pick(&joined, &from)?);
     }
     let unknown = || OperatorError::new(format!("reduction `{how}`"));
     if value::is_float(x.dtype()) {
@@ -57,6 +57,7 @@ fn scatter_to(
 pub(super) fn scatter_elements(call: &Call<'_>) -> Outcome {
     let (x, at, updates) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
+    ensure!(updates.shape() == at.shape(), "updates of shape {:?}", updates.shape());
     let places = element_places(x.shape(), at, axis)?;
     one(scatter_to(x, &places, updates, &call.text("reduction", "none"))?)
 }
@@ -64,6 +65,9 @@ pub(super) fn scatter_elements(call: &Call<'_>) -> Outcome {
 pub(super) fn scatter_nd(call: &Call<'_>) -> Outcome {
     let (x, at, updates) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let (starts, inner) = slice_starts(x.shape(), at, 0)?;
+    let tuples = at.shape().split_last().map_or(&[][..], |(_, tuples)| tuples);
+    let fits = updates.shape() == [tuples, &*inner].concat();
+    ensure!(fits, "updates of shape {:?} for slices of {inner:?}", updates.shape());
     let size: usize = inner.iter().product();
     value::count(&[starts.len(), size])?;
     let places: Vec<usize> = starts.into_iter().flat_map(|start| start..start + size).collect();
@@ -75,17 +79,20 @@ pub(super) fn tensor_scatter(call: &Call<'_>) -> Outcome {
     let (cache, update) = (call.tensor(0)?, call.tensor(1)?);
     let rank = cache.shape().len();
     let axis = indexing::axis(call.int("axis", -2), rank)?;
-    ensure!(axis > 0 && update.shape().len() == rank, "axis {axis} of {rank}");
+    ensure!(axis > 0, "axis {axis} of {rank}");
+    let mut same = cache.shape().to_vec();
+    let size = std::mem::replace(&mut same[axis], update.shape().get(axis).copied().unwrap_or(0));
+    ensure!(update.shape() == same, "{:?} into {:?}", update.shape(), cache.shape());
     let starts = call.indices(2)?.unwrap_or_else(|| vec![0; cache.shape()[0]]);
+    ensure!(starts.len() == cache.shape()[0], "{} indices", starts.len());
     let circular = call.text("mode", "linear") == "circular";
     let own = strides(cache.shape());
     let places = coordinates(update.shape()).map(|mut at| {
-        let start = starts.get(at[0]).copied().unwrap_or(0);
-        let size = cache.shape()[axis];
-        let to = start + at[axis] as i64;
+        let start = starts[at[0]];
+        ensure!(start >= 0, "index {start}");
+        let to = start.saturating_add(at[axis] as i64);
         let to = if circular { to.rem_euclid(size.max(1) as i64) } else { to };
         at[axis] = index(to, size)?;
-        ensure!(at.iter().zip(cache.shape()).all(|(at, size)| at < size), "shapes differ");
         Ok(ravel(&at, &own))
     });
     let places: Vec<usize> = places.collect::<Result<_, OperatorError>>()?;

@@ -32,21 +32,15 @@ pub(super) fn constant(call: &Call<'_>) -> Outcome {
     })
 }
 
-fn sizes(tensor: &Tensor) -> Result<Vec<usize>, OperatorError> {
-    let sizes = value::indices(tensor)?;
-    let sizes: Option<Vec<usize>> = sizes.iter().map(|size| usize::try_from(*size).ok()).collect();
-    sizes.ok_or_else(|| OperatorError::new("the size of an axis is negative"))
-}
-
 pub(super) fn constant_of_shape(call: &Call<'_>) -> Outcome {
-    let shape = sizes(call.tensor(0)?)?;
+    let shape = value::sizes(&value::indices(call.tensor(0)?)?)?;
     let count = value::count(&shape)?;
     let fill = match call.attribute("value").and_then(|attribute| attribute.t.as_ref()) {
         Some(tensor) => value::from_proto(tensor)?.into_data(),
         None => vec![0.0_f32].into(),
     };
     ensure!(fill.len() == 1, "a value of {} elements", fill.len());
-    one(value::tensor(&shape, pick(&fill, &vec![0; count]))?)
+    one(value::tensor(&shape, pick(&fill, &vec![0; count])?)?)
 }
 
 pub(super) fn range(call: &Call<'_>) -> Outcome {
@@ -56,8 +50,8 @@ pub(super) fn range(call: &Call<'_>) -> Outcome {
     if is_float(start.dtype()) {
         let (start_at, limit) = (first(floats(start)?)?, first(floats(limit)?)?);
         let step = first(floats(step)?)?;
+        ensure!(step != 0.0, "a step of 0");
         let count = ((limit - start_at) / step).ceil().max(0.0);
-        ensure!(count.is_finite(), "a step of 0");
         value::count(&[count as usize])?;
         let values = (0..count as usize).map(|at| start_at + at as f64 * step).collect();
         return one(Tensor::vector(from_floats(start.dtype(), values)));
@@ -97,9 +91,11 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, OperatorError> {
         (_, Dtype::Bool) if is_float(x.dtype()) => {
             floats(x)?.into_iter().map(|value| value != 0.0).collect::<Vec<_>>().into()
         }
-        // Truncates and saturates, as casts in Rust do.
+        // The specification leaves open what becomes of numbers outside the type: they saturate.
         _ if is_float(x.dtype()) && !is_float(to) => {
-            value::from_wide(to, floats(x)?.into_iter().map(|value| value as i64 as i128).collect())
+            let (low, high) = value::ends(to);
+            let within = |value: f64| (value as i128).clamp(low, high);
+            value::from_wide(to, floats(x)?.into_iter().map(within).collect())
         }
         _ if is_float(x.dtype()) => from_floats(to, floats(x)?),
         _ => value::from_wide(to, value::wide(x)?),
@@ -147,7 +143,7 @@ pub(super) fn choose(call: &Call<'_>) -> Outcome {
         .zip(left.into_iter().zip(right))
         .map(|(asks, (l, r))| if asked[asks] { l } else { x.data().len() + r })
         .collect();
-    one(value::tensor(&shape, pick(&value::join(&[x.data(), y.data()])?, &from))?)
+    one(value::tensor(&shape, pick(&value::join(&[x.data(), y.data()])?, &from)?)?)
 }
 
 pub(super) fn compress(call: &Call<'_>) -> Outcome {
@@ -158,7 +154,7 @@ pub(super) fn compress(call: &Call<'_>) -> Outcome {
     };
     if call.attribute("axis").is_none() {
         let kept = kept(x.data().len());
-        return one(value::tensor(&[kept.len()], pick(x.data(), &kept))?);
+        return one(value::tensor(&[kept.len()], pick(x.data(), &kept)?)?);
     }
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
     let mut lists: Vec<Vec<usize>> = x.shape().iter().map(|size| (0..*size).collect()).collect();
@@ -179,15 +175,19 @@ pub(super) fn non_zero(call: &Call<'_>) -> Outcome {
     one(value::tensor(&[rank, found.len()], values.into())?)
 }
 
-/// The order of two elements of a tensor.
-fn order(x: &Tensor) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, OperatorError> {
+/// The order of two elements of a tensor. NaN comes behind all other numbers, whatever its sign, which
+/// differs between processors.
+pub(super) fn order(
+    x: &Tensor,
+) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, OperatorError> {
     if let Data::Text(texts) = x.data() {
         return Ok(Box::new(move |a, b| texts[a].cmp(&texts[b])));
     }
     if is_float(x.dtype()) {
         let values = floats(x)?;
         return Ok(Box::new(move |a, b| {
-            values[a].partial_cmp(&values[b]).unwrap_or_else(|| values[a].total_cmp(&values[b]))
+            let (a, b) = (values[a], values[b]);
+            a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
         }));
     }
     let values = value::wide(x)?;
@@ -235,7 +235,7 @@ pub(super) fn unique(call: &Call<'_>) -> Outcome {
     let counts: Vec<i64> = groups.iter().map(|group| group.len() as i64).collect();
     let leaders: Vec<usize> = groups.iter().map(|group| group[0]).collect();
     let distinct = match axis {
-        None => value::tensor(&[leaders.len()], pick(x.data(), &leaders))?,
+        None => value::tensor(&[leaders.len()], pick(x.data(), &leaders)?)?,
         Some(axis) => {
             let mut lists: Vec<Vec<usize>> = x.shape().iter().map(|s| (0..*s).collect()).collect();
             lists[axis] = leaders;
@@ -274,7 +274,7 @@ pub(super) fn top_k(call: &Call<'_>) -> Outcome {
             found[to] = at as i64;
         }
     }
-    all([value::tensor(&shape, pick(x.data(), &from))?, value::tensor(&shape, found.into())?])
+    all([value::tensor(&shape, pick(x.data(), &from)?)?, value::tensor(&shape, found.into())?])
 }
 
 pub(super) fn one_hot(call: &Call<'_>) -> Outcome {
@@ -298,19 +298,21 @@ pub(super) fn one_hot(call: &Call<'_>) -> Outcome {
             usize::from(wanted == class as i64)
         })
         .collect();
-    one(value::tensor(&shape, pick(values.data(), &from))?)
+    one(value::tensor(&shape, pick(values.data(), &from)?)?)
 }
 
 pub(super) fn eye_like(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let to = match call.attribute("dtype") {
-        Some(attribute) => value::dtype(attribute.i)?,
+        Some(attribute) => value::numeric(attribute.i)?,
         None => x.dtype(),
     };
+    ensure!(to != Dtype::Text, "found {to}, expected a type of numbers");
     let [rows, columns] = *x.shape() else { return Err(OperatorError::new("it is no matrix")) };
     let offset = call.int("k", 0);
     let values = (0..rows * columns)
-        .map(|place| i128::from((place % columns) as i64 == (place / columns) as i64 + offset));
+        .map(|place| (place / columns, place % columns))
+        .map(|(row, column)| i128::from(column as i64 - row as i64 == offset));
     one(value::tensor(x.shape(), value::from_wide(to, values.collect()))?)
 }
 
@@ -322,8 +324,8 @@ pub(super) fn trilu(call: &Call<'_>) -> Outcome {
     let from: Vec<Option<usize>> = (0..x.data().len())
         .map(|place| {
             let (row, column) = (place / columns % rows, place % columns);
-            let beyond = column as i64 - row as i64 - offset;
-            (if upper { beyond >= 0 } else { beyond <= 0 }).then_some(place)
+            let diagonal = column as i64 - row as i64;
+            (if upper { diagonal >= offset } else { diagonal <= offset }).then_some(place)
         })
         .collect();
     let zero = value::zeros(x.dtype(), 1);
@@ -336,18 +338,19 @@ pub(super) fn reverse_sequence(call: &Call<'_>) -> Outcome {
     let rank = x.shape().len();
     let time = indexing::axis(call.int("time_axis", 0), rank)?;
     let batch = indexing::axis(call.int("batch_axis", 1), rank)?;
-    ensure!(lengths.len() == x.shape()[batch], "{} lengths", lengths.len());
+    ensure!(time != batch, "axis {time} is both that of time and that of the batch");
+    let lengths = value::lengths(&lengths, x.shape()[batch], x.shape()[time])?;
     let own = strides(x.shape());
     let from: Vec<usize> = coordinates(x.shape())
         .map(|mut at| {
-            let length = usize::try_from(lengths[at[batch]]).unwrap_or(0).min(x.shape()[time]);
+            let length = lengths[at[batch]];
             if at[time] < length {
                 at[time] = length - 1 - at[time];
             }
             ravel(&at, &own)
         })
         .collect();
-    one(value::tensor(x.shape(), pick(x.data(), &from))?)
+    one(value::tensor(x.shape(), pick(x.data(), &from)?)?)
 }
 
 pub(super) fn depth_to_space(call: &Call<'_>) -> Outcome {

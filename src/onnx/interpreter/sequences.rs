@@ -36,6 +36,7 @@ pub(super) fn joined(values: &[Value]) -> Result<Tensor, OperatorError> {
         parts.iter().all(|part| part.shape() == first.shape()),
         "the tensors of the sequence differ in shape"
     );
+    value::count(&[&[parts.len()], first.shape()].concat())?;
     let data: Vec<_> = parts.iter().map(|part| part.data()).collect();
     value::tensor(&[&[parts.len()], first.shape()].concat(), value::join(&data)?)
 }
@@ -112,8 +113,10 @@ pub(super) fn split(call: &Call<'_>) -> Outcome {
             let list = value::indices(split)?;
             let scalar = split.shape().is_empty();
             let one = list.first().copied().filter(|_| scalar);
-            match one.map(|each| usize::try_from(each).unwrap_or(0).max(1)) {
+            match one {
                 Some(each) => {
+                    ensure!(each > 0, "parts of {each}");
+                    let each = each as usize;
                     let count = size.div_ceil(each);
                     ((0..count).map(|at| (size - at * each).min(each)).collect(), false)
                 }

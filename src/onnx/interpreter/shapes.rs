@@ -65,7 +65,7 @@ pub(super) fn unsqueeze(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let list = call.ints_or("axes", 1)?.unwrap_or_default();
     let rank = x.shape().len() + list.len();
-    let axes = indexing::axes(&list, rank)?;
+    let axes = indexing::distinct_axes(&list, rank)?;
     let mut own = x.shape().iter().copied();
     let shape: Vec<usize> = (0..rank)
         .map(|axis| if axes.contains(&axis) { 1 } else { own.next().unwrap_or(1) })

@@ -10,6 +10,13 @@ use super::{
     value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
 
+/// The length of a transform, if an input gives it.
+fn length(call: &Call<'_>, place: usize) -> Result<Option<usize>, OperatorError> {
+    let length = call.indices(place)?.and_then(|list| list.first().copied());
+    let below = |_| OperatorError::new("a length below 0");
+    length.map(|length| usize::try_from(length).map_err(below)).transpose()
+}
+
 pub(super) fn dft(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let rank = x.shape().len();
@@ -20,18 +27,19 @@ pub(super) fn dft(call: &Call<'_>) -> Outcome {
         None => call.int("axis", if call.opset() >= 20 { -2 } else { 1 }),
     };
     let axis = indexing::axis(axis, rank)?;
-    let length = call.indices(1)?.and_then(|list| list.first().copied());
-    let length = length.and_then(|length| usize::try_from(length).ok());
+    ensure!(axis < rank - 1, "axis {axis} holds the parts of each number");
+    let length = length(call, 1)?;
     let (inverse, half) = (call.flag("inverse"), call.flag("onesided"));
     let values = floats(x)?;
     let lanes =
         Lanes { inner: Lanes::of(x.shape(), axis).inner / parts, ..Lanes::of(x.shape(), axis) };
     // A one-sided spectrum is completed by its mirror image before it is inverted.
     let back_to_real = inverse && half;
-    let length = length.unwrap_or(if back_to_real { (lanes.size - 1) * 2 } else { lanes.size });
+    let own = if back_to_real { lanes.size.saturating_sub(1) * 2 } else { lanes.size };
+    let length = length.unwrap_or(own);
     ensure!(length > 0, "a transform of nothing");
     let kept = if half && !inverse { length / 2 + 1 } else { length };
-    call.spend(lanes.outer * lanes.inner * length * length)?;
+    call.spend(&[lanes.outer, lanes.inner, length, length])?;
     let made_parts = if back_to_real { 1 } else { 2 };
     let mut shape = x.shape().to_vec();
     shape[axis] = kept;
@@ -70,10 +78,10 @@ pub(super) fn stft(call: &Call<'_>) -> Outcome {
     let step = usize::try_from(step).ok().filter(|step| *step > 0);
     let step = step.ok_or_else(|| OperatorError::new("a step of 0"))?;
     let window = call.maybe(2)?.map(floats).transpose()?;
-    let length = call.indices(3)?.and_then(|list| list.first().copied());
-    let length = length.and_then(|length| usize::try_from(length).ok());
-    let length =
-        length.or(window.as_ref().map(Vec::len)).ok_or_else(|| OperatorError::new("no length"))?;
+    let length = length(call, 3)?.or(window.as_ref().map(Vec::len));
+    let length = length.ok_or_else(|| OperatorError::new("no length"))?;
+    let fits = window.as_ref().is_none_or(|window| window.len() == length);
+    ensure!(fits, "a window of another length than the frames of {length}");
     let (batch, whole, parts) = match *x.shape() {
         [batch, whole] => (batch, whole, 1),
         [batch, whole, parts @ 1..=2] => (batch, whole, parts),
@@ -84,14 +92,14 @@ pub(super) fn stft(call: &Call<'_>) -> Outcome {
     let frames = (whole - length) / step + 1;
     let kept = if half { length / 2 + 1 } else { length };
     let values = floats(x)?;
-    call.spend(batch * frames * length * length)?;
-    let mut made = Vec::new();
+    call.spend(&[batch, frames, length, length])?;
+    let mut made = Vec::with_capacity(value::count(&[batch, frames, kept, 2])?);
     for sample in 0..batch {
         for frame in 0..frames {
             let lane: Vec<(f64, f64)> = (0..length)
                 .map(|at| {
                     let place = (sample * whole + frame * step + at) * parts;
-                    let weight = window.as_ref().map_or(1.0, |w| w.get(at).copied().unwrap_or(0.0));
+                    let weight = window.as_ref().map_or(1.0, |w| w[at]);
                     (
                         values[place] * weight,
                         if parts == 2 { values[place + 1] * weight } else { 0.0 },
@@ -120,7 +128,7 @@ pub(super) fn window(call: &Call<'_>) -> Outcome {
         let angle = 2.0 * PI * at as f64 / span;
         a - b * angle.cos() + c * (2.0 * angle).cos()
     });
-    let dtype = value::dtype(call.int("output_datatype", 1))?;
+    let dtype = value::numeric(call.int("output_datatype", 1))?;
     one(Tensor::vector(from_floats(dtype, values.collect())))
 }
 
@@ -154,12 +162,13 @@ pub(super) fn mel(call: &Call<'_>) -> Outcome {
         if middle == from {
             set(middle, 1.0);
         } else {
-            (from..=middle).for_each(|at| set(at, (at - from) as f64 / (middle - from) as f64));
+            let known = from..=middle.min(bins);
+            known.for_each(|at| set(at, (at - from) as f64 / (middle - from) as f64));
         }
         if to > middle {
-            (middle..to).for_each(|at| set(at, (to - at) as f64 / (to - middle) as f64));
+            (middle..to.min(bins)).for_each(|at| set(at, (to - at) as f64 / (to - middle) as f64));
         }
     }
-    let dtype: Dtype = value::dtype(call.int("output_datatype", 1))?;
+    let dtype: Dtype = value::numeric(call.int("output_datatype", 1))?;
     one(value::tensor(&[bins, bands], from_floats(dtype, made))?)
 }

@@ -17,7 +17,9 @@ pub(super) fn concat(call: &Call<'_>) -> Outcome {
     let shape = indexing::broadcast(call, &[a.shape(), b.shape()])?;
     let left = indexing::places(a.shape(), &shape);
     let right = indexing::places(b.shape(), &shape);
-    let joined = left.into_iter().zip(right).map(|(l, r)| [&*x[l], &*y[r]].concat().into());
+    let pairs = || left.iter().zip(&right).map(|(l, r)| (&*x[*l], &*y[*r]));
+    value::text_bytes(pairs().map(|(l, r)| l.len() + r.len()))?;
+    let joined = pairs().map(|(l, r)| [l, r].concat().into());
     one(value::tensor(&shape, joined.collect::<Vec<Box<str>>>().into())?)
 }
 
@@ -31,13 +33,14 @@ pub(super) fn split(call: &Call<'_>) -> Outcome {
         texts(x)?.iter().map(|text| parts_of(text, &delimiter, most)).collect();
     let longest = parts.iter().map(Vec::len).max().unwrap_or(0);
     let counts: Vec<i64> = parts.iter().map(|parts| parts.len() as i64).collect();
+    let shape = [x.shape(), &[longest]].concat();
+    value::count(&shape)?;
     let filled: Vec<Box<str>> = parts
         .into_iter()
         .flat_map(|parts| {
             parts.into_iter().map(Box::from).chain(std::iter::repeat(Box::from(""))).take(longest)
         })
         .collect();
-    let shape = [x.shape(), &[longest]].concat();
     all([value::tensor(&shape, filled.into())?, value::tensor(x.shape(), counts.into())?])
 }
 
@@ -65,9 +68,7 @@ fn parts_of<'t>(text: &'t str, delimiter: &str, most: Option<usize>) -> Vec<&'t 
 
 pub(super) fn regex(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let pattern = format!("^(?:{})$", call.text("pattern", ""));
-    let pattern =
-        Regex::new(&pattern).map_err(|error| OperatorError::new(format!("pattern: {error}")))?;
+    let pattern = compiled(&format!("^(?:{})$", call.text("pattern", "")))?;
     let found: Vec<bool> = texts(x)?.iter().map(|text| pattern.is_match(text)).collect();
     one(value::tensor(x.shape(), found.into())?)
 }
@@ -99,6 +100,10 @@ pub(super) fn normalize(call: &Call<'_>) -> Outcome {
     }
 }
 
+fn compiled(pattern: &str) -> Result<Regex, OperatorError> {
+    Regex::new(pattern).map_err(|error| OperatorError::new(format!("`{pattern}`: {error}")))
+}
+
 /// `Tokenizer` of `com.microsoft`, as exporters write it for vectorisers.
 pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
@@ -108,9 +113,6 @@ pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
     let marked = call.flag("mark");
     let pad = call.text("pad_value", "#");
     let by_letter = expression.is_empty() && separators.iter().all(String::is_empty);
-    let compiled = |pattern: &str| {
-        Regex::new(pattern).map_err(|error| OperatorError::new(format!("`{pattern}`: {error}")))
-    };
     let token = if expression.is_empty() || expression == "." {
         None
     } else {
@@ -144,11 +146,12 @@ pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
         rows.push(row);
     }
     let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let shape = [x.shape(), &[longest]].concat();
+    value::text_bytes(std::iter::repeat_n(pad.len(), value::count(&shape)?))?;
     let pad: Box<str> = pad.into();
     for row in &mut rows {
         row.resize(longest, pad.clone());
     }
-    let shape = [x.shape(), &[longest]].concat();
     one(value::tensor(&shape, rows.concat().into())?)
 }
 
@@ -207,12 +210,16 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
     for row in 0..rows {
         let words = &words[row * each..(row + 1) * each];
         let mut counts: HashMap<usize, f64> = HashMap::new();
-        for length in shortest.max(1)..=longest {
+        // No n-gram is longer than the row, and none skips more words than it has.
+        let most = words.len() as i64;
+        for length in shortest.max(1)..=longest.min(most) {
             // There is nothing to skip within a 1-gram.
-            let strides = if length == 1 { 1..=1 } else { 1..=skips + 1 };
+            let strides = if length == 1 { 1..=1 } else { 1..=skips.min(most) + 1 };
             for stride in strides {
                 let reach = ((length - 1) * stride) as usize;
-                for start in 0..words.len().saturating_sub(reach) {
+                let starts = words.len().saturating_sub(reach);
+                call.spend(&[starts, length as usize])?;
+                for start in 0..starts {
                     let gram: Vec<Word> = (0..length as usize)
                         .map(|at| words[start + at * stride as usize].clone())
                         .collect();

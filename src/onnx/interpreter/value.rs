@@ -82,8 +82,11 @@ pub(super) fn all(tensors: impl IntoIterator<Item = Tensor>) -> Outcome {
     Ok(tensors.into_iter().map(|tensor| Value::Tensor(Arc::new(tensor))).collect())
 }
 
-/// The most elements of a tensor: 512 MiB of the widest.
+/// The most elements of a tensor.
 const MOST_ELEMENTS: usize = 1 << 26;
+
+/// The most bytes of all texts of a tensor: as many as the most elements of the widest type take.
+const MOST_BYTES: usize = MOST_ELEMENTS * 8;
 
 /// A tensor of this shape, which the elements fill.
 pub(super) fn tensor(shape: &[usize], data: Data) -> Result<Tensor, OperatorError> {
@@ -192,15 +195,34 @@ pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> Data {
         Dtype::U16 => wrapped!(u16),
         Dtype::U8 => wrapped!(u8),
         Dtype::Bool => values.into_iter().map(|value| value != 0).collect::<Vec<_>>().into(),
-        _ => from_floats(dtype, values.into_iter().map(|value| value as f64).collect()),
+        Dtype::F64 => values.into_iter().map(|value| value as f64).collect::<Vec<_>>().into(),
+        Dtype::F32 => values.into_iter().map(|value| value as f32).collect::<Vec<_>>().into(),
+        Dtype::F16 => values.into_iter().map(|v| half(v as f64)).collect::<Vec<_>>().into(),
+        Dtype::Text => {
+            values.into_iter().map(|v| v.to_string().into()).collect::<Vec<Box<str>>>().into()
+        }
     }
 }
 
 /// The elements at these places.
 // Strings are not `Copy`.
 #[allow(clippy::clone_on_copy)]
-pub(super) fn pick(data: &Data, places: &[usize]) -> Data {
-    each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into())
+pub(super) fn pick(data: &Data, places: &[usize]) -> Result<Data, OperatorError> {
+    check_bytes(data, places)?;
+    Ok(each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into()))
+}
+
+/// Refuses to repeat long texts until they take more memory than the largest tensor of numbers.
+fn check_bytes(data: &Data, places: &[usize]) -> Result<(), OperatorError> {
+    let Data::Text(texts) = data else { return Ok(()) };
+    text_bytes(places.iter().map(|place| texts[*place].len()))
+}
+
+/// Refuses texts of these lengths if they take more memory than the largest tensor of numbers.
+pub(super) fn text_bytes(lengths: impl Iterator<Item = usize>) -> Result<(), OperatorError> {
+    let total = lengths.fold(0, usize::saturating_add);
+    ensure!(total <= MOST_BYTES, "its texts would take {total} bytes");
+    Ok(())
 }
 
 /// The elements at these places, and the first of `fill` where there is no place.
@@ -214,7 +236,7 @@ pub(super) fn pick_or(
     let outside = data.len();
     ensure!(joined.len() > outside || places.iter().all(Option::is_some), "nothing to fill with");
     let places: Vec<usize> = places.iter().map(|place| place.unwrap_or(outside)).collect();
-    Ok(pick(&joined, &places))
+    pick(&joined, &places)
 }
 
 /// The elements of several tensors, one after the other.
@@ -250,6 +272,48 @@ pub(super) fn zeros(dtype: Dtype, count: usize) -> Data {
     }
 }
 
+/// The type of numbers that has this number in `TensorProto.DataType`.
+pub(super) fn numeric(number: i64) -> Result<Dtype, OperatorError> {
+    let dtype = dtype(number)?;
+    ensure!(dtype != Dtype::Text, "found {dtype}, expected a type of numbers");
+    Ok(dtype)
+}
+
+/// Sizes of axes.
+pub(super) fn sizes(list: &[i64]) -> Result<Vec<usize>, OperatorError> {
+    let sizes: Option<Vec<usize>> = list.iter().map(|size| usize::try_from(*size).ok()).collect();
+    sizes.ok_or_else(|| OperatorError::new("the size of an axis is negative"))
+}
+
+/// How many steps of `time` each of the `batch` sequences has.
+pub(super) fn lengths(
+    list: &[i64],
+    batch: usize,
+    time: usize,
+) -> Result<Vec<usize>, OperatorError> {
+    ensure!(list.len() == batch, "{} lengths for {batch} sequences", list.len());
+    let within = |length: &i64| {
+        let found = usize::try_from(*length).ok().filter(|length| *length <= time);
+        found.ok_or_else(|| OperatorError::new(format!("a length of {length}, of {time} steps")))
+    };
+    list.iter().map(within).collect()
+}
+
+/// The smallest and the largest value of an integer type.
+pub(super) fn ends(dtype: Dtype) -> (i128, i128) {
+    match dtype {
+        Dtype::Bool => (0, 1),
+        Dtype::U8 => (0, u8::MAX.into()),
+        Dtype::U16 => (0, u16::MAX.into()),
+        Dtype::U32 => (0, u32::MAX.into()),
+        Dtype::U64 => (0, u64::MAX.into()),
+        Dtype::I8 => (i8::MIN.into(), i8::MAX.into()),
+        Dtype::I16 => (i16::MIN.into(), i16::MAX.into()),
+        Dtype::I32 => (i32::MIN.into(), i32::MAX.into()),
+        _ => (i64::MIN.into(), i64::MAX.into()),
+    }
+}
+
 /// The element type that has this number in `TensorProto.DataType`.
 pub(super) fn dtype(number: i64) -> Result<Dtype, OperatorError> {
     let known = i32::try_from(number).ok().and_then(crate::onnx::describe::dtype);
@@ -258,9 +322,7 @@ pub(super) fn dtype(number: i64) -> Result<Dtype, OperatorError> {
 
 /// Reads a tensor of the model.
 pub(super) fn from_proto(proto: &TensorProto) -> Result<Tensor, OperatorError> {
-    let sizes = proto.dims.iter().map(|size| usize::try_from(*size).ok());
-    let shape: Option<Vec<usize>> = sizes.collect();
-    let shape = shape.ok_or_else(|| OperatorError::new("the size of an axis is negative"))?;
+    let shape = sizes(&proto.dims)?;
     let dtype = dtype(proto.data_type.into())?;
     let raw = &*proto.raw_data;
     macro_rules! numbers {

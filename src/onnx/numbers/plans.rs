@@ -261,7 +261,7 @@ fn shape(row: &[usize], rows: usize) -> Box<[usize]> {
 
 /// The output that is asked for, or the first of floats; of labels, a sequence of floats as well, whose
 /// type no tensor has.
-fn output_of(
+pub(super) fn output_of(
     document: &Document,
     options: &Loader,
     answer: OutputKind,
@@ -281,7 +281,11 @@ fn output_of(
 }
 
 /// Whether all numbers are within the tolerance of a golden row.
-pub(super) fn within(tolerance: f32, expected: &[f32], found: &[f32]) -> Result<(), String> {
+pub(in crate::onnx) fn within(
+    tolerance: f32,
+    expected: &[f32],
+    found: &[f32],
+) -> Result<(), String> {
     let near = |a: f32, b: f32| a == b || (a - b).abs() <= tolerance * a.abs().max(1.0);
     let fits = expected.len() == found.len()
         && expected.iter().zip(found).all(|(expected, found)| near(*expected, *found));

@@ -29,6 +29,9 @@ pub trait AsyncModel<F: ?Sized, P>: Send + Sync {
 
     /// Whether the model can answer now. Routers do not send requests to one that cannot: a server
     /// that is starting, or that no longer has the version.
+    ///
+    /// Asked on the path of every request that may reach the model, in the shadow of another as
+    /// well: answer from what is at hand. A panic counts as `false`.
     fn is_loaded(&self) -> bool {
         true
     }

@@ -81,8 +81,7 @@ fn notes(config: &Config, tally: &Tally, health: &mut Health) {
     }
     if health.unkeyed > 0 {
         notes.push(format!(
-            "{} had no user key and were not scored; a service without keys must choose \
-             `Unit::Request`",
+            "{} without a user key: not scored; a service without keys must choose `Unit::Request`",
             counted(health.unkeyed, "pair")
         ));
     }

@@ -6,7 +6,7 @@ use modelgate::{
     Flags, OwnedContext,
     launchdarkly::{
         Client, CustomEvent, Events, FlagsState, FlagsStateOptions, Source, Variation,
-        big_segments::{self, BigSegmentsStatus},
+        big_segments::{self, Status},
         context_from_json, context_to_json,
     },
     source::HttpSettings,
@@ -31,10 +31,10 @@ pub struct TestClient {
     big_segments: Option<big_segments::Cache>,
 }
 
-/// What came of it.
+/// What came of creating a client.
 pub enum Created {
     Ready(TestClient),
-    /// It was not asked for as it must be.
+    /// The configuration asks for what is not there.
     Invalid(String),
     Failed(String),
 }
@@ -64,7 +64,7 @@ impl TestClient {
         }
     }
 
-    /// The answer; null where there is nothing to say.
+    /// The answer; null for a command that has none.
     pub fn run(&self, command: Command) -> Result<Json, String> {
         let missing = || format!("`{}`: found no parameters", command.command);
         match command.command.as_str() {
@@ -90,15 +90,15 @@ impl TestClient {
                 Ok(json!({"result": self.client.secure_mode_hash(&context)}))
             }
             "getBigSegmentStoreStatus" => Ok(self.big_segment_store_status()),
-            other => Err(format!("`{other}`: this command is of no capability that is claimed")),
+            other => Err(format!("`{other}`: found a command of no capability that is claimed")),
         }
     }
 
     fn big_segment_store_status(&self) -> Json {
         let status = self.big_segments.as_ref().map(big_segments::Cache::status);
         json!({
-            "available": status.is_some_and(|status| status < BigSegmentsStatus::StoreError),
-            "stale": status == Some(BigSegmentsStatus::Stale),
+            "available": status.is_some_and(|status| status < Status::StoreError),
+            "stale": status == Some(Status::Stale),
         })
     }
 
@@ -129,7 +129,10 @@ impl TestClient {
                 let default = value(default)?;
                 answered(client.json(&snapshot, key, &context, &default), |value| json!(value))
             }
-            other => return Err(format!("`valueType`: found `{other}`")),
+            other => {
+                let expected = "`bool`, `int`, `double`, `string` or `any`";
+                return Err(format!("`valueType`: found `{other}`, expected {expected}"));
+            }
         };
         Ok(if asked.detail { answer } else { json!({"value": answer["value"]}) })
     }
@@ -149,15 +152,15 @@ impl TestClient {
         Ok(json!({"state": state}))
     }
 
-    fn custom_event(&self, told: Custom) -> Result<Json, String> {
-        let mut event = CustomEvent::new(&*told.event_key);
-        if !(told.data.is_null() && (told.omit_null_data || told.metric_value.is_none())) {
-            event = event.data(value(&told.data)?);
+    fn custom_event(&self, asked: Custom) -> Result<Json, String> {
+        let mut event = CustomEvent::new(&*asked.event_key);
+        if !(asked.data.is_null() && (asked.omit_null_data || asked.metric_value.is_none())) {
+            event = event.data(value(&asked.data)?);
         }
-        if let Some(metric) = told.metric_value {
+        if let Some(metric) = asked.metric_value {
             event = event.metric(metric);
         }
-        self.client.track(event, &told.who.context());
+        self.client.track(event, &asked.who.context());
         Ok(Json::Null)
     }
 }
@@ -171,14 +174,14 @@ fn answered<T>(variation: Variation<'_, T>, value: impl FnOnce(T) -> Json) -> Js
 }
 
 impl Identified {
-    /// The context; one without a key, which flags answer with an error, for what is none.
+    /// The context; one without a key, which flags answer with an error, where none can be read.
     fn context(&self) -> OwnedContext {
         let given = self.context.as_ref().or(self.user.as_ref());
         given.and_then(|json| context_from_json(&json.to_string()).ok()).unwrap_or_default()
     }
 }
 
-/// Built with the builder, and written.
+/// A context made with the builder, in the vendor's JSON form.
 fn built(asked: ContextBuild) -> Json {
     let one = |one: OneContext| {
         if one.key.is_empty() {
@@ -227,7 +230,7 @@ fn source(
 ) -> Result<Source, String> {
     let Configuration { credential, service_endpoints, streaming, polling, .. } = configuration;
     if streaming.is_none() && polling.is_none() && configuration.data_system.is_some() {
-        return Err("`dataSystem`: found, expected `streaming` or `polling`".to_owned());
+        return Err("`dataSystem`: is not spoken, expected `streaming` or `polling`".to_owned());
     }
     let given = |url: Option<String>| url.filter(|url| !url.is_empty());
     let mut dialect = hooks::dialect(configuration.hooks);

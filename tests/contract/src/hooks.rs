@@ -1,4 +1,4 @@
-//! Hooks that tell the harness of what they see.
+//! Hooks that report to the harness what they see.
 
 use modelgate::{
     EvaluationContext,
@@ -12,17 +12,17 @@ use serde_json::{Value as Json, json};
 use crate::params;
 
 /// One hook of the harness.
-struct Told(params::Hook);
+struct CallbackHook(params::Hook);
 
 /// The dialect with these hooks around its flags.
 pub fn dialect(hooks: Option<params::Hooks>) -> LaunchDarkly {
     let hooks = hooks.map(|hooks| hooks.hooks).unwrap_or_default();
-    hooks.into_iter().fold(LaunchDarkly::new(), |dialect, hook| dialect.with_hook(Told(hook)))
+    hooks.into_iter().fold(LaunchDarkly::new(), |dialect, hook| dialect.with_hook(CallbackHook(hook)))
 }
 
-impl Told {
-    /// Tells of a stage, unless it is to fail.
-    fn tell(&self, stage: &str, mut seen: Json) -> Result<(), HookError> {
+impl CallbackHook {
+    /// Reports a stage, unless it is to fail.
+    fn report(&self, stage: &str, mut seen: Json) -> Result<(), HookError> {
         if let Some(Some(error)) = self.0.errors.get(stage) {
             return Err(error.as_str().into());
         }
@@ -32,7 +32,7 @@ impl Told {
         Ok(())
     }
 
-    /// Tells of a stage of an evaluation; the data, with what the harness adds to it.
+    /// Reports a stage of an evaluation; returns the data, with what the harness adds to it.
     fn evaluation(
         &self,
         stage: &str,
@@ -56,7 +56,7 @@ impl Told {
                 "reason": detail.reason,
             });
         }
-        self.tell(stage, seen)?;
+        self.report(stage, seen)?;
         let mut data = data;
         if let Some(Json::Object(added)) = self.0.data.get(stage) {
             let added: Map = serde_json::from_value(Json::Object(added.clone()))?;
@@ -72,7 +72,7 @@ fn context(context: &dyn EvaluationContext) -> Result<Json, HookError> {
     Ok(serde_json::from_str(&context_to_json(context)?)?)
 }
 
-impl Hook for Told {
+impl Hook for CallbackHook {
     fn name(&self) -> &str {
         &self.0.name
     }
@@ -95,13 +95,13 @@ impl Hook for Told {
     }
 
     fn after_track(&self, series: &TrackSeries<'_>) -> Result<(), HookError> {
-        let mut told = json!({"key": series.event.key(), "context": context(series.context)?});
+        let mut track = json!({"key": series.event.key(), "context": context(series.context)?});
         if let Some(data) = series.event.data_value() {
-            told["data"] = json!(data);
+            track["data"] = json!(data);
         }
         if let Some(metric) = series.event.metric_value() {
-            told["metricValue"] = json!(metric);
+            track["metricValue"] = json!(metric);
         }
-        self.tell("afterTrack", json!({"trackSeriesContext": told}))
+        self.report("afterTrack", json!({"trackSeriesContext": track}))
     }
 }

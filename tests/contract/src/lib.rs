@@ -70,7 +70,7 @@ struct Service {
     stop: Arc<Notify>,
 }
 
-/// The service, and what is told when it is to end.
+/// The service, and what is notified when it is to end.
 pub fn app() -> (Router, Arc<Notify>) {
     let service = Arc::new(Service::default());
     let stop = Arc::clone(&service.stop);
@@ -90,7 +90,7 @@ async fn status() -> Response {
     .into_response()
 }
 
-/// What a source calls itself to a server.
+/// The version that a source gives in its `User-Agent`.
 fn modelgate_version() -> &'static str {
     // Of one version with the crate: this package is published nowhere.
     include_str!("../../../Cargo.toml")

@@ -155,7 +155,7 @@ pub struct Command {
     pub secure_mode_hash: Option<Identified>,
 }
 
-/// Who is meant: a context, or a user of old.
+/// Who is meant: a context, or a legacy user.
 #[derive(Deserialize)]
 pub struct Identified {
     pub context: Option<Json>,

@@ -342,6 +342,29 @@ fn a_service_starts_from_its_last_known_good_file_with_the_changes_that_came_lat
 }
 
 #[test]
+fn a_change_that_nothing_follows_is_in_the_file_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.lkg");
+    let server = LaunchDarkly::start(&data(1, "v1"));
+    let flags = store(source(&server.url()).last_known_good(&path));
+    flags.wait_ready(PATIENCE).unwrap();
+    server.patch_flag("m", &flag(2, "v2"));
+    expect_text(&flags, "m", "v2");
+    eventually("saved", || {
+        let saved = LastKnownGood::at(&path).load().unwrap();
+        saved.is_some_and(|saved| saved.text().contains("v2"))
+    });
+}
+
+#[test]
+fn null_stands_for_no_segments_as_in_the_vendors_own_server() {
+    let server = LaunchDarkly::start(&format!(r#"{{"flags": {{"m": {}}}, "segments": null}}"#, flag(1, "v1")));
+    let flags = store(source(&server.url()));
+    expect_text(&flags, "m", "v1");
+    assert_eq!(server.streams().len(), 1);
+}
+
+#[test]
 fn no_debug_output_shows_the_key() {
     let shown = format!("{:?}", source("http://localhost"));
     assert!(!shown.contains(KEY), "{shown}");

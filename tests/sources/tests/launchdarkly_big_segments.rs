@@ -13,7 +13,7 @@ use modelgate::{
     Context, FlagSet,
     launchdarkly::{
         Detail, LaunchDarkly,
-        big_segments::{self, BigSegments, BigSegmentsStatus},
+        big_segments::{self, BigSegments, Status},
     },
     source,
 };
@@ -103,7 +103,7 @@ fn calm() -> big_segments::CacheBuilder {
 }
 
 fn well(cache: &big_segments::Cache) {
-    eventually("the store is known to be well", || cache.status() == BigSegmentsStatus::Healthy);
+    eventually("the store is known to be well", || cache.status() == Status::Healthy);
 }
 
 fn flags(cache: &big_segments::Cache) -> (LaunchDarkly, FlagSet) {
@@ -118,7 +118,7 @@ fn flags(cache: &big_segments::Cache) -> (LaunchDarkly, FlagSet) {
     (dialect, set)
 }
 
-fn answer(detail: Detail<'_>) -> (String, Option<BigSegmentsStatus>) {
+fn answer(detail: Detail<'_>) -> (String, Option<Status>) {
     (detail.string("none").value.to_owned(), detail.reason.big_segments_status)
 }
 
@@ -132,7 +132,7 @@ fn a_context_that_was_prepared_has_the_vendors_answer_at_once() {
     assert!(cache.prepare("user-key").wait(PATIENCE));
     let user = Context::new("user-key");
     let found = answer(dialect.detail(&set, "m", &user));
-    assert_eq!(found, ("in".to_owned(), Some(BigSegmentsStatus::Healthy)));
+    assert_eq!(found, ("in".to_owned(), Some(Status::Healthy)));
     assert!(cache.prepare("user-key").wait(PATIENCE), "known already");
     assert_eq!(store.questions(), 1);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -151,10 +151,10 @@ fn a_context_that_was_not_is_visible_as_such_and_fetched_beside_the_request() {
     let user = Context::new("user-key");
     for _ in 0..10 {
         let missed = answer(dialect.detail(&set, "m", &user));
-        assert_eq!(missed, ("out".to_owned(), Some(BigSegmentsStatus::StoreError)));
+        assert_eq!(missed, ("out".to_owned(), Some(Status::StoreError)));
     }
     store.hold(false);
-    let wanted = ("in".to_owned(), Some(BigSegmentsStatus::Healthy));
+    let wanted = ("in".to_owned(), Some(Status::Healthy));
     eventually("it is there", || answer(dialect.detail(&set, "m", &user)) == wanted);
     // Whatever was asked meanwhile.
     assert!(cache.prepare("another").wait(PATIENCE));
@@ -169,13 +169,13 @@ fn an_evaluation_that_may_wait_has_the_vendors_answer_at_the_first_request() {
     let (dialect, set) = flags(&cache);
     let user = Context::new("user-key");
     let asked = || answer(dialect.detail(&set, "m", &user));
-    let in_it = ("in".to_owned(), Some(BigSegmentsStatus::Healthy));
+    let in_it = ("in".to_owned(), Some(Status::Healthy));
     assert_eq!(asked(), in_it, "nobody prepared it, and the store had not been asked how it is");
     store.list(HASH_OF_USER_KEY, "beta.g2", false);
     assert_eq!((asked(), store.questions()), (in_it, 1), "it is kept");
     store.set_down(true);
     let nobody = Context::new("somebody-else");
-    let failed = ("out".to_owned(), Some(BigSegmentsStatus::StoreError));
+    let failed = ("out".to_owned(), Some(Status::StoreError));
     assert_eq!(answer(dialect.detail(&set, "m", &nobody)), failed);
     assert_eq!(answer(dialect.detail(&set, "m", &nobody)), failed);
     assert_eq!(store.questions(), 2, "a store that fails is not asked again at once");
@@ -190,7 +190,7 @@ fn an_evaluation_that_may_wait_is_never_served_what_is_no_longer_fresh() {
     for (is_in, value) in [(true, "in"), (false, "out"), (true, "in")] {
         store.list(HASH_OF_USER_KEY, "beta.g2", is_in);
         let found = answer(dialect.detail(&set, "m", &user));
-        assert_eq!(found, (value.to_owned(), Some(BigSegmentsStatus::Healthy)));
+        assert_eq!(found, (value.to_owned(), Some(Status::Healthy)));
     }
     assert_eq!(store.questions(), 3);
 }
@@ -202,8 +202,22 @@ fn an_evaluation_waits_no_longer_than_it_may() {
     let cache = calm().wait(Duration::from_millis(1)).build(store.clone()).unwrap();
     let (dialect, set) = flags(&cache);
     let user = Context::new("user-key");
-    let late = ("out".to_owned(), Some(BigSegmentsStatus::StoreError));
+    let late = ("out".to_owned(), Some(Status::StoreError));
     assert_eq!(answer(dialect.detail(&set, "m", &user)), late);
+    store.hold(false);
+}
+
+/// Were each of its thousand segments waited for, it would take a quarter of an hour.
+#[test]
+fn a_flag_of_many_big_segments_waits_once_for_a_store_that_hangs() {
+    let store = Store::new();
+    store.hold(true);
+    let cache = calm().wait(Duration::from_secs(1)).build(store.clone()).unwrap();
+    let evaluation = std::thread::spawn(move || {
+        (0..1000).map(|n| cache.membership(&format!("beta-{n}.g1"), "user-key").status).max()
+    });
+    eventually("the evaluation is through", || evaluation.is_finished());
+    assert_eq!(evaluation.join().unwrap(), Some(Status::StoreError));
     store.hold(false);
 }
 
@@ -212,7 +226,26 @@ fn a_store_that_is_down_from_the_start_is_known_to_be_by_whoever_waits() {
     let store = Store::new();
     store.set_down(true);
     let cache = calm().wait(hour()).build(store.clone()).unwrap();
-    assert_eq!(cache.status(), BigSegmentsStatus::StoreError);
+    assert_eq!(cache.status(), Status::StoreError);
+}
+
+#[test]
+fn showing_a_cache_waits_for_nothing() {
+    struct Silent(Store);
+    impl big_segments::Store for Silent {
+        fn memberships(&self, hash: &str) -> Result<Vec<(String, bool)>, source::Error> {
+            self.0.memberships(hash)
+        }
+        fn last_up_to_date(&self) -> Result<Option<Duration>, source::Error> {
+            drop(self.0.memberships(""));
+            self.0.last_up_to_date()
+        }
+    }
+    let store = Store::new();
+    store.hold(true);
+    let cache = calm().wait(hour()).build(Silent(store.clone())).unwrap();
+    assert!(format!("{cache:?}").contains("status: StoreError"), "{cache:?}");
+    store.hold(false);
 }
 
 #[test]
@@ -225,19 +258,19 @@ fn memberships_are_fetched_again_and_serve_meanwhile() {
     store.list(HASH_OF_USER_KEY, "beta.g2", false);
     eventually("the change is there", || {
         let found = cache.membership("beta.g2", "user-key");
-        assert_eq!(found.status, BigSegmentsStatus::Healthy);
+        assert_eq!(found.status, Status::Healthy);
         found.member == Some(false)
     });
     store.set_down(true);
     eventually("the failure is visible, the answer stays", || {
         let found = cache.membership("beta.g2", "user-key");
         assert_eq!(found.member, Some(false));
-        found.status == BigSegmentsStatus::StoreError
+        found.status == Status::StoreError
     });
     assert!(!cache.prepare("user-key").wait(PATIENCE));
     store.set_down(false);
     eventually("all is well again", || {
-        cache.membership("beta.g2", "user-key").status == BigSegmentsStatus::Healthy
+        cache.membership("beta.g2", "user-key").status == Status::Healthy
     });
 }
 
@@ -249,12 +282,12 @@ fn the_state_of_the_store_is_followed() {
     assert!(cache.prepare("user-key").wait(PATIENCE));
     store.synchronized(now() - hour() - hour());
     let status = || cache.membership("beta.g2", "user-key").status;
-    eventually("stale", || status() == BigSegmentsStatus::Stale);
+    eventually("stale", || status() == Status::Stale);
     store.set_down(true);
-    eventually("down", || status() == BigSegmentsStatus::StoreError);
+    eventually("down", || status() == Status::StoreError);
     store.synchronized(now());
     store.set_down(false);
-    eventually("well", || status() == BigSegmentsStatus::Healthy);
+    eventually("well", || status() == Status::Healthy);
 }
 
 #[test]
@@ -265,11 +298,11 @@ fn a_store_that_hangs_is_none_that_is_well() {
     let cache = quick.build(store.clone()).unwrap();
     eventually("well", || {
         store.synchronized(now());
-        cache.status() == BigSegmentsStatus::Healthy
+        cache.status() == Status::Healthy
     });
     store.hold(true);
     let waiting = cache.prepare("user-key");
-    eventually("stale", || cache.status() == BigSegmentsStatus::Stale);
+    eventually("stale", || cache.status() == Status::Stale);
     assert!(!waiting.wait(Duration::from_millis(1)));
     store.synchronized(now() + hour());
     store.hold(false);
@@ -283,12 +316,12 @@ fn no_more_contexts_are_kept_than_allowed_and_those_in_use_stay() {
     well(&cache);
     for number in 0..50 {
         assert!(cache.prepare(&format!("user-{number}")).wait(PATIENCE));
-        assert_eq!(cache.membership("s.g1", "user-0").status, BigSegmentsStatus::Healthy);
+        assert_eq!(cache.membership("s.g1", "user-0").status, Status::Healthy);
     }
     assert!(format!("{cache:?}").contains("contexts: 10,"), "{cache:?}");
     assert_eq!(store.questions(), 50);
     let first = cache.membership("s.g1", "user-1");
-    assert_eq!(first.status, BigSegmentsStatus::StoreError, "let go of, and fetched anew");
+    assert_eq!(first.status, Status::StoreError, "let go of, and fetched anew");
 }
 
 #[test]

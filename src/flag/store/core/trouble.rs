@@ -103,21 +103,22 @@ impl Core {
 
     /// Calls back when the state of a source becomes another.
     pub(in crate::flag::store) fn on_status_change(&self, listener: StatusListener) {
-        self.watchers.add(listener);
+        self.status_listeners.add(listener);
     }
 
-    /// Takes down what the watchers are to be told, in the order in which it came to be.
+    /// Notes for the status listeners that a source has another state now, in the order in which states
+    /// changed.
     pub(super) fn note(&self, progress: &Progress, source: usize, before: Option<Standing>) {
-        if progress.standing(source) == before || self.watchers.is_empty() {
+        if progress.standing(source) == before || self.status_listeners.is_empty() {
             return;
         }
         if let Some(status) = progress.status_of(source, self.clock.monotonic()) {
-            self.watchers.push(status);
+            self.status_listeners.push(status);
         }
     }
 
-    /// Holds no lock while they are told.
+    /// Calls the status listeners with what was noted. Holds no lock while they run.
     pub(super) fn notify_listeners(&self) {
-        self.watchers.notify(|| self.is_closed());
+        self.status_listeners.notify(|| self.is_closed());
     }
 }

@@ -11,8 +11,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// A context on its way into a [`Cache`](super::Cache). Answers whether what the
-/// store says of it is there, and fresh.
+/// A context on its way into a [`Cache`](super::Cache). Answers whether what the store says of it
+/// is there, and fresh.
 #[must_use = "it says whether it worked"]
 pub struct Prepare(Arc<Outcome>);
 
@@ -64,9 +64,9 @@ impl Outcome {
 
 impl Prepare {
     pub(super) fn done(done: bool) -> Prepare {
-        let (ticket, preparing) = Ticket::new();
+        let (ticket, prepare) = Ticket::new();
         ticket.answer(done);
-        preparing
+        prepare
     }
 
     /// Waits on this thread; `false` as well when `timeout` was not enough.

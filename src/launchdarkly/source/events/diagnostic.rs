@@ -12,16 +12,19 @@ use parking_lot::Mutex;
 use reqwest::Url;
 use serde_json::{Value as Json, json};
 
-use super::{now, uuid};
+use super::uuid;
 use crate::{
-    launchdarkly::source::settings::SourceSettings,
+    launchdarkly::{
+        source::settings::SourceSettings,
+        time::{milliseconds, now},
+    },
     source::{chain, network::Client},
 };
 
-/// How many openings of the stream are told apart between two events.
+/// How many openings of the stream are listed between two events.
 const MOST_OPENINGS: usize = 1000;
 
-/// What the other tasks say of themselves.
+/// What the other tasks of the source say of themselves.
 #[derive(Default)]
 pub(in crate::launchdarkly::source) struct Vitals {
     dropped: AtomicU64,
@@ -40,7 +43,7 @@ impl Vitals {
 
     /// The stream was opened, or was to be.
     pub(in crate::launchdarkly::source) fn opened(&self, took: Duration, failed: bool) {
-        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let took = milliseconds(took);
         let opening = json!({"timestamp": now(), "durationMillis": took, "failed": failed});
         let mut openings = self.openings.lock();
         if openings.len() < MOST_OPENINGS {
@@ -49,8 +52,8 @@ impl Vitals {
     }
 }
 
-/// Tells of the client at once, and again at the interval.
-pub(in crate::launchdarkly::source) async fn keep_telling(
+/// Describes the client at once, and again at the interval.
+pub(in crate::launchdarkly::source) async fn keep_sending(
     client: Client,
     url: Url,
     first: Json,
@@ -89,7 +92,6 @@ pub(in crate::launchdarkly::source) async fn keep_telling(
 /// What the client says when it begins.
 pub(in crate::launchdarkly::source) fn first(settings: &SourceSettings) -> Option<Json> {
     let events = settings.events.as_ref()?;
-    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let defaults = SourceSettings::new(Box::default());
     // By its end the service knows which of its keys this is.
     let key = settings.key.current();

@@ -1,4 +1,4 @@
-//! A shadow's comparisons, told as the vendor's own dual reads.
+//! A shadow's comparisons, reported as the vendor's own dual reads.
 
 use std::{
     collections::BTreeMap,
@@ -7,26 +7,29 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::UNIX_EPOCH,
 };
 
 use crossbeam_channel::{Receiver, Sender};
 use serde_json::{Value as Json, json};
 
-use super::{context::Privacy, now};
+use super::context::Privacy;
 use crate::{
     compare::{
         Comparison, Run,
         sink::{self, ComparisonSink},
     },
-    launchdarkly::{ContextSnapshot, SingleContext},
+    launchdarkly::{
+        ContextSnapshot, SingleContext,
+        time::{milliseconds, now},
+    },
     version::Version,
 };
 
 /// How many comparisons wait for the next payload; further ones are dropped and counted.
 const CAPACITY: usize = 10_000;
 
-/// Tells LaunchDarkly of a shadow's comparisons as `migration_op` events: which versions ran, whether
+/// Reports a shadow's comparisons to LaunchDarkly as `migration_op` events: which versions ran, whether
 /// they agreed, how long each took, and which failed.
 ///
 /// Give it to a router as a sink, and to the source that reports it. Comparisons of other versions
@@ -82,7 +85,7 @@ struct DualRead {
 }
 
 impl DualReads {
-    /// Comparisons of these two versions, told as those of the migration flag with this key.
+    /// Comparisons of these two versions, reported as those of the migration flag with this key.
     pub fn new(
         flag: impl Into<Box<str>>,
         old: impl Into<Version>,
@@ -150,7 +153,7 @@ impl DualReads {
         let origins = || ["old", "new"].into_iter().zip(sides);
         Some(DualRead {
             time: match comparison.time.duration_since(UNIX_EPOCH) {
-                Ok(time) if !time.is_zero() => whole(time),
+                Ok(time) if !time.is_zero() => milliseconds(time),
                 _ => now(),
             },
             key,
@@ -169,10 +172,6 @@ impl DualReads {
 /// Milliseconds.
 fn latency<P>(side: &Run<P>) -> f64 {
     side.service_time.as_secs_f64() * 1e3
-}
-
-fn whole(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl<P> ComparisonSink<P> for DualReads {

@@ -9,20 +9,21 @@ use reqwest::{
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    DualReads, Events, Vitals, now, outbox,
+    DualReads, Events, Vitals, outbox,
     payload::{Payload, Writer},
     summary::Summary,
 };
 use crate::{
     flag::EvaluationCounts,
-    launchdarkly::{Ledger, source::sdk::Flush},
+    launchdarkly::{Ledger, source::sdk::Flush, time::now},
     source::{
         self, chain,
         network::{Changes, Client, Failure, StopSignal, url},
     },
 };
 
-/// How often counts are collected at least: those of flags that were replaced since take memory.
+/// The longest pause between two collections: until then, the counts of flags that were replaced take
+/// memory.
 const COLLECT: Duration = Duration::from_secs(5);
 
 /// How long a context that was reported is not reported again.
@@ -35,7 +36,7 @@ const PARTING: Duration = Duration::from_secs(1);
 /// sent again later.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
-/// A server may ask for no longer rest than this.
+/// The longest `Retry-After` that is kept to.
 const MOST_REST: Duration = Duration::from_secs(600);
 
 /// Other tasks of the thread have their turn after so many events.
@@ -48,21 +49,21 @@ pub(in crate::launchdarkly::source) struct EventReport {
     client: Client,
     bulk: Url,
     settings: Events,
-    exposures: EvaluationCounts,
+    counts: EvaluationCounts,
     ledger: Arc<Ledger>,
     dual_reads: Vec<DualReads>,
     vitals: Arc<Vitals>,
     source: Cow<'static, str>,
     summary: Summary,
-    /// What was sent and has not arrived for sure.
+    /// What was sent and not confirmed.
     pending: Option<Payload>,
     rest_until: Option<Instant>,
     /// The service takes no events with this key.
     refused: bool,
-    /// Of the key: a new one may be taken.
+    /// A new key may be accepted.
     key: Changes,
     flushes: mpsc::Receiver<Flush>,
-    /// Whoever waits for the round that comes.
+    /// Those who wait for the next round.
     waiting: Vec<Flush>,
 }
 
@@ -80,7 +81,7 @@ impl EventReport {
             key: client.key_changes(),
             client,
             bulk: url::join(url, "/bulk")?,
-            exposures: EvaluationCounts::new(),
+            counts: EvaluationCounts::new(),
             ledger: Ledger::new(settings.contexts, settings.capacity),
             settings,
             dual_reads,
@@ -97,50 +98,51 @@ impl EventReport {
 
     /// Where the flags' answers are counted and noted.
     pub(in crate::launchdarkly::source) fn noting(&self) -> (EvaluationCounts, Arc<Ledger>) {
-        (self.exposures.clone(), Arc::clone(&self.ledger))
+        (self.counts.clone(), Arc::clone(&self.ledger))
     }
 
     /// Sends what there is at the interval, and once more at the end.
     pub(in crate::launchdarkly::source) async fn keep_sending(mut self, mut stopped: StopSignal) {
         let mut forgotten = Instant::now();
+        let mut all_sent = true;
         while !self.collect_for(self.settings.interval, &mut stopped).await {
             if forgotten.elapsed() >= KNOWN {
                 forgotten = Instant::now();
                 self.ledger.forget_contexts();
             }
-            let is_over = {
+            let is_over;
+            (all_sent, is_over) = {
                 let mut round = Box::pin(self.round());
                 tokio::select! {
-                    () = &mut round => false,
+                    all_sent = &mut round => (all_sent, false),
                     () = stopped.wait() => {
                         // What of it has arrived need not be sent once more.
-                        let _ = tokio::time::timeout(PARTING, round).await;
-                        true
+                        let parting = tokio::time::timeout(PARTING, round).await;
+                        (parting.unwrap_or(true), true)
                     }
                 }
             };
             if is_over {
                 break;
             }
-            self.answer_flushes();
+            self.answer_flushes(std::mem::replace(&mut all_sent, true));
         }
         self.rest_until = None;
         while let Ok(flush) = self.flushes.try_recv() {
             self.waiting.push(flush);
         }
-        self.round().await;
-        self.answer_flushes();
+        all_sent &= self.round().await;
+        self.answer_flushes(all_sent);
     }
 
     /// Says to whoever waited for the round how it went.
-    fn answer_flushes(&mut self) {
-        let all_sent = self.pending.is_none() && !self.refused;
+    fn answer_flushes(&mut self, all_sent: bool) {
         for flush in self.waiting.drain(..) {
             flush.done(all_sent);
         }
     }
 
-    /// Whether it was told to stop before the pause was over, or a flush cut it short.
+    /// Collects for as long as the pause lasts, or until a flush cuts it short; whether the source ends.
     async fn collect_for(&mut self, pause: Duration, stopped: &mut StopSignal) -> bool {
         // A pause past the end of time is a very long one.
         let end = Instant::now().checked_add(pause);
@@ -172,35 +174,34 @@ impl EventReport {
         }
         if self.refused {
             // Flags that were replaced are let go of.
-            self.exposures.take_each(|_, _| {});
+            self.counts.take_each(|_, _| {});
             return;
         }
         let was_empty = self.summary.is_empty();
         let (ledger, summary) = (&self.ledger, &mut self.summary);
-        self.exposures.take_each(|exposure, observer| {
-            if let Some(beside) = ledger.summary_entry(observer) {
-                summary.add(exposure, beside);
+        self.counts.take_each(|counted, observer| {
+            if let Some(entry) = ledger.summary_entry(observer) {
+                summary.add(counted, entry);
             }
         });
-        ledger.take_missed(|key, count, beside| summary.add_missed(key, count, beside));
+        ledger.take_missed(|key, count, entry| summary.add_missed(key, count, entry));
         if was_empty && summary.is_empty() {
             summary.start_at(time);
         }
         summary.end_at(time);
     }
 
-    /// Sends what could not be sent before, and then what there is now.
-    async fn round(&mut self) {
+    /// Sends what could not be sent before, and then what there is now; whether all of it was taken.
+    async fn round(&mut self) -> bool {
         if self.refused || self.rest_until.is_some_and(|until| Instant::now() < until) {
-            return;
+            return false;
         }
-        if self.pending.is_some() {
-            self.deliver().await;
+        let is_sent = self.deliver().await;
+        if self.pending.is_some() || self.refused {
+            return false;
         }
-        if self.pending.is_none() && !self.refused {
-            self.pending = self.pack().await;
-            self.deliver().await;
-        }
+        self.pending = self.pack().await;
+        self.deliver().await && is_sent
     }
 
     /// What there is to send.
@@ -222,14 +223,20 @@ impl EventReport {
         for dual_reads in &self.dual_reads {
             dual_reads.take(&self.settings.privacy, |event| writer.add(&event));
         }
+        let mut uncounted = 0;
         if !self.summary.is_empty() {
-            let next = Summary::from(now());
-            writer.add(&std::mem::replace(&mut self.summary, next));
+            let summary = std::mem::replace(&mut self.summary, Summary::from(now()));
+            writer.add(&summary);
+            uncounted = summary.dropped();
         }
-        let dropped = self.ledger.take_dropped();
+        self.report_drops(self.ledger.take_dropped(), uncounted);
+        writer.finish()
+    }
+
+    fn report_drops(&self, dropped: u64, uncounted: u64) {
+        let source = &*self.source;
         if dropped > 0 {
             self.vitals.dropped(dropped);
-            let source = &*self.source;
             tracing::warn!(
                 target: "modelgate::source",
                 source,
@@ -237,50 +244,33 @@ impl EventReport {
                 "events were dropped: more came than the queue holds"
             );
         }
-        writer.finish()
+        if uncounted > 0 {
+            tracing::warn!(
+                target: "modelgate::source",
+                source,
+                uncounted,
+                "answers were not counted: they were of more flags, versions and variations than a summary holds"
+            );
+        }
     }
 
-    /// Sends the pending payload, twice if need be.
-    async fn deliver(&mut self) {
+    /// Sends the pending payload, twice if need be; whether it was taken, or there was none.
+    async fn deliver(&mut self) -> bool {
         for is_last in [false, true] {
-            let Some(payload) = &mut self.pending else { return };
-            let before = payload.uncertain;
-            // From here on, should this be the end of it.
-            payload.uncertain = before.or(Some(Instant::now()));
-            let mut headers = vec![
-                ("x-launchdarkly-event-schema", SCHEMA),
-                ("x-launchdarkly-payload-id", &*payload.id),
-            ];
-            if payload.is_compressed {
-                headers.push(("content-encoding", "gzip"));
-            }
-            let failure = match self.client.post(&self.bulk, &headers, payload.body.clone()).await {
-                Ok(answer) => {
-                    self.vitals.sent(payload.events);
-                    self.pending = None;
-                    if let Some(time) = date(&answer) {
-                        self.ledger.set_server_time(time);
-                    }
-                    return;
-                }
-                Err(failure) => failure,
-            };
-            if !may_have_arrived(&failure) {
-                payload.uncertain = before;
-            }
+            let Err(failure) = self.post().await else { return true };
             match failure.status {
-                Some(400 | 413) if is_last || failure.status == Some(413) => {
-                    return self.give_up(&failure, "events were not taken and are dropped");
+                Some(400) if !is_last => {}
+                Some(400 | 413) => {
+                    self.give_up(&failure, "events were not taken and are dropped");
+                    return false;
                 }
-                Some(408 | 413 | 429 | 400) => {}
-                Some(400..=499) => {
+                Some(408 | 429) => {}
+                Some(401..=499) => {
                     self.refused = true;
                     self.ledger.close();
-                    self.give_up(
-                        &failure,
-                        "the server takes no events with this key: none is sent",
-                    );
-                    return;
+                    let message = "the server takes no events with this key: none is sent";
+                    self.give_up(&failure, message);
+                    return false;
                 }
                 _ => {}
             }
@@ -290,11 +280,47 @@ impl EventReport {
                 self.rest_until = Instant::now().checked_add(rest.min(MOST_REST));
                 break;
             }
-            if is_last {
-                break;
+            if !is_last {
+                tokio::time::sleep(self.settings.retry).await;
             }
-            tokio::time::sleep(self.settings.retry).await;
         }
+        self.give_up_unconfirmed();
+        false
+    }
+
+    /// Sends the pending payload once.
+    async fn post(&mut self) -> Result<(), Failure> {
+        let Some(payload) = &mut self.pending else { return Ok(()) };
+        let before = payload.uncertain;
+        // From here on, should the request be cancelled.
+        payload.uncertain = before.or(Some(Instant::now()));
+        let mut headers = vec![
+            ("x-launchdarkly-event-schema", SCHEMA),
+            ("x-launchdarkly-payload-id", &*payload.id),
+        ];
+        if payload.is_compressed {
+            headers.push(("content-encoding", "gzip"));
+        }
+        match self.client.post(&self.bulk, &headers, payload.body.clone()).await {
+            Ok(answer) => {
+                self.vitals.sent(payload.events);
+                self.pending = None;
+                if let Some(time) = date(&answer) {
+                    self.ledger.set_server_time(time);
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                if !may_have_arrived(&failure) {
+                    payload.uncertain = before;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Drops the pending payload if the service may have had it for longer than it knows its id.
+    fn give_up_unconfirmed(&mut self) {
         let too_long = |since: Instant| since.elapsed() >= REMEMBERED;
         if let Some(payload) = &self.pending
             && payload.uncertain.is_some_and(too_long)
@@ -317,8 +343,7 @@ impl EventReport {
     }
 }
 
-/// Whether the server may have the payload all the same. A gateway that gave up waiting does not
-/// know either.
+/// Whether the server may have the payload all the same. A gateway that timed out does not know either.
 fn may_have_arrived(failure: &Failure) -> bool {
     failure.may_have_arrived() || failure.status == Some(504)
 }

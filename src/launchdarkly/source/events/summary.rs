@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use crate::{flag::EvaluationCount, launchdarkly::SummaryEntry, value::Value};
 
-/// While nothing can be sent, counts are kept of this many flags, versions and variations.
+/// While nothing can be sent, counts are kept of this many flags, versions and variations; the answers
+/// of further ones are dropped and counted. A counter takes some hundred bytes.
 const MOST_COUNTERS: usize = 50_000;
 
 /// Counts since the last payload.
@@ -17,6 +18,7 @@ pub(super) struct Summary {
     end: u64,
     features: BTreeMap<Box<str>, Feature>,
     counters: usize,
+    dropped: u64,
 }
 
 #[derive(Serialize)]
@@ -36,7 +38,7 @@ struct Counter {
     count: u64,
 }
 
-/// As the event has it.
+/// The summary as the vendor reads it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Event<'s> {
@@ -89,17 +91,22 @@ impl Summary {
         self.end = end;
     }
 
+    /// How many answers were dropped, as there were too many flags, versions and variations.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// The answers of a flag.
-    pub(super) fn add(&mut self, exposure: EvaluationCount, beside: SummaryEntry<'_>) {
+    pub(super) fn add(&mut self, counted: EvaluationCount, entry: SummaryEntry<'_>) {
         // What has no variation answered with the caller's default.
-        let value = exposure.value.unwrap_or_else(|| beside.default.clone());
-        let which = (Some(exposure.version.unwrap_or_default()), exposure.variation);
-        self.count(&exposure.flag, which, value, exposure.count, beside);
+        let value = counted.value.unwrap_or_else(|| entry.default.clone());
+        let which = (Some(counted.version.unwrap_or_default()), counted.variation);
+        self.count(&counted.flag, which, value, counted.count, entry);
     }
 
     /// The answers of a flag that is not there.
-    pub(super) fn add_missed(&mut self, key: &str, count: u64, beside: SummaryEntry<'_>) {
-        self.count(key, (None, None), beside.default.clone(), count, beside);
+    pub(super) fn add_missed(&mut self, key: &str, count: u64, entry: SummaryEntry<'_>) {
+        self.count(key, (None, None), entry.default.clone(), count, entry);
     }
 
     fn count(
@@ -108,17 +115,19 @@ impl Summary {
         which: SummaryKey,
         value: Value,
         count: u64,
-        beside: SummaryEntry<'_>,
+        entry: SummaryEntry<'_>,
     ) {
-        if self.counters >= MOST_COUNTERS {
+        let known = self.features.get(key).is_some_and(|one| one.counters.contains_key(&which));
+        if !known && self.counters >= MOST_COUNTERS {
+            self.dropped = self.dropped.saturating_add(count);
             return;
         }
         let feature = self.features.entry(key.into()).or_insert_with(|| Feature {
-            default: beside.default,
+            default: entry.default,
             context_kinds: BTreeSet::new(),
             counters: BTreeMap::new(),
         });
-        feature.context_kinds.extend(beside.kinds.into_iter().map(Box::from));
+        feature.context_kinds.extend(entry.kinds.into_iter().map(Box::from));
         let counters = &mut self.counters;
         let counter = feature.counters.entry(which).or_insert_with(|| {
             *counters += 1;
@@ -137,5 +146,37 @@ impl Serialize for Summary {
             features: &self.features,
         }
         .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(flag: &str, variation: usize) -> EvaluationCount {
+        EvaluationCount {
+            flag: flag.into(),
+            version: Some(1),
+            variation: Some(variation),
+            variant: None,
+            value: Some(Value::from(true)),
+            on: None,
+            count: 2,
+        }
+    }
+
+    #[test]
+    fn what_is_counted_goes_on_being_counted_where_there_is_no_room_for_more() {
+        let mut summary = Summary::from(0);
+        let entry = || SummaryEntry { default: Value::Null, kinds: vec!["user"] };
+        for variation in 0..MOST_COUNTERS {
+            summary.add(answer("m", variation), entry());
+        }
+        assert_eq!(summary.dropped(), 0);
+        summary.add(answer("m", 0), entry());
+        summary.add(answer("n", 0), entry());
+        summary.add_missed("absent", 3, entry());
+        assert_eq!(summary.features["m"].counters[&(Some(1), Some(0))].count, 4);
+        assert_eq!((summary.features.len(), summary.dropped()), (1, 5));
     }
 }

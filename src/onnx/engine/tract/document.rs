@@ -83,8 +83,9 @@ fn describe(value: &ValueInfoProto) -> TensorInfo {
     TensorInfo { name: value.name.as_str().into(), dtype, shape }
 }
 
-/// The domains whose operators are implemented. tract looks an operator up by its name alone, and
-/// would take one of any other domain for the standard operator of that name.
+/// The domains of which operators are implemented. tract looks an operator up by its name alone, and
+/// would take one of any other domain for the standard operator of that name; of ONNX Runtime's domain it
+/// may have those that the interpreter knows as well.
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
 fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
@@ -98,7 +99,9 @@ fn check_operators(graph: &GraphProto) -> Result<(), LoadError> {
                 "it is not a standard operator; export the model without it"
             } else if trains(node, graph) {
                 "it drops elements at random; export the model for inference"
-            } else if !known.contains_key(&*node.op_type) && !interpreter::knows(node) {
+            } else if !interpreter::knows(node)
+                && (node.domain == "com.microsoft" || !known.contains_key(&*node.op_type))
+            {
                 advice(&node.op_type)
             } else {
                 match ml::check(node) {

@@ -1,7 +1,7 @@
 //! `DynamicQuantizeLSTM` of `com.microsoft`: 8-bit weights, whose factors are rounded to
 //! 8 bits at run time, as ONNX Runtime does.
 
-use super::{Activation, Sizes, Weights, activation, lstm};
+use super::{AllWeights, Sizes, activations, clip, directions, lengths, lstm, part};
 use crate::onnx::interpreter::{
     call::Call,
     value::{self, OperatorError, Outcome, all, ensure, floats, from_floats},
@@ -63,56 +63,27 @@ pub(in crate::onnx::interpreter) fn dynamic_lstm(call: &Call<'_>) -> Outcome {
     };
     let (w, w_shape) = weights(call, 1, 8)?;
     let (r, r_shape) = weights(call, 2, 10)?;
-    let (directions, hidden) = (r_shape[0], r_shape[1]);
-    let sizes = Sizes { input, hidden };
-    let backwards: &[bool] = match &*call.text("direction", "forward") {
-        "forward" => &[false],
-        "reverse" => &[true],
-        "bidirectional" => &[false, true],
-        other => return Err(OperatorError::new(format!("direction `{other}`"))),
-    };
+    let (count, hidden) = (r_shape[0], r_shape[1]);
+    let sizes = Sizes { gates: 4, input, hidden };
+    let backwards = directions(call)?;
     ensure!(
-        backwards.len() == directions
-            && w_shape == [directions, input, 4 * hidden]
-            && r_shape == [directions, hidden, 4 * hidden],
+        backwards.len() == count
+            && w_shape == [count, input, 4 * hidden]
+            && r_shape == [count, hidden, 4 * hidden],
         "W of {w_shape:?} and R of {r_shape:?}"
     );
-    call.spend(directions * time * batch * 4 * hidden * (input + hidden))?;
-    let part = |place, each: usize| -> Result<Vec<f64>, OperatorError> {
-        let values = match call.maybe(place)? {
-            Some(tensor) => floats(tensor)?,
-            None => vec![0.0; directions * each],
-        };
-        ensure!(values.len() == directions * each, "input {place} of {} values", values.len());
-        Ok(values)
-    };
-    let bias = part(3, 8 * hidden)?;
-    let lengths: Vec<usize> = match call.indices(4)? {
-        Some(list) => list.iter().map(|l| usize::try_from(*l).unwrap_or(0).min(time)).collect(),
-        None => vec![time; batch],
-    };
-    ensure!(lengths.len() == batch, "{} lengths for {batch}", lengths.len());
-    let (mut last_h, mut last_c) = (part(5, batch * hidden)?, part(6, batch * hidden)?);
-    let peepholes = part(7, 3 * hidden)?;
-    let names = call.texts("activations").unwrap_or_default();
-    let clip = call.attribute("clip").map(|attribute| f64::from(attribute.f));
-    let xs = rounded(&floats(x)?);
-    let mut y = vec![0.0; value::count(&[time, directions, batch, hidden])?];
-    for (direction, backwards) in backwards.iter().enumerate() {
-        let chosen: Vec<Activation> = (0..3)
-            .map(|at| {
-                let default = ["Sigmoid", "Tanh", "Tanh"][at];
-                activation(names.get(direction * 3 + at).map_or(default, |n| n), None, None)
-            })
-            .collect::<Result<_, _>>()?;
-        let (each_w, each_r, each_b) = (4 * hidden * input, 4 * hidden * hidden, 4 * hidden);
-        let weights = Weights {
-            w: &w[direction * each_w..][..each_w],
-            r: &r[direction * each_r..][..each_r],
-            w_bias: &bias[direction * 2 * each_b..][..each_b],
-            r_bias: &bias[direction * 2 * each_b + each_b..][..each_b],
-            peepholes: &peepholes[direction * 3 * hidden..],
-        };
+    call.spend(&[count, time, batch, 4, hidden, input + hidden])?;
+    let bias = part(call, 3, count * 8 * hidden)?;
+    let lengths = lengths(call, batch, time)?;
+    let mut last_h = part(call, 5, count * batch * hidden)?;
+    let mut last_c = part(call, 6, count * batch * hidden)?;
+    let peepholes = part(call, 7, count * 3 * hidden)?;
+    let weights = AllWeights { w, r, bias, peepholes };
+    let chosen = activations(call, count, &["Sigmoid", "Tanh", "Tanh"])?;
+    let (clip, xs) = (clip(call), rounded(&floats(x)?));
+    let mut y = vec![0.0; value::count(&[time, count, batch, hidden])?];
+    for (direction, (backwards, chosen)) in backwards.iter().zip(&chosen).enumerate() {
+        let weights = weights.of(direction, &sizes);
         let own = direction * batch * hidden..(direction + 1) * batch * hidden;
         let (h, c) = (&mut last_h[own.clone()], &mut last_c[own]);
         for step in 0..time {
@@ -122,14 +93,14 @@ pub(in crate::onnx::interpreter) fn dynamic_lstm(call: &Call<'_>) -> Outcome {
                 let x = &xs[(at * batch + sample) * input..][..input];
                 let of = sample * hidden..(sample + 1) * hidden;
                 let (h, c) = (&mut h[of.clone()], &mut c[of.clone()]);
-                lstm(call, &sizes, &weights, &chosen, clip, x, &seen[of], h, c);
-                let to = ((at * directions + direction) * batch + sample) * hidden;
+                lstm(call, &sizes, &weights, chosen, clip, x, &seen[of], h, c);
+                let to = ((at * count + direction) * batch + sample) * hidden;
                 y[to..to + hidden].copy_from_slice(h);
             }
         }
     }
     let dtype = x.dtype();
-    let state = |values| value::tensor(&[directions, batch, hidden], from_floats(dtype, values));
-    let y = value::tensor(&[time, directions, batch, hidden], from_floats(dtype, y))?;
+    let state = |values| value::tensor(&[count, batch, hidden], from_floats(dtype, values));
+    let y = value::tensor(&[time, count, batch, hidden], from_floats(dtype, y))?;
     all([y, state(last_h)?, state(last_c)?])
 }

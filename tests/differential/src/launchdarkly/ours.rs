@@ -6,7 +6,7 @@ use modelgate::{
     flag::TraceStep,
     launchdarkly::{
         Detail, LaunchDarkly, ReasonKind,
-        big_segments::{BigSegmentAnswer, BigSegments},
+        big_segments::{BigSegments, Membership},
     },
     value::Value,
 };
@@ -99,9 +99,9 @@ fn dialect(case: &Case) -> LaunchDarkly {
 struct Store(Map<String, Json>);
 
 impl BigSegments for Store {
-    fn membership(&self, segment: &str, key: &str) -> BigSegmentAnswer {
+    fn membership(&self, segment: &str, key: &str) -> Membership {
         let known = self.0.get(key).and_then(|known| known.get(segment)?.as_bool());
-        BigSegmentAnswer::healthy(known)
+        Membership::healthy(known)
     }
 }
 

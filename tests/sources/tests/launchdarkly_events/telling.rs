@@ -194,3 +194,15 @@ fn a_flush_says_whether_everything_was_taken_and_waits_no_longer_than_it_may() {
     assert!(!silent.client().track(CustomEvent::new("plain"), &user("a")));
     assert!(silent.client().flush_blocking(Duration::ZERO), "nothing is reported");
 }
+
+#[test]
+fn a_flush_says_that_a_payload_was_given_up() {
+    let server = LaunchDarkly::start(&data([flag("m", json!({}))]));
+    let (_flags, client) = told(&server, patient(&server));
+    for refusal in [vec![Answer::Status(413)], vec![Answer::Status(400), Answer::Status(400)]] {
+        server.answer_payloads(refusal.clone());
+        client.identify(&user("a"));
+        assert!(!client.flush_blocking(PATIENCE), "{refusal:?}");
+        assert!(client.flush_blocking(PATIENCE), "there is nothing any more");
+    }
+}

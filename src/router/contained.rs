@@ -5,17 +5,21 @@ use crate::{
     model::{Acceptance, Model, ModelError},
 };
 
-/// A model whose `Drop` may panic. The last to let go of a retired model is often a request that
-/// looks up the next table, or a thread at its end, where a panic would abort the process.
-pub(crate) struct DropContained<M>(Option<M>);
+/// A model whose panics outside of a call end here: in its `Drop`, and when it is asked whether it is
+/// loaded.
+///
+/// The last to let go of a retired model is often a request that looks up the next table, or a
+/// thread at its end, where a panic would abort the process. And requests ask each version that
+/// they may reach, candidates of shadows among them, whether it is loaded, before any is called.
+pub(crate) struct ContainedModel<M>(Option<M>);
 
-impl<M> DropContained<M> {
-    pub(crate) fn new(model: M) -> DropContained<M> {
-        DropContained(Some(model))
+impl<M> ContainedModel<M> {
+    pub(crate) fn new(model: M) -> ContainedModel<M> {
+        ContainedModel(Some(model))
     }
 }
 
-impl<M> Drop for DropContained<M> {
+impl<M> Drop for ContainedModel<M> {
     fn drop(&mut self) {
         let model = self.0.take();
         if contained(|| drop(model)).is_none() {
@@ -24,7 +28,7 @@ impl<M> Drop for DropContained<M> {
     }
 }
 
-impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for DropContained<M> {
+impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for ContainedModel<M> {
     #[inline]
     fn predict(&self, features: &F) -> Result<P, ModelError> {
         match &self.0 {
@@ -41,7 +45,8 @@ impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for DropContained<M> {
     }
 
     fn is_loaded(&self) -> bool {
-        self.0.as_ref().is_some_and(Model::is_loaded)
+        // One that cannot say so is not.
+        self.0.as_ref().is_some_and(|model| contained(|| model.is_loaded()).unwrap_or(false))
     }
 
     fn load(&self) -> Result<(), ModelError> {
@@ -50,7 +55,7 @@ impl<F: ?Sized, P, M: Model<F, P>> Model<F, P> for DropContained<M> {
 }
 
 #[cfg(feature = "async")]
-impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for DropContained<M> {
+impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for ContainedModel<M> {
     fn predict<'a>(&'a self, features: &'a F) -> crate::model::PredictFuture<'a, P> {
         match &self.0 {
             Some(model) => model.predict(features),
@@ -59,7 +64,7 @@ impl<F: ?Sized, P, M: crate::AsyncModel<F, P>> crate::AsyncModel<F, P> for DropC
     }
 
     fn is_loaded(&self) -> bool {
-        self.0.as_ref().is_some_and(crate::AsyncModel::is_loaded)
+        self.0.as_ref().is_some_and(|model| contained(|| model.is_loaded()).unwrap_or(false))
     }
 
     fn load(&self) -> crate::model::PredictFuture<'_, ()> {
