@@ -22,9 +22,9 @@ mod background;
 mod builder;
 mod command;
 mod error;
-mod evidence;
 mod gate;
 mod handle;
+mod judge;
 mod machine;
 mod phase;
 mod plan;
@@ -45,9 +45,9 @@ pub use self::{
     builder::Builder,
     command::CommandError,
     error::Error,
-    evidence::Judge,
     gate::{Gate, GateOutcome, GateReport},
     handle::Autopilot,
+    judge::Judge,
     phase::{Phase, Running},
     plan::{OnNoData, OnUndecided, OnWorse},
     stage::{Share, Stage},

@@ -20,7 +20,7 @@ pub(crate) async fn run_on_thread<T: Send + 'static>(
     match thread {
         Ok(_) => match waited.await {
             Ok(result) => result,
-            // It panicked, as it would have here.
+            // It panicked there: it does so again here, where its caller sees it.
             Err(oneshot::Canceled) => work(),
         },
         // Where the system has no thread left, it is waited for here.

@@ -24,7 +24,7 @@ pub(crate) mod memory;
     feature = "unleash-dialect"
 ))]
 pub(crate) mod pattern;
-mod problem;
+pub(crate) mod problem;
 pub(crate) mod problem_list;
 pub(crate) mod semver;
 pub(crate) mod set;
@@ -86,15 +86,15 @@ impl Flag {
         Flag { key: key.into(), rules: Arc::new(rules), counted: None }
     }
 
-    /// The same flag, whose answers are counted here, and seen by this witness.
+    /// The same flag, whose answers are counted here, and seen by this observer.
     pub(crate) fn counted_in(
         mut self,
-        exposures: &EvaluationCounts,
+        counts: &EvaluationCounts,
         version: Option<u64>,
         outcomes: Outcomes,
         observer: Option<Box<dyn AnswerObserver>>,
     ) -> Flag {
-        self.counted = Some(exposures.open(Arc::clone(&self.key), version, outcomes, observer));
+        self.counted = Some(counts.open(Arc::clone(&self.key), version, outcomes, observer));
         self
     }
 
@@ -129,7 +129,7 @@ impl Flag {
         default: CallersDefault<'a>,
     ) {
         if let Some(counted) = &self.counted {
-            // First, so that whoever takes the count finds what the witness noted.
+            // First, so that whoever takes the count finds what the observer noted.
             if let Some(observer) = counted.observer() {
                 let with_reason = false;
                 observer.answered(&ObservedAnswer {

@@ -139,11 +139,11 @@ mod environment;
 mod environment_document;
 mod evaluate;
 mod evaluation_context;
-mod exposure;
 mod hashing;
 mod identity;
 mod lookup;
 mod membership;
+mod outcomes;
 mod property;
 mod python;
 mod query;
@@ -218,14 +218,14 @@ struct FlagsmithOptions {
     engine: Engine,
     generation: Generation,
     order: VariantOrder,
-    exposures: Option<EvaluationCounts>,
+    counts: Option<EvaluationCounts>,
     memory: MemoryLimit,
 }
 
 /// Reads Flagsmith's environments.
 #[derive(Clone, Debug, Default)]
 pub struct Flagsmith {
-    settings: FlagsmithOptions,
+    options: FlagsmithOptions,
 }
 
 impl Flagsmith {
@@ -237,14 +237,14 @@ impl Flagsmith {
     /// Follows this engine where the engines differ.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Flagsmith {
-        self.settings.engine = engine;
+        self.options.engine = engine;
         self
     }
 
     /// Follows this generation of the engine.
     #[must_use]
     pub fn with_generation(mut self, generation: Generation) -> Flagsmith {
-        self.settings.generation = generation;
+        self.options.generation = generation;
         self
     }
 
@@ -252,14 +252,14 @@ impl Flagsmith {
     /// which always count.
     #[must_use]
     pub fn with_variant_order(mut self, order: VariantOrder) -> Flagsmith {
-        self.settings.order = order;
+        self.options.order = order;
         self
     }
 
     /// Counts here what the features compiled from now on answer: off, on, and each variant.
     #[must_use]
     pub fn with_evaluation_counts(mut self, counts: &EvaluationCounts) -> Flagsmith {
-        self.settings.exposures = Some(counts.clone());
+        self.options.counts = Some(counts.clone());
         self
     }
 
@@ -267,7 +267,7 @@ impl Flagsmith {
     /// and for any document 32 MiB.
     #[must_use]
     pub fn with_max_memory(mut self, bytes: u64) -> Flagsmith {
-        self.settings.memory = MemoryLimit::bytes(bytes);
+        self.options.memory = MemoryLimit::bytes(bytes);
         self
     }
 
@@ -279,7 +279,7 @@ impl Flagsmith {
     /// When the text is not JSON or neither of the two, or would take
     /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::compile(&self.settings, crate::dialect::without_mark(text))
+        document::compile(&self.options, crate::dialect::without_mark(text))
     }
 
     /// The set with one feature added or replaced: an element of `feature_states`, or a member of
@@ -306,12 +306,12 @@ impl Flagsmith {
         let segments = segments_of(flags)?;
         let segment = document::segment_by_itself(&segments.environment, text)?;
         let path = segments.path_of(&segment.id);
-        let faults = segment.faults(&path);
+        let new = segment.condition_problems(&path);
         let flags = without_problems_at(flags, &path).with_shared(segments.with(segment));
-        if faults.is_empty() {
+        if new.is_empty() {
             return Ok(flags);
         }
-        let problems: ProblemList = flags.problems().iter().cloned().chain(faults).collect();
+        let problems: ProblemList = flags.problems().iter().cloned().chain(new).collect();
         Ok(flags.with_problems(problems.into_list()))
     }
 

@@ -5,6 +5,7 @@
 //! own, or when a scrape asks for it.
 
 mod autopilot;
+mod router;
 mod sources;
 
 use std::{
@@ -17,138 +18,10 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-pub use self::{autopilot::publish_autopilot_metrics, sources::publish_source_metrics};
-use crate::{
-    compare::sink,
-    flag::store,
-    latency::Latency,
-    router::{RouterStats, stats::VersionState},
-    shadow::{self, DropCause},
+pub use self::{
+    autopilot::publish_autopilot_metrics, router::publish_metrics, sources::publish_source_metrics,
 };
-
-/// Publishes what `stats` says to the installed recorder, under the label `router`.
-///
-/// | name | kind | labels besides `router` |
-/// |---|---|---|
-/// | `modelgate_answers_total` | counter | `version`, `reason` |
-/// | `modelgate_failures_total` | counter | `version`, `kind` |
-/// | `modelgate_fallbacks_total` | counter | `version` (the one wanted; empty when the flags named none), `cause` |
-/// | `modelgate_service_seconds` | gauge | `version`, `quantile` (`0.5`, `0.9`, `0.99`, `1`) |
-/// | `modelgate_shadows_completed_total` | counter | `candidate`, `agreement` (`agreed`, `disagreed`, `not_compared`) |
-/// | `modelgate_shadows_dropped_total` | counter | `candidate`, `cause` |
-/// | `modelgate_shadow_cpu_seconds` | gauge | `candidate`, `side` (`primary`, `candidate`), `quantile`: processor time on both sides of the same comparisons; `modelgate_service_seconds` is by the clock |
-/// | `modelgate_shadows_waiting` | gauge | |
-/// | `modelgate_comparisons_total` | counter | `outcome` (`recorded`, `dropped`, `failed`): what sinks made of them |
-/// | `modelgate_version_eligible` | gauge | `version`: 1 while it may answer |
-/// | `modelgate_flag_revision` | gauge | |
-///
-/// Handles are looked up at each call, so it does not matter whether the recorder was installed
-/// before the router was built.
-pub fn publish_metrics(router: &str, stats: &RouterStats) {
-    let router = router.to_owned();
-    metrics::gauge!("modelgate_flag_revision", "router" => router.clone())
-        .set(stats.revision as f64);
-    let fallbacks = |version: &str, cause: &'static str, count| {
-        let labels = [("router", router.clone()), ("version", version.to_owned())];
-        let labels = labels.into_iter().chain([("cause", cause.to_owned())]);
-        counter("modelgate_fallbacks_total", labels, count);
-    };
-    for (cause, count) in stats.fallbacks.iter() {
-        fallbacks("", cause, count);
-    }
-    for version in &stats.versions {
-        let name = version.version.as_str();
-        let labels = |key: &'static str, value: &str| {
-            [("router", router.clone()), ("version", name.to_owned()), (key, value.to_owned())]
-        };
-        for (reason, count) in version.answered.iter() {
-            counter("modelgate_answers_total", labels("reason", reason), count);
-        }
-        for (cause, count) in version.replaced.iter() {
-            fallbacks(name, cause, count);
-        }
-        for (kind, count) in [
-            ("invalid_input", version.invalid_inputs),
-            ("error", version.errors),
-            ("panic", version.panics),
-            ("non_finite", version.non_finite),
-            ("deadline", version.deadlines),
-            ("not_loaded", version.not_loaded),
-            ("overloaded", version.overloaded),
-        ] {
-            counter("modelgate_failures_total", labels("kind", kind), count);
-        }
-        let eligible = version.state == VersionState::Eligible;
-        metrics::gauge!("modelgate_version_eligible", "router" => router.clone(), "version" => name.to_owned())
-            .set(f64::from(eligible));
-        for (quantile, time) in quantiles(&version.service_time) {
-            metrics::gauge!("modelgate_service_seconds", &labels("quantile", quantile))
-                .set(time.as_secs_f64());
-        }
-    }
-    publish_sinks(&router, stats);
-    // Several policies may run one candidate: its figures are their sum.
-    let all: Vec<_> = stats.shadows.iter().flat_map(|shadow| &shadow.candidates).collect();
-    for (place, first) in all.iter().enumerate() {
-        let same = |other: &&&shadow::Counts| other.candidate() == first.candidate();
-        if all.iter().take(place).any(|other| same(&other)) {
-            continue;
-        }
-        let sum = |count: &dyn Fn(&shadow::Counts) -> u64| -> u64 {
-            all.iter().filter(same).map(|counts| count(counts)).sum()
-        };
-        let candidate = ("candidate", first.candidate().to_string());
-        let router = ("router", router.clone());
-        for (agreement, count) in [
-            ("agreed", sum(&shadow::Counts::agreed)),
-            ("disagreed", sum(&shadow::Counts::disagreed)),
-            ("not_compared", sum(&shadow::Counts::not_compared)),
-        ] {
-            let labels = [router.clone(), candidate.clone(), ("agreement", agreement.to_owned())];
-            counter("modelgate_shadows_completed_total", labels, count);
-        }
-        // Distributions have no sum: those of the policy that compared most.
-        if let Some(most) = all.iter().filter(same).max_by_key(|one| one.candidate_cpu().count) {
-            for (side, time) in
-                [("primary", most.primary_cpu()), ("candidate", most.candidate_cpu())]
-            {
-                for (quantile, time) in quantiles(&time) {
-                    let labels = [
-                        router.clone(),
-                        candidate.clone(),
-                        ("side", side.to_owned()),
-                        ("quantile", quantile.to_owned()),
-                    ];
-                    metrics::gauge!("modelgate_shadow_cpu_seconds", &labels)
-                        .set(time.as_secs_f64());
-                }
-            }
-        }
-        for cause in DropCause::ALL {
-            let labels = [router.clone(), candidate.clone(), ("cause", cause.as_str().to_owned())];
-            counter(
-                "modelgate_shadows_dropped_total",
-                labels,
-                sum(&|counts| counts.dropped(cause)),
-            );
-        }
-    }
-}
-
-/// What waits to be run, and what became of comparisons.
-fn publish_sinks(router: &str, stats: &RouterStats) {
-    let waiting: usize = stats.shadows.iter().map(|line| line.waiting).sum();
-    metrics::gauge!("modelgate_shadows_waiting", "router" => router.to_owned()).set(waiting as f64);
-    let sum = |count: fn(&sink::Counts) -> u64| stats.shadows.iter().map(|s| count(&s.sinks)).sum();
-    for (outcome, count) in [
-        ("recorded", sum(|sinks| sinks.recorded)),
-        ("dropped", sum(|sinks| sinks.dropped)),
-        ("failed", sum(|sinks| sinks.failed)),
-    ] {
-        let labels = [("router", router.to_owned()), ("outcome", outcome.to_owned())];
-        counter("modelgate_comparisons_total", labels, count);
-    }
-}
+use crate::{flag::store, latency::Latency, router::RouterStats};
 
 fn counter(
     name: &'static str,

@@ -16,6 +16,7 @@
 //! how to export models, which operators there are, and how to name features and classes.
 
 mod axes;
+mod batch;
 mod builder;
 mod classifier;
 mod columns;

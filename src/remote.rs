@@ -7,6 +7,47 @@
 //!
 //! [Open Inference Protocol]: https://github.com/kserve/open-inference-protocol
 
+/// What a handle on a [`Core`](core::Core) tells of its server and model, whatever the model's answer is.
+macro_rules! described_by_server {
+    ($type:ident) => {
+        impl $type {
+            /// Asks the server now whether it is ready and still has the model as it was.
+            ///
+            /// # Errors
+            ///
+            /// [`Error`]: why requests cannot be answered.
+            pub async fn check(&self) -> Result<(), Error> {
+                self.0.check().await
+            }
+
+            /// The model's inputs, as the server first described them; empty if it did not.
+            pub fn inputs(&self) -> &[TensorInfo] {
+                self.0.known().map_or(&[], |checked| &checked.inputs)
+            }
+
+            /// The model's outputs, used here or not, as the server first described them; empty if it
+            /// did not.
+            pub fn outputs(&self) -> &[TensorInfo] {
+                self.0.known().map_or(&[], |checked| &checked.outputs)
+            }
+
+            /// Whether the server is ready, and how many requests are under way.
+            pub fn status(&self) -> Status {
+                Status::of(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($type))
+                    .field("options", &self.0.shared.options)
+                    .field("ready", &self.0.is_ready())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
 mod builder;
 mod checked;
 mod core;
@@ -80,30 +121,6 @@ impl Classifier {
         Classifier(Arc::new(core))
     }
 
-    /// Asks the server now whether it is ready and still has the model as it was.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`]: why requests cannot be answered.
-    pub async fn check(&self) -> Result<(), Error> {
-        self.0.check().await
-    }
-
-    /// The model's inputs, as the server first described them; empty if it did not.
-    pub fn inputs(&self) -> &[TensorInfo] {
-        self.0.known().map_or(&[], |checked| &checked.inputs)
-    }
-
-    /// The model's outputs, used here or not, as the server first described them; empty if it did not.
-    pub fn outputs(&self) -> &[TensorInfo] {
-        self.0.known().map_or(&[], |checked| &checked.outputs)
-    }
-
-    /// Whether the server is ready, and how many requests are under way.
-    pub fn status(&self) -> Status {
-        Status::of(&self.0)
-    }
-
     /// Classifies many rows, in one request if the server takes as many: one result for each row, in
     /// order. A row of the wrong length, or with NaN, fails alone. The deadline is for the whole batch.
     pub async fn predict_batch(&self, rows: &[&[f32]]) -> Vec<Result<Classification, ModelError>> {
@@ -125,14 +142,7 @@ impl AsyncModel<[f32], Classification> for Classifier {
     }
 }
 
-impl fmt::Debug for Classifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Classifier")
-            .field("options", &self.0.shared.options)
-            .field("ready", &self.0.is_ready())
-            .finish_non_exhaustive()
-    }
-}
+described_by_server!(Classifier);
 
 /// The state of a remote model and of the requests to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

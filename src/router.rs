@@ -104,11 +104,7 @@ impl<F: ?Sized, P> Clone for ModelRouter<F, P> {
 
 impl<F: ?Sized + Input, P: Output> fmt::Debug for ModelRouter<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModelRouter")
-            .field("binding", &self.inner.core.settings.binding)
-            .field("versions", &self.versions())
-            .field("fallbacks", &self.inner.core.settings.fallbacks)
-            .finish_non_exhaustive()
+        self.inner.core.debug("ModelRouter", f)
     }
 }
 
@@ -261,7 +257,7 @@ impl<F: ?Sized + Input, P: Output> ModelRouter<F, P> {
             checked,
             Arc::new(ContainedModel::new(model)),
         )?;
-        self.inner.shadowing.forgive(&version);
+        self.inner.shadowing.end_pause(&version);
         Ok(())
     }
 }

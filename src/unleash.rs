@@ -130,10 +130,10 @@ mod field;
 mod lowercase;
 mod model;
 mod network;
+mod options;
 mod problems;
 mod quoted;
 mod segment;
-mod settings;
 mod shape;
 #[cfg(feature = "unleash")]
 mod source;
@@ -146,7 +146,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "unleash")]
 pub use self::source::Source;
-use self::{evaluate::Evaluator, settings::UnleashOptions, trace::Untraced, tree::FeatureToggle};
+use self::{evaluate::Evaluator, options::UnleashOptions, trace::Untraced, tree::FeatureToggle};
 pub use crate::router::impact::{ImpactMetric, ImpactMetrics, ImpactValue};
 use crate::{
     clock::Clock,
@@ -158,7 +158,7 @@ use crate::{
 /// Reads Unleash's client features and delta events.
 #[derive(Clone, Debug, Default)]
 pub struct Unleash {
-    settings: Arc<UnleashOptions>,
+    options: Arc<UnleashOptions>,
 }
 
 impl Unleash {
@@ -170,19 +170,19 @@ impl Unleash {
     /// The `appName` of every context that does not bring its own.
     #[must_use]
     pub fn with_app_name(self, name: impl Into<Box<str>>) -> Unleash {
-        self.with(|settings| settings.app_name = Some(name.into()))
+        self.with(|options| options.app_name = Some(name.into()))
     }
 
     /// The `environment` of every context that does not bring its own.
     #[must_use]
     pub fn with_environment(self, name: impl Into<Box<str>>) -> Unleash {
-        self.with(|settings| settings.environment = Some(name.into()))
+        self.with(|options| options.environment = Some(name.into()))
     }
 
     /// This host's name, for the strategy `applicationHostname`; without one it is false.
     #[must_use]
     pub fn with_host_name(self, name: impl Into<Box<str>>) -> Unleash {
-        self.with(|settings| settings.host_name = Some(name.into()))
+        self.with(|options| options.host_name = Some(name.into()))
     }
 
     /// Answers for the custom strategy `name`: given its parameters, all of them text, and the
@@ -195,7 +195,7 @@ impl Unleash {
         name: impl Into<Box<str>>,
         strategy: impl Fn(&Map, &dyn EvaluationContext) -> bool + Send + Sync + 'static,
     ) -> Unleash {
-        self.with(|settings| settings.strategies.push((name.into(), Arc::new(strategy))))
+        self.with(|options| options.strategies.push((name.into(), Arc::new(strategy))))
     }
 
     /// Draws random numbers from here: 64 bits, each as likely as the other. One that panics has
@@ -205,30 +205,36 @@ impl Unleash {
     /// splits of a context that has nothing to be sticky on.
     #[must_use]
     pub fn with_random(self, random: impl Fn() -> u64 + Send + Sync + 'static) -> Unleash {
-        self.with(|settings| settings.random = Some(Arc::new(random)))
+        self.with(|options| options.random = Some(Arc::new(random)))
     }
 
     /// Counts here what the features compiled from now on answer: off, on, and each variant.
     #[must_use]
     pub fn with_evaluation_counts(self, counts: &EvaluationCounts) -> Unleash {
-        self.with(|settings| settings.exposures = Some(counts.clone()))
+        self.with(|options| options.counts = Some(counts.clone()))
     }
 
     /// The memory in bytes that compiling one document may take; otherwise eight times its size,
     /// and for any document 32 MiB.
     #[must_use]
     pub fn with_max_memory(self, bytes: u64) -> Unleash {
-        self.with(|settings| settings.memory = MemoryLimit::bytes(bytes))
+        self.with(|options| options.memory = MemoryLimit::bytes(bytes))
+    }
+
+    /// The `appName` of contexts that do not bring their own, where it was given.
+    #[cfg(feature = "unleash")]
+    pub(crate) fn app_name(&self) -> Option<&str> {
+        self.options.app_name.as_deref()
     }
 
     /// The names of the custom strategies that somebody answers for.
     #[cfg(feature = "unleash")]
     pub(crate) fn strategies(&self) -> impl Iterator<Item = &str> {
-        self.settings.strategies.iter().map(|(name, _)| &**name)
+        self.options.strategies.iter().map(|(name, _)| &**name)
     }
 
     fn with(mut self, change: impl FnOnce(&mut UnleashOptions)) -> Unleash {
-        change(Arc::make_mut(&mut self.settings));
+        change(Arc::make_mut(&mut self.options));
         self
     }
 
@@ -240,7 +246,7 @@ impl Unleash {
     /// When the text is not JSON, or has neither `features` nor `events`, or would take
     /// [more memory](DocumentError::too_large) than it may.
     pub fn compile(&self, text: &str) -> Result<FlagSet, DocumentError> {
-        document::read(&self.settings, &FlagSet::new(), crate::dialect::without_mark(text))
+        document::read(&self.options, &FlagSet::new(), crate::dialect::without_mark(text))
     }
 
     /// Applies delta events, in order. Only the features and segments that they carry are
@@ -251,7 +257,7 @@ impl Unleash {
     /// # Errors
     /// As for [`compile`](Unleash::compile).
     pub fn apply(&self, flags: &FlagSet, events: &str) -> Result<FlagSet, DocumentError> {
-        document::read(&self.settings, flags, events)
+        document::read(&self.options, flags, events)
     }
 
     /// Whether a toggle is enabled, and its variant, as Unleash's own SDKs say it. A toggle that

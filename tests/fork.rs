@@ -13,7 +13,7 @@ use std::{
 
 use futures::executor::block_on;
 use modelgate::{
-    Context, Model, ModelError, ModelRouter, RouterBuilder, Shadow,
+    Context, ModelRouter, RouterBuilder, Shadow, model_fn,
     router::PredictErrorKind,
     shadow::{Budget, DropCause},
 };
@@ -34,12 +34,6 @@ const KILL: i32 = 9;
 /// Counts how often it is freed.
 struct Freed(Arc<AtomicUsize>);
 
-impl Model<[f64], f64> for Freed {
-    fn predict(&self, _: &[f64]) -> Result<f64, ModelError> {
-        Ok(2.0)
-    }
-}
-
 impl Drop for Freed {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::SeqCst);
@@ -47,10 +41,15 @@ impl Drop for Freed {
 }
 
 fn builder(freed: &Arc<AtomicUsize>) -> RouterBuilder<[f64], f64> {
+    let freed = Freed(Arc::clone(freed));
+    let v2 = model_fn(move |_: &[f64]| {
+        let _held = &freed;
+        Ok(2.0)
+    });
     let policy = || Shadow::always().candidate("v2").budget(Budget::unlimited());
     ModelRouter::builder(FLAG)
         .model("v1", Puppet::new(1.0))
-        .model("v2", Freed(Arc::clone(freed)))
+        .model("v2", v2)
         .model("v3", Puppet::new(3.0))
         .fallback("v1")
         .source(test_flags(&serving(FLAG, "v1")))

@@ -25,10 +25,13 @@ type FreedOn = Arc<Mutex<Option<String>>>;
 
 struct Tells(FreedOn);
 
-impl Model<[f64], f64> for Tells {
-    fn predict(&self, _: &[f64]) -> Result<f64, ModelError> {
+/// A model that tells where it is freed.
+fn tells(freed: &FreedOn) -> impl Model<[f64], f64> + 'static {
+    let tells = Tells(Arc::clone(freed));
+    model_fn(move |_: &[f64]| {
+        let _held = &tells;
         Ok(2.0)
-    }
+    })
 }
 
 impl Drop for Tells {
@@ -57,7 +60,7 @@ fn shadow() -> Shadow {
 #[test]
 fn a_retired_model_is_freed_neither_in_the_next_request_nor_by_the_operator() {
     let freed = FreedOn::default();
-    let router = builder(Tells(Arc::clone(&freed))).build().unwrap();
+    let router = builder(tells(&freed)).build().unwrap();
     let ask = || *router.predict(&Context::new("u"), &[0.0]).unwrap().output();
     assert_eq!(ask(), 1.0);
     let operator = router.clone();
@@ -77,7 +80,7 @@ fn the_last_handle_of_a_router_waits_for_nothing() {
         Ok(2.0)
     });
     let router = builder(hangs)
-        .model("v3", Tells(Arc::clone(&freed)))
+        .model("v3", tells(&freed))
         .shadow(shadow().grace(Duration::from_secs(3_600)))
         .build()
         .unwrap();
@@ -105,11 +108,8 @@ fn a_request_under_way_does_not_end_its_router() {
         let answered = answered.lock().take();
         Box::pin(async move { answered.unwrap().await.map_err(ModelError::new) })
     });
-    let router = builder(Tells(Arc::clone(&freed)))
-        .async_model("v3", waits)
-        .deadline(PATIENCE)
-        .build_async()
-        .unwrap();
+    let router =
+        builder(tells(&freed)).async_model("v3", waits).deadline(PATIENCE).build_async().unwrap();
     router.pin("v3").unwrap();
     let request = router.predict(&Context::new("u"), vec![0.0]);
     drop(router);

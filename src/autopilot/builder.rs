@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Error,
-    evidence::Judge,
     handle::Autopilot,
+    judge::Judge,
     plan::{OnNoData, OnUndecided, OnWorse, RolloutPlan},
     replica::ReplicaTiming,
+    runner::Runner,
     stage::{Share, Stage},
     store::StateStore,
     writer::ShareWriter,
@@ -199,7 +200,9 @@ impl Builder {
         let evidence = evidence.ok_or(Error::NoEvidence)?;
         let store = store.ok_or(Error::NoStore)?;
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        Autopilot::start(plan, timing, evidence, store, writers, clock)
+        Runner::start(plan, timing, evidence, store, writers, clock)
+            .map(Autopilot::new)
+            .map_err(Error::Thread)
     }
 }
 

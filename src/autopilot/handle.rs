@@ -7,16 +7,12 @@ use std::{
 };
 
 use super::{
-    Builder, CommandError, Error, Gate, Status, Transition,
+    Builder, CommandError, Gate, Status, Transition,
     command::{Command, CommandKind},
-    evidence::Judge,
     plan::RolloutPlan,
-    replica::ReplicaTiming,
     runner::{PendingCommand, Runner, RunnerShared},
-    store::StateStore,
-    writer::ShareWriter,
 };
-use crate::{Rollout, clock::Clock, flag::Flag, rollout, router::clamp::Clamped, version::Version};
+use crate::{Rollout, flag::Flag, rollout, router::clamp::Clamped, version::Version};
 
 /// How long a command waits for the store.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
@@ -62,17 +58,8 @@ impl Autopilot {
         Builder::new(name.into(), candidate.into())
     }
 
-    pub(super) fn start(
-        plan: RolloutPlan,
-        timing: ReplicaTiming,
-        evidence: Arc<dyn Judge>,
-        store: Arc<dyn StateStore>,
-        writers: Vec<Arc<dyn ShareWriter>>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Autopilot, Error> {
-        let runner =
-            Runner::start(plan, timing, evidence, store, writers, clock).map_err(Error::Thread)?;
-        Ok(Autopilot { runner: Arc::new(runner) })
+    pub(super) fn new(runner: Runner) -> Autopilot {
+        Autopilot { runner: Arc::new(runner) }
     }
 
     fn shared(&self) -> &RunnerShared {

@@ -63,11 +63,7 @@ pub(super) fn step(
     command: Option<&Command>,
     now: DecisionContext<'_>,
 ) -> Step {
-    let mut next = state.clone();
-    next.rev = state.rev.saturating_add(1);
-    next.tick.by = now.by.to_owned();
-    next.tick.at = now.at;
-    next.tick.count = state.tick.count.saturating_add(1);
+    let mut next = next_revision(state, now);
     observe(plan, &mut next, sums, now.elapsed);
     let gates = gate::evaluate(plan, &next, sums);
 
@@ -83,6 +79,16 @@ pub(super) fn step(
     let act = decide(plan, &mut next, sums, &gates, now.elapsed);
     let gates = apply(plan, &mut next, sums, act, now, gates);
     Step { state: next, gates, refused: None }
+}
+
+/// The same state at its next revision, by whoever decides now.
+fn next_revision(state: &RolloutState, now: DecisionContext<'_>) -> RolloutState {
+    let mut next = state.clone();
+    next.rev = state.rev.saturating_add(1);
+    next.tick.by = now.by.to_owned();
+    next.tick.at = now.at;
+    next.tick.count = state.tick.count.saturating_add(1);
+    next
 }
 
 /// Adds the time and the arrivals of this tick to the state.

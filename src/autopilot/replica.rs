@@ -17,8 +17,8 @@ use self::fleet::Heartbeat;
 pub(super) use self::share::ShareInForce;
 use super::{
     command::{Command, CommandError},
-    evidence::Judge,
     gate::GateReport,
+    judge::Judge,
     machine::{self, DecisionContext},
     plan::RolloutPlan,
     state::RolloutState,

@@ -21,7 +21,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     CommandError, Status, Transition,
     command::Command,
-    evidence::Judge,
+    judge::Judge,
     plan::RolloutPlan,
     replica::{ClockReading, LocalHealth, Replica, ReplicaTiming, ReplicaView, ShareInForce},
     stage::Share,

@@ -176,7 +176,7 @@ impl fmt::Display for Transition {
 /// [`Mismatch`], naming the transition, when it is not what was committed.
 pub fn verify(transition: &Transition) -> Result<(), Mismatch> {
     match transition.recompute() == transition.digest {
-        true => super::evidence::verify(&transition.evidence)
+        true => super::judge::verify(&transition.evidence)
             .map_err(|what| Mismatch { rev: transition.rev, what }),
         false => Err(Mismatch {
             rev: transition.rev,

@@ -1,4 +1,4 @@
-//! Whoever wants to know more of the answers that are counted than how many there were.
+//! For those who want to know more of the answers that are counted than how many there were.
 
 use std::any::Any;
 
@@ -9,7 +9,7 @@ use crate::value::Value;
 #[derive(Clone, Copy)]
 #[cfg_attr(
     not(feature = "launchdarkly"),
-    allow(dead_code, reason = "of the sources here one has witnesses, and it is a feature")
+    allow(dead_code, reason = "only the source of LaunchDarkly observes answers")
 )]
 pub(crate) struct ObservedAnswer<'a> {
     pub(crate) flag: &'a Flag,
@@ -23,7 +23,7 @@ pub(crate) struct ObservedAnswer<'a> {
 /// Makes the value that a caller falls back to; `None` where it has none, as routers do.
 pub(crate) type CallersDefault<'a> = Option<&'a dyn Fn() -> Value>;
 
-/// Sees the answers of one compiled flag, on the way of the requests that ask: it may not wait.
+/// Sees the answers of one compiled flag, inside of the requests that ask: it must not wait.
 pub(crate) trait AnswerObserver: Any + Send + Sync {
     fn answered(&self, answer: &ObservedAnswer<'_>);
 }

@@ -22,7 +22,7 @@ pub(crate) enum Outcomes {
     Variations(Arc<[Value]>),
 }
 
-/// One of the answers that a flag of such a dialect can give.
+/// One of the answers that a flag can give in a dialect that tells on and off from the variant.
 pub(crate) struct SwitchedOutcome {
     pub(crate) on: bool,
     pub(crate) variant: Option<Arc<str>>,
@@ -55,8 +55,8 @@ pub struct EvaluationCount {
 /// [Flagsmith](crate::flagsmith::Flagsmith::with_evaluation_counts),
 /// [LaunchDarkly](crate::launchdarkly::LaunchDarkly::with_evaluation_counts) and
 /// [Unleash](crate::unleash::Unleash::with_evaluation_counts)), it counts every answer of the flags
-/// compiled from then on that a router or [`Flags`](crate::Flags) went by; not those of [`FlagSet::evaluate`](crate::FlagSet::evaluate),
-/// nor those that were only explained. A clone counts in the same place.
+/// compiled from then on that a router or [`Flags`](crate::Flags) went by; not those of
+/// [`FlagSet::evaluate`](crate::FlagSet::evaluate), nor those that were only explained. A clone counts in the same place.
 ///
 /// ```
 /// use modelgate::{Context, Flags, flag::EvaluationCounts, unleash::Unleash};
@@ -165,11 +165,11 @@ impl EvaluationCounts {
     /// What was counted since the last time. Each answer is taken exactly once.
     pub fn take(&self) -> Vec<EvaluationCount> {
         let mut taken = Vec::new();
-        self.take_each(|exposure, _| taken.push(exposure));
+        self.take_each(|count, _| taken.push(count));
         taken
     }
 
-    /// Takes the same, one by one, each with the witness of its flag.
+    /// Takes the same, one by one, each with the observer of its flag.
     pub(crate) fn take_each(
         &self,
         mut taken: impl FnMut(EvaluationCount, Option<&dyn AnswerObserver>),
@@ -202,15 +202,15 @@ mod tests {
         Outcomes::Variations(vec![Value::Null; count - 1].into())
     }
 
-    fn counted(ledger: &EvaluationCounts) -> Vec<(String, Option<usize>, u64)> {
+    fn counted(counts: &EvaluationCounts) -> Vec<(String, Option<usize>, u64)> {
         let one = |one: EvaluationCount| (one.flag.to_string(), one.variation, one.count);
-        ledger.take().into_iter().map(one).collect()
+        counts.take().into_iter().map(one).collect()
     }
 
     #[test]
     fn every_answer_is_taken_exactly_once() {
-        let ledger = EvaluationCounts::new();
-        let flag = ledger.open("a".into(), None, outcomes(11), None);
+        let counts = EvaluationCounts::new();
+        let flag = counts.open("a".into(), None, outcomes(11), None);
         let mut seen = [0; 11];
         let place = |variation: Option<usize>| variation.map_or(0, |variation| variation + 1);
         thread::scope(|scope| {
@@ -218,26 +218,26 @@ mod tests {
                 scope.spawn(|| (0..1_100).for_each(|turn| flag.count(turn % 11)));
             }
             for _ in 0..50 {
-                counted(&ledger).into_iter().for_each(|(_, n, count)| seen[place(n)] += count);
+                counted(&counts).into_iter().for_each(|(_, n, count)| seen[place(n)] += count);
             }
         });
-        counted(&ledger).into_iter().for_each(|(_, n, count)| seen[place(n)] += count);
+        counted(&counts).into_iter().for_each(|(_, n, count)| seen[place(n)] += count);
         assert_eq!(seen, [400; 11]);
     }
 
     #[test]
     fn a_replaced_flag_is_taken_a_last_time_and_forgotten() {
-        let ledger = EvaluationCounts::new();
-        let old = ledger.open("a".into(), Some(1), outcomes(2), None);
-        let new = ledger.open("a".into(), Some(2), outcomes(2), None);
+        let counts = EvaluationCounts::new();
+        let old = counts.open("a".into(), Some(1), outcomes(2), None);
+        let new = counts.open("a".into(), Some(2), outcomes(2), None);
         old.count(0);
         new.count(1);
         new.count(7);
         drop(old);
-        let mut taken = counted(&ledger);
+        let mut taken = counted(&counts);
         taken.sort();
         assert_eq!(taken, [("a".to_owned(), None, 1), ("a".to_owned(), Some(0), 1)]);
-        assert_eq!(ledger.0.lock().flags.len(), 1);
-        assert!(ledger.take().is_empty());
+        assert_eq!(counts.0.lock().flags.len(), 1);
+        assert!(counts.take().is_empty());
     }
 }

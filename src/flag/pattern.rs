@@ -1,6 +1,8 @@
 //! Regular expressions, compiled when a flag is: matching takes no lock and allocates nothing.
 
 mod limit;
+#[cfg(feature = "flagsmith-dialect")]
+mod python;
 
 use std::fmt;
 
@@ -22,7 +24,7 @@ const TABLE_LIMIT: usize = 256 * 1024;
 const TABLE_SOURCE_LIMIT: usize = 256 * 1024;
 
 /// How large a pattern of the general engine may be on the way, and how large what it remembers of
-/// texts, in bytes: as the `regex` crate has it.
+/// texts, in bytes: the `regex` crate's own limits.
 const GENERAL_LIMIT: usize = 10 << 20;
 const GENERAL_MEMORY: usize = 2 << 20;
 
@@ -79,7 +81,7 @@ impl Pattern {
     /// [`BACKTRACK_LIMIT`] steps of it: a text that would take more does not match.
     #[cfg(feature = "flagsmith-dialect")]
     pub(crate) fn python(text: &str) -> Option<Pattern> {
-        let anchored = format!(r"\A(?:{})", python_syntax(text));
+        let anchored = format!(r"\A(?:{})", python::translated(text));
         let pattern = Pattern::new(&anchored, false).map(|pattern| pattern.engine);
         let engine = pattern.or_else(|| {
             if limit::is_passed() {
@@ -123,51 +125,6 @@ impl Engine {
             Engine::Backtracking(_) => TABLE_SOURCE_LIMIT,
         }
     }
-}
-
-/// Python's `\Z` is `\z` elsewhere, and its `$` also stands before a line break that ends the text.
-#[cfg(feature = "flagsmith-dialect")]
-fn python_syntax(text: &str) -> String {
-    let mut translated = String::with_capacity(text.len() + 8);
-    let mut characters = text.chars().peekable();
-    let mut class = false;
-    let by_line = text.split("(?").skip(1).any(|flags| {
-        let flags = flags.split(|c: char| !c.is_ascii_lowercase()).next();
-        flags.is_some_and(|flags| flags.contains('m'))
-    });
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => {
-                translated.push('\\');
-                match characters.next() {
-                    Some('Z') if !class => translated.push('z'),
-                    Some(escaped) => translated.push(escaped),
-                    None => {}
-                }
-            }
-            '[' if !class => {
-                class = true;
-                translated.push('[');
-                // A bracket that comes first is one of the class.
-                if characters.next_if_eq(&'^').is_some() {
-                    translated.push('^');
-                }
-                if characters.next_if_eq(&']').is_some() {
-                    translated.push_str("\\]");
-                }
-            }
-            // Nested classes are Rust's alone.
-            '[' => translated.push_str("\\["),
-            ']' => {
-                class = false;
-                translated.push(']');
-            }
-            '&' | '~' if class => translated.extend(['\\', character]),
-            '$' if !class && !by_line => translated.push_str(r"(?:\n?\z)"),
-            character => translated.push(character),
-        }
-    }
-    translated
 }
 
 /// What the characters of a pattern stand for, and which text may be searched for it.

@@ -8,7 +8,7 @@ use super::DocumentTooLarge;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The flag's key.
+    /// The flag's key; empty where the document as a whole is meant.
     pub key: String,
     /// The place inside the flag, as a JSON pointer (`/targeting/if/0`); empty for the flag itself.
     pub path: String,
@@ -61,6 +61,11 @@ impl Problem {
             ..Problem::rejected(key, path, found, expected)
         }
     }
+}
+
+/// A member's name as a JSON pointer writes it (RFC 6901).
+pub(crate) fn pointer_segment(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 impl fmt::Display for Problem {

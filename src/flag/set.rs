@@ -25,7 +25,7 @@ pub(crate) trait SetData: Any + Send + Sync {
     /// This, with what its document got wrong as it was in `previous`; `None` when nothing was.
     fn keeping_last_good(&self, previous: &dyn Any) -> Option<Arc<dyn SetData>>;
 
-    /// Somebody asked for a flag that no set has.
+    /// Hears of a request for a flag that no set has.
     fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
         let _ = (key, request, default);
     }
@@ -138,7 +138,7 @@ impl FlagSet {
         }
     }
 
-    /// Somebody asked for a flag that no set of the snapshot has.
+    /// To be called for a flag that was asked for and that no set of the snapshot has.
     #[cold]
     pub(crate) fn missed(&self, key: &str, request: &Request<'_>, default: &dyn Fn() -> Value) {
         if let Some(shared) = &self.shared {

@@ -50,6 +50,7 @@ impl<E: Deref<Target = [u32]>> BucketRanges<E> {
     /// The share that has this bucket. A share of weight zero has none.
     #[inline]
     pub(crate) fn of(&self, bucket: u32) -> Option<usize> {
+        // A few are scanned, many are searched.
         if self.ends.len() <= 8 {
             return self.ends.iter().position(|end| bucket < *end);
         }

@@ -1,6 +1,6 @@
 //! Answers of a given type: the one place where a flag's value meets the type that was asked for.
 
-use super::{BorrowedDetails, ErrorCode, Evaluation, EvaluationDetails, Reason};
+use super::{BorrowedDetails, ErrorCode, Evaluation, Reason};
 use crate::value::{Map, Value};
 
 /// The type that a caller expects of a flag's value.
@@ -33,8 +33,9 @@ impl ValueType {
     }
 }
 
-/// A float without its fraction: as far as every whole number is a float, and so no other.
+/// A float without its fraction, as far as every whole number is a float.
 pub(super) fn truncated(value: &Value) -> Option<i64> {
+    /// 2^53 − 1.
     const LARGEST: f64 = 9_007_199_254_740_991.0;
     match value {
         Value::Float(value) if value.abs() <= LARGEST => Some(*value as i64),
@@ -48,7 +49,7 @@ static SWITCHED: [Value; 2] = [Value::Bool(false), Value::Bool(true)];
 impl<'a> BorrowedDetails<'a> {
     /// The same answer, or [`ErrorCode::TypeMismatch`] without a value when its value is not of
     /// this type. A float that an [`integer`](Self::integer) read of this flag truncates stays as it
-    /// is. As a boolean, a flag that is a switch [beside](EvaluationDetails::on) its value answers
+    /// is. As a boolean, a flag that is a switch [beside](super::EvaluationDetails::on) its value answers
     /// whether it is on.
     #[must_use]
     pub fn of_type(self, expected: ValueType) -> Evaluation<'a> {
@@ -123,17 +124,6 @@ impl<'a> BorrowedDetails<'a> {
         read: fn(&'a Value) -> Option<T>,
         default: T,
     ) -> BorrowedDetails<'a, T> {
-        let answer = self.of_type(expected);
-        EvaluationDetails {
-            value: answer.value.and_then(read).unwrap_or(default),
-            variant: answer.variant,
-            reason: answer.reason,
-            error: answer.error,
-            metadata: answer.metadata,
-            on: answer.on,
-            missing_key: answer.missing_key,
-            outcome: answer.outcome,
-            truncates: answer.truncates,
-        }
+        self.of_type(expected).map(|value| value.and_then(read).unwrap_or(default))
     }
 }

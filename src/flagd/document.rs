@@ -15,7 +15,10 @@ use super::{
     variant_name,
 };
 use crate::{
-    flag::{Costs, DocumentError, Flag, FlagSet, MemoryLimit, PartCosts, Problem, ProblemList},
+    flag::{
+        Costs, DocumentError, Flag, FlagSet, MemoryLimit, PartCosts, Problem, ProblemList,
+        problem::pointer_segment,
+    },
     value::{Map, Value},
 };
 
@@ -351,7 +354,7 @@ fn scalars(key: &str, metadata: &Map, problems: &mut ProblemList) -> Map {
         matches!(value, Value::Text(_) | Value::Bool(_) | Value::Int(_) | Value::Float(_))
     };
     for (name, value) in metadata.iter().filter(|(_, value)| !scalar(value)) {
-        let path = format!("/metadata/{}", name.replace('~', "~0").replace('/', "~1"));
+        let path = format!("/metadata/{}", pointer_segment(name));
         let expected = "text, a number or a boolean";
         problems.push(Problem::warning(key, path, value.type_name(), expected));
     }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::operator::Operator;
+use crate::flag::problem::pointer_segment;
 
 /// The place of an operator, as an index into the flag's steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +79,7 @@ pub(super) fn pointer(steps: &[Step], place: Place) -> String {
     while let Some(step) = steps.get(at as usize) {
         let (parent, member) = match step {
             Step::Root => (at, "/targeting".to_owned()),
-            Step::Name(parent, name) => {
-                (*parent, format!("/{}", name.replace('~', "~0").replace('/', "~1")))
-            }
+            Step::Name(parent, name) => (*parent, format!("/{}", pointer_segment(name))),
             Step::Operator(parent, operator, None) => (*parent, member(*operator)),
             Step::Operator(parent, operator, Some(element)) => {
                 (*parent, format!("/{}{}", index(element), member(*operator)))
@@ -98,7 +97,6 @@ pub(super) fn pointer(steps: &[Step], place: Place) -> String {
     members.concat()
 }
 
-/// An operator as a member. `/` is one of them.
 fn member(operator: Operator) -> String {
-    format!("/{}", operator.name().replace('/', "~1"))
+    format!("/{}", pointer_segment(operator.name()))
 }

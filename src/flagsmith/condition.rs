@@ -24,7 +24,7 @@ pub(super) struct Condition {
     pub(super) value: ConditionValue,
     pub(super) test: Test,
     /// Why it never matches, if it does not.
-    pub(super) fault: Option<Box<ConditionProblem>>,
+    pub(super) problem: Option<Box<ConditionProblem>>,
 }
 
 /// What is wrong with a condition that never matches.
@@ -100,7 +100,7 @@ impl ConditionValue {
     }
 }
 
-/// What is made of operator and value beforehand.
+/// What an operator and its value are compiled to.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     IsSet,
@@ -193,7 +193,7 @@ impl Test {
         })
     }
 
-    /// Whether a subject that is there passes; splits are none of its business.
+    /// Whether a subject that is there passes. Splits are decided elsewhere: they need the segment.
     #[inline]
     pub(super) fn passes(&self, subject: &Subject<'_>) -> bool {
         match self {

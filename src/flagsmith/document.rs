@@ -12,7 +12,7 @@ use super::{
     environment_document as api,
     evaluate::Feature,
     evaluation_context as engine,
-    exposure::outcomes,
+    outcomes::outcomes,
     read::{Members, escaped, item},
     segments::{Identities, RankedSegment, Refused, Segments, segment_path},
     tree::{FeatureState, Segment},
@@ -64,16 +64,16 @@ type FullDocument<'a> = DocumentJson<
 type Items<'a> =
     DocumentJson<'a, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue, &'a RawValue>;
 
-pub(super) fn compile(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
-    settings.memory.compile(text, &COSTS, || read(settings, text))
+pub(super) fn compile(options: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
+    options.memory.compile(text, &COSTS, || read(options, text))
 }
 
-fn read(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
+fn read(options: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentError> {
     // A document without a fault is read in one go; any other item by item.
     if text.len() <= IN_ONE_GO
         && let Ok(document) = serde_json::from_str::<FullDocument<'_>>(text)
     {
-        let mut reader = Reader::new(document.environment(settings)?);
+        let mut reader = Reader::new(document.environment(options)?);
         reader.whole(document);
         return Ok(reader.finish());
     }
@@ -83,22 +83,22 @@ fn read(settings: &FlagsmithOptions, text: &str) -> Result<FlagSet, DocumentErro
             error,
         )
     })?;
-    let mut reader = Reader::new(document.environment(settings)?);
+    let mut reader = Reader::new(document.environment(options)?);
     reader.items(document);
     Ok(reader.finish())
 }
 
 impl<F, S, I, FC, SC> DocumentJson<'_, F, S, I, FC, SC> {
-    fn environment(&self, settings: &FlagsmithOptions) -> Result<Environment, DocumentError> {
+    fn environment(&self, options: &FlagsmithOptions) -> Result<Environment, DocumentError> {
         match (self.environment, &self.api_key) {
             (Some(environment), _) => {
                 let environment: engine::EnvironmentJson = part("environment", environment)?;
                 let (key, name) = (environment.key, environment.name);
-                Ok(Environment { key, name, shape: Shape::Context, settings: settings.clone() })
+                Ok(Environment { key, name, shape: Shape::Context, options: options.clone() })
             }
             (None, Some(key)) => {
                 let (key, name) = (key.clone(), self.name.clone().unwrap_or_default());
-                Ok(Environment { key, name, shape: Shape::Document, settings: settings.clone() })
+                Ok(Environment { key, name, shape: Shape::Document, options: options.clone() })
             }
             (None, None) => Err(DocumentError::new(
                 "found neither `api_key` nor `environment`, expected an environment document or an \
@@ -116,7 +116,7 @@ fn part<'a, T: Deserialize<'a>>(name: &str, json: &'a RawValue) -> Result<T, Doc
 /// Compiles one segment that comes by itself.
 pub(super) fn segment_by_itself(environment: &Environment, text: &str) -> Result<Segment, Problem> {
     let compile = || segment(environment, None, "", text);
-    environment.settings.memory.compile_item("", text, &COSTS, compile)
+    environment.options.memory.compile_item("", text, &COSTS, compile)
 }
 
 /// Compiles one feature as `set` has them.
@@ -126,16 +126,15 @@ pub(super) fn feature(
     text: &str,
 ) -> Result<Flag, Problem> {
     let compile = || Ok(flag(environment, state(environment, path, text)?));
-    environment.settings.memory.compile_item("", text, &COSTS, compile)
+    environment.options.memory.compile_item("", text, &COSTS, compile)
 }
 
 fn flag(environment: &Arc<Environment>, state: FeatureState) -> Flag {
     let name = Arc::clone(&state.name);
-    let exposures = environment.settings.exposures.as_ref();
-    let counted = exposures.map(|exposures| (exposures, outcomes(&state)));
+    let counted = environment.options.counts.as_ref().map(|counts| (counts, outcomes(&state)));
     let flag = Flag::new(name, Feature { state, environment: Arc::clone(environment) });
     match counted {
-        Some((exposures, outcomes)) => flag.counted_in(exposures, None, outcomes, None),
+        Some((counts, outcomes)) => flag.counted_in(counts, None, outcomes, None),
         None => flag,
     }
 }
@@ -256,7 +255,7 @@ impl Reader {
     fn add_segment(&mut self, place: usize, segment: Segment) {
         self.end = place + 1;
         let path = segment_path(self.environment.shape, &segment.id, place);
-        self.problems.extend(segment.faults(&path));
+        self.problems.extend(segment.condition_problems(&path));
         let segment = Arc::new(segment);
         // One that comes twice keeps its first place and its last form.
         match self.places.get(&segment.id).and_then(|at| self.segments.get_mut(*at)) {

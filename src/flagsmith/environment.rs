@@ -7,7 +7,7 @@ pub(super) struct Environment {
     pub(super) key: Box<str>,
     pub(super) name: Box<str>,
     pub(super) shape: Shape,
-    pub(super) settings: FlagsmithOptions,
+    pub(super) options: FlagsmithOptions,
 }
 
 /// What the set was compiled from.
@@ -23,6 +23,6 @@ impl Environment {
     /// Whether features may depend on one another.
     #[inline]
     pub(super) fn reads_flags(&self) -> bool {
-        self.settings.generation == Generation::FlagDependencies
+        self.options.generation == Generation::FlagDependencies
     }
 }

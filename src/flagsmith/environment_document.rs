@@ -130,7 +130,7 @@ pub(super) struct NameJson {
 
 impl FeatureStateJson<'_> {
     pub(super) fn compile(self, environment: &Environment) -> FeatureState {
-        let order = environment.settings.order;
+        let order = environment.options.order;
         let key: Box<str> = match (self.django_id, self.featurestate_uuid) {
             (Some(id), _) => id.to_string().into(),
             (None, Some(Name(uuid))) => uuid.as_ref().into(),
@@ -140,7 +140,7 @@ impl FeatureStateJson<'_> {
         let variants = variants.map(|(place, variant)| Variant {
             name: variant.multivariate_feature_option.key,
             value: variant.multivariate_feature_option.value.0,
-            weight: match environment.settings.engine {
+            weight: match environment.options.engine {
                 Engine::Python => variant.percentage_allocation,
                 // In single precision, to which the official Rust client rounds what it has read.
                 Engine::Rust => f64::from(variant.percentage_allocation as f32),
@@ -214,7 +214,7 @@ impl RuleJson<'_> {
 impl ConditionJson<'_> {
     fn compile(self, environment: &Environment) -> Condition {
         let value = ConditionValue::of_document(self.value);
-        Condition::new(&self.property.0, &self.operator, value, environment.settings.engine)
+        Condition::new(&self.property.0, &self.operator, value, environment.options.engine)
     }
 }
 

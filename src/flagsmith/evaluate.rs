@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{
     Engine, Generation,
     environment::Environment,
-    exposure::outcome,
     hashing::Prefix,
     identity::Identity,
+    outcomes::outcome,
     segments::{Overrides, Segments},
     trace::{TraceRecorder, Tracer, Untraced},
     tree::{FeatureState, Segment, Variant},
@@ -147,16 +147,20 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     pub(super) fn decide(&mut self, state: &'a FeatureState) -> Decision<'a> {
         match self.segments.and_then(|segments| segments.overrides(state)) {
             None => self.serve(state, self.default_cause(), false),
-            Some(overrides) if overrides.reads_flags => self.dependent(state, overrides),
-            Some(overrides) => self.first(state, overrides),
+            Some(overrides) if overrides.reads_flags => self.decide_dependent(state, overrides),
+            Some(overrides) => self.first_override(state, overrides),
         }
     }
 
-    /// Where segments read flags.
+    /// Decides where segments that override the feature read other flags.
     #[cold]
-    fn dependent(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
+    fn decide_dependent(
+        &mut self,
+        state: &'a FeatureState,
+        overrides: &'a Overrides,
+    ) -> Decision<'a> {
         self.walk().enter(address(state));
-        let decision = self.among_all(state, overrides, Evaluator::remembered_segment);
+        let decision = self.strongest_of_all(state, overrides, Evaluator::remembered_segment);
         self.walk().leave();
         if self.walk().unresolved == 0 {
             return decision;
@@ -174,7 +178,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         if let Some(decision) = self.walk().resolved.get(address(state)) {
             return decision;
         }
-        let decision = self.among_all(state, overrides, |_, segment| {
+        let decision = self.strongest_of_all(state, overrides, |_, segment| {
             verdicts.get(address(segment)).unwrap_or_default()
         });
         if self.walk().is_cyclic(address(state)) {
@@ -186,7 +190,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     /// Why a feature that nothing overrides has its value.
     #[inline]
     fn default_cause(&self) -> Cause<'a> {
-        match self.environment.settings.generation {
+        match self.environment.options.generation {
             Generation::FlagDependencies => Cause::Static,
             Generation::BeforeFlagDependencies => Cause::Default,
         }
@@ -213,7 +217,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         let rest = |hash: &mut Md5| hash.write(identity.identifier.as_bytes());
         let given = |hash: &mut Md5, key: &str| hash.write(key.as_bytes());
         let mut limit = 0.0;
-        let (percentage, chosen) = match self.environment.settings.engine {
+        let (percentage, chosen) = match self.environment.options.engine {
             Engine::Python => {
                 let whole = |hash: &mut Md5| identity.hash_key(hash);
                 let percentage = match identity.given_key() {
@@ -251,8 +255,12 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
 
     /// The strongest override that counts, where no segment reads flags: the first that matches.
     #[inline]
-    fn first(&mut self, state: &'a FeatureState, overrides: &'a Overrides) -> Decision<'a> {
-        if let Some(own) = self.own(overrides) {
+    fn first_override(
+        &mut self,
+        state: &'a FeatureState,
+        overrides: &'a Overrides,
+    ) -> Decision<'a> {
+        if let Some(own) = self.identity_override(overrides) {
             return self.serve(own, Cause::Segment(IDENTITY_OVERRIDES), false);
         }
         let (mut cause, mut missing_key) = (self.default_cause(), false);
@@ -263,7 +271,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
                 continue;
             }
             cause = Cause::Default;
-            if self.segment(segment) {
+            if self.matches(segment) {
                 return self.serve(&candidate.state, Cause::Segment(&segment.name), missing_key);
             }
         }
@@ -276,7 +284,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     /// The same, where segments read flags: all of them are asked, in the order of the document,
     /// because each may find that the flag depends on itself.
     #[cold]
-    fn among_all(
+    fn strongest_of_all(
         &mut self,
         state: &'a FeatureState,
         overrides: &'a Overrides,
@@ -296,7 +304,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
                 found = Some(found.map_or(*place, |found| found.min(*place)));
             }
         }
-        if let Some(own) = self.own(overrides) {
+        if let Some(own) = self.identity_override(overrides) {
             return self.serve(own, Cause::Segment(IDENTITY_OVERRIDES), false);
         }
         if self.identity.is_some() && overrides.by_identity.is_some() {
@@ -310,9 +318,9 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         }
     }
 
-    /// What this very identity has instead.
+    /// The state that this very identity has instead.
     #[inline]
-    fn own(&self, overrides: &'a Overrides) -> Option<&'a FeatureState> {
+    fn identity_override(&self, overrides: &'a Overrides) -> Option<&'a FeatureState> {
         let identity = self.identity?;
         overrides.by_identity.as_ref()?.get(identity.identifier).map(|state| &**state)
     }
@@ -328,9 +336,9 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         }
         let decision = match self.segments.and_then(|segments| segments.overrides(state)) {
             Some(overrides) if overrides.reads_flags => {
-                self.among_all(state, overrides, Evaluator::remembered_segment)
+                self.strongest_of_all(state, overrides, Evaluator::remembered_segment)
             }
-            Some(overrides) => self.first(state, overrides),
+            Some(overrides) => self.first_override(state, overrides),
             None => self.serve(state, self.default_cause(), false),
         };
         self.walk().leave();

@@ -106,7 +106,8 @@ impl FeatureJson {
     }
 }
 
-/// Zero has one sign only: two priorities that are equal must not be told apart.
+/// A priority by which overrides are ordered. Zero has one sign only: two priorities that are equal
+/// must not be told apart.
 pub(super) fn priority(given: Option<f64>) -> f64 {
     given.map_or(f64::INFINITY, |priority| priority + 0.0)
 }
@@ -155,7 +156,7 @@ impl RuleJson {
 
 impl ConditionJson {
     fn compile(self, environment: &Environment) -> Condition {
-        let engine = environment.settings.engine;
+        let engine = environment.options.engine;
         let value = ConditionValue::of_context(self.value, engine);
         Condition::new(&self.property, &self.operator, value, engine)
     }
@@ -169,39 +170,39 @@ impl Condition {
         engine: Engine,
     ) -> Condition {
         let named = Operator::named(operator);
-        let (test, mut fault) = Test::new(named.unwrap_or(Operator::Unknown), &value, engine);
-        if let (None, Some(fault)) = (named, &mut fault) {
-            fault.found = format!("`{}`", shortened(operator));
+        let (test, mut problem) = Test::new(named.unwrap_or(Operator::Unknown), &value, engine);
+        if let (None, Some(problem)) = (named, &mut problem) {
+            problem.found = format!("`{}`", shortened(operator));
         }
         Condition {
             property: Property::new(property),
             operator: named.unwrap_or(Operator::Unknown),
             value,
             test,
-            fault: fault.map(Box::new),
+            problem: problem.map(Box::new),
         }
     }
 }
 
 impl Segment {
     /// The conditions that can never match, for the problems of the set; `path` is the segment's.
-    pub(super) fn faults(&self, path: &str) -> Vec<Problem> {
+    pub(super) fn condition_problems(&self, path: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
-        faults_of(&self.rules, path, &mut problems);
+        collect_problems(&self.rules, path, &mut problems);
         problems
     }
 }
 
-fn faults_of(rules: &[Rule], path: &str, problems: &mut Vec<Problem>) {
+fn collect_problems(rules: &[Rule], path: &str, problems: &mut Vec<Problem>) {
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("{path}/rules/{index}");
         for (index, condition) in rule.conditions.iter().enumerate() {
-            if let Some(fault) = &condition.fault {
+            if let Some(problem) = &condition.problem {
                 let path = format!("{path}/conditions/{index}");
-                problems.push(Problem::warning("", path, fault.found.clone(), fault.expected));
+                problems.push(Problem::warning("", path, problem.found.clone(), problem.expected));
             }
         }
-        faults_of(&rule.rules, &path, problems);
+        collect_problems(&rule.rules, &path, problems);
     }
 }
 

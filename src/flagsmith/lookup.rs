@@ -23,7 +23,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         let identity = self.identity?;
         Some(match self.environment.shape {
             Shape::Document => Subject::Key(identity),
-            Shape::Context if self.environment.settings.engine == Engine::Python => {
+            Shape::Context if self.environment.options.engine == Engine::Python => {
                 Subject::Key(identity)
             }
             // To the Rust engine, an evaluation context without a key has an empty one.
@@ -37,7 +37,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             Path::Nowhere => return None,
             Path::Trait => return self.attribute(&property.text),
             // The server's engine asks for a trait of that very name first.
-            _ if self.environment.settings.engine == Engine::Python
+            _ if self.environment.options.engine == Engine::Python
                 && self.attribute(&property.text).is_some() =>
             {
                 return self.attribute(&property.text);
@@ -63,7 +63,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     #[inline]
     fn attribute(&self, name: &str) -> Option<Subject<'a>> {
         let found = self.identity.and_then(|identity| identity.attribute(name));
-        match self.environment.settings.engine {
+        match self.environment.options.engine {
             // A trait that is null is not set.
             Engine::Python => found.filter(|found| !matches!(found, Subject::Null)),
             Engine::Rust => found,
@@ -90,19 +90,19 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     #[cold]
     fn query(&mut self, query: &Query) -> Option<Subject<'a>> {
         let first = query.steps.first().and_then(Step::name);
-        let person = matches!(first, Some("environment" | "identity")) && !query.absolute;
-        let held = match person {
-            true => self.walk().documents.person.take(),
+        let is_narrow = matches!(first, Some("environment" | "identity")) && !query.absolute;
+        let held = match is_narrow {
+            true => self.walk().documents.identity.take(),
             false => self.walk().documents.whole.take(),
         };
         let document = match held {
             Some(document) => document,
-            None => Box::new(self.document(!person)),
+            None => Box::new(self.document(!is_narrow)),
         };
         let found = query.first(&document, &mut self.walk().nodes_left);
         let found = found.and_then(context_json::value).map(Subject::Found);
         let documents = &mut self.walk().documents;
-        *if person { &mut documents.person } else { &mut documents.whole } = Some(document);
+        *if is_narrow { &mut documents.identity } else { &mut documents.whole } = Some(document);
         found
     }
 

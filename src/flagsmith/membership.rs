@@ -27,7 +27,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             return matches;
         }
         let before = self.walk().unresolved;
-        let matches = self.segment(segment);
+        let matches = self.matches(segment);
         if self.walk().unresolved != before {
             // A verdict that rests on a flag without an answer is no match, and not remembered:
             // whoever asks again rests on that flag as well.
@@ -37,13 +37,14 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         matches
     }
 
-    /// Whether the context belongs to a segment, and says so even if it reads flags.
+    /// Whether the context belongs to a segment, be it one that reads flags.
     pub(super) fn belongs_to(&mut self, segment: &'a Segment) -> bool {
-        if segment.reads.flags { self.remembered_segment(segment) } else { self.segment(segment) }
+        if segment.reads.flags { self.remembered_segment(segment) } else { self.matches(segment) }
     }
 
+    /// Whether the rules of a segment hold.
     #[inline]
-    pub(super) fn segment(&mut self, segment: &'a Segment) -> bool {
+    pub(super) fn matches(&mut self, segment: &'a Segment) -> bool {
         self.tracer.enter(|| format!("/segments/{}", segment.id));
         let matches = !segment.rules.is_empty()
             && segment
@@ -117,7 +118,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             (_, Some(subject)) => subject,
             (_, None) => return false,
         };
-        let percentage = match self.environment.settings.engine {
+        let percentage = match self.environment.options.engine {
             Engine::Rust => segment.prefix.percentage(|hash| subject.hash(hash)),
             Engine::Python if matches!(condition.property.path, Path::Nowhere) => {
                 let write = |hash: &mut Md5| subject.hash(hash);

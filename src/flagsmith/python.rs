@@ -251,7 +251,7 @@ fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
     between.then(|| Cow::Owned(text.replace('_', "")))
 }
 
-/// What is made of an operator and its value beforehand.
+/// What an operator and its value are compiled to for this engine.
 #[derive(Clone, Debug)]
 pub(super) enum Check {
     Compare(Comparison, Constant),

@@ -12,7 +12,7 @@ mod settings;
 use std::{borrow::Cow, fmt, time::Duration};
 
 use self::{
-    document::Environment, fetch::Connection, report::UsageReport, settings::SourceSettings,
+    document::EnvironmentDocument, fetch::Connection, report::UsageReport, settings::SourceSettings,
 };
 use crate::{
     flag::EvaluationCounts,
@@ -174,14 +174,14 @@ impl FlagSource for Source {
         let network = sink.network()?;
         // Not the real-time service's: what it says keeps nothing fresh.
         sink.watch(connection.client.meter());
-        let exposures = EvaluationCounts::new();
+        let evaluations = EvaluationCounts::new();
         let mut dialect = self.dialect;
         if settings.analytics.is_some() {
-            dialect = dialect.with_evaluation_counts(&exposures);
+            dialect = dialect.with_evaluation_counts(&evaluations);
         }
-        let report = UsageReport::new(&connection.client, &settings, exposures)?;
+        let report = UsageReport::new(&connection.client, &settings, evaluations)?;
         let environment =
-            Environment::start(dialect, settings.server.last_good(), self.bootstrap, sink);
+            EnvironmentDocument::start(dialect, settings.server.last_good(), self.bootstrap, sink);
         let reporting = settings.analytics.map(|interval| {
             let retry = settings.server.retry;
             network.spawn_until(move |stopped| report.keep_sending(interval, retry, stopped))

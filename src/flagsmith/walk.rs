@@ -35,7 +35,7 @@ pub(super) struct Walk<'a> {
 #[derive(Default)]
 pub(super) struct Documents {
     /// Only the environment and the identity.
-    pub(super) person: Option<Box<Json>>,
+    pub(super) identity: Option<Box<Json>>,
     pub(super) whole: Option<Box<Json>>,
 }
 

@@ -40,6 +40,7 @@ impl<'c> Compiler<'c> {
 
     /// `key` is the one that the flag stands under, for data that does not repeat it.
     pub(super) fn flag(&mut self, key: &Arc<str>, data: FlagData) -> LaunchDarklyFlag {
+        let mut tracking = tracking(&data);
         let key = match data.key {
             Some(own) if *own != **key => own.into(),
             _ => Arc::clone(key),
@@ -75,16 +76,8 @@ impl<'c> Compiler<'c> {
             Serve::Variation(_) => false,
             Serve::Rollout(rollout) => rollout.experiment,
         };
-        let natural = |LenientInteger(number): LenientInteger| u64::try_from(number).unwrap_or(0);
-        let tracking = Tracking {
-            all: data.track_events.unwrap_or_default(),
-            fallthrough: data.track_events_fallthrough.unwrap_or_default(),
-            some: experiment(&fallthrough)
-                || rules.iter().any(|rule| rule.tracked || experiment(&rule.serve)),
-            debug_until: data.debug_events_until_date.map_or(0, natural),
-            sampling_ratio: data.sampling_ratio.map_or(1, natural),
-            in_summaries: !data.exclude_from_summaries.unwrap_or_default(),
-        };
+        tracking.some = experiment(&fallthrough)
+            || rules.iter().any(|rule| rule.tracked || experiment(&rule.serve));
         let client_side = match data.client_side_availability {
             Some(availability) => availability.using_environment_id,
             None => data.client_side,
@@ -165,7 +158,9 @@ impl<'c> Compiler<'c> {
             let path = || format!("{}/op", path());
             self.remark(path, &format!("`{}`", shortened(name)), "an operator");
         } else if useless > 0 {
-            let found = format!("{useless} values that `{}` can never meet", test.name());
+            let values =
+                if useless == 1 { "a value".to_owned() } else { format!("{useless} values") };
+            let found = format!("{values} that `{}` can never meet", test.name());
             self.remark(|| format!("{}/values", path()), &found, "values that fit the operator");
         }
         match attribute {
@@ -324,6 +319,23 @@ impl Serving<'_, '_> {
             .map(|(kind, entries)| Targets { kind, variations: KeyMap::new(entries) })
             .collect()
     }
+}
+
+/// What the flag itself says of its tracking; its rules are still to be asked.
+fn tracking(data: &FlagData) -> Tracking {
+    Tracking {
+        all: data.track_events.unwrap_or_default(),
+        fallthrough: data.track_events_fallthrough.unwrap_or_default(),
+        some: false,
+        debug_until: data.debug_events_until_date.map_or(0, natural),
+        sampling_ratio: data.sampling_ratio.map_or(1, natural),
+        in_summaries: !data.exclude_from_summaries.unwrap_or_default(),
+    }
+}
+
+/// A number that cannot be negative; one that is counts as 0.
+fn natural(LenientInteger(number): LenientInteger) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 /// Keys with a variation of their own.

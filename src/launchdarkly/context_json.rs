@@ -163,7 +163,11 @@ fn single(
         Err(ContextError::new(&path, found.to_string(), expected))
     };
     if !is_kind(kind) {
-        return wrong("kind", &json!(kind), "letters, digits, `.`, `_` and `-`, not `kind`");
+        return wrong(
+            "kind",
+            &json!(kind),
+            "letters, digits, `.`, `_` and `-`, neither `kind` nor `multi`",
+        );
     }
     let mut context = match members.get("key") {
         Some(Json::String(key)) if !key.is_empty() => OwnedContext::new(key.as_str()),

@@ -206,11 +206,11 @@ impl FlagSource for Source {
             {
                 let (client, vitals) = (client.clone(), Arc::clone(&vitals));
                 let url = url::join(url, "/diagnostic")?;
-                let telling = events::keep_diagnosing(client, url, first, vitals, interval);
-                tasks.push(network.spawn(telling));
+                let diagnosing = events::keep_diagnosing(client, url, first, vitals, interval);
+                tasks.push(network.spawn(diagnosing));
             }
             let name = self.settings.server.name.clone();
-            let (flushes, asked) = Flush::channel();
+            let (flushes, requested) = Flush::channel();
             let report = EventReport::new(
                 client,
                 url,
@@ -218,11 +218,11 @@ impl FlagSource for Source {
                 self.dual_reads,
                 vitals,
                 name,
-                asked,
+                requested,
             )?;
-            let (exposures, ledger) = report.noting();
+            let (counts, ledger) = report.noting();
             reporting = Some(Reporting { ledger: Arc::clone(&ledger), flushes });
-            dialect = dialect.with_evaluation_counts(&exposures).with_ledger(ledger);
+            dialect = dialect.with_evaluation_counts(&counts).with_ledger(ledger);
             tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));
         }
         self.client_state.connect(SourceLink { hooks, reporting });

@@ -71,8 +71,8 @@ impl<M> LazyModel<M> {
     }
 
     /// Lets a request load the model, and the requests that come meanwhile wait for it. A shadow
-    /// neither loads it nor waits for it. After a
-    /// failure, requests do not try again until [`retry_after`](Self::retry_after) has passed.
+    /// neither loads it nor waits for it. After a failure, requests do not try again until
+    /// [`retry_after`](Self::retry_after) has passed.
     #[must_use]
     pub fn load_on_request(mut self) -> LazyModel<M> {
         self.on_request = true;

@@ -158,7 +158,8 @@ impl Loader {
     }
 
     /// Runs 64 random rows through ONNX Runtime as well when the model is loaded, and refuses a model
-    /// whose answers differ by more than rounding: [`LoadError::Differs`] has the row and both answers.
+    /// whose answers differ by more than rounding, or than the sidecar's tolerance if that is more:
+    /// [`LoadError::Differs`] has the row and both answers.
     ///
     /// The rows fit the model's schema where it has one (ranges, integers, what is optional), and are the
     /// same each time; each is tried alone and in a batch. Of a [graph](Self::load_graph), whose inputs

@@ -8,6 +8,7 @@ mod parsed_file;
 mod plan;
 #[cfg(feature = "onnx")]
 mod probe;
+mod proto;
 #[cfg(feature = "ort")]
 mod runtime;
 #[cfg(feature = "onnx")]

@@ -144,6 +144,7 @@ fn build<O: FromNode>(
 const OPERATORS: &[Registered] = &[
     ours::<array_feature_extractor::ArrayFeatureExtractor>("ArrayFeatureExtractor"),
     ours::<binarizer::Binarizer>("Binarizer"),
+    ours::<label_encoder::CategoryMapper>("CategoryMapper"),
     ours::<feature_vectorizer::FeatureVectorizer>("FeatureVectorizer"),
     ours::<imputer::Imputer>("Imputer"),
     ours::<label_encoder::LabelEncoder>("LabelEncoder"),

@@ -3,7 +3,7 @@
 use super::{
     Document, LoadError,
     select::Selection,
-    sidecar::{Feature, FeatureType, METADATA, Sidecar},
+    sidecar::{Feature, FeatureType, GoldenRow, METADATA, Sidecar},
 };
 use crate::{
     features::{Schema, SchemaError},
@@ -166,9 +166,13 @@ pub(super) fn of_rows(declared: &mut Sidecar, width: usize) -> Result<Option<Sch
         ));
     }
     for (place, feature) in features.iter().enumerate() {
-        if feature.r#type == Some(FeatureType::Text) || !feature.values.is_empty() {
-            let field = format_args!("features[{place}].type").to_string();
+        if feature.r#type == Some(FeatureType::Text) {
+            let field = format_args!("features[{place}].type");
             return Err(declared.wrong(field, "text", "a number, as the model's rows hold"));
+        }
+        if !feature.values.is_empty() {
+            let field = format_args!("features[{place}].values");
+            return Err(declared.wrong(field, "a list", "none, as the model's rows hold numbers"));
         }
     }
     let build = || -> Result<Schema, SchemaError> {
@@ -209,38 +213,10 @@ impl ClassifierMetadata {
     ) -> Result<ClassifierMetadata, LoadError> {
         let classes = Classes::new(graph, &mut declared, classes)?;
         let schema = of_rows(&mut declared, width)?;
-        let mut golden = Vec::with_capacity(declared.golden.len());
-        let unnamed;
-        let reader = match &schema {
-            Some(schema) => Some(schema),
-            None => {
-                unnamed = Schema::new((0..width).map(|place| place.to_string())).ok();
-                unnamed.as_ref()
-            }
-        };
-        for (place, row) in std::mem::take(&mut declared.golden).into_iter().enumerate() {
-            let Some(reader) = reader else { continue };
-            if schema.is_none() && row.features.is_named() {
-                let field = format!("golden[{place}].features");
-                return Err(declared.wrong(
-                    field,
-                    "names",
-                    "a list, or `features` that say the order",
-                ));
-            }
-            let values = reader.row(&row.features).map_err(|error| {
-                declared.wrong(
-                    format_args!("golden[{place}]"),
-                    error,
-                    "features that fit the model",
-                )
-            })?;
-            let Some(label) = row.label else {
-                let field = format_args!("golden[{place}].label");
-                return Err(declared.wrong(field, "nothing", "the label that is right"));
-            };
-            golden.push((values, Classification { label, probabilities: row.probabilities }));
-        }
+        let golden = golden(&mut declared, schema.as_ref(), width, |row| match row.label {
+            Some(label) => Ok(Classification { label, probabilities: row.probabilities }),
+            None => Err(("label", "the label that is right")),
+        })?;
         let tolerance = declared.tolerance.unwrap_or(TOLERANCE);
         Ok(ClassifierMetadata { schema, classes, golden, tolerance })
     }
@@ -251,33 +227,46 @@ impl ClassifierMetadata {
     }
 }
 
-/// A row and its expected answer.
-pub(super) type GoldenNumbers = (Vec<f32>, Vec<f32>);
-
-/// The golden rows of a model whose answer is numbers.
+/// The golden rows of a model whose answer is numbers, each with its expected answer.
 pub(super) fn golden_numbers(
     declared: &mut Sidecar,
     schema: Option<&Schema>,
     width: usize,
-) -> Result<Vec<GoldenNumbers>, LoadError> {
-    let unnamed = Schema::new((0..width).map(|place| place.to_string())).ok();
-    let mut golden = Vec::with_capacity(declared.golden.len());
-    for (place, row) in std::mem::take(&mut declared.golden).into_iter().enumerate() {
-        let Some(reader) = schema.or(unnamed.as_ref()) else { continue };
+) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LoadError> {
+    golden(declared, schema, width, |row| match row.outputs.is_empty() {
+        false => Ok(row.outputs),
+        true => Err(("outputs", "the numbers that are right")),
+    })
+}
+
+/// The golden rows, each with its expected answer. Where that is missing, `answer` gives the field that
+/// should hold it, and what was expected there.
+fn golden<P>(
+    declared: &mut Sidecar,
+    schema: Option<&Schema>,
+    width: usize,
+    answer: impl Fn(GoldenRow) -> Result<P, (&'static str, &'static str)>,
+) -> Result<Vec<(Vec<f32>, P)>, LoadError> {
+    let rows = std::mem::take(&mut declared.golden);
+    let unnamed = match schema {
+        None if !rows.is_empty() => Schema::new((0..width).map(|place| place.to_string())).ok(),
+        _ => None,
+    };
+    let Some(reader) = schema.or(unnamed.as_ref()) else { return Ok(Vec::new()) };
+    let read = |(place, row): (usize, GoldenRow)| {
         if schema.is_none() && row.features.is_named() {
-            let field = format!("golden[{place}].features");
+            let field = format_args!("golden[{place}].features");
             return Err(declared.wrong(field, "names", "a list, or `features` that say the order"));
-        }
-        if row.outputs.is_empty() {
-            let field = format!("golden[{place}].outputs");
-            return Err(declared.wrong(field, "nothing", "the numbers that are right"));
         }
         let values = reader.row(&row.features).map_err(|error| {
             declared.wrong(format_args!("golden[{place}]"), error, "features that fit the model")
         })?;
-        golden.push((values, row.outputs));
-    }
-    Ok(golden)
+        let expected = answer(row).map_err(|(field, expected)| {
+            declared.wrong(format_args!("golden[{place}].{field}"), "nothing", expected)
+        })?;
+        Ok((values, expected))
+    };
+    rows.into_iter().enumerate().map(read).collect()
 }
 
 /// As [`Classification::within`]; of a row without expected probabilities, only the label is compared.

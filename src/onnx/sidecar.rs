@@ -113,11 +113,12 @@ impl Sidecar {
         };
         let mut bytes = Vec::new();
         file.take(LARGEST.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-        let found = bytes.len() as u64;
-        if found > LARGEST {
-            return Err(LoadError::TooLarge { found, limit: LARGEST });
+        let from = path.display().to_string();
+        if bytes.len() as u64 > LARGEST {
+            let found = format_args!("more than {LARGEST} bytes");
+            return Err(wrong(&from, "size", found, "a smaller file"));
         }
-        Sidecar::read(&bytes, path.display().to_string()).map(Some)
+        Sidecar::read(&bytes, from).map(Some)
     }
 
     /// Parses a sidecar.
@@ -139,7 +140,13 @@ impl Sidecar {
             return Err(wrong(&from, "json", error, "nothing after the object"));
         }
         sidecar.from = from.into();
-        Ok(sidecar)
+        match sidecar.tolerance {
+            Some(tolerance) if !(tolerance.is_finite() && tolerance >= 0.0) => {
+                let expected = "a finite number that is not negative";
+                Err(sidecar.wrong("tolerance", tolerance, expected))
+            }
+            _ => Ok(sidecar),
+        }
     }
 
     /// Merges two: where this one states nothing, the other counts.

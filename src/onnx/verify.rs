@@ -22,8 +22,8 @@ const TENSORS: u64 = 8;
 /// Fixed, so that the rows are the same at each loading.
 const SEED: u64 = 0x7665_7269_6679;
 
-/// As far as two engines may be apart that add up in another order, in units of the larger of 1 and the
-/// number itself.
+/// How far two engines may be apart that add numbers in different orders, in units of the larger of 1 and
+/// the number itself. A sidecar may allow more.
 const TOLERANCE: f32 = 1e-4;
 
 /// Runs both models on these rows and compares their answers.
@@ -34,7 +34,7 @@ pub(super) fn compare<F: ?Sized, P>(
     show: impl Fn(&F) -> String,
     show_answer: impl Fn(&P) -> String,
 ) -> Result<(), LoadError> {
-    let told = |answer: &Result<P, ModelError>| match answer {
+    let shown = |answer: &Result<P, ModelError>| match answer {
         Ok(answer) => show_answer(answer),
         Err(error) => format!("the error \"{}\"", crate::error_chain(error)),
     };
@@ -51,8 +51,8 @@ pub(super) fn compare<F: ?Sized, P>(
                 return Err(LoadError::Differs {
                     row,
                     input: show(input).into(),
-                    found: told(&found).into(),
-                    expected: told(&expected).into(),
+                    found: shown(&found).into(),
+                    expected: shown(&expected).into(),
                 });
             }
         }

@@ -43,30 +43,6 @@ impl Graph {
     pub(super) fn of(core: Core) -> Graph {
         Graph(Arc::new(core))
     }
-
-    /// Asks the server now whether it is ready and still has the model as it was.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`]: why requests cannot be answered.
-    pub async fn check(&self) -> Result<(), Error> {
-        self.0.check().await
-    }
-
-    /// The model's inputs, as the server first described them; empty if it did not.
-    pub fn inputs(&self) -> &[TensorInfo] {
-        self.0.known().map_or(&[], |checked| &checked.inputs)
-    }
-
-    /// The model's outputs, as the server first described them; empty if it did not.
-    pub fn outputs(&self) -> &[TensorInfo] {
-        self.0.known().map_or(&[], |checked| &checked.outputs)
-    }
-
-    /// Whether the server is ready, and how many requests are under way.
-    pub fn status(&self) -> Status {
-        Status::of(&self.0)
-    }
 }
 
 impl AsyncModel<Tensors, Tensors> for Graph {
@@ -179,11 +155,4 @@ fn check(core: &Core, checked: &Checked, tensors: &Tensors) -> Result<(), ModelE
     Ok(())
 }
 
-impl fmt::Debug for Graph {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Graph")
-            .field("options", &self.0.shared.options)
-            .field("ready", &self.0.is_ready())
-            .finish_non_exhaustive()
-    }
-}
+described_by_server!(Graph);

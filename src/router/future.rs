@@ -85,11 +85,7 @@ impl<F: ?Sized, P> Clone for AsyncModelRouter<F, P> {
 
 impl<F: ?Sized + Input, P: Output> fmt::Debug for AsyncModelRouter<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncModelRouter")
-            .field("binding", &self.inner.core.settings.binding)
-            .field("versions", &self.versions())
-            .field("fallbacks", &self.inner.core.settings.fallbacks)
-            .finish_non_exhaustive()
+        self.inner.core.debug("AsyncModelRouter", f)
     }
 }
 
@@ -161,7 +157,7 @@ impl<F: ?Sized + Input, P: Output> AsyncModelRouter<F, P> {
     ) -> Result<(), OperateError> {
         let (checked, hosted) = (model.check(acceptance), Hosted::new(model, &self.inner.lanes));
         self.inner.core.install_checked(version.clone(), checked, hosted)?;
-        self.inner.shadowing.forgive(&version);
+        self.inner.shadowing.end_pause(&version);
         Ok(())
     }
 }

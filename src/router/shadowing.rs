@@ -94,8 +94,8 @@ impl<F: ?Sized + Input, P: Output> Shadowing<F, P> {
     }
 
     /// There is another model under this version's name.
-    pub(crate) fn forgive(&self, version: &Version) {
-        self.lines.iter().for_each(|line| line.line.forgive(version));
+    pub(crate) fn end_pause(&self, version: &Version) {
+        self.lines.iter().for_each(|line| line.line.end_pause(version));
     }
 
     pub(crate) fn is_joined(&self, candidate: &Candidate) -> bool {

@@ -279,6 +279,25 @@ pub struct VersionStats {
     pub(crate) service_times: Vec<(f64, u64)>,
 }
 
+#[cfg(feature = "metrics")]
+impl VersionStats {
+    /// How many calls failed, by every kind there is.
+    pub(crate) fn failures(&self) -> [(ErrorKind, u64); ErrorKind::ALL.len()] {
+        ErrorKind::ALL.map(|kind| {
+            let count = match kind {
+                ErrorKind::InvalidInput => self.invalid_inputs,
+                ErrorKind::Failed => self.errors,
+                ErrorKind::Panicked => self.panics,
+                ErrorKind::NonFinite => self.non_finite,
+                ErrorKind::Deadline => self.deadlines,
+                ErrorKind::NotLoaded => self.not_loaded,
+                ErrorKind::Overloaded => self.overloaded,
+            };
+            (kind, count)
+        })
+    }
+}
+
 /// Whether a version may answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

@@ -97,7 +97,8 @@ pub(crate) struct CandidateCounts {
     unreported: AtomicU64,
     /// Processor time of the answers and of the candidate's runs. Only shadow threads write to them.
     cpu_times: [Latencies; 2],
-    pub(super) rest: PanicPause,
+    /// Panics in a row, and the pause that they earned it.
+    pub(super) panics: PanicPause,
 }
 
 #[derive(Debug, Default)]
@@ -127,7 +128,7 @@ impl CandidateCounts {
             warned: AtomicBool::new(false),
             unreported: AtomicU64::new(0),
             cpu_times: [Latencies::new(), Latencies::new()],
-            rest: PanicPause::default(),
+            panics: PanicPause::default(),
         }
     }
 

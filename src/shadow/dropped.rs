@@ -180,13 +180,13 @@ impl Claim {
         (primary, candidate): (Option<Duration>, Option<Duration>),
     ) {
         self.candidate.took(primary, candidate);
-        self.candidate.rest.end();
+        self.candidate.panics.end();
         self.candidate.completed(agrees);
     }
 
     /// It panicked, and the comparison says so.
     pub(super) fn panicked(self, now: Duration) {
-        self.candidate.rest.panicked(now);
+        self.candidate.panics.panicked(now);
         self.candidate.dropped(DropCause::Panic);
     }
 

@@ -38,9 +38,9 @@ use crate::{
 /// Dropping it stops the threads, waiting for a running shadow no longer than the policy's grace,
 /// and then drops the sinks.
 pub(crate) struct ShadowLine<P> {
-    // Before `desk`, so that no shadow runs when the sinks go.
+    // Before `context`, so that no shadow runs when the sinks go.
     pool: Pool,
-    desk: Arc<RunContext<P>>,
+    context: Arc<RunContext<P>>,
     candidates: Mutex<Vec<Arc<CandidateCounts>>>,
     declared: Box<[Version]>,
     records_features: bool,
@@ -55,7 +55,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         clock: Arc<dyn Clock>,
     ) -> Result<ShadowLine<P>, Error> {
         policy.validate()?;
-        let desk = Arc::new(RunContext {
+        let context = Arc::new(RunContext {
             comparator,
             notices: Arc::new(DropNotices::new(!sinks.is_empty())),
             telling: Mutex::new(()),
@@ -69,8 +69,8 @@ impl<P: Send + 'static> ShadowLine<P> {
             comparator_panics: AtomicU64::new(0),
         });
         let (telling, account) =
-            (Arc::clone(&desk), AccountHandle::new(&desk.account, &desk.clock));
-        let paid = Arc::clone(&desk);
+            (Arc::clone(&context), AccountHandle::new(&context.account, &context.clock));
+        let paid = Arc::clone(&context);
         let hooks = Hooks {
             between: Box::new(move || telling.tell_of_drops()),
             pause: Box::new(move || paid.account.until_room(&*paid.clock)),
@@ -79,7 +79,7 @@ impl<P: Send + 'static> ShadowLine<P> {
             .map_err(Error::no_thread)?;
         Ok(ShadowLine {
             pool,
-            desk,
+            context,
             candidates: Mutex::new(Vec::new()),
             declared: policy.candidates.as_slice().into(),
             records_features: policy.features,
@@ -98,22 +98,22 @@ impl<P: Send + 'static> ShadowLine<P> {
         new
     }
 
-    /// There is another model under this version's name: what the old one did is forgiven.
-    pub(crate) fn forgive(&self, version: &Version) {
+    /// There is another model under this version's name: it is not left alone for the old one's panics.
+    pub(crate) fn end_pause(&self, version: &Version) {
         for candidate in self.candidates.lock().iter().filter(|one| one.version() == version) {
-            candidate.rest.end();
+            candidate.panics.end();
         }
     }
 
     /// After this time an outcome counts no more.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.desk.deadline
+        self.context.deadline
     }
 
     /// Whether a run would be taken on, as far as the budget goes.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.desk.account.has_room(&*self.desk.clock) || self.pool.has_pausing_thread()
+        self.context.account.has_room(&*self.context.clock) || self.pool.has_pausing_thread()
     }
 
     /// Whether [`PrimaryAnswer::features`] is wanted.
@@ -123,7 +123,7 @@ impl<P: Send + 'static> ShadowLine<P> {
 
     /// The parts of the traffic that the sinks say a request belongs to.
     pub(crate) fn slices(&self, context: &dyn EvaluationContext) -> Slices {
-        self.desk.sinks.slices(context)
+        self.context.sinks.slices(context)
     }
 
     /// Hands a run over. `prepare` copies what the run needs, and is called only once there is
@@ -142,7 +142,7 @@ impl<P: Send + 'static> ShadowLine<P> {
             self.refuse(candidate, cause, wanted);
             Err(cause)
         };
-        if candidate.rest.is_on(|| self.desk.clock.monotonic()) {
+        if candidate.panics.is_on(|| self.context.clock.monotonic()) {
             return refuse(DropCause::Resting);
         }
         // What there is no room for yet may wait, if a thread wakes when there is.
@@ -159,7 +159,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         let at = self.now();
         candidate.handed_over();
         place.send(Box::new(ShadowRun {
-            desk: self.desk.clone(),
+            context: self.context.clone(),
             candidate: candidate.clone(),
             answered,
             call,
@@ -186,7 +186,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         };
         candidate.handed_over();
         place.send(Box::new(super::run::Finished {
-            desk: self.desk.clone(),
+            context: self.context.clone(),
             candidate: candidate.clone(),
             answered,
             side,
@@ -205,13 +205,13 @@ impl<P: Send + 'static> ShadowLine<P> {
     ) {
         candidate.handed_over();
         let at = self.now();
-        let claim = self.desk.claim(candidate, &answered, at);
-        if !self.desk.admits(answered.targeting_key.as_deref()) {
+        let claim = self.context.claim(candidate, &answered, at);
+        if !self.context.admits(answered.targeting_key.as_deref()) {
             return claim.passed_over();
         }
         let mut claim = Some(claim);
         let concluded = catch_unwind(AssertUnwindSafe(|| {
-            self.desk.conclude(answered, side, Duration::ZERO, at, || claim.take());
+            self.context.conclude(answered, side, Duration::ZERO, at, || claim.take());
         }));
         if let Err(payload) = concluded {
             drop(ModelError::panicked(payload));
@@ -219,7 +219,7 @@ impl<P: Send + 'static> ShadowLine<P> {
         if let Some(claim) = claim {
             claim.dropped(DropCause::Panic);
         }
-        self.desk.tell_of_drops();
+        self.context.tell_of_drops();
     }
 
     /// Counts a run that was wanted and that the caller could not start: for those who run
@@ -231,19 +231,19 @@ impl<P: Send + 'static> ShadowLine<P> {
         wanted: impl FnOnce() -> ShadowRequest,
     ) {
         candidate.refused(cause);
-        let desk = &*self.desk;
-        if !desk.notices.are_wanted() {
+        let context = &*self.context;
+        if !context.notices.are_wanted() {
             return;
         }
-        let half_full = desk.notices.put(DropNotice {
+        let half_full = context.notices.put(DropNotice {
             wanted: wanted(),
             candidate: Arc::clone(candidate),
             cause,
-            time: desk.clock.unix(),
+            time: context.clock.unix(),
         });
         // Without room in the budget nobody is woken: else the telling, which is paid from it,
         // would leave nothing for shadows.
-        if half_full && desk.account.has_room(&*desk.clock) {
+        if half_full && context.account.has_room(&*context.clock) {
             self.pool.wake();
         }
     }
@@ -254,8 +254,8 @@ impl<P: Send + 'static> ShadowLine<P> {
     pub(crate) fn flush(&self, timeout: Duration) -> Result<bool, sink::Error> {
         let until = Instant::now() + timeout.min(Duration::from_secs(86_400));
         let ended = self.pool.flush(timeout);
-        let told = self.desk.tell_of_all_drops(until.saturating_duration_since(Instant::now()));
-        self.desk.sinks.flush()?;
+        let told = self.context.tell_of_all_drops(until.saturating_duration_since(Instant::now()));
+        self.context.sinks.flush()?;
         Ok(ended && told)
     }
 
@@ -265,8 +265,8 @@ impl<P: Send + 'static> ShadowLine<P> {
         let left = || until.saturating_duration_since(Instant::now());
         let ended = self.pool.flush(timeout);
         self.pool.shutdown(left().min(self.pool.grace));
-        let told = self.desk.tell_of_all_drops(left());
-        self.desk.sinks.flush()?;
+        let told = self.context.tell_of_all_drops(left());
+        self.context.sinks.flush()?;
         Ok(ended && told)
     }
 
@@ -274,8 +274,8 @@ impl<P: Send + 'static> ShadowLine<P> {
     #[cfg(test)]
     pub(super) fn stop(&self) -> Result<(), sink::Error> {
         self.pool.shutdown(self.pool.grace);
-        self.desk.tell_of_all_drops(self.pool.grace);
-        self.desk.sinks.flush()
+        self.context.tell_of_all_drops(self.pool.grace);
+        self.context.sinks.flush()
     }
 
     /// The candidates the policy declares, and those that a flag has named.
@@ -292,15 +292,15 @@ impl<P: Send + 'static> ShadowLine<P> {
         Stats {
             candidates: self.counts(),
             waiting: self.pool.waiting(),
-            comparator_panics: self.desk.comparator_panics.load(Ordering::Relaxed),
-            sink_panics: self.desk.sinks.panics(),
-            unreported_drops: self.desk.notices.unreported(),
-            sinks: self.desk.sinks.counts(),
+            comparator_panics: self.context.comparator_panics.load(Ordering::Relaxed),
+            sink_panics: self.context.sinks.panics(),
+            unreported_drops: self.context.notices.unreported(),
+            sinks: self.context.sinks.counts(),
         }
     }
 
     fn now(&self) -> HandOverTime {
-        HandOverTime { monotonic: self.desk.clock.monotonic(), unix: self.desk.clock.unix() }
+        HandOverTime { monotonic: self.context.clock.monotonic(), unix: self.context.clock.unix() }
     }
 }
 
@@ -308,7 +308,7 @@ impl<P: Send + 'static> ShadowLine<P> {
 impl<P> Drop for ShadowLine<P> {
     fn drop(&mut self) {
         self.pool.shutdown(self.pool.grace);
-        self.desk.tell_of_all_drops(self.pool.grace);
+        self.context.tell_of_all_drops(self.pool.grace);
     }
 }
 

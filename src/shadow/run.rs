@@ -221,7 +221,7 @@ impl<P> RunContext<P> {
 
 /// A candidate to be run.
 pub(super) struct ShadowRun<P, C> {
-    pub(super) desk: Arc<RunContext<P>>,
+    pub(super) context: Arc<RunContext<P>>,
     pub(super) candidate: Arc<CandidateCounts>,
     pub(super) answered: PrimaryAnswer<P>,
     pub(super) call: C,
@@ -234,52 +234,52 @@ where
     C: FnOnce() -> Result<P, ModelError> + Send,
 {
     fn claim(&self) -> Claim {
-        self.desk.claim(&self.candidate, &self.answered, self.at)
+        self.context.claim(&self.candidate, &self.answered, self.at)
     }
 
     fn run(self: Box<Self>, running: &Running) {
-        let ShadowRun { desk, candidate, answered, call, at } = *self;
+        let ShadowRun { context, candidate, answered, call, at } = *self;
         let lost = |cause| {
             if let Some(claim) = running.settle() {
                 claim.dropped(cause);
             }
         };
-        let now = desk.clock.monotonic();
-        if desk.is_late(at.monotonic, now) {
+        let now = context.clock.monotonic();
+        if context.is_late(at.monotonic, now) {
             return lost(DropCause::Deadline);
         }
         // Asked again: those before it may have panicked.
-        if candidate.rest.is_on(|| now) {
+        if candidate.panics.is_on(|| now) {
             return lost(DropCause::Resting);
         }
         // Asked again: what was charged while this waited may have used the budget up.
-        if !desk.account.may_run(&*desk.clock) {
+        if !context.account.may_run(&*context.clock) {
             return lost(DropCause::Budget);
         }
-        if !desk.admits(answered.targeting_key.as_deref()) {
+        if !context.admits(answered.targeting_key.as_deref()) {
             if let Some(claim) = running.settle() {
                 claim.passed_over();
             }
             return;
         }
-        let meter = Meter::start(&desk.account);
+        let meter = Meter::start(&context.account);
         let begun = Instant::now();
         let (outcome, cpu_time) = cpu_time::measure(true, || catch_unwind(AssertUnwindSafe(call)));
         let service_time = begun.elapsed();
         let outcome = outcome.unwrap_or_else(|payload| Err(ModelError::panicked(payload)));
         // Before the sinks, which may block and keep the budget from knowing.
-        meter.charge(&desk.account, &*desk.clock);
+        meter.charge(&context.account, &*context.clock);
         let meter = Meter::of_short_work();
         let side = Run::new(candidate.version(), outcome, service_time).with_cpu_time(cpu_time);
-        desk.conclude(answered, side, now.saturating_sub(at.monotonic), at, || running.settle());
-        meter.charge(&desk.account, &*desk.clock);
+        context.conclude(answered, side, now.saturating_sub(at.monotonic), at, || running.settle());
+        meter.charge(&context.account, &*context.clock);
     }
 }
 
 /// A candidate that has run elsewhere, to be compared.
 #[cfg(any(feature = "async", test))]
 pub(super) struct Finished<P> {
-    pub(super) desk: Arc<RunContext<P>>,
+    pub(super) context: Arc<RunContext<P>>,
     pub(super) candidate: Arc<CandidateCounts>,
     pub(super) answered: PrimaryAnswer<P>,
     pub(super) side: Run<P>,
@@ -289,13 +289,13 @@ pub(super) struct Finished<P> {
 #[cfg(any(feature = "async", test))]
 impl<P: Send> Job for Finished<P> {
     fn claim(&self) -> Claim {
-        self.desk.claim(&self.candidate, &self.answered, self.at)
+        self.context.claim(&self.candidate, &self.answered, self.at)
     }
 
     fn run(self: Box<Self>, running: &Running) {
-        let Finished { desk, answered, side, at, .. } = *self;
+        let Finished { context, answered, side, at, .. } = *self;
         let meter = Meter::of_short_work();
-        desk.conclude(answered, side, Duration::ZERO, at, || running.settle());
-        meter.charge(&desk.account, &*desk.clock);
+        context.conclude(answered, side, Duration::ZERO, at, || running.settle());
+        meter.charge(&context.account, &*context.clock);
     }
 }

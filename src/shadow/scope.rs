@@ -22,9 +22,9 @@ use crate::clock::Clock;
 use crate::cpu_time;
 
 thread_local! {
-    /// Apart from [`PAYS`], so that a live request reads one flag and registers no destructor.
+    /// Apart from [`ACCOUNT`], so that a live request reads one flag and registers no destructor.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    static PAYS: RefCell<Option<AccountHandle>> = const { RefCell::new(None) };
+    static ACCOUNT: RefCell<Option<AccountHandle>> = const { RefCell::new(None) };
 }
 
 /// Whether the calling code runs for a shadow, not for the answer of a live request.
@@ -73,7 +73,7 @@ impl AccountHandle {
     #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only futures run elsewhere"))]
     pub(crate) fn of_this_thread() -> Option<AccountHandle> {
         match is_shadow() {
-            true => PAYS.with(|pays| pays.try_borrow().ok()?.clone()),
+            true => ACCOUNT.with(|current| current.try_borrow().ok()?.clone()),
             false => None,
         }
     }
@@ -89,10 +89,11 @@ pub(crate) struct ShadowScope {
 impl ShadowScope {
     /// `account` is `None` where no budget applies.
     pub(crate) fn enter(account: Option<AccountHandle>) -> ShadowScope {
-        let paid = PAYS.with(|pays| pays.try_borrow_mut().map_or(None, |mut pays| pays.take()));
-        PAYS.with(|pays| {
-            if let Ok(mut pays) = pays.try_borrow_mut() {
-                *pays = account;
+        let paid = ACCOUNT
+            .with(|current| current.try_borrow_mut().map_or(None, |mut current| current.take()));
+        ACCOUNT.with(|current| {
+            if let Ok(mut current) = current.try_borrow_mut() {
+                *current = account;
             }
         });
         ShadowScope { before: INSIDE.with(|inside| inside.replace(true)), paid }
@@ -104,9 +105,9 @@ impl Drop for ShadowScope {
         INSIDE.with(|inside| inside.set(self.before));
         let paid = self.paid.take();
         // Where the thread is at its end there is nothing to put back.
-        let _ = PAYS.try_with(|pays| {
-            if let Ok(mut pays) = pays.try_borrow_mut() {
-                *pays = paid;
+        let _ = ACCOUNT.try_with(|current| {
+            if let Ok(mut current) = current.try_borrow_mut() {
+                *current = paid;
             }
         });
     }

@@ -3,6 +3,8 @@
 mod accounting;
 mod budget;
 mod drops;
+mod filter;
+mod panic_pause;
 mod shutdown;
 
 use std::{
@@ -319,82 +321,6 @@ fn finished_runs_are_compared_here_or_on_a_shadow_thread() {
     assert_eq!((counts.dropped(DropCause::Panic), counts.dropped(DropCause::Deadline)), (2, 2));
     assert_eq!(bench.seen.len(), 4);
     assert_eq!(bench.seen.take()[0].candidate.service_time, Duration::from_micros(7));
-}
-
-#[test]
-fn a_filter_passes_over_whom_it_does_not_want_and_is_not_asked_about_nobody() {
-    let hasher = KeyHasher::new([1; 16]).unwrap();
-    let unwanted = hasher.hash("user-42");
-    let policy = policy().key_hasher(hasher).admit(move |key| *key != unwanted);
-    let bench = Bench::new(policy);
-    let ran = Arc::new(AtomicU64::new(0));
-    for key in [Some("user-42"), Some("user-43"), None] {
-        let ran = ran.clone();
-        let prepare = || {
-            let call = move || {
-                ran.fetch_add(1, Ordering::SeqCst);
-                Ok(1.0)
-            };
-            (answered(key), call)
-        };
-        bench.line.offer(&bench.candidate, wanted, prepare).unwrap();
-        let side = Run::new("v2", Ok(1.0), Duration::ZERO);
-        bench.line.record_finished(&bench.candidate, answered(key), side);
-    }
-    let counts = bench.settle();
-    assert_eq!((counts.passed_over(), counts.wanted(), counts.completed()), (2, 4, 4));
-    assert_eq!((counts.pending(), counts.dropped_in_all()), (0, 0));
-    assert_eq!((ran.load(Ordering::SeqCst), bench.seen.len()), (2, 4));
-}
-
-#[test]
-fn a_filter_that_panics_keeps_nobody_out() {
-    let bench = Bench::new(policy().admit(|_| panic!("filter")));
-    bench.offer(|| Ok(1.0)).unwrap();
-    assert_eq!(bench.settle().completed(), 1);
-}
-
-#[test]
-fn a_candidate_that_panics_again_and_again_is_left_alone_for_longer_and_longer() {
-    let bench = Bench::new(policy());
-    let panics = || -> Result<(), DropCause> {
-        let offered = bench.offer(|| panic!("out of luck"));
-        bench.settle();
-        offered
-    };
-    for _ in 0..3 {
-        panics().unwrap();
-    }
-    assert_eq!(panics(), Err(DropCause::Resting));
-    bench.clock.advance(Duration::from_millis(1_000));
-    panics().unwrap();
-    bench.clock.advance(Duration::from_millis(1_999));
-    assert_eq!(panics(), Err(DropCause::Resting));
-    bench.clock.advance(Duration::from_millis(1));
-    bench.offer(|| Ok(1.0)).unwrap();
-    bench.settle();
-    for _ in 0..3 {
-        panics().unwrap();
-    }
-    assert_eq!(panics(), Err(DropCause::Resting));
-    bench.line.forgive(&Version::new("v2"));
-    panics().unwrap();
-    let counts = bench.settle();
-    assert_adds_up(&counts);
-    assert_eq!((counts.dropped(DropCause::Panic), counts.dropped(DropCause::Resting)), (8, 3));
-}
-
-#[test]
-fn those_that_wait_behind_three_panics_are_not_run() {
-    let bench = Bench::new(policy());
-    let release = bench.occupy();
-    for _ in 0..5 {
-        bench.offer(|| panic!("out of luck")).unwrap();
-    }
-    drop(release);
-    let counts = bench.settle();
-    assert_adds_up(&counts);
-    assert_eq!((counts.dropped(DropCause::Panic), counts.dropped(DropCause::Resting)), (3, 2));
 }
 
 #[test]

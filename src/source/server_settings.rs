@@ -34,8 +34,8 @@ impl ServerSettings {
     }
 }
 
+#[cfg(test)]
 #[cfg(all(
-    test,
     feature = "flagd",
     feature = "flagsmith",
     feature = "launchdarkly",

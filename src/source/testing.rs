@@ -1,6 +1,11 @@
 //! What tests of the store and of the sources share.
 
-use std::{borrow::Cow, sync::mpsc, time::Duration};
+use std::{
+    borrow::Cow,
+    io,
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 
 use super::{Error, FlagSource, FlagUpdates, Subscription};
 use crate::{
@@ -79,4 +84,27 @@ pub(crate) fn expect(
 ) -> crate::flag::store::Status {
     assert!(flags.wait_until(PATIENCE, condition), "it stayed {:#?}", flags.status());
     flags.status()
+}
+
+/// What was logged on this thread while `run` ran.
+pub(crate) fn logged(run: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, run);
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
 }

@@ -6,9 +6,9 @@ use super::{
     constraint,
     field::Field,
     model,
+    options::UnleashOptions,
     quoted::quoted,
     segment::Segment,
-    settings::UnleashOptions,
     strategy,
     tree::{Constraint, FeatureToggle, Parent, ParentCondition, Stickiness, Variant, Variants},
 };
@@ -47,12 +47,12 @@ impl CompileError {
 
 /// Compiles a feature. A fault is of a strategy of it: the toggle is poisoned.
 pub(super) fn feature(
-    settings: &Arc<UnleashOptions>,
+    options: &Arc<UnleashOptions>,
     feature: &model::Feature<'_>,
 ) -> (FeatureToggle, Option<CompileError>) {
     let mut last = None;
     let strategies = feature.strategies.iter().enumerate().map(|(index, strategy)| {
-        strategy::strategy(settings, &feature.name, strategy, &mut last)
+        strategy::strategy(options, &feature.name, strategy, &mut last)
             .map_err(|fault| fault.within("strategies", index))
     });
     let (strategies, fault) = match strategies.collect::<Result<Box<[_]>, CompileError>>() {
@@ -75,7 +75,7 @@ pub(super) fn feature(
         strategies,
         segments: segments.into(),
         variants: variants(&feature.variants, true, sticky, &feature.name),
-        settings: Arc::clone(settings),
+        options: Arc::clone(options),
         metadata: metadata(feature),
     };
     toggle.number_outcomes();
@@ -202,7 +202,7 @@ fn metadata(feature: &model::Feature<'_>) -> Map {
 }
 
 /// A name that must fit between quotes.
-pub(super) fn fitting(member: &str, text: &str) -> Result<String, CompileError> {
+pub(super) fn quotable(member: &str, text: &str) -> Result<String, CompileError> {
     quoted(text).ok_or_else(|| {
         CompileError::new(member, "a quote, or a backslash at the end", "text without them")
     })

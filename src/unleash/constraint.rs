@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    compile::{CompileError, fitting},
+    compile::{CompileError, quotable},
     field::Field,
     lowercase::Needle,
     model,
@@ -77,7 +77,7 @@ fn field(
     }
     let field = Field::named(name);
     if let Field::Property(name) = &field {
-        fitting("/contextName", name)?;
+        quotable("/contextName", name)?;
     }
     let field = Arc::new(field);
     *last = Some(Arc::clone(&field));

@@ -49,7 +49,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             wanted.enabled == enabled
                 && match variant {
                     Some((variant, _)) if !wanted.variants.is_empty() => {
-                        wanted.variants.contain(&variant.name)
+                        wanted.variants.contains(&variant.name)
                     }
                     _ => true,
                 }

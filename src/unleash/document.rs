@@ -9,9 +9,9 @@ use super::{
     compile::{self, CompileError},
     constraint::shortened,
     model,
+    options::UnleashOptions,
     problems::Problems,
     segment::{Segment, Segments},
-    settings::UnleashOptions,
     tree::FeatureToggle,
 };
 use crate::flag::{
@@ -31,15 +31,15 @@ const COSTS: Costs = Costs {
 
 /// Reads client features, which replace everything there is, or events, which change it.
 pub(super) fn read(
-    settings: &Arc<UnleashOptions>,
+    options: &Arc<UnleashOptions>,
     previous: &FlagSet,
     text: &str,
 ) -> Result<FlagSet, DocumentError> {
-    settings.memory.compile(text, &COSTS, || compile(settings, previous, text))
+    options.memory.compile(text, &COSTS, || compile(options, previous, text))
 }
 
 fn compile(
-    settings: &Arc<UnleashOptions>,
+    options: &Arc<UnleashOptions>,
     previous: &FlagSet,
     text: &str,
 ) -> Result<FlagSet, DocumentError> {
@@ -49,7 +49,7 @@ fn compile(
             error,
         )
     })?;
-    let mut state = SetBuilder::new(settings, previous);
+    let mut state = SetBuilder::new(options, previous);
     match (document.events, document.features) {
         (Some(events), _) => {
             for (index, event) in events.into_iter().enumerate() {
@@ -70,27 +70,27 @@ fn compile(
 
 /// A set in the making.
 struct SetBuilder<'s> {
-    settings: &'s Arc<UnleashOptions>,
+    options: &'s Arc<UnleashOptions>,
     set: FlagSet,
     segments: Segments,
     problems: Problems,
     /// The features whose segments have to be looked for.
-    changed: Vec<Arc<str>>,
-    /// The segments are others: look for those of every feature.
-    moved: bool,
+    changed_features: Vec<Arc<str>>,
+    /// Whether those of every feature have to be: a segment came, changed or went.
+    segments_changed: bool,
 }
 
 impl<'s> SetBuilder<'s> {
-    fn new(settings: &'s Arc<UnleashOptions>, previous: &FlagSet) -> SetBuilder<'s> {
+    fn new(options: &'s Arc<UnleashOptions>, previous: &FlagSet) -> SetBuilder<'s> {
         // What belongs to no flag and no segment belongs to the document it was in.
         let known = previous.problems().iter().filter(|problem| !problem.key.is_empty());
         SetBuilder {
-            settings,
+            options,
             set: previous.clone(),
             segments: previous.shared::<Segments>().cloned().unwrap_or_default(),
             problems: known.cloned().collect(),
-            changed: Vec::new(),
-            moved: false,
+            changed_features: Vec::new(),
+            segments_changed: false,
         }
     }
 
@@ -111,9 +111,9 @@ impl<'s> SetBuilder<'s> {
             }
             ("segment-removed", ..) if event.segment_id.is_some() => {
                 let id = event.segment_id.unwrap_or_default().to_string();
-                self.problems.forget(&called(&id));
+                self.problems.forget(&segment_key(&id));
                 self.segments.remove(&id);
-                self.moved = true;
+                self.segments_changed = true;
             }
             ("hydration", ..) => {
                 let (features, segments) = (event.features, event.segments);
@@ -133,8 +133,8 @@ impl<'s> SetBuilder<'s> {
         let previous = std::mem::take(&mut self.set);
         let known = std::mem::take(&mut self.segments);
         self.problems = Problems::default();
-        self.changed.clear();
-        self.moved = true;
+        self.changed_features.clear();
+        self.segments_changed = true;
         for (index, segment) in segments.iter().enumerate() {
             self.segment(segment, index);
         }
@@ -166,33 +166,33 @@ impl<'s> SetBuilder<'s> {
             }
         };
         self.problems.forget(&feature.name);
-        let (toggle, fault) = compile::feature(self.settings, &feature);
+        let (toggle, fault) = compile::feature(self.options, &feature);
         if let Some(fault) = fault {
             self.problems.push(poisoned_problem(&feature.name, &fault.path, &fault));
         }
         let name: Arc<str> = (&*feature.name).into();
         if !toggle.segments.is_empty() {
-            self.changed.push(Arc::clone(&name));
+            self.changed_features.push(Arc::clone(&name));
         }
-        let exposures = self.settings.exposures.as_ref();
+        let counts = self.options.counts.as_ref();
         let counted =
-            exposures.map(|counts| (counts, Outcomes::Switched(toggle.outcomes().collect())));
+            counts.map(|counts| (counts, Outcomes::Switched(toggle.outcomes().collect())));
         let mut flag = Flag::new(name, toggle);
-        if let Some((exposures, outcomes)) = counted {
-            flag = flag.counted_in(exposures, None, outcomes, None);
+        if let Some((counts, outcomes)) = counted {
+            flag = flag.counted_in(counts, None, outcomes, None);
         }
         self.set = std::mem::take(&mut self.set).with(flag);
     }
 
     fn segment(&mut self, raw: &RawValue, index: usize) {
-        self.moved = true;
+        self.segments_changed = true;
         match parsed::<model::Segment<'_>>(raw) {
             Ok(segment) => {
                 let id = segment.id.to_string();
-                self.problems.forget(&called(&id));
+                self.problems.forget(&segment_key(&id));
                 let compiled = compile::segment(&segment);
                 if let Segment::Poisoned(fault) = &compiled {
-                    self.problems.push(poisoned_problem(&called(&id), &fault.path, fault));
+                    self.problems.push(poisoned_problem(&segment_key(&id), &fault.path, fault));
                 }
                 self.segments.insert(&id, compiled);
             }
@@ -202,8 +202,8 @@ impl<'s> SetBuilder<'s> {
                     Some(id) => {
                         let id = id.to_string();
                         self.segments.refuse(&id);
-                        self.problems.forget(&called(&id));
-                        wrong.problem(&called(&id), "")
+                        self.problems.forget(&segment_key(&id));
+                        wrong.problem(&segment_key(&id), "")
                     }
                     None => wrong.problem("", &format!("/segments/{index}")),
                 };
@@ -213,21 +213,21 @@ impl<'s> SetBuilder<'s> {
     }
 
     fn finish(self) -> FlagSet {
-        let SetBuilder { set, segments, problems, changed, moved, .. } = self;
+        let SetBuilder { set, segments, problems, changed_features, segments_changed, .. } = self;
         let mut problems = problems.into_list();
         let toggle = |flag: &Flag| missing(flag.rules::<FeatureToggle>()?, &segments);
-        if moved {
+        if segments_changed {
             problems.retain(|problem| !is_of_segment(problem));
             problems.extend(set.iter().filter_map(toggle));
         } else {
-            problems.extend(changed.iter().filter_map(|name| toggle(set.get(name)?)));
+            problems.extend(changed_features.iter().filter_map(|name| toggle(set.get(name)?)));
         }
         set.with_shared(segments).with_problems(problems.into_list())
     }
 }
 
 /// What the problems of a segment are listed under.
-fn called(id: &str) -> String {
+fn segment_key(id: &str) -> String {
     format!("segment {id}")
 }
 

@@ -4,8 +4,8 @@ use super::{
     Toggle,
     field::Field,
     network::any_contains,
+    options::UnleashOptions,
     segment::{Segment, Segments},
-    settings::UnleashOptions,
     trace::{TraceRecorder, Tracer, Untraced},
     tree::{Constraint, CustomCall, FeatureToggle, Strategy, StrategyKind, Test, Variant},
 };
@@ -32,7 +32,7 @@ pub(super) struct Evaluator<'a, W> {
     /// The key stands in for one that the context does not have.
     pub(super) stand_in: bool,
     pub(super) clock: &'a dyn Clock,
-    pub(super) settings: &'a UnleashOptions,
+    pub(super) options: &'a UnleashOptions,
     pub(super) set: &'a FlagSet,
     asked: &'a FeatureToggle,
     /// The toggle that is asked, while one of its parents is evaluated: a parent's split without a
@@ -78,7 +78,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             key: request.key_override.or_else(|| request.context.targeting_key()),
             stand_in: request.key_override.is_some(),
             clock: request.clock,
-            settings: &toggle.settings,
+            options: &toggle.options,
             set,
             asked: toggle,
             child: None,
@@ -248,13 +248,13 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             StrategyKind::Never | StrategyKind::Rollout(_) => false,
             StrategyKind::UserWithId(ids) => {
                 let id = self.text(&Field::UserId, &mut room);
-                id.is_some_and(|id| ids.contain(id))
+                id.is_some_and(|id| ids.contains(id))
             }
             StrategyKind::RemoteAddress(networks) => {
                 let address = self.text(&Field::RemoteAddress, &mut room);
                 address.is_some_and(|address| any_contains(networks, address))
             }
-            StrategyKind::Random(percent) => u64::from(self.settings.below(99)) + 1 < *percent,
+            StrategyKind::Random(percent) => u64::from(self.options.below(99)) + 1 < *percent,
             StrategyKind::Custom(call) => self.custom(call),
         }
     }

@@ -114,11 +114,11 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
     }
 
     fn environment(&self) -> Option<&'a str> {
-        self.settings.environment.as_deref()
+        self.options.environment.as_deref()
     }
 
     fn app_name(&self) -> Option<&'a str> {
-        self.settings.app_name.as_deref()
+        self.options.app_name.as_deref()
     }
 
     fn current_time<'t>(&self, room: &'t mut ShortText) -> Option<&'t str>

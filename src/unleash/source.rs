@@ -57,10 +57,10 @@ impl Source {
         }
     }
 
-    /// The application's name, by which the server lists it and strategies may ask for it;
-    /// `modelgate` otherwise.
+    /// The application's name, by which the server lists it and strategies may ask for it; that of
+    /// the [dialect](Source::dialect) otherwise, or else `modelgate`.
     pub fn app_name(mut self, name: impl Into<String>) -> Source {
-        self.settings.app_name = name.into();
+        self.settings.app_name = Some(name.into());
         self
     }
 
@@ -176,18 +176,21 @@ impl FlagSource for Source {
     }
 
     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
-        let settings = self.settings;
+        let mut settings = self.settings;
         settings.check()?;
+        if settings.app_name.is_none() {
+            settings.app_name = self.dialect.app_name().map(str::to_owned);
+        }
         let connection = Connection::new(&settings)?;
         let network = sink.network()?;
         sink.watch(connection.client.meter());
-        let exposures = EvaluationCounts::new();
-        let mut dialect = self.dialect.with_app_name(&*settings.app_name);
+        let evaluations = EvaluationCounts::new();
+        let mut dialect = self.dialect.with_app_name(settings.app_name());
         if settings.metrics.is_some() {
-            dialect = dialect.with_evaluation_counts(&exposures);
+            dialect = dialect.with_evaluation_counts(&evaluations);
         }
         let counted = PendingCounts {
-            exposures,
+            evaluations,
             impact: self.impact,
             strategies: dialect.strategies().map(str::to_owned).collect(),
         };

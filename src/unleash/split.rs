@@ -20,7 +20,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
             Some(key) => key,
             None if matches!(rollout.sticky, Stickiness::Field(_)) => return false,
             None => {
-                let number = self.settings.below(9_999) + 1;
+                let number = self.options.below(9_999) + 1;
                 let drawn = &mut room.drawn;
                 // Writing to it cannot fail.
                 let _ = write!(drawn, "{number}");
@@ -108,7 +108,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
                 // A drawn variant changes from request to request, unless that is what was asked
                 // for.
                 self.missing_key |= !self.stand_in && !variants.sticky.is_random();
-                self.settings.below(variants.total)
+                self.options.below(variants.total)
             }
         };
         let variant = variants.list.iter().find(|variant| bucket < variant.end)?;
@@ -132,7 +132,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
                 // The time counts only where the context says it.
                 let given = *field != Field::CurrentTime || self.time_is_given();
                 let text = if given { self.text(field, &mut room) } else { None };
-                if text.is_some_and(|text| values.contain(text)) {
+                if text.is_some_and(|text| values.contains(text)) {
                     return Some(variant);
                 }
             }

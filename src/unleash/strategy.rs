@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use super::{
-    compile::{CompileError, constraints, fitting, prefix, variant_sticky, variants},
+    compile::{CompileError, constraints, prefix, quotable, variant_sticky, variants},
     evaluate::ROLLOUTS,
     field::Field,
     model,
     network::Network,
-    settings::UnleashOptions,
+    options::UnleashOptions,
     tree::{CustomCall, Rollout, Stickiness, Strategy, StrategyKind},
 };
 use crate::flag::Reason;
 
 pub(super) fn strategy(
-    settings: &Arc<UnleashOptions>,
+    options: &Arc<UnleashOptions>,
     toggle: &str,
     strategy: &model::Strategy<'_>,
     last: &mut Option<Arc<Field>>,
@@ -47,10 +47,10 @@ pub(super) fn strategy(
             None => StrategyKind::Never,
         },
         "applicationHostname" => {
-            host_name(settings, parameters.get("hostNames").unwrap_or_default())?
+            host_name(options, parameters.get("hostNames").unwrap_or_default())?
         }
         custom => StrategyKind::Custom(Box::new(CustomCall {
-            strategy: settings.strategy(custom),
+            strategy: options.strategy(custom),
             parameters: parameters.iter().collect(),
         })),
     };
@@ -114,7 +114,7 @@ fn rollout(
     group: Option<&str>,
 ) -> Result<StrategyKind, CompileError> {
     let group = match group {
-        Some(group) => Some(fitting("/parameters/groupId", group)?),
+        Some(group) => Some(quotable("/parameters/groupId", group)?),
         None => None,
     };
     if percent > 100 {
@@ -137,7 +137,7 @@ fn rollout(
 fn sticky_field(name: &str) -> Result<Field, CompileError> {
     let field = Field::named(name);
     if let Field::Property(name) = &field {
-        fitting("/parameters/stickiness", name)?;
+        quotable("/parameters/stickiness", name)?;
     }
     Ok(field)
 }
@@ -145,19 +145,19 @@ fn sticky_field(name: &str) -> Result<Field, CompileError> {
 fn remote_address(addresses: &str) -> Result<StrategyKind, CompileError> {
     let addresses = addresses.split(',').map(str::trim);
     let addresses = addresses
-        .map(|address| fitting("/parameters/IPs", address))
+        .map(|address| quotable("/parameters/IPs", address))
         .collect::<Result<Vec<_>, CompileError>>()?;
     let networks = addresses.iter().filter_map(|address| Network::read(address));
     Ok(StrategyKind::RemoteAddress(networks.collect()))
 }
 
 /// The host's name does not change, so that nothing of this is left for evaluation.
-fn host_name(settings: &UnleashOptions, names: &str) -> Result<StrategyKind, CompileError> {
+fn host_name(options: &UnleashOptions, names: &str) -> Result<StrategyKind, CompileError> {
     let names = names.split(',').map(str::trim);
     let names = names
-        .map(|name| fitting("/parameters/hostNames", name))
+        .map(|name| quotable("/parameters/hostNames", name))
         .collect::<Result<Vec<_>, CompileError>>()?;
-    let here = settings.host_name.as_deref().map(str::to_lowercase);
+    let here = options.host_name.as_deref().map(str::to_lowercase);
     let named = here.is_some_and(|here| names.iter().any(|name| name.to_lowercase() == here));
     Ok(if named { StrategyKind::Always } else { StrategyKind::Never })
 }

@@ -9,7 +9,7 @@ use super::{
     field::Field,
     lowercase::Needle,
     network::{Network, any_contains},
-    settings::{Custom, UnleashOptions},
+    options::{Custom, UnleashOptions},
 };
 use crate::{
     flag::{Reason, SwitchedOutcome, pattern::Pattern, semver::Version},
@@ -28,7 +28,7 @@ pub(super) struct FeatureToggle {
     /// The segments of all strategies, each once.
     pub(super) segments: Box<[Box<str>]>,
     pub(super) variants: Variants,
-    pub(super) settings: Arc<UnleashOptions>,
+    pub(super) options: Arc<UnleashOptions>,
     pub(super) metadata: Map,
 }
 
@@ -215,7 +215,7 @@ impl Test {
     #[inline]
     pub(super) fn is_met_by(&self, text: &str) -> bool {
         match self {
-            Test::OneOf(texts) => texts.contain(text),
+            Test::OneOf(texts) => texts.contains(text),
             other => other.is_met_by_other(text),
         }
     }
@@ -224,7 +224,7 @@ impl Test {
     fn is_met_by_other(&self, text: &str) -> bool {
         match self {
             Test::Never => false,
-            Test::OneOf(texts) => texts.contain(text),
+            Test::OneOf(texts) => texts.contains(text),
             Test::Starts(starts) => starts.iter().any(|start| text.starts_with(&**start)),
             Test::Ends(ends) => ends.iter().any(|end| text.ends_with(&**end)),
             Test::Contains(parts) => parts.iter().any(|part| text.contains(&**part)),
@@ -262,7 +262,7 @@ const SCANNED: usize = 8;
 
 impl TextSet {
     #[inline]
-    pub(super) fn contain(&self, text: &str) -> bool {
+    pub(super) fn contains(&self, text: &str) -> bool {
         match self {
             TextSet::Few(texts) => texts.iter().any(|known| **known == *text),
             TextSet::Many(texts) => texts.contains(text),

@@ -93,7 +93,8 @@ pub async fn yield_now() {
     .await;
 }
 
-/// An async model that misbehaves at the moment of the test's choice.
+/// An async model that misbehaves at the moment of the test's choice: before there is a future, before
+/// it waits, after. A closure that returns a future has no say before it, and a puppet no such moments.
 pub struct Waits(pub u8);
 
 impl AsyncModel<[f64], f64> for Waits {

@@ -47,7 +47,7 @@ fn ask(router: &AsyncModelRouter<[f32], f32>, count: usize) -> Vec<(String, f32,
         .collect()
 }
 
-/// Adds a number, counts its batches, and cannot read 7.
+/// Adds a number, counts its batches (which a closure does not see), and cannot read 7.
 struct Adds(f32, Arc<AtomicUsize>);
 
 impl Model<[f32], f32> for Adds {

@@ -9,14 +9,13 @@ use std::{
 };
 
 use crate::asking::{FLAG, Waits, ask, builder, busy, fell_back, on_every_executor, poll_once};
-use crate::support::{Gate, OpensAtTheEnd, PATIENCE, Puppet, serving, settled, test_flags, until};
+use crate::support::{
+    Gate, OpensAtTheEnd, PATIENCE, Puppet, quiet_panics, serving, settled, test_flags, until,
+};
 use futures::{channel::oneshot, executor::block_on};
 use modelgate::{
-    AsyncModel, Context, ModelError, ModelRouter, Shadow, async_model_fn,
-    model::{ErrorKind, PredictFuture},
-    model_fn,
-    router::BreakerPolicy,
-    shadow::DropCause,
+    Context, ModelError, ModelRouter, Shadow, async_model_fn, model::ErrorKind, model_fn,
+    router::BreakerPolicy, shadow::DropCause, testing::PuppetModel,
 };
 use parking_lot::Mutex;
 
@@ -45,27 +44,43 @@ fn a_version_that_is_late_is_replaced_after_the_deadline() {
 }
 
 #[test]
+fn a_puppet_that_waits_is_held_up_without_a_thread_and_does_as_it_is_told_then() {
+    quiet_panics();
+    let v2 = PuppetModel::answering(2.0);
+    v2.hold();
+    let router = builder().async_model("v2", v2.clone()).build_async().unwrap();
+    let mut asked = Box::pin(ask(&router));
+    assert!(poll_once(&mut asked).is_pending());
+    assert_eq!(v2.calls(), 1);
+    v2.fail(ErrorKind::Failed);
+    v2.release();
+    assert_eq!(block_on(asked), fell_back(ErrorKind::Failed));
+    v2.panic();
+    assert_eq!(block_on(ask(&router)), fell_back(ErrorKind::Panicked));
+    v2.answer(3.0);
+    assert_eq!(block_on(ask(&router)), ("v2".to_owned(), 3.0, None));
+}
+
+#[test]
 fn an_async_version_that_never_answers_is_given_up_after_the_deadline() {
-    struct Never(Arc<AtomicBool>);
     struct GivenUp(Arc<AtomicBool>);
     impl Drop for GivenUp {
         fn drop(&mut self) {
             self.0.store(true, Ordering::SeqCst);
         }
     }
-    impl AsyncModel<[f64], f64> for Never {
-        fn predict<'a>(&'a self, _: &'a [f64]) -> PredictFuture<'a, f64> {
-            let given_up = GivenUp(Arc::clone(&self.0));
-            Box::pin(async move {
-                let _given_up = given_up;
-                std::future::pending().await
-            })
-        }
-    }
     let given_up = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&given_up);
+    let never = async_model_fn(move |_: &[f64]| {
+        let given_up = GivenUp(Arc::clone(&seen));
+        Box::pin(async move {
+            let _given_up = given_up;
+            std::future::pending().await
+        })
+    });
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
         .async_model("v1", async_model_fn(|_: &[f64]| Box::pin(async { Ok(1.5) })))
-        .async_model("v2", Never(Arc::clone(&given_up)))
+        .async_model("v2", never)
         .fallback("v1")
         .source(test_flags(&serving(FLAG, "v2")))
         .breaker(BreakerPolicy::disabled())

@@ -1,12 +1,7 @@
 //! Versions that hang on the async router: they cost their own threads and nobody else's.
-use crate::support;
+use crate::{asking::poll_once, support};
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context as TaskContext, Poll, Waker},
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
 use futures::{executor::block_on, future::join_all};
 use modelgate::testing::TestFlags;
@@ -66,10 +61,6 @@ fn asked_at_once(gate: &Gate) -> Router {
 
 fn ask_at_once(router: &Router) -> Vec<(String, Option<FallbackCause>)> {
     block_on(join_all((0..AT_ONCE).map(|_| ask(router))))
-}
-
-fn poll_once<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> Poll<T> {
-    future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()))
 }
 
 fn stats_of(router: &Router, version: &str) -> VersionStats {

@@ -106,7 +106,7 @@ fn what_makes_no_sense_is_remarked_upon_and_answers_malformed_flag_when_it_is_re
     assert_eq!(
         problems,
         [
-            "flag `flag` at /rules/0/clauses/0/values: found 1 values that `matches` can never \
+            "flag `flag` at /rules/0/clauses/0/values: found a value that `matches` can never \
              meet, expected values that fit the operator",
             "flag `flag` at /rules/0/clauses/1/op: found `resembles`, expected an operator",
         ]

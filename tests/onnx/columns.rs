@@ -155,6 +155,12 @@ fn a_sidecar_is_held_against_the_types_of_the_inputs_and_its_golden_rows_are_pro
         refusal(&json!({"features": [{"name": "age"}]})),
         "features: found 1, expected 3, as the model has columns"
     );
+    // The first row that is run is of whole numbers where the features are.
+    load(&with(0, json!({"name": "age", "range": [0.5, 2.5]}))).unwrap();
+    assert_eq!(
+        refusal(&with(0, json!({"name": "age", "range": [0.2, 0.8]}))),
+        "features[0].range: found [0.2, 0.8], expected a range that holds a whole number"
+    );
     let mut golden = golden();
     let model = load(&json!({"golden": golden})).unwrap();
     model.acceptance().accept(&model).unwrap();

@@ -200,6 +200,28 @@ fn golden_rows_are_proved_when_the_model_is_loaded() {
 }
 
 #[test]
+fn an_error_in_a_sidecar_names_its_field() {
+    assert_eq!(
+        refusal("unnamed_batch", r#"{"tolerance": -0.1}"#),
+        "tolerance: found -0.1, expected a finite number that is not negative"
+    );
+    assert!(refusal("unnamed_batch", r#"{"tolerance": 1e39}"#).starts_with("tolerance: found "));
+    assert_eq!(
+        refusal(
+            "unnamed_batch",
+            r#"{"features": [{"name": "a"}, {"name": "b", "values": ["x"]}]}"#
+        ),
+        "features[1].values: found a list, expected none, as the model's rows hold numbers"
+    );
+    let long = format!("{}{{}}", " ".repeat(16 << 20));
+    let refused = load("unnamed_batch", &long).unwrap_err().to_string();
+    assert!(
+        refused.contains("m.v2.schema.json: size: found more than 16777216 bytes"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_version_that_fails_its_golden_rows_is_ineligible_and_says_why() {
     let sidecar = r#"{"golden": [{"features": [1, 2], "label": 7}]}"#;
     let router = ModelRouter::<[f32], Classification>::builder("version")

@@ -101,11 +101,19 @@ fn sizes_that_are_asked_for_are_refused_by_the_operators_names() {
         (node("Expand", &["x", "size"], "y"), vec![huge.clone()]),
         (node("Tile", &["x", "size"], "y"), vec![huge]),
     ];
+    let listed = NodeProto {
+        attribute: vec![write::ints("value_ints", &[1 << 20, 1 << 20])],
+        ..node("Constant", &[], "size")
+    };
     for (node, initializers) in cases {
         let operator = node.op_type.clone();
-        let bytes = write::model(vec![node], vec![value("x", &["N", "2"])], output(), initializers);
-        let error = refused(&bytes).to_string();
-        assert!(error.contains(&operator) && error.contains("2^26"), "{error}");
+        let x = || vec![value("x", &["N", "2"])];
+        let with_list = write::model(vec![listed.clone(), node.clone()], x(), output(), vec![]);
+        let bytes = write::model(vec![node], x(), output(), initializers);
+        for bytes in [bytes, with_list] {
+            let error = refused(&bytes).to_string();
+            assert!(error.contains(&operator) && error.contains("2^26"), "{error}");
+        }
     }
 }
 

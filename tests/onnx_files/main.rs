@@ -1,10 +1,10 @@
-//! Weights in files beside a model, and axes that a file leaves open.
+//! Files of ONNX models: weights beside them, axes that they leave open, damage and hostile sizes.
 #![cfg(feature = "onnx")]
 
 mod axes;
 mod beside;
-mod faces;
 mod hostile;
+mod kinds;
 mod numbers;
 #[cfg(feature = "ort")]
 mod run_model;

@@ -47,6 +47,10 @@ fn a_model_of_several_numbers_is_no_regressor_and_says_what_loads_it() {
     assert!(error.contains("10 numbers a row, expected 1"), "{error}");
     assert!(error.contains("load_vector"), "{error}");
 
+    let two = onnx::Graph::builder().outputs(["probabilities", "label"]);
+    let error = two.load_vector(file).unwrap_err().to_string();
+    assert_eq!(error, "outputs: found 2 names, expected 1, of the output to read");
+
     let vector = loader.load_vector(file).unwrap();
     assert_eq!(vector.output_len(), 10);
     let classifier = onnx::Classifier::load(file).unwrap();

@@ -73,6 +73,18 @@ fn one_score_decides_between_two_classes() {
 }
 
 #[test]
+fn a_probit_of_the_only_score_of_two_classes_is_refused() {
+    let between = node("LinearClassifier")
+        .floats("coefficients", &[1.0])
+        .floats("intercepts", &[0.1])
+        .ints("classlabels_ints", &[10, 20])
+        .text("post_transform", "PROBIT");
+    let error = between.refused(&[rows(1, vec![0.5_f32])]);
+    assert!(error.contains("`LinearClassifier` of domain `ai.onnx.ml`"), "{error}");
+    assert!(error.contains("PROBIT"), "{error}");
+}
+
+#[test]
 fn a_regressor_gives_one_number_for_each_target() {
     let regressor = node("LinearRegressor")
         .floats("coefficients", &[1.0, 2.0, -1.0, 0.5])

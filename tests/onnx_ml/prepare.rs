@@ -104,14 +104,44 @@ fn a_label_encoder_maps_every_type_of_key_to_every_type_of_value() {
         .tensor("values_tensor", f32s(&[10.0, 20.0]))
         .tensor("default_tensor", f32s(&[30.0]));
     assert_near(&doubles.one(rows(2, vec![0.2_f64, 0.3])), &[20.0, 30.0]);
-    // Of a key that stands twice, the last counts.
-    let twice = node("LabelEncoder").ints("keys_int64s", &[1, 1]).ints("values_int64s", &[2, 3]);
-    assert_eq!(twice.one(rows(1, vec![1_i64])).as_i64(), Some(&[3][..]));
     let short = node("LabelEncoder").ints("keys_int64s", &[1, 2]).ints("values_int64s", &[2]);
     assert!(short.refused(&[rows(1, vec![1_i64])]).contains("found 2 keys and 1 values"));
     let shorts = TensorProto { data_type: 5, int32_data: vec![3], ..TensorProto::default() };
     let mixed = texts_to_ints.tensor("default_tensor", shorts);
     assert!(mixed.refused(&[rows(1, texts(&["a"]))]).contains("another type"));
+}
+
+/// As in ONNX Runtime 1.32.
+#[test]
+fn of_a_key_that_stands_twice_the_first_counts() {
+    let ints = node("LabelEncoder").ints("keys_int64s", &[1, 1]).ints("values_int64s", &[2, 3]);
+    assert_eq!(ints.one(rows(1, vec![1_i64])).as_i64(), Some(&[2][..]));
+    let named = node("LabelEncoder").texts("keys_strings", &["a", "a"]);
+    let named = named.floats("values_floats", &[2.0, 3.0]);
+    assert_near(&named.one(rows(1, texts(&["a"]))), &[2.0]);
+    let floats = node("LabelEncoder")
+        .floats("keys_floats", &[-0.0, 0.0, f32::NAN, f32::NAN])
+        .floats("values_floats", &[1.0, 2.0, 3.0, 4.0]);
+    assert_near(&floats.one(rows(2, vec![0.0_f32, f32::NAN])), &[1.0, 3.0]);
+}
+
+#[test]
+fn a_category_mapper_goes_both_ways() {
+    let mapper = node("CategoryMapper")
+        .texts("cats_strings", &["cat", "dog", "dog"])
+        .ints("cats_int64s", &[7, 9, 7]);
+    let found = mapper.one(rows(3, texts(&["dog", "cow", "cat"])));
+    // As in ONNX Runtime 1.32, the last counts of what stands twice.
+    assert_eq!((found.shape(), found.as_i64()), (&[1, 3][..], Some(&[7, -1, 7][..])));
+    let back = mapper.one(rows(1, vec![9_i64, 8, 7]));
+    assert_eq!(back.as_text(), Some(&texts(&["dog", "_Unused", "dog"])[..]));
+    let named = mapper.text("default_string", "other").int("default_int64", 3);
+    assert_eq!(named.one(rows(1, texts(&["cow"]))).as_i64(), Some(&[3][..]));
+    assert_eq!(named.one(rows(1, vec![0_i64])).as_text(), Some(&texts(&["other"])[..]));
+    let short = named.ints("cats_int64s", &[1]);
+    assert!(
+        short.refused(&[rows(1, vec![1_i64])]).contains("3 `cats_strings` and 1 `cats_int64s`")
+    );
 }
 
 #[test]

@@ -99,6 +99,10 @@ fn numbers_that_do_not_go_together_are_refused() {
     refused(between().floats("coefficients", &[1.0]), "found 1 coefficients");
     refused(between().floats("support_vectors", &[1.0]), "found 1 numbers");
     refused(between().text("kernel_type", "COSINE"), "there is no kernel `COSINE`");
+    refused(between().text("post_transform", "PROBIT"), "`SVMClassifier` of domain `ai.onnx.ml`");
+    let alone = between().ints("classlabels_ints", &[10]).ints("vectors_per_class", &[1]);
+    let alone = alone.floats("support_vectors", &[1.0]).floats("coefficients", &[]);
+    refused(alone.floats("rho", &[]), "found 1 classes, expected at least 2");
     refused(regressor("RBF").int("n_supports", 3), "found 4 numbers for 3");
     refused(regressor("RBF").int("n_supports", -3), "a negative number");
     refused(regressor("RBF").floats("rho", &[]), "expected one `rho`");

@@ -196,6 +196,20 @@ fn one_score_decides_between_two_classes() {
 }
 
 #[test]
+fn what_has_no_agreed_meaning_between_two_classes_is_refused() {
+    let input = || [rows(1, vec![0.0_f32])];
+    let probit =
+        classifier(&[10, 20], &[one_sided(0, 0.25, 0.75)]).text("post_transform", "PROBIT");
+    assert!(probit.refused(&input()).contains("`TreeEnsembleClassifier` of domain `ai.onnx.ml`"));
+    // A single base value is that of the only score.
+    let each = split(0, "BRANCH_LEQ", 0.5, leaf(0, 0.25), leaf(1, 0.75));
+    for tree in [one_sided(1, 0.25, 0.75), each] {
+        let based = classifier(&[10, 20], &[tree]).floats("base_values", &[0.5]);
+        assert!(based.refused(&input()).contains("found 1 base values for 2 classes"));
+    }
+}
+
+#[test]
 fn the_class_with_the_largest_score_is_the_label() {
     let votes = |votes: &[(i64, f32)]| Tree::Leaf(votes.to_vec());
     let two =

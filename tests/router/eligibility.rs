@@ -42,6 +42,7 @@ fn golden_rows_admit_the_right_model_and_name_the_row_that_differs() {
 
 #[test]
 fn a_batch_that_differs_from_its_rows_is_found() {
+    // Models of closures have the provided batch, which is right.
     struct BadBatch;
     impl Model<[f32], Classification> for BadBatch {
         fn predict(&self, row: &[f32]) -> Result<Classification, ModelError> {

@@ -66,6 +66,7 @@ fn a_panic_whose_payload_panics_too_is_one_failed_call() {
 
 #[test]
 fn a_batch_that_loses_count_is_asked_row_by_row() {
+    /// A model of a closure, or a puppet, has the provided batch, which never loses count.
     struct Forgetful(usize);
     impl Model<[f64], f64> for Forgetful {
         fn predict(&self, row: &[f64]) -> Result<f64, ModelError> {
@@ -107,30 +108,32 @@ fn a_check_for_nan_that_panics_is_the_versions_failure() {
 
 struct DropsBadly(f64);
 
-impl Model<[f64], f64> for DropsBadly {
-    fn predict(&self, row: &[f64]) -> Result<f64, ModelError> {
-        Ok(self.0 + row.iter().sum::<f64>())
-    }
-}
-
 impl Drop for DropsBadly {
     fn drop(&mut self) {
         panic_nastily();
     }
 }
 
+fn drops_badly(answer: f64) -> impl Model<[f64], f64> + 'static {
+    let held = DropsBadly(answer);
+    model_fn(move |row: &[f64]| {
+        let DropsBadly(answer) = &held;
+        Ok(answer + row.iter().sum::<f64>())
+    })
+}
+
 #[test]
 fn a_model_that_panics_when_it_is_dropped_hurts_neither_operators_nor_requests() {
     quiet_panics();
-    let router = builder(DropsBadly(2.0)).build().unwrap();
+    let router = builder(drops_badly(2.0)).build().unwrap();
     assert_eq!(ask(&router).1, 2.5);
-    router.install("v2", DropsBadly(20.0), &Acceptance::new()).unwrap();
+    router.install("v2", drops_badly(20.0), &Acceptance::new()).unwrap();
     assert_eq!(ask(&router).1, 20.5);
     router.retire("v2").unwrap();
     assert_eq!(ask(&router).2, Some(FallbackCause::UnknownVersion));
 
     // The last user is a request that looks up the next table.
-    router.install("v2", DropsBadly(2.0), &Acceptance::new()).unwrap();
+    router.install("v2", drops_badly(2.0), &Acceptance::new()).unwrap();
     assert_eq!(ask(&router).1, 2.5);
     std::thread::scope(|scope| {
         scope.spawn(|| router.retire("v2").unwrap()).join().unwrap();
@@ -138,7 +141,7 @@ fn a_model_that_panics_when_it_is_dropped_hurts_neither_operators_nor_requests()
     assert_eq!(ask(&router), ("v1".to_owned(), 1.5, Some(FallbackCause::UnknownVersion)));
 
     // The last user is a thread at its end, where a panic would abort the process.
-    router.install("v2", DropsBadly(2.0), &Acceptance::new()).unwrap();
+    router.install("v2", drops_badly(2.0), &Acceptance::new()).unwrap();
     let (asked, has_asked) = mpsc::channel();
     let (end, ends) = mpsc::channel::<()>();
     let theirs = router.clone();
@@ -155,14 +158,8 @@ fn a_model_that_panics_when_it_is_dropped_hurts_neither_operators_nor_requests()
     thread.join().unwrap();
 }
 
-/// A model that asks its router something when it goes.
+/// What asks its model's router something when it goes.
 struct LooksBack(Arc<Mutex<Option<Router>>>, mpsc::Sender<usize>);
-
-impl Model<[f64], f64> for LooksBack {
-    fn predict(&self, _: &[f64]) -> Result<f64, ModelError> {
-        Ok(2.0)
-    }
-}
 
 impl Drop for LooksBack {
     fn drop(&mut self) {
@@ -177,7 +174,12 @@ impl Drop for LooksBack {
 fn a_model_may_ask_its_router_when_it_goes_whoever_lets_go_of_it() {
     let (send, receive) = mpsc::channel();
     let slot = Arc::default();
-    let router = builder(LooksBack(Arc::clone(&slot), send)).build().unwrap();
+    let looks_back = LooksBack(Arc::clone(&slot), send);
+    let v2 = model_fn(move |_: &[f64]| {
+        let _held = &looks_back;
+        Ok(2.0)
+    });
+    let router = builder(v2).build().unwrap();
     *slot.lock() = Some(router.clone());
     let (done, is_done) = mpsc::channel();
     // On a thread of its own, so that a deadlock fails the test and does not hang it.
@@ -300,7 +302,8 @@ fn an_input_of_the_wrong_length_is_refused_with_what_was_expected() {
     assert_eq!(answer.version(), "v2", "no breaker has opened");
 }
 
-/// A model whose lock a panic has poisoned: asked whether it is loaded, it panics from then on.
+/// A model whose lock a panic has poisoned: asked whether it is loaded, it panics from then on. That no
+/// model of the crate does.
 struct Poisoned;
 
 impl Model<[f64], f64> for Poisoned {

@@ -1,5 +1,8 @@
 //! The router's promises, through its public face.
 
+mod failures;
+mod operation;
+
 use crate::support;
 
 use std::{
@@ -111,97 +114,6 @@ fn before_any_flag_has_arrived_the_answer_says_so() {
     assert_eq!(router.predict(&user, &[]).unwrap().version(), "v2");
 }
 
-#[test]
-fn a_version_that_misbehaves_is_replaced_in_the_same_request() {
-    quiet_panics();
-    let moods = [
-        (Mood::Errors, ErrorKind::Failed),
-        (Mood::Panics, ErrorKind::Panicked),
-        (Mood::AnswersNaN, ErrorKind::NonFinite),
-        (Mood::RefusesInput, ErrorKind::InvalidInput),
-    ];
-    for (mood, kind) in moods {
-        let (v1, v2) = puppets();
-        let router = builder(&v1, &v2)
-            .source(test_flags(&serving(FLAG, "v2")))
-            .refuse_non_finite()
-            .build()
-            .unwrap();
-        v2.behave(mood);
-        let answer = router.predict(&Context::new("user-1"), &[0.25]).unwrap();
-        assert_eq!((answer.version().as_str(), *answer.output()), ("v1", 1.25), "{mood:?}");
-        assert_eq!(answer.fallback(), Some(FallbackCause::Failed(kind)));
-        let stats = router.stats();
-        let [of_v1, of_v2] = stats.versions.as_slice() else { panic!("{stats:?}") };
-        assert_eq!(of_v2.replaced.get(FallbackCause::Failed(kind).as_str()), 1);
-        assert_eq!((of_v2.answered.total(), of_v1.answered.total()), (0, 1));
-        let counted = [of_v2.errors, of_v2.panics, of_v2.non_finite, of_v2.invalid_inputs]
-            .iter()
-            .sum::<u64>();
-        assert_eq!(counted, 1, "{mood:?}: {of_v2:?}");
-    }
-}
-
-#[test]
-fn when_the_fallback_fails_too_the_error_names_both() {
-    quiet_panics();
-    let (v1, v2) = puppets();
-    let router = builder(&v1, &v2).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
-    v1.behave(Mood::RefusesInput);
-    v2.behave(Mood::Panics);
-    let error = router.predict(&Context::new("user-1"), &[]).unwrap_err();
-    assert_eq!(error.version().unwrap(), "v1");
-    assert!(error.is_invalid_input());
-    assert_eq!(error.first_error().unwrap().kind(), ErrorKind::Panicked);
-    assert_eq!(
-        std::error::Error::source(&error).unwrap().to_string(),
-        "features: found these, expected others"
-    );
-}
-
-#[test]
-fn a_version_that_keeps_failing_is_left_alone_and_tried_again() {
-    let (v1, v2) = puppets();
-    let clock = Arc::new(ManualClock::default());
-    let router = builder(&v1, &v2)
-        .source(test_flags(&serving(FLAG, "v2")))
-        .breaker(BreakerPolicy::new(3, Duration::from_secs(30)))
-        .clock(clock.clone())
-        .build()
-        .unwrap();
-    let ask = || router.predict(&Context::new("user-1"), &[]).unwrap().fallback();
-    v2.behave(Mood::Errors);
-    for _ in 0..3 {
-        assert_eq!(ask(), Some(FallbackCause::Failed(ErrorKind::Failed)));
-    }
-    assert_eq!(ask(), Some(FallbackCause::BreakerOpen));
-    assert_eq!(v2.calls(), 3);
-    assert_eq!(router.stats().versions[1].state, VersionState::BreakerOpen);
-
-    clock.advance(Duration::from_secs(30));
-    assert_eq!(router.decide(&Context::new("user-1")).unwrap().version(), "v2");
-    assert_eq!(ask(), Some(FallbackCause::Failed(ErrorKind::Failed)), "the probe");
-    assert_eq!(ask(), Some(FallbackCause::BreakerOpen));
-    v2.behave(Mood::Answers);
-    clock.advance(Duration::from_secs(30));
-    assert_eq!((ask(), ask()), (None, None));
-}
-
-#[test]
-fn wrong_input_never_opens_the_breaker() {
-    let (v1, v2) = puppets();
-    let router = builder(&v1, &v2)
-        .source(test_flags(&serving(FLAG, "v2")))
-        .breaker(BreakerPolicy::new(1, Duration::from_secs(30)))
-        .build()
-        .unwrap();
-    v2.behave(Mood::RefusesInput);
-    for _ in 0..10 {
-        router.predict(&Context::new("user-1"), &[]).unwrap();
-    }
-    assert_eq!(v2.calls(), 10);
-}
-
 const SPLIT: &str = r#"{"flags": {"ml-model-version": {"state": "ENABLED",
     "variants": {"v1": "v1", "v2": "v2"}, "defaultVariant": "v1",
     "targeting": {"fractional": [["v2", 25], ["v1", 75]]}}}}"#;
@@ -309,90 +221,6 @@ fn an_object_flag_names_its_version_in_a_field() {
         .unwrap();
     let decision = router.decide(&Context::new("user-1")).unwrap();
     assert_eq!((decision.version().as_str(), decision.variant()), ("v2", Some("new")));
-}
-
-#[test]
-fn operators_pin_and_block_above_every_flag() {
-    let (v1, v2) = puppets();
-    let router = builder(&v1, &v2).source(test_flags(&serving(FLAG, "v2"))).build().unwrap();
-    let user = Context::new("user-1");
-    let ask = || {
-        let answer = router.predict(&user, &[]).unwrap();
-        (answer.version().to_string(), answer.reason(), answer.fallback())
-    };
-    router.pin("v1").unwrap();
-    assert_eq!(ask(), ("v1".into(), Reason::Pinned, None));
-    router.unpin();
-    router.block("v2").unwrap();
-    assert_eq!(ask(), ("v1".into(), Reason::Static, Some(FallbackCause::Blocked)));
-    assert_eq!(router.stats().versions[1].state, VersionState::Blocked);
-    router.unblock("v2").unwrap();
-    assert_eq!(ask(), ("v2".into(), Reason::Static, None));
-    assert_eq!(router.pin("v9"), Err(OperateError::UnknownVersion("v9".into())));
-    assert_eq!(router.block("v1"), Err(OperateError::IsFallback("v1".into())));
-    assert_eq!(router.retire("v1"), Err(OperateError::IsFallback("v1".into())));
-}
-
-#[test]
-fn versions_come_and_go_while_the_router_runs_and_the_old_model_is_freed() {
-    let (v1, v2) = puppets();
-    let held = Arc::new(());
-    let watched: Weak<()> = Arc::downgrade(&held);
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", v1)
-        .model("v2", model_fn(move |_: &[f64]| Ok(Arc::strong_count(&held) as f64)))
-        .fallback("v1")
-        .source(test_flags(&serving(FLAG, "v2")))
-        .build()
-        .unwrap();
-    let user = Context::new("user-1");
-    assert_eq!(*router.predict(&user, &[]).unwrap().output(), 1.0);
-
-    router.install("v2", v2, &Acceptance::new()).unwrap();
-    assert_eq!(*router.predict(&user, &[]).unwrap().output(), 2.0);
-    // On a thread of its own, and soon.
-    let until = std::time::Instant::now() + Duration::from_secs(60);
-    while watched.upgrade().is_some() {
-        assert!(std::time::Instant::now() < until, "the old model is freed after its last user");
-        std::thread::yield_now();
-    }
-
-    router.retire("v2").unwrap();
-    let answer = router.predict(&user, &[]).unwrap();
-    assert_eq!(answer.fallback(), Some(FallbackCause::UnknownVersion));
-
-    router.install("v2", Puppet::new(20.0), &Acceptance::new()).unwrap();
-    assert_eq!(*router.predict(&user, &[]).unwrap().output(), 20.0);
-}
-
-#[test]
-fn a_version_that_did_not_load_does_not_stop_the_service() {
-    let (v1, v2) = puppets();
-    let missing = || std::fs::read("no such model.onnx").map(|_| Puppet::new(2.0));
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", v1)
-        .try_model("v2", missing())
-        .fallback("v1")
-        .source(test_flags(&serving(FLAG, "v2")))
-        .build()
-        .unwrap();
-    let user = Context::new("user-1");
-    let answer = router.predict(&user, &[]).unwrap();
-    assert_eq!(
-        (answer.version().as_str(), answer.fallback()),
-        ("v1", Some(FallbackCause::Ineligible))
-    );
-    assert!(matches!(&router.stats().versions[1].state, VersionState::Ineligible { .. }));
-
-    router.install("v2", v2, &Acceptance::new()).unwrap();
-    assert_eq!(router.predict(&user, &[]).unwrap().version(), "v2");
-
-    let refused = ModelRouter::<[f64], f64>::builder(FLAG)
-        .try_model("v1", missing())
-        .fallback("v1")
-        .build()
-        .unwrap_err();
-    assert!(matches!(refused, BuildError::FallbackIneligible { .. }), "{refused}");
 }
 
 #[test]

@@ -16,16 +16,21 @@ use support::{
 
 const FLAG: &str = "ml-model-version";
 
-#[test]
-fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
-    let source = test_flags(&serving(FLAG, "v2"));
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
+/// v1 answers 1.0 and v2 2.0, plus the features; v1 is the fallback.
+fn router(source: impl FlagSource) -> ModelRouter<[f64], f64> {
+    ModelRouter::builder(FLAG)
         .model("v1", Puppet::new(1.0))
         .model("v2", Puppet::new(2.0))
         .fallback("v1")
-        .source(source.clone())
+        .source(source)
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn a_source_that_flaps_and_sends_garbage_leaves_the_last_good_flags_in_force() {
+    let source = test_flags(&serving(FLAG, "v2"));
+    let router = router(source.clone());
     let compile = |text: &str| modelgate::flagd::Flagd::new().compile(text);
     let garbage = [
         "",
@@ -79,13 +84,7 @@ impl FlagSource for Fragile {
 fn a_source_that_panics_on_its_thread_is_stale_and_its_flags_stay() {
     quiet_panics();
     let (panic, panics) = mpsc::channel();
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
-        .model("v2", Puppet::new(2.0))
-        .fallback("v1")
-        .source(Fragile(panics))
-        .build()
-        .unwrap();
+    let router = router(Fragile(panics));
     panic.send(()).unwrap();
     let stale = router.flags().wait_until(PATIENCE, |status| status.sources[0].is_stale());
     assert!(stale, "{:?}", router.status());
@@ -112,13 +111,7 @@ fn a_callback_that_panics_nastily_does_not_silence_the_others() {
 #[test]
 fn a_source_that_keeps_failing_never_passes_for_one_that_answered() {
     let source = TestFlags::silent();
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
-        .model("v2", Puppet::new(2.0))
-        .fallback("v1")
-        .source(source.clone())
-        .build()
-        .unwrap();
+    let router = router(source.clone());
     source.fail("connection refused");
     let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
     assert_eq!((answer.version().as_str(), answer.reason()), ("v1", Reason::NotReady));
@@ -136,13 +129,7 @@ fn a_flag_file_half_written_deleted_or_replaced_leaves_the_right_version_answeri
     let path = folder.path().join("flags.json");
     fs::write(&path, serving(FLAG, "v2")).unwrap();
     let file = modelgate::source::FileSource::watch(&path).poll_interval(Duration::from_millis(50));
-    let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Puppet::new(1.0))
-        .model("v2", Puppet::new(2.0))
-        .fallback("v1")
-        .source(file)
-        .build()
-        .unwrap();
+    let router = router(file);
     let version = || {
         let answer = router.predict(&Context::new("user-1"), &[]).unwrap();
         assert!(!answer.fell_back());

@@ -96,7 +96,8 @@ fn shadows_and_what_they_start_run_at_the_priority_of_everybody() {
     assert_eq!(*seen.lock().unwrap(), [class_and_nice(); 2]);
 }
 
-/// A model that holds up live calls until it is told to go on, and answers shadows at once.
+/// A model that holds up live calls until it is told to go on, and answers shadows at once: a puppet
+/// would hold up both, and a closure sees no batches.
 struct Held {
     started: std::sync::mpsc::SyncSender<()>,
     go_on: Mutex<Receiver<()>>,

@@ -1,11 +1,13 @@
 //! Shadows through the router: who runs, for whom, and what is recorded.
 
+mod joined;
+
 use crate::support;
 
 use std::{collections::HashSet, sync::Arc};
 
 use modelgate::{
-    Context, EvaluationContext, Model, ModelRouter, RouterBuilder, Shadow,
+    Context, EvaluationContext, ModelRouter, RouterBuilder, Shadow,
     compare::{Comparison, Tolerance, key::KeyHasher, sink::MemorySink},
     model::{Acceptance, LazyModel},
     model_fn,
@@ -259,65 +261,6 @@ fn key_and_features_are_recorded_only_if_asked_for() {
 }
 
 #[test]
-fn joined_shadows_are_done_when_the_answer_comes() {
-    quiet_panics();
-    let sink = sink();
-    let router = builder(&serving(FLAG, "v1"))
-        .model("bad", model_fn(|_: &[f64]| panic!("out of luck")))
-        .shadow(Shadow::always().candidate("v2").candidate("v3").candidate("bad").joined())
-        .sink(sink.clone())
-        .build()
-        .unwrap();
-    for n in 1..=50 {
-        assert_eq!(ask(&router, "user-1").version(), "v1");
-        assert_eq!(sink.len(), 3 * n, "recorded before the answer");
-    }
-    let stats = router.stats();
-    assert_eq!(settled(&stats, "v2").disagreed(), 50);
-    assert_eq!(settled(&stats, "bad").dropped(DropCause::Panic), 50);
-    // In a batch they run detached, and are counted alike.
-    let user = Context::new("user-1");
-    let row: (&dyn EvaluationContext, &[f64]) = (&user, &[]);
-    for answer in router.predict_batch(&[row; 20]) {
-        assert_eq!(answer.unwrap().version(), "v1");
-    }
-    assert!(router.flush(PATIENCE));
-    let stats = router.stats();
-    for name in ["v2", "v3", "bad"] {
-        assert_eq!(settled(&stats, name).wanted(), 70, "{name}");
-    }
-}
-
-#[test]
-fn joined_shadows_of_many_threads_do_not_wait_for_each_other_for_ever() {
-    let router = builder(&serving(FLAG, "v1"))
-        .shadow(Shadow::always().candidate("v2").candidate("v3").joined())
-        .build()
-        .unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| (0..200).for_each(|_| drop(ask(&router, "user-1"))));
-        }
-    });
-    assert_eq!(settled(&router.stats(), "v2").completed(), 800);
-}
-
-#[cfg(feature = "rayon")]
-#[test]
-fn joined_shadows_work_on_a_thread_of_the_hosts_own_pool() {
-    use rayon::prelude::*;
-
-    let router = builder(&serving(FLAG, "v1"))
-        .shadow(Shadow::always().candidate("v2").joined())
-        .build()
-        .unwrap();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    // Enough to fill a stack, were a waiting worker to begin the next request.
-    pool.install(|| (0..5_000).into_par_iter().for_each(|_| drop(ask(&router, "user-1"))));
-    assert_eq!(settled(&router.stats(), "v2").completed(), 5_000);
-}
-
-#[test]
 fn a_batch_is_shadowed_row_by_row() {
     let sink = sink();
     let router = builder(&serving(FLAG, "v2"))
@@ -398,16 +341,11 @@ fn flush_waits_for_what_was_accepted() {
 
 #[test]
 fn a_shadow_sees_the_features_of_its_own_request() {
-    struct Echo;
-    impl Model<[f64], f64> for Echo {
-        fn predict(&self, row: &[f64]) -> Result<f64, modelgate::ModelError> {
-            Ok(row.iter().sum())
-        }
-    }
+    let echo = || model_fn(|row: &[f64]| Ok(row.iter().sum()));
     let sink = sink();
     let router = ModelRouter::<[f64], f64>::builder(FLAG)
-        .model("v1", Echo)
-        .model("v2", Echo)
+        .model("v1", echo())
+        .model("v2", echo())
         .fallback("v1")
         .source(test_flags(&serving(FLAG, "v1")))
         .shadow(normal(Shadow::always().candidate("v2")).threads(2))

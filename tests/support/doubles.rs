@@ -11,7 +11,8 @@ use std::{
 use modelgate::{Model, ModelError};
 
 /// Doubles its row. A row of 0 is held until it is let go; a negative one is refused; 13 panics
-/// wherever it stands; 99 makes a batch lose an answer.
+/// wherever it stands; 99 makes a batch lose an answer. Neither a closure nor `testing::PuppetModel`
+/// sees its batches.
 pub struct Doubles {
     entered: Sender<()>,
     go: Mutex<Receiver<()>>,

@@ -52,7 +52,9 @@ pub enum Mood {
     RefusesInput,
 }
 
-/// A model that answers with a number of its own, or misbehaves as it is told.
+/// A model that answers with a number of its own and the sum of its features, or misbehaves as it is
+/// told. `testing::PuppetModel` does not look at its features: it could not show that each request was
+/// answered by its own.
 #[derive(Clone, Debug)]
 pub struct Puppet {
     pub answer: f64,

@@ -1,6 +1,6 @@
 //! Applying a decision to the state.
 
-use super::{Action, DecisionContext};
+use super::{Action, DecisionContext, next_revision};
 use crate::autopilot::{
     gate::{self, GateReport},
     phase::Phase,
@@ -126,11 +126,7 @@ pub(in crate::autopilot) fn replan(
     sums: &FleetSums,
     now: DecisionContext<'_>,
 ) -> RolloutState {
-    let mut next = state.clone();
-    next.rev = state.rev.saturating_add(1);
-    next.tick.by = now.by.to_owned();
-    next.tick.at = now.at;
-    next.tick.count = state.tick.count.saturating_add(1);
+    let mut next = next_revision(state, now);
     next.config_hash = config_hash.to_owned();
     let new_candidate = state.artefact != plan.artefact;
     let from = state.phase;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ClockReading, Replica};
 use crate::autopilot::{
     command::{Command, CommandError, CommandKind},
-    evidence::Judge,
+    judge::Judge,
     machine::{self, DecisionContext},
     store::{self, Expect, StateStore},
 };

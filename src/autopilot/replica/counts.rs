@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ClockReading, LocalHealth, Replica};
 use crate::autopilot::{
-    evidence::Judge,
+    judge::Judge,
     phase::Running,
     state::SCHEMA,
     store::{self, Expect, StateStore},

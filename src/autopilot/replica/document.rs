@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ClockReading, Replica, StoredState};
 use crate::autopilot::{
-    evidence::Judge,
+    judge::Judge,
     phase::Phase,
     state::RolloutState,
     store::{self, Expect, StateStore, Tag},

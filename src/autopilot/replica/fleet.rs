@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{ClockReading, Replica};
 use crate::autopilot::{
-    evidence::Judge,
+    judge::Judge,
     phase::{Phase, Running},
     state::RolloutState,
     store::{self, StateStore},

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{ClockReading, ReplicaView};
 use crate::autopilot::{
     command::Command,
-    evidence::Judge,
+    judge::Judge,
     phase::{Phase, Running},
     plan::RolloutPlan,
     replica::ReplicaTiming,

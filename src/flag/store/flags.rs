@@ -199,7 +199,7 @@ impl Flags {
 
     /// Calls `callback` after every change of the flags, for as long as the store lives. Calls
     /// come one at a time and in order, on the thread of the source that made the change; changes
-    /// that come during a call are told in one. A panic in it is caught and logged.
+    /// that come during a call are announced in one. A panic in it is caught and logged.
     ///
     /// A callback that holds a clone of this handle keeps the store alive for ever.
     pub fn on_change(&self, callback: impl Fn(&Arc<Snapshot>) + Send + Sync + 'static) {

@@ -91,30 +91,11 @@ impl Dialect for SyncedDocument {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
     use super::*;
-    use crate::{flagd::Fractional, value::Value};
+    use crate::{flagd::Fractional, source::testing::logged, value::Value};
 
     fn synced(dialect: Flagd) -> SyncedDocument {
         SyncedDocument::new("flagd".into(), dialect)
-    }
-
-    /// What is logged, kept.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
     }
 
     #[test]
@@ -126,11 +107,7 @@ mod tests {
             );
             SyncedDocument::text(&Flagd::new(), &flags, &Map::new()).unwrap()
         };
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
+        let log = logged(|| {
             let document = synced(Flagd::new());
             for weight in 1..=3 {
                 let set = document.compile(&text(weight)).unwrap();
@@ -139,7 +116,6 @@ mod tests {
             let chosen = Flagd::new().with_fractional(Fractional::V2);
             synced(chosen).compile(&text(1)).unwrap();
         });
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let [line] = &*log.lines().collect::<Vec<_>>() else { panic!("{log}") };
         assert!(line.contains("nobody chose its generation"), "{log}");
         assert!(line.contains(r#"source="flagd""#), "{log}");

@@ -1,6 +1,6 @@
 //! The environment document on its way into the store.
 
-use super::{mend::mended, moment::moment, pages::Shape};
+use super::{mend::mended, moment::moment, pages::DocumentFields};
 use crate::{
     flag::FlagSet,
     flagsmith::Flagsmith,
@@ -11,10 +11,10 @@ use crate::{
     },
 };
 
-/// What was received.
-pub(super) struct Environment {
+/// The last document that was received, and what it was compiled with.
+pub(super) struct EnvironmentDocument {
     dialect: Flagsmith,
-    /// The digest of the document in force.
+    /// The digest of the document in force, once the server or the file has brought one.
     good: Option<String>,
     /// The last good document, for the file; empty when there is none.
     text: String,
@@ -24,15 +24,15 @@ pub(super) struct Environment {
     pub(super) sink: FlagUpdates,
 }
 
-impl Environment {
+impl EnvironmentDocument {
     /// Begins with what the file has, else with the bootstrap.
     pub(super) fn start(
         dialect: Flagsmith,
         last_good: LastGood,
         bootstrap: Option<String>,
         sink: FlagUpdates,
-    ) -> Environment {
-        let mut environment = Environment {
+    ) -> EnvironmentDocument {
+        let mut environment = EnvironmentDocument {
             dialect,
             good: None,
             text: String::new(),
@@ -72,12 +72,12 @@ impl Environment {
     /// # Errors
     /// When it is none; what was delivered before stays in force.
     pub(super) fn deliver(&mut self, text: String) -> Result<bool, source::Error> {
-        let shape = Shape::of(&text)?;
-        let (updated_at, revision) = match shape.updated_at {
+        let fields = DocumentFields::of(&text)?;
+        let (updated_at, revision) = match fields.updated_at {
             Some(json) => (moment(json.get()), serde_json::from_str::<String>(json.get()).ok()),
             None => (None, None),
         };
-        let client_key = shape.api_key.map(|key| Secret::new(&*key));
+        let client_key = fields.api_key.map(|key| Secret::new(&*key));
         let sum = digest(&text);
         let is_new = self.good.as_ref() != Some(&sum);
         if is_new {

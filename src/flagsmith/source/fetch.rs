@@ -9,7 +9,7 @@ use reqwest::{
 use tokio::sync::watch;
 
 use super::{
-    document::Environment,
+    document::EnvironmentDocument,
     news::{KnownState, Listener, StreamNews},
     pages::{Pages, next_page},
     settings::SourceSettings,
@@ -60,7 +60,7 @@ impl Connection {
     /// Asks once, and returns whether there was anything new.
     async fn poll(
         &mut self,
-        environment: &mut Environment,
+        environment: &mut EnvironmentDocument,
         conditional: bool,
     ) -> Result<bool, Failure> {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, &**value)).collect();
@@ -107,7 +107,11 @@ impl Connection {
     }
 
     /// Keeps the store fed for as long as it is polled.
-    pub(super) async fn follow(mut self, environment: Environment, settings: SourceSettings) {
+    pub(super) async fn follow(
+        mut self,
+        environment: EnvironmentDocument,
+        settings: SourceSettings,
+    ) {
         let (tell, news) = watch::channel(StreamNews::default());
         let (know, known) = watch::channel(KnownState::new(settings.client_key.clone()));
         let listener = self.listener.take();
@@ -126,7 +130,7 @@ impl Connection {
 
     async fn keep_polling(
         mut self,
-        mut environment: Environment,
+        mut environment: EnvironmentDocument,
         settings: SourceSettings,
         know: watch::Sender<KnownState>,
         mut news: watch::Receiver<StreamNews>,

@@ -15,7 +15,7 @@ use crate::source::{
 
 /// A connection that lasted this long counts as healthy, and the next pause is short again: the service
 /// itself closes connections from time to time.
-const WELL: Duration = Duration::from_secs(10);
+const HEALTHY: Duration = Duration::from_secs(10);
 
 /// When a service that has nothing for this environment is asked again.
 const REFUSED: Duration = Duration::from_secs(600);
@@ -123,7 +123,7 @@ impl Listener {
                     continue;
                 }
             };
-            if started.elapsed() >= WELL {
+            if started.elapsed() >= HEALTHY {
                 backoff.reset();
             }
             let mut pause = backoff.pause(failure.retry_after);

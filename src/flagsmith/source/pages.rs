@@ -20,9 +20,10 @@ pub(super) struct Pages {
     max_bytes: u64,
 }
 
-/// What every document has. Nothing else tells it from an error that was answered as a success.
+/// The fields that every environment document has. Nothing else tells one from an error that was
+/// answered as a success.
 #[derive(Deserialize)]
-pub(super) struct Shape<'a> {
+pub(super) struct DocumentFields<'a> {
     #[serde(borrow)]
     pub(super) api_key: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -39,11 +40,11 @@ struct Page<'a> {
     identity_overrides: Option<Vec<&'a RawValue>>,
 }
 
-impl<'a> Shape<'a> {
+impl<'a> DocumentFields<'a> {
     /// # Errors
     /// What is there instead of an environment document.
-    pub(super) fn of(text: &'a str) -> Result<Shape<'a>, source::Error> {
-        let shape: Shape<'_> = serde_json::from_str(text).map_err(|error| {
+    pub(super) fn of(text: &'a str) -> Result<DocumentFields<'a>, source::Error> {
+        let shape: DocumentFields<'_> = serde_json::from_str(text).map_err(|error| {
             source::Error::with_source(
                 "answer: found no JSON object of the expected form, expected an environment \
                  document",
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_no_document_is_told_from_one() {
-        assert!(Shape::of(FIRST).is_ok());
+        assert!(DocumentFields::of(FIRST).is_ok());
         for (text, found) in [
             (r#"{"detail": "Missing identifier"}"#, "without `api_key`"),
             (r#"{"api_key": "x", "project": {}}"#, "without `feature_states`"),
@@ -202,7 +203,7 @@ mod tests {
             ("[]", "no JSON object"),
             ("", "no JSON object"),
         ] {
-            let error = Shape::of(text).map(|_| ()).unwrap_err().to_string();
+            let error = DocumentFields::of(text).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains(found), "{text}: {error}");
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct UsageReport {
     /// Where they are not.
     first: Url,
     headers: Vec<(&'static str, String)>,
-    exposures: EvaluationCounts,
+    evaluations: EvaluationCounts,
     source: Cow<'static, str>,
     /// What was counted since, together with what could not be sent before.
     counts: Counts,
@@ -60,7 +60,7 @@ impl UsageReport {
     pub(super) fn new(
         client: &Client,
         settings: &SourceSettings,
-        exposures: EvaluationCounts,
+        evaluations: EvaluationCounts,
     ) -> Result<UsageReport, source::Error> {
         let base = settings.url.trim_end_matches('/');
         let second = base.strip_suffix("/v1");
@@ -73,7 +73,7 @@ impl UsageReport {
             second_refused: false,
             first: url::join(base, "/analytics/flags/")?,
             headers: headers.map(|(name, value)| (name, value.to_owned())).collect(),
-            exposures,
+            evaluations,
             source: settings.server.name.clone(),
             counts: Counts::new(),
             refused: false,
@@ -85,17 +85,17 @@ impl UsageReport {
         keep_reporting(self, interval, retry, stopped).await;
     }
 
-    fn add(&mut self, exposure: EvaluationCount) {
+    fn add(&mut self, counted: EvaluationCount) {
         if self.refused {
             return;
         }
-        if self.counts.len() >= MOST_FEATURES && !self.counts.contains_key(&exposure.flag) {
+        if self.counts.len() >= MOST_FEATURES && !self.counts.contains_key(&counted.flag) {
             return;
         }
-        let on = usize::from(exposure.on == Some(true));
-        let counts = self.counts.entry(exposure.flag).or_default();
+        let on = usize::from(counted.on == Some(true));
+        let counts = self.counts.entry(counted.flag).or_default();
         if let Some(count) = counts.get_mut(on) {
-            *count = count.saturating_add(exposure.count);
+            *count = count.saturating_add(counted.count);
         }
     }
 
@@ -158,8 +158,8 @@ impl Reporter for UsageReport {
         if self.key.take() {
             (self.refused, self.second_refused) = (false, false);
         }
-        for exposure in self.exposures.take() {
-            self.add(exposure);
+        for counted in self.evaluations.take() {
+            self.add(counted);
         }
     }
 

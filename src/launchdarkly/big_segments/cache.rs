@@ -65,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
 /// - [`prepare`](Cache::prepare) fetches a context beforehand, for a caller who wants
 ///   the vendor's own answer at the first request: as soon as a user logs in, for instance;
 /// - [`wait`](CacheBuilder::wait) has evaluations wait as the vendor's do, for services that would
-///   rather be late than be told `STORE_ERROR` at a user's first request.
+///   rather be late than answer with `STORE_ERROR` at a user's first request.
 ///
 /// ```
 /// use std::time::Duration;
@@ -90,8 +90,8 @@ pub trait Store: Send + Sync + 'static {
 /// # Ok::<(), source::Error>(())
 /// ```
 ///
-/// Looking a context up takes no lock, and allocates only where one has to be fetched. Clones share
-/// one cache; its threads end with the last of them.
+/// Unless evaluations wait, looking a context up takes no lock, and allocates only where one has to be
+/// fetched. Clones share one cache; its threads end with the last of them.
 #[derive(Clone)]
 pub struct Cache(Arc<CacheState>);
 

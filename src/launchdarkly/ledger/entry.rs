@@ -3,7 +3,7 @@
 use super::ContextSnapshot;
 use crate::{launchdarkly::hook::CustomEvent, value::Value};
 
-/// What a request left for the source to report.
+/// What a request leaves for the source to report.
 pub(crate) enum LedgerEntry {
     /// A context that was not seen for a while.
     Seen {

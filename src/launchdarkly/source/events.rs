@@ -38,7 +38,7 @@ const MOST_CAPACITY: usize = 1_000_000;
 /// [if you say so](Events::all_attributes_private), and then without those that are private: for
 /// [all contexts](Events::private_attribute), or for
 /// [the one that says so](crate::Context::with_private). The vendor's own clients send all
-/// attributes unless told not to.
+/// attributes unless configured not to.
 ///
 /// # What it costs a request
 ///
@@ -135,7 +135,7 @@ impl Events {
     }
 
     /// Whether events are sent that have a context: `index`, `feature`, `debug`, `identify` and `custom`;
-    /// `true` otherwise.
+    /// `true` otherwise. Those of [`DualReads`] are sent all the same where the source is given them.
     pub fn contexts(mut self, contexts: bool) -> Events {
         self.contexts = contexts;
         self

@@ -22,7 +22,7 @@ impl Identity {
         Identity { application, application_version, wrapper, instance: uuid() }
     }
 
-    /// The headers that say so. What may not be said is left out.
+    /// The headers that say so, without the tags that LaunchDarkly would not take.
     pub(super) fn headers(&self) -> Vec<(String, String)> {
         let mut headers = vec![("x-launchdarkly-instance-id".to_owned(), self.instance.clone())];
         let tags: Vec<String> = self
@@ -41,7 +41,7 @@ impl Identity {
         headers
     }
 
-    /// What of it is left out.
+    /// The tags that LaunchDarkly would not take: they are not sent.
     pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
         self.tags().filter(|(_, _, value)| !is_tag(value)).map(|(_, place, value)| {
             let expected = "1 to 64 letters, digits, `.`, `_` or `-`; it is not sent";

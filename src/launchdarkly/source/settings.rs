@@ -58,7 +58,7 @@ impl SourceSettings {
     }
 
     /// # Errors
-    /// When a pause is nothing, or a stream may never be silent.
+    /// When a pause is zero, or a stream may never be silent.
     pub(super) fn check(&self) -> Result<(), source::Error> {
         self.server.check()?;
         more_than_zero("retry_refused.first", self.retry_refused.first)?;
@@ -66,7 +66,7 @@ impl SourceSettings {
         more_than_zero("silence", self.silence)
     }
 
-    /// The payload filter, if it can be one.
+    /// The payload filter, if it is one that LaunchDarkly takes.
     pub(super) fn valid_filter(&self) -> Option<&str> {
         self.filter.as_deref().filter(|key| is_filter(key))
     }
@@ -77,7 +77,7 @@ impl SourceSettings {
         headers.fold(self.http.clone(), |http, (name, value)| http.header(name, value))
     }
 
-    /// What of all this cannot be as it is, and is left out.
+    /// The settings that LaunchDarkly would not take: they are not sent.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let filter = self.filter.as_deref().filter(|key| !is_filter(key)).map(|key| {
             let expected = "a letter or digit, then letters, digits, `.`, `_` or `-`; it is not sent, \

@@ -20,7 +20,7 @@ pub struct BatchedStats {
     /// The most rows that ran as one batch.
     pub largest: u64,
     /// Batches that began beside all that were allowed, because a row had waited for `max_delay`:
-    /// the model is slower than its callers are many.
+    /// the model cannot keep up with its callers.
     pub overdue: u64,
     /// Rows refused because the queue was full.
     pub refused: u64,

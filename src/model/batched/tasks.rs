@@ -29,8 +29,9 @@ use crate::{
     shadow::{AccountHandle, ShadowScope, is_shadow},
 };
 
-/// Threads for batches that are overdue. There is an end to them: a model that hangs for ever is
-/// its router's breaker's, and at last the operator's.
+/// Threads for batches that are overdue, beside the usual ones; as many as a version's compute threads
+/// that may be written off. Bounded, for each keeps its stack: a model that hangs for ever is a matter
+/// for its router's breaker, and in the end for the operator.
 const MOST_STAND_INS: usize = 32;
 
 /// A [`Batched`] model for callers that wait in futures: an [`AsyncModel`] whose batches run on
@@ -48,7 +49,7 @@ pub struct AsyncBatched<F: Input + ?Sized, P: Output> {
 struct Owner<F: Input + ?Sized, P: Output> {
     shared: Arc<AsyncBatcher<F, P>>,
     /// The same model for rows of shadows, apart: no live row waits in a batch with one of them.
-    aside: OnceCell<Arc<AsyncBatcher<F, P>>>,
+    for_shadows: OnceCell<Arc<AsyncBatcher<F, P>>>,
 }
 
 struct AsyncBatcher<F: Input + ?Sized, P> {
@@ -101,7 +102,7 @@ impl<M: Model<F, P> + 'static, F: Input + ?Sized, P: Output> Batched<M, F, P> {
     pub fn into_async(self) -> io::Result<AsyncBatched<F, P>> {
         let model: Arc<dyn Model<F, P>> = Arc::new(Unbatched(self.shared));
         let shared = AsyncBatcher::start(model, self.bounds, "modelgate-batch")?;
-        Ok(AsyncBatched { owner: Arc::new(Owner { shared, aside: OnceCell::new() }) })
+        Ok(AsyncBatched { owner: Arc::new(Owner { shared, for_shadows: OnceCell::new() }) })
     }
 }
 
@@ -136,9 +137,10 @@ impl<F: Input + ?Sized, P: Output> AsyncBatched<F, P> {
 
     /// What has been counted.
     pub fn stats(&self) -> BatchedStats {
-        let Owner { shared, aside } = &*self.owner;
+        let Owner { shared, for_shadows } = &*self.owner;
         let mut stats = shared.counters.read(shared.state.lock().waiting.len());
-        stats.shadow_rows = aside.get().map_or(0, |aside| aside.counters.read(0).rows);
+        stats.shadow_rows =
+            for_shadows.get().map_or(0, |for_shadows| for_shadows.counters.read(0).rows);
         stats
     }
 }
@@ -153,7 +155,7 @@ impl<F: Input + ?Sized, P: Output> Owner<F, P> {
     /// Where the calling code's rows go.
     fn lane(&self) -> Result<&Arc<AsyncBatcher<F, P>>, ModelError> {
         match is_shadow() {
-            true => self.aside.get_or_try_init(|| {
+            true => self.for_shadows.get_or_try_init(|| {
                 let Bounds { rows, queue, .. } = self.shared.bounds;
                 // One batch at a time, and however late none beside it.
                 let bounds = Bounds { rows, queue, concurrency: 1, delay: Duration::MAX };
@@ -188,8 +190,8 @@ impl<F: Input + ?Sized, P: Output> AsyncBatcher<F, P> {
             }),
             changed: Condvar::new(),
         });
-        let hired = (0..=bounds.concurrency).try_for_each(|_| shared.start_thread());
-        if let Err(error) = hired {
+        let started = (0..=bounds.concurrency).try_for_each(|_| shared.start_thread());
+        if let Err(error) = started {
             shared.stop();
             return Err(error);
         }
@@ -376,8 +378,8 @@ impl<R, P> TaskQueue<R, P> {
 impl<F: Input + ?Sized, P: Output> Drop for Owner<F, P> {
     fn drop(&mut self) {
         self.shared.stop();
-        if let Some(aside) = self.aside.get() {
-            aside.stop();
+        if let Some(for_shadows) = self.for_shadows.get() {
+            for_shadows.stop();
         }
     }
 }

@@ -6,11 +6,106 @@ use std::{path::Path, sync::Arc};
 use super::super::verify;
 use super::{
     super::{
-        Classifier, ColumnClassifier, ColumnRegressor, Graph, LoadError, LoadedClassifier,
-        MultiLabelClassifier, Regressor, TextClassifier, VectorModel, sidecar::Sidecar,
+        Classifier, ColumnClassifier, ColumnRegressor, Document, Graph, LoadError,
+        LoadedClassifier, MultiLabelClassifier, Regressor, TextClassifier, VectorModel,
+        sidecar::Sidecar,
     },
     Loader,
 };
+
+/// A kind of model that a file can be loaded as.
+trait Loadable: Sized {
+    /// Prepares the file's graph, and checks that it runs and passes its golden rows.
+    fn prepare(file: File<'_>, options: &Loader) -> Result<Self, LoadError>;
+
+    /// Compares its answers with those of the same model in another engine.
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    fn verify(&self, reference: &Self) -> Result<(), LoadError>;
+}
+
+/// A file that was parsed.
+struct File<'a> {
+    document: Document,
+    /// Its size.
+    bytes: usize,
+    sha256: Box<str>,
+    /// Where it was read from, if not from memory.
+    path: Option<&'a Path>,
+}
+
+impl Loader {
+    fn load_file<M: Loadable>(&self, path: &Path) -> Result<M, LoadError> {
+        self.load_bytes(&self.read(path)?, Some(path))
+    }
+
+    fn load_bytes<M: Loadable>(&self, bytes: &[u8], path: Option<&Path>) -> Result<M, LoadError> {
+        let (document, sha256) = self.document(bytes, path)?;
+        let model = M::prepare(File { document, bytes: bytes.len(), sha256, path }, self)?;
+        #[cfg(all(feature = "onnx", feature = "ort"))]
+        if let Some(reference) = self.reference(|loader| loader.load_bytes(bytes, path)) {
+            model.verify(&reference?)?;
+        }
+        Ok(model)
+    }
+
+    fn find_sidecar(&self, file: &File<'_>) -> Result<Option<Sidecar>, LoadError> {
+        Sidecar::find(&self.sidecar, file.path)
+    }
+}
+
+impl Loadable for Classifier {
+    fn prepare(file: File<'_>, options: &Loader) -> Result<Classifier, LoadError> {
+        let sidecar = options.find_sidecar(&file)?;
+        let File { document, bytes, sha256, .. } = file;
+        let classifier = LoadedClassifier::prepare(document, options, bytes, sha256, sidecar)?;
+        let model = Classifier(Arc::new(classifier));
+        model.acceptance().accept(&model).map_err(LoadError::Golden)?;
+        Ok(model)
+    }
+
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    fn verify(&self, reference: &Classifier) -> Result<(), LoadError> {
+        verify::classifier(self, reference)
+    }
+}
+
+impl Loadable for Graph {
+    fn prepare(file: File<'_>, options: &Loader) -> Result<Graph, LoadError> {
+        Graph::prepare(file.document, options, file.sha256)
+    }
+
+    #[cfg(all(feature = "onnx", feature = "ort"))]
+    fn verify(&self, reference: &Graph) -> Result<(), LoadError> {
+        verify::graph(self, reference)
+    }
+}
+
+/// The other kinds are prepared alike: from the document and the sidecar.
+macro_rules! loadable {
+    ($($type:ident, $verify:expr;)*) => {
+        $(impl Loadable for $type {
+            fn prepare(file: File<'_>, options: &Loader) -> Result<$type, LoadError> {
+                let sidecar = options.find_sidecar(&file)?;
+                $type::prepare(file.document, options, file.sha256, sidecar)
+            }
+
+            #[cfg(all(feature = "onnx", feature = "ort"))]
+            fn verify(&self, reference: &$type) -> Result<(), LoadError> {
+                $verify(self, reference)
+            }
+        })*
+    };
+}
+loadable! {
+    ColumnClassifier, verify::columns;
+    ColumnRegressor, ColumnRegressor::verify;
+    TextClassifier, |ours: &TextClassifier, theirs: &TextClassifier| {
+        verify::columns(ours.columns(), theirs.columns())
+    };
+    Regressor, Regressor::verify;
+    VectorModel, VectorModel::verify;
+    MultiLabelClassifier, MultiLabelClassifier::verify;
+}
 
 impl Loader {
     /// Loads the classifier in a file.
@@ -19,8 +114,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Classifier, LoadError> {
-        let path = path.as_ref();
-        self.classifier(&self.read(path)?, Some(path))
+        self.load_file(path.as_ref())
     }
 
     /// Loads the classifier in these bytes.
@@ -31,20 +125,7 @@ impl Loader {
     // A builder of bytes, not a conversion from them.
     #[allow(clippy::wrong_self_convention)]
     pub fn from_bytes(&self, bytes: &[u8]) -> Result<Classifier, LoadError> {
-        self.classifier(bytes, None)
-    }
-
-    fn classifier(&self, bytes: &[u8], path: Option<&Path>) -> Result<Classifier, LoadError> {
-        let sidecar = Sidecar::find(&self.sidecar, path)?;
-        let (document, sha256) = self.document(bytes, path)?;
-        let classifier = LoadedClassifier::prepare(document, self, bytes.len(), sha256, sidecar)?;
-        let model = Classifier(Arc::new(classifier));
-        model.acceptance().accept(&model).map_err(LoadError::Golden)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.classifier(bytes, path)) {
-            verify::classifier(&model, &reference?)?;
-        }
-        Ok(model)
+        self.load_bytes(bytes, None)
     }
 
     /// Loads the classifier of [`Features`](crate::Features) in a file: one whose inputs are the
@@ -54,19 +135,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load_columns(&self, path: impl AsRef<Path>) -> Result<ColumnClassifier, LoadError> {
-        let path = path.as_ref();
-        self.columns(&self.read(path)?, Some(path))
-    }
-
-    fn columns(&self, bytes: &[u8], path: Option<&Path>) -> Result<ColumnClassifier, LoadError> {
-        let (document, sha256) = self.document(bytes, path)?;
-        let sidecar = Sidecar::find(&self.sidecar, path)?;
-        let model = ColumnClassifier::prepare(document, self, sha256, sidecar)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.columns(bytes, path)) {
-            verify::columns(&model, &reference?)?;
-        }
-        Ok(model)
+        self.load_file(path.as_ref())
     }
 
     /// Loads the regressor of [`Features`](crate::Features) in a file: one whose inputs are the columns
@@ -80,23 +149,7 @@ impl Loader {
         &self,
         path: impl AsRef<Path>,
     ) -> Result<ColumnRegressor, LoadError> {
-        let path = path.as_ref();
-        self.column_regressor(&self.read(path)?, Some(path))
-    }
-
-    fn column_regressor(
-        &self,
-        bytes: &[u8],
-        path: Option<&Path>,
-    ) -> Result<ColumnRegressor, LoadError> {
-        let (document, sha256) = self.document(bytes, path)?;
-        let sidecar = Sidecar::find(&self.sidecar, path)?;
-        let model = ColumnRegressor::prepare(document, self, sha256, sidecar)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.column_regressor(bytes, path)) {
-            model.verify(&reference?)?;
-        }
-        Ok(model)
+        self.load_file(path.as_ref())
     }
 
     /// Loads the classifier of texts in a file.
@@ -105,8 +158,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load_text(&self, path: impl AsRef<Path>) -> Result<TextClassifier, LoadError> {
-        let path = path.as_ref();
-        self.text(&self.read(path)?, Some(path))
+        self.load_file(path.as_ref())
     }
 
     /// Loads the classifier of texts in these bytes.
@@ -115,18 +167,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
     pub fn text_from_bytes(&self, bytes: &[u8]) -> Result<TextClassifier, LoadError> {
-        self.text(bytes, None)
-    }
-
-    fn text(&self, bytes: &[u8], path: Option<&Path>) -> Result<TextClassifier, LoadError> {
-        let (document, sha256) = self.document(bytes, path)?;
-        let sidecar = Sidecar::find(&self.sidecar, path)?;
-        let model = TextClassifier::prepare(document, self, sha256, sidecar)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.columns(bytes, path)) {
-            verify::columns(model.columns(), &reference?)?;
-        }
-        Ok(model)
+        self.load_bytes(bytes, None)
     }
 
     /// Loads the regressor in a file: one number for each row. The output is the one that
@@ -136,8 +177,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load_regressor(&self, path: impl AsRef<Path>) -> Result<Regressor, LoadError> {
-        let path = path.as_ref();
-        self.regressor(&self.read(path)?, Some(path))
+        self.load_file(path.as_ref())
     }
 
     /// Loads the regressor in these bytes.
@@ -146,18 +186,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
     pub fn regressor_from_bytes(&self, bytes: &[u8]) -> Result<Regressor, LoadError> {
-        self.regressor(bytes, None)
-    }
-
-    fn regressor(&self, bytes: &[u8], path: Option<&Path>) -> Result<Regressor, LoadError> {
-        let (document, sha256) = self.document(bytes, path)?;
-        let sidecar = Sidecar::find(&self.sidecar, path)?;
-        let model = Regressor::prepare(document, self, sha256, sidecar)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.regressor(bytes, path)) {
-            model.verify(&reference?)?;
-        }
-        Ok(model)
+        self.load_bytes(bytes, None)
     }
 
     /// Loads the model in a file that answers each row with a vector: several targets, an
@@ -167,8 +196,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load_vector(&self, path: impl AsRef<Path>) -> Result<VectorModel, LoadError> {
-        let path = path.as_ref();
-        self.vector(&self.read(path)?, Some(path))
+        self.load_file(path.as_ref())
     }
 
     /// Loads the model in these bytes that answers each row with a vector.
@@ -177,18 +205,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
     pub fn vector_from_bytes(&self, bytes: &[u8]) -> Result<VectorModel, LoadError> {
-        self.vector(bytes, None)
-    }
-
-    fn vector(&self, bytes: &[u8], path: Option<&Path>) -> Result<VectorModel, LoadError> {
-        let (document, sha256) = self.document(bytes, path)?;
-        let sidecar = Sidecar::find(&self.sidecar, path)?;
-        let model = VectorModel::prepare(document, self, sha256, sidecar)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.vector(bytes, path)) {
-            model.verify(&reference?)?;
-        }
-        Ok(model)
+        self.load_bytes(bytes, None)
     }
 
     /// Loads the classifier in a file that gives each row any number of labels. The output is chosen as
@@ -201,8 +218,7 @@ impl Loader {
         &self,
         path: impl AsRef<Path>,
     ) -> Result<MultiLabelClassifier, LoadError> {
-        let path = path.as_ref();
-        self.multi_label(&self.read(path)?, Some(path))
+        self.load_file(path.as_ref())
     }
 
     /// Loads the classifier of any number of labels in these bytes.
@@ -211,22 +227,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
     pub fn multi_label_from_bytes(&self, bytes: &[u8]) -> Result<MultiLabelClassifier, LoadError> {
-        self.multi_label(bytes, None)
-    }
-
-    fn multi_label(
-        &self,
-        bytes: &[u8],
-        path: Option<&Path>,
-    ) -> Result<MultiLabelClassifier, LoadError> {
-        let (document, sha256) = self.document(bytes, path)?;
-        let sidecar = Sidecar::find(&self.sidecar, path)?;
-        let model = MultiLabelClassifier::prepare(document, self, sha256, sidecar)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.multi_label(bytes, path)) {
-            model.verify(&reference?)?;
-        }
-        Ok(model)
+        self.load_bytes(bytes, None)
     }
 
     /// Loads the graph in a file, of any inputs and outputs.
@@ -235,8 +236,7 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the file and what to do.
     pub fn load_graph(&self, path: impl AsRef<Path>) -> Result<Graph, LoadError> {
-        let path = path.as_ref();
-        self.graph(&self.read(path)?, Some(path))
+        self.load_file(path.as_ref())
     }
 
     /// Loads the graph in these bytes, of any inputs and outputs.
@@ -245,16 +245,6 @@ impl Loader {
     ///
     /// [`LoadError`], which says what is wrong with the bytes and what to do.
     pub fn graph_from_bytes(&self, bytes: &[u8]) -> Result<Graph, LoadError> {
-        self.graph(bytes, None)
-    }
-
-    fn graph(&self, bytes: &[u8], path: Option<&Path>) -> Result<Graph, LoadError> {
-        let (document, sha256) = self.document(bytes, path)?;
-        let model = Graph::prepare(document, self, sha256)?;
-        #[cfg(all(feature = "onnx", feature = "ort"))]
-        if let Some(reference) = self.reference(|loader| loader.graph(bytes, path)) {
-            verify::graph(&model, &reference?)?;
-        }
-        Ok(model)
+        self.load_bytes(bytes, None)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::super::{
     BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Outputs, Plan, Rows,
-    TensorInfo, engine,
+    TensorInfo,
+    batch::Batch,
+    engine,
     row::{not_finite, wrong_length},
     schema::{self, ClassifierMetadata},
     scores::read_scores,
@@ -80,39 +82,17 @@ impl LoadedClassifier {
             answers.push(self.check(row).and_then(|()| self.one(row)));
             return;
         }
-        let checked: Vec<Result<(), ModelError>> = rows.iter().map(|row| self.check(row)).collect();
-        let mut flat: Vec<f32> = Vec::with_capacity(rows.len().saturating_mul(self.features));
-        let mut count = 0_usize;
-        let mut last: &[f32] = &[];
-        for (row, checked) in rows.iter().zip(&checked) {
-            if checked.is_ok() {
-                flat.extend_from_slice(row);
-                count += 1;
-                last = row;
-            }
-        }
-        let (plan, run) = match (&self.batch_plan, self.rows) {
-            (Some(plan), _) => (plan, count),
-            (None, Rows::Any) => (&self.plan, count),
-            (None, Rows::Exactly(exactly)) => (&self.plan, exactly),
+        let (plan, takes) = match &self.batch_plan {
+            Some(plan) => (plan, Rows::Any),
+            None => (&self.plan, self.rows),
         };
-        for _ in count..run {
-            flat.extend_from_slice(last);
-        }
-        // An engine may fail at an empty batch.
-        let outputs = if count == 0 { None } else { plan.run_rows(&self.shape(run), &flat).ok() };
-        let mut place = 0;
-        for (row, checked) in rows.iter().zip(checked) {
-            answers.push(checked.and_then(|()| {
-                let answer = match &outputs {
-                    Some(outputs) => self.scores(outputs, run, place),
-                    // The batch failed as a whole: a row that would succeed alone still must.
-                    None => self.one(row),
-                };
-                place += 1;
-                answer
-            }));
-        }
+        Batch::new(rows, self.features, |row| self.check(row)).answer(
+            takes,
+            |count, values| plan.run_rows(&self.shape(count), values),
+            |outputs, count, place| self.scores(outputs, count, place),
+            |row| self.one(row),
+            answers,
+        );
     }
 
     pub(in crate::onnx) fn shape(&self, rows: usize) -> Box<[usize]> {
@@ -151,33 +131,16 @@ impl LoadedClassifier {
         let (row_shape, fixed) = select::row_shape(&document, options)?;
         let features = row_shape.iter().product();
         let mut selection = Selection::choose(&document, options)?;
-        let names = selection.names();
-        let build = |rows| Plan::build(&document, rows, options.features, &names);
-        let label = selection.label.as_deref();
-        let probabilities = names.last().copied().unwrap_or_default();
         let direct = match fixed {
-            None => document.direct(&row_shape, label, probabilities),
+            None => {
+                document.direct(&row_shape, selection.label.as_deref(), selection.probabilities())
+            }
             Some(_) => None,
         };
-        let (plan, rows, batch_plan) = match (direct, fixed, options.batch) {
-            (Some(plan), ..) => (plan, Rows::Any, None),
-            (None, Some(count), _) => (build(Rows::Exactly(count))?, Rows::Exactly(count), None),
-            (None, None, BatchAxis::Pinned(count)) => {
-                (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
-            }
-            (None, None, BatchAxis::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
-            (None, None, BatchAxis::Automatic)
-                if bytes <= TWO_PLANS && document.gains_by_two_plans() =>
-            {
-                // A graph that cannot run a batch runs row by row.
-                (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
-            }
-            (None, None, BatchAxis::Automatic) => match build(Rows::Any) {
-                Ok(plan) => (plan, Rows::Any, None),
-                Err(_) => (build(Rows::Exactly(1))?, Rows::Exactly(1), None),
-            },
+        let (plan, rows, batch_plan) = match direct {
+            Some(plan) => (plan, Rows::Any, None),
+            None => build_plans(&document, options, &selection.names(), fixed, bytes)?,
         };
-        drop(names);
         let graph = schema::Graph::of(&document, &selection);
         let Document { inputs, outputs, .. } = document;
         let mut classifier = LoadedClassifier {
@@ -242,6 +205,31 @@ impl LoadedClassifier {
         }
         Ok(classes)
     }
+}
+
+/// The plan for one row, how many rows it takes, and a plan for batches where one is worth having.
+fn build_plans(
+    document: &Document,
+    options: &Loader,
+    names: &[&str],
+    fixed: Option<usize>,
+    bytes: usize,
+) -> Result<(Plan, Rows, Option<Plan>), LoadError> {
+    let build = |rows| Plan::build(document, rows, options.features, names);
+    Ok(match (fixed, options.batch) {
+        (Some(count), _) | (None, BatchAxis::Pinned(count)) => {
+            (build(Rows::Exactly(count))?, Rows::Exactly(count), None)
+        }
+        (None, BatchAxis::Symbolic) => (build(Rows::Any)?, Rows::Any, None),
+        (None, BatchAxis::Automatic) if bytes <= TWO_PLANS && document.gains_by_two_plans() => {
+            // A graph that cannot run a batch runs row by row.
+            (build(Rows::Exactly(1))?, Rows::Exactly(1), build(Rows::Any).ok())
+        }
+        (None, BatchAxis::Automatic) => match build(Rows::Any) {
+            Ok(plan) => (plan, Rows::Any, None),
+            Err(_) => (build(Rows::Exactly(1))?, Rows::Exactly(1), None),
+        },
+    })
 }
 
 /// Files up to this many bytes get a second plan for batches. For larger ones, the microsecond

@@ -76,6 +76,12 @@ impl Column {
             let expected = "a range that holds a number, of a feature that is one".to_owned();
             return Err(("range", format!("[{low}, {high}]"), expected));
         }
+        if let (Some((low, high)), FeatureType::Integer) = (feature.range, kind)
+            && low.ceil() > high
+        {
+            let expected = "a range that holds a whole number".to_owned();
+            return Err(("range", format!("[{low}, {high}]"), expected));
+        }
         let Feature { name, range, values, optional, .. } = feature;
         Ok(Column { name, kind, range, values, optional, ..self })
     }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::{
     super::{
-        LARGEST_BATCH, LoadError, Outputs, Plan, TensorInfo, engine, schema::Classes,
+        LARGEST_BATCH, LoadError, Outputs, Plan, TensorInfo, batch, engine, schema::Classes,
         scores::read_scores, select::Selection, sidecar::Sidecar,
     },
     column::{self, Column},
@@ -177,19 +177,13 @@ impl<R: ReadAnswer> ColumnPlans<R> {
             let plan = plan.filter(|_| !good.is_empty());
             let outputs = plan.and_then(|plan| self.run(plan, &good).ok());
             let count = good.len();
-            let mut place = 0_usize;
-            for row in &read {
-                answers.push(match (row, &outputs) {
-                    (Err(error), _) => Err(error.clone()),
-                    (Ok(_), Some(outputs)) => {
-                        let answer = self.reader.read(outputs, count, place);
-                        place = place.saturating_add(1);
-                        answer
-                    }
-                    // The batch failed as a whole: a row that would succeed alone still must.
-                    (Ok(row), None) => self.one(row),
-                });
-            }
+            batch::extend(
+                &mut answers,
+                read.iter().map(|row| row.as_ref().map_err(Clone::clone)),
+                outputs.as_ref(),
+                |outputs, place| self.reader.read(outputs, count, place),
+                |row| self.one(row),
+            );
         }
         answers
     }

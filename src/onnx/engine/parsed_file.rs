@@ -6,6 +6,7 @@
 
 use prost::{Message, bytes::Bytes};
 
+use super::proto::{Graph, Model, Node, Tensor};
 use crate::model::Label;
 
 /// How far an output is followed back: further than any exporter's chain of casts, and an end to
@@ -24,8 +25,14 @@ pub(super) struct ParsedFile(Model);
 impl ParsedFile {
     /// Parses a file that an engine has accepted already. A damaged one reads as empty: what it
     /// holds is optional, and the engine has reported the damage.
+    #[cfg(feature = "onnx")]
     pub(super) fn read(bytes: &[u8]) -> ParsedFile {
         ParsedFile(Model::decode(Bytes::copy_from_slice(bytes)).unwrap_or_default())
+    }
+
+    #[cfg(feature = "ort")]
+    pub(super) fn of(model: Model) -> ParsedFile {
+        ParsedFile(model)
     }
 
     pub(super) fn metadata(&self, key: &str) -> Option<&str> {
@@ -42,72 +49,6 @@ impl ParsedFile {
         of_probabilities(graph, probabilities)
             .or_else(|| label.and_then(|label| of_label(graph, label)))
     }
-}
-
-// The fields of ONNX's messages that are read here, tagged as in `onnx.proto`.
-
-#[derive(Clone, PartialEq, Message)]
-struct Model {
-    #[prost(message, optional, tag = "7")]
-    graph: Option<Graph>,
-    #[prost(message, repeated, tag = "14")]
-    metadata: Vec<Entry>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Entry {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Graph {
-    #[prost(message, repeated, tag = "1")]
-    nodes: Vec<Node>,
-    #[prost(message, repeated, tag = "5")]
-    initializers: Vec<Tensor>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Node {
-    #[prost(string, repeated, tag = "1")]
-    inputs: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    outputs: Vec<String>,
-    #[prost(string, tag = "4")]
-    operator: String,
-    #[prost(message, repeated, tag = "5")]
-    attributes: Vec<Attribute>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Attribute {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "5")]
-    tensor: Option<Tensor>,
-    #[prost(int64, repeated, tag = "8")]
-    integers: Vec<i64>,
-    #[prost(bytes = "bytes", repeated, tag = "9")]
-    texts: Vec<Bytes>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Tensor {
-    #[prost(int32, tag = "2")]
-    element: i32,
-    #[prost(int32, repeated, tag = "5")]
-    narrow: Vec<i32>,
-    #[prost(bytes = "bytes", repeated, tag = "6")]
-    texts: Vec<Bytes>,
-    #[prost(int64, repeated, tag = "7")]
-    integers: Vec<i64>,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(bytes = "bytes", tag = "9")]
-    raw: Bytes,
 }
 
 fn maker<'a>(graph: &'a Graph, name: &str) -> Option<&'a Node> {

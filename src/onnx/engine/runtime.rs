@@ -23,7 +23,7 @@ use ort::{
 pub(super) use self::file::File;
 pub use self::library::{Runtime, RuntimeError};
 use self::pool::Pool;
-use super::{Document, ExternalData, Graph, ParsedFile, external, guarded};
+use super::{Document, ExternalData, Graph, ParsedFile, external, guarded, proto};
 use crate::{
     cpu_time,
     model::ModelError,

@@ -239,97 +239,104 @@ fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, 
 pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
     let (x, grid) = (call.tensor(0)?, call.tensor(1)?);
     let rank = x.shape().len().saturating_sub(2);
-    ensure!(
-        rank > 0 && grid.shape().len() == rank + 2,
-        "shapes {:?}, {:?}",
-        x.shape(),
-        grid.shape()
-    );
-    ensure!(
-        grid.shape()[rank + 1] == rank && grid.shape()[0] == x.shape()[0],
-        "{:?}",
-        grid.shape()
-    );
+    let fits = rank > 0
+        && grid.shape().len() == rank + 2
+        && grid.shape()[rank + 1] == rank
+        && grid.shape()[0] == x.shape()[0];
+    ensure!(fits, "a grid of shape {:?} for {:?}", grid.shape(), x.shape());
     let (n, channels, spatial) = (x.shape()[0], x.shape()[1], &x.shape()[2..]);
     let made = &grid.shape()[1..=rank];
-    let corners = call.flag("align_corners");
-    let padding = call.text("padding_mode", "zeros");
-    let mode = call.text("mode", "linear");
+    let sampler = Sampler {
+        spatial,
+        steps: indexing::strides(spatial),
+        corners: call.flag("align_corners"),
+        padding: call.text("padding_mode", "zeros"),
+        mode: call.text("mode", "linear"),
+    };
     let (values, places) = (floats(x)?, floats(grid)?);
     let (area, out_area): (usize, usize) = (spatial.iter().product(), made.iter().product());
-    let steps = indexing::strides(spatial);
-    let place_of = |at: &[i64]| -> Result<Option<usize>, OperatorError> {
-        let mut place = 0;
-        for (axis, at) in at.iter().enumerate() {
-            let size = spatial[axis] as i64;
-            let at = match &*padding {
-                _ if (0..size).contains(at) => *at,
-                "zeros" => return Ok(None),
-                "border" => (*at).clamp(0, size - 1),
-                "reflection" => reflected(*at as f64, size as f64, corners) as i64,
-                other => return Err(OperatorError::new(format!("padding_mode `{other}`"))),
-            };
-            place += at.clamp(0, size - 1) as usize * steps[axis];
-        }
-        Ok(Some(place))
-    };
     let mut y = vec![0.0; value::count(&[n, channels, out_area])?];
-    let taps = match &*mode {
-        "nearest" => 1_usize,
-        "linear" | "bilinear" => 2,
-        _ => 4,
-    };
-    call.spend(&[n, channels.max(1), out_area, taps.saturating_pow(rank as u32)])?;
-    for sample in 0..n {
-        for at in 0..out_area {
-            let start = (sample * out_area + at) * rank;
-            let mut lists: Vec<Vec<(i64, f64)>> = Vec::with_capacity(rank);
-            for axis in 0..rank {
-                // The grid has x first; the image has rows, which are y, first.
-                let (from, size) = (places[start + rank - 1 - axis], spatial[axis] as f64);
-                let from = if corners {
-                    (from + 1.0) / 2.0 * (size - 1.0)
-                } else {
-                    ((from + 1.0) * size - 1.0) / 2.0
-                };
-                let from = match &*padding {
-                    "border" => from.clamp(0.0, size - 1.0),
-                    "reflection" => reflected(from, size, corners),
-                    _ => from,
-                };
-                let low = from.floor();
-                let rest = from - low;
-                lists.push(match &*mode {
-                    "nearest" => vec![(from.round_ties_even() as i64, 1.0)],
-                    "linear" | "bilinear" => {
-                        vec![(low as i64, 1.0 - rest), ((low as i64).saturating_add(1), rest)]
-                    }
-                    "cubic" | "bicubic" => (-1..=2)
-                        .map(|step| {
-                            ((low as i64).saturating_add(step), cubic(step as f64 - rest, -0.75))
-                        })
-                        .collect(),
-                    other => return Err(OperatorError::new(format!("mode `{other}`"))),
-                });
+    // A cubic one has the most neighbours: four along each axis.
+    call.spend(&[n, channels.max(1), out_area, 4_usize.saturating_pow(rank as u32)])?;
+    for (sample, at) in (0..n).flat_map(|sample| (0..out_area).map(move |at| (sample, at))) {
+        let point = &places[(sample * out_area + at) * rank..][..rank];
+        // The grid has x first; the image has rows, which are y, first.
+        let lists = point.iter().rev().enumerate().map(|(axis, from)| sampler.taps(axis, *from));
+        let lists: Vec<Vec<(i64, f64)>> = lists.collect::<Result<_, _>>()?;
+        let counts: Vec<usize> = lists.iter().map(Vec::len).collect();
+        for choice in coordinates(&counts) {
+            let taps = choice.iter().zip(&lists).map(|(at, list)| list[*at]);
+            let (at_each, weights): (Vec<i64>, Vec<f64>) = taps.unzip();
+            let weight: f64 = weights.iter().product();
+            if weight == 0.0 {
+                continue;
             }
-            let counts: Vec<usize> = lists.iter().map(Vec::len).collect();
-            for choice in coordinates(&counts) {
-                let taps = choice.iter().zip(&lists).map(|(at, list)| list[*at]);
-                let (at_each, weights): (Vec<i64>, Vec<f64>) = taps.unzip();
-                let weight: f64 = weights.iter().product();
-                if weight == 0.0 {
-                    continue;
-                }
-                let Some(place) = place_of(&at_each)? else { continue };
-                for channel in 0..channels {
-                    let plane = sample * channels + channel;
-                    y[plane * out_area + at] += weight * values[plane * area + place];
-                }
+            let Some(place) = sampler.place(&at_each)? else { continue };
+            for channel in 0..channels {
+                let plane = sample * channels + channel;
+                y[plane * out_area + at] += weight * values[plane * area + place];
             }
         }
     }
     let shape = [&[n, channels], made].concat();
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
+}
+
+/// How `GridSample` samples an image.
+struct Sampler<'a> {
+    spatial: &'a [usize],
+    /// The strides of an image.
+    steps: Vec<usize>,
+    /// Whether -1 and 1 are the centres of the outermost elements, rather than their edges.
+    corners: bool,
+    padding: String,
+    mode: String,
+}
+
+impl Sampler<'_> {
+    /// The elements along an axis that are next to a coordinate of the grid, and their weights.
+    fn taps(&self, axis: usize, from: f64) -> Result<Vec<(i64, f64)>, OperatorError> {
+        let size = self.spatial[axis] as f64;
+        let from = if self.corners {
+            (from + 1.0) / 2.0 * (size - 1.0)
+        } else {
+            ((from + 1.0) * size - 1.0) / 2.0
+        };
+        let from = match &*self.padding {
+            "border" => from.clamp(0.0, (size - 1.0).max(0.0)),
+            "reflection" => reflected(from, size, self.corners),
+            _ => from,
+        };
+        let low = from.floor();
+        let rest = from - low;
+        let at = |step: i64| (low as i64).saturating_add(step);
+        Ok(match &*self.mode {
+            "nearest" => vec![(from.round_ties_even() as i64, 1.0)],
+            "linear" | "bilinear" => vec![(at(0), 1.0 - rest), (at(1), rest)],
+            "cubic" | "bicubic" => {
+                (-1..=2).map(|step| (at(step), cubic(step as f64 - rest, -0.75))).collect()
+            }
+            other => return Err(OperatorError::new(format!("mode `{other}`"))),
+        })
+    }
+
+    /// The place of an element in an image; `None` where the padding is 0.
+    fn place(&self, at: &[i64]) -> Result<Option<usize>, OperatorError> {
+        let mut place = 0;
+        for (axis, at) in at.iter().enumerate() {
+            let size = self.spatial[axis] as i64;
+            let at = match &*self.padding {
+                _ if (0..size).contains(at) => *at,
+                "zeros" => return Ok(None),
+                "border" => *at,
+                "reflection" => reflected(*at as f64, size as f64, self.corners) as i64,
+                other => return Err(OperatorError::new(format!("padding_mode `{other}`"))),
+            };
+            ensure!(size > 0, "an axis of 0 has no edge");
+            place += at.clamp(0, size - 1) as usize * self.steps[axis];
+        }
+        Ok(Some(place))
+    }
 }
 
 /// A coordinate beyond the edge, reflected at it.
@@ -341,7 +348,7 @@ fn reflected(x: f64, size: f64, corners: bool) -> f64 {
     }
     let turn = (x - low).rem_euclid(2.0 * range);
     let mirrored = low + if turn > range { 2.0 * range - turn } else { turn };
-    mirrored.clamp(0.0, size - 1.0)
+    mirrored.clamp(0.0, (size - 1.0).max(0.0))
 }
 
 /// `AffineGrid`: the grid of an affine transformation.

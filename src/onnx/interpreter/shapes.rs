@@ -1,7 +1,9 @@
 //! Operators that change or read shapes, and leave the elements and their order alone.
 
+use tract_onnx::pb::TensorProto;
+
 use super::{
-    Dtype, Tensor,
+    Data, Tensor,
     call::Call,
     indexing,
     value::{self, OperatorError, Outcome, ensure, one},
@@ -105,80 +107,34 @@ pub(super) fn transpose(call: &Call<'_>) -> Outcome {
 
 /// `BitCast`: the same bits as another type of the same width.
 pub(super) fn bit_cast(call: &Call<'_>) -> Outcome {
-    use super::Data;
-    use crate::tensor::F16;
     let x = call.tensor(0)?;
-    let to = value::dtype(call.int("to", 0))?;
-    macro_rules! as_bits {
-        ($values:expr, $unsigned:ty) => {
-            $values.iter().map(|value| <$unsigned>::from_le_bytes(value.to_le_bytes())).collect()
+    let to = value::numeric(call.int("to", 0))?;
+    macro_rules! bits {
+        ($values:expr) => {
+            $values.iter().flat_map(|value| value.to_le_bytes()).collect()
         };
     }
-    macro_rules! of_bits {
-        ($bits:expr, $type:ty) => {
-            $bits
-                .into_iter()
-                .map(|bits| <$type>::from_le_bytes(bits.to_le_bytes()))
-                .collect::<Vec<$type>>()
-                .into()
-        };
-    }
-    let misfit =
-        || OperatorError::new(format!("found {}, expected a type as wide as {to}", x.dtype()));
-    let data: Data = match to {
-        Dtype::I8 | Dtype::U8 | Dtype::Bool => {
-            let bits: Vec<u8> = match x.data() {
-                Data::I8(values) => as_bits!(values, u8),
-                Data::U8(values) => values.clone(),
-                Data::Bool(values) => values.iter().map(|value| u8::from(*value)).collect(),
-                _ => return Err(misfit()),
-            };
-            match to {
-                Dtype::I8 => of_bits!(bits, i8),
-                Dtype::U8 => bits.into(),
-                _ => bits.into_iter().map(|bit| bit != 0).collect::<Vec<_>>().into(),
-            }
-        }
-        Dtype::I16 | Dtype::U16 | Dtype::F16 => {
-            let bits: Vec<u16> = match x.data() {
-                Data::I16(values) => as_bits!(values, u16),
-                Data::U16(values) => values.clone(),
-                Data::F16(values) => values.iter().map(|value| value.to_bits()).collect(),
-                _ => return Err(misfit()),
-            };
-            match to {
-                Dtype::I16 => of_bits!(bits, i16),
-                Dtype::U16 => bits.into(),
-                _ => bits.into_iter().map(F16::from_bits).collect::<Vec<_>>().into(),
-            }
-        }
-        Dtype::I32 | Dtype::U32 | Dtype::F32 => {
-            let bits: Vec<u32> = match x.data() {
-                Data::I32(values) => as_bits!(values, u32),
-                Data::U32(values) => values.clone(),
-                Data::F32(values) => as_bits!(values, u32),
-                _ => return Err(misfit()),
-            };
-            match to {
-                Dtype::I32 => of_bits!(bits, i32),
-                Dtype::U32 => bits.into(),
-                _ => of_bits!(bits, f32),
-            }
-        }
-        Dtype::I64 | Dtype::U64 | Dtype::F64 => {
-            let bits: Vec<u64> = match x.data() {
-                Data::I64(values) => as_bits!(values, u64),
-                Data::U64(values) => values.clone(),
-                Data::F64(values) => as_bits!(values, u64),
-                _ => return Err(misfit()),
-            };
-            match to {
-                Dtype::I64 => of_bits!(bits, i64),
-                Dtype::U64 => bits.into(),
-                _ => of_bits!(bits, f64),
-            }
-        }
-        Dtype::Text => return Err(misfit()),
+    let raw_data: Vec<u8> = match x.data() {
+        Data::F32(values) => bits!(values),
+        Data::F64(values) => bits!(values),
+        Data::F16(values) => values.iter().flat_map(|v| v.to_bits().to_le_bytes()).collect(),
+        Data::I64(values) => bits!(values),
+        Data::I32(values) => bits!(values),
+        Data::I16(values) => bits!(values),
+        Data::I8(values) => bits!(values),
+        Data::U64(values) => bits!(values),
+        Data::U32(values) => bits!(values),
+        Data::U16(values) => bits!(values),
+        Data::U8(values) => values.clone(),
+        Data::Bool(values) => values.iter().map(|value| u8::from(*value)).collect(),
+        Data::Text(_) => return Err(value::mistyped(x, "a type of numbers")),
     };
-    one(value::tensor(x.shape(), data)?)
+    // Read as the bytes of a tensor in a file: they do not fill its shape if the widths differ.
+    let cast = value::from_proto(&TensorProto {
+        dims: x.shape().iter().map(|size| *size as i64).collect(),
+        data_type: call.int("to", 0) as i32,
+        raw_data,
+        ..TensorProto::default()
+    });
+    one(cast.map_err(|_| value::mistyped(x, &format!("a type as wide as {to}")))?)
 }

@@ -164,37 +164,13 @@ enum Word {
 
 pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let pool: Vec<Word> = match (call.texts("pool_strings"), call.ints("pool_int64s")) {
-        (Some(texts), _) if !texts.is_empty() => {
-            texts.into_iter().map(|text| Word::Text(text.into())).collect()
-        }
-        (_, Some(ints)) => ints.iter().copied().map(Word::Int).collect(),
-        _ => return Err(OperatorError::new("it has no pool")),
-    };
-    let starts = call.ints("ngram_counts").unwrap_or_default();
+    let pool = pool(call)?;
+    let grams = Grams::of(call, &pool)?;
     let columns = call.ints("ngram_indexes").unwrap_or_default();
+    ensure!(grams.count == columns.len(), "{} n-grams, {} indexes", grams.count, columns.len());
+    let columns = value::sizes(columns)?;
     let weights = call.floats("weights");
-    let (shortest, longest) = (call.int("min_gram_length", 1), call.int("max_gram_length", 1));
-    let skips = call.int("max_skip_count", 0);
-    let mut known: HashMap<&[Word], usize> = HashMap::new();
-    let mut number = 0;
-    for (place, start) in starts.iter().enumerate() {
-        let length = place + 1;
-        let start = usize::try_from(*start).unwrap_or(0);
-        let end =
-            starts.get(place + 1).map_or(pool.len(), |end| usize::try_from(*end).unwrap_or(0));
-        let part = pool
-            .get(start..end)
-            .ok_or_else(|| OperatorError::new("ngram_counts beyond the pool"))?;
-        for gram in part.chunks(length) {
-            if (shortest..=longest).contains(&(length as i64)) {
-                known.insert(gram, number);
-            }
-            number += 1;
-        }
-    }
-    ensure!(number == columns.len(), "{number} n-grams for {} indexes", columns.len());
-    let width = columns.iter().max().map_or(0, |most| usize::try_from(*most).unwrap_or(0) + 1);
+    let width = columns.iter().max().map_or(0, |most| most.saturating_add(1));
     let words: Vec<Word> = match x.as_text() {
         Some(texts) => texts.iter().cloned().map(Word::Text).collect(),
         None => value::indices(x)?.into_iter().map(Word::Int).collect(),
@@ -208,31 +184,9 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
     let mode = call.text("mode", "TF");
     let mut made = vec![0.0; value::count(&[rows, width])?];
     for row in 0..rows {
-        let words = &words[row * each..(row + 1) * each];
-        let mut counts: HashMap<usize, f64> = HashMap::new();
-        // No n-gram is longer than the row, and none skips more words than it has.
-        let most = words.len() as i64;
-        for length in shortest.max(1)..=longest.min(most) {
-            // There is nothing to skip within a 1-gram.
-            let strides = if length == 1 { 1..=1 } else { 1..=skips.min(most) + 1 };
-            for stride in strides {
-                let reach = ((length - 1) * stride) as usize;
-                let starts = words.len().saturating_sub(reach);
-                call.spend(&[starts, length as usize])?;
-                for start in 0..starts {
-                    let gram: Vec<Word> = (0..length as usize)
-                        .map(|at| words[start + at * stride as usize].clone())
-                        .collect();
-                    if let Some(number) = known.get(&*gram) {
-                        *counts.entry(*number).or_default() += 1.0;
-                    }
-                }
-            }
-        }
-        for (number, count) in counts {
+        for (number, count) in grams.counted(call, &words[row * each..(row + 1) * each])? {
             let weight = weights.as_ref().and_then(|w| w.get(number)).copied().unwrap_or(1.0);
-            let column = usize::try_from(columns[number]).unwrap_or(0);
-            made[row * width + column] = match &*mode {
+            made[row * width + columns[number]] = match &*mode {
                 "TF" => count,
                 "IDF" => weight,
                 "TFIDF" => count * weight,
@@ -243,4 +197,77 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
     let shape: &[usize] = if x.shape().len() < 2 { &[width] } else { &[rows, width] };
     let made: Tensor = value::tensor(shape, from_floats(Dtype::F32, made))?;
     one(made)
+}
+
+/// The words of all n-grams, one after the other.
+fn pool(call: &Call<'_>) -> Result<Vec<Word>, OperatorError> {
+    match (call.texts("pool_strings"), call.ints("pool_int64s")) {
+        (Some(texts), _) if !texts.is_empty() => {
+            Ok(texts.into_iter().map(|text| Word::Text(text.into())).collect())
+        }
+        (_, Some(ints)) => Ok(ints.iter().copied().map(Word::Int).collect()),
+        _ => Err(OperatorError::new("it has no pool")),
+    }
+}
+
+/// The n-grams that are counted.
+struct Grams<'p> {
+    /// Their numbers in the pool.
+    known: HashMap<&'p [Word], usize>,
+    /// How many the pool has, also of lengths that are not counted.
+    count: usize,
+    shortest: i64,
+    longest: i64,
+    /// How many words may be left out between two of an n-gram.
+    skips: i64,
+}
+
+impl<'p> Grams<'p> {
+    fn of(call: &Call<'_>, pool: &'p [Word]) -> Result<Grams<'p>, OperatorError> {
+        // Where in the pool the n-grams of each length begin.
+        let starts = value::sizes(call.ints("ngram_counts").unwrap_or_default())?;
+        let (shortest, longest) = (call.int("min_gram_length", 1), call.int("max_gram_length", 1));
+        let (mut known, mut count) = (HashMap::new(), 0);
+        for (place, start) in starts.iter().enumerate() {
+            let length = place + 1;
+            let end = starts.get(place + 1).copied().unwrap_or(pool.len());
+            let part = pool.get(*start..end);
+            let part = part.ok_or_else(|| OperatorError::new("ngram_counts beyond the pool"))?;
+            for gram in part.chunks(length) {
+                if (shortest..=longest).contains(&(length as i64)) {
+                    known.insert(gram, count);
+                }
+                count += 1;
+            }
+        }
+        Ok(Grams { known, count, shortest, longest, skips: call.int("max_skip_count", 0) })
+    }
+
+    /// How often each n-gram is in a row of words, by its number.
+    fn counted(
+        &self,
+        call: &Call<'_>,
+        words: &[Word],
+    ) -> Result<HashMap<usize, f64>, OperatorError> {
+        let mut counts: HashMap<usize, f64> = HashMap::new();
+        // No n-gram is longer than the row, and none skips more words than it has.
+        let most = words.len() as i64;
+        for length in self.shortest.max(1)..=self.longest.min(most) {
+            // There is nothing to skip within a 1-gram.
+            let strides = if length == 1 { 1..=1 } else { 1..=self.skips.min(most) + 1 };
+            for stride in strides {
+                let reach = ((length - 1) * stride) as usize;
+                let starts = words.len().saturating_sub(reach);
+                call.spend(&[starts, length as usize])?;
+                for start in 0..starts {
+                    let words = words[start..].iter().step_by(stride as usize);
+                    let gram: Vec<Word> = words.take(length as usize).cloned().collect();
+                    if let Some(number) = self.known.get(&*gram) {
+                        *counts.entry(*number).or_default() += 1.0;
+                    }
+                }
+            }
+        }
+        Ok(counts)
+    }
 }

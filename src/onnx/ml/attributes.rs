@@ -103,6 +103,18 @@ pub(super) enum Values {
 }
 
 impl Values {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Values::F32(values) => values.len(),
+            Values::F64(values) => values.len(),
+            Values::I64(values) => values.len(),
+            Values::I32(values) => values.len(),
+            Values::I16(values) => values.len(),
+            Values::U8(values) => values.len(),
+            Values::Texts(values) => values.len(),
+        }
+    }
+
     /// The elements, if they are 64-bit integers.
     pub(super) fn ints(self) -> Option<Box<[i64]>> {
         match self {

@@ -2,15 +2,14 @@
 
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{
-        DatumType, IntoTValue, TValue, TVec, Tensor, TractResult, bail, ensure, tvec,
-    },
+    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, TractResult, bail, ensure, tvec},
 };
 
 use super::{
     NodeError,
     attributes::Attributes,
     operator::{Fact, FromNode, Operator, input},
+    rows,
 };
 
 #[derive(Debug)]
@@ -41,10 +40,7 @@ impl Operator for Binarizer {
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
-        let mut tensor = match input.datum_type() {
-            DatumType::TDim => input.cast_to::<i64>()?.into_owned(),
-            _ => Tensor::deep_clone(input),
-        };
+        let mut tensor = rows::copied(input)?;
         let threshold = f64::from(self.threshold);
         let dtype = tensor.datum_type();
         let mut view = tensor.try_as_plain_ram_mut()?;

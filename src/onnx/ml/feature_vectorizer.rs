@@ -1,4 +1,4 @@
-//! `FeatureVectorizer`: inputs side by side.
+//! `FeatureVectorizer`: the features of several inputs, in one row.
 
 use tract_onnx::{
     pb::NodeProto,

@@ -1,10 +1,8 @@
-//! `Imputer`: one value replaced by others.
+//! `Imputer`: one value, which stands for a missing one, replaced by others.
 
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{
-        DatumType, IntoTValue, TValue, TVec, Tensor, TractResult, bail, ensure, tvec,
-    },
+    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, TractResult, bail, ensure, tvec},
 };
 
 use super::{
@@ -90,13 +88,9 @@ impl Operator for Imputer {
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
         if self.values() != 1 {
-            let (_, width) = rows::shape(input)?;
-            ensure!(width == self.values(), "found {width} features, expected {}", self.values());
+            rows::count(input, self.values())?;
         }
-        let mut tensor = match input.datum_type() {
-            DatumType::TDim => input.cast_to::<i64>()?.into_owned(),
-            _ => Tensor::deep_clone(input),
-        };
+        let mut tensor = rows::copied(input)?;
         let dtype = tensor.datum_type();
         let mut view = tensor.try_as_plain_ram_mut()?;
         match (self, dtype) {

@@ -1,6 +1,7 @@
-//! `LabelEncoder`: each element replaced by the value of its key.
+//! `LabelEncoder`: each element replaced by the value of its key. `CategoryMapper`: the same between
+//! texts and integers, either way.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash, mem};
 
 use tract_onnx::{
     pb::NodeProto,
@@ -18,13 +19,15 @@ use super::{
 pub(super) struct LabelEncoder {
     keys: Keys,
     values: Values,
-    /// One element of the type of the values.
+    /// What an unknown element becomes: one element of the type of the values.
     default: Values,
-    /// The way back, of the first version of the operator: the type of the input says which way.
+    /// The way back, of [`CategoryMapper`] and of the first version of the operator: the type of the
+    /// input says which way.
     back: Option<Box<LabelEncoder>>,
 }
 
-/// The place of each key; of a key given twice, the last.
+/// The place of each key. The specification does not say which counts of a key that is given twice;
+/// as in ONNX Runtime it is the first, but the last in an encoder of [two ways](LabelEncoder::both_ways).
 #[derive(Debug)]
 enum Keys {
     Texts(HashMap<Box<str>, usize>),
@@ -43,28 +46,25 @@ fn bits(value: f64) -> u64 {
 }
 
 impl Keys {
-    fn new(values: Values) -> (Keys, usize) {
-        match values {
-            Values::Texts(texts) => {
-                let count = texts.len();
-                (Keys::Texts(texts.into_iter().map(Box::from).zip(0..).collect()), count)
+    fn new(values: Values) -> Keys {
+        fn first<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, usize> {
+            let mut places = HashMap::new();
+            for (place, key) in keys.enumerate() {
+                places.entry(key).or_insert(place);
             }
-            Values::I64(ints) => (Keys::Ints(ints.iter().copied().zip(0..).collect()), ints.len()),
-            Values::I32(ints) => Keys::ints(&ints),
-            Values::I16(ints) => Keys::ints(&ints),
-            Values::U8(ints) => Keys::ints(&ints),
-            Values::F32(floats) => {
-                let keys = floats.iter().map(|key| bits(f64::from(*key)));
-                (Keys::Floats(keys.zip(0..).collect()), floats.len())
-            }
-            Values::F64(floats) => {
-                (Keys::Floats(floats.iter().map(|key| bits(*key)).zip(0..).collect()), floats.len())
-            }
+            places
         }
-    }
-
-    fn ints<T: Copy + Into<i64>>(ints: &[T]) -> (Keys, usize) {
-        (Keys::Ints(ints.iter().map(|key| (*key).into()).zip(0..).collect()), ints.len())
+        match values {
+            Values::Texts(texts) => Keys::Texts(first(texts.into_iter().map(Box::from))),
+            Values::I64(ints) => Keys::Ints(first(ints.into_iter())),
+            Values::I32(ints) => Keys::Ints(first(ints.into_iter().map(i64::from))),
+            Values::I16(ints) => Keys::Ints(first(ints.into_iter().map(i64::from))),
+            Values::U8(ints) => Keys::Ints(first(ints.into_iter().map(i64::from))),
+            Values::F32(floats) => {
+                Keys::Floats(first(floats.into_iter().map(|key| bits(f64::from(key)))))
+            }
+            Values::F64(floats) => Keys::Floats(first(floats.into_iter().map(bits))),
+        }
     }
 }
 
@@ -97,21 +97,12 @@ impl FromNode for LabelEncoder {
                 ));
             }
         };
-        let (keys, count) = Keys::new(keys);
-        let length = match &values {
-            Values::F32(values) => values.len(),
-            Values::F64(values) => values.len(),
-            Values::I64(values) => values.len(),
-            Values::I32(values) => values.len(),
-            Values::I16(values) => values.len(),
-            Values::U8(values) => values.len(),
-            Values::Texts(values) => values.len(),
-        };
+        let (count, length) = (keys.len(), values.len());
         if count != length {
             return Err(NodeError::damaged(format!("found {count} keys and {length} values")));
         }
         let default = default(&attributes, &values)?;
-        Ok(LabelEncoder { keys, values, default, back: None })
+        Ok(LabelEncoder { keys: Keys::new(keys), values, default, back: None })
     }
 }
 
@@ -132,20 +123,10 @@ fn default(attributes: &Attributes<'_>, values: &Values) -> Result<Values, NodeE
         (Values::U8(_), _) => return Err(NodeError::damaged("found values of 8-bit integers")),
         (_, Some(tensor)) => tensor,
     };
-    let one = match (values, &default) {
-        (Values::Texts(_), Values::Texts(default)) => default.len(),
-        (Values::I64(_), Values::I64(default)) => default.len(),
-        (Values::I32(_), Values::I32(default)) => default.len(),
-        (Values::I16(_), Values::I16(default)) => default.len(),
-        (Values::F32(_), Values::F32(default)) => default.len(),
-        (Values::F64(_), Values::F64(default)) => default.len(),
-        _ => {
-            return Err(NodeError::damaged(
-                "its `default_tensor` has another type than its values",
-            ));
-        }
-    };
-    match one {
+    if mem::discriminant(values) != mem::discriminant(&default) {
+        return Err(NodeError::damaged("its `default_tensor` has another type than its values"));
+    }
+    match default.len() {
         1 => Ok(default),
         count => Err(NodeError::damaged(format!("found {count} values in its `default_tensor`"))),
     }
@@ -159,15 +140,24 @@ impl LabelEncoder {
             return Err(NodeError::damaged("found no keys"));
         }
         let count = i64::try_from(classes.len()).unwrap_or(i64::MAX);
+        LabelEncoder::both_ways(attributes, &classes, (0..count).collect())
+    }
+
+    /// From texts to integers, or from integers to texts. There are as many of the one as of the other.
+    fn both_ways(
+        attributes: &Attributes<'_>,
+        texts: &[&str],
+        ints: Vec<i64>,
+    ) -> Result<LabelEncoder, NodeError> {
         let back = LabelEncoder {
-            keys: Keys::Ints((0..count).zip(0..).collect()),
-            values: Values::Texts(classes.iter().map(|class| (*class).to_owned()).collect()),
+            keys: Keys::Ints(ints.iter().copied().zip(0..).collect()),
+            values: Values::Texts(texts.iter().map(|text| (*text).to_owned()).collect()),
             default: Values::Texts(vec![attributes.text("default_string", "_Unused")?.to_owned()]),
             back: None,
         };
         Ok(LabelEncoder {
-            keys: Keys::Texts(classes.into_iter().map(Box::from).zip(0..).collect()),
-            values: Values::I64((0..count).collect()),
+            keys: Keys::Texts(texts.iter().copied().map(Box::from).zip(0..).collect()),
+            values: Values::I64(ints),
             default: Values::I64(vec![attributes.int("default_int64", -1)?]),
             back: Some(Box::new(back)),
         })
@@ -268,5 +258,38 @@ impl Operator for LabelEncoder {
             }
         }?;
         Ok(tvec!(encoded.into_tvalue()))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct CategoryMapper(LabelEncoder);
+
+impl FromNode for CategoryMapper {
+    fn from_node(node: &NodeProto) -> Result<CategoryMapper, NodeError> {
+        let attributes = Attributes::of(node);
+        let (texts, ints) = (attributes.texts("cats_strings")?, attributes.ints("cats_int64s")?);
+        if texts.is_empty() || texts.len() != ints.len() {
+            return Err(NodeError::damaged(format!(
+                "found {} `cats_strings` and {} `cats_int64s`, expected as many of the one as of the \
+                 other",
+                texts.len(),
+                ints.len()
+            )));
+        }
+        LabelEncoder::both_ways(&attributes, &texts, ints.to_vec()).map(CategoryMapper)
+    }
+}
+
+impl Operator for CategoryMapper {
+    fn name(&self) -> &'static str {
+        "CategoryMapper"
+    }
+
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
+        self.0.outputs(inputs)
+    }
+
+    fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        self.0.run(inputs)
     }
 }

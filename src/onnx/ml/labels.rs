@@ -1,8 +1,10 @@
 //! The names of the classes.
 
-use tract_onnx::tract_hir::internal::{DatumType, Tensor, TractResult, format_err};
+use tract_onnx::tract_hir::internal::{
+    DatumType, IntoTValue, TDim, TValue, TVec, Tensor, ToDim, TractResult, format_err, tvec,
+};
 
-use super::{NodeError, attributes::Attributes, rows};
+use super::{NodeError, attributes::Attributes, operator::Fact, rows};
 
 /// The classes of a classifier, in order.
 #[derive(Clone, Debug)]
@@ -35,35 +37,39 @@ impl Labels {
         }
     }
 
-    pub(super) fn dtype(&self) -> DatumType {
-        match self {
+    /// What a classifier gives: a label and so many scores for each of these rows.
+    pub(super) fn outputs(&self, rows: TDim, scores: usize) -> TVec<Fact> {
+        let dtype = match self {
             Labels::Numbers(_) => DatumType::I64,
             Labels::Texts(_) => DatumType::String,
-        }
+        };
+        tvec!(Fact::new(dtype, [rows.clone()]), Fact::new(DatumType::F32, [rows, scores.to_dim()]),)
     }
 
-    /// One label a row; `place(row)` says which.
-    pub(super) fn tensor(
+    /// The outputs of a classifier, from the place of each row's class and from the scores.
+    pub(super) fn with_scores(
         &self,
-        count: usize,
-        place: impl Fn(usize) -> usize,
-    ) -> TractResult<Tensor> {
+        places: &[usize],
+        scores: Tensor,
+    ) -> TractResult<TVec<TValue>> {
         let none = || format_err!("a row has a class that does not exist");
-        match self {
+        let labels = match self {
             Labels::Numbers(numbers) => {
-                let mut tensor = Tensor::zero::<i64>(&[count])?;
-                let places = tensor.try_as_plain_ram_mut()?;
-                for (row, label) in { places }.as_slice_mut::<i64>()?.iter_mut().enumerate() {
-                    *label = *numbers.get(place(row)).ok_or_else(none)?;
+                let mut tensor = Tensor::zero::<i64>(&[places.len()])?;
+                let mut view = tensor.try_as_plain_ram_mut()?;
+                for (label, place) in view.as_slice_mut::<i64>()?.iter_mut().zip(places) {
+                    *label = *numbers.get(*place).ok_or_else(none)?;
                 }
-                Ok(tensor)
+                tensor
             }
             Labels::Texts(texts) => {
-                let labels = (0..count)
-                    .map(|row| texts.get(place(row)).cloned().ok_or_else(none))
+                let labels = places
+                    .iter()
+                    .map(|place| texts.get(*place).cloned().ok_or_else(none))
                     .collect::<TractResult<Vec<String>>>()?;
-                rows::text_tensor(&[count], labels)
+                rows::text_tensor(&[places.len()], labels)?
             }
-        }
+        };
+        Ok(tvec!(labels.into_tvalue(), scores.into_tvalue()))
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, ToDim, TractResult, ensure, tvec},
+    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, ToDim, TractResult, tvec},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     attributes::Attributes,
     dot::dot,
     labels::Labels,
-    operator::{Fact, FromNode, Operator, RowClassifier, input},
+    operator::{Fact, FromNode, Operator, RowClassifier, input, numbers},
     post_transform::{PostTransform, logistic},
     rows,
 };
@@ -50,9 +50,7 @@ impl Sums {
     }
 
     fn rows<'a>(&self, input: &'a TValue) -> TractResult<(usize, Cow<'a, [f32]>)> {
-        let (count, width) = rows::shape(input)?;
-        ensure!(width == self.width(), "found {width} features, expected {}", self.width());
-        Ok((count, rows::f32s(input)?))
+        Ok((rows::count(input, self.width())?, rows::f32s(input)?))
     }
 }
 
@@ -95,11 +93,12 @@ impl FromNode for LinearClassifier {
             )));
         }
         let post_transform = PostTransform::read(&attributes)?;
-        Ok(LinearClassifier {
-            sums: Sums::new(weights, intercepts, scores)?,
-            labels,
-            post_transform,
-        })
+        let sums = Sums::new(weights, intercepts, scores)?;
+        let classifier = LinearClassifier { sums, labels, post_transform };
+        if classifier.shares_a_score() {
+            post_transform.check_between_two()?;
+        }
+        Ok(classifier)
     }
 }
 
@@ -116,13 +115,8 @@ impl Operator for LinearClassifier {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
-        let rows = fact.rows_of(self.sums.width())?;
-        Ok(tvec!(
-            Fact::new(self.labels.dtype(), [rows.clone()]),
-            Fact::new(DatumType::F32, [rows, self.labels.len().to_dim()]),
-        ))
+        let rows = numbers(inputs)?.rows_of(self.sums.width())?;
+        Ok(self.labels.outputs(rows, self.labels.len()))
     }
 
     fn as_classifier(&self) -> Option<&dyn RowClassifier> {
@@ -137,9 +131,7 @@ impl Operator for LinearClassifier {
             self.classify(&values, self.sums.width(), filled, &mut places);
             Ok(())
         })?;
-        let labels =
-            self.labels.tensor(count, |row| places.get(row).copied().unwrap_or_default())?;
-        Ok(tvec!(labels.into_tvalue(), scores.into_tvalue()))
+        self.labels.with_scores(&places, scores)
     }
 }
 
@@ -159,9 +151,6 @@ impl RowClassifier for LinearClassifier {
                     (*no, *yes) = (logistic(-*yes), logistic(*yes));
                 } else {
                     *no = 1.0 - *yes;
-                    if self.post_transform == PostTransform::Probit {
-                        self.post_transform.apply(scores);
-                    }
                 }
             } else {
                 self.sums.fill(row, scores);
@@ -202,9 +191,7 @@ impl Operator for LinearRegressor {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
-        let rows = fact.rows_of(self.sums.width())?;
+        let rows = numbers(inputs)?.rows_of(self.sums.width())?;
         Ok(tvec!(Fact::new(DatumType::F32, [rows, self.sums.scores.to_dim()])))
     }
 

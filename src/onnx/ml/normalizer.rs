@@ -9,7 +9,7 @@ use tract_onnx::{
 use super::{
     NodeError,
     attributes::Attributes,
-    operator::{Fact, FromNode, Operator, RowChange, input},
+    operator::{Fact, FromNode, Operator, RowChange, input, numbers},
     rows,
 };
 
@@ -65,7 +65,7 @@ impl Operator for Normalizer {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
+        let fact = numbers(inputs)?;
         fact.rows()?;
         Ok(tvec!(Fact { dtype: DatumType::F32, shape: fact.shape.clone() }))
     }

@@ -1,4 +1,4 @@
-//! `OneHotEncoder`: a category as a one among zeros.
+//! `OneHotEncoder`: for each category 1 if the input is it, else 0.
 
 use std::collections::HashMap;
 
@@ -73,9 +73,9 @@ impl OneHotEncoder {
     }
 }
 
-/// The integer below a number; none for what is not one.
+/// A number without its fraction; none for NaN and the infinities.
 fn truncated(value: f64) -> Option<i64> {
-    // Saturating: the ends of the range are no float's own.
+    // What is beyond an integer's range becomes its end.
     #[allow(clippy::cast_possible_truncation)]
     value.is_finite().then_some(value as i64)
 }

@@ -11,7 +11,7 @@ use tract_onnx::{
     },
 };
 
-use super::{NodeError, labels::Labels};
+use super::{NodeError, labels::Labels, rows};
 
 /// The element type and shape of an input or output.
 #[derive(Clone, Debug)]
@@ -58,24 +58,24 @@ pub(super) trait Operator: fmt::Debug + Send + Sync + 'static {
     /// Its name in the specification.
     fn name(&self) -> &'static str;
 
-    /// What it gives for inputs like these. 64-bit integers that the engine keeps in the type of
-    /// its sizes are called [`DatumType::I64`] here.
+    /// The element types and shapes of its outputs, for inputs of these. 64-bit integers that the
+    /// engine keeps in the type of its sizes are called [`DatumType::I64`] here.
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>>;
 
     /// Runs it.
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>>;
 
-    /// It as a classifier of rows, if it is one: such a one can run without the engine.
+    /// This operator as a classifier of rows, if it is one: a classifier can run without the engine.
     fn as_classifier(&self) -> Option<&dyn RowClassifier> {
         None
     }
 
-    /// It as a change of the values of rows, if it is one.
+    /// This operator as a change of the values of rows, if it is one.
     fn as_change(&self) -> Option<&dyn RowChange> {
         None
     }
 
-    /// The operator for inputs of these types, where that is another.
+    /// A version of this operator for inputs of these types, if there is one.
     fn specialized(&self, _inputs: &[DatumType]) -> TractResult<Option<Arc<dyn Operator>>> {
         Ok(None)
     }
@@ -108,7 +108,7 @@ pub(super) fn wrap(operator: impl Operator, node: &NodeProto) -> Box<dyn Inferen
     expand(Node { operator: Arc::new(operator), wanted })
 }
 
-/// An operator in its place: a node may leave outputs out.
+/// An operator, and which of its outputs the node asks for.
 #[derive(Clone, Debug)]
 struct Node {
     operator: Arc<dyn Operator>,
@@ -140,7 +140,8 @@ impl Node {
     }
 }
 
-/// The type that the file states.
+/// The type as the file states it: the engine keeps 64-bit integers that may be sizes in a type of its
+/// own.
 fn stated(dtype: DatumType) -> DatumType {
     if dtype == DatumType::TDim { DatumType::I64 } else { dtype }
 }
@@ -236,6 +237,13 @@ impl TypedOp for Node {
         let given = self.outputs(&facts)?;
         Ok(given.into_iter().map(|fact| fact.dtype.fact(fact.shape)).collect())
     }
+}
+
+/// The first input, which must be of numbers.
+pub(super) fn numbers(inputs: &[Fact]) -> TractResult<&Fact> {
+    let fact = input(inputs, 0)?;
+    ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
+    Ok(fact)
 }
 
 /// The only input, or one at a place.

@@ -36,6 +36,18 @@ impl PostTransform {
         }
     }
 
+    /// Refuses a probit of the one score that decides between two classes. The specification does not
+    /// say what it is, and ONNX Runtime 1.32 fills in only half of the scores.
+    pub(super) fn check_between_two(self) -> Result<(), NodeError> {
+        match self {
+            PostTransform::Probit => Err(NodeError::Unsupported(
+                "what its `post_transform` PROBIT makes of one score for two classes is not \
+                 specified; export a score for each class, or another post-transform",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Transforms the scores of one row.
     pub(super) fn apply(self, scores: &mut [f32]) {
         match self {
@@ -73,6 +85,7 @@ fn softmax_zero(scores: &mut [f32]) {
     let largest = scores.iter().copied().fold(f32::MIN, f32::max);
     let mut sum = 0.0;
     for score in scores.iter_mut() {
+        // What ONNX Runtime takes for zero.
         if score.abs() > 1e-7 {
             *score = (*score - largest).exp();
             sum += *score;

@@ -54,6 +54,21 @@ pub(super) fn shape(tensor: &Tensor) -> TractResult<(usize, usize)> {
     }
 }
 
+/// The number of rows, once it is sure that a row is as wide as this.
+pub(super) fn count(tensor: &Tensor, width: usize) -> TractResult<usize> {
+    let (count, found) = shape(tensor)?;
+    ensure!(found == width, "found {found} features, expected {width}");
+    Ok(count)
+}
+
+/// A copy of a tensor, with integers as such where the engine keeps them in the type of its sizes.
+pub(super) fn copied(tensor: &Tensor) -> TractResult<Tensor> {
+    match tensor.datum_type() {
+        DatumType::TDim => Ok(tensor.cast_to::<i64>()?.into_owned()),
+        _ => Ok(Tensor::deep_clone(tensor)),
+    }
+}
+
 /// A tensor of 32-bit floats, filled in place.
 pub(super) fn filled(
     shape: &[usize],

@@ -2,13 +2,13 @@
 
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, TractResult, ensure, tvec},
+    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, TractResult, tvec},
 };
 
 use super::{
     NodeError,
     attributes::Attributes,
-    operator::{Fact, FromNode, Operator, RowChange, input},
+    operator::{Fact, FromNode, Operator, RowChange, input, numbers},
     rows,
 };
 
@@ -42,8 +42,7 @@ impl Operator for Scaler {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
+        let fact = numbers(inputs)?;
         if self.offset_and_scale.len() != 1 {
             fact.rows_of(self.offset_and_scale.len())?;
         }
@@ -57,39 +56,25 @@ impl Operator for Scaler {
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
         let pairs = &self.offset_and_scale;
-        let scaled = match &pairs[..] {
-            [(offset, scale)] => rows::filled(input.shape(), |filled| {
-                if input.datum_type() == DatumType::F64 {
-                    for (out, value) in filled.iter_mut().zip(&*rows::f64s(input)?) {
+        let width = pairs.len();
+        if width != 1 {
+            rows::count(input, width)?;
+        }
+        let scaled = rows::filled(input.shape(), |filled| {
+            if input.datum_type() == DatumType::F64 {
+                let rows = rows::f64s(input)?;
+                let rows = filled.chunks_exact_mut(width).zip(rows.chunks_exact(width));
+                for (out, row) in rows {
+                    for ((out, value), (offset, scale)) in out.iter_mut().zip(row).zip(pairs) {
                         *out = narrow((value - f64::from(*offset)) * f64::from(*scale));
                     }
-                } else {
-                    filled.copy_from_slice(&rows::f32s(input)?);
-                    self.change(filled, 1);
                 }
-                Ok(())
-            })?,
-            pairs => {
-                let (_, width) = rows::shape(input)?;
-                ensure!(width == pairs.len(), "found {width} features, expected {}", pairs.len());
-                rows::filled(input.shape(), |filled| {
-                    if input.datum_type() == DatumType::F64 {
-                        let out = filled.chunks_exact_mut(width);
-                        for (out, row) in out.zip(rows::f64s(input)?.chunks_exact(width)) {
-                            for ((out, value), (offset, scale)) in
-                                out.iter_mut().zip(row).zip(pairs)
-                            {
-                                *out = narrow((value - f64::from(*offset)) * f64::from(*scale));
-                            }
-                        }
-                    } else {
-                        filled.copy_from_slice(&rows::f32s(input)?);
-                        self.change(filled, width);
-                    }
-                    Ok(())
-                })?
+            } else {
+                filled.copy_from_slice(&rows::f32s(input)?);
+                self.change(filled, width);
             }
-        };
+            Ok(())
+        })?;
         Ok(tvec!(scaled.into_tvalue()))
     }
 }

@@ -3,7 +3,9 @@
 use super::{
     super::{
         BatchAxis, Document, LARGEST_BATCH, LoadError, Loader, NonFiniteInput, Outputs, Plan, Rows,
-        TensorInfo, engine,
+        TensorInfo,
+        batch::Batch,
+        engine,
         row::{not_finite, wrong_length},
         schema, select,
         sidecar::Sidecar,
@@ -132,9 +134,15 @@ impl NumberPlans {
 
     /// Answers a checked row.
     pub(super) fn one(&self, row: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let count = if let Rows::Exactly(count) = self.rows { count } else { 1 };
-        let outputs = self.plan.run_rows(&shape(&self.row_shape, count), &row.repeat(count))?;
-        self.numbers(&outputs, count, 0)
+        match self.rows {
+            Rows::Any | Rows::Exactly(1) => {
+                self.numbers(&self.plan.run_rows(&self.row_shape, row)?, 1, 0)
+            }
+            Rows::Exactly(count) => {
+                let shape = shape(&self.row_shape, count);
+                self.numbers(&self.plan.run_rows(&shape, &row.repeat(count))?, count, 0)
+            }
+        }
     }
 
     /// The numbers of one row among `count`.
@@ -154,33 +162,17 @@ impl NumberPlans {
     /// Answers rows, in batches that are as large as the plan allows.
     pub(super) fn many(&self, rows: &[&[f32]]) -> Vec<Result<Vec<f32>, ModelError>> {
         let most = if let Rows::Exactly(count) = self.rows { count } else { LARGEST_BATCH };
-        rows.chunks(most.max(1)).flat_map(|rows| self.chunk(rows)).collect()
-    }
-
-    fn chunk(&self, rows: &[&[f32]]) -> Vec<Result<Vec<f32>, ModelError>> {
-        let checked: Vec<Result<(), ModelError>> = rows.iter().map(|row| self.check(row)).collect();
-        let good = || rows.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
-        let mut flat: Vec<f32> = good().flat_map(|(row, _)| row.iter().copied()).collect();
-        let found = good().count();
-        let run = if let Rows::Exactly(count) = self.rows { count } else { found };
-        if let Some((last, _)) = good().next_back() {
-            (found..run).for_each(|_| flat.extend_from_slice(last));
+        let mut answers = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(most.max(1)) {
+            Batch::new(rows, self.features, |row| self.check(row)).answer(
+                self.rows,
+                |count, values| self.plan.run_rows(&shape(&self.row_shape, count), values),
+                |outputs, count, place| self.numbers(outputs, count, place),
+                |row| self.one(row),
+                &mut answers,
+            );
         }
-        let outputs = match found {
-            0 => None,
-            _ => self.plan.run_rows(&shape(&self.row_shape, run), &flat).ok(),
-        };
-        let mut place = 0_usize;
-        rows.iter()
-            .zip(checked)
-            .map(|(row, checked)| {
-                checked?;
-                let answer = outputs.as_ref().and_then(|all| self.numbers(all, run, place).ok());
-                place = place.saturating_add(1);
-                // The batch failed as a whole: a row that would succeed alone still must.
-                answer.map_or_else(|| self.one(row), Ok)
-            })
-            .collect()
+        answers
     }
 }
 
@@ -221,7 +213,8 @@ impl Unproven<'_> {
         layout.filter(|layout| (0..count).all(|row| layout.adds_up(values, count, row))).ok_or_else(
             || {
                 wrong(
-                    "the probability of each of several labels, or of no and of yes for each (one                      class a row is loaded with `load`)"
+                    "the probability of each of several labels, or of no and of yes for each (one \
+                     class a row is loaded with `load`)"
                         .to_owned(),
                 )
             },
@@ -267,7 +260,17 @@ pub(super) fn output_of(
     answer: OutputKind,
 ) -> Result<TensorInfo, LoadError> {
     let outputs = &document.outputs;
-    let asked = options.outputs.as_ref().and_then(|names| names.first());
+    let asked = match options.outputs.as_deref() {
+        None => None,
+        Some([name]) => Some(name),
+        Some(names) => {
+            return Err(LoadError::Option {
+                option: "outputs",
+                found: format!("{} names", names.len()).into(),
+                expected: "1, of the output to read".into(),
+            });
+        }
+    };
     let of_type = |dtype| outputs.iter().find(|output| output.dtype == dtype);
     let found = match asked {
         Some(name) => outputs.iter().find(|output| output.name == *name),

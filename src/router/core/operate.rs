@@ -1,6 +1,6 @@
 //! Changing and looking at what a router holds, while requests go on.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::Core;
 use crate::{
@@ -26,7 +26,7 @@ impl<M: Handle> Core<M> {
         self.replace(|control| {
             let known = control.slots.iter_mut().find(|slot| slot.version == version);
             match known {
-                // The counts go on; a breaker's grudge against the old model does not.
+                // The counts go on; what the breaker held against the old model does not.
                 Some(slot) => {
                     slot.breaker = Arc::new(Breaker::new(policy));
                     std::mem::replace(&mut slot.model, model).ok()
@@ -172,6 +172,15 @@ impl<M: Handle> Core<M> {
             versions: slots.iter().map(Slot::stats).collect(),
             shadows,
         }
+    }
+
+    /// What a router of this type shows of itself.
+    pub(crate) fn debug(&self, router: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(router)
+            .field("binding", &self.settings.binding)
+            .field("versions", &self.versions())
+            .field("fallbacks", &self.settings.fallbacks)
+            .finish_non_exhaustive()
     }
 
     fn registered(&self, version: &str) -> Result<(), OperateError> {

@@ -22,8 +22,8 @@ use std::{collections::VecDeque, io, sync::Arc};
 use super::super::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PoisonError, start};
 use crate::contain::contained;
 
-/// Threads of a lane that may be written off and replaced. A version that hangs for longer is the
-/// breaker's, and at last the operator's.
+/// Threads of a lane that may be written off and replaced. Bounded, for each keeps its stack; a version
+/// that goes on hanging is a matter for its breaker, and in the end for the operator.
 pub(crate) const MOST_WRITTEN_OFF: usize = 32;
 
 /// One computation. It says through [`RunningCall::end`] when it has its result.
@@ -123,7 +123,7 @@ impl Lane {
     pub(crate) fn submit(&self, job: Job) -> Result<Arc<LaneCall>, LaneError> {
         let shared = &self.shared;
         let call = Arc::new(LaneCall { stage: AtomicU64::new(WAITING) });
-        let hired = {
+        let new_thread = {
             let mut state = shared.lock();
             if shared.is_hung(&state) {
                 return Err(LaneError::Hung);
@@ -135,7 +135,7 @@ impl Lane {
             state.waiting.push_back((Arc::clone(&call), job));
             shared.thread_needed(&mut state)
         };
-        match hired {
+        match new_thread {
             Some(number) if shared.start(number).is_err() && call.is_stranded(shared) => {
                 Err(LaneError::Stopped)
             }
@@ -163,7 +163,7 @@ impl Lane {
         if !matches!(given_up, AbandonOutcome::Running) {
             return given_up;
         }
-        let hired = {
+        let new_thread = {
             let mut state = self.shared.lock();
             // It may have ended just now, or another may have seen this.
             if !call.is(RUNNING) {
@@ -173,7 +173,7 @@ impl Lane {
             state.overdue = state.overdue.saturating_add(1);
             self.shared.thread_needed(&mut state)
         };
-        if let Some(number) = hired
+        if let Some(number) = new_thread
             && let Err(error) = self.shared.start(number)
         {
             tracing::warn!(

@@ -82,7 +82,7 @@ impl Runtime {
     pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> Result<T, ModelError> {
         let _entered = self.ambient.enter();
         let mut driven = ambient::DriverCheck::default();
-        let waited = poll_until(future, |parker| driven.wait(parker));
+        let waited = poll_until(future, |flag| driven.wait(flag));
         waited.ok_or_else(|| {
             ModelError::of_kind(
                 ErrorKind::Failed,
@@ -99,7 +99,7 @@ impl Runtime {
         let _entered = self.ambient.enter();
         let mut future = pin!(future);
         loop {
-            if let Some(answer) = poll_until(future.as_mut(), |parker| parker.wait_until(None)) {
+            if let Some(answer) = poll_until(future.as_mut(), |flag| flag.wait_until(None)) {
                 return answer;
             }
         }
@@ -109,31 +109,31 @@ impl Runtime {
 /// Polls the future here whenever it is woken; `None` when `wait` gives up.
 fn poll_until<T>(
     future: impl Future<Output = T>,
-    mut wait: impl FnMut(&Arc<Parker>) -> bool,
+    mut wait: impl FnMut(&Arc<WakeFlag>) -> bool,
 ) -> Option<T> {
-    let (parker, mut future) = (Arc::new(Parker::default()), pin!(future));
-    let waker = Waker::from(Arc::clone(&parker));
+    let (flag, mut future) = (Arc::new(WakeFlag::default()), pin!(future));
+    let waker = Waker::from(Arc::clone(&flag));
     loop {
         if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(answer);
         }
-        if !wait(&parker) {
+        if !wait(&flag) {
             return None;
         }
     }
 }
 
-/// Remembers that it was rung. Not `futures::executor::block_on`, which panics where that executor
+/// Remembers that it was woken. Not `futures::executor::block_on`, which panics where that executor
 /// is already running (a router may be built, and its versions checked, in there); and not the
 /// thread's own token, which the future's code may use up: by parking the thread, or by waiting in a
 /// library that does.
 #[derive(Default)]
-struct Parker {
+struct WakeFlag {
     notified: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Parker {
+impl WakeFlag {
     /// `false` when the moment has come first.
     fn wait_until(&self, moment: Option<Instant>) -> bool {
         let mut notified = self.notified.lock();
@@ -148,7 +148,7 @@ impl Parker {
     }
 }
 
-impl Wake for Parker {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         *self.notified.lock() = true;
         self.changed.notify_one();
@@ -187,7 +187,7 @@ impl<F: Input + ?Sized, P: Output> DetachedModel<F, P> {
     fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, ModelError> {
         let limit = self.limit.unwrap_or(LONGEST);
         let moment = Instant::now().checked_add(limit);
-        poll_until(future, |parker| parker.wait_until(moment)).ok_or_else(|| late(limit))
+        poll_until(future, |flag| flag.wait_until(moment)).ok_or_else(|| late(limit))
     }
 
     /// On an executor of the service's, while this thread waits.
@@ -250,7 +250,7 @@ mod ambient {
 
     use tokio::runtime::{EnterGuard, Handle};
 
-    use super::Parker;
+    use super::WakeFlag;
 
     /// The tokio runtime in which the router was built.
     #[derive(Clone, Debug, Default)]
@@ -279,18 +279,18 @@ mod ambient {
     pub(super) struct DriverCheck(Arc<AtomicBool>);
 
     impl DriverCheck {
-        /// Waits for the bell; `false` when the runtime runs nothing meanwhile.
-        pub(super) fn wait(&mut self, parker: &Arc<Parker>) -> bool {
-            let Ok(handle) = Handle::try_current() else { return parker.wait_until(None) };
+        /// Waits to be woken; `false` when the runtime runs nothing meanwhile.
+        pub(super) fn wait(&mut self, flag: &Arc<WakeFlag>) -> bool {
+            let Ok(handle) = Handle::try_current() else { return flag.wait_until(None) };
             if !self.0.load(Ordering::Acquire) {
-                let (driven, waker) = (Arc::clone(&self.0), Arc::clone(parker));
+                let (driven, waker) = (Arc::clone(&self.0), Arc::clone(flag));
                 handle.spawn(async move {
                     driven.store(true, Ordering::Release);
                     waker.wake();
                 });
-                return parker.wait_until(Instant::now().checked_add(PATIENCE));
+                return flag.wait_until(Instant::now().checked_add(PATIENCE));
             }
-            parker.wait_until(None)
+            flag.wait_until(None)
         }
     }
 }
@@ -299,7 +299,7 @@ mod ambient {
 mod ambient {
     use std::sync::Arc;
 
-    use super::Parker;
+    use super::WakeFlag;
 
     /// No runtime needs to be around.
     #[derive(Clone, Debug, Default)]
@@ -317,8 +317,8 @@ mod ambient {
     pub(super) struct DriverCheck;
 
     impl DriverCheck {
-        pub(super) fn wait(&mut self, parker: &Arc<Parker>) -> bool {
-            parker.wait_until(None)
+        pub(super) fn wait(&mut self, flag: &Arc<WakeFlag>) -> bool {
+            flag.wait_until(None)
         }
     }
 }

@@ -67,7 +67,7 @@ impl Connection {
         };
         let headers = vec![
             ("unleash-client-spec", SPECIFICATION.to_owned()),
-            ("unleash-appname", settings.app_name.clone()),
+            ("unleash-appname", settings.app_name().to_owned()),
             ("unleash-instanceid", settings.instance_id.clone()),
             ("unleash-connection-id", settings.connection_id.clone()),
             ("unleash-sdk", concat!("modelgate:", env!("CARGO_PKG_VERSION")).to_owned()),

@@ -80,8 +80,25 @@ impl Impact {
         Impact { labels: labels.collect(), metrics: BTreeMap::new() }
     }
 
+    /// Another environment is reported from now on.
+    pub(super) fn set_environment(&mut self, environment: Option<String>) {
+        match environment {
+            Some(environment) => self.labels.insert("environment", environment),
+            None => self.labels.remove("environment"),
+        };
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.metrics.is_empty()
+    }
+
+    /// How many metrics there are.
+    pub(super) fn len(&self) -> usize {
+        self.metrics.len()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.metrics.keys().copied()
     }
 
     pub(super) fn clear(&mut self) {
@@ -90,8 +107,19 @@ impl Impact {
 
     /// What there is, which is then no longer here.
     pub(super) fn take(&mut self) -> Impact {
-        let metrics = std::mem::take(&mut self.metrics);
+        self.split_off(0)
+    }
+
+    /// The metrics from this place on, which are then no longer here.
+    pub(super) fn split_off(&mut self, place: usize) -> Impact {
+        let first = self.metrics.keys().nth(place).copied();
+        let metrics = first.map(|first| self.metrics.split_off(first)).unwrap_or_default();
         Impact { labels: self.labels.clone(), metrics }
+    }
+
+    /// Adds metrics that are not here: those that were split off.
+    pub(super) fn append(&mut self, mut other: Impact) {
+        self.metrics.append(&mut other.metrics);
     }
 
     pub(super) fn add(&mut self, news: Vec<ImpactMetric>) {

@@ -3,7 +3,6 @@
 mod payload;
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,7 +10,7 @@ use std::{
 
 use reqwest::Url;
 
-use self::payload::{Bucket, Metrics, Registration, ReportPart, Usage};
+use self::payload::{Bucket, Metrics, Registration, ReportPart, Reporting, Usage};
 use super::{
     fetch::{Connection, SPECIFICATION},
     impact::Impact,
@@ -21,7 +20,7 @@ use crate::{
     flag::{EvaluationCount, EvaluationCounts},
     source::{
         self, chain,
-        network::{Backoff, Changes, Client, Failure, Retry, StopSignal, jittered, url},
+        network::{Backoff, Changes, Client, Failure, StopSignal, jittered, url},
         reporting::{Reporter, keep_reporting, may_have_arrived},
     },
     unleash::ImpactMetrics,
@@ -35,17 +34,13 @@ pub(super) struct UsageReport {
     register: Url,
     metrics: Url,
     headers: Vec<(&'static str, String)>,
-    app_name: String,
-    instance_id: String,
-    connection_id: String,
+    settings: SourceSettings,
     counted: PendingCounts,
-    source: Cow<'static, str>,
     started: Duration,
     /// What was counted since, together with what could not be sent before.
     toggles: BTreeMap<Arc<str>, Usage>,
     /// Likewise, of the routers.
     impact: Impact,
-    retry: Retry,
     /// Whether the server knows the application, or does not want to.
     registered: bool,
     /// The server takes no counts with this token.
@@ -60,7 +55,7 @@ const MOST_REQUESTS: usize = 32;
 
 /// What there is to tell the server.
 pub(super) struct PendingCounts {
-    pub(super) exposures: EvaluationCounts,
+    pub(super) evaluations: EvaluationCounts,
     pub(super) impact: ImpactMetrics,
     /// The names of custom strategies.
     pub(super) strategies: Vec<String>,
@@ -92,15 +87,11 @@ impl UsageReport {
             register: url::join(&settings.url, "/client/register")?,
             metrics: url::join(&settings.url, "/client/metrics")?,
             headers: connection.headers.clone(),
-            app_name: settings.app_name.clone(),
-            instance_id: settings.instance_id.clone(),
-            connection_id: settings.connection_id.clone(),
+            settings: settings.clone(),
             counted,
-            source: settings.server.name.clone(),
             started: now(),
             toggles: BTreeMap::new(),
-            impact: Impact::new(&settings.app_name, settings.environment().as_deref()),
-            retry: settings.server.retry,
+            impact: Impact::new(settings.app_name(), settings.environment().as_deref()),
             registered: false,
             refused: false,
         })
@@ -108,16 +99,17 @@ impl UsageReport {
 
     /// Registers, and reports at this interval and once more at the end.
     pub(super) async fn keep_sending(self, interval: Duration, stopped: StopSignal) {
-        let retry = self.retry;
+        let retry = self.settings.server.retry;
         keep_reporting(self, interval, retry, stopped).await;
     }
 
     fn collect(&mut self) {
         if self.token.take() {
             (self.refused, self.registered) = (false, false);
+            self.impact.set_environment(self.settings.environment());
         }
-        for exposure in self.counted.exposures.take() {
-            self.add(exposure);
+        for count in self.counted.evaluations.take() {
+            self.add(count);
         }
     }
 
@@ -157,10 +149,7 @@ impl UsageReport {
 
     async fn register(&self, interval: Duration) -> Result<(), Failure> {
         let registration = Registration {
-            app_name: &self.app_name,
-            instance_id: &self.instance_id,
-            connection_id: &self.connection_id,
-            sdk_version: SDK,
+            who: self.who(),
             spec_version: SPECIFICATION,
             platform_name: "rust",
             strategies: self.strategies(),
@@ -169,6 +158,15 @@ impl UsageReport {
         };
         let body = serde_json::to_vec(&registration).unwrap_or_default();
         self.client.post(&self.register, &self.headers(), body).await.map(|_| ())
+    }
+
+    fn who(&self) -> Reporting<'_> {
+        Reporting {
+            app_name: self.settings.app_name(),
+            instance_id: &self.settings.instance_id,
+            connection_id: &self.settings.connection_id,
+            sdk_version: SDK,
+        }
     }
 
     /// Sends what was collected. What cannot be sent is kept for the next time; whether a report
@@ -192,7 +190,7 @@ impl UsageReport {
         let (mut parts, mut requests, mut lost) = (vec![all], 0, Vec::new());
         while let Some(part) = parts.pop() {
             if requests == MOST_REQUESTS {
-                lost.extend(part.toggles.into_keys());
+                lost.extend(part.names().map(str::to_owned));
                 continue;
             }
             requests += 1;
@@ -201,7 +199,7 @@ impl UsageReport {
                 // Something in it is not taken; the rest is not to suffer for that.
                 match part.split() {
                     Ok(halves) => parts.extend(halves),
-                    Err(part) => lost.extend(part.toggles.into_keys()),
+                    Err(part) => lost.extend(part.names().map(str::to_owned)),
                 }
                 continue;
             }
@@ -226,10 +224,7 @@ impl UsageReport {
         stop: Duration,
     ) -> Result<(), Failure> {
         let metrics = Metrics {
-            app_name: &self.app_name,
-            instance_id: &self.instance_id,
-            connection_id: &self.connection_id,
-            sdk_version: SDK,
+            who: self.who(),
             bucket: Bucket {
                 start: milliseconds(start),
                 stop: milliseconds(stop),
@@ -243,38 +238,36 @@ impl UsageReport {
 
     fn give_back(&mut self, mut part: ReportPart) {
         self.toggles.append(&mut part.toggles);
-        if !part.impact.is_empty() {
-            self.impact = part.impact;
-        }
+        self.impact.append(part.impact);
     }
 
-    fn report_lost(&self, lost: &[Arc<str>]) {
+    fn report_lost(&self, lost: &[String]) {
         let Some(first) = lost.first() else { return };
-        let (source, toggles) = (&*self.source, lost.len());
+        let (source, dropped) = (&*self.settings.server.name, lost.len());
         tracing::warn!(
             target: "modelgate::source",
             source,
-            toggles,
-            first = &**first,
-            "the server does not take the usage of some toggles: it is dropped"
+            dropped,
+            first,
+            "the server does not take some toggles' usage or some impact metrics: they are dropped"
         );
     }
 
-    fn add(&mut self, exposure: EvaluationCount) {
+    fn add(&mut self, counted: EvaluationCount) {
         if self.refused {
             return;
         }
-        if self.toggles.len() >= MOST_TOGGLES && !self.toggles.contains_key(&exposure.flag) {
+        if self.toggles.len() >= MOST_TOGGLES && !self.toggles.contains_key(&counted.flag) {
             return;
         }
-        let usage = self.toggles.entry(exposure.flag).or_default();
-        match exposure.on {
-            Some(true) => usage.yes = usage.yes.saturating_add(exposure.count),
-            _ => usage.no = usage.no.saturating_add(exposure.count),
+        let usage = self.toggles.entry(counted.flag).or_default();
+        match counted.on {
+            Some(true) => usage.yes = usage.yes.saturating_add(counted.count),
+            _ => usage.no = usage.no.saturating_add(counted.count),
         }
-        if let Some(variant) = exposure.variant {
+        if let Some(variant) = counted.variant {
             let count = usage.variants.entry(variant).or_default();
-            *count = count.saturating_add(exposure.count);
+            *count = count.saturating_add(counted.count);
         }
     }
 
@@ -294,12 +287,12 @@ impl UsageReport {
     }
 
     fn failed(&self, failure: &Failure) {
-        let (source, error) = (&*self.source, chain(&failure.error));
+        let (source, error) = (&*self.settings.server.name, chain(&failure.error));
         tracing::debug!(target: "modelgate::source", source, error, "usage was not reported");
     }
 
     fn give_up(&self, failure: &Failure, message: &'static str) {
-        let (source, error) = (&*self.source, chain(&failure.error));
+        let (source, error) = (&*self.settings.server.name, chain(&failure.error));
         tracing::warn!(target: "modelgate::source", source, error, message);
     }
 }

@@ -16,7 +16,8 @@ pub(super) struct SourceSettings {
     pub(super) server: ServerSettings,
     pub(super) url: Address,
     pub(super) token: Key,
-    pub(super) app_name: String,
+    /// `None` until the source or its dialect says it.
+    pub(super) app_name: Option<String>,
     pub(super) instance_id: String,
     /// Of this store alone, where several share an instance.
     pub(super) connection_id: String,
@@ -35,7 +36,7 @@ impl SourceSettings {
             server: ServerSettings::new("unleash", Retry::seconds(1, 300)),
             url: url.into(),
             token: Key::new(token),
-            app_name: "modelgate".to_owned(),
+            app_name: None,
             instance_id: PredictionId::generate().to_string(),
             connection_id: uuid(PredictionId::generate()),
             interval: Duration::from_secs(15),
@@ -46,6 +47,11 @@ impl SourceSettings {
             silence: Duration::from_secs(60),
             http: HttpSettings::new(),
         }
+    }
+
+    /// What the application calls itself.
+    pub(super) fn app_name(&self) -> &str {
+        self.app_name.as_deref().unwrap_or("modelgate")
     }
 
     /// # Errors

@@ -1,4 +1,4 @@
-//! Serves on port 8000, or on the one that `PORT` says, until it is told to stop by `DELETE /`.
+//! Serves on port 8000, or on the one that `PORT` says, until `DELETE /` stops it.
 
 use tokio::net::TcpListener;
 

@@ -1,31 +1,31 @@
-//! What is logged, for tests to read.
+//! What is logged while the tests of one file run.
 
 use std::{
-    io::Write,
+    io::{self, Write},
     sync::{Arc, Mutex, OnceLock},
 };
 
 use tracing_subscriber::filter::LevelFilter;
 
-/// Everything that is logged from now on, by all tests of the process.
+/// Everything that this process has logged since it was started.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// The log of the process, which has the level that was asked for first.
-    pub fn start(level: LevelFilter) -> Log {
+    /// Starts it, at every level. All tests of one file log into one.
+    pub fn start() -> Log {
         static LOG: OnceLock<Log> = OnceLock::new();
-        let start = || {
+        let started = LOG.get_or_init(|| {
             let log = Log::default();
             let writer = log.clone();
             tracing_subscriber::fmt()
                 .with_ansi(false)
-                .with_max_level(level)
+                .with_max_level(LevelFilter::TRACE)
                 .with_writer(move || writer.clone())
                 .init();
             log
-        };
-        LOG.get_or_init(start).clone()
+        });
+        started.clone()
     }
 
     pub fn text(&self) -> String {
@@ -34,12 +34,12 @@ impl Log {
 }
 
 impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ pub enum Answer {
     Status(u16),
     /// With this status, and the wish to be left alone for so many seconds.
     RetryAfter(u16, u64),
-    /// With 400 if the report has a toggle of this name.
+    /// With 400 if the report has a toggle or an impact metric of this name.
     Refuses(&'static str),
     /// Not at all.
     Hang,
@@ -234,9 +234,7 @@ impl Shared {
             let answer = script.answers.get(&place).copied().unwrap_or(Answer::Well);
             let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
             let answer = match answer {
-                Answer::Refuses(name) if body["bucket"]["toggles"][name].is_object() => {
-                    Answer::Status(400)
-                }
+                Answer::Refuses(name) if reports(&body, name) => Answer::Status(400),
                 Answer::Refuses(_) => Answer::Well,
                 answer => answer,
             };
@@ -345,4 +343,11 @@ async fn metrics(
 ) -> Response {
     let answer = shared.met(Place::Metrics, &uri, headers, &body).await;
     answer.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
+}
+
+/// Whether a report has a toggle or an impact metric of this name.
+fn reports(report: &Value, name: &str) -> bool {
+    let metrics = report["impactMetrics"].as_array();
+    report["bucket"]["toggles"][name].is_object()
+        || metrics.is_some_and(|metrics| metrics.iter().any(|metric| metric["name"] == name))
 }

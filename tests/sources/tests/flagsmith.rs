@@ -24,7 +24,6 @@ use modelgate_source_tests::{
     reason, store,
 };
 use serde_json::{Value, json};
-use tracing_subscriber::filter::LevelFilter;
 
 const MOMENT: &str = "2026-11-22T07:55:08.620212+00:00";
 
@@ -234,7 +233,7 @@ fn a_dialect_of_ones_own_compiles_the_flags() {
 #[test]
 fn nothing_that_is_logged_or_shown_has_a_key() {
     // The other tests of this file log here as well, which only makes this one stricter.
-    let log = Log::start(LevelFilter::TRACE);
+    let log = Log::start();
     let server = Flagsmith::start(environment("v1"));
     let source = source(&server.url())
         .realtime_url(server.realtime_url())

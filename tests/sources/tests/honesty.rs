@@ -10,7 +10,6 @@ use modelgate_source_tests::{
     reason,
     vendor::{FLAG, VENDORS, Vendor, Way},
 };
-use tracing_subscriber::filter::LevelFilter;
 
 fn store(vendor: &dyn Vendor, way: &Way, clock: &Arc<ManualClock>) -> Flags {
     Flags::builder().source(vendor.source(way)).clock(clock.clone()).build().unwrap()
@@ -35,7 +34,7 @@ fn warnings(log: &Log, source: &str) -> usize {
 
 #[test]
 fn a_client_does_not_answer_defaults_for_ever_without_a_word() {
-    let log = Log::start(LevelFilter::WARN);
+    let log = Log::start();
     for vendor in VENDORS {
         let name = vendor.name();
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -358,7 +358,10 @@ fn a_change_that_nothing_follows_is_in_the_file_soon() {
 
 #[test]
 fn null_stands_for_no_segments_as_in_the_vendors_own_server() {
-    let server = LaunchDarkly::start(&format!(r#"{{"flags": {{"m": {}}}, "segments": null}}"#, flag(1, "v1")));
+    let server = LaunchDarkly::start(&format!(
+        r#"{{"flags": {{"m": {}}}, "segments": null}}"#,
+        flag(1, "v1")
+    ));
     let flags = store(source(&server.url()));
     expect_text(&flags, "m", "v1");
     assert_eq!(server.streams().len(), 1);

@@ -27,7 +27,6 @@ use modelgate_source_tests::{
     reason, store,
     unleash::{Answer, Place, Unleash},
 };
-use tracing_subscriber::filter::LevelFilter;
 
 const TOKEN: &str = "default:development.hidden";
 
@@ -172,7 +171,7 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
 
 #[test]
 fn no_output_shows_the_token() {
-    let log = Log::start(LevelFilter::TRACE);
+    let log = Log::start();
     let server = Unleash::start(&features("v1"));
     server.set(Place::Metrics, Answer::Status(403));
     let source = counting(&server.url());

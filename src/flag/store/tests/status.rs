@@ -2,8 +2,7 @@
 //! their flags.
 
 use std::{
-    io,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -14,7 +13,7 @@ use crate::{
     flag::{FlagSet, Problem},
     source::{
         self,
-        testing::{PATIENCE, Scripted, flag, scripted, set, text},
+        testing::{PATIENCE, Scripted, flag, logged, scripted, set, text},
     },
 };
 
@@ -178,37 +177,15 @@ fn the_status_is_written_as_json() {
     assert_eq!(source["problems"][0]["key"], "a");
 }
 
-/// Keeps what is logged on this thread while it lives.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn refused_flags_are_logged_however_many_remarks_come_before_them() {
     let (_flags, sink) = scripted();
     let remark = |number: usize| Problem::warning(format!("odd-{number}"), "", "a", "b");
     let refused = [Problem::rejected("bad", "", "a", "b")];
     let problems = (0..30).map(remark).chain(refused).collect();
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::INFO)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, || {
+    let log = logged(|| {
         sink.replace(FlagSet::new().with_problems(problems));
     });
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let warnings: Vec<_> = log.lines().filter(|line| line.contains(" WARN ")).collect();
     // A remark is nobody's to mend at once, however many there are.
     let [warning] = &*warnings else { panic!("{log}") };

@@ -5,15 +5,15 @@ use serde_json::{Value as Json, json};
 use super::context::Privacy;
 use crate::launchdarkly::{ContextSnapshot, CustomEvent, LedgerEntry, SingleAnswer};
 
-/// The events of what a request left.
-pub(super) fn events(noted: LedgerEntry, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
+/// The events of one entry of the ledger.
+pub(super) fn events(entry: LedgerEntry, privacy: &Privacy, omit_anonymous: bool) -> Vec<Json> {
     let named = |mut who: ContextSnapshot| {
         if omit_anonymous {
             who.parts.retain(|part| !part.anonymous);
         }
         (!who.parts.is_empty()).then_some(who)
     };
-    match noted {
+    match entry {
         LedgerEntry::Seen { time, who } => {
             named(who).map(|who| of_context("index", time, &who, privacy)).into_iter().collect()
         }

@@ -209,9 +209,9 @@ impl EventReport {
         self.collect();
         let mut writer = Writer::new(self.settings.gzip);
         let mut turn = 0;
-        let noted: Vec<_> = self.ledger.take().collect();
-        for noted in noted {
-            for event in outbox::events(noted, &self.settings.privacy, self.settings.omit_anonymous)
+        let entries: Vec<_> = self.ledger.take().collect();
+        for entry in entries {
+            for event in outbox::events(entry, &self.settings.privacy, self.settings.omit_anonymous)
             {
                 writer.add(&event);
             }

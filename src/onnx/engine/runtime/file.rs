@@ -6,9 +6,13 @@ mod zip_map;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use prost::Message;
+use prost::{Message, bytes::Bytes};
 
-use super::{Document, ExternalData, Graph, ParsedFile, Runtime, external::Files};
+use super::{
+    Document, ExternalData, Graph, ParsedFile, Runtime,
+    external::Files,
+    proto::{self, Axis, Model, Node, Tensor, Value},
+};
 use crate::onnx::{AxisSize, LoadError, TensorInfo, describe};
 
 /// A file to make sessions from.
@@ -32,8 +36,8 @@ pub(super) fn read(
         return Err(not_onnx("the file is empty"));
     }
     let damaged = || not_onnx("the file is damaged, cut short, or of another format");
-    let model = Model::decode(bytes).map_err(|_| damaged())?;
-    let graph = model.graph.ok_or_else(|| not_onnx("it holds no graph"))?;
+    let model = Model::decode(Bytes::copy_from_slice(bytes)).map_err(|_| damaged())?;
+    let graph = model.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph"))?;
     if graph.outputs.is_empty() {
         return Err(not_onnx("its graph has no output"));
     }
@@ -57,7 +61,6 @@ pub(super) fn read(
             *output = map.describe();
         }
     }
-    let parsed_file = ParsedFile::read(bytes);
     let bytes = match &maps[..] {
         [] => bytes.to_vec(),
         maps => zip_map::replace(bytes, maps).ok_or_else(damaged)?,
@@ -66,50 +69,12 @@ pub(super) fn read(
     let inputs = graph.inputs.iter().filter(|input| !initial(&input.name));
     let inputs = inputs.map(Value::describe).collect();
     let file = File { bytes: Arc::new(bytes), external_data, runtime: runtime.clone() };
-    Ok(Document { inputs, outputs, parsed_file, graph: Graph::Runtime(file) })
-}
-
-// The fields of ONNX's messages that are read here, tagged as in `onnx.proto`.
-
-#[derive(Clone, PartialEq, Message)]
-struct Model {
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphFields>,
-    #[prost(message, repeated, tag = "8")]
-    operator_sets: Vec<OperatorSet>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct OperatorSet {}
-
-#[derive(Clone, PartialEq, Message)]
-struct GraphFields {
-    #[prost(message, repeated, tag = "1")]
-    nodes: Vec<Node>,
-    #[prost(message, repeated, tag = "5")]
-    initializers: Vec<Initializer>,
-    #[prost(message, repeated, tag = "11")]
-    inputs: Vec<Value>,
-    #[prost(message, repeated, tag = "12")]
-    outputs: Vec<Value>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Node {
-    #[prost(message, repeated, tag = "5")]
-    attributes: Vec<Attribute>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Attribute {
-    #[prost(message, optional, tag = "5")]
-    tensor: Option<Initializer>,
-    #[prost(message, optional, boxed, tag = "6")]
-    graph: Option<Box<GraphFields>>,
-    #[prost(message, repeated, tag = "10")]
-    tensors: Vec<Initializer>,
-    #[prost(message, repeated, tag = "11")]
-    graphs: Vec<GraphFields>,
+    Ok(Document {
+        inputs,
+        outputs,
+        parsed_file: ParsedFile::of(model),
+        graph: Graph::Runtime(file),
+    })
 }
 
 impl Node {
@@ -127,73 +92,15 @@ impl Node {
     }
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Entry {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Initializer {
-    #[prost(int64, repeated, tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    element: i32,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(message, repeated, tag = "13")]
-    external_data: Vec<Entry>,
-    #[prost(int32, tag = "14")]
-    data_location: i32,
-}
-
-impl Initializer {
+impl Tensor {
     fn is_elsewhere(&self) -> bool {
         self.data_location == 1 || !self.external_data.is_empty()
     }
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Value {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
-    kind: Option<TypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TypeProto {
-    #[prost(message, optional, tag = "1")]
-    tensor: Option<TensorKind>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorKind {
-    #[prost(int32, tag = "1")]
-    element: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<Shape>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Shape {
-    #[prost(message, repeated, tag = "1")]
-    axes: Vec<Axis>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Axis {
-    #[prost(int64, optional, tag = "1")]
-    size: Option<i64>,
-    #[prost(string, optional, tag = "2")]
-    name: Option<String>,
-}
-
 impl Value {
     fn describe(&self) -> TensorInfo {
-        let tensor = self.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+        let tensor = self.r#type.as_ref().and_then(|r#type| r#type.tensor.as_ref());
         let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
         TensorInfo {
             name: self.name.as_str().into(),

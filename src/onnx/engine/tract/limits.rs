@@ -85,9 +85,16 @@ pub(super) fn check(graph: &GraphProto, bytes: usize) -> Result<(), LoadError> {
                 check_attribute(attribute, node, bytes)?;
                 graphs.extend(attribute.g.iter().chain(&attribute.graphs));
                 let made = node.output.first().filter(|_| node.op_type == "Constant");
-                if let (Some(output), Some(tensor)) = (made, &attribute.t) {
-                    sizes.insert(output, product(tensor));
-                    shapes.insert(output, shape(tensor));
+                match (made, &attribute.t) {
+                    (Some(output), Some(tensor)) => {
+                        sizes.insert(output, product(tensor));
+                        shapes.insert(output, shape(tensor));
+                    }
+                    (Some(output), None) if attribute.name == "value_ints" => {
+                        sizes.insert(output, product_of(attribute.ints.iter().copied()));
+                        shapes.insert(output, vec![attribute.ints.len() as u64]);
+                    }
+                    _ => {}
                 }
             }
             if let Some(made) = broadcast(node, &shapes) {
@@ -187,7 +194,10 @@ pub(super) fn check_facts(graph: &TypedModel) -> TractResult<()> {
 /// The number of elements of a shape whose axes are this tensor's integers.
 fn product(tensor: &TensorProto) -> u64 {
     let raw = tensor.raw_data.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok());
-    let ints = tensor.int64_data.iter().copied().chain(raw.map(i64::from_le_bytes));
+    product_of(tensor.int64_data.iter().copied().chain(raw.map(i64::from_le_bytes)))
+}
+
+fn product_of(ints: impl Iterator<Item = i64>) -> u64 {
     // 0 and -1 have a meaning of their own as a size, such as "keep" or "infer": count them as 1.
     ints.fold(1, |product: u64, size| product.saturating_mul(size.unsigned_abs().max(1)))
 }

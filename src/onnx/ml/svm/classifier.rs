@@ -2,7 +2,7 @@
 
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, ToDim, TractResult, ensure, tvec},
+    tract_hir::internal::{TValue, TVec, TractResult},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
         dot::dot,
         labels::Labels,
         linear::first_largest,
-        operator::{Fact, FromNode, Operator, input},
+        operator::{Fact, FromNode, Operator, input, numbers},
         post_transform::{PostTransform, logistic},
         rows,
     },
@@ -63,7 +63,13 @@ impl FromNode for SvmClassifier {
             [] => linear(&attributes, &labels)?,
             counts => Machine::Pairwise(Box::new(Pairwise::read(&attributes, &labels, counts)?)),
         };
-        Ok(SvmClassifier { labels, machine, post_transform: PostTransform::read(&attributes)? })
+        let post_transform = PostTransform::read(&attributes)?;
+        if let (Machine::Pairwise(machine), 2) = (&machine, labels.len())
+            && machine.sigmoids.is_empty()
+        {
+            post_transform.check_between_two()?;
+        }
+        Ok(SvmClassifier { labels, machine, post_transform })
     }
 }
 
@@ -93,6 +99,11 @@ impl Pairwise {
         counts: &[i64],
     ) -> Result<Pairwise, NodeError> {
         let classes = labels.len();
+        if classes < 2 {
+            return Err(NodeError::damaged(format!(
+                "found {classes} classes, expected at least 2"
+            )));
+        }
         if counts.len() != classes {
             return Err(NodeError::damaged(
                 "its `vectors_per_class` are not as many as its classes",
@@ -173,6 +184,7 @@ impl Pairwise {
         let places =
             (0..classes).flat_map(|first| (first + 1..classes).map(move |second| (first, second)));
         for (((first, second), score), (slope, offset)) in places.zip(scores).zip(&self.sigmoids) {
+            // Platt's sigmoid, kept from 0 and 1 as libsvm keeps it.
             let probability = (1.0 - logistic(score * slope + offset)).clamp(1e-7, 1.0 - 1e-7);
             pairs.set(first, second, probability);
             pairs.set(second, first, 1.0 - probability);
@@ -194,7 +206,7 @@ impl SvmClassifier {
     fn scores(&self) -> usize {
         match &self.machine {
             Machine::Pairwise(machine) if machine.sigmoids.is_empty() => match self.labels.len() {
-                0..=2 => 2,
+                2 => 2,
                 classes => classes * (classes - 1) / 2,
             },
             _ => self.labels.len(),
@@ -219,21 +231,15 @@ impl Operator for SvmClassifier {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
-        let rows = fact.rows_of(self.width())?;
-        Ok(tvec!(
-            Fact::new(self.labels.dtype(), [rows.clone()]),
-            Fact::new(DatumType::F32, [rows, self.scores().to_dim()]),
-        ))
+        let rows = numbers(inputs)?.rows_of(self.width())?;
+        Ok(self.labels.outputs(rows, self.scores()))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
-        let (count, width) = rows::shape(input)?;
-        ensure!(width == self.width(), "found {width} features, expected {}", self.width());
+        let count = rows::count(input, self.width())?;
         let values = rows::f32s(input)?;
-        let width = width.max(1);
+        let width = self.width().max(1);
         let mut places = vec![0; count];
         let scores = rows::filled(&rows::matrix(count, self.scores()), |filled| {
             let out = filled.chunks_exact_mut(self.scores());
@@ -265,18 +271,16 @@ impl Operator for SvmClassifier {
             }
             Ok(())
         })?;
-        let labels =
-            self.labels.tensor(count, |row| places.get(row).copied().unwrap_or_default())?;
-        Ok(tvec!(labels.into_tvalue(), scores.into_tvalue()))
+        self.labels.with_scores(&places, scores)
     }
 }
 
 impl SvmClassifier {
-    /// Makes the scores of a row from those of the pairs.
+    /// Fills in the scores of a row, from those of the pairs.
     fn finish(&self, machine: &Pairwise, pairs: &[f32], scores: &mut [f32]) {
         if !machine.sigmoids.is_empty() {
             machine.probabilities(pairs, scores);
-        } else if let (0..=2, [first, second]) = (self.labels.len(), &mut *scores) {
+        } else if let (2, [first, second]) = (self.labels.len(), &mut *scores) {
             let score = pairs.first().copied().unwrap_or_default();
             (*first, *second) = match self.post_transform {
                 PostTransform::None => (-score, score),

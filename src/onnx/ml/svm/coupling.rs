@@ -45,6 +45,7 @@ pub(super) fn couple(pairs: &Pairs, probabilities: &mut [f32]) {
     }
     probabilities.fill(even);
     let mut products = vec![0.0_f32; classes];
+    // As many rounds, and as near, as libsvm asks for.
     for _ in 0..100 {
         let mut whole = 0.0;
         for (row, product) in products.iter_mut().enumerate() {

@@ -2,7 +2,7 @@
 
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, ToDim, TractResult, ensure, tvec},
+    tract_hir::internal::{DatumType, IntoTValue, TValue, TVec, ToDim, TractResult, tvec},
 };
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
         NodeError,
         attributes::Attributes,
         dot::dot,
-        operator::{Fact, FromNode, Operator, input},
+        operator::{Fact, FromNode, Operator, input, numbers},
         post_transform::PostTransform,
         rows,
     },
@@ -72,16 +72,14 @@ impl Operator for SvmRegressor {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
-        let rows = fact.rows_of(self.width())?;
+        let rows = numbers(inputs)?.rows_of(self.width())?;
         Ok(tvec!(Fact::new(DatumType::F32, [rows, 1.to_dim()])))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let input = input(inputs, 0)?;
-        let (count, width) = rows::shape(input)?;
-        ensure!(width == self.width(), "found {width} features, expected {}", self.width());
+        let width = self.width();
+        let count = rows::count(input, width)?;
         let values = rows::f32s(input)?;
         let mut kernels = vec![0.0; self.coefficients.len()];
         let given = rows::filled(&rows::matrix(count, 1), |filled| {

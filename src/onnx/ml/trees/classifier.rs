@@ -5,9 +5,7 @@ use std::{any::Any, sync::Arc};
 use smallvec::SmallVec;
 use tract_onnx::{
     pb::NodeProto,
-    tract_hir::internal::{
-        DatumType, IntoTValue, TValue, TVec, ToDim, TractResult, bail, ensure, tvec,
-    },
+    tract_hir::internal::{DatumType, TValue, TVec, TractResult, bail, ensure},
 };
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
         NodeError,
         attributes::Attributes,
         labels::Labels,
-        operator::{Fact, FromNode, Operator, RowClassifier, input},
+        operator::{Fact, FromNode, Operator, RowClassifier, input, numbers},
         post_transform::{PostTransform, logistic},
         rows,
     },
@@ -56,18 +54,7 @@ impl FromNode for TreeEnsembleClassifier {
         };
         let table = nodes::read(&attributes, &names, labels.len())?;
         let base_values = attributes.numbers("base_values")?;
-        let fits = match (base_values.len(), labels.len()) {
-            // One for two classes: it is added to the first score.
-            (0, _) | (1, 2) => true,
-            (values, classes) => values == classes,
-        };
-        if !fits {
-            return Err(NodeError::damaged(format!(
-                "found {} base values for {} classes",
-                base_values.len(),
-                labels.len()
-            )));
-        }
+        let post_transform = PostTransform::read(&attributes)?;
         let decision = match table.votes.split_first() {
             Some(((voted, _), rest))
                 if labels.len() == 2
@@ -79,11 +66,29 @@ impl FromNode for TreeEnsembleClassifier {
             }
             _ => Decision::Largest,
         };
+        let for_first = matches!(decision, Decision::Between { voted: 0, .. });
+        let fits = match base_values.len() {
+            0 => true,
+            // Not in the specification, but in what exporters of gradient boosting write: the base
+            // value of the only score.
+            1 if for_first => true,
+            values => values == labels.len(),
+        };
+        if !fits {
+            return Err(NodeError::damaged(format!(
+                "found {} base values for {} classes",
+                base_values.len(),
+                labels.len()
+            )));
+        }
+        if for_first {
+            post_transform.check_between_two()?;
+        }
         Ok(TreeEnsembleClassifier {
             table: Arc::new(table),
             labels,
             base_values: base_values.into(),
-            post_transform: PostTransform::read(&attributes)?,
+            post_transform,
             decision,
         })
     }
@@ -95,13 +100,8 @@ impl Operator for TreeEnsembleClassifier {
     }
 
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
-        let rows = fact.rows_of_at_least(self.table.width())?;
-        Ok(tvec!(
-            Fact::new(self.labels.dtype(), [rows.clone()]),
-            Fact::new(DatumType::F32, [rows, self.labels.len().to_dim()]),
-        ))
+        let rows = numbers(inputs)?.rows_of_at_least(self.table.width())?;
+        Ok(self.labels.outputs(rows, self.labels.len()))
     }
 
     fn specialized(&self, inputs: &[DatumType]) -> TractResult<Option<Arc<dyn Operator>>> {
@@ -148,9 +148,9 @@ impl<T: Float> Classifier<T> {
                     let base = self.base_values.first().copied().unwrap_or(T::ZERO);
                     self.between(*first + base, all_positive, no, yes)
                 } else {
-                    let base = self.base_values.first().copied().unwrap_or(T::ZERO);
+                    // There is no base value.
                     let label = self.passes(second.narrow(), all_positive);
-                    (*no, *yes) = (base.narrow(), second.narrow());
+                    (*no, *yes) = (0.0, second.narrow());
                     self.parsed.post_transform.apply(out);
                     label
                 }
@@ -171,11 +171,6 @@ impl<T: Float> Classifier<T> {
         let score = score.narrow();
         (*no, *yes) = match self.parsed.post_transform {
             PostTransform::Logistic => (logistic(-score), logistic(score)),
-            PostTransform::Probit => {
-                let mut both = [1.0 - score, score];
-                self.parsed.post_transform.apply(&mut both);
-                (both[0], both[1])
-            }
             _ if all_positive => (1.0 - score, score),
             _ => (-score, score),
         };
@@ -233,9 +228,7 @@ impl<T: Float> Operator for Classifier<T> {
             self.fill(&values, width, filled, &mut places);
             Ok(())
         })?;
-        let labels = &self.parsed.labels;
-        let labels = labels.tensor(count, |row| places.get(row).copied().unwrap_or_default())?;
-        Ok(tvec!(labels.into_tvalue(), scores.into_tvalue()))
+        self.parsed.labels.with_scores(&places, scores)
     }
 }
 

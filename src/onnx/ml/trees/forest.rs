@@ -33,7 +33,7 @@ pub(super) struct Node<T> {
     pub(super) next: u32,
 }
 
-/// What stands beside the feature: in every node, how a value passes.
+/// Bits beside the number of a node's feature: which values pass the node.
 pub(super) struct Marks;
 
 impl Marks {
@@ -50,7 +50,7 @@ impl Marks {
 
 const _: () = assert!(MOST_FEATURES == Marks::FEATURE as usize + 1);
 
-/// How the splits of all trees ask: the plainer, the faster.
+/// What the splits of all trees compare: the fewer kinds there are, the faster a walk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     AtMost,
@@ -109,7 +109,7 @@ pub(super) struct Forest<T> {
     pub(super) width: usize,
 }
 
-/// The votes at a node.
+/// The votes of the leaves.
 #[derive(Debug)]
 pub(super) enum Leaves<T> {
     /// There is one target, and every leaf has one vote.

@@ -13,7 +13,7 @@ use super::{
     super::{
         NodeError,
         attributes::Attributes,
-        operator::{Fact, FromNode, Operator, input},
+        operator::{Fact, FromNode, Operator, input, numbers},
         post_transform::PostTransform,
         rows,
     },
@@ -43,8 +43,7 @@ fn targets(attributes: &Attributes<'_>) -> Result<usize, NodeError> {
 
 impl Parsed {
     fn outputs(&self, inputs: &[Fact]) -> TractResult<TVec<Fact>> {
-        let fact = input(inputs, 0)?;
-        ensure!(rows::is_number(fact.dtype), "found {:?}, expected numbers", fact.dtype);
+        let fact = numbers(inputs)?;
         let rows = fact.rows_of_at_least(self.table.width())?;
         let dtype = if self.keeps_type { fact.dtype } else { DatumType::F32 };
         Ok(tvec!(Fact::new(dtype, [rows, self.table.targets.to_dim()])))

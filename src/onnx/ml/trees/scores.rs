@@ -59,8 +59,8 @@ impl Aggregate {
     }
 }
 
-/// How many scores are kept on the stack: those of a block of rows.
-const KEPT: usize = 256;
+/// How many scores there is room for on the stack: those of a block of rows.
+const ON_STACK: usize = 256;
 
 /// The most rows of a block: while they walk down a tree, the tree stays in the nearest memory.
 const BLOCK: usize = 64;
@@ -77,35 +77,36 @@ impl<T: Float> Forest<T> {
         mut finish: impl FnMut(usize, &mut [T]),
     ) {
         let width = width.max(1);
-        let rows = (KEPT / self.targets.max(1)).clamp(LANES, BLOCK);
+        let rows = (ON_STACK / self.targets.max(1)).clamp(LANES, BLOCK);
         let rows = rows - rows % LANES;
-        let mut scores: SmallVec<[T; KEPT]> = SmallVec::new();
-        // Room for the rows that walk together; one alone needs none.
-        let mut roomy: Vec<[T; NARROW]> = Vec::new();
+        let mut scores: SmallVec<[T; ON_STACK]> = SmallVec::new();
+        // The rows that walk together; one alone is padded on the stack.
+        let mut padded: Vec<[T; NARROW]> = Vec::new();
         if width <= NARROW && values.len() / width >= LANES {
-            roomy.resize(rows, [T::NAN; NARROW]);
+            padded.resize(rows, [T::NAN; NARROW]);
         }
         for (block, values) in values.chunks(width.saturating_mul(rows)).enumerate() {
             let count = values.len() / width;
             scores.clear();
             scores.resize(count.saturating_mul(self.targets), aggregate.start());
-            let alone = if count < LANES { 0 } else { count - count % LANES };
-            let (together, rest) = values.split_at_checked(alone * width).unwrap_or((&[], values));
+            let grouped = if count < LANES { 0 } else { count - count % LANES };
+            let (together, rest) =
+                values.split_at_checked(grouped * width).unwrap_or((&[], values));
             let mut counting = Counting { forest: self, aggregate, scores: &mut scores };
             if width <= NARROW {
-                for (roomy, row) in roomy.iter_mut().zip(together.chunks_exact(width)) {
-                    if let Some(place) = roomy.get_mut(..width) {
+                for (padded, row) in padded.iter_mut().zip(together.chunks_exact(width)) {
+                    if let Some(place) = padded.get_mut(..width) {
                         place.copy_from_slice(row);
                     }
                 }
-                let roomy = roomy.get(..alone).unwrap_or_default();
-                counting.together(roomy.as_chunks::<LANES>().0.iter().map(|rows| rows.each_ref()));
+                let padded = padded.get(..grouped).unwrap_or_default();
+                counting.together(padded.as_chunks::<LANES>().0.iter().map(|rows| rows.each_ref()));
                 for (place, row) in rest.chunks_exact(width).enumerate() {
-                    let mut roomy = [T::NAN; NARROW];
-                    if let Some(place) = roomy.get_mut(..width) {
+                    let mut padded = [T::NAN; NARROW];
+                    if let Some(place) = padded.get_mut(..width) {
                         place.copy_from_slice(row);
                     }
-                    counting.alone(alone + place, &roomy);
+                    counting.alone(grouped + place, &padded);
                 }
             } else {
                 counting.together(together.chunks_exact(width * LANES).map(|chunk| {
@@ -116,7 +117,7 @@ impl<T: Float> Forest<T> {
                     rows
                 }));
                 for (place, row) in rest.chunks_exact(width).enumerate() {
-                    counting.alone(alone + place, row);
+                    counting.alone(grouped + place, row);
                 }
             }
             for (row, scores) in scores.chunks_exact_mut(self.targets.max(1)).enumerate() {
@@ -204,22 +205,22 @@ impl<T: Float> Counting<'_, T> {
 
 /// One row, or several together.
 trait Lanes<T> {
-    fn walk(self, forest: &Forest<T>, arrive: &mut impl LeafVisitor);
+    fn walk(self, forest: &Forest<T>, visitor: &mut impl LeafVisitor);
 }
 
 struct SingleRow<R>(R);
 
 impl<T: Float, R: Row<T>> Lanes<T> for SingleRow<R> {
-    fn walk(self, forest: &Forest<T>, arrive: &mut impl LeafVisitor) {
-        forest.walk_row(self.0, arrive);
+    fn walk(self, forest: &Forest<T>, visitor: &mut impl LeafVisitor) {
+        forest.walk_row(self.0, visitor);
     }
 }
 
 struct RowBlock<'a, R>(&'a [[R; LANES]]);
 
 impl<T: Float, R: Row<T>> Lanes<T> for RowBlock<'_, R> {
-    fn walk(self, forest: &Forest<T>, arrive: &mut impl LeafVisitor) {
-        forest.walk_rows(self.0, arrive);
+    fn walk(self, forest: &Forest<T>, visitor: &mut impl LeafVisitor) {
+        forest.walk_rows(self.0, visitor);
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) enum Test {
 /// More targets than this are a mistake in the file, and the first row would take the memory.
 const MOST_TARGETS: usize = 1 << 16;
 
-/// The place of a feature leaves room for four marks beside it.
+/// The number of a feature shares 32 bits with four [marks](super::forest::Marks).
 pub(super) const MOST_FEATURES: usize = 1 << 28;
 
 impl TreeTable {

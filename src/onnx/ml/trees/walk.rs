@@ -91,7 +91,7 @@ impl<T: Float> Row<T> for &[T] {
     }
 }
 
-/// What is done with the leaves that walks arrive at.
+/// What is done with the leaves that walks visitor at.
 pub(super) trait LeafVisitor {
     /// The walks of a row down some trees, in order.
     fn row(&mut self, leaves: &[u32]);
@@ -101,13 +101,13 @@ pub(super) trait LeafVisitor {
 
 impl<T: Float> Forest<T> {
     /// Walks one row down all trees, in their order.
-    pub(super) fn walk_row(&self, row: impl Row<T>, arrive: &mut impl LeafVisitor) {
-        self.with_rule(RowWalk { row, arrive });
+    pub(super) fn walk_row(&self, row: impl Row<T>, visitor: &mut impl LeafVisitor) {
+        self.with_rule(RowWalk { row, visitor });
     }
 
     /// Walks rows, together, down all trees, in their order.
-    pub(super) fn walk_rows<R: Row<T>>(&self, rows: &[[R; LANES]], arrive: &mut impl LeafVisitor) {
-        self.with_rule(RowsWalk { rows, arrive });
+    pub(super) fn walk_rows<R: Row<T>>(&self, rows: &[[R; LANES]], visitor: &mut impl LeafVisitor) {
+        self.with_rule(RowsWalk { rows, visitor });
     }
 
     #[inline(always)]
@@ -146,7 +146,7 @@ trait Walk<T> {
     fn complete<const N: usize>(self, passes: impl Passes<T>, trees: &[[Question<T>; N]]);
 }
 
-/// Walks side by side down complete trees: where they arrive, counted from the first leaf.
+/// Walks side by side down complete trees: where they visitor, counted from the first leaf.
 #[inline(always)]
 fn descend<T: Float, R: Row<T>, const N: usize, const L: usize>(
     passes: impl Passes<T>,
@@ -214,7 +214,7 @@ fn follow<T: Float, R: Row<T>>(
 
 struct RowWalk<'a, R, A> {
     row: R,
-    arrive: &'a mut A,
+    visitor: &'a mut A,
 }
 
 impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowWalk<'_, R, A> {
@@ -222,7 +222,7 @@ impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowWalk<'_, R, A> {
     fn linked(self, passes: impl Passes<T>, trees: &Linked<T>) {
         for Group { roots, count, depth } in &trees.groups {
             let leaves = follow(&trees.nodes, passes, [self.row; LANES], *roots, *depth);
-            self.arrive.row(leaves.get(..*count).unwrap_or(&leaves));
+            self.visitor.row(leaves.get(..*count).unwrap_or(&leaves));
         }
     }
 
@@ -236,11 +236,11 @@ impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowWalk<'_, R, A> {
                 *leaf += first;
                 first += N as u32;
             }
-            self.arrive.row(&leaves);
+            self.visitor.row(&leaves);
         }
         for tree in rest {
             let [leaf] = descend(passes, [tree], [self.row]);
-            self.arrive.row(&[leaf + first]);
+            self.visitor.row(&[leaf + first]);
             first += N as u32;
         }
     }
@@ -248,7 +248,7 @@ impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowWalk<'_, R, A> {
 
 struct RowsWalk<'a, R, A> {
     rows: &'a [[R; LANES]],
-    arrive: &'a mut A,
+    visitor: &'a mut A,
 }
 
 impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowsWalk<'_, R, A> {
@@ -257,7 +257,7 @@ impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowsWalk<'_, R, A> {
         for (root, depth) in &trees.roots {
             for (place, rows) in self.rows.iter().enumerate() {
                 let leaves = follow(&trees.nodes, passes, *rows, [*root; LANES], *depth);
-                self.arrive.tree(place * LANES, &leaves);
+                self.visitor.tree(place * LANES, &leaves);
             }
         }
     }
@@ -267,7 +267,7 @@ impl<T: Float, R: Row<T>, A: LeafVisitor> Walk<T> for RowsWalk<'_, R, A> {
         for (tree, first) in trees.iter().zip((0_u32..).step_by(N)) {
             for (place, rows) in self.rows.iter().enumerate() {
                 let leaves = descend(passes, [tree; LANES], *rows);
-                self.arrive.tree(place * LANES, &leaves.map(|leaf| leaf + first));
+                self.visitor.tree(place * LANES, &leaves.map(|leaf| leaf + first));
             }
         }
     }

@@ -14,14 +14,22 @@ pub(super) struct Usage {
     pub(super) variants: BTreeMap<Arc<str>, u64>,
 }
 
-/// The body of `POST /client/register`.
+/// Who reports: in every body.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Registration<'r> {
+pub(super) struct Reporting<'r> {
     pub(super) app_name: &'r str,
     pub(super) instance_id: &'r str,
     pub(super) connection_id: &'r str,
     pub(super) sdk_version: &'static str,
+}
+
+/// The body of `POST /client/register`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Registration<'r> {
+    #[serde(flatten)]
+    pub(super) who: Reporting<'r>,
     pub(super) spec_version: &'static str,
     pub(super) platform_name: &'static str,
     pub(super) strategies: Vec<&'r str>,
@@ -35,10 +43,8 @@ pub(super) struct Registration<'r> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Metrics<'r> {
-    pub(super) app_name: &'r str,
-    pub(super) instance_id: &'r str,
-    pub(super) connection_id: &'r str,
-    pub(super) sdk_version: &'static str,
+    #[serde(flatten)]
+    pub(super) who: Reporting<'r>,
     pub(super) bucket: Bucket<'r>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) impact_metrics: Vec<Reported<'r>>,
@@ -60,20 +66,25 @@ pub(super) struct ReportPart {
 }
 
 impl ReportPart {
-    /// Two halves, unless it cannot be split.
+    /// Two parts, unless it is one toggle or one metric: usage and impact metrics, else halves.
     pub(super) fn split(mut self) -> Result<[ReportPart; 2], ReportPart> {
-        if !self.impact.is_empty() && !self.toggles.is_empty() {
-            let impact = self.impact.take();
-            return Ok([ReportPart { toggles: BTreeMap::new(), impact }, self]);
-        }
-        let middle = self.toggles.keys().nth(self.toggles.len() / 2).map(Arc::clone);
-        match middle {
-            Some(middle) if self.toggles.len() > 1 => {
-                let toggles = self.toggles.split_off(&middle);
-                let impact = self.impact.take();
-                Ok([ReportPart { toggles, impact }, self])
-            }
-            _ => Err(self),
-        }
+        let (toggles, metrics) = (self.toggles.len(), self.impact.len());
+        let other = if toggles > 0 && metrics > 0 {
+            ReportPart { toggles: BTreeMap::new(), impact: self.impact.take() }
+        } else if toggles > 1 {
+            let middle = self.toggles.keys().nth(toggles / 2).map(Arc::clone);
+            let toggles = middle.map(|middle| self.toggles.split_off(&middle)).unwrap_or_default();
+            ReportPart { toggles, impact: self.impact.take() }
+        } else if metrics > 1 {
+            ReportPart { toggles: BTreeMap::new(), impact: self.impact.split_off(metrics / 2) }
+        } else {
+            return Err(self);
+        };
+        Ok([other, self])
+    }
+
+    /// The names of its toggles and impact metrics.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.toggles.keys().map(|name| &**name).chain(self.impact.names())
     }
 }

@@ -11,6 +11,7 @@ use modelgate::{
 };
 use modelgate_source_tests::{
     PATIENCE, eventually,
+    log::Log,
     unleash::{Answer, Asked, Place, Unleash},
 };
 use serde_json::Value;
@@ -188,5 +189,70 @@ fn custom_strategies_are_registered_by_name() {
         .collect();
     for name in ["default", "flexibleRollout", "byTenant", "byPlan"] {
         assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{names:?}");
+    }
+}
+
+#[test]
+fn a_figure_that_the_server_does_not_take_poisons_no_other_and_its_loss_is_said() {
+    let log = Log::start();
+    let server = Unleash::start(&features("v1"));
+    server.set(Place::Metrics, Answer::Refuses("modelgate_service_seconds"));
+    let router = router(counting(&server.url()).name("refusing"));
+    predict(&router, 20);
+    eventually("all others are reported", || {
+        total(&server, "modelgate_answers_total") == 20
+            && total(&server, "modelgate_shadows_completed_total") == 20
+    });
+    assert_eq!(server.usage("m").yes, 20);
+    eventually("it is said", || {
+        let text = log.text();
+        let mut lines = text.lines().filter(|line| line.contains("source=\"refusing\""));
+        lines.any(|line| line.contains("WARN") && line.contains("modelgate_service_seconds"))
+    });
+    assert_eq!(total(&server, "modelgate_service_seconds"), 0);
+}
+
+#[test]
+fn a_token_of_another_environment_is_reported_as_that_one() {
+    let server = Unleash::start(&features("v1"));
+    let source = counting(&server.url());
+    let token = source.token_handle();
+    let router = router(source);
+    let environments = || {
+        let reports = server.asked(Place::Metrics);
+        let answers = reports.iter().filter_map(|it| metric(it, "modelgate_answers_total"));
+        let label = |it: &Value| it["samples"][0]["labels"]["environment"].clone();
+        answers.map(label).collect::<Vec<_>>()
+    };
+    predict(&router, 1);
+    eventually("the first is reported", || environments() == ["development"]);
+    token.set("default:production.hidden").unwrap();
+    predict(&router, 1);
+    eventually("the second is reported", || environments() == ["development", "production"]);
+}
+
+#[test]
+fn the_application_is_called_as_the_source_says_or_else_the_dialect() {
+    let mine = r#"[{"name": "m", "enabled": true, "strategies": [{"name": "default",
+        "constraints": [{"contextName": "appName", "operator": "IN", "values": ["mine"]}]}]}]"#;
+    for (of_source, of_dialect, name) in [
+        (None, None, "modelgate"),
+        (None, Some("mine"), "mine"),
+        (Some("mine"), Some("another"), "mine"),
+    ] {
+        let server = Unleash::start(mine);
+        let mut source = counting(&server.url());
+        if let Some(name) = of_source {
+            source = source.app_name(name);
+        }
+        if let Some(name) = of_dialect {
+            source = source.dialect(Dialect::new().with_app_name(name));
+        }
+        let flags = store(source);
+        flags.wait_ready(PATIENCE).unwrap();
+        assert_eq!(flags.boolean("m", &Context::new("u"), false), name == "mine", "{name}");
+        eventually("registered", || !server.asked(Place::Register).is_empty());
+        assert_eq!(server.asked(Place::Register)[0].body["appName"], name);
+        assert_eq!(server.asked(Place::Features)[0].headers["unleash-appname"], name);
     }
 }

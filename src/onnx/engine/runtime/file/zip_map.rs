@@ -4,7 +4,8 @@
 use prost::Message;
 
 use super::{
-    Axis, AxisSize, Shape, TensorInfo, TensorKind, TypeProto, Value,
+    AxisSize, TensorInfo,
+    proto::{Axis, Node, Shape, TensorType, Type, Value},
     wire::{append, fields},
 };
 use crate::tensor::Dtype;
@@ -31,10 +32,10 @@ impl ZipMap {
     }
 }
 
-/// A node without its attributes, which would be slow to decode for every node: weights can be
+/// A node without its attributes, which would be slow to decode for every node: there may be long lists
 /// among them.
 #[derive(Clone, PartialEq, Message)]
-struct Node {
+struct Wiring {
     #[prost(string, repeated, tag = "1")]
     inputs: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -43,29 +44,13 @@ struct Node {
     operator: String,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Attributes {
-    #[prost(message, repeated, tag = "5")]
-    attributes: Vec<Attribute>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Attribute {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(int64, repeated, tag = "8")]
-    integers: Vec<i64>,
-    #[prost(bytes = "vec", repeated, tag = "9")]
-    texts: Vec<Vec<u8>>,
-}
-
 fn read(node: &[u8]) -> Option<Option<ZipMap>> {
-    let Node { inputs, outputs, operator } = Node::decode(node).ok()?;
+    let Wiring { inputs, outputs, operator } = Wiring::decode(node).ok()?;
     if operator != "ZipMap" {
         return Some(None);
     }
-    let Attributes { attributes } = Attributes::decode(node).ok()?;
-    let classes = attributes.iter().find_map(|attribute| match &*attribute.name {
+    let node = Node::decode(node).ok()?;
+    let classes = node.attributes.iter().find_map(|attribute| match &*attribute.name {
         "classlabels_int64s" => Some(attribute.integers.len()),
         "classlabels_strings" => Some(attribute.texts.len()),
         _ => None,
@@ -110,7 +95,7 @@ fn replace_in(graph: &[u8], maps: &[ZipMap]) -> Option<Vec<u8>> {
         match (field.number, field.content) {
             (NODE, Some(node)) => match read(node)? {
                 Some(map) => {
-                    let identity = Node {
+                    let identity = Wiring {
                         inputs: vec![map.scores],
                         outputs: vec![map.output],
                         operator: "Identity".to_owned(),
@@ -136,7 +121,7 @@ impl ZipMap {
     fn value(&self) -> Value {
         let free = Axis { size: None, name: None };
         let shape = Shape { axes: vec![free.clone(), free] };
-        let tensor = TensorKind { element: FLOAT, shape: Some(shape) };
-        Value { name: self.output.clone(), kind: Some(TypeProto { tensor: Some(tensor) }) }
+        let tensor = TensorType { element: FLOAT, shape: Some(shape) };
+        Value { name: self.output.clone(), r#type: Some(Type { tensor: Some(tensor) }) }
     }
 }

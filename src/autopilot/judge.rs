@@ -1,12 +1,14 @@
-//! Where a rollout's evidence comes from.
+//! Who judges a rollout's candidate: the trait, and the verdict that implements it.
 
 pub(super) mod sums;
 mod verdict;
 
 use serde_json::Value;
 
-use super::stage::Share;
-use super::sums::{Findings, MetricFinding, MetricRole, MetricSum};
+use super::{
+    stage::Share,
+    sums::{Findings, MetricFinding, MetricRole, MetricSum},
+};
 
 /// Judges a candidate for an autopilot, by counts of every replica, which add up.
 ///

@@ -24,7 +24,7 @@ pub(super) struct UnleashOptions {
     pub(super) host_name: Option<Box<str>>,
     pub(super) strategies: Vec<(Box<str>, Arc<Custom>)>,
     pub(super) random: Option<Arc<Random>>,
-    pub(super) exposures: Option<EvaluationCounts>,
+    pub(super) counts: Option<EvaluationCounts>,
     pub(super) memory: MemoryLimit,
 }
 

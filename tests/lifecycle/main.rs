@@ -1,7 +1,11 @@
 //! What is dropped leaves nothing running, nothing open and nothing unwritten.
 #![cfg(all(target_os = "linux", feature = "async", feature = "file"))]
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod handles;
+mod versions;
 
 use std::{cell::RefCell, fs, sync::Arc, thread, time::Duration};
 
@@ -148,72 +152,6 @@ fn threads_of_the_host_that_are_idle_keep_nothing_of_a_router_that_is_gone() {
 }
 
 #[test]
-fn a_retired_version_keeps_no_idle_thread_and_no_model_though_requests_are_under_way() {
-    let _alone = alone();
-    let alive = Arc::new(());
-    let held = Arc::clone(&alive);
-    let gate = Gate::new();
-    let _open = OpensAtTheEnd(gate.clone());
-    let waits = gate.clone();
-    let slow = model_fn(move |_: &[f64]| {
-        waits.pass();
-        Ok(1.0)
-    });
-    let router = builder(model_fn(move |_: &[f64]| Ok(Arc::strong_count(&held) as f64)))
-        .model("v3", slow)
-        .source(test_flags(&serving(FLAG, "v2")))
-        .compute_threads(1)
-        .build_async()
-        .unwrap();
-    let user = Context::new("user-1");
-    futures::executor::block_on(router.predict(&user, vec![])).unwrap();
-    router.pin("v3").unwrap();
-    let under_way = {
-        let router = router.clone();
-        thread::spawn(move || {
-            let user = Context::new("user-1");
-            futures::executor::block_on(router.predict(&user, vec![])).map(drop).unwrap();
-        })
-    };
-    gate.wait_for(1);
-    let lingering = || our_threads().iter().filter(|name| *name == "modelgate-compu").count();
-    until("all three have begun", || lingering() == 3);
-    router.retire("v2").unwrap();
-    // That of v2 ends; those of the fallback and of the version under way stay.
-    until("the idle thread of v2 ends", || lingering() == 2);
-    gate.open();
-    under_way.join().unwrap();
-    until("the model of v2 is freed", || Arc::strong_count(&alive) == 1);
-    drop(router);
-    nothing_runs();
-}
-
-#[test]
-fn a_blocked_version_keeps_no_idle_thread_and_has_them_again_when_it_is_not() {
-    let _alone = alone();
-    let router = builder(Puppet::new(2.0))
-        .source(test_flags(&serving(FLAG, "v2")))
-        .compute_threads(1)
-        .build_async()
-        .unwrap();
-    let ask = || {
-        let answer = router.predict(&Context::new("user-1"), vec![]);
-        futures::executor::block_on(answer).unwrap().version().to_string()
-    };
-    let lingering = || our_threads().iter().filter(|name| *name == "modelgate-compu").count();
-    assert_eq!(ask(), "v2");
-    until("those of v1 and v2 have begun", || lingering() == 2);
-    router.block("v2").unwrap();
-    until("that of v2 ends", || lingering() == 1);
-    assert_eq!(ask(), "v1");
-    router.unblock("v2").unwrap();
-    assert_eq!(ask(), "v2");
-    until("v2 has a thread again", || lingering() == 2);
-    drop(router);
-    nothing_runs();
-}
-
-#[test]
 fn two_hundred_routers_leak_neither_threads_nor_files() {
     let _alone = alone();
     let whole = Whole::new();
@@ -281,96 +219,6 @@ fn a_hung_shadow_holds_the_shutdown_no_longer_than_its_time_and_the_grace() {
     gate.open();
     nothing_runs();
     assert_eq!(gate.arrived(), 1, "what waited was not started");
-}
-
-#[test]
-fn the_last_of_many_handles_on_many_threads_stops_everything() {
-    let _alone = alone();
-    let whole = Whole::new();
-    for _ in 0..5 {
-        let router = whole.build();
-        let threads: Vec<_> = (0..8)
-            .map(|turn| {
-                let router = router.clone();
-                thread::spawn(move || {
-                    for _ in 0..turn * 5 {
-                        router.predict(&Context::new("user-1"), &[]).unwrap();
-                    }
-                    drop(router);
-                })
-            })
-            .collect();
-        drop(router);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        nothing_runs();
-    }
-}
-
-#[test]
-fn a_router_may_be_used_and_dropped_by_a_threads_own_destructors() {
-    let _alone = alone();
-    struct AtTheEnd(Router, Arc<Mutex<Vec<String>>>);
-    impl Drop for AtTheEnd {
-        fn drop(&mut self) {
-            let user = Context::new("user-1");
-            let answer = self.0.predict(&user, &[]).unwrap();
-            assert_eq!(self.0.decide(&user).unwrap().version(), answer.version());
-            assert_eq!(self.0.predict_batch(&[(&user, &[])]).len(), 1);
-            self.1.lock().push(answer.version().to_string());
-        }
-    }
-    thread_local! {
-        static EARLY: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
-        static LATE: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
-    }
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    for used_before in [false, true] {
-        let router = builder(Puppet::new(2.0))
-            .source(test_flags(&serving(FLAG, "v2")))
-            .shadow(Shadow::always().candidate("v1").budget(Budget::unlimited()))
-            .build()
-            .unwrap();
-        let theirs = (router.clone(), Arc::clone(&seen));
-        let thread = thread::spawn(move || {
-            let (router, seen) = theirs;
-            // Destructors run in the order of registration or the reverse: be on both sides of
-            // the router's own thread-local cache.
-            EARLY.set(Some(AtTheEnd(router.clone(), Arc::clone(&seen))));
-            if used_before {
-                router.predict(&Context::new("user-1"), &[]).unwrap();
-            }
-            LATE.set(Some(AtTheEnd(router, seen)));
-        });
-        drop(router);
-        thread.join().unwrap();
-        nothing_runs();
-    }
-    assert_eq!(*seen.lock(), ["v2"; 4]);
-}
-
-#[test]
-fn a_router_may_be_dropped_by_its_own_sink() {
-    let _alone = alone();
-    let slot = Arc::new(Mutex::new(None::<Router>));
-    let held = Arc::clone(&slot);
-    let gate = Gate::new();
-    let _open = OpensAtTheEnd(gate.clone());
-    let waits = gate.clone();
-    let router = builder(Puppet::new(2.0))
-        .source(test_flags(&serving(FLAG, "v1")))
-        .shadow(shadow().grace(Duration::from_millis(10)))
-        .sink(move |_: &Comparison<f64>| {
-            waits.pass();
-            let last = held.lock().take();
-            drop(last);
-        })
-        .build()
-        .unwrap();
-    router.predict(&Context::new("user-1"), &[]).unwrap();
-    *slot.lock() = Some(router);
-    gate.open();
-    until("the sink has dropped it", || slot.lock().is_none());
-    nothing_runs();
 }
 
 #[test]

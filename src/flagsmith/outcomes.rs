@@ -75,8 +75,8 @@ mod tests {
         flag.count(&flag.evaluate(&request, set), &request, set, None);
     }
 
-    fn taken(exposures: &EvaluationCounts) -> Vec<(String, bool, Option<String>, u64)> {
-        let mut taken: Vec<_> = exposures
+    fn taken(counts: &EvaluationCounts) -> Vec<(String, bool, Option<String>, u64)> {
+        let mut taken: Vec<_> = counts
             .take()
             .into_iter()
             .map(|one| {
@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn answers_are_counted_off_on_and_by_variant_whatever_overrides_them() {
-        let exposures = EvaluationCounts::new();
-        let dialect = Flagsmith::new().with_evaluation_counts(&exposures);
+        let counts = EvaluationCounts::new();
+        let dialect = Flagsmith::new().with_evaluation_counts(&counts);
         let set = dialect.compile(DOCUMENT).unwrap();
         answer(&set, "off", &Context::new("user-1"));
         answer(&set, "model", &Context::new("user-1"));
@@ -100,7 +100,7 @@ mod tests {
         answer(&set, "model", &Context::new("vip"));
         let name = |name: &str| Some(name.to_owned());
         assert_eq!(
-            taken(&exposures),
+            taken(&counts),
             [
                 ("model".to_owned(), true, None, 1),
                 ("model".to_owned(), true, name("b"), 2),
@@ -108,25 +108,25 @@ mod tests {
                 ("off".to_owned(), false, None, 1),
             ]
         );
-        assert!(taken(&exposures).is_empty());
+        assert!(taken(&counts).is_empty());
     }
 
     #[test]
     fn a_feature_that_is_replaced_counts_on() {
-        let exposures = EvaluationCounts::new();
-        let dialect = Flagsmith::new().with_evaluation_counts(&exposures);
+        let counts = EvaluationCounts::new();
+        let dialect = Flagsmith::new().with_evaluation_counts(&counts);
         let set = dialect.compile(DOCUMENT).unwrap();
         let changed = r#"{"feature": {"id": 2, "name": "off"}, "enabled": true}"#;
         let set = dialect.with_feature(&set, changed).unwrap();
         answer(&set, "off", &Context::new("user-1"));
-        assert_eq!(taken(&exposures), [("off".to_owned(), true, None, 1)]);
+        assert_eq!(taken(&counts), [("off".to_owned(), true, None, 1)]);
     }
 
     #[test]
     fn nothing_is_counted_unless_asked_for() {
-        let exposures = EvaluationCounts::new();
+        let counts = EvaluationCounts::new();
         let set = Flagsmith::new().compile(DOCUMENT).unwrap();
         answer(&set, "model", &Context::new("user-1"));
-        assert!(taken(&exposures).is_empty());
+        assert!(taken(&counts).is_empty());
     }
 }

@@ -1,5 +1,5 @@
-//! No panic leaves a model, whatever its file holds and whatever it is asked: every face of it answers, or
-//! says what is wrong.
+//! No model of any kind panics, whatever its file holds and whatever it is asked: it answers, or says what is
+//! wrong.
 
 use std::{
     env, fs,
@@ -17,14 +17,14 @@ use modelgate::{
 #[path = "../../fuzz/src/damage.rs"]
 mod damage;
 
-/// How often each file is damaged; `MODELGATE_DAMAGES` makes it more.
+/// How often each file is damaged, unless `MODELGATE_DAMAGES` says how often.
 const DAMAGES: u64 = 3;
 
-/// Reads a file, and asks what it is.
-type Face = fn(&Loader, &[u8]);
+/// Loads a file, and asks the model that came of it.
+type Drive = fn(&Loader, &[u8]);
 
-/// A file is loaded as one of these, drives what came of it, and names itself.
-const FACES: [(&str, Face); 8] = [
+/// The kinds of model that a file is loaded as.
+const KINDS: [(&str, Drive); 8] = [
     ("classifier", |loader, bytes| {
         if let Ok(model) = loader.from_bytes(bytes) {
             rows(&model, model.input_len());
@@ -162,7 +162,7 @@ fn ones(dtype: Option<Dtype>, count: usize) -> Data {
 }
 
 #[test]
-fn no_panic_leaves_a_model_by_any_face_whatever_its_file_holds() {
+fn a_model_of_no_kind_panics_whatever_its_file_holds() {
     let damages = env::var("MODELGATE_DAMAGES").map_or(DAMAGES, |count| count.parse().unwrap());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/onnx");
     let mut files: Vec<_> =
@@ -172,16 +172,16 @@ fn no_panic_leaves_a_model_by_any_face_whatever_its_file_holds() {
     for (place, file) in files.iter().enumerate() {
         let whole = fs::read(file).unwrap();
         for seed in 0..damages {
-            // The first time as it is.
+            // The first time the file is left as it is.
             let damaged = (seed > 0).then(|| damage::damage(&whole, seed + 1_000 * place as u64));
             let bytes = damaged.flatten().unwrap_or_else(|| whole.clone());
-            // Two faces in turn, so that all come by.
+            // Two kinds in turn, so that each has its turn.
             for turn in [0, 4] {
-                let (face, drive) = FACES[(place + seed as usize + turn) % FACES.len()];
+                let (kind, drive) = KINDS[(place + seed as usize + turn) % KINDS.len()];
                 for non_finite in [NonFiniteInput::Refused, NonFiniteInput::Allowed] {
                     let loader = Classifier::builder().non_finite(non_finite);
                     if catch_unwind(AssertUnwindSafe(|| drive(&loader, &bytes))).is_err() {
-                        escaped.push(format!("{}, {seed}: {face}", file.display()));
+                        escaped.push(format!("{}, {seed}: {kind}", file.display()));
                     }
                 }
             }
