@@ -13,7 +13,6 @@ use std::{error::Error, time::Duration};
 
 use modelgate::{
     Context, Flags,
-    flag::store,
     flagsmith::{self, Flagsmith as Dialect},
     source::{HttpSettings, LastKnownGood},
 };

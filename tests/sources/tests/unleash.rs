@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use modelgate::{
     Flags,
-    flag::store,
     source::{HttpSettings, LastKnownGood},
     unleash,
 };
