@@ -232,12 +232,15 @@ pub(super) fn golden_numbers(
     declared: &mut Sidecar,
     schema: Option<&Schema>,
     width: usize,
-) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LoadError> {
+) -> Result<Golden<Vec<f32>>, LoadError> {
     golden(declared, schema, width, |row| match row.outputs.is_empty() {
         false => Ok(row.outputs),
         true => Err(("outputs", "the numbers that are right")),
     })
 }
+
+/// Golden rows, each with its expected answer.
+type Golden<P> = Vec<(Vec<f32>, P)>;
 
 /// The golden rows, each with its expected answer. Where that is missing, `answer` gives the field that
 /// should hold it, and what was expected there.
@@ -246,7 +249,7 @@ fn golden<P>(
     schema: Option<&Schema>,
     width: usize,
     answer: impl Fn(GoldenRow) -> Result<P, (&'static str, &'static str)>,
-) -> Result<Vec<(Vec<f32>, P)>, LoadError> {
+) -> Result<Golden<P>, LoadError> {
     let rows = std::mem::take(&mut declared.golden);
     let unnamed = match schema {
         None if !rows.is_empty() => Schema::new((0..width).map(|place| place.to_string())).ok(),
