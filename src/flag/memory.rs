@@ -11,8 +11,8 @@ use std::{error::Error, fmt};
 use super::pattern;
 use super::{DocumentError, Problem};
 
-/// How many times its own size a document may take, unless a limit was given: more than flags as
-/// people write them come to, and no more than a machine that holds the text several times can spare.
+/// How many times its own size a document may take, unless a limit was given: usual flags of every
+/// dialect come to less (`tests/allocation/memory.rs`).
 const TIMES: u64 = 8;
 
 /// What every document may take, unless a limit was given: small ones are never refused.

@@ -39,7 +39,7 @@ pub struct FlagSet {
     flags: ShardedTable<Flag>,
     shared: Option<Arc<dyn SetData>>,
     metadata: Arc<Map>,
-    problems: Arc<[Problem]>,
+    problems: Arc<Vec<Problem>>,
     revision: Option<Arc<str>>,
     sequence: Option<u64>,
 }
@@ -239,20 +239,20 @@ impl FlagSet {
     /// force when the set is published; its neighbours are not touched.
     #[must_use]
     pub fn with_problem(mut self, problem: Problem) -> FlagSet {
-        self.problems = self.problems.iter().cloned().chain([problem]).collect();
+        Arc::make_mut(&mut self.problems).push(problem);
         self
     }
 
     pub(crate) fn with_problems(mut self, problems: Vec<Problem>) -> FlagSet {
-        self.problems = problems.into();
+        self.problems = Arc::new(problems);
         self
     }
 
     /// The same set without what was wrong with the flag `key`: it has been mended or removed.
     pub(crate) fn without_problems_of(mut self, key: &str) -> FlagSet {
         if self.problems.iter().any(|problem| problem.key == key) {
-            self.problems =
-                self.problems.iter().filter(|problem| problem.key != key).cloned().collect();
+            let others = self.problems.iter().filter(|problem| problem.key != key).cloned();
+            self.problems = Arc::new(others.collect());
         }
         self
     }

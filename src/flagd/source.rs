@@ -69,9 +69,9 @@ impl Source {
     /// # Errors
     /// When one of them is not what it should be; the error names it.
     pub fn from_environment() -> Result<Source, source::Error> {
-        environment::read(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }))
+        environment::read(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))),
+        )
     }
 
     /// Encrypts the connection, trusting the platform's certificates.

@@ -227,26 +227,29 @@ impl ClassifierMetadata {
     }
 }
 
-/// The golden rows of a model whose answer is numbers, each with its expected answer.
+/// A row and its expected answer.
+pub(super) type Golden<P> = (Vec<f32>, P);
+
+/// The golden rows of a model whose answer is numbers.
 pub(super) fn golden_numbers(
     declared: &mut Sidecar,
     schema: Option<&Schema>,
     width: usize,
-) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LoadError> {
+) -> Result<Vec<Golden<Vec<f32>>>, LoadError> {
     golden(declared, schema, width, |row| match row.outputs.is_empty() {
         false => Ok(row.outputs),
         true => Err(("outputs", "the numbers that are right")),
     })
 }
 
-/// The golden rows, each with its expected answer. Where that is missing, `answer` gives the field that
+/// The golden rows. Where an expected answer is missing, `answer` gives the field that
 /// should hold it, and what was expected there.
 fn golden<P>(
     declared: &mut Sidecar,
     schema: Option<&Schema>,
     width: usize,
     answer: impl Fn(GoldenRow) -> Result<P, (&'static str, &'static str)>,
-) -> Result<Vec<(Vec<f32>, P)>, LoadError> {
+) -> Result<Vec<Golden<P>>, LoadError> {
     let rows = std::mem::take(&mut declared.golden);
     let unnamed = match schema {
         None if !rows.is_empty() => Schema::new((0..width).map(|place| place.to_string())).ok(),

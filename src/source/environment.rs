@@ -1,10 +1,10 @@
 //! Flags set by environment variables: an operator's override.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, ffi::OsString, fmt};
 
 use super::{Error, FlagSource, FlagUpdates, Subscription};
 use crate::{
-    flag::{Flag, FlagSet},
+    flag::{Flag, FlagSet, Problem},
     value::Value,
 };
 
@@ -16,7 +16,8 @@ use crate::{
 /// [`variable`](EnvironmentSource::variable).
 ///
 /// A value that is JSON (`true`, `0.5`, `"2"`, `{"version": "v2"}`) is that value, every other is
-/// text. An empty variable counts as unset.
+/// text. An empty variable counts as unset; one that is not Unicode sets nothing, and is a
+/// [problem](Problem) of the source.
 ///
 /// ```
 /// use modelgate::{Context, Flags, source::EnvironmentSource};
@@ -37,7 +38,7 @@ use crate::{
 pub struct EnvironmentSource {
     prefix: String,
     named: Vec<(String, String)>,
-    variables: Option<Vec<(String, String)>>,
+    variables: Option<Vec<(String, OsString)>>,
 }
 
 impl Default for EnvironmentSource {
@@ -73,21 +74,19 @@ impl EnvironmentSource {
         mut self,
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> EnvironmentSource {
+        let variables = variables.into_iter();
         self.variables =
-            Some(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+            Some(variables.map(|(name, value)| (name.into(), value.into().into())).collect());
         self
     }
 
     fn read(mut self) -> FlagSet {
-        // The rest in a fixed order: of two variables for one flag the same one counts each time.
         let mut variables = self.variables.take().unwrap_or_else(|| {
             // `vars` would panic where one is not Unicode.
-            std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect()
+            let variables = std::env::vars_os();
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
         });
+        // In a fixed order: of two variables for one flag the same one counts each time.
         variables.sort();
         let prefixed =
             variables.iter().filter(|_| !self.prefix.is_empty()).filter_map(|(name, value)| {
@@ -98,11 +97,14 @@ impl EnvironmentSource {
             let (_, value) = variables.iter().find(|(name, _)| name == wanted)?;
             Some((key.clone(), value))
         });
-        prefixed
-            .chain(named)
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(key, value)| Flag::constant(key, parse(value)))
-            .collect()
+        let set = prefixed.chain(named).filter(|(_, value)| !value.is_empty());
+        set.fold(FlagSet::new(), |flags, (key, value)| match value.to_str() {
+            Some(text) => flags.with(Flag::constant(key, parse(text))),
+            None => {
+                let found = "an environment variable that is not Unicode";
+                flags.with_problem(Problem::rejected(key, "", found, "UTF-8 text"))
+            }
+        })
     }
 }
 
@@ -164,6 +166,17 @@ mod tests {
         assert_eq!(set.iter().map(Flag::key).collect::<Vec<_>>(), ["a-b"]);
         let all = EnvironmentSource::prefixed("").with_variables([("X", "1")]).read();
         assert!(all.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_unicode_is_a_problem_by_name() {
+        let value = std::os::unix::ffi::OsStringExt::from_vec(vec![b'v', 0xff]);
+        let mut source = EnvironmentSource::new().with_variables([("MODELGATE_FLAG_B", "1")]);
+        source.variables.as_mut().unwrap().push(("MODELGATE_FLAG_A_B".to_owned(), value));
+        let set = source.read();
+        assert_eq!(set.iter().map(Flag::key).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(set.problems().iter().map(|problem| &*problem.key).collect::<Vec<_>>(), ["a-b"]);
     }
 
     #[test]

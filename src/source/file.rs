@@ -59,8 +59,7 @@ pub struct FileSource {
 
 impl FileSource {
     /// Watches the file at `path`, in the flagd format: JSON, or YAML when its name ends in `.yaml` or
-    /// `.yml` (feature `yaml`). A relative path is taken from the folder
-    /// the process is in now.
+    /// `.yml` (feature `yaml`). A relative path is taken from the folder that the process is in now.
     pub fn watch(path: impl AsRef<Path>) -> FileSource {
         let path = path.as_ref();
         FileSource {
@@ -183,7 +182,8 @@ struct Reader {
 impl Reader {
     fn read(&mut self) {
         if let Err(error) = self.try_read() {
-            self.sink.report(error);
+            let file = format!("file `{}`", self.path.display());
+            self.sink.report(Error::with_source(file, error));
         }
     }
 
@@ -220,28 +220,28 @@ fn is_yaml(path: &Path) -> bool {
 fn json_of(yaml: &str) -> Result<String, Error> {
     serde_saphyr::from_str::<crate::value::Value>(yaml)
         .map(|document| document.to_string())
-        .map_err(|error| Error::with_source("file is not YAML", error))
+        .map_err(|error| Error::with_source("not YAML", error))
 }
 
 #[cfg(not(feature = "yaml"))]
 fn json_of(_: &str) -> Result<String, Error> {
-    Err(Error::new("file is YAML, which needs the feature `yaml`"))
+    Err(Error::new("YAML, which needs the feature `yaml`"))
 }
 
 fn read(path: &Path, max_bytes: u64) -> Result<String, Error> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::new("file is missing"),
-        _ => Error::with_source("file cannot be read", error),
+        io::ErrorKind::NotFound => Error::new("missing"),
+        _ => Error::with_source("cannot be read", error),
     };
     // Looked at before it is opened: opening a pipe waits for its other end.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(Error::new("file is not a regular file"));
+        return Err(Error::new("not a regular file"));
     }
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > max_bytes {
-        return Err(Error::new(format!("file is larger than {max_bytes} bytes")));
+        return Err(Error::new(format!("found more than {max_bytes} bytes")));
     }
-    String::from_utf8(bytes).map_err(|error| Error::with_source("file is not UTF-8", error))
+    String::from_utf8(bytes).map_err(|error| Error::with_source("not UTF-8", error))
 }

@@ -20,8 +20,11 @@ mod temporary;
 /// The first word of the file; the number is the format's.
 const MAGIC: &str = "modelgate-last-known-good/1";
 
-/// Larger files are not ours.
+/// Larger files are neither written nor read: the memory that a start takes is bounded.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// No header is longer: the magic, 64 digits of a digest, and the 20 of a time.
+const HEADER_BYTES: u64 = 256;
 
 /// A file that keeps the last good document of a source.
 ///
@@ -71,12 +74,18 @@ impl LastKnownGood {
     ///
     /// # Errors
     ///
-    /// When the file cannot be written; what was saved before is then still there.
+    /// When the file cannot be written, or would be larger than the 256 MiB that are read; what was
+    /// saved before is then still there.
     pub fn save(&self, text: &str) -> Result<(), LastKnownGoodError> {
+        let unwritable =
+            |error| LastKnownGoodError::of(&self.path, ErrorKind::Unwritable, Some(error));
+        if text.len() as u64 > MAX_BYTES - HEADER_BYTES {
+            let error = format!("document: found {} bytes, expected at most 256 MiB", text.len());
+            return Err(unwritable(io::Error::new(io::ErrorKind::FileTooLarge, error)));
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = format!("{MAGIC} sha256={} saved={}\n", digest(text), now.as_secs());
-        self.write(&header, text)
-            .map_err(|error| LastKnownGoodError::of(&self.path, ErrorKind::Unwritable, Some(error)))
+        self.write(&header, text).map_err(unwritable)
     }
 
     fn write(&self, header: &str, text: &str) -> io::Result<()> {
@@ -265,6 +274,16 @@ mod tests {
         fs::write(blocked.path().join("inside"), "x").unwrap();
         assert!(blocked.save("text").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only `blocked` is left");
+    }
+
+    #[test]
+    fn a_document_that_could_not_be_loaded_again_does_not_replace_one_that_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = LastKnownGood::at(folder.path().join("flags.lkg"));
+        file.save("good").unwrap();
+        let error = file.save(&" ".repeat(MAX_BYTES as usize)).unwrap_err();
+        assert!(error.source().unwrap().to_string().contains("268435456 bytes"), "{error:?}");
+        assert_eq!(file.load().unwrap().unwrap().text(), "good");
     }
 
     #[test]

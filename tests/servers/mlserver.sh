@@ -10,43 +10,16 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-
-fail() {
-  echo "mlserver.sh: $*" >&2
-  exit 1
-}
+. "$here/common.sh"
 
 [ $# = 2 ] || fail "found $# arguments, expected start, kill or stop, and a folder"
 action=$1
 mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 
-# What was noted in the folder, or nothing.
-noted() { cat "$folder/$1" 2>/dev/null || true; }
+server_runs() { runs "$(noted server.pid)" mlserver; }
 
-# A process that has ended counts as such also when nobody has asked for its status.
-runs() { [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
-
-# Waits up to two minutes.
-until_true() {
-  local _
-  for _ in $(seq 1200); do
-    if "$@"; then return 0; fi
-    sleep 0.1
-  done
-  return 1
-}
-
-ended() { ! runs "$1"; }
-
-free_port() {
-  local port
-  while :; do
-    port=$((20000 + RANDOM % 10000))
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-  done
-  echo "$port"
-}
+server_ended() { ! server_runs; }
 
 # MLServer 1.7 runs on Python 3.9 to 3.12.
 python_program() {
@@ -73,7 +46,7 @@ install() {
 
 healthy() { curl --silent --fail --max-time 5 --output /dev/null "$url/v2/models/iris/ready"; }
 
-healthy_or_dead() { healthy || ! runs "$(noted server.pid)"; }
+healthy_or_dead() { healthy || server_ended; }
 
 start() {
   [ -s "$folder/models/iris/rows.json" ] \
@@ -83,7 +56,7 @@ start() {
     [ -s "$folder/$port" ] || free_port >"$folder/$port"
   done
   url="http://127.0.0.1:$(noted port)"
-  if ! runs "$(noted server.pid)"; then
+  if ! server_runs; then
     (
       export MLSERVER_HOST=127.0.0.1 MLSERVER_HTTP_PORT="$(noted port)"
       export MLSERVER_GRPC_PORT="$(noted grpc-port)" MLSERVER_METRICS_PORT="$(noted metrics-port)"
@@ -101,9 +74,9 @@ start() {
 end() {
   local pid
   pid=$(noted server.pid)
-  if runs "$pid"; then
+  if server_runs; then
     kill "-$1" "$pid"
-    until_true ended "$pid" || fail "MLServer ($pid) does not end"
+    until_true server_ended || fail "MLServer ($pid) does not end"
   fi
   rm -f "$folder/server.pid"
 }

@@ -5,12 +5,9 @@
 #                                                    what to `eval` to have it found
 set -euo pipefail
 
-version=1.32.0
+. "$(dirname "$0")/common.sh"
 
-fail() {
-  echo "onnxruntime.sh: $*" >&2
-  exit 1
-}
+version=1.32.0
 
 [ $# = 1 ] || fail "found $# arguments, expected a folder"
 mkdir -p "$1"

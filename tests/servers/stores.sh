@@ -8,13 +8,10 @@
 #   tests/servers/stores.sh stop FOLDER             ends them and forgets their data; the packages stay
 set -euo pipefail
 
+. "$(dirname "$0")/common.sh"
+
 moto_version=5.2.5
 azurite_version=3.37.0
-
-fail() {
-  echo "stores.sh: $*" >&2
-  exit 1
-}
 
 [ $# -ge 2 ] || fail "found $# arguments, expected start, stop, kill or revive, and a folder"
 action=$1
@@ -22,49 +19,12 @@ mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 servers=(redis postgresql s3 azure)
 
-install() {
-  local as_root=()
-  if [ "$(id -u)" != 0 ]; then
-    sudo -n true 2>/dev/null || fail "missing, and no root to install it: apt-get install $*"
-    as_root=(sudo -n)
-  fi
-  {
-    "${as_root[@]}" apt-get update
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
-  } >"$folder/apt.log" 2>&1 </dev/null || fail "$* could not be installed: $folder/apt.log"
-}
-
-# PostgreSQL refuses to run as root.
-as_database_user() {
-  if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
-}
-
-database_programs() {
-  find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1 | xargs -r dirname
-}
-
 port() {
-  [ -s "$folder/$1.port" ] || {
-    local port
-    while :; do
-      port=$((20000 + RANDOM % 10000))
-      (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-    done
-    echo "$port" >"$folder/$1.port"
-  }
-  cat "$folder/$1.port"
+  [ -s "$folder/$1.port" ] || free_port >"$folder/$1.port"
+  noted "$1.port"
 }
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$(port "$1")") 2>/dev/null; }
-
-until_true() {
-  local _
-  for _ in $(seq 1200); do
-    if "$@"; then return 0; fi
-    sleep 0.1
-  done
-  return 1
-}
 
 # Starts what follows as a server, with its output in a log, and remembers its number.
 serve() {
@@ -78,13 +38,13 @@ serve() {
 revive() {
   case $1 in
     redis)
-      command -v redis-server >/dev/null || install redis-server
+      command -v redis-server >/dev/null || install_packages redis-server
       mkdir -p "$folder/redis"
       serve redis redis-server --bind 127.0.0.1 --port "$(port redis)" --dir "$folder/redis" \
         --appendonly yes --appendfsync always --save ''
       ;;
     postgresql)
-      [ -n "$(database_programs)" ] || install postgresql
+      [ -n "$(database_programs)" ] || install_packages postgresql
       local programs data
       programs=$(database_programs)
       if [ ! -s "$folder/postgresql.data" ]; then
@@ -94,14 +54,14 @@ revive() {
         (cd "$data" && as_database_user "$programs/initdb" --pgdata=cluster --username=postgres --auth=trust --encoding=UTF8) \
           >"$folder/postgresql.log" 2>&1 || fail "no database could be made: $folder/postgresql.log"
       fi
-      data=$(cat "$folder/postgresql.data")
+      data=$(noted postgresql.data)
       (cd "$data" && as_database_user "$programs/pg_ctl" start --wait --timeout=60 --pgdata=cluster --log=database.log \
         --options="-c listen_addresses=127.0.0.1 -c port=$(port postgresql) -c unix_socket_directories=''") \
         >>"$folder/postgresql.log" 2>&1 </dev/null || fail "the database did not start: $data/database.log"
       head -n 1 "$data/cluster/postmaster.pid" >"$folder/postgresql.pid"
       ;;
     s3)
-      if [ "$(cat "$folder/moto/installed" 2>/dev/null)" != "$moto_version" ]; then
+      if [ "$(noted moto/installed)" != "$moto_version" ]; then
         { python3 -m venv "$folder/moto" && "$folder/moto/bin/pip" -q install "moto[server,s3]==$moto_version"; } \
           >"$folder/pip.log" 2>&1 || fail "moto could not be installed: $folder/pip.log"
         echo "$moto_version" >"$folder/moto/installed"
@@ -113,8 +73,8 @@ revive() {
         "http://127.0.0.1:$(port s3)/modelgate" || fail "no bucket could be made"
       ;;
     azure)
-      if [ "$(cat "$folder/azurite/installed" 2>/dev/null)" != "$azurite_version" ]; then
-        command -v npm >/dev/null || install npm
+      if [ "$(noted azurite/installed)" != "$azurite_version" ]; then
+        command -v npm >/dev/null || install_packages npm
         mkdir -p "$folder/azurite"
         echo '{"private": true}' >"$folder/azurite/package.json"
         (cd "$folder/azurite" && npm install --ignore-scripts --no-audit --no-fund "azurite@$azurite_version") \
@@ -153,10 +113,9 @@ PYTHON
 
 # Only a process that this script started, and that still is the one it started.
 is_ours() {
-  local pid
-  pid=$(cat "$folder/$1.pid" 2>/dev/null) || return 1
+  local program
   case $1 in s3) program=moto_server ;; azure) program=azurite ;; redis) program=redis-server ;; *) program=postgres ;; esac
-  [ -d "/proc/$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "$program"
+  runs "$(noted "$1.pid")" "$program"
 }
 
 not_ours() { ! is_ours "$1"; }

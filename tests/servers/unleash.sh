@@ -12,6 +12,8 @@
 # account of PostgreSQL can reach.
 set -euo pipefail
 
+. "$(dirname "$0")/common.sh"
+
 server_version=8.2.0
 # Unleash wants a newer Node.js than Debian has; this package is nothing but its binary.
 node_version=22.23.3
@@ -19,85 +21,25 @@ node_version=22.23.3
 admin_token='*:*.of-the-tests'
 api_token='default:development.of-the-tests'
 
-fail() {
-  echo "unleash.sh: $*" >&2
-  exit 1
-}
-
 [ $# = 2 ] || fail "found $# arguments, expected start, stop, kill-server or kill-database, and a folder"
 action=$1
 mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 
-# What was noted in the folder, or nothing.
-noted() { cat "$folder/$1" 2>/dev/null || true; }
-
-# Whether this process runs and is this program. One that has ended counts as such also when nobody
-# has asked for its status, and one that has the number of an earlier one is not it.
-runs() {
-  [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null || return 1
-  [ -d "/proc/$1" ] || return 0
-  ! grep -qs '^State:.Z' "/proc/$1/status" && tr '\0' ' ' <"/proc/$1/cmdline" | grep -q -- "$2"
-}
-
 server_runs() { runs "$(noted server.pid)" unleash-server; }
 
 database_runs() { runs "$(database_pid)" postgres; }
 
-# Waits for two minutes: the machine may be busy.
-until_true() {
-  local _
-  for _ in $(seq 1200); do
-    if "$@"; then return 0; fi
-    sleep 0.1
-  done
-  return 1
-}
-
 server_ended() { ! server_runs; }
 
 database_ended() { ! database_runs; }
-
-# Packages of Debian's.
-install() {
-  local as_root=()
-  if [ "$(id -u)" != 0 ]; then
-    sudo -n true 2>/dev/null || fail "missing, and no root to install it: apt-get install $*"
-    as_root=(sudo -n)
-  fi
-  {
-    "${as_root[@]}" apt-get update
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
-  } >"$folder/apt.log" 2>&1 </dev/null || fail "$* could not be installed: $folder/apt.log"
-}
-
-free_port() {
-  local port
-  while :; do
-    port=$((20000 + RANDOM % 10000))
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-  done
-  echo "$port"
-}
-
-database_programs() {
-  local found
-  found=$(find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1)
-  [ -n "$found" ] || found=$(command -v initdb || true)
-  [ -z "$found" ] || dirname "$found"
-}
-
-# PostgreSQL refuses to run as root.
-as_database_user() {
-  if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
-}
 
 database_pid() { head -n 1 "$(noted data)/cluster/postmaster.pid" 2>/dev/null || true; }
 
 start_database() {
   programs=$(database_programs)
   if [ -z "$programs" ]; then
-    install postgresql
+    install_packages postgresql
     programs=$(database_programs)
   fi
   if [ ! -d "$(noted data)/cluster" ]; then
@@ -127,7 +69,7 @@ install_server() {
   esac
   local packages="unleash-server@$server_version $node_package@$node_version"
   [ "$(noted app/installed)" = "$packages" ] && return
-  command -v npm >/dev/null || install npm
+  command -v npm >/dev/null || install_packages npm
   mkdir -p "$folder/app"
   echo '{"private": true}' >"$folder/app/package.json"
   # Without install scripts: the server runs without what they would build.

@@ -1,15 +1,23 @@
 //! The environment variables of the flagd providers.
 
-use std::{collections::HashMap, fmt::Display, str::FromStr, time::Duration};
+use std::{collections::HashMap, ffi::OsString, fmt::Display, str::FromStr, time::Duration};
 
 use super::Source;
 use crate::source;
 
 pub(super) fn read(
-    variables: impl Iterator<Item = (String, String)>,
+    variables: impl Iterator<Item = (String, OsString)>,
 ) -> Result<Source, source::Error> {
-    let set: HashMap<String, String> =
-        variables.filter(|(name, value)| name.starts_with("FLAGD_") && !value.is_empty()).collect();
+    let set: HashMap<String, String> = variables
+        .filter(|(name, value)| name.starts_with("FLAGD_") && !value.is_empty())
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => {
+                let error = format!("{name}: found text that is not Unicode, expected UTF-8");
+                Err(source::Error::new(error))
+            }
+        })
+        .collect::<Result<_, _>>()?;
     let text = |name: &str| set.get(name).cloned();
     let tls = flag(&set, "FLAGD_TLS")?;
     let port = match number::<u16>(&set, "FLAGD_SYNC_PORT")? {
@@ -75,8 +83,7 @@ mod tests {
     use super::*;
 
     fn of(variables: &[(&str, &str)]) -> Result<Source, String> {
-        let variables =
-            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
         read(variables).map_err(|error| error.to_string())
     }
 
@@ -124,6 +131,14 @@ mod tests {
         assert_eq!(settings.grace, Duration::from_secs(9));
         assert_eq!(settings.fatal, ["UNAUTHENTICATED", "PERMISSION_DENIED"]);
         assert_eq!(source.offline.as_deref(), Some("flags.json".as_ref()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_unicode_is_named() {
+        let value = std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]);
+        let error = read([("FLAGD_SERVER_CERT_PATH".to_owned(), value)].into_iter()).unwrap_err();
+        assert!(error.to_string().starts_with("FLAGD_SERVER_CERT_PATH: found"), "{error}");
     }
 
     #[test]

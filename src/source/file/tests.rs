@@ -121,7 +121,7 @@ fn a_deleted_file_leaves_the_last_good_flags_in_force() {
     let (_folder, path) = folder_with("1");
     let flags = noticed(&path);
     fs::remove_file(&path).unwrap();
-    expect(&flags, stale_for("file is missing"));
+    expect(&flags, stale_for("missing"));
     assert_eq!(text(&flags, "a"), "1");
     fs::write(&path, document("2")).unwrap();
     expect_text(&flags, "a", "2");
@@ -132,12 +132,11 @@ fn a_file_that_is_absent_at_the_start_is_picked_up_when_it_appears() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.json");
     let flags = noticed(&path);
-    assert_eq!(
-        flags.status().sources[0].state,
-        SourceState::Starting { attempts: 1, last_error: Some("file is missing".into()) }
-    );
+    let last_error = Some(format!("file `{}`: missing", path.display()));
+    let state = flags.status().sources[0].state.clone();
+    assert_eq!(state, SourceState::Starting { attempts: 1, last_error });
     let error = flags.wait_ready(Duration::ZERO).unwrap_err().to_string();
-    assert!(error.contains("`file`") && error.contains("file is missing"), "{error}");
+    assert!(error.contains("`file`") && error.contains("missing"), "{error}");
     fs::write(&path, document("1")).unwrap();
     flags.wait_ready(PATIENCE).unwrap();
     assert_eq!(text(&flags, "a"), "1");
@@ -154,7 +153,7 @@ fn a_folder_that_is_absent_at_the_start_may_appear_as_well_and_be_made_again() {
         fs::write(&path, document(round)).unwrap();
         expect_text(&flags, "a", round);
         fs::remove_dir_all(folder.path().join("one")).unwrap();
-        expect(&flags, stale_for("file is missing"));
+        expect(&flags, stale_for("missing"));
     }
 }
 
@@ -210,7 +209,7 @@ fn without_a_notice_the_poll_finds_the_change() {
     fs::write(&path, document("2")).unwrap();
     expect_text(&flags, "a", "2");
     fs::remove_file(&path).unwrap();
-    expect(&flags, stale_for("file is missing"));
+    expect(&flags, stale_for("missing"));
 }
 
 #[test]
@@ -219,11 +218,11 @@ fn a_file_that_is_too_large_or_no_file_is_refused() {
     let flags = build(FileSource::watch(&path).max_bytes(10).poll_interval(Duration::MAX));
     assert!(flags.is_ready(), "ten bytes are still good");
     fs::write(&path, document("22")).unwrap();
-    expect(&flags, stale_for("file is larger than 10 bytes"));
+    expect(&flags, stale_for("found more than 10 bytes"));
 
     let flags = noticed(folder.path());
     let state = flags.status().sources[0].state.clone();
-    let last_error = Some("file is not a regular file".into());
+    let last_error = Some(format!("file `{}`: not a regular file", folder.path().display()));
     assert_eq!(state, SourceState::Starting { attempts: 1, last_error });
 }
 

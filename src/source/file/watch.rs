@@ -24,6 +24,8 @@ pub(super) struct Watch {
     /// poll still sees every change.
     watcher: Option<RecommendedWatcher>,
     watched: Vec<PathBuf>,
+    /// Whether it was said that a folder is not watched.
+    said: bool,
     names: Arc<Mutex<Names>>,
 }
 
@@ -59,7 +61,8 @@ impl Watch {
             })
             .ok()
             .flatten();
-        let mut watch = Watch { path: path.to_owned(), watcher, watched: Vec::new(), names };
+        let mut watch =
+            Watch { path: path.to_owned(), watcher, watched: Vec::new(), said: false, names };
         watch.follow();
         watch
     }
@@ -92,10 +95,22 @@ impl Watch {
         }
         // Also those that are watched already: a folder that was deleted and made again has the
         // same path and needs another watch.
-        self.watched = wanted
-            .into_iter()
-            .filter(|folder| watcher.watch(folder, RecursiveMode::NonRecursive).is_ok())
-            .collect();
+        self.watched.clear();
+        for folder in wanted {
+            match watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => self.watched.push(folder),
+                // Gone again, or the platform has no more watches to give.
+                Err(error) if !self.said => {
+                    self.said = true;
+                    let (folder, error) = (folder.display(), error.to_string());
+                    tracing::warn!(
+                        target: "modelgate::source",
+                        %folder, error, "a folder is not watched: changes wait for the next poll"
+                    );
+                }
+                Err(_) => {}
+            }
+        }
     }
 }
 

@@ -1,155 +1,17 @@
-use std::{
-    collections::VecDeque,
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
-    thread,
-    time::{Duration, Instant},
-};
+mod last_known_good;
+mod server;
 
+use std::{net::TcpListener, time::Duration};
+
+use self::server::{Reply, Server};
 use super::{HttpSource, public_part};
 use crate::{
     flag::store::{self, Flags, SourceState},
     source::{
-        LastKnownGood,
         network::HttpSettings,
         testing::{PATIENCE, constants, expect, expect_text, text},
     },
 };
-
-/// Waits until the file holds this: a document is saved on a thread of its own, after it is published.
-#[track_caller]
-fn expect_saved(path: &Path, document: &str) {
-    let file = LastKnownGood::at(path);
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        // Replaced at once, so that it is never read half written.
-        let saved = file.load();
-        match &saved {
-            Ok(Some(saved)) if saved.text() == document => return,
-            _ => assert!(Instant::now() < deadline, "it stayed {saved:?}"),
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// What the server does with one request.
-enum Reply {
-    /// Status line and headers, and the body.
-    Text(&'static str, String),
-    /// Sends a body without end.
-    Endless,
-    /// Says nothing until the client has gone.
-    Silence,
-    /// Ends the connection in the middle of the body.
-    BreakOff,
-}
-
-/// A server that answers from a script, its last line again and again.
-struct Server {
-    address: String,
-    script: Arc<Mutex<VecDeque<Reply>>>,
-    /// The head of each request, in lower case.
-    requests: mpsc::Receiver<String>,
-    stop: Arc<AtomicBool>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Server {
-    fn new(script: Vec<Reply>) -> Server {
-        Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
-    }
-
-    fn on(listener: TcpListener, script: Vec<Reply>) -> Server {
-        let address = listener.local_addr().unwrap().to_string();
-        let script = Arc::new(Mutex::new(VecDeque::from(script)));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (heads, requests) = mpsc::channel();
-        let thread = thread::spawn({
-            let (script, stop) = (Arc::clone(&script), Arc::clone(&stop));
-            move || {
-                for stream in listener.incoming() {
-                    if stop.load(Ordering::Acquire) {
-                        break;
-                    }
-                    // A client that goes away in the middle is part of the tests.
-                    let _ = stream.and_then(|stream| answer(stream, &script, &heads));
-                }
-            }
-        });
-        Server { address, script, requests, stop, thread: Some(thread) }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/flags.json?token=hidden", self.address)
-    }
-
-    /// From now on answers so.
-    fn now(&self, reply: Reply) {
-        *self.script.lock().unwrap() = VecDeque::from([reply]);
-    }
-
-    fn next_request(&self) -> String {
-        self.requests.recv_timeout(PATIENCE).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        let _ = TcpStream::connect(&self.address);
-        let _ = self.thread.take().unwrap().join();
-    }
-}
-
-fn answer(
-    mut stream: TcpStream,
-    script: &Mutex<VecDeque<Reply>>,
-    heads: &mpsc::Sender<String>,
-) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut head = String::new();
-    while reader.read_line(&mut head)? > 2 {}
-    let _ = heads.send(head.to_lowercase());
-    let reply = {
-        let mut script = script.lock().unwrap();
-        if script.len() > 1 { script.pop_front().unwrap() } else { again(&script[0]) }
-    };
-    match reply {
-        Reply::Text(head, body) => write!(
-            stream,
-            "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        ),
-        Reply::Endless => {
-            write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
-            loop {
-                stream.write_all(&[b' '; 4096])?;
-            }
-        }
-        Reply::Silence => {
-            while reader.read_line(&mut head)? > 0 {}
-            Ok(())
-        }
-        Reply::BreakOff => {
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{{\"a\":")
-        }
-    }
-}
-
-fn again(reply: &Reply) -> Reply {
-    match reply {
-        Reply::Text(head, body) => Reply::Text(head, body.clone()),
-        Reply::Endless => Reply::Endless,
-        Reply::Silence => Reply::Silence,
-        Reply::BreakOff => Reply::BreakOff,
-    }
-}
 
 fn good(value: &str) -> Reply {
     Reply::Text("200 OK", document(value))
@@ -334,81 +196,6 @@ fn a_server_that_is_away_at_the_start_is_found_when_it_comes() {
 }
 
 #[test]
-fn a_service_starts_from_its_last_known_good_file_without_a_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("flags.lkg");
-    {
-        let server = Server::new(vec![good("saved")]);
-        let flags = build(quick(server.url()).last_known_good(&path));
-        flags.wait_ready(PATIENCE).unwrap();
-        expect_saved(&path, &document("saved"));
-    }
-    let server = Server::new(vec![Reply::Silence]);
-    let flags = build(quick(server.url()).last_known_good(&path));
-    assert!(flags.is_ready(), "before any request was answered");
-    assert_eq!(text(&flags, "a"), "saved");
-    let status = flags.status();
-    assert!(status.sources[0].is_stale() && status.age.is_some());
-    drop(flags);
-    drop(server);
-
-    let server = Server::new(vec![good("saved")]);
-    let flags = build(quick(server.url()).last_known_good(&path));
-    expect(&flags, |status| status.sources[0].is_ready());
-    assert_eq!(flags.status().revision, 1, "the server has what the file had");
-    server.now(good("newer"));
-    expect_text(&flags, "a", "newer");
-    expect_saved(&path, &document("newer"));
-}
-
-#[test]
-fn a_damaged_last_known_good_file_is_ignored_and_said_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("flags.lkg");
-    let file = LastKnownGood::at(&path);
-    file.save(&document("saved")).unwrap();
-    let mut bytes = std::fs::read(&path).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    let server = Server::new(vec![Reply::Silence]);
-    let flags = build(quick(server.url()).last_known_good(&path));
-    let status = flags.status();
-    assert!(!status.ready);
-    assert!(starting_with(&status, "its checksum does not match"), "{status:#?}");
-    drop(flags);
-    drop(server);
-
-    file.save("whole, but garbage").unwrap();
-    let server = Server::new(vec![Reply::Silence]);
-    let flags = build(quick(server.url()).last_known_good(&path));
-    assert!(starting_with(&flags.status(), "last-known-good file ignored: document refused"));
-    drop(flags);
-    drop(server);
-
-    let server = Server::new(vec![good("1")]);
-    let flags = build(quick(server.url()).last_known_good(&path));
-    flags.wait_ready(PATIENCE).unwrap();
-    expect_saved(&path, &document("1"));
-}
-
-#[test]
-fn a_file_that_cannot_be_saved_harms_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("absent").join("flags.lkg");
-    let server = Server::new(vec![good("1")]);
-    let flags = build(quick(server.url()).last_known_good(&path));
-    flags.wait_ready(PATIENCE).unwrap();
-    // Several polls later, each of which tries to save what could not be saved.
-    for _ in 0..3 {
-        server.next_request();
-    }
-    assert!(flags.status().sources[0].is_ready());
-    std::fs::create_dir(path.parent().unwrap()).unwrap();
-    // Tried again.
-    expect_saved(&path, &document("1"));
-}
-
-#[test]
 fn dropping_the_store_ends_a_request_in_flight() {
     let server = Server::new(vec![Reply::Silence]);
     let flags = build(quick(server.url()).settings(HttpSettings::new().timeout(20 * PATIENCE)));
@@ -422,8 +209,14 @@ fn dropping_the_store_ends_a_request_in_flight() {
 fn what_can_never_work_is_said_at_the_start() {
     for (source, wanted) in [
         (HttpSource::poll("http://"), "URL is malformed"),
-        (HttpSource::poll("ftp://host/x"), "URL must start with `http://` or `https://`"),
-        (HttpSource::poll("/path"), "URL must start with `http://` or `https://`"),
+        (
+            HttpSource::poll("ftp://host/x"),
+            "URL: found another beginning, expected `http://` or `https://`",
+        ),
+        (
+            HttpSource::poll("/path"),
+            "URL: found another beginning, expected `http://` or `https://`",
+        ),
         (HttpSource::poll("http://h/").header("bad name", "x"), "header `bad name` is malformed"),
         (HttpSource::poll("http://h/").header("x", "a\nb"), "value of header `x` is malformed"),
     ] {

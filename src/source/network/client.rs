@@ -101,13 +101,14 @@ impl Client {
         self
     }
 
-    /// The client itself, made when it is first asked for.
+    /// The client itself, made when it is first asked for; and asked for again where that failed:
+    /// the platform's certificates may be there a moment later.
     pub(crate) fn http(&self) -> Result<&reqwest::Client, Error> {
-        let made = self
-            .setup
-            .made
-            .get_or_init(|| self.setup.make().map_err(|error| crate::source::chain(&error)));
-        made.as_ref().map_err(|error| Error::new(error.clone()))
+        if let Some(made) = self.setup.made.get() {
+            return Ok(made);
+        }
+        let made = self.setup.make()?;
+        Ok(self.setup.made.get_or_init(|| made))
     }
 
     /// How long one request may take.

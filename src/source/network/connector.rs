@@ -95,7 +95,10 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().iter();
     let mut plain = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
-        let digits = bytes.as_slice().get(..2).and_then(|two| str::from_utf8(two).ok());
+        let digits = bytes.as_slice().get(..2);
+        // A sign is no digit, which `from_str_radix` takes as well.
+        let digits = digits.filter(|two| two.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|two| str::from_utf8(two).ok());
         match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
             Some(value) if *byte == b'%' => {
                 plain.push(value);
@@ -159,6 +162,7 @@ mod tests {
     #[test]
     fn credentials_are_decoded() {
         assert_eq!(decoded("p%40ss%zz%4"), b"p@ss%zz%4");
+        assert_eq!(decoded("%+f"), b"%+f");
         assert_eq!(decoded(""), b"");
     }
 }

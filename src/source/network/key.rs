@@ -83,7 +83,10 @@ impl Changes {
     pub(crate) fn take(&mut self) -> bool {
         let Some(changes) = &mut self.0 else { return false };
         let has_changed = changes.has_changed().unwrap_or(false);
-        changes.mark_unchanged();
+        // Not otherwise: a change between the two lines would be seen by nobody.
+        if has_changed {
+            changes.mark_unchanged();
+        }
         has_changed
     }
 

@@ -14,9 +14,9 @@ use std::{fmt, time::Duration};
 /// ```
 ///
 /// TLS is rustls with the platform's certificates, and with the cryptography that the process has
-/// installed (`CryptoProvider::install_default`), or else that of ring (feature `tls-ring`). Proxies are taken from the environment
-/// (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) unless one is given. Redirects are not followed:
-/// requests carry keys.
+/// installed (`CryptoProvider::install_default`), or else that of ring (feature `tls-ring`). Proxies
+/// are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) unless one
+/// is given. Redirects are not followed: requests carry keys.
 #[derive(Clone)]
 #[must_use]
 pub struct HttpSettings {
@@ -76,7 +76,8 @@ impl HttpSettings {
         self
     }
 
-    /// Trusts these certificates as well, in PEM: those of a company's own authority.
+    /// Trusts these certificates beside the platform's: those of a company's own authority, in PEM,
+    /// several in one text.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> HttpSettings {
         self.certificates = pem.into();
         self
@@ -100,6 +101,7 @@ impl fmt::Debug for HttpSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSettings")
             .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("max_bytes", &self.max_bytes)
             .field("proxy", &self.proxy.is_some())

@@ -4,20 +4,25 @@ use reqwest::Url;
 
 use crate::source::Error;
 
-/// A URL of a server, with the path of one of its resources added.
+/// A URL of a server, with the path of one of its resources added. A query stays what it is.
 ///
 /// # Errors
 /// When it is no `http` or `https` URL.
 pub(crate) fn join(base: &str, path: &str) -> Result<Url, Error> {
-    if !base.starts_with("http://") && !base.starts_with("https://") {
-        return Err(Error::new("URL must start with `http://` or `https://`"));
+    let scheme = base.split_once("://").map(|(scheme, _)| scheme);
+    if !scheme.is_some_and(|it| ["http", "https"].iter().any(|of| it.eq_ignore_ascii_case(of))) {
+        return Err(Error::new("URL: found another beginning, expected `http://` or `https://`"));
     }
-    let base = if path.is_empty() { base } else { base.trim_end_matches('/') };
-    Url::parse(&format!("{base}{path}"))
-        .map_err(|error| Error::with_source("URL is malformed", error))
+    let mut url =
+        Url::parse(base).map_err(|error| Error::with_source("URL is malformed", error))?;
+    if !path.is_empty() {
+        let joined = format!("{}{path}", url.path().trim_end_matches('/'));
+        url.set_path(&joined);
+    }
+    Ok(url)
 }
 
-/// The URL of an HTTP proxy to which tunnels are asked of.
+/// The URL of an HTTP proxy, which is asked for tunnels.
 ///
 /// # Errors
 /// When it is none; the error does not show it.
@@ -55,7 +60,9 @@ mod tests {
             let url = join(base, "/client/features").unwrap();
             assert_eq!(url.as_str(), "https://flags.example.com/api/client/features");
         }
-        for base in ["flags.example.com", "ftp://flags.example.com", ""] {
+        let url = join("HTTPS://flags.example.com/a%20b/?tenant=7", "/client/features").unwrap();
+        assert_eq!(url.as_str(), "https://flags.example.com/a%20b/client/features?tenant=7");
+        for base in ["flags.example.com", "ftp://flags.example.com", "", "://", "http:/x"] {
             assert!(join(base, "/x").is_err(), "{base}");
         }
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt};
-use tokio::{runtime::Runtime, sync::watch};
+use tokio::sync::watch;
 use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
 use tonic::{
     Request, Response, Status,
@@ -20,6 +20,8 @@ use tonic::{
     server::{Grpc, NamedService, ServerStreamingService},
 };
 use tonic_prost::ProstCodec;
+
+use crate::server::{Server, anywhere};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SyncFlagsRequest {
@@ -58,35 +60,28 @@ pub struct Flagd {
     /// Ends the streams that are open.
     ended: Arc<Mutex<watch::Sender<()>>>,
     requests: Arc<Mutex<Vec<Asked>>>,
-    /// Taken when dropped: a runtime must not be dropped in an async context.
-    runtime: Option<Runtime>,
+    #[expect(dead_code, reason = "held to keep it running")]
+    server: Server,
 }
 
 impl Flagd {
     pub fn start(flags: &str) -> Flagd {
-        Flagd::at("127.0.0.1:0".parse().unwrap(), flags)
+        Flagd::at(anywhere(), flags)
     }
 
     /// On an address that was free a moment ago.
     pub fn at(address: SocketAddr, flags: &str) -> Flagd {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let (mood, moods) = watch::channel(Mood::Sends(message(flags)));
         let (ended, _) = watch::channel(());
         let ended = Arc::new(Mutex::new(ended));
         let requests = Arc::default();
         let service = Sync { moods, ended: Arc::clone(&ended), requests: Arc::clone(&requests) };
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(
+        let server = Server::start(address, |listener| {
             tonic::transport::Server::builder()
                 .add_service(service)
-                .serve_with_incoming(TcpListenerStream::new(listener)),
-        );
-        Flagd { address, mood, ended, requests, runtime: Some(runtime) }
+                .serve_with_incoming(TcpListenerStream::new(listener))
+        });
+        Flagd { address: server.address, mood, ended, requests, server }
     }
 
     /// Sends these flags to whoever listens or will.
@@ -130,14 +125,6 @@ impl Flagd {
     /// What was asked so far, with the `flagd-selector` of each request's head.
     pub fn requests(&self) -> Vec<Asked> {
         self.requests.lock().unwrap().clone()
-    }
-}
-
-impl Drop for Flagd {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

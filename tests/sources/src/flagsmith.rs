@@ -20,8 +20,10 @@ use axum::{
 };
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::{runtime::Runtime, sync::broadcast};
+use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
+
+use crate::server::{Server, anywhere};
 
 /// A key that the server knows.
 pub const SERVER_KEY: &str = "ser.hidden";
@@ -37,7 +39,8 @@ pub const OTHER_CLIENT_KEY: &str = "other-public";
 pub struct Flagsmith {
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    runtime: Option<Runtime>,
+    #[expect(dead_code, reason = "held to keep it running")]
+    server: Server,
 }
 
 /// What the server is asked for.
@@ -128,15 +131,10 @@ pub fn captured(name: &str) -> Option<String> {
 
 impl Flagsmith {
     pub fn start(document: impl ToString) -> Flagsmith {
-        Flagsmith::at("127.0.0.1:0".parse().unwrap(), document)
+        Flagsmith::at(anywhere(), document)
     }
 
     pub fn at(address: SocketAddr, document: impl ToString) -> Flagsmith {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let script = Script {
             document: document.to_string(),
             modified: 1,
@@ -152,16 +150,8 @@ impl Flagsmith {
             .route("/api/v2/analytics/flags/", post(second))
             .route("/sse/environments/{key}/stream", get(stream))
             .with_state(Arc::clone(&shared));
-        // A server before this one may not quite have let go of the address.
-        let mut listener = None;
-        crate::eventually("the address is free", || {
-            listener = runtime.block_on(tokio::net::TcpListener::bind(address)).ok();
-            listener.is_some()
-        });
-        let listener = listener.unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        Flagsmith { address, shared, runtime: Some(runtime) }
+        let server = Server::of(address, app);
+        Flagsmith { address: server.address, shared, server }
     }
 
     pub fn url(&self) -> String {
@@ -234,14 +224,6 @@ impl Flagsmith {
     pub fn first_usage(&self, feature: &str) -> u64 {
         let asked = self.asked(Place::First).into_iter().filter(|asked| asked.well);
         asked.filter_map(|asked| asked.body[feature].as_u64()).sum()
-    }
-}
-
-impl Drop for Flagsmith {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

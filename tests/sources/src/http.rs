@@ -12,42 +12,29 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::runtime::Runtime;
+
+use crate::server::Server;
 
 /// A running server of `/flags.json`. Dropping it ends its port.
 pub struct Http {
     pub address: SocketAddr,
     /// The document and its number.
     document: Arc<Mutex<(u64, String)>>,
-    runtime: Option<Runtime>,
+    #[expect(dead_code, reason = "held to keep it running")]
+    server: Server,
 }
 
 impl Http {
     pub fn at(address: SocketAddr, document: &str) -> Http {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let document = Arc::new(Mutex::new((1, document.to_owned())));
         let app = Router::new().route("/flags.json", get(answer)).with_state(Arc::clone(&document));
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        Http { address, document, runtime: Some(runtime) }
+        let server = Server::of(address, app);
+        Http { address: server.address, document, server }
     }
 
     pub fn set(&self, document: &str) {
         let mut held = self.document.lock().unwrap();
         *held = (held.0 + 1, document.to_owned());
-    }
-}
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -18,14 +18,17 @@ use axum::{
 use flate2::read::GzDecoder;
 use futures_util::StreamExt;
 use serde_json::Value as Json;
-use tokio::{runtime::Runtime, sync::broadcast};
+use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
+
+use crate::server::{Server, anywhere};
 
 /// A running service. Dropping it ends its streams and its port.
 pub struct LaunchDarkly {
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    runtime: Option<Runtime>,
+    #[expect(dead_code, reason = "held to keep it running")]
+    server: Server,
 }
 
 struct Shared {
@@ -80,15 +83,10 @@ pub type Asked = (String, HeaderMap);
 
 impl LaunchDarkly {
     pub fn start(data: &str) -> LaunchDarkly {
-        LaunchDarkly::at("127.0.0.1:0".parse().unwrap(), data)
+        LaunchDarkly::at(anywhere(), data)
     }
 
     pub fn at(address: SocketAddr, data: &str) -> LaunchDarkly {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let script = Script {
             data: data.to_owned(),
             status: StatusCode::OK,
@@ -106,10 +104,8 @@ impl LaunchDarkly {
             .route("/bulk", post(bulk))
             .route("/diagnostic", post(diagnostic))
             .with_state(Arc::clone(&shared));
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        LaunchDarkly { address, shared, runtime: Some(runtime) }
+        let server = Server::of(address, app);
+        LaunchDarkly { address: server.address, shared, server }
     }
 
     pub fn url(&self) -> String {
@@ -192,14 +188,6 @@ impl LaunchDarkly {
 
     pub fn polls(&self) -> Vec<Asked> {
         self.shared.state.lock().unwrap().polls.clone()
-    }
-}
-
-impl Drop for LaunchDarkly {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -7,7 +7,9 @@ pub mod http;
 pub mod launchdarkly;
 pub mod load;
 pub mod log;
+pub mod process;
 pub mod proxy;
+pub mod server;
 pub mod soak;
 pub mod tls;
 pub mod tunnel;
@@ -18,12 +20,17 @@ pub mod vendor;
 use std::time::Duration;
 
 use modelgate::{
-    Context, Flags,
+    Context, FlagSource, Flags,
     flag::store::{self, SourceState},
 };
 
 /// Long enough for any machine; nothing waits it out unless the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A store with this source alone.
+pub fn store(source: impl FlagSource) -> Flags {
+    Flags::builder().source(source).build().unwrap()
+}
 
 /// Waits until the status is so.
 #[track_caller]

@@ -19,14 +19,17 @@ use axum::{
 };
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::{runtime::Runtime, sync::broadcast};
+use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
+
+use crate::server::{Server, anywhere};
 
 /// A running server. Dropping it ends its streams and its port.
 pub struct Unleash {
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    runtime: Option<Runtime>,
+    #[expect(dead_code, reason = "held to keep it running")]
+    server: Server,
 }
 
 /// What the server is asked for.
@@ -94,15 +97,10 @@ struct Script {
 impl Unleash {
     /// A server with these features, a JSON array, that has no stream.
     pub fn start(features: &str) -> Unleash {
-        Unleash::at("127.0.0.1:0".parse().unwrap(), features)
+        Unleash::at(anywhere(), features)
     }
 
     pub fn at(address: SocketAddr, features: &str) -> Unleash {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let script = Script {
             features: features.to_owned(),
             revision: 1,
@@ -122,10 +120,8 @@ impl Unleash {
             .route("/api/client/register", post(register))
             .route("/api/client/metrics", post(metrics))
             .with_state(Arc::clone(&shared));
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        Unleash { address, shared, runtime: Some(runtime) }
+        let server = Server::of(address, app);
+        Unleash { address: server.address, shared, server }
     }
 
     pub fn url(&self) -> String {
@@ -213,14 +209,6 @@ impl Unleash {
             }
         }
         usage
-    }
-}
-
-impl Drop for Unleash {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

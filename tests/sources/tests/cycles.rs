@@ -12,6 +12,7 @@ use std::{
 use modelgate::Flags;
 use modelgate_source_tests::{
     PATIENCE, attempts, eventually, expect,
+    process::{open, threads},
     proxy::Fault,
     vendor::{VENDORS, Vendor, Way},
 };
@@ -20,18 +21,6 @@ const CYCLES: usize = 1000;
 
 /// One test at a time: all count the same.
 static ALONE: Mutex<()> = Mutex::new(());
-
-/// The threads of stores.
-fn threads() -> usize {
-    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
-    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
-    names.filter(|name| name.starts_with("modelgate")).count()
-}
-
-/// All that is open: files, sockets, event queues.
-fn open() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
-}
 
 /// Resident memory, in KiB.
 fn memory() -> u64 {

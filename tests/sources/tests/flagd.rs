@@ -7,7 +7,7 @@ use modelgate_source_tests::{
     PATIENCE, attempts, eventually, expect, expect_text,
     flagd::Flagd,
     proxy::Proxy,
-    reason,
+    reason, store,
     tunnel::{head_of, tunnel_to},
 };
 
@@ -22,10 +22,6 @@ fn quick(server: &Flagd) -> flagd::Source {
     flagd::Source::new(server.address.ip().to_string(), server.address.port())
         .deadline(PATIENCE)
         .retry(Duration::from_millis(2), Duration::from_millis(20))
-}
-
-fn store(source: flagd::Source) -> Flags {
-    Flags::builder().source(source).build().unwrap()
 }
 
 #[test]

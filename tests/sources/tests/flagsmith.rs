@@ -20,7 +20,7 @@ use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     flagsmith::{Answer, CLIENT_KEY, Flagsmith, Place, SERVER_KEY, document, feature, override_of},
     log::Log,
-    reason,
+    reason, store,
 };
 use serde_json::{Value, json};
 
@@ -37,10 +37,6 @@ fn source(url: &str) -> flagsmith::Source {
         .analytics(None)
         .retry(Duration::from_millis(2), Duration::from_millis(20))
         .settings(HttpSettings::new().timeout(PATIENCE))
-}
-
-fn store(source: flagsmith::Source) -> Flags {
-    Flags::builder().source(source).build().unwrap()
 }
 
 #[test]

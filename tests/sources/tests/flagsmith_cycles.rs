@@ -2,23 +2,16 @@
 //! process holds.
 #![cfg(target_os = "linux")]
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use modelgate::{Context, Flags, flagsmith};
 use modelgate_source_tests::{
     PATIENCE, eventually,
     flagsmith::{Flagsmith, SERVER_KEY, document, feature},
+    process::{open, threads},
 };
 
 const CYCLES: u64 = 200;
-
-/// The threads of stores, and all that is open: files, sockets, event queues.
-fn held() -> (usize, usize) {
-    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
-    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
-    let ours = names.filter(|name| name.starts_with("modelgate")).count();
-    (ours, fs::read_dir("/proc/self/fd").unwrap().count())
-}
 
 #[test]
 fn stores_leave_neither_threads_nor_sockets_and_no_count_behind() {
@@ -34,10 +27,10 @@ fn stores_leave_neither_threads_nor_sockets_and_no_count_behind() {
         assert_eq!(flags.string("m", &Context::new("user-1"), "none"), "v1");
     };
     cycle();
-    let before = held();
+    let (ours, files) = (threads(), open());
     (0..CYCLES).for_each(|_| cycle());
     eventually("every answer is reported", || server.usage("m") == [(true, CYCLES + 1)].into());
-    eventually("everything is let go", || held() <= before);
-    assert_eq!(held().0, 0);
+    eventually("everything is let go", || threads() <= ours && open() <= files);
+    assert_eq!(threads(), 0);
     eventually("nobody listens", || server.listeners() == 0);
 }

@@ -1,16 +1,13 @@
 //! The two ways in which a flag client deceives a service: it answers defaults for ever, and its
 //! state is stale, and nobody is told. Neither can happen in silence, whichever source it is.
 
-use std::{
-    io::Write,
-    net::TcpListener,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use modelgate::{Context, FallbackCause, Flags, ModelRouter, clock::ManualClock, model_fn};
 use modelgate_source_tests::{
-    PATIENCE, attempts, eventually, expect, reason,
+    PATIENCE, attempts, eventually, expect,
+    log::Log,
+    reason,
     vendor::{FLAG, VENDORS, Vendor, Way},
 };
 
@@ -28,43 +25,11 @@ fn router(flags: &Flags) -> ModelRouter<[f32], f32> {
         .unwrap()
 }
 
-/// What is logged by all tests of this file, at the levels that operators read.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn start() -> Log {
-        static LOG: std::sync::OnceLock<Log> = std::sync::OnceLock::new();
-        LOG.get_or_init(|| {
-            let log = Log::default();
-            let writer = log.clone();
-            tracing_subscriber::fmt()
-                .with_ansi(false)
-                .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-                .with_writer(move || writer.clone())
-                .init();
-            log
-        })
-        .clone()
-    }
-
-    /// The lines that warn of this source.
-    fn warnings(&self, source: &str) -> usize {
-        let text = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
-        let named = format!("source=\"{source}\"");
-        text.lines().filter(|line| line.contains("WARN") && line.contains(&named)).count()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+/// How many lines warn of this source.
+fn warnings(log: &Log, source: &str) -> usize {
+    let named = format!("source=\"{source}\"");
+    let warns = |line: &&str| line.contains("WARN") && line.contains(&named);
+    log.text().lines().filter(warns).count()
 }
 
 #[test]
@@ -96,7 +61,7 @@ fn a_client_does_not_answer_defaults_for_ever_without_a_word() {
         let counted = router.stats().fallbacks.iter().find(|(cause, _)| *cause == "not_ready");
         assert_eq!(counted.map(|(_, count)| count), Some(1), "{name}");
         // And whoever reads the log is, more than once but not every time.
-        let warnings = log.warnings(&source);
+        let warnings = warnings(&log, &source);
         assert!((2..200).contains(&warnings), "{name}: {warnings} warnings");
     }
 }

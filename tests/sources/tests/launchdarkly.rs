@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use modelgate::{
-    Context, Flags,
-    flag::store::{self, SourceState},
+    Context,
+    flag::store::SourceState,
     launchdarkly,
     source::{HttpSettings, LastKnownGood},
 };
@@ -12,6 +12,7 @@ use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     launchdarkly::LaunchDarkly,
     proxy::{Fault, Proxy},
+    reason, store,
     tls::{Authority, Terminator},
     tunnel::tunnel_to,
 };
@@ -35,18 +36,6 @@ fn source(url: &str) -> launchdarkly::Source {
         .base_urls(url, url)
         .retry(Duration::from_millis(2), Duration::from_millis(20))
         .settings(HttpSettings::new().timeout(PATIENCE))
-}
-
-fn store(source: launchdarkly::Source) -> Flags {
-    Flags::builder().source(source).build().unwrap()
-}
-
-fn reason(status: &store::Status) -> &str {
-    match &status.sources[0].state {
-        SourceState::Stale { reason, .. } | SourceState::Rejected { reason, .. } => reason,
-        SourceState::Starting { last_error: Some(error), .. } => error,
-        _ => "",
-    }
 }
 
 #[test]

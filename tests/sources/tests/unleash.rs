@@ -23,7 +23,7 @@ use modelgate::{
 use modelgate_source_tests::{
     PATIENCE, eventually, expect, expect_text,
     log::Log,
-    reason,
+    reason, store,
     unleash::{Answer, Place, Unleash},
 };
 
@@ -52,10 +52,6 @@ fn source(url: &str) -> unleash::Source {
 
 fn counting(url: &str) -> unleash::Source {
     source(url).metrics(Some(Duration::from_millis(5)))
-}
-
-fn store(source: unleash::Source) -> Flags {
-    Flags::builder().source(source).build().unwrap()
 }
 
 #[test]

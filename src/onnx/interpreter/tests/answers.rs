@@ -40,12 +40,13 @@ fn integers_that_a_float_cannot_hold_are_told_apart() {
     const LARGE: i64 = 1 << 53;
     let x = list(vec![LARGE, LARGE + 1]);
     let keep = || vec![int("keepdims", 0)];
-    assert_eq!(one(node("ArgMax", keep()), &[x.clone()]), tensor(&[], vec![1_i64]));
+    assert_eq!(one(node("ArgMax", keep()), std::slice::from_ref(&x)), tensor(&[], vec![1_i64]));
     assert_eq!(
         one(node("ArgMin", keep()), &[list(vec![LARGE + 1, LARGE])]),
         tensor(&[], vec![1_i64])
     );
-    let same = one(node("ReduceSum", vec![int("noop_with_empty_axes", 1)]), &[x.clone()]);
+    let same =
+        one(node("ReduceSum", vec![int("noop_with_empty_axes", 1)]), std::slice::from_ref(&x));
     assert_eq!(same, x);
     let mean = one(node("ReduceMean", keep()), &[list(vec![LARGE + 1, LARGE + 1])]);
     assert_eq!(mean, tensor(&[], vec![LARGE + 1]));
@@ -58,7 +59,10 @@ fn integers_wrap_as_their_type_does() {
     assert_eq!(one(node("Mul", vec![]), &[x.clone(), x.clone()]), list(vec![1_u64]));
     let three = list(vec![LARGEST; 3]);
     let keep = vec![int("keepdims", 0)];
-    assert_eq!(one(node("ReduceSumSquare", keep), &[three.clone()]), tensor(&[], vec![3_u64]));
+    assert_eq!(
+        one(node("ReduceSumSquare", keep), std::slice::from_ref(&three)),
+        tensor(&[], vec![3_u64])
+    );
     let axis = tensor(&[], vec![0_i64]);
     assert_eq!(one(node("CumProd", vec![]), &[three, axis]), list(vec![LARGEST, 1, LARGEST]));
     let (row, column) = (tensor(&[1, 2], vec![LARGEST; 2]), tensor(&[2, 1], vec![LARGEST; 2]));
@@ -107,7 +111,7 @@ fn before_version_7_an_attribute_says_where_the_second_input_is_broadcast() {
 #[test]
 fn before_version_6_the_constants_of_selu_had_fewer_digits() {
     let x = list(vec![1.0_f32]);
-    let at = |opset| Asked { opset, ..ASKED }.one(node("Selu", vec![]), &[x.clone()]);
+    let at = |opset| Asked { opset, ..ASKED }.one(node("Selu", vec![]), std::slice::from_ref(&x));
     assert_eq!(at(5), list(vec![1.0507_f32]));
     assert_eq!(at(6), list(vec![1.050_701_f32]));
 }
@@ -196,7 +200,7 @@ fn diagonals_far_outside_leave_nothing_or_all() {
     assert_eq!(at(i64::MIN, 1), x);
     assert_eq!(at(i64::MAX, 0), x);
     assert_eq!(
-        one(node("EyeLike", vec![int("k", i64::MAX)]), &[x.clone()]),
+        one(node("EyeLike", vec![int("k", i64::MAX)]), std::slice::from_ref(&x)),
         tensor(&[1, 2], vec![0.0_f32; 2])
     );
 }

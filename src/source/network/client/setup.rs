@@ -28,7 +28,7 @@ pub(super) struct ClientSetup {
     pub(super) idle: usize,
     /// What is offered to a server behind TLS.
     pub(super) protocols: &'static [&'static str],
-    pub(super) made: OnceLock<Result<reqwest::Client, String>>,
+    pub(super) made: OnceLock<reqwest::Client>,
 }
 
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
@@ -49,8 +49,8 @@ impl ClientSetup {
             .user_agent(self.user_agent.clone())
             .connect_timeout(self.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(self.idle);
-        builder = builder.dns_resolver(Arc::new(Resolver::default()));
+            .pool_max_idle_per_host(self.idle)
+            .dns_resolver(Arc::new(Resolver::default()));
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         } else if let Some(proxies) = Proxies::of_environment() {
