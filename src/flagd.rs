@@ -103,7 +103,6 @@ mod membership;
 mod operand;
 mod operator;
 mod place;
-mod remark;
 #[cfg(feature = "flagd")]
 mod source;
 mod text;
@@ -111,6 +110,7 @@ mod trace;
 mod tree;
 mod variable;
 mod variant_name;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -198,7 +198,7 @@ impl Flagd {
         document::admit(self.memory, &[crate::dialect::without_mark(text), static_context])
     }
 
-    /// Compiles one flag: what stands under its key in a definition. Remarks on it are not returned:
+    /// Compiles one flag: what stands under its key in a definition. Warnings about it are not returned:
     /// they are problems of a whole definition's set.
     ///
     /// # Errors

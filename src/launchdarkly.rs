@@ -72,7 +72,7 @@
 //! Absent and null members stand for their defaults, as in the vendor's own server: only what is of
 //! the wrong type is refused, flag by flag and segment by segment. Data that can be read and makes
 //! no sense (a variation that is not there, a malformed attribute reference) answers
-//! `MALFORMED_FLAG` when the evaluation comes to it, and is remarked upon among the set's
+//! `MALFORMED_FLAG` when the evaluation comes to it, and is a warning among the set's
 //! [problems](crate::FlagSet::problems), where segments go by the name `segments/KEY`.
 //! Flags and segments marked as deleted are left out. Versions are not compared: what is handed
 //! over is in force.
@@ -96,7 +96,7 @@
 //!
 //! Every prerequisite and every segment is evaluated at most once for one answer, without
 //! recursion: no lattice or chain of them costs more than going through it once. Cycles answer
-//! `MALFORMED_FLAG`. One flag or segment is remarked upon at most 20 times.
+//! `MALFORMED_FLAG`. One flag or segment gets at most 20 warnings.
 //!
 //! # What allocates
 //!

@@ -18,6 +18,7 @@ mod error;
 #[cfg(feature = "file")]
 mod file;
 pub(crate) mod flag_source;
+mod flag_updates;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
@@ -35,7 +36,6 @@ mod saver;
 pub(crate) mod server_settings;
 #[cfg(feature = "http")]
 mod setters;
-mod sink;
 mod subscription;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -63,11 +63,11 @@ pub use self::{
     closure::{FnSource, source_fn},
     environment::EnvironmentSource,
     error::Error,
+    flag_updates::FlagUpdates,
     last_known_good::{LastKnownGood, LastKnownGoodError, LastKnownGoodFlags},
-    sink::FlagUpdates,
     subscription::Subscription,
 };
-pub(crate) use self::{error::chain, sink::Staleness};
+pub(crate) use self::{error::chain, flag_updates::Staleness};
 
 #[cfg(any(feature = "file", feature = "http"))]
 use crate::{

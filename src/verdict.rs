@@ -28,7 +28,7 @@ mod tally;
 mod timeline;
 mod user_filter;
 
-pub(crate) use self::{config::hex, evidence::TOLERANCE as EVIDENCE_TOLERANCE};
+pub(crate) use self::{config::hex, evidence::TOLERANCE as EVIDENCE_TOLERANCE, judge::grouped};
 pub use self::{
     config::{Config, MetricConfig, MetricKind, Unit},
     disagreements::{Disagreement, Disagreements},

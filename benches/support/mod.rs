@@ -110,7 +110,7 @@ pub fn users() -> Vec<User> {
 #[derive(Clone)]
 pub struct Fed {
     pub flags: Flags,
-    sink: FlagUpdates,
+    updates: FlagUpdates,
     set: FlagSet,
 }
 
@@ -118,15 +118,15 @@ impl Fed {
     pub fn new(set: FlagSet) -> Fed {
         let hand = Hand::default();
         let flags = Flags::builder().source(hand.clone()).build().unwrap();
-        let sink = hand.0.lock().unwrap().clone().unwrap();
-        sink.replace(set.clone());
-        Fed { flags, sink, set }
+        let updates = hand.0.lock().unwrap().clone().unwrap();
+        updates.replace(set.clone());
+        Fed { flags, updates, set }
     }
 
     /// Publishes what `update` makes of the flags there are.
     pub fn update(&mut self, update: impl FnOnce(&FlagSet) -> FlagSet) {
         self.set = update(&self.set);
-        self.sink.replace(self.set.clone());
+        self.updates.replace(self.set.clone());
     }
 
     /// Updates about a thousand times a second, until the answer is dropped.
@@ -157,8 +157,8 @@ impl FlagSource for Hand {
     fn name(&self) -> Cow<'static, str> {
         "hand".into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
-        *self.0.lock().unwrap() = Some(sink);
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
+        *self.0.lock().unwrap() = Some(updates);
         Ok(Subscription::none())
     }
 }

@@ -20,6 +20,7 @@ use super::{
     sums::FleetSums,
     transition::Cause,
 };
+use crate::verdict::grouped;
 
 /// The opening of breakers is counted over windows of this length.
 const BREAKER_WINDOW: Duration = Duration::from_secs(600);
@@ -250,7 +251,7 @@ fn advance(plan: &RolloutPlan, sums: &FleetSums, from: Running) -> Action {
         Running::Shadowing => 1,
         Running::Ramping { stage } => stage.saturating_add(1),
     };
-    let pairs = sums.findings.pairs;
+    let pairs = grouped(sums.findings.pairs);
     let shown = match plan.on_undecided {
         OnUndecided::Hold => "no guardrail is worse by its margin",
         OnUndecided::Advance => {

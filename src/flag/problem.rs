@@ -16,7 +16,7 @@ pub struct Problem {
     pub found: String,
     /// What should.
     pub expected: String,
-    /// Whether the flag was refused or only remarked upon.
+    /// Whether the flag was refused or only warned about.
     pub severity: ProblemSeverity,
 }
 

@@ -2,22 +2,22 @@
 
 use super::{Problem, ProblemSeverity};
 
-/// How many remarks one document may have: all its flags may be wrong alike. Flags that were refused
+/// How many warnings one document may have: all its flags may be wrong alike. Flags that were refused
 /// are listed all, because what was good of them stays in force.
-const REMARKS: usize = 1_000;
+const MAX_WARNINGS: usize = 1_000;
 
-/// Problems in the order they were found; of the remarks only the first, and the number of the rest.
+/// Problems in the order they were found; of the warnings only the first, and the number of the rest.
 #[derive(Default)]
 pub(crate) struct ProblemList {
     list: Vec<Problem>,
-    remarks: usize,
+    warnings: usize,
 }
 
 impl ProblemList {
     pub(crate) fn push(&mut self, problem: Problem) {
         if problem.severity == ProblemSeverity::Warning {
-            self.remarks = self.remarks.saturating_add(1);
-            if self.remarks > REMARKS {
+            self.warnings = self.warnings.saturating_add(1);
+            if self.warnings > MAX_WARNINGS {
                 return;
             }
         }
@@ -27,11 +27,11 @@ impl ProblemList {
     /// Drops those that this is not true of.
     #[cfg(feature = "unleash-dialect")]
     pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&Problem) -> bool) {
-        let remarks = &mut self.remarks;
+        let warnings = &mut self.warnings;
         self.list.retain(|problem| {
             let kept = is_kept(problem);
             if !kept && problem.severity == ProblemSeverity::Warning {
-                *remarks = remarks.saturating_sub(1);
+                *warnings = warnings.saturating_sub(1);
             }
             kept
         });
@@ -39,10 +39,10 @@ impl ProblemList {
 
     pub(crate) fn into_list(self) -> Vec<Problem> {
         let mut list = self.list;
-        let more = self.remarks.saturating_sub(REMARKS);
+        let more = self.warnings.saturating_sub(MAX_WARNINGS);
         if more > 0 {
-            let found = format!("{more} more remarks, which are not listed");
-            list.push(Problem::warning("", "", found, format!("at most {REMARKS}")));
+            let found = format!("{more} more warnings, which are not listed");
+            list.push(Problem::warning("", "", found, format!("at most {MAX_WARNINGS}")));
         }
         list
     }
@@ -67,15 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn remarks_beyond_some_are_counted_and_refusals_are_all_listed() {
-        let remark = |number: usize| Problem::warning(number.to_string(), "", "a", "b");
-        let mut list: ProblemList = (0..REMARKS).map(remark).collect();
+    fn warnings_beyond_some_are_counted_and_refusals_are_all_listed() {
+        let warning = |number: usize| Problem::warning(number.to_string(), "", "a", "b");
+        let mut list: ProblemList = (0..MAX_WARNINGS).map(warning).collect();
         list.push(Problem::rejected("bad", "", "a", "b"));
-        assert_eq!(list.list.len(), REMARKS + 1);
-        list.extend((0..5).map(remark));
-        list.extend((0..REMARKS).map(|_| Problem::rejected("bad", "", "a", "b")));
+        assert_eq!(list.list.len(), MAX_WARNINGS + 1);
+        list.extend((0..5).map(warning));
+        list.extend((0..MAX_WARNINGS).map(|_| Problem::rejected("bad", "", "a", "b")));
         let list = list.into_list();
-        assert_eq!(list.len(), 2 * REMARKS + 2);
-        assert_eq!(list.last().unwrap().found, "5 more remarks, which are not listed");
+        assert_eq!(list.len(), 2 * MAX_WARNINGS + 2);
+        assert_eq!(list.last().unwrap().found, "5 more warnings, which are not listed");
     }
 }

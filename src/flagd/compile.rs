@@ -208,7 +208,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
         }
         let place = self.operator(spot, name);
         let Some(operator) = Operator::named(name) else {
-            self.problem(place, format!("`{name}`"), "an operator of JSONLogic or flagd");
+            self.warn_at(place, format!("`{name}`"), "an operator of JSONLogic or flagd");
             return Ok(Expression::Fail(place));
         };
         let alone = std::slice::from_ref(argument);
@@ -220,12 +220,12 @@ impl<'c, 'd> Compiler<'c, 'd> {
             Operator::Var => return self.variable(arguments, listed, place, spot.data),
             Operator::Fractional => return self.split(arguments, listed, place, spot.data),
             Operator::If | Operator::Ternary | Operator::And | Operator::Or if !listed => {
-                self.problem(place, argument.type_name(), "an array of arguments");
+                self.warn_at(place, argument.type_name(), "an array of arguments");
                 return Ok(Expression::Fail(place));
             }
             operator if operator.goes_through() => {
                 if !listed {
-                    self.problem(place, argument.type_name(), "an array of arguments");
+                    self.warn_at(place, argument.type_name(), "an array of arguments");
                     return Ok(Expression::Fail(place));
                 }
                 return self.through(operator, arguments, place, spot.data);
@@ -233,7 +233,7 @@ impl<'c, 'd> Compiler<'c, 'd> {
             _ => {}
         }
         let arguments = self.expressions(arguments, place, spot.data)?;
-        self.remark(operator, &arguments, listed, place);
+        self.warn_about_operator(operator, &arguments, listed, place);
         Ok(Expression::Call(Box::new(Call { place, operator, arguments, listed })))
     }
 
@@ -248,12 +248,12 @@ impl<'c, 'd> Compiler<'c, 'd> {
         let place = self.operator(spot, "$ref");
         let found = self.shared.evaluators.and_then(|evaluators| evaluators.get_key_value(name));
         let Some((name, rule)) = found else {
-            self.problem(place, format!("`{name}`"), "the name of one of the `$evaluators`");
+            self.warn_at(place, format!("`{name}`"), "the name of one of the `$evaluators`");
             return Err(CompileError::Broken);
         };
         if self.expanding.contains(&name) {
             let found = format!("`{name}`, which refers to itself");
-            self.problem(place, found, "evaluators without a circle");
+            self.warn_at(place, found, "evaluators without a circle");
             return Err(CompileError::Broken);
         }
         self.expanding.push(name);

@@ -166,11 +166,11 @@ impl FlagSource for Source {
         self.settings.server.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
         if let Some(path) = self.offline {
             #[cfg(feature = "file")]
             return Box::new(crate::source::FileSource::watch(path).dialect(self.dialect))
-                .subscribe(sink);
+                .subscribe(updates);
             #[cfg(not(feature = "file"))]
             return Err(source::Error::new(format!(
                 "flags of the file {} need the feature `file`",
@@ -178,16 +178,16 @@ impl FlagSource for Source {
             )));
         }
         self.settings.check()?;
-        let network = sink.network()?;
+        let network = updates.network()?;
         let stream = {
             let _inside = network.enter();
             Stream::new(&self.settings)?
         };
-        sink.watch(stream.meter());
+        updates.watch(stream.meter());
         let dialect = self.dialect.clone();
         let name = self.settings.server.name.clone();
         let sent = SyncedDocument::new(name, self.dialect);
-        let documents = Documents::start(Box::new(sent), self.settings.server.last_good(), sink);
+        let documents = Documents::start(Box::new(sent), self.settings.server.last_good(), updates);
         let task = network.spawn(follow(stream, dialect, documents, Arc::new(self.settings)));
         Ok(Subscription::on_drop(move || drop(task)))
     }
@@ -227,13 +227,13 @@ async fn follow(
         let cause = chain(&failure.error);
         if fatal {
             let text = format!("{} is fatal: not tried again", failure.code);
-            documents.sink.reject(source::Error::with_source(text, failure.error));
+            documents.updates.reject(source::Error::with_source(text, failure.error));
             return;
         }
         if matches!(&*failure.code, "UNAUTHENTICATED" | "PERMISSION_DENIED") {
-            documents.sink.reject(failure.error);
+            documents.updates.reject(failure.error);
         } else {
-            documents.sink.report(failure.error);
+            documents.updates.report(failure.error);
         }
         if !again {
             documents.grace(settings.grace, cause);

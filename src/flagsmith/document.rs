@@ -13,11 +13,13 @@ use super::{
     evaluate::Feature,
     evaluation_context as engine,
     outcomes::outcomes,
-    read::{Members, escaped, item},
+    read::{Members, item},
     segments::{Identities, RankedSegment, Refused, Segments, segment_path},
     tree::{FeatureState, Segment},
 };
-use crate::flag::{Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, ProblemList};
+use crate::flag::{
+    Costs, DocumentError, Flag, FlagSet, PartCosts, Problem, ProblemList, problem::pointer_segment,
+};
 
 /// What a document costs, by the sizes of the types in [`environment_document`](api),
 /// [`evaluation_context`](engine) and [`tree`](super::tree).
@@ -226,7 +228,7 @@ impl Reader {
     fn items(&mut self, document: Items<'_>) {
         if self.environment.shape == Shape::Context {
             for (name, text) in document.features.unwrap_or_default().0 {
-                let path = format!("/features/{}", escaped(&name));
+                let path = format!("/features/{}", pointer_segment(&name));
                 self.feature(Some(&name), &path, text);
             }
             let segments = document.segments.unwrap_or_default().0;

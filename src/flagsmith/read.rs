@@ -9,7 +9,10 @@ use serde::{
 use serde_json::Value as Json;
 
 use super::{Engine, condition::ConditionValue, python};
-use crate::{flag::Problem, value::Value};
+use crate::{
+    flag::{Problem, problem::pointer_segment},
+    value::Value,
+};
 
 /// Reads an item that stands at `path`.
 pub(super) fn item<'a, T: Deserialize<'a>>(
@@ -37,7 +40,7 @@ fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Prob
             Segment::Seq { index } => place.push_str(&format!("/{index}")),
             Segment::Map { key } => {
                 place.push('/');
-                place.push_str(&escaped(key));
+                place.push_str(&pointer_segment(key));
             }
             Segment::Enum { .. } | Segment::Unknown => {}
         }
@@ -56,11 +59,6 @@ fn refusal<'a, T: Deserialize<'a>>(key: &str, path: &str, text: &'a str) -> Prob
         }
         None => Problem::rejected(key, place, shortened(message), "what Flagsmith serves"),
     }
-}
-
-/// A name as a part of a JSON pointer.
-pub(super) fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// What was found, when it is long only its beginning.

@@ -6,10 +6,9 @@ use crate::hash::{NameSet, Names};
 
 use super::{
     environment::{Environment, Shape},
-    read::escaped,
     tree::{FeatureState, Segment},
 };
-use crate::flag::{SetData, table::ShardedTable};
+use crate::flag::{SetData, problem::pointer_segment, table::ShardedTable};
 
 /// What the features of one set are overridden by. A copy copies pointers.
 #[derive(Clone)]
@@ -225,7 +224,7 @@ impl Overrides {
 /// Where a segment stands in a document of this shape, as a JSON pointer.
 pub(super) fn segment_path(shape: Shape, id: &str, place: usize) -> String {
     match shape {
-        Shape::Context => format!("/segments/{}", escaped(id)),
+        Shape::Context => format!("/segments/{}", pointer_segment(id)),
         Shape::Document => format!("/project/segments/{place}"),
     }
 }

@@ -167,21 +167,25 @@ impl FlagSource for Source {
         self.settings.server.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
         let settings = self.settings;
         settings.check()?;
         let connection = Connection::new(&settings)?;
-        let network = sink.network()?;
+        let network = updates.network()?;
         // Not the real-time service's: what it says keeps nothing fresh.
-        sink.watch(connection.client.meter());
+        updates.watch(connection.client.meter());
         let evaluations = EvaluationCounts::new();
         let mut dialect = self.dialect;
         if settings.analytics.is_some() {
             dialect = dialect.with_evaluation_counts(&evaluations);
         }
         let report = UsageReport::new(&connection.client, &settings, evaluations)?;
-        let environment =
-            EnvironmentDocument::start(dialect, settings.server.last_good(), self.bootstrap, sink);
+        let environment = EnvironmentDocument::start(
+            dialect,
+            settings.server.last_good(),
+            self.bootstrap,
+            updates,
+        );
         let reporting = settings.analytics.map(|interval| {
             let retry = settings.server.retry;
             network.spawn_until(move |stopped| report.keep_sending(interval, retry, stopped))

@@ -21,21 +21,21 @@ use crate::{
     value::Value,
 };
 
-/// How many remarks one flag or segment may have: a hundred thousand rules may all be wrong alike, and
+/// How many warnings one flag or segment may have: a hundred thousand rules may all be wrong alike, and
 /// the first few show how.
-const REMARKS: usize = 20;
+const MAX_WARNINGS: usize = 20;
 
-/// Compiles one flag or segment, and remarks on what will not do what it seems to.
+/// Compiles one flag or segment, and warns about what will not do what it seems to.
 pub(super) struct Compiler<'c> {
-    /// What the remarks are about.
+    /// What the warnings are about.
     name: &'c str,
-    remarks: &'c mut ProblemList,
+    warnings: &'c mut ProblemList,
     left: usize,
 }
 
 impl<'c> Compiler<'c> {
-    pub(super) fn new(name: &'c str, remarks: &'c mut ProblemList) -> Compiler<'c> {
-        Compiler { name, remarks, left: REMARKS }
+    pub(super) fn new(name: &'c str, warnings: &'c mut ProblemList) -> Compiler<'c> {
+        Compiler { name, warnings, left: MAX_WARNINGS }
     }
 
     /// `key` is the one that the flag stands under, for data that does not repeat it.
@@ -106,7 +106,7 @@ impl<'c> Compiler<'c> {
             let name =
                 data.generation.map(|LenientInteger(generation)| format!("{key}.g{generation}"));
             if name.is_none() {
-                self.remark(|| "/generation".to_owned(), "nothing", "the generation of its list");
+                self.warn(|| "/generation".to_owned(), "nothing", "the generation of its list");
             }
             Members::Big { kind: kind(data.unbounded_context_kind), name: name.map(Into::into) }
         } else {
@@ -150,18 +150,18 @@ impl<'c> Compiler<'c> {
         let attribute = attribute(&clause.attribute.unwrap_or_default(), of_kind.is_some());
         if let Attribute::Invalid(reference) = attribute {
             let path = || format!("{}/attribute", path());
-            self.remark(path, &format!("`{}`", shortened(&reference)), "an attribute reference");
+            self.warn(path, &format!("`{}`", shortened(&reference)), "an attribute reference");
             return Clause::Invalid { reference };
         }
         let (test, useless) = Test::new(operator, values);
         if let Test::Unknown(name) = &test {
             let path = || format!("{}/op", path());
-            self.remark(path, &format!("`{}`", shortened(name)), "an operator");
+            self.warn(path, &format!("`{}`", shortened(name)), "an operator");
         } else if useless > 0 {
             let values =
                 if useless == 1 { "a value".to_owned() } else { format!("{useless} values") };
             let found = format!("{values} that `{}` can never meet", test.name());
-            self.remark(|| format!("{}/values", path()), &found, "values that fit the operator");
+            self.warn(|| format!("{}/values", path()), &found, "values that fit the operator");
         }
         match attribute {
             Attribute::Kind => Clause::Kinds { test, negate },
@@ -182,15 +182,15 @@ impl<'c> Compiler<'c> {
             Some(by) => attribute(&by, of_kind.is_some()),
         };
         if let Attribute::Invalid(reference) = &by {
-            self.remark(path, &format!("`{}`", shortened(reference)), "an attribute reference");
+            self.warn(path, &format!("`{}`", shortened(reference)), "an attribute reference");
         }
         Bucket { kind: kind(of_kind), by, prefix }
     }
 
-    fn remark(&mut self, path: impl FnOnce() -> String, found: &str, expected: &str) {
+    fn warn(&mut self, path: impl FnOnce() -> String, found: &str, expected: &str) {
         if let Some(left) = self.left.checked_sub(1) {
             self.left = left;
-            self.remarks.push(Problem::warning(self.name, path(), found, expected));
+            self.warnings.push(Problem::warning(self.name, path(), found, expected));
         }
     }
 }
@@ -215,7 +215,7 @@ impl Serving<'_, '_> {
                 0 => "a flag with variations".to_owned(),
                 count => format!("the place of a variation, 0 to {}", count - 1),
             };
-            self.compiler.remark(path, &index.to_string(), &expected);
+            self.compiler.warn(path, &index.to_string(), &expected);
         }
         variation
     }
@@ -236,7 +236,7 @@ impl Serving<'_, '_> {
                 Serve::Rollout(Box::new(self.rollout(rollout, path)))
             }
             (None, None) => {
-                self.compiler.remark(path, "nothing to serve", "a variation or a rollout");
+                self.compiler.warn(path, "nothing to serve", "a variation or a rollout");
                 Serve::Variation(None)
             }
         }
@@ -270,7 +270,7 @@ impl Serving<'_, '_> {
         });
         let shares = shares.collect::<Box<[_]>>();
         if shares.is_empty() {
-            self.compiler.remark(|| format!("{}/variations", path()), "nothing", "variations");
+            self.compiler.warn(|| format!("{}/variations", path()), "nothing", "variations");
         }
         Rollout { experiment, bucket, shares }
     }

@@ -5,12 +5,10 @@ use std::{error, fmt};
 use serde::Deserialize;
 use serde_json::{Map as Members, Value as Json, json};
 
-use super::{
-    reference::{is_kind, kind_key},
-    trace::escaped,
-};
+use super::reference::{is_kind, kind_key};
 use crate::{
     context::{EvaluationContext, OwnedContext},
+    flag::problem::pointer_segment,
     value::{Value, ValueRef},
 };
 
@@ -46,9 +44,9 @@ pub fn context_from_json(text: &str) -> Result<OwnedContext, ContextError> {
             let mut others = Vec::new();
             for (kind, members) in members.iter().filter(|(kind, _)| *kind != "kind") {
                 let one = match members {
-                    Json::Object(members) => single(kind, members, &escaped(kind))?,
+                    Json::Object(members) => single(kind, members, &pointer_segment(kind))?,
                     found => {
-                        let path = escaped(kind);
+                        let path = pointer_segment(kind);
                         return Err(ContextError::new(&path, found.to_string(), "an object"));
                     }
                 };

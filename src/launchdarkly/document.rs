@@ -11,12 +11,12 @@ use super::{
     compile::Compiler,
     model::{FlagData, SegmentData},
     segment::Segments,
-    trace::escaped,
     tree::{LaunchDarklyFlag, Segment},
     walk::{DocumentVisitor, walk},
 };
 use crate::flag::{
-    Costs, DocumentError, FlagSet, PartCosts, Problem, ProblemList, table::ShardedTable,
+    Costs, DocumentError, FlagSet, PartCosts, Problem, ProblemList, problem::pointer_segment,
+    table::ShardedTable,
 };
 use crate::value::Value;
 
@@ -259,7 +259,7 @@ fn problem<'d, T: Deserialize<'d>>(
         for step in error.path() {
             match step {
                 Step::Seq { index } => path.push_str(&format!("/{index}")),
-                Step::Map { key } => path.push_str(&format!("/{}", escaped(key))),
+                Step::Map { key } => path.push_str(&format!("/{}", pointer_segment(key))),
                 Step::Enum { .. } | Step::Unknown => {}
             }
         }

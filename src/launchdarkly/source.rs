@@ -190,11 +190,11 @@ impl FlagSource for Source {
         self.settings.server.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
         self.settings.check()?;
         let connection = stream::Connection::new(&self.settings)?;
-        let network = sink.network()?;
-        sink.watch(connection.meter());
+        let network = updates.network()?;
+        updates.watch(connection.meter());
         let mut dialect = self.dialect;
         let hooks = dialect.hooks();
         let mut reporting = None;
@@ -226,8 +226,8 @@ impl FlagSource for Source {
             tasks.push(network.spawn_until(move |stopped| report.keep_sending(stopped)));
         }
         self.client_state.connect(SourceLink { hooks, reporting });
-        let remarks = self.settings.problems();
-        let data = Data::start(dialect, self.settings.server.last_good(), remarks, sink);
+        let warnings = self.settings.problems();
+        let data = Data::start(dialect, self.settings.server.last_good(), warnings, updates);
         tasks.push(network.spawn(stream::follow(connection, data, self.settings)));
         Ok(Subscription::on_drop(move || drop(tasks)))
     }

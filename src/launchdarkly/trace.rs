@@ -2,7 +2,7 @@
 
 use super::{evaluate::PrerequisiteVisit, tree::Attribute};
 use crate::{
-    flag::{EvaluationTrace, TraceStep},
+    flag::{EvaluationTrace, TraceStep, problem::pointer_segment},
     value::{Value, ValueRef},
 };
 
@@ -64,7 +64,7 @@ impl TraceRecorder {
 
 impl Tracer<'_> for TraceRecorder {
     fn enters(&mut self, collection: &'static str, key: &str) {
-        let inside = format!("/{collection}/{}", escaped(key));
+        let inside = format!("/{collection}/{}", pointer_segment(key));
         self.around.push((std::mem::replace(&mut self.inside, inside), self.place.take()));
     }
 
@@ -92,7 +92,7 @@ impl Tracer<'_> for TraceRecorder {
             Attribute::Path(first, rest) => {
                 for part in std::iter::once(first).chain(rest) {
                     name.push('/');
-                    name.push_str(&escaped(part));
+                    name.push_str(&pointer_segment(part));
                 }
             }
             Attribute::Nothing => name.push_str("nothing that can be addressed"),
@@ -123,9 +123,4 @@ impl Tracer<'_> for TraceRecorder {
     fn note(&mut self, text: impl FnOnce() -> String) {
         self.trace.steps.push(TraceStep::Note { text: text() });
     }
-}
-
-/// A key as one part of a JSON pointer.
-pub(super) fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

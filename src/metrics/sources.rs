@@ -16,7 +16,7 @@ use crate::flag::store::{self, SourceState, SourceStatus};
 /// | `modelgate_source_age_seconds` | gauge | since the flags were delivered or confirmed; infinite while that is not known |
 /// | `modelgate_source_failed_attempts` | gauge | since the source was last fresh |
 /// | `modelgate_source_flags` | gauge | in force |
-/// | `modelgate_source_problems` | gauge | flags that are refused or remarked upon |
+/// | `modelgate_source_problems` | gauge | flags that are refused or warned about |
 /// | `modelgate_source_refused_total` | counter | sets older than the one in force |
 ///
 /// and of a source that has a [connection](crate::flag::store::ConnectionStatus):

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::verdict::grouped;
+
 /// A number with three significant digits: `0.0123`, `1.5`, `84`, `12,345`.
 pub(crate) struct Short(pub(crate) f64);
 
@@ -101,14 +103,7 @@ fn percentage(share: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 impl fmt::Display for Whole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                f.write_str(",")?;
-            }
-            write!(f, "{digit}")?;
-        }
-        Ok(())
+        f.write_str(&grouped(self.0))
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Documents {
     delivered: u64,
     /// When the status is to say that the server is away, and why it is.
     grace: Option<(Instant, String)>,
-    pub(crate) sink: FlagUpdates,
+    pub(crate) updates: FlagUpdates,
 }
 
 impl Documents {
@@ -27,10 +27,10 @@ impl Documents {
     pub(crate) fn start(
         dialect: Box<dyn Dialect>,
         last_good: LastGood,
-        sink: FlagUpdates,
+        updates: FlagUpdates,
     ) -> Documents {
-        let good = last_good.start(&*dialect, &sink).map(|(_, text)| digest(&text));
-        Documents { dialect, last_good, good, delivered: 0, grace: None, sink }
+        let good = last_good.start(&*dialect, &updates).map(|(_, text)| digest(&text));
+        Documents { dialect, last_good, good, delivered: 0, grace: None, updates }
     }
 
     /// Delivers a document of the server, which may be the one in force.
@@ -40,10 +40,10 @@ impl Documents {
     pub(crate) fn deliver(&mut self, text: String, tag: Option<&str>) -> Result<(), Error> {
         let sum = digest(&text);
         if self.good.as_ref() == Some(&sum) {
-            self.sink.confirm();
+            self.updates.confirm();
         } else {
             let set = compile(&*self.dialect, &text)?;
-            if self.sink.replace(named(set, tag, &sum)) {
+            if self.updates.replace(named(set, tag, &sum)) {
                 self.good = Some(sum);
                 self.last_good.keep(|| text);
             }
@@ -73,7 +73,7 @@ impl Documents {
         {
             tokio::time::sleep_until(grace).await;
             let away = "the server is away for longer than the grace period";
-            self.sink.report(Error::new(format!("{away}: {cause}")));
+            self.updates.report(Error::new(format!("{away}: {cause}")));
             return tokio::time::sleep_until(end).await;
         }
         tokio::time::sleep(pause).await;
@@ -81,7 +81,7 @@ impl Documents {
 
     /// The server has nothing newer than what is in force.
     pub(crate) fn confirm(&mut self) {
-        self.sink.confirm();
+        self.updates.confirm();
         self.last_good.save();
     }
 }

@@ -122,8 +122,8 @@ impl FlagSource for EnvironmentSource {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("environment")
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
-        sink.replace(self.read());
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
+        updates.replace(self.read());
         Ok(Subscription::none())
     }
 }

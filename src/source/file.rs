@@ -124,7 +124,7 @@ impl FlagSource for FileSource {
         self.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
         more_than_zero("poll_interval", self.poll_interval)?;
         let signal = Arc::new(Signal::default());
         // Watched before it is read: a change in between is not missed.
@@ -134,7 +134,7 @@ impl FlagSource for FileSource {
             dialect: self.dialect,
             max_bytes: self.max_bytes,
             good: None,
-            sink,
+            updates,
         };
         reader.read();
         let (poll_interval, settle) = (self.poll_interval, self.settle);
@@ -176,14 +176,14 @@ struct Reader {
     max_bytes: u64,
     /// The digest of the content that is in force.
     good: Option<[u8; 32]>,
-    sink: FlagUpdates,
+    updates: FlagUpdates,
 }
 
 impl Reader {
     fn read(&mut self) {
         if let Err(error) = self.try_read() {
             let file = format!("file `{}`", self.path.display());
-            self.sink.report(Error::with_source(file, error));
+            self.updates.report(Error::with_source(file, error));
         }
     }
 
@@ -191,7 +191,7 @@ impl Reader {
         let text = read(&self.path, self.max_bytes)?;
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         if self.good == Some(digest) {
-            self.sink.confirm();
+            self.updates.confirm();
             return Ok(());
         }
         let text = crate::dialect::without_mark(&text);
@@ -203,7 +203,7 @@ impl Reader {
             let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
             set = set.with_revision(format!("sha256:{short}"));
         }
-        if self.sink.replace(set) {
+        if self.updates.replace(set) {
             self.good = Some(digest);
         }
         Ok(())

@@ -22,14 +22,14 @@ use crate::flag::{Flag, FlagSet};
 ///     fn name(&self) -> Cow<'static, str> {
 ///         "channel".into()
 ///     }
-///     fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
+///     fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
 ///         // The thread ends when the sender is dropped, or at the first set after the store.
 ///         thread::spawn(move || {
 ///             for set in self.0 {
-///                 if sink.is_closed() {
+///                 if updates.is_closed() {
 ///                     break;
 ///                 }
-///                 sink.replace(set);
+///                 updates.replace(set);
 ///             }
 ///         });
 ///         Ok(Subscription::none())
@@ -53,15 +53,15 @@ pub trait FlagSource: Send + 'static {
     ///
     /// Only what trying again will not mend, a malformed URL for instance; the store is then not
     /// built. Anything that may pass belongs in [`FlagUpdates::report`] while you keep trying.
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error>;
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error>;
 }
 
 impl<S: FlagSource + ?Sized> FlagSource for Box<S> {
     fn name(&self) -> Cow<'static, str> {
         (**self).name()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
-        (*self).subscribe(sink)
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
+        (*self).subscribe(updates)
     }
 }
 
@@ -70,8 +70,8 @@ impl FlagSource for FlagSet {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("static")
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
-        sink.replace(*self);
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
+        updates.replace(*self);
         Ok(Subscription::none())
     }
 }
@@ -81,8 +81,8 @@ impl FlagSource for Flag {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("static")
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
-        sink.replace(FlagSet::new().with(*self));
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
+        updates.replace(FlagSet::new().with(*self));
         Ok(Subscription::none())
     }
 }

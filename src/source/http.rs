@@ -138,15 +138,15 @@ impl FlagSource for HttpSource {
         self.server.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
         self.server.check()?;
         more_than_zero("interval", self.interval)?;
         let url = url::join(&self.url, "")?;
         let key = self.key.as_ref().map(|(header, key)| (&**header, key));
         let client = Client::new(&self.http, key)?;
-        let network = sink.network()?;
-        sink.watch(client.meter());
-        let documents = Documents::start(self.dialect, self.server.last_good(), sink);
+        let network = updates.network()?;
+        updates.watch(client.meter());
+        let documents = Documents::start(self.dialect, self.server.last_good(), updates);
         let backoff = Backoff::new(self.server.retry);
         let task = network.spawn(poll(url, client, documents, self.interval, backoff));
         Ok(Subscription::on_drop(move || drop(task)))
@@ -175,8 +175,8 @@ async fn poll(
             Err(failure) => {
                 // A document that is not there may be published in a moment.
                 match failure.is_refusal() && failure.status != Some(404) {
-                    true => documents.sink.reject(failure.error),
-                    false => documents.sink.report(failure.error),
+                    true => documents.updates.reject(failure.error),
+                    false => documents.updates.report(failure.error),
                 }
                 backoff.pause(failure.retry_after)
             }

@@ -36,16 +36,16 @@ impl LastGood {
     pub(crate) fn start(
         &self,
         dialect: &dyn Dialect,
-        sink: &FlagUpdates,
+        updates: &FlagUpdates,
     ) -> Option<(FlagSet, String)> {
         match self.load(dialect) {
             Ok(None) => None,
             Ok(Some((set, age, text))) => {
                 let reason = "from the last-known-good file, not confirmed by the server yet";
-                sink.replace_stale(set.clone(), Some(age), reason).then_some((set, text))
+                updates.replace_stale(set.clone(), Some(age), reason).then_some((set, text))
             }
             Err(error) => {
-                sink.report(error);
+                updates.report(error);
                 None
             }
         }

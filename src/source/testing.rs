@@ -43,20 +43,20 @@ pub(crate) fn set(text: &str) -> FlagSet {
     constants(text).unwrap()
 }
 
-/// Hands its sink to the test.
+/// Hands its updates to the test.
 pub(crate) struct Scripted(pub(crate) &'static str, pub(crate) mpsc::Sender<FlagUpdates>);
 
 impl FlagSource for Scripted {
     fn name(&self) -> Cow<'static, str> {
         self.0.into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, Error> {
-        self.1.send(sink).unwrap();
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, Error> {
+        self.1.send(updates).unwrap();
         Ok(Subscription::none())
     }
 }
 
-/// A store with one source that does what the test does with the sink.
+/// A store with one source that does what the test does with the updates.
 pub(crate) fn scripted() -> (Flags, FlagUpdates) {
     let (send, receive) = mpsc::channel();
     let flags = Flags::builder().source(Scripted("scripted", send)).build().unwrap();

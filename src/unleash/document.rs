@@ -16,6 +16,7 @@ use super::{
 };
 use crate::flag::{
     Costs, DocumentError, Flag, FlagSet, Outcomes, PartCosts, Problem, ProblemSeverity,
+    problem::pointer_segment,
 };
 
 /// What client features cost, by the sizes of the types in [`model`](super::model) and
@@ -326,7 +327,7 @@ fn step(segment: &serde_path_to_error::Segment) -> String {
     use serde_path_to_error::Segment as Step;
     match segment {
         Step::Seq { index } => format!("/{index}"),
-        Step::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Step::Map { key } => format!("/{}", pointer_segment(key)),
         Step::Enum { variant } => format!("/{variant}"),
         Step::Unknown => String::new(),
     }

@@ -175,15 +175,15 @@ impl FlagSource for Source {
         self.settings.server.name.clone()
     }
 
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
         let mut settings = self.settings;
         settings.check()?;
         if settings.app_name.is_none() {
             settings.app_name = self.dialect.app_name().map(str::to_owned);
         }
         let connection = Connection::new(&settings)?;
-        let network = sink.network()?;
-        sink.watch(connection.client.meter());
+        let network = updates.network()?;
+        updates.watch(connection.client.meter());
         let evaluations = EvaluationCounts::new();
         let mut dialect = self.dialect.with_app_name(settings.app_name());
         if settings.metrics.is_some() {
@@ -195,7 +195,7 @@ impl FlagSource for Source {
             strategies: dialect.strategies().map(str::to_owned).collect(),
         };
         let report = UsageReport::new(&connection, &settings, counted)?;
-        let data = Data::start(dialect, settings.server.last_good(), self.bootstrap, sink);
+        let data = Data::start(dialect, settings.server.last_good(), self.bootstrap, updates);
         let reporting = settings.metrics.map(|interval| {
             network.spawn_until(move |stopped| report.keep_sending(interval, stopped))
         });

@@ -6,6 +6,7 @@ mod overall;
 mod paired;
 mod words;
 
+pub(crate) use self::words::grouped;
 use super::{
     AgreementFigures, Config, Finding, Judgement, MetricConfig, MetricCounts, MetricJudgement,
     MetricKind, Role, SliceJudgement, Tally, Thresholds,

@@ -158,7 +158,7 @@ fn mending_a_segment_takes_its_problem_away() {
 }
 
 #[test]
-fn replacing_or_removing_a_segment_takes_its_remarks_away() {
+fn replacing_or_removing_a_segment_takes_its_warnings_away() {
     let bad = || json!([condition("a", "REGEX", "[")]);
     let mut api = document();
     api["project"]["segments"][0]["rules"][0]["conditions"][0] =

@@ -82,7 +82,7 @@ fn a_document_comes_bare_or_as_a_streams_put() {
 }
 
 #[test]
-fn what_makes_no_sense_is_remarked_upon_and_answers_malformed_flag_when_it_is_reached() {
+fn what_makes_no_sense_is_warned_about_and_answers_malformed_flag_when_it_is_reached() {
     let flags = compile(json!({"flags": {
         "off": {"variations": ["a"], "offVariation": 1},
         "nothing": {"on": true, "variations": ["a"]},

@@ -113,7 +113,7 @@ fn a_flag_of_a_hundred_thousand_rules_is_compiled_and_evaluated() {
     );
     let flags = LaunchDarkly::new().with_max_memory(1 << 30).compile(&text).unwrap();
     assert_eq!(ask(&flags, "flag"), "RULE_MATCH 2");
-    assert!(flags.problems().len() < 100, "remarks are bounded: {}", flags.problems().len());
+    assert!(flags.problems().len() < 100, "warnings are bounded: {}", flags.problems().len());
 }
 
 #[test]

@@ -69,10 +69,10 @@ fn version_and_shadow_of_a_request_come_from_one_revision() {
         let mut told = Told::new();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let sink = source.clone();
+                let updates = source.clone();
                 while !done.load(Ordering::Relaxed) {
                     let flips = flips.fetch_add(1, Ordering::Relaxed) + 1;
-                    sink.replace(sets[flips % 2].clone());
+                    updates.replace(sets[flips % 2].clone());
                 }
             });
             let clients: Vec<_> = (0..2)

@@ -69,10 +69,10 @@ impl FlagSource for Fragile {
     fn name(&self) -> Cow<'static, str> {
         "fragile".into()
     }
-    fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
-        sink.replace(support::flags(&serving(FLAG, "v2")));
+    fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
+        updates.replace(support::flags(&serving(FLAG, "v2")));
         std::thread::spawn(move || {
-            let _sink = sink;
+            let _updates = updates;
             let _ = self.0.recv();
             panic!("the source panicked, as the test asked");
         });

@@ -132,7 +132,7 @@ fn events_are_applied_in_order() {
 }
 
 #[test]
-fn an_unknown_event_is_remarked_upon_and_passed_over() {
+fn an_unknown_event_is_warned_about_and_passed_over() {
     let flags = apply(
         &FlagSet::new(),
         &json!([

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::{Gate, GateOutcome, GateReport};
-use crate::autopilot::{
-    phase::{Phase, Running},
-    plan::{OnNoData, OnUndecided, OnWorse, RolloutPlan},
-    state::RolloutState,
-    sums::{FleetSums, MetricFinding, MetricRole},
-    transition::Cause,
+use crate::{
+    autopilot::{
+        phase::{Phase, Running},
+        plan::{OnNoData, OnUndecided, OnWorse, RolloutPlan},
+        state::RolloutState,
+        sums::{FleetSums, MetricFinding, MetricRole},
+        transition::Cause,
+    },
+    verdict::grouped,
 };
 
 /// The Bayes factor at which users do not arrive by the share, as of a verdict's health.
@@ -158,7 +161,11 @@ fn sample_ratio(sums: &FleetSums) -> GateOutcome {
     let too_many = in_both >= IN_BOTH && in_both as f64 > IN_BOTH_SHARE * findings.seen as f64;
     passed_unless(too_many, || GateOutcome::Pauses {
         cause: Cause::SampleRatio,
-        why: format!("{in_both} of {} users were seen in both arms", findings.seen),
+        why: format!(
+            "{} of {} users were seen in both arms",
+            grouped(in_both),
+            grouped(findings.seen)
+        ),
     })
 }
 
@@ -232,12 +239,17 @@ fn min_pairs(plan: &RolloutPlan, sums: &FleetSums, running: Running) -> GateOutc
     let required = stage.and_then(|stage| stage.min_pairs).unwrap_or(plan.min_pairs);
     let pairs = sums.findings.pairs;
     if pairs < required {
-        return holds(format!("{pairs} of {required} pairs have been scored"));
+        return holds(format!(
+            "{} of {} pairs have been scored",
+            grouped(pairs),
+            grouped(required)
+        ));
     }
     match sums.findings.keys_held_back {
         Some(keys) if stage.is_some() && keys < plan.min_held_back => holds(format!(
-            "{keys} of {} users have been held back for comparison",
-            plan.min_held_back
+            "{} of {} users have been held back for comparison",
+            grouped(keys),
+            grouped(plan.min_held_back)
         )),
         _ => GateOutcome::Passed,
     }
@@ -283,7 +295,11 @@ fn undecided(plan: &RolloutPlan, sums: &FleetSums) -> GateOutcome {
     match open {
         Some(metric) => holds(match metric.expected_pairs {
             Some(expected) => {
-                format!("{} is undecided: about {expected} more pairs are needed", metric.name)
+                format!(
+                    "{} is undecided: about {} more pairs are needed",
+                    metric.name,
+                    grouped(expected)
+                )
             }
             None => format!("{} is undecided", metric.name),
         }),

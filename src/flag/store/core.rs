@@ -25,7 +25,7 @@ use crate::{
     source::Staleness,
 };
 
-/// How many flags that one update got wrong are logged one by one, and how many remarks: all flags of
+/// How many flags that one update got wrong are logged one by one, and how many warnings: all flags of
 /// a document may be wrong alike, and the status lists them all.
 const LOGGED_PROBLEMS: usize = 20;
 
@@ -293,9 +293,9 @@ fn new_problems(previous: Option<&FlagSet>, set: &FlagSet) -> Vec<Problem> {
     set.problems().iter().filter(|problem| !known.contains(problem)).cloned().collect()
 }
 
-/// Flags that were refused come first: an operator has to see them, however many remarks there are.
+/// Flags that were refused come first: an operator has to see them, however many warnings there are.
 fn log_problems(source: &str, problems: &[Problem]) {
-    let (refused, remarks): (Vec<&Problem>, Vec<&Problem>) =
+    let (refused, warnings): (Vec<&Problem>, Vec<&Problem>) =
         problems.iter().partition(|problem| problem.severity == ProblemSeverity::Rejected);
     for problem in refused.iter().take(LOGGED_PROBLEMS) {
         let (flag, error) = (&*problem.key, problem.to_string());
@@ -308,15 +308,15 @@ fn log_problems(source: &str, problems: &[Problem]) {
     if more > 0 {
         tracing::warn!(target: "modelgate::source", source, more, "more flags refused");
     }
-    for problem in remarks.iter().take(LOGGED_PROBLEMS) {
+    for problem in warnings.iter().take(LOGGED_PROBLEMS) {
         let (flag, error) = (&*problem.key, problem.to_string());
         tracing::info!(
-            target: "modelgate::source", source, flag, error, "flag remarked upon"
+            target: "modelgate::source", source, flag, error, "flag warned about"
         );
     }
-    let more = remarks.len().saturating_sub(LOGGED_PROBLEMS);
+    let more = warnings.len().saturating_sub(LOGGED_PROBLEMS);
     if more > 0 {
-        tracing::info!(target: "modelgate::source", source, more, "more remarks on flags");
+        tracing::info!(target: "modelgate::source", source, more, "more warnings about flags");
     }
 }
 

@@ -295,8 +295,8 @@ impl Builder {
         let handle = Handle { core, subscriptions: Mutex::default() };
         for (position, ((source, _), (name, _))) in self.sources.into_iter().zip(names).enumerate()
         {
-            let sink = FlagUpdates::new(&handle.core, position, Arc::clone(&name));
-            let subscription = caught(move || source.subscribe(sink))
+            let updates = FlagUpdates::new(&handle.core, position, Arc::clone(&name));
+            let subscription = caught(move || source.subscribe(updates))
                 .and_then(|subscribed| subscribed)
                 .map_err(|cause| StartError { name: name.to_string(), cause })?;
             handle.subscriptions.lock().push(subscription);

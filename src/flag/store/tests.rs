@@ -33,12 +33,12 @@ fn flags_made_in_code_are_ready_at_once() {
 
 #[test]
 fn a_default_served_says_why() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     let user = Context::new("user");
     let early = flags.details("name", &user, String::from("mine"));
     assert_eq!((early.reason, &*early.value), (Reason::NotReady, "mine"));
     assert_eq!(flags.snapshot().revision(), 0);
-    sink.replace(set(r#"{"name": "v2"}"#));
+    updates.replace(set(r#"{"name": "v2"}"#));
     let absent = flags.details("other", &user, true);
     assert_eq!((absent.reason, absent.error), (Reason::Error, Some(ErrorCode::FlagNotFound)));
     let mistyped = flags.details("name", &user, 7_i64);
@@ -72,10 +72,10 @@ fn an_override_that_goes_away_uncovers_what_it_covered() {
         .build()
         .unwrap();
     assert!(flags.is_ready(), "nobody waits for the optional one");
-    let sink = receive.recv().unwrap();
-    sink.upsert(flag("a", "covered"));
+    let updates = receive.recv().unwrap();
+    updates.upsert(flag("a", "covered"));
     assert_eq!(text(&flags, "a"), "covered");
-    sink.remove("a");
+    updates.remove("a");
     assert_eq!(text(&flags, "a"), "base");
 }
 

@@ -56,7 +56,7 @@ impl Compiler<'_, '_> {
         let any_value = matches!(operator, Operator::Map | Operator::Filter);
         if !any_value && !matches!(body, Value::Map(_)) {
             let place = self.here(spot);
-            self.problem(place, body.type_name(), "an operator");
+            self.warn_at(place, body.type_name(), "an operator");
             return Ok(Expression::Fail(place));
         }
         let data = self.inside(operator, spot.data);

@@ -45,7 +45,7 @@ impl Compiler<'_, '_> {
             }
             Some(_) => BucketBy::First(false),
         };
-        self.remark_bucket_by(&arguments, place);
+        self.warn_about_bucket_by(&arguments, place);
         let entries = match bucket_by {
             BucketBy::Implied => &*arguments,
             _ => arguments.get(1..).unwrap_or_default(),
@@ -60,7 +60,7 @@ impl Compiler<'_, '_> {
                 .map(|(value, _)| named(self.variants, value))
                 .collect::<Box<[Outcome]>>();
             if shares.is_none() {
-                self.problem(place, "weights that sum to nothing", "a sum from 1 to 2^31 - 1");
+                self.warn_at(place, "weights that sum to nothing", "a sum from 1 to 2^31 - 1");
             }
         }
         let prefix = match bucket_by {

@@ -53,12 +53,12 @@ impl Compiler<'_, '_> {
                 return Ok(self.read(path, fallback, data, true));
             }
             Some(value) => {
-                self.problem(place, value.type_name(), "a path");
+                self.warn_at(place, value.type_name(), "a path");
                 return Ok(Expression::Fail(place));
             }
         };
         if path.ends_with(".length") {
-            self.problem(place, format!("`{path}`"), "a path that all engines read alike");
+            self.warn_at(place, format!("`{path}`"), "a path that all engines read alike");
         }
         let path = match data {
             DataSource::Context => match path {
@@ -69,7 +69,7 @@ impl Compiler<'_, '_> {
                 path => Path::Attribute(attribute(path)),
             },
             DataSource::Levels(index) => {
-                self.remark_hidden(index, put_in, path, place);
+                self.warn_if_hidden(index, put_in, path, place);
                 let segments = path.split('.').filter(|segment| !segment.is_empty());
                 let segments = segments.map(Box::from).collect();
                 Path::Level(Box::new(LevelPath { attribute: attribute(path), segments }))

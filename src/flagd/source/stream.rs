@@ -155,7 +155,7 @@ impl Stream {
                         .and_then(|text| documents.deliver(text, None));
                     // A set that cannot be read leaves the stream open: the next may be better.
                     if let Err(error) = delivered {
-                        documents.sink.report(error);
+                        documents.updates.report(error);
                     }
                 }
                 Ok(None) => return Err(Status::unavailable("the server ended the stream").into()),

@@ -21,7 +21,7 @@ pub(super) struct EnvironmentDocument {
     updated_at: Option<f64>,
     client_key: Option<Secret>,
     last_good: LastGood,
-    pub(super) sink: FlagUpdates,
+    pub(super) updates: FlagUpdates,
 }
 
 impl EnvironmentDocument {
@@ -30,7 +30,7 @@ impl EnvironmentDocument {
         dialect: Flagsmith,
         last_good: LastGood,
         bootstrap: Option<String>,
-        sink: FlagUpdates,
+        updates: FlagUpdates,
     ) -> EnvironmentDocument {
         let mut environment = EnvironmentDocument {
             dialect,
@@ -39,9 +39,9 @@ impl EnvironmentDocument {
             updated_at: None,
             client_key: None,
             last_good,
-            sink,
+            updates,
         };
-        match environment.last_good.start(&environment.dialect, &environment.sink) {
+        match environment.last_good.start(&environment.dialect, &environment.updates) {
             Some((_, text)) => {
                 environment.good = Some(digest(&text));
                 environment.text = text;
@@ -59,10 +59,10 @@ impl EnvironmentDocument {
         match self.dialect.compile(document) {
             Ok(set) => {
                 let reason = "from the bootstrap, not confirmed by the server yet";
-                self.sink.replace_stale(set.with_revision("bootstrap"), None, reason);
+                self.updates.replace_stale(set.with_revision("bootstrap"), None, reason);
             }
             Err(error) => {
-                self.sink.report(source::Error::with_source("bootstrap ignored", error));
+                self.updates.report(source::Error::with_source("bootstrap ignored", error));
             }
         }
     }
@@ -83,7 +83,7 @@ impl EnvironmentDocument {
         if is_new {
             let set = named(self.dialect.compile(&text)?, revision.as_deref(), &sum);
             self.keep(text, &set);
-            self.sink.replace(set);
+            self.updates.replace(set);
             self.good = Some(sum);
         } else {
             self.confirm();
@@ -102,7 +102,7 @@ impl EnvironmentDocument {
 
     /// What was delivered is what there is.
     pub(super) fn confirm(&mut self) {
-        self.sink.confirm();
+        self.updates.confirm();
         self.last_good.save();
     }
 

@@ -155,9 +155,9 @@ impl Connection {
                     let mut pause = backoff.pause(failure.retry_after);
                     if failure.status.is_some_and(is_permanent) {
                         pause = pause.max(jittered(settings.server.retry.max));
-                        environment.sink.reject(failure.error);
+                        environment.updates.reject(failure.error);
                     } else {
-                        environment.sink.report(failure.error);
+                        environment.updates.report(failure.error);
                     }
                     key.pause(pause).await;
                     continue;

@@ -31,8 +31,8 @@ pub(super) struct Data {
     saved: Option<Instant>,
     last_good: LastGood,
     /// What is wrong with the settings: the status says so beside what is wrong with the data.
-    remarks: Vec<Problem>,
-    pub(super) sink: FlagUpdates,
+    warnings: Vec<Problem>,
+    pub(super) updates: FlagUpdates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,10 +91,10 @@ impl Data {
     pub(super) fn start(
         dialect: LaunchDarkly,
         last_good: LastGood,
-        remarks: Vec<Problem>,
-        sink: FlagUpdates,
+        warnings: Vec<Problem>,
+        updates: FlagUpdates,
     ) -> Data {
-        for problem in &remarks {
+        for problem in &warnings {
             let (source, problem) = (last_good.source(), problem.to_string());
             tracing::warn!(target: "modelgate::source", source, problem, "a setting is left out");
         }
@@ -105,11 +105,11 @@ impl Data {
             changed: false,
             saved: None,
             last_good,
-            remarks,
-            sink,
+            warnings,
+            updates,
             dialect,
         };
-        if let Some((set, _)) = data.last_good.start(&data.dialect, &data.sink) {
+        if let Some((set, _)) = data.last_good.start(&data.dialect, &data.updates) {
             data.set = set;
         }
         data
@@ -132,7 +132,7 @@ impl Data {
         // First: it refuses what would take too much memory.
         let set = self.dialect.compile(document)?;
         let texts: DocumentTexts = parsed("flag data", document)?;
-        let problems = set.problems().iter().chain(&self.remarks).cloned().collect();
+        let problems = set.problems().iter().chain(&self.warnings).cloned().collect();
         let set = set.with_problems(problems);
         self.versions.clear();
         for (kind, items) in [(ItemKind::Flag, &texts.flags), (ItemKind::Segment, &texts.segments)]
@@ -142,7 +142,7 @@ impl Data {
             }
         }
         self.set = set;
-        self.sink.replace(self.set.clone());
+        self.updates.replace(self.set.clone());
         if self.last_good.is_kept() {
             self.last_good.keep(|| document.to_owned());
             self.texts = Some(texts);
@@ -154,7 +154,7 @@ impl Data {
 
     /// What was delivered is what there is.
     pub(super) fn confirm(&mut self) {
-        self.sink.confirm();
+        self.updates.confirm();
         self.last_good.save();
     }
 
@@ -247,7 +247,7 @@ impl Data {
 
     fn deliver(&mut self, set: FlagSet) {
         self.set = set;
-        self.sink.replace(self.set.clone());
+        self.updates.replace(self.set.clone());
         if self.saved.is_none_or(|saved| saved.elapsed() >= SAVE_INTERVAL) {
             self.save();
         }

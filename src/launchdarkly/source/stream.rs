@@ -134,19 +134,19 @@ pub(super) async fn follow(mut connection: Connection, mut data: Data, settings:
             backoff.reset();
         }
         if failure.status.is_some_and(is_permanent) {
-            data.sink.reject(failure.error);
+            data.updates.reject(failure.error);
             key.pause(refusals.pause(failure.retry_after)).await;
             continue;
         }
         refusals.reset();
         let retry_after = failure.retry_after;
-        data.sink.report(failure.error);
+        data.updates.report(failure.error);
         // While the stream is away, and not more often than LaunchDarkly likes.
         let due = polled.is_none_or(|polled| polled.elapsed() >= settings.interval);
         if settings.streams && backoff.failures() > 0 && due && connection.poll.is_some() {
             polled = Some(Instant::now());
             if let Err(failure) = connection.poll(&mut data).await {
-                data.sink.report(failure.error);
+                data.updates.report(failure.error);
             }
         }
         key.pause(backoff.pause(retry_after)).await;

@@ -40,7 +40,7 @@ pub(super) struct Data {
     unsaved: bool,
     saved: Option<Instant>,
     last_good: LastGood,
-    pub(super) sink: FlagUpdates,
+    pub(super) updates: FlagUpdates,
 }
 
 #[derive(Default)]
@@ -100,7 +100,7 @@ impl Data {
         dialect: Unleash,
         last_good: LastGood,
         bootstrap: Option<String>,
-        sink: FlagUpdates,
+        updates: FlagUpdates,
     ) -> Data {
         let mut data = Data {
             dialect,
@@ -113,9 +113,9 @@ impl Data {
             unsaved: false,
             saved: None,
             last_good,
-            sink,
+            updates,
         };
-        match data.last_good.start(&data.dialect, &data.sink) {
+        match data.last_good.start(&data.dialect, &data.updates) {
             Some((set, text)) => {
                 data.good = Some(digest(&text));
                 data.texts.replace(&text, &set);
@@ -135,10 +135,10 @@ impl Data {
             Ok(set) => {
                 self.set = set.with_revision("bootstrap");
                 let reason = "from the bootstrap, not confirmed by the server yet";
-                self.sink.replace_stale(self.set.clone(), None, reason);
+                self.updates.replace_stale(self.set.clone(), None, reason);
             }
             Err(error) => {
-                self.sink.report(source::Error::with_source("bootstrap ignored", error));
+                self.updates.report(source::Error::with_source("bootstrap ignored", error));
             }
         }
     }
@@ -154,7 +154,7 @@ impl Data {
             return Ok(());
         }
         self.set = named(self.dialect.compile(&text)?, tag, &sum);
-        self.sink.replace(self.set.clone());
+        self.updates.replace(self.set.clone());
         self.good = Some(sum);
         self.unsaved = false;
         if self.last_good.is_kept() {
@@ -176,7 +176,7 @@ impl Data {
 
     /// What was delivered is what there is.
     pub(super) fn confirm(&mut self) {
-        self.sink.confirm();
+        self.updates.confirm();
         self.last_good.save();
     }
 
@@ -224,7 +224,7 @@ impl Data {
         self.streamed = true;
         let is_all = events.len() == raw.events.len();
         if events.is_empty() {
-            self.sink.confirm();
+            self.updates.confirm();
             return Ok(is_all);
         }
         let set = if is_all {
@@ -235,7 +235,7 @@ impl Data {
         };
         (self.last_event, self.hydrated) = (last, hydrated);
         self.set = set.with_revision(last.to_string());
-        self.sink.replace(self.set.clone());
+        self.updates.replace(self.set.clone());
         self.good = None;
         if self.last_good.is_kept() {
             let rejected = rejected(&self.set);

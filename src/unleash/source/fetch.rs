@@ -267,8 +267,8 @@ impl Connection {
 /// Says what went wrong, and waits before it is tried again.
 async fn rest(data: &Data, backoff: &mut Backoff, key: &mut Changes, failure: Failure) {
     match failure.is_refusal() {
-        true => data.sink.reject(failure.error),
-        false => data.sink.report(failure.error),
+        true => data.updates.reject(failure.error),
+        false => data.updates.report(failure.error),
     }
     key.pause(backoff.pause(failure.retry_after)).await;
 }

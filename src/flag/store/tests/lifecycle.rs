@@ -27,15 +27,15 @@ fn nothing_arrives_after_the_last_handle_is_dropped() {
         fn name(&self) -> Cow<'static, str> {
             "stoppable".into()
         }
-        fn subscribe(self: Box<Self>, sink: FlagUpdates) -> Result<Subscription, source::Error> {
-            self.0.send(sink).unwrap();
+        fn subscribe(self: Box<Self>, updates: FlagUpdates) -> Result<Subscription, source::Error> {
+            self.0.send(updates).unwrap();
             Ok(Subscription::on_drop(|| STOPPED.store(true, Ordering::Release)))
         }
     }
 
     let (send, receive) = mpsc::channel();
     let flags = Flags::builder().source(Stoppable(send)).build().unwrap();
-    let sink = receive.recv().unwrap();
+    let updates = receive.recv().unwrap();
     let told = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&told);
     flags.on_change(move |_| {
@@ -43,31 +43,31 @@ fn nothing_arrives_after_the_last_handle_is_dropped() {
     });
     let clone = flags.clone();
     drop(flags);
-    assert!(!sink.is_closed());
-    assert!(sink.replace(FlagSet::new()));
+    assert!(!updates.is_closed());
+    assert!(updates.replace(FlagSet::new()));
     drop(clone);
     assert!(STOPPED.load(Ordering::Acquire));
-    assert!(sink.is_closed());
-    assert!(!sink.replace(FlagSet::new()));
-    sink.upsert(flag("a", true));
-    sink.report(source::Error::new("late"));
+    assert!(updates.is_closed());
+    assert!(!updates.replace(FlagSet::new()));
+    updates.upsert(flag("a", true));
+    updates.report(source::Error::new("late"));
     assert_eq!(told.load(Ordering::Relaxed), 1);
 }
 
 #[test]
 fn the_last_handle_may_be_dropped_by_a_callback() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     let held = Arc::new(Mutex::new(None));
     let slot = Arc::clone(&held);
     flags.on_change(move |_| drop(slot.lock().unwrap().take()));
     *held.lock().unwrap() = Some(flags);
-    sink.replace(FlagSet::new());
-    assert!(sink.is_closed());
+    updates.replace(FlagSet::new());
+    assert!(updates.is_closed());
 }
 
 #[test]
 fn a_router_that_dies_with_its_store_while_it_is_told_stops_nothing() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     struct Leaving(Mutex<Option<Arc<Leaving>>>, Mutex<Option<Flags>>);
     impl SnapshotListener for Leaving {
         fn published(&self, snapshot: &Arc<Snapshot>) {
@@ -82,8 +82,8 @@ fn a_router_that_dies_with_its_store_while_it_is_told_stops_nothing() {
     *leaving.1.lock().unwrap() = Some(flags);
     *leaving.0.lock().unwrap() = Some(Arc::clone(&leaving));
     drop(leaving);
-    sink.replace(FlagSet::new());
-    assert!(sink.is_closed());
+    updates.replace(FlagSet::new());
+    assert!(updates.is_closed());
 }
 
 #[test]

@@ -21,29 +21,29 @@ use crate::{
 
 #[test]
 fn a_callback_that_panics_stops_neither_the_others_nor_the_source() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     let (send, told) = mpsc::channel();
     flags.on_change(|_| panic!("a user's mistake"));
     flags.on_change(move |snapshot| send.send(snapshot.revision()).unwrap());
-    sink.replace(FlagSet::new());
-    sink.replace(FlagSet::new());
+    updates.replace(FlagSet::new());
+    updates.replace(FlagSet::new());
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [1, 2]);
     assert!(flags.status().sources[0].is_ready());
 }
 
 #[test]
 fn a_callback_may_use_the_store_and_its_sources() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (inner, inner_sink) = (Arc::clone(&seen), sink.clone());
+    let (inner, inner_updates) = (Arc::clone(&seen), updates.clone());
     flags.on_change(move |snapshot| {
         inner.lock().unwrap().push(snapshot.revision());
         if snapshot.revision() == 1 {
-            inner_sink.upsert(flag("again", true));
-            inner_sink.report(source::Error::new("noted"));
+            inner_updates.upsert(flag("again", true));
+            inner_updates.report(source::Error::new("noted"));
         }
     });
-    sink.replace(FlagSet::new());
+    updates.replace(FlagSet::new());
     assert_eq!(*seen.lock().unwrap(), [1, 2]);
     assert!(flags.boolean("again", &Context::new("user"), false));
 }
@@ -62,8 +62,8 @@ impl SnapshotListener for Listening {
 
 #[test]
 fn a_listener_hears_of_the_present_and_of_every_later_snapshot_before_anybody_else() {
-    let (flags, sink) = scripted();
-    sink.replace(FlagSet::new());
+    let (flags, updates) = scripted();
+    updates.replace(FlagSet::new());
     let listener =
         Arc::new(Listening { seen: Mutex::default(), flags: Mutex::new(Some(flags.clone())) });
     flags.listen(Arc::downgrade(&listener) as Weak<dyn SnapshotListener>);
@@ -71,15 +71,15 @@ fn a_listener_hears_of_the_present_and_of_every_later_snapshot_before_anybody_el
     flags.on_change(move |snapshot| {
         assert_eq!(announced.seen.lock().unwrap().last(), Some(&snapshot.revision()));
     });
-    sink.replace(FlagSet::new());
-    sink.upsert(flag("a", true));
+    updates.replace(FlagSet::new());
+    updates.upsert(flag("a", true));
     assert_eq!(*listener.seen.lock().unwrap(), [1, 2, 3]);
     *listener.flags.lock().unwrap() = None;
 }
 
 #[test]
 fn several_writers_are_heard_in_order_and_readers_never_go_back() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     let listener = Arc::new(Listening { seen: Mutex::default(), flags: Mutex::default() });
     flags.listen(Arc::downgrade(&listener) as Weak<dyn SnapshotListener>);
     let done = AtomicBool::new(false);
@@ -97,10 +97,10 @@ fn several_writers_are_heard_in_order_and_readers_never_go_back() {
         }
         let writers: Vec<_> = (0..2)
             .map(|writer| {
-                let sink = sink.clone();
+                let updates = updates.clone();
                 scope.spawn(move || {
                     for n in 0..200 {
-                        sink.upsert(flag(&format!("{writer}-{n}"), n));
+                        updates.upsert(flag(&format!("{writer}-{n}"), n));
                     }
                 })
             })

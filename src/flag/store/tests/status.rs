@@ -19,9 +19,9 @@ use crate::{
 
 #[test]
 fn a_source_that_keeps_failing_is_never_called_ready() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     for attempt in 1..=3 {
-        sink.report(source::Error::with_source(
+        updates.report(source::Error::with_source(
             "request failed",
             std::io::Error::other(format!("no route, attempt {attempt}")),
         ));
@@ -43,7 +43,7 @@ fn a_source_that_keeps_failing_is_never_called_ready() {
         "flags are not ready: source `scripted` has delivered nothing after 3 failed attempts \
          (the last: request failed: no route, attempt 3)"
     );
-    sink.confirm();
+    updates.confirm();
     assert!(!flags.is_ready(), "there is nothing to confirm yet");
 }
 
@@ -72,15 +72,15 @@ fn a_source_that_flaps_keeps_its_last_good_flags_and_shows_their_age() {
     let (send, receive) = mpsc::channel();
     let flags =
         Flags::builder().clock(clock.clone()).source(Scripted("scripted", send)).build().unwrap();
-    let sink = receive.recv().unwrap();
+    let updates = receive.recv().unwrap();
     assert_eq!(flags.age(), None);
     for round in 1..=20 {
-        sink.replace(set(&format!(r#"{{"a": "{round}"}}"#)));
+        updates.replace(set(&format!(r#"{{"a": "{round}"}}"#)));
         assert!(flags.status().sources[0].is_ready());
         assert_eq!(flags.age(), Some(Duration::ZERO));
         clock.advance(Duration::from_secs(7));
-        sink.report(source::Error::new("lost"));
-        sink.report(source::Error::new("lost"));
+        updates.report(source::Error::new("lost"));
+        updates.report(source::Error::new("lost"));
         let status = flags.status();
         assert_eq!(
             status.sources[0].state,
@@ -90,7 +90,7 @@ fn a_source_that_flaps_keeps_its_last_good_flags_and_shows_their_age() {
         assert!(status.ready);
         assert_eq!(text(&flags, "a"), round.to_string());
     }
-    sink.confirm();
+    updates.confirm();
     let status = flags.status();
     assert!(status.sources[0].is_ready());
     assert_eq!((status.age, status.revision), (Some(Duration::ZERO), 20));
@@ -98,9 +98,9 @@ fn a_source_that_flaps_keeps_its_last_good_flags_and_shows_their_age() {
 
 #[test]
 fn a_set_known_to_be_old_is_served_as_stale() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     let age = Duration::from_secs(3600);
-    assert!(sink.replace_stale(set(r#"{"a": "old"}"#), Some(age), "from a file"));
+    assert!(updates.replace_stale(set(r#"{"a": "old"}"#), Some(age), "from a file"));
     assert!(flags.is_ready());
     let status = flags.status();
     assert_eq!(
@@ -108,49 +108,49 @@ fn a_set_known_to_be_old_is_served_as_stale() {
         SourceState::Stale { reason: "from a file".into(), attempts: 0 }
     );
     assert!(status.age >= Some(age));
-    sink.replace(set(r#"{"a": "new"}"#));
+    updates.replace(set(r#"{"a": "new"}"#));
     assert!(flags.status().sources[0].is_ready());
 }
 
 #[test]
 fn a_bad_flag_keeps_its_last_good_form_and_is_reported_by_name() {
-    let (flags, sink) = scripted();
-    sink.replace(set(r#"{"a": "1", "b": "1"}"#));
-    sink.replace(set(r#"{"a": "!bad", "b": "2", "c": "!bad"}"#));
+    let (flags, updates) = scripted();
+    updates.replace(set(r#"{"a": "1", "b": "1"}"#));
+    updates.replace(set(r#"{"a": "!bad", "b": "2", "c": "!bad"}"#));
     assert_eq!((text(&flags, "a"), text(&flags, "b")), ("1".into(), "2".into()));
     assert_eq!(text(&flags, "c"), "absent");
     let keys = |flags: &Flags| -> Vec<String> {
         flags.status().sources[0].problems.iter().map(|problem| problem.key.clone()).collect()
     };
     assert_eq!(keys(&flags), ["a", "c"]);
-    sink.upsert(flag("a", "3"));
+    updates.upsert(flag("a", "3"));
     assert_eq!((text(&flags, "a"), keys(&flags)), ("3".into(), vec!["c".to_owned()]));
-    sink.replace(set(r#"{"b": "4"}"#));
+    updates.replace(set(r#"{"b": "4"}"#));
     assert_eq!(text(&flags, "a"), "absent", "a flag that is gone is gone");
     assert!(keys(&flags).is_empty());
 }
 
 #[test]
 fn an_older_sequence_never_replaces_a_newer_one() {
-    let (flags, sink) = scripted();
-    assert!(sink.replace(set(r#"{"a": "5"}"#).with_sequence(5)));
-    assert!(!sink.replace(set(r#"{"a": "4"}"#).with_sequence(4)));
+    let (flags, updates) = scripted();
+    assert!(updates.replace(set(r#"{"a": "5"}"#).with_sequence(5)));
+    assert!(!updates.replace(set(r#"{"a": "4"}"#).with_sequence(4)));
     assert_eq!(text(&flags, "a"), "5");
     let status = flags.status();
     assert_eq!((status.revision, status.sources[0].refused), (1, 1));
-    assert!(sink.replace(set(r#"{"a": "6"}"#).with_sequence(6)));
-    assert!(!sink.replace_stale(set("{}").with_sequence(5), None, "old"));
-    sink.upsert(flag("b", "1"));
-    assert!(!sink.replace(set("{}").with_sequence(5)), "an upsert keeps the sequence");
+    assert!(updates.replace(set(r#"{"a": "6"}"#).with_sequence(6)));
+    assert!(!updates.replace_stale(set("{}").with_sequence(5), None, "old"));
+    updates.upsert(flag("b", "1"));
+    assert!(!updates.replace(set("{}").with_sequence(5)), "an upsert keeps the sequence");
     assert_eq!((text(&flags, "a"), flags.status().sources[0].refused), ("6".into(), 3));
 }
 
 #[test]
 fn a_source_that_panics_on_its_thread_leaves_its_flags_and_shows_as_stale() {
-    let (flags, sink) = scripted();
-    sink.replace(set(r#"{"a": "good"}"#));
+    let (flags, updates) = scripted();
+    updates.replace(set(r#"{"a": "good"}"#));
     let ended = thread::spawn(move || {
-        let _sink = sink;
+        let _updates = updates;
         panic!("a source's mistake");
     })
     .join();
@@ -162,13 +162,13 @@ fn a_source_that_panics_on_its_thread_leaves_its_flags_and_shows_as_stale() {
 
 #[test]
 fn the_status_is_written_as_json() {
-    let (flags, sink) = scripted();
+    let (flags, updates) = scripted();
     let status = serde_json::to_value(flags.status()).unwrap();
     assert_eq!(status["sources"][0]["state"], "starting");
     assert_eq!(status["sources"][0]["attempts"], 0);
     assert_eq!(status["age_seconds"], serde_json::Value::Null);
-    sink.replace(set(r#"{"a": "!bad", "b": 1}"#).with_revision("etag"));
-    sink.report(source::Error::new("lost"));
+    updates.replace(set(r#"{"a": "!bad", "b": 1}"#).with_revision("etag"));
+    updates.report(source::Error::new("lost"));
     let status = serde_json::to_value(flags.status()).unwrap();
     let source = &status["sources"][0];
     assert_eq!(status["ready"], true);
@@ -178,16 +178,16 @@ fn the_status_is_written_as_json() {
 }
 
 #[test]
-fn refused_flags_are_logged_however_many_remarks_come_before_them() {
-    let (_flags, sink) = scripted();
-    let remark = |number: usize| Problem::warning(format!("odd-{number}"), "", "a", "b");
+fn refused_flags_are_logged_however_many_warnings_come_before_them() {
+    let (_flags, updates) = scripted();
+    let warning = |number: usize| Problem::warning(format!("odd-{number}"), "", "a", "b");
     let refused = [Problem::rejected("bad", "", "a", "b")];
-    let problems = (0..30).map(remark).chain(refused).collect();
+    let problems = (0..30).map(warning).chain(refused).collect();
     let log = logged(|| {
-        sink.replace(FlagSet::new().with_problems(problems));
+        updates.replace(FlagSet::new().with_problems(problems));
     });
     let warnings: Vec<_> = log.lines().filter(|line| line.contains(" WARN ")).collect();
-    // A remark is nobody's to mend at once, however many there are.
+    // A warning is nobody's to mend at once, however many there are.
     let [warning] = &*warnings else { panic!("{log}") };
     assert!(warning.contains("flag `bad`"), "{log}");
     assert!(log.contains("flag `odd-0`") && log.contains("more=10"), "{log}");

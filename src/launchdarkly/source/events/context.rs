@@ -3,6 +3,7 @@
 use serde_json::{Map as Members, Value as Json, json};
 
 use crate::{
+    flag::problem::pointer_segment,
     launchdarkly::{ContextSnapshot, SingleContext, components},
     value::Value,
 };
@@ -133,11 +134,7 @@ fn shown_value<'v>(
 
 /// An attribute's name as a reference to it.
 fn reference(name: &str) -> String {
-    if name.starts_with('/') {
-        format!("/{}", name.replace('~', "~0").replace('/', "~1"))
-    } else {
-        name.to_owned()
-    }
+    if name.starts_with('/') { format!("/{}", pointer_segment(name)) } else { name.to_owned() }
 }
 
 #[cfg(test)]

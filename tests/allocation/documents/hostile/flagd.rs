@@ -20,7 +20,7 @@ pub(super) const SHAPES: [Shape; 18] = [
     shape("a list of flags that are none", r#"{"flags": ["#, "0", "]}"),
     shape("the smallest flags", r#"{"flags": {"#, r#""%":{"state":"ENABLED","variants":{}}"#, "}}"),
     shape(
-        "flags that are remarked upon",
+        "flags that are warned about",
         r#"{"flags": {"#,
         r#""%":{"state":"ENABLED","variants":{"\"":0,"<":0},"defaultVariant":"z","targeting":{"-":[[]]}}"#,
         "}}",
@@ -32,7 +32,7 @@ pub(super) const SHAPES: [Shape; 18] = [
         "}}}}",
     ),
     shape(
-        "variants that are remarked upon",
+        "variants that are warned about",
         r#"{"flags": {"f": {"state": "ENABLED", "variants": {"#,
         r#""<%":0"#,
         "}}}}",

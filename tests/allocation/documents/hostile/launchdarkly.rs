@@ -33,14 +33,9 @@ pub(super) const SHAPES: [Shape; 27] = [
     ),
     shape("segments without anything", r#"{"segments": {"#, r#""%":{}"#, "}}"),
     shape("segments that are none", r#"{"segments": {"#, r#""%":0"#, "}}"),
+    shape("segments that are warned about", r#"{"segments": {"#, r#""%":{"unbounded":true}"#, "}}"),
     shape(
-        "segments that are remarked upon",
-        r#"{"segments": {"#,
-        r#""%":{"unbounded":true}"#,
-        "}}",
-    ),
-    shape(
-        "flags that are remarked upon",
+        "flags that are warned about",
         r#"{"flags": {"#,
         r#""%":{"offVariation":1,"fallthrough":{"variation":1}}"#,
         "}}",

@@ -11,7 +11,7 @@ use crate::{flag::Problem, value::Value};
 impl Compiler<'_, '_> {
     /// Marks forms on which flagd's engines visibly differ: most often the Go core, which is what
     /// is followed, from the others.
-    pub(super) fn remark(
+    pub(super) fn warn_about_operator(
         &mut self,
         operator: Operator,
         arguments: &[Expression],
@@ -24,7 +24,7 @@ impl Compiler<'_, '_> {
                 .iter()
                 .any(|argument| matches!(argument, Expression::Constant(value) if test(value)))
         };
-        let remark = match operator {
+        let warning = match operator {
             Is::Abs | Is::Set | Is::ContainsAll | Is::ContainsAny | Is::ContainsNone => Some((
                 "an operator that only flagd's Go core has",
                 "an operator of JSONLogic or flagd",
@@ -83,23 +83,23 @@ impl Compiler<'_, '_> {
             },
             _ => None,
         };
-        if let Some((found, expected)) = remark {
-            self.problem(place, found, expected);
+        if let Some((found, expected)) = warning {
+            self.warn_at(place, found, expected);
         }
     }
 
     /// Marks a member of an element that an attribute of the context would hide.
-    pub(super) fn remark_hidden(&mut self, levels: usize, put_in: bool, path: &str, place: Place) {
+    pub(super) fn warn_if_hidden(&mut self, levels: usize, put_in: bool, path: &str, place: Place) {
         let hidden =
             put_in && self.levels.get(levels).is_some_and(|levels| levels.first() > levels.last());
         if hidden {
             let found = format!("`{path}`, which an attribute of the context of that name hides");
-            self.problem(place, found, "a name that no attribute of the context has");
+            self.warn_at(place, found, "a name that no attribute of the context has");
         }
     }
 
     /// Marks a first argument of `fractional` that the engines take differently.
-    pub(super) fn remark_bucket_by(&mut self, arguments: &[Expression], place: Place) {
+    pub(super) fn warn_about_bucket_by(&mut self, arguments: &[Expression], place: Place) {
         let found = match arguments.first() {
             Some(Expression::Constant(Value::Null)) => "null as the key",
             Some(Expression::Constant(value))
@@ -109,15 +109,15 @@ impl Compiler<'_, '_> {
             }
             _ => return,
         };
-        self.problem(place, found, "text, or the variants straight away");
+        self.warn_at(place, found, "text, or the variants straight away");
     }
 
     pub(super) fn warn(&mut self, spot: ValuePosition, found: impl Into<String>, expected: &str) {
         let place = self.here(spot);
-        self.problem(place, found, expected);
+        self.warn_at(place, found, expected);
     }
 
-    pub(super) fn problem(&mut self, place: Place, found: impl Into<String>, expected: &str) {
+    pub(super) fn warn_at(&mut self, place: Place, found: impl Into<String>, expected: &str) {
         let path = self.places.pointer(place);
         self.problems.push(Problem::warning(self.key, path, found, expected));
     }

@@ -123,7 +123,7 @@ pub(crate) struct Staleness {
 }
 
 impl Drop for FlagUpdates {
-    /// A source that panics takes its sink with it: nobody else would say that no more is coming.
+    /// A source that panics takes its handle with it: nobody else would say that no more is coming.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.report(Error::new("the source panicked"));
