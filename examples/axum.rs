@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, signal, time::sleep};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     service::log_to_stderr();
-    let config = Config::from_environment();
+    let config = Config::from_environment()?;
     let service = Service::start(&config)?;
     let listener = TcpListener::bind(&config.address).await?;
     service::print_what_to_try(&config);

@@ -257,7 +257,7 @@ impl Unleash {
     /// # Errors
     /// As for [`compile`](Unleash::compile).
     pub fn apply(&self, flags: &FlagSet, events: &str) -> Result<FlagSet, DocumentError> {
-        document::read(&self.options, flags, events)
+        document::read(&self.options, flags, crate::dialect::without_mark(events))
     }
 
     /// Whether a toggle is enabled, and its variant, as Unleash's own SDKs say it. A toggle that

@@ -23,13 +23,18 @@ pub enum Candidate {
 
 impl Candidate {
     /// From `MODELGATE_ROLLOUT`.
-    pub fn named(name: &str) -> Option<Candidate> {
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn named(name: &str) -> Result<Candidate, String> {
         match name {
-            "good" => Some(Candidate::Good),
-            "equal" => Some(Candidate::Equal),
-            "better" => Some(Candidate::Better),
-            "bad" => Some(Candidate::Bad),
-            _ => None,
+            "good" => Ok(Candidate::Good),
+            "equal" => Ok(Candidate::Equal),
+            "better" => Ok(Candidate::Better),
+            "bad" => Ok(Candidate::Bad),
+            _ => Err(format!(
+                "MODELGATE_ROLLOUT: found `{name}`, expected `good`, `equal`, `better` or `bad`"
+            )),
         }
     }
 }
@@ -59,7 +64,10 @@ pub struct Config {
 
 impl Config {
     /// The settings in the environment, and defaults for those that are not there.
-    pub fn from_environment() -> Config {
+    ///
+    /// # Errors
+    /// When one has a value that it cannot have.
+    pub fn from_environment() -> Result<Config, String> {
         let path = |variable: &str, default: &str| match env::var_os(variable) {
             Some(path) if !path.is_empty() => PathBuf::from(path),
             _ => in_repository(default),
@@ -68,8 +76,15 @@ impl Config {
             let text = env::var_os(variable).map(OsString::into_string).and_then(Result::ok);
             text.filter(|text| !text.is_empty())
         };
-        let seconds = text("MODELGATE_STAGE_SECONDS").and_then(|seconds| seconds.parse().ok());
-        Config {
+        let number = |variable: &str| {
+            let number = |text: String| {
+                let wrong = |_| format!("{variable}: found `{text}`, expected a whole number");
+                text.parse::<u32>().map_err(wrong)
+            };
+            text(variable).map(number).transpose()
+        };
+        let seconds = number("MODELGATE_STAGE_SECONDS")?.unwrap_or(5);
+        Ok(Config {
             address: env::var_os("MODELGATE_ADDR")
                 .map(OsString::into_string)
                 .and_then(Result::ok)
@@ -78,11 +93,11 @@ impl Config {
             flags: path("MODELGATE_FLAGS", "examples/flags.json"),
             comparisons: path("MODELGATE_COMPARISONS", "target/comparisons.jsonl"),
             models: path("MODELGATE_MODELS", "examples/models"),
-            rollout: text("MODELGATE_ROLLOUT").and_then(|name| Candidate::named(&name)),
-            traffic: text("MODELGATE_TRAFFIC").and_then(|users| users.parse().ok()),
-            stage: seconds.map_or(Duration::from_secs(5), Duration::from_secs),
+            rollout: text("MODELGATE_ROLLOUT").map(|name| Candidate::named(&name)).transpose()?,
+            traffic: number("MODELGATE_TRAFFIC")?,
+            stage: Duration::from_secs(seconds.into()),
             rollout_token: text("MODELGATE_ROLLOUT_TOKEN"),
-        }
+        })
     }
 }
 

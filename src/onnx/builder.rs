@@ -163,7 +163,9 @@ impl Loader {
     ///
     /// The rows fit the model's schema where it has one (ranges, integers, what is optional), and are the
     /// same each time; each is tried alone and in a batch. Of a [graph](Self::load_graph), whose inputs
-    /// may be large, eight sets of tensors are tried, where they can be made up.
+    /// may be large, eight sets of tensors are tried, where they can be made up. Rows that neither engine
+    /// answers are not compared, and a log message says how many they were; if all are such, the model is
+    /// refused with [`LoadError::NothingCompared`].
     ///
     /// ```no_run
     /// use modelgate::onnx;

@@ -131,6 +131,14 @@ pub enum LoadError {
         /// What the other engine answered.
         expected: Box<str>,
     },
+    /// Neither this model nor the engine that it is verified against (`Loader::verify_against`) answers
+    /// any of the random rows, so that nothing could be compared.
+    NothingCompared {
+        /// How many rows were tried.
+        rows: usize,
+        /// This model's error for the first of them.
+        source: EngineError,
+    },
     /// The engine that the model is verified against cannot load it.
     Unverified {
         /// Why not.
@@ -253,6 +261,11 @@ impl fmt::Display for LoadError {
                 "the model differs from ONNX Runtime's answer to random row {row}: for {input}, found \
                  {found}, expected {expected}"
             ),
+            LoadError::NothingCompared { rows, .. } => write!(
+                f,
+                "neither the model nor ONNX Runtime answers any of {rows} random rows, so that nothing \
+                 was compared: say in the sidecar which values the features may have"
+            ),
             LoadError::Unverified { .. } => {
                 f.write_str("ONNX Runtime cannot load the model, to verify its answers")
             }
@@ -284,7 +297,9 @@ impl Error for LoadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             LoadError::Io { source, .. } => Some(source),
-            LoadError::Engine { source, .. } | LoadError::OpenAxes { source, .. } => Some(source),
+            LoadError::Engine { source, .. }
+            | LoadError::OpenAxes { source, .. }
+            | LoadError::NothingCompared { source, .. } => Some(source),
             LoadError::Golden(source) => Some(source),
             LoadError::Unverified { source } => Some(source),
             _ => None,

@@ -191,9 +191,13 @@ pub(super) fn of_rows(declared: &mut Sidecar, width: usize) -> Result<Option<Sch
             None => Ok(schema),
         }
     };
-    build()
-        .map(Some)
-        .map_err(|error| declared.wrong("features", error, "a schema that makes sense"))
+    build().map(Some).map_err(|error| {
+        let (field, found, expected) = (error.field(), error.found(), error.expected());
+        match field {
+            "shape" => declared.wrong(field, found, expected),
+            _ => declared.wrong(format_args!("features: {field}"), found, expected),
+        }
+    })
 }
 
 fn of_type(features: &[Feature], wanted: FeatureType) -> impl Iterator<Item = &str> {

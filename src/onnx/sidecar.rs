@@ -168,6 +168,13 @@ impl Sidecar {
         }
     }
 
+    /// Refuses names of classes, for a model whose answer is numbers: nothing would read them.
+    pub(super) fn check_no_classes(&self) -> Result<(), LoadError> {
+        let Some(classes) = &self.classes else { return Ok(()) };
+        let found = format_args!("{} names", classes.len());
+        Err(self.wrong("classes", found, "none, as the model's answers are numbers"))
+    }
+
     /// An error about one field of the sidecar.
     #[cold]
     pub(super) fn wrong(

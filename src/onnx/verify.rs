@@ -26,7 +26,8 @@ const SEED: u64 = 0x7665_7269_6679;
 /// the number itself. A sidecar may allow more.
 const TOLERANCE: f32 = 1e-4;
 
-/// Runs both models on these rows and compares their answers.
+/// Runs both models on these rows and compares their answers. A row that neither answers shows nothing:
+/// it is no agreement, and if all are such the model is refused.
 pub(super) fn compare<F: ?Sized, P>(
     (ours, theirs): (&dyn Model<F, P>, &dyn Model<F, P>),
     rows: &[&F],
@@ -39,11 +40,21 @@ pub(super) fn compare<F: ?Sized, P>(
         Err(error) => format!("the error \"{}\"", crate::error_chain(error)),
     };
     let batch = ours.predict_batch(rows);
+    let mut unanswered = 0_usize;
+    let mut reason = None;
     for (row, (input, in_batch)) in rows.iter().zip(batch).enumerate() {
         let expected = theirs.predict(input);
-        for found in [ours.predict(input), in_batch] {
+        let answers = [ours.predict(input), in_batch];
+        if expected.is_err() && answers.iter().all(Result::is_err) {
+            unanswered = unanswered.saturating_add(1);
+            let [found, _] = answers;
+            reason = reason.or(found.err());
+            continue;
+        }
+        for found in answers {
             let same = match (&found, &expected) {
                 (Ok(found), Ok(expected)) => agree(found, expected),
+                // The row's other answer differs, and is the one to show.
                 (Err(_), Err(_)) => true,
                 _ => false,
             };
@@ -57,7 +68,23 @@ pub(super) fn compare<F: ?Sized, P>(
             }
         }
     }
-    Ok(())
+    match reason {
+        Some(reason) if unanswered == rows.len() => {
+            Err(LoadError::NothingCompared { rows: unanswered, source: reason.into() })
+        }
+        Some(reason) => {
+            let (rows, reason) = (rows.len(), crate::error_chain(&reason));
+            tracing::warn!(
+                target: "modelgate::model",
+                unanswered,
+                rows,
+                reason,
+                "rows that neither engine answers were not compared"
+            );
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Rows that fit a schema; without one, numbers of several sizes.
@@ -248,6 +275,30 @@ mod tests {
         let text = "random row 0: for [0.0, 0.0, 0.0], found the error \"model failed: no memory\", \
                     expected 0";
         assert!(error.to_string().ends_with(text), "{error}");
+    }
+
+    #[test]
+    fn a_row_that_neither_engine_answers_is_no_agreement() {
+        let rows = rows(None, 3, NonFiniteInput::Refused);
+        let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let same = |found: &f32, expected: &f32| near(*found, *expected, 0.0);
+        let failing = model_fn(|_: &[f32]| Err(ModelError::new("no such category")));
+        let error =
+            compare((&failing, &failing), &rows, same, some, ToString::to_string).unwrap_err();
+        assert!(matches!(error, LoadError::NothingCompared { rows: 64, .. }), "{error}");
+        let text = crate::error_chain(&error);
+        assert!(text.ends_with("no such category"), "{text}");
+        // What the others show counts all the same.
+        let partly = |last: f32| {
+            model_fn(move |row: &[f32]| match row[0] {
+                0.0 => Err(ModelError::new("no such category")),
+                _ => Ok(row[0] + last),
+            })
+        };
+        let (right, wrong) = (partly(0.0), partly(0.5));
+        compare((&right, &right), &rows, same, some, ToString::to_string).unwrap();
+        let error = compare((&wrong, &right), &rows, same, some, ToString::to_string).unwrap_err();
+        assert!(matches!(error, LoadError::Differs { row: 1, .. }), "{error}");
     }
 
     #[test]

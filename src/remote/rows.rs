@@ -167,7 +167,11 @@ fn read(
     };
     let classes = match (tensor.shape(), classifier.classes) {
         ([found, classes], None) if *found == rows && *classes > 0 => *classes,
-        ([found, classes], Some(expected)) if *found == rows && *classes == expected => expected,
+        ([found, classes], Some(expected))
+            if *found == rows && *classes == expected && expected > 0 =>
+        {
+            expected
+        }
         (found, classes) => {
             let classes = classes.map_or("classes".to_owned(), |classes| classes.to_string());
             return Err(Error::mismatch(

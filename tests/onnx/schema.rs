@@ -132,6 +132,18 @@ fn a_sidecar_that_does_not_fit_is_refused_by_field() {
             r#"{"features": [{"name": "a"}, {"name": "b", "type": "text"}]}"#,
             "features[1].type: found text, expected a number, as the model's rows hold",
         ),
+        (
+            r#"{"features": [{"name": "a"}, {"name": "a"}]}"#,
+            "features: names: found \"a\" twice, expected each name once",
+        ),
+        (
+            r#"{"features": [{"name": "a", "range": [2, 1]}, {"name": "b"}]}"#,
+            "features: range of \"a\": found 2..=1, expected a range that holds a number",
+        ),
+        (
+            r#"{"features": [{"name": "a"}, {"name": "b"}], "shape": [3]}"#,
+            "shape: found [3], expected one of 2 places",
+        ),
         (r#"{"sha256": "00"}"#, "sha256: found 00, expected"),
     ] {
         let found = refusal("unnamed_batch", sidecar);

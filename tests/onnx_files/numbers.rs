@@ -90,6 +90,70 @@ fn a_regressor_has_the_schema_and_the_golden_rows_of_its_sidecar() {
     assert!(error.contains("golden[0].outputs: found nothing"), "{error}");
 }
 
+#[test]
+fn classes_of_a_model_that_answers_numbers_are_refused_by_name() {
+    let refused = |error: onnx::LoadError| {
+        let expected = "classes: found 2 names, expected none, as the model's answers are numbers";
+        assert!(error.to_string().ends_with(expected), "{error}");
+    };
+    let (folder, path) = copied(r#"{"classes": ["no", "yes"]}"#);
+    refused(onnx::Regressor::load(&path).unwrap_err());
+    refused(onnx::VectorModel::load(&path).unwrap_err());
+    refused(onnx::MultiLabelClassifier::load(&path).unwrap_err());
+    let columns = vec![write::value("a", &["rows", "1"])];
+    let out = vec![write::value("y", &["rows", "1"])];
+    let table = write::model(vec![write::node("Abs", &["a"], "y")], columns, out, vec![]);
+    fs::write(folder.path().join("model.onnx"), table).unwrap();
+    refused(onnx::Classifier::builder().load_column_regressor(&path).unwrap_err());
+}
+
+/// What it answers to five rows together is what it answers to each alone.
+fn answers_each_row_its_own<F: ?Sized, P: PartialEq + std::fmt::Debug>(
+    model: &dyn Model<F, P>,
+    rows: &[&F],
+) {
+    let together: Vec<P> = model.predict_batch(rows).into_iter().map(Result::unwrap).collect();
+    let alone: Vec<P> = rows.iter().map(|row| model.predict(row).unwrap()).collect();
+    assert_eq!(together, alone);
+    assert!(alone.windows(2).all(|pair| pair[0] != pair[1]));
+}
+
+#[test]
+fn a_batch_that_comes_back_with_too_few_rows_gives_no_row_the_answer_of_another() {
+    // The last three rows at most: all is well in the first batch, of three.
+    let last = |columns: usize, nodes: Vec<_>, inputs: Vec<_>, from: &str| {
+        let cut = write::node("Slice", &[from, "start", "end"], "y");
+        let bounds = [write::integers("start", &[-3]), write::integers("end", &[i64::MAX])];
+        let output = write::value("y", &["some", &columns.to_string()]);
+        let nodes = nodes.into_iter().chain([cut]).collect();
+        write::model(nodes, inputs, vec![output], bounds.into())
+    };
+    let x = || vec![write::value("x", &["rows", "2"])];
+    let builder = onnx::Classifier::builder;
+    let values: Vec<[f32; 2]> = (0..5).map(|row| [row as f32, 2.0]).collect();
+    let rows: Vec<&[f32]> = values.iter().map(|row| &row[..]).collect();
+    let numbers = last(2, vec![], x(), "x");
+    answers_each_row_its_own(&builder().from_bytes(&numbers).unwrap(), &rows);
+    answers_each_row_its_own(&builder().vector_from_bytes(&numbers).unwrap(), &rows);
+
+    let folder = tempfile::tempdir().unwrap();
+    let tables: Vec<Features> =
+        values.iter().map(|[a, b]| Features::row([f64::from(*a), f64::from(*b)])).collect();
+    let tables: Vec<&Features> = tables.iter().collect();
+    let columns = || vec![write::value("a", &["rows", "1"]), write::value("b", &["rows", "1"])];
+    let mut both = write::node("Concat", &["a", "b"], "both");
+    both.attribute.push(write::int("axis", 1));
+    let classes = last(2, vec![both], columns(), "both");
+    let path = folder.path().join("classes.onnx");
+    fs::write(&path, classes).unwrap();
+    answers_each_row_its_own(&builder().load_columns(&path).unwrap(), &tables);
+    let sum = write::node("Add", &["a", "b"], "sum");
+    let number = last(1, vec![sum], columns(), "sum");
+    let path = folder.path().join("number.onnx");
+    fs::write(&path, number).unwrap();
+    answers_each_row_its_own(&builder().load_column_regressor(&path).unwrap(), &tables);
+}
+
 /// Rows of two values, and the sums of their products with these columns; a last operator after that.
 fn linear(columns: &[[f32; 2]], last: &str) -> Vec<u8> {
     let count = columns.len();

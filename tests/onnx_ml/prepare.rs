@@ -79,6 +79,10 @@ fn a_one_hot_encoder_marks_the_category() {
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("none of the categories"), "{source}");
     assert!(strict.refused(&[rows(1, vec![1_i64])]).contains("the type of the categories"));
+    // No number that is made up for the first row is a category: the engine's reason is told.
+    let refused =
+        numbers.int("zeros", 0).refused(&[Tensor::new([0_usize; 0], vec![4.0_f32]).unwrap()]);
+    assert!(refused.contains("none of the categories"), "{refused}");
 }
 
 #[test]

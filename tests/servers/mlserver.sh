@@ -21,7 +21,7 @@ server_runs() { runs "$(noted server.pid)" mlserver; }
 
 server_ended() { ! server_runs; }
 
-# MLServer 1.7 runs on Python 3.9 to 3.12.
+# MLServer 1.7 and the packages beside it run on Python 3.10 to 3.12.
 python_program() {
   local name
   for name in python3 python3.12 python3.11 python3.10; do

@@ -19,6 +19,14 @@ fn command(path: &'static str, token: &str, reason: &str) -> Ask {
     ask.with("authorization", format!("Bearer {token}"))
 }
 
+#[test]
+fn a_rollout_of_another_name_is_refused_with_the_names_there_are() {
+    assert_eq!(Candidate::named("bad"), Ok(Candidate::Bad));
+    let error = Candidate::named("typo").unwrap_err();
+    let expected = "found `typo`, expected `good`, `equal`, `better` or `bad`";
+    assert_eq!(error, format!("MODELGATE_ROLLOUT: {expected}"));
+}
+
 /// Sends requests of new users until the rollout is as wanted.
 async fn until(client: &impl Client, site: &Site, wanted: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + PATIENCE;
@@ -72,6 +80,8 @@ pub async fn a_good_v2_climbs_before_the_eyes_of_who_looks_at_the_page<C: Client
 ) {
     let mut site = rolling(Candidate::Good);
     site.config.traffic = Some(300);
+    // Longer than it takes a busy machine to show the page twice.
+    site.config.stage = Duration::from_secs(4);
     let client = client(site.service()).await;
     let report = shown(&client, |report| report["rollout"]["share"] == 5.0).await;
     assert_eq!(report["rollout"]["phase"], "Ramping");

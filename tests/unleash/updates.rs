@@ -282,3 +282,11 @@ fn a_mended_segment_mends_the_toggles_that_use_it() {
         apply(&mended, &json!([{"type": "segment-removed", "eventId": 2, "segmentId": 1}]));
     assert_eq!(on(&removed, "a"), Some(false));
 }
+
+#[test]
+fn a_byte_order_mark_before_events_is_no_part_of_them() {
+    let flags = compile(&json!([]), &json!([]));
+    let event = json!({"type": "feature-updated", "eventId": 1, "feature": plain("a")});
+    let events = format!("\u{feff}{}", json!({"events": [event]}));
+    assert_eq!(on(&Unleash::new().apply(&flags, &events).unwrap(), "a"), Some(true));
+}

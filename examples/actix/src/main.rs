@@ -25,7 +25,7 @@ use service::{Caller, Config, LARGEST_BODY, Reply, SHUTDOWN, Service};
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     service::log_to_stderr();
-    let config = Config::from_environment();
+    let config = Config::from_environment()?;
     let service = Service::start(&config)?;
     let shared = service.clone();
     let server = HttpServer::new(move || app(shared.clone()))

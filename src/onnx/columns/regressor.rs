@@ -74,6 +74,7 @@ impl ColumnRegressor {
         sidecar: Option<Sidecar>,
     ) -> Result<ColumnRegressor, LoadError> {
         let mut declared = schema::declared(&document, sidecar, &sha256)?;
+        declared.check_no_classes()?;
         let output = numbers::number_output(&document, options)?;
         let names = [output.name.clone()];
         let reader = ReadNumber { output };

@@ -103,10 +103,9 @@ impl Plan {
         };
         match probe::compare(&plan, &reference, inputs, rows, features) {
             probe::ProbeResult::Different => Ok(Plan::Interpreted(reference)),
-            probe::ProbeResult::Broken => Err(LoadError::Engine {
-                step: "running a first row",
-                source: EngineError::new("neither the engine nor the interpreter can run it"),
-            }),
+            probe::ProbeResult::Broken(source) => {
+                Err(LoadError::Engine { step: "running a first row", source })
+            }
             probe::ProbeResult::Same | probe::ProbeResult::Unknown => {
                 Ok(Plan::Tract { plan, reference: Some(reference) })
             }

@@ -11,7 +11,8 @@ use std::{
 
 use super::{Rows, tract};
 use crate::{
-    onnx::{AxisSize, TensorInfo, interpreter::Program},
+    model::ModelError,
+    onnx::{AxisSize, EngineError, TensorInfo, interpreter::Program},
     tensor::{Data, Dtype, F16, Tensor},
 };
 
@@ -22,14 +23,14 @@ const BUDGET: u64 = 20_000_000;
 const MOST_ELEMENTS: usize = 1 << 20;
 
 /// What a comparison showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum ProbeResult {
     /// Both answer the same.
     Same,
     /// They differ, or the engine fails where the interpreter does not.
     Different,
-    /// Both fail, over inputs whose values cannot be the reason.
-    Broken,
+    /// Both fail, over inputs whose values are seldom the reason: what the engine says of it.
+    Broken(EngineError),
     /// Nothing: it was too much work, or valid inputs cannot be generated.
     Unknown,
 }
@@ -106,10 +107,18 @@ fn once(
             matches!(input.dtype, Some(Dtype::F16 | Dtype::F32 | Dtype::F64))
                 && input.shape.iter().flatten().all(|axis| matches!(axis, AxisSize::Fixed(_)))
         });
-        if only_floats && budget.get() > 0 && !matches!(found(), Ok(Ok(_))) {
-            return ProbeResult::Broken;
+        if !only_floats || budget.get() == 0 {
+            return ProbeResult::Unknown;
         }
-        return ProbeResult::Unknown;
+        let error = match found() {
+            Ok(Ok(_)) => return ProbeResult::Unknown,
+            Ok(Err(error)) => error,
+            Err(payload) => ModelError::panicked(payload),
+        };
+        let reason = crate::error_chain(&error);
+        return ProbeResult::Broken(EngineError::new(&format!(
+            "neither the engine nor the interpreter can run it: {reason}"
+        )));
     };
     let Ok(Ok(found)) = found() else { return ProbeResult::Different };
     let same = expected

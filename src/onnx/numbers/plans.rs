@@ -51,6 +51,7 @@ impl NumberPlans {
         answer: OutputKind,
     ) -> Result<NumberPlans, LoadError> {
         let mut declared = schema::declared(&document, sidecar, &sha256)?;
+        declared.check_no_classes()?;
         let optional = declared.features.iter().flatten().any(|feature| feature.optional);
         let mut non_finite = options.non_finite;
         if optional && non_finite == NonFiniteInput::Refused {

@@ -228,7 +228,7 @@ impl Connection {
                         End::Failed(failure) if has_no_stream(failure.status) => AGAIN,
                         End::Failed(_) if broken.len() >= TOO_OFTEN => MINUTE,
                         End::Failed(failure) => {
-                            rest(&data, &mut backoff, &mut key, failure).await;
+                            recover(&mut data, &mut backoff, &mut key, failure).await;
                             continue;
                         }
                     };
@@ -252,11 +252,11 @@ impl Connection {
                             broken.clear();
                             continue;
                         }
-                        key.pause(jittered(settings.interval)).await;
+                        rest(&mut data, &mut key, jittered(settings.interval)).await;
                     }
                     Err(failure) => {
                         let failure = self.explained(failure);
-                        rest(&data, &mut backoff, &mut key, failure).await;
+                        recover(&mut data, &mut backoff, &mut key, failure).await;
                     }
                 },
             }
@@ -265,12 +265,28 @@ impl Connection {
 }
 
 /// Says what went wrong, and waits before it is tried again.
-async fn rest(data: &Data, backoff: &mut Backoff, key: &mut Changes, failure: Failure) {
+async fn recover(data: &mut Data, backoff: &mut Backoff, key: &mut Changes, failure: Failure) {
     match failure.is_refusal() {
         true => data.updates.reject(failure.error),
         false => data.updates.report(failure.error),
     }
-    key.pause(backoff.pause(failure.retry_after)).await;
+    rest(data, key, backoff.pause(failure.retry_after)).await;
+}
+
+/// Waits this long, or until the key changes. What the file does not have yet is written on the way, as
+/// soon as it may be: the next poll may be long after.
+async fn rest(data: &mut Data, key: &mut Changes, pause: Duration) {
+    let save = async {
+        if let Some(pause) = data.save_in() {
+            tokio::time::sleep(pause).await;
+            data.save();
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = key.pause(pause) => {}
+        () = save => {}
+    }
 }
 
 /// Whether this answer means that there is no stream for us, which is what most servers say.

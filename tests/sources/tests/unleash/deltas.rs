@@ -1,5 +1,7 @@
 //! Polling for what has changed, and servers that do not say it.
 
+use std::time::Duration;
+
 use modelgate::source::LastKnownGood;
 use modelgate_source_tests::{
     eventually, expect, expect_text,
@@ -151,6 +153,29 @@ fn what_came_last_is_in_the_last_known_good_file() {
     let flags = store(source("http://127.0.0.1:9/api").deltas().last_known_good(&path));
     assert!(flags.is_ready() && flags.status().sources[0].is_stale());
     expect_text(&flags, "m", "v2");
+}
+
+#[test]
+fn a_change_soon_after_another_is_in_the_last_known_good_file_long_before_the_next_poll() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.lkg");
+    let saved = |value: &str| {
+        let saved = LastKnownGood::at(&path).load();
+        saved.is_ok_and(|saved| saved.is_some_and(|saved| saved.text().contains(value)))
+    };
+    let server = server("v1");
+    let hour = Duration::from_secs(3600);
+    let source = source(&server.url()).deltas().last_known_good(&path).interval(hour);
+    let token = source.token_handle();
+    let flags = store(source);
+    expect_text(&flags, "m", "v1");
+    eventually("the first is saved", || saved("v1"));
+    changed(&server, "v2");
+    // Which makes it ask at once.
+    token.set("another").unwrap();
+    expect_text(&flags, "m", "v2");
+    eventually("the second is saved", || saved("v2"));
+    assert_eq!(server.asked(Place::Delta).len(), 2);
 }
 
 #[test]
