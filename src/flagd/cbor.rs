@@ -104,7 +104,7 @@ fn long_head(hash: &mut Murmur3, kind: u8, value: u64) {
 
 fn integer(hash: &mut Murmur3, value: i64) {
     if value < 0 {
-        // -1 is written as 0, -2 as 1: the bits of the complement.
+        // CBOR writes a negative integer n as -1 - n, which is its bitwise complement.
         head(hash, NEGATIVE, !value as u64);
     } else {
         head(hash, UNSIGNED, value as u64);
@@ -133,7 +133,7 @@ fn float(hash: &mut Murmur3, value: f64) -> Option<()> {
     Some(())
 }
 
-/// The bits of a finite float as a half-precision one, if that is exact.
+/// The bits of the half-precision float that equals this finite float, if there is one.
 fn half(value: f32) -> Option<u16> {
     let bits = value.to_bits();
     let sign = ((bits >> 16) & 0x8000) as u16;
@@ -146,7 +146,8 @@ fn half(value: f32) -> Option<u16> {
             exact.then_some(sign | ((exponent + 15) as u16) << 10 | (fraction >> 13) as u16)
         }
         -24..=-15 => {
-            // Below the normal halves, the leading one is written out and shifted along.
+            // A subnormal half has no implicit leading one: it becomes explicit, and is shifted to
+            // the fixed exponent.
             let shift = (-1 - exponent) as u32;
             let mantissa = fraction | 0x0080_0000;
             let exact = mantissa.trailing_zeros() >= shift;

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EvaluationFailed;
 
-/// What one evaluation can see.
+/// The inputs and the state of one evaluation.
 pub(super) struct Evaluator<'a, W> {
     pub(super) flag: &'a FlagdFlag,
     pub(super) context: &'a dyn EvaluationContext,
@@ -30,13 +30,13 @@ pub(super) struct Evaluator<'a, W> {
     pub(super) key: Option<&'a str>,
     pub(super) clock: &'a dyn Clock,
     pub(super) missing_key: bool,
-    /// How many elements the operators on lists have gone through.
+    /// How many list elements the operators have visited.
     pub(super) visited: u32,
     pub(super) tracer: W,
 }
 
-// Inlined by force where the common rules pass: apart, these functions copy their results from one
-// to the next, and a flag with a rule and a split costs a tenth more instructions
+// The functions on the path of common rules are `inline(always)`: as separate functions they copy
+// their results to one another, and a flag with a rule and a split costs a tenth more instructions
 // (`benches/instructions.sh`).
 impl<'a, W: Tracer> Evaluator<'a, W> {
     #[inline]
@@ -64,7 +64,7 @@ impl<'a, W: Tracer> Evaluator<'a, W> {
         value
     }
 
-    // Out of line: it would only be in the way of the attributes that rules mostly read.
+    // Not inlined, to keep the code for the attributes that rules usually read small.
     #[inline(never)]
     fn read_other(&self, attribute: &'a Attribute) -> Option<ValueRef<'a>> {
         match attribute {

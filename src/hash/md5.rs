@@ -40,8 +40,8 @@ impl Md5 {
         let (blocks, rest) = bytes.as_chunks::<64>();
         compress(&mut self.state, blocks);
         self.block = [0; 64];
-        if let Some(place) = self.block.get_mut(..rest.len()) {
-            place.copy_from_slice(rest);
+        if let Some(start) = self.block.get_mut(..rest.len()) {
+            start.copy_from_slice(rest);
         }
     }
 
@@ -57,8 +57,8 @@ impl Md5 {
             compress(&mut self.state, slice::from_ref(&self.block));
             self.block = [0; 64];
         }
-        if let Some(place) = self.block.last_chunk_mut() {
-            *place = self.length.wrapping_mul(8).to_le_bytes();
+        if let Some(length) = self.block.last_chunk_mut() {
+            *length = self.length.wrapping_mul(8).to_le_bytes();
         }
         compress(&mut self.state, slice::from_ref(&self.block));
         self.state.map(u32::swap_bytes)

@@ -1,12 +1,12 @@
-//! An interpreter of ONNX graphs, written from the [specification of the operators]: correct before
-//! fast.
+//! An interpreter of ONNX graphs, written from the [specification of the operators]. Correctness
+//! comes before speed.
 //!
 //! It runs what tract refuses (shapes that depend on values, strings, sequences, loops), and is the
 //! reference that tract's answers are compared with when a graph is loaded. Floats are computed in 64
 //! bits and integers in 128, then rounded or wrapped to the type that the specification demands.
 //!
-//! Indices are computed from shapes that have been checked. Should one be wrong all the same, the
-//! panic is caught where the program is called, and becomes an error of the model.
+//! Indices are computed from shapes that have been checked. If one is out of range nevertheless,
+//! the panic is caught where the program is called and becomes a model error.
 //!
 //! [specification of the operators]: https://onnx.ai/onnx/operators/
 #![allow(clippy::indexing_slicing, clippy::needless_range_loop, clippy::type_complexity)]
@@ -66,7 +66,7 @@ use crate::{
     tensor::{Data, Dtype, Tensor},
 };
 
-/// A graph that can be interpreted, as each of its operators is known.
+/// A graph whose operators are all known, ready to be interpreted.
 pub(super) struct Program {
     graph: Subgraph,
     /// The version of the standard operators.
@@ -75,7 +75,7 @@ pub(super) struct Program {
     outputs: Vec<String>,
 }
 
-/// The model's graph, or one in an attribute of a node.
+/// The model's graph, or the graph in an attribute of a node.
 struct Subgraph {
     nodes: Vec<Step>,
     constants: HashMap<String, Value>,
@@ -84,9 +84,9 @@ struct Subgraph {
 struct Step {
     node: NodeProto,
     run: fn(&Call<'_>) -> Outcome,
-    /// The graphs in its attributes.
+    /// The graphs in the node's attributes.
     graphs: HashMap<String, Arc<Body>>,
-    /// The values that no later step reads, to be freed after this one.
+    /// The values that no later step reads; they are freed after this one.
     last: Vec<String>,
 }
 
@@ -100,8 +100,8 @@ struct Body {
 /// An output of a body.
 struct Declared {
     name: String,
-    /// Its element type and the sizes of its axes, if the body states both. An axis that is left open has
-    /// the size 0.
+    /// Its element type and shape, if the body declares both. An axis without a fixed size has the
+    /// size 0.
     empty: Option<(Dtype, Vec<usize>)>,
 }
 
@@ -113,14 +113,14 @@ pub(super) struct Unknown {
     pub(super) node: String,
 }
 
-/// How much work, counted in multiplications, the caller will still wait for.
+/// The work that the caller still allows, counted in multiplications.
 pub(super) type Budget = Cell<u64>;
 
-/// The work that is charged for a node beside what its operator does: loops within loops are much work
-/// however little each of their steps does.
+/// The work charged for each node in addition to that of its operator, because nested loops are
+/// expensive however little each of their steps does.
 const STEP: usize = 128;
 
-/// The values by their names, in a graph and those around it.
+/// The values by name, in a graph and in the graphs that enclose it.
 struct Scope<'a> {
     outer: Option<&'a Scope<'a>>,
     constants: &'a HashMap<String, Value>,
@@ -134,18 +134,18 @@ impl Scope<'_> {
     }
 }
 
-/// What all nodes of a run share.
+/// The state that all nodes of a run share.
 struct Run<'a> {
     opset: i64,
     budget: &'a Budget,
 }
 
 impl Program {
-    /// Makes a program of a model's graph that computes these of its outputs.
+    /// Compiles a model's graph into a program that computes the given outputs.
     ///
     /// # Errors
     ///
-    /// The first operator that is unknown, or initializer that is damaged.
+    /// The first unknown operator or damaged initializer.
     pub(super) fn new(
         model: &ModelProto,
         inputs: &[&str],
@@ -160,7 +160,7 @@ impl Program {
         Ok(Program { graph, opset, inputs, outputs: wanted })
     }
 
-    /// Runs the program on one tensor for each input, in order.
+    /// Runs the program on one tensor per input, in the order of the inputs.
     pub(super) fn run<'t>(
         &self,
         inputs: impl Iterator<Item = &'t Tensor>,
@@ -198,7 +198,7 @@ impl Body {
         Ok(Body { graph, inputs: proto.input.iter().map(|i| i.name.clone()).collect(), outputs })
     }
 
-    /// Runs the body with these values for its inputs.
+    /// Runs the body with these values as its inputs.
     fn run(&self, call: &Call<'_>, inputs: Vec<Value>) -> Outcome {
         let values = self.inputs.iter().cloned().zip(inputs).collect();
         let mut scope = Scope { outer: Some(call.scope), constants: &self.graph.constants, values };
@@ -263,7 +263,7 @@ impl Subgraph {
         for attribute in proto.node.iter().flat_map(|node| &node.attribute) {
             inner.extend(&attribute.g);
         }
-        // A body may run again: what it reads is kept until the end.
+        // A body may run again, so the values that it reads are kept until the end.
         while let Some(graph) = inner.pop() {
             used.extend(graph.node.iter().flat_map(|node| node.input.iter().cloned()));
             used.extend(graph.output.iter().map(|output| output.name.clone()));

@@ -11,8 +11,8 @@ use modelgate::{
 };
 use serde_json::{Value, json};
 
-/// Rules with constants, each with `=` and the text by which its answer is looked up among the
-/// variants, with null, or with `"ERROR"` where it cannot be evaluated.
+/// Rules on constants, and their results: `=` and the text with which the result is looked up among
+/// the variants, null, or `"ERROR"` if the rule cannot be evaluated.
 const CONSTANT: &str = r#"
 [
  [{"if": []}, null], [{"if": [1]}, "=1"], [{"if": [0, 1]}, null], [{"if": [0, 1, 0, 2, 3]}, "=3"],
@@ -92,7 +92,7 @@ const CONSTANT: &str = r#"
  [{"cat":["a\"b"]}, "=a\\b"]
 ]"#;
 
-/// Rules over a context.
+/// Rules on the attributes of a context.
 const OVER_CONTEXT: &str = r#"
 [
  [{"var": "n"}, null, {"n": null}], [{"var": ["n", 5]}, "=5", {"n": null}],
@@ -149,7 +149,7 @@ const OVER_CONTEXT: &str = r#"
  [{"if":[true,{"var":"o"}]}, "ERROR", {"o":{"a":1}}]
 ]"#;
 
-/// Evaluates a rule, and says how its answer differs from what is expected.
+/// Evaluates a rule, and describes how its result differs from the expected one.
 fn differs(rule: &Value, expected: &Value, context: &Value) -> Option<String> {
     let name = expected.as_str().and_then(|text| text.strip_prefix('='));
     let mut variants = json!({"other": 0});
@@ -192,7 +192,7 @@ fn every_expression_has_the_value_that_flagd_gives_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A condition on an attribute is compiled to a check of its own; it has to decide as the general
+/// A condition on an attribute is compiled to a specialised check, which must decide as the general
 /// expression does.
 #[test]
 fn a_condition_decides_as_its_expression_does() {

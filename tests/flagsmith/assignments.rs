@@ -1,4 +1,4 @@
-//! Who gets what, for ever.
+//! The assignment of users to variants, which must never change.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::documents::{compile, document, served};
 
-/// Who gets what, for ever: computed once with the Python client's formula.
+/// The expected assignments were computed once with the Python client's formula.
 #[test]
 fn assignments_never_change() {
     let flags = compile(&document());
@@ -34,16 +34,16 @@ fn assignments_never_change() {
     }
 }
 
-/// By the ids of the variants.
+/// The assignments with variants in order of id.
 const ASSIGNED: &str = "2131131131212121132321213121121212321312";
 
-/// As the document lists the variants.
+/// The assignments with variants in the document's order.
 const LISTED: &str = "3121121121313131123231312131131313231213";
 
 /// The assignments that a real server and a real client made, for 200 users, in the folder that
 /// `MODELGATE_PAYLOADS` names.
 #[test]
-fn captured_assignments_hold() {
+fn assignments_captured_from_a_real_server_are_reproduced() {
     let Some(folder) = std::env::var_os("MODELGATE_PAYLOADS").map(std::path::PathBuf::from) else {
         println!("MODELGATE_PAYLOADS is not set: no captured assignment was checked");
         return;

@@ -1,4 +1,4 @@
-//! Flagsmith's environments: what is read and what is answered.
+//! Flagsmith's environment documents: how they are read, and the values that they serve.
 
 use modelgate::{
     Binding, Context, FallbackCause, ModelRouter, Reason,
@@ -63,7 +63,7 @@ fn an_environment_document_serves_segments_identities_and_variants() {
 }
 
 #[test]
-fn nobody_in_particular_gets_the_environments_own_flags() {
+fn an_anonymous_context_gets_the_environments_own_flags() {
     let mut document = document();
     let clock = SystemClock::new();
     let anonymous = Context::anonymous().with("region", "eu");
@@ -72,7 +72,7 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
     assert_eq!(answer.value, Some(&Value::from("v1")));
     assert_eq!((answer.reason, answer.variant), (Reason::Static, None));
     assert!(answer.missing_key, "its variants are chosen by identity");
-    // A segment about the environment counts for everybody.
+    // A segment with a condition on the environment applies to anonymous contexts as well.
     document["project"]["segments"][0]["rules"][0]["conditions"][0] =
         json!({"operator": "EQUAL", "property_": "$.environment.name", "value": "Production"});
     let flags = compile(&document);
@@ -82,7 +82,7 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
     let flags = before.compile(&document.to_string()).unwrap();
     assert_eq!(served(&flags, "model", &anonymous), "v1");
     assert_eq!(reason(&flags, "model", &anonymous), "DEFAULT");
-    // A segment that splits identities could not be asked.
+    // A segment that splits identities cannot be evaluated without one.
     document["project"]["segments"][0]["rules"][0]["conditions"][0] =
         json!({"operator": "PERCENTAGE_SPLIT", "property_": "$.identity.key", "value": "100"});
     document["feature_states"][0]["multivariate_feature_state_values"] = json!([]);
@@ -90,7 +90,7 @@ fn nobody_in_particular_gets_the_environments_own_flags() {
 }
 
 #[test]
-fn the_order_of_variants_is_the_documents_or_that_of_their_ids() {
+fn variants_are_ordered_by_id_or_as_in_the_document() {
     let listed = Flagsmith::new().with_variant_order(VariantOrder::Document);
     let (ours, theirs) = (compile(&document()), listed.compile(&document().to_string()).unwrap());
     for user in 0..500 {
@@ -106,7 +106,7 @@ fn the_order_of_variants_is_the_documents_or_that_of_their_ids() {
 }
 
 #[test]
-fn the_rust_engine_s_conditions_compare_by_the_type_of_the_trait() {
+fn conditions_of_the_rust_engine_compare_by_the_traits_type() {
     let user = Context::new("u")
         .with("text", "b")
         .with("yes", "TRUE")
@@ -203,7 +203,7 @@ fn a_path_reads_the_context_and_falls_back_to_the_trait_of_its_name() {
         let equal = holds(&condition(property, "EQUAL", expected), &user);
         assert_eq!(equal, !expected.is_empty(), "{property}");
     }
-    // To the Rust engine, through JSON a whole float keeps its point.
+    // The Rust engine reads traits from JSON, in which a whole float keeps its decimal point.
     for (property, point) in
         [("share", false), ("$.identity.traits.share", false), ("$.identity.traits['share']", true)]
     {
@@ -211,8 +211,8 @@ fn a_path_reads_the_context_and_falls_back_to_the_trait_of_its_name() {
         assert_eq!(holds_in_rust(&condition, &user), point, "{property}");
         assert!(!holds(&condition, &user), "{property}");
     }
-    // Without a key of its own, an evaluation context has the environment's and the identifier; to
-    // the Rust engine, an empty one.
+    // The key of an evaluation context defaults to the environment's key and the identifier; in the
+    // Rust engine it is empty.
     let user = Context::new("u");
     assert!(holds(&condition("$.identity.key", "EQUAL", "env_u"), &user));
     assert!(holds_in_rust(&condition("$.identity.key", "IS_SET", ""), &user));
@@ -220,7 +220,7 @@ fn a_path_reads_the_context_and_falls_back_to_the_trait_of_its_name() {
 }
 
 #[test]
-fn the_strongest_override_wins_and_of_equals_the_first() {
+fn the_override_of_highest_priority_wins_and_the_first_of_equals() {
     let mut segments: Vec<_> = (0..4)
         .map(|n| {
             let id = n.to_string();
@@ -246,7 +246,7 @@ fn the_strongest_override_wins_and_of_equals_the_first() {
 }
 
 #[test]
-fn rules_nest_and_empty_parts_hold() {
+fn rules_nest_and_a_rule_without_conditions_matches() {
     let matches = |rule: Json| {
         let mut segment = segment("1", "f", "yes", json!([]));
         segment["rules"] = rule;
@@ -284,7 +284,7 @@ fn router(binding: Binding, document: &Json) -> ModelRouter<[f64], f64> {
 }
 
 #[test]
-fn value_switch_and_variant_bind_to_versions_and_off_routes_to_nobody() {
+fn values_switches_and_variants_bind_to_versions_and_a_disabled_feature_to_none() {
     let mut model = feature("model", "v2");
     model["variants"] = json!([{"key": "v2", "value": "large", "weight": 100}]);
     let on = context_of(&[feature("plain", "v2"), model], &[]);
@@ -312,7 +312,7 @@ fn value_switch_and_variant_bind_to_versions_and_off_routes_to_nobody() {
 }
 
 #[test]
-fn an_explanation_names_segment_condition_and_bucket() {
+fn an_explanation_names_the_segment_the_condition_and_the_bucket() {
     let flags = compile(&document());
     let clock = SystemClock::new();
     let user = Context::new("user-1").with("region", "us");

@@ -1,4 +1,4 @@
-//! Every operator over traits of every type, answered as the engine of Flagsmith's server does.
+//! Every operator on traits of every type gives the answer of the engine of Flagsmith's server.
 
 use modelgate::{
     FlagSet, OwnedContext,
@@ -8,7 +8,7 @@ use modelgate::{
 };
 use serde_json::json;
 
-/// What the server's engine answered; see the file's head.
+/// The answers of the server's engine; the head of the file says how they were made.
 const TABLE: &str = include_str!("../data/flagsmith_operators.tsv");
 
 fn segment(property: &str, operator: &str, value: &serde_json::Value, engine: Engine) -> FlagSet {
@@ -37,7 +37,7 @@ fn with_trait(value: &str) -> OwnedContext {
 }
 
 #[test]
-fn every_operator_takes_every_type_of_trait_as_the_server_does() {
+fn every_operator_treats_every_type_of_trait_as_the_server_does() {
     let mut lines = TABLE.lines().filter(|line| !line.starts_with('#'));
     let traits: Vec<&str> = lines.next().unwrap().split('\t').skip(1).collect();
     let (mut compared, mut differences) = (0, Vec::new());
@@ -53,7 +53,7 @@ fn every_operator_takes_every_type_of_trait_as_the_server_does() {
                 one => with_trait(one),
             };
             compared += 1;
-            // Where the engine fails, nothing is served at all: no match.
+            // Where the engine fails, it serves nothing at all, which counts as no match.
             if matches(&flags, &context) != (cell == 't') {
                 differences.push(format!("{operator} {value} on {one}: {cell} expected"));
             }
@@ -63,7 +63,7 @@ fn every_operator_takes_every_type_of_trait_as_the_server_does() {
     assert!(differences.is_empty(), "{}:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// The N-th trait of a kind, as JSON.
+/// The n-th trait of a kind, as JSON.
 fn numbered(kind: &str, n: usize) -> String {
     match kind {
         "00N" => format!("\"00{n}\""),
@@ -80,7 +80,7 @@ fn numbered(kind: &str, n: usize) -> String {
 }
 
 #[test]
-fn splits_place_traits_and_identifiers_as_the_server_does() {
+fn splits_assign_traits_and_identifiers_to_buckets_as_the_server_does() {
     let flags = segment("t", "PERCENTAGE_SPLIT", &json!("50"), Engine::Python);
     let path = "$.identity.identifier";
     let by_identifier = segment(path, "PERCENTAGE_SPLIT", &json!("50"), Engine::Python);
@@ -101,7 +101,7 @@ fn splits_place_traits_and_identifiers_as_the_server_does() {
 }
 
 #[test]
-fn the_rust_engine_s_ways_are_an_option() {
+fn the_behaviour_of_the_rust_engine_is_an_option() {
     let differ = [
         ("REGEX", "@example\\.com$", r#""a@example.com""#),
         ("IN", "de, at, ch", r#""at""#),
@@ -151,7 +151,7 @@ fn a_condition_that_can_never_match_is_a_problem_by_name() {
 }
 
 #[test]
-fn look_around_works_for_the_server_s_engine_within_limits() {
+fn look_around_works_with_the_servers_engine_within_limits() {
     let matches = |pattern: &str, text: &str| {
         let flags = segment("t", "REGEX", &json!(pattern), Engine::Python);
         assert!(flags.problems().is_empty(), "{:?}", flags.problems());
@@ -160,12 +160,12 @@ fn look_around_works_for_the_server_s_engine_within_limits() {
     assert!(matches(r"(?=.*\d)(?=.*[a-z]).{6,}$", "abc123"));
     assert!(!matches(r"(?=.*\d)(?=.*[a-z]).{6,}$", "abcdef"));
     assert!(matches(r"(\w)\1", "aab"));
-    // More steps back than are allowed: no match, and no hang.
+    // A pattern that needs more backtracking than is allowed does not match, and does not hang.
     assert!(!matches(r"(?=(a+)+$)b?", &format!("{}!", "a".repeat(200))));
 }
 
 #[test]
-fn variants_take_their_shares_in_the_order_of_their_ids() {
+fn variants_take_their_shares_in_order_of_id() {
     let document = json!({"api_key": "env", "project": {"id": 1, "segments": []},
         "feature_states": [{"feature": {"id": 1, "name": "f"}, "enabled": true, "django_id": 1,
             "feature_state_value": "control", "multivariate_feature_state_values": [

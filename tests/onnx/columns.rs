@@ -21,7 +21,7 @@ fn features(json: &Json) -> Features {
     serde_json::from_value(json.clone()).unwrap()
 }
 
-/// The model with this beside it.
+/// Loads the model with this sidecar.
 fn load(sidecar: &Json) -> Result<onnx::ColumnClassifier, LoadError> {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let model: PathBuf = folder.path().join("churn.onnx");
@@ -78,7 +78,7 @@ fn it_answers_as_onnx_runtime_does_alone_and_in_batches() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_by_name() {
+fn features_that_do_not_fit_are_refused_by_name() {
     let model = load(&json!({"features": described(), "also_accept": ["postcode"]})).unwrap();
     let message = |json: Json| model.predict(&features(&json)).unwrap_err().to_string();
     assert!(
@@ -128,12 +128,13 @@ fn what_does_not_fit_is_refused_by_name() {
 fn a_number_that_may_be_left_out_reads_as_missing() {
     let model = load(&json!({"features": described()})).unwrap();
     let scores = model.predict(&features(&json!({"age": 30, "plan": "pro"}))).unwrap();
-    // A linear model has no answer to a missing value; it was asked all the same.
+    // A linear model gives no finite answer for a missing value; that it was called shows that the
+    // value was accepted.
     assert!(scores.probabilities.iter().all(|probability| probability.is_nan()));
 }
 
 #[test]
-fn a_sidecar_is_held_against_the_types_of_the_inputs_and_its_golden_rows_are_proved() {
+fn a_sidecar_is_checked_against_the_input_types_and_its_golden_rows_are_verified() {
     let with = |place: usize, feature: Json| {
         let mut features = described();
         features[place] = feature;
@@ -155,7 +156,8 @@ fn a_sidecar_is_held_against_the_types_of_the_inputs_and_its_golden_rows_are_pro
         refusal(&json!({"features": [{"name": "age"}]})),
         "features: found 1, expected 3, as the model has columns"
     );
-    // The first row that is run is of whole numbers where the features are.
+    // The row with which a model is tried at load time has integers where the features are
+    // integers.
     load(&with(0, json!({"name": "age", "range": [0.5, 2.5]}))).unwrap();
     assert_eq!(
         refusal(&with(0, json!({"name": "age", "range": [0.2, 0.8]}))),
@@ -184,7 +186,7 @@ fn columns_of_one_input_need_a_sidecar_for_their_names() {
 }
 
 #[test]
-fn it_stands_behind_a_router_and_in_batches() {
+fn it_serves_a_router_alone_and_in_batches() {
     let model = onnx::ColumnClassifier::load(CHURN).unwrap();
     let router = ModelRouter::<Features, Classification>::builder("version")
         .model("v1", Batched::new(model))

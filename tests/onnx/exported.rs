@@ -1,4 +1,5 @@
-//! What `examples/models/export.py` writes, loads: its golden rows are scikit-learn's own answers.
+//! Models written by `examples/models/export.py` load; their golden rows are scikit-learn's own
+//! predictions.
 use std::{error::Error, fs};
 
 use modelgate::{Features, Model, features::FeatureValue, onnx};
@@ -38,7 +39,7 @@ fn flat(rooms: f64, area: f64, district: &str) -> Features {
 #[test]
 fn a_regressor_of_mixed_columns_answers_by_name_alone_and_in_batches() {
     let model = onnx::ColumnRegressor::load(RENT).unwrap();
-    // What scikit-learn answers; it was not trained on a district by the sea.
+    // scikit-learn's predictions; the model was not trained on a district by the sea.
     let expected = [(flat(3.0, 71.5, "hill"), 896.15), (flat(5.0, 120.0, "sea"), 1_160.07)];
     let mut rows: Vec<&Features> = expected.iter().map(|(row, _)| row).collect();
     let unknown = Features::named([("rooms", 3.0)]);
@@ -56,7 +57,7 @@ fn a_regressor_of_mixed_columns_answers_by_name_alone_and_in_batches() {
 }
 
 #[test]
-fn a_regressor_of_columns_is_held_to_its_golden_rows() {
+fn a_column_regressor_is_checked_against_its_golden_rows() {
     let sidecar: Value =
         serde_json::from_slice(&fs::read("tests/data/exported/rent.schema.json").unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -78,7 +79,7 @@ fn a_regressor_of_columns_is_held_to_its_golden_rows() {
 }
 
 #[test]
-fn what_is_no_regressor_of_columns_is_refused_by_name() {
+fn models_that_are_not_column_regressors_are_refused_by_name() {
     let loader = onnx::Classifier::builder().without_sidecar();
     let several = loader.load_column_regressor("tests/data/exported/mixed.onnx").unwrap_err();
     let several = several.to_string();

@@ -61,8 +61,9 @@ fn every_row_alone_and_in_batches_agrees_with_onnx_runtime() {
                 .unwrap();
             assert_eq!(model.input_len(), features);
             assert_eq!(model.classes(), expected[0].probabilities.len());
-            // The first form answers every row in every way; the others, which differ in what the
-            // engine prepared, a part of them: debug builds of it are slow.
+            // The first form is tested with every row; the others, which differ only in the plan
+            // that the engine prepared, with some of them, because debug builds of the engine are
+            // slow.
             let (step, sizes) = match batch {
                 BatchAxis::Automatic => (1, &[1, 13, count][..]),
                 _ => (10, &[13][..]),

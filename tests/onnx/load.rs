@@ -1,4 +1,4 @@
-//! What cannot serve is refused when it is loaded, with words that say what to do.
+//! Files that cannot serve are refused when they are loaded, with an error that says what to do.
 use std::{error::Error, path::PathBuf};
 
 use modelgate::{
@@ -22,7 +22,7 @@ fn refused(name: &str) -> LoadError {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let error = onnx::Classifier::load("no/such/file.onnx").unwrap_err();
     assert!(matches!(error, LoadError::Io { .. }));
     assert_eq!(error.to_string(), "no/such/file.onnx could not be read");
@@ -55,7 +55,7 @@ fn a_file_larger_than_allowed_is_not_read() {
 }
 
 #[test]
-fn what_is_not_onnx_is_refused() {
+fn a_file_that_is_not_onnx_is_refused() {
     let zip: &[u8] = b"PK\x03\x04 a zip archive";
     for bytes in [&b""[..], b"\x00", b"hello, this is text", br#"{"json": true}"#, zip, &[0xff; 99]]
     {
@@ -117,14 +117,14 @@ fn a_map_of_probabilities_comes_out_as_the_probabilities() {
 }
 
 #[test]
-fn trees_ask_whether_a_value_is_at_least_the_threshold() {
+fn trees_test_whether_a_value_is_at_least_the_threshold() {
     let model = onnx::Classifier::load(fixture("trees_gte")).unwrap();
     let labels = [0.25, 0.5, 0.75].map(|value| model.predict(&[value, 0.0]).unwrap().label);
     assert_eq!(labels, [Label::Int(20), Label::Int(10), Label::Int(10)]);
 }
 
 #[test]
-fn trees_that_lead_nowhere_are_refused_before_the_engine_follows_them() {
+fn malformed_trees_are_refused_before_the_engine_reads_them() {
     for (name, flaw) in [
         ("trees_class", "a leaf votes for a class that does not exist"),
         ("trees_nowhere", "a branch leads to a node that does not exist"),
@@ -150,7 +150,7 @@ fn the_label_of_trees_goes_with_their_probabilities() {
 }
 
 #[test]
-fn missing_values_and_infinities_go_to_the_model_only_when_it_is_said() {
+fn missing_values_and_infinities_reach_the_model_only_if_allowed() {
     let answers = |non_finite| {
         let model =
             onnx::Classifier::builder().non_finite(non_finite).load(fixture("trees")).unwrap();
@@ -170,7 +170,7 @@ fn missing_values_and_infinities_go_to_the_model_only_when_it_is_said() {
 fn a_first_axis_without_a_name_takes_any_number_of_rows() {
     let model = onnx::Classifier::load(fixture("unnamed_batch")).unwrap();
     assert_eq!(model.inputs()[0].shape, Some(vec![AxisSize::Free, AxisSize::Fixed(2)]));
-    // Without a label output, the label is the place of the largest probability.
+    // Without a label output, the label is the index of the largest probability.
     assert_eq!(model.predict(&[3.0, 0.0]).unwrap().label, Label::Int(0));
     let labels: Vec<Label> = model
         .predict_batch(&[&[3.0, 0.0], &[0.0, 3.0], &[0.0, -9.0]])
@@ -199,7 +199,7 @@ fn a_file_for_one_row_serves_batches_row_by_row() {
 }
 
 #[test]
-fn a_width_that_the_file_leaves_open_must_be_said() {
+fn a_width_that_the_file_leaves_open_must_be_given() {
     let error = refused("unknown_features");
     assert_eq!(
         error.to_string(),
@@ -213,7 +213,7 @@ fn a_width_that_the_file_leaves_open_must_be_said() {
 }
 
 #[test]
-fn names_that_do_not_exist_are_answered_with_those_that_do() {
+fn unknown_names_are_refused_and_the_error_lists_the_known_ones() {
     let error = onnx::Classifier::builder().input("rows").from_bytes(&digits()).unwrap_err();
     assert_eq!(error.to_string(), "input: found `input`, expected `rows`");
     let error =
@@ -235,7 +235,7 @@ fn names_that_do_not_exist_are_answered_with_those_that_do() {
 }
 
 #[test]
-fn what_is_no_classifier_of_rows_is_refused() {
+fn models_that_are_not_row_classifiers_are_refused() {
     assert!(refused("two_inputs").to_string().contains("`left`, `right`"));
     assert_eq!(
         refused("double_input").to_string(),
@@ -249,7 +249,7 @@ fn what_is_no_classifier_of_rows_is_refused() {
 }
 
 #[test]
-fn classes_known_by_names_come_back_by_names() {
+fn classes_with_names_are_answered_by_name() {
     let model = onnx::Classifier::load(fixture("text_label")).unwrap();
     assert_eq!(model.outputs()[0].dtype, Some(Dtype::Text));
     assert_eq!(model.predict(&[3.0, 0.0]).unwrap().label, Label::from("cat"));
@@ -263,7 +263,7 @@ fn classes_known_by_names_come_back_by_names() {
 }
 
 #[test]
-fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
+fn a_row_that_does_not_fit_is_refused_alone_and_names_its_feature() {
     let model = onnx::Classifier::from_bytes(&digits()).unwrap();
     let good = [1.0_f32; 64];
     let error = model.predict(&good[..63]).unwrap_err();
@@ -296,7 +296,7 @@ fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
 }
 
 #[test]
-fn an_answer_that_is_not_finite_can_be_told() {
+fn an_answer_that_is_not_finite_can_be_recognised() {
     let model = onnx::Classifier::load(fixture("not_finite")).unwrap();
     assert!(modelgate::model::FiniteOutput::is_finite(&model.predict(&[4.0, 1.0]).unwrap()));
     let scores = model.predict(&[-1.0, -1.0]).unwrap();

@@ -1,4 +1,4 @@
-//! What a model file, and the sidecar beside it, say about its features and classes.
+//! The features and classes that a model file and its sidecar declare.
 use std::{error::Error, path::PathBuf};
 
 use modelgate::{
@@ -11,7 +11,7 @@ use prost::Message;
 use tempfile::TempDir;
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
-/// A model of the fixtures, with this beside it.
+/// A model of the fixtures with this sidecar.
 struct Site {
     _folder: TempDir,
     model: PathBuf,
@@ -66,7 +66,7 @@ fn classes_are_read_from_the_operators_of_the_graph() {
 }
 
 #[test]
-fn where_nothing_names_the_classes_or_features_nothing_is_made_up() {
+fn no_names_are_invented_for_classes_or_features_that_have_none() {
     let model = fixture("unnamed_batch");
     assert_eq!(model.class_labels(), None);
     assert!(model.schema().is_none());
@@ -105,7 +105,7 @@ fn a_sidecar_beside_the_file_names_features_and_classes() {
 }
 
 #[test]
-fn numbers_may_be_given_names_and_names_stay_as_they_are() {
+fn numeric_classes_may_be_given_names_and_named_classes_keep_theirs() {
     let named = load("zipmap", r#"{"classes": ["a", "b", "c"]}"#).unwrap();
     let plain = fixture("zipmap").predict(&[1.0, 2.0]).unwrap();
     let Label::Int(place) = plain.label else { panic!("{:?}", plain.label) };
@@ -166,7 +166,7 @@ fn a_sidecar_that_cannot_be_read_says_where() {
 }
 
 #[test]
-fn golden_rows_are_proved_when_the_model_is_loaded() {
+fn golden_rows_are_verified_when_the_model_is_loaded() {
     let good = fixture("unnamed_batch").predict(&[1.0, 2.0]).unwrap();
     let golden = |features: &str, label: &str, probabilities: &[f32]| {
         format!(
@@ -181,7 +181,7 @@ fn golden_rows_are_proved_when_the_model_is_loaded() {
         )
     };
     let model = load("unnamed_batch", &golden("[1, 2]", "y", &good.probabilities)).unwrap();
-    // The rows go with the model, for another form of it.
+    // The golden rows stay with the model, to verify another form of it.
     model.acceptance().accept(&model).unwrap();
     assert!(
         model.acceptance().accept(&fixture("unnamed_batch")).is_err(),
@@ -252,7 +252,7 @@ fn a_version_that_fails_its_golden_rows_is_ineligible_and_says_why() {
 }
 
 #[test]
-fn a_sidecar_is_found_by_name_asked_for_or_left_alone() {
+fn a_sidecar_is_found_by_name_required_or_ignored() {
     let site = site("unnamed_batch", r#"{"classes": ["a", "b", "c"]}"#);
     let labels = |model: onnx::Classifier| model.class_labels().map(<[Label]>::to_vec);
     let abc = Some(texts(["a", "b", "c"]));
@@ -278,7 +278,7 @@ fn with_metadata(key: &str, value: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_same_may_stand_in_the_files_own_metadata() {
+fn the_files_own_metadata_may_replace_a_sidecar() {
     let json = r#"{"features": [{"name": "a"}, {"name": "b"}], "classes": ["x", "y", "z"]}"#;
     let model = onnx::Classifier::from_bytes(&with_metadata("modelgate.schema", json)).unwrap();
     assert_eq!(model.class_labels().unwrap(), texts(["x", "y", "z"]));
@@ -293,7 +293,7 @@ fn the_same_may_stand_in_the_files_own_metadata() {
 }
 
 #[test]
-fn class_names_of_ultralytics_are_taken_where_they_fit() {
+fn class_names_in_ultralytics_metadata_are_used_where_they_fit() {
     let named =
         onnx::Classifier::from_bytes(&with_metadata("names", "{0: 'a', 1: 'b', 2: 'c'}")).unwrap();
     assert_eq!(named.class_labels().unwrap(), texts(["a", "b", "c"]));

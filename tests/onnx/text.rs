@@ -1,4 +1,4 @@
-//! Classifiers of texts: a text in, a label and probabilities out.
+//! Text classifiers: a text in, a label and probabilities out.
 use std::{error::Error, path::PathBuf};
 
 use modelgate::{
@@ -23,7 +23,7 @@ fn golden() -> Vec<(String, Classification)> {
     rows.into_iter().map(row).collect()
 }
 
-/// The model with this beside it.
+/// Loads the model with this sidecar.
 fn load(sidecar: &Json) -> Result<onnx::TextClassifier, LoadError> {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let model: PathBuf = folder.path().join("spam.onnx");
@@ -42,7 +42,7 @@ fn texts_are_answered_as_onnx_runtime_does_alone_and_in_batches() {
         near(expected, &model.predict(text).unwrap()).unwrap();
     }
     let texts: Vec<&str> = golden.iter().map(|(text, _)| &**text).collect();
-    // More than are run at once.
+    // More rows than one run of the engine takes.
     let many: Vec<&str> = texts.iter().copied().cycle().take(1500).collect();
     let answers = model.predict_batch(&many);
     assert_eq!(answers.len(), many.len());
@@ -67,7 +67,7 @@ fn a_router_takes_texts() {
 }
 
 #[test]
-fn golden_rows_of_the_sidecar_are_proved() {
+fn golden_rows_of_the_sidecar_are_verified() {
     let rows: Vec<Json> = golden()
         .iter()
         .map(|(text, scores)| {
@@ -110,7 +110,7 @@ fn a_sidecar_narrows_the_texts_and_names_the_input() {
 }
 
 #[test]
-fn what_takes_no_text_is_refused_by_name() {
+fn models_that_take_no_text_are_refused_by_name() {
     let error = onnx::TextClassifier::load("tests/data/zipmap.onnx").unwrap_err();
     assert!(matches!(error, LoadError::Dtype { .. }), "{error}");
     assert!(error.to_string().ends_with("found f32, expected text"), "{error}");

@@ -1,4 +1,5 @@
-//! Axes that a file leaves open: fixed, of several sizes, or bounded.
+//! Axes whose size a file leaves open: fixed when the model is loaded, given several sizes, or
+//! bounded.
 
 use modelgate::{
     Model, ModelError,
@@ -9,7 +10,8 @@ use tract_onnx::pb::ValueInfoProto;
 
 use crate::write::{ints, model, node, value};
 
-/// The mean of each image's two halves side by side; the shape of the middle says a name that no input has.
+/// The mean of each image after pooling. The declared shape of the pooled value names axes that no
+/// input has.
 fn images() -> Vec<u8> {
     let mut pool = node("MaxPool", &["x"], "pooled");
     pool.attribute.push(ints("kernel_shape", &[2, 2]));
@@ -36,7 +38,7 @@ fn mean(graph: &onnx::Graph, height: usize, width: usize) -> Result<f32, ModelEr
 }
 
 #[test]
-fn a_fixed_axis_takes_its_size_only() {
+fn a_fixed_axis_accepts_its_size_only() {
     let graph = onnx::Graph::builder()
         .axis("height", 4)
         .axis("width", 6)
@@ -68,7 +70,7 @@ fn several_sizes_are_prepared_in_every_combination() {
 }
 
 #[test]
-fn a_range_refuses_what_is_beyond_it() {
+fn a_size_outside_of_the_range_is_refused() {
     let graph = onnx::Graph::builder()
         .axis("height", 2..=8)
         .axis("x[3]", 4)
@@ -83,7 +85,7 @@ fn a_range_refuses_what_is_beyond_it() {
 }
 
 #[test]
-fn an_axis_that_is_not_there_is_refused_with_those_that_are() {
+fn an_unknown_axis_is_refused_and_the_error_lists_the_known_ones() {
     let refused =
         |loader: onnx::Loader| loader.graph_from_bytes(&images()).unwrap_err().to_string();
     let builder = onnx::Graph::builder;
@@ -108,7 +110,7 @@ fn an_axis_that_is_not_there_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn a_classifier_of_rows_says_which_axis_it_needs() {
+fn a_row_classifier_reports_which_axis_must_be_fixed() {
     let file = model(
         vec![
             node("GlobalAveragePool", &["x"], "pooled"),
@@ -141,7 +143,7 @@ fn a_classifier_of_rows_says_which_axis_it_needs() {
 }
 
 #[test]
-fn a_mark_of_question_is_no_name() {
+fn a_question_mark_is_not_an_axis_name() {
     let mut pool = node("MaxPool", &["x"], "y");
     pool.attribute.push(ints("kernel_shape", &[1, 1]));
     let file = model(
@@ -157,8 +159,9 @@ fn a_mark_of_question_is_no_name() {
 }
 
 #[test]
-fn a_graph_that_no_engine_prepares_for_any_size_says_which_axes_to_fix() {
-    // The interpreter does not draw; the engine does, and flattens no two open axes into one.
+fn a_graph_that_no_engine_can_run_at_every_size_reports_which_axes_to_fix() {
+    // The interpreter has no `Multinomial`. tract has it, but cannot flatten two open axes into
+    // one.
     let file = model(
         vec![node("Flatten", &["x"], "flat"), node("Multinomial", &["flat"], "y")],
         vec![value("x", &["batch", "1", "height", ""])],

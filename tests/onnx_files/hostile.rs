@@ -1,4 +1,4 @@
-//! Files whose sizes would take all memory or all time: refused by name, or run within bounds.
+//! Files whose sizes would exhaust memory or time are refused by name, or run within bounds.
 
 use modelgate::{
     Model,
@@ -16,7 +16,7 @@ fn refused(bytes: &[u8]) -> LoadError {
     error
 }
 
-/// Everything that a file can be loaded as.
+/// Asserts that a file is refused as every kind of model.
 fn refused_by_all(bytes: &[u8]) {
     let loader = Classifier::builder();
     assert!(loader.graph_from_bytes(bytes).is_err());
@@ -27,7 +27,7 @@ fn refused_by_all(bytes: &[u8]) {
 }
 
 #[test]
-fn an_axis_of_none_does_not_hide_how_long_the_others_are() {
+fn an_axis_of_size_0_does_not_hide_the_sizes_of_the_others() {
     for shape in [["0", "2147483648"], ["1099511627776", "0"], ["67108865", "1"]] {
         let bytes = write::model(
             vec![node("Neg", &["x"], "y")],
@@ -67,7 +67,7 @@ fn small_constants_that_broadcast_to_a_large_one_are_refused() {
 }
 
 #[test]
-fn what_a_graph_would_make_of_its_inputs_has_a_bound() {
+fn the_values_that_a_graph_computes_from_its_inputs_are_bounded() {
     let long = vec![0.0; 65_536];
     let bytes = write::model(
         vec![node("Add", &["x", "a"], "xa"), node("Add", &["xa", "b"], "y")],
@@ -81,19 +81,19 @@ fn what_a_graph_would_make_of_its_inputs_has_a_bound() {
 }
 
 #[test]
-fn a_convolution_of_no_features_goes_through_no_places() {
+fn a_convolution_without_output_channels_visits_no_positions() {
     let bytes = write::model(
         vec![node("Conv", &["x", "w"], "y")],
         vec![value("x", &["0", "1", "1048576", "64"])],
         vec![value("y", &[])],
         vec![floats("w", &[0, 1, 1, 1], &[])],
     );
-    // Whatever becomes of it: it ends, in little memory.
+    // Either result will do; the call has to end, with little memory.
     let _ = Graph::builder().graph_from_bytes(&bytes);
 }
 
 #[test]
-fn sizes_that_are_asked_for_are_refused_by_the_operators_names() {
+fn results_of_excessive_size_are_refused_by_the_operators_names() {
     let huge = integers("size", &[1 << 20, 1 << 20]);
     let output = || vec![value("y", &[])];
     let cases: Vec<(NodeProto, Vec<TensorProto>)> = vec![
@@ -130,7 +130,7 @@ fn of_type(mut value: ValueInfoProto, elements: i32) -> ValueInfoProto {
     value
 }
 
-/// A loop of ten rounds, within a loop of ten rounds, and so on.
+/// A loop of ten iterations within a loop of ten iterations, and so on.
 fn loops(depth: usize, output: &str) -> NodeProto {
     let named = |name: &str| format!("{output}{name}");
     let inner = match depth {
@@ -152,19 +152,19 @@ fn loops(depth: usize, output: &str) -> NodeProto {
 }
 
 #[test]
-fn a_model_of_loops_within_loops_is_loaded_in_bounded_work() {
+fn loading_a_model_of_nested_loops_takes_bounded_work() {
     let bytes = write::model(
         vec![loops(9, "y")],
         vec![value("x", &["N", "2"])],
         vec![value("y", &["N", "2"])],
         vec![integers("ten", &[10])],
     );
-    // Ten thousand million rounds are no question that loading asks.
+    // Loading must not run the ten thousand million iterations.
     let _ = Graph::builder().graph_from_bytes(&bytes);
 }
 
 #[test]
-fn choices_within_choices_are_loaded() {
+fn a_model_of_nested_ifs_is_loaded() {
     fn choice(depth: usize, output: &str) -> NodeProto {
         let branch = |name: &str, made: NodeProto| {
             let output = value(&made.output[0], &[]);

@@ -1,5 +1,5 @@
-//! No model of any kind panics, whatever its file holds and whatever it is asked: it answers, or says what is
-//! wrong.
+//! No kind of model panics, whatever its file contains and whatever its input is: it answers, or
+//! its error says what is wrong.
 
 use std::{
     env, fs,
@@ -17,13 +17,13 @@ use modelgate::{
 #[path = "../../fuzz/src/damage.rs"]
 mod damage;
 
-/// How often each file is damaged, unless `MODELGATE_DAMAGES` says how often.
+/// How often each file is damaged, unless `MODELGATE_DAMAGES` gives another number.
 const DAMAGES: u64 = 3;
 
-/// Loads a file, and asks the model that came of it.
+/// Loads a file as one kind of model, and calls the model if it loads.
 type Drive = fn(&Loader, &[u8]);
 
-/// The kinds of model that a file is loaded as.
+/// The kinds of model as which each file is loaded.
 const KINDS: [(&str, Drive); 8] = [
     ("classifier", |loader, bytes| {
         if let Ok(model) = loader.from_bytes(bytes) {
@@ -69,7 +69,8 @@ const KINDS: [(&str, Drive); 8] = [
     }),
 ];
 
-/// A model of rows: rows as it wants them, too short ones, none, and numbers that are none.
+/// Calls a model of rows with a good row, one of NaN, infinity and extreme numbers, one that is too
+/// short, and an empty one.
 fn rows<O>(model: &impl Model<[f32], O>, width: usize) {
     let good = vec![0.5; width];
     let odd = [f32::NAN, f32::INFINITY, -1e38, 1e-40].repeat(width.div_ceil(4));
@@ -115,7 +116,8 @@ fn texts(model: &TextClassifier) {
     assert_eq!(model.predict_batch(&["a", ""]).len(), 2);
 }
 
-/// One row of each input, two rows, a tensor of another shape and type, and nothing at all.
+/// Calls a graph with one row for each input, two rows, a tensor of the wrong shape and type, and
+/// no inputs.
 fn tensors(model: &Graph) {
     for rows in [1, 2] {
         let mut given = Tensors::new();
@@ -162,22 +164,22 @@ fn ones(dtype: Option<Dtype>, count: usize) -> Data {
 }
 
 #[test]
-fn a_model_of_no_kind_panics_whatever_its_file_holds() {
+fn no_kind_of_model_panics_whatever_its_file_contains() {
     let damages = env::var("MODELGATE_DAMAGES").map_or(DAMAGES, |count| count.parse().unwrap());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/onnx");
     let mut files: Vec<_> =
         fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let mut escaped = Vec::new();
-    for (place, file) in files.iter().enumerate() {
+    for (index, file) in files.iter().enumerate() {
         let whole = fs::read(file).unwrap();
         for seed in 0..damages {
-            // The first time the file is left as it is.
-            let damaged = (seed > 0).then(|| damage::damage(&whole, seed + 1_000 * place as u64));
+            // The first time, the file is undamaged.
+            let damaged = (seed > 0).then(|| damage::damage(&whole, seed + 1_000 * index as u64));
             let bytes = damaged.flatten().unwrap_or_else(|| whole.clone());
-            // Two kinds in turn, so that each has its turn.
+            // Each damaged file is loaded as two kinds, so that all kinds get their turn.
             for turn in [0, 4] {
-                let (kind, drive) = KINDS[(place + seed as usize + turn) % KINDS.len()];
+                let (kind, drive) = KINDS[(index + seed as usize + turn) % KINDS.len()];
                 for non_finite in [NonFiniteInput::Refused, NonFiniteInput::Allowed] {
                     let loader = Classifier::builder().non_finite(non_finite);
                     if catch_unwind(AssertUnwindSafe(|| drive(&loader, &bytes))).is_err() {

@@ -1,8 +1,8 @@
-//! Files of ONNX models: weights beside them, axes that they leave open, damage and hostile sizes.
+//! ONNX files: external weights, axes of open size, damage and hostile sizes.
 #![cfg(feature = "onnx")]
 
 mod axes;
-mod beside;
+mod external_weights;
 mod hostile;
 mod kinds;
 mod numbers;

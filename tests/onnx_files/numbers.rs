@@ -1,5 +1,5 @@
-//! Models that answer numbers: one a row, or several; alone, and as versions that are shadowed, compared and
-//! judged.
+//! Models that predict numbers, one or several per row: by themselves, and as versions that are
+//! shadowed, compared and judged.
 use std::{fs, sync::Arc};
 
 use modelgate::{
@@ -26,7 +26,7 @@ fn row(model: &onnx::Regressor) -> Vec<f32> {
 }
 
 #[test]
-fn a_regressor_answers_one_number_a_row_alone_and_in_a_batch() {
+fn a_regressor_predicts_one_number_per_row_alone_and_in_a_batch() {
     let model = onnx::Regressor::load(FILE).unwrap();
     let (first, zeros) = (row(&model), vec![0.0; model.input_len()]);
     let alone: f32 = model.predict(&first).unwrap();
@@ -40,7 +40,7 @@ fn a_regressor_answers_one_number_a_row_alone_and_in_a_batch() {
 }
 
 #[test]
-fn a_model_of_several_numbers_is_no_regressor_and_says_what_loads_it() {
+fn a_model_of_several_numbers_is_not_a_regressor_and_the_error_says_what_loads_it() {
     let file = "examples/models/digits_v2.onnx";
     let loader = onnx::Graph::builder().outputs(["probabilities"]);
     let error = loader.load_regressor(file).unwrap_err().to_string();
@@ -154,7 +154,8 @@ fn a_batch_that_comes_back_with_too_few_rows_gives_no_row_the_answer_of_another(
     answers_each_row_its_own(&builder().load_column_regressor(&path).unwrap(), &tables);
 }
 
-/// Rows of two values, and the sums of their products with these columns; a last operator after that.
+/// A linear model of two features: the product of a row with these columns, followed by a last
+/// operator.
 fn linear(columns: &[[f32; 2]], last: &str) -> Vec<u8> {
     let count = columns.len();
     let by_row: Vec<f32> = (0..2).flat_map(|row| columns.iter().map(move |c| c[row])).collect();
@@ -168,7 +169,7 @@ fn linear(columns: &[[f32; 2]], last: &str) -> Vec<u8> {
 
 const ROWS: [[f32; 2]; 4] = [[1.0, 0.0], [0.0, 1.0], [3.0, -2.0], [0.5, 0.25]];
 
-/// What a router compares and a verdict counts when it answers four rows and shadows them.
+/// The comparisons of a router that answers four rows and shadows them, and the verdict on them.
 fn shadowed<P>(
     champion: impl Model<[f32], P> + 'static,
     candidate: impl Model<[f32], P> + 'static,
@@ -218,7 +219,7 @@ fn regressors_and_rankers_are_shadowed_within_a_tolerance_and_judged_by_their_lo
         shadowed(load([2.0, 1.0]), load([2.0, 3.0]), Tolerance::absolute(0.6), loss, |answer| {
             *answer
         });
-    // The second value counts for three times as much.
+    // The candidate gives the second feature three times the weight.
     assert_eq!(agreeing(&comparisons), [Some(true), Some(false), Some(false), Some(true)]);
     let distance = comparisons[2].agreement.distance();
     assert_eq!(distance, Some(4.0));
@@ -226,12 +227,13 @@ fn regressors_and_rankers_are_shadowed_within_a_tolerance_and_judged_by_their_lo
     assert_eq!(judgement.metric("disagreement").unwrap().pairs, 4);
     let error = judgement.metric("error").unwrap();
     assert_eq!(error.pairs, 4);
-    // It lost 0, 2, 4 and 0.5, where the champion lost nothing; in 129 steps of the bound.
+    // The candidate lost 0, 2, 4 and 0.5, the champion nothing. Losses are rounded at random to
+    // 128ths of the bound.
     assert!((error.estimate.unwrap() - 1.625).abs() < 0.1, "{error:?}");
 }
 
 #[test]
-fn embeddings_are_shadowed_by_their_direction() {
+fn embeddings_are_compared_by_their_direction() {
     let load =
         |columns: &[[f32; 2]]| onnx::VectorModel::from_bytes(&linear(columns, "Identity")).unwrap();
     let embedding = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
@@ -253,7 +255,7 @@ fn embeddings_are_shadowed_by_their_direction() {
 }
 
 #[test]
-fn several_labels_are_shadowed_by_the_likeliest() {
+fn multi_label_models_are_compared_by_the_most_likely_label() {
     let load = |columns: &[[f32; 2]]| {
         onnx::MultiLabelClassifier::from_bytes(&linear(columns, "Sigmoid")).unwrap()
     };
@@ -275,7 +277,7 @@ fn several_labels_are_shadowed_by_the_likeliest() {
     assert_eq!(verdict.judge().metric("labels_missed").unwrap().pairs, 4);
 }
 
-/// Numbers with the rows along the second axis, as a forest of several labels writes them.
+/// Numbers with the rows along the second axis, the layout of a multi-label forest's outputs.
 fn label_major(rows: &str) -> Vec<u8> {
     let mut turn = write::node("Transpose", &["sums"], "turned");
     turn.attribute.push(write::ints("perm", &[1, 0]));
@@ -309,7 +311,7 @@ fn rows_along_another_axis_than_the_first_are_found() {
             && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5)
     };
     let rows: Vec<&[f32]> = ROWS.iter().map(|row| &row[..]).collect();
-    // As many as come, and as many as there are labels: then every axis has the same size.
+    // With as many rows as labels, every axis has the same size.
     for file in [label_major("rows"), label_major("2")] {
         let labels = onnx::MultiLabelClassifier::from_bytes(&file).unwrap();
         let vectors = onnx::VectorModel::from_bytes(&file).unwrap();
@@ -325,8 +327,8 @@ fn rows_along_another_axis_than_the_first_are_found() {
 }
 
 #[test]
-fn numbers_that_are_no_probabilities_of_labels_are_refused() {
-    // One class for each row.
+fn numbers_that_are_not_label_probabilities_are_refused() {
+    // One class per row.
     let error = onnx::MultiLabelClassifier::load("examples/models/digits_v2.onnx").unwrap_err();
     assert!(error.to_string().contains("is loaded with `load`"), "{error}");
 }

@@ -1,4 +1,5 @@
-//! `examples/run_model.rs`, asked as a hostile user asks: each line gives one, whatever it holds.
+//! `examples/run_model.rs` with hostile input: it answers each line with one line, whatever the
+//! line contains.
 
 #[allow(dead_code, reason = "the program's own `main` is not called")]
 #[path = "../../examples/run_model.rs"]
@@ -28,7 +29,7 @@ fn request(datatype: &str, shape: Value, data: Value, non_finite: &str) -> Vec<u
 }
 
 #[test]
-fn every_line_is_answered_by_one_and_the_good_ones_beside_it_rightly() {
+fn each_line_gets_one_answer_and_bad_lines_leave_the_good_ones_correct() {
     let good = request("FP32", json!([1, 2]), json!([1, 2]), "refused");
     let mut lines = vec![good.clone()];
     for datatype in DATATYPES.into_iter().filter(|datatype| *datatype != "FP32") {
@@ -62,7 +63,7 @@ fn every_line_is_answered_by_one_and_the_good_ones_beside_it_rightly() {
 }
 
 #[test]
-fn what_is_not_finite_goes_through_as_texts_where_that_is_allowed() {
+fn numbers_that_are_not_finite_pass_as_strings_where_allowed() {
     let data = json!(["NaN", "-Infinity"]);
     let answers = ask(&[request("FP32", json!([1, 2]), data.clone(), "allowed")]);
     assert_eq!(answers[0]["outputs"][0]["data"], data);

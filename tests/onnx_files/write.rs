@@ -1,4 +1,4 @@
-//! Small ONNX files, written here.
+//! Builds small ONNX files.
 
 use prost::Message;
 use tract_onnx::pb::{
@@ -31,7 +31,7 @@ pub fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: 2, i: value, ..AttributeProto::default() }
 }
 
-/// A tensor of 32-bit floats, of these axes: a number, or a name.
+/// A tensor of 32-bit floats with these axes, each a size or a name.
 pub fn value(name: &str, axes: &[&str]) -> ValueInfoProto {
     let dim = axes.iter().map(|axis| Dimension {
         value: match axis.parse() {
@@ -72,7 +72,7 @@ pub fn integers(name: &str, values: &[i64]) -> TensorProto {
     }
 }
 
-/// The same tensor, with its weights elsewhere.
+/// The same tensor with external data, at the location that these entries give.
 pub fn elsewhere(tensor: &TensorProto, entries: &[(&str, &str)]) -> TensorProto {
     let entry = |(key, value): &(&str, &str)| StringStringEntryProto {
         key: (*key).into(),

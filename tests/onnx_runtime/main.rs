@@ -145,7 +145,7 @@ fn a_map_of_probabilities_comes_out_as_the_probabilities() {
 }
 
 #[test]
-fn classes_known_by_names_come_back_by_names() {
+fn classes_with_names_are_answered_by_name() {
     let Some(runtime) = library::find() else { return };
     let model = runtime.builder().load(fixture("text_label")).unwrap();
     let label = model.predict(&vec![0.5; model.input_len()]).unwrap().label;
@@ -186,7 +186,7 @@ fn a_graph_of_two_inputs_runs_and_checks_each() {
 }
 
 #[test]
-fn a_row_that_does_not_fit_is_refused_by_place_and_alone() {
+fn a_row_that_does_not_fit_is_refused_alone_and_names_its_feature() {
     let Some(runtime) = library::find() else { return };
     let model = runtime.builder().load(example("breast_cancer_v2.onnx")).unwrap();
     let good = rows("breast_cancer").remove(0);

@@ -65,7 +65,7 @@ const PIECES: [&str; 24] = [
     "{}",
 ];
 
-/// A generator of numbers, the same in every run.
+/// A generator of pseudo-random numbers, the same in every run.
 struct Numbers(u64);
 
 impl Numbers {

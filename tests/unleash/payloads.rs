@@ -1,5 +1,5 @@
-//! What a real Unleash server sent and what its Node SDK then answered. Read from the folder that
-//! `MODELGATE_PAYLOADS` names, in place: none of it is part of this repository.
+//! Payloads of a real Unleash server, and the answers of its Node SDK to them. They are read from
+//! the folder that `MODELGATE_PAYLOADS` names, and are not part of this repository.
 
 use std::{env, fs, path::PathBuf};
 
@@ -16,7 +16,7 @@ fn payload(name: &str) -> Option<String> {
 }
 
 #[test]
-fn two_hundred_users_get_what_the_node_sdk_gave_them() {
+fn two_hundred_users_get_the_variants_that_the_node_sdk_gave_them() {
     let (Some(features), Some(assignments)) =
         (payload("unleash-client-features.json"), payload("unleash-node-sdk-assignments.json"))
     else {

@@ -1,4 +1,4 @@
-//! A router by an Unleash toggle.
+//! A router that follows an Unleash toggle.
 
 use modelgate::{
     Binding, Context, FallbackCause, FlagSet, Flags, ModelRouter, Reason, RouterBuilder,
@@ -20,7 +20,7 @@ fn router(flags: &FlagSet, binding: impl Into<Binding>) -> RouterBuilder<[f32], 
 }
 
 #[test]
-fn a_toggle_routes_as_a_switch_by_its_variant_or_by_its_payload() {
+fn a_toggle_routes_by_its_state_its_variant_or_its_payload() {
     let variants =
         json!([{"name": "v2", "weight": 1, "payload": {"type": "string", "value": "v2"}}]);
     let features = |enabled: bool| {
@@ -54,7 +54,7 @@ fn a_toggle_routes_as_a_switch_by_its_variant_or_by_its_payload() {
 }
 
 #[test]
-fn a_router_without_a_key_goes_by_its_policy() {
+fn without_a_key_a_router_follows_its_policy() {
     let strategies = json!([{"name": "flexibleRollout", "parameters":
         {"rollout": "50", "stickiness": "default", "groupId": "g"}}]);
     let flags =

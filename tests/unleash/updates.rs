@@ -1,5 +1,5 @@
-//! Unleash's documents and events: what is refused and how that is said, what an update changes,
-//! what a bad strategy does.
+//! Unleash's documents and events: what is refused and how it is reported, what an update changes,
+//! and what a malformed strategy does.
 
 use modelgate::testing::TestFlags;
 use modelgate::{
@@ -72,7 +72,7 @@ fn a_bad_feature_is_named_and_leaves_its_neighbours_alone() {
 }
 
 #[test]
-fn what_is_null_or_absent_or_a_number_is_read_as_its_author_means_it() {
+fn null_absent_and_numeric_fields_are_read_as_their_author_means_them() {
     let flags = compile(
         &json!([
             {"name": "nulls", "enabled": true, "strategies": null, "variants": null,
@@ -93,7 +93,7 @@ fn what_is_null_or_absent_or_a_number_is_read_as_its_author_means_it() {
 }
 
 #[test]
-fn a_document_that_is_none_is_an_error() {
+fn a_document_that_is_not_unleashs_is_an_error() {
     for text in ["", "{", "[]", "{}", r#"{"features": {}}"#, r#"{"events": 1}"#] {
         let error = Unleash::new().compile(text).unwrap_err();
         assert!(error.to_string().contains("unleash"), "{error}");
@@ -132,7 +132,7 @@ fn events_are_applied_in_order() {
 }
 
 #[test]
-fn an_unknown_event_is_warned_about_and_passed_over() {
+fn an_unknown_event_is_warned_about_and_skipped() {
     let flags = apply(
         &FlagSet::new(),
         &json!([
@@ -176,7 +176,7 @@ fn a_malformed_update_keeps_the_last_good_form() {
 }
 
 #[test]
-fn a_published_document_keeps_what_it_got_wrong_as_it_was() {
+fn a_published_document_keeps_the_last_good_form_of_its_malformed_parts() {
     let source = TestFlags::silent();
     let flags = Flags::builder().source(source.clone()).build().unwrap();
     let publish = |features: Json, segments: Json| {
@@ -263,7 +263,7 @@ fn one_bad_strategy_switches_its_toggle_off_and_says_so() {
 }
 
 #[test]
-fn a_mended_segment_mends_the_toggles_that_use_it() {
+fn a_corrected_segment_restores_the_toggles_that_use_it() {
     let flags = compile(&json!([by_segment("a", 1), by_segment("b", 2)]), &json!([]));
     assert_eq!((on(&flags, "a"), on(&flags, "b")), (Some(false), Some(false)));
     assert_eq!(flags.problems().len(), 2);

@@ -24,7 +24,8 @@ fn from_heads(x: &Tensor) -> Result<Tensor, OperatorError> {
     value::tensor(&[batch, sequence, heads * size], moved.into_data())
 }
 
-/// `Attention`: scaled dot products of queries and keys, through a softmax, as the weights of values.
+/// `Attention`: averages the values with the softmax of the scaled dot products of queries and keys
+/// as weights.
 pub(super) fn attention(call: &Call<'_>) -> Outcome {
     let flat = call.tensor(0)?.shape().len() == 3;
     let q = by_heads(call.tensor(0)?, call.int("q_num_heads", 0))?;
@@ -81,15 +82,16 @@ pub(super) fn attention(call: &Call<'_>) -> Outcome {
     Ok([y, k, v, seen].into_iter().map(|tensor| Value::Tensor(tensor.into())).collect())
 }
 
-/// The sizes of queries, keys and values that belong together.
+/// The sizes of matching queries, keys and values.
 struct Sizes {
     batch: usize,
     heads: usize,
-    /// The heads of keys and values, each of which serves as many of the queries' heads.
+    /// The number of key and value heads, each of which is shared by the same number of query
+    /// heads.
     shared: usize,
-    /// The steps of the queries.
+    /// The number of time steps of the queries.
     rows: usize,
-    /// The steps of the keys and values.
+    /// The number of time steps of the keys and values.
     columns: usize,
     size: usize,
     v_size: usize,
@@ -116,14 +118,14 @@ impl Sizes {
     }
 }
 
-/// What becomes of a product before the softmax.
+/// How a dot product is modified before the softmax.
 struct Scorer {
     softcap: f64,
     causal: bool,
-    /// How far back and ahead a query sees; below 0 for without limit.
+    /// How many steps back and ahead a query attends to; negative means no limit.
     windows: (i64, i64),
     mask: Mask,
-    /// For each sample, how many of its keys are valid, if not all are.
+    /// The number of valid keys of each sample, unless all are valid.
     lengths: Option<Vec<i64>>,
     past: usize,
     rows: usize,
@@ -149,7 +151,7 @@ impl Scorer {
         if self.softcap > 0.0 { self.softcap * (product / self.softcap).tanh() } else { product }
     }
 
-    /// What is added: minus infinity where the query may not see the key.
+    /// The number to add: minus infinity where the query may not attend to the key.
     fn bias(&self, sample: usize, head: usize, row: usize, column: usize) -> f64 {
         let length = self.lengths.as_ref().map(|lengths| lengths[sample]);
         let offset = match length {
@@ -166,8 +168,8 @@ impl Scorer {
     }
 }
 
-/// The softmax of a row of scores. Where no key may be attended to it would be NaN; the specification
-/// says 0.
+/// The softmax of a row of scores. If no key may be attended to, it would be NaN; the specification
+/// defines it as 0.
 fn weigh(scores: &mut [f64]) {
     if scores.iter().all(|score| *score == f64::NEG_INFINITY) {
         scores.fill(0.0);
@@ -176,7 +178,8 @@ fn weigh(scores: &mut [f64]) {
     }
 }
 
-/// What is added to the scores. In a mask of booleans, true adds 0 and false minus infinity.
+/// The mask, which is added to the scores. In a Boolean mask, true adds 0 and false adds minus
+/// infinity.
 struct Mask {
     values: Vec<f64>,
     shape: Vec<usize>,
@@ -204,13 +207,13 @@ impl Mask {
 
     fn at(&self, sample: usize, head: usize, row: usize, column: usize) -> f64 {
         let [a, b, c, d] = self.shape[..] else { return 0.0 };
-        // A mask that is too short hides what it does not cover.
+        // Keys beyond the end of a short mask are masked out.
         if d > 1 && column >= d {
             return f64::NEG_INFINITY;
         }
-        let at = |place: usize, size: usize| if size == 1 { 0 } else { place };
-        let place = ((at(sample, a) * b + at(head, b)) * c + at(row, c)) * d + at(column, d);
-        self.values.get(place).copied().unwrap_or(f64::NEG_INFINITY)
+        let at = |index: usize, size: usize| if size == 1 { 0 } else { index };
+        let offset = ((at(sample, a) * b + at(head, b)) * c + at(row, c)) * d + at(column, d);
+        self.values.get(offset).copied().unwrap_or(f64::NEG_INFINITY)
     }
 }
 
@@ -228,25 +231,25 @@ pub(super) fn rotary(call: &Call<'_>) -> Outcome {
     };
     ensure!(rotated <= size && rotated % 2 == 0, "{rotated} of {size} are rotated");
     let half = rotated / 2;
-    let cache = |place| -> Result<Vec<f64>, OperatorError> {
-        let cache = call.tensor(place)?;
+    let cache = |input| -> Result<Vec<f64>, OperatorError> {
+        let cache = call.tensor(input)?;
         let fits = cache.shape().last() == Some(&half);
-        ensure!(fits, "input {place} of shape {:?} for {half} angles", cache.shape());
+        ensure!(fits, "input {input} of shape {:?} for {half} angles", cache.shape());
         floats(cache)
     };
     let (cos, sin) = (cache(1)?, cache(2)?);
-    let places = call.indices(3)?;
+    let positions = call.indices(3)?;
     let all = x.shape()[0] * sequence;
-    let given = places.as_ref().map_or(all, Vec::len);
+    let given = positions.as_ref().map_or(all, Vec::len);
     ensure!(given == all, "{given} positions for {all}");
     let interleaved = call.flag("interleaved");
     let mut values = floats(&heads)?;
     for (number, row) in values.chunks_mut(size.max(1)).enumerate() {
         let (sample, step) = (number / (count * sequence), number % sequence);
-        let at = match &places {
-            Some(places) => {
-                let place = places[sample * sequence + step];
-                usize::try_from(place).map_err(|_| OperatorError::new("a position below 0"))?
+        let at = match &positions {
+            Some(positions) => {
+                let position = positions[sample * sequence + step];
+                usize::try_from(position).map_err(|_| OperatorError::new("a position below 0"))?
             }
             None => sample * sequence + step,
         };
@@ -265,7 +268,7 @@ pub(super) fn rotary(call: &Call<'_>) -> Outcome {
     one(if flat { from_heads(&made)? } else { made })
 }
 
-/// `LinearAttention`: a state of keys and values that decays and is added to at each time step.
+/// `LinearAttention`: a state of keys and values that decays and accumulates at each time step.
 pub(super) fn linear(call: &Call<'_>) -> Outcome {
     let (q_heads, kv_heads) = (call.int("q_num_heads", 0), call.int("kv_num_heads", 0));
     let dtype = call.tensor(0)?.dtype();
@@ -331,7 +334,7 @@ pub(super) fn linear(call: &Call<'_>) -> Outcome {
     value::all([from_heads(&y)?, state])
 }
 
-/// What one head remembers: a row of cells for each element of its keys.
+/// The state of one head: a matrix with a row for each element of a key.
 struct Memory<'a> {
     cells: &'a mut [f64],
     width: usize,
@@ -346,7 +349,7 @@ impl Memory<'_> {
         }
     }
 
-    /// The rows, weighted by the elements of a key and summed.
+    /// The sum of the rows, weighted by the elements of a key.
     fn read(&self, key: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; self.width];
         for (cells, key) in self.cells.chunks(self.width.max(1)).zip(key) {
@@ -355,7 +358,7 @@ impl Memory<'_> {
         sums
     }
 
-    /// Adds a value to each row, weighted by the elements of a key.
+    /// Adds a value to each row, multiplied by the row's element of a key.
     fn add(&mut self, key: &[f64], value: &[f64]) {
         for (cells, key) in self.cells.chunks_mut(self.width.max(1)).zip(key) {
             cells.iter_mut().zip(value).for_each(|(cell, value)| *cell += key * value);
@@ -363,7 +366,7 @@ impl Memory<'_> {
     }
 }
 
-/// An input with one number for each head, or one for each element of its keys.
+/// An input with one number per head, or one per element of each head's keys.
 struct PerHead {
     values: Vec<f64>,
     width: usize,
@@ -372,17 +375,17 @@ struct PerHead {
 }
 
 impl PerHead {
-    fn of(call: &Call<'_>, place: usize, sizes: &Sizes) -> Result<Option<PerHead>, OperatorError> {
-        let Some(tensor) = call.maybe(place)? else { return Ok(None) };
+    fn of(call: &Call<'_>, input: usize, sizes: &Sizes) -> Result<Option<PerHead>, OperatorError> {
+        let Some(tensor) = call.maybe(input)? else { return Ok(None) };
         let (steps, mut heads, tokens) = (sizes.rows, sizes.shared, sizes.batch * sizes.rows);
         let values = floats(tensor)?;
         if values.len() == tokens {
-            // One for all heads.
+            // One number for all heads.
             heads = 1;
         }
         let width = values.len() / (tokens * heads).max(1);
         let fits = (width == 1 || width == sizes.size) && values.len() == tokens * heads * width;
-        ensure!(fits, "input {place} of {:?}", tensor.shape());
+        ensure!(fits, "input {input} of {:?}", tensor.shape());
         Ok(Some(PerHead { values, width, steps, heads }))
     }
 

@@ -9,7 +9,7 @@ use super::{
     value::{self, OperatorError, Value},
 };
 
-/// A node and its inputs, in one run.
+/// A node and its input values in one run.
 pub(super) struct Call<'a> {
     pub(super) node: &'a NodeProto,
     pub(super) graphs: &'a HashMap<String, Arc<Body>>,
@@ -68,48 +68,49 @@ impl<'a> Call<'a> {
         body.ok_or_else(|| OperatorError::new(format!("there is no graph `{name}`")))
     }
 
-    /// The tensor at this index, which must be given.
-    pub(super) fn tensor(&self, place: usize) -> Result<&Tensor, OperatorError> {
-        self.maybe(place)?.ok_or_else(|| OperatorError::new(format!("input {place} is missing")))
+    /// The input tensor at this index, which is required.
+    pub(super) fn tensor(&self, index: usize) -> Result<&Tensor, OperatorError> {
+        self.maybe(index)?.ok_or_else(|| OperatorError::new(format!("input {index} is missing")))
     }
 
-    /// The tensor at this index, if one is given.
-    pub(super) fn maybe(&self, place: usize) -> Result<Option<&Tensor>, OperatorError> {
-        match self.inputs.get(place) {
+    /// The optional input tensor at this index.
+    pub(super) fn maybe(&self, index: usize) -> Result<Option<&Tensor>, OperatorError> {
+        match self.inputs.get(index) {
             Some(Some(Value::Tensor(tensor))) => Ok(Some(tensor)),
             None | Some(None) => Ok(None),
-            Some(Some(_)) => Err(OperatorError::new(format!("input {place} is not a tensor"))),
+            Some(Some(_)) => Err(OperatorError::new(format!("input {index} is not a tensor"))),
         }
     }
 
-    pub(super) fn value(&self, place: usize) -> Result<Value, OperatorError> {
-        let value = self.inputs.get(place).cloned().flatten();
-        value.ok_or_else(|| OperatorError::new(format!("input {place} is missing")))
+    pub(super) fn value(&self, index: usize) -> Result<Value, OperatorError> {
+        let value = self.inputs.get(index).cloned().flatten();
+        value.ok_or_else(|| OperatorError::new(format!("input {index} is missing")))
     }
 
     /// All inputs, each of which must be a tensor.
     pub(super) fn tensors(&self) -> Result<Vec<&Tensor>, OperatorError> {
-        (0..self.inputs.len()).map(|place| self.tensor(place)).collect()
+        (0..self.inputs.len()).map(|index| self.tensor(index)).collect()
     }
 
-    /// The integers of an input, if it is given.
-    pub(super) fn indices(&self, place: usize) -> Result<Option<Vec<i64>>, OperatorError> {
-        self.maybe(place)?.map(value::indices).transpose()
+    /// The integers of an optional input.
+    pub(super) fn indices(&self, index: usize) -> Result<Option<Vec<i64>>, OperatorError> {
+        self.maybe(index)?.map(value::indices).transpose()
     }
 
-    /// Integers that older versions of an operator have in an attribute, and newer ones in an input.
+    /// The integers of what is an attribute in older versions of an operator and an input in newer
+    /// ones.
     pub(super) fn ints_or(
         &self,
         name: &str,
-        place: usize,
+        index: usize,
     ) -> Result<Option<Vec<i64>>, OperatorError> {
         match self.ints(name) {
             Some(ints) => Ok(Some(ints.to_vec())),
-            None => self.indices(place),
+            None => self.indices(index),
         }
     }
 
-    /// Takes work off the budget: as many multiplications as the product of these factors.
+    /// Deducts work from the budget: the product of these factors, in multiplications.
     pub(super) fn spend(&self, factors: &[usize]) -> Result<(), OperatorError> {
         let work = factors.iter().fold(1, |all: u64, factor| all.saturating_mul(*factor as u64));
         let left = self.run.budget.get().checked_sub(work);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::tensor::Tensor;
 
-/// No request waits for a loop with more iterations than this.
+/// The most iterations of a loop, far more than any request would wait for.
 const MOST_ITERATIONS: i64 = 1 << 20;
 
 fn truth(value: &Value) -> Result<bool, OperatorError> {
@@ -42,7 +42,8 @@ fn stacked(
         tensors.reverse();
     }
     let Some(first) = tensors.first() else {
-        // Without an iteration, only the body's declaration tells the type and the number of axes.
+        // If there was no iteration, only the body's declaration gives the type and the number of
+        // axes.
         let Some((dtype, sizes)) = &declared.empty else {
             let name = &declared.name;
             return Err(OperatorError::new(format!(

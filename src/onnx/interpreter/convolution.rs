@@ -10,14 +10,15 @@ use super::{
     value::{self, OperatorError, Outcome, all, ensure, floats, from_floats, one},
 };
 
-/// How the window of a convolution or pooling moves over the spatial axes; a number an axis each.
+/// How the window of a convolution or pooling moves over the spatial axes. Each field has one
+/// number per axis.
 pub(super) struct Window {
     pub(super) kernel: Vec<usize>,
     pub(super) strides: Vec<usize>,
     pub(super) dilations: Vec<usize>,
     /// The padding before the first element.
     pub(super) before: Vec<i64>,
-    /// The padding behind the last element.
+    /// The padding after the last element.
     pub(super) after: Vec<i64>,
 }
 
@@ -71,19 +72,23 @@ impl Window {
         Ok(Window { kernel: kernel.to_vec(), strides, dilations, before, after })
     }
 
-    /// How far the window reaches along an axis.
+    /// The extent of the window along an axis, including its dilation.
     pub(super) fn reach(&self, at: usize) -> i64 {
         (self.kernel[at].saturating_sub(1) * self.dilations[at] + 1) as i64
     }
 
-    /// The sizes of the output: how many positions the window has along each axis.
-    pub(super) fn made(&self, spatial: &[usize], ceil: bool) -> Result<Vec<usize>, OperatorError> {
+    /// The output sizes: the number of positions of the window along each axis.
+    pub(super) fn output_sizes(
+        &self,
+        spatial: &[usize],
+        ceil: bool,
+    ) -> Result<Vec<usize>, OperatorError> {
         let along = |at: usize| {
             let room = spatial[at] as i64 + self.before[at] + self.after[at] - self.reach(at);
             ensure!(room >= 0, "a window of {} over {}", self.reach(at), spatial[at]);
             let step = self.strides[at] as i64;
             let mut made = if ceil { (room + step - 1) / step } else { room / step } + 1;
-            // A window that begins in the padding behind the end does not count.
+            // A window that starts in the padding after the last element does not count.
             if ceil && (made - 1) * step >= spatial[at] as i64 + self.before[at] {
                 made -= 1;
             }
@@ -92,25 +97,26 @@ impl Window {
         (0..spatial.len()).map(along).collect()
     }
 
-    /// The input element under element `within` of the window at position `to`; `None` in the padding.
+    /// The offset of the input element under element `within` of the window at position `to`;
+    /// `None` in the padding.
     pub(super) fn source(
         &self,
         to: &[usize],
         within: &[usize],
         spatial: &[usize],
     ) -> Option<usize> {
-        let mut place = 0;
+        let mut offset = 0;
         for at in 0..spatial.len() {
             let from = (to[at] * self.strides[at] + within[at] * self.dilations[at]) as i64
                 - self.before[at];
             let from = usize::try_from(from).ok().filter(|from| *from < spatial[at])?;
-            place = place * spatial[at] + from;
+            offset = offset * spatial[at] + from;
         }
-        Some(place)
+        Some(offset)
     }
 }
 
-/// Refuses biases in another number than that of the features.
+/// Refuses biases whose number is not that of the features.
 fn ensure_biases(bias: Option<&[f64]>, features: usize) -> Result<(), OperatorError> {
     let count = bias.map_or(features, <[f64]>::len);
     ensure!(count == features, "{count} biases for {features} features");
@@ -136,7 +142,7 @@ pub(super) fn convolved(
     );
     ensure_biases(bias, features)?;
     let window = Window::of(call, spatial, kernel)?;
-    let made = window.made(spatial, false)?;
+    let made = window.output_sizes(spatial, false)?;
     let shape = [&[*n, features], &*made].concat();
     let total = value::count(&shape)?;
     value::count(&[&*made, kernel].concat())?;
@@ -152,7 +158,7 @@ pub(super) fn convolved(
             let group = feature / (features / groups);
             let to = (sample * features + feature) * out_area;
             let start = bias.map_or(0.0, |bias| bias[feature]);
-            for (place, sources) in sources.iter().enumerate() {
+            for (offset, sources) in sources.iter().enumerate() {
                 let mut sum = start;
                 for channel in 0..each {
                     let from = (sample * channels + group * each + channel) * area;
@@ -163,7 +169,7 @@ pub(super) fn convolved(
                         }
                     }
                 }
-                y[to + place] = sum;
+                y[to + offset] = sum;
             }
         }
     }
@@ -179,7 +185,7 @@ pub(super) fn conv(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// `ConvTranspose`: each element of the input is spread over a window of the output.
+/// `ConvTranspose`: adds each input element, multiplied by the kernel, to a window of the output.
 pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     let (x, w) = (call.tensor(0)?, call.tensor(1)?);
     ensure!(x.shape().len() > 2 && x.shape().len() == w.shape().len(), "{:?}", w.shape());
@@ -200,16 +206,16 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     let out_area: usize = made.iter().product();
     let mut y = vec![0.0; total];
     if let Some(bias) = bias {
-        for (place, value) in y.iter_mut().enumerate() {
-            *value = bias[place / out_area.max(1) % features];
+        for (offset, value) in y.iter_mut().enumerate() {
+            *value = bias[offset / out_area.max(1) % features];
         }
     }
-    for (from, place) in coordinates(spatial).zip(0..) {
+    for (from, offset) in coordinates(spatial).zip(0..) {
         for (at, weight) in coordinates(kernel).zip(0..) {
-            // The window's source in the output is where this element of the input goes.
+            // With input and output exchanged, the window's source is the output element to add to.
             let Some(to) = window.source(&from, &at, &made) else { continue };
             for (sample, channel) in (0..n).flat_map(|n| (0..channels).map(move |c| (n, c))) {
-                let value = values[(sample * channels + channel) * area + place];
+                let value = values[(sample * channels + channel) * area + offset];
                 let group = channel / (channels / groups);
                 for feature in 0..each {
                     let to = (sample * features + group * each + feature) * out_area + to;
@@ -221,7 +227,7 @@ pub(super) fn transposed(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// How a `ConvTranspose` moves its window over its output, and the sizes of that.
+/// How a `ConvTranspose` moves its window over its output, and the output sizes.
 fn spread(
     call: &Call<'_>,
     spatial: &[usize],
@@ -272,18 +278,19 @@ fn spread(
     Ok((Window { kernel: kernel.to_vec(), strides, dilations, before, after }, made))
 }
 
-/// `Col2Im`: puts windows back to where they were taken from, and adds them where they overlap.
+/// `Col2Im`: puts windows back into the image that they were taken from, adding them where they
+/// overlap.
 pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
-    let sizes = |place| -> Result<Vec<usize>, OperatorError> {
-        let list = call.indices(place)?.unwrap_or_default();
+    let sizes = |input| -> Result<Vec<usize>, OperatorError> {
+        let list = call.indices(input)?.unwrap_or_default();
         value::sizes(&list)
     };
     let (image, block) = (sizes(1)?, sizes(2)?);
     let [n, rows, columns] = *x.shape() else { return Err(OperatorError::new("no columns")) };
     ensure!(image.len() == block.len() && block.iter().all(|size| *size > 0), "{block:?}");
     let window = Window::of(call, &image, &block)?;
-    let made = window.made(&image, false)?;
+    let made = window.output_sizes(&image, false)?;
     let block_area: usize = block.iter().product();
     ensure!(rows % block_area == 0, "{rows} rows for blocks of {block:?}");
     let channels = rows / block_area;
@@ -295,18 +302,18 @@ pub(super) fn columns_to_image(call: &Call<'_>) -> Outcome {
     let mut y = vec![0.0; value::count(&shape)?];
     for (to, column) in coordinates(&made).zip(0..) {
         for (within, at) in coordinates(&block).zip(0..) {
-            let Some(place) = window.source(&to, &within, &image) else { continue };
+            let Some(offset) = window.source(&to, &within, &image) else { continue };
             for outer in 0..n * channels {
                 let row = outer * block_area + at;
-                y[outer * area + place] += values[row * columns + column];
+                y[outer * area + offset] += values[row * columns + column];
             }
         }
     }
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// `CausalConvWithState`: a convolution of each channel over its present and past. The second output
-/// is the state for the next call.
+/// `CausalConvWithState`: convolves each channel over its current and past elements. The second
+/// output is the state for the next call.
 pub(super) fn causal(call: &Call<'_>) -> Outcome {
     let (x, w) = (call.tensor(0)?, call.tensor(1)?);
     let ([n, channels, _], [_, _, k]) = (x.shape(), w.shape()) else {

@@ -1,4 +1,5 @@
-//! Operators on one element at a time, or on elements at the same index of several tensors.
+//! Operators that work on one element at a time, or on the elements at the same index of several
+//! tensors.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,7 @@ pub(super) fn unary(call: &Call<'_>, apply: impl Fn(f64) -> f64) -> Outcome {
     one(value::tensor(x.shape(), from_floats(x.dtype(), values))?)
 }
 
-/// A function that floats and integers both have.
+/// A function that is defined for floats and for integers.
 pub(super) fn signed(
     call: &Call<'_>,
     of_floats: fn(f64) -> f64,
@@ -40,7 +41,7 @@ pub(super) fn asks(call: &Call<'_>, ask: impl Fn(f64) -> bool) -> Outcome {
     one(value::tensor(x.shape(), values.into())?)
 }
 
-/// Both inputs' elements, broadcast to one shape.
+/// The pairs of the inputs' elements, broadcast to one shape.
 pub(super) fn paired<T: Copy>(
     call: &Call<'_>,
     (a, a_shape): (&[T], &[usize]),
@@ -48,14 +49,14 @@ pub(super) fn paired<T: Copy>(
 ) -> Result<(Vec<(T, T)>, Vec<usize>), OperatorError> {
     let b_shape = &*aligned(call, a_shape, b_shape)?;
     let shape = indexing::broadcast(call, &[a_shape, b_shape])?;
-    let left = indexing::places(a_shape, &shape);
-    let right = indexing::places(b_shape, &shape);
+    let left = indexing::broadcast_offsets(a_shape, &shape);
+    let right = indexing::broadcast_offsets(b_shape, &shape);
     Ok((left.into_iter().zip(right).map(|(l, r)| (a[l], b[r])).collect(), shape))
 }
 
-/// The second input's shape, such that its axes are matched with the first's from the last on. Before
-/// version 7 of the operators an attribute told with which axis its first one is matched; the slopes of
-/// `PRelu` were matched with the channels.
+/// The second input's shape, extended so that its last axis aligns with the last axis of the first
+/// input. Before version 7 of the operators, an attribute gave the axis with which its first axis
+/// is aligned, and the slopes of `PRelu` were aligned with the channels.
 fn aligned<'s>(
     call: &Call<'_>,
     a_shape: &[usize],
@@ -105,7 +106,7 @@ pub(super) fn binary(
     one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, of_floats, integers)?)
 }
 
-/// A function of the bits of integers.
+/// A bitwise function of integers.
 pub(super) fn of_bits(call: &Call<'_>, apply: fn(i128, i128) -> i128) -> Outcome {
     ensure_integers(call.tensor(0)?)?;
     binary(call, |x, _| x, apply)
@@ -124,7 +125,7 @@ pub(super) fn divide(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn modulo(call: &Call<'_>) -> Outcome {
-    // For floats only the remainder of C is defined, which has the sign of the dividend.
+    // For floats only `fmod` of C is defined, whose result has the sign of the dividend.
     let like_c = call.flag("fmod");
     if !like_c {
         ensure_integers(call.tensor(0)?)?;
@@ -137,7 +138,7 @@ pub(super) fn modulo(call: &Call<'_>) -> Outcome {
     one(arithmetic(call, call.tensor(0)?, call.tensor(1)?, |x, y| x % y, of_integers)?)
 }
 
-/// `Pow`: the result has the type of the base, whatever that of the exponent.
+/// `Pow`: the result has the type of the base, whatever the type of the exponent.
 pub(super) fn power(call: &Call<'_>) -> Outcome {
     let (base, exponent) = (call.tensor(0)?, call.tensor(1)?);
     if !is_float(base.dtype()) && !is_float(exponent.dtype()) {
@@ -177,12 +178,12 @@ pub(super) fn mean(call: &Call<'_>) -> Outcome {
     one(value::tensor(sum.shape(), from_floats(sum.dtype(), values))?)
 }
 
-/// The larger of two numbers; unlike for [`f64::max`], NaN if either is.
+/// The larger of two numbers; unlike [`f64::max`], NaN if either is NaN.
 pub(super) fn larger(x: f64, y: f64) -> f64 {
     if x.is_nan() || y.is_nan() { f64::NAN } else { x.max(y) }
 }
 
-/// The smaller of two numbers; unlike for [`f64::min`], NaN if either is.
+/// The smaller of two numbers; unlike [`f64::min`], NaN if either is NaN.
 pub(super) fn smaller(x: f64, y: f64) -> f64 {
     if x.is_nan() || y.is_nan() { f64::NAN } else { x.min(y) }
 }
@@ -210,8 +211,8 @@ pub(super) fn equal(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     if let (Data::Text(x), Data::Text(y)) = (a.data(), b.data()) {
         let shape = indexing::broadcast(call, &[a.shape(), b.shape()])?;
-        let left = indexing::places(a.shape(), &shape);
-        let right = indexing::places(b.shape(), &shape);
+        let left = indexing::broadcast_offsets(a.shape(), &shape);
+        let right = indexing::broadcast_offsets(b.shape(), &shape);
         let values: Vec<bool> = left.into_iter().zip(right).map(|(l, r)| x[l] == y[r]).collect();
         return one(value::tensor(&shape, values.into())?);
     }
@@ -241,8 +242,8 @@ fn bits(dtype: Dtype) -> i128 {
     }
 }
 
-/// `BitShift`. A shift by the type's width or more leaves nothing: zeros or, to the right, the sign. A
-/// negative distance counts as one beyond the width.
+/// `BitShift`. A shift by the type's width or more leaves only zeros or, to the right, only copies
+/// of the sign bit. A negative distance counts as one beyond the width.
 pub(super) fn shift(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     ensure_integers(a)?;
@@ -274,8 +275,8 @@ pub(super) fn bitwise_not(call: &Call<'_>) -> Outcome {
 pub(super) fn clip(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     if is_float(x.dtype()) {
-        let bound = |name, place, default| -> Result<f64, OperatorError> {
-            match call.maybe(place)? {
+        let bound = |name, input, default| -> Result<f64, OperatorError> {
+            match call.maybe(input)? {
                 Some(tensor) => Ok(floats(tensor)?.first().copied().unwrap_or(default)),
                 None => Ok(call.float(name, default)),
             }
@@ -284,8 +285,8 @@ pub(super) fn clip(call: &Call<'_>) -> Outcome {
         let high = bound("max", 2, f64::INFINITY)?;
         return unary(call, |value| smaller(larger(value, low), high));
     }
-    let bound = |place| -> Result<Option<i128>, OperatorError> {
-        Ok(call.maybe(place)?.map(wide).transpose()?.and_then(|values| values.first().copied()))
+    let bound = |input| -> Result<Option<i128>, OperatorError> {
+        Ok(call.maybe(input)?.map(wide).transpose()?.and_then(|values| values.first().copied()))
     };
     let (low, high) = (bound(1)?, bound(2)?);
     let values = wide(x)?.into_iter().map(|value| {
@@ -330,15 +331,15 @@ pub(super) fn swish_gated(call: &Call<'_>) -> Outcome {
     })?)
 }
 
-/// `PRelu`: multiplies negative elements by a slope of their channel or their own.
+/// `PRelu`: multiplies negative elements by a slope, which is broadcast to the input.
 pub(super) fn parametric(call: &Call<'_>) -> Outcome {
     let slope = |x: f64, slope: f64| if x < 0.0 { x * slope } else { x };
     let (x, slopes) = (call.tensor(0)?, call.tensor(1)?);
     one(arithmetic(call, x, slopes, slope, |x, s| Ok(if x < 0 { x.wrapping_mul(s) } else { x }))?)
 }
 
-/// `Dropout`. In training mode it drops elements at random; that is supported only where the ratio is
-/// 0, so that none are.
+/// `Dropout`. In training mode it drops elements at random, which is supported only for a ratio of
+/// 0, where none are dropped.
 pub(super) fn dropout(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let training = match call.maybe(2)? {

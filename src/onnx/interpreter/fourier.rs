@@ -26,7 +26,7 @@ pub(super) fn single(value: f64) -> f64 {
 pub(super) fn transformed(lane: &[Complex], inverse: bool, round: Round) -> Vec<Complex> {
     let n = lane.len();
     let sign = if inverse { 1.0 } else { -1.0 };
-    // All roots of unity that are needed, from angles below one turn.
+    // All roots of unity that are needed, from angles below a full turn.
     let turns = (0..n).map(|at| {
         let angle = 2.0 * PI * at as f64 / n as f64;
         (round(angle.cos()), round(sign * angle.sin()))
@@ -71,8 +71,8 @@ impl Plan {
         made
     }
 
-    /// The transform of a prime number of values. Those at `j` and `p - j` have conjugate factors, and
-    /// share their multiplications.
+    /// The transform of a prime number of values. The values at `j` and `p - j` have conjugate
+    /// factors and share their multiplications.
     fn small(&self, x: &[Complex]) -> Vec<Complex> {
         let (p, round) = (x.len(), self.round);
         let plus = |a: Complex, b: Complex| (round(a.0 + b.0), round(a.1 + b.1));

@@ -21,20 +21,21 @@ pub(super) fn gather(call: &Call<'_>) -> Outcome {
     let list = indices(at)?;
     let list: Vec<usize> =
         list.iter().map(|at| index(*at, lanes.size)).collect::<Result<_, _>>()?;
-    let mut places = Vec::with_capacity(value::count(&[lanes.outer, list.len(), lanes.inner])?);
+    let mut offsets = Vec::with_capacity(value::count(&[lanes.outer, list.len(), lanes.inner])?);
     for outer in 0..lanes.outer {
         for at in &list {
             let start = (outer * lanes.size + at) * lanes.inner;
-            places.extend(start..start + lanes.inner);
+            offsets.extend(start..start + lanes.inner);
         }
     }
     let (before, after) = x.shape().split_at(axis);
     let shape = [before, at.shape(), after.get(1..).unwrap_or_default()].concat();
-    one(value::tensor(&shape, pick(x.data(), &places)?)?)
+    one(value::tensor(&shape, pick(x.data(), &offsets)?)?)
 }
 
-/// For each element of the indices, the offset in `x` of the element that it names along the axis.
-pub(super) fn element_places(
+/// For each element of the indices, the offset in `x` of the element that it selects along the
+/// axis.
+pub(super) fn element_offsets(
     x: &[usize],
     at: &Tensor,
     axis: usize,
@@ -53,11 +54,11 @@ pub(super) fn element_places(
 pub(super) fn gather_elements(call: &Call<'_>) -> Outcome {
     let (x, at) = (call.tensor(0)?, call.tensor(1)?);
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
-    let places = element_places(x.shape(), at, axis)?;
-    one(value::tensor(at.shape(), pick(x.data(), &places)?)?)
+    let offsets = element_offsets(x.shape(), at, axis)?;
+    one(value::tensor(at.shape(), pick(x.data(), &offsets)?)?)
 }
 
-/// The offsets of the slices that tuples of indices name, and the shape of each slice.
+/// The offsets of the slices that index tuples select, and the shape of each slice.
 pub(super) fn slice_starts(
     x: &[usize],
     at: &Tensor,
@@ -79,8 +80,8 @@ pub(super) fn slice_starts(
     let batch_size: usize = x.iter().take(batch).product();
     let list = indices(at)?;
     let mut starts = Vec::with_capacity(value::count(&[batch_size, each])?);
-    for (place, tuple) in list.chunks(*depth).enumerate() {
-        let mut start = place / each.max(1) * x.iter().skip(batch).product::<usize>();
+    for (number, tuple) in list.chunks(*depth).enumerate() {
+        let mut start = number / each.max(1) * x.iter().skip(batch).product::<usize>();
         for (offset, at) in tuple.iter().enumerate() {
             start += index(*at, x[batch + offset])? * own[batch + offset];
         }
@@ -95,7 +96,7 @@ pub(super) fn gather_nd(call: &Call<'_>) -> Outcome {
     let (starts, inner) = slice_starts(x.shape(), at, batch)?;
     let size: usize = inner.iter().product();
     value::count(&[starts.len(), size])?;
-    let places: Vec<usize> = starts.into_iter().flat_map(|start| start..start + size).collect();
+    let offsets: Vec<usize> = starts.into_iter().flat_map(|start| start..start + size).collect();
     let tuples = at.shape().split_last().map_or(&[][..], |(_, tuples)| tuples);
-    one(value::tensor(&[tuples, &*inner].concat(), pick(x.data(), &places)?)?)
+    one(value::tensor(&[tuples, &*inner].concat(), pick(x.data(), &offsets)?)?)
 }

@@ -1,5 +1,4 @@
-//! Offsets of elements: strides, broadcasting, axes. An element's "place" is its offset in row-major
-//! order.
+//! Axes, strides and broadcasting. An element's offset is its position in row-major order.
 
 use super::{
     Tensor,
@@ -27,18 +26,18 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OperatorErro
     list.iter().map(|at| axis(*at, rank)).collect()
 }
 
-/// Different axes.
+/// Several axes, none of which may be repeated.
 pub(super) fn distinct_axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OperatorError> {
     let axes = axes(list, rank)?;
-    let twice = axes.iter().enumerate().find(|(place, axis)| axes[..*place].contains(axis));
+    let twice = axes.iter().enumerate().find(|(index, axis)| axes[..*index].contains(axis));
     match twice {
         Some((_, axis)) => Err(OperatorError::new(format!("axis {axis} is named twice"))),
         None => Ok(axes),
     }
 }
 
-/// The shape that all these broadcast to. Its number of elements is taken off the budget, as small inputs
-/// may broadcast to a large shape.
+/// The shape that all these shapes broadcast to. Its number of elements is deducted from the
+/// budget, because small inputs may broadcast to a large shape.
 pub(super) fn broadcast(call: &Call<'_>, shapes: &[&[usize]]) -> Result<Vec<usize>, OperatorError> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let mut all = vec![1; rank];
@@ -54,45 +53,45 @@ pub(super) fn broadcast(call: &Call<'_>, shapes: &[&[usize]]) -> Result<Vec<usiz
     Ok(all)
 }
 
-/// For each element of `to`, the place of its element in `from`, which broadcasts to it.
-pub(super) fn places(from: &[usize], to: &[usize]) -> Vec<usize> {
+/// For each element of the shape `to`, the offset of the element in `from`, which broadcasts to it.
+pub(super) fn broadcast_offsets(from: &[usize], to: &[usize]) -> Vec<usize> {
     let skipped = to.len().saturating_sub(from.len());
     let own = strides(from);
     let mut steps = vec![0; to.len()];
-    for (place, (size, stride)) in from.iter().zip(own).enumerate() {
+    for (axis, (size, stride)) in from.iter().zip(own).enumerate() {
         if *size != 1 {
-            steps[skipped + place] = stride;
+            steps[skipped + axis] = stride;
         }
     }
     walk(to, &steps, 0)
 }
 
-/// The places of all elements of `shape`, in order, in memory with these strides.
+/// The offsets of all elements of `shape`, in row-major order, in an array with these strides.
 pub(super) fn walk(shape: &[usize], steps: &[usize], start: usize) -> Vec<usize> {
-    let mut places = vec![start];
+    let mut offsets = vec![start];
     for (size, step) in shape.iter().zip(steps) {
-        let mut next = Vec::with_capacity(places.len() * size);
-        for place in &places {
-            next.extend((0..*size).map(|index| place + index * step));
+        let mut next = Vec::with_capacity(offsets.len() * size);
+        for offset in &offsets {
+            next.extend((0..*size).map(|index| offset + index * step));
         }
-        places = next;
+        offsets = next;
     }
-    places
+    offsets
 }
 
-/// The coordinates of each element, in order.
+/// The coordinates of each element, in row-major order.
 pub(super) fn coordinates(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + use<> {
     let shape = shape.to_vec();
     let total: usize = shape.iter().product();
-    (0..total).map(move |place| unravel(place, &shape))
+    (0..total).map(move |offset| unravel(offset, &shape))
 }
 
-pub(super) fn unravel(mut place: usize, shape: &[usize]) -> Vec<usize> {
+pub(super) fn unravel(mut offset: usize, shape: &[usize]) -> Vec<usize> {
     let mut at = vec![0; shape.len()];
     for axis in (0..shape.len()).rev() {
         let size = shape[axis].max(1);
-        at[axis] = place % size;
-        place /= size;
+        at[axis] = offset % size;
+        offset /= size;
     }
     at
 }
@@ -101,7 +100,7 @@ pub(super) fn ravel(at: &[usize], strides: &[usize]) -> usize {
     at.iter().zip(strides).map(|(index, stride)| index * stride).sum()
 }
 
-/// A shape as three axes: one of them (`size`), and the products of those before and behind it.
+/// A shape reduced to three axes: one axis (`size`), and the products of those before and after it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lanes {
     pub(super) outer: usize,
@@ -118,7 +117,7 @@ impl Lanes {
         }
     }
 
-    /// The places of the elements of each lane, a run along the axis.
+    /// The offsets of the elements of each lane, which extends along the axis.
     pub(super) fn lanes(self) -> impl Iterator<Item = Vec<usize>> {
         (0..self.outer).flat_map(move |outer| {
             (0..self.inner).map(move |inner| {
@@ -129,7 +128,7 @@ impl Lanes {
     }
 }
 
-/// The elements in another order of axes.
+/// The tensor with its axes in another order.
 pub(super) fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor, OperatorError> {
     let own = strides(tensor.shape());
     let shape: Vec<usize> = order.iter().map(|axis| tensor.shape()[*axis]).collect();

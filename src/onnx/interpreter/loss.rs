@@ -1,5 +1,5 @@
-//! `NegativeLogLikelihoodLoss` and `SoftmaxCrossEntropyLoss`, which remain in a graph that was exported
-//! with its training loss.
+//! `NegativeLogLikelihoodLoss` and `SoftmaxCrossEntropyLoss`, which a graph that was exported with
+//! its training loss contains.
 
 use super::{
     Tensor,
@@ -19,9 +19,9 @@ pub(super) fn softmax_cross_entropy(call: &Call<'_>) -> Outcome {
     ensure!(scores.shape().len() >= 2, "shape {:?} has no classes", scores.shape());
     let mut values = floats(scores)?;
     for lane in Lanes::of(scores.shape(), 1).lanes() {
-        let of_lane: Vec<f64> = lane.iter().map(|place| values[*place]).collect();
+        let of_lane: Vec<f64> = lane.iter().map(|offset| values[*offset]).collect();
         let log = log_sum_exp(&of_lane);
-        lane.into_iter().for_each(|place| values[place] -= log);
+        lane.into_iter().for_each(|offset| values[offset] -= log);
     }
     let logs = value::tensor(scores.shape(), from_floats(scores.dtype(), values))?;
     let loss = of_logs(call, &logs)?;

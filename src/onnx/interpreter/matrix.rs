@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, num::Wrapping};
 use super::{
     Tensor,
     call::Call,
-    indexing::{self, broadcast, places, transposed},
+    indexing::{self, broadcast, broadcast_offsets, transposed},
     value::{
         self, OperatorError, Outcome, ensure, floats, from_floats, from_wide, is_float, one, wide,
     },
 };
 
-/// A product of stacks of matrices, by the rules of `numpy.matmul`.
+/// The product of stacks of matrices, with the broadcasting rules of `numpy.matmul`.
 pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Output = T>>(
     call: &Call<'_>,
     (a, a_shape): (&[T], &[usize]),
@@ -29,7 +29,8 @@ pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Ou
     let mut shape = [&*outer, &[m, n]].concat();
     call.spend(&[value::count(&shape)?, k])?;
     let mut c = vec![T::default(); shape.iter().product()];
-    let starts = places(a_outer, &outer).into_iter().zip(places(b_outer, &outer));
+    let starts =
+        broadcast_offsets(a_outer, &outer).into_iter().zip(broadcast_offsets(b_outer, &outer));
     for (number, (a_at, b_at)) in starts.enumerate() {
         for i in 0..m {
             let to = (number * m + i) * n;
@@ -51,7 +52,7 @@ pub(super) fn product<T: Copy + Default + std::ops::AddAssign + std::ops::Mul<Ou
     Ok((c, shape))
 }
 
-/// A product of tensors of one type.
+/// The matrix product of two tensors of the same type.
 pub(super) fn matmul_of(call: &Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor, OperatorError> {
     ensure!(a.dtype() == b.dtype(), "found {} and {}", a.dtype(), b.dtype());
     if is_float(a.dtype()) {
@@ -71,8 +72,8 @@ pub(super) fn matmul(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn gemm(call: &Call<'_>) -> Outcome {
-    let turned = |place, name| -> Result<Tensor, OperatorError> {
-        let tensor = call.tensor(place)?;
+    let turned = |input, name| -> Result<Tensor, OperatorError> {
+        let tensor = call.tensor(input)?;
         ensure!(tensor.shape().len() == 2, "shape {:?}, expected a matrix", tensor.shape());
         if call.flag(name) { transposed(tensor, &[1, 0]) } else { Ok(tensor.clone()) }
     };
@@ -94,14 +95,14 @@ pub(super) fn gemm(call: &Call<'_>) -> Outcome {
     if let Some(c) = call.maybe(2)? {
         ensure!(broadcast(call, &[c.shape(), &shape])? == shape, "shape {:?} of C", c.shape());
         let added = floats(c)?;
-        for (value, place) in values.iter_mut().zip(places(c.shape(), &shape)) {
-            *value += beta * added[place];
+        for (value, offset) in values.iter_mut().zip(broadcast_offsets(c.shape(), &shape)) {
+            *value += beta * added[offset];
         }
     }
     one(value::tensor(&shape, from_floats(a.dtype(), values))?)
 }
 
-/// `Einsum`: products of elements, summed over the subscripts that the result lacks.
+/// `Einsum`: products of elements, summed over the subscripts that are absent from the result.
 pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     let equation: String =
         call.text("equation", "").chars().filter(|letter| !letter.is_whitespace()).collect();
@@ -123,8 +124,8 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
         };
         let steps: Vec<usize> =
             subscripts.result.iter().chain(&subscripts.summed).map(step).collect();
-        for (product, place) in products.iter_mut().zip(indexing::walk(&shape, &steps, 0)) {
-            *product *= values[place];
+        for (product, offset) in products.iter_mut().zip(indexing::walk(&shape, &steps, 0)) {
+            *product *= values[offset];
         }
     }
     let each: usize = gone.iter().product();
@@ -136,14 +137,14 @@ pub(super) fn einsum(call: &Call<'_>) -> Outcome {
     one(value::tensor(&kept, from_floats(first.dtype(), values))?)
 }
 
-/// The subscripts of an `Einsum`. The axes that an ellipsis stands for have digits as their subscripts, as
-/// equations have but letters.
+/// The subscripts of an `Einsum`. The axes of an ellipsis get digits as their subscripts, since
+/// those of an equation are letters.
 struct Subscripts {
     inputs: Vec<Vec<char>>,
     result: Vec<char>,
-    /// Those that the result lacks.
+    /// The subscripts that are absent from the result.
     summed: Vec<char>,
-    /// The size of the axis that each stands for.
+    /// The size of each subscript's axis.
     sizes: BTreeMap<char, usize>,
 }
 
@@ -183,7 +184,7 @@ impl Subscripts {
         Ok(Subscripts { inputs, result, summed, sizes })
     }
 
-    /// The sizes of the axes of the result, and of those that are summed over.
+    /// The sizes of the result's axes, followed by those of the axes that are summed over.
     fn sizes(&self) -> Result<(Vec<usize>, Vec<usize>), OperatorError> {
         let size = |letter: &char| {
             let size = self.sizes.get(letter).copied();
@@ -194,8 +195,8 @@ impl Subscripts {
     }
 }
 
-/// The subscripts of a term. Its ellipsis stands for the axes that `rank` leaves, or else for the `most` that
-/// any ellipsis stands for.
+/// The subscripts of a term. Its ellipsis stands for the remaining axes of a tensor of this `rank`;
+/// without a rank, for `most` axes, the largest number that any ellipsis stands for.
 fn expanded(term: &str, rank: Option<usize>, most: usize) -> Result<Vec<char>, OperatorError> {
     let (before, after) = term.split_once("...").unwrap_or((term, ""));
     let is_letter = |letter: char| letter.is_ascii_alphabetic();
@@ -214,8 +215,8 @@ fn expanded(term: &str, rank: Option<usize>, most: usize) -> Result<Vec<char>, O
     Ok(before.chars().chain(digits).chain(after.chars()).collect())
 }
 
-/// The subscripts of the result where the equation does not give them: those of the ellipsis, and in
-/// alphabetical order those that occur once.
+/// The subscripts of the result if the equation does not give them: those of the ellipsis, then
+/// those that occur once, in alphabetical order.
 fn implied(inputs: &[Vec<char>], sizes: &BTreeMap<char, usize>) -> Vec<char> {
     let count = |letter: &char| inputs.iter().flatten().filter(|other| *other == letter).count();
     let digits = sizes.keys().filter(|letter| letter.is_ascii_digit());

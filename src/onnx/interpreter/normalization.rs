@@ -3,7 +3,7 @@
 use super::{
     Tensor,
     call::Call,
-    indexing::{self, Lanes, places},
+    indexing::{self, Lanes, broadcast_offsets},
     value::{self, OperatorError, Outcome, all, ensure, floats, from_floats, one},
 };
 
@@ -19,51 +19,52 @@ fn channels(x: &Tensor) -> Result<Lanes, OperatorError> {
     Ok(Lanes::of(x.shape(), 1))
 }
 
-/// An input of one number for each channel or group.
-fn per_channel(call: &Call<'_>, place: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
-    let values = floats(call.tensor(place)?)?;
-    ensure!(values.len() == count, "input {place}: {} values for {count}", values.len());
+/// An input with one number per channel or group.
+fn per_channel(call: &Call<'_>, input: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
+    let values = floats(call.tensor(input)?)?;
+    ensure!(values.len() == count, "input {input}: {} values for {count}", values.len());
     Ok(values)
 }
 
 pub(super) fn batch(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let lanes = channels(x)?;
-    let parameter = |place| per_channel(call, place, lanes.size);
+    let parameter = |input| per_channel(call, input, lanes.size);
     let (scale, bias) = (parameter(1)?, parameter(2)?);
     let (mut mean, mut variance) = (parameter(3)?, parameter(4)?);
-    // Before version 14 a node in training was known by its further outputs.
+    // Before version 14, additional outputs marked a node as being in training mode.
     let asked = call.node.output.iter().skip(1).any(|name| !name.is_empty());
     ensure!(!asked || call.flag("training_mode"), "training of version {}", call.opset());
     let mut values = floats(x)?;
-    let channel = |place: usize| place / lanes.inner.max(1) % lanes.size;
+    let channel = |offset: usize| offset / lanes.inner.max(1) % lanes.size;
     let mut more = Vec::new();
     if call.flag("training_mode") {
         let momentum = call.float("momentum", f64::from(0.9_f32));
         let (old_mean, old_variance) = (mean.clone(), variance.clone());
         let mut own: Vec<Vec<f64>> = vec![Vec::new(); lanes.size];
-        for (place, value) in values.iter().enumerate() {
-            own[channel(place)].push(*value);
+        for (offset, value) in values.iter().enumerate() {
+            own[channel(offset)].push(*value);
         }
         (mean, variance) = own.iter().map(|values| moments(values)).unzip();
         let running = |old: &[f64], new: &[f64]| -> Vec<f64> {
             old.iter().zip(new).map(|(o, n)| o * momentum + n * (1.0 - momentum)).collect()
         };
-        for (place, (old, new)) in [(3, (&old_mean, &mean)), (4, (&old_variance, &variance))] {
-            let like = call.tensor(place)?;
+        for (input, (old, new)) in [(3, (&old_mean, &mean)), (4, (&old_variance, &variance))] {
+            let like = call.tensor(input)?;
             more.push(value::tensor(like.shape(), from_floats(like.dtype(), running(old, new)))?);
         }
     }
     let epsilon = call.float("epsilon", f64::from(1e-5_f32));
-    for (place, value) in values.iter_mut().enumerate() {
-        let at = channel(place);
+    for (offset, value) in values.iter_mut().enumerate() {
+        let at = channel(offset);
         *value = (*value - mean[at]) / (variance[at] + epsilon).sqrt() * scale[at] + bias[at];
     }
     let y = value::tensor(x.shape(), from_floats(x.dtype(), values))?;
     all(std::iter::once(y).chain(more))
 }
 
-/// Normalises each group of channels of each sample; `factor` gives the scale and bias of a channel.
+/// Normalises each group of channels of each sample; `factor` returns the scale and bias of a
+/// channel.
 fn grouped(call: &Call<'_>, groups: usize, factor: impl Fn(usize) -> (f64, f64)) -> Outcome {
     let x = call.tensor(0)?;
     let lanes = channels(x)?;
@@ -76,8 +77,8 @@ fn grouped(call: &Call<'_>, groups: usize, factor: impl Fn(usize) -> (f64, f64))
         let deviation = (variance + epsilon).sqrt();
         group.iter_mut().for_each(|value| *value = (*value - mean) / deviation);
     }
-    for (place, value) in values.iter_mut().enumerate() {
-        let (scale, bias) = factor(place / lanes.inner.max(1) % lanes.size);
+    for (offset, value) in values.iter_mut().enumerate() {
+        let (scale, bias) = factor(offset / lanes.inner.max(1) % lanes.size);
         *value = *value * scale + bias;
     }
     one(value::tensor(x.shape(), from_floats(x.dtype(), values))?)
@@ -89,7 +90,7 @@ pub(super) fn instance(call: &Call<'_>) -> Outcome {
     grouped(call, count, |channel| (scale[channel], bias[channel]))
 }
 
-/// `GroupNormalization`: the scale is for a group before version 21, and for a channel since.
+/// `GroupNormalization`, with one scale per group before version 21 and one per channel since.
 pub(super) fn group(call: &Call<'_>) -> Outcome {
     let groups = usize::try_from(call.int("num_groups", 0)).unwrap_or(0);
     let count = channels(call.tensor(0)?)?.size;
@@ -102,7 +103,7 @@ pub(super) fn group(call: &Call<'_>) -> Outcome {
     })
 }
 
-/// `LayerNormalization` and `RMSNormalization`, over `axis` and all behind it.
+/// `LayerNormalization` and `RMSNormalization`, over `axis` and all following axes.
 pub(super) fn layer(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let axis = indexing::axis(call.int("axis", -1), x.shape().len())?;
@@ -122,12 +123,12 @@ pub(super) fn layer(call: &Call<'_>) -> Outcome {
         means.push(mean);
         inverses.push(inverse);
     }
-    for (place, apply) in [(1, (|x, s| x * s) as fn(f64, f64) -> f64), (2, |x, b| x + b)] {
-        if let Some(factor) = call.maybe(place)? {
+    for (input, apply) in [(1, (|x, s| x * s) as fn(f64, f64) -> f64), (2, |x, b| x + b)] {
+        if let Some(factor) = call.maybe(input)? {
             let fits = indexing::broadcast(call, &[factor.shape(), x.shape()])? == x.shape();
-            ensure!(fits, "shape {:?} of input {place}", factor.shape());
+            ensure!(fits, "shape {:?} of input {input}", factor.shape());
             let factors = floats(factor)?;
-            for (value, at) in values.iter_mut().zip(places(factor.shape(), x.shape())) {
+            for (value, at) in values.iter_mut().zip(broadcast_offsets(factor.shape(), x.shape())) {
                 *value = apply(*value, factors[at]);
             }
         }
@@ -140,7 +141,8 @@ pub(super) fn layer(call: &Call<'_>) -> Outcome {
     all([y, extra(means)?, extra(inverses)?])
 }
 
-/// `LRN`: divides by the squares of the elements at the same place of neighbouring channels.
+/// `LRN`: divides each element by a power of the sum of squares at the same position in
+/// neighbouring channels.
 pub(super) fn local_response(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let lanes = channels(x)?;
@@ -151,11 +153,11 @@ pub(super) fn local_response(call: &Call<'_>) -> Outcome {
     let values = floats(x)?;
     let mut made = values.clone();
     for lane in lanes.lanes() {
-        for (at, place) in lane.iter().enumerate() {
+        for (at, offset) in lane.iter().enumerate() {
             let from = at.saturating_sub((size - 1) / 2);
             let to = (at + size.div_ceil(2) - 1 + usize::from(size % 2 == 0)).min(lane.len() - 1);
-            let sum: f64 = lane[from..=to].iter().map(|place| values[*place].powi(2)).sum();
-            made[*place] = values[*place] / (bias + alpha / size as f64 * sum).powf(beta);
+            let sum: f64 = lane[from..=to].iter().map(|offset| values[*offset].powi(2)).sum();
+            made[*offset] = values[*offset] / (bias + alpha / size as f64 * sum).powf(beta);
         }
     }
     one(value::tensor(x.shape(), from_floats(x.dtype(), made))?)

@@ -16,7 +16,7 @@ use crate::onnx::ml;
 
 type Run = fn(&Call<'_>) -> Outcome;
 
-/// The function that runs a node, if its operator is known.
+/// The function that runs this node, if its operator is known.
 pub(super) fn find(node: &NodeProto) -> Option<Run> {
     match &*node.domain {
         "ai.onnx.ml" => ml::is_known(node).then_some(ml_operator as Run),
@@ -35,8 +35,9 @@ fn ml_operator(call: &Call<'_>) -> Outcome {
         .map_err(|error| OperatorError::new(format!("{error:#}")))?)
 }
 
-/// An operator of ONNX Runtime's own domain. Some have the name of a standard operator, and yet another
-/// order of inputs or another meaning: a standard operator serves only where it is the same.
+/// An operator of ONNX Runtime's own domain. Some share the name of a standard operator but differ
+/// in the order of their inputs or in meaning; the standard operator is used only for those that
+/// are the same.
 fn of_microsoft(name: &str) -> Option<Run> {
     Some(match name {
         "GatherND" | "Gelu" | "GridSample" | "Range" | "Trilu" => return standard(name),
@@ -57,7 +58,7 @@ fn of_microsoft(name: &str) -> Option<Run> {
 }
 
 fn standard(name: &str) -> Option<Run> {
-    elementwise(name).or_else(|| places(name)).or_else(|| layers(name)).or_else(|| others(name))
+    elementwise(name).or_else(|| structural(name)).or_else(|| layers(name)).or_else(|| others(name))
 }
 
 fn elementwise(name: &str) -> Option<Run> {
@@ -183,7 +184,7 @@ fn elementwise(name: &str) -> Option<Run> {
     })
 }
 
-fn places(name: &str) -> Option<Run> {
+fn structural(name: &str) -> Option<Run> {
     Some(match name {
         "Identity" => shapes::identity,
         "Reshape" => shapes::reshape,

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-/// The nodes in topological order, and otherwise in that of the file. The specification demands such an
-/// order of files, but some tools append nodes that belong further ahead.
+/// The nodes in topological order, and otherwise in the order of the file. The specification
+/// requires files to be sorted topologically, but some tools append nodes that belong earlier.
 pub(super) fn sorted(nodes: &[NodeProto]) -> Vec<&NodeProto> {
     let makers: HashMap<&str, usize> = nodes
         .iter()
@@ -32,7 +32,7 @@ pub(super) fn sorted(nodes: &[NodeProto]) -> Vec<&NodeProto> {
             }
         }
     }
-    // There is a cycle: the first node of it that is run reports which input it lacks.
+    // There is a cycle: the first of its nodes to run reports its missing input.
     if order.len() == nodes.len() { order } else { nodes.iter().collect() }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_comes_behind_what_it_reads_and_else_stays_in_its_place() {
+    fn a_node_follows_what_it_reads_and_otherwise_keeps_its_position() {
         let nodes = [
             node(&["cast", "w"], "a"),
             node(&[], "b"),

@@ -1,4 +1,4 @@
-//! Operators that join tensors and cut them into parts.
+//! Operators that concatenate, split, slice, repeat and pad tensors.
 
 use super::{
     Data, Dtype, Tensor,
@@ -32,16 +32,16 @@ pub(super) fn concatenated(tensors: &[&Tensor], axis: i64) -> Result<Tensor, Ope
     value::count(&shape)?;
     let data: Vec<&Data> = tensors.iter().map(|tensor| tensor.data()).collect();
     let outer = shape.iter().take(axis).product::<usize>();
-    let mut places = Vec::with_capacity(start);
+    let mut offsets = Vec::with_capacity(start);
     for outer in 0..outer {
         for (start, run) in &parts {
-            places.extend(start + outer * run..start + (outer + 1) * run);
+            offsets.extend(start + outer * run..start + (outer + 1) * run);
         }
     }
-    value::tensor(&shape, pick(&value::join(&data)?, &places)?)
+    value::tensor(&shape, pick(&value::join(&data)?, &offsets)?)
 }
 
-/// The `size` elements along an axis that begin at index `from`.
+/// The `size` elements along an axis from index `from` on.
 pub(super) fn part(
     x: &Tensor,
     axis: usize,
@@ -50,18 +50,18 @@ pub(super) fn part(
 ) -> Result<Tensor, OperatorError> {
     let lanes = Lanes::of(x.shape(), axis);
     ensure!(from + size <= lanes.size, "elements {from} to {} of {}", from + size, lanes.size);
-    let mut places = Vec::with_capacity(lanes.outer * size * lanes.inner);
+    let mut offsets = Vec::with_capacity(lanes.outer * size * lanes.inner);
     for outer in 0..lanes.outer {
         let start = (outer * lanes.size + from) * lanes.inner;
-        places.extend(start..start + size * lanes.inner);
+        offsets.extend(start..start + size * lanes.inner);
     }
     let mut shape = x.shape().to_vec();
     shape[axis] = size;
-    value::tensor(&shape, pick(x.data(), &places)?)
+    value::tensor(&shape, pick(x.data(), &offsets)?)
 }
 
-/// The sizes of the parts that an axis of this size is split into: as given, or `count` equal ones, of
-/// which the last may be smaller.
+/// The sizes of the parts into which an axis of this size is split: as given, or `count` equal
+/// parts, of which the last may be smaller.
 pub(super) fn part_sizes(
     size: usize,
     given: Option<Vec<i64>>,
@@ -92,7 +92,7 @@ pub(super) fn split(call: &Call<'_>) -> Outcome {
     let given = call.ints_or("split", 1)?;
     let count = usize::try_from(count).unwrap_or(0);
     let size = x.shape()[axis];
-    // Only where the number of parts is given may the last be smaller.
+    // The last part may be smaller only if the number of parts is given.
     let even = call.attribute("num_outputs").is_some() || count > 0 && size % count == 0;
     ensure!(given.is_some() || even, "{count} equal parts of {size}");
     let sizes = part_sizes(size, given, count)?;
@@ -127,8 +127,9 @@ pub(super) fn slice(call: &Call<'_>) -> Outcome {
     one(picked(x, &lists)?)
 }
 
-/// The indices of a slice of an axis. The start is clamped to an element that the axis has, also where
-/// the step is negative; there numpy would begin before the first element, and answer with nothing.
+/// The indices that a slice selects along an axis. The start is clamped to an existing element even
+/// if the step is negative; numpy would then start before the first element and return an empty
+/// slice.
 fn sliced(size: usize, start: i64, end: i64, step: i64) -> Vec<usize> {
     let size = size as i64;
     let from_start = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
@@ -155,15 +156,15 @@ pub(super) fn picked(x: &Tensor, lists: &[Vec<usize>]) -> Result<Tensor, Operato
     let shape: Vec<usize> = lists.iter().map(Vec::len).collect();
     value::count(&shape)?;
     let own = strides(x.shape());
-    let mut places = vec![0];
+    let mut offsets = vec![0];
     for (list, stride) in lists.iter().zip(own) {
-        let mut next = Vec::with_capacity(places.len() * list.len());
-        for place in &places {
-            next.extend(list.iter().map(|at| place + at * stride));
+        let mut next = Vec::with_capacity(offsets.len() * list.len());
+        for offset in &offsets {
+            next.extend(list.iter().map(|at| offset + at * stride));
         }
-        places = next;
+        offsets = next;
     }
-    value::tensor(&shape, pick(x.data(), &places)?)
+    value::tensor(&shape, pick(x.data(), &offsets)?)
 }
 
 pub(super) fn expand(call: &Call<'_>) -> Outcome {
@@ -172,7 +173,7 @@ pub(super) fn expand(call: &Call<'_>) -> Outcome {
     let wanted = value::sizes(&wanted)?;
     let shape = indexing::broadcast(call, &[x.shape(), &wanted])?;
     value::count(&shape)?;
-    one(value::tensor(&shape, pick(x.data(), &indexing::places(x.shape(), &shape))?)?)
+    one(value::tensor(&shape, pick(x.data(), &indexing::broadcast_offsets(x.shape(), &shape))?)?)
 }
 
 pub(super) fn tile(call: &Call<'_>) -> Outcome {
@@ -202,8 +203,8 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
     };
     ensure!(pads.len() == axes.len() * 2, "{} pads for {} axes", pads.len(), axes.len());
     let mut around = vec![(0_i64, 0_i64); rank];
-    for (place, axis) in axes.iter().enumerate() {
-        around[*axis] = (pads[place], pads[place + axes.len()]);
+    for (index, axis) in axes.iter().enumerate() {
+        around[*axis] = (pads[index], pads[index + axes.len()]);
     }
     let mode = call.text("mode", "constant");
     let sources = x.shape().iter().zip(&around).map(|(size, (before, after))| {
@@ -235,7 +236,7 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
     let shape: Vec<usize> = sources.iter().map(Vec::len).collect();
     value::count(&shape)?;
     let own = strides(x.shape());
-    let places: Vec<Option<usize>> = coordinates(&shape)
+    let offsets: Vec<Option<usize>> = coordinates(&shape)
         .map(|at| {
             let steps = at.iter().zip(&sources).zip(&own);
             steps.map(|((at, list), stride)| Some(list[*at]? * stride)).sum()
@@ -246,10 +247,10 @@ pub(super) fn pad(call: &Call<'_>) -> Outcome {
         None if x.dtype() == Dtype::Text => value::zeros(Dtype::Text, 1),
         None => value::from_floats(x.dtype(), vec![call.float("value", 0.0)]),
     };
-    one(value::tensor(&shape, pick_or(x.data(), &places, &fill)?)?)
+    one(value::tensor(&shape, pick_or(x.data(), &offsets, &fill)?)?)
 }
 
-/// `CenterCropPad`: crops or pads equally on both sides.
+/// `CenterCropPad`: crops or pads each axis equally at both ends.
 pub(super) fn center_crop_pad(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let wanted = call.indices(1)?.unwrap_or_default();
@@ -264,7 +265,7 @@ pub(super) fn center_crop_pad(call: &Call<'_>) -> Outcome {
     }
     value::count(&shape)?;
     let own = strides(x.shape());
-    let places: Vec<Option<usize>> = coordinates(&shape)
+    let offsets: Vec<Option<usize>> = coordinates(&shape)
         .map(|at| {
             let each = at.iter().zip(x.shape()).zip(&shape).zip(&own);
             each.map(|(((at, old), new), stride)| {
@@ -279,5 +280,5 @@ pub(super) fn center_crop_pad(call: &Call<'_>) -> Outcome {
         })
         .collect();
     let zero = value::zeros(x.dtype(), 1);
-    one(value::tensor(&shape, pick_or(x.data(), &places, &zero)?)?)
+    one(value::tensor(&shape, pick_or(x.data(), &offsets, &zero)?)?)
 }

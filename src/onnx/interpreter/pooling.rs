@@ -14,7 +14,8 @@ fn image(x: &Tensor) -> Result<(usize, &[usize]), OperatorError> {
     Ok((x.shape()[0] * x.shape()[1], &x.shape()[2..]))
 }
 
-/// The window of a pooling over so many planes, and how many positions it has along each axis.
+/// The window of a pooling operator, and the number of its positions along each spatial axis.
+/// `outer` is the number of planes, the product of the batch and channel sizes.
 fn window(
     call: &Call<'_>,
     outer: usize,
@@ -22,7 +23,7 @@ fn window(
 ) -> Result<(Window, Vec<usize>), OperatorError> {
     let kernel = positive(call, "kernel_shape", spatial.len(), 1)?;
     let window = Window::of(call, spatial, &kernel)?;
-    let made = window.made(spatial, call.flag("ceil_mode"))?;
+    let made = window.output_sizes(spatial, call.flag("ceil_mode"))?;
     value::count(&[&[outer], &*made].concat())?;
     call.spend(&[outer, value::count(&[&*made, &*kernel].concat())?])?;
     Ok((window, made))
@@ -37,17 +38,17 @@ pub(super) fn max(call: &Call<'_>) -> Outcome {
     let by_columns = call.flag("storage_order");
     ensure!(!by_columns || spatial.len() == 2, "columns of {} axes", spatial.len());
     let (mut y, mut found) = (Vec::new(), Vec::new());
-    let places: Vec<Vec<usize>> = coordinates(&made)
+    let offsets: Vec<Vec<usize>> = coordinates(&made)
         .map(|to| {
             coordinates(&window.kernel).filter_map(|at| window.source(&to, &at, spatial)).collect()
         })
         .collect();
     for start in (0..outer).map(|outer| outer * area) {
-        for places in &places {
+        for offsets in &offsets {
             let mut best: Option<usize> = None;
-            for place in places {
-                if best.is_none_or(|best| values[start + place] > values[start + best]) {
-                    best = Some(*place);
+            for offset in offsets {
+                if best.is_none_or(|best| values[start + offset] > values[start + best]) {
+                    best = Some(*offset);
                 }
             }
             let (value, at) = best.map_or((f64::NEG_INFINITY, 0), |at| (values[start + at], at));
@@ -64,7 +65,7 @@ pub(super) fn max(call: &Call<'_>) -> Outcome {
     all([y, value::tensor(&shape, found.into())?])
 }
 
-/// The power of an Lp norm.
+/// The exponent `p` of an Lp norm.
 fn norm(call: &Call<'_>) -> Result<i32, OperatorError> {
     let power = call.int("p", 2);
     let found = i32::try_from(power).ok().filter(|power| *power > 0);
@@ -99,8 +100,8 @@ pub(super) fn average(call: &Call<'_>) -> Outcome {
         })
         .collect();
     for start in (0..outer).map(|outer| outer * area) {
-        for (places, count) in &all {
-            let taken = places.iter().map(|place| values[start + place]);
+        for (offsets, count) in &all {
+            let taken = offsets.iter().map(|offset| values[start + offset]);
             y.push(match power {
                 None => taken.sum::<f64>() / *count as f64,
                 Some(p) => taken.map(|v| v.abs().powi(p)).sum::<f64>().powf(1.0 / f64::from(p)),
@@ -126,9 +127,10 @@ pub(super) fn global(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// `MaxUnpool`.
+/// `MaxUnpool`: writes each element to the index that `MaxPool` reported for it, and zeros
+/// elsewhere.
 pub(super) fn max_back(call: &Call<'_>) -> Outcome {
-    let (x, places) = (call.tensor(0)?, call.tensor(1)?);
+    let (x, indices) = (call.tensor(0)?, call.tensor(1)?);
     let (_, spatial) = image(x)?;
     let kernel = positive(call, "kernel_shape", spatial.len(), 1)?;
     let window = Window::of(call, spatial, &kernel)?;
@@ -146,18 +148,18 @@ pub(super) fn max_back(call: &Call<'_>) -> Outcome {
     ensure!(shape.len() == own.len(), "output_shape {shape:?}");
     let steps = strides(&shape);
     let mut y = vec![0.0; value::count(&shape)?];
-    ensure!(places.shape() == x.shape(), "indices of shape {:?}", places.shape());
+    ensure!(indices.shape() == x.shape(), "indices of shape {:?}", indices.shape());
     let all: usize = own.iter().product();
-    for (place, value) in value::indices(places)?.iter().zip(floats(x)?) {
-        let at = usize::try_from(*place).ok().filter(|at| *at < all);
+    for (index, value) in value::indices(indices)?.iter().zip(floats(x)?) {
+        let at = usize::try_from(*index).ok().filter(|at| *at < all);
         let at = at.map(|at| ravel(&super::indexing::unravel(at, &own), &steps));
         let to = at.and_then(|at| y.get_mut(at));
-        *to.ok_or_else(|| OperatorError::new(format!("index {place} is outside")))? = value;
+        *to.ok_or_else(|| OperatorError::new(format!("index {index} is outside")))? = value;
     }
     one(value::tensor(&shape, from_floats(x.dtype(), y))?)
 }
 
-/// `RoiAlign`: samples regions of images at a fixed size.
+/// `RoiAlign`: resamples regions of images to a fixed size.
 pub(super) fn regions(call: &Call<'_>) -> Outcome {
     let (x, rois, batch) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let [_, channels, height, width] = *x.shape() else {
@@ -175,8 +177,8 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
         call.spend(&[channels, align.out_height, align.out_width, grid.rows, grid.columns])?;
         for channel in 0..channels {
             let plane = &values[(sample * channels + channel) * height * width..][..height * width];
-            for place in 0..align.out_height * align.out_width {
-                let cell = (place / align.out_width, place % align.out_width);
+            for index in 0..align.out_height * align.out_width {
+                let cell = (index / align.out_width, index % align.out_width);
                 let taps = grid.taps(cell, height, width).map(|(at, weight)| plane[at] * weight);
                 y.push(if align.by_max {
                     taps.fold(f64::NEG_INFINITY, f64::max)
@@ -193,21 +195,21 @@ pub(super) fn regions(call: &Call<'_>) -> Outcome {
 struct Align {
     out_height: usize,
     out_width: usize,
-    /// From coordinates of regions to those of images.
+    /// The factor from the coordinates of regions to those of images.
     scale: f64,
-    /// How many samples a cell has along each axis; 0 for as many as it has pixels.
+    /// The number of samples per cell along each axis; 0 for as many as the cell has pixels.
     sampling: usize,
     by_max: bool,
     half_pixel: bool,
 }
 
-/// Where a region is sampled.
+/// The points at which a region is sampled.
 struct Grid {
     top: f64,
     left: f64,
     cell_height: f64,
     cell_width: f64,
-    /// The samples in each cell.
+    /// The samples per cell: `rows` by `columns`.
     rows: usize,
     columns: usize,
 }
@@ -243,7 +245,8 @@ impl Align {
                 return Ok(self.sampling);
             }
             let samples = cell.ceil().max(1.0);
-            // Work is proportional to a region's area: one that is mostly outside is a mistake.
+            // The work grows with a region's area. A cell larger than the image can only be a
+            // mistake.
             let fits = samples <= image as f64 + 1.0;
             ensure!(fits, "a cell of {samples} pixels in an image of {image}");
             Ok(samples as usize)
@@ -254,7 +257,7 @@ impl Align {
 }
 
 impl Grid {
-    /// The pixels that a cell is made of, and their weights.
+    /// The offsets of the pixels that contribute to a cell, and their weights.
     fn taps(
         &self,
         (row, column): (usize, usize),
@@ -264,8 +267,8 @@ impl Grid {
         let along = |start: f64, cell: f64, at: usize, i: usize, samples: usize| {
             start + (at as f64 + (i as f64 + 0.5) / samples as f64) * cell
         };
-        (0..self.rows * self.columns).flat_map(move |place| {
-            let (i, j) = (place / self.columns, place % self.columns);
+        (0..self.rows * self.columns).flat_map(move |sample| {
+            let (i, j) = (sample / self.columns, sample % self.columns);
             let y = along(self.top, self.cell_height, row, i, self.rows);
             let x = along(self.left, self.cell_width, column, j, self.columns);
             bilinear(y, x, height, width)
@@ -291,15 +294,16 @@ fn bilinear(y: f64, x: f64, height: usize, width: usize) -> [(usize, f64); 4] {
     ]
 }
 
-/// `NonMaxSuppression`: the boxes that no better box of their class overlaps too much.
+/// `NonMaxSuppression`: selects the boxes that overlap no better box of their class by more than a
+/// threshold.
 pub(super) fn non_max_suppression(call: &Call<'_>) -> Outcome {
     let (boxes, scores) = (call.tensor(0)?, call.tensor(1)?);
     let ([n, count, 4], [_, classes, _]) = (boxes.shape(), scores.shape()) else {
         return Err(OperatorError::new("expected boxes of [batch, boxes, 4]"));
     };
     ensure!(scores.shape() == [*n, *classes, *count], "scores of shape {:?}", scores.shape());
-    let number = |place, default: f64| -> Result<f64, OperatorError> {
-        let given = call.maybe(place)?.map(floats).transpose()?;
+    let number = |input, default: f64| -> Result<f64, OperatorError> {
+        let given = call.maybe(input)?.map(floats).transpose()?;
         Ok(given.and_then(|values| values.first().copied()).unwrap_or(default))
     };
     let most = number(2, 0.0)? as i64;
@@ -337,8 +341,8 @@ pub(super) fn non_max_suppression(call: &Call<'_>) -> Outcome {
                     break;
                 }
                 call.spend(&[taken.len()])?;
-                let place = |at: usize| &corners[sample * count + at];
-                if taken.iter().all(|other| shared(place(at), place(*other)) <= overlap) {
+                let corners_of = |at: usize| &corners[sample * count + at];
+                if taken.iter().all(|other| shared(corners_of(at), corners_of(*other)) <= overlap) {
                     taken.push(at);
                     kept.extend([sample as i64, class as i64, at as i64]);
                 }

@@ -4,7 +4,7 @@ use super::{
     Dtype, Tensor,
     call::Call,
     convolution::convolved,
-    indexing::{self, places},
+    indexing::{self, broadcast_offsets},
     matrix::product,
     reduction,
     value::{
@@ -12,7 +12,7 @@ use super::{
     },
 };
 
-/// The smallest and largest number of a type.
+/// The smallest and the largest number of a quantised type.
 fn range(dtype: Dtype) -> Result<(f64, f64), OperatorError> {
     Ok(match dtype {
         Dtype::I8 => (-128.0, 127.0),
@@ -30,9 +30,9 @@ fn saturated(value: f64, zero: f64, dtype: Dtype) -> Result<i128, OperatorError>
     Ok(if value.is_nan() { zero as i128 } else { value.clamp(low, high) as i128 })
 }
 
-/// For each element of `x`, the place of its scale: one for all, for each index of an axis, or for
-/// each block along it.
-fn scale_places(
+/// For each element of a tensor of shape `x`, the offset of its scale. There is one scale for the
+/// whole tensor, for each index of an axis, or for each block along an axis.
+fn scale_offsets(
     call: &Call<'_>,
     x: &[usize],
     scale: &[usize],
@@ -56,7 +56,7 @@ fn scale_places(
     }
     ensure!(scale == [x[axis]], "scales of shape {scale:?} for axis {axis} of {x:?}");
     let inner: usize = x.iter().skip(axis + 1).product();
-    Ok((0..x.iter().product()).map(|place: usize| place / inner.max(1) % x[axis]).collect())
+    Ok((0..x.iter().product()).map(|offset: usize| offset / inner.max(1) % x[axis]).collect())
 }
 
 pub(super) fn quantize(call: &Call<'_>) -> Outcome {
@@ -69,9 +69,9 @@ pub(super) fn quantize(call: &Call<'_>) -> Outcome {
     };
     let (values, scales) = (floats(x)?, floats(scale)?);
     let zeros = zero_points(zero, scales.len())?;
-    // The quotient is rounded to the type of the scale, which is mostly 32 bits.
+    // The quotient is rounded to the type of the scale, usually a 32-bit float.
     let single = scale.dtype() == Dtype::F32;
-    let made = values.iter().zip(scale_places(call, x.shape(), scale.shape())?);
+    let made = values.iter().zip(scale_offsets(call, x.shape(), scale.shape())?);
     let made = made.map(|(value, at)| {
         let quotient = value / scales[at];
         let quotient = if single { f64::from(quotient as f32) } else { quotient };
@@ -80,7 +80,7 @@ pub(super) fn quantize(call: &Call<'_>) -> Outcome {
     one(value::tensor(x.shape(), from_wide(dtype, made.collect::<Result<_, _>>()?))?)
 }
 
-/// The zero point that belongs to each scale: 0, unless they are given.
+/// The zero point for each scale, which is 0 by default.
 fn zero_points(zero: Option<&Tensor>, scales: usize) -> Result<Vec<f64>, OperatorError> {
     let Some(zero) = zero else { return Ok(vec![0.0; scales]) };
     let zeros = floats(zero)?;
@@ -93,7 +93,7 @@ pub(super) fn dequantize(call: &Call<'_>) -> Outcome {
     ensure!(!is_float(x.dtype()), "found {}, expected integers", x.dtype());
     let (values, scales) = (floats(x)?, floats(scale)?);
     let zeros = zero_points(call.maybe(2)?, scales.len())?;
-    let made = values.iter().zip(scale_places(call, x.shape(), scale.shape())?);
+    let made = values.iter().zip(scale_offsets(call, x.shape(), scale.shape())?);
     let made = made.map(|(value, at)| (value - zeros[at]) * scales[at]);
     let dtype = match call.int("output_dtype", 0) {
         0 => scale.dtype(),
@@ -121,19 +121,19 @@ pub(super) fn dynamic(call: &Call<'_>) -> Outcome {
     ])
 }
 
-/// How scales or zero points of this shape apply: one for all, or one for each index of an axis
-/// counted from the end.
+/// The elements of `x` minus their zero points, of which there is one for all, one for each index
+/// of `axis`, or a tensor of them that broadcasts to `x`.
 fn shifted(x: &Tensor, zero: Option<&Tensor>, axis: usize) -> Result<Vec<f64>, OperatorError> {
     let mut values = floats(x)?;
     let Some(zero) = zero else { return Ok(values) };
     let zeros = floats(zero)?;
-    for (value, at) in values.iter_mut().zip(factor_places(x.shape(), zero.shape(), axis)?) {
+    for (value, at) in values.iter_mut().zip(factor_offsets(x.shape(), zero.shape(), axis)?) {
         *value -= zeros[at];
     }
     Ok(values)
 }
 
-fn factor_places(x: &[usize], factor: &[usize], axis: usize) -> Result<Vec<usize>, OperatorError> {
+fn factor_offsets(x: &[usize], factor: &[usize], axis: usize) -> Result<Vec<usize>, OperatorError> {
     let count: usize = factor.iter().product();
     if count == 1 {
         return Ok(vec![0; x.iter().product()]);
@@ -141,12 +141,12 @@ fn factor_places(x: &[usize], factor: &[usize], axis: usize) -> Result<Vec<usize
     if factor.len() == x.len() {
         let fits = factor.iter().zip(x).all(|(own, size)| *own == 1 || own == size);
         ensure!(fits, "{factor:?} for {x:?}");
-        return Ok(places(factor, x));
+        return Ok(broadcast_offsets(factor, x));
     }
     ensure!(factor.len() == 1 && x.get(axis) == Some(&count), "{factor:?} for {x:?}");
     let mut shape = vec![1; x.len()];
     shape[axis] = count;
-    Ok(places(&shape, x))
+    Ok(broadcast_offsets(&shape, x))
 }
 
 pub(super) fn matmul_integer(call: &Call<'_>) -> Outcome {
@@ -165,10 +165,11 @@ pub(super) fn conv_integer(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, from_floats(Dtype::I32, y))?)
 }
 
-/// A factor for each element of a result, from factors for all or for each index of an axis.
+/// The factor of each element of a tensor of this shape, from one factor for all or one for each
+/// index of `axis`.
 fn factors(tensor: &Tensor, shape: &[usize], axis: usize) -> Result<Vec<f64>, OperatorError> {
     let values = floats(tensor)?;
-    Ok(factor_places(shape, tensor.shape(), axis)?.into_iter().map(|at| values[at]).collect())
+    Ok(factor_offsets(shape, tensor.shape(), axis)?.into_iter().map(|at| values[at]).collect())
 }
 
 fn requantized(
@@ -216,10 +217,10 @@ pub(super) fn qlinear_conv(call: &Call<'_>) -> Outcome {
 
 /// `QLinearAdd` and `QLinearMul` of `com.microsoft`.
 pub(super) fn qlinear_binary(call: &Call<'_>, apply: fn(f64, f64) -> f64) -> Outcome {
-    let operand = |place| -> Result<(Vec<f64>, &[usize]), OperatorError> {
-        let x = call.tensor(place)?;
-        let scale = floats(call.tensor(place + 1)?)?.first().copied().unwrap_or(1.0);
-        let mut values = shifted(x, call.maybe(place + 2)?, 0)?;
+    let operand = |input| -> Result<(Vec<f64>, &[usize]), OperatorError> {
+        let x = call.tensor(input)?;
+        let scale = floats(call.tensor(input + 1)?)?.first().copied().unwrap_or(1.0);
+        let mut values = shifted(x, call.maybe(input + 2)?, 0)?;
         values.iter_mut().for_each(|value| *value *= scale);
         Ok((values, x.shape()))
     };
@@ -229,10 +230,10 @@ pub(super) fn qlinear_binary(call: &Call<'_>, apply: fn(f64, f64) -> f64) -> Out
     quantized_to(call, 6, (values, &shape))
 }
 
-/// Quantised by the scale and zero point at these places.
-fn quantized_to(call: &Call<'_>, place: usize, (values, shape): (Vec<f64>, &[usize])) -> Outcome {
-    let scale = floats(call.tensor(place)?)?.first().copied().unwrap_or(1.0);
-    let zero = call.maybe(place + 1)?;
+/// Quantises by the scale in the input at index `input` and the zero point in the next one.
+fn quantized_to(call: &Call<'_>, input: usize, (values, shape): (Vec<f64>, &[usize])) -> Outcome {
+    let scale = floats(call.tensor(input)?)?.first().copied().unwrap_or(1.0);
+    let zero = call.maybe(input + 1)?;
     let dtype = zero.map_or(call.tensor(0)?.dtype(), Tensor::dtype);
     let zero =
         zero.map(floats).transpose()?.and_then(|zeros| zeros.first().copied()).unwrap_or(0.0);
@@ -257,7 +258,7 @@ pub(super) fn qlinear_softmax(call: &Call<'_>) -> Outcome {
     let values: Vec<f64> = values.into_iter().map(|value| value * scale).collect();
     let real = value::tensor(x.shape(), values.into())?;
     let (axis, softmax) = (call.int("axis", -1), reduction::softmax_of);
-    // The attribute says as which version of the standard operator it is meant.
+    // The attribute gives the version of the standard operator whose behaviour is meant.
     let made = if call.int("opset", 13) < 13 {
         reduction::along_all_behind(&real, axis, softmax)?
     } else {

@@ -53,7 +53,7 @@ fn activation(
     })
 }
 
-/// Sizes that are the same for each direction.
+/// The sizes, which are the same for both directions.
 struct Sizes {
     gates: usize,
     input: usize,
@@ -74,7 +74,7 @@ struct AllWeights {
     w: Vec<f64>,
     r: Vec<f64>,
     bias: Vec<f64>,
-    /// Only an LSTM has some.
+    /// The peephole weights, which only an LSTM has.
     peepholes: Vec<f64>,
 }
 
@@ -92,7 +92,7 @@ impl AllWeights {
     }
 }
 
-/// For each direction, whether it goes backwards.
+/// Whether each direction runs backwards in time.
 fn directions(call: &Call<'_>) -> Result<&'static [bool], OperatorError> {
     match &*call.text("direction", "forward") {
         "forward" => Ok(&[false]),
@@ -102,17 +102,17 @@ fn directions(call: &Call<'_>) -> Result<&'static [bool], OperatorError> {
     }
 }
 
-/// The numbers of an input, which are 0 if it is not given.
-fn part(call: &Call<'_>, place: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
-    let values = match call.maybe(place)? {
+/// The numbers of an optional input, 0 if it is absent.
+fn part(call: &Call<'_>, input: usize, count: usize) -> Result<Vec<f64>, OperatorError> {
+    let values = match call.maybe(input)? {
         Some(tensor) => floats(tensor)?,
         None => vec![0.0; count],
     };
-    ensure!(values.len() == count, "input {place} of {} values", values.len());
+    ensure!(values.len() == count, "input {input} of {} values", values.len());
     Ok(values)
 }
 
-/// The steps that each sequence has.
+/// The number of time steps of each sequence.
 fn lengths(call: &Call<'_>, batch: usize, time: usize) -> Result<Vec<usize>, OperatorError> {
     match call.indices(4)? {
         Some(list) => value::lengths(&list, batch, time),
@@ -129,7 +129,7 @@ fn activations(
     let names = call.texts("activations").unwrap_or_default();
     let count = directions * defaults.len();
     ensure!(names.is_empty() || names.len() == count, "{} activations, not {count}", names.len());
-    // Each takes the next factor of those that are given, if it has one.
+    // Each activation that has a factor takes the next of the given ones.
     let (mut alphas, mut betas) = (
         call.floats("activation_alpha").unwrap_or_default().into_iter(),
         call.floats("activation_beta").unwrap_or_default().into_iter(),
@@ -231,22 +231,22 @@ pub(super) fn recurrent(call: &Call<'_>) -> Outcome {
     if is_lstm { all([y, last_h, state(last_c)?]) } else { all([y, last_h]) }
 }
 
-/// The state to begin with, of `[directions, batch, hidden]` numbers. In the layout by batches the first two
-/// axes of the input have changed places.
+/// The initial state, of shape `[directions, batch, hidden]`. In the batch-first layout the first
+/// two axes of the input are swapped.
 fn state(
     call: &Call<'_>,
-    place: usize,
+    input: usize,
     shape: [usize; 3],
     by_batch: bool,
 ) -> Result<Vec<f64>, OperatorError> {
-    let Some(tensor) = call.maybe(place)? else { return Ok(vec![0.0; value::count(&shape)?]) };
+    let Some(tensor) = call.maybe(input)? else { return Ok(vec![0.0; value::count(&shape)?]) };
     let [directions, batch, hidden] = shape;
     let given = if by_batch { [batch, directions, hidden] } else { shape };
-    ensure!(tensor.shape() == given, "input {place} of shape {:?}", tensor.shape());
+    ensure!(tensor.shape() == given, "input {input} of shape {:?}", tensor.shape());
     if by_batch { floats(&transposed(tensor, &[1, 0, 2])?) } else { floats(tensor) }
 }
 
-/// Both products and biases of one row of a gate.
+/// The sum of both products and both biases for one row of a gate.
 fn gate(sizes: &Sizes, weights: &Weights<'_>, row: usize, x: &[f64], h: &[f64]) -> f64 {
     dot(&weights.w[row * sizes.input..(row + 1) * sizes.input], x)
         + dot(&weights.r[row * sizes.hidden..(row + 1) * sizes.hidden], h)
@@ -281,7 +281,7 @@ fn lstm(
     act: &[Activation],
     clip: Option<f64>,
     x: &[f64],
-    // The previous output, which may have been rounded since.
+    // The previous output, which may have been rounded in the meantime.
     seen: &[f64],
     h: &mut [f64],
     c: &mut [f64],

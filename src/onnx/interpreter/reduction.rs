@@ -13,7 +13,7 @@ use super::{
     },
 };
 
-/// The functions of a reduction for floats and, where it is exact for them, for integers.
+/// The functions that reduce floats and, for reductions that are exact on integers, integers.
 pub(super) struct Reduction {
     pub(super) of_floats: fn(&[f64]) -> f64,
     pub(super) of_integers: Option<fn(&[i128]) -> i128>,
@@ -32,7 +32,7 @@ pub(super) fn log_sum_exp(values: &[f64]) -> f64 {
     most + values.iter().map(|value| (value - most).exp()).sum::<f64>().ln()
 }
 
-/// The reduction of this name.
+/// The reduction operator of this name.
 pub(super) fn named(name: &str) -> Option<Reduction> {
     let floats_only = |of_floats| Reduction { of_floats, of_integers: None };
     Some(match name {
@@ -72,7 +72,8 @@ pub(super) fn named(name: &str) -> Option<Reduction> {
     })
 }
 
-/// The groups of places that are reduced to one, and the shape with and without the axes.
+/// The offsets of the elements in each group that is reduced to one element; then the resulting
+/// shape with the reduced axes kept at size 1, and without them.
 fn groups(shape: &[usize], axes: &[usize]) -> (Vec<Vec<usize>>, Vec<usize>, Vec<usize>) {
     let own = indexing::strides(shape);
     let (mut kept, mut kept_steps, mut gone, mut gone_steps) = (vec![], vec![], vec![], vec![]);
@@ -100,7 +101,7 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
     };
     let rank = x.shape().len();
     let list = call.ints_or("axes", 1)?.unwrap_or_default();
-    // Where no axis is reduced, the function of each element still applies.
+    // If no axis is reduced, the function is still applied to each element by itself.
     let keeps_all = list.is_empty() && call.flag("noop_with_empty_axes");
     let axes = match &*list {
         [] if keeps_all => Vec::new(),
@@ -112,10 +113,10 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
     let data = match reduction.of_integers {
         Some(of_integers) if !is_float(x.dtype()) => {
             let values = wide(x)?;
-            let made = groups.iter().map(|places| {
-                of_integers(&places.iter().map(|place| values[*place]).collect::<Vec<_>>())
+            let made = groups.iter().map(|offsets| {
+                of_integers(&offsets.iter().map(|offset| values[*offset]).collect::<Vec<_>>())
             });
-            // The maximum and minimum of no elements are the ends of the type; sums wrap.
+            // The minimum and maximum of no elements are the type's limits; sums wrap.
             let (low, high) = value::ends(x.dtype());
             let is_end = matches!(&*call.node.op_type, "ReduceMax" | "ReduceMin");
             let made = made.map(|value| if is_end { value.clamp(low, high) } else { value });
@@ -123,8 +124,8 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
         }
         _ => {
             let values = floats(x)?;
-            let made = groups.iter().map(|places| {
-                let group: Vec<f64> = places.iter().map(|place| values[*place]).collect();
+            let made = groups.iter().map(|offsets| {
+                let group: Vec<f64> = offsets.iter().map(|offset| values[*offset]).collect();
                 (reduction.of_floats)(&group)
             });
             from_floats(x.dtype(), made.collect())
@@ -133,8 +134,8 @@ pub(super) fn reduce(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, data)?)
 }
 
-/// `ArgMax` and `ArgMin`, by which order of an element to the best one before it makes it the best. Like
-/// numpy's they return the first NaN, if there is one.
+/// `ArgMax` and `ArgMin`: `better` is how an element compares to the best one before it if it is to
+/// replace it. Like those of numpy, they return the first NaN, if there is one.
 pub(super) fn arg(call: &Call<'_>, better: Ordering) -> Outcome {
     let x = call.tensor(0)?;
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
@@ -175,7 +176,7 @@ pub(super) fn arg(call: &Call<'_>, better: Ordering) -> Outcome {
     one(value::tensor(&shape, found.into())?)
 }
 
-/// Replaces each lane by a function of it.
+/// Replaces each lane by the result of a function of it.
 pub(super) fn along(
     x: &Tensor,
     axis: i64,
@@ -184,10 +185,10 @@ pub(super) fn along(
     let axis = indexing::axis(axis, x.shape().len())?;
     let mut values = floats(x)?;
     for lane in Lanes::of(x.shape(), axis).lanes() {
-        let mut of_lane: Vec<f64> = lane.iter().map(|place| values[*place]).collect();
+        let mut of_lane: Vec<f64> = lane.iter().map(|offset| values[*offset]).collect();
         make(&mut of_lane);
-        for (place, value) in lane.into_iter().zip(of_lane) {
-            values[place] = value;
+        for (offset, value) in lane.into_iter().zip(of_lane) {
+            values[offset] = value;
         }
     }
     value::tensor(x.shape(), from_floats(x.dtype(), values))
@@ -213,7 +214,8 @@ fn hardmax_of(lane: &mut [f64]) {
     lane.iter_mut().enumerate().for_each(|(at, value)| *value = f64::from(u8::from(at == best)));
 }
 
-/// `Softmax`, `LogSoftmax` and `Hardmax`. Before version 13 they are over `axis` and all behind it.
+/// `Softmax`, `LogSoftmax` and `Hardmax`. Before version 13 they apply to `axis` and all following
+/// axes together.
 pub(super) fn softmax(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let make: fn(&mut [f64]) = match &*call.node.op_type {
@@ -227,7 +229,8 @@ pub(super) fn softmax(call: &Call<'_>) -> Outcome {
     one(along_all_behind(x, call.int("axis", 1), make)?)
 }
 
-/// Replaces the elements of `axis` and all axes behind it by a function of them, together.
+/// Replaces the elements along `axis` and all following axes, taken together as one lane, by the
+/// result of a function of them.
 pub(super) fn along_all_behind(
     x: &Tensor,
     axis: i64,
@@ -258,9 +261,9 @@ pub(super) fn cumulative(call: &Call<'_>) -> Outcome {
             let mut values = $values;
             for lane in lanes {
                 let mut so_far = $first;
-                for place in lane {
-                    let next = $next(so_far, values[place]);
-                    values[place] = if exclusive { so_far } else { next };
+                for offset in lane {
+                    let next = $next(so_far, values[offset]);
+                    values[offset] = if exclusive { so_far } else { next };
                     so_far = next;
                 }
             }

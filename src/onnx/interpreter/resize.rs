@@ -1,4 +1,4 @@
-//! `Resize`, `GridSample` and `AffineGrid`: sampling images between their elements.
+//! `Resize`, `GridSample` and `AffineGrid`: sampling images between their pixels.
 
 use super::{
     Tensor,
@@ -7,20 +7,20 @@ use super::{
     value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
 
-/// An axis that changes its size.
+/// An axis that is resized.
 struct Axis {
     axis: usize,
     old: usize,
     new: usize,
     scale: f64,
-    /// The new size before rounding.
+    /// The new size before it is rounded.
     exact: f64,
     /// The region of interest along the axis, from 0 to 1.
     region: (f64, f64),
 }
 
 impl Axis {
-    /// The coordinate on the old axis of an element of the new one.
+    /// The coordinate on the original axis of an element of the resized one.
     fn source(&self, at: usize, mode: &str) -> Result<f64, OperatorError> {
         let (x, old) = (at as f64, self.old as f64);
         Ok(match mode {
@@ -53,7 +53,7 @@ impl Axis {
     }
 }
 
-/// The neighbours of an element, and their weights.
+/// The indices of the original elements that contribute to an element, and their weights.
 fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, OperatorError> {
     let mode = call.text("mode", "nearest");
     let low = x.floor();
@@ -69,7 +69,7 @@ fn taps(x: f64, scale: f64, call: &Call<'_>) -> Result<Vec<(i64, f64)>, Operator
     Ok(match &*mode {
         "nearest" => {
             let default = if call.opset() < 11 { "floor" } else { "round_prefer_floor" };
-            // Version 10 does not say it in words, but by its tests.
+            // The text of version 10 does not say so, but its test cases do.
             let default = if call.opset() == 10 && scale < 1.0 { "ceil" } else { default };
             let at = match &*call.text("nearest_mode", default) {
                 "round_prefer_floor" => (x - 0.5).ceil(),
@@ -153,7 +153,7 @@ pub(super) fn resize(call: &Call<'_>) -> Outcome {
     one(value::tensor(now.shape(), data)?)
 }
 
-/// The axes that change their sizes.
+/// The axes that are resized.
 fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
     let rank = x.shape().len();
     let old_form = call.node.op_type == "Upsample" || call.opset() < 11;
@@ -161,8 +161,8 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
         Some(axes) => indexing::axes(axes, rank)?,
         None => (0..rank).collect(),
     };
-    let list = |place| -> Result<Option<Vec<f64>>, OperatorError> {
-        Ok(call.maybe(place)?.map(floats).transpose()?.filter(|list| !list.is_empty()))
+    let list = |input| -> Result<Option<Vec<f64>>, OperatorError> {
+        Ok(call.maybe(input)?.map(floats).transpose()?.filter(|list| !list.is_empty()))
     };
     let scales = match call.floats("scales") {
         Some(scales) => Some(scales),
@@ -190,19 +190,20 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
     let keeps = sizes.is_some() && call.text("keep_aspect_ratio_policy", "stretch") != "stretch";
     let mut shape = x.shape().to_vec();
     let mut all = Vec::new();
-    for (place, axis) in axes.iter().enumerate() {
+    for (index, axis) in axes.iter().enumerate() {
         let old = x.shape()[*axis];
-        let scale = ratios[place];
+        let scale = ratios[index];
         ensure!(scale > 0.0 && scale.is_finite(), "a scale of {scale}");
         let exact = scale * old as f64;
         let new = match &sizes {
             Some(_) if keeps => (exact + 0.5).floor() as usize,
-            Some(sizes) => sizes[place] as usize,
-            // In 32 bits, as shapes are inferred: 0.7, which is less than 7/10 there, times 10 is 7.
+            Some(sizes) => sizes[index] as usize,
+            // In 32-bit floats, as shape inference computes it: 0.7 is below 7/10 there, yet times
+            // 10 it rounds to 7.
             None => (scale as f32 * old as f32).floor() as usize,
         };
         let region = match &region {
-            Some(list) if list.len() == axes.len() * 2 => (list[place], list[place + axes.len()]),
+            Some(list) if list.len() == axes.len() * 2 => (list[index], list[index + axes.len()]),
             _ => (0.0, 1.0),
         };
         let exact = if sizes.is_some() { new as f64 } else { exact };
@@ -213,7 +214,7 @@ fn changed(call: &Call<'_>, x: &Tensor) -> Result<Vec<Axis>, OperatorError> {
     Ok(all)
 }
 
-/// Resizes one axis, each element of which becomes a weighted sum of old ones.
+/// Resizes one axis: each new element is a weighted sum of original ones.
 fn along(x: &Tensor, axis: usize, taps: &[Vec<(usize, f64)>]) -> Result<Tensor, OperatorError> {
     let exact = taps.iter().all(|taps| matches!(taps[..], [(_, 1.0)]));
     if exact {
@@ -253,14 +254,14 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
         padding: call.text("padding_mode", "zeros"),
         mode: call.text("mode", "linear"),
     };
-    let (values, places) = (floats(x)?, floats(grid)?);
+    let (values, points) = (floats(x)?, floats(grid)?);
     let (area, out_area): (usize, usize) = (spatial.iter().product(), made.iter().product());
     let mut y = vec![0.0; value::count(&[n, channels, out_area])?];
-    // A cubic one has the most neighbours: four along each axis.
+    // Cubic interpolation has the most neighbours, four along each axis.
     call.spend(&[n, channels.max(1), out_area, 4_usize.saturating_pow(rank as u32)])?;
     for (sample, at) in (0..n).flat_map(|sample| (0..out_area).map(move |at| (sample, at))) {
-        let point = &places[(sample * out_area + at) * rank..][..rank];
-        // The grid has x first; the image has rows, which are y, first.
+        let point = &points[(sample * out_area + at) * rank..][..rank];
+        // The grid lists x first; the image's axes start with the rows, which are y.
         let lists = point.iter().rev().enumerate().map(|(axis, from)| sampler.taps(axis, *from));
         let lists: Vec<Vec<(i64, f64)>> = lists.collect::<Result<_, _>>()?;
         let counts: Vec<usize> = lists.iter().map(Vec::len).collect();
@@ -271,10 +272,10 @@ pub(super) fn grid_sample(call: &Call<'_>) -> Outcome {
             if weight == 0.0 {
                 continue;
             }
-            let Some(place) = sampler.place(&at_each)? else { continue };
+            let Some(offset) = sampler.offset(&at_each)? else { continue };
             for channel in 0..channels {
                 let plane = sample * channels + channel;
-                y[plane * out_area + at] += weight * values[plane * area + place];
+                y[plane * out_area + at] += weight * values[plane * area + offset];
             }
         }
     }
@@ -294,7 +295,7 @@ struct Sampler<'a> {
 }
 
 impl Sampler<'_> {
-    /// The elements along an axis that are next to a coordinate of the grid, and their weights.
+    /// The indices along an axis that contribute to a coordinate of the grid, and their weights.
     fn taps(&self, axis: usize, from: f64) -> Result<Vec<(i64, f64)>, OperatorError> {
         let size = self.spatial[axis] as f64;
         let from = if self.corners {
@@ -320,9 +321,9 @@ impl Sampler<'_> {
         })
     }
 
-    /// The place of an element in an image; `None` where the padding is 0.
-    fn place(&self, at: &[i64]) -> Result<Option<usize>, OperatorError> {
-        let mut place = 0;
+    /// The offset of an element in an image; `None` outside the image if it is padded with zeros.
+    fn offset(&self, at: &[i64]) -> Result<Option<usize>, OperatorError> {
+        let mut offset = 0;
         for (axis, at) in at.iter().enumerate() {
             let size = self.spatial[axis] as i64;
             let at = match &*self.padding {
@@ -333,13 +334,13 @@ impl Sampler<'_> {
                 other => return Err(OperatorError::new(format!("padding_mode `{other}`"))),
             };
             ensure!(size > 0, "an axis of 0 has no edge");
-            place += at.clamp(0, size - 1) as usize * self.steps[axis];
+            offset += at.clamp(0, size - 1) as usize * self.steps[axis];
         }
-        Ok(Some(place))
+        Ok(Some(offset))
     }
 }
 
-/// A coordinate beyond the edge, reflected at it.
+/// A coordinate reflected into the range at its edges.
 fn reflected(x: f64, size: f64, corners: bool) -> f64 {
     let (low, high) = if corners { (0.0, size - 1.0) } else { (-0.5, size - 0.5) };
     let range = high - low;
@@ -351,7 +352,7 @@ fn reflected(x: f64, size: f64, corners: bool) -> f64 {
     mirrored.clamp(0.0, (size - 1.0).max(0.0))
 }
 
-/// `AffineGrid`: the grid of an affine transformation.
+/// `AffineGrid`: the sampling grid of an affine transformation.
 pub(super) fn affine_grid(call: &Call<'_>) -> Outcome {
     let theta = call.tensor(0)?;
     let size = value::sizes(&call.indices(1)?.unwrap_or_default())?;

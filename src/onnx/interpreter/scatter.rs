@@ -3,24 +3,25 @@
 use super::{
     Tensor,
     call::Call,
-    gather::{element_places, index, slice_starts},
+    gather::{element_offsets, index, slice_starts},
     indexing::{self, coordinates, ravel, strides},
     value::{self, OperatorError, Outcome, ensure, one, pick},
 };
 
-/// Writes the elements of `updates` to these places of `x`, or combines them with the elements there.
+/// Writes the elements of `updates` to these offsets of `x`, or combines them with the elements
+/// there.
 fn scatter_to(
     x: &Tensor,
-    places: &[usize],
+    offsets: &[usize],
     updates: &Tensor,
     how: &str,
 ) -> Result<Tensor, OperatorError> {
-    ensure!(places.len() == updates.data().len(), "{} updates", updates.data().len());
+    ensure!(offsets.len() == updates.data().len(), "{} updates", updates.data().len());
     ensure!(x.dtype() == updates.dtype(), "found {}, expected {}", updates.dtype(), x.dtype());
     if how == "none" {
         let mut from: Vec<usize> = (0..x.data().len()).collect();
-        for (number, place) in places.iter().enumerate() {
-            from[*place] = x.data().len() + number;
+        for (number, offset) in offsets.iter().enumerate() {
+            from[*offset] = x.data().len() + number;
         }
         let joined = value::join(&[x.data(), updates.data()])?;
         return value::tensor(x.shape(), pick(&joined, &from)?);
@@ -35,8 +36,8 @@ fn scatter_to(
             _ => return Err(unknown()),
         };
         let mut values = value::floats(x)?;
-        for (place, update) in places.iter().zip(value::floats(updates)?) {
-            values[*place] = apply(values[*place], update);
+        for (offset, update) in offsets.iter().zip(value::floats(updates)?) {
+            values[*offset] = apply(values[*offset], update);
         }
         return value::tensor(x.shape(), value::from_floats(x.dtype(), values));
     }
@@ -48,8 +49,8 @@ fn scatter_to(
         _ => return Err(unknown()),
     };
     let mut values = value::wide(x)?;
-    for (place, update) in places.iter().zip(value::wide(updates)?) {
-        values[*place] = apply(values[*place], update);
+    for (offset, update) in offsets.iter().zip(value::wide(updates)?) {
+        values[*offset] = apply(values[*offset], update);
     }
     value::tensor(x.shape(), value::from_wide(x.dtype(), values))
 }
@@ -58,8 +59,8 @@ pub(super) fn scatter_elements(call: &Call<'_>) -> Outcome {
     let (x, at, updates) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let axis = indexing::axis(call.int("axis", 0), x.shape().len())?;
     ensure!(updates.shape() == at.shape(), "updates of shape {:?}", updates.shape());
-    let places = element_places(x.shape(), at, axis)?;
-    one(scatter_to(x, &places, updates, &call.text("reduction", "none"))?)
+    let offsets = element_offsets(x.shape(), at, axis)?;
+    one(scatter_to(x, &offsets, updates, &call.text("reduction", "none"))?)
 }
 
 pub(super) fn scatter_nd(call: &Call<'_>) -> Outcome {
@@ -70,11 +71,11 @@ pub(super) fn scatter_nd(call: &Call<'_>) -> Outcome {
     ensure!(fits, "updates of shape {:?} for slices of {inner:?}", updates.shape());
     let size: usize = inner.iter().product();
     value::count(&[starts.len(), size])?;
-    let places: Vec<usize> = starts.into_iter().flat_map(|start| start..start + size).collect();
-    one(scatter_to(x, &places, updates, &call.text("reduction", "none"))?)
+    let offsets: Vec<usize> = starts.into_iter().flat_map(|start| start..start + size).collect();
+    one(scatter_to(x, &offsets, updates, &call.text("reduction", "none"))?)
 }
 
-/// `TensorScatter`: writes rows into a cache, at an index for each sample.
+/// `TensorScatter`: writes rows into a cache, from an index given for each sample.
 pub(super) fn tensor_scatter(call: &Call<'_>) -> Outcome {
     let (cache, update) = (call.tensor(0)?, call.tensor(1)?);
     let rank = cache.shape().len();
@@ -87,7 +88,7 @@ pub(super) fn tensor_scatter(call: &Call<'_>) -> Outcome {
     ensure!(starts.len() == cache.shape()[0], "{} indices", starts.len());
     let circular = call.text("mode", "linear") == "circular";
     let own = strides(cache.shape());
-    let places = coordinates(update.shape()).map(|mut at| {
+    let offsets = coordinates(update.shape()).map(|mut at| {
         let start = starts[at[0]];
         ensure!(start >= 0, "index {start}");
         let to = start.saturating_add(at[axis] as i64);
@@ -95,6 +96,6 @@ pub(super) fn tensor_scatter(call: &Call<'_>) -> Outcome {
         at[axis] = index(to, size)?;
         Ok(ravel(&at, &own))
     });
-    let places: Vec<usize> = places.collect::<Result<_, OperatorError>>()?;
-    one(scatter_to(cache, &places, update, "none")?)
+    let offsets: Vec<usize> = offsets.collect::<Result<_, OperatorError>>()?;
+    one(scatter_to(cache, &offsets, update, "none")?)
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::{
     Data, Dtype, Tensor,
     call::Call,
-    indexing::{self, Lanes, coordinates, places, ravel, strides, transposed},
+    indexing::{self, Lanes, broadcast_offsets, coordinates, ravel, strides, transposed},
     value::{
         self, OperatorError, Outcome, all, bools, ensure, floats, from_floats, is_float, one, pick,
     },
@@ -91,7 +91,8 @@ pub(super) fn cast_to(x: &Tensor, to: Dtype) -> Result<Tensor, OperatorError> {
         (_, Dtype::Bool) if is_float(x.dtype()) => {
             floats(x)?.into_iter().map(|value| value != 0.0).collect::<Vec<_>>().into()
         }
-        // The specification leaves open what becomes of numbers outside the type: they saturate.
+        // The specification leaves the result undefined for numbers outside the type's range; they
+        // saturate here.
         _ if is_float(x.dtype()) && !is_float(to) => {
             let (low, high) = value::ends(to);
             let within = |value: f64| (value as i128).clamp(low, high);
@@ -136,9 +137,9 @@ pub(super) fn choose(call: &Call<'_>) -> Outcome {
     let (condition, x, y) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let shape = indexing::broadcast(call, &[condition.shape(), x.shape(), y.shape()])?;
     let asked = bools(condition)?;
-    let left = places(x.shape(), &shape);
-    let right = places(y.shape(), &shape);
-    let from: Vec<usize> = places(condition.shape(), &shape)
+    let left = broadcast_offsets(x.shape(), &shape);
+    let right = broadcast_offsets(y.shape(), &shape);
+    let from: Vec<usize> = broadcast_offsets(condition.shape(), &shape)
         .into_iter()
         .zip(left.into_iter().zip(right))
         .map(|(asks, (l, r))| if asked[asks] { l } else { x.data().len() + r })
@@ -175,8 +176,8 @@ pub(super) fn non_zero(call: &Call<'_>) -> Outcome {
     one(value::tensor(&[rank, found.len()], values.into())?)
 }
 
-/// The order of two elements of a tensor. NaN comes behind all other numbers, whatever its sign, which
-/// differs between processors.
+/// The order of two elements of a tensor. NaN is greater than all other numbers whatever its sign,
+/// which differs between processors.
 pub(super) fn order(
     x: &Tensor,
 ) -> Result<Box<dyn Fn(usize, usize) -> Ordering + '_>, OperatorError> {
@@ -204,7 +205,7 @@ pub(super) fn unique(call: &Call<'_>) -> Outcome {
         None => None,
     };
     let items: Vec<Vec<usize>> = match axis {
-        None => (0..x.data().len()).map(|place| vec![place]).collect(),
+        None => (0..x.data().len()).map(|offset| vec![offset]).collect(),
         Some(axis) => {
             let lanes: Vec<Vec<usize>> = Lanes::of(x.shape(), axis).lanes().collect();
             (0..x.shape()[axis]).map(|at| lanes.iter().map(|lane| lane[at]).collect()).collect()
@@ -216,7 +217,7 @@ pub(super) fn unique(call: &Call<'_>) -> Outcome {
     };
     let mut sorted: Vec<usize> = (0..items.len()).collect();
     sorted.sort_by(|a, b| compare_items(*a, *b));
-    // The sort is stable, so that the first of each group is the one that came first.
+    // The sort is stable, so the first of each group is its first occurrence.
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for item in sorted {
         match groups.last_mut() {
@@ -265,7 +266,7 @@ pub(super) fn top_k(call: &Call<'_>) -> Outcome {
     let mut found = vec![0_i64; from.len()];
     for (lane, to) in lanes.lanes().zip(outside.lanes()) {
         let mut order: Vec<usize> = (0..lane.len()).collect();
-        // Of equal elements the first comes first, in either order.
+        // Equal elements keep the order of their indices, ascending and descending.
         order.sort_by(|a, b| {
             if largest { compare(lane[*b], lane[*a]) } else { compare(lane[*a], lane[*b]) }
         });
@@ -290,9 +291,9 @@ pub(super) fn one_hot(call: &Call<'_>) -> Outcome {
     value::count(&shape)?;
     let inner: usize = at.shape().iter().skip(axis).product();
     let from: Vec<usize> = (0..shape.iter().product())
-        .map(|place: usize| {
-            let class = place / inner.max(1) % size.max(1);
-            let item = place / (inner * size).max(1) * inner + place % inner.max(1);
+        .map(|offset: usize| {
+            let class = offset / inner.max(1) % size.max(1);
+            let item = offset / (inner * size).max(1) * inner + offset % inner.max(1);
             let wanted = list[item] as i64;
             let wanted = if wanted < 0 { wanted + depth } else { wanted };
             usize::from(wanted == class as i64)
@@ -311,7 +312,7 @@ pub(super) fn eye_like(call: &Call<'_>) -> Outcome {
     let [rows, columns] = *x.shape() else { return Err(OperatorError::new("it is no matrix")) };
     let offset = call.int("k", 0);
     let values = (0..rows * columns)
-        .map(|place| (place / columns, place % columns))
+        .map(|offset| (offset / columns, offset % columns))
         .map(|(row, column)| i128::from(column as i64 - row as i64 == offset));
     one(value::tensor(x.shape(), value::from_wide(to, values.collect()))?)
 }
@@ -322,10 +323,10 @@ pub(super) fn trilu(call: &Call<'_>) -> Outcome {
     let offset = call.indices(1)?.and_then(|list| list.first().copied()).unwrap_or(0);
     let upper = call.int("upper", 1) != 0;
     let from: Vec<Option<usize>> = (0..x.data().len())
-        .map(|place| {
-            let (row, column) = (place / columns % rows, place % columns);
+        .map(|index| {
+            let (row, column) = (index / columns % rows, index % columns);
             let diagonal = column as i64 - row as i64;
-            (if upper { diagonal >= offset } else { diagonal <= offset }).then_some(place)
+            (if upper { diagonal >= offset } else { diagonal <= offset }).then_some(index)
         })
         .collect();
     let zero = value::zeros(x.dtype(), 1);

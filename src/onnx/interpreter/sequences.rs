@@ -10,10 +10,10 @@ use super::{
 };
 use crate::tensor::Tensor;
 
-fn sequence(call: &Call<'_>, place: usize) -> Result<Arc<Vec<Value>>, OperatorError> {
-    match call.value(place)? {
+fn sequence(call: &Call<'_>, input: usize) -> Result<Arc<Vec<Value>>, OperatorError> {
+    match call.value(input)? {
         Value::Sequence(values) => Ok(values),
-        _ => Err(OperatorError::new(format!("input {place} is no sequence"))),
+        _ => Err(OperatorError::new(format!("input {input} is no sequence"))),
     }
 }
 
@@ -25,8 +25,8 @@ fn tensors(values: &[Value]) -> Result<Vec<&Tensor>, OperatorError> {
     each.collect()
 }
 
-/// Joins a sequence that is an output of the model into one tensor, if its parts are alike: a new first
-/// axis is the index in the sequence.
+/// Stacks a sequence that is an output of the model into one tensor if its elements have the same
+/// type and shape. The new first axis is the index in the sequence.
 pub(super) fn joined(values: &[Value]) -> Result<Tensor, OperatorError> {
     let parts = tensors(values)?;
     let Some(first) = parts.first() else {
@@ -42,7 +42,7 @@ pub(super) fn joined(values: &[Value]) -> Result<Tensor, OperatorError> {
 }
 
 pub(super) fn construct(call: &Call<'_>) -> Outcome {
-    let values = (0..call.inputs.len()).map(|place| call.value(place));
+    let values = (0..call.inputs.len()).map(|input| call.value(input));
     Ok(vec![Value::Sequence(Arc::new(values.collect::<Result<_, _>>()?))])
 }
 
@@ -50,37 +50,41 @@ pub(super) fn empty(_: &Call<'_>) -> Outcome {
     Ok(vec![Value::Sequence(Arc::new(Vec::new()))])
 }
 
-fn index(call: &Call<'_>, place: usize, size: usize) -> Result<Option<usize>, OperatorError> {
-    let Some(at) = call.indices(place)?.and_then(|list| list.first().copied()) else {
+fn index(call: &Call<'_>, input: usize, size: usize) -> Result<Option<usize>, OperatorError> {
+    let Some(at) = call.indices(input)?.and_then(|list| list.first().copied()) else {
         return Ok(None);
     };
     let from_start = if at < 0 { at + size as i64 } else { at };
     let found = usize::try_from(from_start)
-        .map_err(|_| OperatorError::new(format!("place {at} of {size}")));
+        .map_err(|_| OperatorError::new(format!("position {at} of {size}")));
     found.map(Some)
 }
 
 pub(super) fn at(call: &Call<'_>) -> Outcome {
     let values = sequence(call, 0)?;
-    let place = index(call, 1, values.len())?.unwrap_or(0);
-    let value = values.get(place).cloned();
-    Ok(vec![value.ok_or_else(|| OperatorError::new(format!("place {place} of {}", values.len())))?])
+    let position = index(call, 1, values.len())?.unwrap_or(0);
+    let value = values.get(position).cloned();
+    Ok(vec![
+        value.ok_or_else(|| {
+            OperatorError::new(format!("position {position} of {}", values.len()))
+        })?,
+    ])
 }
 
 pub(super) fn insert(call: &Call<'_>) -> Outcome {
     let mut values = (*sequence(call, 0)?).clone();
-    let place = index(call, 2, values.len())?.unwrap_or(values.len());
-    ensure!(place <= values.len(), "place {place} of {}", values.len());
-    values.insert(place, call.value(1)?);
+    let position = index(call, 2, values.len())?.unwrap_or(values.len());
+    ensure!(position <= values.len(), "position {position} of {}", values.len());
+    values.insert(position, call.value(1)?);
     Ok(vec![Value::Sequence(Arc::new(values))])
 }
 
 pub(super) fn erase(call: &Call<'_>) -> Outcome {
     let mut values = (*sequence(call, 0)?).clone();
     let last = values.len().saturating_sub(1);
-    let place = index(call, 1, values.len())?.unwrap_or(last);
-    ensure!(place < values.len(), "place {place} of {}", values.len());
-    values.remove(place);
+    let position = index(call, 1, values.len())?.unwrap_or(last);
+    ensure!(position < values.len(), "position {position} of {}", values.len());
+    values.remove(position);
     Ok(vec![Value::Sequence(Arc::new(values))])
 }
 
@@ -139,15 +143,15 @@ pub(super) fn split(call: &Call<'_>) -> Outcome {
     Ok(vec![Value::Sequence(Arc::new(parts))])
 }
 
-/// `SequenceMap`: runs a body on each element of sequences.
+/// `SequenceMap`: runs a body on each element of one or more sequences.
 pub(super) fn map(call: &Call<'_>) -> Outcome {
     let body = call.body("body")?;
     let first = sequence(call, 0)?;
     let mut outputs: Vec<Vec<Value>> = vec![Vec::new(); body.outputs.len()];
-    for place in 0..first.len() {
+    for index in 0..first.len() {
         let inputs = (0..call.inputs.len()).map(|input| match call.value(input)? {
             Value::Sequence(values) => values
-                .get(place)
+                .get(index)
                 .cloned()
                 .ok_or_else(|| OperatorError::new("sequences of two lengths")),
             value => Ok(value),

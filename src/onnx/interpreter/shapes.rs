@@ -1,4 +1,4 @@
-//! Operators that change or read shapes, and leave the elements and their order alone.
+//! Operators that change or return the shape of a tensor.
 
 use tract_onnx::pb::TensorProto;
 
@@ -19,25 +19,25 @@ pub(super) fn reshape(call: &Call<'_>) -> Outcome {
     let zero_stays = call.flag("allowzero");
     let mut shape = Vec::with_capacity(wanted.len());
     let mut open = None;
-    for (place, size) in wanted.iter().enumerate() {
+    for (axis, size) in wanted.iter().enumerate() {
         shape.push(match size {
             -1 => {
                 ensure!(open.is_none(), "two axes of -1");
-                open = Some(place);
+                open = Some(axis);
                 1
             }
             0 if !zero_stays => {
-                let own = x.shape().get(place).copied();
-                own.ok_or_else(|| OperatorError::new(format!("there is no axis {place} to keep")))?
+                let own = x.shape().get(axis).copied();
+                own.ok_or_else(|| OperatorError::new(format!("there is no axis {axis} to keep")))?
             }
             size => usize::try_from(*size)
                 .map_err(|_| OperatorError::new(format!("an axis of size {size}")))?,
         });
     }
-    if let Some(place) = open {
+    if let Some(axis) = open {
         let known = value::count(&shape)?;
         ensure!(known > 0, "the size of an axis cannot be known");
-        shape[place] = x.data().len() / known;
+        shape[axis] = x.data().len() / known;
     }
     with_shape(x, &shape)
 }
@@ -105,7 +105,7 @@ pub(super) fn transpose(call: &Call<'_>) -> Outcome {
     one(indexing::transposed(x, &order)?)
 }
 
-/// `BitCast`: the same bits as another type of the same width.
+/// `BitCast`: reinterprets the bits as another type of the same width.
 pub(super) fn bit_cast(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let to = value::numeric(call.int("to", 0))?;
@@ -129,7 +129,8 @@ pub(super) fn bit_cast(call: &Call<'_>) -> Outcome {
         Data::Bool(values) => values.iter().map(|value| u8::from(*value)).collect(),
         Data::Text(_) => return Err(value::mistyped(x, "a type of numbers")),
     };
-    // Read as the bytes of a tensor in a file: they do not fill its shape if the widths differ.
+    // Reading them like the bytes of a tensor in a file fails if the widths differ, as they then do
+    // not fill the shape.
     let cast = value::from_proto(&TensorProto {
         dims: x.shape().iter().map(|size| *size as i64).collect(),
         data_type: call.int("to", 0) as i32,

@@ -10,9 +10,9 @@ use super::{
     value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
 
-/// The length of a transform, if an input gives it.
-fn length(call: &Call<'_>, place: usize) -> Result<Option<usize>, OperatorError> {
-    let length = call.indices(place)?.and_then(|list| list.first().copied());
+/// The length of a transform, if the optional input gives it.
+fn length(call: &Call<'_>, input: usize) -> Result<Option<usize>, OperatorError> {
+    let length = call.indices(input)?.and_then(|list| list.first().copied());
     let below = |_| OperatorError::new("a length below 0");
     length.map(|length| usize::try_from(length).map_err(below)).transpose()
 }
@@ -33,7 +33,7 @@ pub(super) fn dft(call: &Call<'_>) -> Outcome {
     let values = floats(x)?;
     let lanes =
         Lanes { inner: Lanes::of(x.shape(), axis).inner / parts, ..Lanes::of(x.shape(), axis) };
-    // A one-sided spectrum is completed by its mirror image before it is inverted.
+    // A one-sided spectrum is completed with its conjugate mirror image before it is inverted.
     let back_to_real = inverse && half;
     let own = if back_to_real { lanes.size.saturating_sub(1) * 2 } else { lanes.size };
     let length = length.unwrap_or(own);
@@ -62,10 +62,10 @@ pub(super) fn dft(call: &Call<'_>) -> Outcome {
             }
         }
         lane.resize(length, (0.0, 0.0));
-        for (place, (re, im)) in to.into_iter().zip(transformed(&lane, inverse, round)) {
-            made[place * made_parts] = re;
+        for (index, (re, im)) in to.into_iter().zip(transformed(&lane, inverse, round)) {
+            made[index * made_parts] = re;
             if made_parts == 2 {
-                made[place * 2 + 1] = im;
+                made[index * 2 + 1] = im;
             }
         }
     }
@@ -98,11 +98,11 @@ pub(super) fn stft(call: &Call<'_>) -> Outcome {
         for frame in 0..frames {
             let lane: Vec<(f64, f64)> = (0..length)
                 .map(|at| {
-                    let place = (sample * whole + frame * step + at) * parts;
+                    let offset = (sample * whole + frame * step + at) * parts;
                     let weight = window.as_ref().map_or(1.0, |w| w[at]);
                     (
-                        values[place] * weight,
-                        if parts == 2 { values[place + 1] * weight } else { 0.0 },
+                        values[offset] * weight,
+                        if parts == 2 { values[offset + 1] * weight } else { 0.0 },
                     )
                 })
                 .collect();
@@ -134,9 +134,9 @@ pub(super) fn window(call: &Call<'_>) -> Outcome {
 
 /// `MelWeightMatrix`: triangular weights that sum the bins of a spectrum into bands of the mel scale.
 pub(super) fn mel(call: &Call<'_>) -> Outcome {
-    let number = |place| -> Result<f64, OperatorError> {
-        let first = floats(call.tensor(place)?)?.first().copied();
-        first.ok_or_else(|| OperatorError::new(format!("input {place} is empty")))
+    let number = |input| -> Result<f64, OperatorError> {
+        let first = floats(call.tensor(input)?)?.first().copied();
+        first.ok_or_else(|| OperatorError::new(format!("input {input} is empty")))
     };
     let (bands, length, rate) = (number(0)? as usize, number(1)?, number(2)?);
     let (low, high) = (number(3)?, number(4)?);

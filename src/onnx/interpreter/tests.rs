@@ -42,7 +42,7 @@ fn body(name: &str, graph: GraphProto) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: 5, g: Some(graph), ..AttributeProto::default() }
 }
 
-/// The declaration of a value.
+/// The declaration of a value's element type and shape.
 fn value(name: &str, elem_type: i32, shape: &[i64]) -> ValueInfoProto {
     let size =
         |size: &i64| Dimension { value: Some(Size::DimValue(*size)), ..Dimension::default() };
@@ -61,7 +61,7 @@ fn step(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-/// The answer of one node, which has so many outputs.
+/// Runs one node with this many outputs.
 struct Asked {
     opset: i64,
     outputs: usize,
@@ -103,7 +103,7 @@ impl Asked {
     }
 }
 
-/// The first output of a node, in a recent set of operators.
+/// The first output of a node, in a recent version of the operators.
 fn one(node: NodeProto, inputs: &[Tensor]) -> Tensor {
     ASKED.one(node, inputs)
 }
@@ -112,7 +112,7 @@ fn tensor(shape: &[usize], data: impl Into<Data>) -> Tensor {
     Tensor::new(shape, data.into()).unwrap()
 }
 
-/// A vector.
+/// A tensor with one axis.
 fn list(data: impl Into<Data>) -> Tensor {
     Tensor::vector(data.into())
 }

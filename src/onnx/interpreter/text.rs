@@ -15,15 +15,16 @@ pub(super) fn concat(call: &Call<'_>) -> Outcome {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     let (x, y) = (texts(a)?, texts(b)?);
     let shape = indexing::broadcast(call, &[a.shape(), b.shape()])?;
-    let left = indexing::places(a.shape(), &shape);
-    let right = indexing::places(b.shape(), &shape);
+    let left = indexing::broadcast_offsets(a.shape(), &shape);
+    let right = indexing::broadcast_offsets(b.shape(), &shape);
     let pairs = || left.iter().zip(&right).map(|(l, r)| (&*x[*l], &*y[*r]));
     value::text_bytes(pairs().map(|(l, r)| l.len() + r.len()))?;
     let joined = pairs().map(|(l, r)| [l, r].concat().into());
     one(value::tensor(&shape, joined.collect::<Vec<Box<str>>>().into())?)
 }
 
-/// The parts of each string, padded to the largest number of parts, and how many each string had.
+/// The parts of each string, padded with empty strings to the largest number of parts, and the
+/// number of parts of each string.
 pub(super) fn split(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let delimiter = call.text("delimiter", "");
@@ -104,7 +105,7 @@ fn compiled(pattern: &str) -> Result<Regex, OperatorError> {
     Regex::new(pattern).map_err(|error| OperatorError::new(format!("`{pattern}`: {error}")))
 }
 
-/// `Tokenizer` of `com.microsoft`, as exporters write it for vectorisers.
+/// `Tokenizer` of `com.microsoft`, in the forms that exporters of text vectorisers use.
 pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
     let x = call.tensor(0)?;
     let separators = call.texts("separators").unwrap_or_default();
@@ -155,7 +156,7 @@ pub(super) fn tokenize(call: &Call<'_>) -> Outcome {
     one(value::tensor(&shape, rows.concat().into())?)
 }
 
-/// A string or integer of which n-grams are made.
+/// A string or integer, the unit of n-grams.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Word {
     Text(Box<str>),
@@ -199,7 +200,7 @@ pub(super) fn tf_idf(call: &Call<'_>) -> Outcome {
     one(made)
 }
 
-/// The words of all n-grams, one after the other.
+/// The words of all n-grams, concatenated.
 fn pool(call: &Call<'_>) -> Result<Vec<Word>, OperatorError> {
     match (call.texts("pool_strings"), call.ints("pool_int64s")) {
         (Some(texts), _) if !texts.is_empty() => {
@@ -210,27 +211,27 @@ fn pool(call: &Call<'_>) -> Result<Vec<Word>, OperatorError> {
     }
 }
 
-/// The n-grams that are counted.
+/// The n-grams of the pool that are counted.
 struct Grams<'p> {
-    /// Their numbers in the pool.
+    /// The index of each in the pool.
     known: HashMap<&'p [Word], usize>,
-    /// How many the pool has, also of lengths that are not counted.
+    /// The number of n-grams in the pool, including those of lengths that are not counted.
     count: usize,
     shortest: i64,
     longest: i64,
-    /// How many words may be left out between two of an n-gram.
+    /// The most words that may be skipped between two neighbouring words of an n-gram.
     skips: i64,
 }
 
 impl<'p> Grams<'p> {
     fn of(call: &Call<'_>, pool: &'p [Word]) -> Result<Grams<'p>, OperatorError> {
-        // Where in the pool the n-grams of each length begin.
+        // The offset in the pool at which the n-grams of each length begin.
         let starts = value::sizes(call.ints("ngram_counts").unwrap_or_default())?;
         let (shortest, longest) = (call.int("min_gram_length", 1), call.int("max_gram_length", 1));
         let (mut known, mut count) = (HashMap::new(), 0);
-        for (place, start) in starts.iter().enumerate() {
-            let length = place + 1;
-            let end = starts.get(place + 1).copied().unwrap_or(pool.len());
+        for (index, start) in starts.iter().enumerate() {
+            let length = index + 1;
+            let end = starts.get(index + 1).copied().unwrap_or(pool.len());
             let part = pool.get(*start..end);
             let part = part.ok_or_else(|| OperatorError::new("ngram_counts beyond the pool"))?;
             for gram in part.chunks(length) {
@@ -243,17 +244,17 @@ impl<'p> Grams<'p> {
         Ok(Grams { known, count, shortest, longest, skips: call.int("max_skip_count", 0) })
     }
 
-    /// How often each n-gram is in a row of words, by its number.
+    /// How often each n-gram, identified by its index in the pool, occurs in a row of words.
     fn counted(
         &self,
         call: &Call<'_>,
         words: &[Word],
     ) -> Result<HashMap<usize, f64>, OperatorError> {
         let mut counts: HashMap<usize, f64> = HashMap::new();
-        // No n-gram is longer than the row, and none skips more words than it has.
+        // No n-gram is longer than the row or skips more words than the row has.
         let most = words.len() as i64;
         for length in self.shortest.max(1)..=self.longest.min(most) {
-            // There is nothing to skip within a 1-gram.
+            // A 1-gram has no words between which to skip any.
             let strides = if length == 1 { 1..=1 } else { 1..=self.skips.min(most) + 1 };
             for stride in strides {
                 let reach = ((length - 1) * stride) as usize;

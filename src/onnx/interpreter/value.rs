@@ -1,4 +1,4 @@
-//! The values that nodes exchange, and their conversion to and from plain numbers.
+//! The values that nodes read and produce, and their conversion to and from plain numbers.
 
 use std::{fmt, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::tensor::F16;
 pub(super) enum Value {
     Tensor(Arc<Tensor>),
     Sequence(Arc<Vec<Value>>),
-    /// An optional that holds nothing.
+    /// An optional without a value.
     Nothing,
 }
 
@@ -41,7 +41,7 @@ impl From<crate::tensor::ShapeError> for OperatorError {
 
 pub(super) type Outcome = Result<Vec<Value>, OperatorError>;
 
-/// Returns an [`OperatorError`] unless a condition holds.
+/// Returns early with an [`OperatorError`] unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $($words:tt)*) => {
         if !$condition {
@@ -51,7 +51,7 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-/// Runs the same code on the elements, whatever their type.
+/// Evaluates the same expression on the elements, whatever their type.
 macro_rules! each {
     ($data:expr, $values:ident => $run:expr) => {
         match $data {
@@ -82,19 +82,20 @@ pub(super) fn all(tensors: impl IntoIterator<Item = Tensor>) -> Outcome {
     Ok(tensors.into_iter().map(|tensor| Value::Tensor(Arc::new(tensor))).collect())
 }
 
-/// The most elements of a tensor.
+/// The largest number of elements of a tensor.
 const MOST_ELEMENTS: usize = 1 << 26;
 
-/// The most bytes of all texts of a tensor: as many as the most elements of the widest type take.
+/// The most bytes of all strings of a tensor: as many as the largest tensor of the widest type of
+/// number takes.
 const MOST_BYTES: usize = MOST_ELEMENTS * 8;
 
-/// A tensor of this shape, which the elements fill.
+/// A tensor of this shape, whose number of elements must match.
 pub(super) fn tensor(shape: &[usize], data: Data) -> Result<Tensor, OperatorError> {
     Ok(Tensor::new(shape, data)?)
 }
 
-/// The number of elements of a shape, if it is within the limit. An axis of size 0 counts as 1 for the
-/// limit, as work along the other axes would still be proportional to their sizes.
+/// The number of elements of a shape, if it is within the limit. For the limit, an axis of size 0
+/// counts as 1, because the work along the other axes would still be proportional to their sizes.
 pub(super) fn count(shape: &[usize]) -> Result<usize, OperatorError> {
     let along = |product: usize, size: &usize| product.checked_mul((*size).max(1));
     let product = shape.iter().try_fold(1_usize, along);
@@ -155,7 +156,7 @@ pub(super) fn mistyped(tensor: &Tensor, expected: &str) -> OperatorError {
     OperatorError::new(format!("found {}, expected {expected}", tensor.dtype()))
 }
 
-/// 64-bit floats rounded to a type.
+/// 64-bit floats, rounded to a type.
 pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> Data {
     match dtype {
         Dtype::F64 => values.into(),
@@ -169,7 +170,7 @@ pub(super) fn from_floats(dtype: Dtype, values: Vec<f64>) -> Data {
 fn half(value: f64) -> F16 {
     let near = value as f32;
     let exact = f64::from(near) == value || !near.is_finite();
-    // Round to odd: the last bit records on which side of the tie the number was.
+    // Round to odd: the last bit records on which side of a tie the number lies.
     F16::from_f32(if exact { near } else { f32::from_bits(toward(near, value) | 1) })
 }
 
@@ -178,7 +179,7 @@ fn toward(near: f32, value: f64) -> u32 {
     if away { near.to_bits().wrapping_sub(1) } else { near.to_bits() }
 }
 
-/// Wide integers wrapped to a type.
+/// Wide integers, wrapped to a type.
 pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> Data {
     macro_rules! wrapped {
         ($type:ty) => {
@@ -204,42 +205,45 @@ pub(super) fn from_wide(dtype: Dtype, values: Vec<i128>) -> Data {
     }
 }
 
-/// The elements at these places.
+/// The elements at these offsets.
 // Strings are not `Copy`.
 #[allow(clippy::clone_on_copy)]
-pub(super) fn pick(data: &Data, places: &[usize]) -> Result<Data, OperatorError> {
-    check_bytes(data, places)?;
-    Ok(each!(data, values => places.iter().map(|p| values[*p].clone()).collect::<Vec<_>>().into()))
+pub(super) fn pick(data: &Data, offsets: &[usize]) -> Result<Data, OperatorError> {
+    check_bytes(data, offsets)?;
+    Ok(
+        each!(data, values => offsets.iter().map(|offset| values[*offset].clone()).collect::<Vec<_>>().into()),
+    )
 }
 
-/// Refuses to repeat long texts until they take more memory than the largest tensor of numbers.
-fn check_bytes(data: &Data, places: &[usize]) -> Result<(), OperatorError> {
+/// Refuses to repeat long strings until they take more memory than the largest tensor of numbers.
+fn check_bytes(data: &Data, offsets: &[usize]) -> Result<(), OperatorError> {
     let Data::Text(texts) = data else { return Ok(()) };
-    text_bytes(places.iter().map(|place| texts[*place].len()))
+    text_bytes(offsets.iter().map(|offset| texts[*offset].len()))
 }
 
-/// Refuses texts of these lengths if they take more memory than the largest tensor of numbers.
+/// Refuses strings of these lengths, in bytes, if they take more memory than the largest tensor of
+/// numbers.
 pub(super) fn text_bytes(lengths: impl Iterator<Item = usize>) -> Result<(), OperatorError> {
     let total = lengths.fold(0, usize::saturating_add);
     ensure!(total <= MOST_BYTES, "its texts would take {total} bytes");
     Ok(())
 }
 
-/// The elements at these places, and the first of `fill` where there is no place.
+/// The elements at these offsets, and the first element of `fill` where there is none.
 pub(super) fn pick_or(
     data: &Data,
-    places: &[Option<usize>],
+    offsets: &[Option<usize>],
     fill: &Data,
 ) -> Result<Data, OperatorError> {
     ensure!(data.dtype() == fill.dtype(), "found {}, expected {}", fill.dtype(), data.dtype());
     let joined = join(&[data, fill])?;
     let outside = data.len();
-    ensure!(joined.len() > outside || places.iter().all(Option::is_some), "nothing to fill with");
-    let places: Vec<usize> = places.iter().map(|place| place.unwrap_or(outside)).collect();
-    pick(&joined, &places)
+    ensure!(joined.len() > outside || offsets.iter().all(Option::is_some), "nothing to fill with");
+    let offsets: Vec<usize> = offsets.iter().map(|offset| offset.unwrap_or(outside)).collect();
+    pick(&joined, &offsets)
 }
 
-/// The elements of several tensors, one after the other.
+/// The elements of several tensors, concatenated.
 pub(super) fn join(parts: &[&Data]) -> Result<Data, OperatorError> {
     let Some((first, rest)) = parts.split_first() else {
         return Err(OperatorError::new("nothing to join"));
@@ -264,7 +268,7 @@ pub(super) fn join(parts: &[&Data]) -> Result<Data, OperatorError> {
     Ok(joined)
 }
 
-/// Zeros, or empty strings.
+/// Zeros, or empty strings, of this type.
 pub(super) fn zeros(dtype: Dtype, count: usize) -> Data {
     match dtype {
         Dtype::Text => vec![Box::<str>::from(""); count].into(),
@@ -272,20 +276,20 @@ pub(super) fn zeros(dtype: Dtype, count: usize) -> Data {
     }
 }
 
-/// The type of numbers that has this number in `TensorProto.DataType`.
+/// The type of number with this code in `TensorProto.DataType`.
 pub(super) fn numeric(number: i64) -> Result<Dtype, OperatorError> {
     let dtype = dtype(number)?;
     ensure!(dtype != Dtype::Text, "found {dtype}, expected a type of numbers");
     Ok(dtype)
 }
 
-/// Sizes of axes.
+/// Integers as the sizes of axes.
 pub(super) fn sizes(list: &[i64]) -> Result<Vec<usize>, OperatorError> {
     let sizes: Option<Vec<usize>> = list.iter().map(|size| usize::try_from(*size).ok()).collect();
     sizes.ok_or_else(|| OperatorError::new("the size of an axis is negative"))
 }
 
-/// How many steps of `time` each of the `batch` sequences has.
+/// How many of the `time` steps each of the `batch` sequences has.
 pub(super) fn lengths(
     list: &[i64],
     batch: usize,
@@ -314,7 +318,7 @@ pub(super) fn ends(dtype: Dtype) -> (i128, i128) {
     }
 }
 
-/// The element type that has this number in `TensorProto.DataType`.
+/// The element type with this code in `TensorProto.DataType`.
 pub(super) fn dtype(number: i64) -> Result<Dtype, OperatorError> {
     let known = i32::try_from(number).ok().and_then(crate::onnx::describe::dtype);
     known.ok_or_else(|| OperatorError::new(format!("element type {number} is not supported")))

@@ -1,7 +1,7 @@
 //! The style sheet.
 
-/// Colours hold a contrast of 4.5 to 1 and more in light and dark; what a colour says, a word or a
-/// shape says too.
+/// Text has a contrast of at least 4.5 to 1 (WCAG 2, level AA) in the light and the dark colours.
+/// Whatever a colour conveys, a word or a shape conveys as well.
 pub(super) const SHEET: &str = "
 :root{--ink:#191b1f;--soft:#565c66;--paper:#fff;--panel:#f5f6f8;--edge:#d5d9e0;--blue:#1b5cb8;
 --green:#14683d;--red:#a8201a;--amber:#7a4b00;--band:#1b5cb829}

@@ -78,7 +78,7 @@ impl Runtime {
         match env::var_os(VARIABLE) {
             Some(path) if !path.is_empty() => Runtime::load_from(Path::new(&path)),
             _ => {
-                // No library was asked for by path, so any that is already loaded will do.
+                // No path was requested, so a library that is already loaded will do.
                 let library = LOADED.get_or_try_init(|| {
                     start(
                         format!(
@@ -94,7 +94,8 @@ impl Runtime {
         }
     }
 
-    /// Loads this library.
+    /// Loads the library at this path; a bare file name that does not exist in the working
+    /// directory is looked up by the system.
     ///
     /// # Errors
     ///
@@ -102,7 +103,7 @@ impl Runtime {
     /// process has already loaded another.
     pub fn load_from(path: impl AsRef<Path>) -> Result<Runtime, RuntimeError> {
         let path = path.as_ref();
-        // A bare name is for the system to look up.
+        // A name that is no file here is left for the system to look up.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let library = LOADED.get_or_try_init(|| start(path.clone()))?;
         if library.path != path {
@@ -123,8 +124,9 @@ impl Runtime {
         self
     }
 
-    /// How many threads work on one call. By default 1, the caller's own: concurrent requests fill
-    /// the cores already. More threads help large models that are asked for one row at a time.
+    /// How many threads work on one call. By default 1, the caller's own: concurrent requests keep
+    /// the cores busy already. More threads help large models that are called with one row at a
+    /// time.
     pub fn threads(mut self, count: usize) -> Runtime {
         self.threads = count.max(1);
         self
@@ -173,7 +175,7 @@ fn start(path: PathBuf) -> Result<Library, RuntimeError> {
         environment.build().map_err(|error| failed(&error.to_string()))
     }));
     let environment = started.unwrap_or_else(|payload| {
-        // `ort` asserts what it expects of a library.
+        // `ort` panics if a library lacks what it expects.
         Err(failed(&ModelError::panicked(payload).to_string()))
     })?;
     Ok(Library { path, environment })
@@ -214,7 +216,7 @@ fn refused(error: LoadDynamicError, asked: &Path) -> RuntimeError {
 pub enum RuntimeError {
     /// There is no such library, or the system cannot load it.
     NotLoaded {
-        /// The library that was asked for.
+        /// The requested library.
         path: PathBuf,
         /// The system's error.
         source: EngineError,
@@ -235,7 +237,7 @@ pub enum RuntimeError {
     },
     /// The process has already loaded another library, and keeps it.
     OtherLoaded {
-        /// The library that was asked for.
+        /// The requested library.
         path: PathBuf,
         /// The library that is loaded.
         loaded: PathBuf,

@@ -21,7 +21,7 @@ impl<T> Pool<T> {
         Pool { returned, idle }
     }
 
-    /// An idle item, waited for if need be; `None` only if the pool is empty.
+    /// Takes an idle item, waiting for one if all are in use; `None` only if the pool has no items.
     pub(super) fn take(&self) -> Option<Borrowed<'_, T>> {
         if self.idle.capacity() == Some(0) {
             return None;
@@ -30,7 +30,7 @@ impl<T> Pool<T> {
     }
 }
 
-/// An item lent by a pool; dropping it, in a panic too, returns it.
+/// An item lent by a pool. Dropping it returns the item, also while a panic unwinds.
 pub(super) struct Borrowed<'a, T> {
     item: Option<T>,
     pool: &'a Pool<T>,
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_serves_one_caller_at_a_time_and_everybody_is_served() {
+    fn each_item_serves_one_caller_at_a_time_and_every_caller_is_served() {
         let pool = Pool::new(vec![AtomicUsize::new(0), AtomicUsize::new(0)]);
         let served = AtomicUsize::new(0);
         thread::scope(|scope| {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn one_comes_back_after_a_panic() {
+    fn an_item_is_returned_after_a_panic() {
         let pool = Pool::new(vec![7]);
         let _ = catch_unwind(AssertUnwindSafe(|| {
             let _taken = pool.take();

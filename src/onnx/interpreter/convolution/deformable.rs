@@ -6,7 +6,8 @@ use crate::onnx::interpreter::{
     value::{self, OperatorError, Outcome, ensure, floats, from_floats, one},
 };
 
-/// `DeformConv`: a convolution in which each element of a window is moved by an offset of its own.
+/// `DeformConv`: a convolution in which each element of a window is displaced by an offset of its
+/// own.
 pub(in crate::onnx::interpreter) fn deformable(call: &Call<'_>) -> Outcome {
     let (x, w, offset) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?);
     let ([n, channels, height, width], [features, each, kh, kw]) = (x.shape(), w.shape()) else {
@@ -23,7 +24,7 @@ pub(in crate::onnx::interpreter) fn deformable(call: &Call<'_>) -> Outcome {
         "{offset_groups} groups of offsets for {channels} channels"
     );
     let window = Window::of(call, &[*height, *width], &[*kh, *kw])?;
-    let made = window.made(&[*height, *width], false)?;
+    let made = window.output_sizes(&[*height, *width], false)?;
     let shape = [*n, *features, made[0], made[1]];
     let total = value::count(&shape)?;
     let (area, kernel_area) = (made[0] * made[1], kh * kw);
@@ -40,8 +41,8 @@ pub(in crate::onnx::interpreter) fn deformable(call: &Call<'_>) -> Outcome {
     let mut out = Vec::with_capacity(total);
     for sample in 0..*n {
         for feature in 0..*features {
-            for place in 0..area {
-                let to = [place / made[1], place % made[1]];
+            for position in 0..area {
+                let to = [position / made[1], position % made[1]];
                 let mut sum = bias.as_ref().map_or(0.0, |bias| bias[feature]);
                 for channel in 0..*each {
                     let own = feature / (features / groups) * each + channel;
@@ -52,10 +53,10 @@ pub(in crate::onnx::interpreter) fn deformable(call: &Call<'_>) -> Outcome {
                             let start = to[axis] * window.strides[axis];
                             (start + within * window.dilations[axis]) as f64
                                 - window.before[axis] as f64
-                                + offsets[(tap * 2 + axis) * area + place]
+                                + offsets[(tap * 2 + axis) * area + position]
                         };
                         let weight = weights[(feature * each + channel) * kernel_area + at];
-                        let kept = mask.as_ref().map_or(1.0, |mask| mask[tap * area + place]);
+                        let kept = mask.as_ref().map_or(1.0, |mask| mask[tap * area + position]);
                         let (y, x) = (along(0, at / kw), along(1, at % kw));
                         sum += weight * kept * images.sampled(sample * channels + own, y, x);
                     }
@@ -75,7 +76,8 @@ struct Images {
 }
 
 impl Images {
-    /// The value at a point of an image, between its four neighbours; outside, all are 0.
+    /// The value at a point of an image, interpolated between its four neighbours; those outside
+    /// the image are 0.
     fn sampled(&self, image: usize, y: f64, x: f64) -> f64 {
         let [height, width] = self.size;
         let (top, left) = (y.floor(), x.floor());
@@ -86,8 +88,8 @@ impl Images {
                 (0.0..height as f64).contains(&row) && (0.0..width as f64).contains(&column);
             if inside {
                 let weight = (1.0 - (y - row).abs()) * (1.0 - (x - column).abs());
-                let place = (image * height + row as usize) * width + column as usize;
-                sum += weight * self.values[place];
+                let offset = (image * height + row as usize) * width + column as usize;
+                sum += weight * self.values[offset];
             }
         }
         sum

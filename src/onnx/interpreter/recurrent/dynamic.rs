@@ -1,5 +1,5 @@
-//! `DynamicQuantizeLSTM` of `com.microsoft`: 8-bit weights, whose factors are rounded to
-//! 8 bits at run time, as ONNX Runtime does.
+//! `DynamicQuantizeLSTM` of `com.microsoft`: 8-bit weights, multiplied by inputs and states that
+//! are rounded to 8 bits at run time, as ONNX Runtime does.
 
 use super::{AllWeights, Sizes, activations, clip, directions, lengths, lstm, part};
 use crate::onnx::interpreter::{
@@ -7,7 +7,7 @@ use crate::onnx::interpreter::{
     value::{self, OperatorError, Outcome, all, ensure, floats, from_floats},
 };
 
-/// Rounds numbers to 8 bits with one scale for all of them.
+/// Rounds numbers to 8 bits with one common scale.
 fn rounded(values: &[f64]) -> Vec<f64> {
     let low = values.iter().copied().fold(0.0, f64::min) as f32;
     let high = values.iter().copied().fold(0.0, f64::max) as f32;
@@ -23,10 +23,10 @@ fn rounded(values: &[f64]) -> Vec<f64> {
 /// Weights `[directions, from, to]` with their scales, as floats `[directions, to, from]`.
 fn weights(
     call: &Call<'_>,
-    place: usize,
+    input: usize,
     scale: usize,
 ) -> Result<(Vec<f64>, Vec<usize>), OperatorError> {
-    let tensor = call.tensor(place)?;
+    let tensor = call.tensor(input)?;
     let [directions, from, to] = *tensor.shape() else {
         return Err(OperatorError::new(format!("weights of shape {:?}", tensor.shape())));
     };

@@ -1,9 +1,9 @@
-//! Answers that differ from a plausible other one.
+//! Results that a plausible misreading of the specification would get wrong.
 
 use super::*;
 
 #[test]
-fn a_text_is_padded_with_empty_texts() {
+fn strings_are_padded_with_empty_strings() {
     let padded = one(node("Pad", vec![]), &[text(&["a"]), list(vec![1_i64, 1])]);
     assert_eq!(padded, text(&["", "a", ""]));
 }
@@ -16,7 +16,7 @@ fn a_slice_that_goes_back_from_before_the_first_element_takes_the_first() {
         let inputs: Vec<Tensor> = std::iter::once(x.clone()).chain(given).collect();
         one(node("Slice", vec![]), &inputs)
     };
-    // The specification clamps the start to the first element; numpy would answer with nothing.
+    // The specification clamps the start to the first element; numpy would return an empty slice.
     assert_eq!(at(-10, -100, -1), list(vec![0.0_f32]));
     assert_eq!(at(10, -100, -2), list(vec![4.0_f32, 2.0, 0.0]));
     assert_eq!(at(-10, 2, 1), list(vec![0.0_f32, 1.0]));
@@ -36,7 +36,7 @@ fn a_float_is_cast_to_the_nearest_integer_that_the_type_has() {
 }
 
 #[test]
-fn integers_that_a_float_cannot_hold_are_told_apart() {
+fn integers_beyond_the_precision_of_floats_are_distinguished() {
     const LARGE: i64 = 1 << 53;
     let x = list(vec![LARGE, LARGE + 1]);
     let keep = || vec![int("keepdims", 0)];
@@ -70,7 +70,7 @@ fn integers_wrap_as_their_type_does() {
 }
 
 #[test]
-fn not_a_number_stays_so_in_an_activation() {
+fn activations_preserve_nan() {
     let x = list(vec![f32::NAN]);
     assert!(one(node("Celu", vec![]), &[x]).as_f32().unwrap()[0].is_nan());
     let x = tensor(&[1, 1, 1], vec![f32::NAN]);
@@ -80,7 +80,7 @@ fn not_a_number_stays_so_in_an_activation() {
 }
 
 #[test]
-fn not_a_number_is_the_largest_whatever_its_sign() {
+fn nan_is_the_largest_whatever_its_sign() {
     let x = list(vec![1.0_f32, -f32::NAN, 2.0]);
     let two = Asked { outputs: 2, ..ASKED };
     let k = list(vec![2_i64]);
@@ -117,7 +117,7 @@ fn before_version_6_the_constants_of_selu_had_fewer_digits() {
 }
 
 #[test]
-fn a_loop_of_no_rounds_gives_as_many_axes_as_its_body_declares() {
+fn a_loop_without_iterations_gives_as_many_axes_as_its_body_declares() {
     let graph = GraphProto {
         node: vec![step("Identity", &["c"], "on"), step("Add", &["2", "2"], "o")],
         input: vec![value("i", 7, &[]), value("c", 9, &[])],
@@ -131,8 +131,8 @@ fn a_loop_of_no_rounds_gives_as_many_axes_as_its_body_declares() {
 }
 
 #[test]
-fn the_states_that_a_network_by_batches_starts_from_are_by_batches_too() {
-    // One step of h = tanh(x + h) in both directions, of two samples.
+fn in_the_batch_first_layout_the_initial_states_are_batch_first_too() {
+    // One step of h = tanh(x + h) in both directions, for two samples.
     let x = tensor(&[2, 1, 1], vec![0.0_f32, 0.0]);
     let w = tensor(&[2, 1, 1], vec![0.0_f32, 0.0]);
     let r = tensor(&[2, 1, 1], vec![1.0_f32, 1.0]);
@@ -148,7 +148,7 @@ fn the_states_that_a_network_by_batches_starts_from_are_by_batches_too() {
 }
 
 #[test]
-fn a_quantised_softmax_of_an_old_version_is_over_all_axes_behind() {
+fn a_quantised_softmax_of_an_old_version_applies_to_all_following_axes() {
     let mut old = node("QLinearSoftmax", vec![int("axis", 1), int("opset", 12)]);
     old.domain = "com.microsoft".into();
     let scale = |scale: f32| tensor(&[], vec![scale]);
@@ -159,7 +159,7 @@ fn a_quantised_softmax_of_an_old_version_is_over_all_axes_behind() {
 }
 
 #[test]
-fn a_resize_is_as_large_as_32_bit_floats_say() {
+fn the_size_of_a_resize_is_computed_in_32_bit_floats() {
     let x = tensor(&[10], (0..10).map(|at| at as f32).collect::<Vec<_>>());
     let attributes = || {
         vec![
@@ -185,13 +185,13 @@ fn in_version_10_the_nearest_element_of_a_smaller_image_is_the_next() {
 }
 
 #[test]
-fn an_einsum_over_an_axis_of_none_is_zero() {
+fn an_einsum_over_an_axis_of_size_0_is_zero() {
     let x = tensor(&[2, 0], Vec::<f32>::new());
     assert_eq!(one(node("Einsum", vec![word("equation", "ij->i")]), &[x]), list(vec![0.0_f32; 2]));
 }
 
 #[test]
-fn diagonals_far_outside_leave_nothing_or_all() {
+fn diagonals_far_outside_of_a_matrix_keep_nothing_or_everything() {
     let x = tensor(&[1, 2], vec![1.0_f32, 2.0]);
     let at = |k: i64, upper: i64| {
         let k = tensor(&[], vec![k]);

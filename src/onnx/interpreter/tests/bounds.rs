@@ -1,4 +1,4 @@
-//! Little that would become much: refused, or done within bounds.
+//! Small inputs that would take much work or memory are refused, or handled within bounds.
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn a_band_beyond_all_frequencies_has_no_weights() {
 }
 
 #[test]
-fn pools_of_many_planes_are_counted() {
+fn pooling_counts_its_work_for_every_plane() {
     let planes = ones(&[1, 1 << 12, 1]);
     let wide = vec![ints("kernel_shape", &[1]), ints("pads", &[1 << 15, 1 << 15])];
     for operator in ["MaxPool", "AveragePool"] {
@@ -65,7 +65,7 @@ fn a_constant_that_a_loop_stacks_is_counted_before_it_is_copied() {
         ..GraphProto::default()
     };
     let (rounds, go) = (tensor(&[], vec![1_i64 << 12]), tensor(&[], vec![true]));
-    // The third input is carried, so that the body has a large value to repeat.
+    // The third input is a loop-carried value, so that the body has a large value to repeat.
     let mut graph = graph;
     graph.input.push(value("2", 1, &[1 << 20]));
     graph.output.insert(1, value("2", 1, &[1 << 20]));
@@ -73,14 +73,14 @@ fn a_constant_that_a_loop_stacks_is_counted_before_it_is_copied() {
 }
 
 #[test]
-fn an_input_of_none_is_refused_where_its_other_axes_are_without_bound() {
+fn an_empty_input_with_an_enormous_other_axis_is_refused() {
     let none = tensor(&[1 << 40, 1 << 20, 0], Vec::<f32>::new());
     let answer = ASKED.run(node("Neg", vec![]), &[Some(none)]);
     assert!(answer.unwrap_err().contains("too large"));
 }
 
 #[test]
-fn work_is_taken_off_the_budget() {
+fn work_is_deducted_from_the_budget() {
     const BUDGET: u64 = 10_000;
     refused_within(BUDGET, node("Det", vec![]), &[ones(&[64, 64])]);
     refused_within(BUDGET, node("LRN", vec![int("size", 256)]), &[ones(&[1, 256, 1])]);

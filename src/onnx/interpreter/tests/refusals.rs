@@ -1,4 +1,5 @@
-//! What has no answer by the specification, and is refused by the name of the operator.
+//! Inputs for which the specification defines no result are refused with an error that names the
+//! operator.
 
 use super::*;
 
@@ -9,7 +10,7 @@ fn refused(node: NodeProto, inputs: &[Option<Tensor>]) {
     assert!(error.contains(&operator), "{error}");
 }
 
-/// Refused with these inputs, all of which are given.
+/// Asserts that an operator refuses these inputs.
 fn never(operator: &str, attributes: Vec<AttributeProto>, inputs: &[Tensor]) {
     let inputs: Vec<Option<Tensor>> = inputs.iter().cloned().map(Some).collect();
     refused(node(operator, attributes), &inputs);
@@ -20,7 +21,7 @@ fn ones(shape: &[usize]) -> Tensor {
 }
 
 #[test]
-fn numbers_are_never_texts() {
+fn numbers_are_never_read_as_strings() {
     const TEXT: i64 = 8;
     never("EyeLike", vec![int("dtype", TEXT)], &[ones(&[2, 2])]);
     never("HannWindow", vec![int("output_datatype", TEXT)], &[tensor(&[], vec![4_i64])]);
@@ -32,7 +33,7 @@ fn numbers_are_never_texts() {
 
 #[test]
 fn an_operator_of_another_domain_is_not_the_standard_one_of_its_name() {
-    // Their inputs or outputs have another order or meaning.
+    // The inputs or outputs of these differ from the standard operator's in order or meaning.
     for operator in ["Unique", "Attention", "RotaryEmbedding", "Pad"] {
         let mut other = node(operator, vec![]);
         other.domain = "com.microsoft".into();
@@ -46,7 +47,7 @@ fn an_operator_of_another_domain_is_not_the_standard_one_of_its_name() {
 }
 
 #[test]
-fn element_types_that_an_operator_lacks() {
+fn element_types_that_an_operator_does_not_support() {
     let (x, y) = (list(vec![1.5_f32]), list(vec![1.0_f32]));
     for operator in ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "Mod"] {
         never(operator, vec![], &[x.clone(), y.clone()]);
@@ -75,7 +76,7 @@ fn parts_that_do_not_fit() {
 }
 
 #[test]
-fn indices_that_name_nothing() {
+fn indices_out_of_range() {
     let x = ones(&[2, 2]);
     never("GatherND", vec![], &[x.clone(), tensor(&[1, 0], Vec::<i64>::new())]);
     let at = tensor(&[1, 2], vec![0_i64, 0]);
@@ -85,12 +86,12 @@ fn indices_that_name_nothing() {
     for start in [-1_i64, i64::MAX] {
         never("TensorScatter", vec![], &[cache.clone(), update.clone(), list(vec![start])]);
     }
-    let (pooled, places) = (ones(&[1, 1, 1]), tensor(&[1, 1, 1], vec![9_i64]));
-    never("MaxUnpool", vec![ints("kernel_shape", &[2])], &[pooled, places]);
+    let (pooled, indices) = (ones(&[1, 1, 1]), tensor(&[1, 1, 1], vec![9_i64]));
+    never("MaxUnpool", vec![ints("kernel_shape", &[2])], &[pooled, indices]);
 }
 
 #[test]
-fn factors_in_another_number_than_what_they_belong_to() {
+fn numbers_of_factors_that_do_not_match_their_axes() {
     let x = ones(&[1, 2, 2, 2]);
     let kernel = ones(&[2, 2, 1, 1]);
     never("Conv", vec![], &[x.clone(), kernel.clone(), list(vec![1.0_f32])]);
@@ -106,7 +107,7 @@ fn factors_in_another_number_than_what_they_belong_to() {
 }
 
 #[test]
-fn steps_of_a_sequence_that_it_lacks() {
+fn time_steps_beyond_the_end_of_a_sequence() {
     let (x, w) = (ones(&[2, 1, 1]), ones(&[1, 1, 1]));
     for length in [-1_i32, 3] {
         let lengths = Some(list(vec![length]));
@@ -126,7 +127,7 @@ fn steps_of_a_sequence_that_it_lacks() {
 }
 
 #[test]
-fn heads_of_another_size() {
+fn heads_whose_sizes_do_not_match() {
     let q = ones(&[1, 1, 2, 4]);
     never("Attention", vec![], &[q.clone(), ones(&[1, 1, 2, 2]), ones(&[1, 1, 2, 4])]);
     never("Attention", vec![], &[q.clone(), q.clone(), ones(&[1, 1, 1, 4])]);
@@ -144,7 +145,7 @@ fn heads_of_another_size() {
 }
 
 #[test]
-fn transforms_of_what_is_no_signal() {
+fn signals_and_images_of_the_wrong_shape() {
     let x = ones(&[1, 4, 2]);
     never("DFT", vec![], &[x.clone(), tensor(&[], vec![4_i64]), tensor(&[], vec![2_i64])]);
     never("DFT", vec![], &[x, tensor(&[], vec![-4_i64])]);

@@ -1,4 +1,5 @@
-//! Weights in files beside a model: read from its folder only, and held against shapes and pins.
+//! Weights in files beside a model: they are read from its folder only, and checked against shapes
+//! and pinned hashes.
 
 use std::{fs, path::PathBuf};
 
@@ -13,7 +14,8 @@ use crate::write::{elsewhere, floats, model, node, value};
 
 const WEIGHTS: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
 
-/// Two features in, three scores out; the weights are where these entries say.
+/// A model of two features and three scores. Its weights are in the file that these entries of
+/// `external_data` give, or in the model if there are none.
 fn classifier(entries: &[(&str, &str)]) -> Vec<u8> {
     let weights = floats("weights", &[2, 3], &WEIGHTS);
     let mut softmax = node("Softmax", &["scores"], "probabilities");
@@ -29,14 +31,14 @@ fn classifier(entries: &[(&str, &str)]) -> Vec<u8> {
     )
 }
 
-/// Eight bytes of something else, and the weights.
+/// The file of weights: eight unrelated bytes, then the weights.
 fn weights() -> Vec<u8> {
     let mut bytes = vec![0xff; 8];
     bytes.extend(WEIGHTS.iter().flat_map(|weight| weight.to_le_bytes()));
     bytes
 }
 
-/// A folder within another, with the model and its weights.
+/// A folder with the model and its weights, inside of a folder with a file that must not be read.
 struct Folder(TempDir);
 
 impl Folder {
@@ -62,27 +64,27 @@ impl Folder {
     }
 }
 
-const PLACE: [(&str, &str); 3] = [("location", "model.data"), ("offset", "8"), ("length", "24")];
+const STORED: [(&str, &str); 3] = [("location", "model.data"), ("offset", "8"), ("length", "24")];
 
 fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
-fn weights_beside_the_model_answer_as_those_within() {
-    let folder = Folder::new(&PLACE);
+fn external_weights_give_the_same_answers_as_embedded_ones() {
+    let folder = Folder::new(&STORED);
     let outside = onnx::Classifier::load(folder.model()).unwrap();
     let inside = onnx::Classifier::from_bytes(&classifier(&[])).unwrap();
     for row in [[0.0, 0.0], [0.5, -1.0], [1.0, 0.25]] {
         assert_eq!(outside.predict(&row).unwrap(), inside.predict(&row).unwrap());
     }
-    // A length is what the shape says where it is left out.
-    onnx::Classifier::load(Folder::new(&PLACE[..2]).model()).unwrap();
+    // Without a length, the shape gives it.
+    onnx::Classifier::load(Folder::new(&STORED[..2]).model()).unwrap();
 }
 
 #[test]
-fn bytes_stand_beside_nothing() {
-    let error = onnx::Classifier::from_bytes(&classifier(&PLACE)).unwrap_err();
+fn a_model_from_bytes_cannot_have_external_weights() {
+    let error = onnx::Classifier::from_bytes(&classifier(&STORED)).unwrap_err();
     assert!(matches!(&error, LoadError::ExternalData { tensor } if **tensor == *"weights"));
     assert_eq!(
         error.to_string(),
@@ -93,15 +95,15 @@ fn bytes_stand_beside_nothing() {
 
 #[test]
 fn no_file_outside_of_the_models_folder_is_read() {
-    for place in
+    for location in
         ["../secret", "/etc/passwd", "..", ".", "sub/../../secret", "C:secret", "..\\secret"]
     {
-        let refused = Folder::new(&[("location", place), ("offset", "8")]).refused();
+        let refused = Folder::new(&[("location", location), ("offset", "8")]).refused();
         assert_eq!(
             refused,
             format!(
-                "weights of `weights` in `{place}`: found location {place}, expected the name of a \
-                 file in the model's folder"
+                "weights of `weights` in `{location}`: found location {location}, expected the \
+                 name of a file in the model's folder"
             )
         );
     }
@@ -109,7 +111,7 @@ fn no_file_outside_of_the_models_folder_is_read() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_out_of_the_folder_is_not_followed() {
+fn a_symbolic_link_out_of_the_folder_is_not_followed() {
     let folder = Folder::new(&[("location", "link"), ("offset", "8")]);
     std::os::unix::fs::symlink(folder.path("secret"), folder.path("models/link")).unwrap();
     assert!(folder.refused().ends_with("expected the name of a file in the model's folder"));
@@ -120,38 +122,38 @@ fn a_link_out_of_the_folder_is_not_followed() {
 }
 
 #[test]
-fn absurd_places_are_refused_by_name() {
-    for (entries, told) in [
+fn invalid_locations_offsets_and_lengths_are_refused_by_name() {
+    for (entries, expected) in [
         (
-            vec![PLACE[0], ("offset", "16")],
+            vec![STORED[0], ("offset", "16")],
             "found place 24 bytes from 16, expected a part of the file's 32 bytes",
         ),
         (
-            vec![PLACE[0], ("offset", "18446744073709551615")],
+            vec![STORED[0], ("offset", "18446744073709551615")],
             "expected a part of the file's 32 bytes",
         ),
-        (vec![PLACE[0], ("offset", "-8")], "found offset -8, expected a number of bytes"),
+        (vec![STORED[0], ("offset", "-8")], "found offset -8, expected a number of bytes"),
         (
-            vec![PLACE[0], PLACE[1], ("length", "20")],
+            vec![STORED[0], STORED[1], ("length", "20")],
             "found length 20, expected 24 bytes, as its shape says",
         ),
         (
-            vec![PLACE[0], PLACE[1], ("length", "9223372036854775807")],
+            vec![STORED[0], STORED[1], ("length", "9223372036854775807")],
             "expected 24 bytes, as its shape says",
         ),
-        (vec![PLACE[1]], "found location nothing, expected the file of its weights"),
+        (vec![STORED[1]], "found location nothing, expected the file of its weights"),
     ] {
         let refused = Folder::new(&entries).refused();
         assert!(refused.starts_with("weights of `weights` in `"), "{refused}");
-        assert!(refused.ends_with(told), "{refused}");
+        assert!(refused.ends_with(expected), "{refused}");
     }
     let missing = Folder::new(&[("location", "gone.data")]);
     assert!(matches!(onnx::Classifier::load(missing.model()), Err(LoadError::Io { .. })));
 }
 
 #[test]
-fn a_file_of_weights_larger_than_allowed_is_not_read() {
-    let folder = Folder::new(&PLACE);
+fn a_weights_file_larger_than_allowed_is_not_read() {
+    let folder = Folder::new(&STORED);
     fs::write(folder.path("models/model.data"), vec![0; 100_000]).unwrap();
     let error =
         onnx::Classifier::builder().max_file_bytes(50_000).load(folder.model()).unwrap_err();
@@ -160,8 +162,8 @@ fn a_file_of_weights_larger_than_allowed_is_not_read() {
 
 #[test]
 fn a_pinned_model_needs_a_pin_for_its_weights() {
-    let folder = Folder::new(&PLACE);
-    let pin = hash(&classifier(&PLACE));
+    let folder = Folder::new(&STORED);
+    let pin = hash(&classifier(&STORED));
     let pinned = || onnx::Classifier::builder().sha256(pin.clone());
     let error = pinned().load(folder.model()).unwrap_err();
     assert_eq!(
@@ -194,7 +196,7 @@ fn a_pinned_model_needs_a_pin_for_its_weights() {
 #[test]
 fn onnx_runtime_reads_the_same_weights() {
     let Ok(runtime) = onnx::Runtime::load() else { return };
-    let folder = Folder::new(&PLACE);
+    let folder = Folder::new(&STORED);
     let theirs = runtime.builder().load(folder.model()).unwrap();
     let ours = onnx::Classifier::load(folder.model()).unwrap();
     let near = modelgate::Classification::within(1e-6);
