@@ -106,7 +106,7 @@ fn a_dropped_router_leaves_no_thread() {
     let whole = Whole::new();
     let router = whole.build();
     router.predict(&Context::new("user-1"), &[]).unwrap();
-    running(&["modelgate-file", "modelgate-jsonl", "modelgate-shado", "modelgate-besid"]);
+    running(&["modelgate-file", "modelgate-jsonl", "modelgate-shado", "modelgate-joine"]);
     drop(router);
     nothing_runs();
 

@@ -17,7 +17,9 @@ struct CallbackHook(params::Hook);
 /// The dialect with these hooks around its flags.
 pub fn dialect(hooks: Option<params::Hooks>) -> LaunchDarkly {
     let hooks = hooks.map(|hooks| hooks.hooks).unwrap_or_default();
-    hooks.into_iter().fold(LaunchDarkly::new(), |dialect, hook| dialect.with_hook(CallbackHook(hook)))
+    hooks
+        .into_iter()
+        .fold(LaunchDarkly::new(), |dialect, hook| dialect.with_hook(CallbackHook(hook)))
 }
 
 impl CallbackHook {
