@@ -3,7 +3,8 @@
 
 `bash .ci/public_api` compares it, `bash .ci/public_api --write` writes it anew.
 
-At its end stand the types of other crates that it names; one that is not in EXTERNAL ends the script with 1.
+At its end stand the types of other crates that it names; one that is not in EXTERNAL ends the script with 1, and so does
+an item that is exported twice.
 """
 import json
 import sys
@@ -17,6 +18,24 @@ STANDARD = {"std", "core", "alloc"}
 doc = json.load(open(sys.argv[1]))
 index, paths = doc["index"], doc["paths"]
 external = set()
+# Where each public item of ours is found. Many modules have a `Builder` or a `Status`: the listing says whose.
+homes = {}
+
+
+def find_homes(module, path):
+    for one in module["inner"]["module"]["items"]:
+        item = index.get(str(one))
+        if item is None or item["visibility"] != "public" or "hidden" in json.dumps(item["attrs"]):
+            continue
+        home, exported = [*path, item["name"]], one
+        if "use" in item["inner"]:
+            use = item["inner"]["use"]
+            home, exported = [*path, use["name"]], use["id"]
+            item = index.get(str(exported))
+        if item is not None and "module" in item["inner"]:
+            find_homes(item, home)
+        else:
+            homes.setdefault(exported, []).append("::".join(home))
 
 
 def name_of(path):
@@ -26,7 +45,7 @@ def name_of(path):
     crate = full["path"][0]
     if crate not in STANDARD and full["crate_id"] != 0:
         external.add("::".join(full["path"]))
-    return path["path"].split("::")[-1]
+    return homes.get(path["id"], [path["path"].split("::")[-1]])[0]
 
 
 def generic_args(args):
@@ -230,9 +249,14 @@ def show(path, item):
         lines.add(f"{kind} {path}")
 
 
-show("modelgate", index[str(doc["root"])])
+root = index[str(doc["root"])]
+find_homes(root, [])
+show("modelgate", root)
 print("\n".join(sorted(lines)))
 print("\n# types of other crates\n" + "\n".join(sorted(external)))
 unlisted = sorted(one for one in external if one.split("::")[0] not in EXTERNAL)
 if unlisted:
     sys.exit("types of other crates in the public API: " + ", ".join(unlisted))
+twice = sorted(" and ".join(found) for found in homes.values() if len(found) > 1)
+if twice:
+    sys.exit("exported twice: " + ", ".join(twice))
