@@ -17,15 +17,13 @@ pub mod unleash;
 pub mod unleash_admin;
 pub mod vendor;
 
-use std::time::Duration;
+mod eventually;
 
+pub use eventually::{PATIENCE, eventually};
 use modelgate::{
     Context, FlagSource, Flags,
     flag::store::{self, SourceState},
 };
-
-/// Long enough for any machine; nothing waits it out unless the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A store with this source alone.
 pub fn store(source: impl FlagSource) -> Flags {
@@ -44,16 +42,6 @@ pub fn expect(flags: &Flags, condition: impl FnMut(&store::Status) -> bool) -> s
 pub fn expect_text(flags: &Flags, key: &str, wanted: &str) {
     let context = Context::new("user-1");
     expect(flags, |_| flags.string(key, &context, "none") == wanted);
-}
-
-/// Waits until something else than flags is so.
-#[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = std::time::Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// What the status says is wrong with its first source; empty when nothing is.
