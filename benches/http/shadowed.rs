@@ -29,7 +29,7 @@ impl<M: Model<Features, Classification>> Model<Features, Classification> for Ten
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let config = Config::from_environment();
+    let config = Config::from_environment()?;
     let digits = Digits::open(&config.models)?;
     let mut shadow = Shadow::flag("shadow-mode-v2").candidate("v2");
     if let Some(percent) = std::env::var("MODELGATE_BUDGET").ok().and_then(|it| it.parse().ok()) {

@@ -171,7 +171,7 @@ impl Sidecar {
     /// Refuses names of classes, for a model whose answer is numbers: nothing would read them.
     pub(super) fn check_no_classes(&self) -> Result<(), LoadError> {
         let Some(classes) = &self.classes else { return Ok(()) };
-        let found = format_args!("{} names", classes.len());
+        let found = format!("{} names", classes.len());
         Err(self.wrong("classes", found, "none, as the model's answers are numbers"))
     }
 

@@ -4,7 +4,9 @@
 //! classifiers of ONNX-ML hold them in the order of the probabilities, and a classifier made of
 //! standard operators picks its label from a constant list by `ArgMax`. Nothing else is searched.
 
-use prost::{Message, bytes::Bytes};
+#[cfg(feature = "onnx")]
+use prost::Message;
+use prost::bytes::Bytes;
 
 use super::proto::{Graph, Model, Node, Tensor};
 use crate::model::Label;
