@@ -81,7 +81,7 @@ pub async fn a_good_v2_climbs_before_the_eyes_of_who_looks_at_the_page<C: Client
     let mut site = rolling(Candidate::Good);
     site.config.traffic = Some(300);
     // Longer than it takes a busy machine to show the page twice.
-    site.config.stage = Duration::from_secs(4);
+    site.config.stage = Duration::from_secs(6);
     let client = client(site.service()).await;
     let report = shown(&client, |report| report["rollout"]["share"] == 5.0).await;
     assert_eq!(report["rollout"]["phase"], "Ramping");
