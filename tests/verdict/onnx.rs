@@ -212,7 +212,7 @@ fn a_freshly_trained_regression_tree_is_judged_as_its_kept_predictions() {
     println!("diabetes_9: {others} of 442 rows answered otherwise than kept");
 
     // By bound: after which row it is worse for certain, by the kept predictions.
-    for (bound, exact) in [(1.0, 69), (0.5, 26)] {
+    let judged = |bound: f64| {
         let miss = |output: &f32, truth: &f64| (f64::from(*output) - truth).abs() / 321.0;
         let verdict = Verdict::<f32, f64>::builder("candidate")
             .against("champion")
@@ -241,14 +241,22 @@ fn a_freshly_trained_regression_tree_is_judged_as_its_kept_predictions() {
             let worse = judged.metric("error").unwrap().finding == Finding::Worse;
             first = first.or(worse.then_some(number + 1));
         }
+        (first.unwrap(), verdict)
+    };
+    for (bound, exact) in [(1.0, 69), (0.5, 26)] {
+        // In 129 bins, each loss rounded up or down by its prediction's id, which is drawn: near the
+        // exact row, but one run in ten is six rows early. So the middle one of fifteen.
+        let mut runs: Vec<_> = (0..15).map(|_| judged(bound)).collect();
+        runs.sort_by_key(|(first, _)| *first);
+        let (first, verdict) = runs.swap_remove(7);
         let judgement = verdict.judge();
         let error = judgement.metric("error").unwrap();
-        println!("diabetes_9, bound {bound}: worse at row {first:?} of {}: {error:?}", error.pairs);
+        println!("diabetes_9, bound {bound}: worse at row {first} of {}: {error:?}", error.pairs);
         assert_eq!((error.pairs, judgement.overall), (442, Overall::RollBack));
-        // In 129 bins, each loss rounded up or down by its prediction's id, which is drawn: near the
-        // exact row. One run in ten is six or seven rows early.
-        let first = first.unwrap();
-        assert!(first.abs_diff(exact) <= 20, "{first}, exact {exact}");
+        assert!(
+            first.abs_diff(exact) <= if others == 0 { 4 } else { 20 },
+            "{first}, exact {exact}"
+        );
         if bound == 1.0 {
             let estimate = error.estimate.unwrap();
             assert!(
